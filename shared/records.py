@@ -1,0 +1,143 @@
+"""The shapes that cross a boundary: messages, artefacts, stored results, command output. One pydantic model each.
+
+Fields are added, never renamed. Firestore stores these shapes as they are.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+
+State = Literal[
+    "received", "extracting", "analyzing", "delegated", "completed", "rejected", "failed", "superseded"
+]
+TERMINAL: frozenset[State] = frozenset({"completed", "rejected", "failed", "superseded"})
+SentimentLabel = Literal["positive", "neutral", "negative"]
+ActionLabel = Literal["implemented", "planned", "none"]
+TOPICS = ("E1", "E2", "E3", "E4", "E5", "S1", "S2", "S3", "S4", "G1")
+"""ESRS codes, in the order every count and score uses."""
+
+
+class Record(BaseModel):
+    """Immutable; unknown fields are refused, so that a misspelt field fails where it is written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Passage(Record):
+    """One to a few sentences of a document, as segmentation cut them; a line of `passages.jsonl`."""
+
+    index: NonNegativeInt
+    page: PositiveInt | None = None
+    row: PositiveInt | None = None
+    span: tuple[NonNegativeInt, NonNegativeInt]
+    """[start, end) in the document's redacted text, in code points; `text[start:end] == passage.text`."""
+    text: Annotated[str, Field(min_length=1)]
+    tokens: PositiveInt
+    """Word pieces, the two special tokens included."""
+
+
+class Figure(Record):
+    """An amount, percentage, year or quantity named in a passage."""
+
+    kind: Literal["amount", "percentage", "year", "quantity"]
+    value: float
+    unit: str | None
+    """ISO currency code, "%", "year", or the unit as normalised (t, kg, kWh, MWh, m3, km, people …)."""
+    text: str
+    """As it stands in the passage."""
+
+
+class Sentiment(Record):
+    """The likeliest label and the probability of each; scores sum to 1."""
+
+    label: SentimentLabel
+    scores: dict[SentimentLabel, float]
+
+
+class Action(Record):
+    """The likeliest label and the probability of each; scores sum to 1."""
+
+    label: ActionLabel
+    scores: dict[ActionLabel, float]
+
+
+class TopicScore(Record):
+    """A topic above its threshold, with its calibrated probability."""
+
+    name: str
+    score: float
+
+
+class PassageResult(Record):
+    """A passage with everything the model says of it: a document of `documents/{id}/passages`."""
+
+    index: NonNegativeInt
+    page: PositiveInt | None
+    row: PositiveInt | None
+    span: tuple[NonNegativeInt, NonNegativeInt]
+    text: str
+    sentiment: Sentiment
+    topics: list[TopicScore]
+    """Best first; empty where no topic reaches its threshold."""
+    action: Action
+    figures: list[Figure]
+    truncated: bool = False
+    """True where the text was longer than the model's window."""
+    embedding: list[float] | None = None
+    """384 floats, unit length."""
+
+
+class SummarySentence(Record):
+    """A sentence of the summary and the page it stands on."""
+
+    page: PositiveInt | None
+    text: str
+
+
+class ErrorInfo(Record):
+    """What a person is told about a document that did not complete."""
+
+    code: str
+    message: str
+    hint: str
+
+
+class BatchMessage(Record):
+    """Passages [start, end) of a run; `byte_start`/`byte_end` locate their lines in the artefact."""
+
+    document: str
+    run: PositiveInt
+    model: str
+    batch: NonNegativeInt
+    start: NonNegativeInt
+    end: PositiveInt
+    artefact: str
+    """Object name in the work bucket."""
+    byte_start: NonNegativeInt
+    byte_end: PositiveInt
+
+
+class UploadEvent(Record):
+    """The part of a Cloud Storage notification that ingest needs."""
+
+    bucket: str
+    name: str
+    generation: PositiveInt
+    event_type: str
+    content_type: str | None = None
+    size: NonNegativeInt
+    metadata: dict[str, str] = Field(default_factory=dict)
+
+
+class ResultMessage(Record):
+    """Published to `results` when a document reaches a terminal state; consumers dedupe on document and run."""
+
+    document: str
+    run: PositiveInt
+    bucket: str
+    name: str
+    generation: str
+    state: State
+    model: str | None
