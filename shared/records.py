@@ -1,4 +1,4 @@
-"""The shapes that cross a boundary: messages, artefacts, stored results, command output. One pydantic model each.
+"""The shapes that cross a boundary: messages, artefacts, stored results, command output.
 
 Fields are added, never renamed. Firestore stores these shapes as they are.
 """
@@ -132,7 +132,7 @@ class UploadEvent(Record):
 
 
 class ResultMessage(Record):
-    """Published to `results` when a document reaches a terminal state; consumers dedupe on document and run."""
+    """Published to `results` when a run ends; consumers dedupe on document and run."""
 
     document: str
     run: PositiveInt
