@@ -1,0 +1,105 @@
+"""Every setting, with its default and its limit, read once from the environment.
+
+`HEADRACE_<NAME>` sets a field; `GOOGLE_CLOUD_PROJECT` names the project. A value that does not parse, or a
+`HEADRACE_` variable that is no setting, stops the process at start with its name.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+
+from shared.errors import SetupError
+
+PREFIX = "HEADRACE_"
+NOT_SETTINGS = {"HEADRACE_DATA", "HEADRACE_SHARED"}
+"""Variables of the command line and the tests, which may stand in the same environment."""
+LOCAL_PROJECT = "headrace-local"
+
+UPLOADS = "uploads"
+BATCHES = "batches"
+TICKS = "ticks"
+RESULTS = "results"
+DEAD_LETTERS = "dead-letters"
+TOPICS = (UPLOADS, BATCHES, TICKS, RESULTS, DEAD_LETTERS)
+"""Pub/Sub topic ids; the same in every project."""
+
+
+class Settings(BaseModel):
+    """Immutable; made by `settings()`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    project: str = Field(min_length=1)
+    uploads_bucket: str
+    """Where people drop files."""
+    work_bucket: str
+    """Where artefacts of runs are kept."""
+    model_dir: Path = Path("build/model")
+    redaction_key: str = "redaction-key"
+    """Name of the secret with the key that pseudonyms are made with."""
+    redaction_key_version: PositiveInt = 1
+    """Pinned: another key gives other pseudonyms."""
+
+    ingest_timeout: PositiveFloat = 540.0
+    """Seconds; the function's time limit, and so how long its lease on a document lives."""
+    analyze_workers: PositiveInt | None = None
+    """Inference threads of one instance; None: as many as its CPU limit has whole cores."""
+    batch_passages: PositiveInt = Field(default=64, le=128)
+    """Passages in a batch; 128 with their vectors stay well under Firestore's 10 MiB a commit."""
+    batch_tokens: PositiveInt = 4096
+    """Tokens in a batch: about a third of a second of one core."""
+
+    max_bytes: PositiveInt = 64 * 1024 * 1024
+    max_pages: PositiveInt = 2_000
+    max_rows: PositiveInt = 100_000
+    max_characters: PositiveInt = 20_000_000
+    max_passages: PositiveInt = 100_000
+
+    @classmethod
+    def from_environment(cls, environ: dict[str, str]) -> Self:
+        """Settings from `environ`.
+
+        Raises:
+            SetupError: a value is missing, unknown or out of bounds; the message names it.
+        """
+        given = {
+            name.removeprefix(PREFIX).lower(): value
+            for name, value in environ.items()
+            if name.startswith(PREFIX) and name not in NOT_SETTINGS and not name.endswith("_EMULATOR_HOST")
+        }
+        project = environ.get("GOOGLE_CLOUD_PROJECT") or _local_project(environ)
+        defaults = {
+            "project": project,
+            "uploads_bucket": f"{project}-uploads",
+            "work_bucket": f"{project}-work",
+        }
+        try:
+            return cls.model_validate(defaults | given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = str(first["loc"][0])
+            raise SetupError(f"setting {PREFIX}{field.upper()}: {first['msg']}") from None
+
+
+def _local_project(environ: dict[str, str]) -> str:
+    if environ.get("FIRESTORE_EMULATOR_HOST"):
+        return LOCAL_PROJECT
+    raise SetupError(
+        "GOOGLE_CLOUD_PROJECT is not set; name the project (GOOGLE_CLOUD_PROJECT=my-project), or start the "
+        'local stack and use its variables (eval "$(headrace env)")'
+    )
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The process's settings, read on first use.
+
+    Raises:
+        SetupError: see `Settings.from_environment`.
+    """
+    return Settings.from_environment(dict(os.environ))
