@@ -1,0 +1,31 @@
+"""What one pass over a list of texts gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Row i of every array belongs to text i. Probabilities; label order is the manifest's."""
+
+    embedding: NDArray[np.float32]
+    """(n, 384), unit length."""
+    topics: NDArray[np.float32]
+    """(n, 10); each topic on its own, calibrated, in the order of `records.TOPICS`."""
+    action: NDArray[np.float32]
+    """(n, 3), rows sum to 1: implemented, planned, none."""
+    sentiment: NDArray[np.float32]
+    """(n, 3), rows sum to 1: positive, neutral, negative."""
+    tokens: NDArray[np.int32]
+    """(n,), word pieces of the whole text, the two special tokens included."""
+    truncated: NDArray[np.bool_]
+    """(n,), true where the text was longer than the window and only its beginning was read."""
+
+    def __len__(self) -> int:
+        return len(self.tokens)

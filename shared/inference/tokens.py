@@ -1,0 +1,60 @@
+"""Text to word pieces, without a numerical library: ingest counts tokens and has no model."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from shared.errors import SetupError
+from shared.inference.cpus import cpu_limit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tokenizers import Tokenizer
+
+
+def load_tokenizer(tokenizer_json: bytes) -> Tokenizer:
+    """A tokenizer that neither pads nor cuts, whatever the file says; both are the engine's business.
+
+    Raises:
+        SetupError: the content is not a tokenizer.
+    """
+    # Read once, when the library first encodes a batch; by default it takes the host's processors.
+    os.environ.setdefault("RAYON_NUM_THREADS", str(cpu_limit()))
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_buffer(tokenizer_json)
+    except Exception as error:  # noqa: BLE001 - the library raises nothing more precise
+        raise SetupError(
+            f"The tokenizer cannot be read ({error}). Build the model again: make model"
+        ) from None
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+class TokenCounter:
+    """Counts as the engine does: word pieces, the two special tokens included, nothing cut."""
+
+    def __init__(self, tokenizer_json: Path) -> None:
+        """Read the model's `tokenizer.json`.
+
+        Raises:
+            SetupError: the file is missing or not a tokenizer.
+        """
+        try:
+            content = tokenizer_json.read_bytes()
+        except FileNotFoundError:
+            raise SetupError(f"{tokenizer_json} is missing. Build the model: make model") from None
+        self._tokenizer = load_tokenizer(content)
+
+    def count(self, text: str) -> int:
+        """Word pieces of `text`; 2 where it is empty."""
+        return len(self._tokenizer.encode(text).ids)
+
+    def count_batch(self, texts: Sequence[str]) -> list[int]:
+        """`count` of each text, in order, on all processors."""
+        return [len(encoding.ids) for encoding in self._tokenizer.encode_batch_fast(list(texts))]
