@@ -16,8 +16,8 @@ from shared.settings import settings
 if TYPE_CHECKING:
     import grpc
     from google.cloud import firestore
-    from google.cloud.storage import Client as StorageClient
     from google.cloud.secretmanager_v1 import SecretManagerServiceClient
+    from google.cloud.storage import Client as StorageClient
     from google.pubsub_v1 import PublisherClient
 
 EMULATORS = (

@@ -129,6 +129,8 @@ class UploadEvent(Record):
     content_type: str | None = None
     size: NonNegativeInt
     metadata: dict[str, str] = Field(default_factory=dict)
+    restart_run: PositiveInt | None = None
+    """The run that this event replaces by a new one: a replay, or a run met by another model."""
 
 
 class ResultMessage(Record):

@@ -1,0 +1,95 @@
+"""A file was uploaded: read it, cut it into passages, and hand them to `analyze` in batches."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import functions_framework
+from structlog.contextvars import bind_contextvars
+
+from shared import artefacts
+from shared.clients import firestore_client, secret
+from shared.completion import announce, finish
+from shared.documents import Claim, Documents, Plan, document_id
+from shared.errors import Rejected, Superseded
+from shared.events import Push, answer, publish_record, upload_event
+from shared.inference import TokenCounter, read_manifest
+from shared.reading import read_file, sha256_of
+from shared.records import ErrorInfo, UploadEvent
+from shared.settings import BATCHES, settings
+from shared.uploads import download
+
+if TYPE_CHECKING:
+    from flask import Request
+
+
+@functions_framework.http
+def ingest(request: Request) -> tuple[str, int]:
+    """The entry point: a push from the `uploads` topic."""
+    return answer("ingest", request, on_upload)
+
+
+def on_upload(push: Push) -> None:
+    """Claim the document, extract it, and start its run; a file that cannot be read ends as rejected."""
+    event = upload_event(push)
+    if event.event_type != "OBJECT_FINALIZE":
+        return
+    documents = Documents(firestore_client())
+    claim = documents.claim(event, published=push.published, lease_seconds=settings().ingest_timeout)
+    if claim is None:
+        announce(documents, document_id(event.bucket, event.name))
+        return
+    bind_contextvars(document=claim.document, run=claim.run)
+    try:
+        plan = extract(claim, event)
+    except Rejected as rejected:
+        error = ErrorInfo(code=rejected.code, message=rejected.message, hint=rejected.hint)
+        documents.reject(claim, error)
+        announce(documents, claim.document)
+    except Superseded:
+        raise
+    except Exception:
+        documents.release(claim)
+        raise
+    else:
+        documents.plan(claim, plan)
+        finish(documents, claim.document, claim.run)
+
+
+def extract(claim: Claim, event: UploadEvent) -> Plan:
+    """Store the passages, then publish their batches; the state follows only when both are safe."""
+    started, cpu_started = time.monotonic(), time.thread_time()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "upload"
+        download(event, path)
+        facts = {"sha256": sha256_of(path), "size": path.stat().st_size}
+        reading = read_file(
+            path,
+            name=event.name,
+            content_type=event.content_type,
+            metadata=event.metadata,
+            count=counter().count_batch,
+            redaction_key=secret(settings().redaction_key, settings().redaction_key_version),
+            settings=settings(),
+        )
+    model = read_manifest(settings().model_dir).digest
+    batches = artefacts.write(claim.document, claim.run, model, reading.text, reading.passages)
+    publish_record(BATCHES, batches, document=claim.document)
+    return Plan(
+        facts=facts | reading.facts,
+        batches=len(batches),
+        model=model,
+        artefact=artefacts.prefix(claim.document, claim.run),
+        extract_seconds=round(time.monotonic() - started, 3),
+        cpu_seconds=round(time.thread_time() - cpu_started, 3),
+    )
+
+
+@lru_cache(maxsize=1)
+def counter() -> TokenCounter:
+    """The tokenizer, loaded once an instance."""
+    return TokenCounter(settings().model_dir / "tokenizer.json")

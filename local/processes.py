@@ -1,0 +1,156 @@
+"""Child processes: started so that none outlives the stack, watched, restarted, and stopped in order."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shared.errors import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+PR_SET_PDEATHSIG = 1
+READY_SECONDS = 30.0
+"""How long a process may take to answer before the stack gives up."""
+STOP_SECONDS = 5.0
+"""How long a process may take to end after SIGTERM before SIGKILL."""
+RESTARTS = 5
+"""Deaths within `RESTART_WINDOW` seconds after which a process is not started again."""
+RESTART_WINDOW = 60.0
+LOG_TAIL_LINES = 5
+
+
+@dataclass
+class Service:
+    """One process of the stack."""
+
+    name: str
+    title: str
+    command: Sequence[str]
+    port: int
+    environment: Mapping[str, str]
+    answers: Callable[[], bool]
+    """Whether it is ready; cheap, false rather than an exception."""
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    deaths: list[float] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Start it in a process group of its own, its output in its log.
+
+        Raises:
+            SetupError: its port is taken.
+        """
+        if port_taken(self.port):
+            raise SetupError(
+                f"Port {self.port} (for {self.title}) is in use by another program. "
+                "Stop that program, or choose other ports: headrace up --port 9700"
+            )
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(  # noqa: S603 - our own command lines
+                self.command,
+                env={**os.environ, **self.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - no thread holds a lock this could need
+            )
+
+    def wait_ready(self, deadline: float) -> None:
+        """Return once it answers.
+
+        Raises:
+            SetupError: it ended or stayed silent; the message has the last lines of its log.
+        """
+        assert self.process is not None
+        while not self.answers():
+            if self.process.poll() is not None:
+                raise SetupError(
+                    f"{self.title} ended with status {self.process.returncode} while starting. "
+                    f"{self._last_words()}"
+                )
+            if time.monotonic() > deadline:
+                raise SetupError(
+                    f"{self.title} did not answer within {READY_SECONDS:.0f} s. {self._last_words()}"
+                )
+            time.sleep(0.02)
+
+    def revive(self) -> str | None:
+        """Start it again if it died; a line that says so, or None where it lives.
+
+        Raises:
+            SetupError: it died too often to be started again.
+        """
+        assert self.process is not None
+        status = self.process.poll()
+        if status is None:
+            return None
+        now = time.monotonic()
+        self.deaths = [death for death in self.deaths if now - death < RESTART_WINDOW] + [now]
+        if len(self.deaths) > RESTARTS:
+            raise SetupError(
+                f"{self.title} died {len(self.deaths)} times within {RESTART_WINDOW:.0f} s. "
+                f"{self._last_words()}"
+            )
+        kill_group(self.process.pid, signal.SIGKILL)
+        self.start()
+        how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+        return f"{self.title} {how} and was started again (log: {self.log})"
+
+    def stop(self) -> None:
+        """Ask it and everything it started to end; insist after `STOP_SECONDS`."""
+        if self.process is None:
+            return
+        kill_group(self.process.pid, signal.SIGTERM)
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            pass
+        kill_group(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def _last_words(self) -> str:
+        lines = self.log.read_text(errors="replace").strip().splitlines()[-LOG_TAIL_LINES:]
+        return "\n  ".join([f"Its log, {self.log}, ends:", *lines]) if lines else f"Its log: {self.log}"
+
+
+def port_taken(port: int) -> bool:
+    """Whether something on this machine listens on the port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
+def accepts(host: str, port: int) -> bool:
+    """Whether something accepts TCP connections there."""
+    try:
+        with socket.create_connection((host, port), timeout=0.5):
+            return True
+    except OSError:
+        return False
+
+
+def kill_group(leader: int, sign: signal.Signals) -> None:
+    """Send a signal to a process group, gone or not."""
+    try:
+        os.killpg(leader, sign)
+    except ProcessLookupError:
+        return
+
+
+def _die_with_parent() -> None:
+    """In the child: end when the supervisor does, even if that is killed outright."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,95 @@
+"""How a run ends: its last batch combines what every batch found, and the result is announced."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shared.documents import Documents, now
+from shared.events import publish_record
+from shared.passages import purge_older_runs
+from shared.records import ResultMessage
+from shared.settings import RESULTS
+from shared.summary import Partial, combine, summarise
+
+if TYPE_CHECKING:
+    from google.cloud import firestore
+
+
+def finish(documents: Documents, document: str, run: int) -> None:
+    """Complete the run if every batch has its record, and announce it. Safe to call from every batch at once.
+
+    Raises:
+        Retryable: contention outlasted every attempt.
+    """
+    reference = documents.reference(document)
+    stored = reference.get().to_dict()
+    if stored is None or stored["run"] != run:
+        return
+    if stored["state"] == "analyzing" and _complete(documents, reference, stored):
+        purge_older_runs(reference, run)
+    announce(documents, document)
+
+
+def announce(documents: Documents, document: str) -> None:
+    """Publish the result that is still to be announced, if any; perhaps twice, but never not at all."""
+    reference = documents.reference(document)
+    stored = reference.get().to_dict()
+    if stored is None or not stored["results_pending"]:
+        return
+    message = ResultMessage(
+        document=document,
+        run=stored["run"],
+        bucket=stored["bucket"],
+        name=stored["name"],
+        generation=stored["generation"],
+        state=stored["state"],
+        model=stored["model"],
+    )
+    publish_record(RESULTS, [message], state=message.state)
+
+    def confirm(transaction: firestore.Transaction) -> None:
+        current = reference.get(transaction=transaction).to_dict()
+        if current is not None and current["run"] == message.run:
+            transaction.update(reference, {"results_pending": False})
+
+    documents.run(confirm)
+
+
+def _complete(documents: Documents, reference: firestore.DocumentReference, stored: dict[str, Any]) -> bool:
+    """From analyzing to completed, if all batches are there; True for the one caller that did it."""
+    from google.cloud.firestore_v1.base_query import FieldFilter
+
+    run = stored["run"]
+    records = reference.collection("batches").where(filter=FieldFilter("run", "==", run))
+    [[counted]] = records.count().get()
+    if counted.value < stored["batches"]["total"]:
+        return False
+    batches = [snapshot.to_dict() for snapshot in records.stream()]
+    aggregate = combine([Partial.model_validate(batch["partial"]) for batch in batches])
+    summary = summarise(aggregate)
+    cpu_seconds = stored["cost"]["cpu_seconds"] + sum(batch["cpu_seconds"] for batch in batches)
+
+    def step(transaction: firestore.Transaction) -> bool:
+        current = reference.get(transaction=transaction).to_dict()
+        if current is None or (current["run"], current["state"]) != (run, "analyzing"):
+            return False
+        completed = now()
+        fields = {
+            "state": "completed",
+            "published_run": run,
+            "sentiment": aggregate.sentiment,
+            "topics": aggregate.topics,
+            "initiatives": aggregate.initiatives,
+            "summary": [sentence.model_dump() for sentence in summary],
+            "cost.cpu_seconds": round(cpu_seconds, 3),
+            "timings.completed_at": completed,
+            "timings.total_seconds": round(
+                (completed - current["timings"]["uploaded_at"]).total_seconds(), 3
+            ),
+            "results_pending": True,
+            "updated_at": completed,
+        }
+        transaction.update(reference, fields)
+        return True
+
+    return documents.run(step)

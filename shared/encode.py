@@ -1,0 +1,81 @@
+"""Plain Python values as Firestore protobuf values, a hundred times faster than the client's own encoder.
+
+The client wraps every float of a vector in a Python object: 64 passages with 384 floats each take it 240 ms,
+as long as the model takes to compute them. Here a vector's wire bytes are laid out in one step.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from google.cloud.firestore_v1 import Transaction
+from google.cloud.firestore_v1.types import Document, Value, Write
+from google.cloud.firestore_v1.types.document import ArrayValue, MapValue
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+_Value = Value.pb()
+_Map = MapValue.pb()
+_Array = ArrayValue.pb()
+_Write = Write.pb()
+_Document = Document.pb()
+
+# ArrayValue.values (field 1, 9 bytes long) holding Value.double_value (field 3, fixed64).
+_ELEMENT = struct.Struct("<3sd")
+_ELEMENT_HEAD = b"\x0a\x09\x19"
+
+
+def vector(values: Sequence[float]) -> Message:
+    """A Firestore vector value (a map with `__type__`), doubles, from (n,) floats."""
+    wire = b"".join(_ELEMENT.pack(_ELEMENT_HEAD, value) for value in values)
+    fields = {
+        "__type__": _Value(string_value="__vector__"),
+        "value": _Value(array_value=_Array.FromString(wire)),
+    }
+    return _Value(map_value=_Map(fields=fields))
+
+
+def value(plain: object) -> Message:  # noqa: PLR0911 - one return for each of Firestore's types
+    """A protobuf `Value` of None, bool, int, float, str, bytes, a list or tuple, or a mapping of str.
+
+    Raises:
+        TypeError: any other type.
+    """
+    match plain:
+        case None:
+            return _Value(null_value=0)
+        case bool():
+            return _Value(boolean_value=plain)
+        case int():
+            return _Value(integer_value=plain)
+        case float():
+            return _Value(double_value=plain)
+        case str():
+            return _Value(string_value=plain)
+        case bytes():
+            return _Value(bytes_value=plain)
+        case Mapping():
+            return _Value(map_value=_Map(fields={key: value(item) for key, item in plain.items()}))
+        case list() | tuple():
+            return _Value(array_value=_Array(values=[value(item) for item in plain]))
+        case _:
+            raise TypeError(f"Firestore has no type for {type(plain).__name__}")
+
+
+class RawTransaction(Transaction):
+    """A transaction that also takes documents encoded here."""
+
+    def set_raw(self, path: str, plain: Mapping[str, object], vectors: Mapping[str, Sequence[float]]) -> None:
+        """Write a whole document.
+
+        Args:
+            path: the document's full resource name.
+            plain: its fields.
+            vectors: its vector fields, each (n,) floats with n ≤ 2,048.
+        """
+        fields = {key: value(item) for key, item in plain.items()}
+        fields |= {key: vector(item) for key, item in vectors.items()}
+        self._add_write_pbs([Write.wrap(_Write(update=_Document(name=path, fields=fields)))])

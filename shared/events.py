@@ -1,0 +1,194 @@
+"""Pub/Sub pushes in, messages out, and the one place that decides how a push is answered.
+
+2xx acknowledges, 5xx brings the message again; which of the two follows from the error's family alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+import structlog
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from shared.clients import publisher
+from shared.errors import Malformed, Retryable, SetupError, Superseded
+from shared.logs import get_logger
+from shared.records import BatchMessage, UploadEvent
+from shared.settings import DEAD_LETTERS, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from flask import Request
+
+M = TypeVar("M", bound=BaseModel)
+MAX_PUSH_BYTES = 14 * 1024 * 1024
+"""A Pub/Sub message is 10 MB at most, a third more in base64."""
+PUBLISH_LIMIT = 1000
+"""Messages in one publish call."""
+ACKNOWLEDGED, AGAIN = 204, 503
+
+
+class Push(BaseModel):
+    """One delivery."""
+
+    model_config = ConfigDict(frozen=True)
+
+    message_id: str
+    published: datetime
+    data: bytes
+    attributes: dict[str, str]
+    subscription: str
+    delivery_attempt: int | None
+
+
+class _Message(BaseModel):
+    messageId: str  # noqa: N815 - Pub/Sub's own names
+    publishTime: datetime = Field(default_factory=lambda: datetime.now(UTC))  # noqa: N815
+    data: str = ""
+    attributes: dict[str, str] = Field(default_factory=dict)
+
+
+class _Envelope(BaseModel):
+    message: _Message
+    subscription: str
+    deliveryAttempt: int | None = None  # noqa: N815
+
+
+def parse_push(body: bytes) -> Push:
+    """The delivery in the standard (wrapped) push envelope.
+
+    Raises:
+        Malformed: this is no such envelope.
+    """
+    try:
+        envelope = _Envelope.model_validate_json(body)
+        data = base64.b64decode(envelope.message.data, validate=True)
+    except (ValidationError, binascii.Error):
+        raise Malformed("not_a_push", "The request is not a Pub/Sub push.", "Check the endpoint.") from None
+    return Push(
+        message_id=envelope.message.messageId,
+        published=envelope.message.publishTime,
+        data=data,
+        attributes=envelope.message.attributes,
+        subscription=envelope.subscription,
+        delivery_attempt=envelope.deliveryAttempt,
+    )
+
+
+class _Object(BaseModel):
+    """The parts of a Cloud Storage object resource that Headrace reads."""
+
+    contentType: str | None = None  # noqa: N815 - Cloud Storage's own name
+    size: int
+    metadata: dict[str, str] = Field(default_factory=dict)
+
+
+def upload_event(push: Push) -> UploadEvent:
+    """The Cloud Storage notification (payload format JSON_API_V1) in a delivery.
+
+    Raises:
+        Malformed: it is something else.
+    """
+    attributes = push.attributes
+    try:
+        resource = _Object.model_validate_json(push.data)
+        return UploadEvent(
+            bucket=attributes["bucketId"],
+            name=attributes["objectId"],
+            generation=int(attributes["objectGeneration"]),
+            event_type=attributes["eventType"],
+            content_type=resource.contentType,
+            size=resource.size,
+            metadata=resource.metadata,
+            restart_run=int(attributes["restartRun"]) if "restartRun" in attributes else None,
+        )
+    except (KeyError, ValueError):
+        raise Malformed(
+            "not_a_notification",
+            "The message is not a Cloud Storage notification.",
+            "Create the bucket's notification with payload format JSON_API_V1.",
+        ) from None
+
+
+def batch_message(push: Push) -> BatchMessage:
+    """The batch in a delivery. Raises Malformed where it is something else."""
+    try:
+        return BatchMessage.model_validate_json(push.data)
+    except ValidationError:
+        raise Malformed(
+            "not_a_batch", "The message is not a batch.", "Deploy ingest and analyze from one revision."
+        ) from None
+
+
+def publish(
+    topic: str, messages: Iterable[tuple[bytes, Mapping[str, str]]], *, timeout: float = 30.0
+) -> None:
+    """Publish (data, attributes) pairs in order; returns when Pub/Sub has stored them all."""
+    path = f"projects/{settings().project}/topics/{topic}"
+    batch = [{"data": data, "attributes": dict(attributes)} for data, attributes in messages]
+    for first in range(0, len(batch), PUBLISH_LIMIT):
+        request = {"topic": path, "messages": batch[first : first + PUBLISH_LIMIT]}
+        publisher().publish(request=request, timeout=timeout)
+
+
+def publish_record(topic: str, records: Iterable[BaseModel], **attributes: str) -> None:
+    """Publish records as JSON, each with the same attributes."""
+    publish(topic, ((record.model_dump_json().encode(), attributes) for record in records))
+
+
+def answer(function: str, request: Request, step: Callable[[Push], None]) -> tuple[str, int]:
+    """Run a handler's step on a push, log one line, and answer Pub/Sub; never raises."""
+    started = time.monotonic()
+    log = get_logger(function)
+    structlog.contextvars.clear_contextvars()
+    outcome, status = "done", ACKNOWLEDGED
+    error: Exception | None = None
+    push: Push | None = None
+    try:
+        push = parse_push(_body(request))
+        structlog.contextvars.bind_contextvars(
+            message_id=push.message_id, delivery_attempt=push.delivery_attempt
+        )
+        step(push)
+    except Superseded as superseded:
+        outcome = superseded.message
+    except Malformed as malformed:
+        error = malformed
+        outcome, status = malformed.code, _dead_letter(function, push, malformed)
+    except (Retryable, SetupError) as retryable:
+        outcome, status = retryable.message, AGAIN
+    except Exception as unforeseen:  # noqa: BLE001 - whatever it was, the message must come again
+        error = unforeseen
+        outcome, status = type(unforeseen).__name__, AGAIN
+    elapsed = round((time.monotonic() - started) * 1000, 1)
+    write = log.info if status == ACKNOWLEDGED and error is None else log.warning
+    write("event handled", outcome=outcome, status=status, elapsed_ms=elapsed, error=error)
+    return "", status
+
+
+def _body(request: Request) -> bytes:
+    if (request.content_length or 0) > MAX_PUSH_BYTES:
+        raise Malformed("too_large", "The push is larger than any message.", "Check the publisher.")
+    return request.get_data()
+
+
+def _dead_letter(function: str, push: Push | None, reason: Malformed) -> int:
+    """Keep a message that no retry can help, with its reason; 5xx where it could not be kept."""
+    if push is None:  # not Pub/Sub's envelope: there is nobody to redeliver it
+        return 400
+    attributes = dict(push.attributes) | {
+        "headraceFunction": function,
+        "headraceReason": json.dumps({"code": reason.code, "message": reason.message, "hint": reason.hint}),
+        "headraceSubscription": push.subscription,
+    }
+    try:
+        publish(DEAD_LETTERS, [(push.data or b"{}", attributes)])
+    except Exception:  # noqa: BLE001 - then the subscription's own dead-letter policy keeps it
+        return AGAIN
+    return ACKNOWLEDGED

@@ -1,0 +1,63 @@
+"""The uploads bucket, read; and the event that starts a document's run again."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from shared.clients import storage_client
+from shared.errors import Rejected, Superseded
+from shared.events import publish
+from shared.settings import UPLOADS, settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from shared.documents import Documents
+    from shared.records import UploadEvent
+
+
+def download(event: UploadEvent, path: Path) -> None:
+    """Fetch exactly the generation that the event names.
+
+    Raises:
+        Rejected: the file is too large, or was deleted before it could be read.
+        Superseded: it was overwritten; the newer generation has an event of its own.
+    """
+    from google.api_core.exceptions import NotFound, PreconditionFailed
+
+    limit = settings().max_bytes
+    if event.size > limit:
+        raise Rejected(
+            "too_large",
+            f"The file has {event.size:,} bytes; the limit is {limit:,}.",
+            "Split it, or raise HEADRACE_MAX_BYTES.",
+        )
+    bucket = storage_client().bucket(event.bucket)
+    try:
+        bucket.blob(event.name).download_to_filename(
+            str(path), if_generation_match=event.generation, raw_download=True
+        )
+    except (NotFound, PreconditionFailed):
+        current = bucket.get_blob(event.name)
+        if current is not None and current.generation > event.generation:
+            raise Superseded("the file was overwritten before it was read") from None
+        raise Rejected(
+            "deleted", "The file was deleted before it could be read.", "Upload it again."
+        ) from None
+
+
+def restart(documents: Documents, document: str, run: int) -> None:
+    """Ask ingest for a new run in place of `run`; asking twice starts one."""
+    stored = documents.reference(document).get().to_dict()
+    if stored is None:
+        raise Superseded("the document is gone")
+    attributes = {
+        "bucketId": stored["bucket"],
+        "objectId": stored["name"],
+        "objectGeneration": stored["generation"],
+        "eventType": "OBJECT_FINALIZE",
+        "payloadFormat": "JSON_API_V1",
+        "restartRun": str(run),
+    }
+    publish(UPLOADS, [(json.dumps({"size": str(stored["size"])}).encode(), attributes)])
