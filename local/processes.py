@@ -7,15 +7,17 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 READY_SECONDS = 30.0
@@ -111,10 +113,8 @@ class Service:
         if self.process is None:
             return
         kill_group(self.process.pid, signal.SIGTERM)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            pass
         kill_group(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
@@ -153,4 +153,5 @@ def kill_group(leader: int, sign: signal.Signals) -> None:
 
 def _die_with_parent() -> None:
     """In the child: end when the supervisor does, even if that is killed outright."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -43,7 +43,8 @@ def emulator(variable: str) -> str | None:
     return host or None
 
 
-def _insecure_channel(host: str) -> grpc.Channel:
+def insecure_channel(host: str) -> grpc.Channel:
+    """A channel to an emulator at `host:port`."""
     import grpc
 
     options = [
@@ -80,7 +81,7 @@ def publisher() -> PublisherClient:
     from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 
     if host := emulator("PUBSUB_EMULATOR_HOST"):
-        return PublisherClient(transport=PublisherGrpcTransport(channel=_insecure_channel(host)))
+        return PublisherClient(transport=PublisherGrpcTransport(channel=insecure_channel(host)))
     return PublisherClient()
 
 
@@ -93,7 +94,7 @@ def secrets() -> SecretManagerServiceClient:
     )
 
     if host := emulator("SECRET_MANAGER_EMULATOR_HOST"):
-        transport = SecretManagerServiceGrpcTransport(channel=_insecure_channel(host))
+        transport = SecretManagerServiceGrpcTransport(channel=insecure_channel(host))
         return SecretManagerServiceClient(transport=transport)
     return SecretManagerServiceClient()
 

@@ -1,0 +1,200 @@
+"""The `headrace` command."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from cli.connect import DEFAULT_DATA, connect
+from local.services import DEFAULT_PORT, ROOT
+from shared.errors import HeadraceError, Permanent
+
+MODEL = ROOT / "build" / "model"
+WAIT_SECONDS = 600.0
+LISTED = 100
+"""Documents that `show` lists without an id."""
+SAMPLE_SUFFIXES = {".pdf", ".txt", ".csv", ".jsonl"}
+
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_DATA,
+    envvar="HEADRACE_DATA",
+    show_default=True,
+    help="The local stack's directory.",
+)
+project_option = click.option("--project", help="A Google Cloud project instead of the local stack.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+column_option = click.option("--text-column", help="The column or field that holds the text (CSV, JSONL).")
+port_option = click.option(
+    "--port", default=DEFAULT_PORT, show_default=True, help="The first of six consecutive ports."
+)
+model_option = click.option(
+    "--model", type=click.Path(path_type=Path, file_okay=False), default=MODEL, help="The model's directory."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="headrace")
+def headrace() -> None:
+    """Drop a file into a bucket; read what every passage of it says."""
+
+
+@headrace.command()
+@data_option
+@model_option
+@port_option
+@click.option("--reset", is_flag=True, help="Forget everything stored in the directory first.")
+def up(data: Path, model: Path, port: int, *, reset: bool) -> None:
+    """Start the local stack and stay until Ctrl-C."""
+    from cli.output import until_interrupted
+    from local.stack import running
+
+    with until_interrupted(), running(data, model=model, port=port, reset=reset, say=click.echo) as watch:
+        click.echo("ready")
+        watch.forever()
+
+
+@headrace.command()
+@data_option
+@model_option
+@port_option
+def run(data: Path, model: Path, port: int) -> None:
+    """Start the local stack, analyse the samples, show the results, and stay until Ctrl-C."""
+    from rich.console import Console
+
+    from cli.output import drop_and_follow, until_interrupted
+    from cli.render import table
+    from cli.results import document
+    from local.stack import running
+
+    console = Console()
+    console.print(f"Starting the local stack on {data} …")
+    with until_interrupted(), running(data, model=model, port=port, reset=False, say=click.echo) as watch:
+        paths = sorted(path for path in (ROOT / "samples").iterdir() if path.suffix in SAMPLE_SUFFIXES)
+        console.print(f"Ready. Dropping {len(paths)} samples into the bucket.")
+        identifiers = drop_and_follow(console, paths, timeout=WAIT_SECONDS)
+        table(console, [document(identifier) for identifier in identifiers])
+        console.print("\nThe stack stays up until Ctrl-C. In a second terminal:\n")
+        console.print("  .venv/bin/headrace drop REPORT.pdf --wait")
+        console.print(f"  .venv/bin/headrace show {identifiers[-1]}", highlight=False)
+        watch.forever()
+
+
+@headrace.command()
+@data_option
+def env(data: Path) -> None:
+    """Print the stack's variables for a shell: eval "$(headrace env)"."""
+    from local.stack import read_stack
+
+    for name, value in read_stack(data)["environment"].items():
+        click.echo(f"export {name}={value}")
+
+
+@headrace.command()
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False)
+)
+@click.option("--wait", is_flag=True, help="Follow the files until they are analysed, and print the results.")
+@click.option("--timeout", default=WAIT_SECONDS, show_default=True, help="Seconds to wait.")
+@column_option
+@data_option
+@project_option
+@json_option
+def drop(  # noqa: PLR0913 - the options of a command
+    files: tuple[Path, ...],
+    *,
+    wait: bool,
+    timeout: float,
+    text_column: str | None,
+    data: Path,
+    project: str | None,
+    as_json: bool,
+) -> None:
+    """Upload FILES into the bucket."""
+    connect(data, project)
+    from rich.console import Console
+
+    from cli import output, results
+
+    if wait:
+        console = Console(stderr=as_json)
+        identifiers = output.drop_and_follow(console, files, timeout=timeout, text_column=text_column)
+        documents = [results.document(identifier) for identifier in identifiers]
+        output.print_documents(console, documents, as_json=as_json)
+        return
+    dropped = [results.drop(path, text_column=text_column) for path in files]
+    if as_json:
+        output.print_json(
+            [{"id": item.id, "name": item.name, "generation": str(item.generation)} for item in dropped]
+        )
+        return
+    for item in dropped:
+        click.echo(f"{item.id}  {item.name}")
+
+
+@headrace.command()
+@click.argument("ids", nargs=-1)
+@data_option
+@project_option
+@json_option
+def show(ids: tuple[str, ...], *, data: Path, project: str | None, as_json: bool) -> None:
+    """Print documents by id or name; without one, list the newest."""
+    connect(data, project)
+    from rich.console import Console
+
+    from cli import output, results
+
+    if ids:
+        documents = [results.document(identifier) for identifier in ids]
+        output.print_documents(Console(), documents, as_json=as_json)
+    else:
+        output.print_table(results.all_documents(LISTED), as_json=as_json)
+
+
+@headrace.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@model_option
+@column_option
+@click.option("--embeddings", is_flag=True, help="With --json: 384 floats for each passage.")
+@json_option
+def analyze(file: Path, *, model: Path, text_column: str | None, embeddings: bool, as_json: bool) -> None:
+    """Analyse FILE in this process, without any stack."""
+    from cli.inprocess import analyze as in_process
+    from cli.output import print_json
+
+    analysis = in_process(file, model=model, text_column=text_column, embeddings=embeddings)
+    if as_json:
+        print_json(analysis)
+        return
+    from rich.console import Console
+
+    from cli.render import full
+
+    found = [
+        passage
+        for passage in analysis["passages"]
+        if passage["topics"] and passage["action"]["label"] != "none"
+    ]
+    full(Console(), analysis["document"], found)
+
+
+def main() -> NoReturn:
+    """Run the command; an error is one line that says what to do."""
+    try:
+        status = headrace(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(130)
+    except Permanent as error:
+        click.echo(f"headrace: {error.message} {error.hint}", err=True)
+        sys.exit(1)
+    except HeadraceError as error:
+        click.echo(f"headrace: {error.message}", err=True)
+        sys.exit(1)
+    sys.exit(status if isinstance(status, int) else 0)

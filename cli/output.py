@@ -1,0 +1,99 @@
+"""Printing and following, shared by the commands."""
+
+from __future__ import annotations
+
+import json
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from cli.render import STATE_STYLES, full, table
+from cli.results import Progress, drop, follow, found_initiatives
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+    from types import FrameType
+
+BAR_WIDTH = 20
+FAILED_STATES = {"rejected", "failed"}
+
+
+def print_json(value: object) -> None:
+    """One JSON value on standard output."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_documents(console: Console, documents: list[dict[str, Any]], *, as_json: bool) -> None:
+    """Documents in full; exit status 1 where one was rejected or failed."""
+    if as_json:
+        print_json(documents)
+    else:
+        for shown in documents:
+            full(console, shown, found_initiatives(shown))
+    exit_by_state(documents)
+
+
+def print_table(documents: list[dict[str, Any]], *, as_json: bool) -> None:
+    """Documents, one line each; exit status 1 where one was rejected or failed."""
+    if as_json:
+        print_json(documents)
+    else:
+        table(Console(), documents)
+    exit_by_state(documents)
+
+
+def exit_by_state(documents: Sequence[dict[str, Any]]) -> None:
+    """Leave the process with status 1 where a document was rejected or failed."""
+    if any(shown["state"] in FAILED_STATES for shown in documents):
+        raise click.exceptions.Exit(1)
+
+
+def drop_and_follow(
+    console: Console, paths: Sequence[Path], *, timeout: float, text_column: str | None = None
+) -> list[str]:
+    """Upload files and show their states live until all have ended; their ids."""
+    dropped = [drop(path, text_column=text_column) for path in paths]
+    progress = {item.id: Progress(item, "uploaded", 0, None) for item in dropped}
+    with Live(_states(progress), console=console, refresh_per_second=12, transient=True) as live:
+        for change in follow(dropped, timeout):
+            progress[change.dropped.id] = change
+            live.update(_states(progress))
+            if not console.is_terminal:
+                console.print(f"{change.dropped.name}: {change.state}{_count(change)}")
+    return [item.id for item in dropped]
+
+
+@contextmanager
+def until_interrupted() -> Iterator[None]:
+    """Leave the block at Ctrl-C or SIGTERM; that is how a stack is meant to end."""
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("stopped")
+
+
+def _states(progress: dict[str, Progress]) -> Table:
+    grid = Table(box=None, show_header=False, pad_edge=False)
+    for item in progress.values():
+        filled = round(BAR_WIDTH * item.done / item.total) if item.total else 0
+        bar = Text.assemble(("━" * filled, "green"), ("━" * (BAR_WIDTH - filled), "bright_black"))
+        grid.add_row(
+            item.dropped.name, Text(item.state, STATE_STYLES.get(item.state, "cyan")), bar, _count(item)
+        )
+    return grid
+
+
+def _count(progress: Progress) -> str:
+    return f" {progress.done}/{progress.total}" if progress.total else ""

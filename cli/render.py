@@ -1,0 +1,120 @@
+"""What a person sees of results: a table of documents, and one document in full."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+TOPIC_NAMES = {
+    "E1": "climate change",
+    "E2": "pollution",
+    "E3": "water and marine resources",
+    "E4": "biodiversity",
+    "E5": "resource use and circular economy",
+    "S1": "own workforce",
+    "S2": "workers in the value chain",
+    "S3": "affected communities",
+    "S4": "consumers and end-users",
+    "G1": "business conduct",
+}
+STATE_STYLES = {"completed": "green", "rejected": "yellow", "failed": "red"}
+SENTIMENT_STYLES = {"positive": "green", "neutral": "bright_black", "negative": "red"}
+BAR_WIDTH = 24
+TOP_TOPICS = 3
+SHOWN_INITIATIVES = 12
+MAX_TEXT = 220
+
+
+def table(console: Console, documents: list[dict[str, Any]]) -> None:
+    """One line a document."""
+    grid = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("document", "id", "state", "pages", "passages", "+/=/-", "initiatives", "topics", "time"):
+        right = column in {"pages", "passages", "+/=/-", "initiatives", "time"}
+        grid.add_column(column, justify="right" if right else "left", no_wrap=column != "document")
+    for shown in documents:
+        sentiment = shown["sentiment"]
+        counts = sorted(shown["topics"].items(), key=lambda item: -item[1])
+        topics = " ".join(f"{name}:{count}" for name, count in counts[:TOP_TOPICS] if count)
+        state = shown["state"] + (f" ({shown['error']['code']})" if shown["error"] else "")
+        grid.add_row(
+            escape(shown["name"]),
+            shown["id"],
+            Text(state, STATE_STYLES.get(shown["state"], "")),
+            str(shown["pages"] or ""),
+            str(shown["passages"] or ""),
+            f"{sentiment['positive']}/{sentiment['neutral']}/{sentiment['negative']}",
+            str(shown["initiatives"]),
+            topics,
+            _seconds(shown),
+        )
+    console.print(grid)
+
+
+def full(console: Console, shown: dict[str, Any], initiatives: list[dict[str, Any]]) -> None:
+    """Summary, topics, sentiment and initiatives of one document, with pages."""
+    console.print()
+    console.print(Text(shown["title"] or shown["name"], "bold"))
+    facts = [shown["name"], shown["id"] or "", shown["state"], _count(shown["pages"], "page")]
+    facts += [_count(shown["passages"], "passage"), shown["language"] or "", _seconds(shown)]
+    console.print(Text(" · ".join(filter(None, facts)), "bright_black"))
+    if shown["error"]:
+        style = STATE_STYLES.get(shown["state"], "")
+        console.print(Text(f"{shown['error']['message']} {shown['error']['hint']}", style))
+    for warning in shown["warnings"] or []:
+        console.print(Text(f"Note: {warning}", "yellow"))
+    if not shown["passages"] or shown["error"]:
+        return
+    _section(console, "Summary")
+    for sentence in shown["summary"]:
+        _passage(console, sentence["page"], None, sentence["text"])
+    _section(console, "Sentiment")
+    _bars(console, shown["sentiment"], SENTIMENT_STYLES)
+    _section(console, "Topics")
+    topics = {f"{code} {TOPIC_NAMES.get(code, '')}": count for code, count in shown["topics"].items()}
+    _bars(console, {name: count for name, count in topics.items() if count}, {})
+    _section(console, f"Initiatives ({shown['initiatives']})")
+    for initiative in initiatives[:SHOWN_INITIATIVES]:
+        codes = " ".join(topic["name"] for topic in initiative["topics"])
+        label = f"{codes} {initiative['action']['label']}"
+        _passage(console, initiative["page"], initiative["row"], initiative["text"], label)
+    if (rest := shown["initiatives"] - SHOWN_INITIATIVES) > 0:
+        console.print(
+            Text(f"  … and {rest} more: headrace show {shown['id'] or 'ID'} --json", "bright_black")
+        )
+
+
+def _section(console: Console, title: str) -> None:
+    console.print()
+    console.print(Text(title, "bold cyan"))
+
+
+def _passage(console: Console, page: int | None, row: int | None, text: str, label: str = "") -> None:
+    where = f"p. {page}" if page else f"row {row}" if row else ""
+    short = text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1].rstrip() + "…"
+    line = Text.assemble((f"{where:<8}", "bright_black"), (f"{label}  " if label else "", "cyan"), short)
+    console.print(Padding(line, (0, 0, 0, 2)))
+
+
+def _bars(console: Console, counts: dict[str, int], styles: dict[str, str]) -> None:
+    most = max([*counts.values(), 1])
+    width = max([len(name) for name in counts], default=0)
+    for name, count in counts.items():
+        bar = "█" * max(round(BAR_WIDTH * count / most), 1 if count else 0)
+        line = Text.assemble(f"  {name:<{width}}  ", (f"{bar:<{BAR_WIDTH}}", styles.get(name, "blue")))
+        console.print(line.append(f" {count}"))
+
+
+def _count(number: int | None, noun: str) -> str:
+    return "" if number is None else f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _seconds(shown: dict[str, Any]) -> str:
+    seconds = shown["timings"].get("total_seconds")
+    return "" if seconds is None else f"{seconds:.1f} s"

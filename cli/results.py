@@ -1,0 +1,149 @@
+"""Stored documents as the command line shows them: JSON shapes, and what `drop --wait` follows."""
+
+from __future__ import annotations
+
+import mimetypes
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from shared.clients import firestore_client, storage_client
+from shared.documents import COLLECTION, Documents, document_id
+from shared.errors import HeadraceError
+from shared.passages import initiatives
+from shared.reading import TEXT_COLUMN
+from shared.records import TERMINAL
+from shared.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+FIELDS = (
+    *("id", "bucket", "name", "generation", "state", "run", "published_run", "route", "media_type", "size"),
+    *("title", "language", "pages", "passages", "tokens", "sentiment", "topics", "initiatives", "summary"),
+    *("warnings", "error", "duplicate_of", "timings", "cost", "model"),
+)
+"""Of a document object, in this order; fields are added, never renamed."""
+POLL_SECONDS = 0.05
+MAX_INITIATIVES = 200
+"""Shown of one document."""
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A file in the uploads bucket."""
+
+    id: str
+    name: str
+    generation: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a dropped file has got to."""
+
+    dropped: Dropped
+    state: str
+    done: int
+    total: int | None
+    """Batches; None before the document is planned."""
+
+
+def drop(path: Path, *, name: str | None = None, text_column: str | None = None) -> Dropped:
+    """Upload a file; what happens next is the pipeline's.
+
+    Raises:
+        HeadraceError: there is no such bucket.
+    """
+    from google.api_core.exceptions import NotFound
+
+    blob = storage_client().bucket(settings().uploads_bucket).blob(name or path.name)
+    if text_column:
+        blob.metadata = {TEXT_COLUMN: text_column}
+    content_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    try:
+        blob.upload_from_filename(str(path), content_type=content_type)
+    except NotFound:
+        raise HeadraceError(
+            f"There is no bucket {settings().uploads_bucket}; name yours with HEADRACE_UPLOADS_BUCKET."
+        ) from None
+    return Dropped(document_id(settings().uploads_bucket, blob.name), blob.name, int(blob.generation))
+
+
+def follow(dropped: Sequence[Dropped], timeout: float) -> Iterator[Progress]:
+    """Each change of each file, until all have ended.
+
+    Raises:
+        HeadraceError: some have not ended within `timeout` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    last: dict[str, Progress] = {}
+    while waiting := [item for item in dropped if not _ended(last.get(item.id))]:
+        for item in waiting:
+            progress = _progress(item)
+            if progress != last.get(item.id):
+                last[item.id] = progress
+                yield progress
+        if time.monotonic() > deadline:
+            names = ", ".join(item.name for item in waiting)
+            raise HeadraceError(
+                f"Not finished after {timeout:.0f} s: {names}. The work goes on; look again with: headrace show"
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def document(identifier: str) -> dict[str, Any]:
+    """A document by its id or its object's name.
+
+    Raises:
+        HeadraceError: there is none.
+    """
+    documents = Documents(firestore_client())
+    for candidate in (identifier, document_id(settings().uploads_bucket, identifier)):
+        if "/" not in candidate and (stored := documents.reference(candidate).get().to_dict()):
+            return shape(stored)
+    raise HeadraceError(f"There is no document {identifier}. List them all: headrace show")
+
+
+def all_documents(limit: int) -> list[dict[str, Any]]:
+    """The newest documents, newest first."""
+    query = firestore_client().collection(COLLECTION).order_by("created_at", direction="DESCENDING")
+    return [shape(snapshot.to_dict()) for snapshot in query.limit(limit).stream()]
+
+
+def found_initiatives(shown: dict[str, Any]) -> list[dict[str, Any]]:
+    """The initiatives of a document's published run."""
+    if shown["published_run"] is None:
+        return []
+    reference = Documents(firestore_client()).reference(shown["id"])
+    return initiatives(reference, shown["published_run"], MAX_INITIATIVES)
+
+
+def shape(stored: dict[str, Any]) -> dict[str, Any]:
+    """A document object: JSON types only."""
+    shown = {field: stored.get(field) for field in FIELDS}
+    shown["timings"] = {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in (stored.get("timings") or {}).items()
+    }
+    return shown
+
+
+def _ended(progress: Progress | None) -> bool:
+    return progress is not None and progress.state in TERMINAL
+
+
+def _progress(dropped: Dropped) -> Progress:
+    from google.cloud.firestore_v1.base_query import FieldFilter
+
+    reference = Documents(firestore_client()).reference(dropped.id)
+    stored = reference.get(["generation", "state", "run", "batches"]).to_dict()
+    if stored is None or int(stored["generation"]) < dropped.generation:
+        return Progress(dropped, "uploaded", 0, None)
+    total = stored["batches"] and stored["batches"]["total"]
+    if stored["state"] != "analyzing":
+        return Progress(dropped, stored["state"], total or 0, total)
+    done = reference.collection("batches").where(filter=FieldFilter("run", "==", stored["run"])).count().get()
+    return Progress(dropped, stored["state"], int(done[0][0].value), total)

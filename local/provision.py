@@ -1,0 +1,92 @@
+"""What Terraform makes in the cloud, made on the local stack: topics, subscriptions, buckets, a secret.
+
+Every step may be repeated: what is there already stays as it is.
+"""
+
+from __future__ import annotations
+
+import secrets as random
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from google.api_core.exceptions import AlreadyExists, Conflict, NotFound
+from google.protobuf.duration_pb2 import Duration
+
+from shared.clients import insecure_channel, publisher, secrets, storage_client
+from shared.settings import BATCHES, DEAD_LETTERS, RESULTS, TOPICS, UPLOADS, settings
+
+if TYPE_CHECKING:
+    from google.pubsub_v1 import SubscriberClient
+
+    from local.services import Layout
+
+PUSHES = {UPLOADS: "ingest", BATCHES: "analyze"}
+"""Which function each topic is pushed to."""
+ACK_DEADLINE = 600
+"""Seconds; above every function's time limit, so that no message is redelivered while it is worked on."""
+ATTEMPTS = 100
+"""Deliveries before a message is dead-lettered; with the backoff, half an hour of outage on a laptop."""
+BACKOFF = (Duration(nanos=200_000_000), Duration(seconds=20))
+RETENTION = Duration(seconds=7 * 24 * 3600)
+KEY_BYTES = 32
+
+
+def provision(layout: Layout) -> None:
+    """Make everything the functions need; the process's environment already names the stack."""
+    for bucket in (settings().uploads_bucket, settings().work_bucket):
+        with suppress(Conflict):
+            storage_client().create_bucket(bucket)
+    project = settings().project
+    for topic in TOPICS:
+        with suppress(AlreadyExists):
+            publisher().create_topic(name=f"projects/{project}/topics/{topic}")
+    _subscriptions(layout, project)
+    _redaction_key(project)
+
+
+def subscriber(host: str) -> SubscriberClient:
+    """Pub/Sub's generated subscriber client."""
+    from google.pubsub_v1 import SubscriberClient
+    from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
+
+    return SubscriberClient(transport=SubscriberGrpcTransport(channel=insecure_channel(host)))
+
+
+def _subscriptions(layout: Layout, project: str) -> None:
+    client = subscriber(layout.environment()["PUBSUB_EMULATOR_HOST"])
+    dead_letters = f"projects/{project}/topics/{DEAD_LETTERS}"
+    for topic in (UPLOADS, BATCHES, RESULTS, DEAD_LETTERS):
+        request = {
+            "name": f"projects/{project}/subscriptions/{PUSHES.get(topic, topic)}",
+            "topic": f"projects/{project}/topics/{topic}",
+            "ack_deadline_seconds": ACK_DEADLINE,
+            "message_retention_duration": RETENTION,
+        }
+        if topic in PUSHES:
+            request |= {
+                "push_config": {"push_endpoint": layout.push_endpoint(PUSHES[topic])},
+                "retry_policy": {"minimum_backoff": BACKOFF[0], "maximum_backoff": BACKOFF[1]},
+                "dead_letter_policy": {"dead_letter_topic": dead_letters, "max_delivery_attempts": ATTEMPTS},
+            }
+        try:
+            client.create_subscription(request=request)
+        except AlreadyExists:
+            if topic in PUSHES:  # the stack may listen on other ports than last time
+                client.modify_push_config(subscription=request["name"], push_config=request["push_config"])
+
+
+def _redaction_key(project: str) -> None:
+    name = f"projects/{project}/secrets/{settings().redaction_key}"
+    with suppress(AlreadyExists):
+        secrets().create_secret(
+            request={
+                "parent": f"projects/{project}",
+                "secret_id": settings().redaction_key,
+                "secret": {"replication": {"automatic": {}}},
+            }
+        )
+    try:
+        secrets().access_secret_version(name=f"{name}/versions/{settings().redaction_key_version}")
+    except NotFound:
+        payload = {"data": random.token_bytes(KEY_BYTES)}
+        secrets().add_secret_version(request={"parent": name, "payload": payload})
