@@ -89,7 +89,7 @@ def follow(dropped: Sequence[Dropped], timeout: float) -> Iterator[Progress]:
         if time.monotonic() > deadline:
             names = ", ".join(item.name for item in waiting)
             raise HeadraceError(
-                f"Not finished after {timeout:.0f} s: {names}. The work goes on; look again with: headrace show"
+                f"Not finished after {timeout:.0f} s: {names}. The work goes on; look again: headrace show"
             )
         time.sleep(POLL_SECONDS)
 
@@ -110,7 +110,7 @@ def document(identifier: str) -> dict[str, Any]:
 def all_documents(limit: int) -> list[dict[str, Any]]:
     """The newest documents, newest first."""
     query = firestore_client().collection(COLLECTION).order_by("created_at", direction="DESCENDING")
-    return [shape(snapshot.to_dict()) for snapshot in query.limit(limit).stream()]
+    return [shape(snapshot.to_dict() or {}) for snapshot in query.limit(limit).stream()]
 
 
 def found_initiatives(shown: dict[str, Any]) -> list[dict[str, Any]]:

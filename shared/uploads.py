@@ -24,7 +24,7 @@ def download(event: UploadEvent, path: Path) -> None:
         Rejected: the file is too large, or was deleted before it could be read.
         Superseded: it was overwritten; the newer generation has an event of its own.
     """
-    from google.api_core.exceptions import NotFound, PreconditionFailed
+    from google.api_core.exceptions import NotFound
 
     limit = settings().max_bytes
     if event.size > limit:
@@ -35,10 +35,10 @@ def download(event: UploadEvent, path: Path) -> None:
         )
     bucket = storage_client().bucket(event.bucket)
     try:
-        bucket.blob(event.name).download_to_filename(
-            str(path), if_generation_match=event.generation, raw_download=True
+        bucket.blob(event.name, generation=event.generation).download_to_filename(
+            str(path), raw_download=True
         )
-    except (NotFound, PreconditionFailed):
+    except NotFound:
         current = bucket.get_blob(event.name)
         if current is not None and current.generation > event.generation:
             raise Superseded("the file was overwritten before it was read") from None
