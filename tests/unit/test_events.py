@@ -1,0 +1,103 @@
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import Malformed
+from shared.events import Push, batch_message, parse_push, upload_event
+from shared.records import BatchMessage
+
+ATTRIBUTES = {
+    "bucketId": "acme-uploads",
+    "objectId": "reports/2025.pdf",
+    "objectGeneration": "1700000000000000",
+    "eventType": "OBJECT_FINALIZE",
+}
+OBJECT = {"size": "12", "contentType": "application/pdf", "metadata": {"text-column": "body"}, "etag": "x"}
+
+
+def envelope(data: bytes, attributes: dict[str, str], **more: Any) -> bytes:
+    message = {
+        "data": base64.b64encode(data).decode(),
+        "attributes": attributes,
+        "messageId": "7",
+        "publishTime": "2026-01-02T03:04:05.678Z",
+    }
+    return json.dumps({"message": message, "subscription": "projects/p/subscriptions/s", **more}).encode()
+
+
+@given(data=st.binary(), attributes=st.dictionaries(st.text(), st.text()), attempt=st.none() | st.integers(1))
+def test_a_push_round_trips(data: bytes, attributes: dict[str, str], attempt: int | None) -> None:
+    """Data, attributes and delivery attempt come out of the envelope as they went in."""
+    push = parse_push(envelope(data, attributes, deliveryAttempt=attempt))
+    assert (push.data, push.attributes, push.delivery_attempt) == (data, attributes, attempt)
+    assert push.published.isoformat() == "2026-01-02T03:04:05.678000+00:00"
+
+
+@given(st.binary())
+def test_what_is_no_push_is_malformed(body: bytes) -> None:
+    """Any other body is refused by type, never by a crash."""
+    with pytest.raises(Malformed):
+        parse_push(body)
+
+
+def test_a_notification_is_read() -> None:
+    """Name, generation, size, type and metadata of the object come from the notification."""
+    event = upload_event(parse_push(envelope(json.dumps(OBJECT).encode(), ATTRIBUTES)))
+    assert (event.bucket, event.name, event.generation) == (
+        "acme-uploads",
+        "reports/2025.pdf",
+        1700000000000000,
+    )
+    assert (event.size, event.content_type, event.metadata) == (
+        12,
+        "application/pdf",
+        {"text-column": "body"},
+    )
+    assert event.restart_run is None
+
+
+@pytest.mark.parametrize("missing", sorted(ATTRIBUTES))
+def test_a_notification_without_an_attribute_is_malformed(missing: str) -> None:
+    """Each attribute is needed."""
+    attributes = {name: value for name, value in ATTRIBUTES.items() if name != missing}
+    with pytest.raises(Malformed):
+        upload_event(parse_push(envelope(json.dumps(OBJECT).encode(), attributes)))
+
+
+@pytest.mark.parametrize("generation", ["", "x", "-1", "0", "1.5"])
+def test_a_generation_is_a_positive_number(generation: str) -> None:
+    """The generation orders events, so nothing else is let in."""
+    push = parse_push(envelope(json.dumps(OBJECT).encode(), {**ATTRIBUTES, "objectGeneration": generation}))
+    with pytest.raises(Malformed):
+        upload_event(push)
+
+
+@given(
+    st.builds(
+        BatchMessage,
+        document=st.text(min_size=1),
+        run=st.integers(1, 2**31),
+        model=st.text(),
+        batch=st.integers(0, 2**31),
+        start=st.integers(0, 2**31),
+        end=st.integers(1, 2**31),
+        artefact=st.text(),
+        byte_start=st.integers(0, 2**40),
+        byte_end=st.integers(1, 2**40),
+    )
+)
+def test_batches_round_trip(message: BatchMessage) -> None:
+    """What ingest publishes is what analyze reads."""
+    push = parse_push(envelope(message.model_dump_json().encode(), {}))
+    assert isinstance(push, Push)
+    assert batch_message(push) == message
+
+
+def test_an_unknown_field_in_a_batch_is_malformed() -> None:
+    """A batch of another schema is refused rather than half understood."""
+    with pytest.raises(Malformed):
+        batch_message(parse_push(envelope(b'{"document": "d", "colour": "red"}', {})))

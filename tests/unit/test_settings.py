@@ -1,0 +1,48 @@
+import pytest
+
+from shared.errors import SetupError
+from shared.settings import Settings
+
+BASE = {"GOOGLE_CLOUD_PROJECT": "acme"}
+
+
+def test_defaults_follow_the_project() -> None:
+    """Buckets are named after the project unless a setting says otherwise."""
+    settings = Settings.from_environment(BASE)
+    assert settings.uploads_bucket == "acme-uploads"
+    assert settings.work_bucket == "acme-work"
+
+
+def test_a_variable_sets_a_field() -> None:
+    """HEADRACE_<NAME> overrides the default, parsed to the field's type."""
+    settings = Settings.from_environment({**BASE, "HEADRACE_MAX_PAGES": "12", "HEADRACE_WORK_BUCKET": "w"})
+    assert settings.max_pages == 12
+    assert settings.work_bucket == "w"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("HEADRACE_MAX_PAGES", "many"),  # does not parse
+        ("HEADRACE_MAX_PAGES", "0"),  # out of bounds
+        ("HEADRACE_BATCH_PASSAGES", "1000"),  # over what one Firestore commit takes
+        ("HEADRACE_MAX_PAGE", "12"),  # no such setting: a typing error must not pass silently
+    ],
+)
+def test_a_bad_setting_stops_the_process_with_its_name(variable: str, value: str) -> None:
+    """Whoever set it must find it in the message."""
+    with pytest.raises(SetupError, match=variable):
+        Settings.from_environment({**BASE, variable: value})
+
+
+def test_without_a_project_it_says_what_to_do() -> None:
+    """No project and no emulator: the message names the variable and the local way."""
+    with pytest.raises(SetupError, match="GOOGLE_CLOUD_PROJECT") as caught:
+        Settings.from_environment({})
+    assert "headrace env" in caught.value.message
+
+
+def test_beside_an_emulator_the_project_has_a_default() -> None:
+    """On the local stack nobody has to name a project."""
+    settings = Settings.from_environment({"FIRESTORE_EMULATOR_HOST": "127.0.0.1:1"})
+    assert settings.project == "headrace-local"
