@@ -1,0 +1,194 @@
+"""What becomes of a message in one subscription? It is taken, then acknowledged, retried or dead-lettered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from local.pubsub.backlog import Backlog, Delivery, Holder
+from local.pubsub.filters import compile_filter
+from local.pubsub.protos import ReceivedMessage
+from local.pubsub.protos import Subscription as Config
+from local.pubsub.retry import backoff
+from local.serving import invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from local.pubsub.store import Store
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH_BYTES = 4 * 1024 * 1024
+"""Of one answer to a puller; a single message may be larger."""
+
+
+class Forward(Protocol):
+    """Publishes to a dead-letter topic, in the transaction that is open."""
+
+    def __call__(self, topic: str, body: bytes, source: Config, attempts: int) -> bool:
+        """False where the topic is gone."""
+
+
+class AckId(NamedTuple):
+    """What names one delivery of one message to one puller."""
+
+    message: int
+    lease: int
+
+
+class Subscription:
+    """A configured subscription with its backlog. All of it runs in the event loop's thread."""
+
+    def __init__(self, store: Store, identifier: int, config: Config, forward: Forward) -> None:
+        """`config` is complete: defaults filled in, checked."""
+        self.id = identifier
+        self.config = config
+        self.matches = compile_filter(config.filter)
+        self.backlog = Backlog(store, identifier)
+        self.listeners: set[Callable[[], None]] = set()
+        """Called whenever there may be something to take, or the configuration changed."""
+        self.deleted = False
+        self._store = store
+        self._forward = forward
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self.config.name)
+
+    @property
+    def endpoint(self) -> str:
+        """Where messages are pushed to; empty for a pull subscription."""
+        return str(self.config.push_config.push_endpoint)
+
+    # Waking up
+
+    def arrived(self) -> None:
+        """New messages are on disk."""
+        self.backlog.arrived()
+        self.notify()
+
+    def notify(self) -> None:
+        """Tell everyone who takes messages to look, and wake up again for the next backoff or deadline."""
+        for listener in tuple(self.listeners):
+            listener()
+        self.schedule()
+
+    def schedule(self) -> None:
+        """Wake up when the next backoff or lease ends."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = self.backlog.next_event()
+        if due is not None and not self.deleted:
+            delay = max(0.0, due - time.time())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        for delivery in self.backlog.expire():
+            self.failed(delivery)
+        self.notify()
+
+    def stop(self) -> None:
+        """No more timers; those who wait are told to look and find nothing."""
+        self.deleted = True
+        self.notify()
+
+    # Delivering
+
+    def attempt(self, delivery: Delivery) -> int | None:
+        """Which attempt this is, from 1; None where nobody asked to count."""
+        return delivery.failures + 1 if self.config.HasField("dead_letter_policy") else None
+
+    def lease(
+        self, max_messages: int, max_bytes: int, seconds: float, holder: Holder | None
+    ) -> tuple[list[ReceivedMessage], int]:
+        """Up to so many messages and their size in all; at least one, if there is any, however large."""
+        received: list[ReceivedMessage] = []
+        total = 0
+        while len(received) < max_messages and not self.deleted and (taken := self.backlog.take()):
+            delivery, body = taken
+            if received and total + len(body) > max_bytes:
+                self.backlog.put_back(delivery)
+                break
+            total += len(body)
+            number = self.backlog.lease(delivery, seconds, len(body), holder)
+            message = ReceivedMessage(
+                ack_id=f"{self.id}-{delivery.message}-{number}", delivery_attempt=self.attempt(delivery) or 0
+            )
+            message.message.ParseFromString(body)
+            received.append(message)
+        if received:
+            self.schedule()
+        return received, total
+
+    def parse_ack_ids(self, ack_ids: Iterable[str]) -> list[AckId]:
+        """Take ack ids apart.
+
+        Raises:
+            Refused: INVALID_ARGUMENT, one was not given out by this subscription.
+        """
+        parsed = []
+        for ack_id in ack_ids:
+            parts = ack_id.split("-")
+            if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts):  # noqa: PLR2004
+                raise invalid(f"Invalid ack_id {ack_id!r}.")
+            if int(parts[0]) != self.id:
+                raise invalid(f"ack_id {ack_id!r} is of another subscription than {self.name}.")
+            parsed.append(AckId(int(parts[1]), int(parts[2])))
+        return parsed
+
+    # What came of it
+
+    def acknowledge(self, ack_ids: Iterable[AckId]) -> None:
+        """Done with these, even where the deadline has passed: the work was done by somebody."""
+        messages = []
+        for ack_id in ack_ids:
+            self.backlog.end(ack_id.lease)
+            messages.append(ack_id.message)
+        if messages:
+            self._store.acknowledge(self.id, messages)
+
+    def pushed(self, delivery: Delivery) -> None:
+        """The endpoint acknowledged."""
+        self._store.acknowledge(self.id, [delivery.message])
+
+    def modify_deadlines(self, ack_ids: Iterable[AckId], seconds: float) -> None:
+        """Hold on for `seconds` from now; 0 gives the message back."""
+        for ack_id in ack_ids:
+            if seconds > 0:
+                self.backlog.extend(ack_id.lease, seconds)
+            elif delivery := self.backlog.end(ack_id.lease):
+                self.failed(delivery)
+        self.notify()
+
+    def failed(self, delivery: Delivery) -> None:
+        """Refused, or not answered in time: deliver again after the backoff, or dead-letter."""
+        failures = delivery.failures + 1
+        policy = self.config.dead_letter_policy
+        if (
+            policy.dead_letter_topic
+            and failures >= policy.max_delivery_attempts
+            and self._dead_letter(delivery.message, failures)
+        ):
+            return
+        due = time.time() + backoff(self.config, failures)
+        if self._store.postpone(self.id, delivery.message, failures, due):
+            self.backlog.wait(Delivery(delivery.message, failures), due)
+
+    def _dead_letter(self, message: int, attempts: int) -> bool:
+        topic = self.config.dead_letter_policy.dead_letter_topic
+        body = self._store.body(self.id, message)
+        if body is None:
+            return True
+        # Both writes are of one transaction: the message is never in both places, nor in neither.
+        if not self._forward(topic, body, self.config, attempts):
+            log.warning("%s: dead-letter topic %s is gone; message %d stays", self.name, topic, message)
+            return False
+        self._store.acknowledge(self.id, [message])
+        log.warning("%s: message %d dead-lettered after %d attempts", self.name, message, attempts)
+        return True
