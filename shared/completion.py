@@ -67,6 +67,7 @@ def _complete(documents: Documents, reference: firestore.DocumentReference, stor
     batches = [snapshot.to_dict() for snapshot in records.stream()]
     aggregate = combine([Partial.model_validate(batch["partial"]) for batch in batches])
     summary = summarise(aggregate)
+    infer_seconds = sum(batch["infer_seconds"] for batch in batches)
     cpu_seconds = stored["cost"]["cpu_seconds"] + sum(batch["cpu_seconds"] for batch in batches)
 
     def step(transaction: firestore.Transaction) -> bool:
@@ -82,6 +83,7 @@ def _complete(documents: Documents, reference: firestore.DocumentReference, stor
             "initiatives": aggregate.initiatives,
             "summary": [sentence.model_dump() for sentence in summary],
             "cost.cpu_seconds": round(cpu_seconds, 3),
+            "timings.infer_seconds": round(infer_seconds, 3),
             "timings.completed_at": completed,
             "timings.total_seconds": round(
                 (completed - current["timings"]["uploaded_at"]).total_seconds(), 3

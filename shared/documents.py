@@ -74,6 +74,14 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Seconds:
+    """What a step took."""
+
+    wall: float
+    cpu: float
+
+
+@dataclass(frozen=True)
 class Plan:
     """What ingest found and decided, written when the run starts to be analysed."""
 
@@ -82,8 +90,7 @@ class Plan:
     batches: int
     model: str
     artefact: str
-    extract_seconds: float
-    cpu_seconds: float
+    seconds: Seconds
 
 
 class Documents:
@@ -146,8 +153,8 @@ class Documents:
                 "artefact": plan.artefact,
                 "batches": {"total": plan.batches},
                 "timings.planned_at": planned,
-                "timings.extract_seconds": plan.extract_seconds,
-                "cost.cpu_seconds": plan.cpu_seconds,
+                "timings.extract_seconds": plan.seconds.wall,
+                "cost.cpu_seconds": plan.seconds.cpu,
                 "updated_at": planned,
             }
             transaction.update(reference, fields)
@@ -206,7 +213,7 @@ class Documents:
         partial: Partial,
         *,
         model: str,
-        cpu_seconds: float,
+        seconds: Seconds,
     ) -> None:
         """Write a batch's passages and its record at once; a batch that has its record is left as it is.
 
@@ -232,7 +239,8 @@ class Documents:
                 "batch": message.batch,
                 "model": model,
                 "partial": partial.model_dump(mode="json"),
-                "cpu_seconds": cpu_seconds,
+                "infer_seconds": seconds.wall,
+                "cpu_seconds": seconds.cpu,
                 "committed_at": now(),
             }
             transaction.create(record, fields)

@@ -13,7 +13,7 @@ from shared import artefacts
 from shared.analysis import analyse
 from shared.clients import firestore_client
 from shared.completion import finish
-from shared.documents import Documents
+from shared.documents import Documents, Seconds
 from shared.events import Push, answer, batch_message
 from shared.inference import Engine
 from shared.settings import settings
@@ -47,12 +47,11 @@ def on_batch(push: Push) -> None:
 
 def compute(documents: Documents, message: BatchMessage) -> None:
     """Analyse the batch's passages and commit them with its record."""
-    started = time.thread_time()
     passages = artefacts.read_slice(message)
+    started, cpu_started = time.monotonic(), time.thread_time()
     results = analyse(engine(), passages)
-    documents.commit_batch(
-        message, results, partial(results), model=message.model, cpu_seconds=time.thread_time() - started
-    )
+    seconds = Seconds(time.monotonic() - started, time.thread_time() - cpu_started)
+    documents.commit_batch(message, results, partial(results), model=message.model, seconds=seconds)
 
 
 @lru_cache(maxsize=1)

@@ -14,7 +14,7 @@ from structlog.contextvars import bind_contextvars
 from shared import artefacts
 from shared.clients import firestore_client, secret
 from shared.completion import announce, finish
-from shared.documents import Claim, Documents, Plan, document_id
+from shared.documents import Claim, Documents, Plan, Seconds, document_id
 from shared.errors import Rejected, Superseded
 from shared.events import Push, answer, publish_record, upload_event
 from shared.inference import TokenCounter, read_manifest
@@ -84,8 +84,7 @@ def extract(claim: Claim, event: UploadEvent) -> Plan:
         batches=len(batches),
         model=model,
         artefact=artefacts.prefix(claim.document, claim.run),
-        extract_seconds=round(time.monotonic() - started, 3),
-        cpu_seconds=round(time.thread_time() - cpu_started, 3),
+        seconds=Seconds(time.monotonic() - started, time.thread_time() - cpu_started),
     )
 
 

@@ -1,0 +1,43 @@
+"""Running stacks for the end-to-end tests: real functions, real servers, the real command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.running import RunningStack, free_ports
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """One stack for every test that does not harm it."""
+    running = RunningStack(tmp_path_factory.mktemp("stack"), free_ports())
+    running.up()
+    yield running
+    running.down()
+
+
+@pytest.fixture
+def own_stack(tmp_path: Path) -> Iterator[RunningStack]:
+    """A stack of the test's own, not started; ended afterwards whatever the test did."""
+    running = RunningStack(tmp_path / "data", free_ports())
+    yield running
+    if running.process is not None and running.process.poll() is None:
+        running.down()
+
+
+@pytest.fixture
+def clients(stack: RunningStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Point this process's clients at the shared stack."""
+    from shared import clients as made
+    from shared.settings import settings
+
+    for name, value in stack.stack()["environment"].items():
+        monkeypatch.setenv(name, value)
+    for cached in (made.storage_client, made.firestore_client, made.publisher, made.secrets, settings):
+        cached.cache_clear()

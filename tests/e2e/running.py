@@ -1,0 +1,99 @@
+"""A stack in a process of its own, and the commands of a second terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from local.services import EMULATORS
+
+ROOT = Path(__file__).resolve().parents[2]
+HEADRACE = [sys.executable, "-c", "from cli.main import main; main()"]
+PORTS = 6
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without anything that would point a command at another stack."""
+    hidden = {*EMULATORS, "GOOGLE_CLOUD_PROJECT", "HEADRACE_DATA"}
+    return {name: value for name, value in os.environ.items() if name not in hidden} | {
+        "PYTHONPATH": str(ROOT)
+    }
+
+
+def free_ports(count: int = PORTS) -> int:
+    """The first of `count` consecutive free ports, outside the range the kernel gives to clients."""
+    for first in range(20000 + os.getpid() % 5000, 32000, count):
+        try:
+            for port in range(first, first + count):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return first
+    raise RuntimeError("no free ports")
+
+
+@dataclass
+class RunningStack:
+    """`headrace up` in a process of its own, and the commands of a second terminal."""
+
+    data: Path
+    port: int
+    extra: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[str] | None = None
+
+    def up(self, *options: str) -> float:
+        """Start it; seconds until it said `ready`."""
+        started = time.monotonic()
+        command = [*HEADRACE, "up", "--data", str(self.data), "--port", str(self.port), *options]
+        environment = clean_environment() | self.extra
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if line.strip() != "ready":
+            _, errors = self.process.communicate(timeout=20)
+            raise AssertionError(f"the stack did not start: {line} {errors}")
+        return time.monotonic() - started
+
+    def down(self, sign: signal.Signals = signal.SIGINT) -> str:
+        """End it; what it still had to say."""
+        assert self.process is not None
+        self.process.send_signal(sign)
+        output, errors = self.process.communicate(timeout=30)
+        return output + errors
+
+    def command(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run a headrace command against this stack."""
+        return subprocess.run(
+            [*HEADRACE, *arguments],
+            env=clean_environment() | {"HEADRACE_DATA": str(self.data)},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def json(self, *arguments: str, status: int = 0) -> Any:
+        """The JSON a command prints."""
+        done = self.command(*arguments, "--json")
+        assert done.returncode == status, done.stderr
+        return json.loads(done.stdout)
+
+    def stack(self) -> dict[str, Any]:
+        """`stack.json`."""
+        content: dict[str, Any] = json.loads((self.data / "stack.json").read_text())
+        return content
+
+    def pid(self, name: str) -> int:
+        """The process of a service."""
+        return next(int(item["pid"]) for item in self.stack()["processes"] if item["name"] == name)

@@ -1,0 +1,210 @@
+"""The stack starts fast, says plainly what is in its way, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from local.services import EMULATORS
+from tests.e2e.running import HEADRACE, ROOT, clean_environment, free_ports
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.running import RunningStack
+
+
+def family(stack: RunningStack) -> list[psutil.Process]:
+    """The supervisor and every process below it."""
+    assert stack.process is not None
+    supervisor = psutil.Process(stack.process.pid)
+    return [supervisor, *supervisor.children(recursive=True)]
+
+
+def gone(processes: list[psutil.Process], seconds: float = 10) -> bool:
+    """Whether all of them end in time."""
+    _, alive = psutil.wait_procs(processes, timeout=seconds)
+    return not alive
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_no_process_outlives_the_stack(own_stack: RunningStack, sign: signal.Signals) -> None:
+    """Ctrl-C, SIGTERM and even kill -9 of the supervisor end everything it started."""
+    own_stack.up()
+    processes = family(own_stack)
+    assert len(processes) >= 7
+    own_stack.down(sign)
+    assert gone(processes)
+    if sign != signal.SIGKILL:
+        assert own_stack.process is not None
+        assert own_stack.process.returncode == 0
+        assert not (own_stack.data / "stack.json").exists()
+
+
+def test_nothing_binds_beyond_loopback(stack: RunningStack) -> None:
+    """Every listening socket of every process is on 127.0.0.1."""
+    listening = {
+        connection.laddr.ip
+        for process in family(stack)
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening == {"127.0.0.1"}
+
+
+def test_data_survives_a_restart_and_a_reset_forgets_it(own_stack: RunningStack, tmp_path: Path) -> None:
+    """What was analysed is there after kill -9 of everything; `--reset` starts empty."""
+    report = tmp_path / "kept.txt"
+    report.write_text("The plant cut its water use by a fifth in 2025. It will stop using coal by 2030.")
+    own_stack.up()
+    [shown] = own_stack.json("drop", str(report), "--wait")
+    processes = family(own_stack)
+    for process in processes:
+        process.kill()
+    assert gone(processes)
+    own_stack.up()
+    assert own_stack.json("show", shown["id"]) == [shown]
+    own_stack.down()
+    own_stack.up("--reset")
+    assert own_stack.json("show") == []
+
+
+def test_commands_say_so_where_no_stack_runs(tmp_path: Path) -> None:
+    """One line that names the directory and the command that starts a stack."""
+    done = subprocess.run(
+        [*HEADRACE, "show", "--data", str(tmp_path)],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert f"headrace up --data {tmp_path}" in done.stderr
+
+
+def refused(own_stack: RunningStack, *options: str) -> str:
+    """The one line with which a start is refused."""
+    command = [*HEADRACE, "up", "--data", str(own_stack.data), "--port", str(own_stack.port), *options]
+    environment = clean_environment() | own_stack.extra
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("offset", range(6))
+def test_a_port_in_use_is_one_clear_line(own_stack: RunningStack, offset: int) -> None:
+    """It names the port and the option that chooses others, and nothing stays running."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", own_stack.port + offset))
+        taken.listen()
+        line = refused(own_stack)
+    assert line.count("\n") == 1
+    assert str(own_stack.port + offset) in line
+    assert "--port" in line
+
+
+def test_a_missing_model_is_one_clear_line(own_stack: RunningStack, tmp_path: Path) -> None:
+    """It says how to build one."""
+    line = refused(own_stack, "--model", str(tmp_path / "nothing"))
+    assert line.count("\n") == 1
+    assert "make model" in line
+
+
+def test_a_dying_child_is_named_with_its_last_words(own_stack: RunningStack, tmp_path: Path) -> None:
+    """A function that cannot start ends the stack with the function's name and the end of its log."""
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "functions_framework.py").write_text("raise SystemExit('the disk is on fire')")
+    own_stack.extra = {"PYTHONPATH": f"{ROOT}:{site}"}
+    line = refused(own_stack)
+    assert "the function ingest ended with status 1" in line
+    assert "the disk is on fire" in line
+
+
+def test_a_directory_has_one_stack(stack: RunningStack) -> None:
+    """A second stack on the same data is refused before it touches anything."""
+    command = [*HEADRACE, "up", "--data", str(stack.data), "--port", str(free_ports())]
+    done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "already running" in done.stderr
+    assert stack.json("show") is not None
+
+
+def test_the_users_emulator_is_used(own_stack: RunningStack, tmp_path: Path) -> None:
+    """Where FIRESTORE_EMULATOR_HOST is set, that server holds the documents and ours is not started."""
+    port = free_ports()
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    command = [sys.executable, "-m", "local.firestore", "--host", "127.0.0.1", "--port", str(port)]
+    with subprocess.Popen(
+        [*command, "--data", str(folder)], env=clean_environment(), stdout=subprocess.PIPE, text=True
+    ) as theirs:
+        assert theirs.stdout is not None
+        assert theirs.stdout.readline().strip() == "ready"
+        own_stack.extra = {"FIRESTORE_EMULATOR_HOST": f"127.0.0.1:{port}"}
+        own_stack.up()
+        stack = own_stack.stack()
+        assert "firestore" not in [process["name"] for process in stack["processes"]]
+        assert stack["environment"]["FIRESTORE_EMULATOR_HOST"] == f"127.0.0.1:{port}"
+        report = tmp_path / "theirs.txt"
+        report.write_text("The mill recycled 40 tonnes of waste paper in 2025.")
+        assert own_stack.json("drop", str(report), "--wait")[0]["state"] == "completed"
+        own_stack.down()
+        theirs.send_signal(signal.SIGTERM)
+
+
+def test_a_silent_emulator_of_the_user_is_one_clear_line(own_stack: RunningStack) -> None:
+    """The variable is named, and how to go on without it."""
+    own_stack.extra = {"PUBSUB_EMULATOR_HOST": "127.0.0.1:1"}
+    line = refused(own_stack)
+    assert line.count("\n") == 1
+    assert "unset PUBSUB_EMULATOR_HOST" in line
+
+
+def test_env_prints_what_a_shell_needs(stack: RunningStack) -> None:
+    """One export a line, for each emulator and the project, and the addresses are the stack's."""
+    exports = dict(re.findall(r"^export (\w+)=(\S+)$", stack.command("env").stdout, re.MULTILINE))
+    assert exports == stack.stack()["environment"]
+    assert set(exports) == {*EMULATORS, "GOOGLE_CLOUD_PROJECT"}
+    shell = (
+        f'eval "$({sys.executable} -c "from cli.main import main; main()" env)" && echo $GOOGLE_CLOUD_PROJECT'
+    )
+    environment = clean_environment() | {"HEADRACE_DATA": str(stack.data)}
+    done = subprocess.run(["sh", "-c", shell], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "headrace-local"
+
+
+def test_make_runs_main_job(tmp_path: Path) -> None:
+    """What `make run` starts: the samples' results in a table, then it stays until Ctrl-C."""
+    port = free_ports()
+    command = [*HEADRACE, "run", "--data", str(tmp_path / "data"), "--port", str(port)]
+    process = subprocess.Popen(
+        command, env=clean_environment() | {"COLUMNS": "160"}, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if "headrace show" in line:
+            break
+    time.sleep(0.5)
+    assert process.poll() is None, "".join(lines)
+    printed = "".join(lines)
+    for sample in (ROOT / "samples").iterdir():
+        if sample.suffix in {".pdf", ".txt", ".csv", ".jsonl"}:
+            assert re.search(rf"{re.escape(sample.name)} +[0-9a-f]{{24}} +completed", printed)
+    children = psutil.Process(process.pid).children(recursive=True)
+    os.kill(process.pid, signal.SIGINT)
+    assert process.wait(20) == 0
+    assert gone(children)
