@@ -1,0 +1,101 @@
+"""Lines to paragraphs, headings and table rows, in the order one reads them.
+
+Most programs write a page in reading order, so the order of drawing is kept; what is drawn late but stands above
+(titles and boxes, often) is moved up to where it belongs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from shared.extract.hyphens import Joiner
+from shared.extract.pdf.paragraphs import Paragraph, Style, group
+from shared.extract.shapes import Block
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.extract.pdf.lines import Page
+
+_OVERLAP = 0.5  # of the narrower of two blocks: they share a column
+_TERMINAL = re.compile(r"[.!?:;\u2026][\"'\u201d\u2019)\]]*\d{0,2}$")
+_MIN_FLOW_WORDS = 4
+_TITLE_PAGES = 2
+_TITLE_SIZE = 1.5  # of the body's line height
+_MAX_TITLE_WORDS = 16
+
+
+def build_blocks(pages: Sequence[Page]) -> list[Block]:
+    """The blocks of all pages; a paragraph that runs on in the next column is one block."""
+    style = body_style(pages)
+    joiner = Joiner(line.text for page in pages for line in page.lines)
+    blocks = []
+    for page in pages:
+        for paragraph in _flow(_in_order(group(page.lines, style))):
+            if paragraph.kind == "table":
+                blocks.extend(Block(line.as_text, "table", page.number) for line in paragraph.lines)
+            else:
+                text = joiner.join(line.text for line in paragraph.lines)
+                blocks.append(Block(text, paragraph.kind, page.number))
+    return blocks
+
+
+def body_style(pages: Sequence[Page]) -> Style:
+    """The line height and font that most of the document's letters have."""
+    heights: Counter[float] = Counter()
+    fonts: Counter[str] = Counter()
+    for page in pages:
+        for line in page.lines:
+            heights[round(line.height, 1)] += len(line.text)
+            fonts[line.fonts[0]] += len(line.text)
+    return Style(
+        heights.most_common(1)[0][0] if heights else 0.0, fonts.most_common(1)[0][0] if fonts else ""
+    )
+
+
+def find_title(pages: Sequence[Page]) -> str | None:
+    """The largest type of the first pages, where it stands out; for files that do not name their title."""
+    body = body_style(pages).height
+    for page in pages[:_TITLE_PAGES]:
+        largest = max((line.height for line in page.lines if any(map(str.isalpha, line.text))), default=0.0)
+        if largest >= _TITLE_SIZE * body:
+            words = " ".join(line.text for line in page.lines if line.height >= 0.9 * largest).split()
+            if 1 < len(words) <= _MAX_TITLE_WORDS:
+                return " ".join(words)
+    return None
+
+
+def _in_order(paragraphs: list[Paragraph]) -> list[Paragraph]:
+    """Drawing order, save that a block drawn after what stands below it in its column comes before that."""
+    ordered: list[Paragraph] = []
+    for paragraph in paragraphs:
+        at = next((at for at, other in enumerate(ordered) if _is_above(paragraph, other)), len(ordered))
+        ordered.insert(at, paragraph)
+    return ordered
+
+
+def _is_above(one: Paragraph, other: Paragraph) -> bool:
+    if one.y1 > other.y0 + 1:
+        return False
+    shared = min(one.x1, other.x1) - max(one.x0, other.x0)
+    return shared > _OVERLAP * min(one.x1 - one.x0, other.x1 - other.x0)
+
+
+def _flow(paragraphs: list[Paragraph]) -> list[Paragraph]:
+    """Joins a paragraph that ends in mid-sentence with one that begins in lower case: the next column's."""
+    flowing: list[Paragraph] = []
+    for paragraph in paragraphs:
+        before = flowing[-1] if flowing else None
+        if (
+            before is not None
+            and before.kind == paragraph.kind == "text"
+            and paragraph.lines[0].text[:1].islower()
+            and len(before.lines[-1].text.split()) >= _MIN_FLOW_WORDS
+            and not _TERMINAL.search(before.lines[-1].text)
+        ):
+            before.lines.extend(paragraph.lines)
+        else:
+            flowing.append(paragraph)
+    return flowing

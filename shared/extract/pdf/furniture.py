@@ -1,0 +1,96 @@
+"""Running heads, footers, page numbers and navigation: lines that belong to the page, not to the text."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+from shared.extract.pdf.lines import Page
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.extract.pdf.lines import Line
+
+_ZONE = 0.12  # of the page's height, at the top and at the bottom
+_STEP = 8.0  # points: lines of one furniture stand within such a step on every page
+_MIN_PAGES = 3  # a line on fewer pages is no furniture
+_MIN_SHARE = 0.08  # ... nor on a smaller share of the pages, for the zones; elsewhere it takes a quarter
+_MIN_SHARE_ANYWHERE = 0.25
+_MAX_WORDS = 14  # of a line that carries the page number
+_NUMBER = re.compile(r"\d+")
+_PAGE_ONLY = re.compile(
+    r"(?i)(?:page|seite|pagina|página|p\.|s\.)?\s*[-–—|·/]*\s*\d{1,4}\s*(?:(?:/|of|von|sur|di|de)\s*\d{1,4})?\s*[-–—|·]*$"
+)
+
+
+def without_furniture(pages: Sequence[Page]) -> list[Page]:
+    """The pages without lines that repeat at one place across pages, and without page numbers at the edges."""
+    places = Counter(place for page in pages for place in {_place(line) for line in page.lines})
+    heads = Counter(head for page in pages for head in {_head(line, page) for line in page.lines} if head)
+    offsets = _numbering(pages)
+    least = max(_MIN_PAGES, _MIN_SHARE * len(pages))
+    anywhere = max(_MIN_PAGES + 1, _MIN_SHARE_ANYWHERE * len(pages))
+
+    def is_furniture(line: Line, page: Page) -> bool:
+        head = _head(line, page)
+        if head:
+            return (
+                heads[head] >= least
+                or _PAGE_ONLY.match(line.text) is not None
+                or _is_numbered(line, page, offsets)
+            )
+        return places[_place(line)] >= anywhere
+
+    return [
+        Page(
+            page.number,
+            page.width,
+            page.height,
+            [line for line in page.lines if not is_furniture(line, page)],
+        )
+        for page in pages
+    ]
+
+
+def _norm(text: str) -> str:
+    return _NUMBER.sub("#", text.lower())
+
+
+def _place(line: Line) -> tuple[str, int, int]:
+    return line.text.lower(), round(line.x0 / _STEP), round(line.y0 / _STEP)
+
+
+def _head(line: Line, page: Page) -> tuple[str, bool] | None:
+    """What makes running heads alike: the words, numbers aside, and top or bottom; None outside both zones."""
+    if line.y1 <= page.height * _ZONE:
+        return _norm(line.text), True
+    if line.y0 >= page.height * (1 - _ZONE):
+        return _norm(line.text), False
+    return None
+
+
+def _numbering(pages: Sequence[Page]) -> set[int]:
+    """Printed page number less place in the file, where most pages agree on it."""
+    seen: dict[int, set[int]] = defaultdict(set)
+    for page in pages:
+        for line in page.lines:
+            if _head(line, page):
+                for number in _edge_numbers(line.text):
+                    seen[number - page.number].add(page.number)
+    least = max(_MIN_PAGES, len(pages) * 0.4)
+    return {offset for offset, found in seen.items() if len(found) >= least}
+
+
+def _is_numbered(line: Line, page: Page, offsets: set[int]) -> bool:
+    return len(line.text.split()) <= _MAX_WORDS and any(
+        number - page.number in offsets for number in _edge_numbers(line.text)
+    )
+
+
+def _edge_numbers(text: str) -> list[int]:
+    words = text.split()
+    return (
+        [int(word) for word in {words[0], words[-1]} if word.isdecimal() and len(word) <= 4] if words else []
+    )

@@ -1,0 +1,149 @@
+"""Which lines belong together?"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from shared.extract.pdf.lines import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_OPEN = 6  # blocks that a line may still continue: columns written line by line across the page
+_SIZE = 0.15  # relative difference of line heights within a paragraph
+_FIRST_STEP = 1.65  # of the line height: the widest step from a paragraph's first line to its second
+_NEXT_STEP = 1.2  # of the step before: the widest one between later lines
+_HEADING_SIZE = 1.18  # of the body's line height
+_MAX_HEADING_WORDS = 25
+_SHORT = 0.85  # of the paragraph's width: a line that ends a sentence and is shorter ends the paragraph
+_SAME_LINE = 0.5  # of the line height: two pieces this close in height stand on one line
+_BOLD = re.compile(r"(?i)bold|black|heavy|demi")
+BULLET = re.compile(
+    r"(?:[\u2022\u2023\u25aa\u25cf\u25e6\u25a0\u25ba\u2013\u2014*\uf0b7\u00b7\u2212\u0083-]|\(?\d{1,2}[.)]|\(?[a-z][.)]|[ivx]{1,4}[.)])\s+\S"
+)
+_LONE_MARK = re.compile(r"(?:[^\w\s]|\uf0b7|\d{1,2}[.)]|[a-z][.)])$")
+_END = re.compile(r"[.!?:;\u2026][\"'\u201d\u2019)\]]*\d{0,2}$")
+
+
+class Style(NamedTuple):
+    """The body's line height in points, and its font."""
+
+    height: float
+    font: str
+
+
+@dataclass(slots=True)
+class Paragraph:
+    """Lines that are read in one go, and the box around them; or the rows of a table."""
+
+    kind: Literal["text", "heading", "table"]
+    lines: list[Line] = field(default_factory=list)
+    x0: float = 0.0
+    y0: float = 0.0
+    x1: float = 0.0
+    y1: float = 0.0
+
+    def add(self, line: Line) -> None:
+        first = not self.lines
+        self.lines.append(line)
+        self.x0, self.x1 = (line.x0, line.x1) if first else (min(self.x0, line.x0), max(self.x1, line.x1))
+        self.y0, self.y1 = (line.y0, line.y1) if first else (min(self.y0, line.y0), max(self.y1, line.y1))
+
+
+def group(lines: Iterable[Line], style: Style) -> list[Paragraph]:
+    """The paragraphs of a page in the order in which they begin; marks that stand alone are dropped."""
+    paragraphs: list[Paragraph] = []
+    before: Line | None = None
+    for line in lines:
+        if _LONE_MARK.match(line.text):
+            continue
+        if line.cells and before is not None and _is_justified(line, before):
+            line.cells = ()
+        kind = _kind(line, style)
+        home = next((open_ for open_ in paragraphs[: -_OPEN - 1 : -1] if _continues(open_, line, kind)), None)
+        if home is None:
+            home = Paragraph(kind)
+            paragraphs.append(home)
+        if not _extends(home, line):
+            home.add(line)
+        before = line
+    return paragraphs
+
+
+def _kind(line: Line, style: Style) -> Literal["text", "heading", "table"]:
+    if line.cells:
+        return "table"
+    if BULLET.match(line.text) and _END.search(line.text):
+        return "text"
+    words = len(line.text.split())
+    large = line.height >= _HEADING_SIZE * style.height
+    bold = all(font != style.font and _BOLD.search(font) for font in line.fonts)
+    if (
+        words <= _MAX_HEADING_WORDS
+        and (large or bold or line.text.isupper())
+        and any(map(str.isalpha, line.text))
+    ):
+        return "heading"
+    return "text"
+
+
+def _is_justified(line: Line, before: Line) -> bool:
+    """A line of a justified paragraph, its words spread so far that they looked like cells."""
+    near = line.height
+    return (
+        not before.cells
+        and len(line.cells) <= 3
+        and abs(line.x0 - before.x0) < near
+        and abs(line.x1 - before.x1) < near
+        and 0 < line.y0 - before.y0 < _FIRST_STEP * near
+    )
+
+
+def _continues(paragraph: Paragraph, line: Line, kind: str) -> bool:
+    last = paragraph.lines[-1]
+    if paragraph.kind != kind:
+        return False
+    if kind == "table":
+        return 0 < line.y0 - last.y0 < 4 * line.height
+    if abs(line.height - last.height) > _SIZE * last.height:
+        return False
+    if _on_one_line(last, line):
+        return True
+    if BULLET.match(line.text):
+        return False
+    step = line.y0 - last.y0
+    widest = _FIRST_STEP * last.height
+    if len(paragraph.lines) > 1:
+        widest = min(widest, _NEXT_STEP * (last.y0 - paragraph.lines[-2].y0) + 1)
+    if not _SAME_LINE * last.height < step <= widest:
+        return False
+    if min(line.x1, last.x1) - max(line.x0, last.x0) < 0.5 * min(line.x1 - line.x0, last.x1 - last.x0):
+        return False
+    is_last = _END.search(last.text) and last.x1 - paragraph.x0 < _SHORT * (paragraph.x1 - paragraph.x0)
+    return not is_last
+
+
+def _on_one_line(last: Line, line: Line) -> bool:
+    """A superscript or a change of font cut one line into two."""
+    return abs(line.y1 - last.y1) < _SAME_LINE * last.height and -1 < line.x0 - last.x1 < last.height
+
+
+def _extends(paragraph: Paragraph, line: Line) -> bool:
+    """Appends to the last line what stands on the same one; False where the line is a line of its own."""
+    if not paragraph.lines or paragraph.kind == "table" or not _on_one_line(paragraph.lines[-1], line):
+        return False
+    last = paragraph.lines.pop()
+    glue = "" if line.x0 - last.x1 < 0.1 * last.height else " "
+    whole = Line(
+        last.text + glue + line.text,
+        last.x0,
+        min(last.y0, line.y0),
+        line.x1,
+        max(last.y1, line.y1),
+        (),
+        (last.fonts[0], line.fonts[1]),
+    )
+    paragraph.add(whole)
+    return True

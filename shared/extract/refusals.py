@@ -1,0 +1,30 @@
+"""The sentences a person reads when a file cannot be used; every code has one place where it is worded."""
+
+from __future__ import annotations
+
+from shared.errors import Rejected
+
+SUPPORTED = "PDF, plain text, Markdown, CSV, TSV and JSONL"
+
+
+def unsupported(what: str) -> Rejected:
+    """The file is of a type that nothing here reads; `what` names the type with its article."""
+    return Rejected(
+        "unsupported_type",
+        f"The file is {what}, which Headrace cannot read.",
+        f"Convert it to one of the supported types: {SUPPORTED}.",
+    )
+
+
+def too_many(code_suffix: str, found: str, limit: int) -> Rejected:
+    """The file goes beyond a limit; `code_suffix` is the limit's name, as in `too_many_pages`."""
+    return Rejected(
+        f"too_many_{code_suffix}",
+        f"The file has {found}; the limit is {limit:,}.",
+        f"Split the document, or ask the operator to raise the limit on {code_suffix}.",
+    )
+
+
+def no_text(message: str, hint: str) -> Rejected:
+    """The file was read, and there is nothing in it to analyse."""
+    return Rejected("no_text", message, hint)

@@ -1,0 +1,45 @@
+"""Small repairs that every format needs: ligatures, soft hyphens, odd spaces."""
+
+from __future__ import annotations
+
+import re
+
+_TABLE = str.maketrans(
+    {
+        "\u00ad": None,  # soft hyphen
+        "\u200b": None,  # zero-width space
+        "\u200c": None,
+        "\u200d": None,
+        "\u2060": None,
+        "\ufeff": None,
+        "\u00a0": " ",
+        "\u2002": " ",
+        "\u2003": " ",
+        "\u2009": " ",
+        "\u200a": " ",
+        "\u202f": " ",
+        "\u2007": " ",
+        "\ufb00": "ff",
+        "\ufb01": "fi",
+        "\ufb02": "fl",
+        "\ufb03": "ffi",
+        "\ufb04": "ffl",
+        "\ufb05": "st",
+        "\ufb06": "st",
+        "\u0132": "IJ",
+        "\u0133": "ij",
+    }
+)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """The text with ligatures spelt out, invisible characters dropped and every space a plain one."""
+    if text.isascii():
+        return text
+    return _SURROGATE.sub("\ufffd", text.translate(_TABLE))
+
+
+def squeeze(text: str) -> str:
+    """Cleaned, and every run of white space one space."""
+    return " ".join(clean(text).split())

@@ -1,0 +1,174 @@
+"""Blocks to passages: redact, lay out one text, find the sentences, pack them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shared.errors import Rejected
+from shared.records import Passage
+from shared.segment.pack import Unit, pack, within_window
+from shared.segment.prose import is_bullet, is_prose, is_wordy_row
+from shared.segment.sentences import split_sentences
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from shared.extract import Block, Extracted
+
+    Count = Callable[[list[str]], list[int]]
+
+_TERMINAL = re.compile(r"[.!?:;\u2026\u3002][\"'\u201d\u2019\u00bb)\]]*(?:\[?\d{1,2}\]?)?$")
+_BROKEN = re.compile(r"[^\W\d_]-$")
+_LONG_ROW = 4  # windows: a longer row is a document of its own and is cut like one
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentLimits:
+    """Sizes in word pieces, the two special tokens included; `passages` is a hard limit of the document."""
+
+    window: int = 256
+    target: int = 80
+    """A passage takes another sentence only as long as it stays within this."""
+    least: int = 24
+    """... but one that is shorter than this takes a neighbour even beyond the target."""
+    passages: int = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Segmented:
+    """The document's redacted text, and its passages as slices of it."""
+
+    text: str
+    passages: list[Passage]
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A block in the text: [start, end), and the paragraph it flows into."""
+
+    block: Block
+    start: int
+    end: int
+    paragraph: int
+
+
+def segment(
+    extracted: Extracted,
+    *,
+    count: Callable[[list[str]], list[int]],
+    redact: Callable[[str], str],
+    limits: SegmentLimits,
+) -> Segmented:
+    """Passages in reading order; `text[start:end] == passage.text` for each.
+
+    `count` gives the word pieces of many texts at once, the two special tokens included and nothing truncated, as
+    `tokenizers.Tokenizer.encode_batch` does; `redact` is applied block by block, before anything is cut.
+    A data row is one passage. A sentence that runs over a page break belongs to the page it starts on.
+    Raises Rejected(`no_text`) where nothing is worth a passage, Rejected(`too_many_passages`).
+    """
+    text, pieces = _lay_out(extracted.blocks, redact)
+    units = list(_units(text, pieces)) or list(_units(text, pieces, everything=True))
+    counted = count([text[unit.start : unit.end] for unit in units])
+    units = [unit.counted(tokens) for unit, tokens in zip(units, counted, strict=True)]
+    keep = {
+        unit.paragraph for unit in units if unit.row is not None and unit.tokens <= _LONG_ROW * limits.window
+    }
+    fitting = within_window(text, units, count, limits.window, keep)
+    passages = [
+        Passage(
+            index=index,
+            page=found.page,
+            row=found.row,
+            span=(found.start, found.end),
+            text=text[found.start : found.end],
+            tokens=found.tokens,
+        )
+        for index, found in enumerate(pack(fitting, limits.target, limits.least, limits.window))
+    ]
+    if not passages:
+        raise Rejected(
+            "no_text",
+            "The document holds no sentences to analyse.",
+            "Check that it holds text, not only numbers.",
+        )
+    if len(passages) > limits.passages:
+        raise Rejected(
+            "too_many_passages",
+            f"The document has {len(passages):,} passages; the limit is {limits.passages:,}.",
+            "Split the document, or ask the operator to raise the limit on passages.",
+        )
+    return Segmented(text, passages)
+
+
+def _lay_out(blocks: list[Block], redact: Callable[[str], str]) -> tuple[str, list[_Piece]]:
+    """The document's text, and where in it each block stands."""
+    parts: list[str] = []
+    pieces: list[_Piece] = []
+    at = paragraph = 0
+    before: Block | None = None
+    for block in blocks:
+        text = redact(block.text)
+        if before is not None:
+            if _flows(before, block):
+                if _BROKEN.search(parts[-1]):
+                    parts[-1] = parts[-1][:-1]
+                    at -= 1
+                    pieces[-1] = _Piece(before, pieces[-1].start, at, paragraph)
+                    glue = ""
+                else:
+                    glue = " "
+            else:
+                glue = "\n" if before.kind == block.kind and block.kind in {"row", "table"} else "\n\n"
+                paragraph += 1
+            parts.append(glue)
+            at += len(glue)
+        parts.append(text)
+        pieces.append(_Piece(block, at, at + len(text), paragraph))
+        at += len(text)
+        before = block
+    return "".join(parts), pieces
+
+
+def _flows(before: Block, block: Block) -> bool:
+    """Does a sentence run on from one page to the next?"""
+    return (
+        before.kind == block.kind == "text"
+        and before.page is not None
+        and block.page == before.page + 1
+        and block.text[:1].islower()
+        and not is_bullet(block.text)
+        and not _TERMINAL.search(before.text)
+    )
+
+
+def _units(text: str, pieces: list[_Piece], *, everything: bool = False) -> Iterator[Unit]:
+    """Sentences, list items and rows that are worth a passage; with `everything`, whatever holds a letter."""
+    at = 0
+    while at < len(pieces):
+        last = at
+        while last + 1 < len(pieces) and pieces[last + 1].paragraph == pieces[at].paragraph:
+            last += 1
+        group = pieces[at : last + 1]
+        yield from _paragraph(text, group, everything=everything)
+        at = last + 1
+
+
+def _paragraph(text: str, group: list[_Piece], *, everything: bool) -> Iterator[Unit]:
+    first = group[0]
+    block = first.block
+    start, end = first.start, group[-1].end
+    whole = text[start:end]
+    if block.kind == "row":
+        yield Unit(start, end, None, block.row, first.paragraph)
+    elif everything:
+        if any(map(str.isalpha, whole)):
+            yield Unit(start, end, block.page, None, first.paragraph)
+    elif block.kind == "table":
+        if is_wordy_row(whole):
+            yield Unit(start, end, block.page, None, first.paragraph)
+    elif block.kind == "text" and is_prose(whole):
+        for begin, stop in split_sentences(whole):
+            page = next(piece.block.page for piece in reversed(group) if piece.start <= start + begin)
+            yield Unit(start + begin, start + stop, page, None, first.paragraph, is_item=is_bullet(whole))

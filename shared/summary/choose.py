@@ -1,0 +1,111 @@
+"""Which sentences make the summary: central, of all the document's topics, no two alike, the bad news among them."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from shared.records import SummarySentence
+from shared.summary.partial import decode_sum, worth
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from shared.summary.partial import Aggregate, Candidate
+
+_SIZES = ((12, 5), (60, 6), (150, 7))  # up to so many passages, so many sentences; 8 beyond
+_MOST = 8
+_PASSAGES_A_SENTENCE = 2  # a document of few passages gets fewer sentences than 5
+_ALIKE = 0.8  # cosine: two sentences say the same
+_BAD = 0.6  # probability of negative: clearly so
+
+_CENTRALITY, _WORTH, _COVERAGE, _REDUNDANCY = 0.9, 0.8, 1.0, 0.5
+
+
+def summarise(aggregate: Aggregate) -> list[SummarySentence]:
+    """5 to 8 sentences with their pages, in document order; fewer where the document is short.
+
+    Sentences are taken one by one, each time the one that adds most: it is close to the centre of the document, reads
+    well on its own, belongs to topics that are not told yet (weighed by how much of the document they take) and
+    differs from those taken (maximal marginal relevance, Carbonell and Goldstein 1998). Where the document has
+    clearly negative passages on a topic and none was taken, the best of them replaces the weakest sentence.
+    """
+    candidates = _distinct(aggregate.candidates)
+    if not candidates:
+        return []
+    vectors = _unit(np.stack([_vector(one) for one in candidates]))
+    centre = _unit(decode_sum(aggregate.centre).astype(np.float64)[None, :])[0]
+    base = _CENTRALITY * (vectors @ centre) + _WORTH * np.array([worth(one) for one in candidates])
+    size = min(_size(aggregate.passages), len(candidates))
+    chosen = _greedy(candidates, vectors, base, size, aggregate.topics)
+    chosen = _with_bad_news(chosen, candidates, vectors, base)
+    return [SummarySentence(page=candidates[at].page, text=candidates[at].text) for at in sorted(chosen)]
+
+
+def _size(passages: int) -> int:
+    most = next((size for limit, size in _SIZES if passages <= limit), _MOST)
+    return max(1, min(most, passages // _PASSAGES_A_SENTENCE if passages < 2 * most else most))
+
+
+def _distinct(candidates: list[Candidate]) -> list[Candidate]:
+    """Without sentences that repeat word for word: the first of each stays."""
+    seen: dict[str, Candidate] = {}
+    for one in candidates:
+        seen.setdefault(re.sub(r"\W+", " ", one.text.lower()), one)
+    return list(seen.values())
+
+
+def _vector(one: Candidate) -> NDArray[np.float64]:
+    return np.frombuffer(base64.b64decode(one.embedding), dtype=np.int8).astype(np.float64)
+
+
+def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(norms == 0, 1, norms)
+
+
+def _greedy(
+    candidates: list[Candidate],
+    vectors: NDArray[np.float64],
+    base: NDArray[np.float64],
+    size: int,
+    topics: dict[str, int],
+) -> list[int]:
+    """Places of the candidates taken, in the order they were taken."""
+    total = sum(topics.values()) or 1
+    weight = {name: (count / total) ** 0.5 for name, count in topics.items()}
+    told: dict[str, int] = {}
+    chosen: list[int] = []
+    nearest = np.zeros(len(candidates))
+    while len(chosen) < size:
+        gains = [
+            sum(weight.get(name, 0.0) / 2 ** told.get(name, 0) for name in one.topics[:1])
+            for one in candidates
+        ]
+        score = base + _COVERAGE * np.array(gains) - _REDUNDANCY * nearest
+        score[chosen] = -np.inf
+        score[nearest >= _ALIKE] = -np.inf
+        best = int(np.argmax(score))
+        if not np.isfinite(score[best]):
+            break
+        chosen.append(best)
+        for name in candidates[best].topics:
+            told[name] = told.get(name, 0) + 1
+        nearest = np.maximum(nearest, vectors @ vectors[best])
+    return chosen
+
+
+def _with_bad_news(
+    chosen: list[int], candidates: list[Candidate], vectors: NDArray[np.float64], base: NDArray[np.float64]
+) -> list[int]:
+    bad = [at for at, one in enumerate(candidates) if one.negative >= _BAD and one.topics]
+    if not bad or set(bad) & set(chosen):
+        return chosen
+    best = max(bad, key=lambda at: (base[at] + candidates[at].negative, -at))
+    # The last taken added least.
+    kept = chosen[:-1]
+    alike = [at for at in kept if vectors[at] @ vectors[best] >= _ALIKE]
+    return [*(at for at in kept if at not in alike), best]
