@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from local.pubsub.store import Store
 
 PURGE_EVERY = 60.0
-"""Seconds between two looks for messages that outlived their retention."""
+"""Seconds between two looks for what nobody needs any more."""
 PURGE_STEP = 500
 """Deliveries removed at a time, so that publishers hardly wait."""
 
@@ -197,10 +197,11 @@ class Broker:
         self.publish(topic, [message])
         return True
 
-    # Retention
+    # Housekeeping
 
     async def _purge(self) -> None:
         while True:
+            self._endpoints.sweep()
             for subscription in tuple(self.subscriptions.values()):
                 retention = subscription.config.message_retention_duration.ToTimedelta().total_seconds()
                 before = time.time() - retention

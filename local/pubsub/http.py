@@ -41,6 +41,18 @@ class Endpoints:
                 connection.writer.close()
         self._idle.clear()
 
+    def sweep(self) -> None:
+        """Close what the other side has closed."""
+        for host, connections in tuple(self._idle.items()):
+            open_still = [connection for connection in connections if not connection.reader.at_eof()]
+            for connection in connections:
+                if connection.reader.at_eof():
+                    connection.writer.close()
+            if open_still:
+                self._idle[host] = open_still
+            else:
+                del self._idle[host]
+
     async def post(self, url: str, body: bytes) -> int:
         """Send JSON; the status, 102 included. Cancelling it closes the connection.
 

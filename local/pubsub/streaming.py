@@ -87,8 +87,8 @@ class Stream:
             if len(request.modify_deadline_seconds) != len(request.modify_deadline_ack_ids):
                 raise invalid("modify_deadline_seconds and modify_deadline_ack_ids: must be of one length.")
             extended = subscription.parse_ack_ids(request.modify_deadline_ack_ids)
-            for ack_id, seconds in zip(extended, request.modify_deadline_seconds, strict=True):
-                subscription.modify_deadlines([ack_id], seconds)
+            if extended:
+                subscription.modify_deadlines(zip(extended, request.modify_deadline_seconds, strict=True))
             if request is not self._first and request.stream_ack_deadline_seconds:
                 self._set_deadline(request.stream_ack_deadline_seconds)
             request = await self._context.read()

@@ -112,8 +112,10 @@ class Subscriber:
                     subscription.config.ack_deadline_seconds,
                     holder=None,
                 )
-                if received or subscription.deleted:
+                if received:
                     break
+                if subscription.deleted:
+                    raise not_found(subscription.name)
                 async with asyncio.timeout_at(until):
                     await arrived.wait()
         except TimeoutError:
@@ -139,7 +141,7 @@ class Subscriber:
         if not 0 <= request.ack_deadline_seconds <= MAX_DEADLINE:
             raise invalid(f"ack_deadline_seconds: must be from 0 to {MAX_DEADLINE}.")
         ack_ids = subscription.parse_ack_ids(request.ack_ids)
-        subscription.modify_deadlines(ack_ids, request.ack_deadline_seconds)
+        subscription.modify_deadlines((ack_id, request.ack_deadline_seconds) for ack_id in ack_ids)
         await self._store.committed()
         return Empty()
 

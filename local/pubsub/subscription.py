@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_ACK_ID = re.compile(r"([0-9]{1,15})-([0-9]{1,18})-([0-9]{1,19})")
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 """Of one answer to a puller; a single message may be larger."""
 
@@ -79,13 +81,16 @@ class Subscription:
 
     def schedule(self) -> None:
         """Wake up when the next backoff or lease ends."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         due = self.backlog.next_event()
-        if due is not None and not self.deleted:
-            delay = max(0.0, due - time.time())
-            self._timer = asyncio.get_running_loop().call_later(delay, self._wake)
+        if due is None or self.deleted:
+            return
+        loop = asyncio.get_running_loop()
+        when = loop.time() + max(0.0, due - time.time())
+        if self._timer is not None:
+            if self._timer.when() <= when:  # too early does no harm: waking up schedules again
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(when, self._wake)
 
     def _wake(self) -> None:
         self._timer = None
@@ -96,6 +101,8 @@ class Subscription:
     def stop(self) -> None:
         """No more timers; those who wait are told to look and find nothing."""
         self.deleted = True
+        if self._timer is not None:
+            self._timer.cancel()
         self.notify()
 
     # Delivering
@@ -134,12 +141,13 @@ class Subscription:
         """
         parsed = []
         for ack_id in ack_ids:
-            parts = ack_id.split("-")
-            if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts):  # noqa: PLR2004
+            match = _ACK_ID.fullmatch(ack_id)
+            if match is None:
                 raise invalid(f"Invalid ack_id {ack_id!r}.")
-            if int(parts[0]) != self.id:
+            subscription, message, lease = map(int, match.groups())
+            if subscription != self.id:
                 raise invalid(f"ack_id {ack_id!r} is of another subscription than {self.name}.")
-            parsed.append(AckId(int(parts[1]), int(parts[2])))
+            parsed.append(AckId(message, lease))
         return parsed
 
     # What came of it
@@ -157,9 +165,9 @@ class Subscription:
         """The endpoint acknowledged."""
         self._store.acknowledge(self.id, [delivery.message])
 
-    def modify_deadlines(self, ack_ids: Iterable[AckId], seconds: float) -> None:
-        """Hold on for `seconds` from now; 0 gives the message back."""
-        for ack_id in ack_ids:
+    def modify_deadlines(self, deadlines: Iterable[tuple[AckId, int]]) -> None:
+        """Hold on for so many seconds from now; 0 gives the message back."""
+        for ack_id, seconds in deadlines:
             if seconds > 0:
                 self.backlog.extend(ack_id.lease, seconds)
             elif delivery := self.backlog.end(ack_id.lease):
