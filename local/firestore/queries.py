@@ -1,0 +1,113 @@
+"""Running a query: scan, filter, sort, cut, project."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from local.firestore import nearest, paths
+from local.firestore.filters import Candidate
+from local.firestore.protos import Document, timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local.firestore.plans import Plan
+    from local.firestore.store import Reader, Version
+    from local.firestore.values import Key
+
+
+class Match(NamedTuple):
+    """A document of the result; only its bytes are kept, since most are cut off again unread."""
+
+    name: str
+    version: Version
+    keys: tuple[Key, ...]
+
+
+class Found(NamedTuple):
+    """A result row: the document as the client gets it, and the state it was read in."""
+
+    document: Document
+    updated: int
+
+
+def run(reader: Reader, plan: Plan, at: int) -> Iterator[Found]:
+    """The plan's result as of `at`, in order.
+
+    Raises:
+        Refused: INVALID_ARGUMENT where the vector search does not fit the documents.
+    """
+    matches = select(reader, plan, at)
+    if plan.query.HasField("find_nearest"):
+        yield from (
+            Found(_document(match, plan, distance), match.version.updated)
+            for match, distance in nearest.search(matches, plan)
+        )
+        return
+    for match in matches:
+        yield Found(_document(match, plan, None), match.version.updated)
+
+
+def select(reader: Reader, plan: Plan, at: int) -> Iterator[Match]:
+    """What the plan keeps, sorted, between its cursors, offset and limit applied."""
+    matches = _matches(reader, plan, at)
+    if not (plan.by_name and not plan.descendants):
+        matches = iter(_sorted(list(matches), plan))
+    stop = None if plan.limit is None else plan.offset + plan.limit
+    position = 0
+    while (stop is None or position < stop) and (match := next(matches, None)) is not None:
+        if position >= plan.offset:
+            yield match
+        position += 1
+
+
+def _matches(reader: Reader, plan: Plan, at: int) -> Iterator[Match]:
+    needles = plan.filtered.needles
+    for collection in plan.collections(reader):
+        prefix = f"{plan.database}/documents/{collection.path}/"
+        for version in reader.scan(collection, at, _first_id(plan, prefix)):
+            data = version.data
+            if needles and not all(needle in data for needle in needles):
+                continue
+            fields = Document.FromString(data).fields if plan.reads_fields else None
+            candidate = Candidate(prefix + version.id, fields)
+            keys = tuple(order.at(candidate) for order in plan.orders)
+            present = tuple(found for found in keys if found is not None)
+            if len(present) < len(keys) or not plan.filtered.matches(candidate):
+                continue
+            if plan.start is not None and plan.start.side(present, plan.orders) < 0:
+                continue
+            if plan.end is not None and plan.end.side(present, plan.orders) > 0:
+                continue
+            yield Match(candidate.name, version, present)
+
+
+def _first_id(plan: Plan, prefix: str) -> str:
+    """Where a scan may begin: paging by name must not read every earlier page again."""
+    if plan.start is None or not plan.by_name or not plan.start.keys:
+        return ""
+    name = "/".join(plan.start.keys[0][1])
+    return name[len(prefix) :] if name.startswith(prefix) else ""
+
+
+def _sorted(matches: list[Match], plan: Plan) -> list[Match]:
+    for index in reversed(range(len(plan.orders))):
+        matches.sort(key=lambda match, i=index: match.keys[i], reverse=plan.orders[index].descending)  # type: ignore[misc]
+    return matches
+
+
+def _document(match: Match, plan: Plan, distance: float | None) -> Document:
+    whole = Document.FromString(match.version.data)
+    result = whole
+    field = plan.query.find_nearest.distance_result_field
+    if distance is not None and field:
+        whole.fields[field].double_value = distance
+    if plan.projection is not None:
+        result = Document()
+        paths.project(whole.fields, result.fields, plan.projection)
+        if distance is not None and field:
+            result.fields[field].double_value = distance
+    result.name = match.name
+    result.create_time.CopyFrom(timestamp(match.version.created))
+    result.update_time.CopyFrom(timestamp(match.version.updated))
+    return result

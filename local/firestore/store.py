@@ -1,0 +1,232 @@
+"""Documents in one SQLite file, with the versions of the last hour beside them.
+
+A commit is one SQLite transaction in WAL mode: the kernel has it before it is acknowledged, so the death of
+this process loses nothing. Every version carries the time it was written; what a write replaces moves to
+`history`, so that any moment of the last hour can be read, and a transaction's snapshot is just a time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from local.firestore.protos import MICROS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from local.firestore.names import Name
+
+HISTORY_SECONDS = 3600
+"""How far back `read_time` reaches, as in the real service without point-in-time recovery."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS collections (
+    key INTEGER PRIMARY KEY, database TEXT NOT NULL, path TEXT NOT NULL, id TEXT NOT NULL,
+    UNIQUE (database, path)
+);
+CREATE INDEX IF NOT EXISTS collections_by_id ON collections (database, id);
+CREATE TABLE IF NOT EXISTS documents (
+    collection INTEGER NOT NULL, id TEXT NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    UNIQUE (collection, id)
+);
+CREATE TABLE IF NOT EXISTS history (
+    collection INTEGER NOT NULL, id TEXT NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL,
+    replaced INTEGER NOT NULL, data BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS history_by_id ON history (collection, id, updated);
+CREATE INDEX IF NOT EXISTS history_by_age ON history (replaced);
+CREATE TABLE IF NOT EXISTS clock (last INTEGER NOT NULL);
+INSERT INTO clock SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM clock);
+"""
+
+_SCAN = """
+SELECT id, created, updated, data FROM documents
+    WHERE collection = :collection AND id >= :first AND updated <= :at
+UNION ALL
+SELECT id, created, updated, data FROM history
+    WHERE collection = :collection AND id >= :first AND updated <= :at AND replaced > :at
+ORDER BY id
+"""
+
+
+class Version(NamedTuple):
+    """One stored state of a document; times in microseconds since 1970, `data` a serialised `Document`."""
+
+    id: str
+    created: int
+    updated: int
+    data: bytes
+
+
+class Collection(NamedTuple):
+    """A collection that holds, or once held, a document."""
+
+    key: int
+    path: str
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection for use by one thread at a time."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
+    # NORMAL leaves the sync to checkpoints: a kill loses nothing, a power cut at most the last moments.
+    connection.executescript(
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=10000;"
+        "PRAGMA cache_size=-8192;"
+    )
+    return connection
+
+
+class Reader:
+    """Reads of one connection, each as of a given time."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def collection(self, database: str, path: str) -> Collection | None:
+        row = self._connection.execute(
+            "SELECT key FROM collections WHERE database = ? AND path = ?", (database, path)
+        ).fetchone()
+        return Collection(row[0], path) if row else None
+
+    def collections(self, database: str, below: str, collection_id: str) -> list[Collection]:
+        """Every collection below the document `below` ("" for the root), of that id unless it is ""."""
+        sql = "SELECT key, path FROM collections WHERE database = ?"
+        values = [database]
+        if collection_id:
+            sql += " AND id = ?"
+            values.append(collection_id)
+        if below:
+            # "0" is the character after "/".
+            sql += " AND path >= ? AND path < ?"
+            values += [f"{below}/", f"{below}0"]
+        return [Collection(*row) for row in self._connection.execute(sql + " ORDER BY path", values)]
+
+    def get(self, name: Name, at: int) -> Version | None:
+        """The document as it was at `at`."""
+        found = self.collection(name.database, name.collection)
+        if found is None:
+            return None
+        row = self._connection.execute(
+            "SELECT id, created, updated, data FROM documents WHERE collection = ? AND id = ?",
+            (found.key, name.id),
+        ).fetchone()
+        if row is None or row[2] > at:
+            row = self._connection.execute(
+                "SELECT id, created, updated, data FROM history"
+                " WHERE collection = ? AND id = ? AND updated <= ? AND replaced > ?",
+                (found.key, name.id, at, at),
+            ).fetchone()
+        return Version(*row) if row else None
+
+    def scan(self, collection: Collection, at: int, first: str = "") -> Iterator[Version]:
+        """The documents as of `at` with ids from `first` on, in the order of the ids' UTF-8 bytes."""
+        rows = self._connection.execute(_SCAN, {"collection": collection.key, "first": first, "at": at})
+        return map(Version._make, rows)
+
+    def is_empty(self, collection: Collection, at: int) -> bool:
+        return next(self.scan(collection, at), None) is None
+
+
+class Store(Reader):
+    """The one writer, and the clock: commit times grow, and lie after every time handed out to read at."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._path = directory / "firestore.sqlite3"
+        super().__init__(connect(self._path))
+        self._writer = self._connection
+        self._writer.executescript(_SCHEMA)
+        self._last: int = self._writer.execute("SELECT last FROM clock").fetchone()[0]
+        self._keys: dict[tuple[str, str], int] = {}
+        self.changed: dict[int, int] = {}
+        """When each collection last changed, by its key, since this process started."""
+
+    def reader(self) -> Reader:
+        """A reader of its own connection, for a thread of its own."""
+        return Reader(connect(self._path))
+
+    def now(self) -> int:
+        """A time to read at: everything committed so far is in it, nothing committed later will be."""
+        self._last = max(self._last, time.time_ns() // 1000)
+        return self._last
+
+    def collection(self, database: str, path: str) -> Collection | None:
+        key = self._keys.get((database, path))
+        if key is not None:
+            return Collection(key, path)
+        found = super().collection(database, path)
+        if found is not None:
+            self._keys[database, path] = found.key
+        return found
+
+    def current(self, name: Name) -> Version | None:
+        """The document as it stands, the writes of an open `commit` included."""
+        return self.get(name, self._last)
+
+    @contextmanager
+    def commit(self) -> Iterator[int]:
+        """One atomic commit; yields its time. Any exception undoes every write made inside."""
+        self._last = max(self._last + 1, time.time_ns() // 1000)
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._last
+            self._writer.execute("UPDATE clock SET last = ?", (self._last,))
+        except BaseException:
+            self._writer.execute("ROLLBACK")
+            self._keys.clear()  # it may name collections that were just undone
+            raise
+        self._writer.execute("COMMIT")
+
+    def put(self, name: Name, previous: Version | None, data: bytes) -> None:
+        """Store `data` in place of `previous`, as the open commit's version."""
+        at = self._last
+        key = self._key(name)
+        self._keep(key, previous)
+        if previous is None:
+            self._writer.execute("INSERT INTO documents VALUES (?, ?, ?, ?, ?)", (key, name.id, at, at, data))
+        else:
+            self._writer.execute(
+                "UPDATE documents SET updated = ?, data = ? WHERE collection = ? AND id = ?",
+                (at, data, key, name.id),
+            )
+        self.changed[key] = at
+
+    def delete(self, name: Name, previous: Version) -> None:
+        key = self._key(name)
+        self._keep(key, previous)
+        self._writer.execute("DELETE FROM documents WHERE collection = ? AND id = ?", (key, name.id))
+        self.changed[key] = self._last
+
+    def forget(self) -> None:
+        """Drop the versions that `read_time` no longer reaches."""
+        oldest = time.time_ns() // 1000 - HISTORY_SECONDS * MICROS
+        self._writer.execute("DELETE FROM history WHERE replaced < ?", (oldest,))
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def _keep(self, key: int, previous: Version | None) -> None:
+        # A second write to one document within a commit replaces a state that nobody could ever have read.
+        if previous is not None and previous.updated < self._last:
+            self._writer.execute(
+                "INSERT INTO history VALUES (?, ?, ?, ?, ?, ?)",
+                (key, previous.id, previous.created, previous.updated, self._last, previous.data),
+            )
+
+    def _key(self, name: Name) -> int:
+        found = self.collection(name.database, name.collection)
+        if found is not None:
+            return found.key
+        collection_id = name.collection.rpartition("/")[2]
+        key = self._writer.execute(
+            "INSERT INTO collections (database, path, id) VALUES (?, ?, ?)",
+            (name.database, name.collection, collection_id),
+        ).lastrowid
+        assert key is not None
+        self._keys[name.database, name.collection] = key
+        return key
