@@ -1,8 +1,8 @@
 """The local stack, measured as a user meets it: `make bench`.
 
 Starts a stack of its own, drops a report and a short text again and again, and prints what it took. The
-report is `--report FILE`, or `../shared/data/samples/pdf/atoss_sustainability_2023.pdf` where that is at hand,
-or else this repository's own sample with its pages repeated up to 48.
+report is `--report FILE`, or the 48-page ATOSS report of 2023 where `../shared` has it, or else this
+repository's own sample with its pages repeated up to 48.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from shared.batches import count
 from shared.clients import firestore_client, storage_client
 from shared.documents import COLLECTION, Documents, document_id
 from shared.errors import HeadraceError
@@ -136,8 +137,6 @@ def _ended(progress: Progress | None) -> bool:
 
 
 def _progress(dropped: Dropped) -> Progress:
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
     reference = Documents(firestore_client()).reference(dropped.id)
     stored = reference.get(["generation", "state", "run", "batches"]).to_dict()
     if stored is None or int(stored["generation"]) < dropped.generation:
@@ -145,5 +144,4 @@ def _progress(dropped: Dropped) -> Progress:
     total = stored["batches"] and stored["batches"]["total"]
     if stored["state"] != "analyzing":
         return Progress(dropped, stored["state"], total or 0, total)
-    done = reference.collection("batches").where(filter=FieldFilter("run", "==", stored["run"])).count().get()
-    return Progress(dropped, stored["state"], int(done[0][0].value), total)
+    return Progress(dropped, stored["state"], count(reference, stored["run"]), total)

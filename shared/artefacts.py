@@ -1,11 +1,16 @@
-"""What a run keeps in the work bucket: `runs/{document}/{run}/passages.jsonl` and `text.txt`.
+"""What a run keeps in the work bucket: `runs/{document}/{run}/` with `passages.jsonl`, `text.txt`, `batches.json`.
 
 A batch names its bytes in `passages.jsonl`, so that analysing one reads only its own part of a long document.
+Batches form lanes: when batch n is taken up, batch n + lanes is published. So however long a document is, no
+more than that many of its batches wait in the queue, and a short document gets its turn in between.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
 
 from shared.clients import storage_client
 from shared.records import BatchMessage, Passage
@@ -13,6 +18,14 @@ from shared.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from google.cloud.storage import Blob
+
+Range = tuple[int, int, int, int]
+"""start, end, byte_start, byte_end of a batch."""
+_RANGES = TypeAdapter(list[Range])
+CACHED_PLANS = 64
+"""Of an instance; a plan is a few kilobytes."""
 
 
 def prefix(document: str, run: int) -> str:
@@ -34,39 +47,71 @@ def plan_batches(
         yield start, len(passages)
 
 
-def write(document: str, run: int, model: str, text: str, passages: Sequence[Passage]) -> list[BatchMessage]:
-    """Store a run's passages and text, and cut its batches. Deterministic: twins write the same bytes."""
+def write(document: str, run: int, text: str, passages: Sequence[Passage]) -> list[Range]:
+    """Store a run's passages, text and batches. Deterministic: twins write the same bytes."""
     lines = [passage.model_dump_json().encode() + b"\n" for passage in passages]
     offsets = [0]
     for line in lines:
         offsets.append(offsets[-1] + len(line))
-    bucket = storage_client().bucket(settings().work_bucket)
-    artefact = prefix(document, run) + "passages.jsonl"
-    bucket.blob(artefact).upload_from_string(b"".join(lines), content_type="application/x-ndjson")
-    bucket.blob(prefix(document, run) + "text.txt").upload_from_string(
-        text.encode(), content_type="text/plain; charset=utf-8"
-    )
-    ranges = plan_batches(
-        passages, max_passages=settings().batch_passages, max_tokens=settings().batch_tokens
-    )
-    return [
-        BatchMessage(
-            document=document,
-            run=run,
-            model=model,
-            batch=number,
-            start=start,
-            end=end,
-            artefact=artefact,
-            byte_start=offsets[start],
-            byte_end=offsets[end],
+    limits = settings()
+    ranges = [
+        (start, end, offsets[start], offsets[end])
+        for start, end in plan_batches(
+            passages, max_passages=limits.batch_passages, max_tokens=limits.batch_tokens
         )
-        for number, (start, end) in enumerate(ranges)
     ]
+    for name, content, media_type in (
+        ("passages.jsonl", b"".join(lines), "application/x-ndjson"),
+        ("text.txt", text.encode(), "text/plain; charset=utf-8"),
+        ("batches.json", _RANGES.dump_json(ranges), "application/json"),
+    ):
+        _blob(document, run, name).upload_from_string(content, content_type=media_type)
+    return ranges
+
+
+def first_batches(document: str, run: int, model: str, ranges: Sequence[Range]) -> list[BatchMessage]:
+    """The batches that ingest publishes: the first of each lane."""
+    lanes = min(settings().batch_lanes, len(ranges))
+    return [_message(document, run, model, number, lanes, ranges) for number in range(lanes)]
+
+
+def successor(message: BatchMessage) -> BatchMessage | None:
+    """The batch that is to be published when this one is taken up; None at the end of its lane."""
+    ranges = _ranges(message.document, message.run)
+    number = message.batch + message.lanes
+    if number >= len(ranges):
+        return None
+    return _message(message.document, message.run, message.model, number, message.lanes, ranges)
 
 
 def read_slice(message: BatchMessage) -> list[Passage]:
     """The passages of a batch."""
-    blob = storage_client().bucket(settings().work_bucket).blob(message.artefact)
+    blob = _blob(message.document, message.run, "passages.jsonl")
     content = blob.download_as_bytes(start=message.byte_start, end=message.byte_end - 1, raw_download=True)
     return [Passage.model_validate_json(line) for line in content.splitlines()]
+
+
+def _message(  # noqa: PLR0913 - a batch's own fields
+    document: str, run: int, model: str, number: int, lanes: int, ranges: Sequence[Range]
+) -> BatchMessage:
+    start, end, byte_start, byte_end = ranges[number]
+    return BatchMessage(
+        document=document,
+        run=run,
+        model=model,
+        batch=number,
+        lanes=lanes,
+        start=start,
+        end=end,
+        byte_start=byte_start,
+        byte_end=byte_end,
+    )
+
+
+@lru_cache(maxsize=CACHED_PLANS)
+def _ranges(document: str, run: int) -> list[Range]:
+    return _RANGES.validate_json(_blob(document, run, "batches.json").download_as_bytes(raw_download=True))
+
+
+def _blob(document: str, run: int, name: str) -> Blob:
+    return storage_client().bucket(settings().work_bucket).blob(prefix(document, run) + name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shared import batches
 from shared.documents import Documents, now
 from shared.events import publish_record
 from shared.passages import purge_older_runs
@@ -57,18 +58,14 @@ def announce(documents: Documents, document: str) -> None:
 
 def _complete(documents: Documents, reference: firestore.DocumentReference, stored: dict[str, Any]) -> bool:
     """From analyzing to completed, if all batches are there; True for the one caller that did it."""
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
     run = stored["run"]
-    records = reference.collection("batches").where(filter=FieldFilter("run", "==", run))
-    [[counted]] = records.count().get()
-    if counted.value < stored["batches"]["total"]:
+    if batches.count(reference, run) < stored["batches"]["total"]:
         return False
-    batches = [snapshot.to_dict() for snapshot in records.stream()]
-    aggregate = combine([Partial.model_validate(batch["partial"]) for batch in batches])
+    records = batches.records(reference, run)
+    aggregate = combine([Partial.model_validate(record["partial"]) for record in records])
     summary = summarise(aggregate)
-    infer_seconds = sum(batch["infer_seconds"] for batch in batches)
-    cpu_seconds = stored["cost"]["cpu_seconds"] + sum(batch["cpu_seconds"] for batch in batches)
+    infer_seconds = sum(record["infer_seconds"] for record in records)
+    cpu_seconds = stored["cost"]["cpu_seconds"] + sum(record["cpu_seconds"] for record in records)
 
     def step(transaction: firestore.Transaction) -> bool:
         current = reference.get(transaction=transaction).to_dict()

@@ -26,7 +26,6 @@ comes second sees both the state and every batch record, and completes the docum
 from __future__ import annotations
 
 import hashlib
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -38,9 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from google.cloud import firestore
-
-    from shared.records import BatchMessage, PassageResult
-    from shared.summary import Partial
 
 T = TypeVar("T")
 COLLECTION = "documents"
@@ -179,7 +175,7 @@ class Documents:
         reference = self.reference(document)
 
         def step(transaction: firestore.Transaction) -> None:
-            self._open(transaction, reference, run)
+            check_open(reference.get(transaction=transaction).to_dict(), run)
             transaction.update(reference, _ended("failed", error))
 
         self.run(step)
@@ -191,64 +187,6 @@ class Documents:
             transaction.update(self._held(transaction, claim), {"lease.expires_at": now()})
 
         self.run(step)
-
-    def batch_is_open(self, message: BatchMessage) -> bool:
-        """Whether a batch is still to be computed; False where its record exists or its run has ended.
-
-        Raises:
-            Superseded: its run is no longer the document's.
-        """
-        reference = self.reference(message.document)
-        record = _batch_reference(reference, message)
-        found = {snapshot.id: snapshot for snapshot in self.client.get_all([reference, record])}
-        stored = found[reference.id].to_dict()
-        if stored is None or stored["run"] != message.run:
-            raise Superseded("another run owns this document")
-        return stored["state"] not in TERMINAL and not found[record.id].exists
-
-    def commit_batch(
-        self,
-        message: BatchMessage,
-        results: list[PassageResult],
-        partial: Partial,
-        *,
-        model: str,
-        seconds: Seconds,
-    ) -> None:
-        """Write a batch's passages and its record at once; a batch that has its record is left as it is.
-
-        Raises:
-            Superseded: its run is no longer the document's, or has ended.
-        """
-        from google.api_core.exceptions import AlreadyExists
-
-        from shared.encode import RawTransaction
-        from shared.passages import write_passages
-
-        reference = self.reference(message.document)
-        record = _batch_reference(reference, message)
-
-        def step(transaction: firestore.Transaction) -> None:
-            assert isinstance(transaction, RawTransaction)
-            self._open(transaction, reference, message.run)
-            if record.get(transaction=transaction).exists:
-                return
-            fields = {
-                "document": message.document,
-                "run": message.run,
-                "batch": message.batch,
-                "model": model,
-                "partial": partial.model_dump(mode="json"),
-                "infer_seconds": seconds.wall,
-                "cpu_seconds": seconds.cpu,
-                "committed_at": now(),
-            }
-            transaction.create(record, fields)
-            write_passages(transaction, reference, message, results, model)
-
-        # AlreadyExists: its twin committed between this one's read and write.
-        with suppress(AlreadyExists):
-            self.run(step, RawTransaction(self.client, max_attempts=MAX_ATTEMPTS))
 
     def run(
         self, step: Callable[[firestore.Transaction], T], transaction: firestore.Transaction | None = None
@@ -281,11 +219,6 @@ class Documents:
         ):
             raise Superseded("another delivery has taken this run over")
         return reference
-
-    def _open(
-        self, transaction: firestore.Transaction, reference: firestore.DocumentReference, run: int
-    ) -> None:
-        _check_open(reference.get(transaction=transaction).to_dict(), run)
 
 
 def _next_run(stored: dict[str, Any] | None, event: UploadEvent) -> tuple[int, int]:
@@ -341,17 +274,9 @@ def _ended(state: str, error: ErrorInfo) -> dict[str, Any]:
     }
 
 
-def _check_open(stored: dict[str, Any] | None, run: int) -> None:
+def check_open(stored: dict[str, Any] | None, run: int) -> None:
+    """Raise Superseded where the run is not the document's, or has ended."""
     if stored is None or stored["run"] != run:
         raise Superseded("another run owns this document")
     if stored["state"] in TERMINAL:
         raise Superseded("this run has ended")
-
-
-def _batch_reference(
-    reference: firestore.DocumentReference, message: BatchMessage
-) -> firestore.DocumentReference:
-    record: firestore.DocumentReference = reference.collection("batches").document(
-        f"{message.run}-{message.batch}"
-    )
-    return record

@@ -20,7 +20,6 @@ def write_passages(
     document: firestore.DocumentReference,
     message: BatchMessage,
     results: list[PassageResult],
-    model: str,
 ) -> None:
     """Add the passages of a batch to its transaction; names are deterministic, so twins write the same."""
     root = f"{document._document_path}/{COLLECTION}"  # noqa: SLF001 - the client has no public full name
@@ -29,7 +28,7 @@ def write_passages(
             "span": list(result.span),
             "document": message.document,
             "run": message.run,
-            "model": model,
+            "model": message.model,
             "initiative": bool(result.topics) and result.action.label != "none",
         }
         transaction.set_raw(

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared import privacy
-from shared.errors import Rejected
 from shared.extract import ExtractOptions, Limits, extract
 from shared.language import detect
-from shared.segment import segment
+from shared.segment import SegmentLimits, segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -76,19 +75,12 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
     )
     options = ExtractOptions(text_column=metadata.get(TEXT_COLUMN), limits=limits)
     extracted = extract(path, name=name, content_type=content_type, options=options)
-    segmented = segment(extracted, count=count, redact=lambda text: privacy.redact(text, redaction_key))
-    if not segmented.passages:
-        raise Rejected(
-            "no_text",
-            "The file holds no sentences that could be analysed.",
-            "If its pages are scanned images, they need text recognition first.",
-        )
-    if len(segmented.passages) > settings.max_passages:
-        raise Rejected(
-            "too_many_passages",
-            f"The file has {len(segmented.passages):,} passages; the limit is {settings.max_passages:,}.",
-            "Split it, or raise HEADRACE_MAX_PASSAGES.",
-        )
+    segmented = segment(
+        extracted,
+        count=count,
+        redact=lambda text: privacy.redact(text, redaction_key),
+        limits=SegmentLimits(passages=settings.max_passages),
+    )
     title = privacy.redact(extracted.title, redaction_key) if extracted.title else None
     facts = {
         "media_type": extracted.media_type,

@@ -105,16 +105,16 @@ class ErrorInfo(Record):
 
 
 class BatchMessage(Record):
-    """Passages [start, end) of a run; `byte_start`/`byte_end` locate their lines in the artefact."""
+    """Passages [start, end) of a run; `byte_start`/`byte_end` locate their lines in `passages.jsonl`."""
 
     document: str
     run: PositiveInt
     model: str
     batch: NonNegativeInt
+    lanes: PositiveInt
+    """Whoever takes this batch up publishes batch + lanes first."""
     start: NonNegativeInt
     end: PositiveInt
-    artefact: str
-    """Object name in the work bucket."""
     byte_start: NonNegativeInt
     byte_end: PositiveInt
 

@@ -51,6 +51,8 @@ class Settings(BaseModel):
     """Inference threads of one instance; None: as many as its CPU limit has whole cores."""
     batch_passages: PositiveInt = Field(default=64, le=128)
     """Passages in a batch; 128 with their vectors stay well under Firestore's 10 MiB a commit."""
+    batch_lanes: PositiveInt = 8
+    """Batches of one document that may wait or be worked on at once."""
     batch_tokens: PositiveInt = 4096
     """Tokens in a batch: about a third of a second of one core."""
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import functions_framework
 from structlog.contextvars import bind_contextvars
 
-from shared import artefacts
+from shared import artefacts, batches
 from shared.analysis import analyse
 from shared.clients import firestore_client
 from shared.completion import finish
 from shared.documents import Documents, Seconds
-from shared.events import Push, answer, batch_message
+from shared.events import Push, answer, batch_message, publish_record
 from shared.inference import Engine
-from shared.settings import settings
+from shared.settings import BATCHES, settings
 from shared.summary import partial
 from shared.uploads import restart
 
@@ -37,10 +37,12 @@ def on_batch(push: Push) -> None:
     message = batch_message(push)
     bind_contextvars(document=message.document, run=message.run, batch=message.batch)
     documents = Documents(firestore_client())
-    if documents.batch_is_open(message):
+    if batches.is_open(documents, message):
         if message.model != engine().digest:
             restart(documents, message.document, message.run)
             return
+        if following := artefacts.successor(message):
+            publish_record(BATCHES, [following], document=message.document)
         compute(documents, message)
     finish(documents, message.document, message.run)
 
@@ -51,7 +53,7 @@ def compute(documents: Documents, message: BatchMessage) -> None:
     started, cpu_started = time.monotonic(), time.thread_time()
     results = analyse(engine(), passages)
     seconds = Seconds(time.monotonic() - started, time.thread_time() - cpu_started)
-    documents.commit_batch(message, results, partial(results), model=message.model, seconds=seconds)
+    batches.commit(documents, message, results, partial(results), seconds)
 
 
 @lru_cache(maxsize=1)

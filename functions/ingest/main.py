@@ -77,11 +77,12 @@ def extract(claim: Claim, event: UploadEvent) -> Plan:
             settings=settings(),
         )
     model = read_manifest(settings().model_dir).digest
-    batches = artefacts.write(claim.document, claim.run, model, reading.text, reading.passages)
-    publish_record(BATCHES, batches, document=claim.document)
+    ranges = artefacts.write(claim.document, claim.run, reading.text, reading.passages)
+    first = artefacts.first_batches(claim.document, claim.run, model, ranges)
+    publish_record(BATCHES, first, document=claim.document)
     return Plan(
         facts=facts | reading.facts,
-        batches=len(batches),
+        batches=len(ranges),
         model=model,
         artefact=artefacts.prefix(claim.document, claim.run),
         seconds=Seconds(time.monotonic() - started, time.thread_time() - cpu_started),

@@ -83,9 +83,9 @@ def test_a_generation_is_a_positive_number(generation: str) -> None:
         run=st.integers(1, 2**31),
         model=st.text(),
         batch=st.integers(0, 2**31),
+        lanes=st.integers(1, 64),
         start=st.integers(0, 2**31),
         end=st.integers(1, 2**31),
-        artefact=st.text(),
         byte_start=st.integers(0, 2**40),
         byte_end=st.integers(1, 2**40),
     )
