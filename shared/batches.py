@@ -1,7 +1,7 @@
-"""The batches of a run: `documents/{id}/batches/{run}-{n}`, one record each, written with the batch's passages.
+"""The batches of a run: `documents/{id}/batches/{run}-{n}`, each written at once with its passages.
 
 A record is written only after the batch's successor was published, so where it exists, whoever meets the
-batch again has nothing to hand on. The document itself is not written: two hundred batches may commit at once.
+batch again has nothing to hand on. The document itself is not written: many batches may commit at once.
 """
 
 from __future__ import annotations
