@@ -1,0 +1,39 @@
+"""Run a graph that is still in memory over texts: for training, for the gate, for reference vectors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnxruntime
+
+from model_export.assemble import WINDOW
+from shared.inference.batches import plan_batches
+from shared.inference.cpus import cpu_limit
+from shared.inference.tokens import load_tokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+def run_graph(model: bytes, tokenizer: bytes, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+    """Every output of `model`, (n, …) in the order of `texts`, each text cut at the window."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = cpu_limit()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    splitter = load_tokenizer(tokenizer)
+    splitter.enable_truncation(WINDOW)
+    ids = [encoding.ids for encoding in splitter.encode_batch_fast(list(texts))]
+    outputs = [np.empty((len(ids), output.shape[1]), np.float32) for output in session.get_outputs()]
+    for batch in plan_batches([len(row) for row in ids]):
+        width = max(len(ids[index]) for index in batch)
+        input_ids = np.zeros((len(batch), width), np.int64)
+        for row, index in enumerate(batch):
+            input_ids[row, : len(ids[index])] = ids[index]
+        feed = {"input_ids": input_ids, "attention_mask": (input_ids > 0).astype(np.int64)}
+        for part, values in zip(outputs, session.run(None, feed), strict=True):
+            part[batch] = values
+    return outputs

@@ -1,0 +1,84 @@
+"""A little bookkeeping over onnx.helper: unique names, shared constants, and the finished model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+Attribute = int | float
+
+CONTRIB = "com.microsoft"
+"""Domain of onnxruntime's fused operators."""
+_OPSET = 21
+_IR_VERSION = 10
+
+
+class Graph:
+    """A graph under construction. Values are referred to by name, as ONNX does."""
+
+    def __init__(self) -> None:
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: dict[str, onnx.TensorProto] = {}
+        self._quantised: dict[str, tuple[str, str, str]] = {}
+
+    def constant(self, name: str, value: NDArray[Any]) -> str:
+        """Add an initialiser, or refer again to the one of this name."""
+        if name not in self._constants:
+            self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        return name
+
+    def node(
+        self, operator: str, inputs: Sequence[str], name: str, *, domain: str = "", **attributes: Attribute
+    ) -> str:
+        """Add a node of one output, which is called `name`."""
+        return self.nodes(operator, inputs, [name], domain=domain, **attributes)[0]
+
+    def nodes(
+        self,
+        operator: str,
+        inputs: Sequence[str],
+        names: Sequence[str],
+        *,
+        domain: str = "",
+        **attributes: Attribute,
+    ) -> tuple[str, ...]:
+        """Add a node whose outputs are called `names`."""
+        node = helper.make_node(operator, inputs, names, name=f"{operator}:{names[0]}", domain=domain)
+        node.attribute.extend(helper.make_attribute(key, value) for key, value in sorted(attributes.items()))
+        self._nodes.append(node)
+        return tuple(names)
+
+    def quantised(self, value: str) -> tuple[str, str, str]:
+        """`value` as uint8 with its scale and zero point, taken from its own range; computed once a value."""
+        if value not in self._quantised:
+            names = [f"{value}.u8", f"{value}.scale", f"{value}.zero"]
+            data, scale, zero = self.nodes("DynamicQuantizeLinear", [value], names)
+            self._quantised[value] = (data, scale, zero)
+        return self._quantised[value]
+
+    def model(
+        self,
+        name: str,
+        inputs: Sequence[onnx.ValueInfoProto],
+        outputs: Sequence[onnx.ValueInfoProto],
+        metadata: Mapping[str, str],
+    ) -> bytes:
+        """The serialised model; the same graph gives the same bytes."""
+        graph = helper.make_graph(self._nodes, name, inputs, outputs, list(self._constants.values()))
+        model = helper.make_model(
+            graph,
+            opset_imports=[helper.make_opsetid("", _OPSET), helper.make_opsetid(CONTRIB, 1)],
+            ir_version=_IR_VERSION,
+            producer_name="headrace",
+        )
+        helper.set_model_props(model, dict(sorted(metadata.items())))
+        serialised: bytes = model.SerializeToString(deterministic=True)
+        return serialised
