@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 WELL_KNOWN = (
     "text", "full_text", "review", "review_text", "reviewtext", "verified_reviews", "reviews", "review_body",
-    "comment", "comments", "body", "content", "sentence", "sentences", "passage", "paragraph", "message", "feedback",
-    "description", "answer", "response", "tweet", "headline",
+    "comment", "comments", "body", "content", "sentence", "sentences", "passage", "paragraph", "message",
+    "feedback", "description", "answer", "response", "tweet", "headline",
 )  # fmt: skip
 """Names a text column usually has, best first."""
 
@@ -27,11 +27,13 @@ _MIN_WORDS = 1.5  # mean words a filled cell: below it a column of a well-known 
 def find_text_column(wanted: str | None, columns: Mapping[str, Sequence[str]]) -> str:
     """The name of the column that holds the text; `columns` maps names to a sample of their cells.
 
-    A wanted name is found whatever its case. Otherwise well-known names are tried in order, each believed only if
-    its cells hold words (a `feedback` of 0 and 1 is a label); then the column with the longest mean text.
+    A wanted name is found whatever its case. Otherwise well-known names are tried in order, each believed
+    only if its cells hold words (a `feedback` of 0 and 1 is a label); then the column with the longest text.
     Raises Rejected(`text_column_not_found`).
     """
-    folded = {fold(name): name for name in reversed(columns)}
+    folded: dict[str, str] = {}
+    for name in columns:
+        folded.setdefault(fold(name), name)
     if wanted is not None:
         if wanted in columns:
             return wanted

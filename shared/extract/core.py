@@ -1,8 +1,10 @@
-"""The door to extraction: sizes are checked, the format is found by content, and the right reader is called."""
+"""The door to extraction: check the size, find the format by content, call its reader."""
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+import re
+from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from shared.errors import Rejected
@@ -13,6 +15,8 @@ from shared.extract.refusals import no_text, too_many, unsupported
 from shared.extract.table import looks_like_table, read_table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from shared.extract.shapes import Extracted, ExtractOptions
 
 _MAGIC = {
@@ -39,29 +43,48 @@ _MARKUP = {
     "<svg": "an SVG image",
 }
 _HEAD = 1024  # bytes; a PDF's header may stand anywhere in them (ISO 32000-1, annex H.3.4.1)
+_PDF_BODY = re.compile(rb"\d+ \d+ obj\b[\s\S]*endobj")  # of a PDF that has lost its header
+_MARKDOWN = {".md", ".markdown"}
+_DECLARED = {
+    ".pdf": "application/pdf",
+    ".csv": "text/csv",
+    ".tsv": "text/tab-separated-values",
+    ".jsonl": "application/jsonl",
+    ".ndjson": "application/jsonl",
+    ".json": "application/jsonl",
+}
+"""What a name promises; of other names anything may be expected."""
+_TABLES = {"text/csv", "text/tab-separated-values"}  # people mix these names up, and nothing depends on them
 
 
 def extract(path: Path, *, name: str, content_type: str | None, options: ExtractOptions) -> Extracted:
     """The text of the file at `path`; `name` and `content_type` are what the uploader called it.
 
-    The content decides the format; name and type decide only between formats that look alike (CSV and plain text).
-    Raises Rejected, and nothing else, for whatever is wrong with the file.
+    The content decides the format; name and type decide only between formats that look alike, as CSV and
+    plain text do. Raises Rejected, and nothing else, for whatever is wrong with the file.
     """
     size = path.stat().st_size
     if size == 0:
         raise Rejected("empty", "The file is empty.", "Upload it again; it may have been cut off on its way.")
     if size > options.limits.bytes:
         raise too_many("bytes", f"{size:,} bytes", options.limits.bytes)
+    suffix = PurePosixPath(name).suffix.lower()
     with path.open("rb") as file:
         head = file.read(_HEAD)
-    if b"%PDF-" in head:
+    if b"%PDF-" in head or _PDF_BODY.search(head):
         from shared.extract.pdf import read_pdf
 
-        return read_pdf(path, options.limits)
-    for magic, what in _MAGIC.items():
-        if head.startswith(magic):
-            raise unsupported(what)
-    return _read_text(path.read_bytes(), PurePosixPath(name).suffix.lower(), content_type or "", options)
+        extracted = read_pdf(path, options.limits)
+    else:
+        for magic, what in _MAGIC.items():
+            if head.startswith(magic):
+                raise unsupported(what)
+        extracted = _read_text(path.read_bytes(), suffix, (content_type or "").lower(), options)
+    promised = _DECLARED.get(suffix, extracted.media_type)
+    if promised != extracted.media_type and not {promised, extracted.media_type} <= _TABLES:
+        mismatch = f"the name ends in {suffix}, but the content is {extracted.media_type}"
+        extracted = replace(extracted, warnings=[*extracted.warnings, mismatch])
+    return extracted
 
 
 def _read_text(data: bytes, suffix: str, content_type: str, options: ExtractOptions) -> Extracted:
@@ -78,4 +101,4 @@ def _read_text(data: bytes, suffix: str, content_type: str, options: ExtractOpti
         return read_jsonl(text, options)
     if looks_like_table(text, suffix, content_type):
         return read_table(text, suffix, options)
-    return read_plain(text, "text/markdown" if suffix in {".md", ".markdown"} else "text/plain")
+    return read_plain(text, "text/markdown" if suffix in _MARKDOWN else "text/plain")

@@ -43,7 +43,7 @@ class Joiner:
         left, right = last[1].lower(), first[1].lower()
         if f"{left}-{right}" in self._words and left + right not in self._words:
             return before + after
-        # A capital after the hyphen belongs to a compound: "EU-Taxonomy"; so does one that the text spells so.
+        # A capital beside the hyphen belongs to a compound: "EU-Taxonomy", "CO-emissions".
         if not first[1][0].islower() or last[1].isupper():
             return before + after
         return before[:-1] + after

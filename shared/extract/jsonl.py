@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared.errors import Rejected
 from shared.extract.columns import SAMPLE_ROWS, find_text_column
 from shared.extract.refusals import no_text, too_many
-from shared.extract.shapes import Block, Extracted, ExtractOptions
-from shared.extract.tidy import squeeze
+from shared.extract.rows import row_blocks
+from shared.extract.shapes import Extracted
+
+if TYPE_CHECKING:
+    from shared.extract.shapes import ExtractOptions
 
 _SUFFIXES = {".jsonl", ".ndjson", ".json"}
 _SHOWN_BAD_LINES = 10
-
-Record = tuple[int, dict[str, Any]]
 
 
 def looks_like_jsonl(text: str, suffix: str, content_type: str) -> bool:
@@ -22,8 +23,7 @@ def looks_like_jsonl(text: str, suffix: str, content_type: str) -> bool:
     start = text.lstrip()[:1]
     if suffix in _SUFFIXES or "json" in content_type:
         return start in {"{", "["}
-    first = text.lstrip().partition("\n")[0]
-    return start == "{" and _object(first) is not None
+    return start == "{" and _object(text.lstrip().partition("\n")[0]) is not None
 
 
 def read_jsonl(text: str, options: ExtractOptions) -> Extracted:
@@ -45,12 +45,12 @@ def read_jsonl(text: str, options: ExtractOptions) -> Extracted:
             if isinstance(value, str):
                 columns.setdefault(name, []).append(value)
     column = find_text_column(options.text_column, columns)
-    blocks = []
-    for row, record in records:
-        value = record.get(column)
-        tidy = squeeze(value) if isinstance(value, str) else ""
-        if tidy:
-            blocks.append(Block(tidy, "row", row=row))
+    blocks = [
+        block
+        for row, record in records
+        if isinstance(value := record.get(column), str)
+        for block in row_blocks(value, row)
+    ]
     if not blocks:
         raise no_text(
             f'The field "{column}" is empty in every record.', "Check that the right file was uploaded."
@@ -65,11 +65,11 @@ def _warnings(bad: list[int]) -> list[str]:
     return [f"{len(bad)} lines are not JSON objects and were left out: {shown}"]
 
 
-def _records(text: str, limit: int) -> tuple[list[Record], list[int]]:
+def _records(text: str, limit: int) -> tuple[list[tuple[int, dict[str, Any]]], list[int]]:
     """The records with their rows, and the rows that are no JSON object."""
+    numbered: list[tuple[int, Any]]
     if text.lstrip().startswith("["):
-        values: list[Any] = _array(text)
-        numbered = list(enumerate(values, 1))
+        numbered = list(enumerate(_array(text), 1))
     else:
         numbered = [(row, _object(line)) for row, line in enumerate(text.split("\n"), 1) if line.strip()]
         if all(value is None for _, value in numbered):

@@ -9,75 +9,89 @@ from shared.extract.refusals import no_text
 from shared.extract.shapes import Block, BlockKind, Extracted
 from shared.extract.tidy import clean
 
-_BULLET = re.compile(r"\s*(?:[-*+•‣▪●◦–—·]|\(?\d{1,2}[.)]|\(?[a-z][.)])\s+\S")
+_BULLET = re.compile(
+    r"\s*(?:[-*+\u2022\u2023\u25aa\u25cf\u25e6\u2013\u2014\u00b7]|\(?\d{1,2}[.)]|\(?[a-z][.)])\s+\S"
+)
 _HEADING_MARK = re.compile(r"\s{0,3}#{1,6}\s+")
 _RULE = re.compile(r"\s*(?:[-=_*~]\s*){3,}$")
-_EMPHASIS = re.compile(r"(\*\*|__|\*|`)(?=\S)(.+?)(?<=\S)\1")
-_LINK = re.compile(r"!?\[([^\]]*)\]\([^)\s]*(?:\s+\"[^\"]*\")?\)")
+_EMPHASIS = re.compile(r"(\*\*|__|\*|`)(?=\S)(.{1,500}?)(?<=\S)\1")
+_LINK = re.compile(r"!?\[([^\[\]]{0,500})\]\([^()\s]{0,2000}(?:\s+\"[^\"]{0,500}\")?\)")
 _TABLE_ROW = re.compile(r"\s*\|.*\|\s*$")
-_END = re.compile(r"[.!?:;…][\"'”’)\]]*\d{0,2}\s*$")
+_TABLE_RULE = re.compile(r"[|\s:-]+$")
+_END = re.compile(r"[.!?:;\u2026][\"'\u201d\u2019)\]]*\d{0,2}\s*$")
 _UNWRAPPED = 160  # characters: lines as long as this were not wrapped, so each is a paragraph
+_FULL = 0.6  # of the length of long lines: a line shorter than this was not broken for want of room
 _MAX_HEADING_WORDS = 12
+_MIN_CAPITALS = 4  # letters; a line of fewer is an acronym
 
 
 def read_plain(text: str, media_type: str) -> Extracted:
-    """Paragraphs with their wrapped lines joined; raises Rejected(`no_text`) where no letter or digit is left."""
-    lines = [clean(line).rstrip() for line in text.split("\n")]
-    blocks = _blocks(lines, markdown=media_type == "text/markdown")
+    """Paragraphs with their wrapped lines joined; raises Rejected(`no_text`) where there is no word."""
+    blocks = paragraphs(text, markdown=media_type == "text/markdown")
     if not any(char.isalnum() for block in blocks for char in block.text):
         raise no_text("The file holds no words.", "Check that the right file was uploaded.")
     title = next((block.text for block in blocks if block.kind == "heading"), None)
     return Extracted(media_type, title, None, blocks)
 
 
-def _blocks(lines: list[str], *, markdown: bool) -> list[Block]:
-    joiner = Joiner(lines)
-    width = _wrap_width(lines)
-    blocks: list[Block] = []
-    paragraph: list[str] = []
-
-    def close() -> None:
-        if paragraph:
-            text = joiner.join(paragraph)
-            blocks.append(Block(_plain(text) if markdown else text, _kind(text)))
-            paragraph.clear()
-
+def paragraphs(text: str, *, markdown: bool) -> list[Block]:
+    """Headings, paragraphs, list items and (in Markdown) table rows, in order."""
+    lines = [clean(line).rstrip() for line in text.split("\n")]
+    reader = _Reader(lines, markdown=markdown)
     for line in lines:
+        reader.read(line)
+    reader.close()
+    return [block for block in reader.blocks if block.text]
+
+
+class _Reader:
+    """Line by line: the paragraph that is open, and the blocks that are done."""
+
+    def __init__(self, lines: list[str], *, markdown: bool) -> None:
+        self.blocks: list[Block] = []
+        self._joiner = Joiner(lines)
+        self._full = _full_line(lines)
+        self._markdown = markdown
+        self._open: list[str] = []
+
+    def read(self, line: str) -> None:
         stripped = line.strip()
-        heading = _HEADING_MARK.match(line) if markdown else None
+        heading = _HEADING_MARK.match(line) if self._markdown else None
         if not stripped or _RULE.match(line):
-            close()
+            self.close()
         elif heading:
-            close()
-            blocks.append(Block(_plain(line[heading.end() :].strip(" #")), "heading"))
-        elif markdown and _TABLE_ROW.match(line):
-            close()
-            blocks.append(Block(" | ".join(cell.strip() for cell in stripped.strip("|").split("|")), "table"))
+            self.close()
+            self.blocks.append(Block(_plain(line[heading.end() :].strip(" #")), "heading"))
+        elif self._markdown and _TABLE_ROW.match(line):
+            self.close()
+            if not _TABLE_RULE.match(stripped):
+                cells = (_plain(cell.strip()) for cell in stripped.strip("|").split("|"))
+                self.blocks.append(Block(" | ".join(filter(None, cells)), "table"))
         else:
-            if paragraph and _breaks(paragraph[-1], line, width):
-                close()
-            paragraph.append(stripped)
-    close()
-    return [block for block in blocks if block.text]
+            if self._open and self._begins_paragraph(line):
+                self.close()
+            self._open.append(stripped)
+
+    def close(self) -> None:
+        """The open paragraph ends here."""
+        if self._open:
+            text = self._joiner.join(self._open)
+            self.blocks.append(Block(_plain(text) if self._markdown else text, _kind(text)))
+            self._open = []
+
+    def _begins_paragraph(self, line: str) -> bool:
+        before = self._open[-1]
+        if not self._full or _BULLET.match(line) or _is_capitals(before) != _is_capitals(line):
+            return True
+        goes_on = line.lstrip()[:1].islower() or before.endswith((",", "-"))
+        return not goes_on and len(before) < self._full
 
 
-def _wrap_width(lines: list[str]) -> int:
+def _full_line(lines: list[str]) -> int:
     """The length from which a line counts as full; 0 where lines were not wrapped."""
     lengths = sorted(len(line) for line in lines if line.strip())
-    if not lengths or lengths[int(len(lengths) * 0.9)] > _UNWRAPPED:
-        return 0
-    return int(lengths[int(len(lengths) * 0.9)] * 0.6)
-
-
-def _breaks(before: str, line: str, width: int) -> bool:
-    """Does a new paragraph begin with `line`?"""
-    if not width or _BULLET.match(line) or _is_capitals(before) != _is_capitals(line):
-        return True
-    if line.lstrip()[:1].islower() or before.endswith((",", "-")):
-        return False
-    if len(before) >= width:
-        return False
-    return True
+    long = lengths[int(len(lengths) * 0.9)] if lengths else 0
+    return 0 if long > _UNWRAPPED else int(long * _FULL)
 
 
 def _kind(text: str) -> BlockKind:
@@ -88,7 +102,7 @@ def _kind(text: str) -> BlockKind:
 
 def _is_capitals(line: str) -> bool:
     letters = [char for char in line if char.isalpha()]
-    return len(letters) > 3 and all(char.isupper() for char in letters)
+    return len(letters) >= _MIN_CAPITALS and all(char.isupper() for char in letters)
 
 
 def _plain(text: str) -> str:

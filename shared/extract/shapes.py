@@ -31,8 +31,9 @@ class ExtractOptions:
 class Block:
     """A paragraph, heading, table row or data row; inside a block lines are joined by single spaces.
 
-    `page` counts from 1 and is None where the format has no pages; `row` is the data row of a CSV (from 1, the
-    header not counted) or the line of a JSONL (from 1), and None elsewhere. Cells of a table row are joined by " | ".
+    `page` counts from 1 and is None where the format has no pages; `row` is the data row of a CSV (from 1,
+    the header not counted) or the line of a JSONL (from 1), and None elsewhere. Cells of a table row are
+    joined by " | ".
     """
 
     text: str

@@ -5,17 +5,20 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from shared.extract.columns import SAMPLE_ROWS, WELL_KNOWN, find_text_column, fold
 from shared.extract.refusals import no_text, too_many
-from shared.extract.shapes import Block, Extracted, ExtractOptions
-from shared.extract.tidy import squeeze
+from shared.extract.rows import row_blocks
+from shared.extract.shapes import Extracted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from shared.extract.shapes import ExtractOptions
+
 _DELIMITERS = "\t,;|"
+_MEDIA_TYPES = {"\t": "text/tab-separated-values"}
 _SUFFIXES = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _SNIFFED = 65_536  # characters
 _MIN_ROWS = 3  # without a telling name, fewer lines of equal shape are no evidence of a table
@@ -45,17 +48,16 @@ def read_table(text: str, suffix: str, options: ExtractOptions) -> Extracted:
         delimiter = _SUFFIXES.get(suffix, ",")
     rows, warnings = _rows(text, delimiter, options.limits.rows)
     names, data = _split_header(rows)
-    sample = data[:SAMPLE_ROWS]
-    columns = {
-        name: [row[at] for row in sample if at < len(row)] for at, name in reversed(list(enumerate(names)))
-    }
-    columns = dict(reversed(columns.items()))
-    at = names.index(find_text_column(options.text_column, columns))
-    blocks = []
-    for number, row in enumerate(data, 1):
-        tidy = squeeze(row[at]) if at < len(row) else ""
-        if tidy:
-            blocks.append(Block(tidy, "row", row=number))
+    cells: list[list[str]] = [[] for _ in names]
+    for row in data[:SAMPLE_ROWS]:
+        for column, cell in zip(cells, row, strict=False):
+            column.append(cell)
+    # Of two columns with one name the first counts.
+    columns = dict(zip(reversed(names), reversed(cells), strict=True))
+    at = names.index(find_text_column(options.text_column, dict(reversed(columns.items()))))
+    blocks = [
+        block for number, row in enumerate(data, 1) for block in row_blocks("".join(row[at : at + 1]), number)
+    ]
     if not blocks:
         raise no_text(
             f'The column "{names[at]}" is empty in every row.', "Check that the right file was uploaded."
@@ -63,20 +65,19 @@ def read_table(text: str, suffix: str, options: ExtractOptions) -> Extracted:
     odd = sum(len(row) != len(names) for row in data)
     if odd:
         warnings.append(f"{odd} rows have another number of cells than the header")
-    media_type = "text/tab-separated-values" if delimiter == "\t" else "text/csv"
-    return Extracted(media_type, None, None, blocks, warnings)
+    return Extracted(_MEDIA_TYPES.get(delimiter, "text/csv"), None, None, blocks, warnings)
 
 
 def _rows(text: str, delimiter: str, limit: int) -> tuple[list[list[str]], list[str]]:
+    """The rows, and a warning where a quotation mark is never closed: then quotes are taken as they are."""
     rows = _parsed(text, delimiter, csv.QUOTE_MINIMAL, limit)
     if rows and any(cell.count("\n") > _RUNAWAY for cell in rows[-1]):
-        return _parsed(text, delimiter, csv.QUOTE_NONE, limit), [
-            "a quotation mark is never closed; quotes were ignored"
-        ]
+        warning = "a quotation mark is never closed; quotation marks were taken as they are"
+        return _parsed(text, delimiter, csv.QUOTE_NONE, limit), [warning]
     return rows, []
 
 
-def _parsed(text: str, delimiter: str, quoting: int, limit: int) -> list[list[str]]:
+def _parsed(text: str, delimiter: str, quoting: Literal[0, 3], limit: int) -> list[list[str]]:
     rows = []
     for row in _reader(text, delimiter, quoting):
         if any(cell.strip() for cell in row):
@@ -86,7 +87,7 @@ def _parsed(text: str, delimiter: str, quoting: int, limit: int) -> list[list[st
     return rows
 
 
-def _reader(text: str, delimiter: str, quoting: int) -> Iterator[list[str]]:
+def _reader(text: str, delimiter: str, quoting: Literal[0, 3]) -> Iterator[list[str]]:
     return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting)
 
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _TERMINAL = re.compile(r"[.!?:;\u2026\u3002][\"'\u201d\u2019\u00bb)\]]*(?:\[?\d{1,2}\]?)?$")
 _BROKEN = re.compile(r"[^\W\d_]-$")
-_LONG_ROW = 4  # windows: a longer row is a document of its own and is cut like one
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +62,8 @@ def segment(
 ) -> Segmented:
     """Passages in reading order; `text[start:end] == passage.text` for each.
 
-    `count` gives the word pieces of many texts at once, the two special tokens included and nothing truncated, as
-    `tokenizers.Tokenizer.encode_batch` does; `redact` is applied block by block, before anything is cut.
+    `count` gives the word pieces of many texts at once, the two special tokens included, nothing truncated;
+    `redact` is applied block by block, before anything is cut.
     A data row is one passage. A sentence that runs over a page break belongs to the page it starts on.
     Raises Rejected(`no_text`) where nothing is worth a passage, Rejected(`too_many_passages`).
     """
@@ -72,10 +71,7 @@ def segment(
     units = list(_units(text, pieces)) or list(_units(text, pieces, everything=True))
     counted = count([text[unit.start : unit.end] for unit in units])
     units = [unit.counted(tokens) for unit, tokens in zip(units, counted, strict=True)]
-    keep = {
-        unit.paragraph for unit in units if unit.row is not None and unit.tokens <= _LONG_ROW * limits.window
-    }
-    fitting = within_window(text, units, count, limits.window, keep)
+    fitting = within_window(text, units, count, limits.window)
     passages = [
         Passage(
             index=index,
@@ -120,7 +116,7 @@ def _lay_out(blocks: list[Block], redact: Callable[[str], str]) -> tuple[str, li
                 else:
                     glue = " "
             else:
-                glue = "\n" if before.kind == block.kind and block.kind in {"row", "table"} else "\n\n"
+                glue = "\n" if _is_listed(before, block) else "\n\n"
                 paragraph += 1
             parts.append(glue)
             at += len(glue)
@@ -129,6 +125,13 @@ def _lay_out(blocks: list[Block], redact: Callable[[str], str]) -> tuple[str, li
         at += len(text)
         before = block
     return "".join(parts), pieces
+
+
+def _is_listed(before: Block, block: Block) -> bool:
+    """Rows of one table, and items of one list, stand on lines of their own but close together."""
+    if block.kind == "text":
+        return before.kind == "text" and is_bullet(block.text)
+    return before.kind == block.kind and block.kind in {"row", "table"}
 
 
 def _flows(before: Block, block: Block) -> bool:
@@ -161,14 +164,16 @@ def _paragraph(text: str, group: list[_Piece], *, everything: bool) -> Iterator[
     start, end = first.start, group[-1].end
     whole = text[start:end]
     if block.kind == "row":
-        yield Unit(start, end, None, block.row, first.paragraph)
+        yield Unit(start, end, None, block.row, first.paragraph, is_row=True)
     elif everything:
         if any(map(str.isalpha, whole)):
-            yield Unit(start, end, block.page, None, first.paragraph)
+            yield Unit(start, end, block.page, block.row, first.paragraph)
     elif block.kind == "table":
         if is_wordy_row(whole):
-            yield Unit(start, end, block.page, None, first.paragraph)
+            yield Unit(start, end, block.page, block.row, first.paragraph)
     elif block.kind == "text" and is_prose(whole):
         for begin, stop in split_sentences(whole):
             page = next(piece.block.page for piece in reversed(group) if piece.start <= start + begin)
-            yield Unit(start + begin, start + stop, page, None, first.paragraph, is_item=is_bullet(whole))
+            yield Unit(
+                start + begin, start + stop, page, block.row, first.paragraph, is_item=is_bullet(whole)
+            )

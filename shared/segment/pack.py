@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    Count = Callable[[list[str]], list[int]]
+
 _SPECIAL = 2  # [CLS] and [SEP], in every count
 _CLAUSE = re.compile(r"(?<=[;:])\s+|(?<=,)\s+|\s+(?=[\u2013\u2014(\u2022])")
 _SPACE = re.compile(r"\s+")
@@ -24,29 +26,28 @@ class Unit:
     row: int | None
     paragraph: int
     is_item: bool = False
+    is_row: bool = False
+    """A data row: never cut, never joined."""
     tokens: int = 0
 
     def counted(self, tokens: int) -> Unit:
         return replace(self, tokens=tokens)
 
 
-def within_window(
-    text: str, units: Sequence[Unit], count: Callable[[list[str]], list[int]], window: int, keep: set[int]
-) -> list[Unit]:
-    """The units, those beyond the window cut at clauses, then at words, then anywhere.
-
-    Units of the paragraphs in `keep` stay whole.
-    """
+def within_window(text: str, units: Sequence[Unit], count: Count, window: int) -> list[Unit]:
+    """The units; those beyond the window are cut at clauses, else at words, else anywhere, save data rows."""
     result = list(units)
     for cut in (_at(_CLAUSE), _at(_SPACE), _every(window - _SPECIAL)):
-        if all(unit.tokens <= window or unit.paragraph in keep for unit in result):
+        long = [unit for unit in result if unit.tokens > window and not unit.is_row]
+        if not long:
             break
-        result = list(_cut(text, result, cut, count, window, keep))
+        parts = _counted_parts(text, long, cut, count)
+        result = [fitting for unit in result for fitting in _refit(unit, parts.get(unit.start), window)]
     return result
 
 
 def pack(units: Iterable[Unit], target: int, least: int, window: int) -> Iterator[Unit]:
-    """Joins neighbours of one paragraph, or of one list, up to `target` word pieces; data rows are never joined."""
+    """Joins neighbours of one paragraph, or of one list, up to `target` word pieces; never data rows."""
     current: Unit | None = None
     for unit in units:
         if current is None:
@@ -61,7 +62,7 @@ def pack(units: Iterable[Unit], target: int, least: int, window: int) -> Iterato
 
 
 def _joinable(one: Unit, other: Unit) -> bool:
-    if one.row is not None or other.row is not None:
+    if one.is_row or other.is_row or one.row != other.row:
         return False
     return one.paragraph == other.paragraph or (other.is_item and other.paragraph == one.paragraph + 1)
 
@@ -95,34 +96,33 @@ def _every(size: int) -> Callable[[str], list[tuple[int, int]]]:
     return lambda text: [(start, min(start + size, len(text))) for start in range(0, len(text), size)]
 
 
-def _cut(
-    text: str,
-    units: Sequence[Unit],
-    cut: Callable[[str], list[tuple[int, int]]],
-    count: Callable[[list[str]], list[int]],
-    window: int,
-    keep: set[int],
-) -> Iterator[Unit]:
-    """Every unit beyond the window, cut up and packed again as full as the window allows."""
-    long = [unit for unit in units if unit.tokens > window and unit.paragraph not in keep]
-    parts = {
-        unit.start: [(unit.start + a, unit.start + b) for a, b in cut(text[unit.start : unit.end])]
-        for unit in long
-    }
-    flat = [span for spans in parts.values() for span in spans]
-    tokens = dict(zip(flat, count([text[a:b] for a, b in flat]), strict=True))
-    for unit in units:
-        if unit.start not in parts or unit.tokens <= window:
-            yield unit
+def _counted_parts(
+    text: str, units: Sequence[Unit], cut: Callable[[str], list[tuple[int, int]]], count: Count
+) -> dict[int, list[Unit]]:
+    """The parts of each unit, by where the unit starts; all are counted in one call."""
+    spans = [
+        (unit, unit.start + start, unit.start + end)
+        for unit in units
+        for start, end in cut(text[unit.start : unit.end])
+    ]
+    found: dict[int, list[Unit]] = {unit.start: [] for unit in units}
+    for (unit, start, end), tokens in zip(spans, count([text[a:b] for _, a, b in spans]), strict=True):
+        found[unit.start].append(replace(unit, start=start, end=end, tokens=tokens))
+    return found
+
+
+def _refit(unit: Unit, parts: list[Unit] | None, window: int) -> Iterator[Unit]:
+    """The unit itself, or its parts joined again as full as the window allows."""
+    if parts is None:
+        yield unit
+        return
+    current: Unit | None = None
+    for part in parts:
+        if current is not None and current.tokens + part.tokens - _SPECIAL <= window:
+            current = _joined(current, part)
             continue
-        current: Unit | None = None
-        for start, end in parts[unit.start]:
-            piece = replace(unit, start=start, end=end, tokens=tokens[start, end])
-            if current is not None and current.tokens + piece.tokens - _SPECIAL <= window:
-                current = _joined(current, piece)
-            else:
-                if current is not None:
-                    yield current
-                current = piece
         if current is not None:
             yield current
+        current = part
+    if current is not None:
+        yield current

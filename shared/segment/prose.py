@@ -1,4 +1,4 @@
-"""What is worth analysing: prose and rows with words; not contents lists, number columns or labels of charts."""
+"""What is worth analysing: prose, and rows with words; not contents, columns of numbers, chart labels."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _LEADERS = re.compile(r"\.{4,}|(?:\. ){4,}|\u2026{2,}|_{5,}")
+_CONTENTS_ROW = re.compile(r"[^|]*\| \d{1,3}$")
 _END = re.compile(r"[.!?:;\u2026\u3002][\"'\u201d\u2019\u00bb)\]]*(?:\[?\d{1,2}\]?)?$")
-_BULLET = re.compile(
-    r"(?:[\u2022\u2023\u25aa\u25cf\u25e6\u25a0\u25ba\u2013\u2014*\uf0b7\u00b7\u2212-]|\(?\d{1,2}[.)]|\(?[a-z][.)])\s+\S"
-)
+_MARKS = r"\u2022\u2023\u25aa\u25cf\u25e6\u25a0\u25ba\u2013\u2014*\uf0b7\u00b7\u2212-"
+_BULLET = re.compile(rf"(?:[{_MARKS}]|\(?\d{{1,2}}[.)]|\(?[a-z][.)])\s+\S")
 _LINK = re.compile(r"(?i)\b(?:https?://|www\.)\S+|\S+@\S+|\[(?:email|phone):\w+\]")
 _SPACELESS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 _MIN_WORDS = 3
@@ -41,7 +41,12 @@ def is_prose(text: str) -> bool:
 
 def is_wordy_row(text: str) -> bool:
     """A table row that says something beside its numbers."""
-    return len(_WORD.findall(text)) >= _MIN_ROW_WORDS and _has_letters(text) and not _LEADERS.search(text)
+    return (
+        len(_WORD.findall(text)) >= _MIN_ROW_WORDS
+        and _has_letters(text)
+        and not _LEADERS.search(text)
+        and not _CONTENTS_ROW.match(text)
+    )
 
 
 def _has_letters(text: str) -> bool:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def read_pdf(path: Path, limits: Limits) -> Extracted:
     """Paragraphs, headings and table rows of a PDF, in reading order, each with its page.
 
-    Raises Rejected(`encrypted`, `unreadable_pdf`, `no_pages`, `too_many_pages`, `too_many_characters`, `no_text`,
-    `unreadable_text`).
+    Raises Rejected(`encrypted`, `unreadable_pdf`, `no_pages`, `too_many_pages`, `too_many_characters`,
+    `no_text`, `unreadable_text`).
     """
     title, pages = read_pages(path, limits)
     if not any(line.text for page in pages for line in page.lines):
@@ -32,7 +32,7 @@ def read_pdf(path: Path, limits: Limits) -> Extracted:
     refuse_garbled(pages)
     empty = [page.number for page in pages if not page.lines]
     blocks = build_blocks(without_furniture(pages))
-    warnings = [f"{len(empty)} pages hold no text: {_shown(empty)}"] if empty else []
+    warnings = [f"pages without text: {_shown(empty)}"] if empty else []
     return Extracted("application/pdf", title or find_title(pages), len(pages), blocks, warnings)
 
 

@@ -1,7 +1,7 @@
 """Lines to paragraphs, headings and table rows, in the order one reads them.
 
-Most programs write a page in reading order, so the order of drawing is kept; what is drawn late but stands above
-(titles and boxes, often) is moved up to where it belongs.
+Most programs write a page in reading order, so the order of drawing is kept; what is drawn late but stands
+above (titles and boxes, often) is moved up to where it belongs.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def build_blocks(pages: Sequence[Page]) -> list[Block]:
     """The blocks of all pages; a paragraph that runs on in the next column is one block."""
     style = body_style(pages)
     joiner = Joiner(line.text for page in pages for line in page.lines)
-    blocks = []
+    blocks: list[Block] = []
     for page in pages:
         for paragraph in _flow(_in_order(group(page.lines, style))):
             if paragraph.kind == "table":
-                blocks.extend(Block(line.as_text, "table", page.number) for line in paragraph.lines)
+                blocks.extend(Block(" | ".join(line.cells), "table", page.number) for line in paragraph.lines)
             else:
                 text = joiner.join(line.text for line in paragraph.lines)
                 blocks.append(Block(text, paragraph.kind, page.number))

@@ -16,17 +16,21 @@ if TYPE_CHECKING:
 _ZONE = 0.12  # of the page's height, at the top and at the bottom
 _STEP = 8.0  # points: lines of one furniture stand within such a step on every page
 _MIN_PAGES = 3  # a line on fewer pages is no furniture
-_MIN_SHARE = 0.08  # ... nor on a smaller share of the pages, for the zones; elsewhere it takes a quarter
+_MIN_SHARE = 0.08  # ... nor on a smaller share of the pages; outside the zones it takes more
 _MIN_SHARE_ANYWHERE = 0.25
+_MIN_SHARE_NUMBERED = 0.4  # of the pages carry a number that fits their place in the file
 _MAX_WORDS = 14  # of a line that carries the page number
+_MAX_DIGITS = 4  # of a page number
 _NUMBER = re.compile(r"\d+")
+_DASH = "[-\u2013\u2014|\u00b7/]*"
 _PAGE_ONLY = re.compile(
-    r"(?i)(?:page|seite|pagina|página|p\.|s\.)?\s*[-–—|·/]*\s*\d{1,4}\s*(?:(?:/|of|von|sur|di|de)\s*\d{1,4})?\s*[-–—|·]*$"
+    rf"(?i)(?:page|seite|pagina|p\u00e1gina|p\.|s\.)?\s*{_DASH}\s*\d{{1,{_MAX_DIGITS}}}"
+    rf"\s*(?:(?:/|of|von|sur|di|de)\s*\d{{1,{_MAX_DIGITS}}})?\s*{_DASH}$"
 )
 
 
 def without_furniture(pages: Sequence[Page]) -> list[Page]:
-    """The pages without lines that repeat at one place across pages, and without page numbers at the edges."""
+    """The pages without lines that repeat at one place across pages, and without page numbers."""
     places = Counter(place for page in pages for place in {_place(line) for line in page.lines})
     heads = Counter(head for page in pages for head in {_head(line, page) for line in page.lines} if head)
     offsets = _numbering(pages)
@@ -35,12 +39,10 @@ def without_furniture(pages: Sequence[Page]) -> list[Page]:
 
     def is_furniture(line: Line, page: Page) -> bool:
         head = _head(line, page)
+        if _PAGE_ONLY.match(line.text) and (head or _is_outermost(line, page)):
+            return True
         if head:
-            return (
-                heads[head] >= least
-                or _PAGE_ONLY.match(line.text) is not None
-                or _is_numbered(line, page, offsets)
-            )
+            return heads[head] >= least or _is_numbered(line, page, offsets)
         return places[_place(line)] >= anywhere
 
     return [
@@ -54,32 +56,35 @@ def without_furniture(pages: Sequence[Page]) -> list[Page]:
     ]
 
 
-def _norm(text: str) -> str:
-    return _NUMBER.sub("#", text.lower())
-
-
 def _place(line: Line) -> tuple[str, int, int]:
     return line.text.lower(), round(line.x0 / _STEP), round(line.y0 / _STEP)
 
 
 def _head(line: Line, page: Page) -> tuple[str, bool] | None:
-    """What makes running heads alike: the words, numbers aside, and top or bottom; None outside both zones."""
+    """What running heads share: their words, numbers aside, and top or bottom; None outside both zones."""
     if line.y1 <= page.height * _ZONE:
-        return _norm(line.text), True
+        return _NUMBER.sub("#", line.text.lower()), True
     if line.y0 >= page.height * (1 - _ZONE):
-        return _norm(line.text), False
+        return _NUMBER.sub("#", line.text.lower()), False
     return None
 
 
+def _is_outermost(line: Line, page: Page) -> bool:
+    """Nothing stands above it, or nothing below."""
+    return line.y0 <= min(other.y0 for other in page.lines) or line.y1 >= max(
+        other.y1 for other in page.lines
+    )
+
+
 def _numbering(pages: Sequence[Page]) -> set[int]:
-    """Printed page number less place in the file, where most pages agree on it."""
+    """Printed page number less place in the file, where many pages agree on it."""
     seen: dict[int, set[int]] = defaultdict(set)
     for page in pages:
         for line in page.lines:
             if _head(line, page):
                 for number in _edge_numbers(line.text):
                     seen[number - page.number].add(page.number)
-    least = max(_MIN_PAGES, len(pages) * 0.4)
+    least = max(_MIN_PAGES, len(pages) * _MIN_SHARE_NUMBERED)
     return {offset for offset, found in seen.items() if len(found) >= least}
 
 
@@ -91,6 +96,4 @@ def _is_numbered(line: Line, page: Page, offsets: set[int]) -> bool:
 
 def _edge_numbers(text: str) -> list[int]:
     words = text.split()
-    return (
-        [int(word) for word in {words[0], words[-1]} if word.isdecimal() and len(word) <= 4] if words else []
-    )
+    return [int(word) for word in {words[0], words[-1]} if word.isdecimal() and len(word) <= _MAX_DIGITS]

@@ -1,7 +1,7 @@
 """Fonts that lie: a PDF whose characters do not map to the letters one sees.
 
-Such a file looks right and copies as nonsense: its fonts carry a wrong or incomplete ToUnicode table. The words
-betray it: letters of two scripts inside one word, accented capitals in the middle of one, replacement characters.
+Such a file looks right and copies as nonsense: its fonts carry a wrong or incomplete ToUnicode table. The
+words betray it: letters of two scripts inside one, accented capitals in its middle, replacement characters.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def refuse_garbled(pages: Sequence[Page]) -> None:
         shown = ", ".join(str(number) for number in sorted(number for number, bad, _ in worst if bad))
         raise Rejected(
             "unreadable_text",
-            f"The PDF's fonts do not say which letters they draw, so its text comes out as nonsense (pages {shown}).",
-            "Export the PDF again from the program that made it, or upload a version with recognised text (OCR).",
+            f"The PDF's fonts do not say which letters they draw: its text is nonsense (see pages {shown}).",
+            "Export it again from the program that made it, or upload a version with recognised text (OCR).",
         )
 
 

@@ -1,31 +1,36 @@
-"""Words and lines with their place on the page; a line is cut where the gap between words says cell or column."""
+"""Words and lines with their place on the page; wide gaps between words cut a line into cells or columns."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
 _GAP = 1.0  # of the line's height: a wider gap separates cells or columns
 _JUSTIFIED = 3.0  # ... unless all gaps of the line are wide: times the median gap
 _MIN_GAPS = 4  # gaps a line needs for their median to mean something
-_COLUMN_WORDS = 4  # mean words of the parts of a line that spans columns of prose
+_COLUMN_WORDS = 4  # words that each part of a line spanning columns of prose has at least
 _LABEL = 6  # characters of a list mark or section number that stands apart from its text
+_NUMERIC = 0.3  # of the words are numbers: a row of a table, whose gaps are all wide
+_RUN = 3  # numbers in sequence that no sentence has
+_SIZE = 0.15  # relative difference in height between parts that are not of one line
 
 
 class Word(NamedTuple):
-    """Points from the page's top left corner, y downwards."""
+    """Points from the page's top left corner, y downwards; `at` is pdfium's index of the first character."""
 
     text: str
     x0: float
     y0: float
     x1: float
     y1: float
+    at: int
 
 
 @dataclass(slots=True)
 class Line:
-    """A line of one column, or a row of a table; `fonts` are those of its first and last letter."""
+    """A line of one column, or a row of a table; `fonts` are those of its first and last word."""
 
     text: str
     x0: float
@@ -33,21 +38,19 @@ class Line:
     x1: float
     y1: float
     cells: tuple[str, ...] = ()
-    """Two or more where the line is a table row, else none."""
+    """The row's cells where the line is one of a table, else none."""
+    ends: tuple[int, int] = (0, 0)
+    """pdfium's indices of the first and last word."""
     fonts: tuple[str, str] = ("", "")
 
     @property
     def height(self) -> float:
         return self.y1 - self.y0
 
-    @property
-    def as_text(self) -> str:
-        return " | ".join(self.cells) if self.cells else self.text
-
 
 @dataclass(slots=True)
 class Page:
-    """A page's lines in the order they are drawn; `width` and `height` in points, as the page is looked at."""
+    """A page's lines in the order they are drawn; `width` and `height` in points, as the page is seen."""
 
     number: int
     width: float
@@ -59,25 +62,37 @@ def cut_line(words: list[Word]) -> list[Line]:
     """One line, one line per column of prose, or one table row."""
     if len(words) == 1:
         return [_line(words)]
-    gaps = [after.x0 - before.x1 for before, after in zip(words, words[1:], strict=False)]
     height = median(word.y1 - word.y0 for word in words)
+    gaps = [after.x0 - before.x1 for before, after in pairwise(words)]
+    numbers = [_is_number(word.text) for word in words]
+    if max(gaps) <= _GAP * height:
+        return [_row([words]) if _has_run(numbers) else _line(words)]
     least = _GAP * height
-    if max(gaps) <= least:
-        return [_line(words)]
-    if len(gaps) >= _MIN_GAPS:
+    if len(gaps) >= _MIN_GAPS and sum(numbers) < _NUMERIC * len(words):
         least = max(least, _JUSTIFIED * median(gaps))
-    parts: list[list[Word]] = [[words[0]]]
-    for gap, word in zip(gaps, words[1:], strict=True):
-        if gap > least and not (len(parts) == 1 and len(parts[0]) == 1 and len(parts[0][0].text) <= _LABEL):
-            parts.append([])
-        parts[-1].append(word)
+    parts = _parts(words, gaps, least)
     if len(parts) == 1:
         return [_line(words)]
-    if min(map(len, parts)) >= _COLUMN_WORDS:
+    if min(map(len, parts)) >= _COLUMN_WORDS or _differ(parts):
         return [_line(part) for part in parts]
-    line = _line(words)
-    line.cells = tuple(" ".join(word.text for word in part) for part in parts)
-    return [line]
+    return [_row(parts)]
+
+
+def _parts(words: list[Word], gaps: list[float], least: float) -> list[list[Word]]:
+    """The words between gaps wider than `least`; a list mark or section number stays with what follows."""
+    parts = [[words[0]]]
+    for gap, word in zip(gaps, words[1:], strict=True):
+        is_label = len(parts) == 1 and len(parts[0]) == 1 and len(parts[0][0].text) <= _LABEL
+        if gap > least and not is_label:
+            parts.append([])
+        parts[-1].append(word)
+    return parts
+
+
+def _differ(parts: list[list[Word]]) -> bool:
+    """Of different sizes: a heading beside the end of a paragraph, not two cells."""
+    heights = [median(word.y1 - word.y0 for word in part) for part in parts]
+    return max(heights) - min(heights) > _SIZE * max(heights) and min(map(len, parts)) > 1
 
 
 def _line(words: list[Word]) -> Line:
@@ -87,4 +102,19 @@ def _line(words: list[Word]) -> Line:
         min(word.y0 for word in words),
         max(word.x1 for word in words),
         max(word.y1 for word in words),
+        ends=(words[0].at, words[-1].at),
     )
+
+
+def _row(parts: list[list[Word]]) -> Line:
+    line = _line([word for part in parts for word in part])
+    line.cells = tuple(" ".join(word.text for word in part) for part in parts)
+    return line
+
+
+def _is_number(text: str) -> bool:
+    return any(map(str.isdigit, text)) and not any(map(str.isalpha, text))
+
+
+def _has_run(numbers: list[bool]) -> bool:
+    return any(all(numbers[at : at + _RUN]) for at in range(len(numbers) - _RUN + 1))

@@ -17,7 +17,12 @@ _FIRST_STEP = 1.65  # of the line height: the widest step from a paragraph's fir
 _NEXT_STEP = 1.2  # of the step before: the widest one between later lines
 _HEADING_SIZE = 1.18  # of the body's line height
 _MAX_HEADING_WORDS = 25
+_MIN_SENTENCE_WORDS = 7  # with a full stop
 _SHORT = 0.85  # of the paragraph's width: a line that ends a sentence and is shorter ends the paragraph
+_OVERLAP = 0.5  # of the narrower of two lines: they share a column
+_ROW_STEP = 4.0  # of the line height: rows of one table may have cells of several lines between them
+_MAX_JUSTIFIED_GAPS = 3  # cells; more wide gaps are no accident
+_TOUCHING = 0.1  # of the line height: no space between two pieces of a line
 _SAME_LINE = 0.5  # of the line height: two pieces this close in height stand on one line
 _BOLD = re.compile(r"(?i)bold|black|heavy|demi")
 BULLET = re.compile(
@@ -69,7 +74,18 @@ def group(lines: Iterable[Line], style: Style) -> list[Paragraph]:
         if not _extends(home, line):
             home.add(line)
         before = line
+    for paragraph in paragraphs:
+        if paragraph.kind == "heading" and _is_sentence(paragraph):
+            paragraph.kind = "text"
     return paragraphs
+
+
+def _is_sentence(paragraph: Paragraph) -> bool:
+    """Prose that is set like a heading."""
+    words = sum(len(line.text.split()) for line in paragraph.lines)
+    return words > _MAX_HEADING_WORDS or (
+        words >= _MIN_SENTENCE_WORDS and paragraph.lines[-1].text.endswith((".", "!", ":"))
+    )
 
 
 def _kind(line: Line, style: Style) -> Literal["text", "heading", "table"]:
@@ -94,7 +110,7 @@ def _is_justified(line: Line, before: Line) -> bool:
     near = line.height
     return (
         not before.cells
-        and len(line.cells) <= 3
+        and len(line.cells) <= _MAX_JUSTIFIED_GAPS
         and abs(line.x0 - before.x0) < near
         and abs(line.x1 - before.x1) < near
         and 0 < line.y0 - before.y0 < _FIRST_STEP * near
@@ -102,27 +118,36 @@ def _is_justified(line: Line, before: Line) -> bool:
 
 
 def _continues(paragraph: Paragraph, line: Line, kind: str) -> bool:
+    """Does the line belong to the paragraph?"""
     last = paragraph.lines[-1]
     if paragraph.kind != kind:
         return False
     if kind == "table":
-        return 0 < line.y0 - last.y0 < 4 * line.height
+        return 0 < line.y0 - last.y0 < _ROW_STEP * line.height
     if abs(line.height - last.height) > _SIZE * last.height:
         return False
     if _on_one_line(last, line):
         return True
-    if BULLET.match(line.text):
-        return False
-    step = line.y0 - last.y0
+    return not BULLET.match(line.text) and _is_below(paragraph, line) and not _is_last(paragraph)
+
+
+def _is_below(paragraph: Paragraph, line: Line) -> bool:
+    """One step below the last line, and in its column."""
+    last = paragraph.lines[-1]
     widest = _FIRST_STEP * last.height
     if len(paragraph.lines) > 1:
         widest = min(widest, _NEXT_STEP * (last.y0 - paragraph.lines[-2].y0) + 1)
-    if not _SAME_LINE * last.height < step <= widest:
-        return False
-    if min(line.x1, last.x1) - max(line.x0, last.x0) < 0.5 * min(line.x1 - line.x0, last.x1 - last.x0):
-        return False
-    is_last = _END.search(last.text) and last.x1 - paragraph.x0 < _SHORT * (paragraph.x1 - paragraph.x0)
-    return not is_last
+    shared = min(line.x1, last.x1) - max(line.x0, last.x0)
+    return _SAME_LINE * last.height < line.y0 - last.y0 <= widest and shared >= _OVERLAP * min(
+        line.x1 - line.x0, last.x1 - last.x0
+    )
+
+
+def _is_last(paragraph: Paragraph) -> bool:
+    """The last line ends a sentence and leaves room: a paragraph's end."""
+    last = paragraph.lines[-1]
+    short = last.x1 - paragraph.x0 < _SHORT * (paragraph.x1 - paragraph.x0)
+    return short and _END.search(last.text) is not None
 
 
 def _on_one_line(last: Line, line: Line) -> bool:
@@ -135,15 +160,15 @@ def _extends(paragraph: Paragraph, line: Line) -> bool:
     if not paragraph.lines or paragraph.kind == "table" or not _on_one_line(paragraph.lines[-1], line):
         return False
     last = paragraph.lines.pop()
-    glue = "" if line.x0 - last.x1 < 0.1 * last.height else " "
-    whole = Line(
-        last.text + glue + line.text,
-        last.x0,
-        min(last.y0, line.y0),
-        line.x1,
-        max(last.y1, line.y1),
-        (),
-        (last.fonts[0], line.fonts[1]),
+    glue = "" if line.x0 - last.x1 < _TOUCHING * last.height else " "
+    paragraph.add(
+        Line(
+            last.text + glue + line.text,
+            last.x0,
+            min(last.y0, line.y0),
+            line.x1,
+            max(last.y1, line.y1),
+            fonts=(last.fonts[0], line.fonts[1]),
+        )
     )
-    paragraph.add(whole)
     return True

@@ -1,8 +1,8 @@
 """pdfium, called as seldom as possible: a page's text in one call, then two boxes a word and a font a line.
 
-Asking pdfium for every character's box through ctypes takes several times as long as reading the text does. Lines
-need less: where each word begins and ends tells cells and columns apart, the first and last letter's font tells
-headings.
+Asking pdfium for every character's box through ctypes takes several times as long as reading the text does.
+Lines need less: where each word begins and ends tells cells and columns apart, the font of the first and last
+word tells headings.
 """
 
 from __future__ import annotations
@@ -16,19 +16,23 @@ from typing import TYPE_CHECKING, Any
 import pypdfium2.raw as pdfium
 
 from shared.errors import Rejected
-from shared.extract.pdf.lines import Line, Page, Word, cut_line
+from shared.extract.pdf.lines import Page, Word, cut_line
 from shared.extract.refusals import too_many
 from shared.extract.tidy import squeeze
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from shared.extract.pdf.lines import Line
     from shared.extract.shapes import Limits
+
+Handle = Any  # of pdfium: a ctypes pointer or structure; the library has no stubs
 
 _LOCK = threading.Lock()  # pdfium is not thread-safe, and a function serves several requests at once
 _BREAK = "\ufffe"  # what pdfium puts for a hyphen at a line's end, in the place of the line break
 _LINES = re.compile(f"[^\r\n{_BREAK}]+{_BREAK}?")
 _WORDS = re.compile(r"\S+")
+_UPSIDE_DOWN = 2  # quarter turns
 _NAME_BYTES = 128
 _FILE_NAME = re.compile(r"(?i)\.(?:docx?|pptx?|indd|pdf|xlsx?)\s*$|^(?:untitled|microsoft word)\b")
 
@@ -64,7 +68,7 @@ def _unreadable(message: str) -> Rejected:
     )
 
 
-def _pages(document: Any, limits: Limits) -> list[Page]:
+def _pages(document: Handle, limits: Limits) -> list[Page]:
     count = pdfium.FPDF_GetPageCount(document)
     if count <= 0:
         raise Rejected("no_pages", "The PDF has no pages.", "Check that the right file was uploaded.")
@@ -92,7 +96,7 @@ def _pages(document: Any, limits: Limits) -> list[Page]:
     return pages
 
 
-def _page(handle: Any, number: int, room: int) -> tuple[Page, int]:
+def _page(handle: Handle, number: int, room: int) -> tuple[Page, int]:
     text_page = pdfium.FPDFText_LoadPage(handle)
     if not text_page:
         return Page(number, 0, 0, []), 0
@@ -108,7 +112,7 @@ def _page(handle: Any, number: int, room: int) -> tuple[Page, int]:
         pdfium.FPDFText_ClosePage(text_page)
 
 
-def _text(text_page: Any) -> str:
+def _text(text_page: Handle) -> str:
     """The page's text; one UTF-16 unit a character, so that places in it are pdfium's character indices."""
     count = pdfium.FPDFText_CountChars(text_page)
     if count <= 0:
@@ -121,9 +125,9 @@ def _text(text_page: Any) -> str:
 
 
 class _Turn:
-    """Page space as a reader sees it: the origin at the top left, y downwards, the page's rotation applied."""
+    """Page space as a reader sees it: the origin at the top left, y downwards, the page turned upright."""
 
-    def __init__(self, quarters: int, box: Any) -> None:
+    def __init__(self, quarters: int, box: Handle) -> None:
         self._quarters = quarters
         self._left, self._bottom, self._right, self._top = box.left, box.bottom, box.right, box.top
         wide, high = self._right - self._left, self._top - self._bottom
@@ -137,30 +141,29 @@ class _Turn:
             return left - self._left, self._top - top, right - self._left, self._top - bottom
         if self._quarters == 1:
             return bottom - self._bottom, left - self._left, top - self._bottom, right - self._left
-        if self._quarters == 2:
+        if self._quarters == _UPSIDE_DOWN:
             return self._right - right, bottom - self._bottom, self._right - left, top - self._bottom
         return self._top - top, self._right - right, self._top - bottom, self._right - left
 
 
-def _lines(text_page: Any, text: str, turn: _Turn) -> list[Line]:
+def _lines(text_page: Handle, text: str, turn: _Turn) -> list[Line]:
     spans = [[word.span() for word in _WORDS.finditer(text, *line.span())] for line in _LINES.finditer(text)]
-    spans = [line for line in spans if line]
     boxes = iter(_boxes(text_page, [word for line in spans for word in line]))
     lines: list[Line] = []
-    for line in spans:
+    for span in spans:
         words = [
-            Word(squeeze(text[start:end].replace(_BREAK, "-")), *turn(*box))
-            for (start, end), box in zip(line, boxes, strict=False)
+            Word(squeeze(text[start:end].replace(_BREAK, "-")), *turn(*next(boxes)), start)
+            for start, end in span
         ]
-        cut = cut_line([word for word in words if word.text])
-        fonts = _font(text_page, line[0][0]), _font(text_page, line[-1][1] - 1)
-        for part in cut:
-            part.fonts = fonts
-        lines.extend(cut)
+        words = [word for word in words if word.text]
+        if words:
+            lines.extend(cut_line(words))
+    for line in lines:
+        line.fonts = _font(text_page, line.ends[0]), _font(text_page, line.ends[1])
     return lines
 
 
-def _boxes(text_page: Any, spans: list[tuple[int, int]]) -> list[tuple[float, float, float, float]]:
+def _boxes(text_page: Handle, spans: list[tuple[int, int]]) -> list[tuple[float, float, float, float]]:
     """left, top, right, bottom of each word: the union of its first and last character's box."""
     rects = (pdfium.FS_RECTF * (2 * len(spans)))()
     get = pdfium.FPDFText_GetLooseCharBox
@@ -179,13 +182,13 @@ def _boxes(text_page: Any, spans: list[tuple[int, int]]) -> list[tuple[float, fl
     ]
 
 
-def _font(text_page: Any, index: int) -> str:
+def _font(text_page: Handle, index: int) -> str:
     name = ctypes.create_string_buffer(_NAME_BYTES)
     pdfium.FPDFText_GetFontInfo(text_page, index, name, _NAME_BYTES, None)
     return name.value.decode("utf-8", "replace")
 
 
-def _title(document: Any) -> str | None:
+def _title(document: Handle) -> str | None:
     buffer = ctypes.create_string_buffer(1024)
     size = pdfium.FPDF_GetMetaText(document, b"Title", buffer, len(buffer))
     title = squeeze(buffer.raw[: max(0, min(size, len(buffer)) - 2)].decode("utf-16-le", "replace"))
