@@ -1,4 +1,4 @@
-"""What a run keeps in the work bucket: `runs/{document}/{run}/` with `passages.jsonl`, `text.txt`, `batches.json`.
+"""What a run keeps in the work bucket, in `runs/{document}/{run}/`: passages, text and batches.
 
 A batch names its bytes in `passages.jsonl`, so that analysing one reads only its own part of a long document.
 Batches form lanes: when batch n is taken up, batch n + lanes is published. So however long a document is, no
@@ -72,7 +72,10 @@ def write(document: str, run: int, text: str, passages: Sequence[Passage]) -> li
 def first_batches(document: str, run: int, model: str, ranges: Sequence[Range]) -> list[BatchMessage]:
     """The batches that ingest publishes: the first of each lane."""
     lanes = min(settings().batch_lanes, len(ranges))
-    return [_message(document, run, model, number, lanes, ranges) for number in range(lanes)]
+    return [
+        BatchMessage(document=document, run=run, model=model, lanes=lanes, **_bounds(number, ranges))
+        for number in range(lanes)
+    ]
 
 
 def successor(message: BatchMessage) -> BatchMessage | None:
@@ -81,7 +84,7 @@ def successor(message: BatchMessage) -> BatchMessage | None:
     number = message.batch + message.lanes
     if number >= len(ranges):
         return None
-    return _message(message.document, message.run, message.model, number, message.lanes, ranges)
+    return message.model_copy(update=_bounds(number, ranges))
 
 
 def read_slice(message: BatchMessage) -> list[Passage]:
@@ -91,21 +94,15 @@ def read_slice(message: BatchMessage) -> list[Passage]:
     return [Passage.model_validate_json(line) for line in content.splitlines()]
 
 
-def _message(  # noqa: PLR0913 - a batch's own fields
-    document: str, run: int, model: str, number: int, lanes: int, ranges: Sequence[Range]
-) -> BatchMessage:
+def _bounds(number: int, ranges: Sequence[Range]) -> dict[str, int]:
     start, end, byte_start, byte_end = ranges[number]
-    return BatchMessage(
-        document=document,
-        run=run,
-        model=model,
-        batch=number,
-        lanes=lanes,
-        start=start,
-        end=end,
-        byte_start=byte_start,
-        byte_end=byte_end,
-    )
+    return {
+        "batch": number,
+        "start": start,
+        "end": end,
+        "byte_start": byte_start,
+        "byte_end": byte_end,
+    }
 
 
 @lru_cache(maxsize=CACHED_PLANS)
