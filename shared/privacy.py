@@ -1,7 +1,7 @@
 """Replace what identifies a person by keyed pseudonyms, before anything is stored or logged.
 
-The same value under the same key always becomes the same pseudonym, so a person stays countable; without the key
-nobody can look a pseudonym up. Precision comes first: a figure that is destroyed is an error too.
+The same value under the same key always becomes the same pseudonym, so a person stays countable; without the
+key nobody can look a pseudonym up. Precision comes first: a figure that is destroyed is an error too.
 """
 
 from __future__ import annotations
@@ -15,30 +15,46 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_HEX = 16  # digits of a pseudonym: 64 bits
+_HEX = 16
+"""Digits of a pseudonym: 64 bits."""
 
-_EMAIL = re.compile(
-    r"(?<![\w.+-])[A-Za-z0-9](?:[\w.+%'-]{0,62}[\w+%-])?@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}(?![\w@-])"
+_PSEUDONYM = rf"\[(?:email|iban|card|ip|phone|ssn):[0-9a-f]{{{_HEX}}}\]"
+
+_EMAIL = (
+    r"(?<![\w.+-])[^\W_](?:[\w.+%'-]{0,62}[\w+%-])?"
+    r"@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_]{2,24}(?![\w@-])"
 )
-_IBAN = re.compile(
-    r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,3})?(?![A-Za-z0-9])"
+_IBAN = r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])"
+_CARD = r"(?<![\w.,-])[2-6]\d{3}(?:[ -]?\d){9,15}(?!\w|[.,-]\d)"
+_IPV4 = r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)"
+_IPV6 = r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])"
+_SSN = (
+    r"(?i:\b(?:ssn|social security)\b[^\d\n]{0,20})"
+    r"(?P<number>(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4})(?![\w-])"
 )
-_CARD = re.compile(r"(?<![\d.,-])[2-6]\d{3}(?:[ -]?\d){9,15}(?![\d]|[.,-]\d)")
-_IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
-_IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])")
-_SSN = re.compile(r"(?<![\w-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])")
-# With a country code: a plus sign or 00 and enough digits. "+49 %" and "+1.5" have too few.
-_PHONE_WORLD = re.compile(
-    r"(?<![\w+.,-])(?:\+|00)(?:[1-9]\d{0,2})(?:[ \u00a0./-]{0,2}\(0?\d{0,5}\))?(?:[ \u00a0./-]?\d){6,14}(?![\w%]|[.,]\d)"
+# With a country code: a plus sign or 00, and enough digits.
+_PHONE_WORLD = (
+    r"(?<![\w+.,-])(?:\+|00)[1-9]\d{0,2}(?:[ ./-]{0,2}\(0?\d{0,5}\))?(?:[ ./-]{0,2}\d){6,14}(?![\w%]|[.,]\d)"
 )
-# Without: only behind a word that says so, or in the North American form with the area code in brackets.
-_PHONE_CUE = re.compile(
-    r"(?i)\b(?:tel(?:ephone|efon|\u00e9phone|efono)?|phone|fon|fax|telefax|mobile?|mobil|cell|call|hotline|t|f|m)\b\s*(?:no)?\s*[.:]?\s*(?P<number>\(?0?\d[\d \u00a0()./-]{5,20}\d)(?![\w%]|[.,]\d)"
+# Without one, behind a word that says so. A letter or a verb says less: the number has to begin with a zero.
+_PHONE_SAID = (
+    r"(?i:\b(?:tel(?:ephone|efon|\u00e9phone|efono)?|phone|fon|(?:tele)?fax|mobile?|hotline|handy)\b)"
+    r"(?:\s(?i:no|number|nr)\b)?\.?\s*:?\s*(?P<number>\(?\d[\d ()./-]{5,20}\d)(?![\w%]|[.,]\d)"
 )
-_PHONE_NANP = re.compile(r"(?<![\w.-])\([2-9]\d{2}\) ?[2-9]\d{2}[-. ]\d{4}(?![\w-])")
-_DIGIT = re.compile(r"\d")
-_MIN_PHONE = 7
-_MAX_PHONE = 15  # ITU-T E.164
+_PHONE_HINTED = (
+    r"\b(?i:t|f|m|call|cell|text)\b\.?\s*:?\s*(?P<number>\(?0\d[\d ()./-]{5,20}\d)(?![\w%]|[.,]\d)"
+)
+# North America's: area code and exchange begin with 2 to 9.
+_PHONE_AMERICAN = (
+    r"(?<![\w.,-])(?:1[-. ])?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}(?P<mark>[-.]))"
+    r"[2-9]\d{2}(?(mark)(?P=mark)|[-. ])\d{4}(?![\w-]|[.,]\d)"
+)
+_YEAR = re.compile(r"(?:19|20)\d\d(?!\d)")
+_MIN_PHONE, _MAX_PHONE = 7, 15  # digits; ITU-T E.164 allows 15
+_MIN_IBAN, _MAX_IBAN = 15, 34  # characters: Norway's, and the most that ISO 13616 allows
+_MIN_CARD, _MAX_CARD = 13, 19  # digits: ISO/IEC 7812
+_NINE = 9
+_MIN_LONG_PARTS = 2  # of two or three digits: "3.5.1.12" is a chapter, "192.168.0.1" an address
 
 
 class _Kind(NamedTuple):
@@ -51,12 +67,12 @@ class _Kind(NamedTuple):
 
 
 def redact(text: str, key: bytes) -> str:
-    """The text with every e-mail address, IBAN, card, phone and US social security number and IP address replaced.
+    """The text with e-mail addresses, IBANs, card, phone, social security numbers and IP addresses replaced.
 
-    A pseudonym is `[kind:digits]`, the digits being the first 64 bits, in hexadecimal, of HMAC-SHA256 over kind and
-    normalised value. Redacting twice changes nothing.
+    A pseudonym is `[kind:digits]`, the digits being the first 64 bits, in hexadecimal, of HMAC-SHA256 over kind
+    and normalised value. Redacting twice changes nothing.
     """
-    has_digits = _DIGIT.search(text) is not None
+    has_digits = any(map(str.isdigit, text))
     for kind in _KINDS:
         if (kind.hint in text) if kind.hint else has_digits:
             text = kind.pattern.sub(_replacer(kind, key), text)
@@ -67,12 +83,14 @@ def _replacer(kind: _Kind, key: bytes) -> Callable[[re.Match[str]], str]:
     group = "number" if "number" in kind.pattern.groupindex else 0
 
     def replace(match: re.Match[str]) -> str:
+        if match["done"]:
+            return match[0]
         normal = kind.normal(match[group])
         if normal is None:
             return match[0]
-        digest = hmac.new(key, f"{kind.name}\0{normal}".encode(), hashlib.sha256).hexdigest()
-        start = match.start(group) - match.start()
-        return f"{match[0][:start]}[{kind.name}:{digest[:_HEX]}]{match[0][start + len(match[group]) :]}"
+        digest = hmac.digest(key, f"{kind.name}\0{normal}".encode(), hashlib.sha256).hex()
+        before = match[0][: match.start(group) - match.start()]
+        return f"{before}[{kind.name}:{digest[:_HEX]}]{match[0][len(before) + len(match[group]) :]}"
 
     return replace
 
@@ -80,19 +98,19 @@ def _replacer(kind: _Kind, key: bytes) -> Callable[[re.Match[str]], str]:
 def _iban(value: str) -> str | None:
     """ISO 13616: the digits of the rearranged number leave 1 when divided by 97."""
     compact = value.replace(" ", "")
-    if not 15 <= len(compact) <= 34:  # noqa: PLR2004 - Norway's and the standard's longest
+    if not _MIN_IBAN <= len(compact) <= _MAX_IBAN:
         return None
     rearranged = compact[4:] + compact[:4]
     return compact if int("".join(str(int(char, 36)) for char in rearranged)) % 97 == 1 else None
 
 
 def _card(value: str) -> str | None:
-    """ISO/IEC 7812: 13 to 19 digits with a Luhn check digit."""
-    digits = "".join(filter(str.isdigit, value))
-    if not 13 <= len(digits) <= 19 or len(set(digits)) < 3:  # noqa: PLR2004 - the standard's lengths
+    """ISO/IEC 7812: a Luhn check digit; four years in a row are no card."""
+    digits = "".join(filter(str.isdecimal, value))
+    if not _MIN_CARD <= len(digits) <= _MAX_CARD or len(set(digits)) == 1 or _YEAR.match(value):
         return None
     doubled = [int(digit) * (2 if at % 2 else 1) for at, digit in enumerate(reversed(digits))]
-    return digits if sum(number - 9 if number > 9 else number for number in doubled) % 10 == 0 else None  # noqa: PLR2004
+    return digits if sum(number - _NINE * (number > _NINE) for number in doubled) % 10 == 0 else None
 
 
 def _ip(value: str) -> str | None:
@@ -100,24 +118,32 @@ def _ip(value: str) -> str | None:
         address = ipaddress.ip_address(value)
     except ValueError:
         return None
+    if "." in value and sum(len(part) > 1 for part in value.split(".")) < _MIN_LONG_PARTS:
+        return None
     return None if address.is_unspecified else str(address)
 
 
 def _phone(value: str) -> str | None:
-    digits = "".join(filter(str.isdigit, value))
-    if not _MIN_PHONE <= len(digits) <= _MAX_PHONE:
+    digits = "".join(filter(str.isdecimal, value))
+    if not _MIN_PHONE <= len(digits) <= _MAX_PHONE or digits.endswith("000000") or _YEAR.match(value):
         return None
     return ("+" if value.startswith("+") else "") + digits
 
 
+def _kind(name: str, pattern: str, normal: Callable[[str], str | None], hint: str = "") -> _Kind:
+    """Pseudonyms that stand already are matched first, and left alone."""
+    return _Kind(name, re.compile(f"(?P<done>{_PSEUDONYM})|{pattern}"), normal, hint)
+
+
 _KINDS = (
-    _Kind("email", _EMAIL, str.lower, "@"),
-    _Kind("iban", _IBAN, _iban, ""),
-    _Kind("card", _CARD, _card, ""),
-    _Kind("ip", _IPV6, _ip, ":"),
-    _Kind("ip", _IPV4, _ip, "."),
-    _Kind("phone", _PHONE_WORLD, _phone, ""),
-    _Kind("phone", _PHONE_NANP, _phone, "("),
-    _Kind("phone", _PHONE_CUE, _phone, ""),
-    _Kind("ssn", _SSN, str, "-"),
+    _kind("email", _EMAIL, str.lower, "@"),
+    _kind("iban", _IBAN, _iban),
+    _kind("card", _CARD, _card),
+    _kind("ip", _IPV6, _ip, ":"),
+    _kind("ip", _IPV4, _ip, "."),
+    _kind("phone", _PHONE_WORLD, _phone),
+    _kind("phone", _PHONE_AMERICAN, _phone),
+    _kind("phone", _PHONE_SAID, _phone),
+    _kind("phone", _PHONE_HINTED, _phone),
+    _kind("ssn", _SSN, str, "-"),
 )

@@ -38,13 +38,13 @@ _SELDOM_FINAL = _words("""
     u.s u.k u.n e.u u.s.a d.c ph.d m.d b.sc m.sc a.m p.m p.a etc et.al al usw usf jr sr mio mrd tsd
 """)
 _STARTERS = _words("""
-    the a an in on at for from with by as if to this that these those it its we our they their there he she his
-    her i you your when while where after before during since although however moreover furthermore additionally
-    all both each many most some such no not and but or so because through under over overall today currently
-    der die das ein eine einer im am an auf aus bei mit nach seit von vor zu zur zum wir unser unsere es sie er
-    diese dieser dieses daher zudem auch bis durch für als wenn
-    le la les un une des en au aux dans pour par avec sur ce cette ces nous notre nos il elle ils elles
-    lo gli una nel nella per con su questo questa noi
+        the a an in on at for from with by as if to this that these those it its we our they their there
+    he she his     her i you your when while where after before during since although however moreover
+    furthermore additionally     all both each many most some such no not and but or so because through
+    under over overall today currently     der die das ein eine einer im am an auf aus bei mit nach seit
+    von vor zu zur zum wir unser unsere es sie er     diese dieser dieses daher zudem auch bis durch für
+    als wenn     le la les un une des en au aux dans pour par avec sur ce cette ces nous notre nos il
+    elle ils elles     lo gli una nel nella per con su questo questa noi
 """)
 _MONTHS = _words("""
     januar jänner februar märz april mai juni juli august september oktober november dezember
@@ -85,7 +85,7 @@ def _is_boundary(text: str, start: int, match: re.Match[str]) -> bool:
     if not following or following.islower():
         return False
     if match["mark"] != "." or match["close"]:
-        # A digit behind the full stop marks a footnote where a word stands before: "law.3 The", not "3.3 The".
+        # A digit behind the full stop marks a footnote where a word stands before: "law.3 The", not "3.3 A".
         return not (_DIGIT.search(match["close"]) and text[match.start() - 1 : match.start()].isdigit())
     return _full_stop_ends(text, start, match.start(), at)
 
