@@ -57,7 +57,7 @@ class Pusher:
             and self._bytes < MAX_OUTSTANDING_BYTES
         ):
             if loop.time() < self._window.paused_until:
-                self._resume = loop.call_at(self._window.paused_until, self.pump)
+                self._resume = loop.call_at(self._window.paused_until, subscription.notify)
                 return
             taken = subscription.backlog.take()
             if taken is None:

@@ -151,10 +151,12 @@ def check_push_config(config: protos.PushConfig) -> None:
 
 
 def _complete_dead_letter_policy(policy: protos.Subscription) -> None:
+    if not policy.dead_letter_topic:
+        raise invalid("dead_letter_policy.dead_letter_topic: must be set.")
     check_topic(policy.dead_letter_topic)
     policy.max_delivery_attempts = policy.max_delivery_attempts or DEFAULT_DELIVERY_ATTEMPTS
     if policy.max_delivery_attempts not in DELIVERY_ATTEMPTS:
-        raise _outside("max_delivery_attempts", DELIVERY_ATTEMPTS)
+        raise _outside("dead_letter_policy.max_delivery_attempts", DELIVERY_ATTEMPTS)
 
 
 def _complete_retry_policy(policy: protos.Subscription) -> None:

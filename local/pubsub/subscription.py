@@ -129,8 +129,7 @@ class Subscription:
             )
             message.message.ParseFromString(body)
             received.append(message)
-        if received:
-            self.schedule()
+        self.schedule()
         return received, total
 
     def parse_ack_ids(self, ack_ids: Iterable[str]) -> list[AckId]:
