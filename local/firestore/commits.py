@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from local.firestore import writes
 from local.firestore.errors import Refused, aborted, invalid
-from local.firestore.limits import MAX_REQUEST_BYTES
 from local.firestore.protos import (
     BatchWriteRequest,
     BatchWriteResponse,
@@ -26,8 +25,6 @@ from local.firestore.turns import Places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from google.protobuf.message import Message
 
     from local.firestore.store import Store
     from local.firestore.turns import Turns
@@ -49,7 +46,6 @@ class Commits:
             Refused: ABORTED for contention, INVALID_ARGUMENT for a bad request or transaction, and what the
                 first failing precondition says.
         """
-        check_size(request)
         database: str = request.database
         transaction = None
         if request.transaction:
@@ -69,7 +65,6 @@ class Commits:
         Raises:
             Refused: INVALID_ARGUMENT for a bad request.
         """
-        check_size(request)
         targets = writes.targets(request.writes, request.database)
         if len({target.name for target in targets}) < len(targets):
             raise invalid("A BatchWrite may not write the same document more than once.")
@@ -113,13 +108,3 @@ class Commits:
                 response.write_results.append(writes.apply(self._store, target, at))
         response.commit_time.CopyFrom(timestamp(at))
         return response
-
-
-def check_size(request: Message) -> None:
-    """Apply the limit on a request.
-
-    Raises:
-        Refused: INVALID_ARGUMENT.
-    """
-    if request.ByteSize() > MAX_REQUEST_BYTES:
-        raise invalid(f"Request payload size exceeds the limit: {MAX_REQUEST_BYTES} bytes.")

@@ -30,5 +30,11 @@ def failed_precondition(message: str) -> Refused:
     return Refused(StatusCode.FAILED_PRECONDITION, message)
 
 
+def unimplemented(what: str) -> Refused:
+    return Refused(
+        StatusCode.UNIMPLEMENTED, f"{what} is not part of the local Firestore: Headrace never uses it."
+    )
+
+
 def aborted(message: str) -> Refused:
     return Refused(StatusCode.ABORTED, message)

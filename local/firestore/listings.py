@@ -6,7 +6,7 @@ import heapq
 from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
-from local.firestore.errors import invalid
+from local.firestore.errors import unimplemented
 from local.firestore.names import Name, check_id, join, parse_parent
 from local.firestore.protos import (
     Document,
@@ -32,12 +32,12 @@ async def list_documents(store: Store, reads: Reads, request: ListDocumentsReque
     With `show_missing` there are also the documents that do not exist but have something below them.
 
     Raises:
-        Refused: INVALID_ARGUMENT for a bad name, token or page size.
+        Refused: INVALID_ARGUMENT for a bad name; UNIMPLEMENTED for another order.
     """
     database, parent = parse_parent(request.parent)
     check_id(request.collection_id)
     if request.order_by:
-        raise invalid("ListDocuments supports no order_by; use a query.")
+        raise unimplemented("ListDocuments.order_by")
     at, _, _ = await reads.moment(request, database, ())
     mask = read_mask(request)
     size = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)

@@ -5,6 +5,8 @@ numpy is imported on the first search, not at start: most of the life of this se
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from local.firestore import limits, paths
@@ -14,7 +16,7 @@ from local.firestore.values import is_vector
 from local.firestore.vectors import DOUBLE_AT, STRIDE, packed_doubles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     import numpy as np
     import numpy.typing as npt
@@ -24,41 +26,55 @@ if TYPE_CHECKING:
     from local.firestore.queries import Match
 
 MAX_RESULTS = 1000
+_BLOCK = 512
 _Measure: Any = StructuredQuery.FindNearest
+_MEASURES = {_Measure.EUCLIDEAN, _Measure.COSINE, _Measure.DOT_PRODUCT}
 
 
-def search(matches: Iterable[Match], plan: Plan) -> Iterator[tuple[Match, float]]:
+def search(matches: Iterable[Match], plan: Plan) -> list[tuple[Match, float]]:
     """The nearest of `matches` with their distances, best first.
 
     Raises:
         Refused: INVALID_ARGUMENT for a query that is no vector, a bad limit or an unknown measure.
     """
-    import numpy as np
-
     ask = plan.query.find_nearest
     if not 1 <= ask.limit.value <= MAX_RESULTS:
         raise invalid(f"FindNearest.limit must be a positive integer of at most {MAX_RESULTS}.")
+    if ask.distance_measure not in _MEASURES:
+        raise invalid("FindNearest.distance_measure must be EUCLIDEAN, COSINE or DOT_PRODUCT.")
     path = paths.parse(ask.vector_field.field_path)
     target = _query_vector(ask.query_vector)
-    rows: list[npt.NDArray[np.float64]] = []
-    having: list[Match] = []
-    for match in matches:
-        value = paths.get(Document.FromString(match.version.data).fields, path)
-        vector = None if value is None else _vector(value)
-        if vector is not None and len(vector) == len(target):
-            rows.append(vector)
-            having.append(match)
-    if not rows:
-        return
-    distances = _distances(np.stack(rows), target, ask.distance_measure)
-    descending = ask.distance_measure == _Measure.DOT_PRODUCT
-    order = np.argsort(-distances if descending else distances, kind="stable")[: ask.limit.value]
-    threshold = ask.distance_threshold.value if ask.HasField("distance_threshold") else None
-    for index in order:
-        distance = float(distances[index])
-        if threshold is not None and (distance < threshold if descending else distance > threshold):
-            return
-        yield having[index], distance
+    # Of a dot product the greatest is the nearest.
+    sign = -1 if ask.distance_measure == _Measure.DOT_PRODUCT else 1
+    best: list[tuple[Match, float]] = []
+    # In blocks, so that no more than one block's documents are held beside the best so far.
+    matches = iter(matches)
+    while block := list(itertools.islice(matches, _BLOCK)):
+        best += _block(block, path, target, ask.distance_measure)
+        best = heapq.nsmallest(ask.limit.value, best, key=lambda pair: sign * pair[1])
+    if ask.HasField("distance_threshold"):
+        limit = sign * ask.distance_threshold.value
+        best = [pair for pair in best if sign * pair[1] <= limit]
+    return best
+
+
+def _block(
+    matches: list[Match], path: paths.FieldPath, target: npt.NDArray[np.float64], measure: int
+) -> list[tuple[Match, float]]:
+    """Those that have a vector of the right length, each with its distance."""
+    import numpy as np
+
+    found = (paths.get(Document.FromString(match.version.data).fields, path) for match in matches)
+    vectors = [None if value is None else _vector(value) for value in found]
+    having = [
+        (match, vector)
+        for match, vector in zip(matches, vectors, strict=True)
+        if vector is not None and len(vector) == len(target)
+    ]
+    if not having:
+        return []
+    distances = _distances(np.stack([vector for _, vector in having]), target, measure)
+    return [(match, float(distance)) for (match, _), distance in zip(having, distances, strict=True)]
 
 
 def _query_vector(value: Value) -> npt.NDArray[np.float64]:
@@ -95,11 +111,9 @@ def _distances(
         distances = np.linalg.norm(table - target, axis=1)
     elif measure == _Measure.DOT_PRODUCT:
         distances = table @ target
-    elif measure == _Measure.COSINE:
+    else:
         lengths = np.linalg.norm(table, axis=1) * np.linalg.norm(target)
         # A vector of length zero points nowhere: as far as a right angle.
         cosines = np.divide(table @ target, lengths, out=np.zeros(len(table)), where=lengths > 0)
         distances = 1 - cosines
-    else:
-        raise invalid("FindNearest.distance_measure must be EUCLIDEAN, COSINE or DOT_PRODUCT.")
     return distances

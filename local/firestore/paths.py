@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from local.firestore.errors import invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from google.protobuf.message import Message as Fields
 
@@ -57,8 +57,18 @@ def render(path: Sequence[str]) -> str:
     )
 
 
-def parse_mask(texts: Sequence[str]) -> list[FieldPath]:
-    """The paths of a mask, none of which may contain another.
+def parse_mask(texts: Iterable[str]) -> list[FieldPath]:
+    """The paths of a mask of things to read; of a field and one inside it the wider is enough.
+
+    Raises:
+        Refused: INVALID_ARGUMENT.
+    """
+    asked = {parse(text) for text in texts} - {NAME}
+    return [path for path in sorted(asked) if not any(path[:n] in asked for n in range(1, len(path)))]
+
+
+def parse_update_mask(texts: Iterable[str]) -> list[FieldPath]:
+    """The paths of a mask of things to write, none of which may contain another.
 
     Raises:
         Refused: INVALID_ARGUMENT.

@@ -142,6 +142,4 @@ def _cursor(cursor: CursorMessage, orders: Sequence[Order]) -> Cursor:
 def _projection(query: StructuredQuery) -> list[FieldPath] | None:
     if not query.HasField("select"):
         return None
-    asked = {paths.parse(field.field_path) for field in query.select.fields} - {NAME}
-    # A field and a field inside it may be named together: the wider one covers both.
-    return [path for path in sorted(asked) if not any(path[:n] in asked for n in range(1, len(path)))]
+    return paths.parse_mask(field.field_path for field in query.select.fields)

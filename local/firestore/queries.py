@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from local.firestore import nearest, paths
 from local.firestore.filters import Candidate
-from local.firestore.protos import Document, timestamp
+from local.firestore.protos import Document, Value, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,14 +99,12 @@ def _sorted(matches: list[Match], plan: Plan) -> list[Match]:
 def _document(match: Match, plan: Plan, distance: float | None) -> Document:
     whole = Document.FromString(match.version.data)
     result = whole
-    field = plan.query.find_nearest.distance_result_field
-    if distance is not None and field:
-        whole.fields[field].double_value = distance
     if plan.projection is not None:
         result = Document()
         paths.project(whole.fields, result.fields, plan.projection)
-        if distance is not None and field:
-            result.fields[field].double_value = distance
+    field = plan.query.find_nearest.distance_result_field
+    if distance is not None and field:
+        paths.put(result.fields, paths.parse(field), Value(double_value=distance))
     result.name = match.name
     result.create_time.CopyFrom(timestamp(match.version.created))
     result.update_time.CopyFrom(timestamp(match.version.updated))

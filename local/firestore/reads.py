@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from local.firestore import aggregates, paths, plans, queries
-from local.firestore.errors import failed_precondition, invalid
+from local.firestore.errors import failed_precondition, invalid, unimplemented
 from local.firestore.names import Name, check_database, parse_document, parse_parent
 from local.firestore.protos import (
     MICROS,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from local.firestore.paths import FieldPath
     from local.firestore.plans import Plan
-    from local.firestore.protos import Value
+    from local.firestore.protos import StructuredQuery, Value
     from local.firestore.turns import Key
 
 _QUERY_THREADS = 2
@@ -112,7 +112,7 @@ class Reads:
 
     async def run_query(self, request: RunQueryRequest) -> AsyncIterator[RunQueryResponse]:
         """The query's documents in order, or one response with only the time where there are none."""
-        plan = _plan(request.parent, request)
+        plan = _plan(request, request.structured_query)
         at, transaction, begun = await self.moment(request, plan.database, [query_key(plan)])
         moment = timestamp(at)
         if begun:
@@ -134,7 +134,7 @@ class Reads:
     ) -> AsyncIterator[RunAggregationQueryResponse]:
         """One response with every aggregation's value."""
         query = request.structured_aggregation_query
-        plan = _plan(request.parent, query)
+        plan = _plan(request, query.structured_query)
         at, transaction, begun = await self.moment(request, plan.database, [query_key(plan)])
         results = [
             values
@@ -206,10 +206,10 @@ def read_mask(request: Message) -> list[FieldPath] | None:
     return paths.parse_mask(request.mask.field_paths) if request.HasField("mask") else None
 
 
-def _plan(parent: str, request: Message) -> Plan:
-    if request.WhichOneof("query_type") != "structured_query":
-        raise invalid("A query must be a structured_query.")
-    return plans.compile_query(*parse_parent(parent), request.structured_query)
+def _plan(request: Message, query: StructuredQuery) -> Plan:
+    if request.HasField("explain_options"):
+        raise unimplemented("explain_options")
+    return plans.compile_query(*parse_parent(request.parent), query)
 
 
 def _chunks(reader: Reader, make: Callable[[Reader], Iterator[_T]]) -> Iterator[list[_T]]:

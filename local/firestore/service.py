@@ -10,7 +10,8 @@ from google.protobuf.empty_pb2 import Empty
 
 from local.firestore import listings, protos
 from local.firestore.commits import Commits
-from local.firestore.errors import Refused
+from local.firestore.errors import Refused, invalid, unimplemented
+from local.firestore.limits import MAX_REQUEST_BYTES
 from local.firestore.protos import CommitRequest
 from local.firestore.reads import Reads
 from local.firestore.transactions import LEASE_SECONDS, Transactions
@@ -51,12 +52,10 @@ class Service(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc ships no typ
     def close(self) -> None:
         self._reads.close()
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
-        """Look up the handler of `/google.firestore.v1.Firestore/METHOD`."""
-        service, _, method = handler_call_details.method.strip("/").partition("/")
-        if service != SERVICE:
-            return None
-        return self._handlers.get(method) or _unimplemented(method)
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+        """Look up the handler of `/google.firestore.v1.Firestore/METHOD`, or one that names the method."""
+        method: str = handler_call_details.method.strip("/")
+        return self._handlers.get(method.removeprefix(f"{SERVICE}/")) or _unimplemented(method)
 
     async def _begin(self, request: Message) -> Message:
         transaction = self._reads.begin(request.database, request.options)
@@ -74,36 +73,45 @@ class Service(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc ships no typ
 
 
 def _unary(request: type[Message], answer: _Unary) -> grpc.RpcMethodHandler:
-    async def handle(message: Message, context: grpc.aio.ServicerContext) -> Message:
+    async def handle(message: Message | None, context: grpc.aio.ServicerContext) -> Message:
         try:
-            return await answer(message)
+            return await answer(_checked(message))
         except Refused as refused:
             await context.abort(refused.code, refused.message)
 
-    return grpc.unary_unary_rpc_method_handler(handle, request.FromString, _serialise)
+    return grpc.unary_unary_rpc_method_handler(handle, _parser(request), _serialise)
 
 
 def _streaming(request: type[Message], answer: _Stream) -> grpc.RpcMethodHandler:
-    async def handle(message: Message, context: grpc.aio.ServicerContext) -> AsyncIterator[Message]:
+    async def handle(message: Message | None, context: grpc.aio.ServicerContext) -> AsyncIterator[Message]:
         try:
-            async for response in answer(message):
+            async for response in answer(_checked(message)):
                 yield response
         except Refused as refused:
             await context.abort(refused.code, refused.message)
 
-    return grpc.unary_stream_rpc_method_handler(handle, request.FromString, _serialise)
+    return grpc.unary_stream_rpc_method_handler(handle, _parser(request), _serialise)
+
+
+def _parser(request: type[Message]) -> Callable[[bytes], Message | None]:
+    """Parse a request, None for one over the limit: only here is its size known for nothing."""
+    return lambda raw: request.FromString(raw) if len(raw) <= MAX_REQUEST_BYTES else None
+
+
+def _checked(message: Message | None) -> Message:
+    if message is None:
+        raise invalid(f"Request payload size exceeds the limit: {MAX_REQUEST_BYTES} bytes.")
+    return message
 
 
 def _unimplemented(method: str) -> grpc.RpcMethodHandler:
     """Answers any kind of call: a stream of bytes is what all of them are."""
+    refused = unimplemented(method)
 
     async def handle(
         _requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext
     ) -> AsyncIterator[bytes]:
-        await context.abort(
-            grpc.StatusCode.UNIMPLEMENTED,
-            f"{SERVICE}/{method} is not part of the local Firestore: Headrace never calls it.",
-        )
+        await context.abort(refused.code, refused.message)
         yield b""
 
     return grpc.stream_stream_rpc_method_handler(handle)

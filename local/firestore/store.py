@@ -7,12 +7,14 @@ this process loses nothing. Every version carries the time it was written; what 
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from local.firestore.protos import MICROS
+from shared.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +46,11 @@ CREATE TABLE IF NOT EXISTS clock (last INTEGER NOT NULL);
 INSERT INTO clock SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM clock);
 """
 
+_CURRENT = "SELECT id, created, updated, data FROM documents WHERE collection = ? AND id = ?"
+_PAST = """
+SELECT id, created, updated, data FROM history
+    WHERE collection = ? AND id = ? AND updated <= ? AND replaced > ?
+"""
 _SCAN = """
 SELECT id, created, updated, data FROM documents
     WHERE collection = :collection AND id >= :first AND updated <= :at
@@ -111,16 +118,9 @@ class Reader:
         found = self.collection(name.database, name.collection)
         if found is None:
             return None
-        row = self._connection.execute(
-            "SELECT id, created, updated, data FROM documents WHERE collection = ? AND id = ?",
-            (found.key, name.id),
-        ).fetchone()
+        row = self._connection.execute(_CURRENT, (found.key, name.id)).fetchone()
         if row is None or row[2] > at:
-            row = self._connection.execute(
-                "SELECT id, created, updated, data FROM history"
-                " WHERE collection = ? AND id = ? AND updated <= ? AND replaced > ?",
-                (found.key, name.id, at, at),
-            ).fetchone()
+            row = self._connection.execute(_PAST, (found.key, name.id, at, at)).fetchone()
         return Version(*row) if row else None
 
     def scan(self, collection: Collection, at: int, first: str = "") -> Iterator[Version]:
@@ -133,10 +133,21 @@ class Reader:
 
 
 class Store(Reader):
-    """The one writer, and the clock: commit times grow, and lie after every time handed out to read at."""
+    """The one writer, and the clock: commit times grow, and lie after every time handed out to read at.
+
+    Raises:
+        SetupError: another process has the folder; its lock dies with it.
+    """
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
+        self._lock = (directory / "firestore.lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SetupError(
+                f"Another Firestore serves {directory}: stop it, or choose another folder."
+            ) from None
         self._path = directory / "firestore.sqlite3"
         super().__init__(connect(self._path))
         self._writer = self._connection
@@ -166,7 +177,9 @@ class Store(Reader):
 
     def current(self, name: Name) -> Version | None:
         """The document as it stands, the writes of an open `commit` included."""
-        return self.get(name, self._last)
+        found = self.collection(name.database, name.collection)
+        row = found and self._connection.execute(_CURRENT, (found.key, name.id)).fetchone()
+        return Version(*row) if row else None
 
     @contextmanager
     def commit(self) -> Iterator[int]:
@@ -176,11 +189,12 @@ class Store(Reader):
         try:
             yield self._last
             self._writer.execute("UPDATE clock SET last = ?", (self._last,))
+            self._writer.execute("COMMIT")
         except BaseException:
-            self._writer.execute("ROLLBACK")
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
             self._keys.clear()  # it may name collections that were just undone
             raise
-        self._writer.execute("COMMIT")
 
     def put(self, name: Name, previous: Version | None, data: bytes) -> None:
         """Store `data` in place of `previous`, as the open commit's version."""
@@ -209,6 +223,7 @@ class Store(Reader):
 
     def close(self) -> None:
         self._writer.close()
+        self._lock.close()
 
     def _keep(self, key: int, previous: Version | None) -> None:
         # A second write to one document within a commit replaces a state that nobody could ever have read.

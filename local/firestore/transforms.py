@@ -56,7 +56,8 @@ def apply(fields: Fields, transform: FieldTransform, at: int) -> Value:
 
 
 def _number(value: Value) -> float:
-    return getattr(value, value.WhichOneof("value_type"))
+    number: float = getattr(value, value.WhichOneof("value_type"))
+    return number
 
 
 def _arithmetic(kind: str, present: Value | None, operand: Value) -> Value:
@@ -64,9 +65,9 @@ def _arithmetic(kind: str, present: Value | None, operand: Value) -> Value:
         return operand
     if kind == "increment":
         total = _number(present) + _number(operand)
-        if isinstance(total, float):
+        if present.HasField("double_value") or operand.HasField("double_value"):
             return Value(double_value=total)
-        return Value(integer_value=min(max(total, _INT64[0]), _INT64[-1]))
+        return Value(integer_value=min(max(int(total), _INT64[0]), _INT64[-1]))
     mine, theirs = values.key(present), values.key(operand)
     if values.NAN in {mine, theirs}:
         return present if mine == values.NAN else operand

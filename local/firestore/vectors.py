@@ -21,9 +21,9 @@ _DOUBLE_TAG = b"\x19"
 def packed_doubles(array: ArrayValue) -> bytes | None:
     """The array as (n, STRIDE) bytes with a double at [:, DOUBLE_AT:]; None where an element is no double."""
     count = len(array.values)
-    if array.ByteSize() != STRIDE * count:
-        return None
     raw: bytes = array.SerializeToString()
+    if len(raw) != STRIDE * count:
+        return None
     fixed = raw[0::STRIDE], raw[1::STRIDE], raw[2::STRIDE]
     if fixed != (_ELEMENT_TAG * count, _ELEMENT_LENGTH * count, _DOUBLE_TAG * count):
         return None
