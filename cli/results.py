@@ -1,11 +1,10 @@
-"""Stored documents as the command line shows them: JSON shapes, and what `drop --wait` follows."""
+"""Stored documents as the command line reads them, and what `drop --wait` follows."""
 
 from __future__ import annotations
 
 import mimetypes
 import time
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared.batches import count
@@ -16,17 +15,12 @@ from shared.passages import initiatives
 from shared.reading import TEXT_COLUMN
 from shared.records import TERMINAL
 from shared.settings import settings
+from shared.views import document_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-FIELDS = (
-    *("id", "bucket", "name", "generation", "state", "run", "published_run", "route", "media_type", "size"),
-    *("title", "language", "pages", "passages", "tokens", "sentiment", "topics", "initiatives", "summary"),
-    *("warnings", "error", "duplicate_of", "timings", "cost", "model"),
-)
-"""Of a document object, in this order; fields are added, never renamed."""
 POLL_SECONDS = 0.05
 MAX_INITIATIVES = 200
 """Shown of one document."""
@@ -104,14 +98,14 @@ def document(identifier: str) -> dict[str, Any]:
     documents = Documents(firestore_client())
     for candidate in (identifier, document_id(settings().uploads_bucket, identifier)):
         if "/" not in candidate and (stored := documents.reference(candidate).get().to_dict()):
-            return shape(stored)
+            return document_view(stored)
     raise HeadraceError(f"There is no document {identifier}. List them all: headrace show")
 
 
 def all_documents(limit: int) -> list[dict[str, Any]]:
     """The newest documents, newest first."""
     query = firestore_client().collection(COLLECTION).order_by("created_at", direction="DESCENDING")
-    return [shape(snapshot.to_dict() or {}) for snapshot in query.limit(limit).stream()]
+    return [document_view(snapshot.to_dict() or {}) for snapshot in query.limit(limit).stream()]
 
 
 def found_initiatives(shown: dict[str, Any]) -> list[dict[str, Any]]:
@@ -120,16 +114,6 @@ def found_initiatives(shown: dict[str, Any]) -> list[dict[str, Any]]:
         return []
     reference = Documents(firestore_client()).reference(shown["id"])
     return initiatives(reference, shown["published_run"], MAX_INITIATIVES)
-
-
-def shape(stored: dict[str, Any]) -> dict[str, Any]:
-    """A document object: JSON types only."""
-    shown = {field: stored.get(field) for field in FIELDS}
-    shown["timings"] = {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in (stored.get("timings") or {}).items()
-    }
-    return shown
 
 
 def _ended(progress: Progress | None) -> bool:

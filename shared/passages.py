@@ -29,6 +29,7 @@ def write_passages(
             "document": message.document,
             "run": message.run,
             "model": message.model,
+            "topic_names": [topic.name for topic in result.topics],
             "initiative": bool(result.topics) and result.action.label != "none",
         }
         transaction.set_raw(

@@ -45,6 +45,17 @@ class Settings(BaseModel):
     redaction_key_version: PositiveInt = 1
     """Pinned: another key gives other pseudonyms."""
 
+    api_key_hash: str = "api-key-hash"
+    """Name of the secret with the SHA-256 of each key the API accepts: hexadecimal, one a line."""
+    api_key_hash_version: PositiveInt = 1
+    """Pinned: a key is rotated by a version with the old and the new hash, then one with the new alone."""
+    api_max_bytes: PositiveInt = 1024 * 1024
+    """Of a request's body."""
+    api_max_texts: PositiveInt = 256
+    """In one request."""
+    api_max_characters: PositiveInt = 10_000
+    """Of one text: some nine windows of the model, which reads only the first."""
+
     ingest_timeout: PositiveFloat = 540.0
     """Seconds; the function's time limit, and so how long its lease on a document lives."""
     analyze_workers: PositiveInt | None = None

@@ -1,0 +1,78 @@
+"""Stored documents and passages as people and programs read them: one shape for command line and API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import NonNegativeInt, PositiveInt
+
+from shared.records import (
+    ErrorInfo,
+    PassageResult,
+    Record,
+    SentimentLabel,
+    State,
+    SummarySentence,
+)
+
+
+class DocumentView(Record):
+    """A document: where it has got to, and what its published run says."""
+
+    id: str
+    bucket: str
+    name: str
+    generation: str
+    """Of the object in the bucket; 64 bits, so a string."""
+    state: State
+    run: PositiveInt
+    published_run: PositiveInt | None
+    """The run whose results are shown; null before the first completes."""
+    route: str | None
+    media_type: str | None
+    size: NonNegativeInt
+    """Bytes."""
+    title: str | None
+    language: str | None
+    pages: NonNegativeInt | None
+    passages: NonNegativeInt | None
+    tokens: NonNegativeInt | None
+    sentiment: dict[SentimentLabel, NonNegativeInt]
+    """Passages by label."""
+    topics: dict[str, NonNegativeInt]
+    """Passages by topic."""
+    initiatives: NonNegativeInt
+    """Passages with a topic and an action."""
+    summary: list[SummarySentence]
+    warnings: list[str]
+    error: ErrorInfo | None
+    duplicate_of: str | None
+    timings: dict[str, str | float]
+    """Moments (RFC 3339) and durations (seconds)."""
+    cost: dict[str, float]
+    model: str | None
+    """Digest of the model."""
+
+
+FIELDS = tuple(DocumentView.model_fields)
+"""Of a document object, in this order; fields are added, never renamed."""
+PASSAGE_FIELDS = tuple(PassageResult.model_fields)
+
+
+def document_view(stored: dict[str, Any]) -> dict[str, Any]:
+    """A `DocumentView` as JSON types, of a document as Firestore stores it."""
+    shown = {field: stored.get(field) for field in FIELDS}
+    shown["timings"] = {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in (stored.get("timings") or {}).items()
+    }
+    return shown
+
+
+def passage_view(stored: dict[str, Any]) -> dict[str, Any]:
+    """A `PassageResult` as JSON types, of a stored passage; with its vector only where that was read."""
+    shown = {field: stored[field] for field in PASSAGE_FIELDS if field in stored}
+    if "embedding" in shown:
+        shown["embedding"] = list(shown["embedding"])
+    return shown
