@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _GRID = np.arange(0.25, 0.71, 0.01)
 """Below a quarter a topic would be more often wrong than right threefold; above .7 obvious ones are lost."""
+_NEWTON_STEPS = 25
 _PRIOR = 5.0
 """Weight, in sentences, of the belief that scores are calibrated already: few examples move little."""
 
@@ -25,12 +26,23 @@ def platt(logits: Floats, present: Floats, weights: Floats) -> tuple[float, floa
     Platt 1999, by Newton's method, with a penalty that holds the slope near 1 and the intercept near 0.
     """
     design = np.stack([logits, np.ones_like(logits)], axis=1)
-    parameters = np.array([1.0, 0.0])
-    for _ in range(25):
+    start = np.array([1.0, 0.0])
+
+    def loss(parameters: Floats) -> float:
+        scores = design @ parameters
+        surprise = np.logaddexp(0, scores) - present * scores
+        return float((weights * surprise).sum() + _PRIOR / 2 * ((parameters - start) ** 2).sum())
+
+    parameters = start
+    for _ in range(_NEWTON_STEPS):
         chance = 1 / (1 + np.exp(-design @ parameters))
-        gradient = design.T @ (weights * (chance - present)) + _PRIOR * (parameters - [1, 0])
+        gradient = design.T @ (weights * (chance - present)) + _PRIOR * (parameters - start)
         curvature = (design * (weights * chance * (1 - chance))[:, None]).T @ design + _PRIOR * np.eye(2)
-        parameters = parameters - np.linalg.solve(curvature, gradient)
+        step = np.linalg.solve(curvature, gradient)
+        # Where scores are far too sure the curve is flat, and a whole step would overshoot.
+        while loss(parameters - step) > loss(parameters):
+            step = step / 2
+        parameters = parameters - step
     return float(parameters[0]), float(parameters[1])
 
 

@@ -1,0 +1,146 @@
+"""The built model, loaded as the functions load it, must answer rightly whatever comes in and however."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared.errors import SetupError
+from shared.inference import Engine, Outputs, TokenCounter, interpret
+
+MODEL = Path("build/model")
+pytestmark = pytest.mark.skipif(not (MODEL / "manifest.json").exists(), reason="no model: run make model")
+
+TEXTS = [
+    "Water use fell by a third.",
+    "Two contractors died at the site.",
+    "By 2030 all vans will be electric.",
+    "Table of contents",
+    "A long sentence about a mill, its wheel, its race and the people who keep all three in order. " * 3,
+]
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine(MODEL)
+
+
+def assert_same(left: Outputs, right: Outputs, *, atol: float) -> None:
+    for name in ("embedding", "topics", "action", "sentiment"):
+        np.testing.assert_allclose(getattr(left, name), getattr(right, name), atol=atol, err_msg=name)
+
+
+def test_shapes_and_ranges(engine: Engine) -> None:
+    """One row a text; embeddings of unit length, probabilities that are ones."""
+    outputs = engine.run(TEXTS)
+    assert len(outputs) == len(TEXTS)
+    assert outputs.embedding.shape == (5, 384)
+    assert outputs.embedding.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(outputs.embedding, axis=1), 1, atol=1e-5)
+    assert outputs.topics.shape == (5, 10)
+    assert ((outputs.topics >= 0) & (outputs.topics <= 1)).all()
+    for rows in (outputs.action, outputs.sentiment):
+        assert rows.shape == (5, 3)
+        np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-5)
+
+
+def test_rows_follow_the_input(engine: Engine) -> None:
+    """Texts come back in the order they were given, though they run sorted by length."""
+    forward, backward = engine.run(TEXTS), engine.run(TEXTS[::-1])
+    assert_same(
+        forward,
+        Outputs(
+            embedding=backward.embedding[::-1],
+            topics=backward.topics[::-1],
+            action=backward.action[::-1],
+            sentiment=backward.sentiment[::-1],
+            tokens=backward.tokens[::-1],
+            truncated=backward.truncated[::-1],
+        ),
+        atol=1e-6,
+    )
+
+
+def test_equal_texts_have_equal_rows(engine: Engine) -> None:
+    """A text given twice is computed once and answered twice."""
+    outputs = engine.run([TEXTS[0], TEXTS[1], TEXTS[0]])
+    assert (outputs.embedding[0] == outputs.embedding[2]).all()
+    assert not np.allclose(outputs.embedding[0], outputs.embedding[1], atol=1e-2)
+
+
+def test_no_texts(engine: Engine) -> None:
+    """Nothing in, nothing out."""
+    assert engine.run([]).embedding.shape == (0, 384)
+
+
+@pytest.mark.parametrize("blank", ["", "  \n\t"])
+def test_an_empty_text_is_the_callers_error(engine: Engine, blank: str) -> None:
+    """The offending text is named by its place."""
+    with pytest.raises(ValueError, match="text 1 is empty"):
+        engine.run(["fine", blank])
+
+
+def test_a_long_text_is_cut_and_flagged(engine: Engine) -> None:
+    """Beyond the window nothing is read, the count is of the whole, and the flag says so."""
+    outputs = engine.run(["mill " * 254, "mill " * 255, "mill " * 254 + "wheel " * 9000])
+    assert outputs.tokens.tolist() == [256, 257, 9256]
+    assert outputs.truncated.tolist() == [False, True, True]
+    np.testing.assert_allclose(outputs.embedding[2], outputs.embedding[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("text", ["\x00", "�￾", "🏭🌊", "水と紙のリサイクル", "a" * 5000, "-", "\u202e"])
+def test_odd_texts_do_no_harm(engine: Engine, text: str) -> None:
+    """Whatever the characters, the answer is finite."""
+    outputs = engine.run([text])
+    assert np.isfinite(outputs.embedding).all()
+    assert np.isfinite(outputs.topics).all()
+
+
+def test_threads_may_share_an_engine(engine: Engine) -> None:
+    """Eight callers at once get what one alone gets."""
+    alone = [engine.run([text]) for text in TEXTS]
+    with ThreadPoolExecutor(8) as callers:
+        together = list(callers.map(lambda number: engine.run([TEXTS[number % 5]]), range(80)))
+    for number, outputs in enumerate(together):
+        assert_same(outputs, alone[number % 5], atol=1e-6)
+
+
+def test_counter_agrees_with_the_engine(engine: Engine) -> None:
+    """Ingest counts, without the model, what the engine will read."""
+    counter = TokenCounter(MODEL / "tokenizer.json")
+    counts = engine.run(TEXTS).tokens.tolist()
+    assert counter.count_batch(TEXTS) == counts
+    assert [counter.count(text) for text in TEXTS] == counts
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])
+def test_an_altered_file_is_refused(tmp_path: Path, name: str) -> None:
+    """One flipped bit and the model does not load."""
+    copy = shutil.copytree(MODEL, tmp_path / "model")
+    content = bytearray((copy / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / name).write_bytes(content)
+    with pytest.raises(SetupError, match=f"{name} was altered"):
+        Engine(copy)
+
+
+CASES = json.loads((Path(__file__).parent.parent / "data" / "model_cases.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["text"][:40])
+def test_what_it_says_of_plain_cases(engine: Engine, case: dict[str, object]) -> None:
+    """Bad news told as plain fact is negative, plans are planned, headings are nothing."""
+    reading = interpret(engine.manifest, engine.run([str(case["text"])]), 0)
+    found = {
+        "topics": sorted(topic.name for topic in reading.topics),
+        "action": reading.action.label,
+        "sentiment": reading.sentiment.label,
+    }
+    for name, expected in case.items():
+        if name != "text":
+            assert found[name] == expected, found
