@@ -199,8 +199,10 @@ class Documents:
         from google.api_core.exceptions import Aborted
         from google.cloud.firestore_v1 import transactional
 
+        if transaction is None:  # an empty one is false: it has a length
+            transaction = self.client.transaction(max_attempts=MAX_ATTEMPTS)
         try:
-            result: T = transactional(step)(transaction or self.client.transaction(max_attempts=MAX_ATTEMPTS))
+            result: T = transactional(step)(transaction)
         except Aborted as error:
             raise Retryable("the document is contended") from error
         except ValueError as error:  # how the client says that its attempts are used up
