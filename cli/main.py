@@ -64,14 +64,12 @@ def up(data: Path, model: Path, port: int, *, reset: bool) -> None:
 @port_option
 def run(data: Path, model: Path, port: int) -> None:
     """Start the local stack, analyse the samples, show the results, and stay until Ctrl-C."""
-    from rich.console import Console
-
     from cli.output import drop_and_follow, until_interrupted
-    from cli.render import table
+    from cli.render import table, terminal
     from cli.results import document
     from local.stack import running
 
-    console = Console()
+    console = terminal()
     console.print(f"Starting the local stack on {data} …")
     with until_interrupted(), running(data, model=model, port=port, reset=False, say=click.echo) as watch:
         paths = sorted(path for path in (ROOT / "samples").iterdir() if path.suffix in SAMPLE_SUFFIXES)
@@ -116,12 +114,11 @@ def drop(  # noqa: PLR0913 - the options of a command
 ) -> None:
     """Upload FILES into the bucket."""
     connect(data, project)
-    from rich.console import Console
-
     from cli import output, results
+    from cli.render import terminal
 
     if wait:
-        console = Console(stderr=as_json)
+        console = terminal(stderr=as_json)
         identifiers = output.drop_and_follow(console, files, timeout=timeout, text_column=text_column)
         documents = [results.document(identifier) for identifier in identifiers]
         output.print_documents(console, documents, as_json=as_json)
@@ -144,13 +141,12 @@ def drop(  # noqa: PLR0913 - the options of a command
 def show(ids: tuple[str, ...], *, data: Path, project: str | None, as_json: bool) -> None:
     """Print documents by id or name; without one, list the newest."""
     connect(data, project)
-    from rich.console import Console
-
     from cli import output, results
+    from cli.render import terminal
 
     if ids:
         documents = [results.document(identifier) for identifier in ids]
-        output.print_documents(Console(), documents, as_json=as_json)
+        output.print_documents(terminal(), documents, as_json=as_json)
     else:
         output.print_table(results.all_documents(LISTED), as_json=as_json)
 
@@ -170,16 +166,14 @@ def analyze(file: Path, *, model: Path, text_column: str | None, embeddings: boo
     if as_json:
         print_json(analysis)
         return
-    from rich.console import Console
-
-    from cli.render import full
+    from cli.render import full, terminal
 
     found = [
         passage
         for passage in analysis["passages"]
         if passage["topics"] and passage["action"]["label"] != "none"
     ]
-    full(Console(), analysis["document"], found)
+    full(terminal(), analysis["document"], found)
 
 
 def main() -> NoReturn:

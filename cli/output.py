@@ -8,18 +8,19 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from cli.render import STATE_STYLES, full, table
+from cli.render import STATE_STYLES, full, table, terminal
 from cli.results import Progress, drop, follow, found_initiatives
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
     from types import FrameType
+
+    from rich.console import Console
 
 BAR_WIDTH = 20
 FAILED_STATES = {"rejected", "failed"}
@@ -45,7 +46,7 @@ def print_table(documents: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print_json(documents)
     else:
-        table(Console(), documents)
+        table(terminal(), documents)
     exit_by_state(documents)
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rich.markup import escape
+from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 TOPIC_NAMES = {
     "E1": "climate change",
@@ -28,33 +25,66 @@ STATE_STYLES = {"completed": "green", "rejected": "yellow", "failed": "red"}
 SENTIMENT_STYLES = {"positive": "green", "neutral": "bright_black", "negative": "red"}
 BAR_WIDTH = 24
 TOP_TOPICS = 3
+COLUMNS = (
+    ("document", 0, False),
+    ("id", 24, False),
+    ("state", 10, False),
+    ("time", 6, True),
+    ("passages", 8, True),
+    ("+/=/-", 11, True),
+    ("initiatives", 11, True),
+    ("topics", 20, False),
+    ("pages", 5, True),
+)
+"""Title, width and whether aligned to the right; the first `ALWAYS` are shown however narrow the terminal is."""
+ALWAYS = 3
+MAX_NAME = 40
+WIDTH_WITHOUT_TERMINAL = 160
 SHOWN_INITIATIVES = 12
 MAX_TEXT = 220
 
 
+def terminal(*, stderr: bool = False) -> Console:
+    """Where results are printed; as wide as the terminal, and wide enough for every column where there is none."""
+    made = Console(stderr=stderr)
+    return made if made.is_terminal else Console(stderr=stderr, width=WIDTH_WITHOUT_TERMINAL)
+
+
 def table(console: Console, documents: list[dict[str, Any]]) -> None:
-    """One line a document."""
+    """One line a document, with as many columns as the width has room for."""
+    rows = [_row(shown) for shown in documents]
+    names = max((len(row[0]) for row in rows), default=0)
     grid = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("document", "id", "state", "pages", "passages", "+/=/-", "initiatives", "topics", "time"):
-        right = column in {"pages", "passages", "+/=/-", "initiatives", "time"}
-        grid.add_column(column, justify="right" if right else "left", no_wrap=column != "document")
-    for shown in documents:
-        sentiment = shown["sentiment"]
-        counts = sorted(shown["topics"].items(), key=lambda item: -item[1])
-        topics = " ".join(f"{name}:{count}" for name, count in counts[:TOP_TOPICS] if count)
-        state = shown["state"] + (f" ({shown['error']['code']})" if shown["error"] else "")
-        grid.add_row(
-            escape(shown["name"]),
-            shown["id"],
-            Text(state, STATE_STYLES.get(shown["state"], "")),
-            str(shown["pages"] or ""),
-            str(shown["passages"] or ""),
-            f"{sentiment['positive']}/{sentiment['neutral']}/{sentiment['negative']}",
-            str(shown["initiatives"]),
-            topics,
-            _seconds(shown),
-        )
+    room = console.width - min(names, MAX_NAME)
+    chosen = []
+    for position, (column, width, right) in enumerate(COLUMNS):
+        room -= width + 2
+        if room >= 0 or position < ALWAYS:
+            grid.add_column(
+                column, justify="right" if right else "left", overflow="fold", no_wrap=position > 0
+            )
+            chosen.append(position)
+    for row in rows:
+        grid.add_row(*(row[position] for position in chosen))
     console.print(grid)
+
+
+def _row(shown: dict[str, Any]) -> list[str | Text]:
+    sentiment = shown["sentiment"]
+    counts = sorted(shown["topics"].items(), key=lambda item: -item[1])
+    return [
+        Text(shown["name"]),
+        shown["id"],
+        Text(
+            shown["error"]["code"] if shown["error"] else shown["state"], STATE_STYLES.get(shown["state"], "")
+        ),
+        _seconds(shown),
+        str(shown["passages"] or ""),
+        f"{sentiment['positive']}/{sentiment['neutral']}/{sentiment['negative']}",
+        str(shown["initiatives"]),
+        " ".join(f"{name}:{count}" for name, count in counts[:TOP_TOPICS] if count),
+        str(shown["pages"] or ""),
+    ]
 
 
 def full(console: Console, shown: dict[str, Any], initiatives: list[dict[str, Any]]) -> None:
