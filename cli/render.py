@@ -36,7 +36,7 @@ COLUMNS = (
     ("topics", 20, False),
     ("pages", 5, True),
 )
-"""Title, width and whether aligned to the right; the first `ALWAYS` are shown however narrow the terminal is."""
+"""Title, width, aligned to the right; the first `ALWAYS` are shown however narrow the terminal is."""
 ALWAYS = 3
 MAX_NAME = 40
 WIDTH_WITHOUT_TERMINAL = 160
@@ -45,7 +45,7 @@ MAX_TEXT = 220
 
 
 def terminal(*, stderr: bool = False) -> Console:
-    """Where results are printed; as wide as the terminal, and wide enough for every column where there is none."""
+    """Where results are printed; wide enough for every column where there is no terminal."""
     made = Console(stderr=stderr)
     return made if made.is_terminal else Console(stderr=stderr, width=WIDTH_WITHOUT_TERMINAL)
 
