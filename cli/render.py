@@ -127,6 +127,7 @@ def _section(console: Console, title: str) -> None:
 
 def _passage(console: Console, page: int | None, row: int | None, text: str, label: str = "") -> None:
     where = f"p. {page}" if page else f"row {row}" if row else ""
+    text = " ".join(text.split())
     short = text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1].rstrip() + "…"
     line = Text.assemble((f"{where:<8}", "bright_black"), (f"{label}  " if label else "", "cyan"), short)
     console.print(Padding(line, (0, 0, 0, 2)))
