@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local.firestore import paths, queries
-from local.firestore.errors import invalid
 from local.firestore.limits import NUMBERS
 from local.firestore.protos import Document, Value
+from local.serving import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

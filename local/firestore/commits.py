@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from grpc import StatusCode
+
 from local.firestore import writes
-from local.firestore.errors import Refused, aborted, invalid
 from local.firestore.protos import (
     BatchWriteRequest,
     BatchWriteResponse,
@@ -22,6 +23,7 @@ from local.firestore.transactions import (
     wants_of_writes,
 )
 from local.firestore.turns import Places
+from local.serving import Refused, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +95,7 @@ class Commits:
                 self._transactions.validate(transaction)
             return self._apply(targets)
         except TimeoutError:
-            raise aborted(CONTENTION) from None
+            raise Refused(StatusCode.ABORTED, CONTENTION) from None
         finally:
             places.leave()
 

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from local.firestore import paths
-from local.firestore.errors import invalid
 from local.firestore.paths import NAME, FieldPath
 from local.firestore.protos import StructuredQuery, Value
 from local.firestore.values import NAN, NULL, Key, Kind, key, reference_key
+from local.serving import invalid
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message as Fields

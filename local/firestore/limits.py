@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from local.firestore.errors import invalid
 from local.firestore.names import Name, parse_document
 from local.firestore.protos import ArrayValue
 from local.firestore.values import is_vector
 from local.firestore.vectors import packed_doubles
+from local.serving import invalid
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message as Fields

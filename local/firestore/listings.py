@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from itertools import groupby, islice
+from itertools import groupby
 from typing import TYPE_CHECKING
 
-from local.firestore.errors import unimplemented
 from local.firestore.names import Name, check_id, join, parse_parent
 from local.firestore.protos import (
     Document,
@@ -16,6 +15,7 @@ from local.firestore.protos import (
     ListDocumentsResponse,
 )
 from local.firestore.reads import Reads, build, read_mask
+from local.serving import unimplemented
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 DEFAULT_PAGE = 100
 MAX_PAGE = 300
+MAX_PAGE_BYTES = 4 * 1024 * 1024
+"""A page ends early after this many bytes of documents: an answer must stay a message that can be sent."""
 
 
 async def list_documents(store: Store, reads: Reads, request: ListDocumentsRequest) -> ListDocumentsResponse:
@@ -53,10 +55,14 @@ async def list_documents(store: Store, reads: Reads, request: ListDocumentsReque
     merged = heapq.merge(present, missing, key=lambda pair: (pair[0], pair[1] is None))
     rows = (next(pairs) for _, pairs in groupby(merged, key=lambda pair: pair[0]))
     response = ListDocumentsResponse()
-    for each, version in islice(rows, size):
+    room = MAX_PAGE_BYTES
+    following = next(rows, None)
+    while following is not None and len(response.documents) < size and room > 0:
+        each, version = following
         name = Name(database, path, each)
         response.documents.append(build(name, version, mask) if version else Document(name=str(name)))
-    following = next(rows, None)
+        room -= len(version.data) if version else 0
+        following = next(rows, None)
     if following is not None:
         response.next_page_token = following[0]
     return response

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from local.firestore.errors import invalid
+from local.serving import invalid
 
 MAX_ID_BYTES = 1500
 _DATABASE = re.compile(r"projects/[^/]+/databases/[^/]+\Z")

@@ -10,10 +10,10 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from local.firestore import limits, paths
-from local.firestore.errors import invalid
 from local.firestore.protos import Document, StructuredQuery
 from local.firestore.values import is_vector
 from local.firestore.vectors import DOUBLE_AT, STRIDE, packed_doubles
+from local.serving import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

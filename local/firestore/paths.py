@@ -9,7 +9,7 @@ import itertools
 import re
 from typing import TYPE_CHECKING, TypeAlias
 
-from local.firestore.errors import invalid
+from local.serving import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from local.firestore import paths
-from local.firestore.errors import invalid
 from local.firestore.filters import ALL, Candidate, Filtered, compile_filter, value_at
 from local.firestore.names import check_id, join
 from local.firestore.paths import NAME, FieldPath
 from local.firestore.protos import StructuredQuery
 from local.firestore.values import Key, Kind, key
+from local.serving import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

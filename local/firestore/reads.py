@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from local.firestore import aggregates, paths, plans, queries
-from local.firestore.errors import failed_precondition, invalid, unimplemented
 from local.firestore.names import Name, check_database, parse_document, parse_parent
 from local.firestore.protos import (
     MICROS,
@@ -24,6 +23,7 @@ from local.firestore.protos import (
 )
 from local.firestore.store import HISTORY_SECONDS, Reader, Store, Version
 from local.firestore.transactions import QueryRead, Transaction, Transactions, document_key, query_key
+from local.serving import failed_precondition, invalid, unimplemented
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator, Mapping

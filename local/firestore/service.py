@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -10,59 +11,67 @@ from google.protobuf.empty_pb2 import Empty
 
 from local.firestore import listings, protos
 from local.firestore.commits import Commits
-from local.firestore.errors import Refused, invalid, unimplemented
 from local.firestore.limits import MAX_REQUEST_BYTES
-from local.firestore.protos import CommitRequest
 from local.firestore.reads import Reads
+from local.firestore.store import Store
 from local.firestore.transactions import LEASE_SECONDS, Transactions
 from local.firestore.turns import Turns
+from local.serving import Refused, invalid
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from google.protobuf.message import Message
 
-    from local.firestore.store import Store
-
 SERVICE = "google.firestore.v1.Firestore"
+SWEEP_SECONDS = 15
 
 _Unary = Callable[[Any], Awaitable[Any]]
 _Stream = Callable[[Any], AsyncIterator[Any]]
 
 
-class Service(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc ships no types
-    """Finds the handler of a call; what Headrace never calls is refused by name."""
+class Firestore:
+    """The calls that the Python client makes; `local.serving` refuses every other by name."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, data: Path) -> None:
+        """`data` is the folder of the SQLite file, for this process alone."""
+        self._store = Store(data)
         turns = Turns(LEASE_SECONDS)
-        self.transactions = Transactions(store, turns)
-        self._reads = Reads(store, self.transactions)
-        self._commits = Commits(store, self.transactions, turns)
-        self._handlers = {
+        self._transactions = Transactions(self._store, turns)
+        self._reads = Reads(self._store, self._transactions)
+        commits = Commits(self._store, self._transactions, turns)
+        handlers = {
             "BatchGetDocuments": _streaming(protos.BatchGetDocumentsRequest, self._reads.batch_get),
-            "BatchWrite": _unary(protos.BatchWriteRequest, self._commits.batch_write),
+            "BatchWrite": _unary(protos.BatchWriteRequest, commits.batch_write),
             "BeginTransaction": _unary(protos.BeginTransactionRequest, self._begin),
-            "Commit": _unary(CommitRequest, self._commits.commit),
+            "Commit": _unary(protos.CommitRequest, commits.commit),
             "ListCollectionIds": _unary(protos.ListCollectionIdsRequest, self._list_collection_ids),
             "ListDocuments": _unary(protos.ListDocumentsRequest, self._list_documents),
             "Rollback": _unary(protos.RollbackRequest, self._rollback),
             "RunAggregationQuery": _streaming(protos.RunAggregationQueryRequest, self._reads.run_aggregation),
             "RunQuery": _streaming(protos.RunQueryRequest, self._reads.run_query),
         }
+        self.methods: Mapping[str, grpc.RpcMethodHandler] = {
+            f"/{SERVICE}/{name}": handler for name, handler in handlers.items()
+        }
 
-    def close(self) -> None:
+    async def broken(self) -> str:
+        """Never returns; meanwhile it forgets what nobody can ask for any more."""
+        while True:
+            self._transactions.sweep()
+            self._store.forget()
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    async def stop(self) -> None:
         self._reads.close()
-
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
-        """Look up the handler of `/google.firestore.v1.Firestore/METHOD`, or one that names the method."""
-        method: str = handler_call_details.method.strip("/")
-        return self._handlers.get(method.removeprefix(f"{SERVICE}/")) or _unimplemented(method)
+        self._store.close()
 
     async def _begin(self, request: Message) -> Message:
         transaction = self._reads.begin(request.database, request.options)
         return protos.BeginTransactionResponse(transaction=transaction.id)
 
     async def _rollback(self, request: Message) -> Empty:
-        self.transactions.rollback(request.transaction, request.database)
+        self._transactions.rollback(request.transaction, request.database)
         return Empty()
 
     async def _list_documents(self, request: Message) -> Message:
@@ -102,19 +111,6 @@ def _checked(message: Message | None) -> Message:
     if message is None:
         raise invalid(f"Request payload size exceeds the limit: {MAX_REQUEST_BYTES} bytes.")
     return message
-
-
-def _unimplemented(method: str) -> grpc.RpcMethodHandler:
-    """Answers any kind of call: a stream of bytes is what all of them are."""
-    refused = unimplemented(method)
-
-    async def handle(
-        _requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext
-    ) -> AsyncIterator[bytes]:
-        await context.abort(refused.code, refused.message)
-        yield b""
-
-    return grpc.stream_stream_rpc_method_handler(handle)
 
 
 def _serialise(message: Message) -> bytes:

@@ -7,14 +7,12 @@ this process loses nothing. Every version carries the time it was written; what 
 
 from __future__ import annotations
 
-import fcntl
 import sqlite3
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from local.firestore.protos import MICROS
-from shared.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,21 +131,9 @@ class Reader:
 
 
 class Store(Reader):
-    """The one writer, and the clock: commit times grow, and lie after every time handed out to read at.
-
-    Raises:
-        SetupError: another process has the folder; its lock dies with it.
-    """
+    """The one writer, and the clock: commit times grow, and lie after every time handed out to read at."""
 
     def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        self._lock = (directory / "firestore.lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SetupError(
-                f"Another Firestore serves {directory}: stop it, or choose another folder."
-            ) from None
         self._path = directory / "firestore.sqlite3"
         super().__init__(connect(self._path))
         self._writer = self._connection
@@ -223,7 +209,6 @@ class Store(Reader):
 
     def close(self) -> None:
         self._writer.close()
-        self._lock.close()
 
     def _keep(self, key: int, previous: Version | None) -> None:
         # A second write to one document within a commit replaces a state that nobody could ever have read.

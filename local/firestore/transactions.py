@@ -15,9 +15,11 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from local.firestore.errors import aborted, invalid
+from grpc import StatusCode
+
 from local.firestore.names import Name, join
 from local.firestore.turns import Key, Places, Turns, Wants
+from local.serving import Refused, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
@@ -156,7 +158,7 @@ class Transactions:
             Refused: ABORTED.
         """
         if not self.check(transaction):
-            raise aborted(CONTENTION)
+            raise Refused(StatusCode.ABORTED, CONTENTION)
 
     def end(self, transaction: Transaction) -> None:
         """It has committed, failed or been rolled back; whoever queued behind it goes on."""

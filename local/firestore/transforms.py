@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local.firestore import paths, values
-from local.firestore.errors import invalid
 from local.firestore.limits import NUMBERS
 from local.firestore.protos import ArrayValue, Value, timestamp
+from local.serving import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

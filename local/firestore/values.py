@@ -11,7 +11,7 @@ import math
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from local.firestore.errors import invalid
+from local.serving import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable

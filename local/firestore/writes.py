@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from grpc import StatusCode
+
 from local.firestore import limits, paths, transforms
-from local.firestore.errors import already_exists, failed_precondition, invalid, not_found
 from local.firestore.names import Name, parse_document
 from local.firestore.protos import Document, WriteResult, micros, timestamp
+from local.serving import Refused, failed_precondition, invalid
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message as Result
@@ -81,9 +83,9 @@ def _check(name: Name, condition: Precondition, previous: Version | None) -> Non
     kind = condition.WhichOneof("condition_type")
     if kind == "exists":
         if condition.exists and previous is None:
-            raise not_found(f"No document to update: {name}")
+            raise Refused(StatusCode.NOT_FOUND, f"No document to update: {name}")
         if not condition.exists and previous is not None:
-            raise already_exists(f"Document already exists: {name}")
+            raise Refused(StatusCode.ALREADY_EXISTS, f"Document already exists: {name}")
     elif kind == "update_time":
         stored = previous.updated if previous else 0
         required = micros(condition.update_time)
