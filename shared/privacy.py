@@ -67,10 +67,10 @@ class _Kind(NamedTuple):
 
 
 def redact(text: str, key: bytes) -> str:
-    """The text with e-mail addresses, IBANs, card, phone, social security numbers and IP addresses replaced.
+    """The text with e-mail and IP addresses, IBANs, card, phone and social security numbers replaced.
 
-    A pseudonym is `[kind:digits]`, the digits being the first 64 bits, in hexadecimal, of HMAC-SHA256 over kind
-    and normalised value. Redacting twice changes nothing.
+    A pseudonym is `[kind:digits]`, the digits being the first 64 bits, in hexadecimal, of HMAC-SHA256 over
+    kind and normalised value. Redacting twice changes nothing.
     """
     has_digits = any(map(str.isdigit, text))
     for kind in _KINDS:

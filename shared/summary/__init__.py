@@ -1,4 +1,4 @@
-"""Results to a summary: each batch leaves a partial aggregate, the last one combines them and picks sentences."""
+"""Results to a summary: each batch leaves a partial aggregate, the last one combines them and picks."""
 
 from __future__ import annotations
 

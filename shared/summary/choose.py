@@ -1,4 +1,4 @@
-"""Which sentences make the summary: central, of all the document's topics, no two alike, the bad news among them."""
+"""Which sentences make the summary: central, of all topics, no two alike, the bad news among them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from shared.records import SummarySentence
 from shared.summary.partial import decode_sum, worth
+from shared.summary.quality import GOOD
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,10 +29,10 @@ _CENTRALITY, _WORTH, _COVERAGE, _REDUNDANCY = 0.9, 0.8, 1.0, 0.5
 def summarise(aggregate: Aggregate) -> list[SummarySentence]:
     """5 to 8 sentences with their pages, in document order; fewer where the document is short.
 
-    Sentences are taken one by one, each time the one that adds most: it is close to the centre of the document, reads
-    well on its own, belongs to topics that are not told yet (weighed by how much of the document they take) and
-    differs from those taken (maximal marginal relevance, Carbonell and Goldstein 1998). Where the document has
-    clearly negative passages on a topic and none was taken, the best of them replaces the weakest sentence.
+    Sentences are taken one by one, each time the one that adds most: it is close to the centre of the
+    document, reads well on its own, belongs to topics not told yet (weighed by how much of the document they
+    take) and differs from those taken (maximal marginal relevance, Carbonell and Goldstein 1998). Then
+    clearly negative sentences on a topic get the share that they have of the document, one at least.
     """
     candidates = _distinct(aggregate.candidates)
     if not candidates:
@@ -41,7 +42,8 @@ def summarise(aggregate: Aggregate) -> list[SummarySentence]:
     base = _CENTRALITY * (vectors @ centre) + _WORTH * np.array([worth(one) for one in candidates])
     size = min(_size(aggregate.passages), len(candidates))
     chosen = _greedy(candidates, vectors, base, size, aggregate.topics)
-    chosen = _with_bad_news(chosen, candidates, vectors, base)
+    share = aggregate.sentiment["negative"] / max(1, aggregate.passages)
+    chosen = _with_bad_news(chosen, candidates, vectors, base, share)
     return [SummarySentence(page=candidates[at].page, text=candidates[at].text) for at in sorted(chosen)]
 
 
@@ -99,13 +101,23 @@ def _greedy(
 
 
 def _with_bad_news(
-    chosen: list[int], candidates: list[Candidate], vectors: NDArray[np.float64], base: NDArray[np.float64]
+    chosen: list[int],
+    candidates: list[Candidate],
+    vectors: NDArray[np.float64],
+    base: NDArray[np.float64],
+    share: float,
 ) -> list[int]:
-    bad = [at for at, one in enumerate(candidates) if one.negative >= _BAD and one.topics]
-    if not bad or set(bad) & set(chosen):
-        return chosen
-    best = max(bad, key=lambda at: (base[at] + candidates[at].negative, -at))
-    # The last taken added least.
-    kept = chosen[:-1]
-    alike = [at for at in kept if vectors[at] @ vectors[best] >= _ALIKE]
-    return [*(at for at in kept if at not in alike), best]
+    """Replaces the least of the others until clearly negative sentences have their share, one at least."""
+    bad = {
+        at for at, one in enumerate(candidates) if one.negative >= _BAD and one.topics and one.quality >= GOOD
+    }
+    ranked = sorted(bad - set(chosen), key=lambda at: (-base[at] - candidates[at].negative, at))
+    wanted = max(1, round(share * len(chosen)))
+    for best in ranked:
+        others = [at for at in chosen if at not in bad]
+        if len(chosen) - len(others) >= wanted or not others:
+            break
+        kept = [at for at in chosen if at != others[-1]]  # taken last: it added least
+        if all(vectors[at] @ vectors[best] < _ALIKE for at in kept):
+            chosen = [*kept, best]
+    return chosen

@@ -1,13 +1,13 @@
 """What a batch leaves for completion: counts, and the few sentences that may stand for it.
 
-Everything is an integer or is taken over unchanged, so combining is exact: the order of batches does not matter.
+Everything is an integer or is taken over unchanged, so combining is exact in any order of the batches.
 """
 
 from __future__ import annotations
 
 import base64
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
@@ -52,7 +52,7 @@ class Partial(Record):
 
     passages: NonNegativeInt = 0
     sentiment: dict[SentimentLabel, NonNegativeInt] = Field(
-        default_factory=lambda: {"positive": 0, "neutral": 0, "negative": 0}
+        default_factory=lambda: dict.fromkeys(get_args(SentimentLabel), 0)
     )
     topics: dict[str, NonNegativeInt] = Field(default_factory=lambda: dict.fromkeys(TOPICS, 0))
     initiatives: NonNegativeInt = 0
@@ -67,7 +67,7 @@ class Aggregate(Partial):
 
 
 def partial(results: Sequence[PassageResult]) -> Partial:
-    """Adds up a batch. Each result needs its embedding; topics outside the taxonomy are counted as they come."""
+    """Adds up a batch; each result needs its embedding. Topics of another taxonomy are counted as well."""
     sentiment = Counter(result.sentiment.label for result in results)
     topics = Counter(topic.name for result in results for topic in result.topics)
     vectors = [quantise(result.embedding or []) for result in results]
@@ -136,22 +136,18 @@ def _candidate(result: PassageResult, vector: NDArray[np.int8]) -> Candidate | N
 
 
 def _best(candidates: list[Candidate]) -> list[Candidate]:
-    """The best of each topic and of the bad news, then the best of all, up to the limit; in document order."""
+    """The worst news, the best of each topic, then the best of all, up to the limit; in document order."""
     if len(candidates) <= MAX_CANDIDATES:
         return candidates
     ranked = sorted(candidates, key=lambda one: (-worth(one), one.index))
+    bad = sorted((one for one in ranked if one.topics), key=lambda one: (-one.negative, one.index))
+    order = [*bad[:_TOP_OF_NEGATIVE]]
+    for topic in sorted({name for one in ranked for name in one.topics}):
+        order += [one for one in ranked if topic in one.topics][:_TOP_OF_TOPIC]
     chosen: dict[int, Candidate] = {}
-    for topic in {name: None for one in ranked for name in one.topics}:
-        for one in [one for one in ranked if topic in one.topics][:_TOP_OF_TOPIC]:
+    for one in [*order, *ranked]:
+        if len(chosen) < MAX_CANDIDATES:
             chosen.setdefault(one.index, one)
-    for one in sorted((one for one in ranked if one.topics), key=lambda one: (-one.negative, one.index))[
-        :_TOP_OF_NEGATIVE
-    ]:
-        chosen.setdefault(one.index, one)
-    for one in ranked:
-        if len(chosen) >= MAX_CANDIDATES:
-            break
-        chosen.setdefault(one.index, one)
     return sorted(chosen.values(), key=lambda one: one.index)
 
 

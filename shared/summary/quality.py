@@ -1,4 +1,4 @@
-"""How well does a sentence stand on its own, out of its passage? And is it boilerplate?"""
+"""How well does a sentence stand on its own, out of its passage?"""
 
 from __future__ import annotations
 
@@ -7,38 +7,40 @@ from typing import NamedTuple
 
 from shared.segment.prose import is_bullet
 from shared.segment.sentences import split_sentences
+from shared.summary.boilerplate import is_boilerplate
 
 MAX_SENTENCE = 420
 """Characters; a longer sentence is no summary."""
 
-_MIN_WORDS, _MAX_WORDS = 8, 45
+GOOD = 0.6
+"""Quality from which a sentence may be taken for its content alone."""
+
+_MIN_WORDS, _MAX_WORDS = 4, 60
+_FAIR_WORDS = range(8, 46)
 _GOOD_WORDS = range(12, 33)
 _MARK = re.compile(r"^(?:[^\w\"'\u201c\u201e(]+|\(?(?:\d{1,2}|[a-z])[.)])\s+")
 _TERMINAL = re.compile(r"[.!\u3002][\"'\u201d\u2019\u00bb)\]]*(?:\[?\d{1,2}\]?)?$")
 _LEANING = re.compile(
-    r"(?i)(?:this|these|that|those|it|its|they|their|he|his|she|her|such|however|moreover|furthermore|additionally|"
-    r"therefore|thus|hence|also|but|and|or|so|here|there|nevertheless|consequently|accordingly|besides|instead|"
-    r"as such|in addition|for example|for instance|as a result|on the other hand|in this|at the same time|"
-    r"similarly|likewise|otherwise|finally|then|both|the latter|the former|the same|another|"
-    r"dies\w*|daher|zudem|au\u00dferdem|dabei|damit|hierbei|sie|es|er|ce|cette|ces|il|elle|cela|questo|questa)\b"
+    r"(?i)(?:"
+    r"(?:\w+,? ){0,3}(?:this|these|those|such|dies\w*|questa|cette)"
+    r"|that|it|its|they|their|he|his|she|her|both|here|there|then|also|another|the (?:latter|former|same|following|aim|goal|purpose)"
+    r"|however|moreover|furthermore|additionally|therefore|thus|hence|nevertheless|consequently|accordingly"
+    r"|besides|instead|similarly|likewise|otherwise|finally|but|and|or|so|to do so|in doing so|as such"
+    r"|in addition|for (?:example|instance)|as a result|to name|as identified|on the (?:one|other) hand|at the same time"
+    r"|daher|zudem|dabei|damit|hierbei|au\u00dferdem|sie|es|er|ce|ces|il|elle|cela|questo"
+    r")\b"
 )
-_FIGURE = re.compile(r"\d")
-_BOILERPLATE = re.compile(
-    r"(?i)forward[- ]looking|about this report|(?:this|the|our) (?:\w+[ -]){0,5}(?:report|statement|document|disclosure)s? "
-    r"(?:has been |have been |was |were |is |are )?(?:also )?(?:prepared|published|structured|drawn up|audited|reviewed|covers?|"
-    r"contains?|includes?|relates?|refers?|provides?|describes?|available|based|subject|intended|should be read)"
-    r"|prepared in (?:accordance|compliance|line)|reporting (?:period|standards?|framework|boundar)|gri (?:standards?|content|index|sustainab)"
-    r"|content index|table of contents|all rights reserved|\u00a9|copyright|disclaimer|trademark|imprint"
-    r"|limited assurance|assurance engagement|independent (?:auditor|practitioner)|isae ?3|auditing standard|our engagement"
-    r"|(?:can|may) be found|please (?:refer|see|visit|contact)|further information|more information|for (?:more|further) (?:details|information)"
-    r"|see (?:also )?(?:page|chapter|section|note|table|p\.)|(?:refer|reference) to (?:page|chapter|section|note|table)"
-    r"|https?://|www\.|\[(?:email|phone|ip|iban|card):"
-    r"|masculine form|commercial code|\bhgb\b|pursuant to (?:sec|art|\u00a7)|in accordance with (?:sec|art|\u00a7|the (?:german|italian|legislative))"
-    r"|legislative decree|taxonomy regulation|delegated (?:act|regulation)|directive \d|regulation \(eu\)"
-    r"|(?:following|above|below) (?:table|chart|figure|diagram|graph|section|chapter|page)|(?:table|figure|chart|graph) (?:above|below|\d)"
-    r"|materiality (?:analysis|assessment|matrix)|no (?:representation|warranty|liability)|solely for|does not constitute|investment advice"
-    r"|rundungsdifferenz|wirtschaftspr\u00fcf|mentions l\u00e9gales|nota metodologica|note m\u00e9thodologique"
+"""It leans on the sentence before it."""
+_ITEM, _GERUND = 0.1, 0.2  # list items are seldom whole sentences, least of all "Providing ..."
+_ING = re.compile(r"\w+ing\b")
+_QUOTES = '"\u201c\u201e'
+_PAIRS = (("(", ")"), ("\u201c", "\u201d"))
+_FOOTNOTE = re.compile(r"(?<=[^\d\s][.!?])\d{1,2}$")
+_FIGURE = re.compile(
+    r"\d[\d.,]*\s?(?:%|per ?cent|million|billion|[kMGT]Wh|t\b|tonnes?|tons?)|[\u20ac$\u00a3]\s?\d|\d,\d{3}"
 )
+_SECTION = re.compile(r"\d+(?:\.\d+)+\.?\s|\[(?:ESRS|GRI)")
+_SPLICED = re.compile(r"[^\W\d_]{4,}\. [a-z]| \| |\\")  # columns or cells that ran together, formulas
 
 
 class Sentence(NamedTuple):
@@ -49,37 +51,38 @@ class Sentence(NamedTuple):
 
 
 def best_sentence(passage: str) -> Sentence | None:
-    """The sentence of the passage that reads best on its own, the first of equals; None where none will do."""
+    """The sentence of the passage that reads best on its own, the first of equals; None where none does."""
     found: list[Sentence] = []
     for start, end in split_sentences(passage):
-        text = " ".join(passage[start:end].split())
+        text = _FOOTNOTE.sub("", " ".join(passage[start:end].split()))
         item = is_bullet(text)
-        quality = _quality(_MARK.sub("", text) if item else text, item=item)
+        if item:
+            text = _MARK.sub("", text)
+        quality = _quality(text) - _ITEM * item - _GERUND * (item and _ING.match(text) is not None)
         if quality > 0:
-            found.append(Sentence(_MARK.sub("", text) if item else text, quality))
+            found.append(Sentence(text, round(quality, 3)))
     return max(found, key=lambda sentence: sentence.quality, default=None)
 
 
-def is_boilerplate(sentence: str) -> bool:
-    """Legal notices, statements about the report itself, references, contact lines."""
-    return _BOILERPLATE.search(sentence) is not None
-
-
-def _quality(sentence: str, *, item: bool) -> float:
+def _quality(sentence: str) -> float:
     words = len(sentence.split())
     if not _MIN_WORDS <= words <= _MAX_WORDS or len(sentence) > MAX_SENTENCE or is_boilerplate(sentence):
         return 0.0
-    quality = 1.0 if words in _GOOD_WORDS else 0.8
-    if _LEANING.match(sentence):
-        quality -= 0.4
-    if not _TERMINAL.search(sentence):
-        quality -= 0.3  # a heading, a question or a list's first half
-    if not sentence[:1].isupper() and not sentence[:1].isdigit():
-        quality -= 0.3
-    if item:
-        quality -= 0.1
-    if sentence.count("(") != sentence.count(")") or " | " in sentence:
-        quality -= 0.3
+    quality = 0.85 if words in _GOOD_WORDS else 0.7 if words in _FAIR_WORDS else 0.3
+    faults = (
+        (0.4, _LEANING.match(sentence)),
+        (0.3, not _TERMINAL.search(sentence)),  # a heading, a question, the first half of a list
+        (0.3, not sentence[:1].isupper() and not sentence[:1].isdigit() and sentence[:1] not in _QUOTES),
+        (0.2, sentence[:1].isdigit() or sentence[:1] in _QUOTES),
+        (0.3, _SECTION.search(sentence)),
+        (0.3, _SPLICED.search(sentence) or sentence.isupper()),
+        (
+            0.2,
+            sentence.count("(") != sentence.count(")")
+            or sentence.count("\u201c") != sentence.count("\u201d"),
+        ),
+    )
+    quality -= sum(weight for weight, fault in faults if fault)
     if _FIGURE.search(sentence):
-        quality += 0.1
-    return max(0.05, min(1.0, quality))
+        quality += 0.15
+    return max(0.05, quality)
