@@ -10,8 +10,8 @@ _OF_THE_REPORT = (
     (
         r"(?:this|the|our) (?:[\w&-]+ ){0,5}(?:report|statement|document|disclosure)s? "
         r"(?:(?:has|have) been |(?:was|were|is|are|also) )?"
-        r"(?:prepared|published|structured|drawn up|audited|reviewed|covers?|contains?|includes?|relates?|refers?"
-        r"|provides?|describes?|available|based|subject|intended|should be read)"
+        r"(?:prepared|published|structured|drawn up|audited|reviewed|covers?|contains?|includes?"
+        r"|relates?|refers?|provides?|describes?|available|based|subject|intended|should be read)"
     ),
     r"prepared in (?:accordance|compliance|line)",
     r"gri (?:standards?|content|index|sustainab)",

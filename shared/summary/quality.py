@@ -23,10 +23,12 @@ _TERMINAL = re.compile(r"[.!\u3002][\"'\u201d\u2019\u00bb)\]]*(?:\[?\d{1,2}\]?)?
 _LEANING = re.compile(
     r"(?i)(?:"
     r"(?:\w+,? ){0,3}(?:this|these|those|such|dies\w*|questa|cette)"
-    r"|that|it|its|they|their|he|his|she|her|both|here|there|then|also|another|the (?:latter|former|same|following|aim|goal|purpose)"
+    r"|that|it|its|they|their|he|his|she|her|both"
+    r"|here|there|then|also|another|the (?:latter|former|same|following|aim|goal|purpose)"
     r"|however|moreover|furthermore|additionally|therefore|thus|hence|nevertheless|consequently|accordingly"
     r"|besides|instead|similarly|likewise|otherwise|finally|but|and|or|so|to do so|in doing so|as such"
-    r"|in addition|for (?:example|instance)|as a result|to name|as identified|on the (?:one|other) hand|at the same time"
+    r"|in addition|for (?:example|instance)|as a result|to name|as identified"
+    r"|on the (?:one|other) hand|at the same time"
     r"|daher|zudem|dabei|damit|hierbei|au\u00dferdem|sie|es|er|ce|ces|il|elle|cela|questo"
     r")\b"
 )
