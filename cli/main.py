@@ -11,6 +11,7 @@ import click
 from cli.connect import DEFAULT_DATA, connect
 from local.services import DEFAULT_PORT, ROOT
 from shared.errors import HeadraceError, Permanent
+from shared.search import MAX_HITS
 
 MODEL = ROOT / "build" / "model"
 WAIT_SECONDS = 600.0
@@ -30,7 +31,7 @@ project_option = click.option("--project", help="A Google Cloud project instead 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 column_option = click.option("--text-column", help="The column or field that holds the text (CSV, JSONL).")
 port_option = click.option(
-    "--port", default=DEFAULT_PORT, show_default=True, help="The first of six consecutive ports."
+    "--port", default=DEFAULT_PORT, show_default=True, help="The first of seven consecutive ports."
 )
 model_option = click.option(
     "--model", type=click.Path(path_type=Path, file_okay=False), default=MODEL, help="The model's directory."
@@ -174,6 +175,41 @@ def analyze(file: Path, *, model: Path, text_column: str | None, embeddings: boo
         if passage["topics"] and passage["action"]["label"] != "none"
     ]
     full(terminal(), analysis["document"], found)
+
+
+@headrace.command()
+@click.argument("question")
+@click.option("--limit", default=10, show_default=True, type=click.IntRange(1, MAX_HITS), help="Passages.")
+@click.option("--topic", help="Only passages with this topic, for example E1.")
+@click.option("--document", help="Only passages of the document with this id.")
+@model_option
+@data_option
+@project_option
+@json_option
+def search(  # noqa: PLR0913 - the options of a command
+    question: str,
+    *,
+    limit: int,
+    topic: str | None,
+    document: str | None,
+    model: Path,
+    data: Path,
+    project: str | None,
+    as_json: bool,
+) -> None:
+    """Find the stored passages that are nearest in meaning to QUESTION."""
+    connect(data, project)
+    from cli import search as searching
+
+    hits = searching.search(question, model=model, limit=limit, topic=topic, document=document)
+    if as_json:
+        from cli.output import print_json
+
+        print_json(hits)
+        return
+    from rich.console import Console
+
+    searching.print_hits(Console(), hits)
 
 
 def main() -> NoReturn:

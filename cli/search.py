@@ -1,0 +1,52 @@
+"""`headrace search`: stored passages by meaning, asked of Firestore directly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.padding import Padding
+from rich.text import Text
+
+from shared.clients import firestore_client
+from shared.errors import HeadraceError
+from shared.inference import Engine
+from shared.search import search as nearest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+
+def search(
+    question: str, *, model: Path, limit: int, topic: str | None, document: str | None
+) -> list[dict[str, Any]]:
+    """The passages of published runs that are nearest to the question, nearest first.
+
+    Raises:
+        HeadraceError: the question is blank.
+        SetupError: there is no model.
+    """
+    if not question.strip():
+        raise HeadraceError('What should be looked for? headrace search "water saved in production"')
+    engine = Engine(model)
+    hits = nearest(
+        firestore_client(),
+        engine.run([question]).embedding[0].tolist(),
+        model=engine.digest,
+        limit=limit,
+        topic=topic,
+        document=document,
+    )
+    return [hit.model_dump() for hit in hits]
+
+
+def print_hits(console: Console, hits: list[dict[str, Any]]) -> None:
+    """Each hit: its score, its document and page, and its text."""
+    if not hits:
+        console.print("Nothing was found among the passages that this model has read.")
+    for hit in hits:
+        where = f"p. {hit['page']}" if hit["page"] else f"row {hit['row']}" if hit["row"] else ""
+        facts = "  ".join(filter(None, [hit["name"], where, hit["document"]]))
+        console.print(Text.assemble((f"{hit['score']:.2f}  ", "cyan"), (facts, "bright_black")))
+        console.print(Padding(Text(hit["text"]), (0, 0, 1, 6)))
