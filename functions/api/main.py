@@ -1,0 +1,119 @@
+"""The HTTP API: texts through the model at once, and what the pipeline stored."""
+
+from __future__ import annotations
+
+import threading
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import functions_framework
+from werkzeug.exceptions import HTTPException
+
+from shared.api.batcher import Batcher
+from shared.api.models import (
+    AnalyzeRequest,
+    AnalyzeResponse,
+    DocumentsQuery,
+    PassagesQuery,
+    SearchQuery,
+    SearchResponse,
+    TextResult,
+    check_texts,
+)
+from shared.api.serving import Call, Handler, framework_problem, respond
+from shared.api.stored import get_document, list_documents, list_passages
+from shared.clients import firestore_client
+from shared.inference import Engine, interpret
+from shared.inference.cpus import cpu_limit
+from shared.search import search as nearest
+from shared.settings import settings
+from shared.views import document_view
+
+if TYPE_CHECKING:
+    from flask import Request
+    from werkzeug.wrappers import Response
+
+_LOADING = threading.Lock()
+
+
+@functions_framework.http
+def api(request: Request) -> Response:
+    """The entry point: every path and method."""
+    return respond(request, HANDLERS)
+
+
+# What the framework refuses before this function is asked.
+functions_framework.errorhandler(HTTPException)(framework_problem)
+
+
+def analyze(call: Call) -> AnalyzeResponse:
+    """Each text's result, in order."""
+    asked = call.body
+    assert isinstance(asked, AnalyzeRequest)
+    check_texts(asked.texts, settings())
+    engine, batcher = model()
+    results = []
+    for outputs, row in batcher.run(asked.texts):
+        read = interpret(engine.manifest, outputs, row)
+        fields: dict[str, Any] = read._asdict() | {"truncated": bool(outputs.truncated[row])}
+        if asked.embeddings:
+            fields["embedding"] = outputs.embedding[row].tolist()
+        results.append(TextResult(**fields))
+    return AnalyzeResponse(model=engine.digest, results=results)
+
+
+def documents(call: Call) -> dict[str, Any]:
+    """A page of documents."""
+    assert isinstance(call.query, DocumentsQuery)
+    return list_documents(firestore_client(), call.query)
+
+
+def document(call: Call) -> dict[str, Any]:
+    """One document."""
+    return document_view(get_document(firestore_client(), call.arguments["id"]))
+
+
+def passages(call: Call) -> dict[str, Any]:
+    """A page of a document's passages."""
+    assert isinstance(call.query, PassagesQuery)
+    return list_passages(firestore_client(), call.arguments["id"], call.query)
+
+
+def search(call: Call) -> SearchResponse:
+    """The passages nearest to a question."""
+    asked = call.query
+    assert isinstance(asked, SearchQuery)
+    check_texts([asked.q], settings(), "q")
+    engine, batcher = model()
+    [(outputs, row)] = batcher.run([asked.q])
+    hits = nearest(
+        firestore_client(),
+        outputs.embedding[row].tolist(),
+        model=engine.digest,
+        limit=asked.limit,
+        topic=asked.topic,
+        document=asked.document,
+    )
+    return SearchResponse(model=engine.digest, hits=hits)
+
+
+HANDLERS: dict[str, Handler] = {
+    "analyze": analyze,
+    "documents": documents,
+    "document": document,
+    "passages": passages,
+    "search": search,
+}
+
+
+def model() -> tuple[Engine, Batcher]:
+    """The model and the queue before it, made on the first request that needs them, once."""
+    with _LOADING:
+        return _load()
+
+
+@lru_cache(maxsize=1)
+def _load() -> tuple[Engine, Batcher]:
+    workers = settings().analyze_workers or cpu_limit()
+    engine = Engine(settings().model_dir, workers=workers)
+    return engine, Batcher(engine.run, slots=workers)

@@ -1,0 +1,189 @@
+"""What the API is asked and what it answers; the OpenAPI description is made from these."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from shared.api.problems import Fault, Problem, invalid
+from shared.records import (
+    Action,
+    ActionLabel,
+    PassageResult,
+    Record,
+    Sentiment,
+    SentimentLabel,
+    State,
+    TopicScore,
+)
+from shared.search import MAX_HITS, Hit
+from shared.views import DocumentView
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.settings import Settings
+
+MAX_PAGE = 100
+MAX_NAME_BYTES = 1024
+"""Of an object in Cloud Storage."""
+DOCUMENT_ID = r"^[0-9a-f]{24}$"
+
+
+class Strict(BaseModel):
+    """A body: no coercion, nothing unknown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Query(BaseModel):
+    """The parameters of a query string: text, read as the types that the fields name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _whole_number(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,9}", value):
+        raise ValueError("must be a whole number")
+    return value
+
+
+def _truth(value: object) -> object:
+    if isinstance(value, str) and value not in {"true", "false"}:
+        raise ValueError("must be true or false")
+    return value
+
+
+DocumentId = Annotated[str, Field(pattern=DOCUMENT_ID)]
+Truth = Annotated[bool, BeforeValidator(_truth)]
+Topic = Annotated[str, Field(min_length=1, max_length=64, description="Code of a topic.", examples=["E1"])]
+
+
+class AnalyzeRequest(Strict):
+    """Texts to read."""
+
+    texts: list[str] = Field(min_length=1)
+    embeddings: bool = Field(default=False, description="Whether to return the vectors, too.")
+
+
+class TextResult(Record):
+    """What the model says of one text."""
+
+    sentiment: Sentiment
+    topics: list[TopicScore]
+    """Those that reach their threshold, best first."""
+    action: Action
+    truncated: bool
+    """Whether the text was longer than the model's window; then only its beginning was read."""
+    embedding: list[float] | None = None
+    """Of unit length; present where it was asked for."""
+
+
+class AnalyzeResponse(Record):
+    """One result a text, in the order of the texts."""
+
+    model: str
+    """Digest of the model."""
+    results: list[TextResult]
+
+
+class DocumentsQuery(Query):
+    """Which documents, and from where on."""
+
+    state: State | None = None
+    prefix: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_NAME_BYTES,
+        description="Only documents whose name begins so; then in the order of their names.",
+    )
+    page_size: Annotated[int, BeforeValidator(_whole_number)] = Field(default=50, ge=1, le=MAX_PAGE)
+    page_token: DocumentId | None = Field(default=None, description="`next_page_token` of the page before.")
+
+
+class DocumentPage(Record):
+    """Documents, newest first unless a prefix was asked for."""
+
+    documents: list[DocumentView]
+    next_page_token: str | None
+    """Null on the last page."""
+
+
+class PassagesQuery(Query):
+    """Which passages, and from where on."""
+
+    topic: Topic | None = None
+    sentiment: SentimentLabel | None = None
+    action: ActionLabel | None = None
+    embeddings: Truth = Field(default=False, description="Whether to return the vectors, too.")
+    page_size: Annotated[int, BeforeValidator(_whole_number)] = Field(default=50, ge=1, le=MAX_PAGE)
+    page_token: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}-[0-9]{1,9}$")] | None = Field(
+        default=None, description="`next_page_token` of the page before."
+    )
+
+
+class PassagePage(Record):
+    """Passages of a document's published run, in the order of the document."""
+
+    document: str
+    run: int | None
+    """Null where no run is published; then there are no passages."""
+    passages: list[PassageResult]
+    next_page_token: str | None
+    """Null on the last page."""
+
+
+class SearchQuery(Query):
+    """A question and where to look."""
+
+    q: str = Field(description="What to look for, in words.")
+    limit: Annotated[int, BeforeValidator(_whole_number)] = Field(default=10, ge=1, le=MAX_HITS)
+    topic: Topic | None = None
+    document: DocumentId | None = Field(default=None, description="Only in the document with this id.")
+
+
+class SearchResponse(Record):
+    """The nearest passages, nearest first."""
+
+    model: str
+    """Digest of the model; only passages that it read can be found."""
+    hits: list[Hit]
+
+
+def text_schema(settings: Settings) -> dict[str, object]:
+    """What `check_texts` demands of a text, as JSON Schema."""
+    return {"type": "string", "minLength": 1, "maxLength": settings.api_max_characters, "pattern": r"\S"}
+
+
+def check_texts(texts: Sequence[str], settings: Settings, place: Literal["texts", "q"] = "texts") -> None:
+    """Refuse texts that are blank, too long or too many.
+
+    Raises:
+        Problem: 422, with the index of each.
+    """
+    if len(texts) > settings.api_max_texts:
+        detail = f"There are {len(texts)} texts; at most {settings.api_max_texts} are read at once."
+        raise invalid([Fault(detail=detail, pointer="#/texts")])
+    faults = [
+        (position, fault)
+        for position, text in enumerate(texts)
+        if (fault := _fault(text, settings)) is not None
+    ]
+    if faults:
+        raise _refused(faults, place)
+
+
+def _fault(text: str, settings: Settings) -> str | None:
+    if not text.strip():
+        return "The text is blank."
+    if len(text) > settings.api_max_characters:
+        return f"The text has {len(text):,} characters; at most {settings.api_max_characters:,} are read."
+    return None
+
+
+def _refused(faults: Sequence[tuple[int, str]], place: str) -> Problem:
+    if place == "q":
+        return invalid([Fault(detail=fault, parameter="q") for _, fault in faults])
+    return invalid([Fault(detail=fault, pointer=f"#/texts/{position}") for position, fault in faults])

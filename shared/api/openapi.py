@@ -1,0 +1,136 @@
+"""The OpenAPI 3.1 description, made from the endpoints and their models."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from pydantic.json_schema import models_json_schema
+
+from shared.api.endpoints import ENDPOINTS
+from shared.api.models import DOCUMENT_ID, AnalyzeRequest, text_schema
+from shared.api.problems import CONTENT_TYPE, ProblemDocument
+from shared.api.requests import KEY_HEADER, MEDIA_TYPE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import BaseModel
+    from pydantic.json_schema import JsonSchemaMode
+
+    from shared.api.endpoints import Endpoint
+    from shared.settings import Settings
+
+VERSION = "1"
+_REF = "#/components/schemas/{model}"
+
+
+def describe(settings: Settings) -> dict[str, Any]:
+    """The description of the API as these settings limit it."""
+    schemas = _schemas()
+    schemas[AnalyzeRequest.__name__]["properties"]["texts"] |= {
+        "maxItems": settings.api_max_texts,
+        "items": text_schema(settings),
+    }
+    paths: dict[str, dict[str, Any]] = {}
+    for endpoint in ENDPOINTS:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, settings)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Headrace",
+            "version": VERSION,
+            "description": "What the passages of documents say: topic, sentiment, action, and their meaning.",
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"ApiKey": []}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"ApiKey": {"type": "apiKey", "in": "header", "name": KEY_HEADER}},
+        },
+    }
+
+
+def _schemas() -> dict[str, Any]:
+    """The shapes of every body and answer, by name."""
+    wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [(ProblemDocument, "serialization")]
+    for endpoint in ENDPOINTS:
+        wanted.append((endpoint.answer, "serialization"))
+        if endpoint.body:
+            wanted.append((endpoint.body, "validation"))
+    _, schemas = models_json_schema(wanted, ref_template=_REF)
+    found: dict[str, Any] = schemas["$defs"]
+    return found
+
+
+def _operation(endpoint: Endpoint, settings: Settings) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": endpoint.name,
+        "summary": endpoint.summary,
+        "responses": {
+            "200": {
+                "description": "The answer.",
+                "content": {MEDIA_TYPE: {"schema": _reference(endpoint.answer)}},
+            }
+        }
+        | {str(int(status)): _problem(status) for status in _statuses(endpoint)},
+    }
+    if endpoint.body:
+        content = {MEDIA_TYPE: {"schema": _reference(endpoint.body)}}
+        operation["requestBody"] = {"required": True, "content": content}
+    if parameters := [*_path_parameters(endpoint), *_query_parameters(endpoint, settings)]:
+        operation["parameters"] = parameters
+    return operation
+
+
+def _statuses(endpoint: Endpoint) -> Iterator[HTTPStatus]:
+    yield HTTPStatus.UNAUTHORIZED
+    if endpoint.body:
+        yield HTTPStatus.BAD_REQUEST
+        yield HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        yield HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    if endpoint.body or endpoint.query:
+        yield HTTPStatus.UNPROCESSABLE_ENTITY
+    if "{" in endpoint.path:
+        yield HTTPStatus.NOT_FOUND
+    if endpoint.pages:
+        yield HTTPStatus.CONFLICT
+    yield HTTPStatus.INTERNAL_SERVER_ERROR
+    yield HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def _problem(status: HTTPStatus) -> dict[str, Any]:
+    return {
+        "description": status.phrase,
+        "content": {CONTENT_TYPE: {"schema": _reference(ProblemDocument)}},
+    }
+
+
+def _reference(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": _REF.format(model=model.__name__)}
+
+
+def _path_parameters(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
+    for name in re.findall(r"{(\w+)}", endpoint.path):
+        schema = {"type": "string", "pattern": DOCUMENT_ID}
+        yield {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _query_parameters(endpoint: Endpoint, settings: Settings) -> Iterator[dict[str, Any]]:
+    if endpoint.query is None:
+        return
+    shape = endpoint.query.model_json_schema()
+    for name, schema in shape["properties"].items():
+        # A parameter that is left out is null in the model; in a query string there is no null.
+        [plain] = [each for each in schema.get("anyOf", [schema]) if each.get("type") != "null"]
+        plain = {key: value for key, value in plain.items() if key not in {"title", "description"}}
+        if schema.get("default") is not None:
+            plain["default"] = schema["default"]
+        if name == "q":
+            plain |= text_schema(settings)
+        parameter = {"name": name, "in": "query", "required": name in shape.get("required", ())}
+        if description := schema.get("description"):
+            parameter["description"] = description
+        yield parameter | {"schema": plain}

@@ -1,0 +1,88 @@
+"""What of a request is looked at before anything is computed: its key, its type, its size, its shape."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from shared.api.keys import accepted
+from shared.api.problems import MAX_FAULTS, Fault, Problem, invalid, invalid_body
+
+if TYPE_CHECKING:
+    from werkzeug.datastructures import MultiDict
+    from werkzeug.wrappers import Request
+
+    from shared.api.models import Query
+
+B = TypeVar("B", bound=BaseModel)
+Q = TypeVar("Q", bound="Query")
+KEY_HEADER = "X-API-Key"
+MEDIA_TYPE = "application/json"
+
+
+def check_key(request: Request, hashes: tuple[str, ...]) -> None:
+    """Let nobody pass without a key.
+
+    Raises:
+        Problem: 401.
+    """
+    key = request.headers.get(KEY_HEADER)
+    if key is None or not accepted(key, hashes):
+        what = "is missing" if key is None else "is not a key of this service"
+        raise Problem(
+            HTTPStatus.UNAUTHORIZED,
+            "unauthorized",
+            f"The header {KEY_HEADER} {what}.",
+            headers={"WWW-Authenticate": f'ApiKey header="{KEY_HEADER}"'},
+        )
+
+
+def read_body(request: Request, model: type[B], max_bytes: int) -> B:
+    """The body, never more than `max_bytes` of it, whether its length was announced or it came in chunks.
+
+    Raises:
+        Problem: 413, 415, 400 where it is no JSON, 422 where it has another shape.
+    """
+    if request.mimetype != MEDIA_TYPE:
+        raise Problem(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "unsupported-media-type",
+            f"The body must be {MEDIA_TYPE}.",
+            headers={"Accept": MEDIA_TYPE},
+        )
+    request.max_content_length = max_bytes
+    try:
+        body = request.get_data()
+    except RequestEntityTooLarge:
+        raise Problem(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", f"The body has more than {max_bytes:,} bytes."
+        ) from None
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise invalid_body(error) from None
+
+
+def read_query(arguments: MultiDict[str, str], model: type[Q]) -> Q:
+    """The parameters of a query string.
+
+    Raises:
+        Problem: 422, with each parameter that is unknown, missing, given twice or of no use.
+    """
+    repeated = [
+        Fault(detail="is given more than once", parameter=name)
+        for name, values in arguments.lists()
+        if len(values) > 1
+    ]
+    if repeated:
+        raise invalid(repeated)
+    try:
+        return model.model_validate(arguments.to_dict())
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        raise invalid(
+            [Fault(detail=item["msg"], parameter=str(item["loc"][0])) for item in found[:MAX_FAULTS]]
+        ) from None

@@ -1,0 +1,160 @@
+"""One request from its arrival to its answer and its log line, whatever happens in between."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+from werkzeug.wrappers import Response
+
+from shared.api.endpoints import route
+from shared.api.keys import parse_hashes
+from shared.api.models import AnalyzeRequest, Query
+from shared.api.openapi import describe
+from shared.api.problems import CONTENT_TYPE, Problem
+from shared.api.requests import MEDIA_TYPE, check_key, read_body, read_query
+from shared.clients import secret
+from shared.errors import SetupError
+from shared.logs import get_logger
+from shared.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from werkzeug.exceptions import HTTPException
+    from werkzeug.wrappers import Request
+
+    from shared.api.endpoints import Route
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Of every answer: it is data for one caller, to be kept by no cache and run by no browser."""
+RETRY_SECONDS = 5
+UNKNOWN = "(none)"
+"""Route template of a path that is none of ours."""
+_TRACE = re.compile(r"([0-9a-f]{32})(?:/|$)")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that was let in, as its handler sees it."""
+
+    arguments: Mapping[str, str]
+    """What the path names."""
+    body: AnalyzeRequest | None
+    query: Query | None
+
+
+Handler = Callable[[Call], BaseModel | dict[str, Any]]
+
+
+def respond(request: Request, handlers: Mapping[str, Handler]) -> Response:
+    """Answer a request with its endpoint's handler, or with a problem document; never raises."""
+    started = time.monotonic()
+    facts: dict[str, Any] = {"method": request.method, "route": UNKNOWN}
+    try:
+        response = _json(_answer(request, handlers, facts))
+    except Exception as error:  # noqa: BLE001 - a caller is shown no stack trace
+        problem = as_problem(error)
+        facts |= {"problem": problem.code, "instance": problem.instance}
+        if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            facts["error"] = error
+        response = refusal(problem)
+    if trace := _TRACE.match(request.headers.get("X-Cloud-Trace-Context", "")):
+        facts["trace_id"] = trace[1]
+    elapsed = round((time.monotonic() - started) * 1000, 1)
+    log = get_logger("api")
+    write = log.warning if "error" in facts else log.info
+    write("request handled", status=response.status_code, elapsed_ms=elapsed, **facts)
+    return response
+
+
+def as_problem(error: Exception) -> Problem:
+    """What a caller is told of an error; of ours no more than whether to try again."""
+    if isinstance(error, Problem):
+        return error
+    from google.api_core.exceptions import GoogleAPIError
+
+    if isinstance(error, (GoogleAPIError, SetupError)):
+        return Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "unavailable",
+            "Something that this service needs does not answer. Try again in a moment.",
+            headers={"Retry-After": str(RETRY_SECONDS)},
+        )
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "The request failed; this is our fault.")
+
+
+def framework_problem(error: HTTPException) -> Response:
+    """What functions-framework refuses by itself, in the form of everything else that is refused."""
+    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+    code = status.phrase.lower().replace(" ", "-")
+    return refusal(Problem(status, code, f"{status.phrase}."))
+
+
+def refusal(problem: Problem) -> Response:
+    """A problem as a response."""
+    body = problem.body()
+    # An iterator: of a response that is a stream the framework does not first read the request's whole body
+    # into memory, which may be what is being refused.
+    return Response(
+        iter([body]),
+        problem.status,
+        HEADERS | problem.headers | {"Content-Length": str(len(body))},
+        content_type=CONTENT_TYPE,
+    )
+
+
+def _answer(
+    request: Request, handlers: Mapping[str, Handler], facts: dict[str, Any]
+) -> BaseModel | dict[str, Any]:
+    try:
+        found = route(request.method, request.path)
+    except Problem:
+        check_key(request, _hashes())  # who has no key is not told which paths there are
+        raise
+    facts["route"] = found.template
+    if found.endpoint is None:
+        return _description()
+    check_key(request, _hashes())
+    call = _call(request, found)
+    if call.body is not None:
+        facts["texts"] = len(call.body.texts)
+    return handlers[found.endpoint.name](call)
+
+
+def _call(request: Request, found: Route) -> Call:
+    endpoint = found.endpoint
+    assert endpoint is not None
+    query = read_query(request.args, endpoint.query or Query)
+    body = read_body(request, endpoint.body, settings().api_max_bytes) if endpoint.body else None
+    return Call(found.arguments, body, query)
+
+
+@lru_cache(maxsize=1)
+def _description() -> dict[str, Any]:
+    return describe(settings())
+
+
+@lru_cache(maxsize=1)
+def _hashes() -> tuple[str, ...]:
+    return parse_hashes(secret(settings().api_key_hash, settings().api_key_hash_version))
+
+
+def _json(answer: BaseModel | dict[str, Any]) -> Response:
+    if isinstance(answer, BaseModel):
+        # What was not set is what was not asked for.
+        body = answer.model_dump_json(exclude_unset=True)
+    else:
+        body = json.dumps(answer, ensure_ascii=False)
+    return Response(body, HTTPStatus.OK, HEADERS, content_type=MEDIA_TYPE)
