@@ -1,4 +1,4 @@
-"""What Terraform makes in the cloud, made on the local stack: topics, subscriptions, buckets, a secret.
+"""What Terraform makes in the cloud, made on the local stack: topics, subscriptions, buckets, secrets.
 
 Every step may be repeated: what is there already stays as it is.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from google.api_core.exceptions import AlreadyExists, Conflict, NotFound
 from google.protobuf.duration_pb2 import Duration
 
+from shared.api.keys import key_hash
 from shared.clients import insecure_channel, publisher, secrets, storage_client
 from shared.settings import BATCHES, DEAD_LETTERS, RESULTS, TOPICS, UPLOADS, settings
 
@@ -29,6 +30,8 @@ ATTEMPTS = 100
 BACKOFF = (Duration(nanos=200_000_000), Duration(seconds=20))
 RETENTION = Duration(seconds=7 * 24 * 3600)
 KEY_BYTES = 32
+API_KEY_FILE = "api-key"
+"""In the data directory; kept when the stack is reset."""
 
 
 def provision(layout: Layout) -> None:
@@ -41,7 +44,10 @@ def provision(layout: Layout) -> None:
         with suppress(AlreadyExists):
             publisher().create_topic(name=f"projects/{project}/topics/{topic}")
     _subscriptions(layout, project)
-    _redaction_key(project)
+    _secret(
+        project, settings().redaction_key, settings().redaction_key_version, random.token_bytes(KEY_BYTES)
+    )
+    _api_key(layout, project)
 
 
 def subscriber(host: str) -> SubscriberClient:
@@ -75,18 +81,34 @@ def _subscriptions(layout: Layout, project: str) -> None:
                 client.modify_push_config(subscription=request["name"], push_config=request["push_config"])
 
 
-def _redaction_key(project: str) -> None:
-    name = f"projects/{project}/secrets/{settings().redaction_key}"
+def _api_key(layout: Layout, project: str) -> None:
+    """Give the API its first key: the key itself in a file for its owner alone, its hash in the secret."""
+    path = layout.data / API_KEY_FILE
+    path.touch(mode=0o600)
+    if not path.read_text().strip():
+        path.write_text(random.token_urlsafe(KEY_BYTES) + "\n")
+    digest = key_hash(path.read_text().strip()).encode()
+    name, version = settings().api_key_hash, settings().api_key_hash_version
+    stored = _secret(project, name, version, digest)
+    if digest not in stored.split() and "SECRET_MANAGER_EMULATOR_HOST" not in layout.foreign:
+        # The file was deleted and is new: what the old key's hash opens, nobody can open any more.
+        secrets().delete_secret(name=f"projects/{project}/secrets/{name}")
+        _secret(project, name, version, digest)
+
+
+def _secret(project: str, name: str, version: int, payload: bytes) -> bytes:
+    """What a secret's version holds; where there is none, `payload` is its first."""
+    path = f"projects/{project}/secrets/{name}"
     with suppress(AlreadyExists):
         secrets().create_secret(
             request={
                 "parent": f"projects/{project}",
-                "secret_id": settings().redaction_key,
+                "secret_id": name,
                 "secret": {"replication": {"automatic": {}}},
             }
         )
     try:
-        secrets().access_secret_version(name=f"{name}/versions/{settings().redaction_key_version}")
+        return bytes(secrets().access_secret_version(name=f"{path}/versions/{version}").payload.data)
     except NotFound:
-        payload = {"data": random.token_bytes(KEY_BYTES)}
-        secrets().add_secret_version(request={"parent": name, "payload": payload})
+        secrets().add_secret_version(request={"parent": path, "payload": {"data": payload}})
+        return payload

@@ -32,7 +32,10 @@ EMULATORS = {
     "FIRESTORE_EMULATOR_HOST": "firestore",
     "SECRET_MANAGER_EMULATOR_HOST": "secretmanager",
 }
-FUNCTIONS = ("ingest", "analyze")
+API_THREADS = 8
+"""Requests in progress at once; the model computes on as many threads as there are cores."""
+SIZES = {"ingest": (INGEST_PROCESSES, 1), "analyze": (1, ANALYZE_THREADS), "api": (1, API_THREADS)}
+"""Processes of each function, and threads of each process."""
 TITLES = {
     "storage": "Cloud Storage",
     "pubsub": "Pub/Sub",
@@ -40,6 +43,7 @@ TITLES = {
     "secretmanager": "Secret Manager",
     "ingest": "the function ingest",
     "analyze": "the function analyze",
+    "api": "the function api",
 }
 
 
@@ -80,7 +84,7 @@ class Layout:
         emulators = [
             self._emulator(name) for variable, name in EMULATORS.items() if variable not in self.foreign
         ]
-        return emulators + [self._function(name, model) for name in FUNCTIONS]
+        return emulators + [self._function(name, model) for name in SIZES]
 
     def _emulator(self, name: str) -> Service:
         port = str(self.ports[name])
@@ -104,7 +108,7 @@ class Layout:
             *(sys.executable, "-m", "functions_framework", "--target", name, "--host", HOST),
             *("--source", str(ROOT / "functions" / name / "main.py"), "--port", str(self.ports[name])),
         ]
-        processes, threads = (INGEST_PROCESSES, 1) if name == "ingest" else (1, ANALYZE_THREADS)
+        processes, threads = SIZES[name]
         extra = {
             "HEADRACE_MODEL_DIR": str(model),
             "WORKERS": str(processes),

@@ -17,7 +17,7 @@ from local.services import EMULATORS
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADRACE = [sys.executable, "-c", "from cli.main import main; main()"]
-PORTS = 6
+PORTS = 7
 
 
 def clean_environment() -> dict[str, str]:
