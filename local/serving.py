@@ -12,6 +12,7 @@ import errno
 import fcntl
 import signal
 import socket
+import sqlite3
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,6 +82,8 @@ def unary_in_context(
             return await method(message, context)
         except Refused as refused:
             await context.abort(refused.code, refused.message)
+        except sqlite3.Error as error:
+            await context.abort(grpc.StatusCode.INTERNAL, f"The server's database failed: {error}.")
 
     return grpc.unary_unary_rpc_method_handler(answer, request.FromString, _serialize)
 

@@ -111,16 +111,18 @@ class SecretManager:
         checked = request.payload.HasField("data_crc32c")
         if checked and request.payload.data_crc32c != crc32c:
             raise invalid("payload.data_crc32c: does not match the data.")
-        number = self._store.next_version(secret.name)
-        version = protos.SecretVersion(
-            name=f"{secret.name}/versions/{number}",
-            state=_State.ENABLED,
-            client_specified_payload_checksum=checked,
-        )
-        version.create_time.GetCurrentTime()
-        version.replication_status.automatic.SetInParent()
-        version.etag = _etag(version)
-        self._store.add_version(secret.name, number, version.SerializeToString(), Payload(data, crc32c))
+        with self._store.transaction():
+            number = self._store.next_version(secret.name)
+            version = protos.SecretVersion(
+                name=f"{secret.name}/versions/{number}",
+                state=_State.ENABLED,
+                client_specified_payload_checksum=checked,
+            )
+            version.create_time.GetCurrentTime()
+            version.replication_status.automatic.SetInParent()
+            version.etag = _etag(version)
+            payload = Payload(data, crc32c)
+            self._store.add_version(secret.name, number, version.SerializeToString(), payload)
         return version
 
     async def get_version(self, request: protos.GetSecretVersionRequest) -> protos.SecretVersion:

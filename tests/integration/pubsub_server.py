@@ -97,9 +97,9 @@ class LocalServer:
 
 
 @contextmanager
-def running(name: str, data: Path) -> Iterator[LocalServer]:
-    """A server for the time of a test or a module."""
-    server = LocalServer(name, data)
+def running(name: str, data: Path, port: int | None = None) -> Iterator[LocalServer]:
+    """A server for the time of a test or a module, on a free port unless one is named."""
+    server = LocalServer(name, data, port or free_port())
     server.start()
     try:
         yield server

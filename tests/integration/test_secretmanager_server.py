@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import threading
 from typing import TYPE_CHECKING
@@ -287,3 +288,23 @@ def test_nothing_of_a_payload_is_logged(tmp_path: Path) -> None:
     output, errors = process.communicate(timeout=10)
     assert process.returncode == 0
     assert "hush" not in output + errors + str(refused.value)
+
+
+def test_full_disk_is_an_error_of_the_call(tmp_path: Path) -> None:
+    """A version that cannot be stored is INTERNAL and takes no number; the one before it stays the latest."""
+    limit = 512 * 1024
+    with running("secretmanager", tmp_path) as server:
+        assert server.process is not None
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (limit, 10 * limit))
+        channel = grpc.insecure_channel(server.address)
+        client = SecretManagerServiceClient(transport=SecretManagerServiceGrpcTransport(channel=channel))
+        secret = client.create_secret(parent=PROJECT, secret_id="full", secret=AUTOMATIC).name
+        stored = 0
+        with pytest.raises(exceptions.InternalServerError, match="database"):  # noqa: PT012  # one of many calls
+            while add(client, secret, b"%d" % stored + b"x" * 60_000):
+                stored += 1
+        latest = access(client, f"{secret}/versions/latest")
+        assert latest == b"%d" % (stored - 1) + b"x" * 60_000
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (10 * limit, 10 * limit))
+        assert add(client, secret, b"room again") == f"{secret}/versions/{stored + 1}"
+        channel.close()
