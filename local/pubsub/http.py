@@ -116,8 +116,8 @@ class Endpoints:
 async def _connect(host: str, port: int) -> _Connection:
     try:
         reader, writer = await asyncio.open_connection(host, port)
-    except OSError as error:
-        raise PushFailed(f"no connection: {error.strerror or error}") from error
+    except (OSError, UnicodeError) as error:  # UnicodeError: a host name that no name can be
+        raise PushFailed(f"no connection: {error}") from error
     return _Connection(reader, writer, h11.Connection(h11.CLIENT))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import grpc
 
@@ -11,9 +10,6 @@ from local.pubsub import protos
 from local.pubsub.rules import ACK_DEADLINE
 from local.pubsub.subscription import MAX_BATCH_BYTES, Subscription
 from local.serving import failed_precondition, invalid, not_found
-
-if TYPE_CHECKING:
-    from local.pubsub.store import Store
 
 MAX_BATCH = 100
 """Messages in one answer on the stream."""
@@ -24,12 +20,11 @@ MAX_OUTSTANDING_BYTES = 100 * 1024 * 1024
 
 
 class Stream:
-    """One StreamingPull call. Holds its messages for the subscription's leases: see `released`."""
+    """One StreamingPull call, which counts what it holds."""
 
     def __init__(
         self,
         subscription: Subscription,
-        store: Store,
         context: grpc.aio.ServicerContext,
         first: protos.StreamingPullRequest,
     ) -> None:
@@ -39,7 +34,6 @@ class Stream:
             Refused: INVALID_ARGUMENT.
         """
         self._subscription = subscription
-        self._store = store
         self._context = context
         self._messages = self._bytes = 0
         self._max_messages = (

@@ -128,7 +128,7 @@ class Subscriber:
         first = await context.read()
         if first is grpc.aio.EOF:
             raise invalid("A stream begins with a request that names its subscription.")
-        await Stream(self._pullable(first.subscription), self._store, context, first).run()
+        await Stream(self._pullable(first.subscription), context, first).run()
 
     async def acknowledge(self, request: protos.AcknowledgeRequest) -> Empty:
         subscription = self._broker.subscription(request.subscription)
