@@ -40,6 +40,7 @@ class Kind(IntEnum):
     MAP = 10
 
 
+LEAST_ID = "__id-9223372036854775808__"
 NULL: Key = (Kind.NULL,)
 NAN: Key = (Kind.NUMBER, 0, 0)
 """Its own key, below every other number: Firestore holds NaN equal to itself."""
@@ -51,8 +52,12 @@ def is_vector(fields: Fields) -> bool:
 
 
 def reference_key(name: str) -> Key:
-    """The key of a document's full name: segment by segment, so that `a/b` comes before `a!/b`."""
-    return (Kind.REFERENCE, tuple(name.split("/")))
+    """The key of a document's full name: segment by segment, so that `a/b` comes before `a!/b`.
+
+    The smallest of the numeric ids, which come before all others, marks where a collection begins: no
+    document can have it, but clients put it into cursors.
+    """
+    return (Kind.REFERENCE, tuple("" if part == LEAST_ID else part for part in name.split("/")))
 
 
 def number_key(number: float) -> Key:
