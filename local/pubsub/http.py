@@ -10,6 +10,9 @@ import h11
 
 MAX_IDLE = 100
 """Connections kept open to one host; the window allows no more pushes at once."""
+MAX_IDLE_SECONDS = 1.5
+"""After that a connection is not used again: servers close idle ones (gunicorn after 2 s), and a request that
+meets the closing would count as refused."""
 _CHUNK = 64 * 1024
 
 
@@ -22,9 +25,12 @@ class _Connection:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     http: h11.Connection
-    fresh: bool = True
-    answered: bool = False
-    """Anything came back for the request that is under way."""
+    idle_since: float = 0.0
+    """Of the event loop's clock, seconds."""
+
+    def usable(self, now: float) -> bool:
+        """Whether the next request may go over it."""
+        return now - self.idle_since < MAX_IDLE_SECONDS and not self.reader.at_eof()
 
 
 class Endpoints:
@@ -42,15 +48,14 @@ class Endpoints:
         self._idle.clear()
 
     def sweep(self) -> None:
-        """Close what the other side has closed."""
+        """Close what will not be used again."""
+        now = asyncio.get_running_loop().time()
         for host, connections in tuple(self._idle.items()):
-            open_still = [connection for connection in connections if not connection.reader.at_eof()]
             for connection in connections:
-                if connection.reader.at_eof():
+                if not connection.usable(now):
                     connection.writer.close()
-            if open_still:
-                self._idle[host] = open_still
-            else:
+            self._idle[host] = [connection for connection in connections if connection.usable(now)]
+            if not self._idle[host]:
                 del self._idle[host]
 
     async def post(self, url: str, body: bytes) -> int:
@@ -72,21 +77,17 @@ class Endpoints:
                 ("User-Agent", "CloudPubSub-Google"),
             ],
         )
-        while True:
-            connection = self._reuse(host, port) or await _connect(host, port)
-            try:
-                return await self._exchange(connection, request, body, (host, port))
-            except (OSError, h11.ProtocolError) as error:
-                # An endpoint may close an idle connection just as it is used again; that is no answer of its.
-                if connection.fresh or connection.answered:
-                    raise PushFailed(f"no HTTP answer: {error}") from error
+        connection = self._reuse(host, port) or await _connect(host, port)
+        try:
+            return await self._exchange(connection, request, body, (host, port))
+        except (OSError, h11.ProtocolError) as error:
+            raise PushFailed(f"no HTTP answer: {error}") from error
 
     def _reuse(self, host: str, port: int) -> _Connection | None:
         idle = self._idle.get((host, port), [])
         while idle:
             connection = idle.pop()
-            if not connection.reader.at_eof() and not connection.writer.is_closing():
-                connection.fresh = connection.answered = False
+            if connection.usable(asyncio.get_running_loop().time()):
                 return connection
             connection.writer.close()
         return None
@@ -108,6 +109,7 @@ class Endpoints:
         finally:
             idle = self._idle.setdefault(host, [])
             if keep and len(idle) < MAX_IDLE:
+                connection.idle_since = asyncio.get_running_loop().time()
                 idle.append(connection)
             else:
                 connection.writer.close()
@@ -127,7 +129,6 @@ async def _read_answer(connection: _Connection) -> int:
         event = connection.http.next_event()
         if event is h11.NEED_DATA:
             data = await connection.reader.read(_CHUNK)
-            connection.answered = connection.answered or bool(data)
             connection.http.receive_data(data)
         elif isinstance(event, h11.InformationalResponse):
             if event.status_code == 102:  # noqa: PLR2004  # "processing" is an acknowledgement of its own

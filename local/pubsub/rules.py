@@ -6,6 +6,7 @@ Source: https://cloud.google.com/pubsub/quotas#resource_limits and the fields' o
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -50,6 +51,7 @@ _SUBSCRIPTION_FIELDS = frozenset(
         "retry_policy",
     }
 )
+_PRINTABLE = re.compile(r"[!-~]+")
 _PUSH_FIELDS = frozenset({"push_endpoint", "attributes", "pubsub_wrapper"})
 IMMUTABLE_FIELDS = frozenset({"name", "topic", "filter", "enable_message_ordering"})
 
@@ -144,7 +146,7 @@ def check_push_config(config: protos.PushConfig) -> None:
             usable = parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
         except ValueError:
             usable = False
-        if not usable or not config.push_endpoint.isascii():
+        if not usable or not _PRINTABLE.fullmatch(config.push_endpoint):
             raise invalid(
                 f"push_endpoint {config.push_endpoint!r}: the form is http://HOST[:PORT]/PATH here."
             )

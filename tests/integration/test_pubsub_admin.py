@@ -148,6 +148,9 @@ INVALID: list[tuple[str, dict[str, Any]]] = [
     ("filter", {"filter": "attributes.kind = digest"}),
     ("push_endpoint", {"push_config": {"push_endpoint": "ftp://127.0.0.1/"}}),
     ("push_endpoint", {"push_config": {"push_endpoint": "http://"}}),
+    ("push_endpoint", {"push_config": {"push_endpoint": "http://127.0.0.1/a b"}}),
+    ("push_endpoint", {"push_config": {"push_endpoint": "http://127.0.0.1/\n"}}),
+    ("push_endpoint", {"push_config": {"push_endpoint": "https://127.0.0.1/"}}),
     ("push_endpoint", {"push_config": {"push_endpoint": "http://127.0.0.1:99999/"}}),
 ]
 
