@@ -67,9 +67,9 @@ _NAME = _any([name for name in _CURRENCIES if name.isalpha() or " " in name])
 _MONEY = rf"(?:{_SYMBOL}|(?:(?-i:{_CODES.replace(' ', '|')})|{_NAME})\b)"
 _SCALE = _any([name for name in _SCALES if len(name) > 1])
 _UNIT = "|".join(f"(?:{pattern})" for pattern, _, _ in _UNITS)
+_MINUS = r"(?:(?<=\s)|(?<=\()|^)[-\u2212]\s?"
 _FIGURE = re.compile(
-    rf"(?<![\w.,/:+])(?P<before>{_MONEY}\s?)?"
-    r"(?P<sign>(?:(?<=\s)|(?<=\()|^)[-\u2212]\s?)?"
+    rf"(?<![\w.,/:+])(?:(?P<minus>{_MINUS})?(?P<before>{_MONEY}\s?))?(?P<sign>{_MINUS})?"
     r"(?<![\d.,])(?P<number>\d{1,3}(?:[,.'\u2019 ]\d{3})+(?!\d)(?:[.,]\d{1,2}(?!\d))?|\d+(?:[.,]\d+)?)(?!\d)"
     rf"(?:[\s-]?(?P<scale>{_SCALE})\b\.?|\s?(?P<letter>[kmb])\b(?![\u00b2\u00b3]))?"
     r"(?:\s?-?(?P<points>percentage points?|pp\b|p\.p\.|Prozentpunkte?n?)"
@@ -117,7 +117,7 @@ def _figure(match: re.Match[str], *, thousands_point: bool) -> Figure | None:
     scale = _SCALES[magnitude.lower()] if magnitude else 1.0
     is_fraction = bool(match["percent"] or match["points"] or match["scale"])
     value = _value(match["number"], thousands_point=thousands_point and not is_fraction)
-    if match["sign"]:
+    if match["minus"] or match["sign"]:
         value = -value
     text = match[0].strip()
     if match["percent"] or match["points"]:

@@ -7,7 +7,7 @@ import re
 _SAMPLE = 10_000  # characters, from the beginning and from the middle
 _MIN_LETTERS = 12
 _MIN_HITS = 2
-_LEAD = 1.25  # times the hits of the runner-up
+_LEAD = 1.5  # times the hits of the runner-up
 _MIN_SHARE = 0.08  # of the words; running text has a quarter to a half of them
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -54,7 +54,7 @@ _FUNCTION_WORDS = {
         i w na z do nie się jest to że o jak za od po przez dla oraz co ale czy był jego tym ich tak lub
         przy""",
     "cs": """
-        a v se na je že s z do o to i ve pro jako za by ale k po jsou který nebo jeho tak byl jen při od""",
+        a v se na je že do o to i ve pro jako za by ale po jsou který nebo jeho tak byl jen při od""",
     "hu": """
         a az és hogy nem is egy ez meg van volt de ha csak már mint vagy ki azt amely sem el között""",
     "ro": """

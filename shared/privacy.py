@@ -33,9 +33,7 @@ _SSN = (
     r"(?P<number>(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4})(?![\w-])"
 )
 # With a country code: a plus sign or 00, and enough digits.
-_PHONE_WORLD = (
-    r"(?<![\w+.,-])(?:\+|00)[1-9]\d{0,2}(?:[ ./-]{0,2}\(0?\d{0,5}\))?(?:[ ./-]{0,2}\d){6,14}(?![\w%]|[.,]\d)"
-)
+_PHONE_WORLD = r"(?<![\w+.,-])(?:\+|(?<!\d )00)[1-9]\d{0,2}(?:[ ./-]{0,2}\(0?\d{0,5}\))?(?:[ ./-]{0,2}\d){6,14}(?![\w%]|[.,]\d)"
 # Without one, behind a word that says so. A letter or a verb says less: the number has to begin with a zero.
 _PHONE_SAID = (
     r"(?i:\b(?:tel(?:ephone|efon|\u00e9phone|efono)?|phone|fon|(?:tele)?fax|mobile?|hotline|handy)\b)"
@@ -52,7 +50,10 @@ _PHONE_AMERICAN = (
 _YEAR = re.compile(r"(?:19|20)\d\d(?!\d)")
 _MIN_PHONE, _MAX_PHONE = 7, 15  # digits; ITU-T E.164 allows 15
 _MIN_IBAN, _MAX_IBAN = 15, 34  # characters: Norway's, and the most that ISO 13616 allows
-_MIN_CARD, _MAX_CARD = 13, 19  # digits: ISO/IEC 7812
+# Prefixes and lengths of the networks: Visa, Mastercard, American Express, Diners, JCB, Discover.
+_CARD_NETWORK = re.compile(
+    r"4\d{12}(?:\d{3}){0,2}|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|3[068]\d{12}|35\d{14}|6(?:011|[45]\d\d)\d{12}"
+)
 _NINE = 9
 _MIN_LONG_PARTS = 2  # of two or three digits: "3.5.1.12" is a chapter, "192.168.0.1" an address
 
@@ -105,9 +106,9 @@ def _iban(value: str) -> str | None:
 
 
 def _card(value: str) -> str | None:
-    """ISO/IEC 7812: a Luhn check digit; four years in a row are no card."""
+    """A number of one of the networks with its check digit (ISO/IEC 7812, Luhn); years in a row are none."""
     digits = "".join(filter(str.isdecimal, value))
-    if not _MIN_CARD <= len(digits) <= _MAX_CARD or len(set(digits)) == 1 or _YEAR.match(value):
+    if not _CARD_NETWORK.fullmatch(digits) or _YEAR.match(value):
         return None
     doubled = [int(digit) * (2 if at % 2 else 1) for at, digit in enumerate(reversed(digits))]
     return digits if sum(number - _NINE * (number > _NINE) for number in doubled) % 10 == 0 else None
@@ -118,7 +119,8 @@ def _ip(value: str) -> str | None:
         address = ipaddress.ip_address(value)
     except ValueError:
         return None
-    if "." in value and sum(len(part) > 1 for part in value.split(".")) < _MIN_LONG_PARTS:
+    parts = re.split("[.:]", value)
+    if sum(len(part) > 1 for part in parts) < _MIN_LONG_PARTS:
         return None
     return None if address.is_unspecified else str(address)
 

@@ -20,7 +20,7 @@ WELL_KNOWN = (
 SAMPLE_ROWS = 500
 """Rows looked at to judge a column by its content."""
 
-_WORD = re.compile(r"[^\W\d_]{2,}")
+_WORD = re.compile("[\u3040-\u30ff\u3400-\u9fff]|[^\\W\\d_]{2,}")  # a character of Chinese is a word
 _MIN_WORDS = 1.5  # mean words a filled cell: below it a column of a well-known name holds labels, not text
 
 

@@ -47,7 +47,7 @@ def read_table(text: str, suffix: str, options: ExtractOptions) -> Extracted:
     if not share:
         delimiter = _SUFFIXES.get(suffix, ",")
     rows, warnings = _rows(text, delimiter, options.limits.rows)
-    names, data = _split_header(rows)
+    names, data = _split_header(rows, options.text_column)
     cells: list[list[str]] = [[] for _ in names]
     for row in data[:SAMPLE_ROWS]:
         for column, cell in zip(cells, row, strict=False):
@@ -108,10 +108,12 @@ def _sniff(text: str) -> tuple[str, float]:
     return best[2], best[0]
 
 
-def _split_header(rows: Sequence[list[str]]) -> tuple[list[str], Sequence[list[str]]]:
+def _split_header(rows: Sequence[list[str]], wanted: str | None) -> tuple[list[str], Sequence[list[str]]]:
     """The columns' names and the data rows; columns of a table without header are named by their number."""
     first = rows[0] if rows else []
-    if _is_header(first, rows[1 : SAMPLE_ROWS + 1]):
+    # A column that is asked for by its name has one; "2" asks for the second of a table without header.
+    named = wanted is not None and not wanted.isdecimal()
+    if named or _is_header(first, rows[1 : SAMPLE_ROWS + 1]):
         return [name.strip() or str(at) for at, name in enumerate(first, 1)], rows[1:]
     width = max((len(row) for row in rows[:SAMPLE_ROWS]), default=0)
     return [str(at) for at in range(1, width + 1)], rows

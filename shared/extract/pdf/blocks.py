@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _OVERLAP = 0.5  # of the narrower of two blocks: they share a column
 _TERMINAL = re.compile(r"[.!?:;\u2026][\"'\u201d\u2019)\]]*\d{0,2}$")
 _MIN_FLOW_WORDS = 4
+_NUMBERING = re.compile(r"^\d+(?:\.\d+)*\.?\s+(?=\D)")
 _TITLE_PAGES = 2
 _TITLE_SIZE = 1.5  # of the body's line height
 _MAX_TITLE_WORDS = 16
@@ -63,7 +64,7 @@ def find_title(pages: Sequence[Page]) -> str | None:
         if largest >= _TITLE_SIZE * body:
             words = " ".join(line.text for line in page.lines if line.height >= 0.9 * largest).split()
             if 1 < len(words) <= _MAX_TITLE_WORDS:
-                return " ".join(words)
+                return _NUMBERING.sub("", " ".join(words))
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -11,7 +12,9 @@ _GAP = 1.0  # of the line's height: a wider gap separates cells or columns
 _JUSTIFIED = 3.0  # ... unless all gaps of the line are wide: times the median gap
 _MIN_GAPS = 4  # gaps a line needs for their median to mean something
 _COLUMN_WORDS = 4  # words that each part of a line spanning columns of prose has at least
-_LABEL = 6  # characters of a list mark or section number that stands apart from its text
+_LABEL = re.compile(
+    r"\(?(?:\d{1,2}(?:\.\d{1,2})*|[a-zA-Z]|[ivx]{2,4})[.)]?|\W+"
+)  # a list mark or section number
 _NUMERIC = 0.3  # of the words are numbers: a row of a table, whose gaps are all wide
 _RUN = 3  # numbers in sequence that no sentence has
 _SIZE = 0.15  # relative difference in height between parts that are not of one line
@@ -82,7 +85,7 @@ def _parts(words: list[Word], gaps: list[float], least: float) -> list[list[Word
     """The words between gaps wider than `least`; a list mark or section number stays with what follows."""
     parts = [[words[0]]]
     for gap, word in zip(gaps, words[1:], strict=True):
-        is_label = len(parts) == 1 and len(parts[0]) == 1 and len(parts[0][0].text) <= _LABEL
+        is_label = len(parts) == 1 and len(parts[0]) == 1 and _LABEL.fullmatch(parts[0][0].text)
         if gap > least and not is_label:
             parts.append([])
         parts[-1].append(word)

@@ -8,6 +8,7 @@ word tells headings.
 from __future__ import annotations
 
 import ctypes
+import functools
 import re
 import threading
 from array import array
@@ -21,6 +22,7 @@ from shared.extract.refusals import too_many
 from shared.extract.tidy import squeeze
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from shared.extract.pdf.lines import Line
@@ -34,7 +36,7 @@ _LINES = re.compile(f"[^\r\n{_BREAK}]+{_BREAK}?")
 _WORDS = re.compile(r"\S+")
 _UPSIDE_DOWN = 2  # quarter turns
 _NAME_BYTES = 128
-_FILE_NAME = re.compile(r"(?i)\.(?:docx?|pptx?|indd|pdf|xlsx?)\s*$|^(?:untitled|microsoft word)\b")
+_FILE_NAME = re.compile(r"(?i)\.(?:docx?|pptx?|indd|pdf|xlsx?)\s*$|^(?:untitled|microsoft word)\b|^\S*_\S*$")
 
 
 def read_pages(path: Path, limits: Limits) -> tuple[str | None, list[Page]]:
@@ -148,11 +150,12 @@ class _Turn:
 
 def _lines(text_page: Handle, text: str, turn: _Turn) -> list[Line]:
     spans = [[word.span() for word in _WORDS.finditer(text, *line.span())] for line in _LINES.finditer(text)]
-    boxes = iter(_boxes(text_page, [word for line in spans for word in line]))
+    index = _index(text_page, text)
+    boxes = iter(_boxes(text_page, [(index(start), index(end - 1)) for line in spans for start, end in line]))
     lines: list[Line] = []
     for span in spans:
         words = [
-            Word(squeeze(text[start:end].replace(_BREAK, "-")), *turn(*next(boxes)), start)
+            Word(squeeze(text[start:end].replace(_BREAK, "-")), *turn(*next(boxes)), index(start))
             for start, end in span
         ]
         words = [word for word in words if word.text]
@@ -163,14 +166,21 @@ def _lines(text_page: Handle, text: str, turn: _Turn) -> list[Line]:
     return lines
 
 
+def _index(text_page: Handle, text: str) -> Callable[[int], int]:
+    """From a place in the text to pdfium's index; the two differ where glyphs have no letter."""
+    if len(text) == pdfium.FPDFText_CountChars(text_page):
+        return int
+    return functools.partial(pdfium.FPDFText_GetCharIndexFromTextIndex, text_page)
+
+
 def _boxes(text_page: Handle, spans: list[tuple[int, int]]) -> list[tuple[float, float, float, float]]:
     """left, top, right, bottom of each word: the union of its first and last character's box."""
     rects = (pdfium.FS_RECTF * (2 * len(spans)))()
     get = pdfium.FPDFText_GetLooseCharBox
     at = 0
-    for start, end in spans:
-        get(text_page, start, rects[at])
-        get(text_page, end - 1, rects[at + 1])
+    for first, last in spans:
+        get(text_page, first, rects[at])
+        get(text_page, last, rects[at + 1])
         at += 2
     flat = array("f")
     flat.frombytes(bytes(rects))
@@ -191,5 +201,7 @@ def _font(text_page: Handle, index: int) -> str:
 def _title(document: Handle) -> str | None:
     buffer = ctypes.create_string_buffer(1024)
     size = pdfium.FPDF_GetMetaText(document, b"Title", buffer, len(buffer))
-    title = squeeze(buffer.raw[: max(0, min(size, len(buffer)) - 2)].decode("utf-16-le", "replace"))
+    if size > len(buffer):
+        return None
+    title = squeeze(buffer.raw[: max(0, size - 2)].decode("utf-16-le", "replace"))
     return None if not title or _FILE_NAME.search(title) else title

@@ -1,0 +1,122 @@
+"""Real reports and parsers' test files: each has the outcome that a person who looked at it expects."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from shared.errors import Rejected
+from shared.extract import Extracted, ExtractOptions, extract
+from shared.language import detect
+from shared.segment import Segmented, SegmentLimits, segment
+
+SHARED = Path(os.environ.get("HEADRACE_SHARED", Path(__file__).parents[3] / "shared"))
+SAMPLES = SHARED / "data" / "samples"
+
+pytestmark = pytest.mark.skipif(not SAMPLES.is_dir(), reason=f"the sample documents are not at {SAMPLES}")
+
+# pages, at least so many passages, language
+READABLE = {
+    "pdf/1und1_nonfinancial_2023.pdf": (64, 400, "en"),
+    "pdf/addiko_sustainability_2023.pdf": (120, 1000, "en"),
+    "pdf/amazon_racial_equity_audit.pdf": (18, 150, "en"),
+    "pdf/atoss_sustainability_2023.pdf": (48, 320, "en"),
+    "pdf/benefit_report_2018_it.pdf": (15, 100, "it"),
+    "pdf/casino_dpef_2018_fr.pdf": (76, 1500, "fr"),
+    "pdf/grasim_esg_databook_2024.pdf": (23, 150, "en"),
+    "pdf/ionos_sustainability_2023.pdf": (50, 300, "en"),
+    "pdf/jpmorgan_climate_2024.pdf": (38, 400, "en"),
+    "pdf/ntt_data_csr_2014.pdf": (36, 300, "en"),
+    "pdf/psa_csr_2017_extract_fr.pdf": (6, 80, "fr"),
+    "pdf/rcs_nonfinancial_2017_it.pdf": (70, 700, "it"),
+    "pdf/reply_nonfinancial_2019.pdf": (54, 300, "en"),
+    "pdf/schwabe_italia_sustainability.pdf": (67, 350, "en"),
+    "tricky/Pages-tree-refs.pdf": (2, 1, None),
+    "tricky/habibi.pdf": (1, 1, "ar"),
+    "tricky/issue-449-vertical.pdf": (1, 1, None),
+    "tricky/issue-625-identity-cmap.pdf": (2, 10, None),
+    "tricky/libreoffice-form.pdf": (1, 3, None),
+    "tricky/multicolumn.pdf": (3, 12, None),
+    "tricky/nics-background-checks-2015-11-rotated.pdf": (1, 1, "en"),
+    "tricky/tracemonkey.pdf": (14, 250, "en"),
+    "tricky/with-attachment.pdf": (1, 1, None),
+    "tricky/zen_of_python_corrupted.pdf": (1, 5, "en"),
+    "text/danone_2022.txt": (None, 200, "en"),
+    "text/tesco_community_2022.txt": (None, 70, "en"),
+    "csv/amazon_alexa_reviews.tsv": (None, 3071, "en"),
+    "jsonl/sustaineval_trial_de.jsonl": (None, 88, "de"),
+    "jsonl/deutsche_post_dhl_esg_2020_olmocr.jsonl": (None, 200, "en"),
+}
+REJECTED = {
+    "pdf/sap_diversity_2023_web_print.pdf": "unreadable_text",
+    "pdf/sap_integrated_web_print.pdf": "unreadable_text",
+    "pdf/sustainability_report_2017_gr133.pdf": "unreadable_text",
+    "pdf/scan_like_reply_8p.pdf": "no_text",
+    "docx/amazon_esg_generated.docx": "unsupported_type",
+    "html/sap_integrated_report_2025.html": "unsupported_type",
+    "tricky/aes-256.pdf": "encrypted",
+    "tricky/bug1606566.pdf": "unreadable_pdf",
+    "tricky/complex_ttf_font.pdf": "unreadable_text",
+    "tricky/empty.pdf": "empty",
+    "tricky/grayscale-image.pdf": "no_text",
+    "tricky/invalid.pdf": "unreadable_pdf",
+    "tricky/libreoffice-writer-password.pdf": "encrypted",
+    "tricky/linn.pdf": "no_text",
+    "tricky/malformed-from-issue-932.pdf": "no_text",  # a date and nothing else
+    "tricky/no_contents.pdf": "no_text",
+    "tricky/poppler-395-0-fuzzed.pdf": "no_pages",
+    "tricky/type3_font_nomapping.pdf": "no_text",  # two characters that no table maps
+}
+
+
+def read(name: str) -> tuple[Extracted, Segmented]:
+    extracted = extract(SAMPLES / name, name=name, content_type=None, options=ExtractOptions())
+    return extracted, segment(
+        extracted,
+        count=lambda texts: [len(text.split()) * 4 // 3 + 2 for text in texts],
+        redact=str,
+        limits=SegmentLimits(),
+    )
+
+
+@pytest.mark.parametrize(("name", "expected"), READABLE.items(), ids=READABLE)
+def test_a_readable_file_has_pages_passages_and_language(
+    name: str, expected: tuple[int | None, int, str | None]
+) -> None:
+    """Every passage is a slice of the text, in order, and within the window unless it is a data row."""
+    pages, passages, language = expected
+    extracted, segmented = read(name)
+    assert extracted.pages == pages
+    assert len(segmented.passages) >= passages
+    assert detect(segmented.text) == language
+    spans = [passage.span for passage in segmented.passages]
+    assert spans == sorted(spans)
+    assert all(segmented.text[slice(*passage.span)] == passage.text for passage in segmented.passages)
+    cut = [passage for passage in segmented.passages if passage.row is None]
+    assert all(passage.tokens <= SegmentLimits().window for passage in cut)
+    numbers = [passage.page for passage in segmented.passages if passage.page is not None]
+    assert numbers == sorted(numbers)
+
+
+@pytest.mark.parametrize(("name", "code"), REJECTED.items(), ids=REJECTED)
+def test_an_unusable_file_is_rejected_with_its_code(name: str, code: str) -> None:
+    """The code says what is wrong with it."""
+    with pytest.raises(Rejected) as caught:
+        read(name)
+    assert caught.value.code == code
+
+
+def test_every_sample_has_an_expected_outcome() -> None:
+    """A sample that is added needs one too."""
+    found = {str(path.relative_to(SAMPLES)) for path in SAMPLES.glob("*/*") if path.is_file()}
+    assert found == READABLE.keys() | REJECTED.keys()
+
+
+def test_a_long_report_is_read_quickly() -> None:
+    """48 pages take some 0.3 s on one core; ten times that is a defect, not noise."""
+    started = time.process_time()
+    read("pdf/atoss_sustainability_2023.pdf")
+    assert time.process_time() - started < 3

@@ -1,0 +1,188 @@
+"""Plain text and Markdown: encodings, paragraphs, what is no text at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.errors import Rejected
+from shared.extract import Extracted, ExtractOptions, Limits, extract
+from shared.extract.decode import decode
+from shared.extract.hyphens import Joiner
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROSE = "Grüße aus München. Das Werk spart „viel“ Öl für 5 €.\n"
+
+
+def read(path: Path, data: bytes, name: str = "a.txt", **limits: int) -> Extracted:
+    path.write_bytes(data)
+    return extract(path, name=name, content_type=None, options=ExtractOptions(limits=Limits(**limits)))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "upload"
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
+)
+def test_every_usual_encoding_reads_alike(encoding: str) -> None:
+    """With or without a byte-order mark, the same text comes out."""
+    assert decode((PROSE * 5).encode(encoding)) == PROSE * 5
+
+
+def test_a_file_cut_off_inside_a_character_is_still_utf8() -> None:
+    """The broken last character is dropped and the others stay what they are."""
+    assert decode("Müller würde grüßen, ä".encode()[:-1]) == "Müller würde grüßen, "
+
+
+def test_a_few_malformed_bytes_do_not_turn_utf8_into_mojibake() -> None:
+    """One bad byte costs one character, not every accent of the file."""
+    text = decode(("Grüße für Öl. " * 20).encode() + b"\xff Ende")
+    assert "Grüße" in text
+    assert text.count("\ufffd") == 1
+
+
+def test_newlines_and_control_characters_are_evened_out() -> None:
+    """Windows and old Mac line ends become one; null bytes and escapes go."""
+    data = b"one\r\ntwo\rthree\x00\x1b" + b" and a lot of other text" * 10
+    assert decode(data).startswith("one\ntwo\nthree and")
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"", "empty"),
+        (b" \n\t \n", "no_text"),
+        (b"--- *** ---\n", "no_text"),
+        (b"PK\x03\x04rest", "unsupported_type"),
+        (b"\x89PNG\r\n\x1a\n", "unsupported_type"),
+        (b"<!DOCTYPE html><p>hello", "unsupported_type"),
+        (b"  <html><p>hello", "unsupported_type"),
+        (b"<?xml version='1.0'?><a/>", "unsupported_type"),
+        (bytes(range(256)) * 20, "unsupported_type"),
+        (b"\x00" * 500, "unsupported_type"),
+        (b"12 0 obj\n<< >>\nendobj\n", "unreadable_pdf"),
+    ],
+)
+def test_what_is_no_text_is_rejected_with_its_code(file: Path, data: bytes, code: str) -> None:
+    """Each kind of unusable file has a code, a sentence and a hint."""
+    with pytest.raises(Rejected) as caught:
+        read(file, data)
+    assert caught.value.code == code
+    assert caught.value.message.endswith(".")
+    assert caught.value.hint.endswith(".")
+
+
+def test_sizes_beyond_the_limits_are_rejected(file: Path) -> None:
+    """Bytes are checked before the file is read, characters after it is decoded."""
+    with pytest.raises(Rejected) as caught:
+        read(file, b"word " * 100, bytes=100)
+    assert caught.value.code == "too_many_bytes"
+    with pytest.raises(Rejected) as caught:
+        read(file, b"word " * 100, characters=100)
+    assert caught.value.code == "too_many_characters"
+
+
+def test_wrapped_lines_become_paragraphs(file: Path) -> None:
+    """A line broken for want of room goes on; a short line, a bullet and capitals begin something new."""
+    text = (
+        "EMISSIONS FELL\n"
+        "The boiler replaced natural gas in all of the plants of the group, and emis-\n"
+        "sions fell by a tenth. The second boiler follows in the spring of next year and\n"
+        "is paid for.\n"
+        "- one item of the list\n"
+        "- another item of it\n"
+        "\n"
+        "A new paragraph stands alone.\n"
+    )
+    paragraph = (
+        "The boiler replaced natural gas in all of the plants of the group, and emissions fell by a tenth. "
+        "The second boiler follows in the spring of next year and is paid for."
+    )
+    blocks = read(file, text.encode()).blocks
+    assert [(block.kind, block.text) for block in blocks] == [
+        ("heading", "EMISSIONS FELL"),
+        ("text", paragraph),
+        ("text", "- one item of the list"),
+        ("text", "- another item of it"),
+        ("text", "A new paragraph stands alone."),
+    ]
+
+
+def test_markdown_loses_its_marks_and_keeps_its_structure(file: Path) -> None:
+    """Headings, emphasis, links and table rows come out as text of their kind."""
+    text = (
+        "# Water use\n\nWe **reduced** it, see [the plan](https://a.example/x).\n\n"
+        "| site | m3 |\n|---|---|\n| Aulder | 12 |\n"
+    )
+    extracted = read(file, text.encode(), name="notes.md")
+    assert extracted.media_type == "text/markdown"
+    assert extracted.title == "Water use"
+    assert [(block.kind, block.text) for block in extracted.blocks] == [
+        ("heading", "Water use"),
+        ("text", "We reduced it, see the plan."),
+        ("table", "site | m3"),
+        ("table", "Aulder | 12"),
+    ]
+
+
+def test_ligatures_and_soft_hyphens_are_spelt_out(file: Path) -> None:
+    """What a typesetter put in comes out as the letters one would type."""
+    assert read(file, "The e\ufb03cient \ufb01rm re\u00adduced its\u00a0use.".encode()).blocks[0].text == (
+        "The efficient firm reduced its use."
+    )
+
+
+def test_a_name_that_promises_another_format_is_noted(file: Path) -> None:
+    """The content decides, and the mismatch is a warning."""
+    extracted = read(file, b"Just a sentence of text.", name="report.pdf")
+    assert extracted.media_type == "text/plain"
+    assert extracted.warnings == ["the name ends in .pdf, but the content is text/plain"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "joined"),
+    [
+        (["an emis-", "sion"], "an emission"),
+        (["the well-", "known case, well-known"], "the well-known case, well-known"),  # spelt so elsewhere
+        (["the EU-", "Taxonomy"], "the EU-Taxonomy"),  # a capital follows
+        (["short-", "and long-term"], "short- and long-term"),  # suspended
+        (["2019-", "2023"], "2019- 2023"),  # no word
+    ],
+)
+def test_a_hyphen_at_a_line_end_goes_only_where_it_broke_a_word(lines: list[str], joined: str) -> None:
+    """The document's own words and the next letter decide."""
+    assert Joiner(lines).join(lines) == joined
+
+
+@given(data=st.binary(max_size=400) | st.text(max_size=400).map(str.encode))
+@settings(max_examples=300, deadline=None)
+def test_arbitrary_bytes_are_read_or_rejected(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+    """Nothing but Rejected is ever raised, whatever the bytes and whatever the name promises."""
+    path = tmp_path_factory.getbasetemp() / "arbitrary"
+    path.write_bytes(data)
+    for name in ("a.txt", "a.csv", "a.tsv", "a.jsonl", "a.md", "a.pdf", ""):
+        try:
+            extracted = extract(path, name=name, content_type="text/plain", options=ExtractOptions())
+        except Rejected:
+            continue
+        assert any(block.text for block in extracted.blocks)
+
+
+@given(data=st.binary(max_size=300))
+@settings(max_examples=100, deadline=None)
+def test_arbitrary_bytes_behind_a_pdf_header_are_read_or_rejected(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
+    """The PDF library's failures are rejections too."""
+    path = tmp_path_factory.getbasetemp() / "header"
+    path.write_bytes(b"%PDF-1.7\n" + data)
+    with pytest.raises(Rejected):
+        extract(path, name="a.pdf", content_type=None, options=ExtractOptions())

@@ -1,0 +1,267 @@
+"""Passages: whole sentences, slices of the text, nothing lost, nothing beyond the window."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.errors import Rejected
+from shared.extract import Block, BlockKind, Extracted
+from shared.privacy import redact
+from shared.segment import Segmented, SegmentLimits, segment
+from shared.segment.prose import is_prose, is_wordy_row
+from shared.segment.sentences import split_sentences
+
+PIECES = re.compile(r"\w+|[^\w\s]")
+
+
+def count(texts: list[str]) -> list[int]:
+    """Stands in for word pieces: words and marks, and the two special tokens."""
+    return [len(PIECES.findall(text)) + 2 for text in texts]
+
+
+def cut(*blocks: Block, limits: SegmentLimits | None = None) -> Segmented:
+    return segment(
+        Extracted("text/plain", None, None, list(blocks)),
+        count=count,
+        redact=lambda text: redact(text, b"key"),
+        limits=limits or SegmentLimits(),
+    )
+
+
+def texts(segmented: Segmented) -> list[str]:
+    return [passage.text for passage in segmented.passages]
+
+
+LONG = "The mill on the river has burnt bark instead of natural gas since the spring of this year"
+
+
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        ["We grew by 3.5 percent.", "Costs fell."],  # decimals
+        ["See Fig. 3 for approx. 20 sites, e.g. Aulder.", "They grew."],  # abbreviations
+        ["Dr. A. B. Smith of Acme Inc. chairs it.", "The board met twice."],  # initials, company forms
+        ["Sales in the U.S. Department of X rose.", "In the U.S. we grew."],
+        ["We sold it to Acme Inc.", "The price was fair."],  # a company form that does end the sentence
+        ["Wir sparen z. B. am 31. Dezember Strom.", "Das wirkt."],  # German abbreviations and dates
+        ["Nach Abs. 2 gilt dies.", "Es bleibt so."],
+        ["The answer is no.", "We stay."],  # "No. 5" is another matter
+        ["It is in No. 5 of the list.", "It stays."],
+        ["“We did it.”", "They said so."],  # closing quotes
+        ["Did they?", "Yes!", "They did."],
+        ["He waited… and went.", "Nobody came."],
+        ["So the law says.3 Another sentence follows.", ""],  # a footnote's mark
+        ["1. First point of the list."],
+        ["これは文です。", "次の文です。"],
+    ],
+)
+def test_sentences_end_where_a_reader_ends_them(sentences: list[str]) -> None:
+    """Full stops of abbreviations, numbers and initials end nothing."""
+    expected = [sentence for sentence in sentences if sentence]
+    if expected[0].startswith("So the law"):
+        expected = ["So the law says.3", "Another sentence follows."]
+    glue = "" if "。" in expected[0] else " "
+    text = glue.join(expected)
+    assert [text[start:end] for start, end in split_sentences(text)] == expected
+
+
+@given(text=st.text(alphabet='aB1. !?,;:"“”()[]…•-\n。é', max_size=200))
+@settings(max_examples=300, deadline=None)
+def test_splitting_loses_nothing_but_white_space(text: str) -> None:
+    """The spans are in order, do not overlap, and hold every other character."""
+    spans = split_sentences(text)
+    assert all(start < end for start, end in spans)
+    assert all(before[1] <= after[0] for before, after in pairwise(spans))
+    kept = "".join(text[start:end] for start, end in spans)
+    assert "".join(kept.split()) == "".join(text.split())
+
+
+def test_short_sentences_share_a_passage_and_long_ones_do_not() -> None:
+    """A passage grows by whole sentences up to the target."""
+    limits = SegmentLimits(target=30, least=5)
+    short = "We grew. Costs fell. Nobody left."
+    assert texts(cut(Block(short), limits=limits)) == [short]
+    assert texts(cut(Block(f"{LONG}. {LONG}. {LONG}."), limits=limits)) == [f"{LONG}."] * 3
+
+
+def test_paragraphs_are_not_mixed_and_headings_are_left_out() -> None:
+    """A heading is part of the text, but of no passage."""
+    found = cut(Block("Water", "heading"), Block("We used less of it."), Block("Rivers were clean."))
+    assert found.text == "Water\n\nWe used less of it.\n\nRivers were clean."
+    assert texts(found) == ["We used less of it.", "Rivers were clean."]
+
+
+def test_items_of_a_list_join_the_line_that_introduces_them() -> None:
+    """A list is read together, as far as the target goes."""
+    found = cut(Block("We will do the following:"), Block("• plant more trees"), Block("• burn less gas"))
+    assert texts(found) == ["We will do the following:\n• plant more trees\n• burn less gas"]
+
+
+def test_a_sentence_over_a_page_break_belongs_to_the_page_it_starts_on() -> None:
+    """The rest of the paragraph belongs to the page it stands on."""
+    before = Block(f"{LONG} and the ash goes back to the for-", page=3)
+    after = Block(f"est that the bark came from. {LONG}.", page=4)
+    found = cut(before, after, limits=SegmentLimits(target=20, least=5))
+    assert [(passage.page, passage.text) for passage in found.passages] == [
+        (3, f"{LONG} and the ash goes back to the forest that the bark came from."),
+        (4, f"{LONG}."),
+    ]
+
+
+@pytest.mark.parametrize("second", ["The next one begins anew.", "• an item of a list"])
+def test_a_new_sentence_on_the_next_page_is_not_joined(second: str) -> None:
+    """Only what begins in lower case runs on."""
+    found = cut(Block("This one has no full stop and ends here", page=1), Block(second, page=2))
+    assert "\n" in found.text
+
+
+def test_a_data_row_is_one_passage_whatever_its_length() -> None:
+    """Rows are neither joined nor cut; one beyond the window is for the model to cut off."""
+    long = " ".join([LONG] * 30)
+    found = cut(Block("Works well.", "row", row=1), Block(long, "row", row=2), Block("ok", "row", row=4))
+    assert [(passage.row, passage.text) for passage in found.passages] == [
+        (1, "Works well."),
+        (2, long),
+        (4, "ok"),
+    ]
+    assert found.passages[1].tokens > SegmentLimits().window
+
+
+def test_a_sentence_beyond_the_window_is_cut_at_clauses_then_words() -> None:
+    """Every part fits, and together they are the sentence."""
+    limits = SegmentLimits(window=32, target=30, least=5)
+    clauses = "; ".join([LONG] * 3)
+    assert texts(cut(Block(clauses + "."), limits=limits)) == [f"{LONG};", f"{LONG};", f"{LONG}."]
+    words = cut(Block(" ".join([LONG] * 3) + "."), limits=limits)
+    assert all(passage.tokens <= 32 for passage in words.passages)
+    assert " ".join(texts(words)) == words.text
+    marks = cut(Block("word " * 5 + "!" * 200 + " end of it."), limits=limits)
+    assert all(passage.tokens <= 32 for passage in marks.passages)
+    assert "".join(texts(marks)).count("!") == 200
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Environmental policy ........................ 7",  # contents
+        "2019 2020 2021 2022",
+        "12,345 3.5% 17",
+        "Board Diversity",  # a label
+        "Materials Office Employees Depreciation Banks Treasury",  # a legend
+        "www.example.com info@example.com",
+        "Page 3",
+    ],
+)
+def test_labels_numbers_and_contents_are_no_prose(text: str) -> None:
+    """They would only be noise among the results."""
+    assert not is_prose(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Nobody was hurt.",
+        "• reduce the use of water",
+        "the water that we take from the river goes back to it clean",  # a sentence without its end
+        "環境への取り組みを続けています",
+    ],
+)
+def test_sentences_and_items_are_prose(text: str) -> None:
+    """Also where the full stop is missing."""
+    assert is_prose(text)
+
+
+def test_a_table_row_is_a_passage_only_if_it_speaks() -> None:
+    """Words outweigh numbers, and contents in two columns say nothing."""
+    assert is_wordy_row("Share of women in the top management | 2024 | 31%")
+    assert not is_wordy_row("Scope 1 | tCO2e | 1,200 | 1,100 | 980")
+    assert not is_wordy_row("Talent attraction and retention of staff | 20")
+
+
+def test_a_document_of_headings_alone_is_not_thrown_away() -> None:
+    """Where nothing reads as prose, whatever holds a letter is analysed."""
+    assert texts(cut(Block("Great product", "heading"), Block("12", "text"))) == ["Great product"]
+
+
+def test_a_document_without_a_word_is_rejected() -> None:
+    """Numbers are not analysed."""
+    with pytest.raises(Rejected) as caught:
+        cut(Block("12 13"), Block("14 | 15", "table"))
+    assert caught.value.code == "no_text"
+
+
+def test_too_many_passages_are_rejected() -> None:
+    """The limit is the document's."""
+    with pytest.raises(Rejected) as caught:
+        cut(*[Block("We grew again.")] * 4, limits=SegmentLimits(passages=3))
+    assert caught.value.code == "too_many_passages"
+
+
+def test_spans_index_the_redacted_text() -> None:
+    """Personal data is gone before anything is cut."""
+    found = cut(Block("Write to jane.doe@example.com for more of it. Thank you very much."))
+    assert "jane" not in found.text
+    assert "[email:" in found.passages[0].text
+
+
+WORDS = (
+    "Water",
+    "mills",
+    "burn",
+    "less",
+    "gas,",
+    "(and)",
+    "3.5",
+    "rivers;",
+    "U.S.",
+    "a@b.example",
+    "No.",
+    "\u2022",
+)
+SENTENCE = st.lists(st.sampled_from(WORDS), min_size=1, max_size=40).map(lambda words: " ".join(words) + ".")
+BLOCKS = st.lists(
+    st.builds(
+        Block,
+        text=st.lists(SENTENCE, min_size=1, max_size=5).map(" ".join),
+        kind=st.sampled_from(["text", "row"]),
+        row=st.integers(1, 9),
+    ),
+    max_size=8,
+).map(lambda blocks: [*blocks, Block("The last of them is prose.")])
+
+
+@given(blocks=BLOCKS, window=st.integers(12, 64))
+@settings(max_examples=150, deadline=None)
+def test_no_word_is_lost_and_every_span_is_a_slice(blocks: list[Block], window: int) -> None:
+    """Passages follow each other in the text, fit the window, and hold every character of prose and rows."""
+    limits = SegmentLimits(window=window, target=window // 2, least=window // 4)
+    found = cut(*blocks, limits=limits)
+    covered: set[int] = set()
+    for index, passage in enumerate(found.passages):
+        start, end = passage.span
+        assert passage.index == index
+        assert found.text[start:end] == passage.text
+        assert passage.tokens == count([passage.text])[0]
+        assert start >= max(covered, default=-1)
+        covered.update(range(start, end))
+    at = 0
+    for block in blocks:
+        text = redact(block.text, b"key")
+        at = found.text.index(text, at)
+        if block.kind == "row" or is_prose(text):
+            assert all(at + place in covered for place, char in enumerate(text) if not char.isspace())
+        at += len(text)
+    rows = {redact(block.text, b"key") for block in blocks if block.kind == "row"}
+    assert all(passage.tokens <= window or passage.text in rows for passage in found.passages)
+    assert cut(*blocks, limits=limits) == found
+
+
+def test_kinds_are_the_ones_segmentation_knows() -> None:
+    """A new kind of block needs a decision here."""
+    kinds: tuple[BlockKind, ...] = ("text", "heading", "table", "row")
+    assert [len(cut(Block("Five words of plain text.", kind)).passages) for kind in kinds] == [1, 1, 1, 1]
