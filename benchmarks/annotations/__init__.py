@@ -1,0 +1,1 @@
+"""Real sentences labelled by hand, for measuring and never for training; the text itself stays outside."""

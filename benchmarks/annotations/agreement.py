@@ -1,0 +1,76 @@
+"""`python -m benchmarks.annotations.agreement`: how far the two passes agree, and what the set holds.
+
+Cohen's kappa (J. Cohen, "A coefficient of agreement for nominal scales", 1960) for each topic as a yes or no,
+for the action and for the sentiment.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from benchmarks.annotations.load import Label, read_keys, read_labels
+from shared.records import TOPICS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+
+
+def kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float:
+    """Agreement beyond chance of two label sequences over the same items; 1 where both are one constant.
+
+    Raises:
+        ValueError: the sequences are empty or of different lengths.
+    """
+    total = len(first)
+    if not total:
+        raise ValueError("Kappa needs at least one item.")
+    observed = sum(a == b for a, b in zip(first, second, strict=True)) / total
+    left, right = Counter(first), Counter(second)
+    expected = sum(left[label] * right[label] for label in left) / total**2
+    return 1.0 if expected == 1 else (observed - expected) / (1 - expected)
+
+
+def _has(code: str, label: Label) -> bool:
+    return code in label.topics
+
+
+_SCALES: dict[str, Callable[[Label], Hashable]] = {
+    **{code: partial(_has, code) for code in TOPICS},
+    "topic set": attrgetter("topics"),
+    "action": attrgetter("action"),
+    "sentiment": attrgetter("sentiment"),
+}
+_CAVEAT = """\
+One annotator made both passes on one day, the second in another order and with the first still in mind: the
+figures show that the guideline was applied evenly, not how far two people would agree."""
+
+
+def report() -> str:
+    """Kappa and the number of sentences labelled differently, by scale; then counts of the final labels."""
+    first, second, final = read_labels("pass1"), read_labels("pass2"), read_labels()
+    lines = [f"{len(final)} sentences", *_CAVEAT.splitlines(), "", f"{'':<12}{'kappa':>7}{'apart':>8}"]
+    for name, of in _SCALES.items():
+        one, two = [of(first[text]) for text in final], [of(second[text]) for text in final]
+        apart = sum(a != b for a, b in zip(one, two, strict=True))
+        lines.append(f"{name:<12}{kappa(one, two):>7.3f}{apart:>8}")
+    uniform = {key.text for key in read_keys() if key.drawn == "random"}
+    everywhere = _counts(list(final.values()))
+    at_random = _counts([label for text, label in final.items() if text in uniform])
+    lines += ["", f"{'final label':<22}{'all':>6}{'random':>8}"]
+    lines += [f"{name:<22}{count:>6}{at_random[name]:>8}" for name, count in sorted(everywhere.items())]
+    return "\n".join(lines)
+
+
+def _counts(labels: list[Label]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for label in labels:
+        topics = [f"topic {code}" for code in label.topics] or ["topic none"]
+        counts.update([*topics, f"action {label.action}", f"sentiment {label.sentiment}"])
+    return counts
+
+
+if __name__ == "__main__":
+    print(report())
