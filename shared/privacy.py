@@ -33,7 +33,10 @@ _SSN = (
     r"(?P<number>(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4})(?![\w-])"
 )
 # With a country code: a plus sign or 00, and enough digits.
-_PHONE_WORLD = r"(?<![\w+.,-])(?:\+|(?<!\d )00)[1-9]\d{0,2}(?:[ ./-]{0,2}\(0?\d{0,5}\))?(?:[ ./-]{0,2}\d){6,14}(?![\w%]|[.,]\d)"
+_PHONE_WORLD = (
+    r"(?<![\w+.,-])(?:\+|(?<!\d )00)[1-9]\d{0,2}(?:[ ./-]{0,2}\(0?\d{0,5}\))?"
+    r"(?:[ ./-]{0,2}\d){6,14}(?![\w%]|[.,]\d)"
+)
 # Without one, behind a word that says so. A letter or a verb says less: the number has to begin with a zero.
 _PHONE_SAID = (
     r"(?i:\b(?:tel(?:ephone|efon|\u00e9phone|efono)?|phone|fon|(?:tele)?fax|mobile?|hotline|handy)\b)"
