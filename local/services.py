@@ -32,8 +32,8 @@ EMULATORS = {
     "FIRESTORE_EMULATOR_HOST": "firestore",
     "SECRET_MANAGER_EMULATOR_HOST": "secretmanager",
 }
-API_THREADS = 8
-"""Requests in progress at once; the model computes on as many threads as there are cores."""
+API_THREADS = 32
+"""Requests in progress at once; those that wait for the model share its next pass."""
 SIZES = {"ingest": (INGEST_PROCESSES, 1), "analyze": (1, ANALYZE_THREADS), "api": (1, API_THREADS)}
 """Processes of each function, and threads of each process."""
 TITLES = {
