@@ -10,7 +10,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from local.firestore import limits, paths
-from local.firestore.protos import Document, StructuredQuery
+from local.firestore.protos import ArrayValue, Document, StructuredQuery, Value
 from local.firestore.values import is_vector
 from local.firestore.vectors import DOUBLE_AT, STRIDE, packed_doubles
 from local.serving import invalid
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from local.firestore.plans import Plan
-    from local.firestore.protos import Value
     from local.firestore.queries import Match
 
 MAX_RESULTS = 1000
@@ -62,42 +61,47 @@ def _block(
     matches: list[Match], path: paths.FieldPath, target: npt.NDArray[np.float64], measure: int
 ) -> list[tuple[Match, float]]:
     """Those that have a vector of the right length, each with its distance."""
-    import numpy as np
-
-    found = (paths.get(Document.FromString(match.version.data).fields, path) for match in matches)
-    vectors = [None if value is None else _vector(value) for value in found]
-    having = [
-        (match, vector)
-        for match, vector in zip(matches, vectors, strict=True)
-        if vector is not None and len(vector) == len(target)
-    ]
-    if not having:
-        return []
-    distances = _distances(np.stack([vector for _, vector in having]), target, measure)
-    return [(match, float(distance)) for (match, _), distance in zip(having, distances, strict=True)]
+    having: list[Match] = []
+    rows: list[bytes] = []
+    for match in matches:
+        value = paths.get(Document.FromString(match.version.data).fields, path)
+        row = None if value is None else _packed(value)
+        if row is not None and len(row) == STRIDE * len(target):
+            having.append(match)
+            rows.append(row)
+    distances = _distances(_table(rows, len(target)), target, measure)
+    return list(zip(having, distances.tolist(), strict=True))
 
 
 def _query_vector(value: Value) -> npt.NDArray[np.float64]:
-    vector = _vector(value)
-    if vector is None or not len(vector):
+    packed = _packed(value)
+    if not packed:
         raise invalid("Query Value must be of type vector.")
-    if len(vector) > limits.MAX_DIMENSIONS:
+    dimensions = len(packed) // STRIDE
+    if dimensions > limits.MAX_DIMENSIONS:
         raise invalid(f"A query vector has at most {limits.MAX_DIMENSIONS} dimensions.")
+    vector: npt.NDArray[np.float64] = _table([packed], dimensions)[0]
     return vector
 
 
-def _vector(value: Value) -> npt.NDArray[np.float64] | None:
-    """The value as (n,) float64, or None where it is no vector."""
-    import numpy as np
-
+def _packed(value: Value) -> bytes | None:
+    """The vector's numbers as they lie on the wire, or None where it is no vector."""
     if value.WhichOneof("value_type") != "map_value" or not is_vector(value.map_value.fields):
         return None
     array = value.map_value.fields["value"].array_value
     packed = packed_doubles(array)
     if packed is None:
-        return np.array([getattr(v, v.WhichOneof("value_type")) for v in array.values], dtype=np.float64)
-    table = np.frombuffer(packed, dtype=np.uint8).reshape(-1, STRIDE)[:, DOUBLE_AT:]
-    return np.ascontiguousarray(table).view("<f8").ravel()
+        numbers = (getattr(each, each.WhichOneof("value_type")) for each in array.values)
+        packed = packed_doubles(ArrayValue(values=[Value(double_value=number) for number in numbers]))
+    return packed
+
+
+def _table(rows: list[bytes], dimensions: int) -> npt.NDArray[np.float64]:
+    """(n, dimensions) float64 of n packed vectors."""
+    import numpy as np
+
+    wire = np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(len(rows), dimensions, STRIDE)
+    return np.ascontiguousarray(wire[:, :, DOUBLE_AT:]).view("<f8").reshape(len(rows), dimensions)
 
 
 def _distances(

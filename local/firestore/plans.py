@@ -71,6 +71,11 @@ class Plan(NamedTuple):
         return [found] if found else []
 
     @property
+    def stop(self) -> int | None:
+        """How many results there are at most, those that the offset skips included."""
+        return None if self.limit is None else self.offset + self.limit
+
+    @property
     def by_name(self) -> bool:
         """Whether the order of storage is the order of the result."""
         return len(self.orders) == 1 and not self.orders[0].descending

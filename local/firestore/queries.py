@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
 from local.firestore import nearest, paths
@@ -9,11 +10,14 @@ from local.firestore.filters import Candidate
 from local.firestore.protos import Document, Value, timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from local.firestore.plans import Plan
     from local.firestore.store import Reader, Version
     from local.firestore.values import Key
+
+
+_BLOCK = 4096
 
 
 class Match(NamedTuple):
@@ -52,13 +56,8 @@ def select(reader: Reader, plan: Plan, at: int) -> Iterator[Match]:
     """What the plan keeps, sorted, between its cursors, offset and limit applied."""
     matches = _matches(reader, plan, at)
     if not (plan.by_name and not plan.descendants):
-        matches = iter(_sorted(list(matches), plan))
-    stop = None if plan.limit is None else plan.offset + plan.limit
-    position = 0
-    while (stop is None or position < stop) and (match := next(matches, None)) is not None:
-        if position >= plan.offset:
-            yield match
-        position += 1
+        matches = iter(_sorted(matches, plan))
+    return itertools.islice(matches, plan.offset, plan.stop)
 
 
 def _matches(reader: Reader, plan: Plan, at: int) -> Iterator[Match]:
@@ -87,13 +86,23 @@ def _first_id(plan: Plan, prefix: str) -> str:
     if plan.start is None or not plan.by_name or not plan.start.keys:
         return ""
     name = "/".join(plan.start.keys[0][1])
-    return name[len(prefix) :] if name.startswith(prefix) else ""
+    return name[len(prefix) :].partition("/")[0] if name.startswith(prefix) else ""
 
 
-def _sorted(matches: list[Match], plan: Plan) -> list[Match]:
-    for index in reversed(range(len(plan.orders))):
-        matches.sort(key=lambda match, i=index: match.keys[i], reverse=plan.orders[index].descending)  # type: ignore[misc]
-    return matches
+def _sorted(matches: Iterator[Match], plan: Plan) -> list[Match]:
+    """All in order, or as many as the limit lets through: no more than that and a block is ever held."""
+    block = None if plan.stop is None else max(plan.stop, _BLOCK)
+    kept: list[Match] = []
+    while more := list(itertools.islice(matches, block)):
+        kept += more
+        for index in reversed(range(len(plan.orders))):
+            kept.sort(key=_key_at(index), reverse=plan.orders[index].descending)
+        kept = kept[: plan.stop]
+    return kept
+
+
+def _key_at(index: int) -> Callable[[Match], Key]:
+    return lambda match: match.keys[index]
 
 
 def _document(match: Match, plan: Plan, distance: float | None) -> Document:

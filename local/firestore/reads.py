@@ -26,7 +26,7 @@ from local.firestore.transactions import QueryRead, Transaction, Transactions, d
 from local.serving import failed_precondition, invalid, unimplemented
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 
     from google.protobuf.message import Message
 
@@ -181,7 +181,7 @@ class Reads:
         found = queries.run(self._store, plan, self._store.now())
         return tuple((each.document.name, each.updated) for each in found)
 
-    def _aggregates_now(self, plan: Plan, asked: Iterable[Message]) -> Hashable:
+    def _aggregates_now(self, plan: Plan, asked: Sequence[Message]) -> Hashable:
         return _frozen(aggregates.run(self._store, plan, self._store.now(), asked))
 
 
