@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 
 from shared.extract.hyphens import Joiner
+from shared.extract.marks import is_item
 from shared.extract.refusals import no_text
 from shared.extract.shapes import Block, BlockKind, Extracted
 from shared.extract.tidy import clean
 
-_BULLET = re.compile(
-    r"\s*(?:[-*+\u2022\u2023\u25aa\u25cf\u25e6\u2013\u2014\u00b7]|\(?\d{1,2}[.)]|\(?[a-z][.)])\s+\S"
-)
 _HEADING_MARK = re.compile(r"\s{0,3}#{1,6}\s+")
 _RULE = re.compile(r"\s*(?:[-=_*~]\s*){3,}$")
 _EMPHASIS = re.compile(r"(\*\*|__|\*|`)(?=\S)(.{1,500}?)(?<=\S)\1")
@@ -81,7 +79,7 @@ class _Reader:
 
     def _begins_paragraph(self, line: str) -> bool:
         before = self._open[-1]
-        if not self._full or _BULLET.match(line) or _is_capitals(before) != _is_capitals(line):
+        if not self._full or is_item(line) or _is_capitals(before) != _is_capitals(line):
             return True
         goes_on = line.lstrip()[:1].islower() or before.endswith((",", "-"))
         return not goes_on and len(before) < self._full
@@ -95,7 +93,7 @@ def _full_line(lines: list[str]) -> int:
 
 
 def _kind(text: str) -> BlockKind:
-    if len(text.split()) <= _MAX_HEADING_WORDS and not _END.search(text) and not _BULLET.match(text):
+    if len(text.split()) <= _MAX_HEADING_WORDS and not _END.search(text) and not is_item(text):
         return "heading"
     return "text"
 

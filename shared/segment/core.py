@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from shared.errors import Rejected
+from shared.extract.marks import is_item
 from shared.records import Passage
 from shared.segment.pack import Unit, pack, within_window
-from shared.segment.prose import is_bullet, is_prose, is_wordy_row
+from shared.segment.prose import is_prose, is_wordy_row
 from shared.segment.sentences import split_sentences
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _lay_out(blocks: list[Block], redact: Callable[[str], str]) -> tuple[str, li
 def _is_listed(before: Block, block: Block) -> bool:
     """Rows of one table, and items of one list, stand on lines of their own but close together."""
     if block.kind == "text":
-        return before.kind == "text" and is_bullet(block.text)
+        return before.kind == "text" and is_item(block.text)
     return before.kind == block.kind and block.kind in {"row", "table"}
 
 
@@ -141,7 +142,7 @@ def _flows(before: Block, block: Block) -> bool:
         and before.page is not None
         and block.page == before.page + 1
         and block.text[:1].islower()
-        and not is_bullet(block.text)
+        and not is_item(block.text)
         and not _TERMINAL.search(before.text)
     )
 
@@ -164,16 +165,15 @@ def _paragraph(text: str, group: list[_Piece], *, everything: bool) -> Iterator[
     start, end = first.start, group[-1].end
     whole = text[start:end]
     if block.kind == "row":
-        yield Unit(start, end, None, block.row, first.paragraph, is_row=True)
+        yield Unit(start, end, None, block.row, first.paragraph, "row")
     elif everything:
         if any(map(str.isalpha, whole)):
             yield Unit(start, end, block.page, block.row, first.paragraph)
     elif block.kind == "table":
         if is_wordy_row(whole):
-            yield Unit(start, end, block.page, block.row, first.paragraph)
+            yield Unit(start, end, block.page, block.row, first.paragraph, "table")
     elif block.kind == "text" and is_prose(whole):
+        kind: Literal["item", "prose"] = "item" if is_item(whole) else "prose"
         for begin, stop in split_sentences(whole):
             page = next(piece.block.page for piece in reversed(group) if piece.start <= start + begin)
-            yield Unit(
-                start + begin, start + stop, page, block.row, first.paragraph, is_item=is_bullet(whole)
-            )
+            yield Unit(start + begin, start + stop, page, block.row, first.paragraph, kind)

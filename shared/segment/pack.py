@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     Count = Callable[[list[str]], list[int]]
 
+_FRAGMENTS = 40  # word pieces of two neighbouring pieces of a page that are too short to stand alone
 _SPECIAL = 2  # [CLS] and [SEP], in every count
 _CLAUSE = re.compile(r"(?<=[;:])\s+|(?<=,)\s+|\s+(?=[\u2013\u2014(\u2022])")
 _SPACE = re.compile(r"\s+")
@@ -25,9 +26,8 @@ class Unit:
     page: int | None
     row: int | None
     paragraph: int
-    is_item: bool = False
-    is_row: bool = False
-    """A data row: never cut, never joined."""
+    kind: Literal["prose", "item", "table", "row"] = "prose"
+    """Data rows are neither cut nor joined, rows of a table are not joined."""
     tokens: int = 0
 
     def counted(self, tokens: int) -> Unit:
@@ -38,7 +38,7 @@ def within_window(text: str, units: Sequence[Unit], count: Count, window: int) -
     """The units; those beyond the window are cut at clauses, else at words, else anywhere, save data rows."""
     result = list(units)
     for cut in (_at(_CLAUSE), _at(_SPACE), _every(window - _SPECIAL)):
-        long = [unit for unit in result if unit.tokens > window and not unit.is_row]
+        long = [unit for unit in result if unit.tokens > window and unit.kind != "row"]
         if not long:
             break
         parts = _counted_parts(text, long, cut, count)
@@ -62,9 +62,17 @@ def pack(units: Iterable[Unit], target: int, least: int, window: int) -> Iterato
 
 
 def _joinable(one: Unit, other: Unit) -> bool:
-    if one.is_row or other.is_row or one.row != other.row:
+    if {one.kind, other.kind} & {"table", "row"} or one.row != other.row:
         return False
-    return one.paragraph == other.paragraph or (other.is_item and other.paragraph == one.paragraph + 1)
+    follows = other.paragraph == one.paragraph + 1
+    return one.paragraph == other.paragraph or (
+        follows and (other.kind == "item" or _are_fragments(one, other))
+    )
+
+
+def _are_fragments(one: Unit, other: Unit) -> bool:
+    """Short pieces of a laid-out page, such as the lines of a box; a text file's lines stay on their own."""
+    return one.page is not None and one.page == other.page and one.tokens + other.tokens <= _FRAGMENTS
 
 
 def _fits(one: Unit, other: Unit, target: int, least: int, window: int) -> bool:

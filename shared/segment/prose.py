@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
+from shared.extract.marks import is_item
+
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _LEADERS = re.compile(r"\.{4,}|(?:\. ){4,}|\u2026{2,}|_{5,}")
 _CONTENTS_ROW = re.compile(r"[^|]*\| \d{1,3}$")
 _END = re.compile(r"[.!?:;\u2026\u3002][\"'\u201d\u2019\u00bb)\]]*(?:\[?\d{1,2}\]?)?$")
-_MARKS = r"\u2022\u2023\u25aa\u25cf\u25e6\u25a0\u25ba\u2013\u2014*\uf0b7\u00b7\u2212-"
-_BULLET = re.compile(rf"(?:[{_MARKS}]|\(?\d{{1,2}}[.)]|\(?[a-z][.)])\s+\S")
 _LINK = re.compile(r"(?i)\b(?:https?://|www\.)\S+|\S+@\S+|\[(?:email|phone):\w+\]")
 _SPACELESS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 _MIN_WORDS = 3
@@ -17,11 +17,6 @@ _MIN_LOOSE_WORDS = 6  # without a full stop, shorter text is a label
 _MIN_ROW_WORDS = 5
 _MIN_LETTERS = 0.5  # of the characters that are not white space
 _MIN_LOWER = 0.4  # of the words of loose text: labels are written in capitals
-
-
-def is_bullet(text: str) -> bool:
-    """A list item with its mark."""
-    return _BULLET.match(text) is not None
 
 
 def is_prose(text: str) -> bool:
@@ -33,7 +28,7 @@ def is_prose(text: str) -> bool:
     words = _WORD.findall(_LINK.sub(" ", text))
     if len(words) < _MIN_WORDS or not _has_letters(text):
         return False
-    if _END.search(text) or is_bullet(text):
+    if _END.search(text) or is_item(text):
         return True
     lower = sum(word[0].islower() for word in words)
     return len(words) >= _MIN_LOOSE_WORDS and lower >= _MIN_LOWER * len(words)

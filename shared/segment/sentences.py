@@ -8,7 +8,7 @@ _CANDIDATE = re.compile(
     r"(?<![.!?\u2026])(?P<mark>[.!?\u2026]+)"
     r"(?P<close>[\"'\u201d\u2019\u00bb)\]]*(?:\[?\d{1,2}\]?)?)(?P<space>\s+)"
     r"|(?P<wide>[\u3002\uff01\uff1f])"
-    r"|(?P<bullet>\s+(?=[\u2022\u2023\u25aa\u25cf\u25e6]\s))"
+    r"|(?P<bullet>\s+(?=[\u2022\u2023\u25a0-\u25ff\u2756\uf0a7\uf0b7]\s))"
 )
 _OPENING = re.compile(r"[\"'\u201c\u2018\u201e\u00ab(\[\u00bf\u00a1\u2022\u2013\u2014*-]*\s*")
 _TOKEN = re.compile(r"[^\s(\[\"'\u201c\u201e\u00ab]+$")

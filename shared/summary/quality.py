@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from shared.segment.prose import is_bullet
+from shared.extract.marks import is_item
 from shared.segment.sentences import split_sentences
 from shared.summary.boilerplate import is_boilerplate
 
@@ -57,7 +57,7 @@ def best_sentence(passage: str) -> Sentence | None:
     found: list[Sentence] = []
     for start, end in split_sentences(passage):
         text = _FOOTNOTE.sub("", " ".join(passage[start:end].split()))
-        item = is_bullet(text)
+        item = is_item(text)
         if item:
             text = _MARK.sub("", text)
         quality = _quality(text) - _ITEM * item - _GERUND * (item and _ING.match(text) is not None)

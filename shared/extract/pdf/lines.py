@@ -8,6 +8,8 @@ from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
+from shared.extract.marks import is_lone_mark
+
 _GAP = 1.0  # of the line's height: a wider gap separates cells or columns
 _JUSTIFIED = 3.0  # ... unless all gaps of the line are wide: times the median gap
 _MIN_GAPS = 4  # gaps a line needs for their median to mean something
@@ -111,7 +113,8 @@ def _line(words: list[Word]) -> Line:
 
 def _row(parts: list[list[Word]]) -> Line:
     line = _line([word for part in parts for word in part])
-    line.cells = tuple(" ".join(word.text for word in part) for part in parts)
+    cells = [" ".join(word.text for word in part) for part in parts]
+    line.cells = tuple(cell for cell in cells if not is_lone_mark(cell)) or tuple(cells)
     return line
 
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from shared.extract.marks import is_item, is_lone_mark
 from shared.extract.pdf.lines import Line
 
 if TYPE_CHECKING:
@@ -25,10 +26,6 @@ _MAX_JUSTIFIED_GAPS = 3  # cells; more wide gaps are no accident
 _TOUCHING = 0.1  # of the line height: no space between two pieces of a line
 _SAME_LINE = 0.5  # of the line height: two pieces this close in height stand on one line
 _BOLD = re.compile(r"(?i)bold|black|heavy|demi")
-BULLET = re.compile(
-    r"(?:[\u2022\u2023\u25aa\u25cf\u25e6\u25a0\u25ba\u2013\u2014*\uf0b7\u00b7\u2212\u0083-]|\(?\d{1,2}[.)]|\(?[a-z][.)]|[ivx]{1,4}[.)])\s+\S"
-)
-_LONE_MARK = re.compile(r"(?:[^\w\s]|\uf0b7|\d{1,2}[.)]|[a-z][.)])$")
 _END = re.compile(r"[.!?:;\u2026][\"'\u201d\u2019)\]]*\d{0,2}$")
 
 
@@ -62,7 +59,7 @@ def group(lines: Iterable[Line], style: Style) -> list[Paragraph]:
     paragraphs: list[Paragraph] = []
     before: Line | None = None
     for line in lines:
-        if _LONE_MARK.match(line.text):
+        if is_lone_mark(line.text):
             continue
         if line.cells and before is not None and _is_justified(line, before):
             line.cells = ()
@@ -91,7 +88,7 @@ def _is_sentence(paragraph: Paragraph) -> bool:
 def _kind(line: Line, style: Style) -> Literal["text", "heading", "table"]:
     if line.cells:
         return "table"
-    if BULLET.match(line.text) and _END.search(line.text):
+    if is_item(line.text) and _END.search(line.text):
         return "text"
     words = len(line.text.split())
     large = line.height >= _HEADING_SIZE * style.height
@@ -128,7 +125,7 @@ def _continues(paragraph: Paragraph, line: Line, kind: str) -> bool:
         return False
     if _on_one_line(last, line):
         return True
-    return not BULLET.match(line.text) and _is_below(paragraph, line) and not _is_last(paragraph)
+    return not is_item(line.text) and _is_below(paragraph, line) and not _is_last(paragraph)
 
 
 def _is_below(paragraph: Paragraph, line: Line) -> bool:
