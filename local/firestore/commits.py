@@ -87,15 +87,17 @@ class Commits:
             self._transactions.validate(transaction)
         wants = wants_of_writes(target.name for target in targets)
         places = Places(self._turns) if transaction is None else transaction.places
-        if not self._turns.occupied(places.without(wants)):
-            return self._apply(targets)
         try:
-            await places.take(wants, WAIT_SECONDS)
-            if transaction is not None:
-                self._transactions.validate(transaction)
-            return self._apply(targets)
+            if self._turns.occupied(places.without(wants)):
+                await places.take(wants, WAIT_SECONDS)
+                if transaction is not None:
+                    self._transactions.validate(transaction)
+            response = self._apply(targets)
         except TimeoutError:
             raise Refused(StatusCode.ABORTED, CONTENTION) from None
+        else:
+            places.wrote(wants)
+            return response
         finally:
             places.leave()
 

@@ -62,7 +62,7 @@ class Turns:
         self._hot[key] = time.monotonic() + HOT_SECONDS
 
     def is_hot(self, key: Key) -> bool:
-        return key in self._lines or (bool(self._hot) and self._hot.get(key, 0) > time.monotonic())
+        return bool(self._hot) and self._hot.get(key, 0) > time.monotonic()
 
     def occupied(self, wants: Mapping[Key, bool]) -> bool:
         """Whether somebody else is in the way of any of `wants`."""
@@ -71,6 +71,12 @@ class Turns:
         lines = ((self._lines.get(key), alone) for key, alone in wants.items())
         return any(line is not None and not line.admits(alone=alone) for line, alone in lines)
 
+    def written(self, key: Key) -> None:
+        """Whoever has `key` has written it: had those that wait not waited, they would have lost."""
+        line = self._lines.get(key)
+        if line is not None and line.waiting:
+            self.heat(key)
+
     def cool(self) -> None:
         """Forget what is no longer hot."""
         now = time.monotonic()
@@ -78,8 +84,6 @@ class Turns:
 
     def queue(self, key: Key, *, alone: bool) -> asyncio.Future[None]:
         line = self._lines.setdefault(key, _Line())
-        if line.inside or line.waiting:
-            self.heat(key)
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         line.waiting.append((place, alone))
         line.move_up()
@@ -139,6 +143,12 @@ class Places:
         held, self._held = self._held, {}
         for key, place in held.items():
             self._turns.vacate(key, place)
+
+    def wrote(self, wants: Mapping[Key, bool]) -> None:
+        """What was wanted alone has been written."""
+        for key in self._held:
+            if wants.get(key):
+                self._turns.written(key)
 
     def without(self, wants: Mapping[Key, bool]) -> Wants:
         """The part of `wants` that is not held."""

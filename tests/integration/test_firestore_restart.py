@@ -144,6 +144,6 @@ def test_it_starts_fast_and_small(tmp_path: Path) -> None:
     took = time.monotonic() - started
     try:
         assert server.resident_bytes() < 80e6
-        assert took < 3  # about 0.2 s on an idle machine
+        assert took < 5  # about 0.2 s on an idle machine
     finally:
         server.stop()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 from google.cloud.firestore_v1.field_path import FieldPath
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.firestore import paths
 from local.firestore.protos import Document, Value
 from local.serving import Refused
+
+UNHURRIED = settings(deadline=None)
+"""A busy machine is no failure."""
 
 SEGMENTS = st.lists(
     st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6) | st.sampled_from("a.b` \\0"),
@@ -18,12 +21,14 @@ SEGMENTS = st.lists(
 )
 
 
+@UNHURRIED
 @given(SEGMENTS)
 def test_a_rendered_path_parses_to_itself(segments: list[str]) -> None:
     """Quoting and escaping lose nothing, whatever the names hold."""
     assert paths.parse(paths.render(segments)) == tuple(segments)
 
 
+@UNHURRIED
 @given(SEGMENTS)
 def test_what_the_client_writes_is_understood(segments: list[str]) -> None:
     """The client's own rendering of a path parses to the same segments."""
@@ -46,6 +51,7 @@ def test_a_path_of_more_than_1500_bytes_is_refused() -> None:
         paths.parse("`" + "é" * 750 + "`")
 
 
+@UNHURRIED
 @given(SEGMENTS, st.integers(0, 9))
 def test_put_get_remove(segments: list[str], number: int) -> None:
     """What is put can be got, and once removed is gone while the maps around it stay."""

@@ -124,6 +124,25 @@ def test_opposite_orders_do_not_deadlock() -> None:
     asyncio.run(scenario())
 
 
+def test_only_writers_keep_it_hot() -> None:
+    """Readers that queue with nobody writing cool down; a write while others wait heats again."""
+
+    async def scenario() -> None:
+        turns = Turns(LONG)
+        holder, other = Places(turns), Places(turns)
+        await holder.take({A: True, B: True}, LONG)
+        waiting = asyncio.create_task(other.take({A: True}, LONG))
+        await asyncio.sleep(0)
+        assert not turns.is_hot(A)
+        holder.wrote({A: True, B: True})
+        assert turns.is_hot(A)
+        assert not turns.is_hot(B)
+        holder.leave()
+        await waiting
+
+    asyncio.run(scenario())
+
+
 def test_heat_fades() -> None:
     """Only what was fought over lately makes readers queue."""
 

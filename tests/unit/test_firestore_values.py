@@ -14,11 +14,14 @@ from google.cloud.firestore_v1.order import Order
 from google.cloud.firestore_v1.types import Value
 from google.cloud.firestore_v1.vector import Vector
 from google.protobuf.timestamp_pb2 import Timestamp
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.firestore.values import key
 from local.serving import Refused
+
+UNHURRIED = settings(deadline=None)
+"""A busy machine is no failure."""
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -71,6 +74,7 @@ def compare(left: Value, right: Value) -> int:
     return (order(left) > order(right)) - (order(left) < order(right))
 
 
+@UNHURRIED
 @given(VALUES, VALUES)
 def test_any_two_values_compare_one_way(left: Value, right: Value) -> None:
     """Of any two values exactly one of before, equal and after holds, and swapping them swaps it."""
@@ -79,6 +83,7 @@ def test_any_two_values_compare_one_way(left: Value, right: Value) -> None:
     assert (compare(left, right) == 0) == (order(left) == order(right))
 
 
+@UNHURRIED
 @given(VALUES, VALUES, VALUES)
 def test_order_is_transitive(first: Value, second: Value, third: Value) -> None:
     """Sorting three values by comparing pairs puts each before all that follow it."""
@@ -88,18 +93,21 @@ def test_order_is_transitive(first: Value, second: Value, third: Value) -> None:
     assert compare(ordered[0], ordered[2]) <= 0
 
 
+@UNHURRIED
 @given(VALUES, VALUES)
 def test_order_is_the_clients(left: Value, right: Value) -> None:
     """The client sorts snapshots by its own comparison; the server's must be the same one."""
     assert compare(left, right) == Order.compare(left, right)
 
 
+@UNHURRIED
 @given(VALUES)
 def test_equal_values_have_equal_keys(value: Value) -> None:
     """A value that went over the wire equals itself, NaN included: array-remove and `in` rest on it."""
     assert order(Value.deserialize(Value.serialize(value))) == order(value)
 
 
+@UNHURRIED
 @given(INT64, st.floats(allow_nan=False, allow_infinity=False))
 def test_integers_and_floats_compare_exactly(whole: int, fraction: float) -> None:
     """No integer is rounded to compare it, not even above 2**53."""
