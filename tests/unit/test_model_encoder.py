@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 
 from model_export.assemble import embedding_graph
-from model_export.precision import Float32, Int8, quantise
+from model_export.precision import Float32, Int8, Range, quantise
 from model_export.sources import Checkpoint, Config
 from shared.inference.manifest import Source
 
@@ -116,6 +116,19 @@ def run(graph: bytes, rows: list[list[int]], width: int) -> Floats:
 ROWS = [[3, 9, 4, 1], [7] * 11, [5], [2, 8, 6, 40, 41, 42, 3, 2]]
 
 
+def wide_ranges() -> dict[str, Range]:
+    """Ranges that hold every activation of the tiny encoder."""
+    ranges = {"embeddings": WIDTH}
+    for number in range(LAYERS):
+        layer = f"encoder.layer.{number}"
+        ranges |= {f"{layer}.attention.self": WIDTH, f"{layer}.attention.output": WIDTH}
+        ranges |= {f"{layer}.intermediate": INNER, f"{layer}.output": WIDTH}
+    return {
+        name: Range(np.full(size, -5, np.float32), np.full(size, 8, np.float32))
+        for name, size in ranges.items()
+    }
+
+
 @pytest.mark.parametrize("width", [11, 17])
 def test_float_graph_is_bert(checkpoint: Checkpoint, width: int) -> None:
     """Each row of a padded batch is what the textbook gives for the text alone."""
@@ -127,13 +140,22 @@ def test_float_graph_is_bert(checkpoint: Checkpoint, width: int) -> None:
 def test_eight_bits_are_close(checkpoint: Checkpoint) -> None:
     """Quantised, every embedding still points the same way."""
     exact = run(embedding_graph(checkpoint, Float32()), ROWS, 11)
-    small = run(embedding_graph(checkpoint, Int8()), ROWS, 11)
+    small = run(embedding_graph(checkpoint, Int8(wide_ranges())), ROWS, 11)
     assert (exact * small).sum(axis=1).min() > 0.98
 
 
 def test_the_same_weights_give_the_same_bytes(checkpoint: Checkpoint) -> None:
     """A model's digest depends on what went into it alone."""
-    assert embedding_graph(checkpoint, Int8()) == embedding_graph(checkpoint, Int8())
+    precision = Int8(wide_ranges())
+    assert embedding_graph(checkpoint, precision) == embedding_graph(checkpoint, precision)
+
+
+def test_a_text_does_not_depend_on_its_batch(checkpoint: Checkpoint) -> None:
+    """In eight bits too, a text has the same embedding alone and beside others."""
+    graph = embedding_graph(checkpoint, Int8(wide_ranges()))
+    together = run(graph, ROWS, 11)
+    for row, ids in zip(together, ROWS, strict=True):
+        np.testing.assert_allclose(run(graph, [ids], len(ids))[0], row, atol=1e-5)
 
 
 def test_quantise_is_within_half_a_step() -> None:
