@@ -12,6 +12,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.pubsub_v1 import PushConfig
 
+from local.pubsub.http import MAX_IDLE_SECONDS
 from local.pubsub.window import MAX_WINDOW
 from tests.integration.pubsub_server import Clients, Endpoint, Push, free_port, running
 
@@ -261,20 +262,31 @@ def test_failing_endpoint_is_tried_ever_more_slowly(clients: Clients, endpoint: 
 
 
 def test_connections_are_kept(clients: Clients, endpoint: Endpoint) -> None:
-    """One message after the other travels over one connection, also past one that the endpoint closed."""
+    """One message after the other travels over one connection, until that was idle for too long."""
     topic = clients.topic()
     subscribe(clients, topic, endpoint)
-    for number in range(10):
+    for number in range(5):
         clients.publish(topic, b"x")
         endpoint.wait(number + 1)
-        time.sleep(0.02)
-    assert len({push.client for push in endpoint.pushes}) == 1
+        time.sleep(0.05)
+    time.sleep(MAX_IDLE_SECONDS)
+    clients.publish(topic, b"x")
+    *kept, last = [push.client for push in endpoint.wait(6)]
+    assert len(set(kept)) == 1
+    assert last not in kept
+
+
+def test_closed_connection_costs_no_attempt(clients: Clients, endpoint: Endpoint) -> None:
+    """Where an endpoint hangs up between two messages without a word, the next is delivered at once."""
     endpoint.close_after = True
-    for number in range(10, 15):
+    topic = clients.topic()
+    policy = {"dead_letter_topic": clients.topic(), "max_delivery_attempts": 5}
+    subscribe(clients, topic, endpoint, dead_letter_policy=policy)
+    for number in range(5):
         clients.publish(topic, b"x")
         endpoint.wait(number + 1)
-        time.sleep(0.02)
-    assert len(endpoint.pushes) == 15  # a closed connection cost no delivery
+        time.sleep(0.05)
+    assert [push.attempt for push in endpoint.pushes] == [1] * 5
 
 
 def test_push_config_can_change(clients: Clients, endpoint: Endpoint) -> None:
