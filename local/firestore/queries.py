@@ -55,7 +55,10 @@ def run(reader: Reader, plan: Plan, at: int) -> Iterator[Found]:
 def select(reader: Reader, plan: Plan, at: int) -> Iterator[Match]:
     """What the plan keeps, sorted, between its cursors, offset and limit applied."""
     matches = _matches(reader, plan, at)
-    if not (plan.by_name and not plan.descendants):
+    stored_in_order = plan.by_name and not plan.descendants
+    # A vector search brings its own order, and sorting would hold every document at once.
+    order_matters = not plan.query.HasField("find_nearest") or plan.stop is not None or plan.offset > 0
+    if order_matters and not stored_in_order:
         matches = iter(_sorted(matches, plan))
     return itertools.islice(matches, plan.offset, plan.stop)
 
@@ -107,13 +110,14 @@ def _key_at(index: int) -> Callable[[Match], Key]:
 
 def _document(match: Match, plan: Plan, distance: float | None) -> Document:
     whole = Document.FromString(match.version.data)
-    result = whole
-    if plan.projection is not None:
-        result = Document()
-        paths.project(whole.fields, result.fields, plan.projection)
     field = plan.query.find_nearest.distance_result_field
     if distance is not None and field:
-        paths.put(result.fields, paths.parse(field), Value(double_value=distance))
+        paths.put(whole.fields, paths.parse(field), Value(double_value=distance))
+    result = whole
+    if plan.projection is not None:
+        # The distance as well comes only where it is selected.
+        result = Document()
+        paths.project(whole.fields, result.fields, plan.projection)
     result.name = match.name
     result.create_time.CopyFrom(timestamp(match.version.created))
     result.update_time.CopyFrom(timestamp(match.version.updated))

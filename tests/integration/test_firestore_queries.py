@@ -325,14 +325,18 @@ def test_nearest(client: Client, vectors: dict[str, list[float]], measure: Dista
 
 
 def test_nearest_with_projection(client: Client, vectors: dict[str, list[float]]) -> None:
-    """The distance comes beside the selected fields, and the vector only where it is selected."""
-    query = client.collection("vectors").select(["even", "distance"])
-    nearest: Any = query.find_nearest(
-        "e", Vector(vectors["v003"]), 1, DistanceMeasure.EUCLIDEAN, distance_result_field="distance"
-    )
-    (found,) = nearest.get()
-    assert found.id == "v003"
-    assert found.to_dict() == {"even": False, "distance": 0.0}
+    """With selected fields the distance comes where it is one of them, and the vector likewise."""
+
+    def search(*fields: str) -> tuple[str, dict[str, Any] | None]:
+        query = client.collection_group("vectors").select(fields)
+        nearest: Any = query.find_nearest(
+            "e", Vector(vectors["v003"]), 1, DistanceMeasure.EUCLIDEAN, distance_result_field="distance"
+        )
+        (found,) = nearest.get()
+        return found.id, found.to_dict()
+
+    assert search("even", "distance") == ("v003", {"even": False, "distance": 0.0})
+    assert search("even") == ("v003", {"even": False})
 
 
 def test_nearest_is_refused_where_it_makes_no_sense(client: Client) -> None:
