@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local.services import EMULATORS
+from local.services import EMULATORS, TITLES
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADRACE = [sys.executable, "-c", "from cli.main import main; main()"]
@@ -28,17 +29,23 @@ def clean_environment() -> dict[str, str]:
     }
 
 
+_next_port = itertools.count(20000 + os.getpid() * 70 % 8000)
+
+
 def free_ports(count: int = PORTS) -> int:
-    """The first of `count` consecutive free ports, outside the range the kernel gives to clients."""
-    for first in range(20000 + os.getpid() % 5000, 32000, count):
+    """The first of `count` consecutive free ports, outside the range the kernel gives to clients.
+
+    No port is given out twice by one test process, whether or not it was taken meanwhile.
+    """
+    while True:
+        ports = [next(_next_port) for _ in range(count)]
         try:
-            for port in range(first, first + count):
+            for port in ports:
                 with socket.socket() as probe:
                     probe.bind(("127.0.0.1", port))
         except OSError:
             continue
-        return first
-    raise RuntimeError("no free ports")
+        return ports[0]
 
 
 @dataclass
