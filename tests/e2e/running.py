@@ -18,7 +18,7 @@ from local.services import EMULATORS, TITLES
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADRACE = [sys.executable, "-c", "from cli.main import main; main()"]
-PORTS = 7
+PORTS = len(TITLES)
 
 
 def clean_environment() -> dict[str, str]:
