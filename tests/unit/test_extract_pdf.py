@@ -96,6 +96,8 @@ def test_running_heads_footers_and_page_numbers_are_dropped(file: Path) -> None:
             canvas.drawString(60, 800, "Tarnholm Mills Report 2025")
             canvas.drawString(60, 30, f"Chapter {'ABCDE'[number]} {number + 7}")
             canvas.drawString(500, 45, f"{number + 7}")
+            canvas.drawString(60, 785, "Tarnholm Mills of the River")
+            canvas.drawString(400, 785, f"On {WORDS[number]}")
             column(canvas, [f"Text of page number {WORDS[number]} alone."])
             if number == 2:
                 canvas.drawString(60, 50, "A remark that stands at the foot of one page only.")

@@ -20,6 +20,7 @@ _MIN_SHARE = 0.08  # ... nor on a smaller share of the pages; outside the zones 
 _MIN_SHARE_ANYWHERE = 0.25
 _MIN_SHARE_NUMBERED = 0.4  # of the pages carry a number that fits their place in the file
 _MAX_WORDS = 14  # of a line that carries the page number
+_MIN_PART_WORDS = 3  # of a part of a line that marks the whole as a running head
 _MAX_DIGITS = 4  # of a page number
 _NUMBER = re.compile(r"\d+")
 _DASH = "[-\u2013\u2014|\u00b7/]*"
@@ -32,17 +33,19 @@ _PAGE_ONLY = re.compile(
 def without_furniture(pages: Sequence[Page]) -> list[Page]:
     """The pages without lines that repeat at one place across pages, and without page numbers."""
     places = Counter(place for page in pages for place in {_place(line) for line in page.lines})
-    heads = Counter(head for page in pages for head in {_head(line, page) for line in page.lines} if head)
+    heads = Counter(
+        head for page in pages for head in {head for line in page.lines for head in _heads(line, page)}
+    )
     offsets = _numbering(pages)
     least = max(_MIN_PAGES, _MIN_SHARE * len(pages))
     anywhere = max(_MIN_PAGES + 1, _MIN_SHARE_ANYWHERE * len(pages))
 
     def is_furniture(line: Line, page: Page) -> bool:
-        head = _head(line, page)
-        if _PAGE_ONLY.match(line.text) and (head or _is_outermost(line, page)):
+        found = _heads(line, page)
+        if _PAGE_ONLY.match(line.text) and (found or _is_outermost(line, page)):
             return True
-        if head:
-            return heads[head] >= least or _is_numbered(line, page, offsets)
+        if found:
+            return max(heads[head] for head in found) >= least or _is_numbered(line, page, offsets)
         return places[_place(line)] >= anywhere
 
     return [
@@ -60,13 +63,16 @@ def _place(line: Line) -> tuple[str, int, int]:
     return line.text.lower(), round(line.x0 / _STEP), round(line.y0 / _STEP)
 
 
-def _head(line: Line, page: Page) -> tuple[str, bool] | None:
-    """What running heads share: their words, numbers aside, and top or bottom; None outside both zones."""
-    if line.y1 <= page.height * _ZONE:
-        return _NUMBER.sub("#", line.text.lower()), True
-    if line.y0 >= page.height * (1 - _ZONE):
-        return _NUMBER.sub("#", line.text.lower()), False
-    return None
+def _heads(line: Line, page: Page) -> set[tuple[str, bool]]:
+    """What running heads share: their words, numbers aside, and top or bottom; nothing outside both zones.
+
+    A part that stands apart and has several words is enough: the chapter's name beside it changes.
+    """
+    at_top, at_bottom = line.y1 <= page.height * _ZONE, line.y0 >= page.height * (1 - _ZONE)
+    if not at_top and not at_bottom:
+        return set()
+    parts = [cell for cell in line.cells if len(cell.split()) >= _MIN_PART_WORDS]
+    return {(_NUMBER.sub("#", text.lower()), at_top) for text in (line.text, *parts)}
 
 
 def _is_outermost(line: Line, page: Page) -> bool:
@@ -81,7 +87,7 @@ def _numbering(pages: Sequence[Page]) -> set[int]:
     seen: dict[int, set[int]] = defaultdict(set)
     for page in pages:
         for line in page.lines:
-            if _head(line, page):
+            if _heads(line, page):
                 for number in _edge_numbers(line.text):
                     seen[number - page.number].add(page.number)
     least = max(_MIN_PAGES, len(pages) * _MIN_SHARE_NUMBERED)
