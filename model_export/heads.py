@@ -1,19 +1,31 @@
-"""The classifying heads: a matrix and a bias each, on top of the pooled encoding of a text."""
+"""The classifying heads, and the branches of the encoder that some of them read.
+
+A head is a matrix and a bias. It reads the embedding, or a *branch*: copies of the encoder's upper layers,
+trained for the head's task, that fork off after a shared layer and leave the embedding untouched.
+
+Three files describe them. `heads.json` (a `Card`) names labels and branches. `heads.safetensors` holds heads
+that read the embedding. `branch.safetensors`, where there are branches, holds their layers in half precision
+and the heads that read them; a head in it takes the place of the one of the same name in the other file.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+from pydantic import NonNegativeInt, PositiveInt, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from shared.errors import SetupError
+from shared.inference.manifest import Source
+from shared.records import ActionLabel, Record, SentimentLabel
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from model_export.graph import Graph
@@ -21,6 +33,50 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 HEADS_FILE = "heads.safetensors"
+BRANCH_FILE = "branch.safetensors"
+CARD_FILE = "heads.json"
+
+HeadName = Literal["topic", "action", "sentiment"]
+HEAD_NAMES: tuple[HeadName, ...] = ("topic", "action", "sentiment")
+
+
+class BranchCard(Record):
+    """One branch, as `heads.json` describes it.
+
+    Its layers are named in `branch.safetensors` as in the checkpoint, after `branch.{name}.`:
+    `branch.{name}.encoder.layer.{fork + i}.…` for i below `layers`. The first takes the output of the
+    encoder's layer `fork - 1`, that is, `fork` layers are shared.
+    """
+
+    name: str
+    fork: NonNegativeInt
+    layers: PositiveInt
+    heads: tuple[HeadName, ...]
+    input: Literal["branch", "embedding+branch"]
+    """What its heads read: the mean over the text's own positions of the branch's last layer, brought to unit
+    length as the embedding is, (width,); or the embedding and that, in this order, (2 * width,)."""
+
+
+class Labels(Record):
+    """The columns of each head."""
+
+    topic: tuple[str, ...]
+    action: tuple[ActionLabel, ...]
+    sentiment: tuple[SentimentLabel, ...]
+
+
+class Card(Record):
+    """`heads.json`."""
+
+    labels: Labels
+    branches: tuple[BranchCard, ...] = ()
+    sentences: dict[str, int]
+    """Sentences trained on, by source."""
+    permissive: tuple[HeadName, ...] = ()
+    """Heads whose training data are all under a known, permissive licence."""
+    sources: tuple[Source, ...]
+    heldout: dict[str, float]
+    """F1 on the sentences of our own that no training saw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +102,15 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class Branch:
+    """Layers of its own on top of shared ones."""
+
+    card: BranchCard
+    tensors: Mapping[str, Floats]
+    """Named as in the checkpoint: `encoder.layer.{fork}.attention.self.query.weight` and so on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Heads:
     """The trained heads of one model."""
 
@@ -54,31 +119,84 @@ class Heads:
     sentiment: Head
     thresholds: Floats
     """(topics,)"""
+    branches: tuple[Branch, ...] = ()
+
+    def branch_of(self, name: HeadName) -> Branch | None:
+        """The branch that head `name` reads; None where it reads the embedding."""
+        return next((branch for branch in self.branches if name in branch.card.heads), None)
 
     def save(self, directory: Path) -> None:
-        """Write `heads.safetensors`."""
-        tensors = {"topic.thresholds": self.thresholds}
-        for name in ("topic", "action", "sentiment"):
+        """Write `heads.safetensors` for heads that read the embedding, `branch.safetensors` for others."""
+        plain: dict[str, NDArray[np.generic]] = {}
+        branched: dict[str, NDArray[np.generic]] = {}
+        for name in HEAD_NAMES:
             head: Head = getattr(self, name)
-            tensors |= {f"{name}.weight": head.weight, f"{name}.bias": head.bias}
-        save_file(tensors, directory / HEADS_FILE)
+            into = plain if self.branch_of(name) is None else branched
+            # As torch stores a linear layer: (labels, features).
+            into |= {f"{name}.weight": np.ascontiguousarray(head.weight.T), f"{name}.bias": head.bias}
+            if name == "topic":
+                into["topic.thresholds"] = self.thresholds
+        for branch in self.branches:
+            prefix = f"branch.{branch.card.name}."
+            branched |= {prefix + name: value.astype(np.float16) for name, value in branch.tensors.items()}
+        for file, tensors in ((HEADS_FILE, plain), (BRANCH_FILE, branched)):
+            if tensors:
+                save_file(tensors, directory / file)
 
 
-def load_heads(directory: Path) -> Heads:
-    """Read `heads.safetensors`.
+def load_card(directory: Path) -> Card:
+    """Read `heads.json`.
 
     Raises:
         SetupError: it is missing or not one of ours.
     """
+    path = directory / CARD_FILE
+    try:
+        return Card.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError) as error:
+        raise SetupError(
+            f"{path} does not describe trained heads ({error}). Train them: python -m model_export train"
+        ) from None
+
+
+def load_heads(directory: Path) -> Heads:
+    """Read the heads that `directory` holds, and the branches that they read.
+
+    Raises:
+        SetupError: a file is missing, not one of ours, or does not hold what `heads.json` says.
+    """
+    card = load_card(directory)
     path = directory / HEADS_FILE
     try:
-        tensors = load_file(path)
+        tensors = _floats(path) if path.exists() else {}
+        if card.branches:
+            path = directory / BRANCH_FILE
+            tensors |= _floats(path)
         topic, action, sentiment = (
-            Head(tensors[f"{name}.weight"], tensors[f"{name}.bias"])
-            for name in ("topic", "action", "sentiment")
+            Head(np.ascontiguousarray(tensors[f"{name}.weight"].T), tensors[f"{name}.bias"])
+            for name in HEAD_NAMES
         )
-        return Heads(topic, action, sentiment, tensors["topic.thresholds"])
+        branches = tuple(Branch(branch, _layers(branch, tensors)) for branch in card.branches)
+        return Heads(topic, action, sentiment, tensors["topic.thresholds"], branches)
     except (FileNotFoundError, SafetensorError, KeyError) as error:
         raise SetupError(
             f"{path} does not hold trained heads ({error}). Train them: python -m model_export train"
         ) from None
+
+
+def _floats(path: Path) -> dict[str, Floats]:
+    return {name: value.astype(np.float32) for name, value in load_file(path).items()}
+
+
+def _layers(card: BranchCard, tensors: Mapping[str, Floats]) -> dict[str, Floats]:
+    """The tensors of one branch, without its prefix.
+
+    Raises:
+        KeyError: one of its layers is not there.
+    """
+    prefix = f"branch.{card.name}."
+    own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    for number in range(card.fork, card.fork + card.layers):
+        if f"encoder.layer.{number}.output.dense.weight" not in own:
+            raise KeyError(f"{prefix}encoder.layer.{number}")
+    return own
