@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
+import flask
 import functions_framework
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, InternalServerError
 
 from shared.api.batcher import Batcher
 from shared.api.models import (
@@ -20,7 +21,7 @@ from shared.api.models import (
     TextResult,
     check_texts,
 )
-from shared.api.serving import Call, Handler, framework_problem, respond
+from shared.api.serving import Call, Handler, refuse, respond
 from shared.api.stored import get_document, list_documents, list_passages
 from shared.clients import firestore_client
 from shared.inference import Engine, interpret
@@ -42,8 +43,9 @@ def api(request: Request) -> Response:
     return respond(request, HANDLERS)
 
 
-# What the framework refuses before this function is asked.
-functions_framework.errorhandler(HTTPException)(framework_problem)
+# What the framework refuses before this function is asked, and what fails in the framework itself.
+for kind in (HTTPException, InternalServerError):
+    functions_framework.errorhandler(kind)(partial(refuse, flask.request))
 
 
 def analyze(call: Call) -> AnalyzeResponse:

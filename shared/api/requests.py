@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from shared.api.keys import accepted
 from shared.api.problems import MAX_FAULTS, Fault, Problem, invalid, invalid_body
@@ -44,7 +43,7 @@ def read_body(request: Request, model: type[B], max_bytes: int) -> B:
     """The body, never more than `max_bytes` of it, whether its length was announced or it came in chunks.
 
     Raises:
-        Problem: 413, 415, 400 where it is no JSON, 422 where it has another shape.
+        Problem: 413, 415, 400 where it is no JSON or not whole, 422 where it has another shape.
     """
     if request.mimetype != MEDIA_TYPE:
         raise Problem(
@@ -53,13 +52,7 @@ def read_body(request: Request, model: type[B], max_bytes: int) -> B:
             f"The body must be {MEDIA_TYPE}.",
             headers={"Accept": MEDIA_TYPE},
         )
-    request.max_content_length = max_bytes
-    try:
-        body = request.get_data()
-    except RequestEntityTooLarge:
-        raise Problem(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", f"The body has more than {max_bytes:,} bytes."
-        ) from None
+    body = _read(request, max_bytes)
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
@@ -86,3 +79,20 @@ def read_query(arguments: MultiDict[str, str], model: type[Q]) -> Q:
         raise invalid(
             [Fault(detail=item["msg"], parameter=str(item["loc"][0])) for item in found[:MAX_FAULTS]]
         ) from None
+
+
+def _read(request: Request, max_bytes: int) -> bytes:
+    too_large = Problem(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", f"The body has more than {max_bytes:,} bytes."
+    )
+    if (request.content_length or 0) > max_bytes:
+        raise too_large
+    # Of a body in chunks werkzeug returns so much and no more, and does not say whether there was more.
+    request.max_content_length = max_bytes + 1
+    try:
+        body = request.get_data()
+    except Exception:  # noqa: BLE001 - every server has exceptions of its own for chunks that are none
+        raise Problem(HTTPStatus.BAD_REQUEST, "incomplete", "The body did not arrive whole.") from None
+    if len(body) > max_bytes:
+        raise too_large
+    return body

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from shared.api.endpoints import route
@@ -28,7 +29,6 @@ from shared.settings import settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from werkzeug.exceptions import HTTPException
     from werkzeug.wrappers import Request
 
     from shared.api.endpoints import Route
@@ -60,16 +60,29 @@ Handler = Callable[[Call], BaseModel | dict[str, Any]]
 
 def respond(request: Request, handlers: Mapping[str, Handler]) -> Response:
     """Answer a request with its endpoint's handler, or with a problem document; never raises."""
+    return _logged(request, lambda facts: _answer(request, handlers, facts))
+
+
+def refuse(request: Request, error: HTTPException) -> Response:
+    """Answer a request that the framework refuses by itself, in the form of all that is refused."""
+
+    def answer(_: dict[str, Any]) -> dict[str, Any]:
+        raise error
+
+    return _logged(request, answer)
+
+
+def _logged(request: Request, answer: Callable[[dict[str, Any]], BaseModel | dict[str, Any]]) -> Response:
     started = time.monotonic()
     facts: dict[str, Any] = {"method": request.method, "route": UNKNOWN}
     try:
-        response = _json(_answer(request, handlers, facts))
+        response = _json(answer(facts))
     except Exception as error:  # noqa: BLE001 - a caller is shown no stack trace
         problem = as_problem(error)
         facts |= {"problem": problem.code, "instance": problem.instance}
         if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             facts["error"] = error
-        response = refusal(problem)
+        response = _refusal(problem)
     if trace := _TRACE.match(request.headers.get("X-Cloud-Trace-Context", "")):
         facts["trace_id"] = trace[1]
     elapsed = round((time.monotonic() - started) * 1000, 1)
@@ -83,7 +96,10 @@ def as_problem(error: Exception) -> Problem:
     """What a caller is told of an error; of ours no more than whether to try again."""
     if isinstance(error, Problem):
         return error
-    from google.api_core.exceptions import GoogleAPIError
+    if isinstance(error, HTTPException) and error.code is not None:
+        status = HTTPStatus(error.code)
+        return Problem(status, status.phrase.lower().replace(" ", "-"), f"{status.phrase}.")
+    from google.api_core.exceptions import GoogleAPIError  # here: most requests raise nothing
 
     if isinstance(error, (GoogleAPIError, SetupError)):
         return Problem(
@@ -95,24 +111,24 @@ def as_problem(error: Exception) -> Problem:
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "The request failed; this is our fault.")
 
 
-def framework_problem(error: HTTPException) -> Response:
-    """What functions-framework refuses by itself, in the form of everything else that is refused."""
-    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-    code = status.phrase.lower().replace(" ", "-")
-    return refusal(Problem(status, code, f"{status.phrase}."))
+def _refusal(problem: Problem) -> Response:
+    return _response(problem.body(), problem.status, CONTENT_TYPE, problem.headers)
 
 
-def refusal(problem: Problem) -> Response:
-    """A problem as a response."""
-    body = problem.body()
-    # An iterator: of a response that is a stream the framework does not first read the request's whole body
-    # into memory, which may be what is being refused.
-    return Response(
-        iter([body]),
-        problem.status,
-        HEADERS | problem.headers | {"Content-Length": str(len(body))},
-        content_type=CONTENT_TYPE,
-    )
+def _json(answer: BaseModel | dict[str, Any]) -> Response:
+    if isinstance(answer, BaseModel):
+        # What was not set is what was not asked for.
+        body = answer.model_dump_json(exclude_unset=True)
+    else:
+        body = json.dumps(answer, ensure_ascii=False)
+    return _response(body.encode(), HTTPStatus.OK, MEDIA_TYPE, {})
+
+
+def _response(body: bytes, status: HTTPStatus, content_type: str, headers: Mapping[str, str]) -> Response:
+    # An iterator makes it a stream, and before a stream the framework does not read the request's whole body
+    # into memory: a body that was refused, or that no endpoint asks for.
+    sent = {**HEADERS, **headers, "Content-Length": str(len(body))}
+    return Response(iter([body]), status, sent, content_type=content_type)
 
 
 def _answer(
@@ -149,12 +165,3 @@ def _description() -> dict[str, Any]:
 @lru_cache(maxsize=1)
 def _hashes() -> tuple[str, ...]:
     return parse_hashes(secret(settings().api_key_hash, settings().api_key_hash_version))
-
-
-def _json(answer: BaseModel | dict[str, Any]) -> Response:
-    if isinstance(answer, BaseModel):
-        # What was not set is what was not asked for.
-        body = answer.model_dump_json(exclude_unset=True)
-    else:
-        body = json.dumps(answer, ensure_ascii=False)
-    return Response(body, HTTPStatus.OK, HEADERS, content_type=MEDIA_TYPE)

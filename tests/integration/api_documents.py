@@ -1,0 +1,77 @@
+"""Documents and passages as the pipeline leaves them at various moments of their lives."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from shared.analysis import analyse
+from shared.documents import NO_RESULT, document_id
+from shared.encode import RawTransaction
+from shared.inference import Engine
+from shared.passages import write_passages
+from shared.records import BatchMessage, Passage
+from shared.views import FIELDS
+from tests.integration.api_server import MODEL
+
+if TYPE_CHECKING:
+    from tests.integration.api_server import ApiServer
+
+WATER = "We recycle nine tenths of the process water at the Marl works."
+CRANE = "Two contractors died when a crane collapsed at the northern plant."
+BOARD = "The board adopted an anti-corruption code of conduct in March."
+CREATED = datetime(2026, 1, 1, tzinfo=UTC)
+NAMES = [f"reports/{number:02}.txt" for number in range(7)] + ["reviews.csv"]
+IDS = {name: document_id("b", name) for name in NAMES}
+
+
+def store_document(api: ApiServer, name: str, *, state: str, published_run: int | None) -> None:
+    fields = dict.fromkeys(FIELDS) | NO_RESULT
+    fields |= {"id": IDS[name], "bucket": "b", "name": name, "generation": "1", "run": 2, "size": 9}
+    fields |= {"state": state, "published_run": published_run, "warnings": [], "cost": {"cpu_seconds": 1.0}}
+    fields |= {
+        "title": name.title(),
+        "created_at": CREATED + timedelta(microseconds=NAMES.index(name)),
+        "timings": {"uploaded_at": CREATED, "total_seconds": 2.5},
+    }
+    api.firestore.collection("documents").document(IDS[name]).set(fields)
+
+
+def store_passages(
+    api: ApiServer, engine: Engine, name: str, texts: list[str], run: int, model: str | None = None
+) -> None:
+    passages = [
+        Passage(index=index, page=index + 1, span=(0, len(text)), text=text, tokens=9)
+        for index, text in enumerate(texts)
+    ]
+    message = BatchMessage(
+        document=IDS[name],
+        run=run,
+        model=model or engine.digest,
+        batch=0,
+        lanes=1,
+        start=0,
+        end=len(texts),
+        byte_start=0,
+        byte_end=1,
+    )
+    transaction = RawTransaction(api.firestore)
+    reference = api.firestore.collection("documents").document(IDS[name])
+    transaction._begin()
+    write_passages(transaction, reference, message, analyse(engine, passages))
+    transaction._commit()
+
+
+def store_all(api: ApiServer) -> None:
+    """Documents that are published, published and analysed again, of another model, and not yet published."""
+    engine = Engine(MODEL)
+    for name in NAMES:
+        store_document(api, name, state="completed", published_run=2)
+    store_document(api, NAMES[5], state="analyzing", published_run=None)
+    store_document(api, NAMES[6], state="analyzing", published_run=1)
+    store_passages(api, engine, NAMES[0], [WATER, CRANE, BOARD] * 5, run=2)
+    store_passages(api, engine, NAMES[1], ["Our river water is returned clean."], run=2)
+    store_passages(api, engine, NAMES[2], [WATER], run=2, model="f" * 64)
+    store_passages(api, engine, NAMES[5], [WATER] * 120, run=1)
+    store_passages(api, engine, NAMES[6], ["Water is saved at Marl."], run=1)
+    store_passages(api, engine, NAMES[6], [WATER], run=2)

@@ -1,0 +1,34 @@
+"""The running service against its own description, with requests that schemathesis invents."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.integration.api_server import ApiServer
+
+EXAMPLES = 25
+"""Requests invented for each operation and phase, beside those that the description itself suggests."""
+
+
+@pytest.mark.usefixtures("stored")
+def test_the_service_does_what_its_description_says(api: ApiServer, tmp_path: Path) -> None:
+    """Every check of schemathesis, in every phase, without a failure: statuses, content types, shapes, keys,
+    methods; what the description allows is accepted, what it forbids is refused.
+    """
+    program = shutil.which("schemathesis", path=str(Path(sys.executable).parent))
+    assert program is not None
+    command = [
+        *(program, "run", f"http://127.0.0.1:{api.port}/openapi.json", "--checks", "all"),
+        *("--header", f"X-API-Key: {api.keys[0]}", "--max-examples", str(EXAMPLES), "--seed", "1"),
+        *("--continue-on-failure", "--no-color", "--generation-database", "none"),
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=150, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "Tested: 5" in done.stdout

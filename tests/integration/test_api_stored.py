@@ -1,0 +1,142 @@
+"""What the pipeline stored, read by page and found by meaning; only published runs of the model in use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shared.views import FIELDS
+from tests.integration.api_documents import BOARD, CREATED, IDS, NAMES, WATER
+
+if TYPE_CHECKING:
+    from tests.integration.api_server import ApiServer
+
+pytestmark = pytest.mark.usefixtures("stored")
+
+
+def pages(api: ApiServer, path: str, items: str, **query: object) -> list[list[dict[str, Any]]]:
+    """Every page of a listing."""
+    found = []
+    while True:
+        answer = api.get(path, **query)
+        assert answer.status == 200, answer.json
+        found.append(answer.json[items])
+        if answer.json["next_page_token"] is None:
+            return found
+        query["page_token"] = answer.json["next_page_token"]
+
+
+def test_documents_come_newest_first_page_by_page(api: ApiServer) -> None:
+    """Each once, though their times of creation differ by a microsecond."""
+    found = pages(api, "/v1/documents", "documents", page_size=3)
+    assert [[shown["name"] for shown in page] for page in found] == [
+        NAMES[:4:-1],
+        NAMES[4:1:-1],
+        NAMES[1::-1],
+    ]
+
+
+def test_documents_by_state_and_prefix(api: ApiServer) -> None:
+    """A prefix lists by name; filters combine; a full last page has no successor."""
+    assert [len(page) for page in pages(api, "/v1/documents", "documents", page_size=4)] == [4, 4]
+    [analyzing] = pages(api, "/v1/documents", "documents", state="analyzing")
+    assert [shown["name"] for shown in analyzing] == [NAMES[6], NAMES[5]]
+    found = pages(api, "/v1/documents", "documents", prefix="reports/", state="completed", page_size=3)
+    assert [[shown["name"] for shown in page] for page in found] == [NAMES[:3], NAMES[3:5]]
+    assert pages(api, "/v1/documents", "documents", prefix="reports/1") == [[]]
+
+
+def test_a_document_has_the_shape_of_the_command_line(api: ApiServer) -> None:
+    """The same fields in the same order; moments as text."""
+    shown = api.get(f"/v1/documents/{IDS[NAMES[0]]}").json
+    assert tuple(shown) == FIELDS
+    assert shown["timings"] == {"uploaded_at": CREATED.isoformat(), "total_seconds": 2.5}
+
+
+@pytest.mark.parametrize("identifier", ["0" * 24, "x", "..", "A" * 24, "a" * 25, "__x__"])
+def test_no_document_has_another_id(api: ApiServer, identifier: str) -> None:
+    """404, for it and for its passages."""
+    assert api.get(f"/v1/documents/{identifier}").status == 404
+    assert api.get(f"/v1/documents/{identifier}/passages").status == 404
+
+
+def test_passages_of_the_published_run_in_order(api: ApiServer) -> None:
+    """Page by page, with pages, rows and figures, without vectors unless asked."""
+    path = f"/v1/documents/{IDS[NAMES[0]]}/passages"
+    found = pages(api, path, "passages", page_size=6)
+    assert [[passage["index"] for passage in page] for page in found] == [
+        list(range(6)),
+        list(range(6, 12)),
+        [12, 13, 14],
+    ]
+    assert found[0][0]["text"] == WATER
+    assert "embedding" not in found[0][0]
+    [[with_vector]] = pages(api, f"/v1/documents/{IDS[NAMES[1]]}/passages", "passages", embeddings="true")
+    assert len(with_vector["embedding"]) == 384
+    assert api.get(path).json["run"] == 2
+
+
+def test_passages_by_topic_sentiment_and_action(api: ApiServer) -> None:
+    """Filters combine, and pages hold what passed them."""
+    path = f"/v1/documents/{IDS[NAMES[0]]}/passages"
+    everything = api.get(path).json["passages"]
+    found = pages(api, path, "passages", topic="E3", page_size=2)
+    assert [passage["text"] for page in found for passage in page] == [WATER] * 5
+    for field, label in (("sentiment", "negative"), ("action", "implemented")):
+        expected = [passage["index"] for passage in everything if passage[field]["label"] == label]
+        assert 0 < len(expected) < 15
+        assert [passage["index"] for passage in api.get(path, **{field: label}).json["passages"]] == expected
+    assert api.get(path, topic="E3", sentiment="negative", action="none").json["passages"] == []
+
+
+def test_a_run_that_is_not_published_is_not_shown(api: ApiServer) -> None:
+    """While a document is analysed for the first time it has no passages; again, those of before."""
+    first = api.get(f"/v1/documents/{IDS[NAMES[5]]}/passages").json
+    assert (first["run"], first["passages"]) == (None, [])
+    again = api.get(f"/v1/documents/{IDS[NAMES[6]]}/passages").json
+    assert (again["run"], [passage["text"] for passage in again["passages"]]) == (
+        1,
+        ["Water is saved at Marl."],
+    )
+
+
+def test_a_page_of_what_is_gone_is_refused(api: ApiServer) -> None:
+    """409: another run was published meanwhile, or the document that the page follows is gone."""
+    answer = api.get(f"/v1/documents/{IDS[NAMES[0]]}/passages", page_token="1-5")
+    assert (answer.status, answer.json["type"]) == (409, "urn:headrace:problem:stale-page")
+    assert api.get("/v1/documents", page_token="0" * 24).status == 409
+
+
+def test_search_finds_by_meaning_in_published_runs_of_this_model(api: ApiServer) -> None:
+    """The nearest first; 121 nearer passages of unpublished runs and one of another model do not count."""
+    answer = api.get("/v1/search", q="How is water saved?", limit=7).json
+    hits = answer["hits"]
+    texts = [hit["text"] for hit in hits]
+    assert sorted(texts) == sorted(
+        [WATER] * 5 + ["Water is saved at Marl.", "Our river water is returned clean."]
+    )
+    scores = [hit["score"] for hit in hits]
+    assert scores == sorted(scores, reverse=True)
+    assert 0 < scores[-1] < scores[0] <= 1
+    best = next(hit for hit in hits if hit["text"] == WATER)
+    assert (best["document"], best["name"], best["title"]) == (IDS[NAMES[0]], NAMES[0], "Reports/00.Txt")
+    assert (best["page"], best["row"]) == (best["index"] + 1, None)
+    assert {hit["document"] for hit in hits} == {IDS[NAMES[0]], IDS[NAMES[1]], IDS[NAMES[6]]}
+
+
+def test_search_within_a_topic_or_a_document(api: ApiServer) -> None:
+    """Filters hold though other passages are nearer."""
+    hits = api.get("/v1/search", q="How is water saved?", topic="G1").json["hits"]
+    assert {hit["text"] for hit in hits} == {BOARD}
+    hits = api.get("/v1/search", q="fatal accident", document=IDS[NAMES[1]]).json["hits"]
+    assert [hit["document"] for hit in hits] == [IDS[NAMES[1]]]
+    assert api.get("/v1/search", q="water", document="0" * 24).json["hits"] == []
+
+
+@pytest.mark.parametrize("query", [{}, {"q": " "}, {"q": "a" * 10_001}, {"q": "a", "limit": 51}])
+def test_a_question_that_is_none(api: ApiServer, query: dict[str, object]) -> None:
+    """422 that names the parameter."""
+    answer = api.get("/v1/search", **query)
+    assert answer.status == 422
+    assert answer.json["errors"][0]["parameter"] in {"q", "limit"}

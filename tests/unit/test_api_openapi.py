@@ -1,0 +1,143 @@
+"""The description says what the service does: limits, shapes and statuses come from the same code."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import jsonschema_rs
+import pytest
+from hypothesis import given
+from hypothesis import settings as budget
+from hypothesis import strategies as st
+
+from shared.api.endpoints import ENDPOINTS
+from shared.api.models import check_texts, text_schema
+from shared.api.openapi import describe
+from shared.api.problems import Fault, Problem, invalid
+from shared.documents import _new_document
+from shared.records import Action, PassageResult, Sentiment, TopicScore, UploadEvent
+from shared.settings import Settings
+from shared.views import FIELDS, document_view, passage_view
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SETTINGS = Settings(project="p", uploads_bucket="u", work_bucket="w", api_max_characters=6, api_max_texts=3)
+DESCRIPTION = describe(SETTINGS)
+
+
+def validator(name: str) -> Any:
+    """Of one of the description's shapes."""
+    return jsonschema_rs.validator_for({"$ref": f"#/components/schemas/{name}"} | DESCRIPTION)
+
+
+def references(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key == "$ref":
+                yield item
+            else:
+                yield from references(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from references(item)
+
+
+def test_every_reference_leads_somewhere() -> None:
+    """And every shape is referred to."""
+    found = {reference.removeprefix("#/components/schemas/") for reference in references(DESCRIPTION)}
+    assert found == set(DESCRIPTION["components"]["schemas"])
+
+
+def test_every_endpoint_is_described() -> None:
+    """With an operationId of its own, a 200, and 401 as a problem document."""
+    operations = {
+        (method.upper(), path): operation
+        for path, methods in DESCRIPTION["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert set(operations) == {(endpoint.method, endpoint.path) for endpoint in ENDPOINTS}
+    for operation in operations.values():
+        assert "application/json" in operation["responses"]["200"]["content"]
+        assert "application/problem+json" in operation["responses"]["401"]["content"]
+
+
+def test_parameters_are_never_null() -> None:
+    """In a query string there is no null, though the model has one."""
+    for methods in DESCRIPTION["paths"].values():
+        for operation in methods.values():
+            for parameter in operation.get("parameters", ()):
+                assert isinstance(parameter["schema"]["type"], str)
+                assert "anyOf" not in parameter["schema"]
+
+
+@given(
+    st.lists(
+        st.text(max_size=8) | st.sampled_from(["\x1c", "\u3000", "a" * 6, "a" * 7]), min_size=1, max_size=4
+    )
+)
+@budget(max_examples=300)
+def test_texts_are_accepted_as_described(texts: list[str]) -> None:
+    """The description and the check agree on what is blank, too long and too many."""
+    schema = text_schema(SETTINGS)
+    # JSON Schema leaves \S to the regular expressions at hand; ours are Python's.
+    described = len(texts) <= 3 and all(
+        1 <= len(text) <= 6 and re.search(str(schema["pattern"]), text) for text in texts
+    )
+    try:
+        check_texts(texts, SETTINGS)
+    except Problem:
+        assert not described
+    else:
+        assert described
+    body = DESCRIPTION["components"]["schemas"]["AnalyzeRequest"]["properties"]["texts"]
+    assert (body["items"], body["maxItems"], body["minItems"]) == (schema, 3, 1)
+
+
+def test_a_document_is_shown_as_described() -> None:
+    """From the moment it is claimed: a new document has every field that the description demands."""
+    event = UploadEvent(bucket="b", name="n.pdf", generation=2**62, event_type="OBJECT_FINALIZE", size=1)
+    stored = _new_document(event, "0" * 24, datetime.now(UTC)) | {
+        "run": 1,
+        "generation": str(event.generation),
+        "state": "extracting",
+        "error": None,
+        "route": None,
+        "timings": {"claimed_at": datetime.now(UTC), "total_seconds": 1.5},
+        "lease": {"token": 1},
+    }
+    shown = document_view(stored)
+    assert tuple(shown) == FIELDS
+    validator("DocumentView").validate(shown)
+    with pytest.raises(jsonschema_rs.ValidationError):
+        validator("DocumentView").validate(shown | {"state": "gone"})
+
+
+def test_a_passage_is_shown_as_described() -> None:
+    """What is stored beside the result stays inside."""
+    result = PassageResult(
+        index=0,
+        page=None,
+        row=3,
+        span=(0, 4),
+        text="Text",
+        sentiment=Sentiment(label="neutral", scores={"positive": 0.2, "neutral": 0.5, "negative": 0.3}),
+        topics=[TopicScore(name="E1", score=0.9)],
+        action=Action(label="none", scores={"implemented": 0.1, "planned": 0.1, "none": 0.8}),
+        figures=[],
+    )
+    stored = result.model_dump(mode="json", exclude={"embedding"}) | {"document": "d", "run": 1, "model": "m"}
+    shown = passage_view(stored)
+    validator("PassageResult").validate(shown)
+    assert "model" not in shown
+    assert passage_view(stored | {"embedding": (0.5, 0.5)})["embedding"] == [0.5, 0.5]
+
+
+def test_a_problem_is_shown_as_described() -> None:
+    """With and without faults."""
+    problem = invalid([Fault(detail="is wrong", parameter="q")])
+    for body in (problem.body(), Problem(problem.status, "x", "y").body()):
+        validator("ProblemDocument").validate(json.loads(body))
