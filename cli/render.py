@@ -28,7 +28,7 @@ TOP_TOPICS = 3
 COLUMNS = (
     ("document", 0, False),
     ("id", 24, False),
-    ("state", 10, False),
+    ("state", 22, False),
     ("time", 6, True),
     ("passages", 8, True),
     ("+/=/-", 11, True),
@@ -72,12 +72,11 @@ def table(console: Console, documents: list[dict[str, Any]]) -> None:
 def _row(shown: dict[str, Any]) -> list[str | Text]:
     sentiment = shown["sentiment"]
     counts = sorted(shown["topics"].items(), key=lambda item: -item[1])
+    state = shown["state"] + (f" ({shown['error']['code']})" if shown["error"] else "")
     return [
         Text(shown["name"]),
         shown["id"],
-        Text(
-            shown["error"]["code"] if shown["error"] else shown["state"], STATE_STYLES.get(shown["state"], "")
-        ),
+        Text(state, STATE_STYLES.get(shown["state"], "")),
         _seconds(shown),
         str(shown["passages"] or ""),
         f"{sentiment['positive']}/{sentiment['neutral']}/{sentiment['negative']}",

@@ -23,7 +23,7 @@ PR_SET_PDEATHSIG = 1
 READY_SECONDS = 30.0
 """How long a process may take to answer before the stack gives up."""
 STOP_SECONDS = 5.0
-"""How long a process may take to end after SIGTERM before SIGKILL."""
+"""How long processes may take to end after SIGTERM before SIGKILL."""
 RESTARTS = 5
 """Deaths within `RESTART_WINDOW` seconds after which a process is not started again."""
 RESTART_WINDOW = 60.0
@@ -108,13 +108,17 @@ class Service:
         how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
         return f"{self.title} {how} and was started again (log: {self.log})"
 
-    def stop(self) -> None:
-        """Ask it and everything it started to end; insist after `STOP_SECONDS`."""
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM to it and everything it started."""
+        if self.process is not None:
+            kill_group(self.process.pid, signal.SIGTERM)
+
+    def stop(self, deadline: float) -> None:
+        """Wait until it has ended; insist once the deadline is past."""
         if self.process is None:
             return
-        kill_group(self.process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            self.process.wait(STOP_SECONDS)
+            self.process.wait(max(deadline - time.monotonic(), 0))
         kill_group(self.process.pid, signal.SIGKILL)
         self.process.wait()
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
-from local.processes import READY_SECONDS, Service
-from local.services import Layout
+from local.processes import READY_SECONDS, STOP_SECONDS, Service
+from local.services import SIZES, Layout
 from shared.errors import SetupError
 
 if TYPE_CHECKING:
@@ -95,10 +95,16 @@ class Watch:
             time.sleep(WATCH_SECONDS)
 
     def stop(self) -> None:
-        """End every process, the functions first, and remove `stack.json`."""
+        """End every process, the functions before the servers they call, and remove `stack.json`."""
         (self.layout.data / STACK_FILE).unlink(missing_ok=True)
-        for service in reversed(self.services):
-            service.stop()
+        functions = [service for service in self.services if service.name in SIZES]
+        servers = [service for service in self.services if service.name not in SIZES]
+        for group in (functions, servers):
+            deadline = time.monotonic() + STOP_SECONDS
+            for service in group:
+                service.ask_to_stop()
+            for service in group:
+                service.stop(deadline)
 
     def _write(self) -> None:
         processes = [
