@@ -23,6 +23,9 @@ _PASSAGES_A_SENTENCE = 2  # a document of few passages gets fewer sentences than
 _ALIKE = 0.8  # cosine: two sentences say the same
 _BAD = 0.6  # probability of negative: clearly so
 
+_GRAVITY = 2.0  # of a sentence's probability of being negative, among the bad news
+_MERE_RISK = 0.5  # what it costs to have only been feared; "May" is a month
+_RISK = re.compile(r"\b(?:could|may|might|can|would|risks?|k\u00f6nnte\w*|pourrai\w*|potrebbe\w*)\b")
 _CENTRALITY, _WORTH, _COVERAGE, _REDUNDANCY = 0.9, 0.8, 1.0, 0.5
 
 
@@ -41,9 +44,10 @@ def summarise(aggregate: Aggregate) -> list[SummarySentence]:
     centre = _unit(decode_sum(aggregate.centre).astype(np.float64)[None, :])[0]
     base = _CENTRALITY * (vectors @ centre) + _WORTH * np.array([worth(one) for one in candidates])
     size = min(_size(aggregate.passages), len(candidates))
-    chosen = _greedy(candidates, vectors, base, size, aggregate.topics)
+    weight = _weights(aggregate.topics)
+    chosen = _greedy(candidates, vectors, base, size, weight)
     share = aggregate.sentiment["negative"] / max(1, aggregate.passages)
-    chosen = _with_bad_news(chosen, candidates, vectors, base, share)
+    chosen = _with_bad_news(chosen, candidates, vectors, weight, share)
     return [SummarySentence(page=candidates[at].page, text=candidates[at].text) for at in sorted(chosen)]
 
 
@@ -69,16 +73,20 @@ def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return vectors / np.where(norms == 0, 1, norms)
 
 
+def _weights(topics: dict[str, int]) -> dict[str, float]:
+    """What a topic's first sentence is worth: the root of its share, so that small topics are not lost."""
+    total = sum(topics.values()) or 1
+    return {name: (count / total) ** 0.5 for name, count in topics.items()}
+
+
 def _greedy(
     candidates: list[Candidate],
     vectors: NDArray[np.float64],
     base: NDArray[np.float64],
     size: int,
-    topics: dict[str, int],
+    weight: dict[str, float],
 ) -> list[int]:
     """Places of the candidates taken, in the order they were taken."""
-    total = sum(topics.values()) or 1
-    weight = {name: (count / total) ** 0.5 for name, count in topics.items()}
     told: dict[str, int] = {}
     chosen: list[int] = []
     nearest = np.zeros(len(candidates))
@@ -104,20 +112,34 @@ def _with_bad_news(
     chosen: list[int],
     candidates: list[Candidate],
     vectors: NDArray[np.float64],
-    base: NDArray[np.float64],
+    weight: dict[str, float],
     share: float,
 ) -> list[int]:
-    """Replaces the least of the others until clearly negative sentences have their share, one at least."""
+    """Replaces the least of the others until clearly negative sentences have their share, one at least.
+
+    Of the bad news, too, each next piece is one that differs, and on a topic that had none yet; what happened
+    goes before what could happen. How near it is to the centre of the document does not count: what went
+    wrong seldom is.
+    """
     bad = {
         at for at, one in enumerate(candidates) if one.negative >= _BAD and one.topics and one.quality >= GOOD
     }
-    ranked = sorted(bad - set(chosen), key=lambda at: (-base[at] - candidates[at].negative, at))
     wanted = max(1, round(share * len(chosen)))
-    for best in ranked:
+    while True:
+        taken = [at for at in chosen if at in bad]
         others = [at for at in chosen if at not in bad]
-        if len(chosen) - len(others) >= wanted or not others:
-            break
-        kept = [at for at in chosen if at != others[-1]]  # taken last: it added least
-        if all(vectors[at] @ vectors[best] < _ALIKE for at in kept):
-            chosen = [*kept, best]
-    return chosen
+        kept = [at for at in chosen if at != others[-1]] if others else []  # taken last: it added least
+        told = {name for at in taken for name in candidates[at].topics}
+        nearest = (vectors @ vectors[kept].T).max(axis=1) if kept else np.zeros(len(candidates))
+        worth_of = {
+            at: one.quality
+            + _GRAVITY * one.negative
+            + max(0.0 if name in told else weight.get(name, 0.0) for name in one.topics)
+            - nearest[at]
+            - _MERE_RISK * (_RISK.search(one.text) is not None)
+            for at, one in enumerate(candidates)
+            if at in bad - set(chosen) and nearest[at] < _ALIKE
+        }
+        if len(taken) >= wanted or not others or not worth_of:
+            return chosen
+        chosen = [*kept, max(worth_of, key=lambda at: (worth_of[at], -at))]

@@ -151,6 +151,21 @@ def test_the_bad_news_is_told() -> None:
     assert bad in summary(results)
 
 
+def test_what_happened_goes_before_what_could_happen() -> None:
+    """A report is full of risks; the accident is the news."""
+    results = [result(index, sentence(index), ("E1",), mood="positive") for index in range(60)]
+    happened = "A contractor of the mill lost his life in the bale yard on a day in May."
+    for place in (10, 20, 40, 50):
+        results[place] = result(
+            place,
+            f"Accidents of kind {place} could cost the group as much as 12% of sales.",
+            ("S1",),
+            mood="negative",
+        )
+    results[30] = result(30, happened, ("S1",), mood="negative")
+    assert happened in summary(results)
+
+
 def test_bad_news_has_its_share() -> None:
     """Where half of a document is negative, so is about half of its summary."""
     moods: list[SentimentLabel] = ["positive", "negative"]
