@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -85,11 +86,16 @@ def run(data: Path, model: Path, port: int) -> None:
 
 @headrace.command()
 @data_option
-def env(data: Path) -> None:
+@json_option
+def env(data: Path, *, as_json: bool) -> None:
     """Print the stack's variables for a shell: eval "$(headrace env)"."""
     from local.stack import read_stack
 
-    for name, value in read_stack(data)["environment"].items():
+    variables = read_stack(data)["environment"]
+    if as_json:
+        click.echo(json.dumps(variables, indent=2))
+        return
+    for name, value in variables.items():
         click.echo(f"export {name}={value}")
 
 
@@ -126,9 +132,7 @@ def drop(  # noqa: PLR0913 - the options of a command
         return
     dropped = [results.drop(path, text_column=text_column) for path in files]
     if as_json:
-        output.print_json(
-            [{"id": item.id, "name": item.name, "generation": str(item.generation)} for item in dropped]
-        )
+        output.print_json([results.received(item) for item in dropped])
         return
     for item in dropped:
         click.echo(f"{item.id}  {item.name}")

@@ -67,6 +67,22 @@ def drop(path: Path, *, name: str | None = None, text_column: str | None = None)
     return Dropped(document_id(settings().uploads_bucket, blob.name), blob.name, int(blob.generation))
 
 
+def received(dropped: Dropped) -> dict[str, Any]:
+    """The document object of a file that was uploaded and is not followed."""
+    return document_view(
+        {
+            "id": dropped.id,
+            "bucket": settings().uploads_bucket,
+            "name": dropped.name,
+            "generation": str(dropped.generation),
+            "state": "received",
+            "initiatives": 0,
+            "summary": [],
+            "warnings": [],
+        }
+    )
+
+
 def follow(dropped: Sequence[Dropped], timeout: float) -> Iterator[Progress]:
     """Each change of each file, until all have ended.
 

@@ -15,6 +15,7 @@ State = Literal[
 TERMINAL: frozenset[State] = frozenset({"completed", "rejected", "failed", "superseded"})
 SentimentLabel = Literal["positive", "neutral", "negative"]
 ActionLabel = Literal["implemented", "planned", "none"]
+SENTIMENTS: tuple[SentimentLabel, ...] = ("positive", "neutral", "negative")
 TOPICS = ("E1", "E2", "E3", "E4", "E5", "S1", "S2", "S3", "S4", "G1")
 """ESRS codes, in the order every count and score uses."""
 

@@ -8,6 +8,8 @@ from typing import Any
 from pydantic import NonNegativeInt, PositiveInt
 
 from shared.records import (
+    SENTIMENTS,
+    TOPICS,
     ErrorInfo,
     PassageResult,
     Record,
@@ -63,6 +65,9 @@ PASSAGE_FIELDS = tuple(PassageResult.model_fields)
 def document_view(stored: dict[str, Any]) -> dict[str, Any]:
     """A `DocumentView` as JSON types, of a document as Firestore stores it."""
     shown = {field: stored.get(field) for field in FIELDS}
+    for field, order in (("sentiment", SENTIMENTS), ("topics", TOPICS)):  # Firestore keeps no order of keys
+        counts = shown[field] or {}
+        shown[field] = {name: counts.get(name, 0) for name in (*order, *sorted(counts.keys() - set(order)))}
     shown["timings"] = {
         name: value.isoformat() if isinstance(value, datetime) else value
         for name, value in (stored.get("timings") or {}).items()

@@ -188,6 +188,16 @@ def test_the_result_is_announced(stack: RunningStack, tmp_path: Path) -> None:
     assert (message["state"], message["run"], message["name"]) == ("completed", 1, "announced.txt")
 
 
+def test_a_file_that_is_not_followed_has_the_same_shape(stack: RunningStack, tmp_path: Path) -> None:
+    """Without --wait the list holds the same objects, their state `received`."""
+    report = tmp_path / "unfollowed.txt"
+    report.write_text(GOOD_AND_BAD)
+    [shown] = stack.json("drop", str(report))
+    assert set(shown) >= SHAPE
+    assert (shown["state"], shown["name"], shown["route"]) == ("received", "unfollowed.txt", None)
+    assert shown["sentiment"] == {"positive": 0, "neutral": 0, "negative": 0}
+
+
 def test_an_unknown_document_is_one_line(stack: RunningStack) -> None:
     """The error names what was asked for and what to do."""
     done = stack.command("show", "nosuchdocument")

@@ -177,7 +177,7 @@ def test_a_silent_emulator_of_the_user_is_one_clear_line(own_stack: RunningStack
 def test_env_prints_what_a_shell_needs(stack: RunningStack) -> None:
     """One export a line, for each emulator and the project, and the addresses are the stack's."""
     exports = dict(re.findall(r"^export (\w+)=(\S+)$", stack.command("env").stdout, re.MULTILINE))
-    assert exports == stack.stack()["environment"]
+    assert exports == stack.stack()["environment"] == stack.json("env")
     assert set(exports) == {*EMULATORS, "GOOGLE_CLOUD_PROJECT"}
     shell = (
         f'eval "$({sys.executable} -c "from cli.main import main; main()" env)" && echo $GOOGLE_CLOUD_PROJECT'
