@@ -59,6 +59,10 @@ def failed_precondition(message: str) -> Refused:
     return Refused(grpc.StatusCode.FAILED_PRECONDITION, message)
 
 
+def unavailable(message: str) -> Refused:
+    return Refused(grpc.StatusCode.UNAVAILABLE, message)
+
+
 def unimplemented(what: str) -> Refused:
     return Refused(grpc.StatusCode.UNIMPLEMENTED, f"{what} is not part of Headrace's local server.")
 
@@ -135,8 +139,11 @@ class Application(Protocol):
     async def broken(self) -> str:
         """Return only when the server cannot go on, and say why."""
 
-    async def stop(self) -> None:
-        """End background work and close the files."""
+    def release(self) -> None:
+        """The server is about to stop: end background work, and calls that wait for something to happen."""
+
+    def close(self) -> None:
+        """No call is under way any more: close the files."""
 
 
 def main(name: str, build: Callable[[Path], Application]) -> int:
@@ -216,6 +223,7 @@ async def _serve(name: str, build: Callable[[], Application], address: str) -> i
     stopped.cancel()
     if broken.done():
         sys.stderr.write(f"local.{name}: {broken.result()}\n")
+    application.release()
     await server.stop(STOP_GRACE)
-    await application.stop()
+    application.close()
     return 1 if broken.done() else 0

@@ -12,7 +12,7 @@ from local.pubsub.http import Endpoints
 from local.pubsub.names import DELETED_TOPIC, split
 from local.pubsub.push import Pusher
 from local.pubsub.subscription import Subscription
-from local.serving import already_exists, not_found
+from local.serving import already_exists, not_found, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -52,10 +52,10 @@ class Broker:
         self._purging = asyncio.get_running_loop().create_task(self._purge())
 
     def stop(self) -> None:
-        """End every push and timer; messages under way are delivered again after the next start."""
+        """End every push, pull and timer; messages under way are delivered again after the next start."""
         self._purging.cancel()
         for subscription in self.subscriptions.values():
-            subscription.stop()
+            subscription.end(unavailable("The server is stopping."))
         for pusher in self._pushers.values():
             pusher.stop()
         self._endpoints.close()
@@ -139,7 +139,7 @@ class Broker:
         if subscription.config.topic in self.topics:
             self.topics[subscription.config.topic].subscriptions.remove(subscription)
         self._store.delete_subscription(subscription.id)
-        subscription.stop()
+        subscription.end(not_found(name))
         self._pushers.pop(name).stop()
         self._abandoned.append(subscription.id)
 

@@ -52,7 +52,7 @@ class Pusher:
             self._resume = None
         while (
             subscription.endpoint
-            and not subscription.deleted
+            and not subscription.ended
             and len(self._tasks) < self._window.size
             and self._bytes < MAX_OUTSTANDING_BYTES
         ):

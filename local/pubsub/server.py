@@ -32,7 +32,10 @@ class PubSub:
         """Return only when the database failed, with the reason."""
         return await self._store.broken
 
-    async def stop(self) -> None:
-        """End pushes and close the database."""
+    def release(self) -> None:
+        """End pushes, and pulls that wait."""
         self._broker.stop()
+
+    def close(self) -> None:
+        """Close the database."""
         self._store.close()

@@ -11,9 +11,7 @@ import asyncio
 import sqlite3
 from typing import TYPE_CHECKING
 
-import grpc
-
-from local.serving import Refused
+from local.serving import Refused, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 ID_BLOCK = 100_000
 """Message ids set aside by one write, so that an id never comes twice, not even after all rows are gone."""
 
-_UNAVAILABLE = Refused(grpc.StatusCode.UNAVAILABLE, "The server stops: its database cannot be written.")
+_UNAVAILABLE = unavailable("The server is stopping: its database cannot be written.")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS topics (name TEXT PRIMARY KEY, config BLOB NOT NULL) WITHOUT ROWID;

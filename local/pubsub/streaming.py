@@ -9,7 +9,7 @@ import grpc
 from local.pubsub import protos
 from local.pubsub.rules import ACK_DEADLINE
 from local.pubsub.subscription import MAX_BATCH_BYTES, Subscription
-from local.serving import failed_precondition, invalid, not_found
+from local.serving import failed_precondition, invalid
 
 MAX_BATCH = 100
 """Messages in one answer on the stream."""
@@ -89,7 +89,7 @@ class Stream:
 
     async def _write(self) -> None:
         subscription = self._subscription
-        while not subscription.deleted:
+        while not subscription.ended:
             self._wake.clear()
             if subscription.endpoint:
                 raise failed_precondition(f"{subscription.name} now pushes: it cannot be pulled from.")
@@ -104,4 +104,4 @@ class Stream:
                     await self._context.write(protos.StreamingPullResponse(received_messages=received))
                     continue
             await self._wake.wait()
-        raise not_found(subscription.name)
+        raise subscription.ended

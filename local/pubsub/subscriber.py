@@ -14,7 +14,7 @@ from local.pubsub.rules import check_mask, check_push_config, complete_subscript
 from local.pubsub.streaming import Stream
 from local.pubsub.subscription import MAX_BATCH_BYTES, Subscription
 from local.pubsub.updates import merge, page
-from local.serving import failed_precondition, invalid, not_found, stream, unary, unary_in_context
+from local.serving import failed_precondition, invalid, stream, unary, unary_in_context
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,8 +114,8 @@ class Subscriber:
                 )
                 if received:
                     break
-                if subscription.deleted:
-                    raise not_found(subscription.name)
+                if subscription.ended:
+                    raise subscription.ended
                 async with asyncio.timeout_at(until):
                     await arrived.wait()
         except TimeoutError:

@@ -13,7 +13,7 @@ from local.pubsub.filters import compile_filter
 from local.pubsub.protos import ReceivedMessage
 from local.pubsub.protos import Subscription as Config
 from local.pubsub.retry import backoff
-from local.serving import invalid
+from local.serving import Refused, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -52,7 +52,8 @@ class Subscription:
         self.backlog = Backlog(store, identifier)
         self.listeners: set[Callable[[], None]] = set()
         """Called whenever there may be something to take, or the configuration changed."""
-        self.deleted = False
+        self.ended: Refused | None = None
+        """Why nothing is delivered any more: what those who wait are told."""
         self._store = store
         self._forward = forward
         self._timer: asyncio.TimerHandle | None = None
@@ -82,7 +83,7 @@ class Subscription:
     def schedule(self) -> None:
         """Wake up when the next backoff or lease ends."""
         due = self.backlog.next_event()
-        if due is None or self.deleted:
+        if due is None or self.ended:
             return
         loop = asyncio.get_running_loop()
         when = loop.time() + max(0.0, due - time.time())
@@ -98,9 +99,9 @@ class Subscription:
             self.failed(delivery)
         self.notify()
 
-    def stop(self) -> None:
-        """No more timers; those who wait are told to look and find nothing."""
-        self.deleted = True
+    def end(self, reason: Refused) -> None:
+        """Deliver nothing more, and tell those who wait."""
+        self.ended = reason
         if self._timer is not None:
             self._timer.cancel()
         self.notify()
@@ -117,7 +118,7 @@ class Subscription:
         """Up to so many messages and their size in all; at least one, if there is any, however large."""
         received: list[ReceivedMessage] = []
         total = 0
-        while len(received) < max_messages and not self.deleted and (taken := self.backlog.take()):
+        while len(received) < max_messages and not self.ended and (taken := self.backlog.take()):
             delivery, body = taken
             if received and total + len(body) > max_bytes:
                 self.backlog.put_back(delivery)

@@ -62,7 +62,10 @@ class SecretManager:
         never: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         return await never
 
-    async def stop(self) -> None:
+    def release(self) -> None:
+        """No call here waits for anything."""
+
+    def close(self) -> None:
         """Close the database."""
         self._store.close()
 
