@@ -24,8 +24,9 @@ _ALIKE = 0.8  # cosine: two sentences say the same
 _BAD = 0.6  # probability of negative: clearly so
 
 _GRAVITY = 2.0  # of a sentence's probability of being negative, among the bad news
-_MERE_RISK = 0.5  # what it costs to have only been feared; "May" is a month
-_RISK = re.compile(r"\b(?:could|may|might|can|would|risks?|k\u00f6nnte\w*|pourrai\w*|potrebbe\w*)\b")
+_RISK = re.compile(  # "May" is a month
+    r"\b(?:could|may|might|can|would|risks?|k\u00f6nnte\w*|pourrai\w*|potrebbe\w*)\b"
+)
 _CENTRALITY, _WORTH, _COVERAGE, _REDUNDANCY = 0.9, 0.8, 1.0, 0.5
 
 
@@ -117,13 +118,14 @@ def _with_bad_news(
 ) -> list[int]:
     """Replaces the least of the others until clearly negative sentences have their share, one at least.
 
-    Of the bad news, too, each next piece is one that differs, and on a topic that had none yet; what happened
-    goes before what could happen. How near it is to the centre of the document does not count: what went
-    wrong seldom is.
+    Of the bad news, too, each next piece is one that differs, and on a topic that had none yet; what could
+    happen counts only where nothing did. How near it is to the centre of the document does not count: what
+    went wrong seldom is.
     """
-    bad = {
+    feared = {
         at for at, one in enumerate(candidates) if one.negative >= _BAD and one.topics and one.quality >= GOOD
     }
+    bad = {at for at in feared if not _RISK.search(candidates[at].text)} or feared
     wanted = max(1, round(share * len(chosen)))
     while True:
         taken = [at for at in chosen if at in bad]
@@ -136,7 +138,6 @@ def _with_bad_news(
             + _GRAVITY * one.negative
             + max(0.0 if name in told else weight.get(name, 0.0) for name in one.topics)
             - nearest[at]
-            - _MERE_RISK * (_RISK.search(one.text) is not None)
             for at, one in enumerate(candidates)
             if at in bad - set(chosen) and nearest[at] < _ALIKE
         }
