@@ -76,6 +76,14 @@ def redact(text: str, key: bytes) -> str:
     A pseudonym is `[kind:digits]`, the digits being the first 64 bits, in hexadecimal, of HMAC-SHA256 over
     kind and normalised value. Redacting twice changes nothing.
     """
+    while (redacted := _pass(text, key)) != text:
+        text = (
+            redacted  # a pseudonym is no neighbour that hides a number, as the value before it may have been
+        )
+    return text
+
+
+def _pass(text: str, key: bytes) -> str:
     has_digits = any(map(str.isdigit, text))
     for kind in _KINDS:
         if (kind.hint in text) if kind.hint else has_digits:

@@ -97,6 +97,11 @@ def test_the_same_value_has_the_same_pseudonym_under_one_key_only() -> None:
     assert redact("jane.doe@example.com", KEY) != redact("jane.doe@example.com", b"another key")
 
 
+def test_a_number_behind_another_is_found_too() -> None:
+    """What hid it is replaced first, so the text is looked over again."""
+    assert not any(char.isdigit() for char in PSEUDONYM.sub("", redact("+ 212-555-0187 0049 89 427710", KEY)))
+
+
 @given(
     parts=st.lists(
         st.sampled_from([text for text, _ in PERSONAL] + FIGURES) | st.text(max_size=20), max_size=8
