@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from shared.inference import Outputs
 
-PASS_CHARACTERS = 4_096
-"""In one pass: some 1,000 tokens, so that nobody waits a tenth of a second for another's texts."""
+PASS_CHARACTERS = 1_024
+"""In one pass: some 250 tokens. Four times as many would save 6% of the processor's time, and let a sentence
+that arrives beside requests of 256 texts wait 350 ms instead of 80."""
 
 Row = tuple["Outputs", int]
 """Where a text's result stands."""
