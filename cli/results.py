@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared.batches import count
+from shared.batches import count_done
 from shared.clients import firestore_client, storage_client
 from shared.documents import COLLECTION, Documents, document_id
 from shared.errors import HeadraceError
@@ -144,4 +144,4 @@ def _progress(dropped: Dropped) -> Progress:
     total = stored["batches"] and stored["batches"]["total"]
     if stored["state"] != "analyzing":
         return Progress(dropped, stored["state"], total or 0, total)
-    return Progress(dropped, stored["state"], count(reference, stored["run"]), total)
+    return Progress(dropped, stored["state"], count_done(reference, stored["run"]), total)

@@ -2,16 +2,19 @@
 
 A record is written only after the batch's successor was published, so where it exists, whoever meets the
 batch again has nothing to hand on. The document itself is not written: many batches may commit at once.
+
+A record says how far its batch has come: `upto`, the first passage that is not committed. A batch that runs
+into its instance's time limit commits what it has and goes on from there when it is delivered again. Its real
+failures are counted here too, because refusals while all instances are busy count as delivery attempts.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from shared.documents import MAX_ATTEMPTS, Documents, Seconds, check_open, now
+from shared.documents import MAX_ATTEMPTS, Documents, Seconds, now
 from shared.errors import Superseded
-from shared.records import TERMINAL
+from shared.transitions import check_run
 
 if TYPE_CHECKING:
     from google.cloud import firestore
@@ -20,10 +23,17 @@ if TYPE_CHECKING:
     from shared.summary import Partial
 
 COLLECTION = "batches"
+MAX_FAILURES = 5
+"""Real failures of one batch before it is dead-lettered."""
+CLOSED = frozenset({"completed", "rejected", "superseded"})
+"""States in which a run takes no more batches. A failed one does: what its other batches find is kept, and a
+replay computes only what is missing."""
 
 
-def is_open(documents: Documents, message: BatchMessage) -> bool:
-    """Whether a batch is still to be computed; False where its record exists or its run has ended.
+def progress(documents: Documents, message: BatchMessage) -> tuple[int, bool]:
+    """The first passage of a batch that is still to be computed, and whether the batch was met before.
+
+    Its `end` where nothing is left to do.
 
     Raises:
         Superseded: its run is no longer the document's.
@@ -32,9 +42,12 @@ def is_open(documents: Documents, message: BatchMessage) -> bool:
     record = _reference(reference, message)
     found = {snapshot.id: snapshot for snapshot in documents.client.get_all([reference, record])}
     stored = found[reference.id].to_dict()
-    if stored is None or stored["run"] != message.run:
-        raise Superseded("another run owns this document")
-    return stored["state"] not in TERMINAL and not found[record.id].exists
+    check_run(stored, message.run)
+    assert stored is not None
+    known = found[record.id].to_dict()
+    if stored["state"] in CLOSED:
+        return message.end, True
+    return (known["upto"], True) if known else (message.start, False)
 
 
 def commit(
@@ -44,13 +57,13 @@ def commit(
     partial: Partial,
     seconds: Seconds,
 ) -> None:
-    """Write a batch's passages and its record at once; a batch that has its record is left as it is.
+    """Write passages of a batch, and how far it has come, at once.
+
+    What does not continue where the record stands was committed by a twin, and is dropped.
 
     Raises:
         Superseded: its run is no longer the document's, or has ended.
     """
-    from google.api_core.exceptions import AlreadyExists
-
     from shared.encode import RawTransaction
     from shared.passages import write_passages
 
@@ -59,30 +72,50 @@ def commit(
 
     def step(transaction: firestore.Transaction) -> None:
         assert isinstance(transaction, RawTransaction)
-        check_open(reference.get(transaction=transaction).to_dict(), message.run)
-        if record.get(transaction=transaction).exists:
+        stored = reference.get(transaction=transaction).to_dict()
+        check_run(stored, message.run)
+        assert stored is not None
+        if stored["state"] in CLOSED:
+            raise Superseded("this run has ended")
+        known = record.get(transaction=transaction).to_dict() or _new_record(message)
+        if known["upto"] != results[0].index:
             return
-        fields = {
-            "document": message.document,
-            "run": message.run,
-            "batch": message.batch,
-            "model": message.model,
-            "partial": partial.model_dump(mode="json"),
-            "infer_seconds": seconds.wall,
-            "cpu_seconds": seconds.cpu,
-            "committed_at": now(),
+        upto = results[-1].index + 1
+        known |= {
+            "upto": upto,
+            "done": upto == message.end,
+            "partials": [*known["partials"], partial.model_dump(mode="json")],
+            "infer_seconds": known["infer_seconds"] + seconds.wall,
+            "cpu_seconds": known["cpu_seconds"] + seconds.cpu,
+            "updated_at": now(),
         }
-        transaction.create(record, fields)
+        transaction.set(record, known)
         write_passages(transaction, reference, message, results)
 
-    # AlreadyExists: its twin committed between this one's read and write.
-    with suppress(AlreadyExists):
-        documents.run(step, RawTransaction(documents.client, max_attempts=MAX_ATTEMPTS))
+    documents.run(step, RawTransaction(documents.client, max_attempts=MAX_ATTEMPTS))
 
 
-def count(reference: firestore.DocumentReference, run: int) -> int:
-    """How many batches of a run have committed."""
-    counting: Any = _of_run(reference, run).count()  # annotated as if its get() were asynchronous
+def count_failure(documents: Documents, message: BatchMessage, why: str) -> int:
+    """Add a real failure to the batch's record; how many there are now."""
+    reference = documents.reference(message.document)
+    record = _reference(reference, message)
+
+    def step(transaction: firestore.Transaction) -> int:
+        check_run(reference.get(transaction=transaction).to_dict(), message.run)
+        known = record.get(transaction=transaction).to_dict() or _new_record(message)
+        failures = int(known["failures"]) + 1
+        transaction.set(record, known | {"failures": failures, "failure": why, "updated_at": now()})
+        return failures
+
+    return documents.run(step)
+
+
+def count_done(reference: firestore.DocumentReference, run: int) -> int:
+    """How many batches of a run are wholly committed."""
+    from google.cloud.firestore_v1.base_query import FieldFilter
+
+    done = _of_run(reference, run).where(filter=FieldFilter("done", "==", value=True))
+    counting: Any = done.count()  # annotated as if its get() were asynchronous
     [[counted]] = counting.get()
     return int(counted.value)
 
@@ -90,6 +123,24 @@ def count(reference: firestore.DocumentReference, run: int) -> int:
 def records(reference: firestore.DocumentReference, run: int) -> list[dict[str, Any]]:
     """The records of a run's batches, in no particular order."""
     return [snapshot.to_dict() or {} for snapshot in _of_run(reference, run).stream()]
+
+
+def _new_record(message: BatchMessage) -> dict[str, Any]:
+    return {
+        "document": message.document,
+        "run": message.run,
+        "batch": message.batch,
+        "model": message.model,
+        "start": message.start,
+        "end": message.end,
+        "upto": message.start,
+        "done": False,
+        "partials": [],
+        "failures": 0,
+        "failure": None,
+        "infer_seconds": 0.0,
+        "cpu_seconds": 0.0,
+    }
 
 
 def _of_run(reference: firestore.DocumentReference, run: int) -> firestore.Query:

@@ -59,10 +59,11 @@ def announce(documents: Documents, document: str) -> None:
 def _complete(documents: Documents, reference: firestore.DocumentReference, stored: dict[str, Any]) -> bool:
     """From analyzing to completed, if all batches are there; True for the one caller that did it."""
     run = stored["run"]
-    if batches.count(reference, run) < stored["batches"]["total"]:
+    if batches.count_done(reference, run) < stored["batches"]["total"]:
         return False
     records = batches.records(reference, run)
-    aggregate = combine([Partial.model_validate(record["partial"]) for record in records])
+    partials = [Partial.model_validate(part) for record in records for part in record["partials"]]
+    aggregate = combine(partials)
     summary = summarise(aggregate)
     infer_seconds = sum(record["infer_seconds"] for record in records)
     cpu_seconds = stored["cost"]["cpu_seconds"] + sum(record["cpu_seconds"] for record in records)
@@ -71,9 +72,8 @@ def _complete(documents: Documents, reference: firestore.DocumentReference, stor
         current = reference.get(transaction=transaction).to_dict()
         if current is None or (current["run"], current["state"]) != (run, "analyzing"):
             return False
-        completed = now()
+        total = (now() - current["timings"]["uploaded_at"]).total_seconds()
         fields = {
-            "state": "completed",
             "published_run": run,
             "sentiment": aggregate.sentiment,
             "topics": aggregate.topics,
@@ -81,14 +81,9 @@ def _complete(documents: Documents, reference: firestore.DocumentReference, stor
             "summary": [sentence.model_dump() for sentence in summary],
             "cost.cpu_seconds": round(cpu_seconds, 3),
             "timings.infer_seconds": round(infer_seconds, 3),
-            "timings.completed_at": completed,
-            "timings.total_seconds": round(
-                (completed - current["timings"]["uploaded_at"]).total_seconds(), 3
-            ),
-            "results_pending": True,
-            "updated_at": completed,
+            "timings.total_seconds": round(total, 3),
         }
-        transaction.update(reference, fields)
+        documents.end(transaction, reference, run, "completed", more=fields)
         return True
 
     return documents.run(step)

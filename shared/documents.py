@@ -1,22 +1,4 @@
-"""The document's state machine: who may do what to `documents/{id}`, and in which order.
-
-    state        event                                   next state   condition
-    -----------  --------------------------------------  -----------  ----------------------------------------
-    (none)       upload, generation g                    extracting   run 1
-    any          upload, newer generation                extracting   run + 1: the old run is superseded
-    any          upload, older generation                unchanged    the event is superseded
-    any          upload naming this run as its restart   extracting   run + 1: a replay
-    extracting   upload, same generation, lease expired  extracting   same run, next lease token: a takeover
-    extracting   upload, same generation, lease alive    unchanged    refused; the delivery comes again
-    other        upload, same generation                 unchanged    done already
-    extracting   plan                                    analyzing    run and lease token match
-    extracting   reject                                  rejected     run and lease token match
-    extracting   release (a retryable fault)             extracting   lease ends now
-    analyzing    last batch committed                    completed    run matches, every batch has its record
-    not terminal fail                                    failed       run matches
-
-Every transition is a transaction that checks what its line says. The run number is the fencing token of
-batches: a batch commits only while its run is the document's. The lease token fences two ingests of one run.
+"""The document's state machine over Firestore: each transition of `shared.transitions` as one transaction.
 
 Order of operations, so that a kill at any line loses nothing: artefact before batches, batches before state.
 A batch may therefore commit while its document is still `extracting`; whichever of ingest and the last batch
@@ -30,24 +12,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from shared.errors import LeaseHeld, Retryable, Superseded
-from shared.records import TERMINAL, TOPICS, ErrorInfo, UploadEvent
+from shared.errors import Retryable
+from shared.records import TERMINAL
+from shared.transitions import NO_RESULT, Claim, check_held, check_open, new_document, next_claim
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from google.cloud import firestore
 
+    from shared.records import ErrorInfo, State, UploadEvent
+
 T = TypeVar("T")
 COLLECTION = "documents"
+RUNS = "runs"
 MAX_ATTEMPTS = 12
 """Of one transaction under contention; then the message is delivered again."""
-NO_RESULT: dict[str, Any] = {
-    "sentiment": {"positive": 0, "neutral": 0, "negative": 0},
-    "topics": dict.fromkeys(TOPICS, 0),
-    "initiatives": 0,
-    "summary": [],
-}
 
 
 def document_id(bucket: str, name: str) -> str:
@@ -58,15 +38,6 @@ def document_id(bucket: str, name: str) -> str:
 def now() -> datetime:
     """The current time, with its zone, as Firestore stores it."""
     return datetime.now(UTC)
-
-
-@dataclass(frozen=True)
-class Claim:
-    """The right to extract one run of a document, until its lease expires."""
-
-    document: str
-    run: int
-    token: int
 
 
 @dataclass(frozen=True)
@@ -111,27 +82,27 @@ class Documents:
 
         def step(transaction: firestore.Transaction) -> Claim | None:
             stored = reference.get(transaction=transaction).to_dict()
-            run, token = _next_run(stored, event)
-            if run == 0:
-                return None
             started = now()
+            claim = next_claim(reference.id, stored, event, started)
+            if claim is None:
+                return None
             fields = {
-                "run": run,
+                "run": claim.run,
                 "generation": str(event.generation),
                 "state": "extracting",
-                "lease": {"token": token, "expires_at": started + timedelta(seconds=lease_seconds)},
+                "lease": {"token": claim.token, "expires_at": started + timedelta(seconds=lease_seconds)},
                 "error": None,
                 "updated_at": started,
             }
-            if stored is None or stored["run"] != run:
+            if stored is None or stored["run"] != claim.run:
                 fields |= {"route": None, "batches": None, "results_pending": False}
                 fields["timings"] = {"uploaded_at": published, "claimed_at": started}
+                self._start_run(transaction, reference, stored, claim.run, event, started)
             if stored is None:
-                fields |= _new_document(event, reference.id, started)
-                transaction.create(reference, fields)
+                transaction.create(reference, new_document(event, reference.id, started) | fields)
             else:
                 transaction.update(reference, fields)
-            return Claim(reference.id, run, token)
+            return claim
 
         return self.run(step)
 
@@ -154,6 +125,7 @@ class Documents:
                 "updated_at": planned,
             }
             transaction.update(reference, fields)
+            transaction.update(_run(reference, claim.run), {"state": "analyzing", "model": plan.model})
 
         self.run(step)
 
@@ -162,7 +134,8 @@ class Documents:
 
         def step(transaction: firestore.Transaction) -> None:
             reference = self._held(transaction, claim)
-            transaction.update(reference, _ended("rejected", error) | NO_RESULT | {"published_run": None})
+            self.end(transaction, reference, claim.run, "rejected", error)
+            transaction.update(reference, NO_RESULT | {"published_run": None})
 
         self.run(step)
 
@@ -176,7 +149,7 @@ class Documents:
 
         def step(transaction: firestore.Transaction) -> None:
             check_open(reference.get(transaction=transaction).to_dict(), run)
-            transaction.update(reference, _ended("failed", error))
+            self.end(transaction, reference, run, "failed", error)
 
         self.run(step)
 
@@ -187,6 +160,30 @@ class Documents:
             transaction.update(self._held(transaction, claim), {"lease.expires_at": now()})
 
         self.run(step)
+
+    def end(  # noqa: PLR0913, PLR0917 - a transition's own parts
+        self,
+        transaction: firestore.Transaction,
+        reference: firestore.DocumentReference,
+        run: int,
+        state: State,
+        error: ErrorInfo | None = None,
+        more: dict[str, Any] | None = None,
+    ) -> None:
+        """Write a terminal state to the document and to its run; the caller has checked that it may."""
+        ended = now()
+        fields = {
+            "state": state,
+            "error": error.model_dump() if error else None,
+            "lease": None,
+            "results_pending": True,
+            "timings.completed_at": ended,
+            "updated_at": ended,
+        }
+        transaction.update(reference, fields | (more or {}))
+        transaction.update(
+            _run(reference, run), {"state": state, "error": fields["error"], "ended_at": ended}
+        )
 
     def run(
         self, step: Callable[[firestore.Transaction], T], transaction: firestore.Transaction | None = None
@@ -211,74 +208,36 @@ class Documents:
             raise
         return result
 
+    def _start_run(  # noqa: PLR0913, PLR0917 - a transition's own parts
+        self,
+        transaction: firestore.Transaction,
+        reference: firestore.DocumentReference,
+        stored: dict[str, Any] | None,
+        run: int,
+        event: UploadEvent,
+        started: datetime,
+    ) -> None:
+        if stored is not None and stored["state"] not in TERMINAL:
+            old = _run(reference, stored["run"])
+            transaction.update(old, {"state": "superseded", "ended_at": started})
+        fields = {
+            "run": run,
+            "generation": str(event.generation),
+            "state": "extracting",
+            "restarts": event.restart_run,
+            "model": None,
+            "error": None,
+            "started_at": started,
+            "ended_at": None,
+        }
+        transaction.set(_run(reference, run), fields)
+
     def _held(self, transaction: firestore.Transaction, claim: Claim) -> firestore.DocumentReference:
         reference = self.reference(claim.document)
-        stored = reference.get(transaction=transaction).to_dict()
-        if (
-            stored is None
-            or (stored["run"], stored["state"]) != (claim.run, "extracting")
-            or stored["lease"]["token"] != claim.token
-        ):
-            raise Superseded("another delivery has taken this run over")
+        check_held(reference.get(transaction=transaction).to_dict(), claim)
         return reference
 
 
-def _next_run(stored: dict[str, Any] | None, event: UploadEvent) -> tuple[int, int]:
-    """The run to claim and its lease token; run 0 where there is nothing to do."""
-    if stored is None:
-        return 1, 1
-    run: int = stored["run"]
-    generation = int(stored["generation"])
-    if event.generation > generation:
-        return run + 1, 1
-    if event.generation < generation:
-        raise Superseded("a newer generation of this object is known")
-    if event.restart_run is not None:
-        if event.restart_run == run:
-            return run + 1, 1
-        if event.restart_run + 1 != run:
-            raise Superseded("the run that was to be restarted is not the document's any more")
-    if stored["state"] != "extracting":
-        return 0, 0
-    if stored["lease"]["expires_at"] > now():
-        raise LeaseHeld
-    return run, stored["lease"]["token"] + 1
-
-
-def _new_document(event: UploadEvent, document: str, created: datetime) -> dict[str, Any]:
-    facts = dict.fromkeys(("sha256", "media_type", "language", "title", "pages", "passages", "tokens"))
-    return (
-        facts
-        | NO_RESULT
-        | {
-            "id": document,
-            "bucket": event.bucket,
-            "name": event.name,
-            "size": event.size,
-            "created_at": created,
-            "published_run": None,
-            "duplicate_of": None,
-            "model": None,
-            "warnings": [],
-            "cost": {"cpu_seconds": 0.0},
-        }
-    )
-
-
-def _ended(state: str, error: ErrorInfo) -> dict[str, Any]:
-    return {
-        "state": state,
-        "error": error.model_dump(),
-        "lease": None,
-        "results_pending": True,
-        "timings.completed_at": now(),
-        "updated_at": now(),
-    }
-
-
-def check_open(stored: dict[str, Any] | None, run: int) -> None:
-    """Raise Superseded where the run is not the document's, or has ended."""
-    if stored is None or stored["run"] != run:
-        raise Superseded("another run owns this document")
-    if stored["state"] in TERMINAL:
-        raise Superseded("this run has ended")
+def _run(reference: firestore.DocumentReference, run: int) -> firestore.DocumentReference:
+    record: firestore.DocumentReference = reference.collection(RUNS).document(str(run))
+    return record

@@ -16,9 +16,10 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.clients import publisher
-from shared.errors import Malformed, Retryable, SetupError, Superseded
+from shared.errors import HeadraceError, Malformed, Permanent, Superseded
 from shared.logs import get_logger
 from shared.records import BatchMessage, UploadEvent
+from shared.retry import is_transient
 from shared.settings import DEAD_LETTERS, settings
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ MAX_PUSH_BYTES = 14 * 1024 * 1024
 """A Pub/Sub message is 10 MB at most, a third more in base64."""
 PUBLISH_LIMIT = 1000
 """Messages in one publish call."""
-ACKNOWLEDGED, AGAIN = 204, 503
+ACKNOWLEDGED, NOT_A_PUSH, AGAIN = 204, 400, 503
+EMPTY = b"{}"
+"""In place of no data: a push without data is not one to functions-framework."""
 
 
 class Push(BaseModel):
@@ -160,12 +163,11 @@ def answer(function: str, request: Request, step: Callable[[Push], None]) -> tup
         outcome = superseded.message
     except Malformed as malformed:
         error = malformed
-        outcome, status = malformed.code, _dead_letter(function, push, malformed)
-    except (Retryable, SetupError) as retryable:
-        outcome, status = retryable.message, AGAIN
+        outcome, status = malformed.code, _refuse(function, push, malformed)
     except Exception as unforeseen:  # noqa: BLE001 - whatever it was, the message must come again
-        error = unforeseen
-        outcome, status = type(unforeseen).__name__, AGAIN
+        status = AGAIN
+        outcome = unforeseen.message if isinstance(unforeseen, HeadraceError) else type(unforeseen).__name__
+        error = None if is_transient(unforeseen) else unforeseen
     elapsed = round((time.monotonic() - started) * 1000, 1)
     write = log.info if status == ACKNOWLEDGED and error is None else log.warning
     write("event handled", outcome=outcome, status=status, elapsed_ms=elapsed, error=error)
@@ -178,17 +180,23 @@ def _body(request: Request) -> bytes:
     return request.get_data()
 
 
-def _dead_letter(function: str, push: Push | None, reason: Malformed) -> int:
-    """Keep a message that no retry can help, with its reason; 5xx where it could not be kept."""
-    if push is None:  # not Pub/Sub's envelope: there is nobody to redeliver it
-        return 400
+def dead_letter(function: str, push: Push, reason: Permanent) -> None:
+    """Keep a message that no retry can help, with its reason."""
+    explained = {"code": reason.code, "message": reason.message, "hint": reason.hint}
     attributes = dict(push.attributes) | {
         "headraceFunction": function,
-        "headraceReason": json.dumps({"code": reason.code, "message": reason.message, "hint": reason.hint}),
+        "headraceReason": json.dumps(explained),
         "headraceSubscription": push.subscription,
     }
+    publish(DEAD_LETTERS, [(push.data or EMPTY, attributes)])
+
+
+def _refuse(function: str, push: Push | None, reason: Malformed) -> int:
+    """The answer to a malformed message: 2xx once it is kept, 5xx where it could not be."""
+    if push is None:  # not Pub/Sub's envelope: there is nobody to redeliver it
+        return NOT_A_PUSH
     try:
-        publish(DEAD_LETTERS, [(push.data or b"{}", attributes)])
+        dead_letter(function, push, reason)
     except Exception:  # noqa: BLE001 - then the subscription's own dead-letter policy keeps it
         return AGAIN
     return ACKNOWLEDGED

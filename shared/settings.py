@@ -58,6 +58,8 @@ class Settings(BaseModel):
 
     ingest_timeout: PositiveFloat = 540.0
     """Seconds; the function's time limit, and so how long its lease on a document lives."""
+    analyze_timeout: PositiveFloat = 540.0
+    """Seconds; a batch that has used most of it commits what it has and goes on in another delivery."""
     analyze_workers: PositiveInt | None = None
     """Inference threads of one instance; None: as many as its CPU limit has whole cores."""
     batch_passages: PositiveInt = Field(default=64, le=128)

@@ -14,8 +14,10 @@ from shared.analysis import analyse
 from shared.clients import firestore_client
 from shared.completion import finish
 from shared.documents import Documents, Seconds
-from shared.events import Push, answer, batch_message, publish_record
+from shared.errors import Permanent, Superseded
+from shared.events import Push, answer, batch_message, dead_letter, publish_record
 from shared.inference import Engine
+from shared.retry import is_transient
 from shared.settings import BATCHES, settings
 from shared.summary import partial
 from shared.uploads import restart
@@ -23,7 +25,12 @@ from shared.uploads import restart
 if TYPE_CHECKING:
     from flask import Request
 
-    from shared.records import BatchMessage
+    from shared.records import BatchMessage, PassageResult
+
+SLICE = 32
+"""Passages between two looks at the clock: a quarter of a second of one core."""
+USABLE = 0.7
+"""Share of the time limit after which a batch stops, commits what it has, and is published again."""
 
 
 @functions_framework.http
@@ -33,27 +40,66 @@ def analyze(request: Request) -> tuple[str, int]:
 
 
 def on_batch(push: Push) -> None:
-    """Compute the batch unless that was done, then see whether it was the last."""
+    """Compute what is left of the batch, then see whether it was the last of its run."""
+    deadline = time.monotonic() + settings().analyze_timeout * USABLE
     message = batch_message(push)
     bind_contextvars(document=message.document, run=message.run, batch=message.batch)
     documents = Documents(firestore_client())
-    if batches.is_open(documents, message):
+    upto, met_before = batches.progress(documents, message)
+    if upto < message.end:
         if message.model != engine().digest:
             restart(documents, message.document, message.run)
             return
-        if following := artefacts.successor(message):
-            publish_record(BATCHES, [following], document=message.document)
-        compute(documents, message)
+        if not met_before:
+            hand_on(message)
+        try:
+            upto = compute(documents, message, upto, deadline)
+        except Exception as error:
+            if isinstance(error, Superseded) or is_transient(error):
+                raise
+            give_up_or_retry(documents, message, push, error)
+            return
+        if upto < message.end:
+            publish_record(BATCHES, [message], document=message.document)
+            return
     finish(documents, message.document, message.run)
 
 
-def compute(documents: Documents, message: BatchMessage) -> None:
-    """Analyse the batch's passages and commit them with its record."""
-    passages = artefacts.read_slice(message)
+def hand_on(message: BatchMessage) -> None:
+    """Publish the next batch of this one's lane, before anything of this one is recorded."""
+    if following := artefacts.successor(message):
+        publish_record(BATCHES, [following], document=message.document)
+
+
+def compute(documents: Documents, message: BatchMessage, upto: int, deadline: float) -> int:
+    """Analyse the passages from `upto` and commit them; how far it came before the deadline."""
+    passages = artefacts.read_slice(message)[upto - message.start :]
     started, cpu_started = time.monotonic(), time.thread_time()
-    results = analyse(engine(), passages)
+    results: list[PassageResult] = []
+    for first in range(0, len(passages), SLICE):
+        results += analyse(engine(), passages[first : first + SLICE])
+        if time.monotonic() > deadline:
+            break
     seconds = Seconds(time.monotonic() - started, time.thread_time() - cpu_started)
     batches.commit(documents, message, results, partial(results), seconds)
+    return upto + len(results)
+
+
+def give_up_or_retry(documents: Documents, message: BatchMessage, push: Push, error: Exception) -> None:
+    """Count a real failure of the batch; after `MAX_FAILURES` of them it is dead-lettered and acknowledged.
+
+    Raises:
+        Exception: the error again, so that the batch is delivered again.
+    """
+    failures = batches.count_failure(documents, message, type(error).__name__)
+    if failures < batches.MAX_FAILURES:
+        raise error
+    reason = Permanent(
+        "batch_failed",
+        f"Batch {message.batch} failed {failures} times ({type(error).__name__}).",
+        f"See the log of analyze; when the cause is gone: headrace replay {message.document}",
+    )
+    dead_letter("analyze", push, reason)
 
 
 @lru_cache(maxsize=1)

@@ -14,7 +14,7 @@ from structlog.contextvars import bind_contextvars
 from shared import artefacts
 from shared.clients import firestore_client, secret
 from shared.completion import announce, finish
-from shared.documents import Claim, Documents, Plan, Seconds, document_id
+from shared.documents import Documents, Plan, Seconds, document_id
 from shared.errors import Rejected, Superseded
 from shared.events import Push, answer, publish_record, upload_event
 from shared.inference import TokenCounter, read_manifest
@@ -25,6 +25,8 @@ from shared.uploads import download
 
 if TYPE_CHECKING:
     from flask import Request
+
+    from shared.transitions import Claim
 
 
 @functions_framework.http

@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.analysis import analyse
-from shared.documents import NO_RESULT, document_id
+from shared.documents import document_id
 from shared.encode import RawTransaction
 from shared.inference import Engine
 from shared.passages import write_passages
 from shared.records import BatchMessage, Passage
+from shared.transitions import NO_RESULT
 from shared.views import FIELDS
 from tests.integration.api_server import MODEL
 

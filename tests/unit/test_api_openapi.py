@@ -17,9 +17,9 @@ from shared.api.endpoints import ENDPOINTS
 from shared.api.models import check_texts, text_schema
 from shared.api.openapi import describe
 from shared.api.problems import Fault, Problem, invalid
-from shared.documents import _new_document
 from shared.records import Action, PassageResult, Sentiment, TopicScore, UploadEvent
 from shared.settings import Settings
+from shared.transitions import new_document
 from shared.views import FIELDS, document_view, passage_view
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def test_texts_are_accepted_as_described(texts: list[str]) -> None:
 def test_a_document_is_shown_as_described() -> None:
     """From the moment it is claimed: a new document has every field that the description demands."""
     event = UploadEvent(bucket="b", name="n.pdf", generation=2**62, event_type="OBJECT_FINALIZE", size=1)
-    stored = _new_document(event, "0" * 24, datetime.now(UTC)) | {
+    stored = new_document(event, "0" * 24, datetime.now(UTC)) | {
         "run": 1,
         "generation": str(event.generation),
         "state": "extracting",

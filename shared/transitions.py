@@ -1,0 +1,128 @@
+"""What may happen to a document, as pure functions of what is stored: no clock, no database.
+
+    state        event                                   next state   condition
+    -----------  --------------------------------------  -----------  ----------------------------------------
+    (none)       upload, generation g                    extracting   run 1
+    any          upload, newer generation                extracting   run + 1: the old run is superseded
+    any          upload, older generation                unchanged    the event is superseded
+    any          upload naming this run as its restart   extracting   run + 1: a replay
+    extracting   upload, same generation, lease expired  extracting   same run, next lease token: a takeover
+    extracting   upload, same generation, lease alive    unchanged    refused; the delivery comes again
+    other        upload, same generation                 unchanged    done already
+    extracting   plan                                    analyzing    run and lease token match
+    extracting   reject                                  rejected     run and lease token match
+    extracting   release (a retryable fault)             extracting   lease ends now
+    analyzing    last batch committed                    completed    run matches, every batch has its record
+    not terminal fail                                    failed       run matches
+
+A run's terminal state never changes. `documents/{id}/runs/{run}` keeps each run's state; the document itself
+has the state of its newest run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from shared.errors import LeaseHeld, Superseded
+from shared.records import TERMINAL, TOPICS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from shared.records import UploadEvent
+
+NO_RESULT: dict[str, Any] = {
+    "sentiment": {"positive": 0, "neutral": 0, "negative": 0},
+    "topics": dict.fromkeys(TOPICS, 0),
+    "initiatives": 0,
+    "summary": [],
+}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to extract one run of a document, until its lease expires.
+
+    The run number is the fencing token of batches: a batch commits only while its run is the document's. The
+    lease token fences two ingests of one run.
+    """
+
+    document: str
+    run: int
+    token: int
+
+
+def next_claim(
+    document: str, stored: Mapping[str, Any] | None, event: UploadEvent, moment: datetime
+) -> Claim | None:
+    """What an upload event may claim; None where its work is done already.
+
+    Raises:
+        LeaseHeld: another delivery is extracting this run.
+        Superseded: the document is at a newer generation, or past the run that was to be restarted.
+    """
+    if stored is None:
+        return Claim(document, 1, 1)
+    run: int = stored["run"]
+    generation = int(stored["generation"])
+    if event.generation > generation:
+        return Claim(document, run + 1, 1)
+    if event.generation < generation:
+        raise Superseded("a newer generation of this object is known")
+    if event.restart_run is not None:
+        if event.restart_run == run:
+            return Claim(document, run + 1, 1)
+        if event.restart_run + 1 != run:
+            raise Superseded("the run that was to be restarted is not the document's any more")
+    if stored["state"] != "extracting":
+        return None
+    if stored["lease"]["expires_at"] > moment:
+        raise LeaseHeld
+    return Claim(document, run, stored["lease"]["token"] + 1)
+
+
+def check_held(stored: Mapping[str, Any] | None, claim: Claim) -> None:
+    """Raise Superseded where the claim is no longer the document's."""
+    if (
+        stored is None
+        or (stored["run"], stored["state"]) != (claim.run, "extracting")
+        or stored["lease"]["token"] != claim.token
+    ):
+        raise Superseded("another delivery has taken this run over")
+
+
+def check_run(stored: Mapping[str, Any] | None, run: int) -> None:
+    """Raise Superseded where the run is not the document's."""
+    if stored is None or stored["run"] != run:
+        raise Superseded("another run owns this document")
+
+
+def check_open(stored: Mapping[str, Any] | None, run: int) -> None:
+    """Raise Superseded where the run is not the document's, or has ended."""
+    check_run(stored, run)
+    assert stored is not None
+    if stored["state"] in TERMINAL:
+        raise Superseded("this run has ended")
+
+
+def new_document(event: UploadEvent, document: str, created: datetime) -> dict[str, Any]:
+    """The fields of a document that its first claim does not set."""
+    facts = dict.fromkeys(("sha256", "media_type", "language", "title", "pages", "passages", "tokens"))
+    return (
+        facts
+        | NO_RESULT
+        | {
+            "id": document,
+            "bucket": event.bucket,
+            "name": event.name,
+            "size": event.size,
+            "created_at": created,
+            "published_run": None,
+            "duplicate_of": None,
+            "model": None,
+            "warnings": [],
+            "cost": {"cpu_seconds": 0.0},
+        }
+    )
