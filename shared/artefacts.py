@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from google.cloud.storage import Blob
 
+    from shared.records import Source
+    from shared.transitions import Claim
+
 Range = tuple[int, int, int, int]
 """start, end, byte_start, byte_end of a batch."""
 _RANGES = TypeAdapter(list[Range])
@@ -69,11 +72,20 @@ def write(document: str, run: int, text: str, passages: Sequence[Passage]) -> li
     return ranges
 
 
-def first_batches(document: str, run: int, model: str, ranges: Sequence[Range]) -> list[BatchMessage]:
+def first_batches(
+    claim: Claim, model: str, ranges: Sequence[Range], source: Source | None
+) -> list[BatchMessage]:
     """The batches that ingest publishes: the first of each lane."""
     lanes = min(settings().batch_lanes, len(ranges))
     return [
-        BatchMessage(document=document, run=run, model=model, lanes=lanes, **_bounds(number, ranges))
+        BatchMessage(
+            document=claim.document,
+            run=claim.run,
+            model=model,
+            lanes=lanes,
+            source=source,
+            **_bounds(number, ranges),
+        )
         for number in range(lanes)
     ]
 

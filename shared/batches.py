@@ -30,6 +30,12 @@ CLOSED = frozenset({"completed", "rejected", "superseded"})
 replay computes only what is missing."""
 
 
+def batch_record(reference: firestore.DocumentReference, run: int, batch: int) -> firestore.DocumentReference:
+    """Where the record of a batch is stored."""
+    record: firestore.DocumentReference = reference.collection(COLLECTION).document(f"{run}-{batch}")
+    return record
+
+
 def progress(documents: Documents, message: BatchMessage) -> tuple[int, bool]:
     """The first passage of a batch that is still to be computed, and whether the batch was met before.
 
@@ -39,7 +45,7 @@ def progress(documents: Documents, message: BatchMessage) -> tuple[int, bool]:
         Superseded: its run is no longer the document's.
     """
     reference = documents.reference(message.document)
-    record = _reference(reference, message)
+    record = batch_record(reference, message.run, message.batch)
     found = {snapshot.id: snapshot for snapshot in documents.client.get_all([reference, record])}
     stored = found[reference.id].to_dict()
     check_run(stored, message.run)
@@ -54,7 +60,7 @@ def commit(
     documents: Documents,
     message: BatchMessage,
     results: list[PassageResult],
-    partial: Partial,
+    partials: list[Partial],
     seconds: Seconds,
 ) -> None:
     """Write passages of a batch, and how far it has come, at once.
@@ -68,7 +74,7 @@ def commit(
     from shared.passages import write_passages
 
     reference = documents.reference(message.document)
-    record = _reference(reference, message)
+    record = batch_record(reference, message.run, message.batch)
 
     def step(transaction: firestore.Transaction) -> None:
         assert isinstance(transaction, RawTransaction)
@@ -84,7 +90,7 @@ def commit(
         known |= {
             "upto": upto,
             "done": upto == message.end,
-            "partials": [*known["partials"], partial.model_dump(mode="json")],
+            "partials": [*known["partials"], *(part.model_dump(mode="json") for part in partials)],
             "infer_seconds": known["infer_seconds"] + seconds.wall,
             "cpu_seconds": known["cpu_seconds"] + seconds.cpu,
             "updated_at": now(),
@@ -98,7 +104,7 @@ def commit(
 def count_failure(documents: Documents, message: BatchMessage, why: str) -> int:
     """Add a real failure to the batch's record; how many there are now."""
     reference = documents.reference(message.document)
-    record = _reference(reference, message)
+    record = batch_record(reference, message.run, message.batch)
 
     def step(transaction: firestore.Transaction) -> int:
         check_run(reference.get(transaction=transaction).to_dict(), message.run)
@@ -148,10 +154,3 @@ def _of_run(reference: firestore.DocumentReference, run: int) -> firestore.Query
 
     query: firestore.Query = reference.collection(COLLECTION).where(filter=FieldFilter("run", "==", run))
     return query
-
-
-def _reference(reference: firestore.DocumentReference, message: BatchMessage) -> firestore.DocumentReference:
-    record: firestore.DocumentReference = reference.collection(COLLECTION).document(
-        f"{message.run}-{message.batch}"
-    )
-    return record

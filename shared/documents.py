@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 COLLECTION = "documents"
 RUNS = "runs"
+CONTENTS = "contents"
 MAX_ATTEMPTS = 12
 """Of one transaction under contention; then the message is delivered again."""
 
@@ -57,6 +58,10 @@ class Plan:
     batches: int
     model: str
     artefact: str
+    content_key: str
+    """Of `contents/{key}`, which names the run that has this content."""
+    duplicate_of: str | None
+    """The document whose result this one copies, the content being the same."""
     seconds: Seconds
 
 
@@ -97,6 +102,7 @@ class Documents:
             if stored is None or stored["run"] != claim.run:
                 fields |= {"route": None, "batches": None, "results_pending": False}
                 fields["timings"] = {"uploaded_at": published, "claimed_at": started}
+                fields |= {"metadata": event.metadata, "content_type": event.content_type, "size": event.size}
                 self._start_run(transaction, reference, stored, claim.run, event, started)
             if stored is None:
                 transaction.create(reference, new_document(event, reference.id, started) | fields)
@@ -118,6 +124,7 @@ class Documents:
                 "route": "function",
                 "model": plan.model,
                 "artefact": plan.artefact,
+                "duplicate_of": plan.duplicate_of,
                 "batches": {"total": plan.batches},
                 "timings.planned_at": planned,
                 "timings.extract_seconds": plan.seconds.wall,
@@ -126,6 +133,9 @@ class Documents:
             }
             transaction.update(reference, fields)
             transaction.update(_run(reference, claim.run), {"state": "analyzing", "model": plan.model})
+            if plan.duplicate_of is None:
+                entry = {"document": claim.document, "run": claim.run}
+                transaction.set(self.client.collection(CONTENTS).document(plan.content_key), entry)
 
         self.run(step)
 

@@ -105,6 +105,13 @@ class ErrorInfo(Record):
     hint: str
 
 
+class Source(Record):
+    """A run whose passages may be copied instead of computed."""
+
+    document: str
+    run: PositiveInt
+
+
 class BatchMessage(Record):
     """Passages [start, end) of a run; `byte_start`/`byte_end` locate their lines in `passages.jsonl`."""
 
@@ -118,6 +125,7 @@ class BatchMessage(Record):
     end: PositiveInt
     byte_start: NonNegativeInt
     byte_end: PositiveInt
+    source: Source | None = None
 
 
 class UploadEvent(Record):

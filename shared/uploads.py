@@ -60,4 +60,9 @@ def restart(documents: Documents, document: str, run: int) -> None:
         "payloadFormat": "JSON_API_V1",
         "restartRun": str(run),
     }
-    publish(UPLOADS, [(json.dumps({"size": str(stored["size"])}).encode(), attributes)])
+    resource = {
+        "size": str(stored["size"]),
+        "contentType": stored["content_type"],
+        "metadata": stored["metadata"],
+    }
+    publish(UPLOADS, [(json.dumps(resource).encode(), attributes)])

@@ -19,6 +19,7 @@ from shared.events import Push, answer, batch_message, dead_letter, publish_reco
 from shared.inference import Engine
 from shared.retry import is_transient
 from shared.settings import BATCHES, settings
+from shared.sources import copied
 from shared.summary import partial
 from shared.uploads import restart
 
@@ -73,7 +74,11 @@ def hand_on(message: BatchMessage) -> None:
 
 def compute(documents: Documents, message: BatchMessage, upto: int, deadline: float) -> int:
     """Analyse the passages from `upto` and commit them; how far it came before the deadline."""
-    passages = artefacts.read_slice(message)[upto - message.start :]
+    passages = artefacts.read_slice(message)
+    if earlier := copied(documents.client, message, passages):
+        batches.commit(documents, message, *earlier, Seconds(0.0, 0.0))
+        return message.end
+    passages = passages[upto - message.start :]
     started, cpu_started = time.monotonic(), time.thread_time()
     results: list[PassageResult] = []
     for first in range(0, len(passages), SLICE):
@@ -81,7 +86,7 @@ def compute(documents: Documents, message: BatchMessage, upto: int, deadline: fl
         if time.monotonic() > deadline:
             break
     seconds = Seconds(time.monotonic() - started, time.thread_time() - cpu_started)
-    batches.commit(documents, message, results, partial(results), seconds)
+    batches.commit(documents, message, results, [partial(results)], seconds)
     return upto + len(results)
 
 

@@ -21,6 +21,7 @@ from shared.inference import TokenCounter, read_manifest
 from shared.reading import read_file, sha256_of
 from shared.records import ErrorInfo, UploadEvent
 from shared.settings import BATCHES, settings
+from shared.sources import content_key, find_source
 from shared.uploads import download
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def extract(claim: Claim, event: UploadEvent) -> Plan:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "upload"
         download(event, path)
-        facts = {"sha256": sha256_of(path), "size": path.stat().st_size}
+        sha256, size = sha256_of(path), path.stat().st_size
         reading = read_file(
             path,
             name=event.name,
@@ -80,13 +81,16 @@ def extract(claim: Claim, event: UploadEvent) -> Plan:
         )
     model = read_manifest(settings().model_dir).digest
     ranges = artefacts.write(claim.document, claim.run, reading.text, reading.passages)
-    first = artefacts.first_batches(claim.document, claim.run, model, ranges)
-    publish_record(BATCHES, first, document=claim.document)
+    key = content_key(event, sha256, model)
+    source = find_source(firestore_client(), key, claim, event)
+    publish_record(BATCHES, artefacts.first_batches(claim, model, ranges, source), document=claim.document)
     return Plan(
-        facts=facts | reading.facts,
+        facts={"sha256": sha256, "size": size} | reading.facts,
         batches=len(ranges),
         model=model,
         artefact=artefacts.prefix(claim.document, claim.run),
+        content_key=key,
+        duplicate_of=source.document if source and source.document != claim.document else None,
         seconds=Seconds(time.monotonic() - started, time.thread_time() - cpu_started),
     )
 

@@ -133,3 +133,28 @@ def alive(pid: int) -> bool:
             return stat.read().split()[2] != "Z"
     except FileNotFoundError:
         return False
+
+
+@pytest.mark.usefixtures("clients")
+def test_the_same_content_is_computed_once(stack: RunningStack, tmp_path: Path) -> None:
+    """Under another name it is a duplicate with a result of its own, which erasing the original leaves whole."""
+    from shared.clients import firestore_client
+
+    text = GOOD_AND_BAD.replace("Brackwater", "Duplicated")
+    (tmp_path / "original.txt").write_text(text)
+    (tmp_path / "copy.txt").write_text(text)
+    [original] = stack.json("drop", str(tmp_path / "original.txt"), "--wait")
+    [copy] = stack.json("drop", str(tmp_path / "copy.txt"), "--wait")
+    assert (original["duplicate_of"], copy["duplicate_of"]) == (None, original["id"])
+    assert (copy["state"], copy["error"]) == ("completed", None)
+    assert copy["timings"]["infer_seconds"] == 0
+    for field in ("sentiment", "topics", "initiatives", "summary", "passages"):
+        assert copy[field] == original[field]
+    before = passages_of(copy["id"])
+    assert [passage["embedding"] for passage in before] == [
+        passage["embedding"] for passage in passages_of(original["id"])
+    ]
+    reference = firestore_client().collection("documents").document(original["id"])
+    firestore_client().recursive_delete(reference)
+    assert passages_of(copy["id"]) == before
+    assert stack.json("show", copy["id"]) == [copy]

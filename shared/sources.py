@@ -1,0 +1,69 @@
+"""Where passages were analysed before: in the run that is restarted, or another document of the same content.
+
+A batch then copies instead of computing, if the earlier one is whole, of the same model, and of the same
+text; otherwise it computes. So naming a source that is wrong or gone costs time, never a wrong result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from shared.batches import batch_record
+from shared.documents import COLLECTION, CONTENTS
+from shared.records import PassageResult, Source
+from shared.settings import settings
+from shared.summary import Partial
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from google.cloud import firestore
+
+    from shared.records import BatchMessage, Passage, UploadEvent
+    from shared.transitions import Claim
+
+
+def content_key(event: UploadEvent, sha256: str, model: str) -> str:
+    """What must be equal for two uploads to have one result: content, model, options, pseudonyms, bucket."""
+    parts = [event.bucket, sha256, model, event.metadata.get("text-column"), settings().redaction_key_version]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def find_source(client: firestore.Client, key: str, claim: Claim, event: UploadEvent) -> Source | None:
+    """The run that this one restarts, or one that has this content already, while its passages are there."""
+    if event.restart_run is not None:
+        return Source(document=claim.document, run=event.restart_run)
+    entry = client.collection(CONTENTS).document(key).get().to_dict()
+    if entry is None or (entry["document"], entry["run"]) == (claim.document, claim.run):
+        return None
+    stored = client.collection(COLLECTION).document(entry["document"]).get().to_dict()
+    live = stored is not None and entry["run"] in {stored["run"], stored["published_run"]}
+    return Source(document=entry["document"], run=entry["run"]) if live else None
+
+
+def copied(
+    client: firestore.Client, message: BatchMessage, passages: Sequence[Passage]
+) -> tuple[list[PassageResult], list[Partial]] | None:
+    """A batch's results and partial aggregates as its source has them; None where it must compute."""
+    source = message.source
+    if source is None:
+        return None
+    reference = client.collection(COLLECTION).document(source.document)
+    known = batch_record(reference, source.run, message.batch).get().to_dict()
+    if known is None or not known["done"]:
+        return None
+    if (known["model"], known["start"], known["end"]) != (message.model, message.start, message.end):
+        return None
+    names = [f"{source.run}-{passage.index}" for passage in passages]
+    found = client.get_all([reference.collection("passages").document(name) for name in names])
+    by_index = {stored["index"]: stored for snapshot in found if (stored := snapshot.to_dict())}
+    results = []
+    for passage in passages:
+        stored = by_index.get(passage.index)
+        if stored is None or (stored["text"], tuple(stored["span"])) != (passage.text, passage.span):
+            return None
+        fields = {name: stored[name] for name in PassageResult.model_fields if name in stored}
+        results.append(PassageResult.model_validate(fields | {"embedding": list(stored["embedding"])}))
+    return results, [Partial.model_validate(part) for part in known["partials"]]
