@@ -1,4 +1,4 @@
-"""Encoder and heads put together into the one graph that answers everything."""
+"""Encoder, branches and heads put together into the one graph that answers everything."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from onnx import TensorProto, ValueInfoProto, helper
 
-from model_export.encoder import IDS, MASK, Encoder, mean_pooled
+from model_export.encoder import IDS, MASK, Encoder, lengths, mean_pooled
 from model_export.graph import Graph
+from model_export.heads import HEAD_NAMES
 from shared.records import TOPICS
 
 if TYPE_CHECKING:
-    from model_export.heads import Heads
+    from model_export.heads import Branch, Heads
     from model_export.precision import Precision
     from model_export.sources import Checkpoint
     from shared.records import ActionLabel, SentimentLabel
@@ -21,32 +22,32 @@ if TYPE_CHECKING:
 WINDOW = 256
 SENTIMENTS: tuple[SentimentLabel, ...] = ("positive", "neutral", "negative")
 ACTIONS: tuple[ActionLabel, ...] = ("implemented", "planned", "none")
+LABELS = {"topic": TOPICS, "action": ACTIONS, "sentiment": SENTIMENTS}
 
 
 def embedding_graph(checkpoint: Checkpoint, precision: Precision) -> bytes:
     """`input_ids`, `attention_mask` (batch, seq) int64 -> `embedding` (batch, width) float32, unit length."""
-    graph, _ = _encode(checkpoint, precision)
-    width = checkpoint.config.hidden_size
-    return graph.model("embedding", _inputs(), [_output("embedding", width)], {})
+    graph = Graph()
+    _encode(graph, checkpoint, precision, ())
+    outputs = [_output("embedding", checkpoint.config.hidden_size)]
+    return graph.model("embedding", _inputs(), outputs, _metadata(checkpoint, precision))
 
 
 def full_graph(checkpoint: Checkpoint, precision: Precision, heads: Heads) -> bytes:
     """The embedding graph with three more outputs: `topic`, `action` and `sentiment`, (batch, labels)."""
-    graph, features = _encode(checkpoint, precision)
-    heads.topic.attach(graph, features, "topic", exclusive=False)
-    heads.action.attach(graph, features, "action", exclusive=True)
-    heads.sentiment.attach(graph, features, "sentiment", exclusive=True)
-    outputs = [
-        _output("embedding", checkpoint.config.hidden_size),
-        _output("topic", len(TOPICS)),
-        _output("action", len(ACTIONS)),
-        _output("sentiment", len(SENTIMENTS)),
-    ]
+    graph = Graph()
+    pooled = _encode(graph, checkpoint, precision, heads.branches)
+    outputs = [_output("embedding", checkpoint.config.hidden_size)]
+    for name in HEAD_NAMES:
+        features = "embedding"
+        if branch := heads.branch_of(name):
+            features = pooled[branch.card.name]
+            if branch.card.input == "embedding+branch":
+                features = graph.node("Concat", ["embedding", features], f"{name}.features", axis=-1)
+        getattr(heads, name).attach(graph, features, name, exclusive=name != "topic")
+        outputs.append(_output(name, len(LABELS[name])))
     # Part of the file, and so of its digest: whatever changes an answer changes the model's name.
-    metadata = {
-        "window": str(WINDOW),
-        "precision": precision.name,
-        "tokenizer_sha256": hashlib.sha256(checkpoint.tokenizer).hexdigest(),
+    metadata = _metadata(checkpoint, precision) | {
         "topics": json.dumps(TOPICS),
         "thresholds": json.dumps(thresholds(heads)),
         "actions": json.dumps(ACTIONS),
@@ -60,13 +61,37 @@ def thresholds(heads: Heads) -> tuple[float, ...]:
     return tuple(round(float(value), 4) for value in heads.thresholds)
 
 
-def _encode(checkpoint: Checkpoint, precision: Precision) -> tuple[Graph, str]:
-    graph = Graph()
-    encoder = Encoder(checkpoint, precision)
-    value, mask = encoder.embeddings(graph), encoder.mask(graph)
+def window(checkpoint: Checkpoint) -> int:
+    """Word pieces a text is cut at."""
+    return min(WINDOW, checkpoint.config.max_position_embeddings)
+
+
+def _encode(
+    graph: Graph, checkpoint: Checkpoint, precision: Precision, branches: tuple[Branch, ...]
+) -> dict[str, str]:
+    """Write the encoder up to `embedding`, and the branches; returns each branch's pooled value."""
+    encoder = Encoder(checkpoint.config, precision)
+    lengths(graph)
+    shared = [encoder.embeddings(graph, checkpoint.tensors)]
     for number in range(checkpoint.config.num_hidden_layers):
-        value = encoder.layer(graph, number, value, mask)
-    return graph, mean_pooled(graph, value, "embedding")
+        shared.append(encoder.layer(graph, number, shared[-1], checkpoint.tensors))
+    mean_pooled(graph, shared[-1], "embedding")
+    pooled = {}
+    for branch in branches:
+        card = branch.card
+        value, prefix = shared[card.fork], f"branch.{card.name}."
+        for number in range(card.fork, card.fork + card.layers):
+            value = encoder.layer(graph, number, value, branch.tensors, prefix)
+        pooled[card.name] = mean_pooled(graph, value, f"{prefix}pooled")
+    return pooled
+
+
+def _metadata(checkpoint: Checkpoint, precision: Precision) -> dict[str, str]:
+    return {
+        "window": str(window(checkpoint)),
+        "precision": precision.name,
+        "tokenizer_sha256": hashlib.sha256(checkpoint.tokenizer).hexdigest(),
+    }
 
 
 def _inputs() -> list[ValueInfoProto]:

@@ -1,92 +1,93 @@
-"""BERT's encoder, written to a graph straight from its weights, in onnxruntime's fused operators.
+"""BERT's encoder, written to a graph straight from its weights.
 
-Writing the fused form, rather than exporting a framework's trace and searching it for patterns, needs no
-framework and leaves nothing to a pattern that may not match. Layer by layer: Devlin et al. 2019,
+Writing onnxruntime's operators, rather than exporting a framework's trace and searching it for patterns,
+needs no framework and leaves nothing to a pattern that may not match. Layer by layer: Devlin et al. 2019,
 arXiv:1810.04805, with the normalisation after each residual sum.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from onnx import TensorProto
 
-from model_export.graph import CONTRIB
-from model_export.precision import AttentionWeights
+from model_export.graph import LENGTHS
+from model_export.precision import AttentionWeights, Linear
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from model_export.graph import Graph
     from model_export.precision import Precision
-    from model_export.sources import Checkpoint
+    from model_export.sources import Config
+
+    Tensors = Mapping[str, NDArray[np.float32]]
 
 IDS = "input_ids"
 MASK = "attention_mask"
 
 
-class Encoder:
-    """Writes one checkpoint's encoder into a graph, whole or layer by layer."""
+class _Norm(NamedTuple):
+    gain: NDArray[np.float32]
+    shift: NDArray[np.float32]
 
-    def __init__(self, checkpoint: Checkpoint, precision: Precision) -> None:
-        self._config = checkpoint.config
-        self._tensors = checkpoint.tensors
+
+class Encoder:
+    """Writes layers of one shape into a graph, from the checkpoint's tensors or a branch's own."""
+
+    def __init__(self, config: Config, precision: Precision) -> None:
+        self._config = config
         self._precision = precision
 
-    def embeddings(self, graph: Graph) -> str:
+    def embeddings(self, graph: Graph, tensors: Tensors) -> str:
         """Word, position and (all zero) segment embeddings, normalised: (batch, seq, width)."""
-        words = self._precision.rows(graph, self._tensor("embeddings.word_embeddings.weight"), IDS, "words")
-        positions = self._tensor("embeddings.position_embeddings.weight")
-        segment = self._tensor("embeddings.token_type_embeddings.weight")[0]
+        words = self._precision.rows(graph, tensors["embeddings.word_embeddings.weight"], IDS, "words")
+        positions = tensors["embeddings.position_embeddings.weight"]
+        segment = tensors["embeddings.token_type_embeddings.weight"][0]
         start = graph.constant("first", np.array([0], np.int64))
         length = graph.node("Shape", [IDS], "length", start=1, end=2)
         table = graph.constant("positions.table", positions + segment)
         places = graph.node("Slice", [table, start, length], "positions")
-        total = graph.node("Add", [words, places], "embeddings.sum")
-        gain, shift = self._normalisation(graph, "embeddings")
-        epsilon = self._config.layer_norm_eps
-        return graph.node("LayerNormalization", [total, gain, shift], "embeddings", axis=-1, epsilon=epsilon)
+        return self._normalised_sum(graph, (words, places), _norm(tensors, "embeddings"), "embeddings")
 
-    def mask(self, graph: Graph) -> str:
-        """The attention mask as the attention operators take it."""
-        return graph.node("Cast", [MASK], "mask", to=TensorProto.INT32)
-
-    def layer(self, graph: Graph, number: int, value: str, mask: str, tensors: str = "encoder") -> str:
-        """Layer `number` applied to `value` (batch, seq, width)."""
-        path = f"{tensors}.layer.{number}"
-        projections = [f"{path}.attention.self.{part}" for part in ("query", "key", "value")]
-        weights = AttentionWeights(
-            weight=np.concatenate([self._tensor(f"{name}.weight").T for name in projections], axis=1),
-            bias=np.concatenate([self._tensor(f"{name}.bias") for name in projections]),
+    def layer(self, graph: Graph, number: int, value: str, tensors: Tensors, prefix: str = "") -> str:
+        """Layer `number` of `tensors` applied to `value` (batch, seq, width); its names get `prefix`."""
+        path = f"encoder.layer.{number}"
+        name = prefix + path
+        attention = AttentionWeights(
+            query=_linear(tensors, f"{path}.attention.self.query"),
+            key=_linear(tensors, f"{path}.attention.self.key"),
+            value=_linear(tensors, f"{path}.attention.self.value"),
+            output=_linear(tensors, f"{path}.attention.output.dense"),
             heads=self._config.num_attention_heads,
         )
-        attended = self._precision.attention(graph, value, mask, weights, f"{path}.attention.self")
-        value = self._project_and_add(graph, attended, value, f"{path}.attention.output")
-        hidden = self._linear(graph, value, f"{path}.intermediate.dense")
-        bias = graph.constant(f"{path}.intermediate.bias", self._tensor(f"{path}.intermediate.dense.bias"))
-        hidden = graph.node("BiasGelu", [hidden, bias], f"{path}.intermediate", domain=CONTRIB)
-        return self._project_and_add(graph, hidden, value, f"{path}.output")
-
-    def _project_and_add(self, graph: Graph, value: str, residual: str, path: str) -> str:
-        projected = self._linear(graph, value, f"{path}.dense")
-        gain, shift = self._normalisation(graph, path)
-        bias = graph.constant(f"{path}.bias", self._tensor(f"{path}.dense.bias"))
-        inputs = [projected, residual, gain, shift, bias]
-        epsilon = self._config.layer_norm_eps
-        return graph.node("SkipLayerNormalization", inputs, path, domain=CONTRIB, epsilon=epsilon)
-
-    def _linear(self, graph: Graph, value: str, path: str) -> str:
-        return self._precision.linear(graph, value, self._tensor(f"{path}.weight").T, path)
-
-    def _normalisation(self, graph: Graph, path: str) -> tuple[str, str]:
-        return (
-            graph.constant(f"{path}.gain", self._tensor(f"{path}.LayerNorm.weight")),
-            graph.constant(f"{path}.shift", self._tensor(f"{path}.LayerNorm.bias")),
+        attended = self._precision.attention(graph, value, attention, f"{name}.attention")
+        norm = _norm(tensors, f"{path}.attention.output")
+        value = self._normalised_sum(graph, (attended, value), norm, f"{name}.attention.output")
+        inner = _linear(tensors, f"{path}.intermediate.dense")
+        hidden = self._precision.linear(graph, value, inner, f"{name}.intermediate.dense")
+        hidden = self._precision.gelu(graph, hidden, f"{name}.intermediate")
+        outer = _linear(tensors, f"{path}.output.dense")
+        projected = self._precision.linear(graph, hidden, outer, f"{name}.output.dense")
+        return self._normalised_sum(
+            graph, (projected, value), _norm(tensors, f"{path}.output"), f"{name}.output"
         )
 
-    def _tensor(self, name: str) -> NDArray[np.float32]:
-        return self._tensors[name]
+    def _normalised_sum(self, graph: Graph, terms: tuple[str, str], norm: _Norm, name: str) -> str:
+        # Two operators: the fused SkipLayerNormalization takes five times as long on a CPU.
+        total = graph.node("Add", terms, f"{name}.sum")
+        gain = graph.constant(f"{name}.gain", norm.gain)
+        shift = graph.constant(f"{name}.shift", norm.shift)
+        epsilon = self._config.layer_norm_eps
+        return graph.node("LayerNormalization", [total, gain, shift], name, axis=-1, epsilon=epsilon)
+
+
+def lengths(graph: Graph) -> None:
+    """Add `LENGTHS`; padding stands at the end of a row."""
+    graph.node("ReduceSum", [MASK, graph.constant("axis1", np.array([1], np.int64))], LENGTHS, keepdims=0)
 
 
 def mean_pooled(graph: Graph, value: str, name: str) -> str:
@@ -98,3 +99,11 @@ def mean_pooled(graph: Graph, value: str, name: str) -> str:
     total = graph.node("Squeeze", [total, axis], f"{name}.sum")
     # The sum's direction is the mean's; dividing by the count first would change nothing.
     return graph.node("LpNormalization", [total], name, axis=-1, p=2)
+
+
+def _linear(tensors: Tensors, path: str) -> Linear:
+    return Linear(tensors[f"{path}.weight"].T, tensors[f"{path}.bias"])
+
+
+def _norm(tensors: Tensors, path: str) -> _Norm:
+    return _Norm(tensors[f"{path}.LayerNorm.weight"], tensors[f"{path}.LayerNorm.bias"])

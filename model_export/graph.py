@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-Attribute = int | float
+Attribute = int | float | str
 
 CONTRIB = "com.microsoft"
 """Domain of onnxruntime's fused operators."""
-_OPSET = 21
-_IR_VERSION = 10
+LENGTHS = "lengths"
+"""Name of the value that says how many of each row's positions are a text's own: (batch,) int64."""
+_OPSET = 24
+_IR_VERSION = 11
 
 
 class Graph:

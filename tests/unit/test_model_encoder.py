@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
-from model_export.assemble import embedding_graph
+from model_export.assemble import embedding_graph, full_graph
+from model_export.heads import Branch, BranchCard, Head, HeadName, Heads
 from model_export.precision import Float32, Int8, Range, quantise
 from model_export.sources import Checkpoint, Config
+from model_export.textbook import Textbook
 from shared.inference.manifest import Source
 
 if TYPE_CHECKING:
@@ -63,53 +65,18 @@ def checkpoint() -> Checkpoint:
     )
 
 
-def textbook(checkpoint: Checkpoint, ids: list[int]) -> NDArray[np.float64]:
-    """BERT for one text without padding, as the paper writes it, in float64."""
-    tensors = {name: value.astype(np.float64) for name, value in checkpoint.tensors.items()}
-
-    def normalise(value: NDArray[np.float64], path: str) -> NDArray[np.float64]:
-        centred = value - value.mean(axis=-1, keepdims=True)
-        scaled = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-12)
-        result: NDArray[np.float64] = (
-            scaled * tensors[f"{path}.LayerNorm.weight"] + tensors[f"{path}.LayerNorm.bias"]
-        )
-        return result
-
-    def linear(value: NDArray[np.float64], path: str) -> NDArray[np.float64]:
-        result: NDArray[np.float64] = value @ tensors[f"{path}.weight"].T + tensors[f"{path}.bias"]
-        return result
-
-    value = tensors["embeddings.word_embeddings.weight"][ids]
-    value = value + tensors["embeddings.position_embeddings.weight"][: len(ids)]
-    value = normalise(value + tensors["embeddings.token_type_embeddings.weight"][0], "embeddings")
-    for number in range(LAYERS):
-        layer = f"encoder.layer.{number}"
-        size = WIDTH // HEADS
-        query, key, content = (
-            linear(value, f"{layer}.attention.self.{part}").reshape(len(ids), HEADS, size).swapaxes(0, 1)
-            for part in ("query", "key", "value")
-        )
-        scores = np.exp(query @ key.swapaxes(1, 2) / math.sqrt(size))
-        attended = (scores / scores.sum(axis=-1, keepdims=True)) @ content
-        attended = attended.swapaxes(0, 1).reshape(len(ids), WIDTH)
-        value = normalise(
-            value + linear(attended, f"{layer}.attention.output.dense"), f"{layer}.attention.output"
-        )
-        inner = linear(value, f"{layer}.intermediate.dense")
-        inner = inner * 0.5 * (1 + np.vectorize(math.erf)(inner / math.sqrt(2)))
-        value = normalise(value + linear(inner, f"{layer}.output.dense"), f"{layer}.output")
-    mean = value.mean(axis=0)
-    result: NDArray[np.float64] = mean / np.linalg.norm(mean)
-    return result
-
-
 def run(graph: bytes, rows: list[list[int]], width: int) -> Floats:
+    """The embeddings of rows padded to `width`."""
+    return run_all(graph, rows, width)[0]
+
+
+def run_all(graph: bytes, rows: list[list[int]], width: int) -> list[Floats]:
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     ids = np.zeros((len(rows), width), np.int64)
     mask = np.zeros_like(ids)
     for number, row in enumerate(rows):
         ids[number, : len(row)], mask[number, : len(row)] = row, 1
-    result: Floats = session.run(["embedding"], {"input_ids": ids, "attention_mask": mask})[0]
+    result: list[Floats] = session.run(None, {"input_ids": ids, "attention_mask": mask})
     return result
 
 
@@ -133,8 +100,64 @@ def wide_ranges() -> dict[str, Range]:
 def test_float_graph_is_bert(checkpoint: Checkpoint, width: int) -> None:
     """Each row of a padded batch is what the textbook gives for the text alone."""
     found = run(embedding_graph(checkpoint, Float32()), ROWS, width)
+    textbook = Textbook(checkpoint)
     for row, ids in zip(found, ROWS, strict=True):
-        np.testing.assert_allclose(row, textbook(checkpoint, ids), atol=1e-5)
+        np.testing.assert_allclose(row, textbook.answer(ids)[0], atol=1e-5)
+
+
+def branch(checkpoint: Checkpoint, name: str, fork: int, heads: tuple[HeadName, ...], source: str) -> Branch:
+    """The layers above `fork`, changed at random."""
+    random = np.random.default_rng(len(name))
+    tensors = {
+        path: value + random.normal(0, 0.1, value.shape).astype(np.float32)
+        for path, value in checkpoint.tensors.items()
+        if path.startswith("encoder.layer.") and int(path.split(".")[2]) >= fork
+    }
+    card = BranchCard.model_validate(
+        {"name": name, "fork": fork, "layers": LAYERS - fork, "heads": heads, "input": source}
+    )
+    return Branch(card, tensors)
+
+
+def heads_with(*branches: Branch) -> Heads:
+    """Random heads of the right widths on `branches`, or on the embedding."""
+    random = np.random.default_rng(3)
+
+    def head(name: HeadName, labels: int) -> Head:
+        joined = any(name in b.card.heads and b.card.input == "embedding+branch" for b in branches)
+        shape = (WIDTH * (1 + joined), labels)
+        return Head(random.normal(0, 3, shape).astype(np.float32), np.zeros(labels, np.float32))
+
+    return Heads(
+        head("topic", 10), head("action", 3), head("sentiment", 3), np.full(10, 0.5, np.float32), branches
+    )
+
+
+def test_branches_answer_beside_the_embedding(checkpoint: Checkpoint) -> None:
+    """One pass gives the unchanged embedding, and each head reads the branch that its card names."""
+    heads = heads_with(
+        branch(checkpoint, "topics", 1, ("topic", "action"), "embedding+branch"),
+        branch(checkpoint, "mood", 0, ("sentiment",), "branch"),
+    )
+    found = run_all(full_graph(checkpoint, Float32(), heads), ROWS, 13)
+    assert (found[0] == run(embedding_graph(checkpoint, Float32()), ROWS, 13)).all()
+    textbook = Textbook(checkpoint, heads)
+    for number, ids in enumerate(ROWS):
+        for values, expected in zip(found, textbook.answer(ids), strict=True):
+            np.testing.assert_allclose(values[number], expected, atol=1e-4)
+
+
+def test_shared_layers_are_computed_once(checkpoint: Checkpoint) -> None:
+    """A branch adds its own layers to the graph and no others."""
+    heads = heads_with(branch(checkpoint, "mood", 1, ("sentiment",), "branch"))
+    counts = [
+        sum(node.op_type == "Attention" for node in onnx.load_from_string(graph).graph.node)
+        for graph in (
+            embedding_graph(checkpoint, Float32()),
+            full_graph(checkpoint, Float32(), heads),
+        )
+    ]
+    assert counts == [LAYERS, LAYERS + 1]
 
 
 def test_eight_bits_are_close(checkpoint: Checkpoint) -> None:

@@ -1,0 +1,115 @@
+"""BERT as the paper writes it, one text at a time, in numpy and float64: slow, plain, and independent.
+
+The gate compares the graph with this where there are no vectors of the publisher's own pipeline, and always
+for branches and heads. Nothing here is shared with the code that writes the graph.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from model_export.heads import Heads
+    from model_export.sources import Checkpoint, Config
+
+    Floats = NDArray[np.float64]
+    Tensors = Mapping[str, NDArray[np.float32]]
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+
+class Textbook:
+    """Answers of a checkpoint and its heads to one text, given as word-piece ids."""
+
+    def __init__(self, checkpoint: Checkpoint, heads: Heads | None = None) -> None:
+        self._config = checkpoint.config
+        self._tensors = checkpoint.tensors
+        self._heads = heads
+
+    def answer(self, ids: Sequence[int]) -> list[Floats]:
+        """`embedding` (width,), unit length; with heads also `topic`, `action`, `sentiment`, (labels,)."""
+        value = _embeddings(self._tensors, ids, self._config)
+        outputs = [value]
+        for number in range(self._config.num_hidden_layers):
+            value = _layer(self._tensors, number, value, self._config)
+            outputs.append(value)
+        embedding = _pool(value)
+        if self._heads is None:
+            return [embedding]
+        topic, action, sentiment = (
+            self._features(name, embedding, outputs) @ head.weight.astype(np.float64) + head.bias
+            for name, head in (
+                ("topic", self._heads.topic),
+                ("action", self._heads.action),
+                ("sentiment", self._heads.sentiment),
+            )
+        )
+        return [embedding, 1 / (1 + np.exp(-topic)), _softmax(action), _softmax(sentiment)]
+
+    def _features(self, name: str, embedding: Floats, outputs: Sequence[Floats]) -> Floats:
+        assert self._heads is not None
+        for branch in self._heads.branches:
+            if name in branch.card.heads:
+                value = outputs[branch.card.fork]
+                for number in range(branch.card.fork, branch.card.fork + branch.card.layers):
+                    value = _layer(branch.tensors, number, value, self._config)
+                own = _pool(value)
+                return own if branch.card.input == "branch" else np.concatenate([embedding, own])
+        return embedding
+
+
+def _embeddings(tensors: Tensors, ids: Sequence[int], config: Config) -> Floats:
+    value = tensors["embeddings.word_embeddings.weight"][list(ids)].astype(np.float64)
+    value += tensors["embeddings.position_embeddings.weight"][: len(ids)]
+    value += tensors["embeddings.token_type_embeddings.weight"][0]
+    return _normalise(tensors, value, "embeddings", config)
+
+
+def _layer(tensors: Tensors, number: int, value: Floats, config: Config) -> Floats:
+    path = f"encoder.layer.{number}"
+    heads = config.num_attention_heads
+    count, width = value.shape
+    query, key, content = (
+        _linear(tensors, value, f"{path}.attention.self.{part}").reshape(count, heads, -1).swapaxes(0, 1)
+        for part in ("query", "key", "value")
+    )
+    weights = _softmax(query @ key.swapaxes(1, 2) / math.sqrt(width // heads))
+    attended = (weights @ content).swapaxes(0, 1).reshape(count, width)
+    attended = _linear(tensors, attended, f"{path}.attention.output.dense")
+    value = _normalise(tensors, value + attended, f"{path}.attention.output", config)
+    inner = _linear(tensors, value, f"{path}.intermediate.dense")
+    inner = inner * 0.5 * (1 + _erf(inner / math.sqrt(2)))
+    return _normalise(
+        tensors, value + _linear(tensors, inner, f"{path}.output.dense"), f"{path}.output", config
+    )
+
+
+def _linear(tensors: Tensors, value: Floats, path: str) -> Floats:
+    result: Floats = value @ tensors[f"{path}.weight"].T.astype(np.float64) + tensors[f"{path}.bias"]
+    return result
+
+
+def _normalise(tensors: Tensors, value: Floats, path: str, config: Config) -> Floats:
+    centred = value - value.mean(axis=-1, keepdims=True)
+    scaled = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + config.layer_norm_eps)
+    result: Floats = scaled * tensors[f"{path}.LayerNorm.weight"] + tensors[f"{path}.LayerNorm.bias"]
+    return result
+
+
+def _softmax(logits: Floats) -> Floats:
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    result: Floats = powers / powers.sum(axis=-1, keepdims=True)
+    return result
+
+
+def _pool(value: Floats) -> Floats:
+    mean = value.mean(axis=0)
+    result: Floats = mean / np.linalg.norm(mean)
+    return result
