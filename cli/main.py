@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
 
@@ -154,6 +155,35 @@ def show(ids: tuple[str, ...], *, data: Path, project: str | None, as_json: bool
         output.print_documents(terminal(), documents, as_json=as_json)
     else:
         output.print_table(results.all_documents(LISTED), as_json=as_json)
+
+
+@headrace.command()
+@click.argument("ids", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="Every failed document.")
+@click.option("--since", type=float, metavar="HOURS", help="Every document that failed in the last HOURS.")
+@data_option
+@project_option
+@json_option
+def replay(  # noqa: PLR0913 - the options of a command
+    ids: tuple[str, ...],
+    *,
+    every: bool,
+    since: float | None,
+    data: Path,
+    project: str | None,
+    as_json: bool,
+) -> None:
+    """Start new runs of documents that failed; what their old runs found is not computed again."""
+    if bool(ids) == (every or since is not None):
+        raise click.UsageError("Name documents, or say --all or --since HOURS.")
+    connect(data, project)
+    from cli import results
+
+    started = results.replay(ids, since=None if since is None else timedelta(hours=since))
+    if as_json:
+        click.echo(json.dumps([line.partition("  ")[0] for line in started]))
+    else:
+        click.echo("\n".join(started) or "No document has failed.")
 
 
 @headrace.command()

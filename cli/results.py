@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from shared.batches import count_done
 from shared.clients import firestore_client, storage_client
-from shared.documents import COLLECTION, Documents, document_id
+from shared.documents import COLLECTION, Documents, document_id, now
 from shared.errors import HeadraceError
 from shared.passages import initiatives
 from shared.reading import TEXT_COLUMN
 from shared.records import TERMINAL
 from shared.settings import settings
+from shared.uploads import restart
 from shared.views import document_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import timedelta
     from pathlib import Path
 
 POLL_SECONDS = 0.05
@@ -81,6 +83,22 @@ def received(dropped: Dropped) -> dict[str, Any]:
             "warnings": [],
         }
     )
+
+
+def replay(identifiers: Sequence[str], *, since: timedelta | None) -> list[str]:
+    """Start a new run of each document, or of every failed one where none is named; their names."""
+    from google.cloud.firestore_v1.base_query import FieldFilter
+
+    documents = Documents(firestore_client())
+    chosen = [document(identifier) for identifier in identifiers]
+    if not identifiers:
+        failed = documents.client.collection(COLLECTION).where(filter=FieldFilter("state", "==", "failed"))
+        if since is not None:
+            failed = failed.where(filter=FieldFilter("updated_at", ">=", now() - since))
+        chosen = [document_view(snapshot.to_dict() or {}) for snapshot in failed.stream()]
+    for shown in chosen:
+        restart(documents, shown["id"], shown["run"])
+    return [f"{shown['id']}  {shown['name']}" for shown in chosen]
 
 
 def follow(dropped: Sequence[Dropped], timeout: float) -> Iterator[Progress]:

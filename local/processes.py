@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -28,6 +29,8 @@ RESTARTS = 5
 """Deaths within `RESTART_WINDOW` seconds after which a process is not started again."""
 RESTART_WINDOW = 60.0
 LOG_TAIL_LINES = 5
+IDLE_SECONDS = 30.0
+"""After its last line in the log, a process on demand ends."""
 
 
 @dataclass
@@ -42,11 +45,14 @@ class Service:
     answers: Callable[[], bool]
     """Whether it is ready; cheap, false rather than an exception."""
     log: Path
+    on_demand: bool = False
+    """Whether there is no process until somebody calls, and none again when nobody does for a while."""
+    listener: socket.socket | None = None
     process: subprocess.Popen[bytes] | None = None
     deaths: list[float] = field(default_factory=list)
 
     def start(self) -> None:
-        """Start it in a process group of its own, its output in its log.
+        """Start it in a process group of its own, its output in its log; or listen for the first caller.
 
         Raises:
             SetupError: its port is taken.
@@ -56,6 +62,28 @@ class Service:
                 f"Port {self.port} (for {self.title}) is in use by another program. "
                 "Stop that program, or choose other ports: headrace up --port 9700"
             )
+        if self.on_demand:
+            self._listen()
+        else:
+            self._start_process()
+
+    def attend(self) -> None:
+        """Start a process for the first caller, whose message will be delivered again; end an idle one."""
+        if self.listener is not None:
+            if select.select([self.listener], [], [], 0)[0]:
+                self.listener.close()
+                self.listener = None
+                self._start_process()
+        elif time.time() - self.log.stat().st_mtime > IDLE_SECONDS:
+            self.ask_to_stop()
+            self.stop(time.monotonic() + STOP_SECONDS)
+            self.process = None
+            self._listen()
+
+    def _listen(self) -> None:
+        self.listener = socket.create_server(("127.0.0.1", self.port))
+
+    def _start_process(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 - our own command lines
                 self.command,
@@ -73,7 +101,8 @@ class Service:
         Raises:
             SetupError: it ended or stayed silent; the message has the last lines of its log.
         """
-        assert self.process is not None
+        if self.process is None:
+            return
         while not self.answers():
             if self.process.poll() is not None:
                 raise SetupError(
@@ -92,9 +121,8 @@ class Service:
         Raises:
             SetupError: it died too often to be started again.
         """
-        assert self.process is not None
-        status = self.process.poll()
-        if status is None:
+        status = None if self.process is None else self.process.poll()
+        if self.process is None or status is None:
             return None
         now = time.monotonic()
         self.deaths = [death for death in self.deaths if now - death < RESTART_WINDOW] + [now]
@@ -104,7 +132,7 @@ class Service:
                 f"{self._last_words()}"
             )
         kill_group(self.process.pid, signal.SIGKILL)
-        self.start()
+        self._start_process()
         how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
         return f"{self.title} {how} and was started again (log: {self.log})"
 
@@ -115,6 +143,9 @@ class Service:
 
     def stop(self, deadline: float) -> None:
         """Wait until it has ended; insist once the deadline is past."""
+        if self.listener is not None:
+            self.listener.close()
+            self.listener = None
         if self.process is None:
             return
         with suppress(subprocess.TimeoutExpired):

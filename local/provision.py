@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import secrets as random
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from google.api_core.exceptions import AlreadyExists, Conflict, NotFound
 from google.protobuf.duration_pb2 import Duration
 
 from shared.api.keys import key_hash
 from shared.clients import insecure_channel, publisher, secrets, storage_client
-from shared.settings import BATCHES, DEAD_LETTERS, RESULTS, TOPICS, UPLOADS, settings
+from shared.settings import BATCHES, DEAD_LETTERS, TICKS, TOPICS, UPLOADS, settings
 
 if TYPE_CHECKING:
     from google.pubsub_v1 import SubscriberClient
 
     from local.services import Layout
 
-PUSHES = {UPLOADS: "ingest", BATCHES: "analyze"}
+PUSHES = {UPLOADS: "ingest", BATCHES: "analyze", DEAD_LETTERS: "deadletter", TICKS: "sweep"}
 """Which function each topic is pushed to."""
+FILTERS = {TICKS: 'attributes.kind = "sweep"'}
 ACK_DEADLINE = 600
 """Seconds; above every function's time limit, so that no message is redelivered while it is worked on."""
 ATTEMPTS = 100
@@ -61,19 +62,22 @@ def subscriber(host: str) -> SubscriberClient:
 def _subscriptions(layout: Layout, project: str) -> None:
     client = subscriber(layout.environment()["PUBSUB_EMULATOR_HOST"])
     dead_letters = f"projects/{project}/topics/{DEAD_LETTERS}"
-    for topic in (UPLOADS, BATCHES, RESULTS, DEAD_LETTERS):
-        request = {
+    for topic in TOPICS:
+        request: dict[str, Any] = {
             "name": f"projects/{project}/subscriptions/{PUSHES.get(topic, topic)}",
             "topic": f"projects/{project}/topics/{topic}",
             "ack_deadline_seconds": ACK_DEADLINE,
             "message_retention_duration": RETENTION,
+            "filter": FILTERS.get(topic, ""),
         }
         if topic in PUSHES:
             request |= {
                 "push_config": {"push_endpoint": layout.push_endpoint(PUSHES[topic])},
                 "retry_policy": {"minimum_backoff": BACKOFF[0], "maximum_backoff": BACKOFF[1]},
-                "dead_letter_policy": {"dead_letter_topic": dead_letters, "max_delivery_attempts": ATTEMPTS},
             }
+        if topic in PUSHES and topic != DEAD_LETTERS:
+            policy = {"dead_letter_topic": dead_letters, "max_delivery_attempts": ATTEMPTS}
+            request["dead_letter_policy"] = policy
         try:
             client.create_subscription(request=request)
         except AlreadyExists:

@@ -34,8 +34,16 @@ EMULATORS = {
 }
 API_THREADS = 32
 """Requests in progress at once; those that wait for the model share its next pass."""
-SIZES = {"ingest": (INGEST_PROCESSES, 1), "analyze": (1, ANALYZE_THREADS), "api": (1, API_THREADS)}
+SIZES = {
+    "ingest": (INGEST_PROCESSES, 1),
+    "analyze": (1, ANALYZE_THREADS),
+    "api": (1, API_THREADS),
+    "deadletter": (1, 2),
+    "sweep": (1, 2),
+}
 """Processes of each function, and threads of each process."""
+ON_DEMAND = {"deadletter", "sweep"}
+"""Functions with no instance until somebody calls; most stacks never need one of the first."""
 TITLES = {
     "storage": "Cloud Storage",
     "pubsub": "Pub/Sub",
@@ -44,6 +52,8 @@ TITLES = {
     "ingest": "the function ingest",
     "analyze": "the function analyze",
     "api": "the function api",
+    "deadletter": "the function deadletter",
+    "sweep": "the function sweep",
 }
 
 
@@ -134,6 +144,7 @@ class Layout:
             environment=self.environment() | {"PYTHONPATH": path} | dict(extra or {}),
             answers=answers or partial(accepts, HOST, port),
             log=self.data / "logs" / f"{name}.log",
+            on_demand=name in ON_DEMAND,
         )
 
 

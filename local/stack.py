@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
+from local.heartbeat import Heartbeat
 from local.processes import READY_SECONDS, STOP_SECONDS, Service
 from local.services import SIZES, Layout
 from shared.errors import SetupError
@@ -63,6 +64,7 @@ class Watch:
         self.layout = layout
         self.services = services
         self.say = say
+        self.heartbeat = Heartbeat()
 
     def start(self) -> None:
         """Start every process at once, make what the functions need, and write `stack.json`."""
@@ -82,6 +84,10 @@ class Watch:
         Raises:
             SetupError: a process dies again and again.
         """
+        self.heartbeat.beat()
+        for service in self.services:
+            if service.on_demand:
+                service.attend()
         lines = [line for service in self.services if (line := service.revive())]
         for line in lines:
             self.say(line)

@@ -90,6 +90,18 @@ def first_batches(
     ]
 
 
+def all_batches(document: str, run: int, model: str) -> list[BatchMessage]:
+    """Every batch of a run, each the end of its lane: for a run that stands still, whatever it has lost."""
+    ranges = _ranges(document, run)
+    lanes = len(ranges)
+    return [
+        BatchMessage(
+            document=document, run=run, model=model, lanes=lanes, source=None, **_bounds(number, ranges)
+        )
+        for number in range(lanes)
+    ]
+
+
 def successor(message: BatchMessage) -> BatchMessage | None:
     """The batch that is to be published when this one is taken up; None at the end of its lane."""
     ranges = _ranges(message.document, message.run)

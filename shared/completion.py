@@ -26,9 +26,22 @@ def finish(documents: Documents, document: str, run: int) -> None:
     stored = reference.get().to_dict()
     if stored is None or stored["run"] != run:
         return
-    if stored["state"] == "analyzing" and _complete(documents, reference, stored):
-        purge_older_runs(reference, run)
+    if stored["state"] == "analyzing" and _complete(documents, reference, stored) and run > 1:
+        purge(documents, document, run)
     announce(documents, document)
+
+
+def purge(documents: Documents, document: str, run: int) -> None:
+    """Delete what runs before `run` left, then note that it is gone; `run` has ended."""
+    reference = documents.reference(document)
+    purge_older_runs(reference, run)
+
+    def note(transaction: firestore.Transaction) -> None:
+        current = reference.get(transaction=transaction).to_dict()
+        if current is not None and current["run"] == run:
+            transaction.update(reference, {"purge_pending": False})
+
+    documents.run(note)
 
 
 def announce(documents: Documents, document: str) -> None:
@@ -75,6 +88,7 @@ def _complete(documents: Documents, reference: firestore.DocumentReference, stor
         total = (now() - current["timings"]["uploaded_at"]).total_seconds()
         fields = {
             "published_run": run,
+            "purge_pending": run > 1,
             "sentiment": aggregate.sentiment,
             "topics": aggregate.topics,
             "initiatives": aggregate.initiatives,

@@ -100,7 +100,7 @@ class Documents:
                 "updated_at": started,
             }
             if stored is None or stored["run"] != claim.run:
-                fields |= {"route": None, "batches": None, "results_pending": False}
+                fields |= {"route": None, "batches": None, "results_pending": False, "drives": 0}
                 fields["timings"] = {"uploaded_at": published, "claimed_at": started}
                 fields |= {"metadata": event.metadata, "content_type": event.content_type, "size": event.size}
                 self._start_run(transaction, reference, stored, claim.run, event, started)

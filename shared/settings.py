@@ -62,6 +62,13 @@ class Settings(BaseModel):
     """Seconds; a batch that has used most of it commits what it has and goes on in another delivery."""
     analyze_workers: PositiveInt | None = None
     """Inference threads of one instance; None: as many as its CPU limit has whole cores."""
+    sweep_grace: PositiveFloat = 60.0
+    """Seconds after a lease's end in which Pub/Sub's own redelivery should have taken the document over."""
+    sweep_patience: PositiveFloat = 900.0
+    """Seconds after which a document that is being analysed is looked after."""
+    sweep_drives: PositiveInt = 5
+    """Times that a document which stands still is set in motion again before it fails."""
+
     batch_passages: PositiveInt = Field(default=64, le=128)
     """Passages in a batch; 128 with their vectors stay well under Firestore's 10 MiB a commit."""
     batch_lanes: PositiveInt = 8

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.clients import storage_client
 from shared.errors import Rejected, Superseded
@@ -52,17 +52,21 @@ def restart(documents: Documents, document: str, run: int) -> None:
     stored = documents.reference(document).get().to_dict()
     if stored is None:
         raise Superseded("the document is gone")
+    notify(stored, restartRun=str(run))
+
+
+def notify(stored: dict[str, Any], **more: str) -> None:
+    """Publish the notification of a document's object again."""
     attributes = {
         "bucketId": stored["bucket"],
         "objectId": stored["name"],
         "objectGeneration": stored["generation"],
         "eventType": "OBJECT_FINALIZE",
         "payloadFormat": "JSON_API_V1",
-        "restartRun": str(run),
     }
     resource = {
         "size": str(stored["size"]),
         "contentType": stored["content_type"],
         "metadata": stored["metadata"],
     }
-    publish(UPLOADS, [(json.dumps(resource).encode(), attributes)])
+    publish(UPLOADS, [(json.dumps(resource).encode(), attributes | more)])

@@ -55,6 +55,9 @@ class Firestore:
             f"/{SERVICE}/{name}": handler for name, handler in handlers.items()
         }
 
+    def release(self) -> None:
+        """No call here waits for another: nothing to let go."""
+
     async def broken(self) -> str:
         """Never returns; meanwhile it forgets what nobody can ask for any more."""
         while True:

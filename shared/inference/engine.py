@@ -6,42 +6,78 @@ workers, and put the rows back into the order of the input.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from shared.errors import SetupError
-from shared.inference.batches import plan_batches
+from shared.inference.batches import GPU_MAX_WASTE, GPU_TOKEN_BUDGET, MAX_WASTE, TOKEN_BUDGET, plan_batches
+from shared.inference.cache import RowCache
 from shared.inference.cpus import cpu_limit
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest, read_verified
 from shared.inference.outputs import Outputs
+from shared.inference.session import best_device, open_session
 from shared.inference.tokens import load_tokenizer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
-    from onnxruntime import InferenceSession
 
-_OUTPUTS = ("embedding", "topic", "action", "sentiment")
+    from shared.inference.session import Device
+
+    Rows = NDArray[np.float32]
+
+SLICE_TEXTS = 2048
+"""Tokenised at once: some 10 MB of word pieces, seconds of work, whatever the length of the input."""
 
 
 class Engine:
     """One loaded model. Safe to share between threads; not across a fork, so make it after one."""
 
-    def __init__(self, directory: Path, *, workers: int | None = None) -> None:
-        """Load and verify the model in `directory`; `workers` batches run at once (default: one a processor).
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        workers: int | None = None,
+        digest: str | None = None,
+        cached_texts: int = 0,
+        device: Device | None = None,
+    ) -> None:
+        """Load and verify the model in `directory`.
+
+        Args:
+            directory: what `model_export` wrote.
+            workers: batches that run at once, sharing one session; by default one a processor.
+            digest: the model it must be; None: whichever it is.
+            cached_texts: texts whose rows are kept for the next call.
+            device: where to run; by default a GPU if there is one and the graph is in float, else the CPU.
 
         Raises:
-            SetupError: a file is missing, truncated or altered, or is not a model this version can run.
+            SetupError: a file is missing, truncated or altered, or is not a model this version can run, or
+                not the one that `digest` names.
         """
-        self.manifest = read_manifest(directory)
+        self.manifest = read_manifest(directory, digest)
         self.digest = self.manifest.digest
         self._tokenizer = load_tokenizer(read_verified(directory / TOKENIZER_FILE, self.manifest.tokenizer))
-        self._session = _open_session(read_verified(directory / MODEL_FILE, self.manifest.model))
+        # Each worker computes alone: two threads on one small matrix wait for each other more than they work.
+        self._session = open_session(
+            read_verified(directory / MODEL_FILE, self.manifest.model),
+            device or best_device(self.manifest.precision),
+        )
+        on_cpu = self._session.get_providers()[0] == "CPUExecutionProvider"
+        self._limits = (TOKEN_BUDGET, MAX_WASTE) if on_cpu else (GPU_TOKEN_BUDGET, GPU_MAX_WASTE)
         (self._separator,) = self._tokenizer.encode("").ids[-1:]
+        self._columns = {
+            "embedding": self.manifest.dimensions,
+            "topic": len(self.manifest.topics),
+            "action": len(self.manifest.actions),
+            "sentiment": len(self.manifest.sentiments),
+        }
+        self._asked = [name for name, width in self._columns.items() if width]
         self._workers = ThreadPoolExecutor(workers or cpu_limit(), thread_name_prefix="inference")
+        self._cache = RowCache(cached_texts)
 
     def run(self, texts: Sequence[str]) -> Outputs:
         """Analyse `texts`; row i of the result belongs to text i. Equal texts are computed once.
@@ -53,47 +89,50 @@ class Engine:
         """
         import numpy as np  # here and below: importing this module must stay cheap
 
-        first_seen: dict[str, int] = {}
+        places: dict[str, int] = {}
         for position, text in enumerate(texts):
             if not text.strip():
                 raise ValueError(f"text {position} is empty")
-            first_seen.setdefault(text, len(first_seen))
-        ids = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(first_seen))]
-        tokens = np.fromiter(map(len, ids), np.int32, len(ids))
+            places.setdefault(text, len(places))
+        unique = list(places)
+        # The last column is the text's own count of word pieces.
+        rows = np.empty((len(unique), sum(self._columns.values()) + 1), np.float32)
+        unknown = []
+        for place, row in enumerate(self._cache.find(unique)):
+            if row is None:
+                unknown.append(place)
+            else:
+                rows[place] = row
+        cpu_seconds = 0.0
+        for start in range(0, len(unknown), SLICE_TEXTS):
+            part = unknown[start : start + SLICE_TEXTS]
+            chosen = [unique[place] for place in part]
+            found, seconds = self._compute(chosen)
+            self._cache.keep(chosen, found)
+            rows[part] = found
+            cpu_seconds += seconds
+        return self._outputs(rows[[places[text] for text in texts]], cpu_seconds)
+
+    def _compute(self, texts: Sequence[str]) -> tuple[Rows, float]:
+        """The rows of different texts, and the processor seconds they took."""
+        import numpy as np
+
+        ids = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+        rows = np.empty((len(ids), sum(self._columns.values()) + 1), np.float32)
+        rows[:, -1] = [len(row) for row in ids]
         window = self.manifest.window
         ids = [row if len(row) <= window else [*row[: window - 1], self._separator] for row in ids]
 
-        parts = self._allocate(len(ids))
+        def run_batch(batch: list[int]) -> float:
+            started = time.thread_time()
+            rows[batch, :-1] = self._forward([ids[index] for index in batch])
+            return time.thread_time() - started
 
-        def run_batch(batch: list[int]) -> None:
-            for part, rows in zip(parts, self._forward([ids[index] for index in batch]), strict=True):
-                part[batch] = rows
+        batches = plan_batches([len(row) for row in ids], *self._limits)
+        return rows, sum(_results([self._workers.submit(run_batch, batch) for batch in batches]))
 
-        for done in [
-            self._workers.submit(run_batch, batch) for batch in plan_batches([len(row) for row in ids])
-        ]:
-            done.result()
-
-        rows = np.fromiter((first_seen[text] for text in texts), np.intp, len(texts))
-        embedding, topics, action, sentiment = (part[rows] for part in parts)
-        return Outputs(
-            embedding=embedding,
-            topics=topics,
-            action=action,
-            sentiment=sentiment,
-            tokens=tokens[rows],
-            truncated=tokens[rows] > window,
-        )
-
-    def _allocate(self, count: int) -> list[NDArray[np.float32]]:
-        import numpy as np
-
-        manifest = self.manifest
-        widths = (manifest.dimensions, len(manifest.topics), len(manifest.actions), len(manifest.sentiments))
-        return [np.empty((count, width), np.float32) for width in widths]
-
-    def _forward(self, rows: list[list[int]]) -> list[NDArray[np.float32]]:
-        """One batch, padded to its longest row (padding is id 0 and masked)."""
+    def _forward(self, rows: list[list[int]]) -> Rows:
+        """One batch, padded to its longest row (padding is id 0 and masked); outputs side by side."""
         import numpy as np
 
         shape = (len(rows), max(map(len, rows)))
@@ -101,21 +140,35 @@ class Engine:
         for index, row in enumerate(rows):
             input_ids[index, : len(row)] = row
             attention_mask[index, : len(row)] = 1
-        return self._session.run(_OUTPUTS, {"input_ids": input_ids, "attention_mask": attention_mask})  # type: ignore[no-any-return]  # onnxruntime is untyped
+        feed = {"input_ids": input_ids, "attention_mask": attention_mask}
+        return np.concatenate(self._session.run(self._asked, feed), axis=1)
+
+    def _outputs(self, rows: Rows, cpu_seconds: float) -> Outputs:
+        import numpy as np
+
+        parts = []
+        start = 0
+        for width in self._columns.values():
+            parts.append(np.ascontiguousarray(rows[:, start : start + width]))
+            start += width
+        tokens = rows[:, -1].astype(np.int32)
+        embedding, topics, action, sentiment = parts
+        return Outputs(
+            embedding=embedding,
+            topics=topics,
+            action=action,
+            sentiment=sentiment,
+            tokens=tokens,
+            truncated=tokens > self.manifest.window,
+            cpu_seconds=cpu_seconds,
+        )
 
 
-def _open_session(model: bytes) -> InferenceSession:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    # Each worker computes alone: two threads on one small matrix wait for each other more than they work.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    # Both keep the largest shape ever seen; our shapes vary by a factor of fifty.
-    options.enable_cpu_mem_arena = False
-    options.enable_mem_pattern = False
-    options.log_severity_level = 3
+def _results(pending: Sequence[Future[float]]) -> Iterable[float]:
+    """What each gives; if one fails, those not begun are not begun."""
     try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's exceptions share no base class of their own
-        raise SetupError(f"onnxruntime {onnxruntime.__version__} cannot load the model: {error}") from error
+        for future in pending:
+            yield future.result()
+    finally:
+        for future in pending:
+            future.cancel()

@@ -49,12 +49,12 @@ class Manifest(Record):
     answer differently have different digests. Stored with each result."""
     model: File
     tokenizer: File
-    precision: Literal["fp32", "int8"]
+    precision: Literal["fp32", "fp16", "int8"]
     window: PositiveInt
     """Word pieces a text is cut at, the two special tokens included."""
     dimensions: PositiveInt
     topics: tuple[str, ...] = TOPICS
-    """Order of the columns of `topic`."""
+    """Order of the columns of `topic`; none, as for the other heads, where the model only embeds."""
     thresholds: tuple[float, ...]
     """For each topic the probability from which it counts."""
     sentiments: tuple[SentimentLabel, ...]
@@ -66,15 +66,15 @@ class Manifest(Record):
     sources: tuple[Source, ...]
 
 
-def read_manifest(directory: Path) -> Manifest:
-    """Read `manifest.json`.
+def read_manifest(directory: Path, digest: str | None = None) -> Manifest:
+    """Read `manifest.json`, of the model `digest` where that is given.
 
     Raises:
-        SetupError: it is missing, or was written by another version of Headrace.
+        SetupError: it is missing, was written by another version of Headrace, or is of another model.
     """
     path = directory / MANIFEST_FILE
     try:
-        return Manifest.model_validate_json(path.read_bytes())
+        manifest = Manifest.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise SetupError(
             f"There is no model in {directory}: {MANIFEST_FILE} is missing. {_REBUILD}"
@@ -85,6 +85,12 @@ def read_manifest(directory: Path) -> Manifest:
         raise SetupError(
             f"{path} cannot be used: {place}: {detail['msg']}. It may come from another version. {_REBUILD}"
         ) from None
+    if digest not in {None, manifest.digest}:
+        raise SetupError(
+            f"The model in {directory} is {manifest.digest}, but the settings name {digest}. "
+            "Fetch that one (python -m model_export pull), or change HEADRACE_MODEL_DIGEST."
+        )
+    return manifest
 
 
 def read_verified(path: Path, expected: File) -> bytes:

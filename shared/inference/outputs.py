@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Row i of every array belongs to text i. Probabilities; label order is the manifest's."""
+    """Row i of every array belongs to text i. Probabilities; label order is the manifest's.
+
+    Of a model without heads, the arrays of heads have no columns.
+    """
 
     embedding: NDArray[np.float32]
     """(n, 384), unit length."""
@@ -26,6 +29,9 @@ class Outputs:
     """(n,), word pieces of the whole text, the two special tokens included."""
     truncated: NDArray[np.bool_]
     """(n,), true where the text was longer than the window and only its beginning was read."""
+
+    cpu_seconds: float = 0.0
+    """Processor time of the workers, in seconds; less where rows were known from an earlier call."""
 
     def __len__(self) -> int:
         return len(self.tokens)

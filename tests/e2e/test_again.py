@@ -137,8 +137,9 @@ def alive(pid: int) -> bool:
 
 @pytest.mark.usefixtures("clients")
 def test_the_same_content_is_computed_once(stack: RunningStack, tmp_path: Path) -> None:
-    """Under another name it is a duplicate with a result of its own, which erasing the original leaves whole."""
+    """Under another name it is a duplicate with a result of its own, whole when the original is erased."""
     from shared.clients import firestore_client
+    from shared.erasure import erase
 
     text = GOOD_AND_BAD.replace("Brackwater", "Duplicated")
     (tmp_path / "original.txt").write_text(text)
@@ -154,7 +155,7 @@ def test_the_same_content_is_computed_once(stack: RunningStack, tmp_path: Path) 
     assert [passage["embedding"] for passage in before] == [
         passage["embedding"] for passage in passages_of(original["id"])
     ]
-    reference = firestore_client().collection("documents").document(original["id"])
-    firestore_client().recursive_delete(reference)
+    erase(firestore_client(), original["id"])
+    assert passages_of(original["id"]) == []
     assert passages_of(copy["id"]) == before
     assert stack.json("show", copy["id"]) == [copy]

@@ -1,0 +1,90 @@
+"""A message that no retry could help: its record, with the command that replays it; its document failed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import functions_framework
+from structlog.contextvars import bind_contextvars
+
+from shared.clients import firestore_client
+from shared.completion import announce
+from shared.documents import Documents, document_id, now
+from shared.errors import Malformed, Superseded
+from shared.events import Push, answer, batch_message, upload_event
+from shared.records import ErrorInfo
+from shared.settings import settings
+
+if TYPE_CHECKING:
+    from flask import Request
+
+COLLECTION = "dead_letters"
+EXHAUSTED = {
+    "code": "deliveries_exhausted",
+    "message": "The message was delivered as often as its subscription allows, and never acknowledged.",
+    "hint": "See the function's log; when the cause is gone, replay the document.",
+}
+
+
+@functions_framework.http
+def deadletter(request: Request) -> tuple[str, int]:
+    """The entry point: a push from the `dead-letters` topic."""
+    return answer("deadletter", request, on_dead_letter)
+
+
+def on_dead_letter(push: Push) -> None:
+    """Write the record first, then fail the document: a kill in between is made good by the redelivery."""
+    reason = ErrorInfo.model_validate(json.loads(push.attributes.get("headraceReason", "null")) or EXHAUSTED)
+    documents = Documents(firestore_client())
+    document, run = _subject(documents, push)
+    bind_contextvars(document=document, run=run)
+    record = {
+        "reason": reason.model_dump(),
+        "function": push.attributes.get("headraceFunction"),
+        "subscription": push.attributes.get("headraceSubscription")
+        or push.attributes.get("CloudPubSubDeadLetterSourceSubscription"),
+        "document": document,
+        "run": run,
+        "replay": f"headrace replay {document}" if document else None,
+        "data": {"sha256": hashlib.sha256(push.data).hexdigest(), "size": len(push.data)},
+        "published_at": push.published,
+        "recorded_at": now(),
+    }
+    firestore_client().collection(COLLECTION).document(_name(push, document, run)).set(record)
+    if document is None or run is None:
+        return
+    with suppress(Superseded):  # a newer run, or this one has ended: the record stays for whoever looks
+        documents.fail(document, run, reason)
+    announce(documents, document)
+
+
+def _subject(documents: Documents, push: Push) -> tuple[str | None, int | None]:
+    """The document and run that the message was about, as far as it can be told."""
+    try:
+        batch = batch_message(push)
+    except Malformed:
+        pass
+    else:
+        return batch.document, batch.run
+    try:
+        event = upload_event(push)
+    except Malformed:
+        return None, None
+    document = document_id(event.bucket, event.name)
+    # Takes the run that no delivery finished, or makes the document known; held leases are waited for.
+    claim = documents.claim(event, published=push.published, lease_seconds=settings().ingest_timeout)
+    return document, claim.run if claim else None
+
+
+def _name(push: Push, document: str | None, run: int | None) -> str:
+    """Deterministic, so that a dead letter delivered twice is one record."""
+    identity: list[Any] = [
+        document,
+        run,
+        push.data.decode("latin-1"),
+        push.attributes.get("objectGeneration"),
+    ]
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:24]

@@ -1,0 +1,98 @@
+"""On a tick: find what stands still, drive it again or fail it, and remove what nobody owns any more.
+
+Every step is bounded and may be repeated; what one tick leaves, the next one takes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import functions_framework
+from google.cloud.firestore_v1.base_query import FieldFilter
+
+from shared.clients import firestore_client
+from shared.completion import announce, purge
+from shared.documents import COLLECTION, Documents, now
+from shared.drives import drive, exhausted
+from shared.erasure import erase
+from shared.errors import Superseded
+from shared.events import Push, answer
+from shared.logs import get_logger
+from shared.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flask import Request
+    from google.cloud import firestore
+
+SETTLED = timedelta(seconds=60)
+"""After which whoever should have announced or purged is taken to be gone."""
+PER_TICK = 50
+"""Documents of each kind that one tick looks at."""
+
+
+@functions_framework.http
+def sweep(request: Request) -> tuple[str, int]:
+    """The entry point: a push from the `ticks` topic, `kind=sweep`."""
+    return answer("sweep", request, on_tick)
+
+
+def on_tick(_: Push) -> None:
+    """One round."""
+    documents = Documents(firestore_client())
+    done: Counter[str] = Counter()
+    for stored in standing_still(documents):
+        drive_again(documents, stored)
+        done["driven"] += 1
+    for stored in _where(documents, ("results_pending", "==", True), ("updated_at", "<", now() - SETTLED)):
+        announce(documents, stored["id"])
+        done["announced"] += 1
+    for stored in _where(documents, ("purge_pending", "==", True), ("updated_at", "<", now() - SETTLED)):
+        purge(documents, stored["id"], stored["run"])
+        done["purged"] += 1
+    for stored in _where(documents, ("expires_at", "<", now())):
+        erase(documents.client, stored["id"])
+        done["expired"] += 1
+    get_logger("sweep").info("swept", **done, oldest_seconds=oldest_unfinished(documents))
+
+
+def standing_still(documents: Documents) -> Iterator[dict[str, Any]]:
+    """Documents whose lease has expired, and documents of which no batch has moved for a while."""
+    moment = now()
+    grace = timedelta(seconds=settings().sweep_grace)
+    yield from _where(documents, ("state", "==", "extracting"), ("lease.expires_at", "<", moment - grace))
+    patience = timedelta(seconds=settings().sweep_patience)
+    yield from _where(documents, ("state", "==", "analyzing"), ("updated_at", "<", moment - patience))
+
+
+def drive_again(documents: Documents, stored: dict[str, Any]) -> None:
+    """Publish again what the document waits for; fail it when that was done often enough."""
+    with suppress(Superseded):
+        if stored.get("drives", 0) >= settings().sweep_drives:
+            documents.fail(stored["id"], stored["run"], exhausted(stored))
+            announce(documents, stored["id"])
+        else:
+            drive(documents, stored)
+
+
+def oldest_unfinished(documents: Documents) -> float:
+    """Seconds since the oldest unfinished document was uploaded; 0 where all have ended."""
+    unfinished = documents.client.collection(COLLECTION).where(
+        filter=FieldFilter("state", "in", ["extracting", "analyzing", "delegated"])
+    )
+    for snapshot in unfinished.order_by("timings.uploaded_at").limit(1).stream():
+        stored = snapshot.to_dict() or {}
+        waited: timedelta = now() - stored["timings"]["uploaded_at"]
+        return round(waited.total_seconds(), 1)
+    return 0.0
+
+
+def _where(documents: Documents, *conditions: tuple[str, str, object]) -> list[dict[str, Any]]:
+    query: firestore.Query = documents.client.collection(COLLECTION).limit(PER_TICK)
+    for field, operator, value in conditions:
+        query = query.where(filter=FieldFilter(field, operator, value))
+    return [snapshot.to_dict() or {} for snapshot in query.stream()]

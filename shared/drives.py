@@ -1,0 +1,61 @@
+"""Set a document in motion again: publish what it waits for. Publishing twice is harmless."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shared import artefacts, batches
+from shared.completion import finish
+from shared.documents import now
+from shared.events import publish_record
+from shared.records import ErrorInfo
+from shared.settings import BATCHES
+from shared.transitions import check_open
+from shared.uploads import notify
+
+if TYPE_CHECKING:
+    from google.cloud import firestore
+
+    from shared.documents import Documents
+
+
+def drive(documents: Documents, stored: dict[str, Any]) -> None:
+    """Count the drive, then publish the upload again, or the batches that are missing.
+
+    A run that made progress since the last drive is counted from the start.
+
+    Raises:
+        Superseded: the run is no longer the document's, or has ended.
+    """
+    reference = documents.reference(stored["id"])
+    run = stored["run"]
+    done = {record["batch"] for record in batches.records(reference, run) if record["done"]}
+
+    def count(transaction: firestore.Transaction) -> None:
+        current = reference.get(transaction=transaction).to_dict()
+        check_open(current, run)
+        assert current is not None
+        drives = 0 if len(done) > current.get("drive_progress", 0) else current.get("drives", 0)
+        moved = {"drives": drives + 1, "drive_progress": len(done), "updated_at": now()}
+        if current["state"] == "extracting":
+            moved["lease.expires_at"] = now()
+        transaction.update(reference, moved)
+
+    documents.run(count)
+    if stored["state"] == "extracting":
+        notify(stored)
+        return
+    every = artefacts.all_batches(stored["id"], run, stored["model"])
+    missing = [message for message in every if message.batch not in done]
+    publish_record(BATCHES, missing, document=stored["id"])
+    if not missing:
+        finish(documents, stored["id"], run)
+
+
+def exhausted(stored: dict[str, Any]) -> ErrorInfo:
+    """What a person is told about a document that was driven often enough."""
+    return ErrorInfo(
+        code="stuck",
+        message=f"The document stood still while {stored['state']}, and did so again after every new start.",
+        hint=f"See the functions' logs; when the cause is gone: headrace replay {stored['id']}",
+    )

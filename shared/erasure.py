@@ -1,0 +1,33 @@
+"""Remove a document wholly: its records, its passages, its artefacts. The uploaded file is its owner's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.clients import storage_client
+from shared.documents import COLLECTION, CONTENTS
+from shared.settings import settings
+
+if TYPE_CHECKING:
+    from google.cloud import firestore
+
+PAGE = 300
+"""Records deleted in one commit."""
+PARTS = ("passages", "batches", "runs")
+
+
+def erase(client: firestore.Client, document: str) -> None:
+    """Erase a document; what is gone already is no error. The record goes last, so a kill is made good."""
+    from google.cloud.firestore_v1.base_query import FieldFilter
+
+    reference = client.collection(COLLECTION).document(document)
+    for blob in storage_client().list_blobs(settings().work_bucket, prefix=f"runs/{document}/"):
+        blob.delete()
+    named = client.collection(CONTENTS).where(filter=FieldFilter("document", "==", document))
+    for query in [*(reference.collection(part).select([]) for part in PARTS), named.select([])]:
+        while found := list(query.limit(PAGE).stream()):
+            batch = client.batch()
+            for snapshot in found:
+                batch.delete(snapshot.reference)
+            batch.commit()
+    reference.delete()
