@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 
 from model_export.assemble import WINDOW
 from shared.inference.batches import plan_batches
 from shared.inference.cpus import cpu_limit
+from shared.inference.session import open_session
 from shared.inference.tokens import load_tokenizer
 
 if TYPE_CHECKING:
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 
 def run_graph(model: bytes, tokenizer: bytes, texts: Sequence[str]) -> list[NDArray[np.float32]]:
     """Every output of `model`, (n, …) in the order of `texts`, each text cut at the window."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = cpu_limit()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = open_session(model, threads=cpu_limit())
     splitter = load_tokenizer(tokenizer)
     splitter.enable_truncation(WINDOW)
     ids = [encoding.ids for encoding in splitter.encode_batch_fast(list(texts))]

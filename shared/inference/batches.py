@@ -13,7 +13,7 @@ MAX_WASTE = 0.04
 """Largest share of padding in a batch: about what a larger batch gains over running its texts one by one."""
 
 GPU_TOKEN_BUDGET = 16_384
-"""On a GPU small batches leave most of it idle; 16,384 tokens take some 2 GB of activations."""
+"""On a GPU small batches leave most of it idle, and padding costs less than another batch."""
 GPU_MAX_WASTE = 0.2
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -73,6 +75,58 @@ def test_equal_texts_have_equal_rows(engine: Engine) -> None:
     assert not np.allclose(outputs.embedding[0], outputs.embedding[1], atol=1e-2)
 
 
+def test_what_was_computed_before_is_not_computed_again() -> None:
+    """With a cache, a second call gives the same rows and costs no worker any time."""
+    engine = Engine(MODEL, cached_texts=10)
+    first, second = engine.run(TEXTS), engine.run(TEXTS[::-1])
+    assert first.cpu_seconds > 0
+    assert second.cpu_seconds == 0
+    assert (second.embedding[::-1] == first.embedding).all()
+    assert (second.topics[::-1] == first.topics).all()
+    assert second.tokens.tolist() == first.tokens.tolist()[::-1]
+
+
+def test_without_a_cache_every_call_computes(engine: Engine) -> None:
+    """Processor time is that of the call, whatever was asked before."""
+    times = [engine.run(TEXTS).cpu_seconds for _ in range(2)]
+    assert min(times) > 0
+
+
+def test_a_long_input_goes_in_slices(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More texts than are tokenised at once give the same rows in the same order."""
+    whole = engine.run(TEXTS)
+    monkeypatch.setattr("shared.inference.engine.SLICE_TEXTS", 2)
+    assert_same(engine.run(TEXTS), whole, atol=1e-6)
+
+
+def test_a_budget_smaller_than_a_text_still_makes_progress(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text longer than a batch may be is a batch by itself."""
+    whole = engine.run(TEXTS)
+    monkeypatch.setattr(engine, "_limits", (4, 0.0))
+    assert_same(engine.run(TEXTS), whole, atol=1e-6)
+
+
+def test_memory_does_not_keep_the_largest_shape() -> None:
+    """After texts of every length, the process is hardly larger than after the first few."""
+    code = """
+from pathlib import Path
+from shared.inference import Engine
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+engine = Engine(Path("build/model"), workers=2)
+engine.run([f"mill {n}" for n in range(64)])
+before = resident()
+for length in (254, 2, 130, 17, 250, 60, 3):
+    engine.run([f"{n} " + "mill " * (length - 1) for n in range(16)])
+engine.run([f"{n} " + "mill " * (n * 7 % 250) for n in range(100)])
+print(resident() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 40
+
+
 def test_no_texts(engine: Engine) -> None:
     """Nothing in, nothing out."""
     assert engine.run([]).embedding.shape == (0, 384)
@@ -116,6 +170,12 @@ def test_counter_agrees_with_the_engine(engine: Engine) -> None:
     counts = engine.run(TEXTS).tokens.tolist()
     assert counter.count_batch(TEXTS) == counts
     assert [counter.count(text) for text in TEXTS] == counts
+
+
+def test_a_function_that_names_its_model_gets_no_other() -> None:
+    """The digest in the settings and the one of the model must agree."""
+    with pytest.raises(SetupError, match="the settings name 0000"):
+        Engine(MODEL, digest="0" * 64)
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -59,6 +60,31 @@ def test_a_manifest_of_another_kind(tmp_path: Path, content: str) -> None:
     (tmp_path / MANIFEST_FILE).write_text(content)
     with pytest.raises(SetupError, match=r"manifest\.json cannot be used: .*make model"):
         read_manifest(tmp_path)
+
+
+def test_another_model_than_the_settings_name(tmp_path: Path) -> None:
+    """A function that names its model refuses another, and says how to fetch the right one."""
+    digest = "a" * 64
+    manifest = {
+        "name": "test",
+        "digest": digest,
+        "model": {"sha256": digest, "size": 1},
+        "tokenizer": {"sha256": digest, "size": 1},
+        "precision": "fp32",
+        "window": 8,
+        "dimensions": 4,
+        "topics": [],
+        "thresholds": [],
+        "sentiments": [],
+        "actions": [],
+        "metrics": {},
+        "versions": {},
+        "sources": [],
+    }
+    (tmp_path / MANIFEST_FILE).write_text(json.dumps(manifest))
+    assert read_manifest(tmp_path, digest).digest == digest
+    with pytest.raises(SetupError, match=r"is a{64}, but the settings name b{64}\. Fetch that one"):
+        read_manifest(tmp_path, "b" * 64)
 
 
 def test_importing_is_cheap() -> None:
