@@ -45,7 +45,7 @@ def analyze(
         settings=Settings(project="none", uploads_bucket="none", work_bucket="none"),
     )
     extracted = time.monotonic()
-    results = analyse(engine, reading.passages)
+    results = analyse(engine, reading.passages).results
     aggregate = combine([partial(results)])
     ended = time.monotonic()
     document = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shared.figures import figures
 from shared.inference import interpret
@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from shared.records import Passage
 
 
-def analyse(engine: Engine, passages: Sequence[Passage]) -> list[PassageResult]:
+class Analysis(NamedTuple):
+    """Results in the order of the passages."""
+
+    results: list[PassageResult]
+    worker_seconds: float
+    """Processor time of the engine's threads; that of the caller's comes on top."""
+
+
+def analyse(engine: Engine, passages: Sequence[Passage]) -> Analysis:
     """What the model says of each passage, in their order."""
     outputs = engine.run([passage.text for passage in passages])
     results = []
@@ -36,4 +44,4 @@ def analyse(engine: Engine, passages: Sequence[Passage]) -> list[PassageResult]:
                 embedding=outputs.embedding[position].tolist(),
             )
         )
-    return results
+    return Analysis(results, outputs.cpu_seconds)

@@ -40,6 +40,8 @@ class Settings(BaseModel):
     work_bucket: str
     """Where artefacts of runs are kept."""
     model_dir: Path = Path("build/model")
+    model_digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """The model that `model_dir` must hold; None: whichever it holds."""
     redaction_key: str = "redaction-key"
     """Name of the secret with the key that pseudonyms are made with."""
     redaction_key_version: PositiveInt = 1

@@ -17,6 +17,7 @@ from shared.documents import Documents, Seconds
 from shared.errors import Permanent, Superseded
 from shared.events import Push, answer, batch_message, dead_letter, publish_record
 from shared.inference import Engine
+from shared.inference.cache import CACHED_TEXTS
 from shared.retry import is_transient
 from shared.settings import BATCHES, settings
 from shared.sources import copied
@@ -81,11 +82,14 @@ def compute(documents: Documents, message: BatchMessage, upto: int, deadline: fl
     passages = passages[upto - message.start :]
     started, cpu_started = time.monotonic(), time.thread_time()
     results: list[PassageResult] = []
+    worker_seconds = 0.0
     for first in range(0, len(passages), SLICE):
-        results += analyse(engine(), passages[first : first + SLICE])
+        part = analyse(engine(), passages[first : first + SLICE])
+        results += part.results
+        worker_seconds += part.worker_seconds
         if time.monotonic() > deadline:
             break
-    seconds = Seconds(time.monotonic() - started, time.thread_time() - cpu_started)
+    seconds = Seconds(time.monotonic() - started, time.thread_time() - cpu_started + worker_seconds)
     batches.commit(documents, message, results, [partial(results)], seconds)
     return upto + len(results)
 
@@ -110,4 +114,9 @@ def give_up_or_retry(documents: Documents, message: BatchMessage, push: Push, er
 @lru_cache(maxsize=1)
 def engine() -> Engine:
     """The model, loaded once an instance, on its first batch: an ONNX session does not survive a fork."""
-    return Engine(settings().model_dir, workers=settings().analyze_workers)
+    return Engine(
+        settings().model_dir,
+        workers=settings().analyze_workers,
+        digest=settings().model_digest,
+        cached_texts=CACHED_TEXTS,
+    )

@@ -25,6 +25,7 @@ from shared.api.serving import Call, Handler, refuse, respond
 from shared.api.stored import get_document, list_documents, list_passages
 from shared.clients import firestore_client
 from shared.inference import Engine, interpret
+from shared.inference.cache import CACHED_TEXTS
 from shared.inference.cpus import cpu_limit
 from shared.search import search as nearest
 from shared.settings import settings
@@ -117,5 +118,7 @@ def model() -> tuple[Engine, Batcher]:
 @lru_cache(maxsize=1)
 def _load() -> tuple[Engine, Batcher]:
     workers = settings().analyze_workers or cpu_limit()
-    engine = Engine(settings().model_dir, workers=workers)
+    engine = Engine(
+        settings().model_dir, workers=workers, digest=settings().model_digest, cached_texts=CACHED_TEXTS
+    )
     return engine, Batcher(engine.run, slots=workers)

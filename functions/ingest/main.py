@@ -79,7 +79,7 @@ def extract(claim: Claim, event: UploadEvent) -> Plan:
             redaction_key=secret(settings().redaction_key, settings().redaction_key_version),
             settings=settings(),
         )
-    model = read_manifest(settings().model_dir).digest
+    model = read_manifest(settings().model_dir, settings().model_digest).digest
     ranges = artefacts.write(claim.document, claim.run, reading.text, reading.passages)
     key = content_key(event, sha256, model)
     source = find_source(firestore_client(), key, claim, event)

@@ -59,7 +59,7 @@ def store_passages(
     transaction = RawTransaction(api.firestore)
     reference = api.firestore.collection("documents").document(IDS[name])
     transaction._begin()
-    write_passages(transaction, reference, message, analyse(engine, passages))
+    write_passages(transaction, reference, message, analyse(engine, passages).results)
     transaction._commit()
 
 

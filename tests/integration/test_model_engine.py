@@ -124,7 +124,7 @@ engine.run([f"{n} " + "mill " * (n * 7 % 250) for n in range(100)])
 print(resident() - before)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert float(done.stdout) < 40
+    assert float(done.stdout) < 25
 
 
 def test_no_texts(engine: Engine) -> None:

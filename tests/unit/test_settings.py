@@ -26,6 +26,7 @@ def test_a_variable_sets_a_field() -> None:
         ("HEADRACE_MAX_PAGES", "many"),  # does not parse
         ("HEADRACE_MAX_PAGES", "0"),  # out of bounds
         ("HEADRACE_BATCH_PASSAGES", "1000"),  # over what one Firestore commit takes
+        ("HEADRACE_MODEL_DIGEST", "latest"),  # a model is named by its digest alone
         ("HEADRACE_MAX_PAGE", "12"),  # no such setting: a typing error must not pass silently
     ],
 )
