@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.errors import Retryable
 from shared.records import TERMINAL
+from shared.settings import settings
 from shared.transitions import NO_RESULT, Claim, check_held, check_open, new_document, next_claim
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ def document_id(bucket: str, name: str) -> str:
 def now() -> datetime:
     """The current time, with its zone, as Firestore stores it."""
     return datetime.now(UTC)
+
+
+def expiry(name: str, uploaded: datetime) -> datetime | None:
+    """When the results of an object are to be erased; None: never."""
+    days = settings().retention_days(name)
+    return None if days is None else uploaded + timedelta(days=days)
 
 
 @dataclass(frozen=True)
@@ -103,6 +110,8 @@ class Documents:
                 fields |= {"route": None, "batches": None, "results_pending": False, "drives": 0}
                 fields["timings"] = {"uploaded_at": published, "claimed_at": started}
                 fields |= {"metadata": event.metadata, "content_type": event.content_type, "size": event.size}
+                if stored is None or stored["generation"] != fields["generation"]:
+                    fields["expires_at"] = expiry(event.name, published)  # a replay keeps what it has
                 self._start_run(transaction, reference, stored, claim.run, event, started)
             if stored is None:
                 transaction.create(reference, new_document(event, reference.id, started) | fields)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, Json, PositiveFloat, PositiveInt, ValidationError
 
 from shared.errors import SetupError
 
@@ -71,6 +71,10 @@ class Settings(BaseModel):
     sweep_drives: PositiveInt = 5
     """Times that a document which stands still is set in motion again before it fails."""
 
+    retention: Json[dict[str, Annotated[int, Field(gt=0, le=36_500)]]] = Field(default_factory=dict)
+    """Days for which results are kept, by the beginning of the object's name: {"": 365, "interviews/": 30}.
+    The longest beginning that fits decides; where none does, results are kept until somebody erases them."""
+
     batch_passages: PositiveInt = Field(default=64, le=128)
     """Passages in a batch; 128 with their vectors stay well under Firestore's 10 MiB a commit."""
     batch_lanes: PositiveInt = 8
@@ -108,6 +112,11 @@ class Settings(BaseModel):
             first = error.errors()[0]
             field = str(first["loc"][0])
             raise SetupError(f"setting {PREFIX}{field.upper()}: {first['msg']}") from None
+
+    def retention_days(self, name: str) -> int | None:
+        """How long the results of an object are kept, counted from its upload; None: without a limit."""
+        fitting = [prefix for prefix in self.retention if name.startswith(prefix)]
+        return self.retention[max(fitting, key=len)] if fitting else None
 
 
 def _local_project(environ: dict[str, str]) -> str:

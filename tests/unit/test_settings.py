@@ -27,6 +27,11 @@ def test_a_variable_sets_a_field() -> None:
         ("HEADRACE_MAX_PAGES", "0"),  # out of bounds
         ("HEADRACE_BATCH_PASSAGES", "1000"),  # over what one Firestore commit takes
         ("HEADRACE_MODEL_DIGEST", "latest"),  # a model is named by its digest alone
+        ("HEADRACE_RETENTION", "30"),  # days of what?
+        ("HEADRACE_RETENTION", "{interviews/: 30}"),  # no JSON
+        ("HEADRACE_RETENTION", '{"interviews/": 0}'),  # would erase before it is read
+        ("HEADRACE_RETENTION", '{"interviews/": 1.5}'),  # whole days
+        ("HEADRACE_RETENTION", '{"interviews/": 40000}'),  # over a hundred years
         ("HEADRACE_MAX_PAGE", "12"),  # no such setting: a typing error must not pass silently
     ],
 )
@@ -47,3 +52,25 @@ def test_beside_an_emulator_the_project_has_a_default() -> None:
     """On the local stack nobody has to name a project."""
     settings = Settings.from_environment({"FIRESTORE_EMULATOR_HOST": "127.0.0.1:1"})
     assert settings.project == "headrace-local"
+
+
+@pytest.mark.parametrize(
+    ("name", "days"),
+    [
+        ("report.pdf", 365),  # only the empty prefix fits
+        ("interviews/report.pdf", 30),  # the longer of two that fit
+        ("interviews/board/report.pdf", 7),  # the longest of three
+        ("interview/report.pdf", 365),  # a prefix fits whole or not at all
+    ],
+)
+def test_the_longest_prefix_decides_how_long_results_are_kept(name: str, days: int) -> None:
+    """Whatever the order in which the prefixes stand."""
+    value = '{"interviews/": 30, "": 365, "interviews/board/": 7}'
+    assert Settings.from_environment({**BASE, "HEADRACE_RETENTION": value}).retention_days(name) == days
+
+
+def test_what_no_prefix_fits_is_kept() -> None:
+    """Nothing is erased unless somebody asked for it."""
+    value = '{"interviews/": 30}'
+    assert Settings.from_environment(BASE).retention_days("report.pdf") is None
+    assert Settings.from_environment({**BASE, "HEADRACE_RETENTION": value}).retention_days("a.pdf") is None
