@@ -16,25 +16,43 @@ if TYPE_CHECKING:
     from google.cloud import firestore
 
 
-def finish(documents: Documents, document: str, run: int) -> None:
-    """Complete the run if every batch has its record, and announce it. Safe to call from every batch at once.
+def finish(documents: Documents, document: str, run: int | None = None) -> None:
+    """Complete the run if every batch has its record, and settle what its end leaves. Any number may call.
+
+    Args:
+        documents: the state machine.
+        document: its id.
+        run: does nothing where the document is at another one; None: whichever is the document's.
 
     Raises:
         Retryable: contention outlasted every attempt.
     """
     reference = documents.reference(document)
     stored = reference.get().to_dict()
-    if stored is None or stored["run"] != run:
+    if stored is None or run not in {None, stored["run"]}:
         return
-    if stored["state"] == "analyzing" and _complete(documents, reference, stored) and run > 1:
-        purge(documents, document, run)
+    if stored["state"] == "analyzing":
+        _complete(documents, reference, stored)
+    settle(documents, document)
+
+
+def settle(documents: Documents, document: str) -> None:
+    """Do what the end of a run leaves to be done; what a kill prevents, the next caller does."""
+    purge(documents, document)
     announce(documents, document)
 
 
-def purge(documents: Documents, document: str, run: int) -> None:
-    """Delete what runs before `run` left, then note that it is gone; `run` has ended."""
+def purge(documents: Documents, document: str) -> None:
+    """Delete what older runs left, and what a rejected one did, if that is still to be done.
+
+    What is published stays, and so do the batches of a run that failed: its replay copies them.
+    """
     reference = documents.reference(document)
-    purge_older_runs(reference, run)
+    stored = reference.get().to_dict()
+    if stored is None or not stored.get("purge_pending"):
+        return
+    run = stored["run"]
+    purge_older_runs(reference, run + 1 if stored["state"] == "rejected" else stored["published_run"] or 0)
 
     def note(transaction: firestore.Transaction) -> None:
         current = reference.get(transaction=transaction).to_dict()
@@ -69,11 +87,11 @@ def announce(documents: Documents, document: str) -> None:
     documents.run(confirm)
 
 
-def _complete(documents: Documents, reference: firestore.DocumentReference, stored: dict[str, Any]) -> bool:
-    """From analyzing to completed, if all batches are there; True for the one caller that did it."""
+def _complete(documents: Documents, reference: firestore.DocumentReference, stored: dict[str, Any]) -> None:
+    """From analyzing to completed, if all batches are there; of many callers one does it."""
     run = stored["run"]
     if batches.count_done(reference, run) < stored["batches"]["total"]:
-        return False
+        return
     records = batches.records(reference, run)
     partials = [Partial.model_validate(part) for record in records for part in record["partials"]]
     aggregate = combine(partials)
@@ -81,10 +99,10 @@ def _complete(documents: Documents, reference: firestore.DocumentReference, stor
     infer_seconds = sum(record["infer_seconds"] for record in records)
     cpu_seconds = stored["cost"]["cpu_seconds"] + sum(record["cpu_seconds"] for record in records)
 
-    def step(transaction: firestore.Transaction) -> bool:
+    def step(transaction: firestore.Transaction) -> None:
         current = reference.get(transaction=transaction).to_dict()
         if current is None or (current["run"], current["state"]) != (run, "analyzing"):
-            return False
+            return
         total = (now() - current["timings"]["uploaded_at"]).total_seconds()
         fields = {
             "published_run": run,
@@ -98,6 +116,5 @@ def _complete(documents: Documents, reference: firestore.DocumentReference, stor
             "timings.total_seconds": round(total, 3),
         }
         documents.end(transaction, reference, run, "completed", more=fields)
-        return True
 
-    return documents.run(step)
+    documents.run(step)

@@ -154,7 +154,7 @@ class Documents:
         def step(transaction: firestore.Transaction) -> None:
             reference = self._held(transaction, claim)
             self.end(transaction, reference, claim.run, "rejected", error)
-            transaction.update(reference, NO_RESULT | {"published_run": None})
+            transaction.update(reference, NO_RESULT | {"published_run": None, "purge_pending": True})
 
         self.run(step)
 

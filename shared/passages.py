@@ -55,7 +55,7 @@ def initiatives(document: firestore.DocumentReference, run: int, limit: int) -> 
 def purge_older_runs(document: firestore.DocumentReference, run: int) -> int:
     """Delete passages and batch records of runs before `run`; the number deleted.
 
-    Call only when `run` is published: a batch of an older run can commit nothing any more.
+    Call only when `run` is published, or the one before it rejected: no batch of theirs commits any more.
     """
     from google.cloud.firestore_v1.base_query import FieldFilter
 

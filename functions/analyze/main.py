@@ -76,7 +76,8 @@ def hand_on(message: BatchMessage) -> None:
 def compute(documents: Documents, message: BatchMessage, upto: int, deadline: float) -> int:
     """Analyse the passages from `upto` and commit them; how far it came before the deadline."""
     passages = artefacts.read_slice(message)
-    if earlier := copied(documents.client, message, passages):
+    # What was begun here is finished here: a commit must continue where the record stands.
+    if upto == message.start and (earlier := copied(documents.client, message, passages)):
         batches.commit(documents, message, *earlier, Seconds(0.0, 0.0))
         return message.end
     passages = passages[upto - message.start :]

@@ -13,7 +13,7 @@ from structlog.contextvars import bind_contextvars
 
 from shared import artefacts
 from shared.clients import firestore_client, secret
-from shared.completion import announce, finish
+from shared.completion import finish, settle
 from shared.documents import Documents, Plan, Seconds, document_id
 from shared.errors import Rejected, Superseded
 from shared.events import Push, answer, publish_record, upload_event
@@ -44,7 +44,7 @@ def on_upload(push: Push) -> None:
     documents = Documents(firestore_client())
     claim = documents.claim(event, published=push.published, lease_seconds=settings().ingest_timeout)
     if claim is None:
-        announce(documents, document_id(event.bucket, event.name))
+        finish(documents, document_id(event.bucket, event.name))
         return
     bind_contextvars(document=claim.document, run=claim.run)
     try:
@@ -52,7 +52,7 @@ def on_upload(push: Push) -> None:
     except Rejected as rejected:
         error = ErrorInfo(code=rejected.code, message=rejected.message, hint=rejected.hint)
         documents.reject(claim, error)
-        announce(documents, claim.document)
+        settle(documents, claim.document)
     except Superseded:
         raise
     except Exception:

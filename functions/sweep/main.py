@@ -52,7 +52,7 @@ def on_tick(_: Push) -> None:
         announce(documents, stored["id"])
         done["announced"] += 1
     for stored in _where(documents, ("purge_pending", "==", True), ("updated_at", "<", now() - SETTLED)):
-        purge(documents, stored["id"], stored["run"])
+        purge(documents, stored["id"])
         done["purged"] += 1
     for stored in _where(documents, ("expires_at", "<", now())):
         erase(documents.client, stored["id"])

@@ -1,0 +1,39 @@
+"""Firestore and Pub/Sub as real processes, and this process's own clients and settings pointed at them."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared import clients
+from shared.settings import RESULTS, settings
+from tests.integration.pubsub_server import LocalServer, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PROJECT = "headrace-test"
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[LocalServer]:
+    """The Firestore server, while `shared.clients` makes clients of it and of a Pub/Sub with `results`."""
+    with ExitStack() as stack:
+        firestore = stack.enter_context(running("firestore", folder / "firestore"))
+        pubsub = stack.enter_context(running("pubsub", folder / "pubsub"))
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setenv("GOOGLE_CLOUD_PROJECT", PROJECT)
+        patch.setenv("FIRESTORE_EMULATOR_HOST", firestore.address)
+        patch.setenv("PUBSUB_EMULATOR_HOST", pubsub.address)
+        _forget()
+        stack.callback(_forget)
+        clients.publisher().create_topic(name=f"projects/{PROJECT}/topics/{RESULTS}")
+        yield firestore
+
+
+def _forget() -> None:
+    for cached in (clients.firestore_client, clients.publisher, settings):
+        cached.cache_clear()
