@@ -1,0 +1,210 @@
+"""The transition table: each of its rows, then every combination of what is stored and what may come."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args
+
+import pytest
+
+from shared.errors import LeaseHeld, Superseded
+from shared.records import TERMINAL, State, UploadEvent
+from shared.transitions import Claim, check_held, check_open, check_run, new_document, next_claim
+
+MOMENT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ALIVE, EXPIRED = MOMENT + timedelta(seconds=1), MOMENT
+"""A lease ends at its moment: whoever asks exactly then may take over."""
+GENERATION, RUN, TOKEN = 1_000, 4, 2
+STATES: tuple[State, ...] = get_args(State)
+"""`received` is shown to people and `delegated` is a route's; both are tried, since both may be read."""
+
+
+def stored(state: State, lease: datetime | None = None, *, run: int = RUN) -> dict[str, Any]:
+    """A document as Firestore has it; a lease only where somebody extracts."""
+    held = {"token": TOKEN, "expires_at": lease} if state == "extracting" else None
+    return {"run": run, "generation": str(GENERATION), "state": state, "lease": held}
+
+
+def upload(generation: int = GENERATION, restart_run: int | None = None) -> UploadEvent:
+    return UploadEvent(
+        bucket="b",
+        name="n",
+        generation=generation,
+        event_type="OBJECT_FINALIZE",
+        size=1,
+        restart_run=restart_run,
+    )
+
+
+def outcome(document: dict[str, Any] | None, event: UploadEvent) -> Claim | type[Exception] | None:
+    """What the event may claim, or the type of its refusal."""
+    try:
+        return next_claim("d", document, event, MOMENT)
+    except (LeaseHeld, Superseded) as refusal:
+        return type(refusal)
+
+
+FIRST, NEXT, TAKEOVER = Claim("d", 1, 1), Claim("d", RUN + 1, 1), Claim("d", RUN, TOKEN + 1)
+OLDER, NEWER = GENERATION - 1, GENERATION + 1
+
+
+@pytest.mark.parametrize(
+    ("document", "event", "expected"),
+    [
+        pytest.param(None, upload(), FIRST, id="(none), upload: run 1"),
+        pytest.param(stored("completed"), upload(NEWER), NEXT, id="ended, newer generation: next run"),
+        pytest.param(stored("analyzing"), upload(NEWER), NEXT, id="analyzing, newer generation: next run"),
+        pytest.param(
+            stored("extracting", ALIVE), upload(NEWER), NEXT, id="lease alive, newer generation: next run"
+        ),
+        pytest.param(stored("completed"), upload(OLDER), Superseded, id="ended, older generation: dropped"),
+        pytest.param(
+            stored("extracting", EXPIRED), upload(OLDER), Superseded, id="open, older generation: dropped"
+        ),
+        pytest.param(stored("failed"), upload(restart_run=RUN), NEXT, id="failed, restart: next run"),
+        pytest.param(stored("analyzing"), upload(restart_run=RUN), NEXT, id="open, restart: next run"),
+        pytest.param(
+            stored("analyzing"), upload(restart_run=RUN - 1), None, id="restart asked twice: done already"
+        ),
+        pytest.param(
+            stored("extracting", EXPIRED),
+            *(upload(restart_run=RUN - 1), TAKEOVER),
+            id="restart asked twice, its first claimer died: takeover",
+        ),
+        pytest.param(
+            stored("failed"),
+            upload(restart_run=RUN - 2),
+            Superseded,
+            id="restart of a run long gone: dropped",
+        ),
+        pytest.param(
+            stored("failed"), upload(restart_run=RUN + 1), Superseded, id="restart of a run to come: dropped"
+        ),
+        pytest.param(
+            stored("completed"),
+            *(upload(OLDER, restart_run=RUN), Superseded),
+            id="restart of an older generation: dropped",
+        ),
+        pytest.param(stored("extracting", EXPIRED), upload(), TAKEOVER, id="lease expired: takeover"),
+        pytest.param(stored("extracting", ALIVE), upload(), LeaseHeld, id="lease alive: refused"),
+        pytest.param(stored("analyzing"), upload(), None, id="analyzing, same upload: done already"),
+        pytest.param(stored("completed"), upload(), None, id="completed, same upload: done already"),
+        pytest.param(stored("rejected"), upload(), None, id="rejected, same upload: done already"),
+        pytest.param(stored("failed"), upload(), None, id="failed, same upload: done already"),
+    ],
+)
+def test_a_row_of_uploads(
+    document: dict[str, Any] | None, event: UploadEvent, expected: Claim | type[Exception] | None
+) -> None:
+    """What an upload may claim of a document as it stands."""
+    assert outcome(document, event) == expected
+
+
+EVERY_UPLOAD = [
+    (stored(state, lease), upload(generation, restart))
+    for state, lease, generation, restart in itertools.product(
+        STATES,
+        (ALIVE, EXPIRED),
+        (OLDER, GENERATION, NEWER),
+        (None, RUN - 2, RUN - 1, RUN, RUN + 1),
+    )
+    if restart is None or generation != NEWER  # a restart repeats the generation it found stored
+]
+
+
+def test_nothing_else_can_be_claimed() -> None:
+    """A claim is always the next run, or the same run with the next token after its lease."""
+    taken = 0
+    for document, event in EVERY_UPLOAD:
+        claim = outcome(document, event)
+        if not isinstance(claim, Claim):
+            continue
+        taken += 1
+        if claim == TAKEOVER:
+            assert (document["state"], document["lease"]["expires_at"]) == ("extracting", EXPIRED)
+            assert event.generation == GENERATION
+            assert event.restart_run in {None, RUN - 1}
+        else:
+            assert claim == NEXT
+            assert event.generation == NEWER or (event.generation, event.restart_run) == (GENERATION, RUN)
+    assert taken > len(STATES)
+
+
+def test_only_one_run_follows_another() -> None:
+    """An event that started the next run starts no third one, whatever state the next one is in by then."""
+    for document, event in EVERY_UPLOAD:
+        if outcome(document, event) != NEXT:
+            continue
+        for state in STATES:
+            after = stored(state, ALIVE, run=RUN + 1) | {"generation": str(event.generation)}
+            assert outcome(after, event) is (LeaseHeld if state == "extracting" else None)
+
+
+def test_an_event_is_dropped_only_for_somebody_newer() -> None:
+    """Superseded: an older generation, or a restart of neither the document's run nor the one before."""
+    for document, event in EVERY_UPLOAD:
+        newer = event.generation < GENERATION
+        restarts_another = event.generation == GENERATION and event.restart_run in {RUN - 2, RUN + 1}
+        assert (outcome(document, event) is Superseded) == (newer or restarts_another)
+
+
+def test_a_delivery_is_refused_only_by_a_lease_that_lives() -> None:
+    """Nothing else makes an upload wait, so a crash blocks a document for one lease at most."""
+    for document, event in EVERY_UPLOAD:
+        if outcome(document, event) is LeaseHeld:
+            assert document["state"] == "extracting"
+            assert document["lease"]["expires_at"] > MOMENT
+            assert event.generation == GENERATION
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("run", [RUN - 1, RUN, RUN + 1])
+@pytest.mark.parametrize("token", [TOKEN - 1, TOKEN, TOKEN + 1])
+def test_plan_reject_and_release_need_the_claim(state: State, run: int, token: int) -> None:
+    """They go through for the run that is being extracted and the token that holds it, for no other."""
+    held = (state, run, token) == ("extracting", RUN, TOKEN)
+    assert refuses(lambda: check_held(stored(state, ALIVE), Claim("d", run, token))) != held
+
+
+def test_a_holder_whose_lease_ended_may_still_commit() -> None:
+    """Until somebody takes over: what it computed is right, and nobody else has begun."""
+    check_held(stored("extracting", EXPIRED), Claim("d", RUN, TOKEN))
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("run", [RUN - 1, RUN, RUN + 1])
+def test_fail_needs_an_open_run(state: State, run: int) -> None:
+    """Only the document's own run can fail, and only while it has not ended: terminal states never change."""
+    may = run == RUN and state not in TERMINAL
+    assert refuses(lambda: check_open(stored(state, EXPIRED), run)) != may
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("run", [RUN - 1, RUN, RUN + 1])
+def test_batches_need_the_documents_run(state: State, run: int) -> None:
+    """The run number is their fence, in every state."""
+    assert refuses(lambda: check_run(stored(state, EXPIRED), run)) != (run == RUN)
+
+
+def test_nothing_happens_to_a_document_that_is_gone() -> None:
+    """Whoever still works on it is superseded, and nothing of it comes back."""
+    assert refuses(lambda: check_held(None, Claim("d", RUN, TOKEN)))
+    assert refuses(lambda: check_open(None, RUN))
+    assert refuses(lambda: check_run(None, RUN))
+
+
+def test_a_new_document_leaves_the_claim_to_its_claim() -> None:
+    """Run, state, lease and generation come from the transition alone."""
+    made = new_document(upload(), "d", MOMENT)
+    assert not {"run", "state", "lease", "generation"} & made.keys()
+    assert (made["id"], made["bucket"], made["name"], made["published_run"]) == ("d", "b", "n", None)
+
+
+def refuses(step: Any) -> bool:
+    """Whether a check raises Superseded."""
+    try:
+        step()
+    except Superseded:
+        return True
+    return False
