@@ -117,6 +117,7 @@ def new_document(event: UploadEvent, document: str, created: datetime) -> dict[s
             "id": document,
             "bucket": event.bucket,
             "name": event.name,
+            "size": event.size,
             "created_at": created,
             "published_run": None,
             "duplicate_of": None,

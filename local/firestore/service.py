@@ -65,7 +65,8 @@ class Firestore:
             self._store.forget()
             await asyncio.sleep(SWEEP_SECONDS)
 
-    async def stop(self) -> None:
+    def close(self) -> None:
+        """End the readers, then close the file."""
         self._reads.close()
         self._store.close()
 
