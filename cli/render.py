@@ -25,20 +25,13 @@ STATE_STYLES = {"completed": "green", "rejected": "yellow", "failed": "red"}
 SENTIMENT_STYLES = {"positive": "green", "neutral": "bright_black", "negative": "red"}
 BAR_WIDTH = 24
 TOP_TOPICS = 3
-COLUMNS = (
-    ("document", 0, False),
-    ("id", 24, False),
-    ("state", 22, False),
-    ("time", 6, True),
-    ("passages", 8, True),
-    ("+/=/-", 11, True),
-    ("initiatives", 11, True),
-    ("topics", 20, False),
-    ("pages", 5, True),
-)
-"""Title, width, aligned to the right; the first `ALWAYS` are shown however narrow the terminal is."""
+COLUMNS = ("document", "id", "state", "time", "passages", "+/=/-", "initiatives", "topics", "pages")
+"""In the order in which a narrow terminal keeps them; the first `ALWAYS` are shown in any."""
+RIGHT = {"time", "passages", "+/=/-", "initiatives", "pages"}
 ALWAYS = 3
+GAP = 2
 MAX_NAME = 40
+WHERE_WIDTH = 7
 WIDTH_WITHOUT_TERMINAL = 160
 SHOWN_INITIATIVES = 12
 MAX_TEXT = 220
@@ -53,19 +46,26 @@ def terminal(*, stderr: bool = False) -> Console:
 def table(console: Console, documents: list[dict[str, Any]]) -> None:
     """One line a document, with as many columns as the width has room for."""
     rows = [_row(shown) for shown in documents]
-    names = max((len(row[0]) for row in rows), default=0)
+    widths = [
+        max([len(name), *(len(row[position]) for row in rows)]) for position, name in enumerate(COLUMNS)
+    ]
+    widths[0] = min(widths[0], MAX_NAME)
     grid = Table(box=None, header_style="bold", pad_edge=False)
-    room = console.width - min(names, MAX_NAME)
-    chosen = []
-    for position, (column, width, right) in enumerate(COLUMNS):
-        room -= width + 2
-        if room >= 0 or position < ALWAYS:
-            grid.add_column(
-                column, justify="right" if right else "left", overflow="fold", no_wrap=position > 0
-            )
-            chosen.append(position)
+    room, shown_columns = console.width, 0
+    for name, width in zip(COLUMNS, widths, strict=True):
+        room -= width + GAP
+        if room < -GAP and shown_columns >= ALWAYS:
+            break
+        grid.add_column(
+            name,
+            justify="right" if name in RIGHT else "left",
+            overflow="fold",
+            no_wrap=shown_columns > 0,
+            max_width=width,
+        )
+        shown_columns += 1
     for row in rows:
-        grid.add_row(*(row[position] for position in chosen))
+        grid.add_row(*row[:shown_columns])
     console.print(grid)
 
 
@@ -128,8 +128,12 @@ def _passage(console: Console, page: int | None, row: int | None, text: str, lab
     where = f"p. {page}" if page else f"row {row}" if row else ""
     text = " ".join(text.split())
     short = text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1].rstrip() + "…"
-    line = Text.assemble((f"{where:<8}", "bright_black"), (f"{label}  " if label else "", "cyan"), short)
-    console.print(Padding(line, (0, 0, 0, 2)))
+    line = Text.assemble((f"{label}  " if label else "", "cyan"), short)
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=WHERE_WIDTH)
+    grid.add_column()
+    grid.add_row(Text(where, "bright_black"), line)
+    console.print(Padding(grid, (0, 0, 0, 2)))
 
 
 def _bars(console: Console, counts: dict[str, int], styles: dict[str, str]) -> None:
