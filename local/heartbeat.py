@@ -31,6 +31,6 @@ class Heartbeat:
         from shared.settings import TICKS
 
         try:
-            publish(TICKS, [(b"{}", {"kind": kind})], timeout=PUBLISH_SECONDS)
+            publish(TICKS, [(b"{}", {"kind": kind})], seconds=PUBLISH_SECONDS)
         except (GoogleAPICallError, RetryError):
             return

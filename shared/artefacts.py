@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from shared.clients import storage_client
 from shared.records import BatchMessage, Passage
+from shared.retry import storage_limits
 from shared.settings import settings
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def write(document: str, run: int, text: str, passages: Sequence[Passage]) -> li
         ("text.txt", text.encode(), "text/plain; charset=utf-8"),
         ("batches.json", _RANGES.dump_json(ranges), "application/json"),
     ):
-        _blob(document, run, name).upload_from_string(content, content_type=media_type)
+        _blob(document, run, name).upload_from_string(content, content_type=media_type, **storage_limits())
     return ranges
 
 
@@ -114,7 +115,9 @@ def successor(message: BatchMessage) -> BatchMessage | None:
 def read_slice(message: BatchMessage) -> list[Passage]:
     """The passages of a batch."""
     blob = _blob(message.document, message.run, "passages.jsonl")
-    content = blob.download_as_bytes(start=message.byte_start, end=message.byte_end - 1, raw_download=True)
+    content = blob.download_as_bytes(
+        start=message.byte_start, end=message.byte_end - 1, raw_download=True, **storage_limits()
+    )
     return [Passage.model_validate_json(line) for line in content.splitlines()]
 
 
@@ -131,7 +134,8 @@ def _bounds(number: int, ranges: Sequence[Range]) -> dict[str, int]:
 
 @lru_cache(maxsize=CACHED_PLANS)
 def _ranges(document: str, run: int) -> list[Range]:
-    return _RANGES.validate_json(_blob(document, run, "batches.json").download_as_bytes(raw_download=True))
+    blob = _blob(document, run, "batches.json")
+    return _RANGES.validate_json(blob.download_as_bytes(raw_download=True, **storage_limits()))
 
 
 def _blob(document: str, run: int, name: str) -> Blob:

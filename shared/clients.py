@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from shared.errors import SetupError
+from shared.retry import limit_calls
 from shared.settings import settings
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ def firestore_client() -> firestore.Client:
     from google.cloud import firestore
 
     emulator("FIRESTORE_EMULATOR_HOST")
-    return firestore.Client(project=settings().project)
+    client = firestore.Client(project=settings().project)
+    limit_calls(client._firestore_api.transport)  # noqa: SLF001 - the client has no public way to it
+    return client
 
 
 @lru_cache(maxsize=1)
@@ -95,8 +98,11 @@ def secrets() -> SecretManagerServiceClient:
 
     if host := emulator("SECRET_MANAGER_EMULATOR_HOST"):
         transport = SecretManagerServiceGrpcTransport(channel=insecure_channel(host))
-        return SecretManagerServiceClient(transport=transport)
-    return SecretManagerServiceClient()
+        client = SecretManagerServiceClient(transport=transport)
+    else:
+        client = SecretManagerServiceClient()
+    limit_calls(client.transport)
+    return client
 
 
 @lru_cache(maxsize=8)

@@ -8,12 +8,15 @@ comes second sees both the state and every batch record, and completes the docum
 from __future__ import annotations
 
 import hashlib
+import secrets
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.errors import Retryable
 from shared.records import TERMINAL
+from shared.retry import is_transient, pauses
 from shared.settings import settings
 from shared.transitions import NO_RESULT, Claim, check_held, check_open, new_document, next_claim
 
@@ -91,10 +94,13 @@ class Documents:
             Superseded: the document is at a newer generation, or past the run that was to be restarted.
         """
         reference = self.reference(document_id(event.bucket, event.name))
+        holder = secrets.token_hex(8)
 
         def step(transaction: firestore.Transaction) -> Claim | None:
             stored = reference.get(transaction=transaction).to_dict()
             started = now()
+            if stored and stored["lease"] and stored["lease"]["holder"] == holder:  # its answer was lost
+                return Claim(reference.id, stored["run"], stored["lease"]["token"])
             claim = next_claim(reference.id, stored, event, started)
             if claim is None:
                 return None
@@ -102,7 +108,11 @@ class Documents:
                 "run": claim.run,
                 "generation": str(event.generation),
                 "state": "extracting",
-                "lease": {"token": claim.token, "expires_at": started + timedelta(seconds=lease_seconds)},
+                "lease": {
+                    "token": claim.token,
+                    "holder": holder,
+                    "expires_at": started + timedelta(seconds=lease_seconds),
+                },
                 "error": None,
                 "updated_at": started,
             }
@@ -207,25 +217,27 @@ class Documents:
     def run(
         self, step: Callable[[firestore.Transaction], T], transaction: firestore.Transaction | None = None
     ) -> T:
-        """Run `step` in a transaction.
+        """Run `step` in a transaction, and again while contention or an outage of Firestore prevents it.
+
+        A commit whose answer was lost runs again too, so a step sees what it has perhaps done before.
 
         Raises:
-            Retryable: contention outlasted every attempt.
+            Retryable: that lasted for too long.
         """
-        from google.api_core.exceptions import Aborted
         from google.cloud.firestore_v1 import transactional
 
         if transaction is None:  # an empty one is false: it has a length
             transaction = self.client.transaction(max_attempts=MAX_ATTEMPTS)
-        try:
-            result: T = transactional(step)(transaction)
-        except Aborted as error:
-            raise Retryable("the document is contended") from error
-        except ValueError as error:  # how the client says that its attempts are used up
-            if isinstance(error.__cause__, Aborted):
-                raise Retryable("the document is contended") from error
-            raise
-        return result
+        for pause in pauses():
+            try:
+                result: T = transactional(step)(transaction)
+            except Exception as error:
+                if isinstance(error, Retryable) or not _passes(error):
+                    raise
+                time.sleep(pause)
+            else:
+                return result
+        raise Retryable("Firestore is contended, or cannot be reached")
 
     def _start_run(  # noqa: PLR0913, PLR0917 - a transition's own parts
         self,
@@ -255,6 +267,17 @@ class Documents:
         reference = self.reference(claim.document)
         check_held(reference.get(transaction=transaction).to_dict(), claim)
         return reference
+
+
+def _passes(error: BaseException | None) -> bool:
+    """Whether the transaction may succeed later.
+
+    That its attempts are used up, or that the transaction could not even begin, the client reports by a
+    ValueError, raised from the fault or while it tried to roll back.
+    """
+    while isinstance(error, ValueError):
+        error = error.__cause__ or error.__context__
+    return error is not None and is_transient(error)
 
 
 def _run(reference: firestore.DocumentReference, run: int) -> firestore.DocumentReference:

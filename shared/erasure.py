@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from shared.clients import storage_client
 from shared.documents import COLLECTION, CONTENTS
+from shared.retry import storage_limits
 from shared.settings import settings
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ def erase(client: firestore.Client, document: str) -> None:
     from google.cloud.firestore_v1.base_query import FieldFilter
 
     reference = client.collection(COLLECTION).document(document)
-    for blob in storage_client().list_blobs(settings().work_bucket, prefix=f"runs/{document}/"):
-        blob.delete()
+    prefix = f"runs/{document}/"
+    for blob in storage_client().list_blobs(settings().work_bucket, prefix=prefix, **storage_limits()):
+        blob.delete(**storage_limits())
     named = client.collection(CONTENTS).where(filter=FieldFilter("document", "==", document))
     for query in [*(reference.collection(part).select([]) for part in PARTS), named.select([])]:
         while found := list(query.limit(PAGE).stream()):

@@ -20,7 +20,7 @@ from shared.clients import publisher
 from shared.errors import HeadraceError, Malformed, Permanent, Superseded
 from shared.logs import get_logger
 from shared.records import BatchMessage, UploadEvent
-from shared.retry import is_transient
+from shared.retry import CALL_SECONDS, RETRY_SECONDS, is_transient, retrying
 from shared.settings import DEAD_LETTERS, settings
 
 if TYPE_CHECKING:
@@ -136,14 +136,18 @@ def batch_message(push: Push) -> BatchMessage:
 
 
 def publish(
-    topic: str, messages: Iterable[tuple[bytes, Mapping[str, str]]], *, timeout: float = 30.0
+    topic: str, messages: Iterable[tuple[bytes, Mapping[str, str]]], *, seconds: float = RETRY_SECONDS
 ) -> None:
-    """Publish (data, attributes) pairs in order; returns when Pub/Sub has stored them all."""
+    """Publish (data, attributes) pairs in order; returns when Pub/Sub has stored them all.
+
+    Raises:
+        GoogleAPIError: it has not within `seconds` for each thousand; perhaps a part.
+    """
     path = f"projects/{settings().project}/topics/{topic}"
     batch = [{"data": data, "attributes": dict(attributes)} for data, attributes in messages]
     for first in range(0, len(batch), PUBLISH_LIMIT):
         request = {"topic": path, "messages": batch[first : first + PUBLISH_LIMIT]}
-        publisher().publish(request=request, timeout=timeout)
+        publisher().publish(request=request, retry=retrying(seconds), timeout=min(seconds, CALL_SECONDS))
 
 
 def publish_record(topic: str, records: Iterable[BaseModel], **attributes: str) -> None:

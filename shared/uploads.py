@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from shared.clients import storage_client
 from shared.errors import Rejected, Superseded
 from shared.events import publish
+from shared.retry import storage_limits
 from shared.settings import UPLOADS, settings
 
 if TYPE_CHECKING:
@@ -36,10 +37,10 @@ def download(event: UploadEvent, path: Path) -> None:
     bucket = storage_client().bucket(event.bucket)
     try:
         bucket.blob(event.name, generation=event.generation).download_to_filename(
-            str(path), raw_download=True
+            str(path), raw_download=True, **storage_limits()
         )
     except NotFound:
-        current = bucket.get_blob(event.name)
+        current = bucket.get_blob(event.name, **storage_limits())
         if current is not None and current.generation > event.generation:
             raise Superseded("the file was overwritten before it was read") from None
         raise Rejected(

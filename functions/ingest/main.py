@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from structlog.contextvars import bind_contextvars
 
 from shared import artefacts
 from shared.clients import firestore_client, secret
-from shared.completion import finish, settle
+from shared.completion import finish
 from shared.documents import Documents, Plan, Seconds, document_id
 from shared.errors import Rejected, Superseded
 from shared.events import Push, answer, publish_record, upload_event
@@ -48,19 +49,26 @@ def on_upload(push: Push) -> None:
         return
     bind_contextvars(document=claim.document, run=claim.run)
     try:
+        conclude(documents, claim, event)
+    except Superseded:  # perhaps by this delivery itself: of a transition whose answer was lost
+        finish(documents, claim.document)
+        raise
+    except Exception:
+        with suppress(Superseded):
+            documents.release(claim)
+        raise
+    finish(documents, claim.document, claim.run)
+
+
+def conclude(documents: Documents, claim: Claim, event: UploadEvent) -> None:
+    """From extracting to analyzing or rejected."""
+    try:
         plan = extract(claim, event)
     except Rejected as rejected:
         error = ErrorInfo(code=rejected.code, message=rejected.message, hint=rejected.hint)
         documents.reject(claim, error)
-        settle(documents, claim.document)
-    except Superseded:
-        raise
-    except Exception:
-        documents.release(claim)
-        raise
     else:
         documents.plan(claim, plan)
-        finish(documents, claim.document, claim.run)
 
 
 def extract(claim: Claim, event: UploadEvent) -> Plan:

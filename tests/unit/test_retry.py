@@ -1,74 +1,89 @@
-"""Which errors pass by themselves."""
+"""What passes by itself, and that no client waits longer for it than Headrace says."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.api_core import exceptions
 from requests import exceptions as http
 
-from shared.errors import (
-    HeadraceError,
-    LeaseHeld,
-    Malformed,
-    Permanent,
-    Rejected,
-    Retryable,
-    SetupError,
-    Superseded,
-)
-from shared.retry import is_transient
+from shared import clients, retry
+from shared.errors import LeaseHeld, Retryable, Superseded
+from shared.retry import CALL_SECONDS, QUERY_SECONDS, RETRY_SECONDS, is_transient, pauses, storage_limits
+from shared.settings import Settings, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 google: Any = exceptions
-"""Its constructors have no annotations."""
+"""Whose constructors have no types."""
+
+
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Clients that are pointed at a port where nothing answers."""
+    cached = (clients.firestore_client, clients.secrets, settings)
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "127.0.0.1:1")
+    monkeypatch.setenv("SECRET_MANAGER_EMULATOR_HOST", "127.0.0.1:1")
+    for each in cached:
+        each.cache_clear()
+    yield
+    for each in cached:
+        each.cache_clear()
 
 
 @pytest.mark.parametrize(
-    "error",
+    ("error", "expected"),
     [
-        pytest.param(Retryable(), id="ours: could not be done now"),
-        pytest.param(LeaseHeld(), id="ours: somebody is doing it"),
-        pytest.param(google.Aborted("x"), id="a transaction that lost"),
-        pytest.param(google.Cancelled("x"), id="a call cut off"),
-        pytest.param(google.DeadlineExceeded("x"), id="a server that is slow, gRPC"),
-        pytest.param(google.GatewayTimeout("x"), id="a server that is slow, HTTP 504"),
-        pytest.param(google.InternalServerError("x"), id="HTTP 500, gRPC INTERNAL"),
-        pytest.param(google.BadGateway("x"), id="HTTP 502"),
-        pytest.param(google.ServiceUnavailable("x"), id="HTTP 503, gRPC UNAVAILABLE"),
-        pytest.param(google.TooManyRequests("x"), id="HTTP 429"),
-        pytest.param(google.ResourceExhausted("x"), id="a quota, gRPC"),
-        pytest.param(google.RetryError("x", cause=None), id="the client's own retries used up"),
-        pytest.param(http.ConnectionError("x"), id="a connection refused or reset"),
-        pytest.param(http.ConnectTimeout("x"), id="a connection that is not accepted"),
-        pytest.param(http.ReadTimeout("x"), id="an answer that does not come"),
-        pytest.param(http.ChunkedEncodingError("x"), id="an answer that breaks off"),
+        (LeaseHeld(), True),
+        (Retryable(), True),
+        (Superseded(), False),
+        (google.ServiceUnavailable("x"), True),
+        (google.DeadlineExceeded("x"), True),
+        (google.Aborted("x"), True),
+        (google.ResourceExhausted("x"), True),
+        (google.InvalidArgument("The referenced transaction has expired or is no longer valid."), True),
+        (google.InvalidArgument("The name is invalid."), False),
+        (google.NotFound("x"), False),
+        (google.PermissionDenied("x"), False),
+        (http.ConnectionError(), True),
+        (http.InvalidURL(), False),
+        (KeyError("x"), False),
     ],
 )
-def test_what_passes_by_itself(error: Exception) -> None:
-    """Outages, contention and limits: the same message may succeed later, and the failure is not counted."""
-    assert is_transient(error)
+def test_what_passes_by_itself(error: Exception, *, expected: bool) -> None:
+    """Outages, contention and limits pass; what is wrong with the message or with us does not."""
+    assert is_transient(error) is expected
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        pytest.param(HeadraceError(), id="ours, of no family"),
-        pytest.param(Superseded(), id="ours: nothing is left to be done"),
-        pytest.param(Permanent("c", "m", "h"), id="ours: never as it stands"),
-        pytest.param(Rejected("c", "m", "h"), id="ours: the input's fault"),
-        pytest.param(Malformed("c", "m", "h"), id="ours: not our message"),
-        pytest.param(SetupError(), id="ours: not set up"),
-        pytest.param(google.NotFound("x"), id="HTTP 404"),
-        pytest.param(google.PermissionDenied("x"), id="HTTP 403: somebody must grant it"),
-        pytest.param(google.InvalidArgument("x"), id="HTTP 400: the request itself is wrong"),
-        pytest.param(google.FailedPrecondition("x"), id="a precondition: somebody else was there"),
-        pytest.param(http.InvalidURL("x"), id="a request that was never sent"),
-        pytest.param(ValueError("x"), id="a defect"),
-        pytest.param(MemoryError(), id="too little memory: the same batch needs it again"),
-        pytest.param(OSError("x"), id="a disk that is full"),
-    ],
-)
-def test_what_is_a_real_failure(error: Exception) -> None:
-    """Everything else is counted: a batch that always fails ends, instead of coming again for a week."""
-    assert not is_transient(error)
+@pytest.mark.usefixtures("nowhere")
+def test_every_call_of_the_clients_has_our_limits() -> None:
+    """No call of Firestore or Secret Manager waits as long as its library would; queries may take longer."""
+    firestore: Any = clients.firestore_client()
+    for transport in (firestore._firestore_api.transport, clients.secrets().transport):
+        calls = dict(transport._wrapped_methods)
+        query = calls.pop(getattr(transport, "run_query", None), None)
+        assert {call._timeout for call in calls.values()} == {CALL_SECONDS}
+        assert query is None or query._timeout == QUERY_SECONDS
+        assert {call._retry.timeout for call in calls.values() if call._retry} == {RETRY_SECONDS}
+
+
+def test_the_limits_are_far_below_a_functions() -> None:
+    """Even a handler that meets several hanging calls one after the other answers within its time limit."""
+    default = Settings.model_fields["ingest_timeout"].default
+    assert default > 6 * (RETRY_SECONDS + CALL_SECONDS)
+    assert storage_limits()["retry"].timeout == RETRY_SECONDS  # type: ignore[union-attr]  # the Retry of the two
+
+
+def test_pauses_grow_at_random_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two callers do not pause alike; pauses stay within their bound, which doubles, and stop in the end."""
+    clock = iter(range(1000))
+    monkeypatch.setattr("shared.retry.time.monotonic", lambda: float(next(clock)))
+    first, second = list(pauses()), list(pauses())
+    assert first != second
+    assert len(first) == RETRY_SECONDS - 1
+    bounds = [min(retry.FIRST_PAUSE * 2**number, retry.LONGEST_PAUSE) for number in range(len(first))]
+    assert all(0 <= pause <= bound for pause, bound in zip(first, bounds, strict=True))
+    assert max(first) > 1
