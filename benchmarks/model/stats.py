@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -61,7 +62,7 @@ def interleave(measures: Mapping[str, Callable[[int], float]], rounds: int) -> d
 def percentile(values: Sequence[float], share: float) -> float:
     """The least value that at least `share` of the values do not exceed."""
     ordered = sorted(values)
-    return ordered[max(0, -(-int(len(ordered) * share * 1000) // 1000) - 1)]
+    return ordered[max(0, math.ceil(round(len(ordered) * share, 6)) - 1)]
 
 
 def spread(medians: Sequence[float]) -> float:
