@@ -79,7 +79,7 @@ def limit_calls(transport: FirestoreTransport | SecretManagerServiceTransport) -
     On the transport, because transactions begin and commit without a way to say so for each call.
     """
     query = getattr(transport, "run_query", None)
-    calls: dict[object, Any] = transport._wrapped_methods
+    calls: dict[Any, Any] = transport._wrapped_methods
     for method, call in calls.items():
         call._timeout = QUERY_SECONDS if method is query else CALL_SECONDS
         if call._retry is not None:
