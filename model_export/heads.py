@@ -159,8 +159,10 @@ def load_card(directory: Path) -> Card:
         ) from None
 
 
-def load_heads(directory: Path) -> Heads:
+def load_heads(directory: Path, *, branches: bool = True) -> Heads:
     """Read the heads that `directory` holds, and the branches that they read.
+
+    Without `branches`: the heads that read the embedding, also where a branch has taken their place.
 
     Raises:
         SetupError: a file is missing, not one of ours, or does not hold what `heads.json` says.
@@ -169,15 +171,16 @@ def load_heads(directory: Path) -> Heads:
     path = directory / HEADS_FILE
     try:
         tensors = _floats(path) if path.exists() else {}
-        if card.branches:
+        cards = card.branches if branches else ()
+        if cards:
             path = directory / BRANCH_FILE
             tensors |= _floats(path)
         topic, action, sentiment = (
             Head(np.ascontiguousarray(tensors[f"{name}.weight"].T), tensors[f"{name}.bias"])
             for name in HEAD_NAMES
         )
-        branches = tuple(Branch(branch, _layers(branch, tensors)) for branch in card.branches)
-        return Heads(topic, action, sentiment, tensors["topic.thresholds"], branches)
+        loaded = tuple(Branch(branch, _layers(branch, tensors)) for branch in cards)
+        return Heads(topic, action, sentiment, tensors["topic.thresholds"], loaded)
     except (FileNotFoundError, SafetensorError, KeyError) as error:
         raise SetupError(
             f"{path} does not hold trained heads ({error}). Train them: python -m model_export train"

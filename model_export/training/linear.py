@@ -6,16 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model_export.assemble import ACTIONS, SENTIMENTS
 from model_export.heads import Head
-from shared.records import TOPICS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
-
-    from model_export.training.examples import Example
 
     Floats = NDArray[np.float64]
 
@@ -24,19 +20,15 @@ _RATE = 0.1
 _DECAY = 1e-5
 
 
-def fit_topics(features: Floats, examples: Sequence[Example], weights: Floats) -> Head:
-    """One logistic regression a topic.
+def fit_several(
+    features: Floats, known: Floats, weights: Floats, any_of: NDArray[np.bool_] | None = None
+) -> Head:
+    """One logistic regression a label; `known` (n, labels) is 1, 0 or nan.
 
-    Where only "at least one of these" is known, the topic now thought likeliest of them is taken for
-    true: the maximum of a group is its probability, as in multi-instance learning.
+    Where only "at least one of these" (`any_of`) is known, the label now thought likeliest of them is taken
+    for true: the maximum of a group is its probability, as in multi-instance learning.
     """
-    column = {topic: number for number, topic in enumerate(TOPICS)}
-    known = np.full((len(examples), len(TOPICS)), np.nan)
-    group = np.zeros_like(known, dtype=bool)
-    for row, example in enumerate(examples):
-        for topic, present in example.topics.items():
-            known[row, column[topic]] = present
-        group[row, [column[topic] for topic in example.any_of]] = True
+    group = np.zeros(known.shape, bool) if any_of is None else any_of
     grouped = np.flatnonzero(group.any(axis=1))
 
     def slope(logits: Floats) -> Floats:
@@ -45,23 +37,12 @@ def fit_topics(features: Floats, examples: Sequence[Example], weights: Floats) -
         target[grouped, likeliest] = 1
         return np.where(np.isnan(target), 0.0, 1 / (1 + np.exp(-logits)) - np.nan_to_num(target))
 
-    return _descend(features, len(TOPICS), slope, weights)
+    return _descend(features, known.shape[1], slope, weights)
 
 
-def fit_action(features: Floats, examples: Sequence[Example], weights: Floats) -> Head:
-    """A softmax regression over the actions."""
-    labels = [ACTIONS.index(example.action) for example in examples if example.action]
-    return _fit_exclusive(features, labels, len(ACTIONS), weights)
-
-
-def fit_sentiment(features: Floats, examples: Sequence[Example], weights: Floats) -> Head:
-    """A softmax regression over the sentiments."""
-    labels = [SENTIMENTS.index(example.sentiment) for example in examples if example.sentiment]
-    return _fit_exclusive(features, labels, len(SENTIMENTS), weights)
-
-
-def _fit_exclusive(features: Floats, labels: Sequence[int], count: int, weights: Floats) -> Head:
-    target = np.eye(count)[list(labels)]
+def fit_exclusive(features: Floats, labels: NDArray[np.int64], count: int, weights: Floats) -> Head:
+    """A softmax regression over `count` labels."""
+    target = np.eye(count)[labels]
 
     def slope(logits: Floats) -> Floats:
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))

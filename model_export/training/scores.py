@@ -6,33 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model_export.assemble import ACTIONS, SENTIMENTS
-from shared.records import TOPICS
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
-    from model_export.heads import Heads
-    from model_export.training.examples import Example
+    Floats = NDArray[np.float32]
 
-
-def score(heads: Heads, features: NDArray[np.float32], examples: Sequence[Example]) -> dict[str, float]:
-    """Micro-F1 of topics and macro-F1 of action and sentiment, over examples with every label."""
-    chances = 1 / (1 + np.exp(-(features @ heads.topic.weight + heads.topic.bias)))
-    topics = np.array([[example.topics[name] for name in TOPICS] for example in examples])
-    actions = np.array([ACTIONS.index(e.action) for e in examples if e.action])
-    sentiments = np.array([SENTIMENTS.index(e.sentiment) for e in examples if e.sentiment])
-    return {
-        "topic_micro_f1": round(f1(topics, chances >= heads.thresholds), 4),
-        "action_macro_f1": round(
-            macro_f1(actions, (features @ heads.action.weight + heads.action.bias).argmax(axis=1)), 4
-        ),
-        "sentiment_macro_f1": round(
-            macro_f1(sentiments, (features @ heads.sentiment.weight + heads.sentiment.bias).argmax(axis=1)), 4
-        ),
-    }
+_GRID = np.arange(0.2, 0.75, 0.05)
 
 
 def f1(truth: NDArray[np.bool_], chosen: NDArray[np.bool_]) -> float:
@@ -40,6 +19,23 @@ def f1(truth: NDArray[np.bool_], chosen: NDArray[np.bool_]) -> float:
     return float(2 * (truth & chosen).sum() / max(truth.sum() + chosen.sum(), 1))
 
 
-def macro_f1(truth: NDArray[np.intp], chosen: NDArray[np.intp]) -> float:
+def macro_f1(truth: NDArray[np.int64], chosen: NDArray[np.int64]) -> float:
     """The mean of the F1 of each label that occurs in `truth`."""
     return float(np.mean([f1(truth == label, chosen == label) for label in np.unique(truth)]))
+
+
+def micro_f1(known: Floats, chosen: NDArray[np.bool_]) -> float:
+    """F1 over the cells of `known`, 1, 0 or nan, that are not nan."""
+    judged = ~np.isnan(known)
+    return f1(known[judged] == 1, chosen[judged])
+
+
+def reachable_f1(known: Floats, chances: Floats) -> float:
+    """`micro_f1` at the best of some thresholds: for choosing between epochs, not for reporting."""
+    return max(micro_f1(known, chances >= threshold) for threshold in _GRID)
+
+
+def sigmoid(logits: Floats) -> Floats:
+    """The probability that a logit stands for."""
+    chances: Floats = np.reciprocal(1 + np.exp(-logits))
+    return chances

@@ -1,22 +1,22 @@
-"""From labelled sentences to trained heads: read, encode, fit, calibrate on folds not fitted on, measure."""
+"""From labelled sentences to linear heads: fit, calibrate on sentences not fitted on, measure, describe."""
 
 from __future__ import annotations
 
 import hashlib
-import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from model_export.assemble import ACTIONS, SENTIMENTS
-from model_export.heads import Heads
+from model_export.heads import CARD_FILE, HEAD_NAMES, Branch, Card, Head, HeadName, Heads, Labels
 from model_export.training import linear
-from model_export.training.calibrate import best_threshold, platt, rescaled
-from model_export.training.corpora import SOURCES, read_directory
-from model_export.training.examples import OWN, Example, read_labelled
-from model_export.training.scores import score
-from shared.records import TOPICS
+from model_export.training.calibrate import calibrated_exclusive, calibrated_topics
+from model_export.training.examples import split_of
+from model_export.training.scores import macro_f1, micro_f1, sigmoid
+from model_export.training.sources import SOURCES, permissive
+from model_export.training.targets import OPEN, Targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,94 +24,138 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from model_export.heads import Head
+    from model_export.training.examples import Example
 
     Floats = NDArray[np.float64]
-    Fit = Callable[[Floats, Sequence[Example], Floats], Head]
 
 _FOLDS = 5
-_OWN_WEIGHT = {"topic": 6.0, "action": 4.0, "sentiment": 15.0}
+_OWN_WEIGHT: dict[HeadName, float] = {"topic": 6.0, "action": 4.0, "sentiment": 15.0}
 """Sentences written for this project count this many times: they cover what the corpora lack, and are few."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """Heads and what they reach on sentences they have not seen."""
+    """Heads with what they were trained on and what they reach on sentences they have not seen."""
 
     heads: Heads
-    metrics: dict[str, float]
-    counts: dict[str, int]
-    """Sentences by source."""
+    card: Card
+
+    def save(self, directory: Path) -> None:
+        """Write the weights and `heads.json`."""
+        directory.mkdir(parents=True, exist_ok=True)
+        self.heads.save(directory)
+        (directory / CARD_FILE).write_text(self.card.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def read_examples(data: Path | None) -> list[Example]:
-    """Our own sentences, the corpora under `data`, and any `*.jsonl` of labelled lines there, once each."""
-    examples = read_labelled(OWN / "train.jsonl")
-    if data is not None:
-        examples += read_directory(data)
-        for path in sorted(data.rglob("*.jsonl")):
-            examples += read_labelled(path)
-    unique = {(example.text, example.source): example for example in examples}
-    return list(unique.values())
-
-
-def train_heads(
-    examples: Sequence[Example], encode: Callable[[Sequence[str]], NDArray[np.float32]]
+def train_linear(
+    examples: Sequence[Example],
+    topics: Sequence[str],
+    encode: Callable[[Sequence[str]], NDArray[np.float32]],
 ) -> Trained:
-    """Fit all heads on `encode(texts)`, (n, width) unit length. The same examples give the same heads."""
+    """Fit all heads on `encode(texts)`, (n, width) unit length. The same examples give the same heads.
+
+    The test split is measured on and otherwise left alone; chances and thresholds are calibrated by
+    five-fold cross-validation over the rest.
+    """
     features = encode([example.text for example in examples]).astype(np.float64)
+    targets = Targets.of(examples, topics)
+    learnt = np.array([split_of(example) != "test" for example in examples])
+    own = np.array([example.source == "own" for example in examples])
+    fold = np.array([_fold(example) for example in examples])
+    heads: dict[HeadName, Head] = {}
+    thresholds = np.full(len(topics), 0.5, np.float32)
+    for name in HEAD_NAMES:
+        rows = np.flatnonzero(learnt & judged(targets, name))
+        weights = np.where(own[rows], _OWN_WEIGHT[name], 1.0)
+        head = _fit(name, features[rows], targets.rows(rows), weights)
+        unseen = np.zeros((len(rows), head.weight.shape[1]))
+        for number in range(_FOLDS):
+            held = fold[rows] == number
+            if held.any() and not held.all():
+                kept = rows[~held]
+                part = _fit(name, features[kept], targets.rows(kept), weights[~held])
+                unseen[held] = features[rows[held]] @ part.weight + part.bias
+        heads[name], chosen = calibrate(name, head, unseen, targets.rows(rows))
+        thresholds = thresholds if chosen is None else chosen
+    trained = Heads(heads["topic"], heads["action"], heads["sentiment"], thresholds)
+    tested = np.flatnonzero(~learnt)
+    figures: dict[str, float] = {}
+    for name, head in heads.items():
+        logits = features[tested] @ head.weight + head.bias
+        figures |= measure(name, logits, thresholds, targets.rows(tested))
+    return Trained(trained, card_of(examples, topics, figures))
 
-    def fit(task: str, fitter: Fit, chosen: Sequence[int]) -> Head:
-        subset = [examples[index] for index in chosen]
-        weights = [_OWN_WEIGHT[task] if example.source == "train" else 1.0 for example in subset]
-        return fitter(features[list(chosen)], subset, np.array(weights))
 
-    judged = [i for i, example in enumerate(examples) if example.topics or example.any_of]
-    topic = fit("topic", linear.fit_topics, judged)
-    unseen = np.full((len(examples), len(TOPICS)), np.nan)
-    for fold in range(_FOLDS):
-        held = [i for i in judged if _fold(examples[i].text) == fold]
-        partial = fit("topic", linear.fit_topics, [i for i in judged if _fold(examples[i].text) != fold])
-        unseen[held] = features[held] @ partial.weight + partial.bias
-    topic, thresholds = _calibrated(topic, unseen, examples)
+def judged(targets: Targets, name: HeadName) -> NDArray[np.bool_]:
+    """Which examples say anything that head `name` can learn from without a partial loss."""
+    known: NDArray[np.bool_]
+    if name == "topic":
+        told: NDArray[np.bool_] = ~np.isnan(targets.topics) | targets.any_of
+        known = np.asarray(told.any(axis=1))
+    elif name == "action":
+        known = targets.action != OPEN
+    else:
+        known = (targets.sentiment != OPEN) & ~targets.polar
+    return known
 
-    heads = Heads(
-        topic=topic,
-        action=fit("action", linear.fit_action, [i for i, e in enumerate(examples) if e.action]),
-        sentiment=fit("sentiment", linear.fit_sentiment, [i for i, e in enumerate(examples) if e.sentiment]),
-        thresholds=thresholds,
+
+def calibrate(
+    name: HeadName, head: Head, logits: Floats, targets: Targets
+) -> tuple[Head, NDArray[np.float32] | None]:
+    """`head` with calibrated chances, and the thresholds if it is that of the topics."""
+    if name == "topic":
+        return calibrated_topics(head, logits, targets.topics.astype(np.float64))
+    labels = targets.action if name == "action" else targets.sentiment
+    known = judged(targets, name)
+    return calibrated_exclusive(head, logits[known], labels[known]), None
+
+
+def measure(
+    name: HeadName, logits: NDArray[np.floating], thresholds: NDArray[np.float32], targets: Targets
+) -> dict[str, float]:
+    """Micro-F1 of topics, macro-F1 of action or sentiment; nothing where no example is judged."""
+    if name == "topic":
+        if np.isnan(targets.topics).all():
+            return {}
+        chosen = sigmoid(np.asarray(logits, np.float32)) >= thresholds
+        return {"topic_micro_f1": round(micro_f1(targets.topics, chosen), 4)}
+    known = judged(targets, name)
+    if not known.any():
+        return {}
+    labels = targets.action if name == "action" else targets.sentiment
+    return {f"{name}_macro_f1": round(macro_f1(labels[known], logits[known].argmax(axis=1)), 4)}
+
+
+def card_of(
+    examples: Sequence[Example],
+    topics: Sequence[str],
+    heldout: dict[str, float],
+    branches: Sequence[Branch] = (),
+) -> Card:
+    """What `heads.json` says of heads trained on all of `examples` but the test split."""
+    used = [example for example in examples if split_of(example) != "test"]
+    counts = Counter(example.source for example in used)
+    targets = Targets.of(used, topics)
+    return Card(
+        labels=Labels(topic=tuple(topics), action=ACTIONS, sentiment=SENTIMENTS),
+        branches=tuple(branch.card for branch in branches),
+        sentences=dict(sorted(counts.items())),
+        permissive=tuple(
+            name
+            for name in HEAD_NAMES
+            if all(permissive(used[i]) for i in np.flatnonzero(judged(targets, name)))
+        ),
+        sources=tuple(SOURCES[name] for name in sorted(counts) if name in SOURCES),
+        heldout=heldout,
     )
-    heldout = read_labelled(OWN / "heldout.jsonl")
-    counts: dict[str, int] = {}
-    for example in examples:
-        counts[example.source] = counts.get(example.source, 0) + 1
-    return Trained(heads, score(heads, encode([e.text for e in heldout]), heldout), counts)
 
 
-def _fold(text: str) -> int:
-    return hashlib.sha256(text.encode()).digest()[0] % _FOLDS
+def _fit(name: HeadName, features: Floats, targets: Targets, weights: Floats) -> Head:
+    if name == "topic":
+        return linear.fit_several(features, targets.topics.astype(np.float64), weights, targets.any_of)
+    labels, names = (targets.action, ACTIONS) if name == "action" else (targets.sentiment, SENTIMENTS)
+    return linear.fit_exclusive(features, labels, len(names), weights)
 
 
-def _calibrated(head: Head, unseen: Floats, examples: Sequence[Example]) -> tuple[Head, NDArray[np.float32]]:
-    slopes, intercepts, thresholds = (np.zeros(len(TOPICS)) for _ in range(3))
-    for column, name in enumerate(TOPICS):
-        rows = [i for i, example in enumerate(examples) if name in example.topics]
-        present = np.array([float(examples[i].topics[name]) for i in rows])
-        weights = np.array([_OWN_WEIGHT["topic"] if examples[i].source == "train" else 1.0 for i in rows])
-        logits = unseen[rows, column]
-        slope, intercept = platt(logits, present, weights)
-        chances = 1 / (1 + np.exp(-(slope * logits + intercept)))
-        slopes[column], intercepts[column] = slope, intercept
-        thresholds[column] = best_threshold(chances, present, weights)
-    return rescaled(head, slopes, intercepts), thresholds.astype(np.float32)
-
-
-def write_card(directory: Path, trained: Trained) -> None:
-    """Write `heads.json` beside the weights: labels, training data and figures, for the model's card."""
-    card = {
-        "labels": {"topic": TOPICS, "action": ACTIONS, "sentiment": SENTIMENTS},
-        "sentences": trained.counts,
-        "sources": [SOURCES[name].model_dump() for name in sorted(trained.counts) if name in SOURCES],
-        "heldout": trained.metrics,
-    }
-    (directory / "heads.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+def _fold(example: Example) -> int:
+    return hashlib.sha256((example.group or example.text).encode()).digest()[8] % _FOLDS

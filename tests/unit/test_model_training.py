@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from model_export.training import linear
-from model_export.training.calibrate import best_threshold, platt
+from model_export.training.calibrate import (
+    best_threshold,
+    calibrated_exclusive,
+    calibrated_topics,
+    platt,
+)
 from model_export.training.corpora import read_directory
-from model_export.training.examples import OWN, Example, exhaustive, read_labelled
-from model_export.training.scores import f1, macro_f1
+from model_export.training.examples import OWN, Example, exhaustive, read_labelled, split_of
+from model_export.training.linear import fit_exclusive, fit_several
+from model_export.training.reading import own_sentences, read_examples, read_taxonomy
+from model_export.training.relabelled import read_relabelled, text_hash
+from model_export.training.scores import f1, macro_f1, micro_f1
+from model_export.training.targets import OPEN, Targets
+from model_export.training.train import train_linear
 from shared.errors import SetupError
 from shared.records import TOPICS
 
@@ -111,7 +120,8 @@ def test_topics_are_learnt_from_groups_alone() -> None:
     examples += [Example("", "x", exhaustive(["E2"]))] * 15
     examples += [Example("", "x", any_of=("E1", "E2"))] * 15
     examples += [Example("", "x", exhaustive([]))] * 60
-    head = linear.fit_topics(features, examples, np.ones(len(examples)))
+    targets = Targets.of(examples, TOPICS)
+    head = fit_several(features, targets.topics.astype(float), np.ones(len(examples)), targets.any_of)
     chances = 1 / (1 + np.exp(-(features @ head.weight + head.bias)))
     assert chances[0, 0] > 0.9
     assert chances[45, 1] > 0.9
@@ -122,10 +132,7 @@ def test_topics_are_learnt_from_groups_alone() -> None:
 def test_exclusive_labels_are_learnt() -> None:
     """A softmax head separates what can be separated."""
     features = np.repeat(np.eye(3), 10, axis=0)
-    examples = [
-        Example("", "x", action=label) for label in ("planned", "none", "implemented") for _ in range(10)
-    ]
-    head = linear.fit_action(features, examples, np.ones(30))
+    head = fit_exclusive(features, np.repeat([1, 2, 0], 10), 3, np.ones(30))
     assert (features @ head.weight + head.bias).argmax(axis=1).tolist() == [1] * 10 + [2] * 10 + [0] * 10
 
 
@@ -134,14 +141,14 @@ def test_platt_mends_overconfidence() -> None:
     random = np.random.default_rng(3)
     logits = random.normal(0, 2, 20_000)
     present = (random.random(20_000) < 1 / (1 + np.exp(-logits))).astype(float)
-    slope, intercept = platt(3 * logits, present, np.ones(20_000))
+    slope, intercept = platt(3 * logits, present)
     assert slope == pytest.approx(1 / 3, abs=0.02)
     assert intercept == pytest.approx(0, abs=0.05)
 
 
 def test_platt_leaves_few_examples_alone() -> None:
     """With two sentences to go by, nothing much is changed."""
-    slope, intercept = platt(np.array([3.0, -3.0]), np.array([1.0, 0.0]), np.ones(2))
+    slope, intercept = platt(np.array([3.0, -3.0]), np.array([1.0, 0.0]))
     assert slope == pytest.approx(1, abs=0.1)
     assert intercept == pytest.approx(0, abs=0.1)
 
@@ -149,7 +156,7 @@ def test_platt_leaves_few_examples_alone() -> None:
 def test_threshold_separates() -> None:
     """The middle of the gap between the two kinds is chosen."""
     chances, present = np.array([0.3, 0.38, 0.6, 0.9]), np.array([0.0, 0.0, 1.0, 1.0])
-    assert best_threshold(chances, present, np.ones(4)) == pytest.approx(0.5, abs=0.03)
+    assert best_threshold(chances, present) == pytest.approx(0.5, abs=0.03)
 
 
 def test_f1() -> None:
@@ -157,3 +164,155 @@ def test_f1() -> None:
     truth = np.array([True, True, True, True, False])
     assert f1(truth, np.array([True, True, False, False, True])) == pytest.approx(4 / 7)
     assert macro_f1(np.array([0, 0, 1]), np.array([0, 0, 0])) == pytest.approx((4 / 5 + 0) / 2)
+
+
+def test_open_cells_do_not_count() -> None:
+    """Of three cells one is open: one hit, one missed."""
+    known = np.array([[1, np.nan], [1, 0]], np.float32)
+    assert micro_f1(known, np.array([[True, True], [False, False]])) == pytest.approx(2 / 3)
+
+
+def test_rare_topics_share_a_threshold() -> None:
+    """A topic seen once cannot have a threshold of its own; one seen often can."""
+    random = np.random.default_rng(5)
+    logits = random.normal(0, 2, (4000, 2))
+    known = np.stack([random.random(4000) < 1 / (1 + np.exp(-logits[:, 0])), np.zeros(4000)], axis=1) * 1.0
+    known[:, 1] = np.nan
+    known[0, 1] = 1
+    head = fit_exclusive(np.eye(2), np.array([0, 1]), 2, np.ones(2))
+    _, thresholds = calibrated_topics(head, logits, known)
+    assert thresholds[0] == pytest.approx(thresholds[1], abs=0.02)
+
+
+def test_temperature_mends_overconfidence() -> None:
+    """Logits three times too large are divided by about three, and no label changes."""
+    random = np.random.default_rng(7)
+    logits = random.normal(0, 1.5, (5000, 3))
+    odds = np.exp(logits)
+    chances = odds / odds.sum(axis=1, keepdims=True)
+    labels = np.array([random.choice(3, p=row) for row in chances])
+    head = fit_exclusive(np.eye(3), np.arange(3), 3, np.ones(3))
+    cooled = calibrated_exclusive(head, 3 * logits, labels)
+    np.testing.assert_allclose(cooled.weight * 3, head.weight, rtol=0.06)
+
+
+def test_films_keep_their_tests_apart(tmp_path: Path) -> None:
+    """A phrase cut from a sentence of the test or development split is not trained on."""
+    sentences = [f"film number {number} drags on and never finds its feet" for number in range(60)]
+    rows = "".join(f"{text},negative,1\n" for text in sentences)
+    (tmp_path / "sentiment_sst5_train.csv").write_text("text,label,fine_0_4\n" + rows)
+    phrases = "".join(f"number {number} drags on and never finds\t0\n" for number in range(60))
+    (tmp_path / "sentiment_sst2_train.tsv").write_text("sentence\tlabel\n" + phrases)
+    examples = read_directory(tmp_path)
+    kept = {e.text.split()[1] for e in examples if e.source == "sst2"}
+    learnt = {e.text.split()[2] for e in examples if e.source == "sst5" and split_of(e) == "train"}
+    assert kept == learnt
+    assert 0 < len(kept) < 60
+
+
+def test_one_document_one_split(tmp_path: Path) -> None:
+    """Sentences of one article stay together, and most articles are learnt from."""
+    rows = "".join(f"Sentence {n}.,neutral,0,{n // 10}_{n % 10}\n" for n in range(2000))
+    (tmp_path / "sentiment_nyt_editorial_train.csv").write_text("text,label,mean_rating,id\n" + rows)
+    splits: dict[str, set[str]] = {}
+    for example in read_directory(tmp_path):
+        splits.setdefault(example.group, set()).add(split_of(example))
+    assert all(len(found) == 1 for found in splits.values())
+    counts = [sum(found == {name} for found in splits.values()) for name in ("train", "dev", "test")]
+    assert counts[0] > 120
+    assert min(counts) > 10
+
+
+def test_permissive_only(tmp_path: Path) -> None:
+    """Sentences of unclear licence are left out; the permissive part of a corpus takes its place."""
+    (tmp_path / "sentiment_sst5_train.csv").write_text("text,label,fine_0_4\nDull.,negative,1\n")
+    (tmp_path / "topic_esgbert_multilabel_train.csv").write_text("text,env,soc,gov\nGreen.,1,0,\n")
+    (tmp_path / "topic_esgbert_environmental_train.csv").write_text("text,env\nGreen.,1\n")
+    sources = {example.source for example in read_examples(tmp_path)}
+    assert sources == {"own", "sst5", "esgbert"}
+    sources = {example.source for example in read_examples(tmp_path, permissive=("topic", "sentiment"))}
+    assert sources == {"own", "esgbert_environmental"}
+
+
+def test_relabelled_sentences() -> None:
+    """Labels by hash are well formed, and are applied to sentences that are not tested on."""
+    labels = read_relabelled()
+    assert len(labels.by_hash) > 1000
+    digest, found = next(iter(labels.by_hash.items()))
+    assert len(digest) == 16
+    assert set(found.topics) == set(TOPICS)
+    unknown = Example("Nobody has read this.", "esgbert", any_of=("E1", "E2"))
+    assert text_hash(unknown.text) not in labels.by_hash
+    assert labels.applied_to(unknown) is unknown
+
+
+def test_targets_mark_what_is_open() -> None:
+    """A label not given is nan or OPEN, never a no."""
+    examples = [Example("a", "x", {"E1": True}, ("S1",)), Example("b", "x", sentiment="negative", polar=True)]
+    targets = Targets.of(examples, TOPICS)
+    assert targets.topics[0, 0] == 1
+    assert np.isnan(targets.topics[0, 1:]).all()
+    assert targets.any_of[0].tolist() == [name == "S1" for name in TOPICS]
+    assert targets.action.tolist() == [OPEN, OPEN]
+    assert targets.sentiment.tolist() == [OPEN, 2]
+    assert targets.polar.tolist() == [False, True]
+
+
+TAXONOMY = """
+[[topic]]
+code = "mill"
+name = "Mills"
+
+[[topic]]
+code = "race"
+name = "Water channels"
+"""
+
+
+def test_a_taxonomy_of_ones_own(tmp_path: Path) -> None:
+    """A CSV file with labels of a user's taxonomy trains heads with these columns, without torch."""
+    (tmp_path / "mine.toml").write_text(TAXONOMY)
+    data = tmp_path / "data"
+    data.mkdir()
+    rows = [f"the wheel turns {n},mill" for n in range(40)] + [f"water flows {n},race" for n in range(40)]
+    rows += [f"nothing to see {n}," for n in range(40)]
+    (data / "labels.csv").write_text("text,labels\n" + "\n".join(rows) + "\n")
+    topics = read_taxonomy(tmp_path / "mine.toml").codes
+    examples = read_examples(data, topics)
+
+    def encode(texts: object) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+        assert isinstance(texts, list)
+        words = ("wheel", "water", "nothing")
+        return np.array([[word in text for word in words] for text in texts], np.float32)
+
+    trained = train_linear(examples, topics, encode)
+    assert trained.card.labels.topic == ("mill", "race")
+    assert trained.card.heldout["topic_micro_f1"] == 1
+    assert trained.card.sentences["labels"] > 80
+    trained.save(tmp_path / "out")
+    assert (tmp_path / "out" / "heads.json").exists()
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[[topic]]\nname = 'x'", TAXONOMY + '[[topic]]\ncode = "mill"\nname = ""', "topic = 3"]
+)
+def test_a_bad_taxonomy_is_refused(tmp_path: Path, content: str) -> None:
+    """No topics, no code, a code twice, nonsense: each is refused with the file's name."""
+    path = tmp_path / "bad.toml"
+    path.write_text(content)
+    with pytest.raises(SetupError, match=r"bad\.toml"):
+        read_taxonomy(path)
+
+
+def test_a_topic_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    """A label of the CSV file that the taxonomy lacks is refused with its line."""
+    (tmp_path / "mine.csv").write_text("text,labels\nfine,E1\nodd,E9\n")
+    with pytest.raises(SetupError, match=r"mine\.csv, line 3: no such topic: E9"):
+        read_examples(tmp_path)
+
+
+def test_our_sentences_are_split_by_file() -> None:
+    """The held-out file is tested on, and nothing of the other."""
+    examples = own_sentences()
+    held = {example.text for example in read_labelled(OWN / "heldout.jsonl")}
+    assert {example.text for example in examples if split_of(example) == "test"} == held

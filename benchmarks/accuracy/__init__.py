@@ -1,0 +1,1 @@
+"""How often the shipped model is right, beside baselines, on sentences that no training saw."""

@@ -1,0 +1,180 @@
+"""What is compared: the shipped file, linear heads on the frozen encoder, TF-IDF with regression, VADER.
+
+A system answers what it can: a task it has no answer for stays blank in the table.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from model_export.training.calibrate import calibrated_topics
+from model_export.training.examples import split_of
+from model_export.training.linear import fit_several
+from model_export.training.scores import sigmoid
+from model_export.training.targets import OPEN, Targets
+from shared.records import TOPICS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import ModuleType
+
+    from numpy.typing import NDArray
+
+    from model_export.training.examples import Example
+
+    Floats = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
+    Places = NDArray[np.intp]
+
+_POSITIVE, _NEUTRAL, _NEGATIVE = range(3)
+_VADER_CUT = 0.05
+"""From the authors' documentation."""
+
+
+@dataclass(slots=True)
+class Answers:
+    """Of one system about a list of texts; None where it has no answer."""
+
+    sentiment: Places | None = None
+    """(n,), index into positive, neutral, negative."""
+    positive: Bools | None = None
+    """(n,), more positive than negative."""
+    action: Places | None = None
+    """(n,), index into implemented, planned, none."""
+    topics: Bools | None = None
+    """(n, 10)"""
+    pillars: Bools | None = None
+    """(n, 3), derived from the topics: environmental, social, governance."""
+    own_pillars: Bools | None = None
+    """(n, 3), by a head trained on this."""
+    aspects: Bools | None = None
+    """(n, 10), by a head trained on this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What a system's linear heads read, text by text, and what it answers by itself."""
+
+    vectors: Floats
+    sentiment: Floats
+    """(n, 3), probabilities."""
+    action: Floats
+    topics: Floats
+    thresholds: Floats = field(default_factory=lambda: np.full(len(TOPICS), 0.5))
+
+
+def answers_of_model(learnt: Features, learnt_from: Sequence[Example], asked: Features) -> Answers:
+    """Of the shipped graph or of frozen heads.
+
+    Pillars are the likeliest topic of each, above a threshold chosen on the development split; heads for the
+    corpora's own categories are fitted on the training split and calibrated on the development split, whose
+    sentences no branch has seen.
+    """
+    targets = Targets.of(learnt_from, TOPICS)
+    fresh = np.array([split_of(example) == "dev" for example in learnt_from])
+    pillar_chance, pillar_asked = (_pillar_chances(item.topics) for item in (learnt, asked))
+    told = ~np.isnan(targets.pillars) & fresh[:, None]
+    thresholds = [
+        _best(pillar_chance[known, column], targets.pillars[known, column])
+        for column, known in enumerate(told.T)
+        if known.any()
+    ]
+    return Answers(
+        sentiment=asked.sentiment.argmax(axis=1),
+        positive=asked.sentiment[:, _POSITIVE] > asked.sentiment[:, _NEGATIVE],
+        action=asked.action.argmax(axis=1),
+        topics=asked.topics >= asked.thresholds,
+        pillars=pillar_asked >= np.array(thresholds) if told.any(axis=0).all() else None,
+        own_pillars=_by_own_head(learnt.vectors, targets.pillars, fresh, asked.vectors),
+        aspects=_by_own_head(learnt.vectors, targets.aspects, fresh, asked.vectors),
+    )
+
+
+def answers_of_tfidf(learnt_from: Sequence[Example], texts: Sequence[str]) -> Answers:
+    """Words and pairs of words, weighted by rarity; a logistic regression for each label."""
+    targets = Targets.of(learnt_from, TOPICS)
+    known = [example.text for example in learnt_from]
+    pillars = _regressions(known, targets.pillars, texts)
+    chances = _classes(known, np.where(targets.polar, OPEN, targets.sentiment), texts)
+    action = _classes(known, targets.action, texts)
+    return Answers(
+        sentiment=chances.argmax(axis=1),
+        positive=chances[:, _POSITIVE] > chances[:, _NEGATIVE],
+        action=action.argmax(axis=1),
+        topics=_regressions(known, targets.topics, texts),
+        own_pillars=pillars,
+        aspects=_regressions(known, targets.aspects, texts),
+    )
+
+
+def answers_of_vader(module: ModuleType, texts: Sequence[str]) -> Answers:
+    """A lexicon with rules, for sentiment alone; Hutto and Gilbert 2014."""
+    analyser = module.SentimentIntensityAnalyzer()
+    scores = np.array([analyser.polarity_scores(text)["compound"] for text in texts])
+    labels = np.full(len(texts), _NEUTRAL)
+    labels[scores >= _VADER_CUT], labels[scores <= -_VADER_CUT] = _POSITIVE, _NEGATIVE
+    return Answers(sentiment=labels, positive=scores > 0)
+
+
+def _pillar_chances(topics: Floats) -> Floats:
+    groups: dict[str, list[int]] = defaultdict(list)
+    for column, name in enumerate(TOPICS):
+        groups[name[0]].append(column)
+    return np.stack([topics[:, groups[letter]].max(axis=1) for letter in "ESG"], axis=1)
+
+
+def _best(chances: Floats, known: NDArray[np.float32]) -> float:
+    """The threshold with the best F1."""
+    grid = np.arange(0.05, 0.95, 0.01)
+    truth = known == 1
+    scores = [2 * (truth & (chances >= t)).sum() / (truth.sum() + (chances >= t).sum()) for t in grid]
+    return float(grid[int(np.argmax(scores))])
+
+
+def _by_own_head(learnt: Floats, known: NDArray[np.float32], fresh: Bools, asked: Floats) -> Bools | None:
+    told = ~np.isnan(known).all(axis=1)
+    if not (told & fresh).any():
+        return None
+    labels = known.astype(np.float64)
+    rows = told & ~fresh
+    head = fit_several(learnt[rows], labels[rows], np.ones(rows.sum()))
+    rows = told & fresh
+    head, thresholds = calibrated_topics(head, learnt[rows] @ head.weight + head.bias, labels[rows])
+    return np.asarray(sigmoid((asked @ head.weight + head.bias).astype(np.float32)) >= thresholds)
+
+
+def _vectoriser() -> Callable[..., object]:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)  # type: ignore[no-any-return]  # untyped
+
+
+def _regressions(known: Sequence[str], labels: NDArray[np.float32], texts: Sequence[str]) -> Bools:
+    from sklearn.linear_model import LogisticRegression
+
+    found = np.zeros((len(texts), labels.shape[1]), bool)
+    for column in range(labels.shape[1]):
+        rows = np.flatnonzero(~np.isnan(labels[:, column]))
+        if len(rows) and 0 < labels[rows, column].sum() < len(rows):
+            vectoriser = _vectoriser()
+            matrix = vectoriser.fit_transform([known[i] for i in rows.tolist()])  # type: ignore[attr-defined]  # untyped
+            model = LogisticRegression(C=10, class_weight="balanced", max_iter=1000)
+            model.fit(matrix, labels[rows, column])
+            found[:, column] = model.predict(vectoriser.transform(list(texts))) == 1  # type: ignore[attr-defined]  # untyped
+    return found
+
+
+def _classes(known: Sequence[str], labels: Places, texts: Sequence[str]) -> Floats:
+    from sklearn.linear_model import LogisticRegression
+
+    rows = np.flatnonzero(labels != OPEN)
+    vectoriser = _vectoriser()
+    matrix = vectoriser.fit_transform([known[i] for i in rows.tolist()])  # type: ignore[attr-defined]  # untyped
+    model = LogisticRegression(C=10, class_weight="balanced", max_iter=1000)
+    model.fit(matrix, labels[rows])
+    chances: Floats = model.predict_proba(vectoriser.transform(list(texts)))  # type: ignore[attr-defined]  # untyped
+    return chances
