@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchmarks.model.contestant import Paths
 
 ROUNDS = 5
-COUNT = 600
+COUNT = 400
 CALL = 64
 """Texts of a call as the analyze function makes them."""
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from benchmarks.model.contestant import Paths
 
 CLIENTS = 32
-LOAD_SECONDS = 4.0
+LOAD_SECONDS = 3.0
 ROUNDS = 5
 LATENCY_REQUESTS = 200
 BOOK_LATENCY_REQUESTS = 20
