@@ -76,7 +76,7 @@ class Card(Record):
     """Heads whose training data are all under a known, permissive licence."""
     sources: tuple[Source, ...]
     heldout: dict[str, float]
-    """F1 on the sentences of our own that no training saw."""
+    """F1 on sentences that no training saw: ours, and those of a user's own files."""
 
 
 @dataclass(frozen=True, slots=True)

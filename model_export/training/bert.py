@@ -133,7 +133,7 @@ def mean_pooled(value: Tensor, mask: Tensor) -> Tensor:
 
 def _tensors(tensors: Mapping[str, NDArray[np.float32] | Tensor], prefix: str) -> dict[str, Tensor]:
     return {
-        name.removeprefix(prefix): torch.as_tensor(np.array(value))
+        name.removeprefix(prefix): torch.tensor(np.asarray(value)) if isinstance(value, np.ndarray) else value
         for name, value in tensors.items()
         if name.startswith(prefix)
     }

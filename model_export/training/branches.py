@@ -19,7 +19,7 @@ from model_export.training.examples import split_of
 from model_export.training.hidden import hidden_states
 from model_export.training.scores import macro_f1, reachable_f1, sigmoid
 from model_export.training.targets import ASPECTS, OPEN, Targets
-from model_export.training.train import Trained, calibrate, card_of, measure
+from model_export.training.train import Trained, calibrate, card_of, measure, unpublished_tests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -52,7 +52,7 @@ def train_branches(  # noqa: PLR0913 - a training needs all of these, and none b
     seed: int = 0,
     report: Callable[[str], None],
 ) -> Trained:
-    """Train both branches, calibrate on the development split, measure on the test split.
+    """Train both branches, calibrate on the development split, measure on sentences of no public corpus.
 
     Raises:
         ImportError: torch is not installed.
@@ -68,7 +68,7 @@ def train_branches(  # noqa: PLR0913 - a training needs all of these, and none b
         card = BranchCard(name=name, fork=_FORK, layers=_LAYERS, heads=outputs, input="branch")
         branches.append(Branch(card, fitted.tensors))
         splits = np.array([split_of(example) for example in shown])
-        developed, held = np.flatnonzero(splits == "dev"), np.flatnonzero(splits == "test")
+        developed, held = np.flatnonzero(splits == "dev"), unpublished_tests(shown)
         before, last = (fitted.features_of(rows.tolist()) for rows in (developed, held))
         for head in outputs:
             raw = fitted.heads[head]

@@ -68,7 +68,7 @@ def hidden_states(
 ) -> Hidden:
     """States of `texts` after `layers` layers, from `cache` where it has them; `report` is told the share."""
     cache.mkdir(parents=True, exist_ok=True)
-    name = f"{checkpoint.source.revision[:12]}-{layers}"
+    name = f"{(checkpoint.source.sha256 or checkpoint.source.revision)[:12]}-{layers}"
     data, index = cache / f"{name}.f16", cache / f"{name}.jsonl"
     width = checkpoint.config.hidden_size
     known = _read_index(index)
@@ -95,7 +95,7 @@ def _compute(  # noqa: PLR0913, PLR0917 - one step of `hidden_states`, split off
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     lower = Lower(checkpoint, layers).eval().to(device)
     splitter = load_tokenizer(checkpoint.tokenizer)
-    splitter.enable_truncation(MAX_TOKENS)
+    splitter.enable_truncation(min(MAX_TOKENS, checkpoint.config.max_position_embeddings))
     rows = [encoding.ids for encoding in splitter.encode_batch_fast([text for _, text in texts])]
     end = max((start + length for start, length in known.values()), default=0)
     width = checkpoint.config.hidden_size
