@@ -7,7 +7,7 @@ MODEL := build/model/manifest.json
 WEIGHTS := build/weights/.downloaded
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench bench-model model lock clean
+.PHONY: help setup run test soak lint bench bench-model model lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -19,6 +19,9 @@ run: setup ## start the local stack, analyse samples/, show the results, stay up
 
 test: $(VENV)/.dev $(MODEL) ## set up and run every test
 	$(BIN)/pytest
+
+soak: $(VENV)/.dev $(MODEL) ## kill processes in 200 histories, then load; one history: make soak SEED=17 COUNT=1
+	SOAK_SEED=$(SEED) SOAK_COUNT=$(or $(COUNT),200) $(BIN)/pytest -m "slow or not slow" tests/soak $(if $(SEED),,tests/e2e/test_load.py)
 
 lint: $(VENV)/.dev ## ruff and mypy (strict)
 	$(BIN)/ruff check .

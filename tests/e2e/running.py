@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import json
 import os
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,13 @@ from local.services import EMULATORS, TITLES
 ROOT = Path(__file__).resolve().parents[2]
 HEADRACE = [sys.executable, "-c", "from cli.main import main; main()"]
 PORTS = len(TITLES)
+PIPE_BYTES = 1024 * 1024
+"""Of what the supervisor says before anybody reads it, at the end; a full pipe would stop it."""
+HOWEVER_OFTEN = [
+    *(sys.executable, "-c"),
+    "from local import processes; processes.RESTARTS = 10**6; from cli.main import main; main()",
+]
+"""The same command, with a supervisor that does not give up on a process that is killed again and again."""
 
 
 def clean_environment() -> dict[str, str]:
@@ -56,16 +65,20 @@ class RunningStack:
     port: int
     extra: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[str] | None = None
+    program: list[str] = field(default_factory=lambda: HEADRACE)
 
     def up(self, *options: str) -> float:
         """Start it; seconds until it said `ready`."""
         started = time.monotonic()
-        command = [*HEADRACE, "up", "--data", str(self.data), "--port", str(self.port), *options]
+        command = [*self.program, "up", "--data", str(self.data), "--port", str(self.port), *options]
         environment = clean_environment() | self.extra
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
         )
         assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        for pipe in (self.process.stdout, self.process.stderr):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         line = self.process.stdout.readline()
         if line.strip() != "ready":
             _, errors = self.process.communicate(timeout=20)
@@ -78,6 +91,11 @@ class RunningStack:
         self.process.send_signal(sign)
         output, errors = self.process.communicate(timeout=30)
         return output + errors
+
+    def kill(self, name: str) -> None:
+        """As `kill -9` of everything a service has started."""
+        with suppress(ProcessLookupError):  # killed before, and not started again yet
+            os.killpg(self.pid(name), signal.SIGKILL)
 
     def command(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run a headrace command against this stack."""

@@ -1,0 +1,50 @@
+"""The stack under test, and the seeds: `make soak SEED=17 COUNT=1`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.running import HOWEVER_OFTEN, RunningStack, free_ports
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FIRST_SEED = int(os.environ.get("SOAK_SEED") or 1)
+HISTORIES = int(os.environ.get("SOAK_COUNT") or 10)
+QUICK = {
+    "HEADRACE_INGEST_TIMEOUT": "3",
+    "HEADRACE_SWEEP_GRACE": "1",
+    "HEADRACE_SWEEP_PATIENCE": "5",
+    "HEADRACE_SWEEP_DRIVES": "50",
+    "HEADRACE_BATCH_PASSAGES": "8",
+    "HEADRACE_BATCH_LANES": "3",
+}
+"""Short leases, an impatient sweep, and several batches of even a short text."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "seed" in metafunc.fixturenames:
+        metafunc.parametrize("seed", range(FIRST_SEED, FIRST_SEED + HISTORIES))
+
+
+@pytest.fixture(scope="session")
+def harassed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """A stack whose processes are killed all the time, and this process's clients pointed at it."""
+    from shared import clients
+    from shared.settings import settings
+
+    cached = (clients.storage_client, clients.firestore_client, clients.publisher, settings)
+    running = RunningStack(tmp_path_factory.mktemp("soak"), free_ports(), QUICK, program=HOWEVER_OFTEN)
+    running.up()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in running.stack()["environment"].items():
+            patch.setenv(name, value)
+        for each in cached:
+            each.cache_clear()
+        yield running
+    for each in cached:
+        each.cache_clear()
+    running.down()
