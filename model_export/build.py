@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,98 +14,186 @@ import onnxruntime
 import tokenizers
 
 from model_export import gate
-from model_export.assemble import ACTIONS, SENTIMENTS, WINDOW, full_graph, thresholds
+from model_export.assemble import ACTIONS, SENTIMENTS, embedding_graph, full_graph, thresholds, window
 from model_export.card import model_card
-from model_export.heads import HEADS_FILE, load_heads
-from model_export.precision import Float32, Int8
-from model_export.ranges import load_ranges
-from model_export.sources import load_packaged
+from model_export.files import replace_directory
+from model_export.gate import Candidate
+from model_export.heads import BRANCH_FILE, CARD_FILE, HEADS_FILE, load_card, load_heads
+from model_export.precision import Float16, Float32, Int8
+from model_export.scalings import (
+    calibration_texts,
+    dump_scalings,
+    find_scalings,
+    kept_scalings,
+    parse_scalings,
+)
+from model_export.training.examples import OWN, read_labelled
+from shared.errors import SetupError
 from shared.inference.manifest import MANIFEST_FILE, MODEL_FILE, TOKENIZER_FILE, File, Manifest, Source
+from shared.records import TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from model_export.heads import Card, Heads
+    from model_export.precision import Precision, PrecisionName
+    from model_export.sources import Checkpoint
+    from model_export.steps import Steps, Tick
+
 HEADS = Path(__file__).parent / "heads"
 
 
-def build(weights: Path, out: Path, report: Callable[[str], None]) -> Manifest:
-    """Write the int8 model of the packaged encoder and the committed heads to `out`, in place of the old.
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What to build."""
 
-    `report` is told each step. The same weights, heads and library versions give the same bytes.
+    load: Callable[[], Checkpoint]
+    heads: Path | None
+    """Directory of trained heads; None: the model only embeds."""
+    precision: PrecisionName = "int8"
+    evaluate: tuple[Path, ...] = ()
+    """Labelled sentences, beside our own, on which the precision may cost no accuracy."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    checkpoint: Checkpoint
+    heads: Heads | None
+    card: Card | None
+    directory: Path
+    """Of the heads, and of scalings found for them."""
+    digests: tuple[str, ...]
+    """Of everything the graph is made from."""
+
+
+def build(recipe: Recipe, out: Path, steps: Steps) -> Manifest:
+    """Write the model of `recipe` to `out`, in place of the old.
+
+    The same weights, heads and library versions give the same bytes.
 
     Raises:
-        SetupError: the weights are missing or not the publisher's, the heads are missing, or a gate failed.
+        SetupError: weights or heads are missing, altered or not of one kind, or a gate failed.
     """
-    report("verify the weights")
-    checkpoint = load_packaged(weights)
-    heads, ranges = load_heads(HEADS), load_ranges(HEADS)
-    report("write the graphs")
-    fp32 = full_graph(checkpoint, Float32(), heads)
-    int8 = full_graph(checkpoint, Int8(ranges), heads)
-    report("compare with the reference, and int8 with fp32")
-    metrics = gate.check(fp32, int8, checkpoint.tokenizer)
-    card = json.loads((HEADS / "heads.json").read_text(encoding="utf-8"))
-    manifest = Manifest(
-        name="minilm-esrs",
-        digest=hashlib.sha256(int8).hexdigest(),
-        model=_describe(int8),
+    inputs = steps.run("load and verify", lambda _: _load(recipe))
+    exact = steps.once(
+        "build graph, attach heads", inputs.digests, lambda _: _graph(inputs, Float32()), "fp32"
+    )
+    graph = _in_precision(recipe.precision, inputs, exact, steps)
+    candidate = Candidate(graph, recipe.precision, exact, inputs.checkpoint, inputs.heads)
+    sets = {"heldout": OWN / "heldout.jsonl"} | {path.stem: path for path in recipe.evaluate}
+    measured = steps.once(
+        "gate",
+        [_digest(graph), _digest(exact), *(_digest(path.read_bytes()) for path in sets.values()), *sets],
+        lambda tick: _gate(candidate, sets, tick),
+    )
+    manifest = _manifest(inputs, graph, recipe.precision, json.loads(measured))
+    files = {
+        MODEL_FILE: graph,
+        TOKENIZER_FILE: inputs.checkpoint.tokenizer,
+        "MODEL_CARD.md": model_card(manifest, inputs.card).encode(),
+        MANIFEST_FILE: (manifest.model_dump_json(indent=2) + "\n").encode(),
+    }
+    steps.run("write", lambda _: _write(out, files), str(out))
+    return manifest
+
+
+def _load(recipe: Recipe) -> _Inputs:
+    checkpoint = recipe.load()
+    for path in recipe.evaluate:
+        if not path.exists():
+            raise SetupError(f"There is no file {path} to evaluate on.")
+    source = checkpoint.source
+    digests = [str(source.sha256), _digest(checkpoint.tokenizer), checkpoint.config.model_dump_json()]
+    if recipe.heads is None:
+        return _Inputs(checkpoint, None, None, HEADS, (*digests, "embedding only"))
+    heads, card = load_heads(recipe.heads), load_card(recipe.heads)
+    width = checkpoint.config.hidden_size
+    if heads.topic.weight.shape[0] not in {width, 2 * width}:
+        raise SetupError(
+            f"The heads in {recipe.heads} read {heads.topic.weight.shape[0]} features; {source.name} gives "
+            f"{width}. Train heads for it (python -m model_export train), or build with --embedding-only."
+        )
+    for name in (HEADS_FILE, BRANCH_FILE, CARD_FILE):
+        path = recipe.heads / name
+        digests.append(_digest(path.read_bytes()) if path.exists() else name)
+    return _Inputs(checkpoint, heads, card, recipe.heads, tuple(digests))
+
+
+def _graph(inputs: _Inputs, precision: Precision) -> bytes:
+    if inputs.heads is None:
+        return embedding_graph(inputs.checkpoint, precision)
+    return full_graph(inputs.checkpoint, precision, inputs.heads)
+
+
+def _in_precision(precision: PrecisionName, inputs: _Inputs, exact: bytes, steps: Steps) -> bytes:
+    if precision == "fp32":
+        return exact
+    if precision == "fp16":
+        return steps.once("halve", inputs.digests, lambda _: _graph(inputs, Float16()), "fp16")
+    scalings = kept_scalings(inputs.directory, inputs.checkpoint, inputs.heads)
+    if scalings is None:
+        scalings = steps.once("find scalings", inputs.digests, lambda tick: _measure(inputs, tick))
+    int8 = Int8(parse_scalings(scalings))
+    digests = [*inputs.digests, _digest(scalings)]
+    return steps.once("quantise", digests, lambda _: _graph(inputs, int8), "int8")
+
+
+def _measure(inputs: _Inputs, tick: Tick) -> bytes:
+    return dump_scalings(find_scalings(inputs.checkpoint, inputs.heads, calibration_texts(), tick), [])
+
+
+def _gate(candidate: Candidate, sets: dict[str, Path], tick: Tick) -> bytes:
+    examples = {name: read_labelled(path) for name, path in sets.items()}
+    return json.dumps(gate.check(candidate, examples, tick)).encode()
+
+
+def _manifest(inputs: _Inputs, graph: bytes, precision: PrecisionName, metrics: dict[str, float]) -> Manifest:
+    checkpoint, heads, card = inputs.checkpoint, inputs.heads, inputs.card
+    base = checkpoint.source.name.rpartition("/")[2].lower()
+    trained = {f"trained_heldout_{name}": value for name, value in card.heldout.items()} if card else {}
+    sources = [checkpoint.source]
+    if card:
+        sources += [
+            Source(
+                name="headrace heads",
+                revision="1",
+                licence="Apache-2.0",
+                use="topic, action and sentiment heads",
+                sha256=hashlib.sha256("".join(inputs.digests).encode()).hexdigest(),
+            ),
+            *card.sources,
+        ]
+    return Manifest(
+        name=f"{base}-esrs" if heads else base,
+        digest=_digest(graph),
+        model=_describe(graph),
         tokenizer=_describe(checkpoint.tokenizer),
-        precision="int8",
-        window=WINDOW,
+        precision=precision,
+        window=window(checkpoint),
         dimensions=checkpoint.config.hidden_size,
-        thresholds=thresholds(heads),
-        sentiments=SENTIMENTS,
-        actions=ACTIONS,
-        metrics=metrics | {f"heldout_{name}": value for name, value in card["heldout"].items()},
+        topics=TOPICS if heads else (),
+        thresholds=thresholds(heads) if heads else (),
+        sentiments=SENTIMENTS if heads else (),
+        actions=ACTIONS if heads else (),
+        metrics=metrics | trained,
         versions={
             "numpy": np.__version__,
             "onnx": onnx.__version__,
             "onnxruntime": onnxruntime.__version__,
             "tokenizers": tokenizers.__version__,
         },
-        sources=(
-            checkpoint.source,
-            Source(
-                name="headrace heads",
-                revision="1",
-                licence="Apache-2.0",
-                use="topic, action and sentiment heads",
-                sha256=hashlib.sha256((HEADS / HEADS_FILE).read_bytes()).hexdigest(),
-            ),
-            *(Source.model_validate(source) for source in card["sources"]),
-        ),
+        sources=tuple(sources),
     )
-    report(f"write {out}")
-    _replace(
-        out,
-        {
-            MODEL_FILE: int8,
-            TOKENIZER_FILE: checkpoint.tokenizer,
-            "MODEL_CARD.md": model_card(manifest, card).encode(),
-            MANIFEST_FILE: (manifest.model_dump_json(indent=2) + "\n").encode(),
-        },
-    )
-    return manifest
 
 
 def _describe(content: bytes) -> File:
-    return File(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+    return File(sha256=_digest(content), size=len(content))
 
 
-def _replace(out: Path, files: dict[str, bytes]) -> None:
-    """Make `out` hold exactly `files`; a reader sees the old directory or the new one, never half of one."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
-        fresh.chmod(0o755)
-        for name, content in files.items():
-            (fresh / name).write_bytes(content)
-        if out.exists():
-            retired = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-            os.replace(out, retired / out.name)  # noqa: PTH105 - a directory onto a new name
-            fresh.rename(out)
-            shutil.rmtree(retired)
-        else:
-            fresh.rename(out)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _write(out: Path, files: dict[str, bytes]) -> None:
+    with replace_directory(out, files):
+        pass

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def run_graph(model: bytes, tokenizer: bytes, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+def run_graph(
+    model: bytes, tokenizer: bytes, texts: Sequence[str], window: int = WINDOW
+) -> list[NDArray[np.float32]]:
     """Every output of `model`, (n, …) in the order of `texts`, each text cut at the window."""
     session = open_session(model, threads=cpu_limit())
     splitter = load_tokenizer(tokenizer)
-    splitter.enable_truncation(WINDOW)
+    splitter.enable_truncation(window)
     ids = [encoding.ids for encoding in splitter.encode_batch_fast(list(texts))]
     outputs = [np.empty((len(ids), output.shape[1]), np.float32) for output in session.get_outputs()]
     for batch in plan_batches([len(row) for row in ids]):

@@ -49,7 +49,7 @@ class Encoder:
         segment = tensors["embeddings.token_type_embeddings.weight"][0]
         start = graph.constant("first", np.array([0], np.int64))
         length = graph.node("Shape", [IDS], "length", start=1, end=2)
-        table = graph.constant("positions.table", positions + segment)
+        table = graph.constant("positions.table", (positions + segment).astype(self._precision.dtype))
         places = graph.node("Slice", [table, start, length], "positions")
         return self._normalised_sum(graph, (words, places), _norm(tensors, "embeddings"), "embeddings")
 
@@ -79,8 +79,8 @@ class Encoder:
     def _normalised_sum(self, graph: Graph, terms: tuple[str, str], norm: _Norm, name: str) -> str:
         # Two operators: the fused SkipLayerNormalization takes five times as long on a CPU.
         total = graph.node("Add", terms, f"{name}.sum")
-        gain = graph.constant(f"{name}.gain", norm.gain)
-        shift = graph.constant(f"{name}.shift", norm.shift)
+        gain = graph.constant(f"{name}.gain", norm.gain.astype(self._precision.dtype))
+        shift = graph.constant(f"{name}.shift", norm.shift.astype(self._precision.dtype))
         epsilon = self._config.layer_norm_eps
         return graph.node("LayerNormalization", [total, gain, shift], name, axis=-1, epsilon=epsilon)
 
@@ -91,7 +91,7 @@ def lengths(graph: Graph) -> None:
 
 
 def mean_pooled(graph: Graph, value: str, name: str) -> str:
-    """The unit-length mean of each text's own positions: (batch, seq, width) -> (batch, width)."""
+    """The unit-length mean of each text's own positions: (batch, seq, width) -> (batch, width) float32."""
     weights = graph.node("Cast", [MASK], f"{name}.mask", to=TensorProto.FLOAT)
     axis = graph.constant("axis1", np.array([1], np.int64))
     weights = graph.node("Unsqueeze", [weights, axis], f"{name}.weights")

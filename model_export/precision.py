@@ -1,4 +1,4 @@
-"""How are weights stored and multiplied: in float, or in eight bits?
+"""How are weights stored and multiplied: in float, in half precision, or in eight bits?
 
 Eight bits: weights are symmetric int8 with one scale per output channel; activations are uint8 with a scale
 fixed beforehand. Twice as fast as float and a quarter of its size. Normalisation, the
@@ -24,20 +24,17 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-PrecisionName = Literal["fp32", "int8"]
+PrecisionName = Literal["fp32", "fp16", "int8"]
 _INT8_MAX = 127
 _UINT8_MAX = 255
-_MIGRATED = 0.75
-"""Share of the unevenness of channels that moves into the weights. Measured: mean cosine with fp32 over
-unseen sentences .992 without, .985 at .5, .9976 at .7, .998 at .8 to .9; over report passages best at .7."""
-_MARGIN = 1.1
-"""How far beyond the measured range an activation may go before it is cut off."""
 
 
 class Precision(Protocol):
     """Where weights meet data, and what is done in between."""
 
     name: PrecisionName
+    dtype: type[np.floating[Any]]
+    """Of the values between."""
 
     def rows(self, graph: Graph, table: Floats, ids: str, name: str) -> str:
         """Rows `ids` of `table` (vocabulary, width)."""
@@ -81,14 +78,15 @@ class Float32:
     """Weights as they come."""
 
     name: PrecisionName = "fp32"
+    dtype: type[np.floating[Any]] = np.float32
 
     def rows(self, graph: Graph, table: Floats, ids: str, name: str) -> str:
-        return graph.node("Gather", [graph.constant(f"{name}.table", table), ids], name)
+        return graph.node("Gather", [self._constant(graph, f"{name}.table", table), ids], name)
 
     def linear(self, graph: Graph, value: str, layer: Linear, name: str) -> str:
-        weight = graph.constant(f"{name}.weight", layer.weight)
+        weight = self._constant(graph, f"{name}.weight", layer.weight)
         product = graph.node("MatMul", [value, weight], f"{name}.product")
-        return graph.node("Add", [product, graph.constant(f"{name}.bias", layer.bias)], name)
+        return graph.node("Add", [product, self._constant(graph, f"{name}.bias", layer.bias)], name)
 
     def gelu(self, graph: Graph, value: str, name: str) -> str:
         return graph.node("Gelu", [value], name, approximate="none")
@@ -100,6 +98,16 @@ class Float32:
         attended = _attend(graph, projections, layer.heads, f"{name}.self")
         return self.linear(graph, attended, layer.output, f"{name}.output.dense")
 
+    def _constant(self, graph: Graph, name: str, value: Floats) -> str:
+        return graph.constant(name, value.astype(self.dtype))
+
+
+class Float16(Float32):
+    """Half precision, for a GPU; pooling and heads stay in float."""
+
+    name: PrecisionName = "fp16"
+    dtype: type[np.floating[Any]] = np.float16
+
 
 def _attend(graph: Graph, projections: Sequence[str], heads: int, name: str) -> str:
     """Scaled dot-product attention, in float, to the positions below each text's length."""
@@ -108,37 +116,37 @@ def _attend(graph: Graph, projections: Sequence[str], heads: int, name: str) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
-    """What the channels of a value reach."""
+class Scaling:
+    """How a value becomes eight bits before it meets a weight matrix."""
 
-    low: Floats
-    """(channels,)"""
-    high: Floats
-    """(channels,)"""
+    factors: Floats
+    """(channels,); each channel is divided by its own, and its row of the weights multiplied."""
+    low: float
+    high: float
+    """What the 256 steps span after the division; beyond it values are cut off."""
 
-    def joined(self, other: Range) -> Range:
-        """The range that holds both."""
-        return Range(np.minimum(self.low, other.low), np.maximum(self.high, other.high))
-
-    def divided(self, factors: Floats) -> Range:
-        """The range of the value once each channel is divided by its factor, all positive."""
-        return Range(self.low / factors, self.high / factors)
+    def step(self) -> tuple[np.float32, np.uint8]:
+        """Size of a step, and the code of zero."""
+        low, high = min(self.low, 0.0), max(self.high, 0.0)
+        step = (high - low) / _UINT8_MAX
+        return np.float32(step), np.uint8(round(-low / step))
 
 
 class Int8:
     """Weights in eight bits, a scale per output channel; activations in eight bits, one scale a matrix.
 
-    The scale of an activation is fixed beforehand from `ranges`, so a text's result does not depend on which
-    others share its batch, and no time goes into looking for the extremes. A few channels of a transformer
-    reach much further than the rest and would leave them hardly any of the 256 steps; so each channel is
-    divided by a factor which its row of the weights is multiplied by (SmoothQuant, arXiv:2211.10438).
+    The scale of an activation is fixed beforehand, so a text's result does not depend on which others share
+    its batch, and no time goes into looking for the extremes. A few channels of a transformer reach much
+    further than the rest and would leave them hardly any of the 256 steps; so each channel is divided by a
+    factor which its row of the weights is multiplied by (SmoothQuant, arXiv:2211.10438).
     """
 
     name: PrecisionName = "int8"
+    dtype: type[np.floating[Any]] = np.float32
 
-    def __init__(self, ranges: Mapping[str, Range]) -> None:
-        """`ranges` of every value that meets a weight matrix, by its name in the graph."""
-        self._ranges = ranges
+    def __init__(self, scalings: Mapping[str, Scaling]) -> None:
+        """`scalings` by the name of the matrix they are for; query, key and value share one, `….self`."""
+        self._scalings = scalings
 
     def rows(self, graph: Graph, table: Floats, ids: str, name: str) -> str:
         data, scale = quantise(table, axis=1)
@@ -148,8 +156,7 @@ class Int8:
         return graph.node("Mul", [values, scales], name)
 
     def linear(self, graph: Graph, value: str, layer: Linear, name: str) -> str:
-        codes, factors = self._even(graph, value, layer.weight, name)
-        return _product(graph, codes, layer, factors, name)
+        return _product(graph, self._quantised(graph, value, name), layer, self._scalings[name], name)
 
     def gelu(self, graph: Graph, value: str, name: str) -> str:
         # A quarter faster than the exact function, and closer to it than a step of eight bits.
@@ -157,26 +164,21 @@ class Int8:
 
     def attention(self, graph: Graph, value: str, layer: AttentionWeights, name: str) -> str:
         # What attention gives is a mean of value rows: its channels are evened in the value projection, free.
-        reach = self._ranges[f"{name}.self"]
-        evened = _smoothing(reach, layer.output.weight)
-        content = Linear(layer.value.weight / evened, layer.value.bias / evened)
-        parts = replace(layer, value=content).inputs()
-        together = np.concatenate([part.weight for _, part in parts], axis=1)
-        codes, factors = self._even(graph, value, together, f"{name}.self")
+        scaling, after = self._scalings[f"{name}.self"], self._scalings[f"{name}.output.dense"]
+        content = Linear(layer.value.weight / after.factors, layer.value.bias / after.factors)
+        codes = self._quantised(graph, value, f"{name}.self")
         projections = [
-            _product(graph, codes, part, factors, f"{name}.self.{part_name}") for part_name, part in parts
+            _product(graph, codes, part, scaling, f"{name}.self.{part_name}")
+            for part_name, part in replace(layer, value=content).inputs()
         ]
         attended = _attend(graph, projections, layer.heads, f"{name}.self")
-        codes = _quantised(graph, attended, reach.divided(evened), f"{name}.output.dense")
-        return _product(graph, codes, layer.output, evened, f"{name}.output.dense")
+        codes = _codes(graph, attended, after, f"{name}.output.dense")
+        return _product(graph, codes, layer.output, after, f"{name}.output.dense")
 
-    def _even(self, graph: Graph, value: str, weight: Floats, name: str) -> tuple[Codes, Floats]:
-        """`value` with even channels, in eight bits; and the factors its channels were divided by."""
-        reach = self._ranges[value]
-        factors = _smoothing(reach, weight)
-        divisors = graph.constant(f"{name}.divisors", 1 / factors)
-        divided = graph.node("Mul", [value, divisors], f"{name}.evened")
-        return _quantised(graph, divided, reach.divided(factors), name), factors
+    def _quantised(self, graph: Graph, value: str, name: str) -> Codes:
+        scaling = self._scalings[name]
+        divisors = graph.constant(f"{name}.divisors", 1 / scaling.factors)
+        return _codes(graph, graph.node("Mul", [value, divisors], f"{name}.evened"), scaling, name)
 
 
 class Codes(NamedTuple):
@@ -187,18 +189,18 @@ class Codes(NamedTuple):
     zero: str
 
 
-def _quantised(graph: Graph, value: str, reach: Range, name: str) -> Codes:
-    """`value` in eight bits, with one scale and zero point that hold `reach`."""
-    low, high = min(float(reach.low.min()), 0), max(float(reach.high.max()), 0)
-    step = (high - low) * _MARGIN / _UINT8_MAX
-    scale = graph.constant(f"{name}.scale", np.array(step, np.float32))
-    zero = graph.constant(f"{name}.zero", np.array(round(-low * _MARGIN / step), np.uint8))
-    return Codes(graph.node("QuantizeLinear", [value, scale, zero], f"{name}.codes"), scale, zero)
+def _codes(graph: Graph, value: str, scaling: Scaling, name: str) -> Codes:
+    """`value`, already divided, in eight bits."""
+    step, zero = scaling.step()
+    scale_name = graph.constant(f"{name}.scale", np.array(step))
+    zero_name = graph.constant(f"{name}.zero", np.array(zero))
+    codes = graph.node("QuantizeLinear", [value, scale_name, zero_name], f"{name}.codes")
+    return Codes(codes, scale_name, zero_name)
 
 
-def _product(graph: Graph, value: Codes, layer: Linear, factors: Floats, name: str) -> str:
-    """`layer` in eight bits applied to what `factors` divided."""
-    data, scale = quantise(layer.weight * factors[:, None], axis=0)
+def _product(graph: Graph, value: Codes, layer: Linear, scaling: Scaling, name: str) -> str:
+    """`layer` in eight bits applied to what `scaling` divided."""
+    data, scale = quantise(layer.weight * scaling.factors[:, None], axis=0)
     inputs = [
         value.codes,
         graph.constant(f"{name}.weight", data),
@@ -209,17 +211,6 @@ def _product(graph: Graph, value: Codes, layer: Linear, factors: Floats, name: s
         graph.constant(f"{name}.bias", layer.bias),
     ]
     return graph.node("MatMulIntegerToFloat", inputs, name, domain=CONTRIB)
-
-
-def _smoothing(reach: Range, weight: Floats) -> Floats:
-    """What to divide each channel by, so that channels and rows of the weights are even; (channels,)."""
-    channels = np.maximum(np.abs(reach.low), np.abs(reach.high)).clip(1e-3).astype(np.float64)
-    rows = np.abs(weight).max(axis=1).clip(1e-5).astype(np.float64)
-    factors = channels**_MIGRATED / rows ** (1 - _MIGRATED)
-    # Powers differ in their last bits from machine to machine; half precision drops those, and the same
-    # weights give the same model everywhere.
-    evened: Floats = (factors / np.exp(np.log(factors).mean())).astype(np.float16).astype(np.float32)
-    return evened
 
 
 def quantise(values: Floats, axis: int) -> tuple[NDArray[np.int8], Floats]:

@@ -16,13 +16,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from model_export.heads import Heads
+    from model_export.heads import Branch, Heads
     from model_export.sources import Checkpoint, Config
 
     Floats = NDArray[np.float64]
-    Tensors = Mapping[str, NDArray[np.float32]]
-
-_erf = np.vectorize(math.erf, otypes=[np.float64])
+    Tensors = Mapping[str, NDArray[np.floating]]
 
 
 class Textbook:
@@ -30,8 +28,9 @@ class Textbook:
 
     def __init__(self, checkpoint: Checkpoint, heads: Heads | None = None) -> None:
         self._config = checkpoint.config
-        self._tensors = checkpoint.tensors
+        self._tensors = _widened(checkpoint.tensors)
         self._heads = heads
+        self._branches = {branch.card.name: _widened(branch.tensors) for branch in _branches(heads)}
 
     def answer(self, ids: Sequence[int]) -> list[Floats]:
         """`embedding` (width,), unit length; with heads also `topic`, `action`, `sentiment`, (labels,)."""
@@ -54,15 +53,26 @@ class Textbook:
         return [embedding, 1 / (1 + np.exp(-topic)), _softmax(action), _softmax(sentiment)]
 
     def _features(self, name: str, embedding: Floats, outputs: Sequence[Floats]) -> Floats:
-        assert self._heads is not None
-        for branch in self._heads.branches:
+        for branch in _branches(self._heads):
             if name in branch.card.heads:
                 value = outputs[branch.card.fork]
                 for number in range(branch.card.fork, branch.card.fork + branch.card.layers):
-                    value = _layer(branch.tensors, number, value, self._config)
+                    value = _layer(self._branches[branch.card.name], number, value, self._config)
                 own = _pool(value)
                 return own if branch.card.input == "branch" else np.concatenate([embedding, own])
         return embedding
+
+
+def _branches(heads: Heads | None) -> tuple[Branch, ...]:
+    return heads.branches if heads else ()
+
+
+def _widened(tensors: Tensors) -> dict[str, NDArray[np.floating]]:
+    """Layers in float64, once; the vocabulary stays as it is, of which a text needs a few rows."""
+    return {
+        name: value if name.startswith("embeddings.word") else value.astype(np.float64)
+        for name, value in tensors.items()
+    }
 
 
 def _embeddings(tensors: Tensors, ids: Sequence[int], config: Config) -> Floats:
@@ -91,8 +101,17 @@ def _layer(tensors: Tensors, number: int, value: Floats, config: Config) -> Floa
     )
 
 
+def _erf(value: Floats) -> Floats:
+    """Abramowitz and Stegun, 7.1.26: within 1.5e-7, and a hundred times faster than `math.erf` one by one."""
+    t = 1 / (1 + 0.3275911 * np.abs(value))
+    terms = (0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
+    total = sum(term * t**power for power, term in enumerate(terms, 1))
+    result: Floats = np.sign(value) * (1 - total * np.exp(-(value**2)))
+    return result
+
+
 def _linear(tensors: Tensors, value: Floats, path: str) -> Floats:
-    result: Floats = value @ tensors[f"{path}.weight"].T.astype(np.float64) + tensors[f"{path}.bias"]
+    result: Floats = value @ tensors[f"{path}.weight"].T + tensors[f"{path}.bias"]
     return result
 
 

@@ -23,7 +23,13 @@ class Reading(NamedTuple):
 
 
 def interpret(manifest: Manifest, outputs: Outputs, row: int) -> Reading:
-    """Read row `row` of `outputs`. Scores are rounded to four decimals, so they sum to 1 within 0.0002."""
+    """Read row `row` of `outputs`. Scores are rounded to four decimals, so they sum to 1 within 0.0002.
+
+    Raises:
+        ValueError: the model only embeds.
+    """
+    if not manifest.sentiments:
+        raise ValueError(f"model {manifest.name} has no heads")
     sentiment = dict(zip(manifest.sentiments, _rounded(outputs.sentiment[row].tolist()), strict=True))
     action = dict(zip(manifest.actions, _rounded(outputs.action[row].tolist()), strict=True))
     scored = zip(manifest.topics, manifest.thresholds, outputs.topics[row].tolist(), strict=True)

@@ -29,6 +29,8 @@ def open_session(model: bytes, device: Device = "cpu", threads: int = 1) -> Infe
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    # A thread that waits for work must not take the processor from one that has some.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Both keep the largest shape ever seen; our shapes vary by a factor of fifty.
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False

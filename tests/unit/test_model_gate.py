@@ -1,0 +1,195 @@
+"""Each gate must stop a model that is not good enough, and say by which figure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from model_export import gate
+from model_export.assemble import SENTIMENTS, embedding_graph, full_graph
+from model_export.evaluation import accuracies
+from model_export.gate import Candidate, GateFailed, check
+from model_export.precision import Float16, Float32, Int8, Linear, PrecisionName, Scaling
+from model_export.sources import MINILM, WEIGHTS
+from model_export.training.examples import Example
+from tests.unit.tiny_bert import branch, heads_with, tiny_checkpoint, tiny_scalings, tiny_texts
+
+if TYPE_CHECKING:
+    from model_export.graph import Graph
+    from model_export.heads import Heads
+    from model_export.sources import Checkpoint
+
+TEXTS = tiny_texts(40)
+
+
+@pytest.fixture(scope="module")
+def checkpoint() -> Checkpoint:
+    return tiny_checkpoint()
+
+
+@pytest.fixture(scope="module")
+def heads(checkpoint: Checkpoint) -> Heads:
+    return heads_with(branch(checkpoint, "mood", 1, ("sentiment",), "branch"))
+
+
+@pytest.fixture(scope="module")
+def candidate(checkpoint: Checkpoint, heads: Heads) -> Candidate:
+    """A sound one."""
+    return Candidate(
+        full_graph(checkpoint, Int8(tiny_scalings(checkpoint, heads)), heads),
+        "int8",
+        full_graph(checkpoint, Float32(), heads),
+        checkpoint,
+        heads,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _tiny_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tiny tokenizer knows its own words alone; and its random heads are often of two minds."""
+    monkeypatch.setattr(gate, "MAX_CHANGED_LABELS", 0.2)
+    reference = gate.Reference(TEXTS[:5], np.zeros((5, 32), np.float32))
+    monkeypatch.setattr(gate, "load_reference", lambda: reference)
+
+
+def ignore(done: int = 0, total: int = 0) -> None:
+    """Count nothing."""
+    assert done >= 0 <= total
+
+
+def test_a_sound_model_passes(candidate: Candidate) -> None:
+    """Every figure is reported, the set's by head and precision."""
+    examples = [Example(text, "set", action="none", sentiment="neutral") for text in TEXTS]
+    metrics = check(candidate, {"set": examples}, ignore)
+    assert set(metrics) == {
+        "textbook_cosine_min",
+        "textbook_difference_max",
+        "int8_cosine_mean",
+        "int8_cosine_min",
+        "int8_changed_labels",
+        "set_action_fp32",
+        "set_action_int8",
+        "set_sentiment_fp32",
+        "set_sentiment_int8",
+    }
+    assert metrics["textbook_cosine_min"] > 0.99999
+
+
+def test_a_graph_that_is_not_the_encoder(candidate: Candidate, checkpoint: Checkpoint, heads: Heads) -> None:
+    """fp32 with one layer's weights changed does not match the textbook."""
+    tensors = dict(checkpoint.tensors)
+    tensors["encoder.layer.1.output.dense.weight"] = -tensors["encoder.layer.1.output.dense.weight"]
+    wrong = full_graph(replace(checkpoint, tensors=tensors), Float32(), heads)
+    with pytest.raises(GateFailed, match=r"fp32 does not match the reference: textbook_cosine_min 0\.\d+"):
+        check(replace(candidate, exact=wrong), {}, ignore)
+
+
+def test_a_branch_that_is_not_the_trained_one(
+    candidate: Candidate, checkpoint: Checkpoint, heads: Heads
+) -> None:
+    """The embedding is right, but a head reads layers that were not trained for it."""
+    (right,) = heads.branches
+    tensors = {name: value * np.float32(0.5) for name, value in right.tensors.items()}
+    wrong = full_graph(checkpoint, Float32(), replace(heads, branches=(replace(right, tensors=tensors),)))
+    with pytest.raises(GateFailed, match=r"the heads do not match the reference: textbook_difference_max"):
+        check(replace(candidate, exact=wrong), {}, ignore)
+
+
+def test_vectors_of_the_publisher(candidate: Candidate, checkpoint: Checkpoint) -> None:
+    """For the packaged encoder the publisher's own vectors count, not the textbook alone."""
+    digest = MINILM.digests[WEIGHTS]
+    source = checkpoint.source.model_copy(update={"sha256": digest})
+    with pytest.raises(GateFailed, match=r"fp32 does not match the reference: reference_cosine_min 0\.0000"):
+        check(replace(candidate, checkpoint=replace(checkpoint, source=source)), {}, ignore)
+
+
+class Coarse(Int8):
+    """Eight bits of which hardly any are used."""
+
+    def __init__(self, scalings: dict[str, Scaling]) -> None:
+        super().__init__(
+            {name: Scaling(s.factors, s.low * 500, s.high * 500) for name, s in scalings.items()}
+        )
+
+
+def test_eight_bits_that_stray(candidate: Candidate, checkpoint: Checkpoint, heads: Heads) -> None:
+    """A mean cosine below the limit is named with its value."""
+    coarse = full_graph(checkpoint, Coarse(tiny_scalings(checkpoint, heads)), heads)
+    with pytest.raises(GateFailed, match=r"int8 strays too far from fp32: int8_cosine_mean 0\.\d+.*0\.99"):
+        check(replace(candidate, graph=coarse), {}, ignore)
+
+
+class Contrary(Float32):
+    """Right embeddings; and what the branch reads is turned round."""
+
+    name: PrecisionName = "int8"
+
+    def linear(self, graph: Graph, value: str, layer: Linear, name: str) -> str:
+        if name == "branch.mood.encoder.layer.1.output.dense":
+            layer = Linear(-layer.weight, -layer.bias)
+        return super().linear(graph, value, layer, name)
+
+
+def test_labels_that_change(candidate: Candidate, checkpoint: Checkpoint, heads: Heads) -> None:
+    """Embeddings may agree and labels not: too many changed ones stop the model."""
+    examples = {"set": [Example(text, "set") for text in TEXTS]}
+    contrary = full_graph(checkpoint, Contrary(), heads)
+    with pytest.raises(GateFailed, match="int8 changes too many labels: int8_changed_labels"):
+        check(replace(candidate, graph=contrary), examples, ignore)
+
+
+def test_accuracy_that_is_lost(
+    candidate: Candidate, checkpoint: Checkpoint, heads: Heads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few labels change, but all of them from right to wrong: the set and the head are named."""
+    monkeypatch.setattr(gate, "MAX_CHANGED_LABELS", 1.0)
+    exact = gate._run(candidate, candidate.exact, TEXTS, ignore)
+    examples = [
+        Example(text, "set", sentiment=SENTIMENTS[int(row.argmax())])
+        for text, row in zip(TEXTS, exact[3], strict=True)
+    ]
+    contrary = full_graph(checkpoint, Contrary(), heads)
+    with pytest.raises(GateFailed, match=r"loses too much accuracy on set, sentiment \(1\.0000\)"):
+        check(replace(candidate, graph=contrary), {"set": examples}, ignore)
+
+
+def test_one_text_of_a_small_set_may_change(heads: Heads) -> None:
+    """Where one text is more than a point, one may be lost, and no more."""
+    examples = [Example("w1", "set", action="none") for _ in range(20)]
+    right = np.tile(np.array([0, 0, 1], np.float32), (20, 1))
+
+    def outputs(wrong: int) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
+        action = right.copy()
+        action[:wrong] = [1, 0, 0]
+        return [np.zeros((20, 32), np.float32), np.zeros((20, 10), np.float32), action, right]
+
+    gate.check_accuracy("int8", heads, "set", examples, (outputs(0), outputs(1)))
+    with pytest.raises(GateFailed, match=r"set_action_int8 0\.90000, the limit is 0\.95000"):
+        gate.check_accuracy("int8", heads, "set", examples, (outputs(0), outputs(2)))
+
+
+def test_half_precision_passes_without_heads(checkpoint: Checkpoint) -> None:
+    """A model that only embeds is compared by its embeddings alone."""
+    exact = embedding_graph(checkpoint, Float32())
+    candidate = Candidate(embedding_graph(checkpoint, Float16()), "fp16", exact, checkpoint, None)
+    metrics = check(candidate, {"set": [Example(TEXTS[0], "set", action="none")]}, ignore)
+    assert metrics["fp16_cosine_mean"] > 0.9999
+    assert not any(name.startswith("set") for name in metrics)
+
+
+def test_open_topics_do_not_count() -> None:
+    """F1 is over the topics that a text judges; two right, one missed, one wrongly named."""
+    examples = [
+        Example("a", "set", topics={"E1": True, "E2": False, "S1": True}),
+        Example("b", "set", topics={"E1": True, "G1": False}),
+        Example("c", "set"),
+    ]
+    topic = np.zeros((3, 10), np.float32)
+    topic[0, [0, 2, 5]] = 1  # E1 rightly, E3 unjudged, S1 rightly
+    topic[1, 9] = 1  # G1 wrongly, E1 missed
+    rest = np.zeros((3, 3), np.float32)
+    found = accuracies([rest, topic, rest, rest], np.full(10, 0.5, np.float32), examples)
+    assert found == {"topic": (2 * 2 / (2 * 2 + 1 + 1), 2)}
