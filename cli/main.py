@@ -33,7 +33,7 @@ project_option = click.option("--project", help="A Google Cloud project instead 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 column_option = click.option("--text-column", help="The column or field that holds the text (CSV, JSONL).")
 port_option = click.option(
-    "--port", default=DEFAULT_PORT, show_default=True, help="The first of seven consecutive ports."
+    "--port", default=DEFAULT_PORT, show_default=True, help="The first of the stack's consecutive ports."
 )
 model_option = click.option(
     "--model", type=click.Path(path_type=Path, file_okay=False), default=MODEL, help="The model's directory."
@@ -244,6 +244,18 @@ def search(  # noqa: PLR0913 - the options of a command
     from rich.console import Console
 
     searching.print_hits(Console(), hits)
+
+
+@headrace.command()
+@model_option
+@data_option
+@project_option
+@json_option
+def doctor(*, model: Path, data: Path, project: str | None, as_json: bool) -> None:
+    """Examine the stack, and say of everything that is wrong what to do."""
+    from cli import doctor as examining
+
+    examining.report(examining.examine(data, project, model), as_json=as_json)
 
 
 def main() -> NoReturn:

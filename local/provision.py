@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from google.api_core.exceptions import AlreadyExists, Conflict, NotFound
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from shared.api.keys import key_hash
 from shared.clients import insecure_channel, publisher, secrets, storage_client
 from shared.settings import BATCHES, DEAD_LETTERS, TICKS, TOPICS, UPLOADS, settings
 
 if TYPE_CHECKING:
-    from google.pubsub_v1 import SubscriberClient
+    from google.pubsub_v1 import SubscriberClient, Subscription
 
     from local.services import Layout
 
@@ -30,6 +31,14 @@ ATTEMPTS = 100
 """Deliveries before a message is dead-lettered; with the backoff, half an hour of outage on a laptop."""
 BACKOFF = (Duration(nanos=200_000_000), Duration(seconds=20))
 RETENTION = Duration(seconds=7 * 24 * 3600)
+CHANGEABLE = (
+    "ack_deadline_seconds",
+    "message_retention_duration",
+    "retry_policy",
+    "dead_letter_policy",
+    "push_config",
+)
+"""Of a subscription that exists; its topic and its filter are for ever."""
 KEY_BYTES = 32
 API_KEY_FILE = "api-key"
 """In the data directory; kept when the stack is reset."""
@@ -59,30 +68,38 @@ def subscriber(host: str) -> SubscriberClient:
     return SubscriberClient(transport=SubscriberGrpcTransport(channel=insecure_channel(host)))
 
 
+def expected(topic: str, project: str) -> Subscription:
+    """The subscription of a topic as it is to be, but for where it is pushed to."""
+    from google.pubsub_v1 import Subscription
+
+    fields: dict[str, Any] = {
+        "name": f"projects/{project}/subscriptions/{PUSHES.get(topic, topic)}",
+        "topic": f"projects/{project}/topics/{topic}",
+        "ack_deadline_seconds": ACK_DEADLINE,
+        "message_retention_duration": RETENTION,
+        "filter": FILTERS.get(topic, ""),
+    }
+    if topic in PUSHES:
+        fields["retry_policy"] = {"minimum_backoff": BACKOFF[0], "maximum_backoff": BACKOFF[1]}
+    if topic in PUSHES and topic != DEAD_LETTERS:
+        fields["dead_letter_policy"] = {
+            "dead_letter_topic": f"projects/{project}/topics/{DEAD_LETTERS}",
+            "max_delivery_attempts": ATTEMPTS,
+        }
+    return Subscription(fields)
+
+
 def _subscriptions(layout: Layout, project: str) -> None:
     client = subscriber(layout.environment()["PUBSUB_EMULATOR_HOST"])
-    dead_letters = f"projects/{project}/topics/{DEAD_LETTERS}"
     for topic in TOPICS:
-        request: dict[str, Any] = {
-            "name": f"projects/{project}/subscriptions/{PUSHES.get(topic, topic)}",
-            "topic": f"projects/{project}/topics/{topic}",
-            "ack_deadline_seconds": ACK_DEADLINE,
-            "message_retention_duration": RETENTION,
-            "filter": FILTERS.get(topic, ""),
-        }
+        wanted = expected(topic, project)
         if topic in PUSHES:
-            request |= {
-                "push_config": {"push_endpoint": layout.push_endpoint(PUSHES[topic])},
-                "retry_policy": {"minimum_backoff": BACKOFF[0], "maximum_backoff": BACKOFF[1]},
-            }
-        if topic in PUSHES and topic != DEAD_LETTERS:
-            policy = {"dead_letter_topic": dead_letters, "max_delivery_attempts": ATTEMPTS}
-            request["dead_letter_policy"] = policy
+            wanted.push_config.push_endpoint = layout.push_endpoint(PUSHES[topic])
         try:
-            client.create_subscription(request=request)
-        except AlreadyExists:
-            if topic in PUSHES:  # the stack may listen on other ports than last time
-                client.modify_push_config(subscription=request["name"], push_config=request["push_config"])
+            client.create_subscription(request=wanted)
+        except AlreadyExists:  # the stack may listen on other ports than last time, or be of another version
+            changed = FieldMask(paths=[name for name in CHANGEABLE if name in wanted])
+            client.update_subscription(request={"subscription": wanted, "update_mask": changed})
 
 
 def _api_key(layout: Layout, project: str) -> None:

@@ -1,0 +1,147 @@
+"""What stands still, what failed, and whether results are of the model that stands here."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from google.cloud.firestore_v1.base_query import FieldFilter
+
+from cli.diagnosis.findings import LIMITS, Finding
+from functions.deadletter.main import COLLECTION as DEAD_LETTERS
+from functions.sweep.main import PER_TICK, SETTLED, oldest_unfinished, standing_still
+from shared import batches
+from shared.clients import firestore_client
+from shared.documents import COLLECTION, Documents, now
+from shared.errors import SetupError
+from shared.inference.manifest import read_manifest
+from shared.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from google.cloud import firestore
+
+    from cli.diagnosis.findings import Target
+
+RECENT = timedelta(days=1)
+
+
+def check_documents(target: Target) -> Iterator[Finding]:
+    """The documents, in the order in which a person would ask."""
+    yield from failed()
+    yield from dead_letters()
+    yield from stuck()
+    yield from unannounced()
+    yield from oldest()
+    yield from other_models(target)
+
+
+def failed() -> Iterator[Finding]:
+    """How many documents have failed."""
+    if number := _count(_documents(("state", "==", "failed"))):
+        detail = f"{_documents_are(number)} failed; headrace show tells why."
+        yield Finding("failed", "warning", detail, "When the cause is gone: headrace replay --all")
+    else:
+        yield Finding("failed", "ok", "no document has failed")
+
+
+def dead_letters() -> Iterator[Finding]:
+    """How many messages were given up."""
+    letters = firestore_client().collection(DEAD_LETTERS)
+    total = _count(letters)
+    recent = letters.where(filter=FieldFilter("recorded_at", ">", now() - RECENT))
+    if number := _count(recent):
+        [newest] = recent.order_by("recorded_at", direction="DESCENDING").limit(1).get(**LIMITS)
+        letter = newest.to_dict() or {}
+        detail = f"{number} in the last day, {total} in all; the newest: {letter['reason']['message']}"
+        fix = letter["replay"] and f"When the cause is gone: {letter['replay']}"
+        yield Finding("dead letters", "warning", detail, fix or letter["reason"]["hint"])
+    else:
+        yield Finding("dead letters", "ok", f"none in the last day, {total} in all")
+
+
+def stuck() -> Iterator[Finding]:
+    """Documents that the next sweep will drive, one finding each: their lease is over, or no batch moves."""
+    looked_at = [stored for stored in standing_still(Documents(firestore_client())) if not _moves(stored)]
+    for stored in looked_at[:PER_TICK]:
+        if stored["state"] == "extracting":
+            why = f"its lease ended {_ago(stored['lease']['expires_at'])}, and nobody has taken it over"
+        else:
+            why = f"no batch of it has moved for {_ago(stored['updated_at']).removesuffix(' ago')}"
+        detail = f"{stored['id']} ({stored['name']}): {why}; driven {stored.get('drives', 0)} times."
+        fix = f"The sweep drives it at its next heartbeat; if that is no help: headrace replay {stored['id']}"
+        yield Finding("standing still", "wrong", detail, fix)
+    if not looked_at:
+        yield Finding("standing still", "ok", "no document stands still")
+
+
+def unannounced() -> Iterator[Finding]:
+    """Results that nobody was told of."""
+    waiting = _documents(("results_pending", "==", True), ("updated_at", "<", now() - SETTLED))
+    if number := _count(waiting):
+        detail = f"{_documents_are(number)} ended more than a minute ago and not announced."
+        yield Finding("results", "wrong", detail, "The sweep announces them at its next heartbeat.")
+    else:
+        yield Finding("results", "ok", "every result was announced")
+
+
+def oldest() -> Iterator[Finding]:
+    """The age of the oldest document that has not ended."""
+    seconds = oldest_unfinished(Documents(firestore_client()))
+    if not seconds:
+        yield Finding("oldest", "ok", "no document is under way")
+        return
+    detail = f"the oldest unfinished document was uploaded {seconds:.0f} s ago"
+    if seconds > settings().sweep_patience:
+        yield Finding("oldest", "warning", detail, "headrace show lists what is under way")
+    else:
+        yield Finding("oldest", "ok", detail)
+
+
+def other_models(target: Target) -> Iterator[Finding]:
+    """How many results are of another model than the one that stands here."""
+    try:
+        digest = settings().model_digest or read_manifest(target.model).digest
+    except SetupError:
+        return  # said by the check of the model
+    completed = ("state", "==", "completed")
+    total, same = _count(_documents(completed)), _count(_documents(completed, ("model", "==", digest)))
+    if total == same:
+        yield Finding("model of results", "ok", f"all {total} results are of the model {digest[:12]}…")
+        return
+    detail = f"{total - same} of {total} results are of another model, and are not found by search."
+    yield Finding(
+        "model of results", "warning", detail, "headrace replay ID, for each that is to be of this one"
+    )
+
+
+def _moves(stored: dict[str, Any]) -> bool:
+    """Whether a batch of the run was written lately, which the document does not tell."""
+    if stored["state"] == "extracting":
+        return False
+    reference = Documents(firestore_client()).reference(stored["id"])
+    times = [record["updated_at"] for record in batches.records(reference, stored["run"])]
+    return bool(times) and max(times) > now() - timedelta(seconds=settings().sweep_patience)
+
+
+def _documents(*conditions: tuple[str, str, object]) -> firestore.Query:
+    query: Any = firestore_client().collection(COLLECTION)
+    for field, operator, value in conditions:
+        query = query.where(filter=FieldFilter(field, operator, value))
+    found: firestore.Query = query
+    return found
+
+
+def _count(query: firestore.Query | firestore.CollectionReference) -> int:
+    counting: Any = query.count()  # annotated as if its get() were asynchronous
+    [[counted]] = counting.get(**LIMITS)
+    return int(counted.value)
+
+
+def _documents_are(number: int) -> str:
+    return "1 document has" if number == 1 else f"{number} documents have"
+
+
+def _ago(moment: datetime) -> str:
+    return f"{(now() - moment).total_seconds():.0f} s ago"

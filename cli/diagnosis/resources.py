@@ -1,0 +1,191 @@
+"""Are settings, model, secrets, buckets, topics and subscriptions as the functions need them?"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from google.api_core.exceptions import FailedPrecondition, NotFound
+
+from cli.diagnosis.findings import LIMITS, Finding
+from local.provision import PUSHES, expected, subscriber
+from shared.api.keys import parse_hashes
+from shared.clients import publisher, secrets, storage_client
+from shared.errors import SetupError
+from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest, read_verified
+from shared.settings import TOPICS, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from google.pubsub_v1 import Subscription
+
+    from cli.diagnosis.findings import Target
+
+COMPARED = ("topic", "ack_deadline_seconds", "filter", "message_retention_duration", "dead_letter_policy")
+
+
+def check_settings(_: Target) -> Iterator[Finding]:
+    """Whether the environment's settings parse."""
+    try:
+        project = settings().project
+    except SetupError as error:
+        yield Finding("settings", "wrong", error.message, "Correct or remove the variable.")
+    else:
+        yield Finding("settings", "ok", f"project {project}")
+
+
+def check_model(target: Target) -> Iterator[Finding]:
+    """Whether the files of the model are those that were built."""
+    try:
+        manifest = read_manifest(target.model, settings().model_digest)
+        read_verified(target.model / MODEL_FILE, manifest.model)
+        read_verified(target.model / TOKENIZER_FILE, manifest.tokenizer)
+    except SetupError as error:
+        # A deployed function has its model in its image; without one here, stored results are not compared.
+        yield Finding("model", "warning" if target.cloud else "wrong", error.message, "make model")
+    else:
+        yield Finding("model", "ok", f"{manifest.name}, {manifest.digest[:12]}…, in {target.model}")
+
+
+def check_secrets(target: Target) -> Iterator[Finding]:
+    """Whether each secret has its pinned version, and holds what can be used; what it holds is not shown."""
+    pinned = {
+        settings().redaction_key: settings().redaction_key_version,
+        settings().api_key_hash: settings().api_key_hash_version,
+    }
+    project = settings().project
+    for name, version in pinned.items():
+        add = target.repair(f"gcloud secrets versions add {name} --project={project} --data-file=FILE")
+        path = f"projects/{project}/secrets/{name}/versions/{version}"
+        try:
+            payload = bytes(secrets().access_secret_version(name=path, **LIMITS).payload.data)
+        except NotFound:
+            yield Finding("secrets", "wrong", f"{name} has no version {version}.", add)
+            continue
+        except FailedPrecondition:
+            enable = f"gcloud secrets versions enable {version} --secret={name} --project={project}"
+            yield Finding(
+                "secrets", "wrong", f"Version {version} of {name} is disabled or destroyed.", enable
+            )
+            continue
+        if problem := _unusable(name, payload):
+            yield Finding("secrets", "wrong", problem, add)
+        else:
+            yield Finding("secrets", "ok", f"{name}, version {version}")
+
+
+def _unusable(name: str, payload: bytes) -> str | None:
+    if not payload:
+        return f"{name} is empty."
+    if name == settings().api_key_hash:
+        try:
+            parse_hashes(payload)
+        except SetupError as error:
+            return error.message
+    return None
+
+
+def check_buckets(target: Target) -> Iterator[Finding]:
+    """Whether the buckets exist."""
+    for name in (settings().uploads_bucket, settings().work_bucket):
+        if storage_client().lookup_bucket(name, **LIMITS) is None:
+            create = f"gcloud storage buckets create gs://{name} --project={settings().project}"
+            yield Finding("buckets", "wrong", f"There is no bucket {name}.", target.repair(create))
+        else:
+            yield Finding("buckets", "ok", name)
+
+
+def check_topics(target: Target) -> Iterator[Finding]:
+    """Whether the topics exist."""
+    project = settings().project
+    missing = []
+    for topic in TOPICS:
+        try:
+            publisher().get_topic(topic=f"projects/{project}/topics/{topic}", **LIMITS)
+        except NotFound:
+            missing.append(topic)
+    if missing:
+        create = f"gcloud pubsub topics create {' '.join(missing)} --project={project}"
+        yield Finding("topics", "wrong", f"Missing: {', '.join(missing)}.", target.repair(create))
+    else:
+        yield Finding("topics", "ok", ", ".join(TOPICS))
+
+
+def check_subscriptions(target: Target) -> Iterator[Finding]:
+    """Whether each topic is delivered as `local.provision` makes it, and so the same in the cloud."""
+    from google.pubsub_v1 import SubscriberClient
+
+    host = os.environ.get("PUBSUB_EMULATOR_HOST")
+    client = subscriber(host) if host else SubscriberClient()
+    for topic in TOPICS:
+        wanted = expected(topic, settings().project)
+        name = wanted.name.rpartition("/")[2]
+        try:
+            found = client.get_subscription(subscription=wanted.name, **LIMITS)
+        except NotFound:
+            detail = f"{name}: missing, so nothing of the topic {topic} is delivered."
+            yield Finding("subscriptions", "wrong", detail, target.repair(_create(wanted)))
+            continue
+        if differences := [*_differences(wanted, found, target)]:
+            fix = target.repair(_update(wanted))
+            yield Finding("subscriptions", "wrong", f"{name}: {'; '.join(differences)}.", fix)
+        else:
+            to = found.push_config.push_endpoint or "pulled"
+            yield Finding("subscriptions", "ok", f"{name}: {to}")
+
+
+def _differences(wanted: Subscription, found: Subscription, target: Target) -> Iterator[str]:
+    for field in COMPARED:
+        if getattr(wanted, field) != getattr(found, field):
+            yield f"{field} is {_shown(getattr(found, field))}, not {_shown(getattr(wanted, field))}"
+    if wanted.retry_policy:
+        # How long a backoff fits differs: minutes of outage on a laptop, hours in the cloud.
+        if not found.retry_policy:
+            yield "it has no retry policy, so what is refused comes again at once"
+        elif not target.cloud and found.retry_policy != wanted.retry_policy:
+            yield "its backoff is another"
+    function = PUSHES.get(wanted.topic.rpartition("/")[2])
+    endpoint = found.push_config.push_endpoint
+    if function and not endpoint:
+        yield f"it is not pushed to {function}"
+    elif function and target.stack is not None:
+        ports = {process["name"]: process["port"] for process in target.stack["processes"]}
+        if endpoint != f"http://127.0.0.1:{ports[function]}/":
+            yield f"it is pushed to {endpoint}, where {function} does not listen"
+
+
+def _shown(value: object) -> str:
+    return " ".join(str(value).split()) or "unset"
+
+
+def _create(wanted: Subscription) -> str:
+    topic = wanted.topic.rpartition("/")[2]
+    options = [f"--topic={topic}", *_options(wanted)]
+    if wanted.filter:
+        options.append(f"--message-filter='{wanted.filter}'")
+    if topic in PUSHES:
+        options.append(f"--push-endpoint=URL_OF_{PUSHES[topic].upper()}")
+    return _gcloud("create", wanted, options)
+
+
+def _update(wanted: Subscription) -> str:
+    return _gcloud("update", wanted, _options(wanted))
+
+
+def _options(wanted: Subscription) -> list[str]:
+    options = [
+        f"--ack-deadline={wanted.ack_deadline_seconds}",
+        f"--message-retention-duration={wanted.message_retention_duration.total_seconds():.0f}s",
+    ]
+    if policy := wanted.dead_letter_policy:
+        options += [
+            f"--dead-letter-topic={policy.dead_letter_topic.rpartition('/')[2]}",
+            f"--max-delivery-attempts={policy.max_delivery_attempts}",
+        ]
+    return options
+
+
+def _gcloud(verb: str, wanted: Subscription, options: list[str]) -> str:
+    _, project, _, name = wanted.name.split("/")
+    return " ".join([f"gcloud pubsub subscriptions {verb} {name} --project={project}", *options])

@@ -1,0 +1,110 @@
+"""`headrace doctor`: examine a stack, local or in the cloud, and say of what is wrong what to do."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.connect import connect
+from cli.diagnosis.findings import Finding, Target
+from cli.output import print_json
+from local.services import EMULATORS
+from local.stack import read_stack
+from shared.errors import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Check = Callable[[Target], Iterator[Finding]]
+
+STYLES = {"ok": "green", "warning": "yellow", "wrong": "red"}
+INDENT = " " * 26
+
+
+def examine(data: Path, project: str | None, model: Path) -> Iterator[Finding]:
+    """Every finding, in an order in which an early one explains the later ones."""
+    try:
+        connect(data, project)
+    except SetupError as error:
+        yield Finding("stack", "wrong", error.message, f"headrace up --data {data}")
+        return
+    from cli.diagnosis.documents import check_documents
+    from cli.diagnosis.processes import check_processes
+    from cli.diagnosis.resources import (
+        check_buckets,
+        check_model,
+        check_secrets,
+        check_settings,
+        check_subscriptions,
+        check_topics,
+    )
+
+    target = Target(data, model, _own_stack(data), cloud=not os.environ.get("FIRESTORE_EMULATOR_HOST"))
+    settings = list(check_settings(target))
+    yield from settings
+    if settings[0].status == "wrong":
+        return  # nothing else can be asked without them
+    services: dict[str, tuple[Check, ...]] = {
+        "model": (check_model,),
+        "processes": (check_processes,),
+        "Secret Manager": (check_secrets,),
+        "Cloud Storage": (check_buckets,),
+        "Pub/Sub": (check_topics, check_subscriptions),
+        "Firestore": (check_documents,),
+    }
+    for service, checks in services.items():
+        for check in checks:
+            yield from _guarded(service, check, target)
+
+
+def report(findings: Iterator[Finding], *, as_json: bool) -> None:
+    """Print the findings as they come; exit status 1 where something is wrong."""
+    seen = []
+    for finding in findings:
+        seen.append(finding)
+        if not as_json:
+            _print(finding)
+    if as_json:
+        print_json([asdict(finding) for finding in seen])
+    else:
+        wrong, warnings = (sum(found.status == kind for found in seen) for kind in ("wrong", "warning"))
+        click.echo(f"\n{wrong} wrong, {warnings} to look at" if wrong or warnings else "\nall is well")
+    if any(finding.status == "wrong" for finding in seen):
+        raise click.exceptions.Exit(1)
+
+
+def _print(finding: Finding) -> None:
+    status = click.style(f"{finding.status:<8}", STYLES[finding.status])
+    click.echo(f"{status} {finding.check:<16} {finding.detail}")
+    if finding.fix:
+        click.echo(f"{INDENT}→ {finding.fix}")
+
+
+def _guarded(service: str, check: Check, target: Target) -> Iterator[Finding]:
+    """The findings of a check, ending in one about its service where that fails."""
+    from google.api_core.exceptions import GoogleAPIError
+    from google.auth.exceptions import GoogleAuthError
+    from requests import RequestException
+
+    try:
+        yield from check(target)
+    except GoogleAuthError as error:
+        login = "gcloud auth application-default login"
+        yield Finding(service, "wrong", f"No credentials: {type(error).__name__}.", login)
+    except (GoogleAPIError, RequestException) as error:
+        fix = target.repair("See https://status.cloud.google.com, and whether your account may read it.")
+        yield Finding(service, "wrong", f"It does not answer as it should: {type(error).__name__}.", fix)
+
+
+def _own_stack(data: Path) -> dict[str, object] | None:
+    """`stack.json`, where the environment names that stack and no emulator of the user's."""
+    try:
+        stack = read_stack(data)
+    except SetupError:
+        return None
+    same = all(os.environ.get(name) == stack["environment"][name] for name in EMULATORS)
+    return stack if same else None
