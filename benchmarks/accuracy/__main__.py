@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.accuracy.sets import Row, read_data, rows_of, topic_rows
+from benchmarks.accuracy.sets import Data, Row, read_data, rows_of, sentiment_rows, topic_rows
 from benchmarks.accuracy.shipped import run_shipped
 from benchmarks.accuracy.systems import (
     Answers,
@@ -18,6 +18,7 @@ from benchmarks.accuracy.systems import (
     answers_of_model,
     answers_of_tfidf,
     answers_of_vader,
+    strangers,
 )
 from shared.inference.manifest import read_manifest
 
@@ -63,10 +64,25 @@ def main() -> None:
         _table(rows_of(data.asked), systems),
         "Topic by topic, over all annotated sentences (F1; the count is of sentences with the topic):",
         _table(topic_rows(data.asked), {name: systems[name] for name in list(systems)[:3]}),
+        *_strangers(data, _part(frozen, 0, count), _part(frozen, count)),
     ]
     text = "\n\n".join(parts)
     print(text)
     _write(options.write, text)
+
+
+def _strangers(data: Data, learnt: Features, asked: Features) -> list[str]:
+    """The table of sources that the training knew nothing of, where all of them are there."""
+    texts = [example.text for example in data.asked]
+    lines = []
+    for row, source in sentiment_rows(data.asked):
+        found = strangers(learnt.vectors, data.learnt, asked.vectors, texts, source)
+        values = " | ".join(f"{value:.3f}" for answers in found.values() if (value := row.value(answers)))
+        lines.append(f"| {row.title} | {values} |")
+    if not lines:
+        return []
+    head = "| | frozen encoder | TF-IDF |\n| --- | ---: | ---: |"
+    return ["Sentiment of a source that the regression was not trained on:", "\n".join([head, *lines])]
 
 
 def _part(features: Features, start: int, stop: int | None = None) -> Features:

@@ -82,10 +82,9 @@ def rows_of(asked: Sequence[Example]) -> list[Row]:
     """Every line for which there are texts."""
     targets = Targets.of(asked, TOPICS)
     source = np.array([example.source for example in asked])
-    rows = [_sentiment(targets, source == name, title) for name, title in PROSE.items()]
-    present = [row for row in rows if row.texts]
-    if len(present) == len(PROSE):
-        rows.append(_mean("sentiment, mean of the four", present, 0.72))
+    rows = [row for row, _ in sentiment_rows(asked)]
+    if len(rows) == len(PROSE):
+        rows.append(_mean("sentiment, mean of the four", tuple(rows), 0.72))
     rows.append(_sentiment(targets, source == "amazon", "product reviews"))
     whole = (source == "sst5") & (targets.sentiment != 1)
     rows.append(
@@ -128,11 +127,19 @@ def rows_of(asked: Sequence[Example]) -> list[Row]:
     return [row for row in rows if row.texts]
 
 
+def sentiment_rows(asked: Sequence[Example]) -> list[tuple[Row, str]]:
+    """The lines of the four kinds of prose that there are texts of, each with its source."""
+    targets = Targets.of(asked, TOPICS)
+    source = np.array([example.source for example in asked])
+    rows = [(_sentiment(targets, source == name, title), name) for name, title in PROSE.items()]
+    return [(row, name) for row, name in rows if row.texts]
+
+
 def topic_rows(asked: Sequence[Example]) -> list[Row]:
     """F1 of each topic over all annotated sentences."""
     targets = Targets.of(asked, TOPICS)
     chosen = np.char.startswith(np.array([example.source for example in asked]), "annotated")
-    return [_one_topic(targets, chosen, column) for column in range(len(TOPICS))]
+    return [_one_topic(targets, chosen, column) for column in range(len(TOPICS)) if chosen.any()]
 
 
 def _one_topic(targets: Targets, chosen: NDArray[np.bool_], column: int) -> Row:

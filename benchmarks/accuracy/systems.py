@@ -13,7 +13,7 @@ import numpy as np
 
 from model_export.training.calibrate import calibrated_topics
 from model_export.training.examples import split_of
-from model_export.training.linear import fit_several
+from model_export.training.linear import fit_exclusive, fit_several
 from model_export.training.scores import sigmoid
 from model_export.training.targets import OPEN, Targets
 from shared.records import TOPICS
@@ -109,6 +109,22 @@ def answers_of_tfidf(learnt_from: Sequence[Example], texts: Sequence[str]) -> An
         own_pillars=pillars,
         aspects=_regressions(known, targets.aspects, texts),
     )
+
+
+def strangers(
+    learnt: Floats, learnt_from: Sequence[Example], asked: Floats, texts: Sequence[str], left_out: str
+) -> dict[str, Answers]:
+    """Sentiment by regressions that saw nothing of the source `left_out`: on embeddings, and on words."""
+    targets = Targets.of(learnt_from, TOPICS)
+    known = (targets.sentiment != OPEN) & ~targets.polar
+    known &= np.array([example.source != left_out for example in learnt_from])
+    rows = np.flatnonzero(known)
+    head = fit_exclusive(learnt[rows], targets.sentiment[rows], 3, np.ones(len(rows)))
+    words = _classes([learnt_from[i].text for i in rows.tolist()], targets.sentiment[rows], texts)
+    return {
+        "frozen encoder": Answers(sentiment=(asked @ head.weight + head.bias).argmax(axis=1)),
+        "TF-IDF": Answers(sentiment=words.argmax(axis=1)),
+    }
 
 
 def answers_of_vader(module: ModuleType, texts: Sequence[str]) -> Answers:

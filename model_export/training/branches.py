@@ -14,8 +14,7 @@ import numpy as np
 from model_export.assemble import ACTIONS, SENTIMENTS
 from model_export.heads import Branch, BranchCard, Head, HeadName, Heads
 from model_export.training.branch import Plan, fit_branch
-from model_export.training.corpora import PILLARS
-from model_export.training.examples import split_of
+from model_export.training.examples import PILLARS, split_of
 from model_export.training.hidden import hidden_states
 from model_export.training.scores import macro_f1, reachable_f1, sigmoid
 from model_export.training.targets import ASPECTS, OPEN, Targets
@@ -37,7 +36,7 @@ _FORK, _LAYERS = 4, 2
 _BRANCHES: dict[str, tuple[HeadName, ...]] = {"topic": ("topic", "action"), "sentiment": ("sentiment",)}
 _EPOCHS = {"topic": 6, "sentiment": 3}
 _REPEATS: dict[str, dict[str, float]] = {
-    "topic": {"own": 4, "a3cg": 2, "goals": 0.4},
+    "topic": {"own": 4, "a3cg": 3, "goals": 0.4},
     "sentiment": {"own": 4, "nyt": 2, "sst2": 0.5, "goals": 0.5, "esgbert": 0.5},
 }
 """Small corpora of clean labels are shown more often, large ones of noisy or partial labels less."""

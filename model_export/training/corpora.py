@@ -15,7 +15,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from model_export.training.examples import Example, Split, exhaustive, never_tested, split_of
+from model_export.training.examples import PILLARS, Example, Split, exhaustive, never_tested, split_of
 from model_export.training.relabelled import read_relabelled
 from model_export.training.sources import permissive
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from shared.records import ActionLabel, SentimentLabel
 
-PILLARS = {"env": ("E1", "E2", "E3", "E4", "E5"), "soc": ("S1", "S2", "S3", "S4"), "gov": ("G1",)}
-"""The ESRS topics of each pillar."""
 ASPECT_TOPICS: dict[str, tuple[str, ...]] = {
     "business compliance": ("G1",),
     "data and cybersecurity protection": ("S4",),

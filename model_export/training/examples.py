@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 OWN = Path(__file__).parent.parent / "data"
 """Sentences written for this project: `train.jsonl`, and `heldout.jsonl`, which no training sees."""
 
+PILLARS = {"env": ("E1", "E2", "E3", "E4", "E5"), "soc": ("S1", "S2", "S3", "S4"), "gov": ("G1",)}
+"""The ESRS topics of each pillar of ESG."""
+
 Split = Literal["train", "dev", "test"]
 _TEST_SHARE, _DEV_SHARE = 0.15, 0.12
 

@@ -64,7 +64,7 @@ def total_loss(logits: Mapping[str, Tensor], targets: Mapping[str, Tensor], acti
             logits["action"], targets["action"], targets["not_planned"], action_weights
         ),
         "sentiment": lambda: sentiment_loss(logits["sentiment"], targets["sentiment"], targets["polar"]),
-        "aspects": lambda: 0.5 * _binary(logits["aspects"], targets["aspects"]),
+        "aspects": lambda: _binary(logits["aspects"], targets["aspects"]),
         "pillars": lambda: 0.5 * _binary(logits["pillars"], targets["pillars"]),
     }
     total = torch.stack([parts[name]() for name in logits]).sum()

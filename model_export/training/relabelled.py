@@ -14,7 +14,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from model_export.training.examples import OWN, Example, exhaustive, split_of
+from model_export.training.examples import OWN, PILLARS, Example, exhaustive, split_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,12 +41,23 @@ class Relabelled:
     by_hash: Mapping[str, Labels]
 
     def applied_to(self, example: Example) -> Example:
-        """`example` with our labels where there are some and it is not a test; otherwise as it is."""
+        """`example` with our labels where there are some and it is not a test; otherwise as it is.
+
+        Where the corpus says that a pillar is touched and we found none of its topics, or the other way
+        round, both readings have something for them: the pillar's topics stay open.
+        """
         labels = self.by_hash.get(text_hash(example.text))
         if labels is None or split_of(example) == "test":
             return example
+        topics = dict(labels.topics)
+        any_of: tuple[str, ...] = ()
+        for pillar, touched in example.pillars.items():
+            group = PILLARS[pillar]
+            if touched != any(labels.topics[name] for name in group):
+                topics = {name: present for name, present in topics.items() if name not in group}
+                any_of = any_of or (group if touched else ())
         return dataclasses.replace(
-            example, topics=labels.topics, any_of=(), action=labels.action, sentiment=labels.sentiment
+            example, topics=topics, any_of=any_of, action=labels.action, sentiment=labels.sentiment
         )
 
 

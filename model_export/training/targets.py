@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from model_export.assemble import ACTIONS, SENTIMENTS
-from model_export.training.corpora import ASPECT_TOPICS, PILLARS
+from model_export.training.corpora import ASPECT_TOPICS
+from model_export.training.examples import PILLARS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
