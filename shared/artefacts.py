@@ -8,7 +8,7 @@ more than that many of its batches wait in the queue, and a short document gets 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
@@ -18,7 +18,7 @@ from shared.retry import storage_limits
 from shared.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from google.cloud.storage import Blob
 
@@ -74,7 +74,7 @@ def write(document: str, run: int, text: str, passages: Sequence[Passage]) -> li
 
 
 def first_batches(
-    claim: Claim, model: str, ranges: Sequence[Range], source: Source | None
+    claim: Claim, generation: int, model: str, ranges: Sequence[Range], source: Source | None
 ) -> list[BatchMessage]:
     """The batches that ingest publishes: the first of each lane."""
     lanes = min(settings().batch_lanes, len(ranges))
@@ -82,6 +82,7 @@ def first_batches(
         BatchMessage(
             document=claim.document,
             run=claim.run,
+            generation=generation,
             model=model,
             lanes=lanes,
             source=source,
@@ -91,13 +92,20 @@ def first_batches(
     ]
 
 
-def all_batches(document: str, run: int, model: str) -> list[BatchMessage]:
-    """Every batch of a run, each the end of its lane: for a run that stands still, whatever it has lost."""
-    ranges = _ranges(document, run)
+def all_batches(stored: Mapping[str, Any]) -> list[BatchMessage]:
+    """Every batch of a document's run, each the end of its lane: for one that stands still."""
+    generation = int(stored["generation"])
+    ranges = _ranges(stored["id"], stored["run"], generation)
     lanes = len(ranges)
     return [
         BatchMessage(
-            document=document, run=run, model=model, lanes=lanes, source=None, **_bounds(number, ranges)
+            document=stored["id"],
+            run=stored["run"],
+            generation=generation,
+            model=stored["model"],
+            lanes=lanes,
+            source=None,
+            **_bounds(number, ranges),
         )
         for number in range(lanes)
     ]
@@ -105,7 +113,7 @@ def all_batches(document: str, run: int, model: str) -> list[BatchMessage]:
 
 def successor(message: BatchMessage) -> BatchMessage | None:
     """The batch that is to be published when this one is taken up; None at the end of its lane."""
-    ranges = _ranges(message.document, message.run)
+    ranges = _ranges(message.document, message.run, message.generation)
     number = message.batch + message.lanes
     if number >= len(ranges):
         return None
@@ -133,7 +141,7 @@ def _bounds(number: int, ranges: Sequence[Range]) -> dict[str, int]:
 
 
 @lru_cache(maxsize=CACHED_PLANS)
-def _ranges(document: str, run: int) -> list[Range]:
+def _ranges(document: str, run: int, _generation: int) -> list[Range]:
     blob = _blob(document, run, "batches.json")
     return _RANGES.validate_json(blob.download_as_bytes(raw_download=True, **storage_limits()))
 

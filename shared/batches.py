@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.documents import MAX_ATTEMPTS, Documents, Seconds, now
 from shared.errors import Superseded
-from shared.transitions import check_run
+from shared.transitions import check_batch
 
 if TYPE_CHECKING:
     from google.cloud import firestore
@@ -48,7 +48,7 @@ def progress(documents: Documents, message: BatchMessage) -> tuple[int, bool]:
     record = batch_record(reference, message.run, message.batch)
     found = {snapshot.id: snapshot for snapshot in documents.client.get_all([reference, record])}
     stored = found[reference.id].to_dict()
-    check_run(stored, message.run)
+    check_batch(stored, message)
     assert stored is not None
     known = found[record.id].to_dict()
     if stored["state"] in CLOSED:
@@ -79,7 +79,7 @@ def commit(
     def step(transaction: firestore.Transaction) -> None:
         assert isinstance(transaction, RawTransaction)
         stored = reference.get(transaction=transaction).to_dict()
-        check_run(stored, message.run)
+        check_batch(stored, message)
         assert stored is not None
         if stored["state"] in CLOSED:
             raise Superseded("this run has ended")
@@ -107,7 +107,7 @@ def count_failure(documents: Documents, message: BatchMessage, why: str) -> int:
     record = batch_record(reference, message.run, message.batch)
 
     def step(transaction: firestore.Transaction) -> int:
-        check_run(reference.get(transaction=transaction).to_dict(), message.run)
+        check_batch(reference.get(transaction=transaction).to_dict(), message)
         known = record.get(transaction=transaction).to_dict() or _new_record(message)
         failures = int(known["failures"]) + 1
         transaction.set(record, known | {"failures": failures, "failure": why, "updated_at": now()})

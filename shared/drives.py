@@ -45,7 +45,7 @@ def drive(documents: Documents, stored: dict[str, Any]) -> None:
     if stored["state"] == "extracting":
         notify(stored)
         return
-    every = artefacts.all_batches(stored["id"], run, stored["model"])
+    every = artefacts.all_batches(stored)
     missing = [message for message in every if message.batch not in done]
     publish_record(BATCHES, missing, document=stored["id"])
     if not missing:

@@ -54,7 +54,8 @@ def get_logger(function: str) -> structlog.stdlib.BoundLogger:
                 _cloud_fields,
                 structlog.processors.JSONRenderer(ensure_ascii=False),
             ],
-            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+            # One write a line: the processes of a function share one log.
+            logger_factory=structlog.WriteLoggerFactory(sys.stderr),
             cache_logger_on_first_use=True,
         )
     return cast("structlog.stdlib.BoundLogger", structlog.get_logger(function=function))

@@ -117,6 +117,8 @@ class BatchMessage(Record):
 
     document: str
     run: PositiveInt
+    generation: PositiveInt
+    """Of the object: a document that was erased and comes again counts its runs from one."""
     model: str
     batch: NonNegativeInt
     lanes: PositiveInt

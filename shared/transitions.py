@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from shared.records import UploadEvent
+    from shared.records import BatchMessage, UploadEvent
 
 NO_RESULT: dict[str, Any] = {
     "sentiment": {"positive": 0, "neutral": 0, "negative": 0},
@@ -97,6 +97,14 @@ def check_run(stored: Mapping[str, Any] | None, run: int) -> None:
     """Raise Superseded where the run is not the document's."""
     if stored is None or stored["run"] != run:
         raise Superseded("another run owns this document")
+
+
+def check_batch(stored: Mapping[str, Any] | None, message: BatchMessage) -> None:
+    """Raise Superseded where the batch is of another run, or of a document that was erased and came again."""
+    check_run(stored, message.run)
+    assert stored is not None
+    if int(stored["generation"]) != message.generation:
+        raise Superseded("another generation of this object has this run")
 
 
 def check_open(stored: Mapping[str, Any] | None, run: int) -> None:

@@ -91,7 +91,8 @@ def extract(claim: Claim, event: UploadEvent) -> Plan:
     ranges = artefacts.write(claim.document, claim.run, reading.text, reading.passages)
     key = content_key(event, sha256, model)
     source = find_source(firestore_client(), key, claim, event)
-    publish_record(BATCHES, artefacts.first_batches(claim, model, ranges, source), document=claim.document)
+    first = artefacts.first_batches(claim, event.generation, model, ranges, source)
+    publish_record(BATCHES, first, document=claim.document)
     return Plan(
         facts={"sha256": sha256, "size": size} | reading.facts,
         batches=len(ranges),

@@ -225,3 +225,29 @@ def test_storage_answers_503(tmp_path: Path) -> None:
                 stack.down()
             storage.ask_to_stop()
             storage.stop(time.monotonic() + 5)
+
+
+@pytest.mark.usefixtures("clients")
+def test_an_erased_document_comes_again(stack: RunningStack, tmp_path: Path) -> None:
+    """Runs count from one again, and no batch or plan of its first life disturbs the second."""
+    from shared.artefacts import all_batches
+    from shared.clients import firestore_client
+    from shared.documents import Documents
+    from shared.erasure import erase
+    from shared.events import publish_record
+    from shared.settings import BATCHES
+
+    report = tmp_path / "again.txt"
+    report.write_text(LONG.replace("Site", "First site") * 2)
+    [first] = stack.json("drop", str(report), "--wait")
+    reference = Documents(firestore_client()).reference(first["id"])
+    late = all_batches(reference.get().to_dict() or {})
+    erase(firestore_client(), first["id"])
+    report.write_text(LONG.replace("Site", "Another site with a longer name") * 3)
+    [dropped] = stack.json("drop", str(report))
+    publish_record(BATCHES, late)
+    second = settled(stack, dropped["id"], 1, seconds=60)
+    assert (second["id"], second["passages"]) == (first["id"], 1200)
+    texts = [passage["text"] for passage in passages_of(second["id"])]
+    assert len(texts) == 1200
+    assert all("Another site" in text for text in texts)

@@ -48,6 +48,7 @@ def store_passages(
     message = BatchMessage(
         document=IDS[name],
         run=run,
+        generation=1,
         model=model or engine.digest,
         batch=0,
         lanes=1,

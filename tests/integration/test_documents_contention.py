@@ -50,6 +50,7 @@ def test_two_hundred_batches_finish_together() -> None:
         message = BatchMessage(
             document=claim.document,
             run=claim.run,
+            generation=1,
             model="m",
             batch=number,
             lanes=BATCHES,

@@ -288,6 +288,7 @@ class Histories(RuleBasedStateMachine):
         message = BatchMessage(
             document=self.reference.id,
             run=run,
+            generation=self.model.runs[run - 1].generation,
             model="m",
             batch=batch,
             lanes=1,

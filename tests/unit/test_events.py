@@ -81,6 +81,7 @@ def test_a_generation_is_a_positive_number(generation: str) -> None:
         BatchMessage,
         document=st.text(min_size=1),
         run=st.integers(1, 2**31),
+        generation=st.integers(1, 2**53),
         model=st.text(),
         batch=st.integers(0, 2**31),
         lanes=st.integers(1, 64),
