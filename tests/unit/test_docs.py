@@ -13,7 +13,9 @@ from shared.records import TOPICS as STANDARDS
 from shared.settings import TOPICS
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs/architecture.md")]
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")] + [
+    ROOT / "docs" / f"{name}.md" for name in ("architecture", "reliability", "observability")
+]
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text("utf-8")
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
