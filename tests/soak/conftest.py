@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,4 +48,4 @@ def harassed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]
         yield running
     for each in cached:
         each.cache_clear()
-    running.down()
+    running.down(signal.SIGTERM)  # SIGINT does nothing where a shell started the tests in the background
