@@ -84,6 +84,7 @@ class Service:
         self.listener = socket.create_server(("127.0.0.1", self.port))
 
     def _start_process(self) -> None:
+        self.log.touch()  # a process on demand that has said nothing yet is starting, not idle
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 - our own command lines
                 self.command,

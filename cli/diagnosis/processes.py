@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.diagnosis.findings import CALL_SECONDS, Finding
-from local.processes import accepts
+from local.processes import accepts, port_taken
 from local.services import HOST, ON_DEMAND, SIZES
 
 if TYPE_CHECKING:
@@ -41,10 +41,12 @@ def check_processes(target: Target) -> Iterator[Finding]:
 
 
 def _answers(process: dict[str, Any]) -> bool:
-    if process["name"] not in SIZES.keys() - ON_DEMAND:
+    if process["name"] in ON_DEMAND:
+        return port_taken(process["port"])  # a connection would start it
+    if process["name"] not in SIZES:
         return accepts(HOST, process["port"])
     try:
-        # functions-framework answers this path itself, so no event is logged.
+        # functions-framework answers this path itself, so no event is handled.
         with urllib.request.urlopen(f"http://{HOST}:{process['port']}/robots.txt", timeout=CALL_SECONDS):
             return True
     except urllib.error.HTTPError:

@@ -327,7 +327,7 @@ def test_failures_and_dead_letters_are_counted(stack: RunningStack) -> None:
     topic = f"projects/{PROJECT}/topics/uploads"
     publisher().publish(request={"topic": topic, "messages": [{"data": b"what is this"}]})
     letters = firestore_client().collection("dead_letters")
-    [letter] = until(lambda: list(letters.stream()))
+    [letter] = until(lambda: list(letters.stream()), 90)
     with document("failed.txt", state="failed", lease=None) as identifier:
         failed, dead = complaints(stack)
         assert stored(identifier)["state"] == "failed"
