@@ -38,7 +38,7 @@ def open_session(model: bytes, device: Device = "cpu", threads: int = 1) -> Infe
     available = set(onnxruntime.get_available_providers())
     providers = [name for name in _PROVIDERS[device] if name in available]
     if not providers:
-        # The graph is written as it is to run. What onnxruntime would fuse is slower on a CPU, not faster.
+        # The graph is written as it is to run: a search for what to fuse takes time and gains none.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         session = onnxruntime.InferenceSession(model, options, providers=[*providers, "CPUExecutionProvider"])
