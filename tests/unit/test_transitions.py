@@ -9,8 +9,8 @@ from typing import Any, get_args
 import pytest
 
 from shared.errors import LeaseHeld, Superseded
-from shared.records import TERMINAL, State, UploadEvent
-from shared.transitions import Claim, check_held, check_open, check_run, new_document, next_claim
+from shared.records import TERMINAL, BatchMessage, State, UploadEvent
+from shared.transitions import Claim, check_batch, check_held, check_open, check_run, new_document, next_claim
 
 MOMENT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ALIVE, EXPIRED = MOMENT + timedelta(seconds=1), MOMENT
@@ -34,6 +34,21 @@ def upload(generation: int = GENERATION, restart_run: int | None = None) -> Uplo
         event_type="OBJECT_FINALIZE",
         size=1,
         restart_run=restart_run,
+    )
+
+
+def batch(run: int, generation: int) -> BatchMessage:
+    return BatchMessage(
+        document="d",
+        run=run,
+        generation=generation,
+        model="m",
+        batch=0,
+        lanes=1,
+        start=0,
+        end=1,
+        byte_start=0,
+        byte_end=1,
     )
 
 
@@ -182,9 +197,12 @@ def test_fail_needs_an_open_run(state: State, run: int) -> None:
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("run", [RUN - 1, RUN, RUN + 1])
-def test_batches_need_the_documents_run(state: State, run: int) -> None:
-    """The run number is their fence, in every state."""
+@pytest.mark.parametrize("generation", [OLDER, GENERATION, NEWER])
+def test_batches_need_the_documents_run(state: State, run: int, generation: int) -> None:
+    """The run number is their fence, in every state; and the generation, where runs count from one again."""
     assert refuses(lambda: check_run(stored(state, EXPIRED), run)) != (run == RUN)
+    mine = (run, generation) == (RUN, GENERATION)
+    assert refuses(lambda: check_batch(stored(state, EXPIRED), batch(run, generation))) != mine
 
 
 def test_nothing_happens_to_a_document_that_is_gone() -> None:
@@ -192,6 +210,7 @@ def test_nothing_happens_to_a_document_that_is_gone() -> None:
     assert refuses(lambda: check_held(None, Claim("d", RUN, TOKEN)))
     assert refuses(lambda: check_open(None, RUN))
     assert refuses(lambda: check_run(None, RUN))
+    assert refuses(lambda: check_batch(None, batch(RUN, GENERATION)))
 
 
 def test_a_new_document_leaves_the_claim_to_its_claim() -> None:
