@@ -29,7 +29,7 @@ RESTARTS = 5
 """Deaths within `RESTART_WINDOW` seconds after which a process is not started again."""
 RESTART_WINDOW = 60.0
 LOG_TAIL_LINES = 5
-IDLE_SECONDS = 30.0
+IDLE_SECONDS = 120.0
 """After its last line in the log, a process on demand ends."""
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shared import artefacts, batches
-from shared.completion import finish
+from shared.completion import announce, finish
 from shared.documents import now
 from shared.events import publish_record
 from shared.records import ErrorInfo
-from shared.settings import BATCHES
+from shared.settings import BATCHES, settings
 from shared.transitions import check_open
 from shared.uploads import notify
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 def drive(documents: Documents, stored: dict[str, Any]) -> None:
-    """Count the drive, then publish the upload again, or the batches that are missing.
+    """Publish the upload again, or the batches that are missing; fail the run that was driven often enough.
 
-    A run that made progress since the last drive is counted from the start.
+    A run of which batches were committed since the last look moves by itself: that is only noted.
 
     Raises:
         Superseded: the run is no longer the document's, or has ended.
@@ -31,25 +31,29 @@ def drive(documents: Documents, stored: dict[str, Any]) -> None:
     run = stored["run"]
     done = {record["batch"] for record in batches.records(reference, run) if record["done"]}
 
-    def count(transaction: firestore.Transaction) -> None:
+    def count(transaction: firestore.Transaction) -> int:
         current = reference.get(transaction=transaction).to_dict()
         check_open(current, run)
         assert current is not None
-        drives = 0 if len(done) > current.get("drive_progress", 0) else current.get("drives", 0)
-        moved = {"drives": drives + 1, "drive_progress": len(done), "updated_at": now()}
+        drives = 0 if len(done) > current.get("drive_progress", 0) else current.get("drives", 0) + 1
+        moved = {"drives": drives, "drive_progress": len(done), "updated_at": now()}
         if current["state"] == "extracting":
             moved["lease.expires_at"] = now()
         transaction.update(reference, moved)
+        return int(drives)
 
-    documents.run(count)
-    if stored["state"] == "extracting":
-        notify(stored)
-        return
-    every = artefacts.all_batches(stored)
+    drives = documents.run(count)
+    every = [] if stored["state"] == "extracting" else artefacts.all_batches(stored)
     missing = [message for message in every if message.batch not in done]
-    publish_record(BATCHES, missing, document=stored["id"])
-    if not missing:
+    if drives > settings().sweep_drives:
+        documents.fail(stored["id"], run, exhausted(stored))
+        announce(documents, stored["id"])
+    elif stored["state"] == "extracting":
+        notify(stored)
+    elif not missing:
         finish(documents, stored["id"], run)
+    elif drives:
+        publish_record(BATCHES, missing, document=stored["id"])
 
 
 def exhausted(stored: dict[str, Any]) -> ErrorInfo:

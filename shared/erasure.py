@@ -19,9 +19,14 @@ PARTS = ("passages", "batches", "runs")
 
 def erase(client: firestore.Client, document: str) -> None:
     """Erase a document; what is gone already is no error. The record goes last, so a kill is made good."""
+    from google.cloud.firestore_v1 import Increment
     from google.cloud.firestore_v1.base_query import FieldFilter
 
     reference = client.collection(COLLECTION).document(document)
+    if not reference.get().exists:
+        return
+    # From here on no batch of the document commits: what is deleted stays deleted.
+    reference.update({"run": Increment(1), "state": "superseded", "lease": None})
     prefix = f"runs/{document}/"
     for blob in storage_client().list_blobs(settings().work_bucket, prefix=prefix, **storage_limits()):
         blob.delete(**storage_limits())

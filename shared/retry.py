@@ -41,6 +41,7 @@ def is_transient(error: BaseException) -> bool:
     all others are real failures, which are counted.
     """
     from google.api_core import exceptions as google
+    from google.auth.exceptions import TransportError
     from requests import exceptions as http
 
     if isinstance(error, Retryable):
@@ -57,6 +58,7 @@ def is_transient(error: BaseException) -> bool:
         google.RetryError,
         google.ServiceUnavailable,
         google.TooManyRequests,
+        TransportError,  # no token to be had
         http.ConnectionError,
         http.Timeout,
         http.ChunkedEncodingError,

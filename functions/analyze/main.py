@@ -14,7 +14,7 @@ from shared.analysis import analyse
 from shared.clients import firestore_client
 from shared.completion import finish
 from shared.documents import Documents, Seconds
-from shared.errors import Permanent, Superseded
+from shared.errors import Permanent, Retryable, Superseded
 from shared.events import Push, answer, batch_message, dead_letter, publish_record
 from shared.inference import Engine
 from shared.inference.cache import CACHED_TEXTS
@@ -50,7 +50,7 @@ def on_batch(push: Push) -> None:
     upto, met_before = batches.progress(documents, message)
     if upto < message.end:
         if message.model != engine().digest:
-            restart(documents, message.document, message.run)
+            other_model(documents, message)
             return
         if not met_before:
             hand_on(message)
@@ -65,6 +65,17 @@ def on_batch(push: Push) -> None:
             publish_record(BATCHES, [message], document=message.document)
             return
     finish(documents, message.document, message.run)
+
+
+def other_model(documents: Documents, message: BatchMessage) -> None:
+    """Restart the run rather than mix two models in one result; once, then wait for the right instance.
+
+    Raises:
+        Retryable: the run is itself such a restart, so the two models stand side by side.
+    """
+    if message.source is not None and message.source.document == message.document:
+        raise Retryable("this instance carries another model than the run's")
+    restart(documents, message.document, message.run)
 
 
 def hand_on(message: BatchMessage) -> None:

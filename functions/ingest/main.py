@@ -87,7 +87,7 @@ def extract(claim: Claim, event: UploadEvent) -> Plan:
             redaction_key=secret(settings().redaction_key, settings().redaction_key_version),
             settings=settings(),
         )
-    model = read_manifest(settings().model_dir, settings().model_digest).digest
+    model = model_digest()
     ranges = artefacts.write(claim.document, claim.run, reading.text, reading.passages)
     key = content_key(event, sha256, model)
     source = find_source(firestore_client(), key, claim, event)
@@ -102,6 +102,12 @@ def extract(claim: Claim, event: UploadEvent) -> Plan:
         duplicate_of=source.document if source and source.document != claim.document else None,
         seconds=Seconds(time.monotonic() - started, time.thread_time() - cpu_started),
     )
+
+
+@lru_cache(maxsize=1)
+def model_digest() -> str:
+    """The model this instance plans for, read once: a directory that is rebuilt needs new instances."""
+    return read_manifest(settings().model_dir, settings().model_digest).digest
 
 
 @lru_cache(maxsize=1)

@@ -16,7 +16,7 @@ from google.cloud.firestore_v1.base_query import FieldFilter
 from shared.clients import firestore_client
 from shared.completion import announce, purge
 from shared.documents import COLLECTION, Documents, now
-from shared.drives import drive, exhausted
+from shared.drives import drive
 from shared.erasure import erase
 from shared.errors import Superseded
 from shared.events import Push, answer
@@ -46,7 +46,8 @@ def on_tick(_: Push) -> None:
     documents = Documents(firestore_client())
     done: Counter[str] = Counter()
     for stored in standing_still(documents):
-        drive_again(documents, stored)
+        with suppress(Superseded):  # it moved on between the query and now
+            drive(documents, stored)
         done["driven"] += 1
     for stored in _where(documents, ("results_pending", "==", True), ("updated_at", "<", now() - SETTLED)):
         announce(documents, stored["id"])
@@ -67,16 +68,6 @@ def standing_still(documents: Documents) -> Iterator[dict[str, Any]]:
     yield from _where(documents, ("state", "==", "extracting"), ("lease.expires_at", "<", moment - grace))
     patience = timedelta(seconds=settings().sweep_patience)
     yield from _where(documents, ("state", "==", "analyzing"), ("updated_at", "<", moment - patience))
-
-
-def drive_again(documents: Documents, stored: dict[str, Any]) -> None:
-    """Publish again what the document waits for; fail it when that was done often enough."""
-    with suppress(Superseded):
-        if stored.get("drives", 0) >= settings().sweep_drives:
-            documents.fail(stored["id"], stored["run"], exhausted(stored))
-            announce(documents, stored["id"])
-        else:
-            drive(documents, stored)
 
 
 def oldest_unfinished(documents: Documents) -> float:

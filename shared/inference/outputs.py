@@ -20,7 +20,7 @@ class Outputs:
     embedding: NDArray[np.float32]
     """(n, 384), unit length."""
     topics: NDArray[np.float32]
-    """(n, 10); each topic on its own, calibrated, in the order of `records.TOPICS`."""
+    """(n, topics); each on its own, calibrated, in the manifest's order: by default `records.TOPICS`."""
     action: NDArray[np.float32]
     """(n, 3), rows sum to 1: implemented, planned, none."""
     sentiment: NDArray[np.float32]
