@@ -15,7 +15,9 @@ from model_export.heads import HEAD_NAMES
 from shared.records import TOPICS
 
 if TYPE_CHECKING:
-    from model_export.heads import Branch, Heads
+    from collections.abc import Sequence
+
+    from model_export.heads import Branch, Head, Heads
     from model_export.precision import Precision
     from model_export.sources import Checkpoint
     from shared.records import ActionLabel, SentimentLabel
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 WINDOW = 256
 SENTIMENTS: tuple[SentimentLabel, ...] = ("positive", "neutral", "negative")
 ACTIONS: tuple[ActionLabel, ...] = ("implemented", "planned", "none")
-LABELS = {"topic": TOPICS, "action": ACTIONS, "sentiment": SENTIMENTS}
 
 
 def embedding_graph(checkpoint: Checkpoint, precision: Precision) -> bytes:
@@ -34,8 +35,13 @@ def embedding_graph(checkpoint: Checkpoint, precision: Precision) -> bytes:
     return graph.model("embedding", _inputs(), outputs, _metadata(checkpoint, precision))
 
 
-def full_graph(checkpoint: Checkpoint, precision: Precision, heads: Heads) -> bytes:
-    """The embedding graph with three more outputs: `topic`, `action` and `sentiment`, (batch, labels)."""
+def full_graph(
+    checkpoint: Checkpoint, precision: Precision, heads: Heads, topics: Sequence[str] = TOPICS
+) -> bytes:
+    """The embedding graph with three more outputs: `topic`, `action` and `sentiment`, (batch, labels).
+
+    `topics` are the columns of `topic`, where a user's own taxonomy has others than ours.
+    """
     graph = Graph()
     pooled = _encode(graph, checkpoint, precision, heads.branches)
     outputs = [_output("embedding", checkpoint.config.hidden_size)]
@@ -45,11 +51,12 @@ def full_graph(checkpoint: Checkpoint, precision: Precision, heads: Heads) -> by
             features = pooled[branch.card.name]
             if branch.card.input == "embedding+branch":
                 features = graph.node("Concat", ["embedding", features], f"{name}.features", axis=-1)
-        getattr(heads, name).attach(graph, features, name, exclusive=name != "topic")
-        outputs.append(_output(name, len(LABELS[name])))
+        head: Head = getattr(heads, name)
+        head.attach(graph, features, name, exclusive=name != "topic")
+        outputs.append(_output(name, len(head.bias)))
     # Part of the file, and so of its digest: whatever changes an answer changes the model's name.
     metadata = _metadata(checkpoint, precision) | {
-        "topics": json.dumps(TOPICS),
+        "topics": json.dumps(topics),
         "thresholds": json.dumps(thresholds(heads)),
         "actions": json.dumps(ACTIONS),
         "sentiments": json.dumps(SENTIMENTS),

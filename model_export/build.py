@@ -65,6 +65,9 @@ class _Inputs:
     digests: tuple[str, ...]
     """Of everything the graph is made from."""
 
+    def topics(self) -> tuple[str, ...]:
+        return self.card.labels.topic if self.card else ()
+
 
 def build(recipe: Recipe, out: Path, steps: Steps) -> Manifest:
     """Write the model of `recipe` to `out`, in place of the old.
@@ -79,7 +82,7 @@ def build(recipe: Recipe, out: Path, steps: Steps) -> Manifest:
         "build graph, attach heads", inputs.digests, lambda _: _graph(inputs, Float32()), "fp32"
     )
     graph = _in_precision(recipe.precision, inputs, exact, steps)
-    candidate = Candidate(graph, recipe.precision, exact, inputs.checkpoint, inputs.heads)
+    candidate = Candidate(graph, recipe.precision, exact, inputs.checkpoint, inputs.heads, inputs.topics())
     sets = {"heldout": OWN / "heldout.jsonl"} | {path.stem: path for path in recipe.evaluate}
     measured = steps.once(
         "gate",
@@ -122,7 +125,7 @@ def _load(recipe: Recipe) -> _Inputs:
 def _graph(inputs: _Inputs, precision: Precision) -> bytes:
     if inputs.heads is None:
         return embedding_graph(inputs.checkpoint, precision)
-    return full_graph(inputs.checkpoint, precision, inputs.heads)
+    return full_graph(inputs.checkpoint, precision, inputs.heads, inputs.topics())
 
 
 def _in_precision(precision: PrecisionName, inputs: _Inputs, exact: bytes, steps: Steps) -> bytes:
@@ -143,7 +146,11 @@ def _measure(inputs: _Inputs, tick: Tick) -> bytes:
 
 
 def _gate(candidate: Candidate, sets: dict[str, Path], tick: Tick) -> bytes:
-    examples = {name: read_labelled(path) for name, path in sets.items()}
+    # Ours are labelled by our topics, of which another taxonomy may have some or none.
+    examples = {
+        name: read_labelled(path, TOPICS if path.parent == OWN else candidate.topics or TOPICS)
+        for name, path in sets.items()
+    }
     return json.dumps(gate.check(candidate, examples, tick)).encode()
 
 
@@ -171,7 +178,7 @@ def _manifest(inputs: _Inputs, graph: bytes, precision: PrecisionName, metrics: 
         precision=precision,
         window=window(checkpoint),
         dimensions=checkpoint.config.hidden_size,
-        topics=TOPICS if heads else (),
+        topics=inputs.topics(),
         thresholds=thresholds(heads) if heads else (),
         sentiments=SENTIMENTS if heads else (),
         actions=ACTIONS if heads else (),

@@ -30,14 +30,14 @@ class Accuracy(NamedTuple):
 
 
 def accuracies(
-    outputs: Sequence[Floats], thresholds: Floats, examples: Sequence[Example]
+    outputs: Sequence[Floats], thresholds: Floats, examples: Sequence[Example], topics: Sequence[str] = TOPICS
 ) -> dict[str, Accuracy]:
     """Accuracy of `outputs` (embedding, topic, action, sentiment), by head; without those no text judges."""
     _, topic, action, sentiment = outputs
     found = {}
-    judged = [row for row, example in enumerate(examples) if example.topics]
+    judged = [row for row, example in enumerate(examples) if example.topics.keys() & set(topics)]
     if judged:
-        found["topic"] = Accuracy(_topic_f1(topic >= thresholds, examples), len(judged))
+        found["topic"] = Accuracy(_topic_f1(topic >= thresholds, examples, topics), len(judged))
     for name, chances, labels in (("action", action, ACTIONS), ("sentiment", sentiment, SENTIMENTS)):
         rows = [row for row, example in enumerate(examples) if getattr(example, name)]
         if rows:
@@ -46,11 +46,13 @@ def accuracies(
     return found
 
 
-def _topic_f1(chosen: NDArray[np.bool_], examples: Sequence[Example]) -> float:
+def _topic_f1(chosen: NDArray[np.bool_], examples: Sequence[Example], topics: Sequence[str]) -> float:
     right = wrong = 0
     for row, example in enumerate(examples):
-        for name, applies in example.topics.items():
-            picked = bool(chosen[row, TOPICS.index(name)])
+        for column, name in enumerate(topics):
+            if name not in example.topics:
+                continue
+            picked, applies = bool(chosen[row, column]), example.topics[name]
             right += picked and applies
             wrong += picked != applies
     return 2 * right / max(2 * right + wrong, 1)

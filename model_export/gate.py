@@ -23,6 +23,7 @@ from model_export.sources import MINILM, WEIGHTS
 from model_export.textbook import Textbook
 from shared.errors import SetupError
 from shared.inference.tokens import load_tokenizer
+from shared.records import TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -64,6 +65,8 @@ class Candidate:
     """The same in fp32."""
     checkpoint: Checkpoint
     heads: Heads | None
+    topics: tuple[str, ...] = TOPICS
+    """Columns of the head `topic`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ def check(candidate: Candidate, sets: Mapping[str, Sequence[Example]], tick: Tic
             start += len(examples)
             if candidate.heads:
                 pair = [part[rows] for part in exact], [part[rows] for part in small]
-                metrics |= check_accuracy(candidate.precision, candidate.heads, name, examples, pair)
+                metrics |= check_accuracy(candidate, candidate.heads, name, examples, pair)
     return {name: round(value, 6) for name, value in metrics.items()}
 
 
@@ -153,14 +156,15 @@ def check_agreement(
 
 
 def check_accuracy(
-    precision: PrecisionName,
+    candidate: Candidate,
     heads: Heads,
     name: str,
     examples: Sequence[Example],
     outputs: tuple[Sequence[Floats], Sequence[Floats]],
 ) -> dict[str, float]:
-    """How often each head is right on one set, in fp32 and in `precision`, which may lose a point."""
-    exact, quantised = (accuracies(part, heads.thresholds, examples) for part in outputs)
+    """How often each head is right on one set, in fp32 and in the precision, which may lose a point."""
+    precision = candidate.precision
+    exact, quantised = (accuracies(part, heads.thresholds, examples, candidate.topics) for part in outputs)
     metrics = {}
     for head in HEADS:
         if head not in exact:
