@@ -25,7 +25,7 @@ from benchmarks.model.variants import write_variants
 from shared.inference.manifest import TOKENIZER_FILE, read_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 PAGE = ROOT / "docs" / "performance.md"
 IMAGES = ROOT / "docs" / "images"
@@ -60,45 +60,42 @@ def main() -> None:
 
 
 def measure(paths: Paths, shipped: Path, weights: Path) -> tuple[str, dict[str, str]]:
-    """The table, and the plots by file name."""
+    """The table, and the plots by file name; says each line of the table as soon as it is known."""
     began = time.monotonic()
+    lines: list[report.Row] = []
 
     def step(what: str) -> None:
         print(f"[{time.monotonic() - began:5.0f} s] {what}", flush=True)
 
-    step("write the model in its other forms")
+    def add(measured: Iterable[report.Row]) -> None:
+        for line in measured:
+            lines.append(line)
+            print("          " + " | ".join(filter(None, line.cells)), flush=True)
+
+    step("build the model in its other forms")
     directories = write_variants(shipped, weights.resolve(), paths.materials / "ours")
-    lines: list[report.Row] = []
-    step("HTTP, beside the book's app")
-    served = service.measure(paths, shipped)
-    step("process start to first answer")
-    started = startup.measure(paths, shipped)
     step("look for the peers' best settings")
     found = throughput.search(paths, directories)
     step("texts a second, in turns")
-    lines += rows.throughput_rows(throughput.compare(paths, directories, found.best), found)
+    add(rows.throughput_rows(throughput.compare(paths, directories, found.best), found))
     step("share of the cores' eight-bit peak")
-    lines += rows.capacity_rows(capacity.measure(paths, shipped))
+    add(rows.capacity_rows(capacity.measure(paths, shipped)))
     step("memory")
-    peaks = [
-        memory.peak_of_all_texts(directories[name], paths, len_texts(paths)) for name in ("int8", "fp32")
-    ]
-    lines += rows.memory_rows(*peaks)
+    count = len(json.loads(paths.texts.read_text("utf-8")))
+    peaks = [memory.peak_of_all_texts(directories[name], paths, count) for name in ("int8", "fp32")]
+    add(rows.memory_rows(*peaks))
     traces = memory.traces(paths, directories, found.best["fastembed"])
-    lines += rows.startup_rows(started)
-    lines += rows.service_rows(served)
+    step("process start to first answer")
+    add(rows.startup_rows(startup.measure(paths, shipped)))
+    step("HTTP, beside the book's app")
+    add(rows.service_rows(service.measure(paths, shipped)))
     step("orders of input")
-    lines += rows.order_rows(order.measure(paths, shipped))
+    add(rows.order_rows(order.measure(paths, shipped)))
     step("done")
     return report.table(lines), {
         "performance-batch-size.svg": _batch_sizes(found.curves),
         "performance-memory.svg": _memory(traces),
     }
-
-
-def len_texts(paths: Paths) -> int:
-    """How many texts there are."""
-    return len(json.loads(paths.texts.read_text("utf-8")))
 
 
 def _batch_sizes(curves: Sequence[throughput.Curve]) -> str:
