@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-_FORK, _LAYERS = 4, 2
+_LAYERS = 2
+"""Upper layers that are copied; those below are shared."""
 _BRANCHES: dict[str, tuple[HeadName, ...]] = {"topic": ("topic", "action"), "sentiment": ("sentiment",)}
-_EPOCHS = {"topic": 6, "sentiment": 3}
+_EPOCHS = {"topic": 5, "sentiment": 3}
 _REPEATS: dict[str, dict[str, float]] = {
     "topic": {"own": 4, "a3cg": 3, "goals": 0.4},
     "sentiment": {"own": 4, "nyt": 2, "sst2": 0.5, "goals": 0.5, "esgbert": 0.5},
@@ -64,7 +65,7 @@ def train_branches(  # noqa: PLR0913 - a training needs all of these, and none b
         shown = [example for example in examples if _useful(example, outputs)]
         targets = Targets.of(shown, topics)
         fitted = _train(name, checkpoint, shown, targets, cache, seed, report)
-        card = BranchCard(name=name, fork=_FORK, layers=_LAYERS, heads=outputs, input="branch")
+        card = BranchCard(name=name, fork=_fork(checkpoint), layers=_LAYERS, heads=outputs, input="branch")
         branches.append(Branch(card, fitted.tensors))
         splits = np.array([split_of(example) for example in shown])
         developed, held = np.flatnonzero(splits == "dev"), unpublished_tests(shown)
@@ -78,6 +79,10 @@ def train_branches(  # noqa: PLR0913 - a training needs all of these, and none b
             figures |= measure(head, logits, thresholds, targets.rows(held))
     trained = Heads(heads["topic"], heads["action"], heads["sentiment"], thresholds, tuple(branches))
     return Trained(trained, card_of(examples, topics, figures, branches))
+
+
+def _fork(checkpoint: Checkpoint) -> int:
+    return max(checkpoint.config.num_hidden_layers - _LAYERS, 0)
 
 
 def _useful(example: Example, heads: Sequence[HeadName]) -> bool:
@@ -100,7 +105,7 @@ def _train(  # noqa: PLR0913, PLR0917 - one step of `train_branches`
 ) -> Fitted:
     hidden = hidden_states(
         checkpoint,
-        _FORK,
+        _fork(checkpoint),
         [example.text for example in examples],
         cache,
         lambda share: report(f"{name}: hidden states, {share:.0%}"),
@@ -129,7 +134,7 @@ def _train(  # noqa: PLR0913, PLR0917 - one step of `train_branches`
         outputs=outputs,
         repeats=_REPEATS[name],
         epochs=_EPOCHS[name],
-        fork=_FORK,
+        fork=_fork(checkpoint),
         layers=_LAYERS,
         seed=seed,
         action_weights=_balance(targets.action[train]),

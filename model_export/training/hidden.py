@@ -6,6 +6,7 @@ epoch three times cheaper. A file that was cut short by a crash goes on where it
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 from dataclasses import dataclass
@@ -71,11 +72,14 @@ def hidden_states(
     name = f"{(checkpoint.source.sha256 or checkpoint.source.revision)[:12]}-{layers}"
     data, index = cache / f"{name}.f16", cache / f"{name}.jsonl"
     width = checkpoint.config.hidden_size
-    known = _read_index(index)
     hashes = [_key(text) for text in texts]
-    missing = list({key: text for key, text in zip(hashes, texts, strict=True) if key not in known}.items())
-    if missing:
-        _compute(checkpoint, layers, missing, known, data, index, report)
+    with (cache / f"{name}.lock").open("w") as lock:
+        # Two trainings may share a cache, and both would write at its end.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        known = _read_index(index)
+        new = {key: text for key, text in zip(hashes, texts, strict=True) if key not in known}
+        if new:
+            _compute(checkpoint, layers, list(new.items()), known, data, index, report)
     states = np.memmap(data, np.float16, "r").reshape(-1, width)
     places = [known[key] for key in hashes]
     return Hidden(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +14,11 @@ from shared.records import TOPICS
 
 torch = pytest.importorskip("torch", reason="torch is not installed: requirements/train.in")
 
+from model_export.heads import load_card, load_heads  # noqa: E402
 from model_export.textbook import Textbook  # noqa: E402 - what follows imports torch
 from model_export.training.bert import Lower, mean_pooled  # noqa: E402
 from model_export.training.branch import Fitted, Plan, fit_branch  # noqa: E402
+from model_export.training.branches import train_branches  # noqa: E402
 from model_export.training.hidden import hidden_states  # noqa: E402
 from model_export.training.losses import action_loss, sentiment_loss, topic_loss  # noqa: E402
 from tests.unit.tiny_bert import LAYERS, WIDTH, tiny_checkpoint  # noqa: E402
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from model_export.training.hidden import Hidden
+    from shared.records import ActionLabel, SentimentLabel
 
 TEXTS = [f"w{1 if number % 2 else 2} w{3 + number % 7}" for number in range(40)]
 
@@ -58,6 +62,19 @@ def test_hidden_states_are_kept(tmp_path: Path) -> None:
         for other in (again, more):
             assert torch.equal(first.batch([row])[0], other.batch([row])[0])
     assert len(more) == 6
+
+
+def test_two_trainings_may_share_a_cache(tmp_path: Path) -> None:
+    """Texts that two processes miss at the same time are there for both, and are the right ones."""
+    alone = states(tmp_path / "alone", TEXTS)
+    with ThreadPoolExecutor(4) as callers:
+        parts = [TEXTS[start:] + TEXTS[:start] for start in (0, 10, 20, 30)]
+        for part, found in zip(
+            parts, callers.map(lambda p: states(tmp_path / "shared", p), parts), strict=True
+        ):
+            for row, text in enumerate(part):
+                expected = alone.batch([TEXTS.index(text)])[0]
+                assert torch.allclose(found.batch([row])[0], expected, atol=1e-2)
 
 
 def test_a_file_cut_short_goes_on(tmp_path: Path) -> None:
@@ -132,6 +149,37 @@ def test_a_branch_learns(tmp_path: Path) -> None:
     assert set(fitted.tensors) == {
         name for name in tiny_checkpoint().tensors if name.startswith("encoder.layer.1.")
     }
+
+
+def test_both_branches_from_end_to_end(tmp_path: Path) -> None:
+    """From labelled sentences to weights on disk that load again, with a card that describes them."""
+    kinds: tuple[tuple[str, list[str], ActionLabel, SentimentLabel], ...] = (
+        ("w1", ["E3"], "planned", "positive"),
+        ("w2", ["S1"], "none", "negative"),
+        ("w3", [], "none", "neutral"),
+    )
+    examples = [
+        Example(
+            f"{word} w{4 + number % 9} w{14 + number // 9}",
+            "own",
+            exhaustive(named),
+            action=action,
+            sentiment=sentiment,
+        )
+        for word, named, action, sentiment in kinds
+        for number in range(60)
+    ]
+    lines: list[str] = []
+    trained = train_branches(
+        tiny_checkpoint(), examples, TOPICS, cache=tmp_path / "cache", report=lines.append
+    )
+    trained.save(tmp_path)
+    loaded = load_heads(tmp_path)
+    assert [branch.card.heads for branch in loaded.branches] == [("topic", "action"), ("sentiment",)]
+    assert load_card(tmp_path).permissive == ("topic", "action", "sentiment")
+    np.testing.assert_array_equal(loaded.topic.weight, trained.heads.topic.weight)
+    assert {"topic_micro_f1", "action_macro_f1", "sentiment_macro_f1"} == set(trained.card.heldout)
+    assert any("epoch 3 of 3" in line for line in lines)
 
 
 def test_the_same_seed_gives_the_same_branch(tmp_path: Path) -> None:
