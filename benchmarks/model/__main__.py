@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 PAGE = ROOT / "docs" / "performance.md"
 IMAGES = ROOT / "docs" / "images"
+BATCH_SIZES, MEMORY = "performance-batch-size.svg", "performance-memory.svg"
+PLOTS = {BATCH_SIZES: "Texts a second against batch size", MEMORY: "Resident memory over time"}
+"""File names in `docs/images`, and what stands in their place where they are not shown."""
 PEERS = ("fastembed", "sentence-transformers", "transformers", "torch", "onnxruntime", "gunicorn")
 
 
@@ -56,7 +59,8 @@ def main() -> None:
         return
     for name, image in images.items():
         (IMAGES / name).write_text(image, "utf-8")
-    report.insert(PAGE, f"{about}\n\n{figures}")
+    shown = [f"![{what}](images/{name})" for name, what in PLOTS.items()]
+    report.insert(PAGE, "\n\n".join([about, figures, *shown]))
 
 
 def measure(paths: Paths, shipped: Path, weights: Path) -> tuple[str, dict[str, str]]:
@@ -93,8 +97,8 @@ def measure(paths: Paths, shipped: Path, weights: Path) -> tuple[str, dict[str, 
     add(rows.order_rows(order.measure(paths, shipped)))
     step("done")
     return report.table(lines), {
-        "performance-batch-size.svg": _batch_sizes(found.curves),
-        "performance-memory.svg": _memory(traces),
+        BATCH_SIZES: _batch_sizes(found.curves),
+        MEMORY: _memory(traces),
     }
 
 
