@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import NonNegativeInt, PositiveInt, ValidationError
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from shared.errors import SetupError
 from shared.inference.manifest import Source
@@ -141,7 +141,8 @@ class Heads:
             branched |= {prefix + name: value.astype(np.float16) for name, value in branch.tensors.items()}
         for file, tensors in ((HEADS_FILE, plain), (BRANCH_FILE, branched)):
             if tensors:
-                save_file(tensors, directory / file)
+                # Written by ourselves: the library's files are readable by their owner alone.
+                (directory / file).write_bytes(save(tensors))
 
 
 def load_card(directory: Path) -> Card:

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 _LAYERS = 2
 """Upper layers that are copied; those below are shared."""
 _BRANCHES: dict[str, tuple[HeadName, ...]] = {"topic": ("topic", "action"), "sentiment": ("sentiment",)}
-_EPOCHS = {"topic": 5, "sentiment": 3}
+_EPOCHS = {"topic": 3, "sentiment": 3}
+_DROPOUT = {"topic": 0.2, "sentiment": 0.1}
 _REPEATS: dict[str, dict[str, float]] = {
     "topic": {"own": 4, "a3cg": 3, "goals": 0.4},
     "sentiment": {"own": 4, "nyt": 2, "sst2": 0.5, "goals": 0.5, "esgbert": 0.5},
@@ -134,6 +135,7 @@ def _train(  # noqa: PLR0913, PLR0917 - one step of `train_branches`
         outputs=outputs,
         repeats=_REPEATS[name],
         epochs=_EPOCHS[name],
+        dropout=_DROPOUT[name],
         fork=_fork(checkpoint),
         layers=_LAYERS,
         seed=seed,
