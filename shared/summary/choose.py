@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,13 +22,31 @@ _SIZES = ((12, 5), (60, 6), (150, 7))  # up to so many passages, so many sentenc
 _MOST = 8
 _PASSAGES_A_SENTENCE = 2  # a document of few passages gets fewer sentences than 5
 _ALIKE = 0.8  # cosine: two sentences say the same
-_BAD = 0.6  # probability of negative: clearly so
+_BAD = 0.5  # probability of negative: more likely than all else
 
 _GRAVITY = 2.0  # of a sentence's probability of being negative, among the bad news
+_DEATH = re.compile(
+    r"(?i)\b(?:died|dies|deaths?|fatal(?:ity|ities|ly)?|killed|kills|perished"
+    r"|(?:lost|losing|cost) (?:(?:his|her|their|its|an?|one|two|three|several|many|\d+) )?li(?:fe|ves))\b"
+)
+_OF_ANIMALS = re.compile(
+    r"(?i)\b(?:fish|animals?|birds?|bees?|cattle|livestock|wildlife|trees?|seals?|salmon)\b"
+)
 _RISK = re.compile(  # "May" is a month
     r"\b(?:could|may|might|can|would|risks?|k\u00f6nnte\w*|pourrai\w*|potrebbe\w*)\b"
 )
 _CENTRALITY, _WORTH, _COVERAGE, _REDUNDANCY = 0.9, 0.8, 1.0, 0.5
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """What there is to choose from. Everything below names candidates by their place in it."""
+
+    candidates: list[Candidate]
+    vectors: NDArray[np.float64]
+    """(candidates, dimensions), of unit length."""
+    weight: dict[str, float]
+    """Of topics."""
 
 
 def summarise(aggregate: Aggregate) -> list[SummarySentence]:
@@ -35,20 +54,23 @@ def summarise(aggregate: Aggregate) -> list[SummarySentence]:
 
     Sentences are taken one by one, each time the one that adds most: it is close to the centre of the
     document, reads well on its own, belongs to topics not told yet (weighed by how much of the document they
-    take) and differs from those taken (maximal marginal relevance, Carbonell and Goldstein 1998). Then
-    clearly negative sentences on a topic get the share that they have of the document, one at least.
+    take) and differs from those taken (maximal marginal relevance, Carbonell and Goldstein 1998). People's
+    deaths come before everything. Then negative sentences on a topic get the share that they have of the
+    document, one at least.
     """
     candidates = _distinct(aggregate.candidates)
     if not candidates:
         return []
-    vectors = _unit(np.stack([_vector(one) for one in candidates]))
+    pool = _Pool(
+        candidates, _unit(np.stack([_vector(one) for one in candidates])), _weights(aggregate.topics)
+    )
     centre = _unit(decode_sum(aggregate.centre).astype(np.float64)[None, :])[0]
-    base = _CENTRALITY * (vectors @ centre) + _WORTH * np.array([worth(one) for one in candidates])
+    base = _CENTRALITY * (pool.vectors @ centre) + _WORTH * np.array([worth(one) for one in candidates])
     size = min(_size(aggregate.passages), len(candidates))
-    weight = _weights(aggregate.topics)
-    chosen = _greedy(candidates, vectors, base, size, weight)
+    bad = _bad_news(candidates)
+    chosen = _greedy(pool, base, size, _gravest(candidates, bad))
     share = aggregate.sentiment["negative"] / max(1, aggregate.passages)
-    chosen = _with_bad_news(chosen, candidates, vectors, weight, share)
+    chosen = _with_bad_news(pool, chosen, bad, share)
     return [SummarySentence(page=candidates[at].page, text=candidates[at].text) for at in sorted(chosen)]
 
 
@@ -80,65 +102,66 @@ def _weights(topics: dict[str, int]) -> dict[str, float]:
     return {name: (count / total) ** 0.5 for name, count in topics.items()}
 
 
-def _greedy(
-    candidates: list[Candidate],
-    vectors: NDArray[np.float64],
-    base: NDArray[np.float64],
-    size: int,
-    weight: dict[str, float],
-) -> list[int]:
-    """Places of the candidates taken, in the order they were taken."""
+def _greedy(pool: _Pool, base: NDArray[np.float64], size: int, first: list[int]) -> list[int]:
+    """Places of the candidates taken, in the order they were taken; `first` goes first."""
     told: dict[str, int] = {}
     chosen: list[int] = []
-    nearest = np.zeros(len(candidates))
+    nearest = np.zeros(len(pool.candidates))
     while len(chosen) < size:
         gains = [
-            sum(weight.get(name, 0.0) / 2 ** told.get(name, 0) for name in one.topics[:1])
-            for one in candidates
+            sum(pool.weight.get(name, 0.0) / 2 ** told.get(name, 0) for name in one.topics[:1])
+            for one in pool.candidates
         ]
         score = base + _COVERAGE * np.array(gains) - _REDUNDANCY * nearest
         score[chosen] = -np.inf
         score[nearest >= _ALIKE] = -np.inf
-        best = int(np.argmax(score))
+        best = first[len(chosen)] if len(chosen) < len(first) else int(np.argmax(score))
         if not np.isfinite(score[best]):
             break
         chosen.append(best)
-        for name in candidates[best].topics:
+        for name in pool.candidates[best].topics:
             told[name] = told.get(name, 0) + 1
-        nearest = np.maximum(nearest, vectors @ vectors[best])
+        nearest = np.maximum(nearest, pool.vectors @ pool.vectors[best])
     return chosen
 
 
-def _with_bad_news(
-    chosen: list[int],
-    candidates: list[Candidate],
-    vectors: NDArray[np.float64],
-    weight: dict[str, float],
-    share: float,
-) -> list[int]:
-    """Replaces the least of the others until clearly negative sentences have their share, one at least.
-
-    Of the bad news, too, each next piece is one that differs, and on a topic that had none yet; what could
-    happen counts only where nothing did. How near it is to the centre of the document does not count: what
-    went wrong seldom is.
-    """
+def _bad_news(candidates: list[Candidate]) -> set[int]:
+    """Places of what went wrong; of what might, only if nothing did."""
     feared = {
         at for at, one in enumerate(candidates) if one.negative >= _BAD and one.topics and one.quality >= GOOD
     }
-    bad = {at for at in feared if not _RISK.search(candidates[at].text)} or feared
+    return {at for at in feared if not _RISK.search(candidates[at].text)} or feared
+
+
+def _gravest(candidates: list[Candidate], bad: set[int]) -> list[int]:
+    """The place of the death of people that is told most clearly, if there is one."""
+    deaths = [
+        at for at in bad if _DEATH.search(candidates[at].text) and not _OF_ANIMALS.search(candidates[at].text)
+    ]
+    return [max(deaths, key=lambda at: (candidates[at].negative, -at))] if deaths else []
+
+
+def _with_bad_news(pool: _Pool, chosen: list[int], bad: set[int], share: float) -> list[int]:
+    """Replaces the least of the others until bad news has its share, one sentence at least.
+
+    Of the bad news, too, each next piece is one that differs, and on a topic that had none yet. How
+    near it is to the centre of the document does not count: what went wrong seldom is.
+    """
     wanted = max(1, round(share * len(chosen)))
     while True:
         taken = [at for at in chosen if at in bad]
         others = [at for at in chosen if at not in bad]
         kept = [at for at in chosen if at != others[-1]] if others else []  # taken last: it added least
-        told = {name for at in taken for name in candidates[at].topics}
-        nearest = (vectors @ vectors[kept].T).max(axis=1) if kept else np.zeros(len(candidates))
+        told = {name for at in taken for name in pool.candidates[at].topics}
+        nearest = (
+            (pool.vectors @ pool.vectors[kept].T).max(axis=1) if kept else np.zeros(len(pool.candidates))
+        )
         worth_of = {
             at: one.quality
             + _GRAVITY * one.negative
-            + max(0.0 if name in told else weight.get(name, 0.0) for name in one.topics)
+            + max(0.0 if name in told else pool.weight.get(name, 0.0) for name in one.topics)
             - nearest[at]
-            for at, one in enumerate(candidates)
+            for at, one in enumerate(pool.candidates)
             if at in bad - set(chosen) and nearest[at] < _ALIKE
         }
         if len(taken) >= wanted or not others or not worth_of:

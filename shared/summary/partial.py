@@ -1,6 +1,8 @@
-"""What a batch leaves for completion: counts, and the few sentences that may stand for it.
+"""What a batch leaves for completion: counts, and the sentences that may stand for it.
 
-Everything is an integer or is taken over unchanged, so combining is exact in any order of the batches.
+Everything is an integer or is taken over unchanged, and no sentence is dropped for the sake of others of its
+batch. So the whole is the same in any order of the batches and however the document was divided into them:
+by size, or because a function's time was up.
 """
 
 from __future__ import annotations
@@ -22,11 +24,11 @@ if TYPE_CHECKING:
 
     from shared.records import PassageResult
 
-MAX_CANDIDATES = 32
-"""Of a partial: 32 sentences of at most MAX_SENTENCE characters with their embeddings stay below 40 kB."""
+MAX_CANDIDATES = 2_048
+"""Of a document. A candidate takes up to a kilobyte in its batch's record, three in memory."""
 
-_TOP_OF_TOPIC = 2
-_TOP_OF_NEGATIVE = 4
+_MAX_NEGATIVE = 256
+"""Of these, the places for bad news."""
 _LEVELS = 127  # of a component's magnitude, in eight bits
 
 
@@ -82,26 +84,34 @@ def partial(results: Sequence[PassageResult]) -> Partial:
         topics={name: topics[name] for name in (*TOPICS, *sorted(topics.keys() - set(TOPICS)))},
         initiatives=sum(bool(result.topics) and result.action.label != "none" for result in results),
         centre=_encode_sum(sum(vector.astype("<i4") for vector in vectors)) if vectors else "",
-        candidates=_best(candidates),
+        candidates=candidates,
     )
 
 
 def combine(partials: Iterable[Partial]) -> Aggregate:
-    """The same aggregate whatever order the partials come in."""
-    parts = list(partials)
+    """The same aggregate whatever order the partials come in, with `MAX_CANDIDATES` at most."""
+    passages = initiatives = 0
     sentiment: Counter[SentimentLabel] = Counter()
     topics: Counter[str] = Counter()
-    for part in parts:
+    sums: list[NDArray[np.int32]] = []
+    candidates: list[Candidate] = []
+    for part in partials:
+        passages += part.passages
+        initiatives += part.initiatives
         sentiment.update(part.sentiment)
         topics.update(part.topics)
-    sums = [decode_sum(part.centre) for part in parts if part.centre]
+        if part.centre:
+            sums = [sum(sums, decode_sum(part.centre))]
+        candidates += part.candidates
+        if len(candidates) > 2 * MAX_CANDIDATES:  # what falls out here would in the end
+            candidates = _best(candidates)
     return Aggregate(
-        passages=sum(part.passages for part in parts),
+        passages=passages,
         sentiment={label: sentiment[label] for label in ("positive", "neutral", "negative")},
         topics={name: topics[name] for name in (*TOPICS, *sorted(topics.keys() - set(TOPICS)))},
-        initiatives=sum(part.initiatives for part in parts),
-        centre=_encode_sum(sum(sums[1:], sums[0])) if sums else "",
-        candidates=sorted((one for part in parts for one in part.candidates), key=lambda one: one.index),
+        initiatives=initiatives,
+        centre=_encode_sum(sums[0]) if sums else "",
+        candidates=_best(candidates),
     )
 
 
@@ -136,19 +146,14 @@ def _candidate(result: PassageResult, vector: NDArray[np.int8]) -> Candidate | N
 
 
 def _best(candidates: list[Candidate]) -> list[Candidate]:
-    """The worst news, the best of each topic, then the best of all, up to the limit; in document order."""
-    if len(candidates) <= MAX_CANDIDATES:
-        return candidates
-    ranked = sorted(candidates, key=lambda one: (-worth(one), one.index))
-    bad = sorted((one for one in ranked if one.topics), key=lambda one: (-one.negative, one.index))
-    order = [*bad[:_TOP_OF_NEGATIVE]]
-    for topic in sorted({name for one in ranked for name in one.topics}):
-        order += [one for one in ranked if topic in one.topics][:_TOP_OF_TOPIC]
-    chosen: dict[int, Candidate] = {}
-    for one in [*order, *ranked]:
-        if len(chosen) < MAX_CANDIDATES:
-            chosen.setdefault(one.index, one)
-    return sorted(chosen.values(), key=lambda one: one.index)
+    """The worst news and the best of all, up to the limit; in document order."""
+    if len(candidates) > MAX_CANDIDATES:
+        bad = sorted((one for one in candidates if one.topics), key=lambda one: (-one.negative, one.index))
+        ranked = sorted(candidates, key=lambda one: (-worth(one), one.index))
+        kept = {one.index: one for one in bad[:_MAX_NEGATIVE]}
+        kept |= {one.index: one for one in ranked[: MAX_CANDIDATES - _MAX_NEGATIVE]}
+        candidates = list(kept.values())
+    return sorted(candidates, key=lambda one: one.index)
 
 
 def worth(one: Candidate) -> float:

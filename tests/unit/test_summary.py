@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from annotated_types import Le
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,10 +20,11 @@ from shared.records import (
     SentimentLabel,
     TopicScore,
 )
+from shared.settings import Settings
 from shared.summary import Aggregate, Partial, combine, partial, summarise
 from shared.summary.boilerplate import is_boilerplate
 from shared.summary.partial import MAX_CANDIDATES
-from shared.summary.quality import best_sentence
+from shared.summary.quality import MAX_SENTENCE, best_sentence
 
 DIMENSIONS = 384
 
@@ -96,6 +99,23 @@ def test_an_empty_batch_and_no_batch_add_up_to_nothing() -> None:
     assert summarise(Aggregate()) == []
 
 
+@given(
+    size=st.integers(1, 150),
+    cuts=st.lists(st.integers(1, 149), max_size=12),
+    other=st.lists(st.integers(1, 149), max_size=12),
+)
+@settings(max_examples=30, deadline=None)
+def test_how_a_document_is_divided_does_not_matter(size: int, cuts: list[int], other: list[int]) -> None:
+    """Batches of any size, or cut off where the time was up, give the same summary."""
+    results = document(size)
+
+    def divided(at: list[int]) -> Aggregate:
+        edges = [0, *sorted({cut for cut in at if cut < size}), size]
+        return combine(partial(results[start:end]) for start, end in pairwise(edges))
+
+    assert divided(cuts) == divided(other)
+
+
 @given(size=st.integers(1, 40), batch=st.integers(1, 16), seed=st.integers(0, 99))
 @settings(max_examples=30, deadline=None)
 def test_the_order_of_batches_does_not_matter(size: int, batch: int, seed: int) -> None:
@@ -108,12 +128,28 @@ def test_the_order_of_batches_does_not_matter(size: int, batch: int, seed: int) 
     assert summarise(combine(stored)) == summarise(combine(parts))
 
 
-def test_a_partial_stays_small_whatever_the_batch() -> None:
-    """A batch's record is far below what Firestore takes, however long its texts are."""
-    long = " ".join(sentence(1) for _ in range(4))
-    part = partial([result(index, f"Number {index}: {long}", ("E1",)) for index in range(2000)])
-    assert len(part.candidates) == MAX_CANDIDATES
-    assert len(part.model_dump_json()) < 64_000
+def test_a_record_stays_small_whatever_the_batch() -> None:
+    """The largest batch there may be, of the longest sentences, is far below what Firestore takes."""
+    (most,) = (one.le for one in Settings.model_fields["batch_passages"].metadata if isinstance(one, Le))
+    assert isinstance(most, int)
+    long = "Headquarters' representatives " * 13
+    part = partial([result(index, f"{long}left {index}.", TOPICS) for index in range(most)])
+    assert len(part.candidates) == most
+    assert max(len(one.text) for one in part.candidates) > MAX_SENTENCE - 30
+    assert len(part.model_dump_json()) < 256_000
+
+
+def test_the_candidates_of_a_document_are_limited() -> None:
+    """However long it is; the worst of its news stays, and the order of the batches still does not matter."""
+    results = document(3 * MAX_CANDIDATES)
+    bad = "A failed pump sent effluent into the river for eleven hours and killed the fish."
+    results[-2] = result(len(results) - 2, bad, ("E3",), mood="negative")
+    parts = [partial(results[at : at + 64]) for at in range(0, len(results), 64)]
+    whole = combine(parts)
+    assert len(whole.candidates) <= MAX_CANDIDATES
+    assert whole.passages == len(results)
+    assert bad in [one.text for one in whole.candidates]
+    assert combine(reversed(parts)) == whole
 
 
 @pytest.mark.parametrize(
@@ -149,6 +185,28 @@ def test_the_bad_news_is_told() -> None:
     bad = "A failed pump sent effluent into the river for eleven hours and killed the fish."
     results[57] = result(57, bad, ("E3",), mood="negative")
     assert bad in summary(results)
+
+
+@pytest.mark.parametrize(
+    "death",
+    [
+        "A contractor of the mill lost his life in the bale yard on a day in May.",
+        "In March two contractors died when a crane collapsed at the northern plant.",
+        "The fall of a load in the yard killed a driver of the haulier in the spring.",
+        "The mill had one fatal accident in the north of the country during the winter.",
+    ],
+)
+def test_a_death_goes_before_all_other_bad_news(death: str) -> None:
+    """Even where the model is surer of the fines, and these alone have taken the bad news' share."""
+    results = [result(index, sentence(index), ("E1",), mood="positive") for index in range(100)]
+    for place in (10, 40, 70):
+        results[place] = result(
+            place, f"The court of town {place} fined the mill for what it sent out.", ("G1",), mood="negative"
+        )
+    dead = result(90, death, ("S1",), mood="negative")
+    scores: dict[SentimentLabel, float] = {"positive": 0.05, "neutral": 0.42, "negative": 0.53}
+    results[90] = dead.model_copy(update={"sentiment": Sentiment(label="negative", scores=scores)})
+    assert death in summary(results)
 
 
 def test_what_happened_goes_before_what_could_happen() -> None:
