@@ -14,16 +14,30 @@ class Limits:
 
     bytes: int = 200 * 1024 * 1024
     pages: int = 3_000
+    """Slides and sheets count as pages."""
     rows: int = 200_000
+    columns: int = 2_000
     characters: int = 20_000_000
     """Code points of extracted text, counted while extracting."""
+    members: int = 10_000
+    """Files in a ZIP: an archive, an Office document or a book."""
+    inflated_bytes: int = 512 * 1024 * 1024
+    """Of everything that is unpacked from one file, counted while unpacking."""
+    inflation: int = 200
+    """Times the packed size, beyond the first megabyte."""
+    depth: int = 256
+    """Nested elements, attached messages or brackets."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExtractOptions:
-    """`text_column` names the column (CSV, TSV) or field (JSONL) that holds the text; None: find it."""
+    """`text_column` names the column (CSV, TSV) or field (JSONL) that holds the text; None: find it.
+
+    `password` opens an encrypted document; it comes from the operator's secrets, never from the uploader.
+    """
 
     text_column: str | None = None
+    password: str | None = field(default=None, repr=False)
     limits: Limits = field(default_factory=Limits)
 
 
@@ -40,14 +54,23 @@ class Block:
     kind: BlockKind = "text"
     page: int | None = None
     row: int | None = None
+    label: str | None = None
+    """Of a data row: what its label or rating column says."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """A file's text: blocks in reading order, furniture (running heads, page numbers) already left out."""
+    """A file's text: blocks in reading order, furniture (running heads, page numbers) already left out.
+
+    `ocr_pages` are the pages whose text can only be had by recognising it: scans, and fonts that lie.
+    `organisation` and `year` (of the report) are None where the document does not state them.
+    """
 
     media_type: str
     title: str | None
     pages: int | None
     blocks: list[Block]
     warnings: list[str] = field(default_factory=list)
+    ocr_pages: list[int] = field(default_factory=list)
+    organisation: str | None = None
+    year: int | None = None
