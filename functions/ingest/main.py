@@ -42,12 +42,14 @@ def on_upload(push: Push) -> None:
     event = upload_event(push)
     if event.event_type != "OBJECT_FINALIZE":
         return
+    document = document_id(event.bucket, event.name)
+    bind_contextvars(document=document)  # before the claim, which may be refused
     documents = Documents(firestore_client())
     claim = documents.claim(event, published=push.published, lease_seconds=settings().ingest_timeout)
     if claim is None:
-        finish(documents, document_id(event.bucket, event.name))
+        finish(documents, document)
         return
-    bind_contextvars(document=claim.document, run=claim.run)
+    bind_contextvars(run=claim.run)
     try:
         conclude(documents, claim, event)
     except Superseded:  # perhaps by this delivery itself: of a transition whose answer was lost

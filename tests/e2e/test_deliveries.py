@@ -1,0 +1,142 @@
+"""One event, delivered many times at once: one run, one result, and no delivery acknowledged too early."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from google.pubsub_v1 import PubsubMessage
+
+from shared.documents import document_id
+from tests.e2e.running import RunningStack, free_ports
+from tests.e2e.test_again import LONG, passages_of, settled
+from tests.e2e.test_failures import stored, until
+from tests.e2e.test_faults import ACKNOWLEDGED, AGAIN, frozen, handled, upload_push
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+QUIET = "headrace-local-quiet"
+"""A bucket that notifies nobody: nothing is delivered but what a test delivers."""
+TIMES, PASSAGES = 20, 100
+LEASE = 4.0
+"""Seconds; for so long a killed holder keeps others away."""
+REFUSED = "Another delivery is doing this step right now."
+BUSY = 429
+"""No instance was free."""
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """A stack whose leases are short."""
+    extra = {"HEADRACE_INGEST_TIMEOUT": str(LEASE)}
+    running = RunningStack(tmp_path_factory.mktemp("deliveries"), free_ports(), extra)
+    running.up()
+    yield running
+    running.down()
+
+
+def upload(name: str) -> bytes:
+    """A file of `PASSAGES` passages; the delivery of its notification."""
+    from shared.clients import storage_client
+
+    content = "\n\n".join(LONG.replace("Site", name).split("\n\n")[:PASSAGES])
+    client = storage_client()
+    if client.lookup_bucket(QUIET) is None:
+        client.create_bucket(QUIET)
+    blob = client.bucket(QUIET).blob(name)
+    blob.upload_from_string(content, content_type="text/plain")
+    return upload_push(name, int(blob.generation), len(content), QUIET)
+
+
+def push(stack: RunningStack, body: bytes) -> int:
+    """Deliver it once to ingest; the answer."""
+    port = next(item["port"] for item in stack.stack()["processes"] if item["name"] == "ingest")
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("POST", "/", body, {"Content-Type": "application/json"})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def deliver(stack: RunningStack, body: bytes) -> list[int]:
+    """Deliver it until it is acknowledged, as Pub/Sub does; every answer."""
+    answers = [push(stack, body)]
+    while answers[-1] != ACKNOWLEDGED:
+        time.sleep(0.2)
+        answers.append(push(stack, body))
+    return answers
+
+
+def everything(document: str) -> dict[str, Any]:
+    """All that is stored of it."""
+    return stored(document) | {"passages of it": passages_of(document)}
+
+
+def check(stack: RunningStack, document: str) -> None:
+    """One run with every passage, announced; nothing was acknowledged before that was planned."""
+    from shared.clients import firestore_client
+    from shared.documents import Documents
+
+    shown = settled(stack, document, 1)
+    assert len(passages_of(document)) == shown["passages"] == PASSAGES
+    runs = Documents(firestore_client()).reference(document).collection("runs").stream()
+    assert {one.id: (one.to_dict() or {})["state"] for one in runs} == {"1": "completed"}
+    until(lambda: not stored(document)["results_pending"])
+    events = handled(stack, "ingest", document)
+    refused = [event for event in events if event["status"] == AGAIN]
+    assert {event["outcome"] for event in refused} == {REFUSED}
+    planned = stored(document)["timings"]["planned_at"]
+    acknowledged = [event for event in events if event["status"] == ACKNOWLEDGED]
+    assert all(datetime.fromisoformat(event["time"]) > planned for event in acknowledged)
+
+
+@pytest.mark.usefixtures("clients")
+def test_a_new_document_delivered_twenty_times_at_once(stack: RunningStack) -> None:
+    """Nobody has seen it before: one delivery claims it; the others are refused, come again, find it done."""
+    body, document = upload("new.txt"), document_id(QUIET, "new.txt")
+    with ThreadPoolExecutor(TIMES) as pool:
+        with frozen(stack, "storage"):  # whoever has the lease waits for the file
+            delivering = [pool.submit(deliver, stack, body) for _ in range(TIMES)]
+            until(lambda: stored(document).get("lease"))
+            time.sleep(1)
+            assert not any(one.done() for one in delivering)
+        answers = [one.result() for one in delivering]
+    assert sum(len(one) > 1 for one in answers) >= TIMES // 2, "hardly any delivery met the lease"
+    assert {status for one in answers for status in one} <= {ACKNOWLEDGED, AGAIN, BUSY}
+    check(stack, document)
+    before = everything(document)
+    assert push(stack, body) == ACKNOWLEDGED
+    assert everything(document) == before
+
+
+@pytest.mark.usefixtures("clients")
+def test_the_holder_is_killed_among_twenty_deliveries(stack: RunningStack) -> None:
+    """By Pub/Sub's own deliveries: none is acknowledged, one takes over once the lease has ended, all end."""
+    from shared.clients import publisher
+    from shared.settings import UPLOADS
+
+    message, document = json.loads(upload("orphan.txt"))["message"], document_id(QUIET, "orphan.txt")
+    message = PubsubMessage(data=base64.b64decode(message["data"]), attributes=message["attributes"])
+    topic = f"projects/headrace-local/topics/{UPLOADS}"
+    with frozen(stack, "storage"):
+        identifiers = publisher().publish(topic=topic, messages=[message] * TIMES).message_ids
+        lease = until(lambda: stored(document).get("lease"))
+        time.sleep(1)
+        assert not [event for event in handled(stack, "ingest", document) if event["status"] == ACKNOWLEDGED]
+        stack.kill("ingest")
+    check(stack, document)
+    assert lease["token"] == 1
+    assert stored(document)["timings"]["planned_at"] > lease["expires_at"]
+
+    def acknowledged() -> set[str]:
+        events = handled(stack, "ingest", document)
+        return {event["message_id"] for event in events if event["status"] == ACKNOWLEDGED}
+
+    until(lambda: acknowledged() == set(identifiers))
