@@ -74,7 +74,7 @@ def extract(path: Path, *, name: str, content_type: str | None, options: Extract
     if b"%PDF-" in head or _PDF_BODY.search(head):
         from shared.extract.pdf import read_pdf
 
-        extracted = read_pdf(path, options.limits)
+        extracted = read_pdf(path, options)
     else:
         for magic, what in _MAGIC.items():
             if head.startswith(magic):

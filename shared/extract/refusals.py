@@ -28,3 +28,14 @@ def too_many(code_suffix: str, found: str, limit: int) -> Rejected:
 def no_text(message: str, hint: str) -> Rejected:
     """The file was read, and there is nothing in it to analyse."""
     return Rejected("no_text", message, hint)
+
+
+def encrypted(what: str, *, tried: bool) -> Rejected:
+    """The file is locked; `tried` says that a password was given and did not open it."""
+    return Rejected(
+        "encrypted",
+        f"The {what} is protected by a password"
+        + (", and the one that is set up for it does not open it." if tried else "."),
+        "Upload it without protection, or ask the operator to keep its password in a secret named docpw-\u2026 "
+        "and to map the bucket's prefix to that secret.",
+    )

@@ -56,8 +56,9 @@ def column(canvas: Canvas, lines: Sequence[str], x: float = 60, y: float = 700) 
         canvas.drawString(x, y - 13 * place, line)
 
 
-def read(path: Path, **limits: int) -> Extracted:
-    return extract(path, name="r.pdf", content_type=None, options=ExtractOptions(limits=Limits(**limits)))
+def read(path: Path, password: str | None = None, **limits: int) -> Extracted:
+    options = ExtractOptions(password=password, limits=Limits(**limits))
+    return extract(path, name="r.pdf", content_type=None, options=options)
 
 
 def test_two_columns_are_read_one_after_the_other(file: Path) -> None:
@@ -229,9 +230,7 @@ def rejection(path: Path, **limits: int) -> str:
 
 
 def test_a_pdf_that_cannot_be_used_is_rejected_with_its_code(file: Path) -> None:
-    """Encrypted, without text, truncated, too many pages, too much text."""
-    draw(file, lambda canvas: column(canvas, LEFT), encrypt=StandardEncryption("secret", strength=128))
-    assert rejection(file) == "encrypted"
+    """Without text, truncated, too many pages, too much text."""
     draw(file, lambda canvas: canvas.rect(50, 50, 100, 100, fill=1))
     assert rejection(file) == "no_text"
     file.write_bytes(b"%PDF-1.4\n%%EOF\n")
@@ -239,6 +238,21 @@ def test_a_pdf_that_cannot_be_used_is_rejected_with_its_code(file: Path) -> None
     draw(file, *[lambda canvas: column(canvas, LEFT)] * 3)
     assert rejection(file, pages=2) == "too_many_pages"
     assert rejection(file, characters=300) == "too_many_characters"
+
+
+@pytest.mark.parametrize("strength", [40, 128])
+def test_a_protected_pdf_opens_with_its_password_alone(file: Path, strength: int) -> None:
+    """Without it, or with another, the hint tells what the operator can do and never what was tried."""
+    locked = StandardEncryption("s\u00e9same", strength=strength)
+    draw(file, lambda canvas: column(canvas, LEFT), encrypt=locked)
+    assert read(file, "s\u00e9same").blocks[0].text == " ".join(LEFT)
+    for password in (None, "", "mellon"):
+        with pytest.raises(Rejected) as caught:
+            read(file, password)
+        assert caught.value.code == "encrypted"
+        assert "docpw-" in caught.value.hint
+        assert "mellon" not in caught.value.message + caught.value.hint
+    assert "mellon" not in repr(ExtractOptions(password="mellon"))
 
 
 def page_of(text: str) -> list[Page]:

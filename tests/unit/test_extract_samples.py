@@ -120,3 +120,13 @@ def test_a_long_report_is_read_quickly() -> None:
     started = time.process_time()
     read("pdf/atoss_sustainability_2023.pdf")
     assert time.process_time() - started < 3
+
+
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [("tricky/aes-256.pdf", "foo"), ("tricky/libreoffice-writer-password.pdf", "openpassword")],
+)
+def test_a_protected_sample_opens_with_its_password(name: str, password: str) -> None:
+    """The password comes with the options, whatever the cipher."""
+    options = ExtractOptions(password=password)
+    assert extract(SAMPLES / name, name=name, content_type=None, options=options).blocks

@@ -14,16 +14,16 @@ from shared.extract.shapes import Extracted
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from shared.extract.shapes import Limits
+    from shared.extract.shapes import ExtractOptions
 
 
-def read_pdf(path: Path, limits: Limits) -> Extracted:
+def read_pdf(path: Path, options: ExtractOptions) -> Extracted:
     """Paragraphs, headings and table rows of a PDF, in reading order, each with its page.
 
     Raises Rejected(`encrypted`, `unreadable_pdf`, `no_pages`, `too_many_pages`, `too_many_characters`,
     `no_text`, `unreadable_text`).
     """
-    title, pages = read_pages(path, limits)
+    title, pages = read_pages(path, options)
     if not any(line.text for page in pages for line in page.lines):
         raise no_text(
             "No page of this PDF holds any text; it may be a scan.",

@@ -18,7 +18,7 @@ import pypdfium2.raw as pdfium
 
 from shared.errors import Rejected
 from shared.extract.pdf.lines import Page, Word, cut_line
-from shared.extract.refusals import too_many
+from shared.extract.refusals import encrypted, too_many
 from shared.extract.tidy import squeeze
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shared.extract.pdf.lines import Line
-    from shared.extract.shapes import Limits
+    from shared.extract.shapes import ExtractOptions, Limits
 
 Handle = Any  # of pdfium: a ctypes pointer or structure; the library has no stubs
 
@@ -39,28 +39,25 @@ _NAME_BYTES = 128
 _FILE_NAME = re.compile(r"(?i)\.(?:docx?|pptx?|indd|pdf|xlsx?)\s*$|^(?:untitled|microsoft word)\b|^\S*_\S*$")
 
 
-def read_pages(path: Path, limits: Limits) -> tuple[str | None, list[Page]]:
+def read_pages(path: Path, options: ExtractOptions) -> tuple[str | None, list[Page]]:
     """The document's title, where it has one, and the lines of all its pages in the order they are drawn.
 
     Raises Rejected(`encrypted`, `unreadable_pdf`, `no_pages`, `too_many_pages`, `too_many_characters`).
     """
     with _LOCK:
-        document = pdfium.FPDF_LoadDocument(str(path).encode(), None)
+        password = options.password.encode() if options.password is not None else None
+        document = pdfium.FPDF_LoadDocument(str(path).encode(), password)
         if not document:
-            raise _load_error(pdfium.FPDF_GetLastError())
+            raise _load_error(pdfium.FPDF_GetLastError(), tried=password is not None)
         try:
-            return _title(document), _pages(document, limits)
+            return _title(document), _pages(document, options.limits)
         finally:
             pdfium.FPDF_CloseDocument(document)
 
 
-def _load_error(code: int) -> Rejected:
+def _load_error(code: int, *, tried: bool) -> Rejected:
     if code in {pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY}:
-        return Rejected(
-            "encrypted",
-            "The PDF is protected by a password.",
-            "Remove the protection and upload the document again.",
-        )
+        return encrypted("PDF", tried=tried)
     return _unreadable("The PDF is damaged and cannot be opened.")
 
 
