@@ -206,7 +206,7 @@ def analyze(file: Path, *, model: Path, text_column: str | None, embeddings: boo
     found = [
         passage
         for passage in analysis["passages"]
-        if passage["topics"] and passage["action"]["label"] != "none"
+        if passage["topics"] and (passage["action"] or {}).get("label", "none") != "none"
     ]
     full(terminal(), analysis["document"], found)
 

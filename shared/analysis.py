@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from shared.figures import figures
 from shared.inference import interpret
-from shared.records import PassageResult
+from shared.records import LANGUAGES, PassageResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,11 +24,15 @@ class Analysis(NamedTuple):
 
 
 def analyse(engine: Engine, passages: Sequence[Passage]) -> Analysis:
-    """What the model says of each passage, in their order."""
+    """What the model says of each passage, in their order.
+
+    A passage in a language that the heads do not know gets what does not depend on one (figures and a
+    vector), rather than confident nonsense.
+    """
     outputs = engine.run([passage.text for passage in passages])
     results = []
     for position, passage in enumerate(passages):
-        read = interpret(engine.manifest, outputs, position)
+        read = interpret(engine.manifest, outputs, position) if passage.language in LANGUAGES else None
         results.append(
             PassageResult(
                 index=passage.index,
@@ -36,9 +40,12 @@ def analyse(engine: Engine, passages: Sequence[Passage]) -> Analysis:
                 row=passage.row,
                 span=passage.span,
                 text=passage.text,
-                sentiment=read.sentiment,
-                topics=read.topics,
-                action=read.action,
+                section=passage.section,
+                label=passage.label,
+                language=passage.language,
+                sentiment=read.sentiment if read else None,
+                topics=read.topics if read else [],
+                action=read.action if read else None,
                 figures=figures(passage.text),
                 truncated=bool(outputs.truncated[position]),
                 embedding=outputs.embedding[position].tolist(),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shared.records import is_initiative
+
 if TYPE_CHECKING:
     from google.cloud import firestore
 
@@ -30,7 +32,7 @@ def write_passages(
             "run": message.run,
             "model": message.model,
             "topic_names": [topic.name for topic in result.topics],
-            "initiative": bool(result.topics) and result.action.label != "none",
+            "initiative": is_initiative(result),
         }
         transaction.set_raw(
             f"{root}/{message.run}-{result.index}", fields, {"embedding": result.embedding or []}

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared import privacy
 from shared.extract import ExtractOptions, Limits, extract
 from shared.language import detect
+from shared.records import LANGUAGES
 from shared.segment import SegmentLimits, segment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from shared.records import Passage
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 TEXT_COLUMN = "text-column"
 """Object metadata that names the column which holds the text of a CSV, TSV or JSONL."""
 HASH_CHUNK = 1 << 20
+OWN_LANGUAGE_WORDS = 8
+"""Fewer words say little about their language."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +85,40 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
         redact=lambda text: privacy.redact(text, redaction_key),
         limits=SegmentLimits(passages=settings.max_passages),
     )
+    language = detect(segmented.text)
+    passages = [
+        passage.model_copy(update={"language": _language(passage.text, language)})
+        for passage in segmented.passages
+    ]
     title = privacy.redact(extracted.title, redaction_key) if extracted.title else None
     facts = {
         "media_type": extracted.media_type,
-        "language": detect(segmented.text),
+        "language": language,
         "title": title,
         "pages": extracted.pages,
-        "passages": len(segmented.passages),
-        "tokens": sum(passage.tokens for passage in segmented.passages),
-        "warnings": extracted.warnings,
+        "passages": len(passages),
+        "tokens": sum(passage.tokens for passage in passages),
+        "warnings": [*extracted.warnings, *_foreign(passages)],
     }
-    return Reading(facts, segmented.text, segmented.passages)
+    return Reading(facts, segmented.text, passages)
+
+
+def _language(text: str, document: str | None) -> str | None:
+    """A passage's language; its document's where the passage is too short to show another one."""
+    if len(text.split()) < OWN_LANGUAGE_WORDS and document is not None:
+        return document
+    return detect(text) or document
+
+
+def _foreign(passages: Sequence[Passage]) -> list[str]:
+    """A warning, if passages are in languages that the model was not trained on."""
+    counts = Counter(passage.language for passage in passages if passage.language not in LANGUAGES)
+    if not counts:
+        return []
+    shown = ", ".join(f"{count:,} in {language}" for language, count in counts.most_common())
+    return [
+        (
+            f"of {len(passages):,} passages, {shown}: the model reads English, so these have figures and can "
+            "be searched, but have no sentiment, topics or action"
+        )
+    ]

@@ -19,6 +19,9 @@ SENTIMENTS: tuple[SentimentLabel, ...] = ("positive", "neutral", "negative")
 TOPICS = ("E1", "E2", "E3", "E4", "E5", "S1", "S2", "S3", "S4", "G1")
 """ESRS codes, in the order every count and score uses."""
 
+LANGUAGES: frozenset[str | None] = frozenset({"en", None})
+"""Which the model's heads were trained on; None: a passage too short to tell is read as if it were."""
+
 
 class Record(BaseModel):
     """Immutable; unknown fields are refused, so that a misspelt field fails where it is written."""
@@ -37,6 +40,12 @@ class Passage(Record):
     text: Annotated[str, Field(min_length=1)]
     tokens: PositiveInt
     """Word pieces, the two special tokens included."""
+    section: str | None = None
+    """The heading it stands under, redacted."""
+    label: str | None = None
+    """Of a data row: what the file itself says of it, in a label or rating column; redacted."""
+    language: str | None = None
+    """ISO 639-1; None where it cannot be told."""
 
 
 class Figure(Record):
@@ -79,15 +88,24 @@ class PassageResult(Record):
     row: PositiveInt | None
     span: tuple[NonNegativeInt, NonNegativeInt]
     text: str
-    sentiment: Sentiment
+    section: str | None = None
+    label: str | None = None
+    language: str | None = None
+    sentiment: Sentiment | None
+    """None where the model does not know the language: then no topic is told either, and no action."""
     topics: list[TopicScore]
     """Best first; empty where no topic reaches its threshold."""
-    action: Action
+    action: Action | None
     figures: list[Figure]
     truncated: bool = False
     """True where the text was longer than the model's window."""
     embedding: list[float] | None = None
     """384 floats, unit length."""
+
+
+def is_initiative(result: PassageResult) -> bool:
+    """A passage with a topic and an action: the unit that researchers count."""
+    return bool(result.topics) and result.action is not None and result.action.label != "none"
 
 
 class SummarySentence(Record):

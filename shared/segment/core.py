@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from shared.extract import Block, Extracted
 
     Count = Callable[[list[str]], list[int]]
+
+MAX_SECTION = 200
+"""Characters of a heading that a passage carries."""
 
 _TERMINAL = re.compile(r"[.!?:;\u2026\u3002][\"'\u201d\u2019\u00bb)\]]*(?:\[?\d{1,2}\]?)?$")
 _BROKEN = re.compile(r"[^\W\d_]-$")
@@ -73,6 +77,8 @@ def segment(
     counted = count([text[unit.start : unit.end] for unit in units])
     units = [unit.counted(tokens) for unit, tokens in zip(units, counted, strict=True)]
     fitting = within_window(text, units, count, limits.window)
+    section = _sections(text, pieces)
+    labels = {piece.start: redact(piece.block.label) for piece in pieces if piece.block.label}
     passages = [
         Passage(
             index=index,
@@ -81,6 +87,8 @@ def segment(
             span=(found.start, found.end),
             text=text[found.start : found.end],
             tokens=found.tokens,
+            section=section(found.start),
+            label=labels.get(found.start),
         )
         for index, found in enumerate(pack(fitting, limits.target, limits.least, limits.window))
     ]
@@ -126,6 +134,18 @@ def _lay_out(blocks: list[Block], redact: Callable[[str], str]) -> tuple[str, li
         at += len(text)
         before = block
     return "".join(parts), pieces
+
+
+def _sections(text: str, pieces: list[_Piece]) -> Callable[[int], str | None]:
+    """Finds the heading that a place in the text stands under; of several in a row the last."""
+    headings = [piece for piece in pieces if piece.block.kind == "heading"]
+    starts = [piece.start for piece in headings]
+
+    def section(place: int) -> str | None:
+        at = bisect_right(starts, place) - 1
+        return text[headings[at].start : headings[at].end][:MAX_SECTION] or None if at >= 0 else None
+
+    return section
 
 
 def _is_listed(before: Block, block: Block) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from shared.records import TOPICS, ActionLabel, Record, SentimentLabel
+from shared.records import TOPICS, ActionLabel, Record, SentimentLabel, is_initiative
 from shared.summary.quality import best_sentence
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Aggregate(Partial):
 
 def partial(results: Sequence[PassageResult]) -> Partial:
     """Adds up a batch; each result needs its embedding. Topics of another taxonomy are counted as well."""
-    sentiment = Counter(result.sentiment.label for result in results)
+    sentiment = Counter(result.sentiment.label for result in results if result.sentiment)
     topics = Counter(topic.name for result in results for topic in result.topics)
     vectors = [quantise(result.embedding or []) for result in results]
     candidates = [
@@ -82,7 +82,7 @@ def partial(results: Sequence[PassageResult]) -> Partial:
         passages=len(results),
         sentiment={label: sentiment[label] for label in ("positive", "neutral", "negative")},
         topics={name: topics[name] for name in (*TOPICS, *sorted(topics.keys() - set(TOPICS)))},
-        initiatives=sum(bool(result.topics) and result.action.label != "none" for result in results),
+        initiatives=sum(map(is_initiative, results)),
         centre=_encode_sum(sum(vector.astype("<i4") for vector in vectors)) if vectors else "",
         candidates=candidates,
     )
@@ -132,15 +132,16 @@ def _candidate(result: PassageResult, vector: NDArray[np.int8]) -> Candidate | N
     sentence = best_sentence(result.text)
     if sentence is None:
         return None
+    scores = result.sentiment.scores if result.sentiment else {}
     return Candidate(
         index=result.index,
         page=result.page,
         text=sentence.text,
         quality=round(sentence.quality, 3),
         topics=[topic.name for topic in result.topics],
-        action=result.action.label,
-        negative=round(result.sentiment.scores.get("negative", 0.0), 3),
-        positive=round(result.sentiment.scores.get("positive", 0.0), 3),
+        action=result.action.label if result.action else "none",
+        negative=round(scores.get("negative", 0.0), 3),
+        positive=round(scores.get("positive", 0.0), 3),
         embedding=base64.b64encode(vector.tobytes()).decode(),
     )
 
