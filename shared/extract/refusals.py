@@ -36,6 +36,6 @@ def encrypted(what: str, *, tried: bool) -> Rejected:
         "encrypted",
         f"The {what} is protected by a password"
         + (", and the one that is set up for it does not open it." if tried else "."),
-        "Upload it without protection, or ask the operator to keep its password in a secret named docpw-\u2026 "
-        "and to map the bucket's prefix to that secret.",
+        "Upload it without protection, or ask the operator to keep its password in a secret named "
+        "docpw-\u2026 and to map the bucket's prefix to that secret.",
     )
