@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
+from importlib import import_module
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -11,42 +11,38 @@ from shared.errors import Rejected
 from shared.extract.decode import decode
 from shared.extract.jsonl import looks_like_jsonl, read_jsonl
 from shared.extract.plain import read_plain
-from shared.extract.refusals import no_text, too_many, unsupported
+from shared.extract.refusals import archive_inside, no_text, too_many
+from shared.extract.sniff import ARCHIVES, DOCX, EML, EPUB, HTML, PDF, PPTX, TEXT, XLSX, sniff
 from shared.extract.table import looks_like_table, read_table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from shared.extract.shapes import Extracted, ExtractOptions
 
-_MAGIC = {
-    b"PK\x03\x04": "a ZIP archive or an Office document",
-    b"PK\x05\x06": "an empty ZIP archive",
-    b"\x1f\x8b": "a gzip archive",
-    b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
-    b"\xd0\xcf\x11\xe0": "an old Office document",
-    b"{\\rtf": "an RTF document",
-    b"%!PS": "a PostScript file",
-    b"\x89PNG": "a PNG image",
-    b"\xff\xd8\xff": "a JPEG image",
-    b"GIF8": "a GIF image",
-    b"II*\x00": "a TIFF image",
-    b"MM\x00*": "a TIFF image",
-    b"ID3": "an audio file",
-    b"\x7fELF": "a program",
-    b"MZ\x90": "a program",
+    Reader = Callable[[Path, ExtractOptions], Extracted]
+
+_READERS = {
+    PDF: ("shared.extract.pdf", "read_pdf"),
+    DOCX: ("shared.extract.office", "read_docx"),
+    PPTX: ("shared.extract.office", "read_pptx"),
+    XLSX: ("shared.extract.office", "read_xlsx"),
+    HTML: ("shared.extract.markup", "read_html"),
+    EML: ("shared.extract.markup", "read_eml"),
+    EPUB: ("shared.extract.markup", "read_epub"),
 }
-_MARKUP = {
-    "<!doctype html": "a web page",
-    "<html": "a web page",
-    "<?xml": "an XML file",
-    "<svg": "an SVG image",
-}
-_HEAD = 1024  # bytes; a PDF's header may stand anywhere in them (ISO 32000-1, annex H.3.4.1)
-_PDF_BODY = re.compile(rb"\d+ \d+ obj\b[\s\S]*endobj")  # of a PDF that has lost its header
+"""Imported on first use: no instance reads every format, and each needs a library of its own."""
 _MARKDOWN = {".md", ".markdown"}
 _DECLARED = {
-    ".pdf": "application/pdf",
+    ".pdf": PDF,
+    ".docx": DOCX,
+    ".pptx": PPTX,
+    ".xlsx": XLSX,
+    ".epub": EPUB,
+    ".html": HTML,
+    ".htm": HTML,
+    ".eml": EML,
     ".csv": "text/csv",
     ".tsv": "text/tab-separated-values",
     ".jsonl": "application/jsonl",
@@ -54,7 +50,12 @@ _DECLARED = {
     ".json": "application/jsonl",
 }
 """What a name promises; of other names anything may be expected."""
-_TABLES = {"text/csv", "text/tab-separated-values"}  # people mix these names up, and nothing depends on them
+_ALIKE = (
+    {"text/csv", "text/tab-separated-values"},  # people mix these names up, and nothing depends on them
+    {"application/jsonl", "application/json", "application/x-ndjson", "text/plain"},
+    {"text/markdown", "text/plain", "text/x-markdown"},
+)
+_SAYS_NOTHING = {"", "application/octet-stream", "binary/octet-stream", "application/x-www-form-urlencoded"}
 
 
 def extract(path: Path, *, name: str, content_type: str | None, options: ExtractOptions) -> Extracted:
@@ -63,38 +64,52 @@ def extract(path: Path, *, name: str, content_type: str | None, options: Extract
     The content decides the format; name and type decide only between formats that look alike, as CSV and
     plain text do. Raises Rejected, and nothing else, for whatever is wrong with the file.
     """
+    check_size(path, options.limits.bytes)
+    suffix, declared = PurePosixPath(name).suffix.lower(), _declared(content_type)
+    media_type = sniff(path, suffix=suffix, content_type=declared)
+    if media_type in ARCHIVES:
+        raise archive_inside()
+    if media_type == TEXT:
+        extracted = _read_text(path.read_bytes(), suffix, declared, options)
+    else:
+        module, reader = _READERS[media_type]
+        read: Reader = getattr(import_module(module), reader)
+        extracted = read(path, options)
+    return replace(
+        extracted, warnings=[*extracted.warnings, *_mismatch(extracted.media_type, suffix, declared)]
+    )
+
+
+def check_size(path: Path, limit: int) -> None:
+    """Raises Rejected(`empty`, `too_many_bytes`)."""
     size = path.stat().st_size
     if size == 0:
         raise Rejected("empty", "The file is empty.", "Upload it again; it may have been cut off on its way.")
-    if size > options.limits.bytes:
-        raise too_many("bytes", f"{size:,} bytes", options.limits.bytes)
-    suffix = PurePosixPath(name).suffix.lower()
-    with path.open("rb") as file:
-        head = file.read(_HEAD)
-    if b"%PDF-" in head or _PDF_BODY.search(head):
-        from shared.extract.pdf import read_pdf
+    if size > limit:
+        raise too_many("bytes", f"{size:,} bytes", limit)
 
-        extracted = read_pdf(path, options)
-    else:
-        for magic, what in _MAGIC.items():
-            if head.startswith(magic):
-                raise unsupported(what)
-        extracted = _read_text(path.read_bytes(), suffix, (content_type or "").lower(), options)
-    promised = _DECLARED.get(suffix, extracted.media_type)
-    if promised != extracted.media_type and not {promised, extracted.media_type} <= _TABLES:
-        mismatch = f"the name ends in {suffix}, but the content is {extracted.media_type}"
-        extracted = replace(extracted, warnings=[*extracted.warnings, mismatch])
-    return extracted
+
+def _declared(content_type: str | None) -> str:
+    return (content_type or "").partition(";")[0].strip().lower()
+
+
+def _mismatch(found: str, suffix: str, declared: str) -> list[str]:
+    """A warning where the name or the declared type promises something else."""
+
+    def differ(promised: str) -> bool:
+        return promised != found and not any({promised, found} <= alike for alike in _ALIKE)
+
+    if differ(_DECLARED.get(suffix, found)):
+        return [f"the name ends in {suffix}, but the content is {found}"]
+    if declared not in _SAYS_NOTHING and not declared.startswith("text/") and differ(declared):
+        return [f"the upload was declared as {declared}, but the content is {found}"]
+    return []
 
 
 def _read_text(data: bytes, suffix: str, content_type: str, options: ExtractOptions) -> Extracted:
     text = decode(data)
-    start = text[:_HEAD].lstrip().lower()
-    if not start and not text.strip():
+    if not text.strip():
         raise no_text("The file holds nothing but white space.", "Check that the right file was uploaded.")
-    for opening, what in _MARKUP.items():
-        if start.startswith(opening):
-            raise unsupported(what)
     if len(text) > options.limits.characters:
         raise too_many("characters", f"{len(text):,} characters of text", options.limits.characters)
     if looks_like_jsonl(text, suffix, content_type):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from shared.errors import Rejected
 
-SUPPORTED = "PDF, plain text, Markdown, CSV, TSV and JSONL"
+SUPPORTED = (
+    "PDF, Word, PowerPoint and Excel (.docx, .pptx, .xlsx), HTML, EPUB, e-mail (.eml), plain text, Markdown, "
+    "CSV, TSV, JSON and JSONL, and .zip or .gz of these"
+)
 
 
 def unsupported(what: str) -> Rejected:
@@ -38,4 +41,22 @@ def encrypted(what: str, *, tried: bool) -> Rejected:
         + (", and the one that is set up for it does not open it." if tried else "."),
         "Upload it without protection, or ask the operator to keep its password in a secret named "
         "docpw-\u2026 and to map the bucket's prefix to that secret.",
+    )
+
+
+def damaged_archive() -> Rejected:
+    """A ZIP, or what is built on one, that cannot be opened."""
+    return Rejected(
+        "unreadable_archive",
+        "The archive is damaged or was cut off.",
+        "Pack it again and upload that; or upload its files one by one.",
+    )
+
+
+def archive_inside() -> Rejected:
+    """An archive where a document was expected."""
+    return Rejected(
+        "archive_in_archive",
+        "This is an archive inside of an archive, deeper than Headrace unpacks.",
+        "Upload the inner archive by itself.",
     )

@@ -1,0 +1,152 @@
+"""Which format is this? The content says; name and declared type decide only where two formats look alike.
+
+A few dozen comparisons of the first bytes, and a look into a ZIP's directory, tell apart what Headrace reads;
+a model that knows two hundred formats more would cost every cold start more than that is worth.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from email.parser import BytesHeaderParser
+from typing import TYPE_CHECKING
+
+from shared.extract.refusals import damaged_archive, encrypted, unsupported
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PDF = "application/pdf"
+_OFFICE = "application/vnd.openxmlformats-officedocument."
+DOCX = f"{_OFFICE}wordprocessingml.document"
+PPTX = f"{_OFFICE}presentationml.presentation"
+XLSX = f"{_OFFICE}spreadsheetml.sheet"
+EPUB = "application/epub+zip"
+HTML = "text/html"
+EML = "message/rfc822"
+ZIP = "application/zip"
+GZIP = "application/gzip"
+TEXT = "text/plain"
+"""Or any other kind of text: a table, JSON, Markdown."""
+ARCHIVES = frozenset({ZIP, GZIP})
+
+HEAD = 1024
+"""Bytes looked at; a PDF's header may stand anywhere in them (ISO 32000-1, annex H.3.4.1)."""
+_HEADERS = 8_192  # bytes: a message's routing may be long
+
+_PDF_BODY = re.compile(rb"\d+ \d+ obj\b[\s\S]*endobj")  # of a PDF that has lost its header
+_MAGIC = {
+    b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
+    b"Rar!\x1a\x07": "a RAR archive",
+    b"BZh": "a bzip2 archive",
+    b"\xfd7zXZ\x00": "an xz archive",
+    b"\x28\xb5\x2f\xfd": "a Zstandard archive",
+    b"{\\rtf": "an RTF document",
+    b"%!PS": "a PostScript file",
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"GIF8": "a GIF image",
+    b"II*\x00": "a TIFF image",
+    b"MM\x00*": "a TIFF image",
+    b"ID3": "an audio file",
+    b"OggS": "an audio file",
+    b"\x7fELF": "a program",
+    b"MZ\x90": "a program",
+    b"SQLite format 3\x00": "a database",
+    b"PAR1": "a Parquet file",
+}
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
+_ZIPS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_TAR = (257, b"ustar")
+_PARTS = {"word/": DOCX, "ppt/": PPTX, "xl/": XLSX}
+_HTML_START = re.compile(
+    rb"(?i)(?:<\?xml[^>]*>\s*)?(?:<!--[\s\S]*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b"
+)
+_TAG = re.compile(rb"(?i)<(?:!doctype|html|head|body|div|p|h[1-6]|table|article|section|span|ul)\b")
+_HTML_SUFFIXES = {".html", ".htm", ".xhtml"}
+_XML_START = re.compile(rb"(?i)<\?xml|<svg\b")
+_HEADER_LINE = re.compile(rb"[!-9;-~]{2,64}:[ \t]")
+_OF_MAIL = {
+    "from", "to", "subject", "date", "received", "message-id", "mime-version", "return-path", "delivered-to",
+}  # fmt: skip
+_LEAST_OF_MAIL = 3  # such headers; a note may well begin with two lines of the kind
+
+
+def sniff(path: Path, *, suffix: str, content_type: str) -> str:
+    """The media type of the file at `path`; every kind of text but HTML and mail is `TEXT`.
+
+    Args:
+        path: a file that is not empty.
+        suffix: of its name, in lower case, with the dot.
+        content_type: what its owner says it is, in lower case.
+
+    Raises:
+        Rejected: `unsupported_type`, `unreadable_archive`, or `encrypted` for a locked Office document.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEADERS)
+    start = head[:HEAD]
+    if b"%PDF-" in start or _PDF_BODY.search(start):
+        return PDF
+    if head.startswith(_ZIPS):
+        return _zipped(path)
+    if head.startswith(b"\x1f\x8b"):
+        return GZIP
+    if head.startswith(_OLE):
+        raise _old_office(path)
+    if head[_TAR[0] :].startswith(_TAR[1]):
+        raise unsupported("a tar archive")
+    for magic, what in _MAGIC.items():
+        if head.startswith(magic):
+            raise unsupported(what)
+    return _marked_up(head, suffix, content_type)
+
+
+def _marked_up(head: bytes, suffix: str, content_type: str) -> str:
+    plain = head.replace(b"\x00", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")  # of UTF-16 the ASCII is enough
+    called_html = suffix in _HTML_SUFFIXES or content_type.startswith(("text/html", "application/xhtml"))
+    if _HTML_START.match(plain) or (called_html and _TAG.search(plain)):
+        return HTML
+    if _XML_START.match(plain):
+        raise unsupported("an SVG image" if b"<svg" in plain[:HEAD] else "an XML file")
+    return EML if _is_mail(plain, suffix, content_type) else TEXT
+
+
+def _zipped(path: Path) -> str:
+    """What a ZIP is, by the files in it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        raise damaged_archive() from None
+    if "META-INF/container.xml" in names:
+        return EPUB
+    if "[Content_Types].xml" in names:
+        for beginning, media_type in _PARTS.items():
+            if any(name.startswith(beginning) for name in names):
+                if "xl/workbook.bin" in names:
+                    raise unsupported("a binary Excel workbook (.xlsb)")
+                return media_type
+    if "content.xml" in names and "META-INF/manifest.xml" in names:
+        raise unsupported("an OpenDocument file")
+    return ZIP
+
+
+def _old_office(path: Path) -> Exception:
+    """An OLE container: a locked document of today's Office, or an open one of the old."""
+    with path.open("rb") as file:
+        directory = file.read(1 << 20)
+        file.seek(max(0, path.stat().st_size - (1 << 20)))
+        directory += file.read()
+    if _ENCRYPTED_PACKAGE in directory:
+        return encrypted("Office document", tried=False)
+    return unsupported("a document of an old Office version or an Outlook message (.doc, .xls, .ppt, .msg)")
+
+
+def _is_mail(plain: bytes, suffix: str, content_type: str) -> bool:
+    if not _HEADER_LINE.match(plain):
+        return False
+    headers = {name.lower() for name in BytesHeaderParser().parsebytes(plain).keys()}  # noqa: SIM118 - no mapping
+    called_mail = suffix == ".eml" or content_type.startswith(EML)
+    return len(headers & _OF_MAIL) >= (1 if called_mail else _LEAST_OF_MAIL)
