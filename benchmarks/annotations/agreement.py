@@ -44,8 +44,9 @@ _SCALES: dict[str, Callable[[Label], Hashable]] = {
     "sentiment": attrgetter("sentiment"),
 }
 _CAVEAT = """\
-One annotator made both passes on one day, the second in another order and with the first still in mind: the
-figures show that the guideline was applied evenly, not how far two people would agree."""
+One annotator made the first pass and another the second, apart, the second blind to the first. Both read
+the same guideline and may share leanings, so others may agree less; what both got wrong alike does not
+show here."""
 
 
 def report() -> str:

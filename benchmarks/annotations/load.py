@@ -30,7 +30,7 @@ LabelFile = Literal["pass1", "pass2", "labels"]
 
 @dataclass(frozen=True)
 class Label:
-    """What a person says of one sentence; `labels.tsv` holds the final word."""
+    """What an annotator says of one sentence; `labels.tsv` holds the final word."""
 
     topics: frozenset[str]
     """ESRS codes; empty where the sentence speaks of none."""
