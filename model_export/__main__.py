@@ -1,6 +1,7 @@
 """`python -m model_export build` writes the model, `push` and `pull` share it through a bucket.
 
-`train` and `calibrate` make what a build needs beside the encoder's weights.
+`train` and `calibrate` make what a build needs beside the encoder's weights; `pin` writes down what the tests
+of a build expect.
 """
 
 from __future__ import annotations
@@ -58,6 +59,16 @@ def _parser() -> argparse.ArgumentParser:
         "--heads", type=Path, required=True, help="trained heads; gets scalings.safetensors"
     )
     calibrate.set_defaults(run=_calibrate)
+
+    pin = commands.add_parser(
+        "pin", help="write down what the heads say of the reference texts, for the tests"
+    )
+    _add_source(pin)
+    pin.add_argument("--heads", type=Path, help="trained heads (default: ours)")
+    pin.add_argument(
+        "--out", type=Path, default=Path("tests/data/model_canonical.json"), help="(default: %(default)s)"
+    )
+    pin.set_defaults(run=_pin)
 
     push = commands.add_parser("push", help="a model directory to a bucket, under its digest")
     push.add_argument("--bucket", required=True)
@@ -129,6 +140,15 @@ def _calibrate(options: argparse.Namespace) -> None:
     from model_export.scalings import write_scalings
 
     write_scalings(options.heads, _checkpoint(options), load_heads(options.heads))
+
+
+def _pin(options: argparse.Namespace) -> None:
+    from model_export.build import HEADS
+    from model_export.heads import load_heads
+    from model_export.pin import pin
+
+    count = pin(_checkpoint(options), load_heads(options.heads or HEADS), options.out)
+    print(f"{options.out}: {count} texts")
 
 
 def _push(options: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ a text is about.
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,14 +29,15 @@ if TYPE_CHECKING:
 
     from model_export.sources import Checkpoint
     from model_export.training.branch import Fitted
-    from model_export.training.examples import Example
+    from model_export.training.examples import Example, Split
 
     Floats = NDArray[np.float32]
 
-_LAYERS = 2
-"""Upper layers that are copied; those below are shared."""
-_BRANCHES: dict[str, tuple[HeadName, ...]] = {"topic": ("topic", "action"), "sentiment": ("sentiment",)}
-_EPOCHS = {"topic": 3, "sentiment": 3}
+BRANCHES: dict[str, tuple[HeadName, ...]] = {"topic": ("topic", "action"), "sentiment": ("sentiment",)}
+"""The heads of each branch."""
+_LAYERS = {"topic": 2, "sentiment": 2}
+"""Upper layers that are copied; those below are shared. Chosen by the curve in docs/accuracy.md."""
+_EPOCHS = {"topic": 3, "sentiment": 2}
 _DROPOUT = {"topic": 0.2, "sentiment": 0.1}
 _REPEATS: dict[str, dict[str, float]] = {
     "topic": {"own": 4, "a3cg": 3, "goals": 0.4},
@@ -44,14 +46,36 @@ _REPEATS: dict[str, dict[str, float]] = {
 """Small corpora of clean labels are shown more often, large ones of noisy or partial labels less."""
 
 
-def train_branches(  # noqa: PLR0913 - a training needs all of these, and none belong together
-    checkpoint: Checkpoint,
-    examples: Sequence[Example],
-    topics: Sequence[str],
-    *,
-    cache: Path,
-    seed: int = 0,
-    report: Callable[[str], None],
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How branches are trained; what they are trained on is another matter."""
+
+    cache: Path
+    """For hidden states."""
+    report: Callable[[str], None]
+    layers: Mapping[str, int] = field(default_factory=lambda: _LAYERS)
+    """Of each branch."""
+    epochs: Mapping[str, int] = field(default_factory=lambda: _EPOCHS)
+    """Of each branch."""
+    seed: int = 0
+
+    def fork(self, name: str, checkpoint: Checkpoint) -> int:
+        """How many layers the branch `name` shares with the encoder."""
+        return max(checkpoint.config.num_hidden_layers - self.layers[name], 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A trained branch, and the sentences that its rows are."""
+
+    shown: list[Example]
+    targets: Targets
+    """Of `shown`."""
+    fitted: Fitted
+
+
+def train_branches(
+    checkpoint: Checkpoint, examples: Sequence[Example], topics: Sequence[str], settings: Settings
 ) -> Trained:
     """Train both branches, calibrate on the development split, measure on sentences of no public corpus.
 
@@ -62,28 +86,87 @@ def train_branches(  # noqa: PLR0913 - a training needs all of these, and none b
     figures: dict[str, float] = {}
     branches: list[Branch] = []
     thresholds = np.full(len(topics), 0.5, np.float32)
-    for name, outputs in _BRANCHES.items():
-        shown = [example for example in examples if _useful(example, outputs)]
-        targets = Targets.of(shown, topics)
-        fitted = _train(name, checkpoint, shown, targets, cache, seed, report)
-        card = BranchCard(name=name, fork=_fork(checkpoint), layers=_LAYERS, heads=outputs, input="branch")
-        branches.append(Branch(card, fitted.tensors))
-        splits = np.array([split_of(example) for example in shown])
-        developed, held = np.flatnonzero(splits == "dev"), unpublished_tests(shown)
-        before, last = (fitted.features_of(rows.tolist()) for rows in (developed, held))
+    for name, outputs in BRANCHES.items():
+        trial = train_branch(name, checkpoint, examples, topics, settings)
+        card = BranchCard(
+            name=name,
+            fork=settings.fork(name, checkpoint),
+            layers=settings.layers[name],
+            heads=outputs,
+            input="branch",
+        )
+        branches.append(Branch(card, trial.fitted.tensors))
+        developed, held = trial_rows(trial, "dev"), unpublished_tests(trial.shown)
+        before, last = (trial.fitted.features_of(rows.tolist()) for rows in (developed, held))
         for head in outputs:
-            raw = fitted.heads[head]
+            raw = trial.fitted.heads[head]
             seen = (before @ raw.weight + raw.bias).astype(np.float64)
-            heads[head], chosen = calibrate(head, raw, seen, targets.rows(developed))
+            heads[head], chosen = calibrate(head, raw, seen, trial.targets.rows(developed))
             thresholds = thresholds if chosen is None else chosen
             logits = last @ heads[head].weight + heads[head].bias
-            figures |= measure(head, logits, thresholds, targets.rows(held))
+            figures |= measure(head, logits, thresholds, trial.targets.rows(held))
     trained = Heads(heads["topic"], heads["action"], heads["sentiment"], thresholds, tuple(branches))
     return Trained(trained, card_of(examples, topics, figures, branches))
 
 
-def _fork(checkpoint: Checkpoint) -> int:
-    return max(checkpoint.config.num_hidden_layers - _LAYERS, 0)
+def train_branch(
+    name: str,
+    checkpoint: Checkpoint,
+    examples: Sequence[Example],
+    topics: Sequence[str],
+    settings: Settings,
+) -> Trial:
+    """Train the branch `name` of `BRANCHES` on those of `examples` that say something to its heads.
+
+    Raises:
+        ImportError: torch is not installed.
+    """
+    shown = [example for example in examples if _useful(example, BRANCHES[name])]
+    targets = Targets.of(shown, topics)
+    fork = settings.fork(name, checkpoint)
+    hidden = hidden_states(
+        checkpoint,
+        fork,
+        [example.text for example in shown],
+        settings.cache,
+        lambda share: settings.report(f"{name}: hidden states, {share:.0%}"),
+    )
+    outputs = {"sentiment": len(SENTIMENTS)}
+    if "topic" in BRANCHES[name]:
+        outputs = {
+            "topic": len(topics),
+            "action": len(ACTIONS),
+            # Dropped after training: what they ask for makes the layers notice more.
+            "aspects": len(ASPECTS),
+            "pillars": len(PILLARS),
+        }
+    splits = np.array([split_of(example) for example in shown])
+    train, developed = (np.flatnonzero(splits == split) for split in ("train", "dev"))
+    sources = [example.source for example in shown]
+
+    def score(fitted: Fitted) -> float:
+        features = fitted.features_of(developed.tolist())
+        chances = {name: sigmoid(features @ head.weight + head.bias) for name, head in fitted.heads.items()}
+        return mean_over_corpora(chances, targets.rows(developed), [sources[i] for i in developed])
+
+    plan = Plan(
+        name=name,
+        outputs=outputs,
+        repeats=_REPEATS[name],
+        epochs=settings.epochs[name],
+        dropout=_DROPOUT[name],
+        fork=fork,
+        layers=settings.layers[name],
+        seed=settings.seed,
+        action_weights=_balance(targets.action[train]),
+    )
+    fitted = fit_branch(checkpoint, plan, hidden, targets, sources, train.tolist(), score, settings.report)
+    return Trial(shown, targets, fitted)
+
+
+def trial_rows(trial: Trial, split: Split) -> NDArray[np.intp]:
+    """Rows of `trial.shown` that are of a split."""
+    return np.flatnonzero([split_of(example) == split for example in trial.shown])
 
 
 def _useful(example: Example, heads: Sequence[HeadName]) -> bool:
@@ -95,63 +178,17 @@ def _useful(example: Example, heads: Sequence[HeadName]) -> bool:
     )
 
 
-def _train(  # noqa: PLR0913, PLR0917 - one step of `train_branches`
-    name: str,
-    checkpoint: Checkpoint,
-    examples: Sequence[Example],
-    targets: Targets,
-    cache: Path,
-    seed: int,
-    report: Callable[[str], None],
-) -> Fitted:
-    hidden = hidden_states(
-        checkpoint,
-        _fork(checkpoint),
-        [example.text for example in examples],
-        cache,
-        lambda share: report(f"{name}: hidden states, {share:.0%}"),
-    )
-    outputs = {"sentiment": len(SENTIMENTS)}
-    if "topic" in _BRANCHES[name]:
-        outputs = {
-            "topic": targets.topics.shape[1],
-            "action": len(ACTIONS),
-            # Dropped after training: what they ask for makes the layers notice more.
-            "aspects": len(ASPECTS),
-            "pillars": len(PILLARS),
-        }
-    splits = np.array([split_of(example) for example in examples])
-    train = np.flatnonzero(splits == "train").tolist()
-    developed = np.flatnonzero(splits == "dev")
-    sources = [example.source for example in examples]
-
-    def score(fitted: Fitted) -> float:
-        features = fitted.features_of(developed.tolist())
-        logits = {name: features @ head.weight + head.bias for name, head in fitted.heads.items()}
-        return _score(logits, targets.rows(developed), [sources[i] for i in developed])
-
-    plan = Plan(
-        name=name,
-        outputs=outputs,
-        repeats=_REPEATS[name],
-        epochs=_EPOCHS[name],
-        dropout=_DROPOUT[name],
-        fork=_fork(checkpoint),
-        layers=_LAYERS,
-        seed=seed,
-        action_weights=_balance(targets.action[train]),
-    )
-    return fit_branch(checkpoint, plan, hidden, targets, sources, train, score, report)
-
-
 def _balance(labels: NDArray[np.int64]) -> tuple[float, ...]:
     """Rare labels weigh more, by the root of how rare they are."""
     counts = np.maximum(np.bincount(labels[labels >= 0], minlength=len(ACTIONS)), 1)
     return tuple(np.sqrt(counts.mean() / counts).tolist())
 
 
-def _score(logits: Mapping[str, Floats], targets: Targets, sources: Sequence[str]) -> float:
-    """The mean over corpora and heads: a corpus counts as much as another, however large."""
+def mean_over_corpora(chances: Mapping[str, Floats], targets: Targets, sources: Sequence[str]) -> float:
+    """How good `chances` (n, labels) of some heads are: a corpus counts as much as another, however large.
+
+    Topics and what else is judged one by one: F1 at the best of some thresholds. The rest: macro-F1.
+    """
     rows_of = defaultdict(list)
     for row, source in enumerate(sources):
         rows_of[source].append(row)
@@ -159,10 +196,10 @@ def _score(logits: Mapping[str, Floats], targets: Targets, sources: Sequence[str
     for rows in (np.array(found) for found in rows_of.values()):
         part = targets.rows(rows)
         for name, known in (("topic", part.topics), ("aspects", part.aspects), ("pillars", part.pillars)):
-            if name in logits and (known == 1).any():
-                scores.append(reachable_f1(known, sigmoid(logits[name][rows])))
+            if name in chances and (known == 1).any():
+                scores.append(reachable_f1(known, chances[name][rows]))
         for name, labels in (("action", part.action), ("sentiment", part.sentiment)):
-            if name in logits and (labels != OPEN).any():
+            if name in chances and (labels != OPEN).any():
                 told = labels != OPEN
-                scores.append(macro_f1(labels[told], logits[name][rows][told].argmax(axis=1)))
+                scores.append(macro_f1(labels[told], chances[name][rows][told].argmax(axis=1)))
     return float(np.mean(scores))

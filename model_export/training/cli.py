@@ -62,11 +62,10 @@ def run(options: argparse.Namespace, checkpoint: Checkpoint, report: Callable[[s
     for name, value in trained.card.heldout.items():
         report(f"linear heads, {name} {value:.3f}")
     if options.branches:
-        from model_export.training.branches import train_branches
+        from model_export.training.branches import Settings, train_branches
 
-        trained = train_branches(
-            checkpoint, examples, topics, cache=options.cache, seed=options.seed, report=report
-        )
+        settings = Settings(options.cache, report, seed=options.seed)
+        trained = train_branches(checkpoint, examples, topics, settings)
         trained.save(options.out)
         for name, value in trained.card.heldout.items():
             report(f"branches, {name} {value:.3f}")

@@ -67,7 +67,7 @@ def hidden_states(
     cache: Path,
     report: Callable[[float], None],
 ) -> Hidden:
-    """States of `texts` after `layers` layers, from `cache` where it has them; `report` is told the share."""
+    """States of `texts` after `layers` layers, from `cache` where it has them; `report` hears each tenth."""
     cache.mkdir(parents=True, exist_ok=True)
     name = f"{(checkpoint.source.sha256 or checkpoint.source.revision)[:12]}-{layers}"
     data, index = cache / f"{name}.f16", cache / f"{name}.jsonl"
@@ -123,8 +123,9 @@ def _compute(  # noqa: PLR0913, PLR0917 - one step of `hidden_states`, split off
             # The index names only what is written.
             states.flush()
             lines.write("\n".join(entries) + "\n")
-            done += len(batch)
-            report(done / len(rows))
+            before, done = done, done + len(batch)
+            if 10 * before // len(rows) < 10 * done // len(rows):
+                report(done / len(rows))
 
 
 def _read_index(path: Path) -> dict[str, tuple[int, int]]:

@@ -57,8 +57,11 @@ def train_linear(
     The test split is left alone; what of it is of no public corpus is measured on. Chances and thresholds are
     calibrated by five-fold cross-validation over the rest.
     """
-    features = encode([example.text for example in examples]).astype(np.float64)
     targets = Targets.of(examples, topics)
+    used = np.any([judged(targets, name) for name in HEAD_NAMES], axis=0)
+    examples = [examples[i] for i in np.flatnonzero(used).tolist()]
+    targets = targets.rows(np.flatnonzero(used))
+    features = encode([example.text for example in examples]).astype(np.float64)
     learnt = np.array([split_of(example) != "test" for example in examples])
     own = np.array([example.source == "own" for example in examples])
     fold = np.array([_fold(example) for example in examples])

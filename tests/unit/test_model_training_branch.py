@@ -18,7 +18,7 @@ from model_export.heads import load_card, load_heads  # noqa: E402
 from model_export.textbook import Textbook  # noqa: E402 - what follows imports torch
 from model_export.training.bert import Lower, mean_pooled  # noqa: E402
 from model_export.training.branch import Fitted, Plan, fit_branch  # noqa: E402
-from model_export.training.branches import train_branches  # noqa: E402
+from model_export.training.branches import Settings, train_branches  # noqa: E402
 from model_export.training.hidden import hidden_states  # noqa: E402
 from model_export.training.losses import action_loss, sentiment_loss, topic_loss  # noqa: E402
 from tests.unit.tiny_bert import LAYERS, WIDTH, tiny_checkpoint  # noqa: E402
@@ -170,16 +170,14 @@ def test_both_branches_from_end_to_end(tmp_path: Path) -> None:
         for number in range(60)
     ]
     lines: list[str] = []
-    trained = train_branches(
-        tiny_checkpoint(), examples, TOPICS, cache=tmp_path / "cache", report=lines.append
-    )
+    trained = train_branches(tiny_checkpoint(), examples, TOPICS, Settings(tmp_path / "cache", lines.append))
     trained.save(tmp_path)
     loaded = load_heads(tmp_path)
     assert [branch.card.heads for branch in loaded.branches] == [("topic", "action"), ("sentiment",)]
     assert load_card(tmp_path).permissive == ("topic", "action", "sentiment")
     np.testing.assert_array_equal(loaded.topic.weight, trained.heads.topic.weight)
     assert {"topic_micro_f1", "action_macro_f1", "sentiment_macro_f1"} == set(trained.card.heldout)
-    assert any("epoch 3 of 3" in line for line in lines)
+    assert any("topic, epoch 3 of 3" in line for line in lines)
 
 
 def test_the_same_seed_gives_the_same_branch(tmp_path: Path) -> None:
