@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shared import batches
-from shared.documents import Documents, now
+from shared.documents import RUNS, Documents, now
 from shared.events import publish_record
-from shared.passages import purge_older_runs
+from shared.passages import purge_runs
 from shared.records import ResultMessage
 from shared.settings import RESULTS
 from shared.summary import Partial, combine, summarise
@@ -45,18 +45,25 @@ def settle(documents: Documents, document: str) -> None:
 def purge(documents: Documents, document: str) -> None:
     """Delete what older runs left, and what a rejected one did, if that is still to be done.
 
-    What is published stays, and so do the batches of a run that failed: its replay copies them.
+    Where the run failed, three stay: what is published, since nothing better is there; the run itself, which
+    its replay copies; and the run that it restarted, from which it may not have copied all.
     """
     reference = documents.reference(document)
     stored = reference.get().to_dict()
     if stored is None or not stored.get("purge_pending"):
         return
-    run = stored["run"]
-    purge_older_runs(reference, run + 1 if stored["state"] == "rejected" else stored["published_run"] or 0)
+    run, published = stored["run"], stored["published_run"] or 0
+    if stored["state"] == "rejected":
+        purge_runs(reference, run + 1)
+    elif stored["state"] == "failed":
+        record = reference.collection(RUNS).document(str(run)).get().to_dict() or {}
+        purge_runs(reference, run, {published, record.get("restarts") or 0} - {0})
+    else:
+        purge_runs(reference, published)
 
     def note(transaction: firestore.Transaction) -> None:
         current = reference.get(transaction=transaction).to_dict()
-        if current is not None and current["run"] == run:
+        if _same(current, stored):
             transaction.update(reference, {"purge_pending": False})
 
     documents.run(note)
@@ -81,7 +88,7 @@ def announce(documents: Documents, document: str) -> None:
 
     def confirm(transaction: firestore.Transaction) -> None:
         current = reference.get(transaction=transaction).to_dict()
-        if current is not None and current["run"] == message.run:
+        if _same(current, stored):
             transaction.update(reference, {"results_pending": False})
 
     documents.run(confirm)
@@ -101,7 +108,7 @@ def _complete(documents: Documents, reference: firestore.DocumentReference, stor
 
     def step(transaction: firestore.Transaction) -> None:
         current = reference.get(transaction=transaction).to_dict()
-        if current is None or (current["run"], current["state"]) != (run, "analyzing"):
+        if current is None or not _same(current, stored) or current["state"] != "analyzing":
             return
         total = (now() - current["timings"]["uploaded_at"]).total_seconds()
         fields = {
@@ -118,3 +125,9 @@ def _complete(documents: Documents, reference: firestore.DocumentReference, stor
         documents.end(transaction, reference, run, "completed", more=fields)
 
     documents.run(step)
+
+
+def _same(current: dict[str, Any] | None, stored: dict[str, Any]) -> bool:
+    """Whether the document is still at the run that was read, and was not erased and begun again."""
+    parts = ("run", "generation")
+    return current is not None and all(current[part] == stored[part] for part in parts)

@@ -168,8 +168,10 @@ class Documents:
 
         self.run(step)
 
-    def fail(self, document: str, run: int, error: ErrorInfo) -> None:
+    def fail(self, document: str, run: int, generation: int, error: ErrorInfo) -> None:
         """From any state that is not terminal to failed: ours, after retries.
+
+        What is published stays; what runs in between left is to be purged.
 
         Raises:
             Superseded: the run is not the document's, or has ended.
@@ -177,8 +179,8 @@ class Documents:
         reference = self.reference(document)
 
         def step(transaction: firestore.Transaction) -> None:
-            check_open(reference.get(transaction=transaction).to_dict(), run)
-            self.end(transaction, reference, run, "failed", error)
+            check_open(reference.get(transaction=transaction).to_dict(), run, generation)
+            self.end(transaction, reference, run, "failed", error, {"purge_pending": run > 1})
 
         self.run(step)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shared import artefacts, batches
-from shared.completion import announce, finish
+from shared.completion import finish, settle
 from shared.documents import now
 from shared.events import publish_record
 from shared.records import ErrorInfo
@@ -28,12 +28,12 @@ def drive(documents: Documents, stored: dict[str, Any]) -> None:
         Superseded: the run is no longer the document's, or has ended.
     """
     reference = documents.reference(stored["id"])
-    run = stored["run"]
+    run, generation = stored["run"], int(stored["generation"])
     done = {record["batch"] for record in batches.records(reference, run) if record["done"]}
 
     def count(transaction: firestore.Transaction) -> int:
         current = reference.get(transaction=transaction).to_dict()
-        check_open(current, run)
+        check_open(current, run, generation)
         assert current is not None
         drives = 0 if len(done) > current.get("drive_progress", 0) else current.get("drives", 0) + 1
         moved = {"drives": drives, "drive_progress": len(done), "updated_at": now()}
@@ -46,8 +46,8 @@ def drive(documents: Documents, stored: dict[str, Any]) -> None:
     every = [] if stored["state"] == "extracting" else artefacts.all_batches(stored)
     missing = [message for message in every if message.batch not in done]
     if drives > settings().sweep_drives:
-        documents.fail(stored["id"], run, exhausted(stored))
-        announce(documents, stored["id"])
+        documents.fail(stored["id"], run, generation, exhausted(stored))
+        settle(documents, stored["id"])
     elif stored["state"] == "extracting":
         notify(stored)
     elif not missing:

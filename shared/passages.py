@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from shared.records import is_initiative
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from google.cloud import firestore
 
     from shared.encode import RawTransaction
@@ -54,20 +57,22 @@ def initiatives(document: firestore.DocumentReference, run: int, limit: int) -> 
     return [snapshot.to_dict() for snapshot in query.stream()]
 
 
-def purge_older_runs(document: firestore.DocumentReference, run: int) -> int:
-    """Delete passages and batch records of runs before `run`; the number deleted.
+def purge_runs(document: firestore.DocumentReference, before: int, keep: Collection[int] = ()) -> int:
+    """Delete passages and batch records of the runs before `before`, but for those to keep; how many.
 
-    Call only when `run` is published, or the one before it rejected: no batch of theirs commits any more.
+    Call only where no batch of theirs commits any more: all but the document's own run, and that if rejected.
     """
     from google.cloud.firestore_v1.base_query import FieldFilter
 
     deleted = 0
     for name in (COLLECTION, "batches"):
-        older = document.collection(name).where(filter=FieldFilter("run", "<", run)).select([])
-        while snapshots := list(older.limit(DELETE_BATCH).stream()):
-            batch = document._client.batch()  # noqa: SLF001 - the reference's own client
-            for snapshot in snapshots:
-                batch.delete(snapshot.reference)
-            batch.commit()
-            deleted += len(snapshots)
+        for after, until in pairwise([0, *sorted(run for run in keep if run < before), before]):
+            between = document.collection(name).where(filter=FieldFilter("run", ">", after))
+            query = between.where(filter=FieldFilter("run", "<", until)).select([])
+            while snapshots := list(query.limit(DELETE_BATCH).stream()):
+                batch = document._client.batch()  # noqa: SLF001 - the reference's own client
+                for snapshot in snapshots:
+                    batch.delete(snapshot.reference)
+                batch.commit()
+                deleted += len(snapshots)
     return deleted

@@ -13,7 +13,7 @@
     extracting   reject                                  rejected     run and lease token match
     extracting   release (a retryable fault)             extracting   lease ends now
     analyzing    last batch committed                    completed    run matches, every batch has its record
-    not terminal fail                                    failed       run matches
+    not terminal fail                                    failed       run and generation match
 
 A run's terminal state never changes. `documents/{id}/runs/{run}` keeps each run's state; the document itself
 has the state of its newest run.
@@ -93,23 +93,22 @@ def check_held(stored: Mapping[str, Any] | None, claim: Claim) -> None:
         raise Superseded("another delivery has taken this run over")
 
 
-def check_run(stored: Mapping[str, Any] | None, run: int) -> None:
-    """Raise Superseded where the run is not the document's."""
+def check_run(stored: Mapping[str, Any] | None, run: int, generation: int) -> None:
+    """Raise Superseded where the run is not the document's, or is of its life before it was erased."""
     if stored is None or stored["run"] != run:
         raise Superseded("another run owns this document")
+    if int(stored["generation"]) != generation:
+        raise Superseded("another generation of this object has this run")
 
 
 def check_batch(stored: Mapping[str, Any] | None, message: BatchMessage) -> None:
     """Raise Superseded where the batch is of another run, or of a document that was erased and came again."""
-    check_run(stored, message.run)
-    assert stored is not None
-    if int(stored["generation"]) != message.generation:
-        raise Superseded("another generation of this object has this run")
+    check_run(stored, message.run, message.generation)
 
 
-def check_open(stored: Mapping[str, Any] | None, run: int) -> None:
+def check_open(stored: Mapping[str, Any] | None, run: int, generation: int) -> None:
     """Raise Superseded where the run is not the document's, or has ended."""
-    check_run(stored, run)
+    check_run(stored, run, generation)
     assert stored is not None
     if stored["state"] in TERMINAL:
         raise Superseded("this run has ended")

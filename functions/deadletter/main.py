@@ -11,7 +11,7 @@ import functions_framework
 from structlog.contextvars import bind_contextvars
 
 from shared.clients import firestore_client
-from shared.completion import announce
+from shared.completion import settle
 from shared.documents import Documents, document_id, now
 from shared.errors import Malformed, Superseded
 from shared.events import Push, answer, batch_message, upload_event
@@ -39,7 +39,7 @@ def on_dead_letter(push: Push) -> None:
     """Write the record first, then fail the document: a kill in between is made good by the redelivery."""
     reason = ErrorInfo.model_validate(json.loads(push.attributes.get("headraceReason", "null")) or EXHAUSTED)
     documents = Documents(firestore_client())
-    document, run = _subject(documents, push)
+    document, run, generation = _subject(documents, push)
     bind_contextvars(document=document, run=run)
     record = {
         "reason": reason.model_dump(),
@@ -54,29 +54,32 @@ def on_dead_letter(push: Push) -> None:
         "recorded_at": now(),
     }
     firestore_client().collection(COLLECTION).document(_name(push, document, run)).set(record)
-    if document is None or run is None:
+    if document is None or run is None or generation is None:
         return
-    with suppress(Superseded):  # a newer run, or this one has ended: the record stays for whoever looks
-        documents.fail(document, run, reason)
-    announce(documents, document)
+    with suppress(Superseded):  # it moved on, or has ended: the record stays for whoever looks
+        documents.fail(document, run, generation, reason)
+    settle(documents, document)
 
 
-def _subject(documents: Documents, push: Push) -> tuple[str | None, int | None]:
-    """The document and run that the message was about, as far as it can be told."""
+def _subject(documents: Documents, push: Push) -> tuple[str | None, int | None, int | None]:
+    """The document, run and generation that the message was about, as far as it can be told."""
     try:
         batch = batch_message(push)
     except Malformed:
         pass
     else:
-        return batch.document, batch.run
+        return batch.document, batch.run, batch.generation
     try:
         event = upload_event(push)
     except Malformed:
-        return None, None
+        return None, None, None
     document = document_id(event.bucket, event.name)
     # Takes the run that no delivery finished, or makes the document known; held leases are waited for.
-    claim = documents.claim(event, published=push.published, lease_seconds=settings().ingest_timeout)
-    return document, claim.run if claim else None
+    try:
+        claim = documents.claim(event, published=push.published, lease_seconds=settings().ingest_timeout)
+    except Superseded:
+        claim = None
+    return document, claim.run if claim else None, event.generation
 
 
 def _name(push: Push, document: str | None, run: int | None) -> str:

@@ -30,6 +30,8 @@ class Run:
     """One run of a document."""
 
     generation: int
+    restarts: int | None
+    """The run that this one replaces, whose passages it copies."""
     state: str = "extracting"
     token: int = 1
     leased: bool = True
@@ -80,11 +82,11 @@ class Model:
     def claim(self, generation: int, restart: int | None, *, leased: bool) -> tuple[int, int] | None:
         """The run and lease token that an upload event gets; None where there is nothing to do."""
         if not self.runs or generation > self.newest.generation:
-            return self._begin(generation, leased=leased)
+            return self._begin(generation, restart, leased=leased)
         if generation < self.newest.generation:
             raise Stale
         if restart == self.number:
-            return self._begin(generation, leased=leased)
+            return self._begin(generation, restart, leased=leased)
         if restart is not None and restart + 1 != self.number:
             raise Stale
         if self.newest.state != "extracting":
@@ -110,6 +112,7 @@ class Model:
         if run != self.number or self.newest.state in ENDED:
             raise Stale
         self.newest.state = "failed"
+        self.purge_pending = self.number > 1
 
     def commit(self, run: int, batch: int, first: int, count: int) -> None:
         """Passages `first` to `first + count` of a batch; dropped where they continue nothing."""
@@ -129,19 +132,26 @@ class Model:
 
     def purge(self) -> None:
         if self.purge_pending:
-            gone = self.number if self.newest.state == "rejected" else (self.published or 1) - 1
-            for run in self.runs[:gone]:
-                run.purged = True
+            for number, run in enumerate(self.runs, 1):
+                run.purged |= self._needless(number)
             self.purge_pending = False
 
     def passages(self) -> set[tuple[int, int]]:
         """Run and index of every passage that must be stored."""
         return {(number, index) for number, run in enumerate(self.runs, 1) for index in run.passages()}
 
-    def _begin(self, generation: int, *, leased: bool) -> tuple[int, int]:
+    def _needless(self, number: int) -> bool:
+        """Whether nobody reads a run's passages any more, nor copies them."""
+        if self.newest.state == "rejected":
+            return True
+        if self.newest.state == "failed":
+            return number not in {self.published, self.newest.restarts, self.number}
+        return number < (self.published or 0)
+
+    def _begin(self, generation: int, restart: int | None, *, leased: bool) -> tuple[int, int]:
         if self.runs and self.newest.state not in ENDED:
             self.newest.state = "superseded"
-        self.runs.append(Run(generation, leased=leased))
+        self.runs.append(Run(generation, restart, leased=leased))
         return self.number, 1
 
     def _held(self, run: int, token: int) -> Run:

@@ -1,18 +1,25 @@
-"""A malformed message is kept with its reason before it is acknowledged; what cannot be kept comes again."""
+"""What no retry can help is kept with its reason before it is acknowledged, and fails only its own run."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Request
 from werkzeug.test import EnvironBuilder
 
-from shared.clients import publisher
+from functions.deadletter.main import on_dead_letter
+from shared.clients import firestore_client, publisher
+from shared.documents import Documents
 from shared.events import answer, upload_event
+from shared.records import UploadEvent
 from shared.settings import DEAD_LETTERS, settings
+from tests.integration.documents_parts import batch_of, plan_of
+from tests.integration.documents_servers import serving
 from tests.integration.pubsub_server import PROJECT, Clients, running
 
 if TYPE_CHECKING:
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shared.events import Push
+    from shared.records import BatchMessage
 
 
 @pytest.fixture
@@ -37,15 +45,16 @@ def clients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients
     settings.cache_clear()
 
 
+def push(data: bytes, attributes: dict[str, str], subscription: str) -> Request:
+    """A delivery."""
+    message = {"data": base64.b64encode(data).decode(), "attributes": attributes, "messageId": "7"}
+    body = json.dumps({"message": message, "subscription": f"projects/p/subscriptions/{subscription}"})
+    return Request(EnvironBuilder(method="POST", data=body).get_environ())
+
+
 def stranger(data: bytes) -> Request:
     """A push of a message that is no notification."""
-    message = {
-        "data": base64.b64encode(data).decode(),
-        "attributes": {"from": "a stranger"},
-        "messageId": "7",
-    }
-    body = json.dumps({"message": message, "subscription": "projects/p/subscriptions/ingest"})
-    return Request(EnvironBuilder(method="POST", data=body).get_environ())
+    return push(data, {"from": "a stranger"}, "ingest")
 
 
 def read(push: Push) -> None:
@@ -83,3 +92,110 @@ def test_a_message_without_data_is_kept_with_some(clients: Clients) -> None:
 def test_what_cannot_be_kept_is_not_acknowledged() -> None:
     """There is no topic for it: the message comes again, until the subscription's own policy keeps it."""
     assert answer("ingest", stranger(b"what is this"), read) == ("", 503)
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Firestore, and a Pub/Sub with a topic for results."""
+    with serving(tmp_path_factory.mktemp("letters")):
+        yield
+
+
+def upload(name: str, generation: int, restart: int | None = None) -> UploadEvent:
+    return UploadEvent(
+        bucket="b",
+        name=name,
+        generation=generation,
+        event_type="OBJECT_FINALIZE",
+        size=1,
+        restart_run=restart,
+    )
+
+
+def analysing(name: str, generation: int, restart: int | None = None) -> BatchMessage:
+    """A document that is planned and waits for its only batch; the batch."""
+    documents = Documents(firestore_client())
+    event = upload(name, generation, restart)
+    claim = documents.claim(event, published=datetime.now(UTC), lease_seconds=60)
+    assert claim is not None
+    documents.plan(claim, plan_of(name, [1]))
+    return batch_of(claim.document, claim.run, generation, 0, (0, 1))
+
+
+def bury(message: BatchMessage) -> dict[str, Any]:
+    """Deliver a batch as a dead letter; its record."""
+    data = message.model_dump_json().encode()
+    assert answer("deadletter", push(data, {}, "deadletter"), on_dead_letter) == ("", 204)
+    digest = hashlib.sha256(data).hexdigest()
+    letters = [one.to_dict() or {} for one in firestore_client().collection("dead_letters").stream()]
+    [letter] = [one for one in letters if one["data"]["sha256"] == digest]
+    return letter
+
+
+def stored(document: str) -> dict[str, Any]:
+    return Documents(firestore_client()).reference(document).get().to_dict() or {}
+
+
+@pytest.mark.usefixtures("servers")
+def test_a_dead_letter_fails_its_run() -> None:
+    """The document has the reason; a second delivery changes nothing and adds no second record."""
+    message = analysing("own.txt", 1)
+    letter = bury(message)
+    failed = stored(message.document)
+    assert (failed["state"], failed["results_pending"]) == ("failed", False)
+    assert failed["error"] == letter["reason"]
+    assert (letter["document"], letter["run"]) == (message.document, 1)
+    bury(message)
+    assert stored(message.document) == failed
+
+
+@pytest.mark.usefixtures("servers")
+@pytest.mark.parametrize("generation", [2, 1])
+def test_a_dead_letter_of_an_older_run_fails_nothing(generation: int) -> None:
+    """The file was overwritten, or the run restarted: the letter is kept, the document goes on."""
+    name = f"moved-{generation}.txt"
+    old = analysing(name, 1)
+    analysing(name, generation, restart=1 if generation == 1 else None)
+    before = stored(old.document)
+    assert before["run"] == 2
+    assert bury(old)["run"] == 1
+    assert stored(old.document) == before
+
+
+@pytest.mark.usefixtures("servers")
+def test_a_dead_letter_of_an_earlier_life_fails_nothing() -> None:
+    """The document was erased and its file uploaded again, so its run has the old one's number."""
+    old = analysing("erased.txt", 1)
+    reference = Documents(firestore_client()).reference(old.document)
+    for part in reference.collections():
+        for record in part.stream():
+            record.reference.delete()
+    reference.delete()
+    new = analysing("erased.txt", 2)
+    assert (new.document, new.run) == (old.document, old.run)
+    before = stored(new.document)
+    assert bury(old)["document"] == old.document
+    assert stored(new.document) == before
+    assert bury(new)["run"] == 1
+    assert stored(new.document)["state"] == "failed"
+
+
+@pytest.mark.usefixtures("servers")
+def test_a_dead_letter_of_an_upload_fails_the_run_that_it_began() -> None:
+    """Its lease is over: the run fails; the notification of an older generation fails nothing."""
+    documents = Documents(firestore_client())
+    event = upload("unread.txt", 2)
+    claim = documents.claim(event, published=datetime.now(UTC), lease_seconds=-1)
+    assert claim is not None
+    for generation, state in ((1, "extracting"), (2, "failed")):
+        attributes = {
+            "bucketId": event.bucket,
+            "objectId": event.name,
+            "objectGeneration": str(generation),
+            "eventType": event.event_type,
+        }
+        notification = push(b'{"size": "1"}', attributes, "deadletter")
+        assert answer("deadletter", notification, on_dead_letter) == ("", 204)
+        assert stored(claim.document)["state"] == state
+    letters = [one.to_dict() or {} for one in firestore_client().collection("dead_letters").stream()]
+    assert {one["run"] for one in letters if one["document"] == claim.document} == {None, 1}

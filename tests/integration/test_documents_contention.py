@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared import batches, completion
+from shared import completion
 from shared.clients import firestore_client
-from shared.documents import Documents, Plan, Seconds
-from shared.records import BatchMessage, UploadEvent
-from shared.summary import partial
+from shared.documents import Documents
+from shared.records import UploadEvent
+from tests.integration.documents_parts import batch_of, commit, plan_of
 from tests.integration.documents_servers import serving
-from tests.integration.test_documents_model import result_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,8 +36,7 @@ def test_two_hundred_batches_finish_together() -> None:
     event = UploadEvent(bucket="b", name="n", generation=1, event_type="OBJECT_FINALIZE", size=1)
     claim = documents.claim(event, published=datetime.now(UTC), lease_seconds=60)
     assert claim is not None
-    facts = {"passages": BATCHES}
-    documents.plan(claim, Plan(facts, BATCHES, "m", "a", "key", None, Seconds(0.0, 0.0)))
+    documents.plan(claim, plan_of("key", [1] * BATCHES))
     reference = documents.reference(claim.document)
     seen: set[object] = set()
     over = threading.Event()
@@ -49,20 +47,8 @@ def test_two_hundred_batches_finish_together() -> None:
             seen.add(timings.get("completed_at"))
 
     def work(number: int) -> None:
-        message = BatchMessage(
-            document=claim.document,
-            run=claim.run,
-            generation=1,
-            model="m",
-            batch=number,
-            lanes=BATCHES,
-            start=number,
-            end=number + 1,
-            byte_start=0,
-            byte_end=1,
-        )
-        result = result_of(1, number)
-        batches.commit(documents, message, [result], [partial([result])], Seconds(0.0, 0.0))
+        message = batch_of(claim.document, claim.run, 1, number, (number, number + 1), lanes=BATCHES)
+        commit(documents, message, [number])
         completion.finish(documents, claim.document, claim.run)
 
     watcher = threading.Thread(target=watch)

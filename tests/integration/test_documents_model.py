@@ -19,13 +19,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from shared import batches, completion
+from shared import completion
 from shared.clients import firestore_client
-from shared.documents import Documents, Plan, Seconds, document_id
+from shared.documents import Documents, Plan, document_id
 from shared.errors import LeaseHeld, Superseded
-from shared.records import Action, BatchMessage, ErrorInfo, PassageResult, Sentiment, UploadEvent
-from shared.summary import partial as aggregate
+from shared.records import ErrorInfo, UploadEvent
 from tests.integration.documents_model import CONTENT, ENDED, Held, Model, Refused, Stale
+from tests.integration.documents_parts import batch_of, commit, plan_of, text_of
 from tests.integration.documents_servers import serving
 from tests.integration.firestore_server import in_threads
 
@@ -47,27 +47,6 @@ _numbers = itertools.count(1)
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with serving(tmp_path_factory.mktemp("documents")):
         yield
-
-
-def text_of(generation: int, index: int) -> str:
-    return f"Passage {index} of generation {generation}."
-
-
-def result_of(generation: int, index: int) -> PassageResult:
-    text = text_of(generation, index)
-    scores = {"positive": 0.25, "neutral": 0.5, "negative": 0.25}
-    return PassageResult(
-        index=index,
-        page=None,
-        row=None,
-        span=(0, len(text)),
-        text=text,
-        sentiment=Sentiment.model_validate({"label": "neutral", "scores": scores}),
-        topics=[],
-        action=Action(label="none", scores={"implemented": 0.25, "planned": 0.25, "none": 0.5}),
-        figures=[],
-        embedding=[1.0, 0.0, 0.0],
-    )
 
 
 class Histories(RuleBasedStateMachine):
@@ -140,7 +119,11 @@ class Histories(RuleBasedStateMachine):
     @rule(back=st.integers(0, 1))
     def fail(self, back: int) -> None:
         run = max(self.model.number - back, 1)
-        self.both(lambda: self.model.fail(run), lambda: self.documents.fail(self.reference.id, run, BROKEN))
+        generation = self.model.runs[run - 1].generation
+        self.both(
+            lambda: self.model.fail(run),
+            lambda: self.documents.fail(self.reference.id, run, generation, BROKEN),
+        )
 
     @precondition(lambda self: self.model.runs)
     @rule(
@@ -272,34 +255,13 @@ class Histories(RuleBasedStateMachine):
         return self.documents.claim(event, published=datetime.now(UTC), lease_seconds=lease)
 
     def plan(self, run: int) -> Plan:
-        sizes = self.model.runs[run - 1].sizes
-        return Plan(
-            facts={"passages": sum(sizes)},
-            batches=len(sizes),
-            model="m",
-            artefact="a",
-            content_key=f"{self.reference.id}-{run}",
-            duplicate_of=None,
-            seconds=Seconds(0.0, 0.0),
-        )
+        return plan_of(f"{self.reference.id}-{run}", self.model.runs[run - 1].sizes)
 
     def commit_batch(self, run: int, batch: int, first: int, count: int) -> None:
         start, end = self.model.runs[run - 1].bounds(batch)
-        message = BatchMessage(
-            document=self.reference.id,
-            run=run,
-            generation=self.model.runs[run - 1].generation,
-            model="m",
-            batch=batch,
-            lanes=1,
-            start=start,
-            end=end,
-            byte_start=0,
-            byte_end=1,
-        )
         generation = self.model.runs[run - 1].generation
-        results = [result_of(generation, start + first + position) for position in range(count)]
-        batches.commit(self.documents, message, results, [aggregate(results)], Seconds(0.0, 0.0))
+        message = batch_of(self.reference.id, run, generation, batch, (start, end))
+        commit(self.documents, message, range(start + first, start + first + count))
 
     def commit_rest(self) -> None:
         newest = self.model.newest

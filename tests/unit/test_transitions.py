@@ -10,7 +10,7 @@ import pytest
 
 from shared.errors import LeaseHeld, Superseded
 from shared.records import TERMINAL, BatchMessage, State, UploadEvent
-from shared.transitions import Claim, check_batch, check_held, check_open, check_run, new_document, next_claim
+from shared.transitions import Claim, check_batch, check_held, check_open, new_document, next_claim
 
 MOMENT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ALIVE, EXPIRED = MOMENT + timedelta(seconds=1), MOMENT
@@ -189,10 +189,11 @@ def test_a_holder_whose_lease_ended_may_still_commit() -> None:
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("run", [RUN - 1, RUN, RUN + 1])
-def test_fail_needs_an_open_run(state: State, run: int) -> None:
+@pytest.mark.parametrize("generation", [OLDER, GENERATION, NEWER])
+def test_fail_needs_an_open_run(state: State, run: int, generation: int) -> None:
     """Only the document's own run can fail, and only while it has not ended: terminal states never change."""
-    may = run == RUN and state not in TERMINAL
-    assert refuses(lambda: check_open(stored(state, EXPIRED), run)) != may
+    may = (run, generation) == (RUN, GENERATION) and state not in TERMINAL
+    assert refuses(lambda: check_open(stored(state, EXPIRED), run, generation)) != may
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -200,7 +201,6 @@ def test_fail_needs_an_open_run(state: State, run: int) -> None:
 @pytest.mark.parametrize("generation", [OLDER, GENERATION, NEWER])
 def test_batches_need_the_documents_run(state: State, run: int, generation: int) -> None:
     """The run number is their fence, in every state; and the generation, where runs count from one again."""
-    assert refuses(lambda: check_run(stored(state, EXPIRED), run)) != (run == RUN)
     mine = (run, generation) == (RUN, GENERATION)
     assert refuses(lambda: check_batch(stored(state, EXPIRED), batch(run, generation))) != mine
 
@@ -208,8 +208,7 @@ def test_batches_need_the_documents_run(state: State, run: int, generation: int)
 def test_nothing_happens_to_a_document_that_is_gone() -> None:
     """Whoever still works on it is superseded, and nothing of it comes back."""
     assert refuses(lambda: check_held(None, Claim("d", RUN, TOKEN)))
-    assert refuses(lambda: check_open(None, RUN))
-    assert refuses(lambda: check_run(None, RUN))
+    assert refuses(lambda: check_open(None, RUN, GENERATION))
     assert refuses(lambda: check_batch(None, batch(RUN, GENERATION)))
 
 

@@ -1,0 +1,69 @@
+"""What moves a document on in tests: plans, batches and results, made of generations and indexes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared import batches
+from shared.documents import Plan, Seconds
+from shared.records import Action, BatchMessage, PassageResult, Sentiment
+from shared.summary import partial
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from shared.documents import Documents
+
+NO_TIME = Seconds(0.0, 0.0)
+
+
+def text_of(generation: int, index: int) -> str:
+    return f"Passage {index} of generation {generation}."
+
+
+def result_of(generation: int, index: int) -> PassageResult:
+    text = text_of(generation, index)
+    scores = {"positive": 0.25, "neutral": 0.5, "negative": 0.25}
+    return PassageResult(
+        index=index,
+        page=None,
+        row=None,
+        span=(0, len(text)),
+        text=text,
+        sentiment=Sentiment.model_validate({"label": "neutral", "scores": scores}),
+        topics=[],
+        action=Action(label="none", scores={"implemented": 0.25, "planned": 0.25, "none": 0.5}),
+        figures=[],
+        embedding=[1.0, 0.0, 0.0],
+    )
+
+
+def plan_of(content_key: str, sizes: Sequence[int]) -> Plan:
+    """Of so many batches of so many passages."""
+    facts = {"passages": sum(sizes)}
+    return Plan(facts, len(sizes), "m", "a", content_key, None, NO_TIME)
+
+
+def batch_of(
+    document: str, run: int, generation: int, batch: int, passages: tuple[int, int], lanes: int = 1
+) -> BatchMessage:
+    """A batch of passages [start, end)."""
+    start, end = passages
+    return BatchMessage(
+        document=document,
+        run=run,
+        generation=generation,
+        model="m",
+        batch=batch,
+        lanes=lanes,
+        start=start,
+        end=end,
+        byte_start=0,
+        byte_end=1,
+    )
+
+
+def commit(documents: Documents, message: BatchMessage, indexes: Iterable[int]) -> None:
+    """Commit these passages of a batch, as `analyze` does."""
+    results = [result_of(message.generation, index) for index in indexes]
+    batches.commit(documents, message, results, [partial(results)], NO_TIME)
