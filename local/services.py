@@ -41,7 +41,7 @@ SIZES = {
     "deadletter": (1, 2),
     "sweep": (1, 2),
 }
-"""Processes of each function, and threads of each process."""
+"""Processes of each function, and requests at work at once in each process."""
 ON_DEMAND = {"deadletter", "sweep"}
 """Functions with no instance until somebody calls; most stacks never need one of the first."""
 TITLES = {
@@ -114,17 +114,13 @@ class Layout:
         return self._service(name, command)
 
     def _function(self, name: str, model: Path) -> Service:
+        processes, places = SIZES[name]
         command = [
-            *(sys.executable, "-m", "functions_framework", "--target", name, "--host", HOST),
-            *("--source", str(ROOT / "functions" / name / "main.py"), "--port", str(self.ports[name])),
+            *(sys.executable, "-m", "local.function", name, "--host", HOST, "--port", str(self.ports[name])),
+            *("--source", str(ROOT / "functions" / name / "main.py")),
+            *("--processes", str(processes), "--places", str(places)),
         ]
-        processes, threads = SIZES[name]
-        extra = {
-            "HEADRACE_MODEL_DIR": str(model),
-            "WORKERS": str(processes),
-            "THREADS": str(threads),
-        }
-        return self._service(name, command, extra)
+        return self._service(name, command, {"HEADRACE_MODEL_DIR": str(model)})
 
     def _service(
         self,

@@ -12,13 +12,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.services import SIZES
+from tests.e2e.running import RunningStack, free_ports
+from tests.e2e.test_sweep import tick
 
 if TYPE_CHECKING:
-    from tests.e2e.running import RunningStack
+    from collections.abc import Iterator
 
 BUCKET = "headrace-local-uploads"
 UPLOADERS = 8
 LARGE = "load-large.txt"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """A stack that has nothing else to do."""
+    running = RunningStack(tmp_path_factory.mktemp("load"), free_ports())
+    running.up()
+    yield running
+    running.down()
 
 
 def text(number: int, passages: int = 1) -> str:
@@ -47,7 +58,9 @@ def completed() -> int:
     return int(counted.value)
 
 
-def load(small: int, large: int, seconds: float) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+def load(
+    stack: RunningStack, small: int, large: int, seconds: float
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Drop a large file and then the small ones, and wait; figures, and the documents by name."""
     from shared.clients import firestore_client
 
@@ -56,10 +69,13 @@ def load(small: int, large: int, seconds: float) -> tuple[dict[str, Any], dict[s
     with ThreadPoolExecutor(UPLOADERS) as pool:
         list(pool.map(lambda number: drop(f"load-{number:04}.txt", text(number)), range(1, small + 1)))
     dropped = time.monotonic() - started
+    oldest = tick(stack)["oldest_seconds"]
+    assert 0 < oldest < time.monotonic() - started
     while (count := completed()) < small + 1:
         assert time.monotonic() - started < seconds, f"{count} of {small + 1} documents completed"
         time.sleep(0.5)
     elapsed = time.monotonic() - started
+    assert tick(stack)["oldest_seconds"] == 0
     every = [one.to_dict() or {} for one in firestore_client().collection("documents").stream()]
     documents = {one["name"]: one for one in every if one["name"].startswith("load-")}
     waited = sorted(one["timings"]["total_seconds"] for name, one in documents.items() if name != LARGE)
@@ -68,6 +84,7 @@ def load(small: int, large: int, seconds: float) -> tuple[dict[str, Any], dict[s
         "dropped_seconds": round(dropped, 1),
         "seconds": round(elapsed, 1),
         "documents_per_second": round(small / elapsed, 1),
+        "refused": {function: refused(stack, function) for function in ("ingest", "analyze")},
         "large_passages": large,
         "large_seconds": documents[LARGE]["timings"]["total_seconds"],
         "small_p50_seconds": waited[len(waited) // 2],
@@ -88,6 +105,11 @@ def at_work(stack: RunningStack, function: str) -> int:
     return max(accumulate(step for _, step in sorted(changes)))
 
 
+def refused(stack: RunningStack, function: str) -> int:
+    """How many deliveries found no instance free."""
+    return (stack.data / "logs" / f"{function}.log").read_text().count('"no instance was free"')
+
+
 def check(stack: RunningStack, documents: dict[str, dict[str, Any]], early: float) -> None:
     """Nothing was given up, nothing was done twice, the limits held, and the large one let others pass."""
     from shared.clients import firestore_client
@@ -98,8 +120,9 @@ def check(stack: RunningStack, documents: dict[str, dict[str, Any]], early: floa
     assert {one["run"] for one in documents.values()} == {1}
     assert all(one["passages"] == sum(one["sentiment"].values()) > 0 for one in documents.values())
     for function in ("ingest", "analyze"):
-        processes, threads = SIZES[function]
-        assert 1 <= at_work(stack, function) <= processes * threads
+        processes, places = SIZES[function]
+        assert 1 <= at_work(stack, function) <= processes * places
+    assert refused(stack, "ingest") + refused(stack, "analyze") > 0, "the load was none"
     end = documents[LARGE]["timings"]["completed_at"]
     before = [one for one in documents.values() if one["timings"]["completed_at"] < end]
     assert len(before) >= early * (len(documents) - 1)
@@ -108,7 +131,7 @@ def check(stack: RunningStack, documents: dict[str, dict[str, Any]], early: floa
 @pytest.mark.usefixtures("clients")
 def test_a_hundred_and_fifty_documents_at_once(stack: RunningStack) -> None:
     """All complete, and most of the small ones before the large one that came first."""
-    figures, documents = load(150, 2500, seconds=150)
+    figures, documents = load(stack, 150, 2500, seconds=150)
     print(json.dumps(figures))  # noqa: T201 - shown with -s, or where the test fails
     check(stack, documents, early=0.8)
 
@@ -118,6 +141,6 @@ def test_a_hundred_and_fifty_documents_at_once(stack: RunningStack) -> None:
 @pytest.mark.usefixtures("clients")
 def test_two_thousand_documents_at_once(stack: RunningStack) -> None:
     """The same with more than the stack can take at once."""
-    figures, documents = load(2000, 20000, seconds=1700)
+    figures, documents = load(stack, 2000, 20000, seconds=1700)
     print(json.dumps(figures))  # noqa: T201 - the figures are what it is run for
     check(stack, documents, early=0.8)
