@@ -144,13 +144,18 @@ def drop(  # noqa: PLR0913 - the options of a command
 @data_option
 @project_option
 @json_option
-def show(ids: tuple[str, ...], *, data: Path, project: str | None, as_json: bool) -> None:
+@click.option("--csv", "as_csv", is_flag=True, help="Print every passage, for a spreadsheet.")
+def show(ids: tuple[str, ...], *, data: Path, project: str | None, as_json: bool, as_csv: bool) -> None:
     """Print documents by id or name; without one, list the newest."""
+    if as_csv and (as_json or not ids):
+        raise click.UsageError("--csv goes with the ids or names of documents, and without --json.")
     connect(data, project)
     from cli import output, results
     from cli.render import terminal
 
-    if ids:
+    if as_csv:
+        output.print_csv((shown, results.published_passages(shown)) for shown in map(results.document, ids))
+    elif ids:
         documents = [results.document(identifier) for identifier in ids]
         output.print_documents(terminal(), documents, as_json=as_json)
     else:
@@ -177,9 +182,9 @@ def replay(  # noqa: PLR0913 - the options of a command
     if bool(ids) == (every or since is not None):
         raise click.UsageError("Name documents, or say --all or --since HOURS.")
     connect(data, project)
-    from cli import results
+    from cli import replay as replaying
 
-    started = results.replay(ids, since=None if since is None else timedelta(hours=since))
+    started = replaying.replay(ids, since=None if since is None else timedelta(hours=since))
     if as_json:
         click.echo(json.dumps([line.partition("  ")[0] for line in started]))
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +17,7 @@ from cli.render import STATE_STYLES, full, table, terminal
 from cli.results import Progress, drop, follow, found_initiatives
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
     from types import FrameType
 
@@ -29,6 +30,15 @@ FAILED_STATES = {"rejected", "failed"}
 def print_json(value: object) -> None:
     """One JSON value on standard output."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_csv(documents: Iterable[tuple[dict[str, Any], Iterable[dict[str, Any]]]]) -> None:
+    """Every passage of the documents, under one header."""
+    from cli.export import csv_lines
+
+    for at, (shown, passages) in enumerate(documents):
+        for line in islice(csv_lines(shown["name"], passages), min(at, 1), None):
+            click.echo(line, nl=False)
 
 
 def print_documents(console: Console, documents: list[dict[str, Any]], *, as_json: bool) -> None:

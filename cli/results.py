@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from shared.batches import count_done
 from shared.clients import firestore_client, storage_client
-from shared.documents import COLLECTION, Documents, document_id, now
+from shared.documents import COLLECTION, Documents, document_id
 from shared.errors import HeadraceError
+from shared.passages import COLLECTION as PASSAGES
 from shared.passages import initiatives
 from shared.reading import TEXT_COLUMN
 from shared.records import TERMINAL
 from shared.settings import settings
-from shared.uploads import restart
-from shared.views import document_view
+from shared.views import PASSAGE_FIELDS, document_view, passage_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import timedelta
     from pathlib import Path
 
 POLL_SECONDS = 0.05
@@ -85,22 +84,6 @@ def received(dropped: Dropped) -> dict[str, Any]:
     )
 
 
-def replay(identifiers: Sequence[str], *, since: timedelta | None) -> list[str]:
-    """Start a new run of each document, or of every failed one where none is named; their names."""
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
-    documents = Documents(firestore_client())
-    chosen = [document(identifier) for identifier in identifiers]
-    if not identifiers:
-        failed = documents.client.collection(COLLECTION).where(filter=FieldFilter("state", "==", "failed"))
-        if since is not None:
-            failed = failed.where(filter=FieldFilter("updated_at", ">=", now() - since))
-        chosen = [document_view(snapshot.to_dict() or {}) for snapshot in failed.stream()]
-    for shown in chosen:
-        restart(documents, shown["id"], shown["run"])
-    return [f"{shown['id']}  {shown['name']}" for shown in chosen]
-
-
 def follow(dropped: Sequence[Dropped], timeout: float) -> Iterator[Progress]:
     """Each change of each file, until all have ended.
 
@@ -124,15 +107,16 @@ def follow(dropped: Sequence[Dropped], timeout: float) -> Iterator[Progress]:
 
 
 def document(identifier: str) -> dict[str, Any]:
-    """A document by its id or its object's name.
+    """A document by its id or its object's name. Raises HeadraceError where there is none."""
+    return document_view(stored(identifier))
 
-    Raises:
-        HeadraceError: there is none.
-    """
+
+def stored(identifier: str) -> dict[str, Any]:
+    """The same as Firestore has it."""
     documents = Documents(firestore_client())
     for candidate in (identifier, document_id(settings().uploads_bucket, identifier)):
-        if "/" not in candidate and (stored := documents.reference(candidate).get().to_dict()):
-            return document_view(stored)
+        if "/" not in candidate and (found := documents.reference(candidate).get().to_dict()):
+            return found
     raise HeadraceError(f"There is no document {identifier}. List them all: headrace show")
 
 
@@ -148,6 +132,19 @@ def found_initiatives(shown: dict[str, Any]) -> list[dict[str, Any]]:
         return []
     reference = Documents(firestore_client()).reference(shown["id"])
     return initiatives(reference, shown["published_run"], MAX_INITIATIVES)
+
+
+def published_passages(shown: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every passage of a document's published run, in order, without their vectors."""
+    from google.cloud.firestore_v1.base_query import FieldFilter
+
+    run = shown["published_run"]
+    if run is None:
+        return
+    passages = Documents(firestore_client()).reference(shown["id"]).collection(PASSAGES)
+    query = passages.where(filter=FieldFilter("run", "==", run)).order_by("index")
+    for snapshot in query.select([field for field in PASSAGE_FIELDS if field != "embedding"]).stream():
+        yield passage_view(snapshot.to_dict())
 
 
 def _ended(progress: Progress | None) -> bool:
