@@ -12,6 +12,7 @@ from shared.retry import storage_limits
 from shared.settings import UPLOADS, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from shared.documents import Documents
@@ -56,8 +57,17 @@ def restart(documents: Documents, document: str, run: int) -> None:
     notify(stored, restartRun=str(run))
 
 
+def restart_all(found: Iterable[dict[str, Any]]) -> None:
+    """The same for any number of documents as they are stored, their messages published many at a time."""
+    publish(UPLOADS, (_notification(stored, restartRun=str(stored["run"])) for stored in found))
+
+
 def notify(stored: dict[str, Any], **more: str) -> None:
     """Publish the notification of a document's object again."""
+    publish(UPLOADS, [_notification(stored, **more)])
+
+
+def _notification(stored: dict[str, Any], **more: str) -> tuple[bytes, dict[str, str]]:
     attributes = {
         "bucketId": stored["bucket"],
         "objectId": stored["name"],
@@ -70,4 +80,4 @@ def notify(stored: dict[str, Any], **more: str) -> None:
         "contentType": stored["content_type"],
         "metadata": stored["metadata"],
     }
-    publish(UPLOADS, [(json.dumps(resource).encode(), attributes | more)])
+    return json.dumps(resource).encode(), attributes | more

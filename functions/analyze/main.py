@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 SLICE = 32
 """Passages between two looks at the clock: a quarter of a second of one core."""
+_LOADING = threading.Lock()
 USABLE = 0.7
 """Share of the time limit after which a batch stops, commits what it has, and is published again."""
 
@@ -123,9 +125,17 @@ def give_up_or_retry(documents: Documents, message: BatchMessage, push: Push, er
     dead_letter("analyze", push, reason)
 
 
-@lru_cache(maxsize=1)
 def engine() -> Engine:
-    """The model, loaded once an instance, on its first batch: an ONNX session does not survive a fork."""
+    """The model, loaded on the first batch: an ONNX session does not survive a fork.
+
+    Once an instance, whose first batches come at once: whoever comes second waits rather than load it again.
+    """
+    with _LOADING:
+        return _load()
+
+
+@lru_cache(maxsize=1)
+def _load() -> Engine:
     return Engine(
         settings().model_dir,
         workers=settings().analyze_workers,

@@ -1,0 +1,34 @@
+"""`headrace replay`: new runs of documents, each of which copies what the old run has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cli.results import stored
+from shared.clients import firestore_client
+from shared.documents import COLLECTION, now
+from shared.uploads import restart_all
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import timedelta
+
+NEEDED = ("id", "bucket", "name", "generation", "run", "size", "content_type", "metadata")
+"""Of a record, which has a summary and more besides."""
+
+
+def replay(identifiers: Sequence[str], *, since: timedelta | None) -> list[str]:
+    """Start a new run of each document, or of every failed one where none is named; their names.
+
+    Asked twice, a run is restarted once: what was broken off is simply said again.
+    """
+    from google.cloud.firestore_v1.base_query import FieldFilter
+
+    chosen = [stored(identifier) for identifier in identifiers]
+    if not identifiers:
+        failed = firestore_client().collection(COLLECTION).where(filter=FieldFilter("state", "==", "failed"))
+        if since is not None:
+            failed = failed.where(filter=FieldFilter("updated_at", ">=", now() - since))
+        chosen = [snapshot.to_dict() or {} for snapshot in failed.select(NEEDED).stream()]
+    restart_all(chosen)
+    return [f"{found['id']}  {found['name']}" for found in chosen]
