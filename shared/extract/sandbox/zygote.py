@@ -1,0 +1,160 @@
+"""The process that children are forked from: warm, of a single thread, and out of reach of any file.
+
+It must be a program of its own: a fork of the caller would copy locks that other threads of it (gRPC's, the
+server's) hold. Started with the number of a socket on which every task arrives as one byte with two sockets:
+the child's, on which it gets the task and sends its answer, and the zygote's, on which it says how the child
+fares. When the caller closes the latter, or ends, the child is killed.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import selectors
+import signal
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+from shared.errors import Rejected
+from shared.extract.sandbox.confine import close_but, confine
+from shared.extract.sandbox.kernel import die_with_parent
+from shared.extract.sandbox.wire import Answer, Ending, Refusal, Task, pack, unpack_task
+
+STARTED, NOT_STARTED = b"+", b"-"
+OUT_OF_MEMORY, NO_FILE = 3, 4
+"""Exit statuses of a child that has no answer."""
+_WARM = ("shared.extract.core", "shared.extract.pdf")
+"""Imported once, before any fork."""
+
+
+def main(control: int) -> None:
+    """Serve until the caller closes its end of the socket `control`."""
+    for module in _WARM:
+        importlib.import_module(module)
+    gc.freeze()  # or the first collection of every child would copy all there is
+    _Zygote(socket.socket(fileno=control)).serve()
+
+
+class _Zygote:
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._children: dict[int, socket.socket] = {}
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(control, selectors.EVENT_READ)
+        self._woken, wake = socket.socketpair()
+        self._woken.settimeout(0)
+        wake.settimeout(0)
+        self._wake = wake
+        self._selector.register(self._woken, selectors.EVENT_READ)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+
+    def serve(self) -> None:
+        while True:
+            for key, _ in self._selector.select():
+                if key.fileobj is self._control:
+                    _, files, _, _ = socket.recv_fds(self._control, 1, 2)
+                    if not files:  # the caller is gone
+                        self._kill(*self._children)
+                        return
+                    self._start(*(socket.socket(fileno=file) for file in files))
+                elif key.fileobj is self._woken:
+                    self._woken.recv(4096)
+                    self._reap()
+                else:  # the caller has lost patience
+                    self._kill(key.data)
+
+    def _start(self, channel: socket.socket, status: socket.socket) -> None:
+        with channel:
+            zygote = os.getpid()
+            try:
+                pid = os.fork()
+            except OSError:
+                with status, suppress(OSError):
+                    status.send(NOT_STARTED)
+                return
+            if pid == 0:
+                _child(channel, zygote)
+        self._children[pid] = status
+        self._selector.register(status, selectors.EVENT_READ, pid)
+        with suppress(OSError):
+            status.send(STARTED)
+
+    def _reap(self) -> None:
+        for pid in list(self._children):
+            done, code, usage = os.wait4(pid, os.WNOHANG)
+            if not done:
+                continue
+            status = self._children.pop(pid)
+            self._ignore(status)
+            unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
+            with status, suppress(OSError):
+                status.send(pack(Ending(os.waitstatus_to_exitcode(code), usage.ru_maxrss * unit)))
+
+    def _kill(self, *pids: int) -> None:
+        for pid in pids:
+            if pid in self._children:  # not reaped yet, so the number is still this child's
+                os.kill(pid, signal.SIGKILL)
+                self._ignore(self._children[pid])
+
+    def _ignore(self, status: socket.socket) -> None:
+        with suppress(KeyError):  # of a child that was killed
+            self._selector.unregister(status)
+
+
+def _child(channel: socket.socket, zygote: int) -> NoReturn:
+    """Read the task, do it, send the answer, and end without any of the clean-up that is the zygote's."""
+    status = 1
+    try:
+        die_with_parent(zygote, signal.SIGKILL)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        file = channel.detach()
+        close_but(file)
+        status = _work(file)
+    finally:
+        os._exit(status)
+
+
+def _work(file: int) -> int:
+    with os.fdopen(os.dup(file), "rb") as stream:
+        task = unpack_task(stream.read())
+    if not os.access(task.path, os.R_OK):
+        return NO_FILE
+    confine(task.seconds, task.memory)
+    try:
+        answer = pack(_do(task))
+    except MemoryError:
+        return OUT_OF_MEMORY
+    view = memoryview(answer)
+    while view:
+        view = view[os.write(file, view) :]
+    return 0
+
+
+def _do(task: Task) -> Answer:
+    module, _, name = task.function.partition(":")
+    function = getattr(importlib.import_module(module), name)
+    try:
+        return Answer(
+            function(Path(task.path), name=task.name, content_type=task.content_type, options=task.options)
+        )
+    except Rejected as rejected:
+        return Answer(refusal=Refusal(rejected.code, rejected.message, rejected.hint))
+    except MemoryError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever a reader lets through is of this file alone
+        return Answer(failure=f"{type(error).__name__} at {_place(error)}")
+
+
+def _place(error: BaseException) -> str:
+    """Where an exception comes from; what it says may quote the document."""
+    trace, place = error.__traceback__, "?"
+    while trace:
+        place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place

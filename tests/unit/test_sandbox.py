@@ -1,0 +1,307 @@
+"""A file that breaks or exhausts its reader is the end of one child process, and of nothing else."""
+
+from __future__ import annotations
+
+import ast
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from shared.errors import Rejected, Retryable
+from shared.extract import Extracted, ExtractOptions, Limits, extract
+from shared.extract.sandbox import SandboxUnavailable, extract_apart
+from shared.extract.sandbox.client import Sandbox
+from shared.extract.sandbox.wire import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TEXT = "A sentence about a pump.\n\nAnother about a mill — „fein“.\n"
+MEMORY = 256 << 20
+linux = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's means are Linux's")
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    sandbox = Sandbox()
+    yield sandbox
+    sandbox.stop()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "upload"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+def task(function: str, path: Path, seconds: float = 20, **limits: int) -> Task:
+    options = ExtractOptions(password="open sesame", limits=Limits(**limits))
+    return Task(f"tests.unit.harmful:{function}", str(path), "a.txt", "text/plain", options, seconds, MEMORY)
+
+
+def said(extracted: Extracted) -> Any:
+    return ast.literal_eval(extracted.blocks[0].text)
+
+
+def rejection(sandbox: Sandbox, function: str, path: Path, seconds: float = 20) -> Rejected:
+    with pytest.raises(Rejected) as caught:
+        sandbox.run(task(function, path, seconds))
+    assert caught.value.message.endswith(".")
+    assert caught.value.hint.endswith(".")
+    return caught.value
+
+
+def test_apart_is_the_same_as_here(file: Path) -> None:
+    """Text and refusals come out of the child as they would here."""
+    options = ExtractOptions()
+    apart = extract_apart(file, name="a.txt", content_type=None, options=options, seconds=20, memory=MEMORY)
+    assert apart == extract(file, name="a.txt", content_type=None, options=options)
+    file.write_bytes(b"")
+    with pytest.raises(Rejected) as caught:
+        extract_apart(file, name="a", content_type=None, options=options, seconds=20, memory=MEMORY)
+    assert caught.value.code == "empty"
+
+
+def test_the_child_knows_its_task_and_nothing_of_ours(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """File, names and password arrive; the environment's secrets and open files do not."""
+    monkeypatch.setenv("HEADRACE_SECRET", "x")
+    fresh = Sandbox()
+    text, name, content_type, password, environment = said(fresh.run(task("report", file)))
+    fresh.stop()
+    assert (text, name, content_type, password) == (TEXT, "a.txt", "text/plain", "open sesame")
+    assert "HEADRACE_SECRET" not in environment
+    assert set(environment) <= {"LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PYTHONPATH", "TZ"}
+
+
+@linux
+def test_the_child_inherits_no_open_file(sandbox: Sandbox, file: Path) -> None:
+    """But the way its answer takes, though another extraction is under way."""
+    with ThreadPoolExecutor() as pool:
+        other = pool.submit(sandbox.run, task("nap", file))
+        time.sleep(0.1)
+        files = said(sandbox.run(task("open_files", file)))
+        other.result()
+    assert [entry for entry in files if entry.startswith("socket:")] == files[-1:]
+    assert set(files[:-1]) == {"/dev/null"}
+
+
+@pytest.mark.parametrize(
+    "function", ["abort", "segfault", "killed", "exit_early", "bug", "recurse", "nonsense"]
+)
+def test_a_crash_is_the_files_own_error(sandbox: Sandbox, file: Path, function: str) -> None:
+    """Whatever ends the child without a good answer; the next file is read by the same zygote."""
+    before = said_pids(sandbox, file)
+    assert rejection(sandbox, function, file).code == "extraction_crashed"
+    assert said_pids(sandbox, file)[1] == before[1]
+
+
+def test_what_an_unexpected_error_says_is_not_logged(
+    sandbox: Sandbox, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The log has its type and place; its message may quote the document."""
+    rejection(sandbox, "bug", file)
+    logged = "".join(capsys.readouterr())
+    assert "KeyError at " in logged
+    assert "harmful.py:" in logged
+    assert "pump" not in logged
+
+
+def test_a_refusal_comes_through(sandbox: Sandbox, file: Path) -> None:
+    """Code, sentence and hint, as the reader worded them."""
+    refused = rejection(sandbox, "reject", file)
+    assert (refused.code, refused.message, refused.hint) == ("no_text", "There is nothing.", "Look again.")
+
+
+@pytest.mark.parametrize("function", ["hog", "hog_in_c"])
+@linux
+def test_memory_has_a_limit(sandbox: Sandbox, file: Path, function: str) -> None:
+    """Whether Python notices or a library falls over, and without more than the limit being taken."""
+    assert rejection(sandbox, function, file).code == "too_much_memory"
+
+
+def test_time_has_a_limit_in_seconds_of_the_clock(sandbox: Sandbox, file: Path) -> None:
+    """A child that waits for ever is given up and killed."""
+    started = time.monotonic()
+    refused = rejection(sandbox, "sleep", file, seconds=0.5)
+    assert refused.code == "too_slow"
+    assert time.monotonic() - started < 5
+    assert_no_children(sandbox)
+
+
+def test_time_has_a_limit_in_seconds_of_the_processor(sandbox: Sandbox, file: Path) -> None:
+    """A child that computes for ever is given up and killed."""
+    assert rejection(sandbox, "spin", file, seconds=0.5).code == "too_slow"
+    assert_no_children(sandbox)
+
+
+def test_the_kernel_stops_a_child_that_computes_for_ever() -> None:
+    """Also where nobody waits for it: the limit on CPU stands beside the caller's clock."""
+    program = "from shared.extract.sandbox.confine import confine; confine(0.5, 1 << 30)\nwhile 1: pass"
+    done = subprocess.run([sys.executable, "-c", program], timeout=30, check=False)
+    assert done.returncode == -signal.SIGXCPU
+
+
+def test_an_answer_has_a_limit(sandbox: Sandbox, file: Path) -> None:
+    """More than a file within its limits can give is not even read."""
+    with pytest.raises(Rejected) as caught:
+        sandbox.run(replace(task("huge", file, characters=1000), memory=1 << 30))
+    assert caught.value.code == "too_many_characters"
+
+
+def test_half_a_surrogate_pair_does_not_break_the_answer(sandbox: Sandbox, file: Path) -> None:
+    """JSON can say it, UTF-8 cannot."""
+    assert sandbox.run(task("half_character", file)).blocks[0].text == "half ? a pair"
+
+
+def test_python_code_reaches_neither_network_nor_processes(sandbox: Sandbox, file: Path) -> None:
+    """Sockets, names, programs, forks and signals are refused."""
+    outcomes = said(sandbox.run(task("python_reach", file)))
+    assert outcomes.pop("http") in {"PermissionError", "URLError"}
+    assert set(outcomes.values()) == {"PermissionError"}, outcomes
+
+
+@linux
+def test_libraries_reach_neither_network_nor_processes(sandbox: Sandbox, file: Path) -> None:
+    """What a taken-over C library would try fails with EPERM; a bomb of forks has no first one."""
+    if not said(sandbox.run(task("kernel_can", file)))[0]:
+        pytest.skip("this kernel has no seccomp filters for us")
+    outcomes = said(sandbox.run(task("library_reach", file)))
+    assert set(outcomes.values()) == {1}, outcomes
+
+
+@linux
+def test_files_cannot_be_written_and_the_caller_not_read(sandbox: Sandbox, file: Path) -> None:
+    """Not even the upload itself."""
+    if not said(sandbox.run(task("kernel_can", file)))[1]:
+        pytest.skip("this kernel has no Landlock")
+    outcomes = said(sandbox.run(task("file_reach", file)))
+    assert set(outcomes.values()) == {"PermissionError"}, outcomes
+    assert file.read_text(encoding="utf-8") == TEXT
+
+
+def test_several_extractions_run_at_once(sandbox: Sandbox, file: Path) -> None:
+    """Eight that wait half a second each are done long before four seconds."""
+    sandbox.prepare()
+    started = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        texts = [done.blocks[0].text for done in pool.map(sandbox.run, [task("nap", file)] * 8)]
+    assert texts == ["awake"] * 8
+    assert time.monotonic() - started < 3
+
+
+def test_one_crash_does_not_touch_the_others(sandbox: Sandbox, file: Path) -> None:
+    """Children share nothing that breaks."""
+    with ThreadPoolExecutor(4) as pool:
+        others = [pool.submit(sandbox.run, task("nap", file)) for _ in range(3)]
+        assert rejection(sandbox, "abort", file).code == "extraction_crashed"
+        assert [other.result().blocks[0].text for other in others] == ["awake"] * 3
+
+
+def test_a_dead_zygote_is_replaced(sandbox: Sandbox, file: Path) -> None:
+    """Between files, and in the middle of one, which is then read again."""
+    child, zygote = said_pids(sandbox, file)
+    os.kill(zygote, signal.SIGKILL)
+    assert said_pids(sandbox, file)[1] != zygote
+    zygote = said_pids(sandbox, file)[1]
+    with ThreadPoolExecutor() as pool:
+        reading = pool.submit(sandbox.run, task("nap", file))
+        wait_until(lambda: bool(psutil.Process(zygote).children()))
+        (child,) = (process.pid for process in psutil.Process(zygote).children())
+        os.kill(zygote, signal.SIGKILL)
+        assert reading.result().blocks[0].text == "awake"
+    if sys.platform == "linux":
+        wait_until(lambda: not psutil.pid_exists(child))
+
+
+def test_a_child_killed_once_from_outside_is_no_fault_of_the_file(sandbox: Sandbox, file: Path) -> None:
+    """It is read again; only the second time is it refused."""
+    zygote = said_pids(sandbox, file)[1]
+    with ThreadPoolExecutor() as pool:
+        reading = pool.submit(sandbox.run, task("nap", file))
+        wait_until(lambda: bool(psutil.Process(zygote).children()))
+        psutil.Process(zygote).children()[0].kill()
+        assert reading.result().blocks[0].text == "awake"
+
+
+def test_where_no_process_can_be_started_the_file_is_not_judged(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error is one that is tried again: no interpreter, or one that ends at once."""
+    for interpreter in ("/nowhere/python", "/bin/false"):
+        monkeypatch.setattr(sys, "executable", interpreter)
+        sandbox = Sandbox()
+        with pytest.raises(SandboxUnavailable) as caught:
+            sandbox.run(task("report", file))
+        assert isinstance(caught.value, Retryable)
+        sandbox.stop()
+
+
+def test_a_file_that_is_not_there_is_not_judged(sandbox: Sandbox, file: Path) -> None:
+    """That is the caller's mistake, and no text of the file."""
+    file.unlink()
+    with pytest.raises(SandboxUnavailable):
+        sandbox.run(task("report", file))
+
+
+def test_all_end_with_the_caller(file: Path) -> None:
+    """A caller that is killed leaves neither zygote nor child, not even one that is busy."""
+    program = f"""
+import sys
+from tests.unit.test_sandbox import Sandbox, said_pids, task
+from pathlib import Path
+sandbox = Sandbox()
+print(*said_pids(sandbox, Path({str(file)!r})), flush=True)
+sandbox.run(task("sleep", Path({str(file)!r}), 60))
+"""
+    caller = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert caller.stdout
+    zygote = int(caller.stdout.readline().split()[1])
+    wait_until(lambda: bool(psutil.Process(zygote).children()))
+    family = [zygote, *(process.pid for process in psutil.Process(zygote).children())]
+    caller.kill()
+    caller.wait()
+    caller.stdout.close()
+    wait_until(lambda: not any(map(psutil.pid_exists, family)))
+
+
+def test_a_thread_that_ends_takes_no_zygote_with_it(file: Path) -> None:
+    """A server's threads come and go."""
+    sandbox = Sandbox()
+    pids: list[tuple[int, int]] = []
+    for _ in range(2):
+        thread = threading.Thread(target=lambda: pids.append(said_pids(sandbox, file)))
+        thread.start()
+        thread.join()
+        time.sleep(0.1)
+    sandbox.stop()
+    assert pids[0][1] == pids[1][1]
+
+
+def said_pids(sandbox: Sandbox, path: Path) -> tuple[int, int]:
+    """Of the child and of the zygote."""
+    child, zygote = sandbox.run(task("pids", path)).blocks[0].text.split()
+    return int(child), int(zygote)
+
+
+def assert_no_children(sandbox: Sandbox) -> None:
+    assert sandbox._zygote
+    zygote = psutil.Process(sandbox._zygote.pid)
+    wait_until(lambda: not zygote.children())
+
+
+def wait_until(condition: Any) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
