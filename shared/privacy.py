@@ -12,13 +12,15 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from shared.identifiers import SAID, WRITTEN, is_written, says
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _HEX = 16
 """Digits of a pseudonym: 64 bits."""
 
-_PSEUDONYM = rf"\[(?:email|iban|card|ip|phone|ssn):[0-9a-f]{{{_HEX}}}\]"
+_PSEUDONYM = rf"\[(?:email|iban|card|ip|phone|id):[0-9a-f]{{{_HEX}}}\]"
 
 _EMAIL = (
     r"(?<![\w.+-])[^\W_](?:[\w.+%'-]{0,62}[\w+%-])?"
@@ -28,10 +30,6 @@ _IBAN = r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})
 _CARD = r"(?<![\w.,-])[2-6]\d{3}(?:[ -]?\d){9,15}(?!\w|[.,-]\d)"
 _IPV4 = r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)"
 _IPV6 = r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])"
-_SSN = (
-    r"(?i:\b(?:ssn|social security)\b[^\d\n]{0,20})"
-    r"(?P<number>(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4})(?![\w-])"
-)
 # With a country code: a plus sign or 00, and enough digits.
 _PHONE_WORLD = (
     r"(?<![\w+.,-])(?:\+|(?<!\d )00)[1-9]\d{0,2}(?:[ ./-]{0,2}\(0?\d{0,5}\))?"
@@ -51,6 +49,7 @@ _PHONE_AMERICAN = (
     r"[2-9]\d{2}(?(mark)(?P=mark)|[-. ])\d{4}(?![\w-]|[.,]\d)"
 )
 _YEAR = re.compile(r"(?:19|20)\d\d(?!\d)")
+_MIN_SAID = 4  # digits of the shortest identifier, India's PAN
 _MIN_PHONE, _MAX_PHONE = 7, 15  # digits; ITU-T E.164 allows 15
 _MIN_IBAN, _MAX_IBAN = 15, 34  # characters: Norway's, and the most that ISO 13616 allows
 # Prefixes and lengths of the networks: Visa, Mastercard, American Express, Diners, JCB, Discover.
@@ -71,7 +70,7 @@ class _Kind(NamedTuple):
 
 
 def redact(text: str, key: bytes) -> str:
-    """The text with e-mail and IP addresses, IBANs, card, phone and social security numbers replaced.
+    """The text with e-mail and IP addresses, IBANs, card, phone and national identification numbers replaced.
 
     A pseudonym is `[kind:digits]`, the digits being the first 64 bits, in hexadecimal, of HMAC-SHA256 over
     kind and normalised value. Redacting twice changes nothing.
@@ -84,8 +83,9 @@ def redact(text: str, key: bytes) -> str:
 
 
 def _pass(text: str, key: bytes) -> str:
-    has_digits = any(map(str.isdigit, text))
-    for kind in _KINDS:
+    digits = sum(map(str.isdigit, text))
+    has_digits = digits > 0
+    for kind in (*_KINDS, *(_SAID if digits >= _MIN_SAID and says(text) else ())):
         if (kind.hint in text) if kind.hint else has_digits:
             text = kind.pattern.sub(_replacer(kind, key), text)
     return text
@@ -143,12 +143,22 @@ def _phone(value: str) -> str | None:
     return ("+" if value.startswith("+") else "") + digits
 
 
+def _identifier(holds: Callable[[str], bool]) -> Callable[[str], str | None]:
+    """The number without its spaces and marks, where its check digits hold."""
+
+    def normal(value: str) -> str | None:
+        return re.sub(r"[\s.-]", "", value).upper() if holds(value) else None
+
+    return normal
+
+
 def _kind(name: str, pattern: str, normal: Callable[[str], str | None], hint: str = "") -> _Kind:
     """Pseudonyms that stand already are matched first, and left alone."""
     return _Kind(name, re.compile(f"(?P<done>{_PSEUDONYM})|{pattern}"), normal, hint)
 
 
 _KINDS = (
+    _kind("id", WRITTEN, _identifier(is_written)),
     _kind("email", _EMAIL, str.lower, "@"),
     _kind("iban", _IBAN, _iban),
     _kind("card", _CARD, _card),
@@ -158,5 +168,5 @@ _KINDS = (
     _kind("phone", _PHONE_AMERICAN, _phone),
     _kind("phone", _PHONE_SAID, _phone),
     _kind("phone", _PHONE_HINTED, _phone),
-    _kind("ssn", _SSN, str, "-"),
 )
+_SAID = tuple(_kind("id", pattern, _identifier(holds)) for pattern, holds in SAID)

@@ -35,7 +35,24 @@ PERSONAL = [
     ("Telefon: (089) 42771-0", "phone"),
     ("Fax 030/1234567", "phone"),
     ("T: 0316 123 456", "phone"),
-    ("SSN 078-05-1120", "ssn"),
+    ("SSN 078-05-1120", "id"),
+    ("Social Security: 078 05 1120", "id"),
+    ("NI number AB 12 34 56 C", "id"),
+    ("2 55 08 14 168 025 38", "id"),
+    ("255081416802538", "id"),
+    ("12345678Z", "id"),
+    ("X-1234567-L", "id"),
+    ("RSSMRA85T10A562S", "id"),
+    ("756.9217.0769.85", "id"),
+    ("111.444.777-35", "id"),
+    ("Steuer-ID: 86 095 742 719", "id"),
+    ("BSN 111222333", "id"),
+    ("PESEL 44051401359", "id"),
+    ("personnummer 811218-9876", "id"),
+    ("Aadhaar no. 2341 2341 2346", "id"),
+    ("PAN: ABCPE1234F", "id"),
+    ("social insurance number 130 692 544", "id"),
+    ("passport number C01X00T47", "id"),
 ]
 
 FIGURES = [
@@ -64,6 +81,18 @@ FIGURES = [
     "Sec. 289c to 289e",
     "@atoss and a@b",
     "12:34:56 and a::b",
+    "255081416802539",  # no check digits
+    "12345678A",
+    "RSSMRA85T10A562T",
+    "756.9217.0769.84",
+    "111.444.777-36",
+    "86 095 742 719 kWh",
+    "Steuern: 86 095 742 718",
+    "our passport to 2030",
+    "insurance of 046 454 287",
+    "personal number of days: 12",
+    "AB123456",
+    "QQ123456C",
 ]
 
 
@@ -121,7 +150,7 @@ def test_redacting_twice_changes_nothing(parts: list[str]) -> None:
 @settings(max_examples=300, deadline=None)
 def test_any_pseudonym_is_left_alone(digits: str, cue: str) -> None:
     """Whatever its digits look like: also where they would pass for a card or a telephone."""
-    for kind in ("email", "iban", "card", "ip", "phone", "ssn"):
+    for kind in ("email", "iban", "card", "ip", "phone", "id"):
         text = f"{cue}[{kind}:{digits}]"
         assert redact(text, KEY) == text
 
