@@ -60,3 +60,30 @@ def archive_inside() -> Rejected:
         "This is an archive inside of an archive, deeper than Headrace unpacks.",
         "Upload the inner archive by itself.",
     )
+
+
+def inflates_too_much(limit: int) -> Rejected:
+    """More comes out of a file than its size promises: a bomb, or what cannot be told from one."""
+    return Rejected(
+        "inflates_too_much",
+        f"Unpacked, the file is larger than the {limit:,} bytes that its packed size allows.",
+        "If it is what it should be, unpack it and upload its files one by one.",
+    )
+
+
+def unsafe_archive() -> Rejected:
+    """Entries of a ZIP that overlap, or of which two places of the file say different things."""
+    return Rejected(
+        "unsafe_archive",
+        "The archive is built so that programs disagree on what is in it, as an honest one never is.",
+        "Pack it again and upload that; or upload its files one by one.",
+    )
+
+
+def damaged_document(what: str) -> Rejected:
+    """The inside of a `what`, such as "Word document", is not what it should be."""
+    return Rejected(
+        "unreadable_document",
+        f"The {what} is damaged and cannot be read.",
+        "Open it in the program it was made with, save it again and upload that.",
+    )

@@ -1,0 +1,269 @@
+"""ZIP, read as if it meant harm: every entry in a place of its own, every inflated byte counted.
+
+Python's zipfile parses; 3.11 itself looks for no overlap, believes whatever sizes the directory states, and
+inflates bzip2 and LZMA in steps of no bound. So the directory is counted before it is parsed, each entry is
+compared with its local header, and of the methods only those of which a step is bounded are used: stored and
+deflated, which are also all that Office documents and EPUBs may use (ISO/IEC 29500-2, 6.3.3).
+"""
+
+from __future__ import annotations
+
+import io
+import stat
+import struct
+import unicodedata
+import zipfile
+import zlib
+from contextlib import contextmanager, suppress
+from pathlib import PurePosixPath
+from typing import IO, TYPE_CHECKING, BinaryIO, Self, cast
+
+from shared.errors import Rejected
+from shared.extract.refusals import damaged_archive, encrypted, inflates_too_much, too_many, unsafe_archive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from _typeshed import WriteableBuffer
+
+    from shared.extract.shapes import Limits
+
+_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+_AES = 99  # the method that WinZip writes for its own encryption
+_ENCRYPTED = 0x1
+_STRONG = 0x40  # an encryption that nothing free opens
+_SIZES_FOLLOW = 0x8  # the local header has no sizes: they come after the data
+_UTF8 = 0x800
+_ZIP64 = 0xFFFFFFFF
+_LOCAL = struct.Struct("<4s5H3I2H")
+_CENTRAL = struct.Struct("<4s24x3H12x")  # signature, and the lengths of name, extra field and comment
+_END = struct.Struct("<4s8xIIH")  # signature, size and offset of the directory, length of the comment
+_END64 = struct.Struct("<4s36xQQ")
+_LOCATOR = struct.Struct("<4sIQI")
+_STEP = 64 * 1024  # bytes
+_FREE = 1024 * 1024  # bytes that may be inflated at any ratio
+_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, marks of direction, lone surrogates, line breaks
+_JOINERS = "\u200c\u200d"  # ... but Persian and the scripts of India spell with these
+_JUNK = {".ds_store", "thumbs.db", "desktop.ini"}
+_BROKEN = (
+    zipfile.BadZipFile, zlib.error, EOFError, struct.error, ValueError, NotImplementedError, OverflowError,
+)  # fmt: skip
+
+
+class SafeZip:
+    """A ZIP whose members can be listed and read; nothing in it is opened as an archive again.
+
+    `names` are relative, with forward slashes, in the order of the directory; folders, links, resource forks
+    of Macs and names that lead out of the archive are not among them. `infos` has the entry of each name, of
+    which `file_size` is only what the archive claims. Where something was left out, `warnings` says so.
+    """
+
+    def __init__(self, path: Path, limits: Limits, password: str | None = None) -> None:
+        """Raises Rejected(`unreadable_archive`, `too_many_members`, `unsafe_archive`)."""
+        self.warnings: list[str] = []
+        self.infos: dict[str, zipfile.ZipInfo] = {}
+        self._limits = limits
+        self._password = password.encode() if password is not None else None
+        self._inflated = self._allowed = 0
+        self._file = path.open("rb")
+        try:
+            with _refusing():
+                _refuse_many(self._file, limits.members)
+                self._zip = zipfile.ZipFile(self._file)
+                _refuse_overlap(self._file, self._zip)
+        except BaseException:
+            self._file.close()
+            raise
+        self._name_members()
+        self.names = list(self.infos)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._zip.close()
+        self._file.close()
+
+    def open(self, name: str) -> BinaryIO:
+        """The member's bytes as a stream; KeyError where `name` is not one of `names`.
+
+        This and reading the stream raise Rejected(`encrypted`, `unreadable_archive`, `inflates_too_much`).
+        """
+        info = self.infos[name]
+        if info.file_size > self._limits.inflated_bytes - self._inflated:
+            raise inflates_too_much(self._limits.inflated_bytes)
+        beyond = info.flag_bits & _STRONG or info.compress_type == _AES
+        if info.flag_bits & _ENCRYPTED and (beyond or self._password is None):
+            raise encrypted("archive", tried=self._password is not None)
+        if info.compress_type not in _METHODS:
+            raise Rejected(
+                "unreadable_archive",
+                "The archive is packed by a method that Headrace does not unpack.",
+                "Pack it again with the usual settings, or upload its files one by one.",
+            )
+        self._allowed += info.compress_size * self._limits.inflation
+        try:
+            with _refusing():
+                raw = self._zip.open(info, pwd=self._password)
+        except RuntimeError as error:  # what zipfile raises for a wrong password
+            raise encrypted("archive", tried=True) from error
+        return cast("BinaryIO", io.BufferedReader(_Counted(raw, self._count), _STEP))
+
+    def read(self, name: str, most: int) -> bytes:
+        """The whole member; raises what `open` does, and where it is larger than `most` bytes too."""
+        chunks, size = [], 0
+        with self.open(name) as stream:
+            while chunk := stream.read(_STEP):  # in steps: read(n) would set n bytes aside at once
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > most:
+                    raise inflates_too_much(most)
+        return b"".join(chunks)
+
+    def _count(self, inflated: int) -> None:
+        self._inflated += inflated
+        if self._inflated > min(self._limits.inflated_bytes, _FREE + self._allowed):
+            raise inflates_too_much(self._limits.inflated_bytes)
+
+    def _name_members(self) -> None:
+        outside = links = doubled = 0
+        for info in self._zip.infolist():
+            name = _normal(info)
+            if name is None:
+                outside += 1
+            elif info.orig_filename.endswith(("/", "\\")) or _is_furniture(name):
+                continue
+            elif stat.S_ISLNK(info.external_attr >> 16):
+                links += 1
+            elif name in self.infos:
+                doubled += 1
+            else:
+                self.infos[name] = info
+        for count, what in ((outside, "lead out of it"), (links, "are links"), (doubled, "are there twice")):
+            if count:
+                self.warnings.append(f"files of the archive that {what}: {count}, left out")
+
+
+class _Counted(io.RawIOBase):
+    """A member's stream that tells how much came out of it, and fails only by Rejected."""
+
+    def __init__(self, raw: IO[bytes], count: Callable[[int], None]) -> None:
+        self._raw = raw
+        self._count = count
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer).cast("B")
+        with _refusing():
+            data = self._raw.read(len(view))
+        self._count(len(data))
+        view[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Whatever zipfile and zlib raise for damaged bytes is one refusal."""
+    try:
+        yield
+    except _BROKEN as error:
+        raise damaged_archive() from error
+
+
+def _refuse_many(file: BinaryIO, most: int) -> None:
+    """Counts the entries by their headers alone: what the archive states of their number may be a lie."""
+    at, end = _directory(file)
+    file.seek(at)
+    directory = io.BytesIO(file.read(max(0, end - at)))
+    count = 0
+    while len(header := directory.read(_CENTRAL.size)) == _CENTRAL.size:
+        signature, *lengths = _CENTRAL.unpack(header)
+        if signature != b"PK\x01\x02":
+            raise damaged_archive()
+        directory.seek(sum(lengths), io.SEEK_CUR)
+        count += 1
+        if count > most:
+            raise too_many("members", f"more than {most:,} files in it", most)
+
+
+def _directory(file: BinaryIO) -> tuple[int, int]:
+    """Where the central directory begins and ends, found the way zipfile finds it."""
+    size = file.seek(0, io.SEEK_END)
+    tail_at = max(0, size - _END.size - 0xFFFF)
+    file.seek(tail_at)
+    tail = file.read()
+    at = len(tail) - _END.size
+    if not (at >= 0 and tail.startswith(b"PK\x05\x06", at) and tail.endswith(b"\0\0")):
+        at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or at + _END.size > len(tail):
+        raise damaged_archive()
+    _, length, _, _ = _END.unpack_from(tail, at)
+    end = tail_at + at
+    if end >= _LOCATOR.size + _END64.size:
+        file.seek(end - _LOCATOR.size)
+        if file.read(4) == b"PK\x06\x07":
+            file.seek(end - _LOCATOR.size - _END64.size)
+            signature, length64, _ = _END64.unpack(file.read(_END64.size))
+            if signature == b"PK\x06\x06":
+                length, end = length64, end - _LOCATOR.size - _END64.size
+    return max(0, end - length), end
+
+
+def _refuse_overlap(file: BinaryIO, archive: zipfile.ZipFile) -> None:
+    """Entries share no byte, with one another or with the directory, and say the same in both places."""
+    spans = sorted(_span(file, info) for info in archive.infolist())
+    ends = [start for start, _ in spans[1:]] + [archive.start_dir]
+    if any(end > following for (_, end), following in zip(spans, ends, strict=False)):
+        raise unsafe_archive()
+
+
+def _span(file: BinaryIO, info: zipfile.ZipInfo) -> tuple[int, int]:
+    """Where an entry's header begins, and where its data ends."""
+    if info.header_offset < 0:
+        raise damaged_archive()
+    file.seek(info.header_offset)
+    header = file.read(_LOCAL.size)
+    signature, _, flags, method, _, _, crc, packed, size, name_length, extra = _LOCAL.unpack(header)
+    if signature != b"PK\x03\x04":
+        raise damaged_archive()
+    name = file.read(name_length)
+    agrees = (
+        name == info.orig_filename.encode("utf-8" if info.flag_bits & _UTF8 else "cp437")
+        and method == info.compress_type
+        and (flags ^ info.flag_bits) & _ENCRYPTED == 0
+        and (
+            flags & _SIZES_FOLLOW
+            or (crc, packed, size) == (info.CRC, info.compress_size, info.file_size)
+            or _ZIP64 in {packed, size}
+        )
+    )
+    if not agrees:
+        raise unsafe_archive()
+    return info.header_offset, info.header_offset + _LOCAL.size + name_length + extra + info.compress_size
+
+
+def _normal(info: zipfile.ZipInfo) -> str | None:
+    """A relative name in Unicode's composed form, without control characters; None where it leads outside."""
+    name = info.orig_filename
+    if not info.flag_bits & _UTF8:
+        with suppress(UnicodeDecodeError):
+            name = name.encode("cp437").decode()  # Macs write UTF-8 and do not say so
+    name = unicodedata.normalize("NFC", name).replace("\\", "/")
+    name = "".join(char for char in name if char in _JOINERS or unicodedata.category(char) not in _UNSEEN)
+    if name[1:2] == ":" and name[:1].isascii() and name[:1].isalpha():
+        name = name[2:]
+    parts = [part for part in name.split("/") if part not in {"", "."}]
+    return "/".join(parts) if parts and ".." not in parts else None
+
+
+def _is_furniture(name: str) -> bool:
+    """What Macs and Windows put beside the files."""
+    path = PurePosixPath(name)
+    return path.parts[0] == "__MACOSX" or path.name.startswith("._") or path.name.lower() in _JUNK
