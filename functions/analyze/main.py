@@ -30,11 +30,12 @@ if TYPE_CHECKING:
 
     from shared.records import BatchMessage, PassageResult
 
-SLICE = 32
-"""Passages between two looks at the clock: a quarter of a second of one core."""
+FIRST_SLICE, SLICE = 8, 32
+"""Passages between two looks at the clock, at most: a quarter of a second of one core."""
 _LOADING = threading.Lock()
 USABLE = 0.7
-"""Share of the time limit after which a batch stops, commits what it has, and is published again."""
+"""Share of the time limit after which a batch stops, commits what it has, and is published again. The slice
+that is under way then gets half of the rest, the commit the other half."""
 
 
 @functions_framework.http
@@ -96,16 +97,25 @@ def compute(documents: Documents, message: BatchMessage, upto: int, deadline: fl
     passages = passages[upto - message.start :]
     started, cpu_started = time.monotonic(), time.thread_time()
     results: list[PassageResult] = []
-    worker_seconds = 0.0
-    for first in range(0, len(passages), SLICE):
-        part = analyse(engine(), passages[first : first + SLICE])
+    worker_seconds, size = 0.0, FIRST_SLICE
+    while True:
+        begun = time.monotonic()
+        part = analyse(engine(), passages[len(results) : len(results) + size])
         results += part.results
         worker_seconds += part.worker_seconds
-        if time.monotonic() > deadline:
+        ended = time.monotonic()
+        if len(results) == len(passages) or ended > deadline:
             break
+        size = next_slice(len(part.results), ended - begun)
     seconds = Seconds(time.monotonic() - started, time.thread_time() - cpu_started + worker_seconds)
     batches.commit(documents, message, results, [partial(results)], seconds)
     return upto + len(results)
+
+
+def next_slice(passages: int, seconds: float) -> int:
+    """As many passages as fit between two looks at the clock, at the pace of the last ones."""
+    may_take = settings().analyze_timeout * (1 - USABLE) / 2
+    return max(1, min(SLICE, int(passages * may_take / seconds)))
 
 
 def give_up_or_retry(documents: Documents, message: BatchMessage, push: Push, error: Exception) -> None:

@@ -109,29 +109,3 @@ def test_a_malformed_message_is_dead_lettered_at_once() -> None:
     assert letter["function"] == "ingest"
     assert letter["document"] is None
     assert letter["data"]["size"] == len(b"what is this")
-
-
-def test_a_long_document_survives_a_short_time_limit(own_stack: RunningStack, tmp_path: Path) -> None:
-    """With a limit that no batch can keep, batches stop by themselves and go on later; nothing is lost."""
-    own_stack.extra = {
-        "HEADRACE_ANALYZE_TIMEOUT": "1.5",
-        "HEADRACE_BATCH_LANES": "1",
-        "HEADRACE_BATCH_PASSAGES": "128",
-        "HEADRACE_BATCH_TOKENS": "1000000",
-        "HEADRACE_ANALYZE_WORKERS": "1",
-    }
-    own_stack.up()
-    paragraph = " ".join(
-        f"In the year {2000 + number} the works of the valley cut their use of water by {number}%."
-        for number in range(1, 11)
-    )
-    rows = "".join(json.dumps({"text": f"{number}. {paragraph}"}) + "\n" for number in range(300))
-    report = tmp_path / "long.jsonl"
-    report.write_text(rows)
-    [shown] = own_stack.json("drop", str(report), "--wait")
-    assert shown["state"] == "completed"
-    assert sum(shown["sentiment"].values()) == shown["passages"] == 300
-    log = (own_stack.data / "logs" / "analyze.log").read_text()
-    handled = [json.loads(line) for line in log.splitlines() if '"event handled"' in line]
-    assert len(handled) > 3, "no batch was cut by the limit"
-    assert all(line["status"] == 204 for line in handled)
