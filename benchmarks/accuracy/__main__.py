@@ -1,4 +1,4 @@
-"""`python -m benchmarks.accuracy`: the table of docs/accuracy.md."""
+"""`python -m benchmarks.accuracy`: the tables of docs/accuracy.md."""
 
 from __future__ import annotations
 
@@ -10,32 +10,40 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.accuracy.sets import Row, read_data, rows_of, sentiment_rows, topic_rows
-from benchmarks.accuracy.shipped import run_shipped
+from benchmarks.accuracy.sets import Row, read_data, rows_of, topic_rows
+from benchmarks.accuracy.shipped import HEADS, run_shipped
 from benchmarks.accuracy.systems import (
     Answers,
     Features,
     answers_of_model,
     answers_of_tfidf,
     answers_of_vader,
-    strangers,
 )
 from shared.inference.manifest import read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from model_export.training.examples import Example
+    from benchmarks.accuracy.sets import Data
 
 ROOT = Path(__file__).resolve().parents[2]
-MARKS = ("<!-- measured -->", "<!-- end of measured -->")
+PLOT = "accuracy-depth.svg"
 
 
 def main() -> None:
-    """Measure, print, and put the tables between the marks of docs/accuracy.md."""
+    """Measure, print, and put the tables between their marks in docs/accuracy.md."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__)
     shared = Path(os.environ.get("HEADRACE_SHARED") or ROOT.parent / "shared") / "data"
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=("shipped", "trainings"),
+        default="shipped",
+        help="trainings: branches of other depths and on less data; needs torch and half an hour",
+    )
     parser.add_argument("--model", type=Path, default=ROOT / "build" / "model")
+    parser.add_argument("--weights", type=Path, default=ROOT / "build" / "weights")
+    parser.add_argument("--cache", type=Path, default=ROOT / "build" / "training")
     parser.add_argument("--data", type=Path, default=shared / "train", help="corpora (default: %(default)s)")
     parser.add_argument("--samples", type=Path, default=shared / "samples")
     parser.add_argument("--write", type=Path, default=ROOT / "docs" / "accuracy.md")
@@ -43,9 +51,32 @@ def main() -> None:
     data = read_data(options.data, options.samples)
     for problem in data.problems:
         print(f"skipped: {problem}")
+    measure = _trainings if options.what == "trainings" else _shipped
+    text = measure(options, data)
+    print(text)
+    _write(options.write, options.what, text)
+
+
+def _trainings(options: argparse.Namespace, data: Data) -> str:
+    """Of branches that do not ship."""
+    from benchmarks.accuracy.comparisons import compare
+    from benchmarks.accuracy.trainings import Laboratory
+    from model_export.sources import load_packaged
+
+    checkpoint = load_packaged(options.weights)
+    laboratory = Laboratory(
+        checkpoint, data, options.data, ROOT / HEADS, options.cache, lambda line: print(line, flush=True)
+    )
+    text, picture = compare(laboratory)
+    (options.write.parent / "images" / PLOT).write_text(picture, encoding="utf-8")
+    return text
+
+
+def _shipped(options: argparse.Namespace, data: Data) -> str:
+    """Of the built model, beside the baselines."""
     asked = [example.text for example in data.asked]
-    # What heads of their own and the sources left out are fitted on; the rest need not be run.
-    learnt = [e for e in data.learnt if e.pillars or e.aspects is not None or (e.sentiment and not e.polar)]
+    # What heads of their own are fitted on; the rest need not be run.
+    learnt = [example for example in data.learnt if example.pillars or example.aspects is not None]
     shipped, frozen = run_shipped(options.model, [example.text for example in learnt] + asked)
     count = len(learnt)
     systems = {
@@ -68,27 +99,8 @@ def main() -> None:
         _table(rows_of(data.asked), systems),
         "Topic by topic, over all annotated sentences (F1; the count is of sentences with the topic):",
         _table(topic_rows(data.asked), {name: systems[name] for name in list(systems)[:3]}),
-        *_strangers(learnt, data.asked, _part(frozen, 0, count), _part(frozen, count)),
     ]
-    text = "\n\n".join(parts)
-    print(text)
-    _write(options.write, text)
-
-
-def _strangers(
-    learnt_from: Sequence[Example], asked: Sequence[Example], learnt: Features, vectors: Features
-) -> list[str]:
-    """The table of sources that the training knew nothing of."""
-    texts = [example.text for example in asked]
-    lines = []
-    for row, source in sentiment_rows(asked):
-        found = strangers(learnt.vectors, learnt_from, vectors.vectors, texts, source)
-        values = " | ".join(f"{value:.3f}" for answers in found.values() if (value := row.value(answers)))
-        lines.append(f"| {row.title} | {values} |")
-    if not lines:
-        return []
-    head = "| | frozen encoder | TF-IDF |\n| --- | ---: | ---: |"
-    return ["Sentiment of a source that the regression was not trained on:", "\n".join([head, *lines])]
+    return "\n\n".join(parts)
 
 
 def _part(features: Features, start: int, stop: int | None = None) -> Features:
@@ -115,10 +127,11 @@ def _table(rows: Sequence[Row], systems: dict[str, Answers]) -> str:
     return "\n".join(lines)
 
 
-def _write(path: Path, text: str) -> None:
-    before, _, rest = path.read_text(encoding="utf-8").partition(MARKS[0])
-    _, _, after = rest.partition(MARKS[1])
-    path.write_text(f"{before}{MARKS[0]}\n\n{text}\n\n{MARKS[1]}{after}", encoding="utf-8")
+def _write(path: Path, what: str, text: str) -> None:
+    start, end = f"<!-- {what} -->", f"<!-- end of {what} -->"
+    before, _, rest = path.read_text(encoding="utf-8").partition(start)
+    _, _, after = rest.partition(end)
+    path.write_text(f"{before}{start}\n\n{text}\n\n{end}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

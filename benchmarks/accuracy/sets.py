@@ -34,6 +34,8 @@ class Data:
     learnt: list[Example]
     asked: list[Example]
     problems: list[str]
+    examples: list[Example]
+    """All of which no annotation is: as a training takes them, which splits them itself."""
 
 
 def read_data(directory: Path, samples: Path) -> Data:
@@ -64,6 +66,7 @@ def read_data(directory: Path, samples: Path) -> Data:
         [example for example in examples if split_of(example) != "test"],
         [example for example in examples if split_of(example) == "test"] + annotated,
         problems,
+        examples,
     )
 
 

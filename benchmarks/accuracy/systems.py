@@ -13,7 +13,7 @@ import numpy as np
 
 from model_export.training.calibrate import calibrated_topics
 from model_export.training.examples import split_of
-from model_export.training.linear import fit_exclusive, fit_several
+from model_export.training.linear import fit_several
 from model_export.training.scores import sigmoid
 from model_export.training.targets import OPEN, Targets
 from shared.records import TOPICS
@@ -94,6 +94,21 @@ def answers_of_model(learnt: Features, learnt_from: Sequence[Example], asked: Fe
     )
 
 
+def answers_of_heads(
+    topic: NDArray[np.float32],
+    action: NDArray[np.float32],
+    sentiment: NDArray[np.float32],
+    thresholds: NDArray[np.float32],
+) -> Answers:
+    """Of scores (n, labels) alone, no head of its own for a corpus; of topics they are probabilities."""
+    return Answers(
+        sentiment=sentiment.argmax(axis=1),
+        positive=sentiment[:, _POSITIVE] > sentiment[:, _NEGATIVE],
+        action=action.argmax(axis=1),
+        topics=topic >= thresholds,
+    )
+
+
 def answers_of_tfidf(learnt_from: Sequence[Example], texts: Sequence[str]) -> Answers:
     """Words and pairs of words, weighted by rarity; a logistic regression for each label."""
     targets = Targets.of(learnt_from, TOPICS)
@@ -111,20 +126,13 @@ def answers_of_tfidf(learnt_from: Sequence[Example], texts: Sequence[str]) -> An
     )
 
 
-def strangers(
-    learnt: Floats, learnt_from: Sequence[Example], asked: Floats, texts: Sequence[str], left_out: str
-) -> dict[str, Answers]:
-    """Sentiment by regressions that saw nothing of the source `left_out`: on embeddings, and on words."""
+def words_of_strangers(learnt_from: Sequence[Example], texts: Sequence[str], left_out: str) -> Answers:
+    """Sentiment by a regression on words that saw nothing of the source `left_out`."""
     targets = Targets.of(learnt_from, TOPICS)
     known = (targets.sentiment != OPEN) & ~targets.polar
-    known &= np.array([example.source != left_out for example in learnt_from])
-    rows = np.flatnonzero(known)
-    head = fit_exclusive(learnt[rows], targets.sentiment[rows], 3, np.ones(len(rows)))
+    rows = np.flatnonzero(known & np.array([example.source != left_out for example in learnt_from]))
     words = _classes([learnt_from[i].text for i in rows.tolist()], targets.sentiment[rows], texts)
-    return {
-        "frozen encoder": Answers(sentiment=(asked @ head.weight + head.bias).argmax(axis=1)),
-        "TF-IDF": Answers(sentiment=words.argmax(axis=1)),
-    }
+    return Answers(sentiment=words.argmax(axis=1))
 
 
 def answers_of_vader(module: ModuleType, texts: Sequence[str]) -> Answers:
