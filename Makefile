@@ -20,8 +20,9 @@ run: setup ## start the local stack, analyse samples/, show the results, stay up
 test: $(VENV)/.dev $(MODEL) ## set up and run every test
 	$(BIN)/pytest
 
-soak: $(VENV)/.dev $(MODEL) ## kill processes in 200 histories, then load; one history: make soak SEED=17 COUNT=1
-	SOAK_SEED=$(SEED) SOAK_COUNT=$(or $(COUNT),200) $(BIN)/pytest -m "slow or not slow" tests/soak $(if $(SEED),,tests/e2e/test_load.py)
+soak: $(VENV)/.dev $(MODEL) ## kill processes in 200 histories, then load and limits; one history: make soak SEED=17 COUNT=1
+	SOAK_SEED=$(SEED) SOAK_COUNT=$(or $(COUNT),200) $(BIN)/pytest tests/soak
+	$(if $(SEED),,$(BIN)/pytest -m slow tests/e2e)
 
 lint: $(VENV)/.dev ## ruff and mypy (strict)
 	$(BIN)/ruff check .
