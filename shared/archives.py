@@ -12,6 +12,7 @@ from shared.clients import storage_client
 from shared.errors import Rejected
 from shared.extract.archive import members
 from shared.extract.refusals import archive_inside
+from shared.records import ARCHIVE
 from shared.retry import storage_limits
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from shared.extract import Limits
     from shared.records import UploadEvent
 
-ARCHIVE, ARCHIVE_GENERATION, DEPTH = "headrace-archive", "headrace-archive-generation", "headrace-depth"
-"""Metadata of a member: the archive's document, its generation, and how many archives it lies in."""
+ARCHIVE_GENERATION, DEPTH = "headrace-archive-generation", "headrace-depth"
+"""Metadata of a member: the archive's generation, and how many archives it lies in."""
 MAX_DEPTH = 2
 """An archive in an archive is unpacked; one in that is rejected."""
 MAX_NAME = 1_024

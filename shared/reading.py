@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from shared import privacy
-from shared.extract import ExtractOptions, Limits, extract
+from shared.extract import ExtractOptions, Limits
+from shared.extract.sandbox import extract_apart
 from shared.language import detect
-from shared.records import LANGUAGES
+from shared.records import FACTS, LANGUAGES
 from shared.segment import SegmentLimits, segment
 
 if TYPE_CHECKING:
@@ -32,10 +33,22 @@ class Reading:
     """What a file turned out to hold."""
 
     facts: dict[str, Any]
-    """media_type, language, title, pages, passages, tokens, warnings: what the document record says of it."""
+    """By the names in `FACTS`."""
     text: str
     """Redacted; every passage's span indexes it."""
     passages: list[Passage]
+
+    @classmethod
+    def of_archive(cls, media_type: str, members: int, warnings: list[str]) -> Self:
+        """Nothing by itself: its members are documents of their own."""
+        nothing = {"passages": 0, "tokens": 0, "ocr_pages": []}
+        return cls(
+            dict.fromkeys(FACTS)
+            | nothing
+            | {"media_type": media_type, "members": members, "warnings": warnings},
+            "",
+            [],
+        )
 
 
 def sha256_of(path: Path) -> str:
@@ -47,6 +60,21 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def limits_of(settings: Settings) -> Limits:
+    """The limits of extraction that the settings name."""
+    return Limits(
+        bytes=settings.max_bytes,
+        pages=settings.max_pages,
+        rows=settings.max_rows,
+        columns=settings.max_columns,
+        characters=settings.max_characters,
+        members=settings.max_members,
+        inflated_bytes=settings.max_inflated_bytes,
+        inflation=settings.max_inflation,
+        depth=settings.max_depth,
+    )
+
+
 def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within which limits
     path: Path,
     *,
@@ -56,6 +84,7 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
     count: Callable[[list[str]], list[int]],
     redaction_key: bytes,
     settings: Settings,
+    password: str | None = None,
 ) -> Reading:
     """Read a file.
 
@@ -67,18 +96,23 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
         count: word pieces of each text, special tokens included.
         redaction_key: makes the pseudonyms that replace personal data.
         settings: the limits.
+        password: of an encrypted document.
 
     Raises:
         Rejected: it is not something Headrace reads; says why.
+        SandboxUnavailable: it could not be read now.
     """
-    limits = Limits(
-        bytes=settings.max_bytes,
-        pages=settings.max_pages,
-        rows=settings.max_rows,
-        characters=settings.max_characters,
+    options = ExtractOptions(
+        text_column=metadata.get(TEXT_COLUMN), password=password, limits=limits_of(settings)
     )
-    options = ExtractOptions(text_column=metadata.get(TEXT_COLUMN), limits=limits)
-    extracted = extract(path, name=name, content_type=content_type, options=options)
+    extracted = extract_apart(
+        path,
+        name=name,
+        content_type=content_type,
+        options=options,
+        seconds=settings.extract_seconds,
+        memory=settings.extract_memory,
+    )
     segmented = segment(
         extracted,
         count=count,
@@ -90,12 +124,19 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
         passage.model_copy(update={"language": _language(passage.text, language)})
         for passage in segmented.passages
     ]
-    title = privacy.redact(extracted.title, redaction_key) if extracted.title else None
+    title, organisation = (
+        privacy.redact(text, redaction_key) if text else None
+        for text in (extracted.title, extracted.organisation)
+    )
     facts = {
         "media_type": extracted.media_type,
         "language": language,
         "title": title,
+        "organisation": organisation,
+        "year": extracted.year,
         "pages": extracted.pages,
+        "members": None,
+        "ocr_pages": extracted.ocr_pages,
         "passages": len(passages),
         "tokens": sum(passage.tokens for passage in passages),
         "warnings": [*extracted.warnings, *_foreign(passages)],

@@ -22,6 +22,14 @@ TOPICS = ("E1", "E2", "E3", "E4", "E5", "S1", "S2", "S3", "S4", "G1")
 LANGUAGES: frozenset[str | None] = frozenset({"en", None})
 """Which the model's heads were trained on; None: a passage too short to tell is read as if it were."""
 
+FACTS = (
+    "media_type", "language", "title", "organisation", "year", "pages", "ocr_pages", "members", "passages",
+    "tokens", "warnings",
+)  # fmt: skip
+"""What a document's record says of its file."""
+ARCHIVE = "headrace-archive"
+"""Metadata of an archive's member: the archive's document."""
+
 
 class Record(BaseModel):
     """Immutable; unknown fields are refused, so that a misspelt field fails where it is written."""

@@ -9,12 +9,16 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, Json, PositiveFloat, PositiveInt, ValidationError
 
 from shared.errors import SetupError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+T = TypeVar("T")
 PREFIX = "HEADRACE_"
 NOT_SETTINGS = {"HEADRACE_DATA", "HEADRACE_SHARED"}
 """Variables of the command line and the tests, which may stand in the same environment."""
@@ -83,10 +87,32 @@ class Settings(BaseModel):
     """Tokens in a batch: about a third of a second of one core."""
 
     max_bytes: PositiveInt = 64 * 1024 * 1024
+    """Of a file; code `too_many_bytes`. The codes of the other limits below follow from their names too."""
     max_pages: PositiveInt = 2_000
+    """Slides and sheets count as pages."""
     max_rows: PositiveInt = 100_000
+    max_columns: PositiveInt = 2_000
     max_characters: PositiveInt = 20_000_000
+    """Of extracted text."""
     max_passages: PositiveInt = 100_000
+    max_members: PositiveInt = 10_000
+    """Of an archive, an Office document or a book."""
+    max_inflated_bytes: PositiveInt = 512 * 1024 * 1024
+    """Unpacked from one file; code `inflates_too_much`."""
+    max_inflation: PositiveInt = 200
+    """Times the packed size, beyond the first megabyte; code `inflates_too_much`."""
+    max_depth: PositiveInt = 256
+    """Of nested elements, brackets or attached messages."""
+    extract_seconds: PositiveFloat = 60.0
+    """For reading one file, in a process of its own; code `too_slow`."""
+    extract_memory: PositiveInt = 1024 * 1024 * 1024
+    """Bytes of address space of that process; code `too_much_memory`."""
+
+    passwords: Json[dict[str, Annotated[str, Field(pattern=r"^docpw-[A-Za-z0-9_-]{1,240}/[1-9]\d*$")]]] = (
+        Field(default_factory=dict)
+    )
+    """Secret and version with the password of encrypted documents, by the beginning of the object's name:
+    {"hr/": "docpw-hr/1"}. The longest beginning that fits decides. An uploader cannot choose a secret."""
 
     @classmethod
     def from_environment(cls, environ: dict[str, str]) -> Self:
@@ -115,8 +141,21 @@ class Settings(BaseModel):
 
     def retention_days(self, name: str) -> int | None:
         """How long the results of an object are kept, counted from its upload; None: without a limit."""
-        fitting = [prefix for prefix in self.retention if name.startswith(prefix)]
-        return self.retention[max(fitting, key=len)] if fitting else None
+        return _of_prefix(self.retention, name)
+
+    def password_secret(self, name: str) -> tuple[str, int] | None:
+        """Name and version of the secret with the password of the object's document."""
+        found = _of_prefix(self.passwords, name)
+        if found is None:
+            return None
+        secret, _, version = found.partition("/")
+        return secret, int(version)
+
+
+def _of_prefix(values: Mapping[str, T], name: str) -> T | None:
+    """The value of the longest prefix that `name` begins with."""
+    fitting = [prefix for prefix in values if name.startswith(prefix)]
+    return values[max(fitting, key=len)] if fitting else None
 
 
 def _local_project(environ: dict[str, str]) -> str:

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import LeaseHeld, Superseded
-from shared.records import TERMINAL, TOPICS
+from shared.records import FACTS, TERMINAL, TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,9 +116,8 @@ def check_open(stored: Mapping[str, Any] | None, run: int, generation: int) -> N
 
 def new_document(event: UploadEvent, document: str, created: datetime) -> dict[str, Any]:
     """The fields of a document that its first claim does not set."""
-    facts = dict.fromkeys(("sha256", "media_type", "language", "title", "pages", "passages", "tokens"))
     return (
-        facts
+        dict.fromkeys(("sha256", *FACTS))
         | NO_RESULT
         | {
             "id": document,
@@ -130,6 +129,7 @@ def new_document(event: UploadEvent, document: str, created: datetime) -> dict[s
             "duplicate_of": None,
             "model": None,
             "warnings": [],
+            "ocr_pages": [],
             "cost": {"cpu_seconds": 0.0},
         }
     )

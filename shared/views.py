@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import NonNegativeInt, PositiveInt
 
 from shared.records import (
+    ARCHIVE,
     SENTIMENTS,
     TOPICS,
     ErrorInfo,
@@ -36,8 +37,17 @@ class DocumentView(Record):
     size: NonNegativeInt
     """Bytes."""
     title: str | None
+    organisation: str | None
+    year: PositiveInt | None
+    """That the document reports on."""
     language: str | None
     pages: NonNegativeInt | None
+    ocr_pages: list[PositiveInt]
+    """Whose text can only be had by recognising it, and is missing."""
+    members: NonNegativeInt | None
+    """Of an archive: each is a document of its own."""
+    archive: str | None
+    """The id of the archive that it is a member of."""
     passages: NonNegativeInt | None
     tokens: NonNegativeInt | None
     sentiment: dict[SentimentLabel, NonNegativeInt]
@@ -65,6 +75,8 @@ PASSAGE_FIELDS = tuple(PassageResult.model_fields)
 def document_view(stored: dict[str, Any]) -> dict[str, Any]:
     """A `DocumentView` as JSON types, of a document as Firestore stores it."""
     shown = {field: stored.get(field) for field in FIELDS}
+    shown["ocr_pages"] = shown["ocr_pages"] or []
+    shown["archive"] = (stored.get("metadata") or {}).get(ARCHIVE)
     for field, order in (("sentiment", SENTIMENTS), ("topics", TOPICS)):  # Firestore keeps no order of keys
         counts = shown[field] or {}
         shown[field] = {name: counts.get(name, 0) for name in (*order, *sorted(counts.keys() - set(order)))}

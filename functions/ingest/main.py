@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from contextlib import suppress
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import functions_framework
 from structlog.contextvars import bind_contextvars
 
 from shared import artefacts
-from shared.clients import firestore_client, secret
+from shared.clients import firestore_client
 from shared.completion import finish
 from shared.documents import Documents, Plan, Seconds, document_id
 from shared.errors import Rejected, Superseded
 from shared.events import Push, answer, publish_record, upload_event
 from shared.inference import TokenCounter, read_manifest
-from shared.reading import read_file, sha256_of
+from shared.received import receive
 from shared.records import ErrorInfo, UploadEvent
 from shared.settings import BATCHES, settings
 from shared.sources import content_key, find_source
-from shared.uploads import download
 
 if TYPE_CHECKING:
     from flask import Request
@@ -76,27 +73,16 @@ def conclude(documents: Documents, claim: Claim, event: UploadEvent) -> None:
 def extract(claim: Claim, event: UploadEvent) -> Plan:
     """Store the passages, then publish their batches; the state follows only when both are safe."""
     started, cpu_started = time.monotonic(), time.thread_time()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "upload"
-        download(event, path)
-        sha256, size = sha256_of(path), path.stat().st_size
-        reading = read_file(
-            path,
-            name=event.name,
-            content_type=event.content_type,
-            metadata=event.metadata,
-            count=counter().count_batch,
-            redaction_key=secret(settings().redaction_key, settings().redaction_key_version),
-            settings=settings(),
-        )
+    received = receive(event, claim.document, counter().count_batch)
+    reading = received.reading
     model = model_digest()
     ranges = artefacts.write(claim.document, claim.run, reading.text, reading.passages)
-    key = content_key(event, sha256, model)
+    key = content_key(event, received.sha256, model)
     source = find_source(firestore_client(), key, claim, event)
     first = artefacts.first_batches(claim, event.generation, model, ranges, source)
     publish_record(BATCHES, first, document=claim.document)
     return Plan(
-        facts={"sha256": sha256, "size": size} | reading.facts,
+        facts={"sha256": received.sha256, "size": received.size} | reading.facts,
         batches=len(ranges),
         model=model,
         artefact=artefacts.prefix(claim.document, claim.run),
