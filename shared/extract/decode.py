@@ -1,10 +1,11 @@
-"""Bytes to text: which encoding is this?"""
+"""Bytes to text: is this text at all, and in which encoding?"""
 
 from __future__ import annotations
 
 import codecs
 import re
 
+from shared.extract.charset import guess, wide_encoding
 from shared.extract.refusals import unsupported
 
 _BOMS = (
@@ -19,7 +20,8 @@ _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 _SAMPLE = 65_536  # characters looked at to tell text from binary
 _MAX_DAMAGE = 0.02  # of the sample: control and replacement characters
 _SOUND = 4  # well-formed characters beyond ASCII that outweigh one malformed
-_CUT = 3  # bytes that may be left of a character at the end of a file that was cut off
+_CUT_OFF = "unexpected end of data"  # what Python says of UTF-8 that ends inside a character
+_JAPANESE_ESCAPE = re.compile(rb"\x1b\$[@B]")
 
 
 def decode(data: bytes) -> str:
@@ -31,7 +33,9 @@ def decode(data: bytes) -> str:
     sample = text[:_SAMPLE]
     if len(_CONTROL.findall(sample)) + sample.count("\ufffd") > _MAX_DAMAGE * len(sample):
         raise unsupported("neither text nor of any known format")
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x0c", "\n\n")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\x0c", "\n\n")
     return _CONTROL.sub("", text)
 
 
@@ -39,29 +43,27 @@ def _decode(data: bytes) -> str:
     for mark, encoding in _BOMS:
         if data.startswith(mark):
             return data[len(mark) :].decode(encoding, "replace")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if 0 < error.start >= len(data) - _CUT:
-            return data[: error.start].decode("utf-8")
-    wide = _utf16_without_mark(data)
+    wide = wide_encoding(data)
     if wide:
         return data.decode(wide, "replace")
-    text = data.decode("utf-8", "replace")
-    malformed = text.count("\ufffd")
-    if len(_BEYOND_ASCII.findall(text)) - malformed > _SOUND * malformed:
-        return text  # UTF-8 with a few broken characters
-    # What is left of Western text is Windows-1252: all of Latin-1's letters, and the curly quotes beside.
-    return data.decode("cp1252", "replace")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        whole = data[: error.start]
+        if error.reason == _CUT_OFF and not whole.isascii():
+            return whole.decode("utf-8")
+        return _not_utf8(data)
+    if _JAPANESE_ESCAPE.search(data, 0, _SAMPLE):
+        return data.decode("iso2022_jp", "replace")
+    return text
 
 
-def _utf16_without_mark(data: bytes) -> str | None:
-    """Western text in UTF-16 has a zero in nearly every second byte, and hardly any elsewhere."""
-    head = data[:4096]
-    low, high = head[0::2].count(0), head[1::2].count(0)
-    half = len(head) / 2
-    if high > half * 0.4 and low < half * 0.05:
-        return "utf-16-le"
-    if low > half * 0.4 and high < half * 0.05:
-        return "utf-16-be"
-    return None
+def _not_utf8(data: bytes) -> str:
+    head = data[:_SAMPLE].decode("utf-8", "replace")
+    malformed = head.count("\ufffd")
+    if malformed == 0 or len(_BEYOND_ASCII.findall(head)) - malformed > _SOUND * malformed:
+        text = data.decode("utf-8", "replace")
+        malformed = text.count("\ufffd")
+        if len(_BEYOND_ASCII.findall(text)) - malformed > _SOUND * malformed:
+            return text  # UTF-8 with a few broken characters
+    return data.decode(guess(data), "replace")
