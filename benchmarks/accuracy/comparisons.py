@@ -30,13 +30,13 @@ def compare(laboratory: Laboratory) -> tuple[str, str]:
     asked = laboratory.data.asked
     rows = {row.title: row for row in rows_of(asked)}
     # The most wanted first: whoever stops a run has something of it.
-    usual = laboratory.branch(Training("sentiment"))
-    strangers = {source: laboratory.branch(Training("sentiment", without=source)) for source in LEFT_OUT}
+    sentiment = {layers: laboratory.branch(Training("sentiment", layers)) for layers in DEPTHS}
+    topic = {layers: laboratory.branch(Training("topic", layers)) for layers in DEPTHS}
     permissive = {
         branch: laboratory.branch(Training(branch, permissive=True)) for branch in ("sentiment", "topic")
     }
-    sentiment = {layers: laboratory.branch(Training("sentiment", layers)) for layers in DEPTHS}
-    topic = {layers: laboratory.branch(Training("topic", layers)) for layers in DEPTHS}
+    strangers = {source: laboratory.branch(Training("sentiment", without=source)) for source in LEFT_OUT}
+    usual = sentiment[2]
     linear, licensed = laboratory.linear()
     costs = milliseconds(laboratory.checkpoint, (0, *DEPTHS), [example.text for example in asked])
     topic[0] = sentiment[0] = linear
