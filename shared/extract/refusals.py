@@ -87,3 +87,15 @@ def damaged_document(what: str) -> Rejected:
         f"The {what} is damaged and cannot be read.",
         "Open it in the program it was made with, save it again and upload that.",
     )
+
+
+def needs_ocr(*, scanned: bool) -> Rejected:
+    """The pages can be seen, and their text only recognised: a scan, or else fonts that lie."""
+    return Rejected(
+        "needs_ocr",
+        "This PDF is a scan: its pages are pictures of text."
+        if scanned
+        else "The PDF's fonts do not say which letters they draw, so that its text comes out as nonsense.",
+        "Run it through a program that recognises text (OCR) and upload the result"
+        + ("." if scanned else "; or export it again from the program that made it."),
+    )

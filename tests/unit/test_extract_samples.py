@@ -25,7 +25,7 @@ READABLE = {
     "pdf/amazon_racial_equity_audit.pdf": (18, 150, "en"),
     "pdf/atoss_sustainability_2023.pdf": (48, 320, "en"),
     "pdf/benefit_report_2018_it.pdf": (15, 100, "it"),
-    "pdf/casino_dpef_2018_fr.pdf": (76, 1300, "fr"),
+    "pdf/casino_dpef_2018_fr.pdf": (76, 1200, "fr"),
     "pdf/grasim_esg_databook_2024.pdf": (23, 150, "en"),
     "pdf/ionos_sustainability_2023.pdf": (50, 300, "en"),
     "pdf/jpmorgan_climate_2024.pdf": (38, 400, "en"),
@@ -51,24 +51,24 @@ READABLE = {
     "jsonl/deutsche_post_dhl_esg_2020_olmocr.jsonl": (None, 200, "en"),
 }
 REJECTED = {
-    "pdf/sap_diversity_2023_web_print.pdf": "unreadable_text",
-    "pdf/sap_integrated_web_print.pdf": "unreadable_text",
-    "pdf/sustainability_report_2017_gr133.pdf": "unreadable_text",
-    "pdf/scan_like_reply_8p.pdf": "no_text",
+    "pdf/sap_diversity_2023_web_print.pdf": "needs_ocr",
+    "pdf/sap_integrated_web_print.pdf": "needs_ocr",
+    "pdf/sustainability_report_2017_gr133.pdf": "needs_ocr",
+    "pdf/scan_like_reply_8p.pdf": "needs_ocr",
     "docx/amazon_esg_generated.docx": "unsupported_type",
     "html/sap_integrated_report_2025.html": "unsupported_type",
     "tricky/aes-256.pdf": "encrypted",
     "tricky/bug1606566.pdf": "unreadable_pdf",
-    "tricky/complex_ttf_font.pdf": "unreadable_text",
+    "tricky/complex_ttf_font.pdf": "needs_ocr",
     "tricky/empty.pdf": "empty",
     "tricky/grayscale-image.pdf": "no_text",
     "tricky/invalid.pdf": "unreadable_pdf",
     "tricky/libreoffice-writer-password.pdf": "encrypted",
-    "tricky/linn.pdf": "no_text",
-    "tricky/malformed-from-issue-932.pdf": "no_text",  # a date and nothing else
+    "tricky/linn.pdf": "needs_ocr",
+    "tricky/malformed-from-issue-932.pdf": "needs_ocr",  # a scan with a stamped date
     "tricky/no_contents.pdf": "no_text",
     "tricky/poppler-395-0-fuzzed.pdf": "no_pages",
-    "tricky/type3_font_nomapping.pdf": "no_text",  # two characters that no table maps
+    "tricky/type3_font_nomapping.pdf": "needs_ocr",  # two characters that no table maps
 }
 
 

@@ -11,6 +11,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from shared.extract.hyphens import Joiner
+from shared.extract.pdf.headings import settle_headings
+from shared.extract.pdf.initials import with_initials
 from shared.extract.pdf.paragraphs import Paragraph, Style, group
 from shared.extract.shapes import Block
 
@@ -18,23 +20,27 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.extract.pdf.lines import Page
+    from shared.extract.pdf.outline import Outline
 
 _OVERLAP = 0.5  # of the narrower of two blocks: they share a column
 _TERMINAL = re.compile(r"[.!?:;\u2026][\"'\u201d\u2019)\]]*\d{0,2}$")
 _MIN_FLOW_WORDS = 4
+_LOOK_BACK = 4  # paragraphs
+_SIZE = 0.08  # relative difference in height of lines in one type
 _NUMBERING = re.compile(r"^\d+(?:\.\d+)*\.?\s+(?=\D)")
 _TITLE_PAGES = 2
 _TITLE_SIZE = 1.5  # of the body's line height
 _MAX_TITLE_WORDS = 16
 
 
-def build_blocks(pages: Sequence[Page]) -> list[Block]:
+def build_blocks(pages: Sequence[Page], outline: Outline) -> list[Block]:
     """The blocks of all pages; a paragraph that runs on in the next column is one block."""
     style = body_style(pages)
     joiner = Joiner(line.text for page in pages for line in page.lines)
     blocks: list[Block] = []
     for page in pages:
-        for paragraph in _flow(_in_order(group(page.lines, style))):
+        ordered = _in_order(group(with_initials(page.lines), style))
+        for paragraph in _flow(settle_headings(ordered, style, outline.get(page.number, ()))):
             if paragraph.kind == "table":
                 blocks.extend(Block(" | ".join(line.cells), "table", page.number) for line in paragraph.lines)
             else:
@@ -85,18 +91,28 @@ def _is_above(one: Paragraph, other: Paragraph) -> bool:
 
 
 def _flow(paragraphs: list[Paragraph]) -> list[Paragraph]:
-    """Joins a paragraph that ends in mid-sentence with one that begins in lower case: the next column's."""
+    """Joins a paragraph that ends in mid-sentence with one that begins in lower case: the next column's.
+
+    A caption or a note in other type may stand between the two.
+    """
     flowing: list[Paragraph] = []
     for paragraph in paragraphs:
-        before = flowing[-1] if flowing else None
-        if (
-            before is not None
-            and before.kind == paragraph.kind == "text"
-            and paragraph.lines[0].text[:1].islower()
-            and len(before.lines[-1].text.split()) >= _MIN_FLOW_WORDS
-            and not _TERMINAL.search(before.lines[-1].text)
-        ):
-            before.lines.extend(paragraph.lines)
-        else:
+        home = _unfinished(flowing, paragraph) if paragraph.lines[0].text[:1].islower() else None
+        if home is None or paragraph.kind != "text":
             flowing.append(paragraph)
+        else:
+            home.lines.extend(paragraph.lines)
     return flowing
+
+
+def _unfinished(flowing: list[Paragraph], paragraph: Paragraph) -> Paragraph | None:
+    """The last paragraph of the same type, where it waits for more."""
+    for before in flowing[: -_LOOK_BACK - 1 : -1]:
+        if before.kind == "heading":
+            return None
+        last, first = before.lines[-1], paragraph.lines[0]
+        alike = abs(last.height - first.height) <= _SIZE * last.height and last.fonts[1] == first.fonts[0]
+        if before.kind == "text" and (alike or before is flowing[-1]):
+            waits = len(last.text.split()) >= _MIN_FLOW_WORDS and not _TERMINAL.search(last.text)
+            return before if waits else None
+    return None

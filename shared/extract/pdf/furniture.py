@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shared.extract.pdf.lines import Page
@@ -53,7 +54,7 @@ def without_furniture(pages: Sequence[Page]) -> list[Page]:
             page.number,
             page.width,
             page.height,
-            [line for line in page.lines if not is_furniture(line, page)],
+            [_without_number(line, page, offsets) for line in page.lines if not is_furniture(line, page)],
         )
         for page in pages
     ]
@@ -98,6 +99,17 @@ def _is_numbered(line: Line, page: Page, offsets: set[int]) -> bool:
     return len(line.text.split()) <= _MAX_WORDS and any(
         number - page.number in offsets for number in _edge_numbers(line.text)
     )
+
+
+def _without_number(line: Line, page: Page, offsets: set[int]) -> Line:
+    """The last line of a page without the page number that stands at its end or beginning."""
+    if not line.cells or not _heads(line, page):
+        return line
+    for at, rest in ((-1, line.cells[:-1]), (0, line.cells[1:])):
+        cell = line.cells[at]
+        if rest and cell.isdecimal() and len(cell) <= _MAX_DIGITS and int(cell) - page.number in offsets:
+            return replace(line, text=" ".join(rest), cells=rest if len(rest) > 1 else ())
+    return line
 
 
 def _edge_numbers(text: str) -> list[int]:

@@ -47,10 +47,10 @@ class Line:
     ends: tuple[int, int] = (0, 0)
     """pdfium's indices of the first and last word."""
     fonts: tuple[str, str] = ("", "")
-
-    @property
-    def height(self) -> float:
-        return self.y1 - self.y0
+    height: float = 0.0
+    """Of most of its words, in points: one with an accented capital may be higher."""
+    base: float = 0.0
+    """Where most of its words end below."""
 
 
 @dataclass(slots=True)
@@ -108,6 +108,8 @@ def _line(words: list[Word]) -> Line:
         max(word.x1 for word in words),
         max(word.y1 for word in words),
         ends=(words[0].at, words[-1].at),
+        height=median(word.y1 - word.y0 for word in words),
+        base=median(word.y1 for word in words),
     )
 
 

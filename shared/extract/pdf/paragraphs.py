@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from shared.extract.marks import is_item, is_lone_mark
@@ -15,17 +16,19 @@ if TYPE_CHECKING:
 _OPEN = 6  # blocks that a line may still continue: columns written line by line across the page
 _SIZE = 0.15  # relative difference of line heights within a paragraph
 _FIRST_STEP = 1.65  # of the line height: the widest step from a paragraph's first line to its second
+_HEADING_STEP = 1.75  # the same in headings
+_HEADING_SIZES = 0.05  # relative difference of line heights within a heading
+_SMALL = 0.8  # of the body's line height: smaller type heads notes and cells
 _NEXT_STEP = 1.2  # of the step before: the widest one between later lines
 _HEADING_SIZE = 1.18  # of the body's line height
 _MAX_HEADING_WORDS = 25
-_MIN_SENTENCE_WORDS = 7  # with a full stop
 _SHORT = 0.85  # of the paragraph's width: a line that ends a sentence and is shorter ends the paragraph
 _OVERLAP = 0.5  # of the narrower of two lines: they share a column
 _ROW_STEP = 4.0  # of the line height: rows of one table may have cells of several lines between them
 _MAX_JUSTIFIED_GAPS = 3  # cells; more wide gaps are no accident
 _TOUCHING = 0.1  # of the line height: no space between two pieces of a line
 _SAME_LINE = 0.5  # of the line height: two pieces this close in height stand on one line
-_BOLD = re.compile(r"(?i)bold|black|heavy|demi")
+_BOLD = re.compile(r"(?i)bold|bld|black|heavy|demi|medi(?!um)")
 _END = re.compile(r"[.!?:;\u2026][\"'\u201d\u2019)\]]*\d{0,2}$")
 
 
@@ -47,6 +50,10 @@ class Paragraph:
     x1: float = 0.0
     y1: float = 0.0
 
+    @property
+    def text(self) -> str:
+        return " ".join(line.text for line in self.lines)
+
     def add(self, line: Line) -> None:
         first = not self.lines
         self.lines.append(line)
@@ -58,31 +65,27 @@ def group(lines: Iterable[Line], style: Style) -> list[Paragraph]:
     """The paragraphs of a page in the order in which they begin; marks that stand alone are dropped."""
     paragraphs: list[Paragraph] = []
     before: Line | None = None
-    for line in lines:
+    mark: Line | None = None
+    written = list(lines)
+    for line, after in zip_longest(written, written[1:]):
         if is_lone_mark(line.text):
+            mark = line
             continue
-        if line.cells and before is not None and _is_justified(line, before):
+        if line.cells and any(other is not None and _is_justified(line, other) for other in (before, after)):
             line.cells = ()
         kind = _kind(line, style)
-        home = next((open_ for open_ in paragraphs[: -_OPEN - 1 : -1] if _continues(open_, line, kind)), None)
+        begins = mark is not None and mark.x1 <= line.x0 and mark.y0 < line.y1 and line.y0 < mark.y1
+        near = () if begins else paragraphs[: -_OPEN - 1 : -1]
+        if kind == "heading" and any(_is_emphasis(open_, line) for open_ in near):
+            kind = "text"
+        home = next((open_ for open_ in near if _continues(open_, line, kind)), None)
         if home is None:
             home = Paragraph(kind)
             paragraphs.append(home)
         if not _extends(home, line):
             home.add(line)
-        before = line
-    for paragraph in paragraphs:
-        if paragraph.kind == "heading" and _is_sentence(paragraph):
-            paragraph.kind = "text"
+        before, mark = line, None
     return paragraphs
-
-
-def _is_sentence(paragraph: Paragraph) -> bool:
-    """Prose that is set like a heading."""
-    words = sum(len(line.text.split()) for line in paragraph.lines)
-    return words > _MAX_HEADING_WORDS or (
-        words >= _MIN_SENTENCE_WORDS and paragraph.lines[-1].text.endswith((".", "!", ":"))
-    )
 
 
 def _kind(line: Line, style: Style) -> Literal["text", "heading", "table"]:
@@ -95,6 +98,8 @@ def _kind(line: Line, style: Style) -> Literal["text", "heading", "table"]:
     bold = all(font != style.font and _BOLD.search(font) for font in line.fonts)
     if (
         words <= _MAX_HEADING_WORDS
+        and line.height >= _SMALL * style.height
+        and line.x1 - line.x0 >= line.height  # else it is written upwards
         and (large or bold or line.text.isupper())
         and any(map(str.isalpha, line.text))
     ):
@@ -102,15 +107,15 @@ def _kind(line: Line, style: Style) -> Literal["text", "heading", "table"]:
     return "text"
 
 
-def _is_justified(line: Line, before: Line) -> bool:
+def _is_justified(line: Line, other: Line) -> bool:
     """A line of a justified paragraph, its words spread so far that they looked like cells."""
     near = line.height
     return (
-        not before.cells
+        not other.cells
         and len(line.cells) <= _MAX_JUSTIFIED_GAPS
-        and abs(line.x0 - before.x0) < near
-        and abs(line.x1 - before.x1) < near
-        and 0 < line.y0 - before.y0 < _FIRST_STEP * near
+        and abs(line.x0 - other.x0) < near
+        and abs(line.x1 - other.x1) < near
+        and 0 < abs(line.y0 - other.y0) < _FIRST_STEP * near
     )
 
 
@@ -121,21 +126,32 @@ def _continues(paragraph: Paragraph, line: Line, kind: str) -> bool:
         return False
     if kind == "table":
         return 0 < line.y0 - last.y0 < _ROW_STEP * line.height
-    if abs(line.height - last.height) > _SIZE * last.height:
+    if abs(line.height - last.height) > (_HEADING_SIZES if kind == "heading" else _SIZE) * last.height:
         return False
     if _on_one_line(last, line):
         return True
+    if kind == "heading" and line.fonts[0] != last.fonts[1]:
+        return False
     return not is_item(line.text) and _is_below(paragraph, line) and not _is_last(paragraph)
+
+
+def _is_emphasis(paragraph: Paragraph, line: Line) -> bool:
+    """Goes on with the sentence above, in bold type."""
+    return (
+        line.text[:1].islower()
+        and not _END.search(paragraph.lines[-1].text)
+        and _continues(paragraph, line, "text")
+    )
 
 
 def _is_below(paragraph: Paragraph, line: Line) -> bool:
     """One step below the last line, and in its column."""
     last = paragraph.lines[-1]
-    widest = _FIRST_STEP * last.height
+    widest = (_HEADING_STEP if paragraph.kind == "heading" else _FIRST_STEP) * last.height
     if len(paragraph.lines) > 1:
-        widest = min(widest, _NEXT_STEP * (last.y0 - paragraph.lines[-2].y0) + 1)
+        widest = min(widest, _NEXT_STEP * (last.base - paragraph.lines[-2].base) + 1)
     shared = min(line.x1, last.x1) - max(line.x0, last.x0)
-    return _SAME_LINE * last.height < line.y0 - last.y0 <= widest and shared >= _OVERLAP * min(
+    return _SAME_LINE * last.height < line.base - last.base <= widest and shared >= _OVERLAP * min(
         line.x1 - line.x0, last.x1 - last.x0
     )
 
@@ -166,6 +182,8 @@ def _extends(paragraph: Paragraph, line: Line) -> bool:
             line.x1,
             max(last.y1, line.y1),
             fonts=(last.fonts[0], line.fonts[1]),
+            height=max(last.height, line.height),
+            base=last.base,
         )
     )
     return True
