@@ -1,4 +1,4 @@
-"""Which column of a table, or field of a record, holds the text?"""
+"""Which column of a table, or field of a record, holds the text, and which one a label of it?"""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from shared.errors import Rejected
+from shared.extract.tidy import squeeze
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +20,15 @@ WELL_KNOWN = (
 
 SAMPLE_ROWS = 500
 """Rows looked at to judge a column by its content."""
+
+_LABELS = (
+    "label", "labels", "sentiment", "polarity", "rating", "ratings", "stars", "score", "class", "category",
+    "target", "topic", "grade", "overall", "feedback",
+)  # fmt: skip
+"""Names a column of labels or ratings has, alone or as the last word of several, best first."""
+_MAX_LABEL = 40  # characters
+_MAX_LABELS = 25  # different ones in the sample
+_MIN_REPEATED = 20  # rows from which on labels must repeat
 
 _WORD = re.compile("[\u3040-\u30ff\u3400-\u9fff]|[^\\W\\d_]{2,}")  # a character of Chinese is a word
 _MIN_WORDS = 1.5  # mean words a filled cell: below it a column of a well-known name holds labels, not text
@@ -48,6 +58,39 @@ def find_text_column(wanted: str | None, columns: Mapping[str, Sequence[str]]) -
     if best is None or means[best] < 1:
         raise _not_found("No column holds text", columns)
     return best
+
+
+def find_label_column(columns: Mapping[str, Sequence[str]], text_column: str) -> str | None:
+    """The name of the column with a label or a rating of each text; `columns` maps names to samples of cells.
+
+    Its name says so, and its cells are short and of few kinds.
+    """
+    for wanted in _LABELS:
+        for name, cells in columns.items():
+            called = fold(name)
+            if (
+                name != text_column
+                and (called == wanted or called.endswith(f"_{wanted}"))
+                and _are_labels(cells)
+            ):
+                return name
+    return None
+
+
+def as_label(cell: str) -> str | None:
+    """A label as it is kept beside a row; None where there is none, or a text in its place."""
+    label = squeeze(cell)
+    return label if 0 < len(label) <= _MAX_LABEL else None
+
+
+def _are_labels(cells: Sequence[str]) -> bool:
+    filled = [cell.strip() for cell in cells if cell.strip()]
+    kinds = set(filled)
+    return (
+        0 < len(kinds) <= _MAX_LABELS
+        and max(map(len, kinds)) <= _MAX_LABEL
+        and (len(filled) < _MIN_REPEATED or len(kinds) <= len(filled) // 2)
+    )
 
 
 def fold(name: str) -> str:

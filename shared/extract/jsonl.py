@@ -1,55 +1,70 @@
-"""JSON Lines, and a JSON array of objects: every record is a row."""
+"""JSON Lines, and JSON that is an array of objects, or holds one, or is one object: every object is a row."""
 
 from __future__ import annotations
 
 import json
+import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import Rejected
-from shared.extract.columns import SAMPLE_ROWS, find_text_column
+from shared.extract.columns import (
+    SAMPLE_ROWS,
+    WELL_KNOWN,
+    as_label,
+    find_label_column,
+    find_text_column,
+    fold,
+)
 from shared.extract.refusals import no_text, too_many
 from shared.extract.rows import row_blocks
 from shared.extract.shapes import Extracted
 
 if TYPE_CHECKING:
-    from shared.extract.shapes import ExtractOptions
+    from collections.abc import Iterator
+
+    from shared.extract.shapes import ExtractOptions, Limits
 
 _SUFFIXES = {".jsonl", ".ndjson", ".json"}
 _SHOWN_BAD_LINES = 10
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]')  # a text or a bracket
+_BETWEEN = re.compile(r"[\s,]*")
+_MOST_DIGITS = 4_000  # of a whole number; Python refuses to read longer ones
+
+Record = dict[str, Any]
+_Place = tuple[int, Record | None]
+"""A row from 1, and the object there, if there is one."""
 
 
 def looks_like_jsonl(text: str, suffix: str, content_type: str) -> bool:
     """True where the first line is a JSON object, or name or type say JSON and the text begins like it."""
-    start = text.lstrip()[:1]
+    line = _first_line(text)
     if suffix in _SUFFIXES or "json" in content_type:
-        return start in {"{", "["}
-    return start == "{" and _object(text.lstrip().partition("\n")[0]) is not None
+        return line.startswith(("{", "["))
+    return line.startswith("{") and _object(line, len(line)) is not None
 
 
 def read_jsonl(text: str, options: ExtractOptions) -> Extracted:
-    """One block a record, with the line it stands on (in an array: its place, from 1).
+    """One block an object, with the line it stands on (in an array: its place, from 1).
 
-    Lines that are not JSON objects are left out and named in a warning.
-    Raises Rejected(`invalid_json`, `too_many_rows`, `text_column_not_found`, `no_text`).
+    Lines that are not JSON objects, or are nested too deeply, are left out and named in a warning.
+    Raises Rejected(`invalid_json`, `too_many_rows`, `too_many_columns`, `text_column_not_found`, `no_text`).
     """
-    records, bad = _records(text, options.limits.rows)
+    records, bad = _records(text, options.limits)
     if not records:
         raise Rejected(
             "invalid_json",
             "The file looks like JSON, but no line of it is a JSON object.",
             "Write one JSON object per line, or one array of objects.",
         )
-    columns: dict[str, list[str]] = {}
-    for _, record in records[:SAMPLE_ROWS]:
-        for name, value in record.items():
-            if isinstance(value, str):
-                columns.setdefault(name, []).append(value)
-    column = find_text_column(options.text_column, columns)
+    texts, scalars = _fields([record for _, record in records[:SAMPLE_ROWS]], options.limits)
+    column = find_text_column(options.text_column, texts)
+    label = find_label_column(scalars, column)
     blocks = [
         block
         for row, record in records
         if isinstance(value := record.get(column), str)
-        for block in row_blocks(value, row)
+        for block in row_blocks(value, row, as_label(_scalar(record.get(label))) if label else None)
     ]
     if not blocks:
         raise no_text(
@@ -65,32 +80,111 @@ def _warnings(bad: list[int]) -> list[str]:
     return [f"{len(bad)} lines are not JSON objects and were left out: {shown}"]
 
 
-def _records(text: str, limit: int) -> tuple[list[tuple[int, dict[str, Any]]], list[int]]:
-    """The records with their rows, and the rows that are no JSON object."""
-    numbered: list[tuple[int, Any]]
-    if text.lstrip().startswith("["):
-        numbered = list(enumerate(_array(text), 1))
+def _fields(records: list[Record], limits: Limits) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """A sample of every field's texts, and of every field's texts, numbers and truth values."""
+    texts: dict[str, list[str]] = {}
+    scalars: dict[str, list[str]] = {}
+    for record in records:
+        for name, value in record.items():
+            if isinstance(value, str):
+                texts.setdefault(name, []).append(value)
+            scalars.setdefault(name, []).append(_scalar(value))
+        if len(scalars) > limits.columns:
+            raise too_many("columns", f"{len(scalars):,} different fields", limits.columns)
+    return texts, scalars
+
+
+def _scalar(value: object) -> str:
+    """A text, number or truth value as text; nothing for all else."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value) if isinstance(value, int | float) else ""
+
+
+def _records(text: str, limits: Limits) -> tuple[list[tuple[int, Record]], list[int]]:
+    """The objects with their rows, and the rows that hold none."""
+    start = _begin(text, 0)
+    if text.startswith("[", start):
+        places = _stream(text, start + 1, limits.depth)
+    elif _object(_first_line(text), limits.depth) is None and _is_stream(text, limits.depth):
+        places = _stream(text, start, limits.depth)  # objects that are written over several lines
     else:
-        numbered = [(row, _object(line)) for row, line in enumerate(text.split("\n"), 1) if line.strip()]
-        if all(value is None for _, value in numbered):
-            numbered = [(1, _object(text))]  # a single object, written over several lines
-    if len(numbered) > limit:
-        raise too_many("rows", f"{len(numbered):,} rows", limit)
-    good = [(row, value) for row, value in numbered if isinstance(value, dict)]
-    return good, [row for row, value in numbered if not isinstance(value, dict)]
+        lines = enumerate(text.split("\n"), 1)
+        places = ((row, _object(line, limits.depth)) for row, line in lines if line.strip())
+    found = list(islice(places, limits.rows + 1))
+    good = [(row, record) for row, record in found if record is not None]
+    if len(good) == 1 == len(found):
+        good = list(islice(_unwrapped(good[0][1]), limits.rows + 1))
+    if max(len(found), len(good)) > limits.rows:
+        raise too_many("rows", f"more than {limits.rows:,} rows", limits.rows)
+    return good, [row for row, record in found if record is None]
 
 
-def _object(line: str) -> dict[str, Any] | None:
+def _stream(text: str, at: int, depth: int) -> Iterator[_Place]:
+    """Values that follow each other, with or without commas, up to the end or a closing bracket.
+
+    Where one cannot be read, it is the last: nobody knows where the next begins.
+    """
+    row = 0
+    while (at := _begin(text, at)) < len(text) and text[at] != "]":
+        row += 1
+        try:
+            value, end = _DECODER.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            yield row, None
+            return
+        sound = isinstance(value, dict) and not _too_deep(text[at:end], depth)
+        yield row, value if sound else None
+        at = end
+
+
+def _begin(text: str, at: int) -> int:
+    """Where the next value begins."""
+    between = _BETWEEN.match(text, at)
+    return between.end() if between else at
+
+
+def _first_line(text: str) -> str:
+    """The first with anything on it."""
+    start = _begin(text, 0)
+    end = text.find("\n", start)
+    return text[start:] if end < 0 else text[start:end]
+
+
+def _is_stream(text: str, depth: int) -> bool:
+    return all(record is not None for _, record in _stream(text, 0, depth))
+
+
+def _unwrapped(record: Record) -> Iterator[tuple[int, Record]]:
+    """The objects of the longest array in an only object, as many programs export them; else the object."""
+    arrays = [value for value in record.values() if isinstance(value, list) and len(value) > 1]
+    longest = max(arrays, key=len, default=[])
+    inside = [(row, value) for row, value in enumerate(longest, 1) if isinstance(value, dict)]
+    has_text = any(fold(name) in WELL_KNOWN and isinstance(value, str) for name, value in record.items())
+    yield from [(1, record)] if has_text or not inside else inside
+
+
+def _object(line: str, depth: int) -> Record | None:
     try:
-        value = json.loads(line)
+        value = _DECODER.decode(line)
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict) and not _too_deep(line, depth) else None
 
 
-def _array(text: str) -> list[Any]:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return []
-    return value if isinstance(value, list) else []
+def _too_deep(source: str, depth: int) -> bool:
+    if source.count("{") + source.count("[") <= depth:
+        return False
+    level = 0
+    for found in _TOKEN.findall(source):
+        level += (found in "[{") - (found in "]}")
+        if level > depth:
+            return True
+    return False
+
+
+def _integer(digits: str) -> int | None:
+    return int(digits) if len(digits) <= _MOST_DIGITS else None
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer)

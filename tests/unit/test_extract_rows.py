@@ -73,11 +73,74 @@ def test_the_column_that_metadata_names_is_taken(file: Path) -> None:
 
 
 def test_an_unclosed_quote_does_not_swallow_the_file(file: Path) -> None:
-    """Quotes are then taken as they are, and a warning says so."""
-    text = 'text,n\n"never closed,1\n' + "".join(f"plain words of line {n},{n}\n" for n in range(40))
+    """It is taken as it is, and a warning names its line; quotes elsewhere keep their meaning."""
+    plain = "".join(f"plain words of line {n},{n}\n" for n in range(40))
+    text = 'text,n\n"never closed,1\n' + plain + '"in two\nlines, with a comma",99\n'
     extracted = read(file, text, "r.csv")
-    assert len(extracted.blocks) == 41
-    assert "never closed" in extracted.warnings[0]
+    assert rows(extracted)[0] == (1, '"never closed')
+    assert rows(extracted)[-1] == (42, "in two lines, with a comma")
+    assert extracted.warnings == ["a quotation mark is never closed, and was taken as it is, in line 2"]
+
+
+def test_two_stray_quotes_do_not_swallow_what_is_between(file: Path) -> None:
+    """Though together they look like the two ends of one long cell."""
+    plain = [f"plain words of line {n},{n}\n" for n in range(40)]
+    plain[3] = '"an opened quote,3\n'
+    plain[36] = '"another one,36\n'
+    extracted = read(file, "text,n\n" + "".join(plain), "r.csv")
+    assert len(extracted.blocks) == 40
+    assert extracted.warnings == ["a quotation mark is never closed, and was taken as it is, in line 5, 38"]
+
+
+def test_a_long_quoted_document_is_one_cell(file: Path) -> None:
+    """Many lines in a cell are no evidence of a stray quote, even in the last row."""
+    letter = "\n".join(f"Line {n} of a letter, with a comma" for n in range(60))
+    extracted = read(file, f'id,text\n1,"{letter}"\n2,"{letter}"\n', "r.csv")
+    assert [row for row, _ in rows(extracted)] == [1, 2]
+    assert extracted.warnings == []
+
+
+def test_the_line_that_tells_excel_the_delimiter_is_no_row(file: Path) -> None:
+    """It is obeyed instead."""
+    text = "sep=;\ntext;n\nwords, and more words;1\n"
+    assert rows(read(file, text, "r.csv")) == [(1, "words, and more words")]
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "labels"),
+    [
+        ("text,label", ["pos", "neg"], ["pos", "neg"]),
+        ("text,stars", ["5", ""], ["5", None]),
+        ("text,airline_sentiment", ["neutral", "negative"], ["neutral", "negative"]),
+        ("text,Star Rating", ["4.0", " 1.0 "], ["4.0", "1.0"]),
+        ("text,country", ["France", "Spain"], [None, None]),  # says nothing of the text
+        ("text,label", ["x" * 50, "y" * 60], [None, None]),  # texts
+    ],
+)
+def test_a_label_is_kept_beside_its_row(
+    file: Path, header: str, cells: list[str], labels: list[str | None]
+) -> None:
+    """Found by its name, and believed if its cells are short; the same in JSON."""
+    lines = "".join(f"some words to read,{cell}\n" for cell in cells)
+    assert [block.label for block in read(file, f"{header}\n{lines}", "r.csv").blocks] == labels
+    name = header.partition(",")[2]
+    records = "".join(json.dumps({"text": "some words to read", name: cell}) + "\n" for cell in cells)
+    assert [block.label for block in read(file, records, "r.jsonl").blocks] == labels
+
+
+def test_numbers_that_differ_in_every_row_are_no_labels(file: Path) -> None:
+    """A score of many digits is a measurement."""
+    text = "text,score\n" + "".join(f"some words to read,{n / 7}\n" for n in range(60))
+    assert {block.label for block in read(file, text, "r.csv").blocks} == {None}
+
+
+def test_a_label_in_json_may_be_a_number_or_a_truth_value(file: Path) -> None:
+    """Written as JSON writes it; an array is none."""
+    text = "".join(
+        json.dumps({"text": "some words", "label": value}) + "\n" for value in (1, 2.5, True, None, [1], "x")
+    )
+    labels = [block.label for block in read(file, text, "r.jsonl").blocks]
+    assert labels == ["1", "2.5", "true", None, None, "x"]
 
 
 def test_numbers_alone_hold_no_text(file: Path) -> None:
@@ -128,6 +191,43 @@ def test_a_json_array_and_a_single_object_are_read(file: Path) -> None:
         (2, "three four"),
     ]
     assert rows(read(file, '{\n "body": "spread over lines"\n}', "d.json")) == [(1, "spread over lines")]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('{"text": "one two"}\n{"text": "three"', [(1, "one two")]),  # cut off
+        ('[{"text": "one two"}, {"text": "three"', [(1, "one two")]),
+        ('{\n"text": "one two"\n}\n{\n"text": "three four"\n}', [(1, "one two"), (2, "three four")]),
+        (
+            '{"from": "x", "items": [{"text": "one two"}, {"text": "three four"}]}',
+            [(1, "one two"), (2, "three four")],
+        ),
+        ('{"text": "one two", "n": ' + "9" * 5000 + "}", [(1, "one two")]),
+        ('{"text": "one two", "n": 1e999}', [(1, "one two")]),
+        ('{"text": "no", "text": "one two"}', [(1, "one two")]),  # the last of two equal names counts
+        ('{"text": "one two"}\n{"text": "no", "n": ' + "[" * 300 + "]" * 300 + "}", [(1, "one two")]),
+        ('{"text": "one two", "n": "' + "[" * 300 + '"}', [(1, "one two")]),  # brackets in a text
+        ('{"text": "one two"}\n{"text": "no", "n": ' + "[" * 90_000 + "}", [(1, "one two")]),
+    ],
+    ids=[
+        "cut-lines",
+        "cut-array",
+        "pretty",
+        "wrapped",
+        "digits",
+        "infinite",
+        "twice",
+        "deep",
+        "quoted",
+        "deepest",
+    ],
+)
+def test_json_in_every_shape_gives_what_can_be_read(
+    file: Path, text: str, found: list[tuple[int, str]]
+) -> None:
+    """What cannot be read is left out and counted, and takes nothing else with it."""
+    assert rows(read(file, text, "d.json")) == found
 
 
 @pytest.mark.parametrize("text", ["[1, 2", "{broken", "[" * 100_000])
