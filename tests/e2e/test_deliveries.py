@@ -17,7 +17,7 @@ from shared.documents import document_id
 from tests.e2e.running import RunningStack, free_ports
 from tests.e2e.test_again import LONG, passages_of, settled
 from tests.e2e.test_failures import stored, until
-from tests.e2e.test_faults import ACKNOWLEDGED, AGAIN, frozen, handled, upload_push
+from tests.e2e.test_faults import ACKNOWLEDGED, AGAIN, BUSY, frozen, handled, upload_push
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +28,6 @@ TIMES, PASSAGES = 20, 100
 LEASE = 4.0
 """Seconds; for so long a killed holder keeps others away."""
 REFUSED = "Another delivery is doing this step right now."
-BUSY = 429
-"""No instance was free."""
 
 
 @pytest.fixture(scope="module")

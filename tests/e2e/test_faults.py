@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUCKET = "headrace-local-uploads"
-ACKNOWLEDGED, AGAIN = 204, 503
+ACKNOWLEDGED, AGAIN, BUSY = 204, 503, 429
+"""The last of an instance that has no place, not of the function."""
 
 
 @contextmanager
@@ -183,7 +184,7 @@ def test_twenty_deliveries_of_one_event_at_once(stack: RunningStack) -> None:
             pushes = [pool.submit(push, number) for number in range(20)]
             time.sleep(2)
         statuses = [one.result() for one in pushes]
-    assert set(statuses) == {ACKNOWLEDGED, AGAIN}
+    assert set(statuses) - {BUSY} == {ACKNOWLEDGED, AGAIN}
     events = handled(stack, "ingest", document)
     refused = [event for event in events if event["status"] == AGAIN]
     assert {event["outcome"] for event in refused} == {"Another delivery is doing this step right now."}

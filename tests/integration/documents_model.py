@@ -148,6 +148,15 @@ class Model:
             return number not in {self.published, self.newest.restarts, self.number}
         return number < (self.published or 0)
 
+    def counted(self) -> dict[tuple[int, int], int]:
+        """How many passages each batch's record must count, by run and batch."""
+        return {
+            (number, batch): count
+            for number, run in enumerate(self.runs, 1)
+            if not run.purged
+            for batch, count in run.committed.items()
+        }
+
     def _begin(self, generation: int, restart: int | None, *, leased: bool) -> tuple[int, int]:
         if self.runs and self.newest.state not in ENDED:
             self.newest.state = "superseded"

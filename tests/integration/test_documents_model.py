@@ -195,6 +195,10 @@ class Histories(RuleBasedStateMachine):
         for passage in passages:
             generation = self.model.runs[passage["run"] - 1].generation
             assert passage["text"] == text_of(generation, passage["index"])
+        records = [one.to_dict() or {} for one in self.reference.collection("batches").stream()]
+        assert {
+            (one["run"], one["batch"]): sum(part["passages"] for part in one["partials"]) for one in records
+        } == self.model.counted()
 
     @invariant()
     def history_only_goes_forward(self) -> None:
