@@ -34,10 +34,11 @@ def read_pdf(path: Path, options: ExtractOptions) -> Extracted:
         Page(page.number, page.width, page.height, []) if page.number in unread else page
         for page in document.pages
     ]
-    blocks = build_blocks(without_furniture(pages), document.outline)
+    # Where everything repeats, as in copies of one page, nothing is furniture.
+    blocks = build_blocks(without_furniture(pages), document.outline) or build_blocks(pages, {})
     if unread and sum(len(block.text.split()) for block in blocks) < _LEAST_WORDS:
         raise needs_ocr(scanned=len(document.scans) >= len(garbled))
-    if not any(page.lines for page in pages):
+    if not blocks:
         raise no_text("No page of this PDF holds any text.", "Check that the right file was uploaded.")
     empty = {page.number for page in pages if not page.lines} - unread
     warnings = [

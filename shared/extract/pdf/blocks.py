@@ -28,6 +28,7 @@ _MIN_FLOW_WORDS = 4
 _LOOK_BACK = 4  # paragraphs
 _SIZE = 0.08  # relative difference in height of lines in one type
 _NUMBERING = re.compile(r"^\d+(?:\.\d+)*\.?\s+(?=\D)")
+_MARK = re.compile(r"^[^\w\s(\[\"'\u2018\u201c\u201e\u00ab$\u20ac\u00a3#]\s+")
 _TITLE_PAGES = 2
 _TITLE_SIZE = 1.5  # of the body's line height
 _MAX_TITLE_WORDS = 16
@@ -45,6 +46,8 @@ def build_blocks(pages: Sequence[Page], outline: Outline) -> list[Block]:
                 blocks.extend(Block(" | ".join(line.cells), "table", page.number) for line in paragraph.lines)
             else:
                 text = joiner.join(line.text for line in paragraph.lines)
+                if paragraph.kind == "heading":
+                    text = _MARK.sub("", text)
                 blocks.append(Block(text, paragraph.kind, page.number))
     return blocks
 
@@ -111,8 +114,8 @@ def _unfinished(flowing: list[Paragraph], paragraph: Paragraph) -> Paragraph | N
         if before.kind == "heading":
             return None
         last, first = before.lines[-1], paragraph.lines[0]
-        alike = abs(last.height - first.height) <= _SIZE * last.height and last.fonts[1] == first.fonts[0]
-        if before.kind == "text" and (alike or before is flowing[-1]):
+        alike = abs(last.height - first.height) <= _SIZE * last.height
+        if before.kind == "text" and alike and (last.fonts[1] == first.fonts[0] or before is flowing[-1]):
             waits = len(last.text.split()) >= _MIN_FLOW_WORDS and not _TERMINAL.search(last.text)
             return before if waits else None
     return None

@@ -65,6 +65,9 @@ class Page:
 
 def cut_line(words: list[Word]) -> list[Line]:
     """One line, one line per column of prose, or one table row."""
+    for at, (before, after) in enumerate(pairwise(words), 1):
+        if _is_initial(before, after):
+            return [*cut_line(words[:at]), *cut_line(words[at:])]
     if len(words) == 1:
         return [_line(words)]
     height = median(word.y1 - word.y0 for word in words)
@@ -81,6 +84,12 @@ def cut_line(words: list[Word]) -> list[Line]:
     if min(map(len, parts)) >= _COLUMN_WORDS or _differ(parts):
         return [_line(part) for part in parts]
     return [_row(parts)]
+
+
+def _is_initial(before: Word, after: Word) -> bool:
+    """Drawn after its line, at the left of it, and larger: no script is written so."""
+    size, larger = before.y1 - before.y0, after.y1 - after.y0
+    return after.x1 < before.x0 and larger > (1 + _SIZE) * size
 
 
 def _parts(words: list[Word], gaps: list[float], least: float) -> list[list[Word]]:
