@@ -2,75 +2,134 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from shared.analysis import analyse
-from shared.errors import HeadraceError
+from shared.archives import INSIDE, MAX_DEPTH
+from shared.errors import HeadraceError, Rejected
+from shared.extract.archive import members
+from shared.extract.core import check_size
+from shared.extract.refusals import archive_inside
+from shared.extract.sniff import ARCHIVES, sniff
 from shared.inference import Engine, TokenCounter
-from shared.reading import TEXT_COLUMN, read_file, sha256_of
+from shared.reading import TEXT_COLUMN, Reading, limits_of, read_file, sha256_of
 from shared.settings import Settings
 from shared.summary import combine, partial, summarise
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from shared.records import PassageResult
+
+_SETTINGS = Settings(project="none", uploads_bucket="none", work_bucket="none")
+_CHUNK = 1 << 20
 
 
 def analyze(
     path: Path, *, model: Path, text_column: str | None = None, embeddings: bool = False
 ) -> dict[str, Any]:
-    """`{document, passages}` of a file, in the shapes that Firestore stores.
+    """`{document, passages}` of a file, in the shapes that Firestore stores; of an archive its `members` too.
 
     Nothing is stored, so the pseudonyms that replace personal data are made with a key of the file's own: one
     person is one pseudonym within the file, and none across files.
 
     Raises:
-        Rejected: the file is not something Headrace reads.
+        Rejected: the file is not something Headrace reads. A member of an archive has it as its `error`.
         SetupError: there is no model.
     """
     if not path.is_file():
         raise HeadraceError(f"There is no file {path}.")
-    started = time.monotonic()
-    sha256 = sha256_of(path)
-    engine = Engine(model)
-    reading = read_file(
-        path,
-        name=path.name,
-        content_type=None,
-        metadata={TEXT_COLUMN: text_column} if text_column else {},
-        count=TokenCounter(model / "tokenizer.json").count_batch,
-        redaction_key=bytes.fromhex(sha256),
-        settings=Settings(project="none", uploads_bucket="none", work_bucket="none"),
-    )
-    extracted = time.monotonic()
-    results = analyse(engine, reading.passages).results
-    aggregate = combine([partial(results)])
-    ended = time.monotonic()
-    document = {
-        "id": None,
-        "name": path.name,
-        "generation": None,
-        "state": "completed",
-        "route": None,
-        "sha256": sha256,
-        "size": path.stat().st_size,
-        **reading.facts,
-        "sentiment": aggregate.sentiment,
-        "topics": aggregate.topics,
-        "initiatives": aggregate.initiatives,
-        "summary": [sentence.model_dump() for sentence in summarise(aggregate)],
-        "error": None,
-        "timings": {
-            "extract_seconds": round(extracted - started, 3),
-            "infer_seconds": round(ended - extracted, 3),
-            "total_seconds": round(ended - started, 3),
-        },
-        "model": engine.digest,
-    }
-    return {"document": document, "passages": [_shape(result, embeddings=embeddings) for result in results]}
+    return _Analyst(model, text_column, embeddings=embeddings).analyze(path, path.name, depth=0)
 
 
-def _shape(result: PassageResult, *, embeddings: bool) -> dict[str, Any]:
-    return result.model_dump(mode="json", exclude=None if embeddings else {"embedding"})
+class _Analyst:
+    def __init__(self, model: Path, text_column: str | None, *, embeddings: bool) -> None:
+        self._engine = Engine(model)
+        self._count = TokenCounter(model / "tokenizer.json").count_batch
+        self._metadata = {TEXT_COLUMN: text_column} if text_column else {}
+        self._embeddings = embeddings
+
+    def analyze(self, path: Path, name: str, depth: int) -> dict[str, Any]:
+        started = time.monotonic()
+        check_size(path, _SETTINGS.max_bytes)
+        media_type = sniff(path, suffix=PurePosixPath(name).suffix.lower(), content_type="")
+        if media_type in ARCHIVES:
+            return self._unpack(path, name, media_type, depth)
+        sha256 = sha256_of(path)
+        reading = read_file(
+            path,
+            name=name,
+            content_type=None,
+            metadata=self._metadata,
+            count=self._count,
+            redaction_key=bytes.fromhex(sha256),
+            settings=_SETTINGS,
+        )
+        extracted = time.monotonic()
+        results = analyse(self._engine, reading.passages).results
+        aggregate = combine([partial(results)])
+        ended = time.monotonic()
+        result = {
+            "sentiment": aggregate.sentiment,
+            "topics": aggregate.topics,
+            "initiatives": aggregate.initiatives,
+            "summary": [sentence.model_dump() for sentence in summarise(aggregate)],
+            "error": None,
+            "timings": {
+                "extract_seconds": round(extracted - started, 3),
+                "infer_seconds": round(ended - extracted, 3),
+                "total_seconds": round(ended - started, 3),
+            },
+        }
+        document = self._document(path, name, reading.facts) | {"sha256": sha256} | result
+        return {"document": document, "passages": [self._shape(one) for one in results]}
+
+    def _unpack(self, path: Path, name: str, media_type: str, depth: int) -> dict[str, Any]:
+        """An archive's facts, and each of its members."""
+        if depth == MAX_DEPTH:
+            raise archive_inside()
+        found: list[dict[str, Any]] = []
+        warnings: list[str] = []
+        for member, content in members(path, media_type, name, limits_of(_SETTINGS), warnings):
+            with tempfile.NamedTemporaryFile() as file:
+                while chunk := content.read(_CHUNK):
+                    file.write(chunk)
+                file.flush()
+                found.append(self._member(Path(file.name), f"{name}{INSIDE}{member}", depth + 1))
+        reading = Reading.of_archive(media_type, len(found), warnings)
+        document = self._document(path, name, reading.facts) | {"sha256": sha256_of(path)}
+        return {"document": document, "passages": [], "members": found}
+
+    def _member(self, path: Path, name: str, depth: int) -> dict[str, Any]:
+        try:
+            return self.analyze(path, name, depth)
+        except Rejected as rejected:
+            error = {"code": rejected.code, "message": rejected.message, "hint": rejected.hint}
+            facts = Reading.of_archive("", 0, []).facts | {"media_type": None, "members": None}
+            document = self._document(path, name, facts) | {"state": "rejected", "error": error}
+            return {"document": document, "passages": []}
+
+    def _document(self, path: Path, name: str, facts: dict[str, Any]) -> dict[str, Any]:
+        """What every document has, whatever it is."""
+        nothing = combine([])
+        return {
+            "id": None,
+            "name": name,
+            "generation": None,
+            "state": "completed",
+            "route": None,
+            "sha256": None,
+            "size": path.stat().st_size,
+            **facts,
+            "sentiment": nothing.sentiment,
+            "topics": nothing.topics,
+            "initiatives": 0,
+            "summary": [],
+            "error": None,
+            "timings": {},
+            "model": self._engine.digest,
+        }
+
+    def _shape(self, result: PassageResult) -> dict[str, Any]:
+        return result.model_dump(mode="json", exclude=None if self._embeddings else {"embedding"})

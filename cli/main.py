@@ -206,14 +206,9 @@ def analyze(file: Path, *, model: Path, text_column: str | None, embeddings: boo
     if as_json:
         print_json(analysis)
         return
-    from cli.render import full, terminal
+    from cli.output import print_analysis
 
-    found = [
-        passage
-        for passage in analysis["passages"]
-        if passage["topics"] and (passage["action"] or {}).get("label", "none") != "none"
-    ]
-    full(terminal(), analysis["document"], found)
+    print_analysis(analysis)
 
 
 @headrace.command()

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 BAR_WIDTH = 20
+MAX_FULL = 8
+"""Documents that are printed in full."""
 FAILED_STATES = {"rejected", "failed"}
 
 
@@ -42,13 +44,35 @@ def print_csv(documents: Iterable[tuple[dict[str, Any], Iterable[dict[str, Any]]
 
 
 def print_documents(console: Console, documents: list[dict[str, Any]], *, as_json: bool) -> None:
-    """Documents in full; exit status 1 where one was rejected or failed."""
+    """Documents in full, many of them in a table; exit status 1 where one was rejected or failed."""
     if as_json:
         print_json(documents)
+    elif len(documents) > MAX_FULL:
+        table(console, documents)
     else:
         for shown in documents:
             full(console, shown, found_initiatives(shown))
     exit_by_state(documents)
+
+
+def print_analysis(analysis: dict[str, Any]) -> None:
+    """What `headrace analyze` found, in full; of an archive a table of its members."""
+    if "members" in analysis:
+        table(terminal(), [analysis["document"], *_documents(analysis["members"])])
+        return
+    initiatives = [
+        passage
+        for passage in analysis["passages"]
+        if passage["topics"] and (passage["action"] or {}).get("label", "none") != "none"
+    ]
+    full(terminal(), analysis["document"], initiatives)
+
+
+def _documents(members: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The documents of members, and of theirs."""
+    for member in members:
+        yield member["document"]
+        yield from _documents(member.get("members", ()))
 
 
 def print_table(documents: list[dict[str, Any]], *, as_json: bool) -> None:
@@ -69,7 +93,7 @@ def exit_by_state(documents: Sequence[dict[str, Any]]) -> None:
 def drop_and_follow(
     console: Console, paths: Sequence[Path], *, timeout: float, text_column: str | None = None
 ) -> list[str]:
-    """Upload files and show their states live until all have ended; their ids."""
+    """Upload files and show their states live until all have ended; their ids, and those of members."""
     dropped = [drop(path, text_column=text_column) for path in paths]
     progress = {item.id: Progress(item, "uploaded", 0, None) for item in dropped}
     with Live(_states(progress), console=console, refresh_per_second=12, transient=True) as live:
@@ -78,7 +102,7 @@ def drop_and_follow(
             live.update(_states(progress))
             if not console.is_terminal:
                 console.print(f"{change.dropped.name}: {change.state}{_count(change)}")
-    return [item.id for item in dropped]
+    return list(progress)
 
 
 @contextmanager

@@ -75,7 +75,7 @@ def _row(shown: dict[str, Any]) -> list[str | Text]:
     state = shown["state"] + (f" ({shown['error']['code']})" if shown["error"] else "")
     return [
         Text(shown["name"]),
-        shown["id"],
+        shown["id"] or "",
         Text(state, STATE_STYLES.get(shown["state"], "")),
         _seconds(shown),
         str(shown["passages"] or ""),
@@ -91,7 +91,12 @@ def full(console: Console, shown: dict[str, Any], initiatives: list[dict[str, An
     console.print()
     console.print(Text(shown["title"] or shown["name"], "bold"))
     facts = [shown["name"], shown["id"] or "", shown["state"], _count(shown["pages"], "page")]
-    facts += [_count(shown["passages"], "passage"), shown["language"] or "", _seconds(shown)]
+    facts += [
+        _count(shown["members"], "member"),
+        _count(shown["passages"] or None, "passage"),
+        shown["language"] or "",
+        _seconds(shown),
+    ]
     console.print(Text(" · ".join(filter(None, facts)), "bright_black"))
     if shown["error"]:
         style = STATE_STYLES.get(shown["state"], "")

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from shared.archives import INSIDE
 from shared.batches import count_done
 from shared.clients import firestore_client, storage_client
 from shared.documents import COLLECTION, Documents, document_id
@@ -14,7 +15,7 @@ from shared.errors import HeadraceError
 from shared.passages import COLLECTION as PASSAGES
 from shared.passages import initiatives
 from shared.reading import TEXT_COLUMN
-from shared.records import TERMINAL
+from shared.records import ARCHIVE, TERMINAL
 from shared.settings import settings
 from shared.views import PASSAGE_FIELDS, document_view, passage_view
 
@@ -45,6 +46,8 @@ class Progress:
     done: int
     total: int | None
     """Batches; None before the document is planned."""
+    members: int | None = None
+    """Of an archive."""
 
 
 def drop(path: Path, *, name: str | None = None, text_column: str | None = None) -> Dropped:
@@ -85,25 +88,41 @@ def received(dropped: Dropped) -> dict[str, Any]:
 
 
 def follow(dropped: Sequence[Dropped], timeout: float) -> Iterator[Progress]:
-    """Each change of each file, until all have ended.
+    """Each change of each file, and of each member of an archive, until all have ended.
 
     Raises:
         HeadraceError: some have not ended within `timeout` seconds.
     """
     deadline = time.monotonic() + timeout
     last: dict[str, Progress] = {}
-    while waiting := [item for item in dropped if not _ended(last.get(item.id))]:
+    waiting = list(dropped)
+    while waiting:
         for item in waiting:
             progress = _progress(item)
             if progress != last.get(item.id):
                 last[item.id] = progress
                 yield progress
+        unpacked = [item for item in waiting if last[item.id].state == "completed" and last[item.id].members]
+        waiting = [item for item in waiting if last[item.id].state not in TERMINAL]
+        waiting += [member for item in unpacked for member in members(item)]
+        if not waiting:
+            return
         if time.monotonic() > deadline:
             names = ", ".join(item.name for item in waiting)
             raise HeadraceError(
                 f"Not finished after {timeout:.0f} s: {names}. The work goes on; look again: headrace show"
             )
         time.sleep(POLL_SECONDS)
+
+
+def members(archive: Dropped) -> list[Dropped]:
+    """What an archive held, as it lies in the bucket."""
+    found = storage_client().bucket(settings().uploads_bucket).list_blobs(prefix=archive.name + INSIDE)
+    return [
+        Dropped(document_id(settings().uploads_bucket, blob.name), blob.name, int(blob.generation))
+        for blob in found
+        if (blob.metadata or {}).get(ARCHIVE) == archive.id
+    ]
 
 
 def document(identifier: str) -> dict[str, Any]:
@@ -147,16 +166,12 @@ def published_passages(shown: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield passage_view(snapshot.to_dict())
 
 
-def _ended(progress: Progress | None) -> bool:
-    return progress is not None and progress.state in TERMINAL
-
-
 def _progress(dropped: Dropped) -> Progress:
     reference = Documents(firestore_client()).reference(dropped.id)
-    stored = reference.get(["generation", "state", "run", "batches"]).to_dict()
+    stored = reference.get(["generation", "state", "run", "batches", "members"]).to_dict()
     if stored is None or int(stored["generation"]) < dropped.generation:
         return Progress(dropped, "uploaded", 0, None)
     total = stored["batches"] and stored["batches"]["total"]
     if stored["state"] != "analyzing":
-        return Progress(dropped, stored["state"], total or 0, total)
+        return Progress(dropped, stored["state"], total or 0, total, stored.get("members"))
     return Progress(dropped, stored["state"], count_done(reference, stored["run"]), total)

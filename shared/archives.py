@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 ARCHIVE_GENERATION, DEPTH = "headrace-archive-generation", "headrace-depth"
 """Metadata of a member: the archive's generation, and how many archives it lies in."""
+INSIDE = "!/"
+"""Between the names of archive and member, as in jar: URLs. A slash alone would make of the archive's name both
+an object and a folder, which buckets may have and file systems may not."""
 MAX_DEPTH = 2
 """An archive in an archive is unpacked; one in that is rejected."""
 MAX_NAME = 1_024
@@ -47,7 +50,7 @@ class Unpacked:
 
 
 def unpack(path: Path, media_type: str, event: UploadEvent, document: str, limits: Limits) -> Unpacked:
-    """Store every member in the bucket, as `{name of the archive}/{name of the member}`.
+    """Store every member in the bucket, as `{name of the archive}!/{name of the member}`.
 
     The whole archive is read once before anything of it is stored, so that one which goes beyond a limit
     leaves nothing behind. Doing it again stores only what is missing. Members of an older generation that
@@ -67,11 +70,11 @@ def unpack(path: Path, media_type: str, event: UploadEvent, document: str, limit
     bucket = storage_client().bucket(event.bucket)
     inherited = {key: value for key, value in event.metadata.items() if not key.startswith("headrace-")}
     own = {ARCHIVE: document, ARCHIVE_GENERATION: str(event.generation), DEPTH: str(depth)}
-    before = {blob.name: blob for blob in bucket.list_blobs(prefix=f"{event.name}/", **storage_limits())}
+    before = {blob.name: blob for blob in bucket.list_blobs(prefix=event.name + INSIDE, **storage_limits())}
     left_out: dict[str, list[str]] = {}
     with _Uploads() as uploads:
         for name, content in members(path, media_type, event.name, limits, []):
-            blob = bucket.blob(f"{event.name}/{name}")
+            blob = bucket.blob(f"{event.name}{INSIDE}{name}")
             present = before.pop(blob.name, None)
             if why := _why_not(blob, sizes[name], present, document, limits):
                 left_out.setdefault(why, []).append(name)

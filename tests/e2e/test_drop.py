@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +76,26 @@ def test_what_a_person_reads(stack: RunningStack, tmp_path: Path) -> None:
     assert "E1 climate change" in done.stdout
     listed = stack.command("show")
     assert "brackwater.txt" in listed.stdout
+
+
+def test_passages_for_a_spreadsheet(stack: RunningStack, tmp_path: Path) -> None:
+    """A line each under one header, for several documents; what would run in a cell is text."""
+    one, other = tmp_path / "one.csv", tmp_path / "other.md"
+    one.write_text(
+        "stars,review\n5,=1+1 is what the plant saved in water this year.\n1,The plant spilled oil.\n"
+    )
+    other.write_text("# Water\n\nThe mill in the north used less water in the last year.\n")
+    stack.json("drop", str(one), str(other), "--wait")
+    done = stack.command("show", "one.csv", "other.md", "--csv")
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [(row["document"], row["row"], row["section"], row["label"]) for row in rows] == [
+        ("one.csv", "1", "", "5"),
+        ("one.csv", "2", "", "1"),
+        ("other.md", "", "Water", ""),
+    ]
+    assert rows[0]["text"] == "'=1+1 is what the plant saved in water this year."
+    assert rows[1]["sentiment"] == "negative"
 
 
 @pytest.mark.usefixtures("clients")
