@@ -1,0 +1,260 @@
+"""A story of a Word document: its body, or its notes (ISO/IEC 29500-1, 17.2, 17.11)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from shared.extract.marks import is_item
+from shared.extract.office.xml import Handlers
+from shared.extract.shapes import Block
+from shared.extract.tidy import squeeze
+
+if TYPE_CHECKING:
+    from shared.extract.office.styles import Role, Styles
+    from shared.extract.office.xml import Attributes, Budget
+    from shared.extract.shapes import BlockKind
+
+_BODY_LEVEL = 9
+_MAX_HEADING_WORDS = 12
+_MAX_TITLE = 300  # characters
+_END = re.compile(r"[.!?:;,\u2026\u3002][\"'\u201d\u2019)\]]*$")
+_OFF = {"0", "false", "off", "none"}
+
+
+@dataclass(slots=True)
+class _Paragraph:
+    parts: list[str] = field(default_factory=list)
+    style: str = ""
+    level: int | None = None
+    numbered: bool | None = None
+    plain: int = 0
+    """Characters that are not bold."""
+    runs_on: bool = False
+    """Its end is deleted: the next paragraph continues it."""
+    boxes: list[Block] = field(default_factory=list)
+    """What stands in text boxes anchored in it."""
+
+
+class Story(Handlers):
+    """Reads a story's XML; afterwards `blocks` are its text, `title` the first paragraph of the style Title.
+
+    Notes are taken out of `notes` where the body refers to them, and put in there where the story is one of
+    notes, by "footnote" or "endnote" and their id.
+    """
+
+    # Deleted, moved away; what older programs get to see instead of a text box; readings above characters.
+    skipped = frozenset({"w:del", "w:moveFrom", "mc:Fallback", "w:rt"})
+
+    def __init__(self, styles: Styles, notes: dict[str, list[Block]], budget: Budget) -> None:
+        self.blocks: list[Block] = []
+        self.title: str | None = None
+        self._styles = styles
+        self._notes = notes
+        self._budget = budget
+        self._into = [self.blocks]  # the innermost of body, cells, text boxes and notes is written to
+        self._open: list[_Paragraph] = []
+        self._rows: list[list[list[Block]]] = []
+        self._pending: list[Block] = []  # notes that wait for the end of their paragraph or table row
+        self._carried: list[str] = []
+        self._in_properties = self._in_run = self._hidden = self._bold = False
+        self.texts = {"w:t": self._text, "m:t": self._text}
+        self.starts = {
+            "w:p": self._start_paragraph,
+            "w:pPr": self._start_properties,
+            "w:pStyle": self._style,
+            "w:outlineLvl": self._level,
+            "w:numId": self._numbering,
+            "w:r": self._start_run,
+            "w:b": self._set_bold,
+            "w:vanish": self._set_hidden,
+            "w:del": self._mark_deleted,
+            "w:tab": self._space,
+            "w:br": self._space,
+            "w:cr": self._space,
+            "w:noBreakHyphen": self._hyphen,
+            "w:footnoteReference": self._footnote,
+            "w:endnoteReference": self._endnote,
+            "w:tr": self._start_row,
+            "w:tc": self._start_container,
+            "w:txbxContent": self._start_container,
+            "w:footnote": self._start_note,
+            "w:endnote": self._start_note,
+        }
+        self.ends = {
+            "w:p": self._end_paragraph,
+            "w:pPr": self._end_properties,
+            "w:r": self._end_run,
+            "w:tc": self._end_cell,
+            "w:tr": self._end_row,
+            "w:txbxContent": self._end_box,
+            "w:footnote": self._end_footnote,
+            "w:endnote": self._end_endnote,
+        }
+        self._note = ""
+
+    # Runs
+
+    def _text(self, text: str) -> None:
+        if self._open and not self._hidden:
+            self._budget.spend(len(text))
+            paragraph = self._open[-1]
+            paragraph.parts.append(text)
+            if not self._bold:
+                paragraph.plain += len(text.strip())
+
+    def _space(self, _: Attributes) -> None:
+        if self._in_run:  # a tab in a paragraph's properties is a stop, not a character
+            self._text(" ")
+
+    def _hyphen(self, _: Attributes) -> None:
+        self._text("-")
+
+    def _start_run(self, _: Attributes) -> None:
+        self._in_run, self._hidden, self._bold = True, False, False
+
+    def _end_run(self) -> None:
+        self._in_run = self._hidden = self._bold = False
+
+    def _set_bold(self, attributes: Attributes) -> None:
+        self._bold = self._in_run and _is_on(attributes)
+
+    def _set_hidden(self, attributes: Attributes) -> None:
+        self._hidden = self._in_run and _is_on(attributes)
+
+    def _footnote(self, attributes: Attributes) -> None:
+        self._pending += self._notes.pop("footnote" + attributes.get("w:id", ""), [])
+
+    def _endnote(self, attributes: Attributes) -> None:
+        self._pending += self._notes.pop("endnote" + attributes.get("w:id", ""), [])
+
+    # Paragraphs
+
+    def _start_paragraph(self, _: Attributes) -> None:
+        self._open.append(_Paragraph(self._carried))
+        self._carried = []
+        self._end_run()
+
+    def _start_properties(self, _: Attributes) -> None:
+        self._in_properties = True
+
+    def _end_properties(self) -> None:
+        self._in_properties = False
+
+    def _style(self, attributes: Attributes) -> None:
+        if self._open:
+            self._open[-1].style = attributes.get("w:val", "")
+
+    def _level(self, attributes: Attributes) -> None:
+        if self._open:
+            self._open[-1].level = int(attributes.get("w:val", _BODY_LEVEL))
+
+    def _numbering(self, attributes: Attributes) -> None:
+        if self._open:
+            self._open[-1].numbered = attributes.get("w:val", "0") != "0"
+
+    def _mark_deleted(self, _: Attributes) -> None:
+        if self._open and self._in_properties:
+            self._open[-1].runs_on = True
+
+    def _end_paragraph(self) -> None:
+        paragraph = self._open.pop()
+        self._end_run()
+        if paragraph.runs_on:
+            self._carried = paragraph.parts
+        elif text := squeeze("".join(paragraph.parts)):
+            self._add(text, paragraph)
+        self._into[-1] += paragraph.boxes
+        self._flush_notes()
+
+    def _add(self, text: str, paragraph: _Paragraph) -> None:
+        role = self._role(text, paragraph)
+        if role == "contents":
+            return
+        if role == "title" and self.title is None:
+            self.title = text[:_MAX_TITLE]
+        kind: BlockKind = "heading" if role in {"title", "heading"} else "text"
+        self._budget.add_block()
+        self._into[-1].append(Block(f"\u2022 {text}" if role == "item" and not is_item(text) else text, kind))
+
+    def _role(self, text: str, paragraph: _Paragraph) -> Role:
+        role = self._styles.role(paragraph.style)
+        if role in {"contents", "title"}:
+            return role
+        if paragraph.level is not None:
+            role = "heading" if paragraph.level < _BODY_LEVEL else "body"
+        if role == "heading":
+            return role
+        if paragraph.numbered is not None:
+            role = "item" if paragraph.numbered else "body"
+        if role == "body" and not paragraph.plain and len(self._into) == 1 and _could_be_heading(text):
+            return "heading"  # many people know no styles, and make their headings bold
+        return role
+
+    # Tables, text boxes and notes
+
+    def _start_container(self, _: Attributes) -> None:
+        self._into.append([])
+
+    def _start_row(self, _: Attributes) -> None:
+        self._rows.append([])
+
+    def _end_cell(self) -> None:
+        cell = self._into.pop()
+        if self._rows:
+            self._rows[-1].append(cell)
+        else:
+            self._into[-1] += cell
+
+    def _end_row(self) -> None:
+        cells = [cell for cell in self._rows.pop() if cell]
+        # Tables that only lay a page out: a box of one cell, or one with tables in its cells.
+        if len(cells) < 2 or any(block.kind == "table" for cell in cells for block in cell):  # noqa: PLR2004
+            for cell in cells:
+                self._into[-1] += cell
+        else:
+            row = " | ".join(" ".join(block.text for block in cell) for cell in cells)
+            self._into[-1].append(Block(row, "table"))
+        self._flush_notes()
+
+    def _end_box(self) -> None:
+        box = self._into.pop()
+        if self._open:
+            self._open[-1].boxes += box
+        else:
+            self._into[-1] += box
+
+    def _start_note(self, attributes: Attributes) -> None:
+        # Separators and the like are notes too, by their type.
+        self._note = attributes.get("w:id", "") if attributes.get("w:type", "normal") == "normal" else ""
+        self._into.append([])
+
+    def _end_footnote(self) -> None:
+        self._end_note("footnote")
+
+    def _end_endnote(self) -> None:
+        self._end_note("endnote")
+
+    def _end_note(self, kind: str) -> None:
+        blocks = self._into.pop()
+        if self._note:
+            self._notes[kind + self._note] = [Block(block.text) for block in blocks]
+
+    def _flush_notes(self) -> None:
+        if self._pending and len(self._into) == 1 and not self._open and not self._rows:
+            self.blocks += self._pending
+            self._pending = []
+
+
+def _is_on(attributes: Attributes) -> bool:
+    return attributes.get("w:val", "1") not in _OFF
+
+
+def _could_be_heading(text: str) -> bool:
+    return (
+        len(text.split()) <= _MAX_HEADING_WORDS
+        and not _END.search(text)
+        and not is_item(text)
+        and any(map(str.isalpha, text))
+    )

@@ -1,0 +1,330 @@
+"""Office documents that mean harm, or are damaged: refused, in bounded time and memory, and nothing else."""
+
+from __future__ import annotations
+
+import io
+import random
+import re
+import sys
+import time
+import tracemalloc
+import zipfile
+from subprocess import run
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.errors import Rejected
+from shared.extract.office import read_docx, read_pptx, read_xlsx
+from shared.extract.shapes import Extracted, ExtractOptions, Limits
+from tests.unit.office_files import (
+    NAMESPACES,
+    OFFICE,
+    docx,
+    grid,
+    line,
+    pack,
+    package,
+    para,
+    pptx,
+    relations,
+    shape,
+    slide,
+    style,
+    styled,
+    table,
+    xlsx,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Reader = Callable[[Path, ExtractOptions], Extracted]
+
+MEGABYTE = 1024 * 1024
+HEAD = f"<w:document {NAMESPACES}><w:body>"
+LAUGHS = "".join(f'<!ENTITY l{n + 1} "{f"&l{n};" * 10}">' for n in range(9))
+
+
+def word(document: str | bytes) -> bytes:
+    return package("word/document.xml", {"word/document.xml": document})
+
+
+def documents() -> dict[Reader, bytes]:
+    """One of each kind, with something of everything that is read."""
+    note = f'<w:footnote w:id="2">{para("A note.")}</w:footnote>'
+    body = (
+        styled("Our year", "H")
+        + para("less water", '<w:numPr><w:numId w:val="3"/></w:numPr>')
+        + '<w:p><w:r><w:t>Grüße</w:t><w:footnoteReference w:id="2"/></w:r></w:p>'
+        + table([para("Site"), para("Water")], [para("Mill"), para("12")])
+    )
+    diagram = f"<dgm:dataModel {NAMESPACES}><dgm:pt>{line('point')}</dgm:pt></dgm:dataModel>"
+    slides = {
+        "a": slide(shape(line("Water"), kind="title"), '<dgm:relIds r:dm="d"/>'),
+        "b": slide(shape(line("one"), line("two"), kind="")),
+    }
+    extra = {
+        "ppt/slides/_rels/a.xml.rels": relations(diagramData_d="../d.xml", notesSlide="../n.xml"),
+        "ppt/d.xml": diagram,
+        "ppt/n.xml": slide(shape(line("Say so."), kind="body"), element="notes"),
+    }
+    rows = grid(["id", "text"], *([number, f"{number} mills were closed all day"] for number in range(6)))
+    cells = '<row r="9"><c r="B9" s="1"><v>45000.5</v></c><c r="C9" t="s"><v>0</v></c></row>'
+    return {
+        read_docx: docx(body, styles=style("H", "heading 1"), footnotes=note, title="A title"),
+        read_pptx: pptx(slides, extra=extra),
+        read_xlsx: xlsx({"A": rows, "B": cells}, strings=["<t>shared</t>"], formats=["yyyy-mm-dd"]),
+    }
+
+
+READERS = pytest.mark.parametrize("reader", documents(), ids=lambda reader: reader.__name__)
+
+
+def code(reader: Reader, path: Path, data: bytes, **limits: int) -> str:
+    path.write_bytes(data)
+    try:
+        reader(path, ExtractOptions(limits=Limits(**limits)))
+    except Rejected as refused:
+        return refused.code
+    return "read"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "upload"
+
+
+@pytest.mark.parametrize(
+    "doctype",
+    [
+        f'<!DOCTYPE w [<!ENTITY l0 "lol">{LAUGHS}]>',
+        '<!DOCTYPE w [<!ENTITY l9 SYSTEM "file:///etc/hostname">]>',
+        '<!DOCTYPE w SYSTEM "http://127.0.0.1:9/x.dtd">',
+        '<!DOCTYPE w [<!ENTITY % p SYSTEM "http://127.0.0.1:9/x.dtd">%p;]>',
+        f'<!DOCTYPE w [<!ENTITY l9 "{"x" * 900_000}">]>',
+    ],
+    ids=["a billion laughs", "a local file", "a remote type", "a parameter", "a long entity"],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_document_types_are_refused(file: Path, doctype: str, encoding: str) -> None:
+    """And with them all entities, before one is expanded or anything is fetched."""
+    text = (
+        f'<?xml version="1.0" encoding="{encoding}"?>{doctype}'
+        f"{HEAD}<w:p><w:r><w:t>{'&l9;' * 1_000}</w:t></w:r></w:p></w:body></w:document>"
+    )
+    started = time.process_time()
+    assert code(read_docx, file, word(text.encode(encoding))) == "unreadable_document"
+    assert time.process_time() - started < 2
+
+
+def test_entities_without_a_document_type_are_damage(file: Path) -> None:
+    """Those of XML itself are read."""
+    assert code(read_docx, file, docx(para("").replace("<w:t></w:t>", "<w:t>&nbsp;x</w:t>"))) == (
+        "unreadable_document"
+    )
+    file.write_bytes(docx("<w:p><w:r><w:t>&lt;a&gt; &amp; &#252;</w:t></w:r></w:p>"))
+    assert read_docx(file, ExtractOptions()).blocks[0].text == "<a> & ü"
+
+
+@READERS
+def test_elements_nested_too_deep_are_refused(file: Path, reader: Reader) -> None:
+    """At the limit they are read; a million of them take no recursion."""
+    parts_of: dict[Reader, str] = {
+        read_docx: "word/document.xml",
+        read_pptx: "ppt/presentation.xml",
+        read_xlsx: "xl/styles.xml",
+    }
+    part = parts_of[reader]
+    with zipfile.ZipFile(io.BytesIO(documents()[reader])) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    for depth, expected in [(250, "read"), (257, "unreadable_document"), (1_000_000, "unreadable_document")]:
+        close = parts[part].rindex(b"</")
+        nested = parts[part][:close] + b"<x>" * depth + b"</x>" * depth + parts[part][close:]
+        assert code(reader, file, pack(parts | {part: nested}), inflation=10_000) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("<w:p><w:r><w:t>x</w:t></w:r></w:p>", "too_many_rows"),
+        ("<w:p/>", "no_text"),
+        ("<w:other><w:thing/></w:other>", "no_text"),
+        ("<w:tbl><w:tr><w:tc><w:p><w:r><w:t>x</w:t></w:r></w:p></w:tc></w:tr></w:tbl>", "too_many_rows"),
+    ],
+    ids=["paragraphs", "empty paragraphs", "other elements", "tables"],
+)
+def test_many_elements_take_no_memory(file: Path, content: str, expected: str) -> None:
+    """As a tree, a megabyte of them would be fifteen, and 500 would be gigabytes."""
+    many = f"{HEAD}{content * (MEGABYTE // len(content))}</w:body></w:document>"
+    data = word(many)
+    tracemalloc.start()
+    try:
+        assert code(read_docx, file, data, inflation=10_000, rows=2_000) == expected
+        assert tracemalloc.get_traced_memory()[1] < 3 * MEGABYTE
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_bomb_is_refused_by_what_comes_out_of_it(file: Path) -> None:
+    """By its ratio long before its size; and by its size where a sly one keeps the ratio."""
+    text = word(f"{HEAD}<w:p><w:r><w:t>{'x' * 60 * MEGABYTE}</w:t></w:r></w:p></w:body></w:document>")
+    assert code(read_docx, file, text) == "inflates_too_much"
+    assert code(read_docx, file, text, inflation=10_000, inflated_bytes=30 * MEGABYTE) == "inflates_too_much"
+
+
+@pytest.mark.parametrize(
+    "long",
+    ["<!--{}-->", "<w:p w:x='{}'/>", "<?x {}?>", "<{}/>"],
+    ids=["comment", "attribute", "instruction", "name"],
+)
+def test_endless_tokens_are_refused(file: Path, long: str) -> None:
+    """A parser that reads an unfinished token again with every step would take minutes over 100 MB."""
+    data = word(f"{HEAD}{long.format('x' * 30 * MEGABYTE)}</w:body></w:document>")
+    started = time.process_time()
+    assert code(read_docx, file, data, inflation=10_000) == "unreadable_document"
+    assert time.process_time() - started < 5
+
+
+def test_an_endless_text_is_refused(file: Path) -> None:
+    """One element or many, pieces of a cell or names in a style: characters are counted as they come."""
+    text = "x" * MEGABYTE
+    limits = {"characters": MEGABYTE, "inflation": 10_000}
+    assert code(read_docx, file, docx(para(text * 3)), **limits) == "too_many_characters"
+    assert code(read_docx, file, docx(f"<w:p>{'<w:r><w:t>xxxx</w:t></w:r>' * 300_000}</w:p>"), **limits) == (
+        "too_many_characters"
+    )
+    assert code(read_pptx, file, pptx({"s": slide(shape(line(text), line(text)))}), **limits) == (
+        "too_many_characters"
+    )
+    pieces = f'<row><c t="inlineStr"><is>{"<r><t>xxxx</t></r>" * 300_000}</is></c></row>'
+    assert code(read_xlsx, file, xlsx({"S": pieces}), **limits) == "too_many_characters"
+    assert code(read_xlsx, file, xlsx({"S": ""}, strings=[f"<t>{text}</t>"]), **limits) == (
+        "too_many_characters"
+    )
+
+
+def test_one_part_in_many_places_is_counted_in_each(file: Path) -> None:
+    """A slide that the presentation lists a thousand times inflates a thousand times."""
+    data = pptx({f"s{number}": slide(shape(line("x" * 20_000))) for number in range(1_000)})
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist() if "slides/" not in name}
+        parts["ppt/slides/s.xml"] = archive.read("ppt/slides/s0.xml")
+    rels = parts["ppt/_rels/presentation.xml.rels"]
+    parts["ppt/_rels/presentation.xml.rels"] = re.sub(rb"slides/s\d+", b"slides/s", rels)
+    data = pack(parts)
+    assert code(read_pptx, file, data, inflated_bytes=10 * MEGABYTE) == "inflates_too_much"
+    assert code(read_pptx, file, data, characters=MEGABYTE) == "too_many_characters"
+
+
+def test_a_note_that_is_referred_to_often_is_printed_once(file: Path) -> None:
+    """A long note under a million marks would be a bomb."""
+    note = f'<w:footnote w:id="2">{para("x" * 10_000)}</w:footnote>'
+    marks = '<w:p><w:r><w:t>a</w:t><w:footnoteReference w:id="2"/></w:r></w:p>' * 10_000
+    file.write_bytes(docx(marks, footnotes=note))
+    assert sum(len(block.text) for block in read_docx(file, ExtractOptions()).blocks) == 20_000
+
+
+def test_parts_that_refer_to_themselves_end(file: Path) -> None:
+    """Styles based on one another, relations in circles or out of the package, to the net or to nothing."""
+    circle = f"{OFFICE}/officeDocument/2006/relationships"
+    root = f'<Relationships xmlns="{OFFICE}/package/2006/relationships">{{}}</Relationships>'
+    office = '<Relationship Id="1" Type="{}/officeDocument" Target="{}" {}/>'
+    for target, mode in [
+        ("_rels/.rels", ""),
+        ("../../../etc/passwd", ""),
+        ("http://127.0.0.1:9/doc.xml", 'TargetMode="External"'),
+        ("http://127.0.0.1:9/doc.xml", ""),
+        ("", ""),
+        ("%00", ""),
+    ]:
+        data = pack({"_rels/.rels": root.format(office.format(circle, target, mode))})
+        assert code(read_docx, file, data) in {"unreadable_document", "no_text"}
+
+
+@READERS
+def test_what_is_no_package_is_refused(file: Path, reader: Reader) -> None:
+    """An archive of something else, an empty one, an old or locked Office file, no archive at all."""
+    for data, expected in [
+        (pack({"a.txt": b"x"}), "unreadable_document"),
+        (pack({}), "unreadable_document"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "unreadable_archive"),
+        (b"junk" * 100, "unreadable_archive"),
+        (pack({"_rels/.rels": b"\0\xff junk"}), "unreadable_document"),
+        (pack({"_rels/.rels": b""}), "unreadable_document"),
+    ]:
+        assert code(reader, file, data) == expected
+
+
+@READERS
+def test_numbers_that_are_none_are_damage(file: Path, reader: Reader) -> None:
+    """Wherever the format has a number: nonsense, negative, of ten thousand digits."""
+    data = documents()[reader]
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    for value in (b"x", b"-5", b"9" * 5_000, b"", b"1e5", "٣".encode()):
+        for name, part in parts.items():
+            changed = re.sub(rb'(?<=")\d+(?=")', value, part)
+            changed = re.sub(rb"(?<=<v>)\d+(?=</v>)", value, changed)
+            outcome = code(reader, file, pack(parts | {name: changed}))
+            assert outcome in {"read", "unreadable_document", "no_text"}, (name, value)
+
+
+@READERS
+def test_a_document_cut_off_anywhere_is_refused(file: Path, reader: Reader) -> None:
+    """As an archive it has lost its end, with all that says where its parts are."""
+    data = documents()[reader]
+    outcomes = {code(reader, file, data[:size]) for size in range(0, len(data), 11)}
+    assert outcomes == {"unreadable_archive"}
+
+
+@READERS
+def test_parts_cut_off_or_changed_end_in_a_refusal_or_a_result(file: Path, reader: Reader) -> None:
+    """The archive is whole, its XML is not; or bytes of the packed file are changed. Nothing else leaves."""
+    dice = random.Random(7)
+    data = documents()[reader]
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    outcomes = set()
+    for _ in range(500):
+        name = dice.choice(list(parts))
+        part = bytearray(parts[name])
+        match dice.randrange(5):
+            case 0:
+                del part[dice.randrange(len(part) or 1) :]
+            case 1:
+                for _ in range(dice.randint(1, 5)):
+                    part[dice.randrange(len(part))] = dice.randrange(256)
+            case 2:  # an element or attribute is lost
+                found = dice.choice(list(re.finditer(rb"<[^<>]*>|\S+=\"[^\"]*\"", part)))
+                del part[found.start() : found.end()]
+            case 3:  # one is there twice, or elsewhere
+                found = dice.choice(list(re.finditer(rb"<[^<>]*>", part)))
+                at = dice.randrange(len(part))
+                part[at:at] = found[0]
+            case _:  # a name or value is another of the same part
+                words = re.findall(rb"\w+", part)
+                word, other = dice.choice(words), dice.choice(words)
+                part = bytearray(re.sub(rb"\b%s\b" % word, other, part))
+        outcomes.add(code(reader, file, pack(parts | {name: bytes(part)})))
+    for _ in range(500):
+        bad = bytearray(data)
+        for _ in range(dice.randint(1, 4)):
+            bad[dice.randrange(len(bad))] = dice.randrange(256)
+        outcomes.add(code(reader, file, bytes(bad)))
+    assert {"read", "unreadable_document", "unreadable_archive", "unsafe_archive"} <= outcomes
+    assert outcomes <= {
+        "read", "unreadable_document", "unreadable_archive", "unsafe_archive", "no_text", "encrypted",
+        "inflates_too_much", "too_many_members", "too_many_columns",
+    }  # fmt: skip
+
+
+def test_reading_office_documents_needs_no_library() -> None:
+    """Cold start: nothing beyond the standard library comes in with the readers."""
+    script = (
+        "import sys; before = set(sys.modules); import shared.extract.office; "
+        "print([m for m in sys.modules if m.split('.')[0] not in sys.stdlib_module_names | {'shared'} "
+        "and m not in before])"
+    )
+    assert run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"

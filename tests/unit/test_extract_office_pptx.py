@@ -1,0 +1,160 @@
+"""Presentations: slides in their order, each with its title first and its notes last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.errors import Rejected
+from shared.extract.office import read_pptx
+from shared.extract.shapes import Extracted, ExtractOptions, Limits
+from tests.unit.office_files import NAMESPACES, line, pptx, relations, shape, slide
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def read(path: Path, data: bytes, **limits: int) -> Extracted:
+    path.write_bytes(data)
+    return read_pptx(path, ExtractOptions(limits=Limits(**limits)))
+
+
+def said(extracted: Extracted) -> list[tuple[int | None, str, str]]:
+    return [(block.page, block.kind, block.text) for block in extracted.blocks]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "upload.pptx"
+
+
+def test_slides_come_in_the_order_of_the_presentation(file: Path) -> None:
+    """Not in that of their names; the page is the slide's place."""
+    slides = {name: slide(shape(line(f"This is {name}."))) for name in ("slide3", "slide1", "slide10")}
+    extracted = read(file, pptx(slides))
+    assert said(extracted) == [
+        (1, "text", "This is slide3."),
+        (2, "text", "This is slide1."),
+        (3, "text", "This is slide10."),
+    ]
+    assert (extracted.pages, extracted.title) == (3, None)
+
+
+def test_a_title_comes_first_and_is_a_heading(file: Path) -> None:
+    """Wherever in the file its shape stands; the first slide's is the presentation's."""
+    content = slide(
+        shape(line("A subtitle"), kind="subTitle"), shape(line("Water"), line("in 2024"), kind="ctrTitle")
+    )
+    extracted = read(file, pptx({"s": content}))
+    assert said(extracted) == [(1, "heading", "Water in 2024"), (1, "text", "A subtitle")]
+    assert extracted.title == "Water in 2024"
+
+
+def test_paragraphs_of_lists_are_items(file: Path) -> None:
+    """A body's paragraphs have bullets unless they say otherwise; a text box's have none unless they do."""
+    content = slide(
+        shape(line("less water"), line("less coal"), line("plainly", "<a:buNone/>"), kind=""),
+        shape(line("alone"), kind="body"),
+        shape(line("in a box"), line("first", "<a:buAutoNum/>"), line("- dash", '<a:buChar char="-"/>')),
+    )
+    assert [text for _, _, text in said(read(file, pptx({"s": content})))] == [
+        "• less water",
+        "• less coal",
+        "plainly",
+        "alone",
+        "in a box",
+        "• first",
+        "- dash",
+    ]
+
+
+def test_furniture_is_left_out(file: Path) -> None:
+    """Dates, footers and numbers of slides say nothing of the slide."""
+    furniture = (shape(line("Mill plc"), kind=kind) for kind in ("dt", "ftr", "sldNum", "hdr"))
+    assert said(read(file, pptx({"s": slide(*furniture, shape(line("Text.")))}))) == [(1, "text", "Text.")]
+
+
+def test_notes_follow_their_slide(file: Path) -> None:
+    """The speaker's words alone, not the picture of the slide or the page's number."""
+    notes = slide(
+        shape(kind="sldImg"),
+        shape(line("Say that it rained."), line("And pause."), kind="body"),
+        shape(line("1"), kind="sldNum"),
+        element="notes",
+    )
+    slides = {"a": slide(shape(line("Rain."))), "b": slide(shape(line("Sun.")))}
+    assert said(read(file, pptx(slides, notes={"a": notes}))) == [
+        (1, "text", "Rain."),
+        (1, "text", "Say that it rained."),
+        (1, "text", "And pause."),
+        (2, "text", "Sun."),
+    ]
+
+
+def test_tables_and_groups_are_read(file: Path) -> None:
+    """Rows are rows; shapes in groups are shapes; a line break is a space."""
+
+    def cell(text: str) -> str:
+        return f"<a:tc><a:txBody>{line(text)}</a:txBody></a:tc>"
+
+    rows = "".join(
+        f"<a:tr>{''.join(map(cell, row))}</a:tr>" for row in [("Site", "Water"), ("Mill", "", "12")]
+    )
+    broken = "<a:p><a:r><a:t>Two</a:t></a:r><a:br/><a:r><a:t>lines.</a:t></a:r></a:p>"
+    content = slide(
+        f"<p:graphicFrame><a:tbl>{rows}</a:tbl></p:graphicFrame>", f"<p:grpSp>{shape(broken)}</p:grpSp>"
+    )
+    assert said(read(file, pptx({"s": content}))) == [
+        (1, "table", "Site | Water"),
+        (1, "table", "Mill | 12"),
+        (1, "text", "Two lines."),
+    ]
+
+
+def test_diagrams_are_read_point_by_point(file: Path) -> None:
+    """The text of SmartArt is in a part of its own, which the slide names, and may name twice."""
+    frame = '<p:graphicFrame><dgm:relIds r:dm="d1"/></p:graphicFrame>'
+    points = "".join(f"<dgm:pt><dgm:t>{line(text)}</dgm:t></dgm:pt>" for text in ("Collect", "Clean", ""))
+    extra = {
+        "ppt/slides/_rels/s.xml.rels": relations(diagramData_d1="../diagrams/data1.xml"),
+        "ppt/diagrams/data1.xml": f"<dgm:dataModel {NAMESPACES}>{points}</dgm:dataModel>",
+    }
+    extracted = read(file, pptx({"s": slide(frame, frame, shape(line("Cycle")))}, extra=extra))
+    assert [text for _, _, text in said(extracted)] == ["Cycle", "• Collect", "• Clean"]
+
+
+def test_hidden_slides_are_left_out_with_a_warning(file: Path) -> None:
+    """They keep their number, so that the others have the one that people see."""
+    slides = {
+        "a": slide(shape(line("Draft.")), attributes='show="0"'),
+        "b": slide(shape(line("Shown."))),
+    }
+    extracted = read(file, pptx(slides))
+    assert said(extracted) == [(2, "text", "Shown.")]
+    assert extracted.warnings == ["hidden slides, left out: 1"]
+    assert extracted.pages == 2
+
+
+def test_slides_are_limited(file: Path) -> None:
+    """Before the first of them is read."""
+    data = pptx({f"s{number}": slide(shape(line("Text."))) for number in range(5)})
+    assert read(file, data, pages=5).pages == 5
+    with pytest.raises(Rejected) as caught:
+        read(file, data, pages=4)
+    assert caught.value.code == "too_many_pages"
+
+
+def test_slides_of_pictures_are_refused(file: Path) -> None:
+    """With what can be done about it."""
+    with pytest.raises(Rejected) as caught:
+        read(file, pptx({"s": slide(shape(line("")))}))
+    assert caught.value.code == "no_text"
+    assert "OCR" in caught.value.hint
+
+
+def test_a_slide_that_is_missing_is_passed_over(file: Path) -> None:
+    """The list of slides names one that has no part."""
+    data = pptx({"a": slide(shape(line("There.")))})
+    broken = data.replace(b"slides/b.xml", b"slides/c.xml")
+    assert said(read(file, broken)) == [(1, "text", "There.")]
