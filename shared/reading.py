@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from shared import privacy
 from shared.extract import ExtractOptions, Limits
+from shared.extract.facts import state_facts
 from shared.extract.sandbox import extract_apart
 from shared.language import detect
 from shared.records import FACTS, LANGUAGES
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 TEXT_COLUMN = "text-column"
 """Object metadata that names the column which holds the text of a CSV, TSV or JSONL."""
 HASH_CHUNK = 1 << 20
-OWN_LANGUAGE_WORDS = 8
+OWN_LANGUAGE_WORDS = 12
 """Fewer words say little about their language."""
 
 
@@ -105,13 +106,15 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
     options = ExtractOptions(
         text_column=metadata.get(TEXT_COLUMN), password=password, limits=limits_of(settings)
     )
-    extracted = extract_apart(
-        path,
-        name=name,
-        content_type=content_type,
-        options=options,
-        seconds=settings.extract_seconds,
-        memory=settings.extract_memory,
+    extracted = state_facts(
+        extract_apart(
+            path,
+            name=name,
+            content_type=content_type,
+            options=options,
+            seconds=settings.extract_seconds,
+            memory=settings.extract_memory,
+        )
     )
     segmented = segment(
         extracted,
