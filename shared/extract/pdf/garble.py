@@ -7,6 +7,7 @@ words betray it: letters of two scripts inside one, accented capitals in its mid
 from __future__ import annotations
 
 import re
+from string import ascii_letters
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ _DAMAGED = re.compile(
     "|[\u018c-\u019f\u01a2-\u01ae\u01b1-\u01cc]"
     f"|[{_LETTER}][\ue000-\uf8ff][{_LETTER}]"
 )
-_LATIN = re.compile(r"[A-Za-z]")
-_VOWEL = re.compile(r"[aeiouAEIOU]")
+_VOWELS = "aeiouAEIOU"
 _INSIDE = re.compile(f"(?<=[{_LOWER}])[\u00c0-\u017d](?=[{_LOWER}])")
 
 
@@ -62,10 +62,10 @@ def _is_garbled(lines: Sequence[str]) -> bool:
 
 def _is_shifted(text: str) -> bool:
     """The letters of one alphabet stand for others of it, as where a font numbers its glyphs from 0 up."""
-    plain = len(_LATIN.findall(text))
+    plain = sum(map(text.count, ascii_letters))
     return (
         plain >= _MIN_LETTERS
-        and len(_VOWEL.findall(text)) < _MIN_VOWELS * plain
+        and sum(map(text.count, _VOWELS)) < _MIN_VOWELS * plain
         and plain >= _MIN_PLAIN * sum(map(str.isalpha, text))
     )
 

@@ -64,17 +64,26 @@ class Page:
 
 
 def cut_line(words: list[Word]) -> list[Line]:
-    """One line, one line per column of prose, or one table row."""
-    for at, (before, after) in enumerate(pairwise(words), 1):
-        if _is_initial(before, after):
-            return [*cut_line(words[:at]), *cut_line(words[at:])]
+    """One line, one line per column of prose, or one table row; initials drawn after it apart."""
+    begins = [at for at in range(1, len(words)) if _is_initial(words[at - 1], words[at])]
+    if not begins:
+        return _cut(words)
+    return [line for start, end in pairwise([0, *begins, len(words)]) for line in _cut(words[start:end])]
+
+
+def _is_initial(before: Word, after: Word) -> bool:
+    """Drawn after its line, at the left of it, and larger: no script is written so."""
+    return after.x1 < before.x0 and after.y1 - after.y0 > (1 + _SIZE) * (before.y1 - before.y0)
+
+
+def _cut(words: list[Word]) -> list[Line]:
     if len(words) == 1:
         return [_line(words)]
-    height = median(word.y1 - word.y0 for word in words)
+    height = _middle([word.y1 - word.y0 for word in words])
     gaps = [after.x0 - before.x1 for before, after in pairwise(words)]
     numbers = [_is_number(word.text) for word in words]
     if max(gaps) <= _GAP * height:
-        return [_row([words]) if _has_run(numbers) else _line(words)]
+        return [_row([words]) if sum(numbers) >= _RUN and _has_run(numbers) else _line(words)]
     least = _GAP * height
     if len(gaps) >= _MIN_GAPS and sum(numbers) < _NUMERIC * len(words):
         least = max(least, _JUSTIFIED * median(gaps))
@@ -86,10 +95,9 @@ def cut_line(words: list[Word]) -> list[Line]:
     return [_row(parts)]
 
 
-def _is_initial(before: Word, after: Word) -> bool:
-    """Drawn after its line, at the left of it, and larger: no script is written so."""
-    size, larger = before.y1 - before.y0, after.y1 - after.y0
-    return after.x1 < before.x0 and larger > (1 + _SIZE) * size
+def _middle(values: list[float]) -> float:
+    """The median, the upper one of two."""
+    return sorted(values)[len(values) // 2]
 
 
 def _parts(words: list[Word], gaps: list[float], least: float) -> list[list[Word]]:
@@ -105,20 +113,21 @@ def _parts(words: list[Word], gaps: list[float], least: float) -> list[list[Word
 
 def _differ(parts: list[list[Word]]) -> bool:
     """Of different sizes: a heading beside the end of a paragraph, not two cells."""
-    heights = [median(word.y1 - word.y0 for word in part) for part in parts]
+    heights = [_middle([word.y1 - word.y0 for word in part]) for part in parts]
     return max(heights) - min(heights) > _SIZE * max(heights) and min(map(len, parts)) > 1
 
 
 def _line(words: list[Word]) -> Line:
+    texts, x0s, y0s, x1s, y1s, places = zip(*words, strict=True)
     return Line(
-        " ".join(word.text for word in words),
-        min(word.x0 for word in words),
-        min(word.y0 for word in words),
-        max(word.x1 for word in words),
-        max(word.y1 for word in words),
-        ends=(words[0].at, words[-1].at),
-        height=median(word.y1 - word.y0 for word in words),
-        base=median(word.y1 for word in words),
+        " ".join(texts),
+        min(x0s),
+        min(y0s),
+        max(x1s),
+        max(y1s),
+        ends=(places[0], places[-1]),
+        height=_middle([y1 - y0 for y0, y1 in zip(y0s, y1s, strict=True)]),
+        base=_middle(list(y1s)),
     )
 
 
@@ -130,7 +139,7 @@ def _row(parts: list[list[Word]]) -> Line:
 
 
 def _is_number(text: str) -> bool:
-    return any(map(str.isdigit, text)) and not any(map(str.isalpha, text))
+    return not text.isalpha() and any(map(str.isdigit, text)) and not any(map(str.isalpha, text))
 
 
 def _has_run(numbers: list[bool]) -> bool:

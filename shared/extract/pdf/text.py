@@ -11,6 +11,7 @@ import ctypes
 import functools
 import re
 from array import array
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import pypdfium2.raw as pdfium
@@ -19,10 +20,11 @@ from shared.extract.pdf.lines import Page, Word, cut_line
 from shared.extract.tidy import squeeze
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from shared.extract.pdf.lines import Line
 
+Box = tuple[float, float, float, float]
 Handle = Any  # of pdfium: a ctypes pointer or structure; the library has no stubs
 
 _BREAK = "\ufffe"  # what pdfium puts for a hyphen at a line's end, in the place of the line break
@@ -32,6 +34,11 @@ _UPSIDE_DOWN = 2  # quarter turns
 _NAME_BYTES = 128
 _SIGNS = re.compile(r"(?i)dingbat|wingding|webding")  # fonts whose letters are drawn as signs
 _BULLET = "\u2022"
+
+# The same function with addresses for arguments: ctypes makes no objects for them, twice a word.
+_char_box = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)(
+    ctypes.cast(pdfium.FPDFText_GetLooseCharBox, ctypes.c_void_p).value or 0
+)
 
 
 def read_page(handle: Handle, number: int, room: int) -> tuple[Page, int]:
@@ -80,37 +87,42 @@ class _Turn:
         wide, high = self._right - self._left, self._top - self._bottom
         self.width, self.height = (high, wide) if quarters % 2 else (wide, high)
 
-    def __call__(
-        self, left: float, top: float, right: float, bottom: float
-    ) -> tuple[float, float, float, float]:
-        """x0, y0, x1, y1 of a box, y0 above y1."""
+    def __call__(self, boxes: Iterable[Box]) -> list[Box]:
+        """x0, y0, x1, y1 of boxes given as left, top, right, bottom; y0 above y1."""
+        left, bottom, right, top = self._left, self._bottom, self._right, self._top
         if self._quarters == 0:
-            return left - self._left, self._top - top, right - self._left, self._top - bottom
+            return [(x0 - left, top - y1, x1 - left, top - y0) for x0, y1, x1, y0 in boxes]
         if self._quarters == 1:
-            return bottom - self._bottom, left - self._left, top - self._bottom, right - self._left
+            return [(y0 - bottom, x0 - left, y1 - bottom, x1 - left) for x0, y1, x1, y0 in boxes]
         if self._quarters == _UPSIDE_DOWN:
-            return self._right - right, bottom - self._bottom, self._right - left, top - self._bottom
-        return self._top - top, self._right - right, self._top - bottom, self._right - left
+            return [(right - x1, y0 - bottom, right - x0, y1 - bottom) for x0, y1, x1, y0 in boxes]
+        return [(top - y1, right - x1, top - y0, right - x0) for x0, y1, x1, y0 in boxes]
 
 
 def _lines(text_page: Handle, text: str, turn: _Turn) -> list[Line]:
     spans = [[word.span() for word in _WORDS.finditer(text, *line.span())] for line in _LINES.finditer(text)]
     index = _index(text_page, text)
-    boxes = iter(_boxes(text_page, [(index(start), index(end - 1)) for line in spans for start, end in line]))
+    places = [(index(start), index(end - 1)) for line in spans for start, end in line]
+    boxes = turn(_boxes(text_page, places))
+    words = (
+        Word(word if (word := text[start:end]).isascii() else _tidy(word), *box, first)
+        for (start, end), box, (first, _) in zip(chain(*spans), boxes, places, strict=True)
+    )
     lines: list[Line] = []
     for span in spans:
-        words = [
-            Word(squeeze(text[start:end].replace(_BREAK, "-")), *turn(*next(boxes)), index(start))
-            for start, end in span
-        ]
-        words = [word for word in words if word.text]
-        if words:
-            lines.extend(cut_line(words))
+        found = [word for word in islice(words, len(span)) if word.text]
+        if found:
+            lines.extend(cut_line(found))
+    font = _Fonts(text_page)
     for line in lines:
-        line.fonts = _font(text_page, line.ends[0]), _font(text_page, line.ends[1])
+        line.fonts = font(line.ends[0]), font(line.ends[1])
         if line.text[1:2] in {"", " "} and _SIGNS.search(line.fonts[0]):
             line.text = _BULLET + line.text[1:]
     return lines
+
+
+def _tidy(word: str) -> str:
+    return squeeze(word.replace(_BREAK, "-"))
 
 
 def _index(text_page: Handle, text: str) -> Callable[[int], int]:
@@ -120,26 +132,36 @@ def _index(text_page: Handle, text: str) -> Callable[[int], int]:
     return functools.partial(pdfium.FPDFText_GetCharIndexFromTextIndex, text_page)
 
 
-def _boxes(text_page: Handle, spans: list[tuple[int, int]]) -> list[tuple[float, float, float, float]]:
+def _boxes(text_page: Handle, spans: list[tuple[int, int]]) -> Iterator[Box]:
     """left, top, right, bottom of each word: the union of its first and last character's box."""
     rects = (pdfium.FS_RECTF * (2 * len(spans)))()
-    get = pdfium.FPDFText_GetLooseCharBox
-    at = 0
+    page, at = ctypes.cast(text_page, ctypes.c_void_p).value, ctypes.addressof(rects)
+    size = ctypes.sizeof(pdfium.FS_RECTF)
     for first, last in spans:
-        get(text_page, first, rects[at])
-        get(text_page, last, rects[at + 1])
-        at += 2
+        _char_box(page, first, at)
+        _char_box(page, last, at + size)
+        at += 2 * size
     flat = array("f")
     flat.frombytes(bytes(rects))
-    return [
-        (min(left, left2), max(top, top2), max(right, right2), min(bottom, bottom2))
-        for left, top, right, bottom, left2, top2, right2, bottom2 in zip(
-            *(flat[i::8] for i in range(8)), strict=True
+    for left, top, right, bottom, left2, top2, right2, bottom2 in zip(
+        *(flat[i::8] for i in range(8)), strict=True
+    ):
+        yield (
+            min(left2, left),
+            max(top2, top),
+            max(right2, right),
+            min(bottom2, bottom),
         )
-    ]
 
 
-def _font(text_page: Handle, index: int) -> str:
-    name = ctypes.create_string_buffer(_NAME_BYTES)
-    pdfium.FPDFText_GetFontInfo(text_page, index, name, _NAME_BYTES, None)
-    return name.value.decode("utf-8", "replace")
+class _Fonts:
+    """Names of the fonts of characters."""
+
+    def __init__(self, text_page: Handle) -> None:
+        self._page = text_page
+        self._buffer = ctypes.create_string_buffer(_NAME_BYTES)
+
+    def __call__(self, index: int) -> str:
+        self._buffer.value = b""
+        pdfium.FPDFText_GetFontInfo(self._page, index, self._buffer, _NAME_BYTES, None)
+        return self._buffer.value.decode("utf-8", "replace")
