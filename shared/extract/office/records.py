@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 from shared.errors import Rejected
@@ -127,7 +126,7 @@ def _find_header(rows: Sequence[dict[int, str]], wanted: str | None) -> int | No
     """Which of the first rows names the columns: the one with the wanted name, or one of short words in about
     as many cells as the rows below fill.
     """
-    usual = median(len(row) for row in rows)
+    usual = sorted(map(len, rows))[len(rows) // 2]
     wide = next((at for at, row in enumerate(rows[:_ABOVE]) if len(row) >= _FILLED * usual), 0)
     if wanted is not None and not wanted.isdecimal():  # "2" asks for the second of a table without header
         named = (at for at, row in enumerate(rows[:_ABOVE]) if fold(wanted) in map(fold, row.values()))
@@ -139,7 +138,7 @@ def _find_header(rows: Sequence[dict[int, str]], wanted: str | None) -> int | No
         return wide
     for column, name in header.items():
         lengths = [len(row[column]) for row in below if column in row]
-        if lengths and fmean(lengths) > len(name) + _LONGER:
+        if sum(lengths) > len(lengths) * (len(name) + _LONGER):
             return wide
     return None
 
@@ -152,7 +151,7 @@ def _is_text(name: str, columns: dict[str, list[str]]) -> bool:
     others = [values for other, values in columns.items() if other != name]
     figures = sum(map(_is_figures, others))
     beside_figures = figures > 1 and figures >= _FIGURES * len(others)
-    return fmean(filled) >= _LEAST_TEXT[fold(name) in _TELLING, beside_figures]
+    return sum(filled) >= len(filled) * _LEAST_TEXT[fold(name) in _TELLING, beside_figures]
 
 
 def _is_figures(cells: list[str]) -> bool:
