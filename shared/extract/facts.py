@@ -34,9 +34,9 @@ _NUMBERED = re.compile(r"(?:\d+\.)+\d*\s|\d+\s|[IVX]+\.\s|\(\w\)\s")
 _ADDRESS = re.compile(r"(?i)https?:|www\.|@|\.(?:com|org|net|pdf|docx?)\b")
 
 _REPORT = (
-    r"(?:report|review|statement|disclosure(?:\ of\ non-financial\ information)?|data\ ?book|factbook|accounts"
-    r"|bericht|erkl\u00e4rung|rapport|d\u00e9claration|bilan|relazione(?:\ annuale)?|dichiarazione|bilancio"
-    r"|informe|memoria|relat\u00f3rio|verslag)"
+    r"(?:report|review|statement|disclosure(?:\ of\ non-financial\ information)?|data\ ?book"
+    r"|factbook|accounts|bericht|erkl\u00e4rung|rapport|d\u00e9claration|bilan|relazione(?:\ annuale)?"
+    r"|dichiarazione|bilancio|informe|memoria|relat\u00f3rio|verslag)"
 )
 _YEAR = re.compile(
     r"""(?x) (?<![\w/.,-])
@@ -64,7 +64,7 @@ _AGREED = 0.6  # of all such mentions, those that must name the same year
 
 
 def state_facts(extracted: Extracted) -> Extracted:
-    """With the title, organisation and year of report that the document states and its reader has not found."""
+    """With the title, organisation and year of report that the document states and its reader left open."""
     blocks = [block for block in extracted.blocks if block.kind != "row"]
     if not blocks:
         return extracted

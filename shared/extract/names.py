@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 _FORM = (
     r"(?:AG(?:\ &\ Co\.\ KGaA)?|SE(?:\ &\ Co\.\ KGaA)?|plc|PLC|Limited|LIMITED|Ltd\.?|LTD|Inc\.?|INC\.?"
-    r"|Corp\.|Corporation|&\ Co\.|LLC|LLP|GmbH(?:\ &\ Co\.\ KG)?|KGaA|S\.p\.A\.?|SpA|S\.r\.l\.?|S\.A\.S\.?|S\.A\.?"
-    r"|SA|SAS|N\.V\.?|NV|B\.V\.?|BV|AB|ASA|A/S|Oyj|Oy|e\.V\.|eG|Aktiengesellschaft)"
+    r"|Corp\.|Corporation|&\ Co\.|LLC|LLP|GmbH(?:\ &\ Co\.\ KG)?|KGaA|S\.p\.A\.?|SpA|S\.r\.l\.?|S\.A\.S\.?"
+    r"|S\.A\.?|SA|SAS|N\.V\.?|NV|B\.V\.?|BV|AB|ASA|A/S|Oyj|Oy|e\.V\.|eG|Aktiengesellschaft)"
 )
 _LEGAL = re.compile(rf"(?x)(?<=[\w.,]\ ){_FORM}(?![\w&])")
 _GROUP = re.compile(r"(?<=\w )Group\b(?! (?:AG|SE|plc|Ltd|Limited|Inc)\b)")

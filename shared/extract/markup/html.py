@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from shared.extract.shapes import ExtractOptions, Limits
 
-_UNSAFE = re.compile("[\0\ud800-\udfff]")  # what cannot be handed to a C library as UTF-8
+_SURROGATE = re.compile("[\ud800-\udfff]")  # no UTF-8, and so nothing for a C library
 _SEPARATOR = re.compile(r"\s+[|\u2013\u2014\u00b7\u00bb-]\s+|\s*[|\u00bb]\s*")
 
 
@@ -69,6 +69,7 @@ def read_page(pieces: Iterable[str], limits: Limits) -> Page:
     for piece in pieces:
         if piece:
             parser.feed(piece)
+    parser.feed("\n")  # lxml takes offence at nothing at all
     parser.close()
     found = content(events.found)
     site = events.meta.get("og:site_name") or events.meta.get("application-name")
@@ -103,4 +104,4 @@ def has_words(blocks: Iterable[Block]) -> bool:
 
 def _pieces(markup: str) -> Iterator[str]:
     for start in range(0, len(markup), CHUNK):
-        yield _UNSAFE.sub("\ufffd", markup[start : start + CHUNK])
+        yield _SURROGATE.sub("\ufffd", markup[start : start + CHUNK]).replace("\0", "")

@@ -1,0 +1,320 @@
+"""Web pages: their content and nothing else, whatever the markup, the encoding and the intent."""
+
+from __future__ import annotations
+
+import io
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.errors import Rejected
+from shared.extract.markup import html_blocks, read_html
+from shared.extract.markup.encoding import known, texts
+from shared.extract.shapes import Block, Extracted, ExtractOptions, Limits
+from tests.unit.markup_pages import PAGES, Page
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LIMITS = Limits()
+DEEP = 100_000
+
+
+def blocks(markup: bytes | str, limits: Limits = LIMITS) -> list[Block]:
+    return html_blocks(markup, limits)[1]
+
+
+def read(tmp_path: Path, markup: bytes, limits: Limits = LIMITS) -> Extracted:
+    path = tmp_path / "page.html"
+    path.write_bytes(markup)
+    return read_html(path, ExtractOptions(limits=limits))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_content_is_kept_in_order(page: Page) -> None:
+    """Every sentence of the content is there, in the order of the page."""
+    text = "\n".join(block.text for block in blocks(page.markup))
+    at = [text.find(sentence) for sentence in page.content]
+    assert -1 not in at
+    assert at == sorted(at)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_stands_beside_the_content_is_left_out(page: Page) -> None:
+    """Menus, notices about cookies, teasers, footers, scripts and hidden text."""
+    text = "\n".join(block.text for block in blocks(page.markup))
+    assert [sentence for sentence in page.beside if sentence in text] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_headings_are_headings(page: Page) -> None:
+    """They become sections of what follows; a heading whose text was left out is left out with it."""
+    headings = [
+        block.text for block in blocks(page.markup) if block.kind == "heading" and block.text != "Menu"
+    ]
+    assert tuple(headings) == page.headings
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pieces_make_no_difference(page: Page, tmp_path: Path) -> None:
+    """A file is read in pieces, which may end inside of a tag or of a character."""
+    whole = page.markup + "<!--" + " " * 70_000 + "-->\u20ac"
+    assert [block.text for block in read(tmp_path, whole.encode()).blocks][: len(blocks(page.markup))] == [
+        block.text for block in blocks(page.markup)
+    ]
+
+
+def test_the_rows_of_data_tables_are_rows() -> None:
+    """Cells are joined; what only lays out a page is no table."""
+    kinds = [
+        (block.kind, block.text)
+        for block in blocks(
+            "<table><tr><th>Year<th>CO<sub>2</sub>, t<tr><td>2022<td>1,200<tr><td>2023<td></table>"
+            "<table><tr><td>One column of a page.<td>Another column of it.</table>"
+            f"<table><tr><td>{'A long story. ' * 60}<td>b<tr><td>c<td>d</table>"
+        )
+    ]
+    assert kinds[:3] == [("table", "Year | CO2, t"), ("table", "2022 | 1,200"), ("table", "2023")]
+    assert {kind for kind, _ in kinds[3:]} == {"text"}
+
+
+@pytest.mark.parametrize(
+    ("markup", "title"),
+    [
+        ("<title>Water use</title><p>x", "Water use"),
+        ("<title>Water use | Example</title><h1>Water use</h1><p>x", "Water use"),
+        (
+            '<title>Water use - Example</title><meta property="og:site_name" content="Example"><p>x',
+            "Water use",
+        ),
+        ('<title>Example: Water</title><meta property="og:title" content="Water use"><p>x', "Water use"),
+        ("<title>Non-financial report</title><p>x", "Non-financial report"),
+        ("<title>\n</title><h1>Water <em>use</em></h1><p>x", "Water use"),
+        ("<title>One</title><title>Two</title><p>x", "One"),
+        ("<p>x", None),
+    ],
+)
+def test_the_title_is_the_pages_own(markup: str, title: str | None) -> None:
+    """The page's own, not its site's."""
+    assert html_blocks(markup, LIMITS)[0] == title
+
+
+@pytest.mark.parametrize(
+    ("markup", "organisation"),
+    [
+        ("<p>Some text.<footer>\u00a9 2024 Example plc. All rights reserved.</footer>", "Example plc"),
+        ("<p>Some text.<footer>Copyright \u00a9 2019-2024 Esempio S.p.A.</footer>", "Esempio S.p.A."),
+        ('<meta property="og:site_name" content="Example News"><p>Some text.', "Example News"),
+        ("<p>Some text.", None),
+    ],
+)
+def test_the_organisation_is_whoever_has_the_rights(
+    markup: str, organisation: str | None, tmp_path: Path
+) -> None:
+    """The footer says so, else the page's metadata."""
+    assert read(tmp_path, markup.encode()).organisation == organisation
+
+
+@pytest.mark.parametrize(
+    ("encoding", "declared", "word"),
+    [
+        ("utf-8", "", "M\u00fchle \u2013 \u20ac"),
+        ("utf-8", "iso-8859-1", "M\u00fchle \u2013 \u20ac"),  # declared wrongly, as servers do
+        ("utf-8-sig", "", "M\u00fchle"),
+        ("utf-16", "", "M\u00fchle"),
+        ("utf-16-le", "utf-16", "M\u00fchle"),
+        ("cp1252", "utf-8", "M\u00fchle \u2013 \u20ac"),  # likewise
+        ("cp1252", "iso-8859-1", "M\u00fchle \u2013 \u20ac"),  # what Latin-1 means on the web
+        ("iso8859-2", "ISO-8859-2", "m\u0142yn i rzeka"),
+        ("cp1251", "windows-1251", "\u043c\u0435\u043b\u044c\u043d\u0438\u0446\u0430"),
+        ("koi8-r", "koi8-r", "\u043c\u0435\u043b\u044c\u043d\u0438\u0446\u0430"),
+        ("shift_jis", "Shift_JIS", "\u6c34\u8eca\u5c0f\u5c4b"),
+        ("iso2022_jp", "iso-2022-jp", "\u6c34\u8eca\u5c0f\u5c4b"),
+        ("euc_jp", "euc-jp", "\u6c34\u8eca\u5c0f\u5c4b"),
+        ("gb18030", "gb2312", "\u6c34\u78e8\u574a"),
+        ("big5", "big5", "\u6c34\u78e8\u574a"),
+        ("euc_kr", "euc-kr", "\ubb3c\ub808\ubc29\uc557\uac04"),
+    ],
+)
+def test_any_encoding_is_read(encoding: str, declared: str, word: str) -> None:
+    """By its byte-order mark, its bytes, or what it declares of itself."""
+    markup = f'<html><meta charset="{declared}"><body><p>{word}</body></html>'
+    assert blocks(markup.encode(encoding)) == [Block(word)]
+
+
+def test_no_encoding_is_followed_that_is_none() -> None:
+    """Python has codecs that unpack or evaluate; a page cannot ask for one of them."""
+    for label in ("zip", "hex", "base64", "rot13", "unicode_escape", "utf-7", "idna", "nonsense", "", "\0"):
+        assert known(label) is None
+    assert blocks(b'<meta charset="zip"><p>M\xfchle und Fluss') == [Block("M\u00fchle und Fluss")]
+
+
+def test_the_transports_word_goes_before_the_pages() -> None:
+    """As a browser does it."""
+    markup = '<meta charset="koi8-r"><p>\u043c\u0435\u043b\u044c\u043d\u0438\u0446\u0430'
+    assert markup in "".join(texts(io.BytesIO(markup.encode("cp1251")), "windows-1251"))
+
+
+@pytest.mark.parametrize(
+    ("markup", "expected"),
+    [
+        (
+            "a&amp;b &lt;p&gt; &eacute;&nbsp;&euro; &#150; &#x80; &notit; &bogus;",
+            "a&b <p> \u00e9 \u20ac \u2013 \u20ac \u00acit; &bogus;",
+        ),
+        ("a&#0;b&#xD800;c&#x110000;d", "a\ufffdb\ufffdc\ufffdd"),
+        ("<!DOCTYPE html [<!ENTITY a 'bomb'>]>&a;&a;", "]>&a;&a;"),
+        ("a<!-- never closed <p>b", "a"),
+        ("a<!-- b --!>c<!-->d<!---->e", "acde"),
+        ("a<script>var x = '</script' + '>'; \"<p>\" </script>b", "ab"),
+        ("a<script>never closed <p>b", "a"),
+        ("a<style><p>b</style>c", "ac"),
+        ("a<textarea><p>b</textarea>c<select><option>d</select>e", "ace"),
+        ("a<svg><title>b</title><text>c</text></svg>d", "ad"),
+        ("a<b>b<i>c</b>d</i>e", "abcde"),
+        ("</p></div></x>a</table></td>", "a"),
+        ("<p title='never closed>a</p>", ""),
+        ("a\0b<\0p>c", "ab c"),
+        ("<![CDATA[a]]>b<?php echo 'c' ?>d", "bd"),
+        ("<", "<"),
+        ("a < b > c", "a < b > c"),
+        ("\ud800a\udfff", "\ufffda\ufffd"),
+        ("", ""),
+    ],
+)
+def test_odd_markup_is_read_as_a_browser_does(markup: str, expected: str) -> None:
+    """Or nearly so; never is there an error."""
+    text = " ".join(block.text for block in blocks(markup))
+    assert text == expected
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "div",
+        "b",
+        "table",
+        "table><tr><td",
+        "ul><li",
+        "section",
+        "blockquote",
+        "a href=x",
+        "pre",
+        "font",
+        "h1",
+        "x-y",
+    ],
+)
+def test_nesting_costs_neither_the_stack_nor_the_text(tag: str) -> None:
+    """100,000 levels are read in the time that as many elements side by side take."""
+    started = time.process_time()
+    found = blocks(f"<body><p>Above.{f'<{tag}>' * DEEP}The text in the depths.<p>And after it.")
+    text = " ".join(block.text for block in found)
+    assert "The text in the depths." in text
+    assert "And after it." in text
+    assert time.process_time() - started < 10
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<p title='" + "x" * 5_000_000 + "'>after",
+        "<p class='" + "site-nav-" * 500_000 + "'>after",
+        "<p style='" + "display " * 500_000 + "'>after",
+        "<p " + " ".join(f"a{at}=1" for at in range(50_000)) + ">after",
+        "<!--" * 500_000 + "-->after",
+        "<p>" + " " * 5_000_000 + "after",
+        "<title>" + " | " * 500_000 + "</title><h1>after</h1>after",
+        "<p>" + "</p" * 500_000 + ">after",
+        "<table>" + "<tr>" * 100_000 + "</table>after",
+    ],
+    ids=["attribute", "class", "style", "attributes", "comments", "spaces", "title", "ends", "rows"],
+)
+def test_sheer_size_does_no_harm(markup: str) -> None:
+    """The time is that of reading it once."""
+    started = time.process_time()
+    assert blocks(markup)[-1].text.endswith("after")
+    assert time.process_time() - started < 10
+
+
+def test_limits_hold_while_reading() -> None:
+    """Text beyond the limit is not collected first."""
+    with pytest.raises(Rejected) as caught:
+        blocks("<p>word " * 1000, Limits(characters=4_000))
+    assert caught.value.code == "too_many_characters"
+    with pytest.raises(Rejected) as caught:
+        blocks("<p>word " * 1000, Limits(rows=999))
+    assert caught.value.code == "too_many_rows"
+
+
+@pytest.mark.parametrize(
+    "markup", [b"<html></html>", b"<script>words</script>", b"<p>---</p>", b"", b"\0" * 100]
+)
+def test_a_page_without_words_is_rejected(markup: bytes, tmp_path: Path) -> None:
+    """Pages that scripts fill hold none either."""
+    with pytest.raises(Rejected) as caught:
+        read(tmp_path, markup)
+    assert caught.value.code == "no_text"
+
+
+def test_a_wrongly_suspected_class_costs_no_text() -> None:
+    """Where nearly the whole page stands in something called a menu, it is no menu."""
+    found = blocks(
+        f"<h1>Dishes</h1><div class='menu'><p>{'A dish is described. ' * 20}</p></div><p>Closed today."
+    )
+    assert "A dish is described." in found[1].text
+
+
+def test_links_are_left_out_and_linking_sentences_kept() -> None:
+    """A list of links is a menu, whatever it is called; a table that links to its sources is data."""
+    found = blocks(
+        "<p>We publish <a href=a>the report</a> and its annexes every spring.</p><ul><li><a href=b>Investors</a>"
+        "<li><a href=c>Careers</a></ul><table><tr><th>Report<th>File<tr><td>2023<td><a href=d>Download it</a></table>"
+    )
+    assert [block.text for block in found] == [
+        "We publish the report and its annexes every spring.",
+        "Report | File",
+        "2023 | Download it",
+    ]
+
+
+_PIECES = st.sampled_from(
+    [
+        *("<p>", "</p>", "<table>", "<tr>", "<td>", "</table>", "<ul><li>", "<h1>", "</h1>", "<title>"),
+        *(
+            "</title>",
+            "<br>",
+            "<pre>",
+            "</pre>",
+            "<nav>",
+            "<main>",
+            "<article>",
+            "<a href=x>",
+            "</a>",
+            "<!--",
+        ),
+        *("-->", "<script>", "</script>", "<svg>", "<div hidden>", "</div>", "&amp;", "&#0;", "<", ">", "\n"),
+        *("word ", "\u00e9", "<meta name=a content=b>"),
+    ]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.one_of(st.lists(_PIECES, max_size=60).map("".join), st.text(max_size=300)))
+def test_any_markup_gives_blocks(markup: str) -> None:
+    """Every block has text without line ends or control characters, and no title is blank."""
+    title, found = html_blocks(markup, LIMITS)
+    assert title is None or title.strip()
+    for block in found:
+        assert block.text == " ".join(block.text.split()) != ""
+        assert not any(ord(char) < ord(" ") for char in block.text)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=400))
+def test_any_bytes_give_blocks(data: bytes) -> None:
+    """Whatever they are."""
+    html_blocks(data, LIMITS)
