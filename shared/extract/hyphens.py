@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _LAST = re.compile(r"([^\W\d_]+)-$")
 _FIRST = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)")
+_LONGEST = 100  # characters of a word
 _SUSPENDED = re.compile(r"(?:and|or|und|oder|bzw|et|ou|e|o|y)\b")
 
 
@@ -18,32 +20,38 @@ class Joiner:
     """Joins the lines of a paragraph; the document's own words decide which hyphens stay."""
 
     def __init__(self, lines: Iterable[str]) -> None:
-        self._words = {word for line in lines for word in _WORD.findall(line.lower())}
+        self._lines = lines
+
+    @cached_property
+    def _words(self) -> set[str]:
+        # When the first broken word is met: most documents have none, and a set of all words is large.
+        return {word[0] for line in self._lines for word in _WORD.finditer(line.lower())}
 
     def join(self, lines: Iterable[str]) -> str:
         """One string: single spaces between lines, broken words whole again."""
-        parts: list[str] = []
+        pieces: list[str] = []  # lines, and what stands between them
         for line in lines:
             text = " ".join(line.split())
             if not text:
                 continue
-            glue = self._glue(parts[-1], text) if parts else None
-            if glue is None:
-                parts.append(text)
-            else:
-                parts[-1] = glue
-        return " ".join(parts)
+            if pieces:
+                before = pieces[-1]
+                stays = self._hyphen_stays(before, text) if before.endswith("-") else None
+                if stays is None:
+                    pieces.append(" ")
+                elif not stays:
+                    pieces[-1] = before[:-1]
+            pieces.append(text)
+        return "".join(pieces)
 
-    def _glue(self, before: str, after: str) -> str | None:
-        """The two lines as one where `before` ends in a broken word, else None."""
-        last = _LAST.search(before)
+    def _hyphen_stays(self, before: str, after: str) -> bool | None:
+        """Is the hyphen at the end of `before` the word's own? None: no word is broken there."""
+        last = _LAST.search(before, max(0, len(before) - _LONGEST))
         first = _FIRST.match(after)
         if last is None or first is None or _SUSPENDED.match(after):
             return None
         left, right = last[1].lower(), first[1].lower()
         if f"{left}-{right}" in self._words and left + right not in self._words:
-            return before + after
+            return True
         # A capital beside the hyphen belongs to a compound: "EU-Taxonomy", "CO-emissions".
-        if not first[1][0].islower() or last[1].isupper():
-            return before + after
-        return before[:-1] + after
+        return not first[1][0].islower() or last[1].isupper()

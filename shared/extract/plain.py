@@ -12,7 +12,7 @@ from shared.extract.tidy import clean
 
 _HEADING_MARK = re.compile(r"\s{0,3}#{1,6}\s+")
 _RULE = re.compile(r"\s*(?:[-=_*~]\s*){3,}$")
-_EMPHASIS = re.compile(r"(\*\*|__|\*|`)(?=\S)(.{1,500}?)(?<=\S)\1")
+_EMPHASIS = re.compile(r"(\*\*|__|\*|`)(?=\S)((?:(?!\1).){1,500})(?<=\S)\1")
 _LINK = re.compile(r"!?\[([^\[\]]{0,500})\]\([^()\s]{0,2000}(?:\s+\"[^\"]{0,500}\")?\)")
 _TABLE_ROW = re.compile(r"\s*\|.*\|\s*$")
 _TABLE_RULE = re.compile(r"[|\s:-]+$")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -26,11 +27,14 @@ def parse(text: str, delimiter: str, *, quotes: bool = True, strict: bool = Fals
     return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=strict)
 
 
-def rows_of(text: str, delimiter: str) -> tuple[Callable[[], Iterator[list[str]]], list[str]]:
-    """A function that reads the rows from the first on, and a warning where marks are taken as they are."""
+def rows_of(text: str, delimiter: str, most: int) -> tuple[Callable[[], Iterator[list[str]]], list[str]]:
+    """A function that reads the rows from the first on, and a warning where marks are taken as they are.
+
+    The warning looks at `most` rows.
+    """
     if _MARK not in text or _is_sound(text, delimiter):
         return partial(parse, text, delimiter), []
-    bad = [number for number, _, closed in _records(text, delimiter) if not closed]
+    bad = [number for number, _, closed in islice(_records(text, delimiter), most) if not closed]
     shown = ", ".join(map(str, bad[:_SHOWN])) + (" ..." if len(bad) > _SHOWN else "")
     warning = f"a quotation mark is never closed, and was taken as it is, in line {shown}"
     return partial(_recovered, text, delimiter), [warning] if bad else []

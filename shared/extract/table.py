@@ -68,7 +68,7 @@ def read_table(text: str, suffix: str, options: ExtractOptions) -> Extracted:
         delimiter, share = _sniff(text)
         if not share:
             delimiter = _SUFFIXES.get(suffix, ",")
-    rows, warnings = rows_of(text, delimiter)
+    rows, warnings = rows_of(text, delimiter, options.limits.rows)
     sample = list(islice(_within(rows(), options.limits), SAMPLE_ROWS + 1))
     columns = _find_columns(sample, options.text_column)
     blocks, odd = [], 0
