@@ -53,7 +53,9 @@ class _Analyst:
     def analyze(self, path: Path, name: str, depth: int) -> dict[str, Any]:
         started = time.monotonic()
         check_size(path, _SETTINGS.max_bytes)
-        media_type = sniff(path, suffix=PurePosixPath(name).suffix.lower(), content_type="")
+        media_type = sniff(
+            path, suffix=PurePosixPath(name).suffix.lower(), content_type="", limits=limits_of(_SETTINGS)
+        )
         if media_type in ARCHIVES:
             return self._unpack(path, name, media_type, depth)
         sha256 = sha256_of(path)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 ARCHIVE_GENERATION, DEPTH = "headrace-archive-generation", "headrace-depth"
 """Metadata of a member: the archive's generation, and how many archives it lies in."""
 INSIDE = "!/"
-"""Between the names of archive and member, as in jar: URLs. A slash alone would make of the archive's name both
-an object and a folder, which buckets may have and file systems may not."""
+"""Between the names of archive and member, as in jar: URLs. A slash alone would make of the archive's name
+both an object and a folder, which buckets may have and file systems may not."""
 MAX_DEPTH = 2
 """An archive in an archive is unpacked; one in that is rejected."""
 MAX_NAME = 1_024

@@ -48,7 +48,7 @@ def receive(event: UploadEvent, document: str, count: Callable[[list[str]], list
         download(event, path)
         check_size(path, settings().max_bytes)
         suffix, declared = PurePosixPath(event.name).suffix.lower(), (event.content_type or "").lower()
-        media_type = sniff(path, suffix=suffix, content_type=declared)
+        media_type = sniff(path, suffix=suffix, content_type=declared, limits=limits_of(settings()))
         if media_type in ARCHIVES:
             unpacked = unpack(path, media_type, event, document, limits_of(settings()))
             reading = Reading.of_archive(media_type, unpacked.members, unpacked.warnings)

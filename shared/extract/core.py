@@ -66,7 +66,7 @@ def extract(path: Path, *, name: str, content_type: str | None, options: Extract
     """
     check_size(path, options.limits.bytes)
     suffix, declared = PurePosixPath(name).suffix.lower(), _declared(content_type)
-    media_type = sniff(path, suffix=suffix, content_type=declared)
+    media_type = sniff(path, suffix=suffix, content_type=declared, limits=options.limits)
     if media_type in ARCHIVES:
         raise archive_inside()
     if media_type == TEXT:

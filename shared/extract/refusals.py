@@ -99,3 +99,21 @@ def needs_ocr(*, scanned: bool) -> Rejected:
         "Run it through a program that recognises text (OCR) and upload the result"
         + ("." if scanned else "; or export it again from the program that made it."),
     )
+
+
+def locked_office() -> Rejected:
+    """A document of today's Office with a password, which nothing here opens."""
+    return Rejected(
+        "encrypted",
+        "The Office document is protected by a password.",
+        "Save it without one and upload that.",
+    )
+
+
+def old_office() -> Rejected:
+    """What Word, Excel, PowerPoint wrote before 2007, and Outlook still writes."""
+    return Rejected(
+        "unsupported_type",
+        "The file is a document of an old Office version or an Outlook message (.doc, .xls, .ppt, .msg).",
+        "Save it as .docx, .xlsx or .pptx (a message as .eml) and upload that.",
+    )

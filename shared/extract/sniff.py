@@ -6,15 +6,18 @@ a model that knows two hundred formats more would cost every cold start more tha
 
 from __future__ import annotations
 
+import mmap
 import re
-import zipfile
 from email.parser import BytesHeaderParser
 from typing import TYPE_CHECKING
 
-from shared.extract.refusals import damaged_archive, encrypted, unsupported
+from shared.extract.refusals import locked_office, old_office, unsupported
+from shared.extract.zips import SafeZip
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from shared.extract.shapes import Limits
 
 PDF = "application/pdf"
 _OFFICE = "application/vnd.openxmlformats-officedocument."
@@ -73,16 +76,18 @@ _OF_MAIL = {
 _LEAST_OF_MAIL = 3  # such headers; a note may well begin with two lines of the kind
 
 
-def sniff(path: Path, *, suffix: str, content_type: str) -> str:
+def sniff(path: Path, *, suffix: str, content_type: str, limits: Limits) -> str:
     """The media type of the file at `path`; every kind of text but HTML and mail is `TEXT`.
 
     Args:
         path: a file that is not empty.
         suffix: of its name, in lower case, with the dot.
         content_type: what its owner says it is, in lower case.
+        limits: of an archive's directory.
 
     Raises:
-        Rejected: `unsupported_type`, `unreadable_archive`, or `encrypted` for a locked Office document.
+        Rejected: `unsupported_type`, `unreadable_archive`, `unsafe_archive`, `too_many_members`, or
+            `encrypted` for a locked Office document.
     """
     with path.open("rb") as file:
         head = file.read(_HEADERS)
@@ -90,7 +95,7 @@ def sniff(path: Path, *, suffix: str, content_type: str) -> str:
     if b"%PDF-" in start or _PDF_BODY.search(start):
         return PDF
     if head.startswith(_ZIPS):
-        return _zipped(path)
+        return _zipped(path, limits)
     if head.startswith(b"\x1f\x8b"):
         return GZIP
     if head.startswith(_OLE):
@@ -113,13 +118,10 @@ def _marked_up(head: bytes, suffix: str, content_type: str) -> str:
     return EML if _is_mail(plain, suffix, content_type) else TEXT
 
 
-def _zipped(path: Path) -> str:
+def _zipped(path: Path, limits: Limits) -> str:
     """What a ZIP is, by the files in it."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = set(archive.namelist())
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        raise damaged_archive() from None
+    with SafeZip(path, limits) as archive:
+        names = set(archive.names)
     if "META-INF/container.xml" in names:
         return EPUB
     if "[Content_Types].xml" in names:
@@ -135,13 +137,9 @@ def _zipped(path: Path) -> str:
 
 def _old_office(path: Path) -> Exception:
     """An OLE container: a locked document of today's Office, or an open one of the old."""
-    with path.open("rb") as file:
-        directory = file.read(1 << 20)
-        file.seek(max(0, path.stat().st_size - (1 << 20)))
-        directory += file.read()
-    if _ENCRYPTED_PACKAGE in directory:
-        return encrypted("Office document", tried=False)
-    return unsupported("a document of an old Office version or an Outlook message (.doc, .xls, .ppt, .msg)")
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        locked = content.find(_ENCRYPTED_PACKAGE) >= 0  # the directory may lie anywhere in it
+    return locked_office() if locked else old_office()
 
 
 def _is_mail(plain: bytes, suffix: str, content_type: str) -> bool:

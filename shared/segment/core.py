@@ -185,7 +185,7 @@ def _paragraph(text: str, group: list[_Piece], *, everything: bool) -> Iterator[
     start, end = first.start, group[-1].end
     whole = text[start:end]
     if block.kind == "row":
-        yield Unit(start, end, None, block.row, first.paragraph, "row")
+        yield Unit(start, end, block.page, block.row, first.paragraph, "row")
     elif everything:
         if any(map(str.isalpha, whole)):
             yield Unit(start, end, block.page, block.row, first.paragraph)

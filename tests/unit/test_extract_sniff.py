@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.errors import Rejected
+from shared.extract import Limits
 from shared.extract.sniff import DOCX, EML, EPUB, GZIP, HTML, PDF, PPTX, TEXT, XLSX, ZIP, sniff
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def zipped(*names: str) -> bytes:
 def found(folder: Path, data: bytes, suffix: str = "", content_type: str = "") -> str:
     path = folder / "file"
     path.write_bytes(data)
-    return sniff(path, suffix=suffix, content_type=content_type)
+    return sniff(path, suffix=suffix, content_type=content_type, limits=Limits())
 
 
 @pytest.mark.parametrize(
