@@ -148,9 +148,9 @@ def _sniff(text: str) -> tuple[str, float]:
 
 def _is_header(first: Sequence[str], rest: Sequence[list[str]]) -> bool:
     filled = [cell.strip() for cell in first if cell.strip()]
-    if not filled or not rest or any(_is_number(cell) or len(cell) > _MAX_NAME for cell in filled):
+    if not filled or any(_is_number(cell) or len(cell) > _MAX_NAME for cell in filled):
         return False
-    if any(fold(cell) in WELL_KNOWN for cell in filled):
+    if any(fold(cell) in WELL_KNOWN for cell in filled) and (rest or len(filled) > 1):
         return True
     for at, name in enumerate(first):
         below = [row[at].strip() for row in rest if at < len(row) and row[at].strip()]
