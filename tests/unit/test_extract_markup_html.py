@@ -271,8 +271,9 @@ def test_a_wrongly_suspected_class_costs_no_text() -> None:
 def test_links_are_left_out_and_linking_sentences_kept() -> None:
     """A list of links is a menu, whatever it is called; a table that links to its sources is data."""
     found = blocks(
-        "<p>We publish <a href=a>the report</a> and its annexes every spring.</p><ul><li><a href=b>Investors</a>"
-        "<li><a href=c>Careers</a></ul><table><tr><th>Report<th>File<tr><td>2023<td><a href=d>Download it</a></table>"
+        "<p>We publish <a href=a>the report</a> and its annexes every spring.</p>"
+        "<ul><li><a href=b>Investors</a><li><a href=c>Careers</a></ul>"
+        "<table><tr><th>Report<th>File<tr><td>2023<td><a href=d>Download it</a></table>"
     )
     assert [block.text for block in found] == [
         "We publish the report and its annexes every spring.",

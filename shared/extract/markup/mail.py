@@ -6,8 +6,8 @@ import io
 import re
 from email.errors import HeaderParseError
 from email.header import decode_header
-from email.parser import BytesParser
-from typing import TYPE_CHECKING
+from email.parser import BytesFeedParser
+from typing import TYPE_CHECKING, cast
 
 from shared.errors import Rejected
 from shared.extract.markup.encoding import texts
@@ -19,13 +19,19 @@ from shared.extract.shapes import Block, Extracted
 from shared.extract.tidy import squeeze
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from email.message import Message
     from pathlib import Path
+    from typing import BinaryIO
 
     from shared.extract.shapes import ExtractOptions, Limits
 
 _REPLY = re.compile(r"(?i)^(?:(?:re|aw|antw|sv|fwd?|wg|tr|rv|i|r)\s*(?:\[\d+\])?\s*:\s*)+")
 _MAX_HEADER = 2_000  # characters
+_STEP = 65_536  # bytes
+_ENCODED = re.compile(rb"[A-Za-z0-9+/=]{40,}\s*$")  # a line of base64
+_MAX_ENCODED = 32 * 1024 * 1024  # bytes of base64: text comes before attachments, and is smaller
+_MAX_WIDTH = 4  # bytes of a character
 _MESSAGES = {"message/rfc822", "message/global"}
 _SILENT = {"multipart/related", "multipart/signed"}  # their further parts are pictures and signatures
 
@@ -39,7 +45,10 @@ def read_eml(path: Path, options: ExtractOptions) -> Extracted:
     try:
         with path.open("rb") as file:
             # The older policy: the newer one parses headers by a grammar, which hostile ones can break.
-            message = BytesParser().parse(file)
+            parser = BytesFeedParser()
+            for line in _without_bulk(file, options.limits):
+                parser.feed(line)
+            message = parser.close()
     except RecursionError:
         raise Rejected(
             "nested_too_deep",
@@ -58,6 +67,25 @@ def read_eml(path: Path, options: ExtractOptions) -> Extracted:
     return Extracted(
         "message/rfc822", title, None, reader.blocks, reader.warnings(), organisation=organisation
     )
+
+
+def _without_bulk(file: BinaryIO, limits: Limits) -> Iterator[bytes]:
+    """The message's lines, or pieces of long ones, without the bulk of attachments, which nobody looks at.
+
+    The parser keeps every line, at three times its size.
+    """
+    encoded, other = _MAX_ENCODED, _MAX_WIDTH * limits.characters
+    while line := file.readline(_STEP):
+        if _ENCODED.match(line):
+            encoded -= len(line)
+            if encoded < 0:
+                continue
+        else:
+            other -= len(line)
+            if other < 0:
+                limit = limits.characters
+                raise too_many("characters", f"more than {limit:,} characters of text", limit)
+        yield line
 
 
 class _Reader:
@@ -95,9 +123,8 @@ class _Reader:
             self._too_deep += 1
             return
         kind = part.get_content_type()
-        inner = part.get_payload()
-        if isinstance(inner, list):
-            parts = [one for one in inner if not isinstance(one, str)]
+        if part.is_multipart():
+            parts = cast("list[Message]", part.get_payload())
             if kind in _MESSAGES:
                 for message in parts:
                     self.read_message(message, depth + 1)
@@ -152,7 +179,9 @@ def _subject(message: Message) -> str | None:
 
 def _header(message: Message, name: str) -> str:
     """A header's text, its encoded words decoded; what cannot be decoded stays as it is."""
-    raw = str(message.get(name, ""))[:_MAX_HEADER]
+    values = (str(value) for key, value in message.raw_items() if key.lower() == name.lower())
+    # What is not ASCII, the parser keeps as surrogates.
+    raw = _text(next(values, "")[:_MAX_HEADER].encode("utf-8", "surrogateescape"), None)
     try:
         pieces = decode_header(raw)
     except (HeaderParseError, ValueError):

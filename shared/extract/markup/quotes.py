@@ -78,11 +78,10 @@ def _without_quotes(lines: list[str]) -> list[str]:
         quoted = _QUOTED.match(line) is not None
         if quoted and not quoting:
             _drop_introduction(kept)
+            kept.append("")
         quoting = quoted or (quoting and not line.strip())
         if not quoting:
             kept.append(line)
-        elif not quoted:
-            kept.append("")
     _drop_introduction(kept)
     return kept
 
