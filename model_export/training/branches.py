@@ -121,7 +121,7 @@ def train_branch(
     Raises:
         ImportError: torch is not installed.
     """
-    shown = [example for example in examples if _useful(example, BRANCHES[name])]
+    shown = [example for example in examples if useful(example, BRANCHES[name])]
     targets = Targets.of(shown, topics)
     fork = settings.fork(name, checkpoint)
     hidden = hidden_states(
@@ -169,7 +169,7 @@ def trial_rows(trial: Trial, split: Split) -> NDArray[np.intp]:
     return np.flatnonzero([split_of(example) == split for example in trial.shown])
 
 
-def _useful(example: Example, heads: Sequence[HeadName]) -> bool:
+def useful(example: Example, heads: Sequence[HeadName]) -> bool:
     """Whether it says anything that one of `heads` can learn from."""
     return (
         ("topic" in heads and bool(example.topics or example.any_of))
