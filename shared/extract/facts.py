@@ -102,12 +102,13 @@ def _first_blocks(blocks: list[Block]) -> Iterator[Block]:
 def _title(first: list[Block]) -> str | None:
     """The first heading that names the whole document: before the text begins, and before its sections do."""
     for block in first:
-        is_heading = block.kind == "heading"
         if block.page != first[0].page or len(block.text) > _MAX_TITLE:
             return None
-        if is_heading and _NUMBERED.match(block.text):
+        if block.kind != "heading" or _NO_TITLE.fullmatch(block.text.strip(" .:")):
+            continue
+        if _NUMBERED.match(block.text):
             return None
-        if is_heading and _names_document(block.text):
+        if _names_document(block.text):
             return block.text
     return None
 
@@ -117,7 +118,6 @@ def _names_document(text: str) -> bool:
     return (
         _MIN_TITLE <= len(text) <= _MAX_TITLE
         and letters >= len(text) / 2
-        and not _NO_TITLE.fullmatch(text.strip(" .:"))
         and " " in text
         and not _ADDRESS.search(text)
     )
@@ -125,10 +125,14 @@ def _names_document(text: str) -> bool:
 
 def _year(openings: Sequence[str], text: str) -> int | None:
     """The year that the title names, else the one that the text says the report is for."""
-    for opening in openings:
-        years = set(_years(opening)) if _IS_REPORT.search(opening) else set()
+    called_report = [opening for opening in openings if _IS_REPORT.search(opening)]
+    for opening in called_report:
+        years = set(_years(opening))
         if len(years) == 1:
             return years.pop()
+    alone = {year for opening in openings if _YEAR.fullmatch(opening) for year in _years(opening)}
+    if called_report and len(alone) == 1:
+        return alone.pop()
     return _agreed(" ".join(openings), 1) or _agreed(text, _FEW)
 
 

@@ -61,7 +61,8 @@ _AUDITORS = re.compile(
 )
 _FEW = 3  # mentions that a name needs
 _MANY = 5  # ... where it is only called a group
-_FIRST = 4  # mentions that one on the first pages counts for
+_FIRST = 4  # mentions that one in a heading or a line of the first pages counts for
+_MAX_LINE = 100  # characters
 _TIMES = 2  # as often as any other name
 
 
@@ -81,7 +82,11 @@ def holder(line: str) -> str | None:
     if not found:
         return None
     name = found["name"].strip(" ,.-")
-    name = f"{name}." if re.search(r"\b(?:S\.p\.A|S\.A|N\.V|B\.V|S\.r\.l|& Co|Inc|Ltd|Corp)$", name) else name
+    name = (
+        f"{name}."
+        if re.search(r"(?:\b(?:S\.p\.A|S\.A|N\.V|B\.V|S\.r\.l|Inc|Ltd|Corp)|& Co)$", name)
+        else name
+    )
     return name if name[:1].isupper() or (name[:1].isdigit() and not name.isdigit()) else None
 
 
@@ -91,7 +96,7 @@ def best_name(openings: Sequence[str], first: Sequence[str], text: str) -> str |
     `openings` are the title and the short lines of the first pages, `first` all blocks of these, `text`
     what is looked through.
     """
-    beginning = "\n".join(first)
+    lines = "\n".join(opening for opening in openings if len(opening) <= _MAX_LINE)
     legal, groups = _legal_names(text), _group_names(text)
     spelt = _spellings([*legal, *groups])
     every = _counted(legal) + _counted(groups)
@@ -99,11 +104,11 @@ def best_name(openings: Sequence[str], first: Sequence[str], text: str) -> str |
         if every[_key(opening)] >= _FEW - 1:
             return opening
     for names, find, least in ((legal, _legal_names, _FEW), (groups, _group_names, _MANY)):
-        on_first_pages = {_key(name) for name in find(beginning)} & spelt.keys()
-        best = _clear_winner(_counted(names) + Counter(dict.fromkeys(on_first_pages, _FIRST)), least)
+        at_the_start = {_key(name) for name in find(lines)} & spelt.keys()
+        best = _clear_winner(_counted(names) + Counter(dict.fromkeys(at_the_start, _FIRST)), least)
         if best:
             return spelt[best]
-    return _stated_holder(beginning, text) or _in_title(openings, text)
+    return _stated_holder("\n".join(first), text) or _in_title(openings, text)
 
 
 def _stated_holder(beginning: str, text: str) -> str | None:
