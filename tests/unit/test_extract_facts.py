@@ -143,8 +143,8 @@ CASES = (
         "French",
         ("D\u00e9claration de performance extra-financi\u00e8re",),
         "Le groupe Alnemoulin exploite quatre moulins. Au cours de l\u2019exercice 2018, le groupe "
-        "Alnemoulin a investi. L\u2019exercice 2018 du groupe Alnemoulin. Pour l\u2019exercice 2018, le groupe "
-        "Alnemoulin et le groupe Alnemoulin.",
+        "Alnemoulin a investi. L\u2019exercice 2018 du groupe Alnemoulin. Pour l\u2019exercice 2018, le "
+        "groupe Alnemoulin et le groupe Alnemoulin.",
         "D\u00e9claration de performance extra-financi\u00e8re",
         "Groupe Alnemoulin",
         2018,
