@@ -27,15 +27,20 @@ from shared.extract.sandbox.wire import Answer, Ending, Refusal, Task, pack, unp
 STARTED, NOT_STARTED = b"+", b"-"
 OUT_OF_MEMORY, NO_FILE = 3, 4
 """Exit statuses of a child that has no answer."""
-_WARM = ("shared.extract.core", "shared.extract.pdf")
-"""Imported once, before any fork."""
+_WARM = (
+    "shared.extract.core",
+    "shared.extract.facts",
+    "shared.extract.pdf",
+    "shared.extract.office",
+    "lxml.etree",
+    "shared.extract.markup",
+    "charset_normalizer",
+)
+"""What children would each import for themselves; loaded one by one, whenever there is nothing else to do."""
 
 
 def main(control: int) -> None:
     """Serve until the caller closes its end of the socket `control`."""
-    for module in _WARM:
-        importlib.import_module(module)
-    gc.freeze()  # or the first collection of every child would copy all there is
     _Zygote(socket.socket(fileno=control)).serve()
 
 
@@ -54,8 +59,13 @@ class _Zygote:
         signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
 
     def serve(self) -> None:
+        cold = list(_WARM)
         while True:
-            for key, _ in self._selector.select():
+            ready = self._selector.select(0 if cold else None)
+            if cold and not ready:
+                importlib.import_module(cold.pop(0))
+                gc.freeze()  # or the first collection of every child would copy all there is
+            for key, _ in ready:
                 if key.fileobj is self._control:
                     _, files, _, _ = socket.recv_fds(self._control, 1, 2)
                     if not files:  # the caller is gone
