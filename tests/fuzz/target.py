@@ -1,0 +1,46 @@
+"""What is done with a mutant in its process: the whole way that an upload takes up to its blocks."""
+
+from __future__ import annotations
+
+import json
+import resource
+import time
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from shared.errors import Rejected
+from shared.extract import Block, Extracted, ExtractOptions, extract
+from shared.extract.archive import members
+from shared.extract.sniff import ARCHIVES, sniff
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_CHUNK = 1 << 16
+
+
+def read(path: Path, *, name: str, content_type: str | None, options: ExtractOptions) -> Extracted:
+    """Its outcome and what it took, as JSON in the only block."""
+    started = time.process_time()
+    try:
+        outcome = _outcome(path, name, content_type, options)
+    except Rejected as rejected:
+        outcome = f"rejected: {rejected.code}"
+    seconds = time.process_time() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return Extracted("", None, None, [Block(json.dumps([outcome, seconds, peak]))])
+
+
+def _outcome(path: Path, name: str, content_type: str | None, options: ExtractOptions) -> str:
+    suffix = PurePosixPath(name).suffix
+    media_type = (
+        sniff(path, suffix=suffix, content_type="", limits=options.limits) if path.stat().st_size else ""
+    )
+    if media_type in ARCHIVES:
+        for _, content in members(path, media_type, name, options.limits, []):
+            while content.read(_CHUNK):
+                pass
+        return "unpacked"
+    extracted = extract(path, name=name, content_type=content_type, options=options)
+    assert any(block.text.strip() for block in extracted.blocks) or extracted.ocr_pages
+    return f"read: {extracted.media_type}"
