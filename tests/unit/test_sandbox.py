@@ -73,6 +73,13 @@ def test_apart_is_the_same_as_here(file: Path) -> None:
     assert caught.value.code == "empty"
 
 
+@linux
+def test_a_file_may_have_a_name_that_is_no_text(sandbox: Sandbox, file: Path) -> None:
+    """Linux takes any bytes; on a laptop the file is read where it lies."""
+    odd = file.rename(file.with_name(os.fsdecode(b"b\xe9n\xff\n")))
+    assert said(sandbox.run(task("report", odd)))[0] == TEXT
+
+
 def test_the_child_knows_its_task_and_nothing_of_ours(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """File, names and password arrive; the environment's secrets and open files do not."""
     monkeypatch.setenv("HEADRACE_SECRET", "x")

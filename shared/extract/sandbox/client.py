@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from shared.errors import HeadraceError, Retryable
 from shared.extract.refusals import too_many
 from shared.extract.sandbox.endings import crashed, judge, most_answer_bytes, refuse_bad_ending, too_slow
-from shared.extract.sandbox.wire import Ending, Task, pack, unpack_ending
+from shared.extract.sandbox.wire import Ending, Task, pack_task, unpack_ending
 from shared.extract.sandbox.zygote import NO_FILE, NOT_STARTED, STARTED
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Sandbox:
             most = most_answer_bytes(task.options.limits)
             try:
                 channel.settimeout(task.seconds)
-                channel.sendall(pack(task))
+                channel.sendall(pack_task(task))
                 channel.shutdown(socket.SHUT_WR)
                 data = _read(channel, deadline, most)
                 if len(data) > most:

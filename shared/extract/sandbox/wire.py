@@ -49,13 +49,18 @@ class Ending:
     """Bytes, resident."""
 
 
-def pack(value: Task | Answer | Ending) -> bytes:
+def pack_task(task: Task) -> bytes:
+    """JSON in ASCII, which can hold the names of files that are not UTF-8."""
+    return json.dumps(asdict(task)).encode("ascii")
+
+
+def pack(value: Answer | Ending) -> bytes:
     """JSON in UTF-8; halves of surrogate pairs, which UTF-8 cannot hold, become question marks."""
     return json.dumps(_fields(value), default=_fields, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def unpack_task(data: bytes) -> Task:
-    """The opposite of `pack`; for the child, which trusts its caller."""
+    """The opposite of `pack_task`; for the child, which trusts its caller."""
     task = json.loads(data)
     options = task["options"]
     return Task(**task | {"options": ExtractOptions(**options | {"limits": Limits(**options["limits"])})})
