@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from shared.archives import unpack
 from shared.clients import secret
 from shared.extract.core import check_size
+from shared.extract.sandbox import prepare
 from shared.extract.sniff import ARCHIVES, sniff
 from shared.reading import Reading, limits_of, read_file, sha256_of
 from shared.settings import settings
@@ -45,6 +46,7 @@ def receive(event: UploadEvent, document: str, count: Callable[[list[str]], list
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "upload"
+        prepare()  # the process that reads starts while the file is on its way
         download(event, path)
         check_size(path, settings().max_bytes)
         suffix, declared = PurePosixPath(event.name).suffix.lower(), (event.content_type or "").lower()

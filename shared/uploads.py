@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from shared.clients import storage_client
 from shared.errors import Rejected, Superseded
 from shared.events import publish
+from shared.extract.refusals import too_many
 from shared.retry import storage_limits
 from shared.settings import UPLOADS, settings
 
@@ -30,11 +31,7 @@ def download(event: UploadEvent, path: Path) -> None:
 
     limit = settings().max_bytes
     if event.size > limit:
-        raise Rejected(
-            "too_large",
-            f"The file has {event.size:,} bytes; the limit is {limit:,}.",
-            "Split it, or raise HEADRACE_MAX_BYTES.",
-        )
+        raise too_many("bytes", f"{event.size:,} bytes", limit)
     bucket = storage_client().bucket(event.bucket)
     try:
         bucket.blob(event.name, generation=event.generation).download_to_filename(

@@ -192,7 +192,15 @@ def test_an_altered_file_is_refused(tmp_path: Path, name: str) -> None:
 CASES = json.loads((Path(__file__).parent.parent / "data" / "model_cases.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["text"][:40])
+def marked(case: dict[str, object]) -> object:
+    """A case that the model is known to get wrong says why, and fails once it gets it right."""
+    text = str(case["text"])[:40]
+    if "known" in case:
+        return pytest.param(case, id=text, marks=pytest.mark.xfail(reason=str(case["known"]), strict=True))
+    return pytest.param(case, id=text)
+
+
+@pytest.mark.parametrize("case", map(marked, CASES))
 def test_what_it_says_of_plain_cases(engine: Engine, case: dict[str, object]) -> None:
     """Bad news told as plain fact is negative, plans are planned, headings are nothing."""
     reading = interpret(engine.manifest, engine.run([str(case["text"])]), 0)
@@ -202,5 +210,5 @@ def test_what_it_says_of_plain_cases(engine: Engine, case: dict[str, object]) ->
         "sentiment": reading.sentiment.label,
     }
     for name, expected in case.items():
-        if name != "text":
+        if name not in {"text", "known"}:
             assert found[name] == expected, found
