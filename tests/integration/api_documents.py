@@ -18,7 +18,7 @@ from tests.integration.api_server import MODEL
 if TYPE_CHECKING:
     from tests.integration.api_server import ApiServer
 
-WATER = "We recycle nine tenths of the process water at the Marl works."
+WATER = "We have cut our withdrawal of water at the Marl works by a tenth."
 CRANE = "Two contractors died when a crane collapsed at the northern plant."
 BOARD = "The board adopted an anti-corruption code of conduct in March."
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)

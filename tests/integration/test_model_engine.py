@@ -200,7 +200,7 @@ def marked(case: dict[str, object]) -> object:
     return pytest.param(case, id=text)
 
 
-@pytest.mark.parametrize("case", map(marked, CASES))
+@pytest.mark.parametrize("case", [marked(case) for case in CASES])
 def test_what_it_says_of_plain_cases(engine: Engine, case: dict[str, object]) -> None:
     """Bad news told as plain fact is negative, plans are planned, headings are nothing."""
     reading = interpret(engine.manifest, engine.run([str(case["text"])]), 0)

@@ -138,7 +138,7 @@ def test_report_names_every_scale() -> None:
     """The table has a line for each topic, the action and the sentiment, and says how it was come by."""
     text = report()
     assert all(f"\n{name} " in text for name in (*TOPICS, "topic set", "action", "sentiment"))
-    assert "One annotator" in text
+    assert "blind to the first" in text
 
 
 def test_missing_samples_are_named(tmp_path: Path) -> None:

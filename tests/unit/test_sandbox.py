@@ -114,11 +114,11 @@ def test_a_crash_is_the_files_own_error(sandbox: Sandbox, file: Path, function: 
 
 
 def test_what_an_unexpected_error_says_is_not_logged(
-    sandbox: Sandbox, file: Path, capsys: pytest.CaptureFixture[str]
+    sandbox: Sandbox, file: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The log has its type and place; its message may quote the document."""
     rejection(sandbox, "bug", file)
-    logged = "".join(capsys.readouterr())
+    logged = "".join(capfd.readouterr())
     assert "KeyError at " in logged
     assert "harmful.py:" in logged
     assert "pump" not in logged
