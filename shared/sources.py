@@ -64,6 +64,9 @@ def copied(
         stored = by_index.get(passage.index)
         if stored is None or (stored["text"], tuple(stored["span"])) != (passage.text, passage.span):
             return None
+        if stored.get("language") != passage.language:  # which decides whether labels are told at all
+            return None
         fields = {name: stored[name] for name in PassageResult.model_fields if name in stored}
+        fields |= {"section": passage.section, "label": passage.label, "row": passage.row, "page": passage.page}
         results.append(PassageResult.model_validate(fields | {"embedding": list(stored["embedding"])}))
     return results, [Partial.model_validate(part) for part in known["partials"]]
