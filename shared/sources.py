@@ -67,6 +67,6 @@ def copied(
         if stored.get("language") != passage.language:  # which decides whether labels are told at all
             return None
         fields = {name: stored[name] for name in PassageResult.model_fields if name in stored}
-        fields |= {"section": passage.section, "label": passage.label, "row": passage.row, "page": passage.page}
+        fields |= {name: getattr(passage, name) for name in ("section", "label", "row", "page")}
         results.append(PassageResult.model_validate(fields | {"embedding": list(stored["embedding"])}))
     return results, [Partial.model_validate(part) for part in known["partials"]]
