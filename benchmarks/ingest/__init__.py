@@ -1,1 +1,1 @@
-"""Extraction of PDFs measured beside pypdf, pdfminer.six and markitdown: `make bench-ingest`."""
+"""Extraction measured beside other libraries, format by format: `make bench-ingest`."""

@@ -1,0 +1,39 @@
+"""Readers of PDFs."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from benchmarks.ingest.readers import Reading, headrace
+
+if TYPE_CHECKING:
+    from benchmarks.ingest.readers import Load, Read
+
+
+def pypdf() -> Read:
+    library = import_module("pypdf")
+
+    def read(path: str) -> Reading:
+        pages = library.PdfReader(path).pages
+        return Reading(sum(len(page.extract_text()) for page in pages), len(pages))
+
+    return read
+
+
+def pdfminer() -> Read:
+    library = import_module("pdfminer.high_level")
+    return lambda path: Reading(len(library.extract_text(path)))
+
+
+def markitdown() -> Read:
+    converter = import_module("markitdown").MarkItDown()
+    return lambda path: Reading(len(converter.convert(path).markdown))
+
+
+READERS: dict[str, Load] = {
+    "Headrace": headrace,
+    "pypdf": pypdf,
+    "pdfminer.six": pdfminer,
+    "markitdown": markitdown,
+}
