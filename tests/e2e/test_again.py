@@ -46,13 +46,14 @@ def notify_again(shown: dict[str, Any], times: int) -> None:
 
 
 def settled(stack: RunningStack, document: str, run: int, seconds: float = 30) -> dict[str, Any]:
-    """The document once its run has ended."""
+    """The document once its run has ended; it may not be known yet."""
     deadline = time.monotonic() + seconds
     while True:
-        [shown] = stack.json("show", document)
-        if shown["run"] == run and shown["state"] == "completed":
+        done = stack.command("show", document, "--json")
+        shown = json.loads(done.stdout)[0] if done.stdout else {}
+        if shown and shown["run"] == run and shown["state"] == "completed":
             return dict(shown)
-        assert time.monotonic() < deadline, shown
+        assert time.monotonic() < deadline, shown or done.stderr
         time.sleep(0.1)
 
 
