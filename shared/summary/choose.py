@@ -23,6 +23,7 @@ _MOST = 8
 _PASSAGES_A_SENTENCE = 2  # a document of few passages gets fewer sentences than 5
 _ALIKE = 0.8  # cosine: two sentences say the same
 _BAD = 0.5  # probability of negative: more likely than all else
+_GRAVE = 0.35  # the same for a death: a passage that goes on with what was done about it is half neutral
 
 _GRAVITY = 2.0  # of a sentence's probability of being negative, among the bad news
 _DEATH = re.compile(
@@ -67,8 +68,9 @@ def summarise(aggregate: Aggregate) -> list[SummarySentence]:
     centre = _unit(decode_sum(aggregate.centre).astype(np.float64)[None, :])[0]
     base = _CENTRALITY * (pool.vectors @ centre) + _WORTH * np.array([worth(one) for one in candidates])
     size = min(_size(aggregate.passages), len(candidates))
-    bad = _bad_news(candidates)
-    chosen = _greedy(pool, base, size, _gravest(candidates, bad))
+    gravest = _gravest(candidates)
+    bad = _bad_news(candidates).union(gravest)
+    chosen = _greedy(pool, base, size, gravest)
     share = aggregate.sentiment["negative"] / max(1, aggregate.passages)
     chosen = _with_bad_news(pool, chosen, bad, share)
     return [SummarySentence(page=candidates[at].page, text=candidates[at].text) for at in sorted(chosen)]
@@ -133,10 +135,13 @@ def _bad_news(candidates: list[Candidate]) -> set[int]:
     return {at for at in feared if not _RISK.search(candidates[at].text)} or feared
 
 
-def _gravest(candidates: list[Candidate], bad: set[int]) -> list[int]:
+def _gravest(candidates: list[Candidate]) -> list[int]:
     """The place of the death of people that is told most clearly, if there is one."""
     deaths = [
-        at for at in bad if _DEATH.search(candidates[at].text) and not _OF_ANIMALS.search(candidates[at].text)
+        at
+        for at, one in enumerate(candidates)
+        if one.negative >= max(_GRAVE, one.positive) and one.topics and one.quality >= GOOD
+        if _DEATH.search(one.text) and not _OF_ANIMALS.search(one.text)
     ]
     return [max(deaths, key=lambda at: (candidates[at].negative, -at))] if deaths else []
 

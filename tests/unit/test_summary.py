@@ -204,9 +204,23 @@ def test_a_death_goes_before_all_other_bad_news(death: str) -> None:
             place, f"The court of town {place} fined the mill for what it sent out.", ("G1",), mood="negative"
         )
     dead = result(90, death, ("S1",), mood="negative")
-    scores: dict[SentimentLabel, float] = {"positive": 0.05, "neutral": 0.42, "negative": 0.53}
-    results[90] = dead.model_copy(update={"sentiment": Sentiment(label="negative", scores=scores)})
+    scores: dict[SentimentLabel, float] = {"positive": 0.12, "neutral": 0.46, "negative": 0.42}
+    results[90] = dead.model_copy(update={"sentiment": Sentiment(label="neutral", scores=scores)})
     assert death in summary(results)
+
+
+def test_a_death_that_did_not_happen_is_no_news() -> None:
+    """A year without one, and what is meant to prevent them, may be told but are not put first."""
+    results = [result(index, sentence(index), ("E1",), mood="positive") for index in range(100)]
+    none = "For the third year in a row nobody died at any of the works of the group."
+    scores: dict[SentimentLabel, float] = {"positive": 0.45, "neutral": 0.16, "negative": 0.39}
+    told = result(90, none, ("S1",)).model_copy(
+        update={"sentiment": Sentiment(label="positive", scores=scores)}
+    )
+    bad = "A failed pump sent effluent into the river for eleven hours and killed the fish."
+    results[57] = result(57, bad, ("E3",), mood="negative")
+    results[90] = told
+    assert bad in summary(results)
 
 
 def test_what_happened_goes_before_what_could_happen() -> None:
