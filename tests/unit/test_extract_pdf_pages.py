@@ -348,3 +348,26 @@ def test_the_page_number_beside_a_note_is_dropped(file: Path) -> None:
         f"{PROSE[0]} b.",
         f"Note b on the burning of bark and on {MORE}",
     ]
+
+
+def test_labels_of_figures_beside_each_other_are_no_sentence(file: Path) -> None:
+    """Each stays with its figure, though all begin in lower case and none has a full stop."""
+
+    def page(canvas: Canvas) -> None:
+        prose(canvas)
+        for at, (figure, label) in enumerate(
+            [
+                ("5.8", "lost-time injuries per million hours"),
+                ("27%", "of management posts held by women"),
+                ("96", "young people began an apprenticeship"),
+            ]
+        ):
+            canvas.setFont("Helvetica", 24)
+            canvas.drawString(60 + 170 * at, 400, figure)
+            canvas.setFont("Helvetica", 8)
+            canvas.drawString(60 + 170 * at, 385, label)
+
+    draw(file, page)
+    texts = [text for _, text in blocks(file)]
+    assert "lost-time injuries per million hours" in texts
+    assert "of management posts held by women" in texts

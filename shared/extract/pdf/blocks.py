@@ -116,6 +116,8 @@ def _unfinished(flowing: list[Paragraph], paragraph: Paragraph) -> Paragraph | N
         last, first = before.lines[-1], paragraph.lines[0]
         alike = abs(last.height - first.height) <= _SIZE * last.height
         if before.kind == "text" and alike and (last.fonts[1] == first.fonts[0] or before is flowing[-1]):
+            # What begins in lower case itself is the label of a figure, unless the page begins with it.
+            sentence = not before.lines[0].text[:1].islower() or before is flowing[0]
             waits = len(last.text.split()) >= _MIN_FLOW_WORDS and not _TERMINAL.search(last.text)
-            return before if waits else None
+            return before if waits and sentence else None
     return None
