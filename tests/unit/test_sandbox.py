@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+import structlog.testing
 
 from shared.errors import Rejected, Retryable
 from shared.extract import Extracted, ExtractOptions, Limits, extract
@@ -113,12 +114,11 @@ def test_a_crash_is_the_files_own_error(sandbox: Sandbox, file: Path, function: 
     assert said_pids(sandbox, file)[1] == before[1]
 
 
-def test_what_an_unexpected_error_says_is_not_logged(
-    sandbox: Sandbox, file: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_what_an_unexpected_error_says_is_not_logged(sandbox: Sandbox, file: Path) -> None:
     """The log has its type and place; its message may quote the document."""
-    rejection(sandbox, "bug", file)
-    logged = "".join(capfd.readouterr())
+    with structlog.testing.capture_logs() as lines:
+        rejection(sandbox, "bug", file)
+    logged = str(lines)
     assert "KeyError at " in logged
     assert "harmful.py:" in logged
     assert "pump" not in logged
