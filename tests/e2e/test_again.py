@@ -45,7 +45,7 @@ def notify_again(shown: dict[str, Any], times: int) -> None:
     publish(UPLOADS, [(json.dumps({"size": str(shown["size"])}).encode(), attributes)] * times)
 
 
-def settled(stack: RunningStack, document: str, run: int, seconds: float = 30) -> dict[str, Any]:
+def settled(stack: RunningStack, document: str, run: int, seconds: float = 60) -> dict[str, Any]:
     """The document once its run has ended; it may not be known yet."""
     deadline = time.monotonic() + seconds
     while True:

@@ -89,7 +89,8 @@ def check(stack: RunningStack, document: str) -> None:
     until(lambda: not stored(document)["results_pending"])
     events = handled(stack, "ingest", document)
     refused = [event for event in events if event["status"] == AGAIN]
-    assert {event["outcome"] for event in refused} == {REFUSED}
+    # Whoever held the lease while the storage stood still may have given up by itself before it was killed.
+    assert {REFUSED} <= {event["outcome"] for event in refused} <= {REFUSED, "RetryError"}
     planned = stored(document)["timings"]["planned_at"]
     acknowledged = [event for event in events if event["status"] == ACKNOWLEDGED]
     assert all(datetime.fromisoformat(event["time"]) > planned for event in acknowledged)

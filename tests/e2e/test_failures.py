@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.e2e.running import RunningStack
 
 
-def until(condition: Any, seconds: float = 40) -> Any:
+def until(condition: Any, seconds: float = 80) -> Any:
     """What `condition` gives, once it gives something."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
