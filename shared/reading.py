@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from shared import privacy
+from shared.errors import Rejected
 from shared.extract import ExtractOptions, Limits
 from shared.extract.facts import state_facts
 from shared.extract.sandbox import extract_apart
 from shared.language import detect
 from shared.records import FACTS, LANGUAGES
-from shared.segment import SegmentLimits, segment
+from shared.segment import Segmented, SegmentLimits, segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from shared.extract.recognised import RecognisedPage
     from shared.records import Passage
     from shared.settings import Settings
 
@@ -42,7 +44,7 @@ class Reading:
     @classmethod
     def of_archive(cls, media_type: str, members: int, warnings: list[str]) -> Self:
         """Nothing by itself: its members are documents of their own."""
-        nothing = {"passages": 0, "tokens": 0, "ocr_pages": []}
+        nothing = {"passages": 0, "tokens": 0, "ocr_pages": [], "recognised": []}
         return cls(
             dict.fromkeys(FACTS)
             | nothing
@@ -86,6 +88,8 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
     redaction_key: bytes,
     settings: Settings,
     password: str | None = None,
+    recognised: Mapping[int, RecognisedPage] | None = None,
+    defer_ocr: bool = False,
 ) -> Reading:
     """Read a file.
 
@@ -98,13 +102,19 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
         redaction_key: makes the pseudonyms that replace personal data.
         settings: the limits.
         password: of an encrypted document.
+        recognised: what was recognised on pages of a PDF, by number.
+        defer_ocr: return no passages, rather than reject, where all depends on pages yet to be recognised.
 
     Raises:
         Rejected: it is not something Headrace reads; says why.
         SandboxUnavailable: it could not be read now.
     """
     options = ExtractOptions(
-        text_column=metadata.get(TEXT_COLUMN), password=password, limits=limits_of(settings)
+        text_column=metadata.get(TEXT_COLUMN),
+        password=password,
+        limits=limits_of(settings),
+        recognised=recognised or {},
+        defer_ocr=defer_ocr,
     )
     extracted = state_facts(
         extract_apart(
@@ -116,12 +126,15 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
             memory=settings.extract_memory,
         )
     )
-    segmented = segment(
-        extracted,
-        count=count,
-        redact=lambda text: privacy.redact(text, redaction_key),
-        limits=SegmentLimits(passages=settings.max_passages),
-    )
+    limits = SegmentLimits(passages=settings.max_passages)
+    try:
+        segmented = segment(
+            extracted, count=count, redact=lambda text: privacy.redact(text, redaction_key), limits=limits
+        )
+    except Rejected as rejected:
+        if rejected.code != "no_text" or not (defer_ocr and extracted.ocr_pages):
+            raise
+        segmented = Segmented("", [])
     language = detect(segmented.text)
     passages = [
         passage.model_copy(update={"language": _language(passage.text, language)})
@@ -140,6 +153,7 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
         "pages": extracted.pages,
         "members": None,
         "ocr_pages": extracted.ocr_pages,
+        "recognised": [asdict(recognition) for recognition in extracted.recognised],
         "passages": len(passages),
         "tokens": sum(passage.tokens for passage in passages),
         "warnings": [*extracted.warnings, *_foreign(passages)],

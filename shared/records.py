@@ -23,8 +23,8 @@ LANGUAGES: frozenset[str | None] = frozenset({"en", None})
 """Which the model's heads were trained on; None: a passage too short to tell is read as if it were."""
 
 FACTS = (
-    "media_type", "language", "title", "organisation", "year", "pages", "ocr_pages", "members", "passages",
-    "tokens", "warnings",
+    "media_type", "language", "title", "organisation", "year", "pages", "ocr_pages", "recognised",
+    "members", "passages", "tokens", "warnings",
 )  # fmt: skip
 """What a document's record says of its file."""
 ARCHIVE = "headrace-archive"
@@ -35,6 +35,14 @@ class Record(BaseModel):
     """Immutable; unknown fields are refused, so that a misspelt field fails where it is written."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Recognition(Record):
+    """A page whose text was recognised, not read."""
+
+    page: PositiveInt
+    confidence: float
+    """From 0 to 1: the mean over the page's characters."""
 
 
 class Passage(Record):

@@ -130,6 +130,7 @@ def new_document(event: UploadEvent, document: str, created: datetime) -> dict[s
             "model": None,
             "warnings": [],
             "ocr_pages": [],
+            "recognised": [],
             "cost": {"cpu_seconds": 0.0},
         }
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from shared.records import (
     ARCHIVE,
@@ -13,6 +13,7 @@ from shared.records import (
     TOPICS,
     ErrorInfo,
     PassageResult,
+    Recognition,
     Record,
     SentimentLabel,
     State,
@@ -44,6 +45,8 @@ class DocumentView(Record):
     pages: NonNegativeInt | None
     ocr_pages: list[PositiveInt]
     """Whose text can only be had by recognising it, and is missing."""
+    recognised: list[Recognition] = Field(default_factory=list)
+    """Pages whose text was recognised."""
     members: NonNegativeInt | None
     """Of an archive: each is a document of its own."""
     archive: str | None
@@ -76,6 +79,7 @@ def document_view(stored: dict[str, Any]) -> dict[str, Any]:
     """A `DocumentView` as JSON types, of a document as Firestore stores it."""
     shown = {field: stored.get(field) for field in FIELDS}
     shown["ocr_pages"] = shown["ocr_pages"] or []
+    shown["recognised"] = shown["recognised"] or []
     shown["archive"] = (stored.get("metadata") or {}).get(ARCHIVE)
     for field, order in (("sentiment", SENTIMENTS), ("topics", TOPICS)):  # Firestore keeps no order of keys
         counts = shown[field] or {}

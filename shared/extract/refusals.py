@@ -89,8 +89,14 @@ def damaged_document(what: str) -> Rejected:
     )
 
 
-def needs_ocr(*, scanned: bool) -> Rejected:
-    """The pages can be seen, and their text only recognised: a scan, or else fonts that lie."""
+def needs_ocr(*, scanned: bool, tried: bool = False) -> Rejected:
+    """The pages can be seen, their text only recognised (if `tried`, in vain): a scan, or fonts that lie."""
+    if tried:
+        return Rejected(
+            "needs_ocr",
+            "The pages of this PDF are pictures of text, and no text could be recognised on them.",
+            "Scan them again with a higher resolution, or upload the document in another form.",
+        )
     return Rejected(
         "needs_ocr",
         "This PDF is a scan: its pages are pictures of text."

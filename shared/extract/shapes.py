@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shared.extract.recognised import RecognisedPage
 
 BlockKind = Literal["text", "heading", "table", "row"]
 
@@ -34,11 +39,23 @@ class ExtractOptions:
     """`text_column` names the column (CSV, TSV) or field (JSONL) that holds the text; None: find it.
 
     `password` opens an encrypted document; it comes from the operator's secrets, never from the uploader.
+    `recognised` holds pages of a PDF by number; what was recognised on them is read in place of their text.
+    `defer_ocr`: a PDF of which nothing can be read without recognition has no blocks, and is not rejected.
     """
 
     text_column: str | None = None
     password: str | None = field(default=None, repr=False)
     limits: Limits = field(default_factory=Limits)
+    recognised: Mapping[int, RecognisedPage] = field(default_factory=dict, repr=False)
+    defer_ocr: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """A page whose text was recognised, and how sure that is, from 0 to 1: the mean over its characters."""
+
+    page: int
+    confidence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +91,4 @@ class Extracted:
     ocr_pages: list[int] = field(default_factory=list)
     organisation: str | None = None
     year: int | None = None
+    recognised: list[Recognition] = field(default_factory=list)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import mean
 from typing import TYPE_CHECKING
 
 from shared.extract.pdf.blocks import build_blocks, find_title
@@ -9,13 +10,16 @@ from shared.extract.pdf.furniture import without_furniture
 from shared.extract.pdf.garble import find_garbled
 from shared.extract.pdf.lines import Page
 from shared.extract.pdf.reader import read_document
+from shared.extract.pdf.recognition import lay_out
+from shared.extract.recognised import LOW_CONFIDENCE
 from shared.extract.refusals import needs_ocr, no_text
-from shared.extract.shapes import Extracted
+from shared.extract.shapes import Extracted, Recognition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from shared.extract.recognised import RecognisedPage
     from shared.extract.shapes import ExtractOptions
 
 _LEAST_WORDS = 10  # beside pages that cannot be read: less is no document
@@ -24,26 +28,40 @@ _LEAST_WORDS = 10  # beside pages that cannot be read: less is no document
 def read_pdf(path: Path, options: ExtractOptions) -> Extracted:
     """Paragraphs, headings and table rows of a PDF, in reading order, each with its page.
 
+    Recognised pages take the place of the document's own.
+
     Raises Rejected(`encrypted`, `unreadable_pdf`, `no_pages`, `too_many_pages`, `too_many_characters`,
     `no_text`, `needs_ocr`).
     """
     document = read_document(path, options)
-    garbled = find_garbled(document.pages) - document.scans
-    unread = document.scans | garbled
+    looked_at = [
+        options.recognised[page.number] for page in document.pages if page.number in options.recognised
+    ]
+    recognised = lay_out(looked_at)
+    scans = document.scans - recognised.keys()
+    garbled = find_garbled(document.pages) - document.scans - recognised.keys()
+    unread = scans | garbled
     pages = [
-        Page(page.number, page.width, page.height, []) if page.number in unread else page
+        Page(page.number, page.width, page.height, [])
+        if page.number in unread
+        else recognised.get(page.number, page)
         for page in document.pages
     ]
     # Where everything repeats, as in copies of one page, nothing is furniture.
     blocks = build_blocks(without_furniture(pages), document.outline) or build_blocks(pages, {})
     if unread and sum(len(block.text.split()) for block in blocks) < _LEAST_WORDS:
-        raise needs_ocr(scanned=len(document.scans) >= len(garbled))
-    if not blocks:
+        if not options.defer_ocr:
+            raise needs_ocr(scanned=len(scans) >= len(garbled), tried=bool(options.recognised))
+        blocks = []
+    if not blocks and not unread:
         raise no_text("No page of this PDF holds any text.", "Check that the right file was uploaded.")
     empty = {page.number for page in pages if not page.lines} - unread
     warnings = [
-        *_named("pages that are scans, whose text has yet to be recognised", document.scans),
-        *_named("pages whose fonts do not say which letters they draw", garbled),
+        *_named(
+            "pages that are scans, whose text has yet to be recognised", scans - options.recognised.keys()
+        ),
+        *_named("pages whose fonts do not say which letters they draw", garbled - options.recognised.keys()),
+        *_outcome(looked_at),
         *_named("pages without text", empty),
         *document.remarks,
     ]
@@ -54,7 +72,26 @@ def read_pdf(path: Path, options: ExtractOptions) -> Extracted:
         blocks,
         warnings,
         sorted(unread),
+        recognised=[
+            Recognition(page.page, page.confidence)
+            for page in looked_at
+            if page.problem is None and page.confidence is not None
+        ],
     )
+
+
+def _outcome(pages: Sequence[RecognisedPage]) -> Iterator[str]:
+    """What is to be said of pages that went through recognition."""
+    if sure := [page.confidence for page in pages if page.confidence is not None]:
+        yield f"pages whose text was recognised, not read: {len(sure):,}, mean confidence {mean(sure):.2f}"
+    low = [page.page for page in pages if page.confidence is not None and page.confidence < LOW_CONFIDENCE]
+    yield from _named(f"recognised with a confidence below {LOW_CONFIDENCE}, so with wrong letters", low)
+    problems: dict[str, list[int]] = {}
+    for page in pages:
+        if page.problem is not None:
+            problems.setdefault(page.problem.rstrip("."), []).append(page.page)
+    for problem, numbers in problems.items():
+        yield from _named(f"pages that could not be recognised ({problem})", numbers)
 
 
 def _named(what: str, numbers: Iterable[int], most: int = 10) -> list[str]:

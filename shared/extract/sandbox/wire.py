@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from shared.extract.recognised import from_plain, to_plain
 from shared.extract.shapes import Block, Extracted, ExtractOptions, Limits
 
 
@@ -51,7 +52,10 @@ class Ending:
 
 def pack_task(task: Task) -> bytes:
     """JSON in ASCII, which can hold the names of files that are not UTF-8."""
-    return json.dumps(asdict(task)).encode("ascii")
+    recognised = task.options.recognised
+    plain = asdict(replace(task, options=replace(task.options, recognised={})))
+    plain["options"]["recognised"] = to_plain(recognised)
+    return json.dumps(plain).encode("ascii")
 
 
 def pack(value: Answer | Ending) -> bytes:
@@ -63,7 +67,8 @@ def unpack_task(data: bytes) -> Task:
     """The opposite of `pack_task`; for the child, which trusts its caller."""
     task = json.loads(data)
     options = task["options"]
-    return Task(**task | {"options": ExtractOptions(**options | {"limits": Limits(**options["limits"])})})
+    own = {"limits": Limits(**options["limits"]), "recognised": from_plain(options["recognised"])}
+    return Task(**task | {"options": ExtractOptions(**options | own)})
 
 
 def unpack_answer(data: bytes) -> Answer:
