@@ -92,8 +92,8 @@ def first_batches(
     ]
 
 
-def all_batches(stored: Mapping[str, Any]) -> list[BatchMessage]:
-    """Every batch of a document's run, each the end of its lane: for one that stands still."""
+def all_batches(stored: Mapping[str, Any], source: Source | None = None) -> list[BatchMessage]:
+    """Every batch of a run, each the end of its lane: for one that stands still, or is the job's."""
     generation = int(stored["generation"])
     ranges = _ranges(stored["id"], stored["run"], generation)
     lanes = len(ranges)
@@ -104,7 +104,7 @@ def all_batches(stored: Mapping[str, Any]) -> list[BatchMessage]:
             generation=generation,
             model=stored["model"],
             lanes=lanes,
-            source=None,
+            source=source,
             **_bounds(number, ranges),
         )
         for number in range(lanes)
@@ -122,11 +122,26 @@ def successor(message: BatchMessage) -> BatchMessage | None:
 
 def read_slice(message: BatchMessage) -> list[Passage]:
     """The passages of a batch."""
-    blob = _blob(message.document, message.run, "passages.jsonl")
+    [passages] = read_slices([message])
+    return passages
+
+
+def read_slices(messages: Sequence[BatchMessage]) -> list[list[Passage]]:
+    """The passages of each of some batches of one run, in rising order, read at once.
+
+    Raises:
+        ValidationError: the artefact is damaged.
+    """
+    first, last = messages[0], messages[-1]
+    blob = _blob(first.document, first.run, "passages.jsonl")
     content = blob.download_as_bytes(
-        start=message.byte_start, end=message.byte_end - 1, raw_download=True, **storage_limits()
+        start=first.byte_start, end=last.byte_end - 1, raw_download=True, **storage_limits()
     )
-    return [Passage.model_validate_json(line) for line in content.splitlines()]
+    parts = []
+    for message in messages:
+        part = content[message.byte_start - first.byte_start : message.byte_end - first.byte_start]
+        parts.append([Passage.model_validate_json(line) for line in part.splitlines()])
+    return parts
 
 
 def _bounds(number: int, ranges: Sequence[Range]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shared.documents import MAX_ATTEMPTS, Documents, Seconds, now
+from shared.documents import MAX_ATTEMPTS, Documents, now
 from shared.errors import Superseded
 from shared.transitions import check_batch
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from shared.records import BatchMessage, PassageResult
     from shared.summary import Partial
+    from shared.transitions import Seconds
 
 COLLECTION = "batches"
 MAX_FAILURES = 5
@@ -124,6 +125,12 @@ def count_done(reference: firestore.DocumentReference, run: int) -> int:
     counting: Any = done.count()  # annotated as if its get() were asynchronous
     [[counted]] = counting.get()
     return int(counted.value)
+
+
+def done(reference: firestore.DocumentReference, run: int) -> set[int]:
+    """The numbers of the batches of a run that are wholly committed."""
+    found = _of_run(reference, run).select(["batch", "done"]).stream()
+    return {record["batch"] for snapshot in found if (record := snapshot.to_dict() or {})["done"]}
 
 
 def records(reference: firestore.DocumentReference, run: int) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from shared.settings import settings
 if TYPE_CHECKING:
     import grpc
     from google.cloud import firestore
+    from google.cloud.run_v2 import ExecutionsClient, JobsClient
     from google.cloud.secretmanager_v1 import SecretManagerServiceClient
     from google.cloud.storage import Client as StorageClient
     from google.pubsub_v1 import PublisherClient
@@ -103,6 +104,28 @@ def secrets() -> SecretManagerServiceClient:
         client = SecretManagerServiceClient()
     limit_calls(client.transport)
     return client
+
+
+@lru_cache(maxsize=1)
+def jobs() -> JobsClient:
+    """Cloud Run's jobs; `CLOUD_RUN_EMULATOR_HOST` is Headrace's too."""
+    from google.cloud.run_v2 import JobsClient
+    from google.cloud.run_v2.services.jobs.transports import JobsGrpcTransport
+
+    if host := emulator("CLOUD_RUN_EMULATOR_HOST"):
+        return JobsClient(transport=JobsGrpcTransport(channel=insecure_channel(host)))
+    return JobsClient()
+
+
+@lru_cache(maxsize=1)
+def executions() -> ExecutionsClient:
+    """Their executions."""
+    from google.cloud.run_v2 import ExecutionsClient
+    from google.cloud.run_v2.services.executions.transports import ExecutionsGrpcTransport
+
+    if host := emulator("CLOUD_RUN_EMULATOR_HOST"):
+        return ExecutionsClient(transport=ExecutionsGrpcTransport(channel=insecure_channel(host)))
+    return ExecutionsClient()
 
 
 @lru_cache(maxsize=8)

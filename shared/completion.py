@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from google.cloud import firestore
 
 
+ANALYSED = frozenset({"analyzing", "delegated"})
+"""States in which batches are being committed."""
+
+
 def finish(documents: Documents, document: str, run: int | None = None) -> None:
     """Complete the run if every batch has its record, and settle what its end leaves. Any number may call.
 
@@ -31,7 +35,7 @@ def finish(documents: Documents, document: str, run: int | None = None) -> None:
     stored = reference.get().to_dict()
     if stored is None or run not in {None, stored["run"]}:
         return
-    if stored["state"] == "analyzing":
+    if stored["state"] in ANALYSED and stored["batches"]:
         _complete(documents, reference, stored)
     settle(documents, document)
 
@@ -95,7 +99,7 @@ def announce(documents: Documents, document: str) -> None:
 
 
 def _complete(documents: Documents, reference: firestore.DocumentReference, stored: dict[str, Any]) -> None:
-    """From analyzing to completed, if all batches are there; of many callers one does it."""
+    """From analyzing or delegated to completed, if all batches are there; of many callers one does it."""
     run = stored["run"]
     if batches.count_done(reference, run) < stored["batches"]["total"]:
         return
@@ -108,12 +112,13 @@ def _complete(documents: Documents, reference: firestore.DocumentReference, stor
 
     def step(transaction: firestore.Transaction) -> None:
         current = reference.get(transaction=transaction).to_dict()
-        if current is None or not _same(current, stored) or current["state"] != "analyzing":
+        if current is None or not _same(current, stored) or current["state"] not in ANALYSED:
             return
         total = (now() - current["timings"]["uploaded_at"]).total_seconds()
         fields = {
             "published_run": run,
             "purge_pending": run > 1,
+            "progress": None,
             "sentiment": aggregate.sentiment,
             "topics": aggregate.topics,
             "initiatives": aggregate.initiatives,

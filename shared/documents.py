@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from google.cloud import firestore
 
     from shared.records import ErrorInfo, State, UploadEvent
+    from shared.transitions import Plan
 
 T = TypeVar("T")
 COLLECTION = "documents"
@@ -49,30 +49,6 @@ def expiry(name: str, uploaded: datetime) -> datetime | None:
     """When the results of an object are to be erased; None: never."""
     days = settings().retention_days(name)
     return None if days is None else uploaded + timedelta(days=days)
-
-
-@dataclass(frozen=True)
-class Seconds:
-    """What a step took."""
-
-    wall: float
-    cpu: float
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What ingest found and decided, written when the run starts to be analysed."""
-
-    facts: dict[str, Any]
-    """sha256, size, media_type, language, title, pages, passages, tokens, warnings."""
-    batches: int
-    model: str
-    artefact: str
-    content_key: str
-    """Of `contents/{key}`, which names the run that has this content."""
-    duplicate_of: str | None
-    """The document whose result this one copies, the content being the same."""
-    seconds: Seconds
 
 
 class Documents:
@@ -117,7 +93,9 @@ class Documents:
                 "updated_at": started,
             }
             if stored is None or stored["run"] != claim.run:
-                fields |= {"route": None, "batches": None, "results_pending": False, "drives": 0}
+                fields |= {"route": None, "batches": None, "results_pending": False}
+                fields |= {"drives": 0, "drive_progress": 0}
+                fields |= {"job": None, "progress": None}
                 fields["timings"] = {"uploaded_at": published, "claimed_at": started}
                 fields |= {"metadata": event.metadata, "content_type": event.content_type, "size": event.size}
                 if stored is None or stored["generation"] != fields["generation"]:
@@ -132,41 +110,63 @@ class Documents:
         return self.run(step)
 
     def plan(self, claim: Claim, plan: Plan) -> None:
-        """From extracting to analyzing. Raises Superseded where the claim is no longer the document's."""
+        """From extracting to analyzing, or to delegated where the plan is the long job's.
+
+        Raises:
+            Superseded: the claim is no longer the document's.
+        """
 
         def step(transaction: firestore.Transaction) -> None:
             reference = self._held(transaction, claim)
-            planned = now()
-            fields = plan.facts | {
-                "state": "analyzing",
-                "lease": None,
-                "route": "function",
-                "model": plan.model,
-                "artefact": plan.artefact,
-                "duplicate_of": plan.duplicate_of,
-                "batches": {"total": plan.batches},
-                "timings.planned_at": planned,
-                "timings.extract_seconds": plan.seconds.wall,
-                "cost.cpu_seconds": plan.seconds.cpu,
-                "updated_at": planned,
-            }
-            transaction.update(reference, fields)
-            transaction.update(_run(reference, claim.run), {"state": "analyzing", "model": plan.model})
-            if plan.duplicate_of is None:
-                entry = {"document": claim.document, "run": claim.run}
-                transaction.set(self.client.collection(CONTENTS).document(plan.content_key), entry)
+            self.write_plan(transaction, reference, claim.run, plan)
+            transaction.update(reference, {"job": plan.job})
 
         self.run(step)
+
+    def write_plan(
+        self, transaction: firestore.Transaction, reference: firestore.DocumentReference, run: int, plan: Plan
+    ) -> None:
+        """Write a plan to the document and to its run; the caller has checked that it may."""
+        planned = now()
+        state, route = ("delegated", "job") if plan.job else ("analyzing", "function")
+        fields = plan.facts | {
+            "state": state,
+            "lease": None,
+            "route": route,
+            "model": plan.model,
+            "artefact": plan.artefact,
+            "duplicate_of": plan.duplicate_of,
+            "batches": {"total": plan.batches},
+            "timings.planned_at": planned,
+            "timings.extract_seconds": plan.seconds.wall,
+            "cost.cpu_seconds": plan.seconds.cpu,
+            "updated_at": planned,
+        }
+        transaction.update(reference, fields)
+        transaction.update(run_record(reference, run), {"state": state, "model": plan.model})
+        if plan.duplicate_of is None:
+            entry = {"document": reference.id, "run": run}
+            transaction.set(self.client.collection(CONTENTS).document(plan.content_key), entry)
 
     def reject(self, claim: Claim, error: ErrorInfo) -> None:
         """From extracting to rejected: the input's fault. Raises Superseded as `plan` does."""
 
         def step(transaction: firestore.Transaction) -> None:
             reference = self._held(transaction, claim)
-            self.end(transaction, reference, claim.run, "rejected", error)
-            transaction.update(reference, NO_RESULT | {"published_run": None, "purge_pending": True})
+            self.write_rejection(transaction, reference, claim.run, error)
 
         self.run(step)
+
+    def write_rejection(
+        self,
+        transaction: firestore.Transaction,
+        reference: firestore.DocumentReference,
+        run: int,
+        error: ErrorInfo,
+    ) -> None:
+        """End a run as rejected: nothing stays readable. The caller has checked that it may."""
+        self.end(transaction, reference, run, "rejected", error)
+        transaction.update(reference, NO_RESULT | {"published_run": None, "purge_pending": True})
 
     def fail(self, document: str, run: int, generation: int, error: ErrorInfo) -> None:
         """From any state that is not terminal to failed: ours, after retries.
@@ -213,7 +213,7 @@ class Documents:
         }
         transaction.update(reference, fields | (more or {}))
         transaction.update(
-            _run(reference, run), {"state": state, "error": fields["error"], "ended_at": ended}
+            run_record(reference, run), {"state": state, "error": fields["error"], "ended_at": ended}
         )
 
     def run(
@@ -251,7 +251,7 @@ class Documents:
         started: datetime,
     ) -> None:
         if stored is not None and stored["state"] not in TERMINAL:
-            old = _run(reference, stored["run"])
+            old = run_record(reference, stored["run"])
             transaction.update(old, {"state": "superseded", "ended_at": started})
         fields = {
             "run": run,
@@ -263,7 +263,7 @@ class Documents:
             "started_at": started,
             "ended_at": None,
         }
-        transaction.set(_run(reference, run), fields)
+        transaction.set(run_record(reference, run), fields)
 
     def _held(self, transaction: firestore.Transaction, claim: Claim) -> firestore.DocumentReference:
         reference = self.reference(claim.document)
@@ -282,6 +282,7 @@ def _passes(error: BaseException | None) -> bool:
     return error is not None and is_transient(error)
 
 
-def _run(reference: firestore.DocumentReference, run: int) -> firestore.DocumentReference:
+def run_record(reference: firestore.DocumentReference, run: int) -> firestore.DocumentReference:
+    """Where the state of a run is kept."""
     record: firestore.DocumentReference = reference.collection(RUNS).document(str(run))
     return record

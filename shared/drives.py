@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared import artefacts, batches
 from shared.completion import finish, settle
+from shared.delegation import is_running, start
 from shared.documents import now
 from shared.events import publish_record
 from shared.records import ErrorInfo
@@ -18,42 +19,60 @@ if TYPE_CHECKING:
 
     from shared.documents import Documents
 
+_PAGES = 1_000_000
+"""More than any document has."""
+
 
 def drive(documents: Documents, stored: dict[str, Any]) -> None:
     """Publish the upload again, or the batches that are missing; fail the run that was driven often enough.
 
-    A run of which batches were committed since the last look moves by itself: that is only noted.
+    A run of which batches were committed since the last look moves by itself, and so does one whose job is
+    running or waits for capacity: that is only noted.
 
     Raises:
         Superseded: the run is no longer the document's, or has ended.
     """
     reference = documents.reference(stored["id"])
     run, generation = stored["run"], int(stored["generation"])
-    done = {record["batch"] for record in batches.records(reference, run) if record["done"]}
+    done = batches.done(reference, run)
 
     def count(transaction: firestore.Transaction) -> int:
         current = reference.get(transaction=transaction).to_dict()
         check_open(current, run, generation)
         assert current is not None
-        drives = 0 if len(done) > current.get("drive_progress", 0) else current.get("drives", 0) + 1
-        moved = {"drives": drives, "drive_progress": len(done), "updated_at": now()}
+        reached = _reached(current, len(done))
+        moves = running or reached > current.get("drive_progress", 0)
+        drives = 0 if moves else current.get("drives", 0) + 1
+        moved = {"drives": drives, "drive_progress": reached, "updated_at": now()}
         if current["state"] == "extracting":
             moved["lease.expires_at"] = now()
         transaction.update(reference, moved)
         return int(drives)
 
+    running = stored["state"] == "delegated" and is_running(stored)
     drives = documents.run(count)
-    every = [] if stored["state"] == "extracting" else artefacts.all_batches(stored)
+    if running:
+        return
+    every = artefacts.all_batches(stored) if stored["batches"] else []
     missing = [message for message in every if message.batch not in done]
     if drives > settings().sweep_drives:
         documents.fail(stored["id"], run, generation, exhausted(stored))
         settle(documents, stored["id"])
     elif stored["state"] == "extracting":
         notify(stored)
+    elif stored["state"] == "delegated" and (missing or not stored["batches"]):
+        start(documents, stored)
     elif not missing:
         finish(documents, stored["id"], run)
     elif drives:
         publish_record(BATCHES, missing, document=stored["id"])
+
+
+def _reached(stored: dict[str, Any], batches_done: int) -> int:
+    """How far a run has come: pages that the job has recognised, then batches."""
+    progress = stored.get("progress")
+    pages = progress["done"] if progress and progress["unit"] == "pages" and not stored["batches"] else 0
+    return batches_done * _PAGES + min(pages, _PAGES - 1)
 
 
 def exhausted(stored: dict[str, Any]) -> ErrorInfo:

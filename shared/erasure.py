@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 PAGE = 300
 """Records deleted in one commit."""
-PARTS = ("passages", "batches", "runs")
+PARTS = ("passages", "batches", "leases", "runs")
 
 
 def erase(client: firestore.Client, document: str) -> None:

@@ -201,13 +201,19 @@ def _body(request: Request) -> bytes:
 
 def dead_letter(function: str, push: Push, reason: Permanent) -> None:
     """Keep a message that no retry can help, with its reason."""
-    explained = {"code": reason.code, "message": reason.message, "hint": reason.hint}
-    attributes = dict(push.attributes) | {
-        "headraceFunction": function,
-        "headraceReason": json.dumps(explained),
-        "headraceSubscription": push.subscription,
-    }
+    attributes = dict(push.attributes) | _explained(function, reason)
+    attributes["headraceSubscription"] = push.subscription
     publish(DEAD_LETTERS, [(push.data or EMPTY, attributes)])
+
+
+def dead_letter_batch(function: str, message: BatchMessage, reason: Permanent) -> None:
+    """The same for a batch that came in no message."""
+    publish(DEAD_LETTERS, [(message.model_dump_json().encode(), _explained(function, reason))])
+
+
+def _explained(function: str, reason: Permanent) -> dict[str, str]:
+    explained = {"code": reason.code, "message": reason.message, "hint": reason.hint}
+    return {"headraceFunction": function, "headraceReason": json.dumps(explained)}
 
 
 def _refuse(function: str, push: Push | None, reason: Malformed) -> int:

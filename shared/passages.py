@@ -58,14 +58,14 @@ def initiatives(document: firestore.DocumentReference, run: int, limit: int) -> 
 
 
 def purge_runs(document: firestore.DocumentReference, before: int, keep: Collection[int] = ()) -> int:
-    """Delete passages and batch records of the runs before `before`, but for those to keep; how many.
+    """Delete passages, batch records and leases of the runs before `before`, but for those to keep; how many.
 
     Call only where no batch of theirs commits any more: all but the document's own run, and that if rejected.
     """
     from google.cloud.firestore_v1.base_query import FieldFilter
 
     deleted = 0
-    for name in (COLLECTION, "batches"):
+    for name in (COLLECTION, "batches", "leases"):
         for after, until in pairwise([0, *sorted(run for run in keep if run < before), before]):
             between = document.collection(name).where(filter=FieldFilter("run", ">", after))
             query = between.where(filter=FieldFilter("run", "<", until)).select([])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tempfile
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.archives import unpack
 from shared.clients import secret
@@ -14,12 +16,15 @@ from shared.extract.sandbox import prepare
 from shared.extract.sniff import ARCHIVES, sniff
 from shared.reading import Reading, limits_of, read_file, sha256_of
 from shared.settings import settings
+from shared.transitions import Seconds
 from shared.uploads import download
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
+    from shared.extract.recognised import RecognisedPage
     from shared.records import UploadEvent
+    from shared.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -29,46 +34,81 @@ class Received:
     sha256: str
     size: int
     reading: Reading
+    seconds: Seconds
+    """That reading took."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the document's record says of the file."""
+        return {"sha256": self.sha256, "size": self.size} | self.reading.facts
 
 
-def receive(event: UploadEvent, document: str, count: Callable[[list[str]], list[int]]) -> Received:
-    """Fetch the file that an event names, and read it.
-
-    Args:
-        event: the upload.
-        document: the id of the document that it is.
-        count: word pieces of each text, special tokens included.
+@contextmanager
+def fetched(event: UploadEvent, limits: Settings) -> Iterator[Path]:
+    """The file that an event names, for as long as the block lasts.
 
     Raises:
-        Rejected: it is gone, beyond a limit, or not something Headrace reads.
+        Rejected: it is gone, or too large.
         Superseded: it was overwritten.
-        SandboxUnavailable: it could not be read now.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "upload"
         prepare()  # the process that reads starts while the file is on its way
-        download(event, path)
-        check_size(path, settings().max_bytes)
-        suffix, declared = PurePosixPath(event.name).suffix.lower(), (event.content_type or "").lower()
-        media_type = sniff(path, suffix=suffix, content_type=declared, limits=limits_of(settings()))
-        if media_type in ARCHIVES:
-            unpacked = unpack(path, media_type, event, document, limits_of(settings()))
-            reading = Reading.of_archive(media_type, unpacked.members, unpacked.warnings)
-        else:
-            reading = read_file(
-                path,
-                name=event.name,
-                content_type=event.content_type,
-                metadata=event.metadata,
-                count=count,
-                redaction_key=secret(settings().redaction_key, settings().redaction_key_version),
-                settings=settings(),
-                password=_password(event.name),
-            )
-        return Received(sha256_of(path), path.stat().st_size, reading)
+        download(event, path, limits.max_bytes)
+        check_size(path, limits.max_bytes)
+        yield path
 
 
-def _password(name: str) -> str | None:
+def receive(  # noqa: PLR0913 - what a file is, how it is read, and within which limits
+    path: Path,
+    event: UploadEvent,
+    document: str,
+    count: Callable[[list[str]], list[int]],
+    limits: Settings,
+    *,
+    recognised: Mapping[int, RecognisedPage] | None = None,
+    defer_ocr: bool = False,
+) -> Received:
+    """Read a file, or unpack it.
+
+    Args:
+        path: where it lies.
+        event: its upload.
+        document: the id of the document that it is.
+        count: word pieces of each text, special tokens included.
+        limits: a function's, or the long job's.
+        recognised: pages of a PDF whose text was recognised.
+        defer_ocr: whether a PDF of which nothing can be read as text is no error.
+
+    Raises:
+        Rejected: it is beyond a limit, or not something Headrace reads.
+        SandboxUnavailable: it could not be read now.
+    """
+    started, cpu_started = time.monotonic(), time.thread_time()
+    suffix, declared = PurePosixPath(event.name).suffix.lower(), (event.content_type or "").lower()
+    media_type = sniff(path, suffix=suffix, content_type=declared, limits=limits_of(limits))
+    if media_type in ARCHIVES:
+        unpacked = unpack(path, media_type, event, document, limits_of(limits))
+        reading = Reading.of_archive(media_type, unpacked.members, unpacked.warnings)
+    else:
+        reading = read_file(
+            path,
+            name=event.name,
+            content_type=event.content_type,
+            metadata=event.metadata,
+            count=count,
+            redaction_key=secret(settings().redaction_key, settings().redaction_key_version),
+            settings=limits,
+            password=password_of(event.name),
+            recognised=recognised or {},
+            defer_ocr=defer_ocr,
+        )
+    sha256 = sha256_of(path)
+    seconds = Seconds(time.monotonic() - started, time.thread_time() - cpu_started)
+    return Received(sha256, path.stat().st_size, reading, seconds)
+
+
+def password_of(name: str) -> str | None:
     """Of encrypted documents of that prefix, if the operator has set one."""
     found = settings().password_secret(name)
     return secret(*found).decode() if found else None

@@ -139,6 +139,18 @@ class ErrorInfo(Record):
     hint: str
 
 
+class Progress(Record):
+    """How far the long job is with a document."""
+
+    unit: Literal["pages", "passages"]
+    """Pages are recognised first, where that is needed; then passages are analysed."""
+    done: NonNegativeInt
+    total: NonNegativeInt
+    rate: float | None = None
+    """Units a second, over what this execution has done so far."""
+    eta_seconds: float | None = None
+
+
 class Source(Record):
     """A run whose passages may be copied instead of computed."""
 

@@ -43,6 +43,8 @@ class Settings(BaseModel):
     """Where people drop files."""
     work_bucket: str
     """Where artefacts of runs are kept."""
+    models_bucket: str
+    """Where models lie by their digests."""
     model_dir: Path = Path("build/model")
     model_digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """The model that `model_dir` must hold; None: whichever it holds."""
@@ -85,6 +87,25 @@ class Settings(BaseModel):
     """Batches of one document that may wait or be worked on at once."""
     batch_tokens: PositiveInt = 4096
     """Tokens in a batch: about a third of a second of one core."""
+
+    job_name: str = "long-job"
+    """The Cloud Run job for what is too long for a function; empty: there is none, and that is rejected."""
+    job_location: str = "local"
+    """Its region."""
+    job_model_digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """The model that the job runs; None: the functions' own."""
+    function_seconds: PositiveFloat = 120.0
+    """Processor seconds, as estimated, beyond which the job analyses a document."""
+    job_tasks: PositiveInt = Field(default=4, le=10_000)
+    """Tasks that one document is divided among, at most."""
+    job_task_seconds: PositiveFloat = 120.0
+    """Processor seconds, as estimated, of work for one task: with less, starting it is not worth while."""
+    job_max_bytes: PositiveInt = 512 * 1024 * 1024
+    """Of a file. What goes beyond `max_bytes`, `max_pages`, `extract_seconds` or `extract_memory` goes to the
+    job, which has these four in their place; beyond them it is rejected."""
+    job_max_pages: PositiveInt = 20_000
+    job_extract_seconds: PositiveFloat = 600.0
+    job_extract_memory: PositiveInt = 4 * 1024 * 1024 * 1024
 
     max_bytes: PositiveInt = 64 * 1024 * 1024
     """Of a file; code `too_many_bytes`. The codes of the other limits below follow from their names too."""
@@ -131,6 +152,7 @@ class Settings(BaseModel):
             "project": project,
             "uploads_bucket": f"{project}-uploads",
             "work_bucket": f"{project}-work",
+            "models_bucket": f"{project}-models",
         }
         try:
             return cls.model_validate(defaults | given)
@@ -138,6 +160,11 @@ class Settings(BaseModel):
             first = error.errors()[0]
             field = str(first["loc"][0])
             raise SetupError(f"setting {PREFIX}{field.upper()}: {first['msg']}") from None
+
+    def for_job(self) -> Self:
+        """The same with the job's limits in place of a function's."""
+        limits = ("max_bytes", "max_pages", "extract_seconds", "extract_memory")
+        return self.model_copy(update={name: getattr(self, f"job_{name}") for name in limits})
 
     def retention_days(self, name: str) -> int | None:
         """How long the results of an object are kept, counted from its upload; None: without a limit."""

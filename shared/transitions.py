@@ -10,9 +10,13 @@
     extracting   upload, same generation, lease alive    unchanged    refused; the delivery comes again
     other        upload, same generation                 unchanged    done already
     extracting   plan                                    analyzing    run and lease token match
+    extracting   delegate, with or without a plan        delegated    run and lease token match
+    delegated    plan, by the job that read the file     delegated    run matches, no plan yet
     extracting   reject                                  rejected     run and lease token match
     extracting   release (a retryable fault)             extracting   lease ends now
+    delegated    reject, by the job                      rejected     run matches, no plan yet
     analyzing    last batch committed                    completed    run matches, every batch has its record
+    delegated    last batch committed                    completed    run matches, every batch has its record
     not terminal fail                                    failed       run and generation match
 
 A run's terminal state never changes. `documents/{id}/runs/{run}` keeps each run's state; the document itself
@@ -52,6 +56,32 @@ class Claim:
     document: str
     run: int
     token: int
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """What a step took."""
+
+    wall: float
+    cpu: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What ingest found and decided, written when the run starts to be analysed."""
+
+    facts: dict[str, Any]
+    """sha256, size, media_type, language, title, pages, passages, tokens, warnings."""
+    batches: int
+    model: str
+    artefact: str
+    content_key: str
+    """Of `contents/{key}`, which names the run that has this content."""
+    duplicate_of: str | None
+    """The document whose result this one copies, the content being the same."""
+    seconds: Seconds
+    job: dict[str, Any] | None = None
+    """Of a run that the long job analyses: what `shared.delegation` needs to start it."""
 
 
 def next_claim(
@@ -114,6 +144,14 @@ def check_open(stored: Mapping[str, Any] | None, run: int, generation: int) -> N
         raise Superseded("this run has ended")
 
 
+def check_delegated(stored: Mapping[str, Any] | None, run: int, generation: int) -> None:
+    """Raise Superseded where the run is not waiting for the job to read its file."""
+    check_open(stored, run, generation)
+    assert stored is not None
+    if stored["state"] != "delegated" or stored["batches"] is not None:
+        raise Superseded("this run is planned already")
+
+
 def new_document(event: UploadEvent, document: str, created: datetime) -> dict[str, Any]:
     """The fields of a document that its first claim does not set."""
     return (
@@ -131,6 +169,8 @@ def new_document(event: UploadEvent, document: str, created: datetime) -> dict[s
             "warnings": [],
             "ocr_pages": [],
             "recognised": [],
+            "job": None,
+            "progress": None,
             "cost": {"cpu_seconds": 0.0},
         }
     )

@@ -10,7 +10,7 @@ from shared.errors import Rejected, Superseded
 from shared.events import publish
 from shared.extract.refusals import too_many
 from shared.retry import storage_limits
-from shared.settings import UPLOADS, settings
+from shared.settings import UPLOADS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from shared.records import UploadEvent
 
 
-def download(event: UploadEvent, path: Path) -> None:
-    """Fetch exactly the generation that the event names.
+def download(event: UploadEvent, path: Path, limit: int) -> None:
+    """Fetch exactly the generation that the event names, if it has at most `limit` bytes.
 
     Raises:
         Rejected: the file is too large, or was deleted before it could be read.
@@ -29,7 +29,6 @@ def download(event: UploadEvent, path: Path) -> None:
     """
     from google.api_core.exceptions import NotFound
 
-    limit = settings().max_bytes
     if event.size > limit:
         raise too_many("bytes", f"{event.size:,} bytes", limit)
     bucket = storage_client().bucket(event.bucket)

@@ -13,6 +13,7 @@ from shared.records import (
     TOPICS,
     ErrorInfo,
     PassageResult,
+    Progress,
     Recognition,
     Record,
     SentimentLabel,
@@ -34,6 +35,9 @@ class DocumentView(Record):
     published_run: PositiveInt | None
     """The run whose results are shown; null before the first completes."""
     route: str | None
+    """Who analyses it: `function` or `job`."""
+    progress: Progress | None = None
+    """Of the long job."""
     media_type: str | None
     size: NonNegativeInt
     """Bytes."""

@@ -14,7 +14,7 @@ from shared import artefacts, batches
 from shared.analysis import analyse
 from shared.clients import firestore_client
 from shared.completion import finish
-from shared.documents import Documents, Seconds
+from shared.documents import Documents
 from shared.errors import Permanent, Retryable, Superseded
 from shared.events import Push, answer, batch_message, dead_letter, publish_record
 from shared.inference import Engine
@@ -23,6 +23,7 @@ from shared.retry import is_transient
 from shared.settings import BATCHES, settings
 from shared.sources import copied
 from shared.summary import partial
+from shared.transitions import Seconds
 from shared.uploads import restart
 
 if TYPE_CHECKING:

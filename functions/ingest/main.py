@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -13,18 +12,22 @@ from structlog.contextvars import bind_contextvars
 from shared import artefacts
 from shared.clients import firestore_client
 from shared.completion import finish
-from shared.documents import Documents, Plan, Seconds, document_id
+from shared.delegation import OCR_SECONDS, carry_on, delegate, job_fields, seconds_of, takes_over
+from shared.documents import Documents, document_id
 from shared.errors import Rejected, Superseded
 from shared.events import Push, answer, publish_record, upload_event
 from shared.inference import TokenCounter, read_manifest
-from shared.received import receive
+from shared.received import fetched, receive
 from shared.records import ErrorInfo, UploadEvent
 from shared.settings import BATCHES, settings
 from shared.sources import content_key, find_source
+from shared.transitions import Plan
 
 if TYPE_CHECKING:
     from flask import Request
 
+    from shared.inference.manifest import Manifest
+    from shared.received import Received
     from shared.transitions import Claim
 
 
@@ -44,7 +47,7 @@ def on_upload(push: Push) -> None:
     documents = Documents(firestore_client())
     claim = documents.claim(event, published=push.published, lease_seconds=settings().ingest_timeout)
     if claim is None:
-        finish(documents, document)
+        carry_on(documents, document)
         return
     bind_contextvars(run=claim.run)
     try:
@@ -56,46 +59,72 @@ def on_upload(push: Push) -> None:
         with suppress(Superseded):
             documents.release(claim)
         raise
-    finish(documents, claim.document, claim.run)
+    carry_on(documents, claim.document, claim.run)
 
 
 def conclude(documents: Documents, claim: Claim, event: UploadEvent) -> None:
-    """From extracting to analyzing or rejected."""
+    """From extracting to analyzing, delegated or rejected."""
     try:
-        plan = extract(claim, event)
+        received = read(claim, event)
     except Rejected as rejected:
+        if takes_over(rejected, event.size):
+            job = job_fields(rejected.code, settings().extract_seconds)
+            delegate(documents, claim, job_model(), {"size": event.size}, job)
+            return
         error = ErrorInfo(code=rejected.code, message=rejected.message, hint=rejected.hint)
         documents.reject(claim, error)
+        return
+    pages = received.reading.facts["ocr_pages"]
+    if pages and settings().job_name:
+        work = OCR_SECONDS * len(pages) + seconds_of(received.reading.facts["tokens"], manifest())
+        delegate(documents, claim, job_model(), received.facts, job_fields("ocr", work))
     else:
-        documents.plan(claim, plan)
+        documents.plan(claim, plan(claim, event, received))
 
 
-def extract(claim: Claim, event: UploadEvent) -> Plan:
-    """Store the passages, then publish their batches; the state follows only when both are safe."""
-    started, cpu_started = time.monotonic(), time.thread_time()
-    received = receive(event, claim.document, counter().count_batch)
+def read(claim: Claim, event: UploadEvent) -> Received:
+    """Fetch and read the file within a function's limits."""
+    with fetched(event, settings()) as path:
+        count = counter().count_batch
+        return receive(path, event, claim.document, count, settings(), defer_ocr=bool(settings().job_name))
+
+
+def plan(claim: Claim, event: UploadEvent, received: Received) -> Plan:
+    """Store the passages, then publish their batches; the state follows only when both are safe.
+
+    The batches of a long document are the job's, and not published.
+    """
     reading = received.reading
-    model = model_digest()
+    seconds = seconds_of(reading.facts["tokens"], manifest())
+    long = bool(settings().job_name) and seconds > settings().function_seconds
+    model = job_model() if long else manifest().digest
     ranges = artefacts.write(claim.document, claim.run, reading.text, reading.passages)
     key = content_key(event, received.sha256, model)
     source = find_source(firestore_client(), key, claim, event)
-    first = artefacts.first_batches(claim, event.generation, model, ranges, source)
-    publish_record(BATCHES, first, document=claim.document)
+    if not long:
+        first = artefacts.first_batches(claim, event.generation, model, ranges, source)
+        publish_record(BATCHES, first, document=claim.document)
     return Plan(
-        facts={"sha256": received.sha256, "size": received.size} | reading.facts,
+        facts=received.facts,
         batches=len(ranges),
         model=model,
         artefact=artefacts.prefix(claim.document, claim.run),
         content_key=key,
         duplicate_of=source.document if source and source.document != claim.document else None,
-        seconds=Seconds(time.monotonic() - started, time.thread_time() - cpu_started),
+        seconds=received.seconds,
+        job=job_fields("tokens", seconds, source) if long else None,
     )
 
 
+def job_model() -> str:
+    """The model that the job is to run."""
+    return settings().job_model_digest or manifest().digest
+
+
 @lru_cache(maxsize=1)
-def model_digest() -> str:
-    """The model this instance plans for, read once: a directory that is rebuilt needs new instances."""
-    return read_manifest(settings().model_dir, settings().model_digest).digest
+def manifest() -> Manifest:
+    """Of the model this instance plans for, read once: a directory that is rebuilt needs new instances."""
+    return read_manifest(settings().model_dir, settings().model_digest)
 
 
 @lru_cache(maxsize=1)

@@ -67,7 +67,8 @@ def standing_still(documents: Documents) -> Iterator[dict[str, Any]]:
     grace = timedelta(seconds=settings().sweep_grace)
     yield from _where(documents, ("state", "==", "extracting"), ("lease.expires_at", "<", moment - grace))
     patience = timedelta(seconds=settings().sweep_patience)
-    yield from _where(documents, ("state", "==", "analyzing"), ("updated_at", "<", moment - patience))
+    for state in ("analyzing", "delegated"):
+        yield from _where(documents, ("state", "==", state), ("updated_at", "<", moment - patience))
 
 
 def oldest_unfinished(documents: Documents) -> float:

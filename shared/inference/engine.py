@@ -66,8 +66,8 @@ class Engine:
             read_verified(directory / MODEL_FILE, self.manifest.model),
             device or best_device(self.manifest.precision),
         )
-        on_cpu = self._session.get_providers()[0] == "CPUExecutionProvider"
-        self._limits = (TOKEN_BUDGET, MAX_WASTE) if on_cpu else (GPU_TOKEN_BUDGET, GPU_MAX_WASTE)
+        self.on_cpu = self._session.get_providers()[0] == "CPUExecutionProvider"
+        self._limits = (TOKEN_BUDGET, MAX_WASTE) if self.on_cpu else (GPU_TOKEN_BUDGET, GPU_MAX_WASTE)
         (self._separator,) = self._tokenizer.encode("").ids[-1:]
         self._columns = {
             "embedding": self.manifest.dimensions,

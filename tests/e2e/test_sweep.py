@@ -16,7 +16,8 @@ from cli.main import MODEL
 from local.provision import subscriber
 from shared import artefacts
 from shared.clients import firestore_client, publisher, storage_client
-from shared.documents import Documents, Plan, Seconds, document_id
+from shared.documents import Documents, document_id
+from shared.transitions import Plan, Seconds
 from shared.inference import read_manifest
 from shared.records import Passage, UploadEvent
 from shared.settings import TICKS

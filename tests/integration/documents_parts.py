@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared import batches
-from shared.documents import Plan, Seconds
+from shared.transitions import Plan, Seconds
 from shared.records import Action, BatchMessage, PassageResult, Sentiment
 from shared.summary import partial
 

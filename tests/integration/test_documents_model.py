@@ -21,7 +21,8 @@ from hypothesis.stateful import (
 
 from shared import completion
 from shared.clients import firestore_client
-from shared.documents import Documents, Plan, document_id
+from shared.documents import Documents, document_id
+from shared.transitions import Plan
 from shared.errors import LeaseHeld, Superseded
 from shared.records import ErrorInfo, UploadEvent
 from tests.integration.documents_model import CONTENT, ENDED, Held, Model, Refused, Stale

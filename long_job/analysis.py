@@ -1,0 +1,174 @@
+"""Batches of one run through the model, in leased shards, by the same code as the function `analyze`.
+
+A shard is some consecutive batches. Two lanes work side by side, each on a shard of its own, so that the
+model computes while another lane reads, or commits. What is committed stays: a task that is killed loses what
+its lanes had in hand, and nothing else.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from long_job.progress import Meter
+from shared import artefacts, batches
+from shared.analysis import analyse
+from shared.errors import Permanent, Superseded
+from shared.events import dead_letter_batch
+from shared.records import Source
+from shared.retry import is_transient
+from shared.sources import copied
+from shared.summary import partial
+from shared.transitions import Seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from long_job.document import Subject
+    from shared.inference import Engine
+    from shared.records import BatchMessage
+
+SHARD_BATCHES = 16
+CALL_BATCHES = 4
+"""Given to the model at once: enough to sort by length, few enough to be done soon after SIGTERM."""
+GPU_CALL_BATCHES = 16
+LANES = 2
+WAIT_SECONDS = 1.0
+
+
+class Analysis:
+    """What is left of one planned run."""
+
+    def __init__(self, subject: Subject, stored: dict[str, Any], engine: Engine) -> None:
+        """`stored` is the document, with its plan."""
+        self._subject = subject
+        self._engine = engine
+        self._leases = subject.leases()
+        self._reference = subject.documents.reference(subject.document)
+        source = stored["job"]["source"]
+        messages = artefacts.all_batches(stored, Source.model_validate(source) if source else None)
+        self._shards = [messages[at : at + SHARD_BATCHES] for at in range(0, len(messages), SHARD_BATCHES)]
+        self._total = stored["batches"]["total"]
+        self._given_up: set[int] = set()
+        self._lock = threading.Lock()
+        passages = stored["passages"]
+        self._meter = Meter(
+            subject.documents,
+            subject.document,
+            subject.run,
+            unit="passages",
+            total=passages,
+            count=lambda: passages * batches.count_done(self._reference, subject.run) // self._total,
+            tasks=subject.task.count,
+        )
+
+    def run(self) -> None:
+        """Work until every shard is done, given up or another task's, or this one is to stop.
+
+        Raises:
+            Superseded: the run is not the document's any more, or has ended.
+            Exception: something that passes did not pass in time.
+        """
+        while True:
+            left = self._unfinished()
+            order = [
+                number for number in self._subject.task.mine_first(len(self._shards)) if left.get(number)
+            ]
+            if not order or self._subject.task.stop.is_set():
+                return
+            turns = iter(order)
+            with ThreadPoolExecutor(LANES, thread_name_prefix="lane") as pool:
+                lanes = [pool.submit(self._lane, turns, left) for _ in range(LANES)]
+            if not sum(lane.result() for lane in lanes):
+                return
+
+    def _unfinished(self) -> dict[int, list[BatchMessage]]:
+        """By shard, the batches that are neither done nor given up."""
+        done = batches.done(self._reference, self._subject.run) | self._given_up
+        left = ([message for message in shard if message.batch not in done] for shard in self._shards)
+        return {number: messages for number, messages in enumerate(left) if messages}
+
+    def _lane(self, turns: Iterator[int], left: dict[int, list[BatchMessage]]) -> int:
+        """Shards one after the other; how many this task could take."""
+        taken = 0
+        while not self._subject.task.stop.is_set():
+            with self._lock:
+                number = next(turns, None)
+            if number is None:
+                break
+            shard = f"batches-{number}"
+            if not self._leases.take(shard):
+                continue
+            taken += 1
+            self._work_on(left[number], shard)
+            self._leases.release(shard)
+        return taken
+
+    def _work_on(self, messages: Sequence[BatchMessage], shard: str) -> None:
+        step = CALL_BATCHES if self._engine.on_cpu else GPU_CALL_BATCHES
+        for at in range(0, len(messages), step):
+            if at:
+                self._leases.take(shard)
+            call = messages[at : at + step]
+            try:
+                self._compute(call)
+            except Exception as error:
+                if isinstance(error, Superseded) or is_transient(error):
+                    raise
+                self._one_by_one(call)
+            self._meter.note()
+            if self._subject.task.stop.is_set():
+                return
+
+    def _one_by_one(self, messages: Sequence[BatchMessage]) -> None:
+        """One of them fails: the others need not fail with it."""
+        for message in messages:
+            try:
+                self._compute([message])
+            except Exception as error:
+                if isinstance(error, Superseded) or is_transient(error):
+                    raise
+                self._failed(message, error)
+
+    def _failed(self, message: BatchMessage, error: Exception) -> None:
+        """Count a failure; after `MAX_FAILURES` the batch is dead-lettered and left alone."""
+        kind = type(error).__name__
+        failures = batches.count_failure(self._subject.documents, message, kind)
+        if failures < batches.MAX_FAILURES:
+            return
+        reason = Permanent(
+            "batch_failed",
+            f"Batch {message.batch} failed {failures} times ({kind}).",
+            f"See the log of the long job; when the cause is gone: headrace replay {message.document}",
+        )
+        dead_letter_batch("long_job", message, reason)
+        self._given_up.add(message.batch)
+
+    def _compute(self, messages: Sequence[BatchMessage]) -> None:
+        """Analyse what is left of these batches in one call of the model, and commit each."""
+        started, cpu_started = time.monotonic(), time.thread_time()
+        documents = self._subject.documents
+        todo = []
+        for message, passages in zip(messages, artefacts.read_slices(messages), strict=True):
+            upto, _ = batches.progress(documents, message)
+            if upto >= message.end:
+                continue
+            if upto == message.start and (earlier := copied(documents.client, message, passages)):
+                batches.commit(documents, message, *earlier, Seconds(0.0, 0.0))
+                continue
+            todo.append((message, passages[upto - message.start :]))
+        if not todo:
+            return
+        analysed = analyse(self._engine, [passage for _, passages in todo for passage in passages])
+        wall = time.monotonic() - started
+        cpu = time.thread_time() - cpu_started + analysed.worker_seconds
+        at = 0
+        for message, passages in todo:
+            results = analysed.results[at : at + len(passages)]
+            share = len(results) / len(analysed.results)
+            at += len(passages)
+            batches.commit(
+                documents, message, results, [partial(results)], Seconds(wall * share, cpu * share)
+            )

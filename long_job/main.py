@@ -1,0 +1,74 @@
+"""The job's command, one kind of long work a word: `document ID --run N --generation G`.
+
+Exit status: 0 where nothing is left for this task, `LEFT` where it was asked to stop before that, 1 on an
+error. Cloud Run starts a task again that ended with another status than 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from long_job.document import Subject, work_on
+from long_job.task import Task
+from shared.clients import firestore_client
+from shared.documents import Documents
+from shared.errors import HeadraceError, Superseded
+from shared.logs import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DONE, FAILED, LEFT = 0, 1, 75
+"""The last is EX_TEMPFAIL of sysexits.h."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one task; the exit status."""
+    options = parser().parse_args(arguments)
+    started = time.monotonic()
+    log = get_logger("long_job")
+    try:
+        task = Task.from_environment()
+        task.listen()
+        structlog.contextvars.bind_contextvars(
+            kind=options.kind, execution=task.execution, task=task.index, attempt=task.attempt
+        )
+        done = options.work(options, task)
+    except Superseded as superseded:
+        outcome, status, error = superseded.message, DONE, None
+    except Exception as unforeseen:  # noqa: BLE001 - the status is all that Cloud Run sees
+        outcome = unforeseen.message if isinstance(unforeseen, HeadraceError) else type(unforeseen).__name__
+        status, error = FAILED, unforeseen
+    else:
+        outcome, status, error = ("done", DONE, None) if done else ("stopped with work left", LEFT, None)
+    write = log.warning if error else log.info
+    write(
+        "task ended",
+        outcome=outcome,
+        status=status,
+        seconds=round(time.monotonic() - started, 1),
+        error=error,
+    )
+    return status
+
+
+def parser() -> argparse.ArgumentParser:
+    """Of the command line; `work` is what a kind does."""
+    top = argparse.ArgumentParser(prog="python -m long_job", description=__doc__)
+    kinds = top.add_subparsers(dest="kind", required=True, metavar="KIND")
+    document = kinds.add_parser("document", help="read and analyse one document")
+    document.add_argument("document", help="its id")
+    document.add_argument("--run", type=int, required=True)
+    document.add_argument("--generation", type=int, required=True, help="of its object")
+    document.set_defaults(work=_document)
+    return top
+
+
+def _document(options: argparse.Namespace, task: Task) -> bool:
+    structlog.contextvars.bind_contextvars(document=options.document, run=options.run)
+    documents = Documents(firestore_client())
+    return work_on(Subject(documents, task, options.document, options.run, options.generation))

@@ -1,0 +1,38 @@
+"""The model by its digest: the one in the image, or another from the bucket of models."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+from model_export.bucket import pull
+from shared.errors import SetupError
+from shared.inference import Engine, read_manifest
+from shared.settings import settings
+
+
+@lru_cache(maxsize=2)
+def engine(digest: str) -> Engine:
+    """The model `digest`, loaded once.
+
+    Raises:
+        SetupError: neither the image nor the bucket has it, or it is damaged.
+        Retryable: the bucket could not be reached.
+    """
+    return Engine(model_directory(digest), workers=settings().analyze_workers, digest=digest)
+
+
+def model_directory(digest: str) -> Path:
+    """Where the model lies, fetched if need be.
+
+    Raises:
+        SetupError, Retryable: as for `engine`.
+    """
+    try:
+        read_manifest(settings().model_dir, digest)
+    except SetupError:
+        fetched = Path(tempfile.gettempdir()) / "headrace-models" / digest
+        pull(settings().models_bucket, digest, fetched)
+        return fetched
+    return settings().model_dir

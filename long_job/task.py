@@ -1,0 +1,70 @@
+"""Which part of an execution this process is, and whether it has been asked to stop."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from shared.errors import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import FrameType
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task of an execution, as Cloud Run numbers them."""
+
+    index: int
+    """From 0."""
+    count: int
+    attempt: int
+    """From 0: how often this task was started before."""
+    execution: str
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Set when the process has been asked to end."""
+
+    @property
+    def holder(self) -> str:
+        """What leases are held by. A later attempt of a task takes over what the earlier one, ended, held."""
+        return f"{self.execution}/{self.index}"
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """The task that Cloud Run's variables name; without them the only one of an execution of its own.
+
+        Raises:
+            SetupError: the variables contradict each other.
+        """
+        environ = os.environ if environ is None else environ
+        numbers = {}
+        for name, default in (("INDEX", "0"), ("COUNT", "1"), ("ATTEMPT", "0")):
+            value = environ.get(f"CLOUD_RUN_TASK_{name}") or default
+            if not value.isdecimal():
+                raise SetupError(f"CLOUD_RUN_TASK_{name}={value} is no number")
+            numbers[name.lower()] = int(value)
+        if numbers["index"] >= numbers["count"]:
+            raise SetupError("CLOUD_RUN_TASK_INDEX must be less than CLOUD_RUN_TASK_COUNT")
+        execution = environ.get("CLOUD_RUN_EXECUTION") or f"by-hand-{secrets.token_hex(4)}"
+        return cls(numbers["index"], numbers["count"], numbers["attempt"], execution)
+
+    def listen(self) -> None:
+        """From now on SIGTERM asks to stop: what is under way is finished and committed, no more is begun."""
+
+        def asked(_number: int, _frame: FrameType | None) -> None:
+            self.stop.set()
+
+        signal.signal(signal.SIGTERM, asked)
+        signal.signal(signal.SIGINT, asked)
+
+    def mine_first(self, total: int) -> list[int]:
+        """The numbers below `total`: this task's own, then the others', each from another beginning."""
+        own = range(self.index, total, self.count)
+        others = [number for number in range(total) if number % self.count != self.index]
+        turn = len(others) * self.index // self.count
+        return [*own, *others[turn:], *others[:turn]]

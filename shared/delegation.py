@@ -1,0 +1,165 @@
+"""What the long job does in place of the functions, and how it is started.
+
+The document is set to `delegated` first and the job started then: a start that fails, or is lost in a crash,
+is made good by the next delivery or by sweep. A start has no idempotency key, so there may be two executions;
+the second finds every shard leased or done.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from shared.clients import executions, jobs
+from shared.completion import finish
+from shared.documents import Documents, now, run_record
+from shared.records import TERMINAL, ErrorInfo
+from shared.retry import CALL_SECONDS, RETRY_SECONDS, retrying
+from shared.settings import settings
+from shared.transitions import check_delegated, check_held
+
+if TYPE_CHECKING:
+    from google.cloud import firestore
+
+    from shared.errors import Rejected
+    from shared.inference.manifest import Manifest
+    from shared.records import Source
+    from shared.transitions import Claim, Plan
+
+SOFT = frozenset({"too_many_bytes", "too_many_pages", "too_slow", "too_much_memory"})
+"""Codes of limits that the job has wider."""
+MARGIN = 1.5
+"""A function's processor is shared, and slower than the one that the rate was measured on."""
+UNKNOWN_RATE = 2_000.0
+"""Tokens a second of one processor, for a model whose build did not measure it."""
+OCR_SECONDS = 3.0
+"""Processor seconds to recognise a page."""
+
+
+def seconds_of(tokens: int, manifest: Manifest) -> float:
+    """Processor seconds that the analysis of so many word pieces takes, estimated on the safe side."""
+    return tokens / manifest.metrics.get("tokens_per_second", UNKNOWN_RATE) * MARGIN
+
+
+def takes_over(rejected: Rejected, size: int) -> bool:
+    """Whether the job may still read what a function could not."""
+    return bool(settings().job_name) and rejected.code in SOFT and size <= settings().job_max_bytes
+
+
+def job_fields(why: str, seconds: float, source: Source | None = None) -> dict[str, Any]:
+    """The `job` of a document: why it is the job's, and how many tasks so many processor seconds are for."""
+    tasks = min(settings().job_tasks, max(1, math.ceil(seconds / settings().job_task_seconds)))
+    return {
+        "why": why,
+        "tasks": tasks,
+        "source": source.model_dump() if source else None,
+        "execution": None,
+        "starts": 0,
+    }
+
+
+def delegate(
+    documents: Documents, claim: Claim, model: str, facts: dict[str, Any], job: dict[str, Any]
+) -> None:
+    """From extracting to delegated, with the file still to be read. Raises Superseded as `plan` does."""
+    reference = documents.reference(claim.document)
+
+    def step(transaction: firestore.Transaction) -> None:
+        check_held(reference.get(transaction=transaction).to_dict(), claim)
+        moved = {"state": "delegated", "lease": None, "route": "job", "model": model, "job": job}
+        transaction.update(reference, facts | moved | {"updated_at": now()})
+        transaction.update(run_record(reference, claim.run), {"state": "delegated", "model": model})
+
+    documents.run(step)
+
+
+def plan_delegated(documents: Documents, document: str, run: int, generation: int, plan: Plan) -> None:
+    """Write the plan of a run whose file the job has read.
+
+    Raises:
+        Superseded: the run is not the document's, or planned already.
+    """
+    reference = documents.reference(document)
+
+    def step(transaction: firestore.Transaction) -> None:
+        check_delegated(reference.get(transaction=transaction).to_dict(), run, generation)
+        documents.write_plan(transaction, reference, run, plan)
+
+    documents.run(step)
+
+
+def reject_delegated(
+    documents: Documents, document: str, run: int, generation: int, error: ErrorInfo
+) -> None:
+    """From delegated to rejected. Raises Superseded as `plan_delegated` does."""
+    reference = documents.reference(document)
+
+    def step(transaction: firestore.Transaction) -> None:
+        check_delegated(reference.get(transaction=transaction).to_dict(), run, generation)
+        documents.write_rejection(transaction, reference, run, error)
+
+    documents.run(step)
+
+
+def carry_on(documents: Documents, document: str, run: int | None = None) -> None:
+    """What any delivery does for a run that is past its extraction: start the job if none was, or finish.
+
+    Raises:
+        GoogleAPIError: the job could not be started.
+    """
+    stored = documents.reference(document).get().to_dict()
+    if stored and stored["state"] == "delegated" and not stored["job"]["execution"]:
+        start(documents, stored)
+    else:
+        finish(documents, document, run)
+
+
+def start(documents: Documents, stored: dict[str, Any]) -> None:
+    """Start an execution of the job for a document, and note which. Doing it twice costs, and harms nothing.
+
+    Raises:
+        GoogleAPIError: Cloud Run has not accepted it.
+    """
+    from google.cloud.run_v2 import RunJobRequest
+
+    arguments = ["document", stored["id"], "--run", str(stored["run"]), "--generation", stored["generation"]]
+    overrides = RunJobRequest.Overrides(
+        container_overrides=[RunJobRequest.Overrides.ContainerOverride(args=arguments)],
+        task_count=stored["job"]["tasks"],
+    )
+    request = RunJobRequest(name=job_path(), overrides=overrides)
+    operation = jobs().run_job(request, retry=retrying(RETRY_SECONDS), timeout=CALL_SECONDS)
+    execution = operation.metadata.name
+    reference = documents.reference(stored["id"])
+
+    def note(transaction: firestore.Transaction) -> None:
+        current = reference.get(transaction=transaction).to_dict()
+        if current is None or (current["run"], current["generation"]) != (
+            stored["run"],
+            stored["generation"],
+        ):
+            return
+        if current["state"] not in TERMINAL:
+            started = {"job.execution": execution, "job.starts": current["job"]["starts"] + 1}
+            transaction.update(reference, started | {"job.started_at": now(), "updated_at": now()})
+
+    documents.run(note)
+
+
+def is_running(stored: dict[str, Any]) -> bool:
+    """Whether the execution that was started for a document has not ended: it may wait for capacity."""
+    from google.api_core.exceptions import NotFound
+
+    name = stored["job"]["execution"]
+    if not name:
+        return False
+    try:
+        execution = executions().get_execution(name=name, retry=retrying(RETRY_SECONDS), timeout=CALL_SECONDS)
+    except NotFound:
+        return False
+    return not execution.completion_time
+
+
+def job_path() -> str:
+    """The job's full name."""
+    return f"projects/{settings().project}/locations/{settings().job_location}/jobs/{settings().job_name}"
