@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from shared.errors import Rejected
 from shared.extract.marks import is_item
 from shared.records import Passage
-from shared.segment.pack import Unit, pack, within_window
+from shared.segment.pack import Unit, counted, pack, within_window
 from shared.segment.prose import is_prose, is_wordy_row
 from shared.segment.sentences import split_sentences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from shared.extract import Block, Extracted
+    from shared.extract import Block, BlockKind, Extracted
 
     Count = Callable[[list[str]], list[int]]
 
@@ -48,11 +49,14 @@ class Segmented:
     passages: list[Passage]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Piece:
-    """A block in the text: [start, end), and the paragraph it flows into."""
+    """A block in the text, which it does not hold itself: [start, end), and the paragraph it flows into."""
 
-    block: Block
+    kind: BlockKind
+    page: int | None
+    row: int | None
+    label: str | None
     start: int
     end: int
     paragraph: int
@@ -68,30 +72,16 @@ def segment(
     """Passages in reading order; `text[start:end] == passage.text` for each.
 
     `count` gives the word pieces of many texts at once, the two special tokens included, nothing truncated;
-    `redact` is applied block by block, before anything is cut.
+    `redact` is applied block by block, before anything is cut. The blocks are taken out of `extracted`, whose
+    list is empty afterwards: so a text is not kept twice.
     A data row is one passage. A sentence that runs over a page break belongs to the page it starts on.
     Raises Rejected(`no_text`) where nothing is worth a passage, Rejected(`too_many_passages`).
     """
     text, pieces = _lay_out(extracted.blocks, redact)
-    units = list(_units(text, pieces)) or list(_units(text, pieces, everything=True))
-    counted = count([text[unit.start : unit.end] for unit in units])
-    units = [unit.counted(tokens) for unit, tokens in zip(units, counted, strict=True)]
-    fitting = within_window(text, units, count, limits.window)
-    section = _sections(text, pieces)
-    labels = {piece.start: redact(piece.block.label) for piece in pieces if piece.block.label}
-    passages = [
-        Passage(
-            index=index,
-            page=found.page,
-            row=found.row,
-            span=(found.start, found.end),
-            text=text[found.start : found.end],
-            tokens=found.tokens,
-            section=section(found.start),
-            label=labels.get(found.start),
-        )
-        for index, found in enumerate(pack(fitting, limits.target, limits.least, limits.window))
-    ]
+    passages = list(islice(_passages(text, pieces, count, limits), limits.passages + 1))
+    if not passages:
+        everything = _passages(text, pieces, count, limits, everything=True)
+        passages = list(islice(everything, limits.passages + 1))
     if not passages:
         raise Rejected(
             "no_text",
@@ -101,26 +91,49 @@ def segment(
     if len(passages) > limits.passages:
         raise Rejected(
             "too_many_passages",
-            f"The document has {len(passages):,} passages; the limit is {limits.passages:,}.",
+            f"The document has more than {limits.passages:,} passages, which is the limit.",
             "Split the document, or ask the operator to raise the limit on passages.",
         )
     return Segmented(text, passages)
 
 
+def _passages(
+    text: str, pieces: list[_Piece], count: Count, limits: SegmentLimits, *, everything: bool = False
+) -> Iterator[Passage]:
+    """One after the other: of a long document there may be far more sentences than passages."""
+    units = counted(text, _units(text, pieces, everything=everything), count)
+    fitting = within_window(text, units, count, limits.window)
+    section = _sections(text, pieces)
+    labels = {piece.start: piece.label for piece in pieces if piece.label}
+    for index, found in enumerate(pack(fitting, limits.target, limits.least, limits.window)):
+        yield Passage(
+            index=index,
+            page=found.page,
+            row=found.row,
+            span=(found.start, found.end),
+            text=text[found.start : found.end],
+            tokens=found.tokens,
+            section=section(found.start),
+            label=labels.get(found.start),
+        )
+
+
 def _lay_out(blocks: list[Block], redact: Callable[[str], str]) -> tuple[str, list[_Piece]]:
-    """The document's text, and where in it each block stands."""
+    """The document's text, and where in it each block stands; the blocks are gone afterwards."""
     parts: list[str] = []
     pieces: list[_Piece] = []
     at = paragraph = 0
     before: Block | None = None
-    for block in blocks:
+    blocks.reverse()
+    while blocks:
+        block = blocks.pop()
         text = redact(block.text)
         if before is not None:
             if _flows(before, block):
                 if _BROKEN.search(parts[-1]):
                     parts[-1] = parts[-1][:-1]
                     at -= 1
-                    pieces[-1] = _Piece(before, pieces[-1].start, at, paragraph)
+                    pieces[-1].end = at
                     glue = ""
                 else:
                     glue = " "
@@ -130,7 +143,8 @@ def _lay_out(blocks: list[Block], redact: Callable[[str], str]) -> tuple[str, li
             parts.append(glue)
             at += len(glue)
         parts.append(text)
-        pieces.append(_Piece(block, at, at + len(text), paragraph))
+        label = redact(block.label) if block.label else None
+        pieces.append(_Piece(block.kind, block.page, block.row, label, at, at + len(text), paragraph))
         at += len(text)
         before = block
     return "".join(parts), pieces
@@ -138,7 +152,7 @@ def _lay_out(blocks: list[Block], redact: Callable[[str], str]) -> tuple[str, li
 
 def _sections(text: str, pieces: list[_Piece]) -> Callable[[int], str | None]:
     """Finds the heading that a place in the text stands under; of several in a row the last."""
-    headings = [piece for piece in pieces if piece.block.kind == "heading"]
+    headings = [piece for piece in pieces if piece.kind == "heading"]
     starts = [piece.start for piece in headings]
 
     def section(place: int) -> str | None:
@@ -181,19 +195,18 @@ def _units(text: str, pieces: list[_Piece], *, everything: bool = False) -> Iter
 
 def _paragraph(text: str, group: list[_Piece], *, everything: bool) -> Iterator[Unit]:
     first = group[0]
-    block = first.block
     start, end = first.start, group[-1].end
     whole = text[start:end]
-    if block.kind == "row":
-        yield Unit(start, end, block.page, block.row, first.paragraph, "row")
+    if first.kind == "row":
+        yield Unit(start, end, first.page, first.row, first.paragraph, "row")
     elif everything:
         if any(map(str.isalpha, whole)):
-            yield Unit(start, end, block.page, block.row, first.paragraph)
-    elif block.kind == "table":
+            yield Unit(start, end, first.page, first.row, first.paragraph)
+    elif first.kind == "table":
         if is_wordy_row(whole):
-            yield Unit(start, end, block.page, block.row, first.paragraph, "table")
-    elif block.kind == "text" and is_prose(whole):
+            yield Unit(start, end, first.page, first.row, first.paragraph, "table")
+    elif first.kind == "text" and is_prose(whole):
         kind: Literal["item", "prose"] = "item" if is_item(whole) else "prose"
         for begin, stop in split_sentences(whole):
-            page = next(piece.block.page for piece in reversed(group) if piece.start <= start + begin)
-            yield Unit(start + begin, start + stop, page, block.row, first.paragraph, kind)
+            page = next(piece.page for piece in reversed(group) if piece.start <= start + begin)
+            yield Unit(start + begin, start + stop, page, first.row, first.paragraph, kind)

@@ -10,8 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     Count = Callable[[list[str]], list[int]]
+    Cut = Callable[[str, int, int], Iterator[tuple[int, int]]]
+    """Where [start, end) of a text may be cut: the parts, without what is between them."""
 
 _FRAGMENTS = 40  # word pieces of two neighbouring pieces of a page that are too short to stand alone
+_COUNTED = 200_000  # characters that are counted at once; to count them takes some 30 MB
 _SPECIAL = 2  # [CLS] and [SEP], in every count
 _CLAUSE = re.compile(r"(?<=[;:])\s+|(?<=,)\s+|\s+(?=[\u2013\u2014(\u2022])")
 _SPACE = re.compile(r"\s+")
@@ -30,20 +33,35 @@ class Unit:
     """Data rows are neither cut nor joined, rows of a table are not joined."""
     tokens: int = 0
 
-    def counted(self, tokens: int) -> Unit:
-        return replace(self, tokens=tokens)
+
+def counted(text: str, units: Iterable[Unit], count: Count) -> Iterator[Unit]:
+    """The units with their word pieces, some at a time: counting takes many times the memory of the text."""
+    waiting: list[Unit] = []
+    size = 0
+    for unit in units:
+        waiting.append(unit)
+        size += unit.end - unit.start
+        if size >= _COUNTED:
+            yield from _counted(text, waiting, count)
+            waiting, size = [], 0
+    yield from _counted(text, waiting, count)
 
 
-def within_window(text: str, units: Sequence[Unit], count: Count, window: int) -> list[Unit]:
+def within_window(text: str, units: Iterable[Unit], count: Count, window: int) -> Iterator[Unit]:
     """The units; those beyond the window are cut at clauses, else at words, else anywhere, save data rows."""
-    result = list(units)
-    for cut in (_at(_CLAUSE), _at(_SPACE), _every(window - _SPECIAL)):
-        long = [unit for unit in result if unit.tokens > window and unit.kind != "row"]
-        if not long:
-            break
-        parts = _counted_parts(text, long, cut, count)
-        result = [fitting for unit in result for fitting in _refit(unit, parts.get(unit.start), window)]
-    return result
+    return _within(text, units, count, window, (_at(_CLAUSE), _at(_SPACE), _every(window - _SPECIAL)))
+
+
+def _within(
+    text: str, units: Iterable[Unit], count: Count, window: int, cuts: tuple[Cut, ...]
+) -> Iterator[Unit]:
+    for unit in units:
+        if unit.tokens <= window or unit.kind == "row" or not cuts:
+            yield unit
+            continue
+        parts = (replace(unit, start=start, end=end) for start, end in cuts[0](text, unit.start, unit.end))
+        fitting = _joined_within(counted(text, parts, count), window)
+        yield from _within(text, fitting, count, window, cuts[1:])
 
 
 def pack(units: Iterable[Unit], target: int, least: int, window: int) -> Iterator[Unit]:
@@ -85,45 +103,31 @@ def _joined(one: Unit, other: Unit) -> Unit:
     return replace(one, end=other.end, paragraph=other.paragraph, tokens=one.tokens + other.tokens - _SPECIAL)
 
 
-def _at(boundary: re.Pattern[str]) -> Callable[[str], list[tuple[int, int]]]:
-    def cut(text: str) -> list[tuple[int, int]]:
-        spans, start = [], 0
-        for match in boundary.finditer(text):
+def _counted(text: str, units: Sequence[Unit], count: Count) -> Iterator[Unit]:
+    tokens = count([text[unit.start : unit.end] for unit in units]) if units else []
+    for unit, number in zip(units, tokens, strict=True):
+        yield replace(unit, tokens=number)
+
+
+def _at(boundary: re.Pattern[str]) -> Cut:
+    def cut(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+        for match in boundary.finditer(text, start, end):
             if match.start() > start:
-                spans.append((start, match.start()))
+                yield start, match.start()
             start = match.end()
-        if start < len(text):
-            spans.append((start, len(text)))
-        return spans
+        if start < end:
+            yield start, end
 
     return cut
 
 
-def _every(size: int) -> Callable[[str], list[tuple[int, int]]]:
+def _every(size: int) -> Cut:
     """Cuts of so many characters: a piece has at least one."""
-    return lambda text: [(start, min(start + size, len(text))) for start in range(0, len(text), size)]
+    return lambda _, first, end: ((start, min(start + size, end)) for start in range(first, end, size))
 
 
-def _counted_parts(
-    text: str, units: Sequence[Unit], cut: Callable[[str], list[tuple[int, int]]], count: Count
-) -> dict[int, list[Unit]]:
-    """The parts of each unit, by where the unit starts; all are counted in one call."""
-    spans = [
-        (unit, unit.start + start, unit.start + end)
-        for unit in units
-        for start, end in cut(text[unit.start : unit.end])
-    ]
-    found: dict[int, list[Unit]] = {unit.start: [] for unit in units}
-    for (unit, start, end), tokens in zip(spans, count([text[a:b] for _, a, b in spans]), strict=True):
-        found[unit.start].append(replace(unit, start=start, end=end, tokens=tokens))
-    return found
-
-
-def _refit(unit: Unit, parts: list[Unit] | None, window: int) -> Iterator[Unit]:
-    """The unit itself, or its parts joined again as full as the window allows."""
-    if parts is None:
-        yield unit
-        return
+def _joined_within(parts: Iterable[Unit], window: int) -> Iterator[Unit]:
+    """Neighbours joined as full as the window allows."""
     current: Unit | None = None
     for part in parts:
         if current is not None and current.tokens + part.tokens - _SPECIAL <= window:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -77,7 +78,7 @@ REJECTED = {
 def read(name: str) -> tuple[Extracted, Segmented]:
     extracted = extract(SAMPLES / name, name=name, content_type=None, options=ExtractOptions())
     return extracted, segment(
-        extracted,
+        replace(extracted, blocks=list(extracted.blocks)),
         count=lambda texts: [len(text.split()) * 4 // 3 + 2 for text in texts],
         redact=str,
         limits=SegmentLimits(),
