@@ -1,0 +1,40 @@
+"""How does an execution or a task say in what state it is? In conditions of Cloud Run's types and words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local.run import protos
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+COMPLETED = "Completed"
+STARTED = "Started"
+RESOURCES_AVAILABLE = "ResourcesAvailable"
+PENDING = protos.Condition.State.CONDITION_PENDING
+RECONCILING = protos.Condition.State.CONDITION_RECONCILING
+FAILED = protos.Condition.State.CONDITION_FAILED
+SUCCEEDED = protos.Condition.State.CONDITION_SUCCEEDED
+NON_ZERO_EXIT_CODE = protos.Condition.ExecutionReason.NON_ZERO_EXIT_CODE
+CANCELLED = protos.Condition.ExecutionReason.CANCELLED
+CANCELLING = protos.Condition.ExecutionReason.CANCELLING
+
+
+def put(resource: Message, kind: str, state: int, message: str = "", reason: int = 0) -> None:
+    """Set the condition of this type on an execution or a task, and the time if its state is another."""
+    found = get(resource, kind)
+    if found is None:
+        found = resource.conditions.add(type_=kind)
+    if found.state != state or not found.HasField("last_transition_time"):
+        found.last_transition_time.GetCurrentTime()
+    found.state = state
+    found.message = message
+    found.ClearField("execution_reason")
+    if reason:
+        found.execution_reason = reason
+
+
+def get(resource: Message, kind: str) -> protos.Condition | None:
+    """The condition of this type, if it has been set."""
+    return next((condition for condition in resource.conditions if condition.type_ == kind), None)
