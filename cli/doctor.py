@@ -36,6 +36,7 @@ def examine(data: Path, project: str | None, model: Path) -> Iterator[Finding]:
     from cli.diagnosis.processes import check_processes
     from cli.diagnosis.resources import (
         check_buckets,
+        check_job,
         check_model,
         check_secrets,
         check_settings,
@@ -54,6 +55,7 @@ def examine(data: Path, project: str | None, model: Path) -> Iterator[Finding]:
         "Secret Manager": (check_secrets,),
         "Cloud Storage": (check_buckets,),
         "Pub/Sub": (check_topics, check_subscriptions),
+        "Cloud Run": (check_job,),
         "Firestore": (check_documents,),
     }
     for service, checks in services.items():

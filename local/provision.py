@@ -1,4 +1,4 @@
-"""What Terraform makes in the cloud, made on the local stack: topics, subscriptions, buckets, secrets.
+"""What Terraform makes in the cloud, made on the local stack: topics, subscriptions, buckets, secrets, a job.
 
 Every step may be repeated: what is there already stays as it is.
 """
@@ -14,7 +14,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from shared.api.keys import key_hash
-from shared.clients import insecure_channel, publisher, secrets, storage_client
+from shared.clients import insecure_channel, jobs, publisher, secrets, storage_client
 from shared.settings import BATCHES, DEAD_LETTERS, TICKS, TOPICS, UPLOADS, settings
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ CHANGEABLE = (
     "push_config",
 )
 """Of a subscription that exists; its topic and its filter are for ever."""
+JOB_IMAGE = "long-job"
+"""Not run on one machine: a job that names no command is `python -m long_job` there."""
+JOB_TIMEOUT = 3600
+"""Seconds of one attempt of a task: what Cloud Run allows a task with a GPU."""
 KEY_BYTES = 32
 API_KEY_FILE = "api-key"
 """In the data directory; kept when the stack is reset."""
@@ -58,6 +62,7 @@ def provision(layout: Layout) -> None:
         project, settings().redaction_key, settings().redaction_key_version, random.token_bytes(KEY_BYTES)
     )
     _api_key(layout, project)
+    _job(project)
 
 
 def subscriber(host: str) -> SubscriberClient:
@@ -100,6 +105,15 @@ def _subscriptions(layout: Layout, project: str) -> None:
         except AlreadyExists:  # the stack may listen on other ports than last time, or be of another version
             changed = FieldMask(paths=[name for name in CHANGEABLE if name in wanted])
             client.update_subscription(request={"subscription": wanted, "update_mask": changed})
+
+
+def _job(project: str) -> None:
+    """The job for documents that are too long for a function, where there is one."""
+    task = {"containers": [{"image": JOB_IMAGE}], "timeout": Duration(seconds=JOB_TIMEOUT)}
+    name = f"projects/{project}/locations/{settings().job_location}/jobs/{settings().job_name}"
+    job = {"name": name, "template": {"template": task}}
+    if settings().job_name:
+        jobs().update_job(request={"job": job, "allow_missing": True})
 
 
 def _api_key(layout: Layout, project: str) -> None:

@@ -31,6 +31,7 @@ EMULATORS = {
     "PUBSUB_EMULATOR_HOST": "pubsub",
     "FIRESTORE_EMULATOR_HOST": "firestore",
     "SECRET_MANAGER_EMULATOR_HOST": "secretmanager",
+    "CLOUD_RUN_EMULATOR_HOST": "run",
 }
 API_THREADS = 32
 """Requests in progress at once; those that wait for the model share its next pass."""
@@ -54,6 +55,7 @@ TITLES = {
     "api": "the function api",
     "deadletter": "the function deadletter",
     "sweep": "the function sweep",
+    "run": "Cloud Run",
 }
 
 
@@ -92,11 +94,13 @@ class Layout:
     def services(self, model: Path) -> list[Service]:
         """The processes to start, emulators first."""
         emulators = [
-            self._emulator(name) for variable, name in EMULATORS.items() if variable not in self.foreign
+            self._emulator(name, model)
+            for variable, name in EMULATORS.items()
+            if variable not in self.foreign
         ]
         return emulators + [self._function(name, model) for name in SIZES]
 
-    def _emulator(self, name: str) -> Service:
+    def _emulator(self, name: str, model: Path) -> Service:
         port = str(self.ports[name])
         if name == "storage":
             command = [
@@ -111,7 +115,8 @@ class Layout:
             return self._service(name, command, answers=partial(_healthy, health))
         data = str(self.data / name)
         command = [sys.executable, "-m", f"local.{name}", "--host", HOST, "--port", port, "--data", data]
-        return self._service(name, command)
+        # Tasks of jobs are children of the server, and read the model as a function does.
+        return self._service(name, command, {"HEADRACE_MODEL_DIR": str(model)} if name == "run" else None)
 
     def _function(self, name: str, model: Path) -> Service:
         processes, places = SIZES[name]

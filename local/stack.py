@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 STACK_FILE = "stack.json"
 LOCK_FILE = "stack.lock"
-DATA_FOLDERS = ("storage", "pubsub", "firestore", "secretmanager", "logs")
+DATA_FOLDERS = ("storage", "pubsub", "firestore", "secretmanager", "run", "logs")
 """All that a stack keeps in its data directory; `--reset` deletes these and nothing else."""
 WATCH_SECONDS = 0.25
 
@@ -101,11 +101,11 @@ class Watch:
             time.sleep(WATCH_SECONDS)
 
     def stop(self) -> None:
-        """End every process, the functions before the servers they call, and remove `stack.json`."""
+        """End every process, functions and jobs before the servers they call, and remove `stack.json`."""
         (self.layout.data / STACK_FILE).unlink(missing_ok=True)
-        functions = [service for service in self.services if service.name in SIZES]
-        servers = [service for service in self.services if service.name not in SIZES]
-        for group in (functions, servers):
+        callers = [service for service in self.services if service.name in {*SIZES, "run"}]
+        servers = [service for service in self.services if service not in callers]
+        for group in (callers, servers):
             deadline = time.monotonic() + STOP_SECONDS
             for service in group:
                 service.ask_to_stop()

@@ -10,7 +10,8 @@ from google.api_core.exceptions import FailedPrecondition, NotFound
 from cli.diagnosis.findings import LIMITS, Finding
 from local.provision import PUSHES, expected, subscriber
 from shared.api.keys import parse_hashes
-from shared.clients import publisher, secrets, storage_client
+from shared.clients import jobs, publisher, secrets, storage_client
+from shared.delegation import job_path
 from shared.errors import SetupError
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest, read_verified
 from shared.settings import TOPICS, settings
@@ -94,6 +95,21 @@ def check_buckets(target: Target) -> Iterator[Finding]:
             yield Finding("buckets", "wrong", f"There is no bucket {name}.", target.repair(create))
         else:
             yield Finding("buckets", "ok", name)
+
+
+def check_job(target: Target) -> Iterator[Finding]:
+    """Whether the job for long documents exists, where the settings name one."""
+    if not settings().job_name:
+        yield Finding("job", "ok", "none: what is too long for a function is rejected")
+        return
+    try:
+        jobs().get_job(name=job_path(), **LIMITS)
+    except NotFound:
+        where = f"--region={settings().job_location} --project={settings().project}"
+        create = f"gcloud run jobs create {settings().job_name} --image=IMAGE {where}"
+        yield Finding("job", "wrong", f"There is no {job_path()}.", target.repair(create))
+    else:
+        yield Finding("job", "ok", f"{settings().job_name}, in {settings().job_location}")
 
 
 def check_topics(target: Target) -> Iterator[Finding]:
