@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from shared.errors import Rejected
 from shared.extract.decode import decode
 from shared.extract.jsonl import looks_like_jsonl, read_jsonl
+from shared.extract.pieces import cut_long
 from shared.extract.plain import read_plain
 from shared.extract.refusals import archive_inside, no_text, too_many
 from shared.extract.sniff import ARCHIVES, DOCX, EML, EPUB, HTML, PDF, PPTX, TEXT, XLSX, sniff
@@ -76,7 +77,9 @@ def extract(path: Path, *, name: str, content_type: str | None, options: Extract
         read: Reader = getattr(import_module(module), reader)
         extracted = read(path, options)
     return replace(
-        extracted, warnings=[*extracted.warnings, *_mismatch(extracted.media_type, suffix, declared)]
+        extracted,
+        blocks=list(cut_long(extracted.blocks)),
+        warnings=[*extracted.warnings, *_mismatch(extracted.media_type, suffix, declared)],
     )
 
 
@@ -116,4 +119,4 @@ def _read_text(data: bytes, suffix: str, content_type: str, options: ExtractOpti
         return read_jsonl(text, options)
     if looks_like_table(text, suffix, content_type):
         return read_table(text, suffix, options)
-    return read_plain(text, "text/markdown" if suffix in _MARKDOWN else "text/plain")
+    return read_plain(text, "text/markdown" if suffix in _MARKDOWN else "text/plain", options.limits)

@@ -16,7 +16,7 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]")
-_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
+_DROPPED = dict.fromkeys(ord(char) for char in map(chr, range(0x10000)) if _CONTROL.match(char))
 _SAMPLE = 65_536  # characters looked at to tell text from binary
 _MAX_DAMAGE = 0.02  # of the sample: control and replacement characters
 _SOUND = 4  # well-formed characters beyond ASCII that outweigh one malformed
@@ -30,19 +30,21 @@ def decode(data: bytes) -> str:
     Raises Rejected(`unsupported_type`) for what is not text.
     """
     text = _decode(data)
+    del data  # here, as what follows may need its room
     sample = text[:_SAMPLE]
     if len(_CONTROL.findall(sample)) + sample.count("\ufffd") > _MAX_DAMAGE * len(sample):
         raise unsupported("neither text nor of any known format")
     if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        text = text.replace("\r\n", "\n")
+        text = text.replace("\r", "\n")
     text = text.replace("\x0c", "\n\n")
-    return _CONTROL.sub("", text)
+    return text.translate(_DROPPED) if _CONTROL.search(text) else text
 
 
 def _decode(data: bytes) -> str:
     for mark, encoding in _BOMS:
         if data.startswith(mark):
-            return data[len(mark) :].decode(encoding, "replace")
+            return str(memoryview(data)[len(mark) :], encoding, "replace")
     wide = wide_encoding(data)
     if wide:
         return data.decode(wide, "replace")
@@ -61,9 +63,13 @@ def _decode(data: bytes) -> str:
 def _not_utf8(data: bytes) -> str:
     head = data[:_SAMPLE].decode("utf-8", "replace")
     malformed = head.count("\ufffd")
-    if malformed == 0 or len(_BEYOND_ASCII.findall(head)) - malformed > _SOUND * malformed:
+    if malformed == 0 or _beyond_ascii(head) - malformed > _SOUND * malformed:
         text = data.decode("utf-8", "replace")
         malformed = text.count("\ufffd")
-        if len(_BEYOND_ASCII.findall(text)) - malformed > _SOUND * malformed:
+        if _beyond_ascii(text) - malformed > _SOUND * malformed:
             return text  # UTF-8 with a few broken characters
     return data.decode(guess(data), "replace")
+
+
+def _beyond_ascii(text: str) -> int:
+    return len(text) - len(text.encode("ascii", "ignore"))

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from itertools import islice
+from typing import TYPE_CHECKING
 
 from shared.extract.hyphens import Joiner
 from shared.extract.marks import is_item
-from shared.extract.refusals import no_text
+from shared.extract.pieces import lines_of
+from shared.extract.refusals import no_text, too_many
 from shared.extract.shapes import Block, BlockKind, Extracted
 from shared.extract.tidy import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from shared.extract.shapes import Limits
 
 _HEADING_MARK = re.compile(r"\s{0,3}#{1,6}\s+")
 _RULE = re.compile(r"\s*(?:[-=_*~]\s*){3,}$")
@@ -19,35 +28,54 @@ _TABLE_RULE = re.compile(r"[|\s:-]+$")
 _END = re.compile(r"[.!?:;\u2026][\"'\u201d\u2019)\]]*\d{0,2}\s*$")
 _UNWRAPPED = 160  # characters: lines as long as this were not wrapped, so each is a paragraph
 _FULL = 0.6  # of the length of long lines: a line shorter than this was not broken for want of room
+_WORDS = 2_000_000  # characters from the start whose words decide which hyphens stay
 _MAX_HEADING_WORDS = 12
 _MIN_CAPITALS = 4  # letters; a line of fewer is an acronym
 
 
-def read_plain(text: str, media_type: str) -> Extracted:
-    """Paragraphs with their wrapped lines joined; raises Rejected(`no_text`) where there is no word."""
-    blocks = paragraphs(text, markdown=media_type == "text/markdown")
+def read_plain(text: str, media_type: str, limits: Limits) -> Extracted:
+    """Paragraphs with their wrapped lines joined; of these there may be as many as of rows.
+
+    Raises Rejected(`no_text`, `too_many_rows`).
+    """
+    found = paragraphs(text, markdown=media_type == "text/markdown")
+    blocks = list(islice(found, limits.rows + 1))
+    if len(blocks) > (most := limits.rows):
+        raise too_many("rows", f"more than {most:,} paragraphs", most)
     if not any(char.isalnum() for block in blocks for char in block.text):
         raise no_text("The file holds no words.", "Check that the right file was uploaded.")
     title = next((block.text for block in blocks if block.kind == "heading"), None)
     return Extracted(media_type, title, None, blocks)
 
 
-def paragraphs(text: str, *, markdown: bool) -> list[Block]:
+def paragraphs(text: str, *, markdown: bool) -> Iterator[Block]:
     """Headings, paragraphs, list items and (in Markdown) table rows, in order."""
-    lines = [clean(line).rstrip() for line in text.split("\n")]
-    reader = _Reader(lines, markdown=markdown)
+    lines = _Lines(text)
+    reader = _Reader(lines, Joiner(_Lines(text, _WORDS)), markdown=markdown)
     for line in lines:
         reader.read(line)
+        yield from reader.taken()
     reader.close()
-    return [block for block in reader.blocks if block.text]
+    yield from reader.taken()
+
+
+class _Lines:
+    """Cleaned lines, as often as they are asked for; a list of them would take several times the text."""
+
+    def __init__(self, text: str, most: int | None = None) -> None:
+        self._text = text
+        self._most = most
+
+    def __iter__(self) -> Iterator[str]:
+        return (clean(line).rstrip() for line in lines_of(self._text[: self._most]))
 
 
 class _Reader:
     """Line by line: the paragraph that is open, and the blocks that are done."""
 
-    def __init__(self, lines: list[str], *, markdown: bool) -> None:
+    def __init__(self, lines: _Lines, joiner: Joiner, *, markdown: bool) -> None:
         self.blocks: list[Block] = []
-        self._joiner = Joiner(lines)
+        self._joiner = joiner
         self._full = _full_line(lines)
         self._markdown = markdown
         self._open: list[str] = []
@@ -70,6 +98,11 @@ class _Reader:
                 self.close()
             self._open.append(stripped)
 
+    def taken(self) -> Iterator[Block]:
+        """The blocks that are done, each once."""
+        done, self.blocks = self.blocks, []
+        return (block for block in done if block.text)
+
     def close(self) -> None:
         """The open paragraph ends here."""
         if self._open:
@@ -85,10 +118,14 @@ class _Reader:
         return not goes_on and len(before) < self._full
 
 
-def _full_line(lines: list[str]) -> int:
+def _full_line(lines: Iterable[str]) -> int:
     """The length from which a line counts as full; 0 where lines were not wrapped."""
-    lengths = sorted(len(line) for line in lines if line.strip())
-    long = lengths[int(len(lengths) * 0.9)] if lengths else 0
+    lengths = Counter(len(line) for line in lines if line.strip())
+    left, long = int(lengths.total() * 0.9), 0
+    for long in sorted(lengths):
+        left -= lengths[long]
+        if left < 0:
+            break
     return 0 if long > _UNWRAPPED else int(long * _FULL)
 
 

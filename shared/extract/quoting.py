@@ -6,10 +6,12 @@ Such a mark makes one cell of all that follows, up to the next mark or the end, 
 from __future__ import annotations
 
 import csv
-import io
+from collections import deque
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
+
+from shared.extract.pieces import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +26,8 @@ csv.field_size_limit(2**31 - 1)  # the limit on characters is ours, and counted 
 def parse(text: str, delimiter: str, *, quotes: bool = True, strict: bool = False) -> Iterator[list[str]]:
     """The rows as the csv module sees them; if `strict`, with its Error for a mark that closes nothing."""
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
-    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=strict)
+    lines = (f"{line}\n" for line in lines_of(text))
+    return csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=strict)
 
 
 def rows_of(text: str, delimiter: str, most: int) -> tuple[Callable[[], Iterator[list[str]]], list[str]]:
@@ -61,23 +64,28 @@ def _records(text: str, delimiter: str) -> Iterator[tuple[int, str, bool]]:
     A record goes on until its marks are even; where that takes too long, or one of them closes nothing, its
     first line is a record of its own.
     """
-    lines = text.split("\n")
-    at = 0
-    while at < len(lines):
-        end = _end(lines, at)
-        record = "\n".join(lines[at:end])
-        closed = end - at == 1 or (end > at and _is_sound(record, delimiter))
+    lines = lines_of(text)
+    waiting: deque[str] = deque()
+    number = 1
+    while waiting or number == 1:
+        waiting.extend(islice(lines, _LONGEST - len(waiting)))
+        length = _length(waiting)
+        record = "\n".join(islice(waiting, length))
+        closed = length == 1 or (length > 1 and _is_sound(record, delimiter))
         if not closed:
-            record, end = lines[at], at + 1
-        yield at + 1, record, closed
-        at = end
+            record, length = waiting[0], 1
+        yield number, record, closed
+        number += length
+        for _ in range(length):
+            waiting.popleft()
+        waiting.extend(islice(lines, 1))
 
 
-def _end(lines: list[str], at: int) -> int:
-    """The line after the record that begins with line `at`; `at` itself where none of the next ends it."""
+def _length(lines: deque[str]) -> int:
+    """Lines of the record that begins with the first; 0 where none of them ends it."""
     odd = False
-    for end in range(at, min(at + _LONGEST, len(lines))):
-        odd ^= lines[end].count(_MARK) % 2 == 1
+    for length, line in enumerate(lines, 1):
+        odd ^= line.count(_MARK) % 2 == 1
         if not odd:
-            return end + 1
-    return at
+            return length
+    return 0

@@ -152,7 +152,7 @@ class _Reader:
             blocks = html_blocks(text, self._limits)[1]
         else:
             text = own_text(text.replace("\r\n", "\n").replace("\r", "\n"))
-            blocks = paragraphs(text, markdown=False)
+            blocks = list(paragraphs(text, markdown=False))
         self._characters_left -= sum(len(block.text) for block in blocks)
         if self._characters_left < 0:
             limit = self._limits.characters
