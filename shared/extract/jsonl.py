@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +17,15 @@ from shared.extract.columns import (
     find_text_column,
     fold,
 )
+from shared.extract.pieces import lines_of
 from shared.extract.refusals import no_text, too_many
 from shared.extract.rows import row_blocks
 from shared.extract.shapes import Extracted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from shared.extract.shapes import ExtractOptions, Limits
+    from shared.extract.shapes import Block, ExtractOptions, Limits
 
 _SUFFIXES = {".jsonl", ".ndjson", ".json"}
 _SHOWN_BAD_LINES = 10
@@ -38,34 +40,39 @@ _Place = tuple[int, Record | None]
 
 def looks_like_jsonl(text: str, suffix: str, content_type: str) -> bool:
     """True where the first line is a JSON object, or name or type say JSON and the text begins like it."""
-    line = _first_line(text)
     if suffix in _SUFFIXES or "json" in content_type:
-        return line.startswith(("{", "["))
-    return line.startswith("{") and _object(line, len(line)) is not None
+        return text.startswith(("{", "["), _begin(text, 0))
+    line = _first_line(text) if text.startswith("{", _begin(text, 0)) else ""
+    return _object(line, len(line)) is not None
 
 
 def read_jsonl(text: str, options: ExtractOptions) -> Extracted:
     """One block an object, with the line it stands on (in an array: its place, from 1).
 
+    The records are read again rather than kept: most of one is often in fields that nobody asks for.
+
     Lines that are not JSON objects, or are nested too deeply, are left out and named in a warning.
     Raises Rejected(`invalid_json`, `too_many_rows`, `too_many_columns`, `text_column_not_found`, `no_text`).
     """
-    records, bad = _records(text, options.limits)
-    if not records:
+    places = _places(text, options.limits)
+    good = (record for _, record in places() if record is not None)
+    sample = list(islice(good, SAMPLE_ROWS))
+    if not sample:
         raise Rejected(
             "invalid_json",
             "The file looks like JSON, but no line of it is a JSON object.",
             "Write one JSON object per line, or one array of objects.",
         )
-    texts, scalars = _fields([record for _, record in records[:SAMPLE_ROWS]], options.limits)
+    texts, scalars = _fields(sample, options.limits)
     column = find_text_column(options.text_column, texts)
     label = find_label_column(scalars, column)
-    blocks = [
-        block
-        for row, record in records
-        if isinstance(value := record.get(column), str)
-        for block in row_blocks(value, row, as_label(_scalar(record.get(label))) if label else None)
-    ]
+    blocks: list[Block] = []
+    bad: list[int] = []
+    for row, record in places():
+        if record is None:
+            bad.append(row)
+        elif isinstance(value := record.get(column), str):
+            blocks += row_blocks(value, row, as_label(_scalar(record.get(label))) if label else None)
     if not blocks:
         raise no_text(
             f'The field "{column}" is empty in every record.', "Check that the right file was uploaded."
@@ -101,23 +108,31 @@ def _scalar(value: object) -> str:
     return json.dumps(value) if isinstance(value, int | float) else ""
 
 
-def _records(text: str, limits: Limits) -> tuple[list[tuple[int, Record]], list[int]]:
-    """The objects with their rows, and the rows that hold none."""
+def _places(text: str, limits: Limits) -> Callable[[], Iterator[_Place]]:
+    """A function that reads the rows from the first on."""
     start = _begin(text, 0)
     if text.startswith("[", start):
-        places = _stream(text, start + 1, limits.depth)
+        read = partial(_stream, text, start + 1, limits.depth)
     elif _object(_first_line(text), limits.depth) is None and _is_stream(text, limits.depth):
-        places = _stream(text, start, limits.depth)  # objects that are written over several lines
+        read = partial(_stream, text, start, limits.depth)  # objects that are written over several lines
     else:
-        lines = enumerate(text.split("\n"), 1)
-        places = ((row, _object(line, limits.depth)) for row, line in lines if line.strip())
-    found = list(islice(places, limits.rows + 1))
-    good = [(row, record) for row, record in found if record is not None]
-    if len(good) == 1 == len(found):
-        good = list(islice(_unwrapped(good[0][1]), limits.rows + 1))
-    if max(len(found), len(good)) > limits.rows:
-        raise too_many("rows", f"more than {limits.rows:,} rows", limits.rows)
-    return good, [row for row, record in found if record is None]
+        read = partial(_lines, text, limits.depth)
+    first = [record for _, record in islice(read(), 2)]
+    if len(first) == 1 and first[0] is not None:
+        inside = list(islice(_unwrapped(first[0]), limits.rows + 1))
+        return lambda: _within(iter(inside), limits)
+    return lambda: _within(read(), limits)
+
+
+def _within(places: Iterator[_Place], limits: Limits) -> Iterator[_Place]:
+    for count, place in enumerate(places, 1):
+        if count > limits.rows:
+            raise too_many("rows", f"more than {limits.rows:,} rows", limits.rows)
+        yield place
+
+
+def _lines(text: str, depth: int) -> Iterator[_Place]:
+    return ((row, _object(line, depth)) for row, line in enumerate(lines_of(text), 1) if line.strip())
 
 
 def _stream(text: str, at: int, depth: int) -> Iterator[_Place]:
@@ -176,8 +191,8 @@ def _too_deep(source: str, depth: int) -> bool:
     if source.count("{") + source.count("[") <= depth:
         return False
     level = 0
-    for found in _TOKEN.findall(source):
-        level += (found in "[{") - (found in "]}")
+    for found in _TOKEN.finditer(source):
+        level += (found[0] in "[{") - (found[0] in "]}")
         if level > depth:
             return True
     return False
