@@ -27,6 +27,7 @@ from model_export.scalings import (
     kept_scalings,
     parse_scalings,
 )
+from model_export.speed import TOKENS_PER_SECOND, timed_texts, tokens_per_second
 from model_export.training.examples import OWN, read_labelled
 from shared.errors import SetupError
 from shared.inference.manifest import MANIFEST_FILE, MODEL_FILE, TOKENIZER_FILE, File, Manifest, Source
@@ -72,7 +73,8 @@ class _Inputs:
 def build(recipe: Recipe, out: Path, steps: Steps) -> Manifest:
     """Write the model of `recipe` to `out`, in place of the old.
 
-    The same weights, heads and library versions give the same bytes.
+    The same weights, heads and library versions give the same bytes; but for the speed, in the manifest,
+    which is the machine's.
 
     Raises:
         SetupError: weights or heads are missing, altered or not of one kind, or a gate failed.
@@ -151,7 +153,10 @@ def _gate(candidate: Candidate, sets: dict[str, Path], tick: Tick) -> bytes:
         name: read_labelled(path, TOPICS if path.parent == OWN else candidate.topics or TOPICS)
         for name, path in sets.items()
     }
-    return json.dumps(gate.check(candidate, examples, tick)).encode()
+    metrics = gate.check(candidate, examples, tick)
+    tokenizer, cut_at = candidate.checkpoint.tokenizer, window(candidate.checkpoint)
+    speed = tokens_per_second(candidate.graph, tokenizer, timed_texts(), cut_at)
+    return json.dumps(metrics | {TOKENS_PER_SECOND: round(speed)}).encode()
 
 
 def _manifest(inputs: _Inputs, graph: bytes, precision: PrecisionName, metrics: dict[str, float]) -> Manifest:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from model_export.speed import TOKENS_PER_SECOND
+
 if TYPE_CHECKING:
     from model_export.heads import Card
     from shared.inference.manifest import Manifest
@@ -64,7 +66,10 @@ def model_card(manifest: Manifest, heads: Card | None) -> str:
         precision=manifest.precision,
         digest=manifest.digest,
         outputs=outputs,
-        metrics="\n".join(f"- {name}: {value}" for name, value in manifest.metrics.items()),
+        # Not the speed, which says more of the machine that built it.
+        metrics="\n".join(
+            f"- {name}: {value}" for name, value in manifest.metrics.items() if name != TOKENS_PER_SECOND
+        ),
         sources="\n".join(
             f"- {s.name} ({s.revision[:12]}): {s.use}. Licence: {s.licence}" for s in manifest.sources
         ),
