@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 from shared.errors import HeadraceError, Retryable
 from shared.extract.refusals import too_many
 from shared.extract.sandbox.endings import crashed, judge, most_answer_bytes, refuse_bad_ending, too_slow
-from shared.extract.sandbox.wire import Ending, Task, pack_task, unpack_ending
+from shared.extract.sandbox.wire import AnswerReader, Ending, Task, pack_task, unpack_ending
 from shared.extract.sandbox.zygote import NO_FILE, NOT_STARTED, STARTED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from shared.extract.shapes import Extracted, ExtractOptions
 
 _START = "import sys; from shared.extract.sandbox.zygote import main; main(int(sys.argv[1]))"
@@ -112,16 +114,19 @@ class Sandbox:
         channel, status = self._start_child()
         with channel, status:
             deadline = time.monotonic() + task.seconds
-            most = most_answer_bytes(task.options.limits)
+            reader = AnswerReader()
             try:
                 channel.settimeout(task.seconds)
                 channel.sendall(pack_task(task))
                 channel.shutdown(socket.SHUT_WR)
-                data = _read(channel, deadline, most)
-                if len(data) > most:
-                    characters = task.options.limits.characters
-                    raise too_many("characters", "more text than may be passed on", characters)
-                ending = _ending(_read(status, deadline, _CHUNK))
+                left = most_answer_bytes(task.options.limits)
+                for chunk in _chunks(channel, deadline):
+                    left -= len(chunk)
+                    if left < 0:
+                        characters = task.options.limits.characters
+                        raise too_many("characters", "more text than may be passed on", characters)
+                    reader.feed(chunk)
+                ending = _ending(b"".join(_chunks(status, deadline)))
             except TimeoutError:
                 raise too_slow(task.seconds) from None
             except OSError as error:  # the child's or the zygote's end is closed
@@ -131,7 +136,7 @@ class Sandbox:
         if ending.code in _KILLED:
             raise _Killed(crashed())
         refuse_bad_ending(ending, task)
-        return judge(data)
+        return judge(reader)
 
     def _start_child(self) -> tuple[socket.socket, socket.socket]:
         """A new child's ends: of the channel for task and answer, and of what the zygote says of it."""
@@ -193,22 +198,20 @@ def _popen(control: int) -> subprocess.Popen[bytes]:
     )
 
 
-def _read(source: socket.socket, deadline: float, most: int) -> bytes:
-    """All there is to read until the other end is closed, or a little more than `most`.
+def _chunks(source: socket.socket, deadline: float) -> Iterator[bytes]:
+    """All there is to read until the other end is closed.
 
     Raises TimeoutError at the deadline (of the monotonic clock).
     """
-    data = bytearray()
-    while len(data) <= most:
+    while True:
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
         source.settimeout(left)
         chunk = source.recv(_CHUNK)
         if not chunk:
-            break
-        data += chunk
-    return bytes(data)
+            return
+        yield chunk
 
 
 def _ending(report: bytes) -> Ending:

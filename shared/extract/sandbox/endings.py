@@ -6,11 +6,11 @@ import signal
 from typing import TYPE_CHECKING
 
 from shared.errors import Rejected
-from shared.extract.sandbox.wire import Answer, unpack_answer
+from shared.extract.sandbox.wire import Answer
 from shared.extract.sandbox.zygote import OUT_OF_MEMORY
 
 if TYPE_CHECKING:
-    from shared.extract.sandbox.wire import Ending, Task
+    from shared.extract.sandbox.wire import AnswerReader, Ending, Task
     from shared.extract.shapes import Extracted, Limits
 
 _BYTES_A_CHARACTER = 4
@@ -37,10 +37,10 @@ def refuse_bad_ending(ending: Ending, task: Task) -> None:
         raise crashed()
 
 
-def judge(data: bytes) -> Extracted:
+def judge(reader: AnswerReader) -> Extracted:
     """The text that an answer holds; raises Rejected with what the child says, or where it talks nonsense."""
     try:
-        answer = unpack_answer(data)
+        answer = reader.close()
     except ValueError:
         answer = Answer(failure="an answer of another shape")
     if answer.refusal:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from shared.extract.recognised import from_plain, to_plain
 from shared.extract.shapes import Block, Extracted, ExtractOptions, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import TypeAdapter
+
+_CHARACTERS = 100_000
+"""Of blocks that are packed together, or a few more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +67,27 @@ def pack_task(task: Task) -> bytes:
     return json.dumps(plain).encode("ascii")
 
 
-def pack(value: Answer | Ending) -> bytes:
-    """JSON in UTF-8; halves of surrogate pairs, which UTF-8 cannot hold, become question marks."""
-    return json.dumps(_fields(value), default=_fields, ensure_ascii=False).encode("utf-8", "replace")
+def pack_answer(answer: Answer) -> Iterator[bytes]:
+    """Lines of JSON in UTF-8: blocks, some at a time, and last the answer without them.
+
+    The blocks are taken out of the answer, whose list is empty afterwards: so a text is not kept twice.
+    Halves of surrogate pairs, which UTF-8 cannot hold, become question marks.
+    """
+    blocks = answer.extracted.blocks if answer.extracted else []
+    blocks.reverse()
+    while blocks:
+        some: list[Block] = []
+        size = 0
+        while blocks and size < _CHARACTERS:
+            some.append(blocks.pop())
+            size += len(some[-1].text)
+        yield _pack(some) + b"\n"
+    yield _pack(answer)
+
+
+def pack_ending(ending: Ending) -> bytes:
+    """JSON."""
+    return _pack(ending)
 
 
 def unpack_task(data: bytes) -> Task:
@@ -71,19 +98,55 @@ def unpack_task(data: bytes) -> Task:
     return Task(**task | {"options": ExtractOptions(**options | own)})
 
 
-def unpack_answer(data: bytes) -> Answer:
-    """The opposite of `pack`; for the caller, which does not trust the child.
+class AnswerReader:
+    """The opposite of `pack_answer`, fed as it comes; for the caller, which does not trust the child."""
 
-    Raises ValueError for what is no answer, down to the last field.
-    """
+    def __init__(self) -> None:
+        self._blocks: list[Block] = []
+        self._line = bytearray()
+        self._sound = True
+
+    def feed(self, data: bytes) -> None:
+        """Part of an answer."""
+        *whole, rest = data.split(b"\n")
+        for line in whole:
+            self._line += line
+            self._read_blocks()
+            self._line = bytearray()
+        self._line += rest
+
+    def close(self) -> Answer:
+        """The answer; raises ValueError for what is none, down to the last field."""
+        if not self._sound:
+            raise ValueError("blocks of another shape")
+        _, answers = _adapters()
+        answer = answers.validate_json(bytes(self._line), strict=True)
+        if answer.extracted is None:
+            return answer
+        return replace(answer, extracted=replace(answer.extracted, blocks=self._blocks))
+
+    def _read_blocks(self) -> None:
+        blocks, _ = _adapters()
+        try:
+            self._blocks += blocks.validate_json(bytes(self._line), strict=True)
+        except ValueError:
+            self._sound = False
+
+
+@cache
+def _adapters() -> tuple[TypeAdapter[list[Block]], TypeAdapter[Answer]]:
     from pydantic import TypeAdapter  # here, since it would be most of what the zygote loads
 
-    return TypeAdapter(Answer).validate_json(data, strict=True)
+    return TypeAdapter(list[Block]), TypeAdapter(Answer)
 
 
 def unpack_ending(data: bytes) -> Ending:
-    """The opposite of `pack`; raises ValueError where the zygote did not live to say it all."""
+    """The opposite of `pack_ending`; raises ValueError where the zygote did not live to say it all."""
     return Ending(**json.loads(data))
+
+
+def _pack(value: Any) -> bytes:  # noqa: ANN401 - whatever `_fields` takes apart
+    return json.dumps(value, default=_fields, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _fields(value: Any) -> Any:  # noqa: ANN401 - json calls it with whatever it cannot write itself

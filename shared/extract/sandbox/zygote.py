@@ -22,7 +22,7 @@ from typing import NoReturn
 from shared.errors import Rejected
 from shared.extract.sandbox.confine import close_but, confine
 from shared.extract.sandbox.kernel import die_with_parent
-from shared.extract.sandbox.wire import Answer, Ending, Refusal, Task, pack, unpack_task
+from shared.extract.sandbox.wire import Answer, Ending, Refusal, Task, pack_answer, pack_ending, unpack_task
 
 STARTED, NOT_STARTED = b"+", b"-"
 OUT_OF_MEMORY, NO_FILE = 3, 4
@@ -103,7 +103,7 @@ class _Zygote:
             self._ignore(status)
             unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
             with status, suppress(OSError):
-                status.send(pack(Ending(os.waitstatus_to_exitcode(code), usage.ru_maxrss * unit)))
+                status.send(pack_ending(Ending(os.waitstatus_to_exitcode(code), usage.ru_maxrss * unit)))
 
     def _kill(self, *pids: int) -> None:
         for pid in pids:
@@ -137,12 +137,12 @@ def _work(file: int) -> int:
         return NO_FILE
     confine(task.seconds, task.memory)
     try:
-        answer = pack(_do(task))
+        for piece in pack_answer(_do(task)):
+            view = memoryview(piece)
+            while view:
+                view = view[os.write(file, view) :]
     except MemoryError:
         return OUT_OF_MEMORY
-    view = memoryview(answer)
-    while view:
-        view = view[os.write(file, view) :]
     return 0
 
 
