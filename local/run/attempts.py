@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,9 +105,11 @@ class Attempt:
             self._cancelled = True
             self._terminate()
 
-    def kill(self) -> None:
-        """End it now."""
-        if self._process is not None and self._process.poll() is None:
+    def kill(self, deadline: float) -> None:
+        """Wait for its end until then (monotonic seconds), and end it."""
+        if self._process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(max(deadline - time.monotonic(), 0))
             self._signal(signal.SIGKILL)
             self._process.wait()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from local.run.attempts import ENTRYPOINT, Attempt, Outcome
@@ -11,6 +12,9 @@ from local.run.names import short
 
 if TYPE_CHECKING:
     from local.run.lifecycle import Begun, Lifecycle
+
+STOP_SECONDS = 2.0
+"""For running tasks to stop by themselves when the server does; the stack gives the server five."""
 
 
 class Runner:
@@ -47,9 +51,10 @@ class Runner:
             attempt.cancel()
 
     def close(self) -> None:
-        """End whatever is left."""
+        """End whatever has not stopped."""
+        deadline = time.monotonic() + STOP_SECONDS
         for attempt in self._running.values():
-            attempt.kill()
+            attempt.kill(deadline)
 
     def _begin(self, begun: Begun) -> None:
         container = begun.task.containers[0]
