@@ -25,12 +25,16 @@ class Joiner:
     @cached_property
     def _words(self) -> set[str]:
         # When the first broken word is met: most documents have none, and a set of all words is large.
-        return {word[0] for line in self._lines for word in _WORD.finditer(line.lower())}
+        return set(_WORD.findall("\n".join(self._lines).lower()))
 
     def join(self, lines: Iterable[str]) -> str:
         """One string: single spaces between lines, broken words whole again."""
+        written = list(lines)
+        whole = " ".join(" ".join(written).split())
+        if "- " not in whole:
+            return whole
         pieces: list[str] = []  # lines, and what stands between them
-        for line in lines:
+        for line in written:
             text = " ".join(line.split())
             if not text:
                 continue

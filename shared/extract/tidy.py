@@ -31,11 +31,13 @@ _TABLE = str.maketrans(
     }
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
+UNTIDY = re.compile(f"[{''.join(map(chr, _TABLE))}\ud800-\udfff]")
+"""What `clean` changes."""
 
 
 def clean(text: str) -> str:
     """The text with ligatures spelt out, invisible characters dropped and every space a plain one."""
-    if text.isascii():
+    if text.isascii() or not UNTIDY.search(text):
         return text
     return _SURROGATE.sub("\ufffd", text.translate(_TABLE))
 

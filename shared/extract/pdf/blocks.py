@@ -7,7 +7,7 @@ above (titles and boxes, often) is moved up to where it belongs.
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from shared.extract.hyphens import Joiner
@@ -54,14 +54,16 @@ def build_blocks(pages: Sequence[Page], outline: Outline) -> list[Block]:
 
 def body_style(pages: Sequence[Page]) -> Style:
     """The line height and font that most of the document's letters have."""
-    heights: Counter[float] = Counter()
-    fonts: Counter[str] = Counter()
+    heights: dict[float, int] = defaultdict(int)
+    fonts: dict[str, int] = defaultdict(int)
     for page in pages:
         for line in page.lines:
-            heights[round(line.height, 1)] += len(line.text)
-            fonts[line.fonts[0]] += len(line.text)
+            letters = len(line.text)
+            heights[round(line.height, 1)] += letters
+            fonts[line.fonts[0]] += letters
     return Style(
-        heights.most_common(1)[0][0] if heights else 0.0, fonts.most_common(1)[0][0] if fonts else ""
+        max(heights, key=lambda height: heights[height], default=0.0),
+        max(fonts, key=lambda font: fonts[font], default=""),
     )
 
 
@@ -80,9 +82,13 @@ def find_title(pages: Sequence[Page]) -> str | None:
 def _in_order(paragraphs: list[Paragraph]) -> list[Paragraph]:
     """Drawing order, save that a block drawn after what stands below it in its column comes before that."""
     ordered: list[Paragraph] = []
+    lowest = 0.0
     for paragraph in paragraphs:
-        at = next((at for at, other in enumerate(ordered) if _is_above(paragraph, other)), len(ordered))
+        at = len(ordered)
+        if paragraph.y1 <= lowest + 1:
+            at = next((at for at, other in enumerate(ordered) if _is_above(paragraph, other)), at)
         ordered.insert(at, paragraph)
+        lowest = max(lowest, paragraph.y0)
     return ordered
 
 

@@ -23,6 +23,7 @@ _MIN_SHARE_NUMBERED = 0.4  # of the pages carry a number that fits their place i
 _MAX_WORDS = 14  # of a line that carries the page number
 _MIN_PART_WORDS = 3  # of a part of a line that marks the whole as a running head
 _MAX_DIGITS = 4  # of a page number
+_MAX_PAGE_ONLY = 40  # characters of a line that is nothing but the page number
 _NUMBER = re.compile(r"\d+")
 _DASH = "[-\u2013\u2014|\u00b7/]*"
 _PAGE_ONLY = re.compile(
@@ -33,21 +34,30 @@ _PAGE_ONLY = re.compile(
 
 def without_furniture(pages: Sequence[Page]) -> list[Page]:
     """The pages without lines that repeat at one place across pages, and without page numbers."""
-    places = Counter(place for page in pages for place in {_place(line) for line in page.lines})
     heads = Counter(
         head for page in pages for head in {head for line in page.lines for head in _heads(line, page)}
     )
     offsets = _numbering(pages)
     least = max(_MIN_PAGES, _MIN_SHARE * len(pages))
     anywhere = max(_MIN_PAGES + 1, _MIN_SHARE_ANYWHERE * len(pages))
+    texts = Counter(line.text for page in pages for line in page.lines)
+    places = Counter(
+        place
+        for page in pages
+        for place in {_place(line) for line in page.lines if texts[line.text] >= anywhere}
+    )
 
     def is_furniture(line: Line, page: Page) -> bool:
         found = _heads(line, page)
-        if _PAGE_ONLY.match(line.text) and (found or _is_outermost(line, page)):
+        if (
+            len(line.text) <= _MAX_PAGE_ONLY
+            and _PAGE_ONLY.match(line.text)
+            and (found or _is_outermost(line, page))
+        ):
             return True
         if found:
             return max(heads[head] for head in found) >= least or _is_numbered(line, page, offsets)
-        return places[_place(line)] >= anywhere
+        return texts[line.text] >= anywhere and places[_place(line)] >= anywhere
 
     return [
         Page(
@@ -61,7 +71,7 @@ def without_furniture(pages: Sequence[Page]) -> list[Page]:
 
 
 def _place(line: Line) -> tuple[str, int, int]:
-    return line.text.lower(), round(line.x0 / _STEP), round(line.y0 / _STEP)
+    return line.text, round(line.x0 / _STEP), round(line.y0 / _STEP)
 
 
 def _heads(line: Line, page: Page) -> set[tuple[str, bool]]:

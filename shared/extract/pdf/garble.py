@@ -39,7 +39,13 @@ _DAMAGED = re.compile(
     "|[\u018c-\u019f\u01a2-\u01ae\u01b1-\u01cc]"
     f"|[{_LETTER}][\ue000-\uf8ff][{_LETTER}]"
 )
-_VOWELS = "aeiouAEIOU"
+_SUSPECT = re.compile(
+    "[\x00-\x1f\x7f\u0300-\u058f\u0600-\u10ff\u2c00-\u2dff\u018c-\u01cc\ue000-\uf8ff\ufffd"
+    f"{''.join(filter(str.isupper, map(chr, range(0xC0, 0x17E))))}]"
+)
+"""What every damaged word has, and few others."""
+_PLAIN = ascii_letters.encode()
+_VOWELS = b"aeiouAEIOU"
 _INSIDE = re.compile(f"(?<=[{_LOWER}])[\u00c0-\u017d](?=[{_LOWER}])")
 
 
@@ -51,10 +57,9 @@ def find_garbled(pages: Sequence[Page]) -> set[int]:
 
 
 def _is_garbled(lines: Sequence[str]) -> bool:
-    words = [word for line in lines for word in line.split()]
-    damaged = sum(
-        sum(map(_is_damaged, line.split())) for line in lines if not (line.isascii() and line.isprintable())
-    )
+    text = " ".join(lines)
+    words = text.split()
+    damaged = sum(map(_is_damaged, filter(_SUSPECT.search, words))) if _SUSPECT.search(text) else 0
     if damaged > MAX_DAMAGED * len(words) and damaged >= min(_LEAST_DAMAGED, len(words)):
         return True
     return _is_shifted("".join(words))
@@ -62,10 +67,13 @@ def _is_garbled(lines: Sequence[str]) -> bool:
 
 def _is_shifted(text: str) -> bool:
     """The letters of one alphabet stand for others of it, as where a font numbers its glyphs from 0 up."""
-    plain = sum(map(text.count, ascii_letters))
+    letters = text.encode("ascii", "ignore")
+    others = letters.translate(None, _PLAIN)
+    plain = len(letters) - len(others)
+    consonants = len(letters.translate(None, _VOWELS)) - len(others)
     return (
         plain >= _MIN_LETTERS
-        and sum(map(text.count, _VOWELS)) < _MIN_VOWELS * plain
+        and plain - consonants < _MIN_VOWELS * plain
         and plain >= _MIN_PLAIN * sum(map(str.isalpha, text))
     )
 

@@ -43,7 +43,7 @@ def settle_headings(paragraphs: list[Paragraph], style: Style, titles: Iterable[
     prose = [paragraph for paragraph in paragraphs if _can_be_headed(paragraph)]
     kept = list(prose)
     for paragraph in reversed(paragraphs):
-        if paragraph.kind != "table" and _key(paragraph.text) in wanted:
+        if wanted and paragraph.kind != "table" and _key(paragraph.text) in wanted:
             paragraph.kind = "heading"
         elif paragraph.kind != "heading":
             continue
@@ -72,7 +72,8 @@ def _key(text: str) -> str:
 def _can_be_headed(paragraph: Paragraph) -> bool:
     if paragraph.kind == "heading":
         return _is_sentence(paragraph)
-    return len(paragraph.text.split()) >= _HEADED_WORDS and any(map(str.isalpha, paragraph.text))
+    text = paragraph.text
+    return len(text.split(None, _HEADED_WORDS - 1)) == _HEADED_WORDS and any(map(str.isalpha, text))
 
 
 def _is_sentence(paragraph: Paragraph) -> bool:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import sub
 from statistics import median
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from shared.extract.marks import is_lone_mark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 _GAP = 1.0  # of the line's height: a wider gap separates cells or columns
 _JUSTIFIED = 3.0  # ... unless all gaps of the line are wide: times the median gap
@@ -19,6 +23,7 @@ _LABEL = re.compile(
 )  # a list mark or section number
 _NUMERIC = 0.3  # of the words are numbers: a row of a table, whose gaps are all wide
 _RUN = 3  # numbers in sequence that no sentence has
+_DIGIT = re.compile("[\\d\u00b2\u00b3\u00b9\u2070-\u2079\u2080-\u2089]")
 _SIZE = 0.15  # relative difference in height between parts that are not of one line
 
 
@@ -31,6 +36,28 @@ class Word(NamedTuple):
     x1: float
     y1: float
     at: int
+
+
+class Words(NamedTuple):
+    """Words by what they have, as `Word` does: most lines take no look at a single one."""
+
+    texts: Sequence[str]
+    x0s: Sequence[float]
+    y0s: Sequence[float]
+    x1s: Sequence[float]
+    y1s: Sequence[float]
+    places: Sequence[int]
+
+    def part(self, start: int, end: int) -> Words:
+        texts, x0s, y0s, x1s, y1s, places = self
+        return Words(
+            texts[start:end],
+            x0s[start:end],
+            y0s[start:end],
+            x1s[start:end],
+            y1s[start:end],
+            places[start:end],
+        )
 
 
 @dataclass(slots=True)
@@ -63,36 +90,61 @@ class Page:
     lines: list[Line]
 
 
-def cut_line(words: list[Word]) -> list[Line]:
+def cut_line(words: Iterable[Word]) -> list[Line]:
     """One line, one line per column of prose, or one table row; initials drawn after it apart."""
-    begins = [at for at in range(1, len(words)) if _is_initial(words[at - 1], words[at])]
+    return cut_words(Words(*zip(*words, strict=True)))
+
+
+def cut_words(words: Words) -> list[Line]:
+    """As `cut_line`; there is one word at least."""
+    line = _line(words)
+    if len(words.texts) == 1:
+        return [line]
+    x0s, x1s = words.x0s, words.x1s
+    gaps = list(map(sub, x0s[1:], x1s))
+    if max(gaps) <= _GAP * line.height and min(gaps) >= 0 and not _DIGIT.search(line.text):
+        return [line]  # prose, as most are
+    heights = list(map(sub, words.y1s, words.y0s))
+    begins = [
+        at
+        for at, gap in enumerate(gaps, 1)
+        if gap < 0 and x1s[at] < x0s[at - 1] and _is_initial(heights[at - 1], heights[at])
+    ]
     if not begins:
-        return _cut(words)
-    return [line for start, end in pairwise([0, *begins, len(words)]) for line in _cut(words[start:end])]
+        return _cut(line, words, gaps, heights)
+    return [
+        line
+        for start, end in pairwise([0, *begins, len(gaps) + 1])
+        for line in cut_words(words.part(start, end))
+    ]
 
 
-def _is_initial(before: Word, after: Word) -> bool:
+def _is_initial(before: float, after: float) -> bool:
     """Drawn after its line, at the left of it, and larger: no script is written so."""
-    return after.x1 < before.x0 and after.y1 - after.y0 > (1 + _SIZE) * (before.y1 - before.y0)
+    return after > (1 + _SIZE) * before
 
 
-def _cut(words: list[Word]) -> list[Line]:
-    if len(words) == 1:
-        return [_line(words)]
-    height = _middle([word.y1 - word.y0 for word in words])
-    gaps = [after.x0 - before.x1 for before, after in pairwise(words)]
-    numbers = [_is_number(word.text) for word in words]
-    if max(gaps) <= _GAP * height:
-        return [_row([words]) if sum(numbers) >= _RUN and _has_run(numbers) else _line(words)]
-    least = _GAP * height
-    if len(gaps) >= _MIN_GAPS and sum(numbers) < _NUMERIC * len(words):
+def _cut(line: Line, words: Words, gaps: list[float], heights: list[float]) -> list[Line]:
+    """`line` is that of all the words."""
+    least = _GAP * line.height
+    numbers = list(map(_is_number, words.texts)) if _DIGIT.search(line.text) else []
+    if max(gaps) <= least:
+        if sum(numbers) >= _RUN and _has_run(numbers):
+            line.cells = _cells(words, [0])
+        return [line]
+    if len(gaps) >= _MIN_GAPS and sum(numbers) < _NUMERIC * len(heights):
         least = max(least, _JUSTIFIED * median(gaps))
     parts = _parts(words, gaps, least)
     if len(parts) == 1:
-        return [_line(words)]
-    if min(map(len, parts)) >= _COLUMN_WORDS or _differ(parts):
-        return [_line(part) for part in parts]
-    return [_row(parts)]
+        return [line]
+    ends = [*parts[1:], len(heights)]
+    sizes = list(map(sub, ends, parts))
+    if min(sizes) >= _COLUMN_WORDS or (
+        min(sizes) > 1 and _differ([heights[start:end] for start, end in zip(parts, ends, strict=True)])
+    ):
+        return [_line(words.part(start, end)) for start, end in zip(parts, ends, strict=True)]
+    line.cells = _cells(words, parts)
+    return [line]
 
 
 def _middle(values: list[float]) -> float:
@@ -100,42 +152,42 @@ def _middle(values: list[float]) -> float:
     return sorted(values)[len(values) // 2]
 
 
-def _parts(words: list[Word], gaps: list[float], least: float) -> list[list[Word]]:
-    """The words between gaps wider than `least`; a list mark or section number stays with what follows."""
-    parts = [[words[0]]]
-    for gap, word in zip(gaps, words[1:], strict=True):
-        is_label = len(parts) == 1 and len(parts[0]) == 1 and _LABEL.fullmatch(parts[0][0].text)
-        if gap > least and not is_label:
-            parts.append([])
-        parts[-1].append(word)
+def _parts(words: Words, gaps: list[float], least: float) -> list[int]:
+    """Where the parts between wide gaps begin; a list mark or section number stays with what follows."""
+    parts = [0]
+    for at, gap in enumerate(gaps, 1):
+        if gap > least and not (at == 1 and _LABEL.fullmatch(words.texts[0])):
+            parts.append(at)
     return parts
 
 
-def _differ(parts: list[list[Word]]) -> bool:
-    """Of different sizes: a heading beside the end of a paragraph, not two cells."""
-    heights = [_middle([word.y1 - word.y0 for word in part]) for part in parts]
-    return max(heights) - min(heights) > _SIZE * max(heights) and min(map(len, parts)) > 1
+def _differ(parts: list[list[float]]) -> bool:
+    """Heights of different sizes: a heading beside the end of a paragraph, not two cells."""
+    heights = [_middle(part) for part in parts]
+    return max(heights) - min(heights) > _SIZE * max(heights)
 
 
-def _line(words: list[Word]) -> Line:
-    texts, x0s, y0s, x1s, y1s, places = zip(*words, strict=True)
+def _line(words: Words) -> Line:
+    texts, x0s, y0s, x1s, y1s, places = words
+    heights, bases, middle = sorted(map(sub, y1s, y0s)), sorted(y1s), len(texts) // 2
     return Line(
         " ".join(texts),
         min(x0s),
         min(y0s),
         max(x1s),
-        max(y1s),
-        ends=(places[0], places[-1]),
-        height=_middle([y1 - y0 for y0, y1 in zip(y0s, y1s, strict=True)]),
-        base=_middle(list(y1s)),
+        bases[-1],
+        (),
+        (places[0], places[-1]),
+        ("", ""),
+        heights[middle],
+        bases[middle],
     )
 
 
-def _row(parts: list[list[Word]]) -> Line:
-    line = _line([word for part in parts for word in part])
-    cells = [" ".join(word.text for word in part) for part in parts]
-    line.cells = tuple(cell for cell in cells if not is_lone_mark(cell)) or tuple(cells)
-    return line
+def _cells(words: Words, parts: list[int]) -> tuple[str, ...]:
+    """The cells of a row, which begin at `parts`."""
+    cells = [" ".join(words.texts[start:end]) for start, end in pairwise([*parts, len(words.texts)])]
+    return tuple(cell for cell in cells if not is_lone_mark(cell)) or tuple(cells)
 
 
 def _is_number(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -78,8 +79,10 @@ def group(lines: Iterable[Line], style: Style) -> list[Paragraph]:
         near = () if begins else paragraphs[: -_OPEN - 1 : -1]
         if kind == "heading" and any(_is_emphasis(open_, line) for open_ in near):
             kind = "text"
-        home = next((open_ for open_ in near if _continues(open_, line, kind)), None)
-        if home is None:
+        for home in near:
+            if _continues(home, line, kind):
+                break
+        else:
             home = Paragraph(kind)
             paragraphs.append(home)
         if not _extends(home, line):
@@ -91,20 +94,23 @@ def group(lines: Iterable[Line], style: Style) -> list[Paragraph]:
 def _kind(line: Line, style: Style) -> Literal["text", "heading", "table"]:
     if line.cells:
         return "table"
-    if is_item(line.text) and _END.search(line.text):
-        return "text"
-    words = len(line.text.split())
+    text = line.text
     large = line.height >= _HEADING_SIZE * style.height
-    bold = all(font != style.font and _BOLD.search(font) for font in line.fonts)
     if (
-        words <= _MAX_HEADING_WORDS
+        (large or text.isupper() or (style.font not in line.fonts and all(map(_is_bold, line.fonts))))
         and line.height >= _SMALL * style.height
         and line.x1 - line.x0 >= line.height  # else it is written upwards
-        and (large or bold or line.text.isupper())
-        and any(map(str.isalpha, line.text))
+        and len(text.split()) <= _MAX_HEADING_WORDS
+        and any(map(str.isalpha, text))
+        and not (is_item(text) and _END.search(text))
     ):
         return "heading"
     return "text"
+
+
+@functools.lru_cache(maxsize=1_000)
+def _is_bold(font: str) -> bool:
+    return _BOLD.search(font) is not None
 
 
 def _is_justified(line: Line, other: Line) -> bool:

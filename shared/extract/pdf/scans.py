@@ -8,11 +8,14 @@ by many small dark strokes.
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections import Counter
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 import pypdfium2.raw as pdfium
+
+from shared.extract.pdf.pixels import draw, sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,17 +28,21 @@ _CURVES = 200  # paths: fewer are ornaments
 _MAX_OBJECTS = 5_000  # looked at on one page
 _MAX_PIXELS = 40_000_000  # of an image: a larger one takes more memory to look at than it is worth
 _LOOKS = 40  # pages that are looked at; of more candidates every n-th one stands for its neighbours
-_SIDE = 400  # pixels of the longer side of what is looked at
 _LIGHT = 170  # of 255: the background
 _TONE = 16  # around the background's brightness
-_MIN_BACKGROUND = 0.5  # of the pixels; samples: scans 0.79 to 0.98, photographs and covers 0.20 to 0.64
+_MIN_BACKGROUND = 0.6  # of the pixels; samples: scans 0.79 to 0.98, light photographs and covers 0.32 to 0.49
+_FLAT = 0.99  # of the pixels are of one tone: a colour, of which a mask may leave letters
 _STROKE = 32  # difference in brightness of two neighbouring pixels
-_EVERY = 3  # rows: strokes are counted in one of so many
-_MIN_STROKES = 0.01  # of the pixels; samples: scans 0.016 to 0.155, pages of one colour at most 0.004
+_SAMPLE = 5  # pixels: one in so many is counted
+_MIN_STROKES = 0.01  # of the pixels; samples: scans 0.015 to 0.155, pages of one colour at most 0.004
 
 
 def is_picture(page: Handle, *, with_curves: bool) -> bool:
     """Images cover the page; or, `with_curves`, it is drawn of so many that they may be letters."""
+    return _is_covered(page) or (with_curves and _curves(page) >= _CURVES)
+
+
+def _is_covered(page: Handle) -> bool:
     box = pdfium.FS_RECTF()
     pdfium.FPDF_GetPageBoundingBox(page, box)
     wide, high = box.right - box.left, box.top - box.bottom
@@ -46,7 +53,7 @@ def is_picture(page: Handle, *, with_curves: bool) -> bool:
         columns = _cells((left - box.left) / wide, (right - box.left) / wide)
         rows = _cells((bottom - box.bottom) / high, (top - box.bottom) / high)
         covered.update((column, row) for column in columns for row in rows)
-    return len(covered) >= _COVERED * _GRID * _GRID or (with_curves and _curves(page) >= _CURVES)
+    return len(covered) >= _COVERED * _GRID * _GRID
 
 
 def _objects(page: Handle) -> Iterator[tuple[Handle, Handle | None]]:
@@ -88,19 +95,46 @@ def _cells(start: float, end: float) -> range:
 
 
 def find_scans(document: Handle, pictures: Sequence[int]) -> set[int]:
-    """The pages among `pictures` (numbers from 1) that look like pages of text."""
+    """The pages among `pictures` (numbers from 1, ascending) that look like pages of text.
+
+    Pictures between two scans, with no other page among them, are taken for scans without a look.
+    """
     step = -(-len(pictures) // _LOOKS) or 1
+    groups = [pictures[at : at + step] for at in range(0, len(pictures), step)]
+    is_scan = functools.cache(lambda at: _is_scan(document, groups[at][0]))
     scans: set[int] = set()
-    for at in range(0, len(pictures), step):
-        page = pdfium.FPDF_LoadPage(document, pictures[at] - 1)
-        if not page:
-            continue
-        try:
-            if _is_huge(page) or _looks_written(_look(page)):
-                scans.update(pictures[at : at + step])
-        finally:
-            pdfium.FPDF_ClosePage(page)
+
+    def settle(first: int, last: int) -> None:
+        if is_scan(first) and is_scan(last):
+            scans.update(*groups[first : last + 1])
+        elif last - first > 1:
+            middle = (first + last) // 2
+            settle(first, middle)
+            settle(middle, last)
+        else:
+            scans.update(*(groups[at] for at in (first, last) if is_scan(at)))
+
+    breaks = [at for at in range(1, len(groups)) if groups[at][0] != groups[at - 1][-1] + 1]
+    for start, end in pairwise([0, *breaks, len(groups)]):
+        if start < end:
+            settle(start, end - 1)
     return scans
+
+
+def _is_scan(document: Handle, number: int) -> bool:
+    page = pdfium.FPDF_LoadPage(document, number - 1)
+    if not page:
+        return False
+    try:
+        if _is_huge(page):
+            return True
+        image = _only_image(page)
+        rows = sample(page, image) if image else None
+        if not rows or _is_doubtful(rows):
+            rows = draw(page)
+        return _looks_written(rows)
+    finally:
+        pdfium.FPDF_ClosePage(page)
 
 
 def _is_huge(page: Handle) -> bool:
@@ -113,34 +147,47 @@ def _is_huge(page: Handle) -> bool:
     )
 
 
-def _look(page: Handle) -> list[bytes]:
-    """The page in grey, row by row; at least one pixel each way."""
-    wide, high = pdfium.FPDF_GetPageWidthF(page), pdfium.FPDF_GetPageHeightF(page)
-    scale = _SIDE / max(wide, high)
-    width, height = max(1, int(wide * scale)), max(1, int(high * scale))
-    bitmap = pdfium.FPDFBitmap_CreateEx(width, height, pdfium.FPDFBitmap_Gray, None, 0)
-    try:
-        pdfium.FPDFBitmap_FillRect(bitmap, 0, 0, width, height, 0xFFFFFFFF)
-        pdfium.FPDF_RenderPageBitmap(bitmap, page, 0, 0, width, height, 0, pdfium.FPDF_GRAYSCALE)
-        stride = pdfium.FPDFBitmap_GetStride(bitmap)
-        pixels = ctypes.string_at(pdfium.FPDFBitmap_GetBuffer(bitmap), stride * height)
-    finally:
-        pdfium.FPDFBitmap_Destroy(bitmap)
-    return [pixels[row * stride : row * stride + width] for row in range(height)]
+def _only_image(page: Handle) -> Handle | None:
+    """The image that covers the page, where nothing else on it can be letters but text."""
+    images, drawn = [], 0
+    for item, _ in _objects(page):
+        kind = pdfium.FPDFPageObj_GetType(item)
+        if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
+            images.append(item)
+        elif kind == pdfium.FPDF_PAGEOBJ_PATH:
+            drawn += pdfium.FPDFPath_CountSegments(item)  # of one path may be all letters of a page
+        elif kind == pdfium.FPDF_PAGEOBJ_FORM:
+            return None
+    return images[0] if len(images) == 1 and drawn < _CURVES and _is_covered(page) else None
+
+
+def _is_doubtful(rows: Sequence[bytes]) -> bool:
+    """Mostly of one dark tone: it may be shown inverted, or be the colour of letters that a mask cuts out."""
+    tone, share = _background(rows)
+    return tone < _LIGHT and (share >= _FLAT or (share >= _MIN_BACKGROUND and _has_strokes(rows)))
 
 
 def _looks_written(rows: Sequence[bytes]) -> bool:
-    total = len(rows) * len(rows[0])
-    tones = Counter[int]()
+    tone, share = _background(rows)
+    return tone >= _LIGHT and share >= _MIN_BACKGROUND and _has_strokes(rows)
+
+
+def _has_strokes(rows: Sequence[bytes]) -> bool:
+    missing = _MIN_STROKES * sum(map(len, rows))
     for row in rows:
-        tones.update(row)
+        missing -= sum(abs(one - other) > _STROKE for one, other in pairwise(row))
+        if missing <= 0:
+            return True
+    return False
 
-    def share(tone: int, around: int) -> float:
-        return sum(tones[near] for near in range(tone - around, tone + around + 1)) / total
 
-    background = max(range(256), key=lambda tone: share(tone, _TONE // 2))
-    if background < _LIGHT or share(background, _TONE) < _MIN_BACKGROUND:
-        return False
-    sample = rows[::_EVERY]
-    strokes = sum(abs(one - other) > _STROKE for row in sample for one, other in pairwise(row))
-    return strokes >= _MIN_STROKES * len(sample) * len(rows[0])
+def _background(rows: Sequence[bytes]) -> tuple[int, float]:
+    """The commonest tone, and the share of the pixels that are near it."""
+    tones = Counter(b"".join(rows)[::_SAMPLE])
+    sums = list(accumulate((tones[tone] for tone in range(256)), initial=0))
+
+    def near(tone: int, around: int) -> int:
+        return sums[min(256, tone + around + 1)] - sums[max(0, tone - around)]
+
+    tone = max(range(256), key=lambda tone: near(tone, _TONE // 2))
+    return tone, near(tone, _TONE) / sums[-1]

@@ -8,36 +8,43 @@ word tells headings.
 from __future__ import annotations
 
 import ctypes
-import functools
 import re
 from array import array
-from itertools import chain, islice
+from collections import deque
+from itertools import accumulate, chain, pairwise, repeat
 from typing import TYPE_CHECKING, Any
 
 import pypdfium2.raw as pdfium
 
-from shared.extract.pdf.lines import Page, Word, cut_line
-from shared.extract.tidy import squeeze
+from shared.extract.pdf.lines import Page, Words, cut_words
+from shared.extract.tidy import UNTIDY, clean, squeeze
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator
 
     from shared.extract.pdf.lines import Line
 
-Box = tuple[float, float, float, float]
+Floats = list[float]
 Handle = Any  # of pdfium: a ctypes pointer or structure; the library has no stubs
 
 _BREAK = "\ufffe"  # what pdfium puts for a hyphen at a line's end, in the place of the line break
 _LINES = re.compile(f"[^\r\n{_BREAK}]+{_BREAK}?")
 _WORDS = re.compile(r"\S+")
+_UNSEEN = re.compile("(?<!\\S)[\u00ad\u200b-\u200d\u2060\ufeff]")  # what may be all of a word
 _UPSIDE_DOWN = 2  # quarter turns
 _NAME_BYTES = 128
 _SIGNS = re.compile(r"(?i)dingbat|wingding|webding")  # fonts whose letters are drawn as signs
 _BULLET = "\u2022"
 
-# The same function with addresses for arguments: ctypes makes no objects for them, twice a word.
+# The same functions with addresses for arguments: ctypes makes no objects for them, twice a word.
 _char_box = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)(
     ctypes.cast(pdfium.FPDFText_GetLooseCharBox, ctypes.c_void_p).value or 0
+)
+_font_info = ctypes.PYFUNCTYPE(
+    ctypes.c_ulong, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_void_p
+)(ctypes.cast(pdfium.FPDFText_GetFontInfo, ctypes.c_void_p).value or 0)
+_char_index = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int)(
+    ctypes.cast(pdfium.FPDFText_GetCharIndexFromTextIndex, ctypes.c_void_p).value or 0
 )
 
 
@@ -87,81 +94,79 @@ class _Turn:
         wide, high = self._right - self._left, self._top - self._bottom
         self.width, self.height = (high, wide) if quarters % 2 else (wide, high)
 
-    def __call__(self, boxes: Iterable[Box]) -> list[Box]:
-        """x0, y0, x1, y1 of boxes given as left, top, right, bottom; y0 above y1."""
+    def __call__(
+        self, lefts: Floats, tops: Floats, rights: Floats, bottoms: Floats
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        """x0, y0, x1, y1 of boxes; y0 above y1."""
         left, bottom, right, top = self._left, self._bottom, self._right, self._top
-        if self._quarters == 0:
-            return [(x0 - left, top - y1, x1 - left, top - y0) for x0, y1, x1, y0 in boxes]
-        if self._quarters == 1:
-            return [(y0 - bottom, x0 - left, y1 - bottom, x1 - left) for x0, y1, x1, y0 in boxes]
-        if self._quarters == _UPSIDE_DOWN:
-            return [(right - x1, y0 - bottom, right - x0, y1 - bottom) for x0, y1, x1, y0 in boxes]
-        return [(top - y1, right - x1, top - y0, right - x0) for x0, y1, x1, y0 in boxes]
+        if self._quarters in {0, 1}:
+            across = [x - left for x in lefts], [x - left for x in rights]
+        else:
+            across = [right - x for x in rights], [right - x for x in lefts]
+        if self._quarters in {1, _UPSIDE_DOWN}:
+            down = [y - bottom for y in bottoms], [y - bottom for y in tops]
+        else:
+            down = [top - y for y in tops], [top - y for y in bottoms]
+        if self._quarters % 2:
+            across, down = down, across
+        return across[0], down[0], across[1], down[1]
 
 
 def _lines(text_page: Handle, text: str, turn: _Turn) -> list[Line]:
-    spans = [[word.span() for word in _WORDS.finditer(text, *line.span())] for line in _LINES.finditer(text)]
-    index = _index(text_page, text)
-    places = [(index(start), index(end - 1)) for line in spans for start, end in line]
-    boxes = turn(_boxes(text_page, places))
-    words = (
-        Word(word if (word := text[start:end]).isascii() else _tidy(word), *box, first)
-        for (start, end), box, (first, _) in zip(chain(*spans), boxes, places, strict=True)
-    )
-    lines: list[Line] = []
-    for span in spans:
-        found = [word for word in islice(words, len(span)) if word.text]
-        if found:
-            lines.extend(cut_line(found))
-    font = _Fonts(text_page)
-    for line in lines:
-        line.fonts = font(line.ends[0]), font(line.ends[1])
+    lines = [[word.span() for word in _WORDS.finditer(text, *line.span())] for line in _LINES.finditer(text)]
+    if _UNSEEN.search(text):
+        lines = [[span for span in line if clean(text[slice(*span)])] for line in lines]
+    spans = list(chain(*lines))
+    if not spans:
+        return []
+    page = ctypes.cast(text_page, ctypes.c_void_p).value or 0
+    texts = [text[start:end] for start, end in spans]
+    if _BREAK in text or UNTIDY.search(text):
+        texts = [word if word.isascii() else clean(word.replace(_BREAK, "-")) for word in texts]
+    places = [place for start, end in spans for place in (start, end - 1)]
+    if len(text) != pdfium.FPDFText_CountChars(text_page):  # there are glyphs without a letter
+        places = list(map(_char_index, repeat(page), places))
+    words = Words(texts, *turn(*_boxes(page, places)), places[::2])
+    font = _Fonts(page)
+    found: list[Line] = []
+    for start, end in pairwise(accumulate(map(len, lines), initial=0)):
+        if start < end:
+            found.extend(cut_words(words.part(start, end)))
+    for line in found:
+        first, last = line.ends
+        begins = font(first)
+        line.fonts = begins, begins if first == last else font(last)
         if line.text[1:2] in {"", " "} and _SIGNS.search(line.fonts[0]):
             line.text = _BULLET + line.text[1:]
-    return lines
+    return found
 
 
-def _tidy(word: str) -> str:
-    return squeeze(word.replace(_BREAK, "-"))
-
-
-def _index(text_page: Handle, text: str) -> Callable[[int], int]:
-    """From a place in the text to pdfium's index; the two differ where glyphs have no letter."""
-    if len(text) == pdfium.FPDFText_CountChars(text_page):
-        return int
-    return functools.partial(pdfium.FPDFText_GetCharIndexFromTextIndex, text_page)
-
-
-def _boxes(text_page: Handle, spans: list[tuple[int, int]]) -> Iterator[Box]:
-    """left, top, right, bottom of each word: the union of its first and last character's box."""
-    rects = (pdfium.FS_RECTF * (2 * len(spans)))()
-    page, at = ctypes.cast(text_page, ctypes.c_void_p).value, ctypes.addressof(rects)
-    size = ctypes.sizeof(pdfium.FS_RECTF)
-    for first, last in spans:
-        _char_box(page, first, at)
-        _char_box(page, last, at + size)
-        at += 2 * size
+def _boxes(page: int, places: list[int]) -> Iterator[Floats]:
+    """left, top, right, bottom of words: of each the union of the boxes of its first and last character."""
+    rects = (pdfium.FS_RECTF * len(places))()
+    at, size = ctypes.addressof(rects), ctypes.sizeof(pdfium.FS_RECTF)
+    into = range(at, at + size * len(places), size)
+    deque(map(_char_box, repeat(page), places, into), maxlen=0)  # the loop that makes no step in Python
     flat = array("f")
     flat.frombytes(bytes(rects))
-    for left, top, right, bottom, left2, top2, right2, bottom2 in zip(
-        *(flat[i::8] for i in range(8)), strict=True
-    ):
-        yield (
-            min(left2, left),
-            max(top2, top),
-            max(right2, right),
-            min(bottom2, bottom),
-        )
+    for side, outer in enumerate((min, max, max, min)):
+        yield list(map(outer, flat[side::8], flat[side + 4 :: 8]))
 
 
 class _Fonts:
     """Names of the fonts of characters."""
 
-    def __init__(self, text_page: Handle) -> None:
-        self._page = text_page
+    def __init__(self, page: int) -> None:
+        self._page = page
         self._buffer = ctypes.create_string_buffer(_NAME_BYTES)
+        self._address = ctypes.addressof(self._buffer)
+        self._names: dict[bytes, str] = {}
 
     def __call__(self, index: int) -> str:
-        self._buffer.value = b""
-        pdfium.FPDFText_GetFontInfo(self._page, index, self._buffer, _NAME_BYTES, None)
-        return self._buffer.value.decode("utf-8", "replace")
+        self._buffer[0] = b"\0"
+        _font_info(self._page, index, self._address, _NAME_BYTES, None)
+        raw = self._buffer.value
+        name = self._names.get(raw)
+        if name is None:
+            name = self._names[raw] = raw.decode("utf-8", "replace")
+        return name
