@@ -73,6 +73,27 @@ def write(document: str, run: int, text: str, passages: Sequence[Passage]) -> li
     return ranges
 
 
+def copy(document: str, run: int, to_run: int) -> int:
+    """Give a run what another one of the same document has, within the bucket; the number of its batches.
+
+    Raises:
+        NotFound: the artefacts are gone.
+    """
+    for name in ("passages.jsonl", "text.txt", "batches.json"):
+        source, target = _blob(document, run, name), _blob(document, to_run, name)
+        token = None
+        while True:  # large objects are copied in several calls
+            token, _, _ = target.rewrite(source, token=token, **storage_limits())
+            if token is None:
+                break
+    return len(_read_ranges(document, to_run))
+
+
+def exist(document: str, run: int) -> bool:
+    """Whether a run's artefacts are there: its batches are written last."""
+    return bool(_blob(document, run, "batches.json").exists(**storage_limits()))
+
+
 def first_batches(
     claim: Claim, generation: int, model: str, ranges: Sequence[Range], source: Source | None
 ) -> list[BatchMessage]:
@@ -157,6 +178,10 @@ def _bounds(number: int, ranges: Sequence[Range]) -> dict[str, int]:
 
 @lru_cache(maxsize=CACHED_PLANS)
 def _ranges(document: str, run: int, _generation: int) -> list[Range]:
+    return _read_ranges(document, run)
+
+
+def _read_ranges(document: str, run: int) -> list[Range]:
     blob = _blob(document, run, "batches.json")
     return _RANGES.validate_json(blob.download_as_bytes(raw_download=True, **storage_limits()))
 

@@ -115,9 +115,11 @@ def _complete(documents: Documents, reference: firestore.DocumentReference, stor
         if current is None or not _same(current, stored) or current["state"] not in ANALYSED:
             return
         total = (now() - current["timings"]["uploaded_at"]).total_seconds()
+        # A backfill compares the new run with the old one before that goes.
+        compared_first = bool((current.get("job") or {}).get("backfill"))
         fields = {
             "published_run": run,
-            "purge_pending": run > 1,
+            "purge_pending": run > 1 and not compared_first,
             "progress": None,
             "sentiment": aggregate.sentiment,
             "topics": aggregate.topics,

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from shared.clients import executions, jobs
 from shared.completion import finish
 from shared.documents import Documents, now, run_record
+from shared.logs import get_logger
 from shared.records import TERMINAL, ErrorInfo
-from shared.retry import CALL_SECONDS, RETRY_SECONDS, retrying
+from shared.retry import CALL_SECONDS, RETRY_SECONDS, is_transient, retrying
 from shared.settings import settings
 from shared.transitions import check_delegated, check_held
 
@@ -55,6 +56,7 @@ def job_fields(why: str, seconds: float, source: Source | None = None) -> dict[s
         "source": source.model_dump() if source else None,
         "execution": None,
         "starts": 0,
+        "problem": None,
     }
 
 
@@ -84,6 +86,8 @@ def plan_delegated(documents: Documents, document: str, run: int, generation: in
     def step(transaction: firestore.Transaction) -> None:
         check_delegated(reference.get(transaction=transaction).to_dict(), run, generation)
         documents.write_plan(transaction, reference, run, plan)
+        if plan.job:  # the rest of it may have been written meanwhile
+            transaction.update(reference, {"job.source": plan.job["source"]})
 
     documents.run(step)
 
@@ -101,17 +105,30 @@ def reject_delegated(
     documents.run(step)
 
 
-def carry_on(documents: Documents, document: str, run: int | None = None) -> None:
+def carry_on(documents: Documents, document: str, run: int | None = None, *, restart: bool = False) -> None:
     """What any delivery does for a run that is past its extraction: start the job if none was, or finish.
 
+    With `restart`, also where one was, which has ended.
+
+    Where Cloud Run refuses to start it, the delivery is done nevertheless: asking again at once would not help,
+    and hold up other uploads. The document says why, and sweep tries again.
+
     Raises:
-        GoogleAPIError: the job could not be started.
+        GoogleAPIError: Cloud Run could not be asked.
     """
+    from google.api_core.exceptions import GoogleAPICallError
+
     stored = documents.reference(document).get().to_dict()
-    if stored and stored["state"] == "delegated" and not stored["job"]["execution"]:
-        start(documents, stored)
-    else:
+    if not stored or stored["state"] != "delegated" or (stored["job"]["execution"] and not restart):
         finish(documents, document, run)
+        return
+    try:
+        start(documents, stored)
+    except GoogleAPICallError as error:
+        if is_transient(error):
+            raise
+        get_logger("delegation").warning("the job did not start", job=job_path(), error=error)
+        _note(documents, stored, {"job.problem": f"{type(error).__name__} for {job_path()}"})
 
 
 def start(documents: Documents, stored: dict[str, Any]) -> None:
@@ -120,37 +137,53 @@ def start(documents: Documents, stored: dict[str, Any]) -> None:
     Raises:
         GoogleAPIError: Cloud Run has not accepted it.
     """
+    arguments = ["document", stored["id"], "--run", str(stored["run"]), "--generation", stored["generation"]]
+    execution = run_job(arguments, stored["job"]["tasks"])
+    starts = stored["job"]["starts"] + 1
+    noted = {"job.execution": execution, "job.starts": starts, "job.started_at": now(), "job.problem": None}
+    _note(documents, stored, noted)
+
+
+def run_job(arguments: list[str], tasks: int) -> str:
+    """Start an execution of the job; its full name.
+
+    Raises:
+        GoogleAPIError: Cloud Run has not accepted it.
+    """
     from google.cloud.run_v2 import RunJobRequest
 
-    arguments = ["document", stored["id"], "--run", str(stored["run"]), "--generation", stored["generation"]]
     overrides = RunJobRequest.Overrides(
-        container_overrides=[RunJobRequest.Overrides.ContainerOverride(args=arguments)],
-        task_count=stored["job"]["tasks"],
+        container_overrides=[RunJobRequest.Overrides.ContainerOverride(args=arguments)], task_count=tasks
     )
     request = RunJobRequest(name=job_path(), overrides=overrides)
     operation = jobs().run_job(request, retry=retrying(RETRY_SECONDS), timeout=CALL_SECONDS)
-    execution = operation.metadata.name
+    name: str = operation.metadata.name
+    return name
+
+
+def _note(documents: Documents, stored: dict[str, Any], fields: dict[str, Any]) -> None:
+    """Write to a document if it is still at the run that was read, and unfinished."""
     reference = documents.reference(stored["id"])
 
-    def note(transaction: firestore.Transaction) -> None:
+    def step(transaction: firestore.Transaction) -> None:
         current = reference.get(transaction=transaction).to_dict()
-        if current is None or (current["run"], current["generation"]) != (
-            stored["run"],
-            stored["generation"],
-        ):
+        if current is None or any(current[part] != stored[part] for part in ("run", "generation")):
             return
         if current["state"] not in TERMINAL:
-            started = {"job.execution": execution, "job.starts": current["job"]["starts"] + 1}
-            transaction.update(reference, started | {"job.started_at": now(), "updated_at": now()})
+            transaction.update(reference, fields | {"updated_at": now()})
 
-    documents.run(note)
+    documents.run(step)
 
 
 def is_running(stored: dict[str, Any]) -> bool:
     """Whether the execution that was started for a document has not ended: it may wait for capacity."""
+    return has_not_ended(stored["job"]["execution"])
+
+
+def has_not_ended(name: str | None) -> bool:
+    """Whether there is an execution of this full name that is running or waits."""
     from google.api_core.exceptions import NotFound
 
-    name = stored["job"]["execution"]
     if not name:
         return False
     try:

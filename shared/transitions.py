@@ -18,6 +18,7 @@
     analyzing    last batch committed                    completed    run matches, every batch has its record
     delegated    last batch committed                    completed    run matches, every batch has its record
     not terminal fail                                    failed       run and generation match
+    ended        backfill, still to be planned           delegated    run + 1; published as when it was listed
 
 A run's terminal state never changes. `documents/{id}/runs/{run}` keeps each run's state; the document itself
 has the state of its newest run.
