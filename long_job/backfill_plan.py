@@ -1,0 +1,128 @@
+"""A document's new run for a backfill: begun from what is published, and planned without its file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from shared import artefacts
+from shared.backfills import standing
+from shared.delegation import plan_delegated
+from shared.documents import now, run_record
+from shared.errors import SetupError
+from shared.records import Source, UploadEvent
+from shared.sources import content_key, find_source
+from shared.transitions import Claim, Plan, Seconds
+
+if TYPE_CHECKING:
+    from google.cloud import firestore
+
+    from long_job.document import Subject
+    from shared.backfills import Entry, Outcome
+    from shared.documents import Documents
+
+WHY = "backfill"
+
+
+def begin(
+    documents: Documents, entry: Entry, backfill: str, model: str, execution: str
+) -> Outcome | Literal["begun"]:
+    """Make the document's next run, of another model; what is published stays until that run is whole.
+
+    `begun` where it is this backfill's now, or was already. The new run is planned afterwards, when its
+    number is fenced: artefacts written before could replace those of an upload that comes at that moment.
+
+    Args:
+        documents: the state machine.
+        entry: the document as it was listed.
+        backfill: its id.
+        model: digest.
+        execution: full name of the execution that works on it.
+    """
+    reference = documents.reference(entry.document)
+
+    def step(transaction: firestore.Transaction) -> Outcome | Literal["begun"]:
+        stored = reference.get(transaction=transaction).to_dict()
+        last = run_record(reference, stored["run"]).get(transaction=transaction).to_dict() if stored else None
+        found = standing(stored, last, entry, backfill)
+        if found != "begin":
+            return found
+        assert stored is not None
+        moment, run = now(), stored["run"] + 1
+        job = {"why": WHY, "backfill": backfill, "from_run": entry.published_run, "tasks": 1, "source": None}
+        fields = {
+            "run": run,
+            "state": "delegated",
+            "route": "job",
+            "model": model,
+            "lease": None,
+            "error": None,
+            "batches": None,
+            "progress": None,
+            "results_pending": False,
+            "drives": 0,
+            "drive_progress": 0,
+            "job": job | {"execution": execution, "starts": 1, "started_at": moment},
+            # As of a replay, of which nobody has waited since the file was uploaded.
+            "timings": {"uploaded_at": moment, "claimed_at": moment},
+            "updated_at": moment,
+        }
+        record = {
+            "run": run,
+            "generation": stored["generation"],
+            "state": "delegated",
+            "restarts": entry.retry_run,
+            "backfill": backfill,
+            "model": model,
+            "error": None,
+            "started_at": moment,
+            "ended_at": None,
+        }
+        transaction.update(reference, fields)
+        transaction.set(run_record(reference, run), record)
+        return "begun"
+
+    return documents.run(step)
+
+
+def take_over(subject: Subject, stored: dict[str, Any]) -> None:
+    """Plan a backfill's run: the passages, text and batches are those of the run that it redoes.
+
+    Raises:
+        SetupError: these are gone from the work bucket.
+        Superseded: the run is not the document's any more, or another task has planned it.
+    """
+    from google.api_core.exceptions import NotFound
+
+    try:
+        total = artefacts.copy(subject.document, stored["job"]["from_run"], subject.run)
+    except NotFound:
+        raise SetupError("The passages of the published run are gone from the work bucket.") from None
+    event = _upload(stored)
+    key = content_key(event, stored["sha256"], stored["model"])
+    record = run_record(subject.documents.reference(subject.document), subject.run).get().to_dict() or {}
+    event = event.model_copy(update={"restart_run": record.get("restarts")})
+    claim = Claim(subject.document, subject.run, 0)
+    source: Source | None = find_source(subject.documents.client, key, claim, event)
+    plan = Plan(
+        facts={},
+        batches=total,
+        model=stored["model"],
+        artefact=artefacts.prefix(subject.document, subject.run),
+        content_key=key,
+        duplicate_of=source.document if source and source.document != subject.document else None,
+        seconds=Seconds(0.0, 0.0),
+        job=stored["job"] | {"source": source.model_dump() if source else None},
+    )
+    plan_delegated(subject.documents, subject.document, subject.run, subject.generation, plan)
+
+
+def _upload(stored: dict[str, Any]) -> UploadEvent:
+    return UploadEvent(
+        bucket=stored["bucket"],
+        name=stored["name"],
+        generation=int(stored["generation"]),
+        event_type="OBJECT_FINALIZE",
+        content_type=stored["content_type"],
+        size=stored["size"],
+        metadata=stored["metadata"],
+    )
