@@ -62,7 +62,7 @@ def provision(layout: Layout) -> None:
         project, settings().redaction_key, settings().redaction_key_version, random.token_bytes(KEY_BYTES)
     )
     _api_key(layout, project)
-    _job(project)
+    make_job(project)
 
 
 def subscriber(host: str) -> SubscriberClient:
@@ -107,7 +107,7 @@ def _subscriptions(layout: Layout, project: str) -> None:
             client.update_subscription(request={"subscription": wanted, "update_mask": changed})
 
 
-def _job(project: str) -> None:
+def make_job(project: str) -> None:
     """The job for documents that are too long for a function, where there is one."""
     task = {"containers": [{"image": JOB_IMAGE}], "timeout": Duration(seconds=JOB_TIMEOUT)}
     name = f"projects/{project}/locations/{settings().job_location}/jobs/{settings().job_name}"

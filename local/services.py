@@ -92,15 +92,16 @@ class Layout:
                 )
 
     def services(self, model: Path) -> list[Service]:
-        """The processes to start, emulators first."""
+        """The processes to start, emulators first; functions and tasks of jobs read `model`."""
+        reads_model = {"HEADRACE_MODEL_DIR": str(model)}
         emulators = [
-            self._emulator(name, model)
+            self._emulator(name, reads_model if name == "run" else None)  # tasks have its environment
             for variable, name in EMULATORS.items()
             if variable not in self.foreign
         ]
-        return emulators + [self._function(name, model) for name in SIZES]
+        return emulators + [self._function(name, reads_model) for name in SIZES]
 
-    def _emulator(self, name: str, model: Path) -> Service:
+    def _emulator(self, name: str, extra: Mapping[str, str] | None = None) -> Service:
         port = str(self.ports[name])
         if name == "storage":
             command = [
@@ -115,17 +116,16 @@ class Layout:
             return self._service(name, command, answers=partial(_healthy, health))
         data = str(self.data / name)
         command = [sys.executable, "-m", f"local.{name}", "--host", HOST, "--port", port, "--data", data]
-        # Tasks of jobs are children of the server, and read the model as a function does.
-        return self._service(name, command, {"HEADRACE_MODEL_DIR": str(model)} if name == "run" else None)
+        return self._service(name, command, extra)
 
-    def _function(self, name: str, model: Path) -> Service:
+    def _function(self, name: str, extra: Mapping[str, str]) -> Service:
         processes, places = SIZES[name]
         command = [
             *(sys.executable, "-m", "local.function", name, "--host", HOST, "--port", str(self.ports[name])),
             *("--source", str(ROOT / "functions" / name / "main.py")),
             *("--processes", str(processes), "--places", str(places)),
         ]
-        return self._service(name, command, {"HEADRACE_MODEL_DIR": str(model)})
+        return self._service(name, command, extra)
 
     def _service(
         self,

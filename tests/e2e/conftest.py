@@ -39,5 +39,13 @@ def clients(stack: RunningStack, monkeypatch: pytest.MonkeyPatch) -> None:
 
     for name, value in stack.stack()["environment"].items():
         monkeypatch.setenv(name, value)
-    for cached in (made.storage_client, made.firestore_client, made.publisher, made.secrets, settings):
+    services = (
+        made.storage_client,
+        made.firestore_client,
+        made.publisher,
+        made.secrets,
+        made.jobs,
+        made.executions,
+    )
+    for cached in (*services, settings):
         cached.cache_clear()

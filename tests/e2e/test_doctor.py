@@ -16,8 +16,9 @@ from cli.diagnosis.findings import Target
 from cli.diagnosis.resources import check_subscriptions
 from cli.doctor import examine
 from cli.main import MODEL
-from local.provision import expected, subscriber
-from shared.clients import firestore_client, publisher, secrets, storage_client
+from local.provision import expected, make_job, subscriber
+from shared.clients import firestore_client, jobs, publisher, secrets, storage_client
+from shared.delegation import job_path
 from shared.documents import Documents
 from shared.records import UploadEvent
 from tests.e2e.running import RunningStack, free_ports
@@ -91,7 +92,7 @@ def test_a_sound_stack_has_no_complaints(stack: RunningStack) -> None:
     assert all(set(finding) == {"check", "status", "detail", "fix"} for finding in found)
     checks = [finding["check"] for finding in found]
     assert sorted(set(checks), key=checks.index) == [
-        *("settings", "model", "processes", "secrets", "buckets", "topics", "subscriptions"),
+        *("settings", "model", "processes", "secrets", "buckets", "topics", "subscriptions", "job"),
         *("failed", "dead letters", "standing still", "results", "oldest", "model of results"),
     ]
 
@@ -217,6 +218,19 @@ def test_a_missing_topic_and_bucket_are_named(stack: RunningStack) -> None:
     assert f"{PROJECT}-work" in found[0].detail
     assert found[1].detail == "Missing: results."
     assert "topic is _deleted-topic_" in found[2].detail
+
+
+def test_a_missing_job_is_named(stack: RunningStack) -> None:
+    """And made by the next start of the stack."""
+    jobs().delete_job(name=job_path())
+    try:
+        [finding] = complaints(stack)
+    finally:
+        make_job(PROJECT)
+    assert (finding.check, finding.status) == ("job", "wrong")
+    assert job_path() in finding.detail
+    assert "headrace up" in str(finding.fix)
+    assert complaints(stack) == []
 
 
 def test_a_missing_or_useless_secret_is_named(stack: RunningStack) -> None:

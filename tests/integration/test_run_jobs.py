@@ -258,12 +258,12 @@ def test_provisioning_may_be_repeated(run: CloudRun, monkeypatch: pytest.MonkeyP
         cached.cache_clear()
     name = "projects/provisioned/locations/local/jobs/long-job"
     try:
-        provision._job("provisioned")
+        provision.make_job("provisioned")
         first = clients.jobs().get_job(name=name)
         changed = described("pass")
         changed.name = name
         run.jobs.update_job(job=changed)
-        provision._job("provisioned")
+        provision.make_job("provisioned")
         again = clients.jobs().get_job(name=name)
     finally:
         for cached in (clients.jobs, settings):
