@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import tempfile
 import time
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.analysis import analyse
-from shared.archives import INSIDE, MAX_DEPTH
+from shared.archives import INSIDE, MAX_DEPTH, Unpacked
 from shared.errors import HeadraceError, Rejected
 from shared.extract.archive import members
 from shared.extract.core import check_size
 from shared.extract.refusals import archive_inside
-from shared.extract.sniff import ARCHIVES, sniff
 from shared.inference import Engine, TokenCounter
 from shared.reading import TEXT_COLUMN, Reading, limits_of, read_file, sha256_of
 from shared.settings import Settings
@@ -22,7 +21,7 @@ from shared.summary import combine, partial, summarise
 if TYPE_CHECKING:
     from shared.records import PassageResult
 
-_SETTINGS = Settings(project="none", uploads_bucket="none", work_bucket="none")
+_SETTINGS = Settings(project="none", uploads_bucket="none", work_bucket="none", models_bucket="none")
 _CHUNK = 1 << 20
 
 
@@ -53,11 +52,7 @@ class _Analyst:
     def analyze(self, path: Path, name: str, depth: int) -> dict[str, Any]:
         started = time.monotonic()
         check_size(path, _SETTINGS.max_bytes)
-        media_type = sniff(
-            path, suffix=PurePosixPath(name).suffix.lower(), content_type="", limits=limits_of(_SETTINGS)
-        )
-        if media_type in ARCHIVES:
-            return self._unpack(path, name, media_type, depth)
+        members: list[dict[str, Any]] = []
         sha256 = sha256_of(path)
         reading = read_file(
             path,
@@ -67,7 +62,11 @@ class _Analyst:
             count=self._count,
             redaction_key=bytes.fromhex(sha256),
             settings=_SETTINGS,
+            unpack=lambda media_type: self._unpack(path, name, media_type, depth, members),
         )
+        if reading.facts["members"] is not None:
+            document = self._document(path, name, reading.facts) | {"sha256": sha256}
+            return {"document": document, "passages": [], "members": members}
         extracted = time.monotonic()
         results = analyse(self._engine, reading.passages).results
         aggregate = combine([partial(results)])
@@ -87,11 +86,12 @@ class _Analyst:
         document = self._document(path, name, reading.facts) | {"sha256": sha256} | result
         return {"document": document, "passages": [self._shape(one) for one in results]}
 
-    def _unpack(self, path: Path, name: str, media_type: str, depth: int) -> dict[str, Any]:
-        """An archive's facts, and each of its members."""
+    def _unpack(
+        self, path: Path, name: str, media_type: str, depth: int, found: list[dict[str, Any]]
+    ) -> Unpacked:
+        """Analyses each of an archive's members; what is found is added to `found`."""
         if depth == MAX_DEPTH:
             raise archive_inside()
-        found: list[dict[str, Any]] = []
         warnings: list[str] = []
         for member, content in members(path, media_type, name, limits_of(_SETTINGS), warnings):
             with tempfile.NamedTemporaryFile() as file:
@@ -99,9 +99,7 @@ class _Analyst:
                     file.write(chunk)
                 file.flush()
                 found.append(self._member(Path(file.name), f"{name}{INSIDE}{member}", depth + 1))
-        reading = Reading.of_archive(media_type, len(found), warnings)
-        document = self._document(path, name, reading.facts) | {"sha256": sha256_of(path)}
-        return {"document": document, "passages": [], "members": found}
+        return Unpacked(len(found), warnings)
 
     def _member(self, path: Path, name: str, depth: int) -> dict[str, Any]:
         try:

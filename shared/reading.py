@@ -12,6 +12,7 @@ from shared.errors import Rejected
 from shared.extract import ExtractOptions, Limits
 from shared.extract.facts import state_facts
 from shared.extract.sandbox import extract_apart
+from shared.extract.sniff import ARCHIVES
 from shared.language import detect
 from shared.records import FACTS, LANGUAGES
 from shared.segment import Segmented, SegmentLimits, segment
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from shared.archives import Unpacked
     from shared.extract.recognised import RecognisedPage
     from shared.records import Passage
     from shared.settings import Settings
@@ -90,8 +92,9 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
     password: str | None = None,
     recognised: Mapping[int, RecognisedPage] | None = None,
     defer_ocr: bool = False,
+    unpack: Callable[[str], Unpacked] | None = None,
 ) -> Reading:
-    """Read a file.
+    """Read a file. Its format is found once, in the process that reads it.
 
     Args:
         path: where it lies.
@@ -104,6 +107,7 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
         password: of an encrypted document.
         recognised: what was recognised on pages of a PDF, by number.
         defer_ocr: return no passages, rather than reject, where all depends on pages yet to be recognised.
+        unpack: called with an archive's media type, to make something of its members; None: it is rejected.
 
     Raises:
         Rejected: it is not something Headrace reads; says why.
@@ -115,6 +119,7 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
         limits=limits_of(settings),
         recognised=recognised or {},
         defer_ocr=defer_ocr,
+        archives=unpack is not None,
     )
     extracted = state_facts(
         extract_apart(
@@ -126,6 +131,9 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
             memory=settings.extract_memory,
         )
     )
+    if extracted.media_type in ARCHIVES and unpack is not None:
+        unpacked = unpack(extracted.media_type)
+        return Reading.of_archive(extracted.media_type, unpacked.members, unpacked.warnings)
     limits = SegmentLimits(passages=settings.max_passages)
     try:
         segmented = segment(
@@ -136,10 +144,9 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
             raise
         segmented = Segmented("", [])
     language = detect(segmented.text)
-    passages = [
-        passage.model_copy(update={"language": _language(passage.text, language)})
-        for passage in segmented.passages
-    ]
+    passages = segmented.passages
+    for at, passage in enumerate(passages):  # one by one in its place: of a long document there are many
+        passages[at] = passage.model_copy(update={"language": _language(passage.text, language)})
     title, organisation = (
         privacy.redact(text, redaction_key) if text else None
         for text in (extracted.title, extracted.organisation)

@@ -6,14 +6,13 @@ import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.archives import unpack
 from shared.clients import secret
 from shared.extract.core import check_size
 from shared.extract.sandbox import prepare
-from shared.extract.sniff import ARCHIVES, sniff
 from shared.reading import Reading, limits_of, read_file, sha256_of
 from shared.settings import settings
 from shared.transitions import Seconds
@@ -85,24 +84,19 @@ def receive(  # noqa: PLR0913 - what a file is, how it is read, and within which
         SandboxUnavailable: it could not be read now.
     """
     started, cpu_started = time.monotonic(), time.thread_time()
-    suffix, declared = PurePosixPath(event.name).suffix.lower(), (event.content_type or "").lower()
-    media_type = sniff(path, suffix=suffix, content_type=declared, limits=limits_of(limits))
-    if media_type in ARCHIVES:
-        unpacked = unpack(path, media_type, event, document, limits_of(limits))
-        reading = Reading.of_archive(media_type, unpacked.members, unpacked.warnings)
-    else:
-        reading = read_file(
-            path,
-            name=event.name,
-            content_type=event.content_type,
-            metadata=event.metadata,
-            count=count,
-            redaction_key=secret(settings().redaction_key, settings().redaction_key_version),
-            settings=limits,
-            password=password_of(event.name),
-            recognised=recognised or {},
-            defer_ocr=defer_ocr,
-        )
+    reading = read_file(
+        path,
+        name=event.name,
+        content_type=event.content_type,
+        metadata=event.metadata,
+        count=count,
+        redaction_key=secret(settings().redaction_key, settings().redaction_key_version),
+        settings=limits,
+        password=password_of(event.name),
+        recognised=recognised or {},
+        defer_ocr=defer_ocr,
+        unpack=lambda media_type: unpack(path, media_type, event, document, limits_of(limits)),
+    )
     sha256 = sha256_of(path)
     seconds = Seconds(time.monotonic() - started, time.thread_time() - cpu_started)
     return Received(sha256, path.stat().st_size, reading, seconds)

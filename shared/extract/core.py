@@ -13,6 +13,7 @@ from shared.extract.jsonl import looks_like_jsonl, read_jsonl
 from shared.extract.pieces import cut_long
 from shared.extract.plain import read_plain
 from shared.extract.refusals import archive_inside, no_text, too_many
+from shared.extract.shapes import Extracted
 from shared.extract.sniff import ARCHIVES, DOCX, EML, EPUB, HTML, PDF, PPTX, TEXT, XLSX, sniff
 from shared.extract.table import looks_like_table, read_table
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from shared.extract.shapes import Extracted, ExtractOptions
+    from shared.extract.shapes import ExtractOptions
 
     Reader = Callable[[Path, ExtractOptions], Extracted]
 
@@ -69,7 +70,9 @@ def extract(path: Path, *, name: str, content_type: str | None, options: Extract
     suffix, declared = PurePosixPath(name).suffix.lower(), _declared(content_type)
     media_type = sniff(path, suffix=suffix, content_type=declared, limits=options.limits)
     if media_type in ARCHIVES:
-        raise archive_inside()
+        if not options.archives:
+            raise archive_inside()
+        return Extracted(media_type, None, None, [])
     if media_type == TEXT:
         extracted = _read_text(path.read_bytes(), suffix, declared, options)
     else:

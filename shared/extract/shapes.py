@@ -40,6 +40,7 @@ class ExtractOptions:
 
     `password` opens an encrypted document; it comes from the operator's secrets, never from the uploader.
     `recognised` holds pages of a PDF by number; what was recognised on them is read in place of their text.
+    `archives`: of an archive the media type is told, and no blocks; else it is rejected.
     `defer_ocr`: a PDF of which nothing can be read without recognition has no blocks, and is not rejected.
     """
 
@@ -48,6 +49,7 @@ class ExtractOptions:
     limits: Limits = field(default_factory=Limits)
     recognised: Mapping[int, RecognisedPage] = field(default_factory=dict, repr=False)
     defer_ocr: bool = False
+    archives: bool = False
 
 
 @dataclass(frozen=True, slots=True)
