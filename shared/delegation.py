@@ -110,8 +110,8 @@ def carry_on(documents: Documents, document: str, run: int | None = None, *, res
 
     With `restart`, also where one was, which has ended.
 
-    Where Cloud Run refuses to start it, the delivery is done nevertheless: asking again at once would not help,
-    and hold up other uploads. The document says why, and sweep tries again.
+    Where Cloud Run refuses to start it, the delivery is done nevertheless: asking again at once would not
+    help, and hold up other uploads. The document says why, and sweep tries again.
 
     Raises:
         GoogleAPIError: Cloud Run could not be asked.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared import artefacts, batches
 from shared.completion import finish, settle
-from shared.delegation import is_running, start
+from shared.delegation import carry_on, is_running
 from shared.documents import now
 from shared.events import publish_record
 from shared.records import ErrorInfo
@@ -61,7 +61,7 @@ def drive(documents: Documents, stored: dict[str, Any]) -> None:
     elif stored["state"] == "extracting":
         notify(stored)
     elif stored["state"] == "delegated" and (missing or not stored["batches"]):
-        start(documents, stored)
+        carry_on(documents, stored["id"], restart=True)
     elif not missing:
         finish(documents, stored["id"], run)
     elif drives:
@@ -77,6 +77,12 @@ def _reached(stored: dict[str, Any], batches_done: int) -> int:
 
 def exhausted(stored: dict[str, Any]) -> ErrorInfo:
     """What a person is told about a document that was driven often enough."""
+    if problem := (stored.get("job") or {}).get("problem"):
+        return ErrorInfo(
+            code="job_did_not_start",
+            message=f"Cloud Run refused to start the long job: {problem}.",
+            hint=f"See that the job exists and may be run by ingest; then: headrace replay {stored['id']}",
+        )
     return ErrorInfo(
         code="stuck",
         message=f"The document stood still while {stored['state']}, and did so again after every new start.",

@@ -25,7 +25,9 @@ from shared.views import FIELDS, document_view, passage_view
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SETTINGS = Settings(project="p", uploads_bucket="u", work_bucket="w", api_max_characters=6, api_max_texts=3)
+SETTINGS = Settings(
+    project="p", uploads_bucket="u", work_bucket="w", models_bucket="m", api_max_characters=6, api_max_texts=3
+)
 DESCRIPTION = describe(SETTINGS)
 
 

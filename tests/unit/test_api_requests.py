@@ -26,7 +26,14 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from shared.api.models import Query
 
-SETTINGS = Settings(project="p", uploads_bucket="u", work_bucket="w", api_max_characters=20, api_max_texts=3)
+SETTINGS = Settings(
+    project="p",
+    uploads_bucket="u",
+    work_bucket="w",
+    models_bucket="m",
+    api_max_characters=20,
+    api_max_texts=3,
+)
 MAX_BYTES = 100
 HASHES = (key_hash("old key"), key_hash("new key"))
 

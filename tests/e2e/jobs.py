@@ -1,0 +1,73 @@
+"""Tasks of the long job started by hand, as Cloud Run would start them, beside a stack that starts none."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from tests.e2e.running import ROOT, RunningStack, clean_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+BY_HAND = {
+    "HEADRACE_FUNCTION_SECONDS": "0.0001",
+    "HEADRACE_SWEEP_PATIENCE": "3600",
+    "HEADRACE_BATCH_PASSAGES": "8",
+}
+"""Every document is the job's; its batches are small, so that there are many."""
+EXECUTION = "by-hand"
+
+
+def idle_job() -> None:
+    """Make the stack's job one that does nothing, so that a test starts what it wants."""
+    from google.cloud.run_v2 import Container, Job
+
+    from shared.clients import jobs
+    from shared.delegation import job_path
+
+    job = Job(name=job_path())
+    job.template.template.containers = [Container(image="none", command=["true"])]
+    jobs().update_job(request={"job": job, "allow_missing": True})
+
+
+def task(
+    stack: RunningStack,
+    document: Mapping[str, Any],
+    index: int = 0,
+    count: int = 1,
+    *,
+    attempt: int = 0,
+    execution: str = EXECUTION,
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.Popen[str]:
+    """Start a task for a document as it is stored."""
+    numbers = {"INDEX": index, "COUNT": count, "ATTEMPT": attempt}
+    cloud_run = {f"CLOUD_RUN_TASK_{name}": str(number) for name, number in numbers.items()}
+    model = {"HEADRACE_MODEL_DIR": str(ROOT / "build" / "model"), "CLOUD_RUN_EXECUTION": execution}
+    own = clean_environment() | stack.stack()["environment"] | stack.extra | model | cloud_run
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "long_job", "document", document["id"]),
+            *("--run", str(document["run"]), "--generation", str(document["generation"])),
+        ],
+        env=own | dict(environment or {}),
+        cwd=ROOT,
+        text=True,
+        stderr=subprocess.PIPE,
+    )
+
+
+def ended(process: subprocess.Popen[str], seconds: float = 90) -> int:
+    """The exit status."""
+    process.communicate(timeout=seconds)
+    return process.returncode
+
+
+def while_running(process: subprocess.Popen[str], step: float = 0.02) -> Iterator[None]:
+    """A turn every `step` seconds until the process has ended."""
+    while process.poll() is None:
+        yield
+        time.sleep(step)
