@@ -20,12 +20,19 @@ class Joiner:
     """Joins the lines of a paragraph; the document's own words decide which hyphens stay."""
 
     def __init__(self, lines: Iterable[str]) -> None:
+        """`lines` are the document's, and are gone through twice at most."""
         self._lines = lines
 
     @cached_property
+    def _compounds(self) -> set[str]:
+        """Words with a hyphen that is their own."""
+        hyphened = (line.lower() for line in self._lines if "-" in line)
+        return {word for line in hyphened for word in _WORD.findall(line) if "-" in word}
+
+    @cached_property
     def _words(self) -> set[str]:
-        # When the first broken word is met: most documents have none, and a set of all words is large.
-        return set(_WORD.findall("\n".join(self._lines).lower()))
+        # When the first compound is broken: few documents have one, and a set of all words is large.
+        return {word for line in self._lines for word in _WORD.findall(line.lower())}
 
     def join(self, lines: Iterable[str]) -> str:
         """One string: single spaces between lines, broken words whole again."""
@@ -55,7 +62,7 @@ class Joiner:
         if last is None or first is None or _SUSPENDED.match(after):
             return None
         left, right = last[1].lower(), first[1].lower()
-        if f"{left}-{right}" in self._words and left + right not in self._words:
+        if f"{left}-{right}" in self._compounds and left + right not in self._words:
             return True
         # A capital beside the hyphen belongs to a compound: "EU-Taxonomy", "CO-emissions".
         return not first[1][0].islower() or last[1].isupper()

@@ -37,7 +37,7 @@ _MAX_TITLE_WORDS = 16
 def build_blocks(pages: Sequence[Page], outline: Outline) -> list[Block]:
     """The blocks of all pages; a paragraph that runs on in the next column is one block."""
     style = body_style(pages)
-    joiner = Joiner(line.text for page in pages for line in page.lines)
+    joiner = Joiner([line.text for page in pages for line in page.lines])
     blocks: list[Block] = []
     for page in pages:
         ordered = _in_order(group(with_initials(page.lines), style))

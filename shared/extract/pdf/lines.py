@@ -47,9 +47,10 @@ class Words(NamedTuple):
     x1s: Sequence[float]
     y1s: Sequence[float]
     places: Sequence[int]
+    heights: Sequence[float]
 
     def part(self, start: int, end: int) -> Words:
-        texts, x0s, y0s, x1s, y1s, places = self
+        texts, x0s, y0s, x1s, y1s, places, heights = self
         return Words(
             texts[start:end],
             x0s[start:end],
@@ -57,6 +58,7 @@ class Words(NamedTuple):
             x1s[start:end],
             y1s[start:end],
             places[start:end],
+            heights[start:end],
         )
 
 
@@ -92,7 +94,8 @@ class Page:
 
 def cut_line(words: Iterable[Word]) -> list[Line]:
     """One line, one line per column of prose, or one table row; initials drawn after it apart."""
-    return cut_words(Words(*zip(*words, strict=True)))
+    texts, x0s, y0s, x1s, y1s, places = zip(*words, strict=True)
+    return cut_words(Words(texts, x0s, y0s, x1s, y1s, places, list(map(sub, y1s, y0s))))
 
 
 def cut_words(words: Words) -> list[Line]:
@@ -104,14 +107,13 @@ def cut_words(words: Words) -> list[Line]:
     gaps = list(map(sub, x0s[1:], x1s))
     if max(gaps) <= _GAP * line.height and min(gaps) >= 0 and not _DIGIT.search(line.text):
         return [line]  # prose, as most are
-    heights = list(map(sub, words.y1s, words.y0s))
     begins = [
         at
         for at, gap in enumerate(gaps, 1)
-        if gap < 0 and x1s[at] < x0s[at - 1] and _is_initial(heights[at - 1], heights[at])
+        if gap < 0 and x1s[at] < x0s[at - 1] and _is_initial(words.heights[at - 1], words.heights[at])
     ]
     if not begins:
-        return _cut(line, words, gaps, heights)
+        return _cut(line, words, gaps)
     return [
         line
         for start, end in pairwise([0, *begins, len(gaps) + 1])
@@ -124,8 +126,9 @@ def _is_initial(before: float, after: float) -> bool:
     return after > (1 + _SIZE) * before
 
 
-def _cut(line: Line, words: Words, gaps: list[float], heights: list[float]) -> list[Line]:
+def _cut(line: Line, words: Words, gaps: list[float]) -> list[Line]:
     """`line` is that of all the words."""
+    heights = words.heights
     least = _GAP * line.height
     numbers = list(map(_is_number, words.texts)) if _DIGIT.search(line.text) else []
     if max(gaps) <= least:
@@ -147,7 +150,7 @@ def _cut(line: Line, words: Words, gaps: list[float], heights: list[float]) -> l
     return [line]
 
 
-def _middle(values: list[float]) -> float:
+def _middle(values: Sequence[float]) -> float:
     """The median, the upper one of two."""
     return sorted(values)[len(values) // 2]
 
@@ -161,15 +164,15 @@ def _parts(words: Words, gaps: list[float], least: float) -> list[int]:
     return parts
 
 
-def _differ(parts: list[list[float]]) -> bool:
+def _differ(parts: Sequence[Sequence[float]]) -> bool:
     """Heights of different sizes: a heading beside the end of a paragraph, not two cells."""
     heights = [_middle(part) for part in parts]
     return max(heights) - min(heights) > _SIZE * max(heights)
 
 
 def _line(words: Words) -> Line:
-    texts, x0s, y0s, x1s, y1s, places = words
-    heights, bases, middle = sorted(map(sub, y1s, y0s)), sorted(y1s), len(texts) // 2
+    texts, x0s, y0s, x1s, y1s, places, heights = words
+    bases, middle = sorted(y1s), len(texts) // 2
     return Line(
         " ".join(texts),
         min(x0s),
@@ -179,7 +182,7 @@ def _line(words: Words) -> Line:
         (),
         (places[0], places[-1]),
         ("", ""),
-        heights[middle],
+        sorted(heights)[middle],
         bases[middle],
     )
 

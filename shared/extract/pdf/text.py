@@ -12,6 +12,7 @@ import re
 from array import array
 from collections import deque
 from itertools import accumulate, chain, pairwise, repeat
+from operator import sub
 from typing import TYPE_CHECKING, Any
 
 import pypdfium2.raw as pdfium
@@ -100,7 +101,7 @@ class _Turn:
         """x0, y0, x1, y1 of boxes; y0 above y1."""
         left, bottom, right, top = self._left, self._bottom, self._right, self._top
         if self._quarters in {0, 1}:
-            across = [x - left for x in lefts], [x - left for x in rights]
+            across = (lefts, rights) if left == 0 else ([x - left for x in lefts], [x - left for x in rights])
         else:
             across = [right - x for x in rights], [right - x for x in lefts]
         if self._quarters in {1, _UPSIDE_DOWN}:
@@ -126,7 +127,8 @@ def _lines(text_page: Handle, text: str, turn: _Turn) -> list[Line]:
     places = [place for start, end in spans for place in (start, end - 1)]
     if len(text) != pdfium.FPDFText_CountChars(text_page):  # there are glyphs without a letter
         places = list(map(_char_index, repeat(page), places))
-    words = Words(texts, *turn(*_boxes(page, places)), places[::2])
+    x0s, y0s, x1s, y1s = turn(*_boxes(page, places))
+    words = Words(texts, x0s, y0s, x1s, y1s, places[::2], list(map(sub, y1s, y0s)))
     font = _Fonts(page)
     found: list[Line] = []
     for start, end in pairwise(accumulate(map(len, lines), initial=0)):
@@ -143,12 +145,11 @@ def _lines(text_page: Handle, text: str, turn: _Turn) -> list[Line]:
 
 def _boxes(page: int, places: list[int]) -> Iterator[Floats]:
     """left, top, right, bottom of words: of each the union of the boxes of its first and last character."""
-    rects = (pdfium.FS_RECTF * len(places))()
-    at, size = ctypes.addressof(rects), ctypes.sizeof(pdfium.FS_RECTF)
+    size = ctypes.sizeof(pdfium.FS_RECTF)
+    flat = array("f", bytes(size * len(places)))
+    at, _ = flat.buffer_info()
     into = range(at, at + size * len(places), size)
     deque(map(_char_box, repeat(page), places, into), maxlen=0)  # the loop that makes no step in Python
-    flat = array("f")
-    flat.frombytes(bytes(rects))
     for side, outer in enumerate((min, max, max, min)):
         yield list(map(outer, flat[side::8], flat[side + 4 :: 8]))
 
