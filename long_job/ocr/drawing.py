@@ -1,0 +1,112 @@
+"""A page of a PDF as a grey picture, drawn in a process of its own, since the file is not trusted."""
+
+from __future__ import annotations
+
+import base64
+import ctypes
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pypdfium2.raw as pdfium
+
+from shared.errors import Rejected
+from shared.extract.sandbox.wire import Task
+from shared.extract.shapes import Block, Extracted, ExtractOptions, Limits
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from shared.extract.sandbox.client import Sandbox
+
+    Grey = NDArray[np.uint8]
+
+DPI = 200
+"""More does not read better: docs/ocr.md."""
+MAX_PIXELS = 8_000_000
+"""Of a picture; a page that would have more at `DPI` (larger than A3) is drawn smaller."""
+POINTS_AN_INCH = 72
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Rows of pixels from the top, 0 is black; and the size of the page in points."""
+
+    pixels: Grey
+    width: float
+    height: float
+
+
+def draw_apart(  # noqa: PLR0913 - which page of what, and within which limits
+    sandbox: Sandbox, path: Path, number: int, *, password: str | None, seconds: float, memory: int
+) -> Picture:
+    """Draw page `number` (from 1) in a process that may take `seconds` and `memory` bytes of address space.
+
+    Raises:
+        Rejected: the page cannot be drawn, or not within the limits.
+        SandboxUnavailable: no process could be started.
+    """
+    # What a child may answer is bounded by characters; a picture travels as text, of 4 for 3 pixels.
+    options = ExtractOptions(password=password, limits=Limits(characters=MAX_PIXELS))
+    task = Task(f"{__name__}:draw", str(path.resolve()), str(number), None, options, seconds, memory)
+    return _unpack(sandbox.run(task))
+
+
+def draw(path: Path, *, name: str, content_type: str | None, options: ExtractOptions) -> Extracted:  # noqa: ARG001 - called by the sandbox, as `extract` is
+    """The child's part; `name` is the page's number. The picture comes as text, as all does from a child."""
+    password = options.password.encode() if options.password is not None else None
+    document = pdfium.FPDF_LoadDocument(str(path).encode(), password)
+    page = pdfium.FPDF_LoadPage(document, int(name) - 1) if document else None
+    if not page:
+        raise _not_drawn()
+    width, height = pdfium.FPDF_GetPageWidthF(page), pdfium.FPDF_GetPageHeightF(page)
+    if not (width > 0 and height > 0):
+        raise _not_drawn()
+    columns, rows = picture_size(width, height)
+    pixels = base64.b64encode(_render(page, columns, rows)).decode()
+    return Extracted("image/x-grey", None, None, [Block(f"{columns} {rows} {width} {height}"), Block(pixels)])
+
+
+def picture_size(width: float, height: float) -> tuple[int, int]:
+    """Columns and rows of the picture of a page of so many points."""
+    scale = min(DPI / POINTS_AN_INCH, math.sqrt(MAX_PIXELS / (width * height)))
+    columns, rows = max(1, int(width * scale)), max(1, int(height * scale))
+    # Of a page like a ribbon one side is rounded up to a pixel.
+    return min(columns, MAX_PIXELS // rows), min(rows, MAX_PIXELS)
+
+
+def _render(page: Any, columns: int, rows: int) -> bytes:  # noqa: ANN401 - pdfium's handle
+    bitmap = pdfium.FPDFBitmap_CreateEx(columns, rows, pdfium.FPDFBitmap_Gray, None, 0)
+    if not bitmap:
+        raise MemoryError
+    pdfium.FPDFBitmap_FillRect(bitmap, 0, 0, columns, rows, 0xFFFFFFFF)
+    flags = pdfium.FPDF_GRAYSCALE | pdfium.FPDF_RENDER_LIMITEDIMAGECACHE
+    pdfium.FPDF_RenderPageBitmap(bitmap, page, 0, 0, columns, rows, 0, flags)
+    stride = pdfium.FPDFBitmap_GetStride(bitmap)
+    data = ctypes.string_at(pdfium.FPDFBitmap_GetBuffer(bitmap), stride * rows)
+    return np.frombuffer(data, np.uint8).reshape(rows, stride)[:, :columns].tobytes()
+
+
+def _unpack(drawn: Extracted) -> Picture:
+    """What a child sends is not trusted to be a picture."""
+    try:
+        size, text = (block.text for block in drawn.blocks)
+        columns, rows = map(int, size.split()[:2])
+        width, height = map(float, size.split()[2:])
+        pixels = np.frombuffer(base64.b64decode(text, validate=True), np.uint8).reshape(rows, columns)
+    except ValueError as error:
+        raise _not_drawn() from error
+    if not (0 < width < math.inf and 0 < height < math.inf and 0 < pixels.size <= MAX_PIXELS):
+        raise _not_drawn()
+    return Picture(pixels, width, height)
+
+
+def _not_drawn() -> Rejected:
+    return Rejected(
+        "unreadable_pdf",
+        "The page is damaged and cannot be drawn.",
+        "Open the PDF in a viewer, save it as a new one and upload that.",
+    )

@@ -1,0 +1,116 @@
+"""RapidOCR's models and steps: where lines are, which way up they stand, and what they say.
+
+Its parts are used one by one, since the page's orientation and tilt, the clock and the resolution of each
+step are ours. All models come inside the package; nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from shared.errors import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+    from onnxruntime import InferenceSession
+
+    from long_job.ocr.drawing import Grey
+
+    Corners = NDArray[np.float32]
+    """(n, 4, 2): n boxes' corners in pixels, clockwise from the top left as the text runs."""
+
+DETECTION = 0.55
+"""Of the picture's resolution: lines are found as well at 110 dpi as at 200, in a third of the time."""
+MAX_DETECTION_SIDE = 1_600
+"""Pixels of the picture in which lines are looked for: bounds the memory, about 250 bytes a pixel."""
+CUDA = "CUDAExecutionProvider"
+GPU_BATCH = 16
+"""Lines read at once; a CPU is quickest with one at a time, each in its own width."""
+
+
+class Engine:
+    """Loaded once; may be used by several threads at once, each of which works on `threads` processors."""
+
+    def __init__(self, threads: int = 1) -> None:
+        """Load the models, on the GPU where onnxruntime has one.
+
+        Raises:
+            SetupError: text recognition is not installed, or its models cannot be loaded.
+        """
+        try:
+            import onnxruntime
+            import rapidocr
+            from rapidocr.ch_ppocr_cls import TextClassifier
+            from rapidocr.ch_ppocr_det import TextDetector
+            from rapidocr.ch_ppocr_rec import TextRecognizer
+        except ImportError as error:
+            raise SetupError(
+                f"text recognition is not installed ({error}); pip install -r requirements/long_job.txt"
+            ) from error
+        self.batch = GPU_BATCH if CUDA in onnxruntime.get_available_providers() else 1
+        configuration = rapidocr.RapidOCR(params={"Global.log_level": "critical"}).cfg
+        models = Path(rapidocr.__file__).parent / "models"
+
+        def part(name: str, model: str, **values: object) -> Any:  # noqa: ANN401 - OmegaConf's
+            found = configuration[name].copy()
+            found._set_flag("allow_objects", True)  # noqa: FBT003, SLF001 - OmegaConf's way to hold a session
+            found.update({"session": _open(models / model, threads), "font_path": None, **values})
+            return found
+
+        self._detect = TextDetector(
+            part("Det", "PP-OCRv6_det_small.onnx", limit_type="max", limit_side_len=MAX_DETECTION_SIDE)
+        )
+        self._classify = TextClassifier(part("Cls", "ch_ppocr_mobile_v2.0_cls_mobile.onnx"))
+        self._recognise = TextRecognizer(part("Rec", "PP-OCRv6_rec_small.onnx", rec_batch_num=self.batch))
+
+    def find(self, picture: Grey) -> Corners:
+        """Boxes around lines, or around pieces of lines between wide gaps."""
+        high, wide = picture.shape
+        scale = min(DETECTION, MAX_DETECTION_SIDE / max(high, wide))
+        size = max(1, math.ceil(wide * scale)), max(1, math.ceil(high * scale))
+        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        boxes = self._detect(cv2.cvtColor(small, cv2.COLOR_GRAY2BGR)).boxes
+        if boxes is None:
+            return np.empty((0, 4, 2), np.float32)
+        stretch = wide / size[0], high / size[1]
+        return np.asarray(boxes, np.float32) * np.asarray(stretch, np.float32)
+
+    def upside_down(self, lines: Sequence[Grey]) -> float:
+        """Share of the lines that stand on their heads."""
+        found = self._classify([cv2.cvtColor(line, cv2.COLOR_GRAY2BGR) for line in lines]).cls_res
+        return sum(label == "180" for label, _ in found or ()) / len(lines)
+
+    def read(self, lines: Sequence[Grey]) -> Iterator[tuple[str, float]]:
+        """What each line says, and how sure that is, from 0 to 1; in order, some lines at a time."""
+        from rapidocr.ch_ppocr_rec import TextRecInput
+
+        for start in range(0, len(lines), self.batch):
+            some = [cv2.cvtColor(line, cv2.COLOR_GRAY2BGR) for line in lines[start : start + self.batch]]
+            said = self._recognise(TextRecInput(img=some))
+            yield from zip(said.txts or (), map(float, said.scores), strict=True)
+
+
+def _open(model: Path, threads: int) -> InferenceSession:
+    """On the GPU if there is one; without memory that grows to the largest page ever seen."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # A thread that waits for work must not take the processor from one that has some.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
+    options.log_severity_level = 3
+    providers = ["CPUExecutionProvider"]
+    if CUDA in onnxruntime.get_available_providers():
+        onnxruntime.preload_dlls()  # CUDA's libraries lie in packages of their own
+        providers.insert(0, CUDA)
+    return onnxruntime.InferenceSession(str(model), options, providers=providers)
