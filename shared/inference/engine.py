@@ -1,25 +1,29 @@
 """Texts in, everything the model says of them out, as fast as the processors allow.
 
 Tokenise once, sort by length, run small batches of nearly equal length on independent single-threaded
-workers, and put the rows back into the order of the input.
+workers, and put the rows back into the order of the input. On a GPU batches are large, and it computes one
+slice of the input while the processors make word pieces of the next.
 """
 
 from __future__ import annotations
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.inference.batches import GPU_MAX_WASTE, GPU_TOKEN_BUDGET, MAX_WASTE, TOKEN_BUDGET, plan_batches
 from shared.inference.cache import RowCache
 from shared.inference.cpus import cpu_limit
+from shared.inference.forward import Forward
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest, read_verified
 from shared.inference.outputs import Outputs
-from shared.inference.session import best_device, open_session
+from shared.inference.session import CPU, best_device, open_session
 from shared.inference.tokens import load_tokenizer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -31,6 +35,10 @@ if TYPE_CHECKING:
 
 SLICE_TEXTS = 2048
 """Tokenised at once: some 10 MB of word pieces, seconds of work, whatever the length of the input."""
+GPU_SLICE_TEXTS = 512
+"""Some three batches: enough to sort by length, few enough that the GPU need not wait long for the first."""
+GPU_WORKERS = 2
+"""One batch is filled, or its results are put in their places, while the GPU computes another."""
 
 
 class Engine:
@@ -49,7 +57,7 @@ class Engine:
 
         Args:
             directory: what `model_export` wrote.
-            workers: batches that run at once, sharing one session; by default one a processor.
+            workers: batches that run at once on the CPU, sharing one session; by default one a processor.
             digest: the model it must be; None: whichever it is.
             cached_texts: texts whose rows are kept for the next call.
             device: where to run; by default a GPU if there is one and the graph is in float, else the CPU.
@@ -66,8 +74,11 @@ class Engine:
             read_verified(directory / MODEL_FILE, self.manifest.model),
             device or best_device(self.manifest.precision),
         )
-        self.on_cpu = self._session.get_providers()[0] == "CPUExecutionProvider"
-        self._limits = (TOKEN_BUDGET, MAX_WASTE) if self.on_cpu else (GPU_TOKEN_BUDGET, GPU_MAX_WASTE)
+        self.on_cpu = self._session.get_providers()[0] == CPU
+        if self.on_cpu:
+            self._limits, self._slice_texts = (TOKEN_BUDGET, MAX_WASTE), SLICE_TEXTS
+        else:
+            self._limits, self._slice_texts = (GPU_TOKEN_BUDGET, GPU_MAX_WASTE), GPU_SLICE_TEXTS
         (self._separator,) = self._tokenizer.encode("").ids[-1:]
         self._columns = {
             "embedding": self.manifest.dimensions,
@@ -75,8 +86,10 @@ class Engine:
             "action": len(self.manifest.actions),
             "sentiment": len(self.manifest.sentiments),
         }
-        self._asked = [name for name, width in self._columns.items() if width]
-        self._workers = ThreadPoolExecutor(workers or cpu_limit(), thread_name_prefix="inference")
+        asked = [name for name, width in self._columns.items() if width]
+        self._forward = Forward(self._session, asked, bound=not self.on_cpu)
+        threads = workers or cpu_limit() if self.on_cpu else GPU_WORKERS
+        self._workers = ThreadPoolExecutor(threads, thread_name_prefix="inference")
         self._cache = RowCache(cached_texts)
 
     def run(self, texts: Sequence[str]) -> Outputs:
@@ -103,21 +116,38 @@ class Engine:
                 unknown.append(place)
             else:
                 rows[place] = row
-        cpu_seconds = 0.0
-        for start in range(0, len(unknown), SLICE_TEXTS):
-            part = unknown[start : start + SLICE_TEXTS]
-            chosen = [unique[place] for place in part]
-            found, seconds = self._compute(chosen)
-            self._cache.keep(chosen, found)
-            rows[part] = found
-            cpu_seconds += seconds
+        cpu_seconds, start = 0.0, 0
+        with closing(self._computed([unique[place] for place in unknown])) as slices:
+            for texts_of, found, seconds in slices:
+                self._cache.keep(texts_of, found)
+                rows[unknown[start : start + len(found)]] = found
+                start += len(found)
+                cpu_seconds += seconds
         return self._outputs(rows[[places[text] for text in texts]], cpu_seconds)
 
-    def _compute(self, texts: Sequence[str]) -> tuple[Rows, float]:
-        """The rows of different texts, and the processor seconds they took."""
+    def _computed(self, texts: list[str]) -> Generator[tuple[list[str], Rows, float]]:
+        """Slices of different texts in order, with their rows and the processor seconds these took.
+
+        The workers have a slice to compute while this thread makes word pieces of the next.
+        """
+        begun: list[_Slice] = []
+        try:
+            for start in range(0, len(texts), self._slice_texts):
+                begun.append(self._begin(texts[start : start + self._slice_texts]))
+                if len(begun) > 1:
+                    yield begun[0].finish()
+                    del begun[0]
+            for last in begun:
+                yield last.finish()
+        finally:
+            for unfinished in begun:
+                unfinished.give_up()
+
+    def _begin(self, texts: list[str]) -> _Slice:
+        """Make word pieces of the texts and hand them to the workers."""
         import numpy as np
 
-        ids = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+        ids = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
         rows = np.empty((len(ids), sum(self._columns.values()) + 1), np.float32)
         rows[:, -1] = [len(row) for row in ids]
         window = self.manifest.window
@@ -129,19 +159,7 @@ class Engine:
             return time.thread_time() - started
 
         batches = plan_batches([len(row) for row in ids], *self._limits)
-        return rows, sum(_results([self._workers.submit(run_batch, batch) for batch in batches]))
-
-    def _forward(self, rows: list[list[int]]) -> Rows:
-        """One batch, padded to its longest row (padding is id 0 and masked); outputs side by side."""
-        import numpy as np
-
-        shape = (len(rows), max(map(len, rows)))
-        input_ids, attention_mask = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-        for index, row in enumerate(rows):
-            input_ids[index, : len(row)] = row
-            attention_mask[index, : len(row)] = 1
-        feed = {"input_ids": input_ids, "attention_mask": attention_mask}
-        return np.concatenate(self._session.run(self._asked, feed), axis=1)
+        return _Slice(texts, rows, [self._workers.submit(run_batch, batch) for batch in batches])
 
     def _outputs(self, rows: Rows, cpu_seconds: float) -> Outputs:
         import numpy as np
@@ -164,11 +182,19 @@ class Engine:
         )
 
 
-def _results(pending: Sequence[Future[float]]) -> Iterable[float]:
-    """What each gives; if one fails, those not begun are not begun."""
-    try:
-        for future in pending:
-            yield future.result()
-    finally:
-        for future in pending:
-            future.cancel()
+@dataclass
+class _Slice:
+    """Texts that the workers have begun to compute."""
+
+    texts: list[str]
+    rows: Rows
+    pending: list[Future[float]]
+
+    def finish(self) -> tuple[list[str], Rows, float]:
+        """Wait for the rows. Raises what a batch raised."""
+        return self.texts, self.rows, sum(batch.result() for batch in self.pending)
+
+    def give_up(self) -> None:
+        """Batches that are not begun are not begun any more."""
+        for batch in self.pending:
+            batch.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
 from shared.errors import SetupError
@@ -10,12 +11,19 @@ from shared.logs import get_logger
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-Device = Literal["cpu", "cuda", "tensorrt"]
-_PROVIDERS: dict[Device, tuple[str, ...]] = {
-    "cpu": (),
-    "cuda": ("CUDAExecutionProvider",),
-    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider"),
+Device = Literal["cpu", "cuda"]
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+GPU_MEMORY = 8 * 1024**3
+"""Bytes of the GPU's memory for activations and weights: many times a batch's, and a third of an L4's."""
+CUDA_OPTIONS = {
+    "device_id": "0",  # Cloud Run gives an instance one
+    "gpu_mem_limit": str(GPU_MEMORY),
+    # By what is asked, not by doubling: shapes vary by a factor of fifty, and the largest comes early.
+    "arena_extend_strategy": "kSameAsRequested",
 }
+HEAVY = frozenset({"Attention", "MatMul", "FusedMatMul", "Gemm", "MatMulIntegerToFloat"})
+"""Operators that take the time: with one of them on the CPU the GPU is hardly worth having."""
+_RECORD = "session.record_ep_graph_assignment_info"
 
 
 def open_session(model: bytes, device: Device = "cpu", threads: int = 1) -> InferenceSession:
@@ -26,6 +34,7 @@ def open_session(model: bytes, device: Device = "cpu", threads: int = 1) -> Infe
     """
     import onnxruntime
 
+    on_gpu = device == "cuda" and CUDA in onnxruntime.get_available_providers()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -35,23 +44,58 @@ def open_session(model: bytes, device: Device = "cpu", threads: int = 1) -> Infe
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False
     options.log_severity_level = 3
-    available = set(onnxruntime.get_available_providers())
-    providers = [name for name in _PROVIDERS[device] if name in available]
-    if not providers:
+    if on_gpu:
+        # CUDA's libraries lie in packages of their own, where the loader does not look.
+        onnxruntime.preload_dlls()
+        options.add_session_config_entry(_RECORD, "1")
+        providers = [(CUDA, CUDA_OPTIONS), CPU]
+    else:
         # The graph is written as it is to run: a search for what to fuse takes time and gains none.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        providers = [CPU]
+    reason = "this onnxruntime was built without CUDA"
     try:
-        session = onnxruntime.InferenceSession(model, options, providers=[*providers, "CPUExecutionProvider"])
+        # Its own fallback prints and goes on, at the start and in the middle of a run.
+        session = onnxruntime.InferenceSession(model, options, providers=providers, enable_fallback=0)
     except Exception as error:  # onnxruntime's exceptions share no base class of their own
-        raise SetupError(f"onnxruntime {onnxruntime.__version__} cannot load the model: {error}") from error
-    if device != "cpu" and session.get_providers()[0] != _PROVIDERS[device][0]:
-        get_logger("inference").warning(
-            "model runs on another device",
-            wanted=device,
-            got=session.get_providers()[0],
-            hint="onnxruntime-gpu with CUDA's libraries is needed for a GPU",
-        )
-    return session
+        if not on_gpu:
+            version = onnxruntime.__version__
+            raise SetupError(f"onnxruntime {version} cannot load the model: {error}") from error
+        reason = str(error)
+    else:
+        if device == "cpu":
+            return session
+        if session.get_providers()[0] == CUDA:
+            _report(session)
+            return session
+        if on_gpu:
+            reason = "CUDA's libraries did not load"
+    get_logger("inference").warning(
+        "model runs on another device",
+        wanted=device,
+        got=CPU,
+        reason=reason,
+        hint="onnxruntime-gpu, CUDA's libraries of its major version and a driver that knows it are needed",
+    )
+    # Anew: what was opened beside the GPU was optimised, and would not give quite the CPU's results.
+    return open_session(model, "cpu", threads)
+
+
+def placement(session: InferenceSession) -> dict[str, Counter[str]]:
+    """By provider, how many nodes of each operator it runs, in a session that was opened to record it."""
+    placed: dict[str, Counter[str]] = {}
+    for part in session.get_provider_graph_assignment_info():
+        placed.setdefault(part.ep_name, Counter()).update(node.op_type for node in part.get_nodes())
+    return placed
+
+
+def _report(session: InferenceSession) -> None:
+    """Say what of the graph the GPU computes; what has no kernel there the CPU does."""
+    placed = placement(session)
+    beside = placed.get(CPU, Counter())
+    log = get_logger("inference")
+    write = log.warning if beside.keys() & HEAVY else log.info
+    write("model on the GPU", nodes=placed.get(CUDA, Counter()).total(), on_cpu=dict(beside))
 
 
 def best_device(precision: str) -> Device:
@@ -60,4 +104,4 @@ def best_device(precision: str) -> Device:
         return "cpu"
     import onnxruntime
 
-    return "cuda" if "CUDAExecutionProvider" in onnxruntime.get_available_providers() else "cpu"
+    return "cuda" if CUDA in onnxruntime.get_available_providers() else "cpu"
