@@ -62,7 +62,7 @@ def _is_garbled(lines: Sequence[str]) -> bool:
     damaged = sum(map(_is_damaged, filter(_SUSPECT.search, words))) if _SUSPECT.search(text) else 0
     if damaged > MAX_DAMAGED * len(words) and damaged >= min(_LEAST_DAMAGED, len(words)):
         return True
-    return _is_shifted("".join(words))
+    return _is_shifted(text)
 
 
 def _is_shifted(text: str) -> bool:
