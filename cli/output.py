@@ -133,4 +133,6 @@ def _states(progress: dict[str, Progress]) -> Table:
 
 
 def _count(progress: Progress) -> str:
+    if progress.job:
+        return f" {progress.job}"
     return f" {progress.done}/{progress.total}" if progress.total else ""

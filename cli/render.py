@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from rich.console import Console
@@ -86,6 +87,16 @@ def _row(shown: dict[str, Any]) -> list[str | Text]:
     ]
 
 
+def job_progress(told: dict[str, Any]) -> str:
+    """How far the long job is, for a person."""
+    parts = [f"{told['done']:,} of {told['total']:,} {told['unit']}"]
+    if told["rate"]:
+        parts.append(f"{told['rate']:,.1f} a second")
+    if told["eta_seconds"] is not None:
+        parts.append(f"{timedelta(seconds=round(told['eta_seconds']))} left")
+    return ", ".join(parts)
+
+
 def full(console: Console, shown: dict[str, Any], initiatives: list[dict[str, Any]]) -> None:
     """Summary, topics, sentiment and initiatives of one document, with pages."""
     console.print()
@@ -98,6 +109,8 @@ def full(console: Console, shown: dict[str, Any], initiatives: list[dict[str, An
         _seconds(shown),
     ]
     console.print(Text(" · ".join(filter(None, facts)), "bright_black"))
+    if shown["progress"]:
+        console.print(Text(f"The long job is at it: {job_progress(shown['progress'])}", "cyan"))
     if shown["error"]:
         style = STATE_STYLES.get(shown["state"], "")
         console.print(Text(f"{shown['error']['message']} {shown['error']['hint']}", style))

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cli.render import job_progress
 from shared.archives import INSIDE
 from shared.batches import count_done
 from shared.clients import firestore_client, storage_client
@@ -45,9 +46,11 @@ class Progress:
     state: str
     done: int
     total: int | None
-    """Batches; None before the document is planned."""
+    """Batches, or what the long job counts; None before the document is planned."""
     members: int | None = None
     """Of an archive."""
+    job: str = ""
+    """What the long job says of its progress, for a person."""
 
 
 def drop(path: Path, *, name: str | None = None, text_column: str | None = None) -> Dropped:
@@ -168,10 +171,12 @@ def published_passages(shown: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _progress(dropped: Dropped) -> Progress:
     reference = Documents(firestore_client()).reference(dropped.id)
-    stored = reference.get(["generation", "state", "run", "batches", "members"]).to_dict()
+    stored = reference.get(["generation", "state", "run", "batches", "members", "progress"]).to_dict()
     if stored is None or int(stored["generation"]) < dropped.generation:
         return Progress(dropped, "uploaded", 0, None)
     total = stored["batches"] and stored["batches"]["total"]
-    if stored["state"] != "analyzing":
+    if stored["state"] == "delegated" and (told := stored.get("progress")):
+        return Progress(dropped, "delegated", told["done"], told["total"], job=job_progress(told))
+    if stored["state"] not in {"analyzing", "delegated"} or total is None:
         return Progress(dropped, stored["state"], total or 0, total, stored.get("members"))
     return Progress(dropped, stored["state"], count_done(reference, stored["run"]), total)

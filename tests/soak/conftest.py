@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 FIRST_SEED = int(os.environ.get("SOAK_SEED") or 1)
 HISTORIES = int(os.environ.get("SOAK_COUNT") or 10)
+JOB_HISTORIES = max(3, HISTORIES // 4)
+"""Of the long job, each several times as long as the others."""
 QUICK = {
     "HEADRACE_INGEST_TIMEOUT": "3",
     "HEADRACE_SWEEP_GRACE": "1",
@@ -29,6 +31,8 @@ QUICK = {
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "seed" in metafunc.fixturenames:
         metafunc.parametrize("seed", range(FIRST_SEED, FIRST_SEED + HISTORIES))
+    if "job_seed" in metafunc.fixturenames:
+        metafunc.parametrize("job_seed", range(FIRST_SEED, FIRST_SEED + JOB_HISTORIES))
 
 
 @pytest.fixture(scope="session")
