@@ -10,34 +10,17 @@ from typing import NoReturn
 
 import click
 
-from cli.connect import DEFAULT_DATA, connect
-from local.services import DEFAULT_PORT, ROOT
+from cli import jobs
+from cli.connect import connect
+from cli.options import column_option, data_option, json_option, model_option, port_option, project_option
+from local.services import ROOT
 from shared.errors import HeadraceError, Permanent
 from shared.search import MAX_HITS
 
-MODEL = ROOT / "build" / "model"
 WAIT_SECONDS = 600.0
 LISTED = 100
 """Documents that `show` lists without an id."""
 SAMPLE_SUFFIXES = {".pdf", ".txt", ".csv", ".jsonl"}
-
-data_option = click.option(
-    "--data",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=DEFAULT_DATA,
-    envvar="HEADRACE_DATA",
-    show_default=True,
-    help="The local stack's directory.",
-)
-project_option = click.option("--project", help="A Google Cloud project instead of the local stack.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-column_option = click.option("--text-column", help="The column or field that holds the text (CSV, JSONL).")
-port_option = click.option(
-    "--port", default=DEFAULT_PORT, show_default=True, help="The first of the stack's consecutive ports."
-)
-model_option = click.option(
-    "--model", type=click.Path(path_type=Path, file_okay=False), default=MODEL, help="The model's directory."
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -256,6 +239,9 @@ def doctor(*, model: Path, data: Path, project: str | None, as_json: bool) -> No
     from cli import doctor as examining
 
     examining.report(examining.examine(data, project, model), as_json=as_json)
+
+
+headrace.add_command(jobs.backfill)
 
 
 def main() -> NoReturn:

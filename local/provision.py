@@ -50,7 +50,7 @@ API_KEY_FILE = "api-key"
 
 def provision(layout: Layout) -> None:
     """Make everything the functions need; the process's environment already names the stack."""
-    for bucket in (settings().uploads_bucket, settings().work_bucket):
+    for bucket in (settings().uploads_bucket, settings().work_bucket, settings().models_bucket):
         with suppress(Conflict):
             storage_client().create_bucket(bucket)
     project = settings().project

@@ -8,7 +8,7 @@ from shared import artefacts
 from shared.backfills import standing
 from shared.delegation import plan_delegated
 from shared.documents import now, run_record
-from shared.errors import SetupError
+from shared.errors import Permanent
 from shared.records import Source, UploadEvent
 from shared.sources import content_key, find_source
 from shared.transitions import Claim, Plan, Seconds
@@ -88,7 +88,7 @@ def take_over(subject: Subject, stored: dict[str, Any]) -> None:
     """Plan a backfill's run: the passages, text and batches are those of the run that it redoes.
 
     Raises:
-        SetupError: these are gone from the work bucket.
+        Permanent: these are gone from the work bucket.
         Superseded: the run is not the document's any more, or another task has planned it.
     """
     from google.api_core.exceptions import NotFound
@@ -96,7 +96,11 @@ def take_over(subject: Subject, stored: dict[str, Any]) -> None:
     try:
         total = artefacts.copy(subject.document, stored["job"]["from_run"], subject.run)
     except NotFound:
-        raise SetupError("The passages of the published run are gone from the work bucket.") from None
+        raise Permanent(
+            "passages_gone",
+            "The passages of the published run are gone from the work bucket.",
+            f"Read the file again: headrace replay {subject.document}",
+        ) from None
     event = _upload(stored)
     key = content_key(event, stored["sha256"], stored["model"])
     record = run_record(subject.documents.reference(subject.document), subject.run).get().to_dict() or {}

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from long_job.analysis import Analysis
+from long_job.backfill_plan import take_over
 from long_job.leases import ENDED, Leases
 from long_job.models import engine
 from long_job.reading import Reader
 from shared.completion import finish
 from shared.delegation import reject_delegated
-from shared.errors import Rejected, SetupError, Superseded
+from shared.errors import Permanent, Rejected, SetupError, Superseded
 from shared.records import ErrorInfo
 from shared.transitions import check_run
 
@@ -55,28 +56,28 @@ def work_on(subject: Subject) -> bool:
         return True
     try:
         if stored["batches"] is None:
-            if not Reader(subject, stored).read():
+            if stored["job"].get("backfill"):
+                take_over(subject, stored)
+            elif not Reader(subject, stored).read():
                 return not subject.task.stop.is_set()
             stored = subject.stored()
         model = engine(stored["model"])
     except Rejected as rejected:
         error = ErrorInfo(code=rejected.code, message=rejected.message, hint=rejected.hint)
         reject_delegated(subject.documents, subject.document, subject.run, subject.generation, error)
+    except Permanent as lost:
+        fail(subject, ErrorInfo(code=lost.code, message=lost.message, hint=lost.hint))
     except SetupError as missing:
-        fail(subject, missing)
+        hint = f"Push the model (python -m model_export push), then: headrace replay {subject.document}"
+        fail(subject, ErrorInfo(code="model_not_available", message=missing.message, hint=hint))
     else:
         Analysis(subject, stored, model).run()
     finish(subject.documents, subject.document, subject.run)
     return not subject.task.stop.is_set()
 
 
-def fail(subject: Subject, missing: SetupError) -> None:
-    """The run's model cannot be had: no other attempt will change that."""
-    error = ErrorInfo(
-        code="model_not_available",
-        message=missing.message,
-        hint=f"Push the model (python -m model_export push), then: headrace replay {subject.document}",
-    )
+def fail(subject: Subject, error: ErrorInfo) -> None:
+    """End the run: no other attempt will change what is missing."""
     try:
         subject.documents.fail(subject.document, subject.run, subject.generation, error)
     except Superseded:  # by another task, which found the same

@@ -16,7 +16,7 @@ from long_job.document import Subject, work_on
 from long_job.task import Task
 from shared.clients import firestore_client
 from shared.documents import Documents
-from shared.errors import HeadraceError, Superseded
+from shared.errors import HeadraceError, SetupError, Superseded
 from shared.logs import get_logger
 
 if TYPE_CHECKING:
@@ -65,10 +65,31 @@ def parser() -> argparse.ArgumentParser:
     document.add_argument("--run", type=int, required=True)
     document.add_argument("--generation", type=int, required=True, help="of its object")
     document.set_defaults(work=_document)
+    backfill = kinds.add_parser("backfill", help="analyse many documents again, by another model")
+    backfill.add_argument("backfill", help="its id")
+    backfill.set_defaults(work=_backfill)
     return top
 
 
 def _document(options: argparse.Namespace, task: Task) -> bool:
     structlog.contextvars.bind_contextvars(document=options.document, run=options.run)
     documents = Documents(firestore_client())
-    return work_on(Subject(documents, task, options.document, options.run, options.generation))
+    subject = Subject(documents, task, options.document, options.run, options.generation)
+    done = work_on(subject)
+    if (subject.stored().get("job") or {}).get("backfill"):  # left by an execution that ended
+        from long_job.backfill_settle import conclude
+
+        conclude(subject)
+    return done
+
+
+def _backfill(options: argparse.Namespace, task: Task) -> bool:
+    from long_job.backfill import Work
+    from shared import backfills
+
+    structlog.contextvars.bind_contextvars(backfill=options.backfill)
+    documents = Documents(firestore_client())
+    backfill = backfills.read(documents.client, options.backfill)
+    if backfill is None or backfill.state == "listing":
+        raise SetupError(f"There is no backfill {options.backfill} whose documents are listed.")
+    return backfill.state != "running" or Work(documents, task, backfill).run()

@@ -15,7 +15,7 @@ from google.pubsub_v1 import PushConfig
 from cli.diagnosis.findings import Target
 from cli.diagnosis.resources import check_subscriptions
 from cli.doctor import examine
-from cli.main import MODEL
+from cli.options import MODEL
 from local.provision import expected, make_job, subscriber
 from shared.clients import firestore_client, jobs, publisher, secrets, storage_client
 from shared.delegation import job_path

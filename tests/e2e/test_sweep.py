@@ -12,15 +12,15 @@ import pytest
 from google.api_core.exceptions import DeadlineExceeded
 from google.pubsub_v1 import PubsubMessage, PushConfig
 
-from cli.main import MODEL
+from cli.options import MODEL
 from local.provision import subscriber
 from shared import artefacts
 from shared.clients import firestore_client, publisher, storage_client
 from shared.documents import Documents, document_id
-from shared.transitions import Plan, Seconds
 from shared.inference import read_manifest
 from shared.records import Passage, UploadEvent
 from shared.settings import TICKS
+from shared.transitions import Plan, Seconds
 from tests.e2e.running import RunningStack, free_ports
 from tests.e2e.test_failures import stored, until
 

@@ -1,0 +1,84 @@
+"""The commands that start the long job on many documents at once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.connect import connect
+from cli.options import data_option, json_option, project_option, tasks_option, wait_option
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from shared.records import State
+
+
+@click.group(invoke_without_command=True)
+@click.option("--model", metavar="DIGEST", help="In the bucket of models. [default: the job's own]")
+@click.option("--prefix", help="Only documents whose names begin so.")
+@click.option("--state", type=click.Choice(["completed", "failed", "rejected"]), help="Only in this state.")
+@click.option("--since", type=click.DateTime(), help="Only documents first seen from then on (UTC).")
+@click.option("--until", type=click.DateTime(), help="Only documents first seen before (UTC).")
+@click.option("--from-model", metavar="DIGEST", help="Only documents whose result is by this model.")
+@tasks_option
+@wait_option
+@data_option
+@project_option
+@json_option
+@click.pass_context
+def backfill(  # noqa: PLR0913 - the options of a command
+    context: click.Context,
+    *,
+    model: str | None,
+    prefix: str | None,
+    state: State | None,
+    since: datetime | None,
+    until: datetime | None,
+    from_model: str | None,
+    tasks: int | None,
+    wait: bool,
+    data: Path,
+    project: str | None,
+    as_json: bool,
+) -> None:
+    """Analyse documents again by another model; results stay readable until the new ones are whole."""
+    if context.invoked_subcommand is not None:
+        return
+    connect(data, project)
+    from cli import backfill as filling
+    from shared.backfills import Wanted
+
+    since, until = (moment and moment.replace(tzinfo=UTC) for moment in (since, until))
+    wanted = Wanted(prefix=prefix, state=state, since=since, until=until, from_model=from_model)
+    filling.report(filling.start(wanted, model, tasks), wait=wait, as_json=as_json)
+
+
+@backfill.command("show")
+@click.argument("identifier", metavar="ID")
+@wait_option
+@data_option
+@project_option
+@json_option
+def show_backfill(identifier: str, *, wait: bool, data: Path, project: str | None, as_json: bool) -> None:
+    """Print how far a backfill is, and what it changed."""
+    connect(data, project)
+    from cli import backfill as filling
+
+    filling.report(filling.found(identifier), wait=wait, as_json=as_json)
+
+
+@backfill.command("resume")
+@click.argument("identifier", metavar="ID")
+@wait_option
+@data_option
+@project_option
+@json_option
+def resume_backfill(identifier: str, *, wait: bool, data: Path, project: str | None, as_json: bool) -> None:
+    """Go on with a backfill that was broken off, and try again what failed."""
+    connect(data, project)
+    from cli import backfill as filling
+
+    filling.report(filling.resume(identifier), wait=wait, as_json=as_json)

@@ -1,0 +1,32 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cli.connect import DEFAULT_DATA
+from local.services import DEFAULT_PORT, ROOT
+
+MODEL = ROOT / "build" / "model"
+
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_DATA,
+    envvar="HEADRACE_DATA",
+    show_default=True,
+    help="The local stack's directory.",
+)
+project_option = click.option("--project", help="A Google Cloud project instead of the local stack.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+column_option = click.option("--text-column", help="The column or field that holds the text (CSV, JSONL).")
+port_option = click.option(
+    "--port", default=DEFAULT_PORT, show_default=True, help="The first of the stack's consecutive ports."
+)
+model_option = click.option(
+    "--model", type=click.Path(path_type=Path, file_okay=False), default=MODEL, help="The model's directory."
+)
+tasks_option = click.option("--tasks", type=click.IntRange(1, 10_000), help="Tasks of the job, at most.")
+wait_option = click.option("--wait", is_flag=True, help="Follow it to its end.")
