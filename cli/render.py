@@ -116,7 +116,7 @@ def full(console: Console, shown: dict[str, Any], initiatives: list[dict[str, An
         console.print(Text(f"{shown['error']['message']} {shown['error']['hint']}", style))
     for warning in shown["warnings"] or []:
         console.print(Text(f"Note: {warning}", "yellow"))
-    if not shown["passages"] or shown["error"]:
+    if not shown["passages"] or (shown["error"] and shown["published_run"] is None):
         return
     _section(console, "Summary")
     for sentence in shown["summary"]:

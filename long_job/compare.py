@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 UNTOLD = "untold"
 """In place of a label where the passage's language is not the model's."""
-BINS = 400
-"""Of a histogram of cosines from -1 to 1: each is 0.005 wide."""
+BINS = 4_000
+"""Of a histogram of cosines from -1 to 1: each is 0.0005 wide, and only those with a passage are kept."""
 LOW = 0.05
 """The share below which the fifth percentile lies."""
 EXAMPLES = 5
@@ -62,7 +62,7 @@ class Drift(Record):
     p5: float
     """One passage in twenty lies below; in a report, to within a bin of the histogram."""
     histogram: dict[str, NonNegativeInt]
-    """Passages by bin: bin b begins at 2 b / 400 - 1."""
+    """Passages by bin: bin b begins at b / 2000 - 1."""
 
 
 class Comparison(Record):
@@ -201,6 +201,7 @@ def _together(drifts: list[Drift]) -> Drift | None:
     bins: Counter[int] = Counter()
     for drift in drifts:
         bins.update({int(number): count for number, count in drift.histogram.items()})
+    lowest = min(drift.min for drift in drifts)
     below, fifth = 0, min(bins)
     for number in sorted(bins):
         below += bins[number]
@@ -210,8 +211,8 @@ def _together(drifts: list[Drift]) -> Drift | None:
     return Drift(
         passages=total,
         mean=round(math.fsum(drift.mean * drift.passages for drift in drifts) / total, 4),
-        min=min(drift.min for drift in drifts),
-        p5=round(2 * fifth / BINS - 1, 4),
+        min=lowest,
+        p5=max(round(2 * fifth / BINS - 1, 4), lowest),
         histogram={str(number): bins[number] for number in sorted(bins)},
     )
 

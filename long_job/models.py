@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import tempfile
 from functools import lru_cache
 from pathlib import Path
@@ -29,10 +30,19 @@ def model_directory(digest: str) -> Path:
     Raises:
         SetupError, Retryable: as for `engine`.
     """
+    if _holds(settings().model_dir, digest):
+        return settings().model_dir
+    fetched = Path(tempfile.gettempdir()) / "headrace-models" / digest
+    fetched.parent.mkdir(parents=True, exist_ok=True)
+    with fetched.with_suffix(".lock").open("w") as lock:  # tasks may share a machine
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _holds(fetched, digest):
+            pull(settings().models_bucket, digest, fetched)
+    return fetched
+
+
+def _holds(directory: Path, digest: str) -> bool:
     try:
-        read_manifest(settings().model_dir, digest)
+        return read_manifest(directory, digest).model.sha256 == digest
     except SetupError:
-        fetched = Path(tempfile.gettempdir()) / "headrace-models" / digest
-        pull(settings().models_bucket, digest, fetched)
-        return fetched
-    return settings().model_dir
+        return False

@@ -1,0 +1,98 @@
+"""Documents to be analysed again, and tasks of a backfill started by hand."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+from cli.options import MODEL
+from shared import backfill_listing, backfills
+from shared.backfills import Wanted
+from shared.clients import firestore_client, storage_client
+from shared.documents import Documents, document_id
+from tests.e2e.running import ROOT, clean_environment
+from tests.e2e.test_again import passages_of
+from tests.e2e.test_failures import stored, until
+
+if TYPE_CHECKING:
+    from tests.e2e.running import RunningStack
+
+WORDS = ("water", "energy", "waste", "accidents", "suppliers", "land", "bribery", "prices", "coal", "steel")
+KEPT = ("passages", "pages", "generation", "sha256", "title", "tokens", "media_type", "name")
+"""Of a document, which another model does not change."""
+
+
+def report(seed: str, passages: int) -> str:
+    """So many paragraphs that no other test has."""
+    return "\n\n".join(
+        f"Works {seed}-{at} cut its {WORDS[at % 10]} by {at % 40 + 1}% and will report on "
+        f"{WORDS[at * 7 % 10]} and {WORDS[at * 3 % 10]} until 20{26 + at % 20}."
+        for at in range(passages)
+    )
+
+
+def dropped(prefix: str, sizes: list[int]) -> list[dict[str, Any]]:
+    """Completed documents under a prefix, by the functions' model."""
+    client = storage_client().bucket("headrace-local-uploads")
+    for number, size in enumerate(sizes):
+        text = report(f"{prefix}{number}", size).encode()
+        client.blob(f"{prefix}/{number}.txt").upload_from_string(text, content_type="text/plain")
+    ids = [document_id(client.name, f"{prefix}/{number}.txt") for number in range(len(sizes))]
+    until(lambda: all(stored(document).get("state") == "completed" for document in ids))
+    return [stored(document) for document in ids]
+
+
+def task(
+    stack: RunningStack, backfill: str, index: int = 0, count: int = 1, execution: str = "hand"
+) -> subprocess.Popen[str]:
+    """A task of the job, started by hand."""
+    cloud_run = {
+        "CLOUD_RUN_EXECUTION": execution,
+        "CLOUD_RUN_TASK_INDEX": str(index),
+        "CLOUD_RUN_TASK_COUNT": str(count),
+        "HEADRACE_MODEL_DIR": str(MODEL),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "long_job", "backfill", backfill],
+        env=clean_environment() | stack.stack()["environment"] | stack.extra | cloud_run,
+        cwd=ROOT,
+        text=True,
+        stderr=subprocess.PIPE,
+    )
+
+
+def ended(process: subprocess.Popen[str], seconds: float = 120) -> int:
+    """The exit status."""
+    _, said = process.communicate(timeout=seconds)
+    sys.stderr.write(said)
+    return process.returncode
+
+
+def listed(prefix: str, model: str | None, tasks: int = 1) -> str:
+    """A backfill whose job is not started; its id."""
+    client = firestore_client()
+    backfill = backfills.create(client, Wanted(prefix=f"{prefix}/"), model, tasks)
+    backfill_listing.list_documents(client, backfill)
+    return backfill.id
+
+
+def entry(backfill: str, document: str) -> dict[str, Any]:
+    return backfills.entries(firestore_client(), backfill).document(document).get().to_dict() or {}
+
+
+def runs_with_passages(document: str) -> set[int]:
+    passages = Documents(firestore_client()).reference(document).collection("passages")
+    return {(one.to_dict() or {})["run"] for one in passages.select(["run"]).stream()}
+
+
+def check_redone(before: dict[str, Any], after: dict[str, Any], model: str) -> None:
+    """The same document with a whole result of another model, each passage once, nothing older beside it."""
+    assert (after["state"], after["model"], after["error"]) == ("completed", model, None)
+    assert after["published_run"] == after["run"] > before["run"]
+    assert {name: after[name] for name in KEPT} == {name: before[name] for name in KEPT}
+    passages = passages_of(after["id"])
+    assert [passage["index"] for passage in passages] == list(range(before["passages"]))
+    assert {passage["model"] for passage in passages} == {model}
+    assert {passage["run"] for passage in passages} == {after["run"]}
+    assert sum(after["sentiment"].values()) == before["passages"]
