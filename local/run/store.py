@@ -190,7 +190,7 @@ class Store:
         """The first waiting task of the oldest execution that may run one more."""
         row = self._db.execute(
             f"SELECT {_TASK} FROM tasks WHERE state = 'waiting' AND execution = ("  # noqa: S608 - our own columns
-            "SELECT name FROM executions AS e WHERE open AND NOT cancelling"
+            "SELECT name FROM executions AS e WHERE open"
             " AND EXISTS (SELECT 1 FROM tasks WHERE execution = e.name AND state = 'waiting')"
             " AND (SELECT count(*) FROM tasks WHERE execution = e.name AND state = 'running') < parallelism"
             " ORDER BY e.number LIMIT 1) ORDER BY tasks.number LIMIT 1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,11 @@ import pytest
 from google.api_core import exceptions
 from google.cloud import run_v2
 
-from tests.integration.run_jobs_server import alive, cloud_run, completed, wait_for
+from local.run.lifecycle import Lifecycle
+from local.run.rules import checked
+from local.run.runner import Runner
+from local.run.store import State, Store
+from tests.integration.run_jobs_server import alive, cloud_run, completed, described, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +73,30 @@ def test_an_unfinished_execution_goes_on(run: CloudRun, sign: signal.Signals) ->
     answer = run.jobs.get_operation({"name": operation.operation.name})
     assert answer.done
     assert answer.HasField("response")
+
+
+def test_a_task_that_stops_with_the_server_has_not_failed(tmp_path: Path) -> None:
+    """Asked to stop, it may end while the server is still there to see it: it goes on all the same."""
+
+    async def begin_and_stop(store: Store) -> str:
+        lifecycle = Lifecycle(store, tmp_path)
+        runner = Runner(lifecycle, places=1)
+        job = described("import time; print('begun'); time.sleep(600)", max_retries=0)
+        stored = run_v2.Job.pb(job)
+        stored.name = "projects/p/locations/local/jobs/j"
+        execution = lifecycle.create(stored, checked(stored).template)
+        runner.wake()
+        log = lifecycle.log(execution, 0)
+        await asyncio.to_thread(wait_for, lambda: log.exists() and log.read_text(), bool)
+        runner.release()
+        await asyncio.sleep(0.5)
+        runner.close()
+        return execution
+
+    store = Store(tmp_path / "run.sqlite3")
+    [task] = store.tasks(asyncio.run(begin_and_stop(store)))
+    assert (task.state, task.attempts, task.failures) == (State.RUNNING, 1, 0)
+    store.close()
 
 
 def test_a_cancellation_is_not_forgotten(run: CloudRun) -> None:
