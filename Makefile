@@ -8,7 +8,7 @@ MODEL := build/model/manifest.json
 WEIGHTS := build/weights/.downloaded
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak lint bench bench-model bench-ingest model lock clean
+.PHONY: help setup run test soak lint bench bench-model bench-ingest bench-long model lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ bench-model: $(VENV)/.dev $(MODEL) $(BENCH_ENV)/.ready ## measure the model besi
 bench-ingest: $(VENV)/.dev $(INGEST_ENV)/.ready ## measure the extraction beside its peers, write docs/extraction.md
 	$(BIN)/python -m benchmarks.ingest pdf --peers $(INGEST_ENV)/bin/python
 	$(BIN)/python -m benchmarks.ingest formats --peers $(INGEST_ENV)/bin/python
+
+bench-long: $(VENV)/.dev $(MODEL) ## measure the long job, write docs/long-job.md
+	$(BIN)/python -m benchmarks.long
 
 model: $(MODEL) ## build the model
 

@@ -26,7 +26,7 @@ from local.services import ANALYZE_THREADS, ROOT
 from local.stack import read_stack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 SHARED_REPORT = ROOT.parent / "shared/data/samples/pdf/atoss_sustainability_2023.pdf"
 OWN_REPORT = ROOT / "samples" / "tarnholm_sustainability_report_2025.pdf"
@@ -84,7 +84,7 @@ def completed(path: Path, name: str) -> tuple[float, dict[str, Any]]:
 
 
 @contextmanager
-def fresh_stack(folder: Path) -> Iterator[tuple[float, Path]]:
+def fresh_stack(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[tuple[float, Path]]:
     """A stack that has seen nothing, its model loaded by one short text; seconds until it was ready."""
     data = folder / "data"
     started = time.perf_counter()
@@ -98,7 +98,10 @@ def fresh_stack(folder: Path) -> Iterator[tuple[float, Path]]:
         "--reset",
     ]
     stack = subprocess.Popen(
-        [*command, "--port", str(PORT)], stdout=subprocess.PIPE, text=True, env=UNCONNECTED
+        [*command, "--port", str(PORT)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=UNCONNECTED | dict(settings or {}),
     )
     assert stack.stdout is not None
     if stack.stdout.readline().strip() != "ready":
@@ -153,13 +156,14 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=30)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        print(f"{os.cpu_count()} cores, {_processor()}, Python {platform.python_version()}\n")
+        print(f"{os.cpu_count()} cores, {processor()}, Python {platform.python_version()}\n")
         row("what", "median (range)", "target")
         row("-" * 58, "-" * 22, "-" * 10)
         measure(options.report or report_at_hand(Path(folder)), Path(folder), options.runs, options.texts)
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()

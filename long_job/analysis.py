@@ -17,6 +17,7 @@ from shared import artefacts, batches
 from shared.analysis import analyse
 from shared.errors import Permanent, Superseded
 from shared.events import dead_letter_batch
+from shared.logs import get_logger
 from shared.records import Source
 from shared.retry import is_transient
 from shared.sources import copied
@@ -52,6 +53,8 @@ class Analysis:
         self._shards = [messages[at : at + SHARD_BATCHES] for at in range(0, len(messages), SHARD_BATCHES)]
         self._total = stored["batches"]["total"]
         self._given_up: set[int] = set()
+        self._tokens = 0
+        """Of passages that this task has computed and committed."""
         self._lock = threading.Lock()
         passages = stored["passages"]
         self._meter = Meter(
@@ -71,6 +74,14 @@ class Analysis:
             Superseded: the run is not the document's any more, or has ended.
             Exception: something that passes did not pass in time.
         """
+        started = time.monotonic()
+        try:
+            self._rounds()
+        finally:
+            seconds = round(time.monotonic() - started, 3)
+            get_logger("long_job").info("analysed", tokens=self._tokens, seconds=seconds)
+
+    def _rounds(self) -> None:
         while True:
             left = self._unfinished()
             order = [
@@ -172,3 +183,5 @@ class Analysis:
             batches.commit(
                 documents, message, results, [partial(results)], Seconds(wall * share, cpu * share)
             )
+            with self._lock:
+                self._tokens += sum(passage.tokens for passage in passages)
