@@ -82,3 +82,31 @@ def resume_backfill(identifier: str, *, wait: bool, data: Path, project: str | N
     from cli import backfill as filling
 
     filling.report(filling.resume(identifier), wait=wait, as_json=as_json)
+
+
+@click.command()
+@click.argument("place", metavar="gs://BUCKET/PREFIX")
+@click.option(
+    "--id", "identifier", help="Of the training. [default: follows from the rows and the model in use]"
+)
+@click.option("--branches", is_flag=True, help="Fine-tune branches too; the job's image then needs torch.")
+@wait_option
+@data_option
+@project_option
+@json_option
+def train(  # noqa: PLR0913 - the options of a command
+    place: str,
+    *,
+    identifier: str | None,
+    branches: bool,
+    wait: bool,
+    data: Path,
+    project: str | None,
+    as_json: bool,
+) -> None:
+    """Train the heads again on labelled rows, and publish the model if it is better than the one in use."""
+    connect(data, project)
+    from cli import train as training
+
+    execution = training.start(place, identifier=identifier, branches=branches)
+    training.report(execution, wait=wait, as_json=as_json)

@@ -7,9 +7,9 @@ the number of heads compared, since with three heads one is lucky three times as
 
 It demands one thing more. A model that says the same of every row has a poor mean F1, and one that guesses at
 random a better one. So the candidate's score must also be beyond what it reaches on labels dealt out anew
-among the rows (a permutation test, Ojala and Garriga 2010): it must have learnt a rule, and labels that follow
-none never lead to a new model. `WORSE` needs less: that all but `ALPHA` favour the model in use, or that more
-than `MAX_LOSS` is lost, which with few rows chance alone would explain.
+among the rows (a permutation test, Ojala and Garriga 2010): it must have learnt a rule, and labels that
+follow none do not lead to a new model. `WORSE` needs less: that all but `ALPHA` favour the model in use, or
+that more than `MAX_LOSS` is lost, which with few rows chance alone would explain.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ The heads in use were learnt from some tens of thousands of sentences; a user ha
 these alone a head forgets what they do not show. So what is minimised is the surprise of the rows plus
 `strength / 2` times the squared distance from the head in use: the likeliest head where the one in use is
 believed beforehand (a Gaussian prior with its mean there). How firmly it is believed is chosen by
-cross-validation over the user's rows. Where nothing beats the head in use, that one stays; and so it does where
-nothing beats knowing how common each label is: such labels follow no rule that could be learnt.
+cross-validation over the user's rows. Where nothing beats the head in use, that one stays; and so it does
+where nothing beats knowing how common each label is: such labels follow no rule that could be learnt.
 """
 
 from __future__ import annotations

@@ -161,5 +161,6 @@ def _table(title: str, compared: Sequence[tuple[str, Comparison, str]]) -> Itera
     yield ""
     yield (
         f"Paired bootstrap, {DRAWS:,} draws, seed {SEED}; one-sided level {ALPHA} divided by the heads "
-        f"compared; luck: {PERMUTATIONS:,} permutations, the same level. Worse: beyond chance at {ALPHA}, or by more than {MAX_LOSS}."
+        f"compared; luck: {PERMUTATIONS:,} permutations, the same level. Worse: beyond chance at {ALPHA}, or "
+        f"by more than {MAX_LOSS}."
     )

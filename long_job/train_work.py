@@ -198,7 +198,8 @@ class Examination:
         following = (
             "Nothing runs it yet. To switch: python -m model_export pull "
             f"--bucket {bucket} --digest {digest} --out build/model, deploy with "
-            f"HEADRACE_MODEL_DIGEST={digest}, and bring stored results up to date: headrace backfill"
+            f"HEADRACE_MODEL_DIGEST={digest}, and bring stored results up to date: "
+            f"headrace backfill --model {digest}"
         )
         return self._end("published", "better", reason, following)
 
