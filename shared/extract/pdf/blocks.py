@@ -11,6 +11,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from shared.extract.hyphens import Joiner
+from shared.extract.pdf.cells import with_whole_cells
 from shared.extract.pdf.headings import settle_headings
 from shared.extract.pdf.initials import with_initials
 from shared.extract.pdf.paragraphs import Paragraph, Style, group
@@ -40,7 +41,7 @@ def build_blocks(pages: Sequence[Page], outline: Outline) -> list[Block]:
     joiner = Joiner([line.text for page in pages for line in page.lines])
     blocks: list[Block] = []
     for page in pages:
-        ordered = _in_order(group(with_initials(page.lines), style))
+        ordered = _in_order(with_whole_cells(group(with_initials(page.lines), style), joiner.join))
         for paragraph in _flow(settle_headings(ordered, style, outline.get(page.number, ()))):
             if paragraph.kind == "table":
                 blocks.extend(Block(" | ".join(line.cells), "table", page.number) for line in paragraph.lines)

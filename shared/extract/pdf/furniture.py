@@ -115,10 +115,11 @@ def _without_number(line: Line, page: Page, offsets: set[int]) -> Line:
     """The last line of a page without the page number that stands at its end or beginning."""
     if not line.cells or not _heads(line, page):
         return line
-    for at, rest in ((-1, line.cells[:-1]), (0, line.cells[1:])):
-        cell = line.cells[at]
+    for at, kept in ((-1, slice(None, -1)), (0, slice(1, None))):
+        cell, rest = line.cells[at], line.cells[kept]
         if rest and cell.isdecimal() and len(cell) <= _MAX_DIGITS and int(cell) - page.number in offsets:
-            return replace(line, text=" ".join(rest), cells=rest if len(rest) > 1 else ())
+            cells, spans = (rest, line.spans[kept]) if len(rest) > 1 else ((), ())
+            return replace(line, text=" ".join(rest), cells=cells, spans=spans)
     return line
 
 

@@ -80,6 +80,8 @@ class Line:
     """Of most of its words, in points: one with an accented capital may be higher."""
     base: float = 0.0
     """Where most of its words end below."""
+    spans: tuple[tuple[float, float], ...] = ()
+    """x0 and x1 of each cell."""
 
 
 @dataclass(slots=True)
@@ -133,7 +135,7 @@ def _cut(line: Line, words: Words, gaps: list[float]) -> list[Line]:
     numbers = list(map(_is_number, words.texts)) if _DIGIT.search(line.text) else []
     if max(gaps) <= least:
         if sum(numbers) >= _RUN and _has_run(numbers):
-            line.cells = _cells(words, [0])
+            line.cells, line.spans = _cells(words, [0])
         return [line]
     if len(gaps) >= _MIN_GAPS and sum(numbers) < _NUMERIC * len(heights):
         least = max(least, _JUSTIFIED * median(gaps))
@@ -146,7 +148,7 @@ def _cut(line: Line, words: Words, gaps: list[float]) -> list[Line]:
         min(sizes) > 1 and _differ([heights[start:end] for start, end in zip(parts, ends, strict=True)])
     ):
         return [_line(words.part(start, end)) for start, end in zip(parts, ends, strict=True)]
-    line.cells = _cells(words, parts)
+    line.cells, line.spans = _cells(words, parts)
     return [line]
 
 
@@ -187,10 +189,13 @@ def _line(words: Words) -> Line:
     )
 
 
-def _cells(words: Words, parts: list[int]) -> tuple[str, ...]:
-    """The cells of a row, which begin at `parts`."""
-    cells = [" ".join(words.texts[start:end]) for start, end in pairwise([*parts, len(words.texts)])]
-    return tuple(cell for cell in cells if not is_lone_mark(cell)) or tuple(cells)
+def _cells(words: Words, parts: list[int]) -> tuple[tuple[str, ...], tuple[tuple[float, float], ...]]:
+    """The cells of a row, which begin at `parts`, and where they stand; marks that stand alone are none."""
+    ends = [*parts[1:], len(words.texts)]
+    cells = [" ".join(words.texts[start:end]) for start, end in zip(parts, ends, strict=True)]
+    spans = [(words.x0s[start], words.x1s[end - 1]) for start, end in zip(parts, ends, strict=True)]
+    kept = [at for at, cell in enumerate(cells) if not is_lone_mark(cell)] or range(len(cells))
+    return tuple(cells[at] for at in kept), tuple(spans[at] for at in kept)
 
 
 def _is_number(text: str) -> bool:
