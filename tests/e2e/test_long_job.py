@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from local.provision import make_job
+from shared.clients import executions
 from tests.e2e.jobs import BY_HAND, ended, idle_job, task, while_running
 from tests.e2e.running import RunningStack, free_ports
 from tests.e2e.test_again import passages_of
 from tests.e2e.test_failures import stored, until
+from tests.e2e.test_sweep import past, put, tick
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -212,6 +215,49 @@ def test_a_model_that_is_nowhere(stack: RunningStack, tmp_path: Path) -> None:
     found = stored(document["id"])
     assert (found["state"], found["error"]["code"]) == ("failed", "model_not_available")
     assert "0" * 64 in found["error"]["message"]
+
+
+def test_a_start_that_failed_is_found_by_sweep(stack: RunningStack, tmp_path: Path) -> None:
+    """There is no job: the upload is acknowledged, the document says why it waits; later sweep starts it."""
+    from shared.clients import jobs
+    from shared.delegation import job_path
+
+    jobs().delete_job(name=job_path())
+    document = drop(stack, tmp_path, "unstarted", 30)
+    until(lambda: stored(document["id"])["job"]["problem"])
+    assert "NotFound" in stored(document["id"])["job"]["problem"]
+    assert stored(document["id"])["job"]["execution"] is None
+    make_job(stack.stack()["project"])
+    put(document["id"], updated_at=past())
+    tick(stack)
+    until(lambda: stored(document["id"])["state"] == "completed")
+    found = whole(document)
+    assert (found["job"]["starts"], found["job"]["problem"], found["drives"]) == (1, None, 1)
+
+
+def test_an_execution_that_is_running_is_left_alone(stack: RunningStack, tmp_path: Path) -> None:
+    """However long it waits for capacity: sweep starts no second one; it starts one where that has ended."""
+    from google.cloud.run_v2 import Container, Job
+
+    from shared.clients import jobs
+    from shared.delegation import job_path
+
+    sleeping = Job(name=job_path())
+    sleeping.template.template.containers = [Container(image="none", command=["sleep", "60"])]
+    jobs().update_job(request={"job": sleeping})
+    document = drop(stack, tmp_path, "waiting", 30)
+    first = until(lambda: stored(document["id"])["job"]["execution"])
+    put(document["id"], updated_at=past())
+    tick(stack)
+    found = stored(document["id"])
+    assert (found["job"]["execution"], found["job"]["starts"], found["drives"]) == (first, 1, 0)
+    executions().cancel_execution(name=first)
+    until(lambda: executions().get_execution(name=first).completion_time)
+    make_job(stack.stack()["project"])
+    put(document["id"], updated_at=past())
+    tick(stack)
+    until(lambda: stored(document["id"])["state"] == "completed")
+    assert whole(document)["job"]["starts"] == 2
 
 
 def done(document: dict[str, Any]) -> int:
