@@ -110,3 +110,21 @@ def train(  # noqa: PLR0913 - the options of a command
 
     execution = training.start(place, identifier=identifier, branches=branches)
     training.report(execution, wait=wait, as_json=as_json)
+
+
+@click.command("import")
+@click.argument("target", metavar="gs://BUCKET/PREFIX|ID")
+@tasks_option
+@wait_option
+@data_option
+@project_option
+@json_option
+def import_(  # noqa: PLR0913 - the options of a command
+    target: str, *, tasks: int | None, wait: bool, data: Path, project: str | None, as_json: bool
+) -> None:
+    """Analyse every object under a prefix, archives with their members; or print an import by its ID."""
+    connect(data, project)
+    from cli import imports
+
+    wanted = imports.start(target, tasks) if target.startswith("gs://") else imports.found(target)
+    imports.report(wanted, wait=wait, as_json=as_json)

@@ -242,6 +242,7 @@ def doctor(*, model: Path, data: Path, project: str | None, as_json: bool) -> No
 
 
 headrace.add_command(jobs.backfill)
+headrace.add_command(jobs.import_)
 headrace.add_command(jobs.train)
 
 

@@ -69,6 +69,9 @@ def parser() -> argparse.ArgumentParser:
     backfill = kinds.add_parser("backfill", help="analyse many documents again, by another model")
     backfill.add_argument("backfill", help="its id")
     backfill.set_defaults(work=_backfill)
+    archive = kinds.add_parser("archive", help="import every object under a prefix")
+    archive.add_argument("archive", metavar="import", help="its id")
+    archive.set_defaults(work=_archive)
     train = kinds.add_parser("train", help="train the heads again on labelled rows, publish what is better")
     train.add_argument("--data", required=True, metavar="gs://BUCKET/PREFIX", help="labelled rows")
     train.add_argument("--id", help="of the training (default: follows from the data and the model in use)")
@@ -107,3 +110,15 @@ def _train(options: argparse.Namespace, task: Task) -> bool:
     from long_job.train import train
 
     return train(options, task)
+
+
+def _archive(options: argparse.Namespace, task: Task) -> bool:
+    from long_job.archive import Work
+    from shared import imports
+
+    structlog.contextvars.bind_contextvars(archive=options.archive)
+    documents = Documents(firestore_client())
+    wanted = imports.read(documents.client, options.archive)
+    if wanted is None:
+        raise SetupError(f"There is no import {options.archive}.")
+    return wanted.state != "running" or Work(documents, task, wanted).run()
