@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from shared.extract.hyphens import Joiner
 from shared.extract.marks import is_item
-from shared.extract.pieces import lines_of
+from shared.extract.pieces import MAX_BLOCK, cut, lines_of
 from shared.extract.refusals import no_text, too_many
 from shared.extract.shapes import Block, BlockKind, Extracted
 from shared.extract.tidy import clean
@@ -60,14 +60,16 @@ def paragraphs(text: str, *, markdown: bool) -> Iterator[Block]:
 
 
 class _Lines:
-    """Cleaned lines, as often as they are asked for; a list of them would take several times the text."""
+    """Cleaned lines of bounded length, as often as they are asked for: a list would take far more memory."""
 
     def __init__(self, text: str, most: int | None = None) -> None:
         self._text = text
         self._most = most
 
     def __iter__(self) -> Iterator[str]:
-        return (clean(line).rstrip() for line in lines_of(self._text[: self._most]))
+        for line in lines_of(self._text[: self._most]):
+            for part in (line,) if len(line) <= MAX_BLOCK else cut(line):
+                yield clean(part).rstrip()
 
 
 class _Reader:
@@ -79,6 +81,7 @@ class _Reader:
         self._full = _full_line(lines)
         self._markdown = markdown
         self._open: list[str] = []
+        self._size = 0
 
     def read(self, line: str) -> None:
         stripped = line.strip()
@@ -94,9 +97,10 @@ class _Reader:
                 cells = (_plain(cell.strip()) for cell in stripped.strip("|").split("|"))
                 self.blocks.append(Block(" | ".join(filter(None, cells)), "table"))
         else:
-            if self._open and self._begins_paragraph(line):
+            if self._open and (self._begins_paragraph(line) or self._size > MAX_BLOCK):
                 self.close()
             self._open.append(stripped)
+            self._size += len(stripped)
 
     def taken(self) -> Iterator[Block]:
         """The blocks that are done, each once."""
@@ -108,7 +112,7 @@ class _Reader:
         if self._open:
             text = self._joiner.join(self._open)
             self.blocks.append(Block(_plain(text) if self._markdown else text, _kind(text)))
-            self._open = []
+            self._open, self._size = [], 0
 
     def _begins_paragraph(self, line: str) -> bool:
         before = self._open[-1]

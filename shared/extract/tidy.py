@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from shared.extract.pieces import MAX_BLOCK, squeezable
+
 _TABLE = str.maketrans(
     {
         "\u00ad": None,  # soft hyphen
@@ -44,4 +46,6 @@ def clean(text: str) -> str:
 
 def squeeze(text: str) -> str:
     """Cleaned, and every run of white space one space."""
-    return " ".join(clean(text).split())
+    if len(text) <= MAX_BLOCK:
+        return " ".join(clean(text).split())
+    return " ".join(filter(None, (" ".join(clean(part).split()) for part in squeezable(text))))

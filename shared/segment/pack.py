@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     """Where [start, end) of a text may be cut: the parts, without what is between them."""
 
 _FRAGMENTS = 40  # word pieces of two neighbouring pieces of a page that are too short to stand alone
-_COUNTED = 200_000  # characters that are counted at once; to count them takes some 30 MB
+_COUNTED, _AT_ONCE = 100_000, 1_000  # characters, and texts, that are counted at once
 _SPECIAL = 2  # [CLS] and [SEP], in every count
 _CLAUSE = re.compile(r"(?<=[;:])\s+|(?<=,)\s+|\s+(?=[\u2013\u2014(\u2022])")
 _SPACE = re.compile(r"\s+")
@@ -41,7 +41,7 @@ def counted(text: str, units: Iterable[Unit], count: Count) -> Iterator[Unit]:
     for unit in units:
         waiting.append(unit)
         size += unit.end - unit.start
-        if size >= _COUNTED:
+        if size >= _COUNTED or len(waiting) == _AT_ONCE:
             yield from _counted(text, waiting, count)
             waiting, size = [], 0
     yield from _counted(text, waiting, count)
