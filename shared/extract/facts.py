@@ -28,7 +28,21 @@ _NO_TITLE = re.compile(
     | imprint | impressum | disclaimer | preface | foreword | vorwort | introduction | contact(?:\ us)? | menu
     | home | draft | confidential | abstract | summary | appendix | glossary | download
     | (?:page|seite|chapter|chapitre|kapitel|capitolo|part|teil)\ \w+
+    | (?:press|news|media)\ (?:release|information) | for\ immediate\ release | pressemitteilung
+    | communiqu\u00e9\ de\ presse | comunicato\ stampa | nota\ de\ prensa
     | (?:[a-z]+\.?\ )?\d{1,2}(?:\.|st|nd|rd|th)?,?\ (?:[a-z]+\.?\ )?\d{4}"""
+)
+_MONTH = (
+    r"(?:jan|f[e\u00e9][bv]|m[a\u00e4]r|a[pbv]r|ma[iyg]|ju[inl]|giu|lug|ago|a[ou][gu\u00fb]|se[pt]|o[ckt]t|nov"
+    r"|d[e\u00e9i][cz]|gen|ene)[^\W\d_]*\.?"
+)
+_DATELINE = re.compile(
+    rf"""(?ix) [^\W\d_][\w.'\u2019-]* (?:,?\ [^\W\d_][\w.'\u2019-]*){{0,5}}  # the place
+    (?:,\ |\ ?[\u2013\u2014-]\ ?|\ \()
+    (?:(?:den|le|il|the|on)\ )?
+    (?: {_MONTH}\ \d{{1,2}}(?:st|nd|rd|th)?,?
+    | \d{{1,2}}(?:\.|st|nd|rd|th|er|\u00ba)?\ (?:(?:de|of)\ )?{_MONTH},?(?:\ de)? )
+    \ \d{{4}}\)?"""
 )
 _NUMBERED = re.compile(r"(?:\d+\.)+\d*\s|\d+\s|[IVX]+\.\s|\(\w\)\s")
 _ADDRESS = re.compile(r"(?i)https?:|www\.|@|\.(?:com|org|net|pdf|docx?)\b")
@@ -69,7 +83,9 @@ def state_facts(extracted: Extracted) -> Extracted:
     if not blocks:
         return extracted
     first = list(_first_blocks(blocks))
-    title = extracted.title or _title(first)
+    title = extracted.title
+    if not title or _is_no_title(title):
+        title = _title(first)
     text = _beginning(blocks)
     openings = [title or "", *(block.text for block in first if len(block.text) <= _MAX_TITLE)]
     return replace(
@@ -104,13 +120,22 @@ def _title(first: list[Block]) -> str | None:
     for block in first:
         if block.page != first[0].page or len(block.text) > _MAX_TITLE:
             return None
-        if block.kind != "heading" or _NO_TITLE.fullmatch(block.text.strip(" .:")):
+        if block.kind != "heading" or _is_no_title(block.text):
             continue
         if _NUMBERED.match(block.text):
             return None
         if _names_document(block.text):
             return block.text
     return None
+
+
+def _is_no_title(text: str) -> bool:
+    """Every document may have such a line at its head: a dateline, "Contents", "Press release"."""
+    stripped = text.strip(" .:\u2013\u2014-")
+    return len(text) <= _MAX_TITLE and (
+        _NO_TITLE.fullmatch(stripped) is not None
+        or (_DATELINE.fullmatch(stripped) is not None and not _IS_REPORT.search(stripped))
+    )
 
 
 def _names_document(text: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -200,6 +200,29 @@ def test_what_the_reader_found_stays() -> None:
     extracted = document(CASES[0])
     known = Extracted("x", "A title", None, extracted.blocks, organisation="Somebody", year=1999)
     assert state_facts(known) == known
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Port Ansley, 18 November 2025",
+        "M\u00dcNCHEN, 3. M\u00e4rz 2024",
+        "Paris, le 1er mars 2024",
+        "Madrid, 4 de mayo de 2024 \u2013",
+        "San Francisco, Calif., Nov. 18, 2025",
+        "Press release",
+    ],
+)
+def test_a_dateline_is_no_title_even_where_its_reader_took_it_for_one(line: str) -> None:
+    """Plain text has nothing but its first short line."""
+    release = document(Case("", (line, "Bark instead of gas at the mill"), WATER))
+    assert state_facts(replace(release, title=line)).title == "Bark instead of gas at the mill"
+
+
+@pytest.mark.parametrize("line", ["Annual report, 31 December 2024", "Water, wood and work, 12 years on"])
+def test_a_title_with_a_date_is_one(line: str) -> None:
+    """A report may carry the day on which its year ends."""
+    assert state_facts(document(Case("", (line, "Bark at the mill"), WATER))).title == line
 
 
 def test_rows_of_data_state_nothing() -> None:
