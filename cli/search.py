@@ -33,7 +33,7 @@ def search(
     hits = nearest(
         firestore_client(),
         engine.run([question]).embedding[0].tolist(),
-        model=engine.digest,
+        space=engine.manifest.space,
         limit=limit,
         topic=topic,
         document=document,

@@ -28,6 +28,7 @@ from model_export.scalings import (
     parse_scalings,
 )
 from model_export.speed import TOKENS_PER_SECOND, timed_texts, tokens_per_second
+from model_export.steps import digest_of
 from model_export.training.examples import OWN, read_labelled
 from shared.errors import SetupError
 from shared.inference.manifest import MANIFEST_FILE, MODEL_FILE, TOKENIZER_FILE, File, Manifest, Source
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from model_export.steps import Steps, Tick
 
 HEADS = Path(__file__).parent / "heads"
+ENCODER_DIGESTS = 3
+"""Of a build's inputs those that are the encoder's: weights, tokenizer, configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class _Inputs:
     directory: Path
     """Of the heads, and of scalings found for them."""
     digests: tuple[str, ...]
-    """Of everything the graph is made from."""
+    """Of everything the graph is made from, first of what embeddings depend on."""
 
     def topics(self) -> tuple[str, ...]:
         return self.card.labels.topic if self.card else ()
@@ -178,6 +181,7 @@ def _manifest(inputs: _Inputs, graph: bytes, precision: PrecisionName, metrics: 
     return Manifest(
         name=f"{base}-esrs" if heads else base,
         digest=_digest(graph),
+        space=digest_of(*inputs.digests[:ENCODER_DIGESTS]),
         model=_describe(graph),
         tokenizer=_describe(checkpoint.tokenizer),
         precision=precision,

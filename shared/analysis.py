@@ -49,6 +49,7 @@ def analyse(engine: Engine, passages: Sequence[Passage]) -> Analysis:
                 figures=figures(passage.text),
                 truncated=bool(outputs.truncated[position]),
                 embedding=outputs.embedding[position].tolist(),
+                space=engine.manifest.space,
             )
         )
     return Analysis(results, outputs.cpu_seconds)

@@ -117,6 +117,8 @@ class PassageResult(Record):
     """True where the text was longer than the model's window."""
     embedding: list[float] | None = None
     """384 floats, unit length."""
+    space: str | None = None
+    """Which embeddings this one can be compared with: those of the same `Manifest.space`."""
 
 
 def is_initiative(result: PassageResult) -> bool:

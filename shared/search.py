@@ -6,8 +6,11 @@ thousands of passages could not switch together with it, so a search would see h
 other runs are few and short-lived (completion deletes those of older runs), so fetching more than asked and
 filtering costs little.
 
-Firestore needs vector indexes over the collection group `passages`: (model, embedding), and with a filter
-(model, topic_names, embedding), (document, model, embedding), (document, model, topic_names, embedding).
+The model that read a passage need not be the one that reads the question: a job on a GPU runs the same
+encoder in another precision. What counts is that their embeddings can be compared (`Manifest.space`).
+
+Firestore needs vector indexes over the collection group `passages`: (space, embedding), and with a filter
+(space, topic_names, embedding), (document, space, embedding), (document, space, topic_names, embedding).
 """
 
 from __future__ import annotations
@@ -57,7 +60,7 @@ def search(  # noqa: PLR0913 - the filters of a search
     client: firestore.Client,
     question: Sequence[float],
     *,
-    model: str,
+    space: str,
     limit: int,
     topic: str | None = None,
     document: str | None = None,
@@ -68,15 +71,15 @@ def search(  # noqa: PLR0913 - the filters of a search
 
     Args:
         client: Firestore.
-        question: (n,) floats of unit length, made by the model that `model` names.
-        model: digest of a model; vectors of another one cannot be compared.
+        question: (n,) floats of unit length.
+        space: of the model that made them, from its manifest; other vectors cannot be compared with these.
         limit: 1 to `MAX_HITS`.
         topic: only passages with this topic.
         document: only passages of this document.
     """
     asked = limit * MARGIN
     while True:
-        found = _nearest(client, question, asked, {"model": model, "document": document}, topic)
+        found = _nearest(client, question, asked, {"space": space, "document": document}, topic)
         hits = _published(client, found)[:limit]
         if len(hits) == limit or len(found) < asked or asked == MAX_NEAREST:
             return hits

@@ -100,17 +100,20 @@ def oldest() -> Iterator[Finding]:
 
 
 def other_models(target: Target) -> Iterator[Finding]:
-    """How many results are of another model than the one that stands here."""
+    """How many results are of another model than the one that stands here, or the job's."""
     try:
         digest = settings().model_digest or read_manifest(target.model).digest
     except SetupError:
         return  # said by the check of the model
     completed = ("state", "==", "completed")
-    total, same = _count(_documents(completed)), _count(_documents(completed, ("model", "==", digest)))
+    models = [digest, settings().job_model_digest or digest]
+    total, same = _count(_documents(completed)), _count(_documents(completed, ("model", "in", models)))
     if total == same:
         yield Finding("model of results", "ok", f"all {total} results are of the model {digest[:12]}…")
         return
-    detail = f"{total - same} of {total} results are of another model, and are not found by search."
+    detail = (
+        f"{total - same} of {total} results are of another model; search finds them if it has this encoder."
+    )
     yield Finding(
         "model of results", "warning", detail, "headrace replay ID, for each that is to be of this one"
     )

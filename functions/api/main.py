@@ -92,7 +92,7 @@ def search(call: Call) -> SearchResponse:
     hits = nearest(
         firestore_client(),
         outputs.embedding[row].tolist(),
-        model=engine.digest,
+        space=engine.manifest.space,
         limit=asked.limit,
         topic=asked.topic,
         document=asked.document,

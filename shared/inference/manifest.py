@@ -47,6 +47,9 @@ class Manifest(Record):
     digest: Sha256
     """SHA-256 of `model.onnx`, whose metadata names tokenizer, labels and thresholds: two models that can
     answer differently have different digests. Stored with each result."""
+    space: Sha256
+    """Of the encoder's weights, configuration and tokenizer: models of one space give embeddings that can be
+    compared, whatever their precision and their heads. Stored with each embedding."""
     model: File
     tokenizer: File
     precision: Literal["fp32", "fp16", "int8"]

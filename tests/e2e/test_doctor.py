@@ -300,7 +300,7 @@ def test_results_of_another_model_are_counted(stack: RunningStack) -> None:
         [finding] = complaints(stack)
         assert stack.command("doctor").returncode == 0
     assert (finding.check, finding.status) == ("model of results", "warning")
-    assert finding.detail == "1 of 1 results are of another model, and are not found by search."
+    assert finding.detail == "1 of 1 results are of another model; search finds them if it has this encoder."
 
 
 def test_an_expired_lease_is_named(stack: RunningStack) -> None:

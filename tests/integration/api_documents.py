@@ -39,7 +39,14 @@ def store_document(api: ApiServer, name: str, *, state: str, published_run: int 
 
 
 def store_passages(
-    api: ApiServer, engine: Engine, name: str, texts: list[str], run: int, model: str | None = None
+    api: ApiServer,
+    engine: Engine,
+    name: str,
+    texts: list[str],
+    run: int,
+    *,
+    model: str | None = None,
+    space: str | None = None,
 ) -> None:
     passages = [
         Passage(index=index, page=index + 1, span=(0, len(text)), text=text, tokens=9)
@@ -60,20 +67,24 @@ def store_passages(
     transaction = RawTransaction(api.firestore)
     reference = api.firestore.collection("documents").document(IDS[name])
     transaction._begin()
-    write_passages(transaction, reference, message, analyse(engine, passages).results)
+    results = analyse(engine, passages).results
+    if space:
+        results = [result.model_copy(update={"space": space}) for result in results]
+    write_passages(transaction, reference, message, results)
     transaction._commit()
 
 
 def store_all(api: ApiServer) -> None:
-    """Documents that are published, published and analysed again, of another model, and not yet published."""
+    """Documents that are published, published and analysed again, of other models, and not yet published."""
     engine = Engine(MODEL)
     for name in NAMES:
         store_document(api, name, state="completed", published_run=2)
     store_document(api, NAMES[5], state="analyzing", published_run=None)
     store_document(api, NAMES[6], state="analyzing", published_run=1)
     store_passages(api, engine, NAMES[0], [WATER, CRANE, BOARD] * 5, run=2)
-    store_passages(api, engine, NAMES[1], ["Our river water is returned clean."], run=2)
-    store_passages(api, engine, NAMES[2], [WATER], run=2, model="f" * 64)
+    # As the job's build of the same encoder, in half precision, and as another encoder would.
+    store_passages(api, engine, NAMES[1], ["Our river water is returned clean."], run=2, model="e" * 64)
+    store_passages(api, engine, NAMES[2], [WATER], run=2, model="f" * 64, space="f" * 64)
     store_passages(api, engine, NAMES[5], [WATER] * 120, run=1)
     store_passages(api, engine, NAMES[6], ["Water is saved at Marl."], run=1)
     store_passages(api, engine, NAMES[6], [WATER], run=2)

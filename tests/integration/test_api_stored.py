@@ -1,4 +1,4 @@
-"""What the pipeline stored, read by page and found by meaning; only published runs of the model in use."""
+"""What the pipeline stored, read by page and found by meaning; only published runs of the encoder in use."""
 
 from __future__ import annotations
 
@@ -108,8 +108,11 @@ def test_a_page_of_what_is_gone_is_refused(api: ApiServer) -> None:
     assert api.get("/v1/documents", page_token="0" * 24).status == 409
 
 
-def test_search_finds_by_meaning_in_published_runs_of_this_model(api: ApiServer) -> None:
-    """The nearest first; 121 nearer passages of unpublished runs and one of another model do not count."""
+def test_search_finds_by_meaning_in_published_runs_of_this_encoder(api: ApiServer) -> None:
+    """The nearest first; 121 nearer passages of unpublished runs and one of another encoder do not count.
+
+    One of another build of this encoder, as a job on a GPU runs, does.
+    """
     answer = api.get("/v1/search", q="How is water saved?", limit=7).json
     hits = answer["hits"]
     texts = [hit["text"] for hit in hits]

@@ -70,6 +70,7 @@ def model(tmp_path: Path) -> Path:
         {
             "name": "test",
             "digest": DIGEST,
+            "space": DIGEST,
             "model": {"sha256": DIGEST, "size": len(GRAPH)},
             "tokenizer": {"sha256": hashlib.sha256(TOKENIZER).hexdigest(), "size": len(TOKENIZER)},
             "precision": "int8",

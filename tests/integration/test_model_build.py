@@ -142,11 +142,14 @@ def test_a_checkpoint_directory_gives_the_packaged_embeddings(tmp_path: Path, ca
 
 
 @pytest.mark.usefixtures("_no_textbook")
-def test_half_precision_says_the_same(tmp_path: Path) -> None:
-    """The graph for a GPU passes the gates on a CPU too."""
+def test_half_precision_says_the_same(tmp_path: Path, cache: Path) -> None:
+    """The graph for a GPU passes the gates on a CPU too; a search may compare what the two embed."""
     manifest = make(tmp_path / "model", tmp_path / "cache", Recipe(RECIPE.load, HEADS, "fp16"))
     assert manifest.precision == "fp16"
     assert manifest.metrics["fp16_cosine_mean"] > 0.9999
+    eight_bits = make(tmp_path / "small", cache)
+    assert manifest.digest != eight_bits.digest
+    assert manifest.space == eight_bits.space
     assert len(Engine(tmp_path / "model").run(["Water use fell by a third."])) == 1
 
 

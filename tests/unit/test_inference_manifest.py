@@ -68,6 +68,7 @@ def test_another_model_than_the_settings_name(tmp_path: Path) -> None:
     manifest = {
         "name": "test",
         "digest": digest,
+        "space": digest,
         "model": {"sha256": digest, "size": 1},
         "tokenizer": {"sha256": digest, "size": 1},
         "precision": "fp32",

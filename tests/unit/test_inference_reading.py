@@ -13,6 +13,7 @@ MANIFEST = Manifest.model_validate(
     {
         "name": "test",
         "digest": SHA,
+        "space": SHA,
         "model": {"sha256": SHA, "size": 1},
         "tokenizer": {"sha256": SHA, "size": 1},
         "precision": "int8",
