@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from shared.extract.pdf.contents import find_entries
 from shared.extract.pdf.lines import Line
 from shared.extract.pdf.paragraphs import Paragraph
 
@@ -39,6 +40,8 @@ def settle_headings(paragraphs: list[Paragraph], style: Style, titles: Iterable[
 
     A title that stands nowhere on a page without headings is put at its head: it is drawn as a picture.
     """
+    for at in find_entries(paragraphs):
+        paragraphs[at].kind = "text"
     wanted = {_key(title): title for title in titles}
     prose = [paragraph for paragraph in paragraphs if _can_be_headed(paragraph)]
     kept = list(prose)

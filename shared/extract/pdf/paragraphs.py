@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from shared.extract.marks import is_item, is_lone_mark
 from shared.extract.pdf.lines import Line
+from shared.extract.pdf.notes import is_raised, without_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _OPEN = 6  # blocks that a line may still continue: columns written line by line across the page
 _SIZE = 0.15  # relative difference of line heights within a paragraph
@@ -27,6 +28,8 @@ _SHORT = 0.85  # of the paragraph's width: a line that ends a sentence and is sh
 _OVERLAP = 0.5  # of the narrower of two lines: they share a column
 _ROW_STEP = 4.0  # of the line height: rows of one table may have cells of several lines between them
 _MAX_JUSTIFIED_GAPS = 3  # cells; more wide gaps are no accident
+_MAX_TITLE_PARTS = 3
+_MIN_TITLE_LETTERS = 4  # of its first part
 _TOUCHING = 0.1  # of the line height: no space between two pieces of a line
 _SAME_LINE = 0.5  # of the line height: two pieces this close in height stand on one line
 _BOLD = re.compile(r"(?i)bold|bld|black|heavy|demi|medi(?!um)")
@@ -72,8 +75,11 @@ def group(lines: Iterable[Line], style: Style) -> list[Paragraph]:
         if is_lone_mark(line.text):
             mark = line
             continue
-        if line.cells and any(other is not None and _is_justified(line, other) for other in (before, after)):
-            line.cells = ()
+        if line.cells and (
+            any(other is not None and _is_justified(line, other) for other in (before, after))
+            or _is_title(line, written, style)
+        ):
+            line.cells = line.spans = ()
         kind = _kind(line, style)
         begins = mark is not None and mark.x1 <= line.x0 and mark.y0 < line.y1 and line.y0 < mark.y1
         near = () if begins else paragraphs[: -_OPEN - 1 : -1]
@@ -111,6 +117,20 @@ def _kind(line: Line, style: Style) -> Literal["text", "heading", "table"]:
 @functools.lru_cache(maxsize=1_000)
 def _is_bold(font: str) -> bool:
     return _BOLD.search(font) is not None
+
+
+def _is_title(line: Line, lines: Sequence[Line], style: Style) -> bool:
+    """The page's first line, in large type, with a name or number far to the right: "Own workforce    S1"."""
+    return (
+        len(line.cells) <= _MAX_TITLE_PARTS
+        and line.height >= _HEADING_SIZE * style.height
+        and sum(map(str.isalpha, line.cells[0])) >= _MIN_TITLE_LETTERS
+        and all(
+            other is line
+            or (other.base > line.base and not (other.cells and other.y0 - line.y1 < _ROW_STEP * line.height))
+            for other in lines
+        )
+    )
 
 
 def _is_justified(line: Line, other: Line) -> bool:
@@ -180,9 +200,12 @@ def _extends(paragraph: Paragraph, line: Line) -> bool:
         return False
     last = paragraph.lines.pop()
     glue = "" if line.x0 - last.x1 < _TOUCHING * last.height else " "
+    text = last.text + glue + line.text
+    if not glue and is_raised(last.height, line.height, last.base - line.base):
+        text = without_mark(text)
     paragraph.add(
         Line(
-            last.text + glue + line.text,
+            text,
             last.x0,
             min(last.y0, line.y0),
             line.x1,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pypdfium2.raw as pdfium
 
 from shared.extract.pdf.lines import Page, Words, cut_words
+from shared.extract.pdf.notes import is_raised, without_mark
 from shared.extract.tidy import UNTIDY, clean, squeeze
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _BREAK = "\ufffe"  # what pdfium puts for a hyphen at a line's end, in the place
 _LINES = re.compile(f"[^\r\n{_BREAK}]+{_BREAK}?")
 _WORDS = re.compile(r"\S+")
 _UNSEEN = re.compile("(?<!\\S)[\u00ad\u200b-\u200d\u2060\ufeff]")  # what may be all of a word
+_MARK_ENDS = frozenset("0123456789)")  # of a word with a footnote's mark
 _UPSIDE_DOWN = 2  # quarter turns
 _NAME_BYTES = 128
 _SIGNS = re.compile(r"(?i)dingbat|wingding|webding")  # fonts whose letters are drawn as signs
@@ -91,6 +93,7 @@ class _Turn:
 
     def __init__(self, quarters: int, box: Handle) -> None:
         self._quarters = quarters
+        self.is_upright = quarters == 0
         self._left, self._bottom, self._right, self._top = box.left, box.bottom, box.right, box.top
         wide, high = self._right - self._left, self._top - self._bottom
         self.width, self.height = (high, wide) if quarters % 2 else (wide, high)
@@ -127,7 +130,10 @@ def _lines(text_page: Handle, text: str, turn: _Turn) -> list[Line]:
     places = [place for start, end in spans for place in (start, end - 1)]
     if len(text) != pdfium.FPDFText_CountChars(text_page):  # there are glyphs without a letter
         places = list(map(_char_index, repeat(page), places))
-    x0s, y0s, x1s, y1s = turn(*_boxes(page, places))
+    boxes = _boxes(page, places)
+    if turn.is_upright:
+        _drop_marks(texts, boxes)
+    x0s, y0s, x1s, y1s = turn(*_united(boxes))
     words = Words(texts, x0s, y0s, x1s, y1s, places[::2], list(map(sub, y1s, y0s)))
     font = _Fonts(page)
     found: list[Line] = []
@@ -143,15 +149,27 @@ def _lines(text_page: Handle, text: str, turn: _Turn) -> list[Line]:
     return found
 
 
-def _boxes(page: int, places: list[int]) -> Iterator[Floats]:
-    """left, top, right, bottom of words: of each the union of the boxes of its first and last character."""
+def _boxes(page: int, places: list[int]) -> array[float]:
+    """left, top, right, bottom of characters, one after the other; there are two for each word."""
     size = ctypes.sizeof(pdfium.FS_RECTF)
     flat = array("f", bytes(size * len(places)))
     at, _ = flat.buffer_info()
     into = range(at, at + size * len(places), size)
     deque(map(_char_box, repeat(page), places, into), maxlen=0)  # the loop that makes no step in Python
+    return flat
+
+
+def _united(boxes: array[float]) -> Iterator[Floats]:
+    """left, top, right, bottom of words: of each the union of the boxes of its first and last character."""
     for side, outer in enumerate((min, max, max, min)):
-        yield list(map(outer, flat[side::8], flat[side + 4 :: 8]))
+        yield list(map(outer, boxes[side::8], boxes[side + 4 :: 8]))
+
+
+def _drop_marks(texts: list[str], boxes: array[float]) -> None:
+    for at in [at for at, word in enumerate(texts) if word[-1] in _MARK_ENDS]:
+        _, top, _, bottom, _, mark_top, _, mark_bottom = boxes[8 * at : 8 * at + 8]
+        if is_raised(top - bottom, mark_top - mark_bottom, mark_bottom - bottom):
+            texts[at] = without_mark(texts[at])
 
 
 class _Fonts:
