@@ -182,16 +182,19 @@ def _jsonl(content: bytes) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
 def _csv(content: bytes) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
     """`text`, and of `labels` (or `topics`), `action` and `sentiment` those that there are."""
     reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig", "replace"), newline=""), strict=True)
+    line = 0
     try:
         names = set(reader.fieldnames or ())
         if "text" not in names or not names <= {"text", "labels", "topics", "action", "sentiment"}:
             yield 1, "unknown_columns"
             return
+        line = reader.line_num
         for row in reader:
-            yield reader.line_num, _from_csv(row)
+            line = reader.line_num
+            yield line, _from_csv(row)
     except csv.Error:
         # Where a quote is not closed, nobody knows where the next row begins.
-        yield reader.line_num, "damaged_from_here_on"
+        yield line + 1, "damaged_from_here_on"
 
 
 def _from_csv(row: Mapping[str | None, Any]) -> Mapping[str, Any] | str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from long_job.train_data import TAXONOMY, check_size, content
@@ -14,7 +15,8 @@ from long_job.train_rows import SOURCE, Rows
 from model_export.bucket import push
 from model_export.build import Recipe, build
 from model_export.gate import GateFailed
-from model_export.heads import HEAD_NAMES
+from model_export.heads import HEAD_NAMES, load_heads
+from model_export.scalings import write_scalings
 from model_export.sources import load_packaged
 from model_export.steps import Steps
 from model_export.training.reading import read_taxonomy
@@ -59,6 +61,8 @@ class Examination:
             Superseded: another execution took the training over.
             SetupError: the model in use or the encoder's weights are missing.
         """
+        if branches and find_spec("torch") is None:
+            raise SetupError("Branches need torch, which is not in this image: requirements/train.in")
         self._found = {"id": self._training.id, "data": data, "in_use": digest, "branches": branches}
         try:
             self._step("reading")
@@ -154,7 +158,8 @@ class Examination:
         if branches:
             from long_job.train_branches import learn_branches
 
-            heads, learnt = learn_branches(model, heads, known, load_packaged(weights), self._between)
+            cache = self._scratch / "states"
+            heads, learnt = learn_branches(heads, known, load_packaged(weights), cache, self._between)
         else:
             texts = [example.text for example in known.examples]
             learnt = learn(heads, known, features(model, texts, self._between))
@@ -170,6 +175,8 @@ class Examination:
     ) -> Path:
         trained = self._scratch / "trained"
         write_trained(trained, model, heads, _card(model.card, learnt, known))
+        if heads.branches is not model.heads.branches:
+            write_scalings(trained, load_packaged(weights), load_heads(trained))
         out = self._scratch / "model"
         recipe = Recipe(lambda: load_packaged(weights), trained, model.manifest.precision)
         # Without drawing: nobody watches.
