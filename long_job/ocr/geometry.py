@@ -40,8 +40,9 @@ def stand_upright(boxes: Corners) -> bool:
 
 
 def turn_over(boxes: Corners, width: int, height: int) -> Corners:
-    """The boxes of the picture upside down."""
-    return (np.asarray((width, height), np.float32) - boxes)[:, ::1]
+    """The boxes on the picture turned by half; what was their last corner but one is their first."""
+    turned = np.asarray((width, height), np.float32) - boxes
+    return np.ascontiguousarray(turned[:, (2, 3, 0, 1)])
 
 
 def tilt(boxes: Corners) -> float:
@@ -62,10 +63,10 @@ def level(boxes: Corners, degrees: float, width: int, height: int) -> Corners:
     turn = math.radians(-degrees)
     matrix = np.asarray(((math.cos(turn), -math.sin(turn)), (math.sin(turn), math.cos(turn))), np.float32)
     middle = np.asarray((width / 2, height / 2), np.float32)
-    return (boxes - middle) @ matrix.T + middle
+    return np.asarray((boxes - middle) @ matrix.T + middle, np.float32)
 
 
-def _sides(boxes: Corners) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _sides(boxes: Corners) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Widths and heights."""
     across, down = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 0]
     return np.hypot(across[:, 0], across[:, 1]), np.hypot(down[:, 0], down[:, 1])

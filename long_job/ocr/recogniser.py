@@ -88,7 +88,7 @@ class Recogniser:
         except OutOfTime:
             return failed(f"Recognising the page took longer than the {seconds:,.0f} seconds it may take.")
         except Exception as error:  # noqa: BLE001 - a page that the engine chokes on must not cost the others
-            get_logger("ocr").warning("page not recognised", page=number, error=type(error).__name__)
+            get_logger("ocr").warning("page not recognised", page=number, error=error)
             return failed("The recognition of the page broke down.")
         letters = sum(len(line.text) for line in lines)
         sure = sum(line.confidence * len(line.text) for line in lines)
