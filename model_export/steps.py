@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from importlib.metadata import version
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
@@ -105,7 +105,9 @@ def digest_of(*parts: str) -> str:
 
 def code_digest() -> str:
     """Changes when our code or a library that writes or runs the graph does."""
-    return digest_of(*(path.read_text("utf-8") for path in _code()), *map(version, _LIBRARIES))
+    # Asked of the module: onnxruntime comes in distributions of several names.
+    versions = (import_module(name).__version__ for name in _LIBRARIES)
+    return digest_of(*(path.read_text("utf-8") for path in _code()), *versions)
 
 
 def _code() -> Iterator[Path]:
