@@ -13,6 +13,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _LAST = re.compile(r"([^\W\d_]+)-$")
 _FIRST = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)")
 _LONGEST = 100  # characters of a word
+_FEW = 12  # words that are looked for one by one
 _SUSPENDED = re.compile(r"(?:and|or|und|oder|bzw|et|ou|e|o|y)\b")
 
 
@@ -20,8 +21,9 @@ class Joiner:
     """Joins the lines of a paragraph; the document's own words decide which hyphens stay."""
 
     def __init__(self, lines: Iterable[str]) -> None:
-        """`lines` are the document's, and are gone through twice at most."""
+        """`lines` are the document's, and are gone through several times."""
         self._lines = lines
+        self._asked: dict[str, bool] = {}
 
     @cached_property
     def _compounds(self) -> set[str]:
@@ -31,8 +33,17 @@ class Joiner:
 
     @cached_property
     def _words(self) -> set[str]:
-        # When the first compound is broken: few documents have one, and a set of all words is large.
+        # When many compounds are broken: few documents have that, and a set of all words is large.
         return {word for line in self._lines for word in _WORD.findall(line.lower())}
+
+    def _is_word(self, word: str) -> bool:
+        if len(self._asked) >= _FEW:
+            return word in self._words
+        if word not in self._asked:
+            self._asked[word] = any(
+                word in line and word in _WORD.findall(line) for line in map(str.lower, self._lines)
+            )
+        return self._asked[word]
 
     def join(self, lines: Iterable[str]) -> str:
         """One string: single spaces between lines, broken words whole again."""
@@ -62,7 +73,7 @@ class Joiner:
         if last is None or first is None or _SUSPENDED.match(after):
             return None
         left, right = last[1].lower(), first[1].lower()
-        if f"{left}-{right}" in self._compounds and left + right not in self._words:
+        if f"{left}-{right}" in self._compounds and not self._is_word(left + right):
             return True
         # A capital beside the hyphen belongs to a compound: "EU-Taxonomy", "CO-emissions".
         return not first[1][0].islower() or last[1].isupper()

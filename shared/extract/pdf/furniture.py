@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from shared.extract.pdf.lines import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from shared.extract.pdf.lines import Line
 
@@ -34,10 +34,11 @@ _PAGE_ONLY = re.compile(
 
 def without_furniture(pages: Sequence[Page]) -> list[Page]:
     """The pages without lines that repeat at one place across pages, and without page numbers."""
+    edges = {id(line): found for page in pages for line in page.lines if (found := _heads(line, page))}
     heads = Counter(
-        head for page in pages for head in {head for line in page.lines for head in _heads(line, page)}
+        head for page in pages for head in {head for line in page.lines for head in edges.get(id(line), ())}
     )
-    offsets = _numbering(pages)
+    offsets = _numbering(pages, edges)
     least = max(_MIN_PAGES, _MIN_SHARE * len(pages))
     anywhere = max(_MIN_PAGES + 1, _MIN_SHARE_ANYWHERE * len(pages))
     texts = Counter(line.text for page in pages for line in page.lines)
@@ -48,7 +49,7 @@ def without_furniture(pages: Sequence[Page]) -> list[Page]:
     )
 
     def is_furniture(line: Line, page: Page) -> bool:
-        found = _heads(line, page)
+        found = edges.get(id(line))
         if (
             len(line.text) <= _MAX_PAGE_ONLY
             and _PAGE_ONLY.match(line.text)
@@ -64,7 +65,11 @@ def without_furniture(pages: Sequence[Page]) -> list[Page]:
             page.number,
             page.width,
             page.height,
-            [_without_number(line, page, offsets) for line in page.lines if not is_furniture(line, page)],
+            [
+                _without_number(line, page, offsets) if line.cells and id(line) in edges else line
+                for line in page.lines
+                if not is_furniture(line, page)
+            ],
         )
         for page in pages
     ]
@@ -93,12 +98,12 @@ def _is_outermost(line: Line, page: Page) -> bool:
     )
 
 
-def _numbering(pages: Sequence[Page]) -> set[int]:
+def _numbering(pages: Sequence[Page], edges: Container[int]) -> set[int]:
     """Printed page number less place in the file, where many pages agree on it."""
     seen: dict[int, set[int]] = defaultdict(set)
     for page in pages:
         for line in page.lines:
-            if _heads(line, page):
+            if id(line) in edges:
                 for number in _edge_numbers(line.text):
                     seen[number - page.number].add(page.number)
     least = max(_MIN_PAGES, len(pages) * _MIN_SHARE_NUMBERED)
@@ -113,8 +118,6 @@ def _is_numbered(line: Line, page: Page, offsets: set[int]) -> bool:
 
 def _without_number(line: Line, page: Page, offsets: set[int]) -> Line:
     """The last line of a page without the page number that stands at its end or beginning."""
-    if not line.cells or not _heads(line, page):
-        return line
     for at, kept in ((-1, slice(None, -1)), (0, slice(1, None))):
         cell, rest = line.cells[at], line.cells[kept]
         if rest and cell.isdecimal() and len(cell) <= _MAX_DIGITS and int(cell) - page.number in offsets:
