@@ -6,7 +6,9 @@ task that was killed begins at the beginning and passes over what is there.
 
 from __future__ import annotations
 
+import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -14,6 +16,7 @@ import structlog
 from long_job.archive_listing import Found, found, report
 from long_job.document import Subject, work_on
 from long_job.models import engine
+from long_job.together import together
 from shared import imports
 from shared.completion import settle
 from shared.delegation import delegate, has_not_ended, job_fields, job_path
@@ -42,6 +45,8 @@ WAIT_SECONDS, LONGEST_WAIT = 1.0, 30.0
 PATIENCE_SECONDS = 600.0
 """Without any change, while functions or other tasks have what is left."""
 PROGRESS_SECONDS = 5.0
+LARGE_BYTES = 4 << 20
+"""Files from this size on are read one at a time: what is read of one is held in memory."""
 
 
 class Work:
@@ -56,6 +61,7 @@ class Work:
         self._ended: set[str] = set()
         """Documents that need not be looked at again."""
         self._own: set[str] = set()
+        self._large = threading.Lock()
         self._written = time.monotonic()
 
     def run(self) -> bool:
@@ -95,15 +101,24 @@ class Work:
         left = 0
         for own in (True, False):
             for chunk in found(self._client, self._import, self._owned if own else self._others):
-                for one in chunk:
-                    if self._task.stop.is_set():
-                        return left + 1
-                    if one.has_ended or self._settle(one):
+                for one, has_ended in together(self._look_at, chunk):
+                    if has_ended:
                         self._ended.add(one.document)
                     else:
                         left += 1
                     self._note()
         return left
+
+    def _look_at(self, one: Found) -> bool:
+        """Whether the object's document has ended; work on it, if that is not so."""
+        if one.has_ended:
+            return True
+        if self._task.stop.is_set():
+            return False
+        if one.blob.size < LARGE_BYTES:
+            return self._settle(one)
+        with self._large:
+            return self._settle(one)
 
     def _owned(self, document: str) -> bool:
         if self._is_own(document):
@@ -166,7 +181,8 @@ class Work:
         )
         stored = self._stored(one)
         if stored.get("state") == "delegated":
-            self._documents.fail(one.document, stored["run"], int(stored["generation"]), told)
+            with suppress(Superseded):
+                self._documents.fail(one.document, stored["run"], int(stored["generation"]), told)
             settle(self._documents, one.document)
         return True
 

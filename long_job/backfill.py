@@ -17,6 +17,7 @@ from long_job.backfill_plan import begin
 from long_job.backfill_settle import conclude
 from long_job.document import Subject, work_on
 from long_job.models import engine
+from long_job.together import together
 from shared import artefacts, backfills
 from shared.completion import settle
 from shared.delegation import job_path
@@ -97,20 +98,20 @@ class Work:
         settled = left = 0
         for own in (True, False):
             for page in backfills.pages(self._client, self._backfill.id, unsettled=True):
-                for entry in page:
-                    if (int(entry.document[:8], 16) % self._task.count == self._task.index) is not own:
-                        continue
-                    if self._task.stop.is_set():
-                        return settled, left + 1
-                    if self._settle(entry):
-                        settled += 1
-                    else:
-                        left += 1
+                mine = [entry for entry in page if self._is_own(entry) is own]
+                for _, is_settled in together(self._settle, mine):
+                    settled += is_settled
+                    left += not is_settled
                     self._note()
         return settled, left
 
+    def _is_own(self, entry: Entry) -> bool:
+        return int(entry.document[:8], 16) % self._task.count == self._task.index
+
     def _settle(self, entry: Entry) -> bool:
         """False where the document is to be looked at again."""
+        if self._task.stop.is_set():
+            return False
         with structlog.contextvars.bound_contextvars(document=entry.document):
             try:
                 outcome = self._work_on(entry)

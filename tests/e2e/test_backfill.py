@@ -14,6 +14,7 @@ import pytest
 from cli.options import MODEL
 from model_export.bucket import push
 from shared import backfills
+from shared.backfills import Wanted
 from shared.clients import firestore_client, storage_client
 from shared.documents import Documents, document_id
 from shared.erasure import erase
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 EXTRA = {"HEADRACE_SWEEP_PATIENCE": "3600", "HEADRACE_BATCH_PASSAGES": "8"}
 """Small batches, so that there are many to be killed between."""
+LEFT = 75
+"""The status of a task that was asked to stop."""
 
 
 @pytest.fixture(scope="module")
@@ -96,11 +99,11 @@ def test_killed_tasks_go_on_and_compute_nothing_twice(stack: RunningStack, other
     before = dropped("killed", [120, 40, 9])
     backfill = listed("killed", other)
     old = {document["id"]: (document["published_run"], document["sentiment"]) for document in before}
-    for seconds in (1.6, 2.2, 1.9, 2.6):
+    for seconds, sign in ((1.6, signal.SIGKILL), (2.4, signal.SIGTERM), (1.9, signal.SIGKILL)):
         process = task(stack, backfill)
         time.sleep(seconds)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.send_signal(sign)
+        assert ended(process) in {-sign, LEFT}
         for document in before:
             now = stored(document["id"])
             assert sum(now["sentiment"].values()) == document["passages"]
@@ -145,6 +148,20 @@ def test_the_old_run_stays_until_it_is_compared(stack: RunningStack, other: str)
     assert (again["passages"], again["changed"], again["unmatched"]) == (20, 0, 0)
     assert first["passages"] == 20
     assert runs_with_passages(before["id"]) == {2}
+
+
+def test_a_listing_that_was_broken_off_is_made_again(stack: RunningStack, other: str) -> None:
+    """The command died before the job was started: `resume` lists anew; a second time there is nothing to do."""
+    before = sorted(dropped("unlisted", [2, 2]), key=lambda document: str(document["created_at"]))
+    wanted = Wanted(prefix="unlisted/", from_model=before[0]["model"], until=before[1]["created_at"])
+    made = backfills.create(firestore_client(), wanted, other, 1)
+    told = stack.json("backfill", "resume", made.id, "--wait")
+    assert (told["total"], told["counts"]) == (1, {"completed": 1})
+    check_redone(before[0], stored(before[0]["id"]), other)
+    assert stored(before[1]["id"]) == before[1]
+    again = stack.json("backfill", "resume", made.id)
+    assert (again["state"], again["counts"], again["report"]) == ("completed", told["counts"], told["report"])
+    assert stack.command("backfill", "show", "unknown").returncode == 1
 
 
 def test_a_model_that_is_not_there_touches_no_document(stack: RunningStack) -> None:

@@ -31,6 +31,8 @@ EXTRA = {"HEADRACE_SWEEP_PATIENCE": "3600", "HEADRACE_MAX_BYTES": "20000", "HEAD
 OLD = "an-old-bucket"
 """Which notifies nobody."""
 UPLOADS = "headrace-local-uploads"
+LEFT = 75
+"""The status of a task that was asked to stop."""
 
 
 @pytest.fixture(scope="module")
@@ -126,12 +128,12 @@ def test_killed_tasks_go_on(stack: RunningStack) -> None:
     ids = put(OLD, files | {"killed/some.zip": zipped({f"{at}.txt": text(f"in{at}") for at in range(5)})})
     wanted = imports.create(firestore_client(), OLD, "killed/", 2)
     drawn = random.Random(3)
-    for _ in range(4):
+    for sign in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
         tasks = [task(stack, wanted.id, index, 2) for index in range(2)]
         time.sleep(1.5 + drawn.random())
         for one in tasks:
-            one.send_signal(signal.SIGKILL)
-            one.wait()
+            one.send_signal(sign)
+        assert {ended(one) for one in tasks} <= {-sign, LEFT}
     assert [ended(one) for one in [task(stack, wanted.id, index, 2) for index in range(2)]] == [0, 0]
     for document in ids.values():
         check_whole(document)
