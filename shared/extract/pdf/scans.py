@@ -8,7 +8,6 @@ by many small dark strokes.
 from __future__ import annotations
 
 import ctypes
-import functools
 from collections import Counter
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
@@ -101,23 +100,15 @@ def find_scans(document: Handle, pictures: Sequence[int]) -> set[int]:
     """
     step = -(-len(pictures) // _LOOKS) or 1
     groups = [pictures[at : at + step] for at in range(0, len(pictures), step)]
-    is_scan = functools.cache(lambda at: _is_scan(document, groups[at][0]))
-    scans: set[int] = set()
-
-    def settle(first: int, last: int) -> None:
-        if is_scan(first) and is_scan(last):
-            scans.update(*groups[first : last + 1])
-        elif last - first > 1:
-            middle = (first + last) // 2
-            settle(first, middle)
-            settle(middle, last)
-        else:
-            scans.update(*(groups[at] for at in (first, last) if is_scan(at)))
-
     breaks = [at for at in range(1, len(groups)) if groups[at][0] != groups[at - 1][-1] + 1]
+    scans: set[int] = set()
     for start, end in pairwise([0, *breaks, len(groups)]):
-        if start < end:
-            settle(start, end - 1)
+        run = groups[start:end]
+        first = next((at for at, group in enumerate(run) if _is_scan(document, group[0])), None)
+        if first is not None:
+            behind = reversed(range(first + 1, len(run)))
+            last = next((at for at in behind if _is_scan(document, run[at][0])), first)
+            scans.update(*run[first : last + 1])
     return scans
 
 
