@@ -49,7 +49,9 @@ def counted(text: str, units: Iterable[Unit], count: Count) -> Iterator[Unit]:
 
 def within_window(text: str, units: Iterable[Unit], count: Count, window: int) -> Iterator[Unit]:
     """The units; those beyond the window are cut at clauses, else at words, else anywhere, save data rows."""
-    return _within(text, units, count, window, (_at(_CLAUSE), _at(_SPACE), _every(window - _SPECIAL)))
+    room = window - _SPECIAL
+    cuts = (_at(_CLAUSE, room // 8), _at(_SPACE, room // 8), _every(room))
+    return _within(text, units, count, window, cuts)
 
 
 def _within(
@@ -109,11 +111,15 @@ def _counted(text: str, units: Sequence[Unit], count: Count) -> Iterator[Unit]:
         yield replace(unit, tokens=number)
 
 
-def _at(boundary: re.Pattern[str]) -> Cut:
+def _at(boundary: re.Pattern[str], least: int) -> Cut:
+    """Cuts at a boundary; parts of fewer characters stay with the next, as they would be joined anyway."""
+
     def cut(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         for match in boundary.finditer(text, start, end):
-            if match.start() > start:
+            if match.start() >= start + least:
                 yield start, match.start()
+            elif match.start() > start:
+                continue
             start = match.end()
         if start < end:
             yield start, end
