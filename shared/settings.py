@@ -130,6 +130,9 @@ class Settings(BaseModel):
     """For reading one file, in a process of its own; code `too_slow`."""
     extract_memory: PositiveInt = 1024 * 1024 * 1024
     """Bytes of address space of that process; code `too_much_memory`."""
+    extract_at_once: PositiveInt = 2
+    """Documents that one instance of `ingest` reads at once: each may take some 400 MB. Others wait for as
+    long as one may take to be read, and are then delivered again."""
 
     passwords: Json[dict[str, Annotated[str, Field(pattern=r"^docpw-[A-Za-z0-9_-]{1,240}/[1-9]\d*$")]]] = (
         Field(default_factory=dict)

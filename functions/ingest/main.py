@@ -16,6 +16,7 @@ from shared.delegation import OCR_SECONDS, carry_on, delegate, job_fields, secon
 from shared.documents import Documents, document_id
 from shared.errors import Rejected, Superseded
 from shared.events import Push, answer, publish_record, upload_event
+from shared.extract.turns import turns
 from shared.inference import TokenCounter, read_manifest
 from shared.received import fetched, receive
 from shared.records import ErrorInfo, UploadEvent
@@ -51,7 +52,8 @@ def on_upload(push: Push) -> None:
         return
     bind_contextvars(run=claim.run)
     try:
-        conclude(documents, claim, event)
+        with turns.turn(settings().extract_at_once, settings().extract_seconds):
+            conclude(documents, claim, event)
     except Superseded:  # perhaps by this delivery itself: of a transition whose answer was lost
         finish(documents, claim.document)
         raise

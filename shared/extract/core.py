@@ -54,7 +54,7 @@ _DECLARED = {
 """What a name promises; of other names anything may be expected."""
 _ALIKE = (
     {"text/csv", "text/tab-separated-values"},  # people mix these names up, and nothing depends on them
-    {"application/jsonl", "application/json", "application/x-ndjson", "text/plain"},
+    {"application/jsonl", "application/json", "application/x-ndjson"},
     {"text/markdown", "text/plain", "text/x-markdown"},
 )
 _SAYS_NOTHING = {"", "application/octet-stream", "binary/octet-stream", "application/x-www-form-urlencoded"}

@@ -75,6 +75,8 @@ READ = {
     "bad lines": ("a.jsonl", b'{"text": "one two"}\nbad\n[]\n{"text": 5}\n' * 9, JSONL, BAD_LINES),
     "a number of 5000 digits": ("a.jsonl", b'{"text": "one two", "n": %s}\n' % (b"9" * 5000), JSONL, None),
     "text called a PDF": ("a.pdf", WORDS.encode(), TEXT, "the name ends in .pdf, but the content is text"),
+    "text called JSON": ("a.json", WORDS.encode(), TEXT, "the name ends in .json, but the content is text"),
+    "JSON called text": ("a.txt", b'{"text": "one two"}\n', JSONL, None),
     "JSON called a table": ("a.csv", b'{"text": "one two"}\n', JSONL, "the name ends in .csv"),
     "a table called text": ("a.txt", f"id,text\n{ROWS}".replace(",", "\t").encode(), TSV, None),
     "a semicolon table": ("a.tsv", f"id;text\n{ROWS}".replace(",", ";").encode(), CSV, None),
