@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,8 @@ from long_job.task import Task
 from long_job.train_heads import in_use
 from model_export import bucket, gate
 from model_export.training.reading import own_sentences
-from shared.clients import storage_client
+from shared.clients import firestore_client, storage_client
+from shared.documents import now
 from shared.inference import Engine
 from tests.integration.train_servers import DATA, MODEL, MODELS, Servers, ruled, serving, shuffled
 
@@ -184,6 +186,18 @@ def test_an_id_of_other_data_is_refused(servers: Servers, better: str) -> None:
     assert servers.record("mine")["data"]["uri"] == first
 
 
+def test_a_model_that_cannot_be_had(servers: Servers, better: str) -> None:
+    """It fails, the record says what is missing, and nobody is left waiting for a lease."""
+    status, record = train(servers, better, "--model", "0" * 64)
+    assert (status, record["state"], record["code"], record["lease"]) == (
+        FAILED,
+        "failed",
+        "not_set_up",
+        None,
+    )
+    assert "python -m model_export push" in record["reason"]
+
+
 def test_only_the_first_task_works(servers: Servers, better: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUD_RUN_TASK_INDEX", "1")
     monkeypatch.setenv("CLOUD_RUN_TASK_COUNT", "2")
@@ -202,12 +216,14 @@ def test_asked_to_stop(servers: Servers, better: str, monkeypatch: pytest.Monkey
 def test_a_report_that_was_stored_ends_the_training(
     servers: Servers, better: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed between report and record: nothing is trained again."""
+    """Killed between report and record: another execution waits for the lease's end, and trains nothing."""
     _, record = train(servers, better)
-    from shared.clients import firestore_client
-
-    firestore_client().collection("trainings").document(record["id"]).update({"state": "running"})
     monkeypatch.setattr(train_work.Examination, "report", lambda *_, **__: pytest.fail("trained again"))
+    reference = firestore_client().collection("trainings").document(record["id"])
+    lease = {"holder": "killed/0", "expires_at": now() + timedelta(seconds=60)}
+    reference.update({"state": "running", "lease": lease})
+    assert train(servers, better)[1]["state"] == "running"
+    reference.update({"lease.expires_at": now()})
     status, again = train(servers, better)
     assert (status, again["state"], again["candidate"]) == (DONE, "published", record["candidate"])
 

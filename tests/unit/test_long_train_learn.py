@@ -1,0 +1,108 @@
+"""What the rows do not show must keep its weights; what they show often enough may change."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from long_job.train_learn import MIN_LABEL_ROWS, Corpus, corpus, learn, shortage, widened
+from model_export.heads import HEAD_NAMES, Head, HeadName, Heads
+from model_export.training.examples import Example, exhaustive
+from shared.errors import Rejected
+from shared.records import TOPICS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from model_export.training.examples import Split
+
+WIDTH = 8
+WORDS = ("alpha", "beta", "gamma")
+
+
+def heads_in_use() -> Heads:
+    random = np.random.default_rng(0)
+
+    def head(labels: int) -> Head:
+        weight = random.normal(0, 2, (WIDTH, labels)).astype(np.float32)
+        return Head(weight, np.full(labels, -1, np.float32))
+
+    return Heads(head(len(TOPICS)), head(3), head(3), np.full(len(TOPICS), 0.5, np.float32))
+
+
+def rows(topics: Sequence[str], codes: Sequence[str], count: int = 150) -> list[Example]:
+    """Texts that name one of three words, the first two of which stand for a topic each."""
+    found = []
+    for number in range(count):
+        word = WORDS[number % 3]
+        present = [codes[number % 3]] if number % 3 < len(codes) else []
+        split: Split = "test" if number % 10 < 3 else "train"
+        judged = exhaustive(present, topics=topics)
+        found.append(Example(f"{word} {number}", "users", judged, split=split))
+    return found
+
+
+def features(known: Corpus) -> dict[HeadName, NDArray[np.float64]]:
+    """A direction a word; of our own sentences another, and a little of everything."""
+    random = np.random.default_rng(1)
+    found = random.normal(0, 0.05, (len(known.examples), WIDTH))
+    for row, example in enumerate(known.examples):
+        word = example.text.split()[0]
+        found[row, WORDS.index(word) if word in WORDS else 5] += 1
+    found /= np.linalg.norm(found, axis=1, keepdims=True)
+    return dict.fromkeys(HEAD_NAMES, found)
+
+
+def test_only_topics_that_the_rows_have_change() -> None:
+    """Two columns move; the other eight, thresholds and the other heads stay to the bit."""
+    heads = heads_in_use()
+    known = corpus(rows(TOPICS, ("E4", "G1")), TOPICS, TOPICS)
+    learnt = learn(heads, known, features(known))
+    assert [learnt[name].retrained for name in HEAD_NAMES] == [True, False, False]
+    changed = (learnt["topic"].head.weight != heads.topic.weight).any(axis=0)
+    assert [TOPICS[column] for column in np.flatnonzero(changed)] == ["E4", "G1"]
+    assert learnt["action"].head is heads.action
+    logits = features(known)["topic"] @ learnt["topic"].head.weight + learnt["topic"].head.bias
+    users = np.flatnonzero(known.users & known.held)
+    right = (logits[users][:, changed] > 0) == (known.targets.topics[users][:, changed] == 1)
+    assert right.mean() > 0.95
+
+
+def test_a_new_topic_gets_a_column() -> None:
+    """It begins at how common it is, and is learnt like the others."""
+    topics = (*TOPICS, "mills")
+    known = corpus(rows(topics, ("mills",)), TOPICS, topics)
+    wide = widened(heads_in_use(), known)
+    assert wide.topic.weight.shape == (WIDTH, 11)
+    assert (wide.topic.weight[:, :10] == heads_in_use().topic.weight).all()
+    assert wide.thresholds[10] == 0.5
+    learnt = learn(wide, known, features(known))["topic"]
+    logits = features(known)["topic"] @ learnt.head.weight[:, 10] + learnt.head.bias[10]
+    users = np.flatnonzero(known.users & known.held)
+    assert ((logits[users] > 0) == (known.targets.topics[users, 10] == 1)).mean() > 0.95
+
+
+def test_a_new_topic_without_rows_is_refused() -> None:
+    topics = (*TOPICS, "mills")
+    known = corpus(rows(topics, ("E4",)), TOPICS, topics)
+    with pytest.raises(Rejected, match=f"mills has 0 rows to learn from; {MIN_LABEL_ROWS} are needed"):
+        widened(heads_in_use(), known)
+
+
+def test_a_label_with_few_rows_keeps_its_head() -> None:
+    """Reviews that are positive or negative teach no head what is neutral."""
+    users = [
+        dataclasses.replace(
+            example, topics={}, sentiment="positive" if number % 2 else "negative", action="none"
+        )
+        for number, example in enumerate(rows(TOPICS, ()))
+    ]
+    known = corpus(users, TOPICS, TOPICS)
+    assert shortage("sentiment", known) == "0 rows to learn neutral from; 5 are needed of each label."
+    assert shortage("action", known) == "0 rows to learn implemented from; 5 are needed of each label."
+    assert shortage("topic", known) == "The rows say nothing of it."
