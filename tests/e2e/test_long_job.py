@@ -243,7 +243,7 @@ def test_an_execution_that_is_running_is_left_alone(stack: RunningStack, tmp_pat
     from shared.delegation import job_path
 
     sleeping = Job(name=job_path())
-    sleeping.template.template.containers = [Container(image="none", command=["sleep", "60"])]
+    sleeping.template.template.containers = [Container(image="none", command=["sh", "-c", "sleep 60"])]
     jobs().update_job(request={"job": sleeping})
     document = drop(stack, tmp_path, "waiting", 30)
     first = until(lambda: stored(document["id"])["job"]["execution"])
