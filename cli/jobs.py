@@ -89,6 +89,7 @@ def resume_backfill(identifier: str, *, wait: bool, data: Path, project: str | N
 @click.option(
     "--id", "identifier", help="Of the training. [default: follows from the rows and the model in use]"
 )
+@click.option("--model", metavar="DIGEST", help="The model in use. [default: the one in the job's image]")
 @click.option("--branches", is_flag=True, help="Fine-tune branches too; the job's image then needs torch.")
 @wait_option
 @data_option
@@ -98,6 +99,7 @@ def train(  # noqa: PLR0913 - the options of a command
     place: str,
     *,
     identifier: str | None,
+    model: str | None,
     branches: bool,
     wait: bool,
     data: Path,
@@ -108,7 +110,7 @@ def train(  # noqa: PLR0913 - the options of a command
     connect(data, project)
     from cli import train as training
 
-    execution = training.start(place, identifier=identifier, branches=branches)
+    execution = training.start(place, identifier=identifier, model=model, branches=branches)
     training.report(execution, wait=wait, as_json=as_json)
 
 

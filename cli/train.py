@@ -24,7 +24,7 @@ INTERNAL = ("executions", "lease", "attempts")
 """Fields that say how the job goes about it, not what it found."""
 
 
-def start(uri: str, *, identifier: str | None, branches: bool) -> str:
+def start(uri: str, *, identifier: str | None, model: str | None, branches: bool) -> str:
     """Start the job on the rows of a place; the execution's full name.
 
     Raises:
@@ -33,7 +33,9 @@ def start(uri: str, *, identifier: str | None, branches: bool) -> str:
     bucket = uri.removeprefix("gs://").partition("/")[0]
     if not uri.startswith("gs://") or not bucket:
         raise HeadraceError(f"{uri} names no place in a bucket. Name one: gs://BUCKET/PREFIX")
-    arguments = ["train", "--data", uri, *(["--id", identifier] if identifier else [])]
+    arguments = ["train", "--data", uri]
+    for option, value in (("--id", identifier), ("--model", model)):
+        arguments += [option, value] if value else []
     return run_job([*arguments, *(["--branches"] if branches else [])], 1)
 
 
