@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import mean
 from typing import TYPE_CHECKING
 
-from shared.extract.pdf.blocks import build_blocks, find_title
+from shared.extract.pdf.blocks import body_style, build_blocks, find_title
 from shared.extract.pdf.furniture import without_furniture
 from shared.extract.pdf.garble import find_garbled
 from shared.extract.pdf.lines import Page
@@ -37,10 +37,12 @@ def read_pdf(path: Path, options: ExtractOptions) -> Extracted:
     looked_at = [
         options.recognised[page.number] for page in document.pages if page.number in options.recognised
     ]
-    recognised = lay_out(looked_at)
-    scans = document.scans - recognised.keys()
-    garbled = find_garbled(document.pages) - document.scans - recognised.keys()
+    seen = {page.page for page in looked_at if page.problem is None}
+    scans = document.scans - seen
+    garbled = find_garbled(document.pages) - document.scans - seen
     unread = scans | garbled
+    own = [page for page in document.pages if page.number not in unread | seen]
+    recognised = lay_out(looked_at, body_style(own).height)
     pages = [
         Page(page.number, page.width, page.height, [])
         if page.number in unread
