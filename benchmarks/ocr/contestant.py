@@ -36,10 +36,10 @@ def headrace() -> Engine:
     def read(path: str, _dpi: int) -> list[Piece]:
         pixels = np.asarray(cv2.imread(path, cv2.IMREAD_GRAYSCALE), np.uint8)
         high, wide = pixels.shape
-        lines = Reader(models, Picture(pixels, wide, high), time.monotonic() + 600).read()
+        reader = Reader(models, Picture(pixels, wide, high), time.monotonic() + 600)
         return [
-            (line.text, left, high - top, right, high - bottom, line.confidence)
-            for line in lines
+            (line.text, left, reader.height - top, right, reader.height - bottom, line.confidence)
+            for line in reader.read()
             for left, bottom, right, top in [line.box]
         ]
 

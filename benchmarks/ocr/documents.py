@@ -31,7 +31,7 @@ NEEDING = (
     "tricky/malformed-from-issue-932.pdf",
     "tricky/type3_font_nomapping.pdf",
 )
-MOST_PAGES = 8
+MOST_PAGES = 4
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _SOUND = 12  # samples give the vocabulary
 
