@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageDraw
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.utils import ImageReader
+from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 
 from shared.errors import Rejected
@@ -36,15 +37,15 @@ UNREADABLE = "Recognising this page took longer than it may take."
 
 
 def lines(texts: Sequence[str], *, x: float = 60, y: float = 700, size: float = 12) -> list[RecognisedLine]:
-    """With boxes as uneven as those of a recogniser."""
+    """With boxes as wide as Helvetica, and as uneven in height as those of a recogniser."""
     return [
         RecognisedLine(
             text,
             (
                 x,
-                y - 16 * at - size * 0.2,
-                x + len(text) * size * 0.45,
-                y - 16 * at + size * (0.8 + at % 3 / 20),
+                y - 1.3 * size * at - 0.2 * size,
+                x + stringWidth(text, "Helvetica", size) + 0.3 * size,
+                y - 1.3 * size * at + size * (0.8 + at % 3 / 6),
             ),
             0.97,
         )
@@ -222,6 +223,28 @@ def test_columns_are_read_one_after_the_other_and_what_spans_them_before_and_aft
 def test_sizes_of_type_do_not_depend_on_the_letters_of_a_line() -> None:
     (laid_out,) = lay_out([page(1, *lines(PROSE), *lines(("Heading",), y=760, size=18))]).values()
     assert len({line.height for line in laid_out.lines}) == 2
+
+
+def test_a_short_end_of_a_paragraph_is_no_heading(tmp_path: Path) -> None:
+    recognised = of_pages(page(1, *lines((*PROSE[:3], "came from."))))
+    (block,) = read(draw(tmp_path / "r.pdf", "s"), recognised).blocks
+    assert (block.kind, block.text) == ("text", " ".join((*PROSE[:3], "came from.")))
+
+
+def test_a_scan_in_another_scale_has_no_headings_for_that(tmp_path: Path) -> None:
+    """As where a scanner takes 300 dots an inch for 100 points."""
+    large = RecognisedPage(
+        2,
+        3 * WIDTH,
+        3 * HEIGHT,
+        (*lines(("Water of the Mill",), y=2_000, size=54), *lines(PROSE, y=1_900, size=36)),
+        confidence=0.97,
+    )
+    blocks = read(draw(tmp_path / "r.pdf", "tst"), {2: large}).blocks
+    assert [(block.kind, block.text) for block in blocks if block.page == 2] == [
+        ("heading", "Water of the Mill"),
+        ("text", " ".join(PROSE)),
+    ]
 
 
 def test_json_gives_the_same_pages_and_refuses_others() -> None:
