@@ -135,6 +135,8 @@ def test_another_taxonomy_knows_none_of_our_topics() -> None:
     known = corpus([], ("E1", "pay"), ("E1", "pay"))
     assert not known.judged("topic").any()
     assert known.judged("action").sum() > 1000
+    wider = (*TOPICS, "pay")  # ours, and what an earlier training added
+    assert corpus([], wider, wider).judged("topic").sum() > 1000
 
 
 @pytest.mark.parametrize("uri", ["labels", "s3://a/b", "gs://", "gs:///x"])
