@@ -49,7 +49,15 @@ class Unpacked:
     warnings: list[str] = field(default_factory=list)
 
 
-def unpack(path: Path, media_type: str, event: UploadEvent, document: str, limits: Limits) -> Unpacked:
+def unpack(  # noqa: PLR0913 - what an archive is, how it is opened, and within which limits
+    path: Path,
+    media_type: str,
+    event: UploadEvent,
+    document: str,
+    limits: Limits,
+    *,
+    password: str | None = None,
+) -> Unpacked:
     """Store every member in the bucket, as `{name of the archive}!/{name of the member}`.
 
     The whole archive is read once before anything of it is stored, so that one which goes beyond a limit
@@ -65,7 +73,7 @@ def unpack(path: Path, media_type: str, event: UploadEvent, document: str, limit
     result = Unpacked()
     sizes = {
         name: _size(content)
-        for name, content in members(path, media_type, event.name, limits, result.warnings)
+        for name, content in members(path, media_type, event.name, limits, result.warnings, password=password)
     }
     bucket = storage_client().bucket(event.bucket)
     inherited = {key: value for key, value in event.metadata.items() if not key.startswith("headrace-")}
@@ -73,7 +81,7 @@ def unpack(path: Path, media_type: str, event: UploadEvent, document: str, limit
     before = {blob.name: blob for blob in bucket.list_blobs(prefix=event.name + INSIDE, **storage_limits())}
     left_out: dict[str, list[str]] = {}
     with _Uploads() as uploads:
-        for name, content in members(path, media_type, event.name, limits, []):
+        for name, content in members(path, media_type, event.name, limits, [], password=password):
             blob = bucket.blob(f"{event.name}{INSIDE}{name}")
             present = before.pop(blob.name, None)
             if why := _why_not(blob, sizes[name], present, document, limits):

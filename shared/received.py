@@ -84,6 +84,7 @@ def receive(  # noqa: PLR0913 - what a file is, how it is read, and within which
         SandboxUnavailable: it could not be read now.
     """
     started, cpu_started = time.monotonic(), time.thread_time()
+    password = password_of(event.name)
     reading = read_file(
         path,
         name=event.name,
@@ -92,10 +93,12 @@ def receive(  # noqa: PLR0913 - what a file is, how it is read, and within which
         count=count,
         redaction_key=secret(settings().redaction_key, settings().redaction_key_version),
         settings=limits,
-        password=password_of(event.name),
+        password=password,
         recognised=recognised or {},
         defer_ocr=defer_ocr,
-        unpack=lambda media_type: unpack(path, media_type, event, document, limits_of(limits)),
+        unpack=lambda media_type: unpack(
+            path, media_type, event, document, limits_of(limits), password=password
+        ),
     )
     sha256 = sha256_of(path)
     seconds = Seconds(time.monotonic() - started, time.thread_time() - cpu_started)

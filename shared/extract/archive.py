@@ -24,8 +24,14 @@ FREE_INFLATION = 1 << 20
 """Bytes that may be unpacked from a file however small it is: a form is mostly spaces."""
 
 
-def members(
-    path: Path, media_type: str, name: str, limits: Limits, warnings: list[str]
+def members(  # noqa: PLR0913 - what an archive is, how it is opened, and within which limits
+    path: Path,
+    media_type: str,
+    name: str,
+    limits: Limits,
+    warnings: list[str],
+    *,
+    password: str | None = None,
 ) -> Iterator[tuple[str, IO[bytes]]]:
     """Name and content of each file in the archive called `name`; to be read before the next is asked for.
 
@@ -43,7 +49,7 @@ def members(
                 content,
             )
         return
-    with SafeZip(path, limits) as archive:
+    with SafeZip(path, limits, password) as archive:
         warnings += archive.warnings
         for member in archive.names:
             with archive.open(member) as content:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from shared.errors import Rejected
 from shared.extract.decode import decode
 from shared.extract.jsonl import looks_like_jsonl, read_jsonl
+from shared.extract.office.locked import is_locked, unlock
 from shared.extract.pieces import cut_long
 from shared.extract.plain import read_plain
-from shared.extract.refusals import archive_inside, no_text, too_many
+from shared.extract.refusals import archive_inside, damaged_document, no_text, too_many
 from shared.extract.shapes import Extracted
-from shared.extract.sniff import ARCHIVES, DOCX, EML, EPUB, HTML, PDF, PPTX, TEXT, XLSX, sniff
+from shared.extract.sniff import ARCHIVES, DOCX, EML, EPUB, HTML, OFFICE, PDF, PPTX, TEXT, XLSX, sniff
 from shared.extract.table import looks_like_table, read_table
 
 if TYPE_CHECKING:
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shared.extract.shapes import ExtractOptions
+    from shared.extract.zips import Source
 
-    Reader = Callable[[Path, ExtractOptions], Extracted]
+    Reader = Callable[[Source, ExtractOptions], Extracted]
 
 _READERS = {
     PDF: ("shared.extract.pdf", "read_pdf"),
@@ -68,7 +70,11 @@ def extract(path: Path, *, name: str, content_type: str | None, options: Extract
     """
     check_size(path, options.limits.bytes)
     suffix, declared = PurePosixPath(name).suffix.lower(), _declared(content_type)
-    media_type = sniff(path, suffix=suffix, content_type=declared, limits=options.limits)
+    locked = is_locked(path)
+    source = unlock(path, options.password) if locked else path
+    media_type = sniff(source, suffix=suffix, content_type=declared, limits=options.limits)
+    if locked and media_type not in OFFICE:
+        raise damaged_document("Office document")
     if media_type in ARCHIVES:
         if not options.archives:
             raise archive_inside()
@@ -78,7 +84,7 @@ def extract(path: Path, *, name: str, content_type: str | None, options: Extract
     else:
         module, reader = _READERS[media_type]
         read: Reader = getattr(import_module(module), reader)
-        extracted = read(path, options)
+        extracted = read(source, options)
     return replace(
         extracted,
         blocks=list(cut_long(extracted.blocks)),

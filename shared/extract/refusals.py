@@ -44,6 +44,15 @@ def encrypted(what: str, *, tried: bool) -> Rejected:
     )
 
 
+def strongly_encrypted() -> Rejected:
+    """A ZIP with a password, encrypted by a method that nothing here undoes."""
+    return Rejected(
+        "encrypted",
+        "The archive is encrypted by AES or another method that Headrace cannot undo, whatever the password.",
+        "Pack it again without a password or with the traditional encryption (ZipCrypto).",
+    )
+
+
 def damaged_archive() -> Rejected:
     """A ZIP, or what is built on one, that cannot be opened."""
     return Rejected(
@@ -104,15 +113,6 @@ def needs_ocr(*, scanned: bool, tried: bool = False) -> Rejected:
         else "The PDF's fonts do not say which letters they draw, so that its text comes out as nonsense.",
         "Run it through a program that recognises text (OCR) and upload the result"
         + ("." if scanned else "; or export it again from the program that made it."),
-    )
-
-
-def locked_office() -> Rejected:
-    """A document of today's Office with a password, which nothing here opens."""
-    return Rejected(
-        "encrypted",
-        "The Office document is protected by a password.",
-        "Save it without one and upload that.",
     )
 
 

@@ -6,24 +6,24 @@ a model that knows two hundred formats more would cost every cold start more tha
 
 from __future__ import annotations
 
-import mmap
 import re
 from email.parser import BytesHeaderParser
 from typing import TYPE_CHECKING
 
-from shared.extract.refusals import locked_office, old_office, unsupported
-from shared.extract.zips import SafeZip
+from shared.extract.office.locked import OLE
+from shared.extract.refusals import old_office, unsupported
+from shared.extract.zips import SafeZip, opened
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from shared.extract.shapes import Limits
+    from shared.extract.zips import Source
 
 PDF = "application/pdf"
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 DOCX = f"{_OFFICE}wordprocessingml.document"
 PPTX = f"{_OFFICE}presentationml.presentation"
 XLSX = f"{_OFFICE}spreadsheetml.sheet"
+OFFICE = frozenset({DOCX, PPTX, XLSX})
 EPUB = "application/epub+zip"
 HTML = "text/html"
 EML = "message/rfc822"
@@ -58,8 +58,6 @@ _MAGIC = {
     b"SQLite format 3\x00": "a database",
     b"PAR1": "a Parquet file",
 }
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
 _ZIPS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _TAR = (257, b"ustar")
 _PARTS = {"word/": DOCX, "ppt/": PPTX, "xl/": XLSX}
@@ -76,30 +74,29 @@ _OF_MAIL = {
 _LEAST_OF_MAIL = 3  # such headers; a note may well begin with two lines of the kind
 
 
-def sniff(path: Path, *, suffix: str, content_type: str, limits: Limits) -> str:
-    """The media type of the file at `path`; every kind of text but HTML and mail is `TEXT`.
+def sniff(source: Source, *, suffix: str, content_type: str, limits: Limits) -> str:
+    """The media type of what is in `source`; every kind of text but HTML and mail is `TEXT`.
 
     Args:
-        path: a file that is not empty.
+        source: a file that is not empty.
         suffix: of its name, in lower case, with the dot.
         content_type: what its owner says it is, in lower case.
         limits: of an archive's directory.
 
     Raises:
-        Rejected: `unsupported_type`, `unreadable_archive`, `unsafe_archive`, `too_many_members`, or
-            `encrypted` for a locked Office document.
+        Rejected: `unsupported_type`, `unreadable_archive`, `unsafe_archive`, `too_many_members`.
     """
-    with path.open("rb") as file:
+    with opened(source) as file:
         head = file.read(_HEADERS)
     start = head[:HEAD]
     if b"%PDF-" in start or _PDF_BODY.search(start):
         return PDF
     if head.startswith(_ZIPS):
-        return _zipped(path, limits)
+        return _zipped(source, limits)
     if head.startswith(b"\x1f\x8b"):
         return GZIP
-    if head.startswith(_OLE):
-        raise _old_office(path)
+    if head.startswith(OLE):
+        raise old_office()
     if head[_TAR[0] :].startswith(_TAR[1]):
         raise unsupported("a tar archive")
     for magic, what in _MAGIC.items():
@@ -118,9 +115,9 @@ def _marked_up(head: bytes, suffix: str, content_type: str) -> str:
     return EML if _is_mail(plain, suffix, content_type) else TEXT
 
 
-def _zipped(path: Path, limits: Limits) -> str:
+def _zipped(source: Source, limits: Limits) -> str:
     """What a ZIP is, by the files in it."""
-    with SafeZip(path, limits) as archive:
+    with SafeZip(source, limits) as archive:
         names = set(archive.names)
     if "META-INF/container.xml" in names:
         return EPUB
@@ -133,13 +130,6 @@ def _zipped(path: Path, limits: Limits) -> str:
     if "content.xml" in names and "META-INF/manifest.xml" in names:
         raise unsupported("an OpenDocument file")
     return ZIP
-
-
-def _old_office(path: Path) -> Exception:
-    """An OLE container: a locked document of today's Office, or an open one of the old."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        locked = content.find(_ENCRYPTED_PACKAGE) >= 0  # the directory may lie anywhere in it
-    return locked_office() if locked else old_office()
 
 
 def _is_mail(plain: bytes, suffix: str, content_type: str) -> bool:

@@ -15,15 +15,21 @@ import unicodedata
 import zipfile
 import zlib
 from contextlib import contextmanager, suppress
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, BinaryIO, Self, cast
 
 from shared.errors import Rejected
-from shared.extract.refusals import damaged_archive, encrypted, inflates_too_much, too_many, unsafe_archive
+from shared.extract.refusals import (
+    damaged_archive,
+    encrypted,
+    inflates_too_much,
+    strongly_encrypted,
+    too_many,
+    unsafe_archive,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from _typeshed import WriteableBuffer
 
@@ -51,6 +57,15 @@ _BROKEN = (
 )  # fmt: skip
 
 
+Source = Path | bytes
+"""A file, or what was in an encrypted one."""
+
+
+def opened(source: Source) -> BinaryIO:
+    """From the start; to be closed."""
+    return source.open("rb") if isinstance(source, Path) else io.BytesIO(source)
+
+
 class SafeZip:
     """A ZIP whose members can be listed and read; nothing in it is opened as an archive again.
 
@@ -59,14 +74,14 @@ class SafeZip:
     which `file_size` is only what the archive claims. Where something was left out, `warnings` says so.
     """
 
-    def __init__(self, path: Path, limits: Limits, password: str | None = None) -> None:
+    def __init__(self, source: Source, limits: Limits, password: str | None = None) -> None:
         """Raises Rejected(`unreadable_archive`, `too_many_members`, `unsafe_archive`)."""
         self.warnings: list[str] = []
         self.infos: dict[str, zipfile.ZipInfo] = {}
         self._limits = limits
         self._password = password.encode() if password is not None else None
         self._inflated = self._allowed = 0
-        self._file = path.open("rb")
+        self._file = opened(source)
         try:
             with _refusing():
                 _refuse_many(self._file, limits.members)
@@ -94,8 +109,10 @@ class SafeZip:
         if info.file_size > self._limits.inflated_bytes - self._inflated:
             raise inflates_too_much(self._limits.inflated_bytes)
         beyond = info.flag_bits & _STRONG or info.compress_type == _AES
-        if info.flag_bits & _ENCRYPTED and (beyond or self._password is None):
-            raise encrypted("archive", tried=self._password is not None)
+        if info.flag_bits & _ENCRYPTED and beyond:
+            raise strongly_encrypted()
+        if info.flag_bits & _ENCRYPTED and self._password is None:
+            raise encrypted("archive", tried=False)
         if info.compress_type not in _METHODS:
             raise Rejected(
                 "unreadable_archive",

@@ -12,14 +12,13 @@ from shared.extract.refusals import no_text
 from shared.extract.shapes import Extracted
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from shared.extract.shapes import Block, ExtractOptions
+    from shared.extract.zips import Source
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
 
-def read_docx(path: Path, options: ExtractOptions) -> Extracted:
+def read_docx(source: Source, options: ExtractOptions) -> Extracted:
     """The text of a Word document as its last reader sees it: without what is deleted, moved away or hidden.
 
     Running heads, comments and tables of contents are left out; a note follows the paragraph that refers to
@@ -30,7 +29,7 @@ def read_docx(path: Path, options: ExtractOptions) -> Extracted:
             `too_many_members`, `inflates_too_much`, `too_many_characters`, `too_many_rows`, `no_text`.
     """
     budget, styles, warnings = Budget(options.limits), Styles(), []
-    with Package(path, options.limits, "Word document") as package:
+    with Package(source, options.limits, "Word document") as package:
         part, relations = package.main_part()
         parts = {relation.kind: relation.part for relation in relations.values()}
         if "styles" in parts:

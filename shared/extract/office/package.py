@@ -14,10 +14,9 @@ from shared.extract.tidy import squeeze
 from shared.extract.zips import SafeZip
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from shared.extract.office.xml import Attributes
     from shared.extract.shapes import Limits
+    from shared.extract.zips import Source
 
 _RELATIONS = 100_000  # of one part; a slide has a dozen, a long report some thousand links
 _MAX_TITLE = 300  # characters
@@ -41,9 +40,9 @@ class Relation:
 class Package:
     """The parts of one document; `what` names its kind in refusals, as in "Word document"."""
 
-    def __init__(self, path: Path, limits: Limits, what: str) -> None:
+    def __init__(self, source: Source, limits: Limits, what: str) -> None:
         """Raises Rejected as SafeZip does."""
-        self._zip = SafeZip(path, limits)
+        self._zip = SafeZip(source, limits)
         self._limits = limits
         self._what = what
         self._names = {name.casefold(): name for name in self._zip.names}  # parts' names have no case

@@ -12,17 +12,17 @@ from shared.extract.shapes import Block, Extracted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from shared.extract.office.package import Relation
     from shared.extract.office.xml import Attributes
     from shared.extract.shapes import ExtractOptions
+    from shared.extract.zips import Source
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 _SHOWN = 10
 
 
-def read_pptx(path: Path, options: ExtractOptions) -> Extracted:
+def read_pptx(source: Source, options: ExtractOptions) -> Extracted:
     """The text of a presentation; `page` is the slide's number, its title a heading, its notes follow it.
 
     Shapes come in the order of the file, in which a screen reader reads them too. Hidden slides are left out,
@@ -36,7 +36,7 @@ def read_pptx(path: Path, options: ExtractOptions) -> Extracted:
     limits = options.limits
     blocks: list[Block] = []
     hidden: list[int] = []
-    with Package(path, limits, "PowerPoint presentation") as package:
+    with Package(source, limits, "PowerPoint presentation") as package:
         budget = Budget(limits)
         part, relations = package.main_part()
         order = _Order(limits.pages)

@@ -14,16 +14,15 @@ from shared.extract.shapes import Block, Extracted
 from shared.extract.tidy import squeeze
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from shared.errors import Rejected
     from shared.extract.office.xml import Attributes
     from shared.extract.shapes import ExtractOptions
+    from shared.extract.zips import Source
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-def read_xlsx(path: Path, options: ExtractOptions) -> Extracted:
+def read_xlsx(source: Source, options: ExtractOptions) -> Extracted:
     """The text of a workbook; `page` is the sheet's number, its name a heading.
 
     A sheet with a column of sentences is a data set, and each of its rows a data row, numbered as in the
@@ -40,7 +39,7 @@ def read_xlsx(path: Path, options: ExtractOptions) -> Extracted:
     blocks: list[Block] = []
     hidden: list[str] = []
     missing: list[Rejected] = []
-    with Package(path, limits, "Excel workbook") as package:
+    with Package(source, limits, "Excel workbook") as package:
         part, relations = package.main_part()
         book, formats, strings = _Book(limits.pages), Formats(), SharedStrings(limits)
         package.scan(part, book)
