@@ -107,7 +107,7 @@ def _backfill(options: argparse.Namespace, task: Task) -> bool:
 
 
 def _train(options: argparse.Namespace, task: Task) -> bool:
-    from long_job.train import train
+    from long_job.training.main import train
 
     return train(options, task)
 

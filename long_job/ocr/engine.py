@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from shared.errors import SetupError
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -25,6 +23,10 @@ if TYPE_CHECKING:
 
     Corners = NDArray[np.float32]
     """(n, 4, 2): n boxes' corners in pixels, clockwise from the top left as the text runs."""
+
+FINDER = "PP-OCRv6_det_small.onnx"
+TURNER = "ch_ppocr_mobile_v2.0_cls_mobile.onnx"
+READER = "PP-OCRv6_rec_small.onnx"
 
 DETECTION = 0.55
 """Of the picture's resolution: lines are found as well at 110 dpi as at 200, in a third of the time."""
@@ -39,36 +41,27 @@ class Engine:
     """Loaded once; may be used by several threads at once, each of which works on `threads` processors."""
 
     def __init__(self, threads: int = 1) -> None:
-        """Load the models, on the GPU where onnxruntime has one.
+        """Load the models, on the GPU where onnxruntime has one."""
+        import rapidocr
+        from rapidocr.ch_ppocr_cls import TextClassifier
+        from rapidocr.ch_ppocr_det import TextDetector
+        from rapidocr.ch_ppocr_rec import TextRecognizer
 
-        Raises:
-            SetupError: text recognition is not installed, or its models cannot be loaded.
-        """
-        try:
-            import onnxruntime
-            import rapidocr
-            from rapidocr.ch_ppocr_cls import TextClassifier
-            from rapidocr.ch_ppocr_det import TextDetector
-            from rapidocr.ch_ppocr_rec import TextRecognizer
-        except ImportError as error:
-            raise SetupError(
-                f"text recognition is not installed ({error}); pip install -r requirements/long_job.txt"
-            ) from error
-        self.batch = GPU_BATCH if CUDA in onnxruntime.get_available_providers() else 1
         configuration = rapidocr.RapidOCR(params={"Global.log_level": "critical"}).cfg
         models = Path(rapidocr.__file__).parent / "models"
 
-        def part(name: str, model: str, **values: object) -> Any:  # noqa: ANN401 - OmegaConf's
+        def part(name: str, session: InferenceSession, **values: object) -> Any:  # noqa: ANN401 - OmegaConf's
             found = configuration[name].copy()
             found._set_flag("allow_objects", True)  # noqa: FBT003, SLF001 - OmegaConf's way to hold a session
-            found.update({"session": _open(models / model, threads), "font_path": None, **values})
+            found.update({"session": session, "font_path": None, **values})
             return found
 
-        self._detect = TextDetector(
-            part("Det", "PP-OCRv6_det_small.onnx", limit_type="max", limit_side_len=MAX_DETECTION_SIDE)
-        )
-        self._classify = TextClassifier(part("Cls", "ch_ppocr_mobile_v2.0_cls_mobile.onnx"))
-        self._recognise = TextRecognizer(part("Rec", "PP-OCRv6_rec_small.onnx", rec_batch_num=self.batch))
+        finder, turner, reader = (_open(models / name, threads) for name in (FINDER, TURNER, READER))
+        self.batch = GPU_BATCH if reader.get_providers()[0] == CUDA else 1
+        limits = {"limit_type": "max", "limit_side_len": MAX_DETECTION_SIDE}
+        self._detect = TextDetector(part("Det", finder, **limits))
+        self._classify = TextClassifier(part("Cls", turner))
+        self._recognise = TextRecognizer(part("Rec", reader, rec_batch_num=self.batch))
 
     def find(self, picture: Grey) -> Corners:
         """Boxes around lines, or around pieces of lines between wide gaps."""

@@ -30,11 +30,7 @@ class Recogniser:
     """The engine, loaded once, and as many threads as there are processors, one page each."""
 
     def __init__(self, workers: int | None = None) -> None:
-        """None: as many workers as the CPU limit has processors.
-
-        Raises:
-            SetupError: text recognition is not installed.
-        """
+        """None: as many workers as the CPU limit has processors."""
         self._workers = workers or cpu_limit()
         self._engine = Engine()
         self._sandbox = Sandbox()

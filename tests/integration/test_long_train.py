@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from long_job import train_learn, train_work
 from long_job.main import DONE, FAILED, LEFT, main
 from long_job.task import Task
-from long_job.train_heads import in_use
+from long_job.training import learn, work
+from long_job.training.heads import in_use
 from model_export import bucket, gate
 from model_export.training.reading import own_sentences
 from shared.clients import firestore_client, storage_client
@@ -45,7 +45,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A third of our sentences to learn from; without the slowest gate and the measuring of speed."""
     ours = own_sentences()
-    monkeypatch.setattr(train_learn, "own_sentences", lambda: ours[::3])
+    monkeypatch.setattr(learn, "own_sentences", lambda: ours[::3])
     monkeypatch.setattr(gate, "check_exact", lambda _: {})
     monkeypatch.setattr("model_export.build.tokens_per_second", lambda *_: 1000.0)
 
@@ -218,7 +218,7 @@ def test_a_report_that_was_stored_ends_the_training(
 ) -> None:
     """Killed between report and record: another execution waits for the lease's end, and trains nothing."""
     _, record = train(servers, better)
-    monkeypatch.setattr(train_work.Examination, "report", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(work.Examination, "report", lambda *_, **__: pytest.fail("trained again"))
     reference = firestore_client().collection("trainings").document(record["id"])
     lease = {"holder": "killed/0", "expires_at": now() + timedelta(seconds=60)}
     reference.update({"state": "running", "lease": lease})

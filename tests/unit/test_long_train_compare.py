@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from long_job.train_compare import Judged, compare, counts, label_scores, one_hot, score
+from long_job.training.compare import Judged, compare, counts, label_scores, one_hot, score
 from model_export.training.scores import macro_f1, micro_f1
 
 LABELS = 3

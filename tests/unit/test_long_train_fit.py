@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from long_job.train_fit import FOLDS, Problem, choose, surprise
+from long_job.training.fit import FOLDS, Problem, choose, surprise
 from model_export.heads import Head
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from long_job.train_learn import MIN_LABEL_ROWS, Corpus, corpus, learn, shortage, widened
+from long_job.training.learn import MIN_LABEL_ROWS, Corpus, corpus, learn, shortage, widened
 from model_export.heads import HEAD_NAMES, Head, HeadName, Heads
 from model_export.training.examples import Example, exhaustive
 from shared.errors import Rejected

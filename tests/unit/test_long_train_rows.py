@@ -7,10 +7,10 @@ import json
 
 import pytest
 
-from long_job import train_rows
-from long_job.train_data import DataObject, Place, check_size, data_digest
-from long_job.train_learn import corpus
-from long_job.train_rows import MAX_CHARACTERS, Rows
+from long_job.training import rows as reading
+from long_job.training.data import DataObject, Place, check_size, data_digest
+from long_job.training.learn import corpus
+from long_job.training.rows import MAX_CHARACTERS, Rows
 from model_export.training.examples import split_of
 from model_export.training.reading import own_sentences
 from shared.errors import Rejected, SetupError
@@ -94,14 +94,14 @@ def test_damaged_csv(content: bytes, found: list[tuple[int, str]]) -> None:
 
 
 def test_too_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train_rows, "MAX_ROWS", 2)
+    monkeypatch.setattr(reading, "MAX_ROWS", 2)
     with pytest.raises(Rejected) as refused:
         read("x.jsonl", '{"text": "a", "action": "none"}\n' * 3)
     assert refused.value.code == "too_many_rows"
 
 
 def test_many_bad_rows_are_counted_and_the_first_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train_rows, "MAX_LISTED", 2)
+    monkeypatch.setattr(reading, "MAX_LISTED", 2)
     rows = read("x.jsonl", "{\n" * 5)
     assert (rows.reasons["not_json"], len(rows.left)) == (5, 2)
 
@@ -124,7 +124,7 @@ def test_no_text_is_both_learnt_and_held_out() -> None:
     lines = [json.dumps({"text": example.text.upper(), "action": example.action}) for example in ours]
     rows.add("ours.jsonl", "\n".join(lines).encode())
     known = corpus(rows.examples, TOPICS, TOPICS)
-    texts = [train_rows.plain(example.text) for example in known.examples]
+    texts = [reading.plain(example.text) for example in known.examples]
     held = {text for text, out in zip(texts, known.held, strict=True) if out}
     assert not held & {text for text, out in zip(texts, known.held, strict=True) if not out}
     assert len(held) > 127

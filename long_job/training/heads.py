@@ -86,12 +86,11 @@ def features(
     """What each head reads of each text, (n, width); `between` is called now and then."""
     graph = onnx.load_from_string(read_verified(model.directory / MODEL_FILE, model.manifest.model))
     names = [output.name for output in graph.graph.output]
-    for branch in model.heads.branches:
-        names.append(f"branch.{branch.card.name}.pooled")
-        shape: list[str | int | None] = ["batch", model.manifest.dimensions]
-        graph.graph.output.append(
-            onnx.helper.make_tensor_value_info(names[-1], onnx.TensorProto.FLOAT, shape)
-        )
+    for name in HEAD_NAMES:
+        if (read := model.heads.value(name)) not in names:
+            names.append(read)
+            shape: list[str | int | None] = ["batch", model.heads.reads(name, model.manifest.dimensions)]
+            graph.graph.output.append(onnx.helper.make_tensor_value_info(read, onnx.TensorProto.FLOAT, shape))
     content = graph.SerializeToString()
     tokenizer = read_verified(model.directory / TOKENIZER_FILE, model.manifest.tokenizer)
     parts: list[list[NDArray[np.float32]]] = []
@@ -100,15 +99,7 @@ def features(
         some = texts[start : start + TEXTS_A_CALL]
         parts.append(run_graph(content, tokenizer, some, model.manifest.window))
     columns = dict(zip(names, (np.concatenate(part) for part in zip(*parts, strict=True)), strict=True))
-    found: dict[HeadName, NDArray[np.float64]] = {}
-    for name in HEAD_NAMES:
-        value = columns["embedding"]
-        if branch_of := model.heads.branch_of(name):
-            value = columns[f"branch.{branch_of.card.name}.pooled"]
-            if branch_of.card.input == "embedding+branch":
-                value = np.hstack([columns["embedding"], value])
-        found[name] = value.astype(np.float64)
-    return found
+    return {name: columns[model.heads.value(name)].astype(np.float64) for name in HEAD_NAMES}
 
 
 def write_trained(out: Path, model: InUse, heads: Heads, card: Card) -> None:

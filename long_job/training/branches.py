@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from long_job.train_learn import Learnt, shortage
+from long_job.training.learn import Learnt, shortage
 from model_export.heads import HEAD_NAMES, Branch, Head
 from model_export.training.branches import BRANCHES, Settings, train_branch, trial_rows
 from model_export.training.train import calibrate
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from long_job.train_learn import Corpus
+    from long_job.training.learn import Corpus
     from model_export.heads import HeadName, Heads
     from model_export.sources import Checkpoint
 
@@ -58,7 +58,8 @@ def learn_branches(
 def _fine_tuned(
     branch: Branch, heads: Heads, corpus: Corpus, checkpoint: Checkpoint, cache: Path
 ) -> tuple[Heads, dict[HeadName, Learnt]]:
-    card = branch.card
+    # The head that is trained with a branch reads nothing else.
+    card = branch.card.model_copy(update={"input": "branch"})
     log = get_logger("long_job")
     settings = Settings(
         cache,

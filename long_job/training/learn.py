@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from long_job.train_compare import one_hot
-from long_job.train_fit import FOLDS, Problem, choose
-from long_job.train_rows import fold_of, plain
+from long_job.training.compare import one_hot
+from long_job.training.fit import FOLDS, Problem, choose
+from long_job.training.rows import fold_of, plain
 from model_export.assemble import ACTIONS, SENTIMENTS
 from model_export.heads import HEAD_NAMES, Head
 from model_export.training.examples import split_of

@@ -6,12 +6,12 @@ import dataclasses
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from long_job.train_data import TAXONOMY, check_size, content
-from long_job.train_heads import features, in_use, store_trained, write_trained
-from long_job.train_judge import METRICS, compare_models, decide
-from long_job.train_learn import corpus, learn, shortage, widened
-from long_job.train_report import HeadReport, Report, RowCounts, Splits
-from long_job.train_rows import SOURCE, Rows
+from long_job.training.data import TAXONOMY, check_size, content
+from long_job.training.heads import features, in_use, store_trained, write_trained
+from long_job.training.judge import METRICS, compare_models, decide
+from long_job.training.learn import corpus, learn, shortage, widened
+from long_job.training.report import HeadReport, Report, RowCounts, Splits
+from long_job.training.rows import SOURCE, Rows
 from model_export.bucket import push
 from model_export.build import Recipe, build
 from model_export.gate import GateFailed
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from long_job.task import Task
-    from long_job.train_data import Place
-    from long_job.train_heads import InUse
-    from long_job.train_learn import Corpus, Learnt
-    from long_job.train_record import Training
-    from long_job.train_report import Data
+    from long_job.training.data import Place
+    from long_job.training.heads import InUse
+    from long_job.training.learn import Corpus, Learnt
+    from long_job.training.record import Training
+    from long_job.training.report import Data
     from model_export.heads import Card, HeadName, Heads
 
 LABEL_MORE = "Label more rows and start it again."
@@ -156,7 +156,7 @@ class Examination:
     ) -> tuple[Heads, dict[HeadName, Learnt]]:
         heads = widened(model.heads, known)
         if branches:
-            from long_job.train_branches import learn_branches
+            from long_job.training.branches import learn_branches
 
             cache = self._scratch / "states"
             heads, learnt = learn_branches(heads, known, load_packaged(weights), cache, self._between)

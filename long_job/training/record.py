@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from long_job.leases import SECONDS
-from long_job.train_report import ENDED
+from long_job.training.report import ENDED
 from shared.documents import now
 from shared.errors import SetupError, Superseded
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from google.cloud import firestore
 
     from long_job.task import Task
-    from long_job.train_report import Report
+    from long_job.training.report import Report
     from shared.documents import Documents
 
 COLLECTION = "trainings"

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from pydantic import ValidationError
 
-from long_job.train_data import Place, data_digest, listing
-from long_job.train_record import Training
-from long_job.train_report import Data, Report, markdown
-from long_job.train_work import Examination, Stopped
+from long_job.training.data import Place, data_digest, listing
+from long_job.training.record import Training
+from long_job.training.report import Data, Report, markdown
+from long_job.training.work import Examination, Stopped
 from model_export.steps import digest_of
 from shared.clients import firestore_client, storage_client
 from shared.documents import Documents

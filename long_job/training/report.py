@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, NonNegativeInt
 
-from long_job.train_compare import ALPHA, DRAWS, MAX_LOSS, PERMUTATIONS, SEED
-from long_job.train_data import DataObject
-from long_job.train_rows import Left
+from long_job.training.compare import ALPHA, DRAWS, MAX_LOSS, PERMUTATIONS, SEED
+from long_job.training.data import DataObject
+from long_job.training.rows import Left
 from shared.records import Record
 
 if TYPE_CHECKING:

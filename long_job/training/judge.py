@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from long_job.train_compare import Judged, compare, counts, label_scores, one_hot
-from long_job.train_learn import LABELS
-from long_job.train_report import Comparison, LabelScore
+from long_job.training.compare import Judged, compare, counts, label_scores, one_hot
+from long_job.training.learn import LABELS
+from long_job.training.report import Comparison, LabelScore
 from model_export.heads import HEAD_NAMES
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from long_job.train_learn import Corpus
-    from long_job.train_report import HeadReport
+    from long_job.training.learn import Corpus
+    from long_job.training.report import HeadReport
     from model_export.heads import HeadName
     from shared.inference import Engine
     from shared.inference.outputs import Outputs
