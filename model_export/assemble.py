@@ -45,12 +45,17 @@ def full_graph(
     graph = Graph()
     pooled = _encode(graph, checkpoint, precision, heads.branches)
     outputs = [_output("embedding", checkpoint.config.hidden_size)]
+    words = heads.words.attach(graph) if heads.words else ""
     for name in HEAD_NAMES:
         features = "embedding"
         if branch := heads.branch_of(name):
-            features = pooled[branch.card.name]
-            if branch.card.input == "embedding+branch":
-                features = graph.node("Concat", ["embedding", features], f"{name}.features", axis=-1)
+            parts = {"embedding": features, "branch": pooled[branch.card.name]}
+            if "words" in branch.card.input:
+                parts["words"] = _columns(graph, words, heads.columns(name), f"{name}.words")
+            read = [parts[part] for part in branch.card.input.split("+")]
+            features = read[0]
+            if len(read) > 1:
+                features = graph.node("Concat", read, f"{name}.features", axis=-1)
         head: Head = getattr(heads, name)
         head.attach(graph, features, name, exclusive=name != "topic")
         outputs.append(_output(name, len(head.bias)))
@@ -62,6 +67,14 @@ def full_graph(
         "sentiments": json.dumps(SENTIMENTS),
     }
     return graph.model("headrace", _inputs(), outputs, metadata)
+
+
+def _columns(graph: Graph, value: str, columns: slice, name: str) -> str:
+    start, stop = (
+        graph.constant(f"{name}.{end}", np.array([place], np.int64))
+        for end, place in (("start", columns.start), ("stop", columns.stop))
+    )
+    return graph.node("Slice", [value, start, stop, graph.constant("axis1", np.array([1], np.int64))], name)
 
 
 def thresholds(heads: Heads) -> tuple[float, ...]:

@@ -116,10 +116,13 @@ def _load(recipe: Recipe) -> _Inputs:
         return _Inputs(checkpoint, None, None, HEADS, (*digests, "embedding only"))
     heads, card = load_heads(recipe.heads), load_card(recipe.heads)
     width = checkpoint.config.hidden_size
-    if heads.topic.weight.shape[0] not in {width, 2 * width}:
+    vocabulary = len(checkpoint.tensors["embeddings.word_embeddings.weight"])
+    read, given = heads.topic.weight.shape[0], heads.reads("topic", width)
+    if read != given or (heads.words and len(heads.words.pieces) != vocabulary):
         raise SetupError(
-            f"The heads in {recipe.heads} read {heads.topic.weight.shape[0]} features; {source.name} gives "
-            f"{width}. Train heads for it (python -m model_export train), or build with --embedding-only."
+            f"The heads in {recipe.heads} read {read} features; {source.name} gives {given} and knows "
+            f"{vocabulary:,} word pieces. Train heads for it (python -m model_export train), or build with "
+            "--embedding-only."
         )
     for name in (HEADS_FILE, BRANCH_FILE, CARD_FILE):
         path = recipe.heads / name

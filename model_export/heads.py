@@ -5,7 +5,8 @@ trained for the head's task, that fork off after a shared layer and leave the em
 
 Three files describe them. `heads.json` (a `Card`) names labels and branches. `heads.safetensors` holds heads
 that read the embedding. `branch.safetensors`, where there are branches, holds their layers in half precision
-and the heads that read them; a head in it takes the place of the one of the same name in the other file.
+and the heads that read them, and the tables of `Words` where a head reads those; a head in it takes the
+place of the one of the same name in the other file.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pydantic import NonNegativeInt, PositiveInt, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from model_export.words import Words
 from shared.errors import SetupError
 from shared.inference.manifest import Source
 from shared.records import ActionLabel, Record, SentimentLabel
@@ -52,9 +54,10 @@ class BranchCard(Record):
     fork: NonNegativeInt
     layers: PositiveInt
     heads: tuple[HeadName, ...]
-    input: Literal["branch", "embedding+branch"]
-    """What its heads read: the mean over the text's own positions of the branch's last layer, brought to unit
-    length as the embedding is, (width,); or the embedding and that, in this order, (2 * width,)."""
+    input: Literal["branch", "embedding+branch", "branch+words", "embedding+branch+words"]
+    """What its heads read, end to end in the order named. `branch`: the mean over the text's own positions of
+    the branch's last layer, brought to unit length as the embedding is, (width,); `words`: the head's own
+    columns of `Words`, (labels,). See `Heads.value` for what it is called in a graph."""
 
 
 class Labels(Record):
@@ -120,10 +123,29 @@ class Heads:
     thresholds: Floats
     """(topics,)"""
     branches: tuple[Branch, ...] = ()
+    words: Words | None = None
 
     def branch_of(self, name: HeadName) -> Branch | None:
         """The branch that head `name` reads; None where it reads the embedding."""
         return next((branch for branch in self.branches if name in branch.card.heads), None)
+
+    def value(self, name: HeadName) -> str:
+        """What head `name` reads is called so in a graph."""
+        branch = self.branch_of(name)
+        if branch is None:
+            return "embedding"
+        return f"branch.{branch.card.name}.pooled" if branch.card.input == "branch" else f"{name}.features"
+
+    def reads(self, name: HeadName, width: int) -> int:
+        """How many features head `name` is given by an encoder of this width."""
+        branch = self.branch_of(name)
+        parts = (branch.card.input if branch else "embedding").split("+")
+        columns = self.columns(name)
+        return sum(columns.stop - columns.start if part == "words" else width for part in parts)
+
+    def columns(self, name: HeadName) -> slice:
+        """What head `name` reads of `words`."""
+        return self.words.columns(HEAD_NAMES.index(name)) if self.words else slice(0, 0)
 
     def save(self, directory: Path) -> None:
         """Write `heads.safetensors` for heads that read the embedding, `branch.safetensors` for others."""
@@ -139,6 +161,8 @@ class Heads:
         for branch in self.branches:
             prefix = f"branch.{branch.card.name}."
             branched |= {prefix + name: value.astype(np.float16) for name, value in branch.tensors.items()}
+        if self.words:
+            branched |= self.words.tensors()
         for file, tensors in ((HEADS_FILE, plain), (BRANCH_FILE, branched)):
             if tensors:
                 # Written by ourselves: the library's files are readable by their owner alone.
@@ -181,7 +205,9 @@ def load_heads(directory: Path, *, branches: bool = True) -> Heads:
             for name in HEAD_NAMES
         )
         loaded = tuple(Branch(branch, _layers(branch, tensors)) for branch in cards)
-        return Heads(topic, action, sentiment, tensors["topic.thresholds"], loaded)
+        worded = any("words" in branch.input for branch in cards)
+        words = Words.from_tensors(tensors) if worded else None
+        return Heads(topic, action, sentiment, tensors["topic.thresholds"], loaded, words)
     except (FileNotFoundError, SafetensorError, KeyError) as error:
         raise SetupError(
             f"{path} does not hold trained heads ({error}). Train them: python -m model_export train"

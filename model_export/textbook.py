@@ -6,17 +6,20 @@ for branches and heads. Nothing here is shared with the code that writes the gra
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from model_export.words import FACTOR, PAIRS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from model_export.heads import Branch, Heads
+    from model_export.heads import Branch, Head, HeadName, Heads
     from model_export.sources import Checkpoint, Config
 
     Floats = NDArray[np.float64]
@@ -42,25 +45,40 @@ class Textbook:
         embedding = _pool(value)
         if self._heads is None:
             return [embedding]
+        heads: dict[HeadName, Head] = {
+            "topic": self._heads.topic,
+            "action": self._heads.action,
+            "sentiment": self._heads.sentiment,
+        }
         topic, action, sentiment = (
-            self._features(name, embedding, outputs) @ head.weight.astype(np.float64) + head.bias
-            for name, head in (
-                ("topic", self._heads.topic),
-                ("action", self._heads.action),
-                ("sentiment", self._heads.sentiment),
-            )
+            self._features(name, ids, embedding, outputs) @ head.weight.astype(np.float64) + head.bias
+            for name, head in heads.items()
         )
         return [embedding, 1 / (1 + np.exp(-topic)), _softmax(action), _softmax(sentiment)]
 
-    def _features(self, name: str, embedding: Floats, outputs: Sequence[Floats]) -> Floats:
+    def _features(
+        self, name: HeadName, ids: Sequence[int], embedding: Floats, outputs: Sequence[Floats]
+    ) -> Floats:
         for branch in _branches(self._heads):
             if name in branch.card.heads:
                 value = outputs[branch.card.fork]
                 for number in range(branch.card.fork, branch.card.fork + branch.card.layers):
                     value = _layer(self._branches[branch.card.name], number, value, self._config)
-                own = _pool(value)
-                return own if branch.card.input == "branch" else np.concatenate([embedding, own])
+                parts = {"embedding": embedding, "branch": _pool(value), "words": self._words(name, ids)}
+                return np.concatenate([parts[part] for part in branch.card.input.split("+")])
         return embedding
+
+    def _words(self, name: HeadName, ids: Sequence[int]) -> Floats:
+        if self._heads is None or self._heads.words is None:
+            return np.empty(0)
+        words, columns = self._heads.words, self._heads.columns(name)
+        total = np.zeros(words.pieces.shape[1])
+        for piece in ids:
+            total += words.pieces[piece] * words.scales[0].astype(np.float64)
+        for first, second in itertools.pairwise(ids):
+            total += words.pairs[(first * FACTOR + second) % PAIRS] * words.scales[1].astype(np.float64)
+        scaled: Floats = total[columns] / math.sqrt(len(ids))
+        return scaled
 
 
 def _branches(heads: Heads | None) -> tuple[Branch, ...]:

@@ -80,15 +80,8 @@ class _Network(nn.Module):
         width = checkpoint.config.hidden_size
         self.heads = nn.ModuleDict({name: nn.Linear(width, count) for name, count in plan.outputs.items()})
 
-    def features(self, states: Tensor, mask: Tensor) -> Tensor:
-        """(batch, seq, width) -> (batch, width), unit length."""
-        with torch.autocast(states.device.type, dtype=torch.bfloat16):
-            for layer in self.layers:
-                states = layer(states, mask)
-        return mean_pooled(states.float(), mask)
-
     def forward(self, states: Tensor, mask: Tensor) -> dict[str, Tensor]:
-        features = self.features(states, mask) * _GAIN
+        features = _pooled(self.layers, states, mask) * _GAIN
         return {name: head(features) for name, head in self.heads.items()}
 
 
@@ -164,7 +157,7 @@ def _fitted(network: _Network, plan: Plan, hidden: Hidden) -> Fitted:
         weight, bias = (value.detach().cpu().numpy() for value in (head.weight, head.bias))
         heads[name] = Head(np.ascontiguousarray(weight.T) * np.float32(_GAIN), bias.copy())
     return Fitted(
-        layer_tensors(network.layers, plan.fork), heads, lambda rows: _features(network, hidden, rows)
+        layer_tensors(network.layers, plan.fork), heads, lambda rows: features(network.layers, hidden, rows)
     )
 
 
@@ -190,11 +183,20 @@ def _epoch(
     return batches
 
 
-def _features(network: _Network, hidden: Hidden, rows: Sequence[int]) -> Floats:
-    device = next(network.parameters()).device
+def features(layers: nn.ModuleList, hidden: Hidden, rows: Sequence[int]) -> Floats:
+    """What `layers` make of the hidden states of some texts: (n, width), unit length."""
+    device = next(layers.parameters()).device
     found = np.empty((len(rows), hidden.states.shape[1]), np.float32)
     with torch.no_grad():
         for batch in plan_batches(hidden.lengths[list(rows)].tolist(), _BUDGET, _WASTE):
             states, mask = hidden.batch([rows[i] for i in batch])
-            found[batch] = network.features(states.to(device), mask.to(device)).float().cpu().numpy()
+            found[batch] = _pooled(layers, states.to(device), mask.to(device)).cpu().numpy()
     return found
+
+
+def _pooled(layers: nn.ModuleList, states: Tensor, mask: Tensor) -> Tensor:
+    """(batch, seq, width) -> (batch, width), unit length."""
+    with torch.autocast(states.device.type, dtype=torch.bfloat16):
+        for layer in layers:
+            states = layer(states, mask)
+    return mean_pooled(states.float(), mask)

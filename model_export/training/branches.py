@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from model_export.assemble import ACTIONS, SENTIMENTS
-from model_export.heads import Branch, BranchCard, Head, HeadName, Heads
-from model_export.training.branch import Plan, fit_branch
+from model_export.heads import HEAD_NAMES, Branch, BranchCard, Head, HeadName, Heads
+from model_export.training.bert import copied_layers
+from model_export.training.branch import Plan, features, fit_branch
+from model_export.training.combine import combined, fit_readers
 from model_export.training.examples import PILLARS, split_of
 from model_export.training.hidden import hidden_states
 from model_export.training.scores import macro_f1, reachable_f1, sigmoid
 from model_export.training.targets import ASPECTS, OPEN, Targets
 from model_export.training.train import Trained, calibrate, card_of, measure, unpublished_tests
+from model_export.words import Words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,13 +32,15 @@ if TYPE_CHECKING:
 
     from model_export.sources import Checkpoint
     from model_export.training.branch import Fitted
+    from model_export.training.combine import Readers
     from model_export.training.examples import Example, Split
+    from model_export.training.words import Tables
 
     Floats = NDArray[np.float32]
 
 BRANCHES: dict[str, tuple[HeadName, ...]] = {"topic": ("topic", "action"), "sentiment": ("sentiment",)}
 """The heads of each branch."""
-_LAYERS = {"topic": 2, "sentiment": 2}
+_LAYERS = {"topic": 3, "sentiment": 2}
 """Upper layers that are copied; those below are shared. Chosen by the curve in docs/accuracy.md."""
 _EPOCHS = {"topic": 3, "sentiment": 2}
 _DROPOUT = {"topic": 0.2, "sentiment": 0.1}
@@ -44,6 +49,12 @@ _REPEATS: dict[str, dict[str, float]] = {
     "sentiment": {"own": 4, "nyt": 2, "sst2": 0.5, "goals": 0.5, "esgbert": 0.5},
 }
 """Small corpora of clean labels are shown more often, large ones of noisy or partial labels less."""
+
+_INPUTS: dict[str, Literal["embedding+branch+words", "branch+words"]] = {
+    "topic": "embedding+branch+words",
+    "sentiment": "branch+words",
+}
+"""What heads read. Of sentiment the embedding knows nothing that the branch does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +88,10 @@ class Trial:
 def train_branches(
     checkpoint: Checkpoint, examples: Sequence[Example], topics: Sequence[str], settings: Settings
 ) -> Trained:
-    """Train both branches, calibrate on the development split, measure on sentences of no public corpus.
+    """Train both branches and the heads that read them, measure on sentences of no public corpus.
+
+    How much a head heeds its branch, the embedding and single words, and its calibration, are found on the
+    development split.
 
     Raises:
         ImportError: torch is not installed.
@@ -85,6 +99,7 @@ def train_branches(
     heads: dict[HeadName, Head] = {}
     figures: dict[str, float] = {}
     branches: list[Branch] = []
+    tables: list[Tables] = []
     thresholds = np.full(len(topics), 0.5, np.float32)
     for name, outputs in BRANCHES.items():
         trial = train_branch(name, checkpoint, examples, topics, settings)
@@ -93,20 +108,45 @@ def train_branches(
             fork=settings.fork(name, checkpoint),
             layers=settings.layers[name],
             heads=outputs,
-            input="branch",
+            input=_INPUTS[name],
         )
         branches.append(Branch(card, trial.fitted.tensors))
+        readers = _readers(name, checkpoint, trial, settings)
+        tables.append(readers.tables)
         developed, held = trial_rows(trial, "dev"), unpublished_tests(trial.shown)
-        before, last = (trial.fitted.features_of(rows.tolist()) for rows in (developed, held))
         for head in outputs:
-            raw = trial.fitted.heads[head]
-            seen = (before @ raw.weight + raw.bias).astype(np.float64)
+            raw = combined(head, trial.fitted.heads[head], readers, trial.shown, trial.targets)
+            seen = (readers.features(head, developed) @ raw.weight + raw.bias).astype(np.float64)
             heads[head], chosen = calibrate(head, raw, seen, trial.targets.rows(developed))
             thresholds = thresholds if chosen is None else chosen
-            logits = last @ heads[head].weight + heads[head].bias
+            logits = readers.features(head, held) @ heads[head].weight + heads[head].bias
             figures |= measure(head, logits, thresholds, trial.targets.rows(held))
-    trained = Heads(heads["topic"], heads["action"], heads["sentiment"], thresholds, tuple(branches))
+    pieces, pairs = (np.hstack([getattr(table, part) for table in tables]) for part in ("pieces", "pairs"))
+    words = Words.of(pieces, pairs, [len(heads[name].bias) for name in HEAD_NAMES])
+    trained = Heads(heads["topic"], heads["action"], heads["sentiment"], thresholds, tuple(branches), words)
     return Trained(trained, card_of(examples, topics, figures, branches))
+
+
+def _readers(name: str, checkpoint: Checkpoint, trial: Trial, settings: Settings) -> Readers:
+    """What the heads of the branch `name` read."""
+    embedded = None
+    if "embedding" in _INPUTS[name]:
+        fork = settings.fork(name, checkpoint)
+        texts = [example.text for example in trial.shown]
+        hidden = hidden_states(checkpoint, fork, texts, settings.cache, lambda _: None)
+        upper = copied_layers(checkpoint, range(fork, checkpoint.config.num_hidden_layers), 0).eval()
+        vectors = features(upper, hidden, range(len(texts)))
+        embedded = vectors.__getitem__
+    return fit_readers(
+        checkpoint,
+        trial.shown,
+        trial.targets,
+        _REPEATS[name],
+        {head: trial.fitted.heads[head].weight.shape[1] for head in BRANCHES[name]},
+        _balance(trial.targets.action[trial_rows(trial, "train")]),
+        trial.fitted.features_of,
+        embedded,
+    )
 
 
 def train_branch(

@@ -89,6 +89,13 @@ def train_linear(
     return Trained(trained, card_of(examples, topics, figures))
 
 
+def fit_linear(name: HeadName, examples: Sequence[Example], targets: Targets, features: Floats) -> Head:
+    """A linear head on the `features` of all `examples`; those that say nothing to it are passed over."""
+    rows = np.flatnonzero(judged(targets, name))
+    own = np.array([examples[i].source == "own" for i in rows.tolist()])
+    return _fit(name, features[rows], targets.rows(rows), np.where(own, _OWN_WEIGHT[name], 1.0))
+
+
 def unpublished_tests(examples: Sequence[Example]) -> NDArray[np.intp]:
     """Rows of the test split that are of our own or of the user's files: what the card's figures are of."""
     return np.flatnonzero([split_of(e) == "test" and e.source not in SOURCES for e in examples])

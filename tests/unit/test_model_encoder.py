@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,11 +11,17 @@ import onnxruntime
 import pytest
 
 from model_export.assemble import embedding_graph, full_graph
+from model_export.heads import load_heads
 from model_export.precision import Float16, Float32, Int8, quantise
 from model_export.textbook import Textbook
+from model_export.training.examples import Example
+from model_export.training.train import card_of
+from shared.records import TOPICS
 from tests.unit.tiny_bert import LAYERS, branch, heads_with, tiny_checkpoint, tiny_scalings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from model_export.precision import Scaling
@@ -74,6 +81,37 @@ def test_branches_answer_beside_the_embedding(checkpoint: Checkpoint) -> None:
     for number, ids in enumerate(ROWS):
         for values, expected in zip(found, textbook.answer(ids), strict=True):
             np.testing.assert_allclose(values[number], expected, atol=1e-4)
+
+
+def test_heads_read_single_words_too(checkpoint: Checkpoint) -> None:
+    """Pieces and pairs are a text's own, whatever it is padded to; in eight bits they are the same."""
+    heads = heads_with(
+        branch(checkpoint, "topics", 1, ("topic", "action"), "embedding+branch+words"),
+        branch(checkpoint, "mood", 1, ("sentiment",), "branch+words"),
+    )
+    graph = full_graph(checkpoint, Float32(), heads)
+    textbook = Textbook(checkpoint, heads)
+    for width in (13, 17):
+        found = run_all(graph, ROWS, width)
+        for number, ids in enumerate(ROWS):
+            for values, expected in zip(found, textbook.answer(ids), strict=True):
+                np.testing.assert_allclose(values[number], expected, atol=1e-4)
+    small = onnx.load_from_string(full_graph(checkpoint, Int8(tiny_scalings(checkpoint, heads)), heads))
+    tables = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in small.graph.initializer}
+    assert heads.words is not None
+    assert (tables["bag.pairs.table"] == heads.words.pairs).all()
+
+
+def test_words_are_kept_with_the_heads(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """What is written and read again gives the same graph."""
+    parts = branch(checkpoint, "all", 1, ("topic", "action", "sentiment"), "branch+words")
+    halves = {name: value.astype(np.float16).astype(np.float32) for name, value in parts.tensors.items()}
+    heads = heads_with(replace(parts, tensors=halves))
+    heads.save(tmp_path)
+    (tmp_path / "heads.json").write_text(
+        card_of([Example("w1", "own", {"E1": True})], TOPICS, {}, heads.branches).model_dump_json()
+    )
+    assert full_graph(checkpoint, Float32(), load_heads(tmp_path)) == full_graph(checkpoint, Float32(), heads)
 
 
 def test_shared_layers_are_computed_once(checkpoint: Checkpoint) -> None:

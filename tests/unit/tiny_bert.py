@@ -14,6 +14,7 @@ from tokenizers.processors import TemplateProcessing
 from model_export.heads import Branch, BranchCard, Head, HeadName, Heads
 from model_export.scalings import find_scalings
 from model_export.sources import Checkpoint, Config
+from model_export.words import PAIRS, Words
 from shared.inference.manifest import Source
 
 if TYPE_CHECKING:
@@ -83,13 +84,16 @@ def heads_with(*branches: Branch) -> Heads:
     random = np.random.default_rng(3)
 
     def head(name: HeadName, labels: int) -> Head:
-        joined = any(name in b.card.heads and b.card.input == "embedding+branch" for b in branches)
-        shape = (WIDTH * (1 + joined), labels)
-        return Head(random.normal(0, 3, shape).astype(np.float32), np.zeros(labels, np.float32))
+        parts = next((b.card.input for b in branches if name in b.card.heads), "embedding").split("+")
+        features = sum(labels if part == "words" else WIDTH for part in parts)
+        return Head(random.normal(0, 3, (features, labels)).astype(np.float32), np.zeros(labels, np.float32))
 
-    return Heads(
-        head("topic", 10), head("action", 3), head("sentiment", 3), np.full(10, 0.5, np.float32), branches
-    )
+    topic, action, sentiment = head("topic", 10), head("action", 3), head("sentiment", 3)
+    words = None
+    if any("words" in b.card.input for b in branches):
+        pieces, pairs = (random.normal(0, 1, (n, 16)).astype(np.float32) for n in (VOCABULARY, PAIRS))
+        words = Words.of(pieces, pairs, (10, 3, 3))
+    return Heads(topic, action, sentiment, np.full(10, 0.5, np.float32), branches, words)
 
 
 def tiny_tokenizer() -> bytes:
