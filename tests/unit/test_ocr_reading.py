@@ -220,6 +220,12 @@ def test_columns_are_read_one_after_the_other_and_what_spans_them_before_and_aft
     assert [line.text for line in laid_out.lines] == [wide, wide, *left, *right, wide]
 
 
+def test_rows_of_a_dense_table_stay_rows() -> None:
+    found = [line for column in range(6) for line in lines(("1,234",) * 150, x=90 * column, y=830, size=4)]
+    (laid_out,) = lay_out([page(1, *found)]).values()
+    assert [line.cells for line in laid_out.lines] == [("1,234",) * 6] * 150
+
+
 def test_sizes_of_type_do_not_depend_on_the_letters_of_a_line() -> None:
     (laid_out,) = lay_out([page(1, *lines(PROSE), *lines(("Heading",), y=760, size=18))]).values()
     assert len({line.height for line in laid_out.lines}) == 2

@@ -198,16 +198,18 @@ def _stands_beside(piece: _Piece, row: Sequence[_Piece]) -> bool:
 def _band(rows: Sequence[list[_Piece]], start: int) -> tuple[int, list[list[_Piece]]]:
     """Where the longest run of rows in columns ends that begins here, and the columns; none: the next row."""
     spans: list[tuple[float, float]] = []
-    end, found = start + 1, list[tuple[float, float]]()
+    runs: dict[int, tuple[int, list[tuple[float, float]]]] = {}
     for at in range(start, len(rows)):
-        gutter = _GUTTER * rows[at][0].size
-        before = spans
-        spans = _merged([*spans, *((piece.x0, piece.x1) for piece in rows[at])], gutter)
-        if len(before) > 1 and len(spans) == 1:
+        sides = ((piece.x0, piece.x1) for piece in rows[at])
+        spans = _merged([*spans, *sides], _GUTTER * rows[at][0].size)
+        if len(spans) == 1 and at > start:
             break
-        if len(spans) > 1 and _are_columns(_columns(rows[start : at + 1], spans)):
-            end, found = at + 1, spans
-    return end, _columns(rows[start:end], found) if found else []
+        runs[len(spans)] = at + 1, spans
+    for end, found in sorted(runs.values(), reverse=True):
+        columns = _columns(rows[start:end], found)
+        if len(found) > 1 and _are_columns(columns):
+            return end, columns
+    return start + 1, []
 
 
 def _merged(spans: Iterable[tuple[float, float]], gutter: float) -> list[tuple[float, float]]:
