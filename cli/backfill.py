@@ -10,11 +10,13 @@ import click
 from shared import backfill_listing, backfills
 from shared.clients import firestore_client
 from shared.delegation import has_not_ended, run_job
+from shared.documents import COLLECTION as DOCUMENTS
 from shared.errors import HeadraceError
+from shared.passages import COLLECTION as PASSAGES
 from shared.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from rich.console import Console
 
@@ -24,6 +26,8 @@ POLL_SECONDS = 1.0
 SHOWN_EXAMPLES = 8
 SHOWN_DOCUMENTS = 10
 MAX_TEXT = 160
+LABELS = ("positive", "neutral", "negative", "implemented", "planned", "none", "untold")
+"""Of sentiment, then of action, in the order in which they are printed."""
 
 
 def start(wanted: Wanted, model: str | None, tasks: int | None) -> Backfill:
@@ -147,16 +151,20 @@ def _print_report(console: Console, backfill: Backfill, report: Mapping[str, Any
     for name in ("sentiment", "action"):
         _print_matrix(console, name, compared[name])
     _print_topics(console, compared)
-    if report["most_changed"]:
+    most = report["most_changed"][:SHOWN_DOCUMENTS]
+    examples = [_told(example) for example in _examples(backfill)[:SHOWN_EXAMPLES]]
+    names = _names(row["document"] for row in [*most, *report["errors"], *examples])
+    if most:
         console.print("\nmost changed documents")
-    for row in report["most_changed"][:SHOWN_DOCUMENTS]:
-        console.print(f"  {row['document']}  {row['changed']:,} of {row['passages']:,}", highlight=False)
+    for row in most:
+        changed = f"{row['changed']:,} of {row['passages']:,}"
+        console.print(Text(f"  {names[row['document']]}  {row['document']}  {changed}"))
     for row in report["errors"]:
-        console.print(Text(f"  {row['document']}  {row['error']['message']}", "red"))
-    for example in map(_told, _examples(backfill)[:SHOWN_EXAMPLES]):
-        where = f"{example['document']} {example['index']}"
-        console.print(Text.assemble("\n", (where, "cyan"), f"  {_labels(example['old'])} → "), end="")
-        console.print(Text(_labels(example["new"])))
+        console.print(Text(f"  {names[row['document']]}  {row['error']['message']}", "red"))
+    for example in examples:
+        where = f"{names[example['document']]}, passage {example['index']}"
+        change = f"  {_labels(example['old'])} → {_labels(example['new'])}"
+        console.print(Text.assemble("\n", (where, "cyan"), change))
         console.print(Text(f"  {example['text'] or '(no longer stored)'}", "bright_black"))
     console.print(f"\nall documents: {report['uri']}", highlight=False)
 
@@ -164,11 +172,13 @@ def _print_report(console: Console, backfill: Backfill, report: Mapping[str, Any
 def _print_matrix(console: Console, name: str, matrix: Mapping[str, Mapping[str, int]]) -> None:
     from rich.table import Table
 
-    columns = sorted({label for row in matrix.values() for label in row})
+    told = {*matrix, *(label for row in matrix.values() for label in row)}
+    columns = [label for label in LABELS if label in told]
     grid = Table(title=f"{name}: old by new", box=None, header_style="bold", title_justify="left")
     for column in ("", *columns):
         grid.add_column(column, justify="right" if column else "left")
-    for old, row in matrix.items():
+    for old in columns:
+        row = matrix.get(old, {})
         grid.add_row(old, *(f"{row.get(new, 0):,}" for new in columns))
     console.print()
     console.print(grid)
@@ -187,10 +197,18 @@ def _examples(backfill: Backfill) -> list[dict[str, Any]]:
 
 def _told(example: Mapping[str, Any]) -> dict[str, Any]:
     """An example with its text, as long as that is stored."""
-    passages = firestore_client().collection("documents").document(example["document"]).collection("passages")
+    passages = firestore_client().collection(DOCUMENTS).document(example["document"]).collection(PASSAGES)
     stored = passages.document(f"{example['run']}-{example['index']}").get(["text"]).to_dict()
     text = " ".join(stored["text"].split()) if stored else None
     return {**example, "text": text if text is None or len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"}
+
+
+def _names(documents: Iterable[str]) -> dict[str, str]:
+    """What the documents are called; those that are gone have no name any more."""
+    client = firestore_client()
+    references = [client.collection(DOCUMENTS).document(document) for document in sorted({*documents})]
+    found = client.get_all(references, ["name"]) if references else ()
+    return {one.id: (one.to_dict() or {}).get("name", "(erased)") for one in found}
 
 
 def _labels(labels: Mapping[str, Any]) -> str:

@@ -90,6 +90,7 @@ def test_every_document_of_a_prefix_is_redone_and_compared(stack: RunningStack, 
     shown = stack.command("backfill", "show", told["id"])
     assert shown.returncode == 0
     assert "of 43 passages have other labels" in shown.stdout
+    assert "whole/0.txt, passage" in shown.stdout
     again = stack.json("backfill", "--model", other, "--prefix", "whole/", "--wait")
     assert (again["total"], again["state"]) == (0, "completed")
 
