@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 import io
-import random
 import re
-import sys
 import time
 import tracemalloc
 import zipfile
-from subprocess import run
 from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.errors import Rejected
 from shared.extract.office import read_docx, read_pptx, read_xlsx
-from shared.extract.shapes import Extracted, ExtractOptions, Limits
+from shared.extract.shapes import Extracted, ExtractOptions
 from tests.unit.office_files import (
     NAMESPACES,
     OFFICE,
     docx,
-    grid,
     line,
     pack,
-    package,
     para,
     pptx,
-    relations,
     shape,
     slide,
-    style,
-    styled,
-    table,
     xlsx,
 )
+from tests.unit.office_harm import READERS, code, documents, word
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,53 +33,12 @@ if TYPE_CHECKING:
 
     Reader = Callable[[Path, ExtractOptions], Extracted]
 
+
 MEGABYTE = 1024 * 1024
 HEAD = f"<w:document {NAMESPACES}><w:body>"
+
+
 LAUGHS = "".join(f'<!ENTITY l{n + 1} "{f"&l{n};" * 10}">' for n in range(9))
-
-
-def word(document: str | bytes) -> bytes:
-    return package("word/document.xml", {"word/document.xml": document})
-
-
-def documents() -> dict[Reader, bytes]:
-    """One of each kind, with something of everything that is read."""
-    note = f'<w:footnote w:id="2">{para("A note.")}</w:footnote>'
-    body = (
-        styled("Our year", "H")
-        + para("less water", '<w:numPr><w:numId w:val="3"/></w:numPr>')
-        + '<w:p><w:r><w:t>Grüße</w:t><w:footnoteReference w:id="2"/></w:r></w:p>'
-        + table([para("Site"), para("Water")], [para("Mill"), para("12")])
-    )
-    diagram = f"<dgm:dataModel {NAMESPACES}><dgm:pt>{line('point')}</dgm:pt></dgm:dataModel>"
-    slides = {
-        "a": slide(shape(line("Water"), kind="title"), '<dgm:relIds r:dm="d"/>'),
-        "b": slide(shape(line("one"), line("two"), kind="")),
-    }
-    extra = {
-        "ppt/slides/_rels/a.xml.rels": relations(diagramData_d="../d.xml", notesSlide="../n.xml"),
-        "ppt/d.xml": diagram,
-        "ppt/n.xml": slide(shape(line("Say so."), kind="body"), element="notes"),
-    }
-    rows = grid(["id", "text"], *([number, f"{number} mills were closed all day"] for number in range(6)))
-    cells = '<row r="9"><c r="B9" s="1"><v>45000.5</v></c><c r="C9" t="s"><v>0</v></c></row>'
-    return {
-        read_docx: docx(body, styles=style("H", "heading 1"), footnotes=note, title="A title"),
-        read_pptx: pptx(slides, extra=extra),
-        read_xlsx: xlsx({"A": rows, "B": cells}, strings=["<t>shared</t>"], formats=["yyyy-mm-dd"]),
-    }
-
-
-READERS = pytest.mark.parametrize("reader", documents(), ids=lambda reader: reader.__name__)
-
-
-def code(reader: Reader, path: Path, data: bytes, **limits: int) -> str:
-    path.write_bytes(data)
-    try:
-        reader(path, ExtractOptions(limits=Limits(**limits)))
-    except Rejected as refused:
-        return refused.code
-    return "read"
 
 
 @pytest.fixture
@@ -241,90 +191,3 @@ def test_parts_that_refer_to_themselves_end(file: Path) -> None:
     ]:
         data = pack({"_rels/.rels": root.format(office.format(circle, target, mode))})
         assert code(read_docx, file, data) in {"unreadable_document", "no_text"}
-
-
-@READERS
-def test_what_is_no_package_is_refused(file: Path, reader: Reader) -> None:
-    """An archive of something else, an empty one, an old or locked Office file, no archive at all."""
-    for data, expected in [
-        (pack({"a.txt": b"x"}), "unreadable_document"),
-        (pack({}), "unreadable_document"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "unreadable_archive"),
-        (b"junk" * 100, "unreadable_archive"),
-        (pack({"_rels/.rels": b"\0\xff junk"}), "unreadable_document"),
-        (pack({"_rels/.rels": b""}), "unreadable_document"),
-    ]:
-        assert code(reader, file, data) == expected
-
-
-@READERS
-def test_numbers_that_are_none_are_damage(file: Path, reader: Reader) -> None:
-    """Wherever the format has a number: nonsense, negative, of ten thousand digits."""
-    data = documents()[reader]
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
-    for value in (b"x", b"-5", b"9" * 5_000, b"", b"1e5", "٣".encode()):
-        for name, part in parts.items():
-            changed = re.sub(rb'(?<=")\d+(?=")', value, part)
-            changed = re.sub(rb"(?<=<v>)\d+(?=</v>)", value, changed)
-            outcome = code(reader, file, pack(parts | {name: changed}))
-            assert outcome in {"read", "unreadable_document", "no_text"}, (name, value)
-
-
-@READERS
-def test_a_document_cut_off_anywhere_is_refused(file: Path, reader: Reader) -> None:
-    """As an archive it has lost its end, with all that says where its parts are."""
-    data = documents()[reader]
-    outcomes = {code(reader, file, data[:size]) for size in range(0, len(data), 11)}
-    assert outcomes == {"unreadable_archive"}
-
-
-@READERS
-def test_parts_cut_off_or_changed_end_in_a_refusal_or_a_result(file: Path, reader: Reader) -> None:
-    """The archive is whole, its XML is not; or bytes of the packed file are changed. Nothing else leaves."""
-    dice = random.Random(7)
-    data = documents()[reader]
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
-    outcomes = set()
-    for _ in range(500):
-        name = dice.choice(list(parts))
-        part = bytearray(parts[name])
-        match dice.randrange(5):
-            case 0:
-                del part[dice.randrange(len(part) or 1) :]
-            case 1:
-                for _ in range(dice.randint(1, 5)):
-                    part[dice.randrange(len(part))] = dice.randrange(256)
-            case 2:  # an element or attribute is lost
-                found = dice.choice(list(re.finditer(rb"<[^<>]*>|\S+=\"[^\"]*\"", part)))
-                del part[found.start() : found.end()]
-            case 3:  # one is there twice, or elsewhere
-                found = dice.choice(list(re.finditer(rb"<[^<>]*>", part)))
-                at = dice.randrange(len(part))
-                part[at:at] = found[0]
-            case _:  # a name or value is another of the same part
-                words = re.findall(rb"\w+", part)
-                word, other = dice.choice(words), dice.choice(words)
-                part = bytearray(re.sub(rb"\b%s\b" % word, other, part))
-        outcomes.add(code(reader, file, pack(parts | {name: bytes(part)})))
-    for _ in range(500):
-        bad = bytearray(data)
-        for _ in range(dice.randint(1, 4)):
-            bad[dice.randrange(len(bad))] = dice.randrange(256)
-        outcomes.add(code(reader, file, bytes(bad)))
-    assert {"read", "unreadable_document", "unreadable_archive", "unsafe_archive"} <= outcomes
-    assert outcomes <= {
-        "read", "unreadable_document", "unreadable_archive", "unsafe_archive", "no_text", "encrypted",
-        "inflates_too_much", "too_many_members", "too_many_columns",
-    }  # fmt: skip
-
-
-def test_reading_office_documents_needs_no_library() -> None:
-    """Cold start: nothing beyond the standard library comes in with the readers."""
-    script = (
-        "import sys; before = set(sys.modules); import shared.extract.office; "
-        "print([m for m in sys.modules if m.split('.')[0] not in sys.stdlib_module_names | {'shared'} "
-        "and m not in before])"
-    )
-    assert run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"

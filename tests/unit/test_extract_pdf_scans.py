@@ -1,25 +1,17 @@
-"""Is a page a picture of text? However its image is stored, and whatever stands beside it."""
+"""Scans, pictures, and fonts that lie: which pages have to be recognised."""
 
 from __future__ import annotations
 
-import io
-from typing import TYPE_CHECKING, Literal
+import random
+from typing import TYPE_CHECKING
 
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw
+from reportlab.lib.pagesizes import A4
 from reportlab.lib.utils import ImageReader
 
-from shared.extract.pdf.pixels import sample
-from tests.unit.test_extract_pdf_pages import (
-    HEIGHT,
-    WIDTH,
-    draw,
-    photograph,
-    picture,
-    prose,
-    read,
-    scan_of_text,
-)
+from shared.errors import Rejected
+from tests.unit.pdf_pages import PROSE, blocks, draw, prose, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,90 +19,137 @@ if TYPE_CHECKING:
 
     from reportlab.pdfgen.canvas import Canvas
 
-    Page = Callable[[Canvas], None]
+WIDTH, HEIGHT = A4
 
 
 @pytest.fixture
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("reportlab.rl_config.useA85", 0)  # images as other programs write them
+def file(tmp_path: Path) -> Path:
     return tmp_path / "upload"
 
 
-def jpeg(image: Image.Image) -> Page:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=80)
+def blank(canvas: Canvas) -> None:
+    prose(canvas, ())
 
+
+def scan_of_text(*, paper: int = 245, ink: int = 40) -> Image.Image:
+    """A page as a scanner sees it: lines of small dark strokes on light paper."""
+    image = Image.new("L", (620, 877), paper)
+    pen = ImageDraw.Draw(image)
+    chance = random.Random(7)
+    for y in range(80, 800, 14):
+        x = 60
+        while x < 560:
+            word = chance.randrange(10, 50)
+            for stroke in range(x, x + word, 4):
+                pen.line((stroke, y, stroke + chance.randrange(3), y + 8), fill=ink)
+            x += word + 8
+    return image
+
+
+def photograph() -> Image.Image:
+    """Every tone, without a background."""
+    return Image.radial_gradient("L").resize((620, 877))
+
+
+def picture(image: Image.Image, caption: str = "", strips: int = 1) -> Callable[[Canvas], None]:
     def page(canvas: Canvas) -> None:
-        canvas.drawImage(ImageReader(buffer), 0, 0, WIDTH, HEIGHT)
+        high = image.height // strips
+        for strip in range(strips):
+            part = image.crop((0, strip * high, image.width, (strip + 1) * high))
+            canvas.drawImage(
+                ImageReader(part), 0, HEIGHT * (1 - (strip + 1) / strips), WIDTH, HEIGHT / strips
+            )
+        canvas.drawString(60, 40, caption)
 
     return page
 
 
-@pytest.mark.parametrize("mode", ["L", "RGB"])
-@pytest.mark.parametrize("store", [picture, jpeg])
-def test_scans_are_told_from_photographs_and_covers(
-    file: Path, store: Callable[[Image.Image], Page], mode: Literal["L", "RGB"]
-) -> None:
-    """Grey or in colour, as JPEG or packed without loss."""
-    cover = Image.new("RGB", (620, 877), (20, 60, 120))
-    images = (scan_of_text(), photograph(), cover)
-    draw(file, prose, *(page for image in images for page in (store(image.convert(mode)), prose)))
-    assert read(file).ocr_pages == [2]
+def test_three_scanned_pages_leave_a_report_one_document(file: Path) -> None:
+    """They are listed and named in a warning; the other pages are read, the blank one is no scan."""
+    scan = picture(scan_of_text(), "Annex, page 3")
+    draw(file, prose, scan, scan, prose, picture(scan_of_text(), strips=5), blank)
+    extracted = read(file)
+    assert extracted.ocr_pages == [2, 3, 5]
+    assert [block.page for block in extracted.blocks] == [1, 4]
+    assert extracted.warnings == [
+        "pages that are scans, whose text has yet to be recognised: 2, 3, 5",
+        "pages without text: 6",
+    ]
 
 
-def test_letters_that_a_mask_cuts_out_of_black_are_seen(file: Path) -> None:
-    """The image alone is black all over."""
-    black = Image.new("RGB", (620, 877))
-    black.putalpha(ImageOps.invert(scan_of_text(paper=255, ink=0)))
-
-    def page(canvas: Canvas) -> None:
-        canvas.drawImage(ImageReader(black), 0, 0, WIDTH, HEIGHT, mask="auto")
-
-    draw(file, prose, page, prose)
-    assert read(file).ocr_pages == [2]
+def test_covers_photographs_and_blank_pages_are_no_scans(file: Path) -> None:
+    """They have as little text under as large an image, and nothing to recognise."""
+    plain = Image.new("L", (620, 877), 250)
+    dark = Image.new("L", (620, 877), 30)
+    cover = picture(photograph(), "A Year of Water")
+    draw(file, cover, prose, *(picture(image) for image in (photograph(), plain, dark)))
+    assert read(file).ocr_pages == []
 
 
-def test_a_photograph_between_two_scans_is_taken_for_one(file: Path) -> None:
-    """It belongs to what was scanned; one before the first scan, or apart, does not."""
-    scan, photo = picture(scan_of_text()), picture(photograph())
-    draw(file, photo, scan, photo, scan, photo, prose, photo, prose)
-    assert read(file).ocr_pages == [2, 3, 4]
-
-
-def test_curves_over_an_image_are_looked_at(file: Path) -> None:
-    """A page of letters in outline upon a picture of paper is a page of text."""
+def test_text_over_a_full_picture_is_text(file: Path) -> None:
+    """A scan whose text was recognised already carries it; it is not sent again."""
 
     def page(canvas: Canvas) -> None:
-        picture(Image.new("RGB", (620, 877), (250, 250, 245)))(canvas)
-        letters = canvas.beginPath()
+        picture(scan_of_text())(canvas)
+        prose(canvas)
+
+    draw(file, page)
+    assert read(file).ocr_pages == []
+    assert blocks(file) == [("text", " ".join(PROSE))]
+
+
+@pytest.mark.parametrize("paper", [200, 245])
+def test_a_pdf_of_scans_alone_needs_ocr(file: Path, paper: int) -> None:
+    """The refusal says in a sentence that it is a scan, and what to do."""
+    draw(file, *[picture(scan_of_text(paper=paper), "7")] * 3)
+    with pytest.raises(Rejected) as caught:
+        read(file)
+    assert caught.value.code == "needs_ocr"
+    assert "scan" in caught.value.message
+    assert "OCR" in caught.value.hint
+
+
+def test_letters_drawn_as_curves_need_ocr(file: Path) -> None:
+    """Some programs turn text into outlines; a page has then hundreds of small shapes and no letters."""
+
+    def page(canvas: Canvas) -> None:
         for row in range(40):
-            for place in range(60):
-                letters.moveTo(60 + 8 * place, 700 - 14 * row)
-                letters.lineTo(63 + 8 * place, 708 - 14 * row)
-                letters.lineTo(65 + 8 * place, 700 - 14 * row)
-        canvas.drawPath(letters, stroke=1, fill=0)
+            for column in range(60):
+                canvas.rect(60 + 7 * column, 760 - 15 * row, 2 + column % 3, 8, stroke=0, fill=1)
 
-    draw(file, prose, page, prose)
-    assert read(file).ocr_pages == [2]
+    draw(file, page)
+    with pytest.raises(Rejected) as caught:
+        read(file)
+    assert caught.value.code == "needs_ocr"
 
 
-def test_the_pixels_of_an_image_are_a_few_rows_of_it_in_grey(file: Path) -> None:
-    """As one sees it: a light and a dark half."""
-    import pypdfium2.raw as pdfium
+def test_of_many_scans_a_sample_is_looked_at(file: Path) -> None:
+    """A hundred pages are all found, though only some are drawn to look at them."""
+    image = ImageReader(scan_of_text())
+    draw(file, *[lambda canvas: canvas.drawImage(image, 0, 0, WIDTH, HEIGHT)] * 100, prose)
+    assert read(file).ocr_pages == list(range(1, 101))
 
-    image = Image.new("RGB", (600, 900), (250, 250, 250))
-    image.paste((200, 30, 30), (0, 450, 600, 900))
-    for store in (picture, jpeg):
-        draw(file, store(image))
-        document = pdfium.FPDF_LoadDocument(str(file).encode(), None)
-        page = pdfium.FPDF_LoadPage(document, 0)
-        shown = [pdfium.FPDFPage_GetObject(page, at) for at in range(pdfium.FPDFPage_CountObjects(page))]
-        found = next(item for item in shown if pdfium.FPDFPageObj_GetType(item) == pdfium.FPDF_PAGEOBJ_IMAGE)
-        rows = sample(page, found)
-        pdfium.FPDF_ClosePage(page)
-        pdfium.FPDF_CloseDocument(document)
-        assert rows is not None
-        assert {len(row) for row in rows} == {200}
-        assert len(rows) == 100
-        assert abs(rows[10][50] - 250) <= 3
-        assert abs(rows[90][50] - (0.299 * 200 + 0.701 * 30)) <= 5
+
+def shifted() -> list[str]:
+    """Prose as it comes out where a font numbers its letters from 0 up."""
+    return [
+        "".join(chr(ord(letter) - 29) if letter.isalpha() else letter for letter in line) for line in PROSE
+    ]
+
+
+def test_pages_whose_letters_are_shifted_are_left_out(file: Path) -> None:
+    """One page of nonsense goes to recognition, its text nowhere else; the others are read."""
+    draw(file, prose, lambda canvas: prose(canvas, shifted()), prose)
+    extracted = read(file)
+    assert extracted.ocr_pages == [2]
+    assert {block.page for block in extracted.blocks} == {1, 3}
+    assert extracted.warnings == ["pages whose fonts do not say which letters they draw: 2"]
+
+
+def test_a_pdf_of_shifted_letters_says_that_its_fonts_lie(file: Path) -> None:
+    """It is refused with a sentence of its own: it is no scan."""
+    draw(file, lambda canvas: prose(canvas, shifted()))
+    with pytest.raises(Rejected) as caught:
+        read(file)
+    assert caught.value.code == "needs_ocr"
+    assert "fonts" in caught.value.message

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,19 +16,15 @@ import psutil
 import pytest
 import structlog.testing
 
-from shared.errors import Rejected, Retryable
-from shared.extract import Extracted, ExtractOptions, Limits, extract
-from shared.extract.sandbox import SandboxUnavailable, extract_apart
+from shared.errors import Rejected
+from shared.extract import Extracted, ExtractOptions, extract
+from shared.extract.sandbox import extract_apart
 from shared.extract.sandbox.client import Sandbox
-from shared.extract.sandbox.wire import Task
+from tests.unit.sandboxes import MEMORY, TEXT, linux, rejection, said_pids, task, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-TEXT = "A sentence about a pump.\n\nAnother about a mill — „fein“.\n"
-MEMORY = 256 << 20
-linux = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's means are Linux's")
 
 
 @pytest.fixture(scope="module")
@@ -46,21 +41,8 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def task(function: str, path: Path, seconds: float = 20, **limits: int) -> Task:
-    options = ExtractOptions(password="open sesame", limits=Limits(**limits))
-    return Task(f"tests.unit.harmful:{function}", str(path), "a.txt", "text/plain", options, seconds, MEMORY)
-
-
 def said(extracted: Extracted) -> Any:
     return ast.literal_eval(extracted.blocks[0].text)
-
-
-def rejection(sandbox: Sandbox, function: str, path: Path, seconds: float = 20) -> Rejected:
-    with pytest.raises(Rejected) as caught:
-        sandbox.run(task(function, path, seconds))
-    assert caught.value.message.endswith(".")
-    assert caught.value.hint.endswith(".")
-    return caught.value
 
 
 def test_apart_is_the_same_as_here(file: Path) -> None:
@@ -197,118 +179,7 @@ def test_files_cannot_be_written_and_the_caller_not_read(sandbox: Sandbox, file:
     assert file.read_text(encoding="utf-8") == TEXT
 
 
-def test_several_extractions_run_at_once(sandbox: Sandbox, file: Path) -> None:
-    """Eight that wait half a second each are done long before four seconds."""
-    sandbox.prepare()
-    started = time.monotonic()
-    with ThreadPoolExecutor(8) as pool:
-        texts = [done.blocks[0].text for done in pool.map(sandbox.run, [task("nap", file)] * 8)]
-    assert texts == ["awake"] * 8
-    assert time.monotonic() - started < 3
-
-
-def test_one_crash_does_not_touch_the_others(sandbox: Sandbox, file: Path) -> None:
-    """Children share nothing that breaks."""
-    with ThreadPoolExecutor(4) as pool:
-        others = [pool.submit(sandbox.run, task("nap", file)) for _ in range(3)]
-        assert rejection(sandbox, "abort", file).code == "extraction_crashed"
-        assert [other.result().blocks[0].text for other in others] == ["awake"] * 3
-
-
-def test_a_dead_zygote_is_replaced(sandbox: Sandbox, file: Path) -> None:
-    """Between files, and in the middle of one, which is then read again."""
-    child, zygote = said_pids(sandbox, file)
-    os.kill(zygote, signal.SIGKILL)
-    assert said_pids(sandbox, file)[1] != zygote
-    zygote = said_pids(sandbox, file)[1]
-    with ThreadPoolExecutor() as pool:
-        reading = pool.submit(sandbox.run, task("nap", file))
-        wait_until(lambda: bool(psutil.Process(zygote).children()))
-        (child,) = (process.pid for process in psutil.Process(zygote).children())
-        os.kill(zygote, signal.SIGKILL)
-        assert reading.result().blocks[0].text == "awake"
-    if sys.platform == "linux":
-        wait_until(lambda: not psutil.pid_exists(child))
-
-
-def test_a_child_killed_once_from_outside_is_no_fault_of_the_file(sandbox: Sandbox, file: Path) -> None:
-    """It is read again; only the second time is it refused."""
-    zygote = said_pids(sandbox, file)[1]
-    with ThreadPoolExecutor() as pool:
-        reading = pool.submit(sandbox.run, task("nap", file))
-        wait_until(lambda: bool(psutil.Process(zygote).children()))
-        psutil.Process(zygote).children()[0].kill()
-        assert reading.result().blocks[0].text == "awake"
-
-
-def test_where_no_process_can_be_started_the_file_is_not_judged(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The error is one that is tried again: no interpreter, or one that ends at once."""
-    for interpreter in ("/nowhere/python", "/bin/false"):
-        monkeypatch.setattr(sys, "executable", interpreter)
-        sandbox = Sandbox()
-        with pytest.raises(SandboxUnavailable) as caught:
-            sandbox.run(task("report", file))
-        assert isinstance(caught.value, Retryable)
-        sandbox.stop()
-
-
-def test_a_file_that_is_not_there_is_not_judged(sandbox: Sandbox, file: Path) -> None:
-    """That is the caller's mistake, and no text of the file."""
-    file.unlink()
-    with pytest.raises(SandboxUnavailable):
-        sandbox.run(task("report", file))
-
-
-def test_all_end_with_the_caller(file: Path) -> None:
-    """A caller that is killed leaves neither zygote nor child, not even one that is busy."""
-    program = f"""
-import sys
-from tests.unit.test_sandbox import Sandbox, said_pids, task
-from pathlib import Path
-sandbox = Sandbox()
-print(*said_pids(sandbox, Path({str(file)!r})), flush=True)
-sandbox.run(task("sleep", Path({str(file)!r}), 60))
-"""
-    caller = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
-    assert caller.stdout
-    zygote = int(caller.stdout.readline().split()[1])
-    wait_until(lambda: bool(psutil.Process(zygote).children()))
-    family = [zygote, *(process.pid for process in psutil.Process(zygote).children())]
-    caller.kill()
-    caller.wait()
-    caller.stdout.close()
-    wait_until(lambda: not any(map(psutil.pid_exists, family)))
-
-
-def test_a_thread_that_ends_takes_no_zygote_with_it(file: Path) -> None:
-    """A server's threads come and go."""
-    sandbox = Sandbox()
-    pids: list[tuple[int, int]] = []
-    for _ in range(2):
-        thread = threading.Thread(target=lambda: pids.append(said_pids(sandbox, file)))
-        thread.start()
-        thread.join()
-        time.sleep(0.1)
-    sandbox.stop()
-    assert pids[0][1] == pids[1][1]
-
-
-def said_pids(sandbox: Sandbox, path: Path) -> tuple[int, int]:
-    """Of the child and of the zygote."""
-    child, zygote = sandbox.run(task("pids", path)).blocks[0].text.split()
-    return int(child), int(zygote)
-
-
 def assert_no_children(sandbox: Sandbox) -> None:
     assert sandbox._zygote
     zygote = psutil.Process(sandbox._zygote.pid)
     wait_until(lambda: not zygote.children())
-
-
-def wait_until(condition: Any) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
