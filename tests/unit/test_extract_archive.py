@@ -12,6 +12,7 @@ from shared.errors import Rejected
 from shared.extract import Limits
 from shared.extract.archive import FREE_INFLATION, members
 from shared.extract.sniff import GZIP, ZIP
+from tests.unit.zip_files import PROSE, encrypted_by_hand
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,3 +83,14 @@ def test_a_gzip_file_that_was_cut_off_is_damaged(tmp_path: Path, kept: int) -> N
     with pytest.raises(Rejected) as caught:
         read(path, GZIP, "cut.gz")
     assert caught.value.code == "unreadable_archive"
+
+
+def test_an_encrypted_archive_opens_with_its_password(tmp_path: Path) -> None:
+    """With the operator's; without it the refusal says where that is to be put."""
+    file = tmp_path / "upload"
+    file.write_bytes(encrypted_by_hand(b"wheel"))
+    opened = members(file, ZIP, "a.zip", Limits(), [], password="wheel")
+    assert {name: content.read() for name, content in opened} == {"a.txt": PROSE}
+    with pytest.raises(Rejected) as caught:
+        list(members(file, ZIP, "a.zip", Limits(), []))
+    assert (caught.value.code, "docpw-" in caught.value.hint) == ("encrypted", True)

@@ -106,7 +106,8 @@ def test_all_end_with_the_caller(file: Path) -> None:
     """A caller that is killed leaves neither zygote nor child, not even one that is busy."""
     program = f"""
 import sys
-from tests.unit.test_sandbox import Sandbox, said_pids, task
+from shared.extract.sandbox.client import Sandbox
+from tests.unit.sandboxes import said_pids, task
 from pathlib import Path
 sandbox = Sandbox()
 print(*said_pids(sandbox, Path({str(file)!r})), flush=True)
