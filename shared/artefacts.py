@@ -7,6 +7,7 @@ more than that many of its batches wait in the queue, and a short document gets 
 
 from __future__ import annotations
 
+import io
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -53,10 +54,11 @@ def plan_batches(
 
 def write(document: str, run: int, text: str, passages: Sequence[Passage]) -> list[Range]:
     """Store a run's passages, text and batches. Deterministic: twins write the same bytes."""
-    lines = [passage.model_dump_json().encode() + b"\n" for passage in passages]
+    lines = io.BytesIO()  # whole, and no list of them beside: of a long document they are tens of megabytes
     offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line))
+    for passage in passages:
+        lines.write(passage.model_dump_json().encode() + b"\n")
+        offsets.append(lines.tell())
     limits = settings()
     ranges = [
         (start, end, offsets[start], offsets[end])
@@ -64,12 +66,10 @@ def write(document: str, run: int, text: str, passages: Sequence[Passage]) -> li
             passages, max_passages=limits.batch_passages, max_tokens=limits.batch_tokens
         )
     ]
-    for name, content, media_type in (
-        ("passages.jsonl", b"".join(lines), "application/x-ndjson"),
-        ("text.txt", text.encode(), "text/plain; charset=utf-8"),
-        ("batches.json", _RANGES.dump_json(ranges), "application/json"),
-    ):
-        _blob(document, run, name).upload_from_string(content, content_type=media_type, **storage_limits())
+    _upload(document, run, "passages.jsonl", lines.getvalue(), "application/x-ndjson")
+    del lines
+    _upload(document, run, "text.txt", text.encode(), "text/plain; charset=utf-8")
+    _upload(document, run, "batches.json", _RANGES.dump_json(ranges), "application/json")
     return ranges
 
 
@@ -92,6 +92,10 @@ def copy(document: str, run: int, to_run: int) -> int:
 def exist(document: str, run: int) -> bool:
     """Whether a run's artefacts are there: its batches are written last."""
     return bool(_blob(document, run, "batches.json").exists(**storage_limits()))
+
+
+def _upload(document: str, run: int, name: str, content: bytes, media_type: str) -> None:
+    _blob(document, run, name).upload_from_string(content, content_type=media_type, **storage_limits())
 
 
 def first_batches(
