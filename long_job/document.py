@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from long_job.analysis import Analysis
-from long_job.backfill_plan import take_over
+from long_job.backfill.plan import take_over
 from long_job.leases import ENDED, Leases
 from long_job.models import engine
 from long_job.reading import Reader

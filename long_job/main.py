@@ -88,14 +88,14 @@ def _document(options: argparse.Namespace, task: Task) -> bool:
     subject = Subject(documents, task, options.document, options.run, options.generation)
     done = work_on(subject)
     if (subject.stored().get("job") or {}).get("backfill"):  # left by an execution that ended
-        from long_job.backfill_settle import conclude
+        from long_job.backfill.settle import conclude
 
         conclude(subject)
     return done
 
 
 def _backfill(options: argparse.Namespace, task: Task) -> bool:
-    from long_job.backfill import Work
+    from long_job.backfill.main import Work
     from shared import backfills
 
     structlog.contextvars.bind_contextvars(backfill=options.backfill)
@@ -113,7 +113,7 @@ def _train(options: argparse.Namespace, task: Task) -> bool:
 
 
 def _archive(options: argparse.Namespace, task: Task) -> bool:
-    from long_job.archive import Work
+    from long_job.imports.main import Work
     from shared import imports
 
     structlog.contextvars.bind_contextvars(archive=options.archive)

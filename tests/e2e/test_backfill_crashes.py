@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cli.options import MODEL
-from long_job.backfill_plan import begin
+from long_job.backfill.plan import begin
 from model_export.bucket import push
 from shared import artefacts, backfills
 from shared.clients import firestore_client

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from long_job.compare import (
+from long_job.backfill.compare import (
     EXAMPLES,
     REPORT_EXAMPLES,
     UNTOLD,

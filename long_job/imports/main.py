@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from long_job.archive_listing import Found, found, report
 from long_job.document import Subject, work_on
+from long_job.imports.listing import Found, found, report
 from long_job.models import engine
 from long_job.together import together
 from shared import imports

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from long_job import backfill_report
-from long_job.backfill_plan import begin
-from long_job.backfill_settle import conclude
+from long_job.backfill import report
+from long_job.backfill.plan import begin
+from long_job.backfill.settle import conclude
 from long_job.document import Subject, work_on
 from long_job.models import engine
 from long_job.together import together
@@ -74,7 +74,7 @@ class Work:
         while not self._task.stop.is_set():
             settled, left = self._round()
             if not left and not self._task.stop.is_set():
-                backfill_report.conclude(self._client, self._backfill.id)
+                report.conclude(self._client, self._backfill.id)
                 return True
             if settled:
                 changed = time.monotonic()

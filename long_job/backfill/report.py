@@ -10,7 +10,7 @@ import json
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-from long_job.compare import Comparison, combine
+from long_job.backfill.compare import Comparison, combine
 from shared import backfills
 from shared.clients import storage_client
 from shared.retry import storage_limits

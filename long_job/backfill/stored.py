@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from long_job.compare import Comparer
+from long_job.backfill.compare import Comparer
 from shared.passages import COLLECTION
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from google.cloud import firestore
 
-    from long_job.compare import Comparison
+    from long_job.backfill.compare import Comparison
 
 FIELDS = ("index", "text", "sentiment", "action", "topics", "initiative", "embedding")
 PAGE = 200

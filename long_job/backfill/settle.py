@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from long_job.compare_stored import compare
+from long_job.backfill.stored import compare
 from shared import backfills
 from shared.completion import purge
 from shared.logs import get_logger

@@ -1,0 +1,1 @@
+"""The kind `backfill`: stored documents through another model, and what that changes."""

@@ -1,0 +1,1 @@
+"""The kind `archive`: a first import of every object under a prefix."""
