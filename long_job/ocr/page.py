@@ -25,8 +25,15 @@ _TRIED = 4  # of them are read both ways where those say upside down
 _HALF = 0.5
 
 
+_LEAST_LINES = 3  # that could not be read, where none could: fewer may be ornaments
+
+
 class OutOfTime(Exception):
     """The page may not take any longer."""
+
+
+class Illegible(Exception):
+    """There are lines on the page, and none of them can be read."""
 
 
 class Reader:
@@ -42,7 +49,7 @@ class Reader:
         """Degrees clockwise by which the page was turned; `width` and `height` are of the turned page."""
 
     def read(self) -> tuple[RecognisedLine, ...]:
-        """The page's lines; raises OutOfTime."""
+        """The page's lines; raises OutOfTime, Illegible."""
         boxes = self._find()
         if len(boxes) and stand_upright(boxes):
             self._turn_quarter()
@@ -57,11 +64,14 @@ class Reader:
         self.rotation -= tilted
         scale = self.width / columns, self.height / rows
         corners = level(boxes, tilted, columns, rows) * np.asarray(scale, np.float32)
-        return tuple(
+        lines = tuple(
             RecognisedLine(text, self._box(corner), round(confidence, 3))
             for corner, (text, confidence) in zip(corners, said, strict=True)
             if confidence >= LEAST_CONFIDENCE and text.strip()
         )
+        if not lines and len(boxes) >= _LEAST_LINES:
+            raise Illegible
+        return lines
 
     def _find(self) -> Corners:
         self._check_time()

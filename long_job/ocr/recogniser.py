@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from long_job.ocr.drawing import draw_apart
 from long_job.ocr.engine import Engine
-from long_job.ocr.page import OutOfTime, Reader
+from long_job.ocr.page import Illegible, OutOfTime, Reader
 from shared.errors import Rejected
 from shared.extract.recognised import RecognisedPage
 from shared.extract.sandbox import SandboxUnavailable
@@ -24,6 +24,9 @@ PAGE_SECONDS = 60.0
 """For drawing and reading one page; a full one takes two."""
 DRAWING_MEMORY = 1024 * 1024 * 1024
 """Bytes of address space of the process that draws a page."""
+ILLEGIBLE = (
+    "No line of the page could be read: its letters are too coarse, or of a script that is not recognised."
+)
 
 
 class Recogniser:
@@ -83,6 +86,8 @@ class Recogniser:
             return failed(rejected.message)
         except OutOfTime:
             return failed(f"Recognising the page took longer than the {seconds:,.0f} seconds it may take.")
+        except Illegible:
+            return failed(ILLEGIBLE)
         except Exception as error:  # noqa: BLE001 - a page that the engine chokes on must not cost the others
             get_logger("ocr").warning("page not recognised", page=number, error=error)
             return failed("The recognition of the page broke down.")

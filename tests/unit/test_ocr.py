@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pypdfium2
@@ -20,7 +20,8 @@ from reportlab.pdfgen.canvas import Canvas
 pytest.importorskip("rapidocr", reason="the engine of text recognition is not installed")
 
 from long_job.ocr import Recogniser
-from long_job.ocr.drawing import MAX_PIXELS, picture_size
+from long_job.ocr.drawing import MAX_PIXELS, Picture, picture_size
+from long_job.ocr.page import Illegible, Reader
 from shared.extract import ExtractOptions
 from shared.extract.recognised import RecognisedPage
 from shared.reading import read_file
@@ -29,6 +30,8 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from long_job.ocr.engine import Engine
 
 WIDTH, HEIGHT = A5
 X, Y, STEP, SIZE = 40, 500, 18, 12
@@ -120,6 +123,34 @@ def test_a_tilted_page_is_levelled(recogniser: Recogniser, tmp_path: Path, degre
 def test_a_blank_page_has_no_lines_and_no_problem(recogniser: Recogniser, tmp_path: Path) -> None:
     page = read(recogniser, scan(tmp_path / "r.pdf", picture(())), 1)[1]
     assert (page.lines, page.confidence, page.problem) == ((), None, None)
+
+
+class Illiterate:
+    """An engine that finds lines and reads none of them."""
+
+    batch = 1
+
+    def __init__(self, lines: int) -> None:
+        tops = np.arange(lines, dtype=np.float32) * 40
+        box = np.asarray([(10, 10), (400, 10), (400, 30), (10, 30)], np.float32)
+        self._boxes = box + np.stack([np.zeros_like(tops), tops], axis=1)[:, None]
+
+    def find(self, _: object) -> object:
+        return self._boxes
+
+    def upside_down(self, _: object) -> float:
+        return 0.0
+
+    def read(self, lines: Sequence[object]) -> Iterator[tuple[str, float]]:
+        return iter([("|", 0.3)] * len(lines))
+
+
+def test_a_page_of_which_no_line_can_be_read_is_not_taken_for_a_blank_one() -> None:
+    pixels = np.full((800, 600), 255, np.uint8)
+    deadline = time.monotonic() + 60
+    with pytest.raises(Illegible):
+        Reader(cast("Engine", Illiterate(12)), Picture(pixels, 300, 400), deadline).read()
+    assert Reader(cast("Engine", Illiterate(1)), Picture(pixels, 300, 400), deadline).read() == ()
 
 
 def test_a_page_of_a_wall_is_drawn_within_the_limit(recogniser: Recogniser, tmp_path: Path) -> None:
