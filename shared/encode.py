@@ -6,12 +6,12 @@ as long as the model takes to compute them. Here a vector's wire bytes are laid 
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from google.cloud.firestore_v1 import Transaction
-from google.cloud.firestore_v1.types import Document, Value, Write
+from google.cloud.firestore_v1.types import Value, Write
 from google.cloud.firestore_v1.types.document import ArrayValue, MapValue
 
 if TYPE_CHECKING:
@@ -21,21 +21,29 @@ _Value = Value.pb()
 _Map = MapValue.pb()
 _Array = ArrayValue.pb()
 _Write = Write.pb()
-_Document = Document.pb()
 
 # ArrayValue.values (field 1, 9 bytes long) holding Value.double_value (field 3, fixed64).
-_ELEMENT = struct.Struct("<3sd")
+_ELEMENT = np.dtype([("head", "S3"), ("value", "<f8")])
 _ELEMENT_HEAD = b"\x0a\x09\x19"
 
 
 def vector(values: Sequence[float]) -> Message:
     """A Firestore vector value (a map with `__type__`), doubles, from (n,) floats."""
-    wire = b"".join(_ELEMENT.pack(_ELEMENT_HEAD, value) for value in values)
-    fields = {
-        "__type__": _Value(string_value="__vector__"),
-        "value": _Value(array_value=_Array.FromString(wire)),
-    }
-    return _Value(map_value=_Map(fields=fields))
+    encoded = _Value()
+    _fill(encoded, values)
+    return encoded
+
+
+def _fill(encoded: Any, values: Sequence[float]) -> None:  # noqa: ANN401 - a message without stubs
+    """Make a vector of a value in its place: a message that is put into another is copied whole."""
+    elements = np.empty(len(values), _ELEMENT)
+    elements["head"] = _ELEMENT_HEAD
+    elements["value"] = values
+    fields = encoded.map_value.fields
+    fields["__type__"].string_value = "__vector__"
+    array = fields["value"].array_value
+    array.SetInParent()  # also where it is empty
+    array.MergeFromString(elements.tobytes())
 
 
 def value(plain: object) -> Message:  # noqa: PLR0911 - one return for each of Firestore's types
@@ -76,6 +84,11 @@ class RawTransaction(Transaction):
             plain: its fields.
             vectors: its vector fields, each (n,) floats with n ≤ 2,048.
         """
-        fields = {key: value(item) for key, item in plain.items()}
-        fields |= {key: vector(item) for key, item in vectors.items()}
-        self._add_write_pbs([Write.wrap(_Write(update=_Document(name=path, fields=fields)))])
+        write = _Write()
+        write.update.name = path
+        fields = write.update.fields
+        for key, item in plain.items():
+            fields[key].CopyFrom(value(item))
+        for key, numbers in vectors.items():
+            _fill(fields[key], numbers)
+        self._add_write_pbs([Write.wrap(write)])

@@ -60,9 +60,10 @@ _REFERENCES = (
     r"https?://|www\.",
     r"\[(?:email|phone|ip|iban|card|ssn):",
 )
-_BOILERPLATE = re.compile("(?i)" + "|".join((*_OF_THE_REPORT, *_LEGAL, *_OF_THE_AUDITOR, *_REFERENCES)))
+# Of small letters: a pattern that ignores case cannot skip to where one of its first letters stands.
+_BOILERPLATE = re.compile("|".join((*_OF_THE_REPORT, *_LEGAL, *_OF_THE_AUDITOR, *_REFERENCES)))
 
 
 def is_boilerplate(sentence: str) -> bool:
     """Legal notices, what a report or its auditor says of the report itself, references, contact lines."""
-    return _BOILERPLATE.search(sentence) is not None
+    return _BOILERPLATE.search(sentence.lower()) is not None
