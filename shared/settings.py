@@ -128,8 +128,8 @@ class Settings(BaseModel):
     """Of nested elements, brackets or attached messages."""
     extract_seconds: PositiveFloat = 60.0
     """For reading one file, in a process of its own; code `too_slow`."""
-    extract_memory: PositiveInt = 1024 * 1024 * 1024
-    """Bytes of address space of that process; code `too_much_memory`."""
+    extract_memory: PositiveInt = 384 * 1024 * 1024
+    """Bytes of address space of that process: less than 400 MB can be resident. Code `too_much_memory`."""
     extract_at_once: PositiveInt = 2
     """Documents that one instance of `ingest` reads at once: each may take some 400 MB. Others wait for as
     long as one may take to be read, and are then delivered again."""
