@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
@@ -12,49 +13,43 @@ from typing import TYPE_CHECKING
 
 from benchmarks.ingest.page import table
 from benchmarks.ocr.documents import documents
-from benchmarks.ocr.pages import KINDS, ROOT, SAMPLES, TURNED
+from benchmarks.ocr.pages import COARSE, KINDS, ROOT, SAMPLES, TURNED
 from benchmarks.ocr.rivals import Rival, measure, rivals
-from benchmarks.ocr.score import total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PAGE = ROOT / "docs" / "ocr.md"
 PEERS = ROOT / "build" / "bench-ocr-env" / "bin" / "python"
-RESOLUTIONS = (150, 300)
+RESOLUTIONS = (150, 200, 300)
 RESOLVED = KINDS[1:2]
-LIMITS = (0.98, 0.95, 0.9, 0.8)
+OURS = "headrace"
+LIMITS = (0.0, 0.8, 0.9, 0.95, 0.98, 1.01)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peers", type=Path, default=PEERS, help="the Python of the peers' environment")
-    parser.add_argument("--only", choices=("engines", "documents"), help="one part of the page")
+    parts = {
+        "engines": _engines,
+        "resolution": _resolutions,
+        "confidence": _confidence,
+        "documents": _documents,
+    }
+    parser.add_argument("--only", choices=tuple(parts), help="one part of the page")
     arguments = parser.parse_args()
     if not SAMPLES.exists():
         parser.error(f"there are no samples in {SAMPLES}")
-    if arguments.only != "documents":
-        _engines(arguments.peers)
-    if arguments.only != "engines":
-        _write("documents", _documents())
+    for name, part in parts.items():
+        if arguments.only in {None, name}:
+            with TemporaryDirectory() as folder:
+                _write(name, part(Path(folder), list(rivals(arguments.peers))))
 
 
-def _engines(peers: Path) -> None:
-    found = list(rivals(peers))
-    with TemporaryDirectory() as folder:
-        for rival in found:
-            own = (*KINDS, *TURNED) if rival.name == "headrace" else KINDS
-            measure(rival, Path(folder), own)
-        _write("engines", _comparison(found))
-        _write("confidence", _confidence(found[0]))
-        resolved = []
-        for dpi in RESOLUTIONS:
-            rival = replace(found[0], label=f"{dpi} dpi", outcomes=[])
-            measure(rival, Path(folder), RESOLVED, dpi)
-            resolved.append(rival)
-        usual = [outcome for outcome in found[0].outcomes if outcome.kind == RESOLVED[0].name]
-        resolved.insert(1, replace(found[0], label="200 dpi", outcomes=usual))
-        _write("resolution", _resolution(resolved))
+def _engines(folder: Path, found: Sequence[Rival]) -> str:
+    for rival in found:
+        measure(rival, folder, (*KINDS, *TURNED) if rival.name == OURS else KINDS)
+    return _comparison(found)
 
 
 def _comparison(found: Sequence[Rival]) -> str:
@@ -79,48 +74,29 @@ def _rate(rival: Rival, kind: str) -> str:
     return f"{100 * errors.rate:.2f}" if errors.letters else ""
 
 
-def _resolution(found: Sequence[Rival]) -> str:
-    kinds = [kind.name for kind in RESOLVED]
-    return table(
-        ("drawn with", *(f"{name}, letters wrong, %" for name in kinds), "s/page"),
-        [
-            (
-                rival.label,
-                *(_rate(rival, name) for name in kinds),
-                f"{rival.seconds:.2f}",
-            )
-            for rival in found
-        ],
-    )
-
-
-def _confidence(ours: Rival) -> str:
-    """Of the pages that hold text alone: what is read in a drawing is no error of letters."""
-    pages = [outcome for outcome in ours.outcomes if outcome.kind != "drawings"]
+def _resolutions(folder: Path, found: Sequence[Rival]) -> str:
     rows = []
-    for limit in LIMITS:
-        below = [page for page in pages if page.confidence < limit]
-        above = [page for page in pages if page.confidence >= limit]
-        rows.append(
-            (
-                f"{limit}",
-                f"{len(below)} of {len(pages)}",
-                f"{100 * total(page.errors for page in below).rate:.1f}" if below else "",
-                f"{100 * total(page.errors for page in above).rate:.1f}",
-                f"{100 * max(page.errors.rate for page in above):.1f}",
-            )
-        )
-    heads = (
-        "page's confidence",
-        "pages below",
-        "letters wrong below, %",
-        "at or above, %",
-        "worst page above, %",
-    )
-    return table(heads, rows)
+    for dpi in RESOLUTIONS:
+        rival = replace(found[0], outcomes=[])
+        measure(rival, folder, RESOLVED, dpi)
+        rows.append((f"{dpi} dpi", *(_rate(rival, kind.name) for kind in RESOLVED), f"{rival.seconds:.2f}"))
+    return table(("drawn with", *(f"{kind.name}, letters wrong, %" for kind in RESOLVED), "s/page"), rows)
 
 
-def _documents() -> str:
+def _confidence(folder: Path, found: Sequence[Rival]) -> str:
+    """Page by page, the surest first."""
+    measure(found[0], folder, (KINDS[1], *COARSE))
+    pages = sorted(found[0].outcomes, key=lambda page: -page.confidence)
+    rows = []
+    for least, most in pairwise(LIMITS):
+        some = [page for page in pages if least <= page.confidence < most]
+        rates = [100 * page.errors.rate for page in some]
+        span = f"{min(rates):.1f} to {max(rates):.1f}" if rates else ""
+        rows.append((f"{least} to {min(most, 1)}", str(len(some)), span))
+    return table(("page's confidence", "pages", "letters wrong, %"), rows)
+
+
+def _documents(_folder: Path, _found: Sequence[Rival]) -> str:
     found = list(documents())
     rows = [
         (

@@ -117,6 +117,11 @@ KINDS = (
     Kind("drawings", DRAWINGS),
 )
 
+COARSE = tuple(
+    Kind(f"{200 // times} dpi", ENGLISH, spoil=lambda picture, times=times: coarse(picture, times))  # type: ignore[misc]
+    for times in (2, 3, 4, 5, 6)
+)
+"""From pages that can be read to pages that nobody can."""
 TURNED = tuple(Kind(f"turned {90 * turns}\u00b0", ENGLISH[:2], turns=turns) for turns in (1, 2))
 """Of our own engine alone: the others are not asked to look for it."""
 
