@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 BRANCHES: dict[str, tuple[HeadName, ...]] = {"topic": ("topic", "action"), "sentiment": ("sentiment",)}
 """The heads of each branch."""
-_LAYERS = {"topic": 3, "sentiment": 2}
+_LAYERS = {"topic": 2, "sentiment": 2}
 """Upper layers that are copied; those below are shared. Chosen by the curve in docs/accuracy.md."""
 _EPOCHS = {"topic": 3, "sentiment": 2}
 _DROPOUT = {"topic": 0.2, "sentiment": 0.1}
@@ -115,7 +115,8 @@ def train_branches(
         tables.append(readers.tables)
         developed, held = trial_rows(trial, "dev"), unpublished_tests(trial.shown)
         for head in outputs:
-            raw = combined(head, trial.fitted.heads[head], readers, trial.shown, trial.targets)
+            own = trial.fitted.heads[head]
+            raw = combined(head, own, readers, trial.shown, trial.targets, settings.report)
             seen = (readers.features(head, developed) @ raw.weight + raw.bias).astype(np.float64)
             heads[head], chosen = calibrate(head, raw, seen, trial.targets.rows(developed))
             thresholds = thresholds if chosen is None else chosen

@@ -89,8 +89,13 @@ def fit_readers(  # noqa: PLR0913, PLR0917 - what a branch was trained with
     return Readers(pooled, embedded, texts, tables, columns)
 
 
-def combined(
-    name: HeadName, branch: Head, readers: Readers, examples: Sequence[Example], targets: Targets
+def combined(  # noqa: PLR0913, PLR0917 - what is added up, on what, and who hears of it
+    name: HeadName,
+    branch: Head,
+    readers: Readers,
+    examples: Sequence[Example],
+    targets: Targets,
+    report: Callable[[str], None],
 ) -> Head:
     """Head `name` on `readers.features`, from the branch's own and the two others."""
     splits = np.array([split_of(example) for example in examples])
@@ -112,7 +117,11 @@ def combined(
         biases.append(np.ones_like(bias))
     start = np.zeros(len(logits))
     start[len(weights) - 2] = 1
-    shares = best_shares(name, np.stack(logits, axis=2).astype(np.float64), targets.rows(developed), start)
+    design = np.stack(logits, axis=2).astype(np.float64)
+    shares = best_shares(name, design, targets.rows(developed), start)
+    alone, together = (log_loss(name, design @ part, targets.rows(developed)) for part in (start, shares))
+    parts = ", ".join(f"{share:.2f}" for share in shares)
+    report(f"{name}: log loss {alone:.4f} with the branch alone, {together:.4f} with all ({parts})")
     # The shift has a bias and no weights.
     weight = np.concatenate([weight * share for weight, share in zip(weights, shares, strict=False)])
     bias = np.sum([bias * share for bias, share in zip(biases, shares, strict=True)], axis=0)
@@ -124,13 +133,7 @@ def best_shares(name: HeadName, logits: Floats, targets: Targets, start: Floats)
 
     By Newton's method, with a penalty that holds them near `start`.
     """
-    known = ~np.isnan(targets.topics)
-    labels = targets.action if name == "action" else targets.sentiment
-    rows = (labels != OPEN) & ~(targets.polar & (name == "sentiment"))
-    if name == "topic":
-        loss: _Several | _Exclusive = _Several(logits[known], targets.topics[known].astype(np.float64))
-    else:
-        loss = _Exclusive(logits[rows], labels[rows])
+    loss = _loss(name, logits, targets)
 
     def value(shares: Floats) -> float:
         return loss.value(shares) + _PRIOR / 2 * float(((shares - start) ** 2).sum())
@@ -145,6 +148,21 @@ def best_shares(name: HeadName, logits: Floats, targets: Targets, start: Floats)
             step = step / 2
         shares = shares - step
     return shares
+
+
+def log_loss(name: HeadName, logits: Floats, targets: Targets) -> float:
+    """Of `logits` (n, labels), a label judged; an exclusive head has one a text."""
+    loss = _loss(name, logits[..., None], targets)
+    return loss.value(np.ones(1)) / max(len(loss.truth), 1)
+
+
+def _loss(name: HeadName, logits: Floats, targets: Targets) -> _Several | _Exclusive:
+    if name == "topic":
+        known = ~np.isnan(targets.topics)
+        return _Several(logits[known], targets.topics[known].astype(np.float64))
+    labels = targets.action if name == "action" else targets.sentiment
+    rows = (labels != OPEN) & ~(targets.polar & (name == "sentiment"))
+    return _Exclusive(logits[rows], labels[rows])
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,6 +178,10 @@ def test_both_branches_from_end_to_end(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.topic.weight, trained.heads.topic.weight)
     assert {"topic_micro_f1", "action_macro_f1", "sentiment_macro_f1"} == set(trained.card.heldout)
     assert any("topic, epoch 3 of 3" in line for line in lines)
+    assert [line.split(":")[0] for line in lines if "log loss" in line] == ["topic", "action", "sentiment"]
+    assert loaded.words is not None
+    assert loaded.words.counts == (10, 3, 3)
+    assert loaded.reads("topic", WIDTH) == len(loaded.topic.weight) == 2 * WIDTH + 10
 
 
 def test_the_same_seed_gives_the_same_branch(tmp_path: Path) -> None:
