@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
+from functools import partial as bound
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +56,8 @@ class _Analyst:
         check_size(path, _SETTINGS.max_bytes)
         members: list[dict[str, Any]] = []
         sha256 = sha256_of(path)
-        reading = read_file(
+        read = bound(
+            read_file,
             path,
             name=name,
             content_type=None,
@@ -64,6 +67,12 @@ class _Analyst:
             settings=_SETTINGS,
             unpack=lambda media_type: self._unpack(path, name, media_type, depth, members),
         )
+        can_recognise = find_spec("rapidocr") is not None  # a command line alone has it not
+        reading = read(defer_ocr=can_recognise)
+        if can_recognise and (pages := reading.facts["ocr_pages"]):
+            from long_job.ocr import Recogniser
+
+            reading = read(recognised={page.page: page for page in Recogniser().recognise(path, pages)})
         if reading.facts["members"] is not None:
             document = self._document(path, name, reading.facts) | {"sha256": sha256}
             return {"document": document, "passages": [], "members": members}
@@ -119,6 +128,7 @@ class _Analyst:
             "generation": None,
             "state": "completed",
             "route": None,
+            "progress": None,
             "sha256": None,
             "size": path.stat().st_size,
             **facts,
