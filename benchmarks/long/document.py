@@ -44,8 +44,9 @@ class Task:
         count: int,
         attempt: int,
         workers: int,
+        core: int | None = None,
     ) -> None:
-        """Start it."""
+        """Start it; on one core alone where that is named."""
         numbers = {"INDEX": index, "COUNT": count, "ATTEMPT": attempt}
         own = {f"CLOUD_RUN_TASK_{name}": str(number) for name, number in numbers.items()}
         own |= {
@@ -55,8 +56,9 @@ class Task:
         }
         self._started = time.monotonic()
         arguments = ["document", document["id"], "--run", "1", "--generation", document["generation"]]
+        pinned = [] if core is None else ["taskset", "--cpu-list", str(core)]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "long_job", *arguments],
+            [*pinned, sys.executable, "-m", "long_job", *arguments],
             env=UNCONNECTED | dict(environment) | own,
             cwd=ROOT,
             stderr=subprocess.PIPE,
