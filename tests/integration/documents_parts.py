@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared import batches
-from shared.transitions import Plan, Seconds
 from shared.records import Action, BatchMessage, PassageResult, Sentiment
 from shared.summary import partial
+from shared.transitions import Plan, Seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

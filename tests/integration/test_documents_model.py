@@ -22,7 +22,6 @@ from hypothesis.stateful import (
 from shared import completion
 from shared.clients import firestore_client
 from shared.documents import Documents, document_id
-from shared.transitions import Plan
 from shared.errors import LeaseHeld, Superseded
 from shared.records import ErrorInfo, UploadEvent
 from tests.integration.documents_model import CONTENT, ENDED, Held, Model, Refused, Stale
@@ -33,7 +32,7 @@ from tests.integration.firestore_server import in_threads
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from shared.transitions import Claim
+    from shared.transitions import Claim, Plan
 
 BUCKET = "uploads"
 LONG, OVER = 3600.0, 1e-6
