@@ -69,20 +69,26 @@ class Reader:
             first = self._receive(path, {}, defer_ocr=True)
             needed = first.reading.facts["ocr_pages"]
             while self._recognise(path, needed):
+                if self._is_planned():
+                    return True
                 if self._leases.take(ASSEMBLY):
                     return self._assemble(path, first, needed)
                 if not self._leases.siblings_at_work():
                     return False
                 time.sleep(WAIT_SECONDS)
-                if self._subject.stored()["batches"] is not None:
-                    return True
         return False
 
+    def _is_planned(self) -> bool:
+        """By another task, which then deleted the pages."""
+        return self._subject.stored()["batches"] is not None
+
     def _recognise(self, path: Path, needed: list[int]) -> bool:
-        """True once every page is there; False where the rest is others' or this task is to stop."""
+        """True once every page is there, or was; False where the rest is others' or this task is to stop."""
         shards = [needed[start : start + SHARD_PAGES] for start in range(0, len(needed), SHARD_PAGES)]
         meter = self._meter(len(needed))
         while left := set(needed) - self._pages.stored():
+            if self._is_planned():
+                return True
             moved = False
             for number in self._subject.task.mine_first(len(shards)):
                 pages = [page for page in shards[number] if page in left]

@@ -6,14 +6,13 @@ import json
 import signal
 import subprocess
 import sys
-import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cli.options import MODEL
 from model_export.bucket import push
-from shared import backfills
+from shared import backfills, batches
 from shared.backfills import Wanted
 from shared.clients import firestore_client, storage_client
 from shared.documents import Documents, document_id
@@ -97,12 +96,13 @@ def test_every_document_of_a_prefix_is_redone_and_compared(stack: RunningStack, 
 
 def test_killed_tasks_go_on_and_compute_nothing_twice(stack: RunningStack, other: str) -> None:
     """Kill -9 again and again: until the end every document shows its old result, or its new one, whole."""
-    before = dropped("killed", [120, 40, 9])
+    before = dropped("killed", [1500, 40, 9])
     backfill = listed("killed", other)
     old = {document["id"]: (document["published_run"], document["sentiment"]) for document in before}
-    for seconds, sign in ((1.6, signal.SIGKILL), (2.4, signal.SIGTERM), (1.9, signal.SIGKILL)):
+    for sign in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
+        done = batches_done(before)
         process = task(stack, backfill)
-        time.sleep(seconds)
+        until(lambda: batches_done(before) > done)  # noqa: B023 - before the next turn
         process.send_signal(sign)
         assert ended(process) in {-sign, LEFT}
         for document in before:
@@ -116,17 +116,24 @@ def test_killed_tasks_go_on_and_compute_nothing_twice(stack: RunningStack, other
         after = stored(document["id"])
         check_redone(document, after, other)
         assert after["run"] == document["run"] + 1
-        batches = Documents(firestore_client()).reference(document["id"]).collection("batches").stream()
-        assert {(one.to_dict() or {})["failures"] for one in batches} == {0}
+        records = Documents(firestore_client()).reference(document["id"]).collection("batches").stream()
+        assert {(one.to_dict() or {})["failures"] for one in records} == {0}
     found = backfills.read(firestore_client(), backfill)
     assert found is not None
     assert (found.state, found.counts) == ("completed", {"completed": 3})
     assert found.report is not None
-    assert (found.report["comparison"]["passages"], found.report["comparison"]["unmatched"]) == (169, 0)
+    assert (found.report["comparison"]["passages"], found.report["comparison"]["unmatched"]) == (1549, 0)
     assert ended(task(stack, backfill)) == 0
     assert {document["id"]: stored(document["id"])["run"] for document in before} == {
         document["id"]: document["run"] + 1 for document in before
     }
+
+
+def batches_done(documents: list[dict[str, Any]]) -> int:
+    """Of the runs after those that these documents have."""
+    references = [Documents(firestore_client()).reference(document["id"]) for document in documents]
+    runs = [document["run"] + 1 for document in documents]
+    return sum(batches.count_done(*one) for one in zip(references, runs, strict=True))
 
 
 def test_the_old_run_stays_until_it_is_compared(stack: RunningStack, other: str) -> None:
