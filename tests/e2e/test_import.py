@@ -6,7 +6,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +19,7 @@ from tests.e2e.backfills import ended, report
 from tests.e2e.running import ROOT, RunningStack, clean_environment, free_ports
 from tests.e2e.test_again import passages_of
 from tests.e2e.test_archives import PICTURE, zipped
-from tests.e2e.test_failures import stored
+from tests.e2e.test_failures import stored, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,13 +123,17 @@ def test_a_bucket_that_notified_nobody_is_imported(stack: RunningStack) -> None:
 
 def test_killed_tasks_go_on(stack: RunningStack) -> None:
     """Two tasks, killed again and again: in the end every document is whole, by its first run."""
-    files = {f"killed/{at:02}.txt": text(f"killed{at}", 30) for at in range(14)}
+    files = {f"killed/{at:02}.txt": text(f"killed{at}", 30) for at in range(40)}
     ids = put(OLD, files | {"killed/some.zip": zipped({f"{at}.txt": text(f"in{at}") for at in range(5)})})
     wanted = imports.create(firestore_client(), OLD, "killed/", 2)
-    drawn = random.Random(3)
+
+    def completed() -> int:
+        return sum(stored(document).get("state") == "completed" for document in ids.values())
+
     for sign in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
+        before = completed()
         tasks = [task(stack, wanted.id, index, 2) for index in range(2)]
-        time.sleep(1.5 + drawn.random())
+        until(lambda: completed() > before)  # noqa: B023 - before the next turn
         for one in tasks:
             one.send_signal(sign)
         assert {ended(one) for one in tasks} <= {-sign, LEFT}
@@ -140,7 +143,7 @@ def test_killed_tasks_go_on(stack: RunningStack) -> None:
     made = imports.read(firestore_client(), wanted.id)
     assert made is not None
     assert made.report is not None
-    assert (made.report.objects, made.report.completed, made.report.failed) == (20, 20, {})
+    assert (made.report.objects, made.report.completed, made.report.failed) == (46, 46, {})
 
 
 def test_what_is_uploaded_meanwhile_is_done_once(stack: RunningStack) -> None:
