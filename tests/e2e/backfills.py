@@ -39,7 +39,13 @@ def dropped(prefix: str, sizes: list[int]) -> list[dict[str, Any]]:
         text = report(f"{prefix}{number}", size).encode()
         client.blob(f"{prefix}/{number}.txt").upload_from_string(text, content_type="text/plain")
     ids = [document_id(client.name, f"{prefix}/{number}.txt") for number in range(len(sizes))]
-    until(lambda: all(stored(document).get("state") == "completed" for document in ids))
+
+    def at_rest(document: str) -> bool:
+        found = stored(document)
+        left = ("results_pending", "purge_pending")
+        return found.get("state") == "completed" and not any(found.get(name) for name in left)
+
+    until(lambda: all(at_rest(document) for document in ids))
     return [stored(document) for document in ids]
 
 
