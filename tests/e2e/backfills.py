@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
-from cli.options import MODEL
 from shared import backfill_listing, backfills
 from shared.backfills import Wanted
 from shared.clients import firestore_client, storage_client
 from shared.documents import Documents, document_id
-from tests.e2e.running import ROOT, clean_environment
+from tests.e2e.jobs import EXECUTION, start
 from tests.e2e.test_again import passages_of
 from tests.e2e.test_failures import stored, until
 
 if TYPE_CHECKING:
+    import subprocess
+
     from tests.e2e.running import RunningStack
 
 WORDS = ("water", "energy", "waste", "accidents", "suppliers", "land", "bribery", "prices", "coal", "steel")
@@ -50,29 +49,10 @@ def dropped(prefix: str, sizes: list[int]) -> list[dict[str, Any]]:
 
 
 def task(
-    stack: RunningStack, backfill: str, index: int = 0, count: int = 1, execution: str = "hand"
+    stack: RunningStack, backfill: str, index: int = 0, count: int = 1, execution: str = EXECUTION
 ) -> subprocess.Popen[str]:
     """A task of the job, started by hand."""
-    cloud_run = {
-        "CLOUD_RUN_EXECUTION": execution,
-        "CLOUD_RUN_TASK_INDEX": str(index),
-        "CLOUD_RUN_TASK_COUNT": str(count),
-        "HEADRACE_MODEL_DIR": str(MODEL),
-    }
-    return subprocess.Popen(
-        [sys.executable, "-m", "long_job", "backfill", backfill],
-        env=clean_environment() | stack.stack()["environment"] | stack.extra | cloud_run,
-        cwd=ROOT,
-        text=True,
-        stderr=subprocess.PIPE,
-    )
-
-
-def ended(process: subprocess.Popen[str], seconds: float = 120) -> int:
-    """The exit status."""
-    _, said = process.communicate(timeout=seconds)
-    sys.stderr.write(said)
-    return process.returncode
+    return start(stack, ["backfill", backfill], index, count, execution=execution)
 
 
 def listed(prefix: str, model: str | None, tasks: int = 1) -> str:

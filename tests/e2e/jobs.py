@@ -7,10 +7,11 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from cli.options import MODEL
 from tests.e2e.running import ROOT, RunningStack, clean_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 BY_HAND = {
     "HEADRACE_FUNCTION_SECONDS": "0.0001",
@@ -33,6 +34,28 @@ def idle_job() -> None:
     jobs().update_job(request={"job": job, "allow_missing": True})
 
 
+def start(
+    stack: RunningStack,
+    arguments: Sequence[str],
+    index: int = 0,
+    count: int = 1,
+    *,
+    attempt: int = 0,
+    execution: str = EXECUTION,
+) -> subprocess.Popen[str]:
+    """Start a task with these arguments of the job's command."""
+    numbers = {"INDEX": index, "COUNT": count, "ATTEMPT": attempt}
+    cloud_run = {f"CLOUD_RUN_TASK_{name}": str(number) for name, number in numbers.items()}
+    model = {"HEADRACE_MODEL_DIR": str(MODEL), "CLOUD_RUN_EXECUTION": execution}
+    return subprocess.Popen(
+        [sys.executable, "-m", "long_job", *arguments],
+        env=clean_environment() | stack.stack()["environment"] | stack.extra | model | cloud_run,
+        cwd=ROOT,
+        text=True,
+        stderr=subprocess.PIPE,
+    )
+
+
 def task(
     stack: RunningStack,
     document: Mapping[str, Any],
@@ -41,28 +64,17 @@ def task(
     *,
     attempt: int = 0,
     execution: str = EXECUTION,
-    environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[str]:
     """Start a task for a document as it is stored."""
-    numbers = {"INDEX": index, "COUNT": count, "ATTEMPT": attempt}
-    cloud_run = {f"CLOUD_RUN_TASK_{name}": str(number) for name, number in numbers.items()}
-    model = {"HEADRACE_MODEL_DIR": str(ROOT / "build" / "model"), "CLOUD_RUN_EXECUTION": execution}
-    own = clean_environment() | stack.stack()["environment"] | stack.extra | model | cloud_run
-    return subprocess.Popen(
-        [
-            *(sys.executable, "-m", "long_job", "document", document["id"]),
-            *("--run", str(document["run"]), "--generation", str(document["generation"])),
-        ],
-        env=own | dict(environment or {}),
-        cwd=ROOT,
-        text=True,
-        stderr=subprocess.PIPE,
-    )
+    run = ("--run", str(document["run"]), "--generation", str(document["generation"]))
+    arguments = ["document", document["id"], *run]
+    return start(stack, arguments, index, count, attempt=attempt, execution=execution)
 
 
-def ended(process: subprocess.Popen[str], seconds: float = 90) -> int:
-    """The exit status."""
-    process.communicate(timeout=seconds)
+def ended(process: subprocess.Popen[str], seconds: float = 120) -> int:
+    """The exit status; what it said is told where the test fails."""
+    _, said = process.communicate(timeout=seconds)
+    sys.stderr.write(said)
     return process.returncode
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,9 +17,11 @@ from shared.documents import Documents, document_id
 from shared.erasure import erase
 from shared.inference import read_manifest
 from shared.settings import settings
-from tests.e2e.backfills import check_redone, dropped, ended, entry, listed, report, runs_with_passages, task
+from tests.e2e.backfills import check_redone, dropped, entry, listed, report, runs_with_passages, task
+from tests.e2e.jobs import ended
+from tests.e2e.jobs import task as document_task
 from tests.e2e.other_model import other_model
-from tests.e2e.running import ROOT, RunningStack, clean_environment, free_ports
+from tests.e2e.running import RunningStack, free_ports
 from tests.e2e.test_again import passages_of
 from tests.e2e.test_failures import stored, until
 
@@ -279,20 +279,7 @@ def test_an_execution_for_one_document_ends_its_part(stack: RunningStack, other:
     process.send_signal(signal.SIGKILL)
     process.wait()
     now = stored(before["id"])
-    alone = subprocess.run(
-        [
-            *(sys.executable, "-m", "long_job", "document", now["id"]),
-            *("--run", str(now["run"]), "--generation", now["generation"]),
-        ],
-        env=clean_environment()
-        | stack.stack()["environment"]
-        | stack.extra
-        | {"HEADRACE_MODEL_DIR": str(MODEL), "CLOUD_RUN_EXECUTION": "hand"},
-        cwd=ROOT,
-        check=False,
-        timeout=120,
-    )
-    assert alone.returncode == 0
+    assert ended(document_task(stack, now)) == 0
     check_redone(before, stored(before["id"]), other)
     assert entry(backfill, before["id"])["comparison"]["passages"] == 60
     assert ended(task(stack, backfill)) == 0

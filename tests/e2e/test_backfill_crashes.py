@@ -15,7 +15,8 @@ from shared.clients import firestore_client
 from shared.delegation import job_path
 from shared.documents import Documents, now
 from shared.settings import settings
-from tests.e2e.backfills import check_redone, dropped, ended, entry, listed, runs_with_passages, task
+from tests.e2e.backfills import check_redone, dropped, entry, listed, runs_with_passages, task
+from tests.e2e.jobs import ended
 from tests.e2e.other_model import other_model
 from tests.e2e.running import RunningStack, free_ports
 from tests.e2e.test_failures import stored, until

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 import signal
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,13 +13,15 @@ from shared import imports
 from shared.clients import firestore_client, storage_client
 from shared.documents import Documents, document_id
 from shared.records import UploadEvent
-from tests.e2e.backfills import ended, report
-from tests.e2e.running import ROOT, RunningStack, clean_environment, free_ports
+from tests.e2e.backfills import report
+from tests.e2e.jobs import EXECUTION, ended, start
+from tests.e2e.running import RunningStack, free_ports
 from tests.e2e.test_again import passages_of
 from tests.e2e.test_archives import PICTURE, zipped
 from tests.e2e.test_failures import stored, until
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -60,22 +60,10 @@ def text(seed: str, passages: int = 2) -> bytes:
 
 
 def task(
-    stack: RunningStack, identifier: str, index: int = 0, count: int = 1, execution: str = "hand"
+    stack: RunningStack, identifier: str, index: int = 0, count: int = 1, execution: str = EXECUTION
 ) -> subprocess.Popen[str]:
     """A task of the job, started by hand."""
-    cloud_run = {
-        "CLOUD_RUN_EXECUTION": execution,
-        "CLOUD_RUN_TASK_INDEX": str(index),
-        "CLOUD_RUN_TASK_COUNT": str(count),
-        "HEADRACE_MODEL_DIR": str(MODEL),
-    }
-    return subprocess.Popen(
-        [sys.executable, "-m", "long_job", "archive", identifier],
-        env=clean_environment() | stack.stack()["environment"] | stack.extra | cloud_run,
-        cwd=ROOT,
-        text=True,
-        stderr=subprocess.PIPE,
-    )
+    return start(stack, ["archive", identifier], index, count, execution=execution)
 
 
 def check_whole(document: str, run: int = 1) -> dict[str, Any]:

@@ -21,8 +21,18 @@ if TYPE_CHECKING:
 
 PAGES = 10
 """More than one shard, and as many as a function may read."""
-TOWNS = ("Ashford", "Brennick", "Coldwell", "Dunmore", "Elmswick")
-TOWNS += ("Farley", "Glenholm", "Hartwood", "Inverlee", "Kirkdale")
+TOWNS = [
+    "Ashford",
+    "Brennick",
+    "Coldwell",
+    "Dunmore",
+    "Elmswick",
+    "Farley",
+    "Glenholm",
+    "Hartwood",
+    "Inverlee",
+    "Kirkdale",
+]
 LIMITS = {"HEADRACE_MAX_PAGES": str(PAGES), "HEADRACE_JOB_MAX_PAGES": str(PAGES + 2)}
 WORK = "headrace-local-work"
 
