@@ -18,10 +18,10 @@ from shared.clients import firestore_client
 from shared.delegation import plan_delegated
 from shared.inference import TokenCounter, read_manifest
 from shared.received import fetched, password_of, receive
-from shared.records import Source, UploadEvent
 from shared.settings import settings
 from shared.sources import content_key, find_source
 from shared.transitions import Claim, Plan
+from shared.uploads import upload_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from long_job.ocr import Recogniser
     from shared.extract.recognised import RecognisedPage
     from shared.received import Received
+    from shared.records import Source
 
 SHARD_PAGES = 8
 WAIT_SECONDS = 2.0
@@ -48,15 +49,7 @@ class Reader:
         self._pages = Pages(subject.document, subject.run)
         self._model = model_directory(stored["model"])
         self._job = stored["job"]
-        self._event = UploadEvent(
-            bucket=stored["bucket"],
-            name=stored["name"],
-            generation=subject.generation,
-            event_type="OBJECT_FINALIZE",
-            content_type=stored["content_type"],
-            size=stored["size"],
-            metadata=stored["metadata"],
-        )
+        self._event = upload_of(stored)
 
     def read(self) -> bool:
         """True once the run is planned; False where others are at it, or this task is to stop.

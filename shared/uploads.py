@@ -9,15 +9,15 @@ from shared.clients import storage_client
 from shared.errors import Rejected, Superseded
 from shared.events import publish
 from shared.extract.refusals import too_many
+from shared.records import UploadEvent
 from shared.retry import storage_limits
 from shared.settings import UPLOADS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from shared.documents import Documents
-    from shared.records import UploadEvent
 
 
 def download(event: UploadEvent, path: Path, limit: int) -> None:
@@ -43,6 +43,19 @@ def download(event: UploadEvent, path: Path, limit: int) -> None:
         raise Rejected(
             "deleted", "The file was deleted before it could be read.", "Upload it again."
         ) from None
+
+
+def upload_of(stored: Mapping[str, Any]) -> UploadEvent:
+    """The event that a document's object was uploaded by, of the document as it is stored."""
+    return UploadEvent(
+        bucket=stored["bucket"],
+        name=stored["name"],
+        generation=int(stored["generation"]),
+        event_type="OBJECT_FINALIZE",
+        content_type=stored["content_type"],
+        size=stored["size"],
+        metadata=stored["metadata"],
+    )
 
 
 def restart(documents: Documents, document: str, run: int) -> None:

@@ -9,9 +9,9 @@ from shared.backfills import standing
 from shared.delegation import plan_delegated
 from shared.documents import now, run_record
 from shared.errors import Permanent
-from shared.records import Source, UploadEvent
 from shared.sources import content_key, find_source
 from shared.transitions import Claim, Plan, Seconds
+from shared.uploads import upload_of
 
 if TYPE_CHECKING:
     from google.cloud import firestore
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from long_job.document import Subject
     from shared.backfills import Entry, Outcome
     from shared.documents import Documents
+    from shared.records import Source
 
 WHY = "backfill"
 
@@ -101,7 +102,7 @@ def take_over(subject: Subject, stored: dict[str, Any]) -> None:
             "The passages of the published run are gone from the work bucket.",
             f"Read the file again: headrace replay {subject.document}",
         ) from None
-    event = _upload(stored)
+    event = upload_of(stored)
     key = content_key(event, stored["sha256"], stored["model"])
     record = run_record(subject.documents.reference(subject.document), subject.run).get().to_dict() or {}
     event = event.model_copy(update={"restart_run": record.get("restarts")})
@@ -118,15 +119,3 @@ def take_over(subject: Subject, stored: dict[str, Any]) -> None:
         job=stored["job"] | {"source": source.model_dump() if source else None},
     )
     plan_delegated(subject.documents, subject.document, subject.run, subject.generation, plan)
-
-
-def _upload(stored: dict[str, Any]) -> UploadEvent:
-    return UploadEvent(
-        bucket=stored["bucket"],
-        name=stored["name"],
-        generation=int(stored["generation"]),
-        event_type="OBJECT_FINALIZE",
-        content_type=stored["content_type"],
-        size=stored["size"],
-        metadata=stored["metadata"],
-    )
