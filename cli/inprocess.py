@@ -23,7 +23,9 @@ from shared.summary import combine, partial, summarise
 if TYPE_CHECKING:
     from shared.records import PassageResult
 
-_SETTINGS = Settings(project="none", uploads_bucket="none", work_bucket="none", models_bucket="none")
+_SETTINGS = Settings(
+    project="none", uploads_bucket="none", work_bucket="none", models_bucket="none", results_bucket="none"
+)
 _CHUNK = 1 << 20
 
 

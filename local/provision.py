@@ -50,7 +50,7 @@ API_KEY_FILE = "api-key"
 
 def provision(layout: Layout) -> None:
     """Make everything the functions need; the process's environment already names the stack."""
-    for bucket in (settings().uploads_bucket, settings().work_bucket, settings().models_bucket):
+    for bucket in buckets():
         with suppress(Conflict):
             storage_client().create_bucket(bucket)
     project = settings().project
@@ -63,6 +63,12 @@ def provision(layout: Layout) -> None:
     )
     _api_key(layout, project)
     make_job(project)
+
+
+def buckets() -> tuple[str, ...]:
+    """Of the project."""
+    made = settings()
+    return made.uploads_bucket, made.work_bucket, made.models_bucket, made.results_bucket
 
 
 def subscriber(host: str) -> SubscriberClient:

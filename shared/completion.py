@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shared import batches
+from shared.digests import outcomes
 from shared.documents import RUNS, Documents, now
 from shared.events import publish_record
 from shared.passages import purge_runs
@@ -114,6 +115,7 @@ def _complete(documents: Documents, reference: firestore.DocumentReference, stor
         current = reference.get(transaction=transaction).to_dict()
         if current is None or not _same(current, stored) or current["state"] not in ANALYSED:
             return
+        known = outcomes.read_known(transaction, documents.client, reference.id)
         total = (now() - current["timings"]["uploaded_at"]).total_seconds()
         # A backfill compares the new run with the old one before that goes.
         compared_first = bool((current.get("job") or {}).get("backfill"))
@@ -129,6 +131,7 @@ def _complete(documents: Documents, reference: firestore.DocumentReference, stor
             "timings.infer_seconds": round(infer_seconds, 3),
             "timings.total_seconds": round(total, 3),
         }
+        outcomes.write_completed(transaction, documents.client, current, aggregate, known)
         documents.end(transaction, reference, run, "completed", more=fields)
 
     documents.run(step)

@@ -99,8 +99,10 @@ def reject_delegated(
     reference = documents.reference(document)
 
     def step(transaction: firestore.Transaction) -> None:
-        check_delegated(reference.get(transaction=transaction).to_dict(), run, generation)
-        documents.write_rejection(transaction, reference, run, error)
+        stored = reference.get(transaction=transaction).to_dict()
+        check_delegated(stored, run, generation)
+        assert stored is not None
+        documents.write_rejection(transaction, stored, error)
 
     documents.run(step)
 

@@ -13,6 +13,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from shared.digests import outcomes
 from shared.errors import Retryable
 from shared.records import TERMINAL
 from shared.retry import is_transient, pauses
@@ -117,7 +118,8 @@ class Documents:
         """
 
         def step(transaction: firestore.Transaction) -> None:
-            reference = self._held(transaction, claim)
+            self._held(transaction, claim)
+            reference = self.reference(claim.document)
             self.write_plan(transaction, reference, claim.run, plan)
             transaction.update(reference, {"job": plan.job})
 
@@ -152,20 +154,17 @@ class Documents:
         """From extracting to rejected: the input's fault. Raises Superseded as `plan` does."""
 
         def step(transaction: firestore.Transaction) -> None:
-            reference = self._held(transaction, claim)
-            self.write_rejection(transaction, reference, claim.run, error)
+            self.write_rejection(transaction, self._held(transaction, claim), error)
 
         self.run(step)
 
     def write_rejection(
-        self,
-        transaction: firestore.Transaction,
-        reference: firestore.DocumentReference,
-        run: int,
-        error: ErrorInfo,
+        self, transaction: firestore.Transaction, stored: dict[str, Any], error: ErrorInfo
     ) -> None:
-        """End a run as rejected: nothing stays readable. The caller has checked that it may."""
-        self.end(transaction, reference, run, "rejected", error)
+        """End a document's run as rejected: nothing stays readable. The caller has checked that it may."""
+        reference = self.reference(stored["id"])
+        outcomes.write_problem(transaction, self.client, stored, "rejected", error)
+        self.end(transaction, reference, stored["run"], "rejected", error)
         transaction.update(reference, NO_RESULT | {"published_run": None, "purge_pending": True})
 
     def fail(self, document: str, run: int, generation: int, error: ErrorInfo) -> None:
@@ -179,7 +178,10 @@ class Documents:
         reference = self.reference(document)
 
         def step(transaction: firestore.Transaction) -> None:
-            check_open(reference.get(transaction=transaction).to_dict(), run, generation)
+            stored = reference.get(transaction=transaction).to_dict()
+            check_open(stored, run, generation)
+            assert stored is not None
+            outcomes.write_problem(transaction, self.client, stored, "failed", error)
             self.end(transaction, reference, run, "failed", error, {"purge_pending": run > 1})
 
         self.run(step)
@@ -188,7 +190,8 @@ class Documents:
         """End the lease now, so that the next delivery need not wait for it to expire."""
 
         def step(transaction: firestore.Transaction) -> None:
-            transaction.update(self._held(transaction, claim), {"lease.expires_at": now()})
+            self._held(transaction, claim)
+            transaction.update(self.reference(claim.document), {"lease.expires_at": now()})
 
         self.run(step)
 
@@ -265,10 +268,11 @@ class Documents:
         }
         transaction.set(run_record(reference, run), fields)
 
-    def _held(self, transaction: firestore.Transaction, claim: Claim) -> firestore.DocumentReference:
-        reference = self.reference(claim.document)
-        check_held(reference.get(transaction=transaction).to_dict(), claim)
-        return reference
+    def _held(self, transaction: firestore.Transaction, claim: Claim) -> dict[str, Any]:
+        stored = self.reference(claim.document).get(transaction=transaction).to_dict()
+        check_held(stored, claim)
+        assert stored is not None
+        return stored
 
 
 def _passes(error: BaseException | None) -> bool:

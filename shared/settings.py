@@ -45,6 +45,8 @@ class Settings(BaseModel):
     """Where artefacts of runs are kept."""
     models_bucket: str
     """Where models lie by their digests."""
+    results_bucket: str
+    """Where digests lie as files that people open."""
     model_dir: Path = Path("build/model")
     model_digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """The model that `model_dir` must hold; None: whichever it holds."""
@@ -109,6 +111,21 @@ class Settings(BaseModel):
     job_extract_seconds: PositiveFloat = 600.0
     job_extract_memory: PositiveInt = 4 * 1024 * 1024 * 1024
 
+    digests_file: Path = Path("digests.toml")
+    """Schedules of digests; those in Firestore's `schedules` come on top, and win where names are equal."""
+    digest_timeout: PositiveFloat = 540.0
+    """Seconds; the function's time limit, and so how long its lease on a digest lives."""
+    digest_grace: PositiveFloat = 60.0
+    """Seconds after its time before a digest is made: transactions that began before have ended by then."""
+    digest_catch_up: PositiveInt = 3
+    """Missed digests of one schedule that are made later, the newest; older ones are skipped."""
+    digest_max_documents: PositiveInt = 20_000
+    """Read of one window; what is beyond is left out, and the digest says so."""
+    digest_history_documents: PositiveInt = 20_000
+    """Read to count earlier windows of which there is no digest."""
+    digest_earlier_documents: PositiveInt = 2_000
+    """Read to compare the window's passages with: those of earlier reports, and of the newest documents."""
+
     max_bytes: PositiveInt = 64 * 1024 * 1024
     """Of a file; code `too_many_bytes`. The codes of the other limits below follow from their names too."""
     max_pages: PositiveInt = 2_000
@@ -158,6 +175,7 @@ class Settings(BaseModel):
             "uploads_bucket": f"{project}-uploads",
             "work_bucket": f"{project}-work",
             "models_bucket": f"{project}-models",
+            "results_bucket": f"{project}-results",
         }
         try:
             return cls.model_validate(defaults | given)

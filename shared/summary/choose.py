@@ -51,7 +51,12 @@ class _Pool:
 
 
 def summarise(aggregate: Aggregate) -> list[SummarySentence]:
-    """5 to 8 sentences with their pages, in document order; fewer where the document is short.
+    """What `choose` chooses, as a document's record keeps it."""
+    return [SummarySentence(page=one.page, text=one.text) for one in choose(aggregate)]
+
+
+def choose(aggregate: Aggregate) -> list[Candidate]:
+    """5 to 8 sentences, in document order; fewer where the document is short.
 
     Sentences are taken one by one, each time the one that adds most: it is close to the centre of the
     document, reads well on its own, belongs to topics not told yet (weighed by how much of the document they
@@ -73,7 +78,7 @@ def summarise(aggregate: Aggregate) -> list[SummarySentence]:
     chosen = _greedy(pool, base, size, gravest)
     share = aggregate.sentiment["negative"] / max(1, aggregate.passages)
     chosen = _with_bad_news(pool, chosen, bad, share)
-    return [SummarySentence(page=candidates[at].page, text=candidates[at].text) for at in sorted(chosen)]
+    return [candidates[at] for at in sorted(chosen)]
 
 
 def _size(passages: int) -> int:

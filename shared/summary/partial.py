@@ -37,6 +37,7 @@ class Candidate(Record):
 
     index: NonNegativeInt
     page: PositiveInt | None
+    row: PositiveInt | None = None
     text: str
     quality: float
     """0 to 1: how well the sentence reads on its own."""
@@ -59,9 +60,13 @@ class Partial(Record):
     topics: dict[str, NonNegativeInt] = Field(default_factory=lambda: dict.fromkeys(TOPICS, 0))
     initiatives: NonNegativeInt = 0
     """Passages with a topic and an action."""
+    cells: dict[str, dict[str, PositiveInt]] = Field(default_factory=dict)
+    """Passages by topic, and in it by sentiment and by action; those of no action are not counted."""
     centre: str = ""
     """Base64 of 384 little-endian 32-bit integers: the sum of all passages' quantised embeddings."""
     candidates: list[Candidate] = Field(default_factory=list)
+    space: str | None = None
+    """Of the embeddings: one model analyses a whole run."""
 
 
 class Aggregate(Partial):
@@ -83,23 +88,37 @@ def partial(results: Sequence[PassageResult]) -> Partial:
         sentiment={label: sentiment[label] for label in ("positive", "neutral", "negative")},
         topics={name: topics[name] for name in (*TOPICS, *sorted(topics.keys() - set(TOPICS)))},
         initiatives=sum(map(is_initiative, results)),
+        cells=_by_topic(
+            Counter(
+                (topic.name, label)
+                for result in results
+                for topic in result.topics
+                for label in _labels(result)
+            )
+        ),
         centre=_encode_sum(sum(vector.astype("<i4") for vector in vectors)) if vectors else "",
         candidates=candidates,
+        space=results[0].space if results else None,
     )
 
 
 def combine(partials: Iterable[Partial]) -> Aggregate:
     """The same aggregate whatever order the partials come in, with `MAX_CANDIDATES` at most."""
     passages = initiatives = 0
+    space: str | None = None
     sentiment: Counter[SentimentLabel] = Counter()
     topics: Counter[str] = Counter()
+    cells: Counter[tuple[str, str]] = Counter()
     sums: list[NDArray[np.int32]] = []
     candidates: list[Candidate] = []
     for part in partials:
         passages += part.passages
+        space = space or part.space
         initiatives += part.initiatives
         sentiment.update(part.sentiment)
         topics.update(part.topics)
+        for topic, counts in part.cells.items():
+            cells.update({(topic, label): count for label, count in counts.items()})
         if part.centre:
             sums = [sum(sums, decode_sum(part.centre))]
         candidates += part.candidates
@@ -110,9 +129,25 @@ def combine(partials: Iterable[Partial]) -> Aggregate:
         sentiment={label: sentiment[label] for label in ("positive", "neutral", "negative")},
         topics={name: topics[name] for name in (*TOPICS, *sorted(topics.keys() - set(TOPICS)))},
         initiatives=initiatives,
+        cells=_by_topic(cells),
         centre=_encode_sum(sums[0]) if sums else "",
         candidates=_best(candidates),
+        space=space,
     )
+
+
+def _labels(result: PassageResult) -> list[str]:
+    labels: list[str] = [result.sentiment.label] if result.sentiment else []
+    if result.action and result.action.label != "none":
+        labels.append(result.action.label)
+    return labels
+
+
+def _by_topic(counts: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for (topic, label), count in sorted(counts.items()):
+        found.setdefault(topic, {})[label] = count
+    return found
 
 
 def quantise(embedding: Sequence[float]) -> NDArray[np.int8]:
@@ -136,6 +171,7 @@ def _candidate(result: PassageResult, vector: NDArray[np.int8]) -> Candidate | N
     return Candidate(
         index=result.index,
         page=result.page,
+        row=result.row,
         text=sentence.text,
         quality=round(sentence.quality, 3),
         topics=[topic.name for topic in result.topics],

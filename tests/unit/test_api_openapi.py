@@ -26,7 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SETTINGS = Settings(
-    project="p", uploads_bucket="u", work_bucket="w", models_bucket="m", api_max_characters=6, api_max_texts=3
+    project="p",
+    uploads_bucket="u",
+    work_bucket="w",
+    models_bucket="m",
+    results_bucket="r",
+    api_max_characters=6,
+    api_max_texts=3,
 )
 DESCRIPTION = describe(SETTINGS)
 

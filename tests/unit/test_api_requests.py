@@ -31,6 +31,7 @@ SETTINGS = Settings(
     uploads_bucket="u",
     work_bucket="w",
     models_bucket="m",
+    results_bucket="r",
     api_max_characters=20,
     api_max_texts=3,
 )

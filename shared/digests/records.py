@@ -1,0 +1,318 @@
+"""A digest's content: one shape for Firestore, JSON, Markdown, HTML and whoever is told.
+
+Fields are added, never renamed. Lists are bounded where they are made; a digest says what was left out.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import AwareDatetime, Field, NonNegativeInt, PositiveInt
+
+from shared.records import ActionLabel, Figure, Record, SentimentLabel
+
+Role = Literal["summary", "initiative", "negative", "positive", "unusual"]
+FollowStatus = Literal["implemented", "planned", "vanished"]
+
+
+class Kept(Record):
+    """A sentence that digests may quote; its vector lies beside it."""
+
+    index: NonNegativeInt
+    page: PositiveInt | None
+    row: PositiveInt | None
+    text: str
+    quality: float
+    """0 to 1: how well it reads on its own."""
+    topics: list[str]
+    action: ActionLabel
+    negative: float
+    positive: float
+    roles: list[Role]
+
+
+class Filter(Record):
+    """Which documents, and which of their passages, a digest is about; what is not named is not asked."""
+
+    prefix: str = ""
+    """That the object's name begins with."""
+    organisation: str | None = None
+    """As documents name it; case and punctuation do not count."""
+    topic: str | None = None
+    """Only passages with this topic."""
+    language: str | None = None
+    """ISO 639-1, of the document."""
+
+
+class Window(Record):
+    """[start, end)."""
+
+    start: AwareDatetime
+    end: AwareDatetime
+
+
+class Quote(Record):
+    """A sentence of a stored passage, and where it stands."""
+
+    document: str
+    """Id."""
+    bucket: str
+    name: str
+    """Of the object."""
+    title: str | None
+    organisation: str | None
+    year: PositiveInt | None
+    """That the document reports on."""
+    index: NonNegativeInt
+    """Of the passage in its document."""
+    page: PositiveInt | None
+    row: PositiveInt | None
+    text: str
+    topics: list[str]
+    action: ActionLabel
+    negative: float
+    """Probability, as `positive`."""
+    positive: float
+    figures: list[Figure]
+    also: NonNegativeInt = 0
+    """Near-duplicates of it that were left out."""
+
+
+class Problem(Record):
+    """A document that did not complete."""
+
+    document: str
+    name: str
+    state: Literal["rejected", "failed"]
+    code: str
+    message: str
+    hint: str
+    replay: str | None
+    """The command that tries again; of a rejected document there is none."""
+
+
+class Unfinished(Record):
+    """The oldest document that was uploaded before the window's end and has not ended."""
+
+    document: str
+    name: str
+    state: str
+    seconds: float
+    """Since its upload, at the window's end."""
+
+
+class Overview(Record):
+    """What became of documents; archives are not counted, their members are."""
+
+    received: NonNegativeInt
+    """Uploaded in the window."""
+    completed: NonNegativeInt
+    copies: NonNegativeInt
+    """Of the completed, those with the content of another document; their passages are not counted again."""
+    passages: NonNegativeInt
+    rejected: dict[str, NonNegativeInt]
+    """By code."""
+    failed: NonNegativeInt
+    problems: list[Problem]
+    oldest: Unfinished | None
+
+
+class Change(Record):
+    """How a share differs from what it was before."""
+
+    against: Literal["previous", "trailing"]
+    windows: PositiveInt
+    """That stand behind it."""
+    documents: NonNegativeInt
+    """In those windows."""
+    share: float
+    """What it was there: 0 to 1."""
+    difference: float
+    """The present share less that."""
+    p: float | None
+    """Probability of a difference at least as large by chance, corrected for the number of tests; None: too
+    few documents to tell."""
+    flagged: bool
+    """Whether that is below the level that the digest names."""
+
+
+class Measure(Record):
+    """A share of passages, and its changes."""
+
+    name: str
+    """A topic, a sentiment, or a topic of which the share is negative."""
+    count: NonNegativeInt
+    of: NonNegativeInt
+    share: float | None
+    """None where `of` is 0."""
+    changes: list[Change]
+
+
+class TopicRow(Record):
+    """A topic in the window."""
+
+    name: str
+    sentiment: dict[SentimentLabel, NonNegativeInt]
+    """Passages of the topic."""
+    implemented: NonNegativeInt
+    planned: NonNegativeInt
+    share: Measure
+    """Of all passages."""
+    negative: Measure
+    """Of the topic's."""
+
+
+class Point(Record):
+    """A window of the trend."""
+
+    window: Window
+    documents: NonNegativeInt
+    passages: NonNegativeInt
+    sentiment: dict[SentimentLabel, NonNegativeInt]
+    topics: dict[str, NonNegativeInt]
+
+
+class Group(Record):
+    """The initiatives of an organisation on a topic; an initiative with two topics counts in both."""
+
+    topic: str
+    organisation: str | None
+    """None: of documents that name none."""
+    implemented: NonNegativeInt
+    planned: NonNegativeInt
+    quotes: list[Quote]
+
+
+class Followed(Record):
+    """What became of something planned in an earlier report of the same organisation."""
+
+    organisation: str
+    status: FollowStatus
+    """`planned`: it is announced again."""
+    similarity: float
+    """Cosine between the two, or between the plan and what is nearest to it where it has vanished."""
+    before: Quote
+    now: Quote | None
+    """None where it has vanished."""
+
+
+class Initiatives(Record):
+    """Planned beside implemented."""
+
+    implemented: NonNegativeInt
+    planned: NonNegativeInt
+    groups: list[Group]
+    """The largest first."""
+    groups_left: NonNegativeInt
+    """Groups that are not listed."""
+    followed: list[Followed]
+    followed_counts: dict[FollowStatus, NonNegativeInt]
+    compared: NonNegativeInt
+    """Organisations with an earlier report to compare with."""
+
+
+class Novel(Record):
+    """A passage unlike those of earlier documents."""
+
+    quote: Quote
+    similarity: float
+    """Cosine to what is nearest of them."""
+
+
+class Narrative(Record):
+    """What a language model wrote of the digest; each of its sentences cites quotes that it was given."""
+
+    model: str
+    sentences: list[NarrativeSentence]
+
+
+class NarrativeSentence(Record):
+    """A sentence, and the quotes that it rests on."""
+
+    text: str
+    cites: list[Quote]
+
+
+class Digest(Record):
+    """What is said of a window."""
+
+    id: str
+    schedule: str
+    """Its name; `now` where it was asked for on the command line."""
+    zone: str
+    """In which the window is told."""
+    window: Window
+    filter: Filter
+    line: str
+    """All of it in one line; where the window is empty there is no more."""
+    overview: Overview
+    sentiments: list[Measure]
+    topics: list[TopicRow]
+    trend: list[Point]
+    """Oldest first; the last is this window."""
+    test: str
+    """How changes were tested."""
+    initiatives: Initiatives
+    incidents: list[Quote]
+    positives: list[Quote]
+    novel: list[Novel]
+    novel_among: NonNegativeInt
+    """Earlier documents that the passages were compared with."""
+    summary: list[Quote]
+    narrative: Narrative | None = None
+    notes: list[str] = Field(default_factory=list)
+    """What was left out, and why."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether no document ended in the window."""
+        return not (self.overview.completed or self.overview.problems)
+
+    def quotes(self) -> list[Quote]:
+        """Every quote in it."""
+        return [
+            *(quote for group in self.initiatives.groups for quote in group.quotes),
+            *(one.before for one in self.initiatives.followed),
+            *(one.now for one in self.initiatives.followed if one.now is not None),
+            *self.incidents,
+            *self.positives,
+            *(one.quote for one in self.novel),
+            *self.summary,
+            *(quote for one in (self.narrative.sentences if self.narrative else ()) for quote in one.cites),
+        ]
+
+
+class Statistics(Record):
+    """What later windows need of this one: sums over its documents, which can be added up.
+
+    A document is the unit of the test, because passages of one document are not independent of each other:
+    with x the passages of a measure and n those it is a share of, a document adds x, n, x², x·n and n².
+    """
+
+    documents: NonNegativeInt = 0
+    passages: NonNegativeInt = 0
+    sentiment: dict[SentimentLabel, NonNegativeInt] = Field(default_factory=dict)
+    topics: dict[str, NonNegativeInt] = Field(default_factory=dict)
+    sums: dict[str, list[int]] = Field(default_factory=dict)
+    """By measure: [documents with n > 0, Σx, Σn, Σx², Σx·n, Σn²]."""
+
+
+class StoredDigest(Record):
+    """`digests/{id}`: a digest, and what belongs to it but is not shown."""
+
+    digest: Digest
+    statistics: Statistics
+    asked: str
+    """Fingerprint of the filter: windows of the same schedule and filter can be compared."""
+    quoted: list[str]
+    """Ids of the documents that it quotes, so that an erasure finds it."""
+    html: str
+    """gs:// address; beside it lie the same name with .json and .md."""
+    reads: NonNegativeInt
+    """Documents that were read from Firestore to make it."""
+    seconds: float
+    made_at: datetime
+
+
+Narrative.model_rebuild()
