@@ -1,10 +1,14 @@
-"""Remove a document wholly: its records, its passages, its artefacts. The uploaded file is its owner's."""
+"""Remove a document wholly: its records, its passages, its artefacts, and its sentences in digests.
+
+The uploaded file is its owner's.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from shared.clients import storage_client
+from shared.digests import outcomes
 from shared.documents import COLLECTION, CONTENTS
 from shared.retry import storage_limits
 from shared.settings import settings
@@ -22,6 +26,8 @@ def erase(client: firestore.Client, document: str) -> None:
     from google.cloud.firestore_v1 import Increment
     from google.cloud.firestore_v1.base_query import FieldFilter
 
+    from shared.digests.redact import redact  # brings all that draws a digest
+
     reference = client.collection(COLLECTION).document(document)
     if not reference.get().exists:
         return
@@ -30,6 +36,8 @@ def erase(client: firestore.Client, document: str) -> None:
     prefix = f"runs/{document}/"
     for blob in storage_client().list_blobs(settings().work_bucket, prefix=prefix, **storage_limits()):
         blob.delete(**storage_limits())
+    client.collection(outcomes.COLLECTION).document(document).delete()
+    redact(client, document)
     named = client.collection(CONTENTS).where(filter=FieldFilter("document", "==", document))
     for query in [*(reference.collection(part).select([]) for part in PARTS), named.select([])]:
         while found := list(query.limit(PAGE).stream()):

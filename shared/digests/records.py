@@ -5,7 +5,6 @@ Fields are added, never renamed. Lists are bounded where they are made; a digest
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
 from pydantic import AwareDatetime, Field, NonNegativeInt, PositiveInt
@@ -269,6 +268,11 @@ class Digest(Record):
         """Whether no document ended in the window."""
         return not (self.overview.completed or self.overview.problems)
 
+    def documents(self) -> list[str]:
+        """Ids of all documents that it names."""
+        named = {quote.document for quote in self.quotes()} | {one.document for one in self.overview.problems}
+        return sorted(named | ({self.overview.oldest.document} if self.overview.oldest else set()))
+
     def quotes(self) -> list[Quote]:
         """Every quote in it."""
         return [
@@ -302,17 +306,24 @@ class StoredDigest(Record):
     """`digests/{id}`: a digest, and what belongs to it but is not shown."""
 
     digest: Digest
+    schedule: str
+    """The digest's, to be asked for."""
+    end: AwareDatetime
+    """Of its window; the same."""
     statistics: Statistics
     asked: str
     """Fingerprint of the filter: windows of the same schedule and filter can be compared."""
+    redacted: bool = False
+    """Whether quotes were taken out since, because their documents were erased."""
     quoted: list[str]
-    """Ids of the documents that it quotes, so that an erasure finds it."""
+    """Ids of the documents that it names, so that an erasure finds it."""
     html: str
     """gs:// address; beside it lie the same name with .json and .md."""
     reads: NonNegativeInt
     """Documents that were read from Firestore to make it."""
     seconds: float
-    made_at: datetime
+    """Of making it."""
+    made_at: AwareDatetime
 
 
 Narrative.model_rebuild()

@@ -2,76 +2,25 @@
 
 from __future__ import annotations
 
-import itertools
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.clients import firestore_client
-from shared.completion import finish, settle
-from shared.documents import Documents
-from shared.records import ErrorInfo, UploadEvent
-from tests.integration.documents_parts import batch_of, commit, plan_of
+from shared.completion import settle
+from shared.records import ErrorInfo
+from tests.integration.documents_life import Life
 from tests.integration.documents_servers import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shared.transitions import Claim
-
 BROKEN = ErrorInfo(code="broken", message="It is broken.", hint="Mend it.")
-SIZES = (2, 1)
-"""Passages in the batches of every run."""
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with serving(tmp_path_factory.mktemp("leftovers")):
         yield
-
-
-class Life:
-    """A document, moved on step by step."""
-
-    def __init__(self) -> None:
-        self.documents = Documents(firestore_client())
-        self.name = f"report-{next(_numbers)}.txt"
-
-    def claim(self, generation: int, restart: int | None = None) -> Claim:
-        event = UploadEvent(
-            bucket="uploads",
-            name=self.name,
-            generation=generation,
-            event_type="OBJECT_FINALIZE",
-            size=1,
-            restart_run=restart,
-        )
-        claim = self.documents.claim(event, published=datetime.now(UTC), lease_seconds=60)
-        assert claim is not None
-        return claim
-
-    def analyse(self, claim: Claim, generation: int, batches: int = len(SIZES)) -> None:
-        """Plan a run and commit its first batches."""
-        self.documents.plan(claim, plan_of(f"{claim.document}-{claim.run}", SIZES))
-        for number in range(batches):
-            start = sum(SIZES[:number])
-            bounds = (start, start + SIZES[number])
-            commit(
-                self.documents,
-                batch_of(claim.document, claim.run, generation, number, bounds),
-                range(*bounds),
-            )
-        finish(self.documents, claim.document, claim.run)
-
-    def kept(self, document: str) -> dict[str, set[int]]:
-        """Of which runs there are passages, and batches."""
-        reference = self.documents.reference(document)
-        return {
-            part: {(one.to_dict() or {})["run"] for one in reference.collection(part).stream()}
-            for part in ("passages", "batches")
-        }
 
 
 def superseded() -> tuple[Life, str]:

@@ -91,6 +91,10 @@ def test_a_partial_counts_what_it_holds() -> None:
     assert {name: count for name, count in part.topics.items() if count} == {"E1": 2, "S1": 1}
     assert list(part.topics) == list(TOPICS)
     assert part.initiatives == 1
+    assert part.cells == {
+        "E1": {"implemented": 1, "neutral": 1, "positive": 1},
+        "S1": {"implemented": 1, "positive": 1},
+    }
 
 
 def test_an_empty_batch_and_no_batch_add_up_to_nothing() -> None:

@@ -1,0 +1,98 @@
+"""What is taken out of digests when a document that they quote is erased: its sentences, never the counts."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from shared.digests.records import Digest, Initiatives, Narrative, Problem, StoredDigest
+from shared.digests.store import COLLECTION, to_fields, write_files
+from shared.documents import Documents
+
+if TYPE_CHECKING:
+    from google.cloud import firestore
+
+    from shared.digests.records import Overview, Quote
+
+NOTE = "Sentences of documents that were erased since were taken out."
+PER_QUERY = 50
+"""Digests read at once."""
+
+
+def without(digest: Digest, document: str) -> Digest:
+    """The digest without the document's sentences and names; a sentence that rests on them goes too."""
+
+    def others(quotes: list[Quote]) -> list[Quote]:
+        return [quote for quote in quotes if quote.document != document]
+
+    initiatives = digest.initiatives
+    narrative = digest.narrative
+    if narrative:
+        told = [
+            sentence
+            for sentence in narrative.sentences
+            if all(quote.document != document for quote in sentence.cites)
+        ]
+        narrative = Narrative(model=narrative.model, sentences=told) if told else None
+    return digest.model_copy(
+        update={
+            "overview": _overview(digest.overview, document),
+            "initiatives": Initiatives.model_validate(
+                dict(initiatives)
+                | {
+                    "groups": [
+                        group.model_copy(update={"quotes": others(group.quotes)})
+                        for group in initiatives.groups
+                    ],
+                    "followed": [
+                        one
+                        for one in initiatives.followed
+                        if document not in {one.before.document, one.now and one.now.document}
+                    ],
+                }
+            ),
+            "incidents": others(digest.incidents),
+            "positives": others(digest.positives),
+            "novel": [one for one in digest.novel if one.quote.document != document],
+            "summary": others(digest.summary),
+            "narrative": narrative,
+            "notes": [*(note for note in digest.notes if note != NOTE), NOTE],
+        }
+    )
+
+
+def _overview(overview: Overview, document: str) -> Overview:
+    problems: list[Problem] = [one for one in overview.problems if one.document != document]
+    oldest = overview.oldest if overview.oldest and overview.oldest.document != document else None
+    return overview.model_copy(update={"problems": problems, "oldest": oldest})
+
+
+def redact(client: firestore.Client, document: str) -> int:
+    """Take a document out of every digest that names it; how many did. May be repeated.
+
+    The files are written before the record: a kill in between leaves the record to be found again.
+    """
+    from google.cloud.firestore_v1.base_query import FieldFilter
+
+    changed = 0
+    naming = FieldFilter("quoted", "array_contains", document)
+    query = client.collection(COLLECTION).where(filter=naming).select([]).limit(PER_QUERY)
+    while found := [snapshot.reference for snapshot in query.stream()]:
+        for reference in found:
+            Documents(client).run(partial(_rewrite, reference=reference, document=document))
+            changed += 1
+    return changed
+
+
+def _rewrite(
+    transaction: firestore.Transaction, reference: firestore.DocumentReference, document: str
+) -> None:
+    fields = reference.get(transaction=transaction).to_dict()
+    if fields is None:
+        return
+    stored = StoredDigest.model_validate(fields)
+    digest = without(stored.digest, document)
+    write_files(digest)
+    quoted = [one for one in stored.quoted if one != document]
+    update = {"digest": digest, "quoted": quoted, "redacted": True}
+    transaction.set(reference, to_fields(stored.model_copy(update=update)))

@@ -1,0 +1,110 @@
+"""What digests need of a document follows its runs: there once, in its window, gone when the document is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shared.completion import finish
+from shared.digests import outcomes
+from shared.records import ErrorInfo
+from tests.integration.documents_life import Life
+from tests.integration.documents_servers import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared.transitions import Claim
+
+BROKEN = ErrorInfo(code="broken", message="It is broken.", hint="Mend it.")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with serving(tmp_path_factory.mktemp("outcomes")):
+        yield
+
+
+class Told(Life):
+    """A document, and what is kept of it for digests."""
+
+    def complete(self, generation: int, restart: int | None = None) -> dict[str, Any]:
+        claim = self.claim(generation, restart)
+        self.analyse(claim, generation)
+        finish(self.documents, claim.document, claim.run)  # as a delivery that comes twice
+        return self.stored(claim)
+
+    def stored(self, claim: Claim) -> dict[str, Any]:
+        reference = self.documents.client.collection(outcomes.COLLECTION).document(claim.document)
+        found = reference.get().to_dict()
+        assert found is not None
+        return dict(found)
+
+
+def test_a_completed_document_is_in_a_window() -> None:
+    """With its counts, what may be quoted, and the moment of its completion."""
+    before = datetime.now(UTC)
+    stored = Told().complete(1)
+    kept = outcomes.outcome(stored)
+    assert kept.completed_at is not None
+    assert before <= kept.completed_at <= datetime.now(UTC)
+    assert (kept.passages, kept.run, kept.problem) == (3, 1, None)
+    assert kept.sentiment == {"positive": 0, "neutral": 3, "negative": 0}
+    found = outcomes.content(stored)
+    assert len(found.vectors) == len(found.kept)
+
+
+def test_content_that_is_analysed_again_stays_in_its_window() -> None:
+    """A replay or another model replaces what is kept, and is no new document."""
+    life = Told()
+    first = life.complete(1)
+    second = life.complete(1, restart=1)
+    assert second["completed_at"] == first["completed_at"]
+    assert (first["run"], second["run"]) == (1, 2)
+
+
+def test_new_content_is_in_a_window_of_its_own() -> None:
+    """A newer file of the same name is told of when it is analysed."""
+    life = Told()
+    first, second = life.complete(1), life.complete(2)
+    assert second["completed_at"] > first["completed_at"]
+
+
+def test_a_failure_keeps_what_is_published_and_is_told_beside_it() -> None:
+    """The published result can still be quoted; a replay that completes takes the problem away."""
+    life = Told()
+    life.complete(1)
+    claim = life.claim(2)
+    life.documents.fail(claim.document, claim.run, 2, BROKEN)
+    failed = outcomes.outcome(life.stored(claim))
+    assert (failed.generation, failed.passages) == ("1", 3)
+    assert failed.problem is not None
+    assert (failed.problem.state, failed.problem.code) == ("failed", "broken")
+    mended = outcomes.outcome(life.complete(2, restart=2))
+    assert (mended.generation, mended.problem) == ("2", None)
+
+
+def test_a_failure_of_the_first_run_has_no_content() -> None:
+    """It is in no window of completed documents."""
+    life = Told()
+    claim = life.claim(1)
+    life.documents.fail(claim.document, claim.run, 1, BROKEN)
+    stored = life.stored(claim)
+    assert stored["completed_at"] is None
+    assert outcomes.content(stored).kept == []
+
+
+def test_a_rejection_takes_away_what_could_be_quoted() -> None:
+    """As nothing of the document stays readable elsewhere."""
+    life = Told()
+    life.complete(1)
+    claim = life.claim(2)
+    life.documents.reject(claim, BROKEN)
+    stored = life.stored(claim)
+    assert not set(outcomes.CONTENT) & set(stored)
+    rejected = outcomes.outcome(stored)
+    assert (rejected.completed_at, rejected.passages) == (None, 0)
+    assert rejected.problem is not None
+    assert rejected.problem.state == "rejected"

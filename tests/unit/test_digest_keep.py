@@ -1,0 +1,91 @@
+"""What is kept of a document: bounded, in order, each sentence for a reason, the vectors beside them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from shared.digests.keep import MAX_INITIATIVES, MAX_MOOD, MAX_UNUSUAL, keep
+from shared.digests.outcomes import organisation_key, pack, unpack
+from shared.summary import Aggregate, combine, partial
+from shared.summary.partial import quantise
+from tests.unit.test_summary import document, result, sentence, vector
+
+
+def test_an_empty_document_keeps_nothing() -> None:
+    """No sentence and no vector, whether or not there was a batch."""
+    for nothing in (Aggregate(), combine([partial([])])):
+        kept, vectors = keep(nothing)
+        assert kept == []
+        assert len(vectors) == 0
+
+
+def test_each_role_has_its_sentences_and_its_limit() -> None:
+    """Of more than there are places, the surest of each mood; every sentence in document order, once."""
+    results = [
+        result(at, sentence(at), ("E1",), mood=mood, action="planned")
+        for at, mood in enumerate(["negative", "positive", "neutral"] * (MAX_INITIATIVES // 2))
+    ]
+    kept, vectors = keep(combine([partial(results)]))
+    indexes = [one.index for one in kept]
+    assert indexes == sorted(set(indexes))
+    count = {
+        role: sum(role in one.roles for one in kept)
+        for role in ("initiative", "negative", "positive", "unusual")
+    }
+    assert count == {
+        "initiative": MAX_INITIATIVES,
+        "negative": MAX_MOOD,
+        "positive": MAX_MOOD,
+        "unusual": MAX_UNUSUAL,
+    }
+    assert all(one.negative > 0.5 for one in kept if "negative" in one.roles)
+    assert vectors.shape == (len(kept), 384)
+    for one, kept_vector in zip(kept, vectors, strict=True):
+        assert np.array_equal(kept_vector, quantise(vector(one.index)))
+
+
+def test_what_says_nothing_on_a_topic_is_kept_for_the_summary_alone() -> None:
+    """A passage without a topic is no initiative and stands for no mood."""
+    results = [result(at, sentence(at), (), mood="negative", action="planned") for at in range(6)]
+    kept, _ = keep(combine([partial(results)]))
+    assert {role for one in kept for role in one.roles} == {"summary"}
+
+
+def test_the_unusual_is_furthest_from_its_document() -> None:
+    """Of forty sentences of one kind and one of another, the other one."""
+    results = [result(at, sentence(at), ("E1",), near=1) for at in range(40)]
+    results.append(result(40, sentence(40), ("E1",)))
+    kept, _ = keep(combine([partial(results)]))
+    assert 40 in [one.index for one in kept if "unusual" in one.roles]
+
+
+def test_what_is_kept_does_not_depend_on_batches() -> None:
+    """However a document was divided."""
+    results = document(90)
+    whole = keep(combine([partial(results)]))
+    divided = keep(combine([partial(results[at : at + 7]) for at in range(0, 90, 7)]))
+    assert whole[0] == divided[0]
+    assert np.array_equal(whole[1], divided[1])
+
+
+def test_what_is_packed_comes_out_as_it_was() -> None:
+    """Rows, pages and roles included."""
+    kept, _ = keep(combine([partial(document(30))]))
+    assert unpack(pack(kept)) == kept
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        (None, None),
+        ("", None),
+        ("  . ", None),
+        ("Tarnholm Fibre Group plc.", "tarnholm fibre group plc"),
+        ("TARNHOLM  Fibre-Group, PLC", "tarnholm fibre group plc"),
+        ("Größe & Söhne GmbH", "grösse söhne gmbh"),
+    ],
+)
+def test_an_organisation_is_known_in_spite_of_how_it_is_written(name: str | None, key: str | None) -> None:
+    """Case and punctuation make no other organisation."""
+    assert organisation_key(name) == key
