@@ -12,6 +12,7 @@ import click
 
 from cli import jobs
 from cli.connect import connect
+from cli.digest_commands import digest
 from cli.options import column_option, data_option, json_option, model_option, port_option, project_option
 from local.services import ROOT
 from shared.errors import HeadraceError, Permanent
@@ -241,6 +242,7 @@ def doctor(*, model: Path, data: Path, project: str | None, as_json: bool) -> No
     examining.report(examining.examine(data, project, model), as_json=as_json)
 
 
+headrace.add_command(digest)
 headrace.add_command(jobs.backfill)
 headrace.add_command(jobs.import_)
 headrace.add_command(jobs.train)

@@ -7,6 +7,7 @@ import pytest
 
 from shared.digests.keep import MAX_INITIATIVES, MAX_MOOD, MAX_UNUSUAL, keep
 from shared.digests.outcomes import organisation_key, pack, unpack
+from shared.records import SENTIMENTS
 from shared.summary import Aggregate, combine, partial
 from shared.summary.partial import quantise
 from tests.unit.test_summary import document, result, sentence, vector
@@ -24,7 +25,7 @@ def test_each_role_has_its_sentences_and_its_limit() -> None:
     """Of more than there are places, the surest of each mood; every sentence in document order, once."""
     results = [
         result(at, sentence(at), ("E1",), mood=mood, action="planned")
-        for at, mood in enumerate(["negative", "positive", "neutral"] * (MAX_INITIATIVES // 2))
+        for at, mood in enumerate(SENTIMENTS * (MAX_INITIATIVES // 2))
     ]
     kept, vectors = keep(combine([partial(results)]))
     indexes = [one.index for one in kept]

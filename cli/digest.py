@@ -1,0 +1,219 @@
+"""`headrace digest`: a digest made now, those that were made, and whether their numbers hold."""
+
+from __future__ import annotations
+
+import webbrowser
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from rich.padding import Padding
+from rich.text import Text
+
+from shared.clients import firestore_client
+from shared.digests import forms, slots
+from shared.digests.compute import Request
+from shared.digests.definitions import definitions
+from shared.digests.issue import issue
+from shared.digests.records import Filter, Window
+from shared.digests.store import COLLECTION, newest, read, read_file
+from shared.digests.tell import DELIVERIES
+from shared.digests.verify import verify
+from shared.errors import HeadraceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from shared.digests.records import StoredDigest
+    from shared.digests.schedules import Schedule
+
+NOW = "now"
+"""In place of a schedule's name."""
+EARLIER = 8
+"""Windows before the one that is asked for, which it is compared with."""
+LISTED = 20
+UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+MAX_SPAN = timedelta(days=3660)
+
+
+def span(text: str) -> timedelta:
+    """Of `7d`, `12h` or `4w`.
+
+    Raises:
+        HeadraceError: it is something else, nothing, or more than ten years.
+    """
+    number, unit = text[:-1], text[-1:]
+    if number.isascii() and number.isdigit() and len(number) <= len("99999") and unit in UNITS:
+        length = timedelta(**{UNITS[unit]: int(number)})
+        if timedelta() < length <= MAX_SPAN:
+            return length
+    raise HeadraceError(f"{text!r} is no span of time. Say hours, days or weeks: 12h, 7d, 4w")
+
+
+def make(schedule: str | None, since: str | None) -> StoredDigest:
+    """A digest of the time until now, stored beside the scheduled ones; nobody is told.
+
+    Args:
+        schedule: whose filter, zone and window it has; None: everything, of the last seven days.
+        since: how far back it goes instead.
+    """
+    end = datetime.now(UTC)
+    if schedule is None:
+        return issue(firestore_client(), _request(NOW, end, span(since or "7d")))
+    wanted = _schedule(schedule)
+    if since is not None:
+        return issue(firestore_client(), _request(schedule, end, span(since), wanted))
+    window = slots.window(wanted, end, last_end=_last_end(schedule))
+    earlier = slots.earlier(wanted, window, EARLIER)
+    return issue(firestore_client(), _asked(schedule, window, earlier, wanted))
+
+
+def _request(name: str, end: datetime, length: timedelta, schedule: Schedule | None = None) -> Request:
+    window = Window(start=end - length, end=end)
+    earlier = [Window(start=end - (n + 1) * length, end=end - n * length) for n in range(1, EARLIER + 1)]
+    return _asked(name, window, earlier, schedule)
+
+
+def _asked(name: str, window: Window, earlier: list[Window], schedule: Schedule | None) -> Request:
+    return Request(
+        id=f"{name}-{window.end:%Y%m%dT%H%M%S}Z"
+        if name == NOW
+        else f"{name}-{NOW}-{window.end:%Y%m%dT%H%M%S}Z",
+        schedule=name,
+        zone=schedule.zone if schedule else "UTC",
+        window=window,
+        filter=schedule.filter if schedule else Filter(),
+        earlier=earlier,
+    )
+
+
+def _schedule(name: str) -> Schedule:
+    found = definitions(firestore_client())
+    for schedule in found.schedules:
+        if schedule.name == name:
+            return schedule
+    known = ", ".join(schedule.name for schedule in found.schedules) or "none"
+    raise HeadraceError(f"There is no schedule {name}; there are: {known}. See digests.toml.")
+
+
+def _last_end(schedule: str) -> datetime | None:
+    return next((stored.end for stored in newest(firestore_client(), 1, schedule)), None)
+
+
+def shape(stored: StoredDigest, html: str) -> dict[str, Any]:
+    """What `--json` prints: the digest, and where its page is."""
+    return stored.digest.model_dump(mode="json") | {
+        "html": html,
+        "reads": stored.reads,
+        "seconds": stored.seconds,
+    }
+
+
+def page(stored: StoredDigest, folder: Path | None) -> str:
+    """Where a person finds the page: a copy in `folder`, or its address in the cloud where that is None."""
+    if folder is None:
+        return stored.html
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{stored.digest.id}.html"
+    path.write_bytes(read_file(stored.html))
+    return str(path)
+
+
+def show(console: Console, stored: StoredDigest, html: str) -> None:
+    """A digest in short; the page has the rest."""
+    digest = stored.digest
+    console.print()
+    console.print(Text(digest.line, "bold"))
+    for line in forms.brief(digest):
+        console.print(Padding(Text(line), (0, 0, 0, 2)))
+    for note in digest.notes:
+        console.print(Text(f"Note: {note}", "yellow"))
+    console.print()
+    console.print(Text(f"{html}", "cyan"), soft_wrap=True)
+    told = f"{stored.reads:,} documents read in {stored.seconds:.1f} s."
+    again = f"To count its numbers again: headrace digest verify {digest.id}"
+    console.print(Text(f"{told} {again}", "bright_black"), soft_wrap=True)
+
+
+def open_page(html: str) -> None:
+    """Open it in the browser."""
+    webbrowser.open(html if "://" in html else f"file://{html}")
+
+
+def listing(schedule: str | None, limit: int = LISTED) -> dict[str, Any]:
+    """Schedules with what is wrong with them, and the newest digests with whether people were told."""
+    client = firestore_client()
+    found = definitions(client)
+    made = [_made(stored) for stored in newest(client, limit, schedule)]
+    wanted = [one for one in found.schedules if schedule in {None, one.name}]
+    return {
+        "schedules": [_planned(one) for one in wanted],
+        "problems": [problem.model_dump(mode="json") for problem in found.problems],
+        "digests": made,
+    }
+
+
+def _planned(schedule: Schedule) -> dict[str, Any]:
+    last = next(newest(firestore_client(), 1, schedule.name), None)
+    moment = datetime.now(UTC)
+    coming = slots.following(schedule, moment)
+    shown = schedule.model_dump(mode="json", exclude={"tell"})
+    return shown | {
+        "tell": [target.kind for target in schedule.tell],
+        "next": coming.isoformat() if coming else None,
+        "last": last and last.digest.id,
+    }
+
+
+def _made(stored: StoredDigest) -> dict[str, Any]:
+    reference = firestore_client().collection(COLLECTION).document(stored.digest.id)
+    told = Counter(
+        (snapshot.to_dict() or {})["state"] for snapshot in reference.collection(DELIVERIES).stream()
+    )
+    return {
+        "id": stored.digest.id,
+        "schedule": stored.schedule,
+        "window": stored.digest.window.model_dump(mode="json"),
+        "line": stored.digest.line,
+        "html": stored.html,
+        "told": dict(sorted(told.items())),
+        "redacted": stored.redacted,
+    }
+
+
+def show_listing(console: Console, listed: dict[str, Any]) -> None:
+    """Schedules first, then digests, each with its one line."""
+    for problem in listed["problems"]:
+        console.print(Text(f"{problem['name']}: {problem['message']}", "red"))
+    for one in listed["schedules"]:
+        when = f"{one['cron']} ({one['zone']}), window: {one['window']}, next: {one['next'] or 'never'}"
+        console.print(Text.assemble((one["name"], "bold"), "  ", when))
+    for one in listed["digests"]:
+        told = ", ".join(f"{count} {state}" for state, count in one["told"].items())
+        console.print()
+        console.print(Text.assemble((one["id"], "cyan"), f"  {told}"))
+        console.print(Padding(Text(one["line"]), (0, 0, 0, 2)))
+    if not listed["digests"]:
+        console.print("No digest has been made yet. Make one now: headrace digest")
+
+
+def verified(identifier: str) -> list[dict[str, Any]]:
+    """Every number of a digest that the stored documents do not bear out, or no longer.
+
+    Raises:
+        HeadraceError: there is no such digest.
+    """
+    stored = read(firestore_client(), identifier)
+    if stored is None:
+        raise HeadraceError(f"There is no digest {identifier}. List them: headrace digest list")
+    return [one.model_dump(mode="json") for one in verify(firestore_client(), stored)]
+
+
+def show_differences(console: Console, identifier: str, differences: list[dict[str, Any]]) -> None:
+    """One line each, or that there is none."""
+    if not differences:
+        console.print(f"Every number of {identifier} follows from the stored documents.")
+    for one in differences:
+        console.print(Text(str(one["message"])))
