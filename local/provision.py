@@ -15,7 +15,8 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from shared.api.keys import key_hash
 from shared.clients import insecure_channel, jobs, publisher, secrets, storage_client
-from shared.settings import BATCHES, DEAD_LETTERS, TICKS, TOPICS, UPLOADS, settings
+from shared.lanes import PRODUCTION_FILTER
+from shared.settings import BATCHES, DEAD_LETTERS, RESULTS, TICKS, TOPICS, UPLOADS, settings
 
 if TYPE_CHECKING:
     from google.pubsub_v1 import SubscriberClient, Subscription
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 
 PUSHES = {UPLOADS: "ingest", BATCHES: "analyze", DEAD_LETTERS: "deadletter", TICKS: "sweep"}
 """Which function each topic is pushed to."""
-FILTERS = {TICKS: 'attributes.kind = "sweep"'}
+FILTERS = dict.fromkeys((UPLOADS, BATCHES, RESULTS, DEAD_LETTERS), PRODUCTION_FILTER) | {
+    TICKS: 'attributes.kind = "sweep"'
+}
 ACK_DEADLINE = 600
 """Seconds; above every function's time limit, so that no message is redelivered while it is worked on."""
 ATTEMPTS = 100

@@ -8,6 +8,7 @@ from shared import batches
 from shared.digests import outcomes
 from shared.documents import RUNS, Documents, now
 from shared.events import publish_record
+from shared.lanes import lane_of
 from shared.passages import purge_runs
 from shared.records import ResultMessage
 from shared.settings import RESULTS
@@ -89,7 +90,8 @@ def announce(documents: Documents, document: str) -> None:
         state=stored["state"],
         model=stored["model"],
     )
-    publish_record(RESULTS, [message], state=message.state)
+    with lane_of({"objectId": stored["name"]}):  # the job and sweep come here without a message of its lane
+        publish_record(RESULTS, [message], state=message.state)
 
     def confirm(transaction: firestore.Transaction) -> None:
         current = reference.get(transaction=transaction).to_dict()

@@ -9,6 +9,7 @@ from shared.completion import finish, settle
 from shared.delegation import carry_on, is_running
 from shared.documents import now
 from shared.events import publish_record
+from shared.lanes import lane_of
 from shared.records import ErrorInfo
 from shared.settings import BATCHES, settings
 from shared.transitions import check_open
@@ -65,7 +66,8 @@ def drive(documents: Documents, stored: dict[str, Any]) -> None:
     elif not missing:
         finish(documents, stored["id"], run)
     elif drives:
-        publish_record(BATCHES, missing, document=stored["id"])
+        with lane_of({"objectId": stored["name"]}):
+            publish_record(BATCHES, missing, document=stored["id"])
 
 
 def _reached(stored: dict[str, Any], batches_done: int) -> int:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.clients import publisher
 from shared.errors import HeadraceError, Malformed, Permanent, Superseded
+from shared.lanes import lane_of, marked
 from shared.logs import get_logger
 from shared.records import BatchMessage, UploadEvent
 from shared.retry import CALL_SECONDS, RETRY_SECONDS, is_transient, retrying
@@ -138,13 +139,13 @@ def batch_message(push: Push) -> BatchMessage:
 def publish(
     topic: str, messages: Iterable[tuple[bytes, Mapping[str, str]]], *, seconds: float = RETRY_SECONDS
 ) -> None:
-    """Publish (data, attributes) pairs in order; returns when Pub/Sub has stored them all.
+    """Publish (data, attributes) pairs in order, in the lane at work; returns once Pub/Sub has them all.
 
     Raises:
         GoogleAPIError: it has not within `seconds` for each thousand; perhaps a part.
     """
     path = f"projects/{settings().project}/topics/{topic}"
-    batch = [{"data": data, "attributes": dict(attributes)} for data, attributes in messages]
+    batch = [{"data": data, "attributes": marked(attributes)} for data, attributes in messages]
     for first in range(0, len(batch), PUBLISH_LIMIT):
         request = {"topic": path, "messages": batch[first : first + PUBLISH_LIMIT]}
         publisher().publish(request=request, retry=retrying(seconds), timeout=min(seconds, CALL_SECONDS))
@@ -170,7 +171,8 @@ def answer(function: str, request: Request, step: Callable[[Push], None]) -> tup
         structlog.contextvars.bind_contextvars(
             message_id=push.message_id, delivery_attempt=push.delivery_attempt
         )
-        step(push)
+        with lane_of(push.attributes):
+            step(push)
     except Superseded as superseded:
         outcome = superseded.message
     except Malformed as malformed:
