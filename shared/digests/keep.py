@@ -9,6 +9,7 @@ import numpy as np
 
 from shared.digests.records import Kept
 from shared.summary.choose import choose
+from shared.summary.gravity import tells_of_death
 from shared.summary.partial import decode_sum
 from shared.summary.quality import GOOD
 
@@ -22,7 +23,7 @@ MAX_INITIATIVES = 400
 """Of a document: the best that can be told in a sentence. With their vectors some 250 kB, and Firestore
 takes 1 MiB."""
 MAX_MOOD = 8
-"""Of the most negative sentences on a topic, and as many of the most positive."""
+"""Of the most negative sentences on a topic, people's deaths first, and as many of the most positive."""
 MAX_UNUSUAL = 4
 LIKELY = 0.5
 """Probability of a mood from which a sentence may stand for it."""
@@ -41,7 +42,11 @@ def keep(aggregate: Aggregate) -> tuple[list[Kept], NDArray[np.int8]]:
     give("summary", choose(aggregate))
     initiatives = [one for one in candidates if one.topics and one.action != "none"]
     give("initiative", sorted(initiatives, key=lambda one: (-one.quality, one.index))[:MAX_INITIATIVES])
-    bad = sorted((one for one in told if one.negative >= LIKELY), key=lambda one: (-one.negative, one.index))
+    deaths = {one.index for one in told if tells_of_death(one.text, one.negative, one.positive)}
+    bad = sorted(
+        (one for one in told if one.negative >= LIKELY or one.index in deaths),
+        key=lambda one: (one.index not in deaths, -one.negative, one.index),
+    )
     good = sorted((one for one in told if one.positive >= LIKELY), key=lambda one: (-one.positive, one.index))
     give("negative", bad[:MAX_MOOD])
     give("positive", good[:MAX_MOOD])

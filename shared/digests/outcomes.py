@@ -36,7 +36,7 @@ COLLECTION = "outcomes"
 COUNTS = (
     "document", "bucket", "name", "organisation", "organisation_key", "year", "title", "language", "members",
     "duplicate_of", "run", "generation", "received_at", "completed_at", "passages", "sentiment", "topics",
-    "problem",
+    "actions", "problem",
 )  # fmt: skip
 """What counting needs; `CONTENT` is the larger part."""
 CONTENT = ("items", "vectors", "space", "centre")
@@ -87,6 +87,8 @@ class Outcome(Record):
     passages: NonNegativeInt
     sentiment: dict[SentimentLabel, NonNegativeInt]
     topics: dict[str, Cells]
+    actions: dict[str, NonNegativeInt]
+    """Initiatives by action, each once however many topics it has."""
     problem: Trouble | None
 
 
@@ -154,6 +156,7 @@ def write_completed(
             for name, count in aggregate.topics.items()
             if count
         },
+        "actions": dict(aggregate.actions),
         "items": pack(kept),
         "vectors": vectors.tobytes(),
         "space": aggregate.space,
@@ -179,6 +182,7 @@ def write_problem(
         transaction.set(reference, {"problem": problem}, merge=True)
         return
     nothing: dict[str, Any] = {"completed_at": None, "passages": 0, "sentiment": {}, "topics": {}}
+    nothing["actions"] = {}
     transaction.set(reference, _facts(stored) | nothing | {"problem": problem})
 
 
@@ -205,7 +209,13 @@ def pack(kept: list[Kept]) -> bytes:
 
 def unpack(packed: bytes) -> list[Kept]:
     """The reverse; what is read was written here, so it is not checked again."""
-    return [Kept.model_construct(**fields) for fields in json.loads(zlib.decompress(packed))]
+    return [Kept.model_construct(**fields) for fields in unpack_raw(packed)]
+
+
+def unpack_raw(packed: bytes) -> list[dict[str, Any]]:
+    """The same as plain fields, for those who look at thousands to take a few."""
+    found: list[dict[str, Any]] = json.loads(zlib.decompress(packed))
+    return found
 
 
 def _facts(stored: Mapping[str, Any]) -> dict[str, Any]:

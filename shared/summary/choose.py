@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shared.records import SummarySentence
+from shared.summary.gravity import is_feared, tells_of_death
 from shared.summary.partial import decode_sum, worth
 from shared.summary.quality import GOOD
 
@@ -23,19 +24,8 @@ _MOST = 8
 _PASSAGES_A_SENTENCE = 2  # a document of few passages gets fewer sentences than 5
 _ALIKE = 0.8  # cosine: two sentences say the same
 _BAD = 0.5  # probability of negative: more likely than all else
-_GRAVE = 0.35  # the same for a death: a passage that goes on with what was done about it is half neutral
 
 _GRAVITY = 2.0  # of a sentence's probability of being negative, among the bad news
-_DEATH = re.compile(
-    r"(?i)\b(?:died|dies|deaths?|fatal(?:ity|ities|ly)?|killed|kills|perished"
-    r"|(?:lost|losing|cost) (?:(?:his|her|their|its|an?|one|two|three|several|many|\d+) )?li(?:fe|ves))\b"
-)
-_OF_ANIMALS = re.compile(
-    r"(?i)\b(?:fish|animals?|birds?|bees?|cattle|livestock|wildlife|trees?|seals?|salmon)\b"
-)
-_RISK = re.compile(  # "May" is a month
-    r"\b(?:could|may|might|can|would|risks?|k\u00f6nnte\w*|pourrai\w*|potrebbe\w*)\b"
-)
 _CENTRALITY, _WORTH, _COVERAGE, _REDUNDANCY = 0.9, 0.8, 1.0, 0.5
 
 
@@ -137,7 +127,7 @@ def _bad_news(candidates: list[Candidate]) -> set[int]:
     feared = {
         at for at, one in enumerate(candidates) if one.negative >= _BAD and one.topics and one.quality >= GOOD
     }
-    return {at for at in feared if not _RISK.search(candidates[at].text)} or feared
+    return {at for at in feared if not is_feared(candidates[at].text)} or feared
 
 
 def _gravest(candidates: list[Candidate]) -> list[int]:
@@ -145,8 +135,7 @@ def _gravest(candidates: list[Candidate]) -> list[int]:
     deaths = [
         at
         for at, one in enumerate(candidates)
-        if one.negative >= max(_GRAVE, one.positive) and one.topics and one.quality >= GOOD
-        if _DEATH.search(one.text) and not _OF_ANIMALS.search(one.text)
+        if one.topics and one.quality >= GOOD and tells_of_death(one.text, one.negative, one.positive)
     ]
     return [max(deaths, key=lambda at: (candidates[at].negative, -at))] if deaths else []
 

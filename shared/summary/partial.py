@@ -18,7 +18,7 @@ from shared.records import TOPICS, ActionLabel, Record, SentimentLabel, is_initi
 from shared.summary.quality import best_sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -60,6 +60,8 @@ class Partial(Record):
     topics: dict[str, NonNegativeInt] = Field(default_factory=lambda: dict.fromkeys(TOPICS, 0))
     initiatives: NonNegativeInt = 0
     """Passages with a topic and an action."""
+    actions: dict[str, PositiveInt] = Field(default_factory=dict)
+    """Of these, by action."""
     cells: dict[str, dict[str, PositiveInt]] = Field(default_factory=dict)
     """Passages by topic, and in it by sentiment and by action; those of no action are not counted."""
     centre: str = ""
@@ -88,6 +90,9 @@ def partial(results: Sequence[PassageResult]) -> Partial:
         sentiment={label: sentiment[label] for label in ("positive", "neutral", "negative")},
         topics={name: topics[name] for name in (*TOPICS, *sorted(topics.keys() - set(TOPICS)))},
         initiatives=sum(map(is_initiative, results)),
+        actions=_sorted(
+            Counter(result.action.label for result in results if is_initiative(result) and result.action)
+        ),
         cells=_by_topic(
             Counter(
                 (topic.name, label)
@@ -108,6 +113,7 @@ def combine(partials: Iterable[Partial]) -> Aggregate:
     space: str | None = None
     sentiment: Counter[SentimentLabel] = Counter()
     topics: Counter[str] = Counter()
+    actions: Counter[str] = Counter()
     cells: Counter[tuple[str, str]] = Counter()
     sums: list[NDArray[np.int32]] = []
     candidates: list[Candidate] = []
@@ -115,6 +121,7 @@ def combine(partials: Iterable[Partial]) -> Aggregate:
         passages += part.passages
         space = space or part.space
         initiatives += part.initiatives
+        actions.update(part.actions)
         sentiment.update(part.sentiment)
         topics.update(part.topics)
         for topic, counts in part.cells.items():
@@ -129,6 +136,7 @@ def combine(partials: Iterable[Partial]) -> Aggregate:
         sentiment={label: sentiment[label] for label in ("positive", "neutral", "negative")},
         topics={name: topics[name] for name in (*TOPICS, *sorted(topics.keys() - set(TOPICS)))},
         initiatives=initiatives,
+        actions=_sorted(actions),
         cells=_by_topic(cells),
         centre=_encode_sum(sums[0]) if sums else "",
         candidates=_best(candidates),
@@ -141,6 +149,10 @@ def _labels(result: PassageResult) -> list[str]:
     if result.action and result.action.label != "none":
         labels.append(result.action.label)
     return labels
+
+
+def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
+    return {label: counts[label] for label in sorted(counts)}
 
 
 def _by_topic(counts: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
