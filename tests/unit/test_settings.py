@@ -1,9 +1,14 @@
+from pathlib import Path
+
 import pytest
 
+from cli.settings import markdown
 from shared.errors import SetupError
-from shared.settings import Settings
+from shared.settings import Settings, example
 
 BASE = {"GOOGLE_CLOUD_PROJECT": "acme"}
+NARRATIVE = ("model", "max_usd", "usd_per_million_in", "usd_per_million_out")
+"""Settings without which `narrative_url` is refused."""
 
 
 def test_defaults_follow_the_project() -> None:
@@ -39,6 +44,31 @@ def test_a_bad_setting_stops_the_process_with_its_name(variable: str, value: str
     """Whoever set it must find it in the message."""
     with pytest.raises(SetupError, match=variable):
         Settings.from_environment({**BASE, variable: value})
+
+
+def test_a_misspelt_setting_is_told_what_it_may_have_been() -> None:
+    """With a value that would do, and where all of them are."""
+    with pytest.raises(SetupError) as caught:
+        Settings.from_environment({**BASE, "HEADRACE_MAX_PAGE": "12"})
+    assert "HEADRACE_MAX_PAGES=2000" in caught.value.message
+    assert "docs/settings.md" in caught.value.message
+
+
+@pytest.mark.parametrize("name", sorted(set(Settings.model_fields) - {"project"}))
+def test_each_setting_has_an_example_that_would_do(name: str) -> None:
+    """What an error shows can be copied."""
+    variable, _, value = example(Settings, name).partition("=")
+    assert value
+    assert value != "None"
+    beside = dict(example(Settings, f"narrative_{part}").split("=") for part in NARRATIVE)
+    read = Settings.from_environment({**BASE, **beside, variable: value})
+    assert name in read.model_fields_set
+
+
+def test_the_list_of_settings_is_that_of_the_code() -> None:
+    """docs/settings.md is written by `make docs`."""
+    page = Path(__file__).parents[2] / "docs/settings.md"
+    assert page.read_text("utf-8") == markdown()
 
 
 def test_without_a_project_it_says_what_to_do() -> None:

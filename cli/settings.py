@@ -1,0 +1,114 @@
+"""`headrace settings`: every setting with its default, its bounds and what it does; docs/settings.md too."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+from rich.padding import Padding
+from rich.text import Text
+
+from shared.digests.settings import Telling
+from shared.settings import PREFIX, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic.fields import FieldInfo
+    from rich.console import Console
+
+PROJECT = "PROJECT"
+"""In place of the project's name in defaults that follow from it."""
+BOUNDS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
+HEAD = """# Settings
+
+Every setting, written by `headrace settings --markdown`. An environment variable sets it, on the local stack
+as in the cloud, where Terraform gives it to the functions. A variable that begins with `HEADRACE_` and is
+none of these, or whose value does not fit, stops the process at start, with its name and an example.
+
+`GOOGLE_CLOUD_PROJECT` names the project. `HEADRACE_DATA` is the command line's own: the local stack's
+directory.
+
+| variable | default | what it is |
+| --- | --- | --- |
+"""
+
+
+def listed() -> list[dict[str, Any]]:
+    """Each setting in the order of the code, those of digests last: variable, default, bounds, about."""
+    about = dict(_docstrings())
+    return [
+        {
+            "variable": f"{PREFIX}{name.upper()}",
+            "default": _default(name, field),
+            "bounds": ", ".join(_bounds(field)),
+            "about": about[name],
+        }
+        for name, field in sorted(
+            Settings.model_fields.items(), key=lambda item: item[0] in Telling.model_fields
+        )
+        if name != "project"
+    ]
+
+
+def markdown() -> str:
+    """The whole of docs/settings.md."""
+    rows = []
+    for one in listed():
+        default = f"`{one['default']}`" if one["default"] else ""
+        bounds = f" ({one['bounds']})" if one["bounds"] else ""
+        text = (one["about"] + bounds).replace("|", "\\|")
+        rows.append(f"| `{one['variable']}` | {default} | {text} |\n")
+    return HEAD + "".join(rows)
+
+
+def show(console: Console) -> None:
+    """All of them, for a person."""
+    for one in listed():
+        default = "" if one["default"] is None else f"  {one['default']}"
+        bounds = f" ({one['bounds']})" if one["bounds"] else ""
+        console.print(Text.assemble((one["variable"], "cyan"), default))
+        console.print(Padding(Text(one["about"] + bounds), (0, 0, 0, 4)))
+
+
+def _docstrings() -> Iterator[tuple[str, str]]:
+    """What stands under each field, of the class and of those that it is made of."""
+    for kind in Settings.__mro__:
+        if issubclass(kind, BaseModel) and kind is not BaseModel:
+            [body] = ast.parse(inspect.getsource(kind)).body
+            assert isinstance(body, ast.ClassDef)
+            yield from _told(body)
+
+
+def _told(body: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    for field, told in pairwise(body.body):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            assert isinstance(told, ast.Expr), f"{field.target.id} has no docstring"
+            assert isinstance(told.value, ast.Constant)
+            yield field.target.id, " ".join(str(told.value.value).split())
+
+
+def _default(name: str, field: FieldInfo) -> str | None:
+    if field.is_required():
+        return f"{PROJECT}-{name.removesuffix('_bucket')}"
+    value = field.get_default(call_default_factory=True)
+    if value is None:
+        return None
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, (dict, list)):
+        return json.dumps(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _bounds(field: FieldInfo) -> Iterator[str]:
+    for bound in field.metadata:
+        for name, words in BOUNDS.items():
+            limit = getattr(bound, name, None)
+            if limit is not None and not (name == "gt" and limit == 0):
+                yield f"{words} {limit:,g}" if isinstance(limit, float) else f"{words} {limit:,}"
