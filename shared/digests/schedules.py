@@ -47,4 +47,4 @@ class Schedule(Record):
     """Of the IANA time zone database."""
     window: Span = "week"
     filter: Filter = Filter()
-    tell: Annotated[list[Target], Field(max_length=MAX_TARGETS, default_factory=list)]
+    tell: list[Target] = Field(default_factory=list, max_length=MAX_TARGETS)

@@ -1,0 +1,54 @@
+"""On a tick: make the digests that are due, each once, and tell those who are to know.
+
+Cloud Scheduler's ticks say neither for whom nor for when; what is due follows from the time of publishing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import functions_framework
+
+from shared.clients import firestore_client
+from shared.digests.due import run_due
+from shared.documents import now
+from shared.events import Push, answer
+from shared.logs import get_logger
+
+if TYPE_CHECKING:
+    from flask import Request
+
+    from shared.digests.ticks import Tick
+
+
+@functions_framework.http
+def digest(request: Request) -> tuple[str, int]:
+    """The entry point: a push from the `ticks` topic, `kind=digest`."""
+    return answer("digest", request, on_tick)
+
+
+def on_tick(push: Push) -> None:
+    """One round."""
+    from shared.digests.tell import tell_pending  # most ticks find nothing due; this is for those that do
+
+    client = firestore_client()
+    made = run_due(client, push.published, make)
+    told = tell_pending(client, now())
+    get_logger("digest").info("digests", made=len(made), told=told)
+
+
+def make(tick: Tick) -> str:
+    """The id of the slot's digest."""
+    from shared.digests.compute import Request
+    from shared.digests.issue import issue
+
+    schedule = tick.schedule
+    request = Request(
+        id=tick.id,
+        schedule=schedule.name,
+        zone=schedule.zone,
+        window=tick.window,
+        filter=schedule.filter,
+        earlier=tick.earlier,
+    )
+    return issue(firestore_client(), request, tell=schedule.tell).digest.id

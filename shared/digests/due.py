@@ -1,0 +1,103 @@
+"""On a tick: plan what has become due, and make what is planned, each digest for itself.
+
+What one tick leaves, because it is at its limit or another is at it, the next one takes; so nothing here asks
+Pub/Sub to deliver the tick again but an outage before anything was planned.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from shared.digests import clocks, ticks
+from shared.digests.definitions import definitions
+from shared.documents import now
+from shared.logs import get_logger
+from shared.retry import is_transient
+from shared.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from google.cloud import firestore
+
+OUTAGE = timedelta(days=1)
+"""For which errors that pass by themselves do not count as attempts."""
+SHARE = 0.5
+"""Of the time limit, after which no further digest is begun."""
+
+
+def run_due(client: firestore.Client, published: datetime, make: Callable[[ticks.Tick], str]) -> list[str]:
+    """One round.
+
+    Args:
+        client: Firestore.
+        published: when the tick was published, which decides what is due.
+        make: makes a digest and returns its id; it may be called again for the same one, also meanwhile.
+
+    Returns:
+        Ids of the digests that were made.
+
+    Raises:
+        Retryable: Firestore cannot be reached.
+    """
+    started = time.monotonic()
+    _plan(client, published)
+    made: list[str] = []
+    for identifier in ticks.unfinished(client):
+        if time.monotonic() - started > settings().digest_timeout * SHARE:
+            break
+        if digest := _attempt(client, identifier, make):
+            made.append(digest)
+    return made
+
+
+def _plan(client: firestore.Client, published: datetime) -> None:
+    log = get_logger("digest")
+    found = definitions(client)
+    for problem in found.problems:
+        log.warning("a schedule cannot be used", schedule=problem.name, problem=problem.message)
+    known = clocks.read_clocks(client)
+    for schedule in found.schedules:
+        try:
+            if not clocks.must_plan(schedule, known.get(schedule.name), published):
+                continue
+            planned = clocks.plan(client, schedule, published)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            # One that cannot be planned is no reason to leave out the others.
+            log.error("a schedule was not planned", schedule=schedule.name, error=error)  # noqa: TRY400 - `error` logs the stack without values
+            continue
+        for name in planned.due:
+            log.info("digest planned", digest=name)
+        if planned.skipped:
+            counts = {"skipped": len(planned.skipped), "newest": planned.skipped[-1]}
+            log.warning("digests were missed for too long", schedule=schedule.name, **counts)
+    if found.complete:
+        named = {one.name for one in found.schedules} | {one.name for one in found.problems}
+        clocks.forget(client, known, named)
+
+
+def _attempt(client: firestore.Client, identifier: str, make: Callable[[ticks.Tick], str]) -> str | None:
+    """The digest's id, if it was made here and now."""
+    log = get_logger("digest").bind(digest=identifier)
+    claim = ticks.claim(client, identifier)
+    if claim is None:
+        return None
+    if isinstance(claim, str):
+        log.error("digest failed for good", reason=claim)
+        return None
+    try:
+        digest = make(claim.tick)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is counted, logged and no other's affair
+        counts = not is_transient(error) or now() - claim.planned_at > OUTAGE
+        if ticks.give_back(client, claim, error, counts=counts):
+            log.error("digest failed for good", error=error)  # noqa: TRY400 - `error` logs the stack without values
+        else:
+            log.warning("digest failed, the next tick tries again", error=error)
+        return None
+    ticks.finish(client, claim, digest)
+    log.info("digest made")
+    return digest
