@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-KINDS = {"sweep": 300.0}
+KINDS = {"sweep": 300.0, "digest": 60.0}
 """Seconds between two heartbeats of a kind."""
 PUBLISH_SECONDS = 2.0
 

@@ -23,11 +23,18 @@ if TYPE_CHECKING:
 
     from local.services import Layout
 
-PUSHES = {UPLOADS: "ingest", BATCHES: "analyze", DEAD_LETTERS: "deadletter", TICKS: "sweep"}
-"""Which function each topic is pushed to."""
-FILTERS = dict.fromkeys((UPLOADS, BATCHES, RESULTS, DEAD_LETTERS), PRODUCTION_FILTER) | {
-    TICKS: 'attributes.kind = "sweep"'
+PUSHES = {
+    "ingest": UPLOADS,
+    "analyze": BATCHES,
+    "deadletter": DEAD_LETTERS,
+    "sweep": TICKS,
+    "digest": TICKS,
 }
+"""Which topic is pushed to each function; the subscription has the function's name."""
+SUBSCRIPTIONS = PUSHES | {RESULTS: RESULTS}
+"""The topic of each subscription."""
+KINDS = {name: f'attributes.kind = "{name}"' for name, topic in PUSHES.items() if topic == TICKS}
+FILTERS = {name: KINDS.get(name, PRODUCTION_FILTER) for name in SUBSCRIPTIONS}
 ACK_DEADLINE = 600
 """Seconds; above every function's time limit, so that no message is redelivered while it is worked on."""
 ATTEMPTS = 100
@@ -82,20 +89,21 @@ def subscriber(host: str) -> SubscriberClient:
     return SubscriberClient(transport=SubscriberGrpcTransport(channel=insecure_channel(host)))
 
 
-def expected(topic: str, project: str) -> Subscription:
-    """The subscription of a topic as it is to be, but for where it is pushed to."""
+def expected(name: str, project: str) -> Subscription:
+    """The subscription of this name as it is to be, but for where it is pushed to."""
     from google.pubsub_v1 import Subscription
 
+    topic = SUBSCRIPTIONS[name]
     fields: dict[str, Any] = {
-        "name": f"projects/{project}/subscriptions/{PUSHES.get(topic, topic)}",
+        "name": f"projects/{project}/subscriptions/{name}",
         "topic": f"projects/{project}/topics/{topic}",
         "ack_deadline_seconds": ACK_DEADLINE,
         "message_retention_duration": RETENTION,
-        "filter": FILTERS.get(topic, ""),
+        "filter": FILTERS[name],
     }
-    if topic in PUSHES:
+    if name in PUSHES:
         fields["retry_policy"] = {"minimum_backoff": BACKOFF[0], "maximum_backoff": BACKOFF[1]}
-    if topic in PUSHES and topic != DEAD_LETTERS:
+    if name in PUSHES and topic != DEAD_LETTERS:
         fields["dead_letter_policy"] = {
             "dead_letter_topic": f"projects/{project}/topics/{DEAD_LETTERS}",
             "max_delivery_attempts": ATTEMPTS,
@@ -105,10 +113,10 @@ def expected(topic: str, project: str) -> Subscription:
 
 def _subscriptions(layout: Layout, project: str) -> None:
     client = subscriber(layout.environment()["PUBSUB_EMULATOR_HOST"])
-    for topic in TOPICS:
-        wanted = expected(topic, project)
-        if topic in PUSHES:
-            wanted.push_config.push_endpoint = layout.push_endpoint(PUSHES[topic])
+    for name in SUBSCRIPTIONS:
+        wanted = expected(name, project)
+        if name in PUSHES:
+            wanted.push_config.push_endpoint = layout.push_endpoint(name)
         try:
             client.create_subscription(request=wanted)
         except AlreadyExists:  # the stack may listen on other ports than last time, or be of another version

@@ -41,9 +41,10 @@ SIZES = {
     "api": (1, API_THREADS),
     "deadletter": (1, 2),
     "sweep": (1, 2),
+    "digest": (1, 2),
 }
 """Processes of each function, and requests at work at once in each process."""
-ON_DEMAND = {"deadletter", "sweep"}
+ON_DEMAND = {"deadletter", "sweep", "digest"}
 """Functions with no instance until somebody calls; most stacks never need one of the first."""
 TITLES = {
     "storage": "Cloud Storage",
@@ -56,7 +57,9 @@ TITLES = {
     "deadletter": "the function deadletter",
     "sweep": "the function sweep",
     "run": "Cloud Run",
+    "digest": "the function digest",
 }
+"""In the order of their ports, so what is new comes last."""
 
 
 class Layout:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from google.api_core.exceptions import FailedPrecondition, NotFound
 
 from cli.diagnosis.findings import LIMITS, Finding
-from local.provision import PUSHES, expected, subscriber
+from local.provision import PUSHES, SUBSCRIPTIONS, expected, subscriber
 from shared.api.keys import parse_hashes
 from shared.clients import jobs, publisher, secrets, storage_client
 from shared.delegation import job_path
@@ -134,9 +134,8 @@ def check_subscriptions(target: Target) -> Iterator[Finding]:
 
     host = os.environ.get("PUBSUB_EMULATOR_HOST")
     client = subscriber(host) if host else SubscriberClient()
-    for topic in TOPICS:
-        wanted = expected(topic, settings().project)
-        name = wanted.name.rpartition("/")[2]
+    for name, topic in SUBSCRIPTIONS.items():
+        wanted = expected(name, settings().project)
         try:
             found = client.get_subscription(subscription=wanted.name, **LIMITS)
         except NotFound:
@@ -161,11 +160,13 @@ def _differences(wanted: Subscription, found: Subscription, target: Target) -> I
             yield "it has no retry policy, so what is refused comes again at once"
         elif not target.cloud and found.retry_policy != wanted.retry_policy:
             yield "its backoff is another"
-    function = PUSHES.get(wanted.topic.rpartition("/")[2])
+    function = wanted.name.rpartition("/")[2]
     endpoint = found.push_config.push_endpoint
-    if function and not endpoint:
+    if function not in PUSHES:
+        return
+    if not endpoint:
         yield f"it is not pushed to {function}"
-    elif function and target.stack is not None:
+    elif target.stack is not None:
         ports = {process["name"]: process["port"] for process in target.stack["processes"]}
         if endpoint != f"http://127.0.0.1:{ports[function]}/":
             yield f"it is pushed to {endpoint}, where {function} does not listen"
@@ -176,12 +177,12 @@ def _shown(value: object) -> str:
 
 
 def _create(wanted: Subscription) -> str:
-    topic = wanted.topic.rpartition("/")[2]
+    function, topic = (full.rpartition("/")[2] for full in (wanted.name, wanted.topic))
     options = [f"--topic={topic}", *_options(wanted)]
     if wanted.filter:
         options.append(f"--message-filter='{wanted.filter}'")
-    if topic in PUSHES:
-        options.append(f"--push-endpoint=URL_OF_{PUSHES[topic].upper()}")
+    if function in PUSHES:
+        options.append(f"--push-endpoint=URL_OF_{function.upper()}")
     return _gcloud("create", wanted, options)
 
 

@@ -118,7 +118,7 @@ def test_a_setting_that_does_not_parse_is_named(stack: RunningStack, monkeypatch
 
 def test_a_missing_subscription_is_named(stack: RunningStack) -> None:
     """With its topic; here a start of the stack makes it, in the cloud the command with every option."""
-    client, wanted = subscriptions(stack), expected("batches", PROJECT)
+    client, wanted = subscriptions(stack), expected("analyze", PROJECT)
     client.delete_subscription(subscription=wanted.name)
     try:
         assert stack.command("doctor").returncode == 1
@@ -171,7 +171,7 @@ def test_a_subscription_that_is_set_otherwise_is_named(
 ) -> None:
     """Each setting that the functions rely on is compared with what provisioning would make."""
     client = subscriptions(stack)
-    name = expected("uploads", PROJECT).name
+    name = expected("ingest", PROJECT).name
     before = client.get_subscription(subscription=name)
     mask = {"paths": list(fields)}
     changed = {"name": name, **{key: value for key, value in fields.items() if value is not None}}
@@ -186,10 +186,10 @@ def test_a_subscription_that_is_set_otherwise_is_named(
 
 def test_a_filter_that_keeps_ticks_away_is_named(stack: RunningStack) -> None:
     """A filter cannot be changed, so the subscription is made anew with another."""
-    client, wanted = subscriptions(stack), expected("ticks", PROJECT)
+    client, wanted = subscriptions(stack), expected("sweep", PROJECT)
     before = client.get_subscription(subscription=wanted.name)
     client.delete_subscription(subscription=wanted.name)
-    wrong = expected("ticks", PROJECT)
+    wrong = expected("sweep", PROJECT)
     wrong.filter = 'attributes.kind = "digest"'
     wrong.push_config = before.push_config
     client.create_subscription(request=wrong)
