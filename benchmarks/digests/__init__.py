@@ -1,0 +1,1 @@
+"""Digests, measured: `make bench-digest`."""

@@ -1,0 +1,19 @@
+"""What a digest says: `make` reads what was kept of a window's documents, and computes it.
+
+`rows` and `selection` read from Firestore, which takes a few queries, and documents by their ids; all else is
+pure. First the counts of the window are read, whatever the documents hold; then, since it is known by now
+which organisations, groups and plans matter, what may be quoted, a few documents at a time.
+
+Firestore needs these composite indexes: `outcomes` (organisation_key, completed_at), both ways; `documents`
+(members, timings.uploaded_at) and (state, timings.uploaded_at). Single fields suffice for the rest:
+`outcomes` by completed_at and by problem.at, `digests` by digest.schedule, asked and digest.window.end.
+`outcomes` should have no index on items, vectors and centre.
+"""
+
+from __future__ import annotations
+
+from shared.digests.compute.make import make
+from shared.digests.compute.request import Made, Request
+from shared.digests.compute.selection import fingerprint
+
+__all__ = ["Made", "Request", "fingerprint", "make"]
