@@ -10,18 +10,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-TOPIC_NAMES = {
-    "E1": "climate change",
-    "E2": "pollution",
-    "E3": "water and marine resources",
-    "E4": "biodiversity",
-    "E5": "resource use and circular economy",
-    "S1": "own workforce",
-    "S2": "workers in the value chain",
-    "S3": "affected communities",
-    "S4": "consumers and end-users",
-    "G1": "business conduct",
-}
+from shared.records import TOPIC_NAMES
+
 STATE_STYLES = {"completed": "green", "rejected": "yellow", "failed": "red"}
 SENTIMENT_STYLES = {"positive": "green", "neutral": "bright_black", "negative": "red"}
 BAR_WIDTH = 24

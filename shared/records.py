@@ -18,6 +18,19 @@ ActionLabel = Literal["implemented", "planned", "none"]
 SENTIMENTS: tuple[SentimentLabel, ...] = ("positive", "neutral", "negative")
 TOPICS = ("E1", "E2", "E3", "E4", "E5", "S1", "S2", "S3", "S4", "G1")
 """ESRS codes, in the order every count and score uses."""
+TOPIC_NAMES = {
+    "E1": "climate change",
+    "E2": "pollution",
+    "E3": "water and marine resources",
+    "E4": "biodiversity",
+    "E5": "resource use and circular economy",
+    "S1": "own workforce",
+    "S2": "workers in the value chain",
+    "S3": "affected communities",
+    "S4": "consumers and end-users",
+    "G1": "business conduct",
+}
+"""For people; a taxonomy of one's own has codes without names here."""
 
 LANGUAGES: frozenset[str | None] = frozenset({"en", None})
 """Which the model's heads were trained on; None: a passage too short to tell is read as if it were."""
