@@ -1,0 +1,136 @@
+"""One request to somebody else's server, whose answer is bounded in size and in time, whatever it does.
+
+A socket's own time limit is for each read: a server that sends a byte now and then would hold it for ever. So
+another thread shuts the socket down when the time is over.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from shared.errors import HeadraceError
+from shared.settings import settings
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Iterator, Mapping
+
+    from urllib3.connection import HTTPConnection
+
+CONNECT_SECONDS = 10.0
+AGAIN_SECONDS = 0.1
+"""Until the socket is shut down once more: the protocol may have made a new one of it meanwhile."""
+
+
+class Unanswered(HeadraceError):
+    """The server could not be reached, or gave no answer in time."""
+
+
+class Answer(NamedTuple):
+    """What a server said."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+    whole: bool
+    """Whether the body is all there; what goes beyond the limit was not read."""
+
+
+def tls_context() -> ssl.SSLContext:
+    """Certificates and names are checked; public authorities, and those of the setting `ca_file`."""
+    import ssl
+
+    import certifi
+
+    context = ssl.create_default_context(cafile=certifi.where())
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_file := settings().ca_file:
+        context.load_verify_locations(ca_file)
+    return context
+
+
+@contextmanager
+def cut_off(connected: Callable[[], socket.socket | None], seconds: float) -> Iterator[None]:
+    """Shut the socket down if what stands inside takes longer."""
+    done = threading.Event()
+
+    def watch() -> None:
+        pause = max(0.0, seconds)
+        while not done.wait(pause):
+            pause = AGAIN_SECONDS
+            current = connected()
+            if current is not None:
+                with suppress(OSError):  # closed already
+                    # Not SSLSocket's own, which would have the reader go on without TLS.
+                    socket.socket.shutdown(current, socket.SHUT_RDWR)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+
+
+def post(  # noqa: PLR0913 - a request's own parts, all by name
+    connection: HTTPConnection,
+    target: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    until: float,
+    most: int,
+) -> Answer:
+    """Send a body by POST and read the answer, once.
+
+    Args:
+        connection: fresh; it is closed afterwards.
+        target: path and query.
+        body: what is sent.
+        headers: with `host` among them.
+        until: when it is over, by the monotonic clock.
+        most: bytes of the answer that are read.
+
+    Raises:
+        Unanswered: without anything in its message that the address or the server said.
+    """
+    from http.client import HTTPException
+
+    from urllib3.exceptions import HTTPError
+
+    def left() -> float:
+        seconds = until - time.monotonic()
+        if seconds <= 0:
+            raise Unanswered("The server took too long")
+        return seconds
+
+    try:
+        connection.timeout = min(left(), CONNECT_SECONDS)
+        connection.connect()
+        connection.timeout = left()
+        # A connection that is to be closed forgets its socket when it has read the answer's head.
+        connected = connection.sock
+        with cut_off(lambda: connected, left()):
+            # An encoded answer could unpack to any size.
+            own = {"accept-encoding": "identity", "user-agent": "headrace", "connection": "close"}
+            connection.request(
+                "POST", target, body, own | dict(headers), preload_content=False, decode_content=False
+            )
+            response = connection.getresponse()
+            data = b""
+            while len(data) <= most and (chunk := response.read(min(65_536, most + 1 - len(data)))):
+                data += chunk
+            left()  # a body that was cut off may look like one that has ended
+            names = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(response.status, names, data[:most], len(data) <= most)
+    except (OSError, HTTPException, HTTPError, ValueError) as error:
+        left()
+        raise Unanswered(f"The server gave no answer ({type(error).__name__})") from None
+    finally:
+        connection.close()

@@ -1,0 +1,187 @@
+"""A digest as an e-mail: plain text and a short page for reading, and the whole page as a file beside them.
+
+Mail programs do not draw the charts of the page, so the message's own page has only figures and a link.
+"""
+
+from __future__ import annotations
+
+import html as markup
+import re
+import smtplib
+import time
+from contextlib import suppress
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import quote
+
+from shared.digests.exchange import CONNECT_SECONDS, Unanswered, cut_off, tls_context
+from shared.digests.forms import headline, html, markdown, outline, words
+from shared.digests.settings import LOOPBACK
+from shared.digests.tell.trouble import Later
+from shared.errors import Permanent
+from shared.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from shared.digests.records import Digest, Quote
+
+MAX_SUBJECT = 150
+MAX_TEXT = 512 * 1024
+"""Characters of the plain text; the file has all."""
+MAX_PAGE = 5 * 1024 * 1024
+"""Bytes of the file; a larger one is only linked to, since many servers refuse messages of 10 MB."""
+TRANSIENT, REFUSED = range(400, 500), range(500, 600)
+"""SMTP's replies that ask to come again, and not to (RFC 5321, 4.2.1)."""
+_LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
+_ADDRESS = re.compile(rf"""[^\s@()<>\[\]:;,\\"]{{1,64}}@(?:{_LABEL}\.)*{_LABEL}""")
+"""The plain form of RFC 5321, 4.1.2, without quoted names and addresses for hosts."""
+
+
+def compose(
+    digest: Digest, link: Callable[[Quote], str], page: str, to: Sequence[str], identifier: str
+) -> EmailMessage:
+    """The message.
+
+    Args:
+        digest: what it tells.
+        link: where a quote's document is.
+        page: where the digest's page is.
+        to: the recipients.
+        identifier: of the delivery; the same makes the same `Message-ID`, by which servers know a copy.
+
+    Raises:
+        Permanent: an address is none.
+    """
+    message = EmailMessage(policy=SMTP)
+    sender = _address(settings().smtp_from)
+    message["From"] = sender
+    message["To"] = [_address(one) for one in to]
+    message["Subject"] = _line(headline(digest))[:MAX_SUBJECT]
+    message["Message-ID"] = f"<{quote(identifier, safe='')}@{sender.domain}>"
+    message["Headrace-Delivery"] = _line(identifier)
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(_sendable(markdown(digest, link))[:MAX_TEXT])
+    message.add_alternative(_sendable(_short_page(digest, page)), subtype="html")
+    whole = html(digest, link).encode("utf-8", "replace")
+    if len(whole) <= MAX_PAGE:
+        name = f"{quote(digest.id, safe='')}.html"
+        message.add_attachment(whole, maintype="text", subtype="html", filename=name)
+    return message
+
+
+def _address(text: str) -> Address:
+    if not _ADDRESS.fullmatch(text) or not text.isprintable():
+        hint = "Correct the schedule's recipients, or the setting HEADRACE_SMTP_FROM"
+        raise Permanent("email_address", "An e-mail address is none", hint)
+    local, _, domain = text.partition("@")
+    return Address(username=local, domain=domain)
+
+
+def _line(text: str) -> str:
+    """Nothing that could begin another header, and nothing that cannot be sent."""
+    return _sendable(" ".join("".join(one if one.isprintable() else " " for one in text).split()))
+
+
+def _sendable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+def _short_page(digest: Digest, page: str) -> str:
+    rows = "".join(
+        f"<tr><td>{markup.escape(tile.name)}</td><td>{markup.escape(tile.value)}</td></tr>"
+        for tile in outline.tiles(digest)
+    )
+    changes = "".join(f"<li>{markup.escape(change.sentence)}</li>" for change in outline.movements(digest))
+    return (
+        f"<!doctype html><html><body><h1>{markup.escape(headline(digest))}</h1>"
+        f"<p>{markup.escape(words.clean(digest.line))}</p>"
+        f"{f'<table>{rows}</table>' if not digest.empty else ''}{f'<ul>{changes}</ul>' if changes else ''}"
+        f'<p><a href="{markup.escape(page)}">Open the digest</a></p></body></html>'
+    )
+
+
+def check_set_up() -> None:
+    """Raise Permanent where there is no mail server to hand anything to."""
+    known = settings()
+    if not known.smtp_host or not known.smtp_from:
+        name = "HEADRACE_SMTP_HOST" if not known.smtp_host else "HEADRACE_SMTP_FROM"
+        raise Permanent("smtp_not_set_up", "No mail server is set up", f"Set {name}")
+    if known.smtp_security == "none" and known.smtp_host not in LOOPBACK:
+        hint = "Set HEADRACE_SMTP_SECURITY to starttls or tls"
+        raise Permanent("smtp_not_set_up", "Mail would leave this machine unencrypted", hint)
+
+
+def send(message: EmailMessage, to: Sequence[str], password: str | None, *, seconds: float) -> list[str]:
+    """Hand the message to the mail server; the reply of each recipient that it refused for good.
+
+    Raises:
+        Unanswered: the server did not answer.
+        Later: it asks to come again, for all recipients or for `left`.
+        Permanent: it wants none of it.
+    """
+    until = time.monotonic() + seconds
+    known = settings()
+    timeout = min(seconds, CONNECT_SECONDS)
+    # Not this machine's own name, which it would have to look up.
+    own = known.smtp_from.rpartition("@")[2]
+    if known.smtp_security == "tls":
+        server: smtplib.SMTP = smtplib.SMTP_SSL(local_hostname=own, timeout=timeout, context=tls_context())
+    else:
+        server = smtplib.SMTP(local_hostname=own, timeout=timeout)
+    # The name that certificates are checked for; `connect` sets it only where the constructor connects.
+    server._host = known.smtp_host  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way
+    try:
+        with cut_off(lambda: server.sock, seconds):
+            _log_in(server, password)
+            refused = server.send_message(message, known.smtp_from, list(to))
+            with suppress(OSError, smtplib.SMTPException):  # it has the message already
+                server.quit()
+    except smtplib.SMTPRecipientsRefused as error:
+        refused = error.recipients
+    except smtplib.SMTPResponseException as error:
+        _reply(int(error.smtp_code))
+    except smtplib.SMTPNotSupportedError:
+        hint = "See HEADRACE_SMTP_SECURITY, HEADRACE_SMTP_USER, and recipients with letters beyond ASCII"
+        raise Permanent("smtp_not_supported", "The mail server lacks what is asked of it", hint) from None
+    except (OSError, smtplib.SMTPException, ValueError) as error:
+        late = time.monotonic() >= until
+        why = "took too long" if late else f"gave no answer ({type(error).__name__})"
+        raise Unanswered(f"The mail server {why}") from None
+    finally:
+        server.close()
+    return _judge(refused, to)
+
+
+def _log_in(server: smtplib.SMTP, password: str | None) -> None:
+    known = settings()
+    code, _ = server.connect(known.smtp_host, known.smtp_port)
+    if code != 220:  # noqa: PLR2004 - SMTP's greeting
+        _reply(code)
+    if known.smtp_security == "starttls":
+        server.starttls(context=tls_context())
+    if known.smtp_user:
+        server.login(known.smtp_user, password or "")
+
+
+def _reply(code: int) -> NoReturn:
+    if code in TRANSIENT:
+        raise Later(f"The mail server answered {code}") from None
+    if code not in REFUSED:  # what a connection that was cut off left of one
+        raise Unanswered("The mail server gave no reply") from None
+    hint = "See the mail server's log for the reason; HEADRACE_SMTP_USER and _FROM are the usual ones"
+    raise Permanent("smtp_declined", f"The mail server answered {code}", hint) from None
+
+
+def _judge(refused: dict[str, tuple[int, bytes]], to: Sequence[str]) -> list[str]:
+    codes = {one: int(reply[0]) for one, reply in refused.items()}
+    later = [one for one in to if codes.get(one) in TRANSIENT]
+    if later:
+        raise Later(
+            f"The mail server asks to come again for {len(later)} of {len(to)} recipients", left=later
+        )
+    if codes and len(codes) == len(set(to)):
+        _reply(next(iter(codes.values())))
+    return [str(code) for code in codes.values()]

@@ -1,0 +1,139 @@
+"""Empty the outbox, a bounded part at a time; what fails waits for its next attempt and holds nothing up."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from shared.clients import emulator, secret
+from shared.digests import store
+from shared.digests.exchange import Unanswered
+from shared.digests.links import object_link
+from shared.digests.schedules import Email, Webhook
+from shared.digests.tell import addresses, mail, outbox, posting, webhooks
+from shared.digests.tell.trouble import Later
+from shared.errors import Permanent, Retryable
+from shared.logs import get_logger
+from shared.retry import is_transient
+from shared.settings import settings
+
+if TYPE_CHECKING:
+    from google.cloud import firestore
+
+    from shared.digests.records import Digest, Quote
+    from shared.digests.tell.addresses import Resolver
+    from shared.digests.tell.outbox import Taken
+
+LEAST_SECONDS = 1.0
+"""With less than this left, nothing more is begun."""
+
+
+def tell_pending(client: firestore.Client, at: datetime, *, resolve: Resolver = addresses.resolve) -> int:
+    """Send what is due, and return how many were delivered; never raises.
+
+    To be called on every heartbeat, by several instances at once.
+    """
+    started = time.monotonic()
+    told = 0
+    try:
+        for reference in outbox.due(client, at):
+            left = settings().tell_seconds - (time.monotonic() - started)
+            if left < LEAST_SECONDS:
+                break
+            moment = at + timedelta(seconds=time.monotonic() - started)
+            seconds = min(left, settings().tell_target_seconds)
+            told += _tell(client, reference, moment, seconds, resolve)
+    except Exception as error:  # noqa: BLE001 - to tell must not keep digests from being made
+        get_logger("tell").warning("the outbox could not be read", error=error)
+    return told
+
+
+def _tell(
+    client: firestore.Client,
+    reference: firestore.DocumentReference,
+    at: datetime,
+    seconds: float,
+    resolve: Resolver,
+) -> bool:
+    """Whether this one was delivered, by this call."""
+    started = time.monotonic()
+    log = get_logger("tell").bind(digest=reference.path.split("/")[1], delivery=reference.id)
+    try:
+        taken = outbox.take(client, reference, at)
+        if taken is None:
+            return False
+        log = log.bind(kind=taken.target.kind, attempt=taken.attempt)
+        try:
+            reason = _send(client, taken, seconds, resolve)
+        except Exception as error:  # noqa: BLE001 - one target must not stop the others
+            ended = at + timedelta(seconds=time.monotonic() - started)
+            _put_off(client, taken, ended, error)
+            log.warning("not delivered", error=error)
+            return False
+        ended = at + timedelta(seconds=time.monotonic() - started)
+        outbox.delivered(client, taken, ended, reason)
+        log.info("delivered")
+    except Exception as error:  # noqa: BLE001 - its lease ends, and it is tried again
+        log.warning("not noted", error=error)
+        return False
+    return True
+
+
+def _put_off(client: firestore.Client, taken: Taken, at: datetime, error: Exception) -> None:
+    if isinstance(error, Permanent):
+        outbox.undelivered(client, taken, at, f"{error.message}. {error.hint}.")
+        return
+    if isinstance(error, Later) and error.left:
+        taken = taken._replace(target=Email(kind="email", to=error.left))
+    # Of errors that are not ours the message may hold anything.
+    reason = error.message if isinstance(error, (Retryable, Unanswered)) else type(error).__name__
+    outbox.postponed(client, taken, at, reason, error.wait if isinstance(error, Later) else 0)
+
+
+def _send(client: firestore.Client, taken: Taken, seconds: float, resolve: Resolver) -> str | None:
+    """Send one message; what is to be noted beside that it was."""
+    stored = store.read(client, taken.digest)
+    if stored is None:
+        hint = "Nothing is to be done, unless it was erased by mistake"
+        raise Permanent("digest_gone", "The digest is there no more", hint)
+    storage_host = emulator("STORAGE_EMULATOR_HOST")
+    bucket, _, name = stored.html.removeprefix("gs://").partition("/")
+    page = object_link(bucket, name, None, storage_host)
+    if isinstance(taken.target, Webhook):
+        _send_webhook(stored.digest, page, taken, taken.target, seconds, resolve)
+        return None
+    mail.check_set_up()
+    password = _secret(pinned) if (pinned := settings().smtp_password) else None
+    to = taken.target.to
+    message = mail.compose(stored.digest, partial(_link, storage_host), page, to, taken.id)
+    refused = mail.send(message, to, password, seconds=seconds)
+    return f"The mail server refused {len(refused)} of {len(to)} recipients" if refused else None
+
+
+def _send_webhook(  # noqa: PLR0913, PLR0917 - a message's own parts
+    digest: Digest, page: str, taken: Taken, target: Webhook, seconds: float, resolve: Resolver
+) -> None:
+    form = webhooks.as_slack if target.format == "slack" else webhooks.as_json
+    headers = {"content-type": "application/json; charset=utf-8", "headrace-delivery": taken.id}
+    url = _secret(target.secret).strip()
+    posting.send(url, form(digest, page), headers, seconds=seconds, resolve=resolve)
+
+
+def _secret(pinned: str) -> str:
+    """A secret's text. Raises Permanent, with the secret's name, where it cannot be had."""
+    name, _, version = pinned.partition("/")
+    try:
+        text: str = secret(name, int(version)).decode()
+    except Exception as error:
+        if is_transient(error):
+            raise
+        message = f"The secret {pinned} cannot be read ({type(error).__name__})"
+        hint = "Create that version of it, or name another in the schedule; the function needs access to it"
+        raise Permanent("secret_missing", message, hint) from None
+    return text
+
+
+def _link(storage_host: str | None, quote: Quote) -> str:
+    return object_link(quote.bucket, quote.name, quote.page, storage_host)
