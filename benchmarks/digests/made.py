@@ -199,7 +199,8 @@ def store_problem(
     """A document whose newest run ended otherwise at that time."""
     transaction = client.transaction()
     transaction._begin()  # noqa: SLF001 - as above
-    transaction.set(client.collection(COLLECTION).document(stored["id"]), stored | {"state": state})
+    ended = {"state": state, "error": error.model_dump()}
+    transaction.set(client.collection(COLLECTION).document(stored["id"]), stored | ended)
     outcomes.write_problem(transaction, client, stored, state, error)
     transaction.commit()
     client.collection(outcomes.COLLECTION).document(stored["id"]).update({"problem.at": at})

@@ -179,7 +179,9 @@ def write_problem(
     problem = error.model_dump() | {"state": state, "at": SERVER_TIMESTAMP}
     reference = client.collection(COLLECTION).document(stored["id"])
     if state == "failed" and stored["published_run"] is not None:
-        transaction.set(reference, {"problem": problem}, merge=True)
+        # Of a document that was published before there were outcomes, this is all that is kept.
+        known = {"document": stored["id"], "bucket": stored["bucket"], "name": stored["name"]}
+        transaction.set(reference, known | {"problem": problem}, merge=True)
         return
     nothing: dict[str, Any] = {"completed_at": None, "passages": 0, "sentiment": {}, "topics": {}}
     nothing["actions"] = {}

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from shared.digests.records import FollowStatus
 
 NEAR = 0.70
-"""Cosine from which a sentence is about the same thing as a plan: this finds 91% of what follows plans up, and
+"""Cosine from which a sentence is about the same thing as a plan: it finds 91% of what follows plans up, and
 98% of what it finds is right."""
 FAR = 0.50
-"""Cosine below which it is about something else: this tells 46% of the plans that are not followed up, and none
-that are."""
+"""Cosine below which it is about something else: it tells 46% of the plans that are not followed up,
+and none that are."""
 MIN_INITIATIVES = 5
 """Kept of a new report, for the absence of a plan to mean something."""
 MAX_PLANS = 60

@@ -22,10 +22,7 @@ MAX_EARLIER = 8
 
 
 def history(rows: Rows, request: Request, limit: int) -> tuple[list[Earlier], list[str]]:
-    """The earlier windows that could be read, newest first, and what is to be noted.
-
-    A digest's record is `StoredDigest.model_dump()`: its times are Firestore's own.
-    """
+    """The earlier windows that could be read, newest first, and what is to be noted."""
     wanted = sorted(request.earlier, key=lambda one: one.start, reverse=True)[:MAX_EARLIER]
     known = _stored(rows, request, wanted)
     notes: list[str] = []
@@ -50,9 +47,9 @@ def _stored(rows: Rows, request: Request, wanted: Sequence[Window]) -> dict[tupl
     if not wanted:
         return {}
     conditions = [
-        ("digest.schedule", "==", request.schedule),
+        ("schedule", "==", request.schedule),
         ("asked", "==", fingerprint(request.filter)),
-        ("digest.window.end", "in", [one.end for one in wanted]),
+        ("end", "in", [one.end for one in wanted]),
     ]
     found: dict[tuple[float, float], Statistics] = {}
     for row in rows.matching(DIGESTS, conditions, ["statistics", "digest.window"]):

@@ -49,7 +49,12 @@ class Rows:
         query: Any = self.client.collection(collection)
         for field, operator, value in conditions:
             query = query.where(filter=FieldFilter(field, operator, value))
-        query = query.select(fields).order_by(by, direction).order_by("__name__", direction)
+        known = by in fields or by.partition(".")[0] in fields
+        query = (
+            query.select(fields if known else [*fields, by])
+            .order_by(by, direction)
+            .order_by("__name__", direction)
+        )
         left, page = limit, query
         while left > 0:
             asked = min(left, PAGE)

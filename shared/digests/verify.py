@@ -1,0 +1,270 @@
+"""Is a digest right? Its numbers, counted once more from the passages themselves.
+
+`outcomes` says which documents are in a window, since nothing else keeps when their content was first whole;
+all that is counted comes from `documents` and from the passages of their published runs. What rests on
+comparing a sentence with thousands of others is not repeated: what is left out as a near-duplicate, how far
+the novel is from all else, which plans have vanished.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Literal
+
+from shared.digests.compute.initiatives import Groups
+from shared.digests.compute.measures import Earlier, measures, trend
+from shared.digests.compute.overview import received
+from shared.digests.compute.request import Request
+from shared.digests.compute.rows import Rows
+from shared.digests.compute.selection import between, counts, fits, of_organisation
+from shared.digests.compute.tally import Tally
+from shared.digests.outcomes import COLLECTION, Cells, Outcome, organisation_key
+from shared.documents import COLLECTION as DOCUMENTS
+from shared.figures import figures
+from shared.passages import COLLECTION as PASSAGES
+from shared.records import SENTIMENTS, Record
+from shared.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from google.cloud import firestore
+
+    from shared.digests.compute.rows import Row
+    from shared.digests.records import Quote, StoredDigest, Window
+
+_DOCUMENT = (
+    "id", "bucket", "name", "organisation", "language", "members", "duplicate_of", "published_run", "run",
+    "generation", "state", "error", "timings",
+)  # fmt: skip
+_PASSAGE = ("sentiment.label", "topic_names", "action.label")
+
+
+class Difference(Record):
+    """What a digest says, and what was found instead."""
+
+    kind: Literal["number", "quote", "gone", "again"]
+    """`gone` and `again` explain others: a document was erased, or read anew, since the digest was made."""
+    what: str
+    document: str | None
+    """Its id, where it is about one."""
+    stored: str
+    found: str
+
+
+def verify(client: firestore.Client, stored: StoredDigest) -> list[Difference]:
+    """Everything in which the digest differs from what is stored now; none where it is right."""
+    return [*_Recount(client, stored).differences()]
+
+
+class _Recounted:
+    """A window, counted from passages."""
+
+    def __init__(self, topic: str | None) -> None:
+        self.tally, self.groups = Tally(topic), Groups(topic)
+        self.completed = self.copies = 0
+
+
+class _Recount:
+    def __init__(self, client: firestore.Client, stored: StoredDigest) -> None:
+        self.rows, self.stored, self.digest = Rows(client), stored, stored.digest
+        self.again: dict[str, Difference] = {}
+
+    def differences(self) -> Iterator[Difference]:
+        digest = self.digest
+        now = self._window(digest.window)
+        statistics = now.tally.statistics()
+        before = [
+            Earlier(one.window, self._window(one.window).tally.statistics()) for one in digest.trend[:-1]
+        ]
+        yield from self._compare("statistics", self.stored.statistics.model_dump(), statistics.model_dump())
+        told, counted = digest.overview, self._overview(now)
+        yield from self._compare("overview", told.model_dump(include=set(counted)), counted)
+        points = [one.model_dump(mode="json") for one in trend(before, digest.window, statistics)]
+        yield from self._compare("trend", [one.model_dump(mode="json") for one in digest.trend], points)
+        yield from self._measures(now, before)
+        yield from self._initiatives(now)
+        quoted = {quote.document for quote in digest.quotes()}
+        yield from self._quotes(quoted)
+        yield from (self.again[document] for document in sorted(self.again))
+
+    def _window(self, window: Window) -> _Recounted:
+        """Its documents, one after the other; passages are never held."""
+        asked = self.digest.filter
+        counted = _Recounted(asked.topic)
+        conditions = between("completed_at", window.start, window.end) + of_organisation(asked)
+        limit = settings().digest_max_documents
+        placed = self.rows.range(COLLECTION, "completed_at", conditions, ["document"], limit=limit)
+        ids = [row[""] for row in placed]
+        for document in self.rows.named(DOCUMENTS, ids, _DOCUMENT):
+            if not fits(document, asked) or document["members"] is not None:
+                continue
+            counted.completed += 1
+            self._note_again(document)
+            if not counts(document):
+                counted.copies += 1
+                continue
+            outcome = self._outcome(document)
+            counted.tally.add(outcome)
+            counted.groups.count(outcome)
+        return counted
+
+    def _outcome(self, document: Row) -> Outcome:
+        """The counts of a document, from its passages."""
+        sentiment: Counter[Any] = Counter()
+        actions: Counter[str] = Counter()
+        cells: dict[str, Counter[str]] = {}
+        passages = 0
+        for row in self._passages(document):
+            passages += 1
+            label = (row.get("sentiment") or {}).get("label")
+            action = (row.get("action") or {}).get("label")
+            sentiment.update([label] if label else [])
+            acts = [action] if action in {"implemented", "planned"} else []
+            actions.update(acts if row["topic_names"] else [])
+            for topic in row["topic_names"]:
+                cells.setdefault(topic, Counter()).update(["passages", *([label] if label else []), *acts])
+        return Outcome(
+            document=document["id"],
+            bucket=document["bucket"],
+            name=document["name"],
+            organisation=document["organisation"],
+            language=document["language"],
+            run=document["run"],
+            organisation_key=organisation_key(document["organisation"]),
+            year=None,
+            title=None,
+            members=None,
+            duplicate_of=None,
+            generation=document["generation"],
+            received_at=document["timings"]["uploaded_at"],
+            completed_at=None,
+            passages=passages,
+            sentiment={label: sentiment[label] for label in SENTIMENTS},
+            topics={topic: Cells.model_validate(of) for topic, of in cells.items()},
+            actions=dict(actions),
+            problem=None,
+        )
+
+    def _passages(self, document: Row) -> Iterator[Row]:
+        path = f"{DOCUMENTS}/{document['id']}/{PASSAGES}"
+        conditions = [("run", "==", document["published_run"])]
+        return self.rows.range(path, "index", conditions, [*_PASSAGE, "index"], limit=settings().max_passages)
+
+    def _note_again(self, document: Row) -> None:
+        ended = document["timings"].get("completed_at")
+        if ended is not None and ended > self.stored.made_at:
+            self.again[document["id"]] = Difference(
+                kind="again",
+                what=f"{document['name']} was read anew since",
+                document=document["id"],
+                stored=self.stored.made_at.isoformat(),
+                found=ended.isoformat(),
+            )
+
+    def _overview(self, now: _Recounted) -> dict[str, Any]:
+        digest = self.digest
+        request = Request(
+            id=digest.id, schedule=digest.schedule, zone=digest.zone, window=digest.window,
+            filter=digest.filter, earlier=[],
+        )  # fmt: skip
+        limit = settings().digest_max_documents
+        placed = self.rows.range(
+            COLLECTION, "problem.at", between("problem.at", digest.window.start, digest.window.end),
+            ["document"], limit=limit,
+        )  # fmt: skip
+        rejected: Counter[str] = Counter()
+        failed = 0
+        for document in self.rows.named(DOCUMENTS, [row[""] for row in placed], _DOCUMENT):
+            if fits(document, digest.filter):
+                failed += document["state"] == "failed"
+                rejected.update([document["error"]["code"]] if document["state"] == "rejected" else [])
+        return {
+            "received": received(self.rows, request, limit)[0],
+            "completed": now.completed,
+            "copies": now.copies,
+            "passages": now.tally.statistics().passages,
+            "rejected": dict(rejected),
+            "failed": failed,
+        }
+
+    def _measures(self, now: _Recounted, before: list[Earlier]) -> Iterator[Difference]:
+        rows = self.digest.topics
+        several = [*self.digest.sentiments, *(one.share for one in rows), *(one.negative for one in rows)]
+        had = any(change.against == "previous" for one in several for change in one.changes)
+        found = measures(
+            now.tally.statistics(),
+            before[-1].statistics if had else None,
+            [one.statistics for one in before],
+            now.tally.cells,
+            self.digest.filter.topic,
+        )
+        for name, told, counted in (
+            ("sentiments", self.digest.sentiments, found.sentiments),
+            ("topics", self.digest.topics, found.topics),
+        ):
+            mine, its = ({one.name: one.model_dump() for one in each} for each in (told, counted))
+            yield from self._compare(name, mine, its)
+
+    def _initiatives(self, now: _Recounted) -> Iterator[Difference]:
+        told, listed = self.digest.initiatives, now.groups.listed()
+        for what, mine, its in (
+            ("initiatives.implemented", told.implemented, now.tally.actions["implemented"]),
+            ("initiatives.planned", told.planned, now.tally.actions["planned"]),
+            ("initiatives.groups_left", told.groups_left, listed.left),
+        ):
+            yield from self._compare(what, mine, its)
+        mine_by, its_by = (
+            {f"{one.topic} {one.organisation}": [one.implemented, one.planned] for one in groups}
+            for groups in (told.groups, listed.groups)
+        )
+        yield from self._compare("initiatives.groups", mine_by, its_by)
+
+    def _quotes(self, quoted: set[str]) -> Iterator[Difference]:
+        ids = sorted(quoted)
+        documents = {row[""]: row for row in self.rows.named(DOCUMENTS, ids, _DOCUMENT)}
+        for document in ids:
+            if document not in documents:
+                yield Difference(
+                    kind="gone", what="was erased since", document=document, stored="quoted", found="nothing"
+                )
+            else:
+                self._note_again(documents[document])
+        each = {(quote.document, quote.index, quote.text): quote for quote in self.digest.quotes()}
+        for key in sorted(each):
+            if key[0] in documents:
+                yield from self._quote(documents[key[0]], each[key])
+
+    def _quote(self, document: Row, quote: Quote) -> Iterator[Difference]:
+        path = f"{DOCUMENTS}/{quote.document}/{PASSAGES}"
+        name = f"{document['published_run']}-{quote.index}"
+        fields = ["text", "page", "row", "topic_names", "action.label"]
+        passage: Row = next(iter(self.rows.named(path, [name], fields)), {})
+        where = f"passage {quote.index} of {quote.name}"
+        if quote.text not in " ".join(str(passage.get("text", "")).split()):
+            yield Difference(
+                kind="quote",
+                what=where,
+                document=quote.document,
+                stored=quote.text,
+                found=passage.get("text", ""),
+            )
+            return
+        action = (passage.get("action") or {}).get("label", "none")
+        told = [quote.page, quote.row, sorted(quote.topics), quote.action, quote.figures]
+        found = [passage["page"], passage["row"], sorted(passage["topic_names"]), action, figures(quote.text)]
+        if told != found:
+            yield Difference(
+                kind="quote", what=where, document=quote.document, stored=str(told), found=str(found)
+            )
+
+    def _compare(self, what: str, told: Any, found: Any) -> Iterator[Difference]:  # noqa: ANN401 - JSON
+        """Each number of two structures that differs, named by its path."""
+        if isinstance(told, dict) and isinstance(found, dict):
+            for name in sorted({*told, *found}):
+                yield from self._compare(f"{what}.{name}", told.get(name), found.get(name))
+        elif isinstance(told, list) and isinstance(found, list) and len(told) == len(found):
+            for at, pair in enumerate(zip(told, found, strict=True)):
+                yield from self._compare(f"{what}[{at}]", *pair)
+        elif told != found:
+            yield Difference(kind="number", what=what, document=None, stored=str(told), found=str(found))
