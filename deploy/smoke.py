@@ -1,0 +1,174 @@
+"""`python -m deploy.smoke` sends a sample and a dead letter through the candidates, and erases both.
+
+The sample's name puts its messages into the candidates' lane (`shared.lanes`): what serves never sees them.
+Its text is new each time, since what has been analysed before is copied.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import secrets
+import sys
+import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from deploy.gcloud import reporting
+from deploy.plan import PLAN_FILE, read_plan
+from shared.clients import firestore_client, storage_client
+from shared.documents import COLLECTION, document_id
+from shared.erasure import erase
+from shared.errors import Retryable
+from shared.events import publish
+from shared.lanes import ATTRIBUTE, CANDIDATE, CANDIDATE_PREFIX
+from shared.records import TERMINAL
+from shared.settings import DEAD_LETTERS, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from google.cloud.firestore_v1 import DocumentSnapshot
+
+T = TypeVar("T")
+SECONDS = 300.0
+"""For the sample to come through: candidates start cold, and a refused push comes again after a while."""
+POLL_SECONDS = 0.5
+LEFT_BEHIND = timedelta(hours=1)
+"""After which the sample of a build that was killed is erased by the next."""
+TEXT = """Smoke test {build}
+
+In 2025 we replaced the gas boilers of four factories by heat pumps and cut greenhouse gas emissions by 31 %.
+By 2030 we will buy electricity from renewable sources alone.
+
+Two workers were injured at the plant in Ostrel last year, which we regret; we have since retrained all shift
+leaders in occupational safety.
+"""
+
+
+def clear() -> int:
+    """Erase samples that builds left behind; how many."""
+    bucket, found = settings().uploads_bucket, 0
+    for blob in storage_client().list_blobs(bucket, prefix=CANDIDATE_PREFIX):
+        if blob.updated < datetime.now(UTC) - LEFT_BEHIND:
+            remove(blob.name)
+            found += 1
+    return found
+
+
+def remove(name: str) -> None:
+    """Erase a sample: its object, and all that was made of it."""
+    from google.api_core.exceptions import NotFound
+
+    bucket = settings().uploads_bucket
+    with suppress(NotFound):
+        storage_client().bucket(bucket).blob(name).delete()
+    erase(firestore_client(), document_id(bucket, name))
+
+
+def travel(build: str, model: str, seconds: float) -> dict[str, Any]:
+    """Upload the sample and wait until it is done; the document.
+
+    Raises:
+        Retryable: it did not end in time, or not as it should have.
+    """
+    name = f"{CANDIDATE_PREFIX}{build}/sample.txt"
+    bucket = settings().uploads_bucket
+    text = TEXT.format(build=build)
+    try:
+        storage_client().bucket(bucket).blob(name).upload_from_string(text, content_type="text/plain")
+        reference = firestore_client().collection(COLLECTION).document(document_id(bucket, name))
+        done = _until(
+            lambda: _ended(reference.get()), seconds, "The sample has not come through the candidates"
+        )
+        check(done, model)
+        passages = len(list(reference.collection("passages").select([]).stream()))
+        if passages != done["passages"]:
+            raise Retryable(f"The sample has {passages} passages stored, and {done['passages']} counted.")
+        return done
+    finally:
+        remove(name)
+
+
+def check(done: dict[str, Any], model: str) -> None:
+    """Whether the document is what the sample must become.
+
+    Raises:
+        Retryable: it is not.
+    """
+    if done["state"] != "completed":
+        raise Retryable(f"The sample ended as {done['state']}: {done['error']}")
+    if done["model"] != model:
+        raise Retryable(f"The sample was analysed with model {done['model']}, and {model} is deployed.")
+    if not done["initiatives"] or "E1" not in done["topics"] or not done["summary"]:
+        found = f"topics {done['topics']}, initiatives {done['initiatives']}"
+        raise Retryable(f"The model did not find the sample's initiatives: {found}.")
+
+
+def die(build: str, seconds: float) -> None:
+    """Publish a dead letter and wait for its record.
+
+    Raises:
+        Retryable: there was none in time.
+    """
+    from google.cloud.firestore_v1.base_query import FieldFilter
+
+    data = json.dumps({"smoke": build}).encode()
+    reason = {"code": "smoke_test", "message": "A deployment was tried.", "hint": "Nothing is to be done."}
+    attributes = {ATTRIBUTE: CANDIDATE, "headraceFunction": "smoke", "headraceReason": json.dumps(reason)}
+    digest = FieldFilter("data.sha256", "==", hashlib.sha256(data).hexdigest())
+    records = firestore_client().collection("dead_letters").where(filter=digest)
+    try:
+        publish(DEAD_LETTERS, [(data, attributes)])
+        _until(lambda: list(records.stream()) or None, seconds, "No record was made of the dead letter")
+    finally:
+        for record in records.stream():
+            record.reference.delete()
+
+
+def _ended(snapshot: DocumentSnapshot[Any]) -> dict[str, Any] | None:
+    stored: dict[str, Any] = snapshot.to_dict() or {}
+    return stored if stored.get("state") in TERMINAL and not stored.get("results_pending") else None
+
+
+def _until(look: Callable[[], T | None], seconds: float, otherwise: str) -> T:
+    deadline = time.monotonic() + seconds
+    while (found := look()) is None:
+        if time.monotonic() > deadline:
+            raise Retryable(f"{otherwise} within {seconds:.0f} s. See the candidates' logs.")
+        time.sleep(POLL_SECONDS)
+    return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Try the candidates, if the plan changes anything; the exit status is 1 where they failed."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.smoke", description=__doc__)
+    parser.add_argument("--build", default=os.environ.get("BUILD_ID") or secrets.token_hex(8))
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="patience (default: %(default)s)")
+    parser.add_argument(
+        "--model", type=Path, default=Path("build/ingest/model"), help="(default: %(default)s)"
+    )
+    options = parser.parse_args(arguments)
+
+    def step() -> None:
+        if PLAN_FILE.is_file() and not read_plan().changes:
+            print("nothing has changed")
+            return
+        model = json.loads((options.model / "manifest.json").read_text())["digest"]
+        clear()
+        done = travel(options.build, model, options.seconds)
+        die(options.build, options.seconds)
+        seconds = done["timings"]["total_seconds"]
+        print(
+            f"{done['passages']} passages came through the candidates in {seconds:.1f} s, and a dead letter"
+        )
+
+    return reporting("smoke", step)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
