@@ -85,6 +85,7 @@ class Telling(BaseModel):
         if not url:
             return url
         place = urlsplit(url)
+        _ = place.port  # raises ValueError where it is no number
         plain = place.scheme == "http" and place.hostname in LOOPBACK
         if not (place.scheme == "https" or plain) or not place.hostname or place.query or place.fragment:
             raise ValueError("must be https://HOST/PATH, or http:// to this machine")
