@@ -24,6 +24,7 @@ from shared.digests.records import (
     Window,
 )
 from tests.digest_quotes import (
+    BIKES,
     FLEET,
     LEAFLET,
     OLD_PLAN,
@@ -130,6 +131,7 @@ def initiatives() -> Initiatives:
                 topic="E1", organisation="Tarnholm Fibre", implemented=21, planned=17, quotes=[SOLAR, FLEET]
             ),
             Group(topic="E1", organisation="Velmora Foods", implemented=0, planned=9, quotes=[]),
+            Group(topic="E1", organisation="Oskell Logistics", implemented=1, planned=2, quotes=[BIKES]),
             Group(topic="S1", organisation="Oskell Logistics", implemented=12, planned=4, quotes=[TRAINING]),
             Group(topic="E5", organisation=None, implemented=3, planned=8, quotes=[LEAFLET]),
         ],

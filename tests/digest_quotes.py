@@ -108,6 +108,10 @@ LEAFLET = quote(
     None, "We will take back every crate free of charge from next spring.", "E5",
     page=7, action="planned", year=None,
 )  # fmt: skip
+BIKES = quote(
+    "Oskell Logistics", "Cargo bicycles now serve the three inner districts.", "E1",
+    page=17, action="implemented",
+)  # fmt: skip
 REVIEW = quote(
     None, "Shifts are announced two days ahead, and nobody asks whether you can make it.", "S1",
     page=118, negative=0.93, year=None,

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from shared.digests.forms import html
 from tests.digest_example import empty, rich, single
-from tests.digest_quotes import link
+from tests.digest_quotes import BIKES, link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,4 +182,5 @@ def test_it_prints_on_paper(browser: Browser, pages: dict[str, Path], name: str)
         assert "3 neutral" in chart[chart.index("E4 biodiversity") :]  # its first and its last row
         [pairs] = [text for text in texts if "34 implemented" in text]
         assert "1 planned" in pairs[pairs.index("E4 biodiversity") :]
+        assert any(BIKES.text in " ".join(text.split()) for text in texts)  # folded on the screen
         assert b"storage.cloud.google.com" in path.read_bytes()

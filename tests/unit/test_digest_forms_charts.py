@@ -92,12 +92,22 @@ def test_one_window_draws_no_line() -> None:
     assert trend.multiples(single()) == []
 
 
-def test_many_windows_label_the_ends_only() -> None:
+def test_of_many_windows_the_ends_have_points() -> None:
     digest = rich()
     windows = [point for point in digest.trend if point.passages] * 6
     line = drawn(digest.model_copy(update={"trend": windows}))["E1 climate change"]
-    assert len(re.findall("<circle", line)) == 30
+    assert len(re.findall("<circle", line)) == 2
+    assert len(re.findall('class="trend"', line)) == 29
     assert len(texts(line)) == 2 + 2
+
+
+def test_of_many_windows_one_between_gaps_has_a_point_too() -> None:
+    digest = rich()
+    gap, full = digest.trend[2], digest.trend[-1]
+    windows = [full, full, gap, full, gap, full, full, full, full]
+    line = drawn(digest.model_copy(update={"trend": windows}))["E1 climate change"]
+    assert len(re.findall("<circle", line)) == 3
+    assert len(re.findall('class="trend"', line)) == 4
 
 
 @pytest.mark.parametrize(("most", "ends"), [(0.0, 0.1), (0.1, 0.1), (0.11, 0.2), (0.75, 0.8), (1.0, 1.0)])

@@ -159,6 +159,15 @@ def test_flagged_changes_come_first_and_the_rest_stands_in_a_table() -> None:
     assert [etree.QName(one).localname for one in section][:3] == ["h2", "ul", "details"]
 
 
+def test_smaller_groups_are_folded() -> None:
+    root = parsed(html(rich(), link))
+    [fold] = root.xpath("//*[local-name()='details'][@class='printed']")
+    said = "".join(fold.itertext())
+    assert said.split("\n")[0] == "1 more organisation"
+    assert "Cargo bicycles" in said
+    assert "Velmora" not in said
+
+
 def test_sections_without_content_are_left_out() -> None:
     digest = single()
     root = parsed(html(digest, link))

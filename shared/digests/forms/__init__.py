@@ -1,7 +1,7 @@
 """What a digest looks like: a page, Markdown, JSON, and a few lines; the same digest gives the same bytes.
 
-`words` says how numbers, dates and changes are told, `outline` what stands in which section; `page` and
-`markdown` put that into their form, and `charts` and `trend` draw.
+`words` says how numbers, dates and changes are told, `outline` and `tables` what stands in which section;
+`page` and `markdown` put that into their form, and `charts` and `trend` draw.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from shared.digests.forms import outline, words
+from shared.digests.forms import outline, tables, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -49,7 +49,7 @@ class _Writer:
         tiles = outline.tiles(digest)
         yield _table([tile.name for tile in tiles], [[tile.value for tile in tiles]])
         yield "## What changed"
-        compared = outline.changes_table(digest)
+        compared = tables.changes(digest)
         if moved := outline.movements(digest):
             yield _list(f"{one.sign} {escape(one.sentence)}" for one in moved)
         elif compared:
@@ -59,10 +59,10 @@ class _Writer:
         if compared:
             yield _table(compared.head, compared.rows)
         if outline.topics(digest):
-            told = outline.topics_table(digest)
+            told = tables.topics(digest)
             yield from ("## Topics and tone", _table(told.head, told.rows))
         if len(digest.trend) > 1:
-            told = outline.trend_table(digest)
+            told = tables.trend(digest)
             yield from ("## Trend", f"{told.caption}.", _table(told.head, told.rows))
         elif digest.trend:
             yield from ("## Trend", f"This is the first {outline.unit(digest)}; the next one makes a trend.")
@@ -72,7 +72,7 @@ class _Writer:
         if outline.planned_topics(digest) or doing.groups:
             yield "## Initiatives"
         if outline.planned_topics(digest):
-            told = outline.planned_table(digest)
+            told = tables.planned(digest)
             yield _table(told.head, told.rows)
         for code, groups in outline.groups(digest).items():
             yield f"### {escape(words.topic(code))}"

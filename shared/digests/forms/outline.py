@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from shared.digests.forms import words
-from shared.records import SENTIMENTS
 
 if TYPE_CHECKING:
-    from shared.digests.records import Change, Digest, FollowStatus, Group, Measure, Problem, Quote, TopicRow
+    from shared.digests.records import Digest, FollowStatus, Group, Measure, Problem, Quote, TopicRow
     from shared.records import SentimentLabel
 
 MAX_LINES = 5
 """Of the trend: the topics with most passages."""
+OPEN_GROUPS, OPEN_FOLLOWED = 2, 6
+"""Of a topic, and of all: the rest of the page's is folded, and printed all the same."""
 HEADINGS = {
     "changes": "What changed",
     "topics": "Topics and tone",
@@ -54,14 +55,6 @@ class Movement(NamedTuple):
     sign: str
     direction: str
     sentence: str
-
-
-class Table(NamedTuple):
-    """Numbers under a chart."""
-
-    caption: str
-    head: list[str]
-    rows: list[list[str]]
 
 
 class Series(NamedTuple):
@@ -142,64 +135,10 @@ def movements(digest: Digest) -> list[Movement]:
     return [movement for _, _, movement in sorted(found)]
 
 
-def changes_table(digest: Digest) -> Table | None:
-    """Every measure beside what it was, flagged or not."""
-    compared = [(kind, measure) for kind, measure in measures(digest) if measure.changes]
-    if not compared:
-        return None
-    backs = sorted(
-        {(change.against, change.windows) for _, measure in compared for change in measure.changes},
-        key=lambda back: (back[0] == "trailing", back[1]),
-    )
-    head = ["Measure", "Now"]
-    for against, windows in backs:
-        head += [words.back(against, windows, unit(digest)).capitalize(), "Difference", "Test"]
-    rows = []
-    for kind, measure in compared:
-        by = {(change.against, change.windows): change for change in measure.changes}
-        row = [words.measured(measure, kind), words.percent(measure.share)]
-        for back in backs:
-            row += _cells(by.get(back))
-        rows.append(row)
-    return Table("Every measure, and what it was", head, rows)
-
-
-def _cells(change: Change | None) -> list[str]:
-    if change is None:
-        return [words.NOTHING] * 3
-    chance = words.chance(change.p) + (" (flagged)" if change.flagged else "")
-    return [words.percent(change.share), words.points(change.difference), chance]
-
-
 def topics(digest: Digest) -> list[TopicRow]:
     """Those with passages, the most first."""
     rows = [row for row in digest.topics if row.share.count]
     return sorted(rows, key=lambda row: (-row.share.count, row.name))
-
-
-def topics_table(digest: Digest) -> Table:
-    """The numbers of the chart of topics."""
-    rows = [
-        [
-            words.topic(row.name),
-            words.count(row.share.count),
-            words.percent(row.share.share),
-            *(words.count(row.sentiment.get(label, 0)) for label in SENTIMENTS),
-            words.percent(row.negative.share),
-        ]
-        for row in topics(digest)
-    ]
-    head = ["Topic", "Passages", "Of all", "Positive", "Neutral", "Negative", "Negative share"]
-    return Table("Passages by topic and sentiment; a passage may have several topics", head, rows)
-
-
-def planned_table(digest: Digest) -> Table:
-    """The numbers of the chart of initiatives."""
-    rows = [
-        [words.topic(row.name), words.count(row.implemented), words.count(row.planned)]
-        for row in planned_topics(digest)
-    ]
-    return Table("Initiatives by topic", ["Topic", "Implemented", "Planned"], rows)
 
 
 def planned_topics(digest: Digest) -> list[TopicRow]:
@@ -224,22 +163,6 @@ def series(digest: Digest) -> list[Series]:
         )
         for name in most[:MAX_LINES]
     ]
-
-
-def trend_table(digest: Digest) -> Table:
-    """The numbers of the trend."""
-    lines = series(digest)
-    rows = [
-        [
-            words.window(point.window, digest.zone),
-            words.count(point.documents),
-            words.count(point.passages),
-            *(words.percent(line.values[at]) for line in lines),
-        ]
-        for at, point in enumerate(digest.trend)
-    ]
-    head = ["Window", "Documents", "Passages", *(line.name for line in lines)]
-    return Table("Share of passages by window", head, rows)
 
 
 def groups(digest: Digest) -> dict[str, list[Group]]:
@@ -277,7 +200,8 @@ def unfinished(digest: Digest) -> str:
     if oldest is None:
         return ""
     age = words.duration(oldest.seconds)
-    return f"Not done at its end: {words.clean(oldest.name)} ({oldest.state}), uploaded {age} before."
+    name = words.clean(oldest.name)
+    return f"Not ended when the window did: {name} ({oldest.state}), uploaded {age} before."
 
 
 def web_address(address: str) -> str | None:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.digests.forms import outline, words
+from shared.digests.forms import outline, tables, words
 from shared.records import SENTIMENTS
 
 if TYPE_CHECKING:
@@ -90,5 +90,5 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     made.filters["together"] = words.together
-    made.globals |= {"words": words, "outline": outline}
+    made.globals |= {"words": words, "outline": outline, "tables": tables}
     return made

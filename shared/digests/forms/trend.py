@@ -18,7 +18,8 @@ TOP, BOTTOM = 22, 80
 INSET = 7.0
 """Per cent of the width on either side, so that the labels of the ends have room."""
 LABELLED = 8
-"""Windows up to which every point has its number; of more, the first and the last have."""
+"""Windows up to which every point is drawn, with its number; of more, the first and the last are, and those
+that no line leads to."""
 STEPS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 """Where the scale may end."""
 
@@ -61,7 +62,8 @@ def _chart(name: str, line: outline.Series, ends: float, dates: list[str]) -> Ma
                 )
             )
     for at, spot in enumerate(spots):
-        if spot:
+        alone = not any(spots[max(at - 1, 0) : at] + spots[at + 1 : at + 2])
+        if spot and (at in {0, len(spots) - 1} or alone or len(spots) <= LABELLED):
             parts.append(_point(spot, line.values[at], at, len(spots)))
     parts.append(Markup('<text class="small" x="0" y="{}">{}</text>').format(HEIGHT - 6, dates[0]))
     parts.append(
@@ -81,8 +83,6 @@ def _point(spot: tuple[float, float], value: float | None, at: int, of: int) -> 
     drawn = Markup('<circle class="{}" cx="{}%" cy="{}" r="{}"/>').format(
         "point now" if last else "point", x, y, coordinate(4.5 if last else 3)
     )
-    if of > LABELLED and not last and at != 0:
-        return drawn
     return drawn + Markup('<text class="{}" x="{}%" y="{}" text-anchor="middle">{}</text>').format(
         "value now" if last else "value", x, coordinate(spot[1] - 9), words.percent(value)
     )
