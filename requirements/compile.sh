@@ -18,3 +18,4 @@ compile bench.in --override bench-without-torch.txt -o bench.txt
 compile bench-ingest.in -o bench-ingest.txt
 compile bench-ocr.in -o bench-ocr.txt
 compile audit.in -o audit.txt
+compile checkov.in -o checkov.txt
