@@ -1,0 +1,127 @@
+# Who may do what, each bound to the one resource it is about. Secrets: secrets.tf; results: bigquery.tf.
+
+locals {
+  read   = "roles/storage.objectViewer"
+  change = "roles/storage.objectUser"
+
+  bucket_access = {
+    # The file; an archive's members are stored beside it, and stale ones deleted.
+    ingest   = { uploads = local.change, work = local.change }
+    analyze  = { work = local.read }
+    sweep    = { work = local.change, results = local.change } # erases, also from digests
+    digest   = { results = local.change }
+    long-job = { uploads = local.change, work = local.change, models = local.change } # trainings store models
+  }
+
+  # Whoever handles a push may find it malformed, and passes it on as a dead letter.
+  topic_access = {
+    ingest   = ["uploads", "batches", "results", "dead-letters"]
+    analyze  = ["uploads", "batches", "results", "dead-letters"]
+    sweep    = ["uploads", "batches", "results", "dead-letters"]
+    digest   = ["dead-letters"]
+    long-job = ["uploads", "batches", "results", "dead-letters"]
+    # Its own topic: a dead letter that is malformed itself.
+    deadletter = ["results", "dead-letters"]
+  }
+
+  # The programs that write to Firestore; the API only reads.
+  firestore_access = {
+    for name in local.programs : name => name == "api" ? "roles/datastore.viewer" : "roles/datastore.user"
+  }
+}
+
+resource "google_storage_bucket_iam_member" "program" {
+  for_each = merge([
+    for name, roles in local.bucket_access : { for bucket, role in roles : "${bucket}/${name}" => { bucket = bucket, name = name, role = role } }
+  ]...)
+
+  bucket = google_storage_bucket.all[each.value.bucket].name
+  role   = each.value.role
+  member = local.processes[each.value.name]
+}
+
+resource "google_pubsub_topic_iam_member" "publisher" {
+  for_each = merge([
+    for name, topics in local.topic_access : { for topic in topics : "${topic}/${name}" => { topic = topic, name = name } }
+  ]...)
+
+  topic  = google_pubsub_topic.all[each.value.topic].id
+  role   = "roles/pubsub.publisher"
+  member = local.processes[each.value.name]
+}
+
+resource "google_pubsub_topic_iam_member" "notification" {
+  topic  = google_pubsub_topic.all["uploads"].id
+  role   = "roles/pubsub.publisher"
+  member = local.agents.storage
+}
+
+# To pass on what was delivered in vain, Pub/Sub takes it from the subscription and publishes it itself.
+resource "google_pubsub_topic_iam_member" "dead_letters" {
+  topic  = google_pubsub_topic.all["dead-letters"].id
+  role   = "roles/pubsub.publisher"
+  member = local.agents.pubsub
+}
+
+resource "google_pubsub_subscription_iam_member" "dead_letters" {
+  for_each = { for name, function in local.pushed : name => function if function.topic != "dead-letters" }
+
+  subscription = google_pubsub_subscription.push[each.key].id
+  role         = "roles/pubsub.subscriber"
+  member       = local.agents.pubsub
+}
+
+# Firestore has no policy of its own on a database: the project's, on the condition that it is this database.
+resource "google_project_iam_member" "firestore" {
+  for_each = local.firestore_access
+
+  #checkov:skip=CKV_GCP_49:The role has no right over accounts or their keys.
+  project = var.project
+  role    = each.value
+  member  = local.processes[each.key]
+
+  condition {
+    title      = "headrace-database"
+    expression = "resource.name == \"projects/${var.project}/databases/${google_firestore_database.this.name}\""
+  }
+}
+
+resource "google_cloud_run_v2_service_iam_member" "pusher" {
+  for_each = local.pushed
+
+  location = google_cloud_run_v2_service.function[each.key].location
+  name     = google_cloud_run_v2_service.function[each.key].name
+  role     = "roles/run.invoker"
+  member   = google_service_account.pusher.member
+}
+
+resource "google_cloud_run_v2_service_iam_member" "api" {
+  # A load balancer calls in nobody's name, so its service lets everybody in; its ingress lets only it.
+  for_each = var.domain == null ? var.api_invokers : toset(["allUsers"])
+
+  #checkov:skip=CKV_GCP_102:The API is for whoever has a key, which it checks itself; var.api_invokers is nobody unless told.
+  location = google_cloud_run_v2_service.function["api"].location
+  name     = google_cloud_run_v2_service.function["api"].name
+  role     = "roles/run.invoker"
+  member   = each.value
+}
+
+# To start the job with arguments of a document, and to ask whether it still runs. The roles that contain this
+# (run.developer) may change the job too.
+resource "google_project_iam_custom_role" "job_starter" {
+  count = var.long_job.enabled ? 1 : 0
+
+  role_id     = "headraceJobStarter"
+  title       = "Headrace: starts the long job"
+  permissions = ["run.executions.get", "run.jobs.run", "run.jobs.runWithOverrides"]
+  depends_on  = [google_project_service.all]
+}
+
+resource "google_cloud_run_v2_job_iam_member" "starter" {
+  for_each = local.starters
+
+  location = google_cloud_run_v2_job.long[0].location
+  name     = google_cloud_run_v2_job.long[0].name
+  role     = google_project_iam_custom_role.job_starter[0].name
+  member   = local.processes[each.key]
+}

@@ -1,0 +1,50 @@
+# What the code asks Firestore for beyond what an index of a single field answers. Equality on several fields is
+# answered from their own indexes together; a range or an order beside an equality is not.
+# tests/unit/test_infra_indexes.py holds this against the code, query by query.
+
+locals {
+  # Of the encoder: 384 floats.
+  dimensions = 384
+
+  indexes = [
+    # sweep: leases that are over, and documents that stand still; replay --since.
+    { collection = "documents", group = false, fields = [["state", "ASCENDING"], ["lease.expires_at", "ASCENDING"]] },
+    { collection = "documents", group = false, fields = [["state", "ASCENDING"], ["updated_at", "ASCENDING"]] },
+    { collection = "documents", group = false, fields = [["results_pending", "ASCENDING"], ["updated_at", "ASCENDING"]] },
+    { collection = "documents", group = false, fields = [["purge_pending", "ASCENDING"], ["updated_at", "ASCENDING"]] },
+    { collection = "documents", group = false, fields = [["state", "ASCENDING"], ["timings.uploaded_at", "ASCENDING"]] },
+    # The API's lists.
+    { collection = "documents", group = false, fields = [["state", "ASCENDING"], ["created_at", "DESCENDING"]] },
+    { collection = "documents", group = false, fields = [["state", "ASCENDING"], ["name", "ASCENDING"]] },
+    # A run's passages in their order; Firestore combines these where several filters are given.
+    { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["index", "ASCENDING"]] },
+    { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["initiative", "ASCENDING"], ["index", "ASCENDING"]] },
+    { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["topic_names", "CONTAINS"], ["index", "ASCENDING"]] },
+    { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["sentiment.label", "ASCENDING"], ["index", "ASCENDING"]] },
+    { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["action.label", "ASCENDING"], ["index", "ASCENDING"]] },
+    # Search: shared/search.py. The vector comes last, after the fields that are compared.
+    { collection = "passages", group = true, fields = [["space", "ASCENDING"], ["embedding", "VECTOR"]] },
+    { collection = "passages", group = true, fields = [["space", "ASCENDING"], ["topic_names", "CONTAINS"], ["embedding", "VECTOR"]] },
+    { collection = "passages", group = true, fields = [["document", "ASCENDING"], ["space", "ASCENDING"], ["embedding", "VECTOR"]] },
+    { collection = "passages", group = true, fields = [["document", "ASCENDING"], ["space", "ASCENDING"], ["topic_names", "CONTAINS"], ["embedding", "VECTOR"]] },
+    # Digests: what was uploaded in a window, archives apart; the newest of a schedule; deliveries that are due;
+    # documents of one organisation.
+    { collection = "documents", group = false, fields = [["members", "ASCENDING"], ["timings.uploaded_at", "ASCENDING"]] },
+    { collection = "digests", group = false, fields = [["schedule", "ASCENDING"], ["end", "DESCENDING"]] },
+    { collection = "deliveries", group = true, fields = [["state", "ASCENDING"], ["next_at", "ASCENDING"]] },
+    { collection = "outcomes", group = false, fields = [["organisation_key", "ASCENDING"], ["completed_at", "ASCENDING"]] },
+    { collection = "outcomes", group = false, fields = [["organisation_key", "ASCENDING"], ["completed_at", "DESCENDING"]] },
+  ]
+
+  unindexed = {
+    documents = ["summary", "warnings", "recognised", "metadata", "job", "cost", "error"]
+    passages  = ["text", "embedding", "section", "figures", "span", "topics", "sentiment.scores", "action.scores"]
+    batches   = ["partials"]
+    outcomes  = ["items", "vectors", "centre", "topics", "sentiment"]
+    digests   = ["digest", "statistics"]
+  }
+
+  expiring = {
+    leases = "expires_at"
+  }
+}

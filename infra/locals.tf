@@ -1,0 +1,41 @@
+data "google_project" "this" {
+  project_id = var.project
+}
+
+data "google_storage_project_service_account" "this" {
+  depends_on = [google_project_service.all]
+}
+
+locals {
+  # What each function gets, and why: read by the deployment too, so that no other copy of these numbers exists.
+  functions = jsondecode(file("${path.module}/functions.json"))
+  pushed    = { for name, function in local.functions : name => function if function.topic != null }
+
+  job_name  = "long-job"
+  programs  = toset(concat(keys(local.functions), [local.job_name]))
+  processes = { for name in local.programs : name => google_service_account.program[name].member }
+  # Those that do something with the job: ingest starts it, sweep starts it again and asks whether it still runs.
+  starters = var.long_job.enabled ? toset(["ingest", "sweep"]) : toset([])
+
+  number = data.google_project.this.number
+  # Google's own accounts, in whose name its services act.
+  agents = {
+    storage   = data.google_storage_project_service_account.this.member
+    pubsub    = "serviceAccount:service-${local.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
+    firestore = "serviceAccount:service-${local.number}@gcp-sa-firestore.iam.gserviceaccount.com"
+    secrets   = "serviceAccount:service-${local.number}@gcp-sa-secretmanager.iam.gserviceaccount.com"
+    registry  = "serviceAccount:service-${local.number}@gcp-sa-artifactregistry.iam.gserviceaccount.com"
+    bigquery  = "serviceAccount:bq-${local.number}@bigquery-encryption.iam.gserviceaccount.com"
+    run       = "serviceAccount:service-${local.number}@serverless-robot-prod.iam.gserviceaccount.com"
+  }
+
+  # Deployment puts the real image in its place.
+  placeholder = "us-docker.pkg.dev/cloudrun/container/hello"
+
+  # Values of shared/settings.py that have no default, or whose default is the laptop's.
+  environment = merge(var.settings, {
+    GOOGLE_CLOUD_PROJECT  = var.project
+    HEADRACE_JOB_NAME     = var.long_job.enabled ? local.job_name : ""
+    HEADRACE_JOB_LOCATION = var.region
+  })
+}

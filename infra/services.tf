@@ -1,0 +1,88 @@
+resource "google_cloud_run_v2_service" "function" {
+  for_each = local.functions
+
+  name                = each.key
+  location            = var.region
+  deletion_protection = var.deletion_protection
+  # Pushes of the project's own Pub/Sub come from within; the API is called from outside, or by its load balancer.
+  ingress = each.value.topic != null ? "INGRESS_TRAFFIC_INTERNAL_ONLY" : var.domain == null ? "INGRESS_TRAFFIC_ALL" : "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER"
+
+  template {
+    service_account                  = google_service_account.program[each.key].email
+    timeout                          = "${each.value.timeout}s"
+    max_instance_request_concurrency = each.value.concurrency
+    execution_environment            = "EXECUTION_ENVIRONMENT_GEN2"
+    encryption_key                   = var.kms_key
+
+    scaling {
+      min_instance_count = each.value.min_instances
+      max_instance_count = each.value.max_instances
+    }
+
+    containers {
+      image = local.placeholder
+
+      resources {
+        limits = {
+          cpu    = tostring(each.value.cpu)
+          memory = each.value.memory
+        }
+        # Paid for while a request is worked on, with more of it while an instance starts.
+        cpu_idle          = true
+        startup_cpu_boost = true
+      }
+
+      dynamic "env" {
+        # WORKERS and THREADS are functions-framework's own.
+        for_each = merge(local.environment, each.value.environment, {
+          WORKERS = tostring(each.value.workers)
+          THREADS = tostring(each.value.threads)
+        })
+        content {
+          name  = env.key
+          value = env.value
+        }
+      }
+    }
+
+    dynamic "vpc_access" {
+      for_each = var.private_egress && each.value.egress == "google" ? [google_compute_subnetwork.private[0]] : []
+      content {
+        egress = "ALL_TRAFFIC"
+        network_interfaces {
+          network    = vpc_access.value.network
+          subnetwork = vpc_access.value.name
+          tags       = [local.egress_tag]
+        }
+      }
+    }
+  }
+
+  # The image is deployment's, and with it what it notes of it and how it moves traffic to it; all else is here.
+  lifecycle {
+    ignore_changes = [
+      build_config,
+      client,
+      client_version,
+      template[0].annotations,
+      template[0].containers[0].base_image_uri,
+      template[0].containers[0].image,
+      template[0].containers[0].name,
+      template[0].labels,
+      template[0].revision,
+      traffic,
+    ]
+
+    precondition {
+      # More at work than processors would only make each slower, past its time limit; but waiting is free.
+      condition     = each.key == "api" || each.value.workers * each.value.threads <= each.value.cpu
+      error_message = "${each.key}: more workers and threads than processors."
+    }
+    precondition {
+      condition     = each.value.concurrency <= each.value.workers * each.value.threads
+      error_message = "${each.key}: a request that is let in must find a thread."
+    }
+  }
+
+  depends_on = [google_project_service.all, google_kms_crypto_key_iam_member.agent]
+}

@@ -1,0 +1,110 @@
+# What Terraform makes of the configuration, without a project: its mock provider answers in Google's place.
+#
+#   terraform init -backend=false && terraform test
+
+mock_provider "google" {
+  mock_data "google_project" {
+    defaults = { number = "123456789012" }
+  }
+  mock_data "google_storage_project_service_account" {
+    defaults = { member = "serviceAccount:service-123456789012@gs-project-accounts.iam.gserviceaccount.com" }
+  }
+}
+
+variables {
+  project = "my-project"
+  # An ephemeral variable must be said again to the apply of a test, and so must be said at all.
+  slack_token = "none"
+}
+
+# As it comes.
+run "plain" {
+  command = apply
+
+  assert {
+    condition     = length(google_compute_security_policy.api) + length(google_compute_network.private) + length(google_cloudbuild_trigger.main) == 0
+    error_message = "What is optional is made unasked."
+  }
+  assert {
+    condition     = length(google_cloud_run_v2_service_iam_member.api) == 0
+    error_message = "The API is open to somebody unasked."
+  }
+}
+
+# With all that can be switched on.
+run "everything" {
+  command = apply
+
+  variables {
+    kms_key             = "projects/my-project/locations/europe-west1/keyRings/headrace/cryptoKeys/data"
+    long_job            = { gpu = true }
+    api_invokers        = ["allUsers"]
+    build               = { repository = "projects/my-project/locations/europe-west1/connections/github/repositories/headrace" }
+    alert_emails        = ["operations@example.org"]
+    alert_slack_channel = "#operations"
+    budget              = { billing_account = "012345-6789AB-CDEF01", amount = 200.5 }
+    private_egress      = true
+    domain              = "headrace.example.org"
+    settings            = { HEADRACE_RETENTION = "{\"\": 365}" }
+    secrets             = { smtp-password = ["digest"], docpw-hr = ["ingest"] }
+  }
+
+  assert {
+    condition = alltrue(concat(
+      [for bucket in google_storage_bucket.all : bucket.encryption[0].default_kms_key_name == var.kms_key],
+      [for topic in google_pubsub_topic.all : topic.kms_key_name == var.kms_key],
+      [for secret in google_secret_manager_secret.all : secret.replication[0].user_managed[0].replicas[0].customer_managed_encryption[0].kms_key_name == var.kms_key],
+      [for service in google_cloud_run_v2_service.function : service.template[0].encryption_key == var.kms_key],
+      [
+        google_cloud_run_v2_job.long[0].template[0].template[0].encryption_key == var.kms_key,
+        google_artifact_registry_repository.images.kms_key_name == var.kms_key,
+        google_bigquery_dataset.results.default_encryption_configuration[0].kms_key_name == var.kms_key,
+        google_firestore_database.this.cmek_config[0].kms_key_name == var.kms_key,
+      ],
+    ))
+    error_message = "Something is stored without the customer's key."
+  }
+  assert {
+    condition     = google_cloud_run_v2_service.function["api"].ingress == "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER"
+    error_message = "The API can be reached past its load balancer."
+  }
+  assert {
+    condition     = alltrue([for name, service in google_cloud_run_v2_service.function : length(service.template[0].vpc_access) == (name == "digest" ? 0 : 1)])
+    error_message = "Others than digest can reach the internet, or digest cannot."
+  }
+  assert {
+    condition     = google_cloud_run_v2_job.long[0].template[0].template[0].containers[0].resources[0].limits["nvidia.com/gpu"] == "1"
+    error_message = "The job has no GPU."
+  }
+}
+
+# Without a job, nothing may start one, and documents that are too long are rejected.
+run "no_job" {
+  command = apply
+
+  variables {
+    long_job = { enabled = false }
+  }
+
+  assert {
+    condition     = length(google_cloud_run_v2_job.long) + length(google_cloud_run_v2_job_iam_member.starter) + length(google_project_iam_custom_role.job_starter) == 0
+    error_message = "There is something of a job that there is not."
+  }
+  assert {
+    condition     = alltrue([for service in google_cloud_run_v2_service.function : contains([for env in service.template[0].containers[0].env : "${env.name}=${env.value}"], "HEADRACE_JOB_NAME=")])
+    error_message = "A function believes that there is a job."
+  }
+}
+
+run "misspelt" {
+  command = plan
+
+  variables {
+    project  = "My Project"
+    settings = { RETENTION = "1" }
+    secrets  = { smtp-password = ["mailer"] }
+    kms_key  = "data"
+  }
+
+  expect_failures = [var.project, var.settings, var.secrets, var.kms_key]
+}

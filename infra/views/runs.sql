@@ -1,0 +1,16 @@
+-- A result may be announced more than once: the first announcement of each run counts.
+SELECT
+  JSON_VALUE(data, '$.document') AS document,
+  INT64(data.run) AS run,
+  JSON_VALUE(data, '$.bucket') AS bucket,
+  JSON_VALUE(data, '$.name') AS name,
+  JSON_VALUE(data, '$.generation') AS generation,
+  JSON_VALUE(data, '$.state') AS state,
+  JSON_VALUE(data, '$.model') AS model,
+  publish_time AS announced_at
+FROM `${dataset}.results`
+WHERE JSON_VALUE(data, '$.document') IS NOT NULL
+QUALIFY ROW_NUMBER() OVER (
+  PARTITION BY JSON_VALUE(data, '$.document'), JSON_VALUE(data, '$.generation'), INT64(data.run)
+  ORDER BY publish_time
+) = 1

@@ -1,0 +1,185 @@
+"""Every query that the code asks Firestore, so that infra/indexes.tf can be held against them.
+
+A query is found in the source where it is made; `test_infra_indexes.py` fails where one is missing here, or
+asks for a field that is not said here.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("shared", "functions", "cli", "long_job")
+EQUALITIES = frozenset({"==", "in"})
+RANGES = frozenset({"<", "<=", ">", ">="})
+OPERATORS = EQUALITIES | RANGES | {"!=", "not-in", "array_contains", "array_contains_any"}
+ASKING = frozenset({"order_by", "find_nearest", "collection_group"})
+
+
+class Query(NamedTuple):
+    """What Firestore needs an index for: fields compared, the one that is ordered or bounded, a vector."""
+
+    collection: str
+    equal: tuple[str, ...] = ()
+    contains: str | None = None
+    order: str | None = None
+    descending: bool = False
+    group: bool = False
+    vector: str | None = None
+
+
+# Named as `module:function` of the call that makes it.
+_TICK = [
+    Query("documents", ("results_pending",), order="updated_at"),
+    Query("documents", ("purge_pending",), order="updated_at"),
+    Query("documents", order="expires_at"),
+]
+_OUTCOMES = [
+    Query("outcomes", order="completed_at"),
+    Query("outcomes", ("organisation_key",), order="completed_at"),
+]
+_NEWEST_OUTCOMES = [query._replace(descending=True) for query in _OUTCOMES]
+_SEARCHES = [
+    Query("passages", fields, contains, group=True, vector="embedding")
+    for fields in (("space",), ("document", "space"))
+    for contains in (None, "topic_names")
+]
+_FILTERS = [
+    Query("passages", ("run", *sentiment, *action), topic, "index")
+    for topic in (None, "topic_names")
+    for sentiment in ((), ("sentiment.label",))
+    for action in ((), ("action.label",))
+]
+_LISTED = [
+    Query("documents", order="created_at", descending=True),
+    Query("documents", ("state",), order="created_at", descending=True),
+    Query("documents", order="name"),
+    Query("documents", ("state",), order="name"),
+]
+_RUN = Query("passages", ("run",), order="index")
+
+QUERIES: dict[str, list[Query]] = {
+    "cli.diagnosis.documents:dead_letters": [
+        Query("dead_letters", order="recorded_at"),
+        Query("dead_letters", order="recorded_at", descending=True),
+    ],
+    "cli.diagnosis.documents:failed": [Query("documents", ("state",))],
+    "cli.diagnosis.documents:other_models": [Query("documents", ("state", "model"))],
+    "cli.diagnosis.documents:unannounced": [_TICK[0]],
+    "cli.erase:_erase": [Query("digests", contains="quoted"), Query("documents", ("sha256",))],
+    "cli.erase:_members": [Query("documents", order="name")],
+    "cli.replay:replay": [Query("documents", ("state",)), Query("documents", ("state",), order="updated_at")],
+    "cli.results:all_documents": [Query("documents", order="created_at", descending=True)],
+    "cli.results:published_passages": [_RUN],
+    "cli.security.reading:some_passages": [Query("documents", order="created_at", descending=True)],
+    "cli.train:_of": [Query("trainings", contains="executions")],
+    "functions.sweep.main:oldest_unfinished": [Query("documents", ("state",), order="timings.uploaded_at")],
+    "functions.sweep.main:on_tick": _TICK,
+    "functions.sweep.main:standing_still": [
+        Query("documents", ("state",), order="lease.expires_at"),
+        Query("documents", ("state",), order="updated_at"),
+    ],
+    "long_job.backfill.stored:_passages": [_RUN],
+    "long_job.leases:Leases._live": [Query("leases", ("run",))],
+    "shared.api.stored:list_documents": _LISTED,
+    "shared.api.stored:list_passages": _FILTERS,
+    "shared.backfill_listing:_pages": [
+        Query("documents", order="name"),
+        Query("documents", order="created_at"),
+    ],
+    "shared.backfill_listing:list_again": [Query("documents", ("outcome",))],
+    "shared.backfills:counts": [Query("documents", ("outcome",))],
+    "shared.backfills:pages": [Query("documents", ("settled",))],
+    "shared.batches:_of_run": [Query("batches", ("run",))],
+    "shared.batches:count_done": [Query("batches", ("run", "done"))],
+    "shared.digests.compute.history:_counted": _NEWEST_OUTCOMES,
+    "shared.digests.compute.history:_stored": [Query("digests", ("schedule", "asked", "end"))],
+    "shared.digests.compute.overview:oldest": [Query("documents", ("state",), order="timings.uploaded_at")],
+    "shared.digests.compute.overview:problems": [Query("outcomes", order="problem.at")],
+    "shared.digests.compute.overview:received": [
+        Query("documents", ("members",), order="timings.uploaded_at")
+    ],
+    "shared.digests.compute.selection:of_organisation": [_OUTCOMES[1], _NEWEST_OUTCOMES[1]],
+    "shared.digests.compute.window:Earlier._reports": [_NEWEST_OUTCOMES[1]],
+    "shared.digests.compute.window:compare_with_earlier": _NEWEST_OUTCOMES,
+    "shared.digests.compute.window:count": _OUTCOMES,
+    "shared.digests.redact:redact": [Query("digests", contains="quoted")],
+    "shared.digests.store:newest": [
+        Query("digests", order="end", descending=True),
+        Query("digests", ("schedule",), order="end", descending=True),
+    ],
+    "shared.digests.tell.outbox:due": [Query("deliveries", ("state",), order="next_at", group=True)],
+    "shared.digests.ticks:unfinished": [Query("ticks", ("state",))],
+    "shared.digests.verify:_Recount._passages": [_RUN],
+    "shared.digests.verify:_Recount._window": _OUTCOMES,
+    "shared.digests.verify:_Recount._overview": [Query("outcomes", order="problem.at")],
+    "shared.erasure:erase": [Query("contents", ("document",))],
+    "shared.passages:initiatives": [Query("passages", ("run", "initiative"), order="index")],
+    "shared.passages:purge_runs": [
+        Query(collection, order="run") for collection in ("passages", "batches", "leases")
+    ],
+    "shared.search:_nearest": _SEARCHES,
+}
+
+HELPERS = {
+    "cli.diagnosis.documents:_documents",
+    "cli.erase:_and",
+    "functions.sweep.main:_where",
+    "shared.digests.compute.rows:Rows.count",
+    "shared.digests.compute.rows:Rows.matching",
+    "shared.digests.compute.rows:Rows.range",
+    "shared.digests.compute.selection:between",
+}
+"""They make a query of conditions that their callers name."""
+
+
+def sites() -> dict[str, set[tuple[str, str]]]:
+    """Every function that names a condition, asks for an order or uses a helper; with the (field, operator)s.
+
+    A field that is a variable is the empty string.
+    """
+    found: dict[str, set[tuple[str, str]]] = {}
+    for folder in FOLDERS:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            _visit(ast.parse(path.read_text()), module, "", found)
+    return found
+
+
+def _visit(node: ast.AST, module: str, inside: str, found: dict[str, set[tuple[str, str]]]) -> None:
+    for child in ast.iter_child_nodes(node):
+        here = inside
+        if isinstance(child, ast.FunctionDef | ast.ClassDef):
+            here = f"{inside}.{child.name}".removeprefix(".")
+        elif (conditions := _asked(child)) is not None:
+            found.setdefault(f"{module}:{here}", set()).update(conditions)
+        _visit(child, module, here, found)
+
+
+def _asked(node: ast.AST) -> set[tuple[str, str]] | None:
+    """The conditions that a call or a tuple names; None where it asks for nothing."""
+    if isinstance(node, ast.Call):
+        parts = node.args
+        attribute = node.func.attr if isinstance(node.func, ast.Attribute) else None
+        owner = ast.unparse(node.func.value) if isinstance(node.func, ast.Attribute) else ""
+        of_rows = attribute in {"range", "count", "matching"} and owner.rpartition(".")[2] == "rows"
+        asks = of_rows or attribute in ASKING or ast.unparse(node.func) == "FieldFilter"
+    elif isinstance(node, ast.Tuple):
+        parts, asks = node.elts, False
+    else:
+        return None
+    conditions = {
+        (str(field.value) if isinstance(field, ast.Constant) else "", str(operator.value))
+        for field, operator in pairwise(parts)
+        if isinstance(operator, ast.Constant) and operator.value in OPERATORS and not _other(field)
+    }
+    return conditions if asks or conditions else None
+
+
+def _other(field: ast.expr) -> bool:
+    """Whether this is the name of no field, as in `text.replace("{", "<")`."""
+    return isinstance(field, ast.Constant) and not re.fullmatch(r"[a-z_][\w.]*", str(field.value))

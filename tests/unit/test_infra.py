@@ -1,0 +1,185 @@
+"""infra/ is well-formed, fits the provider's schema, and makes what it says; all without a project."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.unit.infra_plan import INFRA, lines_of_tests, made, of_type, terraform
+from tests.unit.infra_provider import schema
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILES = sorted(INFRA.glob("*.tf"))
+RUNS = ("plain", "everything", "no_job")
+
+
+def test_canonical_form() -> None:
+    """`terraform fmt` changes nothing."""
+    code, output = terraform(INFRA, "fmt", "-check", "-diff", "-recursive", str(INFRA))
+    assert code == 0, output
+
+
+def test_valid() -> None:
+    """Every block, argument, reference and type is what Terraform and the provider's schema take."""
+    code, output = terraform(INFRA, "validate", "-json")
+    found = json.loads(output)
+    assert (code, found["diagnostics"]) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "summary"),
+    [
+        ("apis.tf", "disable_on_destroy ", "disable_on_destruction ", "Unsupported argument"),
+        ("apis.tf", "  service = each.key\n", "", "Missing required argument"),
+        ("topics.tf", "retry_policy {", "retries {", "Unsupported block type"),
+        ("topics.tf", "google_bigquery_table.results.project", "google_bigquery_table.result.project",
+         "Reference to undeclared resource"),
+        ("job.tf", "var.long_job.gpu", "var.long_job.tpu", "Unsupported attribute"),
+        ("schedules.tf", "topic_name = google", "topic_name = [google", "Missing item separator"),
+        ("firestore.tf", 'google_firestore_database"', 'google_firestore_data"', "Invalid resource type"),
+        ("outputs.tf", ".registry_uri", ".registry_url", "Unsupported attribute"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_found(tmp_path: Path, file: str, old: str, new: str, summary: str) -> None:
+    """The check is no formality: a misspelling of each kind is refused."""
+    folder = copied(tmp_path)
+    text = (folder / file).read_text()
+    assert old in text
+    (folder / file).write_text(text.replace(old, new, 1))
+    code, output = terraform(folder, "validate", "-json")
+    assert code != 0
+    assert summary in output
+
+
+def copied(tmp_path: Path) -> Path:
+    return shutil.copytree(INFRA, tmp_path / "infra", ignore=shutil.ignore_patterns("tests", ".terraform*"))
+
+
+def test_runs() -> None:
+    """infra/tests passes: as it comes, with everything switched on, without the job, with wrong values."""
+    code, lines = lines_of_tests()
+    failed = [
+        f"{line['diagnostic']['summary']}: {line['diagnostic']['detail']}"
+        for line in lines
+        if line["type"] == "diagnostic" and line.get("@testrun") != "misspelt"
+    ]
+    assert (code, failed) == (0, [])
+    passed = {line["@testrun"] for line in lines if line.get("test_run", {}).get("status") == "pass"}
+    assert passed == {*RUNS, "misspelt"}
+
+
+def test_everything_declared_is_made() -> None:
+    """No resource is left that no run makes, so each was evaluated once at least."""
+    declared = {
+        f"{kind}.{name}"
+        for path in FILES
+        for kind, name in re.findall(r'^resource "(\w+)" "(\w+)"', path.read_text(), re.MULTILINE)
+    }
+    seen = {address.partition("[")[0] for run in RUNS for address in made(run)}
+    assert declared <= seen
+
+
+def test_everything_declared_is_used() -> None:
+    """Variables and locals that nothing reads say something that is not so."""
+    text = "\n".join(path.read_text() for path in FILES)
+    for name in re.findall(r'^variable "(\w+)"', text, re.MULTILINE):
+        own = re.search(rf'^variable "{name}".*?^}}', text, re.MULTILINE | re.DOTALL)
+        assert own is not None
+        assert re.search(rf"\bvar\.{name}\b", text.replace(own[0], "")), name
+    for block in re.findall(r"^locals \{\n(.*?)^\}", text, re.MULTILINE | re.DOTALL):
+        for name in re.findall(r"^  (\w+) +=", block, re.MULTILINE):
+            assert re.search(rf"\blocal\.{name}\b", text), name
+
+
+def test_variables_are_told() -> None:
+    """Each variable and output has a description, each variable a type."""
+    for path in FILES:
+        for kind, name, body in re.findall(
+            r'^(variable|output) "(\w+)" \{\n(.*?)^\}', path.read_text(), re.MULTILINE | re.DOTALL
+        ):
+            assert re.search(r"^  description += \"", body, re.MULTILINE), name
+            assert kind == "output" or re.search(r"^  type += ", body, re.MULTILINE), name
+
+
+def test_schema_is_of_the_pinned_provider() -> None:
+    """It was checked for the version in versions.tf, and for the resources in use and no others."""
+    text = "\n".join(path.read_text() for path in FILES)
+    pinned = re.search(r'source  = "hashicorp/google"\n\s+version = "~> (\d+\.\d+)"', text)
+    assert pinned is not None
+    assert schema()["provider_version"].startswith(f"{pinned[1]}.")
+    assert set(schema()["resource_schemas"]) == set(re.findall(r'^resource "(\w+)"', text, re.MULTILINE))
+    assert set(schema()["data_source_schemas"]) == set(re.findall(r'^data "(\w+)"', text, re.MULTILINE))
+
+
+def test_labels() -> None:
+    """What has labels gets them from the provider, and alert policies, which call them otherwise, by hand."""
+    assert "default_labels = merge" in (INFRA / "versions.tf").read_text()
+    for run in RUNS:
+        for address, policy in of_type(run, "google_monitoring_alert_policy").items():
+            assert policy["user_labels"] == {"application": "headrace"}, address
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_buckets_are_closed(run: str) -> None:
+    """Nobody can open a bucket to the public, by policy or by an object's own list."""
+    buckets = of_type(run, "google_storage_bucket")
+    assert len(buckets) == 4
+    for bucket in buckets.values():
+        assert bucket["public_access_prevention"] == "enforced"
+        assert bucket["uniform_bucket_level_access"] is True
+
+
+BROAD = re.compile(r"roles/(owner|editor|viewer|.*\.(admin|owner|editor)|storage\.admin)$")
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_least_rights(run: str) -> None:
+    """No role is broad, and none is over the project but for what has no policy of its own."""
+    members = {
+        address: found["values"]
+        for address, found in made(run).items()
+        if found["mode"] == "managed" and found["type"].endswith("_iam_member")
+    }
+    for address, binding in members.items():
+        assert not BROAD.match(binding["role"]), address
+    over_project = {
+        address: binding for address, binding in members.items() if "google_project_iam_member" in address
+    }
+    for address, binding in over_project.items():
+        if binding["role"] == "roles/logging.logWriter":
+            continue
+        assert binding["role"] in {"roles/datastore.user", "roles/datastore.viewer"}, address
+        [condition] = binding["condition"]
+        assert condition["expression"] == 'resource.name == "projects/my-project/databases/(default)"'
+
+
+def test_nobody_is_let_in_unasked() -> None:
+    """As it comes, only the pusher may call the functions, and the API's own callers are nobody."""
+    members = of_type("plain", "google_cloud_run_v2_service_iam_member")
+    pusher = of_type("plain", "google_service_account")["google_service_account.pusher"]["member"]
+    invokers = {
+        (values["name"], values["member"])
+        for values in members.values()
+        if values["role"] == "roles/run.invoker"
+    }
+    functions = json.loads((INFRA / "functions.json").read_text())
+    assert invokers == {(name, pusher) for name, told in functions.items() if told["topic"]}
+
+
+def test_values_of_secrets_are_not_made() -> None:
+    """A value in Terraform would be a value in its state."""
+    assert not re.search(r"google_secret_manager_secret_version", "\n".join(p.read_text() for p in FILES))
+
+
+def test_short_files() -> None:
+    """A file is of one topic."""
+    long = {
+        path.name for path in INFRA.rglob("*") if path.is_file() and len(path.read_text().splitlines()) > 300
+    }
+    assert not long

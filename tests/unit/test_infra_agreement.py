@@ -1,0 +1,200 @@
+"""Code and infra/ agree, in both directions: what the one names, the other has, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from local import provision, services
+from local.heartbeat import KINDS
+from shared import lanes
+from shared.records import ResultMessage
+from shared.settings import DEAD_LETTERS, RESULTS, TOPICS, Settings
+from tests.unit.infra_plan import INFRA, made, of_type
+
+PROJECT = "my-project"
+RUNS = ("plain", "everything", "no_job")
+FUNCTIONS: dict[str, dict[str, Any]] = json.loads((INFRA / "functions.json").read_text())
+SETTINGS = Settings.from_environment({"GOOGLE_CLOUD_PROJECT": PROJECT})
+
+
+def environments(run: str) -> dict[str, dict[str, str]]:
+    """Of every service and of the job, by name."""
+    containers = {
+        service["name"]: service["template"][0]["containers"][0]
+        for service in of_type(run, "google_cloud_run_v2_service").values()
+    } | {
+        job["name"]: job["template"][0]["template"][0]["containers"][0]
+        for job in of_type(run, "google_cloud_run_v2_job").values()
+    }
+    return {
+        name: {one["name"]: one["value"] for one in container["env"]}
+        for name, container in containers.items()
+    }
+
+
+def subscriptions() -> dict[str, dict[str, Any]]:
+    """By name."""
+    return {one["name"]: one for one in of_type("plain", "google_pubsub_subscription").values()}
+
+
+def topic_of(identifier: str) -> str:
+    """The name of the topic with this id, which is of Terraform's mock provider's making."""
+    [name] = [
+        one["name"] for one in of_type("plain", "google_pubsub_topic").values() if one["id"] == identifier
+    ]
+    return str(name)
+
+
+def test_topics() -> None:
+    """Each topic of the code, with messages kept as long as a subscription keeps them."""
+    topics = {one["name"]: one for one in of_type("plain", "google_pubsub_topic").values()}
+    assert set(topics) == set(TOPICS)
+    for topic in topics.values():
+        assert topic["message_retention_duration"] == f"{provision.RETENTION.seconds}s"
+
+
+@pytest.mark.parametrize("name", provision.SUBSCRIPTIONS)
+def test_subscriptions(name: str) -> None:
+    """Each as on a laptop; only the backoff is longer, for outages of hours."""
+    assert set(subscriptions()) == set(provision.SUBSCRIPTIONS)
+    found, wanted = subscriptions()[name], provision.expected(name, PROJECT)
+    assert topic_of(found["topic"]) == provision.SUBSCRIPTIONS[name] == wanted.topic.rpartition("/")[2]
+    assert found["ack_deadline_seconds"] == wanted.ack_deadline_seconds
+    assert found["message_retention_duration"] == f"{wanted.message_retention_duration.total_seconds():.0f}s"
+    assert (found["filter"] or "") == wanted.filter
+    assert found["expiration_policy"] == [{"ttl": ""}]
+    assert bool(found["push_config"]) == (name in provision.PUSHES)
+    assert bool(found["bigquery_config"]) == (name == RESULTS)
+    if policy := wanted.dead_letter_policy:
+        [letters] = found["dead_letter_policy"]
+        assert topic_of(letters["dead_letter_topic"]) == DEAD_LETTERS
+        assert letters["max_delivery_attempts"] == policy.max_delivery_attempts
+    else:
+        assert found["dead_letter_policy"] == []
+    if retry := wanted.retry_policy:
+        [backoff] = found["retry_policy"]
+        assert float(backoff["minimum_backoff"][:-1]) >= retry.minimum_backoff.total_seconds()
+        assert float(backoff["maximum_backoff"][:-1]) >= retry.maximum_backoff.total_seconds()
+
+
+def test_production_filter() -> None:
+    """Written out in Terraform, it is the code's."""
+    assert {
+        one["filter"]
+        for name, one in subscriptions().items()
+        if FUNCTIONS.get(name, {}).get("topic") != "ticks"
+    } == {lanes.PRODUCTION_FILTER}
+
+
+def test_pushes() -> None:
+    """Each goes to its function's own address, with a token for just that."""
+    addresses = {one["name"]: one["uri"] for one in of_type("plain", "google_cloud_run_v2_service").values()}
+    for name in provision.PUSHES:
+        [push] = subscriptions()[name]["push_config"]
+        assert push["push_endpoint"] == push["oidc_token"][0]["audience"] == addresses[name]
+
+
+def test_dead_letters_can_be_passed_on() -> None:
+    """Pub/Sub's agent may take from each subscription that has a dead-letter topic, and publish there."""
+    members = of_type("plain", "google_pubsub_subscription_iam_member")
+    ids = {one["id"]: name for name, one in subscriptions().items() if one["dead_letter_policy"]}
+    assert {ids[one["subscription"]] for one in members.values()} == set(ids.values())
+    assert {one["role"] for one in members.values()} == {"roles/pubsub.subscriber"}
+
+
+def test_ticks() -> None:
+    """A heartbeat for each function that waits for one, as often as on a laptop or oftener."""
+    jobs = of_type("plain", "google_cloud_scheduler_job")
+    kinds = {one["pubsub_target"][0]["attributes"]["kind"]: one for one in jobs.values()}
+    assert set(kinds) == set(KINDS) == set(provision.KINDS)
+    for kind, job in kinds.items():
+        assert topic_of(job["pubsub_target"][0]["topic_name"]) == "ticks"
+        minutes = re.fullmatch(r"\*/(\d+) \* \* \* \*", job["schedule"])
+        assert minutes is not None
+        assert int(minutes[1]) * 60 == pytest.approx(300)
+        assert KINDS[kind] <= 300
+
+
+def test_buckets() -> None:
+    """Those of the settings, and the uploads' notification in the form that ingest reads."""
+    names = {one["name"] for one in of_type("plain", "google_storage_bucket").values()}
+    assert names == {getattr(SETTINGS, field) for field in Settings.model_fields if field.endswith("_bucket")}
+    [notification] = of_type("plain", "google_storage_notification").values()
+    assert notification["bucket"] == SETTINGS.uploads_bucket
+    assert topic_of(notification["topic"]) == "uploads"
+    assert (notification["payload_format"], notification["event_types"]) == (
+        "JSON_API_V1",
+        ["OBJECT_FINALIZE"],
+    )
+
+
+def test_secrets() -> None:
+    """Those that the settings name without being told, and no others; further ones are a variable's."""
+    wanted = {SETTINGS.redaction_key, SETTINGS.api_key_hash}
+    assert {one["secret_id"] for one in of_type("plain", "google_secret_manager_secret").values()} == wanted
+    more = {one["secret_id"] for one in of_type("everything", "google_secret_manager_secret").values()}
+    assert more == wanted | {"smtp-password", "docpw-hr"}
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_environments_are_settings(run: str) -> None:
+    """Every process starts with what it is given: no variable that is no setting, no value out of bounds."""
+    for name, environment in environments(run).items():
+        given = {key: value for key, value in environment.items() if key not in {"WORKERS", "THREADS"}}
+        read = Settings.from_environment(given)
+        assert read.project == PROJECT, name
+        assert read.job_name == ("" if run == "no_job" else "long-job")
+        assert read.job_location == "europe-west1"
+
+
+def test_functions() -> None:
+    """A service for each function that there is, pushed from the topic that the laptop's stack has."""
+    assert set(FUNCTIONS) == set(services.SIZES)
+    assert {name: told["topic"] for name, told in FUNCTIONS.items() if told["topic"]} == provision.PUSHES
+    assert {one["name"] for one in of_type("plain", "google_cloud_run_v2_service").values()} == set(FUNCTIONS)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_sizes(name: str) -> None:
+    """Workers and threads fit the processors, requests the threads, time limits what the code counts on."""
+    told = FUNCTIONS[name]
+    at_work = told["workers"] * told["threads"]
+    assert name == "api" or at_work <= told["cpu"]
+    assert told["concurrency"] <= at_work
+    assert told["reason"]
+    assert told["timeout"] <= provision.ACK_DEADLINE
+    if f"{name}_timeout" in Settings.model_fields:
+        assert told["timeout"] >= getattr(SETTINGS, f"{name}_timeout")
+    if name == "ingest":
+        assert told["concurrency"] == SETTINGS.extract_at_once
+        memory = int(told["memory"].removesuffix("Gi")) * 1024**3
+        assert memory >= told["concurrency"] * (SETTINGS.extract_memory + SETTINGS.max_bytes) * 1.5
+
+
+def test_job() -> None:
+    """Under the name that the settings have, with the time that the laptop's has."""
+    [job] = of_type("plain", "google_cloud_run_v2_job").values()
+    assert job["name"] == SETTINGS.job_name
+    [task] = job["template"][0]["template"]
+    assert task["timeout"] == f"{provision.JOB_TIMEOUT}s"
+
+
+def test_results_have_the_fields_that_views_read() -> None:
+    """A view reads every field of a message, and none that there is not."""
+    text = (INFRA / "views" / "runs.sql").read_text()
+    read = set(re.findall(r"'\$\.(\w+)'", text)) | set(re.findall(r"data\.(\w+)", text))
+    assert read == set(ResultMessage.model_fields)
+    made_of = {one["table_id"] for one in of_type("plain", "google_bigquery_table").values()}
+    assert made_of == {"results", *(path.stem for path in (INFRA / "views").glob("*.sql"))}
+    for path in (INFRA / "views").glob("*.sql"):
+        assert set(re.findall(r"\$\{dataset\}\.(\w+)`", path.read_text())) <= made_of
+
+
+def test_made_is_not_empty() -> None:
+    """The runs made something: otherwise much of the above would hold of nothing."""
+    for run in RUNS:
+        assert len(made(run)) > 100

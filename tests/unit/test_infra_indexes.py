@@ -1,0 +1,140 @@
+"""Every query that the code asks Firestore has its index in infra/indexes.tf, and no index is unneeded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shared.digests.tell.outbox import COLLECTION as DELIVERIES
+from tests.unit.infra_plan import of_type
+from tests.unit.infra_queries import EQUALITIES, HELPERS, QUERIES, RANGES, Query, sites
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def indexes() -> set[Query]:
+    """The composite indexes, in the form of the query that needs just them."""
+    found = set()
+    for one in of_type("plain", "google_firestore_index").values():
+        fields = one["fields"]
+        vector = next((field["field_path"] for field in fields if field["vector_config"]), None)
+        contains = next((field["field_path"] for field in fields if field["array_config"]), None)
+        last: dict[str, Any] = {} if vector else fields[-1]
+        equal = sorted(field["field_path"] for field in fields if field["order"] and field is not last)
+        found.add(
+            Query(
+                one["collection"],
+                tuple(equal),
+                contains,
+                last.get("field_path"),
+                last.get("order") == "DESCENDING",
+                one["query_scope"] == "COLLECTION_GROUP",
+                vector,
+            )
+        )
+    return found
+
+
+def questions() -> set[Query]:
+    """All queries, their equalities in one order."""
+    return {one._replace(equal=tuple(sorted(one.equal))) for asked in QUERIES.values() for one in asked}
+
+
+def needs_composite(asked: Query) -> bool:
+    """Fields compared, beside an order or a vector; a group of collections has no index of single fields."""
+    compared = bool(asked.equal or asked.contains)
+    return asked.vector is not None or (asked.order is not None and compared)
+
+
+def answering(asked: Query, there: Iterable[Query]) -> set[Query]:
+    """Indexes that answer a query together: each for a part of what is compared, all in its order."""
+    if asked.vector:
+        return {one for one in there if one == asked}
+    return {
+        one
+        for one in there
+        if one[3:] == asked[3:]
+        and one.collection == asked.collection
+        and set(one.equal) <= set(asked.equal)
+        and one.contains in {None, asked.contains}
+    }
+
+
+def test_queries_are_all_known() -> None:
+    """Every place in the source that asks Firestore is in `QUERIES`, with the fields that it names."""
+    found = sites()
+    assert set(found) == set(QUERIES) | HELPERS
+    for site, conditions in found.items():
+        asked = QUERIES.get(site, [])
+        for field, operator in conditions:
+            if not field:
+                continue
+            if operator in EQUALITIES:
+                told = {name for one in asked for name in one.equal}
+            elif operator in RANGES:
+                told = {one.order for one in asked if one.order}
+            else:
+                told = {one.contains for one in asked if one.contains}
+            assert field in told, (site, field, operator)
+
+
+@pytest.mark.parametrize(
+    "asked", sorted((one for one in questions() if needs_composite(one)), key=str), ids=str
+)
+def test_every_query_has_its_index(asked: Query) -> None:
+    """Composite indexes that together name all that is compared."""
+    found = answering(asked, indexes())
+    assert found
+    compared = {name for one in found for name in (*one.equal, one.contains) if name}
+    assert compared == {name for name in (*asked.equal, asked.contains) if name}
+
+
+def test_every_index_is_needed() -> None:
+    """By a query of just its fields: an index that none asks for costs with every write."""
+    assert indexes() <= questions()
+
+
+def test_fields_that_are_asked_for_are_indexed() -> None:
+    """A field without an index of its own is one that no query compares or orders by alone."""
+    without = {
+        (one["collection"], one["field"]) for one in of_type("plain", "google_firestore_field").values()
+    }
+    asked = {
+        (one.collection, field)
+        for one in questions()
+        if not needs_composite(one)
+        for field in (*one.equal, one.contains, one.order)
+        if field
+    }
+    for collection, field in asked:
+        parts = field.split(".")
+        above = {(collection, ".".join(parts[:end])) for end in range(1, len(parts) + 1)}
+        assert not above & without, (collection, field)
+
+
+def test_only_leases_expire_by_themselves() -> None:
+    """Under nothing else that has a time to live lie records which Firestore would leave behind."""
+    expiring = {
+        (one["collection"], one["field"])
+        for one in of_type("plain", "google_firestore_field").values()
+        if one["ttl_config"]
+    }
+    assert expiring == {("leases", "expires_at")}
+
+
+def test_deliveries_are_a_group() -> None:
+    """They lie under many digests and are asked for together: no index of one collection answers that."""
+    assert {one.group for one in indexes() if one.collection == DELIVERIES} == {True}
+
+
+def test_dimension_of_vectors() -> None:
+    """What the passages' record says of its embedding."""
+    dimensions = {
+        field["vector_config"][0]["dimension"]
+        for one in of_type("plain", "google_firestore_index").values()
+        for field in one["fields"]
+        if field["vector_config"]
+    }
+    assert dimensions == {384}
