@@ -186,8 +186,10 @@ class _HttpHandler(socketserver.BaseRequestHandler):
 class SmtpServer(LocalServer):
     """Takes mail, or replies to a command as `replies` says, by its beginning."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, *, at_once: bool = False) -> None:
         self.tls = tls
+        self.at_once = at_once
+        """Encrypted from the first byte, not by STARTTLS."""
         self.replies: dict[str, str] = {}
         self.greeting: Iterable[bytes] = [b"220 mail.test\r\n"]
         self.commands: list[str] = []
@@ -210,9 +212,11 @@ class _SmtpHandler(socketserver.StreamRequestHandler):
     server: SmtpServer
 
     def handle(self) -> None:
+        mail = Mail(encrypted=False, user=False)
+        if self.server.at_once:
+            self._encrypt(mail)
         for part in self.server.greeting:
             self.wfile.write(part)
-        mail = Mail(encrypted=False, user=False)
         while line := self.rfile.readline().decode().strip():
             word, _, rest = line.partition(" ")
             line = f"{word.upper()} {rest}".strip()  # smtplib writes some in lower case
@@ -226,10 +230,7 @@ class _SmtpHandler(socketserver.StreamRequestHandler):
                 self._say("\r\n".join([*(f"250-{one}" for one in offered), "250 SIZE 10000000"]))
             elif line.startswith("STARTTLS") and self.server.tls:
                 self._say("220 go on")
-                self.connection = self.server.tls.wrap_socket(self.connection, server_side=True)
-                self.rfile = self.connection.makefile("rb")
-                self.wfile = self.connection.makefile("wb", 0)
-                mail.encrypted = True
+                self._encrypt(mail)
             elif line.startswith("DATA"):
                 self._say("354 go on")
                 mail.content = b"".join(iter(self.rfile.readline, b".\r\n"))
@@ -240,6 +241,13 @@ class _SmtpHandler(socketserver.StreamRequestHandler):
                 if found := re.match(r"RCPT TO:<(.*?)>", line, re.IGNORECASE):
                     mail.to.append(found[1])
                 self._say("235 known" if line.startswith("AUTH") else "250 fine")
+
+    def _encrypt(self, mail: Mail) -> None:
+        assert self.server.tls is not None
+        self.connection = self.server.tls.wrap_socket(self.connection, server_side=True)
+        self.rfile = self.connection.makefile("rb")
+        self.wfile = self.connection.makefile("wb", 0)
+        mail.encrypted = True
 
     def _say(self, line: str) -> None:
         self.wfile.write(line.encode() + b"\r\n")

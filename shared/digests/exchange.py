@@ -6,6 +6,7 @@ another thread shuts the socket down when the time is over.
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 import time
@@ -103,6 +104,9 @@ def post(  # noqa: PLR0913 - a request's own parts, all by name
     from http.client import HTTPException
 
     from urllib3.exceptions import HTTPError
+
+    # It would warn of a malformed head with the whole address, which may be a secret.
+    logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
 
     def left() -> float:
         seconds = until - time.monotonic()

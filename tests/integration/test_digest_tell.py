@@ -24,7 +24,7 @@ from shared.documents import Documents
 from shared.settings import settings
 from tests.integration.documents_servers import PROJECT, serving
 from tests.integration.pubsub_server import ROOT, running
-from tests.misbehaving import Authority, HttpServer, SmtpServer, authority, reply
+from tests.misbehaving import Authority, HttpServer, Reply, SmtpServer, authority, reply
 from tests.misbehaving import serving as answering
 from tests.told import digest, stored
 
@@ -311,17 +311,23 @@ def test_all_of_a_call_is_bounded_in_time(client: firestore.Client, known: Autho
 
 
 CALL = """
-import sys
+import logging
 from datetime import UTC, datetime, timedelta
 from shared.clients import firestore_client
 from shared.digests.tell import tell_pending
+logging.basicConfig(level=logging.DEBUG)
 tell_pending(firestore_client(), datetime.now(UTC) + timedelta(seconds=1), resolve=lambda *_: ["127.0.0.1"])
 """
 
 
 def test_no_address_is_in_a_log_or_a_reason(client: firestore.Client, known: Authority) -> None:
     """Neither a webhook's nor a recipient's, whatever the receivers say."""
-    said = {"/a": reply(500, b"key-a"), "/b": reply(307, Location=f"https://{HOST}:1/key-b"), "/c": None}
+    said: dict[str, Reply] = {
+        "/a": reply(500, b"key-a"),
+        "/b": reply(307, Location=f"https://{HOST}:1/key-b"),
+        "/c": None,
+    }
+    said["/d"] = b"HTTP/1.1 500 OK\r\nkey-d: 1\r\nNo header\r\n\r\n"  # urllib3 would log the address
     with (
         answering(HttpServer(lambda heard: said[heard.target[:2]], known.context())) as server,
         answering(SmtpServer(known.context())) as mail,
@@ -333,7 +339,7 @@ def test_no_address_is_in_a_log_or_a_reason(client: firestore.Client, known: Aut
         done = subprocess.run(
             [sys.executable, "-c", CALL], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
         )
-    assert done.stderr.count("not delivered") == 4
+    assert done.stderr.count("not delivered") == 5
     for text in (done.stderr, done.stdout, *(str(one.reason) for one in deliveries(client))):
         assert not [known for known in (HOST, "key-", "example.com", "example.org") if known in text]
 

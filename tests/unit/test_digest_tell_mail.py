@@ -142,6 +142,18 @@ def test_mail_is_handed_over_encrypted(monkeypatch: pytest.MonkeyPatch, known: A
     assert parsed(taken.content)["Message-ID"] == "<weekly-20261123-0@acme.example>"
 
 
+def test_mail_may_be_encrypted_from_the_first_byte(monkeypatch: pytest.MonkeyPatch, known: Authority) -> None:
+    """As at port 465; the certificate is checked for the host all the same."""
+    with serving(SmtpServer(known.context(), at_once=True)) as server:
+        setting(monkeypatch, smtp_port=server.port, smtp_security="tls", smtp_user="acme")
+        assert mail.send(compose(), TO, "word", seconds=SECONDS) == []
+        assert [(taken.encrypted, taken.user) for taken in server.mails] == [(True, True)]
+        setting(monkeypatch, smtp_host="localhost.", smtp_port=server.port)
+        with pytest.raises(Unanswered):
+            mail.send(compose(), TO, "word", seconds=SECONDS)
+        assert len(server.mails) == 1
+
+
 def test_without_starttls_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server, or somebody in between, that hides it gets neither the password nor the digest."""
     with serving(SmtpServer()) as server:

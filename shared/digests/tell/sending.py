@@ -8,11 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from shared.clients import emulator, secret
-from shared.digests import store
 from shared.digests.exchange import Unanswered
-from shared.digests.links import object_link
 from shared.digests.schedules import Email, Webhook
-from shared.digests.tell import addresses, mail, outbox, posting, webhooks
+from shared.digests.tell import addresses, outbox
 from shared.digests.tell.trouble import Later
 from shared.errors import Permanent, Retryable
 from shared.logs import get_logger
@@ -94,6 +92,10 @@ def _put_off(client: firestore.Client, taken: Taken, at: datetime, error: Except
 
 def _send(client: firestore.Client, taken: Taken, seconds: float, resolve: Resolver) -> str | None:
     """Send one message; what is to be noted beside that it was."""
+    from shared.digests import store
+    from shared.digests.links import object_link
+    from shared.digests.tell import mail
+
     stored = store.read(client, taken.digest)
     if stored is None:
         hint = "Nothing is to be done, unless it was erased by mistake"
@@ -115,6 +117,8 @@ def _send(client: firestore.Client, taken: Taken, seconds: float, resolve: Resol
 def _send_webhook(  # noqa: PLR0913, PLR0917 - a message's own parts
     digest: Digest, page: str, taken: Taken, target: Webhook, seconds: float, resolve: Resolver
 ) -> None:
+    from shared.digests.tell import posting, webhooks
+
     form = webhooks.as_slack if target.format == "slack" else webhooks.as_json
     headers = {"content-type": "application/json; charset=utf-8", "headrace-delivery": taken.id}
     url = _secret(target.secret).strip()
@@ -136,4 +140,6 @@ def _secret(pinned: str) -> str:
 
 
 def _link(storage_host: str | None, quote: Quote) -> str:
+    from shared.digests.links import object_link
+
     return object_link(quote.bucket, quote.name, quote.page, storage_host)
