@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 BENCH_ENV := build/bench-env
 INGEST_ENV := build/bench-ingest-env
 OCR_ENV := build/bench-ocr-env
+AUDIT_ENV := build/audit-env
 MODEL := build/model/manifest.json
 WEIGHTS := build/weights/.downloaded
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak lint bench bench-model bench-ingest bench-long bench-ocr model docs lock clean
+.PHONY: help setup run test soak lint bench bench-model bench-ingest bench-long bench-ocr sbom audit model docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -46,6 +47,12 @@ bench-long: $(VENV)/.dev $(MODEL) ## measure the long job, write docs/long-job.m
 
 bench-ocr: $(VENV)/.dev $(OCR_ENV)/.ready ## measure text recognition beside its peers, write docs/ocr.md
 	$(BIN)/python -m benchmarks.ocr --peers $(OCR_ENV)/bin/python
+
+sbom: $(VENV)/.run $(MODEL) ## write what each deployable consists of into build/sbom, as CycloneDX
+	$(BIN)/python -m deploy.sbom build/sbom
+
+audit: $(VENV)/.run $(MODEL) $(AUDIT_ENV)/.ready ## the same, and look all of it up in PyPI's database of known vulnerabilities
+	$(BIN)/python -m deploy.sbom build/sbom --audit $(AUDIT_ENV)/bin/pip-audit
 
 model: $(MODEL) ## build the model
 
@@ -90,6 +97,11 @@ $(INGEST_ENV)/.ready: $(VENV)/.venv requirements/bench-ingest.txt
 $(OCR_ENV)/.ready: $(VENV)/.venv requirements/bench-ocr.txt
 	@$(PYTHON) -m venv --clear $(OCR_ENV)
 	$(OCR_ENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench-ocr.txt
+	@touch $@
+
+$(AUDIT_ENV)/.ready: $(VENV)/.venv requirements/audit.txt
+	@$(PYTHON) -m venv --clear $(AUDIT_ENV)
+	$(AUDIT_ENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/audit.txt
 	@touch $@
 
 $(WEIGHTS): $(VENV)/.run requirements/weights.txt

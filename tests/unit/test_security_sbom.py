@@ -1,0 +1,151 @@
+"""Bills of materials: valid CycloneDX, the same bytes each time, nothing of what is deployed left out."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+from deploy.functions import FUNCTIONS
+from deploy.sbom import GPU_MODEL, MODEL, Deployable, bill, deployables, main, requirements, write, written_at
+from shared.errors import SetupError
+from shared.inference.manifest import read_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = Path(__file__).resolve().parents[2]
+FUNCTION = Deployable("sweep", "python313", "3.13")
+A, B, C = ("a" * 64, "b" * 64, "c" * 64)
+SET = f"""\
+anyio==4.16.0 \\
+    --hash=sha256:{B} \\
+    --hash=sha256:{A}
+# a comment
+colorama==0.4.6 ; sys_platform == 'win32' \\
+    --hash=sha256:{C}
+numpy==2.4.6 ; python_full_version < '3.12' \\
+    --hash=sha256:{A}
+numpy==2.5.5 ; python_full_version >= '3.12' \\
+    --hash=sha256:{B}
+"""
+
+
+def here() -> Sequence[Deployable]:
+    """All but what needs a model that is built for GPUs."""
+    return [one for one in deployables() if one.model != GPU_MODEL]
+
+
+def names(made: dict[str, Any], kind: str = "library") -> set[str]:
+    return {f"{part['name']}=={part['version']}" for part in made["components"] if part["type"] == kind}
+
+
+def test_every_bill_is_valid(tmp_path: Path) -> None:
+    """By CycloneDX's own schema, in its strict form; and so is one that says when it was made."""
+    validator = JsonStrictValidator(SchemaVersion.V1_6)
+    for path in write(tmp_path, here()):
+        assert validator.validate_str(path.read_text()) is None, path.name
+    dated = bill(FUNCTION, SET, read_manifest(MODEL), "2026-05-01T00:00:00+00:00")
+    assert validator.validate_str(json.dumps(dated)) is None
+    broken = json.dumps(dated | {"components": [{"name": "of no type"}]})
+    assert validator.validate_str(broken) is not None
+
+
+def test_the_same_sources_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Serial number and all; another requirement gives another."""
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    first, second = (write(tmp_path / name, here()) for name in ("first", "second"))
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+    assert "timestamp" not in first[0].read_text()
+    serials = {
+        bill(FUNCTION, text, None, None)["serialNumber"] for text in (SET, SET.replace("4.16", "4.17"))
+    }
+    assert len(serials) == 2
+
+
+@pytest.mark.parametrize(
+    ("environ", "moment"),
+    [
+        ({}, None),
+        ({"SOURCE_DATE_EPOCH": ""}, None),
+        ({"SOURCE_DATE_EPOCH": "0"}, "1970-01-01T00:00:00+00:00"),
+    ],
+)
+def test_a_time_is_said_only_where_one_is_given(environ: dict[str, str], moment: str | None) -> None:
+    """In reproducible builds it is the sources' own."""
+    assert written_at(environ) == moment
+    made = bill(FUNCTION, SET, None, moment)
+    assert made["metadata"].get("timestamp") == moment
+
+
+@pytest.mark.parametrize(
+    ("python", "wanted"),
+    [("3.11", {"anyio==4.16.0", "numpy==2.4.6"}), ("3.13", {"anyio==4.16.0", "numpy==2.5.5"})],
+)
+def test_packages_are_those_that_the_platform_installs(python: str, wanted: set[str]) -> None:
+    """Markers are decided for Linux and the version that the image has."""
+    made = bill(Deployable("x", "base", python), SET, None, None)
+    assert names(made) == wanted
+    [anyio] = [part for part in made["components"] if part["name"] == "anyio"]
+    assert anyio["purl"] == "pkg:pypi/anyio@4.16.0"
+    assert [one["value"] for one in anyio["properties"]] == [A, B]
+
+
+def test_every_pinned_package_is_in_its_bill() -> None:
+    """Each name of a set, but for those of other platforms; and every one has digests."""
+    for one in here():
+        text = (ROOT / "requirements" / f"{one.name}.txt").read_text()
+        pinned = set(re.findall(r"^([\w.-]+)==\S+(?= \\$)", text, re.MULTILINE))
+        found = {wanted.name: digests for wanted, digests in requirements(text, one.python)}
+        assert pinned <= set(found)
+        assert all(found.values())
+
+
+def test_the_model_is_a_component_with_its_digest(tmp_path: Path) -> None:
+    """Where it is in the image; a function that only counts tokens has the tokenizer alone."""
+    manifest = read_manifest(MODEL)
+    made = {path.name.partition(".")[0]: json.loads(path.read_text()) for path in write(tmp_path, here())}
+    holding = {name for name, one in made.items() if names(one, "machine-learning-model")}
+    assert holding == {"analyze", "api", "long_job"}
+    [model] = [part for part in made["api"]["components"] if part["type"] == "machine-learning-model"]
+    assert model["hashes"] == [{"alg": "SHA-256", "content": manifest.digest}]
+    assert [one["name"] for one in model["pedigree"]["ancestors"]] == [one.name for one in manifest.sources]
+    tokenizers = [
+        part["hashes"][0]["content"] for part in made["ingest"]["components"] if part["type"] == "file"
+    ]
+    assert tokenizers == [manifest.tokenizer.sha256]
+    assert not [part for part in made["sweep"]["components"] if part["type"] != "library"]
+
+
+def test_every_deployable_has_a_bill(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """The functions and the job; without a model for GPUs the job of that kind is said to be left out."""
+    assert {one.name for one in deployables()} == {*FUNCTIONS, "long_job", "long_job-gpu"}
+    assert {one.python for one in deployables() if one.name.startswith("long_job")} == {"3.11"}
+    assert main([str(tmp_path)]) == 0
+    written = {path.name.removesuffix(".cdx.json") for path in tmp_path.iterdir()}
+    if GPU_MODEL.is_dir():
+        assert "long_job-gpu" in written
+    else:
+        assert "long_job-gpu: left out" in capsys.readouterr().out
+    assert written >= {*FUNCTIONS, "long_job"}
+
+
+def test_a_model_that_is_not_built_is_an_error(tmp_path: Path) -> None:
+    """No bill is written without the model that is deployed."""
+    lacking = Deployable("api", "python313", "3.13", ("model.onnx",), tmp_path / "none")
+    with pytest.raises(SetupError, match="There is no model"):
+        write(tmp_path, [lacking])
+    assert not list(tmp_path.glob("*.json"))
+
+
+@pytest.mark.parametrize(("program", "status"), [("/bin/true", 0), ("/bin/false", 1)])
+def test_a_package_that_could_not_be_looked_up_fails_the_build(
+    program: str, status: int, tmp_path: Path
+) -> None:
+    """As one does that is vulnerable: the program's exit status decides."""
+    assert main([str(tmp_path), "--audit", program]) == status
