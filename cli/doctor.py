@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Check = Callable[[Target], Iterator[Finding]]
 
-STYLES = {"ok": "green", "warning": "yellow", "wrong": "red"}
+STYLES = {"ok": "green", "warning": "yellow", "wrong": "red", "unknown": "cyan"}
 INDENT = " " * 26
 
 
@@ -63,6 +63,14 @@ def examine(data: Path, project: str | None, model: Path) -> Iterator[Finding]:
             yield from _guarded(service, check, target)
 
 
+def audit(data: Path, project: str | None, model: Path, *, own_keys: bool) -> Iterator[Finding]:
+    """Every finding about security."""
+    from cli.security.audit import Rules
+    from cli.security.audit import examine as examine_security
+
+    yield from examine_security(data, project, model, _own_stack, Rules(own_keys=own_keys))
+
+
 def report(findings: Iterator[Finding], *, as_json: bool) -> None:
     """Print the findings as they come; exit status 1 where something is wrong."""
     seen = []
@@ -73,8 +81,11 @@ def report(findings: Iterator[Finding], *, as_json: bool) -> None:
     if as_json:
         print_json([asdict(finding) for finding in seen])
     else:
-        wrong, warnings = (sum(found.status == kind for found in seen) for kind in ("wrong", "warning"))
-        click.echo(f"\n{wrong} wrong, {warnings} to look at" if wrong or warnings else "\nall is well")
+        wrong, warnings, unknown = (
+            sum(found.status == kind for found in seen) for kind in ("wrong", "warning", "unknown")
+        )
+        verdict = f"{wrong} wrong, {warnings} to look at" if wrong or warnings else "all is well"
+        click.echo(f"\n{verdict}" + (f", as far as could be asked: {unknown} unknown" if unknown else ""))
     if any(finding.status == "wrong" for finding in seen):
         raise click.exceptions.Exit(1)
 

@@ -13,6 +13,7 @@ import click
 from cli import jobs
 from cli.connect import connect
 from cli.digest_commands import digest
+from cli.erase_command import erase
 from cli.options import column_option, data_option, json_option, model_option, port_option, project_option
 from local.services import ROOT
 from shared.errors import HeadraceError, Permanent
@@ -231,15 +232,25 @@ def search(  # noqa: PLR0913 - the options of a command
 
 
 @headrace.command()
+@click.option("--security", is_flag=True, help="Ask instead who may do what, and what is kept: the audit.")
+@click.option("--own-keys", is_flag=True, help="With --security: all must be encrypted by keys of yours.")
 @model_option
 @data_option
 @project_option
 @json_option
-def doctor(*, model: Path, data: Path, project: str | None, as_json: bool) -> None:
+def doctor(  # noqa: PLR0913 - the options of a command
+    *, security: bool, own_keys: bool, model: Path, data: Path, project: str | None, as_json: bool
+) -> None:
     """Examine the stack, and say of everything that is wrong what to do."""
+    if own_keys and not security:
+        raise click.UsageError("--own-keys goes with --security.")
     from cli import doctor as examining
 
-    examining.report(examining.examine(data, project, model), as_json=as_json)
+    if security:
+        findings = examining.audit(data, project, model, own_keys=own_keys)
+    else:
+        findings = examining.examine(data, project, model)
+    examining.report(findings, as_json=as_json)
 
 
 @headrace.command()
@@ -260,6 +271,7 @@ def settings(*, markdown: bool, as_json: bool) -> None:
 
 
 headrace.add_command(digest)
+headrace.add_command(erase)
 headrace.add_command(jobs.backfill)
 headrace.add_command(jobs.import_)
 headrace.add_command(jobs.train)

@@ -12,13 +12,16 @@ CALL_SECONDS = 5.0
 """For one call to a service: a doctor is asked when something hangs."""
 LIMITS: dict[str, Any] = {"timeout": CALL_SECONDS, "retry": None}
 
+Status = Literal["ok", "warning", "wrong", "unknown"]
+"""Unknown: it could not be asked, by this account or of a local stack."""
+
 
 @dataclass(frozen=True)
 class Finding:
     """One line of the report."""
 
     check: str
-    status: Literal["ok", "warning", "wrong"]
+    status: Status
     detail: str
     fix: str | None = None
     """What to do: a command, or a sentence with one."""

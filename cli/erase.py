@@ -1,0 +1,191 @@
+"""`headrace erase`: all that was made of a document, on request its file too; and what stays for a while.
+
+The file goes first and the record last, so that whoever was interrupted can ask for the same again.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from cli.digest_commands import PAGES
+from cli.results import stored
+from cli.security.buckets import PER_DAY, facts
+from shared.archives import INSIDE
+from shared.clients import firestore_client, storage_client
+from shared.digests.store import COLLECTION as DIGESTS
+from shared.documents import COLLECTION, document_id
+from shared.erasure import erase as erase_document
+from shared.errors import HeadraceError
+from shared.records import TERMINAL, Record
+from shared.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+NEEDED = ("id", "bucket", "name", "state", "sha256")
+MAX_COPIES = 100
+"""Documents of the same content that are named."""
+ROWS = "DELETE FROM headrace.results WHERE JSON_VALUE(data.document) = '{id}'"
+
+
+class Subject(Record):
+    """A document that is to be erased."""
+
+    id: str
+    bucket: str
+    name: str
+    state: str | None
+    """None: nothing is stored of it but its file."""
+    sha256: str | None
+
+
+class Erased(Record):
+    """What was done, and what that leaves."""
+
+    id: str
+    name: str
+    files: int
+    """Versions of the uploaded file that were deleted."""
+    digests: list[str]
+    """That quoted it, and do not any more."""
+    copies: list[str]
+    """Documents of the same content, which stay."""
+    stays: list[str]
+
+
+def subjects(identifiers: Sequence[str], *, with_file: bool) -> list[Subject]:
+    """What is to be erased: of an archive its members too.
+
+    Raises:
+        HeadraceError: there is no such document, or it is still being worked on.
+    """
+    found: dict[str, Subject] = {}
+    for identifier in identifiers:
+        one = _subject(identifier, with_file=with_file)
+        for each in (*_members(one), one):
+            if each.state is not None and each.state not in TERMINAL:
+                raise HeadraceError(
+                    f"{each.name} ({each.id}) is still being worked on, and what is erased now would be "
+                    f"written again. Wait for its end: headrace show {each.id}"
+                )
+            found[each.id] = each
+    return list(found.values())
+
+
+def erase(chosen: Sequence[Subject], data: Path, *, with_file: bool) -> list[Erased]:
+    """Erase them, one after the other; asked twice, what is gone already is no error.
+
+    Args:
+        chosen: see `subjects`.
+        data: the directory in which copies of digests were put.
+        with_file: the uploaded file too, and all earlier versions of it.
+    """
+    gone = {subject.id for subject in chosen}
+    return [_erase(subject, data, gone, with_file=with_file) for subject in chosen]
+
+
+def _erase(subject: Subject, data: Path, gone: set[str], *, with_file: bool) -> Erased:
+    client = firestore_client()
+    files = _delete_file(subject) if with_file else 0
+    quoting = [one.id for one in _where(DIGESTS, "quoted", "array_contains", subject.id).select([]).stream()]
+    for digest in quoting:
+        (data.resolve() / PAGES / f"{digest}.html").unlink(missing_ok=True)
+    copies = []
+    if subject.sha256:
+        same = _where(COLLECTION, "sha256", "==", subject.sha256).select(["bucket"]).limit(MAX_COPIES)
+        copies = sorted({one.id for one in same.stream()} - gone)
+    erase_document(client, subject.id)
+    return Erased(
+        id=subject.id,
+        name=subject.name,
+        files=files,
+        digests=sorted(quoting),
+        copies=copies,
+        stays=list(_stays(subject, quoting, copies, with_file=with_file)),
+    )
+
+
+def _subject(identifier: str, *, with_file: bool) -> Subject:
+    try:
+        return _read(stored(identifier))
+    except HeadraceError:
+        bucket = settings().uploads_bucket
+        if not with_file or not _versions(bucket, identifier):
+            raise
+        # Its results are gone already, and its file is not.
+        identity = document_id(bucket, identifier)
+        return Subject(id=identity, bucket=bucket, name=identifier, state=None, sha256=None)
+
+
+def _read(fields: dict[str, Any]) -> Subject:
+    return Subject.model_validate({name: fields.get(name) for name in NEEDED})
+
+
+def _members(archive: Subject) -> Iterable[Subject]:
+    """Documents that lie in it, however deep: their names begin with its own."""
+    first = archive.name + INSIDE
+    after = first[:-1] + chr(ord(first[-1]) + 1)
+    query = _where(COLLECTION, "name", ">=", first)
+    for snapshot in _and(query, "name", "<", after).select(NEEDED).stream():
+        member = _read(snapshot.to_dict() or {})
+        if member.bucket == archive.bucket:
+            yield member
+
+
+def _versions(bucket: str, name: str) -> list[Any]:
+    listed = storage_client().list_blobs(bucket, prefix=name, versions=True)
+    return [blob for blob in listed if blob.name == name]
+
+
+def _delete_file(subject: Subject) -> int:
+    from google.api_core.exceptions import NotFound
+
+    versions = _versions(subject.bucket, subject.name)
+    for blob in versions:
+        try:
+            storage_client().bucket(subject.bucket).blob(blob.name, generation=blob.generation).delete()
+        except NotFound:
+            continue  # somebody else was quicker
+    return len(versions)
+
+
+def _stays(
+    subject: Subject, quoting: Sequence[str], copies: Sequence[str], *, with_file: bool
+) -> Iterable[str]:
+    made = settings()
+    if not with_file:
+        yield (
+            f"The uploaded file, gs://{subject.bucket}/{subject.name}. "
+            f"To delete it too: headrace erase --with-file {subject.name}"
+        )
+    if copies:
+        yield f"Documents of the same content: {', '.join(copies)}. To erase them: headrace erase {copies[0]}"
+    if quoting:
+        yield f"What was mailed or posted of {', '.join(quoting)} before: it lies with whoever got it."
+    names = [made.work_bucket, made.results_bucket, *([subject.bucket] if with_file else [])]
+    for name in names:
+        found = storage_client().lookup_bucket(name)
+        if found is None:
+            continue
+        bucket = facts(found)
+        if bucket.soft_delete:
+            days = bucket.soft_delete / PER_DAY
+            yield f"Deleted objects of {name} can be restored by its administrators for {days:g} days."
+        if bucket.versioning and name != subject.bucket:
+            yield f"Noncurrent versions in {name}, until its lifecycle rule: gcloud storage ls -a gs://{name}"
+    yield "Logs, which have the document's id and no text."
+    if not os.environ.get("FIRESTORE_EMULATOR_HOST"):
+        yield "What Firestore can read of the last seven days (point-in-time recovery), and its backups."
+        yield f"Rows with the file's name in BigQuery: {ROWS.format(id=subject.id)}"
+
+
+def _where(collection: str, field: str, operator: str, value: object) -> Any:  # noqa: ANN401 - a query
+    return _and(firestore_client().collection(collection), field, operator, value)
+
+
+def _and(query: Any, field: str, operator: str, value: object) -> Any:  # noqa: ANN401 - a query
+    from google.cloud.firestore_v1.base_query import FieldFilter
+
+    return query.where(filter=FieldFilter(field, operator, value))

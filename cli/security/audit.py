@@ -1,0 +1,299 @@
+"""`headrace doctor --security`: the questions of the checklist in docs/security.md, asked of the stack.
+
+What a local stack does not have, and what an account may not read, is said to be unknown, never well.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cli.connect import connect
+from cli.diagnosis.findings import Finding, Target
+from cli.diagnosis.resources import check_settings
+from cli.security import buckets as storing
+from cli.security import credentials, delivery, logs, policies, reading, services, stores
+from cli.security.delivery import NOT_LOCAL
+from shared.api.keys import parse_hashes
+from shared.documents import now
+from shared.errors import SetupError
+from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest, read_verified
+from shared.settings import Settings, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from google.cloud.run_v2 import Job, Service
+
+    from cli.diagnosis.findings import Status
+
+UNAUTHORISED = (401, 403)
+ASKED = "API without key"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is asked for beyond what is right for everybody."""
+
+    own_keys: bool = False
+    """Whether everything must be encrypted by a key of the customer's."""
+    secret_days: int = credentials.SECRET_DAYS
+    account_key_days: int = credentials.ACCOUNT_KEY_DAYS
+
+
+class Audit:
+    """One run of all checks."""
+
+    def __init__(self, target: Target, rules: Rules) -> None:
+        """Look at `target` by `rules`."""
+        self.target, self.rules = target, rules
+        self._running: list[Service | Job] | None = None
+
+    def checks(self) -> dict[str, Callable[[], Iterator[Finding]]]:
+        """By what each asks, for the finding that says that it could not."""
+        return {
+            policies.ROLES: self.project,
+            credentials.ACCOUNT_KEYS: self.account_keys,
+            storing.ACCESS: self.buckets,
+            credentials.SECRETS: self.secrets,
+            credentials.API_KEYS: self.api_keys,
+            delivery.CALLERS: self.subscriptions,
+            "topics": self.topics,
+            services.IMAGES: self.services,
+            ASKED: self.without_key,
+            stores.DATABASE: self.database,
+            stores.RETENTION: self.retention,
+            stores.MODEL: self.model,
+            logs.LOGGED: self.logs,
+        }
+
+    def run(self) -> Iterator[Finding]:
+        """Every finding."""
+        for name, check in self.checks().items():
+            yield from guarded(name, check)
+
+    def project(self) -> Iterator[Finding]:
+        """Who has which role on the whole project."""
+        if not self.target.cloud:
+            for name in (policies.ROLES, policies.READERS):
+                yield _elsewhere(name, "policies of access")
+            return
+        yield from policies.judge_project(settings().project, reading.project_policy(), self._accounts())
+
+    def account_keys(self) -> Iterator[Finding]:
+        """Keys of the accounts that services run as."""
+        if not self.target.cloud:
+            yield _elsewhere(credentials.ACCOUNT_KEYS, "accounts of services")
+            return
+        for account in sorted(self._accounts()):
+            keys = reading.account_keys(account)
+            yield from credentials.judge_account_keys(account, keys, now(), self.rules.account_key_days)
+
+    def buckets(self) -> Iterator[Finding]:
+        """Access, encryption and deletion of each."""
+        if not self.target.cloud:
+            yield _elsewhere(policies.PUBLIC, "policies of access")
+            yield _elsewhere(storing.ACCESS, "access lists and their prevention")
+            yield _elsewhere(storing.ENCRYPTION, "encryption at rest")
+        for bucket in reading.buckets():
+            found = storing.facts(bucket)
+            yield from storing.judge_bucket_deletion(found)
+            if not self.target.cloud:
+                continue
+            yield from storing.judge_bucket_access(found)
+            path = f"gs://{found.name}"
+            revoke = f"gcloud storage buckets remove-iam-policy-binding {path}"
+            yield policies.judge_public(path, reading.bucket_policy(bucket), revoke)
+            fix = f"gcloud storage buckets update {path} --default-encryption-key=KEY"
+            yield storing.judge_key(path, found.key, fix, required=self.rules.own_keys)
+
+    def secrets(self) -> Iterator[Finding]:
+        """Versions of each, and who may read it."""
+        for name, version in sorted(reading.pinned_secrets().items()):
+            lasting, days = name == settings().redaction_key, self.rules.secret_days
+            versions = reading.versions(name)
+            yield from credentials.judge_versions(name, version, versions, now(), days, lasting=lasting)
+            if self.target.cloud:
+                revoke = f"gcloud secrets remove-iam-policy-binding {name}"
+                yield policies.judge_public(f"secret {name}", reading.secret_policy(name), revoke)
+                fix = f"Make {name} anew with --kms-key-name=KEY"
+                key = reading.secret_key(name)
+                yield storing.judge_key(f"secret {name}", key, fix, required=self.rules.own_keys)
+
+    def api_keys(self) -> Iterator[Finding]:
+        """How many there are, and how old."""
+        name, pinned = settings().api_key_hash, settings().api_key_hash_version
+        created = {one.name.rpartition("/")[2]: one.create_time for one in reading.versions(name)}
+        try:
+            hashes = parse_hashes(reading.key_hashes())
+        except SetupError as error:
+            yield Finding(credentials.API_KEYS, "wrong", error.message, "See headrace doctor")
+            return
+        days = self.rules.secret_days
+        yield from credentials.judge_api_keys(hashes, created[str(pinned)], now(), days)
+
+    def subscriptions(self) -> Iterator[Finding]:
+        """Of each: who calls, over what, and where it ends."""
+        for found in reading.subscriptions():
+            yield from delivery.judge_subscription(found, cloud=self.target.cloud)
+
+    def topics(self) -> Iterator[Finding]:
+        """Who may publish, and by what key they are encrypted."""
+        if not self.target.cloud:
+            return
+        for topic, key in reading.topic_keys().items():
+            revoke = f"gcloud pubsub topics remove-iam-policy-binding {topic}"
+            yield policies.judge_public(f"topic {topic}", reading.topic_policy(topic), revoke)
+            fix = f"gcloud pubsub topics update {topic} --topic-encryption-key=KEY"
+            yield storing.judge_key(f"topic {topic}", key, fix, required=self.rules.own_keys)
+
+    def services(self) -> Iterator[Finding]:
+        """Account, image, variables, ingress and callers of each service, and of the job."""
+        if not self.target.cloud:
+            for name in (services.ACCOUNTS, services.IMAGES, services.UNPINNED, services.INGRESS):
+                yield _elsewhere(name, "services")
+            return
+        running = self._services()
+        if not any(services.short(one.name) == services.API for one in running):
+            where = f"There are no services in {reading.region()}."
+            yield Finding("services", "unknown", where, "HEADRACE_JOB_LOCATION=REGION")
+        for one in running:
+            yield from services.judge_service(one)
+            task, name = services.task(one), services.short(one.name)
+            fix = f"gcloud run services update {name} --key=KEY"
+            yield storing.judge_key(name, task.encryption_key, fix, required=self.rules.own_keys)
+            if "/services/" in one.name:
+                revoke = f"gcloud run services remove-iam-policy-binding {name}"
+                granted = reading.service_policy(one.name)
+                yield policies.judge_public(name, granted, revoke, meant=name == services.API)
+        yield services.judge_shared_accounts(
+            {services.short(one.name): services.task(one).service_account for one in running}
+        )
+
+    def without_key(self) -> Iterator[Finding]:
+        """Ask the API for documents as a stranger."""
+        for address in self._addresses():
+            status = reading.answer_without_key(address)
+            if status in UNAUTHORISED:
+                yield Finding(ASKED, "ok", f"{address} answers {status}")
+            else:
+                fix = "Until you know why: gcloud run services update api --ingress=internal"
+                yield Finding(ASKED, "wrong", f"{address} answers {status} to who has no key.", fix)
+
+    def database(self) -> Iterator[Finding]:
+        """Firestore's."""
+        if not self.target.cloud:
+            yield _elsewhere(stores.DATABASE, "protection from deletion")
+            return
+        found = reading.database()
+        yield from stores.judge_database(found)
+        fix = "Make a database with a key, and move: docs/security.md, “Encryption”"
+        key = found.cmek_config.kms_key_name
+        yield storing.judge_key("database", key, fix, required=self.rules.own_keys)
+
+    def retention(self) -> Iterator[Finding]:
+        """When results end, by the setting of `ingest` where it is deployed."""
+        deployed = self._variable("ingest", "HEADRACE_RETENTION") if self.target.cloud else None
+        terms = settings().retention
+        if deployed is not None:
+            given = {"GOOGLE_CLOUD_PROJECT": settings().project, "HEADRACE_RETENTION": deployed}
+            terms = Settings.from_environment(given).retention
+        yield stores.judge_retention(terms)
+
+    def model(self) -> Iterator[Finding]:
+        """Whether the model here is the one that was built, and the one that the services want."""
+        try:
+            manifest = read_manifest(self.target.model)
+            read_verified(self.target.model / MODEL_FILE, manifest.model)
+            read_verified(self.target.model / TOKENIZER_FILE, manifest.tokenizer)
+        except SetupError as error:
+            status: Status = "unknown" if self.target.cloud else "wrong"
+            yield Finding(stores.MODEL, status, error.message, "make model")
+            return
+        yield Finding(
+            stores.MODEL, "ok", f"{self.target.model}: its files are those of {manifest.digest[:12]}…"
+        )
+        if self.target.cloud:
+            names = ("ingest", "analyze", "api")
+            pins = {name: self._variable(name, "HEADRACE_MODEL_DIGEST") for name in names}
+            yield from stores.judge_pins(manifest.digest, pins)
+        elif settings().model_digest:
+            yield from stores.judge_pins(manifest.digest, {"this environment": settings().model_digest})
+
+    def logs(self) -> Iterator[Finding]:
+        """Whether text has come into them."""
+        if self.target.stack is None:
+            find = "gcloud logging read '\"WORDS OF A DOCUMENT OF YOURS\"' --limit=1"
+            yield Finding(logs.LOGGED, "unknown", "logs in the cloud are not searched from here", find)
+            return
+        yield from logs.judge_logs(self.target.data / "logs", reading.some_passages())
+        yield logs.judge_folder(self.target.data)
+
+    def _services(self) -> list[Service | Job]:
+        if self._running is None:
+            job = reading.job()
+            self._running = [*reading.services(), *([job] if job else [])]
+        return self._running
+
+    def _accounts(self) -> set[str]:
+        return {account for one in self._services() if (account := services.task(one).service_account)}
+
+    def _variable(self, service: str, variable: str) -> str | None:
+        found = (one for one in self._services() if services.short(one.name) == service)
+        return next((services.environment(one).get(variable) for one in found), None)
+
+    def _addresses(self) -> Iterator[str]:
+        if self.target.cloud:
+            for one in self._services():
+                if services.short(one.name) == services.API and "/services/" in one.name:
+                    yield one.uri
+        elif self.target.stack is not None:
+            ports = {process["name"]: process["port"] for process in self.target.stack["processes"]}
+            yield f"http://127.0.0.1:{ports[services.API]}"
+
+
+def examine(
+    data: Path,
+    project: str | None,
+    model: Path,
+    stack: Callable[[Path], dict[str, object] | None],
+    rules: Rules,
+) -> Iterator[Finding]:
+    """Every finding of the stack on `data`, or of a project."""
+    try:
+        connect(data, project)
+    except SetupError as error:
+        yield Finding("stack", "wrong", error.message, f"headrace up --data {data}")
+        return
+    target = Target(data, model, stack(data), cloud=not os.environ.get("FIRESTORE_EMULATOR_HOST"))
+    known = list(check_settings(target))
+    if known[0].status == "wrong":
+        yield from known
+        return
+    yield from Audit(target, rules).run()
+
+
+def guarded(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """The findings of a check; where it may not or cannot ask, one that says so."""
+    from google.api_core.exceptions import Forbidden, GoogleAPIError
+    from google.auth.exceptions import GoogleAuthError
+    from requests import RequestException
+
+    try:
+        yield from check()
+    except GoogleAuthError as error:
+        login = "gcloud auth application-default login"
+        yield Finding(name, "unknown", f"No credentials: {type(error).__name__}.", login)
+    except Forbidden as error:
+        fix = "Ask with an account that has roles/iam.securityReviewer, roles/viewer and roles/browser"
+        yield Finding(name, "unknown", f"Your account may not read this: {type(error).__name__}.", fix)
+    except (GoogleAPIError, RequestException, OSError) as error:
+        yield Finding(
+            name, "unknown", f"No answer that could be judged: {type(error).__name__}.", "headrace doctor"
+        )
+
+
+def _elsewhere(name: str, what: str) -> Finding:
+    return Finding(name, "unknown", f"{what}: {NOT_LOCAL}")

@@ -1,0 +1,187 @@
+"""What the audit asks the services, through their own clients; nothing here judges.
+
+Against a local stack only what the local servers have is asked. Calls that no local server answers, and that
+have therefore never been run but against Google Cloud itself, are marked so.
+"""
+
+from __future__ import annotations
+
+import os
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+from cli.diagnosis.findings import CALL_SECONDS, LIMITS
+from cli.security.policies import Binding, bindings
+from cli.security.services import short
+from local.provision import subscriber
+from local.services import SIZES
+from shared.clients import firestore_client, jobs, publisher, secrets, storage_client
+from shared.digests.definitions import definitions
+from shared.documents import COLLECTION, Documents
+from shared.passages import COLLECTION as PASSAGES
+from shared.settings import TOPICS, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from google.cloud.firestore_admin_v1.types import Database
+    from google.cloud.iam_admin_v1 import ServiceAccountKey
+    from google.cloud.run_v2 import Job, Service
+    from google.cloud.secretmanager_v1 import SecretVersion
+    from google.cloud.storage import Bucket
+    from google.pubsub_v1 import Subscription
+
+FUNCTIONS = {*SIZES, "digest"}
+DOCUMENTS, PASSAGES_EACH = 20, 5
+"""Looked for in the logs: of the newest documents, some passages of each."""
+
+
+def buckets() -> list[Bucket]:
+    """Those of the settings that exist; `headrace doctor` names the others."""
+    made = settings()
+    names = (made.uploads_bucket, made.work_bucket, made.models_bucket, made.results_bucket)
+    found = (storage_client().lookup_bucket(name, **LIMITS) for name in dict.fromkeys(names))
+    return [bucket for bucket in found if bucket is not None]
+
+
+def bucket_policy(bucket: Bucket) -> list[Binding]:
+    """Google Cloud alone."""
+    return bindings(bucket.get_iam_policy(requested_policy_version=3, **LIMITS))
+
+
+def subscriptions() -> list[Subscription]:
+    """Of Headrace's topics."""
+    from google.pubsub_v1 import SubscriberClient
+
+    host = os.environ.get("PUBSUB_EMULATOR_HOST")
+    client = subscriber(host) if host else SubscriberClient()
+    project = f"projects/{settings().project}"
+    ours = {f"{project}/topics/{topic}" for topic in TOPICS}
+    return [one for one in client.list_subscriptions(project=project, **LIMITS) if one.topic in ours]
+
+
+def topic_keys() -> dict[str, str]:
+    """The key that each topic is encrypted by; empty: Google's."""
+    paths = {topic: f"projects/{settings().project}/topics/{topic}" for topic in TOPICS}
+    return {topic: publisher().get_topic(topic=path, **LIMITS).kms_key_name for topic, path in paths.items()}
+
+
+def topic_policy(topic: str) -> list[Binding]:
+    """Google Cloud alone."""
+    resource = f"projects/{settings().project}/topics/{topic}"
+    return bindings(publisher().get_iam_policy(request={"resource": resource}, **LIMITS))
+
+
+def pinned_secrets() -> dict[str, int]:
+    """Every secret that the settings and the schedules of digests name, with its version."""
+    made = settings()
+    pins = {made.redaction_key: made.redaction_key_version, made.api_key_hash: made.api_key_hash_version}
+    told = [target for one in definitions(firestore_client()).schedules for target in one.tell]
+    webhooks = [target.secret for target in told if target.kind == "webhook"]
+    for reference in (*made.passwords.values(), made.smtp_password, made.narrative_key, *webhooks):
+        name, _, version = (reference or "").partition("/")
+        if name:
+            pins[name] = int(version)
+    return pins
+
+
+def versions(secret: str) -> list[SecretVersion]:
+    """Those of a secret."""
+    parent = f"projects/{settings().project}/secrets/{secret}"
+    return list(secrets().list_secret_versions(request={"parent": parent}, **LIMITS))
+
+
+def secret_policy(secret: str) -> list[Binding]:
+    """Google Cloud alone."""
+    resource = f"projects/{settings().project}/secrets/{secret}"
+    return bindings(secrets().get_iam_policy(request={"resource": resource}, **LIMITS))
+
+
+def secret_key(secret: str) -> str:
+    """The key that a secret is encrypted by, empty where it is Google's; of several replicas the first's."""
+    found: Any = secrets().get_secret(name=f"projects/{settings().project}/secrets/{secret}", **LIMITS)
+    replication = found.replication
+    one = replication.automatic if "automatic" in replication else replication.user_managed.replicas[0]
+    return str(one.customer_managed_encryption.kms_key_name)
+
+
+def key_hashes() -> bytes:
+    """What opens the API."""
+    made = settings()
+    version = f"{made.api_key_hash}/versions/{made.api_key_hash_version}"
+    path = f"projects/{made.project}/secrets/{version}"
+    return bytes(secrets().access_secret_version(name=path, **LIMITS).payload.data)
+
+
+def services() -> list[Service]:
+    """Headrace's in the region of the settings. Google Cloud alone."""
+    from google.cloud.run_v2 import ServicesClient
+
+    listed = ServicesClient().list_services(parent=region(), **LIMITS)
+    return [one for one in listed if short(one.name) in FUNCTIONS]
+
+
+def service_policy(name: str) -> list[Binding]:
+    """Who may call it. Google Cloud alone."""
+    from google.cloud.run_v2 import ServicesClient
+
+    return bindings(ServicesClient().get_iam_policy(request={"resource": name}, **LIMITS))
+
+
+def job() -> Job | None:
+    """The long one, where the settings name one."""
+    if not settings().job_name:
+        return None
+    return jobs().get_job(name=f"{region()}/jobs/{settings().job_name}", **LIMITS)
+
+
+def region() -> str:
+    """Where services and job run."""
+    return f"projects/{settings().project}/locations/{settings().job_location}"
+
+
+def project_policy() -> list[Binding]:
+    """Google Cloud alone."""
+    from google.cloud.resourcemanager_v3 import ProjectsClient
+
+    request = {"resource": f"projects/{settings().project}", "options": {"requested_policy_version": 3}}
+    return bindings(ProjectsClient().get_iam_policy(request=request, **LIMITS))
+
+
+def account_keys(account: str) -> list[ServiceAccountKey]:
+    """Those that people made. Google Cloud alone."""
+    from google.cloud.iam_admin_v1 import IAMClient, ListServiceAccountKeysRequest
+
+    wanted = ListServiceAccountKeysRequest.KeyType.USER_MANAGED
+    name = f"projects/-/serviceAccounts/{account}"
+    return list(
+        IAMClient().list_service_account_keys(request={"name": name, "key_types": [wanted]}, **LIMITS).keys
+    )
+
+
+def database() -> Database:
+    """The default one. Google Cloud alone."""
+    from google.cloud.firestore_admin_v1 import FirestoreAdminClient
+
+    name = f"projects/{settings().project}/databases/(default)"
+    return FirestoreAdminClient().get_database(name=name, **LIMITS)
+
+
+def some_passages() -> Iterator[str]:
+    """Texts of the newest documents."""
+    documents = Documents(firestore_client())
+    newest = documents.client.collection(COLLECTION).order_by("created_at", direction="DESCENDING")
+    for snapshot in newest.select(["published_run"]).limit(DOCUMENTS).stream(**LIMITS):
+        passages = documents.reference(snapshot.id).collection(PASSAGES).select(["text"])
+        for passage in passages.limit(PASSAGES_EACH).stream(**LIMITS):
+            yield str((passage.to_dict() or {})["text"])
+
+
+def answer_without_key(address: str) -> int:
+    """HTTP status of a call of the API that brings no key."""
+    try:
+        with urllib.request.urlopen(f"{address}/v1/documents", timeout=CALL_SECONDS) as response:  # noqa: S310 - the stack's own, or the service's
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        return error.code
