@@ -20,6 +20,7 @@ from local.provision import expected, make_job, subscriber
 from shared.clients import firestore_client, jobs, publisher, secrets, storage_client
 from shared.delegation import job_path
 from shared.documents import Documents
+from shared.lanes import PRODUCTION_FILTER
 from shared.records import UploadEvent
 from tests.e2e.running import RunningStack, free_ports
 from tests.e2e.test_failures import stored, until
@@ -134,7 +135,7 @@ def test_a_missing_subscription_is_named(stack: RunningStack) -> None:
     assert in_cloud.fix == (
         "gcloud pubsub subscriptions create analyze --project=headrace-local --topic=batches "
         "--ack-deadline=600 --message-retention-duration=604800s --dead-letter-topic=dead-letters "
-        "--max-delivery-attempts=100 --push-endpoint=URL_OF_ANALYZE"
+        f"--max-delivery-attempts=100 --message-filter='{PRODUCTION_FILTER}' --push-endpoint=URL_OF_ANALYZE"
     )
     assert not complaints(stack)
 
