@@ -110,6 +110,15 @@ def test_the_newest_are_listed_and_no_more_than_the_limit() -> None:
     assert slots.slots(schedule("* * * * *"), utc("2020-01-01T00"), end, 2) == found[-2:]
 
 
+def test_from_within_an_hour_that_comes_twice_nothing_is_left_out() -> None:
+    """In its second pass the clock shows what it has shown before."""
+    by_the_clock = schedule("*/20 2 * * *", BERLIN)
+    assert slots.following(by_the_clock, utc("2026-10-25T00:50")) == utc("2026-10-25T01:00")
+    assert listed("*/20 2 * * *", BERLIN, "2026-10-25T00:15", "2026-10-25T01:05") == [
+        *("25 00:20", "25 00:40", "25 01:00"),
+    ]
+
+
 @given(CRONS, st.sampled_from(ZONES), MOMENTS, st.integers(1, 72))
 def test_slots_are_in_order_and_the_same_forwards_and_backwards(
     cron: str, zone: str, start: datetime, hours: int
