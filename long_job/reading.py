@@ -20,7 +20,7 @@ from shared.inference import TokenCounter, read_manifest
 from shared.received import fetched, password_of, receive
 from shared.settings import settings
 from shared.sources import content_key, find_source
-from shared.transitions import Claim, Plan
+from shared.transitions import Claim, Plan, Seconds
 from shared.uploads import upload_of
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Reader:
                 return self.read()
             recognised[number] = page
         received = self._receive(path, recognised) if needed else first
-        self._plan(received)
+        self._plan(received, sum(page.cpu_seconds for page in recognised.values()))
         self._pages.delete()
         self._leases.release(ASSEMBLY)
         return True
@@ -134,8 +134,9 @@ class Reader:
             defer_ocr=defer_ocr,
         )
 
-    def _plan(self, received: Received) -> None:
+    def _plan(self, received: Received, recognition: float) -> None:
         reading = received.reading
+        seconds = Seconds(received.seconds.wall, received.seconds.cpu + recognition)
         subject = self._subject
         model = read_manifest(self._model).digest
         ranges = artefacts.write(subject.document, subject.run, reading.text, reading.passages)
@@ -148,7 +149,7 @@ class Reader:
             artefact=artefacts.prefix(subject.document, subject.run),
             content_key=key,
             duplicate_of=source.document if source and source.document != subject.document else None,
-            seconds=received.seconds,
+            seconds=seconds,
             job=self._job | {"source": source.model_dump() if source else None},
         )
         plan_delegated(subject.documents, subject.document, subject.run, subject.generation, plan)

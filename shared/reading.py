@@ -42,9 +42,11 @@ class Reading:
     text: str
     """Redacted; every passage's span indexes it."""
     passages: list[Passage]
+    cpu_seconds: float = 0.0
+    """Of the process that read the file, beside this one."""
 
     @classmethod
-    def of_archive(cls, media_type: str, members: int, warnings: list[str]) -> Self:
+    def of_archive(cls, media_type: str, members: int, warnings: list[str], cpu_seconds: float = 0.0) -> Self:
         """Nothing by itself: its members are documents of their own."""
         nothing = {"passages": 0, "tokens": 0, "ocr_pages": [], "recognised": []}
         return cls(
@@ -53,6 +55,7 @@ class Reading:
             | {"media_type": media_type, "members": members, "warnings": warnings},
             "",
             [],
+            cpu_seconds,
         )
 
 
@@ -133,7 +136,9 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
     )
     if extracted.media_type in ARCHIVES and unpack is not None:
         unpacked = unpack(extracted.media_type)
-        return Reading.of_archive(extracted.media_type, unpacked.members, unpacked.warnings)
+        return Reading.of_archive(
+            extracted.media_type, unpacked.members, unpacked.warnings, extracted.cpu_seconds
+        )
     limits = SegmentLimits(passages=settings.max_passages)
     try:
         segmented = segment(
@@ -165,7 +170,7 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
         "tokens": sum(passage.tokens for passage in passages),
         "warnings": [*extracted.warnings, *_foreign(passages)],
     }
-    return Reading(facts, segmented.text, passages)
+    return Reading(facts, segmented.text, passages, extracted.cpu_seconds)
 
 
 def _language(text: str, document: str | None) -> str | None:

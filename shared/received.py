@@ -101,7 +101,8 @@ def receive(  # noqa: PLR0913 - what a file is, how it is read, and within which
         ),
     )
     sha256 = sha256_of(path)
-    seconds = Seconds(time.monotonic() - started, time.thread_time() - cpu_started)
+    cpu = time.thread_time() - cpu_started + reading.cpu_seconds
+    seconds = Seconds(time.monotonic() - started, cpu)
     return Received(sha256, path.stat().st_size, reading, seconds)
 
 

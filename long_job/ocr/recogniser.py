@@ -69,7 +69,7 @@ class Recogniser:
     def _page(
         self, path: Path, number: int, password: str | None, seconds: float, memory: int
     ) -> RecognisedPage:
-        start = time.monotonic()
+        start, cpu_start = time.monotonic(), time.thread_time()
 
         def failed(problem: str) -> RecognisedPage:
             return RecognisedPage(number, 0.0, 0.0, problem=problem, seconds=_since(start))
@@ -101,6 +101,7 @@ class Recogniser:
             confidence=round(sure / letters, 3) if letters else None,
             rotation=round(reader.rotation, 2),
             seconds=_since(start),
+            cpu_seconds=round(time.thread_time() - cpu_start, 3),
         )
 
 

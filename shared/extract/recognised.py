@@ -40,6 +40,8 @@ class RecognisedPage:
     problem: str | None = None
     """Why it could not be recognised, in a sentence."""
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    """Of the thread that read it."""
 
 
 def to_plain(pages: Mapping[int, RecognisedPage]) -> list[list[Any]]:
@@ -54,6 +56,7 @@ def to_plain(pages: Mapping[int, RecognisedPage]) -> list[list[Any]]:
             page.rotation,
             page.problem,
             page.seconds,
+            page.cpu_seconds,
         ]
         for page in pages.values()
     ]
@@ -87,6 +90,6 @@ def from_json(data: bytes) -> dict[int, RecognisedPage]:
     from pydantic import TypeAdapter  # here, since extraction does without it
 
     row = tuple[str, float, float, float, float, float]
-    page = tuple[int, float, float, list[row], float | None, float, str | None, float]
+    page = tuple[int, float, float, list[row], float | None, float, str | None, float, float]
     checked = TypeAdapter(list[page]).validate_json(data)
     return from_plain([list(values) for values in checked])

@@ -94,3 +94,5 @@ class Extracted:
     organisation: str | None = None
     year: int | None = None
     recognised: list[Recognition] = field(default_factory=list)
+    cpu_seconds: float = field(default=0.0, compare=False)
+    """That reading took, in the process that read."""

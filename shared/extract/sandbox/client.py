@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -136,7 +136,7 @@ class Sandbox:
         if ending.code in _KILLED:
             raise _Killed(crashed())
         refuse_bad_ending(ending, task)
-        return judge(reader)
+        return replace(judge(reader), cpu_seconds=ending.cpu)
 
     def _start_child(self) -> tuple[socket.socket, socket.socket]:
         """A new child's ends: of the channel for task and answer, and of what the zygote says of it."""

@@ -52,11 +52,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How the child ended: its exit status, or minus the signal that killed it, and its largest memory."""
+    """How the child ended: its exit status, or minus the signal that killed it, and what it took."""
 
     code: int
     peak: int
     """Bytes, resident."""
+    cpu: float = 0.0
+    """Processor seconds."""
 
 
 def pack_task(task: Task) -> bytes:

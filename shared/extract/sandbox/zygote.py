@@ -102,8 +102,10 @@ class _Zygote:
             status = self._children.pop(pid)
             self._ignore(status)
             unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
+            cpu = usage.ru_utime + usage.ru_stime
+            ending = Ending(os.waitstatus_to_exitcode(code), usage.ru_maxrss * unit, cpu)
             with status, suppress(OSError):
-                status.send(pack_ending(Ending(os.waitstatus_to_exitcode(code), usage.ru_maxrss * unit)))
+                status.send(pack_ending(ending))
 
     def _kill(self, *pids: int) -> None:
         for pid in pids:
