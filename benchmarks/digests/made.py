@@ -162,12 +162,7 @@ def store(
     results: Sequence[PassageResult] = (),
 ) -> None:
     """A document that completed at its time; with its passages, where they are given."""
-    transaction = client.transaction()
-    transaction._begin()  # noqa: SLF001 - a transaction that reads nothing and cannot meet another
-    transaction.set(client.collection(COLLECTION).document(stored["id"]), stored)
-    at: datetime = stored["timings"]["completed_at"]
-    outcomes.write_completed(transaction, client, stored, of, outcomes.Known(stored["generation"], at))
-    transaction.commit()
+    store_all(client, [(stored, of)])
     reference = client.collection(COLLECTION).document(stored["id"])
     for start in range(0, len(results), BATCH):
         part = list(results[start : start + BATCH])
@@ -187,6 +182,17 @@ def store(
         raw._begin()  # noqa: SLF001 - as above
         write_passages(raw, reference, message, part)
         raw.commit()
+
+
+def store_all(client: firestore.Client, several: Sequence[tuple[dict[str, Any], Aggregate]]) -> None:
+    """Documents that completed at their times, in one commit."""
+    transaction = client.transaction()
+    transaction._begin()  # noqa: SLF001 - a transaction that reads nothing and cannot meet another
+    for stored, of in several:
+        transaction.set(client.collection(COLLECTION).document(stored["id"]), stored)
+        known = outcomes.Known(stored["generation"], stored["timings"]["completed_at"])
+        outcomes.write_completed(transaction, client, stored, of, known)
+    transaction.commit()
 
 
 def store_problem(

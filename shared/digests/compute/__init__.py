@@ -12,6 +12,12 @@ Firestore needs these composite indexes: `outcomes` (organisation_key, completed
 
 from __future__ import annotations
 
+import os
+
+# numpy's threads wait for each other longer than its small products take, most of all where a container has
+# fewer processors than its host. It reads this as it is imported, which the modules below do first.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from shared.digests.compute.make import make
 from shared.digests.compute.request import Made, Request
 from shared.digests.compute.selection import fingerprint

@@ -73,6 +73,15 @@ def plans(found: Sequence[Found], topic: str | None) -> list[Found]:
     return sorted(planned, key=lambda one: (-one.kept["quality"], one.at))[:MAX_PLANS]
 
 
+class Told(NamedTuple):
+    """What became of a plan."""
+
+    status: FollowStatus
+    similarity: float
+    plan: Found
+    now: Found | None
+
+
 class _Match:
     """The nearest sentence to each of some plans."""
 
@@ -106,17 +115,23 @@ class Organisation:
         self._vectors = matrix(self._plans)
         self._implemented, self._planned, self._any = _Match(count), _Match(count), _Match(count)
         self._comparable = np.zeros(count, bool)
+        places: dict[Doc, list[int]] = {}
+        for at, plan in enumerate(self._plans):
+            places.setdefault(plan.doc, []).append(at)
+        self._rows = {report: np.array(several) for report, several in places.items()}
+        self._names = sorted({topic for plan in self._plans for topic in plan.kept["topics"]})
+        self._topics = _topics(self._plans, self._names)
 
     def meet(self, doc: Doc, found: Sequence[Found], vectors: NDArray[np.int8]) -> None:
         """Compare the plans with a new report."""
         eligible = [
-            at
-            for at, plan in enumerate(self._plans)
-            if plan.doc.space == doc.space and earlier(plan.doc, doc, self._start)
+            rows
+            for report, rows in self._rows.items()
+            if report.space == doc.space and earlier(report, doc, self._start)
         ]
         if not eligible or not found:
             return
-        rows = np.array(eligible)
+        rows = np.sort(np.concatenate(eligible))
         whole, lengths = self._vectors
         near = cosines((whole[rows], lengths[rows]), unit(vectors))
         near = near.round(4)
@@ -124,45 +139,39 @@ class Organisation:
         if len(initiatives) >= MIN_INITIATIVES:
             self._comparable[rows] = True
         self._any.offer(rows, near, found)
-        mine = [self._plans[at] for at in eligible]
+        shared = self._topics[rows] @ _topics(found, self._names).T > 0
         for match, action in ((self._implemented, "implemented"), (self._planned, "planned")):
             columns = [at for at in initiatives if found[at].kept["action"] == action]
             if columns:
                 its = [found[at] for at in columns]
-                match.offer(rows, np.where(_share_a_topic(mine, its), near[:, columns], -1.0), its)
+                match.offer(rows, np.where(shared[:, columns], near[:, columns], -1.0), its)
 
-    def followed(self) -> list[Followed]:
+    def told(self) -> list[Told]:
         """What can be told of the plans, in their order."""
-        told = []
+        told: list[Told] = []
         for at, plan in enumerate(self._plans):
             implemented, planned = self._implemented.near[at], self._planned.near[at]
             if max(implemented, planned) >= NEAR:
                 match = self._implemented if implemented >= planned else self._planned
                 status: FollowStatus = "implemented" if implemented >= planned else "planned"
-                told.append(_followed(plan, status, match.near[at], match.found[at]))
+                told.append(Told(status, round(float(match.near[at]), 4), plan, match.found[at]))
             elif self._comparable[at] and self._any.near[at] < FAR:
-                told.append(_followed(plan, "vanished", self._any.near[at], None))
+                told.append(Told("vanished", round(float(self._any.near[at]), 4), plan, None))
         return told
 
 
-def _share_a_topic(some: Sequence[Found], others: Sequence[Found]) -> NDArray[np.bool_]:
-    """(n, m): which pairs do."""
-    names = sorted({topic for one in some for topic in one.kept["topics"]})
-    mine, its = (
-        np.array([[topic in one.kept["topics"] for topic in names] for one in several], dtype=np.float32)
-        for several in (some, others)
-    )
-    shared: NDArray[np.bool_] = mine @ its.T > 0
-    return shared
+def _topics(found: Sequence[Found], names: Sequence[str]) -> NDArray[np.float32]:
+    """(n, names): 1 where a sentence has the topic."""
+    return np.array([[name in one.kept["topics"] for name in names] for one in found], dtype=np.float32)
 
 
-def _followed(plan: Found, status: FollowStatus, near: float, now: Found | None) -> Followed:
+def _followed(one: Told) -> Followed:
     return Followed(
-        organisation=plan.doc.organisation or "",
-        status=status,
-        similarity=round(float(near), 4),
-        before=quote(plan),
-        now=quote(now) if now else None,
+        organisation=one.plan.doc.organisation or "",
+        status=one.status,
+        similarity=one.similarity,
+        before=quote(one.plan),
+        now=quote(one.now) if one.now else None,
     )
 
 
@@ -181,17 +190,17 @@ def _without_repetition(planned: Sequence[Found]) -> list[Found]:
     return kept
 
 
-def select(all_of_them: Sequence[Followed]) -> Followings:
+def select(all_of_them: Sequence[Told]) -> Followings:
     """What was implemented and what has vanished, in turn, the clearest first; then what is planned again."""
-    ranked: list[tuple[tuple[bool, int, int], Followed]] = []
+    ranked: list[tuple[tuple[bool, int, int], Told]] = []
     counts: dict[FollowStatus, int] = {}
     for rank, status in enumerate(_STATUSES):
         sign = 1 if status == "vanished" else -1
         of_status = sorted(
             (one for one in all_of_them if one.status == status),
-            key=lambda one: (sign * one.similarity, one.before.document, one.before.index),
+            key=lambda one: (sign * one.similarity, *one.plan.at),
         )
         counts[status] = len(of_status)
         ranked += [((status == "planned", nth, rank), one) for nth, one in enumerate(of_status[:MAX_LISTED])]
     ranked.sort(key=lambda pair: pair[0])
-    return Followings([one for _, one in ranked[:MAX_LISTED]], counts)
+    return Followings([_followed(one) for _, one in ranked[:MAX_LISTED]], counts)

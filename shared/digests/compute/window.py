@@ -120,9 +120,7 @@ class Earlier:
 
     def followed(self) -> Followings:
         """What became of the plans."""
-        return select(
-            [one for key in sorted(self._organisations) for one in self._organisations[key].followed()]
-        )
+        return select([one for key in sorted(self._organisations) for one in self._organisations[key].told()])
 
     def _reports(
         self, rows: Rows, counted: Counted, keys: list[str], limit: int

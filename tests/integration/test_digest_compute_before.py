@@ -1,0 +1,239 @@
+"""What a digest says of documents beside those before them: plans followed, news, and a recount of it all."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from benchmarks.digests import made
+from benchmarks.digests.made import MONDAY, passage, record, vector
+from shared.digests.compute import follow
+from shared.digests.records import Filter
+from shared.digests.verify import verify
+from shared.documents import COLLECTION as DOCUMENTS
+from shared.settings import settings
+from tests.integration.digest_window import WEEK, Store, plain, stored_digest
+from tests.integration.firestore_server import PROJECT, firestore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared.digests.records import Initiatives
+    from shared.records import PassageResult
+    from tests.integration.pubsub_server import LocalServer
+
+BEFORE = MONDAY - timedelta(days=300)
+MILLS = "Tarnholm Mills"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    with firestore(tmp_path_factory.mktemp("firestore")) as running:
+        yield running
+
+
+@pytest.fixture
+def store(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", PROJECT)
+    settings.cache_clear()
+    yield Store(server)
+    settings.cache_clear()
+
+
+def about(index: int, thing: str, likeness: float, text: str, **more: Any) -> PassageResult:
+    """A passage whose vector has that cosine, about, to those on the same thing with a likeness of 1."""
+    rest = (1 - likeness**2) ** 0.5
+    embedding = vector((thing, likeness), ((thing, text), rest))
+    return passage(index, text, more.pop("topics", ["E1"]), embedding=embedding, **more)
+
+
+PLAN = "We will replace the gas boilers of the dye house with heat pumps before the end of 2026."
+DONE = "Heat pumps have taken the place of the gas boilers in the dye house of the mill since March."
+AGAIN = "The gas boilers of the dye house are to be replaced with heat pumps before the end of 2029."
+
+
+def plan(index: int = 0, text: str = PLAN, **more: Any) -> PassageResult:
+    return about(index, "boilers", 1.0, text, action="planned", **more)
+
+
+def others(space: str = made.SPACE) -> list[PassageResult]:
+    """A report full of other initiatives."""
+    return [plain(at, action="implemented", space=space) for at in range(10, 10 + follow.MIN_INITIATIVES)]
+
+
+def told(of: Initiatives) -> list[str]:
+    return [one.status for one in of.followed]
+
+
+def test_a_plan_that_was_carried_out(store: Store) -> None:
+    """The earlier sentence and the new one stand side by side."""
+    store.put("2024.pdf", [plan()], BEFORE, organisation=MILLS, year=2024)
+    done = about(0, "boilers", 0.85, DONE, action="implemented")
+    store.put("2025.pdf", [done, *others()], organisation="TARNHOLM mills", year=2025)
+    of = store.make().digest.initiatives
+    [one] = of.followed
+    assert (one.status, one.before.text, one.now and one.now.text) == ("implemented", PLAN, DONE)
+    assert one.similarity == pytest.approx(0.85, abs=0.03)
+    assert (one.before.year, one.organisation, of.compared) == (2024, MILLS, 1)
+    assert of.followed_counts == {"implemented": 1, "vanished": 0, "planned": 0}
+
+
+def test_of_two_that_are_near_the_nearer_one_is_told(store: Store) -> None:
+    """The same plan in new words, beside something done that is a little like it."""
+    store.put("2024.pdf", [plan()], BEFORE, organisation=MILLS, year=2024)
+    results = [
+        about(0, "boilers", 0.75, DONE, action="implemented"),
+        about(1, "boilers", 0.97, AGAIN, action="planned"),
+    ]
+    store.put("2025.pdf", results, organisation=MILLS, year=2025)
+    [one] = store.make().digest.initiatives.followed
+    assert (one.status, one.now and one.now.text) == ("planned", AGAIN)
+
+
+def test_a_plan_of_which_nothing_is_heard(store: Store) -> None:
+    """It has vanished, if the new report says enough for that to mean something."""
+    store.put("2024.pdf", [plan()], BEFORE, organisation=MILLS, year=2024)
+    store.put("short.pdf", others()[1:], organisation=MILLS, year=2025)
+    assert told(store.make().digest.initiatives) == []
+    store.put("2025.pdf", others(), organisation=MILLS, year=2025)
+    [one] = store.make().digest.initiatives.followed
+    assert (one.status, one.now) == ("vanished", None)
+    assert one.similarity < follow.FAR
+
+
+@pytest.mark.parametrize("likeness", [0.55, 0.65])
+def test_what_lies_between_is_not_told(store: Store, likeness: float) -> None:
+    """Too far to be the same thing, and too near to say that nothing is heard of it."""
+    store.put("2024.pdf", [plan()], BEFORE, organisation=MILLS, year=2024)
+    between = about(0, "boilers", likeness, DONE, action="implemented")
+    store.put("2025.pdf", [between, *others()], organisation=MILLS, year=2025)
+    assert told(store.make().digest.initiatives) == []
+
+
+def test_what_is_said_without_an_action_keeps_a_plan_from_vanishing(store: Store) -> None:
+    """Whatever was kept of the new report counts, if it is like the plan: here as bad news."""
+    store.put("2024.pdf", [plan()], BEFORE, organisation=MILLS, year=2024)
+    bad = about(0, "boilers", 0.9, DONE, mood="negative")
+    store.put("2025.pdf", [bad, *others()], organisation=MILLS, year=2025)
+    assert told(store.make().digest.initiatives) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"organisation": "Velm Power", "year": 2024}, {"organisation": MILLS, "year": 2025}),
+        ({"organisation": None, "year": 2024}, {"organisation": None, "year": 2025}),
+        ({"organisation": MILLS, "year": 2025}, {"organisation": MILLS, "year": 2024}),  # uploaded late
+        ({"organisation": MILLS, "year": 2024, "members": 3}, {"organisation": MILLS, "year": 2025}),
+        ({"organisation": MILLS, "year": 2024, "duplicate_of": "x"}, {"organisation": MILLS, "year": 2025}),
+    ],
+)
+def test_reports_that_do_not_follow_each_other(
+    store: Store, old: dict[str, Any], new: dict[str, Any]
+) -> None:
+    """Another organisation's, nobody's, a later year's, an archive, a copy."""
+    store.put("old.pdf", [plan()], BEFORE, **old)
+    store.put("new.pdf", others(), **new)
+    assert told(store.make().digest.initiatives) == []
+
+
+def test_without_years_the_order_of_uploads_counts(store: Store) -> None:
+    """And of two of the same year too."""
+    store.put("old.pdf", [plan()], BEFORE, organisation=MILLS)
+    store.put("new.pdf", others(), organisation=MILLS, year=2025)
+    assert told(store.make().digest.initiatives) == ["vanished"]
+
+
+def test_two_years_in_one_window(store: Store) -> None:
+    """The earlier year's report is the earlier one, whichever came first."""
+    store.put("2025.pdf", others(), MONDAY, organisation=MILLS, year=2025)
+    store.put("2024.pdf", [plan()], MONDAY + timedelta(hours=1), organisation=MILLS, year=2024)
+    of = store.make().digest.initiatives
+    assert told(of) == ["vanished"]
+    assert of.compared == 1
+
+
+def test_a_plan_that_several_reports_repeat_is_told_once(store: Store) -> None:
+    """As the newest of them says it."""
+    for year in (2022, 2023, 2024):
+        text = PLAN.replace("2026", str(year + 2))
+        near = about(0, "boilers", 0.99, text, action="planned")
+        at = BEFORE + timedelta(days=year - 2022)
+        store.put(f"{year}.pdf", [near], at, organisation=MILLS, year=year)
+    store.put("2025.pdf", others(), organisation=MILLS, year=2025)
+    [one] = store.make().digest.initiatives.followed
+    assert one.before.year == 2024
+
+
+def test_spaces_are_never_compared(store: Store) -> None:
+    """Equal vectors of two models mean nothing: no plan, no near-duplicate, no news, no summary."""
+    store.put("2024.pdf", [plan(space="other")], BEFORE, organisation=MILLS, year=2024)
+    odd = [about(at, f"odd {at}", 1.0, plain(at).text, mood="negative") for at in range(2)]
+    store.put("2025.pdf", [*odd, *others()], organisation=MILLS, year=2025)
+    twin = about(0, "odd 0", 1.0, plain(0).text, mood="negative", space="other")
+    store.put("twin.pdf", [twin])
+    digest = store.make().digest
+    assert told(digest.initiatives) == []
+    assert [quote.also for quote in digest.incidents] == [0, 0, 0]
+    assert {novel.quote.name for novel in digest.novel} <= {"twin.pdf"}
+    assert {quote.name for quote in digest.summary} == {"2025.pdf"}
+    assert any("another model" in note for note in digest.notes)
+
+
+def test_news_is_what_no_earlier_document_is_like(store: Store) -> None:
+    """Of the window's odd sentences, those that nothing kept before comes near."""
+    texts = [plain(at).text for at in range(8)]
+    store.put("old.pdf", [about(0, "known", 1.0, texts[0], action="implemented")], BEFORE)
+    usual = [about(at, "usual", 0.95, texts[at]) for at in range(2, 6)]
+    results = [*usual, about(6, "known", 0.95, texts[6]), about(7, "never heard of", 1.0, texts[7])]
+    store.put("new.pdf", results)
+    digest = store.make().digest
+    assert digest.novel_among == 1
+    assert texts[7] in {novel.quote.text for novel in digest.novel}
+    assert texts[6] not in {novel.quote.text for novel in digest.novel}
+    assert store.make(Filter(prefix="new")).digest.novel_among == 0
+
+
+def test_a_recount_finds_what_changed(store: Store) -> None:
+    """Not a number differs at first; then each kind of change is named."""
+    ids = [store.put(f"{at}.pdf", made.passages(at, 20, 2026), organisation=MILLS) for at in range(3)]
+    for at in range(3):
+        store.put(f"old-{at}.pdf", made.passages(at + 9, 20, 2025), MONDAY - WEEK, organisation=MILLS)
+    of = store.make(earlier=2)
+    digest = stored_digest(of)
+    assert verify(store.client, digest) == []
+    passages = store.client.collection(DOCUMENTS).document(ids[0]).collection("passages")
+    quoted = next(quote for quote in of.digest.quotes() if quote.document == ids[0])
+    passages.document(f"1-{quoted.index}").update({"text": "It says something else."})
+    found = verify(store.client, digest)
+    assert {(one.kind, one.document) for one in found} == {("quote", ids[0])}
+    passages.document(f"1-{quoted.index}").delete()
+    whats = {one.what for one in verify(store.client, digest)}
+    assert {"overview.passages", "statistics.passages", "trend[2].passages"} <= whats
+    wrong = of.digest.model_copy(
+        update={"overview": of.digest.overview.model_copy(update={"completed": 4, "copies": 1})}
+    )
+    found = verify(store.client, digest.model_copy(update={"digest": wrong}))
+    assert {("overview.completed", "4", "3"), ("overview.copies", "1", "0")} <= {
+        (one.what, one.stored, one.found) for one in found
+    }
+
+
+def test_a_recount_names_documents_that_are_gone_or_were_read_anew(store: Store) -> None:
+    """They explain the numbers that differ."""
+    ids = [store.put(f"{at}.pdf", made.passages(at, 20, 2026)) for at in range(3)]
+    digest = stored_digest(store.make())
+    for collection in (DOCUMENTS, "outcomes"):
+        store.client.collection(collection).document(ids[0]).delete()
+    again = record("1.pdf", MONDAY + timedelta(hours=9), run=2)
+    made.store(store.client, again, made.aggregate(made.passages(7, 9, 2026)), made.passages(7, 9, 2026))
+    late = digest.made_at + timedelta(days=1)
+    store.client.collection(DOCUMENTS).document(ids[1]).update({"timings.completed_at": late})
+    found = verify(store.client, digest)
+    kinds = {one.kind: one.document for one in found if one.kind in {"gone", "again"}}
+    assert kinds == {"gone": ids[0], "again": ids[1]}
+    differing = {one.what: (one.stored, one.found) for one in found}
+    assert differing["overview.completed"] == ("3", "2")
+    assert differing["overview.passages"] == ("60", "29")
