@@ -37,7 +37,8 @@ def outcome(positive: int, neutral: int, negative: int, others: int = 0, documen
     return Outcome(
         document=document, bucket="b", name="n", organisation=None, organisation_key=None, year=None,
         title=None, language=None, members=None, duplicate_of=None, run=1, generation="1", received_at=DAY,
-        completed_at=DAY, passages=judged + others, topics={"E1": cells} if cells.passages else {}, actions={}, problem=None,
+        completed_at=DAY, passages=judged + others, actions={}, problem=None,
+        topics={"E1": cells} if cells.passages else {},
         sentiment={"positive": positive, "neutral": neutral, "negative": negative},
     )  # fmt: skip
 
