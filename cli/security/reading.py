@@ -11,6 +11,8 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
+from google.api_core.exceptions import NotFound
+
 from cli.diagnosis.findings import CALL_SECONDS, LIMITS
 from cli.security.policies import Binding, bindings
 from cli.security.services import short
@@ -87,9 +89,12 @@ def pinned_secrets() -> dict[str, int]:
 
 
 def versions(secret: str) -> list[SecretVersion]:
-    """Those of a secret."""
+    """Those of a secret; none where there is no such secret."""
     parent = f"projects/{settings().project}/secrets/{secret}"
-    return list(secrets().list_secret_versions(request={"parent": parent}, **LIMITS))
+    try:
+        return list(secrets().list_secret_versions(request={"parent": parent}, **LIMITS))
+    except NotFound:
+        return []
 
 
 def secret_policy(secret: str) -> list[Binding]:
