@@ -11,6 +11,8 @@ locals {
     sweep    = { work = local.change, results = local.change } # erases, also from digests
     digest   = { results = local.change }
     long-job = { uploads = local.change, work = local.change, models = local.change } # trainings store models
+    # Deployment stores the model that it built and what images consist of, and sends a sample that it erases.
+    builder = { uploads = local.change, work = local.change, results = local.change, models = local.change }
   }
 
   # Whoever handles a push may find it malformed, and passes it on as a dead letter.
@@ -22,11 +24,12 @@ locals {
     long-job = ["uploads", "batches", "results", "dead-letters"]
     # Its own topic: a dead letter that is malformed itself.
     deadletter = ["results", "dead-letters"]
+    builder    = ["dead-letters"]
   }
 
   # The programs that write to Firestore; the API only reads.
   firestore_access = {
-    for name in local.programs : name => name == "api" ? "roles/datastore.viewer" : "roles/datastore.user"
+    for name in keys(local.members) : name => name == "api" ? "roles/datastore.viewer" : "roles/datastore.user"
   }
 }
 
@@ -37,7 +40,7 @@ resource "google_storage_bucket_iam_member" "program" {
 
   bucket = google_storage_bucket.all[each.value.bucket].name
   role   = each.value.role
-  member = local.processes[each.value.name]
+  member = local.members[each.value.name]
 }
 
 resource "google_pubsub_topic_iam_member" "publisher" {
@@ -47,7 +50,7 @@ resource "google_pubsub_topic_iam_member" "publisher" {
 
   topic  = google_pubsub_topic.all[each.value.topic].id
   role   = "roles/pubsub.publisher"
-  member = local.processes[each.value.name]
+  member = local.members[each.value.name]
 }
 
 resource "google_pubsub_topic_iam_member" "notification" {
@@ -78,7 +81,7 @@ resource "google_project_iam_member" "firestore" {
   #checkov:skip=CKV_GCP_49:The role has no right over accounts or their keys.
   project = var.project
   role    = each.value
-  member  = local.processes[each.key]
+  member  = local.members[each.key]
 
   condition {
     title      = "headrace-database"
@@ -123,5 +126,5 @@ resource "google_cloud_run_v2_job_iam_member" "starter" {
   location = google_cloud_run_v2_job.long[0].location
   name     = google_cloud_run_v2_job.long[0].name
   role     = google_project_iam_custom_role.job_starter[0].name
-  member   = local.processes[each.key]
+  member   = local.members[each.key]
 }

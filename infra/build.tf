@@ -17,17 +17,20 @@ resource "google_cloudbuild_trigger" "main" {
   }
 
   substitutions = {
-    _REGION     = var.region
-    _REPOSITORY = "${google_artifact_registry_repository.images.registry_uri}"
+    _REGION           = var.region
+    _REPOSITORY       = google_artifact_registry_repository.images.registry_uri
+    _MODEL_DIGEST     = var.build.model_digest
+    _GPU_MODEL_DIGEST = var.build.gpu_model_digest
   }
 
   depends_on = [google_project_service.all]
 }
 
+# With the right to delete, without which a tag cannot move to a newer image.
 resource "google_artifact_registry_repository_iam_member" "builder" {
   location   = google_artifact_registry_repository.images.location
   repository = google_artifact_registry_repository.images.name
-  role       = "roles/artifactregistry.writer"
+  role       = "roles/artifactregistry.repoAdmin"
   member     = google_service_account.builder.member
 }
 
@@ -37,6 +40,14 @@ resource "google_cloud_run_v2_service_iam_member" "builder" {
   location = google_cloud_run_v2_service.function[each.key].location
   name     = google_cloud_run_v2_service.function[each.key].name
   role     = "roles/run.developer"
+  member   = google_service_account.builder.member
+}
+
+# It asks the API's candidate for its description before that serves.
+resource "google_cloud_run_v2_service_iam_member" "builder_asks" {
+  location = google_cloud_run_v2_service.function["api"].location
+  name     = google_cloud_run_v2_service.function["api"].name
+  role     = "roles/run.invoker"
   member   = google_service_account.builder.member
 }
 
@@ -58,9 +69,61 @@ resource "google_service_account_iam_member" "builder" {
   member             = google_service_account.builder.member
 }
 
-# Log buckets have no policy for writing: only the project has.
-resource "google_project_iam_member" "builder_logs" {
+# It gives its own account to the builds that `gcloud run deploy --source` starts.
+resource "google_service_account_iam_member" "builder_itself" {
+  service_account_id = google_service_account.builder.name
+  role               = "roles/iam.serviceAccountUser"
+  member             = google_service_account.builder.member
+}
+
+# What has no policy narrower than the project's: builds, log entries, the use of APIs, and the look for the bucket
+# of sources. https://cloud.google.com/run/docs/configuring/services/build-service-account
+resource "google_project_iam_member" "builder" {
+  for_each = toset(["roles/logging.logWriter", "roles/run.sourceDeveloper", "roles/serviceusage.serviceUsageConsumer"])
+
+  #checkov:skip=CKV_GCP_49:To start builds counts as acting for others; a build can name only the accounts given above.
   project = var.project
-  role    = "roles/logging.logWriter"
+  role    = each.key
   member  = google_service_account.builder.member
+}
+
+# Where gcloud puts sources before they are built. It would make the bucket itself, without these limits.
+resource "google_storage_bucket" "sources" {
+  #checkov:skip=CKV_GCP_78:Sources are in the repository; here they are of use for the length of a build.
+  #checkov:skip=CKV_GCP_62:Access is in Cloud Audit Logs (data access), which need no bucket of logs.
+  name                        = "run-sources-${var.project}-${var.region}"
+  location                    = var.region
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+
+  dynamic "encryption" {
+    for_each = var.kms_key == null ? [] : [var.kms_key]
+    content {
+      default_kms_key_name = encryption.value
+    }
+  }
+
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+    condition {
+      age = 30
+    }
+  }
+
+  depends_on = [google_project_service.all, google_kms_crypto_key_iam_member.agent]
+}
+
+resource "google_storage_bucket_iam_member" "builder_sources" {
+  bucket = google_storage_bucket.sources.name
+  role   = local.change
+  member = google_service_account.builder.member
+}
+
+# Whether the bucket of the bill of materials is there, which Cloud Build asks before it writes to it.
+resource "google_storage_bucket_iam_member" "builder_artifacts" {
+  bucket = google_storage_bucket.all["work"].name
+  role   = "roles/storage.legacyBucketReader"
+  member = google_service_account.builder.member
 }

@@ -11,9 +11,11 @@ locals {
   functions = jsondecode(file("${path.module}/functions.json"))
   pushed    = { for name, function in local.functions : name => function if function.topic != null }
 
-  job_name  = "long-job"
-  programs  = toset(concat(keys(local.functions), [local.job_name]))
-  processes = { for name in local.programs : name => google_service_account.program[name].member }
+  job_name = "long-job"
+  programs = toset(concat(keys(local.functions), [local.job_name]))
+  members = merge({ for name in local.programs : name => google_service_account.program[name].member }, {
+    builder = google_service_account.builder.member
+  })
   # Those that do something with the job: ingest starts it, sweep starts it again and asks whether it still runs.
   starters = var.long_job.enabled ? toset(["ingest", "sweep"]) : toset([])
 

@@ -5,10 +5,7 @@ resource "google_artifact_registry_repository" "images" {
   description   = "Images of the functions and of the long job"
   kms_key_name  = var.kms_key
 
-  docker_config {
-    # A digest names an image for ever; a tag that could move would not say what runs.
-    immutable_tags = true
-  }
+  # Tags may move, for what is old could not be deleted otherwise; deployment names images by their digests.
 
   cleanup_policies {
     id     = "keep-newest"

@@ -38,5 +38,5 @@ resource "google_secret_manager_secret_iam_member" "reader" {
 
   secret_id = google_secret_manager_secret.all[each.value.secret].id
   role      = "roles/secretmanager.secretAccessor"
-  member    = local.processes[each.value.reader]
+  member    = local.members[each.value.reader]
 }

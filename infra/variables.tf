@@ -120,10 +120,12 @@ variable "api_invokers" {
 }
 
 variable "build" {
-  description = "Repository that is built on every push to main, as Cloud Build (2nd generation) names it; null: no trigger."
+  description = "Repository that is built on every push to main, as Cloud Build (2nd generation) names it, and the models it deploys by their digests in the models bucket (empty: the repository's own); null: no trigger."
   type = object({
-    repository = string
-    branch     = optional(string, "^main$")
+    repository       = string
+    branch           = optional(string, "^main$")
+    model_digest     = optional(string, "")
+    gpu_model_digest = optional(string, "")
   })
   default = null
 

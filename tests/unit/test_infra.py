@@ -129,12 +129,13 @@ def test_labels() -> None:
 def test_buckets_are_closed(run: str) -> None:
     """Nobody can open a bucket to the public, by policy or by an object's own list."""
     buckets = of_type(run, "google_storage_bucket")
-    assert len(buckets) == 4
+    assert len(buckets) == 5
     for bucket in buckets.values():
         assert bucket["public_access_prevention"] == "enforced"
         assert bucket["uniform_bucket_level_access"] is True
 
 
+BUILDS = {"roles/logging.logWriter", "roles/run.sourceDeveloper", "roles/serviceusage.serviceUsageConsumer"}
 BROAD = re.compile(r"roles/(owner|editor|viewer|.*\.(admin|owner|editor)|storage\.admin)$")
 
 
@@ -148,11 +149,12 @@ def test_least_rights(run: str) -> None:
     }
     for address, binding in members.items():
         assert not BROAD.match(binding["role"]), address
+    builder = of_type(run, "google_service_account")["google_service_account.builder"]["member"]
     over_project = {
         address: binding for address, binding in members.items() if "google_project_iam_member" in address
     }
     for address, binding in over_project.items():
-        if binding["role"] == "roles/logging.logWriter":
+        if binding["member"] == builder and binding["role"] in BUILDS:
             continue
         assert binding["role"] in {"roles/datastore.user", "roles/datastore.viewer"}, address
         [condition] = binding["condition"]
@@ -160,16 +162,18 @@ def test_least_rights(run: str) -> None:
 
 
 def test_nobody_is_let_in_unasked() -> None:
-    """As it comes, only the pusher may call the functions, and the API's own callers are nobody."""
+    """As it comes, only the pusher may call the functions, and only deployment the API."""
     members = of_type("plain", "google_cloud_run_v2_service_iam_member")
-    pusher = of_type("plain", "google_service_account")["google_service_account.pusher"]["member"]
+    accounts = of_type("plain", "google_service_account")
+    pusher = accounts["google_service_account.pusher"]["member"]
+    builder = accounts["google_service_account.builder"]["member"]
     invokers = {
         (values["name"], values["member"])
         for values in members.values()
         if values["role"] == "roles/run.invoker"
     }
     functions = json.loads((INFRA / "functions.json").read_text())
-    assert invokers == {(name, pusher) for name, told in functions.items() if told["topic"]}
+    assert invokers == {(name, pusher if told["topic"] else builder) for name, told in functions.items()}
 
 
 def test_values_of_secrets_are_not_made() -> None:

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from deploy.candidate import BUILDER
+from deploy.functions import FUNCTIONS as DEPLOYED
+from deploy.state import CANDIDATE
 from local import provision, services
 from local.heartbeat import KINDS
 from shared import lanes
@@ -37,8 +40,9 @@ def environments(run: str) -> dict[str, dict[str, str]]:
 
 
 def subscriptions() -> dict[str, dict[str, Any]]:
-    """By name."""
-    return {one["name"]: one for one in of_type("plain", "google_pubsub_subscription").values()}
+    """By name, but for those of candidates."""
+    found = of_type("plain", "google_pubsub_subscription")
+    return {one["name"]: one for address, one in found.items() if ".candidate[" not in address}
 
 
 def topic_of(identifier: str) -> str:
@@ -98,6 +102,22 @@ def test_pushes() -> None:
         assert push["push_endpoint"] == push["oidc_token"][0]["audience"] == addresses[name]
 
 
+def test_candidates() -> None:
+    """What is in their lane, and nothing else, goes to the address of the tag that deployment gives them."""
+    pushed = of_type("plain", "google_pubsub_subscription")
+    addresses = {one["name"]: one["uri"] for one in of_type("plain", "google_cloud_run_v2_service").values()}
+    tried = {address: one for address, one in pushed.items() if ".candidate[" in address}
+    assert {one["name"] for one in tried.values()} == {
+        f"{name}-{CANDIDATE}" for name, topic in provision.PUSHES.items() if topic != "ticks"
+    }
+    for one in tried.values():
+        name = one["name"].removesuffix(f"-{CANDIDATE}")
+        assert topic_of(one["topic"]) == provision.PUSHES[name]
+        assert one["filter"] == lanes.CANDIDATE_FILTER
+        [push] = one["push_config"]
+        assert push["oidc_token"][0]["audience"] == addresses[name]
+
+
 def test_dead_letters_can_be_passed_on() -> None:
     """Pub/Sub's agent may take from each subscription that has a dead-letter topic, and publish there."""
     members = of_type("plain", "google_pubsub_subscription_iam_member")
@@ -121,7 +141,8 @@ def test_ticks() -> None:
 
 def test_buckets() -> None:
     """Those of the settings, and the uploads' notification in the form that ingest reads."""
-    names = {one["name"] for one in of_type("plain", "google_storage_bucket").values()}
+    found = of_type("plain", "google_storage_bucket")
+    names = {one["name"] for address, one in found.items() if ".all[" in address}
     assert names == {getattr(SETTINGS, field) for field in Settings.model_fields if field.endswith("_bucket")}
     [notification] = of_type("plain", "google_storage_notification").values()
     assert notification["bucket"] == SETTINGS.uploads_bucket
@@ -153,7 +174,7 @@ def test_environments_are_settings(run: str) -> None:
 
 def test_functions() -> None:
     """A service for each function that there is, pushed from the topic that the laptop's stack has."""
-    assert set(FUNCTIONS) == set(services.SIZES)
+    assert set(FUNCTIONS) == set(services.SIZES) == set(DEPLOYED)
     assert {name: told["topic"] for name, told in FUNCTIONS.items() if told["topic"]} == provision.PUSHES
     assert {one["name"] for one in of_type("plain", "google_cloud_run_v2_service").values()} == set(FUNCTIONS)
 
@@ -173,6 +194,18 @@ def test_sizes(name: str) -> None:
         assert told["concurrency"] == SETTINGS.extract_at_once
         memory = int(told["memory"].removesuffix("Gi")) * 1024**3
         assert memory >= told["concurrency"] * (SETTINGS.extract_memory + SETTINGS.max_bytes) * 1.5
+
+
+def test_build() -> None:
+    """The trigger gives what cloudbuild.yaml asks for, in the name of the account that deployment names."""
+    text = (INFRA.parent / "cloudbuild.yaml").read_text()
+    asked = set(re.findall(r"^  (_[A-Z_]+):", text, re.MULTILINE))
+    [trigger] = of_type("everything", "google_cloudbuild_trigger").values()
+    assert set(trigger["substitutions"]) == asked
+    assert trigger["filename"] == "cloudbuild.yaml"
+    builder = made("everything")["google_service_account.builder"]["values"]["account_id"]
+    assert builder == BUILDER
+    assert f"serviceAccounts/{builder}@" in text
 
 
 def test_job() -> None:
