@@ -12,12 +12,13 @@ from rich.text import Text
 
 from shared.clients import firestore_client
 from shared.digests import forms, slots
+from shared.digests.clocks import read_clocks
 from shared.digests.compute import Request
 from shared.digests.definitions import definitions
 from shared.digests.issue import issue
 from shared.digests.records import Filter, Window
 from shared.digests.store import COLLECTION, newest, read, read_file
-from shared.digests.tell import DELIVERIES
+from shared.digests.tell.outbox import COLLECTION as DELIVERIES
 from shared.digests.verify import verify
 from shared.errors import HeadraceError
 
@@ -99,7 +100,8 @@ def _schedule(name: str) -> Schedule:
 
 
 def _last_end(schedule: str) -> datetime | None:
-    return next((stored.end for stored in newest(firestore_client(), 1, schedule)), None)
+    clock = read_clocks(firestore_client()).get(schedule)
+    return clock.get("last_end") if clock else None
 
 
 def shape(stored: StoredDigest, html: str) -> dict[str, Any]:
@@ -126,7 +128,7 @@ def show(console: Console, stored: StoredDigest, html: str) -> None:
     digest = stored.digest
     console.print()
     console.print(Text(digest.line, "bold"))
-    for line in forms.brief(digest):
+    for line in (line for line in forms.brief(digest) if line != digest.line):
         console.print(Padding(Text(line), (0, 0, 0, 2)))
     for note in digest.notes:
         console.print(Text(f"Note: {note}", "yellow"))
@@ -156,7 +158,8 @@ def listing(schedule: str | None, limit: int = LISTED) -> dict[str, Any]:
 
 
 def _planned(schedule: Schedule) -> dict[str, Any]:
-    last = next(newest(firestore_client(), 1, schedule.name), None)
+    made = newest(firestore_client(), LISTED, schedule.name)
+    last = next((stored for stored in made if f"-{NOW}-" not in stored.digest.id), None)
     moment = datetime.now(UTC)
     coming = slots.following(schedule, moment)
     shown = schedule.model_dump(mode="json", exclude={"tell"})

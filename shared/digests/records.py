@@ -5,12 +5,17 @@ Fields are added, never renamed. Lists are bounded where they are made; a digest
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import AwareDatetime, Field, NonNegativeInt, PositiveInt
+from pydantic import AfterValidator, AwareDatetime, Field, NonNegativeInt, PositiveInt
 
 from shared.records import ActionLabel, Figure, Record, SentimentLabel
 
+V = TypeVar("V")
+K = TypeVar("K", bound=str)
+Sorted = Annotated[dict[K, V], AfterValidator(lambda given: dict(sorted(given.items())))]
+"""A mapping in the order of its keys: Firestore returns them in another one, and a digest that is read
+there is to be written as it was."""
 Role = Literal["summary", "initiative", "negative", "positive", "unusual"]
 FollowStatus = Literal["implemented", "planned", "vanished"]
 
@@ -110,7 +115,7 @@ class Overview(Record):
     copies: NonNegativeInt
     """Of the completed, those with the content of another document; their passages are not counted again."""
     passages: NonNegativeInt
-    rejected: dict[str, NonNegativeInt]
+    rejected: Sorted[str, NonNegativeInt]
     """By code."""
     failed: NonNegativeInt
     problems: list[Problem]
@@ -152,7 +157,7 @@ class TopicRow(Record):
     """A topic in the window."""
 
     name: str
-    sentiment: dict[SentimentLabel, NonNegativeInt]
+    sentiment: Sorted[SentimentLabel, NonNegativeInt]
     """Passages of the topic."""
     implemented: NonNegativeInt
     planned: NonNegativeInt
@@ -168,8 +173,8 @@ class Point(Record):
     window: Window
     documents: NonNegativeInt
     passages: NonNegativeInt
-    sentiment: dict[SentimentLabel, NonNegativeInt]
-    topics: dict[str, NonNegativeInt]
+    sentiment: Sorted[SentimentLabel, NonNegativeInt]
+    topics: Sorted[str, NonNegativeInt]
 
 
 class Group(Record):
@@ -206,7 +211,7 @@ class Initiatives(Record):
     groups_left: NonNegativeInt
     """Groups that are not listed."""
     followed: list[Followed]
-    followed_counts: dict[FollowStatus, NonNegativeInt]
+    followed_counts: Sorted[FollowStatus, NonNegativeInt]
     compared: NonNegativeInt
     """Organisations with an earlier report to compare with."""
 
@@ -296,9 +301,9 @@ class Statistics(Record):
 
     documents: NonNegativeInt = 0
     passages: NonNegativeInt = 0
-    sentiment: dict[SentimentLabel, NonNegativeInt] = Field(default_factory=dict)
-    topics: dict[str, NonNegativeInt] = Field(default_factory=dict)
-    sums: dict[str, list[int]] = Field(default_factory=dict)
+    sentiment: Sorted[SentimentLabel, NonNegativeInt] = Field(default_factory=dict)
+    topics: Sorted[str, NonNegativeInt] = Field(default_factory=dict)
+    sums: Sorted[str, list[int]] = Field(default_factory=dict)
     """By measure: [documents with n > 0, Σx, Σn, Σx², Σx·n, Σn²]."""
 
 

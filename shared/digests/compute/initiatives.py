@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 MAX_GROUPS = 40
 """Listed; the others are counted."""
-MAX_QUOTES = 3
-"""Of a group."""
-_CHOICE = 24  # a group's best, of which those that say the same are left out
+MAX_QUOTES = 2
+"""Of what a group implemented, and of what it plans."""
+_CHOICE = 16  # the best of either, of which those that say the same are left out
+
+ACTIONS = ("implemented", "planned")
 
 Key = tuple[str, str | None]
 """Topic, and the key of the organisation."""
@@ -33,7 +35,7 @@ class Groups:
         self._topic = topic
         self._counts: dict[Key, list[int]] = {}
         self._names: dict[str | None, Counter[str]] = {}
-        self._best: dict[Key, Best[Found]] | None = None
+        self._best: dict[tuple[Key, str], Best[Found]] | None = None
 
     def count(self, outcome: Outcome) -> None:
         """Add the counts of a document."""
@@ -48,9 +50,10 @@ class Groups:
     def offer(self, doc: Doc, found: Found) -> None:
         """Take up a sentence of a document, if it is of a group that is listed."""
         if self._best is None:
-            self._best = {key: Best(_CHOICE) for key in self._listed()}
+            self._best = {(key, action): Best(_CHOICE) for key in self._listed() for action in ACTIONS}
         for topic in found.kept["topics"]:
-            if (best := self._best.get((topic, doc.organisation_key))) is not None:
+            key = (topic, doc.organisation_key)
+            if (best := self._best.get((key, found.kept["action"]))) is not None:
                 best.add((-found.kept["quality"], *found.at), found)
 
     def listed(self) -> Listed:
@@ -61,14 +64,18 @@ class Groups:
                 organisation=self._name(key[1]),
                 implemented=self._counts[key][0],
                 planned=self._counts[key][1],
-                quotes=quotes(distinct(self._found(key), MAX_QUOTES, MAX_QUOTES)),
+                quotes=[
+                    quote
+                    for action in ACTIONS
+                    for quote in quotes(distinct(self._found(key, action), MAX_QUOTES, MAX_QUOTES))
+                ],
             )
             for key in self._listed()
         ]
         return Listed(groups, len(self._counts) - len(groups))
 
-    def _found(self, key: Key) -> list[Found]:
-        return self._best[key].all() if self._best is not None and key in self._best else []
+    def _found(self, key: Key, action: str) -> list[Found]:
+        return self._best[key, action].all() if self._best and (key, action) in self._best else []
 
     def _listed(self) -> list[Key]:
         def order(key: Key) -> tuple[Any, ...]:
