@@ -67,9 +67,12 @@ resource "google_pubsub_topic_iam_member" "dead_letters" {
 }
 
 resource "google_pubsub_subscription_iam_member" "dead_letters" {
-  for_each = { for name, function in local.pushed : name => function if function.topic != "dead-letters" }
+  for_each = {
+    for subscription in concat(values(google_pubsub_subscription.push), values(google_pubsub_subscription.candidate)) :
+    subscription.name => subscription.id if length(subscription.dead_letter_policy) > 0
+  }
 
-  subscription = google_pubsub_subscription.push[each.key].id
+  subscription = each.value
   role         = "roles/pubsub.subscriber"
   member       = local.agents.pubsub
 }

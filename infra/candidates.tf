@@ -28,6 +28,15 @@ resource "google_pubsub_subscription" "candidate" {
     maximum_backoff = "20s"
   }
 
+  # As of those that serve: what is given up on behalf of a candidate is a dead letter in its lane.
+  dynamic "dead_letter_policy" {
+    for_each = each.value.topic == "dead-letters" ? [] : [google_pubsub_topic.all["dead-letters"].id]
+    content {
+      dead_letter_topic     = dead_letter_policy.value
+      max_delivery_attempts = local.delivery.attempts
+    }
+  }
+
   expiration_policy {
     ttl = ""
   }

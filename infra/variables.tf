@@ -201,4 +201,9 @@ variable "api_requests_per_minute" {
   description = "Requests of one address in a minute, beyond which the load balancer answers 429."
   type        = number
   default     = 600
+
+  validation {
+    condition     = var.api_requests_per_minute >= 1 && floor(var.api_requests_per_minute) == var.api_requests_per_minute
+    error_message = "A whole number, 1 or more."
+  }
 }

@@ -58,6 +58,7 @@ run "everything" {
       [
         google_cloud_run_v2_job.long[0].template[0].template[0].encryption_key == var.kms_key,
         google_artifact_registry_repository.images.kms_key_name == var.kms_key,
+        google_storage_bucket.sources.encryption[0].default_kms_key_name == var.kms_key,
         google_bigquery_dataset.results.default_encryption_configuration[0].kms_key_name == var.kms_key,
         google_firestore_database.this.cmek_config[0].kms_key_name == var.kms_key,
       ],
@@ -71,6 +72,14 @@ run "everything" {
   assert {
     condition     = alltrue([for name, service in google_cloud_run_v2_service.function : length(service.template[0].vpc_access) == (name == "digest" ? 0 : 1)])
     error_message = "Others than digest can reach the internet, or digest cannot."
+  }
+  assert {
+    condition     = one(google_compute_firewall.to_nobody[0].deny).protocol == "all" && google_compute_firewall.to_google[0].priority < google_compute_firewall.to_nobody[0].priority
+    error_message = "The network lets something out, or not even Google's APIs."
+  }
+  assert {
+    condition     = google_monitoring_notification_channel.slack[0].sensitive_labels[0].auth_token_wo == null
+    error_message = "The Slack token is in the state."
   }
   assert {
     condition     = google_cloud_run_v2_job.long[0].template[0].template[0].containers[0].resources[0].limits["nvidia.com/gpu"] == "1"

@@ -121,7 +121,9 @@ def test_candidates() -> None:
 def test_dead_letters_can_be_passed_on() -> None:
     """Pub/Sub's agent may take from each subscription that has a dead-letter topic, and publish there."""
     members = of_type("plain", "google_pubsub_subscription_iam_member")
-    ids = {one["id"]: name for name, one in subscriptions().items() if one["dead_letter_policy"]}
+    every = of_type("plain", "google_pubsub_subscription").values()
+    ids = {one["id"]: one["name"] for one in every if one["dead_letter_policy"]}
+    assert len(ids) == 6
     assert {ids[one["subscription"]] for one in members.values()} == set(ids.values())
     assert {one["role"] for one in members.values()} == {"roles/pubsub.subscriber"}
 

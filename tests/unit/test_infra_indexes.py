@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.digests.tell.outbox import COLLECTION as DELIVERIES
+from tests.unit import infra_queries
 from tests.unit.infra_plan import of_type
 from tests.unit.infra_queries import EQUALITIES, HELPERS, QUERIES, RANGES, Query, sites
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 
 def indexes() -> set[Query]:
@@ -138,3 +140,24 @@ def test_dimension_of_vectors() -> None:
         if field["vector_config"]
     }
     assert dimensions == {384}
+
+
+def test_a_new_query_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In whatever form the code makes one: conditions, orders, helpers' arguments, groups."""
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "new.py").write_text(
+        "def one(c): return c.where(filter=FieldFilter('size', '>', 3))\n"
+        "def two(c): return c.order_by('size')\n"
+        "def three(c): return _where(c, ('size', '==', 3))\n"
+        "def four(rows): return rows.count('documents', [])\n"
+        "class Five:\n    def six(self, c): return c.collection_group('passages')\n"
+        "def none(text): return text.replace('{', '<'), range(3), [1].count(1)\n"
+    )
+    monkeypatch.setattr(infra_queries, "ROOT", tmp_path)
+    assert sites() == {
+        "shared.new:one": {("size", ">")},
+        "shared.new:two": set(),
+        "shared.new:three": {("size", "==")},
+        "shared.new:four": set(),
+        "shared.new:Five.six": set(),
+    }
