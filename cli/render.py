@@ -97,6 +97,7 @@ def full(console: Console, shown: dict[str, Any], initiatives: list[dict[str, An
         _count(shown["passages"] or None, "passage"),
         shown["language"] or "",
         _seconds(shown),
+        _usd(shown),
     ]
     console.print(Text(" · ".join(filter(None, facts)), "bright_black"))
     if shown["progress"]:
@@ -155,6 +156,11 @@ def _bars(console: Console, counts: dict[str, int], styles: dict[str, str]) -> N
 
 def _count(number: int | None, noun: str) -> str:
     return "" if number is None else f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _usd(shown: dict[str, Any]) -> str:
+    usd = (shown.get("cost") or {}).get("usd")
+    return "" if usd is None else f"about ${usd:.4f}"
 
 
 def _seconds(shown: dict[str, Any]) -> str:

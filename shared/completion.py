@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shared import batches
+from shared import batches, cost
 from shared.digests import outcomes
 from shared.documents import RUNS, Documents, now
 from shared.events import publish_record
 from shared.lanes import lane_of
 from shared.passages import purge_runs
 from shared.records import ResultMessage
-from shared.settings import RESULTS
+from shared.settings import RESULTS, settings
 from shared.summary import Partial, combine, summarise
 
 if TYPE_CHECKING:
@@ -111,7 +111,9 @@ def _complete(documents: Documents, reference: firestore.DocumentReference, stor
     aggregate = combine(partials)
     summary = summarise(aggregate)
     infer_seconds = sum(record["infer_seconds"] for record in records)
-    cpu_seconds = stored["cost"]["cpu_seconds"] + sum(record["cpu_seconds"] for record in records)
+    analyse_cpu = sum(record["cpu_seconds"] for record in records)
+    cpu_seconds = stored["cost"]["cpu_seconds"] + analyse_cpu
+    usd = cost.usd(cost.work_of(stored, analyse_cpu), cost.GPU_JOB if settings().job_gpu else cost.JOB)
 
     def step(transaction: firestore.Transaction) -> None:
         current = reference.get(transaction=transaction).to_dict()
@@ -130,6 +132,7 @@ def _complete(documents: Documents, reference: firestore.DocumentReference, stor
             "initiatives": aggregate.initiatives,
             "summary": [sentence.model_dump() for sentence in summary],
             "cost.cpu_seconds": round(cpu_seconds, 3),
+            "cost.usd": usd,
             "timings.infer_seconds": round(infer_seconds, 3),
             "timings.total_seconds": round(total, 3),
         }

@@ -141,7 +141,7 @@ class Documents:
             "batches": {"total": plan.batches},
             "timings.planned_at": planned,
             "timings.extract_seconds": plan.seconds.wall,
-            "cost.cpu_seconds": plan.seconds.cpu,
+            "cost": {"cpu_seconds": plan.seconds.cpu},
             "updated_at": planned,
         }
         transaction.update(reference, fields)

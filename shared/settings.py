@@ -105,13 +105,14 @@ class Settings(Telling):
     """Its region."""
     job_model_digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", examples=["3f" * 32])
     """The model that the job runs; None: the functions' own."""
-    function_seconds: PositiveFloat = 120.0
-    """Processor seconds, as estimated, beyond which the job analyses a document."""
+    function_seconds: PositiveFloat = 150.0
+    """Processor seconds, as estimated, beyond which the job analyses a document: it costs less from there
+    (docs/cost.md)."""
     job_gpu: bool = False
     """Whether its tasks have a GPU; asked only for the estimate of what a document cost."""
     job_tasks: PositiveInt = Field(default=4, le=10_000)
     """Tasks that one document is divided among, at most."""
-    job_task_seconds: PositiveFloat = 120.0
+    job_task_seconds: PositiveFloat = 150.0
     """Processor seconds, as estimated, of work for one task: with less, starting it is not worth while."""
     job_max_bytes: PositiveInt = 512 * 1024 * 1024
     """Of a file. What goes beyond `max_bytes`, `max_pages`, `extract_seconds` or `extract_memory` goes to the

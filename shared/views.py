@@ -70,6 +70,7 @@ class DocumentView(Record):
     timings: dict[str, str | float]
     """Moments (RFC 3339) and durations (seconds)."""
     cost: dict[str, float]
+    """`cpu_seconds` that were measured, and `usd`: an estimate, of a run that completed."""
     model: str | None
     """Digest of the model."""
 

@@ -1,0 +1,24 @@
+"""`make cost`: counts what documents of every class take, and writes what that costs into docs/cost.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from benchmarks.cost import model, report
+
+
+def main() -> None:
+    """Measure, keep the figures, write the documentation."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cost", description=__doc__)
+    parser.add_argument("--again", action="store_true", help="only calculate, from the figures that are kept")
+    if not parser.parse_args().again:
+        from benchmarks.cost.measure import measure
+
+        model.MEASURED.write_text(json.dumps(measure(), indent=1) + "\n")
+    report.write(model.measured())
+    print(report.report(model.measured()))
+
+
+if __name__ == "__main__":
+    main()
