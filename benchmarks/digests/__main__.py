@@ -47,7 +47,6 @@ KINDS = 200
 ORGANISATIONS = 30
 PASSAGES = 100
 WEEKS = 8
-RUNS = 3
 CORES = 2
 TOGETHER = 40
 """Documents stored in one commit."""
@@ -164,10 +163,10 @@ def peak() -> float:
     return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM:"))
 
 
-def measure() -> list[dict[str, Any]]:
+def measure(runs: int) -> list[dict[str, Any]]:
     """The child's figures, of several runs."""
     found = []
-    for _ in range(RUNS):
+    for _ in range(runs):
         command = [sys.executable, "-m", "benchmarks.digests", "--child"]
         done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
         found.append(json.loads(done.stdout))
@@ -197,6 +196,7 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--documents", type=int, nargs="+", default=list(GOALS))
+    parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--no-write", action="store_true", help="only print the table")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -214,10 +214,10 @@ def main() -> None:
             started = time.perf_counter()
             total = fill(documents)
             print(f"{total:,} documents stored in {time.perf_counter() - started:.0f} s", file=sys.stderr)
-            table.append(row(documents, "none", measure()))
+            table.append(row(documents, "none", measure(options.runs)))
             print(table[-1], file=sys.stderr)
             store_earlier()
-            found = measure()
+            found = measure(options.runs)
             table.append(row(documents, "all", found))
             print(
                 table[-1], {name: found[0][name] for name in ("quotes", "followed", "notes")}, file=sys.stderr
@@ -225,7 +225,7 @@ def main() -> None:
     cores = f"{os.cpu_count()} cores, {processor()}, Python {platform.python_version()}"
     table += [
         "",
-        f"{cores}; the local Firestore ran on the same cores. Median of {RUNS} runs, with the range.",
+        f"{cores}; the local Firestore ran on the same cores. Median of {options.runs} runs, with the range.",
     ]
     print("\n".join(table))
     if not options.no_write:

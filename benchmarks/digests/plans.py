@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,48 +18,73 @@ from shared.digests.compute.follow import FAR, NEAR
 from shared.inference import Engine
 from shared.settings import Settings
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 PAIRS = Path(__file__).with_name("plans.json")
 KINDS = ("plan", "done", "again", "other", "elsewhere")
 NEARS = (0.60, 0.65, 0.70, 0.75, 0.80)
 FARS = (0.35, 0.40, 0.45, 0.50, 0.55)
 
 
-def main() -> None:
-    """Print precision and recall for several thresholds; those in use have a star."""
+class Found(NamedTuple):
+    """Shares of what a threshold finds."""
+
+    recall: float
+    precision: float
+
+
+class Cosines(NamedTuple):
+    """Of plans with sentences."""
+
+    follow: NDArray[np.float32]
+    """With those that follow them up: all that carry out, and then all that announce again."""
+    not_follow: NDArray[np.float32]
+    """With `other`, and then with `elsewhere`."""
+    foreign: NDArray[np.float32]
+    """With the nearest of what other entries say."""
+
+    def near(self, threshold: float) -> Found:
+        """What is taken for a follow-up from there on."""
+        right = int((self.follow >= threshold).sum())
+        wrong = int((self.not_follow >= threshold).sum() + (self.foreign >= threshold).sum())
+        return Found(right / len(self.follow), right / max(1, right + wrong))
+
+    def far(self, threshold: float) -> Found:
+        """What is told as vanished below that."""
+        nothing = np.maximum(self.not_follow, np.tile(self.foreign, 2)) < threshold
+        followed = np.maximum(self.follow, np.tile(self.foreign, 2)) < threshold
+        right, wrong = int(nothing.sum()), int(followed.sum())
+        return Found(right / len(nothing), right / max(1, right + wrong))
+
+
+def cosines(engine: Engine) -> Cosines:
+    """As the model sees the entries."""
     entries = json.loads(PAIRS.read_text("utf-8"))
-    engine = Engine(Settings.model_fields["model_dir"].default)
     found = engine.run([entry[kind] for entry in entries for kind in KINDS]).embedding
-    vectors = dict(zip(KINDS, np.moveaxis(found.reshape(len(entries), len(KINDS), -1), 1, 0), strict=True))
-    cosine = {kind: vectors["plan"] @ vectors[kind].T for kind in KINDS[1:]}
-    own = {kind: np.diag(one) for kind, one in cosine.items()}
-    foreign = np.concatenate(
-        [np.where(np.eye(len(entries), dtype=bool), -1, one) for one in cosine.values()], axis=1
+    plans, *others = np.moveaxis(found.reshape(len(entries), len(KINDS), -1), 1, 0)
+    done, again, other, elsewhere = (plans @ each.T for each in others)
+    mine = np.eye(len(entries), dtype=bool)
+    foreign = np.concatenate([np.where(mine, -1, each) for each in (done, again, other, elsewhere)], axis=1)
+    return Cosines(
+        np.concatenate([np.diag(done), np.diag(again)]),
+        np.concatenate([np.diag(other), np.diag(elsewhere)]),
+        foreign.max(axis=1),
     )
-    nearest_foreign = foreign.max(axis=1)
-    follow = np.concatenate([own["done"], own["again"]])
-    wrong = np.concatenate([own["other"], own["elsewhere"], nearest_foreign])
-    print(f"{len(entries)} plans, model {engine.digest[:12]}\n")
-    print("| near | follow-ups found | of what is found, right | other, or elsewhere, taken for one |")
-    print("| --- | --- | --- | --- |")
-    for near in NEARS:
-        right, false = int((follow >= near).sum()), int((wrong >= near).sum())
-        star = " *" if near == NEAR else ""
-        print(
-            f"| {near:.2f}{star} | {right / len(follow):.0%} | {right / max(1, right + false):.0%} "
-            f"| {(own['other'] >= near).mean():.0%}, {(own['elsewhere'] >= near).mean():.0%} |"
-        )
-    print(
-        "\n| far | plans not followed up, told as vanished | followed plans told so | nothing on its things |"
-    )
-    print("| --- | --- | --- | --- |")
-    for far in FARS:
-        dropped = np.concatenate(
-            [np.maximum(nearest_foreign, own[kind]) < far for kind in ("other", "elsewhere")]
-        )
-        silent = nearest_foreign < far
-        lost = np.maximum(np.tile(nearest_foreign, 2), follow) < far
-        star = " *" if far == FAR else ""
-        print(f"| {far:.2f}{star} | {dropped.mean():.0%} | {lost.mean():.1%} | {silent.mean():.0%} |")
+
+
+def main() -> None:
+    """Print what several thresholds find; those in use have a star."""
+    engine = Engine(Settings.model_fields["model_dir"].default)
+    found = cosines(engine)
+    print(f"{len(found.foreign)} plans, model {engine.digest[:12]}\n")
+    print("| cosine | follow-ups found | right of those | plans without, told as vanished | right of those |")
+    print("| --- | --- | --- | --- | --- |")
+    for threshold in (*FARS, *NEARS):
+        star = " *" if threshold in {NEAR, FAR} else ""
+        near, far = found.near(threshold), found.far(threshold)
+        shown = [f"{share:.0%}" for share in (*near, *far)]
+        print(f"| {threshold:.2f}{star} | {' | '.join(shown)} |")
 
 
 if __name__ == "__main__":
