@@ -11,11 +11,11 @@ variable "project" {
 variable "region" {
   description = "Where everything runs and is stored. Not every region has Cloud Scheduler, or a GPU for the long job."
   type        = string
-  default     = "europe-west1"
+  default     = "europe-west4"
 
   validation {
     condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
-    error_message = "A region is named like europe-west1."
+    error_message = "A region is named like europe-west4."
   }
 }
 

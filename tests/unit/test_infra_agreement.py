@@ -13,7 +13,7 @@ from deploy.functions import FUNCTIONS as DEPLOYED
 from deploy.state import CANDIDATE
 from local import provision, services
 from local.heartbeat import KINDS
-from shared import lanes
+from shared import cost, lanes
 from shared.records import ResultMessage
 from shared.settings import DEAD_LETTERS, RESULTS, TOPICS, Settings
 from tests.unit.infra_plan import INFRA, made, of_type
@@ -171,7 +171,7 @@ def test_environments_are_settings(run: str) -> None:
         read = Settings.from_environment(given)
         assert read.project == PROJECT, name
         assert read.job_name == ("" if run == "no_job" else "long-job")
-        assert read.job_location == "europe-west1"
+        assert read.job_location == "europe-west4"
 
 
 def test_functions() -> None:
@@ -198,6 +198,20 @@ def test_sizes(name: str) -> None:
         assert memory >= told["concurrency"] * (SETTINGS.extract_memory + SETTINGS.max_bytes) * 1.5
 
 
+def test_costs_are_of_these_sizes() -> None:
+    """What a document is said to cost is counted for the processors and memory that are given."""
+    for name, priced in (("ingest", cost.INGEST), ("analyze", cost.ANALYZE)):
+        told = FUNCTIONS[name]
+        assert (told["cpu"], told["memory"]) == (priced.vcpus, f"{priced.gib:g}Gi")
+        assert told["concurrency"] == priced.places
+    for run, priced in (("plain", cost.JOB), ("everything", cost.GPU_JOB)):
+        [job] = of_type(run, "google_cloud_run_v2_job").values()
+        [container] = job["template"][0]["template"][0]["containers"]
+        wanted = {"cpu": str(priced.vcpus), "memory": f"{priced.gib:g}Gi"}
+        wanted |= {"nvidia.com/gpu": "1"} if priced.gpu else {}
+        assert container["resources"][0]["limits"] == wanted
+
+
 def test_build() -> None:
     """The trigger gives what cloudbuild.yaml asks for, in the name of the account that deployment names."""
     text = (INFRA.parent / "cloudbuild.yaml").read_text()
@@ -205,6 +219,7 @@ def test_build() -> None:
     [trigger] = of_type("everything", "google_cloudbuild_trigger").values()
     assert set(trigger["substitutions"]) == asked
     assert trigger["filename"] == "cloudbuild.yaml"
+    assert f"\n  _REGION: {trigger['location']}\n" in text
     builder = made("everything")["google_service_account.builder"]["values"]["account_id"]
     assert builder == BUILDER
     assert f"serviceAccounts/{builder}@" in text
