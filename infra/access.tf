@@ -112,8 +112,8 @@ resource "google_cloud_run_v2_service_iam_member" "api" {
   member   = each.value
 }
 
-# To start the job with arguments of a document, and to ask whether it still runs. The roles that contain this
-# (run.developer) may change the job too.
+# To start the job with a document's arguments, and to ask whether it still runs: just what shared/delegation.py
+# calls. https://cloud.google.com/run/docs/reference/iam/permissions
 resource "google_project_iam_custom_role" "job_starter" {
   count = var.long_job.enabled ? 1 : 0
 

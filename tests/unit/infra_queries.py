@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("shared", "functions", "cli", "long_job")
+FOLDERS = ("shared", "functions", "cli", "long_job", "deploy")
 EQUALITIES = frozenset({"==", "in"})
 RANGES = frozenset({"<", "<=", ">", ">="})
 OPERATORS = EQUALITIES | RANGES | {"!=", "not-in", "array_contains", "array_contains_any"}
@@ -77,6 +77,7 @@ QUERIES: dict[str, list[Query]] = {
     "cli.results:published_passages": [_RUN],
     "cli.security.reading:some_passages": [Query("documents", order="created_at", descending=True)],
     "cli.train:_of": [Query("trainings", contains="executions")],
+    "deploy.smoke:die": [Query("dead_letters", ("data.sha256",))],
     "functions.sweep.main:oldest_unfinished": [Query("documents", ("state",), order="timings.uploaded_at")],
     "functions.sweep.main:on_tick": _TICK,
     "functions.sweep.main:standing_still": [
