@@ -11,7 +11,7 @@ MODEL := build/model/manifest.json
 WEIGHTS := build/weights/.downloaded
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak lint bench bench-model bench-ingest bench-long bench-ocr sbom audit checkov model docs lock clean
+.PHONY: help setup run test soak lint bench bench-model bench-ingest bench-long bench-ocr cost sbom audit checkov model docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ bench-ingest: $(VENV)/.dev $(INGEST_ENV)/.ready ## measure the extraction beside
 
 bench-long: $(VENV)/.dev $(MODEL) ## measure the long job, write docs/long-job.md
 	$(BIN)/python -m benchmarks.long
+
+cost: $(VENV)/.dev $(MODEL) ## count what documents take, write docs/cost.md
+	$(BIN)/python -m benchmarks.cost
 
 bench-ocr: $(VENV)/.dev $(OCR_ENV)/.ready ## measure text recognition beside its peers, write docs/ocr.md
 	$(BIN)/python -m benchmarks.ocr --peers $(OCR_ENV)/bin/python
