@@ -32,6 +32,7 @@ def examine(data: Path, project: str | None, model: Path) -> Iterator[Finding]:
     except SetupError as error:
         yield Finding("stack", "wrong", error.message, f"headrace up --data {data}")
         return
+    from cli.diagnosis.digests import check_digests
     from cli.diagnosis.documents import check_documents
     from cli.diagnosis.processes import check_processes
     from cli.diagnosis.resources import (
@@ -56,7 +57,7 @@ def examine(data: Path, project: str | None, model: Path) -> Iterator[Finding]:
         "Cloud Storage": (check_buckets,),
         "Pub/Sub": (check_topics, check_subscriptions),
         "Cloud Run": (check_job,),
-        "Firestore": (check_documents,),
+        "Firestore": (check_documents, check_digests),
     }
     for service, checks in services.items():
         for check in checks:

@@ -1,0 +1,65 @@
+"""The doctor on digests: a schedule that cannot be used, one that could not be made, a message given up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cli.diagnosis.digests import made, schedules, told
+from shared.clients import firestore_client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.usefixtures("clients")
+LAST_DAY = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def stored(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A record in Firestore for the time of a test."""
+    path, fields = request.param
+    reference = firestore_client().document(path)
+    reference.set(fields)
+    yield
+    reference.delete()
+
+
+UNDELIVERED: dict[str, Any] = {"state": "undelivered", "next_at": LAST_DAY, "reason": "The server said no"}
+
+
+def test_where_nothing_is_wrong_it_says_so() -> None:
+    """One line each."""
+    found = [*schedules(), *made(), *told()]
+    assert [finding.check for finding in found] == ["schedules", "digests", "told"]
+    assert {finding.status for finding in found} == {"ok"}
+
+
+@pytest.mark.parametrize("stored", [("schedules/nightly", {"cron": "at night"})], indirect=True)
+@pytest.mark.usefixtures("stored")
+def test_a_schedule_that_cannot_be_used_is_named() -> None:
+    """With where it stands, and what is wrong with it."""
+    [finding] = schedules()
+    assert finding.status == "wrong"
+    assert "nightly of Firestore" in finding.detail
+
+
+@pytest.mark.parametrize("stored", [("ticks/weekly-20200106T0800Z", {"state": "failed"})], indirect=True)
+@pytest.mark.usefixtures("stored")
+def test_a_digest_that_could_not_be_made_is_named() -> None:
+    """With what makes one of the same documents."""
+    [finding] = made()
+    assert finding.status == "warning"
+    assert "weekly-20200106T0800Z" in finding.detail
+    assert "headrace digest" in (finding.fix or "")
+
+
+@pytest.mark.parametrize("stored", [("digests/weekly-x/deliveries/0", UNDELIVERED)], indirect=True)
+@pytest.mark.usefixtures("stored")
+def test_a_message_that_was_given_up_is_counted() -> None:
+    """With the reason of the newest."""
+    [finding] = told()
+    assert finding.status == "warning"
+    assert "The server said no" in finding.detail
