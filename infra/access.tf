@@ -112,22 +112,30 @@ resource "google_cloud_run_v2_service_iam_member" "api" {
   member   = each.value
 }
 
-# To start the job with a document's arguments, and to ask whether it still runs: just what shared/delegation.py
-# calls. https://cloud.google.com/run/docs/reference/iam/permissions
-resource "google_project_iam_custom_role" "job_starter" {
-  count = var.long_job.enabled ? 1 : 0
+# To start the job with a document's arguments, and to ask whether an execution still runs, as the job asks of others
+# of its own: just what shared/delegation.py calls. https://cloud.google.com/run/docs/reference/iam/permissions
+locals {
+  job_rights = {
+    starter = ["run.executions.get", "run.jobs.run", "run.jobs.runWithOverrides"]
+    reader  = ["run.executions.get"]
+  }
+  job_access = { ingest = "starter", sweep = "starter", long-job = "reader" }
+}
 
-  role_id     = "headraceJobStarter"
-  title       = "Headrace: starts the long job"
-  permissions = ["run.executions.get", "run.jobs.run", "run.jobs.runWithOverrides"]
+resource "google_project_iam_custom_role" "job" {
+  for_each = var.long_job.enabled ? local.job_rights : {}
+
+  role_id     = "headraceJob${title(each.key)}"
+  title       = "Headrace: ${each.key} of the long job"
+  permissions = each.value
   depends_on  = [google_project_service.all]
 }
 
-resource "google_cloud_run_v2_job_iam_member" "starter" {
-  for_each = local.starters
+resource "google_cloud_run_v2_job_iam_member" "program" {
+  for_each = var.long_job.enabled ? local.job_access : {}
 
   location = google_cloud_run_v2_job.long[0].location
   name     = google_cloud_run_v2_job.long[0].name
-  role     = google_project_iam_custom_role.job_starter[0].name
+  role     = google_project_iam_custom_role.job[each.value].name
   member   = local.members[each.key]
 }

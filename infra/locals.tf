@@ -16,8 +16,6 @@ locals {
   members = merge({ for name in local.programs : name => google_service_account.program[name].member }, {
     builder = google_service_account.builder.member
   })
-  # Those that do something with the job: ingest starts it, sweep starts it again and asks whether it still runs.
-  starters = var.long_job.enabled ? toset(["ingest", "sweep"]) : toset([])
 
   number = data.google_project.this.number
   # Google's own accounts, in whose name its services act.

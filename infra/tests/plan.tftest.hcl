@@ -96,7 +96,7 @@ run "no_job" {
   }
 
   assert {
-    condition     = length(google_cloud_run_v2_job.long) + length(google_cloud_run_v2_job_iam_member.starter) + length(google_project_iam_custom_role.job_starter) == 0
+    condition     = length(google_cloud_run_v2_job.long) + length(google_cloud_run_v2_job_iam_member.program) + length(google_project_iam_custom_role.job) == 0
     error_message = "There is something of a job that there is not."
   }
   assert {
