@@ -14,7 +14,7 @@ from shared.settings import TOPICS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")] + [
-    ROOT / "docs" / f"{name}.md" for name in ("architecture", "reliability", "observability")
+    ROOT / "docs" / f"{name}.md" for name in ("architecture", "reliability", "observability", "security")
 ]
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text("utf-8")
 
