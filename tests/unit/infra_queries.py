@@ -63,6 +63,8 @@ _LISTED = [
 _RUN = Query("passages", ("run",), order="index")
 
 QUERIES: dict[str, list[Query]] = {
+    "cli.diagnosis.digests:made": [Query("ticks", ("state",))],
+    "cli.diagnosis.digests:told": [Query("deliveries", ("state",), order="next_at", group=True)],
     "cli.diagnosis.documents:dead_letters": [
         Query("dead_letters", order="recorded_at"),
         Query("dead_letters", order="recorded_at", descending=True),
