@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from shared.summary import Aggregate
 
 PAGE = ROOT / "docs" / "digests.md"
-MARK = "<!-- bench-digest -->"
+MARK, END = "<!-- bench-digest -->", "<!-- /bench-digest -->"
 KINDS = 200
 ORGANISATIONS = 30
 PASSAGES = 100
@@ -186,10 +186,10 @@ def row(documents: int, what: str, found: list[dict[str, Any]]) -> str:
 
 def write(table: list[str]) -> None:
     """Between the marks; a page that is not there is begun."""
-    text = PAGE.read_text("utf-8") if PAGE.exists() else f"# Digests\n\n{MARK}\n{MARK}\n"
+    text = PAGE.read_text("utf-8") if PAGE.exists() else f"# Digests\n\n{MARK}\n{END}\n"
     before, _, rest = text.partition(MARK)
-    _, _, after = rest.partition(MARK)
-    PAGE.write_text(f"{before}{MARK}\n" + "\n".join(table) + f"\n{MARK}{after}", "utf-8")
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{MARK}\n" + "\n".join(table) + f"\n{END}{after}", "utf-8")
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.digests import made
 from benchmarks.digests.made import MONDAY, passage, record, vector
-from shared.digests.compute import follow
+from shared.digests.compute import follow, window
 from shared.digests.records import Filter
 from shared.digests.verify import verify
 from shared.documents import COLLECTION as DOCUMENTS
@@ -237,3 +237,25 @@ def test_a_recount_names_documents_that_are_gone_or_were_read_anew(store: Store)
     differing = {one.what: (one.stored, one.found) for one in found}
     assert differing["overview.completed"] == ("3", "2")
     assert differing["overview.passages"] == ("60", "29")
+
+
+def test_plans_are_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one organisation and of all, the newest reports' first; the latter is told."""
+    monkeypatch.setattr(window, "MAX_OF_ORGANISATION", 2)
+    monkeypatch.setattr(window, "MAX_IN_ALL", 3)
+    for name in (MILLS, "Velm Power"):
+        for year in (2022, 2023, 2024):
+            text = f"{name} will rebuild hall number {year} of the works in the town by the river."
+            results = [about(0, f"{name} {year}", 1.0, text, action="planned")]
+            store.put(
+                f"{name}-{year}.pdf",
+                results,
+                BEFORE + timedelta(days=year - 2022),
+                organisation=name,
+                year=year,
+            )
+        store.put(f"{name}-2025.pdf", others(), organisation=name, year=2025)
+    digest = store.make().digest
+    years = sorted(one.before.year or 0 for one in digest.initiatives.followed)
+    assert years == [2023, 2024, 2024]
+    assert "Of earlier reports 3 plans were followed, and no more." in digest.notes

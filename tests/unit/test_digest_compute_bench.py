@@ -21,5 +21,5 @@ def test_the_table_replaces_the_one_before(tmp_path: Path, monkeypatch: pytest.M
     bench.write(["| new |", "| more |"])
     text = page.read_text()
     assert text.startswith("Before.\n")
-    assert text.endswith(f"{bench.MARK}\n| new |\n| more |\n{bench.MARK}\nAfter.\n")
+    assert text.endswith(f"{bench.MARK}\n| new |\n| more |\n{bench.END}\nAfter.\n")
     assert "old" not in text

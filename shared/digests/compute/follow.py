@@ -42,6 +42,8 @@ MAX_PLANS = 60
 """Of one earlier report: those that read best."""
 MAX_OF_ORGANISATION = 300
 """Plans, those of the newest reports."""
+MAX_IN_ALL = 20_000
+"""Plans of all organisations: some 70 MB with their vectors."""
 MAX_LISTED = 30
 _STATUSES: tuple[FollowStatus, ...] = ("implemented", "vanished", "planned")
 
@@ -134,7 +136,6 @@ class Organisation:
         rows = np.sort(np.concatenate(eligible))
         whole, lengths = self._vectors
         near = cosines((whole[rows], lengths[rows]), unit(vectors))
-        near = near.round(4)
         initiatives = [at for at, one in enumerate(found) if "initiative" in one.kept["roles"]]
         if len(initiatives) >= MIN_INITIATIVES:
             self._comparable[rows] = True

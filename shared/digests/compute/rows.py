@@ -1,7 +1,7 @@
 """Reading many records of Firestore: in pages, without the client's objects, and counted.
 
-The client wraps every value of a record in an object before it decodes it, which takes a millisecond a record
-of counts; here the messages are decoded as they come, in a tenth of that.
+The client wraps every value of a record in an object before it decodes it, and so takes 0.45 ms of a
+processor for a record of counts; to decode the messages as they come takes 0.2 ms.
 """
 
 from __future__ import annotations

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shared.digests.compute.follow import Organisation, plans, select
+from shared.digests.compute.follow import (
+    MAX_IN_ALL,
+    MAX_OF_ORGANISATION,
+    Organisation,
+    plans,
+    select,
+)
 from shared.digests.compute.gist import Gist
 from shared.digests.compute.initiatives import Groups
 from shared.digests.compute.moods import Moods
@@ -106,9 +112,15 @@ class Earlier:
                 f"Earlier reports were looked for of {MAX_ORGANISATIONS} of {len(keys):,} organisations."
             )
         planned: dict[str, list[Found]] = {}
+        left = MAX_IN_ALL
         for of, row in self._reports(rows, counted, keys[:MAX_ORGANISATIONS], limit):
-            found, _ = content(row, of)
-            planned.setdefault(of.organisation_key or "", []).extend(plans(found, request.filter.topic))
+            mine = planned.setdefault(of.organisation_key or "", [])
+            found = plans(content(row, of)[0], request.filter.topic)
+            found = found[: min(left, MAX_OF_ORGANISATION - len(mine))]
+            mine += found
+            left -= len(found)
+        if left == 0:
+            self.notes.append(f"Of earlier reports {MAX_IN_ALL:,} plans were followed, and no more.")
         self._organisations = {key: Organisation(several, self._start) for key, several in planned.items()}
         self.compared = len(planned)
 
