@@ -11,7 +11,7 @@ MODEL := build/model/manifest.json
 WEIGHTS := build/weights/.downloaded
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak lint bench bench-model bench-ingest bench-long bench-ocr cost sbom audit checkov model docs lock clean
+.PHONY: help setup run test soak lint bench bench-model bench-ingest bench-long bench-ocr bench-digest cost sbom audit checkov model docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ audit: $(VENV)/.run $(MODEL) $(AUDIT_ENV)/.ready ## the same, and look all of it
 
 checkov: $(CHECKOV_ENV)/.ready ## look in infra/ for what is known to go wrong; exceptions stand beside what they are about
 	$(CHECKOV_ENV)/bin/checkov --directory infra --framework terraform --skip-download --compact --quiet
+
+bench-digest: $(VENV)/.dev ## measure digests of 1,000 and 10,000 documents, write docs/digests.md
+	$(BIN)/python -m benchmarks.digests
 
 model: $(MODEL) ## build the model
 
