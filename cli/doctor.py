@@ -66,10 +66,10 @@ def examine(data: Path, project: str | None, model: Path) -> Iterator[Finding]:
 
 def audit(data: Path, project: str | None, model: Path, *, own_keys: bool) -> Iterator[Finding]:
     """Every finding about security."""
+    from cli.security import asking
     from cli.security.audit import Rules
-    from cli.security.audit import examine as examine_security
 
-    yield from examine_security(data, project, model, _own_stack, Rules(own_keys=own_keys))
+    yield from asking.examine(data, project, model, _own_stack, Rules(own_keys=own_keys))
 
 
 def report(findings: Iterator[Finding], *, as_json: bool) -> None:

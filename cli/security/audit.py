@@ -5,13 +5,10 @@ What a local stack does not have, and what an account may not read, is said to b
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cli.connect import connect
-from cli.diagnosis.findings import Finding, Target
-from cli.diagnosis.resources import check_settings
+from cli.diagnosis.findings import Finding
 from cli.security import buckets as storing
 from cli.security import credentials, delivery, logs, policies, reading, services, stores
 from cli.security.delivery import NOT_LOCAL
@@ -19,15 +16,14 @@ from shared.api.keys import parse_hashes
 from shared.documents import now
 from shared.errors import SetupError
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest, read_verified
-from shared.settings import Settings, settings
+from shared.settings import PREFIX, Settings, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from google.cloud.run_v2 import Job, Service
 
-    from cli.diagnosis.findings import Status
+    from cli.diagnosis.findings import Status, Target
 
 UNAUTHORISED = (401, 403)
 ASKED = "API without key"
@@ -69,11 +65,6 @@ class Audit:
             logs.LOGGED: self.logs,
         }
 
-    def run(self) -> Iterator[Finding]:
-        """Every finding."""
-        for name, check in self.checks().items():
-            yield from guarded(name, check)
-
     def project(self) -> Iterator[Finding]:
         """Who has which role on the whole project."""
         if not self.target.cloud:
@@ -83,11 +74,11 @@ class Audit:
         yield from policies.judge_project(settings().project, reading.project_policy(), self._accounts())
 
     def account_keys(self) -> Iterator[Finding]:
-        """Keys of the accounts that services run as."""
+        """Of every account of the project: whoever has one of another's need not break into Headrace's."""
         if not self.target.cloud:
             yield _elsewhere(credentials.ACCOUNT_KEYS, "accounts of services")
             return
-        for account in sorted(self._accounts()):
+        for account in sorted({*self._accounts(), *reading.accounts()}):
             keys = reading.account_keys(account)
             yield from credentials.judge_account_keys(account, keys, now(), self.rules.account_key_days)
 
@@ -111,8 +102,9 @@ class Audit:
 
     def secrets(self) -> Iterator[Finding]:
         """Versions of each, and who may read it."""
-        for name, version in sorted(reading.pinned_secrets().items()):
-            lasting, days = name == settings().redaction_key, self.rules.secret_days
+        deployed = self._deployed()
+        for name, version in sorted(reading.pinned_secrets(deployed).items()):
+            lasting, days = name == deployed.redaction_key, self.rules.secret_days
             versions = reading.versions(name)
             yield from credentials.judge_versions(name, version, versions, now(), days, lasting=lasting)
             if self.target.cloud:
@@ -124,10 +116,10 @@ class Audit:
 
     def api_keys(self) -> Iterator[Finding]:
         """How many there are, and how old."""
-        name, pinned = settings().api_key_hash, settings().api_key_hash_version
+        name, pinned = self._deployed().api_key_hash, self._deployed().api_key_hash_version
         created = {one.name.rpartition("/")[2]: one.create_time for one in reading.versions(name)}
         try:
-            hashes = parse_hashes(reading.key_hashes())
+            hashes = parse_hashes(reading.payload(name, pinned))
         except SetupError as error:
             yield Finding(credentials.API_KEYS, "wrong", error.message, "See headrace doctor")
             return
@@ -194,13 +186,8 @@ class Audit:
         yield storing.judge_key("database", key, fix, required=self.rules.own_keys)
 
     def retention(self) -> Iterator[Finding]:
-        """When results end, by the setting of `ingest` where it is deployed."""
-        deployed = self._variable("ingest", "HEADRACE_RETENTION") if self.target.cloud else None
-        terms = settings().retention
-        if deployed is not None:
-            given = {"GOOGLE_CLOUD_PROJECT": settings().project, "HEADRACE_RETENTION": deployed}
-            terms = Settings.from_environment(given).retention
-        yield stores.judge_retention(terms)
+        """When results end."""
+        yield stores.judge_retention(self._deployed().retention)
 
     def model(self) -> Iterator[Finding]:
         """Whether the model here is the one that was built, and the one that the services want."""
@@ -217,7 +204,7 @@ class Audit:
         )
         if self.target.cloud:
             names = ("ingest", "analyze", "api")
-            pins = {name: self._variable(name, "HEADRACE_MODEL_DIGEST") for name in names}
+            pins = {name: self._variables(name).get("HEADRACE_MODEL_DIGEST") for name in names}
             yield from stores.judge_pins(manifest.digest, pins)
         elif settings().model_digest:
             yield from stores.judge_pins(manifest.digest, {"this environment": settings().model_digest})
@@ -240,9 +227,21 @@ class Audit:
     def _accounts(self) -> set[str]:
         return {account for one in self._services() if (account := services.task(one).service_account)}
 
-    def _variable(self, service: str, variable: str) -> str | None:
+    def _deployed(self) -> Settings:
+        """The settings of `ingest`, which are every function's; here those of this environment."""
+        if not self.target.cloud:
+            return settings()
+        names = Settings.model_fields
+        given = {
+            variable: value
+            for variable, value in self._variables("ingest").items()
+            if variable.removeprefix(PREFIX).lower() in names and variable.startswith(PREFIX)
+        }
+        return Settings.from_environment({"GOOGLE_CLOUD_PROJECT": settings().project} | given)
+
+    def _variables(self, service: str) -> dict[str, str]:
         found = (one for one in self._services() if services.short(one.name) == service)
-        return next((services.environment(one).get(variable) for one in found), None)
+        return next(map(services.environment, found), {})
 
     def _addresses(self) -> Iterator[str]:
         if self.target.cloud:
@@ -252,47 +251,6 @@ class Audit:
         elif self.target.stack is not None:
             ports = {process["name"]: process["port"] for process in self.target.stack["processes"]}
             yield f"http://127.0.0.1:{ports[services.API]}"
-
-
-def examine(
-    data: Path,
-    project: str | None,
-    model: Path,
-    stack: Callable[[Path], dict[str, object] | None],
-    rules: Rules,
-) -> Iterator[Finding]:
-    """Every finding of the stack on `data`, or of a project."""
-    try:
-        connect(data, project)
-    except SetupError as error:
-        yield Finding("stack", "wrong", error.message, f"headrace up --data {data}")
-        return
-    target = Target(data, model, stack(data), cloud=not os.environ.get("FIRESTORE_EMULATOR_HOST"))
-    known = list(check_settings(target))
-    if known[0].status == "wrong":
-        yield from known
-        return
-    yield from Audit(target, rules).run()
-
-
-def guarded(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
-    """The findings of a check; where it may not or cannot ask, one that says so."""
-    from google.api_core.exceptions import Forbidden, GoogleAPIError
-    from google.auth.exceptions import GoogleAuthError
-    from requests import RequestException
-
-    try:
-        yield from check()
-    except GoogleAuthError as error:
-        login = "gcloud auth application-default login"
-        yield Finding(name, "unknown", f"No credentials: {type(error).__name__}.", login)
-    except Forbidden as error:
-        fix = "Ask with an account that has roles/iam.securityReviewer, roles/viewer and roles/browser"
-        yield Finding(name, "unknown", f"Your account may not read this: {type(error).__name__}.", fix)
-    except (GoogleAPIError, RequestException, OSError) as error:
-        yield Finding(
-            name, "unknown", f"No answer that could be judged: {type(error).__name__}.", "headrace doctor"
-        )
 
 
 def _elsewhere(name: str, what: str) -> Finding:

@@ -18,11 +18,11 @@ from cli.security.policies import Binding, bindings
 from cli.security.services import short
 from local.provision import subscriber
 from local.services import SIZES
-from shared.clients import firestore_client, jobs, publisher, secrets, storage_client
+from shared.clients import emulator, firestore_client, jobs, publisher, secrets, storage_client
 from shared.digests.definitions import definitions
 from shared.documents import COLLECTION, Documents
 from shared.passages import COLLECTION as PASSAGES
-from shared.settings import TOPICS, settings
+from shared.settings import TOPICS, Settings, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,9 +75,8 @@ def topic_policy(topic: str) -> list[Binding]:
     return bindings(publisher().get_iam_policy(request={"resource": resource}, **LIMITS))
 
 
-def pinned_secrets() -> dict[str, int]:
-    """Every secret that the settings and the schedules of digests name, with its version."""
-    made = settings()
+def pinned_secrets(made: Settings) -> dict[str, int]:
+    """Every secret that these settings and the schedules of digests name, with its version."""
     pins = {made.redaction_key: made.redaction_key_version, made.api_key_hash: made.api_key_hash_version}
     told = [target for one in definitions(firestore_client()).schedules for target in one.tell]
     webhooks = [target.secret for target in told if target.kind == "webhook"]
@@ -111,11 +110,9 @@ def secret_key(secret: str) -> str:
     return str(one.customer_managed_encryption.kms_key_name)
 
 
-def key_hashes() -> bytes:
-    """What opens the API."""
-    made = settings()
-    version = f"{made.api_key_hash}/versions/{made.api_key_hash_version}"
-    path = f"projects/{made.project}/secrets/{version}"
+def payload(secret: str, version: int) -> bytes:
+    """What a version holds; only of those that are judged by it."""
+    path = f"projects/{settings().project}/secrets/{secret}/versions/{version}"
     return bytes(secrets().access_secret_version(name=path, **LIMITS).payload.data)
 
 
@@ -135,15 +132,20 @@ def service_policy(name: str) -> list[Binding]:
 
 
 def job() -> Job | None:
-    """The long one, where the settings name one."""
-    if not settings().job_name:
+    """The long one, where there is one."""
+    name = settings().job_name or str(Settings.model_fields["job_name"].default)
+    try:
+        return jobs().get_job(name=f"{region()}/jobs/{name}", **LIMITS)
+    except NotFound:
         return None
-    return jobs().get_job(name=f"{region()}/jobs/{settings().job_name}", **LIMITS)
 
 
 def region() -> str:
-    """Where services and job run."""
-    return f"projects/{settings().project}/locations/{settings().job_location}"
+    """Where services and job run: as the settings say, or where the uploads bucket lies."""
+    location = settings().job_location
+    if location == Settings.model_fields["job_location"].default and not emulator("STORAGE_EMULATOR_HOST"):
+        location = storage_client().get_bucket(settings().uploads_bucket, **LIMITS).location.lower()
+    return f"projects/{settings().project}/locations/{location}"
 
 
 def project_policy() -> list[Binding]:
@@ -152,6 +154,14 @@ def project_policy() -> list[Binding]:
 
     request = {"resource": f"projects/{settings().project}", "options": {"requested_policy_version": 3}}
     return bindings(ProjectsClient().get_iam_policy(request=request, **LIMITS))
+
+
+def accounts() -> list[str]:
+    """Every account of the project. Google Cloud alone."""
+    from google.cloud.iam_admin_v1 import IAMClient
+
+    listed = IAMClient().list_service_accounts(name=f"projects/{settings().project}", **LIMITS)
+    return [account.email for account in listed]
 
 
 def account_keys(account: str) -> list[ServiceAccountKey]:

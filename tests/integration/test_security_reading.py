@@ -13,7 +13,8 @@ from google.auth.exceptions import DefaultCredentialsError
 from cli.diagnosis.findings import Finding, Target
 from cli.options import MODEL
 from cli.security import reading
-from cli.security.audit import Audit, Rules, guarded
+from cli.security.asking import guarded
+from cli.security.audit import Audit, Rules
 from cli.security.logs import LOGGED
 from local.provision import expected, subscriber
 from shared import clients

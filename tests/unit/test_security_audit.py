@@ -1,0 +1,97 @@
+"""The audit of a deployment goes by the settings that its services have, not by those of whoever asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from google.cloud.run_v2 import Job, Service
+
+from cli.diagnosis.findings import Target
+from cli.options import MODEL
+from cli.security.asking import guarded
+from cli.security.audit import Audit, Rules
+from shared.inference.manifest import read_manifest
+from shared.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+WHERE = "projects/p/locations/europe-west4"
+
+
+@pytest.fixture(autouse=True)
+def _here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Of whoever asks: other versions and terms than the deployment's."""
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "my-project")
+    monkeypatch.setenv("HEADRACE_API_KEY_HASH_VERSION", "9")
+    monkeypatch.setenv("HEADRACE_RETENTION", '{"": 1}')
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+def service(name: str, account: str = "", **variables: str) -> Service:
+    env = [{"name": variable, "value": value} for variable, value in variables.items()]
+    template = {"service_account": account, "containers": [{"image": "i", "env": env}]}
+    return Service(name=f"{WHERE}/services/{name}", template=template)
+
+
+def audit(folder: Path, *running: Service | Job, cloud: bool = True) -> Audit:
+    """Of what runs there, which is read already."""
+    made = Audit(Target(folder, MODEL, None, cloud=cloud), Rules())
+    made._running = list(running)
+    return made
+
+
+def test_settings_are_those_of_ingest(tmp_path: Path) -> None:
+    """Variables that are no settings are left alone, such as the framework's own."""
+    variables = {"HEADRACE_API_KEY_HASH_VERSION": "3", "HEADRACE_RETENTION": '{"hr/": 30}', "WORKERS": "2"}
+    made = audit(tmp_path, service("ingest", **variables, HEADRACE_OF_ANOTHER_VERSION="x"), service("api"))
+    deployed = made._deployed()
+    assert (deployed.project, deployed.api_key_hash_version) == ("my-project", 3)
+    [found] = made.retention()
+    assert found.detail.startswith("Results end only under hr/")
+
+
+def test_settings_of_a_local_stack_are_this_environments(tmp_path: Path) -> None:
+    """Its functions have the same."""
+    made = audit(tmp_path, cloud=False)
+    assert made._deployed() is settings()
+    [found] = made.retention()
+    assert found.status == "ok"
+
+
+def test_a_setting_that_does_not_parse_is_wrong(tmp_path: Path) -> None:
+    """The function would not start."""
+    made = audit(tmp_path, service("ingest", HEADRACE_RETENTION="a year"))
+    [found] = guarded("retention", made.retention)
+    assert (found.check, found.status) == ("retention", "wrong")
+    assert "HEADRACE_RETENTION" in found.detail
+
+
+def test_each_function_that_holds_the_model_is_to_pin_it(tmp_path: Path) -> None:
+    """By its own variable."""
+    digest = read_manifest(MODEL).digest
+    pinned = service("api", HEADRACE_MODEL_DIGEST=digest)
+    found = list(audit(tmp_path, service("ingest"), pinned, service("sweep")).model())
+    assert [(one.status, one.detail.partition(" runs ")[0].partition(":")[0]) for one in found[1:]] == [
+        ("warning", "analyze"),
+        ("ok", "api"),
+        ("warning", "ingest"),
+    ]
+
+
+def test_accounts_are_those_of_services_and_job(tmp_path: Path) -> None:
+    """Which are judged more strictly than others of the project; the default has no name there."""
+    job = Job(name=f"{WHERE}/jobs/long-job", template={"template": {"service_account": "job@p"}})
+    assert audit(tmp_path, service("api", "api@p"), service("sweep"), job)._accounts() == {"api@p", "job@p"}
+
+
+def test_the_address_of_the_api_is_its_services(tmp_path: Path) -> None:
+    """Of a local stack it is the process's; without a stack there is none to ask."""
+    api = service("api")
+    api.uri = "https://api-x.run.app"
+    assert list(audit(tmp_path, service("ingest"), api)._addresses()) == ["https://api-x.run.app"]
+    assert list(audit(tmp_path, cloud=False)._addresses()) == []
