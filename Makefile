@@ -11,7 +11,7 @@ MODEL := build/model/manifest.json
 WEIGHTS := build/weights/.downloaded
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak lint bench bench-model bench-ingest bench-long bench-ocr bench-digest cost sbom audit checkov model docs lock clean
+.PHONY: help setup run test soak lint bench bench-model bench-ingest bench-long bench-ocr bench-digest cost sbom audit checkov model stage report deploy rollback release docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -65,6 +65,29 @@ bench-digest: $(VENV)/.dev ## measure digests of 1,000 and 10,000 documents, wri
 	$(BIN)/python -m benchmarks.digests
 
 model: $(MODEL) ## build the model
+
+stage: $(MODEL) ## put each function with what it needs into build/NAME; one: make stage FUNCTION=ingest
+	$(BIN)/python -m deploy.stage $(FUNCTION)
+
+report: $(MODEL) ## measure what is staged: sizes, packages, import times
+	$(BIN)/python -m deploy.report $(FUNCTION)
+
+# The same steps as a build's, by hand: GOOGLE_CLOUD_PROJECT, REGION and REPOSITORY say where (docs/deploy.md).
+deploy: stage ## deploy one function by hand, tried before it serves: make deploy FUNCTION=ingest
+	@test -n "$(FUNCTION)" || { echo "Name the function: make deploy FUNCTION=ingest. All of them: gcloud builds submit"; exit 1; }
+	$(BIN)/python -m deploy.stage ingest
+	$(BIN)/python -m deploy.state
+	$(BIN)/python -m deploy.plan $(FUNCTION)
+	$(BIN)/python -m deploy.candidate deadletter sweep digest api analyze ingest
+	$(BIN)/python -m deploy.smoke
+	$(BIN)/python -m deploy.answers
+	$(BIN)/python -m deploy.promote
+
+rollback: $(VENV)/.run ## serve again what served before the last deployment; one: make rollback FUNCTION=ingest
+	$(BIN)/python -m deploy.rollback $(FUNCTION)
+
+release: $(VENV)/.dev ## tests, version, changelog, commit and tag, nothing pushed: make release VERSION=1.2.3
+	$(BIN)/python -m deploy.release $(or $(VERSION),missing)
 
 docs: $(VENV)/.dev ## write docs/settings.md
 	$(BIN)/headrace settings --markdown > docs/settings.md

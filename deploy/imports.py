@@ -65,7 +65,7 @@ class Source:
 
     def __init__(self, root: Path) -> None:
         """`root` holds `functions/` and `shared/`."""
-        self._root = root
+        self.root = root
         self._modules: dict[str, Module | None] = {}
 
     def module(self, name: str) -> Module | None:
@@ -77,7 +77,7 @@ class Source:
     def _read(self, name: str) -> Module | None:
         if name.partition(".")[0] not in OURS:
             return None
-        base = self._root.joinpath(*name.split("."))
+        base = self.root.joinpath(*name.split("."))
         for path in (base / "__init__.py", base.with_suffix(".py")):
             if path.is_file():
                 return Module(name, path, ast.parse(path.read_bytes(), str(path)))

@@ -1,4 +1,4 @@
-"""`python -m deploy.model` puts the model into build/model; for a job with a GPU, its own into build/model-gpu.
+"""`python -m deploy.model` puts the model into build/model, and that of a GPU job into build/model-gpu.
 
 A model that is named by its digest comes from the models bucket. Another is built here, stored there, and
 taken from there: what a build measures on its way stands in the manifest, and so is the same in every build

@@ -94,6 +94,7 @@ def job_digest(root: Path, *, gpu: bool) -> str:
     sources = ("long_job", "shared", "model_export", "build/weights", f"build/model{variant}")
     files = [path for source in sources for path in (root / source).rglob("*") if path.is_file()]
     files = [path for path in files if "__pycache__" not in path.parts and not path.name.startswith(".")]
+    files = [path for path in files if not path.is_relative_to(root / "shared" / "api")]  # nor in the image
     files.append(root / "requirements" / f"long_job{variant}.txt")
     whole = hashlib.sha256()
     for path in sorted(files):

@@ -43,13 +43,13 @@ class Staged:
     """Bytes."""
 
 
-def stage(function: Function, out: Path, model: Path, root: Path = ROOT) -> Staged:
+def stage(function: Function, out: Path, model: Path, source: Source) -> Staged:
     """Make `out/NAME` anew, in place of what is there.
 
     Raises:
         SetupError: something that belongs in it is missing.
     """
-    contents = collect(function, model, root)
+    contents = collect(function, model, source)
     out.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{function.name}-", dir=out))
     try:
@@ -62,14 +62,14 @@ def stage(function: Function, out: Path, model: Path, root: Path = ROOT) -> Stag
     return Staged(function.name, str(out / function.name), digest(contents), len(contents), size)
 
 
-def collect(function: Function, model: Path, root: Path = ROOT) -> dict[str, bytes]:
+def collect(function: Function, model: Path, source: Source) -> dict[str, bytes]:
     """Every file of the folder by its path in it, sorted.
 
     Raises:
         SetupError: one is missing.
     """
-    start = f"functions.{function.name}.main"
-    modules = Source(root).needed(start)
+    root, start = source.root, f"functions.{function.name}.main"
+    modules = source.needed(start)
     if not modules:
         raise SetupError(f"There is no {root / 'functions' / function.name / 'main.py'}.")
     own = [module for module in modules if module.name.startswith("functions")]
@@ -149,7 +149,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     try:
-        made = [stage(function, options.out, options.model) for function in named(options.names)]
+        source = Source(ROOT)
+        made = [stage(function, options.out, options.model, source) for function in named(options.names)]
     except HeadraceError as error:
         print(f"stage: {error.message}", file=sys.stderr)
         return 1

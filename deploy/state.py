@@ -87,9 +87,11 @@ def read_service(place: Place, name: str) -> Service:
     most: dict[str, Any] = max(traffic, key=lambda part: part.get("percent", 0), default={})
     latest = found["status"].get("latestCreatedRevisionName", "")
     tagged = {part["tag"]: part for part in traffic if part.get("tag")}
+    newest = _revision(place, latest)
+    serving = most.get("revisionName") or latest
     return Service(
-        serving=_revision(place, most.get("revisionName") or latest),
-        latest=_revision(place, latest),
+        serving=newest if serving == latest else _revision(place, serving),
+        latest=newest,
         candidate=tagged.get(CANDIDATE, {}).get("revisionName"),
         previous=tagged.get(PREVIOUS, {}).get("revisionName"),
         url=found["status"]["url"],

@@ -1,0 +1,93 @@
+"""`python -m deploy.release x.y.z` makes a release: the version, the changelog's date, one commit, one tag.
+
+Nothing is pushed, and nothing is changed unless the tree is clean and the tests pass.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from deploy.gcloud import reporting
+from deploy.stage import version
+from shared.errors import SetupError
+
+CHANGELOG, PROJECT = Path("CHANGELOG.md"), Path("pyproject.toml")
+UNRELEASED = "## [Unreleased]"
+_VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+_FIELD = re.compile(r'^version = "[^"]+"$', re.MULTILINE)
+
+
+def check(wanted: str, current: str, changelog: str) -> None:
+    """Whether this version can follow.
+
+    Raises:
+        SetupError: it cannot; the message says why.
+    """
+    if not _VERSION.fullmatch(wanted):
+        raise SetupError(f"{wanted} is no version: three numbers, as 1.4.0 (https://semver.org).")
+    if _numbers(wanted) < _numbers(current):
+        raise SetupError(f"{wanted} is older than {current}.")
+    if f"## [{wanted}]" in changelog:
+        raise SetupError(f"{wanted} is in {CHANGELOG} already.")
+    if not _unreleased(changelog).strip():
+        raise SetupError(f"{CHANGELOG} has nothing under {UNRELEASED}: say what changed.")
+
+
+def dated(changelog: str, wanted: str, day: dt.date) -> str:
+    """The changelog, with what is unreleased under the version's own heading."""
+    return changelog.replace(UNRELEASED, f"{UNRELEASED}\n\n## [{wanted}] - {day.isoformat()}", 1)
+
+
+def _unreleased(changelog: str) -> str:
+    return changelog.partition(UNRELEASED)[2].partition("\n## ")[0]
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in text.split("."))
+
+
+def release(wanted: str, tests: list[str], day: dt.date) -> None:
+    """All of it, in the repository of the working directory.
+
+    Raises:
+        SetupError: something is in the way.
+    """
+    changelog = CHANGELOG.read_text()
+    check(wanted, version(Path()), changelog)
+    if _git("status", "--porcelain"):
+        raise SetupError("The tree is not clean: commit or remove what git status shows.")
+    if _git("tag", "--list", f"v{wanted}"):
+        raise SetupError(f"There is a tag v{wanted} already.")
+    if subprocess.run(tests, check=False).returncode:
+        raise SetupError(f"Tests fail ({' '.join(tests)}); nothing was changed.")
+    CHANGELOG.write_text(dated(changelog, wanted, day))
+    PROJECT.write_text(_FIELD.sub(f'version = "{wanted}"', PROJECT.read_text(), count=1))
+    _git("commit", "--quiet", "--message", f"Release {wanted}", "--", str(CHANGELOG), str(PROJECT))
+    _git("tag", "--annotate", f"v{wanted}", "--message", f"Headrace {wanted}")
+    print(f"v{wanted} is made. To publish it: git push --follow-tags")
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SetupError(f"git {arguments[0]}: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Make it; the exit status is 1 where something is in the way."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.release", description=__doc__)
+    parser.add_argument("version", metavar="x.y.z")
+    parser.add_argument("--tests", default="make test", help="command (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    today = dt.datetime.now(dt.UTC).date()
+    return reporting("release", lambda: release(options.version, options.tests.split(), today))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

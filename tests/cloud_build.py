@@ -1,0 +1,159 @@
+"""Runs cloudbuild.yaml step by step on this machine, with stand-ins for gcloud and docker.
+
+The steps that need a cloud or minutes (`STANDS_FOR`) are replaced by what they would leave; all others run as
+they are written, in the order that `waitFor` asks for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from deploy.functions import FUNCTIONS, MODEL
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = ("deploy", "functions", "shared", "requirements", "long_job", "model_export")
+PROJECT, REPOSITORY = "headrace-test", "europe-west4-docker.pkg.dev/headrace-test/headrace"
+SUBSTITUTION = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+STANDS_FOR = {"test", "audit", "model", "smoke"}
+DOCKER = """#!/bin/sh
+echo "$@" >> "$DOCKER_CALLS"
+case "$1" in inspect) echo {repository}/long-job@sha256:{digest};; esac
+"""
+
+
+@dataclass
+class CloudBuild:
+    """A checkout, and a project to which it is deployed."""
+
+    workspace: Path
+    smoke_fails: bool = False
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def fresh(cls, folder: Path, *, job: bool = True) -> CloudBuild:
+        """As after `terraform apply`: every service serves the placeholder."""
+        made = cls(folder / "workspace")
+        for source in SOURCES:
+            shutil.copytree(
+                ROOT / source, made.workspace / source, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        for name in ("pyproject.toml", "cloudbuild.yaml"):
+            shutil.copy(ROOT / name, made.workspace)
+        (made.workspace / "build" / "model").mkdir(parents=True)
+        for name in MODEL:
+            (made.workspace / "build" / "model" / name).write_text(f"a stand-in for {name}\n")
+        services = {}
+        for name in FUNCTIONS:
+            first = f"{name}-00001-ter"
+            services[name] = {"revisions": [{"name": first, "labels": {}}], "serving": first, "tags": {}}
+        long = {"image": "us-docker.pkg.dev/cloudrun/container/hello", "limits": {"cpu": "4"}, "labels": {}}
+        made.store({"project": PROJECT, "services": services, "job": long if job else None, "calls": []})
+        made.install_stand_ins()
+        return made
+
+    def install_stand_ins(self) -> None:
+        """`gcloud` and `docker`, to be first in PATH."""
+        self.bin.mkdir()
+        gcloud = f'#!/bin/sh\nexec "{sys.executable}" -I -S "{ROOT / "tests" / "gcloud_standin.py"}" "$@"\n'
+        docker = DOCKER.format(repository=REPOSITORY, digest="a" * 64)
+        for name, script in (("gcloud", gcloud), ("docker", docker)):
+            (self.bin / name).write_text(script)
+            (self.bin / name).chmod(0o755)
+
+    @property
+    def bin(self) -> Path:
+        return self.workspace.parent / "bin"
+
+    @property
+    def state_file(self) -> Path:
+        return self.workspace.parent / "cloud.json"
+
+    def store(self, state: dict[str, Any]) -> None:
+        self.state_file.write_text(json.dumps(state))
+
+    def state(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.state_file.read_text())
+        return found
+
+    def serving(self) -> dict[str, str]:
+        """Which revision each function serves."""
+        return {name: service["serving"] for name, service in self.state()["services"].items()}
+
+    def take_calls(self) -> list[str]:
+        """What was asked of gcloud since the last time, but for questions: command, name and what matters."""
+        state = self.state()
+        calls = [" ".join(call) for call in state["calls"] if "describe" not in call]
+        self.store(state | {"calls": []})
+        return calls
+
+    def docker_calls(self) -> list[str]:
+        path = self.workspace.parent / "docker.calls"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def run(self, *, until: str | None = None) -> str | None:
+        """Run the build; the step that failed, or None. `until`: it is cancelled after that step."""
+        config = yaml.safe_load((self.workspace / "cloudbuild.yaml").read_text())
+        substitutions = self._substitutions(config)
+        environment = self._environment(config, substitutions)
+        done: set[str] = set()
+        waiting = list(config["steps"])
+        while waiting:
+            step = next(one for one in waiting if set(one.get("waitFor", [])) - {"-"} <= done)
+            waiting.remove(step)
+            if not self._step(step, substitutions, environment):
+                return str(step["id"])
+            done.add(step["id"])
+            if step["id"] == until:
+                return None
+        return None
+
+    def _step(self, step: dict[str, Any], substitutions: dict[str, str], environment: dict[str, str]) -> bool:
+        if step["id"] in STANDS_FOR:
+            return not (step["id"] == "smoke" and self.smoke_fails)
+        arguments = [substituted(argument, substitutions) for argument in step["args"]]
+        program = step["entrypoint"]
+        if "python" in program:
+            program = sys.executable
+            if "google-cloud-cli" in step["name"]:  # whose Python has no packages
+                arguments = ["-S", *arguments]
+        own = dict(variable.split("=", 1) for variable in step.get("env", []))
+        ran = subprocess.run(
+            [program, *arguments],
+            cwd=self.workspace,
+            env=environment | own | self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.said = ran.stdout + ran.stderr
+        return ran.returncode == 0
+
+    def _substitutions(self, config: dict[str, Any]) -> dict[str, str]:
+        known = {"PROJECT_ID": PROJECT, "BUILD_ID": "build-1"}
+        for name, value in config["substitutions"].items():
+            known[name] = substituted(value, known)
+        return known
+
+    def _environment(self, config: dict[str, Any], substitutions: dict[str, str]) -> dict[str, str]:
+        given = dict(variable.split("=", 1) for variable in config["options"]["env"])
+        environment = {name: substituted(value, substitutions) for name, value in given.items()}
+        return environment | {
+            "PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}",
+            "GCLOUD_STATE": str(self.state_file),
+            "DOCKER_CALLS": str(self.workspace.parent / "docker.calls"),
+        }
+
+
+def substituted(text: str, known: dict[str, str]) -> str:
+    """Cloud Build's substitutions; an unknown one is an error, as `MUST_MATCH` has it."""
+    return SUBSTITUTION.sub(lambda found: known[found[1] or found[2]], text)

@@ -1,0 +1,127 @@
+"""Stands in for gcloud in tests of a deployment: knows a few commands, refuses flags that gcloud has not.
+
+What is deployed is a JSON file, `GCLOUD_STATE`, which also keeps every call. A command that begins with
+`GCLOUD_FAILS` fails; one that begins with `GCLOUD_LOSES` does its work, and then says that it failed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+FLAGS = json.loads((Path(__file__).parent / "data" / "gcloud_flags.json").read_text())
+SWITCHES = ("--no-", "--automatic-updates", "--quiet", "--clear-tags", "--to-latest")
+"""Flags without a value, of those that are used."""
+
+
+def command_of(arguments: list[str]) -> tuple[str, list[str], dict[str, str]]:
+    """The command, its positional arguments and its flags."""
+    words = [argument for argument in arguments if not argument.startswith("--")]
+    command = next((name for name in FLAGS["commands"] if words[: len(name.split())] == name.split()), None)
+    if command is None:
+        raise SystemExit(f"ERROR: (gcloud) Invalid choice: {words}")
+    given = dict(argument.partition("=")[::2] for argument in arguments if argument.startswith("--"))
+    for flag, value in given.items():
+        if flag not in FLAGS["commands"][command] + FLAGS["wide"]:
+            raise SystemExit(f"ERROR: (gcloud.{command}) unrecognized arguments: {flag}")
+        if not value and not flag.startswith(SWITCHES):
+            raise SystemExit(f"ERROR: (gcloud.{command}) argument {flag}: expected one argument")
+    for group in FLAGS["exclusive"].get(command, []):
+        if len(together := [flag for flag in group if flag in given]) > 1:
+            raise SystemExit(f"ERROR: (gcloud.{command}) at most one of {together} may be specified")
+    return command, words[len(command.split()) :], given
+
+
+def deploy(state: dict[str, Any], name: str, flags: dict[str, str]) -> None:
+    """A revision with the service's labels, as `--update-labels` puts them on both."""
+    if not Path(flags["--source"], "main.py").is_file():
+        raise SystemExit(f"ERROR: no source in {flags['--source']}")
+    service = state["services"][name]
+    if "--no-traffic" not in flags:
+        raise SystemExit("ERROR: this stand-in deploys without traffic alone")
+    revision = f"{name}-{len(service['revisions']) + 1:05}-dep"
+    labels = dict(pair.split("=") for pair in flags["--update-labels"].split(","))
+    service["revisions"].append({"name": revision, "labels": labels})
+    service["tags"][flags["--tag"]] = revision
+
+
+def update_traffic(state: dict[str, Any], name: str, flags: dict[str, str]) -> None:
+    """Traffic and tags, of revisions that there are."""
+    service = state["services"][name]
+    known = {revision["name"] for revision in service["revisions"]}
+    pairs = [
+        pair.split("=") for pair in flags.get("--set-tags", flags.get("--update-tags", "")).split(",") if pair
+    ]
+    if "--set-tags" in flags or "--clear-tags" in flags:
+        service["tags"] = {}
+    service["tags"] |= dict(pairs)
+    for tag in flags.get("--remove-tags", "").split(","):
+        service["tags"].pop(tag, None)
+    if "--to-revisions" in flags:
+        revision, percent = flags["--to-revisions"].split("=")
+        assert percent == "100"
+        service["serving"] = revision
+    assert {service["serving"], *service["tags"].values()} <= known
+
+
+def describe(state: dict[str, Any], kind: str, name: str) -> dict[str, Any]:
+    """As `--format=json` shows it, in the parts that are read."""
+    if kind == "jobs":
+        if state["job"] is None:
+            raise SystemExit(f"ERROR: (gcloud.run.jobs.describe) Cannot find job [{name}].")
+        containers = [{"image": state["job"]["image"], "resources": {"limits": state["job"]["limits"]}}]
+        task = {"template": {"spec": {"template": {"spec": {"containers": containers}}}}}
+        return {"metadata": {"labels": state["job"]["labels"]}, "spec": task}
+    if kind == "revisions":
+        every = [revision for service in state["services"].values() for revision in service["revisions"]]
+        [found] = [revision for revision in every if revision["name"] == name]
+        return {"metadata": found}
+    if name not in state["services"]:
+        raise SystemExit(f"ERROR: (gcloud.run.services.describe) Cannot find service [{name}].")
+    service = state["services"][name]
+    traffic = [{"revisionName": service["serving"], "percent": 100}]
+    for tag, revision in service["tags"].items():
+        url = f"https://{tag}---{name}-1.europe-west4.run.app"
+        traffic.append({"revisionName": revision, "tag": tag, "url": url})
+    status = {
+        "url": f"https://{name}-1.europe-west4.run.app",
+        "latestCreatedRevisionName": service["revisions"][-1]["name"],
+        "traffic": traffic,
+    }
+    annotations = {"run.googleapis.com/ingress": "all" if name == "api" else "internal"}
+    return {"metadata": {"name": name, "annotations": annotations}, "status": status}
+
+
+def main() -> None:
+    """Answer one call."""
+    command, words, flags = command_of(sys.argv[1:])
+    called = " ".join([command, *words])
+    path = Path(os.environ["GCLOUD_STATE"])
+    state = json.loads(path.read_text())
+    state["calls"].append(sys.argv[1:])
+    fails, loses = os.environ.get("GCLOUD_FAILS"), os.environ.get("GCLOUD_LOSES")
+    if fails and called.startswith(fails):
+        raise SystemExit("ERROR: (gcloud) PERMISSION_DENIED")
+    if command == "auth print-identity-token":
+        raise SystemExit("ERROR: (gcloud.auth.print-identity-token) Invalid account type for `--audiences`.")
+    if flags["--project"] != state["project"] or flags["--region"] != "europe-west4":
+        raise SystemExit("ERROR: another place")
+    if command.endswith("describe"):
+        sys.stdout.write(json.dumps(describe(state, command.split()[1], words[0])))
+    elif command == "run deploy":
+        deploy(state, words[0], flags)
+    elif command == "run services update-traffic":
+        update_traffic(state, words[0], flags)
+    else:
+        labels = dict(pair.split("=") for pair in flags["--labels"].split(","))
+        state["job"] |= {"image": flags["--image"], "labels": labels}
+    path.write_text(json.dumps(state, indent=1))
+    if loses and called.startswith(loses):
+        raise SystemExit("ERROR: (gcloud) connection lost")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""What is deployed, run as it is deployed: folders with their own packages, a sample through all of them."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.pubsub_v1 import PushConfig
+
+from deploy import smoke
+from deploy.functions import FUNCTIONS
+from deploy.imports import Source
+from deploy.stage import ROOT, stage
+from local.provision import expected, subscriber
+from shared import clients
+from shared.clients import firestore_client, storage_client
+from shared.lanes import CANDIDATE_FILTER, CANDIDATE_PREFIX
+from shared.settings import settings
+from tests.e2e.running import RunningStack, free_ports
+from tests.staged import install, interpreter, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MODEL = ROOT / "build" / "model"
+PATH = ("ingest", "analyze", "deadletter")
+ANSWERS = 60.0
+"""Seconds for a function to start on a busy machine."""
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(interpreter() is None, reason="no Python of the version that is deployed"),
+]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """A stack, whose functions are those that serve; its clients are this process's."""
+    running = RunningStack(tmp_path_factory.mktemp("stack"), free_ports())
+    running.up()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in running.stack()["environment"].items():
+            patch.setenv(name, value)
+        _forget()
+        yield running
+    _forget()
+    running.down()
+
+
+@pytest.fixture(scope="module")
+def candidates(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
+    """Every function as it is staged, on a port; those on a document's way have candidates' subscriptions."""
+    out, python = tmp_path_factory.mktemp("staged"), interpreter()
+    assert python is not None
+    emulators = stack.stack()["environment"]
+    source = Source(ROOT)
+    with ExitStack() as running:
+        ports = {}
+        for name, function in FUNCTIONS.items():
+            stage(function, out, MODEL, source)
+            environment = install(out / name, out / f"{name}-env", python)
+            ports[name] = running.enter_context(serving(name, out / name, environment, emulators))
+        client = subscriber(emulators["PUBSUB_EMULATOR_HOST"])
+        for name in PATH:
+            wanted = expected(name, settings().project)
+            wanted.name = f"{wanted.name}-candidate"
+            wanted.filter = CANDIDATE_FILTER
+            wanted.message_retention_duration = Duration(seconds=600)
+            wanted.push_config = PushConfig(push_endpoint=f"http://127.0.0.1:{ports[name]}/")
+            client.create_subscription(request=wanted)
+        yield ports
+
+
+def _forget() -> None:
+    made = (clients.storage_client, clients.firestore_client, clients.publisher, clients.secrets, settings)
+    for cached in made:
+        cached.cache_clear()
+
+
+def test_a_sample_and_a_dead_letter_come_through_the_candidates_alone(
+    stack: RunningStack, candidates: dict[str, int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With the right result; nothing of it is left, and what serves has seen none of it."""
+    assert set(candidates) == set(FUNCTIONS)
+    monkeypatch.chdir(tmp_path)  # where no plan says that nothing is to be tried
+    assert smoke.main(["--build=7", f"--model={MODEL}", "--seconds=120"]) == 0
+    assert list(storage_client().list_blobs(settings().uploads_bucket, prefix=CANDIDATE_PREFIX)) == []
+    assert list(storage_client().list_blobs(settings().work_bucket)) == []
+    for collection in ("documents", "outcomes", "contents", "dead_letters"):
+        assert list(firestore_client().collection(collection).stream()) == []
+    for name in PATH:
+        log = Path(stack.data / "logs" / f"{name}.log")
+        assert not log.exists() or "event handled" not in log.read_text()
+
+
+def test_what_people_drop_does_not_reach_the_candidates(
+    stack: RunningStack, candidates: dict[str, int], tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    """The lanes are apart in this direction too."""
+    logs = [path for path in tmp_path_factory.getbasetemp().glob("staged0/*.log") if path.stem in PATH]
+    assert len(logs) == len(PATH)
+    before = {path: path.read_text().count("event handled") for path in logs}
+    (tmp_path / "note.txt").write_text("In 2024 we planted trees along the river. Emissions fell by 3 %.")
+    [dropped] = stack.json("drop", str(tmp_path / "note.txt"), "--wait")
+    assert dropped["state"] == "completed"
+    assert {path: path.read_text().count("event handled") for path in logs} == before
+    assert candidates
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_every_function_starts_with_its_own_packages_alone(candidates: dict[str, int], name: str) -> None:
+    """It answers what is no push with 400; the API describes itself."""
+    assert _answer(candidates[name], "/openapi.json" if name == "api" else "/") == (
+        200 if name == "api" else 400
+    )
+
+
+def _answer(port: int, path: str) -> int:
+    deadline = time.monotonic() + ANSWERS
+    while True:
+        data = None if path != "/" else b"{}"
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", data=data, timeout=30) as response:
+                return int(response.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)

@@ -1,0 +1,257 @@
+"""cloudbuild.yaml: what Cloud Build takes, and what it does to a project."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import jsonschema_rs
+import pytest
+import yaml
+
+from deploy import rollback
+from deploy.functions import FUNCTIONS
+from tests.cloud_build import PROJECT, REPOSITORY, ROOT, SUBSTITUTION, CloudBuild
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONFIG: dict[str, Any] = yaml.safe_load((ROOT / "cloudbuild.yaml").read_text())
+SCHEMA = json.loads((ROOT / "tests" / "data" / "cloudbuild_schema.json").read_text())
+BUILT_IN = {"PROJECT_ID", "BUILD_ID"}
+
+
+@pytest.fixture(scope="module")
+def deployed_once(tmp_path_factory: pytest.TempPathFactory) -> CloudBuild:
+    """A project after its first deployment; copy it before use."""
+    build = CloudBuild.fresh(tmp_path_factory.mktemp("build"))
+    assert build.run() is None, build.said
+    return build
+
+
+@pytest.fixture
+def build(deployed_once: CloudBuild, tmp_path: Path) -> CloudBuild:
+    """A copy of it, with no calls so far."""
+    shutil.copytree(deployed_once.workspace.parent, tmp_path / "copy")
+    copy = CloudBuild(tmp_path / "copy" / "workspace")
+    copy.take_calls()
+    return copy
+
+
+def test_cloud_build_knows_every_field() -> None:
+    """Names, types and values are those of Cloud Build's API."""
+    validator = jsonschema_rs.validator_for(SCHEMA)
+    assert [error.message for error in validator.iter_errors(CONFIG)] == []
+    wrong = CONFIG | {"steps": [{"name": "image", "waitfor": ["-"]}]}
+    assert not validator.is_valid(wrong)
+
+
+def test_every_substitution_is_declared_and_used() -> None:
+    """MUST_MATCH refuses a build otherwise; and no secret is among them."""
+    text = (ROOT / "cloudbuild.yaml").read_text()
+    used = {found[0] or found[1] for found in SUBSTITUTION.findall(text)}
+    assert used - BUILT_IN == set(CONFIG["substitutions"])
+    assert not {"availableSecrets", "secrets"} & set(CONFIG)
+
+
+def test_every_function_has_a_step_and_promotion_waits_for_all() -> None:
+    """A function that is new needs one; none is promoted before the smoke test."""
+    waits = {step["id"]: set(step["waitFor"]) for step in CONFIG["steps"]}
+    assert set(FUNCTIONS) <= set(waits)
+    assert waits["smoke"] == waits["answers"] == set(FUNCTIONS)
+    assert waits["promote"] == {"smoke", "answers", "job-image"}
+    assert all(waits[name] == {"plan", "audit"} for name in FUNCTIONS)
+
+
+def test_a_first_deployment_brings_everything(deployed_once: CloudBuild) -> None:
+    """From placeholders to the functions, in the order of promotion, and the job by its digest."""
+    state = deployed_once.state()
+    assert deployed_once.serving() == {name: f"{name}-00002-dep" for name in FUNCTIONS}
+    assert all(service["tags"] == {} for service in state["services"].values())
+    assert state["job"]["image"] == f"{REPOSITORY}/long-job@sha256:{'a' * 64}"
+    moves = [
+        call[3] if call[1] == "services" else call[1] for call in state["calls"] if "describe" not in call
+    ]
+    assert moves[len(FUNCTIONS) :] == ["deadletter", "sweep", "digest", "api", "analyze", "jobs", "ingest"]
+    assert deployed_once.docker_calls()[0].startswith(
+        "build --file=long_job/Dockerfile --build-arg=VARIANT= --tag="
+    )
+
+
+def test_what_a_deployment_leaves_to_terraform_it_does_not_set(deployed_once: CloudBuild) -> None:
+    """Two owners of memory, identity or access would undo each other's changes."""
+    for call in deployed_once.state()["calls"]:
+        assert not [
+            flag
+            for flag in call
+            if flag.startswith(("--memory", "--cpu", "--set-env", "--service-acc", "--allow"))
+        ]
+
+
+def test_a_second_deployment_of_the_same_does_nothing(build: CloudBuild) -> None:
+    """No command but questions, and no image."""
+    images = build.docker_calls()
+    assert build.run() is None
+    assert build.take_calls() == []
+    assert build.docker_calls() == images
+
+
+@pytest.mark.parametrize(
+    ("file", "changed"),
+    [
+        ("functions/analyze/main.py", ["analyze"]),  # its own code
+        pytest.param("requirements/api.txt", ["api"], marks=pytest.mark.slow),  # its own packages
+        pytest.param("shared/api/openapi.py", ["api"], marks=pytest.mark.slow),  # what it alone imports
+        pytest.param("shared/lanes.py", list(FUNCTIONS), marks=pytest.mark.slow),  # what all import
+    ],
+)
+def test_only_what_changed_is_deployed(build: CloudBuild, file: str, changed: list[str]) -> None:
+    """The others keep their revisions, and take part in the smoke test with them."""
+    before = build.serving()
+    with (build.workspace / file).open("a") as source:
+        source.write("\n# changed\n")
+    assert build.run() is None
+    calls = build.take_calls()
+    assert [call.split()[2] for call in calls if call.startswith("run deploy")] == changed
+    after = build.serving()
+    assert [name for name in FUNCTIONS if after[name] != before[name]] == changed
+    tags = {name: service["tags"] for name, service in build.state()["services"].items()}
+    assert tags == {name: {"previous": before[name]} if name in changed else {} for name in FUNCTIONS}
+
+
+def test_a_failed_smoke_test_moves_no_traffic(build: CloudBuild) -> None:
+    """What served goes on serving; once the cause is gone, the same candidates are tried, not built again."""
+    before = build.serving()
+    (build.workspace / "functions/ingest/main.py").open("a").write("\n# changed\n")
+    build.smoke_fails = True
+    assert build.run() == "smoke"
+    assert build.serving() == before
+    build.take_calls()
+    build.smoke_fails = False
+    assert build.run() is None
+    assert not [call for call in build.take_calls() if call.startswith("run deploy")]
+    assert build.serving() == before | {"ingest": "ingest-00003-dep"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", ["plan", "analyze", "smoke"])
+def test_a_build_that_was_cancelled_is_made_good_by_the_next(build: CloudBuild, step: str) -> None:
+    """Whatever the step, the end is the same, and nothing is built twice."""
+    before = build.serving()
+    for name in ("sweep", "ingest"):
+        (build.workspace / f"functions/{name}/main.py").open("a").write("\n# changed\n")
+    assert build.run(until=step) is None
+    assert build.serving() == before
+    assert build.run() is None
+    assert build.serving() == before | {"sweep": "sweep-00003-dep", "ingest": "ingest-00003-dep"}
+    assert len([call for call in build.take_calls() if call.startswith("run deploy")]) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("how", "name"), [("GCLOUD_FAILS", "api"), ("GCLOUD_LOSES", "deadletter"), ("GCLOUD_LOSES", "ingest")]
+)
+def test_a_promotion_that_broke_off_is_finished_by_the_next_build(
+    build: CloudBuild, name: str, how: str
+) -> None:
+    """What has moved stays; the rest follows, whether or not the command that failed had done its work."""
+    before = build.serving()
+    (build.workspace / "shared/settings.py").open("a").write("\n# changed\n")
+    build.environment = {how: f"run services update-traffic {name}"}
+    assert build.run() == "promote"
+    build.environment = {}
+    assert build.run() is None
+    assert build.serving() == {name: f"{name}-00003-dep" for name in FUNCTIONS}
+    tags = {name: service["tags"] for name, service in build.state()["services"].items()}
+    assert tags == {name: {"previous": before[name]} for name in FUNCTIONS}
+
+
+def test_a_deployment_that_fails_stops_the_build(build: CloudBuild) -> None:
+    """Before the smoke test, and with gcloud's own words."""
+    (build.workspace / "functions/api/main.py").open("a").write("\n# changed\n")
+    build.environment = {"GCLOUD_FAILS": "run deploy api"}
+    assert build.run() == "api"
+    assert "PERMISSION_DENIED" in build.said
+
+
+@pytest.mark.slow
+def test_a_configuration_that_terraform_changed_gets_traffic(build: CloudBuild) -> None:
+    """It makes a revision of the same content, without traffic; nothing is built for it."""
+    state = build.state()
+    service = state["services"]["analyze"]
+    service["revisions"].append(service["revisions"][-1] | {"name": "analyze-00003-ter"})
+    build.store(state)
+    assert build.run() is None
+    assert build.serving()["analyze"] == "analyze-00003-ter"
+    assert not [call for call in build.take_calls() if call.startswith("run deploy")]
+
+
+@pytest.mark.slow
+def test_two_builds_at_once_do_not_promote_what_only_one_tried(build: CloudBuild) -> None:
+    """The tag says whose candidate was tried; the other build stops and says so."""
+    before = build.serving()
+    (build.workspace / "functions/api/main.py").open("a").write("\n# changed\n")
+    state_of = build.state
+    assert build.run(until="smoke") is None
+    state = state_of()
+    state["services"]["api"]["tags"]["candidate"] = before["api"]
+    build.store(state)
+    # The rest of the first build alone: plan and candidates are as they were.
+    config = yaml.safe_load((build.workspace / "cloudbuild.yaml").read_text())
+    config["steps"] = [step | {"waitFor": ["-"]} for step in config["steps"] if step["id"] == "promote"]
+    (build.workspace / "cloudbuild.yaml").write_text(yaml.safe_dump(config))
+    assert build.run() == "promote"
+    assert "another build is deploying" in build.said
+    assert build.serving()["api"] == before["api"]
+
+
+@pytest.mark.slow
+def test_a_project_without_the_job_deploys_without_it(tmp_path: Path) -> None:
+    """Terraform may leave it out; no image is built."""
+    build = CloudBuild.fresh(tmp_path, job=False)
+    assert build.run() is None
+    assert build.docker_calls() == []
+    assert build.serving()["ingest"] == "ingest-00002-dep"
+
+
+@pytest.mark.slow
+def test_a_job_with_a_gpu_gets_the_image_for_one(tmp_path: Path) -> None:
+    """Terraform decides that; the build follows what it finds."""
+    build = CloudBuild.fresh(tmp_path)
+    state = build.state()
+    state["job"]["limits"]["nvidia.com/gpu"] = "1"
+    build.store(state)
+    assert build.run() is None
+    assert "--build-arg=VARIANT=-gpu" in build.docker_calls()[0]
+
+
+def test_rolling_back_is_one_command(build: CloudBuild, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All functions serve what they served before; twice is as once, and the next build moves on again."""
+    before = build.serving()
+    (build.workspace / "shared/settings.py").open("a").write("\n# changed\n")
+    assert build.run() is None
+    monkeypatch.setenv("PATH", f"{build.bin}:/usr/bin:/bin")
+    monkeypatch.setenv("GCLOUD_STATE", str(build.state_file))
+    where = [f"--project={PROJECT}", "--region=europe-west4", f"--repository={REPOSITORY}"]
+    for _ in range(2):
+        assert rollback.main(where) == 0
+        assert build.serving() == before
+    assert build.run() is None
+    assert build.serving() == {name: f"{name}-00003-dep" for name in FUNCTIONS}
+
+
+@pytest.mark.slow
+def test_one_function_is_rolled_back_by_its_name(
+    build: CloudBuild, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The others stay; of one that nothing served before, that is said."""
+    before = build.serving()
+    (build.workspace / "functions/api/main.py").open("a").write("\n# changed\n")
+    assert build.run() is None
+    monkeypatch.setenv("PATH", f"{build.bin}:/usr/bin:/bin")
+    monkeypatch.setenv("GCLOUD_STATE", str(build.state_file))
+    where = [f"--project={PROJECT}", "--region=europe-west4", f"--repository={REPOSITORY}"]
+    assert rollback.main(["api", "sweep", *where]) == 0
+    assert build.serving() == before
+    assert "sweep: nothing served before" in capsys.readouterr().out

@@ -1,0 +1,107 @@
+"""What a deployment decides to do, from what serves, what was made last, and what is staged."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from deploy import smoke, state
+from deploy.functions import FUNCTIONS
+from deploy.plan import decide, plan
+from deploy.stage import ROOT
+from deploy.state import Job, Revision, Service, State
+from shared.errors import Retryable, SetupError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def service(serving: Revision, latest: Revision | None = None) -> Service:
+    """A service of which only the revisions matter."""
+    return Service(serving, latest or serving, None, None, "https://x", None, "internal")
+
+
+OLD, NEW = Revision("x-1", "old"), Revision("x-2", "new")
+PLACEHOLDER = Revision("x-0", None)
+CONFIGURED = Revision("x-3", "new")
+
+
+@pytest.mark.parametrize(
+    ("found", "fixed", "action", "revision", "before"),
+    [
+        (service(PLACEHOLDER), False, "deploy", None, None),  # Terraform's: nothing to go back to
+        (service(OLD), False, "deploy", None, "x-1"),
+        (service(NEW), False, "keep", "x-2", "x-2"),
+        (service(OLD, NEW), False, "reuse", "x-2", "x-1"),  # an earlier build did not live to promote it
+        (service(NEW, CONFIGURED), False, "reuse", "x-3", "x-2"),  # Terraform changed what it is given
+        (service(NEW, OLD), False, "deploy", None, "x-2"),  # rolled back, then this commit again
+        (service(OLD, NEW), True, "keep", "x-1", "x-1"),  # another function is deployed by hand
+    ],
+)
+def test_a_functions_step(
+    found: Service,
+    fixed: bool,  # noqa: FBT001 - a value of the row
+    action: str,
+    revision: str | None,
+    before: str | None,
+) -> None:
+    """Built anew only where nothing that was built has this content."""
+    step = decide(found, "new", fixed=fixed)
+    assert (step.action, step.revision, step.before) == (action, revision, before)
+
+
+def test_one_function_by_hand_leaves_all_else_alone() -> None:
+    """The job too, however much has changed."""
+    everything = State({name: service(OLD) for name in FUNCTIONS}, Job("old", gpu=False))
+    made = plan(everything, {"ingest": "new"}, "new", ["ingest"])
+    assert {name for name, step in made.functions.items() if step.action == "deploy"} == {"ingest"}
+    assert made.job is None
+    assert made.changes
+
+
+def test_nothing_changes_where_all_is_as_it_is() -> None:
+    """A job that there is not needs no image."""
+    everything = State({name: service(NEW) for name in FUNCTIONS}, None)
+    assert not plan(everything, dict.fromkeys(FUNCTIONS, "new"), "anything", []).changes
+
+
+def test_a_step_without_the_one_before_says_so(tmp_path: Path) -> None:
+    """It names the command that comes first."""
+    with pytest.raises(SetupError, match=r"deploy\.state comes first"):
+        state.load(tmp_path / "state.json")
+
+
+COMPLETED: dict[str, Any] = {
+    "state": "completed",
+    "model": "m",
+    "initiatives": 1,
+    "topics": {"E1": 1},
+    "summary": [{}],
+    "error": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("differs", "said"),
+    [
+        ({"state": "rejected"}, "ended as rejected"),
+        ({"model": "other"}, "analysed with model other"),
+        ({"initiatives": 0}, "did not find"),
+        ({"topics": {"G1": 1}}, "did not find"),
+        ({"summary": []}, "did not find"),
+    ],
+)
+def test_a_sample_that_is_not_as_it_must_be_fails_the_smoke_test(differs: dict[str, Any], said: str) -> None:
+    """Each way on its own; as it must be, it passes."""
+    smoke.check(COMPLETED, "m")
+    smoke.check(COMPLETED, None)
+    with pytest.raises(Retryable, match=said):
+        smoke.check(COMPLETED | differs, "m")
+
+
+def test_the_table_of_functions_is_that_of_the_infrastructure() -> None:
+    """A function that one of them does not know would not be made, or not be deployed."""
+    assert set(json.loads((ROOT / "infra" / "functions.json").read_text())) == set(FUNCTIONS)
+    assert {path.parent.name for path in (ROOT / "functions").glob("*/main.py")} == set(FUNCTIONS)
