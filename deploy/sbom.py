@@ -236,7 +236,10 @@ def main(arguments: list[str] | None = None) -> int:
             print(path)
         sets = [one.name for one in deployables()]
         if options.audit and (bad := [name for name in sets if not audited(options.audit, name)]):
-            raise Retryable(f"See above what is wrong with {', '.join(bad)}, and raise it (make lock).")
+            raise Retryable(
+                f"Packages of {', '.join(bad)} have known vulnerabilities (raise them: make lock), or could not "
+                "be looked up: see above."
+            )
 
     return reporting("sbom", step)
 
