@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.padding import Padding
 from rich.text import Text
 
+from cli.render import bars, passage, section
 from shared.clients import firestore_client
 from shared.digests import forms, slots
 from shared.digests.clocks import read_clocks
@@ -21,13 +22,14 @@ from shared.digests.store import COLLECTION, newest, read, read_file
 from shared.digests.tell.outbox import COLLECTION as DELIVERIES
 from shared.digests.verify import verify
 from shared.errors import HeadraceError
+from shared.records import TOPIC_NAMES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import Console
 
-    from shared.digests.records import StoredDigest
+    from shared.digests.records import Digest, StoredDigest
     from shared.digests.schedules import Schedule
 
 NOW = "now"
@@ -35,6 +37,8 @@ NOW = "now"
 EARLIER = 8
 """Windows before the one that is asked for, which it is compared with."""
 LISTED = 20
+SHOWN = 4
+"""Sentences of a kind, in a terminal."""
 UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 MAX_SPAN = timedelta(days=3660)
 
@@ -129,7 +133,8 @@ def show(console: Console, stored: StoredDigest, html: str) -> None:
     console.print()
     console.print(Text(digest.line, "bold"))
     for line in (line for line in forms.brief(digest) if line != digest.line):
-        console.print(Padding(Text(line), (0, 0, 0, 2)))
+        console.print(Text(f"  {line}"))
+    _sections(console, digest)
     for note in digest.notes:
         console.print(Text(f"Note: {note}", "yellow"))
     console.print()
@@ -137,6 +142,27 @@ def show(console: Console, stored: StoredDigest, html: str) -> None:
     told = f"{stored.reads:,} documents read in {stored.seconds:.1f} s."
     again = f"To count its numbers again: headrace digest verify {digest.id}"
     console.print(Text(f"{told} {again}", "bright_black"), soft_wrap=True)
+
+
+def _sections(console: Console, digest: Digest) -> None:
+    """The topics, and some of each kind of sentence."""
+    if digest.empty:
+        return
+    section(console, "Topics")
+    counts = {f"{row.name} {TOPIC_NAMES.get(row.name, '')}": row.share.count for row in digest.topics}
+    bars(console, {name: count for name, count in counts.items() if count}, {})
+    followed = [one.now or one.before for one in digest.initiatives.followed]
+    kinds = {
+        "Announced earlier": followed,
+        "Incidents": digest.incidents,
+        "Unlike anything before": [one.quote for one in digest.novel],
+        "Summary": digest.summary,
+    }
+    for title, quotes in kinds.items():
+        if quotes:
+            section(console, title)
+        for quote in quotes[:SHOWN]:
+            passage(console, quote.page, quote.row, f"{quote.text} ({quote.title or quote.name})")
 
 
 def open_page(html: str) -> None:

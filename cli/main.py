@@ -67,6 +67,7 @@ def run(data: Path, model: Path, port: int) -> None:
         console.print("\nThe stack stays up until Ctrl-C. In a second terminal:\n")
         console.print("  .venv/bin/headrace drop REPORT.pdf --wait")
         console.print(f"  .venv/bin/headrace show {identifiers[-1]}", highlight=False)
+        console.print("  .venv/bin/headrace digest --open", highlight=False)
         watch.forever()
 
 

@@ -109,31 +109,31 @@ def full(console: Console, shown: dict[str, Any], initiatives: list[dict[str, An
         console.print(Text(f"Note: {warning}", "yellow"))
     if not shown["passages"] or (shown["error"] and shown["published_run"] is None):
         return
-    _section(console, "Summary")
+    section(console, "Summary")
     for sentence in shown["summary"]:
-        _passage(console, sentence["page"], None, sentence["text"])
-    _section(console, "Sentiment")
-    _bars(console, shown["sentiment"], SENTIMENT_STYLES)
-    _section(console, "Topics")
+        passage(console, sentence["page"], None, sentence["text"])
+    section(console, "Sentiment")
+    bars(console, shown["sentiment"], SENTIMENT_STYLES)
+    section(console, "Topics")
     topics = {f"{code} {TOPIC_NAMES.get(code, '')}": count for code, count in shown["topics"].items()}
-    _bars(console, {name: count for name, count in topics.items() if count}, {})
-    _section(console, f"Initiatives ({shown['initiatives']})")
+    bars(console, {name: count for name, count in topics.items() if count}, {})
+    section(console, f"Initiatives ({shown['initiatives']})")
     for initiative in initiatives[:SHOWN_INITIATIVES]:
         codes = " ".join(topic["name"] for topic in initiative["topics"])
         label = f"{codes} {initiative['action']['label']}"
-        _passage(console, initiative["page"], initiative["row"], initiative["text"], label)
+        passage(console, initiative["page"], initiative["row"], initiative["text"], label)
     if (rest := shown["initiatives"] - SHOWN_INITIATIVES) > 0:
         console.print(
             Text(f"  … and {rest} more: headrace show {shown['id'] or 'ID'} --json", "bright_black")
         )
 
 
-def _section(console: Console, title: str) -> None:
+def section(console: Console, title: str) -> None:
     console.print()
     console.print(Text(title, "bold cyan"))
 
 
-def _passage(console: Console, page: int | None, row: int | None, text: str, label: str = "") -> None:
+def passage(console: Console, page: int | None, row: int | None, text: str, label: str = "") -> None:
     where = f"p. {page}" if page else f"row {row}" if row else ""
     text = " ".join(text.split())
     short = text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1].rstrip() + "…"
@@ -145,7 +145,7 @@ def _passage(console: Console, page: int | None, row: int | None, text: str, lab
     console.print(Padding(grid, (0, 0, 0, 2)))
 
 
-def _bars(console: Console, counts: dict[str, int], styles: dict[str, str]) -> None:
+def bars(console: Console, counts: dict[str, int], styles: dict[str, str]) -> None:
     most = max([*counts.values(), 1])
     width = max([len(name) for name in counts], default=0)
     for name, count in counts.items():
