@@ -13,9 +13,7 @@ from shared.records import TOPICS as STANDARDS
 from shared.settings import TOPICS
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")] + [
-    ROOT / "docs" / f"{name}.md" for name in ("architecture", "reliability", "observability", "security")
-]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text("utf-8")
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
