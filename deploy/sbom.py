@@ -237,8 +237,8 @@ def main(arguments: list[str] | None = None) -> int:
         sets = [one.name for one in deployables()]
         if options.audit and (bad := [name for name in sets if not audited(options.audit, name)]):
             raise Retryable(
-                f"Packages of {', '.join(bad)} have known vulnerabilities (raise them: make lock), or could not "
-                "be looked up: see above."
+                f"Packages of {', '.join(bad)} have known vulnerabilities (raise them: make lock), or could "
+                "not be looked up: see above."
             )
 
     return reporting("sbom", step)

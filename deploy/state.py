@@ -46,7 +46,7 @@ class Service:
     serving: Revision
     """What all traffic goes to, or most."""
     latest: Revision
-    """What was made last, by a deployment or by Terraform."""
+    """What was made last, by a deployment or by Terraform, and has started."""
     candidate: str | None
     previous: str | None
     """Revisions of these tags."""
@@ -85,7 +85,7 @@ def read_service(place: Place, name: str) -> Service:
         )
     traffic = found["status"].get("traffic") or []
     most: dict[str, Any] = max(traffic, key=lambda part: part.get("percent", 0), default={})
-    latest = found["status"].get("latestCreatedRevisionName", "")
+    latest = found["status"].get("latestReadyRevisionName", "")
     tagged = {part["tag"]: part for part in traffic if part.get("tag")}
     newest = _revision(place, latest)
     serving = most.get("revisionName") or latest

@@ -127,13 +127,17 @@ class CloudBuild:
             if "google-cloud-cli" in step["name"]:  # whose Python has no packages
                 arguments = ["-S", *arguments]
         own = dict(variable.split("=", 1) for variable in step.get("env", []))
+        return self._run([program, *arguments], environment | own | self.environment)
+
+    def command(self, *arguments: str) -> bool:
+        """Run a command of `deploy` as a person does; whether it could be done."""
+        config = yaml.safe_load((self.workspace / "cloudbuild.yaml").read_text())
+        environment = self._environment(config, self._substitutions(config))
+        return self._run([sys.executable, "-m", *arguments], environment)
+
+    def _run(self, command: list[str], environment: dict[str, str]) -> bool:
         ran = subprocess.run(
-            [program, *arguments],
-            cwd=self.workspace,
-            env=environment | own | self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
+            command, cwd=self.workspace, env=environment, capture_output=True, text=True, check=False
         )
         self.said = ran.stdout + ran.stderr
         return ran.returncode == 0

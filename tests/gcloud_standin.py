@@ -1,7 +1,8 @@
 """Stands in for gcloud in tests of a deployment: knows a few commands, refuses flags that gcloud has not.
 
 What is deployed is a JSON file, `GCLOUD_STATE`, which also keeps every call. A command that begins with
-`GCLOUD_FAILS` fails; one that begins with `GCLOUD_LOSES` does its work, and then says that it failed.
+`GCLOUD_FAILS` fails; one that begins with `GCLOUD_LOSES` does its work, and then says that it failed. A
+revision of the service `GCLOUD_BREAKS` does not start.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ def deploy(state: dict[str, Any], name: str, flags: dict[str, str]) -> None:
         raise SystemExit("ERROR: this stand-in deploys without traffic alone")
     revision = f"{name}-{len(service['revisions']) + 1:05}-dep"
     labels = dict(pair.split("=") for pair in flags["--update-labels"].split(","))
+    if os.environ.get("GCLOUD_BREAKS") == name:
+        service["revisions"].append({"name": revision, "labels": labels, "broken": True})
+        return
     service["revisions"].append({"name": revision, "labels": labels})
     service["tags"][flags["--tag"]] = revision
 
@@ -88,7 +92,7 @@ def describe(state: dict[str, Any], kind: str, name: str) -> dict[str, Any]:
         traffic.append({"revisionName": revision, "tag": tag, "url": url})
     status = {
         "url": f"https://{name}-1.europe-west4.run.app",
-        "latestCreatedRevisionName": service["revisions"][-1]["name"],
+        "latestReadyRevisionName": [one for one in service["revisions"] if "broken" not in one][-1]["name"],
         "traffic": traffic,
     }
     annotations = {"run.googleapis.com/ingress": "all" if name == "api" else "internal"}
@@ -119,6 +123,8 @@ def main() -> None:
         labels = dict(pair.split("=") for pair in flags["--labels"].split(","))
         state["job"] |= {"image": flags["--image"], "labels": labels}
     path.write_text(json.dumps(state, indent=1))
+    if command == "run deploy" and os.environ.get("GCLOUD_BREAKS") == words[0]:
+        raise SystemExit("ERROR: (gcloud.run.deploy) The user-provided container failed to start and listen.")
     if loses and called.startswith(loses):
         raise SystemExit("ERROR: (gcloud) connection lost")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -173,6 +174,36 @@ def test_a_deployment_that_fails_stops_the_build(build: CloudBuild) -> None:
     build.environment = {"GCLOUD_FAILS": "run deploy api"}
     assert build.run() == "api"
     assert "PERMISSION_DENIED" in build.said
+
+
+def test_a_revision_that_does_not_start_is_not_taken_for_a_candidate(build: CloudBuild) -> None:
+    """The build stops there; the next makes another, though the broken one is of the same content."""
+    before = build.serving()
+    (build.workspace / "functions/api/main.py").open("a").write("\n# changed\n")
+    build.environment = {"GCLOUD_BREAKS": "api"}
+    assert build.run() == "api"
+    assert "failed to start" in build.said
+    assert build.serving() == before
+    build.environment = {}
+    assert build.run() is None
+    assert build.serving() == before | {"api": "api-00004-dep"}
+
+
+@pytest.mark.slow
+def test_one_function_is_deployed_by_hand(build: CloudBuild) -> None:
+    """By the commands of `make deploy`: tried with the others as they serve, which stay, as the job does."""
+    before, image = build.serving(), build.state()["job"]
+    for name in ("ingest", "api"):
+        (build.workspace / f"functions/{name}/main.py").open("a").write("\n# changed\n")
+    (build.workspace / "long_job/main.py").open("a").write("\n# changed\n")
+    makefile = (ROOT / "Makefile").read_text().partition("\ndeploy: ")[2].partition("\n\n")[0]
+    commands = re.findall(r"\$\(BIN\)/python -m (.+)", makefile)
+    assert commands[-1] == "deploy.promote"
+    for command in commands:
+        if command != "deploy.smoke":
+            assert build.command(*command.replace("$(FUNCTION)", "ingest").split()), build.said
+    assert build.serving() == before | {"ingest": "ingest-00003-dep"}
+    assert build.state()["job"] == image
 
 
 @pytest.mark.slow
