@@ -6,6 +6,7 @@ The file goes first and the record last, so that whoever was interrupted can ask
 from __future__ import annotations
 
 import os
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from cli.digest_commands import PAGES
@@ -17,16 +18,19 @@ from shared.digests.store import COLLECTION as DIGESTS
 from shared.documents import COLLECTION, document_id
 from shared.erasure import erase as erase_document
 from shared.errors import HeadraceError
+from shared.passages import COLLECTION as PASSAGES
 from shared.records import TERMINAL, Record
 from shared.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 NEEDED = ("id", "bucket", "name", "state", "sha256")
 MAX_COPIES = 100
 """Documents of the same content that are named."""
+PAGE = 300
+"""Documents looked through at once."""
 ROWS = "DELETE FROM headrace.results WHERE JSON_VALUE(data.document) = '{id}'"
 
 
@@ -39,6 +43,15 @@ class Subject(Record):
     state: str | None
     """None: nothing is stored of it but its file."""
     sha256: str | None
+
+
+class Holding(Record):
+    """A document that holds words which were looked for."""
+
+    id: str
+    name: str
+    passages: int
+    """That hold them, of all its runs; 0: only its name or title does."""
 
 
 class Erased(Record):
@@ -72,6 +85,31 @@ def subjects(identifiers: Sequence[str], *, with_file: bool) -> list[Subject]:
                 )
             found[each.id] = each
     return list(found.values())
+
+
+def holding(words: str) -> Iterator[Holding]:
+    """Documents with these words in a passage, the title or the name, in whatever case and spacing.
+
+    Every stored passage is read: search goes by meaning, and finds a person's name or does not.
+    """
+    sought = _plain(words)
+    client, last = firestore_client(), None
+    while True:
+        query = client.collection(COLLECTION).order_by("__name__").select(["name", "title"]).limit(PAGE)
+        page = list((query.start_after(last) if last else query).stream())
+        for snapshot in page:
+            fields = snapshot.to_dict() or {}
+            passages = snapshot.reference.collection(PASSAGES).select(["text"]).stream()
+            found = sum(sought in _plain((one.to_dict() or {})["text"]) for one in passages)
+            if found or any(sought in _plain(fields.get(field) or "") for field in ("name", "title")):
+                yield Holding(id=snapshot.id, name=fields["name"], passages=found)
+        if len(page) < PAGE:
+            return
+        last = page[-1]
+
+
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def erase(chosen: Sequence[Subject], data: Path, *, with_file: bool) -> list[Erased]:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("ids", nargs=-1, required=True, metavar="ID|NAME...")
+@click.argument("ids", nargs=-1, metavar="[ID|NAME]...")
+@click.option("--find", "words", metavar="WORDS", help="Erase nothing; list the documents that hold WORDS.")
 @click.option("--with-file", is_flag=True, help="The uploaded file too, in all its versions.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @data_option
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 def erase(  # noqa: PLR0913 - the options of a command
     ids: tuple[str, ...],
     *,
+    words: str | None,
     with_file: bool,
     yes: bool,
     data: Path,
@@ -31,9 +33,14 @@ def erase(  # noqa: PLR0913 - the options of a command
     as_json: bool,
 ) -> None:
     """Erase all that was made of documents: results, artefacts, and what digests quote of them."""
-    if not yes and not sys.stdin.isatty():
+    if bool(ids) == (words is not None) or (words is not None and not words.strip()):
+        raise click.UsageError("Name documents, or say --find WORDS.")
+    if ids and not yes and not sys.stdin.isatty():
         raise click.UsageError("Nobody can be asked here; say --yes.")
     connect(data, project)
+    if words is not None:
+        _find(words, as_json=as_json)
+        return
     from cli import erase as erasing
     from cli.output import print_json
 
@@ -47,7 +54,21 @@ def erase(  # noqa: PLR0913 - the options of a command
     if as_json:
         print_json([one.model_dump() for one in done])
         return
-    for one in done:
-        click.echo(f"{one.id}  {one.name}: erased")
-        for line in one.stays:
+    for erased in done:
+        click.echo(f"{erased.id}  {erased.name}: erased")
+        for line in erased.stays:
             click.echo(f"  stays: {line}")
+
+
+def _find(words: str, *, as_json: bool) -> None:
+    from cli.erase import holding
+    from cli.output import print_json
+
+    found = list(holding(words))
+    if as_json:
+        print_json([one.model_dump() for one in found])
+        return
+    for one in found:
+        click.echo(f"{one.id}  {one.name}: {one.passages} passages")
+    if not found:
+        click.echo("No document holds these words.")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+import os
+import pty
+import subprocess
 import zipfile
 import zlib
 from contextlib import suppress
@@ -15,7 +18,7 @@ from google.pubsub_v1 import PubsubMessage
 
 from shared.clients import firestore_client, publisher, storage_client
 from shared.documents import document_id
-from tests.e2e.running import RunningStack, free_ports
+from tests.e2e.running import HEADRACE, RunningStack, clean_environment, free_ports
 from tests.e2e.test_failures import stored, until
 
 if TYPE_CHECKING:
@@ -251,3 +254,46 @@ def test_nothing_is_erased_unasked_or_while_it_is_worked_on(
     reference.update({"state": "completed"})
     stack.json("erase", document, "--with-file", "--yes")
     assert in_firestore(marker) | in_buckets(marker) == set()
+
+
+def test_documents_are_found_by_words(stack: RunningStack, tmp_path: Path, marker: str) -> None:
+    """In whatever case and spacing, in passages and in names; nothing is erased by that."""
+    [document] = drop(stack, write(tmp_path, "found.txt", text(marker)))
+    [other] = drop(stack, write(tmp_path, f"{PERSON}.txt", OTHER))
+    sought = PERSON.upper().replace(" ", "\n ")
+    found = {one["id"]: one for one in stack.json("erase", "--find", sought)}
+    assert {document, other} == set(found)
+    assert found[document]["passages"] == 2
+    assert found[other] == {"id": other, "name": f"{PERSON}.txt", "passages": 0}
+    assert stack.json("erase", "--find", "nobody of this name") == []
+    assert stored(document)["state"] == "completed"
+    for wrong in (["--find", " "], ["--find", PERSON, document], []):
+        assert stack.command("erase", *wrong).returncode == 2
+    stack.json("erase", document, other, "--with-file", "--yes")
+    assert stack.json("erase", "--find", PERSON) == []
+
+
+@pytest.mark.parametrize(("answer", "status"), [("n", 130), ("", 130), ("y", 0)])
+def test_on_a_terminal_it_asks(
+    stack: RunningStack, tmp_path: Path, marker: str, answer: str, status: int
+) -> None:
+    """With the names of what would go; whatever is no yes erases nothing."""
+    [document] = drop(stack, write(tmp_path, "asked.txt", text(marker)))
+    terminal, inside = pty.openpty()
+    os.write(terminal, f"{answer}\n".encode())
+    done = subprocess.run(
+        [*HEADRACE, "erase", document, "--with-file", "--data", str(stack.data)],
+        env=clean_environment(),
+        stdin=inside,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    for end in (terminal, inside):
+        os.close(end)
+    assert done.returncode == status, done.stderr
+    assert f"{document}  asked.txt" in done.stderr
+    assert "There is no way back" in done.stderr
+    assert bool(in_buckets(marker)) == bool(in_firestore(marker)) == (status != 0)
+    stack.command("erase", document, "--with-file", "--yes")
