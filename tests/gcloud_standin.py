@@ -88,14 +88,16 @@ def describe(state: dict[str, Any], kind: str, name: str) -> dict[str, Any]:
     service = state["services"][name]
     traffic = [{"revisionName": service["serving"], "percent": 100}]
     for tag, revision in service["tags"].items():
-        url = f"https://{tag}---{name}-1.europe-west4.run.app"
+        url = state.get("address") or f"https://{tag}---{name}-1.europe-west4.run.app"
         traffic.append({"revisionName": revision, "tag": tag, "url": url})
     status = {
         "url": f"https://{name}-1.europe-west4.run.app",
         "latestReadyRevisionName": [one for one in service["revisions"] if "broken" not in one][-1]["name"],
         "traffic": traffic,
     }
-    annotations = {"run.googleapis.com/ingress": "all" if name == "api" else "internal"}
+    annotations = {
+        "run.googleapis.com/ingress": service.get("ingress", "all" if name == "api" else "internal")
+    }
     return {"metadata": {"name": name, "annotations": annotations}, "status": status}
 
 
@@ -110,7 +112,12 @@ def main() -> None:
     if fails and called.startswith(fails):
         raise SystemExit("ERROR: (gcloud) PERMISSION_DENIED")
     if command == "auth print-identity-token":
-        raise SystemExit("ERROR: (gcloud.auth.print-identity-token) Invalid account type for `--audiences`.")
+        if "address" not in state:
+            raise SystemExit(
+                "ERROR: (gcloud.auth.print-identity-token) Invalid account type for `--audiences`."
+            )
+        sys.stdout.write(f"token for {flags['--audiences']}\n")
+        return
     if flags["--project"] != state["project"] or flags["--region"] != "europe-west4":
         raise SystemExit("ERROR: another place")
     if command.endswith("describe"):

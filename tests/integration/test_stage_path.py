@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import time
 import urllib.error
 import urllib.request
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +19,9 @@ from google.pubsub_v1 import PushConfig
 from deploy import smoke
 from deploy.functions import FUNCTIONS
 from deploy.imports import Source
+from deploy.model import main as provide_model
 from deploy.stage import ROOT, stage
+from deploy.state import Revision, Service, State
 from local.provision import expected, subscriber
 from shared import clients
 from shared.clients import firestore_client, storage_client
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
 
 MODEL = ROOT / "build" / "model"
 PATH = ("ingest", "analyze", "deadletter")
+MADE = Revision("x-1", "old")
 ANSWERS = 60.0
 """Seconds for a function to start on a busy machine."""
 pytestmark = [
@@ -119,6 +125,30 @@ def test_every_function_starts_with_its_own_packages_alone(candidates: dict[str,
     assert _answer(candidates[name], "/openapi.json" if name == "api" else "/") == (
         200 if name == "api" else 400
     )
+
+
+def test_the_model_comes_from_the_bucket(
+    stack: RunningStack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Built and stored where no digest is named, fetched where one is; both times the same files."""
+    assert stack.process is not None
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / "weights").symlink_to(ROOT / "build" / "weights")
+    shutil.copytree(ROOT / "build" / "cache", tmp_path / "build" / "cache")
+    services = {name: Service(MADE, MADE, None, None, "", None, "") for name in FUNCTIONS}
+    (tmp_path / "build" / "state.json").write_text(json.dumps(asdict(State(services, None))))
+    assert provide_model([]) == 0
+    built = {path.name: path.read_bytes() for path in (tmp_path / "build" / "model").iterdir()}
+    digest = json.loads(built["manifest.json"])["digest"]
+    assert {blob.name for blob in storage_client().list_blobs(settings().models_bucket)} == {
+        f"models/{digest}/{name}" for name in built
+    }
+    shutil.rmtree(tmp_path / "build" / "model")
+    assert provide_model([f"--digest={digest}"]) == 0
+    assert {path.name: path.read_bytes() for path in (tmp_path / "build" / "model").iterdir()} == built
+    assert provide_model([f"--digest={'0' * 64}"]) == 1
+    assert "There is no gs://" in capsys.readouterr().err
 
 
 def _answer(port: int, path: str) -> int:
