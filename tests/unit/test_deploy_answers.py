@@ -80,7 +80,7 @@ def test_another_answer_stops_the_deployment(cloud: CloudBuild, status: int, bod
 
 
 def test_what_cannot_be_asked_is_said(cloud: CloudBuild) -> None:
-    """By an account without identity tokens, or from outside the load balancer: the candidate is not to blame."""
+    """By an account without identity tokens, or from outside a load balancer: no fault of the candidate."""
     assert ask(PLACE) == "api: not asked, this account gets no identity token"
     state = cloud.state()
     state["services"]["api"]["ingress"] = "internal-and-cloud-load-balancing"
