@@ -73,9 +73,9 @@ report: $(MODEL) ## measure what is staged: sizes, packages, import times
 	$(BIN)/python -m deploy.report $(FUNCTION)
 
 # The same steps as a build's, by hand: GOOGLE_CLOUD_PROJECT, REGION and REPOSITORY say where (docs/deploy.md).
-deploy: stage ## deploy one function by hand, tried before it serves: make deploy FUNCTION=ingest
+deploy: $(MODEL) ## deploy one function by hand, tried before it serves: make deploy FUNCTION=ingest
 	@test -n "$(FUNCTION)" || { echo "Name the function: make deploy FUNCTION=ingest. All of them: gcloud builds submit"; exit 1; }
-	$(BIN)/python -m deploy.stage ingest
+	$(BIN)/python -m deploy.stage $(FUNCTION) ingest
 	$(BIN)/python -m deploy.state
 	$(BIN)/python -m deploy.plan $(FUNCTION)
 	$(BIN)/python -m deploy.candidate deadletter sweep digest api analyze ingest
