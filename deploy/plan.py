@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -38,6 +38,8 @@ class Step:
     """That takes part in the smoke test; None: the one that is still to be deployed."""
     before: str | None
     """The revision that serves now, if a deployment made it."""
+    moved: bool = False
+    """Whether a build that broke off has promoted it: this one finishes that deployment."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,13 @@ def decide(service: Service, wanted: str, *, fixed: bool = False) -> Step:
 def plan(state: State, folders: dict[str, str], job: str | None, names: list[str]) -> Plan:
     """The whole deployment; `folders` has the digest of each staged folder, `job` that of the job."""
     only = set(names) or set(FUNCTIONS)
-    steps = {
-        name: decide(state.services[name], folders.get(name, ""), fixed=name not in only)
-        for name in FUNCTIONS
-    }
+    # A promotion takes the tags away one after another; where some are left, it did not come to its end.
+    under_way = any(service.candidate for service in state.services.values())
+    steps = {}
+    for name in FUNCTIONS:
+        service = state.services[name]
+        step = decide(service, folders.get(name, ""), fixed=name not in only)
+        steps[name] = replace(step, moved=under_way and service.candidate is None)
     deployed = state.job is not None and not names and state.job.digest != job
     return Plan(steps, job if deployed else None)
 

@@ -37,8 +37,10 @@ def move(place: Place, name: str, step: Step) -> None:
     """Traffic of one function."""
     service = read_service(place, name)
     revision = tried(name, service)
-    options = [f"--remove-tags={CANDIDATE}"]
-    if step.action != "keep":
+    if step.action == "keep":
+        # What an earlier deployment replaced is not what a rollback of this one goes back to.
+        options = [f"--remove-tags={CANDIDATE}" if step.moved else "--clear-tags"]
+    else:
         options = [f"--to-revisions={revision}=100"]
         options.append(f"--set-tags={PREVIOUS}={step.before}" if step.before else "--clear-tags")
     gcloud(place, "run", "services", "update-traffic", name, *options)

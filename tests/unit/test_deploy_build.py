@@ -273,6 +273,23 @@ def test_rolling_back_is_one_command(build: CloudBuild, monkeypatch: pytest.Monk
 
 
 @pytest.mark.slow
+def test_rolling_back_takes_back_the_last_deployment_alone(
+    build: CloudBuild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an earlier one brought stays."""
+    (build.workspace / "functions/analyze/main.py").open("a").write("\n# changed\n")
+    assert build.run() is None
+    between = build.serving()
+    (build.workspace / "functions/api/main.py").open("a").write("\n# changed\n")
+    assert build.run() is None
+    assert build.serving() == between | {"api": "api-00003-dep"}
+    monkeypatch.setenv("PATH", f"{build.bin}:/usr/bin:/bin")
+    monkeypatch.setenv("GCLOUD_STATE", str(build.state_file))
+    assert rollback.main([f"--project={PROJECT}", "--region=europe-west4", f"--repository={REPOSITORY}"]) == 0
+    assert build.serving() == between
+
+
+@pytest.mark.slow
 def test_one_function_is_rolled_back_by_its_name(
     build: CloudBuild, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

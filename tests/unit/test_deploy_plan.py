@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -59,6 +60,17 @@ def test_one_function_by_hand_leaves_all_else_alone() -> None:
     assert {name for name, step in made.functions.items() if step.action == "deploy"} == {"ingest"}
     assert made.job is None
     assert made.changes
+
+
+def test_what_a_promotion_that_broke_off_has_moved_is_told_from_the_rest() -> None:
+    """By the tags that it had not yet come to; with no tags, or all of them, nothing was moved."""
+    tagged = replace(service(OLD, NEW), candidate="x-2")
+    for every in (service(NEW), tagged):
+        whole = plan(State(dict.fromkeys(FUNCTIONS, every), None), dict.fromkeys(FUNCTIONS, "new"), "", [])
+        assert not any(step.moved for step in whole.functions.values())
+    half = State(dict.fromkeys(FUNCTIONS, tagged) | {"sweep": service(NEW)}, None)
+    moved = plan(half, dict.fromkeys(FUNCTIONS, "new"), "", []).functions
+    assert {name for name, step in moved.items() if step.moved} == {"sweep"}
 
 
 def test_nothing_changes_where_all_is_as_it_is() -> None:
