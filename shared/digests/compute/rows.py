@@ -6,6 +6,7 @@ processor for a record of counts; to decode the messages as they come takes 0.2 
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -70,24 +71,35 @@ class Rows:
             page = query.start_after({by: _at(row, by), "__name__": last})
 
     def named(self, collection: str, ids: Sequence[str], fields: Sequence[str]) -> Iterator[Row]:
-        """Records by their ids, in that order, but for those that are gone."""
+        """Records by their ids, in that order, but for those that are gone.
+
+        While some are worked on, the next ones are on their way.
+        """
+        chunks = [ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)]
+        with ThreadPoolExecutor(max_workers=1) as ahead:
+            coming = ahead.submit(self._fetch, collection, chunks[0], fields) if chunks else None
+            for at, chunk in enumerate(chunks, start=1):
+                assert coming is not None
+                found = coming.result()
+                if at < len(chunks):
+                    coming = ahead.submit(self._fetch, collection, chunks[at], fields)
+                self.reads += len(chunk)
+                for one in chunk:
+                    if one in found:
+                        yield found.pop(one)
+
+    def _fetch(self, collection: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Row]:
         references = self.client.collection(collection)
-        for start in range(0, len(ids), CHUNK):
-            asked = [references.document(one) for one in ids[start : start + CHUNK]]
-            request = {
-                "database": self.client._database_string,  # noqa: SLF001 - the client has no public name of it
-                "documents": [one._document_path for one in asked],  # noqa: SLF001 - nor of a reference's
-                "mask": {"field_paths": list(fields)},
-            }
-            answers = self.client._firestore_api.batch_get_documents(  # noqa: SLF001 - nor a way to messages
-                request=request,
-                metadata=self.client._rpc_metadata,  # noqa: SLF001 - as its own calls have
-            )
-            found = {row[""]: row for answer in answers if (row := _row(type(answer).pb(answer).found))}
-            self.reads += len(asked)
-            for one in asked:
-                if one.id in found:
-                    yield found.pop(one.id)
+        request = {
+            "database": self.client._database_string,  # noqa: SLF001 - the client has no public name of it
+            "documents": [references.document(one)._document_path for one in ids],  # noqa: SLF001 - nor of a reference's
+            "mask": {"field_paths": list(fields)},
+        }
+        answers = self.client._firestore_api.batch_get_documents(  # noqa: SLF001 - nor a way to messages
+            request=request,
+            metadata=self.client._rpc_metadata,  # noqa: SLF001 - as its own calls have
+        )
+        return {row[""]: row for answer in answers if (row := _row(type(answer).pb(answer).found))}
 
     def count(self, collection: str, conditions: Sequence[Condition]) -> int:
         """How many there are, which Firestore counts itself: a read for each thousand."""
