@@ -33,9 +33,15 @@ locals {
   placeholder = "us-docker.pkg.dev/cloudrun/container/hello"
 
   # Values of shared/settings.py that have no default, or whose default is the laptop's.
-  environment = merge(var.settings, {
+  environment = merge(local.gpu, var.settings, {
     GOOGLE_CLOUD_PROJECT  = var.project
     HEADRACE_JOB_NAME     = var.long_job.enabled ? local.job_name : ""
     HEADRACE_JOB_LOCATION = var.region
   })
+  # With a GPU the job costs more a second, and so pays from longer documents on: docs/cost.md.
+  gpu = var.long_job.gpu ? {
+    HEADRACE_JOB_GPU          = "true"
+    HEADRACE_FUNCTION_SECONDS = "500"
+    HEADRACE_JOB_TASK_SECONDS = "500"
+  } : {}
 }

@@ -1,7 +1,7 @@
 locals {
   # Who reads which. Terraform makes the secrets, never their values, which would stand in its state.
   secrets = merge(var.secrets, {
-    redaction-key = toset(["ingest", local.job_name])
+    redaction-key = toset(["ingest", "digest", local.job_name])
     api-key-hash  = toset(["api"])
   })
 }

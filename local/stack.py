@@ -38,7 +38,7 @@ def running(
     """
     if not (model / "manifest.json").is_file():
         raise SetupError(f"There is no model in {model}. Build it: make model")
-    data.mkdir(parents=True, exist_ok=True)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)  # documents are nobody else's business
     with _locked(data):
         if reset:
             for folder in DATA_FOLDERS:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shared.digests.records import Kept
+from shared.digests.kept import Kept
 from shared.summary.choose import choose
 from shared.summary.gravity import tells_of_death
 from shared.summary.partial import decode_sum
@@ -16,7 +16,7 @@ from shared.summary.quality import GOOD
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from shared.digests.records import Role
+    from shared.digests.kept import Role
     from shared.summary import Aggregate, Candidate
 
 MAX_INITIATIVES = 400

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import NonNegativeInt, PositiveInt
 
-from shared.digests.records import Kept
+from shared.digests.kept import Kept
 from shared.records import Record, SentimentLabel
 
 if TYPE_CHECKING:

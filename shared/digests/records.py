@@ -16,24 +16,7 @@ K = TypeVar("K", bound=str)
 Sorted = Annotated[dict[K, V], AfterValidator(lambda given: dict(sorted(given.items())))]
 """A mapping in the order of its keys: Firestore returns them in another one, and a digest that is read
 there is to be written as it was."""
-Role = Literal["summary", "initiative", "negative", "positive", "unusual"]
 FollowStatus = Literal["implemented", "planned", "vanished"]
-
-
-class Kept(Record):
-    """A sentence that digests may quote; its vector lies beside it."""
-
-    index: NonNegativeInt
-    page: PositiveInt | None
-    row: PositiveInt | None
-    text: str
-    quality: float
-    """0 to 1: how well it reads on its own."""
-    topics: list[str]
-    action: ActionLabel
-    negative: float
-    positive: float
-    roles: list[Role]
 
 
 class Filter(Record):
@@ -162,7 +145,7 @@ class TopicRow(Record):
     implemented: NonNegativeInt
     planned: NonNegativeInt
     share: Measure
-    """Of all passages."""
+    """Of all passages that the model judged: it knows some languages."""
     negative: Measure
     """Of the topic's."""
 

@@ -74,6 +74,7 @@ QUERIES: dict[str, list[Query]] = {
     "cli.diagnosis.documents:unannounced": [_TICK[0]],
     "cli.erase:_erase": [Query("digests", contains="quoted"), Query("documents", ("sha256",))],
     "cli.erase:_members": [Query("documents", order="name")],
+    "cli.erase:holding": [Query("documents", order="__name__")],
     "cli.replay:replay": [Query("documents", ("state",)), Query("documents", ("state",), order="updated_at")],
     "cli.results:all_documents": [Query("documents", order="created_at", descending=True)],
     "cli.results:published_passages": [_RUN],

@@ -7,7 +7,7 @@ import pytest
 
 from shared.digests.keep import MAX_INITIATIVES, MAX_MOOD, MAX_UNUSUAL, keep
 from shared.digests.outcomes import organisation_key, pack, unpack
-from shared.records import SENTIMENTS, Sentiment
+from shared.records import SENTIMENTS, Sentiment, SentimentLabel
 from shared.summary import Aggregate, combine, partial
 from shared.summary.partial import quantise
 from tests.unit.test_summary import document, result, sentence, vector
@@ -96,7 +96,7 @@ def test_a_death_comes_before_worse_words() -> None:
     """Though it is told so plainly that other news is surer to be bad, and no mood is likely."""
     results = [result(at, sentence(at), ("S1",), mood="negative") for at in range(MAX_MOOD)]
     fall = "A fitter of the town died when the scaffold of the mill fell in the spring."
-    scores = {"positive": 0.1, "neutral": 0.5, "negative": 0.4}
+    scores: dict[SentimentLabel, float] = {"positive": 0.1, "neutral": 0.5, "negative": 0.4}
     plain = Sentiment(label="neutral", scores=scores)
     results.append(result(MAX_MOOD, fall, ("S1",)).model_copy(update={"sentiment": plain}))
     kept, _ = keep(combine([partial(results)]))
