@@ -245,4 +245,5 @@ def show_differences(console: Console, identifier: str, differences: list[dict[s
     if not differences:
         console.print(f"Every number of {identifier} follows from the stored documents.")
     for one in differences:
-        console.print(Text(str(one["message"])))
+        about = f" ({one['document']})" if one["document"] else ""
+        console.print(Text(f"{one['what']}{about}: it says {one['stored']}, and there is {one['found']}"))

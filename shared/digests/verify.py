@@ -2,8 +2,9 @@
 
 `outcomes` says which documents are in a window, since nothing else keeps when their content was first whole;
 all that is counted comes from `documents` and from the passages of their published runs. What rests on
-comparing a sentence with thousands of others is not repeated: what is left out as a near-duplicate, how far
-the novel is from all else, which plans have vanished.
+comparing sentences with each other (near-duplicates, how far the novel is from all else, what became of
+plans) is computed again from what was kept of the documents. Which document was the oldest unfinished one
+cannot be told later.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal
 
 from shared.digests.compute.initiatives import Groups
+from shared.digests.compute.make import make
 from shared.digests.compute.measures import Earlier, measures, trend
 from shared.digests.compute.overview import received
 from shared.digests.compute.request import Request
@@ -38,6 +40,10 @@ _DOCUMENT = (
     "generation", "state", "error", "timings",
 )  # fmt: skip
 _PASSAGE = ("sentiment.label", "topic_names", "action.label")
+
+
+_COMPARED = ("initiatives", "incidents", "positives", "novel", "novel_among", "summary")
+"""Parts of a digest whose numbers come of comparing sentences."""
 
 
 class Difference(Record):
@@ -86,6 +92,7 @@ class _Recount:
         yield from self._initiatives(now)
         quoted = {quote.document for quote in digest.quotes()}
         yield from self._quotes(quoted)
+        yield from self._compared()
         yield from (self.again[document] for document in sorted(self.again))
 
     def _window(self, window: Window) -> _Recounted:
@@ -164,10 +171,7 @@ class _Recount:
 
     def _overview(self, now: _Recounted) -> dict[str, Any]:
         digest = self.digest
-        request = Request(
-            id=digest.id, schedule=digest.schedule, zone=digest.zone, window=digest.window,
-            filter=digest.filter, earlier=[],
-        )  # fmt: skip
+        request = self._request([])
         limit = settings().digest_max_documents
         placed = self.rows.range(
             COLLECTION, "problem.at", between("problem.at", digest.window.start, digest.window.end),
@@ -187,6 +191,14 @@ class _Recount:
             "rejected": dict(rejected),
             "failed": failed,
         }
+
+    def _request(self, earlier: list[Window]) -> Request:
+        """What the digest was made of."""
+        digest = self.digest
+        return Request(
+            id=digest.id, schedule=digest.schedule, zone=digest.zone, window=digest.window,
+            filter=digest.filter, earlier=earlier,
+        )  # fmt: skip
 
     def _measures(self, now: _Recounted, before: list[Earlier]) -> Iterator[Difference]:
         rows = self.digest.topics
@@ -219,6 +231,20 @@ class _Recount:
             for groups in (told.groups, listed.groups)
         )
         yield from self._compare("initiatives.groups", mine_by, its_by)
+
+    def _compared(self) -> Iterator[Difference]:
+        """What is computed and not counted; of a digest without all its quotes it cannot be told."""
+        if self.stored.redacted:
+            return
+        again = make(
+            self.rows.client, self._request([one.window for one in reversed(self.digest.trend[:-1])])
+        )
+        for what in _COMPARED:
+            told, found = (getattr(one, what) for one in (self.digest, again.digest))
+            yield from self._compare(what, *(_plain(one) for one in (told, found)))
+        yield from self._compare(
+            "oldest", *(_plain(one.overview.oldest) for one in (self.digest, again.digest))
+        )
 
     def _quotes(self, quoted: set[str]) -> Iterator[Difference]:
         ids = sorted(quoted)
@@ -268,3 +294,9 @@ class _Recount:
                 yield from self._compare(f"{what}[{at}]", *pair)
         elif told != found:
             yield Difference(kind="number", what=what, document=None, stored=str(told), found=str(found))
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON of a part of a digest
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return value.model_dump(mode="json") if isinstance(value, Record) else value

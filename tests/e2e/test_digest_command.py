@@ -116,3 +116,18 @@ def test_its_forms_are_in_the_bucket(digest: dict[str, Any]) -> None:
     assert found["html"] == Path(digest["html"]).read_bytes()
     printed = {name: value for name, value in digest.items() if name not in {"html", "reads", "seconds"}}
     assert json.loads(found["json"]) == printed
+
+
+@pytest.mark.usefixtures("clients")
+def test_a_number_that_no_longer_holds_is_named(stack: RunningStack, digest: dict[str, Any]) -> None:
+    """With what the digest says and what there is; the status is 1."""
+    from shared.clients import firestore_client
+
+    quote = digest["summary"][0]
+    passage = f"documents/{quote['document']}/passages/1-{quote['index']}"
+    firestore_client().document(passage).delete()
+    told = stack.command("digest", "verify", digest["id"])
+    assert told.returncode == 1
+    passages = digest["overview"]["passages"]
+    plain = " ".join(told.stdout.split())
+    assert f"overview.passages: it says {passages}, and there is {passages - 1}" in plain

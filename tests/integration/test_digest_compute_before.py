@@ -221,6 +221,28 @@ def test_a_recount_finds_what_changed(store: Store) -> None:
     }
 
 
+def test_a_recount_computes_again_what_rests_on_comparing(store: Store) -> None:
+    """Near-duplicates, how near the novel is to all else, and what became of plans."""
+    for at in range(3):
+        store.put(f"{at}.pdf", made.passages(at, 20, 2026), organisation=MILLS)
+        store.put(f"old-{at}.pdf", made.passages(at + 9, 20, 2025), MONDAY - WEEK, organisation=MILLS)
+    digest = store.make(earlier=2).digest
+    assert digest.incidents
+    more = digest.incidents[0].also + 1
+    wrong = {
+        "incidents": [digest.incidents[0].model_copy(update={"also": more}), *digest.incidents[1:]],
+        "novel_among": digest.novel_among + 1,
+    }
+    found = verify(
+        store.client,
+        stored_digest(store.make(earlier=2)).model_copy(update={"digest": digest.model_copy(update=wrong)}),
+    )
+    assert {(one.what, one.stored) for one in found} == {
+        ("incidents[0].also", str(more)),
+        ("novel_among", str(digest.novel_among + 1)),
+    }
+
+
 def test_a_recount_names_documents_that_are_gone_or_were_read_anew(store: Store) -> None:
     """They explain the numbers that differ."""
     ids = [store.put(f"{at}.pdf", made.passages(at, 20, 2026)) for at in range(3)]
