@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from structlog.contextvars import bound_contextvars, get_contextvars
+from structlog.contextvars import bound_contextvars, clear_contextvars, get_contextvars
 
 from long_job.together import AT_ONCE, together
 
@@ -54,6 +54,7 @@ def test_log_lines_keep_what_was_bound() -> None:
         with bound_contextvars(document=number):
             return dict(get_contextvars())
 
+    clear_contextvars()  # what other tests of this process left
     with bound_contextvars(execution="e"):
         found = list(together(step, range(8)))
         assert get_contextvars() == {"execution": "e"}

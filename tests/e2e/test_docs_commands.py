@@ -1,0 +1,101 @@
+"""Every command that the documentation shows is run: here, by another test, or it needs a cloud."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.running import RunningStack, free_ports
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "infra/README.md")]
+PAGES += sorted((ROOT / "docs").glob("*.md"))
+FENCE = re.compile(r"^ *```\w*\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"^ *(?:\$ )?(?:\.venv/bin/)?((?:headrace|make|python3?|gcloud|terraform|docker) .*)$")
+SAMPLE = str(ROOT / "samples" / "velmora_press_release.txt")
+REPORT = str(ROOT / "samples" / "tarnholm_sustainability_report_2025.pdf")
+
+NEEDS_A_CLOUD = re.compile(
+    r"--project|\bgs://|--bucket|--hub|\bMODELS\b"
+    r"|^gcloud |^terraform |^docker |^python3 -c|^make (?:deploy|rollback)\b"
+)
+"""By its looks: names a project, a bucket, or a tool that speaks to one; or feeds such a tool."""
+BY_OTHER_TESTS = {
+    r"headrace backfill\b": "tests/e2e/test_backfill.py",
+    r"headrace import\b": "tests/e2e/test_import.py",
+    r"headrace train\b": "tests/e2e/test_train.py",
+    r"headrace digest verify": "tests/e2e/test_digest_command.py",
+    r"headrace digest --since 4w --open": "tests/e2e/test_digest_command.py",  # opens a browser
+    r"headrace digest --open": "tests/e2e/test_digest_command.py",
+    r"headrace drop page\.jpg": "tests/e2e/test_long_scans.py",
+    r"make run|make setup": "tests/e2e/test_stack.py",
+    r"make test|make lint": ".ci/run",
+    r"python -m model_export train": "tests/unit/test_model_training.py",
+    r"python -m model_export (?:build|pin)": "tests/integration/test_model_build.py",
+    r"python -m benchmarks\.accuracy": "benchmarks/accuracy/__main__.py",
+    r"python -c": "tests/e2e/test_uploads.py",
+    r"python your_script\.py": "docs/migrate.md",  # the reader's own
+}
+"""What each is run by: a test of the same command, or for what takes hours the command itself."""
+
+
+def shown() -> list[str]:
+    """Every command, without its comment; once."""
+    found: list[str] = []
+    for page in PAGES:
+        for block in FENCE.findall(page.read_text("utf-8")):
+            lines = [command[1] for line in block.splitlines() if (command := COMMAND.match(line))]
+            found += [re.split(r"\s+#\s| \\$| > | && ", line)[0].strip() for line in lines]
+    return sorted(set(found))
+
+
+HERE = [
+    command
+    for command in shown()
+    if not NEEDS_A_CLOUD.search(command) and not any(re.match(pattern, command) for pattern in BY_OTHER_TESTS)
+]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """With a document in it."""
+    running = RunningStack(tmp_path_factory.mktemp("docs"), free_ports())
+    running.up()
+    assert running.command("drop", SAMPLE, "--wait").returncode == 0
+    yield running
+    running.down()
+
+
+def test_commands_are_found() -> None:
+    """The pages show many; what is run elsewhere is run by something that exists, and is shown somewhere."""
+    assert len(shown()) > 50
+    assert len(HERE) >= 8
+    for pattern, where in BY_OTHER_TESTS.items():
+        assert (ROOT / where).exists(), where
+        assert any(re.match(pattern, command) for command in shown()), f"{pattern} is shown nowhere"
+
+
+@pytest.mark.parametrize("command", HERE)
+def test_a_command_of_the_documentation_runs(stack: RunningStack, command: str) -> None:
+    """As it is shown, but for the names that stand for the reader's own."""
+    program, *arguments = shlex.split(command)
+    assert program == "headrace", f"say in BY_OTHER_TESTS what runs it: {command}"
+    own = {"YOUR_REPORT.pdf": REPORT, "REPORT.pdf": REPORT}
+    [known, *_] = stack.json("show")
+    for at, argument in enumerate(arguments):
+        if re.fullmatch(r"[0-9a-f]{24}|ID", argument):
+            arguments[at] = known["id"]
+        elif argument.startswith("samples/"):
+            arguments[at] = str(ROOT / argument)
+        else:
+            arguments[at] = own.get(argument, argument)
+    done = stack.command(*arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout
