@@ -21,8 +21,8 @@ setup: $(VENV)/.run $(MODEL) ## environment and model; does nothing when nothing
 run: setup ## start the local stack, analyse samples/, show the results, stay up until Ctrl-C
 	@$(BIN)/headrace run
 
-test: $(VENV)/.dev $(MODEL) ## set up and run every test
-	$(BIN)/pytest
+test: $(VENV)/.dev $(MODEL) ## set up and run every test; JOBS=1: one after the other
+	$(BIN)/pytest -n $(or $(JOBS),2) --dist loadfile
 
 soak: $(VENV)/.dev $(MODEL) ## kill processes in 200 histories, then load and limits; one history: make soak SEED=17 COUNT=1
 	SOAK_SEED=$(SEED) SOAK_COUNT=$(or $(COUNT),200) $(BIN)/pytest tests/soak
