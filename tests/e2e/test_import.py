@@ -109,6 +109,7 @@ def test_a_bucket_that_notified_nobody_is_imported(stack: RunningStack) -> None:
     assert "2 rejected: unsupported_type" in printed.stdout
 
 
+@pytest.mark.slow
 def test_killed_tasks_go_on(stack: RunningStack) -> None:
     """Two tasks, killed again and again: in the end every document is whole, by its first run."""
     files = {f"killed/{at:02}.txt": text(f"killed{at}", 30) for at in range(40)}

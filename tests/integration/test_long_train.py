@@ -228,6 +228,7 @@ def test_a_report_that_was_stored_ends_the_training(
     assert (status, again["state"], again["candidate"]) == (DONE, "published", record["candidate"])
 
 
+@pytest.mark.slow
 def test_killed_and_started_twice(servers: Servers, tmp_path: Path) -> None:
     """Two executions at once: one works, one leaves it. It is killed: its next attempt does all of it."""
     uri = servers.put("killed.jsonl", ruled(ROWS))

@@ -50,6 +50,7 @@ def _no_textbook(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate, "check_exact", lambda _: {})
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_no_textbook")
 def test_building_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     """Every file of two builds, one from the cache, is the same, and the manifest names them rightly.
@@ -95,6 +96,7 @@ def test_a_new_model_replaces_the_old_as_a_whole(tmp_path: Path, cache: Path) ->
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_no_textbook")
 def test_a_set_to_evaluate_on(tmp_path: Path) -> None:
     """A user's own labelled lines are one more gate, and their figures are in the manifest."""
@@ -117,6 +119,7 @@ def test_the_speed_is_measured(tmp_path: Path, cache: Path) -> None:
     assert 500 < whole < alone
 
 
+@pytest.mark.slow
 def test_a_checkpoint_directory_gives_the_packaged_embeddings(tmp_path: Path, cache: Path) -> None:
     """The same weights as files give the same graph; without heads there is nothing but the embedding."""
     files = tmp_path / "checkpoint"
@@ -141,6 +144,7 @@ def test_a_checkpoint_directory_gives_the_packaged_embeddings(tmp_path: Path, ca
         interpret(engine.manifest, outputs, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_no_textbook")
 def test_half_precision_says_the_same(tmp_path: Path, cache: Path) -> None:
     """The graph for a GPU passes the gates on a CPU too; a search may compare what the two embed."""

@@ -176,6 +176,7 @@ def test_a_deployment_that_fails_stops_the_build(build: CloudBuild) -> None:
     assert "PERMISSION_DENIED" in build.said
 
 
+@pytest.mark.slow
 def test_a_revision_that_does_not_start_is_not_taken_for_a_candidate(build: CloudBuild) -> None:
     """The build stops there; the next makes another, though the broken one is of the same content."""
     before = build.serving()
@@ -252,6 +253,7 @@ def test_a_job_with_a_gpu_gets_the_image_for_one(tmp_path: Path) -> None:
     assert "--build-arg=VARIANT=-gpu" in build.docker_calls()[0]
 
 
+@pytest.mark.slow
 def test_rolling_back_is_one_command(build: CloudBuild, monkeypatch: pytest.MonkeyPatch) -> None:
     """All functions serve what they served before; twice is as once, and the next build moves on again."""
     before = build.serving()
