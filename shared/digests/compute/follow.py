@@ -123,29 +123,39 @@ class Organisation:
         self._rows = {report: np.array(several) for report, several in places.items()}
         self._names = sorted({topic for plan in self._plans for topic in plan.kept["topics"]})
         self._topics = _topics(self._plans, self._names)
+        self._before: dict[tuple[str | None, int | None, bool], NDArray[np.intp]] = {}
 
     def meet(self, doc: Doc, found: Sequence[Found], vectors: NDArray[np.int8]) -> None:
         """Compare the plans with a new report."""
-        eligible = [
-            rows
-            for report, rows in self._rows.items()
-            if report.space == doc.space and earlier(report, doc, self._start)
-        ]
-        if not eligible or not found:
+        rows = self._comparable_with(doc)
+        if not rows.size or not found:
             return
-        rows = np.sort(np.concatenate(eligible))
-        whole, lengths = self._vectors
-        near = cosines((whole[rows], lengths[rows]), unit(vectors))
+        (whole, lengths), topics = self._vectors, self._topics
+        if rows.size < len(self._plans):  # else they are as they are needed, and need not be copied
+            whole, lengths, topics = whole[rows], lengths[rows], topics[rows]
+        near = cosines((whole, lengths), unit(vectors))
         initiatives = [at for at, one in enumerate(found) if "initiative" in one.kept["roles"]]
         if len(initiatives) >= MIN_INITIATIVES:
             self._comparable[rows] = True
         self._any.offer(rows, near, found)
-        shared = self._topics[rows] @ _topics(found, self._names).T > 0
+        shared = topics @ _topics(found, self._names).T > 0
         for match, action in ((self._implemented, "implemented"), (self._planned, "planned")):
             columns = [at for at in initiatives if found[at].kept["action"] == action]
             if columns:
                 its = [found[at] for at in columns]
                 match.offer(rows, np.where(shared[:, columns], near[:, columns], -1.0), its)
+
+    def _comparable_with(self, doc: Doc) -> NDArray[np.intp]:
+        """Places of the plans of reports before this one: the same for all of a year and a space."""
+        key = (doc.space, doc.year, doc.completed_at >= self._start)  # type: ignore[operator]
+        if key not in self._before:
+            several = [
+                rows
+                for report, rows in self._rows.items()
+                if report.space == doc.space and earlier(report, doc, self._start)
+            ]
+            self._before[key] = np.sort(np.concatenate([np.empty(0, np.intp), *several]))
+        return self._before[key]
 
     def told(self) -> list[Told]:
         """What can be told of the plans, in their order."""
