@@ -94,6 +94,7 @@ def test_every_document_of_a_prefix_is_redone_and_compared(stack: RunningStack, 
     assert (again["total"], again["state"]) == (0, "completed")
 
 
+@pytest.mark.slow
 def test_killed_tasks_go_on_and_compute_nothing_twice(stack: RunningStack, other: str) -> None:
     """Kill -9 again and again: until the end every document shows its old result, or its new one, whole."""
     before = dropped("killed", [1500, 40, 9])

@@ -128,6 +128,7 @@ def check(stack: RunningStack, documents: dict[str, dict[str, Any]], early: floa
     assert len(before) >= early * (len(documents) - 1)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("clients")
 def test_a_hundred_and_fifty_documents_at_once(stack: RunningStack) -> None:
     """All complete, and most of the small ones before the large one that came first."""
