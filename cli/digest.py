@@ -13,8 +13,9 @@ from rich.text import Text
 from cli.render import bars, passage, section
 from shared.clients import firestore_client
 from shared.digests import forms, slots
-from shared.digests.clocks import read_clocks
+from shared.digests.clocks import EARLIER, read_clocks
 from shared.digests.compute import Request
+from shared.digests.definitions import RESERVED as NOW
 from shared.digests.definitions import definitions
 from shared.digests.issue import issue
 from shared.digests.records import Filter, Window
@@ -32,10 +33,6 @@ if TYPE_CHECKING:
     from shared.digests.records import Digest, StoredDigest
     from shared.digests.schedules import Schedule
 
-NOW = "now"
-"""In place of a schedule's name."""
-EARLIER = 8
-"""Windows before the one that is asked for, which it is compared with."""
 LISTED = 20
 SHOWN = 4
 """Sentences of a kind, in a terminal."""
@@ -82,10 +79,9 @@ def _request(name: str, end: datetime, length: timedelta, schedule: Schedule | N
 
 
 def _asked(name: str, window: Window, earlier: list[Window], schedule: Schedule | None) -> Request:
+    kind = NOW if schedule is None else f"{name}-{NOW}"
     return Request(
-        id=f"{name}-{window.end:%Y%m%dT%H%M%S}Z"
-        if name == NOW
-        else f"{name}-{NOW}-{window.end:%Y%m%dT%H%M%S}Z",
+        id=f"{kind}-{window.end:%Y%m%dT%H%M%S}Z",
         schedule=name,
         zone=schedule.zone if schedule else "UTC",
         window=window,

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from shared.digests.records import Filter
+from shared.digests.settings import Pinned
 from shared.records import Record
 
-PINNED = r"^[A-Za-z0-9_-]{1,255}/[1-9]\d*$"
 MAX_TARGETS = 10
 
 Span = Literal["day", "week", "month", "since-last"]
@@ -21,7 +21,7 @@ class Webhook(Record):
 
     kind: Literal["webhook"]
     format: Literal["json", "slack"] = "json"
-    secret: Annotated[str, Field(pattern=PINNED)]
+    secret: Pinned
     """Name and pinned version of the secret with the address, as `digest-slack/1`: who knows it may post."""
 
 
