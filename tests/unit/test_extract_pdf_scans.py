@@ -109,6 +109,18 @@ def test_a_pdf_of_scans_alone_needs_ocr(file: Path, paper: int) -> None:
     assert "OCR" in caught.value.hint
 
 
+def test_where_nothing_has_text_a_picture_may_hold_a_few_words(file: Path) -> None:
+    """A scan of one line looks like a cover; where no page can be read, it is recognised all the same."""
+    image = Image.new("L", (620, 877), 245)
+    ImageDraw.Draw(image).text((60, 80), "Closed until Monday.", fill=40)
+    draw(file, picture(image), blank)
+    with pytest.raises(Rejected) as caught:
+        read(file)
+    assert caught.value.code == "needs_ocr"
+    draw(file, picture(image), prose)
+    assert read(file).ocr_pages == []
+
+
 def test_letters_drawn_as_curves_need_ocr(file: Path) -> None:
     """Some programs turn text into outlines; a page has then hundreds of small shapes and no letters."""
 

@@ -56,13 +56,10 @@ def read_document(path: Path, options: ExtractOptions) -> Document:
             raise _load_error(pdfium.FPDF_GetLastError(), tried=password is not None)
         try:
             pages, pictures = _pages(document, options.limits)
-            return Document(
-                _title(document),
-                pages,
-                read_outline(document),
-                find_scans(document, pictures),
-                _remarks(document),
-            )
+            scans = find_scans(document, pictures)
+            if not scans and not any(page.lines for page in pages):
+                scans = set(pictures)  # a scan of few words looks like a cover, and here nothing else has any
+            return Document(_title(document), pages, read_outline(document), scans, _remarks(document))
         finally:
             pdfium.FPDF_CloseDocument(document)
 
