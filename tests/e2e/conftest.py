@@ -9,8 +9,19 @@ import pytest
 from tests.e2e.running import RunningStack, free_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Of a test that failed, tell what its stacks' processes said last: the tests see documents alone."""
+    report = yield
+    if report.failed:
+        for name, value in getattr(item, "funcargs", {}).items():
+            if isinstance(value, RunningStack):
+                report.sections.append((f"logs of {name}", value.last_words()))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import fcntl
-import itertools
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from local.services import EMULATORS, TITLES
 
@@ -23,6 +23,8 @@ HEADRACE = [sys.executable, "-c", "from cli.main import main; main()"]
 PORTS = len(TITLES)
 PIPE_BYTES = 1024 * 1024
 """Of what the supervisor says before anybody reads it, at the end; a full pipe would stop it."""
+LOG_LINES = 12
+"""Of each process, told of a stack whose test failed."""
 HOWEVER_OFTEN = [
     *(sys.executable, "-c"),
     "from local import processes; processes.RESTARTS = 10**6; from cli.main import main; main()",
@@ -38,23 +40,33 @@ def clean_environment() -> dict[str, str]:
     }
 
 
-_next_port = itertools.count(20000 + os.getpid() * 70 % 8000)
+FIRST_PORT, LAST_PORT = 20_000, 32_000
+"""Outside the range that the kernel gives to clients."""
+_held: list[IO[bytes]] = []
 
 
 def free_ports(count: int = PORTS) -> int:
-    """The first of `count` consecutive free ports, outside the range the kernel gives to clients.
+    """The first of `count` (at most `PORTS`) consecutive free ports, no other test process's.
 
-    No port is given out twice by one test process, whether or not it was taken meanwhile.
+    Each process holds a lock on every range it was ever given: a range is given out once, and two processes
+    that ask in the same moment, before either has started what will listen, are given two.
     """
-    while True:
-        ports = [next(_next_port) for _ in range(count)]
+    assert count <= PORTS
+    folder = Path(tempfile.gettempdir()) / "headrace-test-ports"
+    folder.mkdir(exist_ok=True)
+    for first in range(FIRST_PORT, LAST_PORT, PORTS):
+        lock = (folder / str(first)).open("ab")
         try:
-            for port in ports:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for port in range(first, first + count):
                 with socket.socket() as probe:
                     probe.bind(("127.0.0.1", port))
         except OSError:
+            lock.close()
             continue
-        return ports[0]
+        _held.append(lock)
+        return first
+    raise AssertionError("no free ports")
 
 
 @dataclass
@@ -118,6 +130,14 @@ class RunningStack:
         """`stack.json`."""
         content: dict[str, Any] = json.loads((self.data / "stack.json").read_text())
         return content
+
+    def last_words(self) -> str:
+        """The last lines of each process's log."""
+        told = []
+        for log in sorted(self.data.glob("logs/*.log")):
+            lines = log.read_text(errors="replace").splitlines()
+            told += [f"--- {log.name}", *lines[-LOG_LINES:]]
+        return "\n".join(told)
 
     def pid(self, name: str) -> int:
         """The process of a service."""

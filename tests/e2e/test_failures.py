@@ -22,7 +22,7 @@ def until(condition: Any, seconds: float = 80) -> Any:
     """What `condition` gives, once it gives something."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, "it did not come to pass; the logs below may say why"
         time.sleep(0.1)
     return found
 

@@ -54,8 +54,12 @@ def report(seed: str, passages: int) -> str:
 def delegated(stack: RunningStack, path: Path) -> dict[str, Any]:
     """Drop a file; its record once it is delegated."""
     [dropped] = stack.json("drop", str(path))
-    until(lambda: stored(dropped["id"]).get("state") == "delegated")
-    return stored(dropped["id"])
+    unread = {None, "received", "extracting"}
+    read: dict[str, Any] = until(
+        lambda: (found := stored(dropped["id"])).get("state") not in unread and found
+    )
+    assert read["state"] == "delegated", read
+    return read
 
 
 def drop(stack: RunningStack, folder: Path, name: str, passages: int = 300) -> dict[str, Any]:
