@@ -9,6 +9,8 @@ import re
 from shared.errors import SetupError
 
 _HASH = re.compile(r"[0-9a-f]{64}")
+_EMPTY = hashlib.sha256().hexdigest()
+"""Of no key: what is stored where the shell's variable with the key was not set."""
 
 
 def key_hash(key: str) -> str:
@@ -20,13 +22,18 @@ def parse_hashes(secret: bytes) -> tuple[str, ...]:
     """The hashes in a secret, one a line.
 
     Raises:
-        SetupError: it holds none, or something else.
+        SetupError: it holds none, something else, or that of an empty key.
     """
     hashes = tuple(secret.decode(errors="replace").split())
     if not hashes or not all(map(_HASH.fullmatch, hashes)):
         raise SetupError(
             "The secret with the API's key hashes must hold the SHA-256 of each key, in lower-case "
             "hexadecimal, one a line."
+        )
+    if _EMPTY in hashes:
+        raise SetupError(
+            "The secret with the API's key hashes holds the SHA-256 of an empty key, as where the variable "
+            "with the key was not set. Store a version with the SHA-256 of a real one."
         )
     return hashes
 

@@ -29,8 +29,8 @@ def check_key(request: Request, hashes: tuple[str, ...]) -> None:
         Problem: 401.
     """
     key = request.headers.get(KEY_HEADER)
-    if key is None or not accepted(key, hashes):
-        what = "is missing" if key is None else "is not a key of this service"
+    if not key or not accepted(key, hashes):
+        what = "is missing" if not key else "is not a key of this service"
         raise Problem(
             HTTPStatus.UNAUTHORIZED,
             "unauthorized",

@@ -73,6 +73,16 @@ def test_a_secret_without_hashes_lets_nobody_in(secret: bytes) -> None:
         parse_hashes(secret)
 
 
+def test_an_empty_key_opens_nothing() -> None:
+    """Not even where its hash was stored, by a command whose variable was not set; the setup is refused."""
+    empty = key_hash("")
+    with pytest.raises(SetupError, match="of an empty key"):
+        parse_hashes("\n".join([*HASHES, empty]).encode())
+    with pytest.raises(Problem) as caught:
+        check_key(request(HTTP_X_API_KEY=""), (*HASHES, empty))
+    assert caught.value.status == 401
+
+
 def test_a_missing_key_and_a_wrong_one() -> None:
     """Both are 401 with a challenge; what was sent is not repeated."""
     guesses: list[dict[str, Any]] = [{}, {"HTTP_X_API_KEY": "guess-7531"}]
