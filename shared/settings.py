@@ -41,7 +41,7 @@ class Settings(Telling):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    project: str = Field(min_length=1)
+    project: str = Field(min_length=1, examples=["my-project"])
     """Of Google Cloud."""
     uploads_bucket: str = Field(examples=["my-project-uploads"])
     """Where people drop files."""
@@ -187,6 +187,8 @@ class Settings(Telling):
             for name, value in environ.items()
             if name.startswith(PREFIX) and name not in NOT_SETTINGS and not name.endswith("_EMULATOR_HOST")
         }
+        if "project" in given:  # buckets would be those of the one project, all else of the other
+            raise SetupError(_unknown(cls, "project"))
         project = environ.get("GOOGLE_CLOUD_PROJECT") or _local_project(environ)
         defaults = {
             "project": project,
@@ -223,7 +225,12 @@ def _explained(kind: type[Settings], error: ValidationError) -> str:
     first = error.errors()[0]
     name = str(first["loc"][0])
     if first["type"] != "extra_forbidden":
-        return f"setting {PREFIX}{name.upper()}: {first['msg']}; for example {example(kind, name)}"
+        return f"setting {_variable(name)}: {first['msg']}; for example {example(kind, name)}"
+    return _unknown(kind, name)
+
+
+def _unknown(kind: type[Settings], name: str) -> str:
+    """That no variable sets this, and which may have been meant."""
     similar = get_close_matches(name, kind.model_fields, n=1)
     meant = f"; did you mean {example(kind, similar[0])}?" if similar else ""
     return f"setting {PREFIX}{name.upper()}: there is no such setting{meant} All are in docs/settings.md."
@@ -233,7 +240,12 @@ def example(kind: type[Settings], name: str) -> str:
     """A setting with a value that would do: an example where there is one, else the default."""
     field = kind.model_fields[name]
     value = field.examples[0] if field.examples else field.get_default(call_default_factory=True)
-    return f"{PREFIX}{name.upper()}={json.dumps(value) if isinstance(value, (dict, list)) else value}"
+    return f"{_variable(name)}={json.dumps(value) if isinstance(value, (dict, list)) else value}"
+
+
+def _variable(name: str) -> str:
+    """What sets a field."""
+    return "GOOGLE_CLOUD_PROJECT" if name == "project" else f"{PREFIX}{name.upper()}"
 
 
 def _of_prefix(values: Mapping[str, T], name: str) -> T | None:

@@ -54,6 +54,17 @@ def test_a_misspelt_setting_is_told_what_it_may_have_been() -> None:
     assert "docs/settings.md" in caught.value.message
 
 
+@pytest.mark.parametrize("variable", ["HEADRACE_PROJECT", "HEADRACE_PROJET"])
+def test_the_project_has_one_variable(variable: str) -> None:
+    """Another would give the one project the other's buckets; the message names the one that is meant."""
+    with pytest.raises(SetupError) as caught:
+        Settings.from_environment({**BASE, variable: "other"})
+    assert caught.value.message == (
+        f"setting {variable}: there is no such setting; did you mean GOOGLE_CLOUD_PROJECT=my-project? "
+        "All are in docs/settings.md."
+    )
+
+
 @pytest.mark.parametrize("name", sorted(set(Settings.model_fields) - {"project"}))
 def test_each_setting_has_an_example_that_would_do(name: str) -> None:
     """What an error shows can be copied."""
