@@ -164,6 +164,9 @@ class Group(Record):
     """The initiatives of an organisation on a topic; an initiative with two topics counts in both."""
 
     topic: str
+    judged: NonNegativeInt | None = None
+    """Passages of the documents that the model judged, of whatever topic: what the topics are a share of.
+    None: not kept."""
     organisation: str | None
     """None: of documents that name none."""
     implemented: NonNegativeInt

@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.digests.compute.line import line
-from shared.digests.compute.measures import Measures, measures
+from shared.digests.compute.measures import Measures, measures, trend
 from shared.digests.compute.pool import ALIKE, Best, Found, cosines, distinct, unit
 from shared.digests.compute.selection import Doc, fingerprint, fits
 from shared.digests.compute.tally import JUDGED, Tally, in_order, pooled, sums
+from shared.digests.forms.outline import series
 from shared.digests.outcomes import Cells, Outcome
 from shared.digests.records import Filter, Overview, Statistics, Window
+from tests.digest_example import rich
 
 DAY = datetime(2026, 11, 16, tzinfo=UTC)
 COUNTS = st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))
@@ -133,6 +135,18 @@ def test_a_topic_that_only_was_before_is_told_as_gone() -> None:
     assert (row.name, row.share.share, row.share.changes[0].difference) == ("E1", 0.0, -0.5)
     assert row.negative.share is None
     assert row.negative.changes == []
+
+
+@pytest.mark.parametrize("topic", [None, "E1"])
+def test_the_trend_ends_with_the_shares_that_are_told_as_measures(topic: str | None) -> None:
+    """Whether a digest is about one topic or all, and however much is in languages that are not judged."""
+    now = statistics([outcome(1, 5, 1, others=8), outcome(2, 1, 0, others=3)], topic)
+    told = measures(now, None, [], {}, topic)
+    points = trend([], Window(start=DAY, end=DAY + timedelta(days=7)), now)
+    lines = {one.name: one.values[-1] for one in series(rich().model_copy(update={"trend": points}))}
+    [negative] = [one.share for one in told.sentiments if one.name == "negative"]
+    assert lines["Negative in tone"] == pytest.approx(negative, abs=1e-6)
+    assert lines["E1 climate change"] == pytest.approx(told.topics[0].share.share, abs=1e-6) == 0.4
 
 
 def test_topics_of_another_taxonomy_come_last() -> None:

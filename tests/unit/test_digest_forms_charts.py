@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from lxml import etree
 
-from shared.digests.forms import charts, outline, trend
+from shared.digests.forms import charts, html, outline, trend
 from tests.digest_example import rich, single, topic_row
+from tests.digest_quotes import link
 
 if TYPE_CHECKING:
     from shared.digests.records import Digest
@@ -86,6 +87,18 @@ def test_a_trend_has_a_point_a_window_and_a_gap_where_there_was_nothing() -> Non
     assert len([one for one in tree.iter(f"{SVG}line") if one.get("class") == "trend"]) == 3
     assert texts(lines["E1 climate change"]) == ["21%", "24%", "23%", "18%", "30%", "12 Oct", "16 Nov"]
     assert "26 Oct: \N{EN DASH}, 2 Nov: 23%" in (tree.findtext(f"{SVG}desc") or "")
+
+
+def test_a_window_without_the_topic_that_is_asked_for_has_none_of_it() -> None:
+    """Its documents were judged, so the topic's share is 0; nothing of it has a tone, which the page says."""
+    digest = rich()
+    silent = digest.trend[2].model_copy(update={"documents": 4, "judged": 60})
+    said = digest.model_copy(update={"trend": [*digest.trend[:2], silent, *digest.trend[3:]]})
+    lines = {one.name: one.values[2] for one in outline.series(said)}
+    assert (lines["E1 climate change"], lines["Negative in tone"]) == (0.0, None)
+    told = "Where there is no point, there was no passage to take a share of."
+    assert told in html(said, link)
+    assert told not in html(said.model_copy(update={"trend": digest.trend[3:]}), link)
 
 
 def test_one_window_draws_no_line() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from shared.digests.compute.change import LEVEL, Sums, compare, holm
-from shared.digests.compute.tally import in_order, pooled, sums
+from shared.digests.compute.tally import JUDGED, in_order, pooled, sums
 from shared.digests.records import Change, Measure, Point, TopicRow
 from shared.records import SENTIMENTS
 
@@ -119,6 +119,7 @@ def trend(earlier: Sequence[Earlier], window: Window, now: Statistics) -> list[P
             window=one.window,
             documents=one.statistics.documents,
             passages=one.statistics.passages,
+            judged=sums(one.statistics, JUDGED).n,
             sentiment=one.statistics.sentiment,
             topics=one.statistics.topics,
         )

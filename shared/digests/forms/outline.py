@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from shared.digests.forms import words
 
 if TYPE_CHECKING:
-    from shared.digests.records import Digest, FollowStatus, Group, Measure, Problem, Quote, TopicRow
+    from shared.digests.records import Digest, FollowStatus, Group, Measure, Point, Problem, Quote, TopicRow
     from shared.records import SentimentLabel
 
 MAX_LINES = 5
@@ -62,7 +62,7 @@ class Series(NamedTuple):
 
     name: str
     values: list[float | None]
-    """None where a window has no passages."""
+    """None where a window has no passages to have a share of."""
 
 
 def sections(digest: Digest) -> list[tuple[str, str]]:
@@ -148,18 +148,20 @@ def planned_topics(digest: Digest) -> list[TopicRow]:
 
 
 def series(digest: Digest) -> list[Series]:
-    """The negative share, and the share of the topics with most passages over all windows."""
+    """The negative share, and the share of the topics with most passages over all windows.
+
+    They are shares of the same passages as the measures of that name.
+    """
     totals: dict[str, int] = {}
     for point in digest.trend:
         for name, number in point.topics.items():
             totals[name] = totals.get(name, 0) + number
     most = sorted((name for name in totals if totals[name]), key=lambda name: (-totals[name], name))
-    lines = [
-        Series("Negative in tone", [_share(p.sentiment.get("negative", 0), p.passages) for p in digest.trend])
-    ]
+    tone = [(point.sentiment.get("negative", 0), sum(point.sentiment.values())) for point in digest.trend]
+    lines = [Series("Negative in tone", [_share(number, of) for number, of in tone])]
     return lines + [
         Series(
-            words.topic(name), [_share(point.topics.get(name, 0), point.passages) for point in digest.trend]
+            words.topic(name), [_share(point.topics.get(name, 0), _judged(point)) for point in digest.trend]
         )
         for name in most[:MAX_LINES]
     ]
@@ -210,6 +212,10 @@ def web_address(address: str) -> str | None:
         return address if urlsplit(address).scheme in {"http", "https"} else None
     except ValueError:
         return None
+
+
+def _judged(point: Point) -> int:
+    return point.passages if point.judged is None else point.judged
 
 
 def _share(number: int, of: int) -> float | None:

@@ -65,7 +65,7 @@ def _charts(digest: Digest) -> dict[str, object]:
         else None,
         "planned_chart": charts.paired(planned, "planned-chart", "Initiatives by topic") if planned else None,
         "multiples": trend.multiples(digest),
-        "gap": any(not point.passages for point in digest.trend),
+        "gap": any(value is None for line in lines for value in line.values),
         "labelled": trend.LABELLED,
         "scale": words.percent(trend.scale(lines)),
     }
