@@ -156,6 +156,9 @@ class Point(Record):
     window: Window
     documents: NonNegativeInt
     passages: NonNegativeInt
+    judged: NonNegativeInt | None = None
+    """Passages of the documents that the model judged, of whatever topic: what the topics are a share of.
+    None: not kept."""
     sentiment: Sorted[SentimentLabel, NonNegativeInt]
     topics: Sorted[str, NonNegativeInt]
 
@@ -164,9 +167,6 @@ class Group(Record):
     """The initiatives of an organisation on a topic; an initiative with two topics counts in both."""
 
     topic: str
-    judged: NonNegativeInt | None = None
-    """Passages of the documents that the model judged, of whatever topic: what the topics are a share of.
-    None: not kept."""
     organisation: str | None
     """None: of documents that name none."""
     implemented: NonNegativeInt
