@@ -27,6 +27,10 @@ WORDS = {
     "roles/datastore.user": "change",
     "roles/datastore.viewer": "read",
 }
+JOB = {
+    frozenset({"run.executions.get", "run.jobs.run", "run.jobs.runWithOverrides"}): "starts long-job",
+    frozenset({"run.executions.get"}): "sees executions of long-job",
+}
 
 
 def rows() -> set[str]:
@@ -47,6 +51,11 @@ def rows() -> set[str]:
         for found in resources.values()
         if found["type"] == "google_secret_manager_secret"
     }
+    customs = {
+        found["values"]["name"]: found["values"]["permissions"]
+        for found in resources.values()
+        if found["type"] == "google_project_iam_custom_role"
+    }
     may: dict[str, dict[str, list[str]]] = {name: defaultdict(list) for name in accounts.values()}
     for found in resources.values():
         kind, values = found["type"], found["values"]
@@ -63,16 +72,17 @@ def rows() -> set[str]:
         elif kind == "google_secret_manager_secret_iam_member":
             may[name]["secrets"].append(secrets[values["secret_id"]])
         else:
-            may[name]["else"].append(_told(kind, values))
+            may[name]["else"].append(_told(kind, values, customs))
     return {_row(name, granted) for name, granted in may.items()}
 
 
-def _told(kind: str, values: dict[str, Any]) -> str:
+def _told(kind: str, values: dict[str, Any], customs: dict[str, list[str]]) -> str:
+    """In words; a role of Headrace's own is told by its permissions."""
     if values["role"] == "roles/run.invoker":
         return f"calls {values['name']}"
-    if kind == "google_cloud_run_v2_job_iam_member" and values["role"] not in WORDS:
-        return "deploys long-job" if values["role"].startswith("roles/") else "starts long-job"
-    if kind == "google_cloud_run_v2_service_iam_member":
+    if values["role"] in customs:
+        return JOB[frozenset(customs[values["role"]])]
+    if kind in {"google_cloud_run_v2_job_iam_member", "google_cloud_run_v2_service_iam_member"}:
         return f"deploys {values['name']}"
     if kind == "google_service_account_iam_member":
         return "acts as each of these accounts"
