@@ -100,11 +100,38 @@ def test_what_must_not_be_sent_to_is_refused_by_its_spelling(url: str) -> None:
         "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::1",  # NAT64
         "2002:7f00:1::", "2002:808:808::",  # 6to4
         "2001::1", "2001:db8::1", "3fff::1", "100::1", "5f00::1",
+        "192.0.0.192", "168.63.129.16", "100.100.100.200", "fd00:c1::a9fe:a9fe",  # of clouds
+        "::ffff:168.63.129.16", "64:ff9b::a83f:8110",
     ],
 )  # fmt: skip
 def test_these_addresses_are_not_public(address: str) -> None:
     """Private, local, reserved, or a wrapping of one that is."""
     assert not is_public(ipaddress.ip_address(address))
+
+
+REGISTERED = [
+    "0.0.0.0/8", "0.0.0.0/32", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16",
+    "172.16.0.0/12", "192.0.0.0/24", "192.0.0.0/29", "192.0.0.8/32", "192.0.0.170/32", "192.0.0.171/32",
+    "192.0.2.0/24", "192.88.99.0/24", "192.88.99.2/32", "192.168.0.0/16", "198.18.0.0/15",
+    "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4", "255.255.255.255/32",
+    "::1/128", "::/128", "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64", "2001::/23", "2001::/32",
+    "2001:2::/48", "2001:10::/28", "2001:db8::/32", "2002::/16", "3fff::/20", "5f00::/16", "fc00::/7",
+    "fe80::/10",
+]  # fmt: skip
+"""IANA's registries of special-purpose addresses, of October 2025: all that are not globally reachable, or of
+which that is left open. ::ffff:0:0/96 is not among them: what it wraps is looked at."""
+
+
+@pytest.mark.parametrize("block", [*REGISTERED, "224.0.0.0/4", "ff00::/8"])
+def test_special_addresses_are_not_public_whatever_python_knows(
+    monkeypatch: pytest.MonkeyPatch, block: str
+) -> None:
+    """Its own list differs from release to release: 3.11.7 takes most of 192.0.0.0/24 for public."""
+    for kind in (ipaddress.IPv4Address, ipaddress.IPv6Address):
+        monkeypatch.setattr(kind, "is_global", True)
+    network = ipaddress.ip_network(block)
+    for one in (network[0], network[network.num_addresses // 2], network[-1]):
+        assert not is_public(one)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +155,7 @@ def test_these_addresses_are_public(address: str) -> None:
         ("inside.example", ["::ffff:169.254.169.254"], False),
         ("inside.example", ["64:ff9b::a9fe:a9fe"], False),
         ("inside.example", ["fd20:ce::254"], False),
+        ("inside.example", ["168.63.129.16"], False),
         ("inside.example", ["fe80::1%eth0"], False),
         ("inside.example", ["10.0.0.1", "0.0.0.0"], False),
     ],

@@ -36,11 +36,17 @@ METADATA_HOSTS = frozenset({"metadata", "metadata.google.internal", "metadata.go
 METADATA = frozenset(
     {
         ipaddress.ip_address("169.254.169.254"),
-        ipaddress.ip_address("fd20:ce::254"),
-        ipaddress.ip_address("fd00:ec2::254"),
+        ipaddress.ip_address("fd20:ce::254"),  # Google
+        ipaddress.ip_address("fd00:ec2::254"),  # Amazon
+        ipaddress.ip_address("192.0.0.192"),  # Oracle, as the next
+        ipaddress.ip_address("fd00:c1::a9fe:a9fe"),
+        ipaddress.ip_address(
+            "168.63.129.16"
+        ),  # Azure's host; nothing but this list says that it is not public
+        ipaddress.ip_address("100.100.100.200"),  # Alibaba
     }
 )
-"""Of Google's and Amazon's machines; link-local addresses are refused anyhow, the last two are not."""
+"""Of machines in clouds; link-local addresses are refused anyhow, the others not where a host is allowed."""
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)*{_LABEL}")
 _NUMBER = re.compile(r"(?:.*\.)?(?:\d+|0x[0-9a-f]*)")
@@ -48,13 +54,32 @@ _NUMBER = re.compile(r"(?:.*\.)?(?:\d+|0x[0-9a-f]*)")
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 """RFC 6052: an IPv4 address is in the last 32 bits."""
-_NOT_PUBLIC = (
-    ipaddress.IPv4Network("192.88.99.0/24"),  # relays of 6to4, RFC 7526
-    ipaddress.IPv6Network("2001::/23"),  # Teredo among others
-    ipaddress.IPv6Network("2001:db8::/32"),
-    ipaddress.IPv6Network("2002::/16"),  # 6to4: any IPv4 address
-    ipaddress.IPv6Network("3fff::/20"),  # documentation, RFC 9637
+_NOT_PUBLIC = tuple(
+    ipaddress.ip_network(one)
+    for one in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",  # shared by the customers of a provider, RFC 6598
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",  # of protocols, RFC 6890
+        "192.0.2.0/24",
+        "192.88.99.0/24",  # relays of 6to4, RFC 7526
+        "192.168.0.0/16",
+        "198.18.0.0/15",  # benchmarks, RFC 2544
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+        "2001::/23",  # Teredo among others
+        "2001:db8::/32",
+        "2002::/16",  # 6to4: any IPv4 address
+        "3fff::/20",  # documentation, RFC 9637
+    )
 )
+"""IANA's registries of special-purpose addresses, less what is outside `_GLOBAL_UNICAST`; what Python knows of
+them differs from one release to the next."""
 
 
 class Place(NamedTuple):
@@ -153,6 +178,8 @@ def is_public(address: Address) -> bool:
             return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
         if address not in _GLOBAL_UNICAST:
             return False
+    if address in METADATA:
+        return False
     if any(address.version == network.version and address in network for network in _NOT_PUBLIC):
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved)
