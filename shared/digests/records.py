@@ -110,7 +110,9 @@ class Change(Record):
 
     against: Literal["previous", "trailing"]
     windows: PositiveInt
-    """That stand behind it."""
+    """That stand behind it: those with passages of which it is a share."""
+    among: PositiveInt | None = None
+    """Windows that were looked at for them. None: not kept."""
     documents: NonNegativeInt
     """In those windows."""
     share: float

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from lxml import etree
 
-from shared.digests.forms import html, outline
+from shared.digests.forms import html, outline, tables
 from shared.digests.forms.page import HERE
 from shared.digests.records import Digest
 from shared.records import SENTIMENTS
@@ -157,6 +157,19 @@ def test_flagged_changes_come_first_and_the_rest_stands_in_a_table() -> None:
     rows = ["".join(one.itertext()) for one in section.iter(f"{SPACE}tr")]
     assert any("E5 resource use" in row for row in rows)
     assert [etree.QName(one).localname for one in section][:3] == ["h2", "ul", "details"]
+
+
+def test_earlier_windows_are_one_group_of_columns_however_many_stand_behind_each_share() -> None:
+    behind = [{"against": "trailing", "windows": windows, "among": 8} for windows in (2, 5, 8)]
+    sentiments = [
+        one.model_copy(update={"changes": [one.changes[0], one.changes[0].model_copy(update=each)]})
+        for one, each in zip(rich().sentiments, behind, strict=True)
+    ]
+    told = tables.changes(rich().model_copy(update={"sentiments": sentiments, "topics": []}))
+    assert told is not None
+    tests = ["Difference", "Test"]
+    assert told.head == ["Measure", "Now", "The previous week", *tests, "Earlier weeks", *tests]
+    assert [row[5] for row in told.rows] == ["33% (2 of 8 weeks)", "49% (5 of 8 weeks)", "18% (8 weeks)"]
 
 
 def test_smaller_groups_are_folded() -> None:

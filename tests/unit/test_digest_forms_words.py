@@ -112,11 +112,13 @@ def test_a_window_is_told_in_its_zone() -> None:
     )
 
 
-def change(share: float, difference: float, p: float | None, windows: int = 1) -> Change:
-    against = "previous" if windows == 1 else "trailing"
+def change(
+    share: float, difference: float, p: float | None, windows: int = 1, among: int | None = None
+) -> Change:
+    against = "trailing" if windows > 1 or among else "previous"
     return Change.model_validate(
         {
-            "against": against, "windows": windows, "documents": 9, "share": share,
+            "against": against, "windows": windows, "among": among, "documents": 9, "share": share,
             "difference": difference, "p": p, "flagged": True,
         }
     )  # fmt: skip
@@ -130,18 +132,36 @@ def change(share: float, difference: float, p: float | None, windows: int = 1) -
             "E1 climate change: 31% of passages, up from 20% in the previous week (p = 0.004)",
         ),
         (
-            "negative", "S2", 0.4, [change(0.5, -0.1, 0.0001, 8)],
+            "negative", "S2", 0.4, [change(0.5, -0.1, 0.0001, 8, 8)],
             (
                 "S2 workers in the value chain: 40% of its passages are negative, down from 50% "
-                "over the 8 weeks before (p < 0.001)"
+                "over 8 earlier weeks (p < 0.001)"
             ),
         ),
         (
             "sentiment", "negative", 0.2, [change(0.1, 0.1, 0.02), change(0.3, -0.1, 0.03, 2)],
             (
                 "Negative in tone: 20% of passages, up from 10% in the previous week (p = 0.02), "
-                "down from 30% over the 2 weeks before (p = 0.03)"
+                "down from 30% over 2 earlier weeks (p = 0.03)"
             ),
+        ),
+        (
+            "negative", "E4", 0.4, [change(0.5, -0.1, 0.02, 1, 8)],  # seven weeks ago, maybe
+            (
+                "E4 biodiversity: 40% of its passages are negative, down from 50% "
+                "in the one of the 8 earlier weeks with passages on it (p = 0.02)"
+            ),
+        ),
+        (
+            "topic", "E4", 0.4, [change(0.5, -0.1, 0.02, 3, 8)],
+            (
+                "E4 biodiversity: 40% of passages, down from 50% "
+                "over the 3 of the 8 earlier weeks with passages (p = 0.02)"
+            ),
+        ),
+        (
+            "topic", "E4", 0.4, [change(0.5, -0.1, 0.02, 1, 1)],  # the previous one could not be read
+            "E4 biodiversity: 40% of passages, down from 50% in one earlier week (p = 0.02)",
         ),
         (
             "topic", "our-own", 0.058, [change(0.06, -0.002, 0.03)],  # both are 6%

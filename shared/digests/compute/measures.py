@@ -34,6 +34,7 @@ class _Compared(NamedTuple):
     measure: str
     against: Literal["previous", "trailing"]
     windows: int
+    among: int
     before: Sums
 
 
@@ -87,13 +88,13 @@ def measures(
 
 
 def _against(name: str, previous: Statistics | None, trailing: Sequence[Statistics]) -> list[_Compared]:
-    """What a measure is compared with; a window without documents stands behind no share."""
+    """What a measure is compared with; a window without passages to have a share of stands behind none."""
     found = []
     if previous is not None and sums(previous, name).n:
-        found.append(_Compared(name, "previous", 1, sums(previous, name)))
+        found.append(_Compared(name, "previous", 1, 1, sums(previous, name)))
     behind = [each for each in trailing if sums(each, name).n]
     if behind and behind != [previous]:  # else the same comparison again
-        found.append(_Compared(name, "trailing", len(behind), pooled(behind, name)))
+        found.append(_Compared(name, "trailing", len(behind), len(trailing), pooled(behind, name)))
     return found
 
 
@@ -104,6 +105,7 @@ def _change(one: _Compared, share: float | None, p: float | None) -> Change | No
     return Change(
         against=one.against,
         windows=one.windows,
+        among=one.among,
         documents=one.before.documents,
         share=round(before, 6),
         difference=round(share - before, 6),

@@ -24,28 +24,32 @@ def changes(digest: Digest) -> Table | None:
     compared = [(kind, measure) for kind, measure in outline.measures(digest) if measure.changes]
     if not compared:
         return None
-    backs = sorted(
-        {(change.against, change.windows) for _, measure in compared for change in measure.changes},
-        key=lambda back: (back[0] == "trailing", back[1]),
-    )
+    unit = outline.unit(digest)
+    heads = {"previous": f"The previous {unit}", "trailing": f"Earlier {unit}s"}
+    against = {change.against for _, measure in compared for change in measure.changes}
+    backs = [back for back in heads if back in against]
     head = ["Measure", "Now"]
-    for against, windows in backs:
-        head += [words.back(against, windows, outline.unit(digest)).capitalize(), "Difference", "Test"]
+    for back in backs:
+        head += [heads[back], "Difference", "Test"]
     rows = []
     for kind, measure in compared:
-        by = {(change.against, change.windows): change for change in measure.changes}
+        by: dict[str, Change] = {change.against: change for change in measure.changes}
         row = [words.measured(measure, kind), words.percent(measure.share)]
         for back in backs:
-            row += _cells(by.get(back))
+            row += _cells(by.get(back), unit)
         rows.append(row)
     return Table("Every measure, and what it was", head, rows)
 
 
-def _cells(change: Change | None) -> list[str]:
+def _cells(change: Change | None, unit: str) -> list[str]:
     if change is None:
         return [words.NOTHING] * 3
-    chance = words.chance(change.p) + (" (flagged)" if change.flagged else "")
-    return [words.percent(change.share), words.points(change.difference), chance]
+    share, chance = words.percent(change.share), words.chance(change.p)
+    return [
+        share if change.against == "previous" else f"{share} ({words.behind(change, unit)})",
+        words.points(change.difference),
+        chance + (" (flagged)" if change.flagged else ""),
+    ]
 
 
 def topics(digest: Digest) -> Table:

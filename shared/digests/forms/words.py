@@ -32,6 +32,8 @@ MEASURES = {
     "negative": "of its passages are negative",
 }
 """What a share is of."""
+WITH = {"sentiment": "with passages", "topic": "with passages", "negative": "with passages on it"}
+"""Which windows stand behind a share."""
 TEXT_BREAKS = re.compile(r"[^\S\u00a0\u202f]+")
 """Not the spaces that keep a number and its unit in one line."""
 HIDDEN = {"Cc", "Cs", "Zl", "Zp"}
@@ -158,17 +160,17 @@ def changes(measure: Measure, told: Sequence[Change], kind: str, unit: str) -> s
     alike = any(percent(now) == percent(one.share) and now != one.share for one in told)
     parts = [
         f"{_direction(one.difference)} {percent(one.share, int(alike))} "
-        f"{_when(one.against, one.windows, unit)} ({chance(one.p)})"
+        f"{_when(one, kind, unit)} ({chance(one.p)})"
         for one in told
     ]
     return f"{subject(measure, kind)}: {percent(now, int(alike))} {MEASURES[kind]}, {', '.join(parts)}"
 
 
-def back(against: str, windows: int, unit: str) -> str:
-    """The previous week; the 8 weeks before."""
-    if against == "previous":
-        return f"the previous {unit}"
-    return f"the {many(windows, unit)} before" if windows > 1 else f"the {unit} before"
+def behind(change: Change, unit: str) -> str:
+    """8 weeks; 3 of 8 weeks: the windows that stand behind a share."""
+    if change.among is None or change.among == change.windows:
+        return many(change.windows, unit)
+    return f"{count(change.windows)} of {many(change.among, unit)}"
 
 
 def measured(measure: Measure, kind: str) -> str:
@@ -187,8 +189,15 @@ def _direction(difference: float) -> str:
     return "up from" if difference > 0 else "down from" if difference < 0 else "the same as"
 
 
-def _when(against: str, windows: int, unit: str) -> str:
-    return f"{'over' if windows > 1 else 'in'} {back(against, windows, unit)}"
+def _when(change: Change, kind: str, unit: str) -> str:
+    """The windows need not follow each other, nor end where this one starts: so "before" says too much."""
+    if change.against == "previous":
+        return f"in the previous {unit}"
+    of, several = change.windows, change.windows > 1
+    if change.among is None or change.among == of:
+        return f"over {count(of)} earlier {unit}s" if several else f"in one earlier {unit}"
+    which = f"{count(of) if several else 'one'} of the {count(change.among)} earlier {unit}s"
+    return f"{'over' if several else 'in'} the {which} {WITH[kind]}"
 
 
 def document(quote: Quote) -> str:
