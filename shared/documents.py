@@ -18,7 +18,7 @@ from shared.errors import Retryable
 from shared.records import TERMINAL
 from shared.retry import is_transient, pauses
 from shared.settings import settings
-from shared.transitions import NO_RESULT, Claim, check_held, check_open, new_document, next_claim
+from shared.transitions import NO_RESULT, Claim, arrival, check_held, check_open, new_document, next_claim
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,6 +98,7 @@ class Documents:
                 fields |= {"drives": 0, "drive_progress": 0}
                 fields |= {"job": None, "progress": None}
                 fields["timings"] = {"uploaded_at": published, "claimed_at": started}
+                fields |= arrival(stored, event, published)
                 fields |= {"metadata": event.metadata, "content_type": event.content_type, "size": event.size}
                 if stored is None or stored["generation"] != fields["generation"]:
                     fields["expires_at"] = expiry(event.name, published)  # a replay keeps what it has

@@ -114,6 +114,19 @@ def next_claim(
     return Claim(document, run, stored["lease"]["token"] + 1)
 
 
+def arrival(stored: Mapping[str, Any] | None, event: UploadEvent, published: datetime) -> dict[str, datetime]:
+    """When the content of a run that begins now came, and since when its result is waited for.
+
+    To analyse the same content again is no new upload. Where its result was there already, nobody has waited
+    before the new run. Documents that were stored without these fields have the time of their last run.
+    """
+    if stored is None or stored["generation"] != str(event.generation):
+        return {"received_at": published, "waiting_since": published}
+    uploaded: datetime = stored["timings"]["uploaded_at"]
+    since = published if stored["state"] == "completed" else stored.get("waiting_since", uploaded)
+    return {"received_at": stored.get("received_at", uploaded), "waiting_since": since}
+
+
 def check_held(stored: Mapping[str, Any] | None, claim: Claim) -> None:
     """Raise Superseded where the claim is no longer the document's."""
     if (

@@ -151,6 +151,8 @@ def record(  # noqa: PLR0913 - what a document's record says
         "language": language,
         "members": members,
         "duplicate_of": duplicate_of,
+        "received_at": at - timedelta(seconds=30),
+        "waiting_since": at - timedelta(seconds=30),
         "timings": {"uploaded_at": at - timedelta(seconds=30), "completed_at": at},
     }
 

@@ -63,8 +63,10 @@ def begin(
             "drives": 0,
             "drive_progress": 0,
             "job": job | {"execution": execution, "starts": 1, "started_at": moment},
-            # As of a replay, of which nobody has waited since the file was uploaded.
+            # As of a replay: there is a result, so nobody has waited since the file was uploaded.
             "timings": {"uploaded_at": moment, "claimed_at": moment},
+            "received_at": stored.get("received_at", stored["timings"]["uploaded_at"]),
+            "waiting_since": moment,
             "updated_at": moment,
         }
         record = {

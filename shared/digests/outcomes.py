@@ -226,5 +226,5 @@ def _facts(stored: Mapping[str, Any]) -> dict[str, Any]:
         "organisation_key": organisation_key(stored.get("organisation")),
         "run": stored["run"],
         "generation": stored["generation"],
-        "received_at": stored["timings"]["uploaded_at"],
+        "received_at": stored.get("received_at", stored["timings"]["uploaded_at"]),
     }

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _DOCUMENT = (
     "id", "bucket", "name", "organisation", "language", "members", "duplicate_of", "published_run", "run",
-    "generation", "state", "error", "timings",
+    "generation", "state", "error", "received_at", "timings",
 )  # fmt: skip
 _PASSAGE = ("sentiment.label", "topic_names", "action.label")
 
@@ -144,7 +144,7 @@ class _Recount:
             members=None,
             duplicate_of=None,
             generation=document["generation"],
-            received_at=document["timings"]["uploaded_at"],
+            received_at=document.get("received_at", document["timings"]["uploaded_at"]),
             completed_at=None,
             passages=passages,
             sentiment={label: sentiment[label] for label in SENTIMENTS},

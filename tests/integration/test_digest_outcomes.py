@@ -6,9 +6,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from google.cloud.firestore import DELETE_FIELD
 
+from long_job.backfill.plan import begin
+from shared.backfills import Entry
 from shared.completion import finish
 from shared.digests import outcomes
+from shared.documents import document_id
 from shared.records import ErrorInfo
 from tests.integration.documents_life import Life
 from tests.integration.documents_servers import serving
@@ -63,6 +67,47 @@ def test_content_that_is_analysed_again_stays_in_its_window() -> None:
     second = life.complete(1, restart=1)
     assert second["completed_at"] == first["completed_at"]
     assert (first["run"], second["run"]) == (1, 2)
+
+
+def document(life: Life, claim: Claim) -> dict[str, Any]:
+    return life.documents.reference(claim.document).get().to_dict() or {}
+
+
+def test_a_replay_is_no_new_upload() -> None:
+    """What is waited for is waited for since the upload, until there is a result; new content comes anew."""
+    life = Told()
+    claim = life.claim(1)
+    life.documents.fail(claim.document, claim.run, 1, BROKEN)
+    first = document(life, claim)
+    assert first["received_at"] == first["waiting_since"] == first["timings"]["uploaded_at"]
+    kept = life.complete(1, restart=1)
+    second = document(life, claim)
+    assert second["timings"]["uploaded_at"] > first["received_at"]
+    assert second["received_at"] == second["waiting_since"] == kept["received_at"] == first["received_at"]
+    life.claim(1, 2)
+    third = document(life, claim)
+    assert third["received_at"] == first["received_at"]
+    assert third["waiting_since"] == third["timings"]["uploaded_at"] > second["timings"]["uploaded_at"]
+    life.claim(2)
+    assert document(life, claim)["received_at"] > third["waiting_since"]
+
+
+def test_a_backfill_is_no_new_upload() -> None:
+    """Another model's run of what was uploaded then; of an older record, when its last run began."""
+    life = Told()
+    life.complete(1)
+    reference = life.documents.reference(document_id("uploads", life.name))
+    first = reference.get().to_dict() or {}
+    entry = Entry(document=reference.id, generation="1", published_run=1)
+    assert begin(life.documents, entry, "backfill", "other", "execution") == "begun"
+    second = reference.get().to_dict() or {}
+    assert second["received_at"] == first["received_at"]
+    assert second["waiting_since"] == second["timings"]["uploaded_at"] > first["received_at"]
+    reference.update({"received_at": DELETE_FIELD, "waiting_since": DELETE_FIELD})
+    life.documents.fail(reference.id, 2, 1, BROKEN)
+    retried = entry.model_copy(update={"retry_run": 2})
+    assert begin(life.documents, retried, "backfill", "other", "execution") == "begun"
+    assert (reference.get().to_dict() or {})["received_at"] == second["timings"]["uploaded_at"]
 
 
 def test_new_content_is_in_a_window_of_its_own() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from shared.errors import LeaseHeld, Superseded
 from shared.records import TERMINAL, BatchMessage, State, UploadEvent
-from shared.transitions import Claim, check_batch, check_held, check_open, new_document, next_claim
+from shared.transitions import Claim, arrival, check_batch, check_held, check_open, new_document, next_claim
 
 MOMENT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ALIVE, EXPIRED = MOMENT + timedelta(seconds=1), MOMENT
@@ -226,3 +226,28 @@ def refuses(step: Any) -> bool:
     except Superseded:
         return True
     return False
+
+
+def test_new_content_comes_when_it_is_uploaded() -> None:
+    """Of a new object, and of a new generation of one that is known."""
+    came = {"received_at": MOMENT, "waiting_since": MOMENT}
+    assert arrival(None, upload(), MOMENT) == came
+    known = stored("completed") | {"received_at": ALIVE, "waiting_since": ALIVE}
+    assert arrival(known, upload(GENERATION + 1), MOMENT) == came
+
+
+@pytest.mark.parametrize("state", ["extracting", "analyzing", "delegated", "failed", "rejected", "completed"])
+def test_the_same_content_came_but_once(state: State) -> None:
+    """It is waited for since then, unless its result was there already when it is analysed again."""
+    hour = timedelta(hours=1)
+    first, last = MOMENT - 3 * hour, MOMENT - 2 * hour
+    known = stored(state) | {"timings": {"uploaded_at": last}}
+    again = upload(restart_run=RUN)
+    waiting = known | {"received_at": first, "waiting_since": first}
+    done = state == "completed"
+    assert arrival(waiting, again, MOMENT) == {
+        "received_at": first,
+        "waiting_since": MOMENT if done else first,
+    }
+    # As it was stored before there were these fields.
+    assert arrival(known, again, MOMENT) == {"received_at": last, "waiting_since": MOMENT if done else last}
