@@ -27,9 +27,10 @@ locals {
     { collection = "passages", group = true, fields = [["space", "ASCENDING"], ["topic_names", "CONTAINS"], ["embedding", "VECTOR"]] },
     { collection = "passages", group = true, fields = [["document", "ASCENDING"], ["space", "ASCENDING"], ["embedding", "VECTOR"]] },
     { collection = "passages", group = true, fields = [["document", "ASCENDING"], ["space", "ASCENDING"], ["topic_names", "CONTAINS"], ["embedding", "VECTOR"]] },
-    # Digests: what was uploaded in a window, archives apart; the newest of a schedule; deliveries that are due;
-    # documents of one organisation.
-    { collection = "documents", group = false, fields = [["members", "ASCENDING"], ["timings.uploaded_at", "ASCENDING"]] },
+    # Digests: what was uploaded in a window, archives apart; what waits; the newest of a schedule; deliveries that
+    # are due; documents of one organisation.
+    { collection = "documents", group = false, fields = [["members", "ASCENDING"], ["received_at", "ASCENDING"]] },
+    { collection = "documents", group = false, fields = [["state", "ASCENDING"], ["waiting_since", "ASCENDING"]] },
     { collection = "digests", group = false, fields = [["schedule", "ASCENDING"], ["end", "DESCENDING"]] },
     { collection = "deliveries", group = true, fields = [["state", "ASCENDING"], ["next_at", "ASCENDING"]] },
     { collection = "outcomes", group = false, fields = [["organisation_key", "ASCENDING"], ["completed_at", "ASCENDING"]] },

@@ -180,6 +180,7 @@ def overview() -> Overview:
                 replay="headrace replay ab12cd --project acme-sustainability",
             ),
         ],
+        waiting=2,
         oldest=Unfinished(document="77aa", name="scans/archive-1998.pdf", state="delegated", seconds=262_000),
     )  # fmt: skip
 
@@ -276,6 +277,7 @@ def single() -> Digest:
                     "rejected": {},
                     "failed": 0,
                     "problems": [],
+                    "waiting": 0,
                     "oldest": None,
                 }
             ),

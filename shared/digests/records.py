@@ -80,13 +80,13 @@ class Problem(Record):
 
 
 class Unfinished(Record):
-    """The oldest document that was uploaded before the window's end and has not ended."""
+    """Of the documents that came before the window's end and have not ended, the one that waits longest."""
 
     document: str
     name: str
     state: str
     seconds: float
-    """Since its upload, at the window's end."""
+    """Since its upload, at the window's end; since its newest run where it has a result from before that."""
 
 
 class Overview(Record):
@@ -102,7 +102,15 @@ class Overview(Record):
     """By code."""
     failed: NonNegativeInt
     problems: list[Problem]
+    """Some of them; `stopped` counts all."""
+    waiting: NonNegativeInt = 0
+    """Not ended, of those that came before the window's end."""
     oldest: Unfinished | None
+
+    @property
+    def stopped(self) -> int:
+        """Documents that did not complete."""
+        return self.failed + sum(self.rejected.values())
 
 
 class Change(Record):
@@ -258,8 +266,9 @@ class Digest(Record):
 
     @property
     def empty(self) -> bool:
-        """Whether no document ended in the window."""
-        return not (self.overview.completed or self.overview.problems)
+        """Whether no document came or ended in the window, and none waits."""
+        told = self.overview
+        return not (told.received or told.completed or told.stopped or told.waiting)
 
     def documents(self) -> list[str]:
         """Ids of all documents that it names."""
@@ -308,6 +317,8 @@ class StoredDigest(Record):
     """Fingerprint of the filter: windows of the same schedule and filter can be compared."""
     redacted: bool = False
     """Whether quotes were taken out since, because their documents were erased."""
+    erased: list[str] = Field(default_factory=list)
+    """Ids of those documents: why its counts cannot be found again."""
     quoted: list[str]
     """Ids of the documents that it names, so that an erasure finds it."""
     html: str

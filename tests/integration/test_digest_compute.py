@@ -225,13 +225,50 @@ def test_the_oldest_unfinished(store: Store) -> None:
     for hours, state in ((50, "analyzing"), (30, "extracting"), (400, "analyzing"), (1, "completed")):
         stored = record(f"{hours}.pdf", MONDAY + hours * HOUR, state=state)
         store.client.collection("documents").document(stored["id"]).set(stored)
-    oldest = store.make().digest.overview.oldest
+    told = store.make().digest.overview
+    oldest = told.oldest
     assert oldest is not None
+    assert told.waiting == 2
     assert (oldest.name, oldest.state) == ("30.pdf", "extracting")
     assert oldest.seconds == (7 * 24 - 30) * 3600 + 30
-    filtered = store.make(Filter(prefix="5")).digest.overview.oldest
-    assert filtered is not None
-    assert filtered.name == "50.pdf"
+    told = store.make(Filter(prefix="5")).digest.overview
+    assert told.oldest is not None
+    assert (told.oldest.name, told.waiting) == ("50.pdf", 1)
+
+
+def test_a_pipeline_that_stands_still_is_told(store: Store) -> None:
+    """Nothing ended, and that is not all."""
+    for at in range(3):
+        stored = record(f"{at}.pdf", MONDAY + 5 * HOUR, state="analyzing")
+        store.client.collection("documents").document(stored["id"]).set(stored)
+    of = store.make()
+    assert not of.digest.empty
+    assert of.digest.line == (
+        "No document ended in the week to 22 November 2026; 3 were received; "
+        "3 were waiting at its end, the longest for 7 days."
+    )
+    assert verified(store, of) == []
+    later = store.make(window=week(-1)).digest  # nothing came in it, and still nothing ended
+    assert not later.empty
+    assert (later.overview.received, later.overview.waiting) == (0, 3)
+    before = store.make(window=week(1)).digest
+    assert before.empty
+    assert before.line == "No document ended in the week to 15 November 2026."
+
+
+def test_what_is_analysed_again_was_received_when_it_was_uploaded(store: Store) -> None:
+    """A new run of the same content has times of its own, and moves it into no other window."""
+    document = store.put("a.pdf", [plain(1)], MONDAY - WEEK + HOUR)
+    before = store.make(window=week(1))
+    again = {"uploaded_at": MONDAY + HOUR, "claimed_at": MONDAY + HOUR}
+    update = {"state": "delegated", "timings": again, "waiting_since": MONDAY + HOUR}
+    store.client.collection("documents").document(document).update(update)
+    assert verified(store, before) == []
+    assert store.make(window=week(1)).digest.overview == before.digest.overview
+    told = store.make().digest.overview
+    assert (told.received, told.waiting) == (0, 1)
+    assert told.oldest is not None
+    assert told.oldest.seconds == (WEEK - HOUR).total_seconds()
 
 
 def test_what_is_told_alike_is_told_once(store: Store) -> None:

@@ -102,11 +102,9 @@ QUERIES: dict[str, list[Query]] = {
     "shared.batches:count_done": [Query("batches", ("run", "done"))],
     "shared.digests.compute.history:_counted": _NEWEST_OUTCOMES,
     "shared.digests.compute.history:_stored": [Query("digests", ("schedule", "asked", "end"))],
-    "shared.digests.compute.overview:oldest": [Query("documents", ("state",), order="timings.uploaded_at")],
     "shared.digests.compute.overview:problems": [Query("outcomes", order="problem.at")],
-    "shared.digests.compute.overview:received": [
-        Query("documents", ("members",), order="timings.uploaded_at")
-    ],
+    "shared.digests.compute.overview:received": [Query("documents", ("members",), order="received_at")],
+    "shared.digests.compute.overview:waiting": [Query("documents", ("state",), order="waiting_since")],
     "shared.digests.compute.selection:of_organisation": [_OUTCOMES[1], _NEWEST_OUTCOMES[1]],
     "shared.digests.compute.window:Earlier._reports": [_NEWEST_OUTCOMES[1]],
     "shared.digests.compute.window:compare_with_earlier": _NEWEST_OUTCOMES,

@@ -17,7 +17,7 @@ from shared.digests.compute.selection import Doc, fingerprint, fits
 from shared.digests.compute.tally import JUDGED, Tally, in_order, pooled, sums
 from shared.digests.forms.outline import series
 from shared.digests.outcomes import Cells, Outcome
-from shared.digests.records import Filter, Overview, Statistics, Window
+from shared.digests.records import Filter, Overview, Statistics, Unfinished, Window
 from tests.digest_example import rich
 
 DAY = datetime(2026, 11, 16, tzinfo=UTC)
@@ -201,3 +201,28 @@ def test_the_line(days: int, zone: str, completed: int, failed: int, rejected: i
     )  # fmt: skip
     window = Window(start=DAY, end=DAY + timedelta(days=days))
     assert line(window, zone, overview, Measures([], [])) == told
+
+
+@pytest.mark.parametrize(
+    ("received", "completed", "waiting", "told"),
+    [
+        (
+            30,
+            0,
+            30,
+            "No document ended {}; 30 were received; 30 were waiting at its end, the longest for 7 days.",
+        ),
+        (0, 0, 1, "No document ended {}; 1 was waiting at its end, for 7 days."),
+        (1, 0, 0, "No document ended {}; 1 was received."),
+        (4, 4, 1, "On 16 November 2026, 4 documents completed; 1 was waiting at its end, for 7 days."),
+    ],
+)
+def test_the_line_says_what_waits(received: int, completed: int, waiting: int, told: str) -> None:
+    """And since when: a pipeline that stands still is not a week without documents."""
+    oldest = Unfinished(document="d", name="n", state="analyzing", seconds=6.8 * 86_400) if waiting else None
+    overview = Overview(
+        received=received, completed=completed, copies=0, passages=0, failed=0, rejected={}, problems=[],
+        waiting=waiting, oldest=oldest,
+    )  # fmt: skip
+    window = Window(start=DAY, end=DAY + timedelta(days=1))
+    assert line(window, "UTC", overview, Measures([], [])) == told.format("on 16 November 2026")

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from shared.digests.forms import as_json, brief, headline, markdown, words
 from shared.digests.forms.brief import MAX_BRIEF, MAX_HEADLINE, MAX_LINE
 from shared.digests.forms.markdown import _code, escape
-from shared.digests.records import Digest
+from shared.digests.records import Digest, Unfinished
 from tests.digest_example import empty, rich, single
 from tests.digest_quotes import link
 
@@ -84,6 +84,18 @@ def test_an_empty_digest_is_its_title_and_one_line() -> None:
     )
 
 
+def test_a_digest_of_which_nothing_ended_says_what_waits() -> None:
+    """Nor is it told as empty."""
+    waiting = Unfinished(document="77aa", name="scan.pdf", state="analyzing", seconds=590_000)
+    overview = empty().overview.model_copy(update={"waiting": 30, "oldest": waiting})
+    digest = empty().model_copy(update={"overview": overview})
+    assert headline(digest).endswith(": 0 documents, 30 waiting")
+    longest = "30 documents, the longest of them scan.pdf (analyzing), for 7 days."
+    assert f"Waiting when the window ended: {longest}" in markdown(digest, link)
+    came = empty().overview.model_copy(update={"received": 1})
+    assert not empty().model_copy(update={"overview": came}).empty
+
+
 HOSTILE = (
     "<script>x</script>", "[a](javascript:alert(1))", "![a](https://evil.example/p.png)", "# no heading",
     "- no item", "1. no item", "2) no item", "+ no item", "> no quote", "*no* _emphasis_ ~~no~~", "`no code`",
@@ -143,7 +155,7 @@ def test_an_address_cannot_leave_its_brackets() -> None:
 
 def test_the_headline_says_what_it_is_and_how_much_came_in() -> None:
     assert headline(rich()) == (
-        "Digest “board-weekly”, 16 to 22 November 2026: 13 documents, 4 changes, 2 problems"
+        "Digest “board-weekly”, 16 to 22 November 2026: 13 documents, 4 changes, 3 problems, 2 waiting"
     )
     assert headline(single()) == "Digest, 16 to 22 November 2026: 1 document"
     assert headline(empty()) == "Digest “board-weekly”, 23 to 29 November 2026: nothing to tell"
@@ -159,7 +171,7 @@ def test_the_brief_has_few_short_lines() -> None:
             "Announced earlier: 6 implemented, 3 announced again, 2 no longer mentioned. "
             "Compared with the earlier reports of 3 organisations."
         ),
-        "2 documents did not complete",
+        "3 documents did not complete",  # of which two are listed
     ]
     assert brief(empty()) == ["No document was uploaded."]
 

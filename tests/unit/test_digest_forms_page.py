@@ -142,7 +142,8 @@ def test_every_quote_and_every_section_is_there() -> None:
         "Nothing like it stands in the newer report",
         "Written by a language model (gemini-2.5-flash)", "Rejected: encrypted", "Failed: timeout",
         "headrace replay ab12cd --project acme-sustainability", "Upload it without its password.",
-        "scans/archive-1998.pdf (delegated), uploaded 3 days before", "212 earlier documents", digest.test,
+        "2 documents, the longest of them scans/archive-1998.pdf (delegated), for 3 days",
+        "212 earlier documents", digest.test,
         *digest.notes, "E3 water and marine resources: 25% of its passages are negative, up from 9%",
     ):  # fmt: skip
         assert expected in said.replace("\N{NO-BREAK SPACE}", " "), expected

@@ -5,7 +5,7 @@ pure. First the counts of the window are read, whatever the documents hold; then
 which organisations, groups and plans matter, what may be quoted, a few documents at a time.
 
 Firestore needs these composite indexes: `outcomes` (organisation_key, completed_at), both ways; `documents`
-(members, timings.uploaded_at) and (state, timings.uploaded_at). Single fields suffice for the rest:
+(members, received_at) and (state, waiting_since). Single fields suffice for the rest:
 `outcomes` by completed_at and by problem.at, `digests` by schedule, asked and end.
 `outcomes` should have no index on items, vectors and centre.
 """

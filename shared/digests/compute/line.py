@@ -20,14 +20,28 @@ def line(window: Window, zone: str, overview: Overview, found: Measures) -> str:
     """What became of documents, and what changed."""
     when = _when(window, zone)
     rejected = sum(overview.rejected.values())
-    if not (overview.completed or rejected or overview.failed):
-        return f"No document ended {when}."
+    if not (overview.completed or overview.stopped):
+        came = [f"{_were(overview.received)} received"] if overview.received else []
+        return f"{'; '.join([f'No document ended {when}', *came, *_waiting(overview)])}."
     parts = [f"{words.many(overview.completed, 'document')} completed"]
     if overview.failed:
         parts.append(f"{words.count(overview.failed)} failed")
     if rejected:
-        parts.append(f"{words.count(rejected)} {'was' if rejected == 1 else 'were'} rejected")
-    return f"{when[0].upper()}{when[1:]}, {'; '.join([*parts, *_changes(found)])}."
+        parts.append(f"{_were(rejected)} rejected")
+    return f"{when[0].upper()}{when[1:]}, {'; '.join([*parts, *_waiting(overview), *_changes(found)])}."
+
+
+def _were(number: int) -> str:
+    return f"{words.count(number)} {'was' if number == 1 else 'were'}"
+
+
+def _waiting(overview: Overview) -> list[str]:
+    """That nothing ends may be what a reader most needs to know."""
+    if overview.oldest is None:
+        return []
+    longest = "" if overview.waiting == 1 else "the longest "
+    age = words.duration(overview.oldest.seconds)
+    return [f"{_were(overview.waiting)} waiting at its end, {longest}for {age}"]
 
 
 def _when(window: Window, zone: str) -> str:

@@ -8,7 +8,7 @@ from shared.digests.compute.change import TEST
 from shared.digests.compute.history import history
 from shared.digests.compute.line import line
 from shared.digests.compute.measures import measures, trend
-from shared.digests.compute.overview import oldest, problems, received
+from shared.digests.compute.overview import problems, received, waiting
 from shared.digests.compute.request import Made
 from shared.digests.compute.rows import Rows
 from shared.digests.compute.window import Earlier, Quoted, compare_with_earlier, count
@@ -33,6 +33,8 @@ def make(client: firestore.Client, request: Request) -> Made:
     notes += more
     uploaded, more = received(rows, request, limits.digest_max_documents)
     notes += more
+    unfinished, oldest, more = waiting(rows, request)
+    notes += more
     known, more = history(rows, request, limits.digest_history_documents)
     notes += more
     earlier = Earlier(rows, request, counted, limits.digest_earlier_documents)
@@ -53,7 +55,8 @@ def make(client: firestore.Client, request: Request) -> Made:
         rejected=troubles.rejected,
         failed=troubles.failed,
         problems=troubles.listed,
-        oldest=oldest(rows, request),
+        waiting=unfinished,
+        oldest=oldest,
     )
     if quoted.gist.left_out:
         notes.append(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MAX_PROBLEMS = 20
 """Listed; all are counted."""
 MAX_UNFINISHED = 1_000
-"""Unfinished documents among which the oldest that a filter means is sought."""
+"""Unfinished documents among which those that a filter means are sought."""
 UNFINISHED = ("extracting", "analyzing", "delegated")
 _FIELDS = ("document", "name", "organisation", "language", "problem")
 _RECORD = ("name", "organisation", "language")
@@ -80,14 +80,10 @@ def _problems(found: Iterable[Row]) -> Problems:
 def received(rows: Rows, request: Request, limit: int) -> tuple[int, list[str]]:
     """Documents whose newest content was uploaded in the window; archives do not count."""
     window = request.window
-    conditions = [
-        ("members", "==", None),
-        *between("timings.uploaded_at", window.start, window.end),
-    ]
+    conditions = [("members", "==", None), *between("received_at", window.start, window.end)]
     if everything(request.filter):
         return rows.count(DOCUMENTS, conditions), []
-    fields = (*_RECORD, "timings.uploaded_at")
-    found = rows.range(DOCUMENTS, "timings.uploaded_at", conditions, fields, limit=limit + 1)
+    found = rows.range(DOCUMENTS, "received_at", conditions, _RECORD, limit=limit + 1)
     count = 0
     for read, row in enumerate(found):
         if read == limit:
@@ -96,19 +92,23 @@ def received(rows: Rows, request: Request, limit: int) -> tuple[int, list[str]]:
     return count, []
 
 
-def oldest(rows: Rows, request: Request) -> Unfinished | None:
-    """The document that has waited the longest, of those uploaded before the window's end."""
-    end = request.window.end
-    conditions = [("state", "in", list(UNFINISHED)), ("timings.uploaded_at", "<", end)]
-    limit = 1 if everything(request.filter) else MAX_UNFINISHED
-    fields = (*_RECORD, "state", "timings.uploaded_at")
-    for row in rows.range(DOCUMENTS, "timings.uploaded_at", conditions, fields, limit=limit):
-        if fits(row, request.filter):
-            waited = end - row["timings"]["uploaded_at"]
-            return Unfinished(
-                document=row[""],
-                name=row["name"],
-                state=row["state"],
-                seconds=round(waited.total_seconds(), 1),
-            )
-    return None
+def waiting(rows: Rows, request: Request) -> tuple[int, Unfinished | None, list[str]]:
+    """Documents that wait for their results since before the window's end, and the first of them."""
+    end, whole = request.window.end, everything(request.filter)
+    conditions = [("state", "in", list(UNFINISHED)), ("waiting_since", "<", end)]
+    limit = 1 if whole else MAX_UNFINISHED
+    fields = (*_RECORD, "state", "waiting_since")
+    read = list(rows.range(DOCUMENTS, "waiting_since", conditions, fields, limit=limit))
+    found = [row for row in read if fits(row, request.filter)]
+    many = not whole and len(read) == limit
+    notes = [f"Of unfinished documents the first {limit:,} were looked at."] if many else []
+    if not found:
+        return 0, None, notes
+    oldest = Unfinished(
+        document=found[0][""],
+        name=found[0]["name"],
+        state=found[0]["state"],
+        seconds=round((end - found[0]["waiting_since"]).total_seconds(), 1),
+    )
+    # What ended in between is told as waiting all the same: it is named.
+    return max(rows.count(DOCUMENTS, conditions), 1) if whole else len(found), oldest, notes

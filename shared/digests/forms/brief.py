@@ -22,8 +22,10 @@ def headline(digest: Digest) -> str:
     parts = [words.many(digest.overview.completed, "document")]
     if moved := len(outline.movements(digest)):
         parts.append(words.many(moved, "change"))
-    if stopped := len(digest.overview.problems):
+    if stopped := digest.overview.stopped:
         parts.append(words.many(stopped, "problem"))
+    if waiting := digest.overview.waiting:
+        parts.append(f"{words.count(waiting)} waiting")
     return _short(f"{words.title(digest)}: {', '.join(parts)}", MAX_HEADLINE)
 
 
@@ -38,7 +40,7 @@ def brief(digest: Digest) -> list[str]:
             lines.append(f"Initiatives: {both}")
         if told := outline.followed_line(digest):
             lines.append(f"Announced earlier: {told}")
-        if stopped := len(digest.overview.problems):
+        if stopped := digest.overview.stopped:
             lines.append(f"{words.many(stopped, 'document')} did not complete")
     return [_short(words.clean(line), MAX_LINE) for line in lines[:MAX_BRIEF]]
 

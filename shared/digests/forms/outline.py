@@ -197,13 +197,13 @@ def followed_line(digest: Digest) -> str:
 
 
 def unfinished(digest: Digest) -> str:
-    """What had been uploaded and had not ended."""
-    oldest = digest.overview.oldest
+    """What had come and had not ended."""
+    oldest, waiting = digest.overview.oldest, digest.overview.waiting
     if oldest is None:
         return ""
-    age = words.duration(oldest.seconds)
-    name = words.clean(oldest.name)
-    return f"Not ended when the window did: {name} ({oldest.state}), uploaded {age} before."
+    longest = f"{words.clean(oldest.name)} ({oldest.state}), for {words.duration(oldest.seconds)}"
+    many = f"{words.many(waiting, 'document')}, the longest of them " if waiting > 1 else ""
+    return f"Waiting when the window ended: {many}{longest}."
 
 
 def web_address(address: str) -> str | None:

@@ -26,7 +26,7 @@ __all__ = ["narrate"]
 
 def narrate(digest: Digest) -> tuple[Narrative | None, str | None]:
     """The narrative, or a note why there is none; neither where none is asked for. Never raises."""
-    if not settings().narrative_url or digest.empty:
+    if not settings().narrative_url or not digest.overview.completed:
         return None, None
     try:
         key = secret(settings().redaction_key, settings().redaction_key_version)
