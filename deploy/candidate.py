@@ -32,17 +32,16 @@ def prepare(place: Place, name: str, step: Step) -> str:
     """
     if step.action == "deploy":
         gcloud(place, "run", "deploy", name, *_flags(place, name, step))
-        service = read_service(place, name)
-        if service.latest.digest != step.digest or service.candidate != service.latest.name:
-            raise Retryable(
-                f"The newest revision of {name}, {service.latest.name}, is not this deployment's."
-            )
-        return service.latest.name
-    assert step.revision is not None
-    if read_service(place, name).candidate != step.revision:
-        tag = f"--update-tags={CANDIDATE}={step.revision}"
+    service = read_service(place, name)
+    if step.action == "deploy" and service.latest.digest != step.digest:
+        raise Retryable(f"The newest revision of {name}, {service.latest.name}, is not this deployment's.")
+    revision = step.revision or service.latest.name
+    if service.candidate != revision:
+        # Not by `run deploy --tag`, which would leave the revision's name in the service's template:
+        # Terraform's next change would ask for another revision of that name, and be refused.
+        tag = f"--update-tags={CANDIDATE}={revision}"
         gcloud(place, "run", "services", "update-traffic", name, tag)
-    return step.revision
+    return revision
 
 
 def _flags(place: Place, name: str, step: Step) -> list[str]:
@@ -57,7 +56,6 @@ def _flags(place: Place, name: str, step: Step) -> list[str]:
         f"--image={place.repository}/{name}",
         f"--build-service-account=projects/{place.project}/serviceAccounts/{builder}",
         "--no-traffic",
-        f"--tag={CANDIDATE}",
         f"--update-labels={','.join(f'{label}={value}' for label, value in labels.items())}",
     ]
 

@@ -52,10 +52,15 @@ class CloudBuild:
         (made.workspace / "build" / "model").mkdir(parents=True)
         for name in MODEL:
             (made.workspace / "build" / "model" / name).write_text(f"a stand-in for {name}\n")
-        services = {}
+        services: dict[str, Any] = {}
         for name in FUNCTIONS:
             first = f"{name}-00001-ter"
-            services[name] = {"revisions": [{"name": first, "labels": {}}], "serving": first, "tags": {}}
+            services[name] = {
+                "revisions": [{"name": first, "labels": {}}],
+                "template_revision": None,
+                "serving": first,
+                "tags": {},
+            }
         long = {"image": "us-docker.pkg.dev/cloudrun/container/hello", "limits": {"cpu": "4"}, "labels": {}}
         made.store({"project": PROJECT, "services": services, "job": long if job else None, "calls": []})
         made.install_stand_ins()

@@ -1,8 +1,8 @@
 """Stands in for gcloud in tests of a deployment: knows a few commands, refuses flags that gcloud has not.
 
-What is deployed is a JSON file, `GCLOUD_STATE`, which also keeps every call. A command that begins with
-`GCLOUD_FAILS` fails; one that begins with `GCLOUD_LOSES` does its work, and then says that it failed. A
-revision of the service `GCLOUD_BREAKS` does not start.
+What is deployed is a JSON file, `GCLOUD_STATE`, which also keeps every call. A command, with its flags'
+names, that begins with `GCLOUD_FAILS` fails; one that begins with `GCLOUD_LOSES` does its work, and then says
+that it failed. A revision of the service `GCLOUD_BREAKS` does not start.
 """
 
 from __future__ import annotations
@@ -45,11 +45,14 @@ def deploy(state: dict[str, Any], name: str, flags: dict[str, str]) -> None:
         raise SystemExit("ERROR: this stand-in deploys without traffic alone")
     revision = f"{name}-{len(service['revisions']) + 1:05}-dep"
     labels = dict(pair.split("=") for pair in flags["--update-labels"].split(","))
+    # As with gcloud, which makes up a name itself where one of these flags is given, and leaves it there.
+    service["template_revision"] = revision if {"--tag", "--revision-suffix"} & set(flags) else None
     if os.environ.get("GCLOUD_BREAKS") == name:
         service["revisions"].append({"name": revision, "labels": labels, "broken": True})
         return
     service["revisions"].append({"name": revision, "labels": labels})
-    service["tags"][flags["--tag"]] = revision
+    if "--tag" in flags:
+        service["tags"][flags["--tag"]] = revision
 
 
 def update_traffic(state: dict[str, Any], name: str, flags: dict[str, str]) -> None:
@@ -104,7 +107,7 @@ def describe(state: dict[str, Any], kind: str, name: str) -> dict[str, Any]:
 def main() -> None:
     """Answer one call."""
     command, words, flags = command_of(sys.argv[1:])
-    called = " ".join([command, *words])
+    called = " ".join([command, *words, *flags])
     path = Path(os.environ["GCLOUD_STATE"])
     state = json.loads(path.read_text())
     state["calls"].append(sys.argv[1:])

@@ -74,7 +74,8 @@ def test_a_first_deployment_brings_everything(deployed_once: CloudBuild) -> None
     moves = [
         call[3] if call[1] == "services" else call[1] for call in state["calls"] if "describe" not in call
     ]
-    assert moves[len(FUNCTIONS) :] == ["deadletter", "sweep", "digest", "api", "analyze", "jobs", "ingest"]
+    order = ["deadletter", "sweep", "digest", "api", "analyze", "jobs", "ingest"]
+    assert moves[2 * len(FUNCTIONS) :] == order, "after a revision and a tag for each"
     assert deployed_once.docker_calls()[0].startswith(
         "build --file=long_job/Dockerfile --build-arg=VARIANT= --tag="
     )
@@ -88,6 +89,16 @@ def test_what_a_deployment_leaves_to_terraform_it_does_not_set(deployed_once: Cl
             for flag in call
             if flag.startswith(("--memory", "--cpu", "--set-env", "--service-acc", "--allow"))
         ]
+
+
+def test_no_deployment_leaves_a_name_in_the_template(deployed_once: CloudBuild) -> None:
+    """With one there, every change that Terraform makes to the service is refused: the name is taken."""
+    named = {name: one["template_revision"] for name, one in deployed_once.state()["services"].items()}
+    assert named == dict.fromkeys(FUNCTIONS)
+    services = (ROOT / "infra" / "services.tf").read_text()
+    ignored = services.partition("ignore_changes = [")[2].partition("]\n")[0]
+    assert "template[0].labels" in ignored
+    assert "revision" not in ignored, "so that a name which another tool has left there is taken away"
 
 
 def test_a_second_deployment_of_the_same_does_nothing(build: CloudBuild) -> None:
@@ -159,7 +170,7 @@ def test_a_promotion_that_broke_off_is_finished_by_the_next_build(
     """What has moved stays; the rest follows, whether or not the command that failed had done its work."""
     before = build.serving()
     (build.workspace / "shared/settings.py").open("a").write("\n# changed\n")
-    build.environment = {how: f"run services update-traffic {name}"}
+    build.environment = {how: f"run services update-traffic {name} --to-revisions"}
     assert build.run() == "promote"
     build.environment = {}
     assert build.run() is None
@@ -188,6 +199,20 @@ def test_a_revision_that_does_not_start_is_not_taken_for_a_candidate(build: Clou
     build.environment = {}
     assert build.run() is None
     assert build.serving() == before | {"api": "api-00004-dep"}
+
+
+@pytest.mark.slow
+def test_a_deployment_that_breaks_off_before_its_tag_is_taken_by_the_next_build(build: CloudBuild) -> None:
+    """The revision is there, without an address to try it at; the next build gives it one."""
+    before = build.serving()
+    (build.workspace / "functions/api/main.py").open("a").write("\n# changed\n")
+    build.environment = {"GCLOUD_FAILS": "run services update-traffic api --update-tags"}
+    assert build.run() == "api"
+    assert build.state()["services"]["api"]["tags"] == {}
+    build.environment = {}
+    assert build.run() is None
+    assert build.serving() == before | {"api": "api-00003-dep"}
+    assert len([call for call in build.take_calls() if call.startswith("run deploy")]) == 1
 
 
 @pytest.mark.slow
