@@ -192,6 +192,8 @@ class SmtpServer(LocalServer):
         """Encrypted from the first byte, not by STARTTLS."""
         self.replies: dict[str, str] = {}
         self.greeting: Iterable[bytes] = [b"220 mail.test\r\n"]
+        self.pause = 0.0
+        """Seconds from the end of a message to the reply that it is taken."""
         self.commands: list[str] = []
         self.mails: list[Mail] = []
         super().__init__(_SmtpHandler)
@@ -235,6 +237,7 @@ class _SmtpHandler(socketserver.StreamRequestHandler):
                 self._say("354 go on")
                 mail.content = b"".join(iter(self.rfile.readline, b".\r\n"))
                 self.server.mails.append(mail)
+                self.server.ended.wait(self.server.pause)
                 self._say("250 taken")
             else:
                 mail.user = mail.user or line.startswith("AUTH")

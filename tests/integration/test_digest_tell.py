@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -255,7 +256,7 @@ def test_without_a_mail_server_mail_is_undelivered_at_once(
 
 
 def test_recipients_that_have_it_are_not_told_again(client: firestore.Client, known: Authority) -> None:
-    """The mail server took it for one, and asked to wait for the other."""
+    """The mail server took it for one, and asked to wait for the other, whose copy is the same."""
     with answering(SmtpServer(known.context())) as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEADRACE_SMTP_PORT", str(server.port))
         settings.cache_clear()
@@ -265,6 +266,42 @@ def test_recipients_that_have_it_are_not_told_again(client: firestore.Client, kn
         server.replies = {}
         assert tell(client, soon() + timedelta(minutes=2)) == 1
         assert [taken.to for taken in server.mails] == [["ann@example.com"], ["bo@example.org"]]
+    first, second = (message_from_bytes(taken.content) for taken in server.mails)
+    for name in ("Message-ID", "Date", "To", "Subject"):
+        assert first[name] == second[name]
+    assert [(one.state, one.reason) for one in deliveries(client)] == [("delivered", None)]
+
+
+@pytest.mark.parametrize(
+    ("then", "reason"),
+    [
+        ({}, "The mail server refused 1 of 3 recipients for good (550)"),
+        ({"RCPT": "553 moved"}, "The mail server refused 2 of 3 recipients for good (550, 553)"),
+        ({"DATA": "554 spam"}, "The mail server answered 554"),
+    ],
+)
+def test_a_recipient_that_is_refused_for_good_is_told_of_when_all_is_over(
+    client: firestore.Client, known: Authority, then: dict[str, str], reason: str
+) -> None:
+    """It is not delivered to everybody, whatever becomes of those that had to wait."""
+    three = Email(kind="email", to=[*MAIL.to, "cy@example.net"])
+    with answering(SmtpServer(known.context())) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEADRACE_SMTP_PORT", str(server.port))
+        settings.cache_clear()
+        server.replies = {"RCPT TO:<bo": "550 unknown", "RCPT TO:<cy": "450 later"}
+        issue(client, three)
+        assert tell(client) == 0
+        (one,) = deliveries(client)
+        assert (one.state, one.left, one.refused) == ("pending", ["cy@example.net"], {"bo@example.org": 550})
+        server.replies = then
+        assert tell(client, soon() + timedelta(minutes=2)) == 0
+        assert "bo@example.org" not in [known for taken in server.mails[1:] for known in taken.to]
+    (one,) = deliveries(client)
+    assert (one.state, one.target) == ("undelivered", three)
+    assert one.reason is not None
+    assert one.reason.startswith(reason)
+    assert "of 3 recipients for good (550" in one.reason
+    assert "example" not in one.reason
 
 
 def test_a_digest_that_was_erased_tells_nobody(client: firestore.Client, known: Authority) -> None:

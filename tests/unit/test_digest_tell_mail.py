@@ -19,7 +19,7 @@ from shared.digests.tell.trouble import Later
 from shared.errors import Permanent, SetupError
 from shared.settings import Settings, settings
 from tests.misbehaving import Authority, SmtpServer, authority, dripping, serving
-from tests.told import digest, quote
+from tests.told import digest, quote, stored
 
 PAGE = "https://storage.cloud.google.com/acme-results/d.html"
 TO = ["ann@example.com", "bo@example.org"]
@@ -53,7 +53,7 @@ def link(told: Quote) -> str:
 
 
 def compose(line: str | None = None) -> EmailMessage:
-    return mail.compose(digest(line=line), link, PAGE, TO, "weekly-20261123-0")
+    return mail.compose(stored(digest(line=line)), link, PAGE, TO, "weekly-20261123-0")
 
 
 def parsed(content: bytes) -> EmailMessage:
@@ -68,6 +68,7 @@ def test_a_message_has_text_a_short_page_and_the_whole_page_as_a_file() -> None:
     assert message["Subject"].startswith("Digest “weekly”, 16 to 22 November 2026")
     assert message["From"] == "digests@acme.example"
     assert message["To"] == "ann@example.com, bo@example.org"
+    assert message["Date"] == "Mon, 23 Nov 2026 00:05:00 +0000"  # when the digest was made, at every attempt
     text, page = message.get_body(("plain",)), message.get_body(("html",))
     assert text is not None
     assert page is not None
@@ -86,7 +87,7 @@ def test_the_same_delivery_has_the_same_id() -> None:
     first, second = compose(), compose()
     assert first["Message-ID"] == second["Message-ID"] == "<weekly-20261123-0@acme.example>"
     assert first["Headrace-Delivery"] == "weekly-20261123-0"
-    other = mail.compose(digest(), link, PAGE, TO, "weekly-20261123-1")
+    other = mail.compose(stored(digest()), link, PAGE, TO, "weekly-20261123-1")
     assert other["Message-ID"] != first["Message-ID"]
 
 
@@ -99,10 +100,12 @@ def test_no_text_can_make_a_header(text: str, identifier: str) -> None:
     nasty = f"{text}\r\nBcc: eve@example.net\r\n\r\n"
     told = digest(identifier=f"{identifier}\r\nBcc: eve@example.net", line=nasty)
     told = told.model_copy(update={"schedule": nasty})
-    message = parsed(mail.compose(told, link, PAGE, TO, f"{identifier}\r\nBcc: eve@example.net").as_bytes())
+    message = parsed(
+        mail.compose(stored(told), link, PAGE, TO, f"{identifier}\r\nBcc: eve@example.net").as_bytes()
+    )
     assert message["Bcc"] is None
     assert sorted(set(map(str.lower, message))) == [
-        "auto-submitted", "content-type", "from", "headrace-delivery", "message-id", "mime-version",
+        "auto-submitted", "content-type", "date", "from", "headrace-delivery", "message-id", "mime-version",
         "subject", "to",
     ]  # fmt: skip
 
@@ -113,7 +116,7 @@ def test_no_text_can_make_a_header(text: str, identifier: str) -> None:
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     """Without quoting it."""
     with pytest.raises(Permanent) as caught:
-        mail.compose(digest(), link, PAGE, [address], "weekly-0")
+        mail.compose(stored(digest()), link, PAGE, [address], "weekly-0")
     assert "example" not in caught.value.message
 
 
@@ -134,7 +137,7 @@ def test_mail_is_handed_over_encrypted(monkeypatch: pytest.MonkeyPatch, known: A
     """By STARTTLS unless something else is set, to all recipients at once, after a login."""
     with serving(SmtpServer(known.context())) as server:
         setting(monkeypatch, smtp_port=server.port, smtp_user="acme")
-        assert mail.send(compose(), TO, "word", seconds=SECONDS) == []
+        assert mail.send(compose(), TO, "word", seconds=SECONDS) == {}
         (taken,) = server.mails
     assert taken.encrypted
     assert taken.user
@@ -146,7 +149,7 @@ def test_mail_may_be_encrypted_from_the_first_byte(monkeypatch: pytest.MonkeyPat
     """As at port 465; the certificate is checked for the host all the same."""
     with serving(SmtpServer(known.context(), at_once=True)) as server:
         setting(monkeypatch, smtp_port=server.port, smtp_security="tls", smtp_user="acme")
-        assert mail.send(compose(), TO, "word", seconds=SECONDS) == []
+        assert mail.send(compose(), TO, "word", seconds=SECONDS) == {}
         assert [(taken.encrypted, taken.user) for taken in server.mails] == [(True, True)]
         setting(monkeypatch, smtp_host="localhost.", smtp_port=server.port)
         with pytest.raises(Unanswered):
@@ -178,7 +181,7 @@ def test_a_relay_on_this_machine_may_go_without(monkeypatch: pytest.MonkeyPatch)
     """It is the one case of `none`."""
     with serving(SmtpServer()) as server:
         setting(monkeypatch, smtp_port=server.port, smtp_security="none")
-        assert mail.send(compose(), TO, None, seconds=SECONDS) == []
+        assert mail.send(compose(), TO, None, seconds=SECONDS) == {}
         assert len(server.mails) == 1
 
 
@@ -211,7 +214,7 @@ def test_without_a_mail_server_the_hint_names_the_setting(
         ("DATA", "554 spam", False),
         ("EHLO", "421 closing", True),
         ("RCPT", "450 greylisted", True),
-        ("RCPT", "550 unknown", False),
+        ("RCPT", "421 closing", True),
     ],
 )
 def test_a_reply_decides_whether_it_is_tried_again(
@@ -227,23 +230,72 @@ def test_a_reply_decides_whether_it_is_tried_again(
     assert said[4:] not in str(caught.value)
 
 
-def test_whom_the_server_asks_to_wait_for_is_told_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And whoever has it is not told again."""
+THREE = [*TO, "cy@example.net"]
+
+
+@pytest.mark.parametrize(
+    ("replies", "left", "refused", "taken"),
+    [
+        ({"bo": "450 greylisted"}, ["bo@example.org"], {}, [["ann@example.com", "cy@example.net"]]),
+        ({"bo": "550 unknown", "cy": "450 later"}, ["cy@example.net"], {"bo@example.org": 550}, [TO[:1]]),
+        # The server closes the connection, so nobody has it.
+        ({"ann": "421 closing"}, THREE, {}, []),
+        ({"bo": "421 closing"}, THREE, {}, []),
+        ({"cy": "421 closing"}, THREE, {}, []),
+        ({"ann": "550 unknown", "bo": "421 closing"}, THREE[1:], {"ann@example.com": 550}, []),
+        # It wants no message without recipients.
+        (
+            {"ann": "550 unknown", "bo": "450 later", "cy": "452 full"},
+            THREE[1:],
+            {"ann@example.com": 550},
+            [],
+        ),
+    ],
+)
+def test_whoever_has_not_got_it_is_told_later(
+    monkeypatch: pytest.MonkeyPatch,
+    replies: dict[str, str],
+    left: list[str],
+    refused: dict[str, int],
+    taken: list[list[str]],
+) -> None:
+    """Whoever has it is not told again, and whom the server refused for good is not forgotten."""
     with serving(SmtpServer()) as server:
         setting(monkeypatch, smtp_port=server.port, smtp_security="none")
-        server.replies = {"RCPT TO:<bo": "450 greylisted"}
+        server.replies = {f"RCPT TO:<{name}": said for name, said in replies.items()}
         with pytest.raises(Later) as caught:
-            mail.send(compose(), TO, None, seconds=SECONDS)
-        assert [taken.to for taken in server.mails] == [["ann@example.com"]]
-    assert caught.value.left == ["bo@example.org"]
+            mail.send(compose(), THREE, None, seconds=SECONDS)
+        assert [one.to for one in server.mails if one.content] == taken
+    assert (caught.value.left, caught.value.refused) == (left, refused)
 
 
-def test_a_recipient_that_is_refused_for_good_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The others have it, so it is delivered."""
+@pytest.mark.parametrize(
+    ("command", "refused"),
+    [
+        ("RCPT TO:<bo", {"bo@example.org": 550}),
+        ("RCPT", {"ann@example.com": 550, "bo@example.org": 550}),
+    ],
+)
+def test_recipients_that_are_refused_for_good_are_named(
+    monkeypatch: pytest.MonkeyPatch, command: str, refused: dict[str, int]
+) -> None:
+    """With the code of the reply; one that is named twice is asked for once."""
     with serving(SmtpServer()) as server:
         setting(monkeypatch, smtp_port=server.port, smtp_security="none")
-        server.replies = {"RCPT TO:<bo": "550 unknown"}
-        assert mail.send(compose(), TO, None, seconds=SECONDS) == ["550"]
+        server.replies = {command: "550 unknown"}
+        assert mail.send(compose(), [*TO, *TO], None, seconds=SECONDS) == refused
+        assert len(server.mails) == (1 if len(refused) < len(TO) else 0)
+
+
+def test_a_server_may_take_all_of_the_time_with_a_message(
+    monkeypatch: pytest.MonkeyPatch, known: Authority
+) -> None:
+    """It has the message by then: one that is given up early would get it again at every attempt."""
+    monkeypatch.setattr(mail, "CONNECT_SECONDS", 1.0)
+    with serving(SmtpServer(known.context())) as server:
+        server.pause = 1.5
+        setting(monkeypatch, smtp_port=server.port)
+        assert mail.send(compose(), TO, None, seconds=30) == {}
         assert len(server.mails) == 1
 
 
@@ -264,7 +316,7 @@ def test_letters_beyond_ascii_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(SmtpServer()) as server:
         setting(monkeypatch, smtp_port=server.port, smtp_security="none")
         told = digest(quotes=[quote(1, "Énergie: 40 % de moins, łącznie."), quote(2, "b"), quote(3, "c")])
-        mail.send(mail.compose(told, link, PAGE, TO, "weekly-0"), TO, None, seconds=SECONDS)
+        mail.send(mail.compose(stored(told), link, PAGE, TO, "weekly-0"), TO, None, seconds=SECONDS)
         text = parsed(server.mails[0].content).get_body(("plain",))
     assert text is not None
     assert "łącznie" in text.get_content()

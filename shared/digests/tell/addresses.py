@@ -78,8 +78,8 @@ _NOT_PUBLIC = tuple(
         "3fff::/20",  # documentation, RFC 9637
     )
 )
-"""IANA's registries of special-purpose addresses, less what is outside `_GLOBAL_UNICAST`; what Python knows of
-them differs from one release to the next."""
+"""IANA's special-purpose addresses, less those outside `_GLOBAL_UNICAST`; what Python knows of them differs
+from one release to the next."""
 
 
 class Place(NamedTuple):

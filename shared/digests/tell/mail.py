@@ -26,7 +26,7 @@ from shared.settings import settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from shared.digests.records import Digest, Quote
+    from shared.digests.records import Digest, Quote, StoredDigest
 
 MAX_SUBJECT = 150
 MAX_TEXT = 512 * 1024
@@ -41,24 +41,26 @@ _ADDRESS = re.compile(rf"""[^\s@()<>\[\]:;,\\"]{{1,64}}@(?:{_LABEL}\.)*{_LABEL}"
 
 
 def compose(
-    digest: Digest, link: Callable[[Quote], str], page: str, to: Sequence[str], identifier: str
+    stored: StoredDigest, link: Callable[[Quote], str], page: str, to: Sequence[str], identifier: str
 ) -> EmailMessage:
-    """The message.
+    """The message; the same at every attempt.
 
     Args:
-        digest: what it tells.
+        stored: what it tells, and when that was made.
         link: where a quote's document is.
         page: where the digest's page is.
-        to: the recipients.
+        to: all recipients, those that have it already among them.
         identifier: of the delivery; the same makes the same `Message-ID`, by which servers know a copy.
 
     Raises:
         Permanent: an address is none.
     """
+    digest = stored.digest
     message = EmailMessage(policy=SMTP)
     sender = _address(settings().smtp_from)
     message["From"] = sender
     message["To"] = [_address(one) for one in to]
+    message["Date"] = stored.made_at
     message["Subject"] = _line(headline(digest))[:MAX_SUBJECT]
     message["Message-ID"] = f"<{quote(identifier, safe='')}@{sender.domain}>"
     message["Headrace-Delivery"] = _line(identifier)
@@ -114,13 +116,13 @@ def check_set_up() -> None:
         raise Permanent("smtp_not_set_up", "Mail would leave this machine unencrypted", hint)
 
 
-def send(message: EmailMessage, to: Sequence[str], password: str | None, *, seconds: float) -> list[str]:
-    """Hand the message to the mail server; the reply of each recipient that it refused for good.
+def send(message: EmailMessage, to: Sequence[str], password: str | None, *, seconds: float) -> dict[str, int]:
+    """Hand the message to the mail server; the recipients that it refused for good, with its reply's code.
 
     Raises:
         Unanswered: the server did not answer.
         Later: it asks to come again, for all recipients or for `left`.
-        Permanent: it wants none of it.
+        Permanent: it does not want the message.
     """
     until = time.monotonic() + seconds
     known = settings()
@@ -133,14 +135,16 @@ def send(message: EmailMessage, to: Sequence[str], password: str | None, *, seco
         server = smtplib.SMTP(local_hostname=own, timeout=timeout)
     # The name that certificates are checked for; `connect` sets it only where the constructor connects.
     server._host = known.smtp_host  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way
+    sent = False
     try:
         with cut_off(lambda: server.sock, seconds):
-            _log_in(server, password)
-            refused = server.send_message(message, known.smtp_from, list(to))
+            _log_in(server, password, until)
+            replies = server.send_message(message, known.smtp_from, list(dict.fromkeys(to)))
+            sent = True
             with suppress(OSError, smtplib.SMTPException):  # it has the message already
                 server.quit()
     except smtplib.SMTPRecipientsRefused as error:
-        refused = error.recipients
+        replies = error.recipients
     except smtplib.SMTPResponseException as error:
         _reply(int(error.smtp_code))
     except smtplib.SMTPNotSupportedError:
@@ -152,14 +156,17 @@ def send(message: EmailMessage, to: Sequence[str], password: str | None, *, seco
         raise Unanswered(f"The mail server {why}") from None
     finally:
         server.close()
-    return _judge(refused, to)
+    return _judge({one: int(reply[0]) for one, reply in replies.items()}, to, sent=sent)
 
 
-def _log_in(server: smtplib.SMTP, password: str | None) -> None:
+def _log_in(server: smtplib.SMTP, password: str | None, until: float) -> None:
     known = settings()
     code, _ = server.connect(known.smtp_host, known.smtp_port)
     if code != 220:  # noqa: PLR2004 - SMTP's greeting
         _reply(code)
+    # The time to connect is over. A server that is given up while it takes the message gets it once more.
+    assert server.sock is not None
+    server.sock.settimeout(max(until - time.monotonic(), 0.001))
     if known.smtp_security == "starttls":
         server.starttls(context=tls_context())
     if known.smtp_user:
@@ -175,13 +182,14 @@ def _reply(code: int) -> NoReturn:
     raise Permanent("smtp_declined", f"The mail server answered {code}", hint) from None
 
 
-def _judge(refused: dict[str, tuple[int, bytes]], to: Sequence[str]) -> list[str]:
-    codes = {one: int(reply[0]) for one, reply in refused.items()}
-    later = [one for one in to if codes.get(one) in TRANSIENT]
-    if later:
-        raise Later(
-            f"The mail server asks to come again for {len(later)} of {len(to)} recipients", left=later
-        )
-    if codes and len(codes) == len(set(to)):
-        _reply(next(iter(codes.values())))
-    return [str(code) for code in codes.values()]
+def _judge(codes: dict[str, int], to: Sequence[str], *, sent: bool) -> dict[str, int]:
+    """The recipients that were refused for good; `codes` names those that were not taken until it ended.
+
+    A server that closes the connection at a recipient, by 421, has refused that one alone and got no message.
+    """
+    refused = {one: code for one, code in codes.items() if code in REFUSED}
+    left = [one for one in to if one not in refused and (one in codes or not sent)]
+    if left:
+        message = f"The mail server did not yet take it for {len(left)} of {len(to)} recipients"
+        raise Later(message, left=left, refused=refused)
+    return refused

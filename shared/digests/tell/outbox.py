@@ -14,7 +14,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from pydantic import NonNegativeInt
+from pydantic import Field, NonNegativeInt
 
 from shared.digests.schedules import Target
 from shared.documents import Documents, now
@@ -39,7 +39,12 @@ class Delivery(Record):
     """A message to one target."""
 
     state: Literal["pending", "delivered", "undelivered"]
+    """Delivered: to every recipient."""
     target: Target
+    left: list[str] | None = None
+    """The recipients of an e-mail that are still to be told; None: all."""
+    refused: dict[str, int] = Field(default_factory=dict)
+    """Those that the mail server refused for good, with the code of its reply."""
     attempts: NonNegativeInt
     next_at: datetime
     """When it is tried, or tried again."""
@@ -56,6 +61,9 @@ class Taken(NamedTuple):
     reference: firestore.DocumentReference
     target: Target
     attempt: int
+    left: list[str] | None
+    """As in `Delivery`, and `refused`."""
+    refused: dict[str, int]
 
     @property
     def digest(self) -> str:
@@ -125,19 +133,19 @@ def take(client: firestore.Client, reference: firestore.DocumentReference, at: d
         attempt = known.attempts + 1
         lease = {"attempts": attempt, "next_at": at + timedelta(seconds=LEASE_SECONDS)}
         transaction.update(reference, lease)
-        return Taken(reference, known.target, attempt)
+        return Taken(reference, known.target, attempt, known.left, known.refused)
 
     return Documents(client).run(step)
 
 
-def delivered(client: firestore.Client, taken: Taken, at: datetime, reason: str | None = None) -> None:
+def delivered(client: firestore.Client, taken: Taken, at: datetime) -> None:
     """Note that it was sent."""
-    _note(client, taken, {"state": "delivered", "ended_at": at, "reason": reason})
+    _note(client, taken, {"state": "delivered", "ended_at": at, "reason": None})
 
 
 def undelivered(client: firestore.Client, taken: Taken, at: datetime, reason: str) -> None:
-    """Note that it will not be."""
-    _note(client, taken, {"state": "undelivered", "ended_at": at, "reason": reason})
+    """Note that it will not be, or not to everybody."""
+    _note(client, taken, {"state": "undelivered", "ended_at": at, "reason": reason} | _recipients(taken))
 
 
 def postponed(client: firestore.Client, taken: Taken, at: datetime, reason: str, wait: float = 0) -> bool:
@@ -146,12 +154,12 @@ def postponed(client: firestore.Client, taken: Taken, at: datetime, reason: str,
         undelivered(client, taken, at, f"{reason}; given up after {taken.attempt} attempts")
         return False
     pause = min(max(wait, FIRST_WAIT * 2 ** (taken.attempt - 1)), LONGEST_WAIT)
-    _note(
-        client,
-        taken,
-        {"next_at": at + timedelta(seconds=pause), "reason": reason, "target": taken.target.model_dump()},
-    )
+    _note(client, taken, {"next_at": at + timedelta(seconds=pause), "reason": reason} | _recipients(taken))
     return True
+
+
+def _recipients(taken: Taken) -> dict[str, object]:
+    return {"left": taken.left, "refused": taken.refused}
 
 
 def _note(client: firestore.Client, taken: Taken, fields: dict[str, object]) -> None:

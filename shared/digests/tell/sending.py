@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 LEAST_SECONDS = 1.0
 """With less than this left, nothing more is begun."""
+REFUSED_HINT = (
+    "See its log for why; the schedule's recipients, HEADRACE_SMTP_USER and _FROM are the usual reasons"
+)
 
 
 def tell_pending(client: firestore.Client, at: datetime, *, resolve: Resolver = addresses.resolve) -> int:
@@ -64,14 +67,19 @@ def _tell(
             return False
         log = log.bind(kind=taken.target.kind, attempt=taken.attempt)
         try:
-            reason = _send(client, taken, seconds, resolve)
+            refused = taken.refused | _send(client, taken, seconds, resolve)
         except Exception as error:  # noqa: BLE001 - one target must not stop the others
             ended = at + timedelta(seconds=time.monotonic() - started)
             _put_off(client, taken, ended, error)
             log.warning("not delivered", error=error)
             return False
         ended = at + timedelta(seconds=time.monotonic() - started)
-        outbox.delivered(client, taken, ended, reason)
+        if refused:
+            taken = taken._replace(left=[], refused=refused)
+            outbox.undelivered(client, taken, ended, f"{_refusals(taken)}. {REFUSED_HINT}.")
+            log.warning("not delivered to all", refused=len(refused))
+            return False
+        outbox.delivered(client, taken, ended)
         log.info("delivered")
     except Exception as error:  # noqa: BLE001 - its lease ends, and it is tried again
         log.warning("not noted", error=error)
@@ -80,18 +88,27 @@ def _tell(
 
 
 def _put_off(client: firestore.Client, taken: Taken, at: datetime, error: Exception) -> None:
+    if isinstance(error, Later):
+        left = taken.left if error.left is None else error.left
+        taken = taken._replace(left=left, refused=taken.refused | error.refused)
+    already = f". {_refusals(taken)}" if taken.refused else ""
     if isinstance(error, Permanent):
-        outbox.undelivered(client, taken, at, f"{error.message}. {error.hint}.")
+        outbox.undelivered(client, taken, at, f"{error.message}. {error.hint}{already}.")
         return
-    if isinstance(error, Later) and error.left:
-        taken = taken._replace(target=Email(kind="email", to=error.left))
     # Of errors that are not ours the message may hold anything.
     reason = error.message if isinstance(error, (Retryable, Unanswered)) else type(error).__name__
-    outbox.postponed(client, taken, at, reason, error.wait if isinstance(error, Later) else 0)
+    outbox.postponed(client, taken, at, f"{reason}{already}", error.wait if isinstance(error, Later) else 0)
 
 
-def _send(client: firestore.Client, taken: Taken, seconds: float, resolve: Resolver) -> str | None:
-    """Send one message; what is to be noted beside that it was."""
+def _refusals(taken: Taken) -> str:
+    """Of all attempts, and without addresses."""
+    of = len(set(taken.target.to)) if isinstance(taken.target, Email) else 0
+    codes = ", ".join(map(str, sorted(set(taken.refused.values()))))
+    return f"The mail server refused {len(taken.refused)} of {of} recipients for good ({codes})"
+
+
+def _send(client: firestore.Client, taken: Taken, seconds: float, resolve: Resolver) -> dict[str, int]:
+    """Send one message; the recipients that were refused for good now, with the code of the reply."""
     from shared.digests import store
     from shared.digests.links import object_link
     from shared.digests.tell import mail
@@ -105,13 +122,12 @@ def _send(client: firestore.Client, taken: Taken, seconds: float, resolve: Resol
     page = object_link(bucket, name, None, storage_host)
     if isinstance(taken.target, Webhook):
         _send_webhook(stored.digest, page, taken, taken.target, seconds, resolve)
-        return None
+        return {}
     mail.check_set_up()
     password = _secret(pinned) if (pinned := settings().smtp_password) else None
-    to = taken.target.to
-    message = mail.compose(stored.digest, partial(_link, storage_host), page, to, taken.id)
-    refused = mail.send(message, to, password, seconds=seconds)
-    return f"The mail server refused {len(refused)} of {len(to)} recipients" if refused else None
+    link = partial(_link, storage_host)
+    message = mail.compose(stored, link, page, taken.target.to, taken.id)
+    return mail.send(message, taken.left or taken.target.to, password, seconds=seconds)
 
 
 def _send_webhook(  # noqa: PLR0913, PLR0917 - a message's own parts
