@@ -14,7 +14,7 @@ from shared.digests.records import Filter
 from shared.digests.verify import verify
 from shared.documents import COLLECTION as DOCUMENTS
 from shared.settings import settings
-from tests.integration.digest_window import WEEK, Store, plain, stored_digest
+from tests.integration.digest_window import WEEK, Store, plain, stored_digest, week
 from tests.integration.firestore_server import PROJECT, firestore
 
 if TYPE_CHECKING:
@@ -165,6 +165,69 @@ def test_a_plan_that_several_reports_repeat_is_told_once(store: Store) -> None:
     store.put("2025.pdf", others(), organisation=MILLS, year=2025)
     [one] = store.make().digest.initiatives.followed
     assert one.before.year == 2024
+
+
+def test_a_plan_that_was_reported_as_implemented_does_not_vanish(store: Store) -> None:
+    """Nor is it told again; one that was announced anew since is open."""
+    days = timedelta(days=1)
+    store.put("2022.pdf", [plan()], BEFORE - 2 * days, organisation=MILLS, year=2022)
+    done = about(0, "boilers", 0.9, DONE, action="implemented")
+    store.put("2023.pdf", [done], BEFORE - days, organisation=MILLS, year=2023)
+    store.put("2025.pdf", others(), organisation=MILLS, year=2025)
+    of = store.make().digest.initiatives
+    assert (told(of), of.compared) == ([], 1)
+    again = about(1, "boilers", 0.99, AGAIN, action="planned")
+    store.put("2024.pdf", [again], BEFORE, organisation=MILLS, year=2024)
+    [one] = store.make().digest.initiatives.followed
+    assert (one.status, one.before.year) == ("vanished", 2024)
+
+
+@pytest.mark.parametrize(("topic", "likeness"), [("S1", 0.9), ("E1", 0.65)])
+def test_what_is_not_the_same_thing_does_not_close_a_plan(store: Store, topic: str, likeness: float) -> None:
+    """Nothing on another topic, nothing that is only somewhat alike; years need not be known."""
+    store.put("plan.pdf", [plan()], BEFORE - timedelta(days=1), organisation=MILLS)
+    done = about(0, "boilers", likeness, DONE, action="implemented", topics=[topic])
+    store.put("done.pdf", [done], BEFORE, organisation=MILLS)
+    store.put("new.pdf", others(), organisation=MILLS)
+    assert told(store.make().digest.initiatives) == ["vanished"]
+
+
+def test_what_a_report_of_the_window_says_is_told_though_a_later_one_is_in_it_too(store: Store) -> None:
+    """That it is implemented was not told before."""
+    store.put("2022.pdf", [plan()], BEFORE, organisation=MILLS, year=2022)
+    done = about(0, "boilers", 0.9, DONE, action="implemented")
+    store.put("2023.pdf", [done], organisation=MILLS, year=2023)
+    store.put("2025.pdf", others(), organisation=MILLS, year=2025)
+    assert told(store.make().digest.initiatives) == ["implemented"]
+
+
+def test_that_a_plan_has_vanished_is_told_once_for_a_year(store: Store) -> None:
+    """By the first document about it that says enough, and by that of the next year again."""
+    store.put("2024.pdf", [plan()], BEFORE, organisation=MILLS, year=2024)
+    store.put("short.pdf", others()[1:], MONDAY - 2 * WEEK, organisation=MILLS, year=2025)
+    store.put("2025.pdf", others(), MONDAY - WEEK, organisation=MILLS, year=2025)
+    store.put("leaflet.pdf", others(), MONDAY, organisation=MILLS, year=2025)
+    store.put("2026.pdf", others(), MONDAY + WEEK, organisation=MILLS, year=2026)
+    weeks = [told(store.make(window=week(back)).digest.initiatives) for back in (2, 1, 0, -1)]
+    assert weeks == [[], ["vanished"], [], ["vanished"]]
+
+
+def test_implemented_initiatives_are_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest reports' count; it is told that the others do not."""
+    monkeypatch.setattr(window, "MAX_DONE", 1)
+    for year, thing in ((2022, "roof"), (2023, "boilers")):
+        results = [
+            about(0, thing, 1.0, PLAN.replace("2026", str(year)), action="planned"),
+            about(1, thing, 1.0, DONE.replace("March", str(year)), action="implemented"),
+        ]
+        at = BEFORE + timedelta(days=year - 2024)
+        for of, said in ((year - 1, results[0]), (year, results[1])):
+            store.put(f"{thing}-{of}.pdf", [said], at, organisation=MILLS, year=of)
+    store.put("2025.pdf", others(), organisation=MILLS, year=2025)
+    digest = store.make().digest
+    [one] = digest.initiatives.followed
+    assert (one.status, one.before.year) == ("vanished", 2021)
+    assert "Of earlier reports 1 implemented initiatives were read, and no more." in digest.notes
 
 
 def test_spaces_are_never_compared(store: Store) -> None:

@@ -2,7 +2,8 @@
 
 A plan is implemented, or announced again, where a sentence of a new report that says so is near enough and
 has a topic in common with it: whichever of the two is nearer. It has vanished where nothing that was kept of
-a new report is even remotely like it. What lies between is not told: a cosine cannot decide it.
+a new report is even remotely like it. What lies between is not told: a cosine cannot decide it. What earlier
+reports had said of a plan is left out (`reported`).
 
 `NEAR` and `FAR` were chosen on 34 plans with four sentences each, written for this
 (`benchmarks/digests/plans.json`): `python -m benchmarks.digests.plans` measures what they find and miss, with
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shared.digests.compute.pool import Vectors
+    from shared.digests.compute.reported import Reported
     from shared.digests.compute.selection import Doc
     from shared.digests.records import FollowStatus
 
@@ -101,18 +103,27 @@ class _Match:
             self.found[rows[at]] = found[columns[at]]
 
 
+class _Places(NamedTuple):
+    """Of plans, in their order."""
+
+    all: NDArray[np.intp]
+    untold: NDArray[np.intp]
+    """Those that would be told as vanished for the first time."""
+
+
 class Organisation:
     """The plans of one organisation's earlier reports, and what is nearest to each in its new ones."""
 
-    def __init__(self, planned: Sequence[Found], start: object) -> None:
+    def __init__(self, planned: Sequence[Found], start: object, reported: Reported) -> None:
         """Of plans, those of the newest report first; what an older report says alike is the same plan.
 
         Args:
             planned: in one vector space or in several.
             start: of the window.
+            reported: what its reports before the window said of those before them.
         """
-        self._start = start
-        self._plans = _without_repetition(planned[:MAX_OF_ORGANISATION])
+        self._start, self._reported = start, reported
+        self._plans = reported.left_open(_without_repetition(planned[:MAX_OF_ORGANISATION]))
         count = len(self._plans)
         self._vectors = matrix(self._plans)
         self._implemented, self._planned, self._any = _Match(count), _Match(count), _Match(count)
@@ -123,11 +134,11 @@ class Organisation:
         self._rows = {report: np.array(several) for report, several in places.items()}
         self._names = sorted({topic for plan in self._plans for topic in plan.kept["topics"]})
         self._topics = _topics(self._plans, self._names)
-        self._before: dict[tuple[str | None, int | None, bool], NDArray[np.intp]] = {}
+        self._before: dict[tuple[str | None, int | None, bool], _Places] = {}
 
     def meet(self, doc: Doc, found: Sequence[Found], vectors: NDArray[np.int8]) -> None:
         """Compare the plans with a new report."""
-        rows = self._comparable_with(doc)
+        rows, untold = self._comparable_with(doc)
         if not rows.size or not found:
             return
         (whole, lengths), topics = self._vectors, self._topics
@@ -136,7 +147,7 @@ class Organisation:
         near = cosines((whole, lengths), unit(vectors))
         initiatives = [at for at, one in enumerate(found) if "initiative" in one.kept["roles"]]
         if len(initiatives) >= MIN_INITIATIVES:
-            self._comparable[rows] = True
+            self._comparable[untold] = True
         self._any.offer(rows, near, found)
         shared = topics @ _topics(found, self._names).T > 0
         for match, action in ((self._implemented, "implemented"), (self._planned, "planned")):
@@ -145,17 +156,21 @@ class Organisation:
                 its = [found[at] for at in columns]
                 match.offer(rows, np.where(shared[:, columns], near[:, columns], -1.0), its)
 
-    def _comparable_with(self, doc: Doc) -> NDArray[np.intp]:
-        """Places of the plans of reports before this one: the same for all of a year and a space."""
+    def _comparable_with(self, doc: Doc) -> _Places:
+        """The plans of reports before this one: the same for all of a year and a space."""
         key = (doc.space, doc.year, doc.completed_at >= self._start)  # type: ignore[operator]
         if key not in self._before:
-            several = [
-                rows
-                for report, rows in self._rows.items()
+            reports = [
+                report
+                for report in self._rows
                 if report.space == doc.space and earlier(report, doc, self._start)
             ]
-            self._before[key] = np.sort(np.concatenate([np.empty(0, np.intp), *several]))
+            untold = [report for report in reports if not self._reported.told(report, doc)]
+            self._before[key] = _Places(self._places(reports), self._places(untold))
         return self._before[key]
+
+    def _places(self, reports: Sequence[Doc]) -> NDArray[np.intp]:
+        return np.sort(np.concatenate([np.empty(0, np.intp), *(self._rows[each] for each in reports)]))
 
     def told(self) -> list[Told]:
         """What can be told of the plans, in their order."""

@@ -19,6 +19,8 @@ from shared.digests.compute.initiatives import Groups
 from shared.digests.compute.moods import Moods
 from shared.digests.compute.novel import Oddities
 from shared.digests.compute.pool import Found
+from shared.digests.compute.reported import MAX_IN_ALL as MAX_DONE
+from shared.digests.compute.reported import Reported
 from shared.digests.compute.selection import Doc, between, counts, doc, fits, of_organisation
 from shared.digests.compute.tally import Tally
 from shared.digests.outcomes import COLLECTION, CONTENT, COUNTS, outcome, unpack_raw
@@ -99,7 +101,7 @@ def content(row: Row, of: Doc) -> tuple[list[Found], NDArray[np.int8]]:
 
 
 class Earlier:
-    """The plans of earlier reports of the window's organisations."""
+    """The plans of earlier reports of the window's organisations, as far as they are open."""
 
     def __init__(self, rows: Rows, request: Request, counted: Counted, limit: int) -> None:
         """Read them: of the organisations with most documents, the newest reports first."""
@@ -112,16 +114,27 @@ class Earlier:
                 f"Earlier reports were looked for of {MAX_ORGANISATIONS} of {len(keys):,} organisations."
             )
         planned: dict[str, list[Found]] = {}
-        left = MAX_IN_ALL
+        reported: dict[str, Reported] = {}
+        left, left_done = MAX_IN_ALL, MAX_DONE
         for of, row in self._reports(rows, counted, keys[:MAX_ORGANISATIONS], limit):
-            mine = planned.setdefault(of.organisation_key or "", [])
-            found = plans(content(row, of)[0], request.filter.topic)
+            key = of.organisation_key or ""
+            mine, before = planned.setdefault(key, []), reported.setdefault(key, Reported())
+            kept = content(row, of)[0]
+            if of.completed_at < self._start:
+                left_done -= before.add(kept, left_done)
+            found = plans(kept, request.filter.topic)
             found = found[: min(left, MAX_OF_ORGANISATION - len(mine))]
             mine += found
             left -= len(found)
         if left == 0:
             self.notes.append(f"Of earlier reports {MAX_IN_ALL:,} plans were followed, and no more.")
-        self._organisations = {key: Organisation(several, self._start) for key, several in planned.items()}
+        if left_done == 0:
+            self.notes.append(
+                f"Of earlier reports {MAX_DONE:,} implemented initiatives were read, and no more."
+            )
+        self._organisations = {
+            key: Organisation(several, self._start, reported[key]) for key, several in planned.items()
+        }
         self.compared = len(planned)
 
     def meet(self, of: Doc, found: list[Found], vectors: NDArray[np.int8]) -> None:
