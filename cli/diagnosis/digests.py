@@ -59,12 +59,13 @@ def made() -> Iterator[Finding]:
 def told() -> Iterator[Finding]:
     """Messages that could not be sent, and those that wait for longer than they should."""
     deliveries = firestore_client().collection_group(DELIVERIES)
-    query = deliveries.where(filter=FieldFilter("state", "==", "undelivered")).order_by("next_at")
-    found = [snapshot.to_dict() or {} for snapshot in query.limit_to_last(SHOWN).get(**LIMITS)]
+    given_up = deliveries.where(filter=FieldFilter("state", "==", "undelivered"))
+    query = given_up.order_by("next_at", direction="DESCENDING").limit(SHOWN)
+    found = [snapshot.to_dict() or {} for snapshot in query.get(**LIMITS)]
     if found:
-        last = found[-1]
-        detail = f"{len(found)} messages about digests were given up; the newest: {last['reason']}"
-        days = (now() - last["next_at"]).days
+        newest = found[0]
+        detail = f"{len(found)} messages about digests were given up; the newest: {newest['reason']}"
+        days = (now() - newest["next_at"]).days
         yield Finding("told", "warning", f"{detail} ({days} days ago)", "headrace digest list")
     else:
         yield Finding("told", "ok", "no message about a digest was given up")

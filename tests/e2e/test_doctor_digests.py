@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -59,7 +59,14 @@ def test_a_digest_that_could_not_be_made_is_named() -> None:
 @pytest.mark.parametrize("stored", [("digests/weekly-x/deliveries/0", UNDELIVERED)], indirect=True)
 @pytest.mark.usefixtures("stored")
 def test_a_message_that_was_given_up_is_counted() -> None:
-    """With the reason of the newest."""
+    """With the reason of the newest, whichever order they were stored in."""
+    older = UNDELIVERED | {"next_at": LAST_DAY - timedelta(days=1), "reason": "There was no server"}
+    references = [firestore_client().document(f"digests/weekly-{name}/deliveries/0") for name in "wy"]
+    for reference in references:
+        reference.set(older)
     [finding] = told()
+    for reference in references:
+        reference.delete()
     assert finding.status == "warning"
+    assert "3 messages about digests were given up" in finding.detail
     assert "The server said no" in finding.detail

@@ -64,7 +64,9 @@ _RUN = Query("passages", ("run",), order="index")
 
 QUERIES: dict[str, list[Query]] = {
     "cli.diagnosis.digests:made": [Query("ticks", ("state",))],
-    "cli.diagnosis.digests:told": [Query("deliveries", ("state",), order="next_at", group=True)],
+    "cli.diagnosis.digests:told": [
+        Query("deliveries", ("state",), order="next_at", descending=True, group=True)
+    ],
     "cli.diagnosis.documents:dead_letters": [
         Query("dead_letters", order="recorded_at"),
         Query("dead_letters", order="recorded_at", descending=True),
@@ -167,6 +169,8 @@ def _asked(node: ast.AST) -> set[tuple[str, str]] | None:
     if isinstance(node, ast.Call):
         parts = node.args
         attribute = node.func.attr if isinstance(node.func, ast.Attribute) else None
+        # The client sends it as the opposite order, which is not what stands in the source, nor in `QUERIES`.
+        assert attribute != "limit_to_last", "order the other way and use limit: each order has its own index"
         owner = ast.unparse(node.func.value) if isinstance(node.func, ast.Attribute) else ""
         of_rows = attribute in {"range", "count", "matching"} and owner.rpartition(".")[2] == "rows"
         asks = of_rows or attribute in ASKING or ast.unparse(node.func) == "FieldFilter"

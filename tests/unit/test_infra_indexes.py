@@ -163,3 +163,14 @@ def test_a_new_query_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         "shared.new:four": set(),
         "shared.new:Five.six": set(),
     }
+
+
+def test_a_query_whose_order_is_turned_round_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Firestore would be asked for the order that the source does not name, and have no index for it."""
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "new.py").write_text("def one(c): return c.order_by('size').limit_to_last(3)\n")
+    monkeypatch.setattr(infra_queries, "ROOT", tmp_path)
+    with pytest.raises(AssertionError, match="each order has its own index"):
+        sites()
