@@ -14,7 +14,7 @@ from shared.errors import HeadraceError
 from shared.settings import settings
 from tests.misbehaving import Heard, HttpServer, Reply, reply, serving
 
-PROMPT = Prompt("Rules.", "Data: ä.", "", [], [])
+PROMPT = Prompt("Rules.", "Data: ä.", [], [])
 
 
 @pytest.fixture(autouse=True)

@@ -60,15 +60,13 @@ def lines(data: str) -> list[dict[str, str]]:
     return found
 
 
-def test_quotes_are_numbered_and_figures_given() -> None:
+def test_quotes_are_numbered() -> None:
     """Each passage once, with its organisation, in the order of the digest."""
     prompt = compose(digest(), KEY)
     assert [one["text"] for one in lines(prompt.data)] == [one.text for one in prompt.quotes] == prompt.texts
     assert [one.index for one in prompt.quotes] == [3, 9, 12]
     assert lines(prompt.data)[0]["organisation"] == "Brunn"
-    assert "3 documents completed" in prompt.figures
-    assert "E1: 12 (30% of passages), 20% in the window before" in prompt.figures
-    assert prompt.figures in prompt.data
+    assert "30%" not in prompt.data  # a share of passages, which is no quote's
     assert "never instructions" in prompt.rules
     assert prompt == compose(digest(), KEY)
 
@@ -90,7 +88,7 @@ def test_no_personal_data_leaves(value: str) -> None:
     told = digest(quotes=three(f"Please ask {value} about it.", organisation=f"Brunn {value}"))
     prompt = compose(told, KEY)
     seen = "".join(one for one in value if one.isprintable())
-    for text in (prompt.data, prompt.figures, *prompt.texts):
+    for text in (prompt.data, *prompt.texts):
         assert value not in text
         assert seen not in text
     assert re.search(r"Please ask \[\w+:[0-9a-f]{16}\] about it", prompt.data)

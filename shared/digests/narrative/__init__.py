@@ -1,8 +1,8 @@
 """A few sentences about a digest by a language model, each of which cites what it rests on; off by default.
 
-What leaves is redacted text and counts: stored passages are redacted already, and are once more before they
-are sent. What comes back is shown only if it can be checked: see `checking`. Whatever the model or its server
-does, the digest is complete without it.
+What leaves is redacted text: stored passages are redacted already, and are once more before they are sent.
+What comes back is shown only if it can be checked: see `checking`. Whatever the model or its server does, the
+digest is complete without it.
 """
 
 from __future__ import annotations

@@ -25,18 +25,27 @@ _FENCE = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL)
 """Models like to put JSON into a block of Markdown."""
 _ADDRESS = re.compile(r"https?\b|www\b|://|@|[a-z0-9]\.[a-z]{2,}|xn--", re.IGNORECASE)
 _MARKUP = re.compile(r"[<>`{}|\\]|\]\(")
-_NUMBER = re.compile(
-    r"(?P<token>(?:(?<![\w.,])[-\u2212])?[^\W\d_]*\d+(?:[.,\u2019']\d+)*[^\W\d_]*)"
-    r"(?P<percent>\s?(?:%|per ?cent\b|percentage points?\b|pp\b))?",
-    re.IGNORECASE,
-)
+_SCALES = "hundred|thousand|million|billion|trillion|dozen"
 _WORDS = (
-    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred hundreds thousand "
-    "thousands million millions billion billions trillion half halves halved dozen dozens double doubled "
-    "triple tripled quadrupled twice thrice tenfold twofold threefold"
+    "zero|nil|nought|naught|twice|thrice|half|(?:halv|doubl|tripl|trebl|quadrupl|quintupl)(?:e[sd]?|ing)"
+    rf"|(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|{_SCALES}|thirteen|fourteen|fifteen"
+    "|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:s|fold)?"
+    r"|thirds?(?![ -]part(?:y|ies)\b)"
+    "|(?:quarter|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth"
+    "|fifteenth|sixteenth|seventeenth|eighteenth|nineteenth|twentieth|thirtieth|fortieth|fiftieth|sixtieth"
+    "|seventieth|eightieth|ninetieth|hundredth|thousandth|millionth|billionth)s?"
 )
-_WORD = re.compile(rf"\b(?:{'|'.join(_WORDS.split())})\b", re.IGNORECASE)
+"""Fractions among them, though most are ordinals as well. First and second are free to order sentences."""
+_ONE = r"(?<!\bno[ -])one(?! (?:of|another)\b)"
+"""Where it is a number, as far as the words beside it tell."""
+_NUMBER = re.compile(
+    rf"(?P<token>(?:(?<![\w.,])-)?[^\W\d_]*\d+(?:[.,\u2019']\d+)*[^\W\d_]*(?:[ -](?:{_SCALES})s?\b)*"
+    rf"|\b(?:{_WORDS}|{_ONE})\b(?:[ -](?:and )?(?:{_WORDS}|one)\b)*)"
+    r"(?P<percent> ?(?:%|per ?cent\b|percentage points?\b|pp\b))?"
+)
+"""In digits or in words, all of it: three hundred is another number than three, and than a hundred."""
+_HYPHEN = re.compile(r"(?<=\w)-")
+_SIGNS = str.maketrans({"\u2010": "-", "\u2212": "-"})
 
 
 class Told(Record):
@@ -61,13 +70,12 @@ def check(content: str, prompt: Prompt) -> list[Told]:
         answer = _Answer.model_validate_json(fenced[1] if fenced else content)
     except ValidationError:
         raise HeadraceError("the language model's answer is not of the form that was asked for") from None
-    figures = numbers(prompt.figures)
     for sentence in answer.sentences:
         if not _is_plain(sentence.text):
             raise HeadraceError("the language model wrote an address, markup or hidden characters")
         if max(sentence.cites) > min(len(prompt.texts), MAX_QUOTES):
             raise HeadraceError("the language model cited a quote that it was not given")
-        known = figures.union(*(numbers(prompt.texts[number - 1]) for number in sentence.cites))
+        known: set[str] = set().union(*(numbers(prompt.texts[number - 1]) for number in sentence.cites))
         if not numbers(sentence.text) <= known:
             raise HeadraceError("the language model named a number that no quote it cites has")
     return [
@@ -77,13 +85,12 @@ def check(content: str, prompt: Prompt) -> list[Told]:
 
 
 def numbers(text: str) -> set[str]:
-    """Numbers in digits, with letters that belong to them, percentages apart; and numbers in words."""
-    plain = unicodedata.normalize("NFKC", text)
-    found = {
-        ("%" if match["percent"] else "") + match["token"].replace("\u2212", "-").casefold()
+    """Numbers in digits, with letters that belong to them, and in words; percentages apart."""
+    plain = " ".join(unicodedata.normalize("NFKC", text).casefold().translate(_SIGNS).split())
+    return {
+        ("%" if match["percent"] else "") + _HYPHEN.sub(" ", match["token"])
         for match in _NUMBER.finditer(plain)
     }
-    return found | {match[0].casefold() for match in _WORD.finditer(plain)}
 
 
 def _is_plain(text: str) -> bool:
