@@ -6,7 +6,7 @@ Times of ticks are given, and leases are moved into the past instead of waited f
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,89 +15,43 @@ import pytest
 from shared.clients import firestore_client
 from shared.digests import clocks, ticks
 from shared.digests.definitions import definitions
-from shared.digests.due import run_due
 from shared.digests.records import Window
 from shared.errors import Retryable
 from shared.settings import settings
-from tests.integration.documents_servers import serving
+from tests.integration.digest_rounds import (
+    DAY,
+    EIGHT,
+    MINUTE,
+    Killed,
+    Made,
+    age,
+    define,
+    empty,
+    fails,
+    over,
+    read,
+    rounds,
+    states,
+    tick,
+)
 from tests.integration.firestore_server import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
     from pathlib import Path
-
-EIGHT = datetime(2026, 5, 4, 8, tzinfo=UTC)
-"""A Monday."""
-DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
-COLLECTIONS = ("schedules", "clocks", "ticks")
-
-
-class Killed(BaseException):
-    """As `kill -9` at this line: nothing after it runs."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with serving(tmp_path_factory.mktemp("clocks")), pytest.MonkeyPatch.context() as patch:
-        file = tmp_path_factory.mktemp("file") / "digests.toml"
-        patch.setenv("HEADRACE_DIGESTS_FILE", str(file))
-        settings.cache_clear()
+    with rounds(tmp_path_factory.mktemp("clocks")) as file:
         yield file
 
 
 @pytest.fixture(autouse=True)
 def _nothing_stored(servers: Path) -> None:
     servers.write_text("")
-    for collection in COLLECTIONS:
-        for snapshot in firestore_client().collection(collection).stream():
-            snapshot.reference.delete()
-
-
-class Made:
-    """What was asked to be made, in order."""
-
-    def __init__(self) -> None:
-        self.ticks: list[ticks.Tick] = []
-
-    def __call__(self, tick: ticks.Tick) -> str:
-        self.ticks.append(tick)
-        return tick.id
-
-    @property
-    def ids(self) -> list[str]:
-        return [tick.id for tick in self.ticks]
-
-    @property
-    def windows(self) -> list[tuple[datetime, datetime]]:
-        return [(tick.window.start, tick.window.end) for tick in self.ticks]
-
-
-def define(name: str = "daily", cron: str = "0 8 * * *", **fields: Any) -> None:
-    firestore_client().collection("schedules").document(name).set({"cron": cron} | fields)
-
-
-def tick(published: datetime, make: Callable[[ticks.Tick], str]) -> list[str]:
-    return run_due(firestore_client(), published, make)
-
-
-def read(collection: str, name: str) -> dict[str, Any]:
-    stored = firestore_client().collection(collection).document(name).get().to_dict()
-    assert stored is not None
-    return dict(stored)
-
-
-def states() -> dict[str, str]:
-    return {one.id: (one.to_dict() or {})["state"] for one in firestore_client().collection("ticks").stream()}
-
-
-def over(identifier: str) -> None:
-    """Move a lease into the past."""
-    reference = firestore_client().collection("ticks").document(identifier)
-    reference.update({"lease.expires_at": datetime.now(UTC) - MINUTE})
-
-
-def fails(_: ticks.Tick) -> str:
-    raise ValueError("of a document's text")
+    empty()
 
 
 def test_a_new_schedule_begins_at_its_first_tick() -> None:
@@ -369,8 +323,7 @@ def test_an_outage_does_not_count_for_a_day() -> None:
         tick(EIGHT + 2 * MINUTE, out)
     assert states() == {name: "due"}
     assert read("ticks", name)["attempts"] == 0
-    reference = firestore_client().collection("ticks").document(name)
-    reference.update({"planned_at": datetime.now(UTC) - timedelta(hours=25)})
+    age(name, timedelta(hours=25))
     for _ in range(settings().digest_attempts):
         assert states() == {name: "due"}
         tick(EIGHT + 2 * MINUTE, out)
