@@ -10,18 +10,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from shared.digests import slots
 from shared.digests.records import Window
+from shared.digests.schedules import Schedule
 from shared.digests.ticks import CLOCKS, TICKS, tick_id
 from shared.documents import Documents, now
+from shared.logs import get_logger
 from shared.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from google.cloud import firestore
-
-    from shared.digests.schedules import Schedule
 
 EARLIER = 8
 """Windows before its own that a digest compares with."""
@@ -42,18 +44,19 @@ def read_clocks(client: firestore.Client) -> dict[str, dict[str, Any]]:
     return {clock.id: clock.to_dict() or {} for clock in client.collection(CLOCKS).stream()}
 
 
-def must_plan(schedule: Schedule, clock: Mapping[str, Any] | None, published: datetime) -> bool:
-    """Whether a tick that was published then changes the clock; most do not, and then nothing is written."""
-    if clock is None or clock["timing"] != slots.fingerprint(schedule):
+def must_plan(schedule: Schedule, clock: Mapping[str, Any] | None, at: datetime) -> bool:
+    """Whether a tick at that moment changes the clock; most do not, and then nothing is written."""
+    if clock is None or any(clock.get(name) != value for name, value in _rule(schedule).items()):
         return True
     coming = slots.following(schedule, clock["upto"])
-    return coming is not None and coming <= _horizon(published)
+    return coming is not None and coming <= horizon(at)
 
 
-def plan(client: firestore.Client, schedule: Schedule, published: datetime) -> Planned:
+def plan(client: firestore.Client, schedule: Schedule, at: datetime) -> Planned:
     """Put down the slots that are due by a tick, and move the schedule's clock past them.
 
-    A schedule that is new, or whose timing was edited, begins at the tick. A late tick moves nothing back.
+    A schedule that is new begins at the tick. So does a timing that was edited, after all that was due by the
+    one before, also if its grace is not over yet. No tick moves a clock back.
 
     Raises:
         Retryable: Firestore is contended or cannot be reached.
@@ -62,27 +65,38 @@ def plan(client: firestore.Client, schedule: Schedule, published: datetime) -> P
 
     def step(transaction: firestore.Transaction) -> Planned:
         clock: dict[str, Any] | None = reference.get(transaction=transaction).to_dict()
-        timing = slots.fingerprint(schedule)
-        if clock is None or clock["timing"] != timing:
-            upto = max(published, clock["upto"]) if clock else published
-            fields = {"timing": timing, "upto": upto, "updated_at": now()}
-            before = clock or {"last_end": None, "recent": []}
-            transaction.set(reference, before | fields)
+        rule = _rule(schedule)
+        if clock is None:
+            begun: dict[str, Any] = {"upto": at, "last_end": None, "recent": [], "updated_at": now()}
+            transaction.set(reference, rule | begun)
             return Planned([], [])
-        found = slots.slots(
-            schedule, clock["upto"], _horizon(published), settings().digest_catch_up + MAX_SKIPPED
-        )
-        if not found:  # a late tick, or one that was quicker
-            return Planned([], [])
-        return _write(client, transaction, schedule, clock, found)
+        edited = clock["timing"] != rule["timing"]
+        by = _former(clock, schedule.name) if edited else schedule
+        planned = Planned([], [])
+        moved: dict[str, Any] = {"upto": max(at, clock["upto"])} if edited else {}
+        limit = settings().digest_catch_up + MAX_SKIPPED
+        if by and (found := slots.slots(by, clock["upto"], at if edited else horizon(at), limit)):
+            planned, told = _write(client, transaction, by, clock, found)
+            moved = told | {"upto": found[-1]} | moved
+        if moved or clock.get("definition") != rule["definition"]:  # else another tick was quicker
+            transaction.update(reference, rule | moved | {"updated_at": now()})
+        return planned
 
     return Documents(client).run(step)
 
 
+def horizon(at: datetime) -> datetime:
+    """Slots up to then are made: the transactions that belong to their windows have ended."""
+    return at - timedelta(seconds=settings().digest_grace)
+
+
 def forget(client: firestore.Client, clocks: Mapping[str, Mapping[str, Any]], defined: Iterable[str]) -> None:
-    """Let clocks of schedules that are gone begin anew, should these come back: nobody missed a digest."""
+    """Let clocks of schedules that are gone begin anew, should these come back: nobody missed a digest.
+
+    Nor is anything planned that was due before: who removes a schedule wants to hear no more of it.
+    """
     for name in clocks.keys() - {*defined}:
-        if clocks[name]["timing"] is not None:
+        if clocks[name].get("timing") is not None:
             client.collection(CLOCKS).document(name).update({"timing": None, "updated_at": now()})
 
 
@@ -92,19 +106,21 @@ def _write(
     schedule: Schedule,
     clock: dict[str, Any],
     found: list[datetime],
-) -> Planned:
-    """The records of slots that are due, oldest first, but of those that have one; and the clock."""
+) -> tuple[Planned, dict[str, Any]]:
+    """The records of slots that are due, oldest first, but of those that have one; what the clock notes."""
     keep = settings().digest_catch_up
     names = {tick_id(schedule.name, slot): slot for slot in found}
     records = client.collection(TICKS)
     references = [records.document(name) for name in names]
     known = {one.id for one in client.get_all(references, [], transaction=transaction) if one.exists}
-    recent = [Window.model_validate(one) for one in clock["recent"]]
+    recent = _recent(clock)
     last_end = clock["last_end"]
     planned = Planned([], [])
     for at, (name, slot) in enumerate(names.items(), start=1 - len(names)):
         made = at > -keep
         window = slots.window(schedule, slot, last_end)
+        # Not those that it tells again: `last_end` goes back where a digest has failed.
+        recent = [one for one in recent if one.end <= window.start]
         fields: dict[str, Any] = {
             "schedule": schedule.name,
             "slot": slot,
@@ -124,16 +140,29 @@ def _write(
         if made:
             recent = [window, *recent][:EARLIER]
             last_end = slot
-    moved = {
-        "upto": found[-1],
-        "last_end": last_end,
-        "recent": [one.model_dump() for one in recent],
-        "updated_at": now(),
-    }
-    transaction.update(client.collection(CLOCKS).document(schedule.name), moved)
-    return planned
+    return planned, {"last_end": last_end, "recent": [one.model_dump() for one in recent]}
 
 
-def _horizon(published: datetime) -> datetime:
-    """Slots up to then are due: the transactions that belong to their windows have ended."""
-    return published - timedelta(seconds=settings().digest_grace)
+def _rule(schedule: Schedule) -> dict[str, Any]:
+    """What a clock runs by: kept with it, so that what was due when that is edited is known."""
+    return {"timing": slots.fingerprint(schedule), "definition": schedule.model_dump(mode="json")}
+
+
+def _former(clock: Mapping[str, Any], name: str) -> Schedule | None:
+    """What the clock has run by; None: nothing, for its schedule was gone, or another release wrote it."""
+    if clock["timing"] is None or "definition" not in clock:
+        return None
+    try:
+        former = Schedule.model_validate(clock["definition"])
+        slots.check(former)
+    except ValueError:
+        get_logger("digest").warning("what was due before an edit is not known", schedule=name)
+        return None
+    return former if slots.fingerprint(former) == clock["timing"] else None
+
+
+def _recent(clock: Mapping[str, Any]) -> list[Window]:
+    try:
+        return [Window.model_validate(one) for one in clock["recent"]]
+    except ValidationError:  # of a newer release; they only save to compare with slots in their place
+        return []

@@ -28,12 +28,12 @@ SHARE = 0.5
 """Of the time limit, after which no further digest is begun."""
 
 
-def run_due(client: firestore.Client, published: datetime, make: Callable[[ticks.Tick], str]) -> list[str]:
+def run_due(client: firestore.Client, at: datetime, make: Callable[[ticks.Tick], str]) -> list[str]:
     """One round.
 
     Args:
         client: Firestore.
-        published: when the tick was published, which decides what is due.
+        at: the moment that decides what is due.
         make: makes a digest and returns its id; it may be called again for the same one, also meanwhile.
 
     Returns:
@@ -43,17 +43,23 @@ def run_due(client: firestore.Client, published: datetime, make: Callable[[ticks
         Retryable: Firestore cannot be reached.
     """
     started = time.monotonic()
-    _plan(client, published)
+    _plan(client, at)
     made: list[str] = []
-    for identifier in ticks.unfinished(client):
+    for identifier in ticks.unfinished(client, clocks.horizon(at)):
         if time.monotonic() - started > settings().digest_timeout * SHARE:
             break
-        if digest := _attempt(client, identifier, make):
-            made.append(digest)
+        try:
+            if digest := _attempt(client, identifier, make):
+                made.append(digest)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            # Its record cannot even be claimed, so no attempt is counted; the others have no part in that.
+            get_logger("digest").error("a digest's record cannot be used", digest=identifier, error=error)
     return made
 
 
-def _plan(client: firestore.Client, published: datetime) -> None:
+def _plan(client: firestore.Client, at: datetime) -> None:
     log = get_logger("digest")
     found = definitions(client)
     for problem in found.problems:
@@ -61,9 +67,9 @@ def _plan(client: firestore.Client, published: datetime) -> None:
     known = clocks.read_clocks(client)
     for schedule in found.schedules:
         try:
-            if not clocks.must_plan(schedule, known.get(schedule.name), published):
+            if not clocks.must_plan(schedule, known.get(schedule.name), at):
                 continue
-            planned = clocks.plan(client, schedule, published)
+            planned = clocks.plan(client, schedule, at)
         except Exception as error:
             if is_transient(error):
                 raise
@@ -90,10 +96,13 @@ def _attempt(client: firestore.Client, identifier: str, make: Callable[[ticks.Ti
         log.error("digest failed for good", reason=claim)
         return None
     try:
-        digest = make(claim.tick)
+        digest = make(claim.tick())
     except Exception as error:  # noqa: BLE001 - whatever it is, it is counted, logged and no other's affair
         counts = not is_transient(error) or now() - claim.planned_at > OUTAGE
-        if ticks.give_back(client, claim, error, counts=counts):
+        left = ticks.give_back(client, claim, error, counts=counts)
+        if left == "done":
+            log.warning("digest made, with an error after it", error=error)
+        elif left == "failed":
             log.error("digest failed for good", error=error)  # noqa: TRY400 - `error` logs the stack without values
         else:
             log.warning("digest failed, the next tick tries again", error=error)

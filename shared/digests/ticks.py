@@ -13,7 +13,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import AwareDatetime
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 CLOCKS = "clocks"
 TICKS = "ticks"
 OPEN = ("due", "claimed")
+Left = Literal["due", "done", "failed"]
+"""States in which an attempt that met with an error leaves a slot."""
 MAX_OPEN = 200
 """Records that one delivery looks at."""
 
@@ -49,9 +51,26 @@ class Tick(Record):
 class Claim:
     """The right to make a digest, for as long as its lease lives."""
 
-    tick: Tick
+    id: str
     holder: str
-    planned_at: datetime
+    stored: dict[str, Any]
+    """As another release may have written it."""
+
+    @property
+    def planned_at(self) -> datetime:
+        """When the slot was found due."""
+        moment: datetime = self.stored["planned_at"]
+        return moment
+
+    def tick(self) -> Tick:
+        """The slot. Raises ValidationError where this release cannot read what was planned."""
+        return Tick(
+            id=self.id,
+            slot=self.stored["slot"],
+            schedule=Schedule.model_validate(self.stored["definition"]),
+            window=Window.model_validate(self.stored["window"]),
+            earlier=[Window.model_validate(one) for one in self.stored["earlier"]],
+        )
 
 
 def tick_id(schedule: str, slot: datetime) -> str:
@@ -59,13 +78,14 @@ def tick_id(schedule: str, slot: datetime) -> str:
     return f"{schedule}-{slot:%Y%m%dT%H%M}Z"
 
 
-def unfinished(client: firestore.Client) -> list[str]:
-    """Ids of records that may have to be made; those that have failed least come first, then the oldest."""
+def unfinished(client: firestore.Client, until: datetime) -> list[str]:
+    """Ids of slots up to then that may have to be made; those that failed least first, then the oldest."""
     from google.cloud.firestore_v1.base_query import FieldFilter
 
     query = client.collection(TICKS).where(filter=FieldFilter("state", "in", OPEN)).limit(MAX_OPEN)
-    found = [(snapshot.id, snapshot.to_dict() or {}) for snapshot in query.stream()]
-    return [name for name, _ in sorted(found, key=lambda one: (one[1]["attempts"], one[1]["slot"], one[0]))]
+    found = [(snapshot.to_dict() or {}) | {"id": snapshot.id} for snapshot in query.stream()]
+    found.sort(key=lambda one: (one["attempts"], one["slot"], one["id"]))
+    return [one["id"] for one in found if one["slot"] <= until]
 
 
 def claim(client: firestore.Client, identifier: str) -> Claim | str | None:
@@ -88,13 +108,12 @@ def claim(client: firestore.Client, identifier: str) -> Claim | str | None:
             return None
         lease = stored["lease"]
         if lease and lease["holder"] == holder:  # the answer of the commit was lost
-            return Claim(_tick(identifier, stored), holder, stored["planned_at"])
+            return Claim(identifier, holder, stored)
         if lease and lease["expires_at"] > moment:
             return None
         if stored["attempts"] >= settings().digest_attempts:
             why = str(stored["error"] or "it was begun and never ended")
-            _fail(client, transaction, reference, stored, why)
-            return why
+            return why if _fail(client, transaction, reference, stored, why) == "failed" else None
         expires = moment + timedelta(seconds=settings().digest_timeout)
         fields = {
             "state": "claimed",
@@ -102,7 +121,7 @@ def claim(client: firestore.Client, identifier: str) -> Claim | str | None:
             "attempts": stored["attempts"] + 1,
         }
         transaction.update(reference, fields | {"updated_at": moment})
-        return Claim(_tick(identifier, stored), holder, stored["planned_at"])
+        return Claim(identifier, holder, stored)
 
     return Documents(client).run(step)
 
@@ -113,7 +132,7 @@ def finish(client: firestore.Client, claim: Claim, digest: str) -> None:
     Raises:
         Retryable: Firestore is contended or cannot be reached.
     """
-    reference = client.collection(TICKS).document(claim.tick.id)
+    reference = client.collection(TICKS).document(claim.id)
 
     def step(transaction: firestore.Transaction) -> None:
         if _held(reference.get(transaction=transaction).to_dict(), claim):
@@ -123,25 +142,27 @@ def finish(client: firestore.Client, claim: Claim, digest: str) -> None:
     Documents(client).run(step)
 
 
-def give_back(client: firestore.Client, claim: Claim, error: BaseException, *, counts: bool) -> bool:
-    """After an error: leave the slot to the next tick, or fail it after too many; whether it failed.
+def give_back(client: firestore.Client, claim: Claim, error: BaseException, *, counts: bool) -> Left | None:
+    """After an error: leave the slot to the next tick, or end it after too many.
+
+    Returns:
+        How it was left; None where another has taken over.
 
     Raises:
         Retryable: Firestore is contended or cannot be reached.
     """
-    reference = client.collection(TICKS).document(claim.tick.id)
+    reference = client.collection(TICKS).document(claim.id)
 
-    def step(transaction: firestore.Transaction) -> bool:
+    def step(transaction: firestore.Transaction) -> Left | None:
         stored = reference.get(transaction=transaction).to_dict()
         if stored is None or not _held(stored, claim):
-            return False
+            return None
         if counts and stored["attempts"] >= settings().digest_attempts:
-            _fail(client, transaction, reference, stored, type(error).__name__)
-            return True
+            return _fail(client, transaction, reference, stored, type(error).__name__)
         attempts = stored["attempts"] if counts else stored["attempts"] - 1
         fields = {"state": "due", "lease": None, "attempts": attempts, "error": type(error).__name__}
         transaction.update(reference, fields | {"updated_at": now()})
-        return False
+        return "due"
 
     return Documents(client).run(step)
 
@@ -152,24 +173,30 @@ def _fail(
     reference: firestore.DocumentReference,
     stored: dict[str, Any],
     why: str,
-) -> None:
-    """The caller has written nothing yet. What this digest should have told, the next `since-last` tells."""
+) -> Left:
+    """No more attempts; the caller has written nothing yet. Where only the end was not noted, it is done.
+
+    What this digest should have told, the next `since-last` tells, although it tells again what those after
+    this one told, unless one of them told it too.
+    """
+    from shared.digests.store import COLLECTION as DIGESTS
+
+    digest = client.collection(DIGESTS).document(reference.id).get([], transaction=transaction)
     clock = client.collection(CLOCKS).document(stored["schedule"])
     kept = clock.get(transaction=transaction).to_dict()
-    ended = {"state": "failed", "lease": None, "error": why, "updated_at": now()}
-    transaction.update(reference, ended)
-    if kept and kept["last_end"] == stored["window"]["end"]:
-        transaction.update(clock, {"last_end": stored["window"]["start"], "recent": kept["recent"][1:]})
-
-
-def _tick(identifier: str, stored: dict[str, Any]) -> Tick:
-    return Tick(
-        id=identifier,
-        slot=stored["slot"],
-        schedule=Schedule.model_validate(stored["definition"]),
-        window=Window.model_validate(stored["window"]),
-        earlier=[Window.model_validate(one) for one in stored["earlier"]],
-    )
+    if digest.exists:
+        ended = {"state": "done", "digest": reference.id, "lease": None, "error": None}
+        transaction.update(reference, ended | {"updated_at": now()})
+        return "done"
+    ended = {"state": "failed", "lease": None, "error": why}
+    transaction.update(reference, ended | {"updated_at": now()})
+    if kept and kept["last_end"]:
+        lost = stored["window"]
+        others = [one for one in kept["recent"] if one["end"] != lost["end"]]
+        told = any(one["start"] <= lost["start"] and lost["end"] <= one["end"] for one in others)
+        last_end = kept["last_end"] if told else min(kept["last_end"], lost["start"])
+        transaction.update(clock, {"last_end": last_end, "recent": others})
+    return "failed"
 
 
 def _held(stored: dict[str, Any] | None, claim: Claim) -> bool:
