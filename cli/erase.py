@@ -16,8 +16,9 @@ from shared.archives import INSIDE
 from shared.clients import firestore_client, storage_client
 from shared.digests.store import COLLECTION as DIGESTS
 from shared.documents import COLLECTION, document_id
+from shared.erasure import check_unchanged
 from shared.erasure import erase as erase_document
-from shared.errors import HeadraceError
+from shared.errors import HeadraceError, Superseded
 from shared.passages import COLLECTION as PASSAGES
 from shared.records import TERMINAL, Record
 from shared.settings import settings
@@ -26,11 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-NEEDED = ("id", "bucket", "name", "state", "sha256")
+NEEDED = ("id", "bucket", "name", "state", "sha256", "run", "generation")
 MAX_COPIES = 100
 """Documents of the same content that are named."""
 PAGE = 300
 """Documents looked through at once."""
+TEXTS = ("name", "title", "organisation", "summary", "warnings", "metadata", "error.message")
+PASSAGE_TEXTS = ("text", "section", "label")
+"""Fields that hold words of the file, or of whoever uploaded it."""
 ROWS = "DELETE FROM headrace.results WHERE JSON_VALUE(data.document) = '{id}'"
 
 
@@ -43,6 +47,9 @@ class Subject(Record):
     state: str | None
     """None: nothing is stored of it but its file."""
     sha256: str | None
+    run: int | None = None
+    generation: str | None = None
+    """It and the run: what is erased. What comes later is not what somebody agreed to erase."""
 
 
 class Holding(Record):
@@ -51,7 +58,7 @@ class Holding(Record):
     id: str
     name: str
     passages: int
-    """That hold them, of all its runs; 0: only its name or title does."""
+    """That hold them, of all its runs; 0: only what is stored of the whole document does."""
 
 
 class Erased(Record):
@@ -66,6 +73,8 @@ class Erased(Record):
     copies: list[str]
     """Documents of the same content, which stay."""
     stays: list[str]
+    kept: str | None = None
+    """Why it was not erased: what came meanwhile."""
 
 
 def subjects(identifiers: Sequence[str], *, with_file: bool) -> list[Subject]:
@@ -77,7 +86,7 @@ def subjects(identifiers: Sequence[str], *, with_file: bool) -> list[Subject]:
     found: dict[str, Subject] = {}
     for identifier in identifiers:
         one = _subject(identifier, with_file=with_file)
-        for each in (*_members(one), one):
+        for each in (*_within(one, with_file=with_file), one):
             if each.state is not None and each.state not in TERMINAL:
                 raise HeadraceError(
                     f"{each.name} ({each.id}) is still being worked on, and what is erased now would be "
@@ -88,24 +97,32 @@ def subjects(identifiers: Sequence[str], *, with_file: bool) -> list[Subject]:
 
 
 def holding(words: str) -> Iterator[Holding]:
-    """Documents with these words in a passage, the title or the name, in whatever case and spacing.
+    """Documents with these words in any stored text, in whatever case and spacing.
 
-    Every stored passage is read: search goes by meaning, and finds a person's name or does not.
+    Every passage is read: search goes by meaning, and finds a person's name or does not.
     """
     sought = _plain(words)
     client, last = firestore_client(), None
     while True:
-        query = client.collection(COLLECTION).order_by("__name__").select(["name", "title"]).limit(PAGE)
+        query = client.collection(COLLECTION).order_by("__name__").select(TEXTS).limit(PAGE)
         page = list((query.start_after(last) if last else query).stream())
         for snapshot in page:
             fields = snapshot.to_dict() or {}
-            passages = snapshot.reference.collection(PASSAGES).select(["text"]).stream()
-            found = sum(sought in _plain((one.to_dict() or {})["text"]) for one in passages)
-            if found or any(sought in _plain(fields.get(field) or "") for field in ("name", "title")):
+            passages = snapshot.reference.collection(PASSAGES).select(PASSAGE_TEXTS).stream()
+            found = sum(_holds(one.to_dict(), sought) for one in passages)
+            if found or _holds(fields, sought):
                 yield Holding(id=snapshot.id, name=fields["name"], passages=found)
         if len(page) < PAGE:
             return
         last = page[-1]
+
+
+def _holds(value: Any, sought: str) -> bool:  # noqa: ANN401 - whatever a field holds
+    if isinstance(value, dict):
+        return any(_holds(part, sought) for part in value.values())
+    if isinstance(value, list):
+        return any(_holds(part, sought) for part in value)
+    return isinstance(value, str) and sought in _plain(value)
 
 
 def _plain(text: str) -> str:
@@ -121,11 +138,20 @@ def erase(chosen: Sequence[Subject], data: Path, *, with_file: bool) -> list[Era
         with_file: the uploaded file too, and all earlier versions of it.
     """
     gone = {subject.id for subject in chosen}
-    return [_erase(subject, data, gone, with_file=with_file) for subject in chosen]
+    return [_unless_it_came_again(subject, data, gone, with_file=with_file) for subject in chosen]
+
+
+def _unless_it_came_again(subject: Subject, data: Path, gone: set[str], *, with_file: bool) -> Erased:
+    try:
+        return _erase(subject, data, gone, with_file=with_file)
+    except Superseded as error:
+        kept = f"{error.message} Once that has ended, ask again: headrace erase {subject.id}"
+        return Erased(id=subject.id, name=subject.name, files=0, digests=[], copies=[], stays=[], kept=kept)
 
 
 def _erase(subject: Subject, data: Path, gone: set[str], *, with_file: bool) -> Erased:
-    client = firestore_client()
+    client, expected = firestore_client(), (subject.run, subject.generation)
+    check_unchanged(client.collection(COLLECTION).document(subject.id).get().to_dict(), expected)
     files = _delete_file(subject) if with_file else 0
     quoting = [one.id for one in _where(DIGESTS, "quoted", "array_contains", subject.id).select([]).stream()]
     for digest in quoting:
@@ -134,7 +160,7 @@ def _erase(subject: Subject, data: Path, gone: set[str], *, with_file: bool) -> 
     if subject.sha256:
         same = _where(COLLECTION, "sha256", "==", subject.sha256).select(["bucket"]).limit(MAX_COPIES)
         copies = sorted({one.id for one in same.stream()} - gone)
-    erase_document(client, subject.id)
+    erase_document(client, subject.id, expected)
     return Erased(
         id=subject.id,
         name=subject.name,
@@ -150,19 +176,33 @@ def _subject(identifier: str, *, with_file: bool) -> Subject:
         return _read(stored(identifier))
     except HeadraceError:
         bucket = settings().uploads_bucket
-        if not with_file or not _versions(bucket, identifier):
+        if not with_file or not (_versions(bucket, identifier) or _inside(bucket, identifier)):
             raise
-        # Its results are gone already, and its file is not.
-        identity = document_id(bucket, identifier)
-        return Subject(id=identity, bucket=bucket, name=identifier, state=None, sha256=None)
+        return _only_file(bucket, identifier)
+
+
+def _only_file(bucket: str, name: str) -> Subject:
+    """Of which the results are gone already, and the file is not."""
+    return Subject(id=document_id(bucket, name), bucket=bucket, name=name, state=None, sha256=None)
 
 
 def _read(fields: dict[str, Any]) -> Subject:
     return Subject.model_validate({name: fields.get(name) for name in NEEDED})
 
 
+def _within(archive: Subject, *, with_file: bool) -> Iterable[Subject]:
+    """Documents that lie in it, however deep: their names begin with its own.
+
+    With their files also those of which nothing else is left.
+    """
+    stored = {member.name: member for member in _members(archive)}
+    yield from stored.values()
+    if with_file:
+        for name in sorted(_inside(archive.bucket, archive.name) - set(stored)):
+            yield _only_file(archive.bucket, name)
+
+
 def _members(archive: Subject) -> Iterable[Subject]:
-    """Documents that lie in it, however deep: their names begin with its own."""
     first = archive.name + INSIDE
     after = first[:-1] + chr(ord(first[-1]) + 1)
     query = _where(COLLECTION, "name", ">=", first)
@@ -175,6 +215,12 @@ def _members(archive: Subject) -> Iterable[Subject]:
 def _versions(bucket: str, name: str) -> list[Any]:
     listed = storage_client().list_blobs(bucket, prefix=name, versions=True)
     return [blob for blob in listed if blob.name == name]
+
+
+def _inside(bucket: str, archive: str) -> set[str]:
+    """Names of an archive's members that have a file, in whatever version."""
+    listed = storage_client().list_blobs(bucket, prefix=archive + INSIDE, versions=True)
+    return {blob.name for blob in listed}
 
 
 def _delete_file(subject: Subject) -> int:

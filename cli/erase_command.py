@@ -53,11 +53,13 @@ def erase(  # noqa: PLR0913 - the options of a command
     done = erasing.erase(chosen, data, with_file=with_file)
     if as_json:
         print_json([one.model_dump() for one in done])
-        return
-    for erased in done:
-        click.echo(f"{erased.id}  {erased.name}: erased")
+    for erased in () if as_json else done:
+        what = f"kept. {erased.kept}" if erased.kept else "erased"
+        click.echo(f"{erased.id}  {erased.name}: {what}")
         for line in erased.stays:
             click.echo(f"  stays: {line}")
+    if any(erased.kept for erased in done):
+        raise click.exceptions.Exit(1)
 
 
 def _find(words: str, *, as_json: bool) -> None:

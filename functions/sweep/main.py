@@ -17,7 +17,7 @@ from shared.clients import firestore_client
 from shared.completion import announce, purge
 from shared.documents import COLLECTION, Documents, now
 from shared.drives import drive
-from shared.erasure import erase
+from shared.erasure import erase, seen
 from shared.errors import Superseded
 from shared.events import Push, answer
 from shared.logs import get_logger
@@ -56,8 +56,9 @@ def on_tick(_: Push) -> None:
         purge(documents, stored["id"])
         done["purged"] += 1
     for stored in _where(documents, ("expires_at", "<", now())):
-        erase(documents.client, stored["id"])
-        done["expired"] += 1
+        with suppress(Superseded):  # it came again, and has a time of its own now
+            erase(documents.client, stored["id"], seen(stored))
+            done["expired"] += 1
     get_logger("sweep").info("swept", **done, oldest_seconds=oldest_unfinished(documents))
 
 

@@ -257,19 +257,25 @@ def test_nothing_is_erased_unasked_or_while_it_is_worked_on(
 
 
 def test_documents_are_found_by_words(stack: RunningStack, tmp_path: Path, marker: str) -> None:
-    """In whatever case and spacing, in passages and in names; nothing is erased by that."""
-    [document] = drop(stack, write(tmp_path, "found.txt", text(marker)))
-    [other] = drop(stack, write(tmp_path, f"{PERSON}.txt", OTHER))
+    """In whatever case and spacing, in passages, names and headings; nothing is erased by that."""
+    headed = f"# Shipyard\n\n## Statement of {PERSON}\n\n{OTHER}\n"
+    [document, other, under] = drop(
+        stack,
+        write(tmp_path, "found.txt", text(marker)),
+        write(tmp_path, f"{PERSON}.txt", OTHER),
+        write(tmp_path, "headed.md", headed),
+    )
     sought = PERSON.upper().replace(" ", "\n ")
     found = {one["id"]: one for one in stack.json("erase", "--find", sought)}
-    assert {document, other} == set(found)
+    assert {document, other, under} == set(found)
+    assert found[under]["passages"] == 1
     assert found[document]["passages"] == 2
     assert found[other] == {"id": other, "name": f"{PERSON}.txt", "passages": 0}
     assert stack.json("erase", "--find", "nobody of this name") == []
     assert stored(document)["state"] == "completed"
     for wrong in (["--find", " "], ["--find", PERSON, document], []):
         assert stack.command("erase", *wrong).returncode == 2
-    stack.json("erase", document, other, "--with-file", "--yes")
+    stack.json("erase", document, other, under, "--with-file", "--yes")
     assert stack.json("erase", "--find", PERSON) == []
 
 

@@ -1,0 +1,239 @@
+"""What comes while something is erased is not erased with it; what is stored is found, wherever it lies."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cli import erase as erasing
+from functions.sweep import main as sweeping
+from local.services import Layout
+from shared import artefacts
+from shared.clients import firestore_client, storage_client
+from shared.completion import settle
+from shared.digests import redact
+from shared.documents import document_id, now
+from shared.erasure import BEGUN, erase, seen
+from shared.errors import HeadraceError, Superseded
+from shared.records import ErrorInfo
+from shared.settings import settings
+from tests.e2e.running import free_ports
+from tests.integration.documents_life import Life
+from tests.integration.documents_servers import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from google.cloud import firestore
+
+PERSON = "Ilse Quandt"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Firestore, Pub/Sub and storage, with the buckets of a project."""
+    data = tmp_path_factory.mktemp("erasure")
+    (data / "storage").mkdir()
+    layout = Layout(data, free_ports(1), {})
+    service = next(service for service in layout.services(Path("none")) if service.name == "storage")
+    with serving(data), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STORAGE_EMULATOR_HOST", layout.environment()["STORAGE_EMULATOR_HOST"])
+        storage_client.cache_clear()
+        environment = {**os.environ, **service.environment}
+        process = subprocess.Popen(service.command, env=environment, stderr=subprocess.DEVNULL)
+        try:
+            while not service.answers():
+                assert process.poll() is None
+            made = settings()
+            for bucket in ("uploads", made.uploads_bucket, made.work_bucket, made.results_bucket):
+                storage_client().create_bucket(bucket)
+            yield
+        finally:
+            process.terminate()
+            process.wait()
+            storage_client.cache_clear()
+
+
+def analysed() -> tuple[Life, str, dict[str, Any]]:
+    """A document whose first upload was analysed, with an artefact; and its record."""
+    life = Life()
+    claim = life.claim(1)
+    life.analyse(claim, 1)
+    put(settings().work_bucket, f"{artefacts.prefix(claim.document, claim.run)}text.txt")
+    return life, claim.document, record(claim.document)
+
+
+def record(document: str) -> dict[str, Any]:
+    return reference(document).get().to_dict() or {}
+
+
+def reference(document: str) -> firestore.DocumentReference:
+    return firestore_client().collection("documents").document(document)
+
+
+def put(bucket: str, name: str, text: str = "text") -> None:
+    storage_client().bucket(bucket).blob(name).upload_from_string(text)
+
+
+def names(bucket: str, prefix: str) -> set[str]:
+    return {blob.name for blob in storage_client().list_blobs(bucket, prefix=prefix)}
+
+
+def test_what_was_uploaded_again_since_it_was_listed_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sweep listed it as expired, then a new upload took it: that is analysed to its end."""
+    life, document, stored = analysed()
+    _, expired, _ = analysed()
+    past = now().replace(year=2020)
+    for one in (document, expired):
+        reference(one).update({"expires_at": past})
+    listed, where = [], sweeping._where
+
+    def then_it_comes_again(*of: Any) -> list[dict[str, Any]]:
+        found = where(*of)
+        if of[1][0] == "expires_at":
+            listed.extend(found)
+            life.claim(2)
+        return found
+
+    monkeypatch.setattr(sweeping, "_where", then_it_comes_again)
+    sweeping.on_tick(None)  # type: ignore[arg-type]
+    assert {one["id"] for one in listed} == {document, expired}
+    assert record(expired) == {}
+    found = record(document)
+    assert (found["state"], found["run"], found["generation"]) == ("extracting", 2, "2")
+    assert life.kept(document)["passages"] == {1}
+    with pytest.raises(Superseded, match="uploaded again meanwhile, and is at run 2"):
+        erase(firestore_client(), document, seen(stored))
+
+
+def test_what_is_uploaded_again_while_it_is_erased_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The erasure stops; the new run has all that it needs, and once it has ended nothing else is left."""
+    life, document, stored = analysed()
+    claims = []
+
+    def then_it_comes_again(*_: Any) -> None:
+        claims.append(life.claim(2))
+        put(settings().work_bucket, f"{artefacts.prefix(document, claims[0].run)}text.txt")
+
+    monkeypatch.setattr(redact, "redact", then_it_comes_again)
+    with pytest.raises(Superseded, match="uploaded again while it was erased"):
+        erase(firestore_client(), document, seen(stored))
+    [claim] = claims
+    assert names(settings().work_bucket, f"runs/{document}/") == {
+        f"{artefacts.prefix(document, claim.run)}text.txt"
+    }
+    life.analyse(claim, 2)
+    assert (record(document)["state"], record(document)["published_run"]) == ("completed", claim.run)
+    assert life.kept(document) == {"passages": {claim.run}, "batches": {claim.run}}
+
+
+def test_nothing_older_is_published_where_the_upload_in_between_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was to be erased does not come back by that."""
+    life, document, stored = analysed()
+    claims = []
+    monkeypatch.setattr(redact, "redact", lambda *_: claims.append(life.claim(2)))
+    with pytest.raises(Superseded):
+        erase(firestore_client(), document, seen(stored))
+    life.documents.fail(document, claims[0].run, 2, ErrorInfo(code="broken", message="", hint=""))
+    settle(life.documents, document)
+    assert record(document)["published_run"] is None
+    assert life.kept(document) == {"passages": set(), "batches": set()}
+
+
+def test_an_erasure_that_was_interrupted_is_ended_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or by one beside it: the second finds the record as the first has it, and the first finds it gone."""
+    _, document, stored = analysed()
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(redact, "redact", killed)
+        with pytest.raises(KeyboardInterrupt):
+            erase(firestore_client(), document, seen(stored))
+    assert record(document)["state"] == BEGUN
+
+    def meanwhile(*_: Any) -> None:
+        monkeypatch.undo()
+        erase(firestore_client(), document, seen(stored))
+
+    monkeypatch.setattr(redact, "redact", meanwhile)
+    erase(firestore_client(), document, seen(stored))
+    assert record(document) == {}
+    assert not [one for part in reference(document).collections() for one in part.list_documents()]
+
+
+def test_the_command_says_what_came_while_it_asked(tmp_path: Path) -> None:
+    """Nothing of it is erased, neither results nor files; whatever did not change is."""
+    life, document, _ = analysed()
+    _, other, _ = analysed()
+    chosen = erasing.subjects([document, other], with_file=False)
+    life.claim(2)
+    kept, erased = erasing.erase(chosen, tmp_path, with_file=True)
+    assert (kept.id, kept.files, erased.kept) == (document, 0, None)
+    assert kept.kept == (
+        "It was uploaded again meanwhile, and is at run 2 now. "
+        f"Once that has ended, ask again: headrace erase {document}"
+    )
+    assert record(document)["state"] == "extracting"
+    assert life.kept(document)["passages"] == {1}
+    assert record(other) == {}
+
+
+def test_files_of_members_go_though_their_records_are_gone(tmp_path: Path) -> None:
+    """After their retention, or an erasure without files, which says that this would delete them."""
+    bucket = settings().uploads_bucket
+    members = {"pack.zip!/a.txt", "pack.zip!/in.zip", "pack.zip!/in.zip!/b.txt"}
+    for name in ("pack.zip", *members, "pack.zip.txt"):
+        put(bucket, name)
+    with pytest.raises(HeadraceError, match=r"no document pack\.zip"):
+        erasing.subjects(["pack.zip"], with_file=False)
+    chosen = erasing.subjects(["pack.zip"], with_file=True)
+    assert chosen[-1].name == "pack.zip"
+    done = erasing.erase(chosen, tmp_path, with_file=True)
+    assert {one.name: one.files for one in done} == dict.fromkeys(["pack.zip", *members], 1)
+    assert names(bucket, "pack.zip") == {"pack.zip.txt"}
+    put(bucket, "pack.zip!/late.txt")
+    late = erasing.subjects(["pack.zip"], with_file=True)
+    assert [one.name for one in late] == ["pack.zip!/late.txt", "pack.zip"]
+    assert {one.id for one in late} == {document_id(bucket, one.name) for one in late}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"organisation": f"Bakery {PERSON}"},
+        {"title": f"Statement of {PERSON}"},
+        {"summary": [{"page": 1, "text": f"{PERSON} fell."}]},
+        {"warnings": [f"{PERSON}.txt was left out."]},
+        {"metadata": {"author": PERSON}},
+        {"error": {"code": "locked", "message": f"{PERSON}.pdf is locked.", "hint": ""}},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_words_are_found_in_what_is_stored_of_a_document(fields: dict[str, Any]) -> None:
+    """Each field that holds words of the file or of whoever uploaded it."""
+    _, document, _ = analysed()
+    reference(document).update(fields)
+    found = [one for one in erasing.holding(PERSON.upper()) if one.id == document]
+    assert [one.passages for one in found] == [0]
+    reference(document).update(dict.fromkeys(fields))
+    assert document not in {one.id for one in erasing.holding(PERSON)}
+
+
+@pytest.mark.parametrize("field", ["text", "section", "label"])
+def test_words_are_found_in_passages_their_headings_and_labels(field: str) -> None:
+    """A name may stand in the heading alone."""
+    _, document, _ = analysed()
+    reference(document).collection("passages").document("1-0").update({field: f"Of {PERSON}"})
+    [found] = [one for one in erasing.holding(PERSON) if one.id == document]
+    assert found.passages == 1
+    erase(firestore_client(), document)
+    assert not list(erasing.holding("title of no document"))
+    assert not list(erasing.holding(PERSON))
