@@ -6,6 +6,11 @@ data "google_storage_project_service_account" "this" {
   depends_on = [google_project_service.all]
 }
 
+# In an empty project BigQuery makes the account that encrypts when it is asked for, as here.
+data "google_bigquery_default_service_account" "this" {
+  depends_on = [google_project_service.all]
+}
+
 locals {
   # What each function gets, and why: read by the deployment too, so that no other copy of these numbers exists.
   functions = jsondecode(file("${path.module}/functions.json"))
@@ -25,7 +30,7 @@ locals {
     firestore = "serviceAccount:service-${local.number}@gcp-sa-firestore.iam.gserviceaccount.com"
     secrets   = "serviceAccount:service-${local.number}@gcp-sa-secretmanager.iam.gserviceaccount.com"
     registry  = "serviceAccount:service-${local.number}@gcp-sa-artifactregistry.iam.gserviceaccount.com"
-    bigquery  = "serviceAccount:bq-${local.number}@bigquery-encryption.iam.gserviceaccount.com"
+    bigquery  = data.google_bigquery_default_service_account.this.member
     run       = "serviceAccount:service-${local.number}@serverless-robot-prod.iam.gserviceaccount.com"
   }
 

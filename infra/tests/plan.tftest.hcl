@@ -9,6 +9,9 @@ mock_provider "google" {
   mock_data "google_storage_project_service_account" {
     defaults = { member = "serviceAccount:service-123456789012@gs-project-accounts.iam.gserviceaccount.com" }
   }
+  mock_data "google_bigquery_default_service_account" {
+    defaults = { member = "serviceAccount:bq-123456789012@bigquery-encryption.iam.gserviceaccount.com" }
+  }
 }
 
 variables {
@@ -64,6 +67,10 @@ run "everything" {
       ],
     ))
     error_message = "Something is stored without the customer's key."
+  }
+  assert {
+    condition     = google_kms_crypto_key_iam_member.agent["bigquery"].member == data.google_bigquery_default_service_account.this.member
+    error_message = "The key is for an account of BigQuery's that nobody asked for, and so may not exist."
   }
   assert {
     condition     = google_cloud_run_v2_service.function["api"].ingress == "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER"

@@ -97,6 +97,19 @@ def test_everything_declared_is_used() -> None:
             assert re.search(rf"\blocal\.{name}\b", text), name
 
 
+def test_accounts_of_google_are_asked_for_when_their_services_are_on() -> None:
+    """Neither asking, nor naming an account by its number, waits for the services otherwise."""
+    text = "\n".join(path.read_text() for path in FILES)
+    for head in (
+        'data "google_storage_project_service_account" "this"',
+        'data "google_bigquery_default_service_account" "this"',
+        'resource "google_kms_crypto_key_iam_member" "agent"',
+    ):
+        block = re.search(rf"^{head} \{{\n(.*?)^\}}", text, re.MULTILINE | re.DOTALL)
+        assert block is not None, head
+        assert re.search(r"^  depends_on += \[google_project_service\.all\]$", block[1], re.MULTILINE), head
+
+
 def test_variables_are_told() -> None:
     """Each variable and output has a description, each variable a type."""
     for path in FILES:
