@@ -64,6 +64,8 @@ class Quote(Record):
     figures: list[Figure]
     also: NonNegativeInt = 0
     """Near-duplicates of it that were left out."""
+    also_at_least: bool = False
+    """Whether there may be more of them: not all sentences were compared with it."""
 
 
 class Problem(Record):

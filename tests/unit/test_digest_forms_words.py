@@ -195,6 +195,12 @@ def test_what_shows_nothing_or_reorders_is_left_out(text: str, clean: str) -> No
     assert words.clean(text) == clean
 
 
+def test_of_those_alike_that_were_not_all_compared_there_may_be_more() -> None:
+    told = quote("Velmora Foods", "x", also=1_234)
+    assert words.also(told) == "and 1,234 like it"
+    assert words.also(told.model_copy(update={"also_at_least": True})) == "and 1,234 or more like it"
+
+
 def test_a_document_is_called_by_its_title_or_else_its_file() -> None:
     titled, untitled, row = (
         quote("Tarnholm Fibre", "x"),

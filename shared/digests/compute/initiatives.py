@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shared.digests.compute.pool import Best, distinct
+from shared.digests.compute.pool import Best
 from shared.digests.compute.quotes import quotes
 from shared.digests.records import Group
 from shared.records import TOPICS
@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from shared.digests.compute.pool import Found
     from shared.digests.compute.selection import Doc
     from shared.digests.outcomes import Outcome
+    from shared.digests.records import Quote
 
 MAX_GROUPS = 40
 """Listed; the others are counted."""
 MAX_QUOTES = 2
 """Of what a group implemented, and of what it plans."""
-_CHOICE = 16  # the best of either, of which those that say the same are left out
+POOL = 256
+"""The best of either, among which those that say the same are counted."""
 
 ACTIONS = ("implemented", "planned")
 
@@ -50,7 +52,7 @@ class Groups:
     def offer(self, doc: Doc, found: Found) -> None:
         """Take up a sentence of a document, if it is of a group that is listed."""
         if self._best is None:
-            self._best = {(key, action): Best(_CHOICE) for key in self._listed() for action in ACTIONS}
+            self._best = {(key, action): Best(POOL) for key in self._listed() for action in ACTIONS}
         for topic in found.kept["topics"]:
             key = (topic, doc.organisation_key)
             if (best := self._best.get((key, found.kept["action"]))) is not None:
@@ -64,18 +66,15 @@ class Groups:
                 organisation=self._name(key[1]),
                 implemented=self._counts[key][0],
                 planned=self._counts[key][1],
-                quotes=[
-                    quote
-                    for action in ACTIONS
-                    for quote in quotes(distinct(self._found(key, action), MAX_QUOTES, MAX_QUOTES))
-                ],
+                quotes=[quote for action in ACTIONS for quote in self._quotes(key, action)],
             )
             for key in self._listed()
         ]
         return Listed(groups, len(self._counts) - len(groups))
 
-    def _found(self, key: Key, action: str) -> list[Found]:
-        return self._best[key, action].all() if self._best and (key, action) in self._best else []
+    def _quotes(self, key: Key, action: str) -> list[Quote]:
+        best = (self._best or {}).get((key, action))
+        return quotes(best, MAX_QUOTES, MAX_QUOTES) if best else []
 
     def _listed(self) -> list[Key]:
         def order(key: Key) -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.digests.compute.pool import POOL, Best, Found, distinct
+from shared.digests.compute.pool import POOL, Best, Found
 from shared.digests.compute.quotes import quotes
 from shared.summary.gravity import is_feared, tells_of_death
 
@@ -36,8 +36,8 @@ class Moods:
 
     def incidents(self) -> list[Quote]:
         """People's deaths first; then what went wrong, then what might; the surest of each first."""
-        return quotes(distinct(self._bad.all(), MAX_INCIDENTS, PER_DOCUMENT))
+        return quotes(self._bad, MAX_INCIDENTS, PER_DOCUMENT)
 
     def positives(self) -> list[Quote]:
         """The surest first."""
-        return quotes(distinct(self._good.all(), MAX_POSITIVES, PER_DOCUMENT))
+        return quotes(self._good, MAX_POSITIVES, PER_DOCUMENT)

@@ -84,7 +84,10 @@ class Oddities:
         similarity = {one.at: key[0] for key, one in ranked}
         chosen = distinct([one for _, one in ranked], MAX_NOVEL, _PER_DOCUMENT)
         return [
-            Novel(quote=quote(one.found, one.also), similarity=round(similarity[one.found.at], 4))
+            Novel(
+                quote=quote(one.found, one.also, more=self._best.left_out),
+                similarity=round(similarity[one.found.at], 4),
+            )
             for one in chosen
         ]
 

@@ -50,9 +50,16 @@ class Best(Generic[T]):
         self._limit = limit
         self._held: list[tuple[Any, T]] = []
         self._last: Any = None
+        self._added = 0
+
+    @property
+    def left_out(self) -> bool:
+        """Whether more were added than it holds."""
+        return self._added > self._limit
 
     def add(self, key: tuple[Any, ...], one: T) -> None:
         """Hold it, unless so many are better."""
+        self._added += 1
         if self._last is not None and key > self._last:
             return
         self._held.append((key, one))

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shared.digests.compute.pool import distinct
 from shared.digests.records import Quote
 from shared.figures import figures
 
 if TYPE_CHECKING:
-    from shared.digests.compute.pool import Distinct, Found
+    from shared.digests.compute.pool import Best, Found
 
 
-def quote(found: Found, also: int = 0) -> Quote:
-    """With its figures, and where it stands."""
+def quote(found: Found, also: int = 0, *, more: bool = False) -> Quote:
+    """With its figures, and where it stands.
+
+    Args:
+        found: the sentence.
+        also: near-duplicates of it.
+        more: whether there may be more of these.
+    """
     doc, kept = found.doc, found.kept
     return Quote(
         document=doc.document,
@@ -24,12 +31,14 @@ def quote(found: Found, also: int = 0) -> Quote:
         **{name: kept[name] for name in _TAKEN},
         figures=figures(kept["text"]),
         also=also,
+        also_at_least=more and also > 0,
     )
 
 
-def quotes(several: list[Distinct]) -> list[Quote]:
-    """All of them."""
-    return [quote(one.found, one.also) for one in several]
+def quotes(best: Best[Found], limit: int, per_document: int) -> list[Quote]:
+    """The best that are `distinct`, each with the number of those like it."""
+    several = distinct(best.all(), limit, per_document)
+    return [quote(one.found, one.also, more=best.left_out) for one in several]
 
 
 _TAKEN = ("index", "page", "row", "text", "topics", "action", "negative", "positive")

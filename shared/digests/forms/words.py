@@ -221,8 +221,9 @@ def figures(quote: Quote) -> list[str]:
 
 
 def also(quote: Quote) -> str:
-    """And 4 like it."""
-    return f"and {count(quote.also)} like it" if quote.also else ""
+    """And 4 like it; and 255 or more like it."""
+    more = " or more" if quote.also_at_least else ""
+    return f"and {count(quote.also)}{more} like it" if quote.also else ""
 
 
 def asked(told: Filter) -> str:
