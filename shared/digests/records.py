@@ -215,7 +215,7 @@ class Initiatives(Record):
 
 
 class Novel(Record):
-    """A passage unlike those of earlier documents."""
+    """A passage unlike all that was kept of earlier documents."""
 
     quote: Quote
     similarity: float
@@ -260,7 +260,7 @@ class Digest(Record):
     positives: list[Quote]
     novel: list[Novel]
     novel_among: NonNegativeInt
-    """Earlier documents that the passages were compared with."""
+    """Earlier documents; the passages were compared with what was kept of them."""
     summary: list[Quote]
     narrative: Narrative | None = None
     notes: list[str] = Field(default_factory=list)

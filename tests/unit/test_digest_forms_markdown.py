@@ -72,6 +72,7 @@ def test_markdown_says_every_quote_with_its_link() -> None:
         "headrace replay ab12cd",
         "EUR 7.5 million",
         "a language model",
+        "Passages unlike all that was kept of 212 earlier documents",
         digest.test,
     ):
         assert expected in markdown(digest, link).replace("\\", ""), expected

@@ -143,7 +143,7 @@ def test_every_quote_and_every_section_is_there() -> None:
         "Written by a language model (gemini-2.5-flash)", "Rejected: encrypted", "Failed: timeout",
         "headrace replay ab12cd --project acme-sustainability", "Upload it without its password.",
         "2 documents, the longest of them scans/archive-1998.pdf (delegated), for 3 days",
-        "212 earlier documents", digest.test,
+        "unlike all that was kept of 212 earlier documents", digest.test,
         *digest.notes, "E3 water and marine resources: 25% of its passages are negative, up from 9%",
     ):  # fmt: skip
         assert expected in said.replace("\N{NO-BREAK SPACE}", " "), expected

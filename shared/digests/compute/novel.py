@@ -1,4 +1,8 @@
-"""What no earlier document said: the window's odd sentences beside all that was kept of those before it."""
+"""What is unlike all that was kept of earlier documents: the window's odd sentences beside that.
+
+What was not kept of an earlier document is not compared, even if it was the same sentence: its vectors are in
+the passages, and to search those would give another answer once one of them is analysed again.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
 
 MAX_NOVEL = 6
 UNLIKE = 0.45
-"""Cosine to what is nearest of earlier documents, below which a sentence is news."""
+"""Cosine to what is nearest of what was kept of earlier documents, below which a sentence is news."""
 CANDIDATES = 256
 """Compared: the least like their own documents."""
 BLOCK = 8_192

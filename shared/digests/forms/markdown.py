@@ -103,8 +103,7 @@ class _Writer:
             if quotes:
                 yield from (f"## {name}", self._quotes(quotes))
         if digest.novel:
-            earlier = words.many(digest.novel_among, "earlier document")
-            yield from ("## New", f"Passages unlike those of {earlier}, the most unlike first.")
+            yield from ("## New", outline.novel_line(digest))
             yield self._quotes(one.quote for one in digest.novel)
         if digest.summary:
             yield from ("## Summary", self._quotes(digest.summary))

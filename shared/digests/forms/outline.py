@@ -196,6 +196,15 @@ def followed_line(digest: Digest) -> str:
     return f"{', '.join(parts)}. Compared with the earlier reports of {compared}." if parts else ""
 
 
+def novel_line(digest: Digest) -> str:
+    """What the new is compared with."""
+    earlier = words.many(digest.novel_among, "earlier document")
+    return (
+        f"Passages unlike all that was kept of {earlier}, the most unlike first. "
+        "Only some passages of each are kept; another one may have said the same."
+    )
+
+
 def unfinished(digest: Digest) -> str:
     """What had come and had not ended."""
     oldest, waiting = digest.overview.oldest, digest.overview.waiting
