@@ -422,6 +422,25 @@ def test_one_that_kills_its_sender_every_time_is_given_up(client: firestore.Clie
     assert (one.state, one.reason) == ("undelivered", "Every attempt was interrupted")
 
 
+def test_those_that_cannot_be_read_stand_before_no_other(client: firestore.Client, known: Authority) -> None:
+    """Another release wrote as many as one call takes; they are counted, and given up in the end."""
+    at = soon() + timedelta(minutes=1)
+    issue(client, *[WEBHOOK] * 10, identifier="weekly-0")
+    issue(client, *[WEBHOOK] * 10, identifier="weekly-1")
+    issue(client, *[WEBHOOK] * 5, identifier="weekly-2")
+    unread = outbox.due(client, at)
+    assert len(unread) == PER_CALL
+    for reference in unread:
+        reference.update({"target.later": 1})
+    with answering(HttpServer(reply(), known.context())) as server:
+        issue(client, name_webhook(server.port))
+        assert [tell(client, at), tell(client, at)] == [0, 1]
+    for _ in range(MAX_ATTEMPTS):
+        at += timedelta(seconds=2 * LEASE_SECONDS)
+        assert tell(client, at) == 0
+    assert {(one.to_dict() or {})["state"] for one in client.get_all(unread)} == {"undelivered"}
+
+
 def test_a_sender_that_was_overtaken_notes_nothing(client: firestore.Client) -> None:
     """Its lease had ended, and another has sent it since."""
     at = soon()

@@ -12,7 +12,7 @@ COLLECTION_GROUP, with the fields `state` ascending and `next_at` ascending.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field, NonNegativeInt
 
@@ -117,25 +117,26 @@ def take(client: firestore.Client, reference: firestore.DocumentReference, at: d
 
     Raises:
         Retryable: Firestore is contended or cannot be reached.
+        ValidationError: another release wrote it; the attempt is counted, so it stands before no other.
     """
 
-    def step(transaction: firestore.Transaction) -> Taken | None:
-        fields = reference.get(transaction=transaction).to_dict()
-        if fields is None:  # erased
+    def step(transaction: firestore.Transaction) -> dict[str, Any] | None:
+        fields: dict[str, Any] | None = reference.get(transaction=transaction).to_dict()
+        if fields is None or fields["state"] != "pending" or fields["next_at"] > at:  # None: erased
             return None
-        known = Delivery.model_validate(fields)
-        if known.state != "pending" or known.next_at > at:
-            return None
-        if known.attempts >= MAX_ATTEMPTS:  # the last one was killed
-            reason = known.reason or "Every attempt was interrupted"
+        if fields["attempts"] >= MAX_ATTEMPTS:  # the last one was killed
+            reason = fields["reason"] or "Every attempt was interrupted"
             transaction.update(reference, {"state": "undelivered", "ended_at": at, "reason": reason})
             return None
-        attempt = known.attempts + 1
-        lease = {"attempts": attempt, "next_at": at + timedelta(seconds=LEASE_SECONDS)}
+        lease = {"attempts": fields["attempts"] + 1, "next_at": at + timedelta(seconds=LEASE_SECONDS)}
         transaction.update(reference, lease)
-        return Taken(reference, known.target, attempt, known.left, known.refused)
+        return fields | lease
 
-    return Documents(client).run(step)
+    fields = Documents(client).run(step)
+    if fields is None:
+        return None
+    known = Delivery.model_validate(fields)
+    return Taken(reference, known.target, known.attempts, known.left, known.refused)
 
 
 def delivered(client: firestore.Client, taken: Taken, at: datetime) -> None:
