@@ -219,7 +219,7 @@ class Novel(Record):
 
     quote: Quote
     similarity: float
-    """Cosine to what is nearest of them."""
+    """Cosine to what is nearest of that."""
 
 
 class Narrative(Record):
