@@ -111,6 +111,8 @@ class Work:
     read_by_job: bool = False
     recognised: int = 0
     """Pages."""
+    ingest_seconds: float = 0.0
+    """For which ingest was at a file before it gave it to the job to read."""
 
 
 @dataclass(frozen=True)
@@ -157,16 +159,16 @@ def _job_usage(work: Work, job: Instance) -> Usage:
     at_once = work.tasks * (1 if job.gpu else job.vcpus)
     seconds = max(JOB_LEAST_SECONDS, JOB_START_SECONDS + in_job / at_once)
     return Usage(
-        ingest_seconds=_ingest_seconds(0.0 if work.read_by_job else work.read_cpu),
+        ingest_seconds=_ingest_seconds(work.ingest_seconds if work.read_by_job else work.read_cpu),
         job_seconds=work.tasks * seconds,
         requests=1,
         **_operations(work, JOB_DOCUMENT, JOB_BATCH),
     )
 
 
-def _ingest_seconds(read_cpu: float) -> float:
+def _ingest_seconds(reading: float) -> float:
     """Processor seconds billed: a file is read by one of them while the others are billed too."""
-    return INGEST.vcpus * (read_cpu + DOCUMENT.cpu_seconds + DOCUMENT.calls * ROUND_TRIP)
+    return INGEST.vcpus * (reading + DOCUMENT.cpu_seconds + DOCUMENT.calls * ROUND_TRIP)
 
 
 def batch_beside(batches: int) -> float:
@@ -218,14 +220,16 @@ def work_of(stored: Mapping[str, Any], analyse_cpu: float) -> Work:
     """
     job = stored.get("job") or {}
     by_job = stored.get("route") == "job"
+    read_by_job = by_job and job.get("why") != "tokens"
     return Work(
         read_cpu=stored["cost"]["cpu_seconds"],
         analyse_cpu=analyse_cpu,
         passages=stored["passages"] or 0,
         batches=stored["batches"]["total"],
         tasks=job.get("tasks", 1) if by_job else 0,
-        read_by_job=by_job and job.get("why") != "tokens",
+        read_by_job=read_by_job,
         recognised=len(stored.get("recognised") or []),
+        ingest_seconds=job.get("ingest_seconds", 0.0) if read_by_job else 0.0,
     )
 
 

@@ -47,13 +47,19 @@ def takes_over(rejected: Rejected, size: int) -> bool:
     return bool(settings().job_name) and rejected.code in SOFT and size <= settings().job_max_bytes
 
 
-def job_fields(why: str, seconds: float, source: Source | None = None) -> dict[str, Any]:
-    """The `job` of a document: why it is the job's, and how many tasks so many processor seconds are for."""
+def job_fields(
+    why: str, seconds: float, source: Source | None = None, *, ingest_seconds: float = 0.0
+) -> dict[str, Any]:
+    """The `job` of a document: why it is the job's, and how many tasks so many processor seconds are for.
+
+    `ingest_seconds` is how long ingest was at a file that the job reads again, which is billed too.
+    """
     tasks = min(settings().job_tasks, max(1, math.ceil(seconds / settings().job_task_seconds)))
     return {
         "why": why,
         "tasks": tasks,
         "source": source.model_dump() if source else None,
+        "ingest_seconds": round(ingest_seconds, 3),
         "execution": None,
         "starts": 0,
         "problem": None,

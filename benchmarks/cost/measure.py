@@ -132,6 +132,7 @@ def figures(
         "route": shown["route"],
         "why": job.get("why"),
         "tasks": job.get("tasks", 0),
+        "ingest_seconds": job.get("ingest_seconds", 0.0),
         "pages": shown["pages"] or 1,
         "passages": shown["passages"],
         "tokens": shown["tokens"],

@@ -73,6 +73,7 @@ def work(found: Mapping[str, Any]) -> Work:
         tasks=found["tasks"],
         read_by_job=found["why"] not in {None, "tokens"},
         recognised=found["recognised"],
+        ingest_seconds=found.get("ingest_seconds", 0.0),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -66,11 +67,13 @@ def on_upload(push: Push) -> None:
 
 def conclude(documents: Documents, claim: Claim, event: UploadEvent) -> None:
     """From extracting to analyzing, delegated or rejected."""
+    started = time.monotonic()
     try:
         received = read(claim, event)
     except Rejected as rejected:
         if takes_over(rejected, event.size):
-            job = job_fields(rejected.code, settings().extract_seconds)
+            spent = time.monotonic() - started
+            job = job_fields(rejected.code, settings().extract_seconds, ingest_seconds=spent)
             delegate(documents, claim, job_model(), {"size": event.size}, job)
             return
         error = ErrorInfo(code=rejected.code, message=rejected.message, hint=rejected.hint)
@@ -79,7 +82,8 @@ def conclude(documents: Documents, claim: Claim, event: UploadEvent) -> None:
     pages = received.reading.facts["ocr_pages"]
     if pages and settings().job_name:
         work = OCR_SECONDS * len(pages) + seconds_of(received.reading.facts["tokens"], manifest())
-        delegate(documents, claim, job_model(), received.facts, job_fields("ocr", work))
+        job = job_fields("ocr", work, ingest_seconds=time.monotonic() - started)
+        delegate(documents, claim, job_model(), received.facts, job)
     else:
         documents.plan(claim, plan(claim, event, received))
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from functions.ingest import main as ingest
 from shared import cost
+from shared.delegation import plan_delegated
+from shared.errors import Rejected
+from shared.records import UploadEvent
 from shared.views import document_view
 from tests.integration.documents_life import SIZES, Life
+from tests.integration.documents_parts import plan_of
 from tests.integration.documents_servers import serving
 
 if TYPE_CHECKING:
@@ -43,3 +50,28 @@ def test_a_new_run_has_no_estimate_until_it_completes() -> None:
     claim = life.claim(2)
     life.analyse(claim, 2, batches=len(SIZES) - 1)
     assert "usd" not in stored(life, claim.document)["cost"]
+
+
+def test_what_ingest_tried_is_stored_when_the_job_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is still there, to be added to the estimate, once the job has read the file."""
+    least = 0.01
+
+    def read(*_: Any) -> None:
+        started = time.monotonic()
+        while time.monotonic() - started < least:
+            pass
+        raise Rejected("too_slow", "It takes too long.", "Let the job read it.")
+
+    life = Life()
+    claim = life.claim(1)
+    event = UploadEvent(bucket="uploads", name=life.name, generation=1, event_type="OBJECT_FINALIZE", size=1)
+    monkeypatch.setattr(ingest, "read", read)
+    monkeypatch.setattr(ingest, "job_model", lambda: "m")
+    ingest.conclude(life.documents, claim, event)
+    taken = stored(life, claim.document)
+    assert (taken["state"], taken["job"]["why"]) == ("delegated", "too_slow")
+    assert least <= taken["job"]["ingest_seconds"] < 60
+    plan = replace(plan_of("too-slow", SIZES), job=taken["job"])
+    plan_delegated(life.documents, claim.document, claim.run, 1, plan)
+    work = cost.work_of(stored(life, claim.document), 0.0)
+    assert (work.read_by_job, work.ingest_seconds) == (True, taken["job"]["ingest_seconds"])

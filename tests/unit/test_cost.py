@@ -147,6 +147,15 @@ def test_a_file_that_the_job_read_is_not_billed_to_ingest() -> None:
     assert cost.usage(by_job).job_seconds > cost.usage(scan).job_seconds
 
 
+def test_what_ingest_tried_before_the_job_is_billed_too() -> None:
+    """A file that was too slow: a minute of two processors and their memory, beside the job's own."""
+    slow = replace(SMALL, tasks=1, read_by_job=True)
+    more = cost.usd(replace(slow, ingest_seconds=60.0)) - cost.usd(slow)
+    assert more == pytest.approx(
+        60 * (2 * PRICES.function_vcpu_second + 2 * PRICES.function_gib_second), abs=1e-6
+    )
+
+
 def test_what_was_done_is_read_from_the_document() -> None:
     """As Firestore stores it when its last batch is there."""
     stored: dict[str, Any] = {
@@ -160,6 +169,8 @@ def test_what_was_done_is_read_from_the_document() -> None:
     assert cost.work_of(stored, 1.5) == Work(0.5, 1.5, 7, 2)
     job = {"route": "job", "job": {"why": "ocr", "tasks": 3}, "recognised": [{"page": 1, "confidence": 0.9}]}
     assert cost.work_of(stored | job, 1.5) == Work(0.5, 1.5, 7, 2, 3, read_by_job=True, recognised=1)
+    slow = {"route": "job", "job": {"why": "too_slow", "tasks": 1, "ingest_seconds": 60.5}}
+    assert cost.work_of(stored | slow, 1.5) == Work(0.5, 1.5, 7, 2, 1, read_by_job=True, ingest_seconds=60.5)
     long = {"route": "job", "job": {"why": "tokens", "tasks": 1}}
     assert cost.work_of(stored | long, 1.5) == Work(0.5, 1.5, 7, 2, 1)
 
