@@ -1,7 +1,7 @@
 """`python -m benchmarks.image`: how much the long job's image holds, and how soon it has started.
 
 Sizes of packages are the registry's own, of the wheels that the pinned sets name for Linux on x86-64 and
-Python 3.11: nothing of the set for a GPU is downloaded. The start is timed in what the image holds, staged in
+Python 3.13: nothing of the set for a GPU is downloaded. The start is timed in what the image holds, staged in
 a temporary directory with packages of its own.
 """
 
@@ -30,8 +30,8 @@ MB = 1e6
 RUNS = 7
 LEFT_OUT = ("cusparse", "cusolver", "npp", "nvjpeg", "nccl")
 """Of CUDA's libraries those in NVIDIA's runtime images that onnxruntime does not load."""
-FITTING = re.compile(r"-(py3-none|py2\.py3-none|cp311-cp311|cp3\d+-abi3)-(any|.*manylinux.*x86_64.*)\.whl$")
-PROJECT = '[project]\nname = "sizes"\nversion = "0"\nrequires-python = "==3.11.*"\ndependencies = [\n{}\n]\n'
+FITTING = re.compile(r"-(py3-none|py2\.py3-none|cp313-cp313|cp3\d+-abi3)-(any|.*manylinux.*x86_64.*)\.whl$")
+PROJECT = '[project]\nname = "sizes"\nversion = "0"\nrequires-python = "==3.13.*"\ndependencies = [\n{}\n]\n'
 
 
 def sizes(requirements: Sequence[str]) -> dict[str, int]:

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
+from deploy.functions import BASE_IMAGE
 from tests.unit import dockerfile
 from tests.unit.imports import Closure
 
@@ -88,6 +90,15 @@ def test_rules_of_a_sound_image(instructions: list[Instruction]) -> None:
     names = [each.name for each in instructions]
     assert names.index("USER") > max(at for at, name in enumerate(names) if name in {"RUN", "COPY"})
     assert all(Path(value).is_absolute() for value in values(instructions, "WORKDIR"))
+
+
+def test_the_job_runs_on_the_python_that_the_build_tests(instructions: list[Instruction]) -> None:
+    """And that the functions are deployed on, so that nothing runs on a version which was not tried."""
+    steps = yaml.safe_load((ROOT / "cloudbuild.yaml").read_text())["steps"]
+    tested = {step["name"].removeprefix("python:") for step in steps if step["name"].startswith("python:")}
+    runs = {re.split("[:-]", image)[1] for image in values(instructions, "FROM")}
+    assert runs == tested
+    assert {f"python{version.replace('.', '')}" for version in runs} == {BASE_IMAGE}
 
 
 @pytest.mark.skipif(shutil.which("hadolint") is None, reason="hadolint is not installed")

@@ -125,7 +125,7 @@ def test_the_model_is_a_component_with_its_digest(tmp_path: Path) -> None:
 def test_every_deployable_has_a_bill(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """The functions and the job; without a model for GPUs the job of that kind is said to be left out."""
     assert {one.name for one in deployables()} == {*FUNCTIONS, "long_job", "long_job-gpu"}
-    assert {one.python for one in deployables() if one.name.startswith("long_job")} == {"3.11"}
+    assert {one.python for one in deployables() if one.name.startswith("long_job")} == {"3.13"}
     assert main([str(tmp_path)]) == 0
     written = {path.name.removesuffix(".cdx.json") for path in tmp_path.iterdir()}
     if GPU_MODEL.is_dir():
