@@ -64,12 +64,14 @@ def examine(data: Path, project: str | None, model: Path) -> Iterator[Finding]:
             yield from _guarded(service, check, target)
 
 
-def audit(data: Path, project: str | None, model: Path, *, own_keys: bool) -> Iterator[Finding]:
+def audit(
+    data: Path, project: str | None, model: Path, *, own_keys: bool, domain: str | None
+) -> Iterator[Finding]:
     """Every finding about security."""
     from cli.security import asking
     from cli.security.audit import Rules
 
-    yield from asking.examine(data, project, model, _own_stack, Rules(own_keys=own_keys))
+    yield from asking.examine(data, project, model, _own_stack, Rules(own_keys=own_keys, domain=domain))
 
 
 def report(findings: Iterator[Finding], *, as_json: bool) -> None:

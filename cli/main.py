@@ -235,20 +235,28 @@ def search(  # noqa: PLR0913 - the options of a command
 @headrace.command()
 @click.option("--security", is_flag=True, help="Ask instead who may do what, and what is kept: the audit.")
 @click.option("--own-keys", is_flag=True, help="With --security: all must be encrypted by keys of yours.")
+@click.option("--domain", help="With --security: under which a load balancer serves the API.")
 @model_option
 @data_option
 @project_option
 @json_option
 def doctor(  # noqa: PLR0913 - the options of a command
-    *, security: bool, own_keys: bool, model: Path, data: Path, project: str | None, as_json: bool
+    *,
+    security: bool,
+    own_keys: bool,
+    domain: str | None,
+    model: Path,
+    data: Path,
+    project: str | None,
+    as_json: bool,
 ) -> None:
     """Examine the stack, and say of everything that is wrong what to do."""
-    if own_keys and not security:
-        raise click.UsageError("--own-keys goes with --security.")
+    if (own_keys or domain) and not security:
+        raise click.UsageError("--own-keys and --domain go with --security.")
     from cli import doctor as examining
 
     if security:
-        findings = examining.audit(data, project, model, own_keys=own_keys)
+        findings = examining.audit(data, project, model, own_keys=own_keys, domain=domain)
     else:
         findings = examining.examine(data, project, model)
     examining.report(findings, as_json=as_json)

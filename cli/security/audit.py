@@ -6,12 +6,16 @@ What a local stack does not have, and what an account may not read, is said to b
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
+
+from google.cloud.run_v2 import Job
 
 from cli.diagnosis.findings import Finding
 from cli.security import buckets as storing
-from cli.security import credentials, delivery, logs, policies, reading, services, stores
+from cli.security import credentials, delivery, elsewhere, entrance, logs, policies, reading, services, stores
 from cli.security.delivery import NOT_LOCAL
+from cli.security.given import BUILDER, PUSHER
 from shared.api.keys import parse_hashes
 from shared.documents import now
 from shared.errors import SetupError
@@ -21,22 +25,24 @@ from shared.settings import PREFIX, Settings, settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from google.cloud.run_v2 import Job, Service
+    from google.cloud.run_v2 import Service
 
     from cli.diagnosis.findings import Status, Target
 
-UNAUTHORISED = (401, 403)
-ASKED = "API without key"
+LONG_JOB = "long-job"
+"""The program's name, whatever the job's is."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What is asked for beyond what is right for everybody."""
+    """What is asked for beyond what is right for everybody, and what only whoever asks can know."""
 
     own_keys: bool = False
     """Whether everything must be encrypted by a key of the customer's."""
     secret_days: int = credentials.SECRET_DAYS
     account_key_days: int = credentials.ACCOUNT_KEY_DAYS
+    domain: str | None = None
+    """Under which a load balancer serves the API."""
 
 
 class Audit:
@@ -58,7 +64,8 @@ class Audit:
             delivery.CALLERS: self.subscriptions,
             "topics": self.topics,
             services.IMAGES: self.services,
-            ASKED: self.without_key,
+            storing.ENCRYPTION: self.elsewhere,
+            entrance.ASKED: self.without_key,
             stores.DATABASE: self.database,
             stores.RETENTION: self.retention,
             stores.MODEL: self.model,
@@ -71,7 +78,7 @@ class Audit:
             for name in (policies.ROLES, policies.READERS):
                 yield _elsewhere(name, "policies of access")
             return
-        yield from policies.judge_project(settings().project, reading.project_policy(), self._accounts())
+        yield from policies.judge_project(settings().project, reading.project_policy(), self._ours())
 
     def account_keys(self) -> Iterator[Finding]:
         """Of every account of the project: whoever has one of another's need not break into Headrace's."""
@@ -88,7 +95,7 @@ class Audit:
             yield _elsewhere(policies.PUBLIC, "policies of access")
             yield _elsewhere(storing.ACCESS, "access lists and their prevention")
             yield _elsewhere(storing.ENCRYPTION, "encryption at rest")
-        for bucket in reading.buckets():
+        for bucket in chain(reading.buckets(), reading.sources() if self.target.cloud else ()):
             found = storing.facts(bucket)
             yield from storing.judge_bucket_deletion(found)
             if not self.target.cloud:
@@ -96,7 +103,8 @@ class Audit:
             yield from storing.judge_bucket_access(found)
             path = f"gs://{found.name}"
             revoke = f"gcloud storage buckets remove-iam-policy-binding {path}"
-            yield policies.judge_public(path, reading.bucket_policy(bucket), revoke)
+            granted = reading.bucket_policy(bucket)
+            yield from policies.judge_resource("bucket", path, granted, self._ours(), revoke)
             fix = f"gcloud storage buckets update {path} --default-encryption-key=KEY"
             yield storing.judge_key(path, found.key, fix, required=self.rules.own_keys)
 
@@ -109,10 +117,11 @@ class Audit:
             yield from credentials.judge_versions(name, version, versions, now(), days, lasting=lasting)
             if self.target.cloud:
                 revoke = f"gcloud secrets remove-iam-policy-binding {name}"
-                yield policies.judge_public(f"secret {name}", reading.secret_policy(name), revoke)
+                what, granted = f"secret {name}", reading.secret_policy(name)
+                yield from policies.judge_resource("secret", what, granted, self._ours(), revoke)
                 fix = f"Make {name} anew with --kms-key-name=KEY"
                 key = reading.secret_key(name)
-                yield storing.judge_key(f"secret {name}", key, fix, required=self.rules.own_keys)
+                yield storing.judge_key(what, key, fix, required=self.rules.own_keys)
 
     def api_keys(self) -> Iterator[Finding]:
         """How many there are, and how old."""
@@ -137,9 +146,10 @@ class Audit:
             return
         for topic, key in reading.topic_keys().items():
             revoke = f"gcloud pubsub topics remove-iam-policy-binding {topic}"
-            yield policies.judge_public(f"topic {topic}", reading.topic_policy(topic), revoke)
+            what, granted = f"topic {topic}", reading.topic_policy(topic)
+            yield from policies.judge_resource("topic", what, granted, self._ours(), revoke)
             fix = f"gcloud pubsub topics update {topic} --topic-encryption-key=KEY"
-            yield storing.judge_key(f"topic {topic}", key, fix, required=self.rules.own_keys)
+            yield storing.judge_key(what, key, fix, required=self.rules.own_keys)
 
     def services(self) -> Iterator[Finding]:
         """Account, image, variables, ingress and callers of each service, and of the job."""
@@ -154,25 +164,30 @@ class Audit:
         for one in running:
             yield from services.judge_service(one)
             task, name = services.task(one), services.short(one.name)
-            fix = f"gcloud run services update {name} --key=KEY"
+            fix = services.update(one, "--key=KEY")
             yield storing.judge_key(name, task.encryption_key, fix, required=self.rules.own_keys)
-            if "/services/" in one.name:
-                revoke = f"gcloud run services remove-iam-policy-binding {name}"
-                granted = reading.service_policy(one.name)
-                yield policies.judge_public(name, granted, revoke, meant=name == services.API)
+            yield from services.judge_callers(one, reading.run_policy(one.name), self._ours())
         yield services.judge_shared_accounts(
             {services.short(one.name): services.task(one).service_account for one in running}
         )
 
+    def elsewhere(self) -> Iterator[Finding]:
+        """By what key images, and what BigQuery has, are encrypted."""
+        if self.target.cloud:
+            region = services.short(reading.region())
+            kept = elsewhere.stores(settings().project, region)
+            yield from elsewhere.judge_stores(elsewhere.session(), kept, required=self.rules.own_keys)
+
     def without_key(self) -> Iterator[Finding]:
         """Ask the API for documents as a stranger."""
-        for address in self._addresses():
+        api = self._api()
+        addresses = entrance.addresses(api, self.rules.domain) if api else self._local_addresses()
+        if api and not addresses:
+            yield entrance.unasked()
+        close = services.update(api, "--ingress=internal") if api else "stop the stack"
+        for address in addresses:
             status = reading.answer_without_key(address)
-            if status in UNAUTHORISED:
-                yield Finding(ASKED, "ok", f"{address} answers {status}")
-            else:
-                fix = "Until you know why: gcloud run services update api --ingress=internal"
-                yield Finding(ASKED, "wrong", f"{address} answers {status} to who has no key.", fix)
+            yield entrance.judge_answer(address, status, f"Until you know why: {close}")
 
     def database(self) -> Iterator[Finding]:
         """Firestore's."""
@@ -224,8 +239,22 @@ class Audit:
             self._running = [*reading.services(), *([job] if job else [])]
         return self._running
 
-    def _accounts(self) -> set[str]:
-        return {account for one in self._services() if (account := services.task(one).service_account)}
+    def _accounts(self) -> dict[str, set[str]]:
+        """What each runs: of the job's and the services' accounts."""
+        found: dict[str, set[str]] = {}
+        for one in self._services():
+            if account := services.task(one).service_account:
+                name = LONG_JOB if isinstance(one, Job) else services.short(one.name)
+                found.setdefault(account, set()).add(name)
+        return found
+
+    def _ours(self) -> dict[str, set[str]]:
+        """The same with those that infra/ makes for what is no service."""
+        found = self._accounts()
+        for name in (PUSHER, BUILDER):
+            address = f"headrace-{name}@{settings().project}.iam.gserviceaccount.com"
+            found.setdefault(address, set()).add(name)
+        return found
 
     def _deployed(self) -> Settings:
         """The settings of `ingest`, which are every function's; here those of this environment."""
@@ -243,14 +272,17 @@ class Audit:
         found = (one for one in self._services() if services.short(one.name) == service)
         return next(map(services.environment, found), {})
 
-    def _addresses(self) -> Iterator[str]:
-        if self.target.cloud:
-            for one in self._services():
-                if services.short(one.name) == services.API and "/services/" in one.name:
-                    yield one.uri
-        elif self.target.stack is not None:
-            ports = {process["name"]: process["port"] for process in self.target.stack["processes"]}
-            yield f"http://127.0.0.1:{ports[services.API]}"
+    def _api(self) -> Service | None:
+        if not self.target.cloud:
+            return None
+        running = (one for one in self._services() if not isinstance(one, Job))
+        return next((one for one in running if services.short(one.name) == services.API), None)
+
+    def _local_addresses(self) -> list[str]:
+        if self.target.stack is None:
+            return []
+        ports = {process["name"]: process["port"] for process in self.target.stack["processes"]}
+        return [f"http://127.0.0.1:{ports[services.API]}"]
 
 
 def _elsewhere(name: str, what: str) -> Finding:

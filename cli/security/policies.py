@@ -6,11 +6,16 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cli.diagnosis.findings import Finding
+from cli.security.given import BUILDER, condition
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from cli.diagnosis.findings import Status
+    from cli.security.given import Kind
+
+    Accounts = Mapping[str, Collection[str]]
+    """Addresses of Headrace's own accounts, with the programs that each is of."""
 
 PUBLIC, ROLES, READERS = "public access", "roles", "log readers"
 EVERYBODY = frozenset({"allUsers", "allAuthenticatedUsers"})
@@ -22,15 +27,33 @@ MAX_OWNERS = 3
 ADMIN = re.compile(r"^roles/(?:\w+\.)+\w*admin$|^roles/datastore\.owner$", re.IGNORECASE)
 ACTS_AS = frozenset(
     f"roles/iam.{name}"
-    for name in ("serviceAccountUser", "serviceAccountTokenCreator", "workloadIdentityUser")
+    for name in (
+        *("serviceAccountUser", "serviceAccountTokenCreator", "serviceAccountOpenIdTokenCreator"),
+        "workloadIdentityUser",
+    )
 )
 NARROWER = ("roles/storage.", "roles/secretmanager.", "roles/pubsub.", "roles/run.")
 """Roles that can be given on one bucket, secret, topic or service, and so need not be on the project."""
 LOG_ROLES = BASIC | {"roles/logging.viewer", "roles/logging.privateLogViewer", "roles/logging.admin"}
 _DEFAULT = re.compile(r"^(?:serviceAccount:)?(?:\d+-compute@developer|[^@]+@appspot)\.gserviceaccount\.com$")
-_AGENT = re.compile(
-    r"@(?:cloudservices|[\w.-]*gcp-sa-[\w.-]+|[\w-]+-robot(?:-prod)?(?:\.iam)?|gae-api-prod)\."
+_DOMAINS = (
+    *("cloud-filer", "cloud-memcache-sa", "cloud-ml.google.com", "cloud-redis", "cloud-tpu"),
+    *("cloudcomposer-accounts", "compute-system", "container-analysis", "container-engine-robot"),
+    *("containerregistry", "dataflow-service-producer-prod", "dataproc-accounts", "dlp-api"),
+    *("endpoints-portal", "firebase-rules", "gae-api-prod.google.com", "gcf-admin-robot"),
+    *("gcp-gae-service", "genomics-api.google.com", "gs-project-accounts", "security-center-api"),
+    *("serverless-robot-prod", "service-consumer-management", "service-networking"),
+    "sourcerepo-service-accounts",
 )
+"""Of Google's agents, beside `gcp-sa-…`: https://docs.cloud.google.com/iam/docs/service-agents. Whole names,
+since anybody may call a project something like them, and make accounts in it."""
+_AGENT = re.compile(
+    r"^serviceAccount:(?:service-(?:[pfo]|org-|folder-)?\d+@"
+    rf"(?:gcp-sa-[a-z0-9-]+|{'|'.join(map(re.escape, _DOMAINS))})\.iam"
+    r"|bq-\d+@bigquery-encryption\.iam|project-\d+@storage-transfer-service\.iam|\d+@cloudservices)"
+    r"\.gserviceaccount\.com$"
+)
+_APIS = re.compile(r"^serviceAccount:\d+@cloudservices\.gserviceaccount\.com$")
 
 
 class Binding(NamedTuple):
@@ -38,7 +61,8 @@ class Binding(NamedTuple):
 
     role: str
     members: tuple[str, ...]
-    conditional: bool = False
+    condition: str = ""
+    """An expression; empty: always."""
 
 
 def bindings(policy: Any) -> list[Binding]:  # noqa: ANN401 - Cloud Storage has a class of its own
@@ -46,9 +70,10 @@ def bindings(policy: Any) -> list[Binding]:  # noqa: ANN401 - Cloud Storage has 
     found = []
     for one in policy.bindings:
         if isinstance(one, dict):
-            found.append(Binding(one["role"], tuple(sorted(one["members"])), bool(one.get("condition"))))
+            expression = (one.get("condition") or {}).get("expression", "")
+            found.append(Binding(one["role"], tuple(sorted(one["members"])), expression))
         else:
-            found.append(Binding(one.role, tuple(sorted(one.members)), bool(one.condition.expression)))
+            found.append(Binding(one.role, tuple(sorted(one.members)), one.condition.expression))
     return sorted(found)
 
 
@@ -79,8 +104,32 @@ def judge_public(what: str, granted: Iterable[Binding], revoke: str, *, meant: b
     )
 
 
-def judge_project(project: str, granted: Iterable[Binding], accounts: Collection[str]) -> Iterator[Finding]:
-    """What the project's own policy gives; `accounts` are the addresses that Headrace's services run as."""
+def judge_resource(  # noqa: PLR0913 - a resource, and by what it is judged
+    kind: Kind, what: str, granted: Iterable[Binding], accounts: Accounts, revoke: str, *, meant: bool = False
+) -> Iterator[Finding]:
+    """Whether everybody has a role on one resource, or an account of Headrace's one that it does not need.
+
+    Args:
+        kind: of resource.
+        what: for a person.
+        granted: its policy.
+        accounts: Headrace's own.
+        revoke: the command that takes a role away, without member and role.
+        meant: everybody may call it: the function itself asks for a key.
+    """
+    granted = list(granted)
+    yield judge_public(what, granted, revoke, meant=meant)
+    for one in granted:
+        for member in one.members:
+            programs = accounts.get(_address(member))
+            if programs is not None and (complaint := _own(kind, one, programs)):
+                status, why = complaint
+                fix = f"{revoke} --member={member} --role={one.role}"
+                yield Finding(ROLES, status, f"{member} has {one.role} on {what}: {why}.", fix)
+
+
+def judge_project(project: str, granted: Iterable[Binding], accounts: Accounts) -> Iterator[Finding]:
+    """What the project's own policy gives; `accounts` are Headrace's own."""
     granted = list(granted)
     revoke = f"gcloud projects remove-iam-policy-binding {project}"
     yield judge_public(f"project {project}", granted, revoke)
@@ -89,9 +138,9 @@ def judge_project(project: str, granted: Iterable[Binding], accounts: Collection
         for member in one.members:
             if member in EVERYBODY:
                 continue
-            if complaint := _complaint(one.role, member, accounts):
+            if complaint := _complaint(one, member, accounts, project):
                 status, why = complaint
-                conditional = ", on a condition" if one.conditional else ""
+                conditional = ", on a condition" if one.condition else ""
                 detail = f"{member} has {one.role} on the project{conditional}: {why}."
                 fix = f"{revoke} --member={member} --role={one.role}"
                 found.append(Finding(ROLES, status, detail, fix))
@@ -112,40 +161,48 @@ def judge_project(project: str, granted: Iterable[Binding], accounts: Collection
     yield from judge_readers(granted, accounts)
 
 
-def judge_readers(granted: Iterable[Binding], accounts: Collection[str]) -> Iterator[Finding]:
+def judge_readers(granted: Iterable[Binding], accounts: Accounts) -> Iterator[Finding]:
     """Who may read the logs."""
     readers = sorted({member for one in granted if one.role in LOG_ROLES for member in one.members})
     wide = [member for member in readers if member in EVERYBODY or member.startswith("domain:")]
-    own = [member for member in readers if member.removeprefix("serviceAccount:") in accounts]
+    own = [member for member in readers if _address(member) in accounts]
     for member in wide:
         fix = "Give roles/logging.viewer to those who look after Headrace, and to nobody else."
         yield Finding(READERS, "wrong", f"{member} may read every log of the project.", fix)
     for member in own:
-        fix = "roles/logging.logWriter is enough for a service."
+        fix = "Take the role away: what a service prints is logged without any."
         yield Finding(READERS, "warning", f"{member} may read logs, which no function does.", fix)
     if not wide and not own:
         yield Finding(READERS, "ok", ", ".join(readers) or "nobody by the project's own policy")
 
 
-def _complaint(role: str, member: str, accounts: Collection[str]) -> tuple[Status, str] | None:
+def _complaint(one: Binding, member: str, accounts: Accounts, project: str) -> tuple[Status, str] | None:
     """Status and reason."""
-    if role in BASIC:
-        return _basic(role, member)
-    if member.removeprefix("serviceAccount:") in accounts:
-        return _own(role)
-    if _is_account(member) and not _AGENT.search(member) and (ADMIN.match(role) or role in ACTS_AS):
+    if one.role in BASIC:
+        return _basic(one.role, member)
+    programs = accounts.get(_address(member))
+    if programs is not None:
+        return _own("project", one, programs, project)
+    if _is_account(member) and not _AGENT.match(member) and (ADMIN.match(one.role) or one.role in ACTS_AS):
         return "warning", "is it the account that deploys? No other needs it"
     return None
 
 
-def _own(role: str) -> tuple[Status, str] | None:
-    if ADMIN.match(role):
-        return "wrong", "it reads documents that strangers may have written, and administers nothing"
-    if role in ACTS_AS:
+def _own(kind: Kind, one: Binding, programs: Collection[str], project: str = "") -> tuple[Status, str] | None:
+    """Of an account of Headrace's: what infra/ gives is in order, and nothing else."""
+    if ADMIN.match(one.role) or one.role in CHANGING:
+        does = "deploys" if BUILDER in programs else "reads documents that strangers may have written"
+        return "wrong", f"it {does}, and administers nothing"
+    if one.role in ACTS_AS:
         return "wrong", "it could act as any account of the project"
-    if role.startswith(NARROWER):
+    given = {condition(kind, program, one.role, project) for program in programs} - {None}
+    if given & {"", one.condition}:
+        return None
+    if given:
+        return "warning", "infra/ gives it on the condition that it is Headrace's database"
+    if kind == "project" and one.role.startswith(NARROWER):
         return "warning", "give it on the one resource that it is for"
-    return None
+    return "warning", "infra/ does not give it, since nothing that this account does needs it"
 
 
 def _basic(role: str, member: str) -> tuple[Status, str] | None:
@@ -155,11 +212,15 @@ def _basic(role: str, member: str) -> tuple[Status, str] | None:
         return (
             ("warning", "a basic role reaches every service") if role in CHANGING - {"roles/owner"} else None
         )
-    if "@cloudservices." in member:
+    if _APIS.match(member):
         return "warning", "Google gives it by default; few projects need it"
-    if _AGENT.search(member):
+    if _AGENT.match(member):
         return None
     return "wrong" if role in CHANGING else "warning", "a basic role reaches every service"
+
+
+def _address(member: str) -> str:
+    return member.removeprefix("serviceAccount:")
 
 
 def _is_account(member: str) -> bool:

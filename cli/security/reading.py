@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from google.api_core.exceptions import NotFound
 
 from cli.diagnosis.findings import CALL_SECONDS, LIMITS
+from cli.security.elsewhere import sources_bucket
 from cli.security.policies import Binding, bindings
 from cli.security.services import short
 from local.provision import subscriber
@@ -45,6 +46,14 @@ def buckets() -> list[Bucket]:
     names = (made.uploads_bucket, made.work_bucket, made.models_bucket, made.results_bucket)
     found = (storage_client().lookup_bucket(name, **LIMITS) for name in dict.fromkeys(names))
     return [bucket for bucket in found if bucket is not None]
+
+
+def sources() -> Iterator[Bucket]:
+    """The bucket of what is built, where there is one."""
+    name = sources_bucket(settings().project, short(region()))
+    found = storage_client().lookup_bucket(name, **LIMITS)
+    if found is not None:
+        yield found
 
 
 def bucket_policy(bucket: Bucket) -> list[Binding]:
@@ -124,11 +133,12 @@ def services() -> list[Service]:
     return [one for one in listed if short(one.name) in FUNCTIONS]
 
 
-def service_policy(name: str) -> list[Binding]:
-    """Who may call it. Google Cloud alone."""
+def run_policy(name: str) -> list[Binding]:
+    """Who may call a service, or start the job. Google Cloud alone."""
     from google.cloud.run_v2 import ServicesClient
 
-    return bindings(ServicesClient().get_iam_policy(request={"resource": name}, **LIMITS))
+    client = jobs() if "/jobs/" in name else ServicesClient()
+    return bindings(client.get_iam_policy(request={"resource": name}, **LIMITS))
 
 
 def job() -> Job | None:

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 from google.cloud.run_v2 import IngressTraffic, Job
 
 from cli.diagnosis.findings import Finding
-from cli.security.policies import is_default
+from cli.security.policies import INVOKER, PUBLIC, Binding, is_default, judge_resource
 from shared.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-    from google.cloud.run_v2 import Service
+    from google.cloud.run_v2 import Service, Volume
+
+    from cli.security.given import Kind
+    from cli.security.policies import Accounts
 
 ACCOUNTS, IMAGES, INGRESS, UNPINNED, ABUSE = "accounts", "images", "ingress", "unpinned", "abuse"
 SECRET_NAME = re.compile(r"(?:^|_)(?:KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIALS?|HASH)(?:_|$)")
@@ -39,25 +42,45 @@ def environment(run: Service | Job) -> dict[str, str]:
     return {one.name: one.value for container in task(run).containers for one in container.env if one.value}
 
 
+def update(run: Service | Job, flags: str) -> str:
+    """The command that changes it."""
+    kind = "jobs" if isinstance(run, Job) else "services"
+    return f"gcloud run {kind} update {short(run.name)} --region={_region(run.name)} {flags}"
+
+
 def judge_service(run: Service | Job) -> Iterator[Finding]:
     """Everything but who may call it."""
-    kind = "jobs" if isinstance(run, Job) else "services"
-    update = f"gcloud run {kind} update {short(run.name)} --region={_region(run.name)}"
-    yield _account(run, update)
-    yield _images(run, update)
-    yield from _variables(run, update)
+    yield _account(run)
+    yield _images(run)
+    yield from _secrets(run)
     if not isinstance(run, Job):
-        yield _ingress(run, update)
+        yield _ingress(run)
     if not isinstance(run, Job) and short(run.name) == API:
-        yield _instances(run, update)
+        yield _instances(run)
 
 
-def _account(run: Service | Job, update: str) -> Finding:
+def judge_callers(run: Service | Job, granted: list[Binding], accounts: Accounts) -> Iterator[Finding]:
+    """Who may call or start it: whom its policy names, or everybody, where Cloud Run is told not to ask."""
+    kind: Kind = "job" if isinstance(run, Job) else "service"
+    name, meant = short(run.name), kind == "service" and short(run.name) == API
+    unasked = not isinstance(run, Job) and run.invoker_iam_disabled
+    if unasked and meant:
+        granted = [*granted, Binding(INVOKER, ("allUsers",))]
+    elif unasked:
+        detail = f"{name} is open to everybody: Cloud Run does not ask who calls it."
+        yield Finding(PUBLIC, "wrong", detail, update(run, "--invoker-iam-check"))
+    revoke = f"gcloud run {kind}s remove-iam-policy-binding {name} --region={_region(run.name)}"
+    for found in judge_resource(kind, name, granted, accounts, revoke, meant=meant):
+        if found.status != "ok" or meant or not unasked:
+            yield found
+
+
+def _account(run: Service | Job) -> Finding:
     account, name = task(run).service_account, short(run.name)
     if not account or is_default(account):
         shown = account or "the default account"
         detail = f"{name} runs as {shown}, which other work shares."
-        return Finding(ACCOUNTS, "wrong", detail, f"{update} --service-account=ITS_OWN")
+        return Finding(ACCOUNTS, "wrong", detail, update(run, "--service-account=ITS_OWN"))
     return Finding(ACCOUNTS, "ok", f"{name}: {account}")
 
 
@@ -74,57 +97,85 @@ def judge_shared_accounts(used: Mapping[str, str]) -> Finding:
     return Finding(ACCOUNTS, "ok", "no two share an account")
 
 
-def _images(run: Service | Job, update: str) -> Finding:
+def _images(run: Service | Job) -> Finding:
     loose = [one.image for one in task(run).containers if "@sha256:" not in one.image]
     if loose:
         detail = f"{short(run.name)}: {', '.join(loose)} may be another image tomorrow."
-        return Finding(IMAGES, "warning", detail, f"{update} --image=NAME@sha256:DIGEST")
+        return Finding(IMAGES, "warning", detail, update(run, "--image=NAME@sha256:DIGEST"))
     return Finding(IMAGES, "ok", f"{short(run.name)}: by digest")
 
 
-def _variables(run: Service | Job, update: str) -> Iterator[Finding]:
-    name, complaints = short(run.name), 0
+def _secrets(run: Service | Job) -> Iterator[Finding]:
+    """In variables and in files, whose secrets are versions that cannot change, or no secrets at all."""
+    complaints = [*_variables(run), *_volumes(run)]
+    yield from complaints
+    if not complaints:
+        detail = f"{short(run.name)}: no secret in its variables and volumes but by a pinned version"
+        yield Finding(UNPINNED, "ok", detail)
+
+
+def _variables(run: Service | Job) -> Iterator[Finding]:
+    name = short(run.name)
     for container in task(run).containers:
         for one in container.env:
             reference = one.value_source.secret_key_ref
             if reference.secret and not reference.version.isdigit():
-                version = reference.version or "unset"
-                fix = f"{update} --update-secrets={one.name}={short(reference.secret)}:NUMBER"
-                detail = f"{name}: {one.name} reads version {version} of {short(reference.secret)}."
-                yield Finding(UNPINNED, "wrong", detail, fix)
+                yield _unpinned(run, one.name, f"{name}: {one.name}", reference.secret, reference.version)
             elif one.name.endswith("_EMULATOR_HOST"):
                 detail = f"{name}: {one.name} points it at an emulator."
-                yield Finding(UNPINNED, "wrong", detail, f"{update} --remove-env-vars={one.name}")
+                yield Finding(UNPINNED, "wrong", detail, update(run, f"--remove-env-vars={one.name}"))
             elif one.value and one.name not in _SETTINGS and SECRET_NAME.search(one.name):
-                fix = f"Put it into Secret Manager, and {update} --update-secrets={one.name}=SECRET:NUMBER"
-                yield Finding(UNPINNED, "wrong", f"{name}: {one.name} holds its value in plain sight.", fix)
-            else:
-                continue
-            complaints += 1
-    if not complaints:
-        yield Finding(UNPINNED, "ok", f"{name}: no secret in its variables but by a pinned version")
+                replace = update(run, f"--update-secrets={one.name}=SECRET:NUMBER")
+                detail = f"{name}: {one.name} holds its value in plain sight."
+                yield Finding(UNPINNED, "wrong", detail, f"Put it into Secret Manager, and {replace}")
 
 
-def _ingress(service: Service, update: str) -> Finding:
+def _volumes(run: Service | Job) -> Iterator[Finding]:
+    """A volume that names no versions has one file, named after the secret: its latest version."""
+    for volume in task(run).volumes:
+        if not volume.secret.secret:
+            continue
+        folder = _mounted(run, volume)
+        files = {item.path: item.version for item in volume.secret.items}
+        for path, version in (files or {short(volume.secret.secret): "latest"}).items():
+            if not version.isdigit():
+                file = f"{folder}/{path}"
+                yield _unpinned(run, file, f"{short(run.name)}: {file}", volume.secret.secret, version)
+
+
+def _unpinned(run: Service | Job, target: str, what: str, secret: str, version: str) -> Finding:
+    detail = f"{what} reads version {version or 'unset'} of {short(secret)}."
+    return Finding(
+        UNPINNED, "wrong", detail, update(run, f"--update-secrets={target}={short(secret)}:NUMBER")
+    )
+
+
+def _mounted(run: Service | Job, volume: Volume) -> str:
+    """Where the first container that has it finds it."""
+    mounts = (one for container in task(run).containers for one in container.volume_mounts)
+    return next((str(one.mount_path) for one in mounts if one.name == volume.name), f"volume {volume.name}")
+
+
+def _ingress(service: Service) -> Finding:
     name = short(service.name)
     if service.ingress == IngressTraffic.INGRESS_TRAFFIC_ALL and short(name) != API:
         detail = f"{name} takes calls from the internet; Pub/Sub reaches it without."
-        return Finding(INGRESS, "warning", detail, f"{update} --ingress=internal")
+        return Finding(INGRESS, "warning", detail, update(service, "--ingress=internal"))
     if service.ingress == IngressTraffic.INGRESS_TRAFFIC_UNSPECIFIED:
         return Finding(
-            INGRESS, "warning", f"{name}: it is not said from where.", f"{update} --ingress=internal"
+            INGRESS, "warning", f"{name}: it is not said from where.", update(service, "--ingress=internal")
         )
     where = IngressTraffic(service.ingress).name.removeprefix("INGRESS_TRAFFIC_").replace("_", " ").lower()
     return Finding(INGRESS, "ok", f"{name}: {where}")
 
 
-def _instances(service: Service, update: str) -> Finding:
+def _instances(service: Service) -> Finding:
     most = service.template.scaling.max_instance_count
     if not most:
         detail = (
             f"{short(service.name)}: whoever calls it often enough decides how many instances you pay for."
         )
-        return Finding(ABUSE, "warning", detail, f"{update} --max-instances=NUMBER")
+        return Finding(ABUSE, "warning", detail, update(service, "--max-instances=NUMBER"))
     return Finding(ABUSE, "ok", f"{short(service.name)}: at most {most} instances")
 
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 from google.cloud.run_v2 import Job, Service
 
 from cli.diagnosis.findings import Target
+from cli.main import headrace
 from cli.options import MODEL
+from cli.security import asking
 from cli.security.asking import guarded
 from cli.security.audit import Audit, Rules
+from cli.security.entrance import ASKED
 from shared.inference.manifest import read_manifest
 from shared.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from cli.diagnosis.findings import Finding
 
 WHERE = "projects/p/locations/europe-west4"
 
@@ -86,12 +92,49 @@ def test_each_function_that_holds_the_model_is_to_pin_it(tmp_path: Path) -> None
 def test_accounts_are_those_of_services_and_job(tmp_path: Path) -> None:
     """Which are judged more strictly than others of the project; the default has no name there."""
     job = Job(name=f"{WHERE}/jobs/long-job", template={"template": {"service_account": "job@p"}})
-    assert audit(tmp_path, service("api", "api@p"), service("sweep"), job)._accounts() == {"api@p", "job@p"}
+    assert audit(tmp_path, service("api", "api@p"), service("sweep"), job)._accounts() == {
+        "api@p": {"api"},
+        "job@p": {"long-job"},
+    }
 
 
-def test_the_address_of_the_api_is_its_services(tmp_path: Path) -> None:
-    """Of a local stack it is the process's; without a stack there is none to ask."""
-    api = service("api")
-    api.uri = "https://api-x.run.app"
-    assert list(audit(tmp_path, service("ingest"), api)._addresses()) == ["https://api-x.run.app"]
-    assert list(audit(tmp_path, cloud=False)._addresses()) == []
+def test_pushes_and_builds_act_as_accounts_of_headraces_too(tmp_path: Path) -> None:
+    """They are judged as those of services are, and by their work where a service shares one."""
+    builder = "headrace-builder@my-project.iam.gserviceaccount.com"
+    assert audit(tmp_path, service("api", "api@p"), service("sweep", builder))._ours() == {
+        "api@p": {"api"},
+        builder: {"sweep", "builder"},
+        "headrace-pusher@my-project.iam.gserviceaccount.com": {"pusher"},
+    }
+
+
+def test_an_api_behind_a_balancer_is_not_asked_at_its_own_address(tmp_path: Path) -> None:
+    """That is Google's front end's to answer; without a domain there is nothing to ask."""
+    api = Service(
+        name=f"{WHERE}/services/api",
+        uri="https://api-x.run.app",
+        ingress="INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER",
+    )
+    [found] = audit(tmp_path, service("ingest"), api).without_key()
+    assert (found.check, found.status) == (ASKED, "unknown")
+    assert "--domain=DOMAIN" in str(found.fix)
+
+
+def test_the_domain_comes_from_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Together with the audit, which alone asks for it."""
+    told: list[Rules] = []
+
+    def examine(*given: Any) -> Iterator[Finding]:
+        told.append(given[-1])
+        yield from ()
+
+    monkeypatch.setattr(asking, "examine", examine)
+    assert CliRunner().invoke(headrace, ["doctor", "--domain", "api.example.org"]).exit_code == 2
+    asked = CliRunner().invoke(headrace, ["doctor", "--security", "--domain", "api.example.org"])
+    assert (asked.exit_code, [rules.domain for rules in told]) == (0, ["api.example.org"])
+
+
+def test_without_an_api_or_a_stack_there_is_none_to_ask(tmp_path: Path) -> None:
+    """That there is no API is another check's to say."""
+    assert list(audit(tmp_path, service("ingest")).without_key()) == []
+    assert list(audit(tmp_path, cloud=False).without_key()) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.main import headrace
-from cli.security import audit, buckets, credentials, delivery, logs, policies, services, stores
+from cli.security import buckets, credentials, delivery, entrance, logs, policies, services, stores
 from tests.unit.infra_plan import made
 
 PAGE = (Path(__file__).parents[2] / "docs" / "security.md").read_text("utf-8")
@@ -18,7 +18,7 @@ CHECKS = {
     *(services.ACCOUNTS, services.IMAGES, services.INGRESS, services.UNPINNED, services.ABUSE),
     *(delivery.CALLERS, delivery.TRANSIT, delivery.UNDELIVERED),
     *(credentials.SECRETS, credentials.API_KEYS, credentials.ACCOUNT_KEYS),
-    *(stores.DATABASE, stores.RETENTION, stores.MODEL, logs.LOGGED, logs.LOCAL_FILES, audit.ASKED),
+    *(stores.DATABASE, stores.RETENTION, stores.MODEL, logs.LOGGED, logs.LOCAL_FILES, entrance.ASKED),
 }
 TOPICS = ("uploads", "batches", "ticks", "results", "dead-letters")
 WORDS = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from google.api_core.iam import Policy as StoragePolicy
 from google.iam.v1 import policy_pb2  # type: ignore[import-untyped] # generated, without stubs
@@ -18,10 +20,16 @@ from cli.security.policies import (
     judge_project,
     judge_public,
     judge_readers,
+    judge_resource,
 )
 
+if TYPE_CHECKING:
+    from cli.security.given import Kind
+
 OWN = "headrace-ingest@p.iam.gserviceaccount.com"
-ACCOUNTS = {OWN, "headrace-api@p.iam.gserviceaccount.com"}
+BUILDS = "headrace-builder@p.iam.gserviceaccount.com"
+ACCOUNTS = {OWN: {"ingest"}, "headrace-api@p.iam.gserviceaccount.com": {"api"}, BUILDS: {"builder"}}
+DATABASE = 'resource.name == "projects/p/databases/(default)"'
 REVOKE = "gcloud projects remove-iam-policy-binding p"
 COMPUTE = "serviceAccount:123-compute@developer.gserviceaccount.com"
 DEPLOYER = "serviceAccount:deploy@p.iam.gserviceaccount.com"
@@ -38,7 +46,7 @@ def test_bindings_are_the_same_from_every_client() -> None:
     message.bindings.add(role="roles/b", members=["user:z@x", "user:a@x"])
     message.bindings.add(role="roles/a", members=["user:a@x"]).condition.expression = "true"
     expected = [
-        Binding("roles/a", ("user:a@x",), conditional=True),
+        Binding("roles/a", ("user:a@x",), condition="true"),
         Binding("roles/b", ("user:a@x", "user:z@x")),
     ]
     assert bindings(storage) == bindings(message) == expected
@@ -124,6 +132,7 @@ def roles(*granted: Binding) -> list[tuple[str, str]]:
         ("roles/iam.securityAdmin", f"serviceAccount:{OWN}", "wrong"),
         ("roles/resourcemanager.projectIamAdmin", f"serviceAccount:{OWN}", "wrong"),
         ("roles/datastore.owner", f"serviceAccount:{OWN}", "wrong"),
+        ("roles/run.admin", f"serviceAccount:{BUILDS}", "wrong"),
         ("roles/run.admin", DEPLOYER, "warning"),
         ("roles/run.admin", "user:a@x.org", None),
         ("roles/run.admin", "serviceAccount:service-1@gcp-sa-x.iam.gserviceaccount.com", None),
@@ -135,16 +144,24 @@ def roles(*granted: Binding) -> list[tuple[str, str]]:
         # Acting in another's name.
         ("roles/iam.serviceAccountUser", f"serviceAccount:{OWN}", "wrong"),
         ("roles/iam.serviceAccountTokenCreator", f"serviceAccount:{OWN}", "wrong"),
+        ("roles/iam.serviceAccountOpenIdTokenCreator", f"serviceAccount:{OWN}", "wrong"),
         ("roles/iam.serviceAccountUser", DEPLOYER, "warning"),
         # What one bucket, secret, topic or service would do for.
         ("roles/storage.objectViewer", f"serviceAccount:{OWN}", "warning"),
         ("roles/secretmanager.secretAccessor", f"serviceAccount:{OWN}", "warning"),
         ("roles/pubsub.publisher", f"serviceAccount:{OWN}", "warning"),
         ("roles/run.invoker", f"serviceAccount:{OWN}", "warning"),
-        # What only the project can give.
-        ("roles/datastore.user", f"serviceAccount:{OWN}", None),
-        ("roles/logging.logWriter", f"serviceAccount:{OWN}", None),
-        ("projects/p/roles/headraceJobStarter", f"serviceAccount:{OWN}", None),
+        # What infra/ does not give is told, whatever it is.
+        ("roles/cloudbuild.builds.editor", f"serviceAccount:{OWN}", "warning"),
+        ("roles/cloudfunctions.developer", f"serviceAccount:{OWN}", "warning"),
+        ("roles/dataflow.developer", f"serviceAccount:{OWN}", "warning"),
+        ("roles/bigquery.dataEditor", f"serviceAccount:{OWN}", "warning"),
+        ("roles/datastore.user", f"serviceAccount:{OWN}", "warning"),  # of every database
+        ("roles/logging.logWriter", f"serviceAccount:{OWN}", "warning"),
+        ("projects/p/roles/headraceJobStarter", f"serviceAccount:{OWN}", "warning"),  # of every job
+        ("roles/logging.logWriter", f"serviceAccount:{BUILDS}", None),
+        ("roles/run.sourceDeveloper", f"serviceAccount:{BUILDS}", None),
+        ("roles/run.developer", f"serviceAccount:{BUILDS}", "warning"),
     ],
 )
 def test_a_role_on_the_project_is_judged_by_who_has_it(role: str, member: str, status: str | None) -> None:
@@ -159,11 +176,108 @@ def test_a_role_on_the_project_is_judged_by_who_has_it(role: str, member: str, s
     assert one.fix == f"{REVOKE} --member={member} --role={role}"
 
 
+@pytest.mark.parametrize(
+    ("role", "condition", "status"),
+    [
+        ("roles/datastore.user", DATABASE, "ok"),
+        ("roles/datastore.user", DATABASE.replace("(default)", "another"), "warning"),
+        ("roles/datastore.user", "true", "warning"),
+        ("roles/datastore.viewer", DATABASE, "warning"),  # that is the API's
+        ("roles/datastore.owner", DATABASE, "wrong"),
+    ],
+)
+def test_a_role_on_firestore_is_for_headraces_database(role: str, condition: str, status: str) -> None:
+    """Under the condition that infra/ gives it on, and no other."""
+    [(found, _)] = roles(Binding(role, (f"serviceAccount:{OWN}",), condition))
+    assert found == status
+
+
+@pytest.mark.parametrize(
+    ("member", "agent"),
+    [
+        ("service-1@gcp-sa-pubsub.iam.gserviceaccount.com", True),
+        ("service-1@serverless-robot-prod.iam.gserviceaccount.com", True),
+        ("service-1@gcf-admin-robot.iam.gserviceaccount.com", True),
+        ("service-1@compute-system.iam.gserviceaccount.com", True),
+        ("service-1@gae-api-prod.google.com.iam.gserviceaccount.com", True),
+        ("service-org-1@gcp-sa-x.iam.gserviceaccount.com", True),
+        ("bq-1@bigquery-encryption.iam.gserviceaccount.com", True),
+        # Accounts that people made, in projects with such names.
+        ("deploy@my-robot.iam.gserviceaccount.com", False),
+        ("service-1@my-robot.iam.gserviceaccount.com", False),
+        ("deploy@gcp-sa-x.iam.gserviceaccount.com", False),
+        ("deploy@cloudservices.iam.gserviceaccount.com", False),
+        ("service-1@xgcp-sa-pubsub.iam.gserviceaccount.com", False),
+        ("service-1@gcp-sa-pubsub.iam.gserviceaccount.com.example.com", False),
+        # Builds run as it: whoever may start one has what it has.
+        ("1@cloudbuild.gserviceaccount.com", False),
+    ],
+)
+def test_agents_of_google_are_known_by_their_whole_address(member: str, *, agent: bool) -> None:
+    """They have what Google gives them; everybody else's accounts are judged."""
+    expected = "ok" if agent else "wrong"
+    assert [status for status, _ in roles(Binding("roles/editor", (f"serviceAccount:{member}",)))] == [
+        expected
+    ]
+    expected = "ok" if agent else "warning"
+    assert [status for status, _ in roles(Binding("roles/run.admin", (f"serviceAccount:{member}",)))] == [
+        expected
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "role", "member", "status"),
+    [
+        ("bucket", "roles/storage.objectUser", OWN, None),
+        ("bucket", "roles/storage.admin", OWN, "wrong"),
+        ("bucket", "roles/storage.objectAdmin", OWN, "wrong"),
+        ("bucket", "roles/storage.legacyBucketWriter", OWN, "warning"),
+        ("bucket", "roles/storage.admin", "deploy@p.iam.gserviceaccount.com", None),
+        ("bucket", "roles/storage.legacyBucketReader", BUILDS, None),
+        ("topic", "roles/pubsub.publisher", OWN, None),
+        ("topic", "roles/pubsub.editor", OWN, "warning"),
+        ("secret", "roles/secretmanager.secretAccessor", OWN, None),
+        ("secret", "roles/secretmanager.secretVersionAdder", OWN, "warning"),
+        ("secret", "roles/secretmanager.secretAccessor", BUILDS, "warning"),
+        ("service", "roles/run.developer", BUILDS, None),
+        ("service", "roles/run.developer", OWN, "warning"),
+        ("service", "roles/editor", OWN, "wrong"),
+        ("job", "projects/p/roles/headraceJobStarter", OWN, None),
+        ("job", "roles/run.invoker", OWN, "warning"),
+    ],
+)
+def test_a_role_on_a_resource_is_one_that_the_work_needs(
+    kind: Kind, role: str, member: str, status: str | None
+) -> None:
+    """Of Headrace's own accounts; None: it is in order. Others' are their owners' to judge."""
+    public, *found = judge_resource(
+        kind, "it", [Binding(role, (f"serviceAccount:{member}",))], ACCOUNTS, "revoke"
+    )
+    assert (public.check, public.status) == (PUBLIC, "ok")
+    if status is None:
+        assert found == []
+        return
+    [one] = found
+    assert (one.check, one.status) == (ROLES, status)
+    assert one.detail.startswith(f"serviceAccount:{member} has {role} on it: ")
+    assert one.fix == f"revoke --member=serviceAccount:{member} --role={role}"
+
+
+def test_an_account_of_two_programs_has_what_either_needs() -> None:
+    """That they share it is another complaint."""
+    accounts = {OWN: {"ingest", "api"}}
+    granted = [
+        Binding("roles/datastore.user", (f"serviceAccount:{OWN}",), DATABASE),
+        Binding("roles/datastore.viewer", (f"serviceAccount:{OWN}",), DATABASE),
+    ]
+    assert [one.status for one in judge_project("p", granted, accounts) if one.check == ROLES] == ["ok"]
+
+
 def test_each_member_and_role_is_a_finding() -> None:
     """None hides another, and there is no "ok" beside them; a condition is told."""
     found = roles(
         Binding("roles/editor", (COMPUTE, f"serviceAccount:{OWN}")),
-        Binding("roles/storage.admin", (f"serviceAccount:{OWN}",), conditional=True),
+        Binding("roles/storage.admin", (f"serviceAccount:{OWN}",), condition="true"),
     )
     assert [status for status, _ in found] == ["wrong"] * 3
     assert "on the project, on a condition: " in found[2][1]

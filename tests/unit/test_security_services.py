@@ -9,6 +9,7 @@ from google.cloud.run_v2 import Job, Service
 from google.pubsub_v1 import Subscription
 
 from cli.security.delivery import CALLERS, TRANSIT, UNDELIVERED, judge_subscription
+from cli.security.policies import PUBLIC, ROLES, Binding
 from cli.security.services import (
     ABUSE,
     ACCOUNTS,
@@ -16,6 +17,7 @@ from cli.security.services import (
     INGRESS,
     UNPINNED,
     environment,
+    judge_callers,
     judge_service,
     judge_shared_accounts,
 )
@@ -124,6 +126,79 @@ def test_a_secret_in_a_variable_is_wrong_unless_pinned(variable: dict[str, Any],
     assert detail == f"ingest: {named}."
     assert str(fix).count("gcloud run services update ingest --region=europe-west4 --")
     assert "sk-1" not in detail
+
+
+@pytest.mark.parametrize(
+    ("items", "named"),
+    [
+        ([], "/keys/word reads version latest of word"),
+        ([{"path": "key", "version": "latest"}], "/keys/key reads version latest of word"),
+        ([{"path": "key", "version": ""}], "/keys/key reads version unset of word"),
+        ([{"path": "key", "version": "7"}], None),
+    ],
+)
+def test_a_secret_in_a_file_is_wrong_unless_pinned(items: list[dict[str, str]], named: str | None) -> None:
+    """A volume that names no version has the latest."""
+    volumes = [{"name": "keys", "secret": {"secret": "projects/1/secrets/word", "items": items}}]
+    containers = [container() | {"volume_mounts": [{"name": "keys", "mount_path": "/keys"}]}]
+    for run, command in (
+        (service(containers=containers, volumes=volumes), "services update ingest"),
+        (job(containers=containers, volumes=volumes), "jobs update long-job"),
+    ):
+        if named is None:
+            assert found(run) == []
+            continue
+        [(check, detail, fix)] = found(run)
+        assert (check, detail.partition(": ")[2]) == (UNPINNED, f"{named}.")
+        file = named.partition(" ")[0]
+        assert fix == f"gcloud run {command} --region=europe-west4 --update-secrets={file}=word:NUMBER"
+
+
+def test_volumes_without_secrets_are_no_matter() -> None:
+    """Such as those of Cloud Storage, or in memory."""
+    volumes = [{"name": "scratch", "empty_dir": {}}, {"name": "models", "gcs": {"bucket": "b"}}]
+    assert found(service(volumes=volumes)) == []
+
+
+def callers(run: Service | Job, *granted: Binding) -> list[tuple[str, str, str | None]]:
+    """Check, status and fix."""
+    judged = judge_callers(run, list(granted), {OWN: {"ingest"}})
+    return [(one.check, one.status, one.fix) for one in judged]
+
+
+def test_a_service_whose_callers_are_not_asked_for_is_open() -> None:
+    """Its policy says nothing then; what that has besides is told too."""
+    run = service("ingest")
+    assert callers(run) == [(PUBLIC, "ok", None)]
+    run.invoker_iam_disabled = True
+    closes = "gcloud run services update ingest --region=europe-west4 --invoker-iam-check"
+    assert callers(run) == [(PUBLIC, "wrong", closes)]
+    wide = Binding("roles/run.admin", ("allUsers",))
+    revoke = "gcloud run services remove-iam-policy-binding ingest --region=europe-west4"
+    assert callers(run, wide) == [
+        (PUBLIC, "wrong", closes),
+        (PUBLIC, "wrong", f"{revoke} --member=allUsers --role=roles/run.admin"),
+    ]
+
+
+def test_the_api_may_let_everybody_call_either_way() -> None:
+    """By its policy, or by not asking: it asks for a key."""
+    run = service("api")
+    run.invoker_iam_disabled = True
+    [found] = judge_callers(run, [], {})
+    assert (found.status, found.detail) == ("ok", "api: everybody may call it; it asks for a key")
+
+
+def test_who_may_start_the_job_is_told() -> None:
+    """Nobody who is not named, and no account of Headrace's by a role that may change it."""
+    revoke = "gcloud run jobs remove-iam-policy-binding long-job --region=europe-west4"
+    wide = Binding("roles/run.developer", (f"serviceAccount:{OWN}",))
+    assert callers(job(), wide) == [
+        (PUBLIC, "ok", None),
+        (ROLES, "warning", f"{revoke} --member=serviceAccount:{OWN} --role=roles/run.developer"),
+    ]
+    [(check, status, _)] = callers(job(), Binding("roles/run.invoker", ("allUsers",)))
+    assert (check, status) == (PUBLIC, "wrong")
 
 
 def test_every_container_is_looked_at() -> None:
