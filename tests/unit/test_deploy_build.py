@@ -65,6 +65,24 @@ def test_every_function_has_a_step_and_promotion_waits_for_all() -> None:
     assert all(waits[name] == {"plan", "audit"} for name in FUNCTIONS)
 
 
+def test_the_tests_run_side_by_side() -> None:
+    """One after the other they take longer than the step may; a file's tests share what they start."""
+    [step] = [step for step in CONFIG["steps"] if step["id"] == "test"]
+    assert "PYTHON=python lint setup && .venv/bin/pytest -n 4 --dist loadfile tests/unit" in step["args"][-1]
+
+
+def test_a_build_has_the_time_that_its_steps_have() -> None:
+    """Whatever takes too long is ended as the step that it is, and not with the build around it."""
+    steps = {step["id"]: step for step in CONFIG["steps"]} | {"-": {"timeout": "0s", "waitFor": []}}
+
+    def end(name: str) -> int:
+        begin = max((end(before) for before in steps[name]["waitFor"]), default=0)
+        return begin + int(steps[name]["timeout"].removesuffix("s"))
+
+    assert end("promote") == max(end(name) for name in steps)
+    assert end("promote") <= int(CONFIG["timeout"].removesuffix("s"))
+
+
 def test_a_first_deployment_brings_everything(deployed_once: CloudBuild) -> None:
     """From placeholders to the functions, in the order of promotion, and the job by its digest."""
     state = deployed_once.state()
