@@ -163,9 +163,7 @@ class Audit:
             yield Finding("services", "unknown", where, "HEADRACE_JOB_LOCATION=REGION")
         for one in running:
             yield from services.judge_service(one)
-            task, name = services.task(one), services.short(one.name)
-            fix = services.update(one, "--key=KEY")
-            yield storing.judge_key(name, task.encryption_key, fix, required=self.rules.own_keys)
+            yield services.judge_encryption(one, required=self.rules.own_keys)
             yield from services.judge_callers(one, reading.run_policy(one.name), self._ours())
         yield services.judge_shared_accounts(
             {services.short(one.name): services.task(one).service_account for one in running}

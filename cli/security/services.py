@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from google.cloud.run_v2 import IngressTraffic, Job
 
 from cli.diagnosis.findings import Finding
+from cli.security.buckets import judge_key
 from cli.security.policies import INVOKER, PUBLIC, Binding, is_default, judge_resource
 from shared.settings import PREFIX, Settings
 
@@ -57,6 +58,12 @@ def judge_service(run: Service | Job) -> Iterator[Finding]:
         yield _ingress(run)
     if not isinstance(run, Job) and short(run.name) == API:
         yield _instances(run)
+
+
+def judge_encryption(run: Service | Job, *, required: bool) -> Finding:
+    """By whose key its image is encrypted, where it runs."""
+    key = task(run).encryption_key
+    return judge_key(short(run.name), key, update(run, "--key=KEY"), required=required)
 
 
 def judge_callers(run: Service | Job, granted: list[Binding], accounts: Accounts) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from cli.security.services import (
     UNPINNED,
     environment,
     judge_callers,
+    judge_encryption,
     judge_service,
     judge_shared_accounts,
 )
@@ -126,6 +127,16 @@ def test_a_secret_in_a_variable_is_wrong_unless_pinned(variable: dict[str, Any],
     assert detail == f"ingest: {named}."
     assert str(fix).count("gcloud run services update ingest --region=europe-west4 --")
     assert "sk-1" not in detail
+
+
+@pytest.mark.parametrize(
+    ("run", "command"), [(service(), "services update ingest"), (job(), "jobs update long-job")]
+)
+def test_the_key_of_an_image_is_set_by_the_command_of_its_kind(run: Service | Job, command: str) -> None:
+    """In its region."""
+    found = judge_encryption(run, required=True)
+    assert (found.status, found.fix) == ("wrong", f"gcloud run {command} --region=europe-west4 --key=KEY")
+    assert judge_encryption(run, required=False).status == "ok"
 
 
 @pytest.mark.parametrize(
