@@ -51,6 +51,12 @@ class Price:
     source: str
 
 
+def listed() -> tuple[str, str]:
+    """Where the prices hold and when they were read: a region and a day."""
+    found = tomllib.loads(PRICES.read_text())
+    return found["region"], found["read"]
+
+
 def prices() -> dict[str, Price]:
     """By name."""
     found = tomllib.loads(PRICES.read_text())

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 DOCS = ROOT / "docs" / "cost.md"
+DEPLOYED = "europe-west4"
+"""The default region of infra/."""
 BEGIN, END = "<!-- figures: written by make cost -->", "<!-- end of figures -->"
 MONTHS = (100, 10_000, 1_000_000)
 """Pages."""
@@ -42,15 +44,17 @@ Table = list[list[str]]
 
 def report(found: Mapping[str, Any]) -> str:
     """Markdown."""
+    region, read = model.listed()
+    measured = f"Measured on {found['date']}: {found['machine']}, the local stack."
     parts = [
-        f"Measured on {found['date']}: {found['machine']}, the local stack. Prices as of `prices.toml`.",
+        f"{measured}\nPrices are those of {region}, as read on {read}.",
         "## What a document takes\n\n" + _table(_documents(found)),
         "## What 1,000 pages cost\n\n" + _months(found),
         "## What costs\n\n" + _shares(found),
         "## What a month costs in which nothing comes\n\n" + _table(_fixed(found)),
         "## Function or job\n\n" + _routes(found),
         "## What each document's own estimate is worth\n\n" + _estimates(found),
-        "## Prices\n\n" + _table(_prices()),
+        f"## Prices\n\n{_where_and_when()}\n\n{_table(_prices())}",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -222,6 +226,16 @@ def _estimates(found: Mapping[str, Any]) -> str:
         rows.append([one["kind"], f"{own:.6f}", f"{count:.6f}", f"{own / count:.2f}"])
     rows.append(["**together**", f"{totals[0]:.6f}", f"{totals[1]:.6f}", f"{totals[0] / totals[1]:.2f}"])
     return _table(rows)
+
+
+def _where_and_when() -> str:
+    region, read = model.listed()
+    return (
+        f"US dollars in {region}, as read on {read} on stored copies of the pages named, whose age varies.\n"
+        f"`infra/` deploys to {DEPLOYED} unless told otherwise, where prices may differ. Some free amounts\n"
+        "hold in regions of the United States alone: those of Cloud Storage, as far as is remembered. Compare\n"
+        "both with the live pages, for your region, before you rely on them."
+    )
 
 
 def _prices() -> Table:

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from dataclasses import asdict, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,20 @@ def test_the_documentation_says_what_is_calculated() -> None:
     assert f"`HEADRACE_FUNCTION_SECONDS` is {default:.0f}." in text
     long_job = (ROOT / "docs/long-job.md").read_text()
     assert f"`HEADRACE_FUNCTION_SECONDS` ({default:.0f})" in long_job
+
+
+def test_the_documentation_says_where_and_when_prices_hold() -> None:
+    """The region and the day that `prices.toml` names, and that the region of a deployment is another."""
+    region, read = model.listed()
+    assert date.fromisoformat(read).year >= 2026
+    made = re.search(
+        r'variable "region" \{[^}]*default\s*=\s*"([^"]+)"', (ROOT / "infra/variables.tf").read_text()
+    )
+    assert made is not None
+    assert made[1] == report.DEPLOYED != region
+    text = report.DOCS.read_text()
+    for said in (f"US dollars in {region}, as read on {read}", f"`infra/` deploys to {made[1]}"):
+        assert said in text
 
 
 def test_reading_a_file_counts_the_time_of_the_process_that_reads(tmp_path: Path) -> None:
