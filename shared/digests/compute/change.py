@@ -103,7 +103,10 @@ def holm(values: list[float | None]) -> list[float | None]:
 
 def two_sided(t: float, degrees: float) -> float:
     """Probability that Student's t is as far from zero."""
-    return _incomplete_beta(degrees / (degrees + t * t), degrees / 2, 0.5)
+    total = degrees + t * t
+    if degrees <= t * t:
+        return _incomplete_beta(degrees / total, degrees / 2, 0.5)
+    return 1.0 - _incomplete_beta(t * t / total, 0.5, degrees / 2)  # next to 1 the other share has no digits
 
 
 def _incomplete_beta(x: float, a: float, b: float) -> float:
