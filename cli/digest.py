@@ -81,7 +81,7 @@ def _request(name: str, end: datetime, length: timedelta, schedule: Schedule | N
 def _asked(name: str, window: Window, earlier: list[Window], schedule: Schedule | None) -> Request:
     kind = NOW if schedule is None else f"{name}-{NOW}"
     return Request(
-        id=f"{kind}-{window.end:%Y%m%dT%H%M%S}Z",
+        id=f"{kind}-{window.end:%Y%m%dT%H%M%S%f}Z",  # two in a second may be of different windows
         schedule=name,
         zone=schedule.zone if schedule else "UTC",
         window=window,
