@@ -3,14 +3,14 @@
 `outcomes` says which documents are in a window, since nothing else keeps when their content was first whole;
 all that is counted comes from `documents` and from the passages of their published runs. What rests on
 comparing sentences with each other (near-duplicates, how far the novel is from all else, what became of
-plans) is computed again from what was kept of the documents. Which document was the oldest unfinished one
-cannot be told later.
+plans) is computed again from what was kept of the documents. Which documents were unfinished cannot be told
+later. Why something differs is `since`'s affair.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from shared.digests.compute.initiatives import Groups
 from shared.digests.compute.make import make
@@ -21,6 +21,7 @@ from shared.digests.compute.rows import Rows
 from shared.digests.compute.selection import between, counts, fits, of_organisation
 from shared.digests.compute.tally import Tally
 from shared.digests.outcomes import COLLECTION, Cells, Outcome, organisation_key
+from shared.digests.since import DOCUMENT, Difference, Since
 from shared.documents import COLLECTION as DOCUMENTS
 from shared.figures import figures
 from shared.passages import COLLECTION as PASSAGES
@@ -35,32 +36,14 @@ if TYPE_CHECKING:
     from shared.digests.compute.rows import Row
     from shared.digests.records import Quote, StoredDigest, Window
 
-_DOCUMENT = (
-    "id", "bucket", "name", "organisation", "language", "members", "duplicate_of", "published_run", "run",
-    "generation", "state", "error", "received_at", "timings",
-)  # fmt: skip
 _PASSAGE = ("sentiment.label", "topic_names", "action.label")
-
-
 _COMPARED = ("initiatives", "incidents", "positives", "novel", "novel_among", "summary")
 """Parts of a digest whose numbers come of comparing sentences."""
 
 
-class Difference(Record):
-    """What a digest says, and what was found instead."""
-
-    kind: Literal["number", "quote", "gone", "again"]
-    """`gone` and `again` explain others: a document was erased, or read anew, since the digest was made."""
-    what: str
-    document: str | None
-    """Its id, where it is about one."""
-    stored: str
-    found: str
-
-
 def verify(client: firestore.Client, stored: StoredDigest) -> list[Difference]:
     """Everything in which the digest differs from what is stored now; none where it is right."""
-    return [*_Recount(client, stored).differences()]
+    return _Recount(client, stored).differences()
 
 
 class _Recounted:
@@ -74,9 +57,16 @@ class _Recounted:
 class _Recount:
     def __init__(self, client: firestore.Client, stored: StoredDigest) -> None:
         self.rows, self.stored, self.digest = Rows(client), stored, stored.digest
-        self.again: dict[str, Difference] = {}
+        self.since = Since(self.rows, stored)
 
-    def differences(self) -> Iterator[Difference]:
+    def differences(self) -> list[Difference]:
+        found = [*self._differing(), *self.since.gone()]
+        if found:  # what was read anew and says the same is right
+            self.since.find_moved()
+            found += self.since.again()
+        return found
+
+    def _differing(self) -> Iterator[Difference]:
         digest = self.digest
         now = self._window(digest.window)
         statistics = now.tally.statistics()
@@ -86,14 +76,15 @@ class _Recount:
         yield from self._compare("statistics", self.stored.statistics.model_dump(), statistics.model_dump())
         told, counted = digest.overview, self._overview(now)
         yield from self._compare("overview", told.model_dump(include=set(counted)), counted)
-        points = [one.model_dump(mode="json") for one in trend(before, digest.window, statistics)]
-        yield from self._compare("trend", [one.model_dump(mode="json") for one in digest.trend], points)
+        points = [
+            point if one.judged is not None else point.model_copy(update={"judged": None})  # an older digest
+            for one, point in zip(digest.trend, trend(before, digest.window, statistics), strict=True)
+        ]
+        yield from self._compare("trend", *([_plain(one) for one in of] for of in (digest.trend, points)))
         yield from self._measures(now, before)
         yield from self._initiatives(now)
-        quoted = {quote.document for quote in digest.quotes()}
-        yield from self._quotes(quoted)
+        yield from self._quotes()
         yield from self._compared()
-        yield from (self.again[document] for document in sorted(self.again))
 
     def _window(self, window: Window) -> _Recounted:
         """Its documents, one after the other; passages are never held."""
@@ -103,11 +94,12 @@ class _Recount:
         limit = settings().digest_max_documents
         placed = self.rows.range(COLLECTION, "completed_at", conditions, ["document"], limit=limit)
         ids = [row[""] for row in placed]
-        for document in self.rows.named(DOCUMENTS, ids, _DOCUMENT):
+        read = self.stored.made_at if window == self.digest.window else window.end
+        for document in self.rows.named(DOCUMENTS, ids, DOCUMENT):
             if not fits(document, asked) or document["members"] is not None:
                 continue
             counted.completed += 1
-            self._note_again(document)
+            self.since.note(document, read)
             if not counts(document):
                 counted.copies += 1
                 continue
@@ -158,17 +150,6 @@ class _Recount:
         conditions = [("run", "==", document["published_run"])]
         return self.rows.range(path, "index", conditions, [*_PASSAGE, "index"], limit=settings().max_passages)
 
-    def _note_again(self, document: Row) -> None:
-        ended = document["timings"].get("completed_at")
-        if ended is not None and ended > self.stored.made_at:
-            self.again[document["id"]] = Difference(
-                kind="again",
-                what=f"{document['name']} was read anew since",
-                document=document["id"],
-                stored=self.stored.made_at.isoformat(),
-                found=ended.isoformat(),
-            )
-
     def _overview(self, now: _Recounted) -> dict[str, Any]:
         digest = self.digest
         request = self._request([])
@@ -179,12 +160,14 @@ class _Recount:
         )  # fmt: skip
         rejected: Counter[str] = Counter()
         failed = 0
-        for document in self.rows.named(DOCUMENTS, [row[""] for row in placed], _DOCUMENT):
+        for document in self.rows.named(DOCUMENTS, [row[""] for row in placed], DOCUMENT):
             if fits(document, digest.filter):
+                self.since.note(document, self.stored.made_at)
                 failed += document["state"] == "failed"
                 rejected.update([document["error"]["code"]] if document["state"] == "rejected" else [])
-        return {
-            "received": received(self.rows, request, limit)[0],
+        told, uploaded = digest.overview.received, received(self.rows, request, limit)[0]
+        unknown = told != uploaded and abs(told - uploaded) <= self.since.uncertain()
+        return ({} if unknown else {"received": uploaded}) | {
             "completed": now.completed,
             "copies": now.copies,
             "passages": now.tally.statistics().passages,
@@ -242,20 +225,9 @@ class _Recount:
         for what in _COMPARED:
             told, found = (getattr(one, what) for one in (self.digest, again.digest))
             yield from self._compare(what, *(_plain(one) for one in (told, found)))
-        yield from self._compare(
-            "oldest", *(_plain(one.overview.oldest) for one in (self.digest, again.digest))
-        )
 
-    def _quotes(self, quoted: set[str]) -> Iterator[Difference]:
-        ids = sorted(quoted)
-        documents = {row[""]: row for row in self.rows.named(DOCUMENTS, ids, _DOCUMENT)}
-        for document in ids:
-            if document not in documents:
-                yield Difference(
-                    kind="gone", what="was erased since", document=document, stored="quoted", found="nothing"
-                )
-            else:
-                self._note_again(documents[document])
+    def _quotes(self) -> Iterator[Difference]:
+        documents = self.since.named()
         each = {(quote.document, quote.index, quote.text): quote for quote in self.digest.quotes()}
         for key in sorted(each):
             if key[0] in documents:

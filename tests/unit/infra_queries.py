@@ -112,6 +112,11 @@ QUERIES: dict[str, list[Query]] = {
     "shared.digests.compute.window:compare_with_earlier": _NEWEST_OUTCOMES,
     "shared.digests.compute.window:count": _OUTCOMES,
     "shared.digests.redact:redact": [Query("digests", contains="quoted")],
+    "shared.digests.since:Since.find_moved": [
+        Query("outcomes", order="completed_at"),
+        Query("outcomes", order="problem.at"),
+    ],
+    "shared.digests.since:Since.uncertain": [Query("documents", order="received_at")],
     "shared.digests.store:newest": [
         Query("digests", order="end", descending=True),
         Query("digests", ("schedule",), order="end", descending=True),
