@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import partial, reduce
 from typing import TYPE_CHECKING
 
-from shared.digests.records import Digest, Initiatives, Narrative, Problem, StoredDigest
+from shared.digests.records import Digest, Group, Initiatives, Narrative, Problem, StoredDigest
 from shared.digests.store import COLLECTION, to_fields, write_files
 from shared.documents import Documents
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from google.cloud import firestore
 
     from shared.digests.records import Overview, Quote
@@ -20,12 +22,18 @@ PER_QUERY = 50
 
 
 def without(digest: Digest, document: str) -> Digest:
-    """The digest without the document's sentences and names; a sentence that rests on them goes too."""
+    """The digest without the document's sentences and names; what rests on them alone goes too."""
 
     def others(quotes: list[Quote]) -> list[Quote]:
         return [quote for quote in quotes if quote.document != document]
 
     initiatives = digest.initiatives
+    # Of a group whose sentences all go nobody can say that another document names its organisation.
+    groups: list[Group] = [
+        group.model_copy(update={"quotes": others(group.quotes)})
+        for group in initiatives.groups
+        if others(group.quotes) or not group.quotes
+    ]
     narrative = digest.narrative
     if narrative:
         told = [
@@ -40,10 +48,8 @@ def without(digest: Digest, document: str) -> Digest:
             "initiatives": Initiatives.model_validate(
                 dict(initiatives)
                 | {
-                    "groups": [
-                        group.model_copy(update={"quotes": others(group.quotes)})
-                        for group in initiatives.groups
-                    ],
+                    "groups": groups,
+                    "groups_left": initiatives.groups_left + len(initiatives.groups) - len(groups),
                     "followed": [
                         one
                         for one in initiatives.followed
@@ -67,10 +73,24 @@ def _overview(overview: Overview, document: str) -> Overview:
     return overview.model_copy(update={"problems": problems, "oldest": oldest})
 
 
+def erased(stored: StoredDigest, documents: Iterable[str]) -> StoredDigest:
+    """A stored digest without these documents; it keeps their ids, which explain its counts."""
+    gone = {*documents}
+    update = {
+        "digest": reduce(without, sorted(gone), stored.digest),
+        "quoted": [one for one in stored.quoted if one not in gone],
+        "erased": sorted({*stored.erased, *gone}),
+        "redacted": True,
+    }
+    return stored.model_copy(update=update)
+
+
 def redact(client: firestore.Client, document: str) -> int:
     """Take a document out of every digest that names it; how many did. May be repeated.
 
-    The files are written before the record: a kill in between leaves the record to be found again.
+    The files are written before the record: a kill in between leaves the record to be found again. They are
+    written once more after it, over what somebody wrote who had read the record before; who writes later than
+    that finds it changed (`shared.digests.issue`).
     """
     from google.cloud.firestore_v1.base_query import FieldFilter
 
@@ -79,20 +99,20 @@ def redact(client: firestore.Client, document: str) -> int:
     query = client.collection(COLLECTION).where(filter=naming).select([]).limit(PER_QUERY)
     while found := [snapshot.reference for snapshot in query.stream()]:
         for reference in found:
-            Documents(client).run(partial(_rewrite, reference=reference, document=document))
+            digest = Documents(client).run(partial(_rewrite, reference=reference, document=document))
+            if digest is not None:
+                write_files(digest)
             changed += 1
     return changed
 
 
 def _rewrite(
     transaction: firestore.Transaction, reference: firestore.DocumentReference, document: str
-) -> None:
+) -> Digest | None:
     fields = reference.get(transaction=transaction).to_dict()
     if fields is None:
-        return
-    stored = StoredDigest.model_validate(fields)
-    digest = without(stored.digest, document)
-    write_files(digest)
-    quoted = [one for one in stored.quoted if one != document]
-    update = {"digest": digest, "quoted": quoted, "redacted": True}
-    transaction.set(reference, to_fields(stored.model_copy(update=update)))
+        return None
+    stored = erased(StoredDigest.model_validate(fields), [document])
+    write_files(stored.digest)
+    transaction.set(reference, to_fields(stored))
+    return stored.digest

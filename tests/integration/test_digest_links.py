@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import urllib.request
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from local.services import Layout
 from shared.clients import storage_client
 from shared.digests.links import object_link
-from shared.settings import settings
-from tests.e2e.running import free_ports
+from tests.integration.storage_server import storing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,30 +21,10 @@ BUCKET = "acme-uploads"
 
 @pytest.fixture(scope="module")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, str]]:
-    """fake-gcs-server as the local stack runs it: our client, and its address."""
-    data = tmp_path_factory.mktemp("storage")
-    (data / "storage").mkdir()
-    (data / "logs").mkdir()
-    layout = Layout(data, free_ports(1), {})
-    service = next(service for service in layout.services(Path("none")) if service.name == "storage")
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in layout.environment().items():
-            patch.setenv(name, value)
-        for cached in (storage_client, settings):
-            cached.cache_clear()
-        environment = {**os.environ, **service.environment}
-        process = subprocess.Popen(service.command, env=environment, stderr=subprocess.DEVNULL)
-        try:
-            while not service.answers():
-                assert process.poll() is None
-            client = storage_client()
-            client.create_bucket(BUCKET)
-            yield client, layout.environment()["STORAGE_EMULATOR_HOST"]
-        finally:
-            process.terminate()
-            process.wait()
-            for cached in (storage_client, settings):
-                cached.cache_clear()
+    """Our client, and the address that it has."""
+    with storing(tmp_path_factory.mktemp("storage")) as host:
+        storage_client().create_bucket(BUCKET)
+        yield storage_client(), host
 
 
 @pytest.mark.parametrize(

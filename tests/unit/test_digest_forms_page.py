@@ -137,7 +137,7 @@ def test_every_quote_and_every_section_is_there() -> None:
         assert quote.text in said
     for expected in (
         "16 to 22 November 2026", "Digest “board-weekly”", "Times of Europe/Berlin", digest.line,
-        "and 4 like it", "EUR 7.5 million", "11 smaller groups of initiatives are not listed.",
+        "and 4 like it", "EUR 7.5 million", "11 more groups of initiatives are not listed.",
         "✓ Implemented", "↻ Announced again", "✕ No longer mentioned",
         "Nothing like it stands in the newer report",
         "Written by a language model (gemini-2.5-flash)", "Rejected: encrypted", "Failed: timeout",

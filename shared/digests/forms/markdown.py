@@ -88,7 +88,7 @@ class _Writer:
                     )
         if doing.groups_left:
             is_are = "is" if doing.groups_left == 1 else "are"
-            yield f"{words.many(doing.groups_left, 'smaller group')} of initiatives {is_are} not listed."
+            yield f"{words.many(doing.groups_left, 'more group')} of initiatives {is_are} not listed."
         if doing.followed:
             yield from ("## Announced earlier", escape(outline.followed_line(digest)))
         for one in doing.followed:

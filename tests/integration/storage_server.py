@@ -1,0 +1,44 @@
+"""Cloud Storage as a real process, and this process's own client and settings pointed at it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local.services import Layout
+from shared.clients import storage_client
+from shared.settings import settings
+from tests.e2e.running import free_ports
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def storing(data: Path) -> Iterator[str]:
+    """fake-gcs-server as the local stack runs it; its address."""
+    (data / "storage").mkdir()
+    (data / "logs").mkdir()
+    layout = Layout(data, free_ports(1), {})
+    service = next(service for service in layout.services(Path("none")) if service.name == "storage")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in layout.environment().items():
+            patch.setenv(name, value)
+        for cached in (storage_client, settings):
+            cached.cache_clear()
+        environment = {**os.environ, **service.environment}
+        process = subprocess.Popen(service.command, env=environment, stderr=subprocess.DEVNULL)
+        try:
+            while not service.answers():
+                assert process.poll() is None
+            yield layout.environment()["STORAGE_EMULATOR_HOST"]
+        finally:
+            process.terminate()
+            process.wait()
+            for cached in (storage_client, settings):
+                cached.cache_clear()

@@ -1,0 +1,273 @@
+"""A stored digest: what is erased while it is made is not in it, and what differs later is explained."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from google.api_core.exceptions import NotFound
+
+from benchmarks.digests import made
+from benchmarks.digests.made import MONDAY, record, store_problem
+from shared.clients import storage_client
+from shared.digests import issue as issuing
+from shared.digests import redact as redacting
+from shared.digests.compute import overview
+from shared.digests.issue import ASKED_BEFORE, issue
+from shared.digests.records import Filter
+from shared.digests.store import read, write_files
+from shared.digests.ticks import TICKS
+from shared.digests.verify import verify
+from shared.documents import COLLECTION as DOCUMENTS
+from shared.erasure import erase
+from shared.records import ErrorInfo
+from shared.settings import settings
+from tests.integration.digest_window import WEEK, Store, stored_digest
+from tests.integration.firestore_server import firestore
+from tests.integration.storage_server import storing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from google.cloud.firestore import Client
+
+    from shared.digests.records import Digest, StoredDigest
+    from shared.digests.since import Difference
+    from tests.integration.pubsub_server import LocalServer
+
+ERROR = ErrorInfo(code="broken", message="It is broken.", hint="Mend it.")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    with firestore(tmp_path_factory.mktemp("firestore")) as running, storing(tmp_path_factory.mktemp("gcs")):
+        for bucket in (settings().work_bucket, settings().results_bucket):
+            storage_client().create_bucket(bucket)
+        yield running
+
+
+@pytest.fixture
+def store(server: LocalServer) -> Iterator[Store]:
+    settings.cache_clear()
+    yield Store(server)
+    settings.cache_clear()
+
+
+@pytest.fixture
+def ids(store: Store) -> list[str]:
+    """Three documents of the week."""
+    return [store.put(f"{at}.pdf", made.passages(at, 20, 2026)) for at in range(3)]
+
+
+def files() -> str:
+    """What the three files of the digest say."""
+    bucket = storage_client().bucket(settings().results_bucket)
+    found = [bucket.blob(f"digests/weekly/test.{form}").download_as_text() for form in ("html", "json", "md")]
+    return "".join(found)
+
+
+def stored(store: Store) -> StoredDigest:
+    found = read(store.client, "test")
+    assert found is not None
+    return found
+
+
+def assert_forgotten(store: Store, document: str, name: str) -> None:
+    """It is named nowhere, although the record says that there was one."""
+    assert document not in stored(store).digest.model_dump_json()
+    assert document not in stored(store).quoted
+    assert (stored(store).redacted, stored(store).erased) == (True, [document])
+    assert document not in files()
+    assert name not in files()
+    assert store.client.collection(DOCUMENTS).document(document).get().exists is False
+
+
+def test_what_is_erased_while_a_digest_is_made(
+    store: Store, ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The erasure has looked for digests before there is one, and has not deleted the record yet."""
+    before = store.make()
+    assert ids[0] in before.digest.documents()
+    monkeypatch.setattr(issuing, "make", lambda *_: before)
+    redact = redacting.redact
+
+    def then_issue(client: Client, document: str) -> int:
+        count = redact(client, document)
+        issue(client, store.request())
+        return count
+
+    monkeypatch.setattr(redacting, "redact", then_issue)
+    erase(store.client, ids[0])
+    assert_forgotten(store, ids[0], "0.pdf")
+
+
+def test_who_was_slower_writes_nothing_erased_back(
+    store: Store, ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two makers the second reads the first one's record, and writes it after an erasure."""
+    issue(store.client, store.request())
+    reads = []
+
+    def reading(client: Client, identifier: str) -> StoredDigest | None:
+        reads.append(identifier)
+        if len(reads) == 1:
+            return None
+        found = read(client, identifier)
+        if len(reads) == 2:
+            erase(client, ids[0])
+        return found
+
+    monkeypatch.setattr(issuing, "read", reading)
+    assert ids[0] not in issue(store.client, store.request()).digest.documents()
+    assert_forgotten(store, ids[0], "0.pdf")
+
+
+def test_what_is_written_while_a_document_is_taken_out(
+    store: Store, ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the erasure's files and its record, by somebody who finds the record as it was."""
+    told = issue(store.client, store.request()).digest
+    written: list[Digest] = []
+
+    def writing(digest: Digest) -> None:
+        write_files(digest)
+        written.append(digest)
+        if len(written) == 1:
+            write_files(told)
+
+    monkeypatch.setattr(redacting, "write_files", writing)
+    erase(store.client, ids[0])
+    assert_forgotten(store, ids[0], "0.pdf")
+
+
+@pytest.mark.usefixtures("ids")
+def test_no_model_is_asked_where_no_file_can_be_written(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each attempt would be paid for."""
+    asked: list[Digest] = []
+    monkeypatch.setattr(issuing, "narrate", asked.append)
+    monkeypatch.setenv("HEADRACE_RESULTS_BUCKET", "no-such-bucket")
+    settings.cache_clear()
+    with pytest.raises(NotFound):
+        issue(store.client, store.request())
+    assert asked == []
+
+
+@pytest.mark.usefixtures("ids")
+def test_a_model_is_asked_once_for_a_slot(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attempt that asked died; the next one says why there is no narrative."""
+    for name, value in {"url": "https://model.example/v1", "model": "small", "max_usd": "1"}.items():
+        monkeypatch.setenv(f"HEADRACE_NARRATIVE_{name.upper()}", value)
+    for price in ("IN", "OUT"):
+        monkeypatch.setenv(f"HEADRACE_NARRATIVE_USD_PER_MILLION_{price}", "1")
+    settings.cache_clear()
+    store.client.collection(TICKS).document("test").set({"state": "claimed"})
+    asked: list[Digest] = []
+
+    def dying(digest: Digest) -> tuple[None, None]:
+        asked.append(digest)
+        raise RuntimeError("killed")
+
+    monkeypatch.setattr(issuing, "narrate", dying)
+    with pytest.raises(RuntimeError):
+        issue(store.client, store.request())
+    assert ASKED_BEFORE in issue(store.client, store.request()).digest.notes
+    assert len(asked) == 1
+
+
+def differing(found: list[Difference]) -> dict[str, tuple[str, str]]:
+    return {one.what: (one.stored, one.found) for one in found if one.kind == "number"}
+
+
+def explained(found: list[Difference]) -> list[tuple[str, str | None]]:
+    return [(one.kind, one.document) for one in found if one.kind in {"gone", "again"}]
+
+
+@pytest.mark.parametrize("end", ["completed", "failed"])
+def test_a_replay_explains_a_failure_that_is_gone(store: Store, ids: list[str], end: str) -> None:
+    """Whether it succeeds or fails once more, a week later."""
+    bad, later = record("bad.pdf", MONDAY, state="failed"), MONDAY + WEEK + timedelta(hours=3)
+    store_problem(store.client, bad, "failed", ERROR, MONDAY + timedelta(hours=30))
+    digest = stored_digest(store.make(earlier=1))
+    assert verify(store.client, digest) == []
+    again = record("bad.pdf", later, state=end, run=2) | {"received_at": bad["received_at"]}
+    if end == "failed":
+        store_problem(store.client, again, "failed", ERROR, later)
+    else:
+        results = made.passages(7, 9, 2026)
+        made.store(store.client, again, made.aggregate(results), results)
+    found = verify(store.client, digest)
+    assert differing(found) == {"overview.failed": ("1", "0")}
+    assert explained(found) == [("again", bad["id"])]
+    assert len(ids) == 3
+
+
+def test_a_replay_that_runs_explains_it_too(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no end yet; and the digest need not list it."""
+    monkeypatch.setattr(overview, "MAX_PROBLEMS", 0)
+    bad = record("bad.pdf", MONDAY, state="failed")
+    store_problem(store.client, bad, "failed", ERROR, MONDAY + timedelta(hours=30))
+    digest = stored_digest(store.make())
+    timings = {"uploaded_at": MONDAY + WEEK, "claimed_at": MONDAY + WEEK}
+    store.client.collection(DOCUMENTS).document(bad["id"]).update({"state": "extracting", "timings": timings})
+    found = verify(store.client, digest)
+    assert differing(found) == {"overview.failed": ("1", "0")}
+    assert explained(found) == [("again", bad["id"])]
+
+
+@pytest.mark.parametrize("asked", [Filter(), Filter(organisation="Velm Power")])
+def test_what_was_unfinished_makes_no_difference(store: Store, ids: list[str], asked: Filter) -> None:
+    """It ends after the digest; whose it is, and so whether it counts as received, is known only then."""
+    slow = record("slow.pdf", MONDAY + WEEK, state="analyzing")
+    slow["timings"].pop("completed_at")
+    store.client.collection(DOCUMENTS).document(slow["id"]).set(slow)
+    digest = stored_digest(store.make(asked, earlier=1))
+    assert (digest.digest.overview.oldest is not None) == (asked == Filter())
+    results = made.passages(7, 9, 2026)
+    ended = record("slow.pdf", MONDAY + WEEK + timedelta(hours=1), organisation="Velm Power")
+    made.store(store.client, ended | {"received_at": slow["received_at"]}, made.aggregate(results), results)
+    assert verify(store.client, digest) == []
+    assert len(ids) == 3
+
+
+def test_received_is_counted_again_where_nothing_came_later(store: Store, ids: list[str]) -> None:
+    """No document can explain that it says one more."""
+    of = store.make()
+    more = of.digest.overview.model_copy(update={"received": len(ids) + 1})
+    wrong = stored_digest(of).model_copy(update={"digest": of.digest.model_copy(update={"overview": more})})
+    assert differing(verify(store.client, wrong)) == {"overview.received": ("4", "3")}
+
+
+def test_an_erasure_explains_numbers(store: Store, ids: list[str]) -> None:
+    """Its sentences are out of the digest, its counts are not."""
+    issue(store.client, store.request())
+    erase(store.client, ids[0])
+    found = verify(store.client, stored(store))
+    assert differing(found)["overview.completed"] == ("3", "2")
+    assert explained(found) == [("gone", ids[0])]
+
+
+def test_new_content_explains_that_a_document_left_the_window(store: Store) -> None:
+    """Also one that the digest does not name: of another it is a copy."""
+    first = store.put("a.pdf", made.passages(1, 20, 2026))
+    copy = store.put("b.pdf", made.passages(1, 20, 2026), duplicate_of=first)
+    digest = stored_digest(store.make())
+    assert copy not in digest.quoted
+    runs = store.client.collection(DOCUMENTS).document(copy).collection("runs")
+    runs.document("1").set({"state": "completed", "ended_at": MONDAY + timedelta(hours=9)})
+    results = made.passages(7, 9, 2026)
+    newer: dict[str, Any] = record("b.pdf", MONDAY + WEEK + timedelta(days=2), run=2) | {"generation": "2"}
+    made.store(store.client, newer, made.aggregate(results), results)
+    found = verify(store.client, digest)
+    assert differing(found) == {"overview.completed": ("2", "1"), "overview.copies": ("1", "0")}
+    assert explained(found) == [("again", copy)]
+
+
+def test_what_was_read_anew_and_says_the_same_is_right(store: Store, ids: list[str]) -> None:
+    """No number differs, so there is nothing to explain."""
+    digest = stored_digest(store.make())
+    late = digest.made_at + timedelta(days=1)
+    store.client.collection(DOCUMENTS).document(ids[0]).update({"timings.completed_at": late})
+    assert verify(store.client, digest) == []
