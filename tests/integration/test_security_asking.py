@@ -17,7 +17,10 @@ from cli.diagnosis.findings import Target
 from cli.options import MODEL
 from cli.security import reading
 from cli.security.audit import Audit, Rules
-from cli.security.elsewhere import Store, judge_stores, stores
+from cli.security.elsewhere import Store, judge_stores, sources_bucket, stores
+from shared.clients import storage_client
+from shared.settings import settings
+from tests.integration.storage_server import storing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,6 +107,15 @@ def test_what_may_not_be_read_is_an_error_of_the_clients_kind() -> None:
         listed = [Store("images", f"{address}/images", ("kmsKeyName",), "fix")]
         with pytest.raises(Forbidden):
             list(judge_stores(session, listed, required=True))
+
+
+def test_the_bucket_of_sources_is_read_where_there_is_one(tmp_path: Path) -> None:
+    """It is the only one that no setting names."""
+    with storing(tmp_path):
+        assert list(reading.sources()) == []
+        name = sources_bucket(settings().project, "local")
+        storage_client().create_bucket(name)
+        assert [bucket.name for bucket in reading.sources()] == [name]
 
 
 def test_an_address_of_a_server_that_is_not_there_is_an_error() -> None:
