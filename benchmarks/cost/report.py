@@ -233,8 +233,8 @@ def _where_and_when() -> str:
     return (
         f"US dollars in {region}, as read on {read} on stored copies of the pages named, whose age varies.\n"
         f"`infra/` deploys to {DEPLOYED} unless told otherwise, where prices may differ. Some free amounts\n"
-        "hold in regions of the United States alone: those of Cloud Storage, as far as is remembered. Compare\n"
-        "both with the live pages, for your region, before you rely on them."
+        "hold in regions of the United States alone: those of Cloud Storage, as far as is remembered.\n"
+        "Compare both with the live pages, for your region, before you rely on them."
     )
 
 
