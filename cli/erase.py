@@ -260,7 +260,12 @@ def _stays(
         if bucket.versioning and name != subject.bucket:
             yield f"Noncurrent versions in {name}, until its lifecycle rule: gcloud storage ls -a gs://{name}"
     yield "Logs, which have the document's id and no text."
-    if not os.environ.get("FIRESTORE_EMULATOR_HOST"):
+    if os.environ.get("FIRESTORE_EMULATOR_HOST"):
+        yield (
+            "What the local Firestore can read of the last hour, and what the local Pub/Sub, which has names "
+            "and no text, had in the last minute; in a stack that is stopped, until it runs again."
+        )
+    else:
         yield "What Firestore can read of the last seven days (point-in-time recovery), and its backups."
         yield f"Rows with the file's name in BigQuery: {ROWS.format(id=subject.id)}"
 

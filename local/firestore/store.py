@@ -2,7 +2,8 @@
 
 A commit is one SQLite transaction in WAL mode: the kernel has it before it is acknowledged, so the death of
 this process loses nothing. Every version carries the time it was written; what a write replaces moves to
-`history`, so that any moment of the last hour can be read, and a transaction's snapshot is just a time.
+`history`, so that any moment of the last hour can be read, and a transaction's snapshot is just a time. What
+was deleted is overwritten when that hour is over, in the log too.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 HISTORY_SECONDS = 3600
 """How far back `read_time` reaches, as in the real service without point-in-time recovery."""
+BUSY_MILLISECONDS = 10_000
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS collections (
@@ -80,8 +82,8 @@ def connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
     # NORMAL leaves the sync to checkpoints: a kill loses nothing, a power cut at most the last moments.
     connection.executescript(
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=10000;"
-        "PRAGMA cache_size=-8192;"
+        f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout={BUSY_MILLISECONDS};"
+        "PRAGMA cache_size=-8192; PRAGMA secure_delete=ON;"
     )
     return connection
 
@@ -142,6 +144,7 @@ class Store(Reader):
         self._keys: dict[tuple[str, str], int] = {}
         self.changed: dict[int, int] = {}
         """When each collection last changed, by its key, since this process started."""
+        self._to_scrub = True
 
     def reader(self) -> Reader:
         """A reader of its own connection, for a thread of its own."""
@@ -203,9 +206,19 @@ class Store(Reader):
         self.changed[key] = self._last
 
     def forget(self) -> None:
-        """Drop the versions that `read_time` no longer reaches."""
+        """Drop the versions that `read_time` no longer reaches, so that no file has them any more."""
         oldest = time.time_ns() // 1000 - HISTORY_SECONDS * MICROS
-        self._writer.execute("DELETE FROM history WHERE replaced < ?", (oldest,))
+        if self._writer.execute("DELETE FROM history WHERE replaced < ?", (oldest,)).rowcount:
+            self._to_scrub = True
+        if self._to_scrub:
+            self._scrub()
+
+    def _scrub(self) -> None:
+        """Empty the write-ahead log, which still has the old pages; where somebody is reading, next time."""
+        self._writer.execute("PRAGMA busy_timeout=0")
+        (busy, *_) = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        self._writer.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
+        self._to_scrub = bool(busy)
 
     def close(self) -> None:
         self._writer.close()

@@ -211,6 +211,7 @@ class Broker:
                 identifier = self._abandoned.pop()
                 while rows := self._store.scan(identifier, 0, PURGE_STEP):
                     await self._drop(identifier, [message for message, _, _ in rows])
+            self._store.scrub()
             await asyncio.sleep(PURGE_EVERY)
 
     async def _drop(self, subscription: int, messages: Iterable[int]) -> None:

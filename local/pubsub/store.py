@@ -3,6 +3,7 @@
 One connection, used by the event loop alone. A write opens a transaction, and everything that the loop does
 until its next turn shares it: a commit costs 50 µs whether it holds one message or a thousand.
 `synchronous=NORMAL` in WAL mode survives the death of the process; a power cut may take the last moments.
+What was acknowledged is overwritten, and in the log by the next `scrub`.
 """
 
 from __future__ import annotations
@@ -44,11 +45,13 @@ class Store:
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.executescript(
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;"
+            "PRAGMA secure_delete=ON;"
         )
         self._db.executescript(_SCHEMA)
         self._loop = asyncio.get_running_loop()
         self._committed: asyncio.Future[None] | None = None
         self._after: list[Callable[[], None]] = []
+        self._to_scrub = True
         self.broken: asyncio.Future[str] = self._loop.create_future()
         """Done, with the reason, once a write failed: memory may no longer agree with the disk."""
         (self._next_id,) = self._db.execute("SELECT next FROM ids").fetchone()
@@ -108,6 +111,17 @@ class Store:
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call when the open transaction is on disk."""
         self._after.append(callback)
+
+    def scrub(self) -> None:
+        """Empty the write-ahead log, which still has what was acknowledged; after an open transaction."""
+        if self._committed is not None:
+            self.after_commit(self.scrub)
+        elif self._to_scrub and not self.broken.done():
+            try:
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            except sqlite3.Error as error:
+                self._break(error)
+            self._to_scrub = False
 
     # Topics and subscriptions
 
@@ -172,6 +186,7 @@ class Store:
 
     def acknowledge(self, subscription: int, messages: Sequence[int]) -> None:
         """Nothing is left to deliver of these; a message goes when no subscription needs it."""
+        self._to_scrub = True
         self._write_many(
             "DELETE FROM deliveries WHERE subscription = ? AND message = ?",
             [(subscription, message) for message in messages],
