@@ -1,7 +1,7 @@
 """What sums that saturate change: `python -m benchmarks.model.saturation`, on a processor without VNNI.
 
-There onnxruntime adds products of eight bits in pairs, in sixteen bits, which two large ones exceed. Beside the shipped
-session stands one that is asked for exact sums; where the processor has VNNI both give the same.
+There onnxruntime adds products of eight bits in pairs, in sixteen bits, which two large ones exceed. Beside
+the shipped session stands one that is asked for exact sums; where the processor has VNNI both give the same.
 """
 
 from __future__ import annotations

@@ -121,6 +121,15 @@ def test_where_nothing_has_text_a_picture_may_hold_a_few_words(file: Path) -> No
     assert read(file).ocr_pages == []
 
 
+@pytest.mark.parametrize("image", [photograph(), Image.new("L", (620, 877), 250)], ids=["photo", "paper"])
+def test_a_picture_of_nothing_written_holds_no_text(file: Path, image: Image.Image) -> None:
+    """Recognising it would be in vain."""
+    draw(file, picture(image))
+    with pytest.raises(Rejected) as caught:
+        read(file)
+    assert caught.value.code == "no_text"
+
+
 def test_letters_drawn_as_curves_need_ocr(file: Path) -> None:
     """Some programs turn text into outlines; a page has then hundreds of small shapes and no letters."""
 

@@ -58,7 +58,7 @@ def read_document(path: Path, options: ExtractOptions) -> Document:
             pages, pictures = _pages(document, options.limits)
             scans = find_scans(document, pictures)
             if not scans and not any(page.lines for page in pages):
-                scans = set(pictures)  # a scan of few words looks like a cover, and here nothing else has any
+                scans = find_scans(document, pictures, few=True)  # nothing else has any words
             return Document(_title(document), pages, read_outline(document), scans, _remarks(document))
         finally:
             pdfium.FPDF_CloseDocument(document)

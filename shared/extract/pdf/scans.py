@@ -34,6 +34,7 @@ _FLAT = 0.99  # of the pixels are of one tone: a colour, of which a mask may lea
 _STROKE = 32  # difference in brightness of two neighbouring pixels
 _SAMPLE = 5  # pixels: one in so many is counted
 _MIN_STROKES = 0.01  # of the pixels; samples: scans 0.015 to 0.155, pages of one colour at most 0.004
+_FEW_STROKES = 0.0005  # of the pixels: two words
 
 
 def is_picture(page: Handle, *, with_curves: bool) -> bool:
@@ -93,26 +94,27 @@ def _cells(start: float, end: float) -> range:
     return range(first, last)
 
 
-def find_scans(document: Handle, pictures: Sequence[int]) -> set[int]:
-    """The pages among `pictures` (numbers from 1, ascending) that look like pages of text.
+def find_scans(document: Handle, pictures: Sequence[int], *, few: bool = False) -> set[int]:
+    """The pages among `pictures` (numbers from 1, ascending) that look like text, or like a `few` words.
 
     Pictures between two scans, with no other page among them, are taken for scans without a look.
     """
     step = -(-len(pictures) // _LOOKS) or 1
     groups = [pictures[at : at + step] for at in range(0, len(pictures), step)]
     breaks = [at for at in range(1, len(groups)) if groups[at][0] != groups[at - 1][-1] + 1]
+    strokes = _FEW_STROKES if few else _MIN_STROKES
     scans: set[int] = set()
     for start, end in pairwise([0, *breaks, len(groups)]):
         run = groups[start:end]
-        first = next((at for at, group in enumerate(run) if _is_scan(document, group[0])), None)
+        first = next((at for at, group in enumerate(run) if _is_scan(document, group[0], strokes)), None)
         if first is not None:
             behind = reversed(range(first + 1, len(run)))
-            last = next((at for at in behind if _is_scan(document, run[at][0])), first)
+            last = next((at for at in behind if _is_scan(document, run[at][0], strokes)), first)
             scans.update(*run[first : last + 1])
     return scans
 
 
-def _is_scan(document: Handle, number: int) -> bool:
+def _is_scan(document: Handle, number: int, strokes: float) -> bool:
     page = pdfium.FPDF_LoadPage(document, number - 1)
     if not page:
         return False
@@ -123,7 +125,7 @@ def _is_scan(document: Handle, number: int) -> bool:
         rows = sample(page, image) if image else None
         if not rows or _is_doubtful(rows):
             rows = draw(page)
-        return _looks_written(rows)
+        return _looks_written(rows, strokes)
     finally:
         pdfium.FPDF_ClosePage(page)
 
@@ -155,16 +157,18 @@ def _only_image(page: Handle) -> Handle | None:
 def _is_doubtful(rows: Sequence[bytes]) -> bool:
     """Mostly of one dark tone: it may be shown inverted, or be the colour of letters that a mask cuts out."""
     tone, share = _background(rows)
-    return tone < _LIGHT and (share >= _FLAT or (share >= _MIN_BACKGROUND and _has_strokes(rows)))
+    return tone < _LIGHT and (
+        share >= _FLAT or (share >= _MIN_BACKGROUND and _has_strokes(rows, _MIN_STROKES))
+    )
 
 
-def _looks_written(rows: Sequence[bytes]) -> bool:
+def _looks_written(rows: Sequence[bytes], strokes: float) -> bool:
     tone, share = _background(rows)
-    return tone >= _LIGHT and share >= _MIN_BACKGROUND and _has_strokes(rows)
+    return tone >= _LIGHT and share >= _MIN_BACKGROUND and _has_strokes(rows, strokes)
 
 
-def _has_strokes(rows: Sequence[bytes]) -> bool:
-    missing = _MIN_STROKES * sum(map(len, rows))
+def _has_strokes(rows: Sequence[bytes], strokes: float) -> bool:
+    missing = strokes * sum(map(len, rows))
     for row in rows:
         missing -= sum(abs(one - other) > _STROKE for one, other in pairwise(row))
         if missing <= 0:
