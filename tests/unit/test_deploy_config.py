@@ -1,0 +1,89 @@
+"""cloudbuild.yaml is what Cloud Build takes, and the pages that lead to a build say what it needs."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import yaml
+
+from deploy.functions import FUNCTIONS
+from tests.cloud_build import ROOT, SUBSTITUTION
+
+CONFIG: dict[str, Any] = yaml.safe_load((ROOT / "cloudbuild.yaml").read_text())
+SCHEMA = json.loads((ROOT / "tests" / "data" / "cloudbuild_schema.json").read_text())
+FLAGS = json.loads((ROOT / "tests" / "data" / "gcloud_flags.json").read_text())
+BUILT_IN = {"PROJECT_ID", "BUILD_ID"}
+SUBMITTED = re.compile(r"^(?:#| )*gcloud builds submit (.*?[^\\])$", re.MULTILINE | re.DOTALL)
+SOURCES_BUCKET = re.compile(r'"google_storage_bucket" "sources" .*?name += "(.*?)"', re.DOTALL)
+
+
+def test_cloud_build_knows_every_field() -> None:
+    """Names, types and values are those of Cloud Build's API."""
+    validator = jsonschema_rs.validator_for(SCHEMA)
+    assert [error.message for error in validator.iter_errors(CONFIG)] == []
+    wrong = CONFIG | {"steps": [{"name": "image", "waitfor": ["-"]}]}
+    assert not validator.is_valid(wrong)
+
+
+def test_every_substitution_is_declared_and_used() -> None:
+    """MUST_MATCH refuses a build otherwise; and no secret is among them."""
+    text = (ROOT / "cloudbuild.yaml").read_text()
+    used = {found[0] or found[1] for found in SUBSTITUTION.findall(text)}
+    assert used - BUILT_IN == set(CONFIG["substitutions"])
+    assert not {"availableSecrets", "secrets"} & set(CONFIG)
+
+
+def test_every_function_has_a_step_and_promotion_waits_for_all() -> None:
+    """A function that is new needs one; none is promoted before the smoke test."""
+    waits = {step["id"]: set(step["waitFor"]) for step in CONFIG["steps"]}
+    assert set(FUNCTIONS) <= set(waits)
+    assert waits["smoke"] == waits["answers"] == set(FUNCTIONS)
+    assert waits["promote"] == {"smoke", "answers", "job-image"}
+    assert all(waits[name] == {"plan", "audit"} for name in FUNCTIONS)
+
+
+def test_the_tests_run_side_by_side() -> None:
+    """One after the other they take longer than the step may; a file's tests share what they start."""
+    [step] = [step for step in CONFIG["steps"] if step["id"] == "test"]
+    assert "PYTHON=python lint setup && .venv/bin/pytest -n 4 --dist loadfile tests/unit" in step["args"][-1]
+
+
+def test_a_build_has_the_time_that_its_steps_have() -> None:
+    """Whatever takes too long is ended as the step that it is, and not with the build around it."""
+    steps = {step["id"]: step for step in CONFIG["steps"]} | {"-": {"timeout": "0s", "waitFor": []}}
+
+    def end(name: str) -> int:
+        begin = max((end(before) for before in steps[name]["waitFor"]), default=0)
+        return begin + int(steps[name]["timeout"].removesuffix("s"))
+
+    assert end("promote") == max(end(name) for name in steps)
+    assert end("promote") <= int(CONFIG["timeout"].removesuffix("s"))
+
+
+@pytest.mark.parametrize("page", ["docs/deploy.md", "cloudbuild.yaml"])
+def test_sources_are_sent_to_the_bucket_that_terraform_makes(page: str) -> None:
+    """And not to one that gcloud makes; every flag is gcloud's, and the region is told twice."""
+    text = (ROOT / page).read_text().replace("$GOOGLE_CLOUD_PROJECT", "PROJECT").replace("$REGION", "REGION")
+    [command] = SUBMITTED.findall(text)
+    flags = dict(re.findall(r"(--[a-z-]+)=(\S+)", command))
+    assert set(flags) <= set(FLAGS["commands"]["builds submit"])
+    [made] = SOURCES_BUCKET.findall((ROOT / "infra" / "build.tf").read_text())
+    bucket = made.replace("${var.project}", "PROJECT").replace("${var.region}", "REGION")
+    assert flags["--gcs-source-staging-dir"] == f"gs://{bucket}/builds"
+    assert flags["--region"] == flags["--substitutions"].removeprefix("_REGION=") == "REGION"
+
+
+def test_who_follows_the_pages_is_signed_in_and_has_set_what_they_use() -> None:
+    """Terraform and `headrace` take the second login; no variable is used before it is set."""
+    deploy, infra = ((ROOT / page).read_text() for page in ("docs/deploy.md", "infra/README.md"))
+    first, _, rest = deploy.partition("(../infra/README.md")
+    for command in ("login", "application-default login", "application-default set-quota-project"):
+        assert f"gcloud auth {command}" in first
+    blocks = "".join(re.findall(r"```\n(.*?)```", first + infra + rest, re.DOTALL))
+    for name in set(re.findall(r"\$([A-Z][A-Z_]+)", blocks)):
+        assert re.search(rf"\b{name}=", blocks[: blocks.index(f"${name}")]), name
+    assert "docs/deploy.md#from-nothing-to-running" in (ROOT / "README.md").read_text()
