@@ -19,6 +19,8 @@ from deploy.stage import ROOT, collect, digest, stage
 
 PIN = re.compile(r"^([a-z0-9._-]+)(?:\[[^\]]*\])?==", re.MULTILINE)
 SOURCE = Source(ROOT)
+READ_ANEW = Source(ROOT)
+"""Of the same sources, with nothing in common."""
 
 
 @pytest.fixture
@@ -110,7 +112,8 @@ def test_packages_are_told_by_what_is_called(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
 def test_a_folder_is_the_same_each_time(name: str, model: Path, tmp_path: Path) -> None:
     """Names, bytes, modes and times; and its digest is what a deployment reads from the folder."""
-    made = [stage(FUNCTIONS[name], tmp_path / place, model, Source(ROOT)) for place in ("first", "second")]
+    sources = {"first": SOURCE, "second": READ_ANEW}
+    made = [stage(FUNCTIONS[name], tmp_path / place, model, source) for place, source in sources.items()]
     one, two = (
         {
             path.relative_to(root): (
@@ -185,5 +188,7 @@ def test_the_command_says_what_it_made(
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
 def test_a_function_stays_within_its_budget(name: str) -> None:
     """Of size and of import time: what is measured is in docs/deploy.md."""
-    measured = measure(FUNCTIONS[name], ROOT / "build" / "model", SOURCE, runs=RUNS)
+    measured = measure(FUNCTIONS[name], ROOT / "build" / "model", SOURCE, runs=1)
+    if exceeds(measured):  # a busy machine takes longer; the best of several does not
+        measured = measure(FUNCTIONS[name], ROOT / "build" / "model", SOURCE, runs=RUNS)
     assert not exceeds(measured), (measured, BUDGETS[name])
