@@ -90,7 +90,7 @@ def redact(client: firestore.Client, document: str) -> int:
 
     The files are written before the record: a kill in between leaves the record to be found again. They are
     written once more after it, over what somebody wrote who had read the record before; who writes later than
-    that finds it changed (`shared.digests.issue`).
+    that finds it changed.
     """
     from google.cloud.firestore_v1.base_query import FieldFilter
 
