@@ -45,8 +45,8 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A third of our sentences; without the slowest gate and the measuring of speed.
 
-    Of so few that are held out three make more than the loss allowed, and which of them lie at the edge differs
-    from processor to processor.
+    Of so few that are held out three make more than the loss allowed, and which of them lie at the edge
+    differs from processor to processor.
     """
     ours = own_sentences()
     monkeypatch.setattr(learn, "own_sentences", lambda: ours[::3])
