@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from shared.digests.records import Digest, StoredDigest
+    from shared.digests.records import Digest
     from shared.digests.schedules import Schedule
+    from shared.digests.stored import StoredDigest
 
 LISTED = 20
 SHOWN = 4

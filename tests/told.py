@@ -14,11 +14,10 @@ from shared.digests.records import (
     Overview,
     Point,
     Quote,
-    Statistics,
-    StoredDigest,
     TopicRow,
     Window,
 )
+from shared.digests.stored import Statistics, StoredDigest
 
 END = datetime(2026, 11, 23, tzinfo=UTC)
 WINDOW = Window(start=END - timedelta(days=7), end=END)

@@ -33,8 +33,9 @@ from benchmarks.pipeline import processor
 from local.services import ROOT
 from shared.clients import firestore_client
 from shared.digests.compute import Request, fingerprint, make
-from shared.digests.records import Filter, StoredDigest, Window
+from shared.digests.records import Filter, Window
 from shared.digests.store import COLLECTION, to_fields
+from shared.digests.stored import StoredDigest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

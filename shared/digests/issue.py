@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from shared.digests.compute import fingerprint, make
 from shared.digests.narrative import narrate
-from shared.digests.records import StoredDigest
 from shared.digests.redact import erased
 from shared.digests.store import COLLECTION, address, read, to_fields, write_files
+from shared.digests.stored import StoredDigest
 from shared.digests.tell import enqueue
 from shared.digests.ticks import TICKS
 from shared.documents import COLLECTION as DOCUMENTS

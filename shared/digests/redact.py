@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial, reduce
 from typing import TYPE_CHECKING
 
-from shared.digests.records import Digest, Group, Initiatives, Narrative, Problem, StoredDigest
+from shared.digests.records import Digest, Group, Initiatives, Narrative, Problem
 from shared.digests.store import COLLECTION, to_fields, write_files
+from shared.digests.stored import StoredDigest
 from shared.documents import Documents
 
 if TYPE_CHECKING:

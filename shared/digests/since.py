@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shared.digests.compute.rows import Row, Rows
-    from shared.digests.records import StoredDigest
+    from shared.digests.stored import StoredDigest
 
 DOCUMENT = (
     "id", "bucket", "name", "organisation", "language", "members", "duplicate_of", "published_run", "run",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from shared.clients import emulator, storage_client
 from shared.digests import forms
 from shared.digests.links import object_link
-from shared.digests.records import Digest, StoredDigest
+from shared.digests.stored import StoredDigest
 from shared.errors import HeadraceError
 from shared.retry import storage_limits
 from shared.settings import settings
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from google.cloud import firestore
 
-    from shared.digests.records import Quote
+    from shared.digests.records import Digest, Quote
 
 COLLECTION = "digests"
 TYPES = {"html": "text/html; charset=utf-8", "json": "application/json", "md": "text/markdown; charset=utf-8"}

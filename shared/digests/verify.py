@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from google.cloud import firestore
 
     from shared.digests.compute.rows import Row
-    from shared.digests.records import Quote, StoredDigest, Window
+    from shared.digests.records import Quote, Window
+    from shared.digests.stored import StoredDigest
 
 _PASSAGE = ("sentiment.label", "topic_names", "action.label")
 _COMPARED = ("initiatives", "incidents", "positives", "novel", "novel_among", "summary")

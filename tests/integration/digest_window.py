@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.digests import made
 from benchmarks.digests.made import MONDAY, aggregate, passage, record
 from shared.digests.compute import Made, Request, fingerprint, make
-from shared.digests.records import Filter, StoredDigest, Window
+from shared.digests.records import Filter, Window
+from shared.digests.stored import StoredDigest
 from tests.integration.firestore_server import connect
 
 if TYPE_CHECKING:

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
     from google.cloud.firestore import Client
 
-    from shared.digests.records import Digest, StoredDigest
+    from shared.digests.records import Digest
     from shared.digests.since import Difference
+    from shared.digests.stored import StoredDigest
     from tests.integration.pubsub_server import LocalServer
 
 ERROR = ErrorInfo(code="broken", message="It is broken.", hint="Mend it.")

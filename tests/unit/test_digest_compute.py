@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -17,8 +17,11 @@ from shared.digests.compute.selection import Doc, fingerprint, fits
 from shared.digests.compute.tally import JUDGED, Tally, in_order, pooled, sums
 from shared.digests.forms.outline import series
 from shared.digests.outcomes import Cells, Outcome
-from shared.digests.records import Filter, Overview, Statistics, Unfinished, Window
+from shared.digests.records import Filter, Overview, Unfinished, Window
 from tests.digest_example import rich
+
+if TYPE_CHECKING:
+    from shared.digests.stored import Statistics
 
 DAY = datetime(2026, 11, 16, tzinfo=UTC)
 COUNTS = st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))

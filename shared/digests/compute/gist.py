@@ -17,7 +17,8 @@ from shared.summary.partial import Aggregate, Candidate, decode_sum, worth
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from shared.digests.records import Quote, Statistics
+    from shared.digests.records import Quote
+    from shared.digests.stored import Statistics
 
 
 class Gist:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Literal
 
-    from shared.digests.records import Statistics, Window
+    from shared.digests.records import Window
+    from shared.digests.stored import Statistics
 
 
 class Earlier(NamedTuple):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import NonNegativeInt
 
-from shared.digests.records import Digest, Filter, Statistics, Window
+from shared.digests.records import Digest, Filter, Window
+from shared.digests.stored import Statistics
 from shared.records import Record
 
 

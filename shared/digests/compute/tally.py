@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from shared.digests.compute.change import Sums
 from shared.digests.outcomes import Cells
-from shared.digests.records import Statistics
+from shared.digests.stored import Statistics
 from shared.records import SENTIMENTS, TOPICS
 
 if TYPE_CHECKING:

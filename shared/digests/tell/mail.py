@@ -26,7 +26,8 @@ from shared.settings import settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from shared.digests.records import Digest, Quote, StoredDigest
+    from shared.digests.records import Digest, Quote
+    from shared.digests.stored import StoredDigest
 
 MAX_SUBJECT = 150
 MAX_TEXT = 512 * 1024
