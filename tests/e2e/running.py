@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from local.services import EMULATORS, TITLES
+from tests.e2e import commands
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADRACE = [sys.executable, "-c", "from cli.main import main; main()"]
@@ -111,14 +112,7 @@ class RunningStack:
 
     def command(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run a headrace command against this stack."""
-        return subprocess.run(
-            [*HEADRACE, *arguments],
-            env=clean_environment() | {"HEADRACE_DATA": str(self.data)},
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        return commands.run(arguments, clean_environment() | {"HEADRACE_DATA": str(self.data)}, timeout)
 
     def json(self, *arguments: str, status: int = 0) -> Any:
         """The JSON a command prints."""
