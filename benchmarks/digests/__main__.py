@@ -175,10 +175,13 @@ def measure(runs: int) -> list[dict[str, Any]]:
 
 
 def row(documents: int, what: str, found: list[dict[str, Any]]) -> str:
-    """A line of the table: medians, with the range of seconds."""
+    """A line of the table: medians, with the range of seconds, and whether the goal was met."""
     seconds = sorted(one["seconds"] for one in found)
     cpu, peak = (statistics.median(one[name] for one in found) for name in ("cpu", "peak"))
-    goal = "{} s, {} MB".format(*GOALS[documents]) if documents in GOALS else ""
+    goal = ""
+    if limits := GOALS.get(documents):
+        met = statistics.median(seconds) <= limits[0] and peak <= limits[1]
+        goal = f"{limits[0]} s, {limits[1]} MB: {'met' if met else 'missed'}"
     return (
         f"| {documents:,} | {what} | {statistics.median(seconds):.1f} ({seconds[0]:.1f}-{seconds[-1]:.1f}) "
         f"| {cpu:.1f} | {peak:.0f} | {found[0]['reads']:,} | {goal} |"

@@ -237,6 +237,7 @@ def test_storage_answers_503(tmp_path: Path) -> None:
             storage.stop(time.monotonic() + 5)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("clients")
 def test_an_erased_document_comes_again(stack: RunningStack, tmp_path: Path) -> None:
     """Runs count from one again, and no batch or plan of its first life disturbs the second."""

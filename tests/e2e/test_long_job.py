@@ -149,6 +149,7 @@ def test_sigterm_commits_and_leaves_the_rest(stack: RunningStack, tmp_path: Path
     assert {index: after[index] for index in committed} == committed
 
 
+@pytest.mark.slow
 def test_a_killed_task_goes_on_at_once(stack: RunningStack, tmp_path: Path) -> None:
     """The next attempt of the task takes over the leases of the one that was killed."""
     document = drop(stack, tmp_path, "killed", 1000)

@@ -107,6 +107,7 @@ def test_labels_without_a_rule_publish_nothing(servers: Servers) -> None:
     assert servers.models() - before == {f"trainings/{record['id']}/report.{end}" for end in ("json", "md")}
 
 
+@pytest.mark.slow
 def test_a_failed_gate_publishes_nothing(
     servers: Servers, better: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,6 +85,7 @@ def test_a_failed_gate_writes_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not list((tmp_path / "cache").glob("gate*"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_no_textbook")
 def test_a_new_model_replaces_the_old_as_a_whole(tmp_path: Path, cache: Path) -> None:
     """Nothing of the old directory survives, and no scraps are left beside the new one."""
@@ -109,6 +110,7 @@ def test_a_set_to_evaluate_on(tmp_path: Path) -> None:
     assert metrics["own_action_int8"] == metrics["own_action_fp32"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_no_textbook")
 def test_the_speed_is_measured(tmp_path: Path, cache: Path) -> None:
     """Of one processor, as ingest's plan reads it; an encoder alone is faster than with branches."""

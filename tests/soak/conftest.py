@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FIRST_SEED = int(os.environ.get("SOAK_SEED") or 1)
-HISTORIES = int(os.environ.get("SOAK_COUNT") or 10)
-JOB_HISTORIES = max(3, HISTORIES // 4)
+HISTORIES = int(os.environ.get("SOAK_COUNT") or 5)
+JOB_HISTORIES = max(2, HISTORIES // 4)
 """Of the long job, each several times as long as the others."""
 QUICK = {
     "HEADRACE_INGEST_TIMEOUT": "3",

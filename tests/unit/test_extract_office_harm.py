@@ -66,7 +66,7 @@ def test_document_types_are_refused(file: Path, doctype: str, encoding: str) -> 
     )
     started = time.process_time()
     assert code(read_docx, file, word(text.encode(encoding))) == "unreadable_document"
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 5
 
 
 def test_entities_without_a_document_type_are_damage(file: Path) -> None:
