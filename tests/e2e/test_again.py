@@ -45,17 +45,22 @@ def notify_again(shown: dict[str, Any], times: int) -> None:
     publish(UPLOADS, [(json.dumps({"size": str(shown["size"])}).encode(), attributes)] * times)
 
 
-def settled(stack: RunningStack, document: str, run: int, seconds: float = 60) -> dict[str, Any]:
-    """The document once its run has ended and what an earlier one left is gone; it may not be known yet."""
+def purge_pending(document: str) -> bool:
+    """Whether passages of an earlier run may still be there, by this process's own clients."""
     from shared.clients import firestore_client
 
-    record = firestore_client().collection("documents").document(document)
+    record = firestore_client().collection("documents").document(document).get().to_dict() or {}
+    return bool(record["purge_pending"])
+
+
+def settled(stack: RunningStack, document: str, run: int, seconds: float = 60) -> dict[str, Any]:
+    """The document once its run has ended and what an earlier one left is gone; it may not be known yet."""
     deadline = time.monotonic() + seconds
     while True:
         done = stack.command("show", document, "--json")
         shown = json.loads(done.stdout)[0] if done.stdout else {}
         ended = shown and shown["run"] == run and shown["state"] == "completed"
-        if ended and not (record.get().to_dict() or {})["purge_pending"]:
+        if ended and (run == 1 or not purge_pending(document)):
             return dict(shown)
         assert time.monotonic() < deadline, shown or done.stderr
         time.sleep(0.1)
