@@ -26,8 +26,6 @@ def typeset(report: Report) -> bytes:
         DoesNotFit: the words of a page need more room than it has.
     """
     design.register_fonts()
-    # Text encoding of binary streams is a relic, and makes the file a quarter larger.
-    rl_config.useA85 = 0
     canvas = Canvas(
         "",
         pagesize=(design.WIDTH, design.HEIGHT),
@@ -45,7 +43,12 @@ def typeset(report: Report) -> bytes:
         canvas.addOutlineEntry(title, f"page-{number}")
         draw(canvas, number)
         canvas.showPage()
-    data: bytes = canvas.getpdfdata()
+    # Text encoding of binary streams is a relic, and makes the file a quarter larger.
+    encoded, rl_config.useA85 = rl_config.useA85, 0
+    try:
+        data: bytes = canvas.getpdfdata()
+    finally:
+        rl_config.useA85 = encoded  # other files of the same process are not ours to decide on
     return data
 
 

@@ -102,30 +102,29 @@ def find_scans(document: Handle, pictures: Sequence[int], *, few: bool = False) 
     step = -(-len(pictures) // _LOOKS) or 1
     groups = [pictures[at : at + step] for at in range(0, len(pictures), step)]
     breaks = [at for at in range(1, len(groups)) if groups[at][0] != groups[at - 1][-1] + 1]
-    strokes = _FEW_STROKES if few else _MIN_STROKES
     scans: set[int] = set()
     for start, end in pairwise([0, *breaks, len(groups)]):
         run = groups[start:end]
-        first = next((at for at, group in enumerate(run) if _is_scan(document, group[0], strokes)), None)
+        first = next((at for at, group in enumerate(run) if _is_scan(document, group[0], few=few)), None)
         if first is not None:
             behind = reversed(range(first + 1, len(run)))
-            last = next((at for at in behind if _is_scan(document, run[at][0], strokes)), first)
+            last = next((at for at in behind if _is_scan(document, run[at][0], few=few)), first)
             scans.update(*run[first : last + 1])
     return scans
 
 
-def _is_scan(document: Handle, number: int, strokes: float) -> bool:
+def _is_scan(document: Handle, number: int, *, few: bool) -> bool:
     page = pdfium.FPDF_LoadPage(document, number - 1)
     if not page:
         return False
     try:
         if _is_huge(page):
             return True
-        image = _only_image(page)
+        image = None if few else _only_image(page)  # one line of text may lie between the rows of a sample
         rows = sample(page, image) if image else None
         if not rows or _is_doubtful(rows):
             rows = draw(page)
-        return _looks_written(rows, strokes)
+        return _looks_written(rows, _FEW_STROKES if few else _MIN_STROKES)
     finally:
         pdfium.FPDF_ClosePage(page)
 
