@@ -130,6 +130,7 @@ def test_a_second_execution_ends(stack: RunningStack, tmp_path: Path) -> None:
     assert whole(document) == found
 
 
+@pytest.mark.slow
 def test_sigterm_commits_and_leaves_the_rest(stack: RunningStack, tmp_path: Path) -> None:
     """The status says that work is left; the next attempt does that alone."""
     document = drop(stack, tmp_path, "sigterm", 1500)
