@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from local.services import Layout
 from model_export import bucket
 from model_export.__main__ import main
 from shared.clients import storage_client
 from shared.errors import SetupError
 from shared.inference import Manifest
-from shared.settings import settings
-from tests.e2e.running import free_ports
+from tests.integration.storage_server import storing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from google.cloud.storage import Client
 
@@ -33,29 +29,10 @@ DIGEST = hashlib.sha256(GRAPH).hexdigest()
 @pytest.fixture(scope="module")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """fake-gcs-server, and the client that our code uses."""
-    data = tmp_path_factory.mktemp("storage")
-    (data / "storage").mkdir()
-    (data / "logs").mkdir()
-    layout = Layout(data, free_ports(1), {})
-    service = next(service for service in layout.services(Path("none")) if service.name == "storage")
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in layout.environment().items():
-            patch.setenv(name, value)
-        for cached in (storage_client, settings):
-            cached.cache_clear()
-        environment = {**os.environ, **service.environment}
-        process = subprocess.Popen(service.command, env=environment, stderr=subprocess.DEVNULL)
-        try:
-            while not service.answers():
-                assert process.poll() is None
-            client = storage_client()
-            client.create_bucket(BUCKET)
-            yield client
-        finally:
-            process.terminate()
-            process.wait()
-            for cached in (storage_client, settings):
-                cached.cache_clear()
+    with storing(tmp_path_factory.mktemp("storage")):
+        client = storage_client()
+        client.create_bucket(BUCKET)
+        yield client
 
 
 @pytest.fixture
