@@ -12,7 +12,7 @@ import pytest
 
 from local.services import Layout
 from shared.clients import storage_client
-from shared.settings import settings
+from shared.settings import LOCAL_PROJECT, settings
 from tests.e2e.running import free_ports
 
 if TYPE_CHECKING:
@@ -20,25 +20,33 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def storing(data: Path) -> Iterator[str]:
+def started(data: Path) -> Iterator[str]:
     """fake-gcs-server as the local stack runs it; its address."""
-    (data / "storage").mkdir()
-    (data / "logs").mkdir()
+    for folder in ("storage", "logs"):
+        (data / folder).mkdir(exist_ok=True)
     layout = Layout(data, free_ports(1), {})
     service = next(service for service in layout.services(Path("none")) if service.name == "storage")
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in layout.environment().items():
-            patch.setenv(name, value)
+    environment = {**os.environ, **service.environment}
+    process = subprocess.Popen(service.command, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        while not service.answers():
+            assert process.poll() is None
+        yield layout.environment()["STORAGE_EMULATOR_HOST"]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def storing(data: Path) -> Iterator[str]:
+    """The same, while this process's client and settings are of it and of the local project."""
+    with started(data) as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GOOGLE_CLOUD_PROJECT", LOCAL_PROJECT)
+        patch.setenv("STORAGE_EMULATOR_HOST", address)
         for cached in (storage_client, settings):
             cached.cache_clear()
-        environment = {**os.environ, **service.environment}
-        process = subprocess.Popen(service.command, env=environment, stderr=subprocess.DEVNULL)
         try:
-            while not service.answers():
-                assert process.poll() is None
-            yield layout.environment()["STORAGE_EMULATOR_HOST"]
+            yield address
         finally:
-            process.terminate()
-            process.wait()
             for cached in (storage_client, settings):
                 cached.cache_clear()

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cli import erase as erasing
 from functions.sweep import main as sweeping
-from local.services import Layout
 from shared import artefacts
 from shared.clients import firestore_client, storage_client
 from shared.completion import settle
@@ -21,12 +17,13 @@ from shared.erasure import BEGUN, erase, seen
 from shared.errors import HeadraceError, Superseded
 from shared.records import ErrorInfo
 from shared.settings import settings
-from tests.e2e.running import free_ports
 from tests.integration.documents_life import Life
 from tests.integration.documents_servers import serving
+from tests.integration.storage_server import started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from google.cloud import firestore
 
@@ -37,25 +34,14 @@ PERSON = "Ilse Quandt"
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Firestore, Pub/Sub and storage, with the buckets of a project."""
     data = tmp_path_factory.mktemp("erasure")
-    (data / "storage").mkdir()
-    layout = Layout(data, free_ports(1), {})
-    service = next(service for service in layout.services(Path("none")) if service.name == "storage")
-    with serving(data), pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STORAGE_EMULATOR_HOST", layout.environment()["STORAGE_EMULATOR_HOST"])
+    with serving(data), started(data) as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STORAGE_EMULATOR_HOST", address)
         storage_client.cache_clear()
-        environment = {**os.environ, **service.environment}
-        process = subprocess.Popen(service.command, env=environment, stderr=subprocess.DEVNULL)
-        try:
-            while not service.answers():
-                assert process.poll() is None
-            made = settings()
-            for bucket in ("uploads", made.uploads_bucket, made.work_bucket, made.results_bucket):
-                storage_client().create_bucket(bucket)
-            yield
-        finally:
-            process.terminate()
-            process.wait()
-            storage_client.cache_clear()
+        made = settings()
+        for bucket in ("uploads", made.uploads_bucket, made.work_bucket, made.results_bucket):
+            storage_client().create_bucket(bucket)
+        yield
+    storage_client.cache_clear()
 
 
 def analysed() -> tuple[Life, str, dict[str, Any]]:

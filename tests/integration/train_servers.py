@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local.services import Layout
 from shared import clients
 from shared.settings import settings
-from tests.e2e.running import free_ports
 from tests.integration.pubsub_server import running
+from tests.integration.storage_server import started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,14 +63,14 @@ class Servers:
 @contextmanager
 def serving(folder: Path) -> Iterator[Servers]:
     """Both servers, while `shared.clients` makes clients of them."""
-    (folder / "storage").mkdir()
-    (folder / "logs").mkdir()
-    layout = Layout(folder, free_ports(1), {})
-    service = next(service for service in layout.services(MODEL) if service.name == "storage")
-    with running("firestore", folder / "firestore") as firestore, pytest.MonkeyPatch.context() as patch:
+    with (
+        running("firestore", folder / "firestore") as firestore,
+        started(folder) as storage,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         variables = {
             "GOOGLE_CLOUD_PROJECT": "headrace-train",
-            "STORAGE_EMULATOR_HOST": layout.environment()["STORAGE_EMULATOR_HOST"],
+            "STORAGE_EMULATOR_HOST": storage,
             "FIRESTORE_EMULATOR_HOST": firestore.address,
         }
         for name, value in variables.items():
@@ -81,17 +78,11 @@ def serving(folder: Path) -> Iterator[Servers]:
         cached = (clients.storage_client, clients.firestore_client, settings)
         for one in cached:
             one.cache_clear()
-        environment = {**os.environ, **service.environment}
-        process = subprocess.Popen(service.command, env=environment, stderr=subprocess.DEVNULL)
         try:
-            while not service.answers():
-                assert process.poll() is None
             for bucket in (DATA, MODELS):
                 clients.storage_client().create_bucket(bucket)
             yield Servers(variables)
         finally:
-            process.terminate()
-            process.wait()
             for one in cached:
                 one.cache_clear()
 
