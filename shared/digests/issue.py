@@ -14,6 +14,7 @@ from shared.digests.tell import enqueue
 from shared.digests.ticks import TICKS
 from shared.documents import COLLECTION as DOCUMENTS
 from shared.documents import Documents, now
+from shared.erasure import BEGUN
 from shared.settings import settings
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _without_erased(
     """
     references = [client.collection(DOCUMENTS).document(document) for document in stored.quoted]
     there = client.get_all(references, ["state"], transaction=transaction)
-    left = {one.id for one in there if (one.to_dict() or {}).get("state", "superseded") != "superseded"}
+    left = {one.id for one in there if (one.to_dict() or {}).get("state", BEGUN) != BEGUN}
     gone = [document for document in stored.quoted if document not in left]
     if not gone:
         return stored

@@ -40,9 +40,7 @@ METADATA = frozenset(
         ipaddress.ip_address("fd00:ec2::254"),  # Amazon
         ipaddress.ip_address("192.0.0.192"),  # Oracle, as the next
         ipaddress.ip_address("fd00:c1::a9fe:a9fe"),
-        ipaddress.ip_address(
-            "168.63.129.16"
-        ),  # Azure's host; nothing but this list says that it is not public
+        ipaddress.ip_address("168.63.129.16"),  # Azure's host, in no list of special addresses
         ipaddress.ip_address("100.100.100.200"),  # Alibaba
     }
 )
