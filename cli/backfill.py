@@ -45,7 +45,8 @@ def resume(identifier: str) -> Backfill:
     """
     client = firestore_client()
     backfill = found(identifier)
-    if has_not_ended(backfill.execution):
+    # The record ends some seconds before the execution does: whoever waited for it need not wait again.
+    if backfill.state not in {"completed", "failed"} and has_not_ended(backfill.execution):
         raise HeadraceError(
             f"The job of backfill {backfill.id} is running: headrace backfill show {backfill.id}"
         )

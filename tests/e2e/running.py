@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+import pytest
+from google.cloud import firestore
+
 from local.services import EMULATORS, TITLES
 from tests.e2e import commands
 
@@ -79,6 +82,7 @@ class RunningStack:
     extra: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[str] | None = None
     program: list[str] = field(default_factory=lambda: HEADRACE)
+    _database: firestore.Client | None = None
 
     def up(self, *options: str) -> float:
         """Start it; seconds until it said `ready`."""
@@ -119,6 +123,15 @@ class RunningStack:
         done = self.command(*arguments, "--json")
         assert done.returncode == status, done.stderr
         return json.loads(done.stdout)
+
+    def record(self, document: str) -> dict[str, Any]:
+        """What is stored of the document, nothing where it is unknown: a command takes far longer."""
+        if self._database is None:
+            stack = self.stack()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("FIRESTORE_EMULATOR_HOST", stack["environment"]["FIRESTORE_EMULATOR_HOST"])
+                self._database = firestore.Client(project=stack["project"])
+        return self._database.collection("documents").document(document).get().to_dict() or {}
 
     def stack(self) -> dict[str, Any]:
         """`stack.json`."""

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
     from tests.e2e.running import RunningStack
 
+PASSAGES = 160
+"""Of a long text: three batches."""
 LONG = "".join(
     f"Site {number} cut its energy use by {number % 40 + 1}% and will recycle all its water by 2030.\n\n"
-    for number in range(400)
+    for number in range(PASSAGES)
 )
 
 
@@ -45,24 +47,16 @@ def notify_again(shown: dict[str, Any], times: int) -> None:
     publish(UPLOADS, [(json.dumps({"size": str(shown["size"])}).encode(), attributes)] * times)
 
 
-def purge_pending(document: str) -> bool:
-    """Whether passages of an earlier run may still be there, by this process's own clients."""
-    from shared.clients import firestore_client
-
-    record = firestore_client().collection("documents").document(document).get().to_dict() or {}
-    return bool(record["purge_pending"])
-
-
 def settled(stack: RunningStack, document: str, run: int, seconds: float = 60) -> dict[str, Any]:
     """The document once its run has ended and what an earlier one left is gone; it may not be known yet."""
     deadline = time.monotonic() + seconds
     while True:
-        done = stack.command("show", document, "--json")
-        shown = json.loads(done.stdout)[0] if done.stdout else {}
-        ended = shown and shown["run"] == run and shown["state"] == "completed"
-        if ended and (run == 1 or not purge_pending(document)):
+        stored = stack.record(document)
+        ended = (stored.get("run"), stored.get("state")) == (run, "completed")
+        if ended and (run == 1 or not stored["purge_pending"]):
+            [shown] = stack.json("show", document)
             return dict(shown)
-        assert time.monotonic() < deadline, shown or done.stderr
+        assert time.monotonic() < deadline, {key: stored.get(key) for key in ("run", "state", "error")}
         time.sleep(0.1)
 
 
@@ -133,7 +127,7 @@ def test_killed_processes_lose_nothing(own_stack: RunningStack, tmp_path: Path) 
             assert time.monotonic() < deadline, f"{name} was not started again"
             time.sleep(0.1)
     shown = settled(own_stack, dropped["id"], 1, seconds=90)
-    assert sum(shown["sentiment"].values()) == shown["passages"] == 400
+    assert sum(shown["sentiment"].values()) == shown["passages"] == PASSAGES
     output = own_stack.down()
     assert "the function analyze was killed by signal 9 and was started again" in output
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.test_again import notify_again
+from tests.e2e.test_again import notify_again, settled
 from tests.e2e.test_drop import GOOD_AND_BAD
 
 if TYPE_CHECKING:
@@ -84,13 +84,7 @@ def test_unpacking_again_changes_nothing(stack: RunningStack, tmp_path: Path) ->
 
     notify_again(before["again.zip"], 5)
     restart(Documents(firestore_client()), before["again.zip"]["id"], 1)
-    deadline = 100
-    while (
-        stack.json("show", "again.zip")[0]["run"] != 2
-        or stack.json("show", "again.zip")[0]["state"] != "completed"
-    ):
-        deadline -= 1
-        assert deadline, "the archive was not unpacked again"
+    settled(stack, before["again.zip"]["id"], 2)
     assert stack.json("show", "again.zip!/one.txt") == [before["again.zip!/one.txt"]]
 
 

@@ -7,12 +7,14 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from google.cloud.run_v2 import Container, Job
 
 from cli.options import MODEL
 from model_export.bucket import push
 from shared import backfills, batches
 from shared.backfills import Wanted
-from shared.clients import firestore_client, storage_client
+from shared.clients import executions, firestore_client, jobs, storage_client
+from shared.delegation import job_path
 from shared.documents import Documents, document_id
 from shared.erasure import erase
 from shared.inference import read_manifest
@@ -171,6 +173,20 @@ def test_a_listing_that_was_broken_off_is_made_again(stack: RunningStack, other:
     again = stack.json("backfill", "resume", made.id)
     assert (again["state"], again["counts"], again["report"]) == ("completed", told["counts"], told["report"])
     assert stack.command("backfill", "show", "unknown").returncode == 1
+
+
+def test_only_a_job_at_work_is_in_the_way_of_resume(stack: RunningStack, other: str) -> None:
+    """Its execution may last some seconds longer than the record says."""
+    made = backfills.create(firestore_client(), Wanted(prefix="nobody/"), other, 1)
+    sleeping = Job(name=f"{job_path().rpartition('/')[0]}/sleeping")
+    sleeping.template.template.containers = [Container(image="none", command=["sleep", "60"])]
+    jobs().update_job(request={"job": sleeping, "allow_missing": True})
+    execution = jobs().run_job(name=sleeping.name).metadata.name
+    for state, status in (("running", 1), ("completed", 0)):
+        backfills.update(firestore_client(), made.id, state=state, execution=execution)
+        done = stack.command("backfill", "resume", made.id)
+        assert done.returncode == status, done.stderr
+    executions().cancel_execution(name=execution)
 
 
 def test_a_model_that_is_not_there_touches_no_document(stack: RunningStack) -> None:

@@ -88,9 +88,8 @@ def check(stack: RunningStack, document: str) -> None:
     assert {one.id: (one.to_dict() or {})["state"] for one in runs} == {"1": "completed"}
     until(lambda: not stored(document)["results_pending"])
     events = handled(stack, "ingest", document)
-    refused = [event for event in events if event["status"] == AGAIN]
-    # Whoever held the lease while the storage stood still may have given up by itself before it was killed.
-    assert {REFUSED} <= {event["outcome"] for event in refused} <= {REFUSED, "RetryError"}
+    # Whoever held the lease while the storage stood still may have given up by itself.
+    assert {event["outcome"] for event in events if event["status"] == AGAIN} <= {REFUSED, "RetryError"}
     planned = stored(document)["timings"]["planned_at"]
     acknowledged = [event for event in events if event["status"] == ACKNOWLEDGED]
     assert all(datetime.fromisoformat(event["time"]) > planned for event in acknowledged)
@@ -121,20 +120,12 @@ def test_the_holder_is_killed_among_twenty_deliveries(stack: RunningStack) -> No
     from shared.clients import publisher
     from shared.settings import UPLOADS
 
-    body, document = upload("orphan.txt"), document_id(QUIET, "orphan.txt")
-    message = json.loads(body)["message"]
+    message, document = json.loads(upload("orphan.txt"))["message"], document_id(QUIET, "orphan.txt")
     message = PubsubMessage(data=base64.b64decode(message["data"]), attributes=message["attributes"])
     topic = f"projects/headrace-local/topics/{UPLOADS}"
-
-    def met() -> bool:
-        assert push(stack, body) in {AGAIN, BUSY}
-        return REFUSED in {event["outcome"] for event in handled(stack, "ingest", document)}
-
     with frozen(stack, "storage"):
         identifiers = publisher().publish(topic=topic, messages=[message] * TIMES).message_ids
         lease = until(lambda: stored(document).get("lease"))
-        until(met)  # by hand, as one process may take all of Pub/Sub's connections and refuse them as busy
-        assert {event["status"] for event in handled(stack, "ingest", document)} == {AGAIN}
         stack.kill("ingest")
     check(stack, document)
     assert lease["token"] == 1

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.test_again import LONG, passages_of, settled
+from tests.e2e.test_again import LONG, PASSAGES, passages_of, settled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,12 +57,8 @@ def test_a_poisoned_batch_fails_the_document_and_a_replay_completes_it(
     finally:
         os.killpg(analyze, signal.SIGCONT)
 
-    def failed() -> dict[str, Any] | None:
-        done = stack.command("show", dropped["id"], "--json")
-        [shown] = json.loads(done.stdout)
-        return shown if shown["state"] == "failed" else None
-
-    shown = until(failed)
+    until(lambda: stored(dropped["id"]).get("state") == "failed")
+    [shown] = json.loads(stack.command("show", dropped["id"], "--json").stdout)
     assert shown["error"]["code"] == "batch_failed"
     assert f"headrace replay {dropped['id']}" in shown["error"]["hint"]
     letters = firestore_client().collection("dead_letters").stream()
@@ -80,7 +76,7 @@ def test_a_poisoned_batch_fails_the_document_and_a_replay_completes_it(
     assert stack.command("replay", dropped["id"]).returncode == 0
     again = settled(stack, dropped["id"], 2)
     assert again["error"] is None
-    assert len(passages_of(dropped["id"])) == again["passages"] == 400
+    assert len(passages_of(dropped["id"])) == again["passages"] == PASSAGES
     second = {
         record["batch"]: record for one in batches.stream() if (record := one.to_dict() or {})["run"] == 2
     }

@@ -24,7 +24,8 @@ from local.services import TITLES, Layout
 from shared import retry
 from tests.e2e.running import RunningStack, free_ports
 from tests.e2e.storage_proxy import proxying
-from tests.e2e.test_again import LONG, passages_of, settled
+from tests.e2e.test_again import LONG, PASSAGES, passages_of, settled
+from tests.e2e.test_failures import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,12 +76,17 @@ def test_firestore_hangs_for_longer_than_a_call_may(stack: RunningStack, tmp_pat
     """Calls give up and are made again within the delivery; the document completes, each passage once."""
     report = tmp_path / "frozen.txt"
     report.write_text(LONG.replace("Site", "Frozen site"))
-    [dropped] = stack.json("drop", str(report))
-    time.sleep(0.2)
-    with frozen(stack, "firestore"):
+    with frozen(stack, "analyze"):
+        [dropped] = stack.json("drop", str(report))
+        until(lambda: stack.record(dropped["id"]).get("state") == "analyzing")
+        firestore = stack.pid("firestore")
+        os.killpg(firestore, signal.SIGSTOP)
+    try:
         time.sleep(retry.CALL_SECONDS + 2)
+    finally:
+        os.killpg(firestore, signal.SIGCONT)
     settled(stack, dropped["id"], 1, seconds=60)
-    assert [passage["index"] for passage in passages_of(dropped["id"])] == list(range(400))
+    assert [passage["index"] for passage in passages_of(dropped["id"])] == list(range(PASSAGES))
 
 
 @pytest.mark.usefixtures("clients")
@@ -121,37 +127,38 @@ def test_a_handler_answers_while_firestore_hangs(
         assert every <= time.monotonic() - started < answered
     clients.firestore_client.cache_clear()
     shown = settled(stack, document_id(BUCKET, report.name), 1, seconds=60)
-    assert shown["passages"] == 400
+    assert shown["passages"] == PASSAGES
 
 
 @pytest.mark.usefixtures("clients")
 def test_a_contended_document_completes(stack: RunningStack, tmp_path: Path) -> None:
     """Somebody else writes to the document all the time; its own transactions get through all the same."""
     from shared.clients import firestore_client
-    from shared.documents import COLLECTION
+    from shared.documents import COLLECTION, document_id
 
     report = tmp_path / "contended.txt"
     report.write_text(LONG.replace("Site", "Contended site"))
-    over = threading.Event()
-    [dropped] = stack.json("drop", str(report))
-    reference = firestore_client().collection(COLLECTION).document(dropped["id"])
+    over, writes = threading.Event(), [0] * 4
+    document = document_id(BUCKET, report.name)
+    reference = firestore_client().collection(COLLECTION).document(document)
 
-    def disturb(number: int) -> int:
-        writes = 0
+    def disturb(number: int) -> None:
         while not over.is_set():
             with suppress(NotFound, Aborted):
-                reference.update({f"disturbed_{number}": writes})
-                writes += 1
-        return writes
+                reference.update({f"disturbed_{number}": writes[number]})
+                writes[number] += 1
 
     with ThreadPoolExecutor(4) as pool:
         disturbing = [pool.submit(disturb, number) for number in range(4)]
         try:
+            with frozen(stack, "analyze"):
+                [dropped] = stack.json("drop", str(report))
+                until(lambda: sum(writes) > 20)
             settled(stack, dropped["id"], 1, seconds=60)
         finally:
             over.set()
-    assert sum(one.result() for one in disturbing) > 20
-    assert len(passages_of(dropped["id"])) == 400
+    assert [one.result() for one in disturbing] == [None] * 4
+    assert len(passages_of(dropped["id"])) == PASSAGES
     events = handled(stack, "ingest", dropped["id"]) + handled(stack, "analyze", dropped["id"])
     assert {event["status"] for event in events} == {ACKNOWLEDGED}
 
@@ -189,7 +196,7 @@ def test_twenty_deliveries_of_one_event_at_once(stack: RunningStack) -> None:
     refused = [event for event in events if event["status"] == AGAIN]
     assert {event["outcome"] for event in refused} == {"Another delivery is doing this step right now."}
     shown = settled(stack, document, 2)
-    assert len(passages_of(document)) == shown["passages"] == 400
+    assert len(passages_of(document)) == shown["passages"] == PASSAGES
     assert push(0) == ACKNOWLEDGED
     assert stack.json("show", document) == [shown]
 
@@ -218,16 +225,17 @@ def test_storage_answers_503(tmp_path: Path) -> None:
             report.write_text(LONG)
             proxy.refuses = twice
             [shown] = stack.json("drop", str(report), "--wait")
-            assert (shown["state"], shown["run"], shown["passages"]) == ("completed", 1, 400)
+            assert (shown["state"], shown["run"], shown["passages"]) == ("completed", 1, PASSAGES)
             assert len(proxy.refused) > 5
             assert any("/headrace-local-work/" in request for request in proxy.refused)
             events = handled(stack, "ingest", shown["id"]) + handled(stack, "analyze", shown["id"])
             assert {event["status"] for event in events} == {ACKNOWLEDGED}
             proxy.refuses = lambda _method, path: "/headrace-local-work/" in path
             (tmp_path / "later.txt").write_text(LONG.replace("Site", "Later site"))
+            refused = len(proxy.refused)
             [dropped] = stack.json("drop", str(tmp_path / "later.txt"))
-            time.sleep(3)
-            assert stack.json("show", dropped["id"])[0]["state"] == "extracting"
+            until(lambda: len(proxy.refused) > refused + 2)
+            assert stack.record(dropped["id"])["state"] == "extracting"
             proxy.refuses = lambda _method, _path: False
             settled(stack, dropped["id"], 1, seconds=60)
         finally:
@@ -258,7 +266,7 @@ def test_an_erased_document_comes_again(stack: RunningStack, tmp_path: Path) -> 
     [dropped] = stack.json("drop", str(report))
     publish_record(BATCHES, late)
     second = settled(stack, dropped["id"], 1, seconds=60)
-    assert (second["id"], second["passages"]) == (first["id"], 1200)
+    assert (second["id"], second["passages"]) == (first["id"], 3 * PASSAGES)
     texts = [passage["text"] for passage in passages_of(second["id"])]
-    assert len(texts) == 1200
+    assert len(texts) == 3 * PASSAGES
     assert all("Another site" in text for text in texts)

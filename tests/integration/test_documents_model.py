@@ -279,12 +279,14 @@ class Histories(RuleBasedStateMachine):
         return self.reference.get().to_dict() or {}
 
 
-def test_random_histories() -> None:
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("histories", [8, pytest.param(100, marks=pytest.mark.slow)])
+def test_random_histories(histories: int) -> None:
     """After each step of any history the store is as the reference says, and in peace it completes."""
     run_state_machine_as_test(
         Histories,
         settings=settings(
-            max_examples=15,
+            max_examples=histories,
             stateful_step_count=25,
             deadline=None,
             print_blob=True,

@@ -108,23 +108,24 @@ def test_results_do_not_depend_on_the_way(over_gpu: Engine) -> None:
 def test_word_pieces_of_the_next_slice_are_made_while_one_is_computed(over_gpu: Engine) -> None:
     """The first slice's batches end only once the second slice has been encoded."""
     over_gpu._slice_texts = 2
-    encoded = threading.Semaphore(0)
+    encoded, second = iter(range(1, 3)), threading.Event()
     tokenizer, forward = over_gpu._tokenizer, over_gpu._forward
     waited: list[bool] = []
 
     class Watched:
         def encode_batch_fast(self, texts: list[str]) -> Any:
-            encoded.release()
+            if next(encoded) == 2:
+                second.set()
             return tokenizer.encode_batch_fast(texts)
 
     def slow(ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        if not waited:
-            waited.append(encoded.acquire(timeout=10) and encoded.acquire(timeout=10))
+        waited.append(second.wait(timeout=10))
         return forward(ids)
 
     over_gpu._tokenizer, over_gpu._forward = Watched(), slow  # type: ignore[assignment]
     assert len(over_gpu.run(texts_of(4))) == 4
-    assert waited == [True]
+    assert waited
+    assert all(waited)
 
 
 @needs_model
