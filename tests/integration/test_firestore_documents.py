@@ -1,21 +1,18 @@
-"""Documents: read, created, merged, updated, deleted, under preconditions, in batches, within the limits."""
+"""Documents: read, created, merged, updated, deleted, transformed, under preconditions, as they once were."""
 
 from __future__ import annotations
 
-import itertools
 import re
-import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.api_core import exceptions
 from google.cloud import firestore
-from google.cloud.firestore_v1.bulk_writer import BulkWriterOptions
-from google.cloud.firestore_v1.types import GetDocumentRequest, Value
-from google.cloud.firestore_v1.types import firestore as messages
+from google.cloud.firestore_v1.types import Value
 from google.cloud.firestore_v1.vector import Vector
 
+from tests.integration.firestore_calls import unwritten
 from tests.integration.firestore_server import connect
 from tests.integration.firestore_server import firestore as serving
 
@@ -25,8 +22,6 @@ if TYPE_CHECKING:
     from google.cloud.firestore import Client, DocumentReference
 
     from tests.integration.pubsub_server import LocalServer
-
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +37,7 @@ def client(server: LocalServer) -> Client:
 
 @pytest.fixture
 def ref(client: Client) -> DocumentReference:
-    """A document that does not exist yet."""
-    return client.collection("things").document(f"thing-{next(_numbers)}")
+    return unwritten(client)
 
 
 def test_every_type_comes_back_as_it_went(client: Client, ref: DocumentReference) -> None:
@@ -272,96 +266,6 @@ def test_read_time_reads_the_past(client: Client, ref: DocumentReference) -> Non
         at(third - timedelta(hours=2))
 
 
-def test_a_batch_is_atomic(client: Client, ref: DocumentReference) -> None:
-    """One failing write undoes all of them; otherwise all carry one time."""
-    other = client.document(f"things/{ref.id}-other")
-    other.set({"n": 1})
-    batch = client.batch()
-    batch.set(ref, {"n": 1})
-    batch.update(other, {"n": 2})
-    batch.set(client.document(f"fresh-{ref.id}/a"), {})
-    batch.create(other, {"n": 3})
-    with pytest.raises(exceptions.AlreadyExists):
-        batch.commit()
-    assert not ref.get().exists
-    assert other.get().to_dict() == {"n": 1}
-    assert list(client.collection(f"fresh-{ref.id}").stream()) == []
-    client.document(f"fresh-{ref.id}/b").set({})  # its collection was undone with the rest
-    assert len(list(client.collection(f"fresh-{ref.id}").stream())) == 1
-    batch = client.batch()
-    batch.set(ref, {"n": 1})
-    batch.update(other, {"n": 2})
-    results = batch.commit()
-    assert len({result.update_time for result in results}) == 1
-    assert batch.commit_time == results[0].update_time
-
-
-def test_later_writes_of_a_batch_see_the_earlier(client: Client, ref: DocumentReference) -> None:
-    """A batch may write one document several times; each write finds what the one before left."""
-    batch = client.batch()
-    batch.create(ref, {"n": 1})
-    batch.update(ref, {"n": firestore.Increment(1)})
-    batch.delete(ref)
-    batch.create(ref, {"n": 10})
-    batch.update(ref, {"m": firestore.Increment(1)})
-    batch.commit()
-    assert ref.get().to_dict() == {"n": 10, "m": 1}
-
-
-def test_bulk_writer_tells_each_writes_fate(client: Client, ref: DocumentReference) -> None:
-    """Of many writes each succeeds or fails for itself, and the callbacks hear which."""
-    ref.set({"there": True})
-    succeeded: list[str] = []
-    failed: dict[str, int] = {}
-    writer = client.bulk_writer(options=BulkWriterOptions(max_ops_per_second=5000))
-    writer.on_write_result(lambda reference, _result, _writer: succeeded.append(reference.id))
-
-    def on_error(error: Any, _writer: Any) -> bool:
-        failed[error.operation.reference.id] = error.code
-        return False
-
-    writer.on_write_error(on_error)
-    for number in range(45):
-        writer.set(client.document(f"bulk-{ref.id}/{number:03}"), {"n": number})
-    writer.create(ref, {})
-    writer.update(client.document(f"bulk-{ref.id}/none"), {"a": 1})
-    writer.set(client.document(f"bulk-{ref.id}/big"), {"a": "x" * 2**20})
-    writer.close()  # type: ignore[no-untyped-call]  # the client's types are partial
-    assert len(succeeded) == 45
-    assert failed == {ref.id: 6, "none": 5, "big": 3}
-    assert len(list(client.collection(f"bulk-{ref.id}").stream())) == 45
-
-
-def test_listing(client: Client, ref: DocumentReference) -> None:
-    """Documents are listed page by page, with those that only have something below; collections by id."""
-    ref.set({})
-    for number in range(7):
-        ref.collection("pages").document(f"p{number}").set({"n": number})
-    ref.collection("pages").document("ghost").collection("deep").document("d").set({})
-    ref.collection("pages-2").document("x").set({})
-    ref.collection("emptied").document("x").set({})
-    ref.collection("emptied").document("x").delete()
-    listed = [document.id for document in ref.collection("pages").list_documents(page_size=3)]
-    assert listed == ["ghost", *(f"p{number}" for number in range(7))]
-    assert sorted(collection.id for collection in ref.collections()) == ["pages", "pages-2"]
-    ghost = ref.collection("pages").document("ghost")
-    assert [collection.id for collection in ghost.collections()] == ["deep"]
-    assert "things" in {collection.id for collection in client.collections()}
-
-
-def test_recursive_delete(client: Client, ref: DocumentReference) -> None:
-    """The client's recursive delete finds everything below a document and nothing beside it."""
-    ref.set({})
-    beside = client.document(f"things/{ref.id}-beside/below/x")
-    beside.set({})
-    for path in ("a/1", "a/2", "a/1/b/1", "c/1"):
-        client.document(f"things/{ref.id}/{path}").set({})
-    assert client.recursive_delete(ref) == 5
-    assert list(ref.collections()) == []
-    assert not ref.get().exists
-    assert beside.get().exists
-
-
 def test_databases_are_apart(server: LocalServer, ref: DocumentReference) -> None:
     """The same path in two databases of a project is two documents."""
     ref.set({"in": "default"})
@@ -371,112 +275,3 @@ def test_databases_are_apart(server: LocalServer, ref: DocumentReference) -> Non
     same.set({"in": "other"})
     assert ref.get().to_dict() == {"in": "default"}
     assert [collection.id for collection in other.collections()] == ["things"]
-
-
-@pytest.mark.parametrize("identity", ["__reserved__", ".", "..", "é" * 751])
-def test_bad_ids_are_refused(client: Client, identity: str) -> None:
-    """Reserved, dotted and overlong ids are INVALID_ARGUMENT, of documents and of collections."""
-    with pytest.raises(exceptions.InvalidArgument):
-        client.collection("things").document(identity).set({})
-    with pytest.raises(exceptions.InvalidArgument):
-        client.collection(identity).document("x").set({})
-    with pytest.raises(exceptions.InvalidArgument):
-        client.collection("things").document(identity).get()
-
-
-def test_ids_of_1500_bytes_and_any_letters_are_fine(client: Client) -> None:
-    """The limit is a limit, and only "/" is special inside an id."""
-    for identity in ("é" * 750, "a b.c*~[`\\\"'", "__half", "-", "\U0001f600"):
-        document = client.collection("things").document(identity)
-        document.set({"id": identity})
-        assert document.get().to_dict() == {"id": identity}
-
-
-def test_a_document_holds_a_mebibyte_and_no_more(ref: DocumentReference) -> None:
-    """The size is computed as documented: to the byte, with 16 for the path and 32 for the document."""
-    parts = ["things", ref.id]
-    overhead = sum(len(part) + 1 for part in parts) + 16 + 32 + len("text") + 1 + 1 + len("n") + 1 + 8
-    room = 2**20 - overhead
-    half = 600_000
-    rest = room - half - len("more") - 1 - 1
-    ref.set({"text": "x" * half, "more": "x" * rest, "n": 1})
-    message = (
-        f"Document '{ref._document_path}' cannot be written because its size (1,048,577 bytes) exceeds the "
-        "maximum allowed size of 1,048,576 bytes."
-    )
-    with pytest.raises(exceptions.InvalidArgument, match=re.escape(message)):
-        ref.set({"text": "x" * half, "more": "x" * (rest + 1), "n": 1})
-    with pytest.raises(exceptions.InvalidArgument, match="size"):
-        ref.update({"text": "é" * (half // 2 + 1)})
-    assert len(ref.get().get("more")) == rest
-
-
-def test_one_value_holds_a_little_less(ref: DocumentReference) -> None:
-    """A single string of a mebibyte is refused by its field's name."""
-    with pytest.raises(exceptions.InvalidArgument, match='property "text" is longer than 1048487 bytes'):
-        ref.set({"text": "x" * 2**20})
-
-
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        ({"a": [[1]]}, "Cannot convert an array value in an array value"),
-        ({"__odd__": 1}, "__odd__"),
-        ({"a": {"__odd__": 1}}, "__odd__"),
-        ({"x" * 1501: 1}, "longer than 1500 bytes"),
-        ({"v": Vector([0.5] * 2049)}, "2049 dimensions"),
-    ],
-)
-def test_what_a_document_cannot_hold(ref: DocumentReference, data: dict[str, Any], message: str) -> None:
-    """Nested arrays, reserved and overlong names, and too long vectors are INVALID_ARGUMENT."""
-    with pytest.raises(exceptions.InvalidArgument, match=message):
-        ref.set(data)
-    assert not ref.get().exists
-
-
-def test_twenty_levels_are_the_limit(ref: DocumentReference) -> None:
-    """Maps nest twenty deep, not twenty-one."""
-
-    def nested(levels: int) -> dict[str, Any]:
-        data: dict[str, Any] = {"leaf": 1}
-        for _ in range(levels - 1):
-            data = {"m": data}
-        return data
-
-    ref.set(nested(20))
-    with pytest.raises(exceptions.InvalidArgument, match="levels deep"):
-        ref.set(nested(21))
-
-
-def test_a_vector_of_2048_is_stored(ref: DocumentReference) -> None:
-    """The longest vector there may be, and one of integers."""
-    data = {"v": Vector([0.5] * 2048), "w": Vector([1.0, 2.0])}
-    ref.set(data)
-    assert ref.get().to_dict() == data
-
-
-def test_a_request_over_ten_mebibytes_is_refused(client: Client, ref: DocumentReference) -> None:
-    """It is told so at once, not retried, and nothing of it is stored."""
-    batch = client.batch()
-    for number in range(11):
-        batch.set(ref.collection("big").document(str(number)), {"text": "x" * 1_000_000})
-    started = time.monotonic()
-    with pytest.raises(exceptions.InvalidArgument, match="exceeds the limit: 10485760 bytes"):
-        batch.commit()
-    assert time.monotonic() - started < 5
-    assert list(ref.collections()) == []
-
-
-def test_what_headrace_never_calls_is_unimplemented_by_name(client: Client, ref: DocumentReference) -> None:
-    """Calls outside the used part of the service are refused with their name, streams included."""
-    api = client._firestore_api
-    with pytest.raises(exceptions.MethodNotImplemented, match="GetDocument"):
-        api.get_document(GetDocumentRequest(name=ref._document_path))
-    with pytest.raises(exceptions.MethodNotImplemented, match="PartitionQuery"):
-        list(client.collection_group("things").get_partitions(2))
-    with pytest.raises(exceptions.MethodNotImplemented, match="Listen"):
-        list(api.listen(iter([messages.ListenRequest(database=client._database_string)])))
-    with pytest.raises(exceptions.MethodNotImplemented, match="Write"):
-        list(api.write(iter([messages.WriteRequest(database=client._database_string)])))
-    with pytest.raises(exceptions.MethodNotImplemented, match="ExecutePipeline"):
-        list(client.pipeline().collection("things").execute())
