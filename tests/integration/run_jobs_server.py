@@ -26,6 +26,8 @@ T = TypeVar("T")
 LOCATION = "projects/headrace-test/locations/local"
 SECONDS = 30.0
 """For whatever a test waits for."""
+TELL = "import json, os, sys; print(json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]))"
+"""Prints what reached it."""
 
 _numbers = itertools.count(1)
 
@@ -131,6 +133,13 @@ def described(code: str = "", *args: str, **template: Any) -> run_v2.Job:
 def completed(execution: run_v2.Execution | run_v2.Task) -> run_v2.Condition:
     """The condition that says how it ended."""
     return next(condition for condition in execution.conditions if condition.type_ == "Completed")
+
+
+def counts(execution: run_v2.Execution) -> dict[str, int]:
+    """Of its tasks, those that are not zero."""
+    kinds = ("running", "succeeded", "failed", "cancelled", "retried")
+    found = {kind: getattr(execution, f"{kind}_count") for kind in kinds}
+    return {kind: number for kind, number in found.items() if number}
 
 
 def wait_for(look: Callable[[], T], good: Callable[[T], bool], seconds: float = SECONDS) -> T:
