@@ -1,0 +1,118 @@
+"""The outbox of digests over a Firestore of its own, with webhooks and mail servers that are this machine."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from google.cloud.secretmanager_v1 import Replication, Secret
+
+from shared import clients
+from shared.digests.schedules import Email, Webhook
+from shared.digests.store import COLLECTION, to_fields
+from shared.digests.tell import enqueue, outbox, tell_pending
+from shared.digests.tell.outbox import Delivery
+from shared.documents import Documents
+from shared.settings import settings
+from tests.integration.documents_servers import PROJECT, serving
+from tests.integration.pubsub_server import running
+from tests.misbehaving import Authority, authority
+from tests.told import digest, stored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from google.cloud import firestore
+
+    from shared.digests.schedules import Target
+
+HOST = "hooks.inside.example"
+WEBHOOK = Webhook(kind="webhook", secret="digest-hook/1")
+SLACK = Webhook(kind="webhook", format="slack", secret="digest-hook/1")
+MAIL = Email(kind="email", to=["ann@example.com", "bo@example.org"])
+CALL = """
+import logging
+from datetime import UTC, datetime, timedelta
+from shared.clients import firestore_client
+from shared.digests.tell import tell_pending
+logging.basicConfig(level=logging.DEBUG)
+tell_pending(firestore_client(), datetime.now(UTC) + timedelta(seconds=1), resolve=lambda *_: ["127.0.0.1"])
+"""
+"""One call, in a process of its own."""
+
+
+@contextmanager
+def telling(folder: Path) -> Iterator[Authority]:
+    """Firestore and Secret Manager, and settings that let one host be this machine; who vouches for it."""
+    known = authority(folder / "known", HOST, "localhost")
+    with (
+        running("secretmanager", folder / "secrets") as secrets,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("SECRET_MANAGER_EMULATOR_HOST", secrets.address)
+        patch.setenv("HEADRACE_WEBHOOK_ALLOWED_HOSTS", json.dumps([HOST]))
+        patch.setenv("HEADRACE_CA_FILE", str(known.ca))
+        patch.setenv("HEADRACE_SMTP_SECURITY", "starttls")
+        patch.setenv("HEADRACE_SMTP_HOST", "localhost")
+        patch.setenv("HEADRACE_SMTP_FROM", "digests@acme.example")
+        clients.secrets.cache_clear()
+        with serving(folder):
+            yield known
+        clients.secrets.cache_clear()
+        clients.secret.cache_clear()
+
+
+@contextmanager
+def untold() -> Iterator[firestore.Client]:
+    """No digest, and no secret that is remembered."""
+    clients.secret.cache_clear()
+    settings.cache_clear()
+    yield clients.firestore_client()
+    for group in (COLLECTION, outbox.COLLECTION):
+        for known in clients.firestore_client().collection_group(group).stream():
+            known.reference.delete()
+
+
+def here(*_: object) -> list[str]:
+    return ["127.0.0.1"]
+
+
+def name_webhook(port: int, path: str = "/hook/key-of-the-team") -> Webhook:
+    """A secret with the address of a server here, and the webhook that names it."""
+    parent = f"projects/{PROJECT}"
+    identifier = f"hook-{port}-{time.monotonic_ns()}"
+    automatic = Secret(replication=Replication(automatic=Replication.Automatic()))
+    secret = clients.secrets().create_secret(parent=parent, secret_id=identifier, secret=automatic)
+    payload = {"data": f"https://{HOST}:{port}{path}\n".encode()}
+    clients.secrets().add_secret_version(request={"parent": secret.name, "payload": payload})
+    return Webhook(kind="webhook", secret=f"{identifier}/1")
+
+
+def issue(client: firestore.Client, *targets: Target, identifier: str = "weekly-20261123") -> None:
+    """As `shared.digests.issue` does."""
+    reference = client.collection(COLLECTION).document(identifier)
+
+    def create(transaction: firestore.Transaction) -> None:
+        transaction.create(reference, to_fields(stored(digest(identifier))))
+        enqueue(transaction, reference, targets)
+
+    Documents(client).run(create)
+
+
+def deliveries(client: firestore.Client, identifier: str = "weekly-20261123") -> list[Delivery]:
+    found = client.collection(COLLECTION).document(identifier).collection(outbox.COLLECTION).stream()
+    ordered = sorted(found, key=lambda snapshot: int(snapshot.id))
+    return [Delivery.model_validate(snapshot.to_dict()) for snapshot in ordered]
+
+
+def soon() -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=1)
+
+
+def tell(client: firestore.Client, at: datetime | None = None) -> int:
+    return tell_pending(client, at or soon(), resolve=here)
