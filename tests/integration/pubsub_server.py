@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -183,6 +183,13 @@ class Clients:
             ack_ids=[message.ack_id for message in received],
             ack_deadline_seconds=seconds,
         )
+
+
+@contextmanager
+def connected(data: Path) -> Iterator[Clients]:
+    """To a server of its own, for the time of a test or a module."""
+    with running("pubsub", data) as server, closing(Clients(server.address)) as clients:
+        yield clients
 
 
 @dataclass
