@@ -1,0 +1,112 @@
+"""Schedules that are edited, removed or come back: what was due is made, and nothing is told twice.
+
+Times of ticks are given, and leases are moved into the past instead of waited for.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shared.clients import firestore_client
+from tests.integration.digest_rounds import (
+    DAY,
+    EIGHT,
+    MINUTE,
+    Killed,
+    Made,
+    define,
+    empty,
+    over,
+    rounds,
+    tick,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from shared.digests import ticks
+
+
+@pytest.fixture(scope="module", autouse=True)
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with rounds(tmp_path_factory.mktemp("edits")) as file:
+        yield file
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stored() -> None:
+    empty()
+
+
+def test_an_edited_time_goes_on_from_the_tick_that_sees_it() -> None:
+    """A slot of the new time that lies before the edit is none; `since-last` loses nothing by it."""
+    define(window="since-last")
+    made = Made()
+    tick(EIGHT - MINUTE, made)
+    tick(EIGHT + 2 * MINUTE, made)
+    define(cron="0 9 * * *", window="since-last")
+    assert tick(EIGHT + timedelta(hours=3), made) == []
+    assert tick(EIGHT + 1.5 * DAY, made) == ["daily-20260505T0900Z"]
+    assert made.windows[1] == (EIGHT, EIGHT + timedelta(hours=25))
+
+
+def test_a_late_tick_after_an_edit_does_not_move_the_clock_back() -> None:
+    """It sees the edit first, with a time of publishing from before slots that are done."""
+    define()
+    made = Made()
+    tick(EIGHT - MINUTE, made)
+    tick(EIGHT + 2 * MINUTE, made)
+    define(cron="30 7 * * *")
+    assert tick(EIGHT - timedelta(hours=1), made) == []
+    assert tick(EIGHT + 2 * MINUTE, made) == []
+
+
+def test_another_window_or_filter_is_no_new_time() -> None:
+    """The clock stays, and the next digest has the new window."""
+    define(window="day")
+    made = Made()
+    tick(EIGHT - MINUTE, made)
+    define(window="week", filter={"prefix": "reports/"})
+    assert tick(EIGHT + 2 * MINUTE, made) == ["daily-20260504T0800Z"]
+    assert made.windows == [(EIGHT - 7 * DAY, EIGHT)]
+    assert made.ticks[0].schedule.filter.prefix == "reports/"
+
+
+@pytest.mark.parametrize("edit", [None, {"cron": "0 9 * * *", "window": "month"}], ids=["deleted", "edited"])
+def test_what_was_planned_is_made_as_it_was_planned(edit: dict[str, Any] | None) -> None:
+    """Whatever becomes of the schedule meanwhile."""
+    define(window="week", filter={"topic": "E1"})
+    made = Made()
+    tick(EIGHT - MINUTE, made)
+
+    def dies(_: ticks.Tick) -> str:
+        raise Killed
+
+    with pytest.raises(Killed):
+        tick(EIGHT + 2 * MINUTE, dies)
+    if edit:
+        define(**edit)
+    else:
+        firestore_client().collection("schedules").document("daily").delete()
+    over("daily-20260504T0800Z")
+    assert tick(EIGHT + 20 * MINUTE, made) == ["daily-20260504T0800Z"]
+    assert made.windows == [(EIGHT - 7 * DAY, EIGHT)]
+    assert made.ticks[0].schedule.filter.topic == "E1"
+
+
+def test_a_schedule_that_comes_back_begins_anew() -> None:
+    """Nobody missed what was not scheduled; `since-last` goes back to the last end all the same."""
+    define(window="since-last")
+    made = Made()
+    tick(EIGHT - MINUTE, made)
+    tick(EIGHT + 2 * MINUTE, made)
+    firestore_client().collection("schedules").document("daily").delete()
+    tick(EIGHT + 10 * MINUTE, made)
+    define(window="since-last")
+    assert tick(EIGHT + 5 * DAY + 10 * MINUTE, made) == []
+    assert tick(EIGHT + 6 * DAY + 2 * MINUTE, made) == ["daily-20260510T0800Z"]
+    assert made.windows[-1] == (EIGHT, EIGHT + 6 * DAY)
