@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.clients import firestore_client
+from shared.digests import ticks
 from shared.digests.due import run_due
 from shared.settings import settings
 from tests.integration.documents_servers import serving
@@ -16,8 +17,6 @@ from tests.integration.documents_servers import serving
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from shared.digests import ticks
 
 EIGHT = datetime(2026, 5, 4, 8, tzinfo=UTC)
 """A Monday."""
@@ -71,6 +70,10 @@ def define(name: str = "daily", cron: str = "0 8 * * *", **fields: Any) -> None:
 
 def tick(at: datetime, make: Callable[[ticks.Tick], str]) -> list[str]:
     return run_due(firestore_client(), at, make)
+
+
+def names(*hours: int, of: str = "daily") -> list[str]:
+    return [ticks.tick_id(of, EIGHT.replace(hour=hour)) for hour in hours]
 
 
 def read(collection: str, name: str) -> dict[str, Any]:

@@ -11,24 +11,27 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.clients import firestore_client
+from shared.digests import ticks
+from shared.digests.clocks import read_clocks
 from tests.integration.digest_rounds import (
     DAY,
     EIGHT,
+    HOUR,
     MINUTE,
     Killed,
     Made,
     define,
     empty,
+    names,
     over,
     rounds,
+    states,
     tick,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from shared.digests import ticks
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -40,6 +43,11 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(autouse=True)
 def _nothing_stored() -> None:
     empty()
+
+
+@pytest.fixture
+def made() -> Made:
+    return Made()
 
 
 def test_an_edited_time_goes_on_from_the_tick_that_sees_it() -> None:
@@ -110,3 +118,55 @@ def test_a_schedule_that_comes_back_begins_anew() -> None:
     assert tick(EIGHT + 5 * DAY + 10 * MINUTE, made) == []
     assert tick(EIGHT + 6 * DAY + 2 * MINUTE, made) == ["daily-20260510T0800Z"]
     assert made.windows[-1] == (EIGHT, EIGHT + 6 * DAY)
+
+
+def test_what_is_due_when_its_time_is_edited_is_made(made: Made) -> None:
+    """With its window and filter of before; the new time comes for the first time after the edit."""
+    define(cron="0 8 * * MON", window="week")
+    tick(EIGHT - 7 * DAY + 2 * MINUTE, made)
+    define(cron="0 8 * * MON", window="week", filter={"topic": "E1"})
+    tick(EIGHT - 2 * MINUTE, made)
+    define(cron="0 7 * * MON", window="week")
+    tick(EIGHT + 5 * MINUTE, made)
+    tick(EIGHT + 7 * DAY, made)
+    assert made.windows == [
+        (EIGHT - 7 * DAY, EIGHT),
+        (EIGHT - HOUR, EIGHT + 7 * DAY - HOUR),
+    ]
+    assert [one.schedule.filter.topic for one in made.ticks] == ["E1", None]
+
+
+def test_what_is_due_at_an_edit_waits_for_its_grace(made: Made) -> None:
+    """It is put down, but documents of its window may still be on their way."""
+    define()
+    tick(EIGHT - MINUTE, made)
+    define(cron="0 7 * * *")
+    assert tick(EIGHT + MINUTE / 2, made) == []
+    assert states() == dict.fromkeys(names(8), "due")
+    assert tick(EIGHT + 2 * MINUTE, made) == names(8)
+
+
+def test_an_edit_in_an_outage_makes_the_newest_that_were_missed(made: Made) -> None:
+    """By the time of before; the others are recorded as skipped."""
+    define()
+    tick(EIGHT, made)
+    define(cron="0 9 * * *")
+    tick(EIGHT + 6 * DAY + 2 * HOUR, made)
+    assert made.ids == [ticks.tick_id("daily", EIGHT + n * DAY) for n in (4, 5, 6)]
+    assert sorted(states().values()) == ["done"] * 3 + ["skipped"] * 3
+    tick(EIGHT + 7 * DAY + 2 * HOUR, made)
+    assert made.ids[3:] == [ticks.tick_id("daily", EIGHT + 7 * DAY + HOUR)]
+
+
+def test_who_removes_a_schedule_hears_no_more_of_it(made: Made) -> None:
+    """Nor of what was due and not planned yet, also when it comes back at another time."""
+    define()
+    tick(EIGHT - MINUTE, made)
+    firestore_client().collection("schedules").document("daily").delete()
+    tick(EIGHT + 2 * MINUTE, made)
+    define(cron="0 9 * * *")
+    tick(EIGHT + 3 * MINUTE, made)
+    assert made.ids == []
+    tick(EIGHT + HOUR + 2 * MINUTE, made)
+    assert made.ids == names(9)
+    assert read_clocks(firestore_client())["daily"]["last_end"] == EIGHT + HOUR

@@ -1,4 +1,4 @@
-"""No digest is lost, and none comes that nobody asked for: after outages, edits, failures and other releases.
+"""No digest is lost, and none comes that nobody asked for: after outages, failures and other releases.
 
 Times of ticks are given, and leases are moved into the past instead of waited for.
 """
@@ -12,7 +12,6 @@ import pytest
 from functions.digest import main
 from shared.clients import firestore_client
 from shared.digests import ticks
-from shared.digests.clocks import read_clocks
 from shared.digests.records import Window
 from shared.events import Push
 from shared.settings import settings
@@ -26,6 +25,7 @@ from tests.integration.digest_rounds import (
     define,
     empty,
     fails,
+    names,
     over,
     read,
     rounds,
@@ -58,10 +58,6 @@ def push(published: datetime) -> Push:
 
 def update(collection: str, name: str, **fields: Any) -> None:
     firestore_client().collection(collection).document(name).update(fields)
-
-
-def names(*hours: int, of: str = "daily") -> list[str]:
-    return [ticks.tick_id(of, EIGHT.replace(hour=hour)) for hour in hours]
 
 
 def hours(made: Made) -> list[tuple[int, int]]:
@@ -249,44 +245,6 @@ def test_a_digest_that_is_stored_has_not_failed(made: Made, error: BaseException
     assert made.windows == [(EIGHT - DAY, EIGHT), (EIGHT, EIGHT + DAY)]
 
 
-def test_what_is_due_when_its_time_is_edited_is_made(made: Made) -> None:
-    """With its window and filter of before; the new time comes for the first time after the edit."""
-    define(cron="0 8 * * MON", window="week")
-    tick(EIGHT - 7 * DAY + 2 * MINUTE, made)
-    define(cron="0 8 * * MON", window="week", filter={"topic": "E1"})
-    tick(EIGHT - 2 * MINUTE, made)
-    define(cron="0 7 * * MON", window="week")
-    tick(EIGHT + 5 * MINUTE, made)
-    tick(EIGHT + 7 * DAY, made)
-    assert made.windows == [
-        (EIGHT - 7 * DAY, EIGHT),
-        (EIGHT - HOUR, EIGHT + 7 * DAY - HOUR),
-    ]
-    assert [one.schedule.filter.topic for one in made.ticks] == ["E1", None]
-
-
-def test_what_is_due_at_an_edit_waits_for_its_grace(made: Made) -> None:
-    """It is put down, but documents of its window may still be on their way."""
-    define()
-    tick(EIGHT - MINUTE, made)
-    define(cron="0 7 * * *")
-    assert tick(EIGHT + MINUTE / 2, made) == []
-    assert states() == dict.fromkeys(names(8), "due")
-    assert tick(EIGHT + 2 * MINUTE, made) == names(8)
-
-
-def test_an_edit_in_an_outage_makes_the_newest_that_were_missed(made: Made) -> None:
-    """By the time of before; the others are recorded as skipped."""
-    define()
-    tick(EIGHT, made)
-    define(cron="0 9 * * *")
-    tick(EIGHT + 6 * DAY + 2 * HOUR, made)
-    assert made.ids == [ticks.tick_id("daily", EIGHT + n * DAY) for n in (4, 5, 6)]
-    assert sorted(states().values()) == ["done"] * 3 + ["skipped"] * 3
-    tick(EIGHT + 7 * DAY + 2 * HOUR, made)
-    assert made.ids[3:] == [ticks.tick_id("daily", EIGHT + 7 * DAY + HOUR)]
-
-
 def test_releases_with_different_times_in_turn_lose_and_repeat_nothing(made: Made) -> None:
     """While one replaces the other both answer ticks, each with its own file; windows join."""
     crons = ["*/20 * * * *", "5-59/30 * * * *", "0 * * * *"]
@@ -302,20 +260,6 @@ def test_releases_with_different_times_in_turn_lose_and_repeat_nothing(made: Mad
     tick(moments[-1] + 2 * MINUTE, made)
     assert made.ids == [ticks.tick_id("daily", moment) for moment in due]
     assert [start for start, _ in made.windows[1:]] == due[:-1]
-
-
-def test_who_removes_a_schedule_hears_no_more_of_it(made: Made) -> None:
-    """Nor of what was due and not planned yet, also when it comes back at another time."""
-    define()
-    tick(EIGHT - MINUTE, made)
-    firestore_client().collection("schedules").document("daily").delete()
-    tick(EIGHT + 2 * MINUTE, made)
-    define(cron="0 9 * * *")
-    tick(EIGHT + 3 * MINUTE, made)
-    assert made.ids == []
-    tick(EIGHT + HOUR + 2 * MINUTE, made)
-    assert made.ids == names(9)
-    assert read_clocks(firestore_client())["daily"]["last_end"] == EIGHT + HOUR
 
 
 def _dies(_: ticks.Tick) -> str:
