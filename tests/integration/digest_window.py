@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from benchmarks.digests import made
 from benchmarks.digests.made import MONDAY, aggregate, passage, record
 from shared.digests.compute import Made, Request, fingerprint, make
 from shared.digests.records import Filter, Window
 from shared.digests.stored import StoredDigest
-from tests.integration.firestore_server import connect
+from shared.settings import settings
+from tests.integration.firestore_server import PROJECT, connect
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from google.cloud.firestore import Client
@@ -65,6 +69,16 @@ class Store:
             filter=asked or Filter(),
             earlier=[week(back) for back in range(1, earlier + 1)],
         )
+
+
+@contextmanager
+def fresh(server: LocalServer) -> Iterator[Store]:
+    """A database, and settings of its project."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GOOGLE_CLOUD_PROJECT", PROJECT)
+        settings.cache_clear()
+        yield Store(server)
+    settings.cache_clear()
 
 
 def stored_digest(of: Made) -> StoredDigest:

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from benchmarks.digests import made
-from benchmarks.digests.made import MONDAY, passage, record, store_problem, vector
-from shared.digests.compute import initiatives, moods, overview
+from benchmarks.digests.made import MONDAY, record, store_problem
+from shared.digests.compute import overview
 from shared.digests.records import Filter
-from shared.digests.store import to_fields
 from shared.digests.verify import verify
 from shared.records import ErrorInfo
-from shared.settings import settings
-from tests.integration.digest_window import WEEK, Store, plain, stored_digest, week
-from tests.integration.firestore_server import PROJECT, firestore
+from tests.integration.digest_window import WEEK, Store, fresh, plain, stored_digest, week
+from tests.integration.firestore_server import firestore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,17 +33,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 
 
 @pytest.fixture
-def store(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", PROJECT)
-    settings.cache_clear()
-    yield Store(server)
-    settings.cache_clear()
-
-
-def limit(monkeypatch: pytest.MonkeyPatch, **values: int) -> None:
-    for name, value in values.items():
-        monkeypatch.setenv(f"HEADRACE_{name.upper()}", str(value))
-    settings.cache_clear()
+def store(server: LocalServer) -> Iterator[Store]:
+    with fresh(server) as store:
+        yield store
 
 
 def verified(store: Store, of: Any) -> list[str]:
@@ -192,14 +182,6 @@ def test_a_digest_on_a_topic(store: Store) -> None:
     assert verified(store, of) == []
 
 
-def test_an_initiative_on_two_topics_counts_once_in_all_and_in_both_groups(store: Store) -> None:
-    """Groups overlap; what there is in all does not count it twice."""
-    store.put("a.pdf", [plain(1, ("E1", "S1"), action="planned")], organisation="Velm Power")
-    told = store.make().digest.initiatives
-    assert told.planned == 1
-    assert [(one.topic, one.planned) for one in told.groups] == [("E1", 1), ("S1", 1)]
-
-
 def test_problems_are_told_with_what_to_do(store: Store) -> None:
     """Failed ones first, with the command that tries again; rejected ones by their code."""
     for at in range(overview.MAX_PROBLEMS):
@@ -269,129 +251,3 @@ def test_what_is_analysed_again_was_received_when_it_was_uploaded(store: Store) 
     assert (told.received, told.waiting) == (0, 1)
     assert told.oldest is not None
     assert told.oldest.seconds == (WEEK - HOUR).total_seconds()
-
-
-def test_what_is_told_alike_is_told_once(store: Store) -> None:
-    """The sentence stands for its near-duplicates, and says how many; two of a document at most."""
-    stands = "The works at Velm stood still for three weeks after the flood in the spring."
-    for at in range(5):
-        near = vector((stands, 1.0), (at, 0.1))
-        store.put(f"{at}.pdf", [passage(0, stands, ["E1"], mood="negative", embedding=near)])
-    store.put("many.pdf", [plain(at, ("E2",), mood="negative") for at in range(moods.PER_DOCUMENT + 2)])
-    incidents = store.make().digest.incidents
-    assert sorted(quote.also for quote in incidents) == [0, 0, 4]
-    assert sum(quote.name == "many.pdf" for quote in incidents) == moods.PER_DOCUMENT
-
-
-def test_initiatives_that_are_alike_are_counted_or_told_to_be_more(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of twenty documents with the same plan one is quoted, and nineteen are like it."""
-    plan = "Our company will replace the boilers of the dye house by 2030 and save 400 MWh a year."
-    for at in range(20):
-        store.put(f"{at}.pdf", [passage(0, plan, ["E1"], action="planned")], organisation="Velm Power")
-    for pool, more in ((initiatives.POOL, False), (10, True)):
-        monkeypatch.setattr(initiatives, "POOL", pool)
-        [group] = store.make().digest.initiatives.groups
-        [quote] = group.quotes
-        assert (group.planned, quote.also, quote.also_at_least) == (20, min(pool, 20) - 1, more)
-
-
-def test_deaths_come_first_then_what_went_wrong_then_what_might(store: Store) -> None:
-    """However sure the model is that the others are bad."""
-    told = (
-        ("A welder of the town died when the scaffold of the mill fell in the spring.", 0.6),
-        ("The works in the town paid a heavy fine for the leak into the river in the spring.", 0.7),
-        ("A dry summer could stop the works in the town and the mill on the river.", 0.95),
-    )
-    for at, (text, sure) in reversed(list(enumerate(told))):
-        store.put(f"{at}.pdf", [passage(0, text, ["S1"], mood="negative", sure=sure)])
-    assert [quote.text for quote in store.make().digest.incidents] == [text for text, _ in told]
-
-
-def test_limits_are_kept_and_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Documents beyond the limit are left out; earlier windows are counted whole or not at all."""
-    for at in range(4):
-        store.put(f"{at}.pdf", [plain(at)], MONDAY + at * HOUR)
-        store.put(f"old-{at}.pdf", [plain(at)], MONDAY - WEEK * (at + 1) + HOUR)
-    limit(monkeypatch, digest_max_documents=3, digest_history_documents=2, digest_earlier_documents=2)
-    of = store.make(earlier=4)
-    digest = of.digest
-    assert digest.overview.completed == 3
-    assert [point.documents for point in digest.trend] == [1, 1, 3]
-    assert any("first 3" in note for note in digest.notes)
-    assert any(note.startswith("2 of the earlier windows") for note in digest.notes)
-    limit(monkeypatch, digest_max_documents=4, digest_history_documents=4)
-    digest = store.make(earlier=4).digest
-    assert [point.documents for point in digest.trend] == [1, 1, 1, 1, 4]
-    assert digest.notes == []
-
-
-def test_groups_beyond_those_listed_are_counted(store: Store) -> None:
-    """The largest are listed, three quotes each."""
-    many = initiatives.MAX_GROUPS + 2
-    for at in range(many):
-        results = [plain(at * 10 + nth, action="planned") for nth in range(5 if at == 7 else 1)]
-        store.put(f"{at}.pdf", results, organisation=f"Organisation {at:02}")
-    told = store.make().digest.initiatives
-    assert (len(told.groups), told.groups_left) == (initiatives.MAX_GROUPS, 2)
-    assert (told.groups[0].organisation, told.groups[0].planned) == ("Organisation 07", 5)
-    assert len(told.groups[0].quotes) == initiatives.MAX_QUOTES
-
-
-def test_earlier_digests_stand_for_their_windows(store: Store) -> None:
-    """The result is the same, and takes fewer reads; those asked otherwise, or of another span, do not."""
-    for back in range(4):
-        for at in range(20):
-            start = MONDAY - back * WEEK + at * HOUR
-            store.put(f"{back}-{at}.pdf", made.passages(at + back * 20, 6, 2026), start)
-    cold = store.make(earlier=3)
-    digests = store.client.collection("digests")
-    for back, asked in ((1, None), (2, Filter(prefix="no/")), (3, None)):
-        earlier = store.make(asked, window=week(back), id=f"week-{back}")
-        digests.document(earlier.digest.id).set(to_fields(stored_digest(earlier)))
-    short = stored_digest(store.make(window=week(2).model_copy(update={"start": MONDAY - WEEK - HOUR})))
-    digests.document("short").set(to_fields(short))
-    steady = store.make(earlier=3)
-    assert steady.digest == cold.digest
-    assert cold.reads - steady.reads == 40 - 3  # two weeks of 20 documents; three digests were read
-    assert any(one.changes for one in steady.digest.sentiments)
-    store.client.collection("outcomes").document(record("1-0.pdf", MONDAY)["id"]).delete()
-    assert store.make(earlier=3).digest.trend == cold.digest.trend  # what a digest said of its window stands
-    assert [one.against for one in cold.digest.sentiments[0].changes] == ["previous", "trailing"]
-    assert cold.digest.sentiments[0].changes[1].windows == 3
-
-
-def test_windows_without_documents_stand_behind_no_share(store: Store) -> None:
-    """The trend has them as empty; the previous one is not compared with, the older are."""
-    for back in (0, 2, 3):
-        for at in range(12):
-            start = MONDAY - back * WEEK + at * HOUR
-            store.put(f"{back}-{at}.pdf", [plain(at), plain(at + 20, ("S1",))], start)
-    digest = store.make(earlier=5).digest
-    assert [point.documents for point in digest.trend] == [0, 0, 12, 12, 0, 12]
-    [change] = digest.sentiments[0].changes
-    assert (change.against, change.windows, change.among, change.documents) == ("trailing", 2, 5, 24)
-
-
-def test_a_change_is_told_in_the_line(store: Store) -> None:
-    """Up from a fifth to four fifths, in every document."""
-    for back, share in ((0, 8), (1, 2)):
-        for at in range(24):
-            results = [plain(n, ("E1",) if n < share + at % 2 else ()) for n in range(10)]
-            store.put(f"{back}-{at}.pdf", results, MONDAY - back * WEEK + at * HOUR)
-    digest = store.make(earlier=1).digest
-    assert "E1 climate change up from 25% to 85%" in digest.line
-    [row] = digest.topics
-    [change] = row.share.changes
-    assert change.flagged
-    assert change.p is not None
-    assert change.p < 0.001
-
-
-def test_more_reads_than_documents_are_bounded(store: Store) -> None:
-    """Of each document in the window two, of each earlier one at most two: its plans, and its vectors."""
-    for at in range(10):
-        store.put(f"{at}.pdf", made.passages(at, 8, 2026), organisation="Velm Power")
-        store.put(f"old-{at}.pdf", made.passages(at, 8, 2025), MONDAY - HOUR, organisation="Velm Power")
-    assert store.make().reads <= 2 * 10 + 2 * 10 + 2
