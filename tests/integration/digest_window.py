@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tests.integration.pubsub_server import LocalServer
 
 WEEK = timedelta(days=7)
+MILLS = "Tarnholm Mills"
 _numbers = itertools.count(1)
 
 

@@ -1,4 +1,4 @@
-"""What a digest says of documents beside those before them: plans followed, news, and a recount of it all."""
+"""What a digest says of documents beside those before them: plans followed, and news."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from benchmarks.digests import made
-from benchmarks.digests.made import MONDAY, passage, record, vector
+from benchmarks.digests.made import MONDAY, passage, vector
 from shared.digests.compute import follow, window
 from shared.digests.records import Filter
-from shared.digests.verify import verify
-from shared.documents import COLLECTION as DOCUMENTS
-from shared.settings import settings
-from tests.integration.digest_window import WEEK, Store, plain, stored_digest, week
-from tests.integration.firestore_server import PROJECT, firestore
+from tests.integration.digest_window import MILLS, WEEK, Store, fresh, plain, week
+from tests.integration.firestore_server import firestore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
     from tests.integration.pubsub_server import LocalServer
 
 BEFORE = MONDAY - timedelta(days=300)
-MILLS = "Tarnholm Mills"
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +31,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 
 
 @pytest.fixture
-def store(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", PROJECT)
-    settings.cache_clear()
-    yield Store(server)
-    settings.cache_clear()
+def store(server: LocalServer) -> Iterator[Store]:
+    with fresh(server) as store:
+        yield store
 
 
 def about(index: int, thing: str, likeness: float, text: str, **more: Any) -> PassageResult:
@@ -257,71 +251,6 @@ def test_news_is_what_no_earlier_document_is_like(store: Store) -> None:
     assert texts[7] in {novel.quote.text for novel in digest.novel}
     assert texts[6] not in {novel.quote.text for novel in digest.novel}
     assert store.make(Filter(prefix="new")).digest.novel_among == 0
-
-
-def test_a_recount_finds_what_changed(store: Store) -> None:
-    """Not a number differs at first; then each kind of change is named."""
-    ids = [store.put(f"{at}.pdf", made.passages(at, 20, 2026), organisation=MILLS) for at in range(3)]
-    for at in range(3):
-        store.put(f"old-{at}.pdf", made.passages(at + 9, 20, 2025), MONDAY - WEEK, organisation=MILLS)
-    of = store.make(earlier=2)
-    digest = stored_digest(of)
-    assert verify(store.client, digest) == []
-    passages = store.client.collection(DOCUMENTS).document(ids[0]).collection("passages")
-    quoted = next(quote for quote in of.digest.quotes() if quote.document == ids[0])
-    passages.document(f"1-{quoted.index}").update({"text": "It says something else."})
-    found = verify(store.client, digest)
-    assert {(one.kind, one.document) for one in found} == {("quote", ids[0])}
-    passages.document(f"1-{quoted.index}").delete()
-    whats = {one.what for one in verify(store.client, digest)}
-    assert {"overview.passages", "statistics.passages", "trend[2].passages"} <= whats
-    wrong = of.digest.model_copy(
-        update={"overview": of.digest.overview.model_copy(update={"completed": 4, "copies": 1})}
-    )
-    found = verify(store.client, digest.model_copy(update={"digest": wrong}))
-    assert {("overview.completed", "4", "3"), ("overview.copies", "1", "0")} <= {
-        (one.what, one.stored, one.found) for one in found
-    }
-
-
-def test_a_recount_computes_again_what_rests_on_comparing(store: Store) -> None:
-    """Near-duplicates, how near the novel is to all else, and what became of plans."""
-    for at in range(3):
-        store.put(f"{at}.pdf", made.passages(at, 20, 2026), organisation=MILLS)
-        store.put(f"old-{at}.pdf", made.passages(at + 9, 20, 2025), MONDAY - WEEK, organisation=MILLS)
-    digest = store.make(earlier=2).digest
-    assert digest.incidents
-    more = digest.incidents[0].also + 1
-    wrong = {
-        "incidents": [digest.incidents[0].model_copy(update={"also": more}), *digest.incidents[1:]],
-        "novel_among": digest.novel_among + 1,
-    }
-    found = verify(
-        store.client,
-        stored_digest(store.make(earlier=2)).model_copy(update={"digest": digest.model_copy(update=wrong)}),
-    )
-    assert {(one.what, one.stored) for one in found} == {
-        ("incidents[0].also", str(more)),
-        ("novel_among", str(digest.novel_among + 1)),
-    }
-
-
-def test_a_recount_names_documents_that_are_gone_or_were_read_anew(store: Store) -> None:
-    """They explain the numbers that differ."""
-    ids = [store.put(f"{at}.pdf", made.passages(at, 20, 2026)) for at in range(3)]
-    digest = stored_digest(store.make())
-    for collection in (DOCUMENTS, "outcomes"):
-        store.client.collection(collection).document(ids[0]).delete()
-    again = record("1.pdf", MONDAY + timedelta(hours=9), run=2)
-    made.store(store.client, again, made.aggregate(made.passages(7, 9, 2026)), made.passages(7, 9, 2026))
-    late = digest.made_at + timedelta(days=1)
-    store.client.collection(DOCUMENTS).document(ids[1]).update({"timings.completed_at": late})
-    found = verify(store.client, digest)
-    kinds = {one.kind: one.document for one in found if one.kind in {"gone", "again"}}
-    assert kinds == {"gone": ids[0], "again": ids[1]}
-    differing = {one.what: (one.stored, one.found) for one in found}
-    assert differing["overview.completed"] == ("3", "2")
-    assert differing["overview.passages"] == ("60", "29")
 
 
 def test_plans_are_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
