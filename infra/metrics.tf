@@ -15,11 +15,13 @@ locals {
     analyze_ms     = { filter = "jsonPayload.message=\"event handled\" AND jsonPayload.function=\"analyze\" AND jsonPayload.status=204", field = "elapsed_ms", unit = "ms", description = "A batch of passages" }
   }
 
-  # Lines of Headrace's own services and job alone: others in the project may log the same words.
+  # Lines of Headrace's own services and job alone: others in the project may log the same words. Not those about
+  # messages of candidates (shared/lanes.py), which log by the same service's name: their build tells how they did.
   ours = join(" OR ", concat(
     [for name in sort(keys(local.functions)) : "resource.labels.service_name=\"${name}\""],
     ["resource.labels.job_name=\"${local.job_name}\""],
   ))
+  counted = "(${local.ours}) AND NOT jsonPayload.lane:*"
 }
 
 resource "google_logging_metric" "counter" {
@@ -27,7 +29,7 @@ resource "google_logging_metric" "counter" {
 
   name        = "headrace/${each.key}"
   description = each.value.description
-  filter      = "(${local.ours}) AND ${each.value.filter}"
+  filter      = "${local.counted} AND ${each.value.filter}"
 
   metric_descriptor {
     metric_kind = "DELTA"
@@ -50,7 +52,7 @@ resource "google_logging_metric" "distribution" {
 
   name            = "headrace/${each.key}"
   description     = each.value.description
-  filter          = "(${local.ours}) AND ${each.value.filter}"
+  filter          = "${local.counted} AND ${each.value.filter}"
   value_extractor = "EXTRACT(jsonPayload.${each.value.field})"
 
   metric_descriptor {

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.clients import publisher
 from shared.errors import HeadraceError, Malformed, Permanent, Superseded
-from shared.lanes import lane_of, marked
+from shared.lanes import CANDIDATE, is_candidates, lane_of, marked
 from shared.logs import get_logger
 from shared.records import BatchMessage, UploadEvent
 from shared.retry import CALL_SECONDS, RETRY_SECONDS, is_transient, retrying
@@ -171,6 +171,8 @@ def answer(function: str, request: Request, step: Callable[[Push], None]) -> tup
         structlog.contextvars.bind_contextvars(
             message_id=push.message_id, delivery_attempt=push.delivery_attempt
         )
+        if is_candidates(push.attributes):  # what goes wrong while one is tried is for its build to tell
+            structlog.contextvars.bind_contextvars(lane=CANDIDATE)
         with lane_of(push.attributes):
             step(push)
     except Superseded as superseded:

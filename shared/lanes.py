@@ -22,11 +22,20 @@ PRODUCTION_FILTER = f"NOT ({CANDIDATE_FILTER})"
 _lane: ContextVar[bool] = ContextVar("candidate", default=False)
 
 
+def is_sample(name: str) -> bool:
+    """Whether an object of this name is a sample for candidates."""
+    return name.startswith(CANDIDATE_PREFIX)
+
+
+def is_candidates(attributes: Mapping[str, str]) -> bool:
+    """Whether a message with these attributes is in the candidates' lane, as `CANDIDATE_FILTER` has it."""
+    return ATTRIBUTE in attributes or is_sample(attributes.get("objectId", ""))
+
+
 @contextmanager
 def lane_of(attributes: Mapping[str, str]) -> Iterator[None]:
     """Inside the block, what is published goes the way that a message with these attributes came."""
-    candidate = ATTRIBUTE in attributes or attributes.get("objectId", "").startswith(CANDIDATE_PREFIX)
-    token = _lane.set(candidate)
+    token = _lane.set(is_candidates(attributes))
     try:
         yield
     finally:

@@ -15,8 +15,9 @@ from structlog.contextvars import bind_contextvars
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 
-from shared.errors import LeaseHeld, Permanent, Retryable, SetupError, Superseded
+from shared.errors import LeaseHeld, Malformed, Permanent, Retryable, SetupError, Superseded
 from shared.events import MAX_PUSH_BYTES, answer
+from shared.lanes import CANDIDATE_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,9 +29,14 @@ TEXT = "Two contractors died at the site."
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
-def request(body: bytes | None = None, headers: dict[str, str] | None = None) -> Request:
+def request(
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+    attributes: dict[str, str] | None = None,
+) -> Request:
     """A push as functions-framework hands it to a function."""
-    message = {"data": base64.b64encode(TEXT.encode()).decode(), "messageId": "7"}
+    message: dict[str, Any] = {"data": base64.b64encode(TEXT.encode()).decode(), "messageId": "7"}
+    message["attributes"] = attributes or {}
     envelope = {"message": message, "subscription": "projects/p/subscriptions/s", "deliveryAttempt": 3}
     content = json.dumps(envelope).encode() if body is None else body
     return Request(EnvironBuilder(method="POST", data=content, headers=Headers(headers)).get_environ())
@@ -147,6 +153,23 @@ def test_an_event_inherits_nothing_from_the_one_before(capsys: pytest.CaptureFix
     first, second = lines(capsys)
     assert {"document", "run", "logging.googleapis.com/trace"} <= first.keys()
     assert not {"document", "run", "logging.googleapis.com/trace"} & second.keys()
+
+
+@pytest.mark.parametrize("attributes", [{"lane": "candidate"}, {"objectId": f"{CANDIDATE_PREFIX}7/a.txt"}])
+@pytest.mark.parametrize("step", [succeed, raising(ValueError(TEXT)), raising(Malformed("code", "A.", "B."))])
+def test_lines_about_candidates_say_so(
+    step: Callable[[Push], None],
+    attributes: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However it ended, so that no metric counts them; the next message's line does not."""
+    monkeypatch.setattr("shared.events.dead_letter", lambda *_: None)
+    answer("deadletter", request(attributes=attributes), step)
+    answer("deadletter", request(attributes={"objectId": "report.pdf"}), step)
+    tried, served = lines(capsys)
+    assert tried["lane"] == "candidate"
+    assert "lane" not in served
 
 
 def _bind_document() -> None:

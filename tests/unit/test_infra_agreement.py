@@ -174,6 +174,16 @@ def test_environments_are_settings(run: str) -> None:
         assert read.job_location == "europe-west4"
 
 
+def test_metrics_count_nothing_that_candidates_say() -> None:
+    """Every deployment sends them a dead letter, and a bad one fails: neither is to wake anybody."""
+    metrics = of_type("plain", "google_logging_metric")
+    assert len(metrics) >= 7
+    for address, metric in metrics.items():
+        ours, _, rest = metric["filter"].partition(") AND ")
+        assert ours.startswith('(resource.labels.service_name="analyze" OR '), address
+        assert rest.startswith("NOT jsonPayload.lane:* AND jsonPayload."), address
+
+
 def test_functions() -> None:
     """A service for each function that there is, pushed from the topic that the laptop's stack has."""
     assert set(FUNCTIONS) == set(services.SIZES) == set(DEPLOYED)
