@@ -7,5 +7,11 @@ resource "google_kms_crypto_key_iam_member" "agent" {
   crypto_key_id = var.kms_key
   role          = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
   member        = each.value
-  depends_on    = [google_project_service.all]
+
+  # As of the notification's right (access.tf).
+  lifecycle {
+    ignore_changes = [member]
+  }
+
+  depends_on = [google_project_service.all]
 }

@@ -94,6 +94,25 @@ run "everything" {
   }
 }
 
+# An apply that turns services on or off asks for Google's accounts only in its course. Rights that stand must not be
+# taken away and given anew meanwhile: a member that is not known before is an error here.
+run "fewer_services" {
+  command = plan
+
+  variables {
+    kms_key = "projects/my-project/locations/europe-west4/keyRings/headrace/cryptoKeys/data"
+  }
+
+  assert {
+    condition     = google_pubsub_topic_iam_member.notification.member == "serviceAccount:service-123456789012@gs-project-accounts.iam.gserviceaccount.com"
+    error_message = "For a while no upload is told of."
+  }
+  assert {
+    condition     = alltrue([for agent in google_kms_crypto_key_iam_member.agent : startswith(agent.member, "serviceAccount:")])
+    error_message = "For a while nothing can be decrypted."
+  }
+}
+
 # Without a job, nothing may start one, and documents that are too long are rejected.
 run "no_job" {
   command = apply
