@@ -14,7 +14,7 @@ import secrets
 import sys
 import time
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,7 +25,7 @@ from shared.documents import COLLECTION, document_id
 from shared.erasure import erase
 from shared.errors import Retryable
 from shared.events import publish
-from shared.lanes import ATTRIBUTE, CANDIDATE, CANDIDATE_PREFIX
+from shared.lanes import ATTRIBUTE, CANDIDATE, CANDIDATE_PREFIX, SAMPLE_KEPT
 from shared.records import TERMINAL
 from shared.settings import DEAD_LETTERS, settings
 
@@ -38,8 +38,6 @@ T = TypeVar("T")
 SECONDS = 300.0
 """For the sample to come through: candidates start cold, and a refused push comes again after a while."""
 POLL_SECONDS = 0.5
-LEFT_BEHIND = timedelta(hours=1)
-"""After which the sample of a build that was killed is erased by the next."""
 TEXT = """Smoke test {build}
 
 In 2025 we replaced the gas boilers of four factories by heat pumps and cut greenhouse gas emissions by 31 %.
@@ -51,10 +49,10 @@ leaders in occupational safety.
 
 
 def clear() -> int:
-    """Erase samples that builds left behind; how many."""
+    """Erase samples whose files builds left behind; how many."""
     bucket, found = settings().uploads_bucket, 0
     for blob in storage_client().list_blobs(bucket, prefix=CANDIDATE_PREFIX):
-        if blob.updated < datetime.now(UTC) - LEFT_BEHIND:
+        if blob.updated < datetime.now(UTC) - SAMPLE_KEPT:
             remove(blob.name)
             found += 1
     return found

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.digests import outcomes
 from shared.errors import Retryable
+from shared.lanes import SAMPLE_KEPT, is_sample
 from shared.records import TERMINAL
 from shared.retry import is_transient, pauses
 from shared.settings import settings
@@ -48,6 +49,8 @@ def now() -> datetime:
 
 def expiry(name: str, uploaded: datetime) -> datetime | None:
     """When the results of an object are to be erased; None: never."""
+    if is_sample(name):  # a build that is killed leaves it
+        return uploaded + SAMPLE_KEPT
     days = settings().retention_days(name)
     return None if days is None else uploaded + timedelta(days=days)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 ATTRIBUTE, CANDIDATE = "lane", "candidate"
 CANDIDATE_PREFIX = ".headrace-candidate/"
 """Beginning of the names of objects that are samples for candidates."""
+SAMPLE_KEPT = timedelta(hours=1)
+"""For as long at most, whatever became of the build that sent it: sweep erases what was made of it."""
 CANDIDATE_FILTER = f'attributes:{ATTRIBUTE} OR hasPrefix(attributes.objectId, "{CANDIDATE_PREFIX}")'
 PRODUCTION_FILTER = f"NOT ({CANDIDATE_FILTER})"
 _lane: ContextVar[bool] = ContextVar("candidate", default=False)

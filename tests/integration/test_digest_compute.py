@@ -13,6 +13,7 @@ from benchmarks.digests.made import MONDAY, record, store_problem
 from shared.digests.compute import overview
 from shared.digests.records import Filter
 from shared.digests.verify import verify
+from shared.lanes import CANDIDATE_PREFIX
 from shared.records import ErrorInfo
 from tests.integration.digest_window import WEEK, Store, fresh, plain, stored_digest, week
 from tests.integration.firestore_server import firestore
@@ -216,6 +217,25 @@ def test_the_oldest_unfinished(store: Store) -> None:
     told = store.make(Filter(prefix="5")).digest.overview
     assert told.oldest is not None
     assert (told.oldest.name, told.waiting) == ("50.pdf", 1)
+
+
+def test_a_deployments_sample_is_in_no_digest(store: Store) -> None:
+    """Nothing of it is counted or quoted, and it hides nobody else who waits."""
+    store.put("a.pdf", [plain(1)])
+    before = store.make().digest
+    store.put(f"{CANDIDATE_PREFIX}7/sample.txt", [plain(2)])
+    bad = record(f"{CANDIDATE_PREFIX}8/sample.txt", MONDAY, state="failed")
+    store_problem(store.client, bad, "failed", ERROR, MONDAY + HOUR)
+    digest = store.make().digest
+    assert digest.topics == before.topics
+    assert digest.quotes() == before.quotes()
+    assert (digest.overview.completed, digest.overview.failed) == (1, 0)
+    for name, at in ((f"{CANDIDATE_PREFIX}9/sample.txt", MONDAY), ("b.pdf", MONDAY + HOUR)):
+        stored = record(name, at, state="analyzing")
+        store.client.collection("documents").document(stored["id"]).set(stored)
+    told = store.make().digest.overview
+    assert told.oldest is not None
+    assert (told.oldest.name, told.waiting) == ("b.pdf", 1)
 
 
 def test_a_pipeline_that_stands_still_is_told(store: Store) -> None:

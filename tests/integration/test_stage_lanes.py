@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,6 +58,16 @@ def life_in(lane: str) -> Life:
     if lane == "candidate":
         life.name = f"{CANDIDATE_PREFIX}1/{life.name}"
     return life
+
+
+@pytest.mark.parametrize(("lane", "kept"), [("candidate", timedelta(hours=1)), ("production", None)])
+def test_a_sample_is_kept_for_an_hour(lane: str, kept: timedelta | None) -> None:
+    """Where its build was killed, nobody else would erase it; what people drop stays."""
+    life = life_in(lane)
+    claim = life.claim(1)
+    stored = life.documents.reference(claim.document).get().to_dict() or {}
+    uploaded = stored["timings"]["uploaded_at"]
+    assert stored["expires_at"] == (uploaded + kept if kept else None)
 
 
 @pytest.mark.parametrize("lane", sorted(LANES))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MAX_PROBLEMS = 20
 """Listed; all are counted."""
+FIRST_UNFINISHED = 10
+"""Read where the filter means all: the first of them that is no sample of a deployment is told."""
 MAX_UNFINISHED = 1_000
 """Unfinished documents among which those that a filter means are sought."""
 UNFINISHED = ("extracting", "analyzing", "delegated")
@@ -96,7 +98,7 @@ def waiting(rows: Rows, request: Request) -> tuple[int, Unfinished | None, list[
     """Documents that wait for their results since before the window's end, and the first of them."""
     end, whole = request.window.end, everything(request.filter)
     conditions = [("state", "in", list(UNFINISHED)), ("waiting_since", "<", end)]
-    limit = 1 if whole else MAX_UNFINISHED
+    limit = FIRST_UNFINISHED if whole else MAX_UNFINISHED
     fields = (*_RECORD, "state", "waiting_since")
     read = list(rows.range(DOCUMENTS, "waiting_since", conditions, fields, limit=limit))
     found = [row for row in read if fits(row, request.filter)]
@@ -111,4 +113,5 @@ def waiting(rows: Rows, request: Request) -> tuple[int, Unfinished | None, list[
         seconds=round((end - found[0]["waiting_since"]).total_seconds(), 1),
     )
     # What ended in between is told as waiting all the same: it is named.
-    return max(rows.count(DOCUMENTS, conditions), 1) if whole else len(found), oldest, notes
+    samples = len(read) - len(found)
+    return max(rows.count(DOCUMENTS, conditions) - samples, 1) if whole else len(found), oldest, notes

@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.digests.outcomes import organisation_key
+from shared.lanes import is_sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,10 +44,11 @@ def doc(row: Mapping[str, Any]) -> Doc:
 
 
 def fits(row: Mapping[str, Any], asked: Filter) -> bool:
-    """Whether an outcome, or a document's record, is of a document that the filter means."""
+    """Whether an outcome, or a document's record, is of a document that the filter means. No sample is."""
     key = organisation_key(asked.organisation)
     return (
         str(row["name"]).startswith(asked.prefix)
+        and not is_sample(row["name"])
         and (key is None or organisation_key(row.get("organisation")) == key)
         and (asked.language is None or row.get("language") == asked.language)
     )
