@@ -9,6 +9,7 @@ import os
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
+from cli import erase_files
 from cli.digest_commands import PAGES
 from cli.results import stored
 from cli.security.buckets import PER_DAY, facts
@@ -24,7 +25,7 @@ from shared.records import TERMINAL, Record
 from shared.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 NEEDED = ("id", "bucket", "name", "state", "sha256", "run", "generation")
@@ -50,6 +51,8 @@ class Subject(Record):
     run: int | None = None
     generation: str | None = None
     """It and the run: what is erased. What comes later is not what somebody agreed to erase."""
+    versions: list[int] | None = None
+    """Generations of its file, which are erased too, and no others; None: the file stays."""
 
 
 class Holding(Record):
@@ -68,13 +71,15 @@ class Erased(Record):
     name: str
     files: int
     """Versions of the uploaded file that were deleted."""
+    newer: list[int]
+    """Generations of the file that came after the question, and stay."""
     digests: list[str]
     """That quoted it, and do not any more."""
     copies: list[str]
     """Documents of the same content, which stay."""
     stays: list[str]
     kept: str | None = None
-    """Why it was not erased: what came meanwhile."""
+    """What was not erased, and why: what came meanwhile."""
 
 
 def subjects(identifiers: Sequence[str], *, with_file: bool) -> list[Subject]:
@@ -129,61 +134,93 @@ def _plain(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def erase(chosen: Sequence[Subject], data: Path, *, with_file: bool) -> list[Erased]:
+def erase(chosen: Sequence[Subject], data: Path) -> list[Erased]:
     """Erase them, one after the other; asked twice, what is gone already is no error.
 
     Args:
         chosen: see `subjects`.
         data: the directory in which copies of digests were put.
-        with_file: the uploaded file too, and all earlier versions of it.
     """
-    gone = {subject.id for subject in chosen}
-    return [_unless_it_came_again(subject, data, gone, with_file=with_file) for subject in chosen]
+    gone = {subject.id: subject for subject in chosen}
+    return [_unless_it_came_again(subject, data, gone) for subject in chosen]
 
 
-def _unless_it_came_again(subject: Subject, data: Path, gone: set[str], *, with_file: bool) -> Erased:
+def _unless_it_came_again(subject: Subject, data: Path, gone: Mapping[str, Subject]) -> Erased:
+    """Erase what was asked about; what came since is left alone, whether its notification is there or not."""
+    erased = Erased(id=subject.id, name=subject.name, files=0, newer=[], digests=[], copies=[], stays=[])
+    again = "headrace erase" if subject.versions is None else "headrace erase --with-file"
+    ask = f"Once that has ended, ask again: {again} {subject.id}"
     try:
-        return _erase(subject, data, gone, with_file=with_file)
+        _check(subject, gone)
+        if subject.versions is not None:
+            files, newer = erase_files.delete(subject.bucket, subject.name, subject.versions)
+            erased = erased.model_copy(update={"files": files, "newer": newer})
+        erased = erased.model_copy(update=_erase(subject, data, gone))
     except Superseded as error:
-        kept = f"{error.message} Once that has ended, ask again: headrace erase {subject.id}"
-        return Erased(id=subject.id, name=subject.name, files=0, digests=[], copies=[], stays=[], kept=kept)
+        told = (
+            f" Of its file, versions that were asked about are deleted: {erased.files}."
+            if erased.files
+            else ""
+        )
+        return erased.model_copy(update={"kept": f"{error.message}{told} {ask}"})
+    if not erased.newer:
+        return erased
+    came = ", ".join(map(str, erased.newer))
+    kept = (
+        f"Its file was uploaded again meanwhile (generation {came}); what there was before is erased. {ask}"
+    )
+    return erased.model_copy(update={"kept": kept})
 
 
-def _erase(subject: Subject, data: Path, gone: set[str], *, with_file: bool) -> Erased:
-    client, expected = firestore_client(), (subject.run, subject.generation)
-    check_unchanged(client.collection(COLLECTION).document(subject.id).get().to_dict(), expected)
-    files = _delete_file(subject) if with_file else 0
+def _check(subject: Subject, chosen: Mapping[str, Subject]) -> None:
+    """Raise Superseded where it has moved on, or an archive it lies in, which may be storing it anew."""
+    for name in erase_files.archives(subject.name):
+        if archive := chosen.get(document_id(subject.bucket, name)):
+            try:
+                _check_unchanged(archive)
+            except Superseded as error:
+                raise Superseded(f"Its archive, {name}, has moved on. {error.message}") from error
+    _check_unchanged(subject)
+
+
+def _check_unchanged(subject: Subject) -> None:
+    found = firestore_client().collection(COLLECTION).document(subject.id).get().to_dict()
+    check_unchanged(found, (subject.run, subject.generation))
+
+
+def _erase(subject: Subject, data: Path, gone: Mapping[str, Subject]) -> dict[str, list[str]]:
+    client = firestore_client()
     quoting = [one.id for one in _where(DIGESTS, "quoted", "array_contains", subject.id).select([]).stream()]
     for digest in quoting:
         (data.resolve() / PAGES / f"{digest}.html").unlink(missing_ok=True)
     copies = []
     if subject.sha256:
         same = _where(COLLECTION, "sha256", "==", subject.sha256).select(["bucket"]).limit(MAX_COPIES)
-        copies = sorted({one.id for one in same.stream()} - gone)
-    erase_document(client, subject.id, expected)
-    return Erased(
-        id=subject.id,
-        name=subject.name,
-        files=files,
-        digests=sorted(quoting),
-        copies=copies,
-        stays=list(_stays(subject, quoting, copies, with_file=with_file)),
-    )
+        copies = sorted({one.id for one in same.stream()} - set(gone))
+    erase_document(client, subject.id, (subject.run, subject.generation))
+    stays = list(_stays(subject, quoting, copies, gone))
+    return {"digests": sorted(quoting), "copies": copies, "stays": stays}
 
 
 def _subject(identifier: str, *, with_file: bool) -> Subject:
+    """Its file is looked at after its record: what is newer than both is not what is erased."""
     try:
-        return _read(stored(identifier))
+        found = _read(stored(identifier))
     except HeadraceError:
         bucket = settings().uploads_bucket
-        if not with_file or not (_versions(bucket, identifier) or _inside(bucket, identifier)):
+        versions = erase_files.versions(bucket, identifier) if with_file else []
+        if not with_file or not (versions or erase_files.inside(bucket, identifier)):
             raise
-        return _only_file(bucket, identifier)
+        return _only_file(bucket, identifier, versions)
+    if not with_file:
+        return found
+    return found.model_copy(update={"versions": erase_files.versions(found.bucket, found.name)})
 
 
-def _only_file(bucket: str, name: str) -> Subject:
+def _only_file(bucket: str, name: str, versions: list[int]) -> Subject:
     """Of which the results are gone already, and the file is not."""
-    return Subject(id=document_id(bucket, name), bucket=bucket, name=name, state=None, sha256=None)
+    identifier = document_id(bucket, name)
+    return Subject(id=identifier, bucket=bucket, name=name, state=None, sha256=None, versions=versions)
 
 
 def _read(fields: dict[str, Any]) -> Subject:
@@ -196,10 +233,14 @@ def _within(archive: Subject, *, with_file: bool) -> Iterable[Subject]:
     With their files also those of which nothing else is left.
     """
     stored = {member.name: member for member in _members(archive)}
-    yield from stored.values()
-    if with_file:
-        for name in sorted(_inside(archive.bucket, archive.name) - set(stored)):
-            yield _only_file(archive.bucket, name)
+    if not with_file:
+        yield from stored.values()
+        return
+    files = erase_files.inside(archive.bucket, archive.name)
+    for name, member in stored.items():
+        yield member.model_copy(update={"versions": files.pop(name, [])})
+    for name in sorted(files):
+        yield _only_file(archive.bucket, name, files[name])
 
 
 def _members(archive: Subject) -> Iterable[Subject]:
@@ -212,38 +253,16 @@ def _members(archive: Subject) -> Iterable[Subject]:
             yield member
 
 
-def _versions(bucket: str, name: str) -> list[Any]:
-    listed = storage_client().list_blobs(bucket, prefix=name, versions=True)
-    return [blob for blob in listed if blob.name == name]
-
-
-def _inside(bucket: str, archive: str) -> set[str]:
-    """Names of an archive's members that have a file, in whatever version."""
-    listed = storage_client().list_blobs(bucket, prefix=archive + INSIDE, versions=True)
-    return {blob.name for blob in listed}
-
-
-def _delete_file(subject: Subject) -> int:
-    from google.api_core.exceptions import NotFound
-
-    versions = _versions(subject.bucket, subject.name)
-    for blob in versions:
-        try:
-            storage_client().bucket(subject.bucket).blob(blob.name, generation=blob.generation).delete()
-        except NotFound:
-            continue  # somebody else was quicker
-    return len(versions)
-
-
 def _stays(
-    subject: Subject, quoting: Sequence[str], copies: Sequence[str], *, with_file: bool
+    subject: Subject, quoting: Sequence[str], copies: Sequence[str], gone: Mapping[str, Subject]
 ) -> Iterable[str]:
-    made = settings()
+    made, with_file = settings(), subject.versions is not None
     if not with_file:
         yield (
             f"The uploaded file, gs://{subject.bucket}/{subject.name}. "
             f"To delete it too: headrace erase --with-file {subject.name}"
         )
+    yield from _archives_that_stay(subject, gone)
     if copies:
         yield f"Documents of the same content: {', '.join(copies)}. To erase them: headrace erase {copies[0]}"
     if quoting:
@@ -268,6 +287,15 @@ def _stays(
     else:
         yield "What Firestore can read of the last seven days (point-in-time recovery), and its backups."
         yield f"Rows with the file's name in BigQuery: {ROWS.format(id=subject.id)}"
+
+
+def _archives_that_stay(subject: Subject, gone: Mapping[str, Subject]) -> Iterable[str]:
+    for name in erase_files.archives(subject.name):
+        if document_id(subject.bucket, name) not in gone and erase_files.versions(subject.bucket, name):
+            yield (
+                f"The archive that it came in, gs://{subject.bucket}/{name}. "
+                f"To delete it too: headrace erase --with-file {name}"
+            )
 
 
 def _where(collection: str, field: str, operator: str, value: object) -> Any:  # noqa: ANN401 - a query

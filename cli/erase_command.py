@@ -50,7 +50,7 @@ def erase(  # noqa: PLR0913 - the options of a command
             click.echo(f"{subject.id}  {subject.name}", err=True)
         what = "their results and their files" if with_file else "their results"
         click.confirm(f"Erase {what}? There is no way back", abort=True, err=True)
-    done = erasing.erase(chosen, data, with_file=with_file)
+    done = erasing.erase(chosen, data)
     if as_json:
         print_json([one.model_dump() for one in done])
     for erased in () if as_json else done:

@@ -159,14 +159,16 @@ def test_the_command_says_what_came_while_it_asked(tmp_path: Path) -> None:
     """Nothing of it is erased, neither results nor files; whatever did not change is."""
     life, document, _ = analysed()
     _, other, _ = analysed()
-    chosen = erasing.subjects([document, other], with_file=False)
+    put("uploads", life.name)
+    chosen = erasing.subjects([document, other], with_file=True)
     life.claim(2)
-    kept, erased = erasing.erase(chosen, tmp_path, with_file=True)
+    kept, erased = erasing.erase(chosen, tmp_path)
     assert (kept.id, kept.files, erased.kept) == (document, 0, None)
     assert kept.kept == (
         "It was uploaded again meanwhile, and is at run 2 now. "
-        f"Once that has ended, ask again: headrace erase {document}"
+        f"Once that has ended, ask again: headrace erase --with-file {document}"
     )
+    assert names("uploads", life.name) == {life.name}
     assert record(document)["state"] == "extracting"
     assert life.kept(document)["passages"] == {1}
     assert record(other) == {}
@@ -182,7 +184,7 @@ def test_files_of_members_go_though_their_records_are_gone(tmp_path: Path) -> No
         erasing.subjects(["pack.zip"], with_file=False)
     chosen = erasing.subjects(["pack.zip"], with_file=True)
     assert chosen[-1].name == "pack.zip"
-    done = erasing.erase(chosen, tmp_path, with_file=True)
+    done = erasing.erase(chosen, tmp_path)
     assert {one.name: one.files for one in done} == dict.fromkeys(["pack.zip", *members], 1)
     assert names(bucket, "pack.zip") == {"pack.zip.txt"}
     put(bucket, "pack.zip!/late.txt")
