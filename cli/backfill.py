@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.deployment import need_job
 from shared import backfill_listing, backfills
 from shared.clients import firestore_client
 from shared.delegation import has_not_ended, run_job
@@ -32,6 +33,7 @@ LABELS = ("positive", "neutral", "negative", "implemented", "planned", "none", "
 
 def start(wanted: Wanted, model: str | None, tasks: int | None) -> Backfill:
     """List what is wanted, and start the job on it."""
+    need_job()
     client = firestore_client()
     backfill = backfills.create(client, wanted, model, tasks or settings().job_tasks)
     return _listed_and_launched(backfill)
@@ -43,6 +45,7 @@ def resume(identifier: str) -> Backfill:
     Raises:
         HeadraceError: there is nothing to go on with, or its job is still at it.
     """
+    need_job()
     client = firestore_client()
     backfill = found(identifier)
     # The record ends some seconds before the execution does: whoever waited for it need not wait again.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import click
 
 from cli.connect import connect
+from cli.deployment import is_local
 from cli.diagnosis.findings import Finding, Target
 from cli.output import print_json
 from local.services import EMULATORS
@@ -37,6 +38,7 @@ def examine(data: Path, project: str | None, model: Path) -> Iterator[Finding]:
     from cli.diagnosis.processes import check_processes
     from cli.diagnosis.resources import (
         check_buckets,
+        check_deployment,
         check_job,
         check_model,
         check_secrets,
@@ -45,11 +47,14 @@ def examine(data: Path, project: str | None, model: Path) -> Iterator[Finding]:
         check_topics,
     )
 
-    target = Target(data, model, _own_stack(data), cloud=not os.environ.get("FIRESTORE_EMULATOR_HOST"))
+    target = Target(data, model, _own_stack(data), cloud=not is_local())
     settings = list(check_settings(target))
     yield from settings
     if settings[0].status == "wrong":
         return  # nothing else can be asked without them
+    deployment = list(check_deployment(target))
+    yield from deployment
+    target = replace(target, read=all(found.status == "ok" for found in deployment))
     services: dict[str, tuple[Check, ...]] = {
         "model": (check_model,),
         "processes": (check_processes,),

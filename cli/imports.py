@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.deployment import need_job
 from shared import imports
 from shared.clients import firestore_client, storage_client
 from shared.delegation import has_not_ended, run_job
@@ -36,6 +37,7 @@ def start(address: str, tasks: int | None) -> Import:
     found = _ADDRESS.fullmatch(address)
     if found is None:
         raise HeadraceError(f"{address} is no address of objects: gs://BUCKET/PREFIX")
+    need_job()
     bucket, prefix = found.groups()
     try:
         some = list(storage_client().list_blobs(bucket, prefix=prefix, max_results=1))

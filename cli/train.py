@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.deployment import need_job
 from shared.clients import firestore_client
 from shared.delegation import has_not_ended, run_job
 from shared.errors import HeadraceError
@@ -33,6 +34,7 @@ def start(uri: str, *, identifier: str | None, model: str | None, branches: bool
     bucket = uri.removeprefix("gs://").partition("/")[0]
     if not uri.startswith("gs://") or not bucket:
         raise HeadraceError(f"{uri} names no place in a bucket. Name one: gs://BUCKET/PREFIX")
+    need_job()
     arguments = ["train", "--data", uri]
     for option, value in (("--id", identifier), ("--model", model)):
         arguments += [option, value] if value else []

@@ -37,6 +37,8 @@ class Target:
     stack: dict[str, Any] | None
     """`stack.json`; None for a project in the cloud, and where only emulators of the user's are running."""
     cloud: bool
+    read: bool = True
+    """Whether the settings are those of the functions, and not only of this environment."""
 
     def repair(self, command: str) -> str:
         """What makes a missing resource: in the cloud `command`; here a start of the stack makes all."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from google.api_core.exceptions import FailedPrecondition, NotFound
 
+from cli.deployment import NotRead, adopt
 from cli.diagnosis.findings import LIMITS, Finding
 from local.provision import PUSHES, SUBSCRIPTIONS, expected, subscriber
 from shared.api.keys import parse_hashes
@@ -14,7 +15,7 @@ from shared.clients import jobs, publisher, secrets, storage_client
 from shared.delegation import job_path
 from shared.errors import SetupError
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest, read_verified
-from shared.settings import TOPICS, settings
+from shared.settings import PREFIX, TOPICS, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +37,26 @@ def check_settings(_: Target) -> Iterator[Finding]:
         yield Finding("settings", "ok", f"project {project}")
 
 
+def check_deployment(target: Target) -> Iterator[Finding]:
+    """Whether the functions' settings can be read; from then on they are this process's."""
+    if not target.cloud:
+        return
+    try:
+        revision = adopt()
+    except NotRead as error:
+        yield Finding("deployment", "unknown" if error.refused else "wrong", error.detail, error.fix)
+    else:
+        yield Finding("deployment", "ok", f"settings of ingest, {revision}")
+
+
+def _unsaid(check: str, target: Target, *names: str) -> Iterator[Finding]:
+    """That nobody has said what there should be: a default is the laptop's."""
+    if not target.read and not set(names) <= settings().model_fields_set:
+        variables = " ".join(f"{PREFIX}{name.upper()}=…" for name in names)
+        detail = "Which there should be is not known without the settings of the functions."
+        yield Finding(check, "unknown", detail, f"As above, or set {variables}")
+
+
 def check_model(target: Target) -> Iterator[Finding]:
     """Whether the files of the model are those that were built."""
     try:
@@ -51,6 +72,9 @@ def check_model(target: Target) -> Iterator[Finding]:
 
 def check_secrets(target: Target) -> Iterator[Finding]:
     """Whether each secret has its pinned version, and holds what can be used; what it holds is not shown."""
+    if unsaid := [*_unsaid("secrets", target, "redaction_key_version", "api_key_hash_version")]:
+        yield from unsaid
+        return
     pinned = {
         settings().redaction_key: settings().redaction_key_version,
         settings().api_key_hash: settings().api_key_hash_version,
@@ -66,9 +90,12 @@ def check_secrets(target: Target) -> Iterator[Finding]:
             continue
         except FailedPrecondition:
             enable = f"gcloud secrets versions enable {version} --secret={name} --project={project}"
-            yield Finding(
-                "secrets", "wrong", f"Version {version} of {name} is disabled or destroyed.", enable
-            )
+            if target.cloud:  # after a leak the other way is the only one
+                enable = (
+                    f"Deploy with another version (docs/security.md), or if this one did not leak: {enable}"
+                )
+            detail = f"Version {version} of {name} is disabled or destroyed."
+            yield Finding("secrets", "wrong", detail, enable)
             continue
         if problem := _unusable(name, payload):
             yield Finding("secrets", "wrong", problem, add)
@@ -99,6 +126,9 @@ def check_buckets(target: Target) -> Iterator[Finding]:
 
 def check_job(target: Target) -> Iterator[Finding]:
     """Whether the job for long documents exists, where the settings name one."""
+    if unsaid := [*_unsaid("job", target, "job_name", "job_location")]:
+        yield from unsaid
+        return
     if not settings().job_name:
         yield Finding("job", "ok", "none: what is too long for a function is rejected")
         return

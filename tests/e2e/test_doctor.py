@@ -13,7 +13,7 @@ import pytest
 from google.pubsub_v1 import PushConfig
 
 from cli.diagnosis.findings import Target
-from cli.diagnosis.resources import check_subscriptions
+from cli.diagnosis.resources import check_secrets, check_subscriptions
 from cli.doctor import examine
 from cli.options import MODEL
 from local.provision import expected, make_job, subscriber
@@ -246,6 +246,7 @@ def test_a_missing_or_useless_secret_is_named(stack: RunningStack) -> None:
     missing, useless = complaints(stack)
     secrets().disable_secret_version(name=f"{path}/versions/1")
     _, disabled = complaints(stack)
+    *_, in_cloud = check_secrets(Target(stack.data, MODEL, None, cloud=True))
     secrets().create_secret(request=made | {"secret_id": "redaction-key"})
     key = f"projects/{PROJECT}/secrets/redaction-key"
     secrets().add_secret_version(request={"parent": key, "payload": {"data": b"k" * 32}})
@@ -258,6 +259,9 @@ def test_a_missing_or_useless_secret_is_named(stack: RunningStack) -> None:
     assert "must hold the SHA-256 of each key" in useless.detail
     assert "hunter2" not in useless.detail
     assert disabled.detail == "Version 1 of api-key-hash is disabled or destroyed."
+    assert str(in_cloud.fix).startswith(
+        "Deploy with another version (docs/security.md), or if this one did not leak"
+    )
     assert not complaints(stack)
 
 
