@@ -9,13 +9,13 @@ variable "project" {
 }
 
 variable "region" {
-  description = "Where everything runs and is stored. Not every region has Cloud Scheduler, or a GPU for the long job."
+  description = "Where everything runs and is stored. Not every region has Cloud Scheduler, or a GPU for the long job, and some projects may build in few: docs/deploy.md, step 1."
   type        = string
-  default     = "europe-west4"
+  default     = "europe-west1"
 
   validation {
     condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
-    error_message = "A region is named like europe-west4."
+    error_message = "A region is named like europe-west1."
   }
 }
 

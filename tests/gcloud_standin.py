@@ -91,10 +91,10 @@ def describe(state: dict[str, Any], kind: str, name: str) -> dict[str, Any]:
     service = state["services"][name]
     traffic = [{"revisionName": service["serving"], "percent": 100}]
     for tag, revision in service["tags"].items():
-        url = state.get("address") or f"https://{tag}---{name}-1.europe-west4.run.app"
+        url = state.get("address") or f"https://{tag}---{name}-1.europe-west1.run.app"
         traffic.append({"revisionName": revision, "tag": tag, "url": url})
     status = {
-        "url": f"https://{name}-1.europe-west4.run.app",
+        "url": f"https://{name}-1.europe-west1.run.app",
         "latestReadyRevisionName": [one for one in service["revisions"] if "broken" not in one][-1]["name"],
         "traffic": traffic,
     }
@@ -121,7 +121,7 @@ def main() -> None:
             )
         sys.stdout.write(f"token for {flags['--audiences']}\n")
         return
-    if flags["--project"] != state["project"] or flags["--region"] != "europe-west4":
+    if flags["--project"] != state["project"] or flags["--region"] != "europe-west1":
         raise SystemExit("ERROR: another place")
     if command.endswith("describe"):
         sys.stdout.write(json.dumps(describe(state, command.split()[1], words[0])))

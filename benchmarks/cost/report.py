@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 DOCS = ROOT / "docs" / "cost.md"
-DEPLOYED = "europe-west4"
+DEPLOYED = "europe-west1"
 """The default region of infra/."""
 BEGIN, END = "<!-- figures: written by make cost -->", "<!-- end of figures -->"
 MONTHS = (100, 10_000, 1_000_000)

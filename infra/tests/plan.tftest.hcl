@@ -39,10 +39,10 @@ run "everything" {
   command = apply
 
   variables {
-    kms_key             = "projects/my-project/locations/europe-west4/keyRings/headrace/cryptoKeys/data"
+    kms_key             = "projects/my-project/locations/europe-west1/keyRings/headrace/cryptoKeys/data"
     long_job            = { gpu = true }
     api_invokers        = ["allUsers"]
-    build               = { repository = "projects/my-project/locations/europe-west4/connections/github/repositories/headrace" }
+    build               = { repository = "projects/my-project/locations/europe-west1/connections/github/repositories/headrace" }
     alert_emails        = ["operations@example.org"]
     alert_slack_channel = "#operations"
     budget              = { billing_account = "012345-6789AB-CDEF01", amount = 200.5 }
@@ -100,7 +100,7 @@ run "fewer_services" {
   command = plan
 
   variables {
-    kms_key = "projects/my-project/locations/europe-west4/keyRings/headrace/cryptoKeys/data"
+    kms_key = "projects/my-project/locations/europe-west1/keyRings/headrace/cryptoKeys/data"
   }
 
   assert {

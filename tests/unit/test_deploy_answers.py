@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PLACE = Place(PROJECT, "europe-west4", REPOSITORY)
-TOKEN = "Bearer token for https://api-1.europe-west4.run.app"
+PLACE = Place(PROJECT, "europe-west1", REPOSITORY)
+TOKEN = "Bearer token for https://api-1.europe-west1.run.app"
 
 
 @pytest.fixture

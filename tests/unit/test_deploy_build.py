@@ -254,7 +254,7 @@ def test_rolling_back_is_one_command(build: CloudBuild, monkeypatch: pytest.Monk
     assert build.run() is None
     monkeypatch.setenv("PATH", f"{build.bin}:/usr/bin:/bin")
     monkeypatch.setenv("GCLOUD_STATE", str(build.state_file))
-    where = [f"--project={PROJECT}", "--region=europe-west4", f"--repository={REPOSITORY}"]
+    where = [f"--project={PROJECT}", "--region=europe-west1", f"--repository={REPOSITORY}"]
     for _ in range(2):
         assert rollback.main(where) == 0
         assert build.serving() == before
@@ -275,7 +275,7 @@ def test_rolling_back_takes_back_the_last_deployment_alone(
     assert build.serving() == between | {"api": "api-00003-dep"}
     monkeypatch.setenv("PATH", f"{build.bin}:/usr/bin:/bin")
     monkeypatch.setenv("GCLOUD_STATE", str(build.state_file))
-    assert rollback.main([f"--project={PROJECT}", "--region=europe-west4", f"--repository={REPOSITORY}"]) == 0
+    assert rollback.main([f"--project={PROJECT}", "--region=europe-west1", f"--repository={REPOSITORY}"]) == 0
     assert build.serving() == between
 
 
@@ -289,7 +289,7 @@ def test_one_function_is_rolled_back_by_its_name(
     assert build.run() is None
     monkeypatch.setenv("PATH", f"{build.bin}:/usr/bin:/bin")
     monkeypatch.setenv("GCLOUD_STATE", str(build.state_file))
-    where = [f"--project={PROJECT}", "--region=europe-west4", f"--repository={REPOSITORY}"]
+    where = [f"--project={PROJECT}", "--region=europe-west1", f"--repository={REPOSITORY}"]
     assert rollback.main(["api", "sweep", *where]) == 0
     assert build.serving() == before
     assert "sweep: nothing served before" in capsys.readouterr().out

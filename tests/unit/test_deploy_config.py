@@ -17,6 +17,15 @@ CONFIG: dict[str, Any] = yaml.safe_load((ROOT / "cloudbuild.yaml").read_text())
 SCHEMA = json.loads((ROOT / "tests" / "data" / "cloudbuild_schema.json").read_text())
 FLAGS = json.loads((ROOT / "tests" / "data" / "gcloud_flags.json").read_text())
 BUILT_IN = {"PROJECT_ID", "BUILD_ID"}
+ANY_PROJECT = {
+    "us-central1",
+    "us-west2",
+    "europe-west1",
+    "asia-east1",
+    "australia-southeast1",
+    "southamerica-east1",
+}
+"""https://cloud.google.com/build/docs/locations, restricted regions for some projects."""
 SUBMITTED = re.compile(r"^(?:#| )*gcloud builds submit (.*?[^\\])$", re.MULTILINE | re.DOTALL)
 SOURCES_BUCKET = re.compile(r'"google_storage_bucket" "sources" .*?name += "(.*?)"', re.DOTALL)
 
@@ -75,6 +84,20 @@ def test_sources_are_sent_to_the_bucket_that_terraform_makes(page: str) -> None:
     bucket = made.replace("${var.project}", "PROJECT").replace("${var.region}", "REGION")
     assert flags["--gcs-source-staging-dir"] == f"gs://{bucket}/builds"
     assert flags["--region"] == flags["--substitutions"].removeprefix("_REGION=") == "REGION"
+
+
+def test_the_region_that_is_named_is_one_in_which_every_project_may_build() -> None:
+    """In another, a project's first build may be refused, when its database stands there for ever."""
+    infra = (ROOT / "infra" / "variables.tf").read_text()
+    [default] = re.findall(r'variable "region" \{[^}]*default\s*=\s*"([^"]+)"', infra)
+    assert default in ANY_PROJECT
+    assert CONFIG["substitutions"]["_REGION"] == default
+    for page, named in (
+        ("docs/deploy.md", r"REGION=(\S+)$"),
+        ("infra/terraform.tfvars.example", r'region +="(.+)"'),
+    ):
+        text = (ROOT / page).read_text().replace("= ", "=")
+        assert set(re.findall(named, text, re.MULTILINE)) == {default}, page
 
 
 def test_who_follows_the_pages_is_signed_in_and_has_set_what_they_use() -> None:

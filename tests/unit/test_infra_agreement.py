@@ -171,7 +171,7 @@ def test_environments_are_settings(run: str) -> None:
         read = Settings.from_environment(given)
         assert read.project == PROJECT, name
         assert read.job_name == ("" if run == "no_job" else "long-job")
-        assert read.job_location == "europe-west4"
+        assert read.job_location == "europe-west1"
 
 
 def test_metrics_count_nothing_that_candidates_say() -> None:

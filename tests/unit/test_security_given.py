@@ -91,13 +91,13 @@ def test_what_has_no_client_has_the_names_of_infra() -> None:
     [dataset] = of_type("plain", "google_bigquery_dataset").values()
     tables = of_type("plain", "google_bigquery_table").values()
     [table] = [one["table_id"] for one in tables if not one["view"]]
-    assert [store.address.partition("googleapis.com/")[2] for store in stores("p", "europe-west4")] == [
-        f"v1/projects/p/locations/europe-west4/repositories/{repository['repository_id']}",
+    assert [store.address.partition("googleapis.com/")[2] for store in stores("p", "europe-west1")] == [
+        f"v1/projects/p/locations/europe-west1/repositories/{repository['repository_id']}",
         f"bigquery/v2/projects/p/datasets/{dataset['dataset_id']}",
         f"bigquery/v2/projects/p/datasets/{dataset['dataset_id']}/tables/{table}",
     ]
     buckets = {one["name"] for one in of_type("plain", "google_storage_bucket").values()}
-    assert sources_bucket("my-project", "europe-west4") in buckets
+    assert sources_bucket("my-project", "europe-west1") in buckets
 
 
 @pytest.mark.parametrize(
