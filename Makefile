@@ -11,7 +11,7 @@ MODEL := build/model/manifest.json
 WEIGHTS := build/weights/.downloaded
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak lint bench bench-model bench-ingest bench-long bench-ocr bench-digest cost sbom audit checkov model stage report deploy rollback release docs lock clean
+.PHONY: help setup run test soak lint bench bench-model bench-ingest bench-long bench-ocr bench-digest cost sbom audit checkov model stage report deploy promote rollback release docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -82,6 +82,9 @@ deploy: $(MODEL) ## deploy one function by hand, tried before it serves: make de
 	$(BIN)/python -m deploy.smoke
 	$(BIN)/python -m deploy.answers
 	$(BIN)/python -m deploy.promote
+
+promote: $(VENV)/.run ## serve what `terraform apply` has configured anew, same code; one: make promote FUNCTION=api
+	$(BIN)/python -m deploy.configuration $(FUNCTION)
 
 rollback: $(VENV)/.run ## serve again what served before the last deployment; one: make rollback FUNCTION=ingest
 	$(BIN)/python -m deploy.rollback $(FUNCTION)

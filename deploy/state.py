@@ -37,6 +37,8 @@ class Revision:
     name: str
     digest: str | None
     """None: it was not made here, as Terraform's placeholder."""
+    image: str = ""
+    """As its configuration names it."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,10 @@ class Service:
     url: str
     candidate_url: str | None
     ingress: str
+    created: str
+    """What was made last, whether it has started or not."""
+    share: int
+    """Percent of all traffic that `serving` gets."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +103,16 @@ def read_service(place: Place, name: str) -> Service:
         url=found["status"]["url"],
         candidate_url=tagged.get(CANDIDATE, {}).get("url"),
         ingress=_annotations(found).get("run.googleapis.com/ingress", PUBLIC),
+        created=found["status"].get("latestCreatedRevisionName", ""),
+        share=most.get("percent", 0),
     )
 
 
 def _revision(place: Place, name: str) -> Revision:
-    found = described(place, "run", "revisions", "describe", name)
-    return Revision(name, (found or {}).get("metadata", {}).get("labels", {}).get(CONTENT))
+    found = described(place, "run", "revisions", "describe", name) or {}
+    containers = found.get("spec", {}).get("containers") or [{}]
+    digest = found.get("metadata", {}).get("labels", {}).get(CONTENT)
+    return Revision(name, digest, containers[0].get("image", ""))
 
 
 def _annotations(found: Mapping[str, Any]) -> dict[str, str]:

@@ -45,12 +45,17 @@ def deploy(state: dict[str, Any], name: str, flags: dict[str, str]) -> None:
         raise SystemExit("ERROR: this stand-in deploys without traffic alone")
     revision = f"{name}-{len(service['revisions']) + 1:05}-dep"
     labels = dict(pair.split("=") for pair in flags["--update-labels"].split(","))
+    made = {
+        "name": revision,
+        "labels": labels,
+        "image": f"{flags['--image']}@sha256:{len(service['revisions']):064}",
+    }
     # As with gcloud, which makes up a name itself where one of these flags is given, and leaves it there.
     service["template_revision"] = revision if {"--tag", "--revision-suffix"} & set(flags) else None
     if os.environ.get("GCLOUD_BREAKS") == name:
-        service["revisions"].append({"name": revision, "labels": labels, "broken": True})
+        service["revisions"].append(made | {"broken": True})
         return
-    service["revisions"].append({"name": revision, "labels": labels})
+    service["revisions"].append(made)
     if "--tag" in flags:
         service["tags"][flags["--tag"]] = revision
 
@@ -70,7 +75,7 @@ def update_traffic(state: dict[str, Any], name: str, flags: dict[str, str]) -> N
     if "--to-revisions" in flags:
         revision, percent = flags["--to-revisions"].split("=")
         assert percent == "100"
-        service["serving"] = revision
+        service |= {"serving": revision, "share": 100}
     assert {service["serving"], *service["tags"].values()} <= known
 
 
@@ -85,16 +90,18 @@ def describe(state: dict[str, Any], kind: str, name: str) -> dict[str, Any]:
     if kind == "revisions":
         every = [revision for service in state["services"].values() for revision in service["revisions"]]
         [found] = [revision for revision in every if revision["name"] == name]
-        return {"metadata": found}
+        metadata = {"name": name, "labels": found["labels"]}
+        return {"metadata": metadata, "spec": {"containers": [{"image": found.get("image", "placeholder")}]}}
     if name not in state["services"]:
         raise SystemExit(f"ERROR: (gcloud.run.services.describe) Cannot find service [{name}].")
     service = state["services"][name]
-    traffic = [{"revisionName": service["serving"], "percent": 100}]
+    traffic = [{"revisionName": service["serving"], "percent": service.get("share", 100)}]
     for tag, revision in service["tags"].items():
         url = state.get("address") or f"https://{tag}---{name}-1.europe-west1.run.app"
         traffic.append({"revisionName": revision, "tag": tag, "url": url})
     status = {
         "url": f"https://{name}-1.europe-west1.run.app",
+        "latestCreatedRevisionName": service["revisions"][-1]["name"],
         "latestReadyRevisionName": [one for one in service["revisions"] if "broken" not in one][-1]["name"],
         "traffic": traffic,
     }

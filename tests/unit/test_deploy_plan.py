@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 def service(serving: Revision, latest: Revision | None = None) -> Service:
     """A service of which only the revisions matter."""
-    return Service(serving, latest or serving, None, None, "https://x", None, "internal")
+    newest = latest or serving
+    return Service(serving, newest, None, None, "https://x", None, "internal", newest.name, 100)
 
 
 OLD, NEW = Revision("x-1", "old"), Revision("x-2", "new")
