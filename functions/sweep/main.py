@@ -15,6 +15,7 @@ from google.cloud.firestore_v1.base_query import FieldFilter
 
 from shared.clients import firestore_client
 from shared.completion import announce, purge
+from shared.digests.drafts import remove_abandoned
 from shared.documents import COLLECTION, Documents, now
 from shared.drives import drive
 from shared.erasure import erase, seen
@@ -59,6 +60,7 @@ def on_tick(_: Push) -> None:
         with suppress(Superseded):  # it came again, and has a time of its own now
             erase(documents.client, stored["id"], seen(stored))
             done["expired"] += 1
+    done["drafts"] = remove_abandoned(documents.client)
     get_logger("sweep").info("swept", **done, oldest_seconds=oldest_unfinished(documents))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from shared.digests import drafts
 from shared.digests.compute import fingerprint, make
 from shared.digests.narrative import narrate
 from shared.digests.redact import erased
@@ -18,7 +19,9 @@ from shared.erasure import BEGUN
 from shared.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from typing import Any
 
     from google.cloud import firestore
 
@@ -42,8 +45,9 @@ def issue(client: firestore.Client, request: Request, tell: Sequence[Target] = (
     """
     if known := read(client, request.id):
         return known
-    started = time.monotonic()
+    started, begun = time.monotonic(), now()
     made = make(client, request)
+    draft = drafts.begin(client, made.digest)
     # Before a model is paid for: where the bucket cannot be written, no attempt gets that far.
     write_files(made.digest)
     digest = _narrated(client, made.digest)
@@ -66,12 +70,20 @@ def issue(client: firestore.Client, request: Request, tell: Sequence[Target] = (
     def create(transaction: firestore.Transaction) -> StoredDigest | None:
         if reference.get([], transaction=transaction).exists:
             return None
-        kept = _without_erased(client, transaction, stored)
+        kept = _without_erased(client, transaction, stored, begun)
         transaction.create(reference, to_fields(kept))
+        transaction.delete(draft)
         enqueue(transaction, reference, tell)
         return kept
 
-    return Documents(client).run(create) or _as_created(client, request.id)
+    created = Documents(client).run(create)
+    if created is None:
+        created = drafts.write_again(client, request.id)
+        assert created is not None
+        draft.delete()
+    elif created.redacted:
+        write_files(created.digest)  # an erasure that did not see the record yet may have removed them
+    return created
 
 
 def _narrated(client: firestore.Client, digest: Digest) -> Digest:
@@ -101,16 +113,23 @@ def _asked_before(client: firestore.Client, identifier: str) -> bool:
 
 
 def _without_erased(
-    client: firestore.Client, transaction: firestore.Transaction, stored: StoredDigest
+    client: firestore.Client, transaction: firestore.Transaction, stored: StoredDigest, begun: datetime
 ) -> StoredDigest:
-    """Take out what has begun to be erased while the digest was made; a later erasure finds the digest.
+    """Take out what was erased while the digest was made; a later erasure finds the digest.
 
-    It sets the state that is read here before it looks for digests, and no document has it otherwise.
+    It sets the state that is read here before it looks for digests, and no document has it otherwise. Where
+    the file was uploaded again since, the record is another's, or has no result that could be quoted.
     """
+    quoting = {quote.document for quote in stored.digest.quotes()}
     references = [client.collection(DOCUMENTS).document(document) for document in stored.quoted]
-    there = client.get_all(references, ["state"], transaction=transaction)
-    left = {one.id for one in there if (one.to_dict() or {}).get("state", BEGUN) != BEGUN}
-    gone = [document for document in stored.quoted if document not in left]
+    there = client.get_all(references, ["state", "created_at", "published_run"], transaction=transaction)
+    found = {one.id: one.to_dict() or {} for one in there}
+    gone = [
+        document
+        for document in stored.quoted
+        if found[document].get("state", BEGUN) == BEGUN
+        or (document in quoting and _is_another(found[document], begun))
+    ]
     if not gone:
         return stored
     kept = erased(stored, gone)
@@ -118,21 +137,7 @@ def _without_erased(
     return kept
 
 
-def _as_created(client: firestore.Client, identifier: str) -> StoredDigest:
-    """The digest that another was quicker to create, which is written to the files.
-
-    What an erasure takes out of it meanwhile is not left there.
-    """
-    known = _known(client, identifier)
-    for _ in range(len(known.quoted) + 1):  # an erasure takes one of them out
-        write_files(known.digest)
-        written, known = known, _known(client, identifier)
-        if known.digest == written.digest:
-            break
-    return known
-
-
-def _known(client: firestore.Client, identifier: str) -> StoredDigest:
-    known = read(client, identifier)
-    assert known is not None
-    return known
+def _is_another(document: Mapping[str, Any], begun: datetime) -> bool:
+    """Whether a document that a digest quotes is not the one that was read for it."""
+    created: datetime | None = document.get("created_at")
+    return document.get("published_run") is None or (created is not None and created > begun)

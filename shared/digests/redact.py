@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial, reduce
 from typing import TYPE_CHECKING
 
+from shared.digests import drafts
 from shared.digests.records import Digest, Group, Initiatives, Narrative, Problem
 from shared.digests.store import COLLECTION, to_fields, write_files
 from shared.digests.stored import StoredDigest
@@ -89,6 +90,8 @@ def erased(stored: StoredDigest, documents: Iterable[str]) -> StoredDigest:
 def redact(client: firestore.Client, document: str) -> int:
     """Take a document out of every digest that names it; how many did. May be repeated.
 
+    Of digests that have no record the files are removed: their attempts died, or will find the document gone.
+
     The files are written before the record: a kill in between leaves the record to be found again. They are
     written once more after it, over what somebody wrote who had read the record before; who writes later than
     that finds it changed.
@@ -104,6 +107,7 @@ def redact(client: firestore.Client, document: str) -> int:
             if digest is not None:
                 write_files(digest)
             changed += 1
+    drafts.forget(client, document)
     return changed
 
 

@@ -13,6 +13,7 @@ from benchmarks.digests.made import MONDAY, record, store_problem
 from shared.clients import storage_client
 from shared.digests import issue as issuing
 from shared.digests import redact as redacting
+from shared.digests import store as storing_digests
 from shared.digests.compute import overview
 from shared.digests.issue import ASKED_BEFORE, issue
 from shared.digests.records import Filter
@@ -120,6 +121,7 @@ def test_who_was_slower_writes_nothing_erased_back(
         return found
 
     monkeypatch.setattr(issuing, "read", reading)
+    monkeypatch.setattr(storing_digests, "read", reading)
     assert ids[0] not in issue(store.client, store.request()).digest.documents()
     assert_forgotten(store, ids[0], "0.pdf")
 

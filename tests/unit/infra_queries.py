@@ -111,8 +111,11 @@ QUERIES: dict[str, list[Query]] = {
     "shared.digests.compute.window:Earlier._reports": [_NEWEST_OUTCOMES[1]],
     "shared.digests.compute.window:compare_with_earlier": _NEWEST_OUTCOMES,
     "shared.digests.compute.window:count": _OUTCOMES,
+    "shared.digests.drafts:_clear": [Query("drafts", ("digest",))],
+    "shared.digests.drafts:forget": [Query("drafts", contains="quoted")],
+    "shared.digests.drafts:remove_abandoned": [Query("drafts", order="begun_at")],
     "shared.digests.redact:redact": [Query("digests", contains="quoted")],
-    "shared.digests.since:Since.find_moved": [
+    "shared.digests.since:Since._moved": [
         Query("outcomes", order="completed_at"),
         Query("outcomes", order="problem.at"),
     ],
