@@ -75,11 +75,12 @@ report: $(MODEL) ## measure what is staged: sizes, packages, import times
 # The same steps as a build's, by hand: GOOGLE_CLOUD_PROJECT, REGION and REPOSITORY say where (docs/deploy.md).
 deploy: $(MODEL) ## deploy one function by hand, tried before it serves: make deploy FUNCTION=ingest
 	@test -n "$(FUNCTION)" || { echo "Name the function: make deploy FUNCTION=ingest. All of them: gcloud builds submit"; exit 1; }
-	$(BIN)/python -m deploy.stage $(FUNCTION) ingest
 	$(BIN)/python -m deploy.state
+	$(BIN)/python -m deploy.model --function=$(FUNCTION) --digest=$(MODEL_DIGEST)
+	$(BIN)/python -m deploy.stage $(FUNCTION) --model=build/model-serving
 	$(BIN)/python -m deploy.plan $(FUNCTION)
 	$(BIN)/python -m deploy.candidate deadletter sweep digest api analyze ingest
-	$(BIN)/python -m deploy.smoke
+	$(BIN)/python -m deploy.smoke --model=build/model-serving
 	$(BIN)/python -m deploy.answers
 	$(BIN)/python -m deploy.promote
 

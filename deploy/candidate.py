@@ -7,14 +7,15 @@ to be. Where nothing changes at all, nothing is done.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
 from deploy.functions import BASE_IMAGE
 from deploy.gcloud import Place, add_place, gcloud, reporting
 from deploy.plan import Step, read_plan
-from deploy.stage import version
-from deploy.state import CANDIDATE, CONTENT, Service, read_service
+from deploy.stage import DIGEST_LENGTH, version
+from deploy.state import CANDIDATE, CONTENT, MODEL, Service, read_service
 from shared.errors import Retryable
 
 FOLDER = Path("build/candidates")
@@ -48,6 +49,9 @@ def _flags(place: Place, name: str, step: Step) -> list[str]:
     # What a service is given, from memory to identity, is Terraform's; a deployment brings the code alone.
     builder = f"{BUILDER}@{place.project}.iam.gserviceaccount.com"
     labels = {CONTENT: step.digest, VERSION_LABEL: version().replace(".", "-")}
+    manifest = Path(f"build/{name}/model/manifest.json")
+    if manifest.is_file():
+        labels[MODEL] = json.loads(manifest.read_text())["digest"][:DIGEST_LENGTH]
     return [
         f"--source=build/{name}",
         f"--function={name}",

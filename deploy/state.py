@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 CONTENT = "headrace-content"
 """Label with the digest."""
+MODEL = "headrace-model"
+"""Label with the beginning of the model's digest, of which all would be too long."""
 CANDIDATE, PREVIOUS = "candidate", "previous"
 """Tags: of the revision that is tried, and of the one that served before."""
 JOB = "long-job"
@@ -39,6 +41,8 @@ class Revision:
     """None: it was not made here, as Terraform's placeholder."""
     image: str = ""
     """As its configuration names it."""
+    model: str | None = None
+    """As its label has it; None: it has no model, or was made when there was no such label."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +115,8 @@ def read_service(place: Place, name: str) -> Service:
 def _revision(place: Place, name: str) -> Revision:
     found = described(place, "run", "revisions", "describe", name) or {}
     containers = found.get("spec", {}).get("containers") or [{}]
-    digest = found.get("metadata", {}).get("labels", {}).get(CONTENT)
-    return Revision(name, digest, containers[0].get("image", ""))
+    labels = found.get("metadata", {}).get("labels", {})
+    return Revision(name, labels.get(CONTENT), containers[0].get("image", ""), labels.get(MODEL))
 
 
 def _annotations(found: Mapping[str, Any]) -> dict[str, str]:

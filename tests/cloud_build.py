@@ -52,6 +52,7 @@ class CloudBuild:
         (made.workspace / "build" / "model").mkdir(parents=True)
         for name in MODEL:
             (made.workspace / "build" / "model" / name).write_text(f"a stand-in for {name}\n")
+        made.name_model("build/model", "a" * 64)
         services: dict[str, Any] = {}
         for name in FUNCTIONS:
             first = f"{name}-00001-ter"
@@ -65,6 +66,10 @@ class CloudBuild:
         made.store({"project": PROJECT, "services": services, "job": long if job else None, "calls": []})
         made.install_stand_ins()
         return made
+
+    def name_model(self, folder: str, digest: str) -> None:
+        """Give the model in a folder this digest."""
+        (self.workspace / folder / "manifest.json").write_text(json.dumps({"digest": digest}))
 
     def install_stand_ins(self) -> None:
         """`gcloud` and `docker`, to be first in PATH."""

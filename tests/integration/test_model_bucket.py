@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import pytest
 
+from deploy.functions import FUNCTIONS
+from deploy.model import main as provide
+from deploy.stage import DIGEST_LENGTH
+from deploy.state import Revision, Service, State
 from model_export import bucket
 from model_export.__main__ import main
 from shared.clients import storage_client
 from shared.errors import SetupError
 from shared.inference import Manifest
+from shared.settings import settings
 from tests.integration.storage_server import storing
 
 if TYPE_CHECKING:
@@ -97,6 +104,28 @@ def test_a_model_comes_back_as_it_went(
     }
     assert main(["pull", "--bucket", BUCKET, "--digest", DIGEST, "--out", str(out)]) == 0
     assert content(out) == content(model)
+
+
+def test_a_function_that_is_deployed_by_hand_gets_the_model_that_serves(
+    storage: Client, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the beginning of its digest, which a label has; in a folder apart from the checkout's own model."""
+    bucket.push(model, BUCKET)
+    monkeypatch.setenv("HEADRACE_MODELS_BUCKET", BUCKET)
+    settings.cache_clear()
+    monkeypatch.chdir(tmp_path)
+    revision = Revision("x-1", "old", model=DIGEST[:DIGEST_LENGTH])
+    services = {name: Service(revision, revision, None, None, "", None, "", "x-1", 100) for name in FUNCTIONS}
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / "state.json").write_text(json.dumps(asdict(State(services, None))))
+    serving = tmp_path / "build" / "model-serving"
+    assert provide(["--function=sweep", "--digest="]) == 0
+    assert not serving.exists()
+    assert provide(["--function=api", "--digest="]) == 0
+    assert content(serving) == content(model)
+    for blob in storage.list_blobs(BUCKET):
+        blob.delete()
+    assert provide(["--function=api", "--digest="]) == 1
 
 
 def test_pushing_again_writes_nothing(storage: Client, model: Path) -> None:

@@ -38,6 +38,10 @@ def test_a_first_deployment_brings_everything(deployed_once: CloudBuild) -> None
     state = deployed_once.state()
     assert deployed_once.serving() == {name: f"{name}-00002-dep" for name in FUNCTIONS}
     assert all(service["tags"] == {} for service in state["services"].values())
+    models = {
+        name: one["revisions"][-1]["labels"].get("headrace-model") for name, one in state["services"].items()
+    }
+    assert models == {name: "a" * 40 if one.model else None for name, one in FUNCTIONS.items()}
     assert state["job"]["image"] == f"{REPOSITORY}/long-job@sha256:{'a' * 64}"
     moves = [
         call[3] if call[1] == "services" else call[1] for call in state["calls"] if "describe" not in call
@@ -190,12 +194,17 @@ def test_one_function_is_deployed_by_hand(build: CloudBuild) -> None:
     for name in ("ingest", "api"):
         (build.workspace / f"functions/{name}/main.py").open("a").write("\n# changed\n")
     (build.workspace / "long_job/main.py").open("a").write("\n# changed\n")
+    shutil.copytree(build.workspace / "build" / "model", build.workspace / "build" / "model-serving")
+    build.name_model("build/model-serving", "b" * 64)
     makefile = (ROOT / "Makefile").read_text().partition("\ndeploy: ")[2].partition("\n\n")[0]
     commands = re.findall(r"\$\(BIN\)/python -m (.+)", makefile)
+    assert [command.split()[0] for command in commands[:2]] == ["deploy.state", "deploy.model"]
     assert commands[-1] == "deploy.promote"
     for command in commands:
-        if command != "deploy.smoke":
+        if command.split()[0] not in {"deploy.smoke", "deploy.model"}:  # which need more than gcloud
             assert build.command(*command.replace("$(FUNCTION)", "ingest").split()), build.said
+    labels = build.state()["services"]["ingest"]["revisions"][-1]["labels"]
+    assert labels["headrace-model"] == "b" * 40, "not that of build/model"
     assert build.serving() == before | {"ingest": "ingest-00003-dep"}
     assert build.state()["job"] == image
 
