@@ -136,7 +136,7 @@ def test_the_model_comes_from_the_bucket(
     (tmp_path / "build").mkdir()
     (tmp_path / "build" / "weights").symlink_to(ROOT / "build" / "weights")
     shutil.copytree(ROOT / "build" / "cache", tmp_path / "build" / "cache")
-    services = {name: Service(MADE, MADE, None, None, "", None, "") for name in FUNCTIONS}
+    services = {name: Service(MADE, MADE, None, None, "", None, "", "x-1", 100) for name in FUNCTIONS}
     (tmp_path / "build" / "state.json").write_text(json.dumps(asdict(State(services, None))))
     assert provide_model([]) == 0
     built = {path.name: path.read_bytes() for path in (tmp_path / "build" / "model").iterdir()}
