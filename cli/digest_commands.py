@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.connect import connect
-from cli.options import data_option, json_option, project_option
+from cli.options import data_option, json_option, project_option, refuse_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +36,7 @@ def digest(  # noqa: PLR0913 - the options of a command
 ) -> None:
     """Say what the documents of a time say, and what changed; without a command, of the time until now."""
     if context.invoked_subcommand is not None:
+        refuse_options(context)
         return
     connect(data, project)
     from cli import digest as making

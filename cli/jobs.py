@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.connect import connect
-from cli.options import data_option, json_option, project_option, tasks_option, wait_option
+from cli.options import data_option, json_option, project_option, refuse_options, tasks_option, wait_option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +46,7 @@ def backfill(  # noqa: PLR0913 - the options of a command
 ) -> None:
     """Analyse documents again by another model; results stay readable until the new ones are whole."""
     if context.invoked_subcommand is not None:
+        refuse_options(context)
         return
     connect(data, project)
     from cli import backfill as filling

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from cli.connect import DEFAULT_DATA
 from local.services import DEFAULT_PORT, ROOT
@@ -30,3 +31,17 @@ model_option = click.option(
 )
 tasks_option = click.option("--tasks", type=click.IntRange(1, 10_000), help="Tasks of the job, at most.")
 wait_option = click.option("--wait", is_flag=True, help="Follow it to its end.")
+
+
+def refuse_options(context: click.Context) -> None:
+    """Let nobody give a group options before the name of a command, which does not see them.
+
+    Raises:
+        click.UsageError: one stands there.
+    """
+    for option in context.command.params:
+        if context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE:
+            raise click.UsageError(
+                f"{option.opts[0]} stands before {context.invoked_subcommand}, which does not see it there: "
+                f"{context.command_path} {context.invoked_subcommand} {option.opts[0]} ..."
+            )
