@@ -32,6 +32,7 @@ locals {
     { collection = "documents", group = false, fields = [["members", "ASCENDING"], ["received_at", "ASCENDING"]] },
     { collection = "documents", group = false, fields = [["state", "ASCENDING"], ["waiting_since", "ASCENDING"]] },
     { collection = "digests", group = false, fields = [["schedule", "ASCENDING"], ["end", "DESCENDING"]] },
+    { collection = "ticks", group = false, fields = [["state", "ASCENDING"], ["slot", "DESCENDING"]] }, # doctor
     { collection = "deliveries", group = true, fields = [["state", "ASCENDING"], ["next_at", "ASCENDING"]] },
     { collection = "deliveries", group = true, fields = [["state", "ASCENDING"], ["next_at", "DESCENDING"]] }, # doctor
     { collection = "outcomes", group = false, fields = [["organisation_key", "ASCENDING"], ["completed_at", "ASCENDING"]] },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from google.cloud.firestore_v1.base_query import FieldFilter
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 SHOWN = 20
 """Of a kind."""
+RECENT = timedelta(days=40)
+"""For so long a digest that failed is named, a monthly one until its next; its record stays for ever."""
 
 
 def check_digests(_: Target) -> Iterator[Finding]:
@@ -45,15 +48,18 @@ def schedules() -> Iterator[Finding]:
 
 
 def made() -> Iterator[Finding]:
-    """Digests that could not be made."""
+    """Digests of late that could not be made, the newest first."""
     failed = firestore_client().collection(TICKS).where(filter=FieldFilter("state", "==", "failed"))
-    names = sorted(snapshot.id for snapshot in failed.limit(SHOWN).get(**LIMITS))
+    recent = failed.where(filter=FieldFilter("slot", ">", now() - RECENT))
+    query = recent.order_by("slot", direction="DESCENDING").limit(SHOWN + 1)
+    names = [snapshot.id for snapshot in query.get(**LIMITS)]
     if names:
-        detail = f"could not be made: {', '.join(names)}; the log of the function digest tells why"
+        named = ", ".join(names[:SHOWN]) + (" and others before these" if names[SHOWN:] else "")
+        detail = f"could not be made: {named}; the log of the function digest tells why"
         fix = "When the cause is gone, for the same documents: headrace digest --schedule NAME --since SPAN"
         yield Finding("digests", "warning", detail, fix)
     else:
-        yield Finding("digests", "ok", "none failed")
+        yield Finding("digests", "ok", f"none failed in the last {RECENT.days} days")
 
 
 def told() -> Iterator[Finding]:

@@ -27,6 +27,7 @@ def stored(request: pytest.FixtureRequest) -> Iterator[None]:
     reference.delete()
 
 
+FAILED = {"state": "failed", "slot": datetime.now(UTC) - timedelta(days=1)}
 UNDELIVERED: dict[str, Any] = {"state": "undelivered", "next_at": LAST_DAY, "reason": "The server said no"}
 
 
@@ -46,7 +47,7 @@ def test_a_schedule_that_cannot_be_used_is_named() -> None:
     assert "nightly of Firestore" in finding.detail
 
 
-@pytest.mark.parametrize("stored", [("ticks/weekly-20200106T0800Z", {"state": "failed"})], indirect=True)
+@pytest.mark.parametrize("stored", [("ticks/weekly-20200106T0800Z", FAILED)], indirect=True)
 @pytest.mark.usefixtures("stored")
 def test_a_digest_that_could_not_be_made_is_named() -> None:
     """With what makes one of the same documents."""

@@ -63,7 +63,7 @@ _LISTED = [
 _RUN = Query("passages", ("run",), order="index")
 
 QUERIES: dict[str, list[Query]] = {
-    "cli.diagnosis.digests:made": [Query("ticks", ("state",))],
+    "cli.diagnosis.digests:made": [Query("ticks", ("state",), order="slot", descending=True)],
     "cli.diagnosis.digests:told": [
         Query("deliveries", ("state",), order="next_at", descending=True, group=True)
     ],
