@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from google.cloud.firestore_v1.base_query import FieldFilter
 from rich.padding import Padding
 from rich.text import Text
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from shared.digests.stored import StoredDigest
 
 LISTED = 20
+SOUGHT = 1000
+"""Digests among which the last of a schedule is sought; only their ids are read."""
 SHOWN = 4
 """Sentences of a kind, in a terminal."""
 UNITS = {"h": "hours", "d": "days", "w": "weeks"}
@@ -181,16 +184,22 @@ def listing(schedule: str | None, limit: int = LISTED) -> dict[str, Any]:
 
 
 def _planned(schedule: Schedule) -> dict[str, Any]:
-    made = newest(firestore_client(), LISTED, schedule.name)
-    last = next((stored for stored in made if f"-{NOW}-" not in stored.digest.id), None)
     moment = datetime.now(UTC)
     coming = slots.following(schedule, moment)
     shown = schedule.model_dump(mode="json", exclude={"tell"})
     return shown | {
         "tell": [target.kind for target in schedule.tell],
         "next": coming.isoformat() if coming else None,
-        "last": last and last.digest.id,
+        "last": _last(schedule.name),
     }
+
+
+def _last(schedule: str) -> str | None:
+    """The id of its newest digest that was not asked for by hand, however many were since."""
+    query = firestore_client().collection(COLLECTION).where(filter=FieldFilter("schedule", "==", schedule))
+    newest_first = query.order_by("end", direction="DESCENDING").select([]).limit(SOUGHT)
+    ids = (snapshot.id for snapshot in newest_first.stream())
+    return next((one for one in ids if not one.startswith(f"{schedule}-{NOW}-")), None)
 
 
 def _made(stored: StoredDigest) -> dict[str, Any]:
@@ -225,15 +234,24 @@ def show_listing(console: Console, listed: dict[str, Any]) -> None:
         console.print("No digest has been made yet. Make one now: headrace digest")
 
 
-def verified(identifier: str) -> list[dict[str, Any]]:
-    """Every number of a digest that the stored documents do not bear out, or no longer.
-
-    Raises:
-        HeadraceError: there is no such digest.
-    """
+def found(identifier: str) -> StoredDigest:
+    """A digest. Raises HeadraceError where there is none."""
     stored = read(firestore_client(), identifier)
     if stored is None:
         raise HeadraceError(f"There is no digest {identifier}. List them: headrace digest list")
+    return stored
+
+
+def work(stored: StoredDigest) -> str:
+    """What `verified` is going to read, before it does: of nine windows that may take long."""
+    trend = stored.digest.trend
+    passages, documents = (sum(getattr(one, name) for one in trend) for name in ("passages", "documents"))
+    windows = f"{len(trend)} windows" if len(trend) > 1 else "one window"
+    return f"Reading about {passages:,} passages; documents: {documents:,}, of {windows} ..."
+
+
+def verified(stored: StoredDigest) -> list[dict[str, Any]]:
+    """Every number of a digest that the stored documents do not bear out, or no longer."""
     return [one.model_dump(mode="json") for one in verify(firestore_client(), stored)]
 
 
@@ -243,4 +261,5 @@ def show_differences(console: Console, identifier: str, differences: list[dict[s
         console.print(f"Every number of {identifier} follows from the stored documents.")
     for one in differences:
         about = f" ({one['document']})" if one["document"] else ""
-        console.print(Text(f"{one['what']}{about}: it says {one['stored']}, and there is {one['found']}"))
+        values = "" if one["kind"] == "left" else f": it says {one['stored']}, and there is {one['found']}"
+        console.print(Text(f"{one['what']}{about}{values}"))

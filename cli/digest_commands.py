@@ -84,7 +84,9 @@ def verify_digest(identifier: str, *, data: Path, project: str | None, as_json: 
     from cli.output import print_json
     from cli.render import terminal
 
-    differences = making.verified(identifier)
+    stored = making.found(identifier)
+    terminal(stderr=True).print(making.work(stored), highlight=False)
+    differences = making.verified(stored)
     if as_json:
         print_json(differences)
     else:

@@ -74,6 +74,7 @@ QUERIES: dict[str, list[Query]] = {
     "cli.diagnosis.documents:failed": [Query("documents", ("state",))],
     "cli.diagnosis.documents:other_models": [Query("documents", ("state", "model"))],
     "cli.diagnosis.documents:unannounced": [_TICK[0]],
+    "cli.digest:_last": [Query("digests", ("schedule",), order="end", descending=True)],
     "cli.erase:_erase": [Query("digests", contains="quoted"), Query("documents", ("sha256",))],
     "cli.erase:_members": [Query("documents", order="name")],
     "cli.erase:holding": [Query("documents", order="__name__")],

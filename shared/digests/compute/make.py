@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def make(client: firestore.Client, request: Request) -> Made:
-    """The digest of a window: the same, byte for byte, of the same stored documents.
+    """The digest of a window: the same, byte for byte, of the same documents and earlier digests.
 
     Raises:
         google.api_core.exceptions.GoogleAPICallError: Firestore refuses or cannot be reached.

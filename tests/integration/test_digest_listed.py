@@ -1,0 +1,97 @@
+"""What is told of schedules: their last digest, those that failed, and what a recount is about to read."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from io import StringIO
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+import cli.diagnosis.digests
+import cli.digest
+from benchmarks.digests import made
+from benchmarks.digests.made import MONDAY
+from cli.diagnosis.digests import RECENT, SHOWN
+from cli.diagnosis.digests import made as examine
+from cli.digest import listing, show_differences, work
+from shared.digests.since import Difference
+from shared.digests.store import COLLECTION as DIGESTS
+from shared.digests.store import to_fields
+from shared.digests.ticks import TICKS, tick_id
+from shared.documents import now
+from tests.integration.digest_window import WEEK, Store, fresh, stored_digest
+from tests.integration.firestore_server import firestore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.integration.pubsub_server import LocalServer
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    with firestore(tmp_path_factory.mktemp("firestore")) as running:
+        yield running
+
+
+@pytest.fixture
+def store(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """The database that the commands ask."""
+    with fresh(server) as store:
+        for module in (cli.digest, cli.diagnosis.digests):
+            monkeypatch.setattr(module, "firestore_client", lambda: store.client)
+        yield store
+
+
+@pytest.mark.parametrize("name", ["weekly", "x-now", "x-now-y"])
+def test_the_last_digest_of_a_schedule_is_found_behind_those_made_by_hand(store: Store, name: str) -> None:
+    """However many they are, and whatever the schedule is called."""
+    fields = {"cron": "0 8 * * 1", "zone": "UTC", "window": "week", "filter": {}, "tell": []}
+    store.client.document(f"schedules/{name}").set(fields)
+    of = stored_digest(store.make(schedule=name))
+    last = tick_id(name, MONDAY + WEEK)
+    asked = [f"{name}-now-2026112{at // 24}T{at % 24:02}0000000000Z" for at in range(25)]
+    batch = store.client.batch()
+    for at, identifier in enumerate((last, *asked)):
+        digest = of.digest.model_copy(update={"id": identifier})
+        stored = of.model_copy(update={"digest": digest, "end": of.end + timedelta(hours=at)})
+        batch.set(store.client.collection(DIGESTS).document(identifier), to_fields(stored))
+    batch.commit()
+    [listed] = [one for one in listing(name)["schedules"] if one["name"] == name]
+    assert listed["last"] == last
+
+
+def test_the_doctor_names_the_newest_that_failed(store: Store) -> None:
+    """Their records stay for ever, and their ids are not in the order of time."""
+    moment = now()
+    ticks = store.client.collection(TICKS)
+    ticks.document("a-long-ago").set({"state": "failed", "slot": moment - RECENT - timedelta(days=1)})
+    [finding] = examine()
+    assert finding.status == "ok"
+    for at in range(SHOWN):
+        ticks.document(f"a-{at:02}").set({"state": "failed", "slot": moment - timedelta(days=2, hours=at)})
+    ticks.document("weekly-new").set({"state": "failed", "slot": moment - timedelta(days=1)})
+    ticks.document("done").set({"state": "done", "slot": moment})
+    [finding] = examine()
+    assert finding.status == "warning"
+    named = [f"a-{at:02}" for at in range(SHOWN - 1)]
+    assert f"made: {', '.join(['weekly-new', *named])} and others before these;" in finding.detail
+
+
+def test_a_recount_says_what_it_reads(store: Store) -> None:
+    """Of all windows, before it begins."""
+    for week in range(3):
+        store.put(f"{week}.pdf", made.passages(week, 12, 2026), MONDAY - week * WEEK)
+    told = [work(stored_digest(store.make(earlier=earlier))) for earlier in (0, 2)]
+    assert "12 passages; documents: 1, of one window" in told[0]
+    assert "36 passages; documents: 3, of 3 windows" in told[1]
+
+
+def test_reasons_that_were_left_are_told_as_a_sentence() -> None:
+    """It has no numbers to compare."""
+    page = StringIO()
+    left = Difference(kind="left", what="there are too many", document=None, stored="all", found="some")
+    show_differences(Console(file=page), "weekly-x", [left.model_dump(mode="json")])
+    assert page.getvalue() == "there are too many\n"
