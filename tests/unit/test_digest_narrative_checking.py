@@ -171,11 +171,52 @@ def test_sentences_are_bounded_in_number() -> None:
         ("five- or ten-fold, and sixteenfold", {"five", "ten", "sixteenfold"}),
         ("the first of the second half", {"half"}),
         ("someone often", set()),
+        ("EUR 5 m, EUR 5bn and 5 bn, 7 k", {"5m", "5bn", "7k"}),
+        ("3 lakh kWh, two crore, a lakh", {"3 lakhkwh", "two crore", "lakh"}),
+        ("12 MWh, 12-GWh, 12 megawatt hours, five GW", {"12mwh", "12gwh", "12megawatt hours", "fivegw"}),
+        ("5 t, 5 tonnes, 5 men, 5 mills", {"5"}),  # without a prefix nothing is a thousand times more
+        ("5 kt, 7 m3, 7 km3, 8 ktCO2e", {"5kt", "7", "m3", "7km3", "8", "ktco2e"}),
+        ("MMXX, II plants, iv, plant V", {"mmxx", "ii", "iv", "v"}),
+        ("an energy mix of civil, mild mills", set()),
+        (
+            "a couple, pairs, a score, the decade, a century",
+            {"couple", "pairs", "score", "decade", "century"},
+        ),
     ],
 )
 def test_numbers_are_found_in_digits_and_in_words(text: str, found: set[str]) -> None:
     """Percentages are other numbers than the same ones without the sign."""
     assert numbers(text) == found
+
+
+@pytest.mark.parametrize(
+    ("quote", "sentence"),
+    [
+        ("It cost EUR 5 m.", "It cost EUR 5 bn."),
+        ("It cost EUR 5m.", "It cost EUR 5 bn."),
+        ("It cost EUR 5 million.", "It cost EUR 5 k."),
+        ("It cost EUR 5.", "It cost EUR 5 k."),
+        ("It cost EUR 5 k.", "It cost EUR 5."),
+        ("It used 3 lakh kWh.", "It used 3 crore kWh."),
+        ("It used 3 lakh kWh.", "It used 3 lakh MWh."),
+        ("It used 12 MWh.", "It used 12 GWh."),
+        ("It used 12 megawatt hours.", "It used 12 gigawatt hours."),
+        ("It used twelve MWh.", "It used twelve GWh."),
+        ("It emitted 5 t.", "It emitted 5 kt."),
+        ("It emitted 5 ktCO2e.", "It emitted 5 tCO2e."),
+        ("It emitted 5 t.", "It emitted MMXX t in II plants."),
+        ("It emitted 5 t.", "It emitted 5 t in a couple of plants."),
+        ("It emitted 5 t.", "It emitted 5 t in a decade."),
+        ("It emitted 5 t.", "It emitted 5 t in a score of plants."),
+        ("It emitted 5 t.", "It emitted 5 t in a lakh of plants."),
+    ],
+)
+def test_an_amount_is_compared_with_its_scale(quote: str, sentence: str) -> None:
+    """The same digits may stand for a thousand times as much; what the quote says may be said."""
+    prompt = Prompt("", "", QUOTES[:1], [quote])
+    with pytest.raises(HeadraceError, match="number"):
+        check(answer((sentence, [1])), prompt)
+    assert check(answer((quote, [1])), prompt)
 
 
 @given(st.text(max_size=700))

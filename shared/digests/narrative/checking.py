@@ -25,12 +25,20 @@ _FENCE = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL)
 """Models like to put JSON into a block of Markdown."""
 _ADDRESS = re.compile(r"https?\b|www\b|://|@|[a-z0-9]\.[a-z]{2,}|xn--", re.IGNORECASE)
 _MARKUP = re.compile(r"[<>`{}|\\]|\]\(")
-_SCALES = "hundred|thousand|million|billion|trillion|dozen"
+_SCALES = "hundred|thousand|lakh|lac|million|crore|billion|trillion|dozen"
+_FACTOR = (
+    r"(?:k|tsd|m|mm|mn|mln|mio|b|bn|bln|mrd|mia|tn|trn|tln|cr"
+    "|(?:[kmgtpehcdn\u03bc]|da)(?:wh?|w[pe]|j|g|t|l|m[23]?|pa|hz|va|eur|usd|gbp|chf)"
+    "|(?:kilo|mega|giga|tera|peta|exa|hecto|deca|deci|centi|milli|micro|nano)-?"
+    r"(?:watts?(?:[ -]?(?:hours?|peak))?|joules?|gram(?:me)?s?|tonnes?|tons?|(?:lit|met)(?:re|er)s?))\b"
+)
+"""What makes an amount a thousand times another: short scales, and units with a prefix. Plain units are not
+compared, so that tonnes may be t."""
 _WORDS = (
     "zero|nil|nought|naught|twice|thrice|half|(?:halv|doubl|tripl|trebl|quadrupl|quintupl)(?:e[sd]?|ing)"
     rf"|(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|{_SCALES}|thirteen|fourteen|fifteen"
     "|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:s|fold)?"
-    r"|thirds?(?![ -]part(?:y|ies)\b)"
+    r"|thirds?(?![ -]part(?:y|ies)\b)|(?:coupl|scor|decad)es?|pairs?|century|centuries"
     "|(?:quarter|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth"
     "|fifteenth|sixteenth|seventeenth|eighteenth|nineteenth|twentieth|thirtieth|fortieth|fiftieth|sixtieth"
     "|seventieth|eightieth|ninetieth|hundredth|thousandth|millionth|billionth)s?"
@@ -41,9 +49,15 @@ _ONE = r"(?<!\bno[ -])one(?! (?:of|another)\b)"
 _NUMBER = re.compile(
     rf"(?P<token>(?:(?<![\w.,])-)?[^\W\d_]*\d+(?:[.,\u2019']\d+)*[^\W\d_]*(?:[ -](?:{_SCALES})s?\b)*"
     rf"|\b(?:{_WORDS}|{_ONE})\b(?:[ -](?:and )?(?:{_WORDS}|one)\b)*)"
+    rf"(?:[ -]?(?P<factor>{_FACTOR}))?"
     r"(?P<percent> ?(?:%|per ?cent\b|percentage points?\b|pp\b))?"
 )
 """In digits or in words, all of it: three hundred is another number than three, and than a hundred."""
+_ROMAN = re.compile(
+    r"\b(?:[IVX]|(?!mix\b)(?=[mdclxvi]{2,}\b)m*(?:cm|cd|d?c{0,3})(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3})"
+    r"|(?=[MDCLXVI]{2,}\b)M*(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3}))(?!\w)"
+)
+"""Those of one letter only where they are not likely to be something else."""
 _HYPHEN = re.compile(r"(?<=\w)-")
 _SIGNS = str.maketrans({"\u2010": "-", "\u2212": "-"})
 
@@ -85,12 +99,13 @@ def check(content: str, prompt: Prompt) -> list[Told]:
 
 
 def numbers(text: str) -> set[str]:
-    """Numbers in digits, with letters that belong to them, and in words; percentages apart."""
-    plain = " ".join(unicodedata.normalize("NFKC", text).casefold().translate(_SIGNS).split())
+    """Numbers in digits, with letters that belong to them, in words, and Roman ones; percentages apart."""
+    normal = unicodedata.normalize("NFKC", text)
+    plain = " ".join(normal.casefold().translate(_SIGNS).split())
     return {
-        ("%" if match["percent"] else "") + _HYPHEN.sub(" ", match["token"])
+        ("%" if match["percent"] else "") + _HYPHEN.sub(" ", match["token"]) + (match["factor"] or "")
         for match in _NUMBER.finditer(plain)
-    }
+    } | {match[0].casefold() for match in _ROMAN.finditer(normal)}
 
 
 def _is_plain(text: str) -> bool:
