@@ -9,13 +9,23 @@ from cli.connect import connect
 from cli.diagnosis.findings import Finding, Target
 from cli.diagnosis.resources import check_settings
 from cli.security.audit import Audit
+from cli.security.credentials import API_KEYS
+from cli.security.given import SECRET_READER
 from shared.errors import SetupError
+from shared.settings import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from cli.security.audit import Rules
+
+READING = "roles/iam.securityReviewer, roles/viewer and roles/browser"
+NEEDED = {
+    # What a secret holds none of the others may read.
+    API_KEYS: f"{READING}, and {SECRET_READER} on the secret that {PREFIX}API_KEY_HASH names (api-key-hash)"
+}
+"""Roles by what is asked, where the usual ones are not enough."""
 
 
 def examine(
@@ -54,7 +64,7 @@ def guarded(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Findi
         login = "gcloud auth application-default login"
         yield Finding(name, "unknown", f"No credentials: {type(error).__name__}.", login)
     except Forbidden as error:
-        fix = "Ask with an account that has roles/iam.securityReviewer, roles/viewer and roles/browser"
+        fix = f"Ask with an account that has {NEEDED.get(name, READING)}"
         yield Finding(name, "unknown", f"Your account may not read this: {type(error).__name__}.", fix)
     except (GoogleAPIError, RequestException, OSError) as error:
         yield Finding(

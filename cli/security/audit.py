@@ -13,24 +13,30 @@ from google.cloud.run_v2 import Job
 
 from cli.diagnosis.findings import Finding
 from cli.security import buckets as storing
-from cli.security import credentials, delivery, elsewhere, entrance, logs, policies, reading, services, stores
+from cli.security import (
+    credentials,
+    delivery,
+    elsewhere,
+    entrance,
+    logs,
+    policies,
+    reading,
+    services,
+    serving,
+    stores,
+)
 from cli.security.delivery import NOT_LOCAL
-from cli.security.given import BUILDER, PUSHER
+from cli.security.deployment import Deployment
 from shared.api.keys import parse_hashes
 from shared.documents import now
 from shared.errors import SetupError
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest, read_verified
-from shared.settings import PREFIX, Settings, settings
+from shared.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from google.cloud.run_v2 import Service
-
     from cli.diagnosis.findings import Status, Target
-
-LONG_JOB = "long-job"
-"""The program's name, whatever the job's is."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +51,13 @@ class Rules:
     """Under which a load balancer serves the API."""
 
 
-class Audit:
+class Audit(Deployment):
     """One run of all checks."""
 
     def __init__(self, target: Target, rules: Rules) -> None:
         """Look at `target` by `rules`."""
-        self.target, self.rules = target, rules
-        self._running: list[Service | Job] | None = None
+        super().__init__(target)
+        self.rules = rules
 
     def checks(self) -> dict[str, Callable[[], Iterator[Finding]]]:
         """By what each asks, for the finding that says that it could not."""
@@ -110,11 +116,20 @@ class Audit:
 
     def secrets(self) -> Iterator[Finding]:
         """Versions of each, and who may read it."""
-        deployed = self._deployed()
-        for name, version in sorted(reading.pinned_secrets(deployed).items()):
-            lasting, days = name == deployed.redaction_key, self.rules.secret_days
-            versions = reading.versions(name)
-            yield from credentials.judge_versions(name, version, versions, now(), days, lasting=lasting)
+        yield from self._absent(credentials.SECRETS, *serving.READERS)
+        programs = [(name, made) for name in serving.READERS for made in self._deployed(name)]
+        webhooks, lasting = reading.webhooks(), {made.redaction_key for _, made in programs}
+        coming = serving.secrets_read(self._configured(), webhooks)
+        for name, used in sorted(serving.secrets_read(programs, webhooks).items()):
+            yield from credentials.judge_versions(
+                name,
+                used,
+                reading.versions(name),
+                now(),
+                self.rules.secret_days,
+                lasting=name in lasting,
+                coming=coming.get(name, ()),
+            )
             if self.target.cloud:
                 revoke = f"gcloud secrets remove-iam-policy-binding {name}"
                 what, granted = f"secret {name}", reading.secret_policy(name)
@@ -125,15 +140,18 @@ class Audit:
 
     def api_keys(self) -> Iterator[Finding]:
         """How many there are, and how old."""
-        name, pinned = self._deployed().api_key_hash, self._deployed().api_key_hash_version
-        created = {one.name.rpartition("/")[2]: one.create_time for one in reading.versions(name)}
-        try:
-            hashes = parse_hashes(reading.payload(name, pinned))
-        except SetupError as error:
-            yield Finding(credentials.API_KEYS, "wrong", error.message, "See headrace doctor")
-            return
-        days = self.rules.secret_days
-        yield from credentials.judge_api_keys(hashes, created[str(pinned)], now(), days)
+        yield from self._absent(credentials.API_KEYS, services.API)
+        for name, pinned in sorted(
+            {(made.api_key_hash, made.api_key_hash_version) for made in self._deployed(services.API)}
+        ):
+            created = {one.name.rpartition("/")[2]: one.create_time for one in reading.versions(name)}
+            try:
+                hashes = parse_hashes(reading.payload(name, pinned))
+            except SetupError as error:
+                yield Finding(credentials.API_KEYS, "wrong", error.message, "See headrace doctor")
+                continue
+            days = self.rules.secret_days
+            yield from credentials.judge_api_keys(hashes, created[str(pinned)], now(), days)
 
     def subscriptions(self) -> Iterator[Finding]:
         """Of each: who calls, over what, and where it ends."""
@@ -154,7 +172,8 @@ class Audit:
     def services(self) -> Iterator[Finding]:
         """Account, image, variables, ingress and callers of each service, and of the job."""
         if not self.target.cloud:
-            for name in (services.ACCOUNTS, services.IMAGES, services.UNPINNED, services.INGRESS):
+            judged = (services.ACCOUNTS, services.IMAGES, services.UNPINNED, services.INGRESS)
+            for name in (*judged, serving.SERVING):
                 yield _elsewhere(name, "services")
             return
         running = self._services()
@@ -162,11 +181,15 @@ class Audit:
             where = f"There are no services in {reading.region()}."
             yield Finding("services", "unknown", where, "HEADRACE_JOB_LOCATION=REGION")
         for one in running:
-            yield from services.judge_service(one)
-            yield services.judge_encryption(one, required=self.rules.own_keys)
+            if not isinstance(one, Job):
+                yield serving.judge_serving(one)
+            tasks = self._tasks(services.program(one))
+            for task in tasks:
+                yield services.judge_encryption(task, required=self.rules.own_keys)
+            yield from services.judge_service(one, tasks)
             yield from services.judge_callers(one, reading.run_policy(one.name), self._ours())
         yield services.judge_shared_accounts(
-            {services.short(one.name): services.task(one).service_account for one in running}
+            (services.named(one), services.task(one).service_account) for one in self._tasks()
         )
 
     def elsewhere(self) -> Iterator[Finding]:
@@ -200,7 +223,9 @@ class Audit:
 
     def retention(self) -> Iterator[Finding]:
         """When results end."""
-        yield stores.judge_retention(self._deployed().retention)
+        yield from self._absent(stores.RETENTION, serving.INGEST)
+        for made in self._deployed(serving.INGEST):
+            yield stores.judge_retention(made.retention)
 
     def model(self) -> Iterator[Finding]:
         """Whether the model here is the one that was built, and the one that the services want."""
@@ -216,9 +241,10 @@ class Audit:
             stores.MODEL, "ok", f"{self.target.model}: its files are those of {manifest.digest[:12]}…"
         )
         if self.target.cloud:
-            names = ("ingest", "analyze", "api")
-            pins = {name: self._variables(name).get("HEADRACE_MODEL_DIGEST") for name in names}
-            yield from stores.judge_pins(manifest.digest, pins)
+            for name in ("analyze", "api", "ingest"):
+                pins = [services.environment(one).get("HEADRACE_MODEL_DIGEST") for one in self._tasks(name)]
+                for pin in dict.fromkeys(pins or [None]):
+                    yield from stores.judge_pins(manifest.digest, {name: pin})
         elif settings().model_digest:
             yield from stores.judge_pins(manifest.digest, {"this environment": settings().model_digest})
 
@@ -230,57 +256,6 @@ class Audit:
             return
         yield from logs.judge_logs(self.target.data / "logs", reading.some_passages())
         yield logs.judge_folder(self.target.data)
-
-    def _services(self) -> list[Service | Job]:
-        if self._running is None:
-            job = reading.job()
-            self._running = [*reading.services(), *([job] if job else [])]
-        return self._running
-
-    def _accounts(self) -> dict[str, set[str]]:
-        """What each runs: of the job's and the services' accounts."""
-        found: dict[str, set[str]] = {}
-        for one in self._services():
-            if account := services.task(one).service_account:
-                name = LONG_JOB if isinstance(one, Job) else services.short(one.name)
-                found.setdefault(account, set()).add(name)
-        return found
-
-    def _ours(self) -> dict[str, set[str]]:
-        """The same with those that infra/ makes for what is no service."""
-        found = self._accounts()
-        for name in (PUSHER, BUILDER):
-            address = f"headrace-{name}@{settings().project}.iam.gserviceaccount.com"
-            found.setdefault(address, set()).add(name)
-        return found
-
-    def _deployed(self) -> Settings:
-        """The settings of `ingest`, which are every function's; here those of this environment."""
-        if not self.target.cloud:
-            return settings()
-        names = Settings.model_fields
-        given = {
-            variable: value
-            for variable, value in self._variables("ingest").items()
-            if variable.removeprefix(PREFIX).lower() in names and variable.startswith(PREFIX)
-        }
-        return Settings.from_environment({"GOOGLE_CLOUD_PROJECT": settings().project} | given)
-
-    def _variables(self, service: str) -> dict[str, str]:
-        found = (one for one in self._services() if services.short(one.name) == service)
-        return next(map(services.environment, found), {})
-
-    def _api(self) -> Service | None:
-        if not self.target.cloud:
-            return None
-        running = (one for one in self._services() if not isinstance(one, Job))
-        return next((one for one in running if services.short(one.name) == services.API), None)
-
-    def _local_addresses(self) -> list[str]:
-        if self.target.stack is None:
-            return []
-        ports = {process["name"]: process["port"] for process in self.target.stack["processes"]}
-        return [f"http://127.0.0.1:{ports[services.API]}"]
 
 
 def _elsewhere(name: str, what: str) -> Finding:

@@ -9,7 +9,7 @@ from google.cloud.secretmanager_v1 import SecretVersion
 from cli.diagnosis.findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
 
     from google.cloud.iam_admin_v1 import ServiceAccountKey
@@ -22,45 +22,69 @@ SECRET_DAYS = 365
 ACCOUNT_KEY_DAYS = 90
 """After which a key of a service account is no longer a thing to look at but wrong."""
 MAX_API_KEYS = 20
+PROMOTE = "make promote, or a build: docs/deploy.md, “By hand”"
 USER_MANAGED = 1
 """`ServiceAccountPrivateKeyType`… `KeyType.USER_MANAGED`: made by somebody, and in a file of theirs."""
 _ENABLED = SecretVersion.State.ENABLED
 
 
 def judge_versions(  # noqa: PLR0913 - a secret, and by what it is judged
-    name: str, pinned: int, versions: Sequence[SecretVersion], moment: datetime, days: int, *, lasting: bool
+    name: str,
+    used: Collection[int],
+    versions: Sequence[SecretVersion],
+    moment: datetime,
+    days: int,
+    *,
+    lasting: bool,
+    coming: Collection[int] = (),
 ) -> Iterator[Finding]:
     """Of one secret.
 
     Args:
         name: of the secret.
-        pinned: the version that the settings name.
+        used: the versions that the settings of what serves name.
         versions: all that there are.
         moment: now.
-        days: how old the pinned one may be.
+        days: how old one that is used may be.
         lasting: another value would break what was stored under this one, so age is no complaint.
+        coming: the versions that what is configured names, whether it serves or not.
     """
     by_number = {int(one.name.rpartition("/")[2]): one for one in versions}
-    used = by_number.get(pinned)
-    if used is None or used.state != _ENABLED:
-        state = "missing" if used is None else SecretVersion.State(used.state).name.lower()
-        fix = f"gcloud secrets versions list {name}, and set the version that is enabled"
-        yield Finding(
-            SECRETS, "wrong", f"{name}: version {pinned}, which the settings name, is {state}.", fix
-        )
+    judged = [
+        _judge_used(name, one, by_number.get(one), moment, days, lasting=lasting) for one in sorted(used)
+    ]
+    yield from judged
+    if any(one.status == "wrong" for one in judged):
         return
-    age = _days(used.create_time, moment)
+    if len(used) > 1:
+        detail = f"{name}: versions {', '.join(map(str, sorted(used)))} are read side by side."
+        yield Finding(SECRETS, "warning", detail, PROMOTE)
+    for number in sorted(set(by_number) - set(used)):
+        if by_number[number].state != _ENABLED:
+            continue
+        if number in coming:
+            detail = f"{name}: version {number} is configured, and what serves does not read it."
+            yield Finding(SECRETS, "warning", detail, PROMOTE)
+            continue
+        verb = "newer than the one in use" if number > max(used) else "out of use, and still enabled"
+        fix = f"gcloud secrets versions disable {number} --secret={name}, once nothing reads it"
+        yield Finding(SECRETS, "warning", f"{name}: version {number} is {verb}.", fix)
+
+
+def _judge_used(  # noqa: PLR0913 - a version, and by what it is judged
+    name: str, number: int, found: SecretVersion | None, moment: datetime, days: int, *, lasting: bool
+) -> Finding:
+    if found is None or found.state != _ENABLED:
+        state = "missing" if found is None else SecretVersion.State(found.state).name.lower()
+        fix = f"gcloud secrets versions list {name}, and set the version that is enabled"
+        detail = f"{name}: version {number}, which the settings name, is {state}."
+        return Finding(SECRETS, "wrong", detail, fix)
+    age = _days(found.create_time, moment)
     if age > days and not lasting:
         fix = f"gcloud secrets versions add {name} --data-file=FILE, then set the new version's number"
-        yield Finding(SECRETS, "warning", f"{name}: version {pinned} is {age} days old.", fix)
-    else:
-        why = "; another key would give other pseudonyms" if lasting else ""
-        yield Finding(SECRETS, "ok", f"{name}: pinned to version {pinned}, {age} days old{why}")
-    for number in sorted(by_number):
-        if number != pinned and by_number[number].state == _ENABLED:
-            verb = "newer than the one in use" if number > pinned else "out of use, and still enabled"
-            fix = f"gcloud secrets versions disable {number} --secret={name}, once nothing reads it"
-            yield Finding(SECRETS, "warning", f"{name}: version {number} is {verb}.", fix)
+        return Finding(SECRETS, "warning", f"{name}: version {number} is {age} days old.", fix)
+    why = "; another key would give other pseudonyms" if lasting else ""
+    return Finding(SECRETS, "ok", f"{name}: pinned to version {number}, {age} days old{why}")
 
 
 def judge_api_keys(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from google.api_core.exceptions import NotFound
 
 from cli.diagnosis.findings import CALL_SECONDS, LIMITS
+from cli.security import serving
 from cli.security.elsewhere import sources_bucket
 from cli.security.policies import Binding, bindings
 from cli.security.services import short
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from google.cloud.firestore_admin_v1.types import Database
     from google.cloud.iam_admin_v1 import ServiceAccountKey
-    from google.cloud.run_v2 import Job, Service
+    from google.cloud.run_v2 import Job, Revision, Service
     from google.cloud.secretmanager_v1 import SecretVersion
     from google.cloud.storage import Bucket
     from google.pubsub_v1 import Subscription
@@ -84,16 +85,10 @@ def topic_policy(topic: str) -> list[Binding]:
     return bindings(publisher().get_iam_policy(request={"resource": resource}, **LIMITS))
 
 
-def pinned_secrets(made: Settings) -> dict[str, int]:
-    """Every secret that these settings and the schedules of digests name, with its version."""
-    pins = {made.redaction_key: made.redaction_key_version, made.api_key_hash: made.api_key_hash_version}
+def webhooks() -> list[str]:
+    """The secrets that the schedules of digests name, each with its version."""
     told = [target for one in definitions(firestore_client()).schedules for target in one.tell]
-    webhooks = [target.secret for target in told if target.kind == "webhook"]
-    for reference in (*made.passwords.values(), made.smtp_password, made.narrative_key, *webhooks):
-        name, _, version = (reference or "").partition("/")
-        if name:
-            pins[name] = int(version)
-    return pins
+    return [target.secret for target in told if target.kind == "webhook" and target.secret]
 
 
 def versions(secret: str) -> list[SecretVersion]:
@@ -131,6 +126,16 @@ def services() -> list[Service]:
 
     listed = ServicesClient().list_services(parent=region(), **LIMITS)
     return [one for one in listed if short(one.name) in FUNCTIONS]
+
+
+def revisions(service: Service) -> list[Revision]:
+    """Those that have traffic. Google Cloud alone."""
+    from google.cloud.run_v2 import RevisionsClient
+
+    if not (names := serving.revisions(service)):
+        return []
+    client = RevisionsClient()
+    return [client.get_revision(name=f"{service.name}/revisions/{name}", **LIMITS) for name in names]
 
 
 def run_policy(name: str) -> list[Binding]:

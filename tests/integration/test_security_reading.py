@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from google.api_core.exceptions import DeadlineExceeded, Forbidden, NotFound, ServiceUnavailable
 from google.auth.exceptions import DefaultCredentialsError
+from google.cloud.run_v2 import Revision, Service
 
 from cli.diagnosis.findings import Finding, Target
 from cli.options import MODEL
@@ -97,6 +98,33 @@ def test_versions_of_secrets_are_read(tmp_path: Path, monkeypatch: pytest.Monkey
     settings.cache_clear()
 
 
+def test_of_the_cloud_that_version_counts_which_serves(tmp_path: Path) -> None:
+    """Not the one that is configured since; nothing that either reads is to be disabled."""
+    secret("api-key-hash", b"0" * 64, b"1" * 64)
+
+    def api(version: str) -> dict[str, Any]:
+        env = [{"name": "HEADRACE_API_KEY_HASH_VERSION", "value": version}]
+        return {"containers": [{"image": "i", "env": env}]}
+
+    where = f"projects/{PROJECT}/locations/europe-west4/services"
+    made = Audit(Target(tmp_path, MODEL, None, cloud=True), Rules())
+    made._running = [
+        Service(name=f"{where}/{name}", template=api("2")) for name in ("api", "digest", "ingest")
+    ]
+    others = [one for one in made._running if not one.name.endswith("/api")]
+    expected = {
+        "1": ("api-key-hash: version 2 is configured, and what serves does not read it.", "make promote"),
+        "2": ("api-key-hash: version 1 is out of use, and still enabled.", "versions disable 1"),
+    }
+    for version, (detail, fix) in expected.items():
+        made._serving = [Revision(name=f"{where}/api/revisions/api-1", **api(version)), *others]
+        # Of policies a local server has none: there the check ends.
+        found = list(guarded("secret versions", made.secrets))
+        [told] = [one for one in found if one.status == "warning"]
+        assert told.detail == detail
+        assert fix in str(told.fix)
+
+
 def test_a_secret_that_is_not_there_hides_no_other(tmp_path: Path) -> None:
     """Its version is missing, and those that come after it are judged all the same."""
     path = secret("api-key-hash", b"0" * 64)
@@ -180,7 +208,7 @@ def test_retention_and_model_are_those_of_this_environment(
 @pytest.mark.parametrize(
     ("error", "fix"),
     [
-        (Forbidden, "roles/iam.securityReviewer"),
+        (Forbidden, "roles/iam.securityReviewer, roles/viewer and roles/browser"),
         (NotFound, "headrace doctor"),
         (DeadlineExceeded, "headrace doctor"),
         (ServiceUnavailable, "headrace doctor"),
@@ -200,3 +228,15 @@ def test_what_could_not_be_asked_is_unknown(error: type[Exception], fix: str) ->
     assert (found.check, found.status) == ("roles", "unknown")
     assert fix in str(found.fix)
     assert "a sentence" not in found.detail
+
+
+def test_what_a_secret_holds_takes_a_role_of_its_own_to_read() -> None:
+    """No role for reading policies covers it."""
+
+    def check() -> Iterator[Finding]:
+        yield from ()
+        raise Forbidden("no")  # type: ignore[no-untyped-call] # not annotated
+
+    [found] = guarded("API keys", check)
+    assert found.status == "unknown"
+    assert "roles/secretmanager.secretAccessor on the secret" in str(found.fix)

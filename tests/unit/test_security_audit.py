@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
-from google.cloud.run_v2 import Job, Service
+from google.cloud.run_v2 import Job, Revision, Service
 
 from cli.diagnosis.findings import Target
 from cli.main import headrace
@@ -45,17 +45,27 @@ def service(name: str, account: str = "", **variables: str) -> Service:
 
 
 def audit(folder: Path, *running: Service | Job, cloud: bool = True) -> Audit:
-    """Of what runs there, which is read already."""
+    """Of what runs there, which is read already, and has no traffic yet."""
     made = Audit(Target(folder, MODEL, None, cloud=cloud), Rules())
     made._running = list(running)
     return made
+
+
+def revision(name: str, of: Service) -> Revision:
+    """With the service's configuration."""
+    template = of.template
+    return Revision(
+        name=f"{of.name}/revisions/{name}",
+        service_account=template.service_account,
+        containers=template.containers,
+    )
 
 
 def test_settings_are_those_of_ingest(tmp_path: Path) -> None:
     """Variables that are no settings are left alone, such as the framework's own."""
     variables = {"HEADRACE_API_KEY_HASH_VERSION": "3", "HEADRACE_RETENTION": '{"hr/": 30}', "WORKERS": "2"}
     made = audit(tmp_path, service("ingest", **variables, HEADRACE_OF_ANOTHER_VERSION="x"), service("api"))
-    deployed = made._deployed()
+    [deployed] = made._deployed("ingest")
     assert (deployed.project, deployed.api_key_hash_version) == ("my-project", 3)
     [found] = made.retention()
     assert found.detail.startswith("Results end only under hr/")
@@ -64,7 +74,7 @@ def test_settings_are_those_of_ingest(tmp_path: Path) -> None:
 def test_settings_of_a_local_stack_are_this_environments(tmp_path: Path) -> None:
     """Its functions have the same."""
     made = audit(tmp_path, cloud=False)
-    assert made._deployed() is settings()
+    assert made._deployed("ingest") == made._deployed("api") == [settings()]
     [found] = made.retention()
     assert found.status == "ok"
 
@@ -75,6 +85,35 @@ def test_a_setting_that_does_not_parse_is_wrong(tmp_path: Path) -> None:
     [found] = guarded("retention", made.retention)
     assert (found.check, found.status) == ("retention", "wrong")
     assert "HEADRACE_RETENTION" in found.detail
+
+
+def test_what_serves_is_judged_and_not_what_was_configured_since(tmp_path: Path) -> None:
+    """Secrets, accounts, retention and model: Terraform's change of the template has no traffic yet."""
+    digest = read_manifest(MODEL).digest
+    api = service("api", "new@p", HEADRACE_API_KEY_HASH_VERSION="2")
+    ingest = service("ingest", "in@p", HEADRACE_RETENTION='{"": 30}', HEADRACE_MODEL_DIGEST=digest)
+    made = audit(tmp_path, api, ingest)
+    old = service("api", "old@p", HEADRACE_API_KEY_HASH_VERSION="1")
+    made._serving = [revision("api-2", old), revision("ingest-1", service("ingest", "in@p"))]
+    assert [one.api_key_hash_version for one in made._deployed("api")] == [1]
+    assert [dict(made._configured())["api"].api_key_hash_version] == [2]
+    assert made._accounts() == {"old@p": {"api"}, "in@p": {"ingest"}}
+    assert [one.status for one in made.retention()] == ["warning"]
+    assert "ingest runs whichever" in " ".join(one.detail for one in made.model())
+
+
+def test_of_revisions_that_share_the_traffic_each_is_judged(tmp_path: Path) -> None:
+    """A part of the calls comes to each."""
+    made = audit(tmp_path, service("api"))
+    versions = [service("api", HEADRACE_API_KEY_HASH_VERSION=number) for number in ("1", "2")]
+    made._serving = [revision(f"api-{at}", one) for at, one in enumerate(versions)]
+    assert [one.api_key_hash_version for one in made._deployed("api")] == [1, 2]
+
+
+def test_settings_of_a_service_that_is_not_there_are_unknown(tmp_path: Path) -> None:
+    """Not those of nobody."""
+    [found] = audit(tmp_path, service("api")).retention()
+    assert (found.check, found.status) == ("retention", "unknown")
 
 
 def test_each_function_that_holds_the_model_is_to_pin_it(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.main import headrace
-from cli.security import buckets, credentials, delivery, entrance, logs, policies, services, stores
+from cli.security import buckets, credentials, delivery, entrance, logs, policies, services, serving, stores
 from tests.unit.infra_plan import made
 
 PAGE = (Path(__file__).parents[2] / "docs" / "security.md").read_text("utf-8")
@@ -16,6 +16,7 @@ CHECKS = {
     *(policies.PUBLIC, policies.ROLES, policies.READERS),
     *(buckets.ACCESS, buckets.ENCRYPTION, buckets.DELETION),
     *(services.ACCOUNTS, services.IMAGES, services.INGRESS, services.UNPINNED, services.ABUSE),
+    serving.SERVING,
     *(delivery.CALLERS, delivery.TRANSIT, delivery.UNDELIVERED),
     *(credentials.SECRETS, credentials.API_KEYS, credentials.ACCOUNT_KEYS),
     *(stores.DATABASE, stores.RETENTION, stores.MODEL, logs.LOGGED, logs.LOCAL_FILES, entrance.ASKED),

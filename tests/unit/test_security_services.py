@@ -73,13 +73,13 @@ def test_an_account_that_other_work_shares_is_wrong(account: str) -> None:
 
 def test_two_services_of_one_account_are_told() -> None:
     """What one may do, the other may too."""
-    shared = judge_shared_accounts({"ingest": OWN, "api": "api@p", "analyze": OWN})
+    shared = judge_shared_accounts([("ingest", OWN), ("api", "api@p"), ("analyze", OWN)])
     assert (shared.status, shared.detail) == (
         "warning",
         f"Several run as one account: analyze, ingest as {OWN}.",
     )
-    assert judge_shared_accounts({"ingest": OWN, "api": "api@p"}).status == "ok"
-    assert judge_shared_accounts({}).status == "ok"
+    assert judge_shared_accounts([("ingest", OWN), ("api", "api@p"), ("ingest", OWN)]).status == "ok"
+    assert judge_shared_accounts([]).status == "ok"
 
 
 @pytest.mark.parametrize("image", ["eu.example/ingest:latest", "eu.example/ingest", "eu.example/ingest:1.2"])

@@ -148,10 +148,37 @@ def test_a_secret_is_pinned_enabled_and_not_too_old(
     pinned: int, versions: list[SecretVersion], statuses: list[str], says: str, *, lasting: bool
 ) -> None:
     """Others of its versions are disabled when nothing reads them."""
-    found = list(judge_versions("s", pinned, versions, NOW, 365, lasting=lasting))
+    found = list(judge_versions("s", {pinned}, versions, NOW, 365, lasting=lasting))
     assert [one.status for one in found] == statuses
     assert any(says in one.detail for one in found)
     assert all(one.fix for one in found if one.status != "ok")
+
+
+def test_versions_that_are_read_side_by_side_are_told_and_none_is_disabled() -> None:
+    """As between two revisions that share the traffic, or two functions of which one was promoted."""
+    found = list(judge_versions("s", {1, 2}, [version(1), version(2)], NOW, 365, lasting=True))
+    assert [one.status for one in found] == ["ok", "ok", "warning"]
+    assert found[-1].detail == "s: versions 1, 2 are read side by side."
+    assert "make promote" in str(found[-1].fix)
+
+
+@pytest.mark.parametrize(
+    ("used", "coming", "says", "fix"),
+    [
+        ({1}, {2}, "version 2 is configured, and what serves does not read it", "make promote"),
+        ({2}, {1}, "version 1 is configured, and what serves does not read it", "make promote"),
+        ({1}, {1}, "version 2 is newer than the one in use", "versions disable 2"),
+        ({2}, {2}, "version 1 is out of use, and still enabled", "versions disable 1"),
+    ],
+)
+def test_only_a_version_that_nothing_reads_or_will_read_is_to_be_disabled(
+    used: set[int], coming: set[int], says: str, fix: str
+) -> None:
+    """Terraform configures the new one before it serves."""
+    versions = [version(1), version(2)]
+    _, found = judge_versions("s", used, versions, NOW, 365, lasting=False, coming=coming)
+    assert (found.status, found.detail) == ("warning", f"s: {says}.")
+    assert fix in str(found.fix)
 
 
 @pytest.mark.parametrize(
