@@ -2,8 +2,9 @@
 
 A plan of which one of them said that it is implemented is done with: it does not vanish where a new report
 says nothing of it any more. And that a plan has vanished is told once for each year that reports are about,
-by the first document about it that says enough: to tell it again with each leaflet after the annual report
-would make it no truer.
+with the first document about it that says enough: to tell it again with each leaflet after the annual report
+would make it no truer. Which that is follows from the reports stored, whether or not a digest was made of its
+window; where none was, nobody is told.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class Reported:
         return [plan for at, plan in enumerate(planned) if at not in closed]
 
     def told(self, report: Doc, new: Doc) -> bool:
-        """Whether the plans of a report were compared before with a document about the year of this one."""
+        """Whether an earlier document about the year of this one could be compared with a report's plans."""
         last = self._compared.get((new.space, new.year))
         return last is not None and report.completed_at < last
 
