@@ -165,6 +165,20 @@ def test_what_could_cost_too_much_is_not_sent(monkeypatch: pytest.MonkeyPatch) -
     assert "HEADRACE_NARRATIVE_MAX_USD" in note
 
 
+def test_documents_without_a_quote_are_not_narrated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They completed and there is nothing to cite; no setting is to blame."""
+    told = digest()
+    nothing = {"initiatives": told.initiatives.model_copy(update={"groups": [], "followed": []})}
+    silent = told.model_copy(
+        update=nothing | {name: [] for name in ("incidents", "positives", "novel", "summary")}
+    )
+    assert silent.overview.completed
+    with serving(HttpServer(said(("A boiler came.", [1])))) as server:
+        turn_on(monkeypatch, server)
+        assert narrate(silent) == (None, None)
+        assert server.heard == []
+
+
 def test_an_empty_window_is_not_narrated(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is nothing to say, and nothing to pay for."""
     told = digest()

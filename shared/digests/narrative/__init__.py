@@ -25,8 +25,11 @@ __all__ = ["narrate"]
 
 
 def narrate(digest: Digest) -> tuple[Narrative | None, str | None]:
-    """The narrative, or a note why there is none; neither where none is asked for. Never raises."""
-    if not settings().narrative_url or not digest.overview.completed:
+    """The narrative, or a note why there is none; neither where none is asked for, or there is no quote.
+
+    Never raises.
+    """
+    if not settings().narrative_url or not digest.overview.completed or not digest.quotes():
         return None, None
     try:
         key = secret(settings().redaction_key, settings().redaction_key_version)
