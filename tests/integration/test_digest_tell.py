@@ -100,29 +100,55 @@ def test_one_that_fails_waits_longer_each_time_and_then_is_given_up(
 
 
 def test_a_missing_secret_is_named(client: firestore.Client) -> None:
-    """Nobody has to search for which."""
+    """Nobody has to search for which; it may be created until the attempts are over."""
+    at = soon()
     issue(client, Webhook(kind="webhook", secret="no-such-hook/7"))
-    assert tell(client) == 0
-    (one,) = deliveries(client)
-    assert one.state == "undelivered"
-    assert one.reason is not None
-    assert "no-such-hook/7" in one.reason
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        assert tell(client, at) == 0
+        (one,) = deliveries(client)
+        assert (one.attempts, one.state) == (attempt, "pending" if attempt < MAX_ATTEMPTS else "undelivered")
+        assert one.reason is not None
+        assert "no-such-hook/7" in one.reason
+        at = one.next_at
+
+
+def test_mail_waits_where_its_login_is_refused(client: firestore.Client, known: Authority) -> None:
+    """Until the password is the right one."""
+    with answering(SmtpServer(known.context())) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEADRACE_SMTP_PORT", str(server.port))
+        patch.setenv("HEADRACE_SMTP_USER", "acme")
+        settings.cache_clear()
+        server.replies = {"AUTH": "535 wrong"}
+        issue(client, MAIL)
+        assert tell(client) == 0
+        (one,) = deliveries(client)
+        assert (one.state, one.attempts) == ("pending", 1)
+        assert one.reason is not None
+        assert "535" in one.reason
+        assert "HEADRACE_SMTP_PASSWORD" in one.reason
+        server.replies = {}
+        assert tell(client, one.next_at) == 1
 
 
 @pytest.mark.parametrize("variable", ["HEADRACE_SMTP_HOST", "HEADRACE_SMTP_FROM"])
-def test_without_a_mail_server_mail_is_undelivered_at_once(
-    client: firestore.Client, monkeypatch: pytest.MonkeyPatch, variable: str
+def test_without_a_mail_server_mail_waits_until_there_is_one(
+    client: firestore.Client, known: Authority, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
-    """With the setting that is missing."""
-    monkeypatch.delenv(variable)
-    settings.cache_clear()
-    issue(client, MAIL)
-    assert tell(client) == 0
+    """It names the setting that is missing, and is sent once that is there."""
+    with monkeypatch.context() as patch:
+        patch.delenv(variable)
+        settings.cache_clear()
+        issue(client, MAIL)
+        assert tell(client) == 0
     (one,) = deliveries(client)
-    assert one.state == "undelivered"
+    assert (one.state, one.attempts) == ("pending", 1)
     assert one.reason is not None
     assert variable in one.reason
     assert "example" not in one.reason
+    with answering(SmtpServer(known.context())) as server:
+        monkeypatch.setenv("HEADRACE_SMTP_PORT", str(server.port))
+        settings.cache_clear()
+        assert tell(client, one.next_at) == 1
 
 
 def test_recipients_that_have_it_are_not_told_again(client: firestore.Client, known: Authority) -> None:

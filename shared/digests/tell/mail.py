@@ -36,6 +36,8 @@ MAX_PAGE = 5 * 1024 * 1024
 """Bytes of the file; a larger one is only linked to, since many servers refuse messages of 10 MB."""
 TRANSIENT, REFUSED = range(400, 500), range(500, 600)
 """SMTP's replies that ask to come again, and not to (RFC 5321, 4.2.1)."""
+NOT_LET_IN = frozenset({530, 534, 535, 538})
+"""Of the second, those that are about the login (RFC 4954, 6): it is this side that has to be mended."""
 _LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _ADDRESS = re.compile(rf"""[^\s@()<>\[\]:;,\\"]{{1,64}}@(?:{_LABEL}\.)*{_LABEL}""")
 """The plain form of RFC 5321, 4.1.2, without quoted names and addresses for hosts."""
@@ -107,14 +109,14 @@ def _short_page(digest: Digest, page: str) -> str:
 
 
 def check_set_up() -> None:
-    """Raise Permanent where there is no mail server to hand anything to."""
+    """Raise Later where there is no mail server to hand anything to: somebody may set it up."""
     known = settings()
     if not known.smtp_host or not known.smtp_from:
         name = "HEADRACE_SMTP_HOST" if not known.smtp_host else "HEADRACE_SMTP_FROM"
-        raise Permanent("smtp_not_set_up", "No mail server is set up", f"Set {name}")
+        raise Later(f"No mail server is set up. Set {name}")
     if known.smtp_security == "none" and known.smtp_host not in LOOPBACK:
         hint = "Set HEADRACE_SMTP_SECURITY to starttls or tls"
-        raise Permanent("smtp_not_set_up", "Mail would leave this machine unencrypted", hint)
+        raise Later(f"Mail would leave this machine unencrypted. {hint}")
 
 
 def send(message: EmailMessage, to: Sequence[str], password: str | None, *, seconds: float) -> dict[str, int]:
@@ -122,7 +124,7 @@ def send(message: EmailMessage, to: Sequence[str], password: str | None, *, seco
 
     Raises:
         Unanswered: the server did not answer.
-        Later: it asks to come again, for all recipients or for `left`.
+        Later: it asks to come again, for all recipients or for `left`; or does not let this sender in.
         Permanent: it does not want the message.
     """
     until = time.monotonic() + seconds
@@ -136,10 +138,11 @@ def send(message: EmailMessage, to: Sequence[str], password: str | None, *, seco
         server = smtplib.SMTP(local_hostname=own, timeout=timeout)
     # The name that certificates are checked for; `connect` sets it only where the constructor connects.
     server._host = known.smtp_host  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way
-    sent = False
+    greeted = sent = False
     try:
         with cut_off(lambda: server.sock, seconds):
             _log_in(server, password, until)
+            greeted = True
             replies = server.send_message(message, known.smtp_from, list(dict.fromkeys(to)))
             sent = True
             with suppress(OSError, smtplib.SMTPException):  # it has the message already
@@ -149,7 +152,10 @@ def send(message: EmailMessage, to: Sequence[str], password: str | None, *, seco
     except smtplib.SMTPResponseException as error:
         _reply(int(error.smtp_code))
     except smtplib.SMTPNotSupportedError:
-        hint = "See HEADRACE_SMTP_SECURITY, HEADRACE_SMTP_USER, and recipients with letters beyond ASCII"
+        if not greeted:
+            hint = "See HEADRACE_SMTP_SECURITY and HEADRACE_SMTP_USER"
+            raise Later(f"The mail server lacks what is asked of it. {hint}") from None
+        hint = "See its log, and recipients with letters beyond ASCII"
         raise Permanent("smtp_not_supported", "The mail server lacks what is asked of it", hint) from None
     except (OSError, smtplib.SMTPException, ValueError) as error:
         late = time.monotonic() >= until
@@ -177,6 +183,9 @@ def _log_in(server: smtplib.SMTP, password: str | None, until: float) -> None:
 def _reply(code: int) -> NoReturn:
     if code in TRANSIENT:
         raise Later(f"The mail server answered {code}") from None
+    if code in NOT_LET_IN:
+        hint = "See HEADRACE_SMTP_USER, HEADRACE_SMTP_PASSWORD, and HEADRACE_SMTP_SECURITY"
+        raise Later(f"The mail server answered {code} to the login. {hint}") from None
     if code not in REFUSED:  # what a connection that was cut off left of one
         raise Unanswered("The mail server gave no reply") from None
     hint = "See the mail server's log for the reason; HEADRACE_SMTP_USER and _FROM are the usual ones"

@@ -142,7 +142,7 @@ def _send_webhook(  # noqa: PLR0913, PLR0917 - a message's own parts
 
 
 def _secret(pinned: str) -> str:
-    """A secret's text. Raises Permanent, with the secret's name, where it cannot be had."""
+    """A secret's text. Raises Later, with the secret's name, where it cannot be had: that may be mended."""
     name, _, version = pinned.partition("/")
     try:
         text: str = secret(name, int(version)).decode()
@@ -151,7 +151,7 @@ def _secret(pinned: str) -> str:
             raise
         message = f"The secret {pinned} cannot be read ({type(error).__name__})"
         hint = "Create that version of it, or name another in the schedule; the function needs access to it"
-        raise Permanent("secret_missing", message, hint) from None
+        raise Later(f"{message}. {hint}") from None
     return text
 
 
