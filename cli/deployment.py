@@ -95,7 +95,7 @@ def _read(name: str) -> tuple[str, Iterable[Container]]:
 def serving(service: Service) -> str:
     """The revision that all traffic goes to, or most; empty: there is none yet.
 
-    Not the template: what Terraform has changed serves only after the next build.
+    Not the template: what Terraform has changed serves only after a build or `make promote`.
     """
     most = max(service.traffic_statuses, key=lambda part: part.percent, default=None)
     named = most.revision if most and most.percent else ""
