@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.deployment import need_job
+from cli.objects import need_model
 from shared import backfill_listing, backfills
 from shared.clients import firestore_client
 from shared.delegation import has_not_ended, run_job
@@ -32,8 +33,14 @@ LABELS = ("positive", "neutral", "negative", "implemented", "planned", "none", "
 
 
 def start(wanted: Wanted, model: str | None, tasks: int | None) -> Backfill:
-    """List what is wanted, and start the job on it."""
+    """List what is wanted, and start the job on it.
+
+    Raises:
+        HeadraceError: there is no such model.
+    """
     need_job()
+    if model is not None:
+        need_model(model)
     client = firestore_client()
     backfill = backfills.create(client, wanted, model, tasks or settings().job_tasks)
     return _listed_and_launched(backfill)
@@ -130,12 +137,15 @@ def _shown(backfill: Backfill) -> dict[str, Any]:
 
 def print_backfill(console: Console, backfill: Backfill) -> None:
     """State, counts, and what the other model changed."""
+    from rich.text import Text
+
     console.print(f"backfill {backfill.id}: {backfill.state}, {backfill.total:,} documents", highlight=False)
     console.print(f"model {backfill.model or 'of the job'}", highlight=False)
     for outcome, count in backfill.counts.items():
         console.print(f"  {outcome.replace('_', ' '):<12}{count:>8,}", highlight=False)
     if backfill.error:
-        console.print(f"{backfill.error.message} {backfill.error.hint}", style="red", highlight=False)
+        # In a line of its own: the message may end in a command.
+        console.print(Text(f"{backfill.error.message}\n{backfill.error.hint}", "red"))
     if backfill.report:
         _print_report(console, backfill, backfill.report)
 

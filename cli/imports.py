@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.deployment import need_job
+from cli.objects import need_objects
 from shared import imports
-from shared.clients import firestore_client, storage_client
+from shared.clients import firestore_client
 from shared.delegation import has_not_ended, run_job
 from shared.errors import HeadraceError
 from shared.settings import settings
@@ -32,19 +33,12 @@ def start(address: str, tasks: int | None) -> Import:
     Raises:
         HeadraceError: there is no such bucket, or nothing in it under that prefix.
     """
-    from google.api_core.exceptions import NotFound
-
     found = _ADDRESS.fullmatch(address)
     if found is None:
         raise HeadraceError(f"{address} is no address of objects: gs://BUCKET/PREFIX")
     need_job()
     bucket, prefix = found.groups()
-    try:
-        some = list(storage_client().list_blobs(bucket, prefix=prefix, max_results=1))
-    except NotFound:
-        raise HeadraceError(f"There is no bucket {bucket}.") from None
-    if not some:
-        raise HeadraceError(f"There is nothing under gs://{bucket}/{prefix}.")
+    need_objects(bucket, prefix)
     client = firestore_client()
     made = imports.create(client, bucket, prefix, tasks or settings().job_tasks)
     execution = run_job(["archive", made.id], made.tasks)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.deployment import need_job
+from cli.objects import need_objects
 from shared.clients import firestore_client
 from shared.delegation import has_not_ended, run_job
 from shared.errors import HeadraceError
@@ -29,12 +30,13 @@ def start(uri: str, *, identifier: str | None, model: str | None, branches: bool
     """Start the job on the rows of a place; the execution's full name.
 
     Raises:
-        HeadraceError: `uri` names no place in a bucket.
+        HeadraceError: `uri` names no place in a bucket, or one where there is nothing.
     """
-    bucket = uri.removeprefix("gs://").partition("/")[0]
+    bucket, _, prefix = uri.removeprefix("gs://").partition("/")
     if not uri.startswith("gs://") or not bucket:
         raise HeadraceError(f"{uri} names no place in a bucket. Name one: gs://BUCKET/PREFIX")
     need_job()
+    need_objects(bucket, prefix.rstrip("/"))
     arguments = ["train", "--data", uri]
     for option, value in (("--id", identifier), ("--model", model)):
         arguments += [option, value] if value else []

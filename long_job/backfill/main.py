@@ -64,10 +64,8 @@ class Work:
         try:
             self._model = self._checked_model()
         except SetupError as missing:
-            hint = "Push the model (python -m model_export push), then: headrace backfill resume "
-            error = ErrorInfo(
-                code="model_not_available", message=missing.message, hint=f"{hint}{self._backfill.id}"
-            )
+            hint = f"Once the job can have it: headrace backfill resume {self._backfill.id}"
+            error = ErrorInfo(code="model_not_available", message=missing.message, hint=hint)
             self._update(state="failed", error=error.model_dump())
             return True
         changed = time.monotonic()

@@ -190,10 +190,13 @@ def test_only_a_job_at_work_is_in_the_way_of_resume(stack: RunningStack, other: 
 
 
 def test_a_model_that_is_not_there_touches_no_document(stack: RunningStack) -> None:
-    """The backfill fails and says what to do; `resume` looks for the model again."""
+    """The command refuses it; where it went later, the backfill fails, and `resume` looks for it again."""
     [before] = dropped("missing", [5])
-    failed = stack.json("backfill", "--model", "a" * 64, "--prefix", "missing/", "--wait", status=1)
+    assert "There is no model" in stack.command("backfill", "--model", "a" * 64).stderr
+    made = backfills.create(firestore_client(), Wanted(prefix="missing/"), "a" * 64, 1)
+    failed = stack.json("backfill", "resume", made.id, "--wait", status=1)
     assert (failed["state"], failed["error"]["code"]) == ("failed", "model_not_available")
+    assert (failed["error"]["message"] + failed["error"]["hint"]).count("Push the model") == 1
     assert f"headrace backfill resume {failed['id']}" in failed["error"]["hint"]
     assert stored(before["id"]) == before
     again = stack.json("backfill", "resume", failed["id"], "--wait", status=1)
