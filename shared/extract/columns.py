@@ -108,5 +108,5 @@ def _not_found(what: str, columns: Mapping[str, object]) -> Rejected:
     return Rejected(
         "text_column_not_found",
         f"{what}; the file has: {shown or 'no columns'}.",
-        "Name the column that holds the text in the object's metadata, as text-column.",
+        "Name the one that holds the text, with --text-column, or as text-column in the object's metadata.",
     )

@@ -70,6 +70,8 @@ def test_the_column_that_metadata_names_is_taken(file: Path) -> None:
         read(file, text, "r.csv", column="body")
     assert caught.value.code == "text_column_not_found"
     assert '"Long Text", "short"' in caught.value.message
+    assert "--text-column" in caught.value.hint
+    assert "metadata" in caught.value.hint
 
 
 def test_an_unclosed_quote_does_not_swallow_the_file(file: Path) -> None:
