@@ -284,3 +284,16 @@ def test_names_with_odd_characters_reach_the_link_untouched() -> None:
     seen = set()
     html(rich(), lambda quote: seen.add(quote.name) or "https://example.com/")  # type: ignore[func-returns-value]
     assert {name for name, _ in ORGANISATIONS.values()} <= seen
+
+
+def test_codes_of_rejections_break_behind_their_underscores() -> None:
+    """And read as before, also by whoever searches the page for one."""
+    digest = rich()
+    rejected = {"unreadable_archive": 3, "text_column_not_found": 1}
+    told = digest.model_copy(update={"overview": digest.overview.model_copy(update={"rejected": rejected})})
+    details = parsed(html(told, link)).findall(f".//{SPACE}span[@class='detail']")
+    [detail] = [one for one in details if len(one)]
+    assert "".join(detail.itertext()) == "unreadable_archive 3, text_column_not_found 1"
+    pieces = [detail.text, *(one.tail for one in detail)]
+    assert pieces == ["unreadable_", "archive 3, text_", "column_", "not_", "found 1"]
+    assert {one.tag for one in detail} == {f"{SPACE}wbr"}
