@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import webbrowser
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 LISTED = 20
 SOUGHT = 1000
 """Digests among which the last of a schedule is sought; only their ids are read."""
+IDENTIFIER = re.compile("[a-z][A-Za-z0-9-]{0,99}")
+"""Of a schedule's name and a moment; Firestore refuses many another."""
 SHOWN = 4
 """Sentences of a kind, in a terminal."""
 UNITS = {"h": "hours", "d": "days", "w": "weeks"}
@@ -236,9 +239,9 @@ def show_listing(console: Console, listed: dict[str, Any]) -> None:
 
 def found(identifier: str) -> StoredDigest:
     """A digest. Raises HeadraceError where there is none."""
-    stored = read(firestore_client(), identifier)
+    stored = read(firestore_client(), identifier) if IDENTIFIER.fullmatch(identifier) else None
     if stored is None:
-        raise HeadraceError(f"There is no digest {identifier}. List them: headrace digest list")
+        raise HeadraceError(f"There is no digest {identifier!r}. List them: headrace digest list")
     return stored
 
 
