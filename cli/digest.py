@@ -12,7 +12,9 @@ from google.cloud.firestore_v1.base_query import FieldFilter
 from rich.padding import Padding
 from rich.text import Text
 
+from cli import differences
 from cli.render import bars, passage, section
+from cli.spans import span
 from shared.clients import firestore_client
 from shared.digests import forms, slots
 from shared.digests.clocks import EARLIER, read_clocks
@@ -43,22 +45,6 @@ IDENTIFIER = re.compile("[a-z][A-Za-z0-9-]{0,99}")
 """Of a schedule's name and a moment; Firestore refuses many another."""
 SHOWN = 4
 """Sentences of a kind, in a terminal."""
-UNITS = {"h": "hours", "d": "days", "w": "weeks"}
-MAX_SPAN = timedelta(days=3660)
-
-
-def span(text: str) -> timedelta:
-    """Of `7d`, `12h` or `4w`.
-
-    Raises:
-        HeadraceError: it is something else, nothing, or more than ten years.
-    """
-    number, unit = text[:-1], text[-1:]
-    if number.isascii() and number.isdigit() and len(number) <= len("99999") and unit in UNITS:
-        length = timedelta(**{UNITS[unit]: int(number)})
-        if timedelta() < length <= MAX_SPAN:
-            return length
-    raise HeadraceError(f"{text!r} is no span of time. Say hours, days or weeks: 12h, 7d, 4w")
 
 
 def make(schedule: str | None, since: str | None) -> StoredDigest:
@@ -70,7 +56,7 @@ def make(schedule: str | None, since: str | None) -> StoredDigest:
     """
     end = datetime.now(UTC)
     if schedule is None:
-        return issue(firestore_client(), _request(NOW, end, span(since or "7d")))
+        return issue(firestore_client(), _request(NOW, end, span("7d" if since is None else since)))
     wanted = _schedule(schedule)
     if since is not None:
         return issue(firestore_client(), _request(schedule, end, span(since), wanted))
@@ -174,11 +160,17 @@ def open_page(html: str) -> None:
 
 
 def listing(schedule: str | None, limit: int = LISTED) -> dict[str, Any]:
-    """Schedules with what is wrong with them, and the newest digests with whether people were told."""
+    """Schedules with what is wrong with them, and the newest digests with whether people were told.
+
+    Raises:
+        HeadraceError: there is no such schedule, nor a digest of one that was.
+    """
     client = firestore_client()
     found = definitions(client)
     made = [_made(stored) for stored in newest(client, limit, schedule)]
     wanted = [one for one in found.schedules if schedule in {None, one.name}]
+    if schedule is not None and not made and schedule not in {NOW, *(one.name for one in found.problems)}:
+        _schedule(schedule)
     return {
         "schedules": [_planned(one) for one in wanted],
         "problems": [problem.model_dump(mode="json") for problem in found.problems],
@@ -221,7 +213,7 @@ def _made(stored: StoredDigest) -> dict[str, Any]:
     }
 
 
-def show_listing(console: Console, listed: dict[str, Any]) -> None:
+def show_listing(console: Console, listed: dict[str, Any], schedule: str | None = None) -> None:
     """Schedules first, then digests, each with its one line."""
     for problem in listed["problems"]:
         console.print(Text(f"{problem['name']}: {problem['message']}", "red"))
@@ -234,7 +226,9 @@ def show_listing(console: Console, listed: dict[str, Any]) -> None:
         console.print(Text.assemble((one["id"], "cyan"), f"  {told}"))
         console.print(Padding(Text(one["line"]), (0, 0, 0, 2)))
     if not listed["digests"]:
-        console.print("No digest has been made yet. Make one now: headrace digest")
+        of, by = (f" of {schedule}", f" --schedule {schedule}") if schedule not in {None, NOW} else ("", "")
+        made = Text(f"No digest{of} has been made yet. Make one now: headrace digest{by}")
+        console.print(made, soft_wrap=True)
 
 
 def found(identifier: str) -> StoredDigest:
@@ -254,15 +248,6 @@ def work(stored: StoredDigest) -> str:
 
 
 def verified(stored: StoredDigest) -> list[dict[str, Any]]:
-    """Every number of a digest that the stored documents do not bear out, or no longer."""
-    return [one.model_dump(mode="json") for one in verify(firestore_client(), stored)]
-
-
-def show_differences(console: Console, identifier: str, differences: list[dict[str, Any]]) -> None:
-    """One line each, or that there is none."""
-    if not differences:
-        console.print(f"Every number of {identifier} follows from the stored documents.")
-    for one in differences:
-        about = f" ({one['document']})" if one["document"] else ""
-        values = "" if one["kind"] == "left" else f": it says {one['stored']}, and there is {one['found']}"
-        console.print(Text(f"{one['what']}{about}{values}"))
+    """Every number of a digest that the stored documents do not bear out, or no longer; why comes first."""
+    found = verify(firestore_client(), stored)
+    return differences.in_order(one.model_dump(mode="json") for one in found)

@@ -69,7 +69,7 @@ def list_digests(*, schedule: str | None, data: Path, project: str | None, as_js
     if as_json:
         print_json(listed)
     else:
-        making.show_listing(terminal(), listed)
+        making.show_listing(terminal(), listed, schedule)
 
 
 @digest.command("verify")
@@ -80,16 +80,17 @@ def list_digests(*, schedule: str | None, data: Path, project: str | None, as_js
 def verify_digest(identifier: str, *, data: Path, project: str | None, as_json: bool) -> None:
     """Count every number of a digest again from the stored passages; status 1 where one differs."""
     connect(data, project)
+    from cli import differences
     from cli import digest as making
     from cli.output import print_json
     from cli.render import terminal
 
     stored = making.found(identifier)
     terminal(stderr=True).print(making.work(stored), highlight=False)
-    differences = making.verified(stored)
+    found = making.verified(stored)
     if as_json:
-        print_json(differences)
+        print_json(found)
     else:
-        making.show_differences(terminal(), identifier, differences)
-    if differences:
+        differences.show(terminal(), identifier, found)
+    if found:
         raise click.exceptions.Exit(1)

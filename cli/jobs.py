@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from cli.connect import connect
 from cli.options import data_option, json_option, project_option, refuse_options, tasks_option, wait_option
+from cli.spans import Moment
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from shared.records import State
+
+WHEN = "2026-11-01, 2026-11-01T08:00:00 (UTC), or so long ago: 12h, 7d, 4w."
 
 
 @click.group(invoke_without_command=True)
 @click.option("--model", metavar="DIGEST", help="In the bucket of models. [default: the job's own]")
 @click.option("--prefix", help="Only documents whose names begin so.")
 @click.option("--state", type=click.Choice(["completed", "failed", "rejected"]), help="Only in this state.")
-@click.option("--since", type=click.DateTime(), help="Only documents first seen from then on (UTC).")
-@click.option("--until", type=click.DateTime(), help="Only documents first seen before (UTC).")
+@click.option(
+    "--since", type=Moment(), metavar="WHEN", help=f"Only documents first seen from then on: {WHEN}"
+)
+@click.option("--until", type=Moment(), metavar="WHEN", help="Only documents first seen before; likewise.")
 @click.option("--from-model", metavar="DIGEST", help="Only documents whose result is by this model.")
 @tasks_option
 @wait_option
@@ -52,7 +57,6 @@ def backfill(  # noqa: PLR0913 - the options of a command
     from cli import backfill as filling
     from shared.backfills import Wanted
 
-    since, until = (moment and moment.replace(tzinfo=UTC) for moment in (since, until))
     wanted = Wanted(prefix=prefix, state=state, since=since, until=until, from_model=from_model)
     filling.report(filling.start(wanted, model, tasks), wait=wait, as_json=as_json)
 

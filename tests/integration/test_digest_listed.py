@@ -13,14 +13,16 @@ import cli.diagnosis.digests
 import cli.digest
 from benchmarks.digests import made
 from benchmarks.digests.made import MONDAY
+from cli import differences
 from cli.diagnosis.digests import RECENT, SHOWN
 from cli.diagnosis.digests import made as examine
-from cli.digest import listing, show_differences, work
+from cli.digest import listing, make, show_listing, work
 from shared.digests.since import Difference
 from shared.digests.store import COLLECTION as DIGESTS
 from shared.digests.store import to_fields
 from shared.digests.ticks import TICKS, tick_id
 from shared.documents import now
+from shared.errors import HeadraceError
 from tests.integration.digest_window import WEEK, Store, fresh, stored_digest
 from tests.integration.firestore_server import firestore
 
@@ -93,5 +95,31 @@ def test_reasons_that_were_left_are_told_as_a_sentence() -> None:
     """It has no numbers to compare."""
     page = StringIO()
     left = Difference(kind="left", what="there are too many", document=None, stored="all", found="some")
-    show_differences(Console(file=page), "weekly-x", [left.model_dump(mode="json")])
+    differences.show(Console(file=page), "weekly-x", [left.model_dump(mode="json")])
     assert page.getvalue() == "there are too many\n"
+
+
+def test_a_schedule_that_is_not_there_is_told_beside_those_that_are(store: Store) -> None:
+    """But what was made of one that is gone is listed, and so is what is wrong with one that is malformed."""
+    store.client.document("schedules/fine").set(
+        {"cron": "0 8 * * 1", "zone": "UTC", "window": "week", "filter": {}, "tell": []}
+    )
+    store.client.document("schedules/odd").set({"cron": "never"})
+    with pytest.raises(HeadraceError, match=r"no schedule nope; there are: .*fine"):
+        listing("nope")
+    of = stored_digest(store.make(schedule="gone"))
+    store.client.collection(DIGESTS).document(of.digest.id).set(to_fields(of))
+    assert len(listing("gone")["digests"]) == 1
+    assert "odd" in [one["name"] for one in listing("odd")["problems"]]
+    page = StringIO()
+    show_listing(Console(file=page), listing("fine"), "fine")
+    assert (
+        "No digest of fine has been made yet. Make one now: headrace digest --schedule fine"
+        in page.getvalue()
+    )
+    assert listing("now")["digests"] == []
+
+
+def test_nothing_is_no_span(store: Store) -> None:  # noqa: ARG001 - the database
+    with pytest.raises(HeadraceError, match="12h, 7d, 4w"):
+        make(None, "")
