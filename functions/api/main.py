@@ -20,6 +20,7 @@ from shared.api.models import (
     SearchResponse,
     TextResult,
     check_texts,
+    check_topic,
 )
 from shared.api.serving import Call, Handler, refuse, respond
 from shared.api.stored import get_document, list_documents, list_passages
@@ -88,6 +89,7 @@ def search(call: Call) -> SearchResponse:
     assert isinstance(asked, SearchQuery)
     check_texts([asked.q], settings(), "q")
     engine, batcher = model()
+    check_topic(asked.topic, engine.manifest.topics)
     [(outputs, row)] = batcher.run([asked.q])
     hits = nearest(
         firestore_client(),

@@ -175,6 +175,16 @@ def check_texts(texts: Sequence[str], settings: Settings, place: Literal["texts"
         raise _refused(faults, place)
 
 
+def check_topic(asked: str | None, topics: Sequence[str]) -> None:
+    """Refuse a topic that the model does not tell; of a model that only embeds, any may be stored.
+
+    Raises:
+        Problem: 422, with the topics that there are.
+    """
+    if asked is not None and topics and asked not in topics:
+        raise invalid([Fault(detail=f"must be one of {', '.join(topics)}", parameter="topic")])
+
+
 def _fault(text: str, settings: Settings) -> str | None:
     if not text.strip():
         return "The text is blank."

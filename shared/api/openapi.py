@@ -14,7 +14,7 @@ from shared.api.problems import CONTENT_TYPE, ProblemDocument
 from shared.api.requests import KEY_HEADER, MEDIA_TYPE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pydantic import BaseModel
     from pydantic.json_schema import JsonSchemaMode
@@ -26,8 +26,8 @@ VERSION = "1"
 _REF = "#/components/schemas/{model}"
 
 
-def describe(settings: Settings) -> dict[str, Any]:
-    """The description of the API as these settings limit it."""
+def describe(settings: Settings, topics: Sequence[str]) -> dict[str, Any]:
+    """The description of the API as these settings limit it, with the topics of its model."""
     schemas = _schemas()
     schemas[AnalyzeRequest.__name__]["properties"]["texts"] |= {
         "maxItems": settings.api_max_texts,
@@ -35,7 +35,7 @@ def describe(settings: Settings) -> dict[str, Any]:
     }
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in ENDPOINTS:
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, settings)
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, settings, topics)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -65,7 +65,7 @@ def _schemas() -> dict[str, Any]:
     return found
 
 
-def _operation(endpoint: Endpoint, settings: Settings) -> dict[str, Any]:
+def _operation(endpoint: Endpoint, settings: Settings, topics: Sequence[str]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": endpoint.name,
         "summary": endpoint.summary,
@@ -80,7 +80,7 @@ def _operation(endpoint: Endpoint, settings: Settings) -> dict[str, Any]:
     if endpoint.body:
         content = {MEDIA_TYPE: {"schema": _reference(endpoint.body)}}
         operation["requestBody"] = {"required": True, "content": content}
-    if parameters := [*_path_parameters(endpoint), *_query_parameters(endpoint, settings)]:
+    if parameters := [*_path_parameters(endpoint), *_query_parameters(endpoint, settings, topics)]:
         operation["parameters"] = parameters
     return operation
 
@@ -118,7 +118,9 @@ def _path_parameters(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
         yield {"name": name, "in": "path", "required": True, "schema": schema}
 
 
-def _query_parameters(endpoint: Endpoint, settings: Settings) -> Iterator[dict[str, Any]]:
+def _query_parameters(
+    endpoint: Endpoint, settings: Settings, topics: Sequence[str]
+) -> Iterator[dict[str, Any]]:
     if endpoint.query is None:
         return
     shape = endpoint.query.model_json_schema()
@@ -130,6 +132,8 @@ def _query_parameters(endpoint: Endpoint, settings: Settings) -> Iterator[dict[s
             plain["default"] = schema["default"]
         if name == "q":
             plain |= text_schema(settings)
+        if name == "topic" and endpoint.name == "search" and topics:
+            plain["enum"] = list(topics)
         parameter = {"name": name, "in": "query", "required": name in shape.get("required", ())}
         if description := schema.get("description"):
             parameter["description"] = description

@@ -23,6 +23,7 @@ from shared.api.problems import CONTENT_TYPE, Problem
 from shared.api.requests import MEDIA_TYPE, check_key, read_body, read_query
 from shared.clients import secret
 from shared.errors import SetupError
+from shared.inference import read_manifest
 from shared.logs import get_logger
 from shared.settings import settings
 
@@ -159,7 +160,7 @@ def _call(request: Request, found: Route) -> Call:
 
 @lru_cache(maxsize=1)
 def _description() -> dict[str, Any]:
-    return describe(settings())
+    return describe(settings(), read_manifest(settings().model_dir, settings().model_digest).topics)
 
 
 @lru_cache(maxsize=1)

@@ -137,6 +137,16 @@ def test_search_within_a_topic_or_a_document(api: ApiServer) -> None:
     assert api.get("/v1/search", q="water", document="0" * 24).json["hits"] == []
 
 
+@pytest.mark.parametrize("topic", ["E99", "g1", " G1"])
+def test_search_within_a_topic_that_is_none(api: ApiServer, topic: str) -> None:
+    """422 with those that there are: nothing found would read as if there were no such passages."""
+    answer = api.get("/v1/search", q="How is water saved?", topic=topic)
+    assert answer.status == 422
+    [fault] = answer.json["errors"]
+    assert fault["parameter"] == "topic"
+    assert "E1, E2" in fault["detail"]
+
+
 @pytest.mark.parametrize("query", [{}, {"q": " "}, {"q": "a" * 10_001}, {"q": "a", "limit": 51}])
 def test_a_question_that_is_none(api: ApiServer, query: dict[str, object]) -> None:
     """422 that names the parameter."""
