@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, replace
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -31,7 +32,7 @@ def examine(data: Path, project: str | None, model: Path) -> Iterator[Finding]:
     try:
         connect(data, project)
     except SetupError as error:
-        yield Finding("stack", "wrong", error.message, f"headrace up --data {data}")
+        yield Finding("stack", "wrong", error.message, f"headrace up --data {quote(str(data))}")
         return
     from cli.diagnosis.digests import check_digests
     from cli.diagnosis.documents import check_documents

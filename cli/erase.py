@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli import erase_files
 from cli.digest_commands import PAGES
-from cli.results import stored
+from cli.results import check_name, stored
 from cli.security.buckets import PER_DAY, facts
 from shared.archives import INSIDE
 from shared.clients import firestore_client, storage_client
@@ -204,6 +204,7 @@ def _erase(subject: Subject, data: Path, gone: Mapping[str, Subject]) -> dict[st
 
 def _subject(identifier: str, *, with_file: bool) -> Subject:
     """Its file is looked at after its record: what is newer than both is not what is erased."""
+    check_name(identifier)
     try:
         found = _read(stored(identifier))
     except HeadraceError:
@@ -260,7 +261,7 @@ def _stays(
     if not with_file:
         yield (
             f"The uploaded file, gs://{subject.bucket}/{subject.name}. "
-            f"To delete it too: headrace erase --with-file {subject.name}"
+            f"To delete it too: {erase_files.command(subject.name)}"
         )
     yield from _archives_that_stay(subject, gone)
     if copies:
@@ -294,7 +295,7 @@ def _archives_that_stay(subject: Subject, gone: Mapping[str, Subject]) -> Iterab
         if document_id(subject.bucket, name) not in gone and erase_files.versions(subject.bucket, name):
             yield (
                 f"The archive that it came in, gs://{subject.bucket}/{name}. "
-                f"To delete it too: headrace erase --with-file {name}"
+                f"To delete it too: {erase_files.command(name)}"
             )
 
 

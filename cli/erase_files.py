@@ -6,6 +6,7 @@ knows of it.
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,11 @@ def archives(member: str) -> list[str]:
     """Names of the archives that a name lies in, the outermost first."""
     parts = member.split(INSIDE)
     return [INSIDE.join(parts[:depth]) for depth in range(1, len(parts))]
+
+
+def command(name: str) -> str:
+    """What erases an object and all that was made of it, for a shell to run as it stands."""
+    return f"headrace erase --with-file {'-- ' if name.startswith('-') else ''}{shlex.quote(name)}"
 
 
 def delete(bucket: str, name: str, asked: Collection[int]) -> tuple[int, list[int]]:

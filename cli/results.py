@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import mimetypes
+import re
+import shlex
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 POLL_SECONDS = 0.05
+DOCUMENT_ID = re.compile(r"[0-9a-f]{24}")
+LISTED = 100
+"""Documents, where none is named."""
 MAX_INITIATIVES = 200
 """Shown of one document."""
 
@@ -72,6 +77,32 @@ def drop(path: Path, *, name: str | None = None, text_column: str | None = None)
             f"There is no bucket {settings().uploads_bucket}; name yours with HEADRACE_UPLOADS_BUCKET."
         ) from None
     return Dropped(document_id(settings().uploads_bucket, blob.name), blob.name, int(blob.generation))
+
+
+def drop_all(paths: Sequence[Path], *, text_column: str | None = None) -> list[Dropped]:
+    """Upload files, each under its own name; one that is named twice goes once.
+
+    Raises:
+        HeadraceError: two different ones would be one object. Nothing has been uploaded then.
+    """
+    named: dict[str, Path] = {}
+    for path in paths:
+        check_name(path.name)
+        other = named.setdefault(path.name, path)
+        if not other.samefile(path):
+            raise HeadraceError(
+                f"{other} and {path} would both be uploaded as {path.name}, and only the second be kept; "
+                "nothing was uploaded. Rename one of them, and drop them again."
+            )
+    return [drop(path, text_column=text_column) for path in named.values()]
+
+
+def check_name(name: str) -> None:
+    """Let no name pass that an object cannot have. Raises HeadraceError."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise HeadraceError(f"{name!r} is not UTF-8, as the name of an object must be.") from None
 
 
 def received(dropped: Dropped) -> dict[str, Any]:
@@ -135,14 +166,17 @@ def document(identifier: str) -> dict[str, Any]:
 
 def stored(identifier: str) -> dict[str, Any]:
     """The same as Firestore has it."""
+    check_name(identifier)
     documents = Documents(firestore_client())
-    for candidate in (identifier, document_id(settings().uploads_bucket, identifier)):
-        if "/" not in candidate and (found := documents.reference(candidate).get().to_dict()):
+    of_name = document_id(settings().uploads_bucket, identifier)
+    # Firestore refuses many a name as the id of a record.
+    for candidate in (identifier, of_name) if DOCUMENT_ID.fullmatch(identifier) else (of_name,):
+        if found := documents.reference(candidate).get().to_dict():
             return found
-    raise HeadraceError(f"There is no document {identifier}. List them all: headrace show")
+    raise HeadraceError(f"There is no document {shlex.quote(identifier)}. List them all: headrace show")
 
 
-def all_documents(limit: int) -> list[dict[str, Any]]:
+def all_documents(limit: int = LISTED) -> list[dict[str, Any]]:
     """The newest documents, newest first."""
     query = firestore_client().collection(COLLECTION).order_by("created_at", direction="DESCENDING")
     return [document_view(snapshot.to_dict() or {}) for snapshot in query.limit(limit).stream()]

@@ -29,6 +29,8 @@ RESTARTS = 5
 """Deaths within `RESTART_WINDOW` seconds after which a process is not started again."""
 RESTART_WINDOW = 60.0
 LOG_TAIL_LINES = 5
+OTHER_PORTS, MAX_PORT, PORT_STEP = 9700, 65_535, 100
+"""Where ports are sought that could be used instead."""
 IDLE_SECONDS = 120.0
 """After its last line in the log, a process on demand ends."""
 
@@ -52,16 +54,7 @@ class Service:
     deaths: list[float] = field(default_factory=list)
 
     def start(self) -> None:
-        """Start it in a process group of its own, its output in its log; or listen for the first caller.
-
-        Raises:
-            SetupError: its port is taken.
-        """
-        if port_taken(self.port):
-            raise SetupError(
-                f"Port {self.port} (for {self.title}) is in use by another program. "
-                "Stop that program, or choose other ports: headrace up --port 9700"
-            )
+        """Start it in a process group of its own, its output in its log; or listen for the first caller."""
         if self.on_demand:
             self._listen()
         else:
@@ -168,6 +161,12 @@ def port_taken(port: int) -> bool:
         except OSError:
             return True
     return False
+
+
+def free_ports(count: int) -> int | str:
+    """The first of consecutive ports on which nothing listens at this moment, for a person to choose."""
+    ranges = (range(first, first + count) for first in range(OTHER_PORTS, MAX_PORT - count, PORT_STEP))
+    return next((ports[0] for ports in ranges if not any(map(port_taken, ports))), "PORT")
 
 
 def accepts(host: str, port: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 import shutil
 import time
 from contextlib import contextmanager
@@ -12,8 +13,8 @@ from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
 from local.heartbeat import Heartbeat
-from local.processes import READY_SECONDS, STOP_SECONDS, Service
-from local.services import SIZES, Layout
+from local.processes import READY_SECONDS, STOP_SECONDS, Service, free_ports, port_taken
+from local.services import SIZES, TITLES, Layout
 from shared.errors import SetupError
 
 if TYPE_CHECKING:
@@ -67,7 +68,12 @@ class Watch:
         self.heartbeat = Heartbeat()
 
     def start(self) -> None:
-        """Start every process at once, make what the functions need, and write `stack.json`."""
+        """Start every process at once, make what the functions need, and write `stack.json`.
+
+        Raises:
+            SetupError: a port is taken, or a process does not start.
+        """
+        self._check_ports()
         for service in self.services:
             service.start()
         from local.provision import provision  # its clients take a second to import: while the others start
@@ -112,6 +118,15 @@ class Watch:
             for service in group:
                 service.stop(deadline)
 
+    def _check_ports(self) -> None:
+        for service in self.services:
+            if port_taken(service.port):
+                where = f"--data {shlex.quote(str(self.layout.data))} --port {free_ports(len(TITLES))}"
+                raise SetupError(
+                    f"Port {service.port} (for {service.title}) is in use by another program. Stop that "
+                    f"program, or choose other ports: headrace up {where}"
+                )
+
     def _write(self) -> None:
         processes = [
             {
@@ -146,7 +161,8 @@ def read_stack(data: Path) -> dict[str, Any]:
         os.kill(stack["supervisor"], 0)
     except (FileNotFoundError, ProcessLookupError):
         raise SetupError(
-            f"No stack is running on {data}. Start one in another terminal: headrace up --data {data}"
+            f"No stack is running on {data}. Start one in another terminal: "
+            f"headrace up --data {shlex.quote(str(data))}"
         ) from None
     return stack
 
@@ -159,6 +175,6 @@ def _locked(data: Path) -> Iterator[IO[str]]:
         except BlockingIOError:
             raise SetupError(
                 f"A stack is already running on {data}. Use it, or give this one a directory of its own: "
-                "headrace up --data OTHER --port 9700"
+                f"headrace up --data OTHER --port {free_ports(len(TITLES))}"
             ) from None
         yield lock

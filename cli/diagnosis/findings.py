@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -42,4 +43,4 @@ class Target:
 
     def repair(self, command: str) -> str:
         """What makes a missing resource: in the cloud `command`; here a start of the stack makes all."""
-        return command if self.cloud else f"Stop the stack, then: headrace up --data {self.data}"
+        return command if self.cloud else f"Stop the stack, then: headrace up --data {quote(str(self.data))}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from cli.connect import connect
@@ -39,7 +40,7 @@ def examine(
     try:
         connect(data, project)
     except SetupError as error:
-        yield Finding("stack", "wrong", error.message, f"headrace up --data {data}")
+        yield Finding("stack", "wrong", error.message, f"headrace up --data {quote(str(data))}")
         return
     target = Target(data, model, stack(data), cloud=not os.environ.get("FIRESTORE_EMULATOR_HOST"))
     known = list(check_settings(target))
