@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import timedelta
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from cli import jobs
+from cli import jobs, options
 from cli.connect import connect
 from cli.digest_commands import digest
 from cli.erase_command import erase
@@ -19,9 +18,10 @@ from local.services import ROOT
 from shared.errors import HeadraceError, Permanent
 from shared.search import MAX_HITS
 
+if TYPE_CHECKING:
+    from datetime import timedelta
+
 WAIT_SECONDS = 600.0
-LISTED = 100
-"""Documents that `show` lists without an id."""
 SAMPLE_SUFFIXES = {".pdf", ".txt", ".csv", ".jsonl"}
 
 
@@ -117,7 +117,7 @@ def drop(  # noqa: PLR0913 - the options of a command
         documents = [results.document(identifier) for identifier in identifiers]
         output.print_documents(console, documents, as_json=as_json)
         return
-    dropped = [results.drop(path, text_column=text_column) for path in files]
+    dropped = results.drop_all(files, text_column=text_column)
     if as_json:
         output.print_json([results.received(item) for item in dropped])
         return
@@ -145,13 +145,13 @@ def show(ids: tuple[str, ...], *, data: Path, project: str | None, as_json: bool
         documents = [results.document(identifier) for identifier in ids]
         output.print_documents(terminal(), documents, as_json=as_json)
     else:
-        output.print_table(results.all_documents(LISTED), as_json=as_json)
+        output.print_table(results.all_documents(), as_json=as_json)
 
 
 @headrace.command()
 @click.argument("ids", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="Every failed document.")
-@click.option("--since", type=float, metavar="HOURS", help="Every document that failed in the last HOURS.")
+@options.since_option
 @data_option
 @project_option
 @json_option
@@ -159,7 +159,7 @@ def replay(  # noqa: PLR0913 - the options of a command
     ids: tuple[str, ...],
     *,
     every: bool,
-    since: float | None,
+    since: timedelta | None,
     data: Path,
     project: str | None,
     as_json: bool,
@@ -170,11 +170,11 @@ def replay(  # noqa: PLR0913 - the options of a command
     connect(data, project)
     from cli import replay as replaying
 
-    started = replaying.replay(ids, since=None if since is None else timedelta(hours=since))
+    started = replaying.replay(ids, since=since)
     if as_json:
         click.echo(json.dumps([line.partition("  ")[0] for line in started]))
     else:
-        click.echo("\n".join(started) or "No document has failed.")
+        click.echo("\n".join(started) or replaying.none_failed(since))
 
 
 @headrace.command()
@@ -201,7 +201,7 @@ def analyze(file: Path, *, model: Path, text_column: str | None, embeddings: boo
 @click.argument("question")
 @click.option("--limit", default=10, show_default=True, type=click.IntRange(1, MAX_HITS), help="Passages.")
 @click.option("--topic", help="Only passages with this topic, for example E1.")
-@click.option("--document", help="Only passages of the document with this id.")
+@click.option("--document", help="Only passages of this document, by id or name.")
 @model_option
 @data_option
 @project_option

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import click
 from click.core import ParameterSource
 
 from cli.connect import DEFAULT_DATA
-from local.services import DEFAULT_PORT, ROOT
+from local.services import DEFAULT_PORT, ROOT, TITLES
 
 MODEL = ROOT / "build" / "model"
+LAST_PORT = 65_536 - len(TITLES)
+"""From which on the stack's ports are still ports."""
+MAX_HOURS = 24 * 3660
+
+
+def _hours(text: str) -> timedelta:
+    """Of a number of hours; of `nan` a range of click's thinks that it lies within."""
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = 0.0
+    if 0 < hours <= MAX_HOURS:
+        return timedelta(hours=hours)
+    raise click.BadParameter(f"{text} is no number of hours above 0 and up to {MAX_HOURS:,}, ten years.")
+
 
 data_option = click.option(
     "--data",
@@ -24,7 +40,14 @@ project_option = click.option("--project", help="A Google Cloud project instead 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 column_option = click.option("--text-column", help="The column or field that holds the text (CSV, JSONL).")
 port_option = click.option(
-    "--port", default=DEFAULT_PORT, show_default=True, help="The first of the stack's consecutive ports."
+    "--port",
+    type=click.IntRange(1, LAST_PORT),
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="The first of the stack's consecutive ports.",
+)
+since_option = click.option(
+    "--since", type=_hours, metavar="HOURS", help="Every document that failed in the last HOURS."
 )
 model_option = click.option(
     "--model", type=click.Path(path_type=Path, file_okay=False), default=MODEL, help="The model's directory."

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.render import STATE_STYLES, full, table, terminal
-from cli.results import Progress, drop, follow, found_initiatives
+from cli.results import Progress, drop_all, follow, found_initiatives
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -79,8 +79,10 @@ def print_table(documents: list[dict[str, Any]], *, as_json: bool) -> None:
     """Documents, one line each; exit status 1 where one was rejected or failed."""
     if as_json:
         print_json(documents)
-    else:
+    elif documents:
         table(terminal(), documents)
+    else:
+        click.echo("No documents yet: headrace drop FILE")
     exit_by_state(documents)
 
 
@@ -94,7 +96,7 @@ def drop_and_follow(
     console: Console, paths: Sequence[Path], *, timeout: float, text_column: str | None = None
 ) -> list[str]:
     """Upload files and show their states live until all have ended; their ids, and those of members."""
-    dropped = [drop(path, text_column=text_column) for path in paths]
+    dropped = drop_all(paths, text_column=text_column)
     progress = {item.id: Progress(item, "uploaded", 0, None) for item in dropped}
     with Live(_states(progress), console=console, refresh_per_second=12, transient=True) as live:
         for change in follow(dropped, timeout):

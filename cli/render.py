@@ -123,9 +123,9 @@ def full(console: Console, shown: dict[str, Any], initiatives: list[dict[str, An
         label = f"{codes} {initiative['action']['label']}"
         passage(console, initiative["page"], initiative["row"], initiative["text"], label)
     if (rest := shown["initiatives"] - SHOWN_INITIATIVES) > 0:
-        console.print(
-            Text(f"  … and {rest} more: headrace show {shown['id'] or 'ID'} --json", "bright_black")
-        )
+        # Nothing is stored of what `headrace analyze` read.
+        every = f"headrace show {shown['id']} --csv" if shown["id"] else "headrace analyze FILE --json"
+        console.print(Text(f"  … and {rest} more, among all passages: {every}", "bright_black"))
 
 
 def section(console: Console, title: str) -> None:

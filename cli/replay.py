@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cli.results import stored
@@ -11,8 +12,8 @@ from shared.uploads import restart_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import timedelta
 
+HOUR = timedelta(hours=1)
 NEEDED = ("id", "bucket", "name", "generation", "run", "size", "content_type", "metadata")
 """Of a record, which has a summary and more besides."""
 
@@ -32,3 +33,10 @@ def replay(identifiers: Sequence[str], *, since: timedelta | None) -> list[str]:
         chosen = [snapshot.to_dict() or {} for snapshot in failed.select(NEEDED).stream()]
     restart_all(chosen)
     return [f"{found['id']}  {found['name']}" for found in chosen]
+
+
+def none_failed(since: timedelta | None) -> str:
+    """What is said where no document was chosen."""
+    if since is None:
+        return "No document has failed."
+    return "No document has failed in the last " + ("hour." if since == HOUR else f"{since / HOUR:g} hours.")

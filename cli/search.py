@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 from rich.padding import Padding
 from rich.text import Text
 
+from cli.results import stored
 from shared.clients import firestore_client
 from shared.errors import HeadraceError
-from shared.inference import Engine
+from shared.inference import Engine, read_manifest
+from shared.records import TOPIC_NAMES
 from shared.search import search as nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from rich.console import Console
@@ -24,11 +27,15 @@ def search(
     """The passages of published runs that are nearest to the question, nearest first.
 
     Raises:
-        HeadraceError: the question is blank.
+        HeadraceError: the question is blank, or there is no such document, or the model has no such topic.
         SetupError: there is no model.
     """
     if not question.strip():
         raise HeadraceError('What should be looked for? headrace search "water saved in production"')
+    if document is not None:
+        document = stored(document)["id"]
+    if topic is not None:
+        topic = known_topic(topic, read_manifest(model).topics)
     engine = Engine(model)
     hits = nearest(
         firestore_client(),
@@ -39,6 +46,23 @@ def search(
         document=document,
     )
     return [hit.model_dump() for hit in hits]
+
+
+def known_topic(asked: str, topics: Sequence[str]) -> str:
+    """The topic that is meant, in whatever case; of a model that only embeds, any can be.
+
+    Raises:
+        HeadraceError: there is none.
+    """
+    if not topics or asked in topics:
+        return asked
+    for topic in topics:
+        if topic.casefold() == asked.casefold():
+            return topic
+    known = ", ".join(
+        f"{topic} ({TOPIC_NAMES[topic]})" if topic in TOPIC_NAMES else topic for topic in topics
+    )
+    raise HeadraceError(f"There is no topic {asked!r}; there are: {known}.")
 
 
 def print_hits(console: Console, hits: list[dict[str, Any]]) -> None:

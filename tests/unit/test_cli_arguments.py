@@ -1,0 +1,139 @@
+"""What the commands are given that they cannot use, and the commands that they print for a shell."""
+
+from __future__ import annotations
+
+import io
+import re
+import shlex
+import socket
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from cli.erase_files import command
+from cli.main import headrace
+from cli.options import LAST_PORT
+from cli.render import full
+from cli.replay import none_failed
+from cli.results import drop_all
+from cli.search import known_topic
+from local.processes import free_ports, port_taken
+from local.services import TITLES, Layout
+from local.stack import Watch, _locked, running
+from shared.errors import HeadraceError, SetupError
+from shared.records import TOPICS
+from shared.views import document_view
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["up", "--port", "0"],
+        ["up", "--port", "70000"],
+        ["up", "--port", str(LAST_PORT + 1)],
+        *(["replay", "--since", hours] for hours in ("nan", "inf", "1e300", "-5", "0", "soon")),
+    ],
+)
+def test_a_number_of_no_use_is_refused(arguments: list[str]) -> None:
+    """By name of its option, before anything is connected to."""
+    done = CliRunner().invoke(headrace, arguments)
+    assert done.exit_code == 2, done.output
+    assert f"Invalid value for '{arguments[1]}'" in done.output
+
+
+def test_the_last_port_leaves_room_for_all() -> None:
+    """Every process has one behind it."""
+    assert LAST_PORT + len(TITLES) - 1 == 65535
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    """The second would replace the first. No bucket is asked for: nothing has been uploaded by then."""
+    paths = [tmp_path / folder / "report.txt" for folder in "ab"]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text(path.parent.name)
+    with pytest.raises(HeadraceError, match="nothing was uploaded") as refused:
+        drop_all([tmp_path / "a" / "report.txt", *paths])
+    assert all(str(path) in refused.value.message for path in paths)
+
+
+def test_a_name_that_is_no_text_is_refused() -> None:
+    """A name of an object is UTF-8; what is printed of it is, too."""
+    with pytest.raises(HeadraceError, match="is not UTF-8") as refused:
+        drop_all([Path("\udcff.txt")])
+    refused.value.message.encode()
+
+
+def test_initiatives_that_are_not_shown_are_where_it_says() -> None:
+    """`show --json` has their number and no more."""
+    shown = document_view({"id": "0" * 24, "name": "r.txt", "state": "completed", "passages": 40})
+    shown |= {"initiatives": 13, "published_run": 1, "summary": []}
+    assert f"1 more, among all passages: headrace show {'0' * 24} --csv" in printed(shown)
+    assert "headrace analyze FILE --json" in printed(shown | {"id": None})
+
+
+def printed(shown: dict[str, Any]) -> str:
+    console = Console(file=io.StringIO(), width=160)
+    full(console, shown, [])
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_topic_in_any_case() -> None:
+    """Its own where it is there; of a model that tells none, any."""
+    assert [known_topic(asked, TOPICS) for asked in ("E3", "e3")] == ["E3", "E3"]
+    assert known_topic("a", ("A", "a")) == "a"
+    assert known_topic("E99", ()) == "E99"
+
+
+def test_an_unknown_topic_names_those_there_are() -> None:
+    """With what they mean, where that is known."""
+    with pytest.raises(HeadraceError, match=r"no topic 'E99'; there are: E1 \(climate change\), .*G1"):
+        known_topic("E99", TOPICS)
+    with pytest.raises(HeadraceError, match=r"there are: rent, noise\.$"):
+        known_topic("E1", ("rent", "noise"))
+
+
+@pytest.mark.parametrize("name", ["plain.txt", "<b>x&.txt", "it's $HOME.txt", "-v.txt", "", "a\nb"])
+def test_a_printed_command_can_be_pasted(name: str) -> None:
+    """A shell gives the command the name that it was, and it is no option."""
+    words = shlex.split(command(name))
+    assert words == ["headrace", "erase", "--with-file", *(["--"] if name[:1] == "-" else []), name]
+
+
+def test_nothing_failed_in_the_time_that_was_asked_about() -> None:
+    """That is not to say that nothing ever has."""
+    assert none_failed(None) == "No document has failed."
+    assert none_failed(timedelta(hours=1)) == "No document has failed in the last hour."
+    assert none_failed(timedelta(minutes=90)) == "No document has failed in the last 1.5 hours."
+
+
+def test_other_ports_are_free_ones(tmp_path: Path) -> None:
+    """Not the one that is taken; and the directory stays the one that was named. Nothing is started."""
+    data = tmp_path / "their data"
+    taken = free_ports(len(TITLES))
+    with socket.create_server(("127.0.0.1", int(taken))):
+        layout = Layout(data, int(taken), {})
+        with pytest.raises(SetupError, match=f"Port {taken} ") as refused:
+            Watch(layout, layout.services(tmp_path), print).start()
+        proposed = re.search(r"headrace (up .*)$", refused.value.message)
+        assert proposed is not None
+        assert shlex.split(proposed[1])[:4] == ["up", "--data", str(data), "--port"]
+        first = int(shlex.split(proposed[1])[4])
+        assert not any(map(port_taken, range(first, first + len(TITLES))))
+
+
+def test_another_stack_is_offered_free_ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one runs on the directory already."""
+    (tmp_path / "manifest.json").touch()
+    monkeypatch.setattr("local.stack.free_ports", lambda count: 20_000 + count)
+    with (
+        _locked(tmp_path),
+        pytest.raises(SetupError, match=f"--data OTHER --port {20_000 + len(TITLES)}$"),
+        running(tmp_path, model=tmp_path, port=1, reset=False, say=print),
+    ):
+        pass
