@@ -9,7 +9,9 @@ import click
 from click.core import ParameterSource
 
 from cli.connect import DEFAULT_DATA
+from cli.spans import UNITS, span
 from local.services import DEFAULT_PORT, ROOT, TITLES
+from shared.errors import HeadraceError
 
 MODEL = ROOT / "build" / "model"
 LAST_PORT = 65_536 - len(TITLES)
@@ -18,7 +20,12 @@ MAX_HOURS = 24 * 3660
 
 
 def _hours(text: str) -> timedelta:
-    """Of a number of hours; of `nan` a range of click's thinks that it lies within."""
+    """Of a number of hours, or of `7d`; of `nan` a range of click's thinks that it lies within."""
+    if text[-1:] in UNITS:
+        try:
+            return span(text)
+        except HeadraceError as error:
+            raise click.BadParameter(error.message) from None
     try:
         hours = float(text)
     except ValueError:
@@ -47,7 +54,10 @@ port_option = click.option(
     help="The first of the stack's consecutive ports.",
 )
 since_option = click.option(
-    "--since", type=_hours, metavar="HOURS", help="Every document that failed in the last HOURS."
+    "--since",
+    type=_hours,
+    metavar="SPAN",
+    help="Every document that failed in the last 12h, 7d, 4w; 12 is hours.",
 )
 model_option = click.option(
     "--model", type=click.Path(path_type=Path, file_okay=False), default=MODEL, help="The model's directory."

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
@@ -34,7 +35,7 @@ from shared.views import document_view
         ["up", "--port", "0"],
         ["up", "--port", "70000"],
         ["up", "--port", str(LAST_PORT + 1)],
-        *(["replay", "--since", hours] for hours in ("nan", "inf", "1e300", "-5", "0", "soon")),
+        *(["replay", "--since", hours] for hours in ("nan", "inf", "1e300", "-5", "0", "soon", "0d", "7x")),
     ],
 )
 def test_a_number_of_no_use_is_refused(arguments: list[str]) -> None:
@@ -42,6 +43,14 @@ def test_a_number_of_no_use_is_refused(arguments: list[str]) -> None:
     done = CliRunner().invoke(headrace, arguments)
     assert done.exit_code == 2, done.output
     assert f"Invalid value for '{arguments[1]}'" in done.output
+
+
+def test_since_takes_a_span_and_a_number_of_hours() -> None:
+    """The first as everywhere, the second as it was before."""
+    replay = headrace.commands["replay"]
+    [since] = [option for option in replay.params if option.name == "since"]
+    found = [since.type_cast_value(click.Context(replay), text) for text in ("7d", "1.5")]
+    assert found == [timedelta(days=7), timedelta(hours=1.5)]
 
 
 def test_the_last_port_leaves_room_for_all() -> None:
