@@ -24,7 +24,7 @@ REPORT = str(ROOT / "samples" / "tarnholm_sustainability_report_2025.pdf")
 
 NEEDS_A_CLOUD = re.compile(
     r"--project|\bgs://|--bucket|--hub|\bMODELS\b"
-    r"|^gcloud |^terraform |^docker |^python3 -c|^make (?:deploy|rollback)\b"
+    r"|^gcloud |^terraform |^docker |^python3 -c|^make (?:deploy|promote|rollback)\b"
 )
 """By its looks: names a project, a bucket, or a tool that speaks to one; or feeds such a tool."""
 BY_OTHER_TESTS = {
