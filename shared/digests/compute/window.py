@@ -83,10 +83,8 @@ def count(rows: Rows, request: Request, limit: int) -> tuple[Counted, list[str]]
             counted.add(row)
     counted.docs.sort(key=lambda one: one.document)
     if counted.unjudged:
-        notes.append(
-            f"{counted.unjudged:,} passages are in languages that the model does not judge: "
-            "no share counts them."
-        )
+        told = f"{counted.unjudged:,}; no share counts them."
+        notes.append(f"Passages in languages that the model does not judge: {told}")
     return counted, notes
 
 
