@@ -61,7 +61,7 @@ def begun(prefix: str, model: str, *, copied: bool) -> tuple[dict[str, object], 
     return before, backfill
 
 
-@pytest.mark.parametrize("copied", [False, True])
+@pytest.mark.parametrize("copied", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_the_next_attempt_goes_on(stack: RunningStack, other: str, *, copied: bool) -> None:
     """Begun, or begun and copied, and not planned: the same run is planned and completes."""
     before, backfill = begun(f"attempt-{copied}", other, copied=copied)

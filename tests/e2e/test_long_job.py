@@ -62,7 +62,7 @@ def delegated(stack: RunningStack, path: Path) -> dict[str, Any]:
     return read
 
 
-def drop(stack: RunningStack, folder: Path, name: str, passages: int = 300) -> dict[str, Any]:
+def drop(stack: RunningStack, folder: Path, name: str, passages: int = 150) -> dict[str, Any]:
     path = folder / f"{name}.txt"
     path.write_text(report(name, passages))
     return delegated(stack, path)
@@ -111,10 +111,10 @@ def test_the_route_does_not_change_the_result(stack: RunningStack, tmp_path: Pat
         assert cosine(one["embedding"], two["embedding"]) >= 0.9999
 
 
-@pytest.mark.parametrize("count", [1, 7])
-def test_any_number_of_tasks(stack: RunningStack, tmp_path: Path, count: int) -> None:
+@pytest.mark.parametrize(("count", "passages"), [(1, 40), (3, 8)])
+def test_any_number_of_tasks(stack: RunningStack, tmp_path: Path, count: int, passages: int) -> None:
     """One task, and more tasks than shards: the document completes once and no task fails."""
-    document = drop(stack, tmp_path, f"count-{count}", 40)
+    document = drop(stack, tmp_path, f"count-{count}", passages)
     tasks = [task(stack, document, index, count) for index in range(count)]
     assert [ended(one) for one in tasks] == [0] * count
     whole(document)
@@ -188,7 +188,7 @@ def test_a_shard_that_always_fails(stack: RunningStack, tmp_path: Path) -> None:
     until(lambda: (stored(document["id"])["run"], stored(document["id"])["state"]) == (2, "delegated"))
     assert ended(task(stack, stored(document["id"]))) == 0
     found = stored(document["id"])
-    assert (found["state"], found["passages"]) == ("completed", 300)
+    assert (found["state"], found["passages"]) == ("completed", 150)
 
 
 def test_a_newer_file_supersedes_the_job(stack: RunningStack, tmp_path: Path) -> None:

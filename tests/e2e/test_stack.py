@@ -36,7 +36,9 @@ def gone(processes: list[psutil.Process], seconds: float = 10) -> bool:
     return not alive
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "sign", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM, signal.SIGKILL]
+)
 def test_no_process_outlives_the_stack(own_stack: RunningStack, sign: signal.Signals) -> None:
     """Ctrl-C, SIGTERM and even kill -9 of the supervisor end everything it started."""
     own_stack.up()
@@ -102,7 +104,7 @@ def refused(own_stack: RunningStack, *options: str) -> str:
     return done.stderr
 
 
-@pytest.mark.parametrize("offset", range(PORTS))
+@pytest.mark.parametrize("offset", [0, PORTS - 1])
 def test_a_port_in_use_is_one_clear_line(own_stack: RunningStack, offset: int) -> None:
     """It names the port and the option that chooses others, and nothing stays running."""
     with socket.socket() as taken:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def test_every_mutant_is_read_or_refused(tmp_path: Path) -> None:
     """No reader falls over, hangs or takes memory without bound; most formats are both read and refused."""
-    report = fuzz(seed=2026, count=300, folder=tmp_path)
+    report = fuzz(seed=2026, count=200, folder=tmp_path)
     assert not report.failures
     assert report.slowest[0] < 10
     assert report.largest[0] < 400 * 1024

@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.integration.api_server import ApiServer
 
-EXAMPLES = (6, pytest.param(50, marks=pytest.mark.slow))
+EXAMPLES = (4, pytest.param(50, marks=pytest.mark.slow))
 """Requests invented for each operation and phase, beside those that the description itself suggests."""
 
 

@@ -280,7 +280,7 @@ class Histories(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("histories", [8, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("histories", [6, pytest.param(100, marks=pytest.mark.slow)])
 def test_random_histories(histories: int) -> None:
     """After each step of any history the store is as the reference says, and in peace it completes."""
     run_state_machine_as_test(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FIRST_SEED = int(os.environ.get("SOAK_SEED") or 1)
-HISTORIES = int(os.environ.get("SOAK_COUNT") or 5)
+HISTORIES = int(os.environ.get("SOAK_COUNT") or 3)
 JOB_HISTORIES = max(1, HISTORIES // 4)
 """Of the long job, each several times as long as the others."""
 QUICK = {

@@ -31,7 +31,7 @@ def test_a_text_near_the_limit_keeps_within_memory(tmp_path: Path, name: str) ->
 
 
 @model
-@pytest.mark.parametrize("name", ["a.txt", "a.csv"])
+@pytest.mark.parametrize("name", ["a.txt", pytest.param("a.csv", marks=pytest.mark.slow)])
 def test_memory_grows_little_with_the_text(tmp_path: Path, name: str) -> None:
     """Two million characters more take less than 40 MB more: no step keeps many times what it reads."""
     small, large = (tmp_path / f"{size}" / name for size in (100_000, 2_100_000))
