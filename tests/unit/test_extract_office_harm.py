@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import time
-import tracemalloc
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,7 @@ from tests.unit.office_files import (
     xlsx,
 )
 from tests.unit.office_harm import READERS, code, documents, word
+from tests.unit.peaks import stays_below
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,12 +109,11 @@ def test_many_elements_take_no_memory(file: Path, content: str, expected: str) -
     """As a tree, a megabyte of them would be fifteen, and 500 would be gigabytes."""
     many = f"{HEAD}{content * (MEGABYTE // len(content))}</w:body></w:document>"
     data = word(many)
-    tracemalloc.start()
-    try:
+
+    def read() -> None:
         assert code(read_docx, file, data, inflation=10_000, rows=2_000) == expected
-        assert tracemalloc.get_traced_memory()[1] < 3 * MEGABYTE
-    finally:
-        tracemalloc.stop()
+
+    assert stays_below(3 * MEGABYTE, read)
 
 
 def test_a_bomb_is_refused_by_what_comes_out_of_it(file: Path) -> None:
