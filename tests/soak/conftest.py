@@ -35,7 +35,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("job_seed", range(FIRST_SEED, FIRST_SEED + JOB_HISTORIES))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def harassed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """A stack whose processes are killed all the time, and this process's clients pointed at it."""
     from shared import clients
