@@ -127,6 +127,11 @@ def test_what_they_do_not_say_is_refused(text: str, cites: list[int]) -> None:
         '{"sentences":[{"text":"Emissions fell.","cites":[1]}]',
         "[" * 100_000,
         '{"sentences":[{"text":"Emissions fell.","cites":[1' + "0" * 5000 + "]}]}",
+        "```",
+        "``````",
+        "```json\n```",
+        "```json" + "\n" * 100_000,  # at once: a pattern that goes back and forth would not end
+        "```json" + "\n" * 100_000 + "``` ",
     ],
 )
 def test_another_form_is_refused(content: str) -> None:
@@ -135,9 +140,10 @@ def test_another_form_is_refused(content: str) -> None:
         check(content, PROMPT)
 
 
-def test_a_block_of_markdown_around_it_is_taken_off() -> None:
+@pytest.mark.parametrize("begins", ["```json\n", "```\n", " \n```json \n\n", "```json"])
+def test_a_block_of_markdown_around_it_is_taken_off(begins: str) -> None:
     """Many models cannot help it."""
-    (told,) = check(f"```json\n{answer(('A cut.', [1, 1]))}\n```\n", PROMPT)
+    (told,) = check(f"{begins}{answer(('A cut.', [1, 1]))}\n```\n", PROMPT)
     assert told.cites == [1]  # each once
 
 

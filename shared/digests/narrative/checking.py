@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_SENTENCE = 500
 """Characters."""
 MAX_CITES = 10
-_FENCE = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL)
+_FENCE = "```"
 """Models like to put JSON into a block of Markdown."""
 _ADDRESS = re.compile(r"https?\b|www\b|://|@|[a-z0-9]\.[a-z]{2,}|xn--", re.IGNORECASE)
 _MARKUP = re.compile(r"[<>`{}|\\]|\]\(")
@@ -79,9 +79,8 @@ def check(content: str, prompt: Prompt) -> list[Told]:
     Raises:
         HeadraceError: they cannot be shown; the message quotes nothing of them.
     """
-    fenced = _FENCE.fullmatch(content)
     try:
-        answer = _Answer.model_validate_json(fenced[1] if fenced else content)
+        answer = _Answer.model_validate_json(_unfenced(content))
     except ValidationError:
         raise HeadraceError("the language model's answer is not of the form that was asked for") from None
     for sentence in answer.sentences:
@@ -96,6 +95,14 @@ def check(content: str, prompt: Prompt) -> list[Told]:
         Told(text=" ".join(one.text.split()), cites=list(dict.fromkeys(one.cites)))
         for one in answer.sentences
     ]
+
+
+def _unfenced(content: str) -> str:
+    """Without a regular expression, which would take hours to find that a long answer has no second fence."""
+    text = content.strip()
+    if text.startswith(_FENCE) and text.endswith(_FENCE):
+        return text.removeprefix(_FENCE).removesuffix(_FENCE).removeprefix("json")
+    return text
 
 
 def numbers(text: str) -> set[str]:
