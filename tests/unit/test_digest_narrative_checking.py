@@ -41,6 +41,23 @@ def test_what_quotes_say_may_be_said(text: str, cites: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "quote", "organisation"),
+    [
+        ("\u0413\u0430\u0437 cut it.", "\u0413\u0430\u0437 says so.", None),  # Cyrillic
+        ("\u0393\u03b1\u03bc\u03b1 cut it.", "It cut emissions.", "\u0393\u03b1\u03bc\u03b1 AE"),
+        ("\u6771\u4eac cut it.", "\u6771\u4eac\u306f\u524a\u6e1b\u3002", None),  # written without spaces
+        ("\u0141\u00f3d\u017a \u00d8rsted, Ma\u00dfe & \u00c6r\u00f8 cut it.", "It cut emissions.", None),
+        ("It has 5 \u00b5g at 20 \u00b0C.", "It has 5 \u03bcg at 20 \u00b0C.", None),
+    ],
+)
+def test_names_in_other_letters_may_be_copied(text: str, quote: str, organisation: str | None) -> None:
+    """Companies have them; only what no quote has could be a number in disguise."""
+    source = QUOTES[0].model_copy(update={"organisation": organisation})
+    (told,) = check(answer((text, [1])), Prompt("", "", [source], [quote]))
+    assert told.text == text
+
+
+@pytest.mark.parametrize(
     ("text", "cites"),
     [
         ("Brunn cut emissions by 19%.", [1]),  # no quote has it
@@ -91,6 +108,21 @@ def test_what_quotes_say_may_be_said(text: str, cites: list[int]) -> None:
         ("A cut\u200b.", [1]),
         ("A cut\x1b[31m.", [1]),
         ("A cut\nand another line.", [1]),
+        ("Emissions fell by s\u0435v\u0435nty per cent.", [1]),  # with Cyrillic letters
+        ("Emissions fell by s\u1d07v\u1d07nty per cent.", [1]),  # with phonetic ones
+        ("Emissions fell by sev\u00e8nty per cent.", [1]),
+        ("Emissions fell by n\u0131ne per cent.", [1]),  # without its dot
+        ("Emissions fell by seventyfive per cent.", [1]),
+        ("Emissions fell by s-e-v-e-n-t-y per cent.", [1]),
+        ("Emissions fell by s e v e n per cent.", [1]),
+        ("Emissions fell by \u13a2 per cent.", [1]),  # Cherokee
+        ("Emissions fell by \U0001f51f per cent.", [1]),  # a key with ten on it
+        ("Emissions fell by \u0441\u0435\u043c\u044c per cent.", [1]),  # seven, in Russian
+        ("A single worker died.", [1]),
+        ("The sole worker died.", [1]),
+        ("A trio of deaths was reported.", [1]),
+        ("A multimillion euro fine was paid.", [1]),
+        ("Visit \u0437\u043b\u043e.\u0440\u0444 now.", [3]),
         ("A cut\u2028and another line.", [1]),
         (" ", [1]),
         ("", [1]),
@@ -177,6 +209,10 @@ def test_sentences_are_bounded_in_number() -> None:
         ("five- or ten-fold, and sixteenfold", {"five", "ten", "sixteenfold"}),
         ("the first of the second half", {"half"}),
         ("someone often", set()),
+        ("seventyfive of tw\u00e9nty, t-e-n", {"seventyfive", "twenty", "ten"}),
+        ("single-use plastics, a single one", {"single one"}),
+        ("a multimillion fine, multi-million, threehundred", {"multimillion", "million", "threehundred"}),
+        ("the U.S. plant of the E U", set()),
         ("EUR 5 m, EUR 5bn and 5 bn, 7 k", {"5m", "5bn", "7k"}),
         ("3 lakh kWh, two crore, a lakh", {"3 lakhkwh", "two crore", "lakh"}),
         ("12 MWh, 12-GWh, 12 megawatt hours, five GW", {"12mwh", "12gwh", "12megawatt hours", "fivegw"}),

@@ -16,6 +16,8 @@ from shared.errors import HeadraceError
 from shared.records import Record
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from shared.digests.narrative.prompt import Prompt
 
 MAX_SENTENCE = 500
@@ -23,9 +25,11 @@ MAX_SENTENCE = 500
 MAX_CITES = 10
 _FENCE = "```"
 """Models like to put JSON into a block of Markdown."""
-_ADDRESS = re.compile(r"https?\b|www\b|://|@|[a-z0-9]\.[a-z]{2,}|xn--", re.IGNORECASE)
+_ADDRESS = re.compile(r"https?\b|www\b|://|@|[^\W_]\.[^\W\d_]{2,}|xn--", re.IGNORECASE)
 _MARKUP = re.compile(r"[<>`{}|\\]|\]\(")
 _SCALES = "hundred|thousand|lakh|lac|million|crore|billion|trillion|dozen"
+_UNITS = "two|three|four|five|six|seven|eight|nine"
+_TENS = "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
 _FACTOR = (
     r"(?:k|tsd|m|mm|mn|mln|mio|b|bn|bln|mrd|mia|tn|trn|tln|cr"
     "|(?:[kmgtpehcdn\u03bc]|da)(?:wh?|w[pe]|j|g|t|l|m[23]?|pa|hz|va|eur|usd|gbp|chf)"
@@ -36,8 +40,10 @@ _FACTOR = (
 compared, so that tonnes may be t."""
 _WORDS = (
     "zero|nil|nought|naught|twice|thrice|half|(?:halv|doubl|tripl|trebl|quadrupl|quintupl)(?:e[sd]?|ing)"
-    rf"|(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|{_SCALES}|thirteen|fourteen|fifteen"
-    "|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:s|fold)?"
+    rf"|(?:{_UNITS}|ten|eleven|twelve|{_SCALES}|thirteen|fourteen|fifteen"
+    rf"|sixteen|seventeen|eighteen|nineteen|(?:{_TENS})(?:one|{_UNITS})?)(?:s|fold)?"
+    r"|[^\W\d_]*(?:hundred|thousand|million|billion|trillion)(?:s|fold)?"  # multimillion
+    r"|single(?![ -]use\b)|sole|(?:duo|trio|quartet|quintet)s?"
     r"|thirds?(?![ -]part(?:y|ies)\b)|(?:coupl|scor|decad)es?|pairs?|century|centuries"
     "|(?:quarter|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth"
     "|fifteenth|sixteenth|seventeenth|eighteenth|nineteenth|twentieth|thirtieth|fortieth|fiftieth|sixtieth"
@@ -58,6 +64,15 @@ _ROMAN = re.compile(
     r"|(?=[MDCLXVI]{2,}\b)M*(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3}))(?!\w)"
 )
 """Those of one letter only where they are not likely to be something else."""
+_SPELT = re.compile(r"(?<![a-z0-9])[a-z](?:[^a-z0-9][a-z](?![a-z0-9])){2,}")
+"""A word letter by letter: t-e-n."""
+_LETTERS = re.compile(r"[^\W\d_]+")
+_WHOLE = str.maketrans(
+    dict(zip("\u00f8\u0111\u00f0\u0142\u0127\u0131", "oddlhi", strict=True))
+    | {"\u00e6": "ae", "\u0153": "oe", "\u00fe": "th"}
+)
+"""European letters that are not taken apart into a letter and a mark."""
+_USUAL_SIGNS = "\u00b0\u00a9\u00ae"
 _HYPHEN = re.compile(r"(?<=\w)-")
 _SIGNS = str.maketrans({"\u2010": "-", "\u2212": "-"})
 
@@ -88,7 +103,11 @@ def check(content: str, prompt: Prompt) -> list[Told]:
             raise HeadraceError("the language model wrote an address, markup or hidden characters")
         if max(sentence.cites) > min(len(prompt.texts), MAX_QUOTES):
             raise HeadraceError("the language model cited a quote that it was not given")
-        known: set[str] = set().union(*(numbers(prompt.texts[number - 1]) for number in sentence.cites))
+        cited = [prompt.texts[number - 1] for number in sentence.cites]
+        named = [prompt.quotes[number - 1].organisation or "" for number in sentence.cites]
+        if not _is_legible(sentence.text, [*cited, *named]):
+            raise HeadraceError("the language model wrote letters or signs that no quote it cites has")
+        known: set[str] = set().union(*map(numbers, cited))
         if not numbers(sentence.text) <= known:
             raise HeadraceError("the language model named a number that no quote it cites has")
     return [
@@ -107,16 +126,39 @@ def _unfenced(content: str) -> str:
 
 def numbers(text: str) -> set[str]:
     """Numbers in digits, with letters that belong to them, in words, and Roman ones; percentages apart."""
-    normal = unicodedata.normalize("NFKC", text)
-    plain = " ".join(normal.casefold().translate(_SIGNS).split())
+    normal = _bare(text)
+    plain = " ".join(normal.casefold().translate(_WHOLE).translate(_SIGNS).split())
+    plain = _SPELT.sub(lambda match: "".join(_LETTERS.findall(match[0])), plain)
     return {
         ("%" if match["percent"] else "") + _HYPHEN.sub(" ", match["token"]) + (match["factor"] or "")
         for match in _NUMBER.finditer(plain)
     } | {match[0].casefold() for match in _ROMAN.finditer(normal)}
 
 
+def _bare(text: str) -> str:
+    """Letters without their marks: an accent makes no other word of a number."""
+    apart = unicodedata.normalize("NFKD", text)
+    return "".join(one for one in apart if not unicodedata.category(one).startswith("M"))
+
+
+def _is_legible(text: str, sources: Sequence[str]) -> bool:
+    """Words in letters beyond Latin ones, and signs, are copied: others may look like a number and be none.
+
+    Names of companies are in many scripts, so not each such letter is refused.
+    """
+    plain, source = (unicodedata.normalize("NFKC", one).casefold() for one in (text, " ".join(sources)))
+    words = {one for one in _LETTERS.findall(plain) if not _is_latin(one)}
+    signs = {one for one in plain if unicodedata.category(one) == "So" and one not in _USUAL_SIGNS}
+    return all(one in source for one in words | signs)
+
+
+def _is_latin(word: str) -> bool:
+    """In the letters of European languages; phonetic ones look like others, and are not compared."""
+    return _bare(word).translate(_WHOLE).isascii()
+
+
 def _is_plain(text: str) -> bool:
-    plain = unicodedata.normalize("NFKC", text)
+    plain = _bare(text)
     hidden = any(unicodedata.category(one)[0] == "C" or one in "\u2028\u2029" for one in text)
     # Numbers in signs that are no digits, or in other scripts' digits, could not be compared.
     strange = any(one.isnumeric() and not one.isdigit() for one in text)
