@@ -7,21 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarks.digests import made
-from benchmarks.digests.made import MONDAY, passage, vector
+from benchmarks.digests.made import MONDAY
 from shared.digests.compute import follow, window
 from shared.digests.records import Filter
+from tests.integration.digest_plans import AGAIN, BEFORE, DONE, PLAN, about, others, plan, told
 from tests.integration.digest_window import MILLS, WEEK, Store, fresh, plain, week
 from tests.integration.firestore_server import firestore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shared.digests.records import Initiatives
-    from shared.records import PassageResult
     from tests.integration.pubsub_server import LocalServer
-
-BEFORE = MONDAY - timedelta(days=300)
 
 
 @pytest.fixture(scope="module")
@@ -34,31 +30,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 def store(server: LocalServer) -> Iterator[Store]:
     with fresh(server) as store:
         yield store
-
-
-def about(index: int, thing: str, likeness: float, text: str, **more: Any) -> PassageResult:
-    """A passage whose vector has that cosine, about, to those on the same thing with a likeness of 1."""
-    rest = (1 - likeness**2) ** 0.5
-    embedding = vector((thing, likeness), ((thing, text), rest))
-    return passage(index, text, more.pop("topics", ["E1"]), embedding=embedding, **more)
-
-
-PLAN = "We will replace the gas boilers of the dye house with heat pumps before the end of 2026."
-DONE = "Heat pumps have taken the place of the gas boilers in the dye house of the mill since March."
-AGAIN = "The gas boilers of the dye house are to be replaced with heat pumps before the end of 2029."
-
-
-def plan(index: int = 0, text: str = PLAN, **more: Any) -> PassageResult:
-    return about(index, "boilers", 1.0, text, action="planned", **more)
-
-
-def others(space: str = made.SPACE) -> list[PassageResult]:
-    """A report full of other initiatives."""
-    return [plain(at, action="implemented", space=space) for at in range(10, 10 + follow.MIN_INITIATIVES)]
-
-
-def told(of: Initiatives) -> list[str]:
-    return [one.status for one in of.followed]
 
 
 def test_a_plan_that_was_carried_out(store: Store) -> None:
@@ -134,7 +105,7 @@ def test_reports_that_do_not_follow_each_other(
 
 
 def test_without_years_the_order_of_uploads_counts(store: Store) -> None:
-    """And of two of the same year too."""
+    """Also where one says what year it is about."""
     store.put("old.pdf", [plan()], BEFORE, organisation=MILLS)
     store.put("new.pdf", others(), organisation=MILLS, year=2025)
     assert told(store.make().digest.initiatives) == ["vanished"]
@@ -254,9 +225,9 @@ def test_news_is_what_no_earlier_document_is_like(store: Store) -> None:
 
 
 def test_plans_are_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of one organisation and of all, the newest reports' first; the latter is told."""
-    monkeypatch.setattr(window, "MAX_OF_ORGANISATION", 2)
-    monkeypatch.setattr(window, "MAX_IN_ALL", 3)
+    """Of one organisation and of all, the newest reports' first; it is told."""
+    monkeypatch.setattr(follow, "MAX_OF_ORGANISATION", 2)
+    monkeypatch.setattr(follow, "MAX_IN_ALL", 3)
     for name in (MILLS, "Velm Power"):
         for year in (2022, 2023, 2024):
             text = f"{name} will rebuild hall number {year} of the works in the town by the river."

@@ -43,7 +43,7 @@ MIN_INITIATIVES = 5
 MAX_PLANS = 60
 """Of one earlier report: those that read best."""
 MAX_OF_ORGANISATION = 300
-"""Plans, those of the newest reports."""
+"""Plans, those of the newest reports, whichever were read first."""
 MAX_IN_ALL = 20_000
 """Plans of all organisations: some 70 MB with their vectors."""
 MAX_LISTED = 30
@@ -64,6 +64,11 @@ def earlier(one: Doc, other: Doc, start_of_window: object) -> bool:
     return one.completed_at < start_of_window <= other.completed_at  # type: ignore[operator]
 
 
+def _about_one_year(one: Doc, other: Doc) -> bool:
+    """Whether both are known to be: what one leaves out of what the other plans is no news of the plan."""
+    return one.year is not None and one.year == other.year
+
+
 def plans(found: Sequence[Found], topic: str | None) -> list[Found]:
     """What a report plans, as far as it can be quoted; the best first."""
     planned = [
@@ -75,6 +80,51 @@ def plans(found: Sequence[Found], topic: str | None) -> list[Found]:
         if topic is None or topic in one.kept["topics"]
     ]
     return sorted(planned, key=lambda one: (-one.kept["quality"], one.at))[:MAX_PLANS]
+
+
+def _newest_first(one: Found) -> tuple[int, float, str]:
+    """By the year reported on, where that is known, and by upload; never by what chance named a file."""
+    doc = one.doc
+    year = doc.completed_at.year if doc.year is None else doc.year
+    return -year, -doc.completed_at.timestamp(), doc.document
+
+
+class Plans:
+    """The plans of earlier reports, by organisation; reports come in any order."""
+
+    def __init__(self) -> None:
+        """Without reports."""
+        self._by_key: dict[str, list[Found]] = {}
+        self._left = MAX_IN_ALL
+        self._full = False
+        self._cut: set[str] = set()
+
+    def add(self, key: str, found: Sequence[Found]) -> None:
+        """Take up the plans of a report, the best first."""
+        mine = self._by_key.setdefault(key, [])
+        self._full |= len(found) > self._left
+        mine += found[: self._left]
+        self._left -= min(self._left, len(found))
+        if len(mine) > MAX_OF_ORGANISATION:  # so that one organisation's leave room for the others'
+            mine.sort(key=_newest_first)
+            self._left += len(mine) - MAX_OF_ORGANISATION
+            del mine[MAX_OF_ORGANISATION:]
+            self._cut.add(key)
+
+    def by_organisation(self) -> dict[str, list[Found]]:
+        """Those of the newest report first."""
+        return {key: sorted(mine, key=_newest_first) for key, mine in self._by_key.items()}
+
+    def notes(self) -> list[str]:
+        """What was left out."""
+        notes = []
+        if self._cut:
+            of = f"{len(self._cut):,} organisations" if len(self._cut) > 1 else "one organisation"
+            newest = f"the {MAX_OF_ORGANISATION:,} plans of the newest earlier reports"
+            notes.append(f"Of {of} only {newest} were followed.")
+        if self._full:
+            notes.append(f"Of earlier reports {MAX_IN_ALL:,} plans were followed, and no more.")
+        return notes
 
 
 class Told(NamedTuple):
@@ -117,13 +167,15 @@ class Organisation:
     def __init__(self, planned: Sequence[Found], start: object, reported: Reported) -> None:
         """Of plans, those of the newest report first; what an older report says alike is the same plan.
 
+        One that is closed is left out before that, or it would take the place of one that is open.
+
         Args:
             planned: in one vector space or in several.
             start: of the window.
             reported: what its reports before the window said of those before them.
         """
         self._start, self._reported = start, reported
-        self._plans = reported.left_open(_without_repetition(planned[:MAX_OF_ORGANISATION]))
+        self._plans = _without_repetition(reported.left_open(planned))
         count = len(self._plans)
         self._vectors = matrix(self._plans)
         self._implemented, self._planned, self._any = _Match(count), _Match(count), _Match(count)
@@ -165,7 +217,11 @@ class Organisation:
                 for report in self._rows
                 if report.space == doc.space and earlier(report, doc, self._start)
             ]
-            untold = [report for report in reports if not self._reported.told(report, doc)]
+            untold = [
+                report
+                for report in reports
+                if not self._reported.told(report, doc) and not _about_one_year(report, doc)
+            ]
             self._before[key] = _Places(self._places(reports), self._places(untold))
         return self._before[key]
 

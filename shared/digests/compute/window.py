@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shared.digests.compute.follow import (
-    MAX_IN_ALL,
-    MAX_OF_ORGANISATION,
-    Organisation,
-    plans,
-    select,
-)
+from shared.digests.compute.follow import Organisation, Plans, plans, select
 from shared.digests.compute.gist import Gist
 from shared.digests.compute.initiatives import Groups
 from shared.digests.compute.moods import Moods
@@ -102,7 +96,7 @@ class Earlier:
     """The plans of earlier reports of the window's organisations, as far as they are open."""
 
     def __init__(self, rows: Rows, request: Request, counted: Counted, limit: int) -> None:
-        """Read them: of the organisations with most documents, the newest reports first."""
+        """Read them, of the organisations with most documents."""
         self._request, self._start = request, request.window.start
         self.notes: list[str] = []
         organisations = counted.organisations
@@ -111,29 +105,25 @@ class Earlier:
             self.notes.append(
                 f"Earlier reports were looked for of {MAX_ORGANISATIONS} of {len(keys):,} organisations."
             )
-        planned: dict[str, list[Found]] = {}
+        planned = Plans()
         reported: dict[str, Reported] = {}
-        left, left_done = MAX_IN_ALL, MAX_DONE
+        left_done = MAX_DONE
         for of, row in self._reports(rows, counted, keys[:MAX_ORGANISATIONS], limit):
             key = of.organisation_key or ""
-            mine, before = planned.setdefault(key, []), reported.setdefault(key, Reported())
-            kept = content(row, of)[0]
+            before, kept = reported.setdefault(key, Reported()), content(row, of)[0]
             if of.completed_at < self._start:
                 left_done -= before.add(kept, left_done)
-            found = plans(kept, request.filter.topic)
-            found = found[: min(left, MAX_OF_ORGANISATION - len(mine))]
-            mine += found
-            left -= len(found)
-        if left == 0:
-            self.notes.append(f"Of earlier reports {MAX_IN_ALL:,} plans were followed, and no more.")
+            planned.add(key, plans(kept, request.filter.topic))
+        self.notes += planned.notes()
         if left_done == 0:
             self.notes.append(
                 f"Of earlier reports {MAX_DONE:,} implemented initiatives were read, and no more."
             )
         self._organisations = {
-            key: Organisation(several, self._start, reported[key]) for key, several in planned.items()
+            key: Organisation(several, self._start, reported[key])
+            for key, several in planned.by_organisation().items()
         }
-        self.compared = len(planned)
+        self.compared = len(self._organisations)
 
     def meet(self, of: Doc, found: list[Found], vectors: NDArray[np.int8]) -> None:
         """Compare with a report of the window."""
@@ -151,7 +141,7 @@ class Earlier:
         """The window's own that a later one follows, and those before it."""
         own = _followed_within(counted.docs, frozenset(keys))[:limit]
         by_id = {one.document: one for one in own}
-        for row in rows.named(COLLECTION, sorted(by_id), CONTENT):
+        for row in rows.named(COLLECTION, list(by_id), CONTENT):
             yield by_id[row[""]], row
         left, batches = limit - len(own), [keys[at : at + IN] for at in range(0, len(keys), IN)]
         for nth, batch in enumerate(batches):

@@ -1,0 +1,101 @@
+"""Plans of several years: the newest report's are followed, whatever a file is called or came first."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks.digests.made import MONDAY, record
+from shared.digests.compute import follow
+from shared.digests.verify import verify
+from tests.integration.digest_plans import BEFORE, about, done, others, plan, told
+from tests.integration.digest_window import MILLS, Store, fresh, stored_digest
+from tests.integration.firestore_server import firestore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared.digests.records import Initiatives
+    from tests.integration.pubsub_server import LocalServer
+
+NAMES = [f"report {number}.pdf" for number in range(4)]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    with firestore(tmp_path_factory.mktemp("firestore")) as running:
+        yield running
+
+
+@pytest.fixture
+def store(server: LocalServer) -> Iterator[Store]:
+    with fresh(server) as store:
+        yield store
+
+
+def by_id(*, backwards: bool = False) -> list[str]:
+    """Names in the order of their documents' ids, which are hashes."""
+    return sorted(NAMES, key=lambda name: str(record(name, MONDAY)["id"]), reverse=backwards)
+
+
+def followed(of: Initiatives) -> list[tuple[str, int | None]]:
+    return [(one.status, one.before.year) for one in of.followed]
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_of_years_in_one_window_the_newest_plan_is_followed(store: Store, *, backwards: bool) -> None:
+    """What a file is called decides nothing."""
+    for name, year in zip(by_id(backwards=backwards), (2023, 2024), strict=False):
+        store.put(name, [plan()], organisation=MILLS, year=year)
+    store.put("last.pdf", [done(0.85), *others()], organisation=MILLS, year=2025)
+    of = store.make()
+    assert followed(of.digest.initiatives) == [("implemented", 2024)]
+    assert verify(store.client, stored_digest(of)) == []
+
+
+@pytest.mark.parametrize("uploads", [(2022, 2023, 2024), (2024, 2023, 2022)])
+def test_years_count_and_not_uploads(store: Store, uploads: tuple[int, ...]) -> None:
+    """What was done and then announced anew is open, also where the oldest report was uploaded last."""
+    for at, year in enumerate(uploads):
+        said = done() if year == 2023 else plan()
+        store.put(f"{year}.pdf", [said], BEFORE + timedelta(hours=at), organisation=MILLS, year=year)
+    store.put("2025.pdf", others(), organisation=MILLS, year=2025)
+    assert followed(store.make().digest.initiatives) == [("vanished", 2024)]
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_of_too_many_plans_those_of_the_newest_years_are_followed(
+    store: Store, monkeypatch: pytest.MonkeyPatch, *, backwards: bool
+) -> None:
+    """Of reports in the window and before it together; it is told that others were left out."""
+    monkeypatch.setattr(follow, "MAX_OF_ORGANISATION", 2)
+    for name, year in zip(by_id(backwards=backwards), (2021, 2022, 2023, 2024), strict=True):
+        text = f"The hall number {year} of the works by the river will be rebuilt in the years to come."
+        said = about(0, f"hall {year}", 1.0, text, action="planned")
+        store.put(name, [said], BEFORE if year == 2024 else MONDAY, organisation=MILLS, year=year)
+    store.put("2025.pdf", others(), organisation=MILLS, year=2025)
+    digest = store.make().digest
+    assert sorted(followed(digest.initiatives)) == [("vanished", 2023), ("vanished", 2024)]
+    assert digest.notes == [
+        "Of one organisation only the 2 plans of the newest earlier reports were followed."
+    ]
+
+
+def test_a_plan_that_is_closed_takes_no_open_ones_place(store: Store) -> None:
+    """Though they read alike: what was implemented is on another topic than the older one."""
+    said = {2022: plan(topics=["S1"]), 2023: plan(topics=["E1"]), 2024: done(topics=["E1"])}
+    for at, (year, one) in enumerate(said.items()):
+        store.put(f"{year}.pdf", [one], BEFORE + timedelta(hours=at), organisation=MILLS, year=year)
+    store.put("2025.pdf", others(), organisation=MILLS, year=2025)
+    assert followed(store.make().digest.initiatives) == [("vanished", 2022)]
+
+
+def test_another_document_about_the_same_year_makes_no_plan_vanish(store: Store) -> None:
+    """A leaflet need not repeat the annual report; what it says of the plan is told."""
+    store.put("annual.pdf", [plan()], BEFORE, organisation=MILLS, year=2024)
+    store.put("leaflet.pdf", others(), organisation=MILLS, year=2024)
+    assert told(store.make().digest.initiatives) == []
+    store.put("news.pdf", [done(), *others()], organisation=MILLS, year=2024)
+    assert told(store.make().digest.initiatives) == ["implemented"]
