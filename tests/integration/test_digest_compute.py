@@ -238,6 +238,25 @@ def test_a_deployments_sample_is_in_no_digest(store: Store) -> None:
     assert (told.oldest.name, told.waiting) == ("b.pdf", 1)
 
 
+def test_a_store_of_samples_alone_is_empty(store: Store) -> None:
+    """Nothing was received, and nobody waits; what is merely called alike is counted."""
+    store.put(f"{CANDIDATE_PREFIX}7/sample.txt", [plain(1)])
+    for at in range(overview.FIRST_UNFINISHED + 1):
+        stored = record(f"{CANDIDATE_PREFIX}{at}.txt", MONDAY + at * HOUR, state="analyzing")
+        store.client.collection("documents").document(stored["id"]).set(stored)
+    of = store.make()
+    assert of.digest.empty
+    assert of.digest.line == "No document ended in the week to 22 November 2026."
+    assert verified(store, of) == []
+    stored = record(f"{CANDIDATE_PREFIX[:-1]}.pdf", MONDAY + 20 * HOUR, state="analyzing")
+    store.client.collection("documents").document(stored["id"]).set(stored)
+    told = store.make().digest.overview
+    assert told.oldest is not None
+    assert (told.oldest.name, told.received, told.waiting) == (".headrace-candidate.pdf", 1, 1)
+    before = store.make(window=week(1)).digest
+    assert before.empty
+
+
 def test_a_pipeline_that_stands_still_is_told(store: Store) -> None:
     """Nothing ended, and that is not all."""
     for at in range(3):

@@ -105,6 +105,7 @@ QUERIES: dict[str, list[Query]] = {
     "shared.batches:count_done": [Query("batches", ("run", "done"))],
     "shared.digests.compute.history:_counted": _NEWEST_OUTCOMES,
     "shared.digests.compute.history:_stored": [Query("digests", ("schedule", "asked", "end"))],
+    "shared.digests.compute.overview:_samples": [Query("documents", order="name")],
     "shared.digests.compute.overview:problems": [Query("outcomes", order="problem.at")],
     "shared.digests.compute.overview:received": [Query("documents", ("members",), order="received_at")],
     "shared.digests.compute.overview:waiting": [Query("documents", ("state",), order="waiting_since")],
