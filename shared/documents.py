@@ -98,7 +98,7 @@ class Documents:
             }
             if stored is None or stored["run"] != claim.run:
                 fields |= {"route": None, "batches": None, "results_pending": False}
-                fields |= {"drives": 0, "drive_progress": 0}
+                fields |= {"drives": 0, "drive_progress": 0, "drive_token": None}
                 fields |= {"job": None, "progress": None}
                 fields["timings"] = {"uploaded_at": published, "claimed_at": started}
                 fields |= arrival(stored, event, published)

@@ -8,6 +8,7 @@ from shared import artefacts, batches
 from shared.completion import finish, settle
 from shared.delegation import carry_on, is_running
 from shared.documents import now
+from shared.errors import Superseded
 from shared.events import publish_record
 from shared.lanes import lane_of
 from shared.records import ErrorInfo
@@ -28,38 +29,45 @@ def drive(documents: Documents, stored: dict[str, Any]) -> None:
     """Publish the upload again, or the batches that are missing; fail the run that was driven often enough.
 
     A run of which batches were committed since the last look moves by itself, and so does one whose job is
-    running or waits for capacity: that is only noted.
+    running or waits for capacity, or which a delivery has taken over: that is only noted. Deliveries that
+    fail come again by themselves, and are counted by their subscription.
 
     Raises:
-        Superseded: the run is no longer the document's, or has ended.
+        Superseded: the run is no longer the document's, has ended, or has moved since it was listed.
     """
     reference = documents.reference(stored["id"])
     run, generation = stored["run"], int(stored["generation"])
     done = batches.done(reference, run)
 
-    def count(transaction: firestore.Transaction) -> int:
+    def count(transaction: firestore.Transaction) -> tuple[int, bool]:
         current = reference.get(transaction=transaction).to_dict()
         check_open(current, run, generation)
         assert current is not None
+        if current["updated_at"] != stored["updated_at"]:
+            raise Superseded("it has moved since it was listed")
         reached = _reached(current, len(done))
-        moves = running or reached > current.get("drive_progress", 0)
-        drives = 0 if moves else current.get("drives", 0) + 1
-        moved = {"drives": drives, "drive_progress": reached, "updated_at": now()}
+        moved = {"drive_progress": reached, "updated_at": now()}
+        taken = False
         if current["state"] == "extracting":
-            moved["lease.expires_at"] = now()
-        transaction.update(reference, moved)
-        return int(drives)
+            token = current["lease"]["token"]
+            taken = current.get("drive_token") not in {None, token}
+            moved |= {"drive_token": token, "lease.expires_at": now()}
+        moves = running or taken or reached > current.get("drive_progress", 0)
+        drives = 0 if moves else current.get("drives", 0) + 1
+        transaction.update(reference, moved | {"drives": drives})
+        return drives, taken
 
     running = stored["state"] == "delegated" and is_running(stored)
-    drives = documents.run(count)
-    if running:
+    drives, taken = documents.run(count)
+    if running or taken:
+        return
+    if drives > settings().sweep_drives:  # before anything of it is read, which may be gone
+        documents.fail(stored["id"], run, generation, exhausted(stored))
+        settle(documents, stored["id"])
         return
     every = artefacts.all_batches(stored) if stored["batches"] else []
     missing = [message for message in every if message.batch not in done]
-    if drives > settings().sweep_drives:
-        documents.fail(stored["id"], run, generation, exhausted(stored))
-        settle(documents, stored["id"])
-    elif stored["state"] == "extracting":
+    if stored["state"] == "extracting":
         notify(stored)
     elif stored["state"] == "delegated" and (missing or not stored["batches"]):
         carry_on(documents, stored["id"], restart=True)

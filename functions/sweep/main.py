@@ -6,7 +6,6 @@ Every step is bounded and may be repeated; what one tick leaves, the next one ta
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +21,11 @@ from shared.erasure import erase, seen
 from shared.errors import Superseded
 from shared.events import Push, answer
 from shared.logs import get_logger
+from shared.retry import is_transient
 from shared.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from flask import Request
     from google.cloud import firestore
@@ -34,6 +34,8 @@ SETTLED = timedelta(seconds=60)
 """After which whoever should have announced or purged is taken to be gone."""
 PER_TICK = 50
 """Documents of each kind that one tick looks at."""
+MAX_OUTAGES = 3
+"""Each may have been waited for as long as a transaction is tried; the tick comes again."""
 
 
 @functions_framework.http
@@ -43,25 +45,61 @@ def sweep(request: Request) -> tuple[str, int]:
 
 
 def on_tick(_: Push) -> None:
-    """One round."""
+    """One round.
+
+    Raises:
+        Exception: the first that passes by itself, of what could not be done.
+    """
     documents = Documents(firestore_client())
-    done: Counter[str] = Counter()
-    for stored in standing_still(documents):
-        with suppress(Superseded):  # it moved on between the query and now
-            drive(documents, stored)
-        done["driven"] += 1
-    for stored in _where(documents, ("results_pending", "==", True), ("updated_at", "<", now() - SETTLED)):
-        announce(documents, stored["id"])
-        done["announced"] += 1
-    for stored in _where(documents, ("purge_pending", "==", True), ("updated_at", "<", now() - SETTLED)):
-        purge(documents, stored["id"])
-        done["purged"] += 1
-    for stored in _where(documents, ("expires_at", "<", now())):
-        with suppress(Superseded):  # it came again, and has a time of its own now
-            erase(documents.client, stored["id"], seen(stored))
-            done["expired"] += 1
-    done["drafts"] = remove_abandoned(documents.client)
-    get_logger("sweep").info("swept", **done, oldest_seconds=oldest_unfinished(documents))
+    this = _Round()
+    this.take("driven", standing_still(documents), lambda stored: drive(documents, stored))
+    unheard = _where(documents, ("results_pending", "==", True), ("updated_at", "<", now() - SETTLED))
+    this.take("announced", unheard, lambda stored: announce(documents, stored["id"]))
+    left = _where(documents, ("purge_pending", "==", True), ("updated_at", "<", now() - SETTLED))
+    this.take("purged", left, lambda stored: purge(documents, stored["id"]))
+    expired = _where(documents, ("expires_at", "<", now()))
+    this.take("expired", expired, lambda stored: erase(documents.client, stored["id"], seen(stored)))
+    this.done["drafts"] = remove_abandoned(documents.client)
+    get_logger("sweep").info("swept", **this.done, oldest_seconds=oldest_unfinished(documents))
+    if this.outages:
+        raise this.outages[0]
+
+
+class _Round:
+    """What was done, document by document: one of which nothing can be done does not hold up the others."""
+
+    def __init__(self) -> None:
+        self.done: Counter[str] = Counter()
+        self.outages: list[Exception] = []
+
+    def take(
+        self, kind: str, found: Iterable[dict[str, Any]], step: Callable[[dict[str, Any]], None]
+    ) -> None:
+        """Try each once, and count it as of this kind.
+
+        Raises:
+            Exception: the last of several that pass by themselves: what is out is not the document.
+        """
+        for stored in found:
+            try:
+                step(stored)
+            except Superseded:  # it moved on between the query and now, or has a time of its own now
+                continue
+            except Exception as error:  # whatever it was, the next document may be in order
+                self.done["left"] += 1
+                passes = is_transient(error)
+                get_logger("sweep").warning(
+                    "left for the next tick",
+                    document=stored.get("id"),
+                    kind=kind,
+                    outcome=type(error).__name__,
+                    error=None if passes else error,
+                )
+                self.outages += [error] if passes else []
+                if len(self.outages) >= MAX_OUTAGES:
+                    raise
+            else:
+                self.done[kind] += 1
 
 
 def standing_still(documents: Documents) -> Iterator[dict[str, Any]]:
