@@ -197,7 +197,8 @@ def _erase(subject: Subject, data: Path, gone: Mapping[str, Subject]) -> dict[st
     if subject.sha256:
         same = _where(COLLECTION, "sha256", "==", subject.sha256).select(["bucket"]).limit(MAX_COPIES)
         copies = sorted({one.id for one in same.stream()} - set(gone))
-    erase_document(client, subject.id, (subject.run, subject.generation))
+    deleted = max(subject.versions or [0])
+    erase_document(client, subject.id, (subject.run, subject.generation), deleted=deleted)
     stays = list(_stays(subject, quoting, copies, gone))
     return {"digests": sorted(quoting), "copies": copies, "stays": stays}
 

@@ -59,7 +59,8 @@ resource "google_firestore_field" "unindexed" {
   index_config {}
 }
 
-# Leases that ended long ago say nothing. Documents are not removed so: Firestore would leave what lies under them.
+# Leases that ended long ago say nothing, and of what was erased then no message is on its way any more. Documents
+# are not removed so: Firestore would leave what lies under them.
 resource "google_firestore_field" "ttl" {
   for_each = local.expiring
 

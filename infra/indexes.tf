@@ -49,5 +49,6 @@ locals {
 
   expiring = {
     leases = "expires_at"
+    erased = "expires_at"
   }
 }

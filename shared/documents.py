@@ -19,6 +19,7 @@ from shared.lanes import SAMPLE_KEPT, is_sample
 from shared.records import TERMINAL
 from shared.retry import is_transient, pauses
 from shared.settings import settings
+from shared.tombstones import erased_up_to
 from shared.transitions import NO_RESULT, Claim, arrival, check_held, check_open, new_document, next_claim
 
 if TYPE_CHECKING:
@@ -66,12 +67,16 @@ class Documents:
         """Where a document is stored."""
         return self.client.collection(COLLECTION).document(document)
 
-    def claim(self, event: UploadEvent, *, published: datetime, lease_seconds: float) -> Claim | None:
+    def claim(
+        self, event: UploadEvent, *, published: datetime, lease_seconds: float, asked: datetime | None = None
+    ) -> Claim | None:
         """Take the document for extraction; None where there is nothing left to do.
+
+        Where somebody `asked` for the file itself after the document was erased, it begins anew.
 
         Raises:
             LeaseHeld: another delivery is extracting this run.
-            Superseded: the document is at a newer generation, or past the run that was to be restarted.
+            Superseded: the document is at a newer generation, past the run to be restarted, or erased.
         """
         reference = self.reference(document_id(event.bucket, event.name))
         holder = secrets.token_hex(8)
@@ -81,7 +86,8 @@ class Documents:
             started = now()
             if stored and stored["lease"] and stored["lease"]["holder"] == holder:  # its answer was lost
                 return Claim(reference.id, stored["run"], stored["lease"]["token"])
-            claim = next_claim(reference.id, stored, event, started)
+            erased = 0 if stored else erased_up_to(transaction, self.client, reference.id, asked, started)
+            claim = next_claim(reference.id, stored, event, started, erased)
             if claim is None:
                 return None
             fields = {
@@ -149,7 +155,8 @@ class Documents:
             "updated_at": planned,
         }
         transaction.update(reference, fields)
-        transaction.update(run_record(reference, run), {"state": state, "model": plan.model})
+        of_run = {"state": state, "model": plan.model, "artefact": plan.artefact}
+        transaction.update(run_record(reference, run), of_run)
         if plan.duplicate_of is None:
             entry = {"document": reference.id, "run": run}
             transaction.set(self.client.collection(CONTENTS).document(plan.content_key), entry)

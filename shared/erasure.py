@@ -1,7 +1,8 @@
 """Remove a document wholly: its records, its passages, its artefacts, and its sentences in digests.
 
 The uploaded file is its owner's. An upload or a replay may come at any moment, before or while a document is
-erased; every step therefore looks whether the record is still the one that is being erased.
+erased; every step therefore looks whether the record is still the one that is being erased. What is still on
+its way when that ends is refused by what `shared.tombstones` keeps.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from shared import tombstones
 from shared.clients import storage_client
 from shared.digests import outcomes
-from shared.documents import CONTENTS, Documents
+from shared.documents import CONTENTS, Documents, now
 from shared.errors import Superseded
 from shared.retry import storage_limits
 from shared.settings import settings
@@ -44,13 +46,14 @@ def check_unchanged(stored: Mapping[str, Any] | None, expected: Seen) -> None:
     raise Superseded(f"It {what} meanwhile, and is at run {run} now.")
 
 
-def erase(client: firestore.Client, document: str, expected: Seen | None = None) -> None:
+def erase(client: firestore.Client, document: str, expected: Seen | None = None, *, deleted: int = 0) -> None:
     """Erase a document; what is gone already is no error. The record goes last, so a kill is made good.
 
     Args:
         client: the process's own.
         document: its id.
         expected: what it was at when it was chosen; None: whatever it is at.
+        deleted: the newest generation of its file that was deleted, of which a notification may still come.
 
     Raises:
         Superseded: it has moved on since, or does so while it is erased; what came is left alone.
@@ -60,7 +63,7 @@ def erase(client: firestore.Client, document: str, expected: Seen | None = None)
 
     from shared.digests.redact import redact  # brings all that draws a digest
 
-    hold = _Hold(client, document)
+    hold = _Hold(client, document, deleted)
     if not hold.take(expected):
         return
     prefix = f"runs/{document}/"
@@ -76,14 +79,15 @@ def erase(client: firestore.Client, document: str, expected: Seen | None = None)
         while found := [snapshot.reference for snapshot in query.limit(PAGE).stream()]:
             if not hold.delete(found):
                 return
-    hold.delete([hold.reference])
+    hold.delete([hold.reference], last=True)
 
 
 class _Hold:
     """A document while it is erased: records of it are deleted only as long as nobody has it anew."""
 
-    def __init__(self, client: firestore.Client, document: str) -> None:
+    def __init__(self, client: firestore.Client, document: str, deleted: int) -> None:
         self._documents = Documents(client)
+        self._deleted = deleted
         self.reference = self._documents.reference(document)
         self._outcome = client.collection(outcomes.COLLECTION).document(document)
         self._own: Seen | None = None
@@ -94,6 +98,7 @@ class _Hold:
         def step(transaction: firestore.Transaction) -> Seen | None:
             stored = self.reference.get(transaction=transaction).to_dict()
             if stored is None:
+                self._stay_gone(transaction, self._deleted)
                 return None
             if expected is not None:
                 check_unchanged(stored, expected)
@@ -109,8 +114,8 @@ class _Hold:
         self._own = self._documents.run(step)
         return self._own is not None
 
-    def delete(self, references: Sequence[firestore.DocumentReference]) -> bool:
-        """Delete records of it; False: it is gone, since another erasure has ended.
+    def delete(self, references: Sequence[firestore.DocumentReference], *, last: bool = False) -> bool:
+        """Delete records of it, its own with the `last`; False: it is gone, since another erasure has ended.
 
         Raises:
             Superseded: it was uploaded again.
@@ -122,8 +127,14 @@ class _Hold:
                 return False
             if stored["state"] != BEGUN or seen(stored) != self._own:
                 raise Superseded("It was uploaded again while it was erased; what came is left alone.")
+            if last:
+                self._stay_gone(transaction, max(self._deleted, int(stored.get("generation") or 0)))
             for reference in references:
                 transaction.delete(reference)
             return True
 
         return self._documents.run(step)
+
+    def _stay_gone(self, transaction: firestore.Transaction, generation: int) -> None:
+        if generation:
+            tombstones.lay(transaction, self._documents.client, self.reference.id, generation, now())

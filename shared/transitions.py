@@ -3,6 +3,8 @@
     state        event                                   next state   condition
     -----------  --------------------------------------  -----------  ----------------------------------------
     (none)       upload, generation g                    extracting   run 1
+    (none)       upload, of a generation that was erased unchanged    the event is superseded
+    (none)       upload naming a run as its restart      unchanged    the event is superseded
     any          upload, newer generation                extracting   run + 1: the old run is superseded
     any          upload, older generation                unchanged    the event is superseded
     any          upload naming this run as its restart   extracting   run + 1: a replay
@@ -86,15 +88,21 @@ class Plan:
 
 
 def next_claim(
-    document: str, stored: Mapping[str, Any] | None, event: UploadEvent, moment: datetime
+    document: str,
+    stored: Mapping[str, Any] | None,
+    event: UploadEvent,
+    moment: datetime,
+    erased_up_to: int = 0,
 ) -> Claim | None:
     """What an upload event may claim; None where its work is done already.
 
     Raises:
         LeaseHeld: another delivery is extracting this run.
-        Superseded: the document is at a newer generation, or past the run that was to be restarted.
+        Superseded: the document is at a newer generation, past the run that was to be restarted, or erased.
     """
     if stored is None:
+        if event.restart_run is not None or event.generation <= erased_up_to:
+            raise Superseded("this document was erased")
         return Claim(document, 1, 1)
     run: int = stored["run"]
     generation = int(stored["generation"])

@@ -137,8 +137,10 @@ class Work:
         with structlog.contextvars.bound_contextvars(document=one.document):
             try:
                 return self._work_on(one)
-            except (LeaseHeld, Superseded):  # somebody else is at it, or it moved on
+            except LeaseHeld:  # somebody else is at it
                 return False
+            except Superseded:  # it moved on, or was erased after the import had been asked for
+                return not self._stored(one)
             except Exception as error:
                 if is_transient(error):
                     raise
@@ -147,7 +149,9 @@ class Work:
 
     def _work_on(self, one: Found) -> bool:
         event = _event(one.blob)
-        claim = self._documents.claim(event, published=now(), lease_seconds=CLAIM_SECONDS)
+        claim = self._documents.claim(
+            event, published=now(), lease_seconds=CLAIM_SECONDS, asked=self._import.created_at
+        )
         if claim is not None:
             job = job_fields("archive", 0.0) | {
                 "execution": self._execution,

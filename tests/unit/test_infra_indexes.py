@@ -118,14 +118,14 @@ def test_fields_that_are_asked_for_are_indexed() -> None:
         assert not above & without, (collection, field)
 
 
-def test_only_leases_expire_by_themselves() -> None:
-    """Under nothing else that has a time to live lie records which Firestore would leave behind."""
+def test_only_what_has_nothing_under_it_expires_by_itself() -> None:
+    """Firestore would leave behind what lies under a record that has a time to live."""
     expiring = {
         (one["collection"], one["field"])
         for one in of_type("plain", "google_firestore_field").values()
         if one["ttl_config"]
     }
-    assert expiring == {("leases", "expires_at")}
+    assert expiring == {("leases", "expires_at"), ("erased", "expires_at")}
 
 
 def test_deliveries_are_a_group() -> None:

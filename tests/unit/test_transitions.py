@@ -68,6 +68,7 @@ OLDER, NEWER = GENERATION - 1, GENERATION + 1
     ("document", "event", "expected"),
     [
         pytest.param(None, upload(), FIRST, id="(none), upload: run 1"),
+        pytest.param(None, upload(restart_run=1), Superseded, id="(none), restart: it was erased since"),
         pytest.param(stored("completed"), upload(NEWER), NEXT, id="ended, newer generation: next run"),
         pytest.param(stored("analyzing"), upload(NEWER), NEXT, id="analyzing, newer generation: next run"),
         pytest.param(
@@ -114,6 +115,18 @@ def test_a_row_of_uploads(
 ) -> None:
     """What an upload may claim of a document as it stands."""
     assert outcome(document, event) == expected
+
+
+@pytest.mark.parametrize("erased", [OLDER, GENERATION, NEWER])
+@pytest.mark.parametrize("generation", [OLDER, GENERATION, NEWER])
+def test_what_was_erased_begins_anew_by_a_newer_upload_alone(erased: int, generation: int) -> None:
+    """A document that is there is not asked about its life before."""
+    if generation > erased:
+        assert next_claim("d", None, upload(generation), MOMENT, erased) == FIRST
+    else:
+        with pytest.raises(Superseded):
+            next_claim("d", None, upload(generation), MOMENT, erased)
+    assert next_claim("d", stored("completed"), upload(NEWER), MOMENT, NEWER) == NEXT
 
 
 EVERY_UPLOAD = [
