@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
-import onnxruntime
 import tokenizers
 
 from model_export import gate
@@ -32,6 +31,7 @@ from model_export.steps import digest_of
 from model_export.training.examples import OWN, read_labelled
 from shared.errors import SetupError
 from shared.inference.manifest import MANIFEST_FILE, MODEL_FILE, TOKENIZER_FILE, File, Manifest, Source
+from shared.inference.runtime import onnxruntime
 from shared.records import TOPICS
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _ROOT = Path(__file__).resolve().parent.parent
-_LIBRARIES = ("numpy", "onnx", "onnxruntime", "tokenizers")
+_LIBRARIES = ("numpy", "onnx", "tokenizers")
 
 
 T = TypeVar("T")
@@ -105,8 +105,10 @@ def digest_of(*parts: str) -> str:
 
 def code_digest() -> str:
     """Changes when our code or a library that writes or runs the graph does."""
+    from shared.inference.runtime import onnxruntime
+
     # Asked of the module: onnxruntime comes in distributions of several names.
-    versions = (import_module(name).__version__ for name in _LIBRARIES)
+    versions = [onnxruntime.__version__, *(import_module(name).__version__ for name in _LIBRARIES)]
     return digest_of(*(path.read_text("utf-8") for path in _code()), *versions)
 
 

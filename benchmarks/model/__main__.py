@@ -16,13 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import onnxruntime
-
 from benchmarks.model import capacity, memory, order, plots, report, rows, service, startup, throughput
 from benchmarks.model.contestant import ROOT, Paths
 from benchmarks.model.texts import gather
 from benchmarks.model.variants import write_variants
 from shared.inference.manifest import TOKENIZER_FILE, read_manifest
+from shared.inference.runtime import onnxruntime
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.model.contestant import Contestant, ours
@@ -23,6 +22,7 @@ from benchmarks.model.stats import Samples, interleave
 from shared.inference.batches import plan_batches
 from shared.inference.cpus import cpu_limit
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE
+from shared.inference.runtime import onnxruntime
 from shared.inference.tokens import load_tokenizer
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 
 from benchmarks.model.contestant import ROOT
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest
+from shared.inference.runtime import onnxruntime
 from shared.inference.session import open_session
 from shared.inference.tokens import load_tokenizer
 

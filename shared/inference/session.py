@@ -32,7 +32,7 @@ def open_session(model: bytes, device: Device = "cpu", threads: int = 1) -> Infe
     Raises:
         SetupError: this version of onnxruntime cannot run the model.
     """
-    import onnxruntime
+    from shared.inference.runtime import onnxruntime
 
     on_gpu = device == "cuda" and CUDA in onnxruntime.get_available_providers()
     options = onnxruntime.SessionOptions()
@@ -102,6 +102,6 @@ def best_device(precision: str) -> Device:
     """Where a graph of this precision runs fastest here: the kernels for eight bits are the CPU's."""
     if precision == "int8":
         return "cpu"
-    import onnxruntime
+    from shared.inference.runtime import onnxruntime
 
     return "cuda" if CUDA in onnxruntime.get_available_providers() else "cpu"

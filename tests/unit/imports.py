@@ -32,7 +32,7 @@ class Closure:
         self.reached.add(module)
         if parent := module.rpartition(".")[0]:
             self._follow(parent)
-        for name, parts in _imported(ast.parse(path.read_text("utf-8"))):
+        for name, parts in imported(ast.parse(path.read_text("utf-8"))):
             self._note(name, parts, module)
 
     def _note(self, name: str, parts: list[str], by: str) -> None:
@@ -56,7 +56,7 @@ class Closure:
         return None
 
 
-def _imported(node: ast.AST) -> Iterator[tuple[str, list[str]]]:
+def imported(node: ast.AST) -> Iterator[tuple[str, list[str]]]:
     """Each import that runs: its module, and what is taken from it."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
@@ -66,4 +66,4 @@ def _imported(node: ast.AST) -> Iterator[tuple[str, list[str]]]:
         elif isinstance(child, ast.ImportFrom):
             assert child.module
             yield child.module, [alias.name for alias in child.names]
-        yield from _imported(child)
+        yield from imported(child)

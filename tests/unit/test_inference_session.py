@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-import onnxruntime
 import pytest
 from structlog.testing import capture_logs
 
@@ -13,6 +12,7 @@ from model_export.assemble import embedding_graph
 from model_export.precision import Float32
 from shared.errors import SetupError
 from shared.inference import session as opening
+from shared.inference.runtime import onnxruntime
 from shared.inference.session import CPU, CUDA, best_device, open_session, placement
 from tests.unit.tiny_bert import tiny_checkpoint
 

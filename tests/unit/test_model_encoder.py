@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
 from model_export.assemble import embedding_graph, full_graph
@@ -16,6 +15,7 @@ from model_export.precision import Float16, Float32, Int8, quantise
 from model_export.textbook import Textbook
 from model_export.training.examples import Example
 from model_export.training.train import card_of
+from shared.inference.runtime import onnxruntime
 from shared.records import TOPICS
 from tests.unit.tiny_bert import LAYERS, branch, heads_with, tiny_checkpoint, tiny_scalings
 
