@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 LONGEST_FIRST = ("e2e", "soak", "browser", "fuzz", "integration", "unit")
 """Kinds of tests by how long a file of them takes: the last files are short, and all workers end together."""
-STAYS = frozenset({"OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS", "PYTEST_CURRENT_TEST"})
+STAYS = frozenset({"OPENBLAS_NUM_THREADS", "ORT_DISABLE_TELEMETRY", "RAYON_NUM_THREADS", "PYTEST_CURRENT_TEST"})
 """What modules of the product set for their libraries when they are imported, and pytest for itself."""
 CACHES = (
     product.settings,
