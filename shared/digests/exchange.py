@@ -31,6 +31,10 @@ class Unanswered(HeadraceError):
     """The server could not be reached, or gave no answer in time."""
 
 
+class Unreached(Unanswered):
+    """There was not even a connection, so nothing was sent."""
+
+
 class Answer(NamedTuple):
     """What a server said."""
 
@@ -99,7 +103,8 @@ def post(  # noqa: PLR0913 - a request's own parts, all by name
         most: bytes of the answer that are read.
 
     Raises:
-        Unanswered: without anything in its message that the address or the server said.
+        Unanswered: without anything in its message that the address or the server said; `Unreached` where
+            nothing was sent.
     """
     from http.client import HTTPException
 
@@ -114,9 +119,11 @@ def post(  # noqa: PLR0913 - a request's own parts, all by name
             raise Unanswered("The server took too long")
         return seconds
 
+    sending = False
     try:
         connection.timeout = min(left(), CONNECT_SECONDS)
         connection.connect()
+        sending = True
         connection.timeout = left()
         # A connection that is to be closed forgets its socket when it has read the answer's head.
         connected = connection.sock
@@ -135,6 +142,7 @@ def post(  # noqa: PLR0913 - a request's own parts, all by name
             return Answer(response.status, names, data[:most], len(data) <= most)
     except (OSError, HTTPException, HTTPError, ValueError) as error:
         left()
-        raise Unanswered(f"The server gave no answer ({type(error).__name__})") from None
+        kind = Unanswered if sending else Unreached
+        raise kind(f"The server gave no answer ({type(error).__name__})") from None
     finally:
         connection.close()

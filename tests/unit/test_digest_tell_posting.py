@@ -69,6 +69,14 @@ def test_a_second_address_is_tried_where_the_first_does_not_answer(known: Author
         assert len(server.heard) == 1
 
 
+def test_no_second_address_is_tried_where_the_first_has_the_message(known: Authority) -> None:
+    """It may have been taken, though what came back is no answer: each would post it once more."""
+    with serving(HttpServer(b"no answer\r\n\r\n", known.context())) as server:
+        with pytest.raises(Unanswered):
+            send(server, lambda *_: ["127.0.0.1"] * 3)
+        assert len(server.heard) == 1
+
+
 def test_a_certificate_for_another_host_is_refused(tmp_path: Path) -> None:
     """The address was allowed, but whoever sits there is not the host."""
     stranger = authority(tmp_path, "elsewhere.example")

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
-from shared.digests.exchange import Answer, Unanswered, post, tls_context
+from shared.digests.exchange import Answer, Unreached, post, tls_context
 from shared.digests.tell import addresses
 from shared.digests.tell.trouble import Later
 from shared.errors import Permanent
@@ -64,7 +64,7 @@ def _post(place: Place, body: bytes, headers: Mapping[str, str], until: float, r
     from urllib3.connection import HTTPSConnection
 
     context = tls_context()
-    trouble = Unanswered("The webhook's host could not be looked up")
+    trouble = Unreached("The webhook's host could not be looked up")
     for address in addresses.addresses(place, resolve)[:MAX_ADDRESSES]:
         connection = HTTPSConnection(
             address,
@@ -75,7 +75,7 @@ def _post(place: Place, body: bytes, headers: Mapping[str, str], until: float, r
         try:
             sent = {**headers, "host": place.authority}
             return post(connection, place.target, body, sent, until=until, most=MAX_ANSWER)
-        except Unanswered as error:
+        except Unreached as error:  # not where it may have the message already
             trouble = error
     raise trouble
 
