@@ -182,7 +182,7 @@ def test_a_server_that_drips_or_hangs_up_is_left(
     started = time.monotonic()
     with serving(HttpServer(said)) as server:
         turn_on(monkeypatch, server, seconds=0.6)
-        with pytest.raises(HeadraceError, match="in time"):
+        with pytest.raises(HeadraceError, match=r"language model's server (took too long|gave no answer)"):
             ask(PROMPT)
         assert len(server.heard) == 1
     assert time.monotonic() - started < 4
@@ -192,5 +192,5 @@ def test_a_server_that_is_not_there_is_left(monkeypatch: pytest.MonkeyPatch) -> 
     """The digest does not wait for it."""
     with serving(HttpServer(None)) as server:
         turn_on(monkeypatch, server)
-    with pytest.raises(HeadraceError, match="in time"):
+    with pytest.raises(HeadraceError, match=r"no answer \(NewConnectionError\)"):  # not that it is slow
         ask(PROMPT)

@@ -88,8 +88,9 @@ def _post(prompt: Prompt, until: float) -> Answer:
     target = f"{place.path.rstrip('/')}/chat/completions"
     try:
         return post(_connection(), target, json.dumps(body).encode(), headers, until=until, most=MAX_ANSWER)
-    except Unanswered:
-        raise HeadraceError("the language model's server did not answer in time") from None
+    except Unanswered as error:
+        why = error.message.replace("The server", "the language model's server", 1)
+        raise HeadraceError(why) from None
 
 
 def _connection() -> HTTPConnection:
