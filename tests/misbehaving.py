@@ -190,6 +190,7 @@ class SmtpServer(LocalServer):
         self.tls = tls
         self.at_once = at_once
         """Encrypted from the first byte, not by STARTTLS."""
+        self.offers = ["AUTH PLAIN", "8BITMIME", "SMTPUTF8"]
         self.replies: dict[str, str] = {}
         self.greeting: Iterable[bytes] = [b"220 mail.test\r\n"]
         self.pause = 0.0
@@ -228,7 +229,7 @@ class _SmtpHandler(socketserver.StreamRequestHandler):
                 self._say(said)
             elif line.startswith("EHLO"):
                 offered = ["mail.test", *(["STARTTLS"] if self.server.tls and not mail.encrypted else [])]
-                offered += ["AUTH PLAIN", "8BITMIME", "SMTPUTF8"]
+                offered += self.server.offers
                 self._say("\r\n".join([*(f"250-{one}" for one in offered), "250 SIZE 10000000"]))
             elif line.startswith("STARTTLS") and self.server.tls:
                 self._say("220 go on")

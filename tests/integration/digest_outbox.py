@@ -84,13 +84,17 @@ def here(*_: object) -> list[str]:
 
 def name_webhook(port: int, path: str = "/hook/key-of-the-team") -> Webhook:
     """A secret with the address of a server here, and the webhook that names it."""
+    return Webhook(kind="webhook", secret=keep(f"hook-{port}", f"https://{HOST}:{port}{path}\n"))
+
+
+def keep(name: str, text: str) -> str:
+    """A new secret with this text; its name and version."""
     parent = f"projects/{PROJECT}"
-    identifier = f"hook-{port}-{time.monotonic_ns()}"
+    identifier = f"{name}-{time.monotonic_ns()}"
     automatic = Secret(replication=Replication(automatic=Replication.Automatic()))
     secret = clients.secrets().create_secret(parent=parent, secret_id=identifier, secret=automatic)
-    payload = {"data": f"https://{HOST}:{port}{path}\n".encode()}
-    clients.secrets().add_secret_version(request={"parent": secret.name, "payload": payload})
-    return Webhook(kind="webhook", secret=f"{identifier}/1")
+    clients.secrets().add_secret_version(request={"parent": secret.name, "payload": {"data": text.encode()}})
+    return f"{identifier}/1"
 
 
 def issue(client: firestore.Client, *targets: Target, identifier: str = "weekly-20261123") -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from base64 import b64decode
 from datetime import timedelta
 from email import message_from_bytes
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from tests.integration.digest_outbox import (
     MAIL,
     deliveries,
     issue,
+    keep,
     name_webhook,
     soon,
     tell,
@@ -128,6 +130,19 @@ def test_mail_waits_where_its_login_is_refused(client: firestore.Client, known: 
         assert "HEADRACE_SMTP_PASSWORD" in one.reason
         server.replies = {}
         assert tell(client, one.next_at) == 1
+
+
+def test_a_password_is_said_without_the_end_of_its_line(client: firestore.Client, known: Authority) -> None:
+    """As `echo` or an editor put it into the secret; a space may be a part of it."""
+    with answering(SmtpServer(known.context())) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEADRACE_SMTP_PORT", str(server.port))
+        patch.setenv("HEADRACE_SMTP_USER", "acme")
+        patch.setenv("HEADRACE_SMTP_PASSWORD", keep("password", " word \r\n"))
+        settings.cache_clear()
+        issue(client, MAIL)
+        assert tell(client) == 1
+        (said,) = [line for line in server.commands if line.startswith("AUTH PLAIN")]
+    assert b64decode(said.split()[2]) == b"\0acme\0 word "
 
 
 @pytest.mark.parametrize("variable", ["HEADRACE_SMTP_HOST", "HEADRACE_SMTP_FROM"])

@@ -35,6 +35,9 @@ def test_a_message_has_text_a_short_page_and_the_whole_page_as_a_file() -> None:
     assert PAGE in short
     assert "3 documents completed" in short
     assert "<svg" not in short
+    assert '<html lang="en">' in short
+    assert "<title>Digest \u201cweekly\u201d, 16 to 22 November 2026" in short
+    assert '<th scope="row">' in short
     (file,) = message.iter_attachments()
     assert file.get_filename() == "weekly-20261123.html"
     assert "<svg" in file.get_content()

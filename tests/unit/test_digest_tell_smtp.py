@@ -198,6 +198,89 @@ def test_letters_beyond_ascii_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "łącznie" in text.get_content()
 
 
+def hand_over(to: list[str], password: str | None = None) -> dict[str, int]:
+    return mail.send(
+        mail.compose(stored(digest()), link, PAGE, to, "weekly-0"), to, password, seconds=SECONDS
+    )
+
+
+@pytest.mark.parametrize("extended", [True, False])
+def test_a_domain_beyond_ascii_is_sent_to_by_every_server(
+    monkeypatch: pytest.MonkeyPatch, *, extended: bool
+) -> None:
+    """In the spelling of DNS, as the sender's; and one that the server refuses is named as it is written."""
+    to = ["ann@example.com", "bo@m\u00fcnchen.example", "cy@m\u00fcnchen.example"]
+    with serving(SmtpServer()) as server:
+        setting(monkeypatch, smtp_port=server.port, smtp_security="none", smtp_from="d@b\u00fccher.example")
+        server.offers = ["SMTPUTF8"] if extended else []
+        server.replies = {"RCPT TO:<cy": "550 unknown"}
+        assert hand_over(to) == {to[2]: 550}
+        (taken,) = server.mails
+        (said,) = [line for line in server.commands if line.startswith("MAIL")]
+    assert taken.to == ["ann@example.com", "bo@xn--mnchen-3ya.example"]
+    assert "d@xn--bcher-kva.example" in said.lower()
+    assert "SMTPUTF8" not in said
+    assert parsed(taken.content)["From"] == "d@xn--bcher-kva.example"
+
+
+@pytest.mark.parametrize(
+    "other", ["m\u00fcller@example.org", "m\u00fcller@b\u00fccher.example", "bo@\u00fc\u05d0.example"]
+)
+def test_an_address_that_the_server_cannot_read_keeps_the_mail_from_nobody_else(
+    monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    """It counts as refused, also beside one that is to wait; without others nothing is sent."""
+    with serving(SmtpServer()) as server:
+        setting(monkeypatch, smtp_port=server.port, smtp_security="none")
+        server.offers = []
+        assert hand_over([other, *TO]) == {other: mail.NOT_ASCII}
+        (taken,) = server.mails
+        assert taken.to == TO
+        assert parsed(taken.content)["To"] == ", ".join(TO)
+        server.replies = {"RCPT TO:<bo@example.org": "450 greylisted"}
+        with pytest.raises(Later) as caught:
+            hand_over([other, *TO])
+        assert (caught.value.left, caught.value.refused) == (TO[1:], {other: mail.NOT_ASCII})
+        assert len(server.mails) == 2
+        assert hand_over([other]) == {other: mail.NOT_ASCII}
+        assert len(server.mails) == 2
+
+
+def test_an_address_beyond_ascii_is_sent_to_where_the_server_reads_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With all others in one message, whose head names them all."""
+    to = [*TO, "m\u00fcller@example.org"]
+    with serving(SmtpServer()) as server:
+        setting(monkeypatch, smtp_port=server.port, smtp_security="none")
+        assert hand_over(to) == {}
+        (taken,) = server.mails
+    assert taken.to == to
+    assert "m\u00fcller@example.org" in taken.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("values", "password"),
+    [
+        ({"smtp_user": "acme"}, "p\u00e4ssword"),
+        ({"smtp_user": "\u00e4cme"}, "word"),
+        ({"smtp_from": "d\u00efgests@acme.example"}, None),
+    ],
+)
+def test_what_is_set_here_is_not_told_as_a_fault_of_the_server(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, str], password: str | None
+) -> None:
+    """Somebody has to set it anew, and the message waits for that."""
+    with serving(SmtpServer()) as server:
+        setting(monkeypatch, smtp_port=server.port, smtp_security="none", **values)
+        server.offers = ["AUTH PLAIN"]
+        with pytest.raises(Later, match="HEADRACE_SMTP_USER") as caught:
+            hand_over(TO, password)
+        assert server.mails == []
+    assert "no answer" not in caught.value.message
+    assert "example" not in caught.value.message
+
+
 def test_smtplib_reports_refusals_as_this_code_reads_them() -> None:
     """The one exception that has no code of its own."""
     assert not issubclass(smtplib.SMTPRecipientsRefused, smtplib.SMTPResponseException)

@@ -24,7 +24,7 @@ from shared.errors import Permanent
 from shared.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from shared.digests.records import Digest, Quote
     from shared.digests.stored import StoredDigest
@@ -38,6 +38,8 @@ TRANSIENT, REFUSED = range(400, 500), range(500, 600)
 """SMTP's replies that ask to come again, and not to (RFC 5321, 4.2.1)."""
 NOT_LET_IN = frozenset({530, 534, 535, 538})
 """Of the second, those that are about the login (RFC 4954, 6): it is this side that has to be mended."""
+NOT_ASCII = 553
+"""What a server would reply to a recipient whose name needs SMTPUTF8, which it lacks (RFC 6531, 3.5)."""
 _LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _ADDRESS = re.compile(rf"""[^\s@()<>\[\]:;,\\"]{{1,64}}@(?:{_LABEL}\.)*{_LABEL}""")
 """The plain form of RFC 5321, 4.1.2, without quoted names and addresses for hosts."""
@@ -81,8 +83,18 @@ def _address(text: str) -> Address:
     if not _ADDRESS.fullmatch(text) or not text.isprintable():
         hint = "Correct the schedule's recipients, or the setting HEADRACE_SMTP_FROM"
         raise Permanent("email_address", "An e-mail address is none", hint)
-    local, _, domain = text.partition("@")
+    local, _, domain = _in_ascii(text).partition("@")
     return Address(username=local, domain=domain)
+
+
+def _in_ascii(address: str) -> str:
+    """With the domain as every mail server knows it, if it can be; the name before it stays as it is."""
+    import idna
+
+    local, _, domain = address.rpartition("@")
+    with suppress(idna.IDNAError):
+        domain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
+    return f"{local}@{domain}"
 
 
 def _line(text: str) -> str:
@@ -96,12 +108,13 @@ def _sendable(text: str) -> str:
 
 def _short_page(digest: Digest, page: str) -> str:
     rows = "".join(
-        f"<tr><td>{markup.escape(tile.name)}</td><td>{markup.escape(tile.value)}</td></tr>"
+        f'<tr><th scope="row">{markup.escape(tile.name)}</th><td>{markup.escape(tile.value)}</td></tr>'
         for tile in outline.tiles(digest)
     )
     changes = "".join(f"<li>{markup.escape(change.sentence)}</li>" for change in outline.movements(digest))
+    title = markup.escape(headline(digest))
     return (
-        f"<!doctype html><html><body><h1>{markup.escape(headline(digest))}</h1>"
+        f'<!doctype html><html lang="en"><head><title>{title}</title></head><body><h1>{title}</h1>'
         f"<p>{markup.escape(words.clean(digest.line))}</p>"
         f"{f'<table>{rows}</table>' if not digest.empty else ''}{f'<ul>{changes}</ul>' if changes else ''}"
         f'<p><a href="{markup.escape(page)}">Open the digest</a></p></body></html>'
@@ -122,48 +135,72 @@ def check_set_up() -> None:
 def send(message: EmailMessage, to: Sequence[str], password: str | None, *, seconds: float) -> dict[str, int]:
     """Hand the message to the mail server; the recipients that it refused for good, with its reply's code.
 
+    Those that it could not even be asked to take are among them: see `NOT_ASCII`.
+
     Raises:
         Unanswered: the server did not answer.
-        Later: it asks to come again, for all recipients or for `left`; or does not let this sender in.
+        Later: it asks to come again, for all recipients or for `left`; or does not let this sender in; or
+            what is set here cannot be said to it.
         Permanent: it does not want the message.
     """
     until = time.monotonic() + seconds
     known = settings()
     timeout = min(seconds, CONNECT_SECONDS)
     # Not this machine's own name, which it would have to look up.
-    own = known.smtp_from.rpartition("@")[2]
+    sender = _in_ascii(known.smtp_from)
+    own = sender.rpartition("@")[2]
     if known.smtp_security == "tls":
         server: smtplib.SMTP = smtplib.SMTP_SSL(local_hostname=own, timeout=timeout, context=tls_context())
     else:
         server = smtplib.SMTP(local_hostname=own, timeout=timeout)
     # The name that certificates are checked for; `connect` sets it only where the constructor connects.
     server._host = known.smtp_host  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way
-    greeted = sent = False
+    asked = {one: _in_ascii(one) for one in to}
+    replies: dict[str, tuple[int, bytes]] = {}
+    sent = False
     try:
         with cut_off(lambda: server.sock, seconds):
             _log_in(server, password, until)
-            greeted = True
-            replies = server.send_message(message, known.smtp_from, list(dict.fromkeys(to)))
-            sent = True
+            replies, going = _readable(server, message, asked.values())
+            if going:
+                replies |= server.send_message(message, sender, going)
+                sent = True
             with suppress(OSError, smtplib.SMTPException):  # it has the message already
                 server.quit()
     except smtplib.SMTPRecipientsRefused as error:
-        replies = error.recipients
+        replies |= error.recipients
     except smtplib.SMTPResponseException as error:
         _reply(int(error.smtp_code))
     except smtplib.SMTPNotSupportedError:
-        if not greeted:
-            hint = "See HEADRACE_SMTP_SECURITY and HEADRACE_SMTP_USER"
-            raise Later(f"The mail server lacks what is asked of it. {hint}") from None
-        hint = "See its log, and recipients with letters beyond ASCII"
-        raise Permanent("smtp_not_supported", "The mail server lacks what is asked of it", hint) from None
+        hint = "See HEADRACE_SMTP_SECURITY and HEADRACE_SMTP_USER, and whether _FROM has letters beyond ASCII"
+        raise Later(f"The mail server lacks what is asked of it. {hint}") from None
+    except UnicodeError:
+        hint = "See HEADRACE_SMTP_HOST, HEADRACE_SMTP_USER, HEADRACE_SMTP_PASSWORD, and HEADRACE_SMTP_FROM"
+        what = "The mail server's name, or its user, password or sender has letters that SMTP cannot carry"
+        raise Later(f"{what}. {hint}") from None
     except (OSError, smtplib.SMTPException, ValueError) as error:
         late = time.monotonic() >= until
         why = "took too long" if late else f"gave no answer ({type(error).__name__})"
         raise Unanswered(f"The mail server {why}") from None
     finally:
         server.close()
-    return _judge({one: int(reply[0]) for one, reply in replies.items()}, to, sent=sent)
+    return _judge({one: int(replies[as_][0]) for one, as_ in asked.items() if as_ in replies}, to, sent=sent)
+
+
+def _readable(
+    server: smtplib.SMTP, message: EmailMessage, to: Iterable[str]
+) -> tuple[dict[str, tuple[int, bytes]], list[str]]:
+    """Whom the server cannot be asked to take, as if it had replied, and whom it can.
+
+    One name in other letters has the whole message sent as SMTPUTF8; without any, none may be in its head.
+    """
+    server.ehlo_or_helo_if_needed()
+    once = list(dict.fromkeys(to))
+    going = once if server.has_extn("smtputf8") else [one for one in once if one.isascii()]
+    if going and all(map(str.isascii, going)):
+        named = [one for one in message["To"].addresses if one.addr_spec.isascii()]
+        message.replace_header("To", named)
+    return {one: (NOT_ASCII, b"") for one in once if one not in going}, going
 
 
 def _log_in(server: smtplib.SMTP, password: str | None, until: float) -> None:

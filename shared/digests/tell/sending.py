@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 LEAST_SECONDS = 1.0
 """With less than this left, nothing more is begun."""
 REFUSED_HINT = (
-    "See its log for why; the schedule's recipients, HEADRACE_SMTP_USER and _FROM are the usual reasons"
+    "See its log for why; the schedule's recipients, HEADRACE_SMTP_USER and _FROM are the usual reasons, and "
+    "553 that an address has letters beyond ASCII before its @, and the server lacks SMTPUTF8"
 )
 
 
@@ -145,7 +146,7 @@ def _secret(pinned: str) -> str:
     """A secret's text. Raises Later, with the secret's name, where it cannot be had: that may be mended."""
     name, _, version = pinned.partition("/")
     try:
-        text: str = secret(name, int(version)).decode()
+        text: str = secret(name, int(version)).decode().rstrip("\r\n")  # an editor's, or of `echo`
     except Exception as error:
         if is_transient(error):
             raise
