@@ -22,11 +22,12 @@ locals {
     { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["topic_names", "CONTAINS"], ["index", "ASCENDING"]] },
     { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["sentiment.label", "ASCENDING"], ["index", "ASCENDING"]] },
     { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["action.label", "ASCENDING"], ["index", "ASCENDING"]] },
-    # Search: shared/search.py. The vector comes last, after the fields that are compared.
-    { collection = "passages", group = true, fields = [["space", "ASCENDING"], ["embedding", "VECTOR"]] },
-    { collection = "passages", group = true, fields = [["space", "ASCENDING"], ["topic_names", "CONTAINS"], ["embedding", "VECTOR"]] },
-    { collection = "passages", group = true, fields = [["document", "ASCENDING"], ["space", "ASCENDING"], ["embedding", "VECTOR"]] },
-    { collection = "passages", group = true, fields = [["document", "ASCENDING"], ["space", "ASCENDING"], ["topic_names", "CONTAINS"], ["embedding", "VECTOR"]] },
+    # Search: shared/search.py. The vector comes last, after the fields that are compared, and just before it what
+    # Firestore puts there by itself: unsaid, every apply would see another index, and build it anew.
+    { collection = "passages", group = true, fields = [["space", "ASCENDING"], ["__name__", "ASCENDING"], ["embedding", "VECTOR"]] },
+    { collection = "passages", group = true, fields = [["space", "ASCENDING"], ["topic_names", "CONTAINS"], ["__name__", "ASCENDING"], ["embedding", "VECTOR"]] },
+    { collection = "passages", group = true, fields = [["document", "ASCENDING"], ["space", "ASCENDING"], ["__name__", "ASCENDING"], ["embedding", "VECTOR"]] },
+    { collection = "passages", group = true, fields = [["document", "ASCENDING"], ["space", "ASCENDING"], ["topic_names", "CONTAINS"], ["__name__", "ASCENDING"], ["embedding", "VECTOR"]] },
     # Digests: what was uploaded in a window, archives apart; what waits; the newest of a schedule; deliveries that
     # are due; documents of one organisation.
     { collection = "documents", group = false, fields = [["members", "ASCENDING"], ["received_at", "ASCENDING"]] },

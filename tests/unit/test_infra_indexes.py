@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+NAME = "__name__"
+"""A document's own, which Firestore puts into every index."""
+
 
 def indexes() -> set[Query]:
     """The composite indexes, in the form of the query that needs just them."""
@@ -24,7 +27,8 @@ def indexes() -> set[Query]:
         vector = next((field["field_path"] for field in fields if field["vector_config"]), None)
         contains = next((field["field_path"] for field in fields if field["array_config"]), None)
         last: dict[str, Any] = {} if vector else fields[-1]
-        equal = sorted(field["field_path"] for field in fields if field["order"] and field is not last)
+        compared = [field for field in fields if field["order"] and field is not last]
+        equal = sorted(field["field_path"] for field in compared if field["field_path"] != NAME)
         found.add(
             Query(
                 one["collection"],
@@ -131,6 +135,19 @@ def test_only_what_has_nothing_under_it_expires_by_itself() -> None:
 def test_deliveries_are_a_group() -> None:
     """They lie under many digests and are asked for together: no index of one collection answers that."""
     assert {one.group for one in indexes() if one.collection == DELIVERIES} == {True}
+
+
+def test_a_vector_comes_after_the_name() -> None:
+    """As Firestore tells it: otherwise each apply would build the index anew, and search fail meanwhile."""
+    paths = [
+        [(field["field_path"], field["order"]) for field in one["fields"]]
+        for one in of_type("plain", "google_firestore_index").values()
+        if any(field["vector_config"] for field in one["fields"])
+    ]
+    assert len(paths) == 4
+    for fields in paths:
+        assert fields[-2] == (NAME, "ASCENDING")
+        assert fields[-1][0] == "embedding"
 
 
 def test_dimension_of_vectors() -> None:
