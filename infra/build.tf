@@ -2,12 +2,11 @@
 resource "google_cloudbuild_trigger" "main" {
   count = var.build == null ? 0 : 1
 
-  name               = "headrace-main"
-  location           = var.region
-  description        = "Test, build and deploy what is pushed to main"
-  filename           = "cloudbuild.yaml"
-  service_account    = google_service_account.builder.id
-  include_build_logs = "INCLUDE_BUILD_LOGS_WITH_STATUS"
+  name            = "headrace-main"
+  location        = var.region
+  description     = "Test, build and deploy what is pushed to main"
+  filename        = "cloudbuild.yaml"
+  service_account = google_service_account.builder.id
 
   repository_event_config {
     repository = var.build.repository
@@ -76,8 +75,11 @@ resource "google_service_account_iam_member" "builder_itself" {
   member             = google_service_account.builder.member
 }
 
-# What has no policy narrower than the project's: builds, log entries, the use of APIs, and the look for the bucket
-# of sources. https://cloud.google.com/run/docs/configuring/services/build-service-account
+# What Google asks for on the project of whoever deploys from sources. Source Developer is broad: in the whole project
+# it may make, change, delete and run any service and job, any topic and subscription, publish and take messages, read
+# all objects of all buckets and add new ones, and start builds. It stays, for gcloud, whose image follows its releases,
+# calls what that role has, and a role of our own would miss what the next one calls. Headrace wants a project to itself.
+# https://cloud.google.com/run/docs/configuring/services/build-service-account
 resource "google_project_iam_member" "builder" {
   for_each = toset(["roles/logging.logWriter", "roles/run.sourceDeveloper", "roles/serviceusage.serviceUsageConsumer"])
 

@@ -233,6 +233,8 @@ def test_build() -> None:
     builder = made("everything")["google_service_account.builder"]["values"]["account_id"]
     assert builder == BUILDER
     assert f"serviceAccounts/{builder}@" in text
+    # Only GitHub's triggers take this, and the repository may lie elsewhere.
+    assert not trigger["include_build_logs"]
 
 
 def test_job() -> None:
@@ -252,6 +254,25 @@ def test_results_have_the_fields_that_views_read() -> None:
     assert made_of == {"results", *(path.stem for path in (INFRA / "views").glob("*.sql"))}
     for path in (INFRA / "views").glob("*.sql"):
         assert set(re.findall(r"\$\{dataset\}\.(\w+)`", path.read_text())) <= made_of
+
+
+def test_views_wait_for_what_they_read() -> None:
+    """BigQuery refuses a view of what is not there: in an empty project each must come after its sources."""
+    text = (INFRA / "bigquery.tf").read_text()
+    declared = r'^resource "google_bigquery_table" "(\w+)" \{\n(.*?)^\}'
+    blocks = dict(re.findall(declared, text, re.MULTILINE | re.DOTALL))
+    block_of = {
+        one["table_id"]: address.split(".")[1].partition("[")[0]
+        for address, one in of_type("plain", "google_bigquery_table").items()
+    }
+    for path in (INFRA / "views").glob("*.sql"):
+        own = block_of[path.stem]
+        read = {block_of[name] for name in re.findall(r"\$\{dataset\}\.(\w+)`", path.read_text())}
+        waits = re.search(r"^  depends_on = \[(.+)\]$", blocks[own], re.MULTILINE)
+        assert waits is not None, path.stem
+        assert read, path.stem
+        assert own not in read, path.stem
+        assert read <= set(re.findall(r"google_bigquery_table\.(\w+)", waits[1])), path.stem
 
 
 def test_made_is_not_empty() -> None:
