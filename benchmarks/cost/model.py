@@ -25,6 +25,9 @@ HOURS, SECONDS = 730, 730 * 3600
 
 INDEXED = 2.0
 """Assumed: bytes that Firestore stores for a byte written, its indexes and the vectors' included."""
+RECOVERABLE = 1.0
+"""Assumed: bytes kept for point-in-time recovery for a byte stored. What was changed or deleted in the last
+week is counted too, and that is not in here."""
 IDLE = 900.0
 """Assumed: seconds after its last request for which Cloud Run keeps an instance, which then starts anew."""
 HEARTBEATS = {"sweep": 12 * HOURS, "digest": 12 * HOURS}
@@ -125,8 +128,10 @@ def quantities(used: Usage, job: Instance = JOB) -> dict[str, float]:
 
 def stored(found: Mapping[str, Any]) -> dict[str, float]:
     """What a document leaves: a month of it."""
+    gib = found["written_bytes"] * INDEXED / GIB
     return {
-        "firestore_gib_month": found["written_bytes"] * INDEXED / GIB,
+        "firestore_gib_month": gib,
+        "firestore_pitr_gib_month": gib * RECOVERABLE,
         "storage_gib_month": found["stored_bytes"] / GIB,
         "logging_gib": found["log_bytes"] / GIB,
     }

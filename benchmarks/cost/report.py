@@ -28,6 +28,7 @@ GROUPS = {
     "processor and memory of the job": ("job_vcpu_second", "job_gib_second", "job_gpu_second"),
     "Firestore operations": ("firestore_read", "firestore_write", "firestore_delete"),
     "Firestore, a month stored": ("firestore_gib_month",),
+    "Firestore, point-in-time recovery": ("firestore_pitr_gib_month",),
     "Cloud Storage": ("storage_class_a", "storage_class_b", "storage_gib_month"),
     "Pub/Sub, logs, secrets": ("pubsub_gib", "logging_gib", "secret_access"),
 }

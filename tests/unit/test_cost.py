@@ -66,6 +66,22 @@ def test_instances_are_those_that_are_deployed() -> None:
         assert (int(made[1]), float(made[2])) == (job.vcpus, job.gib)
 
 
+def test_recovery_is_counted_where_it_is_switched_on() -> None:
+    """Firestore bills what it keeps for it, and nothing of that is free."""
+    assert '= "POINT_IN_TIME_RECOVERY_ENABLED"' in (ROOT / "infra/firestore.tf").read_text()
+    kept = model.stored(FOUND["classes"][0])
+    assert kept["firestore_pitr_gib_month"] == kept["firestore_gib_month"] * model.RECOVERABLE > 0
+    assert model.usd(kept, free=True)["firestore_pitr_gib_month"] > 0
+
+
+def test_every_price_of_a_document_has_its_share() -> None:
+    """What is missing among the groups would be missing in the table of shares."""
+    grouped = [name for names in report.GROUPS.values() for name in names]
+    month = model.month(FOUND, report.REPORT, 1_000)
+    assert month.keys() <= set(grouped)
+    assert len(grouped) == len(set(grouped))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_estimate_is_near_what_was_counted(kind: str) -> None:
     """For each class: operations within a fifth, the price within a quarter."""
