@@ -12,6 +12,13 @@ locals {
     { title = "Messages not acknowledged, by subscription", filter = "metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\" resource.type=\"pubsub_subscription\"", aligner = "ALIGN_MEAN", reducer = "REDUCE_SUM", by = ["resource.label.subscription_id"] },
     { title = "Executions of the long job, by result", filter = "metric.type=\"run.googleapis.com/job/completed_execution_count\" resource.type=\"cloud_run_job\"", aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM", by = ["metric.label.result"] },
   ]
+
+  # Cloud Monitoring gives nothing back that is zero or empty: said here, every apply would find it gone.
+  places = [
+    for index in range(length(local.charts)) : {
+      for name, at in { xPos = index % 2 * 24, yPos = floor(index / 2) * 16 } : name => at if at > 0
+    }
+  ]
 }
 
 resource "google_monitoring_dashboard" "headrace" {
@@ -20,9 +27,7 @@ resource "google_monitoring_dashboard" "headrace" {
     mosaicLayout = {
       columns = 48
       tiles = [
-        for index, chart in local.charts : {
-          xPos   = index % 2 * 24
-          yPos   = floor(index / 2) * 16
+        for index, chart in local.charts : merge(local.places[index], {
           width  = 24
           height = 16
           widget = {
@@ -33,18 +38,17 @@ resource "google_monitoring_dashboard" "headrace" {
                 timeSeriesQuery = {
                   timeSeriesFilter = {
                     filter = chart.filter
-                    aggregation = {
+                    aggregation = merge({
                       alignmentPeriod    = "300s"
                       perSeriesAligner   = chart.aligner
                       crossSeriesReducer = chart.reducer
-                      groupByFields      = chart.by
-                    }
+                    }, length(chart.by) == 0 ? {} : { groupByFields = chart.by })
                   }
                 }
               }]
             }
           }
-        }
+        })
       ]
     }
   })
