@@ -62,6 +62,11 @@ def bucket_policy(bucket: Bucket) -> list[Binding]:
     return bindings(bucket.get_iam_policy(requested_policy_version=3, **LIMITS))
 
 
+def _policy_of(resource: str) -> dict[str, Any]:
+    """The request for a policy with its conditions, which an older form leaves out."""
+    return {"resource": resource, "options": {"requested_policy_version": 3}}
+
+
 def subscriptions() -> list[Subscription]:
     """Of Headrace's topics."""
     from google.pubsub_v1 import SubscriberClient
@@ -82,7 +87,7 @@ def topic_keys() -> dict[str, str]:
 def topic_policy(topic: str) -> list[Binding]:
     """Google Cloud alone."""
     resource = f"projects/{settings().project}/topics/{topic}"
-    return bindings(publisher().get_iam_policy(request={"resource": resource}, **LIMITS))
+    return bindings(publisher().get_iam_policy(request=_policy_of(resource), **LIMITS))
 
 
 def webhooks() -> list[str]:
@@ -103,7 +108,7 @@ def versions(secret: str) -> list[SecretVersion]:
 def secret_policy(secret: str) -> list[Binding]:
     """Google Cloud alone."""
     resource = f"projects/{settings().project}/secrets/{secret}"
-    return bindings(secrets().get_iam_policy(request={"resource": resource}, **LIMITS))
+    return bindings(secrets().get_iam_policy(request=_policy_of(resource), **LIMITS))
 
 
 def secret_key(secret: str) -> str:
@@ -143,7 +148,7 @@ def run_policy(name: str) -> list[Binding]:
     from google.cloud.run_v2 import ServicesClient
 
     client = jobs() if "/jobs/" in name else ServicesClient()
-    return bindings(client.get_iam_policy(request={"resource": name}, **LIMITS))
+    return bindings(client.get_iam_policy(request=_policy_of(name), **LIMITS))
 
 
 def job() -> Job | None:
@@ -167,7 +172,7 @@ def project_policy() -> list[Binding]:
     """Google Cloud alone."""
     from google.cloud.resourcemanager_v3 import ProjectsClient
 
-    request = {"resource": f"projects/{settings().project}", "options": {"requested_policy_version": 3}}
+    request = _policy_of(f"projects/{settings().project}")
     return bindings(ProjectsClient().get_iam_policy(request=request, **LIMITS))
 
 
