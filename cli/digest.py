@@ -8,6 +8,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import click
 from google.cloud.firestore_v1.base_query import FieldFilter
 from rich.padding import Padding
 from rich.text import Text
@@ -17,7 +18,7 @@ from cli.render import bars, passage, section
 from cli.spans import span
 from shared.clients import firestore_client
 from shared.digests import forms, slots
-from shared.digests.clocks import EARLIER, read_clocks
+from shared.digests.clocks import EARLIER, is_ahead, read_clocks
 from shared.digests.compute import Request
 from shared.digests.definitions import RESERVED as NOW
 from shared.digests.definitions import definitions
@@ -30,6 +31,7 @@ from shared.errors import HeadraceError
 from shared.records import TOPIC_NAMES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from rich.console import Console
@@ -106,14 +108,12 @@ def shape(stored: StoredDigest, html: str) -> dict[str, Any]:
     }
 
 
-def page(stored: StoredDigest, folder: Path | None) -> str:
-    """Where a person finds the page: a copy in `folder`, or its address in the cloud where that is None."""
-    if folder is None:
-        return stored.html
+def page(stored: StoredDigest, folder: Path) -> Path:
+    """A copy of the page in `folder`, where a person finds it."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{stored.digest.id}.html"
     path.write_bytes(read_file(stored.html))
-    return str(path)
+    return path
 
 
 def show(console: Console, stored: StoredDigest, html: str) -> None:
@@ -154,9 +154,10 @@ def _sections(console: Console, digest: Digest) -> None:
             passage(console, quote.page, quote.row, f"{quote.text} ({quote.title or quote.name})")
 
 
-def open_page(html: str) -> None:
-    """Open it in the browser."""
-    webbrowser.open(html if "://" in html else f"file://{html}")
+def open_page(path: Path) -> None:
+    """Open it in the browser, or say that there is none."""
+    if not webbrowser.open(path.as_uri()):
+        click.echo(f"No browser could be opened. Open the page yourself: {path}", err=True)
 
 
 def listing(schedule: str | None, limit: int = LISTED) -> dict[str, Any]:
@@ -169,16 +170,17 @@ def listing(schedule: str | None, limit: int = LISTED) -> dict[str, Any]:
     found = definitions(client)
     made = [_made(stored) for stored in newest(client, limit, schedule)]
     wanted = [one for one in found.schedules if schedule in {None, one.name}]
+    clocks = read_clocks(client)
     if schedule is not None and not made and schedule not in {NOW, *(one.name for one in found.problems)}:
         _schedule(schedule)
     return {
-        "schedules": [_planned(one) for one in wanted],
+        "schedules": [_planned(one, clocks.get(one.name)) for one in wanted],
         "problems": [problem.model_dump(mode="json") for problem in found.problems],
         "digests": made,
     }
 
 
-def _planned(schedule: Schedule) -> dict[str, Any]:
+def _planned(schedule: Schedule, clock: Mapping[str, Any] | None) -> dict[str, Any]:
     moment = datetime.now(UTC)
     coming = slots.following(schedule, moment)
     shown = schedule.model_dump(mode="json", exclude={"tell"})
@@ -186,7 +188,17 @@ def _planned(schedule: Schedule) -> dict[str, Any]:
         "tell": [target.kind for target in schedule.tell],
         "next": coming.isoformat() if coming else None,
         "last": _last(schedule.name),
+        "warnings": list(_warnings(schedule, clock, moment)),
     }
+
+
+def _warnings(schedule: Schedule, clock: Mapping[str, Any] | None, moment: datetime) -> Iterator[str]:
+    if clock and is_ahead(clock, moment):
+        stands = f"Nothing is made before {clock['upto']:%Y-%m-%dT%H:%MZ}: a machine's clock was ahead."
+        yield f"{stands} Edit its time, by a minute say, to begin anew."
+    if left := slots.untold(schedule, moment):
+        begins, ends = (f"{edge:%Y-%m-%dT%H:%MZ}" for edge in (left.start, left.end))
+        yield f"No digest tells of {begins} to {ends}; with window since-last none leaves time out."
 
 
 def _last(schedule: str) -> str | None:
@@ -220,6 +232,8 @@ def show_listing(console: Console, listed: dict[str, Any], schedule: str | None 
     for one in listed["schedules"]:
         when = f"{one['cron']} ({one['zone']}), window: {one['window']}, next: {one['next'] or 'never'}"
         console.print(Text.assemble((one["name"], "bold"), "  ", when))
+        for warning in one["warnings"]:
+            console.print(Padding(Text(warning, "yellow"), (0, 0, 0, 2)))
     for one in listed["digests"]:
         told = ", ".join(f"{count} {state}" for state, count in one["told"].items())
         console.print()

@@ -44,9 +44,12 @@ def digest(  # noqa: PLR0913 - the options of a command
     from cli.render import terminal
 
     stored = making.make(schedule, since)
-    html = making.page(stored, None if project else data.resolve() / PAGES)
-    if opened:
-        making.open_page(making.page(stored, data.resolve() / PAGES))
+    html = stored.html
+    if opened or not project:
+        page = making.page(stored, data.resolve() / PAGES)
+        html = html if project else str(page)
+        if opened:
+            making.open_page(page)
     if as_json:
         print_json(making.shape(stored, html))
     else:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 SHOWN = 20
 """Of a kind."""
 RECENT = timedelta(days=40)
-"""For so long a digest that failed is named, a monthly one until its next; its record stays for ever."""
+"""For so long a digest that failed is named, or one that not all were told of: a monthly one until its next.
+Their records stay for ever."""
 
 
 def check_digests(_: Target) -> Iterator[Finding]:
@@ -63,15 +64,17 @@ def made() -> Iterator[Finding]:
 
 
 def told() -> Iterator[Finding]:
-    """Messages that could not be sent, and those that wait for longer than they should."""
+    """Messages of late that were given up."""
     deliveries = firestore_client().collection_group(DELIVERIES)
     given_up = deliveries.where(filter=FieldFilter("state", "==", "undelivered"))
-    query = given_up.order_by("next_at", direction="DESCENDING").limit(SHOWN)
-    found = [snapshot.to_dict() or {} for snapshot in query.get(**LIMITS)]
+    recent = given_up.where(filter=FieldFilter("next_at", ">", now() - RECENT))
+    found = recent.order_by("next_at", direction="DESCENDING").limit(SHOWN + 1).get(**LIMITS)
     if found:
-        newest = found[0]
-        detail = f"{len(found)} messages about digests were given up; the newest: {newest['reason']}"
-        days = (now() - newest["next_at"]).days
-        yield Finding("told", "warning", f"{detail} ({days} days ago)", "headrace digest list")
+        newest = found[0].to_dict() or {}
+        identifier = found[0].reference.path.split("/")[1]
+        many = f"{SHOWN} or more" if found[SHOWN:] else str(len(found))
+        days = max((now() - newest["next_at"]).days, 0)  # it is when the attempt's lease would have ended
+        detail = f"messages that were given up: {many}; the newest, {days} days ago, of {identifier}"
+        yield Finding("told", "warning", f"{detail}: {newest['reason']}", "headrace digest list")
     else:
-        yield Finding("told", "ok", "no message about a digest was given up")
+        yield Finding("told", "ok", f"no message about a digest was given up in the last {RECENT.days} days")

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cli.diagnosis.digests import made, schedules, told
+from cli.diagnosis.digests import RECENT, made, schedules, told
 from shared.clients import firestore_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.usefixtures("clients")
-LAST_DAY = datetime(2020, 1, 1, tzinfo=UTC)
+LAST_DAY = datetime.now(UTC) - timedelta(days=1)
 
 
 @pytest.fixture
@@ -62,12 +62,14 @@ def test_a_digest_that_could_not_be_made_is_named() -> None:
 def test_a_message_that_was_given_up_is_counted() -> None:
     """With the reason of the newest, whichever order they were stored in."""
     older = UNDELIVERED | {"next_at": LAST_DAY - timedelta(days=1), "reason": "There was no server"}
-    references = [firestore_client().document(f"digests/weekly-{name}/deliveries/0") for name in "wy"]
-    for reference in references:
-        reference.set(older)
+    long_ago = older | {"next_at": LAST_DAY - RECENT}
+    records = {"w": older, "y": older, "v": long_ago}
+    references = [firestore_client().document(f"digests/weekly-{name}/deliveries/0") for name in records]
+    for reference, fields in zip(references, records.values(), strict=True):
+        reference.set(fields)
     [finding] = told()
     for reference in references:
         reference.delete()
     assert finding.status == "warning"
-    assert "3 messages about digests were given up" in finding.detail
-    assert "The server said no" in finding.detail
+    assert "messages that were given up: 3;" in finding.detail
+    assert "of weekly-x: The server said no" in finding.detail

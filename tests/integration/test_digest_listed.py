@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ import cli.digest
 from benchmarks.digests import made
 from benchmarks.digests.made import MONDAY
 from cli import differences
-from cli.diagnosis.digests import RECENT, SHOWN
+from cli.diagnosis.digests import RECENT, SHOWN, told
 from cli.diagnosis.digests import made as examine
 from cli.digest import listing, make, show_listing, work
 from shared.digests.since import Difference
@@ -80,6 +80,28 @@ def test_the_doctor_names_the_newest_that_failed(store: Store) -> None:
     assert finding.status == "warning"
     named = [f"a-{at:02}" for at in range(SHOWN - 1)]
     assert f"made: {', '.join(['weekly-new', *named])} and others before these;" in finding.detail
+
+
+def test_the_doctor_counts_the_messages_given_up_of_late(store: Store) -> None:
+    """Up to a number, and names the newest one's digest; those of long ago nobody can mend."""
+    moment = now()
+
+    def give_up(digest: str, when: datetime) -> None:
+        fields = {"state": "undelivered", "next_at": when, "reason": f"no server for {digest}"}
+        store.client.document(f"digests/{digest}/deliveries/0").set(fields)
+
+    give_up("long-ago", moment - RECENT - timedelta(days=1))
+    [finding] = told()
+    assert finding.status == "ok"
+    give_up("newest", moment + timedelta(minutes=5))  # the lease of its last attempt
+    [finding] = told()
+    assert finding.status == "warning"
+    assert "given up: 1; the newest, 0 days ago, of newest: no server for newest" in finding.detail
+    for at in range(1, SHOWN):
+        give_up(f"weekly-{at}", moment - timedelta(days=at))
+    assert [f"given up: {SHOWN};" in finding.detail for finding in told()] == [True]
+    give_up("weekly-more", moment - timedelta(days=1))
+    assert [f"given up: {SHOWN} or more;" in finding.detail for finding in told()] == [True]
 
 
 def test_a_recount_says_what_it_reads(store: Store) -> None:
