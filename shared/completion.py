@@ -69,7 +69,7 @@ def purge(documents: Documents, document: str) -> None:
 
     def note(transaction: firestore.Transaction) -> None:
         current = reference.get(transaction=transaction).to_dict()
-        if _same(current, stored):
+        if _same(current, stored, "state", "published_run"):  # else its end has left more
             transaction.update(reference, {"purge_pending": False})
 
     documents.run(note)
@@ -142,7 +142,7 @@ def _complete(documents: Documents, reference: firestore.DocumentReference, stor
     documents.run(step)
 
 
-def _same(current: dict[str, Any] | None, stored: dict[str, Any]) -> bool:
+def _same(current: dict[str, Any] | None, stored: dict[str, Any], *more: str) -> bool:
     """Whether the document is still at the run that was read, and was not erased and begun again."""
-    parts = ("run", "generation")
+    parts = ("run", "generation", *more)
     return current is not None and all(current[part] == stored[part] for part in parts)

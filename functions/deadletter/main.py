@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import functions_framework
 from structlog.contextvars import bind_contextvars
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from flask import Request
 
 COLLECTION = "dead_letters"
+ADDED = ("headrace", "CloudPubSub")
+"""How attributes begin that a message has only as a dead letter."""
 EXHAUSTED = {
     "code": "deliveries_exhausted",
     "message": "The message was delivered as often as its subscription allows, and never acknowledged.",
@@ -41,19 +43,21 @@ def on_dead_letter(push: Push) -> None:
     documents = Documents(firestore_client())
     document, run, generation = _subject(documents, push)
     bind_contextvars(document=document, run=run)
+    letter = firestore_client().collection(COLLECTION).document(_name(push))
+    known = letter.get(["run"]).to_dict() or {}
     record = {
         "reason": reason.model_dump(),
         "function": push.attributes.get("headraceFunction"),
         "subscription": push.attributes.get("headraceSubscription")
         or push.attributes.get("CloudPubSubDeadLetterSourceSubscription"),
         "document": document,
-        "run": run,
+        "run": run or known.get("run"),  # a second delivery finds it ended
         "replay": f"headrace replay {document}" if document else None,
         "data": {"sha256": hashlib.sha256(push.data).hexdigest(), "size": len(push.data)},
         "published_at": push.published,
         "recorded_at": now(),
     }
-    firestore_client().collection(COLLECTION).document(_name(push, document, run)).set(record)
+    letter.set(record)
     if document is None or run is None or generation is None:
         return
     with suppress(Superseded):  # it moved on, or has ended: the record stays for whoever looks
@@ -82,12 +86,8 @@ def _subject(documents: Documents, push: Push) -> tuple[str | None, int | None, 
     return document, claim.run if claim else None, event.generation
 
 
-def _name(push: Push, document: str | None, run: int | None) -> str:
-    """Deterministic, so that a dead letter delivered twice is one record."""
-    identity: list[Any] = [
-        document,
-        run,
-        push.data.decode("latin-1"),
-        push.attributes.get("objectGeneration"),
-    ]
+def _name(push: Push) -> str:
+    """Of the message alone, so that a dead letter delivered twice is one record, however it went on."""
+    own = {name: value for name, value in push.attributes.items() if not name.startswith(ADDED)}
+    identity = [push.data.decode("latin-1"), sorted(own.items())]
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:24]

@@ -14,7 +14,7 @@ from werkzeug.test import EnvironBuilder
 
 from functions.deadletter.main import on_dead_letter
 from shared.clients import firestore_client, publisher
-from shared.documents import Documents
+from shared.documents import Documents, document_id
 from shared.events import answer, upload_event
 from shared.records import UploadEvent
 from shared.settings import DEAD_LETTERS, settings
@@ -180,6 +180,30 @@ def test_a_dead_letter_of_an_earlier_life_fails_nothing() -> None:
     assert stored(new.document)["state"] == "failed"
 
 
+def bury_upload(event: UploadEvent, generation: int) -> None:
+    """Deliver the notification of an upload as a dead letter."""
+    attributes = {
+        "bucketId": event.bucket,
+        "objectId": event.name,
+        "objectGeneration": str(generation),
+        "eventType": event.event_type,
+    }
+    notification = push(b'{"size": "1"}', attributes, "deadletter")
+    assert answer("deadletter", notification, on_dead_letter) == ("", 204)
+
+
+@pytest.mark.usefixtures("servers")
+def test_a_dead_letter_of_an_upload_that_comes_twice_is_one_record() -> None:
+    """The first delivery ends the run, so the second one no longer finds it; the record still says which."""
+    event = upload("twice.txt", 1)
+    for _ in range(2):
+        bury_upload(event, 1)
+    letters = [one.to_dict() or {} for one in firestore_client().collection("dead_letters").stream()]
+    document = document_id(event.bucket, event.name)
+    assert [one["run"] for one in letters if one["document"] == document] == [1]
+    assert stored(document)["state"] == "failed"
+
+
 @pytest.mark.usefixtures("servers")
 def test_a_dead_letter_of_an_upload_fails_the_run_that_it_began() -> None:
     """Its lease is over: the run fails; the notification of an older generation fails nothing."""
@@ -188,14 +212,7 @@ def test_a_dead_letter_of_an_upload_fails_the_run_that_it_began() -> None:
     claim = documents.claim(event, published=datetime.now(UTC), lease_seconds=-1)
     assert claim is not None
     for generation, state in ((1, "extracting"), (2, "failed")):
-        attributes = {
-            "bucketId": event.bucket,
-            "objectId": event.name,
-            "objectGeneration": str(generation),
-            "eventType": event.event_type,
-        }
-        notification = push(b'{"size": "1"}', attributes, "deadletter")
-        assert answer("deadletter", notification, on_dead_letter) == ("", 204)
+        bury_upload(event, generation)
         assert stored(claim.document)["state"] == state
     letters = [one.to_dict() or {} for one in firestore_client().collection("dead_letters").stream()]
     assert {one["run"] for one in letters if one["document"] == claim.document} == {None, 1}

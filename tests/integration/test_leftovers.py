@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.completion import settle
+from shared import completion
+from shared.completion import finish, purge, settle
+from shared.passages import purge_runs
 from shared.records import ErrorInfo
-from tests.integration.documents_life import Life
+from tests.integration.documents_life import SIZES, Life
+from tests.integration.documents_parts import batch_of, commit, plan_of
 from tests.integration.documents_servers import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
 BROKEN = ErrorInfo(code="broken", message="It is broken.", hint="Mend it.")
 
@@ -76,3 +80,30 @@ def test_a_replay_that_fails_keeps_what_it_copies_from() -> None:
     assert life.kept(document) == {"passages": {1, 4}, "batches": {1, 4}}
     life.analyse(life.claim(3, restart=5), 3)
     assert life.kept(document) == {"passages": {6}, "batches": {6}}
+
+
+def test_a_run_that_ends_while_its_document_is_purged_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sweep purges for the run before; the newer one completes meanwhile, and its instance dies."""
+    life = Life()
+    life.analyse(life.claim(1), 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(completion, "settle", lambda *_: None)
+        life.analyse(life.claim(2), 2)
+    claim = life.claim(3)
+    life.documents.plan(claim, plan_of(f"{claim.document}-3", SIZES))
+    for number, bounds in enumerate(((0, SIZES[0]), (SIZES[0], sum(SIZES)))):
+        commit(life.documents, batch_of(claim.document, 3, 3, number, bounds), range(*bounds))
+
+    def then_it_completes(*of: Any) -> int:
+        deleted = purge_runs(*of)
+        with monkeypatch.context() as patch:
+            patch.setattr(completion, "settle", lambda *_: None)
+            finish(life.documents, claim.document, 3)
+        return deleted
+
+    with monkeypatch.context() as patch:
+        patch.setattr(completion, "purge_runs", then_it_completes)
+        purge(life.documents, claim.document)
+    assert life.kept(claim.document) == {"passages": {2, 3}, "batches": {2, 3}}
+    purge(life.documents, claim.document)
+    assert life.kept(claim.document) == {"passages": {3}, "batches": {3}}
