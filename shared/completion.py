@@ -75,6 +75,11 @@ def purge(documents: Documents, document: str) -> None:
     documents.run(note)
 
 
+def is_unheard(stored: dict[str, Any]) -> bool:
+    """Whether a document has a result that is still to be announced; one that is being erased has none."""
+    return bool(stored["results_pending"]) and stored["state"] != "superseded"
+
+
 def announce(documents: Documents, document: str) -> None:
     """Publish the result that is still to be announced, if any; perhaps twice, but never not at all."""
     reference = documents.reference(document)

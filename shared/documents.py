@@ -78,10 +78,12 @@ class Documents:
             LeaseHeld: another delivery is extracting this run.
             Superseded: the document is at a newer generation, past the run to be restarted, or erased.
         """
+        from shared.completion import announce, is_unheard  # which import this module
+
         reference = self.reference(document_id(event.bucket, event.name))
         holder = secrets.token_hex(8)
 
-        def step(transaction: firestore.Transaction) -> Claim | None:
+        def step(transaction: firestore.Transaction) -> Claim | str | None:
             stored = reference.get(transaction=transaction).to_dict()
             started = now()
             if stored and stored["lease"] and stored["lease"]["holder"] == holder:  # its answer was lost
@@ -90,6 +92,8 @@ class Documents:
             claim = next_claim(reference.id, stored, event, started, erased)
             if claim is None:
                 return None
+            if stored and stored["run"] != claim.run and is_unheard(stored):
+                return str(reference.id)
             fields = {
                 "run": claim.run,
                 "generation": str(event.generation),
@@ -118,7 +122,9 @@ class Documents:
                 transaction.update(reference, fields)
             return claim
 
-        return self.run(step)
+        while isinstance(claim := self.run(step), str):  # the last result first, or it would be forgotten
+            announce(self, claim)
+        return claim
 
     def plan(self, claim: Claim, plan: Plan) -> None:
         """From extracting to analyzing, or to delegated where the plan is the long job's.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from shared import artefacts
 from shared.backfills import standing
+from shared.completion import announce, is_unheard
 from shared.delegation import plan_delegated
 from shared.documents import now, run_record
 from shared.errors import Permanent
@@ -41,13 +42,15 @@ def begin(
     """
     reference = documents.reference(entry.document)
 
-    def step(transaction: firestore.Transaction) -> Outcome | Literal["begun"]:
+    def step(transaction: firestore.Transaction) -> Outcome | Literal["begun", "unheard"]:
         stored = reference.get(transaction=transaction).to_dict()
         last = run_record(reference, stored["run"]).get(transaction=transaction).to_dict() if stored else None
         found = standing(stored, last, entry, backfill)
         if found != "begin":
             return found
         assert stored is not None
+        if is_unheard(stored):
+            return "unheard"
         moment, run = now(), stored["run"] + 1
         job = {"why": WHY, "backfill": backfill, "from_run": entry.published_run, "tasks": 1, "source": None}
         fields = {
@@ -84,7 +87,9 @@ def begin(
         transaction.set(run_record(reference, run), record)
         return "begun"
 
-    return documents.run(step)
+    while (found := documents.run(step)) == "unheard":  # its last result first, as `Documents.claim` does
+        announce(documents, entry.document)
+    return found
 
 
 def take_over(subject: Subject, stored: dict[str, Any]) -> None:
