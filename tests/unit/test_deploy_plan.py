@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from deploy.plan import decide, plan
 from deploy.stage import ROOT
 from deploy.state import Job, Revision, Service, State
 from shared.errors import Retryable, SetupError
+from shared.inference.manifest import Manifest
+from shared.records import TOPICS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,11 +92,15 @@ def test_a_step_without_the_one_before_says_so(tmp_path: Path) -> None:
 COMPLETED: dict[str, Any] = {
     "state": "completed",
     "model": "m",
+    "passages": 5,
     "initiatives": 1,
-    "topics": {"E1": 1},
-    "summary": [{}],
+    "topics": dict.fromkeys(TOPICS, 0) | {"E1": 2},
+    "summary": [
+        {"page": None, "text": "In 2025 we replaced the gas boilers of four factories by heat pumps."}
+    ],
     "error": None,
 }
+MODEL = Manifest.model_construct(digest="m", topics=TOPICS)
 
 
 @pytest.mark.parametrize(
@@ -102,16 +109,27 @@ COMPLETED: dict[str, Any] = {
         ({"state": "rejected"}, "ended as rejected"),
         ({"model": "other"}, "analysed with model other"),
         ({"initiatives": 0}, "did not find"),
-        ({"topics": {"G1": 1}}, "did not find"),
-        ({"summary": []}, "did not find"),
+        ({"topics": dict.fromkeys(TOPICS, 0) | {"G1": 1}}, "did not find"),
+        ({"passages": 0}, "has 0 passages"),
+        ({"summary": []}, "the summary []"),
     ],
 )
 def test_a_sample_that_is_not_as_it_must_be_fails_the_smoke_test(differs: dict[str, Any], said: str) -> None:
     """Each way on its own; as it must be, it passes."""
-    smoke.check(COMPLETED, "m")
+    smoke.check(COMPLETED, MODEL)
     smoke.check(COMPLETED, None)
-    with pytest.raises(Retryable, match=said):
-        smoke.check(COMPLETED | differs, "m")
+    with pytest.raises(Retryable, match=re.escape(said)):
+        smoke.check(COMPLETED | differs, MODEL)
+
+
+@pytest.mark.parametrize("topics", [(), ("water", "waste")])
+def test_a_model_without_the_samples_topic_can_be_deployed(topics: tuple[str, ...]) -> None:
+    """One that only embeds, or has another taxonomy, whose counts stand beside our topics'; not without a summary."""
+    model = Manifest.model_construct(digest="m", topics=topics)
+    nothing = COMPLETED | {"initiatives": 0, "topics": dict.fromkeys((*TOPICS, *topics), 0)}
+    smoke.check(nothing, model)
+    with pytest.raises(Retryable, match="the summary"):
+        smoke.check(nothing | {"summary": []}, model)
 
 
 def test_the_table_of_functions_is_that_of_the_infrastructure() -> None:
