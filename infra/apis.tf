@@ -6,6 +6,7 @@ locals {
       "cloudbuild.googleapis.com",
       "cloudresourcemanager.googleapis.com",
       "cloudscheduler.googleapis.com",
+      "containeranalysis.googleapis.com", # keeps what Cloud Build attests of the images it builds
       "firestore.googleapis.com",
       "iam.googleapis.com",
       "logging.googleapis.com",
@@ -16,6 +17,7 @@ locals {
       "serviceusage.googleapis.com",
       "storage.googleapis.com",
     ],
+    var.binary_authorization ? ["binaryauthorization.googleapis.com"] : [],
     var.budget != null ? ["billingbudgets.googleapis.com"] : [],
     var.kms_key != null ? ["cloudkms.googleapis.com"] : [],
     var.private_egress || var.domain != null ? ["compute.googleapis.com"] : [],

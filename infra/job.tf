@@ -55,6 +55,13 @@ resource "google_cloud_run_v2_job" "long" {
     }
   }
 
+  dynamic "binary_authorization" {
+    for_each = var.binary_authorization ? [true] : []
+    content {
+      use_default = binary_authorization.value
+    }
+  }
+
   lifecycle {
     ignore_changes = [
       annotations,

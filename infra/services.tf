@@ -58,6 +58,13 @@ resource "google_cloud_run_v2_service" "function" {
     }
   }
 
+  dynamic "binary_authorization" {
+    for_each = var.binary_authorization ? [true] : []
+    content {
+      use_default = binary_authorization.value
+    }
+  }
+
   # The image is deployment's, and with it what it notes of it and how it moves traffic to it; all else is here.
   lifecycle {
     ignore_changes = [

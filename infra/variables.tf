@@ -6,6 +6,12 @@ variable "project" {
     condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
     error_message = "A project id has 6 to 30 lower-case letters, digits and hyphens, and begins with a letter."
   }
+
+  validation {
+    # Where gcloud puts sources, by a name of its own making: build.tf.
+    condition     = length("run-sources-${var.project}-${var.region}") <= 63
+    error_message = "The bucket run-sources-PROJECT-REGION may have 63 characters: take a shorter project id, or another region."
+  }
 }
 
 variable "region" {
@@ -20,9 +26,14 @@ variable "region" {
 }
 
 variable "firestore_location" {
-  description = "Location of the database, which can never be changed; null: the region."
+  description = "Location of the database, which can never be changed; null: the region, as with kms_key it must be."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.kms_key == null || var.firestore_location == null || var.firestore_location == var.region
+    error_message = "A database elsewhere cannot be encrypted by kms_key, which is a key of the region."
+  }
 }
 
 variable "labels" {
@@ -38,7 +49,7 @@ variable "deletion_protection" {
 }
 
 variable "kms_key" {
-  description = "Full name of a Cloud KMS key in the region that encrypts all that is stored; null: Google's own keys."
+  description = "Full name of a Cloud KMS key in the region that encrypts all that is stored, from the first apply on; null: Google's own keys."
   type        = string
   default     = null
 
@@ -178,6 +189,12 @@ variable "budget" {
     condition     = var.budget == null || (can(regex("^[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}$", var.budget.billing_account)) && try(var.budget.amount > 0, false))
     error_message = "A billing account is named like 012345-6789AB-CDEF01; the amount is more than nothing."
   }
+}
+
+variable "binary_authorization" {
+  description = "Whether services and job run only what the project's policy of Binary Authorization lets in: docs/security.md, Supply chain."
+  type        = bool
+  default     = false
 }
 
 variable "private_egress" {

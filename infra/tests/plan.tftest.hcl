@@ -32,6 +32,10 @@ run "plain" {
     condition     = length(google_cloud_run_v2_service_iam_member.api) == 0
     error_message = "The API is open to somebody unasked."
   }
+  assert {
+    condition     = alltrue([for service in google_cloud_run_v2_service.function : length(service.binary_authorization) == 0]) && length(google_cloud_run_v2_job.long[0].binary_authorization) == 0
+    error_message = "A policy that nobody wrote is asked what may run."
+  }
 }
 
 # With all that can be switched on.
@@ -50,6 +54,8 @@ run "everything" {
     domain              = "headrace.example.org"
     settings            = { HEADRACE_RETENTION = "{\"\": 365}" }
     secrets             = { smtp-password = ["digest"], docpw-hr = ["ingest"] }
+
+    binary_authorization = true
   }
 
   assert {
@@ -63,6 +69,7 @@ run "everything" {
         google_artifact_registry_repository.images.kms_key_name == var.kms_key,
         google_storage_bucket.sources.encryption[0].default_kms_key_name == var.kms_key,
         google_bigquery_dataset.results.default_encryption_configuration[0].kms_key_name == var.kms_key,
+        google_bigquery_table.results.encryption_configuration[0].kms_key_name == var.kms_key,
         google_firestore_database.this.cmek_config[0].kms_key_name == var.kms_key,
       ],
     ))
@@ -87,6 +94,14 @@ run "everything" {
   assert {
     condition     = google_monitoring_notification_channel.slack[0].sensitive_labels[0].auth_token_wo == null
     error_message = "The Slack token is in the state."
+  }
+  assert {
+    condition     = alltrue([for run in concat(values(google_cloud_run_v2_service.function), google_cloud_run_v2_job.long) : run.binary_authorization[0].use_default])
+    error_message = "Something runs that the project's policy was not asked about."
+  }
+  assert {
+    condition     = contains(keys(google_project_service.all), "binaryauthorization.googleapis.com")
+    error_message = "The policy's service is off."
   }
   assert {
     condition     = google_cloud_run_v2_job.long[0].template[0].template[0].containers[0].resources[0].limits["nvidia.com/gpu"] == "1"
@@ -142,4 +157,18 @@ run "misspelt" {
   }
 
   expect_failures = [var.project, var.settings, var.secrets, var.kms_key]
+}
+
+# Each value is well-formed, and no good beside the others.
+run "elsewhere" {
+  command = plan
+
+  variables {
+    project            = "a-project-whose-id-is-so-long"
+    region             = "northamerica-northeast1"
+    firestore_location = "nam5"
+    kms_key            = "projects/p/locations/northamerica-northeast1/keyRings/headrace/cryptoKeys/data"
+  }
+
+  expect_failures = [var.project, var.firestore_location]
 }
