@@ -124,7 +124,7 @@ def test_a_sample_that_is_not_as_it_must_be_fails_the_smoke_test(differs: dict[s
 
 @pytest.mark.parametrize("topics", [(), ("water", "waste")])
 def test_a_model_without_the_samples_topic_can_be_deployed(topics: tuple[str, ...]) -> None:
-    """One that only embeds, or has another taxonomy, whose counts stand beside our topics'; not without a summary."""
+    """One that only embeds, or has another taxonomy, whose counts stand beside our topics'."""
     model = Manifest.model_construct(digest="m", topics=topics)
     nothing = COMPLETED | {"initiatives": 0, "topics": dict.fromkeys((*TOPICS, *topics), 0)}
     smoke.check(nothing, model)
