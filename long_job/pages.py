@@ -32,9 +32,10 @@ KEY_BYTES = 32
 class Pages:
     """Of one run."""
 
-    def __init__(self, document: str, run: int) -> None:
+    def __init__(self, document: str, run: int, generation: int) -> None:
         """The key is read once."""
-        self._prefix = artefacts.prefix(document, run) + "ocr/"
+        # A document that was erased and comes again counts its runs from one.
+        self._prefix = f"{artefacts.prefix(document, run)}ocr/{generation}/"
         self._bucket = storage_client().bucket(settings().work_bucket)
         master = secret(settings().redaction_key, settings().redaction_key_version)
         key = HKDF(SHA256(), KEY_BYTES, salt=None, info=b"headrace recognised pages").derive(master)

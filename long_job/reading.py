@@ -14,13 +14,15 @@ from long_job.models import model_directory
 from long_job.pages import Pages
 from long_job.progress import Meter
 from shared import artefacts
+from shared.batches import drop_others
 from shared.clients import firestore_client
 from shared.delegation import plan_delegated
+from shared.errors import Superseded
 from shared.inference import TokenCounter, read_manifest
 from shared.received import fetched, password_of, receive
 from shared.settings import settings
 from shared.sources import content_key, find_source
-from shared.transitions import Claim, Plan, Seconds
+from shared.transitions import Claim, Plan, Seconds, check_delegated
 from shared.uploads import upload_of
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from long_job.document import Subject
     from long_job.ocr import Recogniser
+    from shared.artefacts import Written
     from shared.extract.recognised import RecognisedPage
     from shared.received import Received
     from shared.records import Source
@@ -45,8 +48,9 @@ class Reader:
     def __init__(self, subject: Subject, stored: dict[str, Any]) -> None:
         """`stored` is the document."""
         self._subject = subject
+        self._reference = subject.documents.reference(subject.document)
         self._leases = subject.leases()
-        self._pages = Pages(subject.document, subject.run)
+        self._pages = Pages(subject.document, subject.run, subject.generation)
         self._model = model_directory(stored["model"])
         self._job = stored["job"]
         self._event = upload_of(stored)
@@ -58,6 +62,15 @@ class Reader:
             Rejected: it cannot be read within the job's limits.
             Superseded: the run is not the document's any more.
         """
+        try:
+            return self._read()
+        except Superseded:
+            subject = self._subject
+            if not artefacts.is_at(self._reference, subject.run, subject.generation):
+                self._pages.delete()
+            raise
+
+    def _read(self) -> bool:
         with fetched(self._event, settings().for_job()) as path:
             first = self._receive(path, {}, defer_ocr=True)
             needed = first.reading.facts["ocr_pages"]
@@ -113,7 +126,7 @@ class Reader:
         for number in needed:
             page = self._pages.load(number)
             if page is None:
-                return self.read()
+                return self._read()
             recognised[number] = page
         received = self._receive(path, recognised) if needed else first
         self._plan(received, sum(page.cpu_seconds for page in recognised.values()))
@@ -135,28 +148,41 @@ class Reader:
         )
 
     def _plan(self, received: Received, recognition: float) -> None:
-        reading = received.reading
+        subject, reading = self._subject, received.reading
+        with artefacts.written(
+            self._reference, subject.run, subject.generation, reading.text, reading.passages
+        ) as stored:
+            plan = self._plan_of(received, recognition, stored)
+            documents, run, generation = subject.documents, subject.run, subject.generation
+            # Of an ingest that did not know yet that this is the job's.
+            drop_others(
+                documents,
+                self._reference,
+                run,
+                (plan.model, plan.artefact),
+                lambda found: check_delegated(found, run, generation),
+            )
+            plan_delegated(documents, subject.document, run, generation, plan)
+
+    def _plan_of(self, received: Received, recognition: float, stored: Written) -> Plan:
         seconds = Seconds(received.seconds.wall, received.seconds.cpu + recognition)
         subject = self._subject
         model = read_manifest(self._model).digest
-        ranges = artefacts.write(subject.document, subject.run, reading.text, reading.passages)
         key = content_key(self._event, received.sha256, model)
         source = self._source(key)
-        plan = Plan(
+        return Plan(
             facts=received.facts,
-            batches=len(ranges),
+            batches=len(stored.ranges),
             model=model,
-            artefact=artefacts.prefix(subject.document, subject.run),
+            artefact=stored.artefact,
             content_key=key,
             duplicate_of=source.document if source and source.document != subject.document else None,
             seconds=seconds,
             job=self._job | {"source": source.model_dump() if source else None},
         )
-        plan_delegated(subject.documents, subject.document, subject.run, subject.generation, plan)
 
     def _source(self, key: str) -> Source | None:
-        record = self._subject.documents.reference(self._subject.document)
-        run = record.collection("runs").document(str(self._subject.run)).get().to_dict() or {}
+        run = self._reference.collection("runs").document(str(self._subject.run)).get().to_dict() or {}
         event = self._event.model_copy(update={"restart_run": run.get("restarts")})
         claim = Claim(self._subject.document, self._subject.run, 0)
         return find_source(firestore_client(), key, claim, event)

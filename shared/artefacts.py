@@ -1,4 +1,7 @@
-"""What a run keeps in the work bucket, in `runs/{document}/{run}/`: passages, text and batches.
+"""What a run keeps in the work bucket, in `runs/{document}/{run}/{digest}/`: passages, text and batches.
+
+The digest is of all three, and of the object's generation. So who reads a file as another did writes the same
+bytes to the same place; who cuts it otherwise, or is of a life before an erasure, overwrites nobody's.
 
 A batch names its bytes in `passages.jsonl`, so that analysing one reads only its own part of a long document.
 Batches form lanes: when batch n is taken up, batch n + lanes is published. So however long a document is, no
@@ -7,20 +10,26 @@ more than that many of its batches wait in the queue, and a short document gets 
 
 from __future__ import annotations
 
+import hashlib
 import io
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
 from shared.clients import storage_client
+from shared.documents import run_record
+from shared.errors import Superseded
 from shared.records import BatchMessage, Passage
 from shared.retry import storage_limits
 from shared.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from google.cloud import firestore
     from google.cloud.storage import Blob
 
     from shared.records import Source
@@ -31,10 +40,23 @@ Range = tuple[int, int, int, int]
 _RANGES = TypeAdapter(list[Range])
 CACHED_PLANS = 64
 """Of an instance; a plan is a few kilobytes."""
+NAMES = ("passages.jsonl", "text.txt", "batches.json")
+DIGEST = 16
+"""Hex digits: enough for the few that a run may have."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was stored for a run that is still to be planned."""
+
+    artefact: str
+    """The place, with a slash at its end."""
+    ranges: list[Range]
+    blobs: list[Blob]
 
 
 def prefix(document: str, run: int) -> str:
-    """Where the artefacts of a run lie."""
+    """Where all that belongs to a run lies."""
     return f"runs/{document}/{run}/"
 
 
@@ -52,7 +74,31 @@ def plan_batches(
         yield start, len(passages)
 
 
-def write(document: str, run: int, text: str, passages: Sequence[Passage]) -> list[Range]:
+@contextmanager
+def written(
+    reference: firestore.DocumentReference, run: int, generation: int, text: str, passages: Sequence[Passage]
+) -> Iterator[Written]:
+    """Store what a run needs while it is planned; take it back where the document has left that run.
+
+    Nobody else would: an erasure deletes what is there when it looks, and a purge what older runs have.
+    """
+    stored = write(reference.id, run, generation, text, passages)
+    try:
+        yield stored
+    except Superseded:
+        if not is_at(reference, run, generation):
+            for blob in stored.blobs:  # each in the generation that was written: a newer one is another's
+                _delete(blob)
+        raise
+
+
+def is_at(reference: firestore.DocumentReference, run: int, generation: int) -> bool:
+    """Whether a document is there, and at this run of this generation."""
+    stored = reference.get(["run", "generation"]).to_dict()
+    return stored is not None and (stored["run"], int(stored["generation"])) == (run, generation)
+
+
+def write(document: str, run: int, generation: int, text: str, passages: Sequence[Passage]) -> Written:
     """Store a run's passages, text and batches. Deterministic: twins write the same bytes."""
     lines = io.BytesIO()  # whole, and no list of them beside: of a long document they are tens of megabytes
     offsets = [0]
@@ -66,43 +112,78 @@ def write(document: str, run: int, text: str, passages: Sequence[Passage]) -> li
             passages, max_passages=limits.batch_passages, max_tokens=limits.batch_tokens
         )
     ]
-    _upload(document, run, "passages.jsonl", lines.getvalue(), "application/x-ndjson")
-    del lines
-    _upload(document, run, "text.txt", text.encode(), "text/plain; charset=utf-8")
-    _upload(document, run, "batches.json", _RANGES.dump_json(ranges), "application/json")
-    return ranges
+    bounds, whole = _RANGES.dump_json(ranges), text.encode()
+    digest = hashlib.sha256(f"{generation} {len(bounds)} {len(whole)} ".encode())
+    for part in (bounds, whole, lines.getbuffer()):
+        digest.update(part)
+    artefact = f"{prefix(document, run)}{digest.hexdigest()[:DIGEST]}/"
+    blobs = [_upload(artefact, "passages.jsonl", lines.getvalue(), "application/x-ndjson")]
+    del lines, part
+    blobs += [
+        _upload(artefact, "text.txt", whole, "text/plain; charset=utf-8"),
+        _upload(artefact, "batches.json", bounds, "application/json"),
+    ]
+    return Written(artefact, ranges, blobs)
 
 
-def copy(document: str, run: int, to_run: int) -> int:
-    """Give a run what another one of the same document has, within the bucket; the number of its batches.
+def artefact_of(reference: firestore.DocumentReference, run: int) -> str:
+    """Where the artefacts of a planned run of a document lie."""
+    record = run_record(reference, run).get(["artefact"]).to_dict() or {}
+    return record.get("artefact") or prefix(reference.id, run)
+
+
+def copy(reference: firestore.DocumentReference, run: int, to_run: int) -> tuple[str, int]:
+    """Give a run what another one of the same document has, within the bucket; where, and how many batches.
 
     Raises:
         NotFound: the artefacts are gone.
     """
-    for name in ("passages.jsonl", "text.txt", "batches.json"):
-        source, target = _blob(document, run, name), _blob(document, to_run, name)
+    origin, artefact = artefact_of(reference, run), f"{prefix(reference.id, to_run)}of-{run}/"
+    for name in NAMES:
+        source, target = _blob(origin, name), _blob(artefact, name)
         token = None
         while True:  # large objects are copied in several calls
             token, _, _ = target.rewrite(source, token=token, **storage_limits())
             if token is None:
                 break
-    return len(_read_ranges(document, to_run))
+    return artefact, len(_read_ranges(artefact))
 
 
-def exist(document: str, run: int) -> bool:
+def exist(reference: firestore.DocumentReference, run: int) -> bool:
     """Whether a run's artefacts are there: its batches are written last."""
-    return bool(_blob(document, run, "batches.json").exists(**storage_limits()))
+    return bool(_blob(artefact_of(reference, run), "batches.json").exists(**storage_limits()))
 
 
-def _upload(document: str, run: int, name: str, content: bytes, media_type: str) -> None:
-    _blob(document, run, name).upload_from_string(content, content_type=media_type, **storage_limits())
+def remove_runs(document: str, before: int, keep: Collection[int] = ()) -> int:
+    """Delete all that the runs before `before` have here, but for those to keep; how many objects."""
+    bucket, own = settings().work_bucket, f"runs/{document}/"
+    removed = 0
+    for blob in list(storage_client().list_blobs(bucket, prefix=own, **storage_limits())):
+        run = int(blob.name.removeprefix(own).partition("/")[0])
+        if run < before and run not in keep:
+            _delete(blob)
+            removed += 1
+    return removed
+
+
+def _delete(blob: Blob) -> None:
+    from google.api_core.exceptions import NotFound
+
+    with suppress(NotFound):  # a twin was faster
+        blob.delete(**storage_limits())
+
+
+def _upload(artefact: str, name: str, content: bytes, media_type: str) -> Blob:
+    blob = _blob(artefact, name)
+    blob.upload_from_string(content, content_type=media_type, **storage_limits())
+    return blob
 
 
 def first_batches(
-    claim: Claim, generation: int, model: str, ranges: Sequence[Range], source: Source | None
+    claim: Claim, generation: int, model: str, stored: Written, source: Source | None
 ) -> list[BatchMessage]:
     """The batches that ingest publishes: the first of each lane."""
-    lanes = min(settings().batch_lanes, len(ranges))
+    lanes = min(settings().batch_lanes, len(stored.ranges))
     return [
         BatchMessage(
             document=claim.document,
@@ -111,7 +192,8 @@ def first_batches(
             model=model,
             lanes=lanes,
             source=source,
-            **_bounds(number, ranges),
+            artefact=stored.artefact,
+            **_bounds(number, stored.ranges),
         )
         for number in range(lanes)
     ]
@@ -120,7 +202,7 @@ def first_batches(
 def all_batches(stored: Mapping[str, Any], source: Source | None = None) -> list[BatchMessage]:
     """Every batch of a run, each the end of its lane: for one that stands still, or is the job's."""
     generation = int(stored["generation"])
-    ranges = _ranges(stored["id"], stored["run"], generation)
+    ranges = _ranges(stored["artefact"], generation)
     lanes = len(ranges)
     return [
         BatchMessage(
@@ -130,6 +212,7 @@ def all_batches(stored: Mapping[str, Any], source: Source | None = None) -> list
             model=stored["model"],
             lanes=lanes,
             source=source,
+            artefact=stored["artefact"],
             **_bounds(number, ranges),
         )
         for number in range(lanes)
@@ -138,7 +221,7 @@ def all_batches(stored: Mapping[str, Any], source: Source | None = None) -> list
 
 def successor(message: BatchMessage) -> BatchMessage | None:
     """The batch that is to be published when this one is taken up; None at the end of its lane."""
-    ranges = _ranges(message.document, message.run, message.generation)
+    ranges = _ranges(message.place, message.generation)
     number = message.batch + message.lanes
     if number >= len(ranges):
         return None
@@ -158,7 +241,7 @@ def read_slices(messages: Sequence[BatchMessage]) -> list[list[Passage]]:
         ValidationError: the artefact is damaged.
     """
     first, last = messages[0], messages[-1]
-    blob = _blob(first.document, first.run, "passages.jsonl")
+    blob = _blob(first.place, "passages.jsonl")
     content = blob.download_as_bytes(
         start=first.byte_start, end=last.byte_end - 1, raw_download=True, **storage_limits()
     )
@@ -181,14 +264,14 @@ def _bounds(number: int, ranges: Sequence[Range]) -> dict[str, int]:
 
 
 @lru_cache(maxsize=CACHED_PLANS)
-def _ranges(document: str, run: int, _generation: int) -> list[Range]:
-    return _read_ranges(document, run)
+def _ranges(artefact: str, _generation: int) -> list[Range]:
+    return _read_ranges(artefact)
 
 
-def _read_ranges(document: str, run: int) -> list[Range]:
-    blob = _blob(document, run, "batches.json")
+def _read_ranges(artefact: str) -> list[Range]:
+    blob = _blob(artefact, "batches.json")
     return _RANGES.validate_json(blob.download_as_bytes(raw_download=True, **storage_limits()))
 
 
-def _blob(document: str, run: int, name: str) -> Blob:
-    return storage_client().bucket(settings().work_bucket).blob(prefix(document, run) + name)
+def _blob(artefact: str, name: str) -> Blob:
+    return storage_client().bucket(settings().work_bucket).blob(artefact + name)

@@ -6,6 +6,10 @@ batch again has nothing to hand on. The document itself is not written: many bat
 A record says how far its batch has come: `upto`, the first passage that is not committed. A batch that runs
 into its instance's time limit commits what it has and goes on from there when it is delivered again. Its real
 failures are counted here too, because refusals while all instances are busy count as delivery attempts.
+
+A run may be begun by one revision and taken over by another, of another model or another cut of the text. So
+while a run that was taken over has no plan, no batch commits; what is of another kind is dropped before the
+plan, and refused after it. What is of the same kind stands, whoever did it.
 """
 
 from __future__ import annotations
@@ -13,10 +17,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shared.documents import MAX_ATTEMPTS, Documents, now
-from shared.errors import Superseded
+from shared.errors import Retryable, Superseded
 from shared.transitions import check_batch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from google.cloud import firestore
 
     from shared.records import BatchMessage, PassageResult
@@ -29,6 +35,8 @@ MAX_FAILURES = 5
 CLOSED = frozenset({"completed", "rejected", "superseded"})
 """States in which a run takes no more batches. A failed one does: what its other batches find is kept, and a
 replay computes only what is missing."""
+DROPPED_AT_ONCE = 300
+"""Records in one commit."""
 
 
 def batch_record(reference: firestore.DocumentReference, run: int, batch: int) -> firestore.DocumentReference:
@@ -43,14 +51,13 @@ def progress(documents: Documents, message: BatchMessage) -> tuple[int, bool]:
     Its `end` where nothing is left to do.
 
     Raises:
-        Superseded: its run is no longer the document's.
+        Retryable: its run was taken over, and is not planned yet.
+        Superseded: its run is no longer the document's, or not of this model and cut.
     """
     reference = documents.reference(message.document)
     record = batch_record(reference, message.run, message.batch)
     found = {snapshot.id: snapshot for snapshot in documents.client.get_all([reference, record])}
-    stored = found[reference.id].to_dict()
-    check_batch(stored, message)
-    assert stored is not None
+    stored = _checked(found[reference.id].to_dict(), message)
     known = found[record.id].to_dict()
     if stored["state"] in CLOSED:
         return message.end, True
@@ -69,7 +76,8 @@ def commit(
     What does not continue where the record stands was committed by a twin, and is dropped.
 
     Raises:
-        Superseded: its run is no longer the document's, or has ended.
+        Retryable: its run was taken over, and is not planned yet.
+        Superseded: its run is no longer the document's, has ended, or is not of this model and cut.
     """
     from shared.encode import RawTransaction
     from shared.passages import write_passages
@@ -79,9 +87,7 @@ def commit(
 
     def step(transaction: firestore.Transaction) -> None:
         assert isinstance(transaction, RawTransaction)
-        stored = reference.get(transaction=transaction).to_dict()
-        check_batch(stored, message)
-        assert stored is not None
+        stored = _checked(reference.get(transaction=transaction).to_dict(), message)
         if stored["state"] in CLOSED:
             raise Superseded("this run has ended")
         known = record.get(transaction=transaction).to_dict() or _new_record(message)
@@ -108,7 +114,7 @@ def count_failure(documents: Documents, message: BatchMessage, why: str) -> int:
     record = batch_record(reference, message.run, message.batch)
 
     def step(transaction: firestore.Transaction) -> int:
-        check_batch(reference.get(transaction=transaction).to_dict(), message)
+        _checked(reference.get(transaction=transaction).to_dict(), message)
         known = record.get(transaction=transaction).to_dict() or _new_record(message)
         failures = int(known["failures"]) + 1
         transaction.set(record, known | {"failures": failures, "failure": why, "updated_at": now()})
@@ -138,12 +144,67 @@ def records(reference: firestore.DocumentReference, run: int) -> list[dict[str, 
     return [snapshot.to_dict() or {} for snapshot in _of_run(reference, run).stream()]
 
 
+def drop_others(
+    documents: Documents,
+    reference: firestore.DocumentReference,
+    run: int,
+    kind: tuple[str, str],
+    check: Callable[[Mapping[str, Any] | None], None],
+) -> None:
+    """Delete what batches of a run have committed, if any is not of this model and artefact.
+
+    Call before the plan, where the run was taken over: none of them commits meanwhile.
+
+    Args:
+        documents: the state machine.
+        reference: the document.
+        run: its run.
+        kind: model and artefact that the run is about to be planned with.
+        check: raises Superseded where the document, as it is stored, is somebody else's to plan.
+    """
+    found = list(_of_run(reference, run).select(["model", "artefact"]).stream())
+    stored = (snapshot.to_dict() or {} for snapshot in found)
+    kinds = {(record["model"], record.get("artefact")) for record in stored}
+    if kinds <= {kind}:
+        return
+    records = [snapshot.reference for snapshot in found]
+    passages = [one.reference for one in _of_run(reference, run, "passages").select([]).stream()]
+
+    def write(several: list[firestore.DocumentReference], fields: dict[str, Any] | None) -> None:
+        def step(transaction: firestore.Transaction) -> None:
+            check(reference.get(transaction=transaction).to_dict())
+            for one in several:
+                transaction.update(one, fields) if fields else transaction.delete(one)
+
+        documents.run(step)
+
+    # First nothing counts any more, for whoever takes over if this is killed half way.
+    for references, fields in ((records, {"artefact": ""}), (passages, None), (records, None)):
+        for at in range(0, len(references), DROPPED_AT_ONCE):
+            write(references[at : at + DROPPED_AT_ONCE], fields)
+
+
+def _checked(stored: dict[str, Any] | None, message: BatchMessage) -> dict[str, Any]:
+    """The document, if the batch may be committed to it now."""
+    check_batch(stored, message)
+    assert stored is not None
+    if stored["batches"]:
+        if (stored["model"], stored["artefact"]) != (message.model, message.place):
+            raise Superseded("this run was planned with another model, or another cut of the text")
+    elif stored["state"] == "delegated":
+        raise Superseded("the long job reads this run's file, and publishes no batches")
+    elif stored["lease"] and stored["lease"]["token"] > 1:
+        raise Retryable("this run was taken over, and is not planned yet")
+    return stored
+
+
 def _new_record(message: BatchMessage) -> dict[str, Any]:
     return {
         "document": message.document,
         "run": message.run,
         "batch": message.batch,
         "model": message.model,
+        "artefact": message.place,
         "start": message.start,
         "end": message.end,
         "upto": message.start,
@@ -156,8 +217,10 @@ def _new_record(message: BatchMessage) -> dict[str, Any]:
     }
 
 
-def _of_run(reference: firestore.DocumentReference, run: int) -> firestore.Query:
+def _of_run(
+    reference: firestore.DocumentReference, run: int, collection: str = COLLECTION
+) -> firestore.Query:
     from google.cloud.firestore_v1.base_query import FieldFilter
 
-    query: firestore.Query = reference.collection(COLLECTION).where(filter=FieldFilter("run", "==", run))
+    query: firestore.Query = reference.collection(collection).where(filter=FieldFilter("run", "==", run))
     return query

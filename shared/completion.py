@@ -58,21 +58,25 @@ def purge(documents: Documents, document: str) -> None:
     stored = reference.get().to_dict()
     if stored is None or not stored.get("purge_pending"):
         return
-    run, published = stored["run"], stored["published_run"] or 0
-    if stored["state"] == "rejected":
-        purge_runs(reference, run + 1)
-    elif stored["state"] == "failed":
-        record = reference.collection(RUNS).document(str(run)).get().to_dict() or {}
-        purge_runs(reference, run, {published, record.get("restarts") or 0} - {0})
-    else:
-        purge_runs(reference, published)
+    purge_runs(reference, *stale_runs(reference, stored))
 
     def note(transaction: firestore.Transaction) -> None:
         current = reference.get(transaction=transaction).to_dict()
         if _same(current, stored, "state", "published_run"):  # else its end has left more
-            transaction.update(reference, {"purge_pending": False})
+            transaction.update(reference, {"purge_pending": False, "stale_artefacts": True})
 
     documents.run(note)
+
+
+def stale_runs(reference: firestore.DocumentReference, stored: dict[str, Any]) -> tuple[int, set[int]]:
+    """Of which runs nothing is needed: all before the first number, but for those of the set."""
+    run, published = stored["run"], stored["published_run"] or 0
+    if stored["state"] == "rejected":
+        return run + 1, set()
+    if stored["state"] == "failed":
+        record = reference.collection(RUNS).document(str(run)).get().to_dict() or {}
+        return run, {published, record.get("restarts") or 0} - {0}
+    return published, set()
 
 
 def is_unheard(stored: dict[str, Any]) -> bool:

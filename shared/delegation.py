@@ -188,6 +188,13 @@ def is_running(stored: dict[str, Any]) -> bool:
     return has_not_ended(stored["job"]["execution"])
 
 
+def is_being_read(stored: dict[str, Any]) -> bool:
+    """Whether somebody has a document's file in hand, and would store what it finds there."""
+    if stored["state"] == "extracting":
+        return bool(stored["lease"]["expires_at"] > now())
+    return stored["state"] == "delegated" and is_running(stored)
+
+
 def has_not_ended(name: str | None) -> bool:
     """Whether there is an execution of this full name that is running or waits."""
     from google.api_core.exceptions import NotFound

@@ -189,6 +189,13 @@ class BatchMessage(Record):
     byte_start: NonNegativeInt
     byte_end: PositiveInt
     source: Source | None = None
+    artefact: str | None = None
+    """Where its run's passages lie, with a slash at its end; None: `place` says where they lay once."""
+
+    @property
+    def place(self) -> str:
+        """Where its run's passages lie."""
+        return self.artefact or f"runs/{self.document}/{self.run}/"
 
 
 class UploadEvent(Record):

@@ -62,9 +62,13 @@ def copied(
     results = []
     for passage in passages:
         stored = by_index.get(passage.index)
-        if stored is None or (stored["text"], tuple(stored["span"])) != (passage.text, passage.span):
+        if stored is None or stored["model"] != message.model:  # of a run that two began, and that failed
             return None
-        if stored.get("language") != passage.language:  # which decides whether labels are told at all
+        if (stored["text"], tuple(stored["span"]), stored.get("language")) != (
+            passage.text,
+            passage.span,
+            passage.language,  # which decides whether labels are told at all
+        ):
             return None
         fields = {name: stored[name] for name in PassageResult.model_fields if name in stored}
         fields |= {name: getattr(passage, name) for name in ("section", "label", "row", "page")}

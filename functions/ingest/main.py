@@ -11,6 +11,7 @@ import functions_framework
 from structlog.contextvars import bind_contextvars
 
 from shared import artefacts
+from shared.batches import drop_others
 from shared.clients import firestore_client
 from shared.completion import finish
 from shared.delegation import OCR_SECONDS, carry_on, delegate, job_fields, seconds_of, takes_over
@@ -23,11 +24,12 @@ from shared.received import fetched, receive
 from shared.records import ErrorInfo, UploadEvent
 from shared.settings import BATCHES, settings
 from shared.sources import content_key, find_source
-from shared.transitions import Plan
+from shared.transitions import Plan, check_held
 
 if TYPE_CHECKING:
     from flask import Request
 
+    from shared.artefacts import Written
     from shared.inference.manifest import Manifest
     from shared.received import Received
     from shared.transitions import Claim
@@ -85,7 +87,7 @@ def conclude(documents: Documents, claim: Claim, event: UploadEvent) -> None:
         job = job_fields("ocr", work, ingest_seconds=time.monotonic() - started)
         delegate(documents, claim, job_model(), received.facts, job)
     else:
-        documents.plan(claim, plan(claim, event, received))
+        analyse(documents, claim, event, received)
 
 
 def read(claim: Claim, event: UploadEvent) -> Received:
@@ -95,26 +97,35 @@ def read(claim: Claim, event: UploadEvent) -> Received:
         return receive(path, event, claim.document, count, settings(), defer_ocr=bool(settings().job_name))
 
 
-def plan(claim: Claim, event: UploadEvent, received: Received) -> Plan:
-    """Store the passages, then publish their batches; the state follows only when both are safe.
+def analyse(documents: Documents, claim: Claim, event: UploadEvent, received: Received) -> None:
+    """Store the passages, then publish their batches; the state follows only when both are safe."""
+    reference, reading = documents.reference(claim.document), received.reading
+    with artefacts.written(reference, claim.run, event.generation, reading.text, reading.passages) as stored:
+        documents.plan(claim, plan(documents, claim, event, received, stored))
 
-    The batches of a long document are the job's, and not published.
+
+def plan(documents: Documents, claim: Claim, event: UploadEvent, received: Received, stored: Written) -> Plan:
+    """What is to be done with passages that are stored; the first batches are published.
+
+    Those of a long document are the job's, and not published.
     """
     reading = received.reading
     seconds = seconds_of(reading.facts["tokens"], manifest())
     long = bool(settings().job_name) and seconds > settings().function_seconds
     model = job_model() if long else manifest().digest
-    ranges = artefacts.write(claim.document, claim.run, reading.text, reading.passages)
+    if claim.token > 1:
+        reference, kind = documents.reference(claim.document), (model, stored.artefact)
+        drop_others(documents, reference, claim.run, kind, lambda found: check_held(found, claim))
     key = content_key(event, received.sha256, model)
     source = find_source(firestore_client(), key, claim, event)
     if not long:
-        first = artefacts.first_batches(claim, event.generation, model, ranges, source)
+        first = artefacts.first_batches(claim, event.generation, model, stored, source)
         publish_record(BATCHES, first, document=claim.document)
     return Plan(
         facts=received.facts,
-        batches=len(ranges),
+        batches=len(stored.ranges),
         model=model,
-        artefact=artefacts.prefix(claim.document, claim.run),
+        artefact=stored.artefact,
         content_key=key,
         duplicate_of=source.document if source and source.document != claim.document else None,
         seconds=received.seconds,

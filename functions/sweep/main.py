@@ -14,6 +14,7 @@ from google.cloud.firestore_v1.base_query import FieldFilter
 
 from shared.clients import firestore_client
 from shared.completion import announce, purge
+from shared.delegation import is_being_read
 from shared.digests.drafts import remove_abandoned
 from shared.documents import COLLECTION, Documents, now
 from shared.drives import drive
@@ -23,6 +24,7 @@ from shared.events import Push, answer
 from shared.logs import get_logger
 from shared.retry import is_transient
 from shared.settings import settings
+from shared.stale import remove_stale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -57,12 +59,21 @@ def on_tick(_: Push) -> None:
     this.take("announced", unheard, lambda stored: announce(documents, stored["id"]))
     left = _where(documents, ("purge_pending", "==", True), ("updated_at", "<", now() - SETTLED))
     this.take("purged", left, lambda stored: purge(documents, stored["id"]))
+    replaced = _where(documents, ("stale_artefacts", "==", True))
+    this.take("artefacts", replaced, lambda stored: remove_stale(documents, stored["id"]))
     expired = _where(documents, ("expires_at", "<", now()))
-    this.take("expired", expired, lambda stored: erase(documents.client, stored["id"], seen(stored)))
+    this.take("expired", expired, lambda stored: expire(documents, stored))
     this.done["drafts"] = remove_abandoned(documents.client)
     get_logger("sweep").info("swept", **this.done, oldest_seconds=oldest_unfinished(documents))
     if this.outages:
         raise this.outages[0]
+
+
+def expire(documents: Documents, stored: dict[str, Any]) -> None:
+    """Erase a document; one that is being read, on a later tick: what is stored of it may come after that."""
+    if is_being_read(stored):
+        raise Superseded("it is being read")
+    erase(documents.client, stored["id"], seen(stored))
 
 
 class _Round:

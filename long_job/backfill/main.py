@@ -131,7 +131,8 @@ class Work:
     def _work_on(self, entry: Entry) -> Outcome | None:
         if entry.model == self._model:
             return "already"
-        if entry.published_run is None or not artefacts.exist(entry.document, entry.published_run):
+        reference = self._documents.reference(entry.document)
+        if entry.published_run is None or not artefacts.exist(reference, entry.published_run):
             return self._restart(entry)
         found = begin(self._documents, entry, self._backfill.id, self._model, self._execution)
         if found != "begun":

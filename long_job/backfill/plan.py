@@ -101,8 +101,9 @@ def take_over(subject: Subject, stored: dict[str, Any]) -> None:
     """
     from google.api_core.exceptions import NotFound
 
+    reference = subject.documents.reference(subject.document)
     try:
-        total = artefacts.copy(subject.document, stored["job"]["from_run"], subject.run)
+        artefact, total = artefacts.copy(reference, stored["job"]["from_run"], subject.run)
     except NotFound:
         raise Permanent(
             "passages_gone",
@@ -111,7 +112,7 @@ def take_over(subject: Subject, stored: dict[str, Any]) -> None:
         ) from None
     event = upload_of(stored)
     key = content_key(event, stored["sha256"], stored["model"])
-    record = run_record(subject.documents.reference(subject.document), subject.run).get().to_dict() or {}
+    record = run_record(reference, subject.run).get().to_dict() or {}
     event = event.model_copy(update={"restart_run": record.get("restarts")})
     claim = Claim(subject.document, subject.run, 0)
     source: Source | None = find_source(subject.documents.client, key, claim, event)
@@ -119,7 +120,7 @@ def take_over(subject: Subject, stored: dict[str, Any]) -> None:
         facts={},
         batches=total,
         model=stored["model"],
-        artefact=artefacts.prefix(subject.document, subject.run),
+        artefact=artefact,
         content_key=key,
         duplicate_of=source.document if source and source.document != subject.document else None,
         seconds=Seconds(0.0, 0.0),

@@ -54,7 +54,7 @@ def begun(prefix: str, model: str, *, copied: bool) -> tuple[dict[str, object], 
     assert begin(documents, wanted, backfill, model, f"{job_path()}/executions/gone") == "begun"
     assert begin(documents, wanted, backfill, model, "another") == "begun"
     if copied:
-        artefacts.copy(before["id"], 1, 2)
+        artefacts.copy(documents.reference(before["id"]), 1, 2)
     after = stored(before["id"])
     assert (after["run"], after["published_run"], after["state"]) == (2, 1, "delegated")
     assert after["sentiment"] == before["sentiment"]

@@ -50,7 +50,11 @@ def test_a_poisoned_batch_fails_the_document_and_a_replay_completes_it(
     try:
         [dropped] = stack.json("drop", str(report))
         until(lambda: stored(dropped["id"]).get("state") == "analyzing")
-        blob = storage_client().bucket("headrace-local-work").blob(f"runs/{dropped['id']}/1/passages.jsonl")
+        blob = (
+            storage_client()
+            .bucket("headrace-local-work")
+            .blob(f"{stored(dropped['id'])['artefact']}passages.jsonl")
+        )
         lines = blob.download_as_bytes().splitlines(keepends=True)
         lines[70] = b"?" * (len(lines[70]) - 1) + b"\n"
         blob.upload_from_string(b"".join(lines))

@@ -172,7 +172,7 @@ def test_a_shard_that_always_fails(stack: RunningStack, tmp_path: Path) -> None:
     from shared.clients import firestore_client, storage_client
 
     document = drop(stack, tmp_path, "poisoned")
-    blob = storage_client().bucket("headrace-local-work").blob(f"runs/{document['id']}/1/passages.jsonl")
+    blob = storage_client().bucket("headrace-local-work").blob(f"{document['artefact']}passages.jsonl")
     lines = blob.download_as_bytes().splitlines(keepends=True)
     lines[70] = b"?" * (len(lines[70]) - 1) + b"\n"
     blob.upload_from_string(b"".join(lines))

@@ -117,19 +117,19 @@ def planned(name: str, passages: int) -> tuple[str, int]:
         Passage(index=at, span=(at * len(TEXT), (at + 1) * len(TEXT)), text=TEXT, tokens=24)
         for at in range(passages)
     ]
-    ranges = artefacts.write(claim.document, claim.run, text, cut)
+    written = artefacts.write(claim.document, claim.run, event.generation, text, cut)
     plan = Plan(
         facts={"passages": passages, "tokens": 24 * passages},
-        batches=len(ranges),
+        batches=len(written.ranges),
         model=read_manifest(MODEL).digest,
-        artefact=artefacts.prefix(claim.document, claim.run),
+        artefact=written.artefact,
         content_key=f"of {event.name}",
         duplicate_of=None,
         seconds=Seconds(0.0, 0.0),
     )
     Documents(firestore_client()).plan(claim, plan)
     put(claim.document, updated_at=past())
-    return claim.document, len(ranges)
+    return claim.document, len(written.ranges)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from shared.documents import Documents
 
 NO_TIME = Seconds(0.0, 0.0)
+ARTEFACT = "a/"
 
 
 def text_of(generation: int, index: int) -> str:
@@ -41,7 +42,7 @@ def result_of(generation: int, index: int) -> PassageResult:
 def plan_of(content_key: str, sizes: Sequence[int]) -> Plan:
     """Of so many batches of so many passages."""
     facts = {"passages": sum(sizes)}
-    return Plan(facts, len(sizes), "m", "a", content_key, None, NO_TIME)
+    return Plan(facts, len(sizes), "m", ARTEFACT, content_key, None, NO_TIME)
 
 
 def batch_of(
@@ -60,6 +61,7 @@ def batch_of(
         end=end,
         byte_start=0,
         byte_end=1,
+        artefact=ARTEFACT,
     )
 
 

@@ -36,6 +36,7 @@ class Query(NamedTuple):
 _TICK = [
     Query("documents", ("results_pending",), order="updated_at"),
     Query("documents", ("purge_pending",), order="updated_at"),
+    Query("documents", ("stale_artefacts",)),
     Query("documents", order="expires_at"),
 ]
 _OUTCOMES = [

@@ -1,0 +1,32 @@
+"""Artefacts of runs that were replaced: deleted after their records, by sweep, which alone has the right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.artefacts import remove_runs
+from shared.completion import stale_runs
+
+if TYPE_CHECKING:
+    from google.cloud import firestore
+
+    from shared.documents import Documents
+
+OF = ("run", "generation", "state", "published_run")
+"""What says which runs are still needed."""
+
+
+def remove_stale(documents: Documents, document: str) -> None:
+    """Delete the artefacts of a document's runs of which nothing is needed, if that is still to be done."""
+    reference = documents.reference(document)
+    stored = reference.get().to_dict()
+    if stored is None or not stored.get("stale_artefacts"):
+        return
+    remove_runs(document, *stale_runs(reference, stored))
+
+    def note(transaction: firestore.Transaction) -> None:
+        current = reference.get(transaction=transaction).to_dict()
+        if current is not None and all(current[part] == stored[part] for part in OF):
+            transaction.update(reference, {"stale_artefacts": False})
+
+    documents.run(note)
