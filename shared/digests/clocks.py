@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 EARLIER = 8
 """Windows before its own that a digest compares with."""
+AHEAD = timedelta(days=1)
+"""Clocks of machines differ by less; a schedule's that is further ahead was moved there by a wrong one."""
 MAX_SKIPPED = 100
 """Slots that are recorded as skipped at once, the newest; of older ones nothing is kept."""
 
@@ -52,11 +54,18 @@ def must_plan(schedule: Schedule, clock: Mapping[str, Any] | None, at: datetime)
     return coming is not None and coming <= horizon(at)
 
 
+def is_ahead(clock: Mapping[str, Any], at: datetime) -> bool:
+    """Whether a schedule stands still until a time far off, to which a machine's wrong clock has moved it."""
+    ahead: bool = clock["upto"] - at > AHEAD
+    return ahead
+
+
 def plan(client: firestore.Client, schedule: Schedule, at: datetime) -> Planned:
     """Put down the slots that are due by a tick, and move the schedule's clock past them.
 
     A schedule that is new begins at the tick. So does a timing that was edited, after all that was due by the
-    one before, also if its grace is not over yet. No tick moves a clock back.
+    one before, also if its grace is not over yet. No tick moves a clock back, but the first after an edit one
+    that is ahead; what has a record is not planned again.
 
     Raises:
         Retryable: Firestore is contended or cannot be reached.
@@ -73,7 +82,8 @@ def plan(client: firestore.Client, schedule: Schedule, at: datetime) -> Planned:
         edited = clock["timing"] != rule["timing"]
         by = _former(clock, schedule.name) if edited else schedule
         planned = Planned([], [])
-        moved: dict[str, Any] = {"upto": max(at, clock["upto"])} if edited else {}
+        begun_at = at if is_ahead(clock, at) else max(at, clock["upto"])
+        moved: dict[str, Any] = {"upto": begun_at} if edited else {}
         limit = settings().digest_catch_up + MAX_SKIPPED
         if by and (found := slots.slots(by, clock["upto"], at if edited else horizon(at), limit)):
             planned, told = _write(client, transaction, by, clock, found)

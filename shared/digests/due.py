@@ -66,8 +66,12 @@ def _plan(client: firestore.Client, at: datetime) -> None:
         log.warning("a schedule cannot be used", schedule=problem.name, problem=problem.message)
     known = clocks.read_clocks(client)
     for schedule in found.schedules:
+        clock = known.get(schedule.name)
         try:
-            if not clocks.must_plan(schedule, known.get(schedule.name), at):
+            if clock and clocks.is_ahead(clock, at):
+                stands = {"schedule": schedule.name, "until": clock["upto"]}
+                log.warning("a schedule's clock is far ahead, edit its time to begin anew", **stands)
+            if not clocks.must_plan(schedule, clock, at):
                 continue
             planned = clocks.plan(client, schedule, at)
         except Exception as error:

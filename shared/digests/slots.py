@@ -5,7 +5,8 @@ change, it goes as with Debian's cron (cron(8), "daylight saving time"): a time 
 due as soon as the clocks have moved on, one that comes twice is due the first time; where the minute or the
 hour begins with a star, the schedule goes by what the clocks show, so it leaves out what they never show and
 is due again in an hour that comes twice. A window begins where the slot of a day, a week or a month before is
-or would be, by the same rule, so windows of consecutive slots join to the second.
+or would be, by the same rule. So windows of consecutive slots join to the second where a schedule is due once
+in each such span, to the day; between working days, or last Fridays of months, they leave time out: `untold`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import calendar
 import hashlib
 from collections import deque
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 MAX_SLOTS = 1000
 """That one answer lists; a schedule may be due every minute, and nobody may have looked for years."""
+MAX_LOOKED_AT = 60
+"""Slots among which time is sought that no window has: weeks of more than a year."""
 MAX_CRON = 200
 """Characters."""
 FIELDS = 5
@@ -96,6 +99,16 @@ def window(schedule: Schedule, end: datetime, last_end: datetime | None) -> Wind
     else:
         start = next(slot for slot in _slots(schedule, end, backwards=True) if slot < end)
     return Window(start=start, end=end)
+
+
+def untold(schedule: Schedule, after: datetime) -> Window | None:
+    """The first time between the next slots that the window of none has; None: they leave nothing out."""
+    coming = (slot for slot in _slots(schedule, after, backwards=False) if slot > after)
+    for last, slot in pairwise(islice(coming, MAX_LOOKED_AT)):
+        start = window(schedule, slot, last).start
+        if last < start:
+            return Window(start=last, end=start)
+    return None
 
 
 def earlier(schedule: Schedule, of: Window, count: int = 8, known: Sequence[Window] = ()) -> list[Window]:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 
 from shared.clients import firestore_client
 from shared.digests import ticks
@@ -156,6 +157,45 @@ def test_an_edit_in_an_outage_makes_the_newest_that_were_missed(made: Made) -> N
     assert sorted(states().values()) == ["done"] * 3 + ["skipped"] * 3
     tick(EIGHT + 7 * DAY + 2 * HOUR, made)
     assert made.ids[3:] == [ticks.tick_id("daily", EIGHT + 7 * DAY + HOUR)]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=30), timedelta(days=3650)])
+def test_an_edit_brings_back_a_clock_that_is_ahead(made: Made, ahead: timedelta) -> None:
+    """A machine's clock was wrong once: what it recorded stays, and the real time goes on from the edit."""
+    define(window="since-last")
+    tick(EIGHT - MINUTE, made)
+    tick(EIGHT + ahead + 2 * MINUTE, made)
+    assert read_clocks(firestore_client())["daily"]["upto"] == EIGHT + ahead
+    before = len(made.ids)
+    with structlog.testing.capture_logs() as logs:
+        assert tick(EIGHT + DAY + 2 * MINUTE, made) == []
+    assert [(one["log_level"], one["until"]) for one in logs if "until" in one] == [
+        ("warning", EIGHT + ahead)
+    ]
+    define(cron="0 9 * * *", window="since-last")
+    with structlog.testing.capture_logs() as logs:
+        tick(EIGHT + DAY + 4 * MINUTE, made)
+        for day in (1, 2):
+            tick(EIGHT + day * DAY + HOUR + 2 * MINUTE, made)
+    assert len([one for one in logs if "until" in one]) == 1  # before the edit is seen
+    nine = EIGHT + HOUR
+    assert made.windows[before:] == [(nine, nine + DAY), (nine + DAY, nine + 2 * DAY)]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=2), timedelta(days=3650)])
+def test_a_schedule_that_comes_back_brings_back_its_clock(made: Made, ahead: timedelta) -> None:
+    """And nothing that has a record is made again."""
+    define()
+    tick(EIGHT - MINUTE, made)
+    tick(EIGHT + ahead + 2 * MINUTE, made)
+    firestore_client().collection("schedules").document("daily").delete()
+    tick(EIGHT + 3 * MINUTE, made)
+    define()
+    for day in range(5):
+        tick(EIGHT + day * DAY + 5 * MINUTE, made)
+    assert len(made.ids) == len({*made.ids})
+    assert {ticks.tick_id("daily", EIGHT + day * DAY) for day in (3, 4)} <= {*made.ids}
+    assert read_clocks(firestore_client())["daily"]["upto"] == EIGHT + 4 * DAY
 
 
 def test_who_removes_a_schedule_hears_no_more_of_it(made: Made) -> None:

@@ -142,6 +142,23 @@ def test_a_schedule_that_is_not_there_is_told_beside_those_that_are(store: Store
     assert listing("now")["digests"] == []
 
 
+def test_what_a_schedule_leaves_out_is_told(store: Store) -> None:
+    """Time between its windows, and that it stands still; of the one that comes with Headrace nothing."""
+    store.client.document("schedules/workdays").set({"cron": "0 8 * * 1-5", "window": "day"})
+    store.client.document("clocks/workdays").set({"upto": now() + timedelta(days=3650)})
+    store.client.document("clocks/weekly").set({"upto": now() - timedelta(days=3)})
+    listed = listing(None)
+    warnings = {one["name"]: one["warnings"] for one in listed["schedules"]}
+    stands, left = warnings["workdays"]
+    assert stands.startswith("Nothing is made before 20")
+    assert left.startswith("No digest tells of 20")
+    assert warnings["weekly"] == []
+    page = StringIO()
+    show_listing(Console(file=page, width=200), listed)
+    assert f"  {stands}" in page.getvalue()
+    assert f"  {left}" in page.getvalue()
+
+
 def test_nothing_is_no_span(store: Store) -> None:  # noqa: ARG001 - the database
     with pytest.raises(HeadraceError, match="12h, 7d, 4w"):
         make(None, "")
