@@ -100,8 +100,8 @@ run "everything" {
     error_message = "Something runs that the project's policy was not asked about."
   }
   assert {
-    condition     = contains(keys(google_project_service.all), "binaryauthorization.googleapis.com")
-    error_message = "The policy's service is off."
+    condition     = alltrue([for api in ["binaryauthorization", "containeranalysis"] : contains(keys(google_project_service.all), "${api}.googleapis.com")])
+    error_message = "The policy's service is off, or the one that keeps what it asks for."
   }
   assert {
     condition     = google_cloud_run_v2_job.long[0].template[0].template[0].containers[0].resources[0].limits["nvidia.com/gpu"] == "1"
