@@ -13,6 +13,7 @@ from cli.connect import connect
 from cli.deployment import is_local
 from cli.diagnosis.findings import Finding, Target
 from cli.output import print_json
+from cli.render import printable
 from local.services import EMULATORS
 from local.stack import read_stack
 from shared.errors import SetupError
@@ -101,9 +102,9 @@ def report(findings: Iterator[Finding], *, as_json: bool) -> None:
 
 def _print(finding: Finding) -> None:
     status = click.style(f"{finding.status:<8}", STYLES[finding.status])
-    click.echo(f"{status} {finding.check:<16} {finding.detail}")
+    click.echo(f"{status} {finding.check:<16} {printable(finding.detail)}")
     if finding.fix:
-        click.echo(f"{INDENT}→ {finding.fix}")
+        click.echo(f"{INDENT}→ {printable(finding.fix)}")
 
 
 def _guarded(service: str, check: Check, target: Target) -> Iterator[Finding]:

@@ -43,11 +43,12 @@ def erase(  # noqa: PLR0913 - the options of a command
         return
     from cli import erase as erasing
     from cli.output import print_json
+    from cli.render import printable
 
     chosen = erasing.subjects(ids, with_file=with_file)
     if not yes:
         for subject in chosen:
-            click.echo(f"{subject.id}  {subject.name}", err=True)
+            click.echo(printable(f"{subject.id}  {subject.name}"), err=True)
         what = "their results and their files" if with_file else "their results"
         click.confirm(f"Erase {what}? There is no way back", abort=True, err=True)
     done = erasing.erase(chosen, data)
@@ -55,9 +56,9 @@ def erase(  # noqa: PLR0913 - the options of a command
         print_json([one.model_dump() for one in done])
     for erased in () if as_json else done:
         what = f"kept. {erased.kept}" if erased.kept else "erased"
-        click.echo(f"{erased.id}  {erased.name}: {what}")
+        click.echo(printable(f"{erased.id}  {erased.name}: {what}"))
         for line in erased.stays:
-            click.echo(f"  stays: {line}")
+            click.echo(printable(f"  stays: {line}"))
     if any(erased.kept for erased in done):
         raise click.exceptions.Exit(1)
 
@@ -65,12 +66,13 @@ def erase(  # noqa: PLR0913 - the options of a command
 def _find(words: str, *, as_json: bool) -> None:
     from cli.erase import holding
     from cli.output import print_json
+    from cli.render import printable
 
     found = list(holding(words))
     if as_json:
         print_json([one.model_dump() for one in found])
         return
     for one in found:
-        click.echo(f"{one.id}  {one.name}: {one.passages} passages")
+        click.echo(printable(f"{one.id}  {one.name}: {one.passages} passages"))
     if not found:
         click.echo("No document holds these words.")

@@ -109,7 +109,7 @@ def drop(  # noqa: PLR0913 - the options of a command
     """Upload FILES into the bucket."""
     connect(data, project)
     from cli import output, results
-    from cli.render import terminal
+    from cli.render import printable, terminal
 
     if wait:
         console = terminal(stderr=as_json)
@@ -122,7 +122,7 @@ def drop(  # noqa: PLR0913 - the options of a command
         output.print_json([results.received(item) for item in dropped])
         return
     for item in dropped:
-        click.echo(f"{item.id}  {item.name}")
+        click.echo(printable(f"{item.id}  {item.name}"))
 
 
 @headrace.command()
@@ -169,12 +169,13 @@ def replay(  # noqa: PLR0913 - the options of a command
         raise click.UsageError("Name documents, or say --all or --since HOURS.")
     connect(data, project)
     from cli import replay as replaying
+    from cli.render import printable
 
     started = replaying.replay(ids, since=since)
     if as_json:
         click.echo(json.dumps([line.partition("  ")[0] for line in started]))
     else:
-        click.echo("\n".join(started) or replaying.none_failed(since))
+        click.echo(printable("\n".join(started)) or replaying.none_failed(since))
 
 
 @headrace.command()
@@ -227,9 +228,9 @@ def search(  # noqa: PLR0913 - the options of a command
 
         print_json(hits)
         return
-    from rich.console import Console
+    from cli.render import terminal
 
-    searching.print_hits(Console(), hits)
+    searching.print_hits(terminal(), hits)
 
 
 @headrace.command()
@@ -295,10 +296,10 @@ def main() -> NoReturn:
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(130)
-    except Permanent as error:
-        click.echo(f"headrace: {error.message} {error.hint}", err=True)
-        sys.exit(1)
     except HeadraceError as error:
-        click.echo(f"headrace: {error.message}", err=True)
+        from cli.render import printable
+
+        hint = f" {error.hint}" if isinstance(error, Permanent) else ""
+        click.echo(printable(f"headrace: {error.message}{hint}"), err=True)
         sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)

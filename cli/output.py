@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from cli.render import STATE_STYLES, full, table, terminal
+from cli.render import HIDDEN, STATE_STYLES, full, printable, table, terminal
 from cli.results import Progress, drop_all, follow, found_initiatives
 
 if TYPE_CHECKING:
@@ -30,17 +31,19 @@ FAILED_STATES = {"rejected", "failed"}
 
 
 def print_json(value: object) -> None:
-    """One JSON value on standard output."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    """One JSON value on standard output; what a terminal would obey is escaped in it."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    click.echo(HIDDEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 
 def print_csv(documents: Iterable[tuple[dict[str, Any], Iterable[dict[str, Any]]]]) -> None:
-    """Every passage of the documents, under one header."""
+    """Every passage of the documents, under one header; into a file or a pipe as it is."""
     from cli.export import csv_lines
 
+    as_shown = printable if sys.stdout.isatty() else str
     for at, (shown, passages) in enumerate(documents):
         for line in islice(csv_lines(shown["name"], passages), min(at, 1), None):
-            click.echo(line, nl=False)
+            click.echo(as_shown(line), nl=False)
 
 
 def print_documents(console: Console, documents: list[dict[str, Any]], *, as_json: bool) -> None:
@@ -103,7 +106,7 @@ def drop_and_follow(
             progress[change.dropped.id] = change
             live.update(_states(progress))
             if not console.is_terminal:
-                console.print(f"{change.dropped.name}: {change.state}{_count(change)}")
+                console.print(Text(f"{change.dropped.name}: {change.state}{_count(change)}"))
     return list(progress)
 
 
@@ -129,7 +132,10 @@ def _states(progress: dict[str, Progress]) -> Table:
         filled = round(BAR_WIDTH * item.done / item.total) if item.total else 0
         bar = Text.assemble(("━" * filled, "green"), ("━" * (BAR_WIDTH - filled), "bright_black"))
         grid.add_row(
-            item.dropped.name, Text(item.state, STATE_STYLES.get(item.state, "cyan")), bar, _count(item)
+            Text(item.dropped.name),
+            Text(item.state, STATE_STYLES.get(item.state, "cyan")),
+            bar,
+            _count(item),
         )
     return grid
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.padding import Padding
@@ -11,6 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from shared.records import TOPIC_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import ConsoleOptions, RenderableType
+    from rich.segment import Segment
 
 STATE_STYLES = {"completed": "green", "rejected": "yellow", "failed": "red"}
 SENTIMENT_STYLES = {"positive": "green", "neutral": "bright_black", "negative": "red"}
@@ -26,12 +33,28 @@ WHERE_WIDTH = 7
 WIDTH_WITHOUT_TERMINAL = 160
 SHOWN_INITIATIVES = 12
 MAX_TEXT = 220
+HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Controls, halves of characters, and what breaks lines or turns the direction of others: a terminal obeys them,
+whoever wrote them. Not tabs and ends of lines."""
+
+
+def printable(text: str) -> str:
+    """What of a text may go to a terminal: documents are strangers', and so are names of objects."""
+    return HIDDEN.sub("", text)
+
+
+class _Terminal(Console):
+    """Prints no control but its own."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
 
 
 def terminal(*, stderr: bool = False) -> Console:
     """Where results are printed; wide enough for every column where there is no terminal."""
-    made = Console(stderr=stderr)
-    return made if made.is_terminal else Console(stderr=stderr, width=WIDTH_WITHOUT_TERMINAL)
+    made = _Terminal(stderr=stderr)
+    return made if made.is_terminal else _Terminal(stderr=stderr, width=WIDTH_WITHOUT_TERMINAL)
 
 
 def table(console: Console, documents: list[dict[str, Any]]) -> None:

@@ -1,0 +1,123 @@
+"""What of strangers' texts and names reaches a terminal: nothing that it would obey."""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+
+import pytest
+
+from cli import digest as making
+from cli.diagnosis.findings import Finding
+from cli.doctor import report
+from cli.main import main
+from cli.output import _states, print_json
+from cli.render import HIDDEN, full, printable, table, terminal
+from cli.results import Dropped, Progress
+from cli.search import print_hits
+from shared.digests.forms.words import BIDI
+from shared.digests.forms.words import HIDDEN as CATEGORIES
+from shared.errors import HeadraceError, Permanent
+from shared.views import document_view
+from tests.told import digest, quote, stored
+
+NASTY = "We cut \x1b]52;c;cm0gLXJmIH4=\x07 it \x1b[2J\x9b31m by\u202e 40%."
+"""It would fill the clipboard, empty the screen, and turn what follows."""
+
+
+@pytest.fixture(autouse=True)
+def _colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rich writes its own sequences, which must be all that there are."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def is_obeyed(text: str) -> bool:
+    """Whether anything is left of it."""
+    return any(one in text for one in ("\x1b]", "\x1b[2J", "\x07", "\x9b", "\u202e"))
+
+
+def document(**more: object) -> dict[str, object]:
+    fields = {
+        "id": "1" * 24,
+        "bucket": "acme-uploads",
+        "name": f"{NASTY}.pdf",
+        "generation": "1",
+        "state": "completed",
+        "title": NASTY,
+        "initiatives": 1,
+        "passages": 3,
+        "published_run": 1,
+        "summary": [{"page": 1, "text": NASTY}],
+        "warnings": [NASTY],
+    }
+    return document_view(fields | more)
+
+
+def test_the_terminal_hides_what_the_forms_hide() -> None:
+    """But for tabs and ends of lines."""
+    every = map(chr, range(sys.maxunicode + 1))
+    hidden = {one for one in every if unicodedata.category(one) in CATEGORIES or one in BIDI}
+    assert {one for one in map(chr, range(sys.maxunicode + 1)) if HIDDEN.match(one)} == hidden - {"\t", "\n"}
+    assert printable("a\tb\nc \U0001f600 \u05d0\u0301") == "a\tb\nc \U0001f600 \u05d0\u0301"
+
+
+def test_documents_and_hits_are_shown_without(capsys: pytest.CaptureFixture[str]) -> None:
+    """In full, in a table, while they are followed, and as hits of a search."""
+    initiative = {
+        "topics": [{"name": NASTY}],
+        "action": {"label": "done"},
+        "page": 1,
+        "row": None,
+        "text": NASTY,
+    }
+    shown = document()
+    hit = {"score": 0.5, "name": NASTY, "page": 1, "row": None, "document": "1", "text": NASTY}
+    full(terminal(), shown, [initiative])
+    table(terminal(), [shown])
+    print_hits(terminal(), [hit])
+    terminal().print(_states({"1": Progress(Dropped("1", f"[/b]{NASTY}", 1), "uploaded", 0, None)}))
+    printed = capsys.readouterr().out
+    assert not is_obeyed(printed)
+    assert "\x1b[1m" in printed  # its own styles are there
+    assert printed.count("by 40%.") == 9
+
+
+def test_a_digest_is_shown_without(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its line, its quotes and its notes."""
+    made = digest(line=NASTY, quotes=[quote(1, NASTY), quote(2, "b"), quote(3, "c")])
+    made = made.model_copy(update={"notes": [NASTY]})
+    making.show(terminal(), stored(made), "/d.html")
+    printed = capsys.readouterr().out
+    assert not is_obeyed(printed)
+    assert "by 40%." in printed
+
+
+def test_lines_and_errors_are_printed_without(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name may stand in any of them."""
+    report(iter([Finding("told", "ok", NASTY, NASTY)]), as_json=False)
+
+    for error in (HeadraceError(NASTY), Permanent("none", NASTY, NASTY)):
+
+        def fail(error: HeadraceError = error, **_: object) -> None:
+            raise error
+
+        monkeypatch.setattr("cli.main.headrace", fail)
+        with pytest.raises(SystemExit):
+            main()
+    printed = "".join(capsys.readouterr())
+    assert not is_obeyed(printed)
+    assert printed.count("by 40%.") == 5
+
+
+def test_json_has_all_of_it_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    """Programs get what is stored."""
+    print_json({NASTY: [NASTY, "\u2028 \u00e4 \\u202e"]})
+    printed = capsys.readouterr().out
+    assert not is_obeyed(printed)
+    assert "\u00e4" in printed
+    assert json.loads(printed) == {NASTY: [NASTY, "\u2028 \u00e4 \\u202e"]}
