@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,8 +12,9 @@ from click.core import ParameterSource
 
 from cli.connect import DEFAULT_DATA
 from cli.spans import UNITS, span
-from local.services import DEFAULT_PORT, ROOT, TITLES
-from shared.errors import HeadraceError
+from local.services import DEFAULT_PORT, EMULATORS, ROOT, TITLES
+from local.stack import read_stack
+from shared.errors import HeadraceError, SetupError
 
 MODEL = ROOT / "build" / "model"
 LAST_PORT = 65_536 - len(TITLES)
@@ -35,15 +38,33 @@ def _hours(text: str) -> timedelta:
     raise click.BadParameter(f"{text} is no number of hours above 0 and up to {MAX_HOURS:,}, ten years.")
 
 
+def _model(context: click.Context, _: click.Parameter, named: Path | None) -> Path:
+    """The one that is named; else of a command that asks a local stack what that runs with; else ours."""
+    if named is not None:
+        return named
+    asked = context.params
+    if asked.get("data") and "project" in asked and asked["project"] is None:
+        with suppress(SetupError):
+            stack = read_stack(asked["data"])
+            own = {name: stack["environment"][name] for name in EMULATORS}
+            if own == {name: os.environ.get(name, own[name]) for name in EMULATORS}:
+                return Path(stack.get("model", MODEL))
+    return MODEL
+
+
+# These two are read before --model, which depends on them.
 data_option = click.option(
     "--data",
+    is_eager=True,
     type=click.Path(path_type=Path, file_okay=False),
     default=DEFAULT_DATA,
     envvar="HEADRACE_DATA",
     show_default=True,
     help="The local stack's directory.",
 )
-project_option = click.option("--project", help="A Google Cloud project instead of the local stack.")
+project_option = click.option(
+    "--project", is_eager=True, help="A Google Cloud project instead of the local stack."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 column_option = click.option("--text-column", help="The column or field that holds the text (CSV, JSONL).")
 port_option = click.option(
@@ -60,7 +81,10 @@ since_option = click.option(
     help="Every document that failed in the last 12h, 7d, 4w; 12 is hours.",
 )
 model_option = click.option(
-    "--model", type=click.Path(path_type=Path, file_okay=False), default=MODEL, help="The model's directory."
+    "--model",
+    type=click.Path(path_type=Path, file_okay=False),
+    callback=_model,
+    help="The model's directory; by default the local stack's, or build/model.",
 )
 tasks_option = click.option("--tasks", type=click.IntRange(1, 10_000), help="Tasks of the job, at most.")
 wait_option = click.option("--wait", is_flag=True, help="Follow it to its end.")

@@ -49,7 +49,7 @@ def running(
         layout = Layout(data.resolve(), port, os.environ)
         layout.check_foreign()
         os.environ.update(layout.environment())
-        watch = Watch(layout, layout.services(model.resolve()), say)
+        watch = Watch(layout, layout.services(model.resolve()), say, model.resolve())
         try:
             watch.start()
             yield watch
@@ -60,11 +60,14 @@ def running(
 class Watch:
     """Holds the processes of a running stack."""
 
-    def __init__(self, layout: Layout, services: list[Service], say: Callable[[str], None]) -> None:
+    def __init__(
+        self, layout: Layout, services: list[Service], say: Callable[[str], None], model: Path
+    ) -> None:
         """`say` is given a line for a person whenever a process had to be started again."""
         self.layout = layout
         self.services = services
         self.say = say
+        self.model = model
         self.heartbeat = Heartbeat()
 
     def start(self) -> None:
@@ -142,6 +145,7 @@ class Watch:
             "supervisor": os.getpid(),
             "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "environment": self.layout.environment(),
+            "model": str(self.model),
             "processes": processes,
         }
         path = self.layout.data / STACK_FILE

@@ -17,12 +17,12 @@ from rich.console import Console
 
 from cli.erase_files import command
 from cli.main import headrace
-from cli.options import LAST_PORT
+from cli.options import LAST_PORT, MODEL
 from cli.render import full
 from cli.replay import none_failed
 from cli.results import drop_all
 from cli.search import known_topic
-from local.services import TITLES, Layout
+from local.services import EMULATORS, TITLES, Layout
 from local.stack import Watch, _locked, running
 from shared.errors import HeadraceError, SetupError
 from shared.records import TOPICS
@@ -51,6 +51,33 @@ def test_since_takes_a_span_and_a_number_of_hours() -> None:
     [since] = [option for option in replay.params if option.name == "since"]
     found = [since.type_cast_value(click.Context(replay), text) for text in ("7d", "1.5")]
     assert found == [timedelta(days=7), timedelta(hours=1.5)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "follows"),
+    [
+        (["search", "water"], True),
+        (["doctor"], True),
+        (["doctor", "--project", "p"], False),  # what runs there has its model in its image
+        (["up"], False),
+    ],
+)
+def test_a_command_takes_the_model_that_the_stack_runs_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], *, follows: bool
+) -> None:
+    """Another answers neither for its topics nor for its embeddings; a stack that is started takes ours."""
+    for name in EMULATORS:
+        monkeypatch.delenv(name, raising=False)
+    name, *given = arguments
+    command, given = headrace.commands[name], ["--data", str(tmp_path), *given]
+    assert command.make_context(name, list(given)).params["model"] == MODEL
+    Watch(Layout(tmp_path, 9000, {}), [], print, tmp_path / "mine")._write()
+    found = command.make_context(name, list(given)).params["model"]
+    assert found == (tmp_path / "mine" if follows else MODEL)
+    named = command.make_context(name, [*given, "--model", "other"]).params["model"]
+    assert named == Path("other")
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "another.example")
+    assert command.make_context(name, list(given)).params["model"] == MODEL
 
 
 def test_the_last_port_leaves_room_for_all() -> None:
@@ -128,7 +155,7 @@ def test_other_ports_are_free_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr("local.processes.OTHER_PORTS", taken)
         layout = Layout(data, taken, {})
         with pytest.raises(SetupError, match=f"Port {taken} ") as refused:
-            Watch(layout, layout.services(tmp_path), print).start()
+            Watch(layout, layout.services(tmp_path), print, tmp_path).start()
     proposed = re.search(r"headrace (up .*)$", refused.value.message)
     assert proposed is not None
     *command, first = shlex.split(proposed[1])
