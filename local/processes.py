@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
-READY_SECONDS = 30.0
-"""How long a process may take to answer before the stack gives up."""
+READY_SECONDS = 120.0
+"""How long a process may take to answer before the stack gives up; one that ends is told of at once."""
 STOP_SECONDS = 5.0
 """How long processes may take to end after SIGTERM before SIGKILL."""
 RESTARTS = 5
@@ -60,18 +60,26 @@ class Service:
         else:
             self._start_process()
 
-    def attend(self) -> None:
-        """Start a process for the first caller, whose message will be delivered again; end an idle one."""
+    def attend(self) -> bool:
+        """Start a process for the first caller, whose message will be delivered again; end an idle one.
+
+        Returns:
+            Whether it did either.
+        """
         if self.listener is not None:
-            if select.select([self.listener], [], [], 0)[0]:
-                self.listener.close()
-                self.listener = None
-                self._start_process()
-        elif time.time() - self.log.stat().st_mtime > IDLE_SECONDS:
-            self.ask_to_stop()
-            self.stop(time.monotonic() + STOP_SECONDS)
-            self.process = None
-            self._listen()
+            if not select.select([self.listener], [], [], 0)[0]:
+                return False
+            self.listener.close()
+            self.listener = None
+            self._start_process()
+            return True
+        if time.time() - self.log.stat().st_mtime <= IDLE_SECONDS:
+            return False
+        self.ask_to_stop()
+        self.stop(time.monotonic() + STOP_SECONDS)
+        self.process = None
+        self._listen()
+        return True
 
     def _listen(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", self.port))

@@ -16,8 +16,16 @@ if TYPE_CHECKING:
 
 LONGEST_FIRST = ("e2e", "soak", "browser", "fuzz", "integration", "unit")
 """Kinds of tests by how long a file of them takes: the last files are short, and all workers end together."""
-STAYS = frozenset({"OPENBLAS_NUM_THREADS", "ORT_DISABLE_TELEMETRY", "RAYON_NUM_THREADS", "PYTEST_CURRENT_TEST"})
-"""What modules of the product set for their libraries when they are imported, and pytest for itself."""
+STAYS = frozenset(
+    {
+        "LD_LIBRARY_PATH",
+        "OPENBLAS_NUM_THREADS",
+        "ORT_DISABLE_TELEMETRY",
+        "PYTEST_CURRENT_TEST",
+        "RAYON_NUM_THREADS",
+    }
+)
+"""What modules of the product and OpenCV set when they are imported, maybe within a test; pytest's own."""
 CACHES = (
     product.settings,
     clients.storage_client,
@@ -42,6 +50,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     )
 
 
+def pytest_collection_finish() -> None:
+    """Remember the environment: what a module sets at its import, it sets in every process."""
+    _before.update(_environment())
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, None, None]:
     """After a file, hold the environment against what it was before all: which file follows it is chance.
@@ -49,23 +62,31 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     Fixtures of the file are gone by now, those of the session are not: one of them that sets a variable would
     do so for whatever runs later in this process.
     """
-    yield
     if nextitem is not None and nextitem.path == item.path:
-        return
+        return (yield)
+    try:
+        yield
+    finally:
+        changed = _restore()
+    assert not changed, f"{item.path.name} left variables behind: {changed}"
+
+
+def _restore() -> list[str]:
+    """Undo what is left of a file; the variables that it left otherwise."""
     for cached in CACHES:
         cached.cache_clear()
     found = _environment()
-    changed = sorted(name for name in found.keys() | _BEFORE.keys() if found.get(name) != _BEFORE.get(name))
+    changed = sorted(name for name in found.keys() | _before.keys() if found.get(name) != _before.get(name))
     for name in changed:
-        if name in _BEFORE:
-            os.environ[name] = _BEFORE[name]
+        if name in _before:
+            os.environ[name] = _before[name]
         else:
             del os.environ[name]
-    assert not changed, f"{item.path.name} left variables behind: {changed}"
+    return changed
 
 
 def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in STAYS}
 
 
-_BEFORE = _environment()
+_before: dict[str, str] = {}

@@ -66,4 +66,4 @@ def serving(name: str, folder: Path, environment: Path, emulators: Mapping[str, 
             yield port
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import urllib.error
 import urllib.request
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.diagnosis.findings import CALL_SECONDS, Finding
-from local.processes import accepts, port_taken
+from local.processes import READY_SECONDS, accepts, port_taken
 from local.services import HOST, ON_DEMAND, SIZES
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def check_processes(target: Target) -> Iterator[Finding]:
     processes = target.stack["processes"]
     silent = [process for process in processes if not _answers(process)]
     for process in silent:
-        quiet = time.time() - Path(process["log"]).stat().st_mtime
+        quiet = _silent_for(process)
         detail = f"{process['name']} (process {process['pid']}) does not answer within {CALL_SECONDS:.0f} s"
         restart = f"kill -9 {process['pid']} (the stack starts it again); its log is {process['log']}"
         if quiet < QUIET_SECONDS:
@@ -40,9 +41,16 @@ def check_processes(target: Target) -> Iterator[Finding]:
         yield Finding("processes", "ok", ", ".join(process["name"] for process in processes))
 
 
+def _silent_for(process: dict[str, Any]) -> float:
+    """Seconds since the last line of its log, or its start; infinite: it was never started."""
+    log = Path(process["log"])
+    return time.time() - log.stat().st_mtime if log.exists() else math.inf
+
+
 def _answers(process: dict[str, Any]) -> bool:
     if process["name"] in ON_DEMAND:
-        return port_taken(process["port"])  # a connection would start it
+        # A connection would start it; where that has just been done, nobody listens until it has loaded.
+        return port_taken(process["port"]) or _silent_for(process) < READY_SECONDS
     if process["name"] not in SIZES:
         return accepts(HOST, process["port"])
     try:

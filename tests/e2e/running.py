@@ -35,6 +35,12 @@ HOWEVER_OFTEN = [
 ]
 """The same command, with a supervisor that does not give up on a process that is killed again and again."""
 
+NO_TICKS = [
+    *(sys.executable, "-c"),
+    "from local import heartbeat; heartbeat.KINDS.clear(); from cli.main import main; main()",
+]
+"""The same command, with no tick but a test's own."""
+
 
 def clean_environment() -> dict[str, str]:
     """The environment without anything that would point a command at another stack."""
@@ -106,7 +112,7 @@ class RunningStack:
         """End it; what it still had to say."""
         assert self.process is not None
         self.process.send_signal(sign)
-        output, errors = self.process.communicate(timeout=30)
+        output, errors = self.process.communicate(timeout=90)
         return output + errors
 
     def kill(self, name: str) -> None:

@@ -261,7 +261,7 @@ def test_what_happens_to_a_document_meanwhile_is_respected(stack: RunningStack, 
 
 def test_a_new_generation_in_the_middle_wins(stack: RunningStack, other: str) -> None:
     """Overwritten while the job computes the old content again: the new content is what is published."""
-    [before] = dropped("race", [150])
+    [before] = dropped("race", [400])
     backfill = listed("race", other)
     process = task(stack, backfill)
     until(lambda: stored(before["id"])["state"] == "delegated")
@@ -292,7 +292,7 @@ def test_documents_without_a_result_are_handed_to_ingest(stack: RunningStack, ot
 
 def test_an_execution_for_one_document_ends_its_part(stack: RunningStack, other: str) -> None:
     """What the sweep starts for a document that was left in the middle completes and compares it."""
-    [before] = dropped("swept", [60])
+    [before] = dropped("swept", [400])
     backfill = listed("swept", other)
     process = task(stack, backfill)
     until(lambda: stored(before["id"])["state"] == "delegated")
@@ -301,7 +301,7 @@ def test_an_execution_for_one_document_ends_its_part(stack: RunningStack, other:
     now = stored(before["id"])
     assert ended(document_task(stack, now)) == 0
     check_redone(before, stored(before["id"]), other)
-    assert entry(backfill, before["id"])["comparison"]["passages"] == 60
+    assert entry(backfill, before["id"])["comparison"]["passages"] == 400
     assert ended(task(stack, backfill)) == 0
     found = backfills.read(firestore_client(), backfill)
     assert found is not None

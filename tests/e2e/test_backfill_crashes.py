@@ -18,7 +18,7 @@ from shared.settings import settings
 from tests.e2e.backfills import check_redone, dropped, entry, listed, runs_with_passages, task
 from tests.e2e.jobs import ended
 from tests.e2e.other_model import other_model
-from tests.e2e.running import RunningStack, free_ports
+from tests.e2e.running import NO_TICKS, RunningStack, free_ports
 from tests.e2e.test_failures import stored, until
 from tests.e2e.test_sweep import tick
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("clients")
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    running = RunningStack(tmp_path_factory.mktemp("crashes"), free_ports())
+    running = RunningStack(tmp_path_factory.mktemp("crashes"), free_ports(), program=NO_TICKS)
     running.up()
     yield running
     running.down()

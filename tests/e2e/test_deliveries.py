@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
-import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from google.pubsub_v1 import PubsubMessage
 
 from shared.documents import document_id
-from tests.e2e.running import RunningStack, free_ports
 from tests.e2e.test_again import LONG, passages_of, settled
 from tests.e2e.test_failures import stored, until
 from tests.e2e.test_faults import ACKNOWLEDGED, AGAIN, BUSY, frozen, handled, upload_push
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.e2e.running import RunningStack
 
 QUIET = "headrace-local-quiet"
 """A bucket that notifies nobody: nothing is delivered but what a test delivers."""
 TIMES, PASSAGES = 20, 100
-LEASE = 4.0
-"""Seconds; for so long a killed holder keeps others away."""
+LATE = "another delivery has taken this run over"
 REFUSED = "Another delivery is doing this step right now."
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """A stack whose leases are short."""
-    extra = {"HEADRACE_INGEST_TIMEOUT": str(LEASE)}
-    running = RunningStack(tmp_path_factory.mktemp("deliveries"), free_ports(), extra)
-    running.up()
-    yield running
-    running.down()
 
 
 def upload(name: str) -> bytes:
@@ -91,7 +76,9 @@ def check(stack: RunningStack, document: str) -> None:
     # Whoever held the lease while the storage stood still may have given up by itself.
     assert {event["outcome"] for event in events if event["status"] == AGAIN} <= {REFUSED, "RetryError"}
     planned = stored(document)["timings"]["planned_at"]
-    acknowledged = [event for event in events if event["status"] == ACKNOWLEDGED]
+    # A holder whose lease ended while it read may go: the message of who took over is there.
+    acknowledged = [event for event in events if event["status"] == ACKNOWLEDGED and event["outcome"] != LATE]
+    assert acknowledged
     assert all(datetime.fromisoformat(event["time"]) > planned for event in acknowledged)
 
 
@@ -112,27 +99,3 @@ def test_a_new_document_delivered_twenty_times_at_once(stack: RunningStack) -> N
     before = everything(document)
     assert push(stack, body) == ACKNOWLEDGED
     assert everything(document) == before
-
-
-@pytest.mark.usefixtures("clients")
-def test_the_holder_is_killed_among_twenty_deliveries(stack: RunningStack) -> None:
-    """By Pub/Sub's own deliveries: none is acknowledged, one takes over once the lease has ended, all end."""
-    from shared.clients import publisher
-    from shared.settings import UPLOADS
-
-    message, document = json.loads(upload("orphan.txt"))["message"], document_id(QUIET, "orphan.txt")
-    message = PubsubMessage(data=base64.b64decode(message["data"]), attributes=message["attributes"])
-    topic = f"projects/headrace-local/topics/{UPLOADS}"
-    with frozen(stack, "storage"):
-        identifiers = publisher().publish(topic=topic, messages=[message] * TIMES).message_ids
-        lease = until(lambda: stored(document).get("lease"))
-        stack.kill("ingest")
-    check(stack, document)
-    assert lease["token"] == 1
-    assert stored(document)["timings"]["planned_at"] > lease["expires_at"]
-
-    def acknowledged() -> set[str]:
-        events = handled(stack, "ingest", document)
-        return {event["message_id"] for event in events if event["status"] == ACKNOWLEDGED}
-
-    until(lambda: acknowledged() == set(identifiers))

@@ -12,7 +12,7 @@ from google.pubsub_v1 import PubsubMessage
 from shared.clients import firestore_client, publisher
 from shared.digests.ticks import tick_id
 from shared.settings import TICKS
-from tests.e2e.running import RunningStack, free_ports
+from tests.e2e.running import NO_TICKS, RunningStack, free_ports
 from tests.e2e.test_failures import until
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     folder = tmp_path_factory.mktemp("ticks")
     (folder / "digests.toml").write_text(SCHEDULES)
     extra = {"HEADRACE_DIGESTS_FILE": str(folder / "digests.toml")}
-    running = RunningStack(folder / "data", free_ports(), extra)
+    running = RunningStack(folder / "data", free_ports(), extra, program=NO_TICKS)
     running.up()
     yield running
     running.down()

@@ -22,7 +22,7 @@ from shared.delegation import job_path
 from shared.documents import Documents
 from shared.lanes import PRODUCTION_FILTER
 from shared.records import UploadEvent
-from tests.e2e.running import RunningStack, free_ports
+from tests.e2e.running import NO_TICKS, RunningStack, free_ports
 from tests.e2e.test_failures import stored, until
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ LONG_AGO = timedelta(hours=1)
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """A stack that the tests break, each one repairing what it broke; its own sweep leaves them time."""
     patient = {"HEADRACE_SWEEP_GRACE": "1e6", "HEADRACE_SWEEP_PATIENCE": "1e6"}
-    running = RunningStack(tmp_path_factory.mktemp("doctor"), free_ports(), patient)
+    running = RunningStack(tmp_path_factory.mktemp("doctor"), free_ports(), patient, program=NO_TICKS)
     running.up()
     yield running
     running.down()

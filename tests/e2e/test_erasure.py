@@ -143,7 +143,7 @@ def test_no_byte_of_a_sentence_is_left(stack: RunningStack, tmp_path: Path, mark
     for word in (marker, PERSON):
         assert {"passages", "documents", "outcomes"} <= collections_of(in_firestore(word)), word
         assert buckets_of(in_buckets(word)) == {"uploads", "work"}, word
-    before = stored(other)
+    before = until(lambda: not (now := stored(other))["results_pending"] and now)  # announced
 
     [erased] = stack.json("erase", document, "--with-file", "--yes")
 

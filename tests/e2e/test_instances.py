@@ -45,7 +45,7 @@ class Sleepers:
 
         def sleep_first(*given: Any) -> None:
             self.asleep.release()
-            assert self.awake.wait(60)
+            assert self.awake.wait(150)
             commit(*given)
 
         patch.setattr(batches, "commit", sleep_first)

@@ -11,7 +11,7 @@ import pytest
 from local.provision import make_job
 from shared.clients import executions
 from tests.e2e.jobs import BY_HAND, ended, idle_job, task, while_running
-from tests.e2e.running import RunningStack, free_ports
+from tests.e2e.running import NO_TICKS, RunningStack, free_ports
 from tests.e2e.test_again import passages_of
 from tests.e2e.test_failures import stored, until
 from tests.e2e.test_sweep import past, put, tick
@@ -27,7 +27,7 @@ LEFT = 75
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """A stack whose every document is the job's, and whose job does nothing."""
-    running = RunningStack(tmp_path_factory.mktemp("by-hand"), free_ports(), BY_HAND)
+    running = RunningStack(tmp_path_factory.mktemp("by-hand"), free_ports(), BY_HAND, program=NO_TICKS)
     running.up()
     yield running
     running.down()
@@ -202,7 +202,7 @@ def test_a_newer_file_supersedes_the_job(stack: RunningStack, tmp_path: Path) ->
     path.write_text(report("newest", 30))
     [dropped] = stack.json("drop", str(path))
     until(lambda: stored(old["id"])["run"] == 2 and stored(old["id"])["state"] == "delegated")
-    assert ended(process, 30) == 0
+    assert ended(process) == 0
     new = stored(old["id"])
     assert new["generation"] == dropped["generation"]
     assert ended(task(stack, new)) == 0
@@ -249,7 +249,7 @@ def test_an_execution_that_is_running_is_left_alone(stack: RunningStack, tmp_pat
     from shared.delegation import job_path
 
     sleeping = Job(name=job_path())
-    sleeping.template.template.containers = [Container(image="none", command=["sh", "-c", "sleep 60"])]
+    sleeping.template.template.containers = [Container(image="none", command=["sh", "-c", "sleep 600"])]
     jobs().update_job(request={"job": sleeping})
     document = drop(stack, tmp_path, "waiting", 30)
     first = until(lambda: stored(document["id"])["job"]["execution"])

@@ -44,7 +44,7 @@ def publish(document: str, times: int) -> None:
 def test_batches_twice_in_reverse_and_after_the_end(stack: RunningStack, tmp_path: Path) -> None:
     """The same counts, passages and digests as of an analysis without any stack, and nothing after that."""
     report = tmp_path / "order.txt"
-    report.write_text(LONG.replace("Site", "Works"))
+    report.write_text(LONG.replace("Site", "Order"))
     quiet = stack.json("analyze", str(report))
     with frozen(stack, "analyze"):
         [dropped] = stack.json("drop", str(report))

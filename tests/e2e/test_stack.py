@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psutil
@@ -30,7 +31,7 @@ def family(stack: RunningStack) -> list[psutil.Process]:
     return [supervisor, *supervisor.children(recursive=True)]
 
 
-def gone(processes: list[psutil.Process], seconds: float = 10) -> bool:
+def gone(processes: list[psutil.Process], seconds: float = 60) -> bool:
     """Whether all of them end in time."""
     _, alive = psutil.wait_procs(processes, timeout=seconds)
     return not alive
@@ -54,12 +55,12 @@ def test_no_process_outlives_the_stack(own_stack: RunningStack, sign: signal.Sig
 
 def test_nothing_binds_beyond_loopback(stack: RunningStack) -> None:
     """Every listening socket of every process is on 127.0.0.1."""
-    listening = {
-        connection.laddr.ip.removeprefix("::ffff:")  # gRPC listens on IPv6's form of the same address
-        for process in family(stack)
-        for connection in process.net_connections(kind="inet")
-        if connection.status == psutil.CONN_LISTEN
-    }
+    listening = set()
+    for process in family(stack):
+        with suppress(psutil.NoSuchProcess):  # a function on demand that was idle
+            found = process.net_connections(kind="inet")
+            addresses = (one.laddr.ip for one in found if one.status == psutil.CONN_LISTEN)
+            listening |= {one.removeprefix("::ffff:") for one in addresses}  # gRPC's are IPv6's form of it
     assert listening == {"127.0.0.1"}
 
 
@@ -71,7 +72,8 @@ def test_data_survives_a_restart_and_a_reset_forgets_it(own_stack: RunningStack,
     [shown] = own_stack.json("drop", str(report), "--wait")
     processes = family(own_stack)
     for process in processes:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):  # ended with the supervisor
+            process.kill()
     assert gone(processes)
     own_stack.up()
     assert own_stack.json("show", shown["id"]) == [shown]
@@ -98,7 +100,7 @@ def refused(own_stack: RunningStack, *options: str) -> str:
     """The one line with which a start is refused."""
     command = [*HEADRACE, "up", "--data", str(own_stack.data), "--port", str(own_stack.port), *options]
     environment = clean_environment() | own_stack.extra
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=150, check=False)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     return done.stderr
@@ -210,5 +212,5 @@ def test_make_runs_main_job(tmp_path: Path) -> None:
             assert re.search(rf"{re.escape(sample.name)} +[0-9a-f]{{24}} +completed", printed)
     children = psutil.Process(process.pid).children(recursive=True)
     os.kill(process.pid, signal.SIGINT)
-    assert process.wait(20) == 0
+    assert process.wait(90) == 0
     assert gone(children)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from google.api_core.exceptions import DeadlineExceeded
-from google.pubsub_v1 import PubsubMessage, PushConfig
+from google.pubsub_v1 import PubsubMessage, PullRequest, PushConfig
 
 from cli.options import MODEL
 from local.provision import subscriber
@@ -21,7 +20,7 @@ from shared.inference import read_manifest
 from shared.records import Passage, UploadEvent
 from shared.settings import TICKS
 from shared.transitions import Plan, Seconds
-from tests.e2e.running import RunningStack, free_ports
+from tests.e2e.running import NO_TICKS, RunningStack, free_ports
 from tests.e2e.test_failures import stored, until
 
 if TYPE_CHECKING:
@@ -30,7 +29,10 @@ if TYPE_CHECKING:
 
     from shared.transitions import Claim
 
-pytestmark = pytest.mark.usefixtures("clients")
+pytestmark = [
+    pytest.mark.usefixtures("clients"),
+    pytest.mark.filterwarnings("ignore:The return_immediately flag is deprecated"),
+]
 
 PROJECT = "headrace-local"
 QUIET = f"{PROJECT}-quiet"
@@ -48,7 +50,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     Times are not waited for but written: what stands still for an hour does so whatever the machine's speed.
     """
     extra = {"HEADRACE_SWEEP_DRIVES": str(DRIVES), "HEADRACE_RETENTION": '{"brief/": 3}'}
-    running = RunningStack(tmp_path_factory.mktemp("sweep"), free_ports(), extra)
+    running = RunningStack(tmp_path_factory.mktemp("sweep"), free_ports(), extra, program=NO_TICKS)
     running.up()
     yield running
     running.down()
@@ -243,10 +245,10 @@ def heard(stack: RunningStack) -> list[tuple[str, int, str]]:
     client = subscriber(stack.stack()["environment"]["PUBSUB_EMULATOR_HOST"])
     results = f"projects/{PROJECT}/subscriptions/results"
     pulled: list[Any] = []
-    with suppress(DeadlineExceeded):
-        while answer := client.pull(subscription=results, max_messages=100, timeout=0.5, retry=None):
-            client.acknowledge(subscription=results, ack_ids=[one.ack_id for one in answer.received_messages])
-            pulled += answer.received_messages
+    ask = PullRequest(subscription=results, max_messages=100, return_immediately=True)
+    while found := client.pull(ask, timeout=30, retry=None).received_messages:
+        client.acknowledge(subscription=results, ack_ids=[one.ack_id for one in found])
+        pulled += found
     messages = [json.loads(one.message.data) for one in pulled]
     return [(message["document"], message["run"], message["state"]) for message in messages]
 
