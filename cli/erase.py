@@ -13,7 +13,7 @@ from cli import erase_files
 from cli.digest_commands import PAGES
 from cli.results import check_name, stored
 from cli.security.buckets import PER_DAY, facts
-from shared.archives import INSIDE
+from shared.archive_objects import INSIDE
 from shared.clients import firestore_client, storage_client
 from shared.digests.store import COLLECTION as DIGESTS
 from shared.documents import COLLECTION, document_id
@@ -33,7 +33,7 @@ MAX_COPIES = 100
 """Documents of the same content that are named."""
 PAGE = 300
 """Documents looked through at once."""
-TEXTS = ("name", "title", "organisation", "summary", "warnings", "metadata", "error.message")
+TEXTS = ("name", "title", "organisation", "summary", "warnings", "metadata", "error.message", "published")
 PASSAGE_TEXTS = ("text", "section", "label")
 """Fields that hold words of the file, or of whoever uploaded it."""
 ROWS = "DELETE FROM headrace.results WHERE JSON_VALUE(data.document) = '{id}'"

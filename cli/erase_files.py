@@ -11,7 +11,7 @@ from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from shared.archives import INSIDE
+from shared.archive_objects import INSIDE
 from shared.clients import storage_client
 
 if TYPE_CHECKING:

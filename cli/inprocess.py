@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.analysis import analyse
-from shared.archives import INSIDE, MAX_DEPTH, Unpacked
+from shared.archive_objects import INSIDE, MAX_DEPTH
+from shared.archives import Unpacked
 from shared.errors import HeadraceError, Rejected
 from shared.extract.archive import members
 from shared.extract.core import check_size

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cli.render import job_progress
-from shared.archives import INSIDE
+from shared.archive_objects import INSIDE
 from shared.batches import count_done
 from shared.clients import firestore_client, storage_client
 from shared.documents import COLLECTION, Documents, document_id
