@@ -34,3 +34,5 @@ FUNCTIONS = {
     )
 }
 """In the order in which traffic moves: whoever is sent messages before whoever sends them."""
+LAST = list(FUNCTIONS)[-1]
+"""Whose traffic moves last: with it a promotion is done."""

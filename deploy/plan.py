@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from deploy.functions import FUNCTIONS
+from deploy.functions import FUNCTIONS, LAST
 from deploy.gcloud import reporting
 from deploy.stage import DIGEST_LENGTH, ROOT, digest, named
 from deploy.state import Service, State, load
@@ -39,7 +39,7 @@ class Step:
     before: str | None
     """The revision that serves now, if a deployment made it."""
     moved: bool = False
-    """Whether a build that broke off has promoted it: this one finishes that deployment."""
+    """Whether a promotion that broke off has moved it: this one finishes that."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,14 @@ class Plan:
     functions: dict[str, Step]
     job: str | None
     """Digest of the job that is to be deployed; None: it stays, or there is none."""
+    promotion: str | None = None
+    """Tag of a promotion that broke off, which this one finishes."""
 
     @property
     def changes(self) -> bool:
         """Whether there is anything to do."""
-        return self.job is not None or any(step.action != "keep" for step in self.functions.values())
+        begun = self.job is not None or self.promotion is not None
+        return begun or any(step.action != "keep" for step in self.functions.values())
 
 
 def decide(service: Service, wanted: str, *, fixed: bool = False) -> Step:
@@ -70,15 +73,15 @@ def decide(service: Service, wanted: str, *, fixed: bool = False) -> Step:
 def plan(state: State, folders: dict[str, str], job: str | None, names: list[str]) -> Plan:
     """The whole deployment; `folders` has the digest of each staged folder, `job` that of the job."""
     only = set(names) or set(FUNCTIONS)
-    # A promotion takes the tags away one after another; where some are left, it did not come to its end.
-    under_way = any(service.candidate for service in state.services.values())
+    # A promotion tags the last function before it moves any, and moving that one takes the tag away.
+    promotion = state.services[LAST].promotion
     steps = {}
     for name in FUNCTIONS:
         service = state.services[name]
         step = decide(service, folders.get(name, ""), fixed=name not in only)
-        steps[name] = replace(step, moved=under_way and service.candidate is None)
+        steps[name] = replace(step, moved=name != LAST and service.promotion == promotion is not None)
     deployed = state.job is not None and not names and state.job.digest != job
-    return Plan(steps, job if deployed else None)
+    return Plan(steps, job if deployed else None, promotion)
 
 
 def staged_digest(folder: Path) -> str:
@@ -118,7 +121,8 @@ def read_plan(path: Path = PLAN_FILE) -> Plan:
         stored = json.loads(path.read_text())
     except FileNotFoundError:
         raise SetupError(f"{path} is missing: python -m deploy.plan comes first.") from None
-    return Plan({name: Step(**step) for name, step in stored["functions"].items()}, stored["job"])
+    steps = {name: Step(**step) for name, step in stored["functions"].items()}
+    return Plan(steps, stored["job"], stored["promotion"])
 
 
 def main(arguments: list[str] | None = None) -> int:

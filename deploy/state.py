@@ -25,6 +25,8 @@ MODEL = "headrace-model"
 """Label with the beginning of the model's digest, of which all would be too long."""
 CANDIDATE, PREVIOUS = "candidate", "previous"
 """Tags: of the revision that is tried, and of the one that served before."""
+PROMOTION = "promotion-"
+"""Begins a tag that says which promotion moved the function last, and of the last one, which is under way."""
 JOB = "long-job"
 STATE_FILE = Path("build/state.json")
 GPU = "nvidia.com/gpu"
@@ -63,6 +65,8 @@ class Service:
     """What was made last, whether it has started or not."""
     share: int
     """Percent of all traffic that `serving` gets."""
+    promotion: str | None = None
+    """Tag of the promotion that moved it, or that began and has not come to it yet."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,7 @@ def read_service(place: Place, name: str) -> Service:
         ingress=_annotations(found).get("run.googleapis.com/ingress", PUBLIC),
         created=found["status"].get("latestCreatedRevisionName", ""),
         share=most.get("percent", 0),
+        promotion=next((tag for tag in tagged if tag.startswith(PROMOTION)), None),
     )
 
 

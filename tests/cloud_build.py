@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from deploy.functions import FUNCTIONS, MODEL
+from deploy.state import PROMOTION
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("deploy", "functions", "shared", "requirements", "long_job", "model_export")
@@ -98,6 +99,15 @@ class CloudBuild:
     def serving(self) -> dict[str, str]:
         """Which revision each function serves."""
         return {name: service["serving"] for name, service in self.state()["services"].items()}
+
+    def tags(self) -> dict[str, dict[str, str]]:
+        """The tags of each function that has any, but for those that only say which promotion moved it."""
+        tags = {name: service["tags"] for name, service in self.state()["services"].items()}
+        kept = {
+            name: {tag: revision for tag, revision in of.items() if not tag.startswith(PROMOTION)}
+            for name, of in tags.items()
+        }
+        return {name: of for name, of in kept.items() if of}
 
     def take_calls(self) -> list[str]:
         """What was asked of gcloud since the last time, but for questions: command, name and what matters."""

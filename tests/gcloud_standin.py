@@ -111,13 +111,13 @@ def describe(state: dict[str, Any], kind: str, name: str) -> dict[str, Any]:
     return {"metadata": {"name": name, "annotations": annotations}, "status": status}
 
 
-def main() -> None:
-    """Answer one call."""
-    command, words, flags = command_of(sys.argv[1:])
-    called = " ".join([command, *words, *flags])
+def answer(arguments: list[str]) -> str:
+    """What one call prints; a SystemExit has what it says where it fails."""
+    command, words, flags = command_of(arguments)
+    called, said = " ".join([command, *words, *flags]), ""
     path = Path(os.environ["GCLOUD_STATE"])
     state = json.loads(path.read_text())
-    state["calls"].append(sys.argv[1:])
+    state["calls"].append(arguments)
     fails, loses = os.environ.get("GCLOUD_FAILS"), os.environ.get("GCLOUD_LOSES")
     if fails and called.startswith(fails):
         raise SystemExit("ERROR: (gcloud) PERMISSION_DENIED")
@@ -126,12 +126,11 @@ def main() -> None:
             raise SystemExit(
                 "ERROR: (gcloud.auth.print-identity-token) Invalid account type for `--audiences`."
             )
-        sys.stdout.write(f"token for {flags['--audiences']}\n")
-        return
+        return f"token for {flags['--audiences']}\n"
     if flags["--project"] != state["project"] or flags["--region"] != "europe-west1":
         raise SystemExit("ERROR: another place")
     if command.endswith("describe"):
-        sys.stdout.write(json.dumps(describe(state, command.split()[1], words[0])))
+        said = json.dumps(describe(state, command.split()[1], words[0]))
     elif command == "run deploy":
         deploy(state, words[0], flags)
     elif command == "run services update-traffic":
@@ -144,7 +143,8 @@ def main() -> None:
         raise SystemExit("ERROR: (gcloud.run.deploy) The user-provided container failed to start and listen.")
     if loses and called.startswith(loses):
         raise SystemExit("ERROR: (gcloud) connection lost")
+    return said
 
 
 if __name__ == "__main__":
-    main()
+    sys.stdout.write(answer(sys.argv[1:]))

@@ -37,7 +37,7 @@ def test_a_first_deployment_brings_everything(deployed_once: CloudBuild) -> None
     """From placeholders to the functions, in the order of promotion, and the job by its digest."""
     state = deployed_once.state()
     assert deployed_once.serving() == {name: f"{name}-00002-dep" for name in FUNCTIONS}
-    assert all(service["tags"] == {} for service in state["services"].values())
+    assert deployed_once.tags() == {}
     models = {
         name: one["revisions"][-1]["labels"].get("headrace-model") for name, one in state["services"].items()
     }
@@ -47,7 +47,7 @@ def test_a_first_deployment_brings_everything(deployed_once: CloudBuild) -> None
         call[3] if call[1] == "services" else call[1] for call in state["calls"] if "describe" not in call
     ]
     order = ["deadletter", "sweep", "digest", "api", "analyze", "jobs", "ingest"]
-    assert moves[2 * len(FUNCTIONS) :] == order, "after a revision and a tag for each"
+    assert moves[2 * len(FUNCTIONS) :] == ["ingest", *order], "after a revision and a tag for each, and one"
     assert deployed_once.docker_calls()[0].startswith(
         "build --file=long_job/Dockerfile --build-arg=VARIANT= --tag="
     )
@@ -100,8 +100,7 @@ def test_only_what_changed_is_deployed(build: CloudBuild, file: str, changed: li
     assert [call.split()[2] for call in calls if call.startswith("run deploy")] == changed
     after = build.serving()
     assert [name for name in FUNCTIONS if after[name] != before[name]] == changed
-    tags = {name: service["tags"] for name, service in build.state()["services"].items()}
-    assert tags == {name: {"previous": before[name]} if name in changed else {} for name in FUNCTIONS}
+    assert build.tags() == {name: {"previous": before[name]} for name in changed}
 
 
 def test_a_failed_smoke_test_moves_no_traffic(build: CloudBuild) -> None:
@@ -147,8 +146,7 @@ def test_a_promotion_that_broke_off_is_finished_by_the_next_build(
     build.environment = {}
     assert build.run() is None
     assert build.serving() == {name: f"{name}-00003-dep" for name in FUNCTIONS}
-    tags = {name: service["tags"] for name, service in build.state()["services"].items()}
-    assert tags == {name: {"previous": before[name]} for name in FUNCTIONS}
+    assert build.tags() == {name: {"previous": before[name]} for name in FUNCTIONS}
 
 
 def test_a_deployment_that_fails_stops_the_build(build: CloudBuild) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from deploy import smoke, state
-from deploy.functions import FUNCTIONS
+from deploy.functions import FUNCTIONS, LAST
 from deploy.plan import decide, plan
 from deploy.stage import ROOT
 from deploy.state import Job, Revision, Service, State
@@ -67,14 +67,24 @@ def test_one_function_by_hand_leaves_all_else_alone() -> None:
 
 
 def test_what_a_promotion_that_broke_off_has_moved_is_told_from_the_rest() -> None:
-    """By the tags that it had not yet come to; with no tags, or all of them, nothing was moved."""
-    tagged = replace(service(OLD, NEW), candidate="x-2")
-    for every in (service(NEW), tagged):
-        whole = plan(State(dict.fromkeys(FUNCTIONS, every), None), dict.fromkeys(FUNCTIONS, "new"), "", [])
-        assert not any(step.moved for step in whole.functions.values())
-    half = State(dict.fromkeys(FUNCTIONS, tagged) | {"sweep": service(NEW)}, None)
-    moved = plan(half, dict.fromkeys(FUNCTIONS, "new"), "", []).functions
-    assert {name for name, step in moved.items() if step.moved} == {"sweep"}
+    """By its tag, while the function that moves last has it as well; a candidate without one is no sign."""
+    tried, wanted = replace(service(OLD, NEW), candidate="x-2"), dict.fromkeys(FUNCTIONS, "new")
+    moved, begun = (replace(one, promotion="promotion-1") for one in (service(NEW), tried))
+    for every in (service(NEW), tried, moved):
+        whole = State(dict.fromkeys(FUNCTIONS, every) | {LAST: service(NEW), "api": service(NEW)}, None)
+        assert not any(step.moved for step in plan(whole, wanted, "", []).functions.values())
+    earlier = replace(service(NEW), promotion="promotion-0")
+    half = State(dict.fromkeys(FUNCTIONS, tried) | {"sweep": moved, "api": earlier, LAST: begun}, None)
+    made = plan(half, wanted, "", [])
+    assert made.promotion == "promotion-1"
+    assert {name for name, step in made.functions.items() if step.moved} == {"sweep"}
+
+
+def test_a_promotion_of_which_only_the_end_is_left_is_something_to_do() -> None:
+    """Though every function serves what it is to serve."""
+    begun = replace(service(NEW), promotion="promotion-1")
+    everything = State(dict.fromkeys(FUNCTIONS, service(NEW)) | {LAST: begun}, None)
+    assert plan(everything, dict.fromkeys(FUNCTIONS, "new"), "", []).changes
 
 
 def test_nothing_changes_where_all_is_as_it_is() -> None:
