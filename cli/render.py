@@ -34,8 +34,8 @@ WIDTH_WITHOUT_TERMINAL = 160
 SHOWN_INITIATIVES = 12
 MAX_TEXT = 220
 HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""Controls, halves of characters, and what breaks lines or turns the direction of others: a terminal obeys them,
-whoever wrote them. Not tabs and ends of lines."""
+"""Controls, halves of characters, and what breaks lines or turns the direction of others, which a terminal
+obeys, whoever wrote it. Not tabs and ends of lines."""
 
 
 def printable(text: str) -> str:

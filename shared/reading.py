@@ -13,6 +13,7 @@ from shared.extract import ExtractOptions, Limits
 from shared.extract.facts import state_facts
 from shared.extract.sandbox import extract_apart
 from shared.extract.sniff import ARCHIVES
+from shared.extract.tidy import visible
 from shared.language import detect
 from shared.records import FACTS, LANGUAGES
 from shared.segment import Segmented, SegmentLimits, segment
@@ -153,7 +154,7 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
     for at, passage in enumerate(passages):  # one by one in its place: of a long document there are many
         passages[at] = passage.model_copy(update={"language": _language(passage.text, language)})
     title, organisation = (
-        privacy.redact(text, redaction_key) if text else None
+        privacy.redact(visible(text), redaction_key) if text else None
         for text in (extracted.title, extracted.organisation)
     )
     facts = {

@@ -33,6 +33,7 @@ _TABLE = str.maketrans(
     }
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 UNTIDY = re.compile(f"[{''.join(map(chr, _TABLE))}\ud800-\udfff]")
 """What `clean` changes."""
 
@@ -42,6 +43,11 @@ def clean(text: str) -> str:
     if text.isascii() or not UNTIDY.search(text):
         return text
     return _SURROGATE.sub("\ufffd", text.translate(_TABLE))
+
+
+def visible(text: str) -> str:
+    """The text without controls, which nobody sees and a terminal obeys; not those that are white space."""
+    return text if text.isprintable() else _CONTROL.sub("", text)
 
 
 def squeeze(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from shared.errors import Rejected
 from shared.extract.marks import is_item
+from shared.extract.tidy import visible
 from shared.records import Passage
 from shared.segment.pack import Unit, counted, pack, within_window
 from shared.segment.prose import is_prose, is_wordy_row
@@ -127,7 +128,7 @@ def _lay_out(blocks: list[Block], redact: Callable[[str], str]) -> tuple[str, li
     blocks.reverse()
     while blocks:
         block = blocks.pop()
-        text = redact(block.text)
+        text = redact(visible(block.text))
         if before is not None:
             if _flows(before, block):
                 if _BROKEN.search(parts[-1]):
@@ -143,7 +144,7 @@ def _lay_out(blocks: list[Block], redact: Callable[[str], str]) -> tuple[str, li
             parts.append(glue)
             at += len(glue)
         parts.append(text)
-        label = redact(block.label) if block.label else None
+        label = redact(visible(block.label)) if block.label else None
         pieces.append(_Piece(block.kind, block.page, block.row, label, at, at + len(text), paragraph))
         at += len(text)
         before = block

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -12,9 +13,14 @@ from hypothesis import strategies as st
 from shared.errors import Rejected
 from shared.extract import Block, BlockKind, Extracted
 from shared.privacy import redact
+from shared.reading import read_file
 from shared.segment import Segmented, SegmentLimits, segment
 from shared.segment.prose import is_prose, is_wordy_row
 from shared.segment.sentences import split_sentences
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PIECES = re.compile(r"\w+|[^\w\s]")
 
@@ -265,3 +271,31 @@ def test_kinds_are_the_ones_segmentation_knows() -> None:
     """A new kind of block needs a decision here."""
     kinds: tuple[BlockKind, ...] = ("text", "heading", "table", "row")
     assert [len(cut(Block("Five words of plain text.", kind)).passages) for kind in kinds] == [1, 1, 1, 1]
+
+
+def test_controls_are_no_part_of_a_passage() -> None:
+    """Whoever shows one would obey them; an address that one hid is redacted, and white space stays."""
+    nasty = f"Of this \x1b]52;c;aa\x07 {LONG},\x9b2J and ann\x00@exam\x1bple.com\tsays\nso"
+    made = cut(Block(nasty), Block("\x1b\x00"), Block(LONG, kind="row", row=1, label="go\x1b[2Jod"))
+    prose, row = made.passages
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", made.text)
+    assert "ple.com" not in made.text
+    assert prose.text.startswith(f"Of this ]52;c;aa {LONG},2J and ")
+    assert prose.text.split()[-2:] == ["says", "so"]
+    assert (row.text, row.label) == (LONG, "go[2Jod")
+
+
+def test_a_title_is_shown_without_controls(tmp_path: Path) -> None:
+    """It stands above everything that is told of a document."""
+    path = tmp_path / "a.html"
+    path.write_text(f"<html><head><title>The &#27;[31mmill</title></head><body><p>{LONG}.</p></body></html>")
+    reading = read_file(
+        path,
+        name="a.html",
+        content_type=None,
+        metadata={},
+        count=count,
+        redaction_key=b"k" * 32,
+        settings=Settings.from_environment({"GOOGLE_CLOUD_PROJECT": "p"}),
+    )
+    assert reading.facts["title"] == "The [31mmill"
