@@ -1,0 +1,167 @@
+"""What runs keep in the work bucket goes with them, and with their document, whoever is still writing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from functions.sweep import main as sweeping
+from shared import artefacts, delegation
+from shared.clients import storage_client
+from shared.completion import settle
+from shared.documents import now
+from shared.erasure import erase
+from shared.errors import Superseded
+from shared.records import ErrorInfo, Passage
+from shared.settings import settings
+from tests.integration.documents_life import Life
+from tests.integration.documents_parts import plan_of
+from tests.integration.documents_servers import serving
+from tests.integration.storage_server import started
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from shared.transitions import Claim
+
+BROKEN = ErrorInfo(code="broken", message="It is broken.", hint="Mend it.")
+PASSAGES = [Passage(index=0, span=(0, 4), text="Text", tokens=3)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Firestore, Pub/Sub and storage, with the buckets that sweep deletes from."""
+    data = tmp_path_factory.mktemp("leftover-files")
+    with serving(data), started(data) as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STORAGE_EMULATOR_HOST", address)
+        storage_client.cache_clear()
+        for bucket in (settings().work_bucket, settings().results_bucket):
+            storage_client().create_bucket(bucket)
+        yield
+    storage_client.cache_clear()
+
+
+def write(claim: Claim, generation: int) -> None:
+    artefacts.write(claim.document, claim.run, generation, f"Text {generation}", PASSAGES)
+
+
+def runs(document: str) -> set[int]:
+    """Those that have anything in the work bucket."""
+    found = storage_client().list_blobs(settings().work_bucket, prefix=f"runs/{document}/")
+    return {int(blob.name.split("/")[2]) for blob in found}
+
+
+def tick() -> None:
+    sweeping.on_tick(None)  # type: ignore[arg-type]
+
+
+def lived(*generations: int) -> tuple[Life, str]:
+    """A document of which each generation was analysed to its end."""
+    life = Life()
+    for generation in generations:
+        claim = life.claim(generation)
+        write(claim, generation)
+        life.analyse(claim, generation)
+    return life, claim.document
+
+
+def test_those_of_replaced_runs_are_deleted_by_the_sweep() -> None:
+    """The published run keeps its own, also while the next one is at work."""
+    life, document = lived(1, 2, 3)
+    assert runs(document) == {1, 2, 3}
+    write(life.claim(4), 4)
+    tick()
+    assert runs(document) == {3, 4}
+    stored = life.documents.reference(document).get().to_dict() or {}
+    assert stored["stale_artefacts"] is False
+
+
+def test_a_failed_run_keeps_what_its_replay_needs() -> None:
+    """And a rejected one nothing."""
+    life, document = lived(1, 2)
+    for generation in (3, 4):
+        claim = life.claim(generation)
+        write(claim, generation)
+    life.documents.fail(document, claim.run, 4, BROKEN)
+    settle(life.documents, document)
+    tick()
+    assert runs(document) == {2, 4}
+    claim = life.claim(5)
+    write(claim, 5)
+    life.documents.reject(claim, BROKEN)
+    settle(life.documents, document)
+    tick()
+    assert runs(document) == set()
+
+
+def test_what_another_run_left_meanwhile_is_still_to_be_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that completes while the sweep deletes: the flag stays for the next tick."""
+    from shared import stale
+
+    life, document = lived(1, 2)
+    claim = life.claim(3)
+    write(claim, 3)
+
+    def meanwhile(*of: Any) -> int:
+        life.analyse(claim, 3)
+        return artefacts.remove_runs(*of)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stale, "remove_runs", meanwhile)
+        stale.remove_stale(life.documents, document)
+    assert runs(document) == {2, 3}
+    tick()
+    assert runs(document) == {3}
+
+
+def takes_back(life: Life, claim: Claim, then: Callable[[], object]) -> None:
+    """A reader stores what it has read; something happens; its plan is refused."""
+    reference = life.documents.reference(claim.document)
+    with artefacts.written(reference, claim.run, 1, "Text", PASSAGES):
+        then()
+        life.documents.plan(claim, plan_of(claim.document, (1,)))
+
+
+def take_over(life: Life, document: str) -> None:
+    life.documents.reference(document).update({"lease.expires_at": now() - timedelta(seconds=1)})
+    life.claim(1)
+
+
+@pytest.mark.parametrize(
+    ("then", "left"),
+    [
+        (lambda life, document: erase(life.documents.client, document), set()),
+        (lambda life, _: life.claim(2), set()),
+        (take_over, {1}),
+    ],
+    ids=["erased", "overwritten", "taken over"],
+)
+def test_a_reader_takes_back_what_it_wrote_for_a_run_that_is_gone(
+    then: Callable[[Life, str], object], left: set[int]
+) -> None:
+    """Nobody else would find it; but what whoever took over wrote, or may have, is left alone."""
+    life = Life()
+    claim = life.claim(1)
+    with pytest.raises(Superseded):
+        takes_back(life, claim, lambda: then(life, claim.document))
+    assert runs(claim.document) == left
+
+
+def test_a_document_that_is_being_read_expires_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as its lease or its execution lives."""
+    life = Life()
+    claim = life.claim(1)
+    reference = life.documents.reference(claim.document)
+    past = now() - timedelta(days=1)
+    reference.update({"expires_at": past})
+    tick()
+    assert reference.get().exists
+    reference.update({"state": "delegated", "lease": None, "job": {"execution": "running"}})
+    monkeypatch.setattr(delegation, "has_not_ended", lambda name: name == "running")
+    tick()
+    assert reference.get().exists
+    reference.update({"job.execution": "ended"})
+    tick()
+    assert not reference.get().exists

@@ -1,0 +1,229 @@
+"""A run that one revision began and another takes over is the other's; what both would do alike stays."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from functions.ingest import main as ingest
+from shared import artefacts, batches, clients
+from shared.clients import storage_client
+from shared.completion import finish
+from shared.documents import now
+from shared.errors import Retryable, Superseded
+from shared.reading import Reading
+from shared.received import Received
+from shared.records import BatchMessage, Passage, UploadEvent
+from shared.settings import BATCHES, settings
+from shared.transitions import Claim, Seconds
+from tests.integration.documents_life import Life
+from tests.integration.documents_parts import commit
+from tests.integration.documents_servers import PROJECT, serving
+from tests.integration.storage_server import started
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NO_TIME = Seconds(0.0, 0.0)
+THREE, FIVE = ("One.", "Two.", "Three."), ("On", "e.", "Two.", "Thr", "ee.")
+"""One text, cut in two ways."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Firestore, Pub/Sub and storage, and batches of two passages."""
+    data = tmp_path_factory.mktemp("takeovers")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEADRACE_BATCH_PASSAGES", "2")
+        with serving(data), started(data) as address:
+            patch.setenv("STORAGE_EMULATOR_HOST", address)
+            storage_client.cache_clear()
+            storage_client().create_bucket(settings().work_bucket)
+            clients.publisher().create_topic(name=f"projects/{PROJECT}/topics/{BATCHES}")
+            yield
+    storage_client.cache_clear()
+
+
+class Revision:
+    """What one revision of ingest makes of the file: with its model, and its cut of the text."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, life: Life, model: str, cut: tuple[str, ...]) -> None:
+        self.patch, self.life, self.model = patch, life, model
+        self.event = UploadEvent(
+            bucket="uploads", name=life.name, generation=1, event_type="OBJECT_FINALIZE", size=1
+        )
+        passages = [
+            Passage(index=index, span=(0, len(text)), text=text, tokens=3) for index, text in enumerate(cut)
+        ]
+        facts = {"passages": len(cut), "tokens": 3 * len(cut), "ocr_pages": []}
+        self.received = Received("of the file", 1, Reading(facts, " ".join(cut), passages), NO_TIME)
+        self.claim = self._claim()
+
+    def publishes(self) -> list[BatchMessage]:
+        """As far as ingest comes before its plan, and is killed; the batches that it has published."""
+        self._is_instance()
+        reading = self.received.reading
+        stored = artefacts.write(self.claim.document, self.claim.run, 1, reading.text, reading.passages)
+        ingest.plan(self.life.documents, self.claim, self.event, self.received, stored)
+        return artefacts.first_batches(self.claim, 1, self.model, stored, None)
+
+    def plans(self) -> list[BatchMessage]:
+        """All that ingest does; the batches of the run."""
+        self._is_instance()
+        ingest.analyse(self.life.documents, self.claim, self.event, self.received)
+        return artefacts.all_batches(self.life.documents.reference(self.claim.document).get().to_dict() or {})
+
+    def _claim(self) -> Claim:
+        return self.life.claim(1)
+
+    def _is_instance(self) -> None:
+        instance = SimpleNamespace(digest=self.model, metrics={})
+        self.patch.setattr(ingest, "manifest", lambda: instance)
+
+
+def expire(life: Life, document: str) -> None:
+    life.documents.reference(document).update({"lease.expires_at": now() - timedelta(seconds=1)})
+
+
+def analyse(life: Life, message: BatchMessage) -> None:
+    upto, _ = batches.progress(life.documents, message)
+    if upto < message.end:
+        commit(life.documents, message, range(upto, message.end))
+
+
+def stored_of(life: Life, document: str) -> tuple[dict[str, Any], list[tuple[int, str]]]:
+    """The document, and index and model of its passages."""
+    reference = life.documents.reference(document)
+    passages = [one.to_dict() or {} for one in reference.collection("passages").stream()]
+    return reference.get().to_dict() or {}, sorted((one["index"], one["model"]) for one in passages)
+
+
+@pytest.mark.parametrize(
+    ("model", "cut"),
+    [
+        pytest.param("n", THREE, id="another model"),
+        pytest.param("m", FIVE, id="more passages"),
+        pytest.param("n", FIVE, id="both"),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_no_result_mixes_two_revisions(
+    monkeypatch: pytest.MonkeyPatch, model: str, cut: tuple[str, ...], *, turned: bool
+) -> None:
+    """Whoever plans has the whole result: nothing of the other's counts, stays, or comes late."""
+    kinds = [("m", THREE), (model, cut)]
+    old, new = reversed(kinds) if turned else kinds
+    life = Life()
+    first = Revision(monkeypatch, life, *old)
+    early = first.publishes()
+    analyse(life, early[0])
+    analyse(life, early[1])
+    expire(life, first.claim.document)
+    second = Revision(monkeypatch, life, *new)
+    for late in early:
+        with pytest.raises(Retryable):  # before it is known what the takeover plans
+            batches.progress(life.documents, late)
+        with pytest.raises(Retryable):
+            commit(life.documents, late, range(late.start, late.end))
+    messages = second.plans()
+    for late in early:
+        with pytest.raises(Superseded):
+            batches.progress(life.documents, late)
+        with pytest.raises(Superseded):
+            commit(life.documents, late, range(late.start, late.end))
+    assert [batches.progress(life.documents, one) for one in messages] == [
+        (one.start, False) for one in messages
+    ]
+    finish(life.documents, first.claim.document)
+    assert stored_of(life, first.claim.document)[0]["state"] == "analyzing"
+    for one in messages:
+        analyse(life, one)
+    finish(life.documents, first.claim.document)
+    document, passages = stored_of(life, first.claim.document)
+    assert (document["state"], document["run"], document["model"]) == ("completed", 1, new[0])
+    assert passages == [(index, new[0]) for index in range(len(new[1]))]
+    assert sum(document["sentiment"].values()) == len(new[1])
+
+
+def test_what_the_same_revision_did_stays_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ingest that died before its plan costs no batch: neither its record nor its message."""
+    life = Life()
+    early = Revision(monkeypatch, life, "m", THREE).publishes()
+    analyse(life, early[0])
+    expire(life, early[0].document)
+    messages = Revision(monkeypatch, life, "m", THREE).plans()
+    assert [one.model_copy(update={"lanes": 2}) for one in early] == messages
+    assert batches.progress(life.documents, messages[0]) == (2, True)
+    analyse(life, early[1])
+    finish(life.documents, early[0].document)
+    assert stored_of(life, early[0].document)[0]["state"] == "completed"
+
+
+def test_work_that_was_half_dropped_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed while it drops what another began; then one takes over that would have kept it."""
+    life = Life()
+    early = Revision(monkeypatch, life, "m", FIVE).publishes()
+    for one in early:
+        analyse(life, one)
+    expire(life, early[0].document)
+    steps = []
+
+    def killed(_: object) -> None:
+        steps.append(1)
+        if len(steps) > 1:
+            raise KeyboardInterrupt
+
+    reference = life.documents.reference(early[0].document)
+    with pytest.raises(KeyboardInterrupt):
+        batches.drop_others(life.documents, reference, 1, ("n", "elsewhere/"), killed)
+    messages = Revision(monkeypatch, life, "m", FIVE).plans()
+    assert [batches.progress(life.documents, one)[0] for one in messages] == [0, 2, 4]
+    assert life.kept(reference.id) == {"passages": set(), "batches": set()}
+
+
+def test_a_slow_reader_drops_nothing_of_whoever_took_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its claim is looked at in the transaction that would delete."""
+    life = Life()
+    early = Revision(monkeypatch, life, "m", THREE).publishes()
+    analyse(life, early[0])
+    expire(life, early[0].document)
+    slow = Revision(monkeypatch, life, "n", THREE)
+    expire(life, early[0].document)
+    messages = Revision(monkeypatch, life, "m", THREE).plans()
+    with pytest.raises(Superseded):
+        slow.plans()
+    assert [batches.progress(life.documents, one)[0] for one in messages] == [2, 2]
+
+
+def test_a_late_reader_overwrites_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another cut lies elsewhere, and so does another generation; the same one has the same place."""
+    life = Life()
+    [message, *_] = Revision(monkeypatch, life, "m", THREE).plans()
+    before = artefacts.read_slice(message)
+    passages = [Passage(index=0, span=(0, 2), text="On", tokens=3)]
+    places = {
+        artefacts.write(message.document, 1, generation, text, cut).artefact
+        for generation, text, cut in ((1, "One.", passages), (1, "On", passages), (2, "On", passages))
+    }
+    assert len(places | {message.place}) == 4
+    assert artefacts.read_slice(message) == before
+
+
+def test_a_batch_without_a_place_has_the_runs_own_folder() -> None:
+    """One that was published before places were told."""
+    message = BatchMessage(
+        document="d",
+        run=2,
+        generation=1,
+        model="m",
+        batch=0,
+        lanes=1,
+        start=0,
+        end=1,
+        byte_start=0,
+        byte_end=9,
+    )
+    assert message.place == artefacts.prefix("d", 2)
