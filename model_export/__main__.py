@@ -116,6 +116,12 @@ def _build(options: argparse.Namespace) -> None:
         raise SetupError(
             "Our heads fit the packaged weights alone: name others (--heads), or --embedding-only."
         )
+    if heads == HEADS and _is_own(options.out):
+        print(
+            f"{options.out} holds a model with heads of your own; the repository's takes its place. Build "
+            "yours into a directory of its own, and name that: headrace up --model",
+            file=sys.stderr,
+        )
     recipe = Recipe(lambda: _checkpoint(options), heads, options.precision, tuple(options.evaluate))
     with Steps(options.cache or options.out.parent / "cache") as steps:
         manifest = build(recipe, options.out, steps)
@@ -124,6 +130,17 @@ def _build(options: argparse.Namespace) -> None:
     print(
         f"{options.out}: {manifest.name}, {manifest.model.size / 1e6:.1f} MB, digest {manifest.digest[:12]}"
     )
+
+
+def _is_own(directory: Path) -> bool:
+    """Whether what lies there was built with other heads than the repository's."""
+    from model_export.build import OWN_HEADS, OWN_TOPICS
+    from shared.inference.manifest import read_manifest
+
+    try:
+        return read_manifest(directory).name.endswith((OWN_HEADS, OWN_TOPICS))
+    except SetupError:
+        return False  # there is none, or one of another version
 
 
 def _train(options: argparse.Namespace) -> None:

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from model_export.steps import Steps, Tick
 
 HEADS = Path(__file__).parent / "heads"
+OWN_HEADS, OWN_TOPICS = "esrs-own-heads", "own-topics"
+"""Ends of the names of models whose heads are not the repository's."""
 ENCODER_DIGESTS = 3
 """Of a build's inputs those that are the encoder's: weights, tokenizer, configuration."""
 
@@ -124,10 +126,14 @@ def _load(recipe: Recipe) -> _Inputs:
             f"{vocabulary:,} word pieces. Train heads for it (python -m model_export train), or build with "
             "--embedding-only."
         )
-    for name in (HEADS_FILE, BRANCH_FILE, CARD_FILE):
-        path = recipe.heads / name
-        digests.append(_digest(path.read_bytes()) if path.exists() else name)
+    digests += _heads_digests(recipe.heads)
     return _Inputs(checkpoint, heads, card, recipe.heads, tuple(digests))
+
+
+def _heads_digests(directory: Path) -> list[str]:
+    """Of each file of trained heads; the name of one that there is not."""
+    paths = [directory / name for name in (HEADS_FILE, BRANCH_FILE, CARD_FILE)]
+    return [_digest(path.read_bytes()) if path.exists() else path.name for path in paths]
 
 
 def _graph(inputs: _Inputs, precision: Precision) -> bytes:
@@ -167,7 +173,6 @@ def _gate(candidate: Candidate, sets: dict[str, Path], tick: Tick) -> bytes:
 
 def _manifest(inputs: _Inputs, graph: bytes, precision: PrecisionName, metrics: dict[str, float]) -> Manifest:
     checkpoint, heads, card = inputs.checkpoint, inputs.heads, inputs.card
-    base = checkpoint.source.name.rpartition("/")[2].lower()
     trained = {f"trained_heldout_{name}": value for name, value in card.heldout.items()} if card else {}
     sources = [checkpoint.source]
     if card:
@@ -182,7 +187,7 @@ def _manifest(inputs: _Inputs, graph: bytes, precision: PrecisionName, metrics: 
             *card.sources,
         ]
     return Manifest(
-        name=f"{base}-esrs" if heads else base,
+        name=_name(checkpoint, inputs.topics(), inputs.directory if heads else None),
         digest=_digest(graph),
         space=digest_of(*inputs.digests[:ENCODER_DIGESTS]),
         model=_describe(graph),
@@ -203,6 +208,16 @@ def _manifest(inputs: _Inputs, graph: bytes, precision: PrecisionName, metrics: 
         },
         sources=tuple(sources),
     )
+
+
+def _name(checkpoint: Checkpoint, topics: tuple[str, ...], heads: Path | None) -> str:
+    """Of the encoder and of what its heads are: for people, who tell models by it."""
+    base = checkpoint.source.name.rpartition("/")[2].lower()
+    if heads is None:
+        return base
+    if _heads_digests(heads) == _heads_digests(HEADS):
+        return f"{base}-esrs"
+    return f"{base}-{OWN_HEADS if topics == TOPICS else OWN_TOPICS}"
 
 
 def _describe(content: bytes) -> File:
