@@ -203,9 +203,9 @@ class Examination:
         store_trained(self._scratch / "trained", digest)
         push(directory, bucket)
         following = (
-            "Nothing runs it yet. To switch: python -m model_export pull "
-            f"--bucket {bucket} --digest {digest} --out build/model, deploy with "
-            f"HEADRACE_MODEL_DIGEST={digest}, and bring stored results up to date: "
+            "Nothing runs it yet. To switch, deploy it: gcloud builds submit, as docs/deploy.md has it, with "
+            f"--substitutions=_REGION=$REGION,_MODEL_DIGEST={digest} (where pushes to main deploy, set "
+            "model_digest in Terraform's variable build too), and bring stored results up to date: "
             f"headrace backfill --model {digest}"
         )
         return self._end("published", "better", reason, following)

@@ -85,7 +85,10 @@ def test_what_is_better_is_published(servers: Servers, better: str, tmp_path: Pa
     assert (sentiment["retrained"], sentiment["own"]["verdict"]) == (False, "no difference beyond chance")
     assert sentiment["own"]["in_use"] == sentiment["own"]["candidate"]
     assert record["splits"]["learnt"] + record["splits"]["held_out"] == ROWS
-    assert report(record["id"])["candidate"] == record["candidate"] != record["model"]
+    told = report(record["id"])
+    assert told["candidate"] == record["candidate"] != record["model"]
+    # As a build takes it: nothing that deploys reads HEADRACE_MODEL_DIGEST.
+    assert f"_MODEL_DIGEST={record['candidate']} " in told["next"]
     assert f"trainings/{record['id']}/report.md" in servers.models()
     bucket.pull(MODELS, record["candidate"], tmp_path / "model")
     outputs = Engine(tmp_path / "model").run(
