@@ -7,7 +7,6 @@ promote is taken as it is. With names, other functions stay as they are.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import sys
@@ -17,7 +16,8 @@ from typing import Literal
 
 from deploy.functions import FUNCTIONS, LAST
 from deploy.gcloud import reporting
-from deploy.stage import DIGEST_LENGTH, ROOT, digest, named
+from deploy.job import job_digest
+from deploy.stage import ROOT, digest, named
 from deploy.state import Service, State, load
 from shared.errors import SetupError
 
@@ -94,21 +94,6 @@ def staged_digest(folder: Path) -> str:
         raise SetupError(f"{folder} is missing: python -m deploy.stage comes first.")
     files = [path for path in folder.rglob("*") if path.is_file()]
     return digest({path.relative_to(folder).as_posix(): path.read_bytes() for path in files})
-
-
-def job_digest(root: Path, *, gpu: bool) -> str:
-    """Of all that the job's image is built from."""
-    variant = "-gpu" if gpu else ""
-    sources = ("long_job", "shared", "model_export", "build/weights", f"build/model{variant}")
-    files = [path for source in sources for path in (root / source).rglob("*") if path.is_file()]
-    files = [path for path in files if "__pycache__" not in path.parts and not path.name.startswith(".")]
-    files = [path for path in files if not path.is_relative_to(root / "shared" / "api")]  # nor in the image
-    files.append(root / "requirements" / f"long_job{variant}.txt")
-    whole = hashlib.sha256()
-    for path in sorted(files):
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        whole.update(f"\0{path.relative_to(root).as_posix()}\0{content}".encode())
-    return whole.hexdigest()[:DIGEST_LENGTH]
 
 
 def read_plan(path: Path = PLAN_FILE) -> Plan:
