@@ -78,13 +78,22 @@ def plan_batches(
 def written(
     reference: firestore.DocumentReference, run: int, generation: int, text: str, passages: Sequence[Passage]
 ) -> Iterator[Written]:
-    """Store what a run needs while it is planned; take it back where the document has left that run.
+    """Store what a run needs for the block that plans it."""
+    stored = write(reference.id, run, generation, text, passages)
+    with taken_back(reference, run, generation, stored):
+        yield stored
+
+
+@contextmanager
+def taken_back(
+    reference: firestore.DocumentReference, run: int, generation: int, stored: Written
+) -> Iterator[None]:
+    """Delete what was stored for a run where the block finds that the document has left it.
 
     Nobody else would: an erasure deletes what is there when it looks, and a purge what older runs have.
     """
-    stored = write(reference.id, run, generation, text, passages)
     try:
-        yield stored
+        yield
     except Superseded:
         if not is_at(reference, run, generation):
             for blob in stored.blobs:  # each in the generation that was written: a newer one is another's
@@ -132,21 +141,33 @@ def artefact_of(reference: firestore.DocumentReference, run: int) -> str:
     return record.get("artefact") or prefix(reference.id, run)
 
 
-def copy(reference: firestore.DocumentReference, run: int, to_run: int) -> tuple[str, int]:
-    """Give a run what another one of the same document has, within the bucket; where, and how many batches.
+def copy(reference: firestore.DocumentReference, run: int, to_run: int) -> Written:
+    """Give a run what another one of the same document has, within the bucket.
 
     Raises:
         NotFound: the artefacts are gone.
     """
+    from google.api_core.exceptions import NotFound
+
     origin, artefact = artefact_of(reference, run), f"{prefix(reference.id, to_run)}of-{run}/"
-    for name in NAMES:
-        source, target = _blob(origin, name), _blob(artefact, name)
-        token = None
-        while True:  # large objects are copied in several calls
-            token, _, _ = target.rewrite(source, token=token, **storage_limits())
-            if token is None:
-                break
-    return artefact, len(_read_ranges(artefact))
+    blobs: list[Blob] = []
+    try:
+        for name in NAMES:
+            blobs.append(_blob(artefact, name))
+            _rewrite(_blob(origin, name), blobs[-1])
+        return Written(artefact, _read_ranges(artefact), blobs)
+    except NotFound:  # perhaps erased meanwhile: a part is of no use
+        for blob in blobs:
+            _delete(blob)
+        raise
+
+
+def _rewrite(source: Blob, target: Blob) -> None:
+    token = None
+    while True:  # large objects are copied in several calls
+        token, _, _ = target.rewrite(source, token=token, **storage_limits())
+        if token is None:
+            return
 
 
 def exist(reference: firestore.DocumentReference, run: int) -> bool:

@@ -10,6 +10,7 @@ from shared.completion import announce, is_unheard
 from shared.delegation import plan_delegated
 from shared.documents import now, run_record
 from shared.errors import Permanent
+from shared.published import kept
 from shared.sources import content_key, find_source
 from shared.transitions import Claim, Plan, Seconds
 from shared.uploads import upload_of
@@ -83,7 +84,8 @@ def begin(
             "started_at": moment,
             "ended_at": None,
         }
-        transaction.update(reference, fields)
+        # What is said of the file is that of the published run again, which is redone.
+        transaction.update(reference, (stored.get("published") or {}) | fields | kept(stored))
         transaction.set(run_record(reference, run), record)
         return "begun"
 
@@ -103,7 +105,7 @@ def take_over(subject: Subject, stored: dict[str, Any]) -> None:
 
     reference = subject.documents.reference(subject.document)
     try:
-        artefact, total = artefacts.copy(reference, stored["job"]["from_run"], subject.run)
+        copied = artefacts.copy(reference, stored["job"]["from_run"], subject.run)
     except NotFound:
         raise Permanent(
             "passages_gone",
@@ -118,12 +120,14 @@ def take_over(subject: Subject, stored: dict[str, Any]) -> None:
     source: Source | None = find_source(subject.documents.client, key, claim, event)
     plan = Plan(
         facts={},
-        batches=total,
+        batches=len(copied.ranges),
         model=stored["model"],
-        artefact=artefact,
+        artefact=copied.artefact,
         content_key=key,
         duplicate_of=source.document if source and source.document != subject.document else None,
         seconds=Seconds(0.0, 0.0),
         job=stored["job"] | {"source": source.model_dump() if source else None},
     )
-    plan_delegated(subject.documents, subject.document, subject.run, subject.generation, plan)
+    run, generation = subject.run, subject.generation
+    with artefacts.taken_back(reference, run, generation, copied):
+        plan_delegated(subject.documents, subject.document, run, generation, plan)

@@ -6,12 +6,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from google.api_core.exceptions import NotFound
 
 from functions.sweep import main as sweeping
 from shared import artefacts, delegation
 from shared.clients import storage_client
 from shared.completion import settle
-from shared.documents import now
+from shared.documents import now, run_record
 from shared.erasure import erase
 from shared.errors import Superseded
 from shared.records import ErrorInfo, Passage
@@ -147,6 +148,27 @@ def test_a_reader_takes_back_what_it_wrote_for_a_run_that_is_gone(
     with pytest.raises(Superseded):
         takes_back(life, claim, lambda: then(life, claim.document))
     assert runs(claim.document) == left
+
+
+def test_a_copy_is_taken_back_too() -> None:
+    """Of a run that a backfill begins: whole, where its plan is refused; a part, where the source is gone."""
+    life, document = lived(1)
+    reference = life.documents.reference(document)
+    artefacts_of_first = artefacts.write(document, 1, 1, "Text 1", PASSAGES).artefact
+    run_record(reference, 1).update({"artefact": artefacts_of_first})
+    copied = artefacts.copy(reference, 1, 2)
+    assert artefacts.exist(reference, 1)
+    assert len(copied.ranges) == 1
+    assert runs(document) == {1, 2}
+    with pytest.raises(Superseded), artefacts.taken_back(reference, 2, 1, copied):
+        raise Superseded
+    assert runs(document) == {1}
+    bucket = storage_client().bucket(settings().work_bucket)
+    bucket.blob(f"{artefacts_of_first}batches.json").delete()
+    with pytest.raises(NotFound):
+        artefacts.copy(reference, 1, 2)
+    assert runs(document) == {1}
+    assert not artefacts.exist(reference, 1)
 
 
 def test_a_document_that_is_being_read_expires_later(monkeypatch: pytest.MonkeyPatch) -> None:
