@@ -1,0 +1,123 @@
+"""The job plans a document whose file it has read: it begins anew, and leaves nothing where it is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from long_job import pages, reading
+from long_job.document import Subject
+from long_job.reading import Reader
+from long_job.task import Task
+from shared import artefacts, batches
+from shared.clients import storage_client
+from shared.delegation import delegate, job_fields
+from shared.erasure import erase
+from shared.errors import Superseded
+from shared.extract.recognised import RecognisedPage
+from shared.reading import Reading
+from shared.received import Received
+from shared.records import Passage
+from shared.settings import settings
+from shared.transitions import Seconds
+from tests.integration.documents_life import Life
+from tests.integration.documents_parts import batch_of, commit
+from tests.integration.documents_servers import serving
+from tests.integration.storage_server import started
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PASSAGES = [Passage(index=0, span=(0, 4), text="Text", tokens=3)]
+PAGE = RecognisedPage(page=1, width=1.0, height=1.0)
+RECEIVED = Received("sha", 1, Reading({"passages": 1, "tokens": 3}, "Text", PASSAGES), Seconds(0.0, 0.0))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Firestore and storage."""
+    data = tmp_path_factory.mktemp("long-reading")
+    with serving(data), started(data) as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STORAGE_EMULATOR_HOST", address)
+        storage_client.cache_clear()
+        storage_client().create_bucket(settings().work_bucket)
+        yield
+    storage_client.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _model_and_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a task has before it reads."""
+    monkeypatch.setattr(pages, "secret", lambda *_: b"key")
+    monkeypatch.setattr(reading, "model_directory", lambda _: Path("model"))
+    monkeypatch.setattr(reading, "read_manifest", lambda _: SimpleNamespace(digest="m"))
+
+
+def delegated(life: Life) -> Reader:
+    """Of a document that ingest handed over, perhaps with batches of an ingest before it."""
+    claim = life.claim(1)
+    commit(life.documents, batch_of(claim.document, 1, 1, 0, (0, 2)), range(2))
+    delegate(life.documents, claim, "m", {}, job_fields("ocr", 1.0))
+    task = Task(execution="e", index=0, count=1, attempt=0)
+    subject = Subject(life.documents, task, claim.document, claim.run, 1)
+    return Reader(subject, subject.stored())
+
+
+def names(reader: Reader) -> list[str]:
+    prefix = f"runs/{reader._subject.document}/"
+    found = storage_client().list_blobs(settings().work_bucket, prefix=prefix)
+    return sorted(blob.name.removeprefix(prefix) for blob in found)
+
+
+def test_what_an_ingest_had_begun_is_dropped() -> None:
+    """Of another cut, for instance: one that did not know yet that this document is the job's."""
+    life = Life()
+    reader = delegated(life)
+    document = reader._subject.document
+    late = batch_of(document, 1, 1, 1, (2, 3))
+    with pytest.raises(Superseded):
+        batches.progress(life.documents, late)
+    reader._plan(RECEIVED, 0.0)
+    assert life.kept(document) == {"passages": set(), "batches": set()}
+    [message] = artefacts.all_batches(reader._subject.stored())
+    assert batches.progress(life.documents, message) == (0, False)
+    assert artefacts.read_slice(message) == PASSAGES
+    with pytest.raises(Superseded):
+        batches.progress(life.documents, late)
+
+
+@pytest.mark.parametrize("erased", [False, True])
+def test_text_and_pages_go_where_the_plan_is_refused(
+    monkeypatch: pytest.MonkeyPatch, *, erased: bool
+) -> None:
+    """The document was erased while its file was read, or the run was planned by another task."""
+    life = Life()
+    reader = delegated(life)
+    subject = reader._subject
+
+    def read(**_: Any) -> bool:
+        if erased:
+            erase(life.documents.client, subject.document)
+        else:
+            reader._plan(RECEIVED, 0.0)
+        reader._pages.store(PAGE)
+        reader._plan(RECEIVED, 0.0)
+        return True
+
+    monkeypatch.setattr(reader, "_read", read)
+    with pytest.raises(Superseded):
+        reader.read()
+    kept = [name for name in names(reader) if "/ocr/" not in name]
+    assert len(kept) == (0 if erased else 3)
+    assert (len(names(reader)) == 0) is erased
+
+
+def test_pages_of_a_life_before_the_erasure_are_not_taken() -> None:
+    """Runs are counted from one again."""
+    reader = delegated(Life())
+    reader._pages.store(PAGE)
+    assert reader._pages.stored() == {1}
+    assert pages.Pages(reader._subject.document, 1, 2).stored() == set()
