@@ -73,6 +73,7 @@ def _find(words: str, *, as_json: bool) -> None:
         print_json([one.model_dump() for one in found])
         return
     for one in found:
-        click.echo(printable(f"{one.id}  {one.name}: {one.passages} passages"))
+        held = "1 passage" if one.passages == 1 else f"{one.passages} passages"
+        click.echo(printable(f"{one.id}  {one.name}: {held}"))
     if not found:
         click.echo("No document holds these words.")

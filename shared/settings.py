@@ -232,7 +232,7 @@ def _explained(kind: type[Settings], error: ValidationError) -> str:
 def _unknown(kind: type[Settings], name: str) -> str:
     """That no variable sets this, and which may have been meant."""
     similar = get_close_matches(name, kind.model_fields, n=1)
-    meant = f"; did you mean {example(kind, similar[0])}?" if similar else ""
+    meant = f"; did you mean {example(kind, similar[0])}?" if similar else "."
     return f"setting {PREFIX}{name.upper()}: there is no such setting{meant} All are in docs/settings.md."
 
 

@@ -15,6 +15,8 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
+from cli.erase import Holding
+from cli.erase_command import _find
 from cli.erase_files import command
 from cli.main import headrace
 from cli.options import LAST_PORT, MODEL
@@ -138,6 +140,17 @@ def test_a_printed_command_can_be_pasted(name: str) -> None:
     """A shell gives the command the name that it was, and it is no option."""
     words = shlex.split(command(name))
     assert words == ["headrace", "erase", "--with-file", *(["--"] if name[:1] == "-" else []), name]
+
+
+def test_documents_with_some_words_say_in_how_many_passages(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One is no plural; none is: there the name alone has them."""
+    found = [Holding(id="d", name="a.txt", passages=number) for number in (0, 1, 2)]
+    monkeypatch.setattr("cli.erase.holding", lambda _: found)
+    _find("words", as_json=False)
+    counts = ("0 passages", "1 passage", "2 passages")
+    assert capsys.readouterr().out.splitlines() == [f"d  a.txt: {count}" for count in counts]
 
 
 def test_nothing_failed_in_the_time_that_was_asked_about() -> None:

@@ -65,6 +65,15 @@ def test_the_project_has_one_variable(variable: str) -> None:
     )
 
 
+def test_what_is_like_no_setting_is_told_in_whole_sentences() -> None:
+    """Nothing is proposed, and the list is named all the same."""
+    with pytest.raises(SetupError) as caught:
+        Settings.from_environment({**BASE, "HEADRACE_FOO": "1"})
+    assert caught.value.message == (
+        "setting HEADRACE_FOO: there is no such setting. All are in docs/settings.md."
+    )
+
+
 @pytest.mark.parametrize("name", sorted(set(Settings.model_fields) - {"project"}))
 def test_each_setting_has_an_example_that_would_do(name: str) -> None:
     """What an error shows can be copied."""
