@@ -41,7 +41,7 @@ locals {
   ]
 
   unindexed = {
-    documents = ["summary", "warnings", "recognised", "metadata", "job", "cost", "error"]
+    documents = ["summary", "warnings", "recognised", "metadata", "job", "cost", "error", "published"]
     passages  = ["text", "embedding", "section", "figures", "span", "topics", "sentiment.scores", "action.scores"]
     batches   = ["partials"]
     outcomes  = ["items", "vectors", "centre", "topics", "sentiment"]

@@ -8,6 +8,7 @@ from shared import backfills
 from shared.backfills import Entry
 from shared.documents import COLLECTION as DOCUMENTS
 from shared.documents import run_record
+from shared.published import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from shared.backfills import Backfill, Wanted
 
 LAST_CHARACTER = "\U0010ffff"
-FIELDS = ("id", "name", "generation", "run", "state", "published_run", "model", "passages", "created_at")
+FIELDS = (
+    "id", "name", "generation", "run", "state", "published_run", "model", "passages", "created_at",
+    "published.passages",
+)  # fmt: skip
 """Of a document, read to decide whether it is to be listed."""
 
 
@@ -97,20 +101,21 @@ def entry_of(stored: Mapping[str, Any], published: Mapping[str, Any] | None) -> 
     """
     if stored["state"] == "superseded":  # it is being erased
         return None
+    passages = shown(stored)["passages"]
     document, generation = stored["id"], stored["generation"]
     if published is None or published["generation"] != generation:
         if stored["state"] in {"failed", "rejected"}:
             return Entry(document=document, generation=generation, published_run=None)
         if published is None:  # its first run is on its way
             return None
-    elif not stored["passages"]:  # an archive, which says nothing itself
+    elif not passages:  # an archive, which says nothing itself
         return None
     return Entry(
         document=document,
         generation=generation,
         published_run=stored["published_run"],
         model=published["model"],
-        passages=stored["passages"],
+        passages=passages,
     )
 
 

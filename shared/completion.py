@@ -134,6 +134,7 @@ def _complete(documents: Documents, reference: firestore.DocumentReference, stor
         compared_first = bool((current.get("job") or {}).get("backfill"))
         fields = {
             "published_run": run,
+            "published": None,
             "purge_pending": run > 1 and not compared_first,
             "progress": None,
             "sentiment": aggregate.sentiment,

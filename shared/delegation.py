@@ -14,6 +14,7 @@ from shared.clients import executions, jobs
 from shared.completion import finish
 from shared.documents import Documents, now, run_record
 from shared.logs import get_logger
+from shared.published import kept
 from shared.records import TERMINAL, ErrorInfo
 from shared.retry import CALL_SECONDS, RETRY_SECONDS, is_transient, retrying
 from shared.settings import settings
@@ -73,9 +74,11 @@ def delegate(
     reference = documents.reference(claim.document)
 
     def step(transaction: firestore.Transaction) -> None:
-        check_held(reference.get(transaction=transaction).to_dict(), claim)
+        stored = reference.get(transaction=transaction).to_dict()
+        check_held(stored, claim)
+        assert stored is not None
         moved = {"state": "delegated", "lease": None, "route": "job", "model": model, "job": job}
-        transaction.update(reference, facts | moved | {"updated_at": now()})
+        transaction.update(reference, facts | moved | kept(stored) | {"updated_at": now()})
         transaction.update(run_record(reference, claim.run), {"state": "delegated", "model": model})
 
     documents.run(step)
@@ -90,8 +93,10 @@ def plan_delegated(documents: Documents, document: str, run: int, generation: in
     reference = documents.reference(document)
 
     def step(transaction: firestore.Transaction) -> None:
-        check_delegated(reference.get(transaction=transaction).to_dict(), run, generation)
-        documents.write_plan(transaction, reference, run, plan)
+        stored = reference.get(transaction=transaction).to_dict()
+        check_delegated(stored, run, generation)
+        assert stored is not None
+        documents.write_plan(transaction, stored, plan)
         if plan.job:  # the rest of it may have been written meanwhile
             transaction.update(reference, {"job.source": plan.job["source"]})
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from shared.digests import outcomes
 from shared.errors import Retryable
 from shared.lanes import SAMPLE_KEPT, is_sample
+from shared.published import NOTHING, kept
 from shared.records import TERMINAL
 from shared.retry import is_transient, pauses
 from shared.settings import settings
@@ -134,18 +135,14 @@ class Documents:
         """
 
         def step(transaction: firestore.Transaction) -> None:
-            self._held(transaction, claim)
-            reference = self.reference(claim.document)
-            self.write_plan(transaction, reference, claim.run, plan)
-            transaction.update(reference, {"job": plan.job})
+            self.write_plan(transaction, self._held(transaction, claim), plan)
+            transaction.update(self.reference(claim.document), {"job": plan.job})
 
         self.run(step)
 
-    def write_plan(
-        self, transaction: firestore.Transaction, reference: firestore.DocumentReference, run: int, plan: Plan
-    ) -> None:
+    def write_plan(self, transaction: firestore.Transaction, stored: dict[str, Any], plan: Plan) -> None:
         """Write a plan to the document and to its run; the caller has checked that it may."""
-        planned = now()
+        reference, run, planned = self.reference(stored["id"]), stored["run"], now()
         state, route = ("delegated", "job") if plan.job else ("analyzing", "function")
         fields = plan.facts | {
             "state": state,
@@ -160,7 +157,7 @@ class Documents:
             "cost": {"cpu_seconds": plan.seconds.cpu},
             "updated_at": planned,
         }
-        transaction.update(reference, fields)
+        transaction.update(reference, fields | kept(stored))
         of_run = {"state": state, "model": plan.model, "artefact": plan.artefact}
         transaction.update(run_record(reference, run), of_run)
         if plan.duplicate_of is None:
@@ -180,9 +177,10 @@ class Documents:
     ) -> None:
         """End a document's run as rejected: nothing stays readable. The caller has checked that it may."""
         reference = self.reference(stored["id"])
-        outcomes.write_problem(transaction, self.client, stored, "rejected", error)
+        outcomes.write_problem(transaction, self.client, stored | NOTHING, "rejected", error)
         self.end(transaction, reference, stored["run"], "rejected", error)
-        transaction.update(reference, NO_RESULT | {"published_run": None, "purge_pending": True})
+        gone = NO_RESULT | NOTHING | {"published_run": None}
+        transaction.update(reference, gone | {"purge_pending": True})
 
     def fail(self, document: str, run: int, generation: int, error: ErrorInfo) -> None:
         """From any state that is not terminal to failed: ours, after retries.

@@ -21,6 +21,7 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from shared.documents import COLLECTION as DOCUMENTS
 from shared.passages import COLLECTION as PASSAGES
+from shared.published import shown
 from shared.records import Record
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ GROWTH = 5
 SECONDS = 20.0
 """How long Firestore may take for one query."""
 _FIELDS = ("document", "run", "index", "page", "row", "text")
+_SHOWN = ("name", "title", "published_run", "published.title")
 
 
 class Hit(Record):
@@ -118,8 +120,8 @@ def _nearest(
 def _published(client: firestore.Client, found: list[dict[str, Any]]) -> list[Hit]:
     identifiers = {passage["document"] for passage in found}
     references = [client.collection(DOCUMENTS).document(identifier) for identifier in sorted(identifiers)]
-    snapshots = client.get_all(references, ["name", "title", "published_run"], timeout=SECONDS)
-    documents = {snapshot.id: snapshot.to_dict() for snapshot in snapshots if snapshot.exists}
+    snapshots = client.get_all(references, _SHOWN, timeout=SECONDS)
+    documents = {snapshot.id: shown(snapshot.to_dict() or {}) for snapshot in snapshots if snapshot.exists}
     return [
         Hit(
             document=passage["document"],

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
+from shared import published
 from shared.records import (
     ARCHIVE,
     SENTIMENTS,
@@ -82,7 +83,8 @@ PASSAGE_FIELDS = tuple(PassageResult.model_fields)
 
 def document_view(stored: dict[str, Any]) -> dict[str, Any]:
     """A `DocumentView` as JSON types, of a document as Firestore stores it."""
-    shown = {field: stored.get(field) for field in FIELDS}
+    of_published = published.shown(stored)
+    shown = {field: of_published.get(field) for field in FIELDS}
     shown["ocr_pages"] = shown["ocr_pages"] or []
     shown["recognised"] = shown["recognised"] or []
     shown["archive"] = (stored.get("metadata") or {}).get(ARCHIVE)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 DOCUMENT = (
     "id", "bucket", "name", "organisation", "language", "members", "duplicate_of", "published_run", "run",
-    "generation", "state", "error", "received_at", "timings",
+    "generation", "state", "error", "received_at", "timings", "published",
 )  # fmt: skip
 """What is asked of a document's record."""
 ENDED = frozenset({"completed", "rejected", "failed"})

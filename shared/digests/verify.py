@@ -25,6 +25,7 @@ from shared.digests.since import DOCUMENT, Difference, Since
 from shared.documents import COLLECTION as DOCUMENTS
 from shared.figures import figures
 from shared.passages import COLLECTION as PASSAGES
+from shared.published import shown
 from shared.records import SENTIMENTS, Record
 from shared.settings import settings
 
@@ -96,7 +97,7 @@ class _Recount:
         placed = self.rows.range(COLLECTION, "completed_at", conditions, ["document"], limit=limit)
         ids = [row[""] for row in placed]
         read = self.stored.made_at if window == self.digest.window else window.end
-        for document in self.rows.named(DOCUMENTS, ids, DOCUMENT):
+        for document in map(shown, self.rows.named(DOCUMENTS, ids, DOCUMENT)):
             if not fits(document, asked) or document["members"] is not None:
                 continue
             counted.completed += 1
@@ -161,7 +162,7 @@ class _Recount:
         )  # fmt: skip
         rejected: Counter[str] = Counter()
         failed = 0
-        for document in self.rows.named(DOCUMENTS, [row[""] for row in placed], DOCUMENT):
+        for document in map(shown, self.rows.named(DOCUMENTS, [row[""] for row in placed], DOCUMENT)):
             if fits(document, digest.filter):
                 self.since.note(document, self.stored.made_at)
                 failed += document["state"] == "failed"

@@ -1,0 +1,152 @@
+"""What is shown of a document is of its published run, until a newer one is whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cli.erase import holding
+from long_job.backfill.plan import begin
+from shared import search
+from shared.backfill_listing import FIELDS, entry_of
+from shared.backfills import Entry
+from shared.clients import firestore_client
+from shared.completion import finish, settle
+from shared.delegation import delegate, plan_delegated
+from shared.digests.outcomes import COLLECTION as OUTCOMES
+from shared.records import ErrorInfo
+from shared.views import document_view
+from tests.integration.documents_life import SIZES, Life
+from tests.integration.documents_parts import batch_of, commit, plan_of
+from tests.integration.documents_servers import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared.transitions import Plan
+
+BROKEN = ErrorInfo(code="broken", message="It is broken.", hint="Mend it.")
+OLD = {"title": "Report of 2024", "organisation": "Tarnholm", "pages": 9, "passages": 3, "warnings": ["old"]}
+NEW = {"title": "Report of 2025", "organisation": "Quellen", "pages": 77, "passages": 3, "warnings": []}
+LABELS = {"positive": 0, "neutral": 3, "negative": 0}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with serving(tmp_path_factory.mktemp("facts")):
+        yield
+
+
+def plan(document: str, run: int, facts: dict[str, Any], model: str = "m", copied: str | None = None) -> Plan:
+    made = plan_of(f"{document}-{run}", SIZES)
+    return replace(made, facts=facts | {"sha256": facts["title"]}, model=model, duplicate_of=copied)
+
+
+def complete(life: Life, document: str, run: int, generation: int, model: str = "m") -> None:
+    """Commit every batch of a planned run."""
+    for number, bounds in enumerate(((0, SIZES[0]), (SIZES[0], sum(SIZES)))):
+        batch = batch_of(document, run, generation, number, bounds).model_copy(update={"model": model})
+        commit(life.documents, batch, range(*bounds))
+    finish(life.documents, document, run)
+
+
+def published() -> tuple[Life, str]:
+    """A document whose first upload is analysed."""
+    life = Life()
+    claim = life.claim(1)
+    life.documents.plan(claim, plan(claim.document, 1, OLD, copied="another"))
+    assert says(stored(claim.document)) == (OLD | {"model": "m", "duplicate_of": "another"})
+    complete(life, claim.document, 1, 1)
+    return life, claim.document
+
+
+def stored(document: str) -> dict[str, Any]:
+    return firestore_client().collection("documents").document(document).get().to_dict() or {}
+
+
+def says(document: dict[str, Any]) -> dict[str, Any]:
+    """What is shown of its file."""
+    shown = document_view(document)
+    return {name: shown[name] for name in (*OLD, "model", "duplicate_of")}
+
+
+WAS = OLD | {"model": "m", "duplicate_of": "another"}
+IS = NEW | {"model": "other", "duplicate_of": None}
+
+
+def test_a_newer_run_is_not_shown_before_it_is_whole() -> None:
+    """It is planned, and fails: what is shown is of one run. Its replay completes, and all is of that."""
+    life, document = published()
+    life.documents.plan(life.claim(2), plan(document, 2, NEW, "other"))
+    assert says(stored(document)) == WAS
+    life.documents.fail(document, 2, 2, BROKEN)
+    settle(life.documents, document)
+    assert says(stored(document)) == WAS
+    life.documents.plan(life.claim(2, restart=2), plan(document, 3, NEW, "other"))
+    assert says(stored(document)) == WAS
+    assert document_view(stored(document))["sentiment"] == LABELS
+    complete(life, document, 3, 2, "other")
+    assert (stored(document)["published_run"], stored(document)["published"]) == (3, None)
+    assert says(stored(document)) == IS
+
+
+def test_nor_is_one_that_the_job_reads() -> None:
+    """It has facts when it is delegated, and others when it is planned."""
+    life, document = published()
+    delegate(life.documents, life.claim(2), "other", NEW | {"pages": 76}, {"why": "ocr"})
+    assert says(stored(document)) == WAS
+    plan_delegated(life.documents, document, 2, 2, plan(document, 2, NEW, "other"))
+    assert says(stored(document)) == WAS
+    complete(life, document, 2, 2, "other")
+    assert says(stored(document)) == IS
+
+
+def test_a_backfill_is_not_shown_before_it_is_whole() -> None:
+    """It redoes the published run, also after a failed one of the same file that was cut otherwise."""
+    life, document = published()
+    life.documents.plan(life.claim(1, restart=1), plan(document, 2, NEW, "other"))
+    life.documents.fail(document, 2, 1, BROKEN)
+    settle(life.documents, document)
+    asked = {name: stored(document)[name] for name in FIELDS if "." not in name}
+    asked |= {"published": {"passages": 3}, "passages": 99}
+    entry = entry_of(asked, {"generation": "1", "model": "m"})
+    assert entry == Entry(document=document, generation="1", published_run=1, model="m", passages=3)
+    assert begin(life.documents, entry, "b", "newest", "execution") == "begun"
+    assert says(stored(document)) == WAS
+    plan_delegated(life.documents, document, 3, 1, replace(plan_of("b", SIZES), model="newest"))
+    complete(life, document, 3, 1, "newest")
+    assert says(stored(document)) == OLD | {"model": "newest", "duplicate_of": None}
+
+
+def test_nothing_is_said_of_what_a_rejected_file_replaced() -> None:
+    """Its title would be that of another content; digests have none either."""
+    life, document = published()
+    life.documents.plan(life.claim(2), plan(document, 2, NEW))
+    life.documents.reject(life.claim(3), BROKEN)
+    settle(life.documents, document)
+    nothing = dict.fromkeys(OLD) | {"warnings": [], "model": None, "duplicate_of": None}
+    assert says(stored(document)) == nothing
+    assert (stored(document)["sha256"], stored(document)["published"]) == (None, None)
+    outcome = firestore_client().collection(OUTCOMES).document(document).get().to_dict() or {}
+    assert (outcome["title"], outcome["organisation"], outcome["duplicate_of"]) == (None, None, None)
+    life.documents.plan(life.claim(4), plan(document, 4, NEW))
+    assert says(stored(document)) == NEW | {"model": "m", "duplicate_of": None}
+
+
+def test_a_passage_is_found_under_the_title_that_it_stands_in() -> None:
+    """The newer file's title is not that of the passages that are searched."""
+    life, document = published()
+    life.documents.plan(life.claim(2), plan(document, 2, NEW))
+    passage = {"document": document, "run": 1, "index": 0, "page": 1, "row": None, "text": "", "score": 1.0}
+    [hit] = search._published(firestore_client(), [passage])
+    assert hit.title == OLD["title"]
+
+
+def test_words_that_are_kept_aside_are_found() -> None:
+    """Whoever looks for a name before an erasure finds it there as well."""
+    life, document = published()
+    life.documents.plan(life.claim(2), plan(document, 2, NEW | {"organisation": "Elsewhere"}))
+    assert document in {one.id for one in holding("Tarnholm")}
+    assert document in {one.id for one in holding("Elsewhere")}
