@@ -3,7 +3,7 @@
 The packages are those of its requirement set that its platform installs, with the SHA-256 of every file that
 pip would accept; the model is a component with its own digest, and with what it was made from. The same
 sources give the same bytes: no random serial number, and no time but that of `SOURCE_DATE_EPOCH`.
-`--audit` looks the packages up in a database of known vulnerabilities as well.
+`--audit` looks their packages up in a database of known vulnerabilities as well.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import Requirement
 
+from deploy.exceptions import passed
 from deploy.functions import BASE_IMAGE, FUNCTIONS
 from deploy.gcloud import reporting
 from deploy.stage import version
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = Path("build/sbom")
+EXCEPTIONS = ROOT / "requirements" / "audit.toml"
 MODEL, GPU_MODEL = ROOT / "build" / "model", ROOT / "build" / "model-gpu"
 SPECIFICATION = "1.6"
 LICENCE = "Apache-2.0"
@@ -212,12 +214,30 @@ def write(out: Path, chosen: Sequence[Deployable], root: Path = ROOT) -> list[Pa
     return paths
 
 
-def audited(program: str, name: str) -> bool:
+def audited(program: str, name: str, exceptions: Sequence[str]) -> bool:
     """Whether no package has a known vulnerability; false also where one could not be looked up."""
-    flags = ("--progress-spinner=off", "--disable-pip", "--require-hashes", "--strict")
+    flags = ["--progress-spinner=off", "--disable-pip", "--require-hashes", "--strict"]
+    flags += [f"--ignore-vuln={one}" for one in exceptions]
     path = ROOT / "requirements" / f"{name}.txt"
     done = subprocess.run([program, f"--requirement={path}", *flags], check=False)
     return done.returncode == 0
+
+
+def audit(program: str, names: Sequence[str]) -> None:
+    """Look up these sets.
+
+    Raises:
+        Retryable: of one, something is vulnerable or could not be looked up.
+        SetupError: the time of an exception is over.
+    """
+    exceptions = passed(EXCEPTIONS, datetime.now(UTC).date())
+    if exceptions:
+        print(f"let pass: {', '.join(exceptions)} ({EXCEPTIONS.name} says why)")
+    if bad := [name for name in names if not audited(program, name, exceptions)]:
+        raise Retryable(
+            f"Packages of {', '.join(bad)} have known vulnerabilities, or could not be looked up: see above. "
+            f"Raise them (make lock); what has no fix yet may pass for a while by {EXCEPTIONS.name}."
+        )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -234,12 +254,8 @@ def main(arguments: list[str] | None = None) -> int:
             chosen = [one for one in chosen if one.model != GPU_MODEL]
         for path in write(options.out, chosen):
             print(path)
-        sets = [one.name for one in deployables()]
-        if options.audit and (bad := [name for name in sets if not audited(options.audit, name)]):
-            raise Retryable(
-                f"Packages of {', '.join(bad)} have known vulnerabilities (raise them: make lock), or could "
-                "not be looked up: see above."
-            )
+        if options.audit:
+            audit(options.audit, [one.name for one in chosen])
 
     return reporting("sbom", step)
 

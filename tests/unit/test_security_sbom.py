@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,8 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from deploy import sbom
+from deploy.exceptions import passed
 from deploy.functions import FUNCTIONS
 from deploy.sbom import GPU_MODEL, MODEL, Deployable, bill, deployables, main, requirements, write, written_at
 from shared.errors import SetupError
@@ -145,7 +149,59 @@ def test_a_model_that_is_not_built_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("program", "status"), [("/bin/true", 0), ("/bin/false", 1)])
 def test_a_package_that_could_not_be_looked_up_fails_the_build(
-    program: str, status: int, tmp_path: Path
+    program: str, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As one does that is vulnerable: the program's exit status decides."""
+    monkeypatch.setattr(sbom, "EXCEPTIONS", tmp_path / "audit.toml")
+    sbom.EXCEPTIONS.touch()
     assert main([str(tmp_path), "--audit", program]) == status
+
+
+def exception(day: str = "2026-05-31", reason: str = '"Not fixed yet."') -> str:
+    return f'[[exception]]\nid = "GHSA-1"\nreason = {reason}\nuntil = {day}\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (exception("2026-05-30"), r"is over \(GHSA-1, until 2026-05-30\). Raise the package"),
+        (exception(reason='" "'), "has an id, a reason and a day"),
+        (exception('"2026-05-31"'), "has an id, a reason and a day"),
+        (exception("2026-05-31T00:00:00Z"), "has an id, a reason and a day"),
+        ('[[exception]]\nid = "GHSA-1"\n', "has an id, a reason and a day"),
+        (exception().replace("exception", "exceptions"), "has an id, a reason and a day"),
+        ("[[exception", "end of an array"),
+    ],
+)
+def test_an_exception_has_a_reason_and_an_end(text: str, said: str, tmp_path: Path) -> None:
+    """Its last day included; after it the build stops, and says what to do."""
+    (tmp_path / "audit.toml").write_text(exception())
+    assert passed(tmp_path / "audit.toml", date(2026, 5, 31)) == ["GHSA-1"]
+    (tmp_path / "audit.toml").write_text(text)
+    with pytest.raises(SetupError, match=said):
+        passed(tmp_path / "audit.toml", date(2026, 5, 31))
+
+
+def test_the_projects_own_exceptions_can_be_read() -> None:
+    """And what the file shows as an example can be taken over."""
+    text = sbom.EXCEPTIONS.read_text()
+    passed(sbom.EXCEPTIONS, date.min)
+    assert tomllib.loads(re.sub(r"^# (?=[\[a-z]+.*[\]=])", "", text, flags=re.MULTILINE))["exception"]
+
+
+def test_what_is_deployed_is_looked_up_with_its_exceptions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every set once; that of a job with a GPU, of which there is no model, is not."""
+    monkeypatch.setattr(sbom, "GPU_MODEL", ROOT / "build" / "no-model-for-gpus")
+    monkeypatch.setattr(sbom, "EXCEPTIONS", tmp_path / "audit.toml")
+    sbom.EXCEPTIONS.write_text(exception("9999-12-31"))
+    program, calls = tmp_path / "pip-audit", tmp_path / "calls"
+    program.write_text(f'#!/bin/sh\necho "$@" >> {calls}\n')
+    program.chmod(0o755)
+    assert main([str(tmp_path / "out"), "--audit", str(program)]) == 0
+    made = calls.read_text().splitlines()
+    assert sorted(re.findall(r"requirements/(\S+)\.txt", calls.read_text())) == sorted(
+        [*FUNCTIONS, "long_job"]
+    )
+    assert all(call.endswith("--strict --ignore-vuln=GHSA-1") for call in made)
