@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -65,11 +66,30 @@ def release(wanted: str, tests: list[str], day: dt.date) -> None:
         raise SetupError(f"There is a tag v{wanted} already.")
     if subprocess.run(tests, check=False).returncode:
         raise SetupError(f"Tests fail ({' '.join(tests)}); nothing was changed.")
-    CHANGELOG.write_text(dated(changelog, wanted, day))
-    PROJECT.write_text(_FIELD.sub(f'version = "{wanted}"', PROJECT.read_text(), count=1))
-    _git("commit", "--quiet", "--message", f"Release {wanted}", "--", str(CHANGELOG), str(PROJECT))
-    _git("tag", "--annotate", f"v{wanted}", "--message", f"Headrace {wanted}")
+    _commit(wanted, {CHANGELOG: dated(changelog, wanted, day), PROJECT: _versioned(wanted)})
+    tag = ("tag", "--annotate", f"v{wanted}", "--message", f"Headrace {wanted}")
+    try:
+        _git(*tag)
+    except SetupError as error:
+        command = shlex.join(("git", *tag))
+        raise SetupError(f"{error.message}\nThe commit is made, the tag is missing: {command}") from None
     print(f"v{wanted} is made. To publish it: git push --follow-tags")
+
+
+def _versioned(wanted: str) -> str:
+    return _FIELD.sub(f'version = "{wanted}"', PROJECT.read_text(), count=1)
+
+
+def _commit(wanted: str, texts: dict[Path, str]) -> None:
+    before = {path: path.read_text() for path in texts}
+    try:
+        for path, text in texts.items():
+            path.write_text(text)
+        _git("commit", "--quiet", "--message", f"Release {wanted}", "--", *map(str, texts))
+    except SetupError:  # a hook, or no key to sign with: else the next call found the version there
+        for path, text in before.items():
+            path.write_text(text)
+        raise
 
 
 def _git(*arguments: str) -> str:

@@ -80,6 +80,32 @@ def test_what_is_in_the_way_is_said_and_nothing_changes(
     assert git("rev-list", "--count", "HEAD") == "1\n"
 
 
+def test_a_commit_that_fails_leaves_nothing(repository: Path) -> None:
+    """Neither version nor heading; once the cause is gone, the same command makes the release."""
+    hook = repository / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho no >&2\nexit 1\n")
+    hook.chmod(0o755)
+    with pytest.raises(SetupError, match="git commit: no"):
+        release.release("0.2.0", ["true"], DAY)
+    assert git("status", "--porcelain") == ""
+    hook.unlink()
+    release.release("0.2.0", ["true"], DAY)
+    assert git("tag", "--points-at", "HEAD") == "v0.2.0\n"
+
+
+def test_a_tag_that_fails_is_made_by_the_command_that_is_said(repository: Path) -> None:
+    """The commit is there, so that the whole cannot be done again."""
+    git("config", "tag.gpgSign", "true")
+    git("config", "gpg.program", "/bin/false")
+    with pytest.raises(SetupError, match="The commit is made") as raised:
+        release.release("0.2.0", ["true"], DAY)
+    assert version(repository) == "0.2.0"
+    git("config", "tag.gpgSign", "false")
+    subprocess.run(raised.value.message.rpartition("missing: ")[2], shell=True, check=True)
+    assert git("tag", "--points-at", "HEAD") == "v0.2.0\n"
+
+
 def test_a_release_must_say_what_changed(repository: Path) -> None:
     """A version with nothing under it tells nobody anything."""
     release.release("0.2.0", ["true"], DAY)
