@@ -21,6 +21,10 @@ class Held(Refused):
     """Somebody else is at it: comes again."""
 
 
+class Early(Refused):
+    """Somebody else has yet to say what this is a part of: comes again."""
+
+
 class Stale(Refused):
     """Somebody newer owns it: dropped."""
 
@@ -81,6 +85,8 @@ class Model:
 
     def claim(self, generation: int, restart: int | None, *, leased: bool) -> tuple[int, int] | None:
         """The run and lease token that an upload event gets; None where there is nothing to do."""
+        if not self.runs and restart is not None:
+            raise Stale  # what was to be restarted is gone
         if not self.runs or generation > self.newest.generation:
             return self._begin(generation, restart, leased=leased)
         if generation < self.newest.generation:
@@ -118,6 +124,8 @@ class Model:
         """Passages `first` to `first + count` of a batch; dropped where they continue nothing."""
         if run != self.number or self.newest.state in ENDED - {"failed"}:
             raise Stale
+        if self.newest.state == "extracting" and self.newest.token > 1:
+            raise Early
         if self.newest.committed.get(batch, 0) == first:
             self.newest.committed[batch] = first + count
 

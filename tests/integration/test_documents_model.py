@@ -22,9 +22,9 @@ from hypothesis.stateful import (
 from shared import completion
 from shared.clients import firestore_client
 from shared.documents import Documents, document_id
-from shared.errors import LeaseHeld, Superseded
+from shared.errors import LeaseHeld, Retryable, Superseded
 from shared.records import ErrorInfo, UploadEvent
-from tests.integration.documents_model import CONTENT, ENDED, Held, Model, Refused, Stale
+from tests.integration.documents_model import CONTENT, ENDED, Early, Held, Model, Refused, Stale
 from tests.integration.documents_parts import batch_of, commit, plan_of, text_of
 from tests.integration.documents_servers import serving
 from tests.integration.firestore_server import in_threads
@@ -38,7 +38,7 @@ BUCKET = "uploads"
 LONG, OVER = 3600.0, 1e-6
 """Seconds of a lease that outlives the test, and of one that is over at once."""
 BROKEN = ErrorInfo(code="broken", message="It is broken.", hint="Mend it.")
-FAMILIES = {Held: LeaseHeld, Stale: Superseded}
+FAMILIES: dict[type[Refused], type[Exception]] = {Held: LeaseHeld, Early: Retryable, Stale: Superseded}
 
 _numbers = itertools.count(1)
 
