@@ -118,10 +118,10 @@ def test_what_another_run_left_meanwhile_is_still_to_be_deleted(monkeypatch: pyt
 
 
 def takes_back(life: Life, claim: Claim, then: Callable[[], object]) -> None:
-    """A reader stores what it has read; something happens; its plan is refused."""
+    """While a reader reads, something happens; it stores what it has read, and its plan is refused."""
     reference = life.documents.reference(claim.document)
+    then()
     with artefacts.written(reference, claim.run, 1, "Text", PASSAGES):
-        then()
         life.documents.plan(claim, plan_of(claim.document, (1,)))
 
 
