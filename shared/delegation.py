@@ -195,9 +195,10 @@ def is_running(stored: dict[str, Any]) -> bool:
 
 def is_being_read(stored: dict[str, Any]) -> bool:
     """Whether somebody has a document's file in hand, and would store what it finds there."""
-    if stored["state"] == "extracting":
+    state = stored.get("state")  # of what an erasure left, or somebody else, there may be none
+    if state == "extracting":
         return bool(stored["lease"]["expires_at"] > now())
-    return stored["state"] == "delegated" and is_running(stored)
+    return state == "delegated" and is_running(stored)
 
 
 def has_not_ended(name: str | None) -> bool:
