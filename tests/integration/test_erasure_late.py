@@ -11,6 +11,10 @@ import pytest
 from cli import erase as erasing
 from functions.deadletter import main as burying
 from functions.sweep import main as sweeping
+from long_job.imports.listing import Found
+from long_job.imports.main import Work
+from long_job.task import Task
+from shared import imports
 from shared.clients import firestore_client, storage_client
 from shared.documents import document_id, now
 from shared.erasure import erase
@@ -137,6 +141,19 @@ def test_what_was_asked_for_after_the_erasure_is_no_late_message() -> None:
     claim = life.documents.claim(event, published=now(), lease_seconds=60, asked=now())
     assert claim is not None
     assert claim.document == document
+
+
+def test_an_import_passes_over_what_was_erased_while_it_was_under_way() -> None:
+    """It has ended for it: nobody waits for a result."""
+    life, document = analysed()
+    blob = storage_client().bucket("uploads").blob(life.name)
+    blob.upload_from_string("its file stays")
+    life.analyse(life.claim(blob.generation), blob.generation)
+    wanted = imports.create(firestore_client(), "uploads", life.name, 1)
+    erase(firestore_client(), document)
+    work = Work(life.documents, Task(index=0, count=1, attempt=0, execution="1"), wanted)
+    assert work._settle(Found(blob, document, None))
+    assert stored("documents", document) == {}
 
 
 def test_a_file_that_was_deleted_before_its_notification_came(tmp_path: Path) -> None:
