@@ -26,7 +26,7 @@ test: $(VENV)/.dev $(MODEL) ## set up and run every test; JOBS=1: one after the 
 
 soak: $(VENV)/.dev $(MODEL) ## kill processes in 200 histories, then load and limits; one history: make soak SEED=17 COUNT=1
 	SOAK_SEED=$(SEED) SOAK_COUNT=$(or $(COUNT),200) $(BIN)/pytest tests/soak
-	$(if $(SEED),,$(BIN)/pytest -m slow tests/e2e tests/integration tests/unit)
+	$(if $(SEED),,$(BIN)/pytest --hypothesis-profile soak -m "slow or hypothesis" tests/e2e tests/integration tests/unit)
 
 lint: $(VENV)/.dev ## ruff and mypy (strict)
 	$(BIN)/ruff check .

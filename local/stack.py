@@ -94,13 +94,11 @@ class Watch:
             SetupError: a process dies again and again.
         """
         self.heartbeat.beat()
-        for service in self.services:
-            if service.on_demand:
-                service.attend()
+        attended = [service.name for service in self.services if service.on_demand and service.attend()]
         lines = [line for service in self.services if (line := service.revive())]
         for line in lines:
             self.say(line)
-        if lines:
+        if lines or attended:
             self._write()
 
     def forever(self) -> None:

@@ -37,9 +37,10 @@ CACHES = (
     clients.executions,
 )
 
-# A deadline for one example says how busy the machine is, not whether the code is right. Each run draws other
-# examples, and a push runs all tests: fewer of them each time find the same, a little later.
-settings.register_profile("headrace", deadline=None, max_examples=50)
+# A deadline for one example says how busy the machine is, not whether the code is right. A change is held
+# against the same examples as the one before it; `make soak` draws others each time.
+settings.register_profile("headrace", deadline=None, max_examples=50, derandomize=True)
+settings.register_profile("soak", deadline=None, max_examples=200)
 settings.load_profile("headrace")
 
 

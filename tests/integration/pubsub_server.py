@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -26,6 +25,8 @@ from google.pubsub_v1 import PublisherClient, PubsubMessage, SubscriberClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
+from tests.e2e.running import PORTS, free_ports
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -41,11 +42,18 @@ def unique(kind: str) -> str:
     return f"{PROJECT}/{kind}/test-{next(_numbers)}"
 
 
+def _free() -> Iterator[int]:
+    while True:
+        first = free_ports()
+        yield from range(first, first + PORTS)
+
+
+_ports = _free()
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """One that is given to nobody else, neither by this function nor by the kernel."""
+    return next(_ports)
 
 
 @dataclass

@@ -98,8 +98,10 @@ class CloudRun:
         return json.loads(self.log(execution, number))
 
     def started(self, execution: str, number: int = 0, lines: int = 1) -> list[str]:
-        """The lines of a task's output, once there are so many."""
-        return wait_for(lambda: self.log(execution, number).splitlines(), lambda found: len(found) >= lines)
+        """The whole lines of a task's output, once there are so many."""
+        return wait_for(
+            lambda: self.log(execution, number).split("\n")[:-1], lambda found: len(found) >= lines
+        )
 
 
 @contextmanager

@@ -28,10 +28,13 @@ from tests.integration.train_servers import DATA, MODEL, MODELS, Servers, ruled,
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.skipif(
-    not (MODEL / "manifest.json").exists() or not list(Path("build/weights").glob("*.whl")),
-    reason="no model: run make model",
-)
+pytestmark = [
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(
+        not (MODEL / "manifest.json").exists() or not list(Path("build/weights").glob("*.whl")),
+        reason="no model: run make model",
+    ),
+]
 ROWS = 150
 
 

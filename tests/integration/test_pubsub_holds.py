@@ -42,11 +42,11 @@ def test_retry_policy_delays_a_nack(clients: Clients) -> None:
     subscription = clients.subscription(topic, retry_policy=backoff)
     clients.publish(topic, b"x")
     received = clients.pull(subscription)
-    for low, high in ((0.4, 2.5), (0.8, 3.0)):  # up to a quarter more, and the calls on a busy machine
+    for low, high in ((0.4, 4.0), (0.8, 5.0)):  # up to a quarter more, and the calls on a busy machine
+        started = time.monotonic()  # before: what the call takes is part of the backoff
         clients.nack(subscription, received)
-        started = time.monotonic()
         received = clients.pull(subscription, wait=5)
-        assert low - 0.02 <= time.monotonic() - started <= high
+        assert low <= time.monotonic() - started <= high
     clients.acknowledge(subscription, received)
 
 
@@ -56,10 +56,10 @@ def test_deadline_ends_a_hold(clients: Clients) -> None:
     subscription = clients.subscription(topic)
     clients.publish(topic, b"x")
     first = clients.pull(subscription)
-    clients.deadline(subscription, first, 1)
     started = time.monotonic()
+    clients.deadline(subscription, first, 1)
     again = clients.pull(subscription, wait=5)
-    assert 0.8 <= time.monotonic() - started <= 4
+    assert 1 <= time.monotonic() - started <= 5
     assert again[0].message.message_id == first[0].message.message_id
 
 
@@ -70,8 +70,8 @@ def test_deadline_can_be_extended(clients: Clients) -> None:
     clients.publish(topic, b"x")
     held = clients.pull(subscription)
     for _ in range(2):
-        clients.deadline(subscription, held, 2)
-        assert clients.pull(subscription, wait=1.5) == []
+        clients.deadline(subscription, held, 4)
+        assert clients.pull(subscription, wait=2.5) == []
     clients.acknowledge(subscription, held)
     assert clients.pull(subscription, wait=2.5) == []
 
@@ -158,14 +158,17 @@ def test_two_pullers_never_hold_one_message(clients: Clients) -> None:
     for start in range(0, total, 500):
         clients.publish(topic, *[b"%d" % number for number in range(start, start + 500)])
     held: list[str] = []
+    until = time.monotonic() + 60
     failures: list[Exception] = []
 
     def puller() -> None:
         try:
-            while received := clients.pull(subscription, 17, wait=1):
+            while len(held) < total and time.monotonic() < until:
+                received = clients.pull(subscription, 17, wait=3)  # nothing: another has it, or it was late
                 held.extend(message.message.message_id for message in received)
                 time.sleep(0.001)
-                clients.acknowledge(subscription, received)
+                if received:
+                    clients.acknowledge(subscription, received)
         except Exception as error:  # noqa: BLE001  # a thread's failure is the test's
             failures.append(error)
 

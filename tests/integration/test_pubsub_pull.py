@@ -100,7 +100,7 @@ def test_pull_can_return_immediately(clients: Clients) -> None:
     request = {"subscription": clients.subscription(topic), "max_messages": 5, "return_immediately": True}
     started = time.monotonic()
     assert list(clients.subscriber.pull(request=request).received_messages) == []
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 5  # an ordinary pull waits ten
     clients.publish(topic, b"x")
     assert len(clients.subscriber.pull(request=request).received_messages) == 1
 
@@ -130,10 +130,10 @@ def test_pull_waits_for_a_message(clients: Clients) -> None:
     assert clients.pull(subscription, wait=0.6) == []
     assert 0.2 < time.monotonic() - started < 3
     timer = threading.Timer(0.3, clients.publish, (topic, b"late"))
-    timer.start()
     started = time.monotonic()
+    timer.start()
     assert len(clients.pull(subscription, wait=5)) == 1
-    assert 0.2 < time.monotonic() - started < 2
+    assert 0.2 < time.monotonic() - started < 5
     with pytest.raises(exceptions.InvalidArgument, match="max_messages"):
         clients.pull(subscription, count=0)
 
@@ -165,6 +165,7 @@ def test_deleting_a_subscription_ends_its_pulls(clients: Clients) -> None:
         clients.pull(unique("subscriptions"))
 
 
+@pytest.mark.timeout(600)
 def test_backlog_costs_little_memory(server: LocalServer, clients: Clients) -> None:
     """100,000 queued messages stay on disk: the process hardly grows, and gives them out in order."""
     topic = clients.topic()

@@ -109,7 +109,7 @@ def test_what_cannot_be_read_is_refused_in_words(file: Path, name: str, data: by
     assert caught.value.code == code
     assert caught.value.message.endswith(".")
     assert caught.value.hint.endswith(".")
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 10
 
 
 @pytest.mark.parametrize(("name", "data", "media_type", "warning"), READ.values(), ids=READ)
@@ -126,7 +126,7 @@ def test_what_can_be_read_is_read(
         assert any(warning in each for each in extracted.warnings), extracted.warnings
     else:
         assert extracted.warnings == []
-    assert time.process_time() - started < 10
+    assert time.process_time() - started < 20
 
 
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
@@ -147,4 +147,4 @@ def test_a_gigabyte_is_refused_unread(file: Path) -> None:
     with pytest.raises(Rejected) as caught:
         extract(file, name="a.txt", content_type=None, options=OPTIONS)
     assert caught.value.code == "too_many_bytes"
-    assert time.process_time() - started < 0.5
+    assert time.process_time() - started < 1

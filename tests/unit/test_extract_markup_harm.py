@@ -78,7 +78,7 @@ def test_nesting_costs_neither_the_stack_nor_the_text(tag: str) -> None:
     text = " ".join(block.text for block in found)
     assert "The text in the depths." in text
     assert "And after it." in text
-    assert time.process_time() - started < 10
+    assert time.process_time() - started < 20
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_sheer_size_does_no_harm(markup: str) -> None:
     """The time is that of reading it once."""
     started = time.process_time()
     assert blocks(markup)[-1].text.endswith("after")
-    assert time.process_time() - started < 10
+    assert time.process_time() - started < 20
 
 
 def test_limits_hold_while_reading() -> None:

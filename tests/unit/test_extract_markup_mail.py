@@ -230,7 +230,7 @@ def test_quotes_are_found_in_one_pass(text: str) -> None:
     """Hostile text takes no longer than other text of its size."""
     started = time.process_time()
     own_text(text)
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 10
 
 
 @pytest.mark.parametrize("data", [b"Subject: x\n\n", b"Subject: x\n\n---\n", b"\n", b"Subject: only"])

@@ -63,7 +63,7 @@ def test_facts_are_found_in_one_pass(text: str) -> None:
     blocks = [Block(text), Block(f"\u00a9 2024 {text[:50_000]}"), Block(text[:190], "heading")]
     started = time.process_time()
     state_facts(Extracted("text/plain", None, None, blocks))
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 10
 
 
 # By the start of the file's SHA-256: the organisations that would be right, and the year; None where the

@@ -66,7 +66,7 @@ def test_document_types_are_refused(file: Path, doctype: str, encoding: str) -> 
     )
     started = time.process_time()
     assert code(read_docx, file, word(text.encode(encoding))) == "unreadable_document"
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 10
 
 
 def test_entities_without_a_document_type_are_damage(file: Path) -> None:
@@ -133,7 +133,7 @@ def test_endless_tokens_are_refused(file: Path, long: str) -> None:
     data = word(f"{HEAD}{long.format('x' * 30 * MEGABYTE)}</w:body></w:document>")
     started = time.process_time()
     assert code(read_docx, file, data, inflation=10_000) == "unreadable_document"
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 10
 
 
 def test_an_endless_text_is_refused(file: Path) -> None:

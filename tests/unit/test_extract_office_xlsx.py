@@ -251,7 +251,7 @@ def test_a_million_columns_do_not_hurt(file: Path) -> None:
     assert len(read(file, empty, inflation=10_000).blocks) == 2
     assert refusal(file, filled, inflation=10_000) == "too_many_columns"
     assert refusal(file, corners) == "too_many_columns"
-    assert time.process_time() - started < 10
+    assert time.process_time() - started < 20
 
 
 def test_one_long_text_in_many_cells_is_counted_in_each(file: Path) -> None:
