@@ -29,7 +29,7 @@ from deploy.state import (
     Service,
     State,
     load,
-    read,
+    read_job,
     read_service,
 )
 from shared.errors import Retryable, SetupError
@@ -82,7 +82,7 @@ def promote(place: Place, plan: Plan, began: State, now: State) -> None:
 
 def move(place: Place, name: str, step: Step, began: Service, promotion: str) -> None:
     """Traffic of one function."""
-    service = read_service(place, name)
+    service = read_service(place, name, names_only=True)
     same(name, began, service)
     revision = tried(name, service)
     if step.action == "keep":
@@ -118,7 +118,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     def step() -> None:
         plan, began, place = read_plan(), load(), Place.of(options)
-        now = read(place)
+        services = {name: read_service(place, name, names_only=True) for name in FUNCTIONS}
+        now = State(services, read_job(place))
         check(began, now)
         if plan.changes:
             promote(place, plan, began, now)

@@ -86,8 +86,8 @@ class State:
     """None: there is none in this project."""
 
 
-def read_service(place: Place, name: str) -> Service:
-    """A function's service.
+def read_service(place: Place, name: str, *, names_only: bool = False) -> Service:
+    """A function's service; of its revisions no more than their names, where these are enough.
 
     Raises:
         SetupError: there is none.
@@ -101,11 +101,13 @@ def read_service(place: Place, name: str) -> Service:
     most: dict[str, Any] = max(traffic, key=lambda part: part.get("percent", 0), default={})
     latest = found["status"].get("latestReadyRevisionName", "")
     tagged = {part["tag"]: part for part in traffic if part.get("tag")}
-    newest = _revision(place, latest)
     serving = most.get("revisionName") or latest
+    revisions = {
+        name: Revision(name, None) if names_only else _revision(place, name) for name in {latest, serving}
+    }
     return Service(
-        serving=newest if serving == latest else _revision(place, serving),
-        latest=newest,
+        serving=revisions[serving],
+        latest=revisions[latest],
         candidate=tagged.get(CANDIDATE, {}).get("revisionName"),
         previous=tagged.get(PREVIOUS, {}).get("revisionName"),
         url=found["status"]["url"],
