@@ -144,8 +144,9 @@ def counted_stack(data: Path, port: int, settings: Mapping[str, str]) -> Iterato
     ours = {"STORAGE_EMULATOR_HOST": f"http://{address}"} | dict(settings)
     before = dict(os.environ)
     os.environ.update(layout.environment() | ours)
-    services = [_counted(service, address, ours) for service in layout.services(ROOT / "build" / "model")]
-    stack = Stack(Watch(layout, services, print), proxy)
+    model = ROOT / "build" / "model"
+    services = [_counted(service, address, ours) for service in layout.services(model)]
+    stack = Stack(Watch(layout, services, print, model), proxy)
     looking = threading.Thread(target=stack.look, daemon=True)
     with proxy.running():
         try:
