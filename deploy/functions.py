@@ -26,10 +26,10 @@ FUNCTIONS = {
     function.name: function
     for function in (
         Function("deadletter"),
-        Function("sweep"),
         Function("digest", digests=True),
         Function("api", MODEL),
         Function("analyze", MODEL),
+        Function("sweep"),
         Function("ingest", TOKENIZER),
     )
 }

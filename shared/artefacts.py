@@ -27,7 +27,7 @@ from shared.retry import storage_limits
 from shared.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from google.cloud import firestore
     from google.cloud.storage import Blob
@@ -175,12 +175,19 @@ def exist(reference: firestore.DocumentReference, run: int) -> bool:
     return bool(_blob(artefact_of(reference, run), "batches.json").exists(**storage_limits()))
 
 
-def remove_runs(document: str, before: int, keep: Collection[int] = ()) -> int:
-    """Delete all that the runs before `before` have here, but for those to keep; how many objects."""
-    bucket, own = settings().work_bucket, f"runs/{document}/"
+def of_runs(document: str) -> list[Blob]:
+    """All that a document's runs have here."""
+    found = storage_client().list_blobs(
+        settings().work_bucket, prefix=f"runs/{document}/", **storage_limits()
+    )
+    return list(found)
+
+
+def remove_runs(found: Iterable[Blob], before: int, keep: Collection[int] = ()) -> int:
+    """Delete what the runs before `before` have, but for those to keep; how many objects."""
     removed = 0
-    for blob in list(storage_client().list_blobs(bucket, prefix=own, **storage_limits())):
-        run = int(blob.name.removeprefix(own).partition("/")[0])
+    for blob in found:
+        run = int(blob.name.split("/")[2])
         if run < before and run not in keep:
             _delete(blob)
             removed += 1

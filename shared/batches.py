@@ -174,7 +174,8 @@ def drop_others(
         def step(transaction: firestore.Transaction) -> None:
             check(reference.get(transaction=transaction).to_dict())
             for one in several:
-                transaction.update(one, fields) if fields else transaction.delete(one)
+                # Merged, not updated: a twin may have deleted it.
+                transaction.set(one, fields, merge=True) if fields else transaction.delete(one)
 
         documents.run(step)
 

@@ -30,7 +30,8 @@ def drive(documents: Documents, stored: dict[str, Any]) -> None:
 
     A run of which batches were committed since the last look moves by itself, and so does one whose job is
     running or waits for capacity, or which a delivery has taken over: that is only noted. Deliveries that
-    fail come again by themselves, and are counted by their subscription.
+    fail come again by themselves, and are counted by their subscription; those that were acknowledged and
+    left the run as it was are found here, at every second look.
 
     Raises:
         Superseded: the run is no longer the document's, has ended, or has moved since it was listed.
@@ -52,8 +53,8 @@ def drive(documents: Documents, stored: dict[str, Any]) -> None:
             token = current["lease"]["token"]
             taken = current.get("drive_token") not in {None, token}
             moved |= {"drive_token": token, "lease.expires_at": now()}
-        moves = running or taken or reached > current.get("drive_progress", 0)
-        drives = 0 if moves else current.get("drives", 0) + 1
+        moves = running or reached > current.get("drive_progress", 0)
+        drives = 0 if moves else current.get("drives", 0) + (not taken)
         transaction.update(reference, moved | {"drives": drives})
         return drives, taken
 

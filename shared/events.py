@@ -17,7 +17,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.clients import publisher
-from shared.errors import HeadraceError, Malformed, Permanent, Superseded
+from shared.errors import HeadraceError, Malformed, Permanent, Retryable, Superseded
 from shared.lanes import CANDIDATE, is_candidates, lane_of, marked
 from shared.logs import get_logger
 from shared.records import BatchMessage, UploadEvent
@@ -127,10 +127,17 @@ def upload_event(push: Push) -> UploadEvent:
 
 
 def batch_message(push: Push) -> BatchMessage:
-    """The batch in a delivery. Raises Malformed where it is something else."""
+    """The batch in a delivery.
+
+    Raises:
+        Retryable: it is of a newer revision, and says what this one does not know: one that does will come.
+        Malformed: it is something else.
+    """
     try:
         return BatchMessage.model_validate_json(push.data)
-    except ValidationError:
+    except ValidationError as error:
+        if {one["type"] for one in error.errors(include_input=False)} == {"extra_forbidden"}:
+            raise Retryable("this batch was published by a newer revision") from None
         raise Malformed(
             "not_a_batch", "The message is not a batch.", "Deploy ingest and analyze from one revision."
         ) from None

@@ -1,10 +1,13 @@
-"""Artefacts of runs that were replaced: deleted after their records, by sweep, which alone has the right."""
+"""Artefacts of runs that were replaced: deleted after their records, by sweep, which alone has the right.
+
+They are listed before the record says which are needed: one that is erased and comes again counts from one.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.artefacts import remove_runs
+from shared.artefacts import of_runs, remove_runs
 from shared.completion import stale_runs
 
 if TYPE_CHECKING:
@@ -19,10 +22,11 @@ OF = ("run", "generation", "state", "published_run")
 def remove_stale(documents: Documents, document: str) -> None:
     """Delete the artefacts of a document's runs of which nothing is needed, if that is still to be done."""
     reference = documents.reference(document)
+    found = of_runs(document)
     stored = reference.get().to_dict()
     if stored is None or not stored.get("stale_artefacts"):
         return
-    remove_runs(document, *stale_runs(reference, stored))
+    remove_runs(found, *stale_runs(reference, stored))
 
     def note(transaction: firestore.Transaction) -> None:
         current = reference.get(transaction=transaction).to_dict()

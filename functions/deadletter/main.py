@@ -13,7 +13,7 @@ from structlog.contextvars import bind_contextvars
 from shared.clients import firestore_client
 from shared.completion import settle
 from shared.documents import Documents, document_id, now
-from shared.errors import Malformed, Superseded
+from shared.errors import Malformed, Retryable, Superseded
 from shared.events import Push, answer, batch_message, upload_event
 from shared.records import ErrorInfo
 from shared.settings import settings
@@ -69,7 +69,7 @@ def _subject(documents: Documents, push: Push) -> tuple[str | None, int | None, 
     """The document, run and generation that the message was about, as far as it can be told."""
     try:
         batch = batch_message(push)
-    except Malformed:
+    except (Malformed, Retryable):  # the latter of a newer revision: it is known by the sweep
         pass
     else:
         return batch.document, batch.run, batch.generation

@@ -10,7 +10,7 @@ from shared.completion import announce, is_unheard
 from shared.delegation import plan_delegated
 from shared.documents import now, run_record
 from shared.errors import Permanent
-from shared.published import kept
+from shared.published import facts_of, kept
 from shared.sources import content_key, find_source
 from shared.transitions import Claim, Plan, Seconds
 from shared.uploads import upload_of
@@ -85,7 +85,7 @@ def begin(
             "ended_at": None,
         }
         # What is said of the file is that of the published run again, which is redone.
-        transaction.update(reference, (stored.get("published") or {}) | fields | kept(stored))
+        transaction.update(reference, facts_of(stored.get("published") or {}) | fields | kept(stored))
         transaction.set(run_record(reference, run), record)
         return "begun"
 

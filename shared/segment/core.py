@@ -129,6 +129,8 @@ def _lay_out(blocks: list[Block], redact: Callable[[str], str]) -> tuple[str, li
     while blocks:
         block = blocks.pop()
         text = redact(visible(block.text))
+        if not text.strip():  # of controls alone
+            continue
         if before is not None:
             if _flows(before, block):
                 if _BROKEN.search(parts[-1]):
@@ -144,7 +146,7 @@ def _lay_out(blocks: list[Block], redact: Callable[[str], str]) -> tuple[str, li
             parts.append(glue)
             at += len(glue)
         parts.append(text)
-        label = redact(visible(block.label)) if block.label else None
+        label = (redact(visible(block.label)) or None) if block.label else None
         pieces.append(_Piece(block.kind, block.page, block.row, label, at, at + len(text), paragraph))
         at += len(text)
         before = block

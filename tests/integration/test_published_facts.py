@@ -76,6 +76,20 @@ WAS = OLD | {"model": "m", "duplicate_of": "another"}
 IS = NEW | {"model": "other", "duplicate_of": None}
 
 
+def test_a_large_scan_is_analysed_again() -> None:
+    """What is said of each of its pages fits once into a record, but not twice; and it is all shown again."""
+    pages = list(range(1, 15_001))
+    read = [{"page": page, "confidence": 0.5 + page % 997 / 2000} for page in pages]
+    scan = OLD | {"ocr_pages": pages, "recognised": read}
+    life = Life()
+    claim = life.claim(1)
+    life.documents.plan(claim, plan(claim.document, 1, scan))
+    complete(life, claim.document, 1, 1)
+    life.documents.plan(life.claim(2), plan(claim.document, 2, scan | NEW | {"recognised": read[::2]}))
+    shown = document_view(stored(claim.document))
+    assert (shown["title"], shown["ocr_pages"], shown["recognised"]) == (OLD["title"], pages, read)
+
+
 def test_a_newer_run_is_not_shown_before_it_is_whole() -> None:
     """It is planned, and fails: what is shown is of one run. Its replay completes, and all is of that."""
     life, document = published()

@@ -95,7 +95,7 @@ def test_deliveries_that_fail_are_no_standstill(asked: list[str]) -> None:
         reference(claim.document).update({"lease.expires_at": now() - LONG_AGO})
         tick()
     found = record(claim.document)
-    assert (found["state"], found["drives"], asked) == ("extracting", 0, [claim.document])
+    assert (found["state"], found["drives"], asked) == ("extracting", 1, [claim.document])
     life.analyse(life.claim(1), 1)
     assert record(claim.document)["state"] == "completed"
 
@@ -113,6 +113,24 @@ def test_what_no_delivery_takes_over_is_given_up(asked: list[str]) -> None:
     found = record(claim.document)
     assert (found["state"], found["error"]["code"]) == ("failed", "stuck")
     assert asked == [claim.document] * settings().sweep_drives
+
+
+def test_deliveries_that_are_acknowledged_in_vain_come_to_an_end(asked: list[str]) -> None:
+    """Each upload that the sweep publishes is taken up, found superseded, and never comes again."""
+    life = Life()
+    claim = life.claim(1)
+    looks = answered = 0
+    while record(claim.document)["state"] == "extracting":
+        reference(claim.document).update({"lease.expires_at": now() - LONG_AGO})
+        tick()
+        looks += 1
+        assert looks <= 3 * settings().sweep_drives
+        if len(asked) > answered:
+            answered = len(asked)
+            life.documents.release(life.claim(1))
+    found = record(claim.document)
+    assert (found["state"], found["error"]["code"]) == ("failed", "stuck")
+    assert len(asked) == settings().sweep_drives
 
 
 def test_a_document_whose_batches_are_gone_is_given_up() -> None:

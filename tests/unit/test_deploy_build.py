@@ -46,7 +46,7 @@ def test_a_first_deployment_brings_everything(deployed_once: CloudBuild) -> None
     moves = [
         call[3] if call[1] == "services" else call[1] for call in state["calls"] if "describe" not in call
     ]
-    order = ["deadletter", "sweep", "digest", "api", "analyze", "jobs", "ingest"]
+    order = ["deadletter", "digest", "api", "analyze", "jobs", "sweep", "ingest"]
     assert moves[2 * len(FUNCTIONS) :] == ["ingest", *order], "after a revision and a tag for each, and one"
     assert deployed_once.docker_calls()[0].startswith(
         "build --file=long_job/Dockerfile --build-arg=VARIANT= --tag="

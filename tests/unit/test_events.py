@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import Malformed
+from shared.errors import Malformed, Retryable
 from shared.events import Push, batch_message, parse_push, upload_event
 from shared.records import BatchMessage
 
@@ -102,3 +102,13 @@ def test_an_unknown_field_in_a_batch_is_malformed() -> None:
     """A batch of another schema is refused rather than half understood."""
     with pytest.raises(Malformed):
         batch_message(parse_push(envelope(b'{"document": "d", "colour": "red"}', {})))
+
+
+def test_a_batch_of_a_newer_revision_waits() -> None:
+    """It says more than this one knows, which may be what counts: a dead letter would end its document."""
+    place = {"start": 0, "end": 1, "byte_start": 0, "byte_end": 1}
+    known: dict[str, Any] = {"document": "d", "run": 1, "generation": 1, "model": "m", "batch": 0, "lanes": 1}
+    known |= place
+    assert batch_message(parse_push(envelope(json.dumps(known).encode(), {}))).end == 1
+    with pytest.raises(Retryable, match="newer"):
+        batch_message(parse_push(envelope(json.dumps(known | {"colour": "red"}).encode(), {})))

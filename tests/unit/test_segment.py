@@ -285,6 +285,12 @@ def test_controls_are_no_part_of_a_passage() -> None:
     assert (row.text, row.label) == (LONG, "go[2Jod")
 
 
+def test_a_row_of_controls_alone_is_left_out() -> None:
+    """As an empty one is: the rest of the file is analysed."""
+    rows = (Block(text, kind="row", row=row) for row, text in enumerate((LONG, "\x07", LONG), 1))
+    assert [passage.row for passage in cut(*rows).passages] == [1, 3]
+
+
 def test_a_title_is_shown_without_controls(tmp_path: Path) -> None:
     """It stands above everything that is told of a document."""
     path = tmp_path / "a.html"
