@@ -37,7 +37,7 @@ class Step:
     revision: str | None
     """That takes part in the smoke test; None: the one that is still to be deployed."""
     before: str | None
-    """The revision that serves now, if a deployment made it."""
+    """The revision that serves now, if a deployment made it; where it has moved, the one before."""
     moved: bool = False
     """Whether a promotion that broke off has moved it: this one finishes that."""
 
@@ -71,15 +71,25 @@ def decide(service: Service, wanted: str, *, fixed: bool = False) -> Step:
 
 
 def plan(state: State, folders: dict[str, str], job: str | None, names: list[str]) -> Plan:
-    """The whole deployment; `folders` has the digest of each staged folder, `job` that of the job."""
+    """The whole deployment; `folders` has the digest of each staged folder, `job` that of the job.
+
+    Raises:
+        SetupError: some alone are named, while a promotion that broke off is to be finished.
+    """
     only = set(names) or set(FUNCTIONS)
     # A promotion tags the last function before it moves any, and moving that one takes the tag away.
     promotion = state.services[LAST].promotion
+    if names and promotion:
+        # Moving the last one would end it, with the others where they are and their way back lost.
+        raise SetupError("A promotion broke off; a build finishes it first: gcloud builds submit")
     steps = {}
     for name in FUNCTIONS:
         service = state.services[name]
         step = decide(service, folders.get(name, ""), fixed=name not in only)
-        steps[name] = replace(step, moved=name != LAST and service.promotion == promotion is not None)
+        if name != LAST and service.promotion == promotion is not None:
+            # What it was moved to may be replaced once more; a rollback goes back beyond both.
+            step = replace(step, moved=True, before=service.previous)
+        steps[name] = step
     deployed = state.job is not None and not names and state.job.digest != job
     return Plan(steps, job if deployed else None, promotion)
 

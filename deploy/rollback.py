@@ -1,7 +1,9 @@
 """`python -m deploy.rollback [NAME...]` moves traffic back to what served before the last deployment.
 
 Senders go first this time, so that again no message meets code older than its sender. Doing it twice changes
-nothing more. The long job has no traffic to move: build the earlier commit again.
+nothing more. Of a promotion that broke off, only what it has moved goes back, unless functions are named: to
+what the rest would go back was replaced by the deployment before. The long job has no traffic to move: build
+the earlier commit again.
 """
 
 from __future__ import annotations
@@ -9,14 +11,17 @@ from __future__ import annotations
 import argparse
 import sys
 
+from deploy.functions import LAST
 from deploy.gcloud import Place, add_place, gcloud, reporting
 from deploy.stage import named
 from deploy.state import read_service
 
 
-def roll_back(place: Place, name: str) -> str:
-    """One function; says what was done."""
-    service = read_service(place, name)
+def roll_back(place: Place, name: str, under_way: str | None = None) -> str:
+    """One function; says what was done. `under_way`: only if it was moved by the promotion of this tag."""
+    service = read_service(place, name, names_only=True)
+    if under_way and (name == LAST or service.promotion != under_way):
+        return f"{name}: the promotion that broke off has not moved it; by name, it goes back further"
     if service.previous is None:
         return f"{name}: nothing served before {service.serving.name}, or nothing was deployed since"
     if service.previous != service.serving.name:
@@ -34,8 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     def step() -> None:
         place = Place.of(options)
+        under_way = None if options.names else read_service(place, LAST, names_only=True).promotion
         for function in reversed(named(options.names)):
-            print(roll_back(place, function.name))
+            print(roll_back(place, function.name, under_way))
 
     return reporting("rollback", step)
 

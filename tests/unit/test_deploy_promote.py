@@ -13,6 +13,7 @@ from deploy import candidate, gcloud, promote, rollback, state
 from deploy.functions import FUNCTIONS
 from deploy.plan import JOB_IMAGE, PLAN_FILE, plan
 from deploy.state import CONTENT
+from shared.errors import SetupError
 from tests import gcloud_standin
 from tests.cloud_build import PROJECT, REPOSITORY, CloudBuild
 
@@ -105,6 +106,14 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     return Project(cloud, tmp_path, monkeypatch)
 
 
+def break_off(project: Project, build: Build, at: str) -> None:
+    """Promote what this build makes, up to a function whose traffic cannot be moved."""
+    build.begin().prepare()
+    project.monkeypatch.setenv("GCLOUD_FAILS", f"run services update-traffic {at}")
+    assert not build.promote()
+    project.monkeypatch.delenv("GCLOUD_FAILS")
+
+
 def roll_back(*names: str) -> None:
     assert rollback.main([*names, *WHERE]) == 0
 
@@ -190,17 +199,14 @@ def test_a_build_cancelled_among_its_candidates_is_no_promotion(project: Project
 def test_a_promotion_that_broke_off_is_rolled_back_whole(project: Project, cancelled: bool) -> None:  # noqa: FBT001 - a value of the row
     """When it is finished, whatever came between; and nothing of the deployment before it."""
     assert project.build(ingest="one", deadletter="one", job="one").run()
-    build = project.build(ingest="one", deadletter="one", sweep="two", analyze="two", job="two")
-    build.begin().prepare()
-    project.monkeypatch.setenv("GCLOUD_FAILS", "run services update-traffic digest")
-    assert not build.promote()
-    project.monkeypatch.delenv("GCLOUD_FAILS")
-    assert project.serving() == {"ingest": "one", "deadletter": "one", "sweep": "two"}
+    build = project.build(ingest="one", deadletter="one", digest="two", analyze="two", job="two")
+    break_off(project, build, at="api")
+    assert project.serving() == {"ingest": "one", "deadletter": "one", "digest": "two"}
     if cancelled:
-        build.begin().prepare("sweep", "ingest")
+        build.begin().prepare("digest", "ingest")
     assert build.run()
-    assert project.serving() == {"ingest": "one", "deadletter": "one", "sweep": "two", "analyze": "two"}
-    assert project.cloud.tags() == {name: {"previous": f"{name}-00001-dep"} for name in ("sweep", "analyze")}
+    assert project.serving() == {"ingest": "one", "deadletter": "one", "digest": "two", "analyze": "two"}
+    assert project.cloud.tags() == {name: {"previous": f"{name}-00001-dep"} for name in ("digest", "analyze")}
     roll_back()
     assert project.serving() == {"ingest": "one", "deadletter": "one"}
 
@@ -208,11 +214,61 @@ def test_a_promotion_that_broke_off_is_rolled_back_whole(project: Project, cance
 def test_a_promotion_of_which_nothing_is_left_to_move_is_finished_too(project: Project) -> None:
     """Else a rollback took back, with it, the deployment before."""
     assert project.build(ingest="one").run()
-    build = project.build(ingest="one", sweep="two")
-    build.begin().prepare()
-    project.monkeypatch.setenv("GCLOUD_FAILS", "run services update-traffic digest")
-    assert not build.promote()
-    project.monkeypatch.delenv("GCLOUD_FAILS")
+    build = project.build(ingest="one", digest="two")
+    break_off(project, build, at="api")
     assert build.run()
     roll_back()
     assert project.serving() == {"ingest": "one"}
+
+
+def test_of_a_promotion_that_broke_off_what_it_moved_is_rolled_back(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And no more, however often; the build that finishes it can be rolled back as well."""
+    before = {"digest": "one", "analyze": "one", "ingest": "one"}
+    assert project.build(**before).run()
+    build = project.build(digest="two", analyze="two", ingest="two")
+    break_off(project, build, at="api")
+    assert project.serving() == before | {"digest": "two"}
+    for _ in range(2):
+        roll_back()
+        assert project.serving() == before
+    assert "analyze: the promotion that broke off has not moved it" in capsys.readouterr().out
+    assert build.run()
+    assert project.serving() == {"digest": "two", "analyze": "two", "ingest": "two"}
+    roll_back()
+    assert project.serving() == before
+
+
+def test_a_promotion_that_has_moved_nothing_leaves_nothing_to_roll_back(project: Project) -> None:
+    """But a function goes back further by its name."""
+    assert project.build(ingest="one", api="one").run()
+    break_off(project, project.build(ingest="two", api="one"), at="ingest --to-revisions")
+    roll_back()
+    assert project.serving() == {"ingest": "one", "api": "one"}
+    roll_back("ingest")
+    assert project.serving() == {"api": "one"}
+
+
+@pytest.mark.parametrize("finished", [{"digest": "three"}, {"digest": "one"}, {}])
+def test_a_rollback_goes_back_beyond_what_a_promotion_that_broke_off_moved(
+    project: Project, finished: dict[str, str]
+) -> None:
+    """Where the build that finishes it changes that again, or takes it back."""
+    assert project.build(digest="one").run()
+    break_off(project, project.build(digest="two", analyze="two"), at="api")
+    assert project.build(**finished).run()
+    assert project.serving() == finished
+    roll_back()
+    assert project.serving() == {"digest": "one"}
+
+
+def test_no_function_is_deployed_by_hand_while_a_promotion_is_to_be_finished(project: Project) -> None:
+    """It would end that, with what has moved where it is, and nothing to roll back."""
+    break_off(project, build := project.build(digest="two", analyze="two"), at="api")
+    build.begin()
+    with pytest.raises(SetupError, match="a build finishes it first"):
+        plan(state.load(), build.content, build.content["job"], ["sweep"])
+    assert build.run()
+    build.begin()
+    assert not plan(state.load(), build.content, build.content["job"], ["sweep"]).changes
