@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shared.errors import SetupError
 
@@ -22,8 +22,8 @@ def passed(path: Path, today: dt.date) -> list[str]:
         stored = tomllib.loads(path.read_text())
     except tomllib.TOMLDecodeError as error:
         raise SetupError(f"{path}: {error}") from None
-    found: list[dict[str, Any]] = stored.get("exception", [])
-    if set(stored) - {"exception"} or not all(map(_whole, found)):
+    found = stored.get("exception", [])
+    if set(stored) - {"exception"} or not isinstance(found, list) or not all(map(_whole, found)):
         raise SetupError(f"{path}: each [[exception]] has an id, a reason and a day, until = 2026-12-31.")
     if over := [f"{one['id']}, until {one['until']}" for one in found if one["until"] < today]:
         raise SetupError(
@@ -33,7 +33,9 @@ def passed(path: Path, today: dt.date) -> list[str]:
     return [one["id"] for one in found]
 
 
-def _whole(one: dict[str, Any]) -> bool:
+def _whole(one: object) -> bool:
+    if not isinstance(one, dict):
+        return False
     texts = isinstance(one.get("id"), str) and isinstance(one.get("reason"), str)
     # By its type alone: a moment, which TOML has as well, is a day for isinstance.
     return texts and all((one["id"], one["reason"].strip())) and type(one.get("until")) is dt.date

@@ -170,6 +170,8 @@ def exception(day: str = "2026-05-31", reason: str = '"Not fixed yet."') -> str:
         (exception("2026-05-31T00:00:00Z"), "has an id, a reason and a day"),
         ('[[exception]]\nid = "GHSA-1"\n', "has an id, a reason and a day"),
         (exception().replace("exception", "exceptions"), "has an id, a reason and a day"),
+        (exception().replace("[[exception]]", "[exception]"), "has an id, a reason and a day"),
+        ('exception = ["GHSA-1"]', "has an id, a reason and a day"),
         ("[[exception", "end of an array"),
     ],
 )
