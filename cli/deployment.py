@@ -97,9 +97,22 @@ def serving(service: Service) -> str:
 
     Not the template: what Terraform has changed serves only after a build or `make promote`.
     """
-    most = max(service.traffic_statuses, key=lambda part: part.percent, default=None)
-    named = most.revision if most and most.percent else ""
-    return _short(named or service.latest_ready_revision)
+    has = shares(service)
+    return max(has, key=has.__getitem__, default=_short(service.latest_ready_revision))
+
+
+def shares(service: Service) -> dict[str, int]:
+    """Percent of the traffic, of each revision that has any; what goes to the newest, by that one's name."""
+    from google.cloud.run_v2 import TrafficTargetAllocationType
+
+    newest = TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST
+    found: dict[str, int] = {}
+    for part in service.traffic_statuses:
+        named = "" if part.type_ == newest else part.revision
+        revision = _short(named or service.latest_ready_revision)
+        if part.percent:
+            found[revision] = found.get(revision, 0) + part.percent
+    return found
 
 
 def given(containers: Iterable[Container]) -> dict[str, str]:

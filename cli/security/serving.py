@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from google.cloud.run_v2 import TrafficTargetAllocationType
-
+from cli.deployment import shares
 from cli.diagnosis.findings import Finding
 from cli.security.services import API, LONG_JOB, environment, short
 from shared.settings import PREFIX, Settings
@@ -24,14 +23,11 @@ SERVING = "serving"
 INGEST, DIGEST = "ingest", "digest"
 READERS = (API, DIGEST, INGEST, LONG_JOB)
 """Programs that read secrets which settings name: infra/secrets.tf."""
-_LATEST = TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST
 
 
 def revisions(service: Service) -> list[str]:
     """Those that have traffic."""
-    latest = short(service.latest_ready_revision)
-    having = (one for one in service.traffic_statuses if one.percent)
-    return sorted({latest if one.type_ == _LATEST else short(one.revision) for one in having})
+    return sorted(shares(service))
 
 
 def judge_serving(service: Service) -> Finding:

@@ -80,6 +80,14 @@ def test_settings_are_taken_from_the_function() -> None:
     ("traffic", "expected"),
     [
         (
+            [
+                {"revision": "ingest-1", "percent": 45},
+                {"type_": "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", "percent": 35},
+                {"revision": "ingest-3", "percent": 20},
+            ],
+            "ingest-3",
+        ),
+        (
             [{"revision": "ingest-2", "tag": "candidate"}, {"revision": "ingest-1", "percent": 100}],
             "ingest-1",
         ),
