@@ -129,5 +129,5 @@ def _own_stack(data: Path) -> dict[str, object] | None:
         stack = read_stack(data)
     except SetupError:
         return None
-    same = all(os.environ.get(name) == stack["environment"][name] for name in EMULATORS)
+    same = all(os.environ.get(name) == stack["environment"].get(name) for name in EMULATORS)
     return stack if same else None

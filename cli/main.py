@@ -203,7 +203,7 @@ def analyze(file: Path, *, model: Path, text_column: str | None, embeddings: boo
 @click.option("--limit", default=10, show_default=True, type=click.IntRange(1, MAX_HITS), help="Passages.")
 @click.option("--topic", help="Only passages with this topic, for example E1.")
 @click.option("--document", help="Only passages of this document, by id or name.")
-@model_option
+@options.asked_model_option
 @data_option
 @project_option
 @json_option
@@ -237,7 +237,7 @@ def search(  # noqa: PLR0913 - the options of a command
 @click.option("--security", is_flag=True, help="Ask instead who may do what, and what is kept: the audit.")
 @click.option("--own-keys", is_flag=True, help="With --security: all must be encrypted by keys of yours.")
 @click.option("--domain", help="With --security: under which a load balancer serves the API.")
-@model_option
+@options.asked_model_option
 @data_option
 @project_option
 @json_option

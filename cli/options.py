@@ -39,20 +39,20 @@ def _hours(text: str) -> timedelta:
 
 
 def _model(context: click.Context, _: click.Parameter, named: Path | None) -> Path:
-    """The one that is named; else of a command that asks a local stack what that runs with; else ours."""
+    """The one that is named; else what the local stack runs with that is asked; else ours."""
     if named is not None:
         return named
     asked = context.params
-    if asked.get("data") and "project" in asked and asked["project"] is None:
+    if asked["project"] is None:
         with suppress(SetupError):
             stack = read_stack(asked["data"])
-            own = {name: stack["environment"][name] for name in EMULATORS}
+            own = {name: stack["environment"].get(name) for name in EMULATORS}
             if own == {name: os.environ.get(name, own[name]) for name in EMULATORS}:
                 return Path(stack.get("model", MODEL))
     return MODEL
 
 
-# These two are read before --model, which depends on them.
+# These two are read before --model, which may depend on them.
 data_option = click.option(
     "--data",
     is_eager=True,
@@ -81,6 +81,12 @@ since_option = click.option(
     help="Every document that failed in the last 12h, 7d, 4w; 12 is hours.",
 )
 model_option = click.option(
+    "--model",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=MODEL,
+    help="The model's directory; build/model by default.",
+)
+asked_model_option = click.option(
     "--model",
     type=click.Path(path_type=Path, file_okay=False),
     callback=_model,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import shlex
 import socket
@@ -15,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
+from cli.doctor import _own_stack
 from cli.erase import Holding
 from cli.erase_command import _find
 from cli.erase_files import command
@@ -25,7 +27,7 @@ from cli.replay import none_failed
 from cli.results import drop_all
 from cli.search import known_topic
 from local.services import EMULATORS, TITLES, Layout
-from local.stack import Watch, _locked, running
+from local.stack import STACK_FILE, Watch, _locked, running
 from shared.errors import HeadraceError, SetupError
 from shared.records import TOPICS
 from shared.views import document_view
@@ -80,6 +82,39 @@ def test_a_command_takes_the_model_that_the_stack_runs_with(
     assert named == Path("other")
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "another.example")
     assert command.make_context(name, list(given)).params["model"] == MODEL
+
+
+@pytest.mark.parametrize("name", ["search", "doctor"])
+def test_a_stack_of_fewer_emulators_is_the_one_that_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """As another version started it."""
+    for variable in EMULATORS:
+        monkeypatch.delenv(variable, raising=False)
+    Watch(Layout(tmp_path, 9000, {}), [], print, tmp_path / "mine")._write()
+    stack = json.loads((tmp_path / STACK_FILE).read_text())
+    del stack["environment"]["CLOUD_RUN_EMULATOR_HOST"]
+    (tmp_path / STACK_FILE).write_text(json.dumps(stack))
+    command, given = headrace.commands[name], ["--data", str(tmp_path), *(["x"] if name == "search" else [])]
+    assert command.make_context(name, list(given)).params["model"] == tmp_path / "mine"
+    for variable, value in stack["environment"].items():
+        monkeypatch.setenv(variable, value)
+    assert _own_stack(tmp_path) == stack
+
+
+def test_the_help_says_which_model_is_taken() -> None:
+    """Only what asks a stack takes that stack's."""
+    said = {
+        name: next(
+            str(option.help)
+            for option in command.params
+            if isinstance(option, click.Option) and option.name == "model"
+        )
+        for name, command in headrace.commands.items()
+        if name in {"up", "run", "analyze", "search", "doctor"}
+    }
+    asked = {name for name, text in said.items() if "local stack" in text}
+    assert (len(said), asked) == (5, {"search", "doctor"})
 
 
 def test_the_last_port_leaves_room_for_all() -> None:
