@@ -15,7 +15,7 @@ import calendar
 import hashlib
 from collections import deque
 from datetime import UTC, datetime, timedelta
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -30,12 +30,14 @@ if TYPE_CHECKING:
 
 MAX_SLOTS = 1000
 """That one answer lists; a schedule may be due every minute, and nobody may have looked for years."""
-MAX_LOOKED_AT = 60
-"""Slots among which time is sought that no window has: weeks of more than a year."""
+MAX_LOOKED_AT = 90
+"""Steps in which time is sought that no window has: two take a `SHORT_DAY` or more, so these five weeks."""
 MAX_CRON = 200
 """Characters."""
 FIELDS = 5
 DAY = timedelta(days=1)
+SHORT_DAY = timedelta(hours=20)
+"""No window is shorter: clocks are put forward by two hours at most."""
 SECOND = timedelta(seconds=1)
 _SOME_DAY = datetime(2001, 1, 1)  # noqa: DTZ001 - read on a wall clock
 
@@ -103,11 +105,17 @@ def window(schedule: Schedule, end: datetime, last_end: datetime | None) -> Wind
 
 def untold(schedule: Schedule, after: datetime) -> Window | None:
     """The first time between the next slots that the window of none has; None: they leave nothing out."""
-    coming = (slot for slot in _slots(schedule, after, backwards=False) if slot > after)
-    for last, slot in pairwise(islice(coming, MAX_LOOKED_AT)):
-        start = window(schedule, slot, last).start
-        if last < start:
+    last = None if schedule.window == "since-last" else following(schedule, after)
+    for _ in range(MAX_LOOKED_AT):
+        if last is None:
+            break
+        if within := slots(schedule, last, last + SHORT_DAY, limit=1):  # its window has all since `last`
+            last = within[0]
+            continue
+        slot = following(schedule, last)
+        if slot is not None and last < (start := window(schedule, slot, last).start):
             return Window(start=last, end=start)
+        last = slot
     return None
 
 

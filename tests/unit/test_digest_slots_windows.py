@@ -136,6 +136,9 @@ def test_windows_of_consecutive_slots_join(regular: tuple[str, Span], zone: str,
         ("0 8 * * 1-5", "since-last", None),
         ("0 8 29 2 *", "since-last", None),
         ("0 8 29 2 *", "month", ("2028-02-29T08:00", "2032-01-29T08:00")),
+        ("*/10 9-17 * * 1-5", "day", ("2026-05-08T17:50", "2026-05-10T09:00")),  # 270 slots a week
+        ("* * 1-28 * *", "day", ("2026-05-28T23:59", "2026-05-31T00:00")),  # and 40,320 a month
+        ("* * * * *", "day", None),
     ],
 )
 def test_what_no_window_has_is_found(cron: str, window: Span, left: tuple[str, str] | None) -> None:
