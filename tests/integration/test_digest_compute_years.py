@@ -10,7 +10,7 @@ import pytest
 from benchmarks.digests.made import MONDAY, record
 from shared.digests.compute import follow
 from shared.digests.verify import verify
-from tests.integration.digest_plans import BEFORE, about, done, others, plan, told
+from tests.integration.digest_plans import AGAIN, BEFORE, PLAN, about, done, others, plan, told
 from tests.integration.digest_window import MILLS, Store, fresh, stored_digest
 from tests.integration.firestore_server import firestore
 
@@ -90,6 +90,27 @@ def test_a_plan_that_is_closed_takes_no_open_ones_place(store: Store) -> None:
         store.put(f"{year}.pdf", [one], BEFORE + timedelta(hours=at), organisation=MILLS, year=year)
     store.put("2025.pdf", others(), organisation=MILLS, year=2025)
     assert followed(store.make().digest.initiatives) == [("vanished", 2022)]
+
+
+@pytest.mark.parametrize("plans", [(AGAIN, PLAN), (PLAN, AGAIN)])
+def test_a_plan_that_is_done_does_not_vanish_in_other_words(store: Store, plans: tuple[str, str]) -> None:
+    """Of two that say the same, one alone is near enough to what was done: it is one plan all the same."""
+    for at, text in enumerate(plans):
+        said = about(0, "boilers", 1.0 if text == PLAN else 0.93, text, action="planned")
+        store.put(f"{at}.pdf", [said], BEFORE + timedelta(hours=at), organisation=MILLS, year=2022 + at)
+    store.put("2024.pdf", [done(0.72)], BEFORE + timedelta(hours=2), organisation=MILLS, year=2024)
+    store.put("2025.pdf", others(), organisation=MILLS, year=2025)
+    assert followed(store.make().digest.initiatives) == []
+
+
+def test_a_plan_that_is_announced_anew_is_open_though_it_was_done_before(store: Store) -> None:
+    """In whatever words: what was done closes what came before it alone."""
+    newer = about(0, "boilers", 0.93, AGAIN, action="planned")
+    said = {2022: plan(), 2023: done(0.72), 2024: newer}
+    for at, (year, one) in enumerate(said.items()):
+        store.put(f"{year}.pdf", [one], BEFORE + timedelta(hours=at), organisation=MILLS, year=year)
+    store.put("2025.pdf", others(), organisation=MILLS, year=2025)
+    assert followed(store.make().digest.initiatives) == [("vanished", 2024)]
 
 
 def test_another_document_about_the_same_year_makes_no_plan_vanish(store: Store) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shared.digests.compute.follow import MIN_INITIATIVES, NEAR
-from shared.digests.compute.pool import cosines, matrix
+from shared.digests.compute.pool import ALIKE, cosines, matrix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,12 +66,7 @@ class Reported:
             done = [one for one in self._done if one.doc.space == space]
             places = [at for at, plan in enumerate(planned) if plan.doc.space == space]
             if places:
-                near = cosines(matrix([planned[at] for at in places]), matrix(done)) >= NEAR
-                closed |= {
-                    places[row]
-                    for row, column in np.argwhere(near)
-                    if _closes(done[column], planned[places[row]])
-                }
+                closed |= {places[row] for row in _closed([planned[at] for at in places], done)}
         return [plan for at, plan in enumerate(planned) if at not in closed]
 
     def told(self, report: Doc, new: Doc) -> bool:
@@ -80,5 +75,22 @@ class Reported:
         return last is not None and report.completed_at < last
 
 
-def _closes(done: Found, plan: Found) -> bool:
-    return before(plan.doc, done.doc) and not set(plan.kept["topics"]).isdisjoint(done.kept["topics"])
+def _closed(planned: Sequence[Found], done: Sequence[Found]) -> set[int]:
+    """Places of the plans that are done: one that was done is near to each, or to one that says the same.
+
+    Another report may have worded the plan a little further from what became of it.
+    """
+    vectors = matrix(planned)
+    closing: dict[int, list[Found]] = {}
+    for row, column in np.argwhere(cosines(vectors, matrix(done)) >= NEAR).tolist():
+        if before(planned[row].doc, done[column].doc) and _share_topic(planned[row], done[column]):
+            closing.setdefault(row, []).append(done[column])
+    closed = set(closing)
+    for row, other in np.argwhere(cosines(vectors, vectors) >= ALIKE).tolist():
+        if _share_topic(planned[row], planned[other]):
+            closed |= {row for one in closing.get(other, ()) if before(planned[row].doc, one.doc)}
+    return closed
+
+
+def _share_topic(one: Found, other: Found) -> bool:
+    return not set(one.kept["topics"]).isdisjoint(other.kept["topics"])
