@@ -11,12 +11,17 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-CAUSES = ("gone", "again", "left")
+CAUSES = ("gone", "again", "left", "rules")
 """Kinds of differences that explain others."""
 SHOWN = 12
 """Of the causes, and of what differs."""
 LAST = "statistics."
 """Sums that shares are computed from, which no form of a digest shows."""
+
+
+def is_right(differences: Iterable[dict[str, Any]]) -> bool:
+    """Whether nothing that was compared differs, nor is gone."""
+    return all(one["kind"] == "rules" for one in differences)
 
 
 def in_order(differences: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -26,8 +31,9 @@ def in_order(differences: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def show(console: Console, identifier: str, differences: Sequence[dict[str, Any]]) -> None:
     """One line each, the first of many, or that there is none."""
-    if not differences:
-        console.print(f"Every number of {identifier} follows from the stored documents.")
+    if is_right(differences):
+        every = "Every other number" if differences else "Every number"
+        console.print(f"{every} of {identifier} follows from the stored documents.")
     causes = [one for one in differences if one["kind"] in CAUSES]
     others = [one for one in differences if one["kind"] not in CAUSES]
     for title, some in (("Why:", causes), ("What differs:", others)):
@@ -42,7 +48,7 @@ def show(console: Console, identifier: str, differences: Sequence[dict[str, Any]
 
 
 def _line(one: dict[str, Any]) -> str:
-    if one["kind"] == "left":
+    if one["kind"] in {"left", "rules"}:
         return str(one["what"])
     about = f" ({one['document']})" if one["document"] else ""
     if one["kind"] == "gone":

@@ -95,5 +95,5 @@ def verify_digest(identifier: str, *, data: Path, project: str | None, as_json: 
         print_json(found)
     else:
         differences.show(terminal(), identifier, found)
-    if found:
+    if not differences.is_right(found):
         raise click.exceptions.Exit(1)

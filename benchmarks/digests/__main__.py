@@ -35,7 +35,7 @@ from shared.clients import firestore_client
 from shared.digests.compute import Request, fingerprint, make
 from shared.digests.records import Filter, Window
 from shared.digests.store import COLLECTION, to_fields
-from shared.digests.stored import StoredDigest
+from shared.digests.stored import RULES, StoredDigest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,6 +130,7 @@ def store_earlier() -> None:
             end=of.digest.window.end,
             statistics=of.statistics,
             asked=fingerprint(of.digest.filter),
+            rules=RULES,
             quoted=[],
             html="gs://bench/none.html",
             reads=of.reads,

@@ -10,7 +10,7 @@ from shared.digests.compute import fingerprint, make
 from shared.digests.narrative import narrate
 from shared.digests.redact import erased
 from shared.digests.store import COLLECTION, address, read, to_fields, write_files
-from shared.digests.stored import StoredDigest
+from shared.digests.stored import RULES, StoredDigest
 from shared.digests.tell import enqueue
 from shared.digests.ticks import TICKS
 from shared.documents import COLLECTION as DOCUMENTS
@@ -57,6 +57,7 @@ def issue(client: firestore.Client, request: Request, tell: Sequence[Target] = (
         end=digest.window.end,
         statistics=made.statistics,
         asked=fingerprint(request.filter),
+        rules=RULES,
         quoted=digest.documents(),
         html=address(digest),
         reads=made.reads,

@@ -45,9 +45,10 @@ AT_ONCE = 100
 class Difference(Record):
     """What a digest says, and what was found instead."""
 
-    kind: Literal["number", "quote", "gone", "again", "left"]
+    kind: Literal["number", "quote", "gone", "again", "left", "rules"]
     """`gone` and `again` explain others: a document was erased, or read anew, since it was counted. `left`:
-    there may be more of these."""
+    there may be more of these. `rules`: what became of plans was told by other rules, and is not compared;
+    nothing is wrong with that."""
     what: str
     document: str | None
     """Its id, where it is about one."""

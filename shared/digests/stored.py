@@ -7,6 +7,9 @@ from pydantic import AwareDatetime, Field, NonNegativeInt
 from shared.digests.records import Digest, Sorted
 from shared.records import Record, SentimentLabel
 
+RULES = 2
+"""By which plans are followed; another number where the same documents make another list of them."""
+
 
 class Statistics(Record):
     """What later windows need of this one: sums over its documents, which can be added up.
@@ -34,6 +37,8 @@ class StoredDigest(Record):
     statistics: Statistics
     asked: str
     """Fingerprint of the filter: windows of the same schedule and filter can be compared."""
+    rules: int = 1
+    """`RULES` when it was made: by others, what became of plans is not found again."""
     redacted: bool = False
     """Whether quotes were taken out since, because their documents were erased."""
     erased: list[str] = Field(default_factory=list)

@@ -9,14 +9,17 @@ import pytest
 
 from benchmarks.digests import made
 from benchmarks.digests.made import MONDAY, record
+from shared.digests.stored import RULES
 from shared.digests.verify import verify
 from shared.documents import COLLECTION as DOCUMENTS
+from tests.integration.digest_plans import BEFORE, done, others, plan
 from tests.integration.digest_window import MILLS, WEEK, Store, fresh, stored_digest
 from tests.integration.firestore_server import firestore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from shared.digests.records import Digest
     from tests.integration.pubsub_server import LocalServer
 
 
@@ -77,6 +80,31 @@ def test_a_recount_computes_again_what_rests_on_comparing(store: Store) -> None:
         ("incidents[0].also", str(more)),
         ("novel_among", str(digest.novel_among + 1)),
     }
+
+
+def test_plans_that_other_rules_followed_are_no_difference(store: Store) -> None:
+    """That is said, where they were told otherwise; of all else a recount says what it says."""
+    store.put("2024.pdf", [plan()], BEFORE, organisation=MILLS, year=2024)
+    store.put("2025.pdf", [done(), *others()], organisation=MILLS, year=2025)
+    digest = stored_digest(store.make())
+    told = digest.digest.initiatives
+    assert told.followed_counts["implemented"] == 1
+    other = told.model_copy(update={"followed": [], "followed_counts": {}})
+    old = digest.model_copy(update={"rules": 1})
+    assert verify(store.client, old) == []
+    found = verify(store.client, old.model_copy(update={"digest": with_(digest.digest, initiatives=other)}))
+    assert [(one.kind, one.stored, one.found) for one in found] == [("rules", "1", str(RULES))]
+    wrong = with_(digest.digest, initiatives=other.model_copy(update={"planned": 7}))
+    assert {one.kind for one in verify(store.client, old.model_copy(update={"digest": wrong}))} == {
+        "number", "rules",
+    }  # fmt: skip
+    found = verify(store.client, digest.model_copy(update={"digest": wrong}))
+    assert {one.kind for one in found} == {"number"}
+    assert any(one.what.startswith("initiatives.followed") for one in found)
+
+
+def with_(digest: Digest, **parts: object) -> Digest:
+    return digest.model_copy(update=parts)
 
 
 def test_a_recount_names_documents_that_are_gone_or_were_read_anew(store: Store) -> None:
