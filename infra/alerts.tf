@@ -48,7 +48,7 @@ locals {
       title   = "Five failures in ten minutes"
       filter  = "resource.type = \"cloud_run_revision\" AND metric.type = \"${local.logged}/failures\""
       aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM", above = 4, window = 600, severity = "ERROR"
-      advice  = "Their stacks are in the log: `jsonPayload.message=\"event handled\" jsonPayload.exception:*`. A new revision may have brought them."
+      advice  = "Their stacks are in the log: `${local.counters.failures.filter}`. A new revision may have brought them."
     }
     job = {
       title   = "An execution of the long job failed"

@@ -1,11 +1,12 @@
 # Made of the lines that the functions log (docs/observability.md); Headrace sends no metric itself.
 
 locals {
-  # Counters, and the field that tells their time series apart.
+  # Counters, and the field that tells their time series apart. An error of its own is one that was not to end the
+  # event, as a schedule of digests that cannot be planned; events and what is tried again are warnings at most.
   counters = {
     events       = { filter = "jsonPayload.message=\"event handled\"", label = "function", description = "Pushes handled" }
     retries      = { filter = "jsonPayload.message=\"event handled\" AND jsonPayload.status=503", label = "function", description = "Pushes that come again" }
-    failures     = { filter = "jsonPayload.message=\"event handled\" AND jsonPayload.exception:* AND NOT jsonPayload.exception=\"Malformed\"", label = "function", description = "Real failures: neither outages nor bad input" }
+    failures     = { filter = "jsonPayload.exception:* AND NOT jsonPayload.exception=\"Malformed\" AND (jsonPayload.message=\"event handled\" OR severity=ERROR)", label = "function", description = "Real failures: neither outages nor bad input" }
     dead_letters = { filter = "jsonPayload.message=\"event handled\" AND jsonPayload.function=\"deadletter\" AND jsonPayload.status=204", label = "function", description = "Messages given up and recorded" }
   }
 

@@ -13,7 +13,7 @@ from shared.errors import Malformed
 from tests.unit.infra_plan import of_type
 
 DOCS = Path(__file__).parents[2] / "docs"
-CLAUSE = re.compile(r'(NOT )?jsonPayload\.(\w+)(?:(:\*)|="([^"]+)")')
+CLAUSE = re.compile(r'(NOT )?(?:jsonPayload\.(\w+)(?:(:\*)|="([^"]+)")|(severity)=([A-Z]+))')
 
 
 def failures() -> str:
@@ -28,27 +28,48 @@ def failures() -> str:
 
 def matches(asked: str, line: dict[str, Any]) -> bool:
     """Whether Cloud Logging would find a line by these clauses: a field that is there, or is just this."""
-    parts = asked.split(" AND ")
-    clauses = [CLAUSE.fullmatch(part) for part in parts]
-    assert all(clauses), parts
-    return all(
-        (field in line if there else line.get(field) == value) is not bool(negated)
-        for negated, field, there, value in (clause.groups() for clause in clauses if clause)
-    )
+    parts = [part.strip("()").split(" OR ") for part in asked.split(" AND ")]
+    return all(any(holds(clause, line) for clause in part) for part in parts)
+
+
+def holds(asked: str, line: dict[str, Any]) -> bool:
+    """The same of one clause."""
+    clause = CLAUSE.fullmatch(asked)
+    assert clause, asked
+    negated, field, there, value, own, severity = clause.groups()
+    found = field in line if there else line.get(field or own) == (value or severity)
+    return found is not bool(negated)
 
 
 @pytest.mark.parametrize(
     ("line", "counts"),
     [
-        pytest.param({"message": "event handled", "exception": "ValueError"}, True, id="unforeseen"),
-        pytest.param({"message": "event handled", "exception": "SetupError"}, True, id="not set up"),
-        pytest.param({"message": "event handled"}, False, id="done, or an outage"),
         pytest.param(
-            {"message": "event handled", "exception": Malformed.__name__}, False, id="somebody else's message"
+            {"message": "event handled", "exception": "ValueError", "severity": "WARNING"},
+            True,
+            id="unforeseen",
         ),
-        pytest.param({"message": "not delivered", "exception": "HTTPError"}, False, id="a webhook's outage"),
+        pytest.param({"message": "event handled", "exception": "SetupError"}, True, id="not set up"),
         pytest.param(
-            {"message": "digest failed, the next tick tries again", "exception": "Retryable"},
+            {"message": "a schedule was not planned", "exception": "KeyError", "severity": "ERROR"},
+            True,
+            id="unforeseen, and not the event's end",
+        ),
+        pytest.param({"message": "event handled"}, False, id="done, or an outage"),
+        pytest.param({"message": "digest failed for good", "severity": "ERROR"}, False, id="told by another"),
+        pytest.param(
+            {"message": "event handled", "exception": Malformed.__name__, "severity": "WARNING"},
+            False,
+            id="somebody else's message",
+        ),
+        pytest.param(
+            {"message": "not delivered", "exception": "HTTPError", "severity": "WARNING"},
+            False,
+            id="a webhook's outage",
+        ),
+        pytest.param(
+            {"message": "digest failed, the next tick tries again", "exception": "Retryable"}
+            | {"severity": "WARNING"},
             False,
             id="a digest's outage",
         ),
