@@ -46,6 +46,27 @@ resource "google_firestore_index" "composite" {
   }
 }
 
+# As they were named before their fields were said as Firestore has them: the same indexes, not to be built anew.
+moved {
+  from = google_firestore_index.composite["passages/space ASCENDING/embedding VECTOR"]
+  to   = google_firestore_index.composite["passages/space ASCENDING/__name__ ASCENDING/embedding VECTOR"]
+}
+
+moved {
+  from = google_firestore_index.composite["passages/space ASCENDING/topic_names CONTAINS/embedding VECTOR"]
+  to   = google_firestore_index.composite["passages/space ASCENDING/topic_names CONTAINS/__name__ ASCENDING/embedding VECTOR"]
+}
+
+moved {
+  from = google_firestore_index.composite["passages/document ASCENDING/space ASCENDING/embedding VECTOR"]
+  to   = google_firestore_index.composite["passages/document ASCENDING/space ASCENDING/__name__ ASCENDING/embedding VECTOR"]
+}
+
+moved {
+  from = google_firestore_index.composite["passages/document ASCENDING/space ASCENDING/topic_names CONTAINS/embedding VECTOR"]
+  to   = google_firestore_index.composite["passages/document ASCENDING/space ASCENDING/topic_names CONTAINS/__name__ ASCENDING/embedding VECTOR"]
+}
+
 # Firestore indexes every field unless told otherwise; these are large, or many, and never asked for.
 resource "google_firestore_field" "unindexed" {
   for_each = merge([

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from shared.digests.tell.outbox import COLLECTION as DELIVERIES
 from tests.unit import infra_queries
-from tests.unit.infra_plan import of_type
+from tests.unit.infra_plan import INFRA, of_type
 from tests.unit.infra_queries import EQUALITIES, HELPERS, QUERIES, RANGES, Query, sites
 
 if TYPE_CHECKING:
@@ -148,6 +149,15 @@ def test_a_vector_comes_after_the_name() -> None:
     for fields in paths:
         assert fields[-2] == (NAME, "ASCENDING")
         assert fields[-1][0] == "embedding"
+
+
+def test_indexes_of_another_name_are_moved() -> None:
+    """Without, Terraform would remove those that there are, and search fail until theirs are built."""
+    text = (INFRA / "firestore.tf").read_text()
+    named = re.findall(r'^moved \{\n  from = (.+"\])\n  to   = (.+"\])\n\}', text, re.MULTILINE)
+    now = of_type("plain", "google_firestore_index")
+    assert {to for _, to in named} == {address for address in now if "VECTOR" in address}
+    assert all(before == to.replace(f"/{NAME} ASCENDING", "") for before, to in named)
 
 
 def test_dimension_of_vectors() -> None:
