@@ -48,6 +48,12 @@ variable "deletion_protection" {
   default     = true
 }
 
+variable "point_in_time_recovery" {
+  description = "Whether Firestore can be restored as it was at any minute of the last seven days. That is billed like what is stored, so it doubles what storing costs (docs/cost.md); without it Firestore can read the last hour alone, and backups are yours to make."
+  type        = bool
+  default     = true
+}
+
 variable "kms_key" {
   description = "Full name of a Cloud KMS key in the region that encrypts all that is stored, from the first apply on; null: Google's own keys."
   type        = string

@@ -29,6 +29,10 @@ run "plain" {
     error_message = "What is optional is made unasked."
   }
   assert {
+    condition     = google_firestore_database.this.point_in_time_recovery_enablement == "POINT_IN_TIME_RECOVERY_ENABLED"
+    error_message = "What was stored cannot be taken back, and nobody asked for that."
+  }
+  assert {
     condition     = length(google_cloud_run_v2_service_iam_member.api) == 0
     error_message = "The API is open to somebody unasked."
   }
@@ -125,6 +129,20 @@ run "fewer_services" {
   assert {
     condition     = alltrue([for agent in google_kms_crypto_key_iam_member.agent : startswith(agent.member, "serviceAccount:")])
     error_message = "For a while nothing can be decrypted."
+  }
+}
+
+# Firestore's storage costs half as much, and cannot be taken back by seven days.
+run "no_recovery" {
+  command = plan
+
+  variables {
+    point_in_time_recovery = false
+  }
+
+  assert {
+    condition     = google_firestore_database.this.point_in_time_recovery_enablement == "POINT_IN_TIME_RECOVERY_DISABLED"
+    error_message = "It is paid for though it was switched off."
   }
 }
 

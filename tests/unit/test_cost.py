@@ -68,7 +68,8 @@ def test_instances_are_those_that_are_deployed() -> None:
 
 def test_recovery_is_counted_where_it_is_switched_on() -> None:
     """Firestore bills what it keeps for it, and nothing of that is free."""
-    assert '= "POINT_IN_TIME_RECOVERY_ENABLED"' in (ROOT / "infra/firestore.tf").read_text()
+    variables = (ROOT / "infra/variables.tf").read_text()
+    assert re.search(r'variable "point_in_time_recovery" \{[^}]*default\s*=\s*true', variables)
     kept = model.stored(FOUND["classes"][0])
     assert kept["firestore_pitr_gib_month"] == kept["firestore_gib_month"] * model.RECOVERABLE > 0
     assert model.usd(kept, free=True)["firestore_pitr_gib_month"] > 0
