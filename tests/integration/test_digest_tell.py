@@ -215,6 +215,26 @@ def test_a_recipient_that_is_refused_for_good_is_told_of_when_all_is_over(
     assert "example" not in one.reason
 
 
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [("m\u00fcller@example.org", "ASCII before its @"), ("bo@\u00fc\u05d0.example", "DNS has no spelling")],
+)
+def test_an_address_that_the_server_cannot_read_has_its_reason(
+    client: firestore.Client, known: Authority, other: str, why: str
+) -> None:
+    """In words, beside the code."""
+    with answering(SmtpServer(known.context())) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEADRACE_SMTP_PORT", str(server.port))
+        settings.cache_clear()
+        server.offers = []
+        issue(client, Email(kind="email", to=[other]))
+        assert tell(client) == 0
+        assert server.mails == []
+    (one,) = deliveries(client)
+    assert (one.state, one.refused) == ("undelivered", {other: 553})
+    assert why in (one.reason or "")
+
+
 def test_no_address_is_in_a_log_or_a_reason(client: firestore.Client, known: Authority) -> None:
     """Neither a webhook's nor a recipient's, whatever the receivers say."""
     said: dict[str, Reply] = {

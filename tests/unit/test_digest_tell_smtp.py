@@ -259,6 +259,21 @@ def test_an_address_beyond_ascii_is_sent_to_where_the_server_reads_it(
     assert "m\u00fcller@example.org" in taken.content.decode()
 
 
+def test_a_mail_to_those_that_are_left_names_no_address_that_they_cannot_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The one in other letters has it already: for it alone all would have to read SMTPUTF8."""
+    message = mail.compose(stored(digest()), link, PAGE, [*TO, "m\u00fcller@example.org"], "weekly-0")
+    with serving(SmtpServer()) as server:
+        setting(monkeypatch, smtp_port=server.port, smtp_security="none")
+        assert mail.send(message, TO[1:], None, seconds=SECONDS) == {}
+        (taken,) = server.mails
+        (said,) = [line for line in server.commands if line.startswith("MAIL")]
+    assert taken.to == TO[1:]
+    assert parsed(taken.content)["To"] == ", ".join(TO)
+    assert "SMTPUTF8" not in said
+
+
 @pytest.mark.parametrize(
     ("values", "password"),
     [

@@ -192,7 +192,8 @@ def _readable(
 ) -> tuple[dict[str, tuple[int, bytes]], list[str]]:
     """Whom the server cannot be asked to take, as if it had replied, and whom it can.
 
-    One name in other letters has the whole message sent as SMTPUTF8; without any, none may be in its head.
+    One name in other letters has the whole message sent as SMTPUTF8, which servers further on may lack. So
+    where all that are left do without, none may be in its head: also where an earlier attempt named one.
     """
     server.ehlo_or_helo_if_needed()
     once = list(dict.fromkeys(to))

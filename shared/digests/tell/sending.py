@@ -28,7 +28,8 @@ LEAST_SECONDS = 1.0
 """With less than this left, nothing more is begun."""
 REFUSED_HINT = (
     "See its log for why; the schedule's recipients, HEADRACE_SMTP_USER and _FROM are the usual reasons, and "
-    "553 that an address has letters beyond ASCII before its @, and the server lacks SMTPUTF8"
+    "553 that an address has letters beyond ASCII before its @, or a domain in such letters that DNS has no "
+    "spelling for, and the server lacks SMTPUTF8"
 )
 
 
