@@ -18,7 +18,7 @@ from deploy.functions import FUNCTIONS, LAST
 from deploy.gcloud import reporting
 from deploy.job import job_digest
 from deploy.stage import ROOT, digest, named
-from deploy.state import Service, State, load
+from deploy.state import Service, State, load, under_way
 from shared.errors import SetupError
 
 PLAN_FILE = Path("build/plan.json")
@@ -77,8 +77,7 @@ def plan(state: State, folders: dict[str, str], job: str | None, names: list[str
         SetupError: some alone are named, while a promotion that broke off is to be finished.
     """
     only = set(names) or set(FUNCTIONS)
-    # A promotion tags the last function before it moves any, and moving that one takes the tag away.
-    promotion = state.services[LAST].promotion
+    promotion = under_way(state.services)
     if names and promotion:
         # Moving the last one would end it, with the others where they are and their way back lost.
         raise SetupError("A promotion broke off; a build finishes it first: gcloud builds submit")
@@ -86,7 +85,7 @@ def plan(state: State, folders: dict[str, str], job: str | None, names: list[str
     for name in FUNCTIONS:
         service = state.services[name]
         step = decide(service, folders.get(name, ""), fixed=name not in only)
-        if name != LAST and service.promotion == promotion is not None:
+        if name != LAST and promotion in service.promotions:
             # What it was moved to may be replaced once more; a rollback goes back beyond both.
             step = replace(step, moved=True, before=service.previous)
         steps[name] = step

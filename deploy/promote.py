@@ -46,7 +46,7 @@ def check(began: State, now: State) -> None:
     """
     for name in FUNCTIONS:
         same(name, began.services[name], now.services[name])
-    if began.services[LAST].promotion != now.services[LAST].promotion:
+    if began.services[LAST].promotions != now.services[LAST].promotions:
         raise Retryable("Another build has begun to promote since this one began. Build again.")
     if (began.job and began.job.digest) != (now.job and now.job.digest):
         raise Retryable(f"{JOB}: another build has deployed it since this one began. Build again.")

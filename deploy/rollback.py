@@ -14,13 +14,12 @@ import sys
 from deploy.functions import LAST
 from deploy.gcloud import Place, add_place, gcloud, reporting
 from deploy.stage import named
-from deploy.state import read_service
+from deploy.state import Service, read_service, under_way
 
 
-def roll_back(place: Place, name: str, under_way: str | None = None) -> str:
-    """One function; says what was done. `under_way`: only if it was moved by the promotion of this tag."""
-    service = read_service(place, name, names_only=True)
-    if under_way and (name == LAST or service.promotion != under_way):
+def roll_back(place: Place, name: str, service: Service, promotion: str | None) -> str:
+    """One function; says what was done. `promotion`: only if it was moved by that of this tag."""
+    if promotion and (name == LAST or promotion not in service.promotions):
         return f"{name}: the promotion that broke off has not moved it; by name, it goes back further"
     if service.previous is None:
         return f"{name}: nothing served before {service.serving.name}, or nothing was deployed since"
@@ -39,9 +38,11 @@ def main(arguments: list[str] | None = None) -> int:
 
     def step() -> None:
         place = Place.of(options)
-        under_way = None if options.names else read_service(place, LAST, names_only=True).promotion
-        for function in reversed(named(options.names)):
-            print(roll_back(place, function.name, under_way))
+        names = [function.name for function in reversed(named(options.names))]
+        services = {name: read_service(place, name, names_only=True) for name in names}
+        promotion = None if options.names else under_way(services)
+        for name, service in services.items():
+            print(roll_back(place, name, service, promotion))
 
     return reporting("rollback", step)
 

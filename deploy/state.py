@@ -8,11 +8,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deploy.functions import FUNCTIONS
+from deploy.functions import FUNCTIONS, LAST
 from deploy.gcloud import Place, add_place, described, reporting
 from shared.errors import SetupError
 
@@ -65,8 +65,18 @@ class Service:
     """What was made last, whether it has started or not."""
     share: int
     """Percent of all traffic that `serving` gets."""
-    promotion: str | None = None
-    """Tag of the promotion that moved it, or that began and has not come to it yet."""
+    promotions: list[str] = field(default_factory=list)
+    """Tags: of the promotion that moved it; of the last one, of those that began: two, if two did at once."""
+
+
+def under_way(services: Mapping[str, Service]) -> str | None:
+    """Tag of the promotion that began and is not done; of several, that of the one that has moved something.
+
+    The last function has it before any moves, and moving that one takes it away.
+    """
+    begun = services[LAST].promotions
+    moved = {tag for name, service in services.items() if name != LAST for tag in service.promotions}
+    return next((tag for tag in begun if tag in moved), begun[0] if begun else None)
 
 
 @dataclass(frozen=True)
@@ -115,7 +125,7 @@ def read_service(place: Place, name: str, *, names_only: bool = False) -> Servic
         ingress=_annotations(found).get("run.googleapis.com/ingress", PUBLIC),
         created=found["status"].get("latestCreatedRevisionName", ""),
         share=most.get("percent", 0),
-        promotion=next((tag for tag in tagged if tag.startswith(PROMOTION)), None),
+        promotions=sorted(tag for tag in tagged if tag.startswith(PROMOTION)),
     )
 
 

@@ -69,11 +69,11 @@ def test_one_function_by_hand_leaves_all_else_alone() -> None:
 def test_what_a_promotion_that_broke_off_has_moved_is_told_from_the_rest() -> None:
     """By its tag, while the function that moves last has it as well; a candidate without one is no sign."""
     tried, wanted = replace(service(OLD, NEW), candidate="x-2"), dict.fromkeys(FUNCTIONS, "new")
-    moved, begun = (replace(one, promotion="promotion-1") for one in (service(NEW), tried))
+    moved, begun = (replace(one, promotions=["promotion-1"]) for one in (service(NEW), tried))
     for every in (service(NEW), tried, moved):
         whole = State(dict.fromkeys(FUNCTIONS, every) | {LAST: service(NEW), "api": service(NEW)}, None)
         assert not any(step.moved for step in plan(whole, wanted, "", []).functions.values())
-    earlier = replace(service(NEW), promotion="promotion-0")
+    earlier = replace(service(NEW), promotions=["promotion-0"])
     half = State(dict.fromkeys(FUNCTIONS, tried) | {"sweep": moved, "api": earlier, LAST: begun}, None)
     made = plan(half, wanted, "", [])
     assert made.promotion == "promotion-1"
@@ -82,7 +82,7 @@ def test_what_a_promotion_that_broke_off_has_moved_is_told_from_the_rest() -> No
 
 def test_a_promotion_of_which_only_the_end_is_left_is_something_to_do() -> None:
     """Though every function serves what it is to serve."""
-    begun = replace(service(NEW), promotion="promotion-1")
+    begun = replace(service(NEW), promotions=["promotion-1"])
     everything = State(dict.fromkeys(FUNCTIONS, service(NEW)) | {LAST: begun}, None)
     assert plan(everything, dict.fromkeys(FUNCTIONS, "new"), "", []).changes
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from deploy import candidate, gcloud, promote, rollback, state
-from deploy.functions import FUNCTIONS
+from deploy.functions import FUNCTIONS, LAST
 from deploy.plan import JOB_IMAGE, PLAN_FILE, plan
 from deploy.state import CONTENT
 from shared.errors import SetupError
@@ -221,14 +221,24 @@ def test_a_promotion_of_which_nothing_is_left_to_move_is_finished_too(project: P
     assert project.serving() == {"ingest": "one"}
 
 
+@pytest.mark.parametrize("beside", [False, True])
 def test_of_a_promotion_that_broke_off_what_it_moved_is_rolled_back(
-    project: Project, capsys: pytest.CaptureFixture[str]
+    project: Project,
+    beside: bool,  # noqa: FBT001 - a value of the row
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """And no more, however often; the build that finishes it can be rolled back as well."""
+    """And no more, however often; the build that finishes it can be rolled back as well.
+
+    Also if another began at the same moment, and has moved nothing.
+    """
     before = {"digest": "one", "analyze": "one", "ingest": "one"}
     assert project.build(**before).run()
     build = project.build(digest="two", analyze="two", ingest="two")
     break_off(project, build, at="api")
+    if beside:
+        found = project.cloud.state()
+        found["services"][LAST]["tags"] |= {"promotion-00000000": found["services"][LAST]["serving"]}
+        project.cloud.store(found)
     assert project.serving() == before | {"digest": "two"}
     for _ in range(2):
         roll_back()
@@ -236,6 +246,7 @@ def test_of_a_promotion_that_broke_off_what_it_moved_is_rolled_back(
     assert "analyze: the promotion that broke off has not moved it" in capsys.readouterr().out
     assert build.run()
     assert project.serving() == {"digest": "two", "analyze": "two", "ingest": "two"}
+    assert set(project.cloud.state()["services"][LAST]["tags"]) == {"previous"}
     roll_back()
     assert project.serving() == before
 
