@@ -134,3 +134,13 @@ def test_points_stay_within_their_box() -> None:
         for circle in tree.iter(f"{SVG}circle"):
             assert 0 < float(circle.get("cx").rstrip("%")) < 100
             assert trend.TOP <= float(circle.get("cy")) <= trend.BOTTOM
+
+
+def test_the_bar_of_all_passages_says_how_many_it_shows() -> None:
+    """Languages that the model does not judge have no tone: their passages are in no part of the bar."""
+    digest = rich()
+    assert ">All passages</text>" in html(digest, link)
+    more = digest.overview.model_copy(update={"passages": 2_824})
+    page = html(digest.model_copy(update={"overview": more}), link)
+    assert ">Judged, of 2,824 passages</text>" in page
+    assert ">1,164</text>" in page

@@ -47,11 +47,10 @@ def html(digest: Digest, link: Callable[[Quote], str]) -> str:
 def _charts(digest: Digest) -> dict[str, object]:
     from shared.digests.forms import charts, trend
 
-    tone = charts.Stack(
-        "All passages",
-        {label: one.count for label in SENTIMENTS for one in digest.sentiments if one.name == label},
-        digest.overview.passages,
-    )
+    tones = {label: one.count for label in SENTIMENTS for one in digest.sentiments if one.name == label}
+    every, judged = digest.overview.passages, sum(tones.values())
+    named = "All passages" if judged == every else f"Judged, of {words.count(every)} passages"
+    tone = charts.Stack(named, tones, judged)
     stacks = [
         charts.Stack(words.topic(row.name), row.sentiment, row.share.count) for row in outline.topics(digest)
     ]
