@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from shared import clients
-from shared import settings as product
+from tests.caches import forget
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -26,16 +25,6 @@ STAYS = frozenset(
     }
 )
 """What modules of the product and OpenCV set when they are imported, maybe within a test; pytest's own."""
-CACHES = (
-    product.settings,
-    clients.storage_client,
-    clients.firestore_client,
-    clients.publisher,
-    clients.secrets,
-    clients.secret,
-    clients.jobs,
-    clients.executions,
-)
 
 # A deadline for one example says how busy the machine is, not whether the code is right. A change is held
 # against the same examples as the one before it; `make soak` draws others each time.
@@ -74,8 +63,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 def _restore() -> list[str]:
     """Undo what is left of a file; the variables that it left otherwise."""
-    for cached in CACHES:
-        cached.cache_clear()
+    forget()
     found = _environment()
     changed = sorted(name for name in found.keys() | _before.keys() if found.get(name) != _before.get(name))
     for name in changed:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.caches import forget
 from tests.e2e.running import RunningStack, free_ports
 
 if TYPE_CHECKING:
@@ -45,18 +46,6 @@ def own_stack(tmp_path: Path) -> Iterator[RunningStack]:
 @pytest.fixture
 def clients(stack: RunningStack, monkeypatch: pytest.MonkeyPatch) -> None:
     """Point this process's clients at the shared stack."""
-    from shared import clients as made
-    from shared.settings import settings
-
     for name, value in stack.stack()["environment"].items():
         monkeypatch.setenv(name, value)
-    services = (
-        made.storage_client,
-        made.firestore_client,
-        made.publisher,
-        made.secrets,
-        made.jobs,
-        made.executions,
-    )
-    for cached in (*services, settings):
-        cached.cache_clear()
+    forget()

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared import clients
+from shared.clients import storage_client
 from shared.settings import RESULTS, settings
+from tests.caches import forget
 from tests.integration.pubsub_server import LocalServer, running
+from tests.integration.storage_server import started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,12 +31,19 @@ def serving(folder: Path) -> Iterator[LocalServer]:
         patch.setenv("GOOGLE_CLOUD_PROJECT", PROJECT)
         patch.setenv("FIRESTORE_EMULATOR_HOST", firestore.address)
         patch.setenv("PUBSUB_EMULATOR_HOST", pubsub.address)
-        _forget()
-        stack.callback(_forget)
+        forget()
+        stack.callback(forget)
         clients.publisher().create_topic(name=f"projects/{PROJECT}/topics/{RESULTS}")
         yield firestore
 
 
-def _forget() -> None:
-    for cached in (clients.firestore_client, clients.publisher, settings):
-        cached.cache_clear()
+@contextmanager
+def serving_files(folder: Path, *buckets: str) -> Iterator[None]:
+    """The same beside Cloud Storage, with the buckets of a project and others."""
+    with serving(folder), started(folder) as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STORAGE_EMULATOR_HOST", address)
+        forget()
+        made = settings()
+        for bucket in {*buckets, made.uploads_bucket, made.work_bucket, made.results_bucket}:
+            storage_client().create_bucket(bucket)
+        yield

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.services import Layout
-from shared.clients import storage_client
-from shared.settings import LOCAL_PROJECT, settings
+from shared.settings import LOCAL_PROJECT
+from tests.caches import forget
 from tests.e2e.running import free_ports
 
 if TYPE_CHECKING:
@@ -43,10 +43,8 @@ def storing(data: Path) -> Iterator[str]:
     with started(data) as address, pytest.MonkeyPatch.context() as patch:
         patch.setenv("GOOGLE_CLOUD_PROJECT", LOCAL_PROJECT)
         patch.setenv("STORAGE_EMULATOR_HOST", address)
-        for cached in (storage_client, settings):
-            cached.cache_clear()
+        forget()
         try:
             yield address
         finally:
-            for cached in (storage_client, settings):
-                cached.cache_clear()
+            forget()

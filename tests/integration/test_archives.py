@@ -20,10 +20,8 @@ from shared.errors import Superseded
 from shared.extract import Limits
 from shared.extract.sniff import ZIP
 from shared.records import UploadEvent
-from shared.settings import settings
 from tests.integration.documents_parts import plan_of
-from tests.integration.documents_servers import serving
-from tests.integration.storage_server import started
+from tests.integration.documents_servers import serving_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,14 +35,8 @@ BUCKET = "uploads"
 @pytest.fixture(scope="module", autouse=True)
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Firestore, Pub/Sub and storage."""
-    data = tmp_path_factory.mktemp("archives")
-    with serving(data), started(data) as address, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STORAGE_EMULATOR_HOST", address)
-        storage_client.cache_clear()
-        for bucket in (BUCKET, settings().work_bucket, settings().results_bucket):
-            storage_client().create_bucket(bucket)
+    with serving_files(tmp_path_factory.mktemp("archives"), BUCKET):
         yield
-    storage_client.cache_clear()
 
 
 @pytest.fixture(autouse=True)

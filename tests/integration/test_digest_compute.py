@@ -15,28 +15,13 @@ from shared.digests.records import Filter
 from shared.digests.verify import verify
 from shared.lanes import CANDIDATE_PREFIX
 from shared.records import ErrorInfo
-from tests.integration.digest_window import WEEK, Store, fresh, plain, stored_digest, week
-from tests.integration.firestore_server import firestore
+from tests.integration.digest_window import WEEK, Store, plain, stored_digest, week
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.integration.pubsub_server import LocalServer
 
 ERROR = ErrorInfo(code="too_many_pages", message="It has too many pages.", hint="Divide it.")
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    with firestore(tmp_path_factory.mktemp("firestore")) as running:
-        yield running
-
-
-@pytest.fixture
-def store(server: LocalServer) -> Iterator[Store]:
-    with fresh(server) as store:
-        yield store
 
 
 def verified(store: Store, of: Any) -> list[str]:
@@ -85,7 +70,7 @@ def test_a_document_on_the_edge_of_two_windows_is_in_the_later_one(store: Store)
 
 
 @pytest.mark.usefixtures("store")
-def test_same_documents_same_bytes(server: LocalServer) -> None:
+def test_same_documents_same_bytes(digest_server: LocalServer) -> None:
     """In whatever order they were stored, and however often it is asked."""
     documents = [
         (
@@ -107,7 +92,7 @@ def test_same_documents_same_bytes(server: LocalServer) -> None:
     ]
     texts = set()
     for seed in range(2):
-        mine = Store(server)
+        mine = Store(digest_server)
         random.Random(seed).shuffle(documents)
         for name, results, at, facts in documents:
             mine.put(name, results, at, **facts)

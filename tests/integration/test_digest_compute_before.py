@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -11,25 +11,7 @@ from benchmarks.digests.made import MONDAY
 from shared.digests.compute import follow, window
 from shared.digests.records import Filter
 from tests.integration.digest_plans import AGAIN, BEFORE, DONE, PLAN, about, others, plan, told
-from tests.integration.digest_window import MILLS, WEEK, Store, fresh, plain, week
-from tests.integration.firestore_server import firestore
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.integration.pubsub_server import LocalServer
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    with firestore(tmp_path_factory.mktemp("firestore")) as running:
-        yield running
-
-
-@pytest.fixture
-def store(server: LocalServer) -> Iterator[Store]:
-    with fresh(server) as store:
-        yield store
+from tests.integration.digest_window import MILLS, WEEK, Store, plain, week
 
 
 def test_a_plan_that_was_carried_out(store: Store) -> None:

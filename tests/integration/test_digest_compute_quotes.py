@@ -4,29 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from benchmarks.digests.made import passage, vector
 from shared.digests.compute import initiatives, moods
-from tests.integration.digest_window import Store, fresh, plain
-from tests.integration.firestore_server import firestore
+from tests.integration.digest_window import Store, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.integration.pubsub_server import LocalServer
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    with firestore(tmp_path_factory.mktemp("firestore")) as running:
-        yield running
-
-
-@pytest.fixture
-def store(server: LocalServer) -> Iterator[Store]:
-    with fresh(server) as store:
-        yield store
+    import pytest
 
 
 def test_an_initiative_on_two_topics_counts_once_in_all_and_in_both_groups(store: Store) -> None:

@@ -5,34 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import pytest
-
 from benchmarks.digests import made
 from benchmarks.digests.made import MONDAY, record
 from shared.digests.records import Filter
 from shared.digests.store import to_fields
 from shared.settings import settings
-from tests.integration.digest_window import WEEK, Store, fresh, plain, stored_digest, week
-from tests.integration.firestore_server import firestore
+from tests.integration.digest_window import WEEK, Store, plain, stored_digest, week
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.integration.pubsub_server import LocalServer
+    import pytest
 
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    with firestore(tmp_path_factory.mktemp("firestore")) as running:
-        yield running
-
-
-@pytest.fixture
-def store(server: LocalServer) -> Iterator[Store]:
-    with fresh(server) as store:
-        yield store
 
 
 def limit(monkeypatch: pytest.MonkeyPatch, **values: int) -> None:

@@ -11,28 +11,12 @@ from benchmarks.digests.made import MONDAY, record
 from shared.digests.compute import follow
 from shared.digests.verify import verify
 from tests.integration.digest_plans import AGAIN, BEFORE, PLAN, about, done, others, plan, told
-from tests.integration.digest_window import MILLS, Store, fresh, stored_digest
-from tests.integration.firestore_server import firestore
+from tests.integration.digest_window import MILLS, Store, stored_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from shared.digests.records import Initiatives
-    from tests.integration.pubsub_server import LocalServer
 
 NAMES = [f"report {number}.pdf" for number in range(4)]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    with firestore(tmp_path_factory.mktemp("firestore")) as running:
-        yield running
-
-
-@pytest.fixture
-def store(server: LocalServer) -> Iterator[Store]:
-    with fresh(server) as store:
-        yield store
 
 
 def by_id(*, backwards: bool = False) -> list[str]:

@@ -5,34 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import pytest
-
 from benchmarks.digests import made
 from benchmarks.digests.made import MONDAY, record
 from shared.digests.stored import RULES
 from shared.digests.verify import verify
 from shared.documents import COLLECTION as DOCUMENTS
 from tests.integration.digest_plans import BEFORE, done, others, plan
-from tests.integration.digest_window import MILLS, WEEK, Store, fresh, stored_digest
-from tests.integration.firestore_server import firestore
+from tests.integration.digest_window import MILLS, WEEK, Store, stored_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from shared.digests.records import Digest
-    from tests.integration.pubsub_server import LocalServer
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    with firestore(tmp_path_factory.mktemp("firestore")) as running:
-        yield running
-
-
-@pytest.fixture
-def store(server: LocalServer) -> Iterator[Store]:
-    with fresh(server) as store:
-        yield store
 
 
 def test_a_recount_finds_what_changed(store: Store) -> None:

@@ -15,8 +15,7 @@ from shared.digests import redact
 from shared.documents import document_id
 from shared.settings import settings
 from tests.integration.documents_life import Life
-from tests.integration.documents_servers import serving
-from tests.integration.storage_server import started
+from tests.integration.documents_servers import serving_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,15 +28,8 @@ UPLOADS = "uploads"
 @pytest.fixture(scope="module", autouse=True)
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Firestore, Pub/Sub and storage, with the buckets of a project."""
-    data = tmp_path_factory.mktemp("erasure-files")
-    with serving(data), started(data) as address, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STORAGE_EMULATOR_HOST", address)
-        storage_client.cache_clear()
-        made = settings()
-        for bucket in (UPLOADS, made.uploads_bucket, made.work_bucket, made.results_bucket):
-            storage_client().create_bucket(bucket)
+    with serving_files(tmp_path_factory.mktemp("erasure-files"), UPLOADS):
         yield
-    storage_client.cache_clear()
 
 
 def uploaded(name: str | None = None) -> Life:

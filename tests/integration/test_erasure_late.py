@@ -24,8 +24,7 @@ from shared.records import UploadEvent
 from shared.settings import settings
 from shared.tombstones import COLLECTION, KEPT
 from tests.integration.documents_life import Life
-from tests.integration.documents_servers import serving
-from tests.integration.storage_server import started
+from tests.integration.documents_servers import serving_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,15 +34,8 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module", autouse=True)
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Firestore, Pub/Sub and storage, with the buckets of a project."""
-    data = tmp_path_factory.mktemp("erasure-late")
-    with serving(data), started(data) as address, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STORAGE_EMULATOR_HOST", address)
-        storage_client.cache_clear()
-        made = settings()
-        for bucket in ("uploads", made.uploads_bucket, made.work_bucket, made.results_bucket):
-            storage_client().create_bucket(bucket)
+    with serving_files(tmp_path_factory.mktemp("erasure-late"), "uploads"):
         yield
-    storage_client.cache_clear()
 
 
 def analysed(generation: int = 1) -> tuple[Life, str]:

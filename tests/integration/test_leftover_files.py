@@ -19,8 +19,7 @@ from shared.records import ErrorInfo, Passage
 from shared.settings import settings
 from tests.integration.documents_life import Life
 from tests.integration.documents_parts import plan_of
-from tests.integration.documents_servers import serving
-from tests.integration.storage_server import started
+from tests.integration.documents_servers import serving_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,14 +33,8 @@ PASSAGES = [Passage(index=0, span=(0, 4), text="Text", tokens=3)]
 @pytest.fixture(scope="module", autouse=True)
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Firestore, Pub/Sub and storage, with the buckets that sweep deletes from."""
-    data = tmp_path_factory.mktemp("leftover-files")
-    with serving(data), started(data) as address, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STORAGE_EMULATOR_HOST", address)
-        storage_client.cache_clear()
-        for bucket in (settings().work_bucket, settings().results_bucket):
-            storage_client().create_bucket(bucket)
+    with serving_files(tmp_path_factory.mktemp("leftover-files")):
         yield
-    storage_client.cache_clear()
 
 
 def write(claim: Claim, generation: int) -> None:

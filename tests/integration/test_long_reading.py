@@ -25,8 +25,7 @@ from shared.settings import settings
 from shared.transitions import Seconds
 from tests.integration.documents_life import Life
 from tests.integration.documents_parts import batch_of, commit
-from tests.integration.documents_servers import serving
-from tests.integration.storage_server import started
+from tests.integration.documents_servers import serving_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,13 +38,8 @@ RECEIVED = Received("sha", 1, Reading({"passages": 1, "tokens": 3}, "Text", PASS
 @pytest.fixture(scope="module", autouse=True)
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Firestore and storage."""
-    data = tmp_path_factory.mktemp("long-reading")
-    with serving(data), started(data) as address, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STORAGE_EMULATOR_HOST", address)
-        storage_client.cache_clear()
-        storage_client().create_bucket(settings().work_bucket)
+    with serving_files(tmp_path_factory.mktemp("long-reading")):
         yield
-    storage_client.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import pytest
 
 from functions.sweep import main as sweeping
 from shared import clients
-from shared.clients import firestore_client, storage_client
+from shared.clients import firestore_client
 from shared.documents import now
 from shared.drives import drive
 from shared.erasure import erase
@@ -18,8 +18,7 @@ from shared.errors import Retryable, Superseded
 from shared.settings import BATCHES, UPLOADS, settings
 from tests.integration.documents_life import Life
 from tests.integration.documents_parts import plan_of
-from tests.integration.documents_servers import PROJECT, serving
-from tests.integration.storage_server import started
+from tests.integration.documents_servers import PROJECT, serving_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,16 +32,10 @@ TOGETHER = 8
 @pytest.fixture(scope="module", autouse=True)
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Firestore, Pub/Sub with the topics of a document, and storage."""
-    data = tmp_path_factory.mktemp("rounds")
-    with serving(data), started(data) as address, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STORAGE_EMULATOR_HOST", address)
-        storage_client.cache_clear()
-        for bucket in (settings().work_bucket, settings().results_bucket):
-            storage_client().create_bucket(bucket)
+    with serving_files(tmp_path_factory.mktemp("rounds")):
         for topic in (UPLOADS, BATCHES):
             clients.publisher().create_topic(name=f"projects/{PROJECT}/topics/{topic}")
         yield
-    storage_client.cache_clear()
 
 
 @pytest.fixture

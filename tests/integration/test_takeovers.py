@@ -10,19 +10,17 @@ import pytest
 
 from functions.ingest import main as ingest
 from shared import artefacts, batches, clients
-from shared.clients import storage_client
 from shared.completion import finish
 from shared.documents import now
 from shared.errors import Retryable, Superseded
 from shared.reading import Reading
 from shared.received import Received
 from shared.records import BatchMessage, Passage, UploadEvent
-from shared.settings import BATCHES, settings
+from shared.settings import BATCHES
 from shared.transitions import Claim, Seconds
 from tests.integration.documents_life import Life
 from tests.integration.documents_parts import commit
-from tests.integration.documents_servers import PROJECT, serving
-from tests.integration.storage_server import started
+from tests.integration.documents_servers import PROJECT, serving_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,16 +33,11 @@ THREE, FIVE = ("One.", "Two.", "Three."), ("On", "e.", "Two.", "Thr", "ee.")
 @pytest.fixture(scope="module", autouse=True)
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Firestore, Pub/Sub and storage, and batches of two passages."""
-    data = tmp_path_factory.mktemp("takeovers")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEADRACE_BATCH_PASSAGES", "2")
-        with serving(data), started(data) as address:
-            patch.setenv("STORAGE_EMULATOR_HOST", address)
-            storage_client.cache_clear()
-            storage_client().create_bucket(settings().work_bucket)
+        with serving_files(tmp_path_factory.mktemp("takeovers")):
             clients.publisher().create_topic(name=f"projects/{PROJECT}/topics/{BATCHES}")
             yield
-    storage_client.cache_clear()
 
 
 class Revision:

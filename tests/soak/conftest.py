@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.caches import forget
 from tests.e2e.running import HOWEVER_OFTEN, RunningStack, free_ports
 
 if TYPE_CHECKING:
@@ -38,18 +39,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="module")
 def harassed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """A stack whose processes are killed all the time, and this process's clients pointed at it."""
-    from shared import clients
-    from shared.settings import settings
-
-    cached = (clients.storage_client, clients.firestore_client, clients.publisher, settings)
     running = RunningStack(tmp_path_factory.mktemp("soak"), free_ports(), QUICK, program=HOWEVER_OFTEN)
     running.up()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in running.stack()["environment"].items():
             patch.setenv(name, value)
-        for each in cached:
-            each.cache_clear()
+        forget()
         yield running
-    for each in cached:
-        each.cache_clear()
+    forget()
     running.down(signal.SIGTERM)  # SIGINT does nothing where a shell started the tests in the background

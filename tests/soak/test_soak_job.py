@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.caches import forget
 from tests.e2e.jobs import BY_HAND, idle_job, task
 from tests.e2e.running import HOWEVER_OFTEN, RunningStack, free_ports
 from tests.e2e.test_failures import stored, until
@@ -31,21 +32,15 @@ KILLS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM)
 @pytest.fixture(scope="module")
 def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """A stack whose every document is the job's, and whose job does nothing by itself."""
-    from shared import clients
-    from shared.settings import settings
-
-    made = (clients.storage_client, clients.firestore_client, clients.publisher, clients.jobs, settings)
     running = RunningStack(tmp_path_factory.mktemp("job"), free_ports(), BY_HAND, program=HOWEVER_OFTEN)
     running.up()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in running.stack()["environment"].items():
             patch.setenv(name, value)
-        for each in made:
-            each.cache_clear()
+        forget()
         idle_job()
         yield running
-    for each in made:
-        each.cache_clear()
+    forget()
     running.down(signal.SIGTERM)
 
 

@@ -18,10 +18,10 @@ from cli.doctor import examine
 from cli.main import headrace
 from cli.options import MODEL
 from local.services import EMULATORS
-from shared import clients
 from shared.delegation import job_path
 from shared.errors import SetupError
 from shared.settings import settings
+from tests.caches import forget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from cli.diagnosis.findings import Finding
 
 NAME = "projects/my-project/locations/europe-west4/services/ingest"
-CLIENTS = (clients.storage_client, clients.firestore_client, clients.publisher, clients.secrets, clients.jobs)
 DEPLOYED = {
     "HEADRACE_JOB_NAME": "long-job",
     "HEADRACE_JOB_LOCATION": "europe-west4",
@@ -46,13 +45,11 @@ def _here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "my-project")
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
-    for one in (settings, *CLIENTS):
-        one.cache_clear()
+    forget()
     yield
     os.environ.clear()
     os.environ.update(before)
-    for one in (settings, *CLIENTS):
-        one.cache_clear()
+    forget()
 
 
 def variables(**values: str) -> Revision:
