@@ -37,7 +37,7 @@ BY_OTHER_TESTS = {
     r"headrace drop page\.jpg": "tests/e2e/test_long_scans.py",
     r"make run|make setup": "tests/e2e/test_stack.py",
     r"make test|make lint": ".ci/run",
-    r"python -m model_export train": "tests/unit/test_model_training.py",
+    r"python -m model_export train": "tests/unit/test_model_labels.py",
     r"python -m model_export (?:build|pin)": "tests/integration/test_model_build.py",
     r"python -m benchmarks\.accuracy": "benchmarks/accuracy/__main__.py",
     r"python -c": "tests/e2e/test_uploads.py",
