@@ -62,7 +62,7 @@ def purge(documents: Documents, document: str) -> None:
 
     def note(transaction: firestore.Transaction) -> None:
         current = reference.get(transaction=transaction).to_dict()
-        if _same(current, stored, "state", "published_run"):  # else its end has left more
+        if is_as_read(current, stored, "state", "published_run"):  # else its end has left more
             transaction.update(reference, {"purge_pending": False, "stale_artefacts": True})
 
     documents.run(note)
@@ -104,7 +104,7 @@ def announce(documents: Documents, document: str) -> None:
 
     def confirm(transaction: firestore.Transaction) -> None:
         current = reference.get(transaction=transaction).to_dict()
-        if _same(current, stored):
+        if is_as_read(current, stored):
             transaction.update(reference, {"results_pending": False})
 
     documents.run(confirm)
@@ -126,7 +126,7 @@ def _complete(documents: Documents, reference: firestore.DocumentReference, stor
 
     def step(transaction: firestore.Transaction) -> None:
         current = reference.get(transaction=transaction).to_dict()
-        if current is None or not _same(current, stored) or current["state"] not in ANALYSED:
+        if current is None or not is_as_read(current, stored) or current["state"] not in ANALYSED:
             return
         known = outcomes.read_known(transaction, documents.client, reference.id)
         total = (now() - current["timings"]["uploaded_at"]).total_seconds()
@@ -152,7 +152,7 @@ def _complete(documents: Documents, reference: firestore.DocumentReference, stor
     documents.run(step)
 
 
-def _same(current: dict[str, Any] | None, stored: dict[str, Any], *more: str) -> bool:
+def is_as_read(current: dict[str, Any] | None, stored: dict[str, Any], *more: str) -> bool:
     """Whether the document is still at the run that was read, and was not erased and begun again."""
     parts = ("run", "generation", *more)
     return current is not None and all(current[part] == stored[part] for part in parts)

@@ -8,15 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.artefacts import of_runs, remove_runs
-from shared.completion import stale_runs
+from shared.completion import is_as_read, stale_runs
 
 if TYPE_CHECKING:
     from google.cloud import firestore
 
     from shared.documents import Documents
-
-OF = ("run", "generation", "state", "published_run")
-"""What says which runs are still needed."""
 
 
 def remove_stale(documents: Documents, document: str) -> None:
@@ -30,7 +27,7 @@ def remove_stale(documents: Documents, document: str) -> None:
 
     def note(transaction: firestore.Transaction) -> None:
         current = reference.get(transaction=transaction).to_dict()
-        if current is not None and all(current[part] == stored[part] for part in OF):
+        if is_as_read(current, stored, "state", "published_run"):
             transaction.update(reference, {"stale_artefacts": False})
 
     documents.run(note)

@@ -17,31 +17,16 @@ from shared.digests.verify import verify
 from shared.documents import COLLECTION as DOCUMENTS
 from shared.documents import RUNS
 from shared.records import ErrorInfo
-from tests.integration.digest_window import WEEK, Store, fresh, stored_digest, week
-from tests.integration.firestore_server import firestore
+from tests.integration.digest_window import WEEK, Store, stored_digest, week
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
     from google.cloud.firestore import DocumentReference
 
-    from tests.integration.pubsub_server import LocalServer
 
 NINE = MONDAY + timedelta(hours=9)
 BROKEN = ErrorInfo(code="broken", message="It is broken.", hint="Mend it.")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    with firestore(tmp_path_factory.mktemp("firestore")) as running:
-        yield running
-
-
-@pytest.fixture
-def store(server: LocalServer) -> Iterator[Store]:
-    with fresh(server) as store:
-        yield store
 
 
 def put(store: Store, number: int, at: datetime, run: int = 1) -> str:
