@@ -36,7 +36,7 @@ def examine(data: Path, project: str | None, model: Path) -> Iterator[Finding]:
         yield Finding("stack", "wrong", error.message, f"headrace up --data {quote(str(data))}")
         return
     from cli.diagnosis.digests import check_digests
-    from cli.diagnosis.documents import check_documents
+    from cli.diagnosis.documents import check_documents, check_uploads
     from cli.diagnosis.processes import check_processes
     from cli.diagnosis.resources import (
         check_buckets,
@@ -65,6 +65,7 @@ def examine(data: Path, project: str | None, model: Path) -> Iterator[Finding]:
         "Pub/Sub": (check_topics, check_subscriptions),
         "Cloud Run": (check_job,),
         "Firestore": (check_documents, check_digests),
+        "uploads": (check_uploads,),
     }
     for service, checks in services.items():
         for check in checks:

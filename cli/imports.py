@@ -13,8 +13,11 @@ from cli.objects import need_objects
 from shared import imports
 from shared.clients import firestore_client
 from shared.delegation import has_not_ended, run_job
+from shared.documents import document_id, now
 from shared.errors import HeadraceError
+from shared.reconciliation import LOOK_BACK, lost
 from shared.settings import settings
+from shared.uploads import notify_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,17 +36,47 @@ def start(address: str, tasks: int | None) -> Import:
     Raises:
         HeadraceError: there is no such bucket, or nothing in it under that prefix.
     """
-    found = _ADDRESS.fullmatch(address)
-    if found is None:
-        raise HeadraceError(f"{address} is no address of objects: gs://BUCKET/PREFIX")
     need_job()
-    bucket, prefix = found.groups()
+    bucket, prefix = _place(address)
     need_objects(bucket, prefix)
     client = firestore_client()
     made = imports.create(client, bucket, prefix, tasks or settings().job_tasks)
     execution = run_job(["archive", made.id], made.tasks)
     imports.update(client, made.id, {"execution": execution})
     return made.model_copy(update={"execution": execution})
+
+
+def notify_missing(address: str, *, as_json: bool) -> None:
+    """Notify the functions again of each lost file under a prefix, and print its id and name.
+
+    Raises:
+        HeadraceError: there is no such bucket, or nothing in it under that prefix.
+    """
+    from cli.output import print_json
+    from cli.render import printable
+
+    bucket, prefix = _place(address)
+    need_objects(bucket, prefix)
+    notified: list[str] = []
+    for page in lost(firestore_client(), bucket, until=now(), prefix=prefix):
+        notify_all(page.lost)
+        for event in page.lost:
+            notified.append(document_id(bucket, event.name))
+            if not as_json:
+                click.echo(printable(f"{notified[-1]}  {event.name}"))
+    if as_json:
+        print_json(notified)
+    elif not notified:
+        click.echo(f"Every file of the last {LOOK_BACK.days} days has a document, or was erased.")
+
+
+def _place(address: str) -> tuple[str, str]:
+    """Return the bucket and the prefix that an address names."""
+    found = _ADDRESS.fullmatch(address)
+    if found is None:
+        raise HeadraceError(f"{address} is no address of objects: gs://BUCKET/PREFIX")
+    bucket, prefix = found.groups()
+    return bucket, prefix
 
 
 def found(identifier: str) -> Import:

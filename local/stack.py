@@ -26,6 +26,8 @@ LOCK_FILE = "stack.lock"
 DATA_FOLDERS = ("storage", "pubsub", "firestore", "secretmanager", "run", "logs")
 """All that a stack keeps in its data directory; `--reset` deletes these and nothing else."""
 WATCH_SECONDS = 0.25
+NOTIFIERS = {"storage", "pubsub"}
+"""Between them an upload's notification is not durable: Cloud Storage publishes it after its answer."""
 
 
 @contextmanager
@@ -79,12 +81,15 @@ class Watch:
         self._check_ports()
         for service in self.services:
             service.start()
-        from local.provision import provision  # its clients take a second to import: while the others start
+        # Its clients take a second to import: while the others start.
+        from local.provision import has_uploads, provision
 
         deadline = time.monotonic() + READY_SECONDS
         for service in self.services:
             service.wait_ready(deadline)
         provision(self.layout)
+        if has_uploads():  # some of them perhaps unpublished when the last stack was killed
+            self.heartbeat.reconcile()
         self._write()
 
     def look(self) -> None:
@@ -95,10 +100,12 @@ class Watch:
         """
         self.heartbeat.beat()
         attended = [service.name for service in self.services if service.on_demand and service.attend()]
-        lines = [line for service in self.services if (line := service.revive())]
-        for line in lines:
+        revived = {service.name: line for service in self.services if (line := service.revive())}
+        for line in revived.values():
             self.say(line)
-        if lines or attended:
+        if not revived.keys().isdisjoint(NOTIFIERS):
+            self.heartbeat.reconcile()
+        if revived or attended:
             self._write()
 
     def forever(self) -> None:

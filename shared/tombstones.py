@@ -11,7 +11,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
+    from typing import Any
 
     from google.cloud import firestore
 
@@ -55,3 +57,11 @@ def erased_up_to(
     if stored is None or stored["expires_at"] <= moment or (asked and stored["erased_at"] < asked):
         return 0
     return int(stored["generation"])
+
+
+def generations(
+    client: firestore.Client, documents: Iterable[str], limits: Mapping[str, Any]
+) -> dict[str, int]:
+    """Return up to which generation each of these documents was erased, for those that have a tombstone."""
+    references = [client.collection(COLLECTION).document(document) for document in documents]
+    return {one.id: int(one.get("generation")) for one in client.get_all(references, **limits) if one.exists}

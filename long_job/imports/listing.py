@@ -11,6 +11,7 @@ from shared.documents import COLLECTION, document_id
 from shared.imports import Report
 from shared.records import TERMINAL
 from shared.retry import storage_limits
+from shared.uploads import is_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,9 +81,8 @@ def report(client: firestore.Client, wanted: Import) -> Report:
 
 
 def _objects(wanted: Import) -> Iterator[Blob]:
-    """In pages; what consoles make to show a folder is no file."""
     listing = storage_client().list_blobs(wanted.bucket, prefix=wanted.prefix, **storage_limits())
-    return (blob for blob in listing if not (blob.name.endswith("/") and not blob.size))
+    return filter(is_file, listing)
 
 
 def _with_documents(client: firestore.Client, chunk: list[Blob]) -> list[Found]:

@@ -24,13 +24,12 @@ from shared.documents import now
 from shared.errors import LeaseHeld, SetupError, Superseded
 from shared.inference import read_manifest
 from shared.logs import get_logger
-from shared.records import TERMINAL, ErrorInfo, UploadEvent
+from shared.records import TERMINAL, ErrorInfo
 from shared.retry import is_transient
 from shared.settings import settings
+from shared.uploads import event_of
 
 if TYPE_CHECKING:
-    from google.cloud.storage import Blob
-
     from long_job.task import Task
     from shared.documents import Documents
     from shared.imports import Import
@@ -148,7 +147,7 @@ class Work:
                 return self._failed(one, error)
 
     def _work_on(self, one: Found) -> bool:
-        event = _event(one.blob)
+        event = event_of(one.blob)
         claim = self._documents.claim(
             event, published=now(), lease_seconds=CLAIM_SECONDS, asked=self._import.created_at
         )
@@ -206,15 +205,3 @@ class Work:
 
     def _update(self, fields: dict[str, Any]) -> None:
         imports.update(self._client, self._import.id, fields)
-
-
-def _event(blob: Blob) -> UploadEvent:
-    return UploadEvent(
-        bucket=blob.bucket.name,
-        name=blob.name,
-        generation=blob.generation,
-        event_type="OBJECT_FINALIZE",
-        content_type=blob.content_type,
-        size=blob.size,
-        metadata=blob.metadata or {},
-    )
