@@ -9,8 +9,7 @@ locals {
     # The file; an archive's members are stored beside it, and stale ones deleted.
     ingest   = { uploads = local.change, work = local.change }
     analyze  = { work = local.read }
-    # Looks for files that nobody was notified of; erases, also from digests.
-    sweep    = { uploads = local.list, work = local.change, results = local.change }
+    sweep    = { uploads = local.list, work = local.change, results = local.change } # finds lost uploads; erases
     digest   = { results = local.change }
     long-job = { uploads = local.change, work = local.change, models = local.change } # trainings store models
     # Deployment stores the model that it built and what images consist of, and sends a sample that it erases.

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.sweep import main as sweeping
 from shared import archive_objects
 from shared.archive_objects import Archive
 from shared.archives import unpack
@@ -22,6 +21,7 @@ from shared.extract.sniff import ZIP
 from shared.records import UploadEvent
 from tests.integration.documents_parts import plan_of
 from tests.integration.documents_servers import serving_files
+from tests.integration.sweeps import tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,10 +105,6 @@ def held(archive: str) -> dict[str, bytes]:
 def record(name: str) -> dict[str, Any]:
     reference = firestore_client().collection("documents").document(document_id(BUCKET, name))
     return reference.get().to_dict() or {}
-
-
-def tick() -> None:
-    sweeping.on_tick(None)  # type: ignore[arg-type]
 
 
 def once(patch: pytest.MonkeyPatch, method: str, happens: Callable[[], object]) -> None:

@@ -15,7 +15,6 @@ from cli import jobs
 from cli.diagnosis.documents import UPLOADS_SHOWN, check_uploads
 from cli.diagnosis.findings import Target
 from cli.main import headrace
-from functions.sweep import main as sweeping
 from local.provision import subscriber
 from shared import clients, reconciliation, tombstones
 from shared.clients import firestore_client, storage_client
@@ -26,7 +25,9 @@ from shared.lanes import CANDIDATE_PREFIX
 from shared.reconciliation import COLLECTION, EVERY, GRACE, LOOK_BACK, reconcile
 from shared.records import UploadEvent
 from shared.settings import UPLOADS, settings
+from shared.uploads import is_file
 from tests.integration.documents_servers import PROJECT, serving_files
+from tests.integration.sweeps import tick
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,20 +107,6 @@ def names() -> list[str]:
     return [event.name for event in notified()]
 
 
-def tick(**attributes: str) -> None:
-    """A heartbeat of sweep."""
-    sweeping.on_tick(
-        Push(
-            message_id="1",
-            published=datetime.now(UTC),
-            data=b"{}",
-            attributes=attributes,
-            subscription="sweep",
-            delivery_attempt=1,
-        )
-    )
-
-
 def test_a_file_without_a_document_is_notified_as_storage_would() -> None:
     """With all that storage says of it, so that it goes the usual way; one with a document is not."""
     generation = put("lost.txt", text="yes")
@@ -180,8 +167,7 @@ def test_older_files_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_files_that_are_no_documents_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Placeholders of folders, samples of builds, and what would have expired by now."""
-    put("folder/", b"")
+    """Samples of builds, and what would have expired by now."""
     put(f"{CANDIDATE_PREFIX}sample.txt")
     put("brief/note.txt")
     put("z.txt")
@@ -191,6 +177,16 @@ def test_files_that_are_no_documents_are_left_alone(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(reconciliation, "now", lambda: in_four_days)
     tick(reconcile="now")
     assert names() == ["z.txt"]
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "is_one"), [("a.txt", 0, True), ("a/b", 1, True), ("a/", 1, True), ("a/", 0, False)]
+)
+def test_a_folders_placeholder_is_no_file(name: str, size: int, *, is_one: bool) -> None:
+    """The local Cloud Storage lists none, so of the object alone."""
+    blob = storage_client().bucket(BUCKET).blob(name)
+    blob._properties["size"] = str(size)  # as a listing sets it
+    assert is_file(blob) == is_one
 
 
 def test_a_notification_has_time_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,23 +222,23 @@ def test_a_tick_looks_at_a_part_and_the_next_one_goes_on(monkeypatch: pytest.Mon
 
 
 def test_a_pass_that_was_broken_off_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Killed after it has published a part: the next tick publishes that again, and the rest."""
+    """Killed before it has published its part of the bucket: the next tick publishes that part."""
     monkeypatch.setattr(reconciliation, "PAGE", 2)
+    monkeypatch.setattr(reconciliation, "PAGES", 1)
     every = [f"broken-{number}.txt" for number in range(4)]
     for name in every:
         put(name)
 
-    def killed(events: list[UploadEvent]) -> None:
-        if events[0].name == every[2]:
-            raise KeyboardInterrupt
-        publish(events)
+    def killed(_: list[UploadEvent]) -> None:
+        raise KeyboardInterrupt
 
-    publish = reconciliation.notify_all
-    monkeypatch.setattr(reconciliation, "notify_all", killed)
-    with pytest.raises(KeyboardInterrupt):
-        tick(reconcile="now")
-    monkeypatch.setattr(reconciliation, "notify_all", publish)
     tick(reconcile="now")
+    with monkeypatch.context() as patch:
+        patch.setattr(reconciliation, "notify_all", killed)
+        with pytest.raises(KeyboardInterrupt):
+            tick()
+    for _ in range(2):  # a part begins with the last file of the one before
+        tick()
     assert sorted(set(names())) == every
 
 
