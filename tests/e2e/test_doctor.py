@@ -95,7 +95,7 @@ def test_a_sound_stack_has_no_complaints(stack: RunningStack) -> None:
     assert sorted(set(checks), key=checks.index) == [
         *("settings", "model", "processes", "secrets", "buckets", "topics", "subscriptions", "job"),
         *("failed", "dead letters", "standing still", "results", "oldest", "model of results"),
-        *("schedules", "digests", "told"),
+        *("schedules", "digests", "told", "uploads"),
     ]
 
 
