@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from shared.clients import publisher
 from shared.errors import HeadraceError, Malformed, Permanent, Retryable, Superseded
@@ -59,7 +59,7 @@ class Push(BaseModel):
 
 class _Message(BaseModel):
     messageId: str  # noqa: N815 - Pub/Sub's own names
-    publishTime: datetime = Field(default_factory=lambda: datetime.now(UTC))  # noqa: N815
+    publishTime: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))  # noqa: N815
     data: str = ""
     attributes: dict[str, str] = Field(default_factory=dict)
 
@@ -91,6 +91,10 @@ def parse_push(body: bytes) -> Push:
     )
 
 
+MAX_FIELD_NAME_BYTES = 1500
+"""Firestore's own limit."""
+
+
 class _Object(BaseModel):
     """The parts of a Cloud Storage object resource that Headrace reads."""
 
@@ -115,7 +119,7 @@ def upload_event(push: Push) -> UploadEvent:
             event_type=attributes["eventType"],
             content_type=resource.contentType,
             size=resource.size,
-            metadata=resource.metadata,
+            metadata={key: value for key, value in resource.metadata.items() if _storable(key)},
             restart_run=int(attributes["restartRun"]) if "restartRun" in attributes else None,
         )
     except (KeyError, ValueError):
@@ -124,6 +128,12 @@ def upload_event(push: Push) -> UploadEvent:
             "The message is not a Cloud Storage notification.",
             "Create the bucket's notification with payload format JSON_API_V1.",
         ) from None
+
+
+def _storable(key: str) -> bool:
+    """Whether Firestore has fields of this name: who uploads may choose any for the object's metadata."""
+    reserved = key.startswith("__") and key.endswith("__")
+    return 0 < len(key.encode()) <= MAX_FIELD_NAME_BYTES and not reserved
 
 
 def batch_message(push: Push) -> BatchMessage:

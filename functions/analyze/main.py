@@ -53,6 +53,7 @@ def on_batch(push: Push) -> None:
     documents = Documents(firestore_client())
     upto, met_before = batches.progress(documents, message)
     if upto < message.end:
+        artefacts.check_planned(message)
         if message.model != engine().digest:
             other_model(documents, message)
             return

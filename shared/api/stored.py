@@ -6,10 +6,10 @@ import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from shared.api.models import DOCUMENT_ID
 from shared.api.problems import Problem, not_found
 from shared.documents import COLLECTION as DOCUMENTS
 from shared.passages import COLLECTION as PASSAGES
+from shared.records import DOCUMENT_ID
 from shared.views import PASSAGE_FIELDS, document_view, passage_view
 
 if TYPE_CHECKING:

@@ -208,7 +208,7 @@ def test_a_late_reader_overwrites_nothing(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_batch_without_a_place_has_the_runs_own_folder() -> None:
     """One that was published before places were told."""
     message = BatchMessage(
-        document="d",
+        document="d" * 24,
         run=2,
         generation=1,
         model="m",
@@ -219,4 +219,4 @@ def test_a_batch_without_a_place_has_the_runs_own_folder() -> None:
         byte_start=0,
         byte_end=9,
     )
-    assert message.place == artefacts.prefix("d", 2)
+    assert message.place == artefacts.prefix("d" * 24, 2)
