@@ -8,12 +8,14 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
+from rich.text import Text
 
 from cli.connect import connect
 from cli.deployment import is_local
 from cli.diagnosis.findings import Finding, Target
 from cli.output import print_json
-from cli.render import printable
+from cli.render import terminal
+from cli.say import say
 from local.services import EMULATORS
 from local.stack import read_stack
 from shared.errors import SetupError
@@ -21,6 +23,8 @@ from shared.errors import SetupError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from rich.console import Console
 
     Check = Callable[[Target], Iterator[Finding]]
 
@@ -84,11 +88,11 @@ def audit(
 
 def report(findings: Iterator[Finding], *, as_json: bool) -> None:
     """Print the findings as they come; exit status 1 where something is wrong."""
-    seen = []
+    seen, console = [], terminal()
     for finding in findings:
         seen.append(finding)
         if not as_json:
-            _print(finding)
+            _print(console, finding)
     if as_json:
         print_json([asdict(finding) for finding in seen])
     else:
@@ -96,16 +100,17 @@ def report(findings: Iterator[Finding], *, as_json: bool) -> None:
             sum(found.status == kind for found in seen) for kind in ("wrong", "warning", "unknown")
         )
         verdict = f"{wrong} wrong, {warnings} to look at" if wrong or warnings else "all is well"
-        click.echo(f"\n{verdict}" + (f", as far as could be asked: {unknown} unknown" if unknown else ""))
+        console.print()
+        say(verdict + (f", as far as could be asked: {unknown} unknown" if unknown else ""))
     if any(finding.status == "wrong" for finding in seen):
         raise click.exceptions.Exit(1)
 
 
-def _print(finding: Finding) -> None:
-    status = click.style(f"{finding.status:<8}", STYLES[finding.status])
-    click.echo(f"{status} {finding.check:<16} {printable(finding.detail)}")
+def _print(console: Console, finding: Finding) -> None:
+    status = (f"{finding.status:<8}", STYLES[finding.status])
+    console.print(Text.assemble(status, f" {finding.check:<16} {finding.detail}"), soft_wrap=True)
     if finding.fix:
-        click.echo(f"{INDENT}→ {printable(finding.fix)}")
+        console.print(Text(f"{INDENT}→ {finding.fix}"), soft_wrap=True)
 
 
 def _guarded(service: str, check: Check, target: Target) -> Iterator[Finding]:
