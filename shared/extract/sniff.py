@@ -57,6 +57,7 @@ _MAGIC = {
     b"MZ\x90": "a program",
     b"SQLite format 3\x00": "a database",
     b"PAR1": "a Parquet file",
+    b"!<arch>\n": "a library, or a Debian package",
 }
 _ZIPS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _TAR = (257, b"ustar")
