@@ -91,10 +91,6 @@ def parse_push(body: bytes) -> Push:
     )
 
 
-MAX_FIELD_NAME_BYTES = 1500
-"""Firestore's own limit."""
-
-
 class _Object(BaseModel):
     """The parts of a Cloud Storage object resource that Headrace reads."""
 
@@ -119,7 +115,7 @@ def upload_event(push: Push) -> UploadEvent:
             event_type=attributes["eventType"],
             content_type=resource.contentType,
             size=resource.size,
-            metadata={key: value for key, value in resource.metadata.items() if _storable(key)},
+            metadata=resource.metadata,
             restart_run=int(attributes["restartRun"]) if "restartRun" in attributes else None,
         )
     except (KeyError, ValueError):
@@ -128,12 +124,6 @@ def upload_event(push: Push) -> UploadEvent:
             "The message is not a Cloud Storage notification.",
             "Create the bucket's notification with payload format JSON_API_V1.",
         ) from None
-
-
-def _storable(key: str) -> bool:
-    """Whether Firestore has fields of this name: who uploads may choose any for the object's metadata."""
-    reserved = key.startswith("__") and key.endswith("__")
-    return 0 < len(key.encode()) <= MAX_FIELD_NAME_BYTES and not reserved
 
 
 def batch_message(push: Push) -> BatchMessage:

@@ -55,11 +55,13 @@ INT64_MAX = 2**63 - 1
 """The largest integer that Firestore stores and that Cloud Storage numbers generations with. A message with a
 larger one could never be committed, and would come again until it has had all its deliveries."""
 MAX_BUCKET = 222
-"""Characters of a bucket's name, as Cloud Storage has it; so are the next two."""
+"""Characters of a bucket's name, in Cloud Storage."""
 MAX_NAME_BYTES = 1024
-"""Of an object's name in UTF-8."""
+"""Of an object's name there, in UTF-8."""
+MAX_FIELD_NAME_BYTES = 1500
+"""Of a document in Firestore."""
 MAX_METADATA_BYTES = 8 * 1024
-"""Of an object's own metadata, names and values; its content type has the same bound here."""
+"""Of an object's own metadata there, names and values; its content type has the same bound here."""
 
 
 def _within(most: int) -> AfterValidator:
@@ -71,10 +73,15 @@ def _within(most: int) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _small(metadata: dict[str, str]) -> dict[str, str]:
+def _storable(metadata: dict[str, str]) -> dict[str, str]:
+    """Without names that Firestore has no fields of: who uploads an object may choose any."""
     if sum(len(part.encode()) for pair in metadata.items() for part in pair) > MAX_METADATA_BYTES:
         raise ValueError(f"must have at most {MAX_METADATA_BYTES} bytes")
-    return metadata
+    return {
+        key: value
+        for key, value in metadata.items()
+        if 0 < len(key.encode()) <= MAX_FIELD_NAME_BYTES and not (key.startswith("__") and key.endswith("__"))
+    }
 
 
 Natural = Annotated[int, Field(ge=0, le=INT64_MAX)]
@@ -255,7 +262,7 @@ class UploadEvent(Record):
     event_type: Annotated[str, Field(max_length=64)]
     content_type: Annotated[str, _within(MAX_METADATA_BYTES)] | None = None
     size: Natural
-    metadata: Annotated[dict[str, str], AfterValidator(_small)] = Field(default_factory=dict)
+    metadata: Annotated[dict[str, str], AfterValidator(_storable)] = Field(default_factory=dict)
     restart_run: Number | None = None
     """The run that this event replaces by a new one: a replay, or a run met by another model."""
 
