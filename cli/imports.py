@@ -10,6 +10,7 @@ import click
 
 from cli.deployment import need_job
 from cli.objects import need_objects
+from cli.say import say
 from shared import imports
 from shared.clients import firestore_client
 from shared.delegation import has_not_ended, run_job
@@ -53,7 +54,6 @@ def notify_missing(address: str, *, as_json: bool) -> None:
         HeadraceError: there is no such bucket, or nothing in it under that prefix.
     """
     from cli.output import print_json
-    from cli.render import printable
 
     bucket, prefix = _place(address)
     need_objects(bucket, prefix)
@@ -63,11 +63,11 @@ def notify_missing(address: str, *, as_json: bool) -> None:
         for event in page.lost:
             notified.append(document_id(bucket, event.name))
             if not as_json:
-                click.echo(printable(f"{notified[-1]}  {event.name}"))
+                say(f"{notified[-1]}  {event.name}")
     if as_json:
         print_json(notified)
     elif not notified:
-        click.echo(f"Every file of the last {LOOK_BACK.days} days has a document, or was erased.")
+        say(f"Every file of the last {LOOK_BACK.days} days has a document, or was erased.")
 
 
 def _place(address: str) -> tuple[str, str]:
