@@ -12,6 +12,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from shared.errors import SetupError
@@ -94,7 +95,8 @@ class Service:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - no thread holds a lock this could need
+                # No thread of this process holds a lock that the call could need.
+                preexec_fn=partial(die_with_parent, os.getpid()),  # noqa: PLW1509
             )
 
     def wait_ready(self, deadline: float) -> None:
@@ -171,10 +173,16 @@ def port_taken(port: int) -> bool:
     return False
 
 
-def free_ports(count: int) -> int | str:
-    """The first of consecutive ports on which nothing listens at this moment, for a person to choose."""
-    ranges = (range(first, first + count) for first in range(OTHER_PORTS, MAX_PORT - count, PORT_STEP))
-    return next((ports[0] for ports in ranges if not any(map(port_taken, ports))), "PORT")
+def free_ports(count: int) -> int:
+    """Return the first of `count` consecutive ports on which nothing listens at this moment.
+
+    Raises:
+        SetupError: there are no such ports.
+    """
+    for first in range(OTHER_PORTS, MAX_PORT - count, PORT_STEP):
+        if not any(map(port_taken, range(first, first + count))):
+            return first
+    raise SetupError(f"No {count} consecutive ports are free. Stop some program that listens, or name --port")
 
 
 def accepts(host: str, port: int) -> bool:
@@ -186,6 +194,17 @@ def accepts(host: str, port: int) -> bool:
         return False
 
 
+def group_lives(leader: int) -> bool:
+    """Whether any process of a process group is left."""
+    try:
+        os.killpg(leader, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def kill_group(leader: int, sign: signal.Signals) -> None:
     """Send a signal to a process group, gone or not."""
     try:
@@ -194,7 +213,9 @@ def kill_group(leader: int, sign: signal.Signals) -> None:
         return
 
 
-def _die_with_parent() -> None:
-    """In the child: end when the supervisor does, even if that is killed outright."""
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when `parent`, which has just forked it, ends in whatever way."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended before this process could ask
+            os.kill(os.getpid(), signal.SIGKILL)
