@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from gunicorn.workers.base import Worker
-
 PENDING_SECONDS = 1.0
 """For a place. Cloud Run lets requests wait for ten, here somebody waits at a terminal.
 Source: https://cloud.google.com/run/docs/about-instance-autoscaling"""
@@ -67,13 +65,11 @@ def main() -> None:
     app = create_app(arguments.name, str(arguments.source))  # type: ignore[no-untyped-call]  # has no types
     app.wsgi_app = Turnstile(app.wsgi_app, arguments.name, arguments.places)
     os.environ |= {"WORKERS": str(arguments.processes), "THREADS": str(arguments.places + WAITING)}
-    server = create_server(app, debug=False, post_fork=_forked)  # type: ignore[no-untyped-call]
+    arbiter = os.getpid()  # gunicorn would let a worker finish its requests for half a minute after its death
+    server = create_server(  # type: ignore[no-untyped-call]
+        app, debug=False, post_fork=lambda _arbiter, _worker: die_with_parent(arbiter)
+    )
     server.run(arguments.host, arguments.port)
-
-
-def _forked(_arbiter: object, worker: Worker) -> None:
-    """End a worker with its arbiter: gunicorn would let it finish its requests for half a minute first."""
-    die_with_parent(worker.ppid)
 
 
 if __name__ == "__main__":
