@@ -9,7 +9,7 @@ import shlex
 import shutil
 import tempfile
 import time
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -76,6 +76,8 @@ class Watch:
         self.say = say
         self.model = model
         self.heartbeat = Heartbeat()
+        self._changed = False
+        """Whether `stack.json` has to be written again."""
 
     def start(self) -> None:
         """Start every process at once, make what the functions need, and write `stack.json`.
@@ -110,8 +112,10 @@ class Watch:
             self.say(line)
         if not revived.keys().isdisjoint(NOTIFIERS):
             self.heartbeat.reconcile()
-        if revived or attended:
-            self._write()
+        self._changed = self._changed or bool(revived or attended)
+        if self._changed:
+            with suppress(OSError):  # of a full disk: next time
+                self._write()
 
     def forever(self) -> None:
         """Watch until the process is interrupted."""
@@ -161,6 +165,7 @@ class Watch:
         temporary = path.with_suffix(".tmp")
         temporary.write_text(json.dumps(stack, indent=2) + "\n")
         temporary.replace(path)
+        self._changed = False
 
 
 def read_stack(data: Path) -> dict[str, Any]:
