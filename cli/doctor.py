@@ -41,7 +41,7 @@ def examine(data: Path, project: str | None, model: Path) -> Iterator[Finding]:
         return
     from cli.diagnosis.digests import check_digests
     from cli.diagnosis.documents import check_documents, check_uploads
-    from cli.diagnosis.processes import check_processes
+    from cli.diagnosis.processes import check_deliveries, check_disk, check_processes
     from cli.diagnosis.resources import (
         check_buckets,
         check_deployment,
@@ -64,6 +64,8 @@ def examine(data: Path, project: str | None, model: Path) -> Iterator[Finding]:
     services: dict[str, tuple[Check, ...]] = {
         "model": (check_model,),
         "processes": (check_processes,),
+        "deliveries": (check_deliveries,),
+        "disk": (check_disk,),
         "Secret Manager": (check_secrets,),
         "Cloud Storage": (check_buckets,),
         "Pub/Sub": (check_topics, check_subscriptions),

@@ -38,7 +38,7 @@ def headrace() -> None:
 @model_option
 @port_option
 @click.option("--reset", is_flag=True, help="Forget everything stored in the directory first.")
-def up(data: Path, model: Path, port: int, *, reset: bool) -> None:
+def up(data: Path, model: Path, port: int | None, *, reset: bool) -> None:
     """Start the local stack and stay until Ctrl-C."""
     from cli.output import until_interrupted
     from local.stack import running
@@ -52,7 +52,7 @@ def up(data: Path, model: Path, port: int, *, reset: bool) -> None:
 @data_option
 @model_option
 @port_option
-def run(data: Path, model: Path, port: int) -> None:
+def run(data: Path, model: Path, port: int | None) -> None:
     """Start the local stack, analyse the samples, show the results, and stay until Ctrl-C."""
     from cli.output import drop_and_follow, until_interrupted
     from cli.render import table, terminal

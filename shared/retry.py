@@ -7,6 +7,7 @@ longer each time and at random (`google.api_core.retry`); a transaction, whose s
 
 from __future__ import annotations
 
+import errno
 import random
 import time
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,8 @@ def is_transient(error: BaseException) -> bool:
     from requests import exceptions as http
 
     if isinstance(error, Retryable):
+        return True
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:  # of the folder for temporary files
         return True
     if isinstance(error, google.InvalidArgument):
         return EXPIRED in error.message

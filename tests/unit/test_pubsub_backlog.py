@@ -26,12 +26,17 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 1_000_000.0
+        self.set_by = 0.0
+        """By how much the wall clock was set forward."""
 
     def time(self) -> float:
+        return self.now + self.set_by
+
+    def monotonic(self) -> float:
         return self.now
 
     def time_ns(self) -> int:
-        return int(self.now * 1e9)
+        return int(self.time() * 1e9)
 
 
 class World:
@@ -104,7 +109,7 @@ class World:
         message, due = delivery.message, self.clock.now + delay
         del self.held[message]
         self.failures[message] += 1
-        assert self.store.postpone(SUBSCRIPTION, message, self.failures[message], due)
+        assert self.store.postpone(SUBSCRIPTION, message, self.failures[message], due + self.clock.set_by)
         self.backlog.wait(Delivery(message, self.failures[message]), due)
         self.due[message] = due
 
@@ -166,6 +171,45 @@ def test_backlog_agrees_with_the_model(
         patch.setattr(module, "time", clock)
         patch.setattr(module, "WINDOW", 5)
         asyncio.run(history())
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_setting_the_clock_moves_no_deadline(
+    hours: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Holds and backoffs end when they were to end, and after a restart a backoff has its limit."""
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+
+    async def journey() -> None:
+        world = World(tmp_path / "store.sqlite3", clock)
+        world.publish(2)
+        world.take(10)
+        world.nack(0, 5.0)
+        world.take(10)
+        clock.set_by = hours * 3600
+        world.pass_time(4.9)
+        assert world.backlog.take() is None
+        world.pass_time(0.2)
+        world.take(10)
+        world.pass_time(4.7)
+        world.nack(0, 5.0)
+        assert world.held, "the other one is held for another moment"
+        world.pass_time(0.3)
+        world.store.close()
+
+        world.store = Store(world.path)
+        backlog = Backlog(world.store, SUBSCRIPTION)
+        world.store.postpone(SUBSCRIPTION, 2, 1, clock.time() + 3600)  # written before the clock was set back
+        for message, seconds in ((1, 5.0), (2, DEFAULT_MAX_BACKOFF)):
+            assert backlog.take() is None
+            clock.now += seconds
+            taken = backlog.take()
+            assert taken is not None
+            assert taken[0].message == message
+        world.store.close()
+
+    asyncio.run(journey())
 
 
 def test_ids_never_come_twice(tmp_path: Path) -> None:

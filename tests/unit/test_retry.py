@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -50,6 +51,8 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (google.PermissionDenied("x"), False),
         (http.ConnectionError(), True),
         (http.InvalidURL(), False),
+        (OSError(errno.ENOSPC, "No space left on device"), True),
+        (OSError(errno.EACCES, "Permission denied"), False),
         (KeyError("x"), False),
     ],
 )
