@@ -40,8 +40,8 @@ BUILT = {"shared.figures", "shared.identifiers", "shared.privacy"}
 """Modules that build expressions from a function's arguments, and keep them in a global sequence."""
 RUNGS = (32, 512, 8_192)
 """Characters. The first are few, for expressions that would take for ever on more."""
-LENGTHS = (512, 25_000)
-"""... of texts for functions, which take longer; those of 100,000 are tried too."""
+LENGTHS = (512, 12_500)
+"""... of texts for functions, which take longer; those of 50,000 are tried too."""
 NOISE = 0.006  # seconds, which say nothing about growth
 GROWTH = 8.0  # times as long for four times the text: between linear (4) and quadratic (16)
 PER_CHARACTER = 5e-6  # seconds: 200,000 characters in one second
