@@ -46,7 +46,7 @@ NOISE = 0.006  # seconds, which say nothing about growth
 GROWTH = 8.0  # times as long for four times the text: between linear (4) and quadratic (16)
 PER_CHARACTER = 5e-6  # seconds: 200,000 characters in one second
 ENOUGH = 0.5  # seconds on few characters: nothing more is to be learnt
-TRIES = 5
+TRIES = 3
 
 
 def test_every_expression_is_linear() -> None:
