@@ -160,7 +160,10 @@ def _sections(text: str, pieces: list[_Piece]) -> Callable[[int], str | None]:
 
     def section(place: int) -> str | None:
         at = bisect_right(starts, place) - 1
-        return text[headings[at].start : headings[at].end][:MAX_SECTION] or None if at >= 0 else None
+        if at < 0:
+            return None
+        heading = headings[at]
+        return text[heading.start : min(heading.end, heading.start + MAX_SECTION)] or None
 
     return section
 
@@ -210,6 +213,7 @@ def _paragraph(text: str, group: list[_Piece], *, everything: bool) -> Iterator[
             yield Unit(start, end, first.page, first.row, first.paragraph, "table")
     elif first.kind == "text" and is_prose(whole):
         kind: Literal["item", "prose"] = "item" if is_item(whole) else "prose"
+        starts = [piece.start for piece in group]
         for begin, stop in split_sentences(whole):
-            page = next(piece.page for piece in reversed(group) if piece.start <= start + begin)
+            page = group[bisect_right(starts, start + begin) - 1].page
             yield Unit(start + begin, start + stop, page, first.row, first.paragraph, kind)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _FRAGMENTS = 40  # word pieces of two neighbouring pieces of a page that are too short to stand alone
 _COUNTED, _AT_ONCE = 100_000, 1_000  # characters, and texts, that are counted at once
 _SPECIAL = 2  # [CLS] and [SEP], in every count
-_CLAUSE = re.compile(r"(?<=[;:])\s+|(?<=,)\s+|\s+(?=[\u2013\u2014(\u2022])")
+_CLAUSE = re.compile(r"(?<=[;:,])\s+|(?<!\s)\s++(?=[\u2013\u2014(\u2022])")
 _SPACE = re.compile(r"\s+")
 
 
