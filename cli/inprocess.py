@@ -16,7 +16,8 @@ from shared.errors import HeadraceError, Rejected
 from shared.extract.archive import members
 from shared.extract.core import check_size
 from shared.extract.refusals import archive_inside
-from shared.inference import Engine, TokenCounter
+from shared.inference import Engine
+from shared.inference.manifest import TOKENIZER_FILE
 from shared.reading import TEXT_COLUMN, Reading, limits_of, read_file, sha256_of
 from shared.settings import Settings
 from shared.summary import combine, partial, summarise
@@ -50,7 +51,7 @@ def analyze(
 class _Analyst:
     def __init__(self, model: Path, text_column: str | None, *, embeddings: bool) -> None:
         self._engine = Engine(model)
-        self._count = TokenCounter(model / "tokenizer.json").count_batch
+        self._tokenizer = model / TOKENIZER_FILE
         self._metadata = {TEXT_COLUMN: text_column} if text_column else {}
         self._embeddings = embeddings
 
@@ -65,7 +66,7 @@ class _Analyst:
             name=name,
             content_type=None,
             metadata=self._metadata,
-            count=self._count,
+            tokenizer=self._tokenizer,
             redaction_key=bytes.fromhex(sha256),
             settings=_SETTINGS,
             unpack=lambda media_type: self._unpack(path, name, media_type, depth, members),

@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 from shared.errors import Rejected
 from shared.extract import Block, BlockKind, Extracted
 from shared.privacy import redact
-from shared.reading import read_file
-from shared.segment import Segmented, SegmentLimits, segment
+from shared.segment import SegmentLimits, segment
 from shared.segment.prose import is_prose, is_wordy_row
 from shared.segment.sentences import split_sentences
-from shared.settings import Settings
+from tests.unit.cuts import Cutting, cutting, read_apart
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,16 +29,18 @@ def count(texts: list[str]) -> list[int]:
     return [len(PIECES.findall(text)) + 2 for text in texts]
 
 
-def cut(*blocks: Block, limits: SegmentLimits | None = None) -> Segmented:
-    return segment(
-        Extracted("text/plain", None, None, list(blocks)),
-        count=count,
-        redact=lambda text: redact(text, b"key"),
-        limits=limits or SegmentLimits(),
+def cut(*blocks: Block, limits: SegmentLimits | None = None) -> Cutting:
+    return cutting(
+        segment(
+            Extracted("text/plain", None, None, list(blocks)),
+            count=count,
+            redact=lambda text: redact(text, b"key"),
+            limits=limits or SegmentLimits(),
+        )
     )
 
 
-def texts(segmented: Segmented) -> list[str]:
+def texts(segmented: Cutting) -> list[str]:
     return [passage.text for passage in segmented.passages]
 
 
@@ -291,17 +292,9 @@ def test_a_row_of_controls_alone_is_left_out() -> None:
     assert [passage.row for passage in cut(*rows).passages] == [1, 3]
 
 
-def test_a_title_is_shown_without_controls(tmp_path: Path) -> None:
+def test_a_title_is_shown_without_controls(tmp_path: Path, tokenizer: Path) -> None:
     """It stands above everything that is told of a document."""
     path = tmp_path / "a.html"
     path.write_text(f"<html><head><title>The &#27;[31mmill</title></head><body><p>{LONG}.</p></body></html>")
-    reading = read_file(
-        path,
-        name="a.html",
-        content_type=None,
-        metadata={},
-        count=count,
-        redaction_key=b"k" * 32,
-        settings=Settings.from_environment({"GOOGLE_CLOUD_PROJECT": "p"}),
-    )
+    reading = read_apart(path, tokenizer, "a.html")
     assert reading.facts["title"] == "The [31mmill"
