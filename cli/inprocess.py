@@ -29,6 +29,8 @@ _SETTINGS = Settings(
     project="none", uploads_bucket="none", work_bucket="none", models_bucket="none", results_bucket="none"
 )
 _CHUNK = 1 << 20
+_AT_ONCE = 1_024
+"""Passages whose vectors are in memory: each is 12 kB of Python's numbers."""
 
 
 def analyze(
@@ -81,8 +83,12 @@ class _Analyst:
             document = self._document(path, name, reading.facts) | {"sha256": sha256}
             return {"document": document, "passages": [], "members": members}
         extracted = time.monotonic()
-        results = analyse(self._engine, reading.passages).results
-        aggregate = combine([partial(results)])
+        aggregates, passages = [], []
+        for start in range(0, len(reading.passages), _AT_ONCE):
+            results = analyse(self._engine, reading.passages[start : start + _AT_ONCE]).results
+            aggregates.append(partial(results))
+            passages += [self._shape(one) for one in results]
+        aggregate = combine(aggregates)
         ended = time.monotonic()
         result = {
             "sentiment": aggregate.sentiment,
@@ -97,7 +103,7 @@ class _Analyst:
             },
         }
         document = self._document(path, name, reading.facts) | {"sha256": sha256} | result
-        return {"document": document, "passages": [self._shape(one) for one in results]}
+        return {"document": document, "passages": passages}
 
     def _unpack(
         self, path: Path, name: str, media_type: str, depth: int, found: list[dict[str, Any]]

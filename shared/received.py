@@ -102,7 +102,13 @@ def receive(  # noqa: PLR0913 - what a file is, how it is read, and within which
         recognised=recognised or {},
         defer_ocr=defer_ocr,
         unpack=lambda media_type: unpack(
-            path, media_type, event, document, limits_of(limits), password=password
+            path,
+            media_type,
+            event,
+            document,
+            limits_of(limits),
+            seconds=limits.extract_seconds,
+            password=password,
         ),
     )
     sha256 = sha256_of(path)

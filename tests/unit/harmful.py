@@ -40,7 +40,6 @@ def open_files(_: Path, **__: Any) -> Iterator[Any]:
 
 def abort(_: Path, **__: Any) -> Iterator[Any]:
     os.abort()
-    yield
 
 
 def segfault(_: Path, **__: Any) -> Iterator[Any]:
@@ -54,7 +53,6 @@ def killed(_: Path, **__: Any) -> Iterator[Any]:
 
 def exit_early(_: Path, **__: Any) -> Iterator[Any]:
     os._exit(0)
-    yield
 
 
 def hog(_: Path, **__: Any) -> Iterator[Any]:
@@ -62,7 +60,6 @@ def hog(_: Path, **__: Any) -> Iterator[Any]:
     pieces = []
     while True:
         pieces.append(bytearray(1 << 20))
-    yield
 
 
 def hog_in_c(_: Path, **__: Any) -> Iterator[Any]:
@@ -70,13 +67,11 @@ def hog_in_c(_: Path, **__: Any) -> Iterator[Any]:
     LIBC.malloc.restype = ctypes.c_void_p
     while True:
         ctypes.memset(LIBC.malloc(ctypes.c_size_t(1 << 20)), 1, 1 << 20)
-    yield
 
 
 def spin(_: Path, **__: Any) -> Iterator[Any]:
     while True:
         pass
-    yield
 
 
 def sleep(_: Path, **__: Any) -> Iterator[Any]:
@@ -91,12 +86,10 @@ def nap(_: Path, **__: Any) -> Iterator[Any]:
 
 def reject(_: Path, **__: Any) -> Iterator[Any]:
     raise Rejected("no_text", "There is nothing.", "Look again.")
-    yield
 
 
 def bug(path: Path, **_: Any) -> Iterator[Any]:
     raise KeyError(path.read_text())
-    yield
 
 
 def recurse(path: Path, **_: Any) -> Iterator[Any]:
