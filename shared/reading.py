@@ -140,7 +140,11 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
         settings.extract_memory,
     )
     read, cpu_seconds = run_apart(task, lambda: _Pieces(redaction_key, settings.max_passages))
-    described, passages = read.described, read.passages
+    described = read.described
+    try:
+        text, passages = read.whole()
+    except ValueError:
+        raise misshapen() from None
     if described is None:
         raise misshapen()
     if described.media_type in ARCHIVES and unpack is not None:
@@ -160,19 +164,22 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
         "tokens": sum(passage.tokens for passage in passages),
         "warnings": [*described.warnings, *_foreign(passages)],
     }
-    return Reading(facts, read.text, passages, cpu_seconds)
+    return Reading(facts, text, passages, cpu_seconds)
 
 
 class _Pieces:
-    """Puts a reading together, and the real pseudonyms in it; believes nothing that it can check."""
+    """Puts a reading together, and the real pseudonyms in it; believes nothing that it can check.
+
+    While the process that reads has its own memory, only bytes of the text and spans of passages are kept.
+    """
 
     def __init__(self, redaction_key: bytes, most_passages: int) -> None:
-        self.text = ""
-        self.passages: list[Passage] = []
         self.described: Described | None = None
         self._key = redaction_key
         self._most = most_passages
-        self._parts: list[str] = []
+        self._encoded = bytearray()
+        self._length = self._end = 0
+        self._cuts: list[tuple[Cut, str | None, str | None]] = []
 
     def take(self, piece: bytes) -> None:
         read = _adapter().validate_json(piece, strict=True)
@@ -182,37 +189,49 @@ class _Pieces:
             return PSEUDONYM.sub(lambda found: real.get(found[0], found[0]), text) if text and real else text
 
         if read.text:
-            self._parts.append(redacted(read.text) or "")
-            return
-        if self._parts:
-            self.text = "".join(self._parts)
-            self._parts = []
+            if self._cuts:
+                raise ValueError("text behind the passages")
+            self._length += len(read.text)
+            self._encoded += (redacted(read.text) or "").encode()
         for cut, language in read.passages:
-            self.passages.append(self._passage(cut, redacted(cut.label), language))
+            self._check(cut)
+            self._cuts.append((cut, redacted(cut.label), language))
         if read.described:
             title, organisation = redacted(read.described.title), redacted(read.described.organisation)
             self.described = replace(read.described, title=title, organisation=organisation)
 
-    def _passage(self, cut: Cut, label: str | None, language: str | None) -> Passage:
-        index, (begin, stop) = len(self.passages), cut.section or (0, 0)
-        after = self.passages[-1].span[1] if self.passages else 0
+    def whole(self) -> tuple[str, list[Passage]]:
+        """The text and its passages; once. Raises ValueError as `take` does."""
+        text = self._encoded.decode()
+        self._encoded.clear()
+        self._cuts.reverse()
+        passages: list[Passage] = []
+        while self._cuts:
+            cut, label, language = self._cuts.pop()
+            passages.append(
+                Passage(
+                    index=len(passages),
+                    page=cut.page,
+                    row=cut.row,
+                    span=(cut.start, cut.end),
+                    text=text[cut.start : cut.end],
+                    tokens=cut.tokens,
+                    section=text[slice(*cut.section)] if cut.section else None,
+                    label=label,
+                    language=language,
+                )
+            )
+        return text, passages
+
+    def _check(self, cut: Cut) -> None:
+        begin, stop = cut.section or (0, 0)
         if not (
-            after <= cut.start < cut.end <= min(len(self.text), cut.start + MAX_PASSAGE)
-            and 0 <= begin <= stop <= min(len(self.text), begin + MAX_SECTION)
-            and index < self._most
+            self._end <= cut.start < cut.end <= min(self._length, cut.start + MAX_PASSAGE)
+            and 0 <= begin <= stop <= min(self._length, begin + MAX_SECTION)
+            and len(self._cuts) < self._most
         ):
             raise ValueError("a passage that is none of the text")
-        return Passage(
-            index=index,
-            page=cut.page,
-            row=cut.row,
-            span=(cut.start, cut.end),
-            text=self.text[cut.start : cut.end],
-            tokens=cut.tokens,
-            section=self.text[begin:stop] or None,
-            label=label,
-            language=language,
-        )
+        self._end = cut.end
 
 
 @cache

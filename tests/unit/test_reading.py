@@ -95,8 +95,18 @@ def test_passages_that_no_honest_process_sends_are_refused(passages: list[Any]) 
     """The text is at most once in memory, and every passage a slice of it."""
     pieces = _Pieces(KEY, most_passages=3)
     pieces.take(piece(text="The mill is old."))
-    with pytest.raises(ValueError, match=r"."):
+    with pytest.raises(ValueError, match=r"."):  # noqa: PT012 - some are seen at once, some in the end
         pieces.take(piece(passages=passages))
+        pieces.whole()
+
+
+def test_the_text_is_whole_before_the_first_passage() -> None:
+    """A passage is a slice of the text that is stored."""
+    pieces = _Pieces(KEY, most_passages=3)
+    pieces.take(piece(text="The mill is old."))
+    pieces.take(piece(passages=[cut(0, 9)]))
+    with pytest.raises(ValueError, match="behind the passages"):
+        pieces.take(piece(text="Another text."))
 
 
 def test_a_passage_has_a_limit_of_characters() -> None:
