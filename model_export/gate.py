@@ -22,8 +22,8 @@ from model_export.evaluation import HEADS, accuracies
 from model_export.sources import MINILM, WEIGHTS
 from model_export.textbook import Textbook
 from shared.errors import SetupError
-from shared.inference.tokens import load_tokenizer
 from shared.records import TOPICS
+from shared.tokens import load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

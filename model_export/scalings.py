@@ -22,7 +22,7 @@ from model_export.steps import digest_of
 from model_export.training.examples import OWN, read_labelled
 from shared.errors import SetupError
 from shared.inference.session import open_session
-from shared.inference.tokens import load_tokenizer
+from shared.tokens import load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import ipaddress
 import re
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from shared.identifiers import SAID, WRITTEN, is_written, says
@@ -21,6 +22,9 @@ _HEX = 16
 """Digits of a pseudonym: 64 bits."""
 
 _PSEUDONYM = rf"\[(?:email|iban|card|ip|phone|id):[0-9a-f]{{{_HEX}}}\]"
+PSEUDONYM = re.compile(_PSEUDONYM)
+MAX_PSEUDONYM = len("[phone:]") + _HEX
+"""Characters."""
 
 _EMAIL = (
     r"(?<![\w.+-])[^\W_](?:[\w.+%'-]{0,62}[\w+%-])?"
@@ -72,26 +76,36 @@ class _Kind(NamedTuple):
 def redact(text: str, key: bytes) -> str:
     """The text with e-mail and IP addresses, IBANs, card, phone and national identification numbers replaced.
 
-    A pseudonym is `[kind:digits]`, the digits being the first 64 bits, in hexadecimal, of HMAC-SHA256 over
-    kind and normalised value. Redacting twice changes nothing.
+    Redacting twice changes nothing.
     """
-    while (redacted := _pass(text, key)) != text:
+    return replace_identifiers(text, partial(pseudonym, key))
+
+
+def pseudonym(key: bytes, kind: str, value: str) -> str:
+    """`[kind:digits]`: the first 64 bits, in hexadecimal, of HMAC-SHA256 over kind and normalised value."""
+    digest = hmac.digest(key, f"{kind}\0{value}".encode(errors="replace"), hashlib.sha256).hex()
+    return f"[{kind}:{digest[:_HEX]}]"
+
+
+def replace_identifiers(text: str, replacement: Callable[[str, str], str]) -> str:
+    """The text as `redact` gives it, with what `replacement` makes of kind and normalised value."""
+    while (replaced := _pass(text, replacement)) != text:
         text = (
-            redacted  # a pseudonym is no neighbour that hides a number, as the value before it may have been
+            replaced  # a pseudonym is no neighbour that hides a number, as the value before it may have been
         )
     return text
 
 
-def _pass(text: str, key: bytes) -> str:
+def _pass(text: str, replacement: Callable[[str, str], str]) -> str:
     digits = sum(map(str.isdigit, text))
     has_digits = digits > 0
     for kind in (*_KINDS, *(_SAID if digits >= _MIN_SAID and says(text) else ())):
         if (kind.hint in text) if kind.hint else has_digits:
-            text = kind.pattern.sub(_replacer(kind, key), text)
+            text = kind.pattern.sub(_replacer(kind, replacement), text)
     return text
 
 
-def _replacer(kind: _Kind, key: bytes) -> Callable[[re.Match[str]], str]:
+def _replacer(kind: _Kind, replacement: Callable[[str, str], str]) -> Callable[[re.Match[str]], str]:
     group = "number" if "number" in kind.pattern.groupindex else 0
 
     def replace(match: re.Match[str]) -> str:
@@ -100,9 +114,8 @@ def _replacer(kind: _Kind, key: bytes) -> Callable[[re.Match[str]], str]:
         normal = kind.normal(match[group])
         if normal is None:
             return match[0]
-        digest = hmac.digest(key, f"{kind.name}\0{normal}".encode(), hashlib.sha256).hex()
         before = match[0][: match.start(group) - match.start()]
-        return f"{before}[{kind.name}:{digest[:_HEX]}]{match[0][len(before) + len(match[group]) :]}"
+        return f"{before}{replacement(kind.name, normal)}{match[0][len(before) + len(match[group]) :]}"
 
     return replace
 

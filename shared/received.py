@@ -19,7 +19,7 @@ from shared.transitions import Seconds
 from shared.uploads import download
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from shared.extract.recognised import RecognisedPage
     from shared.records import UploadEvent
@@ -43,8 +43,13 @@ class Received:
 
 
 @contextmanager
-def fetched(event: UploadEvent, limits: Settings) -> Iterator[Path]:
+def fetched(event: UploadEvent, limits: Settings, tokenizer: Path) -> Iterator[Path]:
     """The file that an event names, for as long as the block lasts.
+
+    Args:
+        event: its upload.
+        limits: a function's, or the long job's.
+        tokenizer: the one that `receive` will be given.
 
     Raises:
         Rejected: it is gone, or too large.
@@ -52,7 +57,7 @@ def fetched(event: UploadEvent, limits: Settings) -> Iterator[Path]:
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "upload"
-        prepare()  # the process that reads starts while the file is on its way
+        prepare(tokenizer)  # the process that reads starts while the file is on its way
         download(event, path, limits.max_bytes)
         check_size(path, limits.max_bytes)
         yield path
@@ -62,7 +67,7 @@ def receive(  # noqa: PLR0913 - what a file is, how it is read, and within which
     path: Path,
     event: UploadEvent,
     document: str,
-    count: Callable[[list[str]], list[int]],
+    tokenizer: Path,
     limits: Settings,
     *,
     recognised: Mapping[int, RecognisedPage] | None = None,
@@ -74,7 +79,7 @@ def receive(  # noqa: PLR0913 - what a file is, how it is read, and within which
         path: where it lies.
         event: its upload.
         document: the id of the document that it is.
-        count: word pieces of each text, special tokens included.
+        tokenizer: the model's `tokenizer.json`.
         limits: a function's, or the long job's.
         recognised: pages of a PDF whose text was recognised.
         defer_ocr: whether a PDF of which nothing can be read as text is no error.
@@ -90,14 +95,20 @@ def receive(  # noqa: PLR0913 - what a file is, how it is read, and within which
         name=event.name,
         content_type=event.content_type,
         metadata=event.metadata,
-        count=count,
+        tokenizer=tokenizer,
         redaction_key=secret(settings().redaction_key, settings().redaction_key_version),
         settings=limits,
         password=password,
         recognised=recognised or {},
         defer_ocr=defer_ocr,
         unpack=lambda media_type: unpack(
-            path, media_type, event, document, limits_of(limits), password=password
+            path,
+            media_type,
+            event,
+            document,
+            limits_of(limits),
+            seconds=limits.extract_seconds,
+            password=password,
         ),
     )
     sha256 = sha256_of(path)

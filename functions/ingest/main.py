@@ -19,7 +19,8 @@ from shared.documents import Documents, document_id
 from shared.errors import Rejected, Superseded
 from shared.events import Push, answer, publish_record, upload_event
 from shared.extract.turns import turns
-from shared.inference import TokenCounter, read_manifest
+from shared.inference import read_manifest
+from shared.inference.manifest import TOKENIZER_FILE
 from shared.received import fetched, receive
 from shared.records import ErrorInfo, UploadEvent
 from shared.settings import BATCHES, settings
@@ -92,9 +93,11 @@ def conclude(documents: Documents, claim: Claim, event: UploadEvent) -> None:
 
 def read(claim: Claim, event: UploadEvent) -> Received:
     """Fetch and read the file within a function's limits."""
-    with fetched(event, settings()) as path:
-        count = counter().count_batch
-        return receive(path, event, claim.document, count, settings(), defer_ocr=bool(settings().job_name))
+    tokenizer = settings().model_dir / TOKENIZER_FILE
+    with fetched(event, settings(), tokenizer) as path:
+        return receive(
+            path, event, claim.document, tokenizer, settings(), defer_ocr=bool(settings().job_name)
+        )
 
 
 def analyse(documents: Documents, claim: Claim, event: UploadEvent, received: Received) -> None:
@@ -142,9 +145,3 @@ def job_model() -> str:
 def manifest() -> Manifest:
     """Of the model this instance plans for, read once: a directory that is rebuilt needs new instances."""
     return read_manifest(settings().model_dir, settings().model_digest)
-
-
-@lru_cache(maxsize=1)
-def counter() -> TokenCounter:
-    """The tokenizer, loaded once an instance."""
-    return TokenCounter(settings().model_dir / "tokenizer.json")

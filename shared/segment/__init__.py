@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from shared.segment.core import Segmented, SegmentLimits, segment
+from shared.segment.core import MAX_SECTION, Cut, Segmented, SegmentLimits, segment
+from shared.segment.pack import MAX_PASSAGE
 
-__all__ = ["SegmentLimits", "Segmented", "segment"]
+__all__ = ["MAX_PASSAGE", "MAX_SECTION", "Cut", "SegmentLimits", "Segmented", "segment"]

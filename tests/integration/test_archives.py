@@ -75,7 +75,7 @@ class Upload:
         self.claim = claim
 
     def unpack(self) -> int:
-        return unpack(self.path, ZIP, self.event, self.document, Limits()).members
+        return unpack(self.path, ZIP, self.event, self.document, Limits(), seconds=60).members
 
     def completes(self) -> None:
         self.documents.plan(self.claim, plan_of(f"{self.document}-{self.claim.run}", ()))

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from shared.errors import SetupError
-from shared.inference import Engine, Outputs, TokenCounter, interpret
+from shared.inference import Engine, Outputs, interpret
+from shared.tokens import TokenCounter
 
 MODEL = Path("build/model")
 pytestmark = pytest.mark.skipif(not (MODEL / "manifest.json").exists(), reason="no model: run make model")
