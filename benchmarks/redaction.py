@@ -50,7 +50,9 @@ def measure(split: str) -> dict[str, tuple[int, int]]:
     """Return for each kind how many cases are right, of how many."""
     found = cases(split)
     right = Counter(case.kind for case in found if is_right(case))
-    return {kind: (right[kind], total) for kind, total in sorted(Counter(case.kind for case in found).items())}
+    return {
+        kind: (right[kind], total) for kind, total in sorted(Counter(case.kind for case in found).items())
+    }
 
 
 def recall(measured: dict[str, tuple[int, int]]) -> float:
