@@ -144,11 +144,11 @@ _ZERO = {"39", "225", "229", "241", "242", "378"}
 
 @cache
 def _iban_form(country: str) -> re.Pattern[str] | None:
-    form = re.search(rf"\b{country}(\S+)", _IBAN_FORMS)
+    form = re.search(rf"\b{country}(\S{{1,20}})", _IBAN_FORMS)
     if form is None:
         return None
     chars = {"n": r"\d", "a": "[A-Z]", "c": r"[A-Z\d]"}
-    parts = re.findall(r"(\d+)([nac])", form[1])
+    parts = re.findall(r"(\d{1,2})([nac])", form[1])
     body = "".join(rf"(?:[ -]?{chars[kind]}){{{count}}}" for count, kind in parts)
     return re.compile(rf"[A-Z]{{2}}\d\d{body}(?!\d|[A-Z](?!IC))")
 
