@@ -5,14 +5,16 @@ from __future__ import annotations
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.archives import unpack
 from shared.clients import secret
+from shared.errors import Rejected
 from shared.extract.core import check_size
 from shared.extract.sandbox import prepare
+from shared.privacy import redact
 from shared.reading import Reading, limits_of, read_file, sha256_of
 from shared.settings import settings
 from shared.transitions import Seconds
@@ -90,27 +92,33 @@ def receive(  # noqa: PLR0913 - what a file is, how it is read, and within which
     """
     started, cpu_started = time.monotonic(), time.thread_time()
     password = password_of(event.name)
-    reading = read_file(
-        path,
-        name=event.name,
-        content_type=event.content_type,
-        metadata=event.metadata,
-        tokenizer=tokenizer,
-        redaction_key=secret(settings().redaction_key, settings().redaction_key_version),
-        settings=limits,
-        password=password,
-        recognised=recognised or {},
-        defer_ocr=defer_ocr,
-        unpack=lambda media_type: unpack(
+    key = secret(settings().redaction_key, settings().redaction_key_version)
+    try:
+        reading = read_file(
             path,
-            media_type,
-            event,
-            document,
-            limits_of(limits),
-            seconds=limits.extract_seconds,
+            name=event.name,
+            content_type=event.content_type,
+            metadata=event.metadata,
+            tokenizer=tokenizer,
+            redaction_key=key,
+            settings=limits,
             password=password,
-        ),
-    )
+            recognised=recognised or {},
+            defer_ocr=defer_ocr,
+            unpack=lambda media_type: unpack(
+                path,
+                media_type,
+                event,
+                document,
+                limits_of(limits),
+                seconds=limits.extract_seconds,
+                password=password,
+            ),
+        )
+    except Rejected as rejected:  # which may name columns, and of a file without a header those are cells
+        raise Rejected(rejected.code, redact(rejected.message, key), redact(rejected.hint, key)) from None
+    warnings = [redact(warning, key) for warning in reading.facts["warnings"]]  # they name sheets and files
+    reading = replace(reading, facts=reading.facts | {"warnings": warnings})
     sha256 = sha256_of(path)
     cpu = time.thread_time() - cpu_started + reading.cpu_seconds
     seconds = Seconds(time.monotonic() - started, cpu)

@@ -14,6 +14,7 @@ from reportlab.pdfgen.canvas import Canvas
 from cli.main import main
 from cli.say import HIDDEN
 from tests.e2e.running import RunningStack, free_ports
+from tests.unit.office_files import grid, xlsx
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -199,6 +200,18 @@ def test_a_file_that_is_gone_before_it_is_read() -> None:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     assert (found["state"], found["error"]["code"]) == ("rejected", "deleted")
+
+
+def test_what_is_said_of_a_file_is_redacted_too() -> None:
+    """A refusal that names columns, and a warning that names hidden sheets, hold no personal data."""
+    address = "jane.roe@example.com"
+    upload("header.csv", f"{address},b\n{SENTENCE},1\n".encode(), **{"text-column": "nowhere"})
+    upload("sheets.xlsx", xlsx({"Shown": grid([SENTENCE]), address: grid(["secret"])}, hidden=[address]))
+    error, warnings = ended("header.csv")["error"], ended("sheets.xlsx")["warnings"]
+    assert error["code"] == "text_column_not_found"
+    assert "[email:" in error["message"]
+    assert warnings[0].startswith("hidden sheets, left out: [email:")
+    assert address not in f"{error} {warnings}"
 
 
 def test_a_file_that_breaks_its_reader_breaks_nothing_else(stack: RunningStack) -> None:
