@@ -49,6 +49,10 @@ def is_transient(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:  # of the folder for temporary files
         return True
+    if isinstance(error, AttributeError) and error.__context__ is not None:
+        # Of a query that breaks off while results stream in: Firestore's client looks for its own retry in
+        # the wrong place (`Query._retry_query_after_exception`), and raises this in place of the outage.
+        return is_transient(error.__context__)
     if isinstance(error, google.InvalidArgument):
         return EXPIRED in error.message
     transient = (

@@ -9,9 +9,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from google.api_core.exceptions import GoogleAPICallError
-
 from shared.records import TERMINAL
+from shared.retry import is_transient
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -169,8 +168,10 @@ def read(collection: firestore.CollectionReference) -> list[dict[str, Any]]:
     """Every record of a collection, tried again while Firestore is killed or busy."""
     for _ in range(READS):
         try:
-            return [one.to_dict() or {} for one in collection.stream(retry=None, timeout=READ_SECONDS)]
-        except GoogleAPICallError:
+            return [one.to_dict() or {} for one in collection.stream(timeout=READ_SECONDS)]
+        except Exception as error:
+            if not is_transient(error):
+                raise
             time.sleep(1)
     raise AssertionError("Firestore does not answer")
 

@@ -35,9 +35,19 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         each.cache_clear()
 
 
+def in_place_of(error: Exception) -> AttributeError:
+    """As Firestore's client raises it while it handles the error of a stream."""
+    raised = AttributeError("'_UnaryStreamMultiCallable' object has no attribute '_retry'")
+    raised.__context__ = error
+    return raised
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
+        (in_place_of(google.DeadlineExceeded("a stream was removed")), True),
+        (in_place_of(google.PermissionDenied("no")), False),
+        (AttributeError("of our own"), False),
         (LeaseHeld(), True),
         (Retryable(), True),
         (Superseded(), False),
