@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 COLLECTION = "dead_letters"
 ADDED = ("headrace", "CloudPubSub")
 """How attributes begin that a message has only as a dead letter."""
+NOT_OURS = frozenset({NOT_PLANNED, "not_a_batch", "not_a_notification"})
+"""Reasons by which a message fails nothing, whatever it names: it may pass for ours on another topic."""
 EXHAUSTED = {
     "code": "deliveries_exhausted",
     "message": "The message was delivered as often as its subscription allows, and never acknowledged.",
@@ -42,7 +44,7 @@ def deadletter(request: Request) -> tuple[str, int]:
 def on_dead_letter(push: Push) -> None:
     """Write the record first, then fail the document: a kill in between is made good by the redelivery."""
     reason = _reason(push)
-    refused = reason.code == NOT_PLANNED  # nothing of its run's
+    refused = reason.code in NOT_OURS
     documents = Documents(firestore_client())
     document, run, generation = _subject(documents, push)
     bind_contextvars(document=document, run=run)

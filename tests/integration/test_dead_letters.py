@@ -12,8 +12,7 @@ import pytest
 from flask import Request
 from werkzeug.test import EnvironBuilder
 
-from functions.deadletter.main import on_dead_letter
-from shared.artefacts import NOT_PLANNED
+from functions.deadletter.main import NOT_OURS, on_dead_letter
 from shared.clients import firestore_client, publisher
 from shared.documents import Documents, document_id
 from shared.events import answer, upload_event
@@ -152,11 +151,12 @@ def test_a_dead_letter_fails_its_run() -> None:
 
 
 @pytest.mark.usefixtures("servers")
-def test_a_batch_that_was_made_up_fails_nothing() -> None:
+@pytest.mark.parametrize("code", sorted(NOT_OURS))
+def test_a_batch_that_was_made_up_fails_nothing(code: str) -> None:
     """Its record says why it was refused, and names no command: the run does without it."""
-    message = analysing("made-up.txt", 1)
+    message = analysing(f"{code}.txt", 1)
     before = stored(message.document)
-    reason = {"code": NOT_PLANNED, "message": "Not one of its run.", "hint": "See who may publish."}
+    reason = {"code": code, "message": "Not one of its run.", "hint": "See who may publish."}
     letter = bury(message, json.dumps(reason))
     assert (letter["reason"], letter["document"], letter["replay"]) == (reason, message.document, None)
     assert stored(message.document) == before
