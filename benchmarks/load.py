@@ -1,8 +1,8 @@
 """Measure many tiny documents beside a long one: `python -m benchmarks.load`.
 
-Starts a stack of its own on free ports, drops a document of 7,000 passages and 500 of one or two sentences at
-once, and prints how long the tiny ones waited and which process spent how many processor seconds. Before that,
-a stack that counts calls says what one tiny document asks of Firestore, Pub/Sub and Cloud Storage.
+Starts a stack of its own on free ports, drops a document of 7,000 passages and 500 of one or two sentences
+at once, and prints how long the tiny ones waited and which process spent how many processor seconds. Before
+that, a stack that counts calls says what one tiny document asks of Firestore, Pub/Sub and Cloud Storage.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing import get_context
@@ -86,9 +85,9 @@ def waited() -> dict[str, float]:
     return {one["name"]: one["timings"]["total_seconds"] for one in documents}
 
 
-def spent(data: Path) -> Counter[str]:
+def spent(data: Path) -> dict[str, float]:
     """Processor seconds so far of each service; those of the processes that read files apart."""
-    found: Counter[str] = Counter()
+    found: dict[str, float] = {}
     for service in read_stack(data)["processes"]:
         if service["pid"] is None:
             continue
@@ -100,7 +99,8 @@ def spent(data: Path) -> Counter[str]:
                 seconds = times.user + times.system
                 # Of children only those that have ended: the others stand in the list.
                 seconds += times.children_user + times.children_system
-                found[f"{service['name']}, reading files" if reads else service["name"]] += seconds
+                name = f"{service['name']}, reading files" if reads else service["name"]
+                found[name] = found.get(name, 0.0) + seconds
     return found
 
 
@@ -120,16 +120,19 @@ def measure(documents: int, passages: int) -> None:
         drop_all(documents)
         dropped = time.monotonic() - started
         until(lambda: completed() == SAMPLE + 1 + documents + bool(passages), SECONDS)
-        total, cpu = time.monotonic() - started, spent(data) - before
+        total, after = time.monotonic() - started, spent(data)
         took = {name: seconds for name, seconds in waited().items() if name.startswith("load")}
         refused = {function: refusals(data, function) for function in DELIVERED.values()}
     of_long = took.pop(LONG, 0.0)
     print(f"{documents} tiny documents, one of {passages:,} passages")
-    print(f"all completed after {total:.1f} s; dropped within {dropped:.1f} s; the long one took {of_long:.1f} s")
+    print(
+        f"all completed after {total:.1f} s, the long one after {of_long:.1f} s; dropped in {dropped:.1f} s"
+    )
     print(f"tiny: median {statistics.median(took.values()):.1f} s, at most {max(took.values()):.1f} s")
     print("pushes refused for want of a place:", *(f"{name} {number}" for name, number in refused.items()))
+    cpu = {service: seconds - before.get(service, 0.0) for service, seconds in after.items()}
     print(f"processor seconds: {sum(cpu.values()):.1f}")
-    for service, seconds in cpu.most_common():
+    for service, seconds in sorted(cpu.items(), key=lambda item: -item[1]):
         print(f"  {service:<24} {seconds:6.1f} s  {seconds / documents * 1000:6.1f} ms a tiny document")
 
 

@@ -14,7 +14,7 @@ plan, and refused after it. What is of the same kind stands, whoever did it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.documents import MAX_ATTEMPTS, Documents, now
 from shared.errors import Retryable, Superseded
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from shared.records import BatchMessage, PassageResult
     from shared.summary import Partial
+    from shared.transaction import ShortTransaction
     from shared.transitions import Seconds
 
 COLLECTION = "batches"
@@ -45,10 +46,18 @@ def batch_record(reference: firestore.DocumentReference, run: int, batch: int) -
     return record
 
 
-def progress(documents: Documents, message: BatchMessage) -> tuple[int, bool]:
-    """The first passage of a batch that is still to be computed, and whether the batch was met before.
+class Progress(NamedTuple):
+    """How far a batch has come."""
 
-    Its `end` where nothing is left to do.
+    upto: int
+    """Its first passage that is still to be computed; its `end` where nothing is left to do."""
+    met_before: bool
+    document: dict[str, Any]
+    """As it was read for this."""
+
+
+def progress(documents: Documents, message: BatchMessage) -> Progress:
+    """Look how far a batch has come.
 
     Raises:
         Retryable: its run was taken over, and is not planned yet.
@@ -60,8 +69,9 @@ def progress(documents: Documents, message: BatchMessage) -> tuple[int, bool]:
     stored = _checked(found[reference.id].to_dict(), message)
     known = found[record.id].to_dict()
     if stored["state"] in CLOSED:
-        return message.end, True
-    return (known["upto"], True) if known else (message.start, False)
+        return Progress(message.end, met_before=True, document=stored)
+    upto = known["upto"] if known else message.start
+    return Progress(upto, met_before=bool(known), document=stored)
 
 
 def commit(
@@ -70,10 +80,13 @@ def commit(
     results: list[PassageResult],
     partials: list[Partial],
     seconds: Seconds,
-) -> None:
+) -> dict[str, Any]:
     """Write passages of a batch, and how far it has come, at once.
 
     What does not continue where the record stands was committed by a twin, and is dropped.
+
+    Returns:
+        The document as this transaction read it. Where it has no plan yet, the plan comes after this commit.
 
     Raises:
         Retryable: its run was taken over, and is not planned yet.
@@ -85,14 +98,15 @@ def commit(
     reference = documents.reference(message.document)
     record = batch_record(reference, message.run, message.batch)
 
-    def step(transaction: firestore.Transaction) -> None:
+    def step(transaction: ShortTransaction) -> dict[str, Any]:
         assert isinstance(transaction, RawTransaction)
-        stored = _checked(reference.get(transaction=transaction).to_dict(), message)
+        found, known = transaction.read(reference, record)
+        stored = _checked(found, message)
         if stored["state"] in CLOSED:
             raise Superseded("this run has ended")
-        known = record.get(transaction=transaction).to_dict() or _new_record(message)
+        known = known or _new_record(message)
         if known["upto"] != results[0].index:
-            return
+            return stored
         upto = results[-1].index + 1
         known |= {
             "upto": upto,
@@ -104,8 +118,9 @@ def commit(
         }
         transaction.set(record, known)
         write_passages(transaction, reference, message, results)
+        return stored
 
-    documents.run(step, RawTransaction(documents.client, max_attempts=MAX_ATTEMPTS))
+    return documents.run(step, RawTransaction(documents.client, max_attempts=MAX_ATTEMPTS))
 
 
 def count_failure(documents: Documents, message: BatchMessage, why: str) -> int:
@@ -113,9 +128,10 @@ def count_failure(documents: Documents, message: BatchMessage, why: str) -> int:
     reference = documents.reference(message.document)
     record = batch_record(reference, message.run, message.batch)
 
-    def step(transaction: firestore.Transaction) -> int:
-        _checked(reference.get(transaction=transaction).to_dict(), message)
-        known = record.get(transaction=transaction).to_dict() or _new_record(message)
+    def step(transaction: ShortTransaction) -> int:
+        stored, known = transaction.read(reference, record)
+        _checked(stored, message)
+        known = known or _new_record(message)
         failures = int(known["failures"]) + 1
         transaction.set(record, known | {"failures": failures, "failure": why, "updated_at": now()})
         return failures
