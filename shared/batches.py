@@ -81,17 +81,19 @@ def commit(
     partials: list[Partial],
     seconds: Seconds,
 ) -> dict[str, Any]:
-    """Write passages of a batch, and how far it has come, at once.
+    """Write passages of a batch, and how far it has come, at once; the only batch of a run completes it too.
 
     What does not continue where the record stands was committed by a twin, and is dropped.
 
     Returns:
-        The document as this transaction read it. Where it has no plan yet, the plan comes after this commit.
+        The document as this transaction read it, or completed it. Where it has no plan yet, the plan comes
+        after this commit.
 
     Raises:
         Retryable: its run was taken over, and is not planned yet.
         Superseded: its run is no longer the document's, has ended, or is not of this model and cut.
     """
+    from shared.completion import complete_alone  # which imports this module
     from shared.encode import RawTransaction
     from shared.passages import write_passages
 
@@ -102,6 +104,8 @@ def commit(
         assert isinstance(transaction, RawTransaction)
         found, known = transaction.read(reference, record)
         stored = _checked(found, message)
+        if stored["state"] == "completed" and stored["batches"]["total"] == 1:
+            return stored  # completed by a twin, or by this commit, whose answer was lost
         if stored["state"] in CLOSED:
             raise Superseded("this run has ended")
         known = known or _new_record(message)
@@ -116,6 +120,7 @@ def commit(
             "cpu_seconds": known["cpu_seconds"] + seconds.cpu,
             "updated_at": now(),
         }
+        stored = complete_alone(transaction, documents, stored, known)
         transaction.set(record, known)
         write_passages(transaction, reference, message, results)
         return stored
