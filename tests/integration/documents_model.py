@@ -123,7 +123,7 @@ class Model:
     def commit(self, run: int, batch: int, first: int, count: int) -> None:
         """Passages `first` to `first + count` of a batch; dropped where they continue nothing.
 
-        The only batch of a run completes it. Committed once more it is dropped: its answer may have been lost.
+        The only batch of a run completes it; once more it is dropped, since its answer may have been lost.
         """
         alone = len(self.newest.sizes) == 1
         if run == self.number and self.newest.state == "completed" and alone:

@@ -1,4 +1,4 @@
-"""A run of one batch is completed by the transaction that commits the batch, once, whenever its plan comes."""
+"""The transaction that commits the only batch of a run completes the run, once, whenever its plan comes."""
 
 from __future__ import annotations
 
