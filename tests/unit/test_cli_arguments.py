@@ -25,7 +25,7 @@ from cli.render import full
 from cli.replay import none_failed
 from cli.results import drop_all
 from cli.search import known_topic
-from local.services import EMULATORS, TITLES, Layout
+from local.services import ANALYZE_THREADS, EMULATORS, LANES, TITLES, Layout
 from local.stack import STACK_FILE, Watch, _locked, running
 from shared.errors import HeadraceError, SetupError
 from shared.records import TOPICS
