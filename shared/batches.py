@@ -1,7 +1,8 @@
 """The batches of a run: `documents/{id}/batches/{run}-{n}`, each written at once with its passages.
 
 A record is written only after the batch's successor was published, so where it exists, whoever meets the
-batch again has nothing to hand on. The document itself is not written: many batches may commit at once.
+batch again has nothing to hand on. The document itself is not written, since many batches may commit at once;
+but the only batch of a run completes it in the same transaction.
 
 A record says how far its batch has come: `upto`, the first passage that is not committed. A batch that runs
 into its instance's time limit commits what it has and goes on from there when it is delivered again. Its real
