@@ -59,5 +59,5 @@ def generations(
     client: firestore.Client, documents: Iterable[str], limits: Mapping[str, Any]
 ) -> dict[str, int]:
     """Return up to which generation each of these documents was erased, for those that have a tombstone."""
-    references = [client.collection(COLLECTION).document(document) for document in documents]
+    references = [tombstone(client, document) for document in documents]
     return {one.id: int(one.get("generation")) for one in client.get_all(references, **limits) if one.exists}
