@@ -141,7 +141,7 @@ def measure(documents: int, passages: int) -> None:
 def counts() -> dict[str, float]:
     """What a tiny document asks of each service."""
     with tempfile.TemporaryDirectory() as name:
-        port = int(free_ports(len(TITLES)))
+        port = free_ports(len(TITLES))
         with counted_stack(Path(name), port, {}) as stack:
             drop_all(SAMPLE, "warm")
             until(lambda: completed() == SAMPLE and stack.at_rest())
