@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import functions_framework
 from structlog.contextvars import bind_contextvars
@@ -13,7 +13,7 @@ from structlog.contextvars import bind_contextvars
 from shared import artefacts, batches
 from shared.analysis import analyse
 from shared.clients import firestore_client
-from shared.completion import finish
+from shared.completion import finish_as_read
 from shared.documents import Documents
 from shared.errors import Permanent, Retryable, Superseded
 from shared.events import Push, answer, batch_message, dead_letter, publish_record
@@ -51,7 +51,7 @@ def on_batch(push: Push) -> None:
     message = batch_message(push)
     bind_contextvars(document=message.document, run=message.run, batch=message.batch)
     documents = Documents(firestore_client())
-    upto, met_before = batches.progress(documents, message)
+    upto, met_before, stored = batches.progress(documents, message)
     if upto < message.end:
         artefacts.check_planned(message)
         if message.model != engine().digest:
@@ -60,7 +60,7 @@ def on_batch(push: Push) -> None:
         if not met_before:
             hand_on(message)
         try:
-            upto = compute(documents, message, upto, deadline)
+            upto, stored = compute(documents, message, upto, deadline)
         except Exception as error:
             if isinstance(error, Superseded) or is_transient(error):
                 raise
@@ -69,7 +69,7 @@ def on_batch(push: Push) -> None:
         if upto < message.end:
             publish_record(BATCHES, [message], document=message.document)
             return
-    finish(documents, message.document, message.run)
+    finish_as_read(documents, stored)  # without a plan there is nothing to see: ingest looks after it
 
 
 def other_model(documents: Documents, message: BatchMessage) -> None:
@@ -89,13 +89,18 @@ def hand_on(message: BatchMessage) -> None:
         publish_record(BATCHES, [following], document=message.document)
 
 
-def compute(documents: Documents, message: BatchMessage, upto: int, deadline: float) -> int:
-    """Analyse the passages from `upto` and commit them; how far it came before the deadline."""
+def compute(
+    documents: Documents, message: BatchMessage, upto: int, deadline: float
+) -> tuple[int, dict[str, Any]]:
+    """Analyse the passages from `upto` and commit them.
+
+    Returns:
+        How far it came before the deadline, and the document as the commit read it.
+    """
     passages = artefacts.read_slice(message)
     # What was begun here is finished here: a commit must continue where the record stands.
     if upto == message.start and (earlier := copied(documents.client, message, passages)):
-        batches.commit(documents, message, *earlier, Seconds(0.0, 0.0))
-        return message.end
+        return message.end, batches.commit(documents, message, *earlier, Seconds(0.0, 0.0))
     passages = passages[upto - message.start :]
     started, cpu_started = time.monotonic(), time.thread_time()
     results: list[PassageResult] = []
@@ -110,8 +115,8 @@ def compute(documents: Documents, message: BatchMessage, upto: int, deadline: fl
             break
         size = next_slice(len(part.results), ended - begun)
     seconds = Seconds(time.monotonic() - started, time.thread_time() - cpu_started + worker_seconds)
-    batches.commit(documents, message, results, [partial(results)], seconds)
-    return upto + len(results)
+    stored = batches.commit(documents, message, results, [partial(results)], seconds)
+    return upto + len(results), stored
 
 
 def next_slice(passages: int, seconds: float) -> int:

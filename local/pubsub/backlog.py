@@ -77,9 +77,7 @@ class Backlog:
         return None
 
     def _pop(self) -> Delivery | None:
-        now = time.monotonic()
-        while self._waiting and self._waiting[0][0] <= now:
-            self._ready.append(heapq.heappop(self._waiting)[1])
+        now = self.ripen()
         while not self._ready and self._more:
             rows = self._store.scan(self._subscription, self._cursor, WINDOW)
             self._more = len(rows) == WINDOW
@@ -90,6 +88,13 @@ class Backlog:
                 else:
                     self._ready.append(Delivery(message, failures))
         return self._ready.popleft() if self._ready else None
+
+    def ripen(self) -> float:
+        """Make ready what has waited for long enough; the time it is."""
+        now = time.monotonic()
+        while self._waiting and self._waiting[0][0] <= now:
+            self._ready.append(heapq.heappop(self._waiting)[1])
+        return now
 
     def put_back(self, delivery: Delivery) -> None:
         """Undo `take`."""

@@ -93,6 +93,9 @@ class Subscription:
 
     def _wake(self) -> None:
         self._timer = None
+        # What is due no longer has a time to wake up at, whether or not anybody can take it now: whoever is
+        # busy looks again by itself.
+        self.backlog.ripen()
         for delivery in self.backlog.expire():
             self.failed(delivery)
         self.notify()

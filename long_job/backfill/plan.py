@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from shared import artefacts
 from shared.backfills import standing
-from shared.completion import announce, is_unheard
+from shared.completion import is_unheard, settle
 from shared.delegation import plan_delegated
 from shared.documents import now, run_record
 from shared.errors import Permanent
@@ -90,7 +90,7 @@ def begin(
         return "begun"
 
     while (found := documents.run(step)) == "unheard":  # its last result first, as `Documents.claim` does
-        announce(documents, entry.document)
+        settle(documents, entry.document)
     return found
 
 

@@ -25,7 +25,7 @@ from cli.render import full
 from cli.replay import none_failed
 from cli.results import drop_all
 from cli.search import known_topic
-from local.services import EMULATORS, TITLES, Layout
+from local.services import ANALYZE_THREADS, EMULATORS, LANES, TITLES, Layout
 from local.stack import STACK_FILE, Watch, _locked, running
 from shared.errors import HeadraceError, SetupError
 from shared.records import TOPICS
@@ -201,6 +201,19 @@ def test_a_named_port_that_is_taken_is_refused(tmp_path: Path) -> None:
         layout = Layout(tmp_path, taken, {})
         with pytest.raises(SetupError, match=f"Port {taken} .* leave out --port"):
             Watch(layout, layout.services(tmp_path), print, tmp_path).start()
+
+
+@pytest.mark.parametrize(("set_to", "lanes"), [(None, ANALYZE_THREADS), ("5", 5)])
+def test_a_long_document_takes_no_more_lanes_than_can_be_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, set_to: str | None, lanes: int
+) -> None:
+    """Short documents wait behind those alone; whoever sets the number has it."""
+    if set_to is None:
+        monkeypatch.delenv(LANES, raising=False)
+    else:
+        monkeypatch.setenv(LANES, set_to)
+    services = {service.name: service for service in Layout(tmp_path, 9000, {}).services(tmp_path)}
+    assert services["ingest"].environment[LANES] == str(lanes)
 
 
 def test_a_directory_has_one_stack(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,8 @@ from local.pubsub.backlog import Backlog, Delivery
 from local.pubsub.protos import Subscription as Config
 from local.pubsub.retry import DEFAULT_MAX_BACKOFF, backoff
 from local.pubsub.store import Store
+from local.pubsub.subscription import Subscription
+from local.serving import unavailable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -236,3 +239,22 @@ def test_backoff_stays_within_the_policy(failures: int, one: int, other: int) ->
     config.retry_policy.maximum_backoff.FromMilliseconds(max(one, other))
     least = min(high, low * 2.0 ** min(failures - 1, 60))
     assert least <= backoff(config, failures) <= min(high, least * 1.25) <= DEFAULT_MAX_BACKOFF
+
+
+def test_a_message_that_is_due_and_cannot_be_taken_wakes_nobody_again(tmp_path: Path) -> None:
+    """While an endpoint has no room, the server sleeps: it does not look at the due message over and over."""
+
+    async def due_without_room() -> float | None:
+        store = Store(tmp_path / "store.sqlite3")
+        subscription = Subscription(store, SUBSCRIPTION, Config(), lambda *_: False)
+        woken = asyncio.Event()
+        subscription.listeners.add(woken.set)  # and takes nothing
+        subscription.backlog.wait(Delivery(1, 1), time.monotonic() + 0.01)
+        subscription.schedule()
+        await woken.wait()
+        event = subscription.backlog.next_event()
+        subscription.end(unavailable("the test is over"))
+        store.close()
+        return event
+
+    assert asyncio.run(due_without_room()) is None
