@@ -9,20 +9,20 @@ import click
 
 from cli.deployment import need_job
 from cli.objects import need_model
-from shared import backfill_listing, backfills
-from shared.clients import firestore_client
-from shared.delegation import has_not_ended, run_job
-from shared.documents import COLLECTION as DOCUMENTS
-from shared.errors import HeadraceError
-from shared.passages import COLLECTION as PASSAGES
-from shared.settings import settings
+from shared.documents.delegation import has_not_ended, run_job
+from shared.documents.passages import COLLECTION as PASSAGES
+from shared.documents.store import COLLECTION as DOCUMENTS
+from shared.jobs import backfill_listing, backfills
+from shared.platform.clients import firestore_client
+from shared.platform.errors import HeadraceError
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from rich.console import Console
 
-    from shared.backfills import Backfill, Wanted
+    from shared.jobs.backfills import Backfill, Wanted
 
 POLL_SECONDS = 1.0
 SHOWN_EXAMPLES = 8

@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from shared.errors import SetupError
-from shared.settings import PREFIX, Settings, settings
+from shared.platform.errors import SetupError
+from shared.platform.settings import PREFIX, Settings, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -16,7 +16,6 @@ from rich.text import Text
 from cli import differences
 from cli.render import bars, passage, section
 from cli.spans import span
-from shared.clients import firestore_client
 from shared.digests import forms, slots
 from shared.digests.clocks import EARLIER, is_ahead, read_clocks
 from shared.digests.compute import Request
@@ -27,8 +26,9 @@ from shared.digests.records import Filter, Window
 from shared.digests.store import COLLECTION, newest, read, read_file
 from shared.digests.tell.outbox import COLLECTION as DELIVERIES
 from shared.digests.verify import verify
-from shared.errors import HeadraceError
-from shared.records import TOPIC_NAMES
+from shared.platform.clients import firestore_client
+from shared.platform.errors import HeadraceError
+from shared.platform.records import TOPIC_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -16,7 +16,7 @@ from cli.output import print_json
 from cli.render import printable
 from local.services import EMULATORS
 from local.stack import read_stack
-from shared.errors import SetupError
+from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,16 +13,16 @@ from cli import erase_files
 from cli.digest_commands import PAGES
 from cli.results import check_name, stored
 from cli.security.buckets import PER_DAY, facts
-from shared.archive_objects import INSIDE
-from shared.clients import firestore_client, storage_client
 from shared.digests.store import COLLECTION as DIGESTS
-from shared.documents import COLLECTION, document_id
-from shared.erasure import check_unchanged
-from shared.erasure import erase as erase_document
-from shared.errors import HeadraceError, Superseded
-from shared.passages import COLLECTION as PASSAGES
-from shared.records import TERMINAL, Record
-from shared.settings import settings
+from shared.documents.erasure import check_unchanged
+from shared.documents.erasure import erase as erase_document
+from shared.documents.passages import COLLECTION as PASSAGES
+from shared.documents.store import COLLECTION, document_id
+from shared.intake.archive_objects import INSIDE
+from shared.platform.clients import firestore_client, storage_client
+from shared.platform.errors import HeadraceError, Superseded
+from shared.platform.records import TERMINAL, Record
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -11,8 +11,8 @@ from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from shared.archive_objects import INSIDE
-from shared.clients import storage_client
+from shared.intake.archive_objects import INSIDE
+from shared.platform.clients import storage_client
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -10,18 +10,18 @@ import click
 
 from cli.deployment import need_job
 from cli.objects import need_objects
-from shared import imports
-from shared.clients import firestore_client
-from shared.delegation import has_not_ended, run_job
-from shared.errors import HeadraceError
-from shared.settings import settings
+from shared.documents.delegation import has_not_ended, run_job
+from shared.jobs import imports
+from shared.platform.clients import firestore_client
+from shared.platform.errors import HeadraceError
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.console import Console
 
-    from shared.imports import Import, Report
+    from shared.jobs.imports import Import, Report
 
 POLL_SECONDS = 1.0
 _ADDRESS = re.compile(r"gs://([^/]+)/?(.*)")

@@ -9,20 +9,20 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.analysis import analyse
-from shared.archive_objects import INSIDE, MAX_DEPTH
-from shared.archives import Unpacked
-from shared.errors import HeadraceError, Rejected
+from shared.documents.analysis import analyse
 from shared.extract.archive import members
 from shared.extract.core import check_size
 from shared.extract.refusals import archive_inside
 from shared.inference import Engine, TokenCounter
-from shared.reading import TEXT_COLUMN, Reading, limits_of, read_file, sha256_of
-from shared.settings import Settings
-from shared.summary import combine, partial, summarise
+from shared.intake.archive_objects import INSIDE, MAX_DEPTH
+from shared.intake.archives import Unpacked
+from shared.intake.read import TEXT_COLUMN, Reading, limits_of, read_file, sha256_of
+from shared.platform.errors import HeadraceError, Rejected
+from shared.platform.settings import Settings
+from shared.text.summary import combine, partial, summarise
 
 if TYPE_CHECKING:
-    from shared.records import PassageResult
+    from shared.platform.records import PassageResult
 
 _SETTINGS = Settings(
     project="none", uploads_bucket="none", work_bucket="none", models_bucket="none", results_bucket="none"

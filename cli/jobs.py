@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from shared.records import State
+    from shared.platform.records import State
 
 WHEN = "2026-11-01, 2026-11-01T08:00:00 (UTC), or so long ago: 12h, 7d, 4w."
 
@@ -55,7 +55,7 @@ def backfill(  # noqa: PLR0913 - the options of a command
         return
     connect(data, project)
     from cli import backfill as filling
-    from shared.backfills import Wanted
+    from shared.jobs.backfills import Wanted
 
     wanted = Wanted(prefix=prefix, state=state, since=since, until=until, from_model=from_model)
     filling.report(filling.start(wanted, model, tasks), wait=wait, as_json=as_json)

@@ -15,8 +15,8 @@ from cli.digest_commands import digest
 from cli.erase_command import erase
 from cli.options import column_option, data_option, json_option, model_option, port_option, project_option
 from local.services import ROOT
-from shared.errors import HeadraceError, Permanent
-from shared.search import MAX_HITS
+from shared.documents.search import MAX_HITS
+from shared.platform.errors import HeadraceError, Permanent
 
 if TYPE_CHECKING:
     from datetime import timedelta

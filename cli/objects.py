@@ -9,10 +9,10 @@ from contextlib import suppress
 
 from cli.deployment import is_local
 from cli.options import MODEL
-from shared.clients import storage_client
-from shared.errors import HeadraceError, SetupError
 from shared.inference.manifest import MANIFEST_FILE, read_manifest
-from shared.settings import settings
+from shared.platform.clients import storage_client
+from shared.platform.errors import HeadraceError, SetupError
+from shared.platform.settings import settings
 
 
 def need_objects(bucket: str, prefix: str) -> None:

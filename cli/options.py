@@ -14,7 +14,7 @@ from cli.connect import DEFAULT_DATA
 from cli.spans import UNITS, span
 from local.services import DEFAULT_PORT, EMULATORS, ROOT, TITLES
 from local.stack import read_stack
-from shared.errors import HeadraceError, SetupError
+from shared.platform.errors import HeadraceError, SetupError
 
 MODEL = ROOT / "build" / "model"
 LAST_PORT = 65_536 - len(TITLES)

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from shared.records import TOPIC_NAMES
+from shared.platform.records import TOPIC_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cli.results import stored
-from shared.clients import firestore_client
-from shared.documents import COLLECTION, now
-from shared.uploads import restart_all
+from shared.documents.store import COLLECTION, now
+from shared.documents.uploads import restart_all
+from shared.platform.clients import firestore_client
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cli.render import job_progress
-from shared.archive_objects import INSIDE
-from shared.batches import count_done
-from shared.clients import firestore_client, storage_client
-from shared.documents import COLLECTION, Documents, document_id
-from shared.errors import HeadraceError
-from shared.passages import COLLECTION as PASSAGES
-from shared.passages import initiatives
-from shared.reading import TEXT_COLUMN
-from shared.records import ARCHIVE, TERMINAL
-from shared.settings import settings
-from shared.views import PASSAGE_FIELDS, document_view, passage_view
+from shared.documents.batches import count_done
+from shared.documents.passages import COLLECTION as PASSAGES
+from shared.documents.passages import initiatives
+from shared.documents.store import COLLECTION, Documents, document_id
+from shared.documents.views import PASSAGE_FIELDS, document_view, passage_view
+from shared.intake.archive_objects import INSIDE
+from shared.intake.read import TEXT_COLUMN
+from shared.platform.clients import firestore_client, storage_client
+from shared.platform.errors import HeadraceError
+from shared.platform.records import ARCHIVE, TERMINAL
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,11 +8,11 @@ from rich.padding import Padding
 from rich.text import Text
 
 from cli.results import stored
-from shared.clients import firestore_client
-from shared.errors import HeadraceError
+from shared.documents.search import search as nearest
 from shared.inference import Engine, read_manifest
-from shared.records import TOPIC_NAMES
-from shared.search import search as nearest
+from shared.platform.clients import firestore_client
+from shared.platform.errors import HeadraceError
+from shared.platform.records import TOPIC_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from shared.digests.settings import Telling
-from shared.settings import PREFIX, Settings
+from shared.platform.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shared.errors import HeadraceError
+from shared.platform.errors import HeadraceError
 
 if TYPE_CHECKING:
     from typing import Any

@@ -10,9 +10,9 @@ import click
 
 from cli.deployment import need_job
 from cli.objects import need_objects
-from shared.clients import firestore_client
-from shared.delegation import has_not_ended, run_job
-from shared.errors import HeadraceError
+from shared.documents.delegation import has_not_ended, run_job
+from shared.platform.clients import firestore_client
+from shared.platform.errors import HeadraceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from functions_framework import create_app
 from functions_framework._http import create_server
 
-from shared.logs import get_logger
+from shared.platform.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -27,8 +27,8 @@ class Heartbeat:
         """Publish a heartbeat now."""
         from google.api_core.exceptions import GoogleAPICallError, RetryError
 
-        from shared.events import publish
-        from shared.settings import TICKS
+        from shared.platform.pubsub import publish
+        from shared.platform.settings import TICKS
 
         try:
             publish(TICKS, [(b"{}", {"kind": kind})], seconds=PUBLISH_SECONDS)

@@ -15,7 +15,7 @@ from model_export.training.branches import BRANCHES
 from shared.inference.batches import plan_batches
 from shared.inference.session import open_session
 from shared.inference.tokens import load_tokenizer
-from shared.records import TOPICS
+from shared.platform.records import TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

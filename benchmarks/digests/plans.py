@@ -16,7 +16,7 @@ import numpy as np
 
 from shared.digests.compute.follow import FAR, NEAR
 from shared.inference import Engine
-from shared.settings import Settings
+from shared.platform.settings import Settings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -121,8 +121,8 @@ def _read(path: Path) -> Peaks:
     """Here, with the tokenizer of the model."""
     from shared.extract.sandbox import prepare
     from shared.inference import TokenCounter
-    from shared.reading import read_file
-    from shared.settings import Settings
+    from shared.intake.read import read_file
+    from shared.platform.settings import Settings
 
     settings = Settings.from_environment({"GOOGLE_CLOUD_PROJECT": "bench"})
     counter = TokenCounter(ROOT / settings.model_dir / "tokenizer.json")

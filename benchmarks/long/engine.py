@@ -10,7 +10,7 @@ from pathlib import Path
 from local.services import ROOT
 from long_job.analysis import CALL_BATCHES
 from shared.inference import Engine
-from shared.settings import Settings
+from shared.platform.settings import Settings
 
 
 def main(texts: Path, workers: int) -> None:

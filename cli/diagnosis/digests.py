@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from google.cloud.firestore_v1.base_query import FieldFilter
 
 from cli.diagnosis.findings import LIMITS, Finding
-from shared.clients import firestore_client
 from shared.digests.definitions import definitions
 from shared.digests.tell.outbox import COLLECTION as DELIVERIES
 from shared.digests.ticks import TICKS
-from shared.documents import now
-from shared.errors import SetupError
+from shared.documents.store import now
+from shared.platform.clients import firestore_client
+from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

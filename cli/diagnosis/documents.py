@@ -10,12 +10,12 @@ from google.cloud.firestore_v1.base_query import FieldFilter
 from cli.diagnosis.findings import LIMITS, Finding
 from functions.deadletter.main import COLLECTION as DEAD_LETTERS
 from functions.sweep.main import PER_TICK, SETTLED, oldest_unfinished, standing_still
-from shared import batches
-from shared.clients import firestore_client
-from shared.documents import COLLECTION, Documents, now
-from shared.errors import SetupError
+from shared.documents import batches
+from shared.documents.store import COLLECTION, Documents, now
 from shared.inference.manifest import read_manifest
-from shared.settings import settings
+from shared.platform.clients import firestore_client
+from shared.platform.errors import SetupError
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,11 +11,11 @@ from cli.deployment import NotRead, adopt
 from cli.diagnosis.findings import LIMITS, Finding
 from local.provision import PUSHES, SUBSCRIPTIONS, expected, subscriber
 from shared.api.keys import parse_hashes
-from shared.clients import jobs, publisher, secrets, storage_client
-from shared.delegation import job_path
-from shared.errors import SetupError
+from shared.documents.delegation import job_path
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest, read_verified
-from shared.settings import PREFIX, TOPICS, settings
+from shared.platform.clients import jobs, publisher, secrets, storage_client
+from shared.platform.errors import SetupError
+from shared.platform.settings import PREFIX, TOPICS, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

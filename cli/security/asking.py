@@ -12,8 +12,8 @@ from cli.diagnosis.resources import check_settings
 from cli.security.audit import Audit
 from cli.security.credentials import API_KEYS
 from cli.security.given import SECRET_READER
-from shared.errors import SetupError
-from shared.settings import PREFIX
+from shared.platform.errors import SetupError
+from shared.platform.settings import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

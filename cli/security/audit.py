@@ -28,10 +28,10 @@ from cli.security import (
 from cli.security.delivery import NOT_LOCAL
 from cli.security.deployment import Deployment
 from shared.api.keys import parse_hashes
-from shared.documents import now
-from shared.errors import SetupError
+from shared.documents.store import now
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest, read_verified
-from shared.settings import settings
+from shared.platform.errors import SetupError
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cli.diagnosis.findings import Finding
-from shared.settings import DEAD_LETTERS
+from shared.platform.settings import DEAD_LETTERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

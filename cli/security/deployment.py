@@ -9,7 +9,7 @@ from google.cloud.run_v2 import Job
 from cli.diagnosis.findings import Finding
 from cli.security import reading, services, serving
 from cli.security.given import BUILDER, PUSHER
-from shared.settings import Settings, settings
+from shared.platform.settings import Settings, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,11 +20,11 @@ from cli.security.policies import Binding, bindings
 from cli.security.services import short
 from local.provision import subscriber
 from local.services import SIZES
-from shared.clients import emulator, firestore_client, jobs, publisher, secrets, storage_client
 from shared.digests.definitions import definitions
-from shared.documents import COLLECTION, Documents
-from shared.passages import COLLECTION as PASSAGES
-from shared.settings import TOPICS, Settings, settings
+from shared.documents.passages import COLLECTION as PASSAGES
+from shared.documents.store import COLLECTION, Documents
+from shared.platform.clients import emulator, firestore_client, jobs, publisher, secrets, storage_client
+from shared.platform.settings import TOPICS, Settings, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

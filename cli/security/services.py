@@ -10,7 +10,7 @@ from google.cloud.run_v2 import IngressTraffic, Job, Revision, Service
 from cli.diagnosis.findings import Finding
 from cli.security.buckets import judge_key
 from cli.security.policies import INVOKER, PUBLIC, Binding, is_default, judge_resource
-from shared.settings import PREFIX, Settings
+from shared.platform.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cli.deployment import shares
 from cli.diagnosis.findings import Finding
 from cli.security.services import API, LONG_JOB, environment, short
-from shared.settings import PREFIX, Settings
+from shared.platform.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

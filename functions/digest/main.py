@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import functions_framework
 
-from shared.clients import firestore_client
 from shared.digests.due import run_due
-from shared.documents import now
-from shared.events import Push, answer
-from shared.logs import get_logger
+from shared.documents.store import now
+from shared.platform.clients import firestore_client
+from shared.platform.logs import get_logger
+from shared.platform.pubsub import Push, answer
 
 if TYPE_CHECKING:
     from flask import Request

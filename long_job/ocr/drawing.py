@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pypdfium2.raw as pdfium
 
-from shared.errors import Rejected
 from shared.extract.sandbox.wire import Task
 from shared.extract.shapes import Block, Extracted, ExtractOptions, Limits
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaMode
 
     from shared.api.endpoints import Endpoint
-    from shared.settings import Settings
+    from shared.platform.settings import Settings
 
 VERSION = "1"
 _REF = "#/components/schemas/{model}"

@@ -16,9 +16,9 @@ from shared.digests import slots
 from shared.digests.records import Window
 from shared.digests.schedules import Schedule
 from shared.digests.ticks import CLOCKS, TICKS, tick_id
-from shared.documents import Documents, now
-from shared.logs import get_logger
-from shared.settings import settings
+from shared.documents.store import Documents, now
+from shared.platform.logs import get_logger
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from shared.digests.schedules import Schedule
 from shared.digests.slots import check
-from shared.records import Record
-from shared.settings import settings
+from shared.platform.records import Record
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,9 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.clients import storage_client
-from shared.documents import now
-from shared.retry import storage_limits
+from shared.documents.store import now
+from shared.platform.clients import storage_client
+from shared.platform.retry import storage_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

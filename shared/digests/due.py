@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from shared.digests import clocks, ticks
 from shared.digests.definitions import definitions
-from shared.documents import now
-from shared.logs import get_logger
-from shared.retry import is_transient
-from shared.settings import settings
+from shared.documents.store import now
+from shared.platform.logs import get_logger
+from shared.platform.retry import is_transient
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,8 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared.errors import HeadraceError
-from shared.settings import settings
+from shared.platform.errors import HeadraceError
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     import ssl

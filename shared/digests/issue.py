@@ -13,10 +13,10 @@ from shared.digests.store import COLLECTION, address, read, to_fields, write_fil
 from shared.digests.stored import RULES, StoredDigest
 from shared.digests.tell import enqueue
 from shared.digests.ticks import TICKS
-from shared.documents import COLLECTION as DOCUMENTS
-from shared.documents import Documents, now
-from shared.erasure import BEGUN
-from shared.settings import settings
+from shared.documents.erasure import BEGUN
+from shared.documents.store import COLLECTION as DOCUMENTS
+from shared.documents.store import Documents, now
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

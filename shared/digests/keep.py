@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shared.digests.kept import Kept
-from shared.summary.choose import choose
-from shared.summary.gravity import tells_of_death
-from shared.summary.partial import decode_sum
-from shared.summary.quality import GOOD
+from shared.text.summary.choose import choose
+from shared.text.summary.gravity import tells_of_death
+from shared.text.summary.partial import decode_sum
+from shared.text.summary.quality import GOOD
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shared.digests.kept import Role
-    from shared.summary import Aggregate, Candidate
+    from shared.text.summary import Aggregate, Candidate
 
 MAX_INITIATIVES = 400
 """Of a document: the best that can be told in a sentence. With their vectors some 250 kB, and Firestore

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import NonNegativeInt, PositiveInt
 
-from shared.records import ActionLabel, Record
+from shared.platform.records import ActionLabel, Record
 
 Role = Literal["summary", "initiative", "negative", "positive", "unusual"]
 

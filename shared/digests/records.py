@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, Field, NonNegativeInt, PositiveInt
 
-from shared.records import ActionLabel, Figure, Record, SentimentLabel
+from shared.platform.records import ActionLabel, Figure, Record, SentimentLabel
 
 V = TypeVar("V")
 K = TypeVar("K", bound=str)

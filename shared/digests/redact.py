@@ -9,7 +9,7 @@ from shared.digests import drafts
 from shared.digests.records import Digest, Group, Initiatives, Narrative, Problem
 from shared.digests.store import COLLECTION, to_fields, write_files
 from shared.digests.stored import StoredDigest
-from shared.documents import Documents
+from shared.documents.store import Documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

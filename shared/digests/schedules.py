@@ -8,7 +8,7 @@ from pydantic import Field
 
 from shared.digests.records import Filter
 from shared.digests.settings import Pinned
-from shared.records import Record
+from shared.platform.records import Record
 
 MAX_TARGETS = 10
 

@@ -1,4 +1,4 @@
-"""The settings of telling people of digests, and of the narrative: a part of `shared.settings.Settings`."""
+"""The settings of telling people of digests, and of the narrative: a part of `shared.platform.settings.Settings`."""
 
 from __future__ import annotations
 

@@ -11,11 +11,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from shared.digests.compute.selection import between, fits
-from shared.digests.outcomes import COLLECTION
-from shared.documents import COLLECTION as DOCUMENTS
-from shared.documents import RUNS
-from shared.records import Record
-from shared.settings import settings
+from shared.documents.outcomes import COLLECTION
+from shared.documents.store import COLLECTION as DOCUMENTS
+from shared.documents.store import RUNS
+from shared.platform.records import Record
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

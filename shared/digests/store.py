@@ -9,13 +9,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from shared.clients import emulator, storage_client
 from shared.digests import forms
 from shared.digests.links import object_link
 from shared.digests.stored import StoredDigest
-from shared.errors import HeadraceError
-from shared.retry import storage_limits
-from shared.settings import settings
+from shared.platform.clients import emulator, storage_client
+from shared.platform.errors import HeadraceError
+from shared.platform.retry import storage_limits
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

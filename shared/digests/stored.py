@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import AwareDatetime, Field, NonNegativeInt
 
 from shared.digests.records import Digest, Sorted
-from shared.records import Record, SentimentLabel
+from shared.platform.records import Record, SentimentLabel
 
 RULES = 2
 """By which plans are followed; another number where the same documents make another list of them."""

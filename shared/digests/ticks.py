@@ -19,9 +19,9 @@ from pydantic import AwareDatetime
 
 from shared.digests.records import Window
 from shared.digests.schedules import Schedule
-from shared.documents import Documents, now
-from shared.records import Record
-from shared.settings import settings
+from shared.documents.store import Documents, now
+from shared.platform.records import Record
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from google.cloud import firestore

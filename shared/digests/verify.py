@@ -20,15 +20,15 @@ from shared.digests.compute.request import Request
 from shared.digests.compute.rows import Rows
 from shared.digests.compute.selection import between, counts, fits, of_organisation
 from shared.digests.compute.tally import Tally
-from shared.digests.outcomes import COLLECTION, Cells, Outcome, organisation_key
 from shared.digests.since import DOCUMENT, Difference, Since
 from shared.digests.stored import RULES
-from shared.documents import COLLECTION as DOCUMENTS
-from shared.figures import figures
-from shared.passages import COLLECTION as PASSAGES
-from shared.published import shown
-from shared.records import SENTIMENTS, Record
-from shared.settings import settings
+from shared.documents.outcomes import COLLECTION, Cells, Outcome, organisation_key
+from shared.documents.passages import COLLECTION as PASSAGES
+from shared.documents.published import shown
+from shared.documents.store import COLLECTION as DOCUMENTS
+from shared.platform.records import SENTIMENTS, Record
+from shared.platform.settings import settings
+from shared.text.figures import figures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from shared.language import detect
+from shared.extract.language import detect
 
 _SAMPLE = 16_384  # bytes
 _HIGH = re.compile(rb"[\x80-\xff]")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from shared.errors import Rejected
 from shared.extract.tidy import squeeze
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,7 +8,6 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from shared.errors import Rejected
 from shared.extract.columns import (
     SAMPLE_ROWS,
     WELL_KNOWN,
@@ -21,6 +20,7 @@ from shared.extract.pieces import lines_of
 from shared.extract.refusals import no_text, too_many
 from shared.extract.rows import row_blocks
 from shared.extract.shapes import Extracted
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from shared.errors import Retryable
+from shared.platform.errors import Retryable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared.records import Action, Sentiment, TopicScore
+from shared.platform.records import Action, Sentiment, TopicScore
 
 if TYPE_CHECKING:
     from shared.inference.manifest import Manifest

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from shared.errors import SetupError
 from shared.inference.cpus import cpu_limit
+from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shared import backfill_listing, backfills
-from shared.backfills import Wanted
-from shared.clients import firestore_client, storage_client
-from shared.documents import Documents, document_id
+from shared.documents.store import Documents, document_id
+from shared.jobs import backfill_listing, backfills
+from shared.jobs.backfills import Wanted
+from shared.platform.clients import firestore_client, storage_client
 from tests.e2e.jobs import EXECUTION, start
 from tests.e2e.test_again import passages_of
 from tests.e2e.test_failures import stored, until

@@ -21,7 +21,13 @@ _FORKS.set_forkserver_preload(
     [
         *("cli.main", "cli.connect", "cli.output", "cli.render", "cli.results", "cli.doctor"),
         *("google.cloud.storage", "google.cloud.firestore", "google.cloud.secretmanager_v1"),
-        *("google.pubsub_v1", "google.cloud.run_v2", "shared.clients", "shared.documents", "shared.logs"),
+        *(
+            "google.pubsub_v1",
+            "google.cloud.run_v2",
+            "shared.platform.clients",
+            "shared.documents.store",
+            "shared.platform.logs",
+        ),
     ]
 )
 

@@ -106,8 +106,8 @@ def test_a_span_that_is_none_is_refused(stack: RunningStack, span: str) -> None:
 @pytest.mark.usefixtures("clients")
 def test_its_forms_are_in_the_bucket(digest: dict[str, Any]) -> None:
     """The page, the JSON and the Markdown, beside each other; the JSON is what the command printed."""
-    from shared.clients import storage_client
-    from shared.settings import settings
+    from shared.platform.clients import storage_client
+    from shared.platform.settings import settings
 
     prefix = f"digests/now/{digest['id']}."
     blobs = storage_client().list_blobs(settings().results_bucket, prefix=prefix)
@@ -121,7 +121,7 @@ def test_its_forms_are_in_the_bucket(digest: dict[str, Any]) -> None:
 @pytest.mark.usefixtures("clients")
 def test_a_number_that_no_longer_holds_is_named(stack: RunningStack, digest: dict[str, Any]) -> None:
     """With what the digest says and what there is; the status is 1."""
-    from shared.clients import firestore_client
+    from shared.platform.clients import firestore_client
 
     quote = digest["summary"][0]
     passage = f"documents/{quote['document']}/passages/1-{quote['index']}"

@@ -17,11 +17,11 @@ from cli.diagnosis.resources import check_secrets, check_subscriptions
 from cli.doctor import examine
 from cli.options import MODEL
 from local.provision import expected, make_job, subscriber
-from shared.clients import firestore_client, jobs, publisher, secrets, storage_client
-from shared.delegation import job_path
-from shared.documents import Documents
-from shared.lanes import PRODUCTION_FILTER
-from shared.records import UploadEvent
+from shared.documents.delegation import job_path
+from shared.documents.store import Documents
+from shared.platform.clients import firestore_client, jobs, publisher, secrets, storage_client
+from shared.platform.lanes import PRODUCTION_FILTER
+from shared.platform.records import UploadEvent
 from tests.e2e.running import NO_TICKS, RunningStack, free_ports
 from tests.e2e.test_failures import stored, until
 

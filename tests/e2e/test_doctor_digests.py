@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cli.diagnosis.digests import RECENT, made, schedules, told
-from shared.clients import firestore_client
+from shared.platform.clients import firestore_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,10 +8,10 @@ import time
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from shared.errors import Rejected
 from shared.extract import Block, Extracted, ExtractOptions, extract
 from shared.extract.archive import members
 from shared.extract.sniff import ARCHIVES, sniff
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from pathlib import Path

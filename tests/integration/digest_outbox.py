@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 from google.cloud.secretmanager_v1 import Replication, Secret
 
-from shared import clients
 from shared.digests.schedules import Email, Webhook
 from shared.digests.store import COLLECTION, to_fields
 from shared.digests.tell import enqueue, outbox, tell_pending
 from shared.digests.tell.outbox import Delivery
-from shared.documents import Documents
-from shared.settings import settings
+from shared.documents.store import Documents
+from shared.platform import clients
+from shared.platform.settings import settings
 from tests.integration.documents_servers import PROJECT, serving
 from tests.integration.pubsub_server import running
 from tests.misbehaving import Authority, authority
@@ -38,7 +38,7 @@ MAIL = Email(kind="email", to=["ann@example.com", "bo@example.org"])
 CALL = """
 import logging
 from datetime import UTC, datetime, timedelta
-from shared.clients import firestore_client
+from shared.platform.clients import firestore_client
 from shared.digests.tell import tell_pending
 logging.basicConfig(level=logging.DEBUG)
 tell_pending(firestore_client(), datetime.now(UTC) + timedelta(seconds=1), resolve=lambda *_: ["127.0.0.1"])

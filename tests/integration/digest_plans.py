@@ -12,7 +12,7 @@ from tests.integration.digest_window import plain
 
 if TYPE_CHECKING:
     from shared.digests.records import Initiatives
-    from shared.records import PassageResult
+    from shared.platform.records import PassageResult
 
 BEFORE = MONDAY - timedelta(days=300)
 PLAN = "We will replace the gas boilers of the dye house with heat pumps before the end of 2026."

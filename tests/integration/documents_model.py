@@ -1,6 +1,6 @@
 """What a document's history must lead to, in plain Python: the reference that the state machine is held to.
 
-Written from the promises, not from `shared.transitions`: it keeps every run it has seen, where the stored
+Written from the promises, not from `shared.documents.transitions`: it keeps every run it has seen, where the stored
 document knows only its newest.
 """
 

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.sweep import main as sweeping
-from shared import archive_objects
-from shared.archive_objects import Archive
-from shared.archives import unpack
-from shared.clients import firestore_client, storage_client
-from shared.completion import finish
-from shared.documents import Documents, document_id, now
-from shared.erasure import erase
-from shared.errors import Superseded
+from shared.documents.completion import finish
+from shared.documents.erasure import erase
+from shared.documents.store import Documents, document_id, now
 from shared.extract import Limits
 from shared.extract.sniff import ZIP
-from shared.records import UploadEvent
+from shared.intake import archive_objects
+from shared.intake.archive_objects import Archive
+from shared.intake.archives import unpack
+from shared.platform.clients import firestore_client, storage_client
+from shared.platform.errors import Superseded
+from shared.platform.records import UploadEvent
 from tests.integration.documents_parts import plan_of
 from tests.integration.documents_servers import serving_files
 

@@ -8,11 +8,11 @@ import pytest
 
 from cli import backfill, imports, train
 from cli.objects import need_model, need_objects
-from shared.backfills import Wanted
-from shared.clients import storage_client
-from shared.errors import HeadraceError
 from shared.inference import Manifest
-from shared.settings import settings
+from shared.jobs.backfills import Wanted
+from shared.platform.clients import storage_client
+from shared.platform.errors import HeadraceError
+from shared.platform.settings import settings
 from tests.integration.storage_server import storing
 
 if TYPE_CHECKING:

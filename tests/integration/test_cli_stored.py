@@ -9,9 +9,9 @@ from click.testing import CliRunner
 
 from cli.main import headrace
 from cli.results import stored
-from shared.clients import firestore_client
-from shared.documents import document_id
-from shared.errors import HeadraceError
+from shared.documents.store import document_id
+from shared.platform.clients import firestore_client
+from shared.platform.errors import HeadraceError
 from tests.integration.api_server import MODEL
 from tests.integration.documents_servers import PROJECT, serving
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.clients import firestore_client
 from shared.digests import clocks, ticks
 from shared.digests.definitions import definitions
 from shared.digests.records import Window
-from shared.settings import settings
+from shared.platform.clients import firestore_client
+from shared.platform.settings import settings
 from tests.integration.digest_rounds import (
     DAY,
     EIGHT,

@@ -13,8 +13,8 @@ from benchmarks.digests.made import MONDAY, record, store_problem
 from shared.digests.compute import overview
 from shared.digests.records import Filter
 from shared.digests.verify import verify
-from shared.lanes import CANDIDATE_PREFIX
-from shared.records import ErrorInfo
+from shared.platform.lanes import CANDIDATE_PREFIX
+from shared.platform.records import ErrorInfo
 from tests.integration.digest_window import WEEK, Store, plain, stored_digest, week
 
 if TYPE_CHECKING:

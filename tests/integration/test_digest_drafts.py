@@ -10,16 +10,16 @@ import pytest
 from benchmarks.digests import made
 from benchmarks.digests.made import MONDAY, record
 from functions.sweep import main as sweeping
-from shared.clients import storage_client
 from shared.digests import drafts
 from shared.digests import issue as issuing
 from shared.digests.forms import as_json
 from shared.digests.issue import issue
 from shared.digests.store import read, write_files
-from shared.documents import COLLECTION as DOCUMENTS
-from shared.documents import now
-from shared.erasure import erase
-from shared.settings import settings
+from shared.documents.erasure import erase
+from shared.documents.store import COLLECTION as DOCUMENTS
+from shared.documents.store import now
+from shared.platform.clients import storage_client
+from shared.platform.settings import settings
 from tests.integration.digest_window import Store
 from tests.integration.firestore_server import firestore
 from tests.integration.storage_server import storing

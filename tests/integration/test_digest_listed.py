@@ -21,8 +21,8 @@ from shared.digests.since import Difference
 from shared.digests.store import COLLECTION as DIGESTS
 from shared.digests.store import to_fields
 from shared.digests.ticks import TICKS, tick_id
-from shared.documents import now
-from shared.errors import HeadraceError
+from shared.documents.store import now
+from shared.platform.errors import HeadraceError
 from tests.integration.digest_window import WEEK, Store, fresh, stored_digest
 from tests.integration.firestore_server import firestore
 

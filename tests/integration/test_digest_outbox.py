@@ -16,7 +16,7 @@ import pytest
 from shared.digests.store import COLLECTION
 from shared.digests.tell import outbox, tell_pending
 from shared.digests.tell.outbox import LEASE_SECONDS, MAX_ATTEMPTS, PER_CALL
-from shared.settings import settings
+from shared.platform.settings import settings
 from tests.integration.digest_outbox import (
     CALL,
     MAIL,

@@ -9,7 +9,7 @@ from benchmarks.digests import made
 from benchmarks.digests.made import MONDAY, record
 from shared.digests.stored import RULES
 from shared.digests.verify import verify
-from shared.documents import COLLECTION as DOCUMENTS
+from shared.documents.store import COLLECTION as DOCUMENTS
 from tests.integration.digest_plans import BEFORE, done, others, plan
 from tests.integration.digest_window import MILLS, WEEK, Store, stored_digest
 

@@ -14,9 +14,9 @@ from shared.digests import since
 from shared.digests.store import COLLECTION as DIGESTS
 from shared.digests.store import to_fields
 from shared.digests.verify import verify
-from shared.documents import COLLECTION as DOCUMENTS
-from shared.documents import RUNS
-from shared.records import ErrorInfo
+from shared.documents.store import COLLECTION as DOCUMENTS
+from shared.documents.store import RUNS
+from shared.platform.records import ErrorInfo
 from tests.integration.digest_window import WEEK, Store, stored_digest, week
 
 if TYPE_CHECKING:

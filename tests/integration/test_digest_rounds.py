@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.digest import main
-from shared.clients import firestore_client
 from shared.digests import ticks
 from shared.digests.records import Window
-from shared.events import Push
-from shared.settings import settings
+from shared.platform.clients import firestore_client
+from shared.platform.pubsub import Push
+from shared.platform.settings import settings
 from tests.integration.digest_rounds import (
     DAY,
     EIGHT,

@@ -10,7 +10,6 @@ from google.api_core.exceptions import NotFound
 
 from benchmarks.digests import made
 from benchmarks.digests.made import MONDAY, record, store_problem
-from shared.clients import storage_client
 from shared.digests import issue as issuing
 from shared.digests import redact as redacting
 from shared.digests import store as storing_digests
@@ -20,10 +19,11 @@ from shared.digests.records import Filter
 from shared.digests.store import read, write_files
 from shared.digests.ticks import TICKS
 from shared.digests.verify import verify
-from shared.documents import COLLECTION as DOCUMENTS
-from shared.erasure import erase
-from shared.records import ErrorInfo
-from shared.settings import settings
+from shared.documents.erasure import erase
+from shared.documents.store import COLLECTION as DOCUMENTS
+from shared.platform.clients import storage_client
+from shared.platform.records import ErrorInfo
+from shared.platform.settings import settings
 from tests.integration.digest_window import WEEK, Store, stored_digest
 from tests.integration.firestore_server import firestore
 from tests.integration.storage_server import storing

@@ -13,7 +13,7 @@ import pytest
 
 from shared.digests.schedules import Email, Webhook
 from shared.digests.tell.outbox import MAX_ATTEMPTS
-from shared.settings import settings
+from shared.platform.settings import settings
 from tests.integration.digest_outbox import (
     CALL,
     HOST,

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.clients import firestore_client
 from shared.digests import clocks, ticks
 from shared.digests.definitions import definitions
-from shared.errors import Retryable
-from shared.settings import settings
+from shared.platform.clients import firestore_client
+from shared.platform.errors import Retryable
+from shared.platform.settings import settings
 from tests.integration.digest_rounds import (
     DAY,
     EIGHT,

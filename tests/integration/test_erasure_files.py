@@ -10,10 +10,10 @@ from click.testing import CliRunner
 
 from cli import erase as erasing
 from cli import erase_command
-from shared.clients import firestore_client, storage_client
 from shared.digests import redact
-from shared.documents import document_id
-from shared.settings import settings
+from shared.documents.store import document_id
+from shared.platform.clients import firestore_client, storage_client
+from shared.platform.settings import settings
 from tests.integration.documents_life import Life
 from tests.integration.documents_servers import serving_files
 

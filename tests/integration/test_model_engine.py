@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.errors import SetupError
 from shared.inference import Engine, Outputs, TokenCounter, interpret
+from shared.platform.errors import SetupError
 
 MODEL = Path("build/model")
 pytestmark = pytest.mark.skipif(not (MODEL / "manifest.json").exists(), reason="no model: run make model")

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cli.replay import replay
-from shared import clients
-from shared.documents import document_id
-from shared.errors import HeadraceError
-from shared.settings import UPLOADS
+from shared.documents.store import document_id
+from shared.platform import clients
+from shared.platform.errors import HeadraceError
+from shared.platform.settings import UPLOADS
 from tests.integration.documents_servers import PROJECT, serving
 from tests.integration.pubsub_server import Clients
 

@@ -18,8 +18,8 @@ from cli.options import MODEL
 from cli.security import reading
 from cli.security.audit import Audit, Rules
 from cli.security.elsewhere import Store, judge_stores, sources_bucket, stores
-from shared.clients import storage_client
-from shared.settings import settings
+from shared.platform.clients import storage_client
+from shared.platform.settings import settings
 from tests.integration.storage_server import storing
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from cli.security.asking import guarded
 from cli.security.audit import Audit, Rules
 from cli.security.logs import LOGGED
 from local.provision import expected, subscriber
-from shared import clients
 from shared.api.keys import key_hash
-from shared.settings import TOPICS, settings
+from shared.platform import clients
+from shared.platform.settings import TOPICS, settings
 from tests.integration.pubsub_server import running
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ CACHED = (clients.firestore_client, clients.publisher, clients.secrets, settings
 
 @contextmanager
 def serving(folder: Path) -> Iterator[None]:
-    """Firestore, Pub/Sub and Secret Manager, while `shared.clients` makes clients of them."""
+    """Firestore, Pub/Sub and Secret Manager, while `shared.platform.clients` makes clients of them."""
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("GOOGLE_CLOUD_PROJECT", PROJECT)

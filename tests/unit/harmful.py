@@ -12,9 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.errors import Rejected
 from shared.extract import Block, Extracted, ExtractOptions
 from shared.extract.sandbox import kernel
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -95,15 +95,15 @@ QUERIES: dict[str, list[Query]] = {
     "long_job.leases:Leases._live": [Query("leases", ("run",))],
     "shared.api.stored:list_documents": _LISTED,
     "shared.api.stored:list_passages": _FILTERS,
-    "shared.backfill_listing:_pages": [
+    "shared.jobs.backfill_listing:_pages": [
         Query("documents", order="name"),
         Query("documents", order="created_at"),
     ],
-    "shared.backfill_listing:list_again": [Query("documents", ("outcome",))],
-    "shared.backfills:counts": [Query("documents", ("outcome",))],
-    "shared.backfills:pages": [Query("documents", ("settled",))],
-    "shared.batches:_of_run": [Query("batches", ("run",))],
-    "shared.batches:count_done": [Query("batches", ("run", "done"))],
+    "shared.jobs.backfill_listing:list_again": [Query("documents", ("outcome",))],
+    "shared.jobs.backfills:counts": [Query("documents", ("outcome",))],
+    "shared.jobs.backfills:pages": [Query("documents", ("settled",))],
+    "shared.documents.batches:_of_run": [Query("batches", ("run",))],
+    "shared.documents.batches:count_done": [Query("batches", ("run", "done"))],
     "shared.digests.compute.history:_counted": _NEWEST_OUTCOMES,
     "shared.digests.compute.history:_stored": [Query("digests", ("schedule", "asked", "end"))],
     "shared.digests.compute.overview:_samples": [Query("documents", order="name")],
@@ -132,12 +132,12 @@ QUERIES: dict[str, list[Query]] = {
     "shared.digests.verify:_Recount._passages": [_RUN],
     "shared.digests.verify:_Recount._window": _OUTCOMES,
     "shared.digests.verify:_Recount._overview": [Query("outcomes", order="problem.at")],
-    "shared.erasure:erase": [Query("contents", ("document",))],
-    "shared.passages:initiatives": [Query("passages", ("run", "initiative"), order="index")],
-    "shared.passages:purge_runs": [
+    "shared.documents.erasure:erase": [Query("contents", ("document",))],
+    "shared.documents.passages:initiatives": [Query("passages", ("run", "initiative"), order="index")],
+    "shared.documents.passages:purge_runs": [
         Query(collection, order="run") for collection in ("passages", "batches", "leases")
     ],
-    "shared.search:_nearest": _SEARCHES,
+    "shared.documents.search:_nearest": _SEARCHES,
 }
 
 HELPERS = {

@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from typing import TYPE_CHECKING
 
 from shared.digests.tell import mail
-from shared.settings import settings
+from shared.platform.settings import settings
 from tests.told import digest, stored
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared.backfill_listing import entry_of
-from shared.backfills import Entry, standing
+from shared.jobs.backfill_listing import entry_of
+from shared.jobs.backfills import Entry, standing
 
 ID = "this-one"
 OLD, NEW = "a" * 64, "b" * 64

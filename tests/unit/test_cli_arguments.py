@@ -28,9 +28,9 @@ from cli.results import drop_all
 from cli.search import known_topic
 from local.services import EMULATORS, TITLES, Layout
 from local.stack import STACK_FILE, Watch, _locked, running
-from shared.errors import HeadraceError, SetupError
-from shared.records import TOPICS
-from shared.views import document_view
+from shared.documents.views import document_view
+from shared.platform.errors import HeadraceError, SetupError
+from shared.platform.records import TOPICS
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from cli.results import Dropped, Progress
 from cli.search import print_hits
 from shared.digests.forms.words import BIDI
 from shared.digests.forms.words import HIDDEN as CATEGORIES
-from shared.errors import HeadraceError, Permanent
-from shared.views import document_view
+from shared.documents.views import document_view
+from shared.platform.errors import HeadraceError, Permanent
 from tests.told import digest, quote, stored
 
 NASTY = "We cut \x1b]52;c;cm0gLXJmIH4=\x07 it \x1b[2J\x9b31m by\u202e 40%."

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from benchmarks.cost import model, report
-from shared import cost
-from shared.cost import ANALYZE, GPU_JOB, INGEST, JOB, PRICES, Usage, Work
+from shared.documents import cost
+from shared.documents.cost import ANALYZE, GPU_JOB, INGEST, JOB, PRICES, Usage, Work
 from shared.extract import ExtractOptions, Limits
 from shared.extract.sandbox import extract_apart
-from shared.settings import Settings
+from shared.platform.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 FOUND = model.measured()

@@ -90,7 +90,7 @@ def test_packages_are_told_by_what_is_called(tmp_path: Path) -> None:
     (tmp_path / "shared" / "__init__.py").touch()
     (tmp_path / "functions" / "small" / "main.py").write_text(
         "from typing import TYPE_CHECKING\n"
-        "from shared.clients import first\n"
+        "from shared.platform.clients import first\n"
         "from shared import late\n"
         "if TYPE_CHECKING:\n    import annotations_only\n"
         "def small():\n    first()\n    late.reader()\n"
@@ -106,7 +106,7 @@ def test_packages_are_told_by_what_is_called(tmp_path: Path) -> None:
     source = Source(tmp_path)
     assert set(source.packages("functions.small.main")) == {"always", "one.part", "four", "four.five"}
     needed = {module.name for module in source.needed("functions.small.main")}
-    assert {"shared.clients", "shared.late", "shared.readers"} <= needed
+    assert {"shared.platform.clients", "shared.late", "shared.readers"} <= needed
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))

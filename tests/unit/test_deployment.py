@@ -18,9 +18,9 @@ from cli.doctor import examine
 from cli.main import headrace
 from cli.options import MODEL
 from local.services import EMULATORS
-from shared.delegation import job_path
-from shared.errors import SetupError
-from shared.settings import settings
+from shared.documents.delegation import job_path
+from shared.platform.errors import SetupError
+from shared.platform.settings import settings
 from tests.caches import forget
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from shared.digests.compute.pool import ALIKE, Best, Found, cosines, distinct, u
 from shared.digests.compute.selection import Doc, fingerprint, fits
 from shared.digests.compute.tally import JUDGED, Tally, in_order, pooled, sums
 from shared.digests.forms.outline import series
-from shared.digests.outcomes import Cells, Outcome
 from shared.digests.records import Filter, Overview, Unfinished, Window
+from shared.documents.outcomes import Cells, Outcome
 from tests.digest_example import rich
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.digests.definitions import MAX_SCHEDULES, ROOT, Definitions, combine, read_file
-from shared.settings import settings
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

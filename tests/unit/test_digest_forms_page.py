@@ -14,7 +14,7 @@ from lxml import etree
 from shared.digests.forms import html, outline, tables
 from shared.digests.forms.page import HERE
 from shared.digests.records import Digest
-from shared.records import SENTIMENTS
+from shared.platform.records import SENTIMENTS
 from tests.digest_example import empty, rich, single
 from tests.digest_quotes import ORGANISATIONS, link
 

@@ -10,8 +10,8 @@ import pytest
 from shared.digests.narrative import asking
 from shared.digests.narrative.asking import MAX_ANSWER, MAX_ATTEMPTS, ask
 from shared.digests.narrative.prompt import ANSWER_TOKENS, Prompt
-from shared.errors import HeadraceError
-from shared.settings import settings
+from shared.platform.errors import HeadraceError
+from shared.platform.settings import settings
 from tests.misbehaving import Heard, HttpServer, Reply, reply, serving
 
 PROMPT = Prompt("Rules.", "Data: ä.", [], [])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shared.digests.narrative.checking import MAX_CITES, MAX_SENTENCE, check, numbers
 from shared.digests.narrative.prompt import MAX_SENTENCES, Prompt
-from shared.errors import HeadraceError
+from shared.platform.errors import HeadraceError
 from tests.told import QUOTES
 
 TEXTS = [

@@ -19,8 +19,8 @@ from shared.digests.narrative.prompt import (
     compose,
 )
 from shared.digests.records import Quote
-from shared.errors import HeadraceError, SetupError
-from shared.settings import Settings, settings
+from shared.platform.errors import HeadraceError, SetupError
+from shared.platform.settings import Settings, settings
 from tests.told import digest, quote
 
 KEY = b"k" * 32

@@ -7,8 +7,8 @@ import pytest
 
 from shared.digests.exchange import Unanswered
 from shared.digests.tell.addresses import MAX_ADDRESS, Place, addresses, is_public, parse
-from shared.errors import Permanent
-from shared.settings import settings
+from shared.platform.errors import Permanent
+from shared.platform.settings import settings
 
 
 @pytest.fixture(autouse=True)

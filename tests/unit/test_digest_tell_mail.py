@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from shared.digests.tell import mail
 from shared.digests.tell.trouble import Later
-from shared.errors import Permanent, SetupError
-from shared.settings import Settings, settings
+from shared.platform.errors import Permanent, SetupError
+from shared.platform.settings import Settings, settings
 from tests.told import digest, stored
 from tests.unit.mails import PAGE, TO, compose, link, mailing, parsed
 

@@ -9,8 +9,8 @@ import pytest
 from shared.digests.exchange import Unanswered
 from shared.digests.tell import posting
 from shared.digests.tell.trouble import Later
-from shared.errors import Permanent
-from shared.settings import settings
+from shared.platform.errors import Permanent
+from shared.platform.settings import settings
 from tests.misbehaving import Authority, Heard, HttpServer, Reply, authority, reply, serving
 
 HOST = "hooks.inside.example"

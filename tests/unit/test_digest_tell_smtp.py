@@ -10,7 +10,7 @@ import pytest
 from shared.digests.exchange import Unanswered
 from shared.digests.tell import mail
 from shared.digests.tell.trouble import Later
-from shared.errors import Permanent
+from shared.platform.errors import Permanent
 from tests.misbehaving import Authority, SmtpServer, authority, dripping, serving
 from tests.told import digest, quote, stored
 from tests.unit.mails import PAGE, TO, compose, link, mailing, parsed, setting

@@ -9,8 +9,8 @@ import pytest
 
 from cli.main import headrace
 from local.services import DEFAULT_PORT, TITLES
-from shared.records import TOPICS as STANDARDS
-from shared.settings import TOPICS
+from shared.platform.records import TOPICS as STANDARDS
+from shared.platform.settings import TOPICS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

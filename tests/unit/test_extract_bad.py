@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.errors import Rejected
 from shared.extract import Extracted, ExtractOptions, Limits, extract
 from shared.extract.sandbox import extract_apart
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from msoffcrypto.method.ecma376_agile import ECMA376Agile
 
-from shared.errors import Rejected
 from shared.extract import ExtractOptions, Limits, extract
 from shared.extract.office.locked import OLE
 from shared.extract.sandbox import extract_apart
+from shared.platform.errors import Rejected
 from tests.unit.office_files import docx, pack
 
 if TYPE_CHECKING:

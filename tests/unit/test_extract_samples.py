@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.errors import Rejected
 from shared.extract import Extracted, ExtractOptions, extract
-from shared.language import detect
-from shared.segment import Segmented, SegmentLimits, segment
+from shared.extract.language import detect
+from shared.platform.errors import Rejected
+from shared.text.segment import Segmented, SegmentLimits, segment
 
 SHARED = Path(os.environ.get("HEADRACE_SHARED", Path(__file__).parents[3] / "shared"))
 SAMPLES = SHARED / "data" / "samples"

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.errors import Rejected
 from shared.extract import Extracted, ExtractOptions, Limits, extract
 from shared.extract.decode import decode
 from shared.extract.hyphens import Joiner
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from pathlib import Path

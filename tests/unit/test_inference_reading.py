@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shared.inference import Manifest, Outputs, interpret
-from shared.records import TOPICS
+from shared.platform.records import TOPICS
 
 SHA = "0" * 64
 MANIFEST = Manifest.model_validate(

@@ -24,8 +24,8 @@ from long_job.ocr.drawing import MAX_PIXELS, Picture, picture_size
 from long_job.ocr.page import Illegible, Reader
 from shared.extract import ExtractOptions
 from shared.extract.recognised import RecognisedPage
-from shared.reading import read_file
-from shared.settings import Settings
+from shared.intake.read import read_file
+from shared.platform.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,14 +12,14 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 
-from shared.errors import Rejected
 from shared.extract import Extracted, ExtractOptions
 from shared.extract.pdf.recognition import lay_out
 from shared.extract.recognised import RecognisedLine, RecognisedPage, from_json, to_json
 from shared.extract.sandbox import extract_apart
 from shared.extract.shapes import Recognition
-from shared.reading import read_file
-from shared.settings import Settings
+from shared.intake.read import read_file
+from shared.platform.errors import Rejected
+from shared.platform.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.privacy import redact
+from shared.text.privacy import redact
 
 KEY = b"a key of this test"
 PSEUDONYM = re.compile(r"\[(\w+):[0-9a-f]{16}\]")

@@ -16,10 +16,10 @@ import psutil
 import pytest
 import structlog.testing
 
-from shared.errors import Rejected
 from shared.extract import Extracted, ExtractOptions, extract
 from shared.extract.sandbox import extract_apart
 from shared.extract.sandbox.client import Sandbox
+from shared.platform.errors import Rejected
 from tests.unit.sandboxes import MEMORY, TEXT, linux, rejection, said_pids, task, wait_until
 
 if TYPE_CHECKING:

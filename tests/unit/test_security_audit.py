@@ -16,7 +16,7 @@ from cli.security.asking import guarded
 from cli.security.audit import Audit, Rules
 from cli.security.entrance import ASKED
 from shared.inference.manifest import read_manifest
-from shared.settings import settings
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,7 +20,7 @@ from google.pubsub_v1 import PublisherClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 
 from cli.security import reading
-from shared.settings import Settings
+from shared.platform.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,7 +11,7 @@ from cli.diagnosis.findings import Target
 from cli.security.deployment import Deployment
 from cli.security.services import ABUSE, ACCOUNTS, IMAGES, INGRESS, UNPINNED, judge_encryption, judge_service
 from cli.security.serving import READERS, judge_serving, revisions, secrets_read
-from shared.settings import Settings
+from shared.platform.settings import Settings
 from tests.unit.infra_plan import made
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.errors import Rejected
 from shared.extract import Block, BlockKind, Extracted
-from shared.privacy import redact
-from shared.reading import read_file
-from shared.segment import Segmented, SegmentLimits, segment
-from shared.segment.prose import is_prose, is_wordy_row
-from shared.segment.sentences import split_sentences
-from shared.settings import Settings
+from shared.intake.read import read_file
+from shared.platform.errors import Rejected
+from shared.platform.settings import Settings
+from shared.text.privacy import redact
+from shared.text.segment import Segmented, SegmentLimits, segment
+from shared.text.segment.prose import is_prose, is_wordy_row
+from shared.text.segment.sentences import split_sentences
 
 if TYPE_CHECKING:
     from pathlib import Path

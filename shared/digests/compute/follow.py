@@ -20,7 +20,7 @@ import numpy as np
 from shared.digests.compute.pool import ALIKE, Found, cosines, matrix, unit
 from shared.digests.compute.quotes import quote
 from shared.digests.records import Followed
-from shared.summary.quality import GOOD
+from shared.text.summary.quality import GOOD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

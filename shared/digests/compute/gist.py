@@ -10,9 +10,9 @@ import numpy as np
 
 from shared.digests.compute.pool import POOL, Best, Found
 from shared.digests.compute.quotes import quote
-from shared.records import SENTIMENTS
-from shared.summary.choose import choose
-from shared.summary.partial import Aggregate, Candidate, decode_sum, worth
+from shared.platform.records import SENTIMENTS
+from shared.text.summary.choose import choose
+from shared.text.summary.partial import Aggregate, Candidate, decode_sum, worth
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

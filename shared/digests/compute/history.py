@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from shared.digests.compute.measures import Earlier
 from shared.digests.compute.selection import between, counts, fingerprint, fits, of_organisation
 from shared.digests.compute.tally import Tally
-from shared.digests.outcomes import COLLECTION, COUNTS, outcome
 from shared.digests.records import Window
 from shared.digests.stored import Statistics
+from shared.documents.outcomes import COLLECTION, COUNTS, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

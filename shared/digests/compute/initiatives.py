@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from shared.digests.compute.pool import Best
 from shared.digests.compute.quotes import quotes
 from shared.digests.records import Group
-from shared.records import TOPICS
+from shared.platform.records import TOPICS
 
 if TYPE_CHECKING:
     from shared.digests.compute.pool import Found
     from shared.digests.compute.selection import Doc
-    from shared.digests.outcomes import Outcome
     from shared.digests.records import Quote
+    from shared.documents.outcomes import Outcome
 
 MAX_GROUPS = 40
 """Listed; the others are counted."""

@@ -13,7 +13,7 @@ from shared.digests.compute.request import Made
 from shared.digests.compute.rows import Rows
 from shared.digests.compute.window import Earlier, Quoted, compare_with_earlier, count
 from shared.digests.records import Digest, Initiatives, Overview
-from shared.settings import settings
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from google.cloud import firestore

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from shared.digests.compute.change import LEVEL, Sums, compare, holm
 from shared.digests.compute.tally import JUDGED, in_order, pooled, sums
 from shared.digests.records import Change, Measure, Point, TopicRow
-from shared.records import SENTIMENTS
+from shared.platform.records import SENTIMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

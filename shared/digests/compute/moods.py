@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from shared.digests.compute.pool import POOL, Best, Found
 from shared.digests.compute.quotes import quotes
-from shared.summary.gravity import is_feared, tells_of_death
+from shared.text.summary.gravity import is_feared, tells_of_death
 
 if TYPE_CHECKING:
     from shared.digests.records import Quote

@@ -13,7 +13,7 @@ import numpy as np
 from shared.digests.compute.pool import Best, Found, cosines, distinct, matrix, unit
 from shared.digests.compute.quotes import quote
 from shared.digests.records import Novel
-from shared.summary.partial import decode_sum
+from shared.text.summary.partial import decode_sum
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,10 +7,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.digests.compute.selection import between, everything, fits
-from shared.digests.outcomes import COLLECTION, Trouble
 from shared.digests.records import Problem, Unfinished
-from shared.documents import COLLECTION as DOCUMENTS
-from shared.lanes import CANDIDATE_PREFIX
+from shared.documents.outcomes import COLLECTION, Trouble
+from shared.documents.store import COLLECTION as DOCUMENTS
+from shared.platform.lanes import CANDIDATE_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from shared.digests.compute.pool import distinct
 from shared.digests.records import Quote
-from shared.figures import figures
+from shared.text.figures import figures
 
 if TYPE_CHECKING:
     from shared.digests.compute.pool import Best, Found

@@ -6,7 +6,7 @@ from pydantic import NonNegativeInt
 
 from shared.digests.records import Digest, Filter, Window
 from shared.digests.stored import Statistics
-from shared.records import Record
+from shared.platform.records import Record
 
 
 class Request(Record):

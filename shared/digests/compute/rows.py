@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 PAGE = 10_000
-"""Records of one query: it may take a minute at most (`shared.retry.QUERY_SECONDS`)."""
+"""Records of one query: it may take a minute at most (`shared.platform.retry.QUERY_SECONDS`)."""
 CHUNK = 64
 """Records asked for by their ids at once; one may have a megabyte."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shared.digests.outcomes import organisation_key
-from shared.lanes import is_sample
+from shared.documents.outcomes import organisation_key
+from shared.platform.lanes import is_sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

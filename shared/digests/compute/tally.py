@@ -10,15 +10,15 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from shared.digests.compute.change import Sums
-from shared.digests.outcomes import Cells
 from shared.digests.stored import Statistics
-from shared.records import SENTIMENTS, TOPICS
+from shared.documents.outcomes import Cells
+from shared.platform.records import SENTIMENTS, TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from shared.digests.outcomes import Outcome
-    from shared.records import SentimentLabel
+    from shared.documents.outcomes import Outcome
+    from shared.platform.records import SentimentLabel
 
 JUDGED = "judged"
 """The measure of which every document has all: what a topic that occurs nowhere is a share of."""

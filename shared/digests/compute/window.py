@@ -17,7 +17,7 @@ from shared.digests.compute.reported import MAX_IN_ALL as MAX_DONE
 from shared.digests.compute.reported import Reported
 from shared.digests.compute.selection import Doc, between, counts, doc, fits, of_organisation
 from shared.digests.compute.tally import Tally
-from shared.digests.outcomes import COLLECTION, CONTENT, COUNTS, outcome, unpack_raw
+from shared.documents.outcomes import COLLECTION, CONTENT, COUNTS, outcome, unpack_raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

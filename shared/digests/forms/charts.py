@@ -12,13 +12,13 @@ from markupsafe import Markup
 
 from shared.digests.forms import words
 from shared.digests.forms.outline import SENTIMENT_SIGNS
-from shared.records import SENTIMENTS
+from shared.platform.records import SENTIMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from shared.digests.records import TopicRow
-    from shared.records import SentimentLabel
+    from shared.platform.records import SentimentLabel
 
 MAX_LABEL = 40
 """Characters: what a telephone has room for; the table under the chart has them all."""

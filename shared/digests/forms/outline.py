@@ -9,7 +9,7 @@ from shared.digests.forms import words
 
 if TYPE_CHECKING:
     from shared.digests.records import Digest, FollowStatus, Group, Measure, Point, Problem, Quote, TopicRow
-    from shared.records import SentimentLabel
+    from shared.platform.records import SentimentLabel
 
 MAX_LINES = 5
 """Of the trend: the topics with most passages."""

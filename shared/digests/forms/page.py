@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.digests.forms import outline, tables, words
-from shared.records import SENTIMENTS
+from shared.platform.records import SENTIMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

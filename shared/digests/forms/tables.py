@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from shared.digests.forms import outline, words
-from shared.records import SENTIMENTS
+from shared.platform.records import SENTIMENTS
 
 if TYPE_CHECKING:
     from shared.digests.records import Change, Digest

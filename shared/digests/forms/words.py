@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from shared.records import TOPIC_NAMES
+from shared.platform.records import TOPIC_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

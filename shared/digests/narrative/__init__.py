@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.clients import secret
 from shared.digests.narrative.asking import ask
 from shared.digests.narrative.checking import check
 from shared.digests.narrative.prompt import compose
 from shared.digests.records import Narrative, NarrativeSentence
-from shared.errors import HeadraceError
-from shared.logs import get_logger
-from shared.settings import settings
+from shared.platform.clients import secret
+from shared.platform.errors import HeadraceError
+from shared.platform.logs import get_logger
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from shared.digests.records import Digest

@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, ValidationError
 
-from shared.clients import secret
 from shared.digests.exchange import Answer, Unanswered, post, tls_context
 from shared.digests.narrative.prompt import ANSWER_TOKENS
-from shared.errors import HeadraceError
-from shared.logs import get_logger
-from shared.settings import settings
+from shared.platform.clients import secret
+from shared.platform.errors import HeadraceError
+from shared.platform.logs import get_logger
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection

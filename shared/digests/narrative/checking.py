@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field, PositiveInt, ValidationError
 
 from shared.digests.narrative.prompt import MAX_QUOTES, MAX_SENTENCES
-from shared.errors import HeadraceError
-from shared.records import Record
+from shared.platform.errors import HeadraceError
+from shared.platform.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,9 +11,9 @@ import math
 import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared.errors import HeadraceError
-from shared.privacy import redact
-from shared.settings import settings
+from shared.platform.errors import HeadraceError
+from shared.platform.settings import settings
+from shared.text.privacy import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from shared.digests.exchange import Unanswered
-from shared.errors import Permanent
-from shared.settings import settings
+from shared.platform.errors import Permanent
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,8 +20,8 @@ from shared.digests.exchange import CONNECT_SECONDS, Unanswered, cut_off, tls_co
 from shared.digests.forms import headline, html, markdown, outline, words
 from shared.digests.settings import LOOPBACK
 from shared.digests.tell.trouble import Later
-from shared.errors import Permanent
-from shared.settings import settings
+from shared.platform.errors import Permanent
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pydantic import Field, NonNegativeInt
 
 from shared.digests.schedules import Target
-from shared.documents import Documents, now
-from shared.records import Record
+from shared.documents.store import Documents, now
+from shared.platform.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

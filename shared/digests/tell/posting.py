@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 from shared.digests.exchange import Answer, Unreached, post, tls_context
 from shared.digests.tell import addresses
 from shared.digests.tell.trouble import Later
-from shared.errors import Permanent
+from shared.platform.errors import Permanent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

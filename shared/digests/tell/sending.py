@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from shared.clients import emulator, secret
 from shared.digests.exchange import Unanswered
 from shared.digests.schedules import Email, Webhook
 from shared.digests.tell import addresses, outbox
 from shared.digests.tell.trouble import Later
-from shared.errors import Permanent, Retryable
-from shared.logs import get_logger
-from shared.retry import is_transient
-from shared.settings import settings
+from shared.platform.clients import emulator, secret
+from shared.platform.errors import Permanent, Retryable
+from shared.platform.logs import get_logger
+from shared.platform.retry import is_transient
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from google.cloud import firestore

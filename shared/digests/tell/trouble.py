@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.errors import Retryable
+from shared.platform.errors import Retryable
 
 
 class Later(Retryable):

@@ -6,7 +6,6 @@ import posixpath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from shared.errors import Rejected
 from shared.extract.markup.html import has_words, html_blocks
 from shared.extract.markup.package import Element, elements
 from shared.extract.names import is_organisation
@@ -14,6 +13,7 @@ from shared.extract.refusals import damaged_document, no_text, too_many
 from shared.extract.shapes import Extracted
 from shared.extract.tidy import squeeze
 from shared.extract.zips import SafeZip
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

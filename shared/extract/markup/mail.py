@@ -9,7 +9,6 @@ from email.header import decode_header
 from email.parser import BytesFeedParser
 from typing import TYPE_CHECKING, cast
 
-from shared.errors import Rejected
 from shared.extract.markup.encoding import texts
 from shared.extract.markup.html import has_words, html_blocks
 from shared.extract.markup.quotes import own_text
@@ -17,6 +16,7 @@ from shared.extract.plain import paragraphs
 from shared.extract.refusals import inflates_too_much, no_text, too_many
 from shared.extract.shapes import Block, Extracted
 from shared.extract.tidy import squeeze
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from shared.errors import Rejected
 from shared.extract.columns import (
     SAMPLE_ROWS,
     WELL_KNOWN,
@@ -17,6 +16,7 @@ from shared.extract.columns import (
 from shared.extract.rows import row_blocks
 from shared.extract.shapes import Block
 from shared.extract.tidy import squeeze
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

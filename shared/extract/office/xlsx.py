@@ -14,10 +14,10 @@ from shared.extract.shapes import Block, Extracted
 from shared.extract.tidy import squeeze
 
 if TYPE_CHECKING:
-    from shared.errors import Rejected
     from shared.extract.office.xml import Attributes
     from shared.extract.shapes import ExtractOptions
     from shared.extract.zips import Source
+    from shared.platform.errors import Rejected
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 

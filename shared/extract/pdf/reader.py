@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pypdfium2.raw as pdfium
 
-from shared.errors import Rejected
 from shared.extract.pdf.lines import Page
 from shared.extract.pdf.outline import read_outline
 from shared.extract.pdf.scans import find_scans, is_picture
 from shared.extract.pdf.text import read_page, utf16
 from shared.extract.refusals import encrypted, too_many
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.errors import HeadraceError, Retryable
 from shared.extract.refusals import too_many
 from shared.extract.sandbox.endings import crashed, judge, most_answer_bytes, refuse_bad_ending, too_slow
 from shared.extract.sandbox.wire import AnswerReader, Ending, Task, pack_task, unpack_ending
 from shared.extract.sandbox.zygote import NO_FILE, NOT_STARTED, STARTED
+from shared.platform.errors import HeadraceError, Retryable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

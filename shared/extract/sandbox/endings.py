@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from shared.errors import Rejected
 from shared.extract.sandbox.wire import Answer
 from shared.extract.sandbox.zygote import OUT_OF_MEMORY
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from shared.extract.sandbox.wire import AnswerReader, Ending, Task

@@ -19,10 +19,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from shared.errors import Rejected
 from shared.extract.sandbox.confine import close_but, confine
 from shared.extract.sandbox.kernel import die_with_parent
 from shared.extract.sandbox.wire import Answer, Ending, Refusal, Task, pack_answer, pack_ending, unpack_task
+from shared.platform.errors import Rejected
 
 STARTED, NOT_STARTED = b"+", b"-"
 OUT_OF_MEMORY, NO_FILE = 3, 4

@@ -1,0 +1,157 @@
+"""How a run ends: its last batch combines what every batch found, and the result is announced."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shared.documents import batches, cost, outcomes
+from shared.documents.passages import purge_runs
+from shared.documents.store import RUNS, Documents, now
+from shared.platform.lanes import lane_of
+from shared.platform.pubsub import publish_record
+from shared.platform.records import ResultMessage
+from shared.platform.settings import RESULTS, settings
+from shared.text.summary import Partial, combine, summarise
+
+if TYPE_CHECKING:
+    from google.cloud import firestore
+
+
+ANALYSED = frozenset({"analyzing", "delegated"})
+"""States in which batches are being committed."""
+
+
+def finish(documents: Documents, document: str, run: int | None = None) -> None:
+    """Complete the run if every batch has its record, and settle what its end leaves. Any number may call.
+
+    Args:
+        documents: the state machine.
+        document: its id.
+        run: does nothing where the document is at another one; None: whichever is the document's.
+
+    Raises:
+        Retryable: contention outlasted every attempt.
+    """
+    reference = documents.reference(document)
+    stored = reference.get().to_dict()
+    if stored is None or run not in {None, stored["run"]}:
+        return
+    if stored["state"] in ANALYSED and stored["batches"]:
+        _complete(documents, reference, stored)
+    settle(documents, document)
+
+
+def settle(documents: Documents, document: str) -> None:
+    """Do what the end of a run leaves to be done; what a kill prevents, the next caller does."""
+    purge(documents, document)
+    announce(documents, document)
+
+
+def purge(documents: Documents, document: str) -> None:
+    """Delete what older runs left, and what a rejected one did, if that is still to be done.
+
+    Where the run failed, three stay: what is published, since nothing better is there; the run itself, which
+    its replay copies; and the run that it restarted, from which it may not have copied all.
+    """
+    reference = documents.reference(document)
+    stored = reference.get().to_dict()
+    if stored is None or not stored.get("purge_pending"):
+        return
+    purge_runs(reference, *stale_runs(reference, stored))
+
+    def note(transaction: firestore.Transaction) -> None:
+        current = reference.get(transaction=transaction).to_dict()
+        if is_as_read(current, stored, "state", "published_run"):  # else its end has left more
+            transaction.update(reference, {"purge_pending": False, "stale_artefacts": True})
+
+    documents.run(note)
+
+
+def stale_runs(reference: firestore.DocumentReference, stored: dict[str, Any]) -> tuple[int, set[int]]:
+    """Of which runs nothing is needed: all before the first number, but for those of the set."""
+    run, published = stored["run"], stored["published_run"] or 0
+    if stored["state"] == "rejected":
+        return run + 1, set()
+    if stored["state"] == "failed":
+        record = reference.collection(RUNS).document(str(run)).get().to_dict() or {}
+        return run, {published, record.get("restarts") or 0} - {0}
+    return published, set()
+
+
+def is_unheard(stored: dict[str, Any]) -> bool:
+    """Whether a document has a result that is still to be announced; one that is being erased has none."""
+    return bool(stored["results_pending"]) and stored["state"] != "superseded"
+
+
+def announce(documents: Documents, document: str) -> None:
+    """Publish the result that is still to be announced, if any; perhaps twice, but never not at all."""
+    reference = documents.reference(document)
+    stored = reference.get().to_dict()
+    if stored is None or not stored["results_pending"]:
+        return
+    message = ResultMessage(
+        document=document,
+        run=stored["run"],
+        bucket=stored["bucket"],
+        name=stored["name"],
+        generation=stored["generation"],
+        state=stored["state"],
+        model=stored["model"],
+    )
+    with lane_of({"objectId": stored["name"]}):  # the job and sweep come here without a message of its lane
+        publish_record(RESULTS, [message], state=message.state)
+
+    def confirm(transaction: firestore.Transaction) -> None:
+        current = reference.get(transaction=transaction).to_dict()
+        if is_as_read(current, stored):
+            transaction.update(reference, {"results_pending": False})
+
+    documents.run(confirm)
+
+
+def _complete(documents: Documents, reference: firestore.DocumentReference, stored: dict[str, Any]) -> None:
+    """From analyzing or delegated to completed, if all batches are there; of many callers one does it."""
+    run = stored["run"]
+    if batches.count_done(reference, run) < stored["batches"]["total"]:
+        return
+    records = batches.records(reference, run)
+    partials = [Partial.model_validate(part) for record in records for part in record["partials"]]
+    aggregate = combine(partials)
+    summary = summarise(aggregate)
+    infer_seconds = sum(record["infer_seconds"] for record in records)
+    analyse_cpu = sum(record["cpu_seconds"] for record in records)
+    cpu_seconds = stored["cost"]["cpu_seconds"] + analyse_cpu
+    usd = cost.usd(cost.work_of(stored, analyse_cpu), cost.GPU_JOB if settings().job_gpu else cost.JOB)
+
+    def step(transaction: firestore.Transaction) -> None:
+        current = reference.get(transaction=transaction).to_dict()
+        if current is None or not is_as_read(current, stored) or current["state"] not in ANALYSED:
+            return
+        known = outcomes.read_known(transaction, documents.client, reference.id)
+        total = (now() - current["timings"]["uploaded_at"]).total_seconds()
+        # A backfill compares the new run with the old one before that goes.
+        compared_first = bool((current.get("job") or {}).get("backfill"))
+        fields = {
+            "published_run": run,
+            "published": None,
+            "purge_pending": run > 1 and not compared_first,
+            "progress": None,
+            "sentiment": aggregate.sentiment,
+            "topics": aggregate.topics,
+            "initiatives": aggregate.initiatives,
+            "summary": [sentence.model_dump() for sentence in summary],
+            "cost.cpu_seconds": round(cpu_seconds, 3),
+            "cost.usd": usd,
+            "timings.infer_seconds": round(infer_seconds, 3),
+            "timings.total_seconds": round(total, 3),
+        }
+        outcomes.write_completed(transaction, documents.client, current, aggregate, known)
+        documents.end(transaction, reference, run, "completed", more=fields)
+
+    documents.run(step)
+
+
+def is_as_read(current: dict[str, Any] | None, stored: dict[str, Any], *more: str) -> bool:
+    """Whether the document is still at the run that was read, and was not erased and begun again."""
+    parts = ("run", "generation", *more)
+    return current is not None and all(current[part] == stored[part] for part in parts)

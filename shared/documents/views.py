@@ -1,0 +1,106 @@
+"""Stored documents and passages as people and programs read them: one shape for command line and API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from shared.documents import published
+from shared.platform.records import (
+    ARCHIVE,
+    SENTIMENTS,
+    TOPICS,
+    ErrorInfo,
+    PassageResult,
+    Progress,
+    Recognition,
+    Record,
+    SentimentLabel,
+    State,
+    SummarySentence,
+)
+
+
+class DocumentView(Record):
+    """A document: where it has got to, and what its published run says."""
+
+    id: str
+    bucket: str
+    name: str
+    generation: str
+    """Of the object in the bucket; 64 bits, so a string."""
+    state: State
+    run: PositiveInt
+    published_run: PositiveInt | None
+    """The run whose results are shown; null before the first completes."""
+    route: str | None
+    """Who analyses it: `function` or `job`."""
+    progress: Progress | None = None
+    """Of the long job."""
+    media_type: str | None
+    size: NonNegativeInt
+    """Bytes."""
+    title: str | None
+    organisation: str | None
+    year: PositiveInt | None
+    """That the document reports on."""
+    language: str | None
+    pages: NonNegativeInt | None
+    ocr_pages: list[PositiveInt]
+    """Whose text can only be had by recognising it, and is missing."""
+    recognised: list[Recognition] = Field(default_factory=list)
+    """Pages whose text was recognised."""
+    members: NonNegativeInt | None
+    """Of an archive: each is a document of its own."""
+    archive: str | None
+    """The id of the archive that it is a member of."""
+    passages: NonNegativeInt | None
+    tokens: NonNegativeInt | None
+    sentiment: dict[SentimentLabel, NonNegativeInt]
+    """Passages by label."""
+    topics: dict[str, NonNegativeInt]
+    """Passages by topic."""
+    initiatives: NonNegativeInt
+    """Passages with a topic and an action."""
+    summary: list[SummarySentence]
+    warnings: list[str]
+    error: ErrorInfo | None
+    duplicate_of: str | None
+    timings: dict[str, str | float]
+    """Moments (RFC 3339) and durations (seconds)."""
+    cost: dict[str, float]
+    """`cpu_seconds` that were measured, and `usd`: an estimate, of a run that completed."""
+    model: str | None
+    """Digest of the model."""
+
+
+FIELDS = tuple(DocumentView.model_fields)
+"""Of a document object, in this order; fields are added, never renamed."""
+PASSAGE_FIELDS = tuple(PassageResult.model_fields)
+
+
+def document_view(stored: dict[str, Any]) -> dict[str, Any]:
+    """A `DocumentView` as JSON types, of a document as Firestore stores it."""
+    of_published = published.shown(stored)
+    shown = {field: of_published.get(field) for field in FIELDS}
+    shown["ocr_pages"] = shown["ocr_pages"] or []
+    shown["recognised"] = shown["recognised"] or []
+    shown["archive"] = (stored.get("metadata") or {}).get(ARCHIVE)
+    for field, order in (("sentiment", SENTIMENTS), ("topics", TOPICS)):  # Firestore keeps no order of keys
+        counts = shown[field] or {}
+        shown[field] = {name: counts.get(name, 0) for name in (*order, *sorted(counts.keys() - set(order)))}
+    shown["timings"] = {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in (stored.get("timings") or {}).items()
+    }
+    return shown
+
+
+def passage_view(stored: dict[str, Any]) -> dict[str, Any]:
+    """A `PassageResult` as JSON types, of a stored passage; with its vector only where that was read."""
+    shown = {field: stored[field] for field in PASSAGE_FIELDS if field in stored}
+    if "embedding" in shown:
+        shown["embedding"] = list(shown["embedding"])
+    return shown

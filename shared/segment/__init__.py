@@ -1,7 +1,0 @@
-"""Cut a document into passages: one to a few whole sentences each, within the model's window."""
-
-from __future__ import annotations
-
-from shared.segment.core import Segmented, SegmentLimits, segment
-
-__all__ = ["SegmentLimits", "Segmented", "segment"]
