@@ -13,9 +13,9 @@ from cli import erase_files
 from cli.digest_commands import PAGES
 from cli.results import check_name, stored
 from cli.security.buckets import PER_DAY, facts
+from shared.digests.redact import erase as erase_document
 from shared.digests.store import COLLECTION as DIGESTS
 from shared.documents.erasure import check_unchanged
-from shared.documents.erasure import erase as erase_document
 from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import COLLECTION, document_id
 from shared.intake.archive_objects import INSIDE

@@ -9,11 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
 from rich.padding import Padding
 from rich.text import Text
 
-from shared.digests.settings import Telling
 from shared.platform.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
@@ -40,7 +38,7 @@ directory.
 
 
 def listed() -> list[dict[str, Any]]:
-    """Each setting in the order of the code, those of digests last: variable, default, bounds, about."""
+    """Each setting in the order of the code: variable, default, bounds, about."""
     about = dict(_docstrings())
     return [
         {
@@ -49,9 +47,7 @@ def listed() -> list[dict[str, Any]]:
             "bounds": ", ".join(_bounds(field)),
             "about": about[name],
         }
-        for name, field in sorted(
-            Settings.model_fields.items(), key=lambda item: item[0] in Telling.model_fields
-        )
+        for name, field in Settings.model_fields.items()
         if name != "project"
     ]
 
@@ -77,20 +73,14 @@ def show(console: Console) -> None:
 
 
 def _docstrings() -> Iterator[tuple[str, str]]:
-    """What stands under each field, of the class and of those that it is made of."""
-    for kind in Settings.__mro__:
-        if issubclass(kind, BaseModel) and kind is not BaseModel:
-            [body] = ast.parse(inspect.getsource(kind)).body
-            assert isinstance(body, ast.ClassDef)
-            yield from _told(body)
-
-
-def _told(body: ast.ClassDef) -> Iterator[tuple[str, str]]:
-    for field, told in pairwise(body.body):
+    """Yield each field's name and the docstring that follows it in the class."""
+    [body] = ast.parse(inspect.getsource(Settings)).body
+    assert isinstance(body, ast.ClassDef)
+    for field, docstring in pairwise(body.body):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-            assert isinstance(told, ast.Expr), f"{field.target.id} has no docstring"
-            assert isinstance(told.value, ast.Constant)
-            yield field.target.id, " ".join(str(told.value.value).split())
+            assert isinstance(docstring, ast.Expr), f"{field.target.id} has no docstring"
+            assert isinstance(docstring.value, ast.Constant)
+            yield field.target.id, " ".join(str(docstring.value.value).split())
 
 
 def _default(name: str, field: FieldInfo) -> str | None:

@@ -1,7 +1,7 @@
 """`python -m deploy.smoke` sends a sample and a dead letter through the candidates, and erases both.
 
-The sample's name puts its messages into the candidates' lane (`shared.platform.lanes`): what serves never sees them.
-Its text is new each time, since what has been analysed before is copied.
+The sample's name puts its messages into the candidates' lane (`shared.platform.lanes`): what serves never
+sees them. Its text is new each time, since what has been analysed before is copied.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from deploy.gcloud import reporting
 from deploy.plan import PLAN_FILE, read_plan
-from shared.documents.erasure import erase
+from shared.digests.redact import erase
 from shared.documents.store import COLLECTION, document_id
 from shared.inference.manifest import read_manifest
 from shared.platform.clients import firestore_client, storage_client

@@ -13,9 +13,10 @@ import functions_framework
 from google.cloud.firestore_v1.base_query import FieldFilter
 
 from shared.digests.drafts import remove_abandoned
+from shared.digests.redact import erase
 from shared.documents.completion import announce, purge
 from shared.documents.delegation import is_being_read
-from shared.documents.erasure import erase, seen
+from shared.documents.erasure import seen
 from shared.documents.recovery import drive
 from shared.documents.stale import remove_stale
 from shared.documents.store import COLLECTION, Documents, now

@@ -9,6 +9,7 @@ from shared.digests import drafts
 from shared.digests.records import Digest, Group, Initiatives, Narrative, Problem
 from shared.digests.store import COLLECTION, to_fields, write_files
 from shared.digests.stored import StoredDigest
+from shared.documents.erasure import erase_stored
 from shared.documents.store import Documents
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from google.cloud import firestore
 
     from shared.digests.records import Overview, Quote
+    from shared.documents.erasure import Seen
 
 NOTE = "Sentences of documents that were erased since were taken out."
 PER_QUERY = 50
@@ -85,6 +87,21 @@ def erased(stored: StoredDigest, documents: Iterable[str]) -> StoredDigest:
         "redacted": True,
     }
     return stored.model_copy(update=update)
+
+
+def erase(client: firestore.Client, document: str, expected: Seen | None = None, *, deleted: int = 0) -> None:
+    """Delete a document and take its sentences out of every digest.
+
+    Args:
+        client: the process's own.
+        document: its id.
+        expected: the run and generation it had when it was chosen; None: erase it in any state.
+        deleted: the newest generation of its file that was deleted, of which a notification may still come.
+
+    Raises:
+        Superseded: it was uploaded or replayed since, or while it is erased; the new run is left alone.
+    """
+    erase_stored(client, document, expected, deleted=deleted, also=lambda: redact(client, document))
 
 
 def redact(client: firestore.Client, document: str) -> int:

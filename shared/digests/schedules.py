@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from shared.digests.records import Filter
-from shared.digests.settings import Pinned
 from shared.platform.records import Record
+from shared.platform.settings import Pinned
 
 MAX_TARGETS = 10
 

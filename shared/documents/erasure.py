@@ -1,4 +1,4 @@
-"""Remove a document wholly: its records, its passages, its artefacts, and its sentences in digests.
+"""Delete a document: its records, its passages and its artefacts.
 
 The uploaded file is its owner's. An upload or a replay may come at any moment, before or while a document is
 erased; every step therefore looks whether the record is still the one that is being erased. What is still on
@@ -18,7 +18,7 @@ from shared.platform.retry import storage_limits
 from shared.platform.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from google.cloud import firestore
 
@@ -45,22 +45,30 @@ def check_unchanged(stored: Mapping[str, Any] | None, expected: Seen) -> None:
     raise Superseded(f"It {what} meanwhile, and is at run {run} now.")
 
 
-def erase(client: firestore.Client, document: str, expected: Seen | None = None, *, deleted: int = 0) -> None:
-    """Erase a document; what is gone already is no error. The record goes last, so a kill is made good.
+def erase_stored(
+    client: firestore.Client,
+    document: str,
+    expected: Seen | None = None,
+    *,
+    deleted: int = 0,
+    also: Callable[[], object] = lambda: None,
+) -> None:
+    """Delete what is stored for a document, its record last, so that a killed erasure is found again.
+
+    Parts that are already gone are no error.
 
     Args:
         client: the process's own.
         document: its id.
         expected: what it was at when it was chosen; None: whatever it is at.
         deleted: the newest generation of its file that was deleted, of which a notification may still come.
+        also: called before the record is deleted, to remove the document from what rests on it.
 
     Raises:
         Superseded: it has moved on since, or does so while it is erased; what came is left alone.
     """
     from google.api_core.exceptions import NotFound
     from google.cloud.firestore_v1.base_query import FieldFilter
-
-    from shared.digests.redact import redact  # brings all that draws a digest
 
     hold = _Hold(client, document, deleted)
     if not hold.take(expected):
@@ -72,7 +80,7 @@ def erase(client: firestore.Client, document: str, expected: Seen | None = None,
     for blob in blobs:  # each in the generation that was listed: one that is newer is another run's
         with suppress(NotFound):
             blob.delete(**storage_limits())
-    redact(client, document)
+    also()
     named = client.collection(CONTENTS).where(filter=FieldFilter("document", "==", document))
     for query in [*(hold.reference.collection(part).select([]) for part in PARTS), named.select([])]:
         while found := [snapshot.reference for snapshot in query.limit(PAGE).stream()]:

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import NonNegativeInt, PositiveInt
 
-from shared.digests.kept import Kept
-from shared.platform.records import Record, SentimentLabel
+from shared.platform.records import ActionLabel, Record, SentimentLabel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +40,25 @@ COUNTS = (
 """What counting needs; `CONTENT` is the larger part."""
 CONTENT = ("items", "vectors", "space", "centre")
 _FACTS = ("bucket", "name", "organisation", "year", "title", "language", "members", "duplicate_of")
+
+
+Role = Literal["summary", "initiative", "negative", "positive", "unusual"]
+
+
+class Kept(Record):
+    """A sentence that digests may quote; its vector lies beside it."""
+
+    index: NonNegativeInt
+    page: PositiveInt | None
+    row: PositiveInt | None
+    text: str
+    quality: float
+    """0 to 1: how well it reads on its own."""
+    topics: list[str]
+    action: ActionLabel
+    negative: float
+    positive: float
+    roles: list[Role]
 
 
 class Cells(Record):
@@ -143,7 +161,7 @@ def write_completed(
     """
     from google.cloud.firestore_v1 import SERVER_TIMESTAMP
 
-    from shared.digests.keep import keep  # numpy: functions that only fail documents do without
+    from shared.documents.quotable import keep  # numpy: functions that only fail documents do without
 
     same = known.generation == stored["generation"] and known.completed_at is not None
     kept, vectors = keep(aggregate)

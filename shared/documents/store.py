@@ -1,4 +1,4 @@
-"""The document's state machine over Firestore: each transition of `shared.documents.transitions` as one transaction.
+"""The document's state machine over Firestore: each transition of `transitions.py` as one transaction.
 
 Order of operations, so that a kill at any line loses nothing: artefact before batches, batches before state.
 A batch may therefore commit while its document is still `extracting`; whichever of ingest and the last batch

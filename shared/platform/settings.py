@@ -11,11 +11,22 @@ import os
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Field, Json, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    Json,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
-from shared.digests.settings import Telling
 from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
@@ -27,6 +38,11 @@ NOT_SETTINGS = {"HEADRACE_DATA", "HEADRACE_SHARED"}
 """Variables of the command line and the tests, which may stand in the same environment."""
 LOCAL_PROJECT = "headrace-local"
 
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Hosts to which nothing has to be encrypted."""
+Pinned = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}/[1-9]\d*$")]
+"""Name and version of a secret, as `smtp-password/1`."""
+
 UPLOADS = "uploads"
 BATCHES = "batches"
 TICKS = "ticks"
@@ -36,8 +52,8 @@ TOPICS = (UPLOADS, BATCHES, TICKS, RESULTS, DEAD_LETTERS)
 """Pub/Sub topic ids; the same in every project."""
 
 
-class Settings(Telling):
-    """Immutable; made by `settings()`. What concerns telling people of digests is in `Telling`."""
+class Settings(BaseModel):
+    """Immutable; made by `settings()`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -174,6 +190,78 @@ class Settings(Telling):
     )
     """Secret and version with the password of encrypted documents, by the beginning of the object's name:
     {"hr/": "docpw-hr/1"}. The longest beginning that fits decides. An uploader cannot choose a secret."""
+
+    tell_seconds: PositiveFloat = 120.0
+    """For all that one heartbeat sends; what is left is sent by the next."""
+    tell_target_seconds: PositiveFloat = Field(default=20.0, le=120.0)
+    """For one message to one webhook or mail server."""
+    webhook_allowed_hosts: Json[list[str]] = Field(default_factory=list)
+    """Hosts of webhooks that may have private addresses and any port: ["hooks.corp.example"]. All others must
+    have public addresses, and port 443 or 8443."""
+    ca_file: Path | None = Field(default=None, examples=["/etc/ssl/corporate.pem"])
+    """PEM file of authorities besides the public ones, for webhooks, the mail server and the language
+    model."""
+    smtp_host: str = Field(default="", examples=["smtp.example.org"])
+    """The mail server that digests are handed to; empty: there is none."""
+    smtp_port: PositiveInt = Field(default=587, le=65_535)
+    """587 is for `starttls`, 465 for `tls`."""
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """`tls`: from the first byte, mostly at port 465. `none` is for a relay on this machine alone."""
+    smtp_from: str = Field(
+        default="", pattern=r"^$|^[^@\s,;<>]+@[^@\s,;<>]+$", examples=["headrace@example.org"]
+    )
+    """The sender's address."""
+    smtp_user: str = Field(default="", examples=["headrace"])
+    """Empty: the server wants no login."""
+    smtp_password: Pinned | None = Field(default=None, examples=["smtp-password/1"])
+    """The secret with the user's password."""
+
+    narrative_model: str = Field(default="", examples=["gpt-5-mini"])
+    """The language model's name, as its server knows it."""
+    narrative_key: Pinned | None = Field(default=None, examples=["narrative-key/1"])
+    """The secret with its server's key; None: the server wants none."""
+    narrative_max_tokens: PositiveInt = Field(default=16_000, le=1_000_000)
+    """Prompt and answer together. A byte counts as a token, of which no text has more than bytes: English has
+    some four times fewer."""
+    narrative_answer_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
+    """What the server calls the limit of an answer; older ones know `max_tokens` alone."""
+    narrative_max_usd: NonNegativeFloat | None = Field(default=None, examples=[0.1])
+    """Of one digest, all attempts together; where the worst case is above it, nothing is sent."""
+    narrative_usd_per_million_in: NonNegativeFloat | None = Field(default=None, examples=[0.25])
+    """The model's price of a million tokens of a prompt; 0 where it costs nothing."""
+    narrative_usd_per_million_out: NonNegativeFloat | None = Field(default=None, examples=[2.0])
+    """And of an answer."""
+    narrative_seconds: PositiveFloat = Field(default=60.0, le=300.0)
+    """For all attempts."""
+    narrative_url: str = Field(default="", examples=["https://api.openai.com/v1"])
+    """Base address of a server that speaks OpenAI's Chat Completions: https://api.openai.com/v1. Empty: no
+    narratives. It needs `narrative_model`, `narrative_max_usd` and the two prices beside it."""
+
+    @field_validator("smtp_security")
+    @classmethod
+    def _encrypted(cls, security: str, info: ValidationInfo) -> str:
+        if security == "none" and info.data.get("smtp_host") not in LOOPBACK:
+            raise ValueError("none is for a mail server on localhost; say starttls or tls")
+        return security
+
+    @field_validator("narrative_url")
+    @classmethod
+    def _priced(cls, url: str, info: ValidationInfo) -> str:
+        if not url:
+            return url
+        place = urlsplit(url)
+        _ = place.port  # raises ValueError where it is no number
+        plain = place.scheme == "http" and place.hostname in LOOPBACK
+        if not (place.scheme == "https" or plain) or not place.hostname or place.query or place.fragment:
+            raise ValueError("must be https://HOST/PATH, or http:// to this machine")
+        if place.username is not None or place.password is not None:
+            raise ValueError("must name no user; a key goes into the secret that narrative_key names")
+        if not info.data.get("narrative_model"):
+            raise ValueError("needs HEADRACE_NARRATIVE_MODEL beside it")
+        for name in ("max_usd", "usd_per_million_in", "usd_per_million_out"):
+            if info.data.get(f"narrative_{name}") is None:
+                raise ValueError(f"needs HEADRACE_NARRATIVE_{name.upper()} beside it")
+        return url
 
     @classmethod
     def from_environment(cls, environ: dict[str, str]) -> Self:

@@ -11,9 +11,9 @@ from google.cloud.run_v2 import Container, Job
 
 from cli.options import MODEL
 from model_export.bucket import push
+from shared.digests.redact import erase
 from shared.documents import batches
 from shared.documents.delegation import job_path
-from shared.documents.erasure import erase
 from shared.documents.store import Documents, document_id
 from shared.inference import read_manifest
 from shared.jobs import backfills

@@ -23,7 +23,7 @@ PROJECT = "headrace-test"
 
 @contextmanager
 def serving(folder: Path) -> Iterator[LocalServer]:
-    """The Firestore server, while `shared.platform.clients` makes clients of it and of a Pub/Sub with `results`."""
+    """Serve Firestore, and Pub/Sub with the topic `results`, to the clients of `shared.platform.clients`."""
     with ExitStack() as stack:
         firestore = stack.enter_context(running("firestore", folder / "firestore"))
         pubsub = stack.enter_context(running("pubsub", folder / "pubsub"))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.sweep import main as sweeping
+from shared.digests.redact import erase
 from shared.documents.completion import finish
-from shared.documents.erasure import erase
 from shared.documents.store import Documents, document_id, now
 from shared.extract import Limits
 from shared.extract.sniff import ZIP

@@ -14,8 +14,8 @@ from shared.digests import drafts
 from shared.digests import issue as issuing
 from shared.digests.forms import as_json
 from shared.digests.issue import issue
+from shared.digests.redact import erase
 from shared.digests.store import read, write_files
-from shared.documents.erasure import erase
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.documents.store import now
 from shared.platform.clients import storage_client

@@ -16,10 +16,10 @@ from shared.digests import store as storing_digests
 from shared.digests.compute import overview
 from shared.digests.issue import ASKED_BEFORE, issue
 from shared.digests.records import Filter
+from shared.digests.redact import erase
 from shared.digests.store import read, write_files
 from shared.digests.ticks import TICKS
 from shared.digests.verify import verify
-from shared.documents.erasure import erase
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.platform.clients import storage_client
 from shared.platform.records import ErrorInfo

@@ -9,9 +9,10 @@ import pytest
 from cli import erase as erasing
 from functions.sweep import main as sweeping
 from shared.digests import redact
+from shared.digests.redact import erase
 from shared.documents import artefacts
 from shared.documents.completion import settle
-from shared.documents.erasure import BEGUN, erase, seen
+from shared.documents.erasure import BEGUN, seen
 from shared.documents.store import document_id, now
 from shared.platform.clients import firestore_client, storage_client
 from shared.platform.errors import HeadraceError, Superseded

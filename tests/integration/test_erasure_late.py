@@ -14,7 +14,7 @@ from functions.sweep import main as sweeping
 from long_job.imports.listing import Found
 from long_job.imports.main import Work
 from long_job.task import Task
-from shared.documents.erasure import erase
+from shared.digests.redact import erase
 from shared.documents.store import document_id, now
 from shared.documents.tombstones import COLLECTION, KEPT
 from shared.jobs import imports

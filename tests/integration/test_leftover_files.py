@@ -9,9 +9,9 @@ import pytest
 from google.api_core.exceptions import NotFound
 
 from functions.sweep import main as sweeping
+from shared.digests.redact import erase
 from shared.documents import artefacts, delegation
 from shared.documents.completion import settle
-from shared.documents.erasure import erase
 from shared.documents.store import now, run_record
 from shared.platform.clients import storage_client
 from shared.platform.errors import Superseded

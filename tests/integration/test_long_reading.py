@@ -12,9 +12,9 @@ from long_job import pages, reading
 from long_job.document import Subject
 from long_job.reading import Reader
 from long_job.task import Task
+from shared.digests.redact import erase
 from shared.documents import artefacts, batches
 from shared.documents.delegation import delegate, job_fields
-from shared.documents.erasure import erase
 from shared.documents.transitions import Seconds
 from shared.extract.recognised import RecognisedPage
 from shared.intake.read import Reading

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.sweep import main as sweeping
-from shared.documents.erasure import erase
+from shared.digests.redact import erase
 from shared.documents.recovery import drive
 from shared.documents.store import now
 from shared.platform import clients

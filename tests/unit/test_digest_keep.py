@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.digests.keep import MAX_INITIATIVES, MAX_MOOD, MAX_UNUSUAL, keep
 from shared.documents.outcomes import organisation_key, pack, unpack
+from shared.documents.quotable import MAX_INITIATIVES, MAX_MOOD, MAX_UNUSUAL, keep
 from shared.platform.records import SENTIMENTS, Sentiment, SentimentLabel
 from shared.text.summary import Aggregate, combine, partial
 from shared.text.summary.partial import quantise

@@ -18,10 +18,9 @@ from urllib.parse import quote
 
 from shared.digests.exchange import CONNECT_SECONDS, Unanswered, cut_off, tls_context
 from shared.digests.forms import headline, html, markdown, outline, words
-from shared.digests.settings import LOOPBACK
 from shared.digests.tell.trouble import Later
 from shared.platform.errors import Permanent
-from shared.platform.settings import settings
+from shared.platform.settings import LOOPBACK, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

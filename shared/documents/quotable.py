@@ -1,4 +1,4 @@
-"""What is kept of a document for the digests to come, out of its aggregate: few sentences, and counts."""
+"""Choose the sentences of a document that later summaries may quote."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shared.digests.kept import Kept
+from shared.documents.outcomes import Kept
 from shared.text.summary.choose import choose
 from shared.text.summary.gravity import tells_of_death
 from shared.text.summary.partial import decode_sum
@@ -16,7 +16,7 @@ from shared.text.summary.quality import GOOD
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from shared.digests.kept import Role
+    from shared.documents.outcomes import Role
     from shared.text.summary import Aggregate, Candidate
 
 MAX_INITIATIVES = 400
