@@ -62,8 +62,6 @@ def adopt() -> str:
     from google.auth.exceptions import GoogleAuthError
     from requests import RequestException
 
-    from cli.security.reading import region
-
     failures = (GoogleAPIError, GoogleAuthError, RequestException)
     try:
         where = region()
@@ -77,6 +75,17 @@ def adopt() -> str:
         raise not_read(error, f"{name}, which has the settings", "roles/run.viewer", THE_JOB) from None
     take({LOCATION: _short(where)} | given(containers))
     return revision
+
+
+def region() -> str:
+    """Return the location in which services and job run: the settings', or that of the uploads bucket."""
+    from cli.diagnosis.findings import LIMITS
+    from shared.platform.clients import emulator, storage_client
+
+    location = settings().job_location
+    if location == Settings.model_fields["job_location"].default and not emulator("STORAGE_EMULATOR_HOST"):
+        location = storage_client().get_bucket(settings().uploads_bucket, **LIMITS).location.lower()
+    return f"projects/{settings().project}/locations/{location}"
 
 
 def _read(name: str) -> tuple[str, Iterable[Container]]:

@@ -71,14 +71,11 @@ def examine(data: Path, project: str | None, model: Path) -> Iterator[Finding]:
             yield from _guarded(service, check, target)
 
 
-def audit(
-    data: Path, project: str | None, model: Path, *, own_keys: bool, domain: str | None
-) -> Iterator[Finding]:
-    """Every finding about security."""
-    from cli.security import asking
-    from cli.security.audit import Rules
+def audit(data: Path, project: str | None, model: Path, *, domain: str | None) -> Iterator[Finding]:
+    """Yield every finding about security."""
+    from cli import security
 
-    yield from asking.examine(data, project, model, _own_stack, Rules(own_keys=own_keys, domain=domain))
+    yield from security.examine(data, project, model, _own_stack, domain)
 
 
 def report(findings: Iterator[Finding], *, as_json: bool) -> None:

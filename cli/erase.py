@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from cli import erase_files
 from cli.digest_commands import PAGES
 from cli.results import check_name, stored
-from cli.security.buckets import PER_DAY, facts
 from shared.digests.redact import erase as erase_document
 from shared.digests.store import COLLECTION as DIGESTS
 from shared.documents.erasure import check_unchanged
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NEEDED = ("id", "bucket", "name", "state", "sha256", "run", "generation")
+SECONDS_A_DAY = 86_400
 MAX_COPIES = 100
 """Documents of the same content that are named."""
 PAGE = 300
@@ -274,11 +274,11 @@ def _stays(
         found = storage_client().lookup_bucket(name)
         if found is None:
             continue
-        bucket = facts(found)
-        if bucket.soft_delete:
-            days = bucket.soft_delete / PER_DAY
+        restorable = int(found.soft_delete_policy.retention_duration_seconds or 0)
+        if restorable:
+            days = restorable / SECONDS_A_DAY
             yield f"Deleted objects of {name} can be restored by its administrators for {days:g} days."
-        if bucket.versioning and name != subject.bucket:
+        if found.versioning_enabled and name != subject.bucket:
             yield f"Noncurrent versions in {name}, until its lifecycle rule: gcloud storage ls -a gs://{name}"
     yield "Logs, which have the document's id and no text."
     if os.environ.get("FIRESTORE_EMULATOR_HOST"):

@@ -234,8 +234,7 @@ def search(  # noqa: PLR0913 - the options of a command
 
 
 @headrace.command()
-@click.option("--security", is_flag=True, help="Ask instead who may do what, and what is kept: the audit.")
-@click.option("--own-keys", is_flag=True, help="With --security: all must be encrypted by keys of yours.")
+@click.option("--security", is_flag=True, help="Check instead who could get in: public access, keys, roles.")
 @click.option("--domain", help="With --security: under which a load balancer serves the API.")
 @options.asked_model_option
 @data_option
@@ -244,7 +243,6 @@ def search(  # noqa: PLR0913 - the options of a command
 def doctor(  # noqa: PLR0913 - the options of a command
     *,
     security: bool,
-    own_keys: bool,
     domain: str | None,
     model: Path,
     data: Path,
@@ -252,12 +250,12 @@ def doctor(  # noqa: PLR0913 - the options of a command
     as_json: bool,
 ) -> None:
     """Examine the stack, and say of everything that is wrong what to do."""
-    if (own_keys or domain) and not security:
-        raise click.UsageError("--own-keys and --domain go with --security.")
+    if domain and not security:
+        raise click.UsageError("--domain goes with --security.")
     from cli import doctor as examining
 
     if security:
-        findings = examining.audit(data, project, model, own_keys=own_keys, domain=domain)
+        findings = examining.audit(data, project, model, domain=domain)
     else:
         findings = examining.examine(data, project, model)
     examining.report(findings, as_json=as_json)

@@ -82,7 +82,6 @@ QUERIES: dict[str, list[Query]] = {
     "cli.replay:replay": [Query("documents", ("state",)), Query("documents", ("state",), order="updated_at")],
     "cli.results:all_documents": [Query("documents", order="created_at", descending=True)],
     "cli.results:published_passages": [_RUN],
-    "cli.security.reading:some_passages": [Query("documents", order="created_at", descending=True)],
     "cli.train:_of": [Query("trainings", contains="executions")],
     "deploy.smoke:die": [Query("dead_letters", ("data.sha256",))],
     "functions.sweep.main:oldest_unfinished": [Query("documents", ("state",), order="timings.uploaded_at")],
