@@ -1,4 +1,4 @@
-"""What a recount of a digest found, told to a person: why first, then what the page shows, in short."""
+"""Print what `headrace digest verify` found: reasons first, then the differences."""
 
 from __future__ import annotations
 
@@ -11,17 +11,12 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-CAUSES = ("gone", "again", "left", "rules")
+CAUSES = ("gone", "again")
 """Kinds of differences that explain others."""
 SHOWN = 12
 """Of the causes, and of what differs."""
 LAST = "statistics."
 """Sums that shares are computed from, which no form of a digest shows."""
-
-
-def is_right(differences: Iterable[dict[str, Any]]) -> bool:
-    """Whether nothing that was compared differs, nor is gone."""
-    return all(one["kind"] == "rules" for one in differences)
 
 
 def in_order(differences: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -31,9 +26,8 @@ def in_order(differences: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def show(console: Console, identifier: str, differences: Sequence[dict[str, Any]]) -> None:
     """One line each, the first of many, or that there is none."""
-    if is_right(differences):
-        every = "Every other number" if differences else "Every number"
-        console.print(f"{every} of {identifier} follows from the stored documents.")
+    if not differences:
+        console.print(f"Every number of {identifier} follows from the stored documents.")
     causes = [one for one in differences if one["kind"] in CAUSES]
     others = [one for one in differences if one["kind"] not in CAUSES]
     for title, some in (("Why:", causes), ("What differs:", others)):
@@ -48,8 +42,6 @@ def show(console: Console, identifier: str, differences: Sequence[dict[str, Any]
 
 
 def _line(one: dict[str, Any]) -> str:
-    if one["kind"] in {"left", "rules"}:
-        return str(one["what"])
     about = f" ({one['document']})" if one["document"] else ""
     if one["kind"] == "gone":
         return f"document {one['document']} {one['what']}"

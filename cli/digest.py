@@ -129,7 +129,7 @@ def show(console: Console, stored: StoredDigest, html: str) -> None:
     console.print()
     console.print(Text(f"{html}", "cyan"), soft_wrap=True)
     told = f"{stored.reads:,} documents read in {stored.seconds:.1f} s."
-    again = f"To count its numbers again: headrace digest verify {digest.id}"
+    again = f"To compute it again: headrace digest verify {digest.id}"
     console.print(Text(f"{told} {again}", "bright_black"), soft_wrap=True)
 
 
@@ -251,14 +251,6 @@ def found(identifier: str) -> StoredDigest:
     if stored is None:
         raise HeadraceError(f"There is no digest {identifier!r}. List them: headrace digest list")
     return stored
-
-
-def work(stored: StoredDigest) -> str:
-    """What `verified` is going to read, before it does: of nine windows that may take long."""
-    trend = stored.digest.trend
-    passages, documents = (sum(getattr(one, name) for one in trend) for name in ("passages", "documents"))
-    windows = f"{len(trend)} windows" if len(trend) > 1 else "one window"
-    return f"Reading about {passages:,} passages; documents: {documents:,}, of {windows} ..."
 
 
 def verified(stored: StoredDigest) -> list[dict[str, Any]]:

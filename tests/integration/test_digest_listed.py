@@ -1,4 +1,4 @@
-"""What is told of schedules: their last digest, those that failed, and what a recount is about to read."""
+"""What is told of schedules: their last digest, and those that failed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ from rich.console import Console
 
 import cli.diagnosis.digests
 import cli.digest
-from benchmarks.digests import made
 from benchmarks.digests.made import MONDAY
-from cli import differences
 from cli.diagnosis.digests import RECENT, SHOWN, told
 from cli.diagnosis.digests import made as examine
-from cli.digest import listing, make, show_listing, work
-from shared.digests.since import Difference
+from cli.digest import listing, make, show_listing
 from shared.digests.store import COLLECTION as DIGESTS
 from shared.digests.store import to_fields
 from shared.digests.ticks import TICKS, tick_id
@@ -102,23 +99,6 @@ def test_the_doctor_counts_the_messages_given_up_of_late(store: Store) -> None:
     assert [f"given up: {SHOWN};" in finding.detail for finding in told()] == [True]
     give_up("weekly-more", moment - timedelta(days=1))
     assert [f"given up: {SHOWN} or more;" in finding.detail for finding in told()] == [True]
-
-
-def test_a_recount_says_what_it_reads(store: Store) -> None:
-    """Of all windows, before it begins."""
-    for week in range(3):
-        store.put(f"{week}.pdf", made.passages(week, 12, 2026), MONDAY - week * WEEK)
-    told = [work(stored_digest(store.make(earlier=earlier))) for earlier in (0, 2)]
-    assert "12 passages; documents: 1, of one window" in told[0]
-    assert "36 passages; documents: 3, of 3 windows" in told[1]
-
-
-def test_reasons_that_were_left_are_told_as_a_sentence() -> None:
-    """It has no numbers to compare."""
-    page = StringIO()
-    left = Difference(kind="left", what="there are too many", document=None, stored="all", found="some")
-    differences.show(Console(file=page), "weekly-x", [left.model_dump(mode="json")])
-    assert page.getvalue() == "there are too many\n"
 
 
 def test_a_schedule_that_is_not_there_is_told_beside_those_that_are(store: Store) -> None:

@@ -117,21 +117,17 @@ QUERIES: dict[str, list[Query]] = {
     "shared.digests.drafts:forget": [Query("drafts", contains="quoted")],
     "shared.digests.drafts:remove_abandoned": [Query("drafts", order="begun_at")],
     "shared.digests.redact:redact": [Query("digests", contains="quoted")],
-    "shared.digests.since:Since._moved": [
-        Query("outcomes", order="completed_at"),
-        Query("outcomes", order="problem.at"),
-    ],
-    "shared.digests.since:Since.uncertain": [Query("documents", order="received_at")],
     "shared.digests.store:newest": [
         Query("digests", order="end", descending=True),
         Query("digests", ("schedule",), order="end", descending=True),
     ],
     "shared.digests.tell.outbox:due": [Query("deliveries", ("state",), order="next_at", group=True)],
     "shared.digests.ticks:unfinished": [Query("ticks", ("state",))],
-    "shared.digests.verify:_Recount._passages": [_RUN],
-    "shared.digests.verify:_Recount._window": _OUTCOMES,
-    "shared.digests.verify:_Recount._overview": [Query("outcomes", order="problem.at")],
-    "shared.documents.erasure:erase": [Query("contents", ("document",))],
+    "shared.digests.verify:_reasons": [
+        Query("documents", order="timings.completed_at"),
+        Query("outcomes", order="completed_at"),
+    ],
+    "shared.documents.erasure:erase_stored": [Query("contents", ("document",))],
     "shared.documents.passages:initiatives": [Query("passages", ("run", "initiative"), order="index")],
     "shared.documents.passages:purge_runs": [
         Query(collection, order="run") for collection in ("passages", "batches", "leases")
