@@ -17,14 +17,14 @@ from cli import differences
 from cli.render import bars, passage, section
 from cli.spans import span
 from shared.digests import forms, slots
-from shared.digests.clocks import EARLIER, is_ahead, read_clocks
 from shared.digests.compute import Request
-from shared.digests.definitions import RESERVED as NOW
-from shared.digests.definitions import definitions
 from shared.digests.issue import issue
 from shared.digests.records import Filter, Window
+from shared.digests.schedules import RESERVED as NOW
+from shared.digests.schedules import definitions
 from shared.digests.store import COLLECTION, newest, read, read_file
 from shared.digests.tell.outbox import COLLECTION as DELIVERIES
+from shared.digests.ticks import EARLIER, is_ahead, read_clocks
 from shared.digests.verify import verify
 from shared.platform.clients import firestore_client
 from shared.platform.errors import HeadraceError
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from shared.digests.records import Digest
     from shared.digests.schedules import Schedule
-    from shared.digests.stored import StoredDigest
+    from shared.digests.store import StoredDigest
 
 LISTED = 20
 SOUGHT = 1000

@@ -17,7 +17,7 @@ from shared.digests.records import (
     TopicRow,
     Window,
 )
-from shared.digests.stored import RULES, Statistics, StoredDigest
+from shared.digests.store import RULES, Statistics, StoredDigest
 
 END = datetime(2026, 11, 23, tzinfo=UTC)
 WINDOW = Window(start=END - timedelta(days=7), end=END)

@@ -33,8 +33,7 @@ from benchmarks.pipeline import processor
 from local.services import ROOT
 from shared.digests.compute import Request, fingerprint, make
 from shared.digests.records import Filter, Window
-from shared.digests.store import COLLECTION, to_fields
-from shared.digests.stored import RULES, StoredDigest
+from shared.digests.store import COLLECTION, RULES, StoredDigest, to_fields
 from shared.platform.clients import firestore_client
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from google.cloud.firestore_v1.base_query import FieldFilter
 
 from cli.diagnosis.findings import LIMITS, Finding
-from shared.digests.definitions import definitions
+from shared.digests.schedules import definitions
 from shared.digests.tell.outbox import COLLECTION as DELIVERIES
 from shared.digests.ticks import TICKS
 from shared.documents.store import now

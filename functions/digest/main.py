@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import functions_framework
 
-from shared.digests.due import run_due
+from shared.digests.ticks import run_due
 from shared.documents.store import now
 from shared.platform.clients import firestore_client
 from shared.platform.logs import get_logger

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import functions_framework
 from google.cloud.firestore_v1.base_query import FieldFilter
 
-from shared.digests.drafts import remove_abandoned
 from shared.digests.redact import erase
+from shared.digests.store import remove_abandoned
 from shared.documents.completion import announce, purge
 from shared.documents.delegation import is_being_read
 from shared.documents.erasure import seen

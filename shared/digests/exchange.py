@@ -1,8 +1,4 @@
-"""One request to somebody else's server, whose answer is bounded in size and in time, whatever it does.
-
-A socket's own time limit is for each read: a server that sends a byte now and then would hold it for ever. So
-another thread shuts the socket down when the time is over.
-"""
+"""Exchange HTTP requests with servers that operators configure, and say what can go wrong."""
 
 from __future__ import annotations
 
@@ -13,7 +9,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared.platform.errors import HeadraceError
+from shared.platform.errors import HeadraceError, Retryable
 from shared.platform.settings import settings
 
 if TYPE_CHECKING:
@@ -21,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from urllib3.connection import HTTPConnection
+
 
 CONNECT_SECONDS = 10.0
 AGAIN_SECONDS = 0.1
@@ -146,3 +143,27 @@ def post(  # noqa: PLR0913 - a request's own parts, all by name
         raise kind(f"The server gave no answer ({type(error).__name__})") from None
     finally:
         connection.close()
+
+
+class Later(Retryable):
+    """The receiver asks to come again later."""
+
+    def __init__(
+        self,
+        message: str,
+        wait: float = 0,
+        left: list[str] | None = None,
+        refused: dict[str, int] | None = None,
+    ) -> None:
+        """What is to be kept for the next attempt.
+
+        Args:
+            message: what the receiver said, without addresses.
+            wait: seconds, at least.
+            left: the recipients of an e-mail that are to be told then; None: the same as now.
+            refused: those that were refused for good meanwhile, with the reply's code.
+        """
+        super().__init__(message)
+        self.wait = wait
+        self.left = left
+        self.refused = refused or {}

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from shared.digests import drafts
+from shared.digests import store
 from shared.digests.compute import fingerprint, make
 from shared.digests.narrative import narrate
 from shared.digests.redact import erased
-from shared.digests.store import COLLECTION, address, read, to_fields, write_files
-from shared.digests.stored import RULES, StoredDigest
+from shared.digests.store import COLLECTION, RULES, StoredDigest, address, read, to_fields, write_files
 from shared.digests.tell import enqueue
 from shared.digests.ticks import TICKS
 from shared.documents.erasure import BEGUN
@@ -47,7 +46,7 @@ def issue(client: firestore.Client, request: Request, tell: Sequence[Target] = (
         return known
     started, begun = time.monotonic(), now()
     made = make(client, request)
-    draft = drafts.begin(client, made.digest)
+    draft = store.begin(client, made.digest)
     # Before a model is paid for: where the bucket cannot be written, no attempt gets that far.
     write_files(made.digest)
     digest = _narrated(client, made.digest)
@@ -79,7 +78,7 @@ def issue(client: firestore.Client, request: Request, tell: Sequence[Target] = (
 
     created = Documents(client).run(create)
     if created is None:
-        created = drafts.write_again(client, request.id)
+        created = store.write_again(client, request.id)
         assert created is not None
         draft.delete()
     elif created.redacted:

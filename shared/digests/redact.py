@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import partial, reduce
 from typing import TYPE_CHECKING
 
-from shared.digests import drafts
+from shared.digests import store
 from shared.digests.records import Digest, Group, Initiatives, Narrative, Problem
-from shared.digests.store import COLLECTION, to_fields, write_files
-from shared.digests.stored import StoredDigest
+from shared.digests.store import COLLECTION, StoredDigest, to_fields, write_files
 from shared.documents.erasure import erase_stored
 from shared.documents.store import Documents
 
@@ -124,7 +123,7 @@ def redact(client: firestore.Client, document: str) -> int:
             if digest is not None:
                 write_files(digest)
             changed += 1
-    drafts.forget(client, document)
+    store.forget(client, document)
     return changed
 
 

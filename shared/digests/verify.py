@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from shared.digests.compute.make import make
-from shared.digests.compute.request import Request
+from shared.digests.compute.make import Request, make
 from shared.digests.compute.rows import Rows
 from shared.digests.records import Filter
-from shared.digests.stored import RULES
+from shared.digests.store import RULES
 from shared.documents.outcomes import COLLECTION as OUTCOMES
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.platform.records import Record
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from google.cloud import firestore
 
-    from shared.digests.stored import StoredDigest
+    from shared.digests.store import StoredDigest
 
 MAX_READ_AGAIN = 100
 """Documents that are named as read again; a backfill can leave thousands."""

@@ -13,7 +13,7 @@ from benchmarks.digests import made
 from benchmarks.digests.made import MONDAY, aggregate, passage, record
 from shared.digests.compute import Made, Request, fingerprint, make
 from shared.digests.records import Filter, Window
-from shared.digests.stored import RULES, StoredDigest
+from shared.digests.store import RULES, StoredDigest
 from shared.platform.settings import settings
 from tests.integration.firestore_server import PROJECT, connect
 

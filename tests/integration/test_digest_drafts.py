@@ -10,8 +10,8 @@ import pytest
 from benchmarks.digests import made
 from benchmarks.digests.made import MONDAY, record
 from functions.sweep import main as sweeping
-from shared.digests import drafts
 from shared.digests import issue as issuing
+from shared.digests import store as drafts
 from shared.digests.forms import as_json
 from shared.digests.issue import issue
 from shared.digests.redact import erase
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from shared.digests.compute import Made
     from shared.digests.records import Digest
-    from shared.digests.stored import StoredDigest
+    from shared.digests.store import StoredDigest
     from tests.integration.pubsub_server import LocalServer
 
 
@@ -64,11 +64,11 @@ def files() -> dict[str, str]:
 
 
 def open_drafts(client: Client) -> int:
-    return len(list(client.collection(drafts.COLLECTION).stream()))
+    return len(list(client.collection(drafts.DRAFTS).stream()))
 
 
 def age_drafts(client: Client) -> None:
-    for draft in client.collection(drafts.COLLECTION).stream():
+    for draft in client.collection(drafts.DRAFTS).stream():
         draft.reference.update({"begun_at": now() - drafts.ABANDONED - timedelta(minutes=1)})
 
 
@@ -185,7 +185,7 @@ def test_a_bucket_that_is_gone_holds_up_no_sweep(
     """Its name was another one when the attempt began."""
     killed(store, monkeypatch)
     age_drafts(store.client)
-    for draft in store.client.collection(drafts.COLLECTION).stream():
+    for draft in store.client.collection(drafts.DRAFTS).stream():
         draft.reference.update({"html": "gs://no-such-bucket/digests/weekly/test.html"})
     assert drafts.remove_abandoned(store.client) == 1
     assert open_drafts(store.client) == 0

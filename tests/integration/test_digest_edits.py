@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from shared.digests import ticks
-from shared.digests.clocks import read_clocks
+from shared.digests.ticks import read_clocks
 from shared.platform.clients import firestore_client
 from tests.integration.digest_rounds import (
     DAY,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from google.cloud.firestore import Client
 
     from shared.digests.records import Digest
-    from shared.digests.stored import StoredDigest
+    from shared.digests.store import StoredDigest
     from shared.digests.verify import Difference
     from tests.integration.pubsub_server import LocalServer
 

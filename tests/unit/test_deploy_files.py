@@ -48,7 +48,7 @@ def test_the_digest_is_of_what_the_image_holds(checkout: Path, gpu: bool) -> Non
 @pytest.mark.parametrize(
     ("file", "changes"),
     [
-        ("shared/digests/clocks.py", False),  # the functions' alone
+        ("shared/digests/ticks.py", False),  # the functions' alone
         ("shared/digests/tell/__init__.py", False),
         ("shared/api/openapi.py", False),
         ("requirements/long_job-gpu.txt", False),  # of the other variant

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.digests.definitions import MAX_SCHEDULES, ROOT, Definitions, combine, read_file
+from shared.digests.schedules import MAX_SCHEDULES, ROOT, Definitions, combine, read_file
 from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shared.digests.definitions import Problem
+    from shared.digests.schedules import Problem
 
 GOOD = '[[schedule]]\nname = "good"\ncron = "0 8 * * MON"\n'
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from lxml import etree
 
-from shared.digests.forms import charts, html, outline, trend
+from shared.digests.forms import charts, html, outline
 from tests.digest_example import rich, single, topic_row
 from tests.digest_quotes import link
 
@@ -74,7 +74,7 @@ def test_names_are_escaped(name: str) -> None:
 
 
 def drawn(digest: Digest) -> dict[str, str]:
-    return {one.name: str(one.chart) for one in trend.multiples(digest)}
+    return {one.name: str(one.chart) for one in charts.multiples(digest)}
 
 
 def test_a_trend_has_a_point_a_window_and_a_gap_where_there_was_nothing() -> None:
@@ -102,7 +102,7 @@ def test_a_window_without_the_topic_that_is_asked_for_has_none_of_it() -> None:
 
 
 def test_one_window_draws_no_line() -> None:
-    assert trend.multiples(single()) == []
+    assert charts.multiples(single()) == []
 
 
 def test_of_many_windows_the_ends_have_points() -> None:
@@ -125,7 +125,7 @@ def test_of_many_windows_one_between_gaps_has_a_point_too() -> None:
 
 @pytest.mark.parametrize(("most", "ends"), [(0.0, 0.1), (0.1, 0.1), (0.11, 0.2), (0.75, 0.8), (1.0, 1.0)])
 def test_the_scale_ends_at_a_round_number(most: float, ends: float) -> None:
-    assert trend.scale([outline.Series("x", [None, most])]) == ends
+    assert charts.scale([outline.Series("x", [None, most])]) == ends
 
 
 def test_points_stay_within_their_box() -> None:
@@ -133,7 +133,7 @@ def test_points_stay_within_their_box() -> None:
         tree = etree.fromstring(line)
         for circle in tree.iter(f"{SVG}circle"):
             assert 0 < float(circle.get("cx").rstrip("%")) < 100
-            assert trend.TOP <= float(circle.get("cy")) <= trend.BOTTOM
+            assert charts.TOP <= float(circle.get("cy")) <= charts.BOTTOM
 
 
 def test_the_bar_of_all_passages_says_how_many_it_shows() -> None:

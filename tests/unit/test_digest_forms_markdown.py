@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from shared.digests.forms import as_json, brief, headline, markdown, words
-from shared.digests.forms.brief import MAX_BRIEF, MAX_HEADLINE, MAX_LINE
-from shared.digests.forms.markdown import _code, escape
+from shared.digests.forms.markdown import MAX_BRIEF, MAX_HEADLINE, MAX_LINE, _code, escape
 from shared.digests.records import Digest, Unfinished
 from tests.digest_example import empty, rich, single
 from tests.digest_quotes import link

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from lxml import etree
 
-from shared.digests.forms import html, outline, tables
+from shared.digests.forms import html, outline
 from shared.digests.forms.page import HERE
 from shared.digests.records import Digest
 from shared.platform.records import SENTIMENTS
@@ -166,7 +166,7 @@ def test_earlier_windows_are_one_group_of_columns_however_many_stand_behind_each
         one.model_copy(update={"changes": [one.changes[0], one.changes[0].model_copy(update=each)]})
         for one, each in zip(rich().sentiments, behind, strict=True)
     ]
-    told = tables.changes(rich().model_copy(update={"sentiments": sentiments, "topics": []}))
+    told = outline.changes(rich().model_copy(update={"sentiments": sentiments, "topics": []}))
     assert told is not None
     tests = ["Difference", "Test"]
     assert told.head == ["Measure", "Now", "The previous week", *tests, "Earlier weeks", *tests]

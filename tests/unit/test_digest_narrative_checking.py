@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.digests.narrative.checking import MAX_CITES, MAX_SENTENCE, check, numbers
-from shared.digests.narrative.prompt import MAX_SENTENCES, Prompt
+from shared.digests.narrative import MAX_CITES, MAX_SENTENCE, MAX_SENTENCES, Prompt, check, numbers
 from shared.platform.errors import HeadraceError
 from tests.told import QUOTES
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.digests.narrative.asking import MAX_ATTEMPTS
-from shared.digests.narrative.prompt import (
+from shared.digests.narrative import (
     ANSWER_TOKENS,
     CLOSE,
+    MAX_ATTEMPTS,
     MAX_QUOTE,
     MAX_QUOTES,
     OPEN,

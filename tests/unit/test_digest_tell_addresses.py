@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from shared.digests.exchange import Unanswered
-from shared.digests.tell.addresses import MAX_ADDRESS, Place, addresses, is_public, parse
+from shared.digests.tell.webhooks import MAX_ADDRESS, Place, addresses, is_public, parse
 from shared.platform.errors import Permanent
 from shared.platform.settings import settings
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.digests.exchange import Later
 from shared.digests.tell import mail
-from shared.digests.tell.trouble import Later
 from shared.platform.errors import Permanent, SetupError
 from shared.platform.settings import Settings, settings
 from tests.told import digest, stored

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.digests.exchange import Unanswered
-from shared.digests.tell import posting
-from shared.digests.tell.trouble import Later
+from shared.digests.exchange import Later, Unanswered
+from shared.digests.tell import webhooks
 from shared.platform.errors import Permanent
 from shared.platform.settings import settings
 from tests.misbehaving import Authority, Heard, HttpServer, Reply, authority, reply, serving
@@ -44,7 +43,7 @@ def send(
 ) -> None:
     url = f"https://{HOST}:{server.port}/hook?key=1"
     headers = {"content-type": "application/json", "headrace-delivery": "weekly-0"}
-    posting.send(url, b'{"a":1}', headers, seconds=seconds, resolve=resolve)
+    webhooks.send(url, b'{"a":1}', headers, seconds=seconds, resolve=resolve)
 
 
 def test_a_message_arrives_by_its_name_at_the_address_that_was_checked(known: Authority) -> None:
@@ -184,7 +183,7 @@ def test_a_host_that_turns_to_the_metadata_server_at_a_redirect_is_refused(known
     [
         (reply(500), 0),
         (reply(503, Retry_After="120"), 120),
-        (reply(429, Retry_After="999999999"), posting.MAX_WAIT),  # nobody waits for thirty years
+        (reply(429, Retry_After="999999999"), webhooks.MAX_WAIT),  # nobody waits for thirty years
         (reply(429, Retry_After="9" * 5000), 0),  # no number of seconds
         (reply(429, Retry_After="Wed, 21 Oct 2026 07:28:00 GMT"), 0),
         (reply(408), 0),

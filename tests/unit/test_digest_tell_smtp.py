@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.digests.exchange import Unanswered
+from shared.digests.exchange import Later, Unanswered
 from shared.digests.tell import mail
-from shared.digests.tell.trouble import Later
 from shared.platform.errors import Permanent
 from tests.misbehaving import Authority, SmtpServer, authority, dripping, serving
 from tests.told import digest, quote, stored

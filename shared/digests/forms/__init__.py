@@ -1,15 +1,14 @@
 """What a digest looks like: a page, Markdown, JSON, and a few lines; the same digest gives the same bytes.
 
-`words` says how numbers, dates and changes are told, `outline` and `tables` what stands in which section;
-`page` and `markdown` put that into their form, and `charts` and `trend` draw.
+`words` formats numbers, dates and changes, `outline` decides what stands in which section, `page` and
+`markdown` render that, and `charts` draws.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.digests.forms.brief import brief, headline
-from shared.digests.forms.markdown import markdown
+from shared.digests.forms.markdown import brief, headline, markdown
 from shared.digests.forms.page import html
 
 if TYPE_CHECKING:

@@ -1,16 +1,57 @@
-"""A digest as GitHub-flavoured Markdown, for chats and mails: what the page says, without its charts."""
+"""Render a digest as Markdown, whole or in brief."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from shared.digests.forms import outline, tables, words
+from shared.digests.forms import outline, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from shared.digests.records import Digest, Quote
+
+
+MAX_HEADLINE = 120
+MAX_BRIEF = 6
+MAX_MOVEMENTS = 2
+MAX_LINE = 300
+
+
+def headline(digest: Digest) -> str:
+    """At most `MAX_HEADLINE` characters: what it is, and how much came in."""
+    if digest.empty:
+        return _short(f"{words.title(digest)}: nothing to tell", MAX_HEADLINE)
+    parts = [words.many(digest.overview.completed, "document")]
+    if moved := len(outline.movements(digest)):
+        parts.append(words.many(moved, "change"))
+    if stopped := digest.overview.stopped:
+        parts.append(words.many(stopped, "problem"))
+    if waiting := digest.overview.waiting:
+        parts.append(f"{words.count(waiting)} waiting")
+    return _short(f"{words.title(digest)}: {', '.join(parts)}", MAX_HEADLINE)
+
+
+def brief(digest: Digest) -> list[str]:
+    """At most `MAX_BRIEF` lines, the most telling first."""
+    lines = [digest.line]
+    if not digest.empty:
+        lines += [f"{one.sign} {one.sentence}" for one in outline.movements(digest)[:MAX_MOVEMENTS]]
+        doing = digest.initiatives
+        if doing.implemented or doing.planned:
+            both = f"{words.count(doing.implemented)} implemented, {words.count(doing.planned)} planned"
+            lines.append(f"Initiatives: {both}")
+        if told := outline.followed_line(digest):
+            lines.append(f"Announced earlier: {told}")
+        if stopped := digest.overview.stopped:
+            lines.append(f"{words.many(stopped, 'document')} did not complete")
+    return [_short(words.clean(line), MAX_LINE) for line in lines[:MAX_BRIEF]]
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&!$@])")
 """What could begin markup, wherever it stands."""
@@ -49,7 +90,7 @@ class _Writer:
         tiles = outline.tiles(digest)
         yield _table([tile.name for tile in tiles], [[tile.value for tile in tiles]])
         yield "## What changed"
-        compared = tables.changes(digest)
+        compared = outline.changes(digest)
         if moved := outline.movements(digest):
             yield _list(f"{one.sign} {escape(one.sentence)}" for one in moved)
         elif compared:
@@ -59,10 +100,10 @@ class _Writer:
         if compared:
             yield _table(compared.head, compared.rows)
         if outline.topics(digest):
-            told = tables.topics(digest)
+            told = outline.topic_table(digest)
             yield from ("## Topics and tone", _table(told.head, told.rows))
         if len(digest.trend) > 1:
-            told = tables.trend(digest)
+            told = outline.trend(digest)
             yield from ("## Trend", f"{told.caption}.", _table(told.head, told.rows))
         elif digest.trend:
             yield from ("## Trend", f"This is the first {outline.unit(digest)}; the next one makes a trend.")
@@ -72,7 +113,7 @@ class _Writer:
         if outline.planned_topics(digest) or doing.groups:
             yield "## Initiatives"
         if outline.planned_topics(digest):
-            told = tables.planned(digest)
+            told = outline.planned(digest)
             yield _table(told.head, told.rows)
         for code, groups in outline.groups(digest).items():
             yield f"### {escape(words.topic(code))}"

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.digests.forms import outline, tables, words
+from shared.digests.forms import outline, words
 from shared.platform.records import SENTIMENTS
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def html(digest: Digest, link: Callable[[Quote], str]) -> str:
 
 
 def _charts(digest: Digest) -> dict[str, object]:
-    from shared.digests.forms import charts, trend
+    from shared.digests.forms import charts
 
     tones = {label: one.count for label in SENTIMENTS for one in digest.sentiments if one.name == label}
     every, judged = digest.overview.passages, sum(tones.values())
@@ -63,10 +63,10 @@ def _charts(digest: Digest) -> dict[str, object]:
         if stacks
         else None,
         "planned_chart": charts.paired(planned, "planned-chart", "Initiatives by topic") if planned else None,
-        "multiples": trend.multiples(digest),
+        "multiples": charts.multiples(digest),
         "gap": any(value is None for line in lines for value in line.values),
-        "labelled": trend.LABELLED,
-        "scale": words.percent(trend.scale(lines)),
+        "labelled": charts.LABELLED,
+        "scale": words.percent(charts.scale(lines)),
     }
 
 
@@ -89,5 +89,5 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     made.filters["together"] = words.together
-    made.globals |= {"words": words, "outline": outline, "tables": tables}
+    made.globals |= {"words": words, "outline": outline}
     return made

@@ -16,9 +16,8 @@ from email.policy import SMTP
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import quote
 
-from shared.digests.exchange import CONNECT_SECONDS, Unanswered, cut_off, tls_context
+from shared.digests.exchange import CONNECT_SECONDS, Later, Unanswered, cut_off, tls_context
 from shared.digests.forms import headline, html, markdown, outline, words
-from shared.digests.tell.trouble import Later
 from shared.platform.errors import Permanent
 from shared.platform.settings import LOOPBACK, settings
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from shared.digests.records import Digest, Quote
-    from shared.digests.stored import StoredDigest
+    from shared.digests.store import StoredDigest
 
 MAX_SUBJECT = 150
 MAX_TEXT = 512 * 1024
