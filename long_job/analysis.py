@@ -163,7 +163,7 @@ class Analysis:
         documents = self._subject.documents
         todo = []
         for message, passages in zip(messages, artefacts.read_slices(messages), strict=True):
-            upto, _ = batches.progress(documents, message)
+            upto = batches.progress(documents, message).upto
             if upto >= message.end:
                 continue
             if upto == message.start and (earlier := copied(documents.client, message, passages)):

@@ -10,7 +10,7 @@ from model_export.assemble import WINDOW
 from shared.inference.batches import plan_batches
 from shared.inference.cpus import cpu_limit
 from shared.inference.session import open_session
-from shared.inference.tokens import load_tokenizer
+from shared.text.tokens import load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

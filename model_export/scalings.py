@@ -21,8 +21,8 @@ from model_export.precision import Float32, Scaling, quantise
 from model_export.steps import digest_of
 from model_export.training.examples import OWN, read_labelled
 from shared.inference.session import open_session
-from shared.inference.tokens import load_tokenizer
 from shared.platform.errors import SetupError
+from shared.text.tokens import load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -10,7 +10,7 @@ import numpy as np
 from model_export.training.examples import OWN, read_labelled
 from shared.inference.batches import plan_batches
 from shared.inference.session import open_session
-from shared.inference.tokens import load_tokenizer
+from shared.text.tokens import load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

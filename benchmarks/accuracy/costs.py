@@ -14,8 +14,8 @@ from model_export.scalings import calibration_texts, find_scalings
 from model_export.training.branches import BRANCHES
 from shared.inference.batches import plan_batches
 from shared.inference.session import open_session
-from shared.inference.tokens import load_tokenizer
 from shared.platform.records import TOPICS
+from shared.text.tokens import load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

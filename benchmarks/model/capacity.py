@@ -23,7 +23,7 @@ from shared.inference.batches import plan_batches
 from shared.inference.cpus import cpu_limit
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE
 from shared.inference.runtime import onnxruntime
-from shared.inference.tokens import load_tokenizer
+from shared.text.tokens import load_tokenizer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,6 +16,7 @@ DATABASE = 'resource.name == "projects/{project}/databases/(default)"'
 """On which condition a role on Firestore is given, whose policy is the project's."""
 
 _CHANGE, _READ = "roles/storage.objectUser", "roles/storage.objectViewer"
+_LIST = "roles/storage.legacyBucketReader"
 _PUBLISH, _FIRESTORE = "roles/pubsub.publisher", "roles/datastore.user"
 _INVOKE, _DEPLOY = "roles/run.invoker", "roles/run.developer"
 
@@ -42,8 +43,8 @@ RESOURCES: dict[Kind, dict[str, frozenset[str]]] = {
         "digest": frozenset({_CHANGE}),
         "ingest": frozenset({_CHANGE}),
         "long-job": frozenset({_CHANGE}),
-        "sweep": frozenset({_CHANGE}),
-        BUILDER: frozenset({_CHANGE, "roles/storage.legacyBucketReader"}),
+        "sweep": frozenset({_CHANGE, _LIST}),
+        BUILDER: frozenset({_CHANGE, _LIST}),
     },
     "topic": {
         name: frozenset({_PUBLISH})

@@ -17,7 +17,7 @@ import torch
 
 from model_export.training.bert import Lower
 from shared.inference.batches import plan_batches
-from shared.inference.tokens import load_tokenizer
+from shared.text.tokens import load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

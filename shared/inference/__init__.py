@@ -4,6 +4,5 @@ from shared.inference.engine import Engine
 from shared.inference.manifest import Manifest, read_manifest
 from shared.inference.outputs import Outputs
 from shared.inference.reading import Reading, interpret
-from shared.inference.tokens import TokenCounter
 
-__all__ = ["Engine", "Manifest", "Outputs", "Reading", "TokenCounter", "interpret", "read_manifest"]
+__all__ = ["Engine", "Manifest", "Outputs", "Reading", "interpret", "read_manifest"]

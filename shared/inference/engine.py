@@ -20,7 +20,7 @@ from shared.inference.forward import Forward
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest, read_verified
 from shared.inference.outputs import Outputs
 from shared.inference.session import CPU, best_device, open_session
-from shared.inference.tokens import load_tokenizer
+from shared.text.tokens import load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

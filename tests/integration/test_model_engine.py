@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.inference import Engine, Outputs, TokenCounter, interpret
+from shared.inference import Engine, Outputs, interpret
 from shared.platform.errors import SetupError
+from shared.text.tokens import TokenCounter
 
 MODEL = Path("build/model")
 pytestmark = pytest.mark.skipif(not (MODEL / "manifest.json").exists(), reason="no model: run make model")

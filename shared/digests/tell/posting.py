@@ -54,9 +54,13 @@ def send(
             return
         base = f"https://{place.authority}{place.target}"
         try:
-            place = addresses.parse(urljoin(base, answer.headers["location"]))
+            following = addresses.parse(urljoin(base, answer.headers["location"]))
         except ValueError:
             raise addresses.refused("redirects to no address") from None
+        # Whoever runs a public webhook must not choose what is asked of the network inside.
+        if following.allowed and not place.allowed:
+            raise addresses.refused("redirects from a public host to one that is allowed to be private")
+        place = following
     raise addresses.refused(f"redirects more than {MAX_REDIRECTS} times")
 
 
