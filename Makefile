@@ -11,7 +11,7 @@ MODEL := build/model/manifest.json
 WEIGHTS := build/weights/.downloaded
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak lint bench bench-model bench-ingest bench-long bench-ocr bench-digest cost sbom audit checkov model stage report deploy promote rollback release docs lock clean
+.PHONY: help setup run test soak attack lint bench bench-model bench-ingest bench-long bench-ocr bench-digest cost sbom audit checkov model stage report deploy promote rollback release docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ test: $(VENV)/.dev $(MODEL) ## set up and run every test; JOBS=1: one after the 
 soak: $(VENV)/.dev $(MODEL) ## kill processes in 200 histories, then load and limits; one history: make soak SEED=17 COUNT=1
 	SOAK_SEED=$(SEED) SOAK_COUNT=$(or $(COUNT),200) $(BIN)/pytest tests/soak
 	$(if $(SEED),,$(BIN)/pytest --hypothesis-profile soak -m "slow or hypothesis" tests/e2e tests/integration tests/unit)
+
+attack: $(VENV)/.dev $(MODEL) ## attack a fresh local stack from outside, print what held (minutes)
+	$(BIN)/python -m tests.attack
 
 lint: $(VENV)/.dev ## ruff and mypy (strict)
 	$(BIN)/ruff check .

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from cli.connect import connect
-from local.services import ANALYZE_THREADS, ROOT
+from local.processes import free_ports
+from local.services import ANALYZE_THREADS, ROOT, TITLES
 from local.stack import read_stack
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 SHARED_REPORT = ROOT.parent / "shared/data/samples/pdf/atoss_sustainability_2023.pdf"
 OWN_REPORT = ROOT / "samples" / "tarnholm_sustainability_report_2025.pdf"
 PAGES = 48
-PORT = 9781
 PARAGRAPH = (
     "We cut the energy use of the plant by 12% in 2025 and will buy only renewable electricity from 2027. "
     "An oil leak in May polluted two hectares of the river bank, for which the authority fined us EUR 40,000."
@@ -98,7 +98,7 @@ def fresh_stack(folder: Path, settings: Mapping[str, str] | None = None) -> Iter
         "--reset",
     ]
     stack = subprocess.Popen(
-        [*command, "--port", str(PORT)],
+        [*command, "--port", str(free_ports(len(TITLES)))],
         stdout=subprocess.PIPE,
         text=True,
         env=UNCONNECTED | dict(settings or {}),

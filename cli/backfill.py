@@ -145,7 +145,8 @@ def print_backfill(console: Console, backfill: Backfill) -> None:
         console.print(f"  {outcome.replace('_', ' '):<12}{count:>8,}", highlight=False)
     if backfill.error:
         # In a line of its own: the message may end in a command.
-        console.print(Text(f"{backfill.error.message}\n{backfill.error.hint}", "red"))
+        console.print(Text(backfill.error.message, "red"))
+        console.print(Text(backfill.error.hint, "red"))
     if backfill.report:
         _print_report(console, backfill, backfill.report)
 
@@ -156,7 +157,8 @@ def _print_report(console: Console, backfill: Backfill, report: Mapping[str, Any
     compared = report["comparison"]
     changed, passages = compared["changed"], compared["passages"]
     share = f" ({changed / passages:.1%})" if passages else ""
-    console.print(f"\n{changed:,} of {passages:,} passages have other labels{share}", highlight=False)
+    console.print()
+    console.print(f"{changed:,} of {passages:,} passages have other labels{share}", highlight=False)
     before, after = compared["initiatives_before"], compared["initiatives_after"]
     console.print(f"initiatives: {before:,} before, {after:,} after", highlight=False)
     if drift := compared["drift"]:
@@ -169,7 +171,8 @@ def _print_report(console: Console, backfill: Backfill, report: Mapping[str, Any
     examples = [_told(example) for example in _examples(backfill)[:SHOWN_EXAMPLES]]
     names = _names(row["document"] for row in [*most, *report["errors"], *examples])
     if most:
-        console.print("\nmost changed documents")
+        console.print()
+        console.print("most changed documents")
     for row in most:
         changed = f"{row['changed']:,} of {row['passages']:,}"
         console.print(Text(f"  {names[row['document']]}  {row['document']}  {changed}"))
@@ -178,9 +181,11 @@ def _print_report(console: Console, backfill: Backfill, report: Mapping[str, Any
     for example in examples:
         where = f"{names[example['document']]}, passage {example['index']}"
         change = f"  {_labels(example['old'])} → {_labels(example['new'])}"
-        console.print(Text.assemble("\n", (where, "cyan"), change))
+        console.print()
+        console.print(Text.assemble((where, "cyan"), change))
         console.print(Text(f"  {example['text'] or '(no longer stored)'}", "bright_black"))
-    console.print(f"\nall documents: {report['uri']}", highlight=False)
+    console.print()
+    console.print(f"all documents: {report['uri']}", highlight=False)
 
 
 def _print_matrix(console: Console, name: str, matrix: Mapping[str, Mapping[str, int]]) -> None:
@@ -202,7 +207,8 @@ def _print_topics(console: Console, compared: Mapping[str, Any]) -> None:
     gained, lost = compared["topics_gained"], compared["topics_lost"]
     if topics := sorted({*gained, *lost}):
         told = "  ".join(f"{topic} +{gained.get(topic, 0):,} -{lost.get(topic, 0):,}" for topic in topics)
-        console.print(f"\ntopics gained and lost: {told}", highlight=False)
+        console.print()
+        console.print(f"topics gained and lost: {told}", highlight=False)
 
 
 def _examples(backfill: Backfill) -> list[dict[str, Any]]:

@@ -8,13 +8,13 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import click
 from google.cloud.firestore_v1.base_query import FieldFilter
 from rich.padding import Padding
 from rich.text import Text
 
 from cli import differences
 from cli.render import bars, passage, section
+from cli.say import say
 from cli.spans import span
 from shared.digests import forms, slots
 from shared.digests.compute import Request
@@ -157,7 +157,7 @@ def _sections(console: Console, digest: Digest) -> None:
 def open_page(path: Path) -> None:
     """Open it in the browser, or say that there is none."""
     if not webbrowser.open(path.as_uri()):
-        click.echo(f"No browser could be opened. Open the page yourself: {path}", err=True)
+        say(f"No browser could be opened. Open the page yourself: {path}", err=True)
 
 
 def listing(schedule: str | None, limit: int = LISTED) -> dict[str, Any]:

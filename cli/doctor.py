@@ -8,12 +8,14 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
+from rich.text import Text
 
 from cli.connect import connect
 from cli.deployment import is_local
 from cli.diagnosis.findings import Finding, Target
 from cli.output import print_json
-from cli.render import printable
+from cli.render import terminal
+from cli.say import say
 from local.services import EMULATORS
 from local.stack import read_stack
 from shared.platform.errors import SetupError
@@ -21,6 +23,8 @@ from shared.platform.errors import SetupError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from rich.console import Console
 
     Check = Callable[[Target], Iterator[Finding]]
 
@@ -36,8 +40,8 @@ def examine(data: Path, project: str | None, model: Path) -> Iterator[Finding]:
         yield Finding("stack", "wrong", error.message, f"headrace up --data {quote(str(data))}")
         return
     from cli.diagnosis.digests import check_digests
-    from cli.diagnosis.documents import check_documents
-    from cli.diagnosis.processes import check_processes
+    from cli.diagnosis.documents import check_documents, check_uploads
+    from cli.diagnosis.processes import check_deliveries, check_disk, check_processes
     from cli.diagnosis.resources import (
         check_buckets,
         check_deployment,
@@ -60,11 +64,14 @@ def examine(data: Path, project: str | None, model: Path) -> Iterator[Finding]:
     services: dict[str, tuple[Check, ...]] = {
         "model": (check_model,),
         "processes": (check_processes,),
+        "deliveries": (check_deliveries,),
+        "disk": (check_disk,),
         "Secret Manager": (check_secrets,),
         "Cloud Storage": (check_buckets,),
         "Pub/Sub": (check_topics, check_subscriptions),
         "Cloud Run": (check_job,),
         "Firestore": (check_documents, check_digests),
+        "uploads": (check_uploads,),
     }
     for service, checks in services.items():
         for check in checks:
@@ -80,11 +87,11 @@ def audit(data: Path, project: str | None, model: Path, *, domain: str | None) -
 
 def report(findings: Iterator[Finding], *, as_json: bool) -> None:
     """Print the findings as they come; exit status 1 where something is wrong."""
-    seen = []
+    seen, console = [], terminal()
     for finding in findings:
         seen.append(finding)
         if not as_json:
-            _print(finding)
+            _print(console, finding)
     if as_json:
         print_json([asdict(finding) for finding in seen])
     else:
@@ -92,16 +99,17 @@ def report(findings: Iterator[Finding], *, as_json: bool) -> None:
             sum(found.status == kind for found in seen) for kind in ("wrong", "warning", "unknown")
         )
         verdict = f"{wrong} wrong, {warnings} to look at" if wrong or warnings else "all is well"
-        click.echo(f"\n{verdict}" + (f", as far as could be asked: {unknown} unknown" if unknown else ""))
+        console.print()
+        say(verdict + (f", as far as could be asked: {unknown} unknown" if unknown else ""))
     if any(finding.status == "wrong" for finding in seen):
         raise click.exceptions.Exit(1)
 
 
-def _print(finding: Finding) -> None:
-    status = click.style(f"{finding.status:<8}", STYLES[finding.status])
-    click.echo(f"{status} {finding.check:<16} {printable(finding.detail)}")
+def _print(console: Console, finding: Finding) -> None:
+    status = (f"{finding.status:<8}", STYLES[finding.status])
+    console.print(Text.assemble(status, f" {finding.check:<16} {finding.detail}"), soft_wrap=True)
     if finding.fix:
-        click.echo(f"{INDENT}→ {printable(finding.fix)}")
+        console.print(Text(f"{INDENT}→ {finding.fix}"), soft_wrap=True)
 
 
 def _guarded(service: str, check: Check, target: Target) -> Iterator[Finding]:

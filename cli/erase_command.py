@@ -9,6 +9,7 @@ import click
 
 from cli.connect import connect
 from cli.options import data_option, json_option, project_option
+from cli.say import say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,12 +44,11 @@ def erase(  # noqa: PLR0913 - the options of a command
         return
     from cli import erase as erasing
     from cli.output import print_json
-    from cli.render import printable
 
     chosen = erasing.subjects(ids, with_file=with_file)
     if not yes:
         for subject in chosen:
-            click.echo(printable(f"{subject.id}  {subject.name}"), err=True)
+            say(f"{subject.id}  {subject.name}", err=True)
         what = "their results and their files" if with_file else "their results"
         click.confirm(f"Erase {what}? There is no way back", abort=True, err=True)
     done = erasing.erase(chosen, data)
@@ -56,9 +56,9 @@ def erase(  # noqa: PLR0913 - the options of a command
         print_json([one.model_dump() for one in done])
     for erased in () if as_json else done:
         what = f"kept. {erased.kept}" if erased.kept else "erased"
-        click.echo(printable(f"{erased.id}  {erased.name}: {what}"))
+        say(f"{erased.id}  {erased.name}: {what}")
         for line in erased.stays:
-            click.echo(printable(f"  stays: {line}"))
+            say(f"  stays: {line}")
     if any(erased.kept for erased in done):
         raise click.exceptions.Exit(1)
 
@@ -66,7 +66,6 @@ def erase(  # noqa: PLR0913 - the options of a command
 def _find(words: str, *, as_json: bool) -> None:
     from cli.erase import holding
     from cli.output import print_json
-    from cli.render import printable
 
     found = list(holding(words))
     if as_json:
@@ -74,6 +73,6 @@ def _find(words: str, *, as_json: bool) -> None:
         return
     for one in found:
         held = "1 passage" if one.passages == 1 else f"{one.passages} passages"
-        click.echo(printable(f"{one.id}  {one.name}: {held}"))
+        say(f"{one.id}  {one.name}: {held}")
     if not found:
-        click.echo("No document holds these words.")
+        say("No document holds these words.")

@@ -10,7 +10,11 @@ import click
 
 from cli.deployment import need_job
 from cli.objects import need_objects
+from cli.say import say
 from shared.documents.delegation import has_not_ended, run_job
+from shared.documents.store import document_id, now
+from shared.documents.uploads import notify_all
+from shared.intake.reconciliation import LOOK_BACK, lost
 from shared.jobs import imports
 from shared.platform.clients import firestore_client
 from shared.platform.errors import HeadraceError
@@ -33,17 +37,46 @@ def start(address: str, tasks: int | None) -> Import:
     Raises:
         HeadraceError: there is no such bucket, or nothing in it under that prefix.
     """
-    found = _ADDRESS.fullmatch(address)
-    if found is None:
-        raise HeadraceError(f"{address} is no address of objects: gs://BUCKET/PREFIX")
     need_job()
-    bucket, prefix = found.groups()
+    bucket, prefix = _place(address)
     need_objects(bucket, prefix)
     client = firestore_client()
     made = imports.create(client, bucket, prefix, tasks or settings().job_tasks)
     execution = run_job(["archive", made.id], made.tasks)
     imports.update(client, made.id, {"execution": execution})
     return made.model_copy(update={"execution": execution})
+
+
+def notify_missing(address: str, *, as_json: bool) -> None:
+    """Notify the functions again of each lost file under a prefix, and print its id and name.
+
+    Raises:
+        HeadraceError: there is no such bucket, or nothing in it under that prefix.
+    """
+    from cli.output import print_json
+
+    bucket, prefix = _place(address)
+    need_objects(bucket, prefix)
+    notified: list[str] = []
+    for page in lost(firestore_client(), bucket, until=now(), prefix=prefix):
+        notify_all(page.lost)
+        for event in page.lost:
+            notified.append(document_id(bucket, event.name))
+            if not as_json:
+                say(f"{notified[-1]}  {event.name}")
+    if as_json:
+        print_json(notified)
+    elif not notified:
+        say(f"Every file of the last {LOOK_BACK.days} days has a document, or was erased.")
+
+
+def _place(address: str) -> tuple[str, str]:
+    """Return the bucket and the prefix that an address names."""
+    found = _ADDRESS.fullmatch(address)
+    if found is None:
+        raise HeadraceError(f"{address} is no address of objects: gs://BUCKET/PREFIX")
+    bucket, prefix = found.groups()
+    return bucket, prefix
 
 
 def found(identifier: str) -> Import:

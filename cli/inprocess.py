@@ -13,7 +13,8 @@ from shared.documents.analysis import analyse
 from shared.extract.archive import members
 from shared.extract.core import check_size
 from shared.extract.refusals import archive_inside
-from shared.inference import Engine, TokenCounter
+from shared.inference.engine import Engine
+from shared.inference.manifest import TOKENIZER_FILE
 from shared.intake.archive_objects import INSIDE, MAX_DEPTH
 from shared.intake.archives import Unpacked
 from shared.intake.read import TEXT_COLUMN, Reading, limits_of, read_file, sha256_of
@@ -28,6 +29,8 @@ _SETTINGS = Settings(
     project="none", uploads_bucket="none", work_bucket="none", models_bucket="none", results_bucket="none"
 )
 _CHUNK = 1 << 20
+_AT_ONCE = 1_024
+"""Passages whose vectors are in memory: each is 12 kB of Python's numbers."""
 
 
 def analyze(
@@ -50,7 +53,7 @@ def analyze(
 class _Analyst:
     def __init__(self, model: Path, text_column: str | None, *, embeddings: bool) -> None:
         self._engine = Engine(model)
-        self._count = TokenCounter(model / "tokenizer.json").count_batch
+        self._tokenizer = model / TOKENIZER_FILE
         self._metadata = {TEXT_COLUMN: text_column} if text_column else {}
         self._embeddings = embeddings
 
@@ -65,7 +68,7 @@ class _Analyst:
             name=name,
             content_type=None,
             metadata=self._metadata,
-            count=self._count,
+            tokenizer=self._tokenizer,
             redaction_key=bytes.fromhex(sha256),
             settings=_SETTINGS,
             unpack=lambda media_type: self._unpack(path, name, media_type, depth, members),
@@ -80,8 +83,12 @@ class _Analyst:
             document = self._document(path, name, reading.facts) | {"sha256": sha256}
             return {"document": document, "passages": [], "members": members}
         extracted = time.monotonic()
-        results = analyse(self._engine, reading.passages).results
-        aggregate = combine([partial(results)])
+        aggregates, passages = [], []
+        for start in range(0, len(reading.passages), _AT_ONCE):
+            results = analyse(self._engine, reading.passages[start : start + _AT_ONCE]).results
+            aggregates.append(partial(results))
+            passages += [self._shape(one) for one in results]
+        aggregate = combine(aggregates)
         ended = time.monotonic()
         result = {
             "sentiment": aggregate.sentiment,
@@ -96,7 +103,7 @@ class _Analyst:
             },
         }
         document = self._document(path, name, reading.facts) | {"sha256": sha256} | result
-        return {"document": document, "passages": [self._shape(one) for one in results]}
+        return {"document": document, "passages": passages}
 
     def _unpack(
         self, path: Path, name: str, media_type: str, depth: int, found: list[dict[str, Any]]

@@ -121,17 +121,34 @@ def train(  # noqa: PLR0913 - the options of a command
 
 @click.command("import")
 @click.argument("target", metavar="gs://BUCKET/PREFIX|ID")
+@click.option(
+    "--missing",
+    is_flag=True,
+    help="Only files of the last 14 days that have no document: the functions are notified of them again.",
+)
 @tasks_option
 @wait_option
 @data_option
 @project_option
 @json_option
 def import_(  # noqa: PLR0913 - the options of a command
-    target: str, *, tasks: int | None, wait: bool, data: Path, project: str | None, as_json: bool
+    target: str,
+    *,
+    missing: bool,
+    tasks: int | None,
+    wait: bool,
+    data: Path,
+    project: str | None,
+    as_json: bool,
 ) -> None:
     """Analyse every object under a prefix, archives with their members; or print an import by its ID."""
+    if missing and (tasks or wait or not target.startswith("gs://")):
+        raise click.UsageError("--missing goes with an address, and without --tasks and --wait.")
     connect(data, project)
     from cli import imports
 
+    if missing:
+        imports.notify_missing(target, as_json=as_json)
+        return
     wanted = imports.start(target, tasks) if target.startswith("gs://") else imports.found(target)
     imports.report(wanted, wait=wait, as_json=as_json)

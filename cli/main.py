@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from cli.connect import connect
 from cli.digest_commands import digest
 from cli.erase_command import erase
 from cli.options import column_option, data_option, json_option, model_option, port_option, project_option
+from cli.say import say, write
 from local.services import ROOT
 from shared.documents.search import MAX_HITS
 from shared.platform.errors import HeadraceError, Permanent
@@ -36,13 +38,13 @@ def headrace() -> None:
 @model_option
 @port_option
 @click.option("--reset", is_flag=True, help="Forget everything stored in the directory first.")
-def up(data: Path, model: Path, port: int, *, reset: bool) -> None:
+def up(data: Path, model: Path, port: int | None, *, reset: bool) -> None:
     """Start the local stack and stay until Ctrl-C."""
     from cli.output import until_interrupted
     from local.stack import running
 
-    with until_interrupted(), running(data, model=model, port=port, reset=reset, say=click.echo) as watch:
-        click.echo("ready")
+    with until_interrupted(), running(data, model=model, port=port, reset=reset, say=say) as watch:
+        say("ready")
         watch.forever()
 
 
@@ -50,7 +52,7 @@ def up(data: Path, model: Path, port: int, *, reset: bool) -> None:
 @data_option
 @model_option
 @port_option
-def run(data: Path, model: Path, port: int) -> None:
+def run(data: Path, model: Path, port: int | None) -> None:
     """Start the local stack, analyse the samples, show the results, and stay until Ctrl-C."""
     from cli.output import drop_and_follow, until_interrupted
     from cli.render import table, terminal
@@ -59,12 +61,14 @@ def run(data: Path, model: Path, port: int) -> None:
 
     console = terminal()
     console.print(f"Starting the local stack on {data} …")
-    with until_interrupted(), running(data, model=model, port=port, reset=False, say=click.echo) as watch:
+    with until_interrupted(), running(data, model=model, port=port, reset=False, say=say) as watch:
         paths = sorted(path for path in (ROOT / "samples").iterdir() if path.suffix in SAMPLE_SUFFIXES)
         console.print(f"Ready. Dropping {len(paths)} samples into the bucket.")
         identifiers = drop_and_follow(console, paths, timeout=WAIT_SECONDS)
         table(console, [document(identifier) for identifier in identifiers])
-        console.print("\nThe stack stays up until Ctrl-C. In a second terminal:\n")
+        console.print()
+        console.print("The stack stays up until Ctrl-C. In a second terminal:")
+        console.print()
         console.print("  .venv/bin/headrace drop REPORT.pdf --wait")
         console.print(f"  .venv/bin/headrace show {identifiers[-1]}", highlight=False)
         console.print("  .venv/bin/headrace digest --open", highlight=False)
@@ -80,10 +84,10 @@ def env(data: Path, *, as_json: bool) -> None:
 
     variables = read_stack(data)["environment"]
     if as_json:
-        click.echo(json.dumps(variables, indent=2))
+        write(json.dumps(variables, indent=2) + "\n")
         return
     for name, value in variables.items():
-        click.echo(f"export {name}={value}")
+        say(f"export {name}={value}")
 
 
 @headrace.command()
@@ -109,7 +113,7 @@ def drop(  # noqa: PLR0913 - the options of a command
     """Upload FILES into the bucket."""
     connect(data, project)
     from cli import output, results
-    from cli.render import printable, terminal
+    from cli.render import terminal
 
     if wait:
         console = terminal(stderr=as_json)
@@ -122,7 +126,7 @@ def drop(  # noqa: PLR0913 - the options of a command
         output.print_json([results.received(item) for item in dropped])
         return
     for item in dropped:
-        click.echo(printable(f"{item.id}  {item.name}"))
+        say(f"{item.id}  {item.name}")
 
 
 @headrace.command()
@@ -169,13 +173,13 @@ def replay(  # noqa: PLR0913 - the options of a command
         raise click.UsageError("Name documents, or say --all or --since HOURS.")
     connect(data, project)
     from cli import replay as replaying
-    from cli.render import printable
 
     started = replaying.replay(ids, since=since)
     if as_json:
-        click.echo(json.dumps([line.partition("  ")[0] for line in started]))
-    else:
-        click.echo(printable("\n".join(started)) or replaying.none_failed(since))
+        say(json.dumps([line.partition("  ")[0] for line in started]))
+        return
+    for line in started or [replaying.none_failed(since)]:
+        say(line)
 
 
 @headrace.command()
@@ -273,7 +277,7 @@ def settings(*, markdown: bool, as_json: bool) -> None:
     if as_json:
         print_json(described.listed())
     elif markdown:
-        click.echo(described.markdown(), nl=False)
+        write(described.markdown())
     else:
         described.show(terminal())
 
@@ -290,14 +294,15 @@ def main() -> NoReturn:
     try:
         status = headrace(standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        told = io.StringIO()
+        error.show(told)
+        for line in told.getvalue().rstrip("\n").split("\n"):
+            say(line, err=True)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(130)
     except HeadraceError as error:
-        from cli.render import printable
-
         hint = f" {error.hint}" if isinstance(error, Permanent) else ""
-        click.echo(printable(f"headrace: {error.message}{hint}"), err=True)
+        say(f"headrace: {error.message}{hint}", err=True)
         sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)

@@ -70,9 +70,7 @@ column_option = click.option("--text-column", help="The column or field that hol
 port_option = click.option(
     "--port",
     type=click.IntRange(1, LAST_PORT),
-    default=DEFAULT_PORT,
-    show_default=True,
-    help="The first of the stack's consecutive ports.",
+    help=f"The first of the stack's consecutive ports; by default {DEFAULT_PORT}, or free ones.",
 )
 since_option = click.option(
     "--since",

@@ -14,8 +14,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from cli.render import HIDDEN, STATE_STYLES, full, printable, table, terminal
+from cli.render import STATE_STYLES, full, table, terminal
 from cli.results import Progress, drop_all, follow, found_initiatives
+from cli.say import HIDDEN, say, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -33,17 +34,17 @@ FAILED_STATES = {"rejected", "failed"}
 def print_json(value: object) -> None:
     """One JSON value on standard output; what a terminal would obey is escaped in it."""
     text = json.dumps(value, ensure_ascii=False, indent=2)
-    click.echo(HIDDEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
+    write(HIDDEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
 
 
 def print_csv(documents: Iterable[tuple[dict[str, Any], Iterable[dict[str, Any]]]]) -> None:
     """Every passage of the documents, under one header; into a file or a pipe as it is."""
     from cli.export import csv_lines
 
-    as_shown = printable if sys.stdout.isatty() else str
+    put = write if sys.stdout.isatty() else sys.stdout.write
     for at, (shown, passages) in enumerate(documents):
         for line in islice(csv_lines(shown["name"], passages), min(at, 1), None):
-            click.echo(as_shown(line), nl=False)
+            put(line)
 
 
 def print_documents(console: Console, documents: list[dict[str, Any]], *, as_json: bool) -> None:
@@ -85,7 +86,7 @@ def print_table(documents: list[dict[str, Any]], *, as_json: bool) -> None:
     elif documents:
         table(terminal(), documents)
     else:
-        click.echo("No documents yet: headrace drop FILE")
+        say("No documents yet: headrace drop FILE")
     exit_by_state(documents)
 
 
@@ -123,7 +124,7 @@ def until_interrupted() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.echo("stopped")
+        say("stopped")
 
 
 def _states(progress: dict[str, Progress]) -> Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from cli.say import UNSAFE, escape
 from shared.platform.records import TOPIC_NAMES
 
 if TYPE_CHECKING:
@@ -33,28 +33,29 @@ WHERE_WIDTH = 7
 WIDTH_WITHOUT_TERMINAL = 160
 SHOWN_INITIATIVES = 12
 MAX_TEXT = 220
-HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""Controls, halves of characters, and what breaks lines or turns the direction of others, which a terminal
-obeys, whoever wrote it. Not tabs and ends of lines."""
-
-
-def printable(text: str) -> str:
-    """What of a text may go to a terminal: documents are strangers', and so are names of objects."""
-    return HIDDEN.sub("", text)
 
 
 class _Terminal(Console):
-    """Prints no control but its own."""
+    """Prints no control but its own, and no line end inside a text: each is shown escaped."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        for segment in super().render(renderable, options):
-            yield segment if segment.control else segment._replace(text=printable(segment.text))
+        return super().render(self._safe(renderable) if isinstance(renderable, Text) else renderable, options)
+
+    def _safe(self, text: Text) -> Text:
+        edges = [edge for found in UNSAFE.finditer(text.plain) for edge in found.span()]
+        return text.blank_copy().join(
+            Text(escape(part.plain), part.get_style_at_offset(self, 0)) if UNSAFE.match(part.plain) else part
+            for part in text.divide(edges)
+        )
 
 
 def terminal(*, stderr: bool = False) -> Console:
     """Where results are printed; wide enough for every column where there is no terminal."""
-    made = _Terminal(stderr=stderr)
-    return made if made.is_terminal else _Terminal(stderr=stderr, width=WIDTH_WITHOUT_TERMINAL)
+    # A name in brackets is no markup, and one between colons no emoji.
+    made = _Terminal(stderr=stderr, markup=False, emoji=False)
+    if not made.is_terminal:
+        made.width = WIDTH_WITHOUT_TERMINAL
+    return made
 
 
 def table(console: Console, documents: list[dict[str, Any]]) -> None:

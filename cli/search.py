@@ -9,7 +9,8 @@ from rich.text import Text
 
 from cli.results import stored
 from shared.documents.search import search as nearest
-from shared.inference import Engine, read_manifest
+from shared.inference.engine import Engine
+from shared.inference.manifest import read_manifest
 from shared.platform.clients import firestore_client
 from shared.platform.errors import HeadraceError
 from shared.platform.records import TOPIC_NAMES

@@ -10,6 +10,7 @@ import click
 
 from cli.deployment import need_job
 from cli.objects import need_objects
+from cli.say import say
 from shared.documents.delegation import has_not_ended, run_job
 from shared.platform.clients import firestore_client
 from shared.platform.errors import HeadraceError
@@ -78,7 +79,7 @@ def report(execution: str, *, wait: bool, as_json: bool) -> None:
         if as_json:
             print_json({"execution": execution})
         else:
-            click.echo(f"started {execution.rpartition('/')[2]}")
+            say(f"started {execution.rpartition('/')[2]}")
         return
     progress = terminal(stderr=True)
     training = follow(execution, lambda line: progress.print(line, highlight=False))
@@ -104,7 +105,8 @@ def print_training(console: Console, training: Mapping[str, Any]) -> None:
     if training.get("heads"):
         _print_heads(console, training["heads"])
     if training.get("next"):
-        console.print(f"\n{training['next']}", highlight=False)
+        console.print()
+        console.print(training["next"], highlight=False)
 
 
 def _print_heads(console: Console, heads: Mapping[str, Any]) -> None:

@@ -3,12 +3,13 @@
 locals {
   read   = "roles/storage.objectViewer"
   change = "roles/storage.objectUser"
+  list   = "roles/storage.legacyBucketReader" # names and sizes of objects, and not what they hold
 
   bucket_access = {
     # The file; an archive's members are stored beside it, and stale ones deleted.
     ingest   = { uploads = local.change, work = local.change }
     analyze  = { work = local.read }
-    sweep    = { work = local.change, results = local.change } # erases, also from digests
+    sweep    = { uploads = local.list, work = local.change, results = local.change } # finds lost uploads; erases
     digest   = { results = local.change }
     long-job = { uploads = local.change, work = local.change, models = local.change } # trainings store models
     # Deployment stores the model that it built and what images consist of, and sends a sample that it erases.

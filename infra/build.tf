@@ -126,6 +126,6 @@ resource "google_storage_bucket_iam_member" "builder_sources" {
 # Whether the bucket of the bill of materials is there, which Cloud Build asks before it writes to it.
 resource "google_storage_bucket_iam_member" "builder_artifacts" {
   bucket = google_storage_bucket.all["work"].name
-  role   = "roles/storage.legacyBucketReader"
+  role   = local.list
   member = google_service_account.builder.member
 }

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from functions_framework import create_app
 from functions_framework._http import create_server
 
+from local.processes import die_with_parent
 from shared.platform.logs import get_logger
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ Source: https://cloud.google.com/run/docs/about-instance-autoscaling"""
 WAITING = 100
 """Requests that may wait at once in a process: as many as Pub/Sub pushes to one endpoint."""
 BUSY = 429
+BUSY_BODY = b"No instance was free. Send the request again later.\n"
 
 
 class Turnstile:
@@ -41,8 +43,9 @@ class Turnstile:
         """The application's answer, or 429."""
         if not self._places.acquire(timeout=PENDING_SECONDS):
             get_logger(self._function).warning("no instance was free", status=BUSY)
-            start_response(f"{BUSY} Too Many Requests", [("Content-Length", "0")])
-            return []
+            headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(BUSY_BODY)))]
+            start_response(f"{BUSY} Too Many Requests", headers)
+            return [BUSY_BODY]
         try:
             return self._application(environ, start_response)
         finally:
@@ -62,7 +65,11 @@ def main() -> None:
     app = create_app(arguments.name, str(arguments.source))  # type: ignore[no-untyped-call]  # has no types
     app.wsgi_app = Turnstile(app.wsgi_app, arguments.name, arguments.places)
     os.environ |= {"WORKERS": str(arguments.processes), "THREADS": str(arguments.places + WAITING)}
-    create_server(app, debug=False).run(arguments.host, arguments.port)  # type: ignore[no-untyped-call]
+    arbiter = os.getpid()  # gunicorn would let a worker finish its requests for half a minute after its death
+    server = create_server(  # type: ignore[no-untyped-call]
+        app, debug=False, post_fork=lambda _arbiter, _worker: die_with_parent(arbiter)
+    )
+    server.run(arguments.host, arguments.port)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from shared.platform.errors import SetupError
@@ -28,6 +30,10 @@ STOP_SECONDS = 5.0
 RESTARTS = 5
 """Deaths within `RESTART_WINDOW` seconds after which a process is not started again."""
 RESTART_WINDOW = 60.0
+LOW_BYTES = 64 * 1024 * 1024
+"""Of free disk space. Below it, a process that dies is not given up: it may have died of a full disk."""
+LOW_PAUSE = 2.0
+"""Seconds between two starts of a process while space is low."""
 LOG_TAIL_LINES = 5
 OTHER_PORTS, MAX_PORT, PORT_STEP = 9700, 65_535, 100
 """Where ports are sought that could be used instead."""
@@ -52,6 +58,10 @@ class Service:
     listener: socket.socket | None = None
     process: subprocess.Popen[bytes] | None = None
     deaths: list[float] = field(default_factory=list)
+    _last_modified: float = 0.0
+    """Of the log, wall clock: only ever compared with itself, because that clock may be set."""
+    _last_active: float = 0.0
+    """Monotonic time at which the log was seen to have changed."""
 
     def start(self) -> None:
         """Start it in a process group of its own, its output in its log; or listen for the first caller."""
@@ -73,7 +83,9 @@ class Service:
             self.listener = None
             self._start_process()
             return True
-        if time.time() - self.log.stat().st_mtime <= IDLE_SECONDS:
+        if (modified := self.log.stat().st_mtime) != self._last_modified:
+            self._last_modified, self._last_active = modified, time.monotonic()
+        if time.monotonic() - self._last_active <= IDLE_SECONDS:
             return False
         self.ask_to_stop()
         self.stop(time.monotonic() + STOP_SECONDS)
@@ -94,7 +106,8 @@ class Service:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - no thread holds a lock this could need
+                # No thread of this process holds a lock that the call could need.
+                preexec_fn=partial(die_with_parent, os.getpid()),  # noqa: PLW1509
             )
 
     def wait_ready(self, deadline: float) -> None:
@@ -126,8 +139,10 @@ class Service:
         status = None if self.process is None else self.process.poll()
         if self.process is None or status is None:
             return None
-        now = time.monotonic()
-        self.deaths = [death for death in self.deaths if now - death < RESTART_WINDOW] + [now]
+        now, low = time.monotonic(), space_is_low(self.log.parent)
+        if low and self.deaths and now - self.deaths[-1] < LOW_PAUSE:
+            return None
+        self.deaths = [death for death in self.deaths if now - death < RESTART_WINDOW and not low] + [now]
         if len(self.deaths) > RESTARTS:
             raise SetupError(
                 f"{self.title} died {len(self.deaths)} times within {RESTART_WINDOW:.0f} s. "
@@ -136,7 +151,8 @@ class Service:
         kill_group(self.process.pid, signal.SIGKILL)
         self._start_process()
         how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
-        return f"{self.title} {how} and was started again (log: {self.log})"
+        why = "; the disk is full or nearly so" if low else ""
+        return f"{self.title} {how} and was started again (log: {self.log}){why}"
 
     def ask_to_stop(self) -> None:
         """Send SIGTERM to it and everything it started."""
@@ -160,6 +176,11 @@ class Service:
         return "\n  ".join([f"Its log, {self.log}, ends:", *lines]) if lines else f"Its log: {self.log}"
 
 
+def space_is_low(folder: Path) -> bool:
+    """Whether the disk that a folder lies on has less than `LOW_BYTES` left."""
+    return shutil.disk_usage(folder).free < LOW_BYTES
+
+
 def port_taken(port: int) -> bool:
     """Whether something on this machine listens on the port."""
     with socket.socket() as probe:
@@ -171,10 +192,16 @@ def port_taken(port: int) -> bool:
     return False
 
 
-def free_ports(count: int) -> int | str:
-    """The first of consecutive ports on which nothing listens at this moment, for a person to choose."""
-    ranges = (range(first, first + count) for first in range(OTHER_PORTS, MAX_PORT - count, PORT_STEP))
-    return next((ports[0] for ports in ranges if not any(map(port_taken, ports))), "PORT")
+def free_ports(count: int) -> int:
+    """Return the first of `count` consecutive ports on which nothing listens at this moment.
+
+    Raises:
+        SetupError: there are no such ports.
+    """
+    for first in range(OTHER_PORTS, MAX_PORT - count, PORT_STEP):
+        if not any(map(port_taken, range(first, first + count))):
+            return first
+    raise SetupError(f"No {count} consecutive ports are free. Stop some program that listens, or name --port")
 
 
 def accepts(host: str, port: int) -> bool:
@@ -186,6 +213,17 @@ def accepts(host: str, port: int) -> bool:
         return False
 
 
+def group_lives(leader: int) -> bool:
+    """Whether any process of a process group is left."""
+    try:
+        os.killpg(leader, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def kill_group(leader: int, sign: signal.Signals) -> None:
     """Send a signal to a process group, gone or not."""
     try:
@@ -194,7 +232,9 @@ def kill_group(leader: int, sign: signal.Signals) -> None:
         return
 
 
-def _die_with_parent() -> None:
-    """In the child: end when the supervisor does, even if that is killed outright."""
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when `parent`, which has just forked it, ends in whatever way."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended before this process could ask
+            os.kill(os.getpid(), signal.SIGKILL)

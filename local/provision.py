@@ -81,6 +81,11 @@ def buckets() -> tuple[str, ...]:
     return made.uploads_bucket, made.work_bucket, made.models_bucket, made.results_bucket
 
 
+def has_uploads() -> bool:
+    """Return whether the uploads bucket holds anything."""
+    return any(storage_client().list_blobs(settings().uploads_bucket, max_results=1))
+
+
 def subscriber(host: str) -> SubscriberClient:
     """Pub/Sub's generated subscriber client."""
     from google.pubsub_v1 import SubscriberClient

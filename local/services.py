@@ -26,6 +26,8 @@ INGEST_PROCESSES = 2
 """PDFium is not thread-safe, so each process reads one file at a time."""
 ANALYZE_THREADS = 2
 """Batches at work at once in the one process that holds the model."""
+LANES = "HEADRACE_BATCH_LANES"
+"""Of a long document; here as many as can be at work, so that short ones wait behind no more than those."""
 EMULATORS = {
     "STORAGE_EMULATOR_HOST": "storage",
     "PUBSUB_EMULATOR_HOST": "pubsub",
@@ -96,13 +98,16 @@ class Layout:
 
     def services(self, model: Path) -> list[Service]:
         """The processes to start, emulators first; functions and tasks of jobs read `model`."""
-        reads_model = {"HEADRACE_MODEL_DIR": str(model)}
+        work = {
+            "HEADRACE_MODEL_DIR": str(model),
+            LANES: os.environ.get(LANES, str(ANALYZE_THREADS)),
+        }
         emulators = [
-            self._emulator(name, reads_model if name == "run" else None)  # tasks have its environment
+            self._emulator(name, work if name == "run" else None)  # tasks have its environment
             for variable, name in EMULATORS.items()
             if variable not in self.foreign
         ]
-        return emulators + [self._function(name, reads_model) for name in SIZES]
+        return emulators + [self._function(name, work) for name in SIZES]
 
     def _emulator(self, name: str, extra: Mapping[str, str] | None = None) -> Service:
         port = str(self.ports[name])

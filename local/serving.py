@@ -67,6 +67,18 @@ def unimplemented(what: str) -> Refused:
     return Refused(grpc.StatusCode.UNIMPLEMENTED, f"{what} is not part of Headrace's local server.")
 
 
+async def refuse(context: grpc.aio.ServicerContext, error: Refused | sqlite3.Error) -> None:
+    """End a call with the status that an error means; always raises.
+
+    What SQLite calls operational, a full disk above all, passes: UNAVAILABLE, so that clients try again.
+    """
+    if isinstance(error, Refused):
+        await context.abort(error.code, error.message)
+    passes = isinstance(error, sqlite3.OperationalError)
+    code = grpc.StatusCode.UNAVAILABLE if passes else grpc.StatusCode.INTERNAL
+    await context.abort(code, f"The server's database failed: {error}.")
+
+
 def unary(method: Callable[[Message], Awaitable[Message]], request: type[Message]) -> grpc.RpcMethodHandler:
     """A method that needs only its request."""
 
@@ -84,10 +96,8 @@ def unary_in_context(
     async def answer(message: Message, context: grpc.aio.ServicerContext) -> Message:
         try:
             return await method(message, context)
-        except Refused as refused:
-            await context.abort(refused.code, refused.message)
-        except sqlite3.Error as error:
-            await context.abort(grpc.StatusCode.INTERNAL, f"The server's database failed: {error}.")
+        except (Refused, sqlite3.Error) as error:
+            await refuse(context, error)
 
     return grpc.unary_unary_rpc_method_handler(answer, request.FromString, _serialize)
 
@@ -100,8 +110,8 @@ def stream(
     async def answer(_requests: object, context: grpc.aio.ServicerContext) -> None:
         try:
             await method(context)
-        except Refused as refused:
-            await context.abort(refused.code, refused.message)
+        except (Refused, sqlite3.Error) as error:
+            await refuse(context, error)
 
     return grpc.stream_stream_rpc_method_handler(answer, request.FromString, _serialize)
 
@@ -164,6 +174,9 @@ def main(name: str, build: Callable[[Path], Application]) -> int:
             )
     except SetupError as error:
         sys.stderr.write(f"local.{name}: {error.message}\n")
+        return 1
+    except sqlite3.OperationalError as error:  # a full disk, say
+        sys.stderr.write(f"local.{name}: the database in {arguments.data} cannot be used: {error}\n")
         return 1
 
 

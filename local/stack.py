@@ -7,32 +7,39 @@ import json
 import os
 import shlex
 import shutil
+import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from local.heartbeat import Heartbeat
-from local.processes import READY_SECONDS, STOP_SECONDS, Service, free_ports, port_taken
-from local.services import SIZES, TITLES, Layout
+from local.processes import READY_SECONDS, STOP_SECONDS, Service, free_ports, group_lives, port_taken
+from local.services import DEFAULT_PORT, HOST, SIZES, TITLES, Layout
 from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 STACK_FILE = "stack.json"
 LOCK_FILE = "stack.lock"
 DATA_FOLDERS = ("storage", "pubsub", "firestore", "secretmanager", "run", "logs")
 """All that a stack keeps in its data directory; `--reset` deletes these and nothing else."""
 WATCH_SECONDS = 0.25
+NOTIFIERS = {"storage", "pubsub"}
+"""Between them an upload's notification is not durable: Cloud Storage publishes it after its answer."""
+DYING_SECONDS = 40.0
+"""For the processes of a killed stack to end: more than the 30 s that gunicorn gives a worker."""
 
 
 @contextmanager
 def running(
-    data: Path, *, model: Path, port: int, reset: bool, say: Callable[[str], None]
+    data: Path, *, model: Path, port: int | None, reset: bool, say: Callable[[str], None]
 ) -> Iterator[Watch]:
     """Start the stack on `data`; inside the block it is ready, afterwards every process of it has ended.
+
+    `port` is the first of its ports; None is `DEFAULT_PORT`, or other ports where one of those is taken.
 
     Raises:
         SetupError: something is in the way; the message says what to do.
@@ -40,21 +47,21 @@ def running(
     if not (model / "manifest.json").is_file():
         raise SetupError(f"There is no model in {model}. Build it: make model")
     data.mkdir(mode=0o700, parents=True, exist_ok=True)  # documents are nobody else's business
-    with _locked(data):
+    with _locked(data), ExitStack() as stack:
+        _await_killed(data, say)
         if reset:
             for folder in DATA_FOLDERS:
                 shutil.rmtree(data / folder, ignore_errors=True)
         for folder in DATA_FOLDERS:
             (data / folder).mkdir(exist_ok=True)
-        layout = Layout(data.resolve(), port, os.environ)
-        layout.check_foreign()
-        os.environ.update(layout.environment())
-        watch = Watch(layout, layout.services(model.resolve()), say, model.resolve())
-        try:
+        with _chosen_port(say) if port is None else nullcontext(port) as first:
+            layout = Layout(data.resolve(), first, os.environ)
+            layout.check_foreign()
+            os.environ.update(layout.environment())
+            watch = Watch(layout, layout.services(model.resolve()), say, model.resolve())
+            stack.callback(watch.stop)
             watch.start()
-            yield watch
-        finally:
-            watch.stop()
+        yield watch
 
 
 class Watch:
@@ -69,6 +76,8 @@ class Watch:
         self.say = say
         self.model = model
         self.heartbeat = Heartbeat()
+        self._changed = False
+        """Whether `stack.json` has to be written again."""
 
     def start(self) -> None:
         """Start every process at once, make what the functions need, and write `stack.json`.
@@ -79,12 +88,15 @@ class Watch:
         self._check_ports()
         for service in self.services:
             service.start()
-        from local.provision import provision  # its clients take a second to import: while the others start
+        # Its clients take a second to import: while the others start.
+        from local.provision import has_uploads, provision
 
         deadline = time.monotonic() + READY_SECONDS
         for service in self.services:
             service.wait_ready(deadline)
         provision(self.layout)
+        if has_uploads():  # some of them perhaps unpublished when the last stack was killed
+            self.heartbeat.reconcile()
         self._write()
 
     def look(self) -> None:
@@ -95,11 +107,15 @@ class Watch:
         """
         self.heartbeat.beat()
         attended = [service.name for service in self.services if service.on_demand and service.attend()]
-        lines = [line for service in self.services if (line := service.revive())]
-        for line in lines:
+        revived = {service.name: line for service in self.services if (line := service.revive())}
+        for line in revived.values():
             self.say(line)
-        if lines or attended:
-            self._write()
+        if not revived.keys().isdisjoint(NOTIFIERS):
+            self.heartbeat.reconcile()
+        self._changed = self._changed or bool(revived or attended)
+        if self._changed:
+            with suppress(OSError):  # of a full disk: next time
+                self._write()
 
     def forever(self) -> None:
         """Watch until the process is interrupted."""
@@ -122,10 +138,9 @@ class Watch:
     def _check_ports(self) -> None:
         for service in self.services:
             if port_taken(service.port):
-                where = f"--data {shlex.quote(str(self.layout.data))} --port {free_ports(len(TITLES))}"
                 raise SetupError(
                     f"Port {service.port} (for {service.title}) is in use by another program. Stop that "
-                    f"program, or choose other ports: headrace up {where}"
+                    f"program, or leave out --port, and free ports are chosen"
                 )
 
     def _write(self) -> None:
@@ -150,6 +165,7 @@ class Watch:
         temporary = path.with_suffix(".tmp")
         temporary.write_text(json.dumps(stack, indent=2) + "\n")
         temporary.replace(path)
+        self._changed = False
 
 
 def read_stack(data: Path) -> dict[str, Any]:
@@ -177,6 +193,49 @@ def _locked(data: Path) -> Iterator[IO[str]]:
         except BlockingIOError:
             raise SetupError(
                 f"A stack is already running on {data}. Use it, or give this one a directory of its own: "
-                f"headrace up --data OTHER --port {free_ports(len(TITLES))}"
+                f"headrace up --data OTHER"
             ) from None
         yield lock
+
+
+def _await_killed(data: Path, say: Callable[[str], None]) -> None:
+    """Wait for processes that outlived a killed supervisor of this directory and still hold their ports."""
+    try:
+        processes = json.loads((data / STACK_FILE).read_text())["processes"]
+    except FileNotFoundError:
+        return  # the last stack ended in order
+
+    def left() -> list[str]:
+        return [
+            process["name"]
+            for process in processes
+            if process["pid"] and port_taken(process["port"]) and group_lives(process["pid"])
+        ]
+
+    if names := left():
+        say(f"The last stack on {data} was killed; waiting for the end of {', '.join(names)} …")
+    deadline = time.monotonic() + DYING_SECONDS
+    while left() and time.monotonic() < deadline:
+        time.sleep(WATCH_SECONDS)
+
+
+@contextmanager
+def _chosen_port(say: Callable[[str], None]) -> Iterator[int]:
+    """Yield the first port for a stack, and let no other stack choose meanwhile.
+
+    Inside the block the stack begins to listen, by which the next one knows that its ports are taken.
+    """
+    with (Path(tempfile.gettempdir()) / f"headrace-ports-{os.getuid()}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        usual = range(DEFAULT_PORT, DEFAULT_PORT + len(TITLES))
+        taken = next(filter(port_taken, usual), None)
+        if taken is None:
+            yield DEFAULT_PORT
+            return
+        first = free_ports(len(TITLES))
+        api = first + list(TITLES).index("api")
+        say(
+            f"Port {taken} is in use, so this stack has the ports {first} to {first + len(TITLES) - 1}; "
+            f"its API is at http://{HOST}:{api}"
+        )
+        yield first

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from long_job.document import Subject
-    from shared.inference import Engine
+    from shared.inference.engine import Engine
     from shared.platform.records import BatchMessage
 
 SHARD_BATCHES = 16
@@ -163,7 +163,7 @@ class Analysis:
         documents = self._subject.documents
         todo = []
         for message, passages in zip(messages, artefacts.read_slices(messages), strict=True):
-            upto, _ = batches.progress(documents, message)
+            upto = batches.progress(documents, message).upto
             if upto >= message.end:
                 continue
             if upto == message.start and (earlier := copied(documents.client, message, passages)):

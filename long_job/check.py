@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from shared.inference import Engine
+from shared.inference.engine import Engine
 from shared.platform.errors import SetupError
 
 TEXT = "Water use fell by a third."

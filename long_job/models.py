@@ -8,7 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from model_export.bucket import pull
-from shared.inference import Engine, read_manifest
+from shared.inference.engine import Engine
+from shared.inference.manifest import read_manifest
 from shared.platform.errors import SetupError
 from shared.platform.settings import settings
 

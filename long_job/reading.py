@@ -19,7 +19,7 @@ from shared.documents.delegation import plan_delegated
 from shared.documents.sources import content_key, find_source
 from shared.documents.transitions import Claim, Plan, Seconds, check_delegated
 from shared.documents.uploads import upload_of
-from shared.inference import TokenCounter, read_manifest
+from shared.inference.manifest import TOKENIZER_FILE, read_manifest
 from shared.intake.receive import fetched, password_of, receive
 from shared.platform.clients import firestore_client
 from shared.platform.errors import Superseded
@@ -71,7 +71,7 @@ class Reader:
             raise
 
     def _read(self) -> bool:
-        with fetched(self._event, settings().for_job()) as path:
+        with fetched(self._event, settings().for_job(), self._model / TOKENIZER_FILE) as path:
             first = self._receive(path, {}, defer_ocr=True)
             needed = first.reading.facts["ocr_pages"]
             while self._recognise(path, needed):
@@ -141,7 +141,7 @@ class Reader:
             path,
             self._event,
             self._subject.document,
-            counter(self._model).count_batch,
+            self._model / TOKENIZER_FILE,
             settings().for_job(),
             recognised=recognised,
             defer_ocr=defer_ocr,
@@ -197,12 +197,6 @@ class Reader:
             count=lambda: len(self._pages.stored()),
             tasks=self._subject.task.count,
         )
-
-
-@lru_cache(maxsize=2)
-def counter(model: Path) -> TokenCounter:
-    """A model's tokenizer, loaded once."""
-    return TokenCounter(model / "tokenizer.json")
 
 
 @lru_cache(maxsize=1)

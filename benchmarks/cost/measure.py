@@ -16,7 +16,7 @@ from benchmarks.cost.documents import samples
 from benchmarks.cost.stack import DELIVERED, counted_stack, pushed_bytes, until
 from benchmarks.pipeline import processor
 from local.services import ROOT
-from shared.inference import read_manifest
+from shared.inference.manifest import read_manifest
 
 if TYPE_CHECKING:
     from collections import Counter

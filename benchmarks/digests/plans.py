@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from shared.digests.compute.follow import FAR, NEAR
-from shared.inference import Engine
+from shared.inference.engine import Engine
 from shared.platform.settings import Settings
 
 if TYPE_CHECKING:

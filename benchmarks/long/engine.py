@@ -9,7 +9,7 @@ from pathlib import Path
 
 from local.services import ROOT
 from long_job.analysis import CALL_BATCHES
-from shared.inference import Engine
+from shared.inference.engine import Engine
 from shared.platform.settings import Settings
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.model.contestant import ROOT
-from shared.inference import TokenCounter
 from shared.intake.read import read_file
 from shared.platform.errors import Rejected
 from shared.platform.settings import Settings
@@ -36,8 +35,7 @@ def gather(tokenizer: Path) -> tuple[list[str], str]:
     """
     shared = Path(os.environ.get("HEADRACE_SHARED") or ROOT.parent / "shared") / "data" / "samples"
     files = [shared / name for name in REPORTS if (shared / name).is_file()]
-    counter = TokenCounter(tokenizer)
-    found = list(dict.fromkeys(_passages(files or _own(), counter)))
+    found = list(dict.fromkeys(_passages(files or _own(), tokenizer)))
     random.Random(SEED).shuffle(found)  # noqa: S311 - an order, not a secret
     source = f"passages of {len(files)} real reports" if files else "passages of samples/, repeated"
     texts = found[:COUNT]
@@ -50,7 +48,7 @@ def _own() -> list[Path]:
     return sorted(path for path in (ROOT / "samples").iterdir() if path.is_file())
 
 
-def _passages(files: Iterable[Path], counter: TokenCounter) -> Iterable[str]:
+def _passages(files: Iterable[Path], tokenizer: Path) -> Iterable[str]:
     settings = Settings.from_environment({"GOOGLE_CLOUD_PROJECT": "bench"})
     for path in files:
         try:
@@ -59,7 +57,7 @@ def _passages(files: Iterable[Path], counter: TokenCounter) -> Iterable[str]:
                 name=path.name,
                 content_type=None,
                 metadata={},
-                count=counter.count_batch,
+                tokenizer=tokenizer,
                 redaction_key=b"bench",
                 settings=settings,
             )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from google.api_core.exceptions import NotFound
 from google.cloud.firestore_v1.base_query import FieldFilter
 
 from cli.diagnosis.findings import LIMITS, Finding
@@ -13,6 +15,7 @@ from functions.sweep.main import PER_TICK, SETTLED, oldest_unfinished, standing_
 from shared.documents import batches
 from shared.documents.store import COLLECTION, Documents, now
 from shared.inference.manifest import read_manifest
+from shared.intake.reconciliation import GRACE, lost
 from shared.platform.clients import firestore_client
 from shared.platform.errors import SetupError
 from shared.platform.settings import settings
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
     from cli.diagnosis.findings import Target
 
 RECENT = timedelta(days=1)
+UPLOADS_PAGES = 10
+"""Of the uploads bucket that are looked at."""
+UPLOADS_SHOWN = 5
+"""Names of files without a document."""
 
 
 def check_documents(target: Target) -> Iterator[Finding]:
@@ -74,6 +81,32 @@ def stuck() -> Iterator[Finding]:
         yield Finding("standing still", "wrong", detail, fix)
     if not looked_at:
         yield Finding("standing still", "ok", "no document stands still")
+
+
+def check_uploads(_: Target) -> Iterator[Finding]:
+    """Whether files of the uploads bucket have no document: their notifications were lost, or wait."""
+    bucket = settings().uploads_bucket
+    pages = lost(firestore_client(), bucket, until=now() - GRACE, limits=LIMITS)
+    looked_at, names, rest = 0, [], False
+    try:
+        for page in islice(pages, UPLOADS_PAGES):
+            looked_at += page.files
+            names += [event.name for event in page.lost]
+            rest = page.last is not None
+    except NotFound:
+        return  # said by the check of the buckets
+    of = f" among the first {looked_at:,} files" if rest else ""
+    if not names:
+        yield Finding("uploads", "ok", f"every uploaded file has a document{of}")
+        return
+    have = "1 uploaded file has" if len(names) == 1 else f"{len(names):,} uploaded files have"
+    minutes = GRACE // timedelta(minutes=1)
+    shown = ", ".join(names[:UPLOADS_SHOWN]) + (" and others" if names[UPLOADS_SHOWN:] else "")
+    detail = f"{have} had no document for {minutes} minutes or more{of}: {shown}."
+    fix = (
+        f"The sweep notifies of them again within an hour; at once: headrace import gs://{bucket}/ --missing"
+    )
+    yield Finding("uploads", "wrong", detail, fix)
 
 
 def unannounced() -> Iterator[Finding]:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import functions_framework
 from structlog.contextvars import bind_contextvars
 
 from shared.documents import artefacts, batches
 from shared.documents.analysis import analyse
-from shared.documents.completion import finish
+from shared.documents.completion import finish_as_read
 from shared.documents.sources import copied
 from shared.documents.store import Documents
 from shared.documents.transitions import Seconds
 from shared.documents.uploads import restart
-from shared.inference import Engine
 from shared.inference.cache import CACHED_TEXTS
+from shared.inference.engine import Engine
 from shared.platform.clients import firestore_client
 from shared.platform.errors import Permanent, Retryable, Superseded
 from shared.platform.pubsub import Push, answer, batch_message, dead_letter, publish_record
@@ -51,15 +51,16 @@ def on_batch(push: Push) -> None:
     message = batch_message(push)
     bind_contextvars(document=message.document, run=message.run, batch=message.batch)
     documents = Documents(firestore_client())
-    upto, met_before = batches.progress(documents, message)
+    upto, met_before, stored = batches.progress(documents, message)
     if upto < message.end:
+        artefacts.check_planned(message)
         if message.model != engine().digest:
             other_model(documents, message)
             return
         if not met_before:
             hand_on(message)
         try:
-            upto = compute(documents, message, upto, deadline)
+            upto, stored = compute(documents, message, upto, deadline)
         except Exception as error:
             if isinstance(error, Superseded) or is_transient(error):
                 raise
@@ -68,7 +69,7 @@ def on_batch(push: Push) -> None:
         if upto < message.end:
             publish_record(BATCHES, [message], document=message.document)
             return
-    finish(documents, message.document, message.run)
+    finish_as_read(documents, stored)  # without a plan there is nothing to see: ingest looks after it
 
 
 def other_model(documents: Documents, message: BatchMessage) -> None:
@@ -88,13 +89,18 @@ def hand_on(message: BatchMessage) -> None:
         publish_record(BATCHES, [following], document=message.document)
 
 
-def compute(documents: Documents, message: BatchMessage, upto: int, deadline: float) -> int:
-    """Analyse the passages from `upto` and commit them; how far it came before the deadline."""
+def compute(
+    documents: Documents, message: BatchMessage, upto: int, deadline: float
+) -> tuple[int, dict[str, Any]]:
+    """Analyse the passages from `upto` and commit them.
+
+    Returns:
+        How far it came before the deadline, and the document as the commit read it.
+    """
     passages = artefacts.read_slice(message)
     # What was begun here is finished here: a commit must continue where the record stands.
     if upto == message.start and (earlier := copied(documents.client, message, passages)):
-        batches.commit(documents, message, *earlier, Seconds(0.0, 0.0))
-        return message.end
+        return message.end, batches.commit(documents, message, *earlier, Seconds(0.0, 0.0))
     passages = passages[upto - message.start :]
     started, cpu_started = time.monotonic(), time.thread_time()
     results: list[PassageResult] = []
@@ -109,8 +115,8 @@ def compute(documents: Documents, message: BatchMessage, upto: int, deadline: fl
             break
         size = next_slice(len(part.results), ended - begun)
     seconds = Seconds(time.monotonic() - started, time.thread_time() - cpu_started + worker_seconds)
-    batches.commit(documents, message, results, [partial(results)], seconds)
-    return upto + len(results)
+    stored = batches.commit(documents, message, results, [partial(results)], seconds)
+    return upto + len(results), stored
 
 
 def next_slice(passages: int, seconds: float) -> int:

@@ -8,8 +8,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import functions_framework
+from pydantic import ValidationError
 from structlog.contextvars import bind_contextvars
 
+from shared.documents.artefacts import NOT_PLANNED
 from shared.documents.completion import settle
 from shared.documents.store import Documents, document_id, now
 from shared.platform.clients import firestore_client
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 COLLECTION = "dead_letters"
 ADDED = ("headrace", "CloudPubSub")
 """How attributes begin that a message has only as a dead letter."""
+NOT_OURS = frozenset({NOT_PLANNED, "not_a_batch", "not_a_notification"})
+"""Reasons by which a message fails nothing, whatever it names: it may pass for ours on another topic."""
 EXHAUSTED = {
     "code": "deliveries_exhausted",
     "message": "The message was delivered as often as its subscription allows, and never acknowledged.",
@@ -39,7 +43,8 @@ def deadletter(request: Request) -> tuple[str, int]:
 
 def on_dead_letter(push: Push) -> None:
     """Write the record first, then fail the document: a kill in between is made good by the redelivery."""
-    reason = ErrorInfo.model_validate(json.loads(push.attributes.get("headraceReason", "null")) or EXHAUSTED)
+    reason = _reason(push)
+    refused = reason.code in NOT_OURS
     documents = Documents(firestore_client())
     document, run, generation = _subject(documents, push)
     bind_contextvars(document=document, run=run)
@@ -52,17 +57,25 @@ def on_dead_letter(push: Push) -> None:
         or push.attributes.get("CloudPubSubDeadLetterSourceSubscription"),
         "document": document,
         "run": run or known.get("run"),  # a second delivery finds it ended
-        "replay": f"headrace replay {document}" if document else None,
+        "replay": f"headrace replay {document}" if document and not refused else None,
         "data": {"sha256": hashlib.sha256(push.data).hexdigest(), "size": len(push.data)},
         "published_at": push.published,
         "recorded_at": now(),
     }
     letter.set(record)
-    if document is None or run is None or generation is None:
+    if refused or document is None or run is None or generation is None:
         return
     with suppress(Superseded):  # it moved on, or has ended: the record stays for whoever looks
         documents.fail(document, run, generation, reason)
     settle(documents, document)
+
+
+def _reason(push: Push) -> ErrorInfo:
+    """Why a function gave the message up; Pub/Sub itself gives no reason, nor does a stranger a whole one."""
+    try:
+        return ErrorInfo.model_validate_json(push.attributes.get("headraceReason", ""))
+    except ValidationError:
+        return ErrorInfo.model_validate(EXHAUSTED)
 
 
 def _subject(documents: Documents, push: Push) -> tuple[str | None, int | None, int | None]:

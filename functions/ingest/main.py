@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import functions_framework
 from structlog.contextvars import bind_contextvars
@@ -13,12 +13,20 @@ from structlog.contextvars import bind_contextvars
 from shared.documents import artefacts
 from shared.documents.batches import drop_others
 from shared.documents.completion import finish
-from shared.documents.delegation import OCR_SECONDS, carry_on, delegate, job_fields, seconds_of, takes_over
+from shared.documents.delegation import (
+    OCR_SECONDS,
+    carry_on,
+    carry_on_as_read,
+    delegate,
+    job_fields,
+    seconds_of,
+    takes_over,
+)
 from shared.documents.sources import content_key, find_source
 from shared.documents.store import Documents, document_id
 from shared.documents.transitions import Plan, check_held
 from shared.extract.turns import turns
-from shared.inference import TokenCounter, read_manifest
+from shared.inference.manifest import TOKENIZER_FILE, read_manifest
 from shared.intake.receive import fetched, receive
 from shared.platform.clients import firestore_client
 from shared.platform.errors import Rejected, Superseded
@@ -56,7 +64,7 @@ def on_upload(push: Push) -> None:
     bind_contextvars(run=claim.run)
     try:
         with turns.turn(settings().extract_at_once, settings().extract_seconds):
-            conclude(documents, claim, event)
+            planned = conclude(documents, claim, event)
     except Superseded:  # perhaps by this delivery itself: of a transition whose answer was lost
         finish(documents, claim.document)
         raise
@@ -64,11 +72,14 @@ def on_upload(push: Push) -> None:
         with suppress(Superseded):
             documents.release(claim)
         raise
-    carry_on(documents, claim.document, claim.run)
+    if planned:
+        carry_on_as_read(documents, planned)
+    else:
+        carry_on(documents, claim.document, claim.run)
 
 
-def conclude(documents: Documents, claim: Claim, event: UploadEvent) -> None:
-    """From extracting to analyzing, delegated or rejected."""
+def conclude(documents: Documents, claim: Claim, event: UploadEvent) -> dict[str, Any] | None:
+    """From extracting to analyzing, delegated or rejected; the document with its plan, if it has one."""
     started = time.monotonic()
     try:
         received = read(claim, event)
@@ -77,31 +88,33 @@ def conclude(documents: Documents, claim: Claim, event: UploadEvent) -> None:
             spent = time.monotonic() - started
             job = job_fields(rejected.code, settings().extract_seconds, ingest_seconds=spent)
             delegate(documents, claim, job_model(), {"size": event.size}, job)
-            return
+            return None
         error = ErrorInfo(code=rejected.code, message=rejected.message, hint=rejected.hint)
         documents.reject(claim, error)
-        return
+        return None
     pages = received.reading.facts["ocr_pages"]
     if pages and settings().job_name:
         work = OCR_SECONDS * len(pages) + seconds_of(received.reading.facts["tokens"], manifest())
         job = job_fields("ocr", work, ingest_seconds=time.monotonic() - started)
         delegate(documents, claim, job_model(), received.facts, job)
-    else:
-        analyse(documents, claim, event, received)
+        return None
+    return analyse(documents, claim, event, received)
 
 
 def read(claim: Claim, event: UploadEvent) -> Received:
     """Fetch and read the file within a function's limits."""
-    with fetched(event, settings()) as path:
-        count = counter().count_batch
-        return receive(path, event, claim.document, count, settings(), defer_ocr=bool(settings().job_name))
+    tokenizer = settings().model_dir / TOKENIZER_FILE
+    with fetched(event, settings(), tokenizer) as path:
+        return receive(
+            path, event, claim.document, tokenizer, settings(), defer_ocr=bool(settings().job_name)
+        )
 
 
-def analyse(documents: Documents, claim: Claim, event: UploadEvent, received: Received) -> None:
+def analyse(documents: Documents, claim: Claim, event: UploadEvent, received: Received) -> dict[str, Any]:
     """Store the passages, then publish their batches; the state follows only when both are safe."""
     reference, reading = documents.reference(claim.document), received.reading
     with artefacts.written(reference, claim.run, event.generation, reading.text, reading.passages) as stored:
-        documents.plan(claim, plan(documents, claim, event, received, stored))
+        return documents.plan(claim, plan(documents, claim, event, received, stored))
 
 
 def plan(documents: Documents, claim: Claim, event: UploadEvent, received: Received, stored: Written) -> Plan:
@@ -142,9 +155,3 @@ def job_model() -> str:
 def manifest() -> Manifest:
     """Of the model this instance plans for, read once: a directory that is rebuilt needs new instances."""
     return read_manifest(settings().model_dir, settings().model_digest)
-
-
-@lru_cache(maxsize=1)
-def counter() -> TokenCounter:
-    """The tokenizer, loaded once an instance."""
-    return TokenCounter(settings().model_dir / "tokenizer.json")

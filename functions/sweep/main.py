@@ -1,4 +1,4 @@
-"""On a tick: find what stands still, drive it again or fail it, and remove what nobody owns any more.
+"""On a tick: find what stands still or was lost, drive it or fail it, and remove what nobody owns any more.
 
 Every step is bounded and may be repeated; what one tick leaves, the next one takes.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import functions_framework
@@ -20,6 +21,7 @@ from shared.documents.erasure import seen
 from shared.documents.recovery import drive
 from shared.documents.stale import remove_stale
 from shared.documents.store import COLLECTION, Documents, now
+from shared.intake.reconciliation import reconcile
 from shared.platform.clients import firestore_client
 from shared.platform.errors import Superseded
 from shared.platform.logs import get_logger
@@ -47,8 +49,8 @@ def sweep(request: Request) -> tuple[str, int]:
     return answer("sweep", request, on_tick)
 
 
-def on_tick(_: Push) -> None:
-    """One round.
+def on_tick(push: Push) -> None:
+    """One round; a tick with `reconcile=now` also looks at files that were uploaded only now.
 
     Raises:
         Exception: the first that passes by itself, of what could not be done.
@@ -64,6 +66,8 @@ def on_tick(_: Push) -> None:
     this.take("artefacts", replaced, lambda stored: remove_stale(documents, stored["id"]))
     expired = _where(documents, ("expires_at", "<", now()))
     this.take("expired", expired, lambda stored: expire(documents, stored))
+    at_once = push.attributes.get("reconcile") == "now"
+    this.attempt("notified", partial(reconcile, documents.client, at_once=at_once))
     this.done["drafts"] = remove_abandoned(documents.client)
     get_logger("sweep").info("swept", **this.done, oldest_seconds=oldest_unfinished(documents))
     if this.outages:
@@ -93,25 +97,29 @@ class _Round:
             Exception: the last of several that pass by themselves: what is out is not the document.
         """
         for stored in found:
-            try:
-                step(stored)
-            except Superseded:  # it moved on between the query and now, or has a time of its own now
-                continue
-            except Exception as error:  # whatever it was, the next document may be in order
-                self.done["left"] += 1
-                passes = is_transient(error)
-                get_logger("sweep").warning(
-                    "left for the next tick",
-                    document=stored.get("id"),
-                    kind=kind,
-                    outcome=type(error).__name__,
-                    error=None if passes else error,
-                )
-                self.outages += [error] if passes else []
-                if len(self.outages) >= MAX_OUTAGES:
-                    raise
-            else:
-                self.done[kind] += 1
+            self.attempt(kind, partial(step, stored), document=stored.get("id"))
+
+    def attempt(self, kind: str, step: Callable[[], int | None], **about: str | None) -> None:
+        """Try a step once, and count what it returns, or once, as of this kind. Raises as `take` does."""
+        try:
+            count = step()
+        except Superseded:  # it moved on between the query and now, or has a time of its own now
+            return
+        except Exception as error:  # whatever it was, the next step may be in order
+            self.done["left"] += 1
+            passes = is_transient(error)
+            get_logger("sweep").warning(
+                "left for the next tick",
+                **about,
+                kind=kind,
+                outcome=type(error).__name__,
+                error=None if passes else error,
+            )
+            self.outages += [error] if passes else []
+            if len(self.outages) >= MAX_OUTAGES:
+                raise
+        else:
+            self.done[kind] += 1 if count is None else count
 
 
 def standing_still(documents: Documents) -> Iterator[dict[str, Any]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -16,7 +18,7 @@ from local.firestore.reads import Reads
 from local.firestore.store import Store
 from local.firestore.transactions import LEASE_SECONDS, Transactions
 from local.firestore.turns import Turns
-from local.serving import Refused, invalid
+from local.serving import Refused, invalid, refuse
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +64,8 @@ class Firestore:
         """Never returns; meanwhile it forgets what nobody can ask for any more."""
         while True:
             self._transactions.sweep()
-            self._store.forget()
+            with suppress(sqlite3.OperationalError):  # of a full disk, say: next time
+                self._store.forget()
             await asyncio.sleep(SWEEP_SECONDS)
 
     def close(self) -> None:
@@ -89,8 +92,8 @@ def _unary(request: type[Message], answer: _Unary) -> grpc.RpcMethodHandler:
     async def handle(message: Message | None, context: grpc.aio.ServicerContext) -> Message:
         try:
             return await answer(_checked(message))
-        except Refused as refused:
-            await context.abort(refused.code, refused.message)
+        except (Refused, sqlite3.Error) as error:
+            await refuse(context, error)
 
     return grpc.unary_unary_rpc_method_handler(handle, _parser(request), _serialise)
 
@@ -100,8 +103,8 @@ def _streaming(request: type[Message], answer: _Stream) -> grpc.RpcMethodHandler
         try:
             async for response in answer(_checked(message)):
                 yield response
-        except Refused as refused:
-            await context.abort(refused.code, refused.message)
+        except (Refused, sqlite3.Error) as error:
+            await refuse(context, error)
 
     return grpc.unary_stream_rpc_method_handler(handle, _parser(request), _serialise)
 

@@ -216,8 +216,10 @@ class Store(Reader):
     def _scrub(self) -> None:
         """Empty the write-ahead log, which still has the old pages; where somebody is reading, next time."""
         self._writer.execute("PRAGMA busy_timeout=0")
-        (busy, *_) = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        self._writer.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
+        try:
+            (busy, *_) = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            self._writer.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
         self._to_scrub = bool(busy)
 
     def close(self) -> None:

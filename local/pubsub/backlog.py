@@ -2,6 +2,8 @@
 
 A stored delivery up to the cursor is in exactly one place: ready, waiting for its backoff, or held. Those
 beyond the cursor are in the store alone, so a backlog of any length costs the memory of a window.
+
+Times here are of the monotonic clock; those in the store are Unix seconds, for they outlive the process.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from local.pubsub.retry import DEFAULT_MAX_BACKOFF
 
 if TYPE_CHECKING:
     from local.pubsub.store import Store
@@ -36,7 +40,7 @@ class Holder(Protocol):
 
 @dataclass(slots=True)
 class Lease:
-    """One puller's hold on a message until the deadline (Unix seconds)."""
+    """One puller's hold on a message until the deadline."""
 
     delivery: Delivery
     deadline: float
@@ -73,26 +77,31 @@ class Backlog:
         return None
 
     def _pop(self) -> Delivery | None:
-        now = time.time()
-        while self._waiting and self._waiting[0][0] <= now:
-            self._ready.append(heapq.heappop(self._waiting)[1])
+        now = self.ripen()
         while not self._ready and self._more:
             rows = self._store.scan(self._subscription, self._cursor, WINDOW)
             self._more = len(rows) == WINDOW
             for message, failures, due in rows:
                 self._cursor = message
-                if due > now:
-                    self.wait(Delivery(message, failures), due)
+                if (left := due - time.time()) > 0:  # where the clock was set back, not for as long as that
+                    self.wait(Delivery(message, failures), now + min(left, DEFAULT_MAX_BACKOFF))
                 else:
                     self._ready.append(Delivery(message, failures))
         return self._ready.popleft() if self._ready else None
+
+    def ripen(self) -> float:
+        """Make ready what has waited for long enough; the time it is."""
+        now = time.monotonic()
+        while self._waiting and self._waiting[0][0] <= now:
+            self._ready.append(heapq.heappop(self._waiting)[1])
+        return now
 
     def put_back(self, delivery: Delivery) -> None:
         """Undo `take`."""
         self._ready.appendleft(delivery)
 
     def wait(self, delivery: Delivery, due: float) -> None:
-        """Deliverable again at `due`, Unix seconds."""
+        """Deliverable again at `due`."""
         heapq.heappush(self._waiting, (due, delivery))
 
     def lease(self, delivery: Delivery, seconds: float, size: int, holder: Holder | None) -> int:
@@ -105,7 +114,7 @@ class Backlog:
     def extend(self, number: int, seconds: float) -> None:
         """Move the deadline; a lease that is over stays over."""
         if lease := self._leases.get(number):
-            lease.deadline = time.time() + seconds
+            lease.deadline = time.monotonic() + seconds
             heapq.heappush(self._deadlines, (lease.deadline, number))
             if len(self._deadlines) > 2 * len(self._leases) + WINDOW:
                 self._deadlines = [(lease.deadline, number) for number, lease in self._leases.items()]
@@ -122,7 +131,7 @@ class Backlog:
 
     def expire(self) -> list[Delivery]:
         """End every lease whose deadline has passed."""
-        now, over = time.time(), []
+        now, over = time.monotonic(), []
         while self._deadlines and self._deadlines[0][0] <= now:
             deadline, number = heapq.heappop(self._deadlines)
             lease = self._leases.get(number)
@@ -131,6 +140,6 @@ class Backlog:
         return over
 
     def next_event(self) -> float | None:
-        """When (Unix seconds) a backoff or a lease ends next; it may turn out that nothing does."""
+        """When a backoff or a lease ends next; it may turn out that nothing does."""
         times = [heap[0][0] for heap in (self._waiting, self._deadlines) if heap]
         return min(times, default=None)

@@ -197,6 +197,10 @@ class Broker:
         self.publish(topic, [message])
         return True
 
+    def open_pushes(self) -> list[dict[str, object]]:
+        """Every push that has not been answered."""
+        return [push for pusher in self._pushers.values() for push in pusher.open_pushes()]
+
     # Housekeeping
 
     async def _purge(self) -> None:

@@ -13,6 +13,8 @@ MAX_IDLE = 100
 MAX_IDLE_SECONDS = 1.5
 """After that a connection is not used again: servers close idle ones (gunicorn after 2 s), and a request that
 meets the closing would count as refused."""
+REFUSALS = 400
+"""Statuses from here on end a connection: it leads to one process of several, and another may have room."""
 _CHUNK = 64 * 1024
 
 
@@ -102,7 +104,7 @@ class Endpoints:
             writer.write(b"".join(http.send(event) or b"" for event in events))
             await writer.drain()
             status = await _read_answer(connection)
-            if http.our_state is h11.DONE and http.their_state is h11.DONE:
+            if http.our_state is h11.DONE and http.their_state is h11.DONE and status < REFUSALS:
                 http.start_next_cycle()
                 keep = True
             return status

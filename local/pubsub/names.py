@@ -8,6 +8,8 @@ from local.serving import invalid
 
 DELETED_TOPIC = "_deleted-topic_"
 """What a subscription shows as its topic once that is gone."""
+OPEN_PUSHES = "/headrace.local.PubSub/ListOpenPushes"
+"""A gRPC method of this server alone, for `headrace doctor`: takes nothing, answers a list of objects."""
 
 _NAME = re.compile(r"projects/([^/]+)/(topics|subscriptions)/([A-Za-z][A-Za-z0-9\-_.~+%]{2,254})")
 _PROJECT = re.compile(r"projects/[^/]+")

@@ -1,16 +1,23 @@
-"""How are messages pushed? As many at once as the endpoint's window allows, each until its deadline."""
+"""How are messages pushed? As many at once as the endpoint's window allows, each until its deadline.
+
+A push that has been open for long leaves its place in the window: it may hang, and the endpoint have room.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from local.pubsub.envelope import wrap
 from local.pubsub.http import Endpoints, PushFailed
-from local.pubsub.window import Window
+from local.pubsub.protos import PubsubMessage
+from local.pubsub.window import MAX_WINDOW, Window
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from local.pubsub.backlog import Delivery
     from local.pubsub.subscription import Subscription
 
@@ -20,6 +27,20 @@ ACKNOWLEDGED = frozenset({102, 200, 201, 202, 204})
 """Any other status refuses the message. Source: https://cloud.google.com/pubsub/docs/push"""
 MAX_OUTSTANDING_BYTES = 32 * 1024 * 1024
 """Of messages on their way to one endpoint; a single one may be larger."""
+LONG_SECONDS = 10.0
+"""A push that has been open for longer does not count in the window, only in MAX_WINDOW."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPush:
+    """A request that the endpoint has not answered yet."""
+
+    delivery: Delivery
+    body: bytes
+    sent_at: float
+    """Of the event loop's clock, seconds."""
+    aging: asyncio.TimerHandle
+    """Takes it out of the window."""
 
 
 class Pusher:
@@ -30,7 +51,8 @@ class Pusher:
         self._subscription = subscription
         self._endpoints = endpoints
         self._window = Window()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._open: dict[asyncio.Task[None], OpenPush] = {}
+        self._in_window: set[asyncio.Task[None]] = set()
         self._bytes = 0
         self._failing = False
         self._resume: asyncio.TimerHandle | None = None
@@ -41,7 +63,8 @@ class Pusher:
         self._subscription.listeners.discard(self.pump)
         if self._resume is not None:
             self._resume.cancel()
-        for task in self._tasks:
+        for task, push in self._open.items():
+            push.aging.cancel()
             task.cancel()
 
     def pump(self) -> None:
@@ -53,7 +76,8 @@ class Pusher:
         while (
             subscription.endpoint
             and not subscription.ended
-            and len(self._tasks) < self._window.size
+            and len(self._in_window) < self._window.size
+            and len(self._open) < MAX_WINDOW
             and self._bytes < MAX_OUTSTANDING_BYTES
         ):
             if loop.time() < self._window.paused_until:
@@ -63,12 +87,30 @@ class Pusher:
             if taken is None:
                 return
             task = loop.create_task(self._push(*taken))
-            self._tasks.add(task)
+            aging = loop.call_later(LONG_SECONDS, self._leave_window, task)
+            self._open[task] = OpenPush(*taken, loop.time(), aging)
+            self._in_window.add(task)
             task.add_done_callback(self._finished)
 
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+    def open_pushes(self) -> Iterator[dict[str, object]]:
+        """What is under way, as JSON: identity, attributes and age of each message, not its data."""
+        now = asyncio.get_running_loop().time()
+        for push in self._open.values():
+            message = PubsubMessage.FromString(push.body)
+            yield {
+                "subscription": self._subscription.name,
+                "message_id": message.message_id,
+                "attributes": dict(message.attributes),
+                "seconds": now - push.sent_at,
+            }
+
+    def _leave_window(self, task: asyncio.Task[None]) -> None:
+        self._in_window.discard(task)
         self._subscription.notify()
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._open.pop(task).aging.cancel()
+        self._leave_window(task)
 
     async def _push(self, delivery: Delivery, body: bytes) -> None:
         subscription, loop = self._subscription, asyncio.get_running_loop()

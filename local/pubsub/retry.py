@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MIN_BACKOFF = 10.0
 DEFAULT_MAX_BACKOFF = 600.0
-"""Seconds; what a retry policy means where it names none."""
+"""Seconds; what a retry policy means where it names none. No policy may name more than the maximum."""
 JITTER = 0.25
 """Up to this share longer than the doubled backoff, so that what failed together comes back apart."""
 

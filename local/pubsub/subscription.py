@@ -85,16 +85,17 @@ class Subscription:
         due = self.backlog.next_event()
         if due is None or self.ended:
             return
-        loop = asyncio.get_running_loop()
-        when = loop.time() + max(0.0, due - time.time())
         if self._timer is not None:
-            if self._timer.when() <= when:  # too early does no harm: waking up schedules again
+            if self._timer.when() <= due:  # too early does no harm: waking up schedules again
                 return
             self._timer.cancel()
-        self._timer = loop.call_at(when, self._wake)
+        self._timer = asyncio.get_running_loop().call_at(due, self._wake)
 
     def _wake(self) -> None:
         self._timer = None
+        # What is due no longer has a time to wake up at, whether or not anybody can take it now: whoever is
+        # busy looks again by itself.
+        self.backlog.ripen()
         for delivery in self.backlog.expire():
             self.failed(delivery)
         self.notify()
@@ -184,9 +185,9 @@ class Subscription:
             and self._dead_letter(delivery.message, failures)
         ):
             return
-        due = time.time() + backoff(self.config, failures)
-        if self._store.postpone(self.id, delivery.message, failures, due):
-            self.backlog.wait(Delivery(delivery.message, failures), due)
+        pause = backoff(self.config, failures)
+        if self._store.postpone(self.id, delivery.message, failures, time.time() + pause):
+            self.backlog.wait(Delivery(delivery.message, failures), time.monotonic() + pause)
 
     def _dead_letter(self, message: int, attempts: int) -> bool:
         topic = self.config.dead_letter_policy.dead_letter_topic

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 START_WINDOW = 8
 MAX_WINDOW = 100
-"""Outstanding pushes of a subscription; the real service allows thousands, here it is one process."""
+"""Outstanding pushes of a subscription, with those that have been open for long; the real service allows
+thousands, here it is one process."""
 MIN_PAUSE = 0.1
 MAX_PAUSE = 1.0
 """Seconds. The real service goes up to 60; here somebody waits at a terminal for the endpoint's return."""

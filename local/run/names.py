@@ -23,7 +23,7 @@ def check_location(name: str) -> str:
     Raises:
         Refused: INVALID_ARGUMENT.
     """
-    return _check(_LOCATION, name, "parent", "projects/PROJECT/locations/LOCATION")
+    return _check(re.compile(_LOCATION), name, "parent", "projects/PROJECT/locations/LOCATION")
 
 
 def check_job(name: str) -> str:
@@ -32,7 +32,7 @@ def check_job(name: str) -> str:
     Raises:
         Refused: INVALID_ARGUMENT.
     """
-    return _check(_JOB, name, "job name", "projects/PROJECT/locations/LOCATION/jobs/JOB")
+    return _check(re.compile(_JOB), name, "job name", "projects/PROJECT/locations/LOCATION/jobs/JOB")
 
 
 def check_execution(name: str) -> str:
@@ -41,7 +41,7 @@ def check_execution(name: str) -> str:
     Raises:
         Refused: INVALID_ARGUMENT.
     """
-    return _check(_EXECUTION, name, "execution name", "…/jobs/JOB/executions/EXECUTION")
+    return _check(re.compile(_EXECUTION), name, "execution name", "…/jobs/JOB/executions/EXECUTION")
 
 
 def check_task(name: str) -> str:
@@ -50,7 +50,9 @@ def check_task(name: str) -> str:
     Raises:
         Refused: INVALID_ARGUMENT.
     """
-    return _check(rf"{_EXECUTION}/tasks/{_ID}", name, "task name", "…/executions/EXECUTION/tasks/TASK")
+    return _check(
+        re.compile(rf"{_EXECUTION}/tasks/{_ID}"), name, "task name", "…/executions/EXECUTION/tasks/TASK"
+    )
 
 
 def check_job_id(job_id: str) -> str:
@@ -73,7 +75,12 @@ def jobs_of(parent: str) -> str:
     Raises:
         Refused: INVALID_ARGUMENT.
     """
-    _check(rf"{_LOCATION}/jobs/(?:-|{_ID})", parent, "parent", "projects/PROJECT/locations/LOCATION/jobs/JOB")
+    _check(
+        re.compile(rf"{_LOCATION}/jobs/(?:-|{_ID})"),
+        parent,
+        "parent",
+        "projects/PROJECT/locations/LOCATION/jobs/JOB",
+    )
     return _glob(parent) + "/executions/*"
 
 
@@ -83,7 +90,7 @@ def executions_of(parent: str) -> str:
     Raises:
         Refused: INVALID_ARGUMENT.
     """
-    pattern = rf"{_LOCATION}/jobs/(?:-|{_ID})/executions/(?:-|{_ID})"
+    pattern = re.compile(rf"{_LOCATION}/jobs/(?:-|{_ID})/executions/(?:-|{_ID})")
     return _glob(_check(pattern, parent, "parent", "…/jobs/JOB/executions/EXECUTION"))
 
 
@@ -107,7 +114,7 @@ def _glob(name: str) -> str:
     return "/".join("*" if part == "-" else part for part in name.split("/"))
 
 
-def _check(pattern: str, name: str, what: str, form: str) -> str:
-    if not re.fullmatch(pattern, name):
+def _check(pattern: re.Pattern[str], name: str, what: str, form: str) -> str:
+    if not pattern.fullmatch(name):
         raise invalid(f"Invalid {what} {name!r}: the form is {form}.")
     return name

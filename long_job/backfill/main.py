@@ -22,7 +22,7 @@ from shared.documents import artefacts
 from shared.documents.completion import settle
 from shared.documents.delegation import job_path
 from shared.documents.uploads import restart_all
-from shared.inference import read_manifest
+from shared.inference.manifest import read_manifest
 from shared.jobs import backfills
 from shared.platform.errors import SetupError, Superseded
 from shared.platform.logs import get_logger

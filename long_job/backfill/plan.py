@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from shared.documents import artefacts
-from shared.documents.completion import announce, is_unheard
+from shared.documents.completion import is_unheard, settle
 from shared.documents.delegation import plan_delegated
 from shared.documents.published import facts_of, kept
 from shared.documents.sources import content_key, find_source
@@ -90,7 +90,7 @@ def begin(
         return "begun"
 
     while (found := documents.run(step)) == "unheard":  # its last result first, as `Documents.claim` does
-        announce(documents, entry.document)
+        settle(documents, entry.document)
     return found
 
 

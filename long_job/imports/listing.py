@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared.documents.store import COLLECTION, document_id
+from shared.documents.uploads import is_file
 from shared.jobs.imports import Report
 from shared.platform.clients import storage_client
 from shared.platform.records import TERMINAL
@@ -80,9 +81,8 @@ def report(client: firestore.Client, wanted: Import) -> Report:
 
 
 def _objects(wanted: Import) -> Iterator[Blob]:
-    """In pages; what consoles make to show a folder is no file."""
     listing = storage_client().list_blobs(wanted.bucket, prefix=wanted.prefix, **storage_limits())
-    return (blob for blob in listing if not (blob.name.endswith("/") and not blob.size))
+    return filter(is_file, listing)
 
 
 def _with_documents(client: firestore.Client, chunk: list[Blob]) -> list[Found]:

@@ -20,17 +20,16 @@ from long_job.together import together
 from shared.documents.completion import settle
 from shared.documents.delegation import delegate, has_not_ended, job_fields, job_path
 from shared.documents.store import now
-from shared.inference import read_manifest
+from shared.documents.uploads import event_of
+from shared.inference.manifest import read_manifest
 from shared.jobs import imports
 from shared.platform.errors import LeaseHeld, SetupError, Superseded
 from shared.platform.logs import get_logger
-from shared.platform.records import TERMINAL, ErrorInfo, UploadEvent
+from shared.platform.records import TERMINAL, ErrorInfo
 from shared.platform.retry import is_transient
 from shared.platform.settings import settings
 
 if TYPE_CHECKING:
-    from google.cloud.storage import Blob
-
     from long_job.task import Task
     from shared.documents.store import Documents
     from shared.jobs.imports import Import
@@ -148,7 +147,7 @@ class Work:
                 return self._failed(one, error)
 
     def _work_on(self, one: Found) -> bool:
-        event = _event(one.blob)
+        event = event_of(one.blob)
         claim = self._documents.claim(
             event, published=now(), lease_seconds=CLAIM_SECONDS, asked=self._import.created_at
         )
@@ -206,15 +205,3 @@ class Work:
 
     def _update(self, fields: dict[str, Any]) -> None:
         imports.update(self._client, self._import.id, fields)
-
-
-def _event(blob: Blob) -> UploadEvent:
-    return UploadEvent(
-        bucket=blob.bucket.name,
-        name=blob.name,
-        generation=blob.generation,
-        event_type="OBJECT_FINALIZE",
-        content_type=blob.content_type,
-        size=blob.size,
-        metadata=blob.metadata or {},
-    )

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pypdfium2.raw as pdfium
+from pydantic import TypeAdapter
 
 from shared.extract.sandbox.wire import Task
-from shared.extract.shapes import Block, Extracted, ExtractOptions, Limits
 from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -29,6 +30,7 @@ DPI = 200
 MAX_PIXELS = 8_000_000
 """Of a picture; a page that would have more at `DPI` (larger than A3) is drawn smaller."""
 POINTS_AN_INCH = 72
+_PIECE = TypeAdapter(tuple[int, int, float, float, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +51,32 @@ def draw_apart(  # noqa: PLR0913 - which page of what, and within which limits
         Rejected: the page cannot be drawn, or not within the limits.
         SandboxUnavailable: no process could be started.
     """
-    # What a child may answer is bounded by characters; a picture travels as text, of 4 for 3 pixels.
-    options = ExtractOptions(password=password, limits=Limits(characters=MAX_PIXELS))
-    task = Task(f"{__name__}:draw", str(path.resolve()), str(number), None, options, seconds, memory)
-    return _unpack(sandbox.run(task))
+    task = Task(
+        f"{__name__}:draw",
+        str(path.resolve()),
+        {"number": number, "password": password},
+        MAX_PIXELS,  # a picture travels as text, of 4 characters for 3 pixels
+        seconds,
+        memory,
+    )
+    drawn, _ = sandbox.run(task, _Drawn)
+    if drawn.picture is None:
+        raise _not_drawn()
+    return drawn.picture
 
 
-def draw(path: Path, *, name: str, content_type: str | None, options: ExtractOptions) -> Extracted:  # noqa: ARG001 - called by the sandbox, as `extract` is
-    """The child's part; `name` is the page's number. The picture comes as text, as all does from a child."""
-    password = options.password.encode() if options.password is not None else None
-    document = pdfium.FPDF_LoadDocument(str(path).encode(), password)
-    page = pdfium.FPDF_LoadPage(document, int(name) - 1) if document else None
+def draw(path: Path, *, number: int, password: str | None) -> Iterator[list[Any]]:
+    """The child's part: columns and rows, width and height, and the pixels as text."""
+    secret = password.encode() if password is not None else None
+    document = pdfium.FPDF_LoadDocument(str(path).encode(), secret)
+    page = pdfium.FPDF_LoadPage(document, number - 1) if document else None
     if not page:
         raise _not_drawn()
     width, height = pdfium.FPDF_GetPageWidthF(page), pdfium.FPDF_GetPageHeightF(page)
     if not (width > 0 and height > 0):
         raise _not_drawn()
     columns, rows = picture_size(width, height)
-    pixels = base64.b64encode(_render(page, columns, rows)).decode()
-    return Extracted("image/x-grey", None, None, [Block(f"{columns} {rows} {width} {height}"), Block(pixels)])
+    yield [columns, rows, width, height, base64.b64encode(_render(page, columns, rows)).decode()]
 
 
 def picture_size(width: float, height: float) -> tuple[int, int]:
@@ -90,18 +99,18 @@ def _render(page: Any, columns: int, rows: int) -> bytes:  # noqa: ANN401 - pdfi
     return np.frombuffer(data, np.uint8).reshape(rows, stride)[:, :columns].tobytes()
 
 
-def _unpack(drawn: Extracted) -> Picture:
-    """What a child sends is not trusted to be a picture."""
-    try:
-        size, text = (block.text for block in drawn.blocks)
-        columns, rows = map(int, size.split()[:2])
-        width, height = map(float, size.split()[2:])
+class _Drawn:
+    """Takes the picture, which a child sends and so is not trusted to be one."""
+
+    def __init__(self) -> None:
+        self.picture: Picture | None = None
+
+    def take(self, piece: bytes) -> None:
+        columns, rows, width, height, text = _PIECE.validate_json(piece)
         pixels = np.frombuffer(base64.b64decode(text, validate=True), np.uint8).reshape(rows, columns)
-    except ValueError as error:
-        raise _not_drawn() from error
-    if not (0 < width < math.inf and 0 < height < math.inf and 0 < pixels.size <= MAX_PIXELS):
-        raise _not_drawn()
-    return Picture(pixels, width, height)
+        if not (0 < width < math.inf and 0 < height < math.inf and 0 < pixels.size <= MAX_PIXELS):
+            raise ValueError("no picture")
+        self.picture = Picture(pixels, width, height)
 
 
 def _not_drawn() -> Rejected:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from long_job.training.learn import Corpus
     from long_job.training.report import HeadReport
     from model_export.heads import HeadName
-    from shared.inference import Engine
+    from shared.inference.engine import Engine
     from shared.inference.outputs import Outputs
 
 TEXTS_A_CALL = 1024

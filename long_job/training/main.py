@@ -21,7 +21,7 @@ from long_job.training.report import Data, Report, markdown
 from long_job.training.work import Examination, Stopped
 from model_export.steps import digest_of
 from shared.documents.store import Documents
-from shared.inference import read_manifest
+from shared.inference.manifest import read_manifest
 from shared.platform.clients import firestore_client, storage_client
 from shared.platform.errors import SetupError, Superseded
 from shared.platform.logs import get_logger

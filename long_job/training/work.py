@@ -20,7 +20,7 @@ from model_export.scalings import write_scalings
 from model_export.sources import load_packaged
 from model_export.steps import Steps
 from model_export.training.reading import read_taxonomy
-from shared.inference import Engine
+from shared.inference.engine import Engine
 from shared.platform.errors import HeadraceError, Rejected, SetupError
 from shared.platform.settings import settings
 

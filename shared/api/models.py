@@ -11,8 +11,10 @@ from shared.api.problems import Fault, Problem, invalid
 from shared.documents.search import MAX_HITS, Hit
 from shared.documents.views import DocumentView
 from shared.platform.records import (
+    MAX_NAME_BYTES,
     Action,
     ActionLabel,
+    DocumentId,
     PassageResult,
     Record,
     Sentiment,
@@ -27,9 +29,6 @@ if TYPE_CHECKING:
     from shared.platform.settings import Settings
 
 MAX_PAGE = 100
-MAX_NAME_BYTES = 1024
-"""Of an object in Cloud Storage."""
-DOCUMENT_ID = r"^[0-9a-f]{24}$"
 
 
 class Strict(BaseModel):
@@ -56,7 +55,6 @@ def _truth(value: object) -> object:
     return value
 
 
-DocumentId = Annotated[str, Field(pattern=DOCUMENT_ID)]
 Truth = Annotated[bool, BeforeValidator(_truth)]
 Topic = Annotated[str, Field(min_length=1, max_length=64, description="Code of a topic.", examples=["E1"])]
 

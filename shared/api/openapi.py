@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import models_json_schema
 
 from shared.api.endpoints import ENDPOINTS
-from shared.api.models import DOCUMENT_ID, AnalyzeRequest, text_schema
+from shared.api.models import AnalyzeRequest, text_schema
 from shared.api.problems import CONTENT_TYPE, ProblemDocument
 from shared.api.requests import KEY_HEADER, MEDIA_TYPE
+from shared.platform.records import DOCUMENT_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

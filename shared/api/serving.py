@@ -21,7 +21,7 @@ from shared.api.models import AnalyzeRequest, Query
 from shared.api.openapi import describe
 from shared.api.problems import CONTENT_TYPE, Problem
 from shared.api.requests import MEDIA_TYPE, check_key, read_body, read_query
-from shared.inference import read_manifest
+from shared.inference.manifest import read_manifest
 from shared.platform.clients import secret
 from shared.platform.errors import SetupError
 from shared.platform.logs import get_logger

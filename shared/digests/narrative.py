@@ -273,7 +273,8 @@ _WORDS = (
 _ONE = r"(?<!\bno[ -])one(?! (?:of|another)\b)"
 """Where it is a number, as far as the words beside it tell."""
 _NUMBER = re.compile(
-    rf"(?P<token>(?:(?<![\w.,])-)?[^\W\d_]*\d+(?:[.,\u2019']\d+)*[^\W\d_]*(?:[ -](?:{_SCALES})s?\b)*"
+    rf"(?P<token>(?:(?<![\w.,])-)?(?:(?<![^\W\d_])[^\W\d_]++)?\d+(?:[.,\u2019']\d+)*[^\W\d_]*"
+    rf"(?:[ -](?:{_SCALES})s?\b)*"
     rf"|\b(?:{_WORDS}|{_ONE})\b(?:[ -](?:and )?(?:{_WORDS}|one)\b)*)"
     rf"(?:[ -]?(?P<factor>{_FACTOR}))?"
     r"(?P<percent> ?(?:%|per ?cent\b|percentage points?\b|pp\b))?"

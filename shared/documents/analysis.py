@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared.inference import interpret
+from shared.inference.reading import interpret
 from shared.platform.records import LANGUAGES, PassageResult
 from shared.text.figures import figures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.inference import Engine
+    from shared.inference.engine import Engine
     from shared.platform.records import Passage
 
 

@@ -21,7 +21,7 @@ from pydantic import TypeAdapter
 
 from shared.documents.store import run_record
 from shared.platform.clients import storage_client
-from shared.platform.errors import Superseded
+from shared.platform.errors import Malformed, Superseded
 from shared.platform.records import BatchMessage, Passage
 from shared.platform.retry import storage_limits
 from shared.platform.settings import settings
@@ -43,6 +43,8 @@ CACHED_PLANS = 64
 NAMES = ("passages.jsonl", "text.txt", "batches.json")
 DIGEST = 16
 """Hex digits: enough for the few that a run may have."""
+NOT_PLANNED = "batch_not_planned"
+"""Code of a batch that its run does not have."""
 
 
 @dataclass(frozen=True)
@@ -245,6 +247,30 @@ def all_batches(stored: Mapping[str, Any], source: Source | None = None) -> list
         )
         for number in range(lanes)
     ]
+
+
+def check_planned(message: BatchMessage) -> None:
+    """Refuse a batch that is not, number and bounds, one that ingest wrote down for its run.
+
+    Ingest writes `batches.json` before it publishes, so this holds before the plan is stored as well. Only
+    the bounds that are checked here make the count of finished batches mean that every passage is done.
+
+    Raises:
+        Malformed: anybody who may publish on the topic may have made it up.
+        NotFound: there is no such artefact.
+    """
+    planned: list[Range] = []
+    if message.place.startswith(prefix(message.document, message.run)):
+        planned = _ranges(message.place, message.generation)
+    bounds = (message.start, message.end, message.byte_start, message.byte_end)
+    if planned[message.batch : message.batch + 1] == [bounds] and message.lanes <= len(planned):
+        return
+    raise Malformed(
+        NOT_PLANNED,
+        f"Batch {message.batch} of run {message.run}, passages {message.start} to {message.end}, "
+        "is not one that the run was divided into.",
+        "See who may publish on the topic batches: headrace doctor --security",
+    )
 
 
 def successor(message: BatchMessage) -> BatchMessage | None:

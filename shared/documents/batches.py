@@ -1,7 +1,8 @@
 """The batches of a run: `documents/{id}/batches/{run}-{n}`, each written at once with its passages.
 
 A record is written only after the batch's successor was published, so where it exists, whoever meets the
-batch again has nothing to hand on. The document itself is not written: many batches may commit at once.
+batch again has nothing to hand on. The document itself is not written, since many batches may commit at once;
+but the only batch of a run completes it in the same transaction.
 
 A record says how far its batch has come: `upto`, the first passage that is not committed. A batch that runs
 into its instance's time limit commits what it has and goes on from there when it is delivered again. Its real
@@ -14,7 +15,7 @@ plan, and refused after it. What is of the same kind stands, whoever did it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.documents.store import MAX_ATTEMPTS, Documents, now
 from shared.documents.transitions import check_batch
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from shared.documents.transitions import Seconds
     from shared.platform.records import BatchMessage, PassageResult
+    from shared.platform.transaction import ShortTransaction
     from shared.text.summary import Partial
 
 COLLECTION = "batches"
@@ -45,10 +47,18 @@ def batch_record(reference: firestore.DocumentReference, run: int, batch: int) -
     return record
 
 
-def progress(documents: Documents, message: BatchMessage) -> tuple[int, bool]:
-    """The first passage of a batch that is still to be computed, and whether the batch was met before.
+class Progress(NamedTuple):
+    """How far a batch has come."""
 
-    Its `end` where nothing is left to do.
+    upto: int
+    """Its first passage that is still to be computed; its `end` where nothing is left to do."""
+    met_before: bool
+    document: dict[str, Any]
+    """As it was read for this."""
+
+
+def progress(documents: Documents, message: BatchMessage) -> Progress:
+    """Look how far a batch has come.
 
     Raises:
         Retryable: its run was taken over, and is not planned yet.
@@ -60,8 +70,9 @@ def progress(documents: Documents, message: BatchMessage) -> tuple[int, bool]:
     stored = _checked(found[reference.id].to_dict(), message)
     known = found[record.id].to_dict()
     if stored["state"] in CLOSED:
-        return message.end, True
-    return (known["upto"], True) if known else (message.start, False)
+        return Progress(message.end, met_before=True, document=stored)
+    upto = known["upto"] if known else message.start
+    return Progress(upto, met_before=bool(known), document=stored)
 
 
 def commit(
@@ -70,29 +81,37 @@ def commit(
     results: list[PassageResult],
     partials: list[Partial],
     seconds: Seconds,
-) -> None:
-    """Write passages of a batch, and how far it has come, at once.
+) -> dict[str, Any]:
+    """Write passages of a batch, and how far it has come, at once; the only batch of a run completes it too.
 
     What does not continue where the record stands was committed by a twin, and is dropped.
+
+    Returns:
+        The document as this transaction read it, or completed it. Where it has no plan yet, the plan comes
+        after this commit.
 
     Raises:
         Retryable: its run was taken over, and is not planned yet.
         Superseded: its run is no longer the document's, has ended, or is not of this model and cut.
     """
+    from shared.documents.completion import complete_alone  # which imports this module
     from shared.documents.passages import write_passages
     from shared.platform.encode import RawTransaction
 
     reference = documents.reference(message.document)
     record = batch_record(reference, message.run, message.batch)
 
-    def step(transaction: firestore.Transaction) -> None:
+    def step(transaction: ShortTransaction) -> dict[str, Any]:
         assert isinstance(transaction, RawTransaction)
-        stored = _checked(reference.get(transaction=transaction).to_dict(), message)
+        found, known = transaction.read(reference, record)
+        stored = _checked(found, message)
+        if stored["state"] == "completed" and stored["batches"]["total"] == 1:
+            return stored  # completed by a twin, or by this commit, whose answer was lost
         if stored["state"] in CLOSED:
             raise Superseded("this run has ended")
-        known = record.get(transaction=transaction).to_dict() or _new_record(message)
+        known = known or _new_record(message)
         if known["upto"] != results[0].index:
-            return
+            return stored
         upto = results[-1].index + 1
         known |= {
             "upto": upto,
@@ -102,10 +121,12 @@ def commit(
             "cpu_seconds": known["cpu_seconds"] + seconds.cpu,
             "updated_at": now(),
         }
+        stored = complete_alone(transaction, documents, stored, known)
         transaction.set(record, known)
         write_passages(transaction, reference, message, results)
+        return stored
 
-    documents.run(step, RawTransaction(documents.client, max_attempts=MAX_ATTEMPTS))
+    return documents.run(step, RawTransaction(documents.client, max_attempts=MAX_ATTEMPTS))
 
 
 def count_failure(documents: Documents, message: BatchMessage, why: str) -> int:
@@ -113,9 +134,10 @@ def count_failure(documents: Documents, message: BatchMessage, why: str) -> int:
     reference = documents.reference(message.document)
     record = batch_record(reference, message.run, message.batch)
 
-    def step(transaction: firestore.Transaction) -> int:
-        _checked(reference.get(transaction=transaction).to_dict(), message)
-        known = record.get(transaction=transaction).to_dict() or _new_record(message)
+    def step(transaction: ShortTransaction) -> int:
+        stored, known = transaction.read(reference, record)
+        _checked(stored, message)
+        known = known or _new_record(message)
         failures = int(known["failures"]) + 1
         transaction.set(record, known | {"failures": failures, "failure": why, "updated_at": now()})
         return failures

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from shared.documents.completion import finish
+from shared.documents.completion import finish_as_read
 from shared.documents.published import kept
 from shared.documents.store import Documents, now, run_record
 from shared.documents.transitions import check_delegated, check_held
@@ -121,7 +121,7 @@ def reject_delegated(
 def carry_on(documents: Documents, document: str, run: int | None = None, *, restart: bool = False) -> None:
     """What any delivery does for a run that is past its extraction: start the job if none was, or finish.
 
-    With `restart`, also where one was, which has ended.
+    With `run`, only where that is the document's; with `restart`, also where a job was started and has ended.
 
     Where Cloud Run refuses to start it, the delivery is done nevertheless: asking again at once would not
     help, and hold up other uploads. The document says why, and sweep tries again.
@@ -129,11 +129,21 @@ def carry_on(documents: Documents, document: str, run: int | None = None, *, res
     Raises:
         GoogleAPIError: Cloud Run could not be asked.
     """
+    stored = documents.reference(document).get().to_dict()
+    if stored is not None and run in {None, stored["run"]}:
+        carry_on_as_read(documents, stored, restart=restart)
+
+
+def carry_on_as_read(documents: Documents, stored: dict[str, Any], *, restart: bool = False) -> None:
+    """The same for a document that the caller has read after the last step it took itself.
+
+    Raises:
+        GoogleAPIError: Cloud Run could not be asked.
+    """
     from google.api_core.exceptions import GoogleAPICallError
 
-    stored = documents.reference(document).get().to_dict()
-    if not stored or stored["state"] != "delegated" or (stored["job"]["execution"] and not restart):
-        finish(documents, document, run)
+    if stored["state"] != "delegated" or (stored["job"]["execution"] and not restart):
+        finish_as_read(documents, stored)
         return
     try:
         start(documents, stored)

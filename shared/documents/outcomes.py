@@ -136,9 +136,13 @@ def organisation_key(name: str | None) -> str | None:
     return (" ".join(re.findall(r"\w+", name.casefold())) or None) if name else None
 
 
-def read_known(transaction: firestore.Transaction, client: firestore.Client, document: str) -> Known:
-    """What is there now: to be read before any write of the transaction."""
-    reference = client.collection(COLLECTION).document(document)
+def read_known(
+    transaction: firestore.Transaction, client: firestore.Client, document: Mapping[str, Any]
+) -> Known:
+    """What is there now of a document: to be read before any write; only what is published has any."""
+    if document["published_run"] is None:
+        return Known(None, None)
+    reference = client.collection(COLLECTION).document(document["id"])
     stored = reference.get(["generation", "completed_at"], transaction=transaction).to_dict() or {}
     return Known(stored.get("generation"), stored.get("completed_at"))
 

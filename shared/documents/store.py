@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.documents import outcomes
 from shared.documents.published import NOTHING, kept
-from shared.documents.tombstones import erased_up_to
+from shared.documents.tombstones import erased_up_to, tombstone
 from shared.documents.transitions import (
     NO_RESULT,
     Claim,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from shared.documents.transitions import Plan
     from shared.platform.records import ErrorInfo, State, UploadEvent
+    from shared.platform.transaction import ShortTransaction
 
 T = TypeVar("T")
 COLLECTION = "documents"
@@ -92,17 +93,17 @@ class Documents:
         reference = self.reference(document_id(event.bucket, event.name))
         holder = secrets.token_hex(8)
 
-        def step(transaction: firestore.Transaction) -> Claim | str | None:
-            stored = reference.get(transaction=transaction).to_dict()
+        def step(transaction: ShortTransaction) -> Claim | dict[str, Any] | None:
+            stored, erased = transaction.read(reference, tombstone(self.client, reference.id))
             started = now()
             if stored and stored["lease"] and stored["lease"]["holder"] == holder:  # its answer was lost
                 return Claim(reference.id, stored["run"], stored["lease"]["token"])
-            erased = 0 if stored else erased_up_to(transaction, self.client, reference.id, asked, started)
-            claim = next_claim(reference.id, stored, event, started, erased)
+            gone = erased_up_to(erased, asked, started)
+            claim = next_claim(reference.id, stored, event, started, gone)
             if claim is None:
                 return None
             if stored and stored["run"] != claim.run and is_unheard(stored):
-                return str(reference.id)
+                return stored
             fields = {
                 "run": claim.run,
                 "generation": str(event.generation),
@@ -131,51 +132,65 @@ class Documents:
                 transaction.update(reference, fields)
             return claim
 
-        while isinstance(claim := self.run(step), str):  # the last result first, or it would be forgotten
+        while isinstance(claim := self.run(step), dict):  # the last result first, or it would be forgotten
             announce(self, claim)
         return claim
 
-    def plan(self, claim: Claim, plan: Plan) -> None:
+    def plan(self, claim: Claim, plan: Plan) -> dict[str, Any]:
         """From extracting to analyzing, or to delegated where the plan is the long job's.
+
+        Returns:
+            The document with its plan.
 
         Raises:
             Superseded: the claim is no longer the document's.
         """
 
-        def step(transaction: firestore.Transaction) -> None:
-            self.write_plan(transaction, self._held(transaction, claim), plan)
+        def step(transaction: ShortTransaction) -> dict[str, Any]:
+            planned = self.write_plan(transaction, self._held(transaction, claim), plan)
             transaction.update(self.reference(claim.document), {"job": plan.job})
+            return planned | {"job": plan.job}
 
-        self.run(step)
+        return self.run(step)
 
-    def write_plan(self, transaction: firestore.Transaction, stored: dict[str, Any], plan: Plan) -> None:
-        """Write a plan to the document and to its run; the caller has checked that it may."""
+    def write_plan(
+        self, transaction: firestore.Transaction, stored: dict[str, Any], plan: Plan
+    ) -> dict[str, Any]:
+        """Write a plan to the document and to its run; the caller has checked that it may.
+
+        Returns:
+            The document as it stands then, but for its timings.
+        """
         reference, run, planned = self.reference(stored["id"]), stored["run"], now()
         state, route = ("delegated", "job") if plan.job else ("analyzing", "function")
-        fields = plan.facts | {
-            "state": state,
-            "lease": None,
-            "route": route,
-            "model": plan.model,
-            "artefact": plan.artefact,
-            "duplicate_of": plan.duplicate_of,
-            "batches": {"total": plan.batches},
-            "timings.planned_at": planned,
-            "timings.extract_seconds": plan.seconds.wall,
-            "cost": {"cpu_seconds": plan.seconds.cpu},
-            "updated_at": planned,
-        }
-        transaction.update(reference, fields | kept(stored))
+        fields = (
+            plan.facts
+            | {
+                "state": state,
+                "lease": None,
+                "route": route,
+                "model": plan.model,
+                "artefact": plan.artefact,
+                "duplicate_of": plan.duplicate_of,
+                "batches": {"total": plan.batches},
+                "cost": {"cpu_seconds": plan.seconds.cpu},
+                "updated_at": planned,
+            }
+            | kept(stored)
+        )
+        timings = {"timings.planned_at": planned, "timings.extract_seconds": plan.seconds.wall}
+        transaction.update(reference, fields | timings)
         of_run = {"state": state, "model": plan.model, "artefact": plan.artefact}
         transaction.update(run_record(reference, run), of_run)
         if plan.duplicate_of is None:
             entry = {"document": reference.id, "run": run}
             transaction.set(self.client.collection(CONTENTS).document(plan.content_key), entry)
+        return stored | fields
 
     def reject(self, claim: Claim, error: ErrorInfo) -> None:
         """From extracting to rejected: the input's fault. Raises Superseded as `plan` does."""
 
-        def step(transaction: firestore.Transaction) -> None:
+        def step(transaction: ShortTransaction) -> None:
             self.write_rejection(transaction, self._held(transaction, claim), error)
 
         self.run(step)
@@ -200,8 +215,8 @@ class Documents:
         """
         reference = self.reference(document)
 
-        def step(transaction: firestore.Transaction) -> None:
-            stored = reference.get(transaction=transaction).to_dict()
+        def step(transaction: ShortTransaction) -> None:
+            [stored] = transaction.read(reference)
             check_open(stored, run, generation)
             assert stored is not None
             outcomes.write_problem(transaction, self.client, stored, "failed", error)
@@ -212,7 +227,7 @@ class Documents:
     def release(self, claim: Claim) -> None:
         """End the lease now, so that the next delivery need not wait for it to expire."""
 
-        def step(transaction: firestore.Transaction) -> None:
+        def step(transaction: ShortTransaction) -> None:
             self._held(transaction, claim)
             transaction.update(self.reference(claim.document), {"lease.expires_at": now()})
 
@@ -242,9 +257,7 @@ class Documents:
             run_record(reference, run), {"state": state, "error": fields["error"], "ended_at": ended}
         )
 
-    def run(
-        self, step: Callable[[firestore.Transaction], T], transaction: firestore.Transaction | None = None
-    ) -> T:
+    def run(self, step: Callable[[ShortTransaction], T], transaction: ShortTransaction | None = None) -> T:
         """Run `step` in a transaction, and again while contention or an outage of Firestore prevents it.
 
         A commit whose answer was lost runs again too, so a step sees what it has perhaps done before.
@@ -254,8 +267,10 @@ class Documents:
         """
         from google.cloud.firestore_v1 import transactional
 
+        from shared.platform.transaction import ShortTransaction
+
         if transaction is None:  # an empty one is false: it has a length
-            transaction = self.client.transaction(max_attempts=MAX_ATTEMPTS)
+            transaction = ShortTransaction(self.client, max_attempts=MAX_ATTEMPTS)
         for pause in pauses():
             try:
                 result: T = transactional(step)(transaction)
@@ -291,8 +306,8 @@ class Documents:
         }
         transaction.set(run_record(reference, run), fields)
 
-    def _held(self, transaction: firestore.Transaction, claim: Claim) -> dict[str, Any]:
-        stored = self.reference(claim.document).get(transaction=transaction).to_dict()
+    def _held(self, transaction: ShortTransaction, claim: Claim) -> dict[str, Any]:
+        [stored] = transaction.read(self.reference(claim.document))
         check_held(stored, claim)
         assert stored is not None
         return stored

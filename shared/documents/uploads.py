@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from google.cloud.storage import Blob
+
     from shared.documents.store import Documents
 
 
@@ -58,6 +60,24 @@ def upload_of(stored: Mapping[str, Any]) -> UploadEvent:
     )
 
 
+def event_of(blob: Blob) -> UploadEvent:
+    """The event that an object was uploaded by, of the object as it is listed."""
+    return UploadEvent(
+        bucket=blob.bucket.name,
+        name=blob.name,
+        generation=blob.generation,
+        event_type="OBJECT_FINALIZE",
+        content_type=blob.content_type,
+        size=blob.size,
+        metadata=blob.metadata or {},
+    )
+
+
+def is_file(blob: Blob) -> bool:
+    """Whether an object is more than what consoles make to show a folder."""
+    return not (blob.name.endswith("/") and not blob.size)
+
+
 def restart(documents: Documents, document: str, run: int) -> None:
     """Ask ingest for a new run in place of `run`; asking twice starts one."""
     stored = documents.reference(document).get().to_dict()
@@ -76,11 +96,16 @@ def notify(stored: dict[str, Any], **more: str) -> None:
     publish(UPLOADS, [_notification(stored, **more)])
 
 
+def notify_all(events: Iterable[UploadEvent]) -> None:
+    """Publish the notifications of objects again, many at a time."""
+    publish(UPLOADS, (_notification(event.model_dump()) for event in events))
+
+
 def _notification(stored: dict[str, Any], **more: str) -> tuple[bytes, dict[str, str]]:
     attributes = {
         "bucketId": stored["bucket"],
         "objectId": stored["name"],
-        "objectGeneration": stored["generation"],
+        "objectGeneration": str(stored["generation"]),
         "eventType": "OBJECT_FINALIZE",
         "payloadFormat": "JSON_API_V1",
     }

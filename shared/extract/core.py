@@ -37,6 +37,8 @@ _READERS = {
     EPUB: ("shared.extract.markup", "read_epub"),
 }
 """Imported on first use: no instance reads every format, and each needs a library of its own."""
+MAX_STATED = 500
+"""Characters of a title or an organisation: a heading of a megabyte does not fit into a record."""
 _MARKDOWN = {".md", ".markdown"}
 _DECLARED = {
     ".pdf": PDF,
@@ -87,9 +89,18 @@ def extract(path: Path, *, name: str, content_type: str | None, options: Extract
         extracted = read(source, options)
     return replace(
         extracted,
+        title=_shortened(extracted.title),
+        organisation=_shortened(extracted.organisation),
         blocks=list(cut_long(extracted.blocks)),
         warnings=[*extracted.warnings, *_mismatch(extracted.media_type, suffix, declared)],
     )
+
+
+def _shortened(stated: str | None) -> str | None:
+    """At most `MAX_STATED` characters, cut between words: half an address would not be recognised as one."""
+    if stated is None or len(stated) <= MAX_STATED:
+        return stated
+    return stated[:MAX_STATED].rpartition(" ")[0] or None
 
 
 def check_size(path: Path, limit: int) -> None:

@@ -19,6 +19,13 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\ufffe\uf
 _DROPPED = dict.fromkeys(ord(char) for char in map(chr, range(0x10000)) if _CONTROL.match(char))
 _SAMPLE = 65_536  # characters looked at to tell text from binary
 _MAX_DAMAGE = 0.02  # of the sample: control and replacement characters
+_TERMINAL = re.compile(
+    r"\x1b(?:\[[0-?]{0,32}[ -/]{0,4}[@-~]|\][^\x07\x1b\n]{0,256}(?:\x07|\x1b\\)|[()][0-9AB]|[78=>])"
+)
+"""What programs write to a terminal for its colours, its cursor and its title (ECMA-48, 5.4 and 5.6)."""
+_HARMLESS = re.compile(r"[\x00\x07\x0b\x1a\x1b]")
+"""What stands in text too: padding, bells, line breaks, the end of a file of DOS, and other escapes."""
+_MAX_HARMLESS = 0.1  # of the sample
 _SOUND = 4  # well-formed characters beyond ASCII that outweigh one malformed
 _CUT_OFF = "unexpected end of data"  # what Python says of UTF-8 that ends inside a character
 _JAPANESE_ESCAPE = re.compile(rb"\x1b\$[@B]")
@@ -31,14 +38,21 @@ def decode(data: bytes) -> str:
     """
     text = _decode(data)
     del data  # here, as what follows may need its room
-    sample = text[:_SAMPLE]
-    if len(_CONTROL.findall(sample)) + sample.count("\ufffd") > _MAX_DAMAGE * len(sample):
+    if "\x1b" in text:
+        text = _TERMINAL.sub("", text)
+    if not _is_text(text[:_SAMPLE]):
         raise unsupported("neither text nor of any known format")
     if "\r" in text:
         text = text.replace("\r\n", "\n")
         text = text.replace("\r", "\n")
-    text = text.replace("\x0c", "\n\n")
+    text = text.replace("\x0b", "\n").replace("\x0c", "\n\n")
     return text.translate(_DROPPED) if _CONTROL.search(text) else text
+
+
+def _is_text(sample: str) -> bool:
+    rest, harmless = _HARMLESS.subn("", sample)
+    damage = len(_CONTROL.findall(rest)) + rest.count("\ufffd")
+    return damage <= _MAX_DAMAGE * len(rest) and harmless <= _MAX_HARMLESS * len(sample)
 
 
 def _decode(data: bytes) -> str:

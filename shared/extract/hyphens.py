@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
-_LAST = re.compile(r"([^\W\d_]+)-$")
-_FIRST = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)")
 _LONGEST = 100  # characters of a word
+_NO_LETTER = re.compile(r"[\W\d_]")
+_FIRST = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)")
 _FEW = 12  # words that are looked for one by one
 _SUSPENDED = re.compile(r"(?:and|or|und|oder|bzw|et|ou|e|o|y)\b")
 
@@ -68,12 +68,12 @@ class Joiner:
 
     def _hyphen_stays(self, before: str, after: str) -> bool | None:
         """Is the hyphen at the end of `before` the word's own? None: no word is broken there."""
-        last = _LAST.search(before, max(0, len(before) - _LONGEST))
+        last = _NO_LETTER.split(before[-_LONGEST:-1])[-1]
         first = _FIRST.match(after)
-        if last is None or first is None or _SUSPENDED.match(after):
+        if not last or first is None or _SUSPENDED.match(after):
             return None
-        left, right = last[1].lower(), first[1].lower()
+        left, right = last.lower(), first[1].lower()
         if f"{left}-{right}" in self._compounds and not self._is_word(left + right):
             return True
         # A capital beside the hyphen belongs to a compound: "EU-Taxonomy", "CO-emissions".
-        return not first[1][0].islower() or last[1].isupper()
+        return not first[1][0].islower() or last.isupper()

@@ -10,7 +10,7 @@ _SIGNS = (
     r"\u2726-\u2767\u2794-\u27bf\u2192\u21d2\u00b7\u00bb\u2013\u2014\u2212*\uf000-\uf0ff\u0083-"
 )
 _ITEM = re.compile(rf"\s*(?:[{_SIGNS}]|\(?\d{{1,2}}[.)]|\(?[a-z][.)]|\(?[ivx]{{2,4}}[.)])\s+\S")
-_LONE = re.compile(r"(?:[^\w\s]|[\uf000-\uf0ff\u0083]|\(?(?:\d{1,2}|[a-z])[.)])+$")
+_LONE = re.compile(r"(?:[^\w\s]|(?:\d{1,2}|[a-z])[.)])++$")  # symbol fonts' signs are no letters either
 
 
 def is_item(text: str) -> bool:

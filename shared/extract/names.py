@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,22 +21,24 @@ _GROUPE = re.compile(r"\b([Gg]roupe|[Gg]ruppo|[Gg]rupo) ([A-Z][\w&]+(?: [A-Z][\w
 _WORD = re.compile(r"[A-Z0-9\u00c0-\u00de][\w&.'\u2019-]*$|&$")
 _MAX_WORDS = 6
 _LOOK_BACK = 90  # characters
-_ENDS_IN_FORM = re.compile(rf"(?x).*\S,?\ {_FORM}$")
+_ENDS_IN_FORM = re.compile(rf"(?x)(?<=\S)\ {_FORM}$")
 _ORGANISATION = re.compile(
     r"(?i)\b(?:group|groupe|gruppo|foundation|stiftung|fondation|university|universit\w*|institut\w*|association"
     r"|verband|verein|ministry|ministerium|agency|commission|council|bank|company|holding|partners)\b"
 )
 _RIGHTS = re.compile(
-    r"""(?ix) (?:\u00a9|\(c\)|copyright) (?:\s*(?:\u00a9|\(c\)|copyright|by))* [\s,]*
-    (?: \d{4} (?:\s?[-\u2013/,]\s?\d{2,4})? [\s,]+ (?:by\s+)? )?
-    (?P<name> \S.{1,80}? )
-    (?= \s*(?:[|\u00b7;]|,?\s\(?\d{4}|\.?\s*(?:all\ rights|alle\ rechte|tous\ droits)|\.\s|\.?$) )"""
+    r"""(?ix) (?:\u00a9|\(c\)|copyright) (?:\s*+(?:\u00a9|\(c\)|copyright|by))*+ [\s,]*+
+    (?: \d{4} (?:\s?[-\u2013/,]\s?\d{2,4})? [\s,]++ (?:by\s++)? )?+"""
+)
+_HOLDER = re.compile(
+    r"""(?ix) (?P<name> \S.{1,80}? ) (?= \s{0,3}
+    (?:[|\u00b7;]|,?\s\(?\d{4}|\.?\s{0,3}(?:all\ rights|alle\ rechte|tous\ droits)|\.\s|\.?$) )"""
 )
 _TITLED = re.compile(
     r"""(?x) (?P<name> [A-Z0-9][\w&.'\u2019-]* (?:\ (?:&\ )?[A-Z0-9][\w&.'\u2019-]*){0,3}? )
     (?:['\u2019]s)? \ (?:20\d\d\ )?
     (?i:annual|sustainability|integrated|esg|csr|climate|corporate|environmental|non-?financial|impact
-    |consolidated|responsibility|modern\ slavery|tcfd|nachhaltigkeits|gesch\u00e4fts) \S*\b
+    |consolidated|responsibility|modern\ slavery|tcfd|nachhaltigkeits|gesch\u00e4fts) (?>\S*?\b)
     (?i:.*\b(?:report|review|statement|disclosure)|.*bericht)"""
 )
 _LEADING = frozenset(
@@ -64,11 +67,12 @@ _MANY = 5  # ... where it is only called a group
 _FIRST = 4  # mentions that one in a heading or a line of the first pages counts for
 _MAX_LINE = 100  # characters
 _TIMES = 2  # as often as any other name
+_TRIED = 20  # names of titles and of rights, which are looked for in all of the text
 
 
 def has_legal_form(name: str) -> bool:
     """Does it end as registered companies do?"""
-    return _ENDS_IN_FORM.match(name) is not None
+    return _ENDS_IN_FORM.search(name) is not None
 
 
 def is_organisation(name: str) -> bool:
@@ -78,7 +82,8 @@ def is_organisation(name: str) -> bool:
 
 def holder(line: str) -> str | None:
     """Who is named in a line such as "(c) 2024 Example plc. All rights reserved"."""
-    found = _RIGHTS.search(line)
+    rights = islice(_RIGHTS.finditer(line), _TRIED)
+    found = next(filter(None, (_HOLDER.match(line, one.end()) for one in rights)), None)
     if not found:
         return None
     name = found["name"].strip(" ,.-")
@@ -112,21 +117,27 @@ def best_name(openings: Sequence[str], first: Sequence[str], text: str) -> str |
 
 
 def _stated_holder(beginning: str, text: str) -> str | None:
-    for line in beginning.split("\n"):
-        name = holder(line) if "\u00a9" in line else None
-        if name and text.lower().count(name.lower()) >= _FEW:
-            return name
-    return None
+    lines = (line for line in beginning.split("\n") if "\u00a9" in line)
+    names = dict.fromkeys(name for name in map(holder, lines) if name)
+    lower = text.lower()
+    return next((name for name in islice(names, _TRIED) if lower.count(name.lower()) >= _FEW), None)
 
 
 def _in_title(openings: Sequence[str], text: str) -> str | None:
-    for opening in openings:
-        found = _TITLED.match(opening)
-        if found and not _GENERIC & set(found["name"].lower().split()):
-            mentions = len(re.findall(rf"(?i)\b{re.escape(found['name'])}\b", text))
-            if mentions >= _MANY:
-                return found["name"]
-    return None
+    titles = (found["name"] for found in map(_TITLED.match, openings) if found)
+    names = dict.fromkeys(name for name in titles if not _GENERIC & set(name.lower().split()))
+    lower = text.lower()
+    return next((name for name in islice(names, _TRIED) if _mentions(name.lower(), lower) >= _MANY), None)
+
+
+def _mentions(name: str, text: str) -> int:
+    """How often the name stands in the text, not as a part of longer words."""
+    count, at = 0, text.find(name)
+    while at >= 0:
+        end = at + len(name)
+        count += not (text[at - 1 : at].isalnum() or text[end : end + 1].isalnum())
+        at = text.find(name, end)
+    return count
 
 
 def _legal_names(text: str) -> list[str]:
@@ -142,7 +153,7 @@ def _group_names(text: str) -> list[str]:
 
 def _name_before(text: str, at: int, form: str) -> str | None:
     """The capitalised words that end at `at`, and the form that begins there."""
-    line = text[max(at - _LOOK_BACK, text.rfind("\n", 0, at) + 1, 0) : at].rstrip()
+    line = text[max(at - _LOOK_BACK, text.rfind("\n", max(at - _LOOK_BACK, 0), at) + 1, 0) : at].rstrip()
     comma = line.endswith(",")
     words: list[str] = []
     for word in reversed(line.rstrip(",").split(" ")):

@@ -37,7 +37,7 @@ HEAD = 1024
 """Bytes looked at; a PDF's header may stand anywhere in them (ISO 32000-1, annex H.3.4.1)."""
 _HEADERS = 8_192  # bytes: a message's routing may be long
 
-_PDF_BODY = re.compile(rb"\d+ \d+ obj\b[\s\S]*endobj")  # of a PDF that has lost its header
+_PDF_OBJECT = re.compile(rb"\d{1,10} \d{1,5} obj\b")  # of a PDF that has lost its header
 _MAGIC = {
     b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
     b"Rar!\x1a\x07": "a RAR archive",
@@ -57,12 +57,13 @@ _MAGIC = {
     b"MZ\x90": "a program",
     b"SQLite format 3\x00": "a database",
     b"PAR1": "a Parquet file",
+    b"!<arch>\n": "a library, or a Debian package",
 }
 _ZIPS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _TAR = (257, b"ustar")
 _PARTS = {"word/": DOCX, "ppt/": PPTX, "xl/": XLSX}
 _HTML_START = re.compile(
-    rb"(?i)(?:<\?xml[^>]*>\s*)?(?:<!--[\s\S]*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b"
+    rb"(?i)(?:<\?xml[^>]*>\s*)?(?:<!--(?>[\s\S]*?-->)\s*)*+<(?:!doctype\s+html|html|head|body)\b"
 )
 _TAG = re.compile(rb"(?i)<(?:!doctype|html|head|body|div|p|h[1-6]|table|article|section|span|ul)\b")
 _HTML_SUFFIXES = {".html", ".htm", ".xhtml"}
@@ -89,7 +90,8 @@ def sniff(source: Source, *, suffix: str, content_type: str, limits: Limits) -> 
     with opened(source) as file:
         head = file.read(_HEADERS)
     start = head[:HEAD]
-    if b"%PDF-" in start or _PDF_BODY.search(start):
+    found = _PDF_OBJECT.search(start)
+    if b"%PDF-" in start or (found and b"endobj" in start[found.end() :]):
         return PDF
     if head.startswith(_ZIPS):
         return _zipped(source, limits)

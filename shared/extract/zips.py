@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 
     from shared.extract.shapes import Limits
 
+MAX_NAME = 1_024
+"""Bytes of a member's name, as of an object's in Cloud Storage. To find the composed form of a longer one may
+take the square of its length."""
+MAX_DIRECTORY = 16 * 1024 * 1024
+"""Bytes of the list of members, of which Python parses every field."""
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _AES = 99  # the method that WinZip writes for its own encryption
 _ENCRYPTED = 0x1
@@ -144,8 +149,11 @@ class SafeZip:
             raise inflates_too_much(self._limits.inflated_bytes)
 
     def _name_members(self) -> None:
-        outside = links = doubled = 0
+        outside = links = doubled = long = 0
         for info in self._zip.infolist():
+            if len(info.orig_filename.encode()) > MAX_NAME:
+                long += 1
+                continue
             name = _normal(info)
             if name is None:
                 outside += 1
@@ -157,7 +165,12 @@ class SafeZip:
                 doubled += 1
             else:
                 self.infos[name] = info
-        for count, what in ((outside, "lead out of it"), (links, "are links"), (doubled, "are there twice")):
+        for count, what in (
+            (outside, "lead out of it"),
+            (links, "are links"),
+            (doubled, "are there twice"),
+            (long, f"have names longer than {MAX_NAME:,} bytes"),
+        ):
             if count:
                 self.warnings.append(f"files of the archive that {what}: {count}, left out")
 
@@ -197,6 +210,8 @@ def _refusing() -> Iterator[None]:
 def _refuse_many(file: BinaryIO, most: int) -> None:
     """Counts the entries by their headers alone: what the archive states of their number may be a lie."""
     at, end = _directory(file)
+    if end - at > MAX_DIRECTORY:
+        raise too_many("members", f"a list of members of {end - at:,} bytes", MAX_DIRECTORY)
     file.seek(at)
     directory = io.BytesIO(file.read(max(0, end - at)))
     count = 0

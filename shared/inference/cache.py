@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -21,18 +22,24 @@ if TYPE_CHECKING:
 
 CACHED_TEXTS = 4096
 """Of one engine, in a function: about 9 MB."""
+KEPT_SECONDS = 15 * 60.0
+"""For which a row stays after its text was last asked for; the next call drops it. Cloud Run ends an instance
+that is not called for about as long."""
 
 
 class RowCache:
     """The rows of the texts last used, of one model. Safe to share between threads.
 
-    Texts are kept as digests alone: a document that was deleted must not live on in a function's memory.
+    Texts are kept as digests alone, and not for long: a document that was deleted must not live on in a
+    function's memory.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, clock: Callable[[], float] = time.monotonic) -> None:
         """Keep at most `capacity` rows; none at all if 0."""
         self._capacity = capacity
-        self._rows: OrderedDict[bytes, Row] = OrderedDict()
+        self._clock = clock
+        self._rows: OrderedDict[bytes, tuple[float, Row]] = OrderedDict()
+        """In the order of when they were last used, with that."""
         self._lock = threading.Lock()
 
     def find(self, texts: Iterable[str]) -> list[Row | None]:
@@ -41,10 +48,15 @@ class RowCache:
             return [None for _ in texts]
         keys = [_key(text) for text in texts]
         with self._lock:
+            moment = self._clock()
+            self._drop(moment)
+            found: list[Row | None] = []
             for key in keys:
-                if key in self._rows:
-                    self._rows.move_to_end(key)
-            return [self._rows.get(key) for key in keys]
+                known = self._rows.pop(key, None)
+                if known:
+                    self._rows[key] = (moment, known[1])
+                found.append(known[1] if known else None)
+            return found
 
     def keep(self, texts: Sequence[str], rows: NDArray[np.float32]) -> None:
         """Remember row i for text i; those longest unused make room."""
@@ -52,9 +64,19 @@ class RowCache:
         start = max(len(texts) - self._capacity, 0)
         fresh = [(_key(text), row.copy()) for text, row in zip(texts[start:], rows[start:], strict=True)]
         with self._lock:
-            self._rows.update(fresh)
-            while len(self._rows) > self._capacity:
-                self._rows.popitem(last=False)
+            moment = self._clock()
+            for key, row in fresh:
+                self._rows.pop(key, None)
+                self._rows[key] = (moment, row)
+            self._drop(moment)
+
+    def _drop(self, moment: float) -> None:
+        """Let go of what is beyond the capacity, or was not used for too long; the first is the oldest."""
+        while self._rows:
+            used, _ = next(iter(self._rows.values()))
+            if len(self._rows) <= self._capacity and moment - used < KEPT_SECONDS:
+                return
+            self._rows.popitem(last=False)
 
 
 def _key(text: str) -> bytes:

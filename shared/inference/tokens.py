@@ -1,11 +1,11 @@
-"""Text to word pieces, without a numerical library: ingest counts tokens and has no model."""
+"""Text to word pieces, without a numerical library: who reads a file counts tokens and has no model."""
 
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from shared.inference.cpus import cpu_limit
 from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from tokenizers import Tokenizer
 
+THREADS = "RAYON_NUM_THREADS"
+"""Read once, when the library first encodes a batch; by default it takes the host's processors."""
+
 
 def load_tokenizer(tokenizer_json: bytes) -> Tokenizer:
     """A tokenizer that neither pads nor cuts, whatever the file says; both are the engine's business.
@@ -21,8 +24,10 @@ def load_tokenizer(tokenizer_json: bytes) -> Tokenizer:
     Raises:
         SetupError: the content is not a tokenizer.
     """
-    # Read once, when the library first encodes a batch; by default it takes the host's processors.
-    os.environ.setdefault("RAYON_NUM_THREADS", str(cpu_limit()))
+    if THREADS not in os.environ:
+        from shared.inference.cpus import cpu_limit
+
+        os.environ[THREADS] = str(cpu_limit())
     from tokenizers import Tokenizer
 
     try:
@@ -56,5 +61,11 @@ class TokenCounter:
         return len(self._tokenizer.encode(text).ids)
 
     def count_batch(self, texts: Sequence[str]) -> list[int]:
-        """`count` of each text, in order, on all processors."""
+        """`count` of each text, in order."""
         return [len(encoding.ids) for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+
+
+@lru_cache(maxsize=1)
+def counter(tokenizer_json: Path) -> TokenCounter:
+    """The counter of a model, loaded once a process: a model that is rebuilt needs new processes."""
+    return TokenCounter(tokenizer_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from tempfile import TemporaryFile
@@ -10,11 +11,14 @@ from typing import IO, TYPE_CHECKING, Self
 
 from shared.extract.archive import members
 from shared.extract.refusals import archive_inside
+from shared.extract.sandbox.endings import too_slow
+from shared.extract.zips import MAX_NAME
 from shared.intake.archive_objects import AT_ONCE, MAX_DEPTH, Archive, generation_of
 from shared.platform.errors import Rejected, Retryable
 from shared.platform.retry import storage_limits
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from google.cloud.storage import Blob
@@ -22,8 +26,6 @@ if TYPE_CHECKING:
     from shared.extract import Limits
     from shared.platform.records import UploadEvent
 
-MAX_NAME = 1_024
-"""Bytes of an object's name, by Cloud Storage's rules."""
 SMALL = 4 << 20
 """Bytes up to which members are uploaded side by side; larger ones go one by one."""
 ATTEMPTS = 5
@@ -48,6 +50,7 @@ def unpack(  # noqa: PLR0913 - what an archive is, how it is opened, and within 
     document: str,
     limits: Limits,
     *,
+    seconds: float,
     password: str | None = None,
 ) -> Unpacked:
     """Store every member in the bucket, as `{name of the archive}!/{name of the member}`.
@@ -58,17 +61,16 @@ def unpack(  # noqa: PLR0913 - what an archive is, how it is opened, and within 
     from elsewhere is left alone.
 
     Raises:
-        Rejected: it cannot be unpacked, goes beyond a limit, or holds no file.
+        Rejected: it cannot be unpacked, goes beyond a limit, takes more than `seconds` to unpack, or holds no
+            file.
         Superseded: a newer archive of this name came, or it was erased; what was stored of it is gone again.
     """
     archive = Archive(event, document)
     if archive.depth > MAX_DEPTH:
         raise archive_inside()
     result = Unpacked()
-    sizes = {
-        name: _size(content)
-        for name, content in members(path, media_type, event.name, limits, result.warnings, password=password)
-    }
+    read = members(path, media_type, event.name, limits, result.warnings, password=password)
+    sizes = _sizes(read, seconds)
     before = archive.objects()
     kept: set[str] = set()
     left_out: dict[str, list[str]] = {}
@@ -158,6 +160,19 @@ def _store(archive: Archive, blob: Blob, content: IO[bytes], size: int, generati
     raise Retryable("a member's object goes on changing while it is stored")
 
 
+def _sizes(read: Iterable[tuple[str, IO[bytes]]], seconds: float) -> dict[str, int]:
+    """Bytes of each member. The old encryption is undone byte by byte, in Python, so time is limited too."""
+    deadline = time.monotonic() + seconds
+    sizes: dict[str, int] = {}
+    for name, content in read:
+        sizes[name] = 0
+        while chunk := content.read(_CHUNK):
+            sizes[name] += len(chunk)
+            if time.monotonic() > deadline:
+                raise too_slow(seconds)
+    return sizes
+
+
 def _why_not(archive: Archive, blob: Blob, size: int, present: Blob | None, limits: Limits) -> str | None:
     if len(blob.name.encode()) > MAX_NAME:
         return f"whose names are longer than {MAX_NAME:,} bytes were left out"
@@ -166,13 +181,6 @@ def _why_not(archive: Archive, blob: Blob, size: int, present: Blob | None, limi
     if present is not None and not archive.has(present):
         return "have the name of another object in the bucket and were left out"
     return None
-
-
-def _size(content: IO[bytes]) -> int:
-    size = 0
-    while chunk := content.read(_CHUNK):
-        size += len(chunk)
-    return size
 
 
 def _shown(names: list[str]) -> str:

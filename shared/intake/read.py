@@ -1,37 +1,36 @@
-"""From a file to redacted passages: extract, redact, segment. The same for ingest and the command line."""
+"""From a file to redacted passages, by a process with limits. The same for ingest and the command line."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 from shared.extract import ExtractOptions, Limits
-from shared.extract.facts import state_facts
-from shared.extract.language import detect
-from shared.extract.sandbox import extract_apart
+from shared.extract.sandbox import Task, run_apart
+from shared.extract.sandbox.endings import misshapen
 from shared.extract.sniff import ARCHIVES
-from shared.extract.tidy import visible
-from shared.platform.errors import Rejected
-from shared.platform.records import FACTS, LANGUAGES
-from shared.text import privacy
-from shared.text.segment import Segmented, SegmentLimits, segment
+from shared.intake.confined import NO_KEY, READ, Described, Piece, arguments
+from shared.platform.records import FACTS, LANGUAGES, Passage
+from shared.text.privacy import PSEUDONYM, pseudonym
+from shared.text.segment import MAX_PASSAGE, MAX_SECTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from pydantic import TypeAdapter
+
     from shared.extract.recognised import RecognisedPage
     from shared.intake.archives import Unpacked
-    from shared.platform.records import Passage
     from shared.platform.settings import Settings
+    from shared.text.segment import Cut
 
 TEXT_COLUMN = "text-column"
 """Object metadata that names the column which holds the text of a CSV, TSV or JSONL."""
 HASH_CHUNK = 1 << 20
-OWN_LANGUAGE_WORDS = 12
-"""Fewer words say little about their language."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Reading:
     """Redacted; every passage's span indexes it."""
     passages: list[Passage]
     cpu_seconds: float = 0.0
-    """Of the process that read the file, beside this one."""
+    """Of the process that read the file."""
 
     @classmethod
     def of_archive(cls, media_type: str, members: int, warnings: list[str], cpu_seconds: float = 0.0) -> Self:
@@ -90,7 +89,7 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
     name: str,
     content_type: str | None,
     metadata: Mapping[str, str],
-    count: Callable[[list[str]], list[int]],
+    tokenizer: Path,
     redaction_key: bytes,
     settings: Settings,
     password: str | None = None,
@@ -105,7 +104,7 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
         name: what its owner calls it.
         content_type: what its owner says it is.
         metadata: the object's own; `text-column` is read.
-        count: word pieces of each text, special tokens included.
+        tokenizer: the model's `tokenizer.json`, by which passages are measured.
         redaction_key: makes the pseudonyms that replace personal data.
         settings: the limits.
         password: of an encrypted document.
@@ -115,6 +114,7 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
 
     Raises:
         Rejected: it is not something Headrace reads; says why.
+        SetupError: there is no tokenizer.
         SandboxUnavailable: it could not be read now.
     """
     options = ExtractOptions(
@@ -125,60 +125,120 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
         defer_ocr=defer_ocr,
         archives=unpack is not None,
     )
-    extracted = state_facts(
-        extract_apart(
-            path,
+    task = Task(
+        READ,
+        str(path.resolve()),
+        arguments(
             name=name,
             content_type=content_type,
             options=options,
-            seconds=settings.extract_seconds,
-            memory=settings.extract_memory,
-        )
+            tokenizer=tokenizer,
+            passages=settings.max_passages,
+        ),
+        settings.max_characters,
+        settings.extract_seconds,
+        settings.extract_memory,
     )
-    if extracted.media_type in ARCHIVES and unpack is not None:
-        unpacked = unpack(extracted.media_type)
-        return Reading.of_archive(
-            extracted.media_type, unpacked.members, unpacked.warnings, extracted.cpu_seconds
-        )
-    limits = SegmentLimits(passages=settings.max_passages)
+    read, cpu_seconds = run_apart(task, lambda: _Pieces(redaction_key, settings.max_passages))
+    described = read.described
     try:
-        segmented = segment(
-            extracted, count=count, redact=lambda text: privacy.redact(text, redaction_key), limits=limits
-        )
-    except Rejected as rejected:
-        if rejected.code != "no_text" or not (defer_ocr and extracted.ocr_pages):
-            raise
-        segmented = Segmented("", [])
-    language = detect(segmented.text)
-    passages = segmented.passages
-    for at, passage in enumerate(passages):  # one by one in its place: of a long document there are many
-        passages[at] = passage.model_copy(update={"language": _language(passage.text, language)})
-    title, organisation = (
-        privacy.redact(visible(text), redaction_key) if text else None
-        for text in (extracted.title, extracted.organisation)
-    )
+        text, passages = read.whole()
+    except ValueError:
+        raise misshapen() from None
+    if described is None:
+        raise misshapen()
+    if described.media_type in ARCHIVES and unpack is not None:
+        unpacked = unpack(described.media_type)
+        return Reading.of_archive(described.media_type, unpacked.members, unpacked.warnings, cpu_seconds)
     facts = {
-        "media_type": extracted.media_type,
-        "language": language,
-        "title": title,
-        "organisation": organisation,
-        "year": extracted.year,
-        "pages": extracted.pages,
+        "media_type": described.media_type,
+        "language": described.language,
+        "title": described.title,
+        "organisation": described.organisation,
+        "year": described.year,
+        "pages": described.pages,
         "members": None,
-        "ocr_pages": extracted.ocr_pages,
-        "recognised": [asdict(recognition) for recognition in extracted.recognised],
+        "ocr_pages": described.ocr_pages,
+        "recognised": [{"page": page, "confidence": sure} for page, sure in described.recognised],
         "passages": len(passages),
         "tokens": sum(passage.tokens for passage in passages),
-        "warnings": [*extracted.warnings, *_foreign(passages)],
+        "warnings": [*described.warnings, *_foreign(passages)],
     }
-    return Reading(facts, segmented.text, passages, extracted.cpu_seconds)
+    return Reading(facts, text, passages, cpu_seconds)
 
 
-def _language(text: str, document: str | None) -> str | None:
-    """A passage's language; its document's where the passage is too short to show another one."""
-    if len(text.split()) < OWN_LANGUAGE_WORDS and document is not None:
-        return document
-    return detect(text) or document
+class _Pieces:
+    """Puts a reading together, and the real pseudonyms in it; believes nothing that it can check.
+
+    While the process that reads has its own memory, only bytes of the text and spans of passages are kept.
+    """
+
+    def __init__(self, redaction_key: bytes, most_passages: int) -> None:
+        self.described: Described | None = None
+        self._key = redaction_key
+        self._most = most_passages
+        self._encoded = bytearray()
+        self._length = self._end = 0
+        self._cuts: list[tuple[Cut, str | None, str | None]] = []
+
+    def take(self, piece: bytes) -> None:
+        read = _adapter().validate_json(piece, strict=True)
+        real = {pseudonym(NO_KEY, *each): pseudonym(self._key, *each) for each in read.identifiers}
+
+        def redacted(text: str | None) -> str | None:
+            return PSEUDONYM.sub(lambda found: real.get(found[0], found[0]), text) if text and real else text
+
+        if read.text:
+            if self._cuts:
+                raise ValueError("text behind the passages")
+            self._length += len(read.text)
+            self._encoded += (redacted(read.text) or "").encode()
+        for cut, language in read.passages:
+            self._check(cut)
+            self._cuts.append((cut, redacted(cut.label), language))
+        if read.described:
+            title, organisation = redacted(read.described.title), redacted(read.described.organisation)
+            self.described = replace(read.described, title=title, organisation=organisation)
+
+    def whole(self) -> tuple[str, list[Passage]]:
+        """The text and its passages; once. Raises ValueError as `take` does."""
+        text = self._encoded.decode()
+        self._encoded.clear()
+        self._cuts.reverse()
+        passages: list[Passage] = []
+        while self._cuts:
+            cut, label, language = self._cuts.pop()
+            passages.append(
+                Passage(
+                    index=len(passages),
+                    page=cut.page,
+                    row=cut.row,
+                    span=(cut.start, cut.end),
+                    text=text[cut.start : cut.end],
+                    tokens=cut.tokens,
+                    section=text[slice(*cut.section)] if cut.section else None,
+                    label=label,
+                    language=language,
+                )
+            )
+        return text, passages
+
+    def _check(self, cut: Cut) -> None:
+        begin, stop = cut.section or (0, 0)
+        if not (
+            self._end <= cut.start < cut.end <= min(self._length, cut.start + MAX_PASSAGE)
+            and 0 <= begin <= stop <= min(self._length, begin + MAX_SECTION)
+            and len(self._cuts) < self._most
+        ):
+            raise ValueError("a passage that is none of the text")
+        self._end = cut.end
+
+
+@cache
+def _adapter() -> TypeAdapter[Piece]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Piece)
 
 
 def _foreign(passages: Sequence[Passage]) -> list[str]:

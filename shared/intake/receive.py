@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,12 @@ from shared.extract.sandbox import prepare
 from shared.intake.archives import unpack
 from shared.intake.read import Reading, limits_of, read_file, sha256_of
 from shared.platform.clients import secret
+from shared.platform.errors import Rejected
 from shared.platform.settings import settings
+from shared.text.privacy import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from shared.extract.recognised import RecognisedPage
     from shared.platform.records import UploadEvent
@@ -43,8 +45,13 @@ class Received:
 
 
 @contextmanager
-def fetched(event: UploadEvent, limits: Settings) -> Iterator[Path]:
+def fetched(event: UploadEvent, limits: Settings, tokenizer: Path) -> Iterator[Path]:
     """The file that an event names, for as long as the block lasts.
+
+    Args:
+        event: its upload.
+        limits: a function's, or the long job's.
+        tokenizer: the one that `receive` will be given.
 
     Raises:
         Rejected: it is gone, or too large.
@@ -52,7 +59,7 @@ def fetched(event: UploadEvent, limits: Settings) -> Iterator[Path]:
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "upload"
-        prepare()  # the process that reads starts while the file is on its way
+        prepare(tokenizer)  # the process that reads starts while the file is on its way
         download(event, path, limits.max_bytes)
         check_size(path, limits.max_bytes)
         yield path
@@ -62,7 +69,7 @@ def receive(  # noqa: PLR0913 - what a file is, how it is read, and within which
     path: Path,
     event: UploadEvent,
     document: str,
-    count: Callable[[list[str]], list[int]],
+    tokenizer: Path,
     limits: Settings,
     *,
     recognised: Mapping[int, RecognisedPage] | None = None,
@@ -74,7 +81,7 @@ def receive(  # noqa: PLR0913 - what a file is, how it is read, and within which
         path: where it lies.
         event: its upload.
         document: the id of the document that it is.
-        count: word pieces of each text, special tokens included.
+        tokenizer: the model's `tokenizer.json`.
         limits: a function's, or the long job's.
         recognised: pages of a PDF whose text was recognised.
         defer_ocr: whether a PDF of which nothing can be read as text is no error.
@@ -85,21 +92,33 @@ def receive(  # noqa: PLR0913 - what a file is, how it is read, and within which
     """
     started, cpu_started = time.monotonic(), time.thread_time()
     password = password_of(event.name)
-    reading = read_file(
-        path,
-        name=event.name,
-        content_type=event.content_type,
-        metadata=event.metadata,
-        count=count,
-        redaction_key=secret(settings().redaction_key, settings().redaction_key_version),
-        settings=limits,
-        password=password,
-        recognised=recognised or {},
-        defer_ocr=defer_ocr,
-        unpack=lambda media_type: unpack(
-            path, media_type, event, document, limits_of(limits), password=password
-        ),
-    )
+    key = secret(settings().redaction_key, settings().redaction_key_version)
+    try:
+        reading = read_file(
+            path,
+            name=event.name,
+            content_type=event.content_type,
+            metadata=event.metadata,
+            tokenizer=tokenizer,
+            redaction_key=key,
+            settings=limits,
+            password=password,
+            recognised=recognised or {},
+            defer_ocr=defer_ocr,
+            unpack=lambda media_type: unpack(
+                path,
+                media_type,
+                event,
+                document,
+                limits_of(limits),
+                seconds=limits.extract_seconds,
+                password=password,
+            ),
+        )
+    except Rejected as rejected:  # which may name columns, and of a file without a header those are cells
+        raise Rejected(rejected.code, redact(rejected.message, key), redact(rejected.hint, key)) from None
+    warnings = [redact(warning, key) for warning in reading.facts["warnings"]]  # they name sheets and files
+    reading = replace(reading, facts=reading.facts | {"warnings": warnings})
     sha256 = sha256_of(path)
     cpu = time.thread_time() - cpu_started + reading.cpu_seconds
     seconds = Seconds(time.monotonic() - started, cpu)

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from google.cloud.firestore_v1 import Transaction
 from google.cloud.firestore_v1.types import Value, Write
 from google.cloud.firestore_v1.types.document import ArrayValue, MapValue
+
+from shared.platform.transaction import ShortTransaction
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -73,7 +74,7 @@ def value(plain: object) -> Message:  # noqa: PLR0911 - one return for each of F
             raise TypeError(f"Firestore has no type for {type(plain).__name__}")
 
 
-class RawTransaction(Transaction):
+class RawTransaction(ShortTransaction):
     """A transaction that also takes documents encoded here."""
 
     def set_raw(self, path: str, plain: Mapping[str, object], vectors: Mapping[str, Sequence[float]]) -> None:

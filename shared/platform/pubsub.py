@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from shared.platform.clients import publisher
 from shared.platform.errors import HeadraceError, Malformed, Permanent, Retryable, Superseded
@@ -59,7 +59,7 @@ class Push(BaseModel):
 
 class _Message(BaseModel):
     messageId: str  # noqa: N815 - Pub/Sub's own names
-    publishTime: datetime = Field(default_factory=lambda: datetime.now(UTC))  # noqa: N815
+    publishTime: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))  # noqa: N815
     data: str = ""
     attributes: dict[str, str] = Field(default_factory=dict)
 

@@ -5,9 +5,17 @@ Fields are added, never renamed. Firestore stores these shapes as they are.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    model_validator,
+)
 
 State = Literal[
     "received", "extracting", "analyzing", "delegated", "completed", "rejected", "failed", "superseded"
@@ -42,6 +50,47 @@ FACTS = (
 """What a document's record says of its file."""
 ARCHIVE = "headrace-archive"
 """Metadata of an archive's member: the archive's document."""
+
+INT64_MAX = 2**63 - 1
+"""The largest integer that Firestore stores and that Cloud Storage numbers generations with. A message with a
+larger one could never be committed, and would come again until it has had all its deliveries."""
+MAX_BUCKET = 222
+"""Characters of a bucket's name, in Cloud Storage."""
+MAX_NAME_BYTES = 1024
+"""Of an object's name there, in UTF-8."""
+MAX_FIELD_NAME_BYTES = 1500
+"""Of a document in Firestore."""
+MAX_METADATA_BYTES = 8 * 1024
+"""Of an object's own metadata there, names and values; its content type has the same bound here."""
+
+
+def _within(most: int) -> AfterValidator:
+    def check(text: str) -> str:
+        if len(text.encode()) > most:
+            raise ValueError(f"must have at most {most} bytes")
+        return text
+
+    return AfterValidator(check)
+
+
+def _storable(metadata: dict[str, str]) -> dict[str, str]:
+    """Without names that Firestore has no fields of: who uploads an object may choose any."""
+    if sum(len(part.encode()) for pair in metadata.items() for part in pair) > MAX_METADATA_BYTES:
+        raise ValueError(f"must have at most {MAX_METADATA_BYTES} bytes")
+    return {
+        key: value
+        for key, value in metadata.items()
+        if 0 < len(key.encode()) <= MAX_FIELD_NAME_BYTES and not (key.startswith("__") and key.endswith("__"))
+    }
+
+
+Natural = Annotated[int, Field(ge=0, le=INT64_MAX)]
+"""A count or an index that a message carries."""
+Number = Annotated[int, Field(ge=1, le=INT64_MAX)]
+"""The same from one."""
+DOCUMENT_ID = r"^[0-9a-f]{24}$"
+DocumentId = Annotated[str, Field(pattern=DOCUMENT_ID)]
+ModelDigest = Annotated[str, Field(max_length=64)]
 
 
 class Record(BaseModel):
@@ -169,27 +218,27 @@ class Progress(Record):
 class Source(Record):
     """A run whose passages may be copied instead of computed."""
 
-    document: str
-    run: PositiveInt
+    document: DocumentId
+    run: Number
 
 
 class BatchMessage(Record):
     """Passages [start, end) of a run; `byte_start`/`byte_end` locate their lines in `passages.jsonl`."""
 
-    document: str
-    run: PositiveInt
-    generation: PositiveInt
+    document: DocumentId
+    run: Number
+    generation: Number
     """Of the object: a document that was erased and comes again counts its runs from one."""
-    model: str
-    batch: NonNegativeInt
-    lanes: PositiveInt
+    model: ModelDigest
+    batch: Natural
+    lanes: Number
     """Whoever takes this batch up publishes batch + lanes first."""
-    start: NonNegativeInt
-    end: PositiveInt
-    byte_start: NonNegativeInt
-    byte_end: PositiveInt
+    start: Natural
+    end: Number
+    byte_start: Natural
+    byte_end: Number
     source: Source | None = None
-    artefact: str | None = None
+    artefact: Annotated[str, _within(MAX_NAME_BYTES)] | None = None
     """Where its run's passages lie, with a slash at its end; None: `place` says where they lay once."""
 
     @property
@@ -197,18 +246,24 @@ class BatchMessage(Record):
         """Where its run's passages lie."""
         return self.artefact or f"runs/{self.document}/{self.run}/"
 
+    @model_validator(mode="after")
+    def _holds_passages(self) -> Self:
+        if not (self.start < self.end and self.byte_start < self.byte_end):
+            raise ValueError("a batch holds at least one passage")
+        return self
+
 
 class UploadEvent(Record):
     """The part of a Cloud Storage notification that ingest needs."""
 
-    bucket: str
-    name: str
-    generation: PositiveInt
-    event_type: str
-    content_type: str | None = None
-    size: NonNegativeInt
-    metadata: dict[str, str] = Field(default_factory=dict)
-    restart_run: PositiveInt | None = None
+    bucket: Annotated[str, Field(min_length=1, max_length=MAX_BUCKET)]
+    name: Annotated[str, Field(min_length=1), _within(MAX_NAME_BYTES)]
+    generation: Number
+    event_type: Annotated[str, Field(max_length=64)]
+    content_type: Annotated[str, _within(MAX_METADATA_BYTES)] | None = None
+    size: Natural
+    metadata: Annotated[dict[str, str], AfterValidator(_storable)] = Field(default_factory=dict)
+    restart_run: Number | None = None
     """The run that this event replaces by a new one: a replay, or a run met by another model."""
 
 

@@ -7,6 +7,7 @@ longer each time and at random (`google.api_core.retry`); a transaction, whose s
 
 from __future__ import annotations
 
+import errno
 import random
 import time
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,12 @@ def is_transient(error: BaseException) -> bool:
 
     if isinstance(error, Retryable):
         return True
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:  # of the folder for temporary files
+        return True
+    if isinstance(error, AttributeError) and error.__context__ is not None:
+        # Of a query that breaks off while results stream in: Firestore's client looks for its own retry in
+        # the wrong place (`Query._retry_query_after_exception`), and raises this in place of the outage.
+        return is_transient(error.__context__)
     if isinstance(error, google.InvalidArgument):
         return EXPIRED in error.message
     transient = (

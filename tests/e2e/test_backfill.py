@@ -15,7 +15,7 @@ from shared.digests.redact import erase
 from shared.documents import batches
 from shared.documents.delegation import job_path
 from shared.documents.store import Documents, document_id
-from shared.inference import read_manifest
+from shared.inference.manifest import read_manifest
 from shared.jobs import backfills
 from shared.jobs.backfills import Wanted
 from shared.platform.clients import executions, firestore_client, jobs, storage_client

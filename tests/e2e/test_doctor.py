@@ -10,9 +10,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from google.pubsub_v1 import PushConfig
+from google.pubsub_v1 import PubsubMessage, PushConfig
 
+from cli.diagnosis import processes
 from cli.diagnosis.findings import Target
+from cli.diagnosis.processes import check_deliveries
 from cli.diagnosis.resources import check_secrets, check_subscriptions
 from cli.doctor import examine
 from cli.options import MODEL
@@ -93,9 +95,10 @@ def test_a_sound_stack_has_no_complaints(stack: RunningStack) -> None:
     assert all(set(finding) == {"check", "status", "detail", "fix"} for finding in found)
     checks = [finding["check"] for finding in found]
     assert sorted(set(checks), key=checks.index) == [
-        *("settings", "model", "processes", "secrets", "buckets", "topics", "subscriptions", "job"),
+        *("settings", "model", "processes", "deliveries", "disk"),
+        *("secrets", "buckets", "topics", "subscriptions", "job"),
         *("failed", "dead letters", "standing still", "results", "oldest", "model of results"),
-        *("schedules", "digests", "told"),
+        *("schedules", "digests", "told", "uploads"),
     ]
 
 
@@ -281,6 +284,31 @@ def test_processes_that_hang_are_named(stack: RunningStack) -> None:
     assert str(process.fix).startswith(f"kill -9 {stopped['api']} ")
     assert (service.check, service.status) == ("Secret Manager", "wrong")
     assert service.detail == "It does not answer as it should: DeadlineExceeded."
+
+
+def test_a_delivery_that_is_open_for_long_is_named(
+    stack: RunningStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its function, its message and its file; nothing of the message's data is shown."""
+    monkeypatch.setattr(processes, "DELIVERY_SECONDS", 0.5)
+    attributes = {"bucketId": "elsewhere", "objectId": "hung.txt", "objectGeneration": "1"}
+    message = PubsubMessage(data=b'{"size": 1}', attributes=attributes | {"eventType": "OBJECT_DELETE"})
+    os.killpg(stack.pid("ingest"), signal.SIGSTOP)
+    try:
+        topic = f"projects/{PROJECT}/topics/uploads"
+        [identifier] = publisher().publish(topic=topic, messages=[message]).message_ids
+        target = Target(stack.data, MODEL, stack.stack(), cloud=False)
+
+        def named() -> list[Finding]:
+            return [finding for finding in check_deliveries(target) if finding.status == "warning"]
+
+        until(lambda: bool(named()))
+        [finding] = named()
+    finally:
+        os.killpg(stack.pid("ingest"), signal.SIGCONT)
+    assert finding.detail.startswith(f"ingest has not answered message {identifier} (hung.txt) for ")
+    assert f"kill -9 {stack.pid('ingest')} " in str(finding.fix)
+    until(lambda: not named())
 
 
 def test_a_model_that_was_altered_is_named(stack: RunningStack, tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def test_one_that_fails_does_not_stop_the_others(stack: RunningStack) -> None:
 
 
 def model_digest() -> str:
-    from shared.inference import read_manifest
+    from shared.inference.manifest import read_manifest
 
     return read_manifest(MODEL).digest
 

@@ -16,12 +16,10 @@ import psutil
 import pytest
 
 from local.services import EMULATORS
-from tests.e2e.running import HEADRACE, PORTS, ROOT, clean_environment, free_ports
+from tests.e2e.running import HEADRACE, PORTS, ROOT, RunningStack, clean_environment, free_ports
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from tests.e2e.running import RunningStack
 
 
 def family(stack: RunningStack) -> list[psutil.Process]:
@@ -51,6 +49,45 @@ def test_no_process_outlives_the_stack(own_stack: RunningStack, sign: signal.Sig
         assert own_stack.process is not None
         assert own_stack.process.returncode == 0
         assert not (own_stack.data / "stack.json").exists()
+
+
+def test_a_killed_supervisor_takes_busy_processes_along(own_stack: RunningStack) -> None:
+    """A worker with a request in progress ends at once too, and the ports can be used again at once."""
+    own_stack.up()
+    processes = family(own_stack)
+    port = next(item["port"] for item in own_stack.stack()["processes"] if item["name"] == "ingest")
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: ingest\r\nContent-Length: 10\r\n\r\n")  # no body
+        time.sleep(0.5)  # until a worker reads it: there is nothing that says so
+        own_stack.down(signal.SIGKILL)
+        assert gone(processes, seconds=5)
+        own_stack.up()
+
+
+def test_a_second_stack_gets_ports_of_its_own(stack: RunningStack, tmp_path: Path) -> None:
+    """Where the usual ports are taken and none is named, free ones are chosen, said and written down."""
+    others = free_ports()
+    patched = (
+        f"from local import processes, stack; stack.DEFAULT_PORT = {stack.port}; "
+        f"processes.OTHER_PORTS = {others}; from cli.main import main; main()"
+    )
+    command = [sys.executable, "-c", patched, "up", "--data", str(tmp_path / "second")]
+    second = RunningStack(tmp_path / "second", others)
+    second.process = subprocess.Popen(command, env=clean_environment(), stdout=subprocess.PIPE, text=True)
+    assert second.process.stdout is not None
+    try:
+        assert f"Port {stack.port} is in use" in second.process.stdout.readline()
+        assert second.process.stdout.readline() == "ready\n"
+        ports = {process["port"] for process in second.stack()["processes"]}
+        assert ports.isdisjoint(process["port"] for process in stack.stack()["processes"])
+        report = tmp_path / "second.txt"
+        report.write_text("The mill recycled 40 tonnes of waste paper in 2025.")
+        [shown] = second.json("drop", str(report), "--wait")
+        assert shown["state"] == "completed"
+        assert not stack.record(shown["id"])
+    finally:
+        second.process.send_signal(signal.SIGINT)
+        assert second.process.wait(90) == 0
 
 
 def test_nothing_binds_beyond_loopback(stack: RunningStack) -> None:

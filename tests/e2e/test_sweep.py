@@ -16,7 +16,7 @@ from local.provision import subscriber
 from shared.documents import artefacts
 from shared.documents.store import Documents, document_id
 from shared.documents.transitions import Plan, Seconds
-from shared.inference import read_manifest
+from shared.inference.manifest import read_manifest
 from shared.platform.clients import firestore_client, publisher, storage_client
 from shared.platform.records import Passage, UploadEvent
 from shared.platform.settings import TICKS

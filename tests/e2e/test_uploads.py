@@ -11,10 +11,14 @@ import pytest
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.pdfgen.canvas import Canvas
 
+from cli.main import main
+from cli.say import HIDDEN
 from tests.e2e.running import RunningStack, free_ports
+from tests.unit.office_files import grid, xlsx
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 BUCKET = "headrace-local-uploads"
 SENTENCE = "The plant in the north cut its use of water by 12% in one year."
@@ -131,6 +135,57 @@ def test_a_name_may_be_anything(stack: RunningStack, name: str) -> None:
     assert "\x1b" not in printed
 
 
+NASTY = "evil\n\x1b[31m\r\u202e.txt"
+"""It would begin a line of its own, colour and overwrite it, and turn what follows."""
+
+
+def test_every_command_shows_a_name_escaped(
+    stack: RunningStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No terminal obeys it and no line of output begins inside it, whatever the command and its outcome."""
+    monkeypatch.setenv("HEADRACE_DATA", str(stack.data))
+    file = tmp_path / NASTY
+    file.write_text(SENTENCE.replace("north", "evil"))
+    shown = []
+    for arguments in [
+        ["drop", str(file), "--wait"],
+        ["drop", str(file)],
+        ["drop", str(file), str(tmp_path / "elsewhere" / NASTY)],
+        ["show"],
+        ["show", NASTY],
+        ["show", f"{NASTY}?"],
+        ["show", NASTY, "--json"],
+        ["show", f"--{NASTY}"],
+        ["analyze", str(file)],
+        ["analyze", f"{file}?"],
+        ["search", "cuts by the mill", "--document", NASTY],
+        ["search", "cuts by the mill", "--topic", NASTY],
+        ["doctor"],
+        ["replay", NASTY],
+        ["digest"],
+        ["digest", "--schedule", NASTY],
+        ["digest", "list"],
+        ["digest", "verify", NASTY],
+        ["backfill", "--prefix", NASTY, "--model", NASTY],
+        ["backfill", "show", NASTY],
+        ["import", f"gs://{BUCKET}/{NASTY}"],
+        ["import", NASTY],
+        ["train", f"gs://{BUCKET}/{NASTY}?"],
+        ["erase", "--find", "evil"],
+        ["erase", NASTY, "--yes", "--with-file"],
+        ["erase", NASTY, "--yes"],
+        [NASTY],
+    ]:
+        monkeypatch.setattr("sys.argv", ["headrace", *arguments])
+        with pytest.raises(SystemExit):
+            main()
+        said = "".join(capsys.readouterr())
+        assert not HIDDEN.search(said), (arguments, said)
+        assert "evil\n" not in said, (arguments, said)
+        shown += [arguments[0]] if r"evil\n\x1b[31m" in said else []
+    assert {"drop", "show", "analyze", "search", "replay", "import", "erase"} <= {*shown}
+
+
 def test_a_file_that_is_gone_before_it_is_read() -> None:
     """Its event comes late, after it was deleted: rejected, with what to do."""
     from shared.documents.uploads import notify
@@ -145,6 +200,18 @@ def test_a_file_that_is_gone_before_it_is_read() -> None:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     assert (found["state"], found["error"]["code"]) == ("rejected", "deleted")
+
+
+def test_what_is_said_of_a_file_is_redacted_too() -> None:
+    """A refusal that names columns, and a warning that names hidden sheets, hold no personal data."""
+    address = "jane.roe@example.com"
+    upload("header.csv", f"{address},b\n{SENTENCE},1\n".encode(), **{"text-column": "nowhere"})
+    upload("sheets.xlsx", xlsx({"Shown": grid([SENTENCE]), address: grid(["secret"])}, hidden=[address]))
+    error, warnings = ended("header.csv")["error"], ended("sheets.xlsx")["warnings"]
+    assert error["code"] == "text_column_not_found"
+    assert "[email:" in error["message"]
+    assert warnings[0].startswith("hidden sheets, left out: [email:")
+    assert address not in f"{error} {warnings}"
 
 
 def test_a_file_that_breaks_its_reader_breaks_nothing_else(stack: RunningStack) -> None:

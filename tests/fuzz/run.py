@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from shared.extract import ExtractOptions, Limits
+from shared.extract import Limits
 from shared.extract.sandbox.client import Sandbox
 from shared.extract.sandbox.wire import Task
 from shared.platform.errors import Rejected
@@ -83,11 +83,22 @@ def fuzz(seed: int, count: int, folder: Path, formats: Collection[str] = ()) -> 
     return report
 
 
+class _Outcome:
+    """Takes what `target.read` says."""
+
+    def __init__(self) -> None:
+        self.said: tuple[str, float, int] = ("", 0.0, 0)
+
+    def take(self, piece: bytes) -> None:
+        self.said = json.loads(piece)
+
+
 def _read(sandbox: Sandbox, path: Path, suffix: str) -> tuple[str, float, int]:
     started = time.monotonic()
-    task = Task(TARGET, str(path), f"mutant{suffix}", None, ExtractOptions(limits=_LIMITS), SECONDS, MEMORY)
+    arguments = {"name": f"mutant{suffix}", "limits": asdict(_LIMITS)}
+    task = Task(TARGET, str(path), arguments, _LIMITS.characters, SECONDS, MEMORY)
     try:
-        outcome, seconds, peak = json.loads(sandbox.run(task).blocks[0].text)
+        outcome, seconds, peak = sandbox.run(task, _Outcome)[0].said
     except Rejected as rejected:
         return f"rejected: {rejected.code}", time.monotonic() - started, 0
     return outcome, seconds, peak

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import time
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from shared.extract import Block, Extracted, ExtractOptions, extract
+from shared.extract import ExtractOptions, Limits, extract
 from shared.extract.archive import members
 from shared.extract.sniff import ARCHIVES, sniff
 from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _CHUNK = 1 << 16
 
 
-def read(path: Path, *, name: str, content_type: str | None, options: ExtractOptions) -> Extracted:
-    """Its outcome and what it took, as JSON in the only block."""
+def read(path: Path, *, name: str, limits: dict[str, int]) -> Iterator[tuple[str, float, int]]:
+    """Its outcome and what it took, as the only piece."""
     started = time.process_time()
     try:
-        outcome = _outcome(path, name, content_type, options)
+        outcome = _outcome(path, name, ExtractOptions(limits=Limits(**limits)))
     except Rejected as rejected:
         outcome = f"rejected: {rejected.code}"
     seconds = time.process_time() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return Extracted("", None, None, [Block(json.dumps([outcome, seconds, peak]))])
+    yield outcome, seconds, peak
 
 
-def _outcome(path: Path, name: str, content_type: str | None, options: ExtractOptions) -> str:
+def _outcome(path: Path, name: str, options: ExtractOptions) -> str:
     suffix = PurePosixPath(name).suffix
     media_type = (
         sniff(path, suffix=suffix, content_type="", limits=options.limits) if path.stat().st_size else ""
@@ -41,6 +41,6 @@ def _outcome(path: Path, name: str, content_type: str | None, options: ExtractOp
             while content.read(_CHUNK):
                 pass
         return "unpacked"
-    extracted = extract(path, name=name, content_type=content_type, options=options)
+    extracted = extract(path, name=name, content_type=None, options=options)
     assert any(block.text.strip() for block in extracted.blocks) or extracted.ocr_pages
     return f"read: {extracted.media_type}"

@@ -10,7 +10,7 @@ from shared.documents.passages import write_passages
 from shared.documents.store import document_id
 from shared.documents.transitions import NO_RESULT
 from shared.documents.views import FIELDS
-from shared.inference import Engine
+from shared.inference.engine import Engine
 from shared.platform.encode import RawTransaction
 from shared.platform.records import BatchMessage, Passage
 from tests.integration.api_server import MODEL

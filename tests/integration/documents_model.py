@@ -121,20 +121,26 @@ class Model:
         self.purge_pending = self.number > 1
 
     def commit(self, run: int, batch: int, first: int, count: int) -> None:
-        """Passages `first` to `first + count` of a batch; dropped where they continue nothing."""
+        """Passages `first` to `first + count` of a batch; dropped where they continue nothing.
+
+        The only batch of a run completes it; once more it is dropped, since its answer may have been lost.
+        """
+        alone = len(self.newest.sizes) == 1
+        if run == self.number and self.newest.state == "completed" and alone:
+            return
         if run != self.number or self.newest.state in ENDED - {"failed"}:
             raise Stale
         if self.newest.state == "extracting" and self.newest.token > 1:
             raise Early
         if self.newest.committed.get(batch, 0) == first:
             self.newest.committed[batch] = first + count
+            if alone:
+                self._complete()
 
     def finish(self, *, killed: bool = False) -> None:
         """Whoever calls: completes what is whole, and clears up unless killed before that."""
-        if self.runs and self.newest.state == "analyzing" and self.newest.whole():
-            self.newest.state = "completed"
-            self.published = self.number
-            self.purge_pending = self.number > 1
+        if self.runs:
+            self._complete()
         if not killed:
             self.purge()
 
@@ -147,6 +153,12 @@ class Model:
     def passages(self) -> set[tuple[int, int]]:
         """Run and index of every passage that must be stored."""
         return {(number, index) for number, run in enumerate(self.runs, 1) for index in run.passages()}
+
+    def _complete(self) -> None:
+        if self.newest.state == "analyzing" and self.newest.whole():
+            self.newest.state = "completed"
+            self.published = self.number
+            self.purge_pending = self.number > 1
 
     def _needless(self, number: int) -> bool:
         """Whether nobody reads a run's passages any more, nor copies them."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.sweep import main as sweeping
 from shared.digests.redact import erase
 from shared.documents.completion import finish
 from shared.documents.store import Documents, document_id, now
@@ -22,6 +21,7 @@ from shared.platform.errors import Superseded
 from shared.platform.records import UploadEvent
 from tests.integration.documents_parts import plan_of
 from tests.integration.documents_servers import serving_files
+from tests.integration.sweeps import tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,7 +75,7 @@ class Upload:
         self.claim = claim
 
     def unpack(self) -> int:
-        return unpack(self.path, ZIP, self.event, self.document, Limits()).members
+        return unpack(self.path, ZIP, self.event, self.document, Limits(), seconds=60).members
 
     def completes(self) -> None:
         self.documents.plan(self.claim, plan_of(f"{self.document}-{self.claim.run}", ()))
@@ -105,10 +105,6 @@ def held(archive: str) -> dict[str, bytes]:
 def record(name: str) -> dict[str, Any]:
     reference = firestore_client().collection("documents").document(document_id(BUCKET, name))
     return reference.get().to_dict() or {}
-
-
-def tick() -> None:
-    sweeping.on_tick(None)  # type: ignore[arg-type]
 
 
 def once(patch: pytest.MonkeyPatch, method: str, happens: Callable[[], object]) -> None:

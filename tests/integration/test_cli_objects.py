@@ -8,7 +8,7 @@ import pytest
 
 from cli import backfill, imports, train
 from cli.objects import need_model, need_objects
-from shared.inference import Manifest
+from shared.inference.manifest import Manifest
 from shared.jobs.backfills import Wanted
 from shared.platform.clients import storage_client
 from shared.platform.errors import HeadraceError

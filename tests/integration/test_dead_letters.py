@@ -12,7 +12,7 @@ import pytest
 from flask import Request
 from werkzeug.test import EnvironBuilder
 
-from functions.deadletter.main import on_dead_letter
+from functions.deadletter.main import NOT_OURS, on_dead_letter
 from shared.documents.store import Documents, document_id
 from shared.platform.clients import firestore_client, publisher
 from shared.platform.pubsub import answer, upload_event
@@ -122,10 +122,11 @@ def analysing(name: str, generation: int, restart: int | None = None) -> BatchMe
     return batch_of(claim.document, claim.run, generation, 0, (0, 1))
 
 
-def bury(message: BatchMessage) -> dict[str, Any]:
-    """Deliver a batch as a dead letter; its record."""
+def bury(message: BatchMessage, reason: str | None = None) -> dict[str, Any]:
+    """Deliver a batch as a dead letter, with what a function says of it; its record."""
     data = message.model_dump_json().encode()
-    assert answer("deadletter", push(data, {}, "deadletter"), on_dead_letter) == ("", 204)
+    attributes = {} if reason is None else {"headraceReason": reason}
+    assert answer("deadletter", push(data, attributes, "deadletter"), on_dead_letter) == ("", 204)
     digest = hashlib.sha256(data).hexdigest()
     letters = [one.to_dict() or {} for one in firestore_client().collection("dead_letters").stream()]
     [letter] = [one for one in letters if one["data"]["sha256"] == digest]
@@ -147,6 +148,26 @@ def test_a_dead_letter_fails_its_run() -> None:
     assert (letter["document"], letter["run"]) == (message.document, 1)
     bury(message)
     assert stored(message.document) == failed
+
+
+@pytest.mark.usefixtures("servers")
+@pytest.mark.parametrize("code", sorted(NOT_OURS))
+def test_a_batch_that_was_made_up_fails_nothing(code: str) -> None:
+    """Its record says why it was refused, and names no command: the run does without it."""
+    message = analysing(f"{code}.txt", 1)
+    before = stored(message.document)
+    reason = {"code": code, "message": "Not one of its run.", "hint": "See who may publish."}
+    letter = bury(message, json.dumps(reason))
+    assert (letter["reason"], letter["document"], letter["replay"]) == (reason, message.document, None)
+    assert stored(message.document) == before
+
+
+@pytest.mark.usefixtures("servers")
+@pytest.mark.parametrize("reason", ["", "null", "{", '{"code": "x"}', "[" * 100_000])
+def test_a_reason_that_nobody_can_read_is_none(reason: str) -> None:
+    """The dead letter is kept like one that Pub/Sub forwarded, and does not come again and again."""
+    message = analysing(f"reason-{len(reason)}.txt", 1)
+    assert bury(message, reason)["reason"]["code"] == "deliveries_exhausted"
 
 
 @pytest.mark.usefixtures("servers")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.digests.plans import cosines
 from shared.digests.compute.follow import FAR, NEAR
-from shared.inference import Engine
+from shared.inference.engine import Engine
 from shared.platform.settings import Settings
 
 

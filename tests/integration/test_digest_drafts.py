@@ -23,6 +23,7 @@ from shared.platform.settings import settings
 from tests.integration.digest_window import Store
 from tests.integration.firestore_server import firestore
 from tests.integration.storage_server import storing
+from tests.integration.sweeps import tick
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,10 +118,10 @@ def test_a_sweep_removes_what_was_left_for_a_day(
     """Whoever was killed, and whether or not anything was erased; not before that."""
     killed(store, monkeypatch)
     monkeypatch.setattr(sweeping, "firestore_client", lambda: store.client)
-    sweeping.on_tick(None)  # type: ignore[arg-type]
+    tick()
     assert len(files()) == 3
     age_drafts(store.client)
-    sweeping.on_tick(None)  # type: ignore[arg-type]
+    tick()
     assert (files(), open_drafts(store.client)) == ({}, 0)
     assert len(ids) == 3
 

@@ -167,7 +167,7 @@ class Histories(RuleBasedStateMachine):
     def finish_and_be_killed(self) -> None:
         """Completed, but neither purged nor announced."""
         self.model.finish(killed=True)
-        completion._complete(self.documents, self.reference, self.stored())
+        completion._complete(self.documents, self.stored())
 
     @precondition(lambda self: self.model.runs)
     @rule()

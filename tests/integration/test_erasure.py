@@ -20,6 +20,7 @@ from shared.platform.records import ErrorInfo
 from shared.platform.settings import settings
 from tests.integration.documents_life import Life
 from tests.integration.documents_servers import serving_files
+from tests.integration.sweeps import tick
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +80,7 @@ def test_what_was_uploaded_again_since_it_was_listed_is_kept(monkeypatch: pytest
         return found
 
     monkeypatch.setattr(sweeping, "_where", then_it_comes_again)
-    sweeping.on_tick(None)  # type: ignore[arg-type]
+    tick()
     assert {one["id"] for one in listed} == {document, expired}
     assert record(expired) == {}
     found = record(document)

@@ -10,7 +10,6 @@ import pytest
 
 from cli import erase as erasing
 from functions.deadletter import main as burying
-from functions.sweep import main as sweeping
 from long_job.imports.listing import Found
 from long_job.imports.main import Work
 from long_job.task import Task
@@ -25,6 +24,7 @@ from shared.platform.records import UploadEvent
 from shared.platform.settings import settings
 from tests.integration.documents_life import Life
 from tests.integration.documents_servers import serving_files
+from tests.integration.sweeps import tick
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +77,7 @@ def test_a_late_message_does_not_bring_it_back(by: str, restart: int | None) -> 
         erase(firestore_client(), document)
     else:
         life.documents.reference(document).update({"expires_at": now() - timedelta(days=1)})
-        sweeping.on_tick(None)  # type: ignore[arg-type]
+        tick()
     for generation in (4, 5):
         with pytest.raises(Superseded, match="was erased"):
             life.claim(generation, restart)

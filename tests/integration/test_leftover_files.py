@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from google.api_core.exceptions import NotFound
 
-from functions.sweep import main as sweeping
 from shared.digests.redact import erase
 from shared.documents import artefacts, delegation
 from shared.documents.completion import settle
@@ -20,6 +19,7 @@ from shared.platform.settings import settings
 from tests.integration.documents_life import Life
 from tests.integration.documents_parts import plan_of
 from tests.integration.documents_servers import serving_files
+from tests.integration.sweeps import tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,10 +45,6 @@ def runs(document: str) -> set[int]:
     """Those that have anything in the work bucket."""
     found = storage_client().list_blobs(settings().work_bucket, prefix=f"runs/{document}/")
     return {int(blob.name.split("/")[2]) for blob in found}
-
-
-def tick() -> None:
-    sweeping.on_tick(None)  # type: ignore[arg-type]
 
 
 def lived(*generations: int) -> tuple[Life, str]:

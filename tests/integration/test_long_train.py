@@ -21,7 +21,7 @@ from long_job.training.heads import in_use
 from model_export import bucket, gate
 from model_export.training.reading import own_sentences
 from shared.documents.store import now
-from shared.inference import Engine
+from shared.inference.engine import Engine
 from shared.platform.clients import firestore_client, storage_client
 from tests.integration.train_servers import DATA, MODEL, MODELS, Servers, ruled, serving, shuffled
 

@@ -16,7 +16,7 @@ from deploy.stage import DIGEST_LENGTH
 from deploy.state import Revision, Service, State
 from model_export import bucket
 from model_export.__main__ import main
-from shared.inference import Manifest
+from shared.inference.manifest import Manifest
 from shared.platform.clients import storage_client
 from shared.platform.errors import SetupError
 from shared.platform.settings import settings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from functools import partial
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.processes import IDLE_SECONDS, Service, accepts
+from local import processes
+from local.processes import Service, accepts
 from tests.integration.pubsub_server import free_port
 
 if TYPE_CHECKING:
@@ -51,13 +51,14 @@ def has_process(service: Service) -> bool:
     return service.process is not None
 
 
-def test_it_starts_for_each_caller_after_a_pause(service: Service) -> None:
+def test_it_starts_for_each_caller_after_a_pause(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """The log of its last life is old by then; that does not end the next one before it has begun."""
     assert not has_process(service)
     for _ in range(2):
         call(service)
         assert has_process(service)
         service.wait_ready(time.monotonic() + 30)
-        os.utime(service.log, (0, time.time() - 2 * IDLE_SECONDS))
-        service.attend()
+        with monkeypatch.context() as patch:
+            patch.setattr(processes, "IDLE_SECONDS", -1.0)
+            service.attend()
         assert not has_process(service)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import threading
 import time
@@ -11,13 +12,18 @@ from typing import TYPE_CHECKING
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
+from local.pubsub import protos, push
+from local.pubsub.broker import Broker
 from local.pubsub.http import MAX_IDLE_SECONDS
+from local.pubsub.rules import complete_subscription
+from local.pubsub.store import Store
 from local.pubsub.window import MAX_WINDOW
 from tests.integration.pubsub_pushes import QUICK, first, subscribe
 from tests.integration.pubsub_server import Clients, Endpoint, Push, connected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.integration.pubsub_server import Behaviour
 
@@ -146,6 +152,57 @@ def test_closed_connection_costs_no_attempt(clients: Clients, endpoint: Endpoint
         endpoint.wait(number + 1)
         time.sleep(0.05)
     assert [push.attempt for push in endpoint.pushes] == [1] * 5
+
+
+def test_refusal_ends_the_connection(clients: Clients, endpoint: Endpoint) -> None:
+    """It may lead to the one process of several that is busy: the next delivery goes over another."""
+
+    def busy_process(push: Push) -> Behaviour:
+        return 429 if push.client == endpoint.pushes[0].client else 204
+
+    endpoint.behave = busy_process
+    topic = clients.topic()
+    subscribe(clients, topic, endpoint, retry_policy=QUICK)
+    clients.publish(topic, b"x")
+    refused, accepted = endpoint.wait(2)
+    assert refused.client != accepted.client
+
+
+def test_a_hung_push_does_not_hold_the_last_place(
+    endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where refusals have shrunk the window to one, the others are delivered, and the hung one is listed."""
+    monkeypatch.setattr(push, "LONG_SECONDS", 0.2)
+    topic, name = "projects/test/topics/hung", "projects/test/subscriptions/hung"
+    refusals = itertools.chain([429] * 20, itertools.repeat(204))
+
+    def behave(push: Push) -> Behaviour:
+        return "hang" if push.data == b"0" else next(refusals)
+
+    endpoint.behave = behave
+
+    async def journey() -> None:
+        store = Store(tmp_path / "pubsub.sqlite3")
+        broker = Broker(store)
+        broker.create_topic(protos.Topic(name=topic))
+        config = protos.Subscription(name=name, topic=topic, ack_deadline_seconds=600)
+        config.push_config.push_endpoint = endpoint.url
+        config.retry_policy.minimum_backoff.FromMilliseconds(10)
+        config.retry_policy.maximum_backoff.FromMilliseconds(50)
+        broker.create_subscription(complete_subscription(config))
+        messages = [protos.PubsubMessage(data=b"%d" % n, attributes={"n": str(n)}) for n in range(20)]
+        first = broker.publish(topic, messages)[0]
+        deadline = time.monotonic() + 30
+        while [row[0] for row in store.scan(1, 0, 20)] != [int(first)]:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.02)
+        [left] = broker.open_pushes()
+        assert (left["subscription"], left["message_id"], left["attributes"]) == (name, first, {"n": "0"})
+        broker.stop()
+        await store.committed()
+        store.close()
+
+    asyncio.run(journey())
 
 
 def test_hanging_endpoint_is_given_up_at_the_deadline(hanging: Endpoint) -> None:

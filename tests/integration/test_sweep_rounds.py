@@ -19,6 +19,7 @@ from shared.platform.settings import BATCHES, UPLOADS, settings
 from tests.integration.documents_life import Life
 from tests.integration.documents_parts import plan_of
 from tests.integration.documents_servers import PROJECT, serving_files
+from tests.integration.sweeps import tick
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,10 +53,6 @@ def reference(document: str) -> firestore.DocumentReference:
 
 def record(document: str) -> dict[str, Any]:
     return reference(document).get().to_dict() or {}
-
-
-def tick() -> None:
-    sweeping.on_tick(None)  # type: ignore[arg-type]
 
 
 def planned() -> str:

@@ -1,4 +1,4 @@
-"""What a file might make a reader do, as functions that a sandbox calls in the place of `extract`."""
+"""What a file might make a reader do, as functions that a sandbox calls in the place of a reader."""
 
 from __future__ import annotations
 
@@ -12,105 +12,100 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.extract import Block, Extracted, ExtractOptions
 from shared.extract.sandbox import kernel
 from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def told(text: object) -> Extracted:
-    return Extracted("text/plain", None, None, [Block(str(text))])
-
-
-def report(path: Path, *, name: str, content_type: str | None, options: ExtractOptions) -> Extracted:
+def report(path: Path, **arguments: Any) -> Iterator[Any]:
     """What the child was given, and what it knows of the caller's environment."""
-    return told([path.read_text(), name, content_type, options.password, sorted(os.environ)])
+    yield [path.read_text(), arguments, sorted(os.environ)]
 
 
-def pids(_: Path, **__: Any) -> Extracted:
-    return told(f"{os.getpid()} {os.getppid()}")
+def pids(_: Path, **__: Any) -> Iterator[Any]:
+    yield [os.getpid(), os.getppid()]
 
 
-def open_files(_: Path, **__: Any) -> Extracted:
+def open_files(_: Path, **__: Any) -> Iterator[Any]:
     links = []
     for file in Path("/proc/self/fd").iterdir():
         with suppress(FileNotFoundError):  # the folder itself, closed again
             links.append(str(file.readlink()))
-    return told(sorted(links))
+    yield sorted(links)
 
 
-def abort(_: Path, **__: Any) -> Extracted:
+def abort(_: Path, **__: Any) -> Iterator[Any]:
     os.abort()
 
 
-def segfault(_: Path, **__: Any) -> Extracted:
-    return told(ctypes.string_at(0))
+def segfault(_: Path, **__: Any) -> Iterator[Any]:
+    yield ctypes.string_at(0)
 
 
-def killed(_: Path, **__: Any) -> Extracted:
+def killed(_: Path, **__: Any) -> Iterator[Any]:
     signal.raise_signal(signal.SIGKILL)
-    return told("alive")
+    yield "alive"
 
 
-def exit_early(_: Path, **__: Any) -> Extracted:
+def exit_early(_: Path, **__: Any) -> Iterator[Any]:
     os._exit(0)
 
 
-def hog(_: Path, **__: Any) -> Extracted:
+def hog(_: Path, **__: Any) -> Iterator[Any]:
     """Python's own memory error, small pieces at a time."""
     pieces = []
     while True:
         pieces.append(bytearray(1 << 20))
 
 
-def hog_in_c(_: Path, **__: Any) -> Extracted:
+def hog_in_c(_: Path, **__: Any) -> Iterator[Any]:
     """As a C library does that does not expect to be refused."""
     LIBC.malloc.restype = ctypes.c_void_p
     while True:
         ctypes.memset(LIBC.malloc(ctypes.c_size_t(1 << 20)), 1, 1 << 20)
 
 
-def spin(_: Path, **__: Any) -> Extracted:
+def spin(_: Path, **__: Any) -> Iterator[Any]:
     while True:
         pass
 
 
-def sleep(_: Path, **__: Any) -> Extracted:
+def sleep(_: Path, **__: Any) -> Iterator[Any]:
     time.sleep(600)
-    return told("awake")
+    yield "awake"
 
 
-def nap(_: Path, **__: Any) -> Extracted:
+def nap(_: Path, **__: Any) -> Iterator[Any]:
     time.sleep(0.5)
-    return told("awake")
+    yield "awake"
 
 
-def reject(_: Path, **__: Any) -> Extracted:
+def reject(_: Path, **__: Any) -> Iterator[Any]:
     raise Rejected("no_text", "There is nothing.", "Look again.")
 
 
-def bug(path: Path, **_: Any) -> Extracted:
+def bug(path: Path, **_: Any) -> Iterator[Any]:
     raise KeyError(path.read_text())
 
 
-def recurse(path: Path, **_: Any) -> Extracted:
-    return recurse(path)
+def recurse(path: Path, **_: Any) -> Iterator[Any]:
+    yield from recurse(path)
 
 
-def huge(_: Path, **__: Any) -> Extracted:
-    return told("x" * (66 << 20))
+def huge(_: Path, **__: Any) -> Iterator[Any]:
+    yield "x" * (66 << 20)
 
 
-def nonsense(_: Path, **__: Any) -> Extracted:
-    return Extracted("text/plain", None, None, [Block("x", "sculpture")])  # type: ignore[arg-type]
+def nonsense(_: Path, **__: Any) -> Iterator[Any]:
+    yield {"kind": "sculpture"}
 
 
-def half_character(_: Path, **__: Any) -> Extracted:
-    return told("half \ud83d a pair")
+def half_character(_: Path, **__: Any) -> Iterator[Any]:
+    yield "half \ud83d a pair"
 
 
 def outcome(attempt: Callable[[], object]) -> str:
@@ -121,10 +116,10 @@ def outcome(attempt: Callable[[], object]) -> str:
     return "done"
 
 
-def python_reach(_: Path, **__: Any) -> Extracted:
+def python_reach(_: Path, **__: Any) -> Iterator[Any]:
     """What Python itself refuses, whatever the system."""
     local = ("127.0.0.1", 9)
-    return told(
+    yield (
         {
             "socket": outcome(lambda: socket.create_connection(local)),
             "resolve": outcome(lambda: socket.getaddrinfo("localhost", 80)),
@@ -141,10 +136,10 @@ def errno_of(call: int) -> int:
     return ctypes.get_errno() if call < 0 else 0
 
 
-def library_reach(_: Path, **__: Any) -> Extracted:
+def library_reach(_: Path, **__: Any) -> Iterator[Any]:
     """What the kernel refuses, also to C."""
     arguments = (ctypes.c_char_p * 2)(b"true", None)
-    return told(
+    yield (
         {
             "socket": errno_of(LIBC.socket(socket.AF_INET, socket.SOCK_STREAM, 0)),
             "fork": errno_of(LIBC.fork()),
@@ -154,9 +149,9 @@ def library_reach(_: Path, **__: Any) -> Extracted:
     )
 
 
-def file_reach(path: Path, **_: Any) -> Extracted:
+def file_reach(path: Path, **_: Any) -> Iterator[Any]:
     """Files that are no business of an extraction."""
-    return told(
+    yield (
         {
             "write": outcome(lambda: (path.parent / "made").write_text("x")),
             "overwrite": outcome(lambda: path.write_text("x")),
@@ -166,6 +161,6 @@ def file_reach(path: Path, **_: Any) -> Extracted:
     )
 
 
-def kernel_can(_: Path, **__: Any) -> Extracted:
+def kernel_can(_: Path, **__: Any) -> Iterator[Any]:
     """Which of the kernel's own means are there: what could be done once can be done again."""
-    return told([kernel.forbid_network_and_processes(), kernel.forbid_writing()])
+    yield [kernel.forbid_network_and_processes(), kernel.forbid_writing()]

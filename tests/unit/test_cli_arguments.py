@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import shlex
 import socket
 from datetime import timedelta
@@ -26,7 +25,7 @@ from cli.render import full
 from cli.replay import none_failed
 from cli.results import drop_all
 from cli.search import known_topic
-from local.services import EMULATORS, TITLES, Layout
+from local.services import ANALYZE_THREADS, EMULATORS, LANES, TITLES, Layout
 from local.stack import STACK_FILE, Watch, _locked, running
 from shared.documents.views import document_view
 from shared.platform.errors import HeadraceError, SetupError
@@ -195,29 +194,34 @@ def test_nothing_failed_in_the_time_that_was_asked_about() -> None:
     assert none_failed(timedelta(minutes=90)) == "No document has failed in the last 1.5 hours."
 
 
-def test_other_ports_are_free_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not the one that is taken; and the directory stays the one that was named. Nothing is started."""
-    data = tmp_path / "their data"
+def test_a_named_port_that_is_taken_is_refused(tmp_path: Path) -> None:
+    """The message names the port and the way out. Nothing is started."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         taken = server.getsockname()[1]
-        monkeypatch.setattr("local.processes.OTHER_PORTS", taken)
-        layout = Layout(data, taken, {})
-        with pytest.raises(SetupError, match=f"Port {taken} ") as refused:
+        layout = Layout(tmp_path, taken, {})
+        with pytest.raises(SetupError, match=f"Port {taken} .* leave out --port"):
             Watch(layout, layout.services(tmp_path), print, tmp_path).start()
-    proposed = re.search(r"headrace (up .*)$", refused.value.message)
-    assert proposed is not None
-    *command, first = shlex.split(proposed[1])
-    assert command == ["up", "--data", str(data), "--port"]
-    assert int(first) > taken
 
 
-def test_another_stack_is_offered_free_ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where one runs on the directory already."""
+@pytest.mark.parametrize(("set_to", "lanes"), [(None, ANALYZE_THREADS), ("5", 5)])
+def test_a_long_document_takes_no_more_lanes_than_can_be_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, set_to: str | None, lanes: int
+) -> None:
+    """Short documents wait behind those alone; whoever sets the number has it."""
+    if set_to is None:
+        monkeypatch.delenv(LANES, raising=False)
+    else:
+        monkeypatch.setenv(LANES, set_to)
+    services = {service.name: service for service in Layout(tmp_path, 9000, {}).services(tmp_path)}
+    assert services["ingest"].environment[LANES] == str(lanes)
+
+
+def test_a_directory_has_one_stack(tmp_path: Path) -> None:
+    """Where one runs on the directory already, a second is told how to get one of its own."""
     (tmp_path / "manifest.json").touch()
-    monkeypatch.setattr("local.stack.free_ports", lambda count: 20_000 + count)
     with (
         _locked(tmp_path),
-        pytest.raises(SetupError, match=f"--data OTHER --port {20_000 + len(TITLES)}$"),
+        pytest.raises(SetupError, match=r"headrace up --data OTHER$"),
         running(tmp_path, model=tmp_path, port=1, reset=False, say=print),
     ):
         pass

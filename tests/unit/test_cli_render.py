@@ -13,8 +13,9 @@ from cli.diagnosis.findings import Finding
 from cli.doctor import report
 from cli.main import main
 from cli.output import _states, print_json
-from cli.render import HIDDEN, full, printable, table, terminal
+from cli.render import full, table, terminal
 from cli.results import Dropped, Progress
+from cli.say import HIDDEN, UNSAFE, escape
 from cli.search import print_hits
 from shared.digests.forms.words import BIDI
 from shared.digests.forms.words import HIDDEN as CATEGORIES
@@ -22,8 +23,8 @@ from shared.documents.views import document_view
 from shared.platform.errors import HeadraceError, Permanent
 from tests.told import digest, quote, stored
 
-NASTY = "We cut \x1b]52;c;cm0gLXJmIH4=\x07 it \x1b[2J\x9b31m by\u202e 40%."
-"""It would fill the clipboard, empty the screen, and turn what follows."""
+NASTY = "We cut \x1b]52;c;cm0gLXJmIH4=\x07 it\nok \x1b[2J\x9b31m by\u202e 40%."
+"""It would fill the clipboard, begin a line of its own, empty the screen, and turn what follows."""
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +37,7 @@ def _colours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def is_obeyed(text: str) -> bool:
     """Whether anything is left of it."""
-    return any(one in text for one in ("\x1b]", "\x1b[2J", "\x07", "\x9b", "\u202e"))
+    return any(one in text for one in ("\x1b]", "\x1b[2J", "\x07", "\x9b", "\u202e", "it\nok"))
 
 
 def document(**more: object) -> dict[str, object]:
@@ -61,7 +62,13 @@ def test_the_terminal_hides_what_the_forms_hide() -> None:
     every = map(chr, range(sys.maxunicode + 1))
     hidden = {one for one in every if unicodedata.category(one) in CATEGORIES or one in BIDI}
     assert {one for one in map(chr, range(sys.maxunicode + 1)) if HIDDEN.match(one)} == hidden - {"\t", "\n"}
-    assert printable("a\tb\nc \U0001f600 \u05d0\u0301") == "a\tb\nc \U0001f600 \u05d0\u0301"
+    assert {one for one in map(chr, range(sys.maxunicode + 1)) if UNSAFE.match(one)} == hidden
+
+
+def test_what_is_hidden_is_shown_escaped() -> None:
+    """As Python writes it; letters and signs of any script stay."""
+    assert escape("a\tb\nc\r\x1b[0m\u202e\udcff") == r"a\tb\nc\r\x1b[0m\u202e\udcff"
+    assert escape("\U0001f600 \u05d0\u0301 é") == "\U0001f600 \u05d0\u0301 é"
 
 
 def test_documents_and_hits_are_shown_without(capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,7 +89,7 @@ def test_documents_and_hits_are_shown_without(capsys: pytest.CaptureFixture[str]
     printed = capsys.readouterr().out
     assert not is_obeyed(printed)
     assert "\x1b[1m" in printed  # its own styles are there
-    assert printed.count("by 40%.") == 9
+    assert printed.count("40%.") == 10
 
 
 def test_a_digest_is_shown_without(capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,7 +99,7 @@ def test_a_digest_is_shown_without(capsys: pytest.CaptureFixture[str]) -> None:
     making.show(terminal(), stored(made), "/d.html")
     printed = capsys.readouterr().out
     assert not is_obeyed(printed)
-    assert "by 40%." in printed
+    assert "40%." in printed
 
 
 def test_lines_and_errors_are_printed_without(
@@ -111,7 +118,7 @@ def test_lines_and_errors_are_printed_without(
             main()
     printed = "".join(capsys.readouterr())
     assert not is_obeyed(printed)
-    assert printed.count("by 40%.") == 5
+    assert printed.count("40%.") == 5
 
 
 def test_json_has_all_of_it_escaped(capsys: pytest.CaptureFixture[str]) -> None:

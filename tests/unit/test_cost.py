@@ -15,9 +15,8 @@ import pytest
 from benchmarks.cost import model, report
 from shared.documents import cost
 from shared.documents.cost import ANALYZE, GPU_JOB, INGEST, JOB, PRICES, Usage, Work
-from shared.extract import ExtractOptions, Limits
-from shared.extract.sandbox import extract_apart
 from shared.platform.settings import Settings
+from tests.unit.cuts import read_apart
 
 ROOT = Path(__file__).parents[2]
 FOUND = model.measured()
@@ -239,12 +238,8 @@ def test_the_documentation_says_where_and_when_prices_hold() -> None:
         assert said in text
 
 
-def test_reading_a_file_counts_the_time_of_the_process_that_reads(tmp_path: Path) -> None:
+def test_reading_a_file_counts_the_time_of_the_process_that_reads(tmp_path: Path, tokenizer: Path) -> None:
     """Which is another than the one that is asked."""
     path = tmp_path / "long.txt"
     path.write_text("The works has a new roof. " * 20_000)
-    options = ExtractOptions(limits=Limits())
-    read = extract_apart(
-        path, name=path.name, content_type=None, options=options, seconds=60, memory=384 << 20
-    )
-    assert 0.001 < read.cpu_seconds < 60
+    assert 0.001 < read_apart(path, tokenizer, path.name).cpu_seconds < 60

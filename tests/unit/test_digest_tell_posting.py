@@ -161,6 +161,26 @@ def test_a_redirect_elsewhere_is_refused(known: Authority, location: str) -> Non
     assert "inside.example" not in caught.value.message
 
 
+def test_a_public_host_does_not_redirect_to_one_inside(
+    monkeypatch: pytest.MonkeyPatch, known: Authority
+) -> None:
+    """That one may be sent to by those who set up its address, not by whoever runs another webhook."""
+    monkeypatch.setenv("HEADRACE_WEBHOOK_ALLOWED_HOSTS", f'["{OTHER}"]')
+    settings.cache_clear()
+    with (
+        serving(HttpServer(reply(), known.context())) as inside,
+        serving(
+            HttpServer(reply(307, Location=f"https://{OTHER}:{inside.port}/admin"), known.context())
+        ) as public,
+    ):
+        # There is no public address here: this machine's is taken for one.
+        monkeypatch.setattr("shared.digests.tell.addresses.is_public", lambda _: True)
+        monkeypatch.setattr("shared.digests.tell.addresses.PORTS", {public.port})
+        with pytest.raises(Permanent, match="redirects from a public host"):
+            send(public)
+        assert (len(public.heard), inside.heard) == (1, [])
+
+
 def test_redirects_in_circles_end(known: Authority) -> None:
     """Three are followed."""
     with serving(HttpServer(reply(307, Location="/again"), known.context())) as server:

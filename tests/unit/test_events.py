@@ -16,6 +16,11 @@ ATTRIBUTES = {
     "objectGeneration": "1700000000000000",
     "eventType": "OBJECT_FINALIZE",
 }
+COUNTED = {
+    **dict.fromkeys(("run", "generation", "lanes", "end", "byte_end"), 1),
+    **dict.fromkeys(("batch", "start", "byte_start"), 0),
+}
+BATCH: dict[str, Any] = {"document": "d" * 24, "model": "m", **COUNTED}
 OBJECT = {"size": "12", "contentType": "application/pdf", "metadata": {"text-column": "body"}, "etag": "x"}
 
 
@@ -79,16 +84,16 @@ def test_a_generation_is_a_positive_number(generation: str) -> None:
 @given(
     st.builds(
         BatchMessage,
-        document=st.text(min_size=1),
+        document=st.text("0123456789abcdef", min_size=24, max_size=24),
         run=st.integers(1, 2**31),
-        generation=st.integers(1, 2**53),
-        model=st.text(),
+        generation=st.integers(1, 2**63 - 1),
+        model=st.text(max_size=64),
         batch=st.integers(0, 2**31),
         lanes=st.integers(1, 64),
-        start=st.integers(0, 2**31),
-        end=st.integers(1, 2**31),
-        byte_start=st.integers(0, 2**40),
-        byte_end=st.integers(1, 2**40),
+        start=st.integers(0, 2**31 - 1),
+        end=st.integers(2**31, 2**63 - 1),
+        byte_start=st.integers(0, 2**40 - 1),
+        byte_end=st.integers(2**40, 2**63 - 1),
     )
 )
 def test_batches_round_trip(message: BatchMessage) -> None:
@@ -106,9 +111,71 @@ def test_an_unknown_field_in_a_batch_is_malformed() -> None:
 
 def test_a_batch_of_a_newer_revision_waits() -> None:
     """It says more than this one knows, which may be what counts: a dead letter would end its document."""
-    place = {"start": 0, "end": 1, "byte_start": 0, "byte_end": 1}
-    known: dict[str, Any] = {"document": "d", "run": 1, "generation": 1, "model": "m", "batch": 0, "lanes": 1}
-    known |= place
-    assert batch_message(parse_push(envelope(json.dumps(known).encode(), {}))).end == 1
+    assert batch_message(parse_push(envelope(json.dumps(BATCH).encode(), {}))).end == 1
     with pytest.raises(Retryable, match="newer"):
-        batch_message(parse_push(envelope(json.dumps(known | {"colour": "red"}).encode(), {})))
+        batch_message(parse_push(envelope(json.dumps(BATCH | {"colour": "red"}).encode(), {})))
+
+
+BEYOND = [-1, 2**63, 10**30]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({name: value} for name in sorted(COUNTED) for value in BEYOND),
+        {"source": {"document": BATCH["document"], "run": 2**63}},
+        {"source": {"document": "a/b", "run": 1}},
+        {"start": 1},
+        {"byte_start": 1},
+        {"document": "a/b"},
+        {"document": "d" * 24 + "\n"},
+        {"model": "m" * 65},
+        {"artefact": "a" * 1025},
+    ],
+    ids=str,
+)
+def test_a_batch_beyond_what_can_be_stored_is_malformed(changed: dict[str, Any]) -> None:
+    """Firestore would refuse it at every delivery, so it is dead-lettered at the first."""
+    with pytest.raises(Malformed):
+        batch_message(parse_push(envelope(json.dumps(BATCH | changed).encode(), {})))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "resource"),
+    [
+        *(({"objectGeneration": str(value)}, {}) for value in BEYOND),
+        *(({"restartRun": str(value)}, {}) for value in [0, *BEYOND]),
+        *(({}, {"size": str(value)}) for value in BEYOND),
+        ({"objectId": ""}, {}),
+        ({"objectId": "é" * 513}, {}),
+        ({"bucketId": ""}, {}),
+        ({"bucketId": "b" * 223}, {}),
+        ({"eventType": "e" * 65}, {}),
+        ({}, {"contentType": "t" * 8193}),
+        ({}, {"metadata": {"k": "v" * 8192}}),
+    ],
+    ids=str,
+)
+def test_an_upload_beyond_what_can_be_stored_is_malformed(
+    attributes: dict[str, str], resource: dict[str, Any]
+) -> None:
+    """As a batch is; the bounds are Cloud Storage's own, so no object that exists has such a notification."""
+    body = envelope(json.dumps(OBJECT | resource).encode(), ATTRIBUTES | attributes)
+    with pytest.raises(Malformed):
+        upload_event(parse_push(body))
+
+
+def test_an_upload_at_its_bounds_is_read() -> None:
+    """The largest name, generation and metadata that Cloud Storage has."""
+    attributes = ATTRIBUTES | {"objectId": "é" * 512, "objectGeneration": str(2**63 - 1)}
+    resource = OBJECT | {"metadata": {"k": "v" * 8191}}
+    event = upload_event(parse_push(envelope(json.dumps(resource).encode(), attributes)))
+    assert (event.name, event.generation) == ("é" * 512, 2**63 - 1)
+
+
+@pytest.mark.parametrize("key", ["", "__name__", "____", "k" * 1501])
+def test_metadata_that_no_field_can_hold_is_left_out(key: str) -> None:
+    """Whoever uploads chooses its names; the document is stored without those that Firestore refuses."""
+    resource = OBJECT | {"metadata": {key: "x", "text-column": "body"}}
+    event = upload_event(parse_push(envelope(json.dumps(resource).encode(), ATTRIBUTES)))
+    assert event.metadata == {"text-column": "body"}

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.extract import Extracted, ExtractOptions, Limits, extract
-from shared.extract.sandbox import extract_apart
 from shared.platform.errors import Rejected
+from tests.unit.cuts import read_apart
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,13 +130,13 @@ def test_what_can_be_read_is_read(
 
 
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
-def test_a_name_may_be_anything(file: Path, name: str) -> None:
+def test_a_name_may_be_anything(file: Path, tokenizer: Path, name: str) -> None:
     """It is read for its suffix, and reaches neither the file system nor the result; the same apart."""
     data = f"id,text\n{ROWS}".encode()
     extracted = read(file, name, data)
     assert (extracted.media_type, len(extracted.blocks), extracted.warnings) == (CSV, 50, [])
-    apart = extract_apart(file, name=name, content_type=None, options=OPTIONS, seconds=20, memory=512 << 20)
-    assert apart == extracted
+    facts = read_apart(file, tokenizer, name).facts
+    assert (facts["media_type"], facts["passages"], facts["warnings"]) == (CSV, 50, [])
 
 
 def test_a_gigabyte_is_refused_unread(file: Path) -> None:

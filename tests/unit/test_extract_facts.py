@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.extract import Block, Extracted
+from shared.extract import Block, Extracted, ExtractOptions, extract
+from shared.extract.core import MAX_STATED
 from shared.extract.facts import state_facts
+from tests.unit.office_files import line, pptx, shape, slide
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -223,3 +229,25 @@ def test_rows_of_data_state_nothing() -> None:
     ]
     extracted = Extracted("text/csv", None, None, rows)
     assert state_facts(extracted) == extracted
+
+
+LONG = "A heading of many words. " * 50_000
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.html", f"<h1>{LONG}</h1><p>{WATER}</p>".encode()),
+        ("a.md", f"# {LONG}\n\n{WATER}".encode()),
+        ("a.pptx", pptx({"one": slide(shape(line(LONG), kind="title"), shape(line(WATER)))})),
+    ],
+    ids=["html", "markdown", "pptx"],
+)
+def test_a_heading_of_a_megabyte_is_no_title_of_a_megabyte(tmp_path: Path, name: str, content: bytes) -> None:
+    """What is stored in a document's record is bounded, and cut between words."""
+    path = tmp_path / name
+    path.write_bytes(content)
+    title = extract(path, name=name, content_type=None, options=ExtractOptions()).title
+    assert title is not None
+    assert MAX_STATED - 20 < len(title) <= MAX_STATED
+    assert LONG.startswith(f"{title} ")

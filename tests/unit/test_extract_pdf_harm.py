@@ -11,8 +11,8 @@ import pytest
 from reportlab.pdfgen.canvas import Canvas
 
 from shared.extract import Extracted, ExtractOptions, Limits, extract
-from shared.extract.sandbox import extract_apart
 from shared.platform.errors import Rejected
+from tests.unit.cuts import read_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -212,18 +212,11 @@ def test_a_group_that_draws_itself_ends(file: Path) -> None:
     assert len(" ".join(texts(read(file, drawing_itself(1))))) < 100 * len(SENTENCE)
 
 
-def test_groups_that_multiply_are_stopped_from_outside(file: Path) -> None:
+def test_groups_that_multiply_are_stopped_from_outside(file: Path, tokenizer: Path) -> None:
     """Twice forty times over is for ever, and nothing inside of the process can stop pdfium."""
     file.write_bytes(drawing_itself(2))
     with pytest.raises(Rejected) as caught:
-        extract_apart(
-            file,
-            name="r.pdf",
-            content_type=None,
-            options=ExtractOptions(),
-            seconds=1,
-            memory=1_000_000_000,
-        )
+        read_apart(file, tokenizer, "r.pdf", extract_seconds=1, extract_memory=1_000_000_000)
     assert caught.value.code in {"too_slow", "too_much_memory"}
 
 

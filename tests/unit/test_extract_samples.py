@@ -13,7 +13,8 @@ import pytest
 from shared.extract import Extracted, ExtractOptions, extract
 from shared.extract.language import detect
 from shared.platform.errors import Rejected
-from shared.text.segment import Segmented, SegmentLimits, segment
+from shared.text.segment import SegmentLimits, segment
+from tests.unit.cuts import Cutting, cutting
 
 SHARED = Path(os.environ.get("HEADRACE_SHARED", Path(__file__).parents[3] / "shared"))
 SAMPLES = SHARED / "data" / "samples"
@@ -75,14 +76,15 @@ REJECTED = {
 
 
 @cache
-def read(name: str) -> tuple[Extracted, Segmented]:
+def read(name: str) -> tuple[Extracted, Cutting]:
     extracted = extract(SAMPLES / name, name=name, content_type=None, options=ExtractOptions())
-    return extracted, segment(
+    segmented = segment(
         replace(extracted, blocks=list(extracted.blocks)),
         count=lambda texts: [len(text.split()) * 4 // 3 + 2 for text in texts],
         redact=str,
         limits=SegmentLimits(),
     )
+    return extracted, cutting(segmented)
 
 
 @pytest.mark.parametrize(("name", "expected"), READABLE.items(), ids=READABLE)

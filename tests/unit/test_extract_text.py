@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+import zlib
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,9 +15,6 @@ from shared.extract import Extracted, ExtractOptions, Limits, extract
 from shared.extract.decode import decode
 from shared.extract.hyphens import Joiner
 from shared.platform.errors import Rejected
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PROSE = "Grüße aus München. Das Werk spart „viel“ Öl für 5 €.\n"
 
@@ -108,6 +108,57 @@ def test_newlines_and_control_characters_are_evened_out() -> None:
     assert decode(data).startswith("one\ntwo\nthree and")
 
 
+LINE = "The plant cut its use of water by 12%."
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        pytest.param(f"{LINE}\a\n", f"{LINE}\n", id="a bell"),
+        pytest.param("\x1b[1;32mok\x1b[0m 1\n" * 50, "ok 1\n" * 50, id="colours, more than letters"),
+        pytest.param(f"\x1b]0;a title\a{LINE}", LINE, id="a window's title"),
+        pytest.param(f"\x1b(B{LINE}\x1b7\x1b=", LINE, id="short sequences"),
+        pytest.param(f"{LINE} \x1b", f"{LINE} ", id="an escape of nothing"),
+        pytest.param(f"{LINE}\x1a", LINE, id="the end of a file of DOS"),
+        pytest.param("One\x0bTwo\x0cThree", "One\nTwo\n\nThree", id="line and page breaks"),
+        pytest.param(
+            f"id,text\n1\x00,{LINE}\x00\n" * 40, f"id,text\n1,{LINE}\n" * 40, id="a table with NULs"
+        ),
+        pytest.param("a\x00bb\x00 " + "c" * 14, "abb " + "c" * 14, id="one character in ten"),
+    ],
+)
+def test_text_with_control_characters_is_read(written: str, read_as: str) -> None:
+    """A terminal's sequences go whole, other controls alone; neither makes the file binary."""
+    assert decode(written.encode()) == read_as
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"a\x00bb\x00 " + b"c" * 13, id="more than one character in ten"),
+        pytest.param(b"\x1b" * 100 + LINE.encode(), id="escapes alone"),
+        pytest.param((LINE.encode() + b"\x01\x02") * 9, id="other controls"),
+        pytest.param(b"\x07\x00\x00\x00\x0a\x00\x00\x00" * 99, id="numbers of four bytes"),
+    ],
+)
+def test_what_has_too_many_control_characters_is_binary(data: bytes) -> None:
+    """It is refused as before, with its code."""
+    with pytest.raises(Rejected) as caught:
+        decode(data)
+    assert caught.value.code == "unsupported_type"
+
+
+def test_programs_and_images_are_refused(file: Path) -> None:
+    """Whatever this machine has of them, also where it begins in the middle."""
+    of_python = Path(sys.executable).resolve().read_bytes()
+    [library, *_] = (Path(np.__file__).parent / "_core").glob("*.so")
+    for binary in (of_python, library.read_bytes()):
+        for part in (binary[:200_000], binary[len(binary) // 2 :][:200_000], zlib.compress(binary[:200_000])):
+            with pytest.raises(Rejected) as caught:
+                read(file, part)
+            assert caught.value.code == "unsupported_type"
+
+
 @pytest.mark.parametrize(
     ("data", "code"),
     [
@@ -115,6 +166,7 @@ def test_newlines_and_control_characters_are_evened_out() -> None:
         (b" \n\t \n", "no_text"),
         (b"--- *** ---\n", "no_text"),
         (b"PK\x03\x04rest", "unreadable_archive"),
+        (b"!<arch>\n" + b"symbol of a library\x00" * 20, "unsupported_type"),
         (b"\x89PNG\r\n\x1a\n", "unsupported_type"),
         (b"<?xml version='1.0'?><a/>", "unsupported_type"),
         (bytes(range(256)) * 20, "unsupported_type"),

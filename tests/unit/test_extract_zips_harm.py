@@ -45,6 +45,28 @@ def test_too_many_members_are_refused_before_they_are_parsed(file: Path) -> None
     assert stays_below(2.5 * len(many), refused)
 
 
+def test_a_long_name_is_left_out_before_it_is_looked_at(file: Path) -> None:
+    """The composed form of 16,000 marks in the wrong order takes a second to find, for every such name."""
+    marks = "\u0301\u0316" * 16_000
+    file.write_bytes(pack({"a.txt": PROSE, **{f"{number}{marks}.txt": PROSE for number in range(8)}}))
+    started = time.process_time()
+    with SafeZip(file, Limits()) as archive:
+        assert archive.names == ["a.txt"]
+        (warning,) = archive.warnings
+    assert warning == "files of the archive that have names longer than 1,024 bytes: 8, left out"
+    assert time.process_time() - started < 1
+
+
+def test_a_list_of_members_has_a_limit_of_bytes(file: Path) -> None:
+    """Each of the fields of an entry is parsed, and sixteen thousand fit into one."""
+    with zipfile.ZipFile(file, "w") as archive:
+        for number in range(300):
+            archive.writestr(f"{number}.txt", b"")
+        for info in archive.infolist():
+            info.extra = b"\xff\xff\0\0" * 16_000  # in the list, not in the entry
+    assert refusal(file, file.read_bytes()) == "too_many_members"
+
+
 def test_a_flat_bomb_is_refused_after_little_work(file: Path) -> None:
     """300 MB of zeros in 300 kB: refused once more came out than 200 times what went in."""
     bomb = pack({"bomb.txt": bytes(300 * MEGABYTE)})

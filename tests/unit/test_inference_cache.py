@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.inference.cache import RowCache
+from shared.inference.cache import KEPT_SECONDS, RowCache
 
 
 def rows_of(texts: list[str]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
@@ -34,6 +34,23 @@ def test_what_was_used_last_stays() -> None:
     cache.find(["old"])
     cache.keep(["new"], rows_of(["new"]))
     assert [row is not None for row in cache.find(["old", "used", "new"])] == [True, False, True]
+
+
+def test_a_row_goes_when_its_text_was_not_used_for_long() -> None:
+    """Nothing of a text is held longer than the bound after it was last sent, if anything is asked at all."""
+    clock = [0.0]
+    cache = RowCache(10, lambda: clock[0])
+    cache.keep(["left", "used"], rows_of(["left", "used"]))
+    clock[0] = KEPT_SECONDS - 1
+    assert cache.find(["used"])[0] is not None
+    clock[0] = KEPT_SECONDS
+    assert cache.find(["left"]) == [None]
+    assert len(cache._rows) == 1
+    cache.keep(["new"], rows_of(["new"]))
+    clock[0] = 2 * KEPT_SECONDS - 1
+    cache.keep(["newer"], rows_of(["newer"]))
+    assert len(cache._rows) == 2  # "used" is gone, without being asked for
+    assert cache.find(["used", "new"])[0] is None
 
 
 def test_rows_do_not_hold_their_array() -> None:

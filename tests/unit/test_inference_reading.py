@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.inference import Manifest, Outputs, interpret
+from shared.inference.manifest import Manifest
+from shared.inference.outputs import Outputs
+from shared.inference.reading import interpret
 from shared.platform.records import TOPICS
 
 SHA = "0" * 64

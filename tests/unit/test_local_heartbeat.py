@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+
+import pytest
 
 from local import heartbeat
-
-if TYPE_CHECKING:
-    import pytest
 
 
 class Beats(heartbeat.Heartbeat):
@@ -16,16 +14,29 @@ class Beats(heartbeat.Heartbeat):
 
     def __init__(self) -> None:
         self.published: list[str] = []
+        self.reconciled: list[bool] = []
+        self.reachable = True
         super().__init__()
 
-    def tick(self, kind: str) -> None:
-        self.published.append(kind)
+    def tick(self, kind: str, **attributes: str) -> bool:
+        if attributes:
+            assert (kind, attributes) == ("sweep", {"reconcile": "now"})
+            self.reconciled.append(self.reachable)
+        else:
+            self.published.append(kind)
+        return self.reachable
 
 
-def test_each_kind_beats_at_its_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time by which beats are due."""
+    found = [1000.0]
+    monkeypatch.setattr(heartbeat, "time", SimpleNamespace(monotonic=lambda: found[0]))
+    return found
+
+
+def test_each_kind_beats_at_its_interval(now: list[float]) -> None:
     """Late is once, not as often as it was missed."""
-    now = [1000.0]
-    monkeypatch.setattr(heartbeat, "time", SimpleNamespace(monotonic=lambda: now[0]))
     beats = Beats()
     beats.beat()
     assert beats.published == []
@@ -36,3 +47,20 @@ def test_each_kind_beats_at_its_interval(monkeypatch: pytest.MonkeyPatch) -> Non
     now[0] += 600
     beats.beat()
     assert sorted(beats.published[1:]) == ["digest", "sweep"]
+
+
+def test_a_request_for_reconciliation_is_published_once_and_until_it_is(now: list[float]) -> None:
+    """At the next beat, and again after a pause while Pub/Sub cannot be reached."""
+    beats = Beats()
+    beats.beat()
+    assert beats.reconciled == []
+    beats.reachable = False
+    beats.reconcile()
+    beats.beat()
+    beats.beat()
+    assert beats.reconciled == [False]
+    beats.reachable = True
+    now[0] += heartbeat.AGAIN_SECONDS
+    beats.beat()
+    beats.beat()
+    assert (beats.reconciled, beats.published) == ([False, True], [])

@@ -24,8 +24,7 @@ from long_job.ocr.drawing import MAX_PIXELS, Picture, picture_size
 from long_job.ocr.page import Illegible, Reader
 from shared.extract import ExtractOptions
 from shared.extract.recognised import RecognisedPage
-from shared.intake.read import read_file
-from shared.platform.settings import Settings
+from tests.unit.cuts import read_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -210,7 +209,9 @@ def test_a_locked_document_is_read_with_its_password(recogniser: Recogniser, tmp
     assert shut.problem is not None
 
 
-def test_a_report_with_scanned_pages_is_one_document(recogniser: Recogniser, tmp_path: Path) -> None:
+def test_a_report_with_scanned_pages_is_one_document(
+    recogniser: Recogniser, tmp_path: Path, tokenizer: Path
+) -> None:
     """From the pictures to passages: in order, each with its page."""
     path = tmp_path / "report.pdf"
     canvas = Canvas(str(path), pagesize=A5)
@@ -226,17 +227,7 @@ def test_a_report_with_scanned_pages_is_one_document(recogniser: Recogniser, tmp
     canvas.save()
 
     def passages(recognised: dict[int, RecognisedPage]) -> tuple[list[tuple[int | None, str]], list[int]]:
-        reading = read_file(
-            path,
-            name="report.pdf",
-            content_type="application/pdf",
-            metadata={},
-            count=lambda found: [len(text.split()) + 2 for text in found],
-            redaction_key=b"k" * 32,
-            settings=Settings.from_environment({"GOOGLE_CLOUD_PROJECT": "p"}),
-            recognised=recognised,
-            defer_ocr=True,
-        )
+        reading = read_apart(path, tokenizer, "report.pdf", recognised=recognised, defer_ocr=True)
         return [(passage.page, passage.text) for passage in reading.passages], reading.facts["ocr_pages"]
 
     _, needed = passages({})

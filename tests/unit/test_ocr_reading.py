@@ -12,14 +12,12 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 
-from shared.extract import Extracted, ExtractOptions
+from shared.extract import Extracted, ExtractOptions, extract
 from shared.extract.pdf.recognition import lay_out
 from shared.extract.recognised import RecognisedLine, RecognisedPage, from_json, to_json
-from shared.extract.sandbox import extract_apart
 from shared.extract.shapes import Recognition
-from shared.intake.read import read_file
 from shared.platform.errors import Rejected
-from shared.platform.settings import Settings
+from tests.unit.cuts import read_apart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,9 +89,8 @@ def draw(path: Path, kinds: str) -> Path:
 
 
 def read(path: Path, recognised: dict[int, RecognisedPage], *, defer_ocr: bool = False) -> Extracted:
-    """Across the boundary of processes."""
     options = ExtractOptions(recognised=recognised, defer_ocr=defer_ocr)
-    return extract_apart(path, name="r.pdf", content_type=None, options=options, seconds=30, memory=1 << 30)
+    return extract(path, name="r.pdf", content_type=None, options=options)
 
 
 def test_scanned_pages_among_others_take_their_place_in_the_document(tmp_path: Path) -> None:
@@ -159,23 +156,13 @@ def test_pages_that_the_document_does_not_have_are_ignored(tmp_path: Path) -> No
     assert (extracted.pages, extracted.recognised, extracted.warnings) == (1, [], [])
 
 
-def test_a_reading_that_waits_has_its_facts_and_one_with_recognition_its_passages(tmp_path: Path) -> None:
+def test_a_reading_that_waits_has_its_facts_and_one_with_recognition_its_passages(
+    tmp_path: Path, tokenizer: Path
+) -> None:
     path = draw(tmp_path / "r.pdf", "ss")
-    settings = Settings.from_environment({"GOOGLE_CLOUD_PROJECT": "p"})
     recognised = of_pages(page(1, *lines(PROSE)), page(2, *lines(PROSE)))
     waiting, done = (
-        read_file(
-            path,
-            name="r.pdf",
-            content_type=None,
-            metadata={},
-            count=lambda texts: [len(text.split()) + 2 for text in texts],
-            redaction_key=b"k" * 32,
-            settings=settings,
-            recognised=given,
-            defer_ocr=True,
-        )
-        for given in (None, recognised)
+        read_apart(path, tokenizer, "r.pdf", recognised=given, defer_ocr=True) for given in (None, recognised)
     )
     assert (waiting.passages, waiting.facts["ocr_pages"], waiting.facts["recognised"]) == ([], [1, 2], [])
     assert [passage.page for passage in done.passages] == [1, 2]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.redaction import FIGURE, SPLITS, cases, measure, recall, touched
 from shared.text.privacy import redact
 
 KEY = b"a key of this test"
@@ -53,6 +56,33 @@ PERSONAL = [
     ("PAN: ABCPE1234F", "id"),
     ("social insurance number 130 692 544", "id"),
     ("passport number C01X00T47", "id"),
+    ("at611904300234573201", "iban"),
+    ("IBAN DE89-3704-0044-0532-0130-00", "iban"),
+    ("DE89\u202f3704\u202f0044\u202f0532\u202f0130\u202f00", "iban"),
+    ("4111\u20111111\u20111111\u20111111", "card"),
+    ("3782 822463 10005", "card"),
+    ("server 10.0.0.5", "ip"),
+    ("::ffff:192.0.2.128", "ip"),
+    ("Tél. 01 42 68 53 00", "phone"),
+    ("Téléphone\u00a0: 01\u00a042\u00a068\u00a053\u00a000", "phone"),
+    ("+49\u200b 89\u2060 4277\u20111345", "phone"),
+    ("number—+1 312 555 0182", "phone"),
+    ("(+34) 91 555 72 10", "phone"),
+    ("131052-308T", "id"),
+    ("211062-5629", "id"),
+    ("6433435F", "id"),
+    ("65 170839 J 003", "id"),
+    ("078-05-1120", "id"),
+    ("15108695088", "id"),
+    ("85.07.30-033.28", "id"),
+    ("*jane@example.com*", "email"),
+    ("_jane@example.com_", "email"),
+    ("IBANDE89370400440532013000", "iban"),
+    ("4111.1111.1111.1111", "card"),
+    ("020 7946 0958", "phone"),
+    ("(0316) 877-2419", "phone"),
+    ("mobiel 06-12345678", "phone"),
+    ("Personalausweis L01X00T471", "id"),
 ]
 
 FIGURES = [
@@ -93,7 +123,39 @@ FIGURES = [
     "personal number of days: 12",
     "AB123456",
     "QQ123456C",
+    "+3 500 000 euros",
+    "+34 612 345 678 kWh",
+    "+47 500 000",
+    "0123 456 789 kWh",
+    "Zip 08540 2021 2020",
+    "+43 123 456 789 kWh",
+    "Passports issued: 120000000",
+    "Telefon: 345 678 123 Anschlüsse",
+    "RUN 2021 2022",
+    "corporate identity number 556123-4567",
+    "org. no. 559876-5432",
+    "Power@F.ON",
+    "0 12 34 56 78 90",
 ]
+
+MANY = [
+    ("AT61 1904 3002 3457 3201 BIC BKAUATWW", "[iban] BIC BKAUATWW"),
+    ("AT61 1904 3002 3457 3201 DE89 3704 0044 0532 0130 00", "[iban] [iban]"),
+    ("4111 1111 1111 1111 123", "[card] 123"),
+    ("4111111111111111,5500000000000004", "[card],[card]"),
+    ("4111 1111 1111 1111, 5500 0000 0000 0004", "[card], [card]"),
+    ("10.0.0.1:8080", "[ip]:8080"),
+    ("Téléphone : 01 42 68 53 00 75008 Paris", "Téléphone : [phone] 75008 Paris"),
+    ("+43 1 234 56 78 2023 was", "[phone] was"),
+    ("T: +353 1 234 5678 M: +353 86 123 4567", "T: [phone] M: [phone]"),
+    ("IBAN:DE89370400440532013000BIC:COBADEFF", "IBAN:[iban]BIC:COBADEFF"),
+    ("Tel. 089 42771-345 oder 0171/2345678", "Tel. [phone] oder [phone]"),
+    ("soft\u00adhyphen, +49\u00a089\u00a04277\u00a01345,\u200b end", "soft\u00adhyphen, [phone],\u200b end"),
+]
+"""A value and what stands beside it, which stays as it is written."""
+
+
+TABLE = [case.text for case in cases(SPLITS[0])]
 
 
 @pytest.mark.parametrize(("text", "kind"), PERSONAL)
@@ -111,6 +173,36 @@ def test_figures_dates_and_identifiers_of_things_stay(text: str) -> None:
     assert redact(text, KEY) == text
 
 
+@pytest.mark.parametrize(("text", "expected"), MANY)
+def test_what_stands_beside_a_value_neither_hides_it_nor_goes_with_it(text: str, expected: str) -> None:
+    """Every value of a text becomes one pseudonym; every other character stays."""
+    assert PSEUDONYM.sub(r"[\1]", redact(text, KEY)) == expected
+
+
+def test_the_table_is_large_and_halved() -> None:
+    """300 values of 30 countries and 300 look-alikes at least, about half of each set aside."""
+    table = [case for split in SPLITS for case in cases(split)]
+    personal = Counter(case.split for case in table if case.kind != FIGURE)
+    figures = Counter(case.split for case in table if case.kind == FIGURE)
+    assert len({case.country for case in table} - {""}) >= 30
+    for counts in (personal, figures):
+        assert counts.total() >= 300
+        assert min(counts.values()) > 0.4 * counts.total()
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_redaction_reaches_its_goals_on_the_table(split: str) -> None:
+    """Of personal values 97 % are found, of look-alikes .5 % touched; docs/security.md states the figures."""
+    measured = measure(split)
+    assert recall(measured) >= 0.97
+    assert touched(measured) <= 0.005
+    stated = (Path(__file__).parents[2] / "docs/security.md").read_text(encoding="utf-8")
+    right = sum(count for kind, (count, _) in measured.items() if kind != FIGURE)
+    total = sum(count for kind, (_, count) in measured.items() if kind != FIGURE)
+    kept, figures = measured[FIGURE]
+    assert f"| {split} | {right} of {total} | {figures - kept} of {figures} |" in stated
+
+
 def test_recall_and_precision_on_these_cases() -> None:
     """Together in one text as well as alone: no case hides another."""
     text = " ; ".join(text for text, _ in PERSONAL) + " ; " + " ; ".join(FIGURES)
@@ -123,6 +215,8 @@ def test_the_same_value_has_the_same_pseudonym_under_one_key_only() -> None:
     """Spelling does not matter; another key gives another pseudonym, another kind too."""
     assert redact("Jane.Doe@Example.com", KEY) == redact("jane.doe@example.com", KEY)
     assert redact("+49 89 4277 1345", KEY) == redact("+49 (89) 4277-1345", KEY)
+    assert redact("+49 89 4277 1345", KEY) == redact("0049 (0)89\u00a04277\u20111345", KEY)
+    assert redact("DE89 3704 0044 0532 0130 00", KEY) == redact("de89370400440532013000", KEY)
     assert redact("jane.doe@example.com", KEY) != redact("jane.doe@example.com", b"another key")
 
 
@@ -133,7 +227,8 @@ def test_a_number_behind_another_is_found_too() -> None:
 
 @given(
     parts=st.lists(
-        st.sampled_from([text for text, _ in PERSONAL] + FIGURES) | st.text(max_size=20), max_size=8
+        st.sampled_from([text for text, _ in PERSONAL + MANY] + FIGURES + TABLE) | st.text(max_size=20),
+        max_size=8,
     )
 )
 @settings(max_examples=300, deadline=None)
@@ -155,11 +250,16 @@ def test_any_pseudonym_is_left_alone(digits: str, cue: str) -> None:
         assert redact(text, KEY) == text
 
 
-@pytest.mark.parametrize(
-    "text", ["a" * 200_000 + "@", "1" * 200_000, "1 " * 100_000, ":" * 200_000, "a.b@" * 50_000]
-)
-def test_hostile_text_takes_no_longer_than_other_text(text: str) -> None:
-    """No pattern looks back over what it has seen."""
+HOSTILE = [
+    "a", "a@", "a.b@", "A;", "1", "1 ", "1-", "1.", "1/", ":", "1:", "(0", "+1 ", "+49 ", "Tel. 0",
+    "passport no ", "AT61 ", "4111 ", "4111 1111 1111 1111 ", "[email:", "\u200b1", "212-555-0187 ",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
+def test_hostile_text_takes_no_longer_than_other_text(unit: str) -> None:
+    """No pattern looks back over what it has seen, and no value makes the text be copied."""
+    text = unit * (100_000 // len(unit))
     started = time.process_time()
     redact(text, KEY)
-    assert time.process_time() - started < 6
+    assert time.process_time() - started < 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,8 @@ from local.pubsub.backlog import Backlog, Delivery
 from local.pubsub.protos import Subscription as Config
 from local.pubsub.retry import DEFAULT_MAX_BACKOFF, backoff
 from local.pubsub.store import Store
+from local.pubsub.subscription import Subscription
+from local.serving import unavailable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,12 +29,17 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 1_000_000.0
+        self.set_by = 0.0
+        """By how much the wall clock was set forward."""
 
     def time(self) -> float:
+        return self.now + self.set_by
+
+    def monotonic(self) -> float:
         return self.now
 
     def time_ns(self) -> int:
-        return int(self.now * 1e9)
+        return int(self.time() * 1e9)
 
 
 class World:
@@ -104,7 +112,7 @@ class World:
         message, due = delivery.message, self.clock.now + delay
         del self.held[message]
         self.failures[message] += 1
-        assert self.store.postpone(SUBSCRIPTION, message, self.failures[message], due)
+        assert self.store.postpone(SUBSCRIPTION, message, self.failures[message], due + self.clock.set_by)
         self.backlog.wait(Delivery(message, self.failures[message]), due)
         self.due[message] = due
 
@@ -168,6 +176,45 @@ def test_backlog_agrees_with_the_model(
         asyncio.run(history())
 
 
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_setting_the_clock_moves_no_deadline(
+    hours: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Holds and backoffs end when they were to end, and after a restart a backoff has its limit."""
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+
+    async def journey() -> None:
+        world = World(tmp_path / "store.sqlite3", clock)
+        world.publish(2)
+        world.take(10)
+        world.nack(0, 5.0)
+        world.take(10)
+        clock.set_by = hours * 3600
+        world.pass_time(4.9)
+        assert world.backlog.take() is None
+        world.pass_time(0.2)
+        world.take(10)
+        world.pass_time(4.7)
+        world.nack(0, 5.0)
+        assert world.held, "the other one is held for another moment"
+        world.pass_time(0.3)
+        world.store.close()
+
+        world.store = Store(world.path)
+        backlog = Backlog(world.store, SUBSCRIPTION)
+        world.store.postpone(SUBSCRIPTION, 2, 1, clock.time() + 3600)  # written before the clock was set back
+        for message, seconds in ((1, 5.0), (2, DEFAULT_MAX_BACKOFF)):
+            assert backlog.take() is None
+            clock.now += seconds
+            taken = backlog.take()
+            assert taken is not None
+            assert taken[0].message == message
+        world.store.close()
+
+    asyncio.run(journey())
+
+
 def test_ids_never_come_twice(tmp_path: Path) -> None:
     """Not after a restart, and not after everything was acknowledged."""
 
@@ -192,3 +239,22 @@ def test_backoff_stays_within_the_policy(failures: int, one: int, other: int) ->
     config.retry_policy.maximum_backoff.FromMilliseconds(max(one, other))
     least = min(high, low * 2.0 ** min(failures - 1, 60))
     assert least <= backoff(config, failures) <= min(high, least * 1.25) <= DEFAULT_MAX_BACKOFF
+
+
+def test_a_message_that_is_due_and_cannot_be_taken_wakes_nobody_again(tmp_path: Path) -> None:
+    """While an endpoint has no room, the server sleeps: it does not look at the due message over and over."""
+
+    async def due_without_room() -> float | None:
+        store = Store(tmp_path / "store.sqlite3")
+        subscription = Subscription(store, SUBSCRIPTION, Config(), lambda *_: False)
+        woken = asyncio.Event()
+        subscription.listeners.add(woken.set)  # and takes nothing
+        subscription.backlog.wait(Delivery(1, 1), time.monotonic() + 0.01)
+        subscription.schedule()
+        await woken.wait()
+        event = subscription.backlog.next_event()
+        subscription.end(unavailable("the test is over"))
+        store.close()
+        return event
+
+    assert asyncio.run(due_without_room()) is None

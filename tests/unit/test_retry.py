@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,9 +42,19 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         each.cache_clear()
 
 
+def in_place_of(error: Exception) -> AttributeError:
+    """As Firestore's client raises it while it handles the error of a stream."""
+    raised = AttributeError("'_UnaryStreamMultiCallable' object has no attribute '_retry'")
+    raised.__context__ = error
+    return raised
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
+        (in_place_of(google.DeadlineExceeded("a stream was removed")), True),
+        (in_place_of(google.PermissionDenied("no")), False),
+        (AttributeError("of our own"), False),
         (LeaseHeld(), True),
         (Retryable(), True),
         (Superseded(), False),
@@ -57,6 +68,8 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (google.PermissionDenied("x"), False),
         (http.ConnectionError(), True),
         (http.InvalidURL(), False),
+        (OSError(errno.ENOSPC, "No space left on device"), True),
+        (OSError(errno.EACCES, "Permission denied"), False),
         (KeyError("x"), False),
     ],
 )

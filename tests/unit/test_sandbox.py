@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import signal
 import subprocess
@@ -10,17 +9,15 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 import structlog.testing
 
-from shared.extract import Extracted, ExtractOptions, extract
-from shared.extract.sandbox import extract_apart
 from shared.extract.sandbox.client import Sandbox
 from shared.platform.errors import Rejected
-from tests.unit.sandboxes import MEMORY, TEXT, linux, rejection, said_pids, task, wait_until
+from tests.unit.sandboxes import TEXT, linux, rejection, said, said_pids, task, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,46 +38,32 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def said(extracted: Extracted) -> Any:
-    return ast.literal_eval(extracted.blocks[0].text)
-
-
-def test_apart_is_the_same_as_here(file: Path) -> None:
-    """Text and refusals come out of the child as they would here."""
-    options = ExtractOptions()
-    apart = extract_apart(file, name="a.txt", content_type=None, options=options, seconds=20, memory=MEMORY)
-    assert apart == extract(file, name="a.txt", content_type=None, options=options)
-    file.write_bytes(b"")
-    with pytest.raises(Rejected) as caught:
-        extract_apart(file, name="a", content_type=None, options=options, seconds=20, memory=MEMORY)
-    assert caught.value.code == "empty"
-
-
 @linux
 def test_a_file_may_have_a_name_that_is_no_text(sandbox: Sandbox, file: Path) -> None:
     """Linux takes any bytes; on a laptop the file is read where it lies."""
     odd = file.rename(file.with_name(os.fsdecode(b"b\xe9n\xff\n")))
-    assert said(sandbox.run(task("report", odd)))[0] == TEXT
+    assert said(sandbox, task("report", odd))[0] == TEXT
 
 
 def test_the_child_knows_its_task_and_nothing_of_ours(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """File, names and password arrive; the environment's secrets and open files do not."""
+    """File and arguments arrive; the environment's secrets and open files do not."""
     monkeypatch.setenv("HEADRACE_SECRET", "x")
     fresh = Sandbox()
-    text, name, content_type, password, environment = said(fresh.run(task("report", file)))
+    text, arguments, environment = said(fresh, task("report", file, name="a.txt", password=None))
     fresh.stop()
-    assert (text, name, content_type, password) == (TEXT, "a.txt", "text/plain", "open sesame")
+    assert (text, arguments) == (TEXT, {"name": "a.txt", "password": None})
     assert "HEADRACE_SECRET" not in environment
-    assert set(environment) <= {"LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PYTHONPATH", "TZ"}
+    own = {"RAYON_NUM_THREADS", "TOKENIZERS_PARALLELISM"}
+    assert set(environment) <= own | {"LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PYTHONPATH", "TZ"}
 
 
 @linux
 def test_the_child_inherits_no_open_file(sandbox: Sandbox, file: Path) -> None:
     """But the way its answer takes, though another extraction is under way."""
     with ThreadPoolExecutor() as pool:
-        other = pool.submit(sandbox.run, task("nap", file))
+        other = pool.submit(said, sandbox, task("nap", file))
         time.sleep(0.1)
-        files = said(sandbox.run(task("open_files", file)))
+        files = said(sandbox, task("open_files", file))
         other.result()
     assert [entry for entry in files if entry.startswith("socket:")] == files[-1:]
     assert set(files[:-1]) == {"/dev/null"}
@@ -144,18 +127,18 @@ def test_the_kernel_stops_a_child_that_computes_for_ever() -> None:
 def test_an_answer_has_a_limit(sandbox: Sandbox, file: Path) -> None:
     """More than a file within its limits can give is not even read."""
     with pytest.raises(Rejected) as caught:
-        sandbox.run(replace(task("huge", file, characters=1000), memory=1 << 30))
+        said(sandbox, replace(task("huge", file), characters=1000, memory=1 << 30))
     assert caught.value.code == "too_many_characters"
 
 
 def test_half_a_surrogate_pair_does_not_break_the_answer(sandbox: Sandbox, file: Path) -> None:
     """JSON can say it, UTF-8 cannot."""
-    assert sandbox.run(task("half_character", file)).blocks[0].text == "half ? a pair"
+    assert said(sandbox, task("half_character", file)) == "half ? a pair"
 
 
 def test_python_code_reaches_neither_network_nor_processes(sandbox: Sandbox, file: Path) -> None:
     """Sockets, names, programs, forks and signals are refused."""
-    outcomes = said(sandbox.run(task("python_reach", file)))
+    outcomes = said(sandbox, task("python_reach", file))
     assert outcomes.pop("http") in {"PermissionError", "URLError"}
     assert set(outcomes.values()) == {"PermissionError"}, outcomes
 
@@ -163,18 +146,18 @@ def test_python_code_reaches_neither_network_nor_processes(sandbox: Sandbox, fil
 @linux
 def test_libraries_reach_neither_network_nor_processes(sandbox: Sandbox, file: Path) -> None:
     """What a taken-over C library would try fails with EPERM; a bomb of forks has no first one."""
-    if not said(sandbox.run(task("kernel_can", file)))[0]:
+    if not said(sandbox, task("kernel_can", file))[0]:
         pytest.skip("this kernel has no seccomp filters for us")
-    outcomes = said(sandbox.run(task("library_reach", file)))
+    outcomes = said(sandbox, task("library_reach", file))
     assert set(outcomes.values()) == {1}, outcomes
 
 
 @linux
 def test_files_cannot_be_written_and_the_caller_not_read(sandbox: Sandbox, file: Path) -> None:
     """Not even the upload itself."""
-    if not said(sandbox.run(task("kernel_can", file)))[1]:
+    if not said(sandbox, task("kernel_can", file))[1]:
         pytest.skip("this kernel has no Landlock")
-    outcomes = said(sandbox.run(task("file_reach", file)))
+    outcomes = said(sandbox, task("file_reach", file))
     assert set(outcomes.values()) == {"PermissionError"}, outcomes
     assert file.read_text(encoding="utf-8") == TEXT
 

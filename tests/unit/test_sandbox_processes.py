@@ -17,7 +17,7 @@ import pytest
 from shared.extract.sandbox import SandboxUnavailable
 from shared.extract.sandbox.client import Sandbox
 from shared.platform.errors import Retryable
-from tests.unit.sandboxes import TEXT, rejection, said_pids, task, wait_until
+from tests.unit.sandboxes import TEXT, rejection, said, said_pids, task, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ def test_several_extractions_run_at_once(sandbox: Sandbox, file: Path) -> None:
     said_pids(sandbox, file)  # started
     started = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
-        texts = [done.blocks[0].text for done in pool.map(sandbox.run, [task("nap", file)] * 8)]
+        texts = list(pool.map(said, [sandbox] * 8, [task("nap", file)] * 8))
     assert texts == ["awake"] * 8
     assert time.monotonic() - started < 4
 
@@ -64,9 +64,9 @@ def test_several_extractions_run_at_once(sandbox: Sandbox, file: Path) -> None:
 def test_one_crash_does_not_touch_the_others(sandbox: Sandbox, file: Path) -> None:
     """Children share nothing that breaks."""
     with ThreadPoolExecutor(4) as pool:
-        others = [pool.submit(sandbox.run, task("nap", file)) for _ in range(3)]
+        others = [pool.submit(said, sandbox, task("nap", file)) for _ in range(3)]
         assert rejection(sandbox, "abort", file).code == "extraction_crashed"
-        assert [other.result().blocks[0].text for other in others] == ["awake"] * 3
+        assert [other.result() for other in others] == ["awake"] * 3
 
 
 def test_a_dead_zygote_is_replaced(sandbox: Sandbox, file: Path) -> None:
@@ -76,10 +76,10 @@ def test_a_dead_zygote_is_replaced(sandbox: Sandbox, file: Path) -> None:
     assert said_pids(sandbox, file)[1] != zygote
     zygote = said_pids(sandbox, file)[1]
     with ThreadPoolExecutor() as pool:
-        reading = pool.submit(sandbox.run, task("nap", file))
+        reading = pool.submit(said, sandbox, task("nap", file))
         child = child_of(zygote).pid
         os.kill(zygote, signal.SIGKILL)
-        assert reading.result().blocks[0].text == "awake"
+        assert reading.result() == "awake"
     if sys.platform == "linux":
         wait_until(lambda: not psutil.pid_exists(child))
 
@@ -88,9 +88,9 @@ def test_a_child_killed_once_from_outside_is_no_fault_of_the_file(sandbox: Sandb
     """It is read again; only the second time is it refused."""
     zygote = said_pids(sandbox, file)[1]
     with ThreadPoolExecutor() as pool:
-        reading = pool.submit(sandbox.run, task("nap", file))
+        reading = pool.submit(said, sandbox, task("nap", file))
         child_of(zygote).kill()
-        assert reading.result().blocks[0].text == "awake"
+        assert reading.result() == "awake"
 
 
 def test_where_no_process_can_be_started_the_file_is_not_judged(
@@ -101,7 +101,7 @@ def test_where_no_process_can_be_started_the_file_is_not_judged(
         monkeypatch.setattr(sys, "executable", interpreter)
         sandbox = Sandbox()
         with pytest.raises(SandboxUnavailable) as caught:
-            sandbox.run(task("report", file))
+            said(sandbox, task("report", file))
         assert isinstance(caught.value, Retryable)
         sandbox.stop()
 
@@ -110,7 +110,7 @@ def test_a_file_that_is_not_there_is_not_judged(sandbox: Sandbox, file: Path) ->
     """That is the caller's mistake, and no text of the file."""
     file.unlink()
     with pytest.raises(SandboxUnavailable):
-        sandbox.run(task("report", file))
+        said(sandbox, task("report", file))
 
 
 def test_all_end_with_the_caller(file: Path) -> None:
@@ -118,11 +118,11 @@ def test_all_end_with_the_caller(file: Path) -> None:
     program = f"""
 import sys
 from shared.extract.sandbox.client import Sandbox
-from tests.unit.sandboxes import said_pids, task
+from tests.unit.sandboxes import said, said_pids, task
 from pathlib import Path
 sandbox = Sandbox()
 print(*said_pids(sandbox, Path({str(file)!r})), flush=True)
-sandbox.run(task("sleep", Path({str(file)!r}), 60))
+said(sandbox, task("sleep", Path({str(file)!r}), 60))
 """
     caller = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     assert caller.stdout

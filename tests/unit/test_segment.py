@@ -11,13 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.extract import Block, BlockKind, Extracted
-from shared.intake.read import read_file
 from shared.platform.errors import Rejected
-from shared.platform.settings import Settings
 from shared.text.privacy import redact
-from shared.text.segment import Segmented, SegmentLimits, segment
+from shared.text.segment import MAX_PASSAGE, SegmentLimits, segment
 from shared.text.segment.prose import is_prose, is_wordy_row
 from shared.text.segment.sentences import split_sentences
+from tests.unit.cuts import Cutting, cutting, read_apart
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,16 +29,18 @@ def count(texts: list[str]) -> list[int]:
     return [len(PIECES.findall(text)) + 2 for text in texts]
 
 
-def cut(*blocks: Block, limits: SegmentLimits | None = None) -> Segmented:
-    return segment(
-        Extracted("text/plain", None, None, list(blocks)),
-        count=count,
-        redact=lambda text: redact(text, b"key"),
-        limits=limits or SegmentLimits(),
+def cut(*blocks: Block, limits: SegmentLimits | None = None) -> Cutting:
+    return cutting(
+        segment(
+            Extracted("text/plain", None, None, list(blocks)),
+            count=count,
+            redact=lambda text: redact(text, b"key"),
+            limits=limits or SegmentLimits(),
+        )
     )
 
 
-def texts(segmented: Segmented) -> list[str]:
+def texts(segmented: Cutting) -> list[str]:
     return [passage.text for passage in segmented.passages]
 
 
@@ -126,7 +127,7 @@ def test_a_new_sentence_on_the_next_page_is_not_joined(second: str) -> None:
     assert "\n" in found.text
 
 
-def test_a_data_row_is_one_passage_whatever_its_length() -> None:
+def test_a_data_row_is_one_passage_however_many_word_pieces_it_has() -> None:
     """Rows are neither joined nor cut; one beyond the window is for the model to cut off."""
     long = " ".join([LONG] * 30)
     found = cut(Block("Works well.", "row", row=1), Block(long, "row", row=2), Block("ok", "row", row=4))
@@ -136,6 +137,20 @@ def test_a_data_row_is_one_passage_whatever_its_length() -> None:
         (4, "ok"),
     ]
     assert found.passages[1].tokens > SegmentLimits().window
+
+
+@pytest.mark.parametrize("kind", ["text", "row", "table"])
+@pytest.mark.parametrize("word", ["supercalifragilistic" * 600, "\U00012000" * 11_000, "ab " * 4_000])
+def test_no_passage_is_longer_than_a_passage_may_be(kind: BlockKind, word: str) -> None:
+    """A word is one word piece however long it is, and a data row is not cut for its word pieces."""
+    words = "We cut emissions by 5 percent in the works."
+    blocks = [Block(f"{words} {word} {words}", kind, row=at, label="good") for at in (1, 2)]
+    found = cut(*blocks, Block(words))
+    assert max(len(passage.text) for passage in found.passages) <= MAX_PASSAGE
+    whole = "".join("".join(passage.text for passage in found.passages).split())
+    assert whole == "".join("".join([block.text for block in blocks] + [words]).split())
+    if kind == "row":
+        assert {(passage.row, passage.label) for passage in found.passages[:-1]} == {(1, "good"), (2, "good")}
 
 
 def test_a_sentence_beyond_the_window_is_cut_at_clauses_then_words() -> None:
@@ -291,17 +306,9 @@ def test_a_row_of_controls_alone_is_left_out() -> None:
     assert [passage.row for passage in cut(*rows).passages] == [1, 3]
 
 
-def test_a_title_is_shown_without_controls(tmp_path: Path) -> None:
+def test_a_title_is_shown_without_controls(tmp_path: Path, tokenizer: Path) -> None:
     """It stands above everything that is told of a document."""
     path = tmp_path / "a.html"
     path.write_text(f"<html><head><title>The &#27;[31mmill</title></head><body><p>{LONG}.</p></body></html>")
-    reading = read_file(
-        path,
-        name="a.html",
-        content_type=None,
-        metadata={},
-        count=count,
-        redaction_key=b"k" * 32,
-        settings=Settings.from_environment({"GOOGLE_CLOUD_PROJECT": "p"}),
-    )
+    reading = read_apart(path, tokenizer, "a.html")
     assert reading.facts["title"] == "The [31mmill"

@@ -47,7 +47,7 @@ def upload(generation: int = GENERATION, restart_run: int | None = None) -> Uplo
 
 def batch(run: int, generation: int) -> BatchMessage:
     return BatchMessage(
-        document="d",
+        document="d" * 24,
         run=run,
         generation=generation,
         model="m",

@@ -41,7 +41,9 @@ def test_whoever_finds_no_place_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
     client = Client(Turnstile(work, "analyze", PLACES))
 
     def ask(_: int) -> int:
-        return client.post("/").status_code
+        answer = client.post("/")
+        assert answer.status_code != 429 or "No instance was free" in answer.text
+        return answer.status_code
 
     with ThreadPoolExecutor(10) as pool:
         monkeypatch.setattr(function, "PENDING_SECONDS", 0.05)

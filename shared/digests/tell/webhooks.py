@@ -279,9 +279,13 @@ def send(
             return
         base = f"https://{place.authority}{place.target}"
         try:
-            place = parse(urljoin(base, answer.headers["location"]))
+            following = parse(urljoin(base, answer.headers["location"]))
         except ValueError:
             raise refused("redirects to no address") from None
+        # Whoever runs a public webhook must not choose what is asked of the network inside.
+        if following.allowed and not place.allowed:
+            raise refused("redirects from a public host to one that is allowed to be private")
+        place = following
     raise refused(f"redirects more than {MAX_REDIRECTS} times")
 
 

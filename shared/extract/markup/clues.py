@@ -64,7 +64,7 @@ _SUSPECT = re.compile(
       nav(?:bar|igation)? | (?:sub|mega|drop-?down-?)?menu | breadcrumbs? | sidebar | footer | masthead
       | cookies?(?:[-_]?(?:law|policy|info|notice|consent|bar|hint|layer|message))? | (?:cookie)?consent
       | gdpr
-      | onetrust[-_a-z]* | cookiebot[a-z]* | usercentrics[-_a-z]* | didomi[-_a-z]*
+      | onetrust[-_a-z]*+ | cookiebot[a-z]*+ | usercentrics[-_a-z]*+ | didomi[-_a-z]*+
       | (?:social|share|sharing)[-_]?(?:media|shar(?:e|ing)|links?|icons?|buttons?|bar|tools?)
       | pagination | pager
       | related[-_]?(?:posts?|articles?|contents?|links?|news|stories|pages?|items?) | recommend(?:ed|ations?)

@@ -17,7 +17,7 @@ CHUNK = 65_536
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _DECLARED = re.compile(
-    rb"""(?i)(?:<meta[^>]{0,500}?charset|<\?xml[^>]{0,200}?encoding)\s*=\s*["']?\s*([\w.:-]+)"""
+    rb"""(?i)(?:<meta[^>]{0,500}?charset|<\?xml[^>]{0,200}?encoding)\s*+=\s*+(?:["']\s*+)?([\w.:-]+)"""
 )
 # What the labels mean on the web (https://encoding.spec.whatwg.org/#names-and-labels); no others are
 # followed, since Python's codecs include some that unpack or evaluate.

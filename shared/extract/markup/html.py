@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shared.extract.shapes import ExtractOptions, Limits
 
 _SURROGATE = re.compile("[\ud800-\udfff]")  # no UTF-8, and so nothing for a C library
-_SEPARATOR = re.compile(r"\s+[|\u2013\u2014\u00b7\u00bb-]\s+|\s*[|\u00bb]\s*")
+_SEPARATOR = re.compile(r"(?<!\s)\s++[|\u2013\u2014\u00b7\u00bb-]\s+|(?:(?<!\s)\s++)?[|\u00bb]\s*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from shared.extract.shapes import ExtractOptions, Limits
 
-_REPLY = re.compile(r"(?i)^(?:(?:re|aw|antw|sv|fwd?|wg|tr|rv|i|r)\s*(?:\[\d+\])?\s*:\s*)+")
+_REPLY = re.compile(r"(?i)^(?:(?:re|aw|antw|sv|fwd?|wg|tr|rv|i|r)\s*+(?:\[\d+\]\s*+)?:\s*+)+")
 _MAX_HEADER = 2_000  # characters
 _STEP = 65_536  # bytes
 _ENCODED = re.compile(rb"[A-Za-z0-9+/=]{40,}\s*$")  # a line of base64

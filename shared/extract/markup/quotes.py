@@ -8,7 +8,7 @@ _QUOTED = re.compile(r"\s{0,3}>")
 _WROTE = re.compile(
     r"""(?isx) (?:on|am|le|il|el|em|op|den) \s .{3,300}?
     \b (?:wrote|writes|schrieb|a\ \u00e9crit|ha\ scritto|escribi\u00f3|escreveu|schreef|skrev) \b
-    .{0,120} : \s* $"""
+    .{0,120} :$"""
 )
 _ORIGINAL = re.compile(
     r"""(?ix) \s* (?: -{2,} \s* (?:original\ message|urspr\u00fcngliche\ nachricht|message\ d'origine

@@ -22,9 +22,9 @@ _BUILT_IN = {
 }  # fmt: skip
 """By their numbers; those that differ from country to country, as the rest of the world writes them."""
 _FORMATS = 70_000  # Excel's own limit is 65,490
-_LITERAL = re.compile(r'"([^"]*)"|\\(.)|\[\$([^\]-]*)[^\]]*\]|[_*].')
+_LITERAL = re.compile(r'"([^"]*)"|\\(.)|\[\$([^\[\]-]*+)[^\[\]]*+\]|[_*].')
 _ELAPSED = re.compile(r"(?i)\[(h+|m+|s+)\]")
-_BRACKETED = re.compile(r"\[[^\]]*\]")  # colours and conditions
+_BRACKETED = re.compile(r"\[[^\[\]]*\]")  # colours and conditions
 _DIGITS = re.compile(r"[0#?][0#?,]*(?:\.([0#?]*))?(,*)")
 _MOST_DECIMALS = 15
 _LARGEST = 1e15  # beyond it a double has no decimals

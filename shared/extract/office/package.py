@@ -24,7 +24,7 @@ _NO_TITLE = re.compile(
     r"(?i)\.(?:docx?|pptx?|xlsx?|pdf)$|^(?:untitled|unbenannt|sans titre|title|titel"
     r"|microsoft (?:word|excel)\b.*|word document"
     r"|(?:microsoft )?powerpoint\W?pr\w+|pr\w+ (?:de )?(?:microsoft )?powerpoint"
-    r"|document\s?\d*|dokument\s?\d*|presentation\s?\d*|pr\w+sentation\s?\d*|slide\s?\d*|\S*_\S*)$"
+    r"|document\s?\d*|dokument\s?\d*|presentation\s?\d*|pr\w+sentation\s?\d*|slide\s?\d*|[^\s_]*+_\S*+)$"
 )
 """What programs put there: the name of the file, or that there is none."""
 

@@ -15,8 +15,8 @@ _CALLED = re.compile(
     r"(?i)(?:table\ of\ )?contents?(?:\ of\ th(?:e|is)\ report)?|index|inhalt(?:sverzeichnis)?"
     r"|sommaire|table\ des\ mati\u00e8res|sommario|indice|\u00edndice|contenidos?|inhoud(?:sopgave)?"
 )
-_LEADERS = re.compile(r"(?:\.\ ?){4,}\d{1,4}$|\u2026+ ?\d{1,4}$")
-_NUMBER = re.compile(r"(\d{1,4})(?![.,]?\d)\s+\D.*|.*\D(?<![.,:])\s(\d{1,4})")  # first or last
+_LEADERS = re.compile(r"(?:\. ?){4}\d{1,4}$|\u2026 ?\d{1,4}$")
+_NUMBER = re.compile(r"(\d{1,4})(?![.,]?\d)\s\D.*|.*\D(?<![.,:])\s(\d{1,4})")  # first or last
 _YEARS = range(1900, 2100)
 _MIN_WORDS = 3  # of such an entry: "Chapter 3" has two
 _MIN_ENTRIES = 4  # headings with ascending page numbers

@@ -25,10 +25,10 @@ _MIN_PART_WORDS = 3  # of a part of a line that marks the whole as a running hea
 _MAX_DIGITS = 4  # of a page number
 _MAX_PAGE_ONLY = 40  # characters of a line that is nothing but the page number
 _NUMBER = re.compile(r"\d+")
-_DASH = "[-\u2013\u2014|\u00b7/]*"
+_DASH = "[-\u2013\u2014|\u00b7/]*+"
 _PAGE_ONLY = re.compile(
-    rf"(?i)(?:page|seite|pagina|p\u00e1gina|p\.|s\.)?\s*{_DASH}\s*\d{{1,{_MAX_DIGITS}}}"
-    rf"\s*(?:(?:/|of|von|sur|di|de)\s*\d{{1,{_MAX_DIGITS}}})?\s*{_DASH}$"
+    rf"(?i)(?:page|seite|pagina|p\u00e1gina|p\.|s\.)?\s*+{_DASH}\s*+\d{{1,{_MAX_DIGITS}}}"
+    rf"\s*+(?:(?:/|of|von|sur|di|de)\s*+\d{{1,{_MAX_DIGITS}}})?\s*+{_DASH}$"
 )
 
 

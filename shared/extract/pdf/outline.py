@@ -19,7 +19,7 @@ _MAX_ENTRIES = 5_000
 _MAX_DEPTH = 12
 _MAX_BYTES = 512  # of a title, which is UTF-16; a longer one is no title
 _NO_TITLE = re.compile(
-    r"(?i)(?:page|slide|seite|folie|pagina)?[\W\d_]*$|\S*_\S*$|.*\.(?:docx?|pptx?|pdf|indd)$"
+    r"(?i)(?:page|slide|seite|folie|pagina)?[\W\d_]*+$|[^\s_]*+_\S*+$|.*\.(?:docx?|pptx?|pdf|indd)$"
 )
 
 

@@ -30,7 +30,9 @@ _SCANNED = 200  # characters; a page that has more is no scan, whatever is behin
 _CURVES = 20  # characters; a page that has more has its letters as text, not as curves
 _SHOWN_FILES = 5
 _NAME_UNITS = 128
-_FILE_NAME = re.compile(r"(?i)\.(?:docx?|pptx?|indd|pdf|xlsx?)\s*$|^(?:untitled|microsoft word)\b|^\S*_\S*$")
+_FILE_NAME = re.compile(
+    r"(?i)\.(?:docx?|pptx?|indd|pdf|xlsx?)\s*$|^(?:untitled|microsoft word)\b|^[^\s_]*+_\S*+$"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,16 @@
-"""Extraction in a process of its own, with limits: what a file can break or exhaust is that process alone.
+"""Work on a file in a process with limits: what a file can break or exhaust is that process alone.
 
 caller's thread            zygote (one per process)             child (one per file)
 -----------------------    ---------------------------------    ------------------------------
-extract_apart: task   ──▶  forks, watches, reaps; reads     ──▶ confines itself, then extracts
+run_apart: task       ──▶  forks, watches, reaps; reads     ──▶ confines itself, then does the task
                            nothing that is not ours
-     answer (JSON)    ◀─────────────────────────────────────────
+     pieces (JSON)    ◀─────────────────────────────────────────
      how it ended     ◀──
 """
 
 from __future__ import annotations
 
-from shared.extract.sandbox.client import SandboxUnavailable, extract_apart, prepare
+from shared.extract.sandbox.client import SandboxUnavailable, prepare, run_apart
+from shared.extract.sandbox.wire import Task
 
-__all__ = ["SandboxUnavailable", "extract_apart", "prepare"]
+__all__ = ["SandboxUnavailable", "Task", "prepare", "run_apart"]

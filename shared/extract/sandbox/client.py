@@ -1,4 +1,4 @@
-"""The caller's side: hand a file to a child, and wait for its answer."""
+"""The caller's side: hand a task to a child, and take its pieces as they come."""
 
 from __future__ import annotations
 
@@ -9,23 +9,40 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from shared.extract.refusals import too_many
-from shared.extract.sandbox.endings import crashed, judge, most_answer_bytes, refuse_bad_ending, too_slow
-from shared.extract.sandbox.wire import AnswerReader, Ending, Task, pack_task, unpack_ending
+from shared.extract.sandbox.endings import (
+    crashed,
+    misshapen,
+    most_answer_bytes,
+    refuse_bad_answer,
+    refuse_bad_ending,
+    too_slow,
+)
+from shared.extract.sandbox.wire import AnswerReader, pack_task, unpack_ending
 from shared.extract.sandbox.zygote import NO_FILE, NOT_STARTED, STARTED
+from shared.inference.tokens import THREADS
 from shared.platform.errors import HeadraceError, Retryable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from shared.extract.shapes import Extracted, ExtractOptions
+    from shared.extract.sandbox.wire import Ending, Task
 
-_START = "import sys; from shared.extract.sandbox.zygote import main; main(int(sys.argv[1]))"
-_EXTRACT = "shared.extract.core:extract"
+
+class Takes(Protocol):
+    """Collects the pieces of an answer."""
+
+    def take(self, piece: bytes) -> None:
+        """A piece as JSON; raises ValueError for one that no honest child sends."""
+
+
+Collector = TypeVar("Collector", bound=Takes)
+
+_START = "import sys; from shared.extract.sandbox.zygote import main; main(int(sys.argv[1]), *sys.argv[2:])"
 _START_SECONDS = 30.0
 """For the zygote to load and to fork; a machine that needs longer is out of order."""
 _ATTEMPTS = 2
@@ -48,56 +65,63 @@ class _Killed(Exception):
         self.verdict = verdict
 
 
-def extract_apart(  # noqa: PLR0913 - what a file is, how it is read, and within which limits
-    path: Path,
-    *,
-    name: str,
-    content_type: str | None,
-    options: ExtractOptions,
-    seconds: float,
-    memory: int,
-) -> Extracted:
-    """`shared.extract.extract`, in a process of its own that may take `seconds` and `memory` bytes.
+def run_apart(task: Task, start: Callable[[], Collector]) -> tuple[Collector, float]:
+    """Have `task` done in a process of its own.
 
-    May be called from several threads at once. `memory` is address space: what Python and the libraries map
-    counts too.
+    May be called from several threads at once.
+
+    Args:
+        task: what to do, and within which limits.
+        start: makes what takes the pieces; called again where the process is started again.
+
+    Returns:
+        What took the pieces, and the processor seconds of the process.
 
     Raises:
-        Rejected: as `extract`; and `extraction_crashed`, `too_slow`, `too_much_memory`.
+        Rejected: as the task's function; and `extraction_crashed`, `too_slow`, `too_much_memory`,
+            `too_many_characters`.
+        SetupError: as the task's function.
         SandboxUnavailable: no process could be started; that says nothing of the file.
     """
-    return _sandbox.run(Task(_EXTRACT, str(path.resolve()), name, content_type, options, seconds, memory))
+    return _sandbox.run(task, start)
 
 
-def prepare() -> None:
+def prepare(tokenizer: Path) -> None:
     """Start the zygote before the first file comes; does not wait until it is ready.
+
+    Args:
+        tokenizer: the `tokenizer.json` that it loads for its children; another one they load themselves.
 
     Raises:
         SandboxUnavailable: it could not be started.
     """
-    _sandbox.prepare()
+    _sandbox.prepare(tokenizer)
 
 
 @dataclass
 class Sandbox:
     """One zygote, started on first use, and again when it has died or this process is a fork."""
 
+    _tokenizer: Path | None = None
+
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _owner: int = 0
     _zygote: subprocess.Popen[bytes] | None = None
     _control: socket.socket | None = None
 
-    def prepare(self) -> None:
+    def prepare(self, tokenizer: Path) -> None:
         """See the function."""
         with self._lock:
+            self._tokenizer = tokenizer
             self._live_control()
 
-    def run(self, task: Task) -> Extracted:
-        """Have `task` done; raises what `extract_apart` raises."""
+    def run(self, task: Task, start: Callable[[], Collector]) -> tuple[Collector, float]:
+        """See `run_apart`."""
         verdict: HeadraceError = SandboxUnavailable()
         for _ in range(_ATTEMPTS):
             try:
-                return self._attempt(task)
+                collector = start()
+                return collector, self._attempt(task, collector.take)
             except _Killed as killed:
                 verdict = killed.verdict
         raise verdict
@@ -110,22 +134,21 @@ class Sandbox:
                 self._zygote.wait()
             self._control = self._zygote = None
 
-    def _attempt(self, task: Task) -> Extracted:
+    def _attempt(self, task: Task, take: Callable[[bytes], None]) -> float:
         channel, status = self._start_child()
         with channel, status:
             deadline = time.monotonic() + task.seconds
-            reader = AnswerReader()
+            reader = AnswerReader(take)
             try:
                 channel.settimeout(task.seconds)
                 channel.sendall(pack_task(task))
                 channel.shutdown(socket.SHUT_WR)
-                left = most_answer_bytes(task.options.limits)
+                left = most_answer_bytes(task.characters)
                 for chunk in _chunks(channel, deadline):
                     left -= len(chunk)
                     if left < 0:
-                        characters = task.options.limits.characters
-                        raise too_many("characters", "more text than may be passed on", characters)
-                    reader.feed(chunk)
+                        raise too_many("characters", "more text than may be passed on", task.characters)
+                    _feed(reader, chunk)
                 ending = _ending(b"".join(_chunks(status, deadline)))
             except TimeoutError:
                 raise too_slow(task.seconds) from None
@@ -136,7 +159,8 @@ class Sandbox:
         if ending.code in _KILLED:
             raise _Killed(crashed())
         refuse_bad_ending(ending, task)
-        return replace(judge(reader), cpu_seconds=ending.cpu)
+        refuse_bad_answer(reader)
+        return ending.cpu
 
     def _start_child(self) -> tuple[socket.socket, socket.socket]:
         """A new child's ends: of the channel for task and answer, and of what the zygote says of it."""
@@ -170,7 +194,7 @@ class Sandbox:
         self._control, zygote_end = socket.socketpair()
         with zygote_end:
             try:
-                self._zygote = _popen(zygote_end.fileno())
+                self._zygote = _popen(zygote_end.fileno(), self._tokenizer)
             except OSError as error:
                 raise SandboxUnavailable from error
         return self._control
@@ -183,13 +207,15 @@ class Sandbox:
                 self._zygote.wait()
 
 
-def _popen(control: int) -> subprocess.Popen[bytes]:
+def _popen(control: int, tokenizer: Path | None) -> subprocess.Popen[bytes]:
     """Start a zygote; its standard error is ours, for the case that it cannot start."""
     environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     root = Path(__file__).parents[3]
+    environment |= {"TOKENIZERS_PARALLELISM": "false", THREADS: "1"}  # a fork would lack its threads
     environment["PYTHONPATH"] = os.pathsep.join([str(root), *filter(None, sys.path)])
+    warm = [str(tokenizer.resolve())] if tokenizer else []
     return subprocess.Popen(  # noqa: S603 - our own interpreter and program
-        [sys.executable, "-P", "-c", _START, str(control)],
+        [sys.executable, "-P", "-c", _START, str(control), *warm],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -212,6 +238,13 @@ def _chunks(source: socket.socket, deadline: float) -> Iterator[bytes]:
         if not chunk:
             return
         yield chunk
+
+
+def _feed(reader: AnswerReader, chunk: bytes) -> None:
+    try:
+        reader.feed(chunk)
+    except ValueError:
+        raise misshapen() from None
 
 
 def _ending(report: bytes) -> Ending:

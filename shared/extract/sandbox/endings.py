@@ -5,24 +5,22 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from shared.extract.sandbox.wire import Answer
 from shared.extract.sandbox.zygote import OUT_OF_MEMORY
-from shared.platform.errors import Rejected
+from shared.platform.errors import Rejected, SetupError
 
 if TYPE_CHECKING:
     from shared.extract.sandbox.wire import AnswerReader, Ending, Task
-    from shared.extract.shapes import Extracted, Limits
 
 _BYTES_A_CHARACTER = 4
-"""At most, in UTF-8; and what a block needs besides its text is allowed for by a fixed amount."""
+"""At most, in UTF-8; and what the pieces hold besides their text is allowed for by a fixed amount."""
 _OVERHEAD = 64 << 20
 _NEARLY_ALL = 0.75
 """Of the memory: a library that crashed with so much in use crashed for want of more."""
 
 
-def most_answer_bytes(limits: Limits) -> int:
-    """What an honest answer within `limits` cannot exceed."""
-    return _BYTES_A_CHARACTER * limits.characters + _OVERHEAD
+def most_answer_bytes(characters: int) -> int:
+    """What an honest answer with so many characters of text cannot exceed."""
+    return _BYTES_A_CHARACTER * characters + _OVERHEAD
 
 
 def refuse_bad_ending(ending: Ending, task: Task) -> None:
@@ -37,18 +35,25 @@ def refuse_bad_ending(ending: Ending, task: Task) -> None:
         raise crashed()
 
 
-def judge(reader: AnswerReader) -> Extracted:
-    """The text that an answer holds; raises Rejected with what the child says, or where it talks nonsense."""
+def refuse_bad_answer(reader: AnswerReader) -> None:
+    """Raises Rejected or SetupError with what the child says, or Rejected where it talks nonsense."""
     try:
         answer = reader.close()
     except ValueError:
-        answer = Answer(failure="an answer of another shape")
+        raise misshapen() from None
     if answer.refusal:
         raise Rejected(answer.refusal.code, answer.refusal.message, answer.refusal.hint)
-    if answer.extracted is None:
-        _log(answer.failure or "no answer")
+    if answer.setup:
+        raise SetupError(answer.setup)
+    if answer.failure:
+        _log(answer.failure)
         raise crashed()
-    return answer.extracted
+
+
+def misshapen() -> Rejected:
+    """The child sent what no child of ours sends."""
+    _log("an answer of another shape")
+    return crashed()
 
 
 def crashed() -> Rejected:

@@ -16,13 +16,27 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from shared.extract.sandbox.confine import close_but, confine
 from shared.extract.sandbox.kernel import die_with_parent
-from shared.extract.sandbox.wire import Answer, Ending, Refusal, Task, pack_answer, pack_ending, unpack_task
-from shared.platform.errors import Rejected
+from shared.extract.sandbox.wire import (
+    Answer,
+    Ending,
+    Refusal,
+    pack_answer,
+    pack_ending,
+    pack_piece,
+    unpack_task,
+)
+from shared.platform.errors import Rejected, SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from shared.extract.sandbox.wire import Task
 
 STARTED, NOT_STARTED = b"+", b"-"
 OUT_OF_MEMORY, NO_FILE = 3, 4
@@ -35,18 +49,23 @@ _WARM = (
     "lxml.etree",
     "shared.extract.markup",
     "charset_normalizer",
+    "shared.intake.confined",
+    "tokenizers",
 )
 """What children would each import for themselves; loaded one by one, whenever there is nothing else to do."""
 
 
-def main(control: int) -> None:
+def main(control: int, tokenizer: str | None = None) -> None:
     """Serve until the caller closes its end of the socket `control`."""
-    _Zygote(socket.socket(fileno=control)).serve()
+    _Zygote(socket.socket(fileno=control), tokenizer).serve()
 
 
 class _Zygote:
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, tokenizer: str | None) -> None:
         self._control = control
+        self._cold: list[Callable[[], object]] = [partial(importlib.import_module, name) for name in _WARM]
+        if tokenizer:
+            self._cold.append(partial(_load_tokenizer, Path(tokenizer)))
         self._children: dict[int, socket.socket] = {}
         self._selector = selectors.DefaultSelector()
         self._selector.register(control, selectors.EVENT_READ)
@@ -59,11 +78,10 @@ class _Zygote:
         signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
 
     def serve(self) -> None:
-        cold = list(_WARM)
         while True:
-            ready = self._selector.select(0 if cold else None)
-            if cold and not ready:
-                importlib.import_module(cold.pop(0))
+            ready = self._selector.select(0 if self._cold else None)
+            if self._cold and not ready:
+                self._cold.pop(0)()
                 gc.freeze()  # or the first collection of every child would copy all there is
             for key, _ in ready:
                 if key.fileobj is self._control:
@@ -139,8 +157,8 @@ def _work(file: int) -> int:
         return NO_FILE
     confine(task.seconds, task.memory)
     try:
-        for piece in pack_answer(_do(task)):
-            view = memoryview(piece)
+        for line in _do(task):
+            view = memoryview(line)
             while view:
                 view = view[os.write(file, view) :]
     except MemoryError:
@@ -148,19 +166,28 @@ def _work(file: int) -> int:
     return 0
 
 
-def _do(task: Task) -> Answer:
+def _do(task: Task) -> Iterator[bytes]:
     module, _, name = task.function.partition(":")
-    function = getattr(importlib.import_module(module), name)
+    answer = Answer()
     try:
-        return Answer(
-            function(Path(task.path), name=task.name, content_type=task.content_type, options=task.options)
-        )
+        for piece in getattr(importlib.import_module(module), name)(Path(task.path), **task.arguments):
+            yield pack_piece(piece)
     except Rejected as rejected:
-        return Answer(refusal=Refusal(rejected.code, rejected.message, rejected.hint))
+        answer = Answer(refusal=Refusal(rejected.code, rejected.message, rejected.hint))
+    except SetupError as error:
+        answer = Answer(setup=error.message)
     except MemoryError:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever a reader lets through is of this file alone
-        return Answer(failure=f"{type(error).__name__} at {_place(error)}")
+        answer = Answer(failure=f"{type(error).__name__} at {_place(error)}")
+    yield pack_answer(answer)
+
+
+def _load_tokenizer(path: Path) -> None:
+    from shared.inference.tokens import counter
+
+    with suppress(SetupError):  # which the children will say
+        counter(path)
 
 
 def _place(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from shared.text.segment.core import Segmented, SegmentLimits, segment
+from shared.text.segment.core import MAX_SECTION, Cut, Segmented, SegmentLimits, segment
+from shared.text.segment.pack import MAX_PASSAGE
 
-__all__ = ["SegmentLimits", "Segmented", "segment"]
+__all__ = ["MAX_PASSAGE", "MAX_SECTION", "Cut", "SegmentLimits", "Segmented", "segment"]

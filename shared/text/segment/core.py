@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 from shared.extract.marks import is_item
 from shared.extract.tidy import visible
 from shared.platform.errors import Rejected
-from shared.platform.records import Passage
 from shared.text.segment.pack import Unit, counted, pack, within_window
 from shared.text.segment.prose import is_prose, is_wordy_row
 from shared.text.segment.sentences import split_sentences
@@ -43,11 +42,26 @@ class SegmentLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """A passage: [start, end) of the document's text."""
+
+    start: int
+    end: int
+    page: int | None
+    row: int | None
+    tokens: int
+    section: tuple[int, int] | None
+    """[start, end) of the heading it stands under."""
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Segmented:
-    """The document's redacted text, and its passages as slices of it."""
+    """The document's redacted text, and its passages one after the other: of a long one there are many."""
 
     text: str
-    passages: list[Passage]
+    cuts: Iterator[Cut]
+    """In the order of the text, none overlapping another. Raises Rejected(`too_many_passages`)."""
 
 
 @dataclass(slots=True)
@@ -70,52 +84,55 @@ def segment(
     redact: Callable[[str], str],
     limits: SegmentLimits,
 ) -> Segmented:
-    """Passages in reading order; `text[start:end] == passage.text` for each.
+    """Passages in reading order.
 
     `count` gives the word pieces of many texts at once, the two special tokens included, nothing truncated;
     `redact` is applied block by block, before anything is cut. The blocks are taken out of `extracted`, whose
     list is empty afterwards: so a text is not kept twice.
-    A data row is one passage. A sentence that runs over a page break belongs to the page it starts on.
-    Raises Rejected(`no_text`) where nothing is worth a passage, Rejected(`too_many_passages`).
+    A data row is one passage, unless it is longer than a passage may be. A sentence that runs over a page
+    break belongs to the page it starts on.
+    Raises Rejected(`no_text`) where nothing is worth a passage.
     """
     text, pieces = _lay_out(extracted.blocks, redact)
-    passages = list(islice(_passages(text, pieces, count, limits), limits.passages + 1))
-    if not passages:
-        everything = _passages(text, pieces, count, limits, everything=True)
-        passages = list(islice(everything, limits.passages + 1))
-    if not passages:
-        raise Rejected(
-            "no_text",
-            "The document holds no sentences to analyse.",
-            "Check that it holds text, not only numbers.",
-        )
-    if len(passages) > limits.passages:
-        raise Rejected(
-            "too_many_passages",
-            f"The document has more than {limits.passages:,} passages, which is the limit.",
-            "Split the document, or ask the operator to raise the limit on passages.",
-        )
-    return Segmented(text, passages)
+    for everything in (False, True):
+        cuts = _cuts(text, pieces, count, limits, everything=everything)
+        for first in cuts:
+            return Segmented(text, _at_most(limits.passages, chain([first], cuts)))
+    raise Rejected(
+        "no_text",
+        "The document holds no sentences to analyse.",
+        "Check that it holds text, not only numbers.",
+    )
 
 
-def _passages(
-    text: str, pieces: list[_Piece], count: Count, limits: SegmentLimits, *, everything: bool = False
-) -> Iterator[Passage]:
+def _at_most(limit: int, cuts: Iterator[Cut]) -> Iterator[Cut]:
+    for number, cut in enumerate(cuts):
+        if number == limit:
+            raise Rejected(
+                "too_many_passages",
+                f"The document has more than {limit:,} passages, which is the limit.",
+                "Split the document, or ask the operator to raise the limit on passages.",
+            )
+        yield cut
+
+
+def _cuts(
+    text: str, pieces: list[_Piece], count: Count, limits: SegmentLimits, *, everything: bool
+) -> Iterator[Cut]:
     """One after the other: of a long document there may be far more sentences than passages."""
     units = counted(text, _units(text, pieces, everything=everything), count)
     fitting = within_window(text, units, count, limits.window)
-    section = _sections(text, pieces)
-    labels = {piece.start: piece.label for piece in pieces if piece.label}
-    for index, found in enumerate(pack(fitting, limits.target, limits.least, limits.window)):
-        yield Passage(
-            index=index,
-            page=found.page,
-            row=found.row,
-            span=(found.start, found.end),
-            text=text[found.start : found.end],
-            tokens=found.tokens,
-            section=section(found.start),
-            label=labels.get(found.start),
+    section = _sections(pieces)
+    labels = {piece.paragraph: piece.label for piece in pieces if piece.label}  # of rows, never joined
+    for found in pack(fitting, limits.target, limits.least, limits.window):
+        yield Cut(
+            found.start,
+            found.end,
+            found.page,
+            found.row,
+            found.tokens,
+            section(found.start),
+            labels.get(found.paragraph),
         )
 
 
@@ -153,14 +170,16 @@ def _lay_out(blocks: list[Block], redact: Callable[[str], str]) -> tuple[str, li
     return "".join(parts), pieces
 
 
-def _sections(text: str, pieces: list[_Piece]) -> Callable[[int], str | None]:
+def _sections(pieces: list[_Piece]) -> Callable[[int], tuple[int, int] | None]:
     """Finds the heading that a place in the text stands under; of several in a row the last."""
-    headings = [piece for piece in pieces if piece.kind == "heading"]
+    headings = [piece for piece in pieces if piece.kind == "heading" and piece.end > piece.start]
     starts = [piece.start for piece in headings]
 
-    def section(place: int) -> str | None:
+    def section(place: int) -> tuple[int, int] | None:
         at = bisect_right(starts, place) - 1
-        return text[headings[at].start : headings[at].end][:MAX_SECTION] or None if at >= 0 else None
+        if at < 0:
+            return None
+        return headings[at].start, min(headings[at].end, headings[at].start + MAX_SECTION)
 
     return section
 
@@ -184,7 +203,7 @@ def _flows(before: Block, block: Block) -> bool:
     )
 
 
-def _units(text: str, pieces: list[_Piece], *, everything: bool = False) -> Iterator[Unit]:
+def _units(text: str, pieces: list[_Piece], *, everything: bool) -> Iterator[Unit]:
     """Sentences, list items and rows that are worth a passage; with `everything`, whatever holds a letter."""
     at = 0
     while at < len(pieces):
@@ -210,6 +229,7 @@ def _paragraph(text: str, group: list[_Piece], *, everything: bool) -> Iterator[
             yield Unit(start, end, first.page, first.row, first.paragraph, "table")
     elif first.kind == "text" and is_prose(whole):
         kind: Literal["item", "prose"] = "item" if is_item(whole) else "prose"
+        starts = [piece.start for piece in group]
         for begin, stop in split_sentences(whole):
-            page = next(piece.page for piece in reversed(group) if piece.start <= start + begin)
+            page = group[bisect_right(starts, start + begin) - 1].page
             yield Unit(start + begin, start + stop, page, first.row, first.paragraph, kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -13,10 +14,13 @@ if TYPE_CHECKING:
     Cut = Callable[[str, int, int], Iterator[tuple[int, int]]]
     """Where [start, end) of a text may be cut: the parts, without what is between them."""
 
+MAX_PASSAGE = 10_000
+"""Characters: some nine windows of the model. A word of a million letters is one word piece, of what it does
+not know."""
 _FRAGMENTS = 40  # word pieces of two neighbouring pieces of a page that are too short to stand alone
 _COUNTED, _AT_ONCE = 100_000, 1_000  # characters, and texts, that are counted at once
 _SPECIAL = 2  # [CLS] and [SEP], in every count
-_CLAUSE = re.compile(r"(?<=[;:])\s+|(?<=,)\s+|\s+(?=[\u2013\u2014(\u2022])")
+_CLAUSE = re.compile(r"(?<=[;:,])\s+|(?<!\s)\s++(?=[\u2013\u2014(\u2022])")
 _SPACE = re.compile(r"\s+")
 
 
@@ -48,7 +52,10 @@ def counted(text: str, units: Iterable[Unit], count: Count) -> Iterator[Unit]:
 
 
 def within_window(text: str, units: Iterable[Unit], count: Count, window: int) -> Iterator[Unit]:
-    """The units; those beyond the window are cut at clauses, else at words, else anywhere, save data rows."""
+    """The units; those beyond the window are cut at clauses, else at words, else anywhere.
+
+    Data rows may go beyond the window, but not beyond `MAX_PASSAGE`, as nothing may.
+    """
     room = window - _SPECIAL
     cuts = (_at(_CLAUSE, room // 8), _at(_SPACE, room // 8), _every(room))
     return _within(text, units, count, window, cuts)
@@ -58,11 +65,12 @@ def _within(
     text: str, units: Iterable[Unit], count: Count, window: int, cuts: tuple[Cut, ...]
 ) -> Iterator[Unit]:
     for unit in units:
-        if unit.tokens <= window or unit.kind == "row" or not cuts:
+        most = sys.maxsize if unit.kind == "row" else window
+        if (unit.tokens <= most and unit.end - unit.start <= MAX_PASSAGE) or not cuts:
             yield unit
             continue
         parts = (replace(unit, start=start, end=end) for start, end in cuts[0](text, unit.start, unit.end))
-        fitting = _joined_within(counted(text, parts, count), window)
+        fitting = _joined_within(counted(text, parts, count), most)
         yield from _within(text, fitting, count, window, cuts[1:])
 
 
@@ -97,6 +105,8 @@ def _are_fragments(one: Unit, other: Unit) -> bool:
 
 def _fits(one: Unit, other: Unit, target: int, least: int, window: int) -> bool:
     total = one.tokens + other.tokens - _SPECIAL
+    if other.end - one.start > MAX_PASSAGE:
+        return False
     return total <= target or (min(one.tokens, other.tokens) < least and total <= min(window, 2 * target))
 
 
@@ -136,7 +146,9 @@ def _joined_within(parts: Iterable[Unit], window: int) -> Iterator[Unit]:
     """Neighbours joined as full as the window allows."""
     current: Unit | None = None
     for part in parts:
-        if current is not None and current.tokens + part.tokens - _SPECIAL <= window:
+        if current is not None and (
+            current.tokens + part.tokens - _SPECIAL <= window and part.end - current.start <= MAX_PASSAGE
+        ):
             current = _joined(current, part)
             continue
         if current is not None:

@@ -8,9 +8,9 @@ from shared.extract.marks import is_item
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _LEADERS = re.compile(r"\.{4,}|(?:\. ){4,}|\u2026{2,}|_{5,}")
-_CONTENTS_ROW = re.compile(r"[^|]*\| \d{1,3}$")
+_CONTENTS_ROW = re.compile(r"[^|]*+\| \d{1,3}$")
 _END = re.compile(r"[.!?:;\u2026\u3002][\"'\u201d\u2019\u00bb)\]]*(?:\[?\d{1,2}\]?)?$")
-_LINK = re.compile(r"(?i)\b(?:https?://|www\.)\S+|\S+@\S+|\[(?:email|phone):\w+\]")
+_LINK = re.compile(r"(?i)\b(?:https?://|www\.)\S+|(?<!\S)\S+@\S+|\[(?:email|phone):\w+\]")
 _SPACELESS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 _MIN_WORDS = 3
 _MIN_LOOSE_WORDS = 6  # without a full stop, shorter text is a label

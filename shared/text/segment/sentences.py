@@ -8,10 +8,10 @@ _CANDIDATE = re.compile(
     r"(?<![.!?\u2026])(?P<mark>[.!?\u2026]+)"
     r"(?P<close>[\"'\u201d\u2019\u00bb)\]]*(?:\[?\d{1,2}\]?)?)(?P<space>\s+)"
     r"|(?P<wide>[\u3002\uff01\uff1f])"
-    r"|(?P<bullet>\s+(?=[\u2022\u2023\u25a0-\u25ff\u2756\uf0a7\uf0b7]\s))"
+    r"|(?P<bullet>(?<!\s)\s++(?=[\u2022\u2023\u25a0-\u25ff\u2756\uf0a7\uf0b7]\s))"
 )
 _OPENING = re.compile(r"[\"'\u201c\u2018\u201e\u00ab(\[\u00bf\u00a1\u2022\u2013\u2014*-]*\s*")
-_TOKEN = re.compile(r"[^\s(\[\"'\u201c\u201e\u00ab]+$")
+_BEFORE_TOKEN = re.compile(r"[\s(\[\"'\u201c\u201e\u00ab]")
 _DIGIT = re.compile(r"\d")
 _DAY_DIGITS = 2
 _BRACKETS = 3  # characters before the number of a list item
@@ -92,16 +92,15 @@ def _is_boundary(text: str, start: int, match: re.Match[str]) -> bool:
 
 def _full_stop_ends(text: str, start: int, stop: int, at: int) -> bool:
     """Does the full stop at `stop` end a sentence, or does it belong to the token before it?"""
-    found = _TOKEN.search(text, max(start, stop - _LONGEST), stop)
-    if found is None:
+    written = _BEFORE_TOKEN.split(text[max(start, stop - _LONGEST) : stop])[-1]
+    if not written:
         return True
-    token = found[0].lower()
+    token = written.lower()
     word = _NEXT_WORD.match(text, at)
     following = word[0].lower() if word else ""
     if token.isdecimal():
-        is_mark = found.start() - start <= _BRACKETS and not text[start : found.start()].strip(
-            " (["
-        )  # "1. First"
+        begin = stop - len(written)
+        is_mark = begin - start <= _BRACKETS and not text[start:begin].strip(" ([")  # "1. First"
         return not is_mark and not (len(token) <= _DAY_DIGITS and following in _MONTHS)  # "31. Dezember"
     if token in _NEVER_FINAL:
         return False

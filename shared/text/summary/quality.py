@@ -39,10 +39,10 @@ _QUOTES = '"\u201c\u201e'
 _PAIRS = (("(", ")"), ("\u201c", "\u201d"))
 _FOOTNOTE = re.compile(r"(?<=[^\d\s][.!?])\d{1,2}$")
 _FIGURE = re.compile(
-    r"\d[\d.,]*\s?(?:%|per ?cent|million|billion|[kMGT]Wh|t\b|tonnes?|tons?)|[\u20ac$\u00a3]\s?\d|\d,\d{3}"
+    r"\d[.,]{0,3}\s?(?:%|per ?cent|million|billion|[kMGT]Wh|t\b|tonnes?|tons?)|[\u20ac$\u00a3]\s?\d|\d,\d{3}"
 )
-_SECTION = re.compile(r"\d+(?:\.\d+)+\.?\s|\[(?:ESRS|GRI)")
-_SPLICED = re.compile(r"[^\W\d_]{4,}\. [a-z]| \| |\\")  # columns or cells that ran together, formulas
+_SECTION = re.compile(r"\d\.\d+\.?\s|\[(?:ESRS|GRI)")
+_SPLICED = re.compile(r"[^\W\d_]{4}\. [a-z]| \| |\\")  # columns or cells that ran together, formulas
 
 
 class Sentence(NamedTuple):

@@ -1,0 +1,32 @@
+"""How the command line prints: names and texts are strangers', and a terminal obeys what stands in them.
+
+Everything goes through `say`, `write` or `cli.render.terminal`; ruff refuses `click.echo` elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+_HIDDEN = "\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+HIDDEN = re.compile(f"[{_HIDDEN}]")
+"""Controls, halves of characters, and what breaks lines or turns the direction of others. Not tabs and ends
+of lines."""
+UNSAFE = re.compile(f"[{_HIDDEN}\t\n]")
+"""The same with tabs and ends of lines: what a line of output must not have inside."""
+
+
+def escape(text: str) -> str:
+    r"""The text with every unsafe character as Python writes it: `\n`, `\x1b`, `\u202e`."""
+    return UNSAFE.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print one line; a line end inside it is shown, so no name can pass for a line of its own."""
+    click.echo(escape(line), err=err)  # noqa: TID251 - the one place
+
+
+def write(text: str) -> None:
+    """Print text that is of several lines, as it is but for what a terminal obeys."""
+    click.echo(HIDDEN.sub(lambda found: escape(found[0]), text), nl=False)  # noqa: TID251 - the other
