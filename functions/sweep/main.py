@@ -59,7 +59,7 @@ def on_tick(push: Push) -> None:
     this = _Round()
     this.take("driven", standing_still(documents), lambda stored: drive(documents, stored))
     unheard = _where(documents, ("results_pending", "==", True), ("updated_at", "<", now() - SETTLED))
-    this.take("announced", unheard, lambda stored: announce(documents, stored["id"]))
+    this.take("announced", unheard, lambda stored: announce(documents, stored))
     left = _where(documents, ("purge_pending", "==", True), ("updated_at", "<", now() - SETTLED))
     this.take("purged", left, lambda stored: purge(documents, stored["id"]))
     replaced = _where(documents, ("stale_artefacts", "==", True))

@@ -43,10 +43,10 @@ class Sleepers:
         self.awake = threading.Event()
         commit = batches.commit
 
-        def sleep_first(*given: Any) -> None:
+        def sleep_first(*given: Any) -> dict[str, Any]:
             self.asleep.release()
             assert self.awake.wait(150)
-            commit(*given)
+            return commit(*given)
 
         patch.setattr(batches, "commit", sleep_first)
 
