@@ -12,7 +12,7 @@ from cli.objects import need_model
 from shared.documents.delegation import has_not_ended, run_job
 from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import COLLECTION as DOCUMENTS
-from shared.jobs import backfill_listing, backfills
+from shared.jobs import backfills
 from shared.platform.clients import firestore_client
 from shared.platform.errors import HeadraceError
 from shared.platform.settings import settings
@@ -62,7 +62,7 @@ def resume(identifier: str) -> Backfill:
         )
     if backfill.state == "listing":
         return _listed_and_launched(backfill)
-    again = backfill_listing.list_again(client, backfill)
+    again = backfills.list_again(client, backfill)
     if backfill.state == "completed" and not again:
         backfills.update(client, backfill.id, state="completed", report=backfill.report)
         return backfill
@@ -78,7 +78,7 @@ def found(identifier: str) -> Backfill:
 
 
 def _listed_and_launched(backfill: Backfill) -> Backfill:
-    backfill_listing.list_documents(firestore_client(), backfill)
+    backfills.list_documents(firestore_client(), backfill)
     return _launched(found(backfill.id))
 
 

@@ -17,7 +17,7 @@ from shared.digests.store import COLLECTION as DIGESTS
 from shared.documents.erasure import check_unchanged
 from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import COLLECTION, document_id
-from shared.intake.archive_objects import INSIDE
+from shared.intake.archives import INSIDE
 from shared.platform.clients import firestore_client, storage_client
 from shared.platform.errors import HeadraceError, Superseded
 from shared.platform.records import TERMINAL, Record

@@ -11,7 +11,7 @@ from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from shared.intake.archive_objects import INSIDE
+from shared.intake.archives import INSIDE
 from shared.platform.clients import storage_client
 
 if TYPE_CHECKING:

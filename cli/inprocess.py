@@ -15,8 +15,7 @@ from shared.extract.core import check_size
 from shared.extract.refusals import archive_inside
 from shared.inference.engine import Engine
 from shared.inference.manifest import TOKENIZER_FILE
-from shared.intake.archive_objects import INSIDE, MAX_DEPTH
-from shared.intake.archives import Unpacked
+from shared.intake.archives import INSIDE, MAX_DEPTH, Unpacked
 from shared.intake.read import TEXT_COLUMN, Reading, limits_of, read_file, sha256_of
 from shared.platform.errors import HeadraceError, Rejected
 from shared.platform.settings import Settings

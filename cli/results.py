@@ -15,7 +15,7 @@ from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.passages import initiatives
 from shared.documents.store import COLLECTION, Documents, document_id
 from shared.documents.views import PASSAGE_FIELDS, document_view, passage_view
-from shared.intake.archive_objects import INSIDE
+from shared.intake.archives import INSIDE
 from shared.intake.read import TEXT_COLUMN
 from shared.platform.clients import firestore_client, storage_client
 from shared.platform.errors import HeadraceError

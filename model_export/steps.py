@@ -105,7 +105,7 @@ def digest_of(*parts: str) -> str:
 
 def code_digest() -> str:
     """Changes when our code or a library that writes or runs the graph does."""
-    from shared.inference.runtime import onnxruntime
+    from shared.inference.session import onnxruntime
 
     # Asked of the module: onnxruntime comes in distributions of several names.
     versions = [onnxruntime.__version__, *(import_module(name).__version__ for name in _LIBRARIES)]

@@ -17,8 +17,7 @@ from shared.documents.sources import copied
 from shared.documents.store import Documents
 from shared.documents.transitions import Seconds
 from shared.documents.uploads import restart
-from shared.inference.cache import CACHED_TEXTS
-from shared.inference.engine import Engine
+from shared.inference.engine import CACHED_TEXTS, Engine
 from shared.platform.clients import firestore_client
 from shared.platform.errors import Permanent, Retryable, Superseded
 from shared.platform.pubsub import Push, answer, batch_message, dead_letter, publish_record

@@ -15,11 +15,10 @@ from google.cloud.firestore_v1.base_query import FieldFilter
 
 from shared.digests.redact import erase
 from shared.digests.store import remove_abandoned
-from shared.documents.completion import announce, purge
+from shared.documents.completion import announce, purge, remove_stale
 from shared.documents.delegation import is_being_read
 from shared.documents.erasure import seen
 from shared.documents.recovery import drive
-from shared.documents.stale import remove_stale
 from shared.documents.store import COLLECTION, Documents, now
 from shared.intake.reconciliation import reconcile
 from shared.platform.clients import firestore_client

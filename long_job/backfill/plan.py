@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from shared.documents import artefacts
 from shared.documents.completion import is_unheard, settle
 from shared.documents.delegation import plan_delegated
-from shared.documents.published import facts_of, kept
 from shared.documents.sources import content_key, find_source
 from shared.documents.store import now, run_record
 from shared.documents.transitions import Claim, Plan, Seconds
 from shared.documents.uploads import upload_of
+from shared.documents.views import facts_of, kept
 from shared.jobs.backfills import standing
 from shared.platform.errors import Permanent
 

@@ -1,4 +1,4 @@
-"""How a run ends: its last batch combines what every batch found, and the result is announced."""
+"""Complete a run: combine what its batches found, announce the result, purge older runs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared.documents import batches, cost, outcomes
+from shared.documents.artefacts import of_runs, remove_runs
 from shared.documents.passages import purge_runs
 from shared.documents.store import RUNS, Documents, now
 from shared.platform.lanes import lane_of
@@ -17,8 +18,10 @@ from shared.text.summary import Partial, combine, summarise
 if TYPE_CHECKING:
     from google.cloud import firestore
 
+    from shared.documents.store import Documents
     from shared.platform.transaction import ShortTransaction
     from shared.text.summary import Aggregate
+
 
 ANALYSED = frozenset({"analyzing", "delegated"})
 """States in which batches are being committed."""
@@ -220,3 +223,20 @@ def is_as_read(current: dict[str, Any] | None, stored: dict[str, Any], *more: st
     """Whether the document is still at the run that was read, and was not erased and begun again."""
     parts = ("run", "generation", *more)
     return current is not None and all(current[part] == stored[part] for part in parts)
+
+
+def remove_stale(documents: Documents, document: str) -> None:
+    """Delete the artefacts of a document's runs of which nothing is needed, if that is still to be done."""
+    reference = documents.reference(document)
+    found = of_runs(document)
+    stored = reference.get().to_dict()
+    if stored is None or not stored.get("stale_artefacts"):
+        return
+    remove_runs(found, *stale_runs(reference, stored))
+
+    def note(transaction: firestore.Transaction) -> None:
+        current = reference.get(transaction=transaction).to_dict()
+        if is_as_read(current, stored, "state", "published_run"):
+            transaction.update(reference, {"stale_artefacts": False})
+
+    documents.run(note)

@@ -11,9 +11,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from shared.documents.completion import finish_as_read
-from shared.documents.published import kept
 from shared.documents.store import Documents, now, run_record
 from shared.documents.transitions import check_delegated, check_held
+from shared.documents.views import kept
 from shared.platform.clients import executions, jobs
 from shared.platform.logs import get_logger
 from shared.platform.records import TERMINAL, ErrorInfo

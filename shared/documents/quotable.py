@@ -9,9 +9,8 @@ import numpy as np
 
 from shared.documents.outcomes import Kept
 from shared.text.summary.choose import choose
-from shared.text.summary.gravity import tells_of_death
 from shared.text.summary.partial import decode_sum
-from shared.text.summary.quality import GOOD
+from shared.text.summary.quality import GOOD, tells_of_death
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import NonNegativeInt, PositiveInt
 
 from shared.documents.passages import COLLECTION as PASSAGES
-from shared.documents.published import shown
 from shared.documents.store import COLLECTION as DOCUMENTS
+from shared.documents.views import shown
 from shared.platform.records import Record
 
 if TYPE_CHECKING:

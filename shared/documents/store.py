@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.documents import outcomes
-from shared.documents.published import NOTHING, kept
 from shared.documents.tombstones import erased_up_to, tombstone
 from shared.documents.transitions import (
     NO_RESULT,
@@ -25,6 +24,7 @@ from shared.documents.transitions import (
     new_document,
     next_claim,
 )
+from shared.documents.views import NOTHING, kept
 from shared.platform.errors import Retryable
 from shared.platform.lanes import SAMPLE_KEPT, is_sample
 from shared.platform.records import TERMINAL

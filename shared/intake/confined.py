@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.extract import ExtractOptions, Limits, extract
+from shared.extract.core import extract
 from shared.extract.facts import state_facts
 from shared.extract.language import detect
 from shared.extract.recognised import from_plain, to_plain
+from shared.extract.shapes import ExtractOptions, Limits
 from shared.extract.sniff import ARCHIVES
 from shared.extract.tidy import visible
 from shared.inference.tokens import counter
@@ -25,7 +26,7 @@ from shared.text.segment import Cut, Segmented, SegmentLimits, segment
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shared.extract import Extracted
+    from shared.extract.shapes import Extracted
 
 READ = f"{__name__}:read"
 NO_KEY = b""

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
-from shared.extract import ExtractOptions, Limits
 from shared.extract.sandbox import Task, run_apart
-from shared.extract.sandbox.endings import misshapen
+from shared.extract.sandbox.client import misshapen
+from shared.extract.shapes import ExtractOptions, Limits
 from shared.extract.sniff import ARCHIVES
 from shared.intake.confined import NO_KEY, READ, Described, Piece, arguments
 from shared.platform.records import FACTS, LANGUAGES, Passage

@@ -11,11 +11,10 @@ import pytest
 from shared.digests.redact import erase
 from shared.documents.completion import finish
 from shared.documents.store import Documents, document_id, now
-from shared.extract import Limits
+from shared.extract.shapes import Limits
 from shared.extract.sniff import ZIP
-from shared.intake import archive_objects
-from shared.intake.archive_objects import Archive
-from shared.intake.archives import unpack
+from shared.intake import archives
+from shared.intake.archives import Archive, unpack
 from shared.platform.clients import firestore_client, storage_client
 from shared.platform.errors import Superseded
 from shared.platform.records import UploadEvent
@@ -247,7 +246,7 @@ def test_a_removal_that_is_killed_is_ended_by_the_next_delivery(
     name = f"killed{step}{calls}.zip"
     nested(tmp_path, name)
     newer = uploaded(tmp_path, name, {"a.txt": b"a"})
-    real, made = getattr(archive_objects, step), []
+    real, made = getattr(archives, step), []
 
     def killed(blob: Blob) -> None:
         made.append(blob.name)
@@ -256,7 +255,7 @@ def test_a_removal_that_is_killed_is_ended_by_the_next_delivery(
         real(blob)
 
     with monkeypatch.context() as patch:
-        patch.setattr(archive_objects, step, killed)
+        patch.setattr(archives, step, killed)
         with pytest.raises(RuntimeError):
             newer.unpack()
     newer.unpack()

@@ -88,7 +88,7 @@ def test_a_failed_run_keeps_what_its_replay_needs() -> None:
 
 def test_what_another_run_left_meanwhile_is_still_to_be_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that completes while the sweep deletes: the flag stays for the next tick."""
-    from shared.documents import stale
+    from shared.documents import completion
 
     life, document = lived(1, 2)
     claim = life.claim(3)
@@ -99,8 +99,8 @@ def test_what_another_run_left_meanwhile_is_still_to_be_deleted(monkeypatch: pyt
         return artefacts.remove_runs(*of)
 
     with monkeypatch.context() as patch:
-        patch.setattr(stale, "remove_runs", meanwhile)
-        stale.remove_stale(life.documents, document)
+        patch.setattr(completion, "remove_runs", meanwhile)
+        completion.remove_stale(life.documents, document)
     assert runs(document) == {2, 3}
     tick()
     assert runs(document) == {3}

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 from shared.inference.engine import Engine
-from shared.inference.outputs import Outputs
-from shared.inference.reading import interpret
+from shared.inference.reading import Outputs, interpret
 from shared.inference.tokens import TokenCounter
 from shared.platform.errors import SetupError
 

@@ -67,7 +67,7 @@ def test_nothing_of_a_payload_is_logged(tmp_path: Path) -> None:
 
 
 def test_full_disk_is_an_error_of_the_call(tmp_path: Path) -> None:
-    """A version that cannot be stored is UNAVAILABLE and takes no number; the one before it stays the latest."""
+    """A version that cannot be stored is UNAVAILABLE and takes no number; the one before stays the latest."""
     limit = 512 * 1024
     with running("secretmanager", tmp_path) as server:
         assert server.process is not None

@@ -94,11 +94,11 @@ QUERIES: dict[str, list[Query]] = {
     "long_job.leases:Leases._live": [Query("leases", ("run",))],
     "shared.api.stored:list_documents": _LISTED,
     "shared.api.stored:list_passages": _FILTERS,
-    "shared.jobs.backfill_listing:_pages": [
+    "shared.jobs.backfills:_pages": [
         Query("documents", order="name"),
         Query("documents", order="created_at"),
     ],
-    "shared.jobs.backfill_listing:list_again": [Query("documents", ("outcome",))],
+    "shared.jobs.backfills:list_again": [Query("documents", ("outcome",))],
     "shared.jobs.backfills:counts": [Query("documents", ("outcome",))],
     "shared.jobs.backfills:pages": [Query("documents", ("settled",))],
     "shared.documents.batches:_of_run": [Query("batches", ("run",))],

@@ -15,8 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.extract.markup import read_eml
-from shared.extract.markup.mail import _without_bulk
-from shared.extract.markup.quotes import own_text
+from shared.extract.markup.mail import _without_bulk, own_text
 from shared.extract.shapes import Block, Extracted, ExtractOptions, Limits
 from shared.platform.errors import Rejected
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.extract import Extracted, ExtractOptions, extract
+from shared.extract.core import extract
 from shared.extract.language import detect
+from shared.extract.shapes import Extracted, ExtractOptions
 from shared.platform.errors import Rejected
 from shared.text.segment import SegmentLimits, segment
 from tests.unit.cuts import Cutting, cutting

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.extract import Limits
+from shared.extract.shapes import Limits
 from shared.extract.sniff import DOCX, EML, EPUB, GZIP, HTML, PDF, PPTX, TEXT, XLSX, ZIP, sniff
 from shared.platform.errors import Rejected
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from shared.inference.manifest import Manifest
-from shared.inference.outputs import Outputs
-from shared.inference.reading import interpret
+from shared.inference.reading import Outputs, interpret
 from shared.platform.records import TOPICS
 
 SHA = "0" * 64

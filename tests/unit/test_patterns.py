@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.extract import Block, Extracted
 from shared.extract.facts import state_facts
 from shared.extract.language import detect
-from shared.extract.markup.quotes import own_text
-from shared.extract.pieces import cut
+from shared.extract.markup.mail import own_text
 from shared.extract.plain import paragraphs
+from shared.extract.shapes import Block, Extracted
+from shared.extract.tidy import cut
 from shared.platform.errors import Rejected
 from shared.text.figures import figures
 from shared.text.privacy import redact

@@ -22,9 +22,8 @@ from shared.platform.records import (
 )
 from shared.platform.settings import Settings
 from shared.text.summary import Aggregate, Partial, combine, partial, summarise
-from shared.text.summary.boilerplate import is_boilerplate
 from shared.text.summary.partial import MAX_CANDIDATES
-from shared.text.summary.quality import MAX_SENTENCE, best_sentence
+from shared.text.summary.quality import MAX_SENTENCE, best_sentence, is_boilerplate
 
 DIMENSIONS = 384
 

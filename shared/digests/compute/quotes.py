@@ -12,8 +12,8 @@ from shared.digests.records import Novel, Quote
 from shared.platform.records import SENTIMENTS
 from shared.text.figures import figures
 from shared.text.summary.choose import choose
-from shared.text.summary.gravity import is_feared, tells_of_death
 from shared.text.summary.partial import Aggregate, Candidate, decode_sum, worth
+from shared.text.summary.quality import is_feared, tells_of_death
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,8 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from shared.extract.sandbox.confine import close_but, confine
-from shared.extract.sandbox.kernel import die_with_parent
+from shared.extract.sandbox.confine import close_but, confine, die_with_parent
 from shared.extract.sandbox.wire import (
     Answer,
     Ending,

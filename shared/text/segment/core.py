@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
-from shared.extract.marks import is_item
-from shared.extract.tidy import visible
+from shared.extract.tidy import is_item, visible
 from shared.platform.errors import Rejected
 from shared.text.segment.pack import Unit, counted, pack, within_window
-from shared.text.segment.prose import is_prose, is_wordy_row
-from shared.text.segment.sentences import split_sentences
+from shared.text.segment.sentences import is_prose, is_wordy_row, split_sentences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from shared.extract import Block, BlockKind, Extracted
+    from shared.extract.shapes import Block, BlockKind, Extracted
 
     Count = Callable[[list[str]], list[int]]
 

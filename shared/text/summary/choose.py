@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shared.platform.records import SummarySentence
-from shared.text.summary.gravity import is_feared, tells_of_death
 from shared.text.summary.partial import decode_sum, worth
-from shared.text.summary.quality import GOOD
+from shared.text.summary.quality import GOOD, is_feared, tells_of_death
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
