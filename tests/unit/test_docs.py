@@ -13,7 +13,7 @@ from shared.platform.records import TOPICS as STANDARDS
 from shared.platform.settings import TOPICS
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text("utf-8")
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
