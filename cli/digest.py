@@ -196,9 +196,9 @@ def _warnings(schedule: Schedule, clock: Mapping[str, Any] | None, moment: datet
     if clock and is_ahead(clock, moment):
         stands = f"Nothing is made before {clock['upto']:%Y-%m-%dT%H:%MZ}: a machine's clock was ahead."
         yield f"{stands} Edit its time, by a minute say, to begin anew."
-    if left := slots.untold(schedule, moment):
+    if left := slots.uncovered(schedule, moment):
         begins, ends = (f"{edge:%Y-%m-%dT%H:%MZ}" for edge in (left.start, left.end))
-        yield f"No digest tells of {begins} to {ends}; with window since-last none leaves time out."
+        yield f"No digest covers {begins} to {ends}; with the window since-last, digests leave no time out."
 
 
 def _last(schedule: str) -> str | None:

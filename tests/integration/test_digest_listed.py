@@ -131,7 +131,7 @@ def test_what_a_schedule_leaves_out_is_told(store: Store) -> None:
     warnings = {one["name"]: one["warnings"] for one in listed["schedules"]}
     stands, left = warnings["workdays"]
     assert stands.startswith("Nothing is made before 20")
-    assert left.startswith("No digest tells of 20")
+    assert left.startswith("No digest covers 20")
     assert warnings["weekly"] == []
     page = StringIO()
     show_listing(Console(file=page, width=200), listed)
