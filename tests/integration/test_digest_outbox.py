@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shared.digests.exchange import Later
 from shared.digests.store import COLLECTION
 from shared.digests.tell import outbox, tell_pending
 from shared.digests.tell.outbox import LEASE_SECONDS, MAX_ATTEMPTS, PER_CALL
+from shared.platform.errors import Permanent
 from shared.platform.settings import settings
 from tests.integration.digest_outbox import (
     CALL,
@@ -182,7 +184,7 @@ def test_one_that_kills_its_sender_every_time_is_given_up(client: firestore.Clie
     for number in range(MAX_ATTEMPTS):
         taken = outbox.take(client, reference, at)
         assert taken is not None
-        assert taken.attempt == number + 1
+        assert taken.attempts == number + 1
         at += timedelta(seconds=LEASE_SECONDS)
     assert outbox.take(client, reference, at) is None
     (one,) = deliveries(client)
@@ -217,10 +219,10 @@ def test_a_sender_that_was_overtaken_notes_nothing(client: firestore.Client) -> 
     second = outbox.take(client, reference, at + timedelta(seconds=LEASE_SECONDS))
     assert late is not None
     assert second is not None
-    outbox.undelivered(client, late, at, "late")
+    outbox.record(client, reference, late, Permanent("late", "Too late", "None"), at)
     assert deliveries(client)[0].state == "pending"
-    outbox.delivered(client, second, at)
-    outbox.postponed(client, second, at, "once more")
+    outbox.record(client, reference, second, None, at)
+    outbox.record(client, reference, second, Later("once more"), at)
     assert (deliveries(client)[0].state, deliveries(client)[0].reason) == ("delivered", None)
 
 

@@ -110,4 +110,4 @@ def test_without_a_mail_server_the_hint_names_the_setting(
     monkeypatch.delenv(missing)
     settings.cache_clear()
     with pytest.raises(Later, match=missing):
-        mail.check_set_up()
+        compose()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, NonNegativeInt
+from pydantic import NonNegativeInt
 
 from shared.digests.exchange import Later, Unanswered
-from shared.digests.schedules import Email, Target, Webhook
+from shared.digests.schedules import Target, Webhook
 from shared.digests.tell import webhooks
 from shared.documents.store import Documents, now
 from shared.platform.clients import emulator, secret
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from google.cloud import firestore
 
-    from shared.digests.records import Digest, Quote
+    from shared.digests.records import Quote
     from shared.digests.tell.webhooks import Resolver
 
 
@@ -34,9 +33,11 @@ MAX_ATTEMPTS = 10
 FIRST_WAIT, LONGEST_WAIT = 60.0, 6 * 3600.0
 """Seconds between attempts, doubled from one to the next: ten attempts take eight and a half hours."""
 LEASE_SECONDS = 300.0
-"""For one attempt: more than the longest that `tell_target_seconds` and its lookups can be."""
+"""For one attempt: more than the longest that `tell_target_seconds` can be."""
 PER_CALL = 25
-"""Deliveries that one call takes at most."""
+"""Most deliveries that one call takes."""
+LEAST_SECONDS = 1.0
+"""With less than this left, no other delivery is started."""
 
 
 class Delivery(Record):
@@ -46,9 +47,7 @@ class Delivery(Record):
     """Delivered: to every recipient."""
     target: Target
     left: list[str] | None = None
-    """The recipients of an e-mail that are still to be told; None: all."""
-    refused: dict[str, int] = Field(default_factory=dict)
-    """Those that the mail server refused for good, with the code of its reply."""
+    """The recipients of an e-mail that do not have it yet; None: all."""
     attempts: NonNegativeInt
     next_at: datetime
     """When it is tried, or tried again."""
@@ -56,30 +55,7 @@ class Delivery(Record):
     ended_at: datetime | None
     """When it was delivered, or given up."""
     reason: str | None
-    """What the last attempt met with; without addresses."""
-
-
-class Taken(NamedTuple):
-    """A delivery that is this process's to send."""
-
-    reference: firestore.DocumentReference
-    target: Target
-    attempt: int
-    left: list[str] | None
-    """As in `Delivery`, and `refused`."""
-    refused: dict[str, int]
-
-    @property
-    def digest(self) -> str:
-        """Id of the digest that it tells of."""
-        collection = self.reference.parent
-        assert collection.parent is not None
-        return str(collection.parent.id)
-
-    @property
-    def id(self) -> str:
-        """The same at every attempt, so that receivers know what they have."""
-        return f"{self.digest}-{self.reference.id}"
+    """Why the last attempt failed; without addresses."""
 
 
 def enqueue(
@@ -87,7 +63,7 @@ def enqueue(
     digest: firestore.DocumentReference,
     targets: Sequence[Target],
 ) -> None:
-    """Put down, in the same commit, that these are to be told of the digest which it creates."""
+    """Write a pending delivery for each target, in the commit that creates the digest."""
     at = now()
     for number, target in enumerate(targets):
         delivery = Delivery(
@@ -103,7 +79,7 @@ def enqueue(
 
 
 def due(client: firestore.Client, at: datetime) -> list[firestore.DocumentReference]:
-    """Deliveries that are to be tried by now, the longest overdue first."""
+    """Return the deliveries to try by now, the longest overdue first."""
     from google.cloud.firestore_v1.base_query import FieldFilter
 
     query = (
@@ -116,12 +92,12 @@ def due(client: firestore.Client, at: datetime) -> list[firestore.DocumentRefere
     return [snapshot.reference for snapshot in query.stream()]
 
 
-def take(client: firestore.Client, reference: firestore.DocumentReference, at: datetime) -> Taken | None:
-    """Take a delivery to send it; None where another has, or nothing is left to do.
+def take(client: firestore.Client, reference: firestore.DocumentReference, at: datetime) -> Delivery | None:
+    """Lease a delivery and count the attempt; None where another process has it, or nothing is left to do.
 
     Raises:
         Retryable: Firestore is contended or cannot be reached.
-        ValidationError: another release wrote it; the attempt is counted, so it stands before no other.
+        ValidationError: another release wrote it; the attempt is counted, so it holds up no other.
     """
 
     def step(transaction: firestore.Transaction) -> dict[str, Any] | None:
@@ -137,60 +113,44 @@ def take(client: firestore.Client, reference: firestore.DocumentReference, at: d
         return fields | lease
 
     fields = Documents(client).run(step)
-    if fields is None:
-        return None
-    known = Delivery.model_validate(fields)
-    return Taken(reference, known.target, known.attempts, known.left, known.refused)
+    return None if fields is None else Delivery.model_validate(fields)
 
 
-def delivered(client: firestore.Client, taken: Taken, at: datetime) -> None:
-    """Note that it was sent."""
-    _note(client, taken, {"state": "delivered", "ended_at": at, "reason": None})
-
-
-def undelivered(client: firestore.Client, taken: Taken, at: datetime, reason: str) -> None:
-    """Note that it will not be, or not to everybody."""
-    _note(client, taken, {"state": "undelivered", "ended_at": at, "reason": reason} | _recipients(taken))
-
-
-def postponed(client: firestore.Client, taken: Taken, at: datetime, reason: str, wait: float = 0) -> bool:
-    """Note that it is to be tried again, after `wait` seconds at least; False where it was the last time."""
-    if taken.attempt >= MAX_ATTEMPTS:
-        undelivered(client, taken, at, f"{reason}; given up after {taken.attempt} attempts")
-        return False
-    pause = min(max(wait, FIRST_WAIT * 2 ** (taken.attempt - 1)), LONGEST_WAIT)
-    _note(client, taken, {"next_at": at + timedelta(seconds=pause), "reason": reason} | _recipients(taken))
-    return True
-
-
-def _recipients(taken: Taken) -> dict[str, object]:
-    return {"left": taken.left, "refused": taken.refused}
-
-
-def _note(client: firestore.Client, taken: Taken, fields: dict[str, object]) -> None:
-    """Write, unless another has taken it since or it was erased."""
+def record(
+    client: firestore.Client,
+    reference: firestore.DocumentReference,
+    taken: Delivery,
+    failure: Exception | None,
+    at: datetime,
+) -> None:
+    """Record how an attempt ended, unless another process took the delivery since, or it was erased."""
+    fields: dict[str, Any] = {"state": "delivered", "ended_at": at, "reason": None}
+    if isinstance(failure, Permanent):
+        fields |= {"state": "undelivered", "reason": f"{failure.message}. {failure.hint}."}
+    elif failure is not None:
+        # The message of an error that is not ours may hold anything.
+        ours = failure.message if isinstance(failure, (Retryable, Unanswered)) else None
+        reason = ours or type(failure).__name__
+        if taken.attempts >= MAX_ATTEMPTS:
+            reason = f"{reason}; given up after {taken.attempts} attempts"
+            fields |= {"state": "undelivered", "reason": reason}
+        else:
+            wait, left = (failure.wait, failure.left) if isinstance(failure, Later) else (0, None)
+            pause = min(max(wait, FIRST_WAIT * 2 ** (taken.attempts - 1)), LONGEST_WAIT)
+            fields = {"next_at": at + timedelta(seconds=pause), "reason": reason, "left": left or taken.left}
 
     def step(transaction: firestore.Transaction) -> None:
-        stored = taken.reference.get(["state", "attempts"], transaction=transaction).to_dict()
-        if stored == {"state": "pending", "attempts": taken.attempt}:
-            transaction.update(taken.reference, fields)
+        stored = reference.get(["state", "attempts"], transaction=transaction).to_dict()
+        if stored == {"state": "pending", "attempts": taken.attempts}:
+            transaction.update(reference, fields)
 
     Documents(client).run(step)
 
 
-LEAST_SECONDS = 1.0
-"""With less than this left, nothing more is begun."""
-REFUSED_HINT = (
-    "See its log for why; the schedule's recipients, HEADRACE_SMTP_USER and _FROM are the usual reasons, and "
-    "553 that an address has letters beyond ASCII before its @, or a domain in such letters that DNS has no "
-    "spelling for, and the server lacks SMTPUTF8"
-)
-
-
 def tell_pending(client: firestore.Client, at: datetime, *, resolve: Resolver = webhooks.resolve) -> int:
-    """Send what is due, and return how many were delivered; never raises.
+    """Send what is due, and return how many messages were delivered; never raises.
 
-    To be called on every heartbeat, by several instances at once.
+    Call it on every heartbeat; several instances may do so at once.
     """
     started = time.monotonic()
     told = 0
@@ -202,7 +162,7 @@ def tell_pending(client: firestore.Client, at: datetime, *, resolve: Resolver = 
             moment = at + timedelta(seconds=time.monotonic() - started)
             seconds = min(left, settings().tell_target_seconds)
             told += _tell(client, reference, moment, seconds, resolve)
-    except Exception as error:  # noqa: BLE001 - to tell must not keep digests from being made
+    except Exception as error:  # noqa: BLE001 - notifications must not keep digests from being made
         get_logger("tell").warning("the outbox could not be read", error=error)
     return told
 
@@ -214,91 +174,67 @@ def _tell(
     seconds: float,
     resolve: Resolver,
 ) -> bool:
-    """Whether this one was delivered, by this call."""
+    """Return whether this call delivered the message."""
     started = time.monotonic()
-    log = get_logger("tell").bind(digest=reference.path.split("/")[1], delivery=reference.id)
+    digest = reference.path.split("/")[1]
+    log = get_logger("tell").bind(digest=digest, delivery=reference.id)
+    failure: Exception | None = None
     try:
         taken = take(client, reference, at)
         if taken is None:
             return False
-        log = log.bind(kind=taken.target.kind, attempt=taken.attempt)
+        log = log.bind(kind=taken.target.kind, attempt=taken.attempts)
         try:
-            refused = taken.refused | _send(client, taken, seconds, resolve)
+            _send(client, digest, f"{digest}-{reference.id}", taken, seconds, resolve)
         except Exception as error:  # noqa: BLE001 - one target must not stop the others
-            ended = at + timedelta(seconds=time.monotonic() - started)
-            _put_off(client, taken, ended, error)
-            log.warning("not delivered", error=error)
-            return False
-        ended = at + timedelta(seconds=time.monotonic() - started)
-        if refused:
-            taken = taken._replace(left=[], refused=refused)
-            undelivered(client, taken, ended, f"{_refusals(taken)}. {REFUSED_HINT}.")
-            log.warning("not delivered to all", refused=len(refused))
-            return False
-        delivered(client, taken, ended)
-        log.info("delivered")
+            failure = error
+        record(client, reference, taken, failure, at + timedelta(seconds=time.monotonic() - started))
     except Exception as error:  # noqa: BLE001 - its lease ends, and it is tried again
-        log.warning("not noted", error=error)
+        log.warning("not recorded", error=error)
         return False
+    if failure:
+        log.warning("not delivered", error=failure)
+        return False
+    log.info("delivered")
     return True
 
 
-def _put_off(client: firestore.Client, taken: Taken, at: datetime, error: Exception) -> None:
-    if isinstance(error, Later):
-        left = taken.left if error.left is None else error.left
-        taken = taken._replace(left=left, refused=taken.refused | error.refused)
-    already = f". {_refusals(taken)}" if taken.refused else ""
-    if isinstance(error, Permanent):
-        undelivered(client, taken, at, f"{error.message}. {error.hint}{already}.")
-        return
-    # Of errors that are not ours the message may hold anything.
-    reason = error.message if isinstance(error, (Retryable, Unanswered)) else type(error).__name__
-    postponed(client, taken, at, f"{reason}{already}", error.wait if isinstance(error, Later) else 0)
-
-
-def _refusals(taken: Taken) -> str:
-    """Of all attempts, and without addresses."""
-    of = len(set(taken.target.to)) if isinstance(taken.target, Email) else 0
-    codes = ", ".join(map(str, sorted(set(taken.refused.values()))))
-    return f"The mail server refused {len(taken.refused)} of {of} recipients for good ({codes})"
-
-
-def _send(client: firestore.Client, taken: Taken, seconds: float, resolve: Resolver) -> dict[str, int]:
-    """Send one message; the recipients that were refused for good now, with the code of the reply."""
+def _send(  # noqa: PLR0913, PLR0917 - a message's own parts
+    client: firestore.Client,
+    digest: str,
+    identifier: str,
+    taken: Delivery,
+    seconds: float,
+    resolve: Resolver,
+) -> None:
+    """Send one message. `identifier` is the same at every attempt, so that receivers recognise a copy."""
     from shared.digests import store
-    from shared.digests.store import object_link
     from shared.digests.tell import mail
 
-    stored = store.read(client, taken.digest)
+    stored = store.read(client, digest)
     if stored is None:
         hint = "Nothing is to be done, unless it was erased by mistake"
-        raise Permanent("digest_gone", "The digest is there no more", hint)
+        raise Permanent("digest_gone", "The digest no longer exists", hint)
     storage_host = emulator("STORAGE_EMULATOR_HOST")
     bucket, _, name = stored.html.removeprefix("gs://").partition("/")
-    page = object_link(bucket, name, None, storage_host)
-    if isinstance(taken.target, Webhook):
-        _send_webhook(stored.digest, page, taken, taken.target, seconds, resolve)
-        return {}
-    mail.check_set_up()
+    page = store.object_link(bucket, name, None, storage_host)
+    target = taken.target
+    if isinstance(target, Webhook):
+        body = (webhooks.as_slack if target.format == "slack" else webhooks.as_json)(stored.digest, page)
+        headers = {"content-type": "application/json; charset=utf-8", "headrace-delivery": identifier}
+        webhooks.send(_secret(target.secret).strip(), body, headers, seconds=seconds, resolve=resolve)
+        return
+
+    def link(quote: Quote) -> str:
+        return store.object_link(quote.bucket, quote.name, quote.page, storage_host)
+
     password = _secret(pinned) if (pinned := settings().smtp_password) else None
-    link = partial(_link, storage_host)
-    message = mail.compose(stored, link, page, taken.target.to, taken.id)
-    return mail.send(message, taken.left or taken.target.to, password, seconds=seconds)
-
-
-def _send_webhook(  # noqa: PLR0913, PLR0917 - a message's own parts
-    digest: Digest, page: str, taken: Taken, target: Webhook, seconds: float, resolve: Resolver
-) -> None:
-    from shared.digests.tell import webhooks
-
-    form = webhooks.as_slack if target.format == "slack" else webhooks.as_json
-    headers = {"content-type": "application/json; charset=utf-8", "headrace-delivery": taken.id}
-    url = _secret(target.secret).strip()
-    webhooks.send(url, form(digest, page), headers, seconds=seconds, resolve=resolve)
+    message = mail.compose(stored, link, page, target.to, identifier)
+    mail.send(message, taken.left or target.to, password, seconds=seconds)
 
 
 def _secret(pinned: str) -> str:
-    """A secret's text. Raises Later, with the secret's name, where it cannot be had: that may be mended."""
+    """Return a secret's text. Raise Later, with the secret's name, if it cannot be read."""
     name, _, version = pinned.partition("/")
     try:
         text: str = secret(name, int(version)).decode().rstrip("\r\n")  # an editor's, or of `echo`
@@ -309,9 +245,3 @@ def _secret(pinned: str) -> str:
         hint = "Create that version of it, or name another in the schedule; the function needs access to it"
         raise Later(f"{message}. {hint}") from None
     return text
-
-
-def _link(storage_host: str | None, quote: Quote) -> str:
-    from shared.digests.store import object_link
-
-    return object_link(quote.bucket, quote.name, quote.page, storage_host)

@@ -1,4 +1,4 @@
-"""Post digests to webhooks: to public addresses, over TLS, signed."""
+"""Post digests to webhooks over HTTPS, at public addresses or at hosts that the operator allows."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import ipaddress
 import json
 import re
 import socket
-import threading
 import time
+from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from shared.digests.exchange import Answer, Later, Unanswered, Unreached, post, tls_context
 from shared.digests.forms import headline, outline, words
@@ -22,237 +22,125 @@ if TYPE_CHECKING:
     from shared.digests.records import Digest
 
     Resolver = Callable[[str, int], list[str]]
-    """The addresses of a host and port, as numbers."""
+    """Returns the IP addresses of a host and port."""
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 PORTS = frozenset({443, 8443})
-"""Of public hosts. A port names a service, and others than HTTPS's should not get to see a request."""
-MAX_ADDRESS = 2_048
+"""Ports allowed at public hosts: services other than HTTPS must not see a request."""
+MAX_URL = 2_048
 """Characters."""
-MAX_HOST_ADDRESSES = 32
-LOOKUP_SECONDS = 10.0
-METADATA_HOSTS = frozenset({"metadata", "metadata.google.internal", "metadata.goog", "instance-data"})
-METADATA = frozenset(
-    {
-        ipaddress.ip_address("169.254.169.254"),
-        ipaddress.ip_address("fd20:ce::254"),  # Google
-        ipaddress.ip_address("fd00:ec2::254"),  # Amazon
-        ipaddress.ip_address("192.0.0.192"),  # Oracle, as the next
-        ipaddress.ip_address("fd00:c1::a9fe:a9fe"),
-        ipaddress.ip_address("168.63.129.16"),  # Azure's host, in no list of special addresses
-        ipaddress.ip_address("100.100.100.200"),  # Alibaba
-    }
-)
-"""Of machines in clouds; link-local addresses are refused anyhow, the others not where a host is allowed."""
-_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
-_HOST = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)*{_LABEL}")
-_NUMBER = re.compile(r"(?:.*\.)?(?:\d+|0x[0-9a-f]*)")
-"""A name that ends so is read as an IPv4 address in one of its old spellings (WHATWG URL, 3.5)."""
+MAX_REDIRECTS = 3
+MAX_ADDRESSES = 3
+"""Most addresses of one host that are tried."""
+MAX_ANSWER = 16 * 1024
+"""Bytes read of an answer's body, which is not used."""
+REDIRECTS = frozenset({301, 302, 307, 308})
+"""Followed with the same POST. A 303 asks for a GET, which would notify nobody."""
+AGAIN = frozenset({408, 425, 429})
+"""Statuses below 500 that are worth another attempt."""
+MAX_WAIT = 6 * 3600
+"""Longest Retry-After that is honoured, in seconds."""
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-"""RFC 6052: an IPv4 address is in the last 32 bits."""
-_NOT_PUBLIC = tuple(
-    ipaddress.ip_network(one)
-    for one in (
-        "0.0.0.0/8",
-        "10.0.0.0/8",
-        "100.64.0.0/10",  # shared by the customers of a provider, RFC 6598
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "172.16.0.0/12",
-        "192.0.0.0/24",  # of protocols, RFC 6890
-        "192.0.2.0/24",
-        "192.31.196.0/24",  # AS112, RFC 7535
-        "192.52.193.0/24",  # AMT, RFC 7450
-        "192.88.99.0/24",  # relays of 6to4, RFC 7526
-        "192.168.0.0/16",
-        "192.175.48.0/24",  # AS112, RFC 7534
-        "198.18.0.0/15",  # benchmarks, RFC 2544
-        "198.51.100.0/24",
-        "203.0.113.0/24",
-        "224.0.0.0/4",
-        "240.0.0.0/4",
-        "2001::/23",  # Teredo among others
-        "2001:db8::/32",
-        "2002::/16",  # 6to4: any IPv4 address
-        "2620:4f:8000::/48",  # AS112, RFC 7534
-        "3fff::/20",  # documentation, RFC 9637
-    )
-)
-"""IANA's special-purpose addresses, less those outside `_GLOBAL_UNICAST`; what Python knows of them differs
-from one release to the next."""
+_METADATA = ipaddress.ip_address("fd20:ce::254")
+"""Google's metadata server by IPv6; by IPv4 its address is link-local."""
 
 
 class Place(NamedTuple):
-    """An address of a webhook, taken apart and found to be well formed."""
+    """A webhook's address, parsed."""
 
     host: str
-    """In lower case and ASCII, without a dot at its end."""
+    """In lower case and ASCII, without brackets or a dot at its end."""
     port: int
     target: str
     """Path and query."""
     allowed: bool
-    """Whether the setting `webhook_allowed_hosts` names it."""
+    """Whether the setting `webhook_allowed_hosts` names the host, so it may be private."""
 
     @property
     def authority(self) -> str:
-        """The value of the header `Host`."""
+        """Value of the header `Host`."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == 443 else f"{host}:{self.port}"  # noqa: PLR2004 - the port of https
 
 
 def refused(why: str) -> Permanent:
-    """An address that nothing is sent to; `why` must not quote it."""
+    """Return the error for an address that nothing is sent to; `why` must not quote it."""
     return Permanent("webhook_refused", f"The webhook's address {why}", "Correct the address in its secret")
 
 
 def parse(url: str) -> Place:
-    """Take an address apart.
+    """Parse an address.
 
     Raises:
-        Permanent: it is not one that may be sent to, as far as that can be told from its spelling.
+        Permanent: nothing may be sent there. The message does not quote the address, which is a secret.
     """
-    if len(url) > MAX_ADDRESS or not all(map(_is_plain, url)):
-        raise refused("is too long, or has characters that no address has")
+    from urllib3.exceptions import LocationParseError
+    from urllib3.util import parse_url
+
+    if len(url) > MAX_URL:
+        raise refused("is too long")
     try:
-        parts = urlsplit(url)
-        named, port = parts.hostname, parts.port
-    except ValueError:
+        parts = parse_url(url)
+    except LocationParseError:
         raise refused("is malformed") from None
     if parts.scheme != "https":
         raise refused("is not https")
-    if "@" in parts.netloc:
+    if parts.auth is not None:
         raise refused("names a user")
-    if not named:
+    if not parts.host:
         raise refused("names no host")
-    host = _host(named, bracketed="[" in parts.netloc)
-    allowed = host in {one.lower().rstrip(".") for one in settings().webhook_allowed_hosts}
-    port = 443 if port is None else port
-    if not port or (port not in PORTS and not allowed):
+    host = parts.host.strip("[]").removesuffix(".")
+    allowed = host in {name.lower().rstrip(".") for name in settings().webhook_allowed_hosts}
+    port = 443 if parts.port is None else parts.port
+    if port not in PORTS and not allowed:
         raise refused("names a port other than 443 and 8443")
-    if host in METADATA_HOSTS:
-        raise refused("is that of a machine's metadata")
-    query = f"?{parts.query}" if parts.query else ""
-    return Place(host, port, _ascii(parts.path or "/") + _ascii(query), allowed)
+    return Place(host, port, parts.request_uri, allowed)
 
 
-def _is_plain(one: str) -> bool:
-    """Nothing that is not seen, and no backslash, which some readers take for a slash."""
-    return one.isprintable() and not one.isspace() and one != "\\"
-
-
-def _host(named: str, *, bracketed: bool) -> str:
-    import idna
-
-    if bracketed:
-        try:
-            return str(ipaddress.IPv6Address(named if "%" not in named else ""))
-        except ValueError:
-            raise refused("is malformed") from None
-    try:
-        host = idna.encode(named.removesuffix("."), uts46=True).decode() if not named.isascii() else named
-    except idna.IDNAError:
-        raise refused("has a host whose name is none") from None
-    host = host.lower().removesuffix(".")
-    if not _HOST.fullmatch(host):
-        raise refused("has a host whose name is none")
-    if _NUMBER.fullmatch(host):
-        try:
-            return str(ipaddress.IPv4Address(host))
-        except ValueError:
-            raise refused("has a number for a host that is no plain IPv4 address") from None
-    return host
-
-
-def _ascii(text: str) -> str:
-    from urllib.parse import quote
-
-    return quote(text, safe="/?:@!$&'()*+,;=-._~%[]")
-
-
-def is_public(address: Address) -> bool:
-    """Whether anybody on the internet could send there too."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped:
-            return is_public(address.ipv4_mapped)
-        if address in _NAT64:
-            return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-        if address not in _GLOBAL_UNICAST:
-            return False
-    if address in METADATA:
-        return False
-    if any(address.version == network.version and address in network for network in _NOT_PUBLIC):
+def is_public(text: str) -> bool:
+    """Return whether an IP address is reachable from all of the internet."""
+    address = _unwrapped(text)
+    if isinstance(address, ipaddress.IPv6Address) and (
+        address not in _GLOBAL_UNICAST or address.sixtofour is not None
+    ):
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved)
 
 
-def _inside(address: Address) -> bool:
-    """Whether a host that is allowed by name may have the address."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped:
-            return _inside(address.ipv4_mapped)
-        if address in _NAT64:
-            return _inside(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+def _is_inside(text: str) -> bool:
+    """Return whether an allowed host may have this address: private, but not a metadata server's."""
+    address = _unwrapped(text)
     return not (
-        address in METADATA or address.is_link_local or address.is_multicast or address.is_unspecified
+        address.is_link_local or address.is_multicast or address.is_unspecified or address == _METADATA
     )
 
 
+def _unwrapped(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    address = ipaddress.ip_address(text)
+    return getattr(address, "ipv4_mapped", None) or address
+
+
 def addresses(place: Place, resolve: Resolver) -> list[str]:
-    """The host's addresses, every one of which may be sent to.
+    """Look a host up once, and return its addresses if something may be sent to every one of them.
 
     Raises:
-        Permanent: one of them may not.
-        Unanswered: the host has none now.
+        Permanent: an address is not allowed.
+        Unanswered: the host has no address now.
     """
-    found = resolve(place.host, place.port)[:MAX_HOST_ADDRESSES]
-    may = _inside if place.allowed else is_public
-    for one in found:
-        try:
-            address = ipaddress.ip_address(one.partition("%")[0])
-        except ValueError:
-            raise Unanswered("The webhook's host could not be looked up") from None
-        if not may(address):
-            raise refused("leads to an address that is not public")
-    if not found:
+    known = resolve(place.host, place.port)
+    if not known:
         raise Unanswered("The webhook's host could not be looked up")
-    return found
+    if not all(map(_is_inside if place.allowed else is_public, known)):
+        raise refused("leads to an address that is not public")
+    return known
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """Ask the system, which has no time limit of its own.
-
-    Raises:
-        Unanswered: it knows no such host, or does not answer.
-    """
-    found: list[str] = []
-
-    def look() -> None:
-        try:
-            results = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
-            return
-        found.extend(dict.fromkeys(str(result[4][0]) for result in results))
-
-    looking = threading.Thread(target=look, daemon=True)
-    looking.start()
-    looking.join(LOOKUP_SECONDS)
-    if looking.is_alive() or not found:
-        raise Unanswered("The webhook's host could not be looked up")
-    return list(found)
-
-
-MAX_REDIRECTS = 3
-MAX_ADDRESSES = 3
-"""Of one host that are tried."""
-MAX_ANSWER = 16 * 1024
-"""Bytes; what a receiver says is not used."""
-REDIRECTS = frozenset({301, 302, 307, 308})
-"""Followed by the same POST. 303 asks for a GET, which would tell nobody anything."""
-AGAIN = frozenset({408, 425, 429})
-"""And everything from 500 up: these pass."""
-MAX_WAIT = 6 * 3600
-"""Seconds that a receiver may ask for."""
+    """Ask the system's resolver; return no address if it knows none."""
+    try:
+        results = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return list(dict.fromkeys(str(result[4][0]) for result in results))
 
 
 def send(
@@ -263,12 +151,12 @@ def send(
     seconds: float,
     resolve: Resolver = resolve,
 ) -> None:
-    """Send a body by POST, and return if the receiver took it.
+    """Send a body by POST, and return if the receiver accepted it.
 
     Raises:
         Unanswered: there was no answer.
-        Later: the receiver asks to come again.
-        Permanent: nothing may be sent there, or the receiver does not want it.
+        Later: the receiver asks to try again.
+        Permanent: nothing may be sent there, or the receiver rejects it.
     """
     until = time.monotonic() + seconds
     place = parse(url)
@@ -281,8 +169,8 @@ def send(
         try:
             following = parse(urljoin(base, answer.headers["location"]))
         except ValueError:
-            raise refused("redirects to no address") from None
-        # Whoever runs a public webhook must not choose what is asked of the network inside.
+            raise refused("redirects to a malformed address") from None
+        # Whoever runs a public webhook must not choose what is requested inside the private network.
         if following.allowed and not place.allowed:
             raise refused("redirects from a public host to one that is allowed to be private")
         place = following
@@ -295,16 +183,12 @@ def _post(place: Place, body: bytes, headers: Mapping[str, str], until: float, r
     context = tls_context()
     trouble = Unreached("The webhook's host could not be looked up")
     for address in addresses(place, resolve)[:MAX_ADDRESSES]:
-        connection = HTTPSConnection(
-            address,
-            place.port,
-            ssl_context=context,
-            server_hostname=place.host,
-        )
+        # To the address that was checked; the certificate must be the host's.
+        connection = HTTPSConnection(address, place.port, ssl_context=context, server_hostname=place.host)
         try:
             sent = {**headers, "host": place.authority}
             return post(connection, place.target, body, sent, until=until, most=MAX_ANSWER)
-        except Unreached as error:  # not where it may have the message already
+        except Unreached as error:  # other errors leave open whether it has the message already
             trouble = error
     raise trouble
 
@@ -317,15 +201,12 @@ def _judge(answer: Answer) -> None:
         asked = answer.headers.get("retry-after", "")
         wait = min(int(asked), MAX_WAIT) if re.fullmatch(r"[0-9]{1,9}", asked) else 0
         raise Later(f"The webhook answered {status}", wait)
-    raise Permanent(
-        "webhook_declined",
-        f"The webhook answered {status}",
-        "Ask whoever runs it; the address may have been withdrawn",
-    )
+    hint = "Ask whoever runs it; the address may have been withdrawn"
+    raise Permanent("webhook_declined", f"The webhook answered {status}", hint)
 
 
 MAX_BODY = 1024 * 1024
-"""Bytes of a message; a digest that would make it larger is left out of it, and is at the link."""
+"""Bytes of a message; a digest that would make it larger is left out, and is at the link."""
 MAX_HEADER = 150
 MAX_SECTION = 3_000
 MAX_FIELD = 2_000
@@ -334,8 +215,8 @@ MAX_CHANGES = 10
 """Listed in a message; there may be dozens."""
 
 
-def as_json(digest: Digest, html: str) -> bytes:
-    """The message for programs."""
+def as_json(digest: Digest, page: str) -> bytes:
+    """Return the message for programs."""
     message: dict[str, Any] = {
         "type": "headrace.digest",
         "id": digest.id,
@@ -343,7 +224,7 @@ def as_json(digest: Digest, html: str) -> bytes:
         "window": digest.window.model_dump(mode="json"),
         "line": digest.line,
         "overview": digest.overview.model_dump(mode="json"),
-        "html": html,
+        "html": page,
         "digest": digest.model_dump(mode="json"),
     }
     body = _encoded(message)
@@ -354,8 +235,8 @@ def as_json(digest: Digest, html: str) -> bytes:
     return body
 
 
-def as_slack(digest: Digest, html: str) -> bytes:
-    """The message for a channel of Slack."""
+def as_slack(digest: Digest, page: str) -> bytes:
+    """Return the message for a channel of Slack."""
     line = words.clean(digest.line)
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": _plain(headline(digest), MAX_HEADER)},
@@ -369,14 +250,9 @@ def as_slack(digest: Digest, html: str) -> bytes:
         if left := len(changes) - len(lines):
             lines.append(f"and {left} more")
         blocks.append({"type": "section", "text": _plain("\n".join(lines), MAX_SECTION)})
-    link = {"type": "mrkdwn", "text": f"<{escape(html)}|Open the digest>"}
+    link = {"type": "mrkdwn", "text": f"<{escape(page, quote=False)}|Open the digest>"}
     blocks.append({"type": "section", "text": link})
     return _encoded({"text": _cut(line, MAX_SECTION), "blocks": blocks})
-
-
-def escape(text: str) -> str:
-    """As Slack asks, so that nothing in it is a link, a person or a whole channel."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _plain(text: str, most: int) -> dict[str, Any]:
@@ -384,14 +260,14 @@ def _plain(text: str, most: int) -> dict[str, Any]:
 
 
 def _cut(text: str, most: int) -> str:
-    """Escaped, in so many characters, and no entity cut in two; Slack refuses an empty text."""
-    escaped = escape(text.strip()) or "(nothing)"
-    if len(escaped) <= most:
+    """Escape `&<>`, which would begin links and calls, and shorten; Slack refuses an empty text."""
+    text = text.strip() or "(nothing)"
+    if len(escaped := escape(text, quote=False)) <= most:
         return escaped
-    kept = text.strip()[: most - 1]
-    while len(escape(kept)) > most - 1:
-        kept = kept[:-1]
-    return escape(kept) + "…"
+    text = text[: most - 1]
+    while len(escaped := escape(text, quote=False)) > most - 1:
+        text = text[:-1]
+    return f"{escaped}…"
 
 
 def _encoded(message: dict[str, Any]) -> bytes:
