@@ -1,4 +1,4 @@
-"""A digest's content: one shape for Firestore, JSON, Markdown, HTML and whoever is told.
+"""A digest's content: one shape for Firestore, JSON, Markdown, HTML and notifications.
 
 Fields are added, never renamed. Lists are bounded where they are made; a digest says what was left out.
 """
@@ -243,7 +243,7 @@ class Digest(Record):
     schedule: str
     """Its name; `now` where it was asked for on the command line."""
     zone: str
-    """In which the window is told."""
+    """In which the window is counts."""
     window: Window
     filter: Filter
     line: str
@@ -269,8 +269,8 @@ class Digest(Record):
     @property
     def empty(self) -> bool:
         """Whether no document came or ended in the window, and none waits."""
-        told = self.overview
-        return not (told.received or told.completed or told.stopped or told.waiting)
+        counts = self.overview
+        return not (counts.received or counts.completed or counts.stopped or counts.waiting)
 
     def documents(self) -> list[str]:
         """Ids of all documents that it names."""

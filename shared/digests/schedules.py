@@ -56,7 +56,7 @@ class Schedule(Record):
     """Of the IANA time zone database."""
     window: Span = "week"
     filter: Filter = Filter()
-    tell: list[Target] = Field(default_factory=list, max_length=MAX_TARGETS)
+    notify: list[Target] = Field(default_factory=list, max_length=MAX_TARGETS)
 
 
 COLLECTION = "schedules"

@@ -86,8 +86,8 @@ def plan(client: firestore.Client, schedule: Schedule, at: datetime) -> Planned:
         moved: dict[str, Any] = {"upto": begun_at} if edited else {}
         limit = settings().digest_catch_up + MAX_SKIPPED
         if by and (found := slots.slots(by, clock["upto"], at if edited else horizon(at), limit)):
-            planned, told = _write(client, transaction, by, clock, found)
-            moved = told | {"upto": found[-1]} | moved
+            planned, written = _write(client, transaction, by, clock, found)
+            moved = written | {"upto": found[-1]} | moved
         if moved or clock.get("definition") != rule["definition"]:  # else another tick was quicker
             transaction.update(reference, rule | moved | {"updated_at": now()})
         return planned
@@ -345,8 +345,8 @@ def _fail(
     if kept and kept["last_end"]:
         lost = stored["window"]
         others = [one for one in kept["recent"] if one["end"] != lost["end"]]
-        told = any(one["start"] <= lost["start"] and lost["end"] <= one["end"] for one in others)
-        last_end = kept["last_end"] if told else min(kept["last_end"], lost["start"])
+        covered = any(one["start"] <= lost["start"] and lost["end"] <= one["end"] for one in others)
+        last_end = kept["last_end"] if covered else min(kept["last_end"], lost["start"])
         transaction.update(clock, {"last_end": last_end, "recent": others})
     return "failed"
 

@@ -48,7 +48,7 @@ class Tally:
         sentiment = {
             label: of_topic[label] if self._topic else outcome.sentiment.get(label, 0) for label in SENTIMENTS
         }
-        told = sum(sentiment.values())
+        labelled = sum(sentiment.values())
         self._documents += 1
         self._passages += asked.passages if self._topic else outcome.passages
         self._sentiment.update(sentiment)
@@ -57,7 +57,7 @@ class Tally:
         )
         self._put(JUDGED, judged, judged)
         for label, count in sentiment.items():
-            self._put(f"sentiment/{label}", count, told)
+            self._put(f"sentiment/{label}", count, labelled)
         for name, cells in outcome.topics.items():
             if self._topic in {None, name}:
                 self._put(f"topic/{name}", cells.passages, judged)

@@ -181,7 +181,7 @@ PER_DOCUMENT = 2
 """Of either, so that one bad report does not hide all others."""
 
 
-class Moods:
+class SentimentQuotes:
     """The window's most negative and most positive sentences."""
 
     def __init__(self) -> None:
@@ -288,7 +288,7 @@ class Oddities:
         self._near[space] = np.maximum(self._near[space], near)
 
 
-class Gist:
+class SummaryQuotes:
     """The summaries of a window's documents, by the space of their vectors."""
 
     def __init__(self) -> None:

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.digests.exchange import Later
-from shared.digests.tell import mail
+from shared.digests.notify import mail
 from shared.platform.errors import Permanent, SetupError
 from shared.platform.settings import Settings, settings
-from tests.told import digest, stored
+from tests.sample_digest import digest, stored
 from tests.unit.mails import PAGE, TO, compose, link, mailing, parsed
 
 

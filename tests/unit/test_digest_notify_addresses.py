@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from shared.digests.exchange import Unanswered
-from shared.digests.tell.webhooks import MAX_URL, Place, addresses, is_public, parse, resolve
+from shared.digests.notify.webhooks import MAX_URL, Place, addresses, is_public, parse, resolve
 from shared.platform.errors import Permanent
 from shared.platform.settings import settings
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import NonNegativeInt
 
 from shared.digests.exchange import Later, Unanswered
+from shared.digests.notify import webhooks
 from shared.digests.schedules import Target, Webhook
-from shared.digests.tell import webhooks
 from shared.documents.store import Documents, now
 from shared.platform.clients import emulator, secret
 from shared.platform.errors import Permanent, Retryable
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from google.cloud import firestore
 
+    from shared.digests.notify.webhooks import Resolver
     from shared.digests.records import Quote
-    from shared.digests.tell.webhooks import Resolver
 
 
 COLLECTION = "deliveries"
@@ -33,7 +33,7 @@ MAX_ATTEMPTS = 10
 FIRST_WAIT, LONGEST_WAIT = 60.0, 6 * 3600.0
 """Seconds between attempts, doubled from one to the next: ten attempts take eight and a half hours."""
 LEASE_SECONDS = 300.0
-"""For one attempt: more than the longest that `tell_target_seconds` can be."""
+"""For one attempt: more than the longest that `notify_target_seconds` can be."""
 PER_CALL = 25
 """Most deliveries that one call takes."""
 LEAST_SECONDS = 1.0
@@ -147,27 +147,27 @@ def record(
     Documents(client).run(step)
 
 
-def tell_pending(client: firestore.Client, at: datetime, *, resolve: Resolver = webhooks.resolve) -> int:
+def notify_pending(client: firestore.Client, at: datetime, *, resolve: Resolver = webhooks.resolve) -> int:
     """Send what is due, and return how many messages were delivered; never raises.
 
     Call it on every heartbeat; several instances may do so at once.
     """
     started = time.monotonic()
-    told = 0
+    notified = 0
     try:
         for reference in due(client, at):
-            left = settings().tell_seconds - (time.monotonic() - started)
+            left = settings().notify_seconds - (time.monotonic() - started)
             if left < LEAST_SECONDS:
                 break
             moment = at + timedelta(seconds=time.monotonic() - started)
-            seconds = min(left, settings().tell_target_seconds)
-            told += _tell(client, reference, moment, seconds, resolve)
+            seconds = min(left, settings().notify_target_seconds)
+            notified += _notify(client, reference, moment, seconds, resolve)
     except Exception as error:  # noqa: BLE001 - notifications must not keep digests from being made
-        get_logger("tell").warning("the outbox could not be read", error=error)
-    return told
+        get_logger("notify").warning("the outbox could not be read", error=error)
+    return notified
 
 
-def _tell(
+def _notify(
     client: firestore.Client,
     reference: firestore.DocumentReference,
     at: datetime,
@@ -177,7 +177,7 @@ def _tell(
     """Return whether this call delivered the message."""
     started = time.monotonic()
     digest = reference.path.split("/")[1]
-    log = get_logger("tell").bind(digest=digest, delivery=reference.id)
+    log = get_logger("notify").bind(digest=digest, delivery=reference.id)
     failure: Exception | None = None
     try:
         taken = take(client, reference, at)
@@ -209,7 +209,7 @@ def _send(  # noqa: PLR0913, PLR0917 - a message's own parts
 ) -> None:
     """Send one message. `identifier` is the same at every attempt, so that receivers recognise a copy."""
     from shared.digests import store
-    from shared.digests.tell import mail
+    from shared.digests.notify import mail
 
     stored = store.read(client, digest)
     if stored is None:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from shared.digests.exchange import Later, Unanswered
-from shared.digests.tell import mail
+from shared.digests.notify import mail
 from shared.platform.errors import Permanent
 from tests.misbehaving import Authority, SmtpServer, authority, serving
-from tests.told import digest, quote, stored
+from tests.sample_digest import digest, quote, stored
 from tests.unit.mails import PAGE, TO, compose, link, mailing, parsed, setting
 
 THREE = [*TO, "cy@example.net"]

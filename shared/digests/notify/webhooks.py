@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urljoin
 
 from shared.digests.exchange import Answer, Later, Unanswered, Unreached, post, tls_context
-from shared.digests.forms import headline, outline, words
+from shared.digests.render import headline, outline, words
 from shared.platform.errors import Permanent
 from shared.platform.settings import settings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from shared.digests.forms import words
+from shared.digests.render import words
 from shared.platform.records import SENTIMENTS
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from shared.digests.exchange import CONNECT_SECONDS, Later, Unanswered, tls_context
-from shared.digests.forms import headline, html, markdown, outline, words
+from shared.digests.render import headline, html, markdown, outline, words
 from shared.platform.errors import Permanent
 from shared.platform.settings import settings
 
