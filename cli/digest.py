@@ -44,7 +44,7 @@ LISTED = 20
 SOUGHT = 1000
 """Digests among which the last of a schedule is sought; only their ids are read."""
 IDENTIFIER = re.compile("[a-z][A-Za-z0-9-]{0,99}")
-"""Of a schedule's name and a moment; Firestore refuses many another."""
+"""Shape of a digest's id: a schedule's name and a moment. Firestore refuses many other ids."""
 SHOWN = 4
 """Sentences of a kind, in a terminal."""
 

@@ -51,9 +51,9 @@ class StoredDigest(Record):
 
     digest: Digest
     schedule: str
-    """The digest's, to be asked for."""
+    """The digest's schedule, to be queried."""
     end: AwareDatetime
-    """Of its window; the same."""
+    """End of the digest's window, to be queried."""
     statistics: Statistics
     asked: str
     """Fingerprint of the filter: windows of the same schedule and filter can be compared."""
@@ -70,7 +70,7 @@ class StoredDigest(Record):
     reads: NonNegativeInt
     """Documents that were read from Firestore to make it."""
     seconds: float
-    """Of making it."""
+    """How long it took to make it."""
     made_at: AwareDatetime
 
 

@@ -129,7 +129,7 @@ def _write(
     for at, (name, slot) in enumerate(names.items(), start=1 - len(names)):
         made = at > -keep
         window = slots.window(schedule, slot, last_end)
-        # Not those that it tells again: `last_end` goes back where a digest has failed.
+        # Not those that it covers again: `last_end` goes back where a digest has failed.
         recent = [one for one in recent if one.end <= window.start]
         fields: dict[str, Any] = {
             "schedule": schedule.name,
@@ -226,7 +226,7 @@ class Claim:
 
 
 def tick_id(schedule: str, slot: datetime) -> str:
-    """Of a slot's record and of its digest."""
+    """Return the id of a slot's record and of its digest."""
     return f"{schedule}-{slot:%Y%m%dT%H%M}Z"
 
 
@@ -328,8 +328,8 @@ def _fail(
 ) -> Left:
     """No more attempts; the caller has written nothing yet. Where only the end was not noted, it is done.
 
-    What this digest should have told, the next `since-last` tells, although it tells again what those after
-    this one told, unless one of them told it too.
+    The next `since-last` digest covers this one's window too, unless a later one did; it may repeat what
+    those later ones covered.
     """
     from shared.digests.store import COLLECTION as DIGESTS
 
@@ -358,7 +358,7 @@ def _held(stored: dict[str, Any] | None, claim: Claim) -> bool:
 OUTAGE = timedelta(days=1)
 """For which errors that pass by themselves do not count as attempts."""
 SHARE = 0.5
-"""Of the time limit, after which no further digest is begun."""
+"""Share of the time limit after which no further digest is begun."""
 
 
 def run_due(client: firestore.Client, at: datetime, make: Callable[[Tick], str]) -> list[str]:

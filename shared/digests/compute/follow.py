@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MAX_GROUPS = 40
 """Listed; the others are counted."""
 MAX_QUOTES = 2
-"""Of what a group implemented, and of what it plans."""
+"""Most quotes of what a group implemented, and as many of what it plans."""
 POOL = 256
 """The best of either, among which those that say the same are counted."""
 
@@ -182,12 +182,12 @@ NEAR = 0.70
 """Cosine from which a sentence is about the same thing as a plan: it finds 91% of what follows plans up, and
 98% of what it finds is right."""
 FAR = 0.50
-"""Cosine below which it is about something else: it tells 46% of the plans that are not followed up,
+"""Cosine below which it is about something else: it finds 46% of the plans that are not followed up,
 and none that are."""
 MIN_INITIATIVES = 5
 """Kept of a new report, for the absence of a plan to mean something."""
 MAX_PLANS = 60
-"""Of one earlier report: those that read best."""
+"""Most plans of one earlier report: those that read best."""
 MAX_OF_ORGANISATION = 300
 """Plans, those of the newest reports, whichever were read first."""
 MAX_IN_ALL = 20_000
@@ -300,7 +300,7 @@ class _Match:
 
 
 class _Places(NamedTuple):
-    """Of plans, in their order."""
+    """Indices of plans, in their order."""
 
     all: NDArray[np.intp]
     unreported: NDArray[np.intp]
@@ -311,7 +311,7 @@ class Organisation:
     """The plans of one organisation's earlier reports, and what is nearest to each in its new ones."""
 
     def __init__(self, planned: Sequence[Found], start: object, reported: Reported) -> None:
-        """Of plans, those of the newest report first; what an older report says alike is the same plan.
+        """Keep each plan once, the newest report's first; what an older report says alike is the same plan.
 
         One that is closed is left out before that, or it would take the place of one that is open.
 

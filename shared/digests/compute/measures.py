@@ -87,7 +87,7 @@ class Tally:
 
 
 def sums(statistics: Statistics, measure: str) -> Sums:
-    """Of a measure: where none of the documents had the topic, they had none of it all the same."""
+    """Return a measure's sums; a topic that no document had has zero passages in each."""
     known = statistics.sums.get(measure)
     if known is None and measure.startswith("topic/"):
         return Sums(*statistics.sums.get(JUDGED, Sums()))._replace(x=0, xx=0, xn=0)
@@ -95,7 +95,7 @@ def sums(statistics: Statistics, measure: str) -> Sums:
 
 
 def pooled(several: Iterable[Statistics], measure: str) -> Sums:
-    """Of all their documents together."""
+    """Return a measure's sums over the documents of several windows."""
     total = Sums()
     for each in several:
         total = total.plus(sums(each, measure))
@@ -151,7 +151,7 @@ class Sums(NamedTuple):
         return self.x * self.x / self.xx if self.xx else 0.0
 
     def variance(self, share: float, like: Sums) -> float:
-        """Of the share, as documents like these scatter about it; for two of them or more."""
+        """Return a share's variance, from how documents scatter about it; needs two documents or more."""
         scatter = like.xx - 2 * share * like.xn + share * share * like.nn
         each = max(0.0, scatter) / like.nn * like.documents / (like.documents - 1)
         return each * self.nn / self.n**2

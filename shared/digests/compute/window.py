@@ -33,7 +33,7 @@ MAX_PROBLEMS = 20
 FIRST_UNFINISHED = 10
 """Read where the filter means all, beside samples: one may have ended since these were counted."""
 MAX_SAMPLES = 100
-"""Of deployments; what was made of one is erased after an hour."""
+"""Most samples of deployments that are read; their results are erased after an hour."""
 MAX_UNFINISHED = 1_000
 """Unfinished documents among which those that a filter means are sought."""
 UNFINISHED = ("extracting", "analyzing", "delegated")
@@ -50,7 +50,7 @@ class Problems(NamedTuple):
 
 
 def problems(rows: Rows, request: Request, limit: int) -> tuple[Problems, list[str]]:
-    """Of the window, and what is to be noted."""
+    """Return the problems of the window, and notes for the reader."""
     window = request.window
     conditions = between("problem.at", window.start, window.end)
     found = list(
