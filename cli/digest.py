@@ -16,14 +16,14 @@ from cli import differences
 from cli.render import bars, passage, section
 from cli.say import say
 from cli.spans import span
-from shared.digests import forms, slots
+from shared.digests import render, slots
 from shared.digests.compute import Request
 from shared.digests.issue import issue
+from shared.digests.notify.outbox import COLLECTION as DELIVERIES
 from shared.digests.records import Filter, Window
 from shared.digests.schedules import RESERVED as NOW
 from shared.digests.schedules import definitions
 from shared.digests.store import COLLECTION, newest, read, read_file
-from shared.digests.tell.outbox import COLLECTION as DELIVERIES
 from shared.digests.ticks import EARLIER, is_ahead, read_clocks
 from shared.digests.verify import verify
 from shared.platform.clients import firestore_client
@@ -44,13 +44,13 @@ LISTED = 20
 SOUGHT = 1000
 """Digests among which the last of a schedule is sought; only their ids are read."""
 IDENTIFIER = re.compile("[a-z][A-Za-z0-9-]{0,99}")
-"""Of a schedule's name and a moment; Firestore refuses many another."""
+"""Shape of a digest's id: a schedule's name and a moment. Firestore refuses many other ids."""
 SHOWN = 4
 """Sentences of a kind, in a terminal."""
 
 
 def make(schedule: str | None, since: str | None) -> StoredDigest:
-    """A digest of the time until now, stored beside the scheduled ones; nobody is told.
+    """A digest of the time until now, stored beside the scheduled ones; nobody is notified.
 
     Args:
         schedule: whose filter, zone and window it has; None: everything, of the last seven days.
@@ -121,16 +121,16 @@ def show(console: Console, stored: StoredDigest, html: str) -> None:
     digest = stored.digest
     console.print()
     console.print(Text(digest.line, "bold"))
-    for line in (line for line in forms.brief(digest) if line != digest.line):
+    for line in (line for line in render.brief(digest) if line != digest.line):
         console.print(Text(f"  {line}"))
     _sections(console, digest)
     for note in digest.notes:
         console.print(Text(f"Note: {note}", "yellow"))
     console.print()
     console.print(Text(f"{html}", "cyan"), soft_wrap=True)
-    told = f"{stored.reads:,} documents read in {stored.seconds:.1f} s."
+    cost = f"{stored.reads:,} documents read in {stored.seconds:.1f} s."
     again = f"To compute it again: headrace digest verify {digest.id}"
-    console.print(Text(f"{told} {again}", "bright_black"), soft_wrap=True)
+    console.print(Text(f"{cost} {again}", "bright_black"), soft_wrap=True)
 
 
 def _sections(console: Console, digest: Digest) -> None:
@@ -161,7 +161,7 @@ def open_page(path: Path) -> None:
 
 
 def listing(schedule: str | None, limit: int = LISTED) -> dict[str, Any]:
-    """Schedules with what is wrong with them, and the newest digests with whether people were told.
+    """Schedules with what is wrong with them, and the newest digests with whether people were notified.
 
     Raises:
         HeadraceError: there is no such schedule, nor a digest of one that was.
@@ -183,9 +183,9 @@ def listing(schedule: str | None, limit: int = LISTED) -> dict[str, Any]:
 def _planned(schedule: Schedule, clock: Mapping[str, Any] | None) -> dict[str, Any]:
     moment = datetime.now(UTC)
     coming = slots.following(schedule, moment)
-    shown = schedule.model_dump(mode="json", exclude={"tell"})
+    shown = schedule.model_dump(mode="json", exclude={"notify"})
     return shown | {
-        "tell": [target.kind for target in schedule.tell],
+        "notify": [target.kind for target in schedule.notify],
         "next": coming.isoformat() if coming else None,
         "last": _last(schedule.name),
         "warnings": list(_warnings(schedule, clock, moment)),
@@ -196,9 +196,9 @@ def _warnings(schedule: Schedule, clock: Mapping[str, Any] | None, moment: datet
     if clock and is_ahead(clock, moment):
         stands = f"Nothing is made before {clock['upto']:%Y-%m-%dT%H:%MZ}: a machine's clock was ahead."
         yield f"{stands} Edit its time, by a minute say, to begin anew."
-    if left := slots.untold(schedule, moment):
+    if left := slots.uncovered(schedule, moment):
         begins, ends = (f"{edge:%Y-%m-%dT%H:%MZ}" for edge in (left.start, left.end))
-        yield f"No digest tells of {begins} to {ends}; with window since-last none leaves time out."
+        yield f"No digest covers {begins} to {ends}; with the window since-last, digests leave no time out."
 
 
 def _last(schedule: str) -> str | None:
@@ -211,7 +211,7 @@ def _last(schedule: str) -> str | None:
 
 def _made(stored: StoredDigest) -> dict[str, Any]:
     reference = firestore_client().collection(COLLECTION).document(stored.digest.id)
-    told = Counter(
+    notified = Counter(
         (snapshot.to_dict() or {})["state"] for snapshot in reference.collection(DELIVERIES).stream()
     )
     return {
@@ -220,7 +220,7 @@ def _made(stored: StoredDigest) -> dict[str, Any]:
         "window": stored.digest.window.model_dump(mode="json"),
         "line": stored.digest.line,
         "html": stored.html,
-        "told": dict(sorted(told.items())),
+        "notified": dict(sorted(notified.items())),
         "redacted": stored.redacted,
     }
 
@@ -235,9 +235,9 @@ def show_listing(console: Console, listed: dict[str, Any], schedule: str | None 
         for warning in one["warnings"]:
             console.print(Padding(Text(warning, "yellow"), (0, 0, 0, 2)))
     for one in listed["digests"]:
-        told = ", ".join(f"{count} {state}" for state, count in one["told"].items())
+        notified = ", ".join(f"{count} {state}" for state, count in one["notified"].items())
         console.print()
-        console.print(Text.assemble((one["id"], "cyan"), f"  {told}"))
+        console.print(Text.assemble((one["id"], "cyan"), f"  {notified}"))
         console.print(Padding(Text(one["line"]), (0, 0, 0, 2)))
     if not listed["digests"]:
         of, by = (f" of {schedule}", f" --schedule {schedule}") if schedule not in {None, NOW} else ("", "")

@@ -1,4 +1,4 @@
-"""From a window to a digest that is stored, whole, once, and waits to be told."""
+"""Make the digest of a window once, store it whole, and enqueue its notifications."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from shared.digests import store
 from shared.digests.compute import fingerprint, make
 from shared.digests.narrative import narrate
+from shared.digests.notify import enqueue
 from shared.digests.redact import erased
 from shared.digests.store import COLLECTION, RULES, StoredDigest, address, read, to_fields, write_files
-from shared.digests.tell import enqueue
 from shared.digests.ticks import TICKS
 from shared.documents.erasure import BEGUN
 from shared.documents.store import COLLECTION as DOCUMENTS
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 ASKED_BEFORE = "There is no narrative: an attempt that asked for it ended before the digest was stored."
 
 
-def issue(client: firestore.Client, request: Request, tell: Sequence[Target] = ()) -> StoredDigest:
-    """Make a digest, store it, and put down whom to tell; of many callers one does, and all get the same.
+def issue(client: firestore.Client, request: Request, notify: Sequence[Target] = ()) -> StoredDigest:
+    """Make a digest, store it, and enqueue its notifications; of many callers one does, and all get the same.
 
     Args:
         client: Firestore.
         request: the window, and what of it. Its id makes it one digest, however often it is asked for.
-        tell: people and addresses that `tell_pending` is to send it to.
+        notify: targets that `notify_pending` sends it to.
 
     Raises:
         Retryable: Firestore is contended or cannot be reached; what was done is no harm to the next attempt.
@@ -73,7 +73,7 @@ def issue(client: firestore.Client, request: Request, tell: Sequence[Target] = (
         kept = _without_erased(client, transaction, stored, begun)
         transaction.create(reference, to_fields(kept))
         transaction.delete(draft)
-        enqueue(transaction, reference, tell)
+        enqueue(transaction, reference, notify)
         return kept
 
     created = Documents(client).run(create)

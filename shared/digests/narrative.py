@@ -113,8 +113,8 @@ def _data(lines: list[str]) -> str:
 
 def _line(number: int, text: str, quote: Quote, key: bytes) -> str:
     organisation = _clean(quote.organisation or "", key)
-    told = {"text": text} | ({"organisation": organisation} if organisation else {})
-    return f"{number} {json.dumps(told, ensure_ascii=False)}"
+    entry = {"text": text} | ({"organisation": organisation} if organisation else {})
+    return f"{number} {json.dumps(entry, ensure_ascii=False)}"
 
 
 def _clean(text: str, key: bytes) -> str:
@@ -298,7 +298,7 @@ _HYPHEN = re.compile(r"(?<=\w)-")
 _SIGNS = str.maketrans({"\u2010": "-", "\u2212": "-"})
 
 
-class Told(Record):
+class CitedSentence(Record):
     """A sentence as the model wrote it."""
 
     text: Annotated[str, Field(min_length=1, max_length=MAX_SENTENCE)]
@@ -306,10 +306,10 @@ class Told(Record):
 
 
 class _Answer(Record):
-    sentences: Annotated[list[Told], Field(min_length=1, max_length=MAX_SENTENCES)]
+    sentences: Annotated[list[CitedSentence], Field(min_length=1, max_length=MAX_SENTENCES)]
 
 
-def check(content: str, prompt: Prompt) -> list[Told]:
+def check(content: str, prompt: Prompt) -> list[CitedSentence]:
     """The sentences, their citations each once.
 
     Raises:
@@ -332,7 +332,7 @@ def check(content: str, prompt: Prompt) -> list[Told]:
         if not numbers(sentence.text) <= known:
             raise HeadraceError("the language model named a number that no quote it cites has")
     return [
-        Told(text=" ".join(one.text.split()), cites=list(dict.fromkeys(one.cites)))
+        CitedSentence(text=" ".join(one.text.split()), cites=list(dict.fromkeys(one.cites)))
         for one in answer.sentences
     ]
 
@@ -412,8 +412,8 @@ def narrate(digest: Digest) -> tuple[Narrative | None, str | None]:
     except Exception as error:  # noqa: BLE001 - the digest is complete without it
         get_logger("narrative").warning("no narrative", error=error)
         return None, "There is no narrative: it could not be asked for."
-    told = [
+    cited = [
         NarrativeSentence(text=one.text, cites=[prompt.quotes[number - 1] for number in one.cites])
         for one in sentences
     ]
-    return Narrative(model=settings().narrative_model, sentences=told), None
+    return Narrative(model=settings().narrative_model, sentences=cited), None

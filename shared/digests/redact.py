@@ -39,12 +39,12 @@ def without(digest: Digest, document: str) -> Digest:
     ]
     narrative = digest.narrative
     if narrative:
-        told = [
+        kept = [
             sentence
             for sentence in narrative.sentences
             if all(quote.document != document for quote in sentence.cites)
         ]
-        narrative = Narrative(model=narrative.model, sentences=told) if told else None
+        narrative = Narrative(model=narrative.model, sentences=kept) if kept else None
     return digest.model_copy(
         update={
             "overview": _overview(digest.overview, document),

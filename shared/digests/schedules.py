@@ -53,10 +53,10 @@ class Schedule(Record):
     cron: str
     """Five fields, read in `zone`."""
     zone: str = "UTC"
-    """Of the IANA time zone database."""
+    """Name in the IANA time zone database."""
     window: Span = "week"
     filter: Filter = Filter()
-    tell: list[Target] = Field(default_factory=list, max_length=MAX_TARGETS)
+    notify: list[Target] = Field(default_factory=list, max_length=MAX_TARGETS)
 
 
 COLLECTION = "schedules"

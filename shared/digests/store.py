@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from pydantic import AwareDatetime, Field, NonNegativeInt
 
-from shared.digests import forms
+from shared.digests import render
 from shared.digests.records import Digest, Sorted
 from shared.documents.store import now
 from shared.platform.clients import emulator, storage_client
@@ -51,9 +51,9 @@ class StoredDigest(Record):
 
     digest: Digest
     schedule: str
-    """The digest's, to be asked for."""
+    """The digest's schedule, to be queried."""
     end: AwareDatetime
-    """Of its window; the same."""
+    """End of the digest's window, to be queried."""
     statistics: Statistics
     asked: str
     """Fingerprint of the filter: windows of the same schedule and filter can be compared."""
@@ -70,7 +70,7 @@ class StoredDigest(Record):
     reads: NonNegativeInt
     """Documents that were read from Firestore to make it."""
     seconds: float
-    """Of making it."""
+    """How long it took to make it."""
     made_at: AwareDatetime
 
 
@@ -132,9 +132,9 @@ def write_files(digest: Digest) -> None:
     """Write its three forms, over what is there."""
     link = partial(_link, emulator("STORAGE_EMULATOR_HOST"))
     texts = {
-        "html": forms.html(digest, link),
-        "json": forms.as_json(digest),
-        "md": forms.markdown(digest, link),
+        "html": render.html(digest, link),
+        "json": render.as_json(digest),
+        "md": render.markdown(digest, link),
     }
     bucket = storage_client().bucket(settings().results_bucket)
     name = address(digest).split("/", 3)[3]

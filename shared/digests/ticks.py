@@ -86,8 +86,8 @@ def plan(client: firestore.Client, schedule: Schedule, at: datetime) -> Planned:
         moved: dict[str, Any] = {"upto": begun_at} if edited else {}
         limit = settings().digest_catch_up + MAX_SKIPPED
         if by and (found := slots.slots(by, clock["upto"], at if edited else horizon(at), limit)):
-            planned, told = _write(client, transaction, by, clock, found)
-            moved = told | {"upto": found[-1]} | moved
+            planned, written = _write(client, transaction, by, clock, found)
+            moved = written | {"upto": found[-1]} | moved
         if moved or clock.get("definition") != rule["definition"]:  # else another tick was quicker
             transaction.update(reference, rule | moved | {"updated_at": now()})
         return planned
@@ -129,7 +129,7 @@ def _write(
     for at, (name, slot) in enumerate(names.items(), start=1 - len(names)):
         made = at > -keep
         window = slots.window(schedule, slot, last_end)
-        # Not those that it tells again: `last_end` goes back where a digest has failed.
+        # Not those that it covers again: `last_end` goes back where a digest has failed.
         recent = [one for one in recent if one.end <= window.start]
         fields: dict[str, Any] = {
             "schedule": schedule.name,
@@ -226,7 +226,7 @@ class Claim:
 
 
 def tick_id(schedule: str, slot: datetime) -> str:
-    """Of a slot's record and of its digest."""
+    """Return the id of a slot's record and of its digest."""
     return f"{schedule}-{slot:%Y%m%dT%H%M}Z"
 
 
@@ -328,8 +328,8 @@ def _fail(
 ) -> Left:
     """No more attempts; the caller has written nothing yet. Where only the end was not noted, it is done.
 
-    What this digest should have told, the next `since-last` tells, although it tells again what those after
-    this one told, unless one of them told it too.
+    The next `since-last` digest covers this one's window too, unless a later one did; it may repeat what
+    those later ones covered.
     """
     from shared.digests.store import COLLECTION as DIGESTS
 
@@ -345,8 +345,8 @@ def _fail(
     if kept and kept["last_end"]:
         lost = stored["window"]
         others = [one for one in kept["recent"] if one["end"] != lost["end"]]
-        told = any(one["start"] <= lost["start"] and lost["end"] <= one["end"] for one in others)
-        last_end = kept["last_end"] if told else min(kept["last_end"], lost["start"])
+        covered = any(one["start"] <= lost["start"] and lost["end"] <= one["end"] for one in others)
+        last_end = kept["last_end"] if covered else min(kept["last_end"], lost["start"])
         transaction.update(clock, {"last_end": last_end, "recent": others})
     return "failed"
 
@@ -358,7 +358,7 @@ def _held(stored: dict[str, Any] | None, claim: Claim) -> bool:
 OUTAGE = timedelta(days=1)
 """For which errors that pass by themselves do not count as attempts."""
 SHARE = 0.5
-"""Of the time limit, after which no further digest is begun."""
+"""Share of the time limit after which no further digest is begun."""
 
 
 def run_due(client: firestore.Client, at: datetime, make: Callable[[Tick], str]) -> list[str]:

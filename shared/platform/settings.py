@@ -191,9 +191,9 @@ class Settings(BaseModel):
     """Secret and version with the password of encrypted documents, by the beginning of the object's name:
     {"hr/": "docpw-hr/1"}. The longest beginning that fits decides. An uploader cannot choose a secret."""
 
-    tell_seconds: PositiveFloat = 120.0
+    notify_seconds: PositiveFloat = 120.0
     """For all that one heartbeat sends; what is left is sent by the next."""
-    tell_target_seconds: PositiveFloat = Field(default=20.0, le=120.0)
+    notify_target_seconds: PositiveFloat = Field(default=20.0, le=120.0)
     """For one message to one webhook or mail server."""
     webhook_allowed_hosts: Json[list[str]] = Field(default_factory=list)
     """Hosts of webhooks that may have private addresses and any port: ["hooks.corp.example"]. All others must

@@ -98,7 +98,7 @@ def test_a_sound_stack_has_no_complaints(stack: RunningStack) -> None:
         *("settings", "model", "processes", "deliveries", "disk"),
         *("secrets", "buckets", "topics", "subscriptions", "job"),
         *("failed", "dead letters", "standing still", "results", "oldest", "model of results"),
-        *("schedules", "digests", "told", "uploads"),
+        *("schedules", "digests", "notified", "uploads"),
     ]
 
 

@@ -12,9 +12,9 @@ from benchmarks.digests.made import MONDAY, record
 from functions.sweep import main as sweeping
 from shared.digests import issue as issuing
 from shared.digests import store as drafts
-from shared.digests.forms import as_json
 from shared.digests.issue import issue
 from shared.digests.redact import erase
+from shared.digests.render import as_json
 from shared.digests.store import read, write_files
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.documents.store import now

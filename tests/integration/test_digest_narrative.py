@@ -15,7 +15,7 @@ from shared.platform import clients
 from shared.platform.settings import settings
 from tests.integration.pubsub_server import running
 from tests.misbehaving import Heard, HttpServer, Reply, reply, serving
-from tests.told import digest, quote
+from tests.sample_digest import digest, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -120,13 +120,13 @@ def test_a_record_of_a_newer_release_fails_alone(made: Made, monkeypatch: pytest
     own, other = *names(8), *names(8, of="other")
     over(own)
     update("ticks", own, **{"definition.later": 1})
-    told: list[datetime] = []
-    monkeypatch.setattr("shared.digests.tell.tell_pending", lambda _, at: told.append(at))
+    notified: list[datetime] = []
+    monkeypatch.setattr("shared.digests.notify.notify_pending", lambda _, at: notified.append(at))
     monkeypatch.setattr(main, "now", lambda: EIGHT + 2 * MINUTE)
     for n in range(1, settings().digest_attempts):
         main.on_tick(push(EIGHT + 2 * MINUTE))
         assert made.ids == [other]
-        assert len(told) == n
+        assert len(notified) == n
     stored = read("ticks", own)
     assert (stored["state"], stored["error"]) == ("failed", "ValidationError")
     assert stored["attempts"] == settings().digest_attempts

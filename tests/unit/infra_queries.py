@@ -65,7 +65,7 @@ _RUN = Query("passages", ("run",), order="index")
 
 QUERIES: dict[str, list[Query]] = {
     "cli.diagnosis.digests:made": [Query("ticks", ("state",), order="slot", descending=True)],
-    "cli.diagnosis.digests:told": [
+    "cli.diagnosis.digests:notified": [
         Query("deliveries", ("state",), order="next_at", descending=True, group=True)
     ],
     "cli.diagnosis.documents:dead_letters": [
@@ -121,7 +121,7 @@ QUERIES: dict[str, list[Query]] = {
         Query("digests", order="end", descending=True),
         Query("digests", ("schedule",), order="end", descending=True),
     ],
-    "shared.digests.tell.outbox:due": [Query("deliveries", ("state",), order="next_at", group=True)],
+    "shared.digests.notify.outbox:due": [Query("deliveries", ("state",), order="next_at", group=True)],
     "shared.digests.ticks:unfinished": [Query("ticks", ("state",))],
     "shared.digests.verify:_reasons": [
         Query("documents", order="timings.completed_at"),

@@ -49,7 +49,7 @@ def test_the_digest_is_of_what_the_image_holds(checkout: Path, gpu: bool) -> Non
     ("file", "changes"),
     [
         ("shared/digests/ticks.py", False),  # the functions' alone
-        ("shared/digests/tell/__init__.py", False),
+        ("shared/digests/notify/__init__.py", False),
         ("shared/api/openapi.py", False),
         ("requirements/long_job-gpu.txt", False),  # of the other variant
         ("shared/documents/quotable.py", True),

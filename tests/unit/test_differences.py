@@ -13,8 +13,8 @@ from cli import differences, digest
 from cli.differences import SHOWN, in_order
 from cli.main import headrace
 from shared.digests.verify import Difference
-from tests.told import digest as invented
-from tests.told import stored
+from tests.sample_digest import digest as invented
+from tests.sample_digest import stored
 
 
 def difference(kind: Any, what: str, document: str | None = None) -> dict[str, Any]:

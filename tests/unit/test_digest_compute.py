@@ -14,8 +14,8 @@ from shared.digests.compute.make import line
 from shared.digests.compute.measures import JUDGED, Measures, Tally, in_order, measures, pooled, sums, trend
 from shared.digests.compute.quotes import ALIKE, Best, Found, cosines, distinct, unit
 from shared.digests.compute.rows import Doc, fingerprint, fits
-from shared.digests.forms.outline import series
 from shared.digests.records import Filter, Overview, Unfinished, Window
+from shared.digests.render.outline import series
 from shared.documents.outcomes import Cells, Outcome
 from tests.digest_example import rich
 

@@ -21,7 +21,7 @@ from shared.digests.narrative import (
 from shared.digests.records import Quote
 from shared.platform.errors import HeadraceError, SetupError
 from shared.platform.settings import Settings, settings
-from tests.told import digest, quote
+from tests.sample_digest import digest, quote
 
 KEY = b"k" * 32
 ON = {

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MAX_GROUPS = 40
 """Listed; the others are counted."""
 MAX_QUOTES = 2
-"""Of what a group implemented, and of what it plans."""
+"""Most quotes of what a group implemented, and as many of what it plans."""
 POOL = 256
 """The best of either, among which those that say the same are counted."""
 
@@ -151,7 +151,7 @@ class Reported:
                 closed |= {places[row] for row in _closed([planned[at] for at in places], done)}
         return [plan for at, plan in enumerate(planned) if at not in closed]
 
-    def told(self, report: Doc, new: Doc) -> bool:
+    def reported(self, report: Doc, new: Doc) -> bool:
         """Whether an earlier document about the year of this one could be compared with a report's plans."""
         last = self._compared.get((new.space, new.year))
         return last is not None and report.completed_at < last
@@ -182,12 +182,12 @@ NEAR = 0.70
 """Cosine from which a sentence is about the same thing as a plan: it finds 91% of what follows plans up, and
 98% of what it finds is right."""
 FAR = 0.50
-"""Cosine below which it is about something else: it tells 46% of the plans that are not followed up,
+"""Cosine below which it is about something else: it finds 46% of the plans that are not followed up,
 and none that are."""
 MIN_INITIATIVES = 5
 """Kept of a new report, for the absence of a plan to mean something."""
 MAX_PLANS = 60
-"""Of one earlier report: those that read best."""
+"""Most plans of one earlier report: those that read best."""
 MAX_OF_ORGANISATION = 300
 """Plans, those of the newest reports, whichever were read first."""
 MAX_IN_ALL = 20_000
@@ -273,7 +273,7 @@ class Plans:
         return notes
 
 
-class Told(NamedTuple):
+class Finding(NamedTuple):
     """What became of a plan."""
 
     status: FollowStatus
@@ -300,18 +300,18 @@ class _Match:
 
 
 class _Places(NamedTuple):
-    """Of plans, in their order."""
+    """Indices of plans, in their order."""
 
     all: NDArray[np.intp]
-    untold: NDArray[np.intp]
-    """Those that would be told as vanished for the first time."""
+    unreported: NDArray[np.intp]
+    """Those that would be reported as vanished for the first time."""
 
 
 class Organisation:
     """The plans of one organisation's earlier reports, and what is nearest to each in its new ones."""
 
     def __init__(self, planned: Sequence[Found], start: object, reported: Reported) -> None:
-        """Of plans, those of the newest report first; what an older report says alike is the same plan.
+        """Keep each plan once, the newest report's first; what an older report says alike is the same plan.
 
         One that is closed is left out before that, or it would take the place of one that is open.
 
@@ -336,7 +336,7 @@ class Organisation:
 
     def meet(self, doc: Doc, found: Sequence[Found], vectors: NDArray[np.int8]) -> None:
         """Compare the plans with a new report."""
-        rows, untold = self._comparable_with(doc)
+        rows, unreported = self._comparable_with(doc)
         if not rows.size or not found:
             return
         (whole, lengths), topics = self._vectors, self._topics
@@ -345,7 +345,7 @@ class Organisation:
         near = cosines((whole, lengths), unit(vectors))
         initiatives = [at for at, one in enumerate(found) if "initiative" in one.kept["roles"]]
         if len(initiatives) >= MIN_INITIATIVES:
-            self._comparable[untold] = True
+            self._comparable[unreported] = True
         self._any.offer(rows, near, found)
         shared = topics @ _topics(found, self._names).T > 0
         for match, action in ((self._implemented, "implemented"), (self._planned, "planned")):
@@ -363,29 +363,29 @@ class Organisation:
                 for report in self._rows
                 if report.space == doc.space and earlier(report, doc, self._start)
             ]
-            untold = [
+            unreported = [
                 report
                 for report in reports
-                if not self._reported.told(report, doc) and not _about_one_year(report, doc)
+                if not self._reported.reported(report, doc) and not _about_one_year(report, doc)
             ]
-            self._before[key] = _Places(self._places(reports), self._places(untold))
+            self._before[key] = _Places(self._places(reports), self._places(unreported))
         return self._before[key]
 
     def _places(self, reports: Sequence[Doc]) -> NDArray[np.intp]:
         return np.sort(np.concatenate([np.empty(0, np.intp), *(self._rows[each] for each in reports)]))
 
-    def told(self) -> list[Told]:
-        """What can be told of the plans, in their order."""
-        told: list[Told] = []
+    def findings(self) -> list[Finding]:
+        """Return what can be said of the plans, in their order."""
+        findings: list[Finding] = []
         for at, plan in enumerate(self._plans):
             implemented, planned = self._implemented.near[at], self._planned.near[at]
             if max(implemented, planned) >= NEAR:
                 match = self._implemented if implemented >= planned else self._planned
                 status: FollowStatus = "implemented" if implemented >= planned else "planned"
-                told.append(Told(status, round(float(match.near[at]), 4), plan, match.found[at]))
+                findings.append(Finding(status, round(float(match.near[at]), 4), plan, match.found[at]))
             elif self._comparable[at] and self._any.near[at] < FAR:
-                told.append(Told("vanished", round(float(self._any.near[at]), 4), plan, None))
-        return told
+                findings.append(Finding("vanished", round(float(self._any.near[at]), 4), plan, None))
+        return findings
 
 
 def _topics(found: Sequence[Found], names: Sequence[str]) -> NDArray[np.float32]:
@@ -393,7 +393,7 @@ def _topics(found: Sequence[Found], names: Sequence[str]) -> NDArray[np.float32]
     return np.array([[name in one.kept["topics"] for name in names] for one in found], dtype=np.float32)
 
 
-def _followed(one: Told) -> Followed:
+def _followed(one: Finding) -> Followed:
     return Followed(
         organisation=one.plan.doc.organisation or "",
         status=one.status,
@@ -418,9 +418,9 @@ def _without_repetition(planned: Sequence[Found]) -> list[Found]:
     return kept
 
 
-def select(all_of_them: Sequence[Told]) -> Followings:
+def select(all_of_them: Sequence[Finding]) -> Followings:
     """What was implemented and what has vanished, in turn, the clearest first; then what is planned again."""
-    ranked: list[tuple[tuple[bool, int, int], Told]] = []
+    ranked: list[tuple[tuple[bool, int, int], Finding]] = []
     counts: dict[FollowStatus, int] = {}
     for rank, status in enumerate(_STATUSES):
         sign = 1 if status == "vanished" else -1

@@ -19,8 +19,8 @@ from shared.digests.compute.window import (
     received,
     waiting,
 )
-from shared.digests.forms import words
 from shared.digests.records import Digest, Filter, Initiatives, Overview, Window
+from shared.digests.render import words
 from shared.digests.store import Statistics
 from shared.platform.records import Record
 from shared.platform.settings import settings
@@ -54,7 +54,7 @@ class Made(Record):
 
 
 MAX_CHANGES = 3
-"""Told, the surest first."""
+"""Changes named in the line, the surest first."""
 
 
 def line(window: Window, zone: str, overview: Overview, found: Measures) -> str:
@@ -86,11 +86,11 @@ def _waiting(overview: Overview) -> list[str]:
 
 
 def _when(window: Window, zone: str) -> str:
-    unit, told = words.span(window, zone), words.window(window, zone)
+    unit, dates = words.span(window, zone), words.window(window, zone)
     if unit == "week":
         last = window.end.astimezone(ZoneInfo(zone)) - timedelta(days=1)
         return f"in the week to {words.day(last)}"
-    return {"day": "on ", "month": "in "}.get(unit, "from ") + told
+    return {"day": "on ", "month": "in "}.get(unit, "from ") + dates
 
 
 def _changes(found: Measures) -> list[str]:
@@ -99,12 +99,12 @@ def _changes(found: Measures) -> list[str]:
     for row in found.topics:
         named.append((words.topic(row.name), row.share))
         named.append((f"negative passages on {words.topic(row.name)}", row.negative))
-    told: list[tuple[float, int, str]] = []
+    flagged: list[tuple[float, int, str]] = []
     for rank, (name, measure) in enumerate(named):
         change = next((one for one in measure.changes if one.flagged), None)
         if change is not None and measure.share is not None:
-            told.append((change.p or 0.0, rank, f"{name} {_moved(change, measure.share)}"))
-    return [text for _, _, text in sorted(told)[:MAX_CHANGES]]
+            flagged.append((change.p or 0.0, rank, f"{name} {_moved(change, measure.share)}"))
+    return [text for _, _, text in sorted(flagged)[:MAX_CHANGES]]
 
 
 def _moved(change: Change, share: float) -> str:
@@ -151,9 +151,9 @@ def make(client: firestore.Client, request: Request) -> Made:
         waiting=unfinished,
         oldest=oldest,
     )
-    if quoted.gist.left_out:
+    if quoted.summary.left_out:
         notes.append(
-            f"The summary is without {quoted.gist.left_out:,} documents: another model read them, "
+            f"The summary is without {quoted.summary.left_out:,} documents: another model read them, "
             "and its vectors cannot be compared with the others'."
         )
     listed, followings = counted.groups.listed(), earlier.followed()
@@ -179,11 +179,11 @@ def make(client: firestore.Client, request: Request) -> Made:
                 followed_counts=followings.counts,
                 compared=earlier.compared,
             ),
-            incidents=quoted.moods.incidents(),
-            positives=quoted.moods.positives(),
+            incidents=quoted.sentiments.incidents(),
+            positives=quoted.sentiments.positives(),
             novel=quoted.oddities.novel(),
             novel_among=quoted.oddities.among,
-            summary=quoted.gist.summary(statistics),
+            summary=quoted.summary.summary(statistics),
             notes=notes,
         ),
         statistics=statistics,

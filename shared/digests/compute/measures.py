@@ -48,7 +48,7 @@ class Tally:
         sentiment = {
             label: of_topic[label] if self._topic else outcome.sentiment.get(label, 0) for label in SENTIMENTS
         }
-        told = sum(sentiment.values())
+        labelled = sum(sentiment.values())
         self._documents += 1
         self._passages += asked.passages if self._topic else outcome.passages
         self._sentiment.update(sentiment)
@@ -57,7 +57,7 @@ class Tally:
         )
         self._put(JUDGED, judged, judged)
         for label, count in sentiment.items():
-            self._put(f"sentiment/{label}", count, told)
+            self._put(f"sentiment/{label}", count, labelled)
         for name, cells in outcome.topics.items():
             if self._topic in {None, name}:
                 self._put(f"topic/{name}", cells.passages, judged)
@@ -87,7 +87,7 @@ class Tally:
 
 
 def sums(statistics: Statistics, measure: str) -> Sums:
-    """Of a measure: where none of the documents had the topic, they had none of it all the same."""
+    """Return a measure's sums; a topic that no document had has zero passages in each."""
     known = statistics.sums.get(measure)
     if known is None and measure.startswith("topic/"):
         return Sums(*statistics.sums.get(JUDGED, Sums()))._replace(x=0, xx=0, xn=0)
@@ -95,7 +95,7 @@ def sums(statistics: Statistics, measure: str) -> Sums:
 
 
 def pooled(several: Iterable[Statistics], measure: str) -> Sums:
-    """Of all their documents together."""
+    """Return a measure's sums over the documents of several windows."""
     total = Sums()
     for each in several:
         total = total.plus(sums(each, measure))
@@ -151,7 +151,7 @@ class Sums(NamedTuple):
         return self.x * self.x / self.xx if self.xx else 0.0
 
     def variance(self, share: float, like: Sums) -> float:
-        """Of the share, as documents like these scatter about it; for two of them or more."""
+        """Return a share's variance, from how documents scatter about it; needs two documents or more."""
         scatter = like.xx - 2 * share * like.xn + share * share * like.nn
         each = max(0.0, scatter) / like.nn * like.documents / (like.documents - 1)
         return each * self.nn / self.n**2

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ALIKE = 0.92
-"""Cosine from which two sentences are told as one. Less than two events in similar words have: "A fitter died
-at the Elmsford works" and the same of another place must both be told."""
+"""Cosine from which two sentences are quoted as one. Two events in similar words have less: "A fitter died at
+the Elmsford works" and the same of another place must both be quoted."""
 POOL = 2_048
 """Sentences among which the few of a section are chosen."""
 
@@ -178,10 +178,10 @@ _TAKEN = ("index", "page", "row", "text", "topics", "action", "negative", "posit
 MAX_INCIDENTS = 12
 MAX_POSITIVES = 6
 PER_DOCUMENT = 2
-"""Of either, so that one bad report does not hide all others."""
+"""Most quotes of one document for either list, so that one bad report does not hide all others."""
 
 
-class Moods:
+class SentimentQuotes:
     """The window's most negative and most positive sentences."""
 
     def __init__(self) -> None:
@@ -248,7 +248,7 @@ class Oddities:
         return bool(self._candidates)
 
     def dimensions(self, space: str | None) -> int:
-        """Of vectors of this space; one where nothing is to be compared with them."""
+        """Return the length of this space's vectors; 1 where nothing is compared with them."""
         several = self._candidates.get(space)
         return len(several[0].vector) if several else 1
 
@@ -288,7 +288,7 @@ class Oddities:
         self._near[space] = np.maximum(self._near[space], near)
 
 
-class Gist:
+class SummaryQuotes:
     """The summaries of a window's documents, by the space of their vectors."""
 
     def __init__(self) -> None:

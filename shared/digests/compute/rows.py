@@ -190,7 +190,7 @@ class Doc(NamedTuple):
 
 
 def doc(row: Mapping[str, Any]) -> Doc:
-    """Of an outcome that has completed."""
+    """Return the document of an outcome that has completed."""
     return Doc(*(row.get(name) for name in DOCUMENT))  # type: ignore[arg-type]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from shared.digests.compute.follow import MAX_REPORTED_IN_ALL as MAX_DONE
 from shared.digests.compute.follow import Groups, Organisation, Plans, Reported, plans, select
 from shared.digests.compute.measures import Tally
-from shared.digests.compute.quotes import Found, Gist, Moods, Oddities
+from shared.digests.compute.quotes import Found, Oddities, SentimentQuotes, SummaryQuotes
 from shared.digests.compute.rows import Doc, between, counts, doc, everything, fits, of_organisation
 from shared.digests.records import Problem, Unfinished
 from shared.documents.outcomes import COLLECTION, CONTENT, COUNTS, Trouble, outcome, unpack_raw
@@ -33,7 +33,7 @@ MAX_PROBLEMS = 20
 FIRST_UNFINISHED = 10
 """Read where the filter means all, beside samples: one may have ended since these were counted."""
 MAX_SAMPLES = 100
-"""Of deployments; what was made of one is erased after an hour."""
+"""Most samples of deployments that are read; their results are erased after an hour."""
 MAX_UNFINISHED = 1_000
 """Unfinished documents among which those that a filter means are sought."""
 UNFINISHED = ("extracting", "analyzing", "delegated")
@@ -50,7 +50,7 @@ class Problems(NamedTuple):
 
 
 def problems(rows: Rows, request: Request, limit: int) -> tuple[Problems, list[str]]:
-    """Of the window, and what is to be noted."""
+    """Return the problems of the window, and notes for the reader."""
     window = request.window
     conditions = between("problem.at", window.start, window.end)
     found = list(
@@ -59,11 +59,11 @@ def problems(rows: Rows, request: Request, limit: int) -> tuple[Problems, list[s
     notes = []
     if len(found) > limit:
         notes.append(f"Problems after the first {limit:,} are left out (HEADRACE_DIGEST_MAX_DOCUMENTS).")
-    told = _problems(row for row in found[:limit] if fits(row, request.filter))
-    total = told.failed + sum(told.rejected.values())
-    if total > len(told.listed):
-        notes.append(f"{total - len(told.listed):,} of {total:,} problems are not listed.")
-    return told, notes
+    problems = _problems(row for row in found[:limit] if fits(row, request.filter))
+    total = problems.failed + sum(problems.rejected.values())
+    if total > len(problems.listed):
+        notes.append(f"{total - len(problems.listed):,} of {total:,} problems are not listed.")
+    return problems, notes
 
 
 def _problems(found: Iterable[Row]) -> Problems:
@@ -134,7 +134,7 @@ def waiting(rows: Rows, request: Request) -> tuple[int, Unfinished | None, list[
         state=found[0]["state"],
         seconds=round((end - found[0]["waiting_since"]).total_seconds(), 1),
     )
-    # What ended in between is told as waiting all the same: it is named.
+    # What ended in between is counted as waiting all the same: it is named.
     return max(rows.count(DOCUMENTS, conditions) - samples, 1) if whole else len(found), oldest, notes
 
 
@@ -195,8 +195,8 @@ def count(rows: Rows, request: Request, limit: int) -> tuple[Counted, list[str]]
             counted.add(row)
     counted.docs.sort(key=lambda one: one.document)
     if counted.unjudged:
-        told = f"{counted.unjudged:,}; no share counts them."
-        notes.append(f"Passages in languages that the model does not judge: {told}")
+        unjudged = f"{counted.unjudged:,}; no share counts them."
+        notes.append(f"Passages in languages that the model does not judge: {unjudged}")
     return counted, notes
 
 
@@ -251,7 +251,9 @@ class Earlier:
 
     def followed(self) -> Followings:
         """What became of the plans."""
-        return select([one for key in sorted(self._organisations) for one in self._organisations[key].told()])
+        return select(
+            [one for key in sorted(self._organisations) for one in self._organisations[key].findings()]
+        )
 
     def _reports(
         self, rows: Rows, counted: Counted, keys: list[str], limit: int
@@ -302,7 +304,7 @@ class Quoted:
     def __init__(self, counted: Counted, earlier: Earlier, topic: str | None) -> None:
         """Nothing read so far."""
         self._counted, self._earlier, self._topic = counted, earlier, topic
-        self.gist, self.moods, self.oddities = Gist(), Moods(), Oddities()
+        self.summary, self.sentiments, self.oddities = SummaryQuotes(), SentimentQuotes(), Oddities()
 
     def read(self, rows: Rows) -> None:
         """All the window's documents, by their ids."""
@@ -323,9 +325,9 @@ class Quoted:
         for one in {
             id(each): each for role in ("negative", "positive") for each in by_role.get(role, ())
         }.values():
-            self.moods.offer(one)
+            self.sentiments.offer(one)
         centre: str = row.get("centre") or ""
-        self.gist.offer(row.get("space"), by_role.get("summary", []), centre)
+        self.summary.offer(row.get("space"), by_role.get("summary", []), centre)
         self.oddities.offer(by_role.get("unusual", []), centre)
 
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.digests.exchange import Later
-from shared.digests.tell import mail
+from shared.digests.notify import mail
 from shared.platform.errors import Permanent, SetupError
 from shared.platform.settings import Settings, settings
-from tests.told import digest, stored
+from tests.sample_digest import digest, stored
 from tests.unit.mails import PAGE, TO, compose, link, mailing, parsed
 
 
@@ -110,4 +110,4 @@ def test_without_a_mail_server_the_hint_names_the_setting(
     monkeypatch.delenv(missing)
     settings.cache_clear()
     with pytest.raises(Later, match=missing):
-        mail.check_set_up()
+        compose()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from lxml import etree
 
-from shared.digests.forms import charts, html, outline
+from shared.digests.render import charts, html, outline
 from tests.digest_example import rich, single, topic_row
 from tests.digest_quotes import link
 

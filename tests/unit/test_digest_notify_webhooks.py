@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.digests.records import Change, Digest, Measure
-from shared.digests.tell.webhooks import (
+from shared.digests.notify.webhooks import (
     MAX_BODY,
     MAX_CHANGES,
     MAX_FIELD,
@@ -17,7 +16,8 @@ from shared.digests.tell.webhooks import (
     as_json,
     as_slack,
 )
-from tests.told import digest, quote
+from shared.digests.records import Change, Digest, Measure
+from tests.sample_digest import digest, quote
 
 PAGE = "https://storage.cloud.google.com/acme-results/digests/weekly/weekly-20261123.html"
 

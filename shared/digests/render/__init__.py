@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.digests.forms.markdown import brief, headline, markdown
-from shared.digests.forms.page import html
+from shared.digests.render.markdown import brief, headline, markdown
+from shared.digests.render.page import html
 
 if TYPE_CHECKING:
     from shared.digests.records import Digest

@@ -1,4 +1,4 @@
-"""All targets of a digest are told of it; what keeps one from it is tried again, or said with no address."""
+"""All targets of a digest are notified; what fails is tried again, or given up, without its address."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shared.digests.notify.outbox import MAX_ATTEMPTS
 from shared.digests.schedules import Email, Webhook
-from shared.digests.tell.outbox import MAX_ATTEMPTS
 from shared.platform.settings import settings
 from tests.integration.digest_outbox import (
     CALL,
     HOST,
     MAIL,
     deliveries,
+    emptied,
     issue,
     keep,
     name_webhook,
+    notify,
+    notifying,
     soon,
-    tell,
-    telling,
-    untold,
 )
 from tests.integration.pubsub_server import ROOT
 from tests.misbehaving import Authority, HttpServer, Reply, SmtpServer, reply
@@ -39,17 +39,17 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module", autouse=True)
 def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
-    with telling(tmp_path_factory.mktemp("tell")) as authority:
+    with notifying(tmp_path_factory.mktemp("notify")) as authority:
         yield authority
 
 
 @pytest.fixture(autouse=True)
 def client() -> Iterator[firestore.Client]:
-    with untold() as client:
+    with emptied() as client:
         yield client
 
 
-def test_all_kinds_of_targets_are_told_once(client: firestore.Client, known: Authority) -> None:
+def test_all_kinds_of_targets_are_notified_once(client: firestore.Client, known: Authority) -> None:
     """A second heartbeat has nothing to do."""
     with (
         answering(HttpServer(reply(), known.context())) as server,
@@ -60,8 +60,8 @@ def test_all_kinds_of_targets_are_told_once(client: firestore.Client, known: Aut
         settings.cache_clear()
         hook = name_webhook(server.port)
         issue(client, hook, hook.model_copy(update={"format": "slack"}), MAIL)
-        assert tell(client) == 3
-        assert tell(client, soon() + timedelta(days=1)) == 0
+        assert notify(client) == 3
+        assert notify(client, soon() + timedelta(days=1)) == 0
         json_message, slack_message = server.heard
         (taken,) = mail.mails
     assert json_message.target == "/hook/key-of-the-team"
@@ -87,10 +87,10 @@ def test_one_that_fails_waits_longer_each_time_and_then_is_given_up(
     with answering(HttpServer(reply(500, b"key-of-the-team"), known.context())) as server:
         issue(client, name_webhook(server.port))
         for _ in range(MAX_ATTEMPTS):
-            assert tell(client, at) == 0
+            assert notify(client, at) == 0
             (one,) = deliveries(client)
             waits.append(round((one.next_at - at).total_seconds(), -1))
-            assert tell(client, one.next_at - timedelta(seconds=1)) == 0  # not yet
+            assert notify(client, one.next_at - timedelta(seconds=1)) == 0  # not yet
             at = one.next_at
         assert len(server.heard) == MAX_ATTEMPTS
         assert {one.headers["headrace-delivery"] for one in server.heard} == {"weekly-20261123-0"}
@@ -98,7 +98,7 @@ def test_one_that_fails_waits_longer_each_time_and_then_is_given_up(
     (one,) = deliveries(client)
     assert (one.state, one.attempts) == ("undelivered", MAX_ATTEMPTS)
     assert one.reason == "The webhook answered 500; given up after 10 attempts"
-    assert tell(client, at + timedelta(days=1)) == 0
+    assert notify(client, at + timedelta(days=1)) == 0
 
 
 def test_a_missing_secret_is_named(client: firestore.Client) -> None:
@@ -106,7 +106,7 @@ def test_a_missing_secret_is_named(client: firestore.Client) -> None:
     at = soon()
     issue(client, Webhook(kind="webhook", secret="no-such-hook/7"))
     for attempt in range(1, MAX_ATTEMPTS + 1):
-        assert tell(client, at) == 0
+        assert notify(client, at) == 0
         (one,) = deliveries(client)
         assert (one.attempts, one.state) == (attempt, "pending" if attempt < MAX_ATTEMPTS else "undelivered")
         assert one.reason is not None
@@ -122,14 +122,14 @@ def test_mail_waits_where_its_login_is_refused(client: firestore.Client, known: 
         settings.cache_clear()
         server.replies = {"AUTH": "535 wrong"}
         issue(client, MAIL)
-        assert tell(client) == 0
+        assert notify(client) == 0
         (one,) = deliveries(client)
         assert (one.state, one.attempts) == ("pending", 1)
         assert one.reason is not None
         assert "535" in one.reason
         assert "HEADRACE_SMTP_PASSWORD" in one.reason
         server.replies = {}
-        assert tell(client, one.next_at) == 1
+        assert notify(client, one.next_at) == 1
 
 
 def test_a_password_is_said_without_the_end_of_its_line(client: firestore.Client, known: Authority) -> None:
@@ -140,7 +140,7 @@ def test_a_password_is_said_without_the_end_of_its_line(client: firestore.Client
         patch.setenv("HEADRACE_SMTP_PASSWORD", keep("password", " word \r\n"))
         settings.cache_clear()
         issue(client, MAIL)
-        assert tell(client) == 1
+        assert notify(client) == 1
         (said,) = [line for line in server.commands if line.startswith("AUTH PLAIN")]
     assert b64decode(said.split()[2]) == b"\0acme\0 word "
 
@@ -154,7 +154,7 @@ def test_without_a_mail_server_mail_waits_until_there_is_one(
         patch.delenv(variable)
         settings.cache_clear()
         issue(client, MAIL)
-        assert tell(client) == 0
+        assert notify(client) == 0
     (one,) = deliveries(client)
     assert (one.state, one.attempts) == ("pending", 1)
     assert one.reason is not None
@@ -163,19 +163,19 @@ def test_without_a_mail_server_mail_waits_until_there_is_one(
     with answering(SmtpServer(known.context())) as server:
         monkeypatch.setenv("HEADRACE_SMTP_PORT", str(server.port))
         settings.cache_clear()
-        assert tell(client, one.next_at) == 1
+        assert notify(client, one.next_at) == 1
 
 
-def test_recipients_that_have_it_are_not_told_again(client: firestore.Client, known: Authority) -> None:
+def test_recipients_that_have_it_are_not_notified_again(client: firestore.Client, known: Authority) -> None:
     """The mail server took it for one, and asked to wait for the other, whose copy is the same."""
     with answering(SmtpServer(known.context())) as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEADRACE_SMTP_PORT", str(server.port))
         settings.cache_clear()
         server.replies = {"RCPT TO:<bo": "450 greylisted"}
         issue(client, MAIL)
-        assert tell(client) == 0
+        assert notify(client) == 0
         server.replies = {}
-        assert tell(client, soon() + timedelta(minutes=2)) == 1
+        assert notify(client, soon() + timedelta(minutes=2)) == 1
         assert [taken.to for taken in server.mails] == [["ann@example.com"], ["bo@example.org"]]
     first, second = (message_from_bytes(taken.content) for taken in server.mails)
     for name in ("Message-ID", "Date", "To", "Subject"):
@@ -183,56 +183,27 @@ def test_recipients_that_have_it_are_not_told_again(client: firestore.Client, kn
     assert [(one.state, one.reason) for one in deliveries(client)] == [("delivered", None)]
 
 
-@pytest.mark.parametrize(
-    ("then", "reason"),
-    [
-        ({}, "The mail server refused 1 of 3 recipients for good (550)"),
-        ({"RCPT": "553 moved"}, "The mail server refused 2 of 3 recipients for good (550, 553)"),
-        ({"DATA": "554 spam"}, "The mail server answered 554"),
-    ],
-)
-def test_a_recipient_that_is_refused_for_good_is_told_of_when_all_is_over(
-    client: firestore.Client, known: Authority, then: dict[str, str], reason: str
+def test_a_recipient_that_is_rejected_is_named_by_code_when_the_others_have_it(
+    client: firestore.Client, known: Authority
 ) -> None:
-    """It is not delivered to everybody, whatever becomes of those that had to wait."""
+    """The message ends as undelivered, and those that had to wait are notified first."""
     three = Email(kind="email", to=[*MAIL.to, "cy@example.net"])
     with answering(SmtpServer(known.context())) as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEADRACE_SMTP_PORT", str(server.port))
         settings.cache_clear()
         server.replies = {"RCPT TO:<bo": "550 unknown", "RCPT TO:<cy": "450 later"}
         issue(client, three)
-        assert tell(client) == 0
-        (one,) = deliveries(client)
-        assert (one.state, one.left, one.refused) == ("pending", ["cy@example.net"], {"bo@example.org": 550})
-        server.replies = then
-        assert tell(client, soon() + timedelta(minutes=2)) == 0
-        assert "bo@example.org" not in [known for taken in server.mails[1:] for known in taken.to]
-    (one,) = deliveries(client)
-    assert (one.state, one.target) == ("undelivered", three)
-    assert one.reason is not None
-    assert one.reason.startswith(reason)
-    assert "of 3 recipients for good (550" in one.reason
-    assert "example" not in one.reason
-
-
-@pytest.mark.parametrize(
-    ("other", "why"),
-    [("m\u00fcller@example.org", "ASCII before its @"), ("bo@\u00fc\u05d0.example", "DNS has no spelling")],
-)
-def test_an_address_that_the_server_cannot_read_has_its_reason(
-    client: firestore.Client, known: Authority, other: str, why: str
-) -> None:
-    """In words, beside the code."""
-    with answering(SmtpServer(known.context())) as server, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADRACE_SMTP_PORT", str(server.port))
-        settings.cache_clear()
-        server.offers = []
-        issue(client, Email(kind="email", to=[other]))
-        assert tell(client) == 0
-        assert server.mails == []
-    (one,) = deliveries(client)
-    assert (one.state, one.refused) == ("undelivered", {other: 553})
-    assert why in (one.reason or "")
+        assert notify(client) == 0
+        (waiting,) = deliveries(client)
+        assert (waiting.state, waiting.left) == ("pending", three.to[1:])
+        server.replies.pop("RCPT TO:<cy")
+        assert notify(client, soon() + timedelta(minutes=2)) == 0
+        assert [taken.to for taken in server.mails] == [three.to[:1], three.to[2:]]
+    (ended,) = deliveries(client)
+    assert (ended.state, ended.target) == ("undelivered", three)
+    assert ended.reason is not None
+    assert ended.reason.startswith("The mail server refused 1 of 2 recipients (550)")
+    assert "example" not in ended.reason
 
 
 def test_no_address_is_in_a_log_or_a_reason(client: firestore.Client, known: Authority) -> None:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from lxml import etree
 
-from shared.digests.forms import html, outline
-from shared.digests.forms.page import HERE
 from shared.digests.records import Digest
+from shared.digests.render import html, outline
+from shared.digests.render.page import HERE
 from shared.platform.records import SENTIMENTS
 from tests.digest_example import empty, rich, single
 from tests.digest_quotes import ORGANISATIONS, link

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from markupsafe import Markup
 
-from shared.digests.forms import outline, words
-from shared.digests.forms.outline import SENTIMENT_SIGNS
+from shared.digests.render import outline, words
+from shared.digests.render.outline import SENTIMENT_SIGNS
 from shared.platform.records import SENTIMENTS
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def stacked(stacks: Sequence[Stack], name: str, title: str) -> Markup:
     """
     most = max((sum(stack.sentiment.values()) for stack in stacks), default=0) or 1
     rows = Markup("").join(_stack(stack, at * STACK_ROW, most) for at, stack in enumerate(stacks))
-    told = "; ".join(f"{stack.label}: {_parts(stack)}" for stack in stacks)
-    return drawing(name, title, told, STACK_ROW * len(stacks), rows)
+    description = "; ".join(f"{stack.label}: {_parts(stack)}" for stack in stacks)
+    return drawing(name, title, description, STACK_ROW * len(stacks), rows)
 
 
 def paired(rows: Sequence[TopicRow], name: str, title: str) -> Markup:
@@ -82,12 +82,12 @@ def paired(rows: Sequence[TopicRow], name: str, title: str) -> Markup:
                     coordinate(width), y + 11, words.count(number), kind
                 )
             )
-    told = "; ".join(
+    description = "; ".join(
         f"{words.topic(row.name)}: {words.count(row.implemented)} implemented, "
         f"{words.count(row.planned)} planned"
         for row in rows
     )
-    return drawing(name, title, told, PAIR_ROW * len(rows), Markup("").join(parts))
+    return drawing(name, title, description, PAIR_ROW * len(rows), Markup("").join(parts))
 
 
 def _stack(stack: Stack, top: int, most: int) -> Markup:
@@ -127,13 +127,13 @@ def shorten(text: str, most: int = MAX_LABEL) -> str:
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
-def drawing(name: str, title: str, told: str, height: int, inner: Markup) -> Markup:
+def drawing(name: str, title: str, description: str, height: int, inner: Markup) -> Markup:
     """An SVG element with its title and description."""
     return Markup(
         '<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" width="100%" height="{}" '
         'aria-labelledby="{}-title {}-desc"><title id="{}-title">{}</title>'
         '<desc id="{}-desc">{}</desc>{}</svg>'
-    ).format(height, name, name, name, title, name, told, inner)
+    ).format(height, name, name, name, title, name, description, inner)
 
 
 def coordinate(value: float) -> str:
@@ -199,10 +199,10 @@ def _chart(name: str, line: outline.Series, ends: float, dates: list[str]) -> Ma
             HEIGHT - 6, dates[-1]
         )
     )
-    told = ", ".join(
+    description = ", ".join(
         f"{date}: {words.percent(value)}" for date, value in zip(dates, line.values, strict=True)
     )
-    return drawing(name, f"{line.name}: share of passages", told, HEIGHT, Markup("").join(parts))
+    return drawing(name, f"{line.name}: share of passages", description, HEIGHT, Markup("").join(parts))
 
 
 def _point(spot: tuple[float, float], value: float | None, at: int, of: int) -> Markup:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from shared.digests.forms import outline, words
+from shared.digests.render import outline, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -42,8 +42,8 @@ def brief(digest: Digest) -> list[str]:
         if doing.implemented or doing.planned:
             both = f"{words.count(doing.implemented)} implemented, {words.count(doing.planned)} planned"
             lines.append(f"Initiatives: {both}")
-        if told := outline.followed_line(digest):
-            lines.append(f"Announced earlier: {told}")
+        if followed := outline.followed_line(digest):
+            lines.append(f"Announced earlier: {followed}")
         if stopped := digest.overview.stopped:
             lines.append(f"{words.many(stopped, 'document')} did not complete")
     return [_short(words.clean(line), MAX_LINE) for line in lines[:MAX_BRIEF]]
@@ -100,11 +100,11 @@ class _Writer:
         if compared:
             yield _table(compared.head, compared.rows)
         if outline.topics(digest):
-            told = outline.topic_table(digest)
-            yield from ("## Topics and tone", _table(told.head, told.rows))
+            table = outline.topic_table(digest)
+            yield from ("## Topics and tone", _table(table.head, table.rows))
         if len(digest.trend) > 1:
-            told = outline.trend(digest)
-            yield from ("## Trend", f"{told.caption}.", _table(told.head, told.rows))
+            table = outline.trend(digest)
+            yield from ("## Trend", f"{table.caption}.", _table(table.head, table.rows))
         elif digest.trend:
             yield from ("## Trend", f"This is the first {outline.unit(digest)}; the next one makes a trend.")
 
@@ -113,8 +113,8 @@ class _Writer:
         if outline.planned_topics(digest) or doing.groups:
             yield "## Initiatives"
         if outline.planned_topics(digest):
-            told = outline.planned(digest)
-            yield _table(told.head, told.rows)
+            table = outline.planned(digest)
+            yield _table(table.head, table.rows)
         for code, groups in outline.groups(digest).items():
             yield f"### {escape(words.topic(code))}"
             for group in groups:

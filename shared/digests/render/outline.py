@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from shared.digests.forms import words
+from shared.digests.render import words
 from shared.platform.records import SENTIMENTS
 
 if TYPE_CHECKING:
@@ -106,9 +106,9 @@ def trend(digest: Digest) -> Table:
 
 
 MAX_LINES = 5
-"""Of the trend: the topics with most passages."""
+"""Most topics in the trend: those with most passages."""
 OPEN_GROUPS, OPEN_FOLLOWED = 2, 6
-"""Of a topic, and of all: the rest of the page's is folded, and printed all the same."""
+"""Groups and followed plans that are shown unfolded; the rest is folded, and printed all the same."""
 HEADINGS = {
     "changes": "What changed",
     "topics": "Topics and tone",
@@ -123,7 +123,7 @@ HEADINGS = {
     "problems": "Problems",
     "about": "About this digest",
 }
-"""Of the sections, in their order."""
+"""Headings of the sections, in their order."""
 STATUSES: dict[FollowStatus, str] = {
     "implemented": "Implemented",
     "planned": "Announced again",

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shared.digests.forms import words
 from shared.digests.records import Change, Filter, Measure, Window
+from shared.digests.render import words
 from tests.digest_quotes import ORGANISATIONS, quote
 
 BERLIN = "Europe/Berlin"

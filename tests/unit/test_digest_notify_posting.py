@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.digests.exchange import Later, Unanswered
-from shared.digests.tell import webhooks
+from shared.digests.notify import webhooks
 from shared.platform.errors import Permanent
 from shared.platform.settings import settings
 from tests.misbehaving import Authority, Heard, HttpServer, Reply, authority, reply, serving
@@ -174,8 +174,8 @@ def test_a_public_host_does_not_redirect_to_one_inside(
         ) as public,
     ):
         # There is no public address here: this machine's is taken for one.
-        monkeypatch.setattr("shared.digests.tell.addresses.is_public", lambda _: True)
-        monkeypatch.setattr("shared.digests.tell.addresses.PORTS", {public.port})
+        monkeypatch.setattr("shared.digests.notify.webhooks.is_public", lambda _: True)
+        monkeypatch.setattr("shared.digests.notify.webhooks.PORTS", {public.port})
         with pytest.raises(Permanent, match="redirects from a public host"):
             send(public)
         assert (len(public.heard), inside.heard) == (1, [])

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from shared.digests.forms import as_json, brief, headline, markdown, words
-from shared.digests.forms.markdown import MAX_BRIEF, MAX_HEADLINE, MAX_LINE, _code, escape
 from shared.digests.records import Digest, Unfinished
+from shared.digests.render import as_json, brief, headline, markdown, words
+from shared.digests.render.markdown import MAX_BRIEF, MAX_HEADLINE, MAX_LINE, _code, escape
 from tests.digest_example import empty, rich, single
 from tests.digest_quotes import link
 

@@ -1,4 +1,4 @@
-"""How numbers, dates, names and changes are told to people: the same in every form of a digest."""
+"""Render numbers, dates, names and changes as text, the same in every form of a digest."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def many(number: int, noun: str) -> str:
 
 
 def percent(share: float | None, decimals: int = 0) -> str:
-    """31%; a share that is not quite none, or all, is not told as none, or all."""
+    """31%; a share that is not quite none, or all, is not rendered as none, or all."""
     if share is None:
         return NOTHING
     shown = f"{share * 100:.{decimals}f}"
@@ -110,9 +110,9 @@ def day(when: date) -> str:
     return f"{when.day} {MONTHS[when.month - 1]} {when.year}"
 
 
-def window(told: Window, zone: str) -> str:
+def window(of: Window, zone: str) -> str:
     """16 to 22 November 2026: the days it covers, or its hours where it does not cover whole days."""
-    start, end = (when.astimezone(ZoneInfo(zone)) for when in (told.start, told.end))
+    start, end = (when.astimezone(ZoneInfo(zone)) for when in (of.start, of.end))
     if not (_midnight(start) and _midnight(end)):
         return f"{day(start)}, {start:%H:%M} to {day(end)}, {end:%H:%M}"
     last = end - timedelta(days=1)
@@ -133,9 +133,9 @@ def short_day(when: datetime, zone: str) -> str:
     return f"{local.day} {MONTHS[local.month - 1][:3]}"
 
 
-def span(told: Window, zone: str) -> str:
+def span(of: Window, zone: str) -> str:
     """Week, month, day or window: what one of its length is called."""
-    start, end = (when.astimezone(ZoneInfo(zone)) for when in (told.start, told.end))
+    start, end = (when.astimezone(ZoneInfo(zone)) for when in (of.start, of.end))
     if _midnight(start) and _midnight(end):
         days = (end.date() - start.date()).days
         if days == 1:
@@ -147,21 +147,21 @@ def span(told: Window, zone: str) -> str:
     return "window"
 
 
-def changes(measure: Measure, told: Sequence[Change], kind: str, unit: str) -> str:
+def changes(measure: Measure, against: Sequence[Change], kind: str, unit: str) -> str:
     """E1 climate change: 31% of passages, up from 20% in the previous week (p = 0.004).
 
     Args:
         measure: what changed.
-        told: against what.
+        against: the changes to name.
         kind: which of `MEASURES`.
         unit: what a window is called.
     """
     now = measure.share or 0.0
-    alike = any(percent(now) == percent(one.share) and now != one.share for one in told)
+    alike = any(percent(now) == percent(one.share) and now != one.share for one in against)
     parts = [
         f"{_direction(one.difference)} {percent(one.share, int(alike))} "
         f"{_when(one, kind, unit)} ({chance(one.p)})"
-        for one in told
+        for one in against
     ]
     return f"{subject(measure, kind)}: {percent(now, int(alike))} {MEASURES[kind]}, {', '.join(parts)}"
 
@@ -226,13 +226,13 @@ def also(quote: Quote) -> str:
     return f"and {count(quote.also)}{more} like it" if quote.also else ""
 
 
-def asked(told: Filter) -> str:
+def asked(wanted: Filter) -> str:
     """Which documents and passages it is about."""
     parts = [
-        f"names that begin with “{clean(told.prefix)}”" if told.prefix else "",
-        f"organisation {clean(told.organisation)}" if told.organisation else "",
-        f"only passages on {topic(told.topic)}" if told.topic else "",
-        f"language {clean(told.language)}" if told.language else "",
+        f"names that begin with “{clean(wanted.prefix)}”" if wanted.prefix else "",
+        f"organisation {clean(wanted.organisation)}" if wanted.organisation else "",
+        f"only passages on {topic(wanted.topic)}" if wanted.topic else "",
+        f"language {clean(wanted.language)}" if wanted.language else "",
     ]
     said = "; ".join(filter(None, parts)) or "all documents"
     return said[0].upper() + said[1:]

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.digests.forms import outline, words
+from shared.digests.render import outline, words
 from shared.platform.records import SENTIMENTS
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def html(digest: Digest, link: Callable[[Quote], str]) -> str:
 
 
 def _charts(digest: Digest) -> dict[str, object]:
-    from shared.digests.forms import charts
+    from shared.digests.render import charts
 
     tones = {label: one.count for label in SENTIMENTS for one in digest.sentiments if one.name == label}
     every, judged = digest.overview.passages, sum(tones.values())
@@ -75,7 +75,7 @@ def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    def told(value: object) -> object:
+    def printed(value: object) -> object:
         """Whatever is put into the page goes through here, and is escaped after."""
         return words.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
@@ -83,7 +83,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(HERE),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=told,
+        finalize=printed,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
