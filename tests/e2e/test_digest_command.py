@@ -123,11 +123,10 @@ def test_a_number_that_no_longer_holds_is_named(stack: RunningStack, digest: dic
     """With what the digest says and what there is; the status is 1."""
     from shared.platform.clients import firestore_client
 
-    quote = digest["summary"][0]
-    passage = f"documents/{quote['document']}/passages/1-{quote['index']}"
-    firestore_client().document(passage).delete()
-    told = stack.command("digest", "verify", digest["id"])
-    assert told.returncode == 1
-    passages = digest["overview"]["passages"]
-    plain = " ".join(told.stdout.split())
-    assert f"overview.passages: it says {passages}, and there is {passages - 1}" in plain
+    document = digest["summary"][0]["document"]
+    firestore_client().document(f"outcomes/{document}").delete()
+    printed = stack.command("digest", "verify", digest["id"])
+    assert printed.returncode == 1
+    completed = digest["overview"]["completed"]
+    plain = " ".join(printed.stdout.split())
+    assert f"overview.completed: it says {completed}, and there is {completed - 1}" in plain
