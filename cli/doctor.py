@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
-from cli.connect import connect
-from cli.deployment import is_local
-from cli.diagnosis.findings import Finding, Target
-from cli.output import print_json
+from cli.connect import connect, is_local
+from cli.diagnosis import Finding, Target
 from cli.render import terminal
-from cli.say import say
+from cli.say import print_json, say
 from local.services import EMULATORS
 from local.stack import read_stack
 from shared.platform.errors import SetupError
@@ -41,12 +39,14 @@ def examine(data: Path, project: str | None, model: Path) -> Iterator[Finding]:
         return
     from cli.diagnosis.digests import check_digests
     from cli.diagnosis.documents import check_documents, check_uploads
-    from cli.diagnosis.processes import check_deliveries, check_disk, check_processes
     from cli.diagnosis.resources import (
         check_buckets,
+        check_deliveries,
         check_deployment,
+        check_disk,
         check_job,
         check_model,
+        check_processes,
         check_secrets,
         check_settings,
         check_subscriptions,

@@ -1,16 +1,20 @@
 """`headrace erase`: all that was made of a document, on request its file too; and what stays for a while.
 
-The file goes first and the record last, so that whoever was interrupted can ask for the same again.
+The file goes first and the record last, so that whoever was interrupted can ask for the same again. Of the
+file the versions go that somebody was asked about, and no others: a new upload may lie in the bucket for
+seconds, or hours, before its notification comes; until then no record knows of it.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import unicodedata
+from collections import defaultdict
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from cli import erase_files
-from cli.digest_commands import PAGES
+from cli.digest import PAGES
 from cli.results import check_name, stored
 from shared.digests.redact import erase as erase_document
 from shared.digests.store import COLLECTION as DIGESTS
@@ -24,8 +28,9 @@ from shared.platform.records import TERMINAL, Record
 from shared.platform.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
 
 NEEDED = ("id", "bucket", "name", "state", "sha256", "run", "generation")
 SECONDS_A_DAY = 86_400
@@ -153,7 +158,7 @@ def _unless_it_came_again(subject: Subject, data: Path, gone: Mapping[str, Subje
     try:
         _check(subject, gone)
         if subject.versions is not None:
-            files, newer = erase_files.delete(subject.bucket, subject.name, subject.versions)
+            files, newer = delete_versions(subject.bucket, subject.name, subject.versions)
             erased = erased.model_copy(update={"files": files, "newer": newer})
         erased = erased.model_copy(update=_erase(subject, data, gone))
     except Superseded as error:
@@ -174,7 +179,7 @@ def _unless_it_came_again(subject: Subject, data: Path, gone: Mapping[str, Subje
 
 def _check(subject: Subject, chosen: Mapping[str, Subject]) -> None:
     """Raise Superseded where it has moved on, or an archive it lies in, which may be storing it anew."""
-    for name in erase_files.archives(subject.name):
+    for name in archives_around(subject.name):
         if archive := chosen.get(document_id(subject.bucket, name)):
             try:
                 _check_unchanged(archive)
@@ -210,13 +215,13 @@ def _subject(identifier: str, *, with_file: bool) -> Subject:
         found = _read(stored(identifier))
     except HeadraceError:
         bucket = settings().uploads_bucket
-        versions = erase_files.versions(bucket, identifier) if with_file else []
-        if not with_file or not (versions or erase_files.inside(bucket, identifier)):
+        versions = versions_of(bucket, identifier) if with_file else []
+        if not with_file or not (versions or versions_inside(bucket, identifier)):
             raise
         return _only_file(bucket, identifier, versions)
     if not with_file:
         return found
-    return found.model_copy(update={"versions": erase_files.versions(found.bucket, found.name)})
+    return found.model_copy(update={"versions": versions_of(found.bucket, found.name)})
 
 
 def _only_file(bucket: str, name: str, versions: list[int]) -> Subject:
@@ -238,7 +243,7 @@ def _within(archive: Subject, *, with_file: bool) -> Iterable[Subject]:
     if not with_file:
         yield from stored.values()
         return
-    files = erase_files.inside(archive.bucket, archive.name)
+    files = versions_inside(archive.bucket, archive.name)
     for name, member in stored.items():
         yield member.model_copy(update={"versions": files.pop(name, [])})
     for name in sorted(files):
@@ -262,7 +267,7 @@ def _stays(
     if not with_file:
         yield (
             f"The uploaded file, gs://{subject.bucket}/{subject.name}. "
-            f"To delete it too: {erase_files.command(subject.name)}"
+            f"To delete it too: {command_to_erase(subject.name)}"
         )
     yield from _archives_that_stay(subject, gone)
     if copies:
@@ -292,11 +297,11 @@ def _stays(
 
 
 def _archives_that_stay(subject: Subject, gone: Mapping[str, Subject]) -> Iterable[str]:
-    for name in erase_files.archives(subject.name):
-        if document_id(subject.bucket, name) not in gone and erase_files.versions(subject.bucket, name):
+    for name in archives_around(subject.name):
+        if document_id(subject.bucket, name) not in gone and versions_of(subject.bucket, name):
             yield (
                 f"The archive that it came in, gs://{subject.bucket}/{name}. "
-                f"To delete it too: {erase_files.command(name)}"
+                f"To delete it too: {command_to_erase(name)}"
             )
 
 
@@ -308,3 +313,50 @@ def _and(query: Any, field: str, operator: str, value: object) -> Any:  # noqa: 
     from google.cloud.firestore_v1.base_query import FieldFilter
 
     return query.where(filter=FieldFilter(field, operator, value))
+
+
+def versions_of(bucket: str, name: str) -> list[int]:
+    """Generations of an object that are there, with those that are not current any more."""
+    return [blob.generation for blob in _listed(bucket, name) if blob.name == name]
+
+
+def versions_inside(bucket: str, archive: str) -> dict[str, list[int]]:
+    """The same for each of an archive's members that has a file, by its name."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for blob in _listed(bucket, archive + INSIDE):
+        found[blob.name].append(blob.generation)
+    return dict(found)
+
+
+def archives_around(member: str) -> list[str]:
+    """Return the names of the archives that an object's name lies in, the outermost first."""
+    parts = member.split(INSIDE)
+    return [INSIDE.join(parts[:depth]) for depth in range(1, len(parts))]
+
+
+def command_to_erase(name: str) -> str:
+    """What erases an object and all that was made of it, for a shell to run as it stands."""
+    return f"headrace erase --with-file {'-- ' if name.startswith('-') else ''}{shlex.quote(name)}"
+
+
+def delete_versions(bucket: str, name: str, asked: Collection[int]) -> tuple[int, list[int]]:
+    """Delete the generations that were asked about; how many there were, and those which came since and stay.
+
+    What is not there any more is not asked for: the local stack would delete the generation that is.
+    """
+    from google.api_core.exceptions import NotFound
+
+    old, newer = split_versions(versions_of(bucket, name), asked)
+    for generation in old:
+        with suppress(NotFound):  # somebody else was quicker
+            storage_client().bucket(bucket).blob(name, generation=generation).delete()
+    return len(old), newer
+
+
+def split_versions(there: Collection[int], asked: Collection[int]) -> tuple[list[int], list[int]]:
+    """Of the generations that are there, those which were asked about, and the rest."""
+    return [one for one in there if one in asked], [one for one in there if one not in asked]
+
+
+def _listed(bucket: str, prefix: str) -> Iterator[Any]:
+    yield from storage_client().list_blobs(bucket, prefix=prefix, versions=True)

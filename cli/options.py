@@ -1,20 +1,58 @@
-"""Options that several commands have."""
+"""Options that several commands have, and the spans of time that they take."""
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
 from cli.connect import DEFAULT_DATA
-from cli.spans import UNITS, span
 from local.services import DEFAULT_PORT, EMULATORS, ROOT, TITLES
 from local.stack import read_stack
 from shared.platform.errors import HeadraceError, SetupError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
+UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+MAX_SPAN = timedelta(days=3660)
+
+
+def span(text: str) -> timedelta:
+    """Of `7d`, `12h` or `4w`.
+
+    Raises:
+        HeadraceError: it is something else, nothing, or more than ten years.
+    """
+    number, unit = text[:-1], text[-1:]
+    if number.isascii() and number.isdigit() and len(number) <= len("99999") and unit in UNITS:
+        length = timedelta(**{UNITS[unit]: int(number)})
+        if timedelta() < length <= MAX_SPAN:
+            return length
+    raise HeadraceError(f"{text!r} is no span of time. Say hours, days or weeks: 12h, 7d, 4w")
+
+
+class Moment(click.DateTime):
+    """A date in UTC, or a span of time that ends now."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:  # noqa: ANN401 - as click has it
+        """The moment, with its zone."""
+        if isinstance(value, str) and value[-1:] in UNITS:  # dates end in a digit
+            try:
+                return datetime.now(UTC) - span(value)
+            except HeadraceError as error:
+                self.fail(error.message, param, ctx)
+        moment: datetime = super().convert(value, param, ctx)
+        return moment.replace(tzinfo=UTC)
+
 
 MODEL = ROOT / "build" / "model"
 LAST_PORT = 65_536 - len(TITLES)

@@ -5,6 +5,7 @@ Everything goes through `say`, `write` or `cli.render.terminal`; ruff refuses `c
 
 from __future__ import annotations
 
+import json
 import re
 
 import click
@@ -30,3 +31,9 @@ def say(line: str, *, err: bool = False) -> None:
 def write(text: str) -> None:
     """Print text that is of several lines, as it is but for what a terminal obeys."""
     click.echo(HIDDEN.sub(lambda found: escape(found[0]), text), nl=False)  # noqa: TID251 - the other
+
+
+def print_json(value: object) -> None:
+    """Print one JSON value on standard output, with what a terminal would obey escaped."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    write(HIDDEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")

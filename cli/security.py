@@ -21,9 +21,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from google.cloud.run_v2 import IngressTraffic, Job, Revision, Service
 from google.cloud.secretmanager_v1 import SecretVersion
 
-from cli.connect import connect
-from cli.deployment import region, shares
-from cli.diagnosis.findings import CALL_SECONDS, LIMITS, Finding, Target
+from cli.connect import connect, region, shares
+from cli.diagnosis import CALL_SECONDS, LIMITS, Finding, Target
 from cli.diagnosis.resources import check_settings
 from local.provision import subscriber
 from local.services import SIZES
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from google.cloud.iam_admin_v1 import ServiceAccountKey
     from google.pubsub_v1 import Subscription
 
-    from cli.diagnosis.findings import Status
+    from cli.diagnosis import Status
 
     Run = Service | Job | Revision
 

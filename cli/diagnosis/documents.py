@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from google.api_core.exceptions import NotFound
 from google.cloud.firestore_v1.base_query import FieldFilter
 
-from cli.diagnosis.findings import LIMITS, Finding
+from cli.diagnosis import LIMITS, Finding
 from functions.deadletter.main import COLLECTION as DEAD_LETTERS
 from functions.sweep.main import PER_TICK, SETTLED, oldest_unfinished, standing_still
 from shared.documents import batches
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from google.cloud import firestore
 
-    from cli.diagnosis.findings import Target
+    from cli.diagnosis import Target
 
 RECENT = timedelta(days=1)
 UPLOADS_PAGES = 10
