@@ -25,7 +25,7 @@ DEFAULT_DATA = Path(".headrace")
 
 
 def connect(data: Path, project: str | None) -> None:
-    """Put what the clients read into this process's environment.
+    """Point the clients of this process at a project, or at the stack on `data`.
 
     Raises:
         SetupError: no project is named and no stack runs on `data`.
@@ -47,18 +47,18 @@ class NotRead(SetupError):
     """The deployment's settings could not be read."""
 
     def __init__(self, detail: str, fix: str, *, refused: bool = False) -> None:
-        """`detail` and `fix` as in a finding of the doctor; `refused`: this account may not read them."""
+        """Take `detail` and `fix` as in a doctor's finding; `refused`: this account may not read them."""
         super().__init__(f"{detail} {fix}")
         self.detail, self.fix, self.refused = detail, fix, refused
 
 
 def is_local() -> bool:
-    """Whether this process talks to a local stack or to emulators, whose settings are this environment's."""
+    """Return whether this process talks to emulators, whose settings are those of its environment."""
     return bool(os.environ.get("FIRESTORE_EMULATOR_HOST"))
 
 
 def need_job() -> None:
-    """See to it that `run_job` starts the job of the project that this process is connected to.
+    """Make sure that `run_job` starts the job of the project that this process is connected to.
 
     Raises:
         SetupError: there is no job, or which it is could not be read.
@@ -73,7 +73,7 @@ def need_job() -> None:
 
 
 def adopt() -> str:
-    """Put the deployment's settings into this environment, whose own win; the revision that they are of.
+    """Take the deployment's settings where this environment has none; return the revision that has them.
 
     Raises:
         NotRead: they cannot be read, or do not fit.
@@ -109,20 +109,20 @@ def region() -> str:
 
 
 def _read(name: str) -> tuple[str, Iterable[Container]]:
-    """The revision of a service that serves, and what runs in it. Google Cloud alone."""
+    """Return the revision of a service that serves, and its containers. Google Cloud alone."""
     from google.cloud.run_v2 import RevisionsClient, ServicesClient
 
     from cli.diagnosis import LIMITS
 
     service = ServicesClient().get_service(name=name, **LIMITS)
     if revision := serving(service):
-        found = RevisionsClient().get_revision(name=f"{name}/revisions/{revision}", **LIMITS)
-        return revision, found.containers
+        path = f"{name}/revisions/{revision}"
+        return revision, RevisionsClient().get_revision(name=path, **LIMITS).containers
     return "no revision yet", service.template.containers
 
 
 def serving(service: Service) -> str:
-    """The revision that all traffic goes to, or most; empty: there is none yet.
+    """Return the revision that has all traffic, or most; empty if there is none yet.
 
     Not the template: what Terraform has changed serves only after a build or `make promote`.
     """
@@ -131,23 +131,24 @@ def serving(service: Service) -> str:
 
 
 def shares(service: Service) -> dict[str, int]:
-    """Percent of the traffic, of each revision that has any; what goes to the newest, by that one's name."""
+    """Return each revision's percentage of the traffic; traffic for the newest counts under its name."""
     from google.cloud.run_v2 import TrafficTargetAllocationType
 
     newest = TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST
-    found: dict[str, int] = {}
+    percent: dict[str, int] = {}
     for part in service.traffic_statuses:
         named = "" if part.type_ == newest else part.revision
         revision = _short(named or service.latest_ready_revision)
         if part.percent:
-            found[revision] = found.get(revision, 0) + part.percent
-    return found
+            percent[revision] = percent.get(revision, 0) + part.percent
+    return percent
 
 
 def given(containers: Iterable[Container]) -> dict[str, str]:
-    """Their variables that set what counts outside their image too: no paths, which are within it."""
-    plain = (one for container in containers for one in container.env if "value_source" not in one)
-    return {one.name: one.value for one in plain if one.name in _shared()}  # also empty: no job
+    """Return the containers' settings but for paths, which mean something inside their image only."""
+    variables = (each for container in containers for each in container.env)
+    plain = (each for each in variables if "value_source" not in each)
+    return {each.name: each.value for each in plain if each.name in _shared()}  # also empty: no job
 
 
 def _shared() -> set[str]:
@@ -157,7 +158,7 @@ def _shared() -> set[str]:
 
 
 def take(deployed: Mapping[str, str]) -> None:
-    """Make these the process's settings, where its environment does not say otherwise.
+    """Make these the settings of this process where its environment has none.
 
     Raises:
         NotRead: they do not fit.
@@ -173,7 +174,7 @@ def take(deployed: Mapping[str, str]) -> None:
 
 
 def not_read(error: Exception, what: str, right: str, instead: str) -> NotRead:
-    """Why, and what to do: to get the right to read it, or to set what would have been read."""
+    """Return an error that says how to get the right to read `what`, or which variable to set instead."""
     from google.api_core.exceptions import Forbidden, NotFound
     from google.auth.exceptions import GoogleAuthError
 

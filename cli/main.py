@@ -80,7 +80,7 @@ def up(data: Path, model: Path, port: int | None, *, reset: bool) -> None:
 @port_option
 @json_option
 def run(data: Path, model: Path, port: int | None, *, as_json: bool) -> None:
-    """Start the local stack, analyse the samples, show the results, and stay until Ctrl-C."""
+    """Start the local stack, analyze the samples, show the results, and stay until Ctrl-C."""
     from cli.render import drop_and_follow, table, terminal
     from cli.results import document
     from local.stack import running
@@ -126,7 +126,7 @@ def env(data: Path, *, as_json: bool) -> None:
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False)
 )
-@click.option("--wait", is_flag=True, help="Follow the files until they are analysed, and print the results.")
+@click.option("--wait", is_flag=True, help="Follow the files until they are analyzed, and print the results.")
 @click.option("--timeout", default=WAIT_SECONDS, show_default=True, help="Seconds to wait.")
 @column_option
 @data_option
@@ -227,7 +227,7 @@ def replay(  # noqa: PLR0913 - the options of a command
 @click.option("--embeddings", is_flag=True, help="With --json: 384 floats for each passage.")
 @json_option
 def analyze(file: Path, *, model: Path, text_column: str | None, embeddings: bool, as_json: bool) -> None:
-    """Analyse FILE in this process, without any stack."""
+    """Analyze FILE in this process, without any stack."""
     from cli.inprocess import analyze as in_process
 
     analysis = in_process(file, model=model, text_column=text_column, embeddings=embeddings)
@@ -470,7 +470,7 @@ def backfill(  # noqa: PLR0913 - the options of a command
     project: str | None,
     as_json: bool,
 ) -> None:
-    """Analyse documents again by another model; results stay readable until the new ones are whole."""
+    """Analyze documents again by another model; results stay readable until the new ones are whole."""
     if context.invoked_subcommand is not None:
         refuse_options(context)
         return
@@ -562,7 +562,7 @@ def import_(  # noqa: PLR0913 - the options of a command
     project: str | None,
     as_json: bool,
 ) -> None:
-    """Analyse every object under a prefix, archives with their members; or print an import by its ID."""
+    """Analyze every object under a prefix, archives with their members; or print an import by its ID."""
     if missing and (tasks or wait or not target.startswith("gs://")):
         raise click.UsageError("--missing goes with an address, and without --tasks and --wait.")
     connect(data, project)

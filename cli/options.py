@@ -25,17 +25,17 @@ MAX_SPAN = timedelta(days=3660)
 
 
 def span(text: str) -> timedelta:
-    """Of `7d`, `12h` or `4w`.
+    """Return the length of a span of time such as `7d`, `12h` or `4w`.
 
     Raises:
-        HeadraceError: it is something else, nothing, or more than ten years.
+        HeadraceError: the text is something else, or means no time or more than ten years.
     """
     number, unit = text[:-1], text[-1:]
     if number.isascii() and number.isdigit() and len(number) <= len("99999") and unit in UNITS:
         length = timedelta(**{UNITS[unit]: int(number)})
         if timedelta() < length <= MAX_SPAN:
             return length
-    raise HeadraceError(f"{text!r} is no span of time. Say hours, days or weeks: 12h, 7d, 4w")
+    raise HeadraceError(f"{text!r} is not a span of time. Give hours, days or weeks: 12h, 7d, 4w")
 
 
 class Moment(click.DateTime):
@@ -44,7 +44,7 @@ class Moment(click.DateTime):
     name = "moment"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:  # noqa: ANN401 - as click has it
-        """The moment, with its zone."""
+        """Return the moment, with its time zone."""
         if isinstance(value, str) and value[-1:] in UNITS:  # dates end in a digit
             try:
                 return datetime.now(UTC) - span(value)
@@ -56,12 +56,12 @@ class Moment(click.DateTime):
 
 MODEL = ROOT / "build" / "model"
 LAST_PORT = 65_536 - len(TITLES)
-"""From which on the stack's ports are still ports."""
+"""The last first port with which all of the stack's ports exist."""
 MAX_HOURS = 24 * 3660
 
 
 def _hours(text: str) -> timedelta:
-    """Of a number of hours, or of `7d`; of `nan` a range of click's thinks that it lies within."""
+    """Return a number of hours, or a span such as `7d`. A range of click's would let `nan` pass."""
     if text[-1:] in UNITS:
         try:
             return span(text)
@@ -73,11 +73,11 @@ def _hours(text: str) -> timedelta:
         hours = 0.0
     if 0 < hours <= MAX_HOURS:
         return timedelta(hours=hours)
-    raise click.BadParameter(f"{text} is no number of hours above 0 and up to {MAX_HOURS:,}, ten years.")
+    raise click.BadParameter(f"{text} is not a number of hours above 0 and up to {MAX_HOURS:,}, ten years.")
 
 
 def _model(context: click.Context, _: click.Parameter, named: Path | None) -> Path:
-    """The one that is named; else what the local stack runs with that is asked; else ours."""
+    """Return the named model, or that of the local stack that the command asks, or the one built here."""
     if named is not None:
         return named
     asked = context.params
@@ -133,10 +133,10 @@ wait_option = click.option("--wait", is_flag=True, help="Follow it to its end.")
 
 
 def refuse_options(context: click.Context) -> None:
-    """Let nobody give a group options before the name of a command, which does not see them.
+    """Refuse options between a group and the name of its command, which would not see them.
 
     Raises:
-        click.UsageError: one stands there.
+        click.UsageError: there is such an option.
     """
     for option in context.command.params:
         if context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE:

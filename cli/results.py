@@ -50,7 +50,7 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a dropped file has got to."""
+    """How far a dropped file is."""
 
     dropped: Dropped
     state: str
@@ -64,7 +64,7 @@ class Progress:
 
 
 def drop(path: Path, *, name: str | None = None, text_column: str | None = None) -> Dropped:
-    """Upload a file, which the pipeline then analyses.
+    """Upload a file, which the pipeline then analyzes.
 
     Raises:
         HeadraceError: there is no such bucket.
@@ -85,10 +85,10 @@ def drop(path: Path, *, name: str | None = None, text_column: str | None = None)
 
 
 def drop_all(paths: Sequence[Path], *, text_column: str | None = None) -> list[Dropped]:
-    """Upload files, each under its own name; one that is named twice goes once.
+    """Upload files, each under its own name; a file named twice is uploaded once.
 
     Raises:
-        HeadraceError: two different ones would be one object. Nothing has been uploaded then.
+        HeadraceError: two different files would be one object. Nothing has been uploaded then.
     """
     named: dict[str, Path] = {}
     for path in paths:
@@ -127,7 +127,7 @@ def received(dropped: Dropped) -> dict[str, Any]:
 
 
 def follow(dropped: Sequence[Dropped], timeout: float) -> Iterator[Progress]:
-    """Each change of each file, and of each member of an archive, until all have ended.
+    """Yield each change of each file, and of each member of an archive, until all have ended.
 
     Raises:
         HeadraceError: some have not ended within `timeout` seconds.

@@ -1,4 +1,4 @@
-"""What `headrace doctor` looks at: what a check says, and what it is told of the stack."""
+"""The checks of `headrace doctor`: their findings, and the target that they examine."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 CALL_SECONDS = 5.0
-"""For one call to a service: a doctor is asked when something hangs."""
+"""Seconds for one call to a service, which may hang: that is when people call a doctor."""
 LIMITS: dict[str, Any] = {"timeout": CALL_SECONDS, "retry": None}
 
 Status = Literal["ok", "warning", "wrong", "unknown"]
-"""Unknown: it could not be asked, by this account or of a local stack."""
+"""Unknown: this account may not ask, or a local stack does not have it."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Target:
-    """What is examined."""
+    """The stack that is examined."""
 
     data: Path
     """The local stack's directory."""
@@ -43,5 +43,5 @@ class Target:
     """Whether the settings are those of the functions, and not only of this environment."""
 
     def repair(self, command: str) -> str:
-        """What makes a missing resource: in the cloud `command`; here a start of the stack makes all."""
+        """Return how to make what is missing: `command` in the cloud; a local stack makes all at start."""
         return command if self.cloud else f"Stop the stack, then: headrace up --data {quote(str(self.data))}"

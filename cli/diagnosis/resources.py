@@ -40,7 +40,7 @@ COMPARED = ("topic", "ack_deadline_seconds", "filter", "message_retention_durati
 
 
 def check_settings(_: Target) -> Iterator[Finding]:
-    """Whether the environment's settings parse."""
+    """Yield whether the environment's settings parse."""
     try:
         project = settings().project
     except SetupError as error:
@@ -50,7 +50,7 @@ def check_settings(_: Target) -> Iterator[Finding]:
 
 
 def check_deployment(target: Target) -> Iterator[Finding]:
-    """Whether the functions' settings can be read; from then on they are this process's."""
+    """Yield whether the functions' settings can be read; from then on they are this process's."""
     if not target.cloud:
         return
     try:
@@ -62,7 +62,7 @@ def check_deployment(target: Target) -> Iterator[Finding]:
 
 
 def _unsaid(check: str, target: Target, *names: str) -> Iterator[Finding]:
-    """That nobody has said what there should be: a default is the laptop's."""
+    """Yield that the expected names are unknown if nobody set them: the defaults are a laptop's."""
     if not target.read and not set(names) <= settings().model_fields_set:
         variables = " ".join(f"{PREFIX}{name.upper()}=…" for name in names)
         detail = "Which there should be is not known without the settings of the functions."
@@ -70,7 +70,7 @@ def _unsaid(check: str, target: Target, *names: str) -> Iterator[Finding]:
 
 
 def check_model(target: Target) -> Iterator[Finding]:
-    """Whether the files of the model are those that were built."""
+    """Yield whether the files of the model are those that were built."""
     try:
         manifest = read_manifest(target.model, settings().model_digest)
         read_verified(target.model / MODEL_FILE, manifest.model)
@@ -83,7 +83,7 @@ def check_model(target: Target) -> Iterator[Finding]:
 
 
 def check_secrets(target: Target) -> Iterator[Finding]:
-    """Whether each secret has its pinned version, and holds what can be used; what it holds is not shown."""
+    """Yield whether each secret has its pinned version with a usable value, which is not shown."""
     if unsaid := [*_unsaid("secrets", target, "redaction_key_version", "api_key_hash_version")]:
         yield from unsaid
         return
@@ -127,7 +127,7 @@ def _unusable(name: str, payload: bytes) -> str | None:
 
 
 def check_buckets(target: Target) -> Iterator[Finding]:
-    """Whether the buckets exist."""
+    """Yield whether the buckets exist."""
     for name in (settings().uploads_bucket, settings().work_bucket):
         if storage_client().lookup_bucket(name, **LIMITS) is None:
             create = f"gcloud storage buckets create gs://{name} --project={settings().project}"
@@ -137,7 +137,7 @@ def check_buckets(target: Target) -> Iterator[Finding]:
 
 
 def check_job(target: Target) -> Iterator[Finding]:
-    """Whether the job for long documents exists, where the settings name one."""
+    """Yield whether the job for long documents exists, where the settings name one."""
     if unsaid := [*_unsaid("job", target, "job_name", "job_location")]:
         yield from unsaid
         return
@@ -155,7 +155,7 @@ def check_job(target: Target) -> Iterator[Finding]:
 
 
 def check_topics(target: Target) -> Iterator[Finding]:
-    """Whether the topics exist."""
+    """Yield whether the topics exist."""
     project = settings().project
     missing = []
     for topic in TOPICS:
@@ -171,7 +171,7 @@ def check_topics(target: Target) -> Iterator[Finding]:
 
 
 def check_subscriptions(target: Target) -> Iterator[Finding]:
-    """Whether each topic is delivered as `local.provision` makes it, and so the same in the cloud."""
+    """Yield whether each topic is delivered as `local.provision` makes it, and so the same in the cloud."""
     from google.pubsub_v1 import SubscriberClient
 
     host = os.environ.get("PUBSUB_EMULATOR_HOST")
@@ -179,31 +179,31 @@ def check_subscriptions(target: Target) -> Iterator[Finding]:
     for name, topic in SUBSCRIPTIONS.items():
         wanted = expected(name, settings().project)
         try:
-            found = client.get_subscription(subscription=wanted.name, **LIMITS)
+            subscription = client.get_subscription(subscription=wanted.name, **LIMITS)
         except NotFound:
             detail = f"{name}: missing, so nothing of the topic {topic} is delivered."
             yield Finding("subscriptions", "wrong", detail, target.repair(_create(wanted)))
             continue
-        if differences := [*_differences(wanted, found, target)]:
+        if differences := [*_differences(wanted, subscription, target)]:
             fix = target.repair(_update(wanted))
             yield Finding("subscriptions", "wrong", f"{name}: {'; '.join(differences)}.", fix)
         else:
-            to = found.push_config.push_endpoint or "pulled"
+            to = subscription.push_config.push_endpoint or "pulled"
             yield Finding("subscriptions", "ok", f"{name}: {to}")
 
 
-def _differences(wanted: Subscription, found: Subscription, target: Target) -> Iterator[str]:
+def _differences(wanted: Subscription, subscription: Subscription, target: Target) -> Iterator[str]:
     for field in COMPARED:
-        if getattr(wanted, field) != getattr(found, field):
-            yield f"{field} is {_shown(getattr(found, field))}, not {_shown(getattr(wanted, field))}"
+        if getattr(wanted, field) != getattr(subscription, field):
+            yield f"{field} is {_shown(getattr(subscription, field))}, not {_shown(getattr(wanted, field))}"
     if wanted.retry_policy:
         # How long a backoff fits differs: minutes of outage on a laptop, hours in the cloud.
-        if not found.retry_policy:
+        if not subscription.retry_policy:
             yield "it has no retry policy, so what is refused comes again at once"
-        elif not target.cloud and found.retry_policy != wanted.retry_policy:
+        elif not target.cloud and subscription.retry_policy != wanted.retry_policy:
             yield "its backoff is another"
     function = wanted.name.rpartition("/")[2]
-    endpoint = found.push_config.push_endpoint
+    endpoint = subscription.push_config.push_endpoint
     if function not in PUSHES:
         return
     if not endpoint:
@@ -261,7 +261,7 @@ MEGABYTE = 1_000_000
 
 
 def check_processes(target: Target) -> Iterator[Finding]:
-    """Whether every process answers; a function is asked for a path that it is never called with."""
+    """Yield whether every process answers; a function is asked for a path that it is never called with."""
     if target.stack is None:
         return
     processes = target.stack["processes"]
@@ -279,7 +279,7 @@ def check_processes(target: Target) -> Iterator[Finding]:
 
 
 def check_deliveries(target: Target) -> Iterator[Finding]:
-    """Name each message that a function has been given long ago and not answered yet."""
+    """Yield each message that a function has had for long without answering."""
     processes = {process["name"]: process for process in target.stack["processes"]} if target.stack else {}
     if "pubsub" not in processes:
         return
@@ -299,7 +299,7 @@ def check_deliveries(target: Target) -> Iterator[Finding]:
 
 
 def check_disk(target: Target) -> Iterator[Finding]:
-    """Whether there is room where the stack keeps its data, and where functions put temporary files."""
+    """Yield whether there is room where the stack keeps its data, and where functions put temporary files."""
     if target.stack is None:
         return
     places = {place.stat().st_dev: place for place in (Path(tempfile.gettempdir()), target.data)}
@@ -330,7 +330,7 @@ def _open_pushes(port: int) -> list[dict[str, Any]]:
 
 
 def _silent_for(process: dict[str, Any]) -> float:
-    """Seconds since the last line of its log, or its start; infinite: it was never started."""
+    """Return the seconds since a process's last line of log, or its start; infinite if it never started."""
     log = Path(process["log"])
     return time.time() - log.stat().st_mtime if log.exists() else math.inf
 

@@ -129,8 +129,12 @@ def test_every_command_can_print_json() -> None:
 
 def test_a_backfill_that_compared_nothing_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     """A table without rows would be printed as the letters of its title, one a line."""
-    nothing = dict.fromkeys(("changed", "passages", "initiatives_before", "initiatives_after"), 0)
-    comparison = nothing | {key: {} for key in ("sentiment", "action", "topics_gained", "topics_lost")}
+    nothing: dict[str, Any] = dict.fromkeys(
+        ("changed", "passages", "initiatives_before", "initiatives_after"), 0
+    )
+    comparison: dict[str, Any] = nothing | {
+        key: {} for key in ("sentiment", "action", "topics_gained", "topics_lost")
+    }
     report = {"comparison": comparison | {"drift": None, "examples": []}, "most_changed": [], "errors": []}
     moment = datetime(2026, 11, 1, tzinfo=UTC)
     backfill = Backfill(
