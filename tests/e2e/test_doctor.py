@@ -378,7 +378,7 @@ def test_failures_and_dead_letters_are_counted(stack: RunningStack) -> None:
         failed, dead = complaints(stack)
         assert stored(identifier)["state"] == "failed"
     letter.reference.delete()
-    assert (failed.detail, failed.status) == ("1 document has failed; headrace show tells why.", "warning")
+    assert (failed.detail, failed.status) == ("1 document has failed; headrace show says why.", "warning")
     assert failed.fix == "When the cause is gone: headrace replay --all"
     assert dead.status == "warning"
     assert dead.detail == (

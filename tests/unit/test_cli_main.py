@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    """Call the command as a shell would, and return its exit status."""
-    monkeypatch.setattr(sys, "argv", ["/usr/bin/headrace", *arguments])
+    """Call the command, however it was started, and return its exit status."""
+    monkeypatch.setattr(sys, "argv", ["-c", *arguments])
     with pytest.raises(SystemExit) as left:
         main()
     assert isinstance(left.value.code, int)
