@@ -12,10 +12,9 @@ from google.cloud.firestore_v1.base_query import FieldFilter
 from rich.padding import Padding
 from rich.text import Text
 
-from cli import differences
+from cli.options import span
 from cli.render import bars, passage, section
 from cli.say import say
-from cli.spans import span
 from shared.digests import render, slots
 from shared.digests.compute import Request
 from shared.digests.issue import issue
@@ -31,7 +30,7 @@ from shared.platform.errors import HeadraceError
 from shared.platform.records import TOPIC_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from rich.console import Console
@@ -40,6 +39,9 @@ if TYPE_CHECKING:
     from shared.digests.schedules import Schedule
     from shared.digests.store import StoredDigest
 
+
+PAGES = "digests"
+"""Folder of the data directory with the pages of digests that were asked for here."""
 LISTED = 20
 SOUGHT = 1000
 """Digests among which the last of a schedule is sought; only their ids are read."""
@@ -47,6 +49,12 @@ IDENTIFIER = re.compile("[a-z][A-Za-z0-9-]{0,99}")
 """Shape of a digest's id: a schedule's name and a moment. Firestore refuses many other ids."""
 SHOWN = 4
 """Sentences of a kind, in a terminal."""
+SHOWN_DIFFERENCES = 12
+"""Causes that are printed, and as many differences."""
+CAUSES = ("gone", "again")
+"""Kinds of differences that explain others."""
+SUMS = "statistics."
+"""Prefix of the sums that shares are computed from, which no rendered digest shows."""
 
 
 def make(schedule: str | None, since: str | None) -> StoredDigest:
@@ -245,8 +253,8 @@ def show_listing(console: Console, listed: dict[str, Any], schedule: str | None 
         console.print(made, soft_wrap=True)
 
 
-def found(identifier: str) -> StoredDigest:
-    """A digest. Raises HeadraceError where there is none."""
+def find(identifier: str) -> StoredDigest:
+    """Return a digest. Raises HeadraceError if there is none with this id."""
     stored = read(firestore_client(), identifier) if IDENTIFIER.fullmatch(identifier) else None
     if stored is None:
         raise HeadraceError(f"There is no digest {identifier!r}. List them: headrace digest list")
@@ -254,6 +262,38 @@ def found(identifier: str) -> StoredDigest:
 
 
 def verified(stored: StoredDigest) -> list[dict[str, Any]]:
-    """Every number of a digest that the stored documents do not bear out, or no longer; why comes first."""
-    found = verify(firestore_client(), stored)
-    return differences.in_order(one.model_dump(mode="json") for one in found)
+    """Return how a digest differs from what is computed again from the stored documents, causes first."""
+    differences = verify(firestore_client(), stored)
+    return in_order(difference.model_dump(mode="json") for difference in differences)
+
+
+def in_order(differences: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return differences with their causes first and the sums that nobody reads last."""
+    return sorted(differences, key=lambda row: (row["kind"] not in CAUSES, row["what"].startswith(SUMS)))
+
+
+def show_differences(console: Console, identifier: str, differences: Sequence[dict[str, Any]]) -> None:
+    """Print the first differences, one line each, or that there are none."""
+    if not differences:
+        console.print(f"Every number of {identifier} follows from the stored documents.")
+    causes = [difference for difference in differences if difference["kind"] in CAUSES]
+    others = [difference for difference in differences if difference["kind"] not in CAUSES]
+    for title, group in (("Why:", causes), ("What differs:", others)):
+        if causes and others:
+            console.print(title)
+        for difference in group[:SHOWN_DIFFERENCES]:
+            console.print(Text(_difference_line(difference)))
+        if left := len(group[SHOWN_DIFFERENCES:]):
+            console.print(
+                f"... and {left:,} more: headrace digest verify {identifier} --json", soft_wrap=True
+            )
+
+
+def _difference_line(difference: dict[str, Any]) -> str:
+    document, what = difference["document"], difference["what"]
+    about = f" ({document})" if document else ""
+    if difference["kind"] == "gone":
+        return f"document {document} {what}"
+    if difference["kind"] == "again":
+        return f"{what}{about}"
+    return f"{what}{about}: it says {difference['stored']}, and there is {difference['found']}"

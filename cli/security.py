@@ -21,9 +21,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from google.cloud.run_v2 import IngressTraffic, Job, Revision, Service
 from google.cloud.secretmanager_v1 import SecretVersion
 
-from cli.connect import connect
-from cli.deployment import region, shares
-from cli.diagnosis.findings import CALL_SECONDS, LIMITS, Finding, Target
+from cli.connect import connect, region, shares
+from cli.diagnosis import CALL_SECONDS, LIMITS, Finding, Target
 from cli.diagnosis.resources import check_settings
 from local.provision import subscriber
 from local.services import SIZES
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from google.cloud.iam_admin_v1 import ServiceAccountKey
     from google.pubsub_v1 import Subscription
 
-    from cli.diagnosis.findings import Status
+    from cli.diagnosis import Status
 
     Run = Service | Job | Revision
 
@@ -189,7 +188,7 @@ def check_services() -> Iterator[Finding]:
 
     client, revisions = ServicesClient(), RevisionsClient()
     running: list[Service | Job] = [
-        one for one in client.list_services(parent=region(), **LIMITS) if short(one.name) in FUNCTIONS
+        each for each in client.list_services(parent=region(), **LIMITS) if short(each.name) in FUNCTIONS
     ]
     if not running:
         where = f"There are no services in {region()}."
@@ -201,8 +200,8 @@ def check_services() -> Iterator[Finding]:
         serving: list[Run] = [
             revisions.get_revision(name=f"{run.name}/revisions/{name}", **LIMITS) for name in sorted(traffic)
         ]
-        for one in serving or [run]:
-            yield from judge_run(one)
+        for each in serving or [run]:
+            yield from judge_run(each)
         asked = client if isinstance(run, Service) else jobs()
         granted = bindings(asked.get_iam_policy(request=_policy_of(run.name), **LIMITS))
         yield from judge_callers(run, granted)
@@ -216,9 +215,9 @@ def check_subscriptions(*, cloud: bool) -> Iterator[Finding]:
     client = subscriber(host) if host else SubscriberClient()
     project = f"projects/{settings().project}"
     ours = {f"{project}/topics/{topic}" for topic in TOPICS}
-    for found in client.list_subscriptions(project=project, **LIMITS):
-        if found.topic in ours and found.push_config.push_endpoint:
-            yield judge_push(found, cloud=cloud)
+    for subscription in client.list_subscriptions(project=project, **LIMITS):
+        if subscription.topic in ours and subscription.push_config.push_endpoint:
+            yield judge_push(subscription, cloud=cloud)
 
 
 def check_secrets(*, cloud: bool) -> Iterator[Finding]:
@@ -237,7 +236,7 @@ def check_secrets(*, cloud: bool) -> Iterator[Finding]:
         if name == made.api_key_hash and finding.status != "wrong":
             version = f"{path}/versions/{used}"
             payload = bytes(secrets().access_secret_version(name=version, **LIMITS).payload.data)
-            created = next(one.create_time for one in versions if short(one.name) == str(used))
+            created = next(each.create_time for each in versions if short(each.name) == str(used))
             yield judge_api_keys(parse_hashes(payload), created, now())
 
 
@@ -253,7 +252,7 @@ def check_entrance(target: Target, domain: str | None) -> Iterator[Finding]:
         close = update(api, "--ingress=internal")
     else:
         processes = target.stack["processes"] if target.stack else []
-        addresses += [f"http://127.0.0.1:{one['port']}" for one in processes if one["name"] == API]
+        addresses += [f"http://127.0.0.1:{each['port']}" for each in processes if each["name"] == API]
         close = "stop the stack"
     if not addresses:
         detail = "the API's own address takes no calls from the internet, and no domain was given"
@@ -274,15 +273,17 @@ def status_without_key(address: str) -> int:
 def bindings(policy: Any) -> list[Binding]:  # noqa: ANN401 - Cloud Storage has a class of its own
     """Return the bindings of a policy, whichever client it comes from."""
     pairs = (
-        (one["role"], one["members"]) if isinstance(one, dict) else (one.role, one.members)
-        for one in policy.bindings
+        (binding["role"], binding["members"])
+        if isinstance(binding, dict)
+        else (binding.role, binding.members)
+        for binding in policy.bindings
     )
     return sorted(Binding(role, tuple(sorted(members))) for role, members in pairs)
 
 
 def judge_public(what: str, granted: Iterable[Binding], revoke: str) -> Finding:
     """Judge whether everybody has a role on something; `revoke` takes one away, without member and role."""
-    open_to = [(one.role, member) for one in granted for member in one.members if member in EVERYBODY]
+    open_to = [(role, member) for role, members in granted for member in members if member in EVERYBODY]
     if not open_to:
         return Finding(PUBLIC, "ok", f"{what}: only named members")
     role, member = open_to[0]
@@ -353,13 +354,13 @@ def judge_account_keys(
     account: str, keys: Iterable[ServiceAccountKey], moment: datetime
 ) -> Iterator[Finding]:
     """Judge the keys of a service account that lie in somebody's files: Headrace needs none."""
-    made = [one for one in keys if one.key_type == _USER_MANAGED and not one.disabled]
-    for one in made:
-        age, identifier = (moment - one.valid_after_time).days, short(one.name)
+    usable = [key for key in keys if key.key_type == _USER_MANAGED and not key.disabled]
+    for key in usable:
+        age, identifier = (moment - key.valid_after_time).days, short(key.name)
         fix = f"gcloud iam service-accounts keys delete {identifier} --iam-account={account}"
         status: Status = "wrong" if age > ACCOUNT_KEY_DAYS else "warning"
         yield Finding(ACCOUNT_KEYS, status, f"{account} has a key, {age} days old: {identifier}.", fix)
-    if not made:
+    if not usable:
         yield Finding(ACCOUNT_KEYS, "ok", f"{account}: none")
 
 
@@ -370,12 +371,12 @@ def judge_version(
 
     A `lasting` secret may be old: another value would break what was stored under this one.
     """
-    found = next((one for one in versions if short(one.name) == str(used)), None)
-    if found is None or found.state != SecretVersion.State.ENABLED:
-        state = "missing" if found is None else SecretVersion.State(found.state).name.lower()
+    pinned = next((version for version in versions if short(version.name) == str(used)), None)
+    if pinned is None or pinned.state != SecretVersion.State.ENABLED:
+        state = "missing" if pinned is None else SecretVersion.State(pinned.state).name.lower()
         fix = f"gcloud secrets versions list {name}, and set the version that is enabled"
         return Finding(SECRETS, "wrong", f"{name}: version {used}, which the settings name, is {state}.", fix)
-    age = (moment - found.create_time).days
+    age = (moment - pinned.create_time).days
     if age > SECRET_DAYS and not lasting:
         fix = f"gcloud secrets versions add {name} --data-file=FILE, then set the new version's number"
         return Finding(SECRETS, "warning", f"{name}: version {used} is {age} days old.", fix)
@@ -405,12 +406,12 @@ def judge_answer(address: str, status: int, fix: str) -> Finding:
     return Finding(ASKED, "unknown", detail, "Ask where the API is reached: --domain=DOMAIN")
 
 
-def judge_push(found: Subscription, *, cloud: bool) -> Finding:
+def judge_push(subscription: Subscription, *, cloud: bool) -> Finding:
     """Judge whether a push carries a token that says who calls, over TLS."""
-    name, push = short(found.name), found.push_config
+    name, push = short(subscription.name), subscription.push_config
     if not cloud:
         return Finding(CALLERS, "unknown", f"{name}: {NOT_LOCAL}")
-    change = f"gcloud pubsub subscriptions update {name} --project={found.name.split('/')[1]}"
+    change = f"gcloud pubsub subscriptions update {name} --project={subscription.name.split('/')[1]}"
     if not push.oidc_token.service_account_email:
         fix = f"{change} --push-auth-service-account=ITS_OWN"
         return Finding(CALLERS, "wrong", f"{name}: pushed without a token that says who calls.", fix)
@@ -426,7 +427,7 @@ def judge_callers(run: Service | Job, granted: Sequence[Binding]) -> Iterator[Fi
     if isinstance(run, Service):
         yield judge_ingress(run)
         if name == API:
-            granted = [one for one in granted if one.role != INVOKER]
+            granted = [binding for binding in granted if binding.role != INVOKER]
         elif run.invoker_iam_disabled:
             detail = f"{name} is open to everybody: Cloud Run does not ask who calls it."
             yield Finding(PUBLIC, "wrong", detail, update(run, "--invoker-iam-check"))
@@ -452,7 +453,7 @@ def judge_run(run: Run) -> Iterator[Finding]:
         yield Finding(ACCOUNTS, "wrong", detail, update(run, "--service-account=ITS_OWN"))
     else:
         yield Finding(ACCOUNTS, "ok", f"{name}: {task.service_account}")
-    loose = [one.image for one in task.containers if "@sha256:" not in one.image]
+    loose = [each.image for each in task.containers if "@sha256:" not in each.image]
     if loose:
         detail = f"{name}: {', '.join(loose)} may be another image tomorrow."
         yield Finding(IMAGES, "warning", detail, update(run, "--image=NAME@sha256:DIGEST"))
@@ -465,18 +466,17 @@ def judge_run(run: Run) -> Iterator[Finding]:
 def _variables(run: Run) -> Iterator[Finding]:
     name = named(run)
     for container in _task(run).containers:
-        for one in container.env:
-            reference = one.value_source.secret_key_ref
+        for variable in container.env:
+            reference = variable.value_source.secret_key_ref
             if reference.secret and not reference.version.isdigit():
-                yield _unpinned(run, one.name, reference.secret, reference.version)
-            elif one.name.endswith("_EMULATOR_HOST"):
-                detail = f"{name}: {one.name} points it at an emulator."
-                yield Finding(UNPINNED, "wrong", detail, update(run, f"--remove-env-vars={one.name}"))
-            elif one.value and one.name not in _SETTINGS and SECRET_NAME.search(one.name):
-                fix = (
-                    f"Put it into Secret Manager, and {update(run, f'--update-secrets={one.name}=SECRET:1')}"
-                )
-                yield Finding(UNPINNED, "wrong", f"{name}: {one.name} holds its value in plain sight.", fix)
+                yield _unpinned(run, variable.name, reference.secret, reference.version)
+            elif variable.name.endswith("_EMULATOR_HOST"):
+                detail = f"{name}: {variable.name} points it at an emulator."
+                yield Finding(UNPINNED, "wrong", detail, update(run, f"--remove-env-vars={variable.name}"))
+            elif variable.value and variable.name not in _SETTINGS and SECRET_NAME.search(variable.name):
+                change = update(run, f"--update-secrets={variable.name}=SECRET:1")
+                detail = f"{name}: {variable.name} holds its value in plain sight."
+                yield Finding(UNPINNED, "wrong", detail, f"Put it into Secret Manager, and {change}")
 
 
 def _volumes(run: Run) -> Iterator[Finding]:

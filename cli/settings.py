@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PROJECT = "PROJECT"
-"""In place of the project's name in defaults that follow from it."""
+"""Stands for the project's name in defaults that follow from it."""
 BOUNDS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
 HEAD = """# Settings
 
@@ -38,7 +38,7 @@ directory.
 
 
 def listed() -> list[dict[str, Any]]:
-    """Each setting in the order of the code: variable, default, bounds, about."""
+    """Return each setting in the order of the code: variable, default, bounds, about."""
     about = dict(_docstrings())
     return [
         {
@@ -53,23 +53,23 @@ def listed() -> list[dict[str, Any]]:
 
 
 def markdown() -> str:
-    """The whole of docs/settings.md."""
+    """Return the whole of docs/settings.md."""
     rows = []
-    for one in listed():
-        default = f"`{one['default']}`" if one["default"] else ""
-        bounds = f" ({one['bounds']})" if one["bounds"] else ""
-        text = (one["about"] + bounds).replace("|", "\\|")
-        rows.append(f"| `{one['variable']}` | {default} | {text} |\n")
+    for setting in listed():
+        default = f"`{setting['default']}`" if setting["default"] else ""
+        bounds = f" ({setting['bounds']})" if setting["bounds"] else ""
+        text = (setting["about"] + bounds).replace("|", "\\|")
+        rows.append(f"| `{setting['variable']}` | {default} | {text} |\n")
     return HEAD + "".join(rows)
 
 
 def show(console: Console) -> None:
-    """All of them, for a person."""
-    for one in listed():
-        default = "" if one["default"] is None else f"  {one['default']}"
-        bounds = f" ({one['bounds']})" if one["bounds"] else ""
-        console.print(Text.assemble((one["variable"], "cyan"), default))
-        console.print(Padding(Text(one["about"] + bounds), (0, 0, 0, 4)))
+    """Print every setting for a person."""
+    for setting in listed():
+        default = "" if setting["default"] is None else f"  {setting['default']}"
+        bounds = f" ({setting['bounds']})" if setting["bounds"] else ""
+        console.print(Text.assemble((setting["variable"], "cyan"), default))
+        console.print(Padding(Text(setting["about"] + bounds), (0, 0, 0, 4)))
 
 
 def _docstrings() -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from google.cloud.firestore_v1.base_query import FieldFilter
 
-from cli.diagnosis.findings import LIMITS, Finding
+from cli.diagnosis import LIMITS, Finding
 from shared.digests.notify.outbox import COLLECTION as DELIVERIES
 from shared.digests.schedules import definitions
 from shared.digests.ticks import TICKS
@@ -18,7 +18,7 @@ from shared.platform.errors import SetupError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cli.diagnosis.findings import Target
+    from cli.diagnosis import Target
 
 SHOWN = 20
 """Of a kind."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
     [
-        *("cli.main", "cli.connect", "cli.output", "cli.render", "cli.results", "cli.doctor"),
+        *("cli.main", "cli.connect", "cli.render", "cli.results", "cli.doctor"),
         *("google.cloud.storage", "google.cloud.firestore", "google.cloud.secretmanager_v1"),
         *(
             "google.pubsub_v1",

@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from google.pubsub_v1 import PubsubMessage, PushConfig
 
-from cli.diagnosis import processes
-from cli.diagnosis.findings import Target
-from cli.diagnosis.processes import check_deliveries
-from cli.diagnosis.resources import check_secrets, check_subscriptions
+from cli.diagnosis import Target, resources
+from cli.diagnosis.resources import check_deliveries, check_secrets, check_subscriptions
 from cli.doctor import examine
 from cli.options import MODEL
 from local.provision import expected, make_job, subscriber
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cli.diagnosis.findings import Finding
+    from cli.diagnosis import Finding
 
 pytestmark = pytest.mark.usefixtures("clients")
 
@@ -290,7 +288,7 @@ def test_a_delivery_that_is_open_for_long_is_named(
     stack: RunningStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With its function, its message and its file; nothing of the message's data is shown."""
-    monkeypatch.setattr(processes, "DELIVERY_SECONDS", 0.5)
+    monkeypatch.setattr(resources, "DELIVERY_SECONDS", 0.5)
     attributes = {"bucketId": "elsewhere", "objectId": "hung.txt", "objectGeneration": "1"}
     message = PubsubMessage(data=b'{"size": 1}', attributes=attributes | {"eventType": "OBJECT_DELETE"})
     os.killpg(stack.pid("ingest"), signal.SIGSTOP)
@@ -380,7 +378,7 @@ def test_failures_and_dead_letters_are_counted(stack: RunningStack) -> None:
         failed, dead = complaints(stack)
         assert stored(identifier)["state"] == "failed"
     letter.reference.delete()
-    assert (failed.detail, failed.status) == ("1 document has failed; headrace show tells why.", "warning")
+    assert (failed.detail, failed.status) == ("1 document has failed; headrace show says why.", "warning")
     assert failed.fix == "When the cause is gone: headrace replay --all"
     assert dead.status == "warning"
     assert dead.detail == (

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from cli import jobs
+from cli.diagnosis import Target
 from cli.diagnosis.documents import UPLOADS_SHOWN, check_uploads
-from cli.diagnosis.findings import Target
 from cli.main import headrace
 from local.provision import subscriber
 from shared.digests.redact import erase
@@ -261,7 +260,7 @@ def test_a_bucket_that_may_not_be_listed_holds_up_nothing_else() -> None:
 
 def test_missing_files_are_notified_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
     """Under a prefix, however young; what a terminal would obey in a name is not printed."""
-    monkeypatch.setattr(jobs, "connect", lambda *_: None)
+    monkeypatch.setattr("cli.main.connect", lambda *_: None)
     put("in/lost\x1b[2J.txt")
     put("out/lost.txt")
     claimed("in/there.txt", put("in/there.txt"))

@@ -9,14 +9,12 @@ import unicodedata
 import pytest
 
 from cli import digest as making
-from cli.diagnosis.findings import Finding
+from cli.diagnosis import Finding
 from cli.doctor import report
 from cli.main import main
-from cli.output import _states, print_json
-from cli.render import full, table, terminal
+from cli.render import _states, full, print_hits, table, terminal
 from cli.results import Dropped, Progress
-from cli.say import HIDDEN, UNSAFE, escape
-from cli.search import print_hits
+from cli.say import HIDDEN, UNSAFE, escape, print_json
 from shared.digests.render.words import BIDI
 from shared.digests.render.words import HIDDEN as CATEGORIES
 from shared.documents.views import document_view

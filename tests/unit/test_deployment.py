@@ -11,8 +11,8 @@ from google.api_core.exceptions import NotFound, PermissionDenied, ServiceUnavai
 from google.auth.exceptions import DefaultCredentialsError
 from google.cloud.run_v2 import EnvVar, Revision, Service
 
-from cli.deployment import NotRead, given, is_local, need_job, not_read, serving, take
-from cli.diagnosis.findings import Target
+from cli.connect import NotRead, given, is_local, need_job, not_read, serving, take
+from cli.diagnosis import Target
 from cli.diagnosis.resources import check_job
 from cli.doctor import examine
 from cli.main import headrace
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cli.diagnosis.findings import Finding
+    from cli.diagnosis import Finding
 
 NAME = "projects/my-project/locations/europe-west4/services/ingest"
 DEPLOYED = {

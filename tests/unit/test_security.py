@@ -15,7 +15,7 @@ from google.cloud.secretmanager_v1 import SecretVersion
 from google.pubsub_v1 import Subscription
 
 from cli import security
-from cli.diagnosis.findings import Finding
+from cli.diagnosis import Finding
 from cli.security import Binding
 from shared.platform.errors import SetupError
 
