@@ -30,7 +30,7 @@ from model_export.speed import TOKENS_PER_SECOND, timed_texts, tokens_per_second
 from model_export.steps import digest_of
 from model_export.training.examples import OWN, read_labelled
 from shared.inference.manifest import MANIFEST_FILE, MODEL_FILE, TOKENIZER_FILE, File, Manifest, Source
-from shared.inference.session import onnxruntime
+from shared.inference.runtime import onnxruntime
 from shared.platform.errors import SetupError
 from shared.platform.records import TOPICS
 

@@ -105,7 +105,7 @@ def digest_of(*parts: str) -> str:
 
 def code_digest() -> str:
     """Changes when our code or a library that writes or runs the graph does."""
-    from shared.inference.session import onnxruntime
+    from shared.inference.runtime import onnxruntime
 
     # Asked of the module: onnxruntime comes in distributions of several names.
     versions = [onnxruntime.__version__, *(import_module(name).__version__ for name in _LIBRARIES)]
@@ -115,4 +115,4 @@ def code_digest() -> str:
 def _code() -> Iterator[Path]:
     for folder in ("model_export", "shared/inference"):
         yield from sorted((_ROOT / folder).glob("*.py"))
-    yield _ROOT / "shared" / "records.py"
+    yield _ROOT / "shared" / "platform" / "records.py"

@@ -21,7 +21,7 @@ from benchmarks.model.contestant import ROOT, Paths
 from benchmarks.model.texts import gather
 from benchmarks.model.variants import write_variants
 from shared.inference.manifest import TOKENIZER_FILE, read_manifest
-from shared.inference.session import onnxruntime
+from shared.inference.runtime import onnxruntime
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -22,7 +22,7 @@ from benchmarks.model.stats import Samples, interleave
 from shared.inference.cpus import cpu_limit
 from shared.inference.engine import plan_batches
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE
-from shared.inference.session import onnxruntime
+from shared.inference.runtime import onnxruntime
 from shared.inference.tokens import load_tokenizer
 
 if TYPE_CHECKING:

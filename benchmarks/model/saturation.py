@@ -15,7 +15,8 @@ import numpy as np
 
 from benchmarks.model.contestant import ROOT
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest
-from shared.inference.session import onnxruntime, open_session
+from shared.inference.runtime import onnxruntime
+from shared.inference.session import open_session
 from shared.inference.tokens import load_tokenizer
 
 if TYPE_CHECKING:

@@ -47,7 +47,7 @@ class Engine:
         from rapidocr.ch_ppocr_det import TextDetector
         from rapidocr.ch_ppocr_rec import TextRecognizer
 
-        import shared.inference.session  # noqa: F401 - rapidocr loads onnxruntime itself, now
+        import shared.inference.runtime  # noqa: F401 - rapidocr loads onnxruntime itself, now
 
         configuration = rapidocr.RapidOCR(params={"Global.log_level": "critical"}).cfg
         models = Path(rapidocr.__file__).parent / "models"
@@ -94,7 +94,7 @@ class Engine:
 
 def _open(model: Path, threads: int) -> InferenceSession:
     """On the GPU if there is one; without memory that grows to the largest page ever seen."""
-    from shared.inference.session import onnxruntime
+    from shared.inference.runtime import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

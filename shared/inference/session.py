@@ -1,25 +1,15 @@
-"""Open the model in ONNX Runtime."""
+"""Opening a graph: on which hardware, with how many threads, and keeping how much memory."""
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from typing import TYPE_CHECKING, Literal
-
-import onnxruntime
 
 from shared.platform.errors import SetupError
 from shared.platform.logs import get_logger
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
-
-
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-
-
-__all__ = ["onnxruntime"]
-
 
 Device = Literal["cpu", "cuda"]
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -42,7 +32,7 @@ def open_session(model: bytes, device: Device = "cpu", threads: int = 1) -> Infe
     Raises:
         SetupError: this version of onnxruntime cannot run the model.
     """
-    from shared.inference.session import onnxruntime
+    from shared.inference.runtime import onnxruntime
 
     on_gpu = device == "cuda" and CUDA in onnxruntime.get_available_providers()
     options = onnxruntime.SessionOptions()
@@ -112,6 +102,6 @@ def best_device(precision: str) -> Device:
     """Where a graph of this precision runs fastest here: the kernels for eight bits are the CPU's."""
     if precision == "int8":
         return "cpu"
-    from shared.inference.session import onnxruntime
+    from shared.inference.runtime import onnxruntime
 
     return "cuda" if CUDA in onnxruntime.get_available_providers() else "cpu"

@@ -19,7 +19,7 @@ import os, sys
 from pathlib import Path
 import shared.inference
 assert "onnxruntime" not in sys.modules
-from shared.inference.session import onnxruntime
+from shared.inference.runtime import onnxruntime
 onnxruntime.SessionOptions()
 print(os.environ["ORT_DISABLE_TELEMETRY"], any(Path.home().iterdir()))
 """

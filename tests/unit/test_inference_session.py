@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 from model_export.assemble import embedding_graph
 from model_export.precision import Float32
 from shared.inference import session as opening
-from shared.inference.session import CPU, CUDA, best_device, onnxruntime, open_session, placement
+from shared.inference.runtime import onnxruntime
+from shared.inference.session import CPU, CUDA, best_device, open_session, placement
 from shared.platform.errors import SetupError
 from tests.unit.tiny_bert import tiny_checkpoint
 
