@@ -52,8 +52,8 @@ def long(passages: int) -> str:
 
 def drop(name: str, text: str) -> None:
     """Upload a text to the connected stack."""
-    from shared.clients import storage_client
-    from shared.settings import settings
+    from shared.platform.clients import storage_client
+    from shared.platform.settings import settings
 
     bucket = storage_client().bucket(f"{settings().project}-uploads")
     bucket.blob(name).upload_from_string(text, content_type="text/plain")
@@ -69,7 +69,7 @@ def completed() -> int:
     """Count the completed documents."""
     from google.cloud.firestore_v1.base_query import FieldFilter
 
-    from shared.clients import firestore_client
+    from shared.platform.clients import firestore_client
 
     query = firestore_client().collection("documents").where(filter=FieldFilter("state", "==", "completed"))
     counting: Any = query.count()
@@ -79,7 +79,7 @@ def completed() -> int:
 
 def waited() -> dict[str, float]:
     """Seconds from upload to completion of each document, by name."""
-    from shared.clients import firestore_client
+    from shared.platform.clients import firestore_client
 
     found = firestore_client().collection("documents").select(["name", "timings"]).stream()
     documents = [snapshot.to_dict() or {} for snapshot in found]

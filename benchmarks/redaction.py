@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from shared.privacy import redact
+from shared.text.privacy import redact
 
 TABLE = Path(__file__).parent.parent / "tests/data/redaction.jsonl"
 SPLITS = ("development", "held-out")

@@ -12,45 +12,53 @@ from google.cloud.firestore_v1.base_query import FieldFilter
 from rich.padding import Padding
 from rich.text import Text
 
-from cli import differences
+from cli.options import span
 from cli.render import bars, passage, section
 from cli.say import say
-from cli.spans import span
-from shared.clients import firestore_client
-from shared.digests import forms, slots
-from shared.digests.clocks import EARLIER, is_ahead, read_clocks
+from shared.digests import render, slots
 from shared.digests.compute import Request
-from shared.digests.definitions import RESERVED as NOW
-from shared.digests.definitions import definitions
 from shared.digests.issue import issue
+from shared.digests.notify.outbox import COLLECTION as DELIVERIES
 from shared.digests.records import Filter, Window
+from shared.digests.schedules import RESERVED as NOW
+from shared.digests.schedules import definitions
 from shared.digests.store import COLLECTION, newest, read, read_file
-from shared.digests.tell.outbox import COLLECTION as DELIVERIES
+from shared.digests.ticks import EARLIER, is_ahead, read_clocks
 from shared.digests.verify import verify
-from shared.errors import HeadraceError
-from shared.records import TOPIC_NAMES
+from shared.platform.clients import firestore_client
+from shared.platform.errors import HeadraceError
+from shared.platform.records import TOPIC_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from rich.console import Console
 
     from shared.digests.records import Digest
     from shared.digests.schedules import Schedule
-    from shared.digests.stored import StoredDigest
+    from shared.digests.store import StoredDigest
 
+
+PAGES = "digests"
+"""Folder of the data directory with the pages of digests that were asked for here."""
 LISTED = 20
 SOUGHT = 1000
 """Digests among which the last of a schedule is sought; only their ids are read."""
 IDENTIFIER = re.compile("[a-z][A-Za-z0-9-]{0,99}")
-"""Of a schedule's name and a moment; Firestore refuses many another."""
+"""Shape of a digest's id: a schedule's name and a moment. Firestore refuses many other ids."""
 SHOWN = 4
 """Sentences of a kind, in a terminal."""
+SHOWN_DIFFERENCES = 12
+"""Causes that are printed, and as many differences."""
+CAUSES = ("gone", "again")
+"""Kinds of differences that explain others."""
+SUMS = "statistics."
+"""Prefix of the sums that shares are computed from, which no rendered digest shows."""
 
 
 def make(schedule: str | None, since: str | None) -> StoredDigest:
-    """A digest of the time until now, stored beside the scheduled ones; nobody is told.
+    """A digest of the time until now, stored beside the scheduled ones; nobody is notified.
 
     Args:
         schedule: whose filter, zone and window it has; None: everything, of the last seven days.
@@ -121,16 +129,16 @@ def show(console: Console, stored: StoredDigest, html: str) -> None:
     digest = stored.digest
     console.print()
     console.print(Text(digest.line, "bold"))
-    for line in (line for line in forms.brief(digest) if line != digest.line):
+    for line in (line for line in render.brief(digest) if line != digest.line):
         console.print(Text(f"  {line}"))
     _sections(console, digest)
     for note in digest.notes:
         console.print(Text(f"Note: {note}", "yellow"))
     console.print()
     console.print(Text(f"{html}", "cyan"), soft_wrap=True)
-    told = f"{stored.reads:,} documents read in {stored.seconds:.1f} s."
-    again = f"To count its numbers again: headrace digest verify {digest.id}"
-    console.print(Text(f"{told} {again}", "bright_black"), soft_wrap=True)
+    cost = f"{stored.reads:,} documents read in {stored.seconds:.1f} s."
+    again = f"To compute it again: headrace digest verify {digest.id}"
+    console.print(Text(f"{cost} {again}", "bright_black"), soft_wrap=True)
 
 
 def _sections(console: Console, digest: Digest) -> None:
@@ -161,7 +169,7 @@ def open_page(path: Path) -> None:
 
 
 def listing(schedule: str | None, limit: int = LISTED) -> dict[str, Any]:
-    """Schedules with what is wrong with them, and the newest digests with whether people were told.
+    """Schedules with what is wrong with them, and the newest digests with whether people were notified.
 
     Raises:
         HeadraceError: there is no such schedule, nor a digest of one that was.
@@ -183,9 +191,9 @@ def listing(schedule: str | None, limit: int = LISTED) -> dict[str, Any]:
 def _planned(schedule: Schedule, clock: Mapping[str, Any] | None) -> dict[str, Any]:
     moment = datetime.now(UTC)
     coming = slots.following(schedule, moment)
-    shown = schedule.model_dump(mode="json", exclude={"tell"})
+    shown = schedule.model_dump(mode="json", exclude={"notify"})
     return shown | {
-        "tell": [target.kind for target in schedule.tell],
+        "notify": [target.kind for target in schedule.notify],
         "next": coming.isoformat() if coming else None,
         "last": _last(schedule.name),
         "warnings": list(_warnings(schedule, clock, moment)),
@@ -196,9 +204,9 @@ def _warnings(schedule: Schedule, clock: Mapping[str, Any] | None, moment: datet
     if clock and is_ahead(clock, moment):
         stands = f"Nothing is made before {clock['upto']:%Y-%m-%dT%H:%MZ}: a machine's clock was ahead."
         yield f"{stands} Edit its time, by a minute say, to begin anew."
-    if left := slots.untold(schedule, moment):
+    if left := slots.uncovered(schedule, moment):
         begins, ends = (f"{edge:%Y-%m-%dT%H:%MZ}" for edge in (left.start, left.end))
-        yield f"No digest tells of {begins} to {ends}; with window since-last none leaves time out."
+        yield f"No digest covers {begins} to {ends}; with the window since-last, digests leave no time out."
 
 
 def _last(schedule: str) -> str | None:
@@ -211,7 +219,7 @@ def _last(schedule: str) -> str | None:
 
 def _made(stored: StoredDigest) -> dict[str, Any]:
     reference = firestore_client().collection(COLLECTION).document(stored.digest.id)
-    told = Counter(
+    notified = Counter(
         (snapshot.to_dict() or {})["state"] for snapshot in reference.collection(DELIVERIES).stream()
     )
     return {
@@ -220,7 +228,7 @@ def _made(stored: StoredDigest) -> dict[str, Any]:
         "window": stored.digest.window.model_dump(mode="json"),
         "line": stored.digest.line,
         "html": stored.html,
-        "told": dict(sorted(told.items())),
+        "notified": dict(sorted(notified.items())),
         "redacted": stored.redacted,
     }
 
@@ -235,9 +243,9 @@ def show_listing(console: Console, listed: dict[str, Any], schedule: str | None 
         for warning in one["warnings"]:
             console.print(Padding(Text(warning, "yellow"), (0, 0, 0, 2)))
     for one in listed["digests"]:
-        told = ", ".join(f"{count} {state}" for state, count in one["told"].items())
+        notified = ", ".join(f"{count} {state}" for state, count in one["notified"].items())
         console.print()
-        console.print(Text.assemble((one["id"], "cyan"), f"  {told}"))
+        console.print(Text.assemble((one["id"], "cyan"), f"  {notified}"))
         console.print(Padding(Text(one["line"]), (0, 0, 0, 2)))
     if not listed["digests"]:
         of, by = (f" of {schedule}", f" --schedule {schedule}") if schedule not in {None, NOW} else ("", "")
@@ -245,23 +253,47 @@ def show_listing(console: Console, listed: dict[str, Any], schedule: str | None 
         console.print(made, soft_wrap=True)
 
 
-def found(identifier: str) -> StoredDigest:
-    """A digest. Raises HeadraceError where there is none."""
+def find(identifier: str) -> StoredDigest:
+    """Return a digest. Raises HeadraceError if there is none with this id."""
     stored = read(firestore_client(), identifier) if IDENTIFIER.fullmatch(identifier) else None
     if stored is None:
         raise HeadraceError(f"There is no digest {identifier!r}. List them: headrace digest list")
     return stored
 
 
-def work(stored: StoredDigest) -> str:
-    """What `verified` is going to read, before it does: of nine windows that may take long."""
-    trend = stored.digest.trend
-    passages, documents = (sum(getattr(one, name) for one in trend) for name in ("passages", "documents"))
-    windows = f"{len(trend)} windows" if len(trend) > 1 else "one window"
-    return f"Reading about {passages:,} passages; documents: {documents:,}, of {windows} ..."
-
-
 def verified(stored: StoredDigest) -> list[dict[str, Any]]:
-    """Every number of a digest that the stored documents do not bear out, or no longer; why comes first."""
-    found = verify(firestore_client(), stored)
-    return differences.in_order(one.model_dump(mode="json") for one in found)
+    """Return how a digest differs from what is computed again from the stored documents, causes first."""
+    differences = verify(firestore_client(), stored)
+    return in_order(difference.model_dump(mode="json") for difference in differences)
+
+
+def in_order(differences: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return differences with their causes first and the sums that nobody reads last."""
+    return sorted(differences, key=lambda row: (row["kind"] not in CAUSES, row["what"].startswith(SUMS)))
+
+
+def show_differences(console: Console, identifier: str, differences: Sequence[dict[str, Any]]) -> None:
+    """Print the first differences, one line each, or that there are none."""
+    if not differences:
+        console.print(f"Every number of {identifier} follows from the stored documents.")
+    causes = [difference for difference in differences if difference["kind"] in CAUSES]
+    others = [difference for difference in differences if difference["kind"] not in CAUSES]
+    for title, group in (("Why:", causes), ("What differs:", others)):
+        if causes and others:
+            console.print(title)
+        for difference in group[:SHOWN_DIFFERENCES]:
+            console.print(Text(_difference_line(difference)))
+        if left := len(group[SHOWN_DIFFERENCES:]):
+            console.print(
+                f"... and {left:,} more: headrace digest verify {identifier} --json", soft_wrap=True
+            )
+
+
+def _difference_line(difference: dict[str, Any]) -> str:
+    document, what = difference["document"], difference["what"]
+    about = f" ({document})" if document else ""
+    if difference["kind"] == "gone":
+        return f"document {document} {what}"
+    if difference["kind"] == "again":
+        return f"{what}{about}"
+    return f"{what}{about}: it says {difference['stored']}, and there is {difference['found']}"

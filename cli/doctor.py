@@ -1,4 +1,4 @@
-"""`headrace doctor`: examine a stack, local or in the cloud, and say of what is wrong what to do."""
+"""`headrace doctor`: examine a stack, local or in the cloud, and say what to do about what is wrong."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
-from cli.connect import connect
-from cli.deployment import is_local
-from cli.diagnosis.findings import Finding, Target
-from cli.output import print_json
+from cli.connect import connect, is_local
+from cli.diagnosis import Finding, Target
 from cli.render import terminal
-from cli.say import say
+from cli.say import print_json, say
 from local.services import EMULATORS
 from local.stack import read_stack
-from shared.errors import SetupError
+from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +31,7 @@ INDENT = " " * 26
 
 
 def examine(data: Path, project: str | None, model: Path) -> Iterator[Finding]:
-    """Every finding, in an order in which an early one explains the later ones."""
+    """Yield every finding, in an order in which early findings explain later ones."""
     try:
         connect(data, project)
     except SetupError as error:
@@ -41,12 +39,14 @@ def examine(data: Path, project: str | None, model: Path) -> Iterator[Finding]:
         return
     from cli.diagnosis.digests import check_digests
     from cli.diagnosis.documents import check_documents, check_uploads
-    from cli.diagnosis.processes import check_deliveries, check_disk, check_processes
     from cli.diagnosis.resources import (
         check_buckets,
+        check_deliveries,
         check_deployment,
+        check_disk,
         check_job,
         check_model,
+        check_processes,
         check_secrets,
         check_settings,
         check_subscriptions,
@@ -60,7 +60,7 @@ def examine(data: Path, project: str | None, model: Path) -> Iterator[Finding]:
         return  # nothing else can be asked without them
     deployment = list(check_deployment(target))
     yield from deployment
-    target = replace(target, read=all(found.status == "ok" for found in deployment))
+    target = replace(target, read=all(finding.status == "ok" for finding in deployment))
     services: dict[str, tuple[Check, ...]] = {
         "model": (check_model,),
         "processes": (check_processes,),
@@ -78,18 +78,15 @@ def examine(data: Path, project: str | None, model: Path) -> Iterator[Finding]:
             yield from _guarded(service, check, target)
 
 
-def audit(
-    data: Path, project: str | None, model: Path, *, own_keys: bool, domain: str | None
-) -> Iterator[Finding]:
-    """Every finding about security."""
-    from cli.security import asking
-    from cli.security.audit import Rules
+def audit(data: Path, project: str | None, model: Path, *, domain: str | None) -> Iterator[Finding]:
+    """Yield every finding about security."""
+    from cli import security
 
-    yield from asking.examine(data, project, model, _own_stack, Rules(own_keys=own_keys, domain=domain))
+    yield from security.examine(data, project, model, _own_stack, domain)
 
 
 def report(findings: Iterator[Finding], *, as_json: bool) -> None:
-    """Print the findings as they come; exit status 1 where something is wrong."""
+    """Print the findings as they come; exit with status 1 if something is wrong."""
     seen, console = [], terminal()
     for finding in findings:
         seen.append(finding)
@@ -99,7 +96,7 @@ def report(findings: Iterator[Finding], *, as_json: bool) -> None:
         print_json([asdict(finding) for finding in seen])
     else:
         wrong, warnings, unknown = (
-            sum(found.status == kind for found in seen) for kind in ("wrong", "warning", "unknown")
+            sum(finding.status == kind for finding in seen) for kind in ("wrong", "warning", "unknown")
         )
         verdict = f"{wrong} wrong, {warnings} to look at" if wrong or warnings else "all is well"
         console.print()
@@ -116,7 +113,7 @@ def _print(console: Console, finding: Finding) -> None:
 
 
 def _guarded(service: str, check: Check, target: Target) -> Iterator[Finding]:
-    """The findings of a check, ending in one about its service where that fails."""
+    """Yield the findings of a check, and one about its service if that fails."""
     from google.api_core.exceptions import GoogleAPIError
     from google.auth.exceptions import GoogleAuthError
     from requests import RequestException
@@ -132,7 +129,7 @@ def _guarded(service: str, check: Check, target: Target) -> Iterator[Finding]:
 
 
 def _own_stack(data: Path) -> dict[str, object] | None:
-    """`stack.json`, where the environment names that stack and no emulator of the user's."""
+    """Return `stack.json` if the environment names that stack and not an emulator of the user's."""
     try:
         stack = read_stack(data)
     except SetupError:

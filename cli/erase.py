@@ -1,38 +1,43 @@
 """`headrace erase`: all that was made of a document, on request its file too; and what stays for a while.
 
-The file goes first and the record last, so that whoever was interrupted can ask for the same again.
+The file goes first and the record last, so that whoever was interrupted can ask for the same again. Of the
+file the versions go that somebody was asked about, and no others: a new upload may lie in the bucket for
+seconds, or hours, before its notification comes; until then no record knows of it.
 """
 
 from __future__ import annotations
 
-import os
+import shlex
 import unicodedata
+from collections import defaultdict
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from cli import erase_files
-from cli.digest_commands import PAGES
+from cli.connect import is_local
+from cli.digest import PAGES
 from cli.results import check_name, stored
-from cli.security.buckets import PER_DAY, facts
-from shared.archive_objects import INSIDE
-from shared.clients import firestore_client, storage_client
+from shared.digests.redact import erase as erase_document
 from shared.digests.store import COLLECTION as DIGESTS
-from shared.documents import COLLECTION, document_id
-from shared.erasure import check_unchanged
-from shared.erasure import erase as erase_document
-from shared.errors import HeadraceError, Superseded
-from shared.passages import COLLECTION as PASSAGES
-from shared.records import TERMINAL, Record
-from shared.settings import settings
+from shared.documents.erasure import check_unchanged
+from shared.documents.passages import COLLECTION as PASSAGES
+from shared.documents.store import COLLECTION, document_id
+from shared.intake.archives import INSIDE
+from shared.platform.clients import firestore_client, storage_client
+from shared.platform.errors import HeadraceError, Superseded
+from shared.platform.records import TERMINAL, Record
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+
 NEEDED = ("id", "bucket", "name", "state", "sha256", "run", "generation")
+SECONDS_A_DAY = 86_400
 MAX_COPIES = 100
-"""Documents of the same content that are named."""
+"""The most documents of the same content that are named."""
 PAGE = 300
-"""Documents looked through at once."""
+"""Documents that are read at once."""
 TEXTS = ("name", "title", "organisation", "summary", "warnings", "metadata", "error.message", "published")
 PASSAGE_TEXTS = ("text", "section", "label")
 """Fields that hold words of the file, or of whoever uploaded it."""
@@ -46,26 +51,26 @@ class Subject(Record):
     bucket: str
     name: str
     state: str | None
-    """None: nothing is stored of it but its file."""
+    """None if nothing is stored but the file."""
     sha256: str | None
     run: int | None = None
     generation: str | None = None
-    """It and the run: what is erased. What comes later is not what somebody agreed to erase."""
+    """Generation and run that are erased; nobody agreed to erase what comes later."""
     versions: list[int] | None = None
     """Generations of its file, which are erased too, and no others; None: the file stays."""
 
 
 class Holding(Record):
-    """A document that holds words which were looked for."""
+    """A document that holds the words of a search."""
 
     id: str
     name: str
     passages: int
-    """That hold them, of all its runs; 0: only what is stored of the whole document does."""
+    """Passages of all its runs that hold them; 0: only fields of the document itself do."""
 
 
 class Erased(Record):
-    """What was done, and what that leaves."""
+    """What was erased, and what stays."""
 
     id: str
     name: str
@@ -74,35 +79,35 @@ class Erased(Record):
     newer: list[int]
     """Generations of the file that came after the question, and stay."""
     digests: list[str]
-    """That quoted it, and do not any more."""
+    """Digests that quoted the document, and no longer do."""
     copies: list[str]
     """Documents of the same content, which stay."""
     stays: list[str]
     kept: str | None = None
-    """What was not erased, and why: what came meanwhile."""
+    """What was not erased because it came meanwhile."""
 
 
 def subjects(identifiers: Sequence[str], *, with_file: bool) -> list[Subject]:
-    """What is to be erased: of an archive its members too.
+    """Return what is to be erased, with the members of archives.
 
     Raises:
         HeadraceError: there is no such document, or it is still being worked on.
     """
-    found: dict[str, Subject] = {}
+    chosen: dict[str, Subject] = {}
     for identifier in identifiers:
-        one = _subject(identifier, with_file=with_file)
-        for each in (*_within(one, with_file=with_file), one):
+        subject = _subject(identifier, with_file=with_file)
+        for each in (*_within(subject, with_file=with_file), subject):
             if each.state is not None and each.state not in TERMINAL:
                 raise HeadraceError(
                     f"{each.name} ({each.id}) is still being worked on, and what is erased now would be "
                     f"written again. Wait for its end: headrace show {each.id}"
                 )
-            found[each.id] = each
-    return list(found.values())
+            chosen[each.id] = each
+    return list(chosen.values())
 
 
 def holding(words: str) -> Iterator[Holding]:
-    """Documents with these words in any stored text, in whatever case and spacing.
+    """Yield the documents with these words in any stored text, in any case and spacing.
 
     Every passage is read: search goes by meaning, and finds a person's name or does not.
     """
@@ -114,9 +119,9 @@ def holding(words: str) -> Iterator[Holding]:
         for snapshot in page:
             fields = snapshot.to_dict() or {}
             passages = snapshot.reference.collection(PASSAGES).select(PASSAGE_TEXTS).stream()
-            found = sum(_holds(one.to_dict(), sought) for one in passages)
-            if found or _holds(fields, sought):
-                yield Holding(id=snapshot.id, name=fields["name"], passages=found)
+            number = sum(_holds(passage.to_dict(), sought) for passage in passages)
+            if number or _holds(fields, sought):
+                yield Holding(id=snapshot.id, name=fields["name"], passages=number)
         if len(page) < PAGE:
             return
         last = page[-1]
@@ -135,7 +140,7 @@ def _plain(text: str) -> str:
 
 
 def erase(chosen: Sequence[Subject], data: Path) -> list[Erased]:
-    """Erase them, one after the other; asked twice, what is gone already is no error.
+    """Erase documents one after the other; what is gone already is not an error.
 
     Args:
         chosen: see `subjects`.
@@ -146,23 +151,23 @@ def erase(chosen: Sequence[Subject], data: Path) -> list[Erased]:
 
 
 def _unless_it_came_again(subject: Subject, data: Path, gone: Mapping[str, Subject]) -> Erased:
-    """Erase what was asked about; what came since is left alone, whether its notification is there or not."""
+    """Erase one document; leave what was uploaded since the question, even before its notification came."""
     erased = Erased(id=subject.id, name=subject.name, files=0, newer=[], digests=[], copies=[], stays=[])
     again = "headrace erase" if subject.versions is None else "headrace erase --with-file"
     ask = f"Once that has ended, ask again: {again} {subject.id}"
     try:
         _check(subject, gone)
         if subject.versions is not None:
-            files, newer = erase_files.delete(subject.bucket, subject.name, subject.versions)
+            files, newer = delete_versions(subject.bucket, subject.name, subject.versions)
             erased = erased.model_copy(update={"files": files, "newer": newer})
         erased = erased.model_copy(update=_erase(subject, data, gone))
     except Superseded as error:
-        told = (
+        deleted = (
             f" Of its file, versions that were asked about are deleted: {erased.files}."
             if erased.files
             else ""
         )
-        return erased.model_copy(update={"kept": f"{error.message}{told} {ask}"})
+        return erased.model_copy(update={"kept": f"{error.message}{deleted} {ask}"})
     if not erased.newer:
         return erased
     came = ", ".join(map(str, erased.newer))
@@ -173,8 +178,8 @@ def _unless_it_came_again(subject: Subject, data: Path, gone: Mapping[str, Subje
 
 
 def _check(subject: Subject, chosen: Mapping[str, Subject]) -> None:
-    """Raise Superseded where it has moved on, or an archive it lies in, which may be storing it anew."""
-    for name in erase_files.archives(subject.name):
+    """Raise Superseded if the document has changed, or an archive around it that may be storing it again."""
+    for name in archives_around(subject.name):
         if archive := chosen.get(document_id(subject.bucket, name)):
             try:
                 _check_unchanged(archive)
@@ -184,19 +189,21 @@ def _check(subject: Subject, chosen: Mapping[str, Subject]) -> None:
 
 
 def _check_unchanged(subject: Subject) -> None:
-    found = firestore_client().collection(COLLECTION).document(subject.id).get().to_dict()
-    check_unchanged(found, (subject.run, subject.generation))
+    fields = firestore_client().collection(COLLECTION).document(subject.id).get().to_dict()
+    check_unchanged(fields, (subject.run, subject.generation))
 
 
 def _erase(subject: Subject, data: Path, gone: Mapping[str, Subject]) -> dict[str, list[str]]:
     client = firestore_client()
-    quoting = [one.id for one in _where(DIGESTS, "quoted", "array_contains", subject.id).select([]).stream()]
+    quoting = [
+        digest.id for digest in _where(DIGESTS, "quoted", "array_contains", subject.id).select([]).stream()
+    ]
     for digest in quoting:
         (data.resolve() / PAGES / f"{digest}.html").unlink(missing_ok=True)
     copies = []
     if subject.sha256:
         same = _where(COLLECTION, "sha256", "==", subject.sha256).select(["bucket"]).limit(MAX_COPIES)
-        copies = sorted({one.id for one in same.stream()} - set(gone))
+        copies = sorted({copy.id for copy in same.stream()} - set(gone))
     deleted = max(subject.versions or [0])
     erase_document(client, subject.id, (subject.run, subject.generation), deleted=deleted)
     stays = list(_stays(subject, quoting, copies, gone))
@@ -204,23 +211,23 @@ def _erase(subject: Subject, data: Path, gone: Mapping[str, Subject]) -> dict[st
 
 
 def _subject(identifier: str, *, with_file: bool) -> Subject:
-    """Its file is looked at after its record: what is newer than both is not what is erased."""
+    """Return a document by id or name. Its file is listed after its record: what is newer than both stays."""
     check_name(identifier)
     try:
-        found = _read(stored(identifier))
+        subject = _read(stored(identifier))
     except HeadraceError:
         bucket = settings().uploads_bucket
-        versions = erase_files.versions(bucket, identifier) if with_file else []
-        if not with_file or not (versions or erase_files.inside(bucket, identifier)):
+        versions = versions_of(bucket, identifier) if with_file else []
+        if not with_file or not (versions or versions_inside(bucket, identifier)):
             raise
         return _only_file(bucket, identifier, versions)
     if not with_file:
-        return found
-    return found.model_copy(update={"versions": erase_files.versions(found.bucket, found.name)})
+        return subject
+    return subject.model_copy(update={"versions": versions_of(subject.bucket, subject.name)})
 
 
 def _only_file(bucket: str, name: str, versions: list[int]) -> Subject:
-    """Of which the results are gone already, and the file is not."""
+    """Return a subject whose results are gone already and whose file is not."""
     identifier = document_id(bucket, name)
     return Subject(id=identifier, bucket=bucket, name=name, state=None, sha256=None, versions=versions)
 
@@ -230,15 +237,15 @@ def _read(fields: dict[str, Any]) -> Subject:
 
 
 def _within(archive: Subject, *, with_file: bool) -> Iterable[Subject]:
-    """Documents that lie in it, however deep: their names begin with its own.
+    """Yield the documents inside an archive, at any depth: their names begin with its own.
 
-    With their files also those of which nothing else is left.
+    With their files, also those of which nothing but the file is left.
     """
     stored = {member.name: member for member in _members(archive)}
     if not with_file:
         yield from stored.values()
         return
-    files = erase_files.inside(archive.bucket, archive.name)
+    files = versions_inside(archive.bucket, archive.name)
     for name, member in stored.items():
         yield member.model_copy(update={"versions": files.pop(name, [])})
     for name in sorted(files):
@@ -258,30 +265,30 @@ def _members(archive: Subject) -> Iterable[Subject]:
 def _stays(
     subject: Subject, quoting: Sequence[str], copies: Sequence[str], gone: Mapping[str, Subject]
 ) -> Iterable[str]:
-    made, with_file = settings(), subject.versions is not None
+    known, with_file = settings(), subject.versions is not None
     if not with_file:
         yield (
             f"The uploaded file, gs://{subject.bucket}/{subject.name}. "
-            f"To delete it too: {erase_files.command(subject.name)}"
+            f"To delete it too: {command_to_erase(subject.name)}"
         )
     yield from _archives_that_stay(subject, gone)
     if copies:
         yield f"Documents of the same content: {', '.join(copies)}. To erase them: headrace erase {copies[0]}"
     if quoting:
         yield f"What was mailed or posted of {', '.join(quoting)} before: it lies with whoever got it."
-    names = [made.work_bucket, made.results_bucket, *([subject.bucket] if with_file else [])]
+    names = [known.work_bucket, known.results_bucket, *([subject.bucket] if with_file else [])]
     for name in names:
-        found = storage_client().lookup_bucket(name)
-        if found is None:
+        bucket = storage_client().lookup_bucket(name)
+        if bucket is None:
             continue
-        bucket = facts(found)
-        if bucket.soft_delete:
-            days = bucket.soft_delete / PER_DAY
+        restorable = int(bucket.soft_delete_policy.retention_duration_seconds or 0)
+        if restorable:
+            days = restorable / SECONDS_A_DAY
             yield f"Deleted objects of {name} can be restored by its administrators for {days:g} days."
-        if bucket.versioning and name != subject.bucket:
+        if bucket.versioning_enabled and name != subject.bucket:
             yield f"Noncurrent versions in {name}, until its lifecycle rule: gcloud storage ls -a gs://{name}"
     yield "Logs, which have the document's id and no text."
-    if os.environ.get("FIRESTORE_EMULATOR_HOST"):
+    if is_local():
         yield (
             "What the local Firestore can read of the last hour, and what the local Pub/Sub, which has names "
             "and no text, had in the last minute; in a stack that is stopped, until it runs again."
@@ -292,11 +299,11 @@ def _stays(
 
 
 def _archives_that_stay(subject: Subject, gone: Mapping[str, Subject]) -> Iterable[str]:
-    for name in erase_files.archives(subject.name):
-        if document_id(subject.bucket, name) not in gone and erase_files.versions(subject.bucket, name):
+    for name in archives_around(subject.name):
+        if document_id(subject.bucket, name) not in gone and versions_of(subject.bucket, name):
             yield (
                 f"The archive that it came in, gs://{subject.bucket}/{name}. "
-                f"To delete it too: {erase_files.command(name)}"
+                f"To delete it too: {command_to_erase(name)}"
             )
 
 
@@ -308,3 +315,50 @@ def _and(query: Any, field: str, operator: str, value: object) -> Any:  # noqa: 
     from google.cloud.firestore_v1.base_query import FieldFilter
 
     return query.where(filter=FieldFilter(field, operator, value))
+
+
+def versions_of(bucket: str, name: str) -> list[int]:
+    """Return the generations of an object, noncurrent ones too."""
+    return [blob.generation for blob in _listed(bucket, name) if blob.name == name]
+
+
+def versions_inside(bucket: str, archive: str) -> dict[str, list[int]]:
+    """Return the generations of each file inside an archive, by its name."""
+    generations: dict[str, list[int]] = defaultdict(list)
+    for blob in _listed(bucket, archive + INSIDE):
+        generations[blob.name].append(blob.generation)
+    return dict(generations)
+
+
+def archives_around(member: str) -> list[str]:
+    """Return the names of the archives that an object's name lies in, the outermost first."""
+    parts = member.split(INSIDE)
+    return [INSIDE.join(parts[:depth]) for depth in range(1, len(parts))]
+
+
+def command_to_erase(name: str) -> str:
+    """Return a shell command that erases an object and everything made from it."""
+    return f"headrace erase --with-file {'-- ' if name.startswith('-') else ''}{shlex.quote(name)}"
+
+
+def delete_versions(bucket: str, name: str, asked: Collection[int]) -> tuple[int, list[int]]:
+    """Delete the generations that were asked about; return how many, and the newer ones, which stay.
+
+    Only generations that exist are deleted: given another, the local stack would delete the current one.
+    """
+    from google.api_core.exceptions import NotFound
+
+    old, newer = split_versions(versions_of(bucket, name), asked)
+    for generation in old:
+        with suppress(NotFound):  # somebody else was quicker
+            storage_client().bucket(bucket).blob(name, generation=generation).delete()
+    return len(old), newer
+
+
+def split_versions(there: Collection[int], asked: Collection[int]) -> tuple[list[int], list[int]]:
+    """Split the generations that exist into those that were asked about and the rest."""
+    return [each for each in there if each in asked], [each for each in there if each not in asked]
+
+
+def _listed(bucket: str, prefix: str) -> Iterator[Any]:
+    yield from storage_client().list_blobs(bucket, prefix=prefix, versions=True)

@@ -9,34 +9,33 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.analysis import analyse
-from shared.archive_objects import INSIDE, MAX_DEPTH
-from shared.archives import Unpacked
-from shared.errors import HeadraceError, Rejected
+from shared.documents.analysis import analyse
 from shared.extract.archive import members
 from shared.extract.core import check_size
 from shared.extract.refusals import archive_inside
-from shared.inference import Engine
+from shared.inference.engine import Engine
 from shared.inference.manifest import TOKENIZER_FILE
-from shared.reading import TEXT_COLUMN, Reading, limits_of, read_file, sha256_of
-from shared.settings import Settings
-from shared.summary import combine, partial, summarise
+from shared.intake.archives import INSIDE, MAX_DEPTH, Unpacked
+from shared.intake.read import TEXT_COLUMN, Reading, limits_of, read_file, sha256_of
+from shared.platform.errors import HeadraceError, Rejected
+from shared.platform.settings import Settings
+from shared.text.summary import combine, partial, summarise
 
 if TYPE_CHECKING:
-    from shared.records import PassageResult
+    from shared.platform.records import PassageResult
 
 _SETTINGS = Settings(
     project="none", uploads_bucket="none", work_bucket="none", models_bucket="none", results_bucket="none"
 )
 _CHUNK = 1 << 20
 _AT_ONCE = 1_024
-"""Passages whose vectors are in memory: each is 12 kB of Python's numbers."""
+"""Passages whose vectors are in memory together: each is 12 kB of Python numbers."""
 
 
 def analyze(
     path: Path, *, model: Path, text_column: str | None = None, embeddings: bool = False
 ) -> dict[str, Any]:
-    """`{document, passages}` of a file, in the shapes that Firestore stores; of an archive its `members` too.
+    """Return `{document, passages}` of a file as Firestore stores them; of an archive its `members` too.
 
     Nothing is stored, so the pseudonyms that replace personal data are made with a key of the file's own: one
     person is one pseudonym within the file, and none across files.
@@ -87,7 +86,7 @@ class _Analyst:
         for start in range(0, len(reading.passages), _AT_ONCE):
             results = analyse(self._engine, reading.passages[start : start + _AT_ONCE]).results
             aggregates.append(partial(results))
-            passages += [self._shape(one) for one in results]
+            passages += [self._shape(result) for result in results]
         aggregate = combine(aggregates)
         ended = time.monotonic()
         result = {
@@ -106,9 +105,9 @@ class _Analyst:
         return {"document": document, "passages": passages}
 
     def _unpack(
-        self, path: Path, name: str, media_type: str, depth: int, found: list[dict[str, Any]]
+        self, path: Path, name: str, media_type: str, depth: int, analyses: list[dict[str, Any]]
     ) -> Unpacked:
-        """Analyses each of an archive's members; what is found is added to `found`."""
+        """Analyze each of an archive's members, and append the results to `analyses`."""
         if depth == MAX_DEPTH:
             raise archive_inside()
         warnings: list[str] = []
@@ -117,8 +116,8 @@ class _Analyst:
                 while chunk := content.read(_CHUNK):
                     file.write(chunk)
                 file.flush()
-                found.append(self._member(Path(file.name), f"{name}{INSIDE}{member}", depth + 1))
-        return Unpacked(len(found), warnings)
+                analyses.append(self._member(Path(file.name), f"{name}{INSIDE}{member}", depth + 1))
+        return Unpacked(len(analyses), warnings)
 
     def _member(self, path: Path, name: str, depth: int) -> dict[str, Any]:
         try:
@@ -130,7 +129,7 @@ class _Analyst:
             return {"document": document, "passages": []}
 
     def _document(self, path: Path, name: str, facts: dict[str, Any]) -> dict[str, Any]:
-        """What every document has, whatever it is."""
+        """Return the fields that every document has."""
         nothing = combine([])
         return {
             "id": None,

@@ -1,154 +1,536 @@
-"""The commands that start the long job on many documents at once."""
+"""The long job on many documents: backfills, imports and trainings, from their start to their report.
+
+What the job is going to read is looked for before anything is created or started. Where this account may not
+look, that is left to the job, which has rights of its own.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+import time
+from contextlib import suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from rich.table import Table
+from rich.text import Text
 
-from cli.connect import connect
-from cli.options import data_option, json_option, project_option, refuse_options, tasks_option, wait_option
-from cli.spans import Moment
+from cli.connect import is_local, need_job
+from cli.options import MODEL
+from cli.render import terminal
+from cli.say import print_json, say
+from shared.documents.delegation import has_not_ended, run_job
+from shared.documents.passages import COLLECTION as PASSAGES
+from shared.documents.store import COLLECTION as DOCUMENTS
+from shared.documents.store import document_id, now
+from shared.documents.uploads import notify_all
+from shared.inference.manifest import MANIFEST_FILE, read_manifest
+from shared.intake.reconciliation import LOOK_BACK, lost
+from shared.jobs import backfills, imports
+from shared.platform.clients import firestore_client, storage_client
+from shared.platform.errors import HeadraceError, SetupError
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
-    from datetime import datetime
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Mapping
 
-    from shared.records import State
+    from rich.console import Console
 
-WHEN = "2026-11-01, 2026-11-01T08:00:00 (UTC), or so long ago: 12h, 7d, 4w."
+    from shared.jobs.backfills import Backfill, Wanted
+    from shared.jobs.imports import Import, Report
+
+_Ended = TypeVar("_Ended")
+
+POLL_SECONDS = 1.0
+TRAININGS = "trainings"
+SHOWN_EXAMPLES = 8
+SHOWN_DOCUMENTS = 10
+MAX_TEXT = 160
+LABELS = ("positive", "neutral", "negative", "implemented", "planned", "none", "untold")
+"""Labels of sentiment, then of action, in the order in which they are printed."""
+TRAINING_STYLES = {"published": "green", "kept": "yellow", "rejected": "red", "failed": "red"}
+INTERNAL = ("executions", "lease", "attempts")
+"""Fields of a training that say how the job goes about it, not what came of it."""
+_ADDRESS = re.compile(r"gs://([^/]+)/?(.*)")
 
 
-@click.group(invoke_without_command=True)
-@click.option("--model", metavar="DIGEST", help="In the bucket of models. [default: the job's own]")
-@click.option("--prefix", help="Only documents whose names begin so.")
-@click.option("--state", type=click.Choice(["completed", "failed", "rejected"]), help="Only in this state.")
-@click.option(
-    "--since", type=Moment(), metavar="WHEN", help=f"Only documents first seen from then on: {WHEN}"
-)
-@click.option("--until", type=Moment(), metavar="WHEN", help="Only documents first seen before; likewise.")
-@click.option("--from-model", metavar="DIGEST", help="Only documents whose result is by this model.")
-@tasks_option
-@wait_option
-@data_option
-@project_option
-@json_option
-@click.pass_context
-def backfill(  # noqa: PLR0913 - the options of a command
-    context: click.Context,
-    *,
-    model: str | None,
-    prefix: str | None,
-    state: State | None,
-    since: datetime | None,
-    until: datetime | None,
-    from_model: str | None,
-    tasks: int | None,
-    wait: bool,
-    data: Path,
-    project: str | None,
-    as_json: bool,
-) -> None:
-    """Analyse documents again by another model; results stay readable until the new ones are whole."""
-    if context.invoked_subcommand is not None:
-        refuse_options(context)
+def follow(execution: Callable[[], str | None], look: Callable[[bool], _Ended | str]) -> _Ended:
+    """Print the progress of an execution on standard error until its work has ended; return its record.
+
+    Args:
+        execution: returns the full name of the execution that is at work now.
+        look: is told whether that execution has ended; returns the record, or a line of progress while the
+            work goes on, and raises HeadraceError where the execution ended and left work.
+    """
+    console, printed = terminal(stderr=True), ""
+    while True:
+        ended = not has_not_ended(execution())  # asked before the record is read, which is written last
+        seen = look(ended)
+        if not isinstance(seen, str):
+            return seen
+        if seen != printed:
+            console.print(seen, highlight=False)
+            printed = seen
+        time.sleep(POLL_SECONDS)
+
+
+def need_objects(bucket: str, prefix: str) -> None:
+    """Check that there is an object under a prefix.
+
+    Raises:
+        HeadraceError: there is no such bucket, or nothing in it under that prefix.
+    """
+    from google.api_core.exceptions import Forbidden, NotFound
+
+    try:
+        some = list(storage_client().list_blobs(bucket, prefix=prefix, max_results=1))
+    except NotFound:
+        raise HeadraceError(f"There is no bucket {bucket}.") from None
+    except Forbidden:
         return
-    connect(data, project)
-    from cli import backfill as filling
-    from shared.backfills import Wanted
-
-    wanted = Wanted(prefix=prefix, state=state, since=since, until=until, from_model=from_model)
-    filling.report(filling.start(wanted, model, tasks), wait=wait, as_json=as_json)
+    if not some:
+        raise HeadraceError(f"There is nothing under gs://{bucket}/{prefix}.")
 
 
-@backfill.command("show")
-@click.argument("identifier", metavar="ID")
-@wait_option
-@data_option
-@project_option
-@json_option
-def show_backfill(identifier: str, *, wait: bool, data: Path, project: str | None, as_json: bool) -> None:
-    """Print how far a backfill is, and what it changed."""
-    connect(data, project)
-    from cli import backfill as filling
+def need_model(digest: str) -> None:
+    """Check that the job can have a model: a build in the cloud stores each in the bucket.
 
-    filling.report(filling.found(identifier), wait=wait, as_json=as_json)
+    Raises:
+        HeadraceError: there is none of this digest.
+    """
+    from google.api_core.exceptions import Forbidden
 
-
-@backfill.command("resume")
-@click.argument("identifier", metavar="ID")
-@wait_option
-@data_option
-@project_option
-@json_option
-def resume_backfill(identifier: str, *, wait: bool, data: Path, project: str | None, as_json: bool) -> None:
-    """Go on with a backfill that was broken off, and try again what failed."""
-    connect(data, project)
-    from cli import backfill as filling
-
-    filling.report(filling.resume(identifier), wait=wait, as_json=as_json)
-
-
-@click.command()
-@click.argument("place", metavar="gs://BUCKET/PREFIX")
-@click.option(
-    "--id", "identifier", help="Of the training. [default: follows from the rows and the model in use]"
-)
-@click.option("--model", metavar="DIGEST", help="The model in use. [default: the one in the job's image]")
-@click.option("--branches", is_flag=True, help="Fine-tune branches too; the job's image then needs torch.")
-@wait_option
-@data_option
-@project_option
-@json_option
-def train(  # noqa: PLR0913 - the options of a command
-    place: str,
-    *,
-    identifier: str | None,
-    model: str | None,
-    branches: bool,
-    wait: bool,
-    data: Path,
-    project: str | None,
-    as_json: bool,
-) -> None:
-    """Train the heads again on labelled rows, and publish the model if it is better than the one in use."""
-    connect(data, project)
-    from cli import train as training
-
-    execution = training.start(place, identifier=identifier, model=model, branches=branches)
-    training.report(execution, wait=wait, as_json=as_json)
-
-
-@click.command("import")
-@click.argument("target", metavar="gs://BUCKET/PREFIX|ID")
-@click.option(
-    "--missing",
-    is_flag=True,
-    help="Only files of the last 14 days that have no document: the functions are notified of them again.",
-)
-@tasks_option
-@wait_option
-@data_option
-@project_option
-@json_option
-def import_(  # noqa: PLR0913 - the options of a command
-    target: str,
-    *,
-    missing: bool,
-    tasks: int | None,
-    wait: bool,
-    data: Path,
-    project: str | None,
-    as_json: bool,
-) -> None:
-    """Analyse every object under a prefix, archives with their members; or print an import by its ID."""
-    if missing and (tasks or wait or not target.startswith("gs://")):
-        raise click.UsageError("--missing goes with an address, and without --tasks and --wait.")
-    connect(data, project)
-    from cli import imports
-
-    if missing:
-        imports.notify_missing(target, as_json=as_json)
+    if is_local() and _is_ours(digest):
         return
-    wanted = imports.start(target, tasks) if target.startswith("gs://") else imports.found(target)
-    imports.report(wanted, wait=wait, as_json=as_json)
+    bucket = settings().models_bucket
+    try:
+        is_there = storage_client().bucket(bucket).blob(f"models/{digest}/{MANIFEST_FILE}").exists()
+    except Forbidden:
+        return
+    if not is_there:
+        raise HeadraceError(
+            f"There is no model {digest} in gs://{bucket}. "
+            f"Push it: python -m model_export push --bucket {bucket} --model DIRECTORY"
+        )
+
+
+def _is_ours(digest: str) -> bool:
+    """Return whether this is the model of the local stack, which is in a directory and not in a bucket."""
+    for directory in (settings().model_dir, MODEL):
+        with suppress(SetupError):
+            if read_manifest(directory).digest == digest:
+                return True
+    return False
+
+
+def start_backfill(wanted: Wanted, model: str | None, tasks: int | None) -> Backfill:
+    """List the wanted documents, and start a backfill of them.
+
+    Raises:
+        HeadraceError: there is no such model.
+    """
+    need_job()
+    if model is not None:
+        need_model(model)
+    client = firestore_client()
+    backfill = backfills.create(client, wanted, model, tasks or settings().job_tasks)
+    return _listed_and_launched(backfill)
+
+
+def resume_backfill(identifier: str) -> Backfill:
+    """Continue a backfill that was interrupted, or retry the documents that failed.
+
+    Raises:
+        HeadraceError: there is no such backfill, or its job is still running.
+    """
+    need_job()
+    client = firestore_client()
+    backfill = find_backfill(identifier)
+    # The record ends some seconds before the execution does: whoever waited for it need not wait again.
+    if backfill.state not in {"completed", "failed"} and has_not_ended(backfill.execution):
+        raise HeadraceError(
+            f"The job of backfill {backfill.id} is running: headrace backfill show {backfill.id}"
+        )
+    if backfill.state == "listing":
+        return _listed_and_launched(backfill)
+    again = backfills.list_again(client, backfill)
+    if backfill.state == "completed" and not again:
+        backfills.update(client, backfill.id, state="completed", report=backfill.report)
+        return backfill
+    return _launched(find_backfill(identifier))
+
+
+def find_backfill(identifier: str) -> Backfill:
+    """Return a backfill. Raises HeadraceError if there is none with this id."""
+    backfill = backfills.read(firestore_client(), identifier)
+    if backfill is None:
+        raise HeadraceError(f"There is no backfill {identifier}.")
+    return backfill
+
+
+def _listed_and_launched(backfill: Backfill) -> Backfill:
+    backfills.list_documents(firestore_client(), backfill)
+    return _launched(find_backfill(backfill.id))
+
+
+def _launched(backfill: Backfill) -> Backfill:
+    tasks = max(1, min(backfill.tasks, backfill.total))
+    execution = run_job(["backfill", backfill.id], tasks)
+    backfills.update(firestore_client(), backfill.id, execution=execution)
+    return backfill.model_copy(update={"execution": execution})
+
+
+def _follow_backfill(identifier: str) -> Backfill:
+    def look(ended: bool) -> Backfill | str:  # noqa: FBT001 - as `follow` calls it
+        backfill = find_backfill(identifier)
+        if backfill.state != "running":
+            return backfill
+        if ended:
+            raise HeadraceError(
+                f"The job ended with work left. See its log; then: headrace backfill resume {backfill.id}"
+            )
+        return f"{sum(backfill.counts.values()):,} of {backfill.total:,} documents"
+
+    return follow(lambda: find_backfill(identifier).execution, look)
+
+
+def report_backfill(backfill: Backfill, *, wait: bool, as_json: bool) -> None:
+    """Print a backfill, with `wait` once it has ended; exit with status 1 if something failed."""
+    if wait:
+        backfill = _follow_backfill(backfill.id)
+    if as_json:
+        print_json(_backfill_fields(backfill))
+    else:
+        print_backfill(terminal(), backfill)
+    if backfill.state == "failed" or backfill.counts.get("failed"):
+        raise click.exceptions.Exit(1)
+
+
+def _backfill_fields(backfill: Backfill) -> dict[str, Any]:
+    """Return a backfill's record, and the examples of its comparison with their texts."""
+    shown = backfill.model_dump(mode="json")
+    shown["examples"] = [_with_text(example) for example in _examples(backfill)]
+    return shown
+
+
+def print_backfill(console: Console, backfill: Backfill) -> None:
+    """Print a backfill's state, its counts, and what the other model changed."""
+    console.print(f"backfill {backfill.id}: {backfill.state}, {backfill.total:,} documents", highlight=False)
+    console.print(f"model {backfill.model or 'of the job'}", highlight=False)
+    for outcome, count in backfill.counts.items():
+        console.print(f"  {outcome.replace('_', ' '):<12}{count:>8,}", highlight=False)
+    if backfill.error:
+        # In a line of its own: the message may end in a command.
+        console.print(Text(backfill.error.message, "red"))
+        console.print(Text(backfill.error.hint, "red"))
+    if backfill.report:
+        _print_comparison(console, backfill, backfill.report)
+
+
+def _print_comparison(console: Console, backfill: Backfill, report: Mapping[str, Any]) -> None:
+    compared = report["comparison"]
+    console.print()
+    if compared["passages"]:
+        _print_changes(console, compared)
+    else:
+        console.print("no passages were compared")
+    most = report["most_changed"][:SHOWN_DOCUMENTS]
+    examples = [_with_text(example) for example in _examples(backfill)[:SHOWN_EXAMPLES]]
+    names = _names(row["document"] for row in [*most, *report["errors"], *examples])
+    if most:
+        console.print()
+        console.print("most changed documents")
+    for row in most:
+        changed = f"{row['changed']:,} of {row['passages']:,}"
+        console.print(Text(f"  {names[row['document']]}  {row['document']}  {changed}"))
+    for row in report["errors"]:
+        console.print(Text(f"  {names[row['document']]}  {row['error']['message']}", "red"))
+    for example in examples:
+        where = f"{names[example['document']]}, passage {example['index']}"
+        change = f"  {_labels(example['old'])} → {_labels(example['new'])}"
+        console.print()
+        console.print(Text.assemble((where, "cyan"), change))
+        console.print(Text(f"  {example['text'] or '(no longer stored)'}", "bright_black"))
+    console.print()
+    console.print(f"all documents: {report['uri']}", highlight=False)
+
+
+def _print_changes(console: Console, compared: Mapping[str, Any]) -> None:
+    changed, passages = compared["changed"], compared["passages"]
+    share = f"{changed / passages:.1%}"
+    console.print(f"{changed:,} of {passages:,} passages have other labels ({share})", highlight=False)
+    before, after = compared["initiatives_before"], compared["initiatives_after"]
+    console.print(f"initiatives: {before:,} before, {after:,} after", highlight=False)
+    if drift := compared["drift"]:
+        figures = "  ".join(f"{name} {drift[name]:.4f}" for name in ("mean", "p5", "min"))
+        console.print(f"cosine of old and new embedding: {figures}", highlight=False)
+    for name in ("sentiment", "action"):
+        _print_matrix(console, name, compared[name])
+    _print_topics(console, compared)
+
+
+def _print_matrix(console: Console, name: str, matrix: Mapping[str, Mapping[str, int]]) -> None:
+    used = {*matrix, *(label for row in matrix.values() for label in row)}
+    columns = [label for label in LABELS if label in used]
+    grid = Table(title=f"{name}: old by new", box=None, header_style="bold", title_justify="left")
+    for column in ("", *columns):
+        grid.add_column(column, justify="right" if column else "left")
+    for old in columns:
+        row = matrix.get(old, {})
+        grid.add_row(old, *(f"{row.get(new, 0):,}" for new in columns))
+    console.print()
+    console.print(grid)
+
+
+def _print_topics(console: Console, compared: Mapping[str, Any]) -> None:
+    gained, lost = compared["topics_gained"], compared["topics_lost"]
+    if topics := sorted({*gained, *lost}):
+        counts = "  ".join(f"{topic} +{gained.get(topic, 0):,} -{lost.get(topic, 0):,}" for topic in topics)
+        console.print()
+        console.print(f"topics gained and lost: {counts}", highlight=False)
+
+
+def _examples(backfill: Backfill) -> list[dict[str, Any]]:
+    return backfill.report["comparison"]["examples"] if backfill.report else []
+
+
+def _with_text(example: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an example with its text, if that is still stored."""
+    passages = firestore_client().collection(DOCUMENTS).document(example["document"]).collection(PASSAGES)
+    stored = passages.document(f"{example['run']}-{example['index']}").get(["text"]).to_dict()
+    text = " ".join(stored["text"].split()) if stored else None
+    return {**example, "text": text if text is None or len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"}
+
+
+def _names(documents: Iterable[str]) -> dict[str, str]:
+    """Return the names of documents by id; erased documents have no name any more."""
+    identifiers = sorted({*documents})
+    if not identifiers:
+        return {}
+    client = firestore_client()
+    references = [client.collection(DOCUMENTS).document(identifier) for identifier in identifiers]
+    snapshots = client.get_all(references, ["name"])
+    return {snapshot.id: (snapshot.to_dict() or {}).get("name", "(erased)") for snapshot in snapshots}
+
+
+def _labels(labels: Mapping[str, Any]) -> str:
+    return " ".join([labels["sentiment"], labels["action"], *labels["topics"]])
+
+
+def start_import(address: str, tasks: int | None) -> Import:
+    """Start an import of the objects under a prefix.
+
+    Raises:
+        HeadraceError: there is no such bucket, or nothing in it under that prefix.
+    """
+    need_job()
+    bucket, prefix = _place(address)
+    need_objects(bucket, prefix)
+    client = firestore_client()
+    created = imports.create(client, bucket, prefix, tasks or settings().job_tasks)
+    execution = run_job(["archive", created.id], created.tasks)
+    imports.update(client, created.id, {"execution": execution})
+    return created.model_copy(update={"execution": execution})
+
+
+def notify_missing(address: str, *, as_json: bool) -> None:
+    """Notify the functions again of each lost file under a prefix, and print its id and name.
+
+    Raises:
+        HeadraceError: there is no such bucket, or nothing in it under that prefix.
+    """
+    bucket, prefix = _place(address)
+    need_objects(bucket, prefix)
+    notified: list[str] = []
+    for page in lost(firestore_client(), bucket, until=now(), prefix=prefix):
+        notify_all(page.lost)
+        for event in page.lost:
+            notified.append(document_id(bucket, event.name))
+            if not as_json:
+                say(f"{notified[-1]}  {event.name}")
+    if as_json:
+        print_json(notified)
+    elif not notified:
+        say(f"Every file of the last {LOOK_BACK.days} days has a document, or was erased.")
+
+
+def _place(address: str) -> tuple[str, str]:
+    """Return the bucket and the prefix that an address names."""
+    match = _ADDRESS.fullmatch(address)
+    if match is None:
+        raise HeadraceError(f"{address} is not an address of objects: gs://BUCKET/PREFIX")
+    bucket, prefix = match.groups()
+    return bucket, prefix
+
+
+def find_import(identifier: str) -> Import:
+    """Return an import. Raises HeadraceError if there is none with this id."""
+    wanted = imports.read(firestore_client(), identifier)
+    if wanted is None:
+        raise HeadraceError(f"There is no import {identifier}.")
+    return wanted
+
+
+def report_import(wanted: Import, *, wait: bool, as_json: bool) -> None:
+    """Print an import, with `wait` once it has ended; exit with status 1 if something failed."""
+    if wait:
+        wanted = _follow_import(wanted.id)
+    if as_json:
+        print_json(wanted.model_dump(mode="json"))
+    else:
+        _print_import(terminal(), wanted)
+    if wanted.state == "failed" or (wanted.report and (wanted.report.failed or wanted.report.rejected)):
+        raise click.exceptions.Exit(1)
+
+
+def _follow_import(identifier: str) -> Import:
+    def look(ended: bool) -> Import | str:  # noqa: FBT001 - as `follow` calls it
+        wanted = find_import(identifier)
+        if wanted.state != "running":
+            return wanted
+        if ended:
+            raise HeadraceError(
+                "The job ended with work left. See its log; then import the same again: what is done is "
+                "passed over."
+            )
+        return _import_progress(wanted)
+
+    return follow(lambda: find_import(identifier).execution, look)
+
+
+def _import_progress(wanted: Import) -> str:
+    done = sum(share.done for share in wanted.progress.values())
+    total = sum(share.total for share in wanted.progress.values())
+    return f"{done:,} of {total:,} objects" if total else "started"
+
+
+def _print_import(console: Console, wanted: Import) -> None:
+    where = f"gs://{wanted.bucket}/{wanted.prefix}"
+    console.print(f"import {wanted.id} of {where}: {wanted.state}", highlight=False)
+    if wanted.error:
+        console.print(Text(f"{wanted.error.message} {wanted.error.hint}", "red"))
+    if wanted.report:
+        for line in _report_lines(wanted.report):
+            console.print(f"  {line}", highlight=False)
+    elif wanted.state == "running":
+        console.print(f"  {_import_progress(wanted)}", highlight=False)
+
+
+def _report_lines(report: Report) -> list[str]:
+    lines = [
+        f"{report.objects:,} objects",
+        f"{report.completed:,} completed, {report.passages:,} passages",
+        f"{report.skipped:,} completed before",
+    ]
+    for state, codes in (("rejected", report.rejected), ("failed", report.failed)):
+        lines += [f"{count:,} {state}: {code}" for code, count in codes.items()]
+    return lines
+
+
+def start_training(uri: str, *, identifier: str | None, model: str | None, branches: bool) -> str:
+    """Start a training on the rows of a place; return the execution's full name.
+
+    Raises:
+        HeadraceError: `uri` is not a place in a bucket, or nothing is there.
+    """
+    bucket, _, prefix = uri.removeprefix("gs://").partition("/")
+    if not uri.startswith("gs://") or not bucket:
+        raise HeadraceError(f"{uri} names no place in a bucket. Name one: gs://BUCKET/PREFIX")
+    need_job()
+    need_objects(bucket, prefix.rstrip("/"))
+    arguments = ["train", "--data", uri]
+    for option, value in (("--id", identifier), ("--model", model)):
+        arguments += [option, value] if value else []
+    return run_job([*arguments, *(["--branches"] if branches else [])], 1)
+
+
+def _follow_training(execution: str) -> dict[str, Any]:
+    def look(ended: bool) -> dict[str, Any] | str:  # noqa: FBT001 - as `follow` calls it
+        training = _training_of(execution)
+        state = training["state"] if training else "waiting"
+        # What failed may be tried again by the same execution.
+        if training and (state not in {"running", "failed"} or (state == "failed" and ended)):
+            return training
+        if ended and not (training and _is_held(training)):
+            name = execution.rpartition("/")[2]
+            raise HeadraceError(
+                f"The job ended before the training did. See the log of its execution {name}."
+            )
+        return f"{training['id']}: {training['step']}" if training and state == "running" else state
+
+    return follow(lambda: execution, look)
+
+
+def report_training(execution: str, *, wait: bool, as_json: bool) -> None:
+    """Print an execution, with `wait` its training once that has ended; exit with status 1 if it failed."""
+    if not wait:
+        if as_json:
+            print_json({"execution": execution})
+        else:
+            say(f"started {execution.rpartition('/')[2]}")
+        return
+    training = _follow_training(execution)
+    if as_json:
+        print_json(_training_fields(training))
+    else:
+        print_training(terminal(), training)
+    if training["state"] in {"rejected", "failed"}:
+        raise click.exceptions.Exit(1)
+
+
+def print_training(console: Console, training: Mapping[str, Any]) -> None:
+    """Print a training's state and reason, both models head by head, and the rows left out."""
+    state = training["state"]
+    console.print(f"training {training['id']}: {state}", style=TRAINING_STYLES[state], highlight=False)
+    console.print(training["reason"], highlight=False)
+    rows = training.get("rows")
+    if rows:
+        left = sum(rows["rejected"].values())
+        console.print(f"{rows['used']:,} rows used, {left:,} left out", highlight=False)
+        for code, count in rows["rejected"].items():
+            console.print(f"  {code:<24}{count:>8,}", highlight=False)
+    if training.get("heads"):
+        _print_heads(console, training["heads"])
+    if training.get("next"):
+        console.print()
+        console.print(training["next"], highlight=False)
+
+
+def _print_heads(console: Console, heads: Mapping[str, Any]) -> None:
+    grid = Table(box=None, header_style="bold")
+    for column in ("head", "on", "rows", "in use", "candidate", "difference, bounds", ""):
+        grid.add_column(column, justify="right" if column in {"rows", "in use", "candidate"} else "left")
+    for name, head in sorted(heads.items()):
+        for title, item in (("rows held out", head["held_out"]), ("our own sentences", head["own"])):
+            if item:
+                figures = (f"{item['rows']:,}", f"{item['in_use']:.3f}", f"{item['candidate']:.3f}")
+                bounds = f"{item['low']:+.3f} to {item['high']:+.3f}"
+                grid.add_row(f"{name}, {head['metric']}", title, *figures, bounds, item["verdict"])
+    console.print()
+    if grid.row_count:
+        console.print(grid)
+    for name, head in sorted(heads.items()):
+        console.print(f"{name}: {head['why']}", style="bright_black", highlight=False)
+
+
+def _training_of(execution: str) -> dict[str, Any] | None:
+    from google.cloud.firestore_v1.base_query import FieldFilter
+
+    mine = FieldFilter("executions", "array_contains", execution.rpartition("/")[2])
+    trainings = firestore_client().collection(TRAININGS).where(filter=mine)
+    return next((snapshot.to_dict() for snapshot in trainings.stream()), None)
+
+
+def _is_held(training: Mapping[str, Any]) -> bool:
+    """Return whether another execution is working on a training."""
+    lease = training["lease"]
+    return bool(lease and lease["expires_at"] > datetime.now(lease["expires_at"].tzinfo))
+
+
+def _training_fields(training: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in sorted(training.items())
+        if name not in INTERNAL
+    }

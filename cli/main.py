@@ -1,33 +1,60 @@
-"""The `headrace` command."""
+"""The `headrace` command: what each subcommand accepts, and how errors are printed.
+
+What a subcommand needs is imported when it is called, so that `headrace --help` and completion are quick.
+"""
 
 from __future__ import annotations
 
 import io
-import json
+import re
+import signal
 import sys
+from contextlib import contextmanager
+from functools import partial
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from cli import jobs, options
 from cli.connect import connect
-from cli.digest_commands import digest
-from cli.erase_command import erase
-from cli.options import column_option, data_option, json_option, model_option, port_option, project_option
-from cli.say import say, write
+from cli.options import (
+    Moment,
+    asked_model_option,
+    column_option,
+    data_option,
+    json_option,
+    model_option,
+    port_option,
+    project_option,
+    refuse_options,
+    since_option,
+    tasks_option,
+    wait_option,
+)
+from cli.say import print_json, say, write
 from local.services import ROOT
-from shared.errors import HeadraceError, Permanent
-from shared.search import MAX_HITS
+from shared.documents.search import MAX_HITS
+from shared.platform.errors import HeadraceError
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from collections.abc import Callable, Iterator
+    from datetime import datetime, timedelta
+    from types import FrameType
+
+    from shared.platform.records import State
 
 WAIT_SECONDS = 600.0
 SAMPLE_SUFFIXES = {".pdf", ".txt", ".csv", ".jsonl"}
+WHEN = "2026-11-01, 2026-11-01T08:00:00 (UTC), or so long ago: 12h, 7d, 4w."
+COMPLETION = """Completion in bash (zsh and fish: write their name in place of bash):
+
+\b
+  eval "$(_HEADRACE_COMPLETE=bash_source headrace)"
+"""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=COMPLETION)
 @click.version_option(package_name="headrace")
 def headrace() -> None:
     """Drop a file into a bucket; read what every passage of it says."""
@@ -40,10 +67,9 @@ def headrace() -> None:
 @click.option("--reset", is_flag=True, help="Forget everything stored in the directory first.")
 def up(data: Path, model: Path, port: int | None, *, reset: bool) -> None:
     """Start the local stack and stay until Ctrl-C."""
-    from cli.output import until_interrupted
     from local.stack import running
 
-    with until_interrupted(), running(data, model=model, port=port, reset=reset, say=say) as watch:
+    with until_interrupted(say), running(data, model=model, port=port, reset=reset, say=say) as watch:
         say("ready")
         watch.forever()
 
@@ -52,20 +78,26 @@ def up(data: Path, model: Path, port: int | None, *, reset: bool) -> None:
 @data_option
 @model_option
 @port_option
-def run(data: Path, model: Path, port: int | None) -> None:
-    """Start the local stack, analyse the samples, show the results, and stay until Ctrl-C."""
-    from cli.output import drop_and_follow, until_interrupted
-    from cli.render import table, terminal
+@json_option
+def run(data: Path, model: Path, port: int | None, *, as_json: bool) -> None:
+    """Start the local stack, analyze the samples, show the results, and stay until Ctrl-C."""
+    from cli.render import drop_and_follow, table, terminal
     from cli.results import document
     from local.stack import running
 
-    console = terminal()
+    console = terminal(stderr=as_json)
+    print_line = partial(say, err=as_json)
     console.print(f"Starting the local stack on {data} …")
-    with until_interrupted(), running(data, model=model, port=port, reset=False, say=say) as watch:
+    stack = running(data, model=model, port=port, reset=False, say=print_line)
+    with until_interrupted(print_line), stack as watch:
         paths = sorted(path for path in (ROOT / "samples").iterdir() if path.suffix in SAMPLE_SUFFIXES)
         console.print(f"Ready. Dropping {len(paths)} samples into the bucket.")
         identifiers = drop_and_follow(console, paths, timeout=WAIT_SECONDS)
-        table(console, [document(identifier) for identifier in identifiers])
+        documents = [document(identifier) for identifier in identifiers]
+        if as_json:
+            print_json(documents)
+        else:
+            table(console, documents)
         console.print()
         console.print("The stack stays up until Ctrl-C. In a second terminal:")
         console.print()
@@ -84,7 +116,7 @@ def env(data: Path, *, as_json: bool) -> None:
 
     variables = read_stack(data)["environment"]
     if as_json:
-        write(json.dumps(variables, indent=2) + "\n")
+        print_json(variables)
         return
     for name, value in variables.items():
         say(f"export {name}={value}")
@@ -94,7 +126,7 @@ def env(data: Path, *, as_json: bool) -> None:
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False)
 )
-@click.option("--wait", is_flag=True, help="Follow the files until they are analysed, and print the results.")
+@click.option("--wait", is_flag=True, help="Follow the files until they are analyzed, and print the results.")
 @click.option("--timeout", default=WAIT_SECONDS, show_default=True, help="Seconds to wait.")
 @column_option
 @data_option
@@ -112,18 +144,17 @@ def drop(  # noqa: PLR0913 - the options of a command
 ) -> None:
     """Upload FILES into the bucket."""
     connect(data, project)
-    from cli import output, results
-    from cli.render import terminal
+    from cli import render, results
 
     if wait:
-        console = terminal(stderr=as_json)
-        identifiers = output.drop_and_follow(console, files, timeout=timeout, text_column=text_column)
+        console = render.terminal(stderr=as_json)
+        identifiers = render.drop_and_follow(console, files, timeout=timeout, text_column=text_column)
         documents = [results.document(identifier) for identifier in identifiers]
-        output.print_documents(console, documents, as_json=as_json)
+        render.print_documents(console, documents, as_json=as_json)
         return
     dropped = results.drop_all(files, text_column=text_column)
     if as_json:
-        output.print_json([results.received(item) for item in dropped])
+        print_json([results.received(item) for item in dropped])
         return
     for item in dropped:
         say(f"{item.id}  {item.name}")
@@ -134,28 +165,33 @@ def drop(  # noqa: PLR0913 - the options of a command
 @data_option
 @project_option
 @json_option
-@click.option("--csv", "as_csv", is_flag=True, help="Print every passage, for a spreadsheet.")
+@click.option(
+    "--csv",
+    "as_csv",
+    is_flag=True,
+    help="Print every passage, for a spreadsheet; without an id, of every document.",
+)
 def show(ids: tuple[str, ...], *, data: Path, project: str | None, as_json: bool, as_csv: bool) -> None:
     """Print documents by id or name; without one, list the newest."""
-    if as_csv and (as_json or not ids):
-        raise click.UsageError("--csv goes with the ids or names of documents, and without --json.")
+    if as_csv and as_json:
+        raise click.UsageError("Give --csv or --json, not both.")
     connect(data, project)
-    from cli import output, results
-    from cli.render import terminal
+    from cli import render, results
 
     if as_csv:
-        output.print_csv((shown, results.published_passages(shown)) for shown in map(results.document, ids))
+        documents = map(results.document, ids) if ids else results.newest_first()
+        render.print_csv((shown["name"], results.published_passages(shown)) for shown in documents)
     elif ids:
-        documents = [results.document(identifier) for identifier in ids]
-        output.print_documents(terminal(), documents, as_json=as_json)
+        chosen = [results.document(identifier) for identifier in ids]
+        render.print_documents(render.terminal(), chosen, as_json=as_json)
     else:
-        output.print_table(results.all_documents(), as_json=as_json)
+        render.print_table(list(islice(results.newest_first(), results.LISTED)), as_json=as_json)
 
 
 @headrace.command()
 @click.argument("ids", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="Every failed document.")
-@options.since_option
+@since_option
 @data_option
 @project_option
 @json_option
@@ -168,18 +204,20 @@ def replay(  # noqa: PLR0913 - the options of a command
     project: str | None,
     as_json: bool,
 ) -> None:
-    """Start new runs of documents that failed; what their old runs found is not computed again."""
+    """Start new runs of documents that failed; results of their old runs are not computed again."""
     if bool(ids) == (every or since is not None):
         raise click.UsageError("Name documents, or say --all or --since HOURS.")
     connect(data, project)
-    from cli import replay as replaying
+    from cli import results
 
-    started = replaying.replay(ids, since=since)
+    started = results.replay(ids, since=since)
     if as_json:
-        say(json.dumps([line.partition("  ")[0] for line in started]))
+        print_json([fields["id"] for fields in started])
         return
-    for line in started or [replaying.none_failed(since)]:
-        say(line)
+    for fields in started:
+        say(f"{fields['id']}  {fields['name']}")
+    if not started:
+        say(results.none_failed(since))
 
 
 @headrace.command()
@@ -189,15 +227,14 @@ def replay(  # noqa: PLR0913 - the options of a command
 @click.option("--embeddings", is_flag=True, help="With --json: 384 floats for each passage.")
 @json_option
 def analyze(file: Path, *, model: Path, text_column: str | None, embeddings: bool, as_json: bool) -> None:
-    """Analyse FILE in this process, without any stack."""
+    """Analyze FILE in this process, without any stack."""
     from cli.inprocess import analyze as in_process
-    from cli.output import print_json
 
     analysis = in_process(file, model=model, text_column=text_column, embeddings=embeddings)
     if as_json:
         print_json(analysis)
         return
-    from cli.output import print_analysis
+    from cli.render import print_analysis
 
     print_analysis(analysis)
 
@@ -207,7 +244,7 @@ def analyze(file: Path, *, model: Path, text_column: str | None, embeddings: boo
 @click.option("--limit", default=10, show_default=True, type=click.IntRange(1, MAX_HITS), help="Passages.")
 @click.option("--topic", help="Only passages with this topic, for example E1.")
 @click.option("--document", help="Only passages of this document, by id or name.")
-@options.asked_model_option
+@asked_model_option
 @data_option
 @project_option
 @json_option
@@ -224,44 +261,40 @@ def search(  # noqa: PLR0913 - the options of a command
 ) -> None:
     """Find the stored passages that are nearest in meaning to QUESTION."""
     connect(data, project)
-    from cli import search as searching
+    from cli import results
 
-    hits = searching.search(question, model=model, limit=limit, topic=topic, document=document)
+    hits = results.search(question, model=model, limit=limit, topic=topic, document=document)
     if as_json:
-        from cli.output import print_json
-
         print_json(hits)
         return
-    from cli.render import terminal
+    from cli.render import print_hits, terminal
 
-    searching.print_hits(terminal(), hits)
+    print_hits(terminal(), hits)
 
 
 @headrace.command()
-@click.option("--security", is_flag=True, help="Ask instead who may do what, and what is kept: the audit.")
-@click.option("--own-keys", is_flag=True, help="With --security: all must be encrypted by keys of yours.")
+@click.option("--security", is_flag=True, help="Check instead who could get in: public access, keys, roles.")
 @click.option("--domain", help="With --security: under which a load balancer serves the API.")
-@options.asked_model_option
+@asked_model_option
 @data_option
 @project_option
 @json_option
 def doctor(  # noqa: PLR0913 - the options of a command
     *,
     security: bool,
-    own_keys: bool,
     domain: str | None,
     model: Path,
     data: Path,
     project: str | None,
     as_json: bool,
 ) -> None:
-    """Examine the stack, and say of everything that is wrong what to do."""
-    if (own_keys or domain) and not security:
-        raise click.UsageError("--own-keys and --domain go with --security.")
+    """Examine the stack, and say what to do about everything that is wrong."""
+    if domain and not security:
+        raise click.UsageError("--domain goes with --security.")
     from cli import doctor as examining
 
     if security:
-        findings = examining.audit(data, project, model, own_keys=own_keys, domain=domain)
+        findings = examining.audit(data, project, model, domain=domain)
     else:
         findings = examining.examine(data, project, model)
     examining.report(findings, as_json=as_json)
@@ -273,7 +306,6 @@ def doctor(  # noqa: PLR0913 - the options of a command
 def settings(*, markdown: bool, as_json: bool) -> None:
     """List every setting: its variable, its default, and what it does."""
     from cli import settings as described
-    from cli.output import print_json
     from cli.render import terminal
 
     if as_json:
@@ -284,27 +316,323 @@ def settings(*, markdown: bool, as_json: bool) -> None:
         described.show(terminal())
 
 
-headrace.add_command(digest)
-headrace.add_command(erase)
-headrace.add_command(jobs.backfill)
-headrace.add_command(jobs.import_)
-headrace.add_command(jobs.train)
+@headrace.group(invoke_without_command=True)
+@click.option("--schedule", metavar="NAME", help="With this schedule's filter, zone and window.")
+@click.option("--since", metavar="SPAN", help="How far back: 12h, 7d, 4w. [default: the window, or 7d]")
+@click.option("--open", "opened", is_flag=True, help="Open its page in the browser.")
+@data_option
+@project_option
+@json_option
+@click.pass_context
+def digest(  # noqa: PLR0913 - the options of a command
+    context: click.Context,
+    *,
+    schedule: str | None,
+    since: str | None,
+    opened: bool,
+    data: Path,
+    project: str | None,
+    as_json: bool,
+) -> None:
+    """Summarise a period's documents and what changed; without a command, the period until now."""
+    if context.invoked_subcommand is not None:
+        refuse_options(context)
+        return
+    connect(data, project)
+    from cli import digest as digests
+    from cli.render import terminal
+
+    stored = digests.make(schedule, since)
+    html = stored.html
+    if opened or not project:
+        page = digests.page(stored, data.resolve() / digests.PAGES)
+        html = html if project else str(page)
+        if opened:
+            digests.open_page(page)
+    if as_json:
+        print_json(digests.shape(stored, html))
+    else:
+        digests.show(terminal(), stored, html)
+
+
+@digest.command("list")
+@click.option("--schedule", metavar="NAME", help="Only of this schedule.")
+@data_option
+@project_option
+@json_option
+def list_digests(*, schedule: str | None, data: Path, project: str | None, as_json: bool) -> None:
+    """List the schedules, and the newest digests."""
+    connect(data, project)
+    from cli import digest as digests
+    from cli.render import terminal
+
+    listed = digests.listing(schedule)
+    if as_json:
+        print_json(listed)
+    else:
+        digests.show_listing(terminal(), listed, schedule)
+
+
+@digest.command("verify")
+@click.argument("identifier", metavar="ID")
+@data_option
+@project_option
+@json_option
+def verify_digest(identifier: str, *, data: Path, project: str | None, as_json: bool) -> None:
+    """Compute a digest again from what is stored now, and list what differs; status 1 where anything does."""
+    connect(data, project)
+    from cli import digest as digests
+    from cli.render import terminal
+
+    differences = digests.verified(digests.find(identifier))
+    if as_json:
+        print_json(differences)
+    else:
+        digests.show_differences(terminal(), identifier, differences)
+    if differences:
+        raise click.exceptions.Exit(1)
+
+
+@headrace.command()
+@click.argument("ids", nargs=-1, metavar="[ID|NAME]...")
+@click.option("--find", "words", metavar="WORDS", help="Erase nothing; list the documents that hold WORDS.")
+@click.option("--with-file", is_flag=True, help="The uploaded file too, in all its versions.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@data_option
+@project_option
+@json_option
+def erase(  # noqa: PLR0913 - the options of a command
+    ids: tuple[str, ...],
+    *,
+    words: str | None,
+    with_file: bool,
+    yes: bool,
+    data: Path,
+    project: str | None,
+    as_json: bool,
+) -> None:
+    """Erase everything made from documents: results, artefacts, and what digests quote of them."""
+    if bool(ids) == (words is not None) or (words is not None and not words.strip()):
+        raise click.UsageError("Name documents, or say --find WORDS.")
+    if ids and not yes and not sys.stdin.isatty():
+        raise click.UsageError("Nobody can be asked here; say --yes.")
+    connect(data, project)
+    if words is not None:
+        print_holding(words, as_json=as_json)
+        return
+    from cli import erase as erasing
+
+    chosen = erasing.subjects(ids, with_file=with_file)
+    if not yes:
+        for subject in chosen:
+            say(f"{subject.id}  {subject.name}", err=True)
+        what = "their results and their files" if with_file else "their results"
+        click.confirm(f"Erase {what}? There is no way back", abort=True, err=True)
+    done = erasing.erase(chosen, data)
+    if as_json:
+        print_json([erased.model_dump() for erased in done])
+    for erased in () if as_json else done:
+        what = f"kept. {erased.kept}" if erased.kept else "erased"
+        say(f"{erased.id}  {erased.name}: {what}")
+        for line in erased.stays:
+            say(f"  stays: {line}")
+    if any(erased.kept for erased in done):
+        raise click.exceptions.Exit(1)
+
+
+@headrace.group(invoke_without_command=True)
+@click.option("--model", metavar="DIGEST", help="In the bucket of models. [default: the job's own]")
+@click.option("--prefix", help="Only documents whose names begin so.")
+@click.option("--state", type=click.Choice(["completed", "failed", "rejected"]), help="Only in this state.")
+@click.option(
+    "--since", type=Moment(), metavar="WHEN", help=f"Only documents first seen from then on: {WHEN}"
+)
+@click.option("--until", type=Moment(), metavar="WHEN", help="Only documents first seen before; likewise.")
+@click.option("--from-model", metavar="DIGEST", help="Only documents whose result is by this model.")
+@tasks_option
+@wait_option
+@data_option
+@project_option
+@json_option
+@click.pass_context
+def backfill(  # noqa: PLR0913 - the options of a command
+    context: click.Context,
+    *,
+    model: str | None,
+    prefix: str | None,
+    state: State | None,
+    since: datetime | None,
+    until: datetime | None,
+    from_model: str | None,
+    tasks: int | None,
+    wait: bool,
+    data: Path,
+    project: str | None,
+    as_json: bool,
+) -> None:
+    """Analyze documents again by another model; results stay readable until the new ones are whole."""
+    if context.invoked_subcommand is not None:
+        refuse_options(context)
+        return
+    connect(data, project)
+    from cli import jobs
+    from shared.jobs.backfills import Wanted
+
+    wanted = Wanted(prefix=prefix, state=state, since=since, until=until, from_model=from_model)
+    jobs.report_backfill(jobs.start_backfill(wanted, model, tasks), wait=wait, as_json=as_json)
+
+
+@backfill.command("show")
+@click.argument("identifier", metavar="ID")
+@wait_option
+@data_option
+@project_option
+@json_option
+def show_backfill(identifier: str, *, wait: bool, data: Path, project: str | None, as_json: bool) -> None:
+    """Print how far a backfill is, and what it changed."""
+    connect(data, project)
+    from cli import jobs
+
+    jobs.report_backfill(jobs.find_backfill(identifier), wait=wait, as_json=as_json)
+
+
+@backfill.command("resume")
+@click.argument("identifier", metavar="ID")
+@wait_option
+@data_option
+@project_option
+@json_option
+def resume_backfill(identifier: str, *, wait: bool, data: Path, project: str | None, as_json: bool) -> None:
+    """Go on with a backfill that was broken off, and try again what failed."""
+    connect(data, project)
+    from cli import jobs
+
+    jobs.report_backfill(jobs.resume_backfill(identifier), wait=wait, as_json=as_json)
+
+
+@headrace.command()
+@click.argument("place", metavar="gs://BUCKET/PREFIX")
+@click.option(
+    "--id", "identifier", help="Of the training. [default: follows from the rows and the model in use]"
+)
+@click.option("--model", metavar="DIGEST", help="The model in use. [default: the one in the job's image]")
+@click.option("--branches", is_flag=True, help="Fine-tune branches too; the job's image then needs torch.")
+@wait_option
+@data_option
+@project_option
+@json_option
+def train(  # noqa: PLR0913 - the options of a command
+    place: str,
+    *,
+    identifier: str | None,
+    model: str | None,
+    branches: bool,
+    wait: bool,
+    data: Path,
+    project: str | None,
+    as_json: bool,
+) -> None:
+    """Train the heads again on labelled rows, and publish the model if it is better than the one in use."""
+    connect(data, project)
+    from cli import jobs
+
+    execution = jobs.start_training(place, identifier=identifier, model=model, branches=branches)
+    jobs.report_training(execution, wait=wait, as_json=as_json)
+
+
+@headrace.command("import")
+@click.argument("target", metavar="gs://BUCKET/PREFIX|ID")
+@click.option(
+    "--missing",
+    is_flag=True,
+    help="Only files of the last 14 days that have no document: the functions are notified of them again.",
+)
+@tasks_option
+@wait_option
+@data_option
+@project_option
+@json_option
+def import_(  # noqa: PLR0913 - the options of a command
+    target: str,
+    *,
+    missing: bool,
+    tasks: int | None,
+    wait: bool,
+    data: Path,
+    project: str | None,
+    as_json: bool,
+) -> None:
+    """Analyze every object under a prefix, archives with their members; or print an import by its ID."""
+    if missing and (tasks or wait or not target.startswith("gs://")):
+        raise click.UsageError("--missing goes with an address, and without --tasks and --wait.")
+    connect(data, project)
+    from cli import jobs
+
+    if missing:
+        jobs.notify_missing(target, as_json=as_json)
+        return
+    wanted = jobs.start_import(target, tasks) if target.startswith("gs://") else jobs.find_import(target)
+    jobs.report_import(wanted, wait=wait, as_json=as_json)
+
+
+def print_holding(words: str, *, as_json: bool) -> None:
+    """Print the documents that hold some words, and in how many passages."""
+    from cli.erase import holding
+
+    holders = list(holding(words))
+    if as_json:
+        print_json([holder.model_dump() for holder in holders])
+        return
+    for holder in holders:
+        count = "1 passage" if holder.passages == 1 else f"{holder.passages} passages"
+        say(f"{holder.id}  {holder.name}: {count}")
+    if not holders:
+        say("No document holds these words.")
+
+
+@contextmanager
+def until_interrupted(print_line: Callable[[str], None]) -> Iterator[None]:
+    """Leave the block at Ctrl-C or SIGTERM, the usual end of a stack, and print that it stopped."""
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    # SIGINT too: a shell starts its background jobs with SIGINT ignored, and children inherit that.
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        print_line("stopped")
 
 
 def main() -> NoReturn:
-    """Run the command; an error is one line that says what to do."""
+    """Run the command; print errors as sentences, and with `--json` also as an object on standard output."""
     try:
-        status = headrace(standalone_mode=False)
+        # The name is that of the variables of completion too, however the command was started.
+        status = headrace(prog_name="headrace", standalone_mode=False)
     except click.ClickException as error:
-        told = io.StringIO()
-        error.show(told)
-        for line in told.getvalue().rstrip("\n").split("\n"):
+        page = io.StringIO()
+        error.show(page)
+        for line in page.getvalue().rstrip("\n").split("\n"):
             say(line, err=True)
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        help_of = f"{context.command_path if context else 'headrace'} --help"
+        _print_error(error, error.format_message(), help_of)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(130)
     except HeadraceError as error:
-        hint = f" {error.hint}" if isinstance(error, Permanent) else ""
-        say(f"headrace: {error.message}{hint}", err=True)
+        hint = getattr(error, "hint", None)
+        say(f"headrace: {error.message}{f' {hint}' if hint else ''}", err=True)
+        _print_error(error, error.message, hint)
         sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _print_error(error: Exception, message: str, hint: str | None) -> None:
+    """Print an error as JSON if the arguments ask for it; they are searched, because they may not parse."""
+    options = takewhile(lambda argument: argument != "--", sys.argv[1:])
+    if "--json" in options:
+        code = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()
+        print_json({"code": getattr(error, "code", code), "message": message, "hint": hint})

@@ -1,29 +1,67 @@
-"""Options that several commands have."""
+"""Options that several commands have, and the spans of time that they take."""
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
 from cli.connect import DEFAULT_DATA
-from cli.spans import UNITS, span
 from local.services import DEFAULT_PORT, EMULATORS, ROOT, TITLES
 from local.stack import read_stack
-from shared.errors import HeadraceError, SetupError
+from shared.platform.errors import HeadraceError, SetupError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
+UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+MAX_SPAN = timedelta(days=3660)
+
+
+def span(text: str) -> timedelta:
+    """Return the length of a span of time such as `7d`, `12h` or `4w`.
+
+    Raises:
+        HeadraceError: the text is something else, or means no time or more than ten years.
+    """
+    number, unit = text[:-1], text[-1:]
+    if number.isascii() and number.isdigit() and len(number) <= len("99999") and unit in UNITS:
+        length = timedelta(**{UNITS[unit]: int(number)})
+        if timedelta() < length <= MAX_SPAN:
+            return length
+    raise HeadraceError(f"{text!r} is not a span of time. Give hours, days or weeks: 12h, 7d, 4w")
+
+
+class Moment(click.DateTime):
+    """A date in UTC, or a span of time that ends now."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:  # noqa: ANN401 - as click has it
+        """Return the moment, with its time zone."""
+        if isinstance(value, str) and value[-1:] in UNITS:  # dates end in a digit
+            try:
+                return datetime.now(UTC) - span(value)
+            except HeadraceError as error:
+                self.fail(error.message, param, ctx)
+        moment: datetime = super().convert(value, param, ctx)
+        return moment.replace(tzinfo=UTC)
+
 
 MODEL = ROOT / "build" / "model"
 LAST_PORT = 65_536 - len(TITLES)
-"""From which on the stack's ports are still ports."""
+"""The last first port with which all of the stack's ports exist."""
 MAX_HOURS = 24 * 3660
 
 
 def _hours(text: str) -> timedelta:
-    """Of a number of hours, or of `7d`; of `nan` a range of click's thinks that it lies within."""
+    """Return a number of hours, or a span such as `7d`. A range of click's would let `nan` pass."""
     if text[-1:] in UNITS:
         try:
             return span(text)
@@ -35,11 +73,11 @@ def _hours(text: str) -> timedelta:
         hours = 0.0
     if 0 < hours <= MAX_HOURS:
         return timedelta(hours=hours)
-    raise click.BadParameter(f"{text} is no number of hours above 0 and up to {MAX_HOURS:,}, ten years.")
+    raise click.BadParameter(f"{text} is not a number of hours above 0 and up to {MAX_HOURS:,}, ten years.")
 
 
 def _model(context: click.Context, _: click.Parameter, named: Path | None) -> Path:
-    """The one that is named; else what the local stack runs with that is asked; else ours."""
+    """Return the named model, or that of the local stack that the command asks, or the one built here."""
     if named is not None:
         return named
     asked = context.params
@@ -95,10 +133,10 @@ wait_option = click.option("--wait", is_flag=True, help="Follow it to its end.")
 
 
 def refuse_options(context: click.Context) -> None:
-    """Let nobody give a group options before the name of a command, which does not see them.
+    """Refuse options between a group and the name of its command, which would not see them.
 
     Raises:
-        click.UsageError: one stands there.
+        click.UsageError: there is such an option.
     """
     for option in context.command.params:
         if context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE:

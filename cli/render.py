@@ -1,30 +1,39 @@
-"""What a person sees of results: a table of documents, and one document in full."""
+"""What people see of results: documents in a table or in full, hits, live progress; CSV for spreadsheets."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+import csv
+import io
+import sys
 from typing import TYPE_CHECKING, Any
 
+import click
 from rich.console import Console
+from rich.live import Live
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cli.say import UNSAFE, escape
-from shared.records import TOPIC_NAMES
+from cli.connect import is_local
+from cli.results import Progress, drop_all, follow, found_initiatives, job_progress
+from cli.say import UNSAFE, escape, print_json, say, write
+from shared.platform.records import TOPIC_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from rich.console import ConsoleOptions, RenderableType
     from rich.segment import Segment
 
+
 STATE_STYLES = {"completed": "green", "rejected": "yellow", "failed": "red"}
 SENTIMENT_STYLES = {"positive": "green", "neutral": "bright_black", "negative": "red"}
 BAR_WIDTH = 24
+PROGRESS_WIDTH = 20
 TOP_TOPICS = 3
 COLUMNS = ("document", "id", "state", "time", "passages", "+/=/-", "initiatives", "topics", "pages")
-"""In the order in which a narrow terminal keeps them; the first `ALWAYS` are shown in any."""
+"""Columns in the order in which a narrow terminal keeps them; the first `ALWAYS` are always shown."""
 RIGHT = {"time", "passages", "+/=/-", "initiatives", "pages"}
 ALWAYS = 3
 GAP = 2
@@ -32,17 +41,20 @@ MAX_NAME = 40
 WHERE_WIDTH = 7
 WIDTH_WITHOUT_TERMINAL = 160
 SHOWN_INITIATIVES = 12
+MAX_FULL = 8
+"""The number of documents up to which each is printed in full."""
+FAILED_STATES = {"rejected", "failed"}
 MAX_TEXT = 220
 
 
 class _Terminal(Console):
-    """Prints no control but its own, and no line end inside a text: each is shown escaped."""
+    """A console that escapes control characters and line ends inside texts, and prints only its own."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         return super().render(self._safe(renderable) if isinstance(renderable, Text) else renderable, options)
 
     def _safe(self, text: Text) -> Text:
-        edges = [edge for found in UNSAFE.finditer(text.plain) for edge in found.span()]
+        edges = [edge for unsafe in UNSAFE.finditer(text.plain) for edge in unsafe.span()]
         return text.blank_copy().join(
             Text(escape(part.plain), part.get_style_at_offset(self, 0)) if UNSAFE.match(part.plain) else part
             for part in text.divide(edges)
@@ -50,16 +62,16 @@ class _Terminal(Console):
 
 
 def terminal(*, stderr: bool = False) -> Console:
-    """Where results are printed; wide enough for every column where there is no terminal."""
-    # A name in brackets is no markup, and one between colons no emoji.
-    made = _Terminal(stderr=stderr, markup=False, emoji=False)
-    if not made.is_terminal:
-        made.width = WIDTH_WITHOUT_TERMINAL
-    return made
+    """Return the console for results; without a terminal it is wide enough for every column."""
+    # A name in brackets is not markup, and a name between colons is not an emoji.
+    console = _Terminal(stderr=stderr, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = WIDTH_WITHOUT_TERMINAL
+    return console
 
 
 def table(console: Console, documents: list[dict[str, Any]]) -> None:
-    """One line a document, with as many columns as the width has room for."""
+    """Print one line per document, with as many columns as the width has room for."""
     rows = [_row(shown) for shown in documents]
     widths = [
         max([len(name), *(len(row[position]) for row in rows)]) for position, name in enumerate(COLUMNS)
@@ -101,18 +113,8 @@ def _row(shown: dict[str, Any]) -> list[str | Text]:
     ]
 
 
-def job_progress(told: dict[str, Any]) -> str:
-    """How far the long job is, for a person."""
-    parts = [f"{told['done']:,} of {told['total']:,} {told['unit']}"]
-    if told["rate"]:
-        parts.append(f"{told['rate']:,.1f} a second")
-    if told["eta_seconds"] is not None:
-        parts.append(f"{timedelta(seconds=round(told['eta_seconds']))} left")
-    return ", ".join(parts)
-
-
 def full(console: Console, shown: dict[str, Any], initiatives: list[dict[str, Any]]) -> None:
-    """Summary, topics, sentiment and initiatives of one document, with pages."""
+    """Print the summary, topics, sentiment and initiatives of one document, with pages."""
     console.print()
     console.print(Text(shown["title"] or shown["name"], "bold"))
     facts = [shown["name"], shown["id"] or "", shown["state"], _count(shown["pages"], "page")]
@@ -125,7 +127,7 @@ def full(console: Console, shown: dict[str, Any], initiatives: list[dict[str, An
     ]
     console.print(Text(" · ".join(filter(None, facts)), "bright_black"))
     if shown["progress"]:
-        console.print(Text(f"The long job is at it: {job_progress(shown['progress'])}", "cyan"))
+        console.print(Text(f"The long job is working on it: {job_progress(shown['progress'])}", "cyan"))
     if shown["error"]:
         style = STATE_STYLES.get(shown["state"], "")
         console.print(Text(f"{shown['error']['message']} {shown['error']['hint']}", style))
@@ -147,17 +149,19 @@ def full(console: Console, shown: dict[str, Any], initiatives: list[dict[str, An
         label = f"{codes} {initiative['action']['label']}"
         passage(console, initiative["page"], initiative["row"], initiative["text"], label)
     if (rest := shown["initiatives"] - SHOWN_INITIATIVES) > 0:
-        # Nothing is stored of what `headrace analyze` read.
+        # `headrace analyze` stores nothing.
         every = f"headrace show {shown['id']} --csv" if shown["id"] else "headrace analyze FILE --json"
         console.print(Text(f"  … and {rest} more, among all passages: {every}", "bright_black"))
 
 
 def section(console: Console, title: str) -> None:
+    """Print the title of a section."""
     console.print()
     console.print(Text(title, "bold cyan"))
 
 
 def passage(console: Console, page: int | None, row: int | None, text: str, label: str = "") -> None:
+    """Print one passage, cut to `MAX_TEXT`, with its place in the document."""
     where = f"p. {page}" if page else f"row {row}" if row else ""
     text = " ".join(text.split())
     short = text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1].rstrip() + "…"
@@ -170,6 +174,7 @@ def passage(console: Console, page: int | None, row: int | None, text: str, labe
 
 
 def bars(console: Console, counts: dict[str, int], styles: dict[str, str]) -> None:
+    """Print a bar chart of counts."""
     most = max([*counts.values(), 1])
     width = max([len(name) for name in counts], default=0)
     for name, count in counts.items():
@@ -183,10 +188,150 @@ def _count(number: int | None, noun: str) -> str:
 
 
 def _usd(shown: dict[str, Any]) -> str:
+    """Return the estimated cost; a local stack costs nothing, and its estimate would mislead."""
     usd = (shown.get("cost") or {}).get("usd")
-    return "" if usd is None else f"about ${usd:.4f}"
+    return "" if usd is None or is_local() else f"about ${usd:.4f}"
 
 
 def _seconds(shown: dict[str, Any]) -> str:
     seconds = shown["timings"].get("total_seconds")
     return "" if seconds is None else f"{seconds:.1f} s"
+
+
+def print_hits(console: Console, hits: list[dict[str, Any]]) -> None:
+    """Print each hit of a search: score, document, page and text."""
+    if not hits:
+        console.print("Nothing was found among the passages that this model has read.")
+    for hit in hits:
+        where = f"p. {hit['page']}" if hit["page"] else f"row {hit['row']}" if hit["row"] else ""
+        facts = "  ".join(filter(None, [hit["name"], where, hit["document"]]))
+        console.print(Text.assemble((f"{hit['score']:.2f}  ", "cyan"), (facts, "bright_black")))
+        console.print(Padding(Text(hit["text"]), (0, 0, 1, 6)))
+
+
+def print_csv(documents: Iterable[tuple[str, Iterable[Mapping[str, Any]]]]) -> None:
+    """Print every passage of the documents, which are pairs of a name and its passages."""
+    # Escaped for a terminal only: a spreadsheet gets the text as it is.
+    put = write if sys.stdout.isatty() else sys.stdout.write
+    for line in csv_lines(documents):
+        put(line)
+
+
+def print_documents(console: Console, documents: list[dict[str, Any]], *, as_json: bool) -> None:
+    """Print documents in full, or many as a table; exit with status 1 if any was rejected or failed."""
+    if as_json:
+        print_json(documents)
+    elif len(documents) > MAX_FULL:
+        table(console, documents)
+    else:
+        for shown in documents:
+            full(console, shown, found_initiatives(shown))
+    exit_by_state(documents)
+
+
+def print_analysis(analysis: dict[str, Any]) -> None:
+    """Print the result of `headrace analyze` in full, or an archive as a table of its members."""
+    if "members" in analysis:
+        table(terminal(), [analysis["document"], *_documents(analysis["members"])])
+        return
+    initiatives = [
+        passage
+        for passage in analysis["passages"]
+        if passage["topics"] and (passage["action"] or {}).get("label", "none") != "none"
+    ]
+    full(terminal(), analysis["document"], initiatives)
+
+
+def _documents(members: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the documents of an archive's members, and those of their members."""
+    for member in members:
+        yield member["document"]
+        yield from _documents(member.get("members", ()))
+
+
+def print_table(documents: list[dict[str, Any]], *, as_json: bool) -> None:
+    """Print documents, one line each; exit with status 1 if any was rejected or failed."""
+    if as_json:
+        print_json(documents)
+    elif documents:
+        table(terminal(), documents)
+    else:
+        say("No documents yet: headrace drop FILE")
+    exit_by_state(documents)
+
+
+def exit_by_state(documents: Sequence[dict[str, Any]]) -> None:
+    """Exit with status 1 if a document was rejected or failed."""
+    if any(shown["state"] in FAILED_STATES for shown in documents):
+        raise click.exceptions.Exit(1)
+
+
+def drop_and_follow(
+    console: Console, paths: Sequence[Path], *, timeout: float, text_column: str | None = None
+) -> list[str]:
+    """Upload files and show their states until all have ended; return their ids and those of members."""
+    dropped = drop_all(paths, text_column=text_column)
+    progress = {item.id: Progress(item, "uploaded", 0, None) for item in dropped}
+    with Live(_states(progress), console=console, refresh_per_second=12, transient=True) as live:
+        for change in follow(dropped, timeout):
+            progress[change.dropped.id] = change
+            live.update(_states(progress))
+            if not console.is_terminal:
+                console.print(Text(f"{change.dropped.name}: {change.state}{_progress_count(change)}"))
+    return list(progress)
+
+
+def _states(progress: dict[str, Progress]) -> Table:
+    grid = Table(box=None, show_header=False, pad_edge=False)
+    for item in progress.values():
+        filled = round(PROGRESS_WIDTH * item.done / item.total) if item.total else 0
+        bar = Text.assemble(("━" * filled, "green"), ("━" * (PROGRESS_WIDTH - filled), "bright_black"))
+        grid.add_row(
+            Text(item.dropped.name),
+            Text(item.state, STATE_STYLES.get(item.state, "cyan")),
+            bar,
+            _progress_count(item),
+        )
+    return grid
+
+
+def _progress_count(progress: Progress) -> str:
+    if progress.job:
+        return f" {progress.job}"
+    return f" {progress.done}/{progress.total}" if progress.total else ""
+
+
+CSV_COLUMNS = (
+    "document", "index", "page", "row", "section", "language", "sentiment", "topics", "action", "label",
+    "figures", "text",
+)  # fmt: skip
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""Characters that start a formula in a spreadsheet, in full width too (OWASP, "CSV Injection")."""
+
+
+def csv_lines(documents: Iterable[tuple[str, Iterable[Mapping[str, Any]]]]) -> Iterator[str]:
+    """Yield a header and a line for each passage of the named documents, with their line ends."""
+    yield _csv_line(CSV_COLUMNS)
+    for name, passages in documents:
+        yield from (_csv_line(_cells(name, row)) for row in passages)
+
+
+def _cells(name: str, passage: Mapping[str, Any]) -> Iterator[object]:
+    sentiment, action = passage["sentiment"] or {}, passage["action"] or {}
+    yield from (name, passage["index"], passage["page"], passage["row"])
+    yield from (passage.get("section"), passage.get("language"), sentiment.get("label"))
+    yield " ".join(topic["name"] for topic in passage["topics"])
+    yield from (action.get("label"), passage.get("label"))
+    yield "; ".join(figure["text"] for figure in passage["figures"])
+    yield passage["text"]
+
+
+def harmless(cell: object) -> object:
+    """Return a cell that no spreadsheet takes for a formula: an apostrophe in front makes it text."""
+    return f"'{cell}" if isinstance(cell, str) and cell.lstrip(" ").startswith(FORMULA_STARTS) else cell
+
+
+def _csv_line(cells: Iterable[object]) -> str:
+    line = io.StringIO()
+    csv.writer(line).writerow(map(harmless, cells))
+    return line.getvalue()

@@ -1,4 +1,4 @@
-"""Stored documents as the command line reads them, and what `drop --wait` follows."""
+"""Stored documents as the command line uploads, follows, reads, searches and replays them."""
 
 from __future__ import annotations
 
@@ -7,31 +7,36 @@ import re
 import shlex
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from cli.render import job_progress
-from shared.archive_objects import INSIDE
-from shared.batches import count_done
-from shared.clients import firestore_client, storage_client
-from shared.documents import COLLECTION, Documents, document_id
-from shared.errors import HeadraceError
-from shared.passages import COLLECTION as PASSAGES
-from shared.passages import initiatives
-from shared.reading import TEXT_COLUMN
-from shared.records import ARCHIVE, TERMINAL
-from shared.settings import settings
-from shared.views import PASSAGE_FIELDS, document_view, passage_view
+from shared.documents.batches import count_done
+from shared.documents.passages import COLLECTION as PASSAGES
+from shared.documents.passages import initiatives
+from shared.documents.store import COLLECTION, Documents, document_id, now
+from shared.documents.uploads import restart_all
+from shared.documents.views import PASSAGE_FIELDS, document_view, passage_view
+from shared.intake.archives import INSIDE
+from shared.intake.read import TEXT_COLUMN
+from shared.platform.clients import firestore_client, storage_client
+from shared.platform.errors import HeadraceError
+from shared.platform.records import ARCHIVE, TERMINAL, TOPIC_NAMES
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+
 POLL_SECONDS = 0.05
 DOCUMENT_ID = re.compile(r"[0-9a-f]{24}")
 LISTED = 100
-"""Documents, where none is named."""
+"""Documents that `headrace show` lists where none is named; also a page of a query."""
+HOUR = timedelta(hours=1)
+RESTART_FIELDS = ("id", "bucket", "name", "generation", "run", "size", "content_type", "metadata")
+"""Fields of a document that a restart needs; the summary and the rest are not read."""
 MAX_INITIATIVES = 200
-"""Shown of one document."""
+"""Initiatives that are read of one document."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a dropped file has got to."""
+    """How far a dropped file is."""
 
     dropped: Dropped
     state: str
@@ -53,13 +58,13 @@ class Progress:
     total: int | None
     """Batches, or what the long job counts; None before the document is planned."""
     members: int | None = None
-    """Of an archive."""
+    """Members, if it is an archive."""
     job: str = ""
-    """What the long job says of its progress, for a person."""
+    """How far the long job is, in words."""
 
 
 def drop(path: Path, *, name: str | None = None, text_column: str | None = None) -> Dropped:
-    """Upload a file; what happens next is the pipeline's.
+    """Upload a file, which the pipeline then analyzes.
 
     Raises:
         HeadraceError: there is no such bucket.
@@ -80,10 +85,10 @@ def drop(path: Path, *, name: str | None = None, text_column: str | None = None)
 
 
 def drop_all(paths: Sequence[Path], *, text_column: str | None = None) -> list[Dropped]:
-    """Upload files, each under its own name; one that is named twice goes once.
+    """Upload files, each under its own name; a file named twice is uploaded once.
 
     Raises:
-        HeadraceError: two different ones would be one object. Nothing has been uploaded then.
+        HeadraceError: two different files would be one object. Nothing has been uploaded then.
     """
     named: dict[str, Path] = {}
     for path in paths:
@@ -98,7 +103,7 @@ def drop_all(paths: Sequence[Path], *, text_column: str | None = None) -> list[D
 
 
 def check_name(name: str) -> None:
-    """Let no name pass that an object cannot have. Raises HeadraceError."""
+    """Raise HeadraceError for a name that an object cannot have."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -106,7 +111,7 @@ def check_name(name: str) -> None:
 
 
 def received(dropped: Dropped) -> dict[str, Any]:
-    """The document object of a file that was uploaded and is not followed."""
+    """Return the document object of a file that was uploaded and is not followed."""
     return document_view(
         {
             "id": dropped.id,
@@ -122,7 +127,7 @@ def received(dropped: Dropped) -> dict[str, Any]:
 
 
 def follow(dropped: Sequence[Dropped], timeout: float) -> Iterator[Progress]:
-    """Each change of each file, and of each member of an archive, until all have ended.
+    """Yield each change of each file, and of each member of an archive, until all have ended.
 
     Raises:
         HeadraceError: some have not ended within `timeout` seconds.
@@ -150,40 +155,43 @@ def follow(dropped: Sequence[Dropped], timeout: float) -> Iterator[Progress]:
 
 
 def members(archive: Dropped) -> list[Dropped]:
-    """What an archive held, as it lies in the bucket."""
-    found = storage_client().bucket(settings().uploads_bucket).list_blobs(prefix=archive.name + INSIDE)
+    """Return the members of an archive, as uploaded to the bucket."""
+    blobs = storage_client().bucket(settings().uploads_bucket).list_blobs(prefix=archive.name + INSIDE)
     return [
         Dropped(document_id(settings().uploads_bucket, blob.name), blob.name, int(blob.generation))
-        for blob in found
+        for blob in blobs
         if (blob.metadata or {}).get(ARCHIVE) == archive.id
     ]
 
 
 def document(identifier: str) -> dict[str, Any]:
-    """A document by its id or its object's name. Raises HeadraceError where there is none."""
+    """Return a document as people read it, by its id or its object's name. Raises HeadraceError."""
     return document_view(stored(identifier))
 
 
 def stored(identifier: str) -> dict[str, Any]:
-    """The same as Firestore has it."""
+    """Return a document as Firestore has it, by its id or its object's name. Raises HeadraceError."""
     check_name(identifier)
     documents = Documents(firestore_client())
     of_name = document_id(settings().uploads_bucket, identifier)
-    # Firestore refuses many a name as the id of a record.
+    # Firestore refuses many names as the id of a record.
     for candidate in (identifier, of_name) if DOCUMENT_ID.fullmatch(identifier) else (of_name,):
-        if found := documents.reference(candidate).get().to_dict():
-            return found
+        if fields := documents.reference(candidate).get().to_dict():
+            return fields
     raise HeadraceError(f"There is no document {shlex.quote(identifier)}. List them all: headrace show")
 
 
-def all_documents(limit: int = LISTED) -> list[dict[str, Any]]:
-    """The newest documents, newest first."""
-    query = firestore_client().collection(COLLECTION).order_by("created_at", direction="DESCENDING")
-    return [document_view(snapshot.to_dict() or {}) for snapshot in query.limit(limit).stream()]
+def newest_first() -> Iterator[dict[str, Any]]:
+    """Yield every document, the newest first, read in pages of `LISTED`."""
+    newest = firestore_client().collection(COLLECTION).order_by("created_at", direction="DESCENDING")
+    query = newest.limit(LISTED)
+    while page := list(query.stream()):
+        yield from (document_view(snapshot.to_dict() or {}) for snapshot in page)
+        query = newest.limit(LISTED).start_after(page[-1])
 
 
 def found_initiatives(shown: dict[str, Any]) -> list[dict[str, Any]]:
-    """The initiatives of a document's published run."""
+    """Return the initiatives of a document's published run."""
     if shown["published_run"] is None:
         return []
     reference = Documents(firestore_client()).reference(shown["id"])
@@ -191,7 +199,7 @@ def found_initiatives(shown: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def published_passages(shown: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every passage of a document's published run, in order, without their vectors."""
+    """Yield every passage of a document's published run, in order, without vectors."""
     from google.cloud.firestore_v1.base_query import FieldFilter
 
     run = shown["published_run"]
@@ -209,8 +217,90 @@ def _progress(dropped: Dropped) -> Progress:
     if stored is None or int(stored["generation"]) < dropped.generation:
         return Progress(dropped, "uploaded", 0, None)
     total = stored["batches"] and stored["batches"]["total"]
-    if stored["state"] == "delegated" and (told := stored.get("progress")):
-        return Progress(dropped, "delegated", told["done"], told["total"], job=job_progress(told))
+    if stored["state"] == "delegated" and (job := stored.get("progress")):
+        return Progress(dropped, "delegated", job["done"], job["total"], job=job_progress(job))
     if stored["state"] not in {"analyzing", "delegated"} or total is None:
         return Progress(dropped, stored["state"], total or 0, total, stored.get("members"))
     return Progress(dropped, stored["state"], count_done(reference, stored["run"]), total)
+
+
+def job_progress(progress: dict[str, Any]) -> str:
+    """Return how far the long job is, in words."""
+    parts = [f"{progress['done']:,} of {progress['total']:,} {progress['unit']}"]
+    if progress["rate"]:
+        parts.append(f"{progress['rate']:,.1f} a second")
+    if progress["eta_seconds"] is not None:
+        parts.append(f"{timedelta(seconds=round(progress['eta_seconds']))} left")
+    return ", ".join(parts)
+
+
+def search(
+    question: str, *, model: Path, limit: int, topic: str | None, document: str | None
+) -> list[dict[str, Any]]:
+    """Return the passages of published runs whose meaning is nearest to the question, nearest first.
+
+    Raises:
+        HeadraceError: the question is blank, or there is no such document, or the model has no such topic.
+        SetupError: there is no model.
+    """
+    from shared.documents.search import search as nearest
+    from shared.inference.engine import Engine
+    from shared.inference.manifest import read_manifest
+
+    if not question.strip():
+        raise HeadraceError('What should be looked for? headrace search "water saved in production"')
+    if document is not None:
+        document = stored(document)["id"]
+    if topic is not None:
+        topic = known_topic(topic, read_manifest(model).topics)
+    engine = Engine(model)
+    hits = nearest(
+        firestore_client(),
+        engine.run([question]).embedding[0].tolist(),
+        space=engine.manifest.space,
+        limit=limit,
+        topic=topic,
+        document=document,
+    )
+    return [hit.model_dump() for hit in hits]
+
+
+def known_topic(asked: str, topics: Sequence[str]) -> str:
+    """Return the topic with this name, in any case; a model without topics allows every name.
+
+    Raises:
+        HeadraceError: there is none.
+    """
+    if not topics or asked in topics:
+        return asked
+    for topic in topics:
+        if topic.casefold() == asked.casefold():
+            return topic
+    known = ", ".join(
+        f"{topic} ({TOPIC_NAMES[topic]})" if topic in TOPIC_NAMES else topic for topic in topics
+    )
+    raise HeadraceError(f"There is no topic {asked!r}; there are: {known}.")
+
+
+def replay(identifiers: Sequence[str], *, since: timedelta | None) -> list[dict[str, Any]]:
+    """Start a new run of each document, or every failed one if none is named; return their fields.
+
+    Calling it again is safe: a run is restarted once.
+    """
+    from google.cloud.firestore_v1.base_query import FieldFilter
+
+    chosen = [stored(identifier) for identifier in identifiers]
+    if not identifiers:
+        failed = firestore_client().collection(COLLECTION).where(filter=FieldFilter("state", "==", "failed"))
+        if since is not None:
+            failed = failed.where(filter=FieldFilter("updated_at", ">=", now() - since))
+        chosen = [snapshot.to_dict() or {} for snapshot in failed.select(RESTART_FIELDS).stream()]
+    restart_all(chosen)
+    return chosen
+
+
+def none_failed(since: timedelta | None) -> str:
+    """Return the sentence for a replay that found no failed document."""
+    if since is None:
+        return "No document has failed."
+    return "No document has failed in the last " + ("hour." if since == HOUR else f"{since / HOUR:g} hours.")

@@ -1,10 +1,11 @@
-"""How the command line prints: names and texts are strangers', and a terminal obeys what stands in them.
+"""How the command line prints: names and texts are strangers', and a terminal obeys controls in them.
 
 Everything goes through `say`, `write` or `cli.render.terminal`; ruff refuses `click.echo` elsewhere.
 """
 
 from __future__ import annotations
 
+import json
 import re
 
 import click
@@ -14,12 +15,12 @@ HIDDEN = re.compile(f"[{_HIDDEN}]")
 """Controls, halves of characters, and what breaks lines or turns the direction of others. Not tabs and ends
 of lines."""
 UNSAFE = re.compile(f"[{_HIDDEN}\t\n]")
-"""The same with tabs and ends of lines: what a line of output must not have inside."""
+"""The same with tabs and line ends: what must not be inside a line of output."""
 
 
 def escape(text: str) -> str:
-    r"""The text with every unsafe character as Python writes it: `\n`, `\x1b`, `\u202e`."""
-    return UNSAFE.sub(lambda found: ascii(found[0])[1:-1], text)
+    r"""Return the text with every unsafe character as Python writes it: `\n`, `\x1b`, `\u202e`."""
+    return UNSAFE.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def say(line: str, *, err: bool = False) -> None:
@@ -28,5 +29,11 @@ def say(line: str, *, err: bool = False) -> None:
 
 
 def write(text: str) -> None:
-    """Print text that is of several lines, as it is but for what a terminal obeys."""
-    click.echo(HIDDEN.sub(lambda found: escape(found[0]), text), nl=False)  # noqa: TID251 - the other
+    """Print text of several lines, with what a terminal would obey escaped."""
+    click.echo(HIDDEN.sub(lambda match: escape(match[0]), text), nl=False)  # noqa: TID251 - the other
+
+
+def print_json(value: object) -> None:
+    """Print one JSON value on standard output, with what a terminal would obey escaped."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    write(HIDDEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")

@@ -9,12 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
 from rich.padding import Padding
 from rich.text import Text
 
-from shared.digests.settings import Telling
-from shared.settings import PREFIX, Settings
+from shared.platform.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PROJECT = "PROJECT"
-"""In place of the project's name in defaults that follow from it."""
+"""Stands for the project's name in defaults that follow from it."""
 BOUNDS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
 HEAD = """# Settings
 
@@ -40,7 +38,7 @@ directory.
 
 
 def listed() -> list[dict[str, Any]]:
-    """Each setting in the order of the code, those of digests last: variable, default, bounds, about."""
+    """Return each setting in the order of the code: variable, default, bounds, about."""
     about = dict(_docstrings())
     return [
         {
@@ -49,48 +47,40 @@ def listed() -> list[dict[str, Any]]:
             "bounds": ", ".join(_bounds(field)),
             "about": about[name],
         }
-        for name, field in sorted(
-            Settings.model_fields.items(), key=lambda item: item[0] in Telling.model_fields
-        )
+        for name, field in Settings.model_fields.items()
         if name != "project"
     ]
 
 
 def markdown() -> str:
-    """The whole of docs/settings.md."""
+    """Return the whole of docs/settings.md."""
     rows = []
-    for one in listed():
-        default = f"`{one['default']}`" if one["default"] else ""
-        bounds = f" ({one['bounds']})" if one["bounds"] else ""
-        text = (one["about"] + bounds).replace("|", "\\|")
-        rows.append(f"| `{one['variable']}` | {default} | {text} |\n")
+    for setting in listed():
+        default = f"`{setting['default']}`" if setting["default"] else ""
+        bounds = f" ({setting['bounds']})" if setting["bounds"] else ""
+        text = (setting["about"] + bounds).replace("|", "\\|")
+        rows.append(f"| `{setting['variable']}` | {default} | {text} |\n")
     return HEAD + "".join(rows)
 
 
 def show(console: Console) -> None:
-    """All of them, for a person."""
-    for one in listed():
-        default = "" if one["default"] is None else f"  {one['default']}"
-        bounds = f" ({one['bounds']})" if one["bounds"] else ""
-        console.print(Text.assemble((one["variable"], "cyan"), default))
-        console.print(Padding(Text(one["about"] + bounds), (0, 0, 0, 4)))
+    """Print every setting for a person."""
+    for setting in listed():
+        default = "" if setting["default"] is None else f"  {setting['default']}"
+        bounds = f" ({setting['bounds']})" if setting["bounds"] else ""
+        console.print(Text.assemble((setting["variable"], "cyan"), default))
+        console.print(Padding(Text(setting["about"] + bounds), (0, 0, 0, 4)))
 
 
 def _docstrings() -> Iterator[tuple[str, str]]:
-    """What stands under each field, of the class and of those that it is made of."""
-    for kind in Settings.__mro__:
-        if issubclass(kind, BaseModel) and kind is not BaseModel:
-            [body] = ast.parse(inspect.getsource(kind)).body
-            assert isinstance(body, ast.ClassDef)
-            yield from _told(body)
-
-
-def _told(body: ast.ClassDef) -> Iterator[tuple[str, str]]:
-    for field, told in pairwise(body.body):
+    """Yield each field's name and the docstring that follows it in the class."""
+    [body] = ast.parse(inspect.getsource(Settings)).body
+    assert isinstance(body, ast.ClassDef)
+    for field, docstring in pairwise(body.body):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-            assert isinstance(told, ast.Expr), f"{field.target.id} has no docstring"
-            assert isinstance(told.value, ast.Constant)
-            yield field.target.id, " ".join(str(told.value.value).split())
+            assert isinstance(docstring, ast.Expr), f"{field.target.id} has no docstring"
+            assert isinstance(docstring.value, ast.Constant)
+            yield field.target.id, " ".join(str(docstring.value.value).split())
 
 
 def _default(name: str, field: FieldInfo) -> str | None:

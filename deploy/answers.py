@@ -16,7 +16,7 @@ import urllib.request
 from deploy.gcloud import Place, add_place, reporting, token
 from deploy.plan import read_plan
 from deploy.state import PUBLIC, read_service
-from shared.errors import Retryable
+from shared.platform.errors import Retryable
 
 SECONDS = 60.0
 """For an answer, a cold start included."""

@@ -16,7 +16,7 @@ from deploy.gcloud import Place, add_place, gcloud, reporting
 from deploy.plan import Step, read_plan
 from deploy.stage import DIGEST_LENGTH, version
 from deploy.state import CANDIDATE, CONTENT, MODEL, Service, read_service
-from shared.errors import Retryable
+from shared.platform.errors import Retryable
 
 FOLDER = Path("build/candidates")
 """Has, of each function, the name of the revision that is tried."""

@@ -13,7 +13,7 @@ import sys
 from deploy.gcloud import Place, add_place, gcloud, reporting
 from deploy.stage import named
 from deploy.state import PREVIOUS, Service, read_service
-from shared.errors import SetupError
+from shared.platform.errors import SetupError
 
 ALL = 100
 """Percent."""

@@ -6,7 +6,7 @@ import datetime as dt
 import tomllib
 from typing import TYPE_CHECKING
 
-from shared.errors import SetupError
+from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from shared.errors import HeadraceError, Retryable, SetupError
+from shared.platform.errors import HeadraceError, Retryable, SetupError
 
 if TYPE_CHECKING:
     import argparse

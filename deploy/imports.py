@@ -2,8 +2,8 @@
 
 Read from the source: a module is needed if one that is needed imports it anywhere, in a function's body too,
 or names it in a string, as those do that load readers by name. What only type checkers import is left out.
-Packages are told more finely, by definitions: `shared.clients` makes clients of five packages, each in a
-function of its own, and a function that never calls `jobs()` needs no `google-cloud-run`.
+Packages are told more finely, by definitions: `shared.platform.clients` makes clients of five packages, each
+in a function of its own, and a function that never calls `jobs()` needs no `google-cloud-run`.
 """
 
 from __future__ import annotations

@@ -20,9 +20,9 @@ from deploy.stage import named
 from deploy.state import State, load
 from model_export import __main__ as model_export
 from model_export.bucket import pull, push
-from shared.clients import storage_client
-from shared.errors import Retryable, SetupError
-from shared.settings import settings
+from shared.platform.clients import storage_client
+from shared.platform.errors import Retryable, SetupError
+from shared.platform.settings import settings
 
 WEIGHTS = Path("build/weights")
 SERVING = Path("build/model-serving")

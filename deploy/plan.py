@@ -19,7 +19,7 @@ from deploy.gcloud import reporting
 from deploy.job import job_digest
 from deploy.stage import ROOT, digest, named
 from deploy.state import Service, State, load, under_way
-from shared.errors import SetupError
+from shared.platform.errors import SetupError
 
 PLAN_FILE = Path("build/plan.json")
 VARIANT_FILE, JOB_DONE, JOB_IMAGE = (Path(f"build/job.{name}") for name in ("variant", "unchanged", "image"))

@@ -32,7 +32,7 @@ from deploy.state import (
     read_job,
     read_service,
 )
-from shared.errors import Retryable, SetupError
+from shared.platform.errors import Retryable, SetupError
 
 BEFORE_JOB = "analyze"
 """The last function before the job: ingest, which starts it, comes after."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from deploy.gcloud import reporting
 from deploy.stage import version
-from shared.errors import SetupError
+from shared.platform.errors import SetupError
 
 CHANGELOG, PROJECT = Path("CHANGELOG.md"), Path("pyproject.toml")
 UNRELEASED = "## [Unreleased]"

@@ -26,8 +26,8 @@ from deploy.exceptions import passed
 from deploy.functions import BASE_IMAGE, FUNCTIONS
 from deploy.gcloud import reporting
 from deploy.stage import version
-from shared.errors import Retryable
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest
+from shared.platform.errors import Retryable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

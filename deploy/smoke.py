@@ -1,7 +1,7 @@
 """`python -m deploy.smoke` sends a sample and a dead letter through the candidates, and erases both.
 
-The sample's name puts its messages into the candidates' lane (`shared.lanes`): what serves never sees them.
-Its text is new each time, since what has been analysed before is copied.
+The sample's name puts its messages into the candidates' lane (`shared.platform.lanes`): what serves never
+sees them. Its text is new each time, since what has been analysed before is copied.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from deploy.gcloud import reporting
 from deploy.plan import PLAN_FILE, read_plan
-from shared.clients import firestore_client, storage_client
-from shared.documents import COLLECTION, document_id
-from shared.erasure import erase
-from shared.errors import Retryable
-from shared.events import publish
+from shared.digests.redact import erase
+from shared.documents.store import COLLECTION, document_id
 from shared.inference.manifest import read_manifest
-from shared.lanes import ATTRIBUTE, CANDIDATE, CANDIDATE_PREFIX, SAMPLE_KEPT
-from shared.records import TERMINAL
-from shared.settings import DEAD_LETTERS, settings
+from shared.platform.clients import firestore_client, storage_client
+from shared.platform.errors import Retryable
+from shared.platform.lanes import ATTRIBUTE, CANDIDATE, CANDIDATE_PREFIX, SAMPLE_KEPT
+from shared.platform.pubsub import publish
+from shared.platform.records import TERMINAL
+from shared.platform.settings import DEAD_LETTERS, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

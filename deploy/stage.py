@@ -19,7 +19,7 @@ from pathlib import Path
 
 from deploy.functions import BASE_IMAGE, FUNCTIONS, Function
 from deploy.imports import Source
-from shared.errors import HeadraceError, SetupError
+from shared.platform.errors import HeadraceError, SetupError
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE_MODE, FOLDER_MODE = 0o644, 0o755

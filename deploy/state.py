@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from deploy.functions import FUNCTIONS, LAST
 from deploy.gcloud import Place, add_place, described, reporting
-from shared.errors import SetupError
+from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

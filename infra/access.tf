@@ -120,7 +120,7 @@ resource "google_cloud_run_v2_service_iam_member" "api" {
 }
 
 # To start the job with a document's arguments, and to ask whether an execution still runs, as the job asks of others
-# of its own: just what shared/delegation.py calls. https://cloud.google.com/run/docs/reference/iam/permissions
+# of its own: just what shared/documents/delegation.py calls. https://cloud.google.com/run/docs/reference/iam/permissions
 locals {
   job_rights = {
     starter = ["run.executions.get", "run.jobs.run", "run.jobs.runWithOverrides"]

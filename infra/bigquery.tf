@@ -1,5 +1,5 @@
 # What ended, and how: each message of `results` is a row, as it came. Views read the fields, so that a field that
-# is added to the message (shared/records.py, ResultMessage) needs no change of the table.
+# is added to the message (shared/platform/records.py, ResultMessage) needs no change of the table.
 
 resource "google_bigquery_dataset" "results" {
   dataset_id                 = "headrace"

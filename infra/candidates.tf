@@ -1,5 +1,5 @@
 # Deployment tries a new revision before it serves: its tag `candidate` has an address of its own, to which these
-# push what is in the candidates' lane (shared/lanes.py), and nothing else. Between deployments nothing is in it.
+# push what is in the candidates' lane (shared/platform/lanes.py), and nothing else. Between deployments nothing is in it.
 
 locals {
   tried = { for name in ["ingest", "analyze", "deadletter"] : name => local.functions[name] }

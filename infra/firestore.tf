@@ -1,5 +1,5 @@
 resource "google_firestore_database" "this" {
-  # The one that clients use without being told (shared/clients.py).
+  # The one that clients use without being told (shared/platform/clients.py).
   name                              = "(default)"
   location_id                       = coalesce(var.firestore_location, var.region)
   type                              = "FIRESTORE_NATIVE"

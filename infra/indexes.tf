@@ -22,7 +22,7 @@ locals {
     { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["topic_names", "CONTAINS"], ["index", "ASCENDING"]] },
     { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["sentiment.label", "ASCENDING"], ["index", "ASCENDING"]] },
     { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["action.label", "ASCENDING"], ["index", "ASCENDING"]] },
-    # Search: shared/search.py. The vector comes last, after the fields that are compared, and just before it what
+    # Search: shared/documents/search.py. The vector comes last, after the fields that are compared, and just before it what
     # Firestore puts there by itself: unsaid, every apply would see another index, and build it anew.
     { collection = "passages", group = true, fields = [["space", "ASCENDING"], ["__name__", "ASCENDING"], ["embedding", "VECTOR"]] },
     { collection = "passages", group = true, fields = [["space", "ASCENDING"], ["topic_names", "CONTAINS"], ["__name__", "ASCENDING"], ["embedding", "VECTOR"]] },

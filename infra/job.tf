@@ -1,4 +1,4 @@
-# What is too long for a function: shared/delegation.py starts it with a document's arguments and as many tasks.
+# What is too long for a function: shared/documents/delegation.py starts it with a document's arguments and as many tasks.
 resource "google_cloud_run_v2_job" "long" {
   count = var.long_job.enabled ? 1 : 0
 

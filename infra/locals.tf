@@ -37,7 +37,7 @@ locals {
   # Deployment puts the real image in its place.
   placeholder = "us-docker.pkg.dev/cloudrun/container/hello"
 
-  # Values of shared/settings.py that have no default, or whose default is the laptop's.
+  # Values of shared/platform/settings.py that have no default, or whose default is the laptop's.
   environment = merge(local.gpu, var.settings, {
     GOOGLE_CLOUD_PROJECT  = var.project
     HEADRACE_JOB_NAME     = var.long_job.enabled ? local.job_name : ""

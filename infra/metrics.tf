@@ -20,7 +20,7 @@ locals {
   }
 
   # Lines of Headrace's own services and job alone: others in the project may log the same words. Not those about
-  # messages of candidates (shared/lanes.py), which log by the same service's name: their build tells how they did.
+  # messages of candidates (shared/platform/lanes.py), which log by the same service's name: their build tells how they did.
   ours = join(" OR ", concat(
     [for name in sort(keys(local.functions)) : "resource.labels.service_name=\"${name}\""],
     ["resource.labels.job_name=\"${local.job_name}\""],

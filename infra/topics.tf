@@ -1,5 +1,5 @@
 locals {
-  # The same in every project: shared/settings.py.
+  # The same in every project: shared/platform/settings.py.
   topics = toset(["uploads", "batches", "ticks", "results", "dead-letters"])
 
   # As local/provision.py has them on a laptop, but for the backoff: there an outage lasts minutes, here hours.
@@ -11,7 +11,7 @@ locals {
     backoff      = { minimum = "1s", maximum = "300s" }
   }
 
-  # What is on behalf of a revision that is being tried goes another way (shared/lanes.py). Filters are for ever.
+  # What is on behalf of a revision that is being tried goes another way (shared/platform/lanes.py). Filters are for ever.
   production = "NOT (attributes:lane OR hasPrefix(attributes.objectId, \".headrace-candidate/\"))"
 }
 

@@ -66,7 +66,7 @@ variable "kms_key" {
 }
 
 variable "settings" {
-  description = "Further settings of every function and of the job, as {HEADRACE_RETENTION = \"{\\\"\\\": 365}\"}; see shared/settings.py."
+  description = "Further settings of every function and of the job, as {HEADRACE_RETENTION = \"{\\\"\\\": 365}\"}; see shared/platform/settings.py."
   type        = map(string)
   default     = {}
 

@@ -15,7 +15,7 @@ from functions_framework import create_app
 from functions_framework._http import create_server
 
 from local.processes import die_with_parent
-from shared.logs import get_logger
+from shared.platform.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

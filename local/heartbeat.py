@@ -41,8 +41,8 @@ class Heartbeat:
         """Publish a heartbeat now; return whether Pub/Sub has it."""
         from google.api_core.exceptions import GoogleAPICallError, RetryError
 
-        from shared.events import publish
-        from shared.settings import TICKS
+        from shared.platform.pubsub import publish
+        from shared.platform.settings import TICKS
 
         try:
             publish(TICKS, [(b"{}", {"kind": kind, **attributes})], seconds=PUBLISH_SECONDS)

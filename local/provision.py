@@ -14,9 +14,9 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from shared.api.keys import key_hash
-from shared.clients import insecure_channel, jobs, publisher, secrets, storage_client
-from shared.lanes import PRODUCTION_FILTER
-from shared.settings import BATCHES, DEAD_LETTERS, RESULTS, TICKS, TOPICS, UPLOADS, settings
+from shared.platform.clients import insecure_channel, jobs, publisher, secrets, storage_client
+from shared.platform.lanes import PRODUCTION_FILTER
+from shared.platform.settings import BATCHES, DEAD_LETTERS, RESULTS, TICKS, TOPICS, UPLOADS, settings
 
 if TYPE_CHECKING:
     from google.pubsub_v1 import SubscriberClient, Subscription

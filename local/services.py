@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local.processes import Service, accepts
-from shared.errors import SetupError
-from shared.settings import LOCAL_PROJECT
+from shared.platform.errors import SetupError
+from shared.platform.settings import LOCAL_PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

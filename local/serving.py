@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import grpc
 
-from shared.errors import SetupError
+from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping

@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 from local.heartbeat import Heartbeat
 from local.processes import READY_SECONDS, STOP_SECONDS, Service, free_ports, group_lives, port_taken
 from local.services import DEFAULT_PORT, HOST, SIZES, TITLES, Layout
-from shared.errors import SetupError
+from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

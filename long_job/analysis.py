@@ -13,23 +13,23 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from long_job.progress import Meter
-from shared import artefacts, batches
-from shared.analysis import analyse
-from shared.errors import Permanent, Superseded
-from shared.events import dead_letter_batch
-from shared.logs import get_logger
-from shared.records import Source
-from shared.retry import is_transient
-from shared.sources import copied
-from shared.summary import partial
-from shared.transitions import Seconds
+from shared.documents import artefacts, batches
+from shared.documents.analysis import analyse
+from shared.documents.sources import copied
+from shared.documents.transitions import Seconds
+from shared.platform.errors import Permanent, Superseded
+from shared.platform.logs import get_logger
+from shared.platform.pubsub import dead_letter_batch
+from shared.platform.records import Source
+from shared.platform.retry import is_transient
+from shared.text.summary import partial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from long_job.document import Subject
-    from shared.inference import Engine
-    from shared.records import BatchMessage
+    from shared.inference.engine import Engine
+    from shared.platform.records import BatchMessage
 
 SHARD_BATCHES = 16
 CALL_BATCHES = 4

@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from shared.errors import SetupError
-from shared.inference import Engine
+from shared.inference.engine import Engine
+from shared.platform.errors import SetupError
 
 TEXT = "Water use fell by a third."
 

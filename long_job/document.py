@@ -10,15 +10,15 @@ from long_job.backfill.plan import take_over
 from long_job.leases import ENDED, Leases
 from long_job.models import engine
 from long_job.reading import Reader
-from shared.completion import finish
-from shared.delegation import reject_delegated
-from shared.errors import Permanent, Rejected, SetupError, Superseded
-from shared.records import ErrorInfo
-from shared.transitions import check_run
+from shared.documents.completion import finish
+from shared.documents.delegation import reject_delegated
+from shared.documents.transitions import check_run
+from shared.platform.errors import Permanent, Rejected, SetupError, Superseded
+from shared.platform.records import ErrorInfo
 
 if TYPE_CHECKING:
     from long_job.task import Task
-    from shared.documents import Documents
+    from shared.documents.store import Documents
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.documents import Documents, now
-from shared.errors import Superseded
-from shared.transitions import check_run
+from shared.documents.store import Documents, now
+from shared.documents.transitions import check_run
+from shared.platform.errors import Superseded
 
 if TYPE_CHECKING:
     from google.cloud import firestore

@@ -15,10 +15,10 @@ import structlog
 
 from long_job.document import Subject, work_on
 from long_job.task import Task
-from shared.clients import firestore_client
-from shared.documents import Documents
-from shared.errors import HeadraceError, SetupError, Superseded
-from shared.logs import get_logger
+from shared.documents.store import Documents
+from shared.platform.clients import firestore_client
+from shared.platform.errors import HeadraceError, SetupError, Superseded
+from shared.platform.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +96,7 @@ def _document(options: argparse.Namespace, task: Task) -> bool:
 
 def _backfill(options: argparse.Namespace, task: Task) -> bool:
     from long_job.backfill.main import Work
-    from shared import backfills
+    from shared.jobs import backfills
 
     structlog.contextvars.bind_contextvars(backfill=options.backfill)
     documents = Documents(firestore_client())
@@ -114,7 +114,7 @@ def _train(options: argparse.Namespace, task: Task) -> bool:
 
 def _archive(options: argparse.Namespace, task: Task) -> bool:
     from long_job.imports.main import Work
-    from shared import imports
+    from shared.jobs import imports
 
     structlog.contextvars.bind_contextvars(archive=options.archive)
     documents = Documents(firestore_client())

@@ -8,9 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from model_export.bucket import pull
-from shared.errors import SetupError
-from shared.inference import Engine, read_manifest
-from shared.settings import settings
+from shared.inference.engine import Engine
+from shared.inference.manifest import read_manifest
+from shared.platform.errors import SetupError
+from shared.platform.settings import settings
 
 
 @lru_cache(maxsize=2)

@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from shared import artefacts
-from shared.clients import secret, storage_client
+from shared.documents import artefacts
 from shared.extract.recognised import from_json, to_json
-from shared.retry import storage_limits
-from shared.settings import settings
+from shared.platform.clients import secret, storage_client
+from shared.platform.retry import storage_limits
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from google.cloud.storage import Blob

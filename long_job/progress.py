@@ -6,15 +6,15 @@ import threading
 import time
 from typing import TYPE_CHECKING, Literal
 
-from shared.documents import now
-from shared.records import Progress
+from shared.documents.store import now
+from shared.platform.records import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from google.cloud import firestore
 
-    from shared.documents import Documents
+    from shared.documents.store import Documents
 
 SECONDS = 5.0
 """Between two writes to one document, by all tasks together."""

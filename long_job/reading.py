@@ -13,18 +13,17 @@ from typing import TYPE_CHECKING, Any
 from long_job.models import model_directory
 from long_job.pages import Pages
 from long_job.progress import Meter
-from shared import artefacts
-from shared.batches import drop_others
-from shared.clients import firestore_client
-from shared.delegation import plan_delegated
-from shared.errors import Superseded
-from shared.inference import read_manifest
-from shared.inference.manifest import TOKENIZER_FILE
-from shared.received import fetched, password_of, receive
-from shared.settings import settings
-from shared.sources import content_key, find_source
-from shared.transitions import Claim, Plan, Seconds, check_delegated
-from shared.uploads import upload_of
+from shared.documents import artefacts
+from shared.documents.batches import drop_others
+from shared.documents.delegation import plan_delegated
+from shared.documents.sources import content_key, find_source
+from shared.documents.transitions import Claim, Plan, Seconds, check_delegated
+from shared.documents.uploads import upload_of
+from shared.inference.manifest import TOKENIZER_FILE, read_manifest
+from shared.intake.receive import fetched, password_of, receive
+from shared.platform.clients import firestore_client
+from shared.platform.errors import Superseded
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,10 +31,10 @@ if TYPE_CHECKING:
 
     from long_job.document import Subject
     from long_job.ocr import Recogniser
-    from shared.artefacts import Written
+    from shared.documents.artefacts import Written
     from shared.extract.recognised import RecognisedPage
-    from shared.received import Received
-    from shared.records import Source
+    from shared.intake.receive import Received
+    from shared.platform.records import Source
 
 SHARD_PAGES = 8
 WAIT_SECONDS = 2.0

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model_export.training import cli
-from shared.errors import HeadraceError, SetupError
+from shared.platform.errors import HeadraceError, SetupError
 
 if TYPE_CHECKING:
     from model_export.sources import Checkpoint

@@ -12,7 +12,7 @@ from onnx import TensorProto, ValueInfoProto, helper
 from model_export.encoder import IDS, MASK, Encoder, lengths, mean_pooled
 from model_export.graph import Graph
 from model_export.heads import HEAD_NAMES
-from shared.records import TOPICS
+from shared.platform.records import TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from model_export.heads import Branch, Head, Heads
     from model_export.precision import Precision
     from model_export.sources import Checkpoint
-    from shared.records import ActionLabel, SentimentLabel
+    from shared.platform.records import ActionLabel, SentimentLabel
 
 WINDOW = 256
 SENTIMENTS: tuple[SentimentLabel, ...] = ("positive", "neutral", "negative")

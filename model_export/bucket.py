@@ -10,8 +10,6 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from model_export.files import replace_directory
-from shared.clients import storage_client
-from shared.errors import Retryable, SetupError
 from shared.inference.manifest import (
     MANIFEST_FILE,
     MODEL_FILE,
@@ -20,6 +18,8 @@ from shared.inference.manifest import (
     read_manifest,
     read_verified,
 )
+from shared.platform.clients import storage_client
+from shared.platform.errors import Retryable, SetupError
 
 if TYPE_CHECKING:
     from pathlib import Path

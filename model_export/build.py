@@ -29,10 +29,10 @@ from model_export.scalings import (
 from model_export.speed import TOKENS_PER_SECOND, timed_texts, tokens_per_second
 from model_export.steps import digest_of
 from model_export.training.examples import OWN, read_labelled
-from shared.errors import SetupError
 from shared.inference.manifest import MANIFEST_FILE, MODEL_FILE, TOKENIZER_FILE, File, Manifest, Source
 from shared.inference.runtime import onnxruntime
-from shared.records import TOPICS
+from shared.platform.errors import SetupError
+from shared.platform.records import TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

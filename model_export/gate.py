@@ -21,9 +21,9 @@ from model_export.encode import run_graph
 from model_export.evaluation import HEADS, accuracies
 from model_export.sources import MINILM, WEIGHTS
 from model_export.textbook import Textbook
-from shared.errors import SetupError
-from shared.records import TOPICS
-from shared.tokens import load_tokenizer
+from shared.inference.tokens import load_tokenizer
+from shared.platform.errors import SetupError
+from shared.platform.records import TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -20,9 +20,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from model_export.words import Words
-from shared.errors import SetupError
 from shared.inference.manifest import Source
-from shared.records import ActionLabel, Record, SentimentLabel
+from shared.platform.errors import SetupError
+from shared.platform.records import ActionLabel, Record, SentimentLabel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

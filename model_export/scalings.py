@@ -20,9 +20,9 @@ from model_export.assemble import embedding_graph, full_graph, window
 from model_export.precision import Float32, Scaling, quantise
 from model_export.steps import digest_of
 from model_export.training.examples import OWN, read_labelled
-from shared.errors import SetupError
 from shared.inference.session import open_session
-from shared.tokens import load_tokenizer
+from shared.inference.tokens import load_tokenizer
+from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, Validati
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from shared.errors import SetupError
 from shared.inference.manifest import Source
+from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

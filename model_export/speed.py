@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from model_export.training.examples import OWN, read_labelled
-from shared.inference.batches import plan_batches
+from shared.inference.engine import plan_batches
 from shared.inference.session import open_session
-from shared.tokens import load_tokenizer
+from shared.inference.tokens import load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

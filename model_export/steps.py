@@ -115,4 +115,4 @@ def code_digest() -> str:
 def _code() -> Iterator[Path]:
     for folder in ("model_export", "shared/inference"):
         yield from sorted((_ROOT / folder).glob("*.py"))
-    yield _ROOT / "shared" / "records.py"
+    yield _ROOT / "shared" / "platform" / "records.py"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shared import clients
-from shared.settings import settings
+from shared.platform import clients
+from shared.platform.settings import settings
 
 CACHES = (
     settings,

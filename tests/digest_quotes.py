@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.digests.records import Quote
-from shared.records import Figure
+from shared.platform.records import Figure
 
 if TYPE_CHECKING:
-    from shared.records import ActionLabel
+    from shared.platform.records import ActionLabel
 
 ORGANISATIONS = {
     "Tarnholm Fibre": (

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -192,7 +192,6 @@ class SmtpServer(LocalServer):
         """Encrypted from the first byte, not by STARTTLS."""
         self.offers = ["AUTH PLAIN", "8BITMIME", "SMTPUTF8"]
         self.replies: dict[str, str] = {}
-        self.greeting: Iterable[bytes] = [b"220 mail.test\r\n"]
         self.pause = 0.0
         """Seconds from the end of a message to the reply that it is taken."""
         self.commands: list[str] = []
@@ -218,8 +217,7 @@ class _SmtpHandler(socketserver.StreamRequestHandler):
         mail = Mail(encrypted=False, user=False)
         if self.server.at_once:
             self._encrypt(mail)
-        for part in self.server.greeting:
-            self.wfile.write(part)
+        self._say("220 mail.test")
         while line := self.rfile.readline().decode().strip():
             word, _, rest = line.partition(" ")
             line = f"{word.upper()} {rest}".strip()  # smtplib writes some in lower case
@@ -255,12 +253,6 @@ class _SmtpHandler(socketserver.StreamRequestHandler):
 
     def _say(self, line: str) -> None:
         self.wfile.write(line.encode() + b"\r\n")
-
-
-def dripping(server: SmtpServer, part: bytes) -> Iterator[bytes]:
-    """The same bytes again and again, slowly, until the server ends."""
-    while not server.ended.wait(0.05):
-        yield part
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from model_export.training.examples import Example, exhaustive, split_of
 from model_export.training.reading import read_examples
 from model_export.training.scores import f1, macro_f1, micro_f1
 from model_export.training.targets import OPEN, Targets
-from shared.errors import SetupError
-from shared.records import TOPICS
+from shared.platform.errors import SetupError
+from shared.platform.records import TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

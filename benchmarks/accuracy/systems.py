@@ -16,7 +16,7 @@ from model_export.training.examples import split_of
 from model_export.training.linear import fit_several
 from model_export.training.scores import sigmoid
 from model_export.training.targets import OPEN, Targets
-from shared.records import TOPICS
+from shared.platform.records import TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

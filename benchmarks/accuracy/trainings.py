@@ -33,7 +33,7 @@ from model_export.training.reading import read_examples
 from model_export.training.relabelled import text_hash
 from model_export.training.scores import sigmoid
 from model_export.training.train import calibrate, train_linear
-from shared.records import TOPICS
+from shared.platform.records import TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

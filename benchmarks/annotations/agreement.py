@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from benchmarks.annotations.load import Label, read_keys, read_labels
-from shared.records import TOPICS
+from shared.platform.records import TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from benchmarks.annotations.spans import raw_places, sentence, text_hash
-from shared.errors import SetupError
+from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
-    from shared.records import ActionLabel, SentimentLabel
+    from shared.platform.records import ActionLabel, SentimentLabel
 
 HERE = Path(__file__).parent
 DATA = HERE / "data"

@@ -16,7 +16,7 @@ from benchmarks.cost.documents import samples
 from benchmarks.cost.stack import DELIVERED, counted_stack, pushed_bytes, until
 from benchmarks.pipeline import processor
 from local.services import ROOT
-from shared.inference import read_manifest
+from shared.inference.manifest import read_manifest
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -166,9 +166,9 @@ def figures(
 
 def analysed(shown: dict[str, Any]) -> float:
     """Processor seconds that a document's batches say they took."""
-    from shared import batches
-    from shared.clients import firestore_client
-    from shared.documents import Documents
+    from shared.documents import batches
+    from shared.documents.store import Documents
+    from shared.platform.clients import firestore_client
 
     reference = Documents(firestore_client()).reference(shown["id"])
     return float(sum(record["cpu_seconds"] for record in batches.records(reference, shown["run"])))
@@ -176,8 +176,8 @@ def analysed(shown: dict[str, Any]) -> float:
 
 def characters(shown: dict[str, Any]) -> int:
     """Bytes of a document's text."""
-    from shared.clients import storage_client
-    from shared.settings import settings
+    from shared.platform.clients import storage_client
+    from shared.platform.settings import settings
 
     blob = storage_client().bucket(settings().work_bucket).get_blob(f"{shown['artefact']}text.txt")
     return int(blob.size)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared import cost
-from shared.cost import ANALYZE, DOCUMENT, INGEST, JOB, ROUND_TRIP, Instance, Usage, Work
-from shared.delegation import MARGIN
+from shared.documents import cost
+from shared.documents.cost import ANALYZE, DOCUMENT, INGEST, JOB, ROUND_TRIP, Instance, Usage, Work
+from shared.documents.delegation import MARGIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.cost import model
 from local.services import ROOT
-from shared import cost
-from shared.cost import GPU_JOB, JOB
-from shared.settings import Settings
+from shared.documents import cost
+from shared.documents.cost import GPU_JOB, JOB
+from shared.platform.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

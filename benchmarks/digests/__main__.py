@@ -31,16 +31,15 @@ from benchmarks.digests import made
 from benchmarks.digests.made import MONDAY
 from benchmarks.pipeline import processor
 from local.services import ROOT
-from shared.clients import firestore_client
 from shared.digests.compute import Request, fingerprint, make
 from shared.digests.records import Filter, Window
-from shared.digests.store import COLLECTION, to_fields
-from shared.digests.stored import RULES, StoredDigest
+from shared.digests.store import COLLECTION, RULES, StoredDigest, to_fields
+from shared.platform.clients import firestore_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shared.summary import Aggregate
+    from shared.text.summary import Aggregate
 
 PAGE = ROOT / "docs" / "digests.md"
 MARK, END = "<!-- bench-digest -->", "<!-- /bench-digest -->"

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shared.digests import outcomes
-from shared.documents import COLLECTION, document_id
-from shared.encode import RawTransaction
-from shared.figures import figures
-from shared.passages import write_passages
-from shared.records import Action, BatchMessage, ErrorInfo, PassageResult, Sentiment, TopicScore
-from shared.summary import combine, partial
+from shared.documents import outcomes
+from shared.documents.passages import write_passages
+from shared.documents.store import COLLECTION, document_id
+from shared.platform.encode import RawTransaction
+from shared.platform.records import Action, BatchMessage, ErrorInfo, PassageResult, Sentiment, TopicScore
+from shared.text.figures import figures
+from shared.text.summary import combine, partial
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from google.cloud import firestore
 
-    from shared.records import ActionLabel, SentimentLabel
-    from shared.summary import Aggregate
+    from shared.platform.records import ActionLabel, SentimentLabel
+    from shared.text.summary import Aggregate
 
 DIMENSIONS = 384
 BATCH = 64

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from shared.digests.compute.follow import FAR, NEAR
-from shared.inference import Engine
-from shared.settings import Settings
+from shared.inference.engine import Engine
+from shared.platform.settings import Settings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +35,7 @@ class Found(NamedTuple):
 
 
 class Cosines(NamedTuple):
-    """Of plans with sentences."""
+    """Cosines of plans with sentences."""
 
     follow: NDArray[np.float32]
     """With those that follow them up: all that carry out, and then all that announce again."""
@@ -51,7 +51,7 @@ class Cosines(NamedTuple):
         return Found(right / len(self.follow), right / max(1, right + wrong))
 
     def far(self, threshold: float) -> Found:
-        """What is told as vanished below that."""
+        """Plans reported as vanished below that."""
         nothing = np.maximum(self.not_follow, np.tile(self.foreign, 2)) < threshold
         followed = np.maximum(self.follow, np.tile(self.foreign, 2)) < threshold
         right, wrong = int(nothing.sum()), int(followed.sum())
@@ -78,7 +78,7 @@ def main() -> None:
     engine = Engine(Settings.model_fields["model_dir"].default)
     found = cosines(engine)
     print(f"{len(found.foreign)} plans, model {engine.digest[:12]}\n")
-    print("| cosine | follow-ups found | right of those | plans without, told as vanished | right of those |")
+    print("| cosine | follow-ups found | right of those | plans without, as vanished | right of those |")
     print("| --- | --- | --- | --- | --- |")
     for threshold in (*FARS, *NEARS):
         star = " *" if threshold in {NEAR, FAR} else ""

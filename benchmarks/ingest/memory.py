@@ -120,8 +120,8 @@ class _Watch(threading.Thread):
 def _read(path: Path) -> Peaks:
     """Here, with the tokenizer of the model."""
     from shared.extract.sandbox import prepare
-    from shared.reading import read_file
-    from shared.settings import Settings
+    from shared.intake.read import read_file
+    from shared.platform.settings import Settings
 
     settings = Settings.from_environment(
         {"GOOGLE_CLOUD_PROJECT": "bench", "HEADRACE_EXTRACT_SECONDS": "600"}  # on a busy machine, too

@@ -80,9 +80,9 @@ class Bench:
 
     def resumed(self, rounds: int) -> float:
         """Processor seconds of a task killed half-way and the next attempt, beyond one not killed."""
-        from shared import batches
-        from shared.clients import firestore_client
-        from shared.documents import Documents
+        from shared.documents import batches
+        from shared.documents.store import Documents
+        from shared.platform.clients import firestore_client
 
         extra = []
         for _ in range(rounds):
@@ -116,8 +116,8 @@ def equal(folder: Path, texts: Sequence[str]) -> tuple[int, int, float]:
 
 def analysed(folder: Path, texts: Sequence[str], settings: dict[str, str]) -> list[dict[str, Any]]:
     """The passages that a stack of these settings stores, with labels in place of scores."""
-    from shared.clients import firestore_client
-    from shared.documents import Documents
+    from shared.documents.store import Documents
+    from shared.platform.clients import firestore_client
 
     folder.mkdir()
     path = folder / "passages.jsonl"
@@ -133,8 +133,8 @@ def analysed(folder: Path, texts: Sequence[str], settings: dict[str, str]) -> li
 
 def forget() -> None:
     """Make new clients: this process has seen another stack."""
-    from shared import clients
-    from shared.settings import settings
+    from shared.platform import clients
+    from shared.platform.settings import settings
 
     for made in (clients.storage_client, clients.firestore_client, clients.publisher, clients.jobs, settings):
         made.cache_clear()

@@ -83,8 +83,8 @@ def idle_job() -> None:
     """Make the stack's job one that does nothing: the bench starts the tasks."""
     from google.cloud.run_v2 import Container, Job
 
-    from shared.clients import jobs
-    from shared.delegation import job_path
+    from shared.documents.delegation import job_path
+    from shared.platform.clients import jobs
 
     job = Job(name=job_path())
     job.template.template.containers = [Container(image="none", command=["true"])]
@@ -94,7 +94,7 @@ def idle_job() -> None:
 def delegated(path: Path, texts: Sequence[str], number: int) -> dict[str, Any]:
     """A new document of these passages, one a row, once it waits for the job."""
     from cli.results import drop, stored
-    from shared.errors import HeadraceError
+    from shared.platform.errors import HeadraceError
 
     rows = (json.dumps({"text": f"({number}) {text}"}) for text in texts)
     path.write_text("\n".join(rows))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from local.services import ROOT
 from long_job.analysis import CALL_BATCHES
-from shared.inference import Engine
-from shared.settings import Settings
+from shared.inference.engine import Engine
+from shared.platform.settings import Settings
 
 
 def main(texts: Path, workers: int) -> None:

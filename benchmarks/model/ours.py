@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def load(directory: Path) -> Run:
     """The engine; option `call` is how many texts it is given at once, all by default."""
-    from shared.inference import Engine
+    from shared.inference.engine import Engine
 
     engine = Engine(directory)
 

@@ -17,7 +17,7 @@ from benchmarks.model.contestant import ROOT
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest
 from shared.inference.runtime import onnxruntime
 from shared.inference.session import open_session
-from shared.tokens import load_tokenizer
+from shared.inference.tokens import load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -30,7 +30,7 @@ from benchmarks.model.memory import proportional_mib
 from benchmarks.model.stats import Samples, interleave, percentile
 from local.services import API_THREADS, HOST
 from shared.api.keys import key_hash
-from shared.settings import LOCAL_PROJECT
+from shared.platform.settings import LOCAL_PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

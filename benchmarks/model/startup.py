@@ -22,7 +22,7 @@ BATCH = 8
 OURS = """
 import json, sys
 from pathlib import Path
-from shared.inference import Engine
+from shared.inference.engine import Engine
 texts = json.loads(Path(sys.argv[1]).read_text("utf-8"))[: int(sys.argv[2])]
 print(len(Engine(Path(sys.argv[3])).run(texts)), flush=True)
 """

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.model.contestant import ROOT
-from shared.errors import Rejected
-from shared.reading import read_file
-from shared.settings import Settings
+from shared.intake.read import read_file
+from shared.platform.errors import Rejected
+from shared.platform.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

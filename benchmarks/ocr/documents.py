@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from benchmarks.ocr.pages import SAMPLES
 from long_job.ocr import Recogniser
-from shared.errors import Rejected
-from shared.extract import ExtractOptions, extract
+from shared.extract.core import extract
+from shared.extract.shapes import ExtractOptions
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

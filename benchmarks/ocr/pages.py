@@ -14,8 +14,8 @@ import pypdfium2
 from PIL import Image
 
 from benchmarks.ocr.score import Placed
-from shared.extract import ExtractOptions
 from shared.extract.pdf.reader import read_document
+from shared.extract.shapes import ExtractOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Whether schedules can be used, and whether digests were made and told."""
+"""Check that schedules can be used, that digests were made, and that people were notified of them."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from typing import TYPE_CHECKING
 
 from google.cloud.firestore_v1.base_query import FieldFilter
 
-from cli.diagnosis.findings import LIMITS, Finding
-from shared.clients import firestore_client
-from shared.digests.definitions import definitions
-from shared.digests.tell.outbox import COLLECTION as DELIVERIES
+from cli.diagnosis import LIMITS, Finding
+from shared.digests.notify.outbox import COLLECTION as DELIVERIES
+from shared.digests.schedules import definitions
 from shared.digests.ticks import TICKS
-from shared.documents import now
-from shared.errors import SetupError
+from shared.documents.store import now
+from shared.platform.clients import firestore_client
+from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cli.diagnosis.findings import Target
+    from cli.diagnosis import Target
 
 SHOWN = 20
 """Of a kind."""
 RECENT = timedelta(days=40)
-"""For so long a digest that failed is named, or one that not all were told of: a monthly one until its next.
-Their records stay for ever."""
+"""For how long a failed digest or a failed notification is reported: for a monthly one, until the next.
+The records stay for ever."""
 
 
 def check_digests(_: Target) -> Iterator[Finding]:
     """Schedules first: without them the rest cannot be."""
     yield from schedules()
     yield from made()
-    yield from told()
+    yield from notified()
 
 
 def schedules() -> Iterator[Finding]:
@@ -56,14 +56,14 @@ def made() -> Iterator[Finding]:
     names = [snapshot.id for snapshot in query.get(**LIMITS)]
     if names:
         named = ", ".join(names[:SHOWN]) + (" and others before these" if names[SHOWN:] else "")
-        detail = f"could not be made: {named}; the log of the function digest tells why"
+        detail = f"could not be made: {named}; the log of the function digest says why"
         fix = "When the cause is gone, for the same documents: headrace digest --schedule NAME --since SPAN"
         yield Finding("digests", "warning", detail, fix)
     else:
         yield Finding("digests", "ok", f"none failed in the last {RECENT.days} days")
 
 
-def told() -> Iterator[Finding]:
+def notified() -> Iterator[Finding]:
     """Messages of late that were given up."""
     deliveries = firestore_client().collection_group(DELIVERIES)
     given_up = deliveries.where(filter=FieldFilter("state", "==", "undelivered"))
@@ -75,6 +75,8 @@ def told() -> Iterator[Finding]:
         many = f"{SHOWN} or more" if found[SHOWN:] else str(len(found))
         days = max((now() - newest["next_at"]).days, 0)  # it is when the attempt's lease would have ended
         detail = f"messages that were given up: {many}; the newest, {days} days ago, of {identifier}"
-        yield Finding("told", "warning", f"{detail}: {newest['reason']}", "headrace digest list")
+        yield Finding("notified", "warning", f"{detail}: {newest['reason']}", "headrace digest list")
     else:
-        yield Finding("told", "ok", f"no message about a digest was given up in the last {RECENT.days} days")
+        yield Finding(
+            "notified", "ok", f"no message about a digest was given up in the last {RECENT.days} days"
+        )

@@ -1,4 +1,4 @@
-"""What stands still, what failed, and whether results are of the model that stands here."""
+"""Checks of stored documents: failures, lost uploads, documents that do not move, results of other models."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from typing import TYPE_CHECKING, Any
 from google.api_core.exceptions import NotFound
 from google.cloud.firestore_v1.base_query import FieldFilter
 
-from cli.diagnosis.findings import LIMITS, Finding
+from cli.diagnosis import LIMITS, Finding
 from functions.deadletter.main import COLLECTION as DEAD_LETTERS
 from functions.sweep.main import PER_TICK, SETTLED, oldest_unfinished, standing_still
-from shared import batches
-from shared.clients import firestore_client
-from shared.documents import COLLECTION, Documents, now
-from shared.errors import SetupError
+from shared.documents import batches
+from shared.documents.store import COLLECTION, Documents, now
 from shared.inference.manifest import read_manifest
-from shared.reconciliation import GRACE, lost
-from shared.settings import settings
+from shared.intake.reconciliation import GRACE, lost
+from shared.platform.clients import firestore_client
+from shared.platform.errors import SetupError
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from google.cloud import firestore
 
-    from cli.diagnosis.findings import Target
+    from cli.diagnosis import Target
 
 RECENT = timedelta(days=1)
 UPLOADS_PAGES = 10
-"""Of the uploads bucket that are looked at."""
+"""Pages of the uploads bucket that are looked at."""
 UPLOADS_SHOWN = 5
-"""Names of files without a document."""
+"""Names of files without a document that are printed."""
 
 
 def check_documents(target: Target) -> Iterator[Finding]:
-    """The documents, in the order in which a person would ask."""
+    """Yield findings about documents, in the order in which a person would ask."""
     yield from failed()
     yield from dead_letters()
     yield from stuck()
@@ -45,16 +45,16 @@ def check_documents(target: Target) -> Iterator[Finding]:
 
 
 def failed() -> Iterator[Finding]:
-    """How many documents have failed."""
+    """Yield how many documents have failed."""
     if number := _count(_documents(("state", "==", "failed"))):
-        detail = f"{_documents_are(number)} failed; headrace show tells why."
+        detail = f"{_documents_are(number)} failed; headrace show says why."
         yield Finding("failed", "warning", detail, "When the cause is gone: headrace replay --all")
     else:
         yield Finding("failed", "ok", "no document has failed")
 
 
 def dead_letters() -> Iterator[Finding]:
-    """How many messages were given up."""
+    """Yield how many messages were given up."""
     letters = firestore_client().collection(DEAD_LETTERS)
     total = _count(letters)
     recent = letters.where(filter=FieldFilter("recorded_at", ">", now() - RECENT))
@@ -69,7 +69,7 @@ def dead_letters() -> Iterator[Finding]:
 
 
 def stuck() -> Iterator[Finding]:
-    """Documents that the next sweep will drive, one finding each: their lease is over, or no batch moves."""
+    """Yield each document that the next sweep will recover: its lease has expired, or no batch moves."""
     looked_at = [stored for stored in standing_still(Documents(firestore_client())) if not _moves(stored)]
     for stored in looked_at[:PER_TICK]:
         if stored["state"] == "extracting":
@@ -84,7 +84,7 @@ def stuck() -> Iterator[Finding]:
 
 
 def check_uploads(_: Target) -> Iterator[Finding]:
-    """Whether files of the uploads bucket have no document: their notifications were lost, or wait."""
+    """Yield whether uploaded files have no document: their notifications were lost, or wait."""
     bucket = settings().uploads_bucket
     pages = lost(firestore_client(), bucket, until=now() - GRACE, limits=LIMITS)
     looked_at, names, rest = 0, [], False
@@ -110,7 +110,7 @@ def check_uploads(_: Target) -> Iterator[Finding]:
 
 
 def unannounced() -> Iterator[Finding]:
-    """Results that nobody was told of."""
+    """Yield how many results were not announced."""
     waiting = _documents(("results_pending", "==", True), ("updated_at", "<", now() - SETTLED))
     if number := _count(waiting):
         detail = f"{_documents_are(number)} ended more than a minute ago and not announced."
@@ -120,7 +120,7 @@ def unannounced() -> Iterator[Finding]:
 
 
 def oldest() -> Iterator[Finding]:
-    """The age of the oldest document that has not ended."""
+    """Yield the age of the oldest unfinished document."""
     seconds = oldest_unfinished(Documents(firestore_client()))
     if not seconds:
         yield Finding("oldest", "ok", "no document is under way")
@@ -133,7 +133,7 @@ def oldest() -> Iterator[Finding]:
 
 
 def other_models(target: Target) -> Iterator[Finding]:
-    """How many results are of another model than the one that stands here, or the job's."""
+    """Yield how many results are of another model than the one here, or the job's."""
     try:
         digest = settings().model_digest or read_manifest(target.model).digest
     except SetupError:
@@ -153,7 +153,7 @@ def other_models(target: Target) -> Iterator[Finding]:
 
 
 def _moves(stored: dict[str, Any]) -> bool:
-    """Whether a batch of the run was written lately, which the document does not tell."""
+    """Return whether a batch of the run was written lately, which the document does not say."""
     if stored["state"] == "extracting":
         return False
     reference = Documents(firestore_client()).reference(stored["id"])
@@ -165,8 +165,8 @@ def _documents(*conditions: tuple[str, str, object]) -> firestore.Query:
     query: Any = firestore_client().collection(COLLECTION)
     for field, operator, value in conditions:
         query = query.where(filter=FieldFilter(field, operator, value))
-    found: firestore.Query = query
-    return found
+    chosen: firestore.Query = query
+    return chosen
 
 
 def _count(query: firestore.Query | firestore.CollectionReference) -> int:

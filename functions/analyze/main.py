@@ -10,26 +10,25 @@ from typing import TYPE_CHECKING, Any
 import functions_framework
 from structlog.contextvars import bind_contextvars
 
-from shared import artefacts, batches
-from shared.analysis import analyse
-from shared.clients import firestore_client
-from shared.completion import finish_as_read
-from shared.documents import Documents
-from shared.errors import Permanent, Retryable, Superseded
-from shared.events import Push, answer, batch_message, dead_letter, publish_record
-from shared.inference import Engine
-from shared.inference.cache import CACHED_TEXTS
-from shared.retry import is_transient
-from shared.settings import BATCHES, settings
-from shared.sources import copied
-from shared.summary import partial
-from shared.transitions import Seconds
-from shared.uploads import restart
+from shared.documents import artefacts, batches
+from shared.documents.analysis import analyse
+from shared.documents.completion import finish_as_read
+from shared.documents.sources import copied
+from shared.documents.store import Documents
+from shared.documents.transitions import Seconds
+from shared.documents.uploads import restart
+from shared.inference.engine import CACHED_TEXTS, Engine
+from shared.platform.clients import firestore_client
+from shared.platform.errors import Permanent, Retryable, Superseded
+from shared.platform.pubsub import Push, answer, batch_message, dead_letter, publish_record
+from shared.platform.retry import is_transient
+from shared.platform.settings import BATCHES, settings
+from shared.text.summary import partial
 
 if TYPE_CHECKING:
     from flask import Request
 
-    from shared.records import BatchMessage, PassageResult
+    from shared.platform.records import BatchMessage, PassageResult
 
 FIRST_SLICE, SLICE = 8, 32
 """Passages between two looks at the clock, at most: a quarter of a second of one core."""

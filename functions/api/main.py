@@ -24,13 +24,13 @@ from shared.api.models import (
 )
 from shared.api.serving import Call, Handler, refuse, respond
 from shared.api.stored import get_document, list_documents, list_passages
-from shared.clients import firestore_client
-from shared.inference import Engine, interpret
-from shared.inference.cache import CACHED_TEXTS
+from shared.documents.search import search as nearest
+from shared.documents.views import document_view
 from shared.inference.cpus import cpu_limit
-from shared.search import search as nearest
-from shared.settings import settings
-from shared.views import document_view
+from shared.inference.engine import CACHED_TEXTS, Engine
+from shared.inference.reading import interpret
+from shared.platform.clients import firestore_client
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from flask import Request

@@ -11,14 +11,14 @@ import functions_framework
 from pydantic import ValidationError
 from structlog.contextvars import bind_contextvars
 
-from shared.artefacts import NOT_PLANNED
-from shared.clients import firestore_client
-from shared.completion import settle
-from shared.documents import Documents, document_id, now
-from shared.errors import Malformed, Retryable, Superseded
-from shared.events import Push, answer, batch_message, upload_event
-from shared.records import ErrorInfo
-from shared.settings import settings
+from shared.documents.artefacts import NOT_PLANNED
+from shared.documents.completion import settle
+from shared.documents.store import Documents, document_id, now
+from shared.platform.clients import firestore_client
+from shared.platform.errors import Malformed, Retryable, Superseded
+from shared.platform.pubsub import Push, answer, batch_message, upload_event
+from shared.platform.records import ErrorInfo
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from flask import Request

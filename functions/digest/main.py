@@ -1,4 +1,4 @@
-"""On a tick: make the digests that are due, each once, and tell those who are to know.
+"""On a tick: make the digests that are due, each once, and notify people of them.
 
 Cloud Scheduler's ticks say neither for whom nor for when; what is due follows from the time, and a tick that
 comes late finds due what a fresh one would. Of a backlog, taken each at its time, none would ever see that
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import functions_framework
 
-from shared.clients import firestore_client
-from shared.digests.due import run_due
-from shared.documents import now
-from shared.events import Push, answer
-from shared.logs import get_logger
+from shared.digests.ticks import run_due
+from shared.documents.store import now
+from shared.platform.clients import firestore_client
+from shared.platform.logs import get_logger
+from shared.platform.pubsub import Push, answer
 
 if TYPE_CHECKING:
     from flask import Request
@@ -31,12 +31,12 @@ def digest(request: Request) -> tuple[str, int]:
 
 def on_tick(push: Push) -> None:
     """One round."""
-    from shared.digests.tell import tell_pending  # most ticks find nothing due; this is for those that do
+    from shared.digests.notify import notify_pending  # most ticks find nothing due; this is for those that do
 
     client = firestore_client()
     made = run_due(client, max(push.published, now()), make)
-    told = tell_pending(client, now())
-    get_logger("digest").info("digests", made=len(made), told=told)
+    notified = notify_pending(client, now())
+    get_logger("digest").info("digests", made=len(made), notified=notified)
 
 
 def make(tick: Tick) -> str:
@@ -53,4 +53,4 @@ def make(tick: Tick) -> str:
         filter=schedule.filter,
         earlier=tick.earlier,
     )
-    return issue(firestore_client(), request, tell=schedule.tell).digest.id
+    return issue(firestore_client(), request, notify=schedule.notify).digest.id

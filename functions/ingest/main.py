@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import functions_framework
 from structlog.contextvars import bind_contextvars
 
-from shared import artefacts
-from shared.batches import drop_others
-from shared.clients import firestore_client
-from shared.completion import finish
-from shared.delegation import (
+from shared.documents import artefacts
+from shared.documents.batches import drop_others
+from shared.documents.completion import finish
+from shared.documents.delegation import (
     OCR_SECONDS,
     carry_on,
     carry_on_as_read,
@@ -23,25 +22,25 @@ from shared.delegation import (
     seconds_of,
     takes_over,
 )
-from shared.documents import Documents, document_id
-from shared.errors import Rejected, Superseded
-from shared.events import Push, answer, publish_record, upload_event
+from shared.documents.sources import content_key, find_source
+from shared.documents.store import Documents, document_id
+from shared.documents.transitions import Plan, check_held
 from shared.extract.turns import turns
-from shared.inference import read_manifest
-from shared.inference.manifest import TOKENIZER_FILE
-from shared.received import fetched, receive
-from shared.records import ErrorInfo, UploadEvent
-from shared.settings import BATCHES, settings
-from shared.sources import content_key, find_source
-from shared.transitions import Plan, check_held
+from shared.inference.manifest import TOKENIZER_FILE, read_manifest
+from shared.intake.receive import fetched, receive
+from shared.platform.clients import firestore_client
+from shared.platform.errors import Rejected, Superseded
+from shared.platform.pubsub import Push, answer, publish_record, upload_event
+from shared.platform.records import ErrorInfo, UploadEvent
+from shared.platform.settings import BATCHES, settings
 
 if TYPE_CHECKING:
     from flask import Request
 
-    from shared.artefacts import Written
+    from shared.documents.artefacts import Written
+    from shared.documents.transitions import Claim
     from shared.inference.manifest import Manifest
-    from shared.received import Received
-    from shared.transitions import Claim
+    from shared.intake.receive import Received
 
 
 @functions_framework.http

@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any
 import functions_framework
 from google.cloud.firestore_v1.base_query import FieldFilter
 
-from shared.clients import firestore_client
-from shared.completion import announce, purge
-from shared.delegation import is_being_read
-from shared.digests.drafts import remove_abandoned
-from shared.documents import COLLECTION, Documents, now
-from shared.drives import drive
-from shared.erasure import erase, seen
-from shared.errors import Superseded
-from shared.events import Push, answer
-from shared.logs import get_logger
-from shared.reconciliation import reconcile
-from shared.retry import is_transient
-from shared.settings import settings
-from shared.stale import remove_stale
+from shared.digests.redact import erase
+from shared.digests.store import remove_abandoned
+from shared.documents.completion import announce, purge, remove_stale
+from shared.documents.delegation import is_being_read
+from shared.documents.erasure import seen
+from shared.documents.recovery import drive
+from shared.documents.store import COLLECTION, Documents, now
+from shared.intake.reconciliation import reconcile
+from shared.platform.clients import firestore_client
+from shared.platform.errors import Superseded
+from shared.platform.logs import get_logger
+from shared.platform.pubsub import Push, answer
+from shared.platform.retry import is_transient
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -90,8 +90,8 @@ class Runner:
 def _variables(begun: Begun) -> dict[str, str]:
     """What Cloud Run tells a task, but for `CLOUD_RUN_JOB`: it marks a process as deployed.
 
-    `shared.clients` refuses emulators in such a process, and should: the mark must not be seen where data may
-    go to an emulator. A local task is told everything else.
+    `shared.platform.clients` refuses emulators in such a process, and should: the mark must not be seen where
+    data may go to an emulator. A local task is told everything else.
     """
     return {
         "CLOUD_RUN_EXECUTION": short(begun.execution),

@@ -17,7 +17,7 @@ from local.run.operations import Operations
 from local.run.runner import Runner
 from local.run.store import Store
 from local.serving import unary
-from shared.errors import SetupError
+from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

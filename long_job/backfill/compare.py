@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field, NonNegativeInt
 
-from shared.records import Record
+from shared.platform.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -18,23 +18,24 @@ from long_job.backfill.settle import conclude
 from long_job.document import Subject, work_on
 from long_job.models import engine
 from long_job.together import together
-from shared import artefacts, backfills
-from shared.completion import settle
-from shared.delegation import job_path
-from shared.errors import SetupError, Superseded
-from shared.inference import read_manifest
-from shared.logs import get_logger
-from shared.records import TERMINAL, ErrorInfo
-from shared.retry import is_transient
-from shared.settings import settings
-from shared.uploads import restart_all
+from shared.documents import artefacts
+from shared.documents.completion import settle
+from shared.documents.delegation import job_path
+from shared.documents.uploads import restart_all
+from shared.inference.manifest import read_manifest
+from shared.jobs import backfills
+from shared.platform.errors import SetupError, Superseded
+from shared.platform.logs import get_logger
+from shared.platform.records import TERMINAL, ErrorInfo
+from shared.platform.retry import is_transient
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from google.cloud import firestore
 
     from long_job.task import Task
-    from shared.backfills import Backfill, Entry, Outcome
-    from shared.documents import Documents
+    from shared.documents.store import Documents
+    from shared.jobs.backfills import Backfill, Entry, Outcome
 
 WHOLE = "whole"
 """The lease on a document."""

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from shared import artefacts
-from shared.backfills import standing
-from shared.completion import is_unheard, settle
-from shared.delegation import plan_delegated
-from shared.documents import now, run_record
-from shared.errors import Permanent
-from shared.published import facts_of, kept
-from shared.sources import content_key, find_source
-from shared.transitions import Claim, Plan, Seconds
-from shared.uploads import upload_of
+from shared.documents import artefacts
+from shared.documents.completion import is_unheard, settle
+from shared.documents.delegation import plan_delegated
+from shared.documents.sources import content_key, find_source
+from shared.documents.store import now, run_record
+from shared.documents.transitions import Claim, Plan, Seconds
+from shared.documents.uploads import upload_of
+from shared.documents.views import facts_of, kept
+from shared.jobs.backfills import standing
+from shared.platform.errors import Permanent
 
 if TYPE_CHECKING:
     from google.cloud import firestore
 
     from long_job.document import Subject
-    from shared.backfills import Entry, Outcome
-    from shared.documents import Documents
-    from shared.records import Source
+    from shared.documents.store import Documents
+    from shared.jobs.backfills import Entry, Outcome
+    from shared.platform.records import Source
 
 WHY = "backfill"
 

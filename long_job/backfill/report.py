@@ -11,10 +11,10 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 from long_job.backfill.compare import Comparison, combine
-from shared import backfills
-from shared.clients import storage_client
-from shared.retry import storage_limits
-from shared.settings import settings
+from shared.jobs import backfills
+from shared.platform.clients import storage_client
+from shared.platform.retry import storage_limits
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from google.cloud import firestore
 
-    from shared.backfills import Entry
+    from shared.jobs.backfills import Entry
 
 MOST_CHANGED = 20
 """Documents that the report in the record names; the file has all."""

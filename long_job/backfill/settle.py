@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from long_job.backfill.stored import compare
-from shared import backfills
-from shared.completion import purge
-from shared.logs import get_logger
-from shared.retry import is_transient
+from shared.documents.completion import purge
+from shared.jobs import backfills
+from shared.platform.logs import get_logger
+from shared.platform.retry import is_transient
 
 if TYPE_CHECKING:
     from google.cloud import firestore
 
     from long_job.document import Subject
-    from shared.backfills import Outcome
+    from shared.jobs.backfills import Outcome
 
 
 def conclude(subject: Subject) -> Outcome | None:

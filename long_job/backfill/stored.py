@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from long_job.backfill.compare import Comparer
-from shared.passages import COLLECTION
+from shared.documents.passages import COLLECTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

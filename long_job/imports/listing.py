@@ -6,12 +6,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared.clients import storage_client
-from shared.documents import COLLECTION, document_id
-from shared.imports import Report
-from shared.records import TERMINAL
-from shared.retry import storage_limits
-from shared.uploads import is_file
+from shared.documents.store import COLLECTION, document_id
+from shared.documents.uploads import is_file
+from shared.jobs.imports import Report
+from shared.platform.clients import storage_client
+from shared.platform.records import TERMINAL
+from shared.platform.retry import storage_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from google.cloud import firestore
     from google.cloud.storage import Blob
 
-    from shared.imports import Import
+    from shared.jobs.imports import Import
 
 CHUNK = 200
 """Documents read at once."""

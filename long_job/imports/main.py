@@ -17,22 +17,22 @@ from long_job.document import Subject, work_on
 from long_job.imports.listing import Found, found, report
 from long_job.models import engine
 from long_job.together import together
-from shared import imports
-from shared.completion import settle
-from shared.delegation import delegate, has_not_ended, job_fields, job_path
-from shared.documents import now
-from shared.errors import LeaseHeld, SetupError, Superseded
-from shared.inference import read_manifest
-from shared.logs import get_logger
-from shared.records import TERMINAL, ErrorInfo
-from shared.retry import is_transient
-from shared.settings import settings
-from shared.uploads import event_of
+from shared.documents.completion import settle
+from shared.documents.delegation import delegate, has_not_ended, job_fields, job_path
+from shared.documents.store import now
+from shared.documents.uploads import event_of
+from shared.inference.manifest import read_manifest
+from shared.jobs import imports
+from shared.platform.errors import LeaseHeld, SetupError, Superseded
+from shared.platform.logs import get_logger
+from shared.platform.records import TERMINAL, ErrorInfo
+from shared.platform.retry import is_transient
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from long_job.task import Task
-    from shared.documents import Documents
-    from shared.imports import Import
+    from shared.documents.store import Documents
+    from shared.jobs.imports import Import
 
 WHOLE = "whole"
 """The lease on a document."""

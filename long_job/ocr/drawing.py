@@ -12,8 +12,8 @@ import numpy as np
 import pypdfium2.raw as pdfium
 from pydantic import TypeAdapter
 
-from shared.errors import Rejected
 from shared.extract.sandbox.wire import Task
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from long_job.ocr.drawing import draw_apart
 from long_job.ocr.engine import Engine
 from long_job.ocr.page import Illegible, OutOfTime, Reader
-from shared.errors import Rejected
 from shared.extract.recognised import RecognisedPage
 from shared.extract.sandbox import SandboxUnavailable
 from shared.extract.sandbox.client import Sandbox
 from shared.inference.cpus import cpu_limit
-from shared.logs import get_logger
+from shared.platform.errors import Rejected
+from shared.platform.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

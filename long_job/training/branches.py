@@ -16,8 +16,8 @@ from long_job.training.learn import Learnt, shortage
 from model_export.heads import HEAD_NAMES, Branch, Head
 from model_export.training.branches import BRANCHES, Settings, train_branch, trial_rows
 from model_export.training.train import calibrate
-from shared.errors import Rejected, SetupError
-from shared.logs import get_logger
+from shared.platform.errors import Rejected, SetupError
+from shared.platform.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable

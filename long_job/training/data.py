@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import NonNegativeInt
 
-from shared.clients import storage_client
-from shared.errors import Rejected, SetupError
-from shared.records import Record
-from shared.retry import storage_limits
+from shared.platform.clients import storage_client
+from shared.platform.errors import Rejected, SetupError
+from shared.platform.records import Record
+from shared.platform.retry import storage_limits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

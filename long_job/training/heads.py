@@ -21,11 +21,11 @@ from model_export.encode import run_graph
 from model_export.files import replace_directory
 from model_export.heads import BRANCH_FILE, CARD_FILE, HEAD_NAMES, HEADS_FILE, Card, load_card, load_heads
 from model_export.scalings import SCALINGS_FILE
-from shared.clients import storage_client
-from shared.errors import SetupError
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest, read_verified
-from shared.retry import storage_limits
-from shared.settings import settings
+from shared.platform.clients import storage_client
+from shared.platform.errors import SetupError
+from shared.platform.retry import storage_limits
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

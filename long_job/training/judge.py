@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from long_job.training.learn import Corpus
     from long_job.training.report import HeadReport
     from model_export.heads import HeadName
-    from shared.inference import Engine
-    from shared.inference.outputs import Outputs
+    from shared.inference.engine import Engine
+    from shared.inference.reading import Outputs
 
 TEXTS_A_CALL = 1024
 METRICS: dict[HeadName, str] = {"topic": "micro-F1", "action": "macro-F1", "sentiment": "macro-F1"}

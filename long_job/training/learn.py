@@ -23,8 +23,8 @@ from model_export.heads import HEAD_NAMES, Head
 from model_export.training.examples import split_of
 from model_export.training.reading import own_sentences
 from model_export.training.targets import OPEN, Targets
-from shared.errors import Rejected
-from shared.records import TOPICS
+from shared.platform.errors import Rejected
+from shared.platform.records import TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -20,13 +20,13 @@ from long_job.training.record import Training
 from long_job.training.report import Data, Report, markdown
 from long_job.training.work import Examination, Stopped
 from model_export.steps import digest_of
-from shared.clients import firestore_client, storage_client
-from shared.documents import Documents
-from shared.errors import SetupError, Superseded
-from shared.inference import read_manifest
-from shared.logs import get_logger
-from shared.retry import is_transient, storage_limits
-from shared.settings import settings
+from shared.documents.store import Documents
+from shared.inference.manifest import read_manifest
+from shared.platform.clients import firestore_client, storage_client
+from shared.platform.errors import SetupError, Superseded
+from shared.platform.logs import get_logger
+from shared.platform.retry import is_transient, storage_limits
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     import argparse

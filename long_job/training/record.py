@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from long_job.leases import SECONDS
 from long_job.training.report import ENDED
-from shared.documents import now
-from shared.errors import SetupError, Superseded
+from shared.documents.store import now
+from shared.platform.errors import SetupError, Superseded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from long_job.task import Task
     from long_job.training.report import Report
-    from shared.documents import Documents
+    from shared.documents.store import Documents
 
 COLLECTION = "trainings"
 MAX_EXECUTIONS = 50

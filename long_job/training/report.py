@@ -9,7 +9,7 @@ from pydantic import Field, NonNegativeInt
 from long_job.training.compare import ALPHA, DRAWS, MAX_LOSS, PERMUTATIONS, SEED
 from long_job.training.data import DataObject
 from long_job.training.rows import Left
-from shared.records import Record
+from shared.platform.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

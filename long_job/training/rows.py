@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from model_export.training.examples import Example, exhaustive
-from shared.errors import Rejected
-from shared.records import ActionLabel, Record, SentimentLabel
+from shared.platform.errors import Rejected
+from shared.platform.records import ActionLabel, Record, SentimentLabel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -20,9 +20,9 @@ from model_export.scalings import write_scalings
 from model_export.sources import load_packaged
 from model_export.steps import Steps
 from model_export.training.reading import read_taxonomy
-from shared.errors import HeadraceError, Rejected, SetupError
-from shared.inference import Engine
-from shared.settings import settings
+from shared.inference.engine import Engine
+from shared.platform.errors import HeadraceError, Rejected, SetupError
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from pathlib import Path

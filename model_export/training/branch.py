@@ -14,7 +14,7 @@ from torch import nn
 from model_export.heads import Head
 from model_export.training.bert import copied_layers, layer_tensors, mean_pooled
 from model_export.training.losses import total_loss
-from shared.inference.batches import plan_batches
+from shared.inference.engine import plan_batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

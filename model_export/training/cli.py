@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model_export.heads import HEAD_NAMES
-from shared.errors import SetupError
-from shared.records import TOPICS
+from shared.platform.errors import SetupError
+from shared.platform.records import TOPICS
 
 if TYPE_CHECKING:
     import argparse

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from shared.records import ActionLabel, SentimentLabel
+    from shared.platform.records import ActionLabel, SentimentLabel
 
 ASPECT_TOPICS: dict[str, tuple[str, ...]] = {
     "business compliance": ("G1",),

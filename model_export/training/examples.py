@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from shared.errors import SetupError
-from shared.records import TOPICS, ActionLabel, Record, SentimentLabel
+from shared.platform.errors import SetupError
+from shared.platform.records import TOPICS, ActionLabel, Record, SentimentLabel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

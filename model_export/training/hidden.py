@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from model_export.training.bert import Lower
-from shared.inference.batches import plan_batches
-from shared.tokens import load_tokenizer
+from shared.inference.engine import plan_batches
+from shared.inference.tokens import load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,8 +12,8 @@ from pydantic import Field, ValidationError
 from model_export.heads import HEAD_NAMES, HeadName
 from model_export.training.corpora import read_directory
 from model_export.training.examples import OWN, Example, never_tested, read_labelled, read_line
-from shared.errors import SetupError
-from shared.records import TOPICS, Record
+from shared.platform.errors import SetupError
+from shared.platform.records import TOPICS, Record
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from shared.records import ActionLabel, SentimentLabel
+    from shared.platform.records import ActionLabel, SentimentLabel
 
 RELABELLED = OWN / "relabelled.tsv"
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 from model_export.training.hidden import MAX_TOKENS
 from model_export.training.losses import total_loss
 from model_export.words import FACTOR, PAIRS
-from shared.tokens import load_tokenizer
+from shared.inference.tokens import load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,7 +11,7 @@ from werkzeug.routing import Map, Rule
 
 from shared.api import models
 from shared.api.problems import Problem, not_found
-from shared.views import DocumentView
+from shared.documents.views import DocumentView
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

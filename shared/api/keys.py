@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import re
 
-from shared.errors import SetupError
+from shared.platform.errors import SetupError
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _EMPTY = hashlib.sha256().hexdigest()

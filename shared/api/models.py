@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from shared.api.problems import Fault, Problem, invalid
-from shared.records import (
+from shared.documents.search import MAX_HITS, Hit
+from shared.documents.views import DocumentView
+from shared.platform.records import (
     MAX_NAME_BYTES,
     Action,
     ActionLabel,
@@ -20,13 +22,11 @@ from shared.records import (
     State,
     TopicScore,
 )
-from shared.search import MAX_HITS, Hit
-from shared.views import DocumentView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.settings import Settings
+    from shared.platform.settings import Settings
 
 MAX_PAGE = 100
 

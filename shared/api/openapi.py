@@ -12,7 +12,7 @@ from shared.api.endpoints import ENDPOINTS
 from shared.api.models import AnalyzeRequest, text_schema
 from shared.api.problems import CONTENT_TYPE, ProblemDocument
 from shared.api.requests import KEY_HEADER, MEDIA_TYPE
-from shared.records import DOCUMENT_ID
+from shared.platform.records import DOCUMENT_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaMode
 
     from shared.api.endpoints import Endpoint
-    from shared.settings import Settings
+    from shared.platform.settings import Settings
 
 VERSION = "1"
 _REF = "#/components/schemas/{model}"

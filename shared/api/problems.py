@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from shared.records import Record
+from shared.platform.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -21,11 +21,11 @@ from shared.api.models import AnalyzeRequest, Query
 from shared.api.openapi import describe
 from shared.api.problems import CONTENT_TYPE, Problem
 from shared.api.requests import MEDIA_TYPE, check_key, read_body, read_query
-from shared.clients import secret
-from shared.errors import SetupError
-from shared.inference import read_manifest
-from shared.logs import get_logger
-from shared.settings import settings
+from shared.inference.manifest import read_manifest
+from shared.platform.clients import secret
+from shared.platform.errors import SetupError
+from shared.platform.logs import get_logger
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,10 +7,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from shared.api.problems import Problem, not_found
-from shared.documents import COLLECTION as DOCUMENTS
-from shared.passages import COLLECTION as PASSAGES
-from shared.records import DOCUMENT_ID
-from shared.views import PASSAGE_FIELDS, document_view, passage_view
+from shared.documents.passages import COLLECTION as PASSAGES
+from shared.documents.store import COLLECTION as DOCUMENTS
+from shared.documents.views import PASSAGE_FIELDS, document_view, passage_view
+from shared.platform.records import DOCUMENT_ID
 
 if TYPE_CHECKING:
     from google.cloud import firestore

@@ -1,8 +1,4 @@
-"""One request to somebody else's server, whose answer is bounded in size and in time, whatever it does.
-
-A socket's own time limit is for each read: a server that sends a byte now and then would hold it for ever. So
-another thread shuts the socket down when the time is over.
-"""
+"""Exchange HTTP requests with servers that operators configure, and say what can go wrong."""
 
 from __future__ import annotations
 
@@ -10,21 +6,20 @@ import logging
 import socket
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared.errors import HeadraceError
-from shared.settings import settings
+from shared.platform.errors import HeadraceError, Retryable
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Mapping
 
     from urllib3.connection import HTTPConnection
 
+
 CONNECT_SECONDS = 10.0
-AGAIN_SECONDS = 0.1
-"""Until the socket is shut down once more: the protocol may have made a new one of it meanwhile."""
 
 
 class Unanswered(HeadraceError):
@@ -59,28 +54,10 @@ def tls_context() -> ssl.SSLContext:
     return context
 
 
-@contextmanager
-def cut_off(connected: Callable[[], socket.socket | None], seconds: float) -> Iterator[None]:
-    """Shut the socket down if what stands inside takes longer."""
-    done = threading.Event()
-
-    def watch() -> None:
-        pause = max(0.0, seconds)
-        while not done.wait(pause):
-            pause = AGAIN_SECONDS
-            current = connected()
-            if current is not None:
-                with suppress(OSError):  # closed already
-                    # Not SSLSocket's own, which would have the reader go on without TLS.
-                    socket.socket.shutdown(current, socket.SHUT_RDWR)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        done.set()
-        watcher.join()
+def _shut_down(connected: socket.socket) -> None:
+    with suppress(OSError):  # closed already
+        # Not SSLSocket's own, which would have the reader go on without TLS.
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
 def post(  # noqa: PLR0913 - a request's own parts, all by name
@@ -119,30 +96,48 @@ def post(  # noqa: PLR0913 - a request's own parts, all by name
             raise Unanswered("The server took too long")
         return seconds
 
-    sending = False
+    deadline = None
     try:
         connection.timeout = min(left(), CONNECT_SECONDS)
         connection.connect()
-        sending = True
         connection.timeout = left()
-        # A connection that is to be closed forgets its socket when it has read the answer's head.
-        connected = connection.sock
-        with cut_off(lambda: connected, left()):
-            # An encoded answer could unpack to any size.
-            own = {"accept-encoding": "identity", "user-agent": "headrace", "connection": "close"}
-            connection.request(
-                "POST", target, body, own | dict(headers), preload_content=False, decode_content=False
-            )
-            response = connection.getresponse()
-            data = b""
-            while len(data) <= most and (chunk := response.read(min(65_536, most + 1 - len(data)))):
-                data += chunk
-            left()  # a body that was cut off may look like one that has ended
-            names = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.status, names, data[:most], len(data) <= most)
+        # A timeout counts anew whenever a few bytes arrive, so it alone would never end.
+        deadline = threading.Timer(left(), _shut_down, [connection.sock])
+        deadline.daemon = True
+        deadline.start()
+        # An encoded answer could unpack to any size.
+        own = {"accept-encoding": "identity", "user-agent": "headrace", "connection": "close"}
+        connection.request(
+            "POST", target, body, own | dict(headers), preload_content=False, decode_content=False
+        )
+        response = connection.getresponse()
+        data = b""
+        while len(data) <= most and (chunk := response.read(min(65_536, most + 1 - len(data)))):
+            data += chunk
+        left()  # a body that was cut off may look like one that has ended
+        names = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status, names, data[:most], len(data) <= most)
     except (OSError, HTTPException, HTTPError, ValueError) as error:
         left()
-        kind = Unanswered if sending else Unreached
+        kind = Unanswered if deadline else Unreached
         raise kind(f"The server gave no answer ({type(error).__name__})") from None
     finally:
+        if deadline:
+            deadline.cancel()
         connection.close()
+
+
+class Later(Retryable):
+    """The receiver asks to try again later."""
+
+    def __init__(self, message: str, wait: float = 0, left: list[str] | None = None) -> None:
+        """Keep what the next attempt needs.
+
+        Args:
+            message: what the receiver said, without addresses.
+            wait: seconds to wait at least.
+            left: the recipients of an e-mail that do not have it yet; None: the same as before.
+        """
+        super().__init__(message)
+        self.wait = wait
+        self.left = left

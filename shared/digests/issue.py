@@ -1,22 +1,21 @@
-"""From a window to a digest that is stored, whole, once, and waits to be told."""
+"""Make the digest of a window once, store it whole, and enqueue its notifications."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
-from shared.digests import drafts
+from shared.digests import store
 from shared.digests.compute import fingerprint, make
 from shared.digests.narrative import narrate
+from shared.digests.notify import enqueue
 from shared.digests.redact import erased
-from shared.digests.store import COLLECTION, address, read, to_fields, write_files
-from shared.digests.stored import RULES, StoredDigest
-from shared.digests.tell import enqueue
+from shared.digests.store import COLLECTION, RULES, StoredDigest, address, read, to_fields, write_files
 from shared.digests.ticks import TICKS
-from shared.documents import COLLECTION as DOCUMENTS
-from shared.documents import Documents, now
-from shared.erasure import BEGUN
-from shared.settings import settings
+from shared.documents.erasure import BEGUN
+from shared.documents.store import COLLECTION as DOCUMENTS
+from shared.documents.store import Documents, now
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,13 +31,13 @@ if TYPE_CHECKING:
 ASKED_BEFORE = "There is no narrative: an attempt that asked for it ended before the digest was stored."
 
 
-def issue(client: firestore.Client, request: Request, tell: Sequence[Target] = ()) -> StoredDigest:
-    """Make a digest, store it, and put down whom to tell; of many callers one does, and all get the same.
+def issue(client: firestore.Client, request: Request, notify: Sequence[Target] = ()) -> StoredDigest:
+    """Make a digest, store it, and enqueue its notifications; of many callers one does, and all get the same.
 
     Args:
         client: Firestore.
         request: the window, and what of it. Its id makes it one digest, however often it is asked for.
-        tell: people and addresses that `tell_pending` is to send it to.
+        notify: targets that `notify_pending` sends it to.
 
     Raises:
         Retryable: Firestore is contended or cannot be reached; what was done is no harm to the next attempt.
@@ -47,7 +46,7 @@ def issue(client: firestore.Client, request: Request, tell: Sequence[Target] = (
         return known
     started, begun = time.monotonic(), now()
     made = make(client, request)
-    draft = drafts.begin(client, made.digest)
+    draft = store.begin(client, made.digest)
     # Before a model is paid for: where the bucket cannot be written, no attempt gets that far.
     write_files(made.digest)
     digest = _narrated(client, made.digest)
@@ -74,12 +73,12 @@ def issue(client: firestore.Client, request: Request, tell: Sequence[Target] = (
         kept = _without_erased(client, transaction, stored, begun)
         transaction.create(reference, to_fields(kept))
         transaction.delete(draft)
-        enqueue(transaction, reference, tell)
+        enqueue(transaction, reference, notify)
         return kept
 
     created = Documents(client).run(create)
     if created is None:
-        created = drafts.write_again(client, request.id)
+        created = store.write_again(client, request.id)
         assert created is not None
         draft.delete()
     elif created.redacted:

@@ -1,4 +1,4 @@
-"""A digest's content: one shape for Firestore, JSON, Markdown, HTML and whoever is told.
+"""A digest's content: one shape for Firestore, JSON, Markdown, HTML and notifications.
 
 Fields are added, never renamed. Lists are bounded where they are made; a digest says what was left out.
 """
@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, Field, NonNegativeInt, PositiveInt
 
-from shared.records import ActionLabel, Figure, Record, SentimentLabel
+from shared.platform.records import ActionLabel, Figure, Record, SentimentLabel
 
 V = TypeVar("V")
 K = TypeVar("K", bound=str)
@@ -46,13 +46,13 @@ class Quote(Record):
     """Id."""
     bucket: str
     name: str
-    """Of the object."""
+    """Name of the object."""
     title: str | None
     organisation: str | None
     year: PositiveInt | None
-    """That the document reports on."""
+    """Year that the document reports on."""
     index: NonNegativeInt
-    """Of the passage in its document."""
+    """Position of the passage in its document."""
     page: PositiveInt | None
     row: PositiveInt | None
     text: str
@@ -82,7 +82,7 @@ class Problem(Record):
 
 
 class Unfinished(Record):
-    """Of the documents that came before the window's end and have not ended, the one that waits longest."""
+    """The longest waiting document that came before the window's end and has not ended."""
 
     document: str
     name: str
@@ -98,7 +98,7 @@ class Overview(Record):
     """Uploaded in the window."""
     completed: NonNegativeInt
     copies: NonNegativeInt
-    """Of the completed, those with the content of another document; their passages are not counted again."""
+    """Completed documents with the content of another one; their passages are not counted again."""
     passages: NonNegativeInt
     rejected: Sorted[str, NonNegativeInt]
     """By code."""
@@ -157,9 +157,9 @@ class TopicRow(Record):
     implemented: NonNegativeInt
     planned: NonNegativeInt
     share: Measure
-    """Of all passages that the model judged: it knows some languages."""
+    """Share of all passages that the model judged: it knows some languages."""
     negative: Measure
-    """Of the topic's."""
+    """Share of the topic's passages."""
 
 
 class Point(Record):
@@ -243,7 +243,7 @@ class Digest(Record):
     schedule: str
     """Its name; `now` where it was asked for on the command line."""
     zone: str
-    """In which the window is told."""
+    """Time zone in which the window is shown."""
     window: Window
     filter: Filter
     line: str
@@ -269,8 +269,8 @@ class Digest(Record):
     @property
     def empty(self) -> bool:
         """Whether no document came or ended in the window, and none waits."""
-        told = self.overview
-        return not (told.received or told.completed or told.stopped or told.waiting)
+        counts = self.overview
+        return not (counts.received or counts.completed or counts.stopped or counts.waiting)
 
     def documents(self) -> list[str]:
         """Ids of all documents that it names."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial, reduce
 from typing import TYPE_CHECKING
 
-from shared.digests import drafts
+from shared.digests import store
 from shared.digests.records import Digest, Group, Initiatives, Narrative, Problem
-from shared.digests.store import COLLECTION, to_fields, write_files
-from shared.digests.stored import StoredDigest
-from shared.documents import Documents
+from shared.digests.store import COLLECTION, StoredDigest, to_fields, write_files
+from shared.documents.erasure import erase_stored
+from shared.documents.store import Documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from google.cloud import firestore
 
     from shared.digests.records import Overview, Quote
+    from shared.documents.erasure import Seen
 
 NOTE = "Sentences of documents that were erased since were taken out."
 PER_QUERY = 50
@@ -38,12 +39,12 @@ def without(digest: Digest, document: str) -> Digest:
     ]
     narrative = digest.narrative
     if narrative:
-        told = [
+        kept = [
             sentence
             for sentence in narrative.sentences
             if all(quote.document != document for quote in sentence.cites)
         ]
-        narrative = Narrative(model=narrative.model, sentences=told) if told else None
+        narrative = Narrative(model=narrative.model, sentences=kept) if kept else None
     return digest.model_copy(
         update={
             "overview": _overview(digest.overview, document),
@@ -87,6 +88,21 @@ def erased(stored: StoredDigest, documents: Iterable[str]) -> StoredDigest:
     return stored.model_copy(update=update)
 
 
+def erase(client: firestore.Client, document: str, expected: Seen | None = None, *, deleted: int = 0) -> None:
+    """Delete a document and take its sentences out of every digest.
+
+    Args:
+        client: the process's own.
+        document: its id.
+        expected: the run and generation it had when it was chosen; None: erase it in any state.
+        deleted: the newest generation of its file that was deleted, of which a notification may still come.
+
+    Raises:
+        Superseded: it was uploaded or replayed since, or while it is erased; the new run is left alone.
+    """
+    erase_stored(client, document, expected, deleted=deleted, also=lambda: redact(client, document))
+
+
 def redact(client: firestore.Client, document: str) -> int:
     """Take a document out of every digest that names it; how many did. May be repeated.
 
@@ -107,7 +123,7 @@ def redact(client: firestore.Client, document: str) -> int:
             if digest is not None:
                 write_files(digest)
             changed += 1
-    drafts.forget(client, document)
+    store.forget(client, document)
     return changed
 
 

@@ -1,21 +1,22 @@
-"""When is a digest of a schedule due, and of which time does it tell?
+"""Decide when a schedule is due, and which window of time each of its digests covers.
 
-A schedule is read on the wall clock of its zone, and every answer is a moment in UTC. Where the clocks
-change, it goes as with Debian's cron (cron(8), "daylight saving time"): a time of day that does not exist is
-due as soon as the clocks have moved on, one that comes twice is due the first time; where the minute or the
-hour begins with a star, the schedule goes by what the clocks show, so it leaves out what they never show and
-is due again in an hour that comes twice. A window begins where the slot of a day, a week or a month before is
-or would be, by the same rule. So windows of consecutive slots join to the second where a schedule is due once
-in each such span, to the day; between working days, or last Fridays of months, they leave time out: `untold`.
+A schedule is read on the wall clock of its zone; every answer is a moment in UTC. CronSim computes the slots
+and follows Debian's cron where clocks change (cron(8), "daylight saving time"): a time of day that does not
+exist is due as soon as the clocks have moved on, and one that comes twice is due the first time. Where the
+minute or the hour begins with a star, the schedule runs in every hour that the clocks show, also in one that
+comes twice; where a zone moves its clocks by half an hour, it can skip a slot next to the change.
+
+A window begins where the slot of the day, week or month before is or would be, by the same rule. Windows of
+consecutive slots join to the second where a schedule is due once in each such span. Between working days, or
+last Fridays of months, they leave time out: see `uncovered`.
 """
 
 from __future__ import annotations
 
 import calendar
 import hashlib
-from collections import deque
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import islice, pairwise, takewhile
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -29,21 +30,21 @@ if TYPE_CHECKING:
     from shared.digests.schedules import Schedule, Span
 
 MAX_SLOTS = 1000
-"""That one answer lists; a schedule may be due every minute, and nobody may have looked for years."""
+"""Most slots that one answer lists: a schedule may be due every minute, and not looked at for years."""
 MAX_LOOKED_AT = 90
-"""Steps in which time is sought that no window has: two take a `SHORT_DAY` or more, so these five weeks."""
+"""Most steps of a search for uncovered time: two take a `SHORT_DAY` or more, so five weeks."""
 MAX_CRON = 200
 """Characters."""
 FIELDS = 5
 DAY = timedelta(days=1)
 SHORT_DAY = timedelta(hours=20)
 """No window is shorter: clocks are put forward by two hours at most."""
-SECOND = timedelta(seconds=1)
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 _SOME_DAY = datetime(2001, 1, 1)  # noqa: DTZ001 - read on a wall clock
 
 
 def check(schedule: Schedule) -> None:
-    """Whether this can be a schedule at all.
+    """Check that a schedule's zone and cron expression can be read.
 
     Raises:
         ValueError: a sentence for a person.
@@ -64,29 +65,26 @@ def check(schedule: Schedule) -> None:
 
 
 def fingerprint(schedule: Schedule) -> str:
-    """Of when it is due; what it tells of, and whom, is not in it."""
+    """Return a hash of what decides when a schedule is due: its cron expression and zone alone."""
     timing = " ".join([*schedule.cron.upper().split(), schedule.zone])
     return hashlib.sha256(timing.encode()).hexdigest()[:16]
 
 
 def slots(schedule: Schedule, after: datetime, until: datetime, limit: int = MAX_SLOTS) -> list[datetime]:
-    """The newest `limit` slots in (after, until], oldest first."""
-    found: list[datetime] = []
-    for slot in _slots(schedule, until, backwards=True):
-        if slot <= after or len(found) == limit:
-            break
-        if slot <= until:
-            found.append(slot)
-    return found[::-1]
+    """Return the newest `limit` slots in (after, until], oldest first."""
+    newest = takewhile(lambda slot: slot > after, _backwards(schedule, until + SECOND))
+    return list(islice((slot for slot in newest if slot <= until), limit))[::-1]
 
 
 def following(schedule: Schedule, after: datetime) -> datetime | None:
-    """The first slot after a moment; None: there is none within fifty years."""
-    return next((slot for slot in _slots(schedule, after, backwards=False) if slot > after), None)
+    """Return the first slot after a moment, or None if there is none within fifty years."""
+    # In the second pass of an hour that comes twice, CronSim begins with slots of the first.
+    coming = CronSim(schedule.cron, after.astimezone(ZoneInfo(schedule.zone)))
+    return next((slot for local in coming if (slot := local.astimezone(UTC)) > after), None)
 
 
 def window(schedule: Schedule, end: datetime, last_end: datetime | None) -> Window:
-    """What the digest of a slot tells of, or one that is asked for at any other moment.
+    """Return the window of a slot's digest, or of a digest that is requested at any other moment.
 
     Args:
         schedule: whose window it is.
@@ -99,12 +97,12 @@ def window(schedule: Schedule, end: datetime, last_end: datetime | None) -> Wind
     elif last_end is not None and last_end < end:
         start = last_end
     else:
-        start = next(slot for slot in _slots(schedule, end, backwards=True) if slot < end)
+        start = next(_backwards(schedule, end))
     return Window(start=start, end=end)
 
 
-def untold(schedule: Schedule, after: datetime) -> Window | None:
-    """The first time between the next slots that the window of none has; None: they leave nothing out."""
+def uncovered(schedule: Schedule, after: datetime) -> Window | None:
+    """Return the first time between the next slots that no window covers, or None if they cover all."""
     last = None if schedule.window == "since-last" else following(schedule, after)
     for _ in range(MAX_LOOKED_AT):
         if last is None:
@@ -120,9 +118,9 @@ def untold(schedule: Schedule, after: datetime) -> Window | None:
 
 
 def earlier(schedule: Schedule, of: Window, count: int = 8, known: Sequence[Window] = ()) -> list[Window]:
-    """The windows before one, the newest first: each ends where the one after it begins.
+    """Return the windows before one, newest first: each ends where the one after it begins.
 
-    Those of `since-last` are what the schedule's digests told of, as far as `known` (newest first) goes back
+    For `since-last`, they are what the schedule's digests covered, as far as `known` (newest first) goes back
     without a gap, and go from slot to slot before that.
     """
     if schedule.window != "since-last":
@@ -135,68 +133,38 @@ def earlier(schedule: Schedule, of: Window, count: int = 8, known: Sequence[Wind
             break
         found.append(one)
         end = one.start
-    for slot in _slots(schedule, end, backwards=True):
-        if len(found) == count:
-            break
-        if slot < end:
-            found.append(Window(start=slot, end=end))
-            end = slot
-    return found
+    bounds = [end, *islice(_backwards(schedule, end), count - len(found))]
+    return found + [Window(start=start, end=end) for end, start in pairwise(bounds)]
 
 
-def _slots(schedule: Schedule, near: datetime, *, backwards: bool) -> Iterator[datetime]:
-    """Slots in order from a little before `near`, or backwards from a little after it."""
-    zone = ZoneInfo(schedule.zone)
-    held: deque[datetime] = deque()
-    last: datetime | None = None
-    margin = _jump(near, zone) + SECOND
-    for wall in CronSim(schedule.cron, _wall(near, zone) + (margin if backwards else -margin), backwards):
-        moments = _shown(wall, zone) if _by_the_clock(schedule) else [_moment(wall, zone)]
-        if backwards:
-            moments.reverse()
-        if not moments:
-            continue
-        # An hour that comes twice: all of its first pass lies before all of its second.
-        while held and (held[0] > moments[0] if backwards else held[0] < moments[0]):
-            yield held.popleft()
-        if moments[0] != last:  # several times of day that do not exist are one moment
-            yield (last := moments[0])
-        held.extend(moments[1:])
-    yield from held
-
-
-def _jump(near: datetime, zone: ZoneInfo) -> timedelta:
-    """By how much clocks are moved in the day before or after; so far, what they show may be out of order."""
-    walls = [_wall(moment, zone) - moment.replace(tzinfo=None) for moment in (near - DAY, near, near + DAY)]
-    return max(walls) - min(walls)
-
-
-def _by_the_clock(schedule: Schedule) -> bool:
-    """Whether it is a schedule of every so many minutes or hours, not of times of day."""
-    minute, hour, *_ = schedule.cron.split()
-    return minute.startswith("*") or hour.startswith("*")
+def _backwards(schedule: Schedule, before: datetime) -> Iterator[datetime]:
+    """Yield the slots before a moment, newest first."""
+    # From a day later on: in an hour that comes twice, later times of day may lie before the moment.
+    start = (before + DAY).astimezone(ZoneInfo(schedule.zone))
+    for local in CronSim(schedule.cron, start, reverse=True):
+        if (slot := local.astimezone(UTC)) < before:
+            yield slot
 
 
 def _bounds(schedule: Schedule, span: Span, end: datetime, count: int) -> list[datetime]:
-    """`end`, and the same time of day one span before, two, and so on to `count`."""
+    """Return `end`, and the same time of day one span before, two, and so on to `count`."""
     zone = ZoneInfo(schedule.zone)
     wall = _named(schedule, end, zone)
     return [end, *(_moment(_before(schedule, span, wall, times), zone) for times in range(1, count + 1))]
 
 
 def _named(schedule: Schedule, slot: datetime, zone: ZoneInfo) -> datetime:
-    """The time of day that a slot is named by: 02:30 also on the day when that is due at 03:00."""
+    """Return the time of day that names a slot: 02:30 also on the day when that is due at 03:00."""
     named = _wall(slot, zone)
-    if not _by_the_clock(schedule):
-        for wall in CronSim(schedule.cron, named, reverse=True):
-            if _moment(wall, zone) != slot:
-                break
-            named = wall
+    for wall in CronSim(schedule.cron, named, reverse=True):
+        if _moment(wall, zone) != slot:
+            break
+        named = wall
     return named
 
 
 def _before(schedule: Schedule, span: Span, wall: datetime, times: int) -> datetime:
-    """Counted from `wall` itself each time, so that a short month does not shorten the others."""
+    """Count back from `wall` itself each time, so that a short month does not shorten the others."""
     if span != "month":
         return wall - times * (7 if span == "week" else 1) * DAY
     months = wall.year * 12 + wall.month - 1 - times
@@ -207,25 +175,10 @@ def _before(schedule: Schedule, span: Span, wall: datetime, times: int) -> datet
 
 
 def _moment(wall: datetime, zone: ZoneInfo) -> datetime:
-    """What a time of day stands for: the first time it comes, or when the clocks have jumped over it."""
-    if shown := _shown(wall, zone):
-        return shown[0]
-    # By the offset from after the jump it lies before it, and the other way round (PEP 495).
-    late, early = (wall.replace(tzinfo=zone, fold=fold, microsecond=0).astimezone(UTC) for fold in (0, 1))
-    offset = late.astimezone(zone).utcoffset()
-    while late - early > SECOND:
-        middle = early + (late - early) // SECOND // 2 * SECOND
-        if middle.astimezone(zone).utcoffset() == offset:
-            late = middle
-        else:
-            early = middle
-    return late
-
-
-def _shown(wall: datetime, zone: ZoneInfo) -> list[datetime]:
-    """The moments, none to two, at which the zone's clocks show a time of day."""
-    moments = {wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)}
-    return sorted(moment for moment in moments if _wall(moment, zone) == wall)
+    """Return when a time of day first comes, or when the clocks have jumped over it, as CronSim does."""
+    while _wall(moment := wall.replace(tzinfo=zone).astimezone(UTC), zone) != wall:
+        wall = wall.replace(second=0, microsecond=0) + MINUTE
+    return moment
 
 
 def _wall(moment: datetime, zone: ZoneInfo) -> datetime:

@@ -1,28 +1,101 @@
-"""Digests as they are stored: `digests/{id}` in Firestore, and three files in the results bucket.
-
-The files come first and the record last, so a record's files are always there. Whoever finds that another was
-quicker writes the files again from the record, for a language model may have told the two different things.
-"""
+"""Store digests: their records, their files, and the drafts of those being made."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from shared.clients import emulator, storage_client
-from shared.digests import forms
-from shared.digests.links import object_link
-from shared.digests.stored import StoredDigest
-from shared.errors import HeadraceError
-from shared.retry import storage_limits
-from shared.settings import settings
+from pydantic import AwareDatetime, Field, NonNegativeInt
+
+from shared.digests import render
+from shared.digests.records import Digest, Sorted
+from shared.documents.store import now
+from shared.platform.clients import emulator, storage_client
+from shared.platform.errors import HeadraceError
+from shared.platform.records import Record, SentimentLabel
+from shared.platform.retry import storage_limits
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from google.cloud import firestore
 
-    from shared.digests.records import Digest, Quote
+    from shared.digests.records import Quote
+
+
+RULES = 2
+"""By which plans are followed; another number where the same documents make another list of them."""
+
+
+class Statistics(Record):
+    """What later windows need of this one: sums over its documents, which can be added up.
+
+    A document is the unit of the test, because passages of one document are not independent of each other:
+    with x the passages of a measure and n those it is a share of, a document adds x, n, x², x·n and n².
+    """
+
+    documents: NonNegativeInt = 0
+    passages: NonNegativeInt = 0
+    sentiment: Sorted[SentimentLabel, NonNegativeInt] = Field(default_factory=dict)
+    topics: Sorted[str, NonNegativeInt] = Field(default_factory=dict)
+    sums: Sorted[str, list[int]] = Field(default_factory=dict)
+    """By measure: [documents with n > 0, Σx, Σn, Σx², Σx·n, Σn²]."""
+
+
+class StoredDigest(Record):
+    """`digests/{id}`: a digest, and what belongs to it but is not shown."""
+
+    digest: Digest
+    schedule: str
+    """The digest's schedule, to be queried."""
+    end: AwareDatetime
+    """End of the digest's window, to be queried."""
+    statistics: Statistics
+    asked: str
+    """Fingerprint of the filter: windows of the same schedule and filter can be compared."""
+    rules: int = 1
+    """`RULES` when it was made: by others, what became of plans is not found again."""
+    redacted: bool = False
+    """Whether quotes were taken out since, because their documents were erased."""
+    erased: list[str] = Field(default_factory=list)
+    """Ids of those documents: why its counts cannot be found again."""
+    quoted: list[str]
+    """Ids of the documents that it names, so that an erasure finds it."""
+    html: str
+    """gs:// address; beside it lie the same name with .json and .md."""
+    reads: NonNegativeInt
+    """Documents that were read from Firestore to make it."""
+    seconds: float
+    """How long it took to make it."""
+    made_at: AwareDatetime
+
+
+BROWSER = "https://storage.cloud.google.com"
+"""Serves an object to whoever is signed in and may read it."""
+
+
+def object_link(bucket: str, name: str, page: int | None, storage_host: str | None) -> str:
+    """The object's address in a browser; viewers of PDF open it at the page.
+
+    Args:
+        bucket: of the object.
+        name: of the object.
+        page: 1 is the first; None: the object has no pages.
+        storage_host: address of the emulator that serves it; None: Cloud Storage does.
+    """
+    fragment = f"#page={page}" if page else ""
+    if storage_host is None:
+        # A browser would resolve "a/../b" and "a//b" before it asks, and ask for another object.
+        plain = not {"", ".", ".."} & set(name.split("/"))
+        return f"{BROWSER}/{quote(bucket, safe='')}/{quote(name, safe='/' if plain else '')}{fragment}"
+    host = storage_host if "://" in storage_host else f"http://{storage_host}"
+    path = f"storage/v1/b/{quote(bucket, safe='')}/o/{quote(name, safe='')}"
+    return f"{host.rstrip('/')}/{path}?alt=media{fragment}"
+
 
 COLLECTION = "digests"
 TYPES = {"html": "text/html; charset=utf-8", "json": "application/json", "md": "text/markdown; charset=utf-8"}
@@ -59,9 +132,9 @@ def write_files(digest: Digest) -> None:
     """Write its three forms, over what is there."""
     link = partial(_link, emulator("STORAGE_EMULATOR_HOST"))
     texts = {
-        "html": forms.html(digest, link),
-        "json": forms.as_json(digest),
-        "md": forms.markdown(digest, link),
+        "html": render.html(digest, link),
+        "json": render.as_json(digest),
+        "md": render.markdown(digest, link),
     }
     bucket = storage_client().bucket(settings().results_bucket)
     name = address(digest).split("/", 3)[3]
@@ -88,3 +161,91 @@ def read_file(html: str) -> bytes:
 
 def _link(storage_host: str | None, quote: Quote) -> str:
     return object_link(quote.bucket, quote.name, quote.page, storage_host)
+
+
+DRAFTS = "drafts"
+ABANDONED = timedelta(days=1)
+"""Longer than anybody is at a digest."""
+PER_CALL = 50
+
+
+def begin(client: firestore.Client, digest: Digest) -> firestore.DocumentReference:
+    """Put down whose sentences the files will have; to be deleted with the commit that makes the record."""
+    from shared.digests.store import address
+
+    reference: firestore.DocumentReference = client.collection(DRAFTS).document()
+    fields = {"digest": digest.id, "html": address(digest), "quoted": digest.documents(), "begun_at": now()}
+    reference.create(fields)
+    return reference
+
+
+def forget(client: firestore.Client, document: str) -> None:
+    """Remove the files of attempts that name a document which is being erased; may be repeated.
+
+    Their drafts stay: one that lives may write once more before it finds the document gone, and die.
+    """
+    from google.cloud.firestore_v1.base_query import FieldFilter
+
+    naming = FieldFilter("quoted", "array_contains", document)
+    for draft in client.collection(DRAFTS).where(filter=naming).stream():
+        _clear(client, draft.to_dict() or {}, lambda other: document in other["quoted"])
+
+
+def remove_abandoned(client: firestore.Client) -> int:
+    """Remove what attempts left behind that ended without a record long ago; how many these were."""
+    from google.cloud.firestore_v1.base_query import FieldFilter
+
+    until = now() - ABANDONED
+    query = client.collection(DRAFTS).where(filter=FieldFilter("begun_at", "<", until))
+    found = list(query.limit(PER_CALL).stream())
+    for draft in found:
+        _clear(client, draft.to_dict() or {}, lambda other: bool(other["begun_at"] < until))
+        draft.reference.delete()
+    return len(found)
+
+
+def write_again(client: firestore.Client, identifier: str) -> StoredDigest | None:
+    """Write the files as the record says; None where there is no record.
+
+    What an erasure takes out of it meanwhile is not left there.
+    """
+    from shared.digests.store import read, write_files  # these bring all that draws a digest
+
+    known = read(client, identifier)
+    for _ in range(len(known.quoted) + 1 if known else 0):  # an erasure takes one of them out
+        assert known is not None
+        write_files(known.digest)
+        written, known = known, read(client, identifier)
+        if known is None or known.digest == written.digest:
+            break
+    return known
+
+
+def _clear(
+    client: firestore.Client, draft: Mapping[str, Any], harmless: Callable[[Mapping[str, Any]], bool]
+) -> None:
+    """Remove the files, or write them as their record says; nothing where another attempt may need them.
+
+    Args:
+        client: Firestore.
+        draft: whose files.
+        harmless: whether it is no harm to an attempt that its files are removed.
+    """
+    from google.api_core.exceptions import NotFound
+    from google.cloud.firestore_v1.base_query import FieldFilter
+
+    bucket, _, name = draft["html"].removeprefix("gs://").partition("/")
+    prefix = name.removesuffix("html")
+    # In this order: who begins after the files were listed makes newer ones, which are not deleted.
+    try:
+        blobs = list(storage_client().list_blobs(bucket, prefix=prefix, **storage_limits()))
+    except NotFound:  # the bucket is gone, and they with it
+        return
+    same = client.collection(DRAFTS).where(filter=FieldFilter("digest", "==", draft["digest"]))
+    if not all(harmless(other.to_dict() or {}) for other in same.stream()):
+        return
+    if write_again(client, draft["digest"]):
+        return
+    for blob in blobs:
+        with suppress(NotFound):
+            blob.delete(**storage_limits())

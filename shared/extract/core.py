@@ -7,16 +7,16 @@ from importlib import import_module
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from shared.errors import Rejected
 from shared.extract.decode import decode
 from shared.extract.jsonl import looks_like_jsonl, read_jsonl
 from shared.extract.office.locked import is_locked, unlock
-from shared.extract.pieces import cut_long
 from shared.extract.plain import read_plain
 from shared.extract.refusals import archive_inside, damaged_document, no_text, too_many
 from shared.extract.shapes import Extracted
 from shared.extract.sniff import ARCHIVES, DOCX, EML, EPUB, HTML, OFFICE, PDF, PPTX, TEXT, XLSX, sniff
 from shared.extract.table import looks_like_table, read_table
+from shared.extract.tidy import cut_long
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,12 +1,96 @@
-"""Bytes to text: is this text at all, and in which encoding?"""
+"""Decode the bytes of a text file."""
 
 from __future__ import annotations
 
 import codecs
 import re
 
-from shared.extract.charset import guess, wide_encoding
+from shared.extract.language import detect
 from shared.extract.refusals import unsupported
+
+_SCORED = 16_384  # bytes
+_HIGH = re.compile(rb"[\x80-\xff]")
+_HIGH_RUN = re.compile(rb"[\x80-\xff]+")
+_LATIN_RUN = 1.5  # bytes beyond ASCII in a row, on average, at most: letters with accents mostly stand alone,
+_SHORT_RUN, _LATIN_SHARE = 2.5, 0.15  # or by twos, but then are rare in the text
+_FEW = 6  # bytes beyond ASCII: too few for statistics
+_WESTERN = ("cp1252", "mac_roman")  # the first has all of Latin-1's letters, and the curly quotes beside
+_CENTRAL = ("cp1250", "iso8859_2")
+_BY_LANGUAGE = {
+    **dict.fromkeys(("en", "de", "fr", "it", "es", "pt", "nl", "sv", "da", "no", "fi"), _WESTERN),
+    **dict.fromkeys(("pl", "cs", "hu", "ro"), _CENTRAL),
+    "tr": ("cp1254",),
+}
+_TELLING = "cp1254"  # of the rest of Latin script, statistics may be believed where they find Turkish
+_LETTER = r"[^\W\d_]"
+# In the wrong encoding a letter becomes a sign within a word, or a capital after a small letter.
+_IMPLAUSIBLE = re.compile(
+    rf"(?<={_LETTER})[^\w\s\x00-\x7f\u2010-\u2015\u2019\xad\xb7](?={_LETTER})"
+    rf"|[\xb2\xb3\xb9](?={_LETTER})|[a-z][\xc0-\xde\u0160\u0178\u017d]"
+)
+_PRINTABLE = 0.98  # of the characters, where text in UTF-16 is decoded as such
+_LETTERS = 0.5
+_STRAY = 0.05  # of the zeros: in the wrong one of the two bytes
+
+
+def wide_encoding(data: bytes) -> str | None:
+    """UTF-16 or UTF-32; None where the zeros are not as in one of them.
+
+    Of UTF-32, every letter has two zeros at least. Of UTF-16, letters of Western text have one, and in other
+    scripts spaces, digits and line ends do; in all of them it is always the first byte, or always the second.
+    """
+    head = data[:_SCORED]
+    if len(head) == _SCORED or len(head) % 4 == 0:
+        first, second, third, fourth = (head[at::4].count(0) for at in range(4))
+        if fourth * 4 == len(head) and third > 0.9 * fourth > 2 * first:
+            return "utf-32-le"
+        if first * 4 == len(head) and second > 0.9 * first > 2 * fourth:
+            return "utf-32-be"
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    if not max(even, odd) or min(even, odd) > _STRAY * max(even, odd):
+        return None
+    encoding = "utf-16-le" if odd > even else "utf-16-be"
+    text = head[: len(head) // 2 * 2].decode(encoding, "ignore")
+    printable = sum(char.isprintable() or char.isspace() for char in text)
+    letters = sum(map(str.isalpha, text))
+    return encoding if printable >= _PRINTABLE * len(text) and letters >= _LETTERS * len(text) else None
+
+
+def guess(data: bytes) -> str:
+    """The encoding of text that is none of Unicode's; Windows-1252 where nothing tells."""
+    sample = _sample(data)
+    high, runs = len(_HIGH.findall(sample)), len(_HIGH_RUN.findall(sample))
+    rare = high < _LATIN_SHARE * len(sample) and high < _SHORT_RUN * runs
+    if high >= max(_FEW, _LATIN_RUN * runs) and not rare:
+        return _statistics(sample) or _WESTERN[0]
+    language = detect(sample.decode("cp1252", "replace"))
+    if language in _BY_LANGUAGE:
+        return _most_plausible(sample, _BY_LANGUAGE[language])
+    plausible = _most_plausible(sample, _WESTERN + _CENTRAL)
+    if plausible == _WESTERN[0] and high >= _FEW:
+        return _TELLING if _statistics(sample) == _TELLING else plausible
+    return plausible
+
+
+def _sample(data: bytes) -> bytes:
+    """From the line with the first byte beyond ASCII on, whole lines where there are some."""
+    first = _HIGH.search(data)
+    at = first.start() if first else 0
+    start = max(data.rfind(b"\n", max(0, at - _SCORED), at) + 1, at - _SCORED // 2, 0)
+    end = start + _SCORED
+    return data[start : max(data.rfind(b"\n", start, end), 0) or end] if end < len(data) else data[start:]
+
+
+def _most_plausible(sample: bytes, encodings: tuple[str, ...]) -> str:
+    return min(encodings, key=lambda encoding: len(_IMPLAUSIBLE.findall(sample.decode(encoding, "replace"))))
+
+
+def _statistics(sample: bytes) -> str | None:
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(sample).best()
+    return best.encoding if best else None
+
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),

@@ -1,21 +1,214 @@
-"""What a document says of itself: its title, whose it is, and the year it reports on.
-
-Rather nothing than a guess: each is taken only where the document states it, and where what it states agrees.
-"""
+"""Find what a document says about itself: its title, its organisation and the year it reports on."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from shared.extract.names import best_name
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from shared.extract.shapes import Block, Extracted
+
+
+_FORM = (
+    r"(?:AG(?:\ &\ Co\.\ KGaA)?|SE(?:\ &\ Co\.\ KGaA)?|plc|PLC|Limited|LIMITED|Ltd\.?|LTD|Inc\.?|INC\.?"
+    r"|Corp\.|Corporation|&\ Co\.|LLC|LLP|GmbH(?:\ &\ Co\.\ KG)?|KGaA|S\.p\.A\.?|SpA|S\.r\.l\.?|S\.A\.S\.?"
+    r"|S\.A\.?|SA|SAS|N\.V\.?|NV|B\.V\.?|BV|AB|ASA|A/S|Oyj|Oy|e\.V\.|eG|Aktiengesellschaft)"
+)
+_LEGAL = re.compile(rf"(?x)(?<=[\w.,]\ ){_FORM}(?![\w&])")
+_GROUP = re.compile(r"(?<=\w )Group\b(?! (?:AG|SE|plc|Ltd|Limited|Inc)\b)")
+_GROUPE = re.compile(r"\b([Gg]roupe|[Gg]ruppo|[Gg]rupo) ([A-Z][\w&]+(?: [A-Z][\w&]*[A-Z][\w&]*)?)")
+_WORD = re.compile(r"[A-Z0-9\u00c0-\u00de][\w&.'\u2019-]*$|&$")
+_MAX_WORDS = 6
+_LOOK_BACK = 90  # characters
+_ENDS_IN_FORM = re.compile(rf"(?x)(?<=\S)\ {_FORM}$")
+_ORGANISATION = re.compile(
+    r"(?i)\b(?:group|groupe|gruppo|foundation|stiftung|fondation|university|universit\w*|institut\w*|association"
+    r"|verband|verein|ministry|ministerium|agency|commission|council|bank|company|holding|partners)\b"
+)
+_RIGHTS = re.compile(
+    r"""(?ix) (?:\u00a9|\(c\)|copyright) (?:\s*+(?:\u00a9|\(c\)|copyright|by))*+ [\s,]*+
+    (?: \d{4} (?:\s?[-\u2013/,]\s?\d{2,4})? [\s,]++ (?:by\s++)? )?+"""
+)
+_HOLDER = re.compile(
+    r"""(?ix) (?P<name> \S.{1,80}? ) (?= \s{0,3}
+    (?:[|\u00b7;]|,?\s\(?\d{4}|\.?\s{0,3}(?:all\ rights|alle\ rechte|tous\ droits)|\.\s|\.?$) )"""
+)
+_TITLED = re.compile(
+    r"""(?x) (?P<name> [A-Z0-9][\w&.'\u2019-]* (?:\ (?:&\ )?[A-Z0-9][\w&.'\u2019-]*){0,3}? )
+    (?:['\u2019]s)? \ (?:20\d\d\ )?
+    (?i:annual|sustainability|integrated|esg|csr|climate|corporate|environmental|non-?financial|impact
+    |consolidated|responsibility|modern\ slavery|tcfd|nachhaltigkeits|gesch\u00e4fts) (?>\S*?\b)
+    (?i:.*\b(?:report|review|statement|disclosure)|.*bericht)"""
+)
+_LEADING = frozenset(
+    {
+        "The", "A", "An", "In", "Of", "At", "By", "For", "From", "To", "And", "Or", "As", "On", "With",
+        "Our", "Your", "Its", "This", "That", "Since", "When", "While", "Although", "Both", "Neither", "Only",
+        "Also", "Under", "Within", "Through", "Following", "Between", "Dear", "About", "All", "Each", "Every",
+        "Other", "Another", "Former", "Der", "Die", "Das", "Des", "Den", "Dem", "Ein", "Eine", "Bei", "Mit",
+        "Von", "Und", "F\u00fcr", "Im", "Le", "La", "Les", "Du", "De", "Un", "Une", "Il", "Lo", "Gli", "I",
+        "Per", "Da", "Di", "Con",
+    }
+)  # fmt: skip
+"""Words that have a capital where a sentence begins, and are not part of the name that follows."""
+_GENERIC = frozenset(
+    {
+        "the", "our", "this", "separate", "annual", "group", "company", "corporate", "integrated", "report",
+        "sustainability", "consolidated", "non-financial", "nonfinancial", "financial", "management",
+        "working", "peer", "age", "executive", "leadership", "global", "a", "b",
+    }
+)  # fmt: skip
+_AUDITORS = re.compile(
+    r"(?i)\b(?:kpmg|pwc|pricewaterhousecoopers|deloitte|ernst & young|ey|bdo|grant thornton|mazars)\b"
+)
+_FEW_MENTIONS = 3  # mentions that a name needs
+_MANY = 5  # ... where it is only called a group
+_FIRST = 4  # mentions that one in a heading or a line of the first pages counts for
+_MAX_LINE = 100  # characters
+_TIMES = 2  # as often as any other name
+_TRIED = 20  # names of titles and of rights, which are looked for in all of the text
+
+
+def has_legal_form(name: str) -> bool:
+    """Does it end as registered companies do?"""
+    return _ENDS_IN_FORM.search(name) is not None
+
+
+def is_organisation(name: str) -> bool:
+    """Rather an organisation than a person."""
+    return has_legal_form(name) or _ORGANISATION.search(name) is not None
+
+
+def holder(line: str) -> str | None:
+    """Who is named in a line such as "(c) 2024 Example plc. All rights reserved"."""
+    rights = islice(_RIGHTS.finditer(line), _TRIED)
+    found = next(filter(None, (_HOLDER.match(line, one.end()) for one in rights)), None)
+    if not found:
+        return None
+    name = found["name"].strip(" ,.-")
+    name = (
+        f"{name}."
+        if re.search(r"(?:\b(?:S\.p\.A|S\.A|N\.V|B\.V|S\.r\.l|Inc|Ltd|Corp)|& Co)$", name)
+        else name
+    )
+    return name if name[:1].isupper() or (name[:1].isdigit() and not name.isdigit()) else None
+
+
+def best_name(openings: Sequence[str], first: Sequence[str], text: str) -> str | None:
+    """The organisation that the document is of, or None where that is not clear.
+
+    `openings` are the title and the short lines of the first pages, `first` all blocks of these, `text`
+    what is looked through.
+    """
+    lines = "\n".join(opening for opening in openings if len(opening) <= _MAX_LINE)
+    legal, groups = _legal_names(text), _group_names(text)
+    spelt = _spellings([*legal, *groups])
+    every = _counted(legal) + _counted(groups)
+    for opening in openings:  # one that is nothing but a name
+        if every[_key(opening)] >= _FEW_MENTIONS - 1:
+            return opening
+    for names, find, least in ((legal, _legal_names, _FEW_MENTIONS), (groups, _group_names, _MANY)):
+        at_the_start = {_key(name) for name in find(lines)} & spelt.keys()
+        best = _clear_winner(_counted(names) + Counter(dict.fromkeys(at_the_start, _FIRST)), least)
+        if best:
+            return spelt[best]
+    return _stated_holder("\n".join(first), text) or _in_title(openings, text)
+
+
+def _stated_holder(beginning: str, text: str) -> str | None:
+    lines = (line for line in beginning.split("\n") if "\u00a9" in line)
+    names = dict.fromkeys(name for name in map(holder, lines) if name)
+    lower = text.lower()
+    return next((name for name in islice(names, _TRIED) if lower.count(name.lower()) >= _FEW_MENTIONS), None)
+
+
+def _in_title(openings: Sequence[str], text: str) -> str | None:
+    titles = (found["name"] for found in map(_TITLED.match, openings) if found)
+    names = dict.fromkeys(name for name in titles if not _GENERIC & set(name.lower().split()))
+    lower = text.lower()
+    return next((name for name in islice(names, _TRIED) if _mentions(name.lower(), lower) >= _MANY), None)
+
+
+def _mentions(name: str, text: str) -> int:
+    """How often the name stands in the text, not as a part of longer words."""
+    count, at = 0, text.find(name)
+    while at >= 0:
+        end = at + len(name)
+        count += not (text[at - 1 : at].isalnum() or text[end : end + 1].isalnum())
+        at = text.find(name, end)
+    return count
+
+
+def _legal_names(text: str) -> list[str]:
+    names = (_name_before(text, found.start(), found[0]) for found in _LEGAL.finditer(text))
+    return [name for name in names if name and not _AUDITORS.search(name)]
+
+
+def _group_names(text: str) -> list[str]:
+    names = (_name_before(text, found.start(), found[0]) for found in _GROUP.finditer(text))
+    of = (f"{found[1].capitalize()} {found[2]}" for found in _GROUPE.finditer(text))
+    return [*(name for name in names if name), *of]
+
+
+def _name_before(text: str, at: int, form: str) -> str | None:
+    """The capitalised words that end at `at`, and the form that begins there."""
+    line = text[max(at - _LOOK_BACK, text.rfind("\n", max(at - _LOOK_BACK, 0), at) + 1, 0) : at].rstrip()
+    comma = line.endswith(",")
+    words: list[str] = []
+    for word in reversed(line.rstrip(",").split(" ")):
+        if word.endswith(",") and _WORD.match(word[:-1]) and not word[:-1].isdigit() and words:
+            return None  # of "Smith, Jones & Co." only a part was found
+        if not _WORD.match(word) or len(words) == _MAX_WORDS:
+            break
+        if words and word.endswith(".") and len(word) > _FEW_MENTIONS and "." not in word[:-1]:
+            break  # the end of another sentence
+        words.insert(0, word)
+    while words and (words[0] in _LEADING or words[0] == "&" or re.fullmatch(r"[\d./-]+", words[0])):
+        words.pop(0)
+    if not words or {word.lower() for word in words} <= _GENERIC:
+        return None
+    return f"{' '.join(words)}{',' if comma else ''} {form}"
+
+
+def _counted(names: Iterable[str]) -> Counter[str]:
+    """How often each is named, whatever its case; a longer match counts for the name that it ends in."""
+    counts = Counter(map(_key, names))
+    for name in sorted(counts, key=len, reverse=True):
+        words = name.split()
+        for start in range(1, len(words) - 1):
+            shorter = " ".join(words[start:])
+            if counts[shorter] > counts[name]:
+                counts[shorter] += counts.pop(name)
+                break
+    return counts
+
+
+def _spellings(names: Iterable[str]) -> dict[str, str]:
+    """The most frequent spelling of each."""
+    counts: dict[str, Counter[str]] = {}
+    for name in names:
+        counts.setdefault(_key(name), Counter())[name] += 1
+    return {key: spellings.most_common(1)[0][0] for key, spellings in counts.items()}
+
+
+def _clear_winner(counts: Counter[str], least: int) -> str | None:
+    ranked = counts.most_common()
+    if not ranked or ranked[0][1] < least:
+        return None
+    best, count = ranked[0]
+    family = best.split()[0]
+    second = next((other for name, other in ranked[1:] if name.split()[0] != family), 0)
+    return best if count >= _TIMES * second else None
+
+
+def _key(name: str) -> str:
+    return name.casefold().rstrip(".")
+
 
 _SCANNED = 400_000  # characters from the start that are looked at
 _FIRST_PAGES = 2

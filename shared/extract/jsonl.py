@@ -8,19 +8,19 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from shared.errors import Rejected
-from shared.extract.columns import (
+from shared.extract.refusals import no_text, too_many
+from shared.extract.shapes import Extracted
+from shared.extract.table import (
     SAMPLE_ROWS,
     WELL_KNOWN,
     as_label,
     find_label_column,
     find_text_column,
     fold,
+    row_blocks,
 )
-from shared.extract.pieces import lines_of
-from shared.extract.refusals import no_text, too_many
-from shared.extract.rows import row_blocks
-from shared.extract.shapes import Extracted
+from shared.extract.tidy import lines_of
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

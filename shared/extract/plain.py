@@ -7,12 +7,9 @@ from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from shared.extract.hyphens import Joiner
-from shared.extract.marks import is_item
-from shared.extract.pieces import MAX_BLOCK, cut, lines_of
 from shared.extract.refusals import no_text, too_many
 from shared.extract.shapes import Block, BlockKind, Extracted
-from shared.extract.tidy import clean
+from shared.extract.tidy import MAX_BLOCK, Joiner, clean, cut, is_item, lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

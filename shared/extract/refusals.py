@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.errors import Rejected
+from shared.platform.errors import Rejected
 
 SUPPORTED = (
     "PDF, Word, PowerPoint and Excel (.docx, .pptx, .xlsx), HTML, EPUB, e-mail (.eml), plain text, Markdown, "

@@ -1,30 +1,214 @@
-"""CSV and TSV: one data row is one row, whatever the delimiter, with or without a header."""
+"""Read CSV and TSV: find the delimiter, the header and the column that holds the text."""
 
 from __future__ import annotations
 
+import csv
 import re
-from collections import Counter
-from dataclasses import dataclass
+from collections import Counter, deque
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from shared.extract.columns import (
-    SAMPLE_ROWS,
-    WELL_KNOWN,
-    as_label,
-    find_label_column,
-    find_text_column,
-    fold,
-)
-from shared.extract.quoting import parse, rows_of
+from shared.extract.plain import paragraphs
 from shared.extract.refusals import no_text, too_many
-from shared.extract.rows import row_blocks
-from shared.extract.shapes import Extracted
+from shared.extract.shapes import Block, Extracted
+from shared.extract.tidy import lines_of, squeeze
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from shared.extract.shapes import ExtractOptions, Limits
+
+
+_DOCUMENT = 4_000
+"""Characters, about four windows of the model: as one passage, most of a longer text would be cut off."""
+
+
+def row_blocks(text: str, row: int, label: str | None) -> list[Block]:
+    """One block of kind `row`, none where there is no text, or the paragraphs of a long document."""
+    if len(text) > _DOCUMENT:
+        return [replace(block, row=row, label=label) for block in paragraphs(text, markdown=True)]
+    tidy = squeeze(text)
+    return [Block(tidy, "row", row=row, label=label)] if tidy else []
+
+
+WELL_KNOWN = (
+    "text", "full_text", "review", "review_text", "reviewtext", "verified_reviews", "reviews", "review_body",
+    "comment", "comments", "body", "content", "sentence", "sentences", "passage", "paragraph", "message",
+    "feedback", "description", "answer", "response", "tweet", "headline",
+)  # fmt: skip
+"""Names a text column usually has, best first."""
+
+SAMPLE_ROWS = 500
+"""Rows looked at to judge a column by its content."""
+
+_LABELS = (
+    "label", "labels", "sentiment", "polarity", "rating", "ratings", "stars", "score", "class", "category",
+    "target", "topic", "grade", "overall", "feedback",
+)  # fmt: skip
+"""Names a column of labels or ratings has, alone or as the last word of several, best first."""
+_MAX_LABEL = 40  # characters
+_MAX_LABELS = 25  # different ones in the sample
+_MIN_REPEATED = 20  # rows from which on labels must repeat
+
+_WORD = re.compile("[\u3040-\u30ff\u3400-\u9fff]|[^\\W\\d_]{2,}")  # a character of Chinese is a word
+_MIN_WORDS = 1.5  # mean words a filled cell: below it a column of a well-known name holds labels, not text
+
+
+def find_text_column(wanted: str | None, columns: Mapping[str, Sequence[str]]) -> str:
+    """The name of the column that holds the text; `columns` maps names to a sample of their cells.
+
+    A wanted name is found whatever its case. Otherwise well-known names are tried in order, each believed
+    only if its cells hold words (a `feedback` of 0 and 1 is a label); then the column with the longest text.
+    Raises Rejected(`text_column_not_found`).
+    """
+    folded: dict[str, str] = {}
+    for name in columns:
+        folded.setdefault(fold(name), name)
+    if wanted is not None:
+        if wanted in columns:
+            return wanted
+        if fold(wanted) in folded:
+            return folded[fold(wanted)]
+        raise _not_found(f'There is no column named "{wanted}"', columns)
+    for name in WELL_KNOWN:
+        if name in folded and _mean_words(columns[folded[name]]) >= _MIN_WORDS:
+            return folded[name]
+    means = {name: _mean_words(cells) for name, cells in columns.items()}
+    best = max(means, key=lambda name: means[name], default=None)
+    if best is None or means[best] < 1:
+        raise _not_found("No column holds text", columns)
+    return best
+
+
+def find_label_column(columns: Mapping[str, Sequence[str]], text_column: str) -> str | None:
+    """The name of the column with a label or a rating of each text; `columns` maps names to samples of cells.
+
+    Its name says so, and its cells are short and of few kinds.
+    """
+    for wanted in _LABELS:
+        for name, cells in columns.items():
+            called = fold(name)
+            if (
+                name != text_column
+                and (called == wanted or called.endswith(f"_{wanted}"))
+                and _are_labels(cells)
+            ):
+                return name
+    return None
+
+
+def as_label(cell: str) -> str | None:
+    """A label as it is kept beside a row; None where there is none, or a text in its place."""
+    label = squeeze(cell)
+    return label if 0 < len(label) <= _MAX_LABEL else None
+
+
+def _are_labels(cells: Sequence[str]) -> bool:
+    filled = [cell.strip() for cell in cells if cell.strip()]
+    kinds = set(filled)
+    return (
+        0 < len(kinds) <= _MAX_LABELS
+        and max(map(len, kinds)) <= _MAX_LABEL
+        and (len(filled) < _MIN_REPEATED or len(kinds) <= len(filled) // 2)
+    )
+
+
+def fold(name: str) -> str:
+    """A column's name as it is compared: lower case, words joined by underscores."""
+    return re.sub(r"[\s\-]+", "_", name.strip().lower())
+
+
+def _mean_words(cells: Sequence[str]) -> float:
+    filled = [cell for cell in cells if cell.strip()]
+    return sum(len(_WORD.findall(cell)) for cell in filled) / len(filled) if filled else 0.0
+
+
+def _not_found(what: str, columns: Mapping[str, object]) -> Rejected:
+    shown = ", ".join(f'"{name[:40]}"' for name in list(columns)[:12])
+    return Rejected(
+        "text_column_not_found",
+        f"{what}; the file has: {shown or 'no columns'}.",
+        "Name the one that holds the text, with --text-column, or as text-column in the object's metadata.",
+    )
+
+
+_LONGEST = 100  # lines of a row, where marks are not all closed
+_SHOWN = 10
+_MARK = '"'
+
+csv.field_size_limit(2**31 - 1)  # the limit on characters is ours, and counted before
+
+
+def parse(text: str, delimiter: str, *, quotes: bool = True, strict: bool = False) -> Iterator[list[str]]:
+    """The rows as the csv module sees them; if `strict`, with its Error for a mark that closes nothing."""
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+    lines = (f"{line}\n" for line in lines_of(text))
+    return csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=strict)
+
+
+def rows_of(text: str, delimiter: str, most: int) -> tuple[Callable[[], Iterator[list[str]]], list[str]]:
+    """A function that reads the rows from the first on, and a warning where marks are taken as they are.
+
+    The warning looks at `most` rows.
+    """
+    if _MARK not in text or _is_sound(text, delimiter):
+        return partial(parse, text, delimiter), []
+    bad = [number for number, _, closed in islice(_records(text, delimiter), most) if not closed]
+    shown = ", ".join(map(str, bad[:_SHOWN])) + (" ..." if len(bad) > _SHOWN else "")
+    warning = f"a quotation mark is never closed, and was taken as it is, in line {shown}"
+    return partial(_recovered, text, delimiter), [warning] if bad else []
+
+
+def _is_sound(text: str, delimiter: str) -> bool:
+    """Does every mark that closes a cell stand at its end, and the last cell have one?"""
+    try:
+        for _ in parse(text, delimiter, strict=True):
+            pass
+    except csv.Error:
+        return False
+    return True
+
+
+def _recovered(text: str, delimiter: str) -> Iterator[list[str]]:
+    for _, record, closed in _records(text, delimiter):
+        yield from parse(record, delimiter, quotes=closed)
+
+
+def _records(text: str, delimiter: str) -> Iterator[tuple[int, str, bool]]:
+    """The number of a record's first line, from 1, its lines, and whether every mark in them is closed.
+
+    A record goes on until its marks are even; where that takes too long, or one of them closes nothing, its
+    first line is a record of its own.
+    """
+    lines = lines_of(text)
+    waiting: deque[str] = deque()
+    number = 1
+    while waiting or number == 1:
+        waiting.extend(islice(lines, _LONGEST - len(waiting)))
+        length = _length(waiting)
+        record = "\n".join(islice(waiting, length))
+        closed = length == 1 or (length > 1 and _is_sound(record, delimiter))
+        if not closed:
+            record, length = waiting[0], 1
+        yield number, record, closed
+        number += length
+        for _ in range(length):
+            waiting.popleft()
+        waiting.extend(islice(lines, 1))
+
+
+def _length(lines: deque[str]) -> int:
+    """Lines of the record that begins with the first; 0 where none of them ends it."""
+    odd = False
+    for length, line in enumerate(lines, 1):
+        odd ^= line.count(_MARK) % 2 == 1
+        if not odd:
+            return length
+    return 0
+
 
 _DELIMITERS = "\t,;|"
 _MEDIA_TYPES = {"\t": "text/tab-separated-values"}

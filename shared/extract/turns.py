@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from shared.errors import Retryable
+from shared.platform.errors import Retryable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

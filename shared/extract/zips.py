@@ -18,7 +18,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, BinaryIO, Self, cast
 
-from shared.errors import Rejected
 from shared.extract.refusals import (
     damaged_archive,
     encrypted,
@@ -27,6 +26,7 @@ from shared.extract.refusals import (
     too_many,
     unsafe_archive,
 )
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

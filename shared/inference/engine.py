@@ -1,37 +1,186 @@
-"""Texts in, everything the model says of them out, as fast as the processors allow.
-
-Tokenise once, sort by length, run small batches of nearly equal length on independent single-threaded
-workers, and put the rows back into the order of the input. On a GPU batches are large, and it computes one
-slice of the input while the processors make word pieces of the next.
-"""
+"""Run texts through the model: batches of equal length, workers of one thread, a cache."""
 
 from __future__ import annotations
 
+import hashlib
+import re
+import threading
 import time
+from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.inference.batches import GPU_MAX_WASTE, GPU_TOKEN_BUDGET, MAX_WASTE, TOKEN_BUDGET, plan_batches
-from shared.inference.cache import RowCache
 from shared.inference.cpus import cpu_limit
-from shared.inference.forward import Forward
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest, read_verified
-from shared.inference.outputs import Outputs
+from shared.inference.reading import Outputs
 from shared.inference.session import CPU, best_device, open_session
-from shared.tokens import load_tokenizer
+from shared.inference.tokens import load_tokenizer
+from shared.platform.errors import Retryable
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
+    from onnxruntime import InferenceSession
 
     from shared.inference.session import Device
 
+    Row = NDArray[np.float32]
+    TokenRows = NDArray[np.float32]
     Rows = NDArray[np.float32]
+
+CACHED_TEXTS = 4096
+"""Of one engine, in a function: about 9 MB."""
+KEPT_SECONDS = 15 * 60.0
+"""For which a row stays after its text was last asked for; the next call drops it. Cloud Run ends an instance
+that is not called for about as long."""
+
+
+class RowCache:
+    """The rows of the texts last used, of one model. Safe to share between threads.
+
+    Texts are kept as digests alone, and not for long: a document that was deleted must not live on in a
+    function's memory.
+    """
+
+    def __init__(self, capacity: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """Keep at most `capacity` rows; none at all if 0."""
+        self._capacity = capacity
+        self._clock = clock
+        self._rows: OrderedDict[bytes, tuple[float, Row]] = OrderedDict()
+        """In the order of when they were last used, with that."""
+        self._lock = threading.Lock()
+
+    def find(self, texts: Iterable[str]) -> list[Row | None]:
+        """The row of each text, or None where it is not known."""
+        if not self._capacity:
+            return [None for _ in texts]
+        keys = [_key(text) for text in texts]
+        with self._lock:
+            moment = self._clock()
+            self._drop(moment)
+            found: list[Row | None] = []
+            for key in keys:
+                known = self._rows.pop(key, None)
+                if known:
+                    self._rows[key] = (moment, known[1])
+                found.append(known[1] if known else None)
+            return found
+
+    def keep(self, texts: Sequence[str], rows: NDArray[np.float32]) -> None:
+        """Remember row i for text i; those longest unused make room."""
+        # The last ones alone would stay; copies, so that a row does not hold its whole array.
+        start = max(len(texts) - self._capacity, 0)
+        fresh = [(_key(text), row.copy()) for text, row in zip(texts[start:], rows[start:], strict=True)]
+        with self._lock:
+            moment = self._clock()
+            for key, row in fresh:
+                self._rows.pop(key, None)
+                self._rows[key] = (moment, row)
+            self._drop(moment)
+
+    def _drop(self, moment: float) -> None:
+        """Let go of what is beyond the capacity, or was not used for too long; the first is the oldest."""
+        while self._rows:
+            used, _ = next(iter(self._rows.values()))
+            if len(self._rows) <= self._capacity and moment - used < KEPT_SECONDS:
+                return
+            self._rows.popitem(last=False)
+
+
+def _key(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+TOKEN_BUDGET = 256
+"""Tokens of a batch, padding included. Activations of more no longer fit the cache of one core."""
+MAX_WASTE = 0.04
+"""Largest share of padding in a batch: about what a larger batch gains over running its texts one by one."""
+
+GPU_TOKEN_BUDGET = 16_384
+"""On a GPU small batches leave most of it idle, and padding costs less than another batch."""
+GPU_MAX_WASTE = 0.2
+
+
+def plan_batches(
+    lengths: Sequence[int], budget: int = TOKEN_BUDGET, max_waste: float = MAX_WASTE
+) -> list[list[int]]:
+    """Partition the indices of `lengths` into batches, longest texts first so that workers finish together.
+
+    A batch holds at most `budget` tokens after padding to its longest text, except that a text longer than
+    the budget is a batch by itself; at most `max_waste` of the padded tokens are padding.
+    """
+    batches: list[list[int]] = []
+    width = real = 0
+    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        length = lengths[index]
+        if batches:
+            padded = width * (len(batches[-1]) + 1)
+            if padded <= budget and padded - (real + length) <= max_waste * padded:
+                batches[-1].append(index)
+                real += length
+                continue
+        batches.append([index])
+        width = real = length
+    return batches
+
+
+GPU_FAULT = re.compile(r"\bCU[A-Z]+ failure \d+")
+"""How onnxruntime names an error of CUDA or its libraries, after which a process cannot use them again."""
+
+
+class Forward:
+    """Runs a session, as threads ask it to."""
+
+    def __init__(self, session: InferenceSession, outputs: Sequence[str], *, bound: bool) -> None:
+        """`outputs` are those that are asked for, in this order.
+
+        `bound`: through I/O binding, which says where each array lies, for a GPU.
+        """
+        self._session = session
+        self._outputs = list(outputs)
+        self._run = self._bound if bound else self._plain
+
+    def __call__(self, ids: Sequence[Sequence[int]]) -> TokenRows:
+        """The outputs side by side, of word pieces padded to the longest text (with id 0, masked).
+
+        Raises:
+            Retryable: the GPU failed; another process may have better luck.
+        """
+        import numpy as np
+
+        shape = (len(ids), max(map(len, ids)))
+        input_ids, attention_mask = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        for index, row in enumerate(ids):
+            input_ids[index, : len(row)] = row
+            attention_mask[index, : len(row)] = 1
+        return np.concatenate(self._run({"input_ids": input_ids, "attention_mask": attention_mask}), axis=1)
+
+    def _plain(self, feed: dict[str, NDArray[np.int64]]) -> list[TokenRows]:
+        found: list[TokenRows] = self._session.run(self._outputs, feed)
+        return found
+
+    def _bound(self, feed: dict[str, NDArray[np.int64]]) -> list[TokenRows]:
+        # All in the host's memory: the ids of a batch are a quarter of a megabyte, and the outputs, which are
+        # wanted there, not much more. What lies between stays on the GPU.
+        binding = self._session.io_binding()
+        for name, value in feed.items():
+            binding.bind_cpu_input(name, value)
+        for name in self._outputs:
+            binding.bind_output(name, "cpu")
+        try:
+            self._session.run_with_iobinding(binding)
+        except Exception as error:
+            if GPU_FAULT.search(str(error)):
+                raise Retryable(f"the GPU failed: {error}") from error
+            raise
+        found: list[TokenRows] = binding.copy_outputs_to_cpu()
+        return found
+
 
 SLICE_TEXTS = 2048
 """Tokenised at once: some 10 MB of word pieces, seconds of work, whatever the length of the input."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, PositiveInt, ValidationError
 
-from shared.errors import SetupError
-from shared.records import TOPICS, ActionLabel, Record, SentimentLabel
+from shared.platform.errors import SetupError
+from shared.platform.records import TOPICS, ActionLabel, Record, SentimentLabel
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
-from shared.errors import SetupError
-from shared.logs import get_logger
+from shared.platform.errors import SetupError
+from shared.platform.logs import get_logger
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

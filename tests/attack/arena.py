@@ -17,7 +17,7 @@ import pytest
 import requests
 from google.api_core.exceptions import GoogleAPICallError, RetryError
 
-from shared.records import TERMINAL
+from shared.platform.records import TERMINAL
 from tests.attack.invariants import judge, look, read
 from tests.caches import forget
 from tests.e2e.running import HOWEVER_OFTEN, RunningStack, free_ports
@@ -57,8 +57,8 @@ class Arena:
 
     def upload(self, name: str, content: bytes, **metadata: str) -> int | None:
         """Upload until it is acknowledged; the generation, or None where Cloud Storage refuses the name."""
-        from shared.clients import storage_client
-        from shared.settings import settings
+        from shared.platform.clients import storage_client
+        from shared.platform.settings import settings
 
         blob = storage_client().bucket(settings().uploads_bucket).blob(name)
         blob.metadata = metadata or None
@@ -76,7 +76,7 @@ class Arena:
 
     def records(self) -> dict[str, dict[str, Any]]:
         """Every document's record by name."""
-        from shared.clients import firestore_client
+        from shared.platform.clients import firestore_client
 
         return {one["name"]: one for one in read(firestore_client().collection("documents"))}
 
@@ -91,9 +91,9 @@ class Arena:
 
     def settle(self, seconds: float = SETTLE_SECONDS) -> None:
         """Let everything come right: tick the sweep until all has ended, for so long at most."""
-        from shared.clients import storage_client
-        from shared.events import publish
-        from shared.settings import TICKS, settings
+        from shared.platform.clients import storage_client
+        from shared.platform.pubsub import publish
+        from shared.platform.settings import TICKS, settings
 
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

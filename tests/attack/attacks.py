@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from shared.documents import document_id
+from shared.documents.store import document_id
 from tests.attack import files, forgeries
 from tests.attack.arena import MIB, TASK, Arena, Outcome, plain
 

@@ -24,7 +24,7 @@ ANSWERS = {204, 400, 413, 429, 503}
 
 def publish(topic: str, messages: list[Message]) -> None:
     """Publish as anybody may who has the right to."""
-    from shared.clients import publisher
+    from shared.platform.clients import publisher
 
     request = {
         "topic": f"projects/headrace-local/topics/{topic}",
@@ -242,7 +242,7 @@ def beyond_firestore() -> tuple[int, list[str]]:
     from google.api_core.exceptions import GoogleAPICallError
     from google.cloud.firestore_v1.vector import Vector
 
-    from shared.clients import firestore_client
+    from shared.platform.clients import firestore_client
 
     def nested(levels: int) -> dict[str, Any]:
         return {"m": nested(levels - 1)} if levels > 1 else {"leaf": 1}

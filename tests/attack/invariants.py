@@ -9,8 +9,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from shared.records import TERMINAL
-from shared.retry import is_transient
+from shared.platform.records import TERMINAL
+from shared.platform.retry import is_transient
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -140,8 +140,8 @@ def _samples(held: Held) -> Iterator[str]:
 
 def look(stack: RunningStack) -> Snapshot:
     """Take a snapshot of a stack that this process's clients point at."""
-    from shared.clients import firestore_client, storage_client
-    from shared.settings import settings
+    from shared.platform.clients import firestore_client, storage_client
+    from shared.platform.settings import settings
 
     work = storage_client().bucket(settings().work_bucket)
     objects = {

@@ -14,7 +14,7 @@ import pytest
 from lxml import etree
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from shared.digests.forms import html
+from shared.digests.render import html
 from tests.digest_example import empty, rich, single
 from tests.digest_quotes import BIKES, link
 

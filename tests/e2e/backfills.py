@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shared import backfill_listing, backfills
-from shared.backfills import Wanted
-from shared.clients import firestore_client, storage_client
-from shared.documents import Documents, document_id
+from shared.documents.store import Documents, document_id
+from shared.jobs import backfills
+from shared.jobs.backfills import Wanted
+from shared.platform.clients import firestore_client, storage_client
 from tests.e2e.jobs import EXECUTION, start
 from tests.e2e.test_again import passages_of
 from tests.e2e.test_failures import stored, until
@@ -59,7 +59,7 @@ def listed(prefix: str, model: str | None, tasks: int = 1) -> str:
     """A backfill whose job is not started; its id."""
     client = firestore_client()
     backfill = backfills.create(client, Wanted(prefix=f"{prefix}/"), model, tasks)
-    backfill_listing.list_documents(client, backfill)
+    backfills.list_documents(client, backfill)
     return backfill.id
 
 

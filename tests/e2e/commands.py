@@ -19,9 +19,15 @@ if TYPE_CHECKING:
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
     [
-        *("cli.main", "cli.connect", "cli.output", "cli.render", "cli.results", "cli.doctor"),
+        *("cli.main", "cli.connect", "cli.render", "cli.results", "cli.doctor"),
         *("google.cloud.storage", "google.cloud.firestore", "google.cloud.secretmanager_v1"),
-        *("google.pubsub_v1", "google.cloud.run_v2", "shared.clients", "shared.documents", "shared.logs"),
+        *(
+            "google.pubsub_v1",
+            "google.cloud.run_v2",
+            "shared.platform.clients",
+            "shared.documents.store",
+            "shared.platform.logs",
+        ),
     ]
 )
 

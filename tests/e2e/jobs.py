@@ -26,8 +26,8 @@ def idle_job() -> None:
     """Make the stack's job one that does nothing, so that a test starts what it wants."""
     from google.cloud.run_v2 import Container, Job
 
-    from shared.clients import jobs
-    from shared.delegation import job_path
+    from shared.documents.delegation import job_path
+    from shared.platform.clients import jobs
 
     job = Job(name=job_path())
     job.template.template.containers = [Container(image="none", command=["true"])]

@@ -9,8 +9,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from shared.inference import read_manifest
-from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, File
+from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, File, read_manifest
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -26,7 +26,7 @@ LONG = "".join(
 
 
 def passages_of(document: str) -> list[dict[str, Any]]:
-    from shared.clients import firestore_client
+    from shared.platform.clients import firestore_client
 
     stored = firestore_client().collection("documents").document(document).collection("passages")
     return [snapshot.to_dict() for snapshot in stored.order_by("index").stream()]
@@ -34,8 +34,8 @@ def passages_of(document: str) -> list[dict[str, Any]]:
 
 def notify_again(shown: dict[str, Any], times: int) -> None:
     """Publish the object's notification again, as Cloud Storage may."""
-    from shared.events import publish
-    from shared.settings import UPLOADS
+    from shared.platform.pubsub import publish
+    from shared.platform.settings import UPLOADS
 
     attributes = {
         "bucketId": "headrace-local-uploads",
@@ -96,9 +96,9 @@ def test_an_overwritten_file_replaces_its_result(stack: RunningStack, tmp_path: 
 @pytest.mark.usefixtures("clients")
 def test_a_run_can_be_started_again(stack: RunningStack, tmp_path: Path) -> None:
     """Asking twice for a restart starts one new run, with the same result."""
-    from shared.clients import firestore_client
-    from shared.documents import Documents
-    from shared.uploads import restart
+    from shared.documents.store import Documents
+    from shared.documents.uploads import restart
+    from shared.platform.clients import firestore_client
 
     report = tmp_path / "restarted.txt"
     report.write_text(GOOD_AND_BAD)
@@ -143,8 +143,8 @@ def alive(pid: int) -> bool:
 @pytest.mark.usefixtures("clients")
 def test_the_same_content_is_computed_once(stack: RunningStack, tmp_path: Path) -> None:
     """Under another name it is a duplicate with a result of its own, whole when the original is erased."""
-    from shared.clients import firestore_client
-    from shared.erasure import erase
+    from shared.digests.redact import erase
+    from shared.platform.clients import firestore_client
 
     text = GOOD_AND_BAD.replace("Brackwater", "Duplicated")
     (tmp_path / "original.txt").write_text(text)

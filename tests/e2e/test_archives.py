@@ -78,9 +78,9 @@ def test_unpacking_again_changes_nothing(stack: RunningStack, tmp_path: Path) ->
     path = tmp_path / "again.zip"
     path.write_bytes(zipped({"one.txt": GOOD_AND_BAD.replace("Brackwater", "Again").encode()}))
     before = dropped(stack, path)
-    from shared.clients import firestore_client
-    from shared.documents import Documents
-    from shared.uploads import restart
+    from shared.documents.store import Documents
+    from shared.documents.uploads import restart
+    from shared.platform.clients import firestore_client
 
     notify_again(before["again.zip"], 5)
     restart(Documents(firestore_client()), before["again.zip"]["id"], 1)
@@ -91,7 +91,7 @@ def test_unpacking_again_changes_nothing(stack: RunningStack, tmp_path: Path) ->
 @pytest.mark.usefixtures("clients")
 def test_a_newer_archive_replaces_its_members(stack: RunningStack, tmp_path: Path) -> None:
     """What changed is analysed again, what is gone is deleted, what was never a member stays."""
-    from shared.clients import storage_client
+    from shared.platform.clients import storage_client
 
     bucket = storage_client().bucket("headrace-local-uploads")
     bucket.blob("newer.zip!/mine.txt").upload_from_string("The mine used less water in the year.")

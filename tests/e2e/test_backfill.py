@@ -11,14 +11,15 @@ from google.cloud.run_v2 import Container, Job
 
 from cli.options import MODEL
 from model_export.bucket import push
-from shared import backfills, batches
-from shared.backfills import Wanted
-from shared.clients import executions, firestore_client, jobs, storage_client
-from shared.delegation import job_path
-from shared.documents import Documents, document_id
-from shared.erasure import erase
-from shared.inference import read_manifest
-from shared.settings import settings
+from shared.digests.redact import erase
+from shared.documents import batches
+from shared.documents.delegation import job_path
+from shared.documents.store import Documents, document_id
+from shared.inference.manifest import read_manifest
+from shared.jobs import backfills
+from shared.jobs.backfills import Wanted
+from shared.platform.clients import executions, firestore_client, jobs, storage_client
+from shared.platform.settings import settings
 from tests.e2e.backfills import check_redone, dropped, entry, listed, report, runs_with_passages, task
 from tests.e2e.jobs import ended
 from tests.e2e.jobs import task as document_task

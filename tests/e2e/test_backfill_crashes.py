@@ -10,11 +10,12 @@ import pytest
 from cli.options import MODEL
 from long_job.backfill.plan import begin
 from model_export.bucket import push
-from shared import artefacts, backfills
-from shared.clients import firestore_client
-from shared.delegation import job_path
-from shared.documents import Documents, now
-from shared.settings import settings
+from shared.documents import artefacts
+from shared.documents.delegation import job_path
+from shared.documents.store import Documents, now
+from shared.jobs import backfills
+from shared.platform.clients import firestore_client
+from shared.platform.settings import settings
 from tests.e2e.backfills import check_redone, dropped, entry, listed, runs_with_passages, task
 from tests.e2e.jobs import ended
 from tests.e2e.other_model import other_model

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.documents import document_id
+from shared.documents.store import document_id
 from tests.e2e.test_again import LONG, passages_of, settled
 from tests.e2e.test_failures import stored, until
 from tests.e2e.test_faults import ACKNOWLEDGED, AGAIN, BUSY, frozen, handled, upload_push
@@ -27,7 +27,7 @@ REFUSED = "Another delivery is doing this step right now."
 
 def upload(name: str) -> bytes:
     """A file of `PASSAGES` passages; the delivery of its notification."""
-    from shared.clients import storage_client
+    from shared.platform.clients import storage_client
 
     content = "\n\n".join(LONG.replace("Site", name).split("\n\n")[:PASSAGES])
     client = storage_client()
@@ -64,8 +64,8 @@ def everything(document: str) -> dict[str, Any]:
 
 def check(stack: RunningStack, document: str) -> None:
     """One run with every passage, announced; nothing was acknowledged before that was planned."""
-    from shared.clients import firestore_client
-    from shared.documents import Documents
+    from shared.documents.store import Documents
+    from shared.platform.clients import firestore_client
 
     shown = settled(stack, document, 1)
     assert len(passages_of(document)) == shown["passages"] == PASSAGES

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from google.pubsub_v1 import PubsubMessage
 
-from shared.documents import document_id
+from shared.documents.store import document_id
 from tests.e2e.running import RunningStack, free_ports
 from tests.e2e.test_deliveries import QUIET, TIMES, check, upload
 from tests.e2e.test_failures import stored, until
@@ -35,8 +35,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
 @pytest.mark.usefixtures("clients")
 def test_the_holder_is_killed_among_twenty_deliveries(stack: RunningStack) -> None:
     """By Pub/Sub's own deliveries: none is acknowledged, one takes over once the lease has ended, all end."""
-    from shared.clients import publisher
-    from shared.settings import UPLOADS
+    from shared.platform.clients import publisher
+    from shared.platform.settings import UPLOADS
 
     body, document = upload("orphan.txt"), document_id(QUIET, "orphan.txt")
     message = json.loads(body)["message"]

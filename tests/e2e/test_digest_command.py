@@ -106,8 +106,8 @@ def test_a_span_that_is_none_is_refused(stack: RunningStack, span: str) -> None:
 @pytest.mark.usefixtures("clients")
 def test_its_forms_are_in_the_bucket(digest: dict[str, Any]) -> None:
     """The page, the JSON and the Markdown, beside each other; the JSON is what the command printed."""
-    from shared.clients import storage_client
-    from shared.settings import settings
+    from shared.platform.clients import storage_client
+    from shared.platform.settings import settings
 
     prefix = f"digests/now/{digest['id']}."
     blobs = storage_client().list_blobs(settings().results_bucket, prefix=prefix)
@@ -121,13 +121,12 @@ def test_its_forms_are_in_the_bucket(digest: dict[str, Any]) -> None:
 @pytest.mark.usefixtures("clients")
 def test_a_number_that_no_longer_holds_is_named(stack: RunningStack, digest: dict[str, Any]) -> None:
     """With what the digest says and what there is; the status is 1."""
-    from shared.clients import firestore_client
+    from shared.platform.clients import firestore_client
 
-    quote = digest["summary"][0]
-    passage = f"documents/{quote['document']}/passages/1-{quote['index']}"
-    firestore_client().document(passage).delete()
-    told = stack.command("digest", "verify", digest["id"])
-    assert told.returncode == 1
-    passages = digest["overview"]["passages"]
-    plain = " ".join(told.stdout.split())
-    assert f"overview.passages: it says {passages}, and there is {passages - 1}" in plain
+    document = digest["summary"][0]["document"]
+    firestore_client().document(f"outcomes/{document}").delete()
+    printed = stack.command("digest", "verify", digest["id"])
+    assert printed.returncode == 1
+    completed = digest["overview"]["completed"]
+    plain = " ".join(printed.stdout.split())
+    assert f"overview.completed: it says {completed}, and there is {completed - 1}" in plain

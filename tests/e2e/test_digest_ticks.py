@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from google.pubsub_v1 import PubsubMessage
 
-from shared.clients import firestore_client, publisher
 from shared.digests.ticks import tick_id
-from shared.settings import TICKS
+from shared.platform.clients import firestore_client, publisher
+from shared.platform.settings import TICKS
 from tests.e2e.running import NO_TICKS, RunningStack, free_ports
 from tests.e2e.test_failures import until
 

@@ -12,18 +12,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from google.pubsub_v1 import PubsubMessage, PushConfig
 
-from cli.diagnosis import processes
-from cli.diagnosis.findings import Target
-from cli.diagnosis.processes import check_deliveries
-from cli.diagnosis.resources import check_secrets, check_subscriptions
+from cli.diagnosis import Target, resources
+from cli.diagnosis.resources import check_deliveries, check_secrets, check_subscriptions
 from cli.doctor import examine
 from cli.options import MODEL
 from local.provision import expected, make_job, subscriber
-from shared.clients import firestore_client, jobs, publisher, secrets, storage_client
-from shared.delegation import job_path
-from shared.documents import Documents
-from shared.lanes import PRODUCTION_FILTER
-from shared.records import UploadEvent
+from shared.documents.delegation import job_path
+from shared.documents.store import Documents
+from shared.platform.clients import firestore_client, jobs, publisher, secrets, storage_client
+from shared.platform.lanes import PRODUCTION_FILTER
+from shared.platform.records import UploadEvent
 from tests.e2e.running import NO_TICKS, RunningStack, free_ports
 from tests.e2e.test_failures import stored, until
 
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cli.diagnosis.findings import Finding
+    from cli.diagnosis import Finding
 
 pytestmark = pytest.mark.usefixtures("clients")
 
@@ -98,7 +96,7 @@ def test_a_sound_stack_has_no_complaints(stack: RunningStack) -> None:
         *("settings", "model", "processes", "deliveries", "disk"),
         *("secrets", "buckets", "topics", "subscriptions", "job"),
         *("failed", "dead letters", "standing still", "results", "oldest", "model of results"),
-        *("schedules", "digests", "told", "uploads"),
+        *("schedules", "digests", "notified", "uploads"),
     ]
 
 
@@ -290,7 +288,7 @@ def test_a_delivery_that_is_open_for_long_is_named(
     stack: RunningStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With its function, its message and its file; nothing of the message's data is shown."""
-    monkeypatch.setattr(processes, "DELIVERY_SECONDS", 0.5)
+    monkeypatch.setattr(resources, "DELIVERY_SECONDS", 0.5)
     attributes = {"bucketId": "elsewhere", "objectId": "hung.txt", "objectGeneration": "1"}
     message = PubsubMessage(data=b'{"size": 1}', attributes=attributes | {"eventType": "OBJECT_DELETE"})
     os.killpg(stack.pid("ingest"), signal.SIGSTOP)
@@ -380,7 +378,7 @@ def test_failures_and_dead_letters_are_counted(stack: RunningStack) -> None:
         failed, dead = complaints(stack)
         assert stored(identifier)["state"] == "failed"
     letter.reference.delete()
-    assert (failed.detail, failed.status) == ("1 document has failed; headrace show tells why.", "warning")
+    assert (failed.detail, failed.status) == ("1 document has failed; headrace show says why.", "warning")
     assert failed.fix == "When the cause is gone: headrace replay --all"
     assert dead.status == "warning"
     assert dead.detail == (

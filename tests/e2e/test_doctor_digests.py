@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cli.diagnosis.digests import RECENT, made, schedules, told
-from shared.clients import firestore_client
+from cli.diagnosis.digests import RECENT, made, notified, schedules
+from shared.platform.clients import firestore_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,8 +33,8 @@ UNDELIVERED: dict[str, Any] = {"state": "undelivered", "next_at": LAST_DAY, "rea
 
 def test_where_nothing_is_wrong_it_says_so() -> None:
     """One line each."""
-    found = [*schedules(), *made(), *told()]
-    assert [finding.check for finding in found] == ["schedules", "digests", "told"]
+    found = [*schedules(), *made(), *notified()]
+    assert [finding.check for finding in found] == ["schedules", "digests", "notified"]
     assert {finding.status for finding in found} == {"ok"}
 
 
@@ -67,7 +67,7 @@ def test_a_message_that_was_given_up_is_counted() -> None:
     references = [firestore_client().document(f"digests/weekly-{name}/deliveries/0") for name in records]
     for reference, fields in zip(references, records.values(), strict=True):
         reference.set(fields)
-    [finding] = told()
+    [finding] = notified()
     for reference in references:
         reference.delete()
     assert finding.status == "warning"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.records import TOPICS
+from shared.platform.records import TOPICS
 from tests.e2e.running import ROOT
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def test_passages_for_a_spreadsheet(stack: RunningStack, tmp_path: Path) -> None
 @pytest.mark.usefixtures("clients")
 def test_a_row_is_a_passage(stack: RunningStack, tmp_path: Path) -> None:
     """Rows keep their order and number; the text column can be named by the object's metadata."""
-    from shared.clients import firestore_client
+    from shared.platform.clients import firestore_client
 
     table = tmp_path / "notes.csv"
     rows = [
@@ -148,7 +148,7 @@ def test_what_cannot_be_read_is_rejected(
 @pytest.mark.usefixtures("clients")
 def test_the_same_analysis_without_a_stack(stack: RunningStack, tmp_path: Path) -> None:
     """`analyze` says of every passage what the pipeline stored: a result depends on no route."""
-    from shared.clients import firestore_client
+    from shared.platform.clients import firestore_client
 
     report = tmp_path / "twice.txt"
     report.write_text(GOOD_AND_BAD * 3)
@@ -171,7 +171,7 @@ def test_the_same_analysis_without_a_stack(stack: RunningStack, tmp_path: Path) 
 @pytest.mark.usefixtures("clients")
 def test_personal_data_is_not_stored(stack: RunningStack, tmp_path: Path) -> None:
     """Neither Firestore nor the artefacts nor the logs hold an address that stood in the file."""
-    from shared.clients import storage_client
+    from shared.platform.clients import storage_client
 
     report = tmp_path / "contact.txt"
     report.write_text(

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from google.pubsub_v1 import PubsubMessage
 
-from shared.clients import firestore_client, publisher, storage_client
-from shared.documents import document_id
+from shared.documents.store import document_id
+from shared.platform.clients import firestore_client, publisher, storage_client
 from tests.e2e.running import HEADRACE, RunningStack, clean_environment, free_ports
 from tests.e2e.test_failures import stored, until
 

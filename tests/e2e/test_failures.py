@@ -29,8 +29,8 @@ def until(condition: Any, seconds: float = 80) -> Any:
 
 def stored(document: str) -> dict[str, Any]:
     """The document's record, empty where there is none yet."""
-    from shared.clients import firestore_client
-    from shared.documents import Documents
+    from shared.documents.store import Documents
+    from shared.platform.clients import firestore_client
 
     return Documents(firestore_client()).reference(document).get().to_dict() or {}
 
@@ -40,8 +40,8 @@ def test_a_poisoned_batch_fails_the_document_and_a_replay_completes_it(
     stack: RunningStack, tmp_path: Path
 ) -> None:
     """Five real failures, a dead letter, a failed document; the replay computes only what is missing."""
-    from shared.clients import firestore_client, storage_client
-    from shared.documents import Documents
+    from shared.documents.store import Documents
+    from shared.platform.clients import firestore_client, storage_client
 
     report = tmp_path / "poisoned.txt"
     report.write_text(LONG.replace("Site", "Works"))
@@ -94,9 +94,9 @@ def test_a_poisoned_batch_fails_the_document_and_a_replay_completes_it(
 @pytest.mark.usefixtures("clients")
 def test_a_malformed_message_is_dead_lettered_at_once() -> None:
     """A message that is no notification becomes a record with its reason, after one delivery."""
-    from shared.clients import firestore_client
-    from shared.events import publish
-    from shared.settings import UPLOADS
+    from shared.platform.clients import firestore_client
+    from shared.platform.pubsub import publish
+    from shared.platform.settings import UPLOADS
 
     publish(UPLOADS, [(b"what is this", {"from": "a stranger"})])
 

@@ -21,7 +21,7 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
 from local.services import TITLES, Layout
-from shared import retry
+from shared.platform import retry
 from tests.e2e.running import RunningStack, free_ports
 from tests.e2e.storage_proxy import proxying
 from tests.e2e.test_again import LONG, PASSAGES, passages_of, settled
@@ -102,10 +102,10 @@ def test_a_handler_answers_while_firestore_hangs(
 ) -> None:
     """It gives up in time and asks for the message again; the next delivery does what it could not."""
     from functions.ingest.main import on_upload
-    from shared import clients
-    from shared.clients import storage_client
-    from shared.documents import document_id
-    from shared.events import answer
+    from shared.documents.store import document_id
+    from shared.platform import clients
+    from shared.platform.clients import storage_client
+    from shared.platform.pubsub import answer
 
     report = tmp_path / f"hanging-{every:.0f}.txt"
     report.write_text(LONG.replace("Site", f"Hanging {every:.0f} site"))
@@ -133,8 +133,8 @@ def test_a_handler_answers_while_firestore_hangs(
 @pytest.mark.usefixtures("clients")
 def test_a_contended_document_completes(stack: RunningStack, tmp_path: Path) -> None:
     """Somebody else writes to the document all the time; its own transactions get through all the same."""
-    from shared.clients import firestore_client
-    from shared.documents import COLLECTION, document_id
+    from shared.documents.store import COLLECTION, document_id
+    from shared.platform.clients import firestore_client
 
     report = tmp_path / "contended.txt"
     report.write_text(LONG.replace("Site", "Contended site"))
@@ -166,8 +166,8 @@ def test_a_contended_document_completes(stack: RunningStack, tmp_path: Path) -> 
 @pytest.mark.usefixtures("clients")
 def test_twenty_deliveries_of_one_event_at_once(stack: RunningStack) -> None:
     """One run, one result: those that meet the live lease are refused, those that come later are done."""
-    from shared.clients import storage_client
-    from shared.documents import document_id
+    from shared.documents.store import document_id
+    from shared.platform.clients import storage_client
 
     name, content = "parallel.txt", LONG.replace("Site", "Parallel site")
     document = document_id(BUCKET, name)
@@ -257,12 +257,12 @@ def test_storage_answers_503(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("clients")
 def test_an_erased_document_comes_again(stack: RunningStack, tmp_path: Path) -> None:
     """Runs count from one again, and no batch or plan of its first life disturbs the second."""
-    from shared.artefacts import all_batches
-    from shared.clients import firestore_client
-    from shared.documents import Documents
-    from shared.erasure import erase
-    from shared.events import publish_record
-    from shared.settings import BATCHES
+    from shared.digests.redact import erase
+    from shared.documents.artefacts import all_batches
+    from shared.documents.store import Documents
+    from shared.platform.clients import firestore_client
+    from shared.platform.pubsub import publish_record
+    from shared.platform.settings import BATCHES
 
     report = tmp_path / "again.txt"
     report.write_text(LONG.replace("Site", "First site") * 2)

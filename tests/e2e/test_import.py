@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cli.options import MODEL
-from shared import imports
-from shared.clients import firestore_client, storage_client
-from shared.documents import Documents, document_id
-from shared.records import UploadEvent
+from shared.documents.store import Documents, document_id
+from shared.jobs import imports
+from shared.platform.clients import firestore_client, storage_client
+from shared.platform.records import UploadEvent
 from tests.e2e.backfills import report
 from tests.e2e.jobs import EXECUTION, ended, start
 from tests.e2e.running import RunningStack, free_ports
@@ -168,7 +168,7 @@ def test_one_that_fails_does_not_stop_the_others(stack: RunningStack) -> None:
 
 
 def model_digest() -> str:
-    from shared.inference import read_manifest
+    from shared.inference.manifest import read_manifest
 
     return read_manifest(MODEL).digest
 

@@ -16,9 +16,9 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
 from functions.analyze import main as analyze
-from shared import artefacts, batches
-from shared.documents import Documents
-from shared.events import answer
+from shared.documents import artefacts, batches
+from shared.documents.store import Documents
+from shared.platform.pubsub import answer
 from tests.e2e.test_again import LONG, passages_of, settled
 from tests.e2e.test_failures import stored, until
 from tests.e2e.test_faults import ACKNOWLEDGED
@@ -27,7 +27,7 @@ from tests.e2e.test_sweep import unheard
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from shared.records import BatchMessage
+    from shared.platform.records import BatchMessage
     from tests.e2e.running import RunningStack
 
 pytestmark = pytest.mark.usefixtures("clients")
@@ -79,7 +79,7 @@ def planned(stack: RunningStack, report: Path) -> tuple[str, BatchMessage]:
 
 def records(document: str) -> dict[str, dict[str, Any]]:
     """Of its batches."""
-    from shared.clients import firestore_client
+    from shared.platform.clients import firestore_client
 
     stream = Documents(firestore_client()).reference(document).collection("batches").stream()
     return {one.id: one.to_dict() or {} for one in stream}

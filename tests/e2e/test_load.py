@@ -40,7 +40,7 @@ def text(number: int, passages: int = 1) -> str:
 
 
 def drop(name: str, content: str) -> None:
-    from shared.clients import storage_client
+    from shared.platform.clients import storage_client
 
     storage_client().bucket(BUCKET).blob(name).upload_from_string(content, content_type="text/plain")
 
@@ -49,7 +49,7 @@ def completed() -> int:
     """How many of the documents have."""
     from google.cloud.firestore_v1.base_query import FieldFilter
 
-    from shared.clients import firestore_client
+    from shared.platform.clients import firestore_client
 
     query = firestore_client().collection("documents").where(filter=FieldFilter("name", ">=", "load-"))
     query = query.where(filter=FieldFilter("name", "<", "load-~"))
@@ -62,7 +62,7 @@ def load(
     stack: RunningStack, small: int, large: int, seconds: float
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Drop a large file and then the small ones, and wait; figures, and the documents by name."""
-    from shared.clients import firestore_client
+    from shared.platform.clients import firestore_client
 
     started = time.monotonic()
     drop(LARGE, text(0, large))
@@ -112,7 +112,7 @@ def refused(stack: RunningStack, function: str) -> int:
 
 def check(stack: RunningStack, documents: dict[str, dict[str, Any]], early: float) -> None:
     """Nothing was given up, nothing was done twice, the limits held, and the large one let others pass."""
-    from shared.clients import firestore_client
+    from shared.platform.clients import firestore_client
 
     identifiers = {one["id"] for one in documents.values()}
     letters = [one.to_dict() or {} for one in firestore_client().collection("dead_letters").stream()]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.provision import make_job
-from shared.clients import executions
+from shared.platform.clients import executions
 from tests.e2e.jobs import BY_HAND, ended, idle_job, task, while_running
 from tests.e2e.running import NO_TICKS, RunningStack, free_ports
 from tests.e2e.test_again import passages_of
@@ -169,7 +169,7 @@ def test_a_killed_task_goes_on_at_once(stack: RunningStack, tmp_path: Path) -> N
 
 def test_a_shard_that_always_fails(stack: RunningStack, tmp_path: Path) -> None:
     """Its batch is dead-lettered, all the others are done; a replay completes the document."""
-    from shared.clients import firestore_client, storage_client
+    from shared.platform.clients import firestore_client, storage_client
 
     document = drop(stack, tmp_path, "poisoned")
     blob = storage_client().bucket("headrace-local-work").blob(f"{document['artefact']}passages.jsonl")
@@ -212,8 +212,8 @@ def test_a_newer_file_supersedes_the_job(stack: RunningStack, tmp_path: Path) ->
 
 def test_a_model_that_is_nowhere(stack: RunningStack, tmp_path: Path) -> None:
     """The document fails and says which model is missing, and what to do."""
-    from shared.clients import firestore_client
-    from shared.documents import Documents
+    from shared.documents.store import Documents
+    from shared.platform.clients import firestore_client
 
     document = drop(stack, tmp_path, "model", 20)
     Documents(firestore_client()).reference(document["id"]).update({"model": "0" * 64})
@@ -225,8 +225,8 @@ def test_a_model_that_is_nowhere(stack: RunningStack, tmp_path: Path) -> None:
 
 def test_a_start_that_failed_is_found_by_sweep(stack: RunningStack, tmp_path: Path) -> None:
     """There is no job: the upload is acknowledged, the document says why it waits; later sweep starts it."""
-    from shared.clients import jobs
-    from shared.delegation import job_path
+    from shared.documents.delegation import job_path
+    from shared.platform.clients import jobs
 
     jobs().delete_job(name=job_path())
     document = drop(stack, tmp_path, "unstarted", 30)
@@ -245,8 +245,8 @@ def test_an_execution_that_is_running_is_left_alone(stack: RunningStack, tmp_pat
     """However long it waits for capacity: sweep starts no second one; it starts one where that has ended."""
     from google.cloud.run_v2 import Container, Job
 
-    from shared.clients import jobs
-    from shared.delegation import job_path
+    from shared.documents.delegation import job_path
+    from shared.platform.clients import jobs
 
     sleeping = Job(name=job_path())
     sleeping.template.template.containers = [Container(image="none", command=["sh", "-c", "sleep 600"])]
@@ -268,9 +268,9 @@ def test_an_execution_that_is_running_is_left_alone(stack: RunningStack, tmp_pat
 
 def done(document: dict[str, Any]) -> int:
     """Batches of its run that are committed."""
-    from shared import batches
-    from shared.clients import firestore_client
-    from shared.documents import Documents
+    from shared.documents import batches
+    from shared.documents.store import Documents
+    from shared.platform.clients import firestore_client
 
     reference = Documents(firestore_client()).reference(document["id"])
     return batches.count_done(reference, document["run"])

@@ -54,7 +54,7 @@ def by_hand(stack: RunningStack, clients: None) -> None:  # noqa: ARG001 - the c
 
 def kept(document: str) -> dict[str, bytes]:
     """The recognised pages that lie in the work bucket."""
-    from shared.clients import storage_client
+    from shared.platform.clients import storage_client
 
     blobs = storage_client().list_blobs(WORK, prefix=f"runs/{document}/1/ocr/")
     return {blob.name: blob.download_as_bytes() for blob in blobs}

@@ -10,9 +10,9 @@ import pytest
 
 from local.processes import accepts, port_taken
 from local.services import HOST
-from shared.clients import firestore_client, storage_client
-from shared.documents import document_id
-from shared.erasure import erase
+from shared.digests.redact import erase
+from shared.documents.store import document_id
+from shared.platform.clients import firestore_client, storage_client
 from tests.e2e.running import PORTS, RunningStack, free_ports
 from tests.e2e.test_failures import stored, until
 

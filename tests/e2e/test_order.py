@@ -34,9 +34,9 @@ def shape(passage: dict[str, Any]) -> tuple[object, ...]:
 
 def publish(document: str, times: int) -> None:
     """All batches of a document's run, the last one first."""
-    from shared.artefacts import all_batches
-    from shared.events import publish_record
-    from shared.settings import BATCHES
+    from shared.documents.artefacts import all_batches
+    from shared.platform.pubsub import publish_record
+    from shared.platform.settings import BATCHES
 
     publish_record(BATCHES, list(reversed(all_batches(stored(document)))) * times)
 
@@ -63,8 +63,8 @@ def test_batches_twice_in_reverse_and_after_the_end(stack: RunningStack, tmp_pat
 
 def test_a_newer_file_while_the_old_one_is_analysed(stack: RunningStack, tmp_path: Path) -> None:
     """The old run is superseded and leaves nothing; its batches and event, coming last, change nothing."""
-    from shared.clients import firestore_client
-    from shared.documents import Documents
+    from shared.documents.store import Documents
+    from shared.platform.clients import firestore_client
 
     report = tmp_path / "newer.txt"
     report.write_text(LONG.replace("Site", "Old mill"))

@@ -12,10 +12,10 @@ import pytest
 from google.pubsub_v1 import PubsubMessage, PushConfig
 
 from local.provision import expected, subscriber
-from shared.clients import firestore_client, storage_client
-from shared.documents import COLLECTION, document_id
-from shared.events import publish
-from shared.settings import UPLOADS
+from shared.documents.store import COLLECTION, document_id
+from shared.platform.clients import firestore_client, storage_client
+from shared.platform.pubsub import publish
+from shared.platform.settings import UPLOADS
 from tests.e2e.test_failures import until
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ from google.pubsub_v1 import PubsubMessage, PullRequest, PushConfig
 
 from cli.options import MODEL
 from local.provision import subscriber
-from shared import artefacts
-from shared.clients import firestore_client, publisher, storage_client
-from shared.documents import Documents, document_id
-from shared.inference import read_manifest
-from shared.records import Passage, UploadEvent
-from shared.settings import TICKS
-from shared.transitions import Plan, Seconds
+from shared.documents import artefacts
+from shared.documents.store import Documents, document_id
+from shared.documents.transitions import Plan, Seconds
+from shared.inference.manifest import read_manifest
+from shared.platform.clients import firestore_client, publisher, storage_client
+from shared.platform.records import Passage, UploadEvent
+from shared.platform.settings import TICKS
 from tests.e2e.running import NO_TICKS, RunningStack, free_ports
 from tests.e2e.test_failures import stored, until
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from shared.transitions import Claim
+    from shared.documents.transitions import Claim
 
 pytestmark = [
     pytest.mark.usefixtures("clients"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.documents import Documents
+from shared.documents.store import Documents
 from tests.e2e.running import RunningStack, free_ports
 from tests.e2e.test_again import passages_of, settled
 from tests.e2e.test_failures import until
@@ -85,7 +85,7 @@ def write(path: Path, name: str, length: int) -> Path:
 
 def records(document: str) -> list[dict[str, Any]]:
     """Of its batches: one, once that has committed."""
-    from shared.clients import firestore_client
+    from shared.platform.clients import firestore_client
 
     batches = Documents(firestore_client()).reference(document).collection("batches").stream()
     return [one.to_dict() or {} for one in batches]

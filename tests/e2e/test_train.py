@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.clients import storage_client
+from shared.platform.clients import storage_client
 
 if TYPE_CHECKING:
     from tests.e2e.running import RunningStack

@@ -37,8 +37,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
 
 @pytest.fixture(autouse=True)
 def _clients(stack: RunningStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    from shared import clients as made
-    from shared.settings import settings
+    from shared.platform import clients as made
+    from shared.platform.settings import settings
 
     for name, value in stack.stack()["environment"].items():
         monkeypatch.setenv(name, value)
@@ -55,7 +55,7 @@ def locked() -> bytes:
 
 
 def upload(name: str, content: bytes, **metadata: str) -> None:
-    from shared.clients import storage_client
+    from shared.platform.clients import storage_client
 
     blob = storage_client().bucket(BUCKET).blob(name)
     blob.metadata = metadata or None
@@ -64,9 +64,9 @@ def upload(name: str, content: bytes, **metadata: str) -> None:
 
 def ended(name: str, seconds: float = 60) -> dict[str, Any]:
     """The document as it is stored, once its run has ended."""
-    from shared.clients import firestore_client
-    from shared.documents import Documents, document_id
-    from shared.records import TERMINAL
+    from shared.documents.store import Documents, document_id
+    from shared.platform.clients import firestore_client
+    from shared.platform.records import TERMINAL
 
     reference = Documents(firestore_client()).reference(document_id(BUCKET, name))
     deadline = time.monotonic() + seconds
@@ -81,7 +81,7 @@ def ended(name: str, seconds: float = 60) -> dict[str, Any]:
 def secret(name: str, value: str) -> None:
     from google.cloud.secretmanager_v1 import Replication, Secret, SecretPayload
 
-    from shared.clients import secrets
+    from shared.platform.clients import secrets
 
     parent = "projects/headrace-local"
     secrets().create_secret(
@@ -188,8 +188,8 @@ def test_every_command_shows_a_name_escaped(
 
 def test_a_file_that_is_gone_before_it_is_read() -> None:
     """Its event comes late, after it was deleted: rejected, with what to do."""
-    from shared.clients import storage_client
-    from shared.uploads import notify
+    from shared.documents.uploads import notify
+    from shared.platform.clients import storage_client
 
     upload("gone.txt", SENTENCE.encode())
     stored = ended("gone.txt")

@@ -10,10 +10,10 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from shared.errors import Rejected
-from shared.extract import Limits
 from shared.extract.sandbox.client import Sandbox
 from shared.extract.sandbox.wire import Task
+from shared.extract.shapes import Limits
+from shared.platform.errors import Rejected
 from tests.fuzz.corpus import corpus
 from tests.fuzz.mutations import mutate
 

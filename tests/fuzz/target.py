@@ -7,10 +7,11 @@ import time
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from shared.errors import Rejected
-from shared.extract import ExtractOptions, Limits, extract
 from shared.extract.archive import members
+from shared.extract.core import extract
+from shared.extract.shapes import ExtractOptions, Limits
 from shared.extract.sniff import ARCHIVES, sniff
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

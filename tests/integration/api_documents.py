@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from shared.analysis import analyse
-from shared.documents import document_id
-from shared.encode import RawTransaction
-from shared.inference import Engine
-from shared.passages import write_passages
-from shared.records import BatchMessage, Passage
-from shared.transitions import NO_RESULT
-from shared.views import FIELDS
+from shared.documents.analysis import analyse
+from shared.documents.passages import write_passages
+from shared.documents.store import document_id
+from shared.documents.transitions import NO_RESULT
+from shared.documents.views import FIELDS
+from shared.inference.engine import Engine
+from shared.platform.encode import RawTransaction
+from shared.platform.records import BatchMessage, Passage
 from tests.integration.api_server import MODEL
 
 if TYPE_CHECKING:

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 import pytest
 from google.cloud.secretmanager_v1 import Replication, Secret
 
-from shared import clients
+from shared.digests.notify import enqueue, notify_pending, outbox
+from shared.digests.notify.outbox import Delivery
 from shared.digests.schedules import Email, Webhook
 from shared.digests.store import COLLECTION, to_fields
-from shared.digests.tell import enqueue, outbox, tell_pending
-from shared.digests.tell.outbox import Delivery
-from shared.documents import Documents
-from shared.settings import settings
+from shared.documents.store import Documents
+from shared.platform import clients
+from shared.platform.settings import settings
 from tests.integration.documents_servers import PROJECT, serving
 from tests.integration.pubsub_server import running
 from tests.misbehaving import Authority, authority
-from tests.told import digest, stored
+from tests.sample_digest import digest, stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,16 +38,16 @@ MAIL = Email(kind="email", to=["ann@example.com", "bo@example.org"])
 CALL = """
 import logging
 from datetime import UTC, datetime, timedelta
-from shared.clients import firestore_client
-from shared.digests.tell import tell_pending
+from shared.platform.clients import firestore_client
+from shared.digests.notify import notify_pending
 logging.basicConfig(level=logging.DEBUG)
-tell_pending(firestore_client(), datetime.now(UTC) + timedelta(seconds=1), resolve=lambda *_: ["127.0.0.1"])
+notify_pending(firestore_client(), datetime.now(UTC) + timedelta(seconds=1), resolve=lambda *_: ["127.0.0.1"])
 """
 """One call, in a process of its own."""
 
 
 @contextmanager
-def telling(folder: Path) -> Iterator[Authority]:
+def notifying(folder: Path) -> Iterator[Authority]:
     """Firestore and Secret Manager, and settings that let one host be this machine; who vouches for it."""
     known = authority(folder / "known", HOST, "localhost")
     with (
@@ -68,7 +68,7 @@ def telling(folder: Path) -> Iterator[Authority]:
 
 
 @contextmanager
-def untold() -> Iterator[firestore.Client]:
+def emptied() -> Iterator[firestore.Client]:
     """No digest, and no secret that is remembered."""
     clients.secret.cache_clear()
     settings.cache_clear()
@@ -118,5 +118,5 @@ def soon() -> datetime:
     return datetime.now(UTC) + timedelta(seconds=1)
 
 
-def tell(client: firestore.Client, at: datetime | None = None) -> int:
-    return tell_pending(client, at or soon(), resolve=here)
+def notify(client: firestore.Client, at: datetime | None = None) -> int:
+    return notify_pending(client, at or soon(), resolve=here)

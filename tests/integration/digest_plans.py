@@ -1,4 +1,4 @@
-"""Reports with plans, and what is told of these."""
+"""Reports with plans, and what a digest says of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.integration.digest_window import plain
 
 if TYPE_CHECKING:
     from shared.digests.records import Initiatives
-    from shared.records import PassageResult
+    from shared.platform.records import PassageResult
 
 BEFORE = MONDAY - timedelta(days=300)
 PLAN = "We will replace the gas boilers of the dye house with heat pumps before the end of 2026."
@@ -40,5 +40,5 @@ def others(space: str = made.SPACE) -> list[PassageResult]:
     return [plain(at, action="implemented", space=space) for at in range(10, 10 + follow.MIN_INITIATIVES)]
 
 
-def told(of: Initiatives) -> list[str]:
+def statuses(of: Initiatives) -> list[str]:
     return [one.status for one in of.followed]

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.clients import firestore_client
 from shared.digests import ticks
-from shared.digests.due import run_due
-from shared.settings import settings
+from shared.digests.ticks import run_due
+from shared.platform.clients import firestore_client
+from shared.platform.settings import settings
 from tests.integration.documents_servers import serving
 
 if TYPE_CHECKING:

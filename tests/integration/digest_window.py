@@ -13,8 +13,8 @@ from benchmarks.digests import made
 from benchmarks.digests.made import MONDAY, aggregate, passage, record
 from shared.digests.compute import Made, Request, fingerprint, make
 from shared.digests.records import Filter, Window
-from shared.digests.stored import RULES, StoredDigest
-from shared.settings import settings
+from shared.digests.store import RULES, StoredDigest
+from shared.platform.settings import settings
 from tests.integration.firestore_server import PROJECT, connect
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from google.cloud.firestore import Client
 
-    from shared.records import PassageResult
+    from shared.platform.records import PassageResult
     from tests.integration.pubsub_server import LocalServer
 
 WEEK = timedelta(days=7)

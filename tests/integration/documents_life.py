@@ -6,14 +6,14 @@ import itertools
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from shared.clients import firestore_client
-from shared.completion import finish
-from shared.documents import Documents
-from shared.records import UploadEvent
+from shared.documents.completion import finish
+from shared.documents.store import Documents
+from shared.platform.clients import firestore_client
+from shared.platform.records import UploadEvent
 from tests.integration.documents_parts import batch_of, commit, plan_of
 
 if TYPE_CHECKING:
-    from shared.transitions import Claim
+    from shared.documents.transitions import Claim
 
 SIZES = (2, 1)
 """Passages in the batches of every run."""

@@ -1,7 +1,7 @@
 """What a document's history must lead to, in plain Python: the reference that the state machine is held to.
 
-Written from the promises, not from `shared.transitions`: it keeps every run it has seen, where the stored
-document knows only its newest.
+Written from the promises, not from `shared.documents.transitions`: it keeps every run it has seen, where the
+stored document knows only its newest.
 """
 
 from __future__ import annotations

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared import batches
-from shared.records import Action, BatchMessage, PassageResult, Sentiment
-from shared.summary import partial
-from shared.transitions import Plan, Seconds
+from shared.documents import batches
+from shared.documents.transitions import Plan, Seconds
+from shared.platform.records import Action, BatchMessage, PassageResult, Sentiment
+from shared.text.summary import partial
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from shared.documents import Documents
+    from shared.documents.store import Documents
 
 NO_TIME = Seconds(0.0, 0.0)
 ARTEFACT = "a/"

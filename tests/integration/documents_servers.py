@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared import clients
-from shared.clients import storage_client
-from shared.settings import RESULTS, settings
+from shared.platform import clients
+from shared.platform.clients import storage_client
+from shared.platform.settings import RESULTS, settings
 from tests.caches import forget
 from tests.integration.pubsub_server import LocalServer, running
 from tests.integration.storage_server import started
@@ -23,7 +23,7 @@ PROJECT = "headrace-test"
 
 @contextmanager
 def serving(folder: Path) -> Iterator[LocalServer]:
-    """The Firestore server, while `shared.clients` makes clients of it and of a Pub/Sub with `results`."""
+    """Serve Firestore, and Pub/Sub with the topic `results`, to the clients of `shared.platform.clients`."""
     with ExitStack() as stack:
         firestore = stack.enter_context(running("firestore", folder / "firestore"))
         pubsub = stack.enter_context(running("pubsub", folder / "pubsub"))

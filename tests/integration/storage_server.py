@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.services import Layout
-from shared.settings import LOCAL_PROJECT
+from shared.platform.settings import LOCAL_PROJECT
 from tests.caches import forget
 from tests.e2e.running import free_ports
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from functions.sweep.main import on_tick
-from shared.events import EMPTY, Push
+from shared.platform.pubsub import EMPTY, Push
 
 
 def tick(**attributes: str) -> None:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from long_job.backfill.plan import begin
-from shared import completion
-from shared.backfills import Entry
-from shared.completion import settle
-from shared.records import ErrorInfo
-from shared.settings import RESULTS
+from shared.documents import completion
+from shared.documents.completion import settle
+from shared.jobs.backfills import Entry
+from shared.platform.records import ErrorInfo
+from shared.platform.settings import RESULTS
 from tests.integration.documents_life import Life
 from tests.integration.documents_servers import PROJECT, serving
 from tests.integration.pubsub_server import Clients

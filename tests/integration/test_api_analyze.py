@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from shared.inference import Engine
+from shared.inference.engine import Engine
 from tests.integration.api_server import MODEL
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.views import FIELDS
+from shared.documents.views import FIELDS
 from tests.integration.api_documents import BOARD, CREATED, IDS, NAMES, WATER
 
 if TYPE_CHECKING:

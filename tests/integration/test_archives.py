@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared import archive_objects
-from shared.archive_objects import Archive
-from shared.archives import unpack
-from shared.clients import firestore_client, storage_client
-from shared.completion import finish
-from shared.documents import Documents, document_id, now
-from shared.erasure import erase
-from shared.errors import Superseded
-from shared.extract import Limits
+from shared.digests.redact import erase
+from shared.documents.completion import finish
+from shared.documents.store import Documents, document_id, now
+from shared.extract.shapes import Limits
 from shared.extract.sniff import ZIP
-from shared.records import UploadEvent
+from shared.intake import archives
+from shared.intake.archives import Archive, unpack
+from shared.platform.clients import firestore_client, storage_client
+from shared.platform.errors import Superseded
+from shared.platform.records import UploadEvent
 from tests.integration.documents_parts import plan_of
 from tests.integration.documents_servers import serving_files
 from tests.integration.sweeps import tick
@@ -247,7 +246,7 @@ def test_a_removal_that_is_killed_is_ended_by_the_next_delivery(
     name = f"killed{step}{calls}.zip"
     nested(tmp_path, name)
     newer = uploaded(tmp_path, name, {"a.txt": b"a"})
-    real, made = getattr(archive_objects, step), []
+    real, made = getattr(archives, step), []
 
     def killed(blob: Blob) -> None:
         made.append(blob.name)
@@ -256,7 +255,7 @@ def test_a_removal_that_is_killed_is_ended_by_the_next_delivery(
         real(blob)
 
     with monkeypatch.context() as patch:
-        patch.setattr(archive_objects, step, killed)
+        patch.setattr(archives, step, killed)
         with pytest.raises(RuntimeError):
             newer.unpack()
     newer.unpack()

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cli import backfill, imports, train
-from cli.objects import need_model, need_objects
-from shared.backfills import Wanted
-from shared.clients import storage_client
-from shared.errors import HeadraceError
-from shared.inference import Manifest
-from shared.settings import settings
+from cli.jobs import need_model, need_objects, start_backfill, start_import, start_training
+from shared.inference.manifest import Manifest
+from shared.jobs.backfills import Wanted
+from shared.platform.clients import storage_client
+from shared.platform.errors import HeadraceError
+from shared.platform.settings import settings
 from tests.integration.storage_server import storing
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def _storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.mark.parametrize("digest", ["nope", "", DIGEST])
 def test_a_backfill_wants_its_model(digest: str) -> None:
     with pytest.raises(HeadraceError, match=f"There is no model {digest} in gs://.*model_export push"):
-        backfill.start(Wanted(), digest, None)
+        start_backfill(Wanted(), digest, None)
 
 
 def test_a_model_is_whole_with_its_manifest() -> None:
@@ -68,7 +67,7 @@ def test_the_local_stacks_own_model_is_in_no_bucket(tmp_path: Path, monkeypatch:
 )
 def test_imports_and_trainings_want_objects(uri: str, told: str) -> None:
     with pytest.raises(HeadraceError, match=told):
-        imports.start(uri, None)
+        start_import(uri, None)
     with pytest.raises(HeadraceError, match=told):
-        train.start(uri, identifier=None, model=None, branches=False)
+        start_training(uri, identifier=None, model=None, branches=False)
     need_objects(BUCKET, "labels")

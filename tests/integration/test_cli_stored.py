@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,9 +13,9 @@ from click.testing import CliRunner
 
 from cli.main import headrace
 from cli.results import stored
-from shared.clients import firestore_client
-from shared.documents import document_id
-from shared.errors import HeadraceError
+from shared.documents.store import document_id
+from shared.platform.clients import firestore_client
+from shared.platform.errors import HeadraceError
 from tests.integration.api_server import MODEL
 from tests.integration.documents_servers import PROJECT, serving
 
@@ -50,6 +54,26 @@ def test_no_documents_yet() -> None:
     """Not a header over nothing; for programs an empty list."""
     assert CliRunner().invoke(headrace, ["show"]).output == "No documents yet: headrace drop FILE\n"
     assert CliRunner().invoke(headrace, ["show", "--json"]).output == "[]\n"
+
+
+def test_every_document_goes_into_one_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`show --csv` without ids has the passages of all documents, more than a page of them, newest first."""
+    monkeypatch.setattr("cli.results.LISTED", 2)
+    nothing = dict.fromkeys(("page", "row", "sentiment", "action")) | {"topics": [], "figures": []}
+    names = [f"csv-{number}.txt" for number in range(5)]
+    for minute, name in enumerate(names):
+        reference = firestore_client().collection("documents").document(store(name))
+        created = datetime(2026, 11, 1, 8, minute, tzinfo=UTC)
+        reference.update({"created_at": created, "published_run": 1})
+        passage = {"run": 1, "index": 0, "text": f"text of {name}"} | nothing
+        reference.collection("passages").document("1-0").set(passage)
+    done = CliRunner().invoke(headrace, ["show", "--csv"])
+    rows = list(csv.DictReader(io.StringIO(done.output, newline="")))
+    assert [(row["document"], row["text"]) for row in rows] == [
+        (name, f"text of {name}") for name in reversed(names)
+    ]
+    listed = json.loads(CliRunner().invoke(headrace, ["show", "--json"]).output)
+    assert [shown["name"] for shown in listed] == names[:-3:-1]
 
 
 def test_nothing_failed_lately() -> None:

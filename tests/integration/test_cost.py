@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.ingest import main as ingest
-from shared import cost
-from shared.delegation import plan_delegated
-from shared.errors import Rejected
-from shared.records import UploadEvent
-from shared.views import document_view
+from shared.documents import cost
+from shared.documents.delegation import plan_delegated
+from shared.documents.views import document_view
+from shared.platform.errors import Rejected
+from shared.platform.records import UploadEvent
 from tests.integration.documents_life import SIZES, Life
 from tests.integration.documents_parts import plan_of
 from tests.integration.documents_servers import serving

@@ -13,11 +13,11 @@ from flask import Request
 from werkzeug.test import EnvironBuilder
 
 from functions.deadletter.main import NOT_OURS, on_dead_letter
-from shared.clients import firestore_client, publisher
-from shared.documents import Documents, document_id
-from shared.events import answer, upload_event
-from shared.records import UploadEvent
-from shared.settings import DEAD_LETTERS, settings
+from shared.documents.store import Documents, document_id
+from shared.platform.clients import firestore_client, publisher
+from shared.platform.pubsub import answer, upload_event
+from shared.platform.records import UploadEvent
+from shared.platform.settings import DEAD_LETTERS, settings
 from tests.integration.documents_parts import batch_of, plan_of
 from tests.integration.documents_servers import serving
 from tests.integration.pubsub_server import PROJECT, Clients, running
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from shared.events import Push
-    from shared.records import BatchMessage
+    from shared.platform.pubsub import Push
+    from shared.platform.records import BatchMessage
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.clients import firestore_client
-from shared.digests import clocks, ticks
-from shared.digests.definitions import definitions
+from shared.digests import ticks
 from shared.digests.records import Window
-from shared.settings import settings
+from shared.digests.schedules import definitions
+from shared.platform.clients import firestore_client
+from shared.platform.settings import settings
 from tests.integration.digest_rounds import (
     DAY,
     EIGHT,
@@ -128,7 +128,7 @@ def test_what_was_skipped_is_bounded() -> None:
     end = EIGHT + 700 * DAY
     tick(end + MINUTE, made)
     assert len(made.ids) == settings().digest_catch_up
-    assert len(states()) == settings().digest_catch_up + clocks.MAX_SKIPPED
+    assert len(states()) == settings().digest_catch_up + ticks.MAX_SKIPPED
     assert tick(end + 2 * MINUTE, made) == [ticks.tick_id("daily", end + MINUTE)]
 
 

@@ -10,11 +10,11 @@ import pytest
 
 from benchmarks.digests import made
 from benchmarks.digests.made import MONDAY, record, store_problem
-from shared.digests.compute import overview
+from shared.digests.compute import window
 from shared.digests.records import Filter
 from shared.digests.verify import verify
-from shared.lanes import CANDIDATE_PREFIX
-from shared.records import ErrorInfo
+from shared.platform.lanes import CANDIDATE_PREFIX
+from shared.platform.records import ErrorInfo
 from tests.integration.digest_window import WEEK, Store, plain, stored_digest, week
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def test_a_digest_on_a_topic(store: Store) -> None:
 
 def test_problems_are_told_with_what_to_do(store: Store) -> None:
     """Failed ones first, with the command that tries again; rejected ones by their code."""
-    for at in range(overview.MAX_PROBLEMS):
+    for at in range(window.MAX_PROBLEMS):
         bad = record(f"{at}.pdf", MONDAY, state="rejected")
         store_problem(store.client, bad, "rejected", ERROR, MONDAY + at * HOUR)
     failed = record("failed.pdf", MONDAY, state="failed")
@@ -179,9 +179,9 @@ def test_problems_are_told_with_what_to_do(store: Store) -> None:
     digest = store.make().digest
     assert (digest.overview.failed, digest.overview.rejected) == (
         1,
-        {"too_many_pages": overview.MAX_PROBLEMS},
+        {"too_many_pages": window.MAX_PROBLEMS},
     )
-    assert len(digest.overview.problems) == overview.MAX_PROBLEMS
+    assert len(digest.overview.problems) == window.MAX_PROBLEMS
     assert digest.overview.problems[0].replay == f"headrace replay {failed['id']}"
     assert {one.replay for one in digest.overview.problems[1:]} == {None}
     assert digest.notes == ["1 of 21 problems are not listed."]
@@ -226,7 +226,7 @@ def test_a_deployments_sample_is_in_no_digest(store: Store) -> None:
 def test_a_store_of_samples_alone_is_empty(store: Store) -> None:
     """Nothing was received, and nobody waits; what is merely called alike is counted."""
     store.put(f"{CANDIDATE_PREFIX}7/sample.txt", [plain(1)])
-    for at in range(overview.FIRST_UNFINISHED + 1):
+    for at in range(window.FIRST_UNFINISHED + 1):
         stored = record(f"{CANDIDATE_PREFIX}{at}.txt", MONDAY + at * HOUR, state="analyzing")
         store.client.collection("documents").document(stored["id"]).set(stored)
     of = store.make()

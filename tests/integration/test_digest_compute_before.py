@@ -10,7 +10,7 @@ import pytest
 from benchmarks.digests.made import MONDAY
 from shared.digests.compute import follow, window
 from shared.digests.records import Filter
-from tests.integration.digest_plans import AGAIN, BEFORE, DONE, PLAN, about, others, plan, told
+from tests.integration.digest_plans import AGAIN, BEFORE, DONE, PLAN, about, others, plan, statuses
 from tests.integration.digest_window import MILLS, WEEK, Store, plain, week
 
 
@@ -43,7 +43,7 @@ def test_a_plan_of_which_nothing_is_heard(store: Store) -> None:
     """It has vanished, if the new report says enough for that to mean something."""
     store.put("2024.pdf", [plan()], BEFORE, organisation=MILLS, year=2024)
     store.put("short.pdf", others()[1:], organisation=MILLS, year=2025)
-    assert told(store.make().digest.initiatives) == []
+    assert statuses(store.make().digest.initiatives) == []
     store.put("2025.pdf", others(), organisation=MILLS, year=2025)
     [one] = store.make().digest.initiatives.followed
     assert (one.status, one.now) == ("vanished", None)
@@ -56,7 +56,7 @@ def test_what_lies_between_is_not_told(store: Store, likeness: float) -> None:
     store.put("2024.pdf", [plan()], BEFORE, organisation=MILLS, year=2024)
     between = about(0, "boilers", likeness, DONE, action="implemented")
     store.put("2025.pdf", [between, *others()], organisation=MILLS, year=2025)
-    assert told(store.make().digest.initiatives) == []
+    assert statuses(store.make().digest.initiatives) == []
 
 
 def test_what_is_said_without_an_action_keeps_a_plan_from_vanishing(store: Store) -> None:
@@ -64,7 +64,7 @@ def test_what_is_said_without_an_action_keeps_a_plan_from_vanishing(store: Store
     store.put("2024.pdf", [plan()], BEFORE, organisation=MILLS, year=2024)
     bad = about(0, "boilers", 0.9, DONE, mood="negative")
     store.put("2025.pdf", [bad, *others()], organisation=MILLS, year=2025)
-    assert told(store.make().digest.initiatives) == []
+    assert statuses(store.make().digest.initiatives) == []
 
 
 @pytest.mark.parametrize(
@@ -83,14 +83,14 @@ def test_reports_that_do_not_follow_each_other(
     """Another organisation's, nobody's, a later year's, an archive, a copy."""
     store.put("old.pdf", [plan()], BEFORE, **old)
     store.put("new.pdf", others(), **new)
-    assert told(store.make().digest.initiatives) == []
+    assert statuses(store.make().digest.initiatives) == []
 
 
 def test_without_years_the_order_of_uploads_counts(store: Store) -> None:
     """Also where one says what year it is about."""
     store.put("old.pdf", [plan()], BEFORE, organisation=MILLS)
     store.put("new.pdf", others(), organisation=MILLS, year=2025)
-    assert told(store.make().digest.initiatives) == ["vanished"]
+    assert statuses(store.make().digest.initiatives) == ["vanished"]
 
 
 def test_two_years_in_one_window(store: Store) -> None:
@@ -98,7 +98,7 @@ def test_two_years_in_one_window(store: Store) -> None:
     store.put("2025.pdf", others(), MONDAY, organisation=MILLS, year=2025)
     store.put("2024.pdf", [plan()], MONDAY + timedelta(hours=1), organisation=MILLS, year=2024)
     of = store.make().digest.initiatives
-    assert told(of) == ["vanished"]
+    assert statuses(of) == ["vanished"]
     assert of.compared == 1
 
 
@@ -122,7 +122,7 @@ def test_a_plan_that_was_reported_as_implemented_does_not_vanish(store: Store) -
     store.put("2023.pdf", [done], BEFORE - days, organisation=MILLS, year=2023)
     store.put("2025.pdf", others(), organisation=MILLS, year=2025)
     of = store.make().digest.initiatives
-    assert (told(of), of.compared) == ([], 1)
+    assert (statuses(of), of.compared) == ([], 1)
     again = about(1, "boilers", 0.99, AGAIN, action="planned")
     store.put("2024.pdf", [again], BEFORE, organisation=MILLS, year=2024)
     [one] = store.make().digest.initiatives.followed
@@ -136,7 +136,7 @@ def test_what_is_not_the_same_thing_does_not_close_a_plan(store: Store, topic: s
     done = about(0, "boilers", likeness, DONE, action="implemented", topics=[topic])
     store.put("done.pdf", [done], BEFORE, organisation=MILLS)
     store.put("new.pdf", others(), organisation=MILLS)
-    assert told(store.make().digest.initiatives) == ["vanished"]
+    assert statuses(store.make().digest.initiatives) == ["vanished"]
 
 
 def test_what_a_report_of_the_window_says_is_told_though_a_later_one_is_in_it_too(store: Store) -> None:
@@ -145,7 +145,7 @@ def test_what_a_report_of_the_window_says_is_told_though_a_later_one_is_in_it_to
     done = about(0, "boilers", 0.9, DONE, action="implemented")
     store.put("2023.pdf", [done], organisation=MILLS, year=2023)
     store.put("2025.pdf", others(), organisation=MILLS, year=2025)
-    assert told(store.make().digest.initiatives) == ["implemented"]
+    assert statuses(store.make().digest.initiatives) == ["implemented"]
 
 
 def test_that_a_plan_has_vanished_is_told_once_for_a_year(store: Store) -> None:
@@ -155,7 +155,7 @@ def test_that_a_plan_has_vanished_is_told_once_for_a_year(store: Store) -> None:
     store.put("2025.pdf", others(), MONDAY - WEEK, organisation=MILLS, year=2025)
     store.put("leaflet.pdf", others(), MONDAY, organisation=MILLS, year=2025)
     store.put("2026.pdf", others(), MONDAY + WEEK, organisation=MILLS, year=2026)
-    weeks = [told(store.make(window=week(back)).digest.initiatives) for back in (2, 1, 0, -1)]
+    weeks = [statuses(store.make(window=week(back)).digest.initiatives) for back in (2, 1, 0, -1)]
     assert weeks == [[], ["vanished"], [], ["vanished"]]
 
 
@@ -185,7 +185,7 @@ def test_spaces_are_never_compared(store: Store) -> None:
     twin = about(0, "odd 0", 1.0, plain(0).text, mood="negative", space="other")
     store.put("twin.pdf", [twin])
     digest = store.make().digest
-    assert told(digest.initiatives) == []
+    assert statuses(digest.initiatives) == []
     assert [quote.also for quote in digest.incidents] == [0, 0, 0]
     assert {novel.quote.name for novel in digest.novel} <= {"twin.pdf"}
     assert {quote.name for quote in digest.summary} == {"2025.pdf"}

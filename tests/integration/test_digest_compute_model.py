@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from benchmarks.digests.plans import cosines
 from shared.digests.compute.follow import FAR, NEAR
-from shared.inference import Engine
-from shared.settings import Settings
+from shared.inference.engine import Engine
+from shared.platform.settings import Settings
 
 
 def test_the_thresholds_are_right_for_the_model() -> None:

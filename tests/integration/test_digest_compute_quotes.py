@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks.digests.made import passage, vector
-from shared.digests.compute import initiatives, moods
+from shared.digests.compute import follow, quotes
 from tests.integration.digest_window import Store, plain
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ def test_what_is_told_alike_is_told_once(store: Store) -> None:
     for at in range(5):
         near = vector((stands, 1.0), (at, 0.1))
         store.put(f"{at}.pdf", [passage(0, stands, ["E1"], mood="negative", embedding=near)])
-    store.put("many.pdf", [plain(at, ("E2",), mood="negative") for at in range(moods.PER_DOCUMENT + 2)])
+    store.put("many.pdf", [plain(at, ("E2",), mood="negative") for at in range(quotes.PER_DOCUMENT + 2)])
     incidents = store.make().digest.incidents
     assert sorted(quote.also for quote in incidents) == [0, 0, 4]
-    assert sum(quote.name == "many.pdf" for quote in incidents) == moods.PER_DOCUMENT
+    assert sum(quote.name == "many.pdf" for quote in incidents) == quotes.PER_DOCUMENT
 
 
 def test_initiatives_that_are_alike_are_counted_or_told_to_be_more(
@@ -39,8 +39,8 @@ def test_initiatives_that_are_alike_are_counted_or_told_to_be_more(
     plan = "Our company will replace the boilers of the dye house by 2030 and save 400 MWh a year."
     for at in range(20):
         store.put(f"{at}.pdf", [passage(0, plan, ["E1"], action="planned")], organisation="Velm Power")
-    for pool, more in ((initiatives.POOL, False), (10, True)):
-        monkeypatch.setattr(initiatives, "POOL", pool)
+    for pool, more in ((follow.POOL, False), (10, True)):
+        monkeypatch.setattr(follow, "POOL", pool)
         [group] = store.make().digest.initiatives.groups
         [quote] = group.quotes
         assert (group.planned, quote.also, quote.also_at_least) == (20, min(pool, 20) - 1, more)
@@ -60,11 +60,11 @@ def test_deaths_come_first_then_what_went_wrong_then_what_might(store: Store) ->
 
 def test_groups_beyond_those_listed_are_counted(store: Store) -> None:
     """The largest are listed, three quotes each."""
-    many = initiatives.MAX_GROUPS + 2
+    many = follow.MAX_GROUPS + 2
     for at in range(many):
         results = [plain(at * 10 + nth, action="planned") for nth in range(5 if at == 7 else 1)]
         store.put(f"{at}.pdf", results, organisation=f"Organisation {at:02}")
     told = store.make().digest.initiatives
-    assert (len(told.groups), told.groups_left) == (initiatives.MAX_GROUPS, 2)
+    assert (len(told.groups), told.groups_left) == (follow.MAX_GROUPS, 2)
     assert (told.groups[0].organisation, told.groups[0].planned) == ("Organisation 07", 5)
-    assert len(told.groups[0].quotes) == initiatives.MAX_QUOTES
+    assert len(told.groups[0].quotes) == follow.MAX_QUOTES

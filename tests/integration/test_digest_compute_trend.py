@@ -9,7 +9,7 @@ from benchmarks.digests import made
 from benchmarks.digests.made import MONDAY, record
 from shared.digests.records import Filter
 from shared.digests.store import to_fields
-from shared.settings import settings
+from shared.platform.settings import settings
 from tests.integration.digest_window import WEEK, Store, plain, stored_digest, week
 
 if TYPE_CHECKING:

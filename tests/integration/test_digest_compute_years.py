@@ -10,7 +10,7 @@ import pytest
 from benchmarks.digests.made import MONDAY, record
 from shared.digests.compute import follow
 from shared.digests.verify import verify
-from tests.integration.digest_plans import AGAIN, BEFORE, PLAN, about, done, others, plan, told
+from tests.integration.digest_plans import AGAIN, BEFORE, PLAN, about, done, others, plan, statuses
 from tests.integration.digest_window import MILLS, Store, stored_digest
 
 if TYPE_CHECKING:
@@ -101,6 +101,6 @@ def test_another_document_about_the_same_year_makes_no_plan_vanish(store: Store)
     """A leaflet need not repeat the annual report; what it says of the plan is told."""
     store.put("annual.pdf", [plan()], BEFORE, organisation=MILLS, year=2024)
     store.put("leaflet.pdf", others(), organisation=MILLS, year=2024)
-    assert told(store.make().digest.initiatives) == []
+    assert statuses(store.make().digest.initiatives) == []
     store.put("news.pdf", [done(), *others()], organisation=MILLS, year=2024)
-    assert told(store.make().digest.initiatives) == ["implemented"]
+    assert statuses(store.make().digest.initiatives) == ["implemented"]

@@ -10,16 +10,16 @@ import pytest
 from benchmarks.digests import made
 from benchmarks.digests.made import MONDAY, record
 from functions.sweep import main as sweeping
-from shared.clients import storage_client
-from shared.digests import drafts
 from shared.digests import issue as issuing
-from shared.digests.forms import as_json
+from shared.digests import store as drafts
 from shared.digests.issue import issue
+from shared.digests.redact import erase
+from shared.digests.render import as_json
 from shared.digests.store import read, write_files
-from shared.documents import COLLECTION as DOCUMENTS
-from shared.documents import now
-from shared.erasure import erase
-from shared.settings import settings
+from shared.documents.store import COLLECTION as DOCUMENTS
+from shared.documents.store import now
+from shared.platform.clients import storage_client
+from shared.platform.settings import settings
 from tests.integration.digest_window import Store
 from tests.integration.firestore_server import firestore
 from tests.integration.storage_server import storing
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from shared.digests.compute import Made
     from shared.digests.records import Digest
-    from shared.digests.stored import StoredDigest
+    from shared.digests.store import StoredDigest
     from tests.integration.pubsub_server import LocalServer
 
 
@@ -65,11 +65,11 @@ def files() -> dict[str, str]:
 
 
 def open_drafts(client: Client) -> int:
-    return len(list(client.collection(drafts.COLLECTION).stream()))
+    return len(list(client.collection(drafts.DRAFTS).stream()))
 
 
 def age_drafts(client: Client) -> None:
-    for draft in client.collection(drafts.COLLECTION).stream():
+    for draft in client.collection(drafts.DRAFTS).stream():
         draft.reference.update({"begun_at": now() - drafts.ABANDONED - timedelta(minutes=1)})
 
 
@@ -186,7 +186,7 @@ def test_a_bucket_that_is_gone_holds_up_no_sweep(
     """Its name was another one when the attempt began."""
     killed(store, monkeypatch)
     age_drafts(store.client)
-    for draft in store.client.collection(drafts.COLLECTION).stream():
+    for draft in store.client.collection(drafts.DRAFTS).stream():
         draft.reference.update({"html": "gs://no-such-bucket/digests/weekly/test.html"})
     assert drafts.remove_abandoned(store.client) == 1
     assert open_drafts(store.client) == 0

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from shared.clients import firestore_client
 from shared.digests import ticks
-from shared.digests.clocks import read_clocks
+from shared.digests.ticks import read_clocks
+from shared.platform.clients import firestore_client
 from tests.integration.digest_rounds import (
     DAY,
     EIGHT,

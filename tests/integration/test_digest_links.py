@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.clients import storage_client
-from shared.digests.links import object_link
+from shared.digests.store import object_link
+from shared.platform.clients import storage_client
 from tests.integration.storage_server import storing
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What is told of schedules: their last digest, those that failed, and what a recount is about to read."""
+"""What is listed of schedules: their last digest, and those that failed."""
 
 from __future__ import annotations
 
@@ -11,18 +11,15 @@ from rich.console import Console
 
 import cli.diagnosis.digests
 import cli.digest
-from benchmarks.digests import made
 from benchmarks.digests.made import MONDAY
-from cli import differences
-from cli.diagnosis.digests import RECENT, SHOWN, told
+from cli.diagnosis.digests import RECENT, SHOWN, notified
 from cli.diagnosis.digests import made as examine
-from cli.digest import listing, make, show_listing, work
-from shared.digests.since import Difference
+from cli.digest import listing, make, show_listing
 from shared.digests.store import COLLECTION as DIGESTS
 from shared.digests.store import to_fields
 from shared.digests.ticks import TICKS, tick_id
-from shared.documents import now
-from shared.errors import HeadraceError
+from shared.documents.store import now
+from shared.platform.errors import HeadraceError
 from tests.integration.digest_window import WEEK, Store, fresh, stored_digest
 from tests.integration.firestore_server import firestore
 
@@ -50,7 +47,7 @@ def store(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stor
 @pytest.mark.parametrize("name", ["weekly", "x-now", "x-now-y"])
 def test_the_last_digest_of_a_schedule_is_found_behind_those_made_by_hand(store: Store, name: str) -> None:
     """However many they are, and whatever the schedule is called."""
-    fields = {"cron": "0 8 * * 1", "zone": "UTC", "window": "week", "filter": {}, "tell": []}
+    fields = {"cron": "0 8 * * 1", "zone": "UTC", "window": "week", "filter": {}, "notify": []}
     store.client.document(f"schedules/{name}").set(fields)
     of = stored_digest(store.make(schedule=name))
     last = tick_id(name, MONDAY + WEEK)
@@ -91,40 +88,23 @@ def test_the_doctor_counts_the_messages_given_up_of_late(store: Store) -> None:
         store.client.document(f"digests/{digest}/deliveries/0").set(fields)
 
     give_up("long-ago", moment - RECENT - timedelta(days=1))
-    [finding] = told()
+    [finding] = notified()
     assert finding.status == "ok"
     give_up("newest", moment + timedelta(minutes=5))  # the lease of its last attempt
-    [finding] = told()
+    [finding] = notified()
     assert finding.status == "warning"
     assert "given up: 1; the newest, 0 days ago, of newest: no server for newest" in finding.detail
     for at in range(1, SHOWN):
         give_up(f"weekly-{at}", moment - timedelta(days=at))
-    assert [f"given up: {SHOWN};" in finding.detail for finding in told()] == [True]
+    assert [f"given up: {SHOWN};" in finding.detail for finding in notified()] == [True]
     give_up("weekly-more", moment - timedelta(days=1))
-    assert [f"given up: {SHOWN} or more;" in finding.detail for finding in told()] == [True]
+    assert [f"given up: {SHOWN} or more;" in finding.detail for finding in notified()] == [True]
 
 
-def test_a_recount_says_what_it_reads(store: Store) -> None:
-    """Of all windows, before it begins."""
-    for week in range(3):
-        store.put(f"{week}.pdf", made.passages(week, 12, 2026), MONDAY - week * WEEK)
-    told = [work(stored_digest(store.make(earlier=earlier))) for earlier in (0, 2)]
-    assert "12 passages; documents: 1, of one window" in told[0]
-    assert "36 passages; documents: 3, of 3 windows" in told[1]
-
-
-def test_reasons_that_were_left_are_told_as_a_sentence() -> None:
-    """It has no numbers to compare."""
-    page = StringIO()
-    left = Difference(kind="left", what="there are too many", document=None, stored="all", found="some")
-    differences.show(Console(file=page), "weekly-x", [left.model_dump(mode="json")])
-    assert page.getvalue() == "there are too many\n"
-
-
-def test_a_schedule_that_is_not_there_is_told_beside_those_that_are(store: Store) -> None:
+def test_a_schedule_that_is_not_there_is_listed_beside_those_that_are(store: Store) -> None:
     """But what was made of one that is gone is listed, and so is what is wrong with one that is malformed."""
     store.client.document("schedules/fine").set(
-        {"cron": "0 8 * * 1", "zone": "UTC", "window": "week", "filter": {}, "tell": []}
+        {"cron": "0 8 * * 1", "zone": "UTC", "window": "week", "filter": {}, "notify": []}
     )
     store.client.document("schedules/odd").set({"cron": "never"})
     with pytest.raises(HeadraceError, match=r"no schedule nope; there are: .*fine"):
@@ -142,7 +122,7 @@ def test_a_schedule_that_is_not_there_is_told_beside_those_that_are(store: Store
     assert listing("now")["digests"] == []
 
 
-def test_what_a_schedule_leaves_out_is_told(store: Store) -> None:
+def test_what_a_schedule_leaves_out_is_listed(store: Store) -> None:
     """Time between its windows, and that it stands still; of the one that comes with Headrace nothing."""
     store.client.document("schedules/workdays").set({"cron": "0 8 * * 1-5", "window": "day"})
     store.client.document("clocks/workdays").set({"upto": now() + timedelta(days=3650)})
@@ -151,7 +131,7 @@ def test_what_a_schedule_leaves_out_is_told(store: Store) -> None:
     warnings = {one["name"]: one["warnings"] for one in listed["schedules"]}
     stands, left = warnings["workdays"]
     assert stands.startswith("Nothing is made before 20")
-    assert left.startswith("No digest tells of 20")
+    assert left.startswith("No digest covers 20")
     assert warnings["weekly"] == []
     page = StringIO()
     show_listing(Console(file=page, width=200), listed)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 from google.cloud.secretmanager_v1 import Replication, Secret
 
-from shared import clients
 from shared.digests.narrative import narrate
 from shared.digests.records import Digest
-from shared.settings import settings
+from shared.platform import clients
+from shared.platform.settings import settings
 from tests.integration.pubsub_server import running
 from tests.misbehaving import Heard, HttpServer, Reply, reply, serving
-from tests.told import digest, quote
+from tests.sample_digest import digest, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

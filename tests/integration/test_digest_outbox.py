@@ -13,22 +13,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shared.digests.exchange import Later
+from shared.digests.notify import notify_pending, outbox
+from shared.digests.notify.outbox import LEASE_SECONDS, MAX_ATTEMPTS, PER_CALL
 from shared.digests.store import COLLECTION
-from shared.digests.tell import outbox, tell_pending
-from shared.digests.tell.outbox import LEASE_SECONDS, MAX_ATTEMPTS, PER_CALL
-from shared.settings import settings
+from shared.platform.errors import Permanent
+from shared.platform.settings import settings
 from tests.integration.digest_outbox import (
     CALL,
     MAIL,
     SLACK,
     WEBHOOK,
     deliveries,
+    emptied,
     issue,
     name_webhook,
+    notify,
+    notifying,
     soon,
-    tell,
-    telling,
-    untold,
 )
 from tests.integration.pubsub_server import ROOT
 from tests.misbehaving import Authority, HttpServer, reply
@@ -42,13 +44,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module", autouse=True)
 def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
-    with telling(tmp_path_factory.mktemp("outbox")) as authority:
+    with notifying(tmp_path_factory.mktemp("outbox")) as authority:
         yield authority
 
 
 @pytest.fixture(autouse=True)
 def client() -> Iterator[firestore.Client]:
-    with untold() as client:
+    with emptied() as client:
         yield client
 
 
@@ -62,7 +64,7 @@ def test_deliveries_stand_in_the_order_of_the_schedule(client: firestore.Client)
     }
 
 
-def test_a_digest_that_is_not_created_tells_nobody(client: firestore.Client) -> None:
+def test_a_digest_that_is_not_created_notifies_nobody(client: firestore.Client) -> None:
     """Both are one commit."""
     issue(client, WEBHOOK)
     with pytest.raises(Exception, match="exists"):
@@ -70,20 +72,20 @@ def test_a_digest_that_is_not_created_tells_nobody(client: firestore.Client) -> 
     assert len(deliveries(client)) == 1
 
 
-def test_of_many_instances_one_tells(client: firestore.Client, known: Authority) -> None:
+def test_of_many_instances_one_notifies(client: firestore.Client, known: Authority) -> None:
     """Each message is sent once, though eight heartbeats come at once."""
     with answering(HttpServer(reply(), known.context())) as server:
         hook = name_webhook(server.port)
         issue(client, *[hook] * 6)
-        told: list[int] = []
-        threads = [threading.Thread(target=lambda: told.append(tell(client))) for _ in range(8)]
+        notified: list[int] = []
+        threads = [threading.Thread(target=lambda: notified.append(notify(client))) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         heard = Counter(one.headers["headrace-delivery"] for one in server.heard)
     assert heard == {f"weekly-20261123-{number}": 1 for number in range(6)}
-    assert sum(told) == 6
+    assert sum(notified) == 6
 
 
 def test_one_that_fails_does_not_hold_up_the_others(client: firestore.Client, known: Authority) -> None:
@@ -93,24 +95,24 @@ def test_one_that_fails_does_not_hold_up_the_others(client: firestore.Client, kn
         answering(HttpServer([b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"], known.context())) as slow,
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setenv("HEADRACE_TELL_TARGET_SECONDS", "0.5")
+        patch.setenv("HEADRACE_NOTIFY_TARGET_SECONDS", "0.5")
         patch.setenv("HEADRACE_SMTP_PORT", "1")
         settings.cache_clear()
         issue(client, WEBHOOK, MAIL, name_webhook(slow.port), name_webhook(good.port))
         broken = client.collection(COLLECTION).document("broken").collection(outbox.COLLECTION).document("0")
         broken.set({"state": "pending", "next_at": datetime(2026, 1, 1, tzinfo=UTC), "target": 7})
-        assert tell(client) == 1
+        assert notify(client) == 1
         assert len(good.heard) == 1
         broken.delete()
     assert [one.state for one in deliveries(client)] == [*["pending"] * 3, "delivered"]
 
 
-def test_a_digest_that_was_erased_tells_nobody(client: firestore.Client, known: Authority) -> None:
+def test_a_digest_that_was_erased_notifies_nobody(client: firestore.Client, known: Authority) -> None:
     """Its deliveries may outlive it for a moment."""
     with answering(HttpServer(reply(), known.context())) as server:
         issue(client, name_webhook(server.port))
         client.collection(COLLECTION).document("weekly-20261123").delete()
-        assert tell(client) == 0
+        assert notify(client) == 0
         assert server.heard == []
     (one,) = deliveries(client)
     assert one.state == "undelivered"
@@ -124,8 +126,8 @@ def test_one_call_takes_a_bounded_part_and_the_next_the_rest(
         hook = name_webhook(server.port)
         for number in range(3):
             issue(client, *[hook] * 10, identifier=f"weekly-{number}")
-        assert tell(client) == PER_CALL
-        assert tell(client) == 30 - PER_CALL
+        assert notify(client) == PER_CALL
+        assert notify(client) == 30 - PER_CALL
         assert len({one.headers["headrace-delivery"] for one in server.heard}) == 30
         assert server.heard[0].headers["headrace-delivery"].startswith("weekly-0-")
 
@@ -136,12 +138,12 @@ def test_all_of_a_call_is_bounded_in_time(client: firestore.Client, known: Autho
         answering(HttpServer([b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"], known.context())) as server,
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setenv("HEADRACE_TELL_SECONDS", "2.5")
-        patch.setenv("HEADRACE_TELL_TARGET_SECONDS", "1")
+        patch.setenv("HEADRACE_NOTIFY_SECONDS", "2.5")
+        patch.setenv("HEADRACE_NOTIFY_TARGET_SECONDS", "1")
         settings.cache_clear()
         issue(client, *[name_webhook(server.port)] * 10)
         started = time.monotonic()
-        assert tell(client) == 0
+        assert notify(client) == 0
         assert time.monotonic() - started < 10
     tried = Counter(one.attempts for one in deliveries(client))
     assert 1 <= tried[1] <= 3
@@ -167,8 +169,8 @@ def test_one_that_was_killed_while_it_sent_is_sent_again_under_the_same_id(
         (one,) = deliveries(client)
         assert (one.state, one.attempts) == ("pending", 1)
         server.answer = reply()
-        assert tell(client) == 0  # its lease lives
-        assert tell(client, soon() + timedelta(seconds=LEASE_SECONDS)) == 1
+        assert notify(client) == 0  # its lease lives
+        assert notify(client, soon() + timedelta(seconds=LEASE_SECONDS)) == 1
         first, second = server.heard
     assert first.headers["headrace-delivery"] == second.headers["headrace-delivery"]
     assert first.body == second.body
@@ -182,7 +184,7 @@ def test_one_that_kills_its_sender_every_time_is_given_up(client: firestore.Clie
     for number in range(MAX_ATTEMPTS):
         taken = outbox.take(client, reference, at)
         assert taken is not None
-        assert taken.attempt == number + 1
+        assert taken.attempts == number + 1
         at += timedelta(seconds=LEASE_SECONDS)
     assert outbox.take(client, reference, at) is None
     (one,) = deliveries(client)
@@ -201,10 +203,10 @@ def test_those_that_cannot_be_read_stand_before_no_other(client: firestore.Clien
         reference.update({"target.later": 1})
     with answering(HttpServer(reply(), known.context())) as server:
         issue(client, name_webhook(server.port))
-        assert [tell(client, at), tell(client, at)] == [0, 1]
+        assert [notify(client, at), notify(client, at)] == [0, 1]
     for _ in range(MAX_ATTEMPTS):
         at += timedelta(seconds=2 * LEASE_SECONDS)
-        assert tell(client, at) == 0
+        assert notify(client, at) == 0
     assert {(one.to_dict() or {})["state"] for one in client.get_all(unread)} == {"undelivered"}
 
 
@@ -217,10 +219,10 @@ def test_a_sender_that_was_overtaken_notes_nothing(client: firestore.Client) -> 
     second = outbox.take(client, reference, at + timedelta(seconds=LEASE_SECONDS))
     assert late is not None
     assert second is not None
-    outbox.undelivered(client, late, at, "late")
+    outbox.record(client, reference, late, Permanent("late", "Too late", "None"), at)
     assert deliveries(client)[0].state == "pending"
-    outbox.delivered(client, second, at)
-    outbox.postponed(client, second, at, "once more")
+    outbox.record(client, reference, second, None, at)
+    outbox.record(client, reference, second, Later("once more"), at)
     assert (deliveries(client)[0].state, deliveries(client)[0].reason) == ("delivered", None)
 
 
@@ -232,5 +234,5 @@ def test_without_firestore_nothing_is_raised(monkeypatch: pytest.MonkeyPatch) ->
             raise ConnectionError(name)
 
     gone: Any = Gone()
-    monkeypatch.setenv("HEADRACE_TELL_SECONDS", "5")
-    assert tell_pending(gone, soon()) == 0
+    monkeypatch.setenv("HEADRACE_NOTIFY_SECONDS", "5")
+    assert notify_pending(gone, soon()) == 0

@@ -9,18 +9,18 @@ import pytest
 from google.cloud.firestore import DELETE_FIELD
 
 from long_job.backfill.plan import begin
-from shared.backfills import Entry
-from shared.completion import finish
-from shared.digests import outcomes
-from shared.documents import document_id
-from shared.records import ErrorInfo
+from shared.documents import outcomes
+from shared.documents.completion import finish
+from shared.documents.store import document_id
+from shared.jobs.backfills import Entry
+from shared.platform.records import ErrorInfo
 from tests.integration.documents_life import Life
 from tests.integration.documents_servers import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shared.transitions import Claim
+    from shared.documents.transitions import Claim
 
 BROKEN = ErrorInfo(code="broken", message="It is broken.", hint="Mend it.")
 

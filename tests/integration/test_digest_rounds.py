@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.digest import main
-from shared.clients import firestore_client
 from shared.digests import ticks
 from shared.digests.records import Window
-from shared.events import Push
-from shared.settings import settings
+from shared.platform.clients import firestore_client
+from shared.platform.pubsub import Push
+from shared.platform.settings import settings
 from tests.integration.digest_rounds import (
     DAY,
     EIGHT,
@@ -120,13 +120,13 @@ def test_a_record_of_a_newer_release_fails_alone(made: Made, monkeypatch: pytest
     own, other = *names(8), *names(8, of="other")
     over(own)
     update("ticks", own, **{"definition.later": 1})
-    told: list[datetime] = []
-    monkeypatch.setattr("shared.digests.tell.tell_pending", lambda _, at: told.append(at))
+    notified: list[datetime] = []
+    monkeypatch.setattr("shared.digests.notify.notify_pending", lambda _, at: notified.append(at))
     monkeypatch.setattr(main, "now", lambda: EIGHT + 2 * MINUTE)
     for n in range(1, settings().digest_attempts):
         main.on_tick(push(EIGHT + 2 * MINUTE))
         assert made.ids == [other]
-        assert len(told) == n
+        assert len(notified) == n
     stored = read("ticks", own)
     assert (stored["state"], stored["error"]) == ("failed", "ValidationError")
     assert stored["attempts"] == settings().digest_attempts

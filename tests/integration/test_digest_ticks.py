@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.clients import firestore_client
-from shared.digests import clocks, ticks
-from shared.digests.definitions import definitions
-from shared.errors import Retryable
-from shared.settings import settings
+from shared.digests import ticks
+from shared.digests.schedules import definitions
+from shared.platform.clients import firestore_client
+from shared.platform.errors import Retryable
+from shared.platform.settings import settings
 from tests.integration.digest_rounds import (
     DAY,
     EIGHT,
@@ -91,7 +91,7 @@ def test_a_kill_at_any_step_is_made_good(step: str, after: bool, monkeypatch: py
             make = killed(made)
         else:
             module, name = step.split(".")
-            where = {"clocks": clocks, "ticks": ticks}[module]
+            where = {"clocks": ticks, "ticks": ticks}[module]
             patch.setattr(where, name, killed(getattr(where, name)))
         with pytest.raises(Killed):
             tick(EIGHT + 2 * MINUTE, make)
@@ -109,7 +109,7 @@ def test_whoever_was_too_slow_notes_nothing() -> None:
     """Another has taken the slot over; the first one's end does not end the second's."""
     define()
     tick(EIGHT - MINUTE, Made())
-    clocks.plan(firestore_client(), definitions(firestore_client()).schedules[0], EIGHT + 2 * MINUTE)
+    ticks.plan(firestore_client(), definitions(firestore_client()).schedules[0], EIGHT + 2 * MINUTE)
     name = "daily-20260504T0800Z"
     first = ticks.claim(firestore_client(), name)
     over(name)

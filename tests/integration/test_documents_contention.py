@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared import completion
-from shared.clients import firestore_client
-from shared.documents import Documents
-from shared.records import UploadEvent
+from shared.documents import completion
+from shared.documents.store import Documents
+from shared.platform.clients import firestore_client
+from shared.platform.records import UploadEvent
 from tests.integration.documents_parts import batch_of, commit, plan_of
 from tests.integration.documents_servers import serving
 

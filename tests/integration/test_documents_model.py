@@ -19,11 +19,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from shared import completion
-from shared.clients import firestore_client
-from shared.documents import Documents, document_id
-from shared.errors import LeaseHeld, Retryable, Superseded
-from shared.records import ErrorInfo, UploadEvent
+from shared.documents import completion
+from shared.documents.store import Documents, document_id
+from shared.platform.clients import firestore_client
+from shared.platform.errors import LeaseHeld, Retryable, Superseded
+from shared.platform.records import ErrorInfo, UploadEvent
 from tests.integration.documents_model import CONTENT, ENDED, Early, Held, Model, Refused, Stale
 from tests.integration.documents_parts import batch_of, commit, plan_of, text_of
 from tests.integration.documents_servers import serving
@@ -32,7 +32,7 @@ from tests.integration.firestore_server import in_threads
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from shared.transitions import Claim, Plan
+    from shared.documents.transitions import Claim, Plan
 
 BUCKET = "uploads"
 LONG, OVER = 3600.0, 1e-6

@@ -8,15 +8,16 @@ import pytest
 
 from cli import erase as erasing
 from functions.sweep import main as sweeping
-from shared import artefacts
-from shared.clients import firestore_client, storage_client
-from shared.completion import settle
 from shared.digests import redact
-from shared.documents import document_id, now
-from shared.erasure import BEGUN, erase, seen
-from shared.errors import HeadraceError, Superseded
-from shared.records import ErrorInfo
-from shared.settings import settings
+from shared.digests.redact import erase
+from shared.documents import artefacts
+from shared.documents.completion import settle
+from shared.documents.erasure import BEGUN, seen
+from shared.documents.store import document_id, now
+from shared.platform.clients import firestore_client, storage_client
+from shared.platform.errors import HeadraceError, Superseded
+from shared.platform.records import ErrorInfo
+from shared.platform.settings import settings
 from tests.integration.documents_life import Life
 from tests.integration.documents_servers import serving_files
 from tests.integration.sweeps import tick

@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from cli import erase as erasing
-from cli import erase_command
-from shared.clients import firestore_client, storage_client
+from cli.main import headrace
 from shared.digests import redact
-from shared.documents import document_id
-from shared.settings import settings
+from shared.documents.store import document_id
+from shared.platform.clients import firestore_client, storage_client
+from shared.platform.settings import settings
 from tests.integration.documents_life import Life
 from tests.integration.documents_servers import serving_files
 
@@ -74,7 +74,7 @@ def test_what_was_uploaded_after_the_question_stays(
     monkeypatch.setattr(erasing, "subjects", then_it_comes_again)
     of = [document_id(UPLOADS, one.name) for one in (life, other)]
     options = ["--with-file", "--yes", "--data", str(tmp_path), *(["--json"] if as_json else [])]
-    done = CliRunner().invoke(erase_command.erase, [*of, *options])
+    done = CliRunner().invoke(headrace, ["erase", *of, *options])
     assert done.exit_code == 1, done.output
     assert (content(life.name), content(other.name)) == ("new", None)
     assert record(life) == record(other) == {}

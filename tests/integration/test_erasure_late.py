@@ -13,15 +13,15 @@ from functions.deadletter import main as burying
 from long_job.imports.listing import Found
 from long_job.imports.main import Work
 from long_job.task import Task
-from shared import imports
-from shared.clients import firestore_client, storage_client
-from shared.documents import document_id, now
-from shared.erasure import erase
-from shared.errors import Superseded
-from shared.events import Push
-from shared.records import UploadEvent
-from shared.settings import settings
-from shared.tombstones import COLLECTION, KEPT
+from shared.digests.redact import erase
+from shared.documents.store import document_id, now
+from shared.documents.tombstones import COLLECTION, KEPT
+from shared.jobs import imports
+from shared.platform.clients import firestore_client, storage_client
+from shared.platform.errors import Superseded
+from shared.platform.pubsub import Push
+from shared.platform.records import UploadEvent
+from shared.platform.settings import settings
 from tests.integration.documents_life import Life
 from tests.integration.documents_servers import serving_files
 from tests.integration.sweeps import tick

@@ -11,23 +11,24 @@ import pytest
 
 from functions.analyze.main import on_batch
 from functions.ingest import main as ingest
-from shared import artefacts, clients
-from shared.completion import finish
-from shared.errors import Malformed
-from shared.events import Push
-from shared.reading import Reading
-from shared.received import Received
-from shared.records import Passage, UploadEvent
-from shared.settings import BATCHES
-from shared.transitions import Seconds
+from shared.documents import artefacts
+from shared.documents.completion import finish
+from shared.documents.transitions import Seconds
+from shared.intake.read import Reading
+from shared.intake.receive import Received
+from shared.platform import clients
+from shared.platform.errors import Malformed
+from shared.platform.pubsub import Push
+from shared.platform.records import Passage, UploadEvent
+from shared.platform.settings import BATCHES
 from tests.integration.documents_life import Life
 from tests.integration.documents_servers import PROJECT, serving_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shared.records import BatchMessage
-    from shared.transitions import Claim
+    from shared.documents.transitions import Claim
+    from shared.platform.records import BatchMessage
 
 TEXTS = [f"Site {number} cut its emissions by {number + 1} percent." for number in range(5)]
 """In batches of two: three of them."""

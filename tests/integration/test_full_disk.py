@@ -11,7 +11,7 @@ from google.api_core.exceptions import ServiceUnavailable
 from google.cloud.exceptions import GoogleCloudError
 from google.pubsub_v1 import PubsubMessage
 
-from shared.clients import storage_client
+from shared.platform.clients import storage_client
 from tests.integration.firestore_server import connect, firestore
 from tests.integration.pubsub_server import Clients, running
 from tests.integration.storage_server import storing

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from google.api_core.exceptions import NotFound
 
-from shared import artefacts, delegation
-from shared.clients import storage_client
-from shared.completion import settle
-from shared.documents import now, run_record
-from shared.erasure import erase
-from shared.errors import Superseded
-from shared.records import ErrorInfo, Passage
-from shared.settings import settings
+from shared.digests.redact import erase
+from shared.documents import artefacts, delegation
+from shared.documents.completion import settle
+from shared.documents.store import now, run_record
+from shared.platform.clients import storage_client
+from shared.platform.errors import Superseded
+from shared.platform.records import ErrorInfo, Passage
+from shared.platform.settings import settings
 from tests.integration.documents_life import Life
 from tests.integration.documents_parts import plan_of
 from tests.integration.documents_servers import serving_files
@@ -24,7 +24,7 @@ from tests.integration.sweeps import tick
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from shared.transitions import Claim
+    from shared.documents.transitions import Claim
 
 BROKEN = ErrorInfo(code="broken", message="It is broken.", hint="Mend it.")
 PASSAGES = [Passage(index=0, span=(0, 4), text="Text", tokens=3)]
@@ -88,7 +88,7 @@ def test_a_failed_run_keeps_what_its_replay_needs() -> None:
 
 def test_what_another_run_left_meanwhile_is_still_to_be_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that completes while the sweep deletes: the flag stays for the next tick."""
-    from shared import stale
+    from shared.documents import completion
 
     life, document = lived(1, 2)
     claim = life.claim(3)
@@ -99,8 +99,8 @@ def test_what_another_run_left_meanwhile_is_still_to_be_deleted(monkeypatch: pyt
         return artefacts.remove_runs(*of)
 
     with monkeypatch.context() as patch:
-        patch.setattr(stale, "remove_runs", meanwhile)
-        stale.remove_stale(life.documents, document)
+        patch.setattr(completion, "remove_runs", meanwhile)
+        completion.remove_stale(life.documents, document)
     assert runs(document) == {2, 3}
     tick()
     assert runs(document) == {3}

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared import completion
-from shared.completion import finish, purge, settle
-from shared.passages import purge_runs
-from shared.records import ErrorInfo
+from shared.documents import completion
+from shared.documents.completion import finish, purge, settle
+from shared.documents.passages import purge_runs
+from shared.platform.records import ErrorInfo
 from tests.integration.documents_life import SIZES, Life
 from tests.integration.documents_parts import batch_of, commit, plan_of
 from tests.integration.documents_servers import serving

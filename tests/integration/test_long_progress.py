@@ -9,7 +9,7 @@ import pytest
 
 from long_job import progress
 from long_job.progress import Meter
-from shared.documents import Documents
+from shared.documents.store import Documents
 from tests.integration.documents_servers import serving
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ INTERVAL = 0.25
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Documents]:
     """The state machine over a Firestore of the tests' own."""
-    from shared.clients import firestore_client
+    from shared.platform.clients import firestore_client
 
     with serving(tmp_path_factory.mktemp("progress")):
         yield Documents(firestore_client())

@@ -12,17 +12,17 @@ from long_job import pages, reading
 from long_job.document import Subject
 from long_job.reading import Reader
 from long_job.task import Task
-from shared import artefacts, batches
-from shared.clients import storage_client
-from shared.delegation import delegate, job_fields
-from shared.erasure import erase
-from shared.errors import Superseded
+from shared.digests.redact import erase
+from shared.documents import artefacts, batches
+from shared.documents.delegation import delegate, job_fields
+from shared.documents.transitions import Seconds
 from shared.extract.recognised import RecognisedPage
-from shared.reading import Reading
-from shared.received import Received
-from shared.records import Passage
-from shared.settings import settings
-from shared.transitions import Seconds
+from shared.intake.read import Reading
+from shared.intake.receive import Received
+from shared.platform.clients import storage_client
+from shared.platform.errors import Superseded
+from shared.platform.records import Passage
+from shared.platform.settings import settings
 from tests.integration.documents_life import Life
 from tests.integration.documents_parts import batch_of, commit
 from tests.integration.documents_servers import serving_files

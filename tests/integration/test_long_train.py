@@ -20,9 +20,9 @@ from long_job.training import compare, learn, work
 from long_job.training.heads import in_use
 from model_export import bucket, gate
 from model_export.training.reading import own_sentences
-from shared.clients import firestore_client, storage_client
-from shared.documents import now
-from shared.inference import Engine
+from shared.documents.store import now
+from shared.inference.engine import Engine
+from shared.platform.clients import firestore_client, storage_client
 from tests.integration.train_servers import DATA, MODEL, MODELS, Servers, ruled, serving, shuffled
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from deploy.stage import DIGEST_LENGTH
 from deploy.state import Revision, Service, State
 from model_export import bucket
 from model_export.__main__ import main
-from shared.clients import storage_client
-from shared.errors import SetupError
-from shared.inference import Manifest
-from shared.settings import settings
+from shared.inference.manifest import Manifest
+from shared.platform.clients import storage_client
+from shared.platform.errors import SetupError
+from shared.platform.settings import settings
 from tests.integration.storage_server import storing
 
 if TYPE_CHECKING:

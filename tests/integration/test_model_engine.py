@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.errors import SetupError
-from shared.inference import Engine, Outputs, interpret
-from shared.tokens import TokenCounter
+from shared.inference.engine import Engine
+from shared.inference.reading import Outputs, interpret
+from shared.inference.tokens import TokenCounter
+from shared.platform.errors import SetupError
 
 MODEL = Path("build/model")
 pytestmark = pytest.mark.skipif(not (MODEL / "manifest.json").exists(), reason="no model: run make model")
@@ -113,7 +114,7 @@ def test_memory_does_not_keep_the_largest_shape() -> None:
     """After texts of every length, the process is hardly larger than after the first few."""
     code = """
 from pathlib import Path
-from shared.inference import Engine
+from shared.inference.engine import Engine
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 engine = Engine(Path("build/model"), workers=2)

@@ -9,15 +9,14 @@ import pytest
 
 from cli.erase import holding
 from long_job.backfill.plan import begin
-from shared import search
-from shared.backfill_listing import FIELDS, entry_of
-from shared.backfills import Entry
-from shared.clients import firestore_client
-from shared.completion import finish, settle
-from shared.delegation import delegate, plan_delegated
-from shared.digests.outcomes import COLLECTION as OUTCOMES
-from shared.records import ErrorInfo
-from shared.views import document_view
+from shared.documents import search
+from shared.documents.completion import finish, settle
+from shared.documents.delegation import delegate, plan_delegated
+from shared.documents.outcomes import COLLECTION as OUTCOMES
+from shared.documents.views import document_view
+from shared.jobs.backfills import FIELDS, Entry, entry_of
+from shared.platform.clients import firestore_client
+from shared.platform.records import ErrorInfo
 from tests.integration.documents_life import SIZES, Life
 from tests.integration.documents_parts import batch_of, commit, plan_of
 from tests.integration.documents_servers import serving
@@ -25,7 +24,7 @@ from tests.integration.documents_servers import serving
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shared.transitions import Plan
+    from shared.documents.transitions import Plan
 
 BROKEN = ErrorInfo(code="broken", message="It is broken.", hint="Mend it.")
 OLD = {"title": "Report of 2024", "organisation": "Tarnholm", "pages": 9, "passages": 3, "warnings": ["old"]}

@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from cli import jobs
+from cli.diagnosis import Target
 from cli.diagnosis.documents import UPLOADS_SHOWN, check_uploads
-from cli.diagnosis.findings import Target
 from cli.main import headrace
 from local.provision import subscriber
-from shared import clients, reconciliation, tombstones
-from shared.clients import firestore_client, storage_client
-from shared.documents import Documents, document_id, now
-from shared.erasure import erase
-from shared.events import Push, upload_event
-from shared.lanes import CANDIDATE_PREFIX
-from shared.reconciliation import COLLECTION, EVERY, GRACE, LOOK_BACK, reconcile
-from shared.records import UploadEvent
-from shared.settings import UPLOADS, settings
-from shared.uploads import is_file
+from shared.digests.redact import erase
+from shared.documents import tombstones
+from shared.documents.store import Documents, document_id, now
+from shared.documents.uploads import is_file
+from shared.intake import reconciliation
+from shared.intake.reconciliation import COLLECTION, EVERY, GRACE, LOOK_BACK, reconcile
+from shared.platform import clients
+from shared.platform.clients import firestore_client, storage_client
+from shared.platform.lanes import CANDIDATE_PREFIX
+from shared.platform.pubsub import Push, upload_event
+from shared.platform.records import UploadEvent
+from shared.platform.settings import UPLOADS, settings
 from tests.integration.documents_servers import PROJECT, serving_files
 from tests.integration.sweeps import tick
 
@@ -259,7 +260,7 @@ def test_a_bucket_that_may_not_be_listed_holds_up_nothing_else() -> None:
 
 def test_missing_files_are_notified_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
     """Under a prefix, however young; what a terminal would obey in a name is not printed."""
-    monkeypatch.setattr(jobs, "connect", lambda *_: None)
+    monkeypatch.setattr("cli.main.connect", lambda *_: None)
     put("in/lost\x1b[2J.txt")
     put("out/lost.txt")
     claimed("in/there.txt", put("in/there.txt"))

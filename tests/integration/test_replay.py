@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cli.replay import replay
-from shared import clients
-from shared.documents import document_id
-from shared.errors import HeadraceError
-from shared.settings import UPLOADS
+from cli.results import replay
+from shared.documents.store import document_id
+from shared.platform import clients
+from shared.platform.errors import HeadraceError
+from shared.platform.settings import UPLOADS
 from tests.integration.documents_servers import PROJECT, serving
 from tests.integration.pubsub_server import Clients
 
@@ -73,12 +73,12 @@ def heard(pubsub: Clients, hours: float | None, count: int) -> tuple[list[Any], 
     """The notifications that a replay publishes, and the seconds it takes."""
     subscription = pubsub.subscription(f"projects/{PROJECT}/topics/{UPLOADS}")
     started = time.monotonic()
-    lines = replay([], since=None if hours is None else timedelta(hours=hours))
+    restarted = replay([], since=None if hours is None else timedelta(hours=hours))
     seconds = time.monotonic() - started
     received = [one.message for one in pubsub.pull_all(subscription, count)]
-    assert len(lines) == len(received) == count
+    assert len(restarted) == len(received) == count
     assert not pubsub.pull(subscription, wait=0.2)
-    assert {line.partition("  ")[2] for line in lines} == {one.attributes["objectId"] for one in received}
+    assert {fields["name"] for fields in restarted} == {one.attributes["objectId"] for one in received}
     return received, seconds
 
 
@@ -112,6 +112,6 @@ def test_only_what_failed_lately(pubsub: Clients) -> None:
 def test_documents_by_name_or_id() -> None:
     """Whatever their state; one that is not there is said before anything is restarted."""
     chosen = ["whole-1.txt", document_id(BUCKET, "old-2.txt")]
-    assert [line.partition("  ")[2] for line in replay(chosen, since=None)] == ["whole-1.txt", "old-2.txt"]
+    assert [fields["name"] for fields in replay(chosen, since=None)] == ["whole-1.txt", "old-2.txt"]
     with pytest.raises(HeadraceError, match=r"no document nothing\.txt"):
         replay(["nothing.txt"], since=None)

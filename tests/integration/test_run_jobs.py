@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from local import provision
 from local.run import protos
 from local.run.rules import overridden
-from shared import clients
-from shared.settings import settings
+from shared.platform import clients
+from shared.platform.settings import settings
 from tests.integration.run_jobs_server import LOCATION, cloud_run, described, unique
 
 if TYPE_CHECKING:

@@ -88,7 +88,7 @@ def test_without_overrides_the_template_holds(run: CloudRun) -> None:
 
 def test_a_task_may_use_the_emulators_and_does_not_look_deployed(run: CloudRun) -> None:
     """`CLOUD_RUN_JOB` is the mark of the cloud, beside which emulators are refused: a local task has none."""
-    code = "from shared.clients import emulator; print(emulator('FIRESTORE_EMULATOR_HOST'))"
+    code = "from shared.platform.clients import emulator; print(emulator('FIRESTORE_EMULATOR_HOST'))"
     job = run.job(code, env={"FIRESTORE_EMULATOR_HOST": "127.0.0.1:1"}, max_retries=0)
     execution = run.run(job)
     assert run.finished(execution).succeeded_count == 1, run.log(execution)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared import batches
-from shared.clients import firestore_client
-from shared.completion import finish_as_read
-from shared.documents import Documents
-from shared.summary import partial
+from shared.documents import batches
+from shared.documents.completion import finish_as_read
+from shared.documents.store import Documents
+from shared.platform.clients import firestore_client
+from shared.text.summary import partial
 from tests.integration.documents_life import Life
 from tests.integration.documents_parts import NO_TIME, batch_of, plan_of, result_of
 from tests.integration.documents_servers import serving
@@ -20,7 +20,7 @@ from tests.integration.firestore_server import in_threads
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from shared.transaction import ShortTransaction
+    from shared.platform.transaction import ShortTransaction
 
 METHODS = (
     *("batch_get_documents", "begin_transaction", "commit", "rollback"),

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.ingest import main as ingest
-from shared import clients, received
-from shared.clients import firestore_client, storage_client
-from shared.documents import Documents, document_id, now
-from shared.records import UploadEvent
-from shared.settings import BATCHES, settings
+from shared.documents.store import Documents, document_id, now
+from shared.intake import receive as received
+from shared.platform import clients
+from shared.platform.clients import firestore_client, storage_client
+from shared.platform.records import UploadEvent
+from shared.platform.settings import BATCHES, settings
 from tests.integration.documents_servers import PROJECT, serving_files
 from tests.unit.cuts import write_tokenizer
 

@@ -10,11 +10,11 @@ import pytest
 from google.pubsub_v1 import Subscription
 
 from local.provision import subscriber
-from shared import artefacts
-from shared.clients import publisher
-from shared.drives import drive
-from shared.lanes import CANDIDATE_FILTER, CANDIDATE_PREFIX, PRODUCTION_FILTER
-from shared.settings import BATCHES, RESULTS
+from shared.documents import artefacts
+from shared.documents.recovery import drive
+from shared.platform.clients import publisher
+from shared.platform.lanes import CANDIDATE_FILTER, CANDIDATE_PREFIX, PRODUCTION_FILTER
+from shared.platform.settings import BATCHES, RESULTS
 from tests.integration.documents_life import Life
 from tests.integration.documents_parts import batch_of
 from tests.integration.documents_servers import PROJECT, serving

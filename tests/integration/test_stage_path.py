@@ -23,10 +23,10 @@ from deploy.model import main as provide_model
 from deploy.stage import ROOT, stage
 from deploy.state import Revision, Service, State
 from local.provision import expected, subscriber
-from shared import clients
-from shared.clients import firestore_client, storage_client
-from shared.lanes import CANDIDATE_FILTER, CANDIDATE_PREFIX
-from shared.settings import settings
+from shared.platform import clients
+from shared.platform.clients import firestore_client, storage_client
+from shared.platform.lanes import CANDIDATE_FILTER, CANDIDATE_PREFIX
+from shared.platform.settings import settings
 from tests.e2e.running import RunningStack, free_ports
 from tests.staged import install, interpreter, serving
 

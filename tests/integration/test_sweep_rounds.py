@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.sweep import main as sweeping
-from shared import clients
-from shared.clients import firestore_client
-from shared.documents import now
-from shared.drives import drive
-from shared.erasure import erase
-from shared.errors import Retryable, Superseded
-from shared.settings import BATCHES, UPLOADS, settings
+from shared.digests.redact import erase
+from shared.documents.recovery import drive
+from shared.documents.store import now
+from shared.platform import clients
+from shared.platform.clients import firestore_client
+from shared.platform.errors import Retryable, Superseded
+from shared.platform.settings import BATCHES, UPLOADS, settings
 from tests.integration.documents_life import Life
 from tests.integration.documents_parts import plan_of
 from tests.integration.documents_servers import PROJECT, serving_files
@@ -43,7 +43,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Documents whose upload the sweep publishes again."""
     found: list[str] = []
-    monkeypatch.setattr("shared.drives.notify", lambda stored: found.append(stored["id"]))
+    monkeypatch.setattr("shared.documents.recovery.notify", lambda stored: found.append(stored["id"]))
     return found
 
 

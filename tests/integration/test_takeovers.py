@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.ingest import main as ingest
-from shared import artefacts, batches, clients
-from shared.completion import finish
-from shared.documents import now
-from shared.errors import Retryable, Superseded
-from shared.reading import Reading
-from shared.received import Received
-from shared.records import BatchMessage, Passage, UploadEvent
-from shared.settings import BATCHES
-from shared.transitions import Claim, Seconds
+from shared.documents import artefacts, batches
+from shared.documents.completion import finish
+from shared.documents.store import now
+from shared.documents.transitions import Claim, Seconds
+from shared.intake.read import Reading
+from shared.intake.receive import Received
+from shared.platform import clients
+from shared.platform.errors import Retryable, Superseded
+from shared.platform.records import BatchMessage, Passage, UploadEvent
+from shared.platform.settings import BATCHES
 from tests.integration.documents_life import Life
 from tests.integration.documents_parts import commit
 from tests.integration.documents_servers import PROJECT, serving_files

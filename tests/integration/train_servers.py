@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared import clients
-from shared.settings import settings
+from shared.platform import clients
+from shared.platform.settings import settings
 from tests.integration.pubsub_server import running
 from tests.integration.storage_server import started
 
@@ -62,7 +62,7 @@ class Servers:
 
 @contextmanager
 def serving(folder: Path) -> Iterator[Servers]:
-    """Both servers, while `shared.clients` makes clients of them."""
+    """Both servers, while `shared.platform.clients` makes clients of them."""
     with (
         running("firestore", folder / "firestore") as firestore,
         started(folder) as storage,

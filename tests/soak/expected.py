@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from cli import inprocess
-from shared.errors import Rejected
+from shared.platform.errors import Rejected
 from tests.e2e.running import ROOT
 
 if TYPE_CHECKING:

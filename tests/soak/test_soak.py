@@ -29,8 +29,8 @@ PATIENCE = 90.0
 
 def test_history(seed: int, harassed: RunningStack, tmp_path: Path) -> None:
     """Every document ends in the right state with the right content, once, with nothing older beside it."""
-    from shared.clients import firestore_client
-    from shared.documents import Documents, document_id
+    from shared.documents.store import Documents, document_id
+    from shared.platform.clients import firestore_client
 
     steps = history(seed)
     generations = play(steps, harassed)
@@ -79,7 +79,7 @@ def play(steps: list[Step], stack: RunningStack) -> dict[str, list[int]]:
 
 def upload(step: Step) -> int:
     """The generation that the object then has."""
-    from shared.clients import storage_client
+    from shared.platform.clients import storage_client
 
     blob = storage_client().bucket(BUCKET).blob(step.target)
     if step.kind == "recreate":
@@ -90,8 +90,8 @@ def upload(step: Step) -> int:
 
 def announce(name: str, generations: list[int], back: int) -> None:
     """Publish the notification of a generation once more, as Cloud Storage may, late or not."""
-    from shared.events import publish
-    from shared.settings import UPLOADS
+    from shared.platform.pubsub import publish
+    from shared.platform.settings import UPLOADS
 
     attributes = {
         "bucketId": BUCKET,
@@ -105,8 +105,8 @@ def announce(name: str, generations: list[int], back: int) -> None:
 
 def tick() -> None:
     """What the scheduler does every few minutes; one that is lost is followed by another."""
-    from shared.events import publish
-    from shared.settings import TICKS
+    from shared.platform.pubsub import publish
+    from shared.platform.settings import TICKS
 
     try:
         publish(TICKS, [(b"{}", {"kind": "sweep"})], seconds=2.0)

@@ -56,8 +56,8 @@ def test_killed_tasks_complete_the_document_once(
     job_seed: int, by_hand: RunningStack, tmp_path: Path
 ) -> None:
     """Every passage once, every label as in one process, whatever was killed when."""
-    from shared.clients import firestore_client, storage_client
-    from shared.documents import Documents, document_id
+    from shared.documents.store import Documents, document_id
+    from shared.platform.clients import firestore_client, storage_client
 
     random = Random(job_seed)
     content = b"\n\n".join(part for _ in range(8) if (part := text(random, job_seed)).isascii())

@@ -9,17 +9,17 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 
-from shared.reading import read_file
-from shared.records import Passage
-from shared.settings import Settings
+from shared.intake.read import read_file
+from shared.platform.records import Passage
+from shared.platform.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from shared.extract.recognised import RecognisedPage
-    from shared.reading import Reading
-    from shared.segment import Segmented
+    from shared.intake.read import Reading
+    from shared.text.segment import Segmented
 
 KEY = b"k" * 32
 

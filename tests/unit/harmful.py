@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.errors import Rejected
-from shared.extract.sandbox import kernel
+from shared.extract.sandbox import confine
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -163,4 +163,4 @@ def file_reach(path: Path, **_: Any) -> Iterator[Any]:
 
 def kernel_can(_: Path, **__: Any) -> Iterator[Any]:
     """Which of the kernel's own means are there: what could be done once can be done again."""
-    yield [kernel.forbid_network_and_processes(), kernel.forbid_writing()]
+    yield [confine.forbid_network_and_processes(), confine.forbid_writing()]

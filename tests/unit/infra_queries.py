@@ -65,7 +65,7 @@ _RUN = Query("passages", ("run",), order="index")
 
 QUERIES: dict[str, list[Query]] = {
     "cli.diagnosis.digests:made": [Query("ticks", ("state",), order="slot", descending=True)],
-    "cli.diagnosis.digests:told": [
+    "cli.diagnosis.digests:notified": [
         Query("deliveries", ("state",), order="next_at", descending=True, group=True)
     ],
     "cli.diagnosis.documents:dead_letters": [
@@ -79,11 +79,13 @@ QUERIES: dict[str, list[Query]] = {
     "cli.erase:_erase": [Query("digests", contains="quoted"), Query("documents", ("sha256",))],
     "cli.erase:_members": [Query("documents", order="name")],
     "cli.erase:holding": [Query("documents", order="__name__")],
-    "cli.replay:replay": [Query("documents", ("state",)), Query("documents", ("state",), order="updated_at")],
-    "cli.results:all_documents": [Query("documents", order="created_at", descending=True)],
+    "cli.results:replay": [
+        Query("documents", ("state",)),
+        Query("documents", ("state",), order="updated_at"),
+    ],
+    "cli.results:newest_first": [Query("documents", order="created_at", descending=True)],
     "cli.results:published_passages": [_RUN],
-    "cli.security.reading:some_passages": [Query("documents", order="created_at", descending=True)],
-    "cli.train:_of": [Query("trainings", contains="executions")],
+    "cli.jobs:_training_of": [Query("trainings", contains="executions")],
     "deploy.smoke:die": [Query("dead_letters", ("data.sha256",))],
     "functions.sweep.main:oldest_unfinished": [Query("documents", ("state",), order="timings.uploaded_at")],
     "functions.sweep.main:on_tick": _TICK,
@@ -95,49 +97,45 @@ QUERIES: dict[str, list[Query]] = {
     "long_job.leases:Leases._live": [Query("leases", ("run",))],
     "shared.api.stored:list_documents": _LISTED,
     "shared.api.stored:list_passages": _FILTERS,
-    "shared.backfill_listing:_pages": [
+    "shared.jobs.backfills:_pages": [
         Query("documents", order="name"),
         Query("documents", order="created_at"),
     ],
-    "shared.backfill_listing:list_again": [Query("documents", ("outcome",))],
-    "shared.backfills:counts": [Query("documents", ("outcome",))],
-    "shared.backfills:pages": [Query("documents", ("settled",))],
-    "shared.batches:_of_run": [Query("batches", ("run",))],
-    "shared.batches:count_done": [Query("batches", ("run", "done"))],
-    "shared.digests.compute.history:_counted": _NEWEST_OUTCOMES,
-    "shared.digests.compute.history:_stored": [Query("digests", ("schedule", "asked", "end"))],
-    "shared.digests.compute.overview:_samples": [Query("documents", order="name")],
-    "shared.digests.compute.overview:problems": [Query("outcomes", order="problem.at")],
-    "shared.digests.compute.overview:received": [Query("documents", ("members",), order="received_at")],
-    "shared.digests.compute.overview:waiting": [Query("documents", ("state",), order="waiting_since")],
-    "shared.digests.compute.selection:of_organisation": [_OUTCOMES[1], _NEWEST_OUTCOMES[1]],
+    "shared.jobs.backfills:list_again": [Query("documents", ("outcome",))],
+    "shared.jobs.backfills:counts": [Query("documents", ("outcome",))],
+    "shared.jobs.backfills:pages": [Query("documents", ("settled",))],
+    "shared.documents.batches:_of_run": [Query("batches", ("run",))],
+    "shared.documents.batches:count_done": [Query("batches", ("run", "done"))],
+    "shared.digests.compute.measures:_counted": _NEWEST_OUTCOMES,
+    "shared.digests.compute.measures:_stored": [Query("digests", ("schedule", "asked", "end"))],
+    "shared.digests.compute.window:_samples": [Query("documents", order="name")],
+    "shared.digests.compute.window:problems": [Query("outcomes", order="problem.at")],
+    "shared.digests.compute.window:received": [Query("documents", ("members",), order="received_at")],
+    "shared.digests.compute.window:waiting": [Query("documents", ("state",), order="waiting_since")],
+    "shared.digests.compute.rows:of_organisation": [_OUTCOMES[1], _NEWEST_OUTCOMES[1]],
     "shared.digests.compute.window:Earlier._reports": [_NEWEST_OUTCOMES[1]],
     "shared.digests.compute.window:compare_with_earlier": _NEWEST_OUTCOMES,
     "shared.digests.compute.window:count": _OUTCOMES,
-    "shared.digests.drafts:_clear": [Query("drafts", ("digest",))],
-    "shared.digests.drafts:forget": [Query("drafts", contains="quoted")],
-    "shared.digests.drafts:remove_abandoned": [Query("drafts", order="begun_at")],
+    "shared.digests.store:_clear": [Query("drafts", ("digest",))],
+    "shared.digests.store:forget": [Query("drafts", contains="quoted")],
+    "shared.digests.store:remove_abandoned": [Query("drafts", order="begun_at")],
     "shared.digests.redact:redact": [Query("digests", contains="quoted")],
-    "shared.digests.since:Since._moved": [
-        Query("outcomes", order="completed_at"),
-        Query("outcomes", order="problem.at"),
-    ],
-    "shared.digests.since:Since.uncertain": [Query("documents", order="received_at")],
     "shared.digests.store:newest": [
         Query("digests", order="end", descending=True),
         Query("digests", ("schedule",), order="end", descending=True),
     ],
-    "shared.digests.tell.outbox:due": [Query("deliveries", ("state",), order="next_at", group=True)],
+    "shared.digests.notify.outbox:due": [Query("deliveries", ("state",), order="next_at", group=True)],
     "shared.digests.ticks:unfinished": [Query("ticks", ("state",))],
-    "shared.digests.verify:_Recount._passages": [_RUN],
-    "shared.digests.verify:_Recount._window": _OUTCOMES,
-    "shared.digests.verify:_Recount._overview": [Query("outcomes", order="problem.at")],
-    "shared.erasure:erase": [Query("contents", ("document",))],
-    "shared.passages:initiatives": [Query("passages", ("run", "initiative"), order="index")],
-    "shared.passages:purge_runs": [
+    "shared.digests.verify:_reasons": [
+        Query("documents", order="timings.completed_at"),
+        Query("outcomes", order="completed_at"),
+    ],
+    "shared.documents.erasure:erase_stored": [Query("contents", ("document",))],
+    "shared.documents.passages:initiatives": [Query("passages", ("run", "initiative"), order="index")],
+    "shared.documents.passages:purge_runs": [
         Query(collection, order="run") for collection in ("passages", "batches", "leases")
     ],
-    "shared.search:_nearest": _SEARCHES,
+    "shared.documents.search:_nearest": _SEARCHES,
 }
 
 HELPERS = {
@@ -147,7 +145,7 @@ HELPERS = {
     "shared.digests.compute.rows:Rows.count",
     "shared.digests.compute.rows:Rows.matching",
     "shared.digests.compute.rows:Rows.range",
-    "shared.digests.compute.selection:between",
+    "shared.digests.compute.rows:between",
 }
 """They make a query of conditions that their callers name."""
 

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from email.message import EmailMessage
 from typing import TYPE_CHECKING
 
-from shared.digests.tell import mail
-from shared.settings import settings
-from tests.told import digest, stored
+from shared.digests.notify import mail
+from shared.platform.settings import settings
+from tests.sample_digest import digest, stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

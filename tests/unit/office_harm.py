@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.errors import Rejected
 from shared.extract.office import read_docx, read_pptx, read_xlsx
 from shared.extract.shapes import Extracted, ExtractOptions, Limits
+from shared.platform.errors import Rejected
 from tests.unit.office_files import (
     NAMESPACES,
     docx,

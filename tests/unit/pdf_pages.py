@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
-from shared.extract import Extracted, ExtractOptions, extract
+from shared.extract.core import extract
+from shared.extract.shapes import Extracted, ExtractOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.errors import Rejected
 from shared.extract.sandbox.wire import Task
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,8 +23,8 @@ from benchmarks.annotations.load import (
     samples_directory,
 )
 from benchmarks.annotations.spans import raw_places, sentence, text_hash
-from shared.errors import SetupError
-from shared.records import TOPICS, ActionLabel, SentimentLabel
+from shared.platform.errors import SetupError
+from shared.platform.records import TOPICS, ActionLabel, SentimentLabel
 
 if TYPE_CHECKING:
     from pathlib import Path

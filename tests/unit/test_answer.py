@@ -15,14 +15,14 @@ from structlog.contextvars import bind_contextvars
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 
-from shared.errors import LeaseHeld, Malformed, Permanent, Retryable, SetupError, Superseded
-from shared.events import MAX_PUSH_BYTES, answer
-from shared.lanes import CANDIDATE_PREFIX
+from shared.platform.errors import LeaseHeld, Malformed, Permanent, Retryable, SetupError, Superseded
+from shared.platform.lanes import CANDIDATE_PREFIX
+from shared.platform.pubsub import MAX_PUSH_BYTES, answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from shared.events import Push
+    from shared.platform.pubsub import Push
 
 TEXT = "Two contractors died at the site."
 """Stands for a document's text, which no log line may hold."""
@@ -164,7 +164,7 @@ def test_lines_about_candidates_say_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """However it ended, so that no metric counts them; the next message's line does not."""
-    monkeypatch.setattr("shared.events.dead_letter", lambda *_: None)
+    monkeypatch.setattr("shared.platform.pubsub.dead_letter", lambda *_: None)
     answer("deadletter", request(attributes=attributes), step)
     answer("deadletter", request(attributes={"objectId": "report.pdf"}), step)
     tried, served = lines(capsys)

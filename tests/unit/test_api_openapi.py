@@ -17,10 +17,10 @@ from shared.api.endpoints import ENDPOINTS
 from shared.api.models import check_texts, text_schema
 from shared.api.openapi import describe
 from shared.api.problems import Fault, Problem, invalid
-from shared.records import Action, PassageResult, Sentiment, TopicScore, UploadEvent
-from shared.settings import Settings
-from shared.transitions import new_document
-from shared.views import FIELDS, document_view, passage_view
+from shared.documents.transitions import new_document
+from shared.documents.views import FIELDS, document_view, passage_view
+from shared.platform.records import Action, PassageResult, Sentiment, TopicScore, UploadEvent
+from shared.platform.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,8 +20,8 @@ from shared.api.models import AnalyzeRequest, DocumentsQuery, PassagesQuery, Sea
 from shared.api.problems import MAX_FAULTS, Problem
 from shared.api.requests import check_key, read_body, read_query
 from shared.api.serving import as_problem, refuse
-from shared.errors import SetupError
-from shared.settings import Settings
+from shared.platform.errors import SetupError
+from shared.platform.settings import Settings
 
 if TYPE_CHECKING:
     from shared.api.models import Query

@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.artefacts import plan_batches
-from shared.records import Passage
+from shared.documents.artefacts import plan_batches
+from shared.platform.records import Passage
 
 
 def passages(tokens: list[int]) -> list[Passage]:

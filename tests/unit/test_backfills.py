@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.backfill_listing import entry_of
-from shared.backfills import Entry, standing
+from shared.jobs.backfills import Entry, entry_of, standing
 
 ID = "this-one"
 OLD, NEW = "a" * 64, "b" * 64

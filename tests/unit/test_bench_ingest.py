@@ -12,8 +12,9 @@ from benchmarks.ingest.detection import sentence
 from benchmarks.ingest.made import MADE, sheets, slides, word
 from benchmarks.ingest.page import insert, table
 from benchmarks.ingest.process import ending
-from shared.errors import Rejected
-from shared.extract import ExtractOptions, extract
+from shared.extract.core import extract
+from shared.extract.shapes import ExtractOptions
+from shared.platform.errors import Rejected
 from tests.unit.markup_pages import PAGES, Page
 
 ROOT = Path(__file__).parents[2]

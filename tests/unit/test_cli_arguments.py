@@ -16,20 +16,16 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from cli.doctor import _own_stack
-from cli.erase import Holding
-from cli.erase_command import _find
-from cli.erase_files import command
-from cli.main import headrace
+from cli.erase import Holding, command_to_erase
+from cli.main import headrace, print_holding
 from cli.options import LAST_PORT, MODEL
 from cli.render import full
-from cli.replay import none_failed
-from cli.results import drop_all
-from cli.search import known_topic
+from cli.results import drop_all, known_topic, none_failed
 from local.services import ANALYZE_THREADS, EMULATORS, LANES, TITLES, Layout
 from local.stack import STACK_FILE, Watch, _locked, running
-from shared.errors import HeadraceError, SetupError
-from shared.records import TOPICS
-from shared.views import document_view
+from shared.documents.views import document_view
+from shared.platform.errors import HeadraceError, SetupError
+from shared.platform.records import TOPICS
 
 
 @pytest.mark.parametrize(
@@ -172,7 +168,7 @@ def test_an_unknown_topic_names_those_there_are() -> None:
 @pytest.mark.parametrize("name", ["plain.txt", "<b>x&.txt", "it's $HOME.txt", "-v.txt", "", "a\nb"])
 def test_a_printed_command_can_be_pasted(name: str) -> None:
     """A shell gives the command the name that it was, and it is no option."""
-    words = shlex.split(command(name))
+    words = shlex.split(command_to_erase(name))
     assert words == ["headrace", "erase", "--with-file", *(["--"] if name[:1] == "-" else []), name]
 
 
@@ -182,7 +178,7 @@ def test_documents_with_some_words_say_in_how_many_passages(
     """One is no plural; none is: there the name alone has them."""
     found = [Holding(id="d", name="a.txt", passages=number) for number in (0, 1, 2)]
     monkeypatch.setattr("cli.erase.holding", lambda _: found)
-    _find("words", as_json=False)
+    print_holding("words", as_json=False)
     counts = ("0 passages", "1 passage", "2 passages")
     assert capsys.readouterr().out.splitlines() == [f"d  a.txt: {count}" for count in counts]
 

@@ -9,19 +9,17 @@ import unicodedata
 import pytest
 
 from cli import digest as making
-from cli.diagnosis.findings import Finding
+from cli.diagnosis import Finding
 from cli.doctor import report
 from cli.main import main
-from cli.output import _states, print_json
-from cli.render import full, table, terminal
+from cli.render import _states, full, print_hits, table, terminal
 from cli.results import Dropped, Progress
-from cli.say import HIDDEN, UNSAFE, escape
-from cli.search import print_hits
-from shared.digests.forms.words import BIDI
-from shared.digests.forms.words import HIDDEN as CATEGORIES
-from shared.errors import HeadraceError, Permanent
-from shared.views import document_view
-from tests.told import digest, quote, stored
+from cli.say import HIDDEN, UNSAFE, escape, print_json
+from shared.digests.render.words import BIDI
+from shared.digests.render.words import HIDDEN as CATEGORIES
+from shared.documents.views import document_view
+from shared.platform.errors import HeadraceError, Permanent
+from tests.sample_digest import digest, quote, stored
 
 NASTY = "We cut \x1b]52;c;cm0gLXJmIH4=\x07 it\nok \x1b[2J\x9b31m by\u202e 40%."
 """It would fill the clipboard, begin a line of its own, empty the screen, and turn what follows."""

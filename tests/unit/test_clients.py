@@ -1,7 +1,7 @@
 import pytest
 
-from shared import clients
-from shared.errors import SetupError
+from shared.platform import clients
+from shared.platform.errors import SetupError
 
 
 @pytest.mark.parametrize("service", ["K_SERVICE", "CLOUD_RUN_JOB"])

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from benchmarks.cost import model, report
-from shared import cost
-from shared.cost import ANALYZE, GPU_JOB, INGEST, JOB, PRICES, Usage, Work
-from shared.settings import Settings
+from shared.documents import cost
+from shared.documents.cost import ANALYZE, GPU_JOB, INGEST, JOB, PRICES, Usage, Work
+from shared.platform.settings import Settings
 from tests.unit.cuts import read_apart
 
 ROOT = Path(__file__).parents[2]

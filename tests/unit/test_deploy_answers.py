@@ -12,7 +12,7 @@ import pytest
 
 from deploy.answers import ask
 from deploy.gcloud import Place
-from shared.errors import Retryable
+from shared.platform.errors import Retryable
 from tests.cloud_build import PROJECT, REPOSITORY, CloudBuild
 
 if TYPE_CHECKING:

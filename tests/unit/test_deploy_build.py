@@ -87,7 +87,7 @@ def test_a_second_deployment_of_the_same_does_nothing(build: CloudBuild) -> None
         ("functions/analyze/main.py", ["analyze"]),  # its own code
         pytest.param("requirements/api.txt", ["api"], marks=pytest.mark.slow),  # its own packages
         pytest.param("shared/api/openapi.py", ["api"], marks=pytest.mark.slow),  # what it alone imports
-        pytest.param("shared/lanes.py", list(FUNCTIONS), marks=pytest.mark.slow),  # what all import
+        pytest.param("shared/platform/lanes.py", list(FUNCTIONS), marks=pytest.mark.slow),  # what all import
     ],
 )
 def test_only_what_changed_is_deployed(build: CloudBuild, file: str, changed: list[str]) -> None:
@@ -140,7 +140,7 @@ def test_a_promotion_that_broke_off_is_finished_by_the_next_build(
 ) -> None:
     """What has moved stays; the rest follows, whether or not the command that failed had done its work."""
     before = build.serving()
-    (build.workspace / "shared/settings.py").open("a").write("\n# changed\n")
+    (build.workspace / "shared/platform/settings.py").open("a").write("\n# changed\n")
     build.environment = {how: f"run services update-traffic {name} --to-revisions"}
     assert build.run() == "promote"
     build.environment = {}
@@ -257,7 +257,7 @@ def test_a_job_with_a_gpu_gets_the_image_for_one(tmp_path: Path) -> None:
 def test_rolling_back_is_one_command(build: CloudBuild, monkeypatch: pytest.MonkeyPatch) -> None:
     """All functions serve what they served before; twice is as once, and the next build moves on again."""
     before = build.serving()
-    (build.workspace / "shared/settings.py").open("a").write("\n# changed\n")
+    (build.workspace / "shared/platform/settings.py").open("a").write("\n# changed\n")
     assert build.run() is None
     monkeypatch.setenv("PATH", f"{build.bin}:/usr/bin:/bin")
     monkeypatch.setenv("GCLOUD_STATE", str(build.state_file))

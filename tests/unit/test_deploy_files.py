@@ -48,12 +48,12 @@ def test_the_digest_is_of_what_the_image_holds(checkout: Path, gpu: bool) -> Non
 @pytest.mark.parametrize(
     ("file", "changes"),
     [
-        ("shared/digests/clocks.py", False),  # the functions' alone
-        ("shared/digests/tell/__init__.py", False),
+        ("shared/digests/ticks.py", False),  # the functions' alone
+        ("shared/digests/notify/__init__.py", False),
         ("shared/api/openapi.py", False),
         ("requirements/long_job-gpu.txt", False),  # of the other variant
-        ("shared/digests/keep.py", True),
-        ("shared/settings.py", True),
+        ("shared/documents/quotable.py", True),
+        ("shared/platform/settings.py", True),
         ("requirements/long_job.txt", True),
         ("long_job/Dockerfile", True),  # not in the image, and it decides what is
         (IGNORE, True),

@@ -7,7 +7,7 @@ import pytest
 from deploy.functions import FUNCTIONS
 from deploy.model import serving
 from deploy.state import Revision, Service, State
-from shared.errors import SetupError
+from shared.platform.errors import SetupError
 
 OLD, NEW = "a" * 40, "b" * 40
 PLACEHOLDER = Revision("x-0", None)

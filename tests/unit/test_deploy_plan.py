@@ -14,9 +14,9 @@ from deploy.functions import FUNCTIONS, LAST
 from deploy.plan import decide, plan
 from deploy.stage import ROOT
 from deploy.state import Job, Revision, Service, State
-from shared.errors import Retryable, SetupError
 from shared.inference.manifest import Manifest
-from shared.records import TOPICS
+from shared.platform.errors import Retryable, SetupError
+from shared.platform.records import TOPICS
 
 if TYPE_CHECKING:
     from pathlib import Path

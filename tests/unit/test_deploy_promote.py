@@ -13,7 +13,7 @@ from deploy import candidate, gcloud, promote, rollback, state
 from deploy.functions import FUNCTIONS, LAST
 from deploy.plan import JOB_IMAGE, PLAN_FILE, plan
 from deploy.state import CONTENT
-from shared.errors import SetupError
+from shared.platform.errors import SetupError
 from tests import gcloud_standin
 from tests.cloud_build import PROJECT, REPOSITORY, CloudBuild
 

@@ -11,7 +11,7 @@ import pytest
 
 from deploy import release
 from deploy.stage import ROOT, version
-from shared.errors import SetupError
+from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
     from pathlib import Path

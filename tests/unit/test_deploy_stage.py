@@ -86,16 +86,17 @@ def test_no_package_is_declared_in_vain(name: str) -> None:
 def test_packages_are_told_by_what_is_called(tmp_path: Path) -> None:
     """One module makes two clients; a function that calls for one of them needs one package."""
     (tmp_path / "functions" / "small").mkdir(parents=True)
-    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "platform").mkdir(parents=True)
     (tmp_path / "shared" / "__init__.py").touch()
+    (tmp_path / "shared" / "platform" / "__init__.py").touch()
     (tmp_path / "functions" / "small" / "main.py").write_text(
         "from typing import TYPE_CHECKING\n"
-        "from shared.clients import first\n"
+        "from shared.platform.clients import first\n"
         "from shared import late\n"
         "if TYPE_CHECKING:\n    import annotations_only\n"
         "def small():\n    first()\n    late.reader()\n"
     )
-    (tmp_path / "shared" / "clients.py").write_text(
+    (tmp_path / "shared" / "platform" / "clients.py").write_text(
         "import always\ndef first():\n    import one.part\ndef second():\n    import two\n"
     )
     (tmp_path / "shared" / "late.py").write_text(
@@ -106,7 +107,7 @@ def test_packages_are_told_by_what_is_called(tmp_path: Path) -> None:
     source = Source(tmp_path)
     assert set(source.packages("functions.small.main")) == {"always", "one.part", "four", "four.five"}
     needed = {module.name for module in source.needed("functions.small.main")}
-    assert {"shared.clients", "shared.late", "shared.readers"} <= needed
+    assert {"shared.platform.clients", "shared.late", "shared.readers"} <= needed
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))

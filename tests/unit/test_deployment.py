@@ -11,23 +11,23 @@ from google.api_core.exceptions import NotFound, PermissionDenied, ServiceUnavai
 from google.auth.exceptions import DefaultCredentialsError
 from google.cloud.run_v2 import EnvVar, Revision, Service
 
-from cli.deployment import NotRead, given, is_local, need_job, not_read, serving, take
-from cli.diagnosis.findings import Target
+from cli.connect import NotRead, given, is_local, need_job, not_read, serving, take
+from cli.diagnosis import Target
 from cli.diagnosis.resources import check_job
 from cli.doctor import examine
 from cli.main import headrace
 from cli.options import MODEL
 from local.services import EMULATORS
-from shared.delegation import job_path
-from shared.errors import SetupError
-from shared.settings import settings
+from shared.documents.delegation import job_path
+from shared.platform.errors import SetupError
+from shared.platform.settings import settings
 from tests.caches import forget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cli.diagnosis.findings import Finding
+    from cli.diagnosis import Finding
 
 NAME = "projects/my-project/locations/europe-west4/services/ingest"
 DEPLOYED = {

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from shared.digests.compute.change import LEVEL, MIN_DOCUMENTS, Sums, compare, holm, two_sided
+from shared.digests.compute.measures import LEVEL, MIN_DOCUMENTS, Sums, compare, holm, two_sided
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,18 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.digests.compute.line import line
-from shared.digests.compute.measures import Measures, measures, trend
-from shared.digests.compute.pool import ALIKE, Best, Found, cosines, distinct, unit
-from shared.digests.compute.selection import Doc, fingerprint, fits
-from shared.digests.compute.tally import JUDGED, Tally, in_order, pooled, sums
-from shared.digests.forms.outline import series
-from shared.digests.outcomes import Cells, Outcome
+from shared.digests.compute.make import line
+from shared.digests.compute.measures import JUDGED, Measures, Tally, in_order, measures, pooled, sums, trend
+from shared.digests.compute.quotes import ALIKE, Best, Found, cosines, distinct, unit
+from shared.digests.compute.rows import Doc, fingerprint, fits
 from shared.digests.records import Filter, Overview, Unfinished, Window
+from shared.digests.render.outline import series
+from shared.documents.outcomes import Cells, Outcome
 from tests.digest_example import rich
 
 if TYPE_CHECKING:
-    from shared.digests.stored import Statistics
+    from shared.digests.store import Statistics
 
 DAY = datetime(2026, 11, 16, tzinfo=UTC)
 COUNTS = st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.digests.definitions import MAX_SCHEDULES, ROOT, Definitions, combine, read_file
-from shared.settings import settings
+from shared.digests.schedules import MAX_SCHEDULES, ROOT, Definitions, combine, read_file
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shared.digests.definitions import Problem
+    from shared.digests.schedules import Problem
 
 GOOD = '[[schedule]]\nname = "good"\ncron = "0 8 * * MON"\n'
 
@@ -41,7 +41,7 @@ def test_the_file_that_is_shipped_has_a_weekly_digest() -> None:
     [weekly] = combine(entries).schedules
     assert not problems
     assert (weekly.name, weekly.cron, weekly.zone, weekly.window) == ("weekly", "0 8 * * MON", "UTC", "week")
-    assert weekly.tell == []
+    assert weekly.notify == []
 
 
 def test_the_comments_of_the_file_that_is_shipped_can_be_used(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_the_comments_of_the_file_that_is_shipped_can_be_used(tmp_path: Path) ->
     shown = [line.removeprefix("# ") for line in lines if " = " in line or "[[" in line]
     found, problems = read(tmp_path, "\n".join(shown))
     assert not problems
-    assert [target.kind for target in found.schedules[0].tell] == ["webhook", "email"]
+    assert [target.kind for target in found.schedules[0].notify] == ["webhook", "email"]
     assert found.schedules[0].filter.topic == "E1"
 
 
@@ -75,14 +75,14 @@ def test_a_malformed_schedule_is_named_and_stops_no_other(tmp_path: Path, lines:
     assert problem.message.startswith(message)
 
 
-def test_no_value_that_may_be_secret_is_told(tmp_path: Path) -> None:
+def test_no_value_that_may_be_secret_is_shown(tmp_path: Path) -> None:
     """Whoever writes an address where the name of a secret belongs does not find it in the log."""
     address = "https://hooks.example/T0/very-secret"
-    told = f'[[schedule.tell]]\nkind = "webhook"\nsecret = "{address}"\n'
+    told = f'[[schedule.notify]]\nkind = "webhook"\nsecret = "{address}"\n'
     _, [problem] = read(tmp_path, f"{GOOD}{told}")
-    assert problem.message.startswith("tell.0.webhook.secret: ")
+    assert problem.message.startswith("notify.0.webhook.secret: ")
     assert "very-secret" not in problem.message
-    _, [problem] = read(tmp_path, f'{GOOD}[[schedule.tell]]\nkind = "email"\nto = ["{address}"]\n')
+    _, [problem] = read(tmp_path, f'{GOOD}[[schedule.notify]]\nkind = "email"\nto = ["{address}"]\n')
     assert "very-secret" not in problem.message
 
 

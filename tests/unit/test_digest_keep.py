@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.digests.keep import MAX_INITIATIVES, MAX_MOOD, MAX_UNUSUAL, keep
-from shared.digests.outcomes import organisation_key, pack, unpack
-from shared.records import SENTIMENTS, Sentiment, SentimentLabel
-from shared.summary import Aggregate, combine, partial
-from shared.summary.partial import quantise
+from shared.documents.outcomes import organisation_key, pack, unpack
+from shared.documents.quotable import MAX_INITIATIVES, MAX_MOOD, MAX_UNUSUAL, keep
+from shared.platform.records import SENTIMENTS, Sentiment, SentimentLabel
+from shared.text.summary import Aggregate, combine, partial
+from shared.text.summary.partial import quantise
 from tests.unit.test_summary import document, result, sentence, vector
 
 

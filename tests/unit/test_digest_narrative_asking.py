@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from shared.digests.narrative import asking
-from shared.digests.narrative.asking import MAX_ANSWER, MAX_ATTEMPTS, ask
-from shared.digests.narrative.prompt import ANSWER_TOKENS, Prompt
-from shared.errors import HeadraceError
-from shared.settings import settings
+from shared.digests import narrative
+from shared.digests.narrative import ANSWER_TOKENS, MAX_ANSWER, MAX_ATTEMPTS, Prompt, ask
+from shared.platform.errors import HeadraceError
+from shared.platform.settings import settings
 from tests.misbehaving import Heard, HttpServer, Reply, reply, serving
 
 PROMPT = Prompt("Rules.", "Data: ä.", [], [])
@@ -20,7 +19,7 @@ PROMPT = Prompt("Rules.", "Data: ä.", [], [])
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Short pauses, and settings that are read anew."""
-    monkeypatch.setattr(asking, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(narrative, "FIRST_PAUSE", 0.02)
     settings.cache_clear()
     yield
     settings.cache_clear()

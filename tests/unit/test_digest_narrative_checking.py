@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.digests.narrative.checking import MAX_CITES, MAX_SENTENCE, check, numbers
-from shared.digests.narrative.prompt import MAX_SENTENCES, Prompt
-from shared.errors import HeadraceError
-from tests.told import QUOTES
+from shared.digests.narrative import MAX_CITES, MAX_SENTENCE, MAX_SENTENCES, Prompt, check, numbers
+from shared.platform.errors import HeadraceError
+from tests.sample_digest import QUOTES
 
 TEXTS = [
     "We cut emissions of our three mills by 18% against 2019, or 1,200 t CO\u2082.",

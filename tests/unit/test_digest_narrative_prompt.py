@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.digests.narrative.asking import MAX_ATTEMPTS
-from shared.digests.narrative.prompt import (
+from shared.digests.narrative import (
     ANSWER_TOKENS,
     CLOSE,
+    MAX_ATTEMPTS,
     MAX_QUOTE,
     MAX_QUOTES,
     OPEN,
@@ -19,9 +19,9 @@ from shared.digests.narrative.prompt import (
     compose,
 )
 from shared.digests.records import Quote
-from shared.errors import HeadraceError, SetupError
-from shared.settings import Settings, settings
-from tests.told import digest, quote
+from shared.platform.errors import HeadraceError, SetupError
+from shared.platform.settings import Settings, settings
+from tests.sample_digest import digest, quote
 
 KEY = b"k" * 32
 ON = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.digests.redact import NOTE, erased, without
-from tests.told import QUOTES, digest, quote, stored
+from tests.sample_digest import QUOTES, digest, quote, stored
 
 ERASED = "d0c0ffee"
 OTHER = quote(1, "A hall was rebuilt in 2025.", document="cafe0001", name="other.pdf", organisation="Velm")

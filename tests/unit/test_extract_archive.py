@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.errors import Rejected
-from shared.extract import Limits
 from shared.extract.archive import FREE_INFLATION, members
+from shared.extract.shapes import Limits
 from shared.extract.sniff import GZIP, ZIP
+from shared.platform.errors import Rejected
 from tests.unit.zip_files import PROSE, encrypted_by_hand
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.extract import Block, Extracted, ExtractOptions, extract
-from shared.extract.core import MAX_STATED
+from shared.extract.core import MAX_STATED, extract
 from shared.extract.facts import state_facts
+from shared.extract.shapes import Block, Extracted, ExtractOptions
 from tests.unit.office_files import line, pptx, shape, slide
 
 if TYPE_CHECKING:

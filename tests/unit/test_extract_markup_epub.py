@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.errors import Rejected
 from shared.extract.markup import read_epub
 from shared.extract.shapes import Block, Extracted, ExtractOptions, Limits
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from pathlib import Path

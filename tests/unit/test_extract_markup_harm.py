@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.errors import Rejected
 from shared.extract.markup import html_blocks
 from shared.extract.shapes import Limits
+from shared.platform.errors import Rejected
 from tests.unit.html_blocks import LIMITS, blocks, read
 
 if TYPE_CHECKING:

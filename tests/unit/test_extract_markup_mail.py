@@ -14,11 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.errors import Rejected
 from shared.extract.markup import read_eml
-from shared.extract.markup.mail import _without_bulk
-from shared.extract.markup.quotes import own_text
+from shared.extract.markup.mail import _without_bulk, own_text
 from shared.extract.shapes import Block, Extracted, ExtractOptions, Limits
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.errors import Rejected
-from shared.extract import Block, Extracted, ExtractOptions, extract
-from shared.extract.facts import state_facts
-from shared.extract.names import holder, is_organisation
+from shared.extract.core import extract
+from shared.extract.facts import holder, is_organisation, state_facts
+from shared.extract.shapes import Block, Extracted, ExtractOptions
+from shared.platform.errors import Rejected
 
 SHARED = Path(os.environ.get("HEADRACE_SHARED", Path(__file__).parents[3] / "shared"))
 SAMPLES = SHARED / "data" / "samples"

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from msoffcrypto.method.ecma376_agile import ECMA376Agile
 
-from shared.errors import Rejected
-from shared.extract import ExtractOptions, Limits, extract
+from shared.extract.core import extract
 from shared.extract.office.locked import OLE
+from shared.extract.shapes import ExtractOptions, Limits
+from shared.platform.errors import Rejected
 from tests.unit.cuts import read_apart
 from tests.unit.office_files import docx, pack
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.errors import Rejected
 from shared.extract.office import read_xlsx
 from shared.extract.shapes import Block, Extracted, ExtractOptions, Limits
+from shared.platform.errors import Rejected
 from tests.unit.office_files import grid, xlsx
 
 if TYPE_CHECKING:

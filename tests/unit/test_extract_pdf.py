@@ -10,10 +10,11 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.pdfgen.canvas import Canvas
 
-from shared.errors import Rejected
-from shared.extract import Extracted, ExtractOptions, Limits, extract
-from shared.extract.pdf.garble import find_garbled
+from shared.extract.core import extract
 from shared.extract.pdf.lines import Line, Page
+from shared.extract.pdf.text import find_garbled
+from shared.extract.shapes import Extracted, ExtractOptions, Limits
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

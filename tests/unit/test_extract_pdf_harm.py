@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from reportlab.pdfgen.canvas import Canvas
 
-from shared.errors import Rejected
-from shared.extract import Extracted, ExtractOptions, Limits, extract
+from shared.extract.core import extract
+from shared.extract.shapes import Extracted, ExtractOptions, Limits
+from shared.platform.errors import Rejected
 from tests.unit.cuts import read_apart
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from reportlab import rl_config
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.utils import ImageReader
 
-from shared.errors import Rejected
+from shared.platform.errors import Rejected
 from tests.unit.pdf_pages import PROSE, blocks, draw, prose, read
 
 if TYPE_CHECKING:

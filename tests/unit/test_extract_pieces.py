@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.extract import Block
-from shared.extract.pieces import MAX_BLOCK, cut_long, lines_of
-from shared.extract.tidy import squeeze
+from shared.extract.shapes import Block
+from shared.extract.tidy import MAX_BLOCK, cut_long, lines_of, squeeze
 
 LONG = MAX_BLOCK * 3
 

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.errors import Rejected
-from shared.extract import Extracted, ExtractOptions, Limits, extract
+from shared.extract.core import extract
+from shared.extract.shapes import Extracted, ExtractOptions, Limits
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from shared.errors import Rejected
-from shared.extract import Extracted, ExtractOptions, extract
-from shared.language import detect
-from shared.segment import SegmentLimits, segment
+from shared.extract.core import extract
+from shared.extract.language import detect
+from shared.extract.shapes import Extracted, ExtractOptions
+from shared.platform.errors import Rejected
+from shared.text.segment import SegmentLimits, segment
 from tests.unit.cuts import Cutting, cutting
 
 SHARED = Path(os.environ.get("HEADRACE_SHARED", Path(__file__).parents[3] / "shared"))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.errors import Rejected
-from shared.extract import Limits
+from shared.extract.shapes import Limits
 from shared.extract.sniff import DOCX, EML, EPUB, GZIP, HTML, PDF, PPTX, TEXT, XLSX, ZIP, sniff
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.errors import Rejected
-from shared.extract import Extracted, ExtractOptions, Limits, extract
+from shared.extract.core import extract
 from shared.extract.decode import decode
-from shared.extract.hyphens import Joiner
+from shared.extract.shapes import Extracted, ExtractOptions, Limits
+from shared.extract.tidy import Joiner
+from shared.platform.errors import Rejected
 
 PROSE = "Grüße aus München. Das Werk spart „viel“ Öl für 5 €.\n"
 

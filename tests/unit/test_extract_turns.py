@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared.errors import Retryable
 from shared.extract.turns import Busy, Turns
+from shared.platform.errors import Retryable
 
 
 @pytest.mark.parametrize("at_once", [1, 2])

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.errors import Rejected
 from shared.extract.shapes import Limits
 from shared.extract.zips import SafeZip
+from shared.platform.errors import Rejected
 from tests.unit.peaks import TIMES, stays_below
 from tests.unit.zip_files import MEGABYTE, PROSE, encrypted_by_hand, entries, pack, read_all, refusal
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.figures import figures
+from shared.text.figures import figures
 
 CASES = [
     # amounts: the currency before or behind, scaled

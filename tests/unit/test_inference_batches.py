@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.inference.batches import MAX_WASTE, TOKEN_BUDGET, plan_batches
+from shared.inference.engine import MAX_WASTE, TOKEN_BUDGET, plan_batches
 
 lengths = st.lists(st.integers(2, 600), max_size=80)
 

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.inference.cache import KEPT_SECONDS, RowCache
+from shared.inference.engine import KEPT_SECONDS, RowCache
 
 
 def rows_of(texts: list[str]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.errors import SetupError
 from shared.inference.manifest import MANIFEST_FILE, File, read_manifest, read_verified
+from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.inference import Manifest, Outputs, interpret
-from shared.records import TOPICS
+from shared.inference.manifest import Manifest
+from shared.inference.reading import Outputs, interpret
+from shared.platform.records import TOPICS
 
 SHA = "0" * 64
 MANIFEST = Manifest.model_validate(

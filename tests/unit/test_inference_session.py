@@ -10,10 +10,10 @@ from structlog.testing import capture_logs
 
 from model_export.assemble import embedding_graph
 from model_export.precision import Float32
-from shared.errors import SetupError
 from shared.inference import session as opening
 from shared.inference.runtime import onnxruntime
 from shared.inference.session import CPU, CUDA, best_device, open_session, placement
+from shared.platform.errors import SetupError
 from tests.unit.tiny_bert import tiny_checkpoint
 
 NO_GPU = CUDA not in onnxruntime.get_available_providers()

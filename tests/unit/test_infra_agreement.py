@@ -13,9 +13,10 @@ from deploy.functions import FUNCTIONS as DEPLOYED
 from deploy.state import CANDIDATE
 from local import provision, services
 from local.heartbeat import KINDS
-from shared import cost, lanes
-from shared.records import ResultMessage
-from shared.settings import DEAD_LETTERS, RESULTS, TOPICS, Settings
+from shared.documents import cost
+from shared.platform import lanes
+from shared.platform.records import ResultMessage
+from shared.platform.settings import DEAD_LETTERS, RESULTS, TOPICS, Settings
 from tests.unit.infra_plan import INFRA, made, of_type
 
 PROJECT = "my-project"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.errors import Malformed
+from shared.platform.errors import Malformed
 from tests.unit.infra_plan import of_type
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from local.pubsub.filters import MAX_FILTER_BYTES, compile_filter
-from shared.lanes import CANDIDATE_FILTER, CANDIDATE_PREFIX, PRODUCTION_FILTER, lane_of, marked
+from shared.platform.lanes import CANDIDATE_FILTER, CANDIDATE_PREFIX, PRODUCTION_FILTER, lane_of, marked
 
 CANDIDATE = [
     {"objectId": f"{CANDIDATE_PREFIX}7/sample.txt"},  # an upload's notification

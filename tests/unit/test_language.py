@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.language import detect
+from shared.extract.language import detect
 
 SENTENCES = {
     "en": "The mill takes water from the river and returns most of it after treatment.",

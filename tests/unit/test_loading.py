@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.settings import settings
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from local import processes
 from local.processes import RESTARTS, Service
 from local.services import TITLES, Layout
 from local.stack import STACK_FILE, Watch, _await_killed, _chosen_port
-from shared.errors import SetupError
+from shared.platform.errors import SetupError
 from tests.e2e.running import free_ports
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import pytest
 from long_job.training.learn import MIN_LABEL_ROWS, Corpus, corpus, learn, shortage, widened
 from model_export.heads import HEAD_NAMES, Head, HeadName, Heads
 from model_export.training.examples import Example, exhaustive
-from shared.errors import Rejected
-from shared.records import TOPICS
+from shared.platform.errors import Rejected
+from shared.platform.records import TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

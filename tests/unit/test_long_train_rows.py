@@ -13,8 +13,8 @@ from long_job.training.learn import corpus
 from long_job.training.rows import MAX_CHARACTERS, Rows
 from model_export.training.examples import split_of
 from model_export.training.reading import own_sentences
-from shared.errors import Rejected, SetupError
-from shared.records import TOPICS
+from shared.platform.errors import Rejected, SetupError
+from shared.platform.records import TOPICS
 
 
 def read(name: str, content: str | bytes) -> Rows:

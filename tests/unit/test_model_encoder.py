@@ -16,7 +16,7 @@ from model_export.textbook import Textbook
 from model_export.training.examples import Example
 from model_export.training.train import card_of
 from shared.inference.runtime import onnxruntime
-from shared.records import TOPICS
+from shared.platform.records import TOPICS
 from tests.unit.tiny_bert import LAYERS, branch, heads_with, tiny_checkpoint, tiny_scalings
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from model_export.training.reading import own_sentences, read_examples, read_tax
 from model_export.training.relabelled import read_relabelled, text_hash
 from model_export.training.targets import OPEN, Targets
 from model_export.training.train import train_linear
-from shared.errors import SetupError
-from shared.records import TOPICS
+from shared.platform.errors import SetupError
+from shared.platform.records import TOPICS
 
 if TYPE_CHECKING:
     from pathlib import Path

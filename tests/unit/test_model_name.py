@@ -10,7 +10,7 @@ from model_export import build
 from model_export.__main__ import main
 from model_export.heads import CARD_FILE, HEADS_FILE
 from shared.inference.manifest import MANIFEST_FILE, File, Manifest
-from shared.records import TOPICS
+from shared.platform.records import TOPICS
 from tests.unit.tiny_bert import tiny_checkpoint
 
 if TYPE_CHECKING:

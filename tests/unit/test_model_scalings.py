@@ -18,7 +18,7 @@ from model_export.scalings import (
     parse_scalings,
     scalings_key,
 )
-from shared.errors import SetupError
+from shared.platform.errors import SetupError
 from tests.unit.tiny_bert import branch, heads_with, tiny_checkpoint, tiny_scalings
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import save
 
 from model_export.sources import Pinned, load_directory, load_hub, load_packaged
-from shared.errors import SetupError
+from shared.platform.errors import SetupError
 from tests.unit.tiny_bert import tiny_checkpoint, write_checkpoint
 
 if TYPE_CHECKING:

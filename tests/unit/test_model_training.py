@@ -15,7 +15,7 @@ from model_export.training.examples import Example, exhaustive
 from model_export.training.linear import fit_exclusive, fit_several
 from model_export.training.scores import f1, macro_f1, micro_f1
 from model_export.training.targets import Targets
-from shared.records import TOPICS
+from shared.platform.records import TOPICS
 
 
 def test_topics_are_learnt_from_groups_alone() -> None:

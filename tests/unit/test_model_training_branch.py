@@ -10,7 +10,7 @@ import pytest
 
 from model_export.training.examples import Example, exhaustive
 from model_export.training.targets import Targets
-from shared.records import TOPICS
+from shared.platform.records import TOPICS
 
 torch = pytest.importorskip("torch", reason="torch is not installed: requirements/train.in")
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from model_export.training.hidden import Hidden
-    from shared.records import ActionLabel, SentimentLabel
+    from shared.platform.records import ActionLabel, SentimentLabel
 
 TEXTS = [f"w{1 if number % 2 else 2} w{3 + number % 7}" for number in range(40)]
 

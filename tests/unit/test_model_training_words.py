@@ -10,7 +10,7 @@ import pytest
 from model_export.textbook import Textbook
 from model_export.training.examples import Example, exhaustive
 from model_export.training.targets import Targets
-from shared.records import TOPICS
+from shared.platform.records import TOPICS
 
 torch = pytest.importorskip("torch", reason="torch is not installed: requirements/train.in")
 

@@ -12,11 +12,11 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 
-from shared.errors import Rejected
-from shared.extract import Extracted, ExtractOptions, extract
+from shared.extract.core import extract
 from shared.extract.pdf.recognition import lay_out
 from shared.extract.recognised import RecognisedLine, RecognisedPage, from_json, to_json
-from shared.extract.shapes import Recognition
+from shared.extract.shapes import Extracted, ExtractOptions, Recognition
+from shared.platform.errors import Rejected
 from tests.unit.cuts import read_apart
 
 if TYPE_CHECKING:

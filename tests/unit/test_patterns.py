@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.errors import Rejected
-from shared.extract import Block, Extracted
 from shared.extract.facts import state_facts
-from shared.extract.markup.quotes import own_text
-from shared.extract.pieces import cut
+from shared.extract.language import detect
+from shared.extract.markup.mail import own_text
 from shared.extract.plain import paragraphs
-from shared.figures import figures
-from shared.language import detect
-from shared.privacy import redact
-from shared.segment import SegmentLimits, segment
-from shared.summary.quality import best_sentence
+from shared.extract.shapes import Block, Extracted
+from shared.extract.tidy import cut
+from shared.platform.errors import Rejected
+from shared.text.figures import figures
+from shared.text.privacy import redact
+from shared.text.segment import SegmentLimits, segment
+from shared.text.summary.quality import best_sentence
 from tests.unit.hostile import Hostile, hostile
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[2]
 PRODUCT = ("cli", "deploy", "functions", "local", "long_job", "shared")
 ANCHORED = {"match", "fullmatch"}
 METHODS = {*ANCHORED, "search", "findall", "finditer", "sub", "subn", "split"}
-BUILT = {"shared.figures", "shared.identifiers", "shared.privacy"}
+BUILT = {"shared.text.figures", "shared.text.identifiers", "shared.text.privacy"}
 """Modules that build expressions from a function's arguments, and keep them in a global sequence."""
 RUNGS = (32, 512, 8_192)
 """Characters. The first are few, for expressions that would take for ever on more."""

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.redaction import FIGURE, SPLITS, cases, measure, recall, touched
-from shared.privacy import redact
+from shared.text.privacy import redact
 
 KEY = b"a key of this test"
 PSEUDONYM = re.compile(r"\[(\w+):[0-9a-f]{16}\]")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from shared import privacy
-from shared.confined import NO_KEY, parts
-from shared.errors import Rejected, SetupError
-from shared.reading import _Pieces
-from shared.segment import MAX_PASSAGE
+from shared.intake.confined import NO_KEY, parts
+from shared.intake.read import _Pieces
+from shared.platform.errors import Rejected, SetupError
+from shared.text import privacy
+from shared.text.segment import MAX_PASSAGE
 from tests.unit.cuts import KEY, read_apart
 
 if TYPE_CHECKING:

@@ -9,10 +9,17 @@ import pytest
 from google.api_core import exceptions
 from requests import exceptions as http
 
-from shared import clients, retry
-from shared.errors import LeaseHeld, Retryable, Superseded
-from shared.retry import CALL_SECONDS, QUERY_SECONDS, RETRY_SECONDS, is_transient, pauses, storage_limits
-from shared.settings import Settings, settings
+from shared.platform import clients, retry
+from shared.platform.errors import LeaseHeld, Retryable, Superseded
+from shared.platform.retry import (
+    CALL_SECONDS,
+    QUERY_SECONDS,
+    RETRY_SECONDS,
+    is_transient,
+    pauses,
+    storage_limits,
+)
+from shared.platform.settings import Settings, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +101,7 @@ def test_the_limits_are_far_below_a_functions() -> None:
 def test_pauses_grow_at_random_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two callers do not pause alike; pauses stay within their bound, which doubles, and stop in the end."""
     clock = iter(range(1000))
-    monkeypatch.setattr("shared.retry.time.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("shared.platform.retry.time.monotonic", lambda: float(next(clock)))
     first, second = list(pauses()), list(pauses())
     assert first != second
     assert len(first) == RETRY_SECONDS - 1

@@ -15,8 +15,8 @@ import psutil
 import pytest
 import structlog.testing
 
-from shared.errors import Rejected
 from shared.extract.sandbox.client import Sandbox
+from shared.platform.errors import Rejected
 from tests.unit.sandboxes import TEXT, linux, rejection, said, said_pids, task, wait_until
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from shared.errors import Retryable
 from shared.extract.sandbox import SandboxUnavailable
 from shared.extract.sandbox.client import Sandbox
+from shared.platform.errors import Retryable
 from tests.unit.sandboxes import TEXT, rejection, said, said_pids, task, wait_until
 
 if TYPE_CHECKING:

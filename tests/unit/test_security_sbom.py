@@ -17,8 +17,8 @@ from deploy import sbom
 from deploy.exceptions import passed
 from deploy.functions import FUNCTIONS
 from deploy.sbom import GPU_MODEL, MODEL, Deployable, bill, deployables, main, requirements, write, written_at
-from shared.errors import SetupError
 from shared.inference.manifest import read_manifest
+from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

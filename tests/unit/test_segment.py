@@ -10,12 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.errors import Rejected
-from shared.extract import Block, BlockKind, Extracted
-from shared.privacy import redact
-from shared.segment import MAX_PASSAGE, SegmentLimits, segment
-from shared.segment.prose import is_prose, is_wordy_row
-from shared.segment.sentences import split_sentences
+from shared.extract.shapes import Block, BlockKind, Extracted
+from shared.platform.errors import Rejected
+from shared.text.privacy import redact
+from shared.text.segment import MAX_PASSAGE, SegmentLimits, segment
+from shared.text.segment.sentences import is_prose, is_wordy_row, split_sentences
 from tests.unit.cuts import Cutting, cutting, read_apart
 
 if TYPE_CHECKING:

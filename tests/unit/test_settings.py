@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from cli.settings import markdown
-from shared.errors import SetupError
-from shared.settings import Settings, example
+from shared.platform.errors import SetupError
+from shared.platform.settings import Settings, example
 
 BASE = {"GOOGLE_CLOUD_PROJECT": "acme"}
 NARRATIVE = ("model", "max_usd", "usd_per_million_in", "usd_per_million_out")

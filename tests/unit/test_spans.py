@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
-from cli.spans import Moment, span
+from cli.options import Moment, span
 
 
 def test_a_date_is_of_utc() -> None:

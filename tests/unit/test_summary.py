@@ -11,7 +11,7 @@ from annotated_types import Le
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.records import (
+from shared.platform.records import (
     TOPICS,
     Action,
     ActionLabel,
@@ -20,11 +20,10 @@ from shared.records import (
     SentimentLabel,
     TopicScore,
 )
-from shared.settings import Settings
-from shared.summary import Aggregate, Partial, combine, partial, summarise
-from shared.summary.boilerplate import is_boilerplate
-from shared.summary.partial import MAX_CANDIDATES
-from shared.summary.quality import MAX_SENTENCE, best_sentence
+from shared.platform.settings import Settings
+from shared.text.summary import Aggregate, Partial, combine, partial, summarise
+from shared.text.summary.partial import MAX_CANDIDATES
+from shared.text.summary.quality import MAX_SENTENCE, best_sentence, is_boilerplate
 
 DIMENSIONS = 384
 

@@ -8,9 +8,17 @@ from typing import Any, get_args
 
 import pytest
 
-from shared.errors import LeaseHeld, Superseded
-from shared.records import TERMINAL, BatchMessage, State, UploadEvent
-from shared.transitions import Claim, arrival, check_batch, check_held, check_open, new_document, next_claim
+from shared.documents.transitions import (
+    Claim,
+    arrival,
+    check_batch,
+    check_held,
+    check_open,
+    new_document,
+    next_claim,
+)
+from shared.platform.errors import LeaseHeld, Superseded
+from shared.platform.records import TERMINAL, BatchMessage, State, UploadEvent
 
 MOMENT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ALIVE, EXPIRED = MOMENT + timedelta(seconds=1), MOMENT

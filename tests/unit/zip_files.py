@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.errors import Rejected
 from shared.extract.shapes import Limits
 from shared.extract.zips import SafeZip
+from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from pathlib import Path

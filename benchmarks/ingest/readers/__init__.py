@@ -29,7 +29,8 @@ def headrace(*modules: str) -> Read:
     from importlib import import_module
     from pathlib import Path
 
-    from shared.extract import ExtractOptions, extract
+    from shared.extract.core import extract
+    from shared.extract.shapes import ExtractOptions
 
     for module in modules:
         import_module(module)

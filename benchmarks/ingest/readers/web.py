@@ -21,7 +21,8 @@ def _of_markup(text: Callable[[str], str]) -> Read:
 
 
 def headrace() -> Read:
-    from shared.extract import ExtractOptions, extract
+    from shared.extract.core import extract
+    from shared.extract.shapes import ExtractOptions
 
     for module in ("shared.extract.markup", "lxml.etree"):
         import_module(module)

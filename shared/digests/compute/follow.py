@@ -1,47 +1,193 @@
-"""What became of plans: those of an organisation's earlier reports beside what its new ones say.
-
-A plan is implemented, or announced again, where a sentence of a new report that says so is near enough and
-has a topic in common with it: whichever of the two is nearer. It has vanished where nothing that was kept of
-a new report is even remotely like it. What lies between is not told: a cosine cannot decide it. What earlier
-reports had said of a plan is left out (`reported`).
-
-`NEAR` and `FAR` were chosen on 34 plans with four sentences each, written for this
-(`benchmarks/digests/plans.json`): `python -m benchmarks.digests.plans` measures what they find and miss, with
-the model that the repository builds. A real report has more sentences that are half alike, so there fewer
-plans are told as vanished.
-"""
+"""Follow plans of earlier reports: which were implemented, are still planned, or vanished."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from shared.digests.compute.pool import ALIKE, Found, cosines, matrix, unit
-from shared.digests.compute.quotes import quote
-from shared.digests.records import Followed
-from shared.summary.quality import GOOD
+from shared.digests.compute.quotes import ALIKE, Best, Found, cosines, matrix, quote, quotes, unit
+from shared.digests.records import Followed, Group
+from shared.platform.records import TOPICS
+from shared.text.summary.quality import GOOD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from numpy.typing import NDArray
 
-    from shared.digests.compute.pool import Vectors
-    from shared.digests.compute.reported import Reported
-    from shared.digests.compute.selection import Doc
-    from shared.digests.records import FollowStatus
+    from shared.digests.compute.quotes import Found, Vectors
+    from shared.digests.compute.rows import Doc
+    from shared.digests.records import FollowStatus, Quote
+    from shared.documents.outcomes import Outcome
+
+
+MAX_GROUPS = 40
+"""Listed; the others are counted."""
+MAX_QUOTES = 2
+"""Most quotes of what a group implemented, and as many of what it plans."""
+POOL = 256
+"""The best of either, among which those that say the same are counted."""
+
+ACTIONS = ("implemented", "planned")
+
+Key = tuple[str, str | None]
+"""Topic, and the key of the organisation."""
+
+
+class Groups:
+    """The initiatives of a window: counted first, and then quoted."""
+
+    def __init__(self, topic: str | None) -> None:
+        """Without any."""
+        self._topic = topic
+        self._counts: dict[Key, list[int]] = {}
+        self._names: dict[str | None, Counter[str]] = {}
+        self._best: dict[tuple[Key, str], Best[Found]] | None = None
+
+    def count(self, outcome: Outcome) -> None:
+        """Add the counts of a document."""
+        if outcome.organisation:
+            self._names.setdefault(outcome.organisation_key, Counter())[outcome.organisation] += 1
+        for topic, cells in outcome.topics.items():
+            if (cells.implemented or cells.planned) and self._topic in {None, topic}:
+                group = self._counts.setdefault((topic, outcome.organisation_key), [0, 0])
+                group[0] += cells.implemented
+                group[1] += cells.planned
+
+    def offer(self, doc: Doc, found: Found) -> None:
+        """Take up a sentence of a document, if it is of a group that is listed."""
+        if self._best is None:
+            self._best = {(key, action): Best(POOL) for key in self._listed() for action in ACTIONS}
+        for topic in found.kept["topics"]:
+            key = (topic, doc.organisation_key)
+            if (best := self._best.get((key, found.kept["action"]))) is not None:
+                best.add((-found.kept["quality"], *found.at), found)
+
+    def listed(self) -> Listed:
+        """The largest groups, each with its best sentences, and how many others there are."""
+        groups = [
+            Group(
+                topic=key[0],
+                organisation=self._name(key[1]),
+                implemented=self._counts[key][0],
+                planned=self._counts[key][1],
+                quotes=[quote for action in ACTIONS for quote in self._quotes(key, action)],
+            )
+            for key in self._listed()
+        ]
+        return Listed(groups, len(self._counts) - len(groups))
+
+    def _quotes(self, key: Key, action: str) -> list[Quote]:
+        best = (self._best or {}).get((key, action))
+        return quotes(best, MAX_QUOTES, MAX_QUOTES) if best else []
+
+    def _listed(self) -> list[Key]:
+        def order(key: Key) -> tuple[Any, ...]:
+            topic, organisation = key
+            rank = TOPICS.index(topic) if topic in TOPICS else len(TOPICS)
+            return (-sum(self._counts[key]), organisation is None, organisation or "", rank, topic)
+
+        return sorted(self._counts, key=order)[:MAX_GROUPS]
+
+    def _name(self, key: str | None) -> str | None:
+        """As most documents spell it."""
+        names = self._names.get(key)
+        return min(names, key=lambda name: (-names[name], name)) if names else None
+
+
+class Listed(NamedTuple):
+    """Groups as a digest lists them."""
+
+    groups: list[Group]
+    left: int
+
+
+MAX_REPORTED = 1_000
+"""Implemented initiatives, those of the newest reports."""
+MAX_REPORTED_IN_ALL = 20_000
+"""The same of all organisations: some 16 MB, because their words are not kept."""
+
+
+def before(one: Doc, other: Doc) -> bool:
+    """Whether a report comes before another of its organisation: by the year reported on, else by upload."""
+    if one.year is not None and other.year is not None and one.year != other.year:
+        return one.year < other.year
+    return one.completed_at < other.completed_at
+
+
+class Reported:
+    """What the reports of one organisation that completed before the window had said."""
+
+    def __init__(self) -> None:
+        """No reports."""
+        self._done: list[Found] = []
+        self._compared: dict[tuple[str | None, int | None], datetime] = {}
+
+    def add(self, found: Sequence[Found], limit: int) -> int:
+        """Take up what was kept of a report, the newest first; how many of `limit` initiatives were taken."""
+        initiatives = [one for one in found if "initiative" in one.kept["roles"]]
+        if len(initiatives) >= MIN_INITIATIVES:
+            of = initiatives[0].doc
+            key = (of.space, of.year)
+            self._compared[key] = max(of.completed_at, self._compared.get(key, of.completed_at))
+        done = [
+            one._replace(kept={"topics": one.kept["topics"]})
+            for one in initiatives
+            if one.kept["action"] == "implemented"
+        ][: min(limit, MAX_REPORTED - len(self._done))]
+        self._done += done
+        return len(done)
+
+    def left_open(self, planned: Sequence[Found]) -> list[Found]:
+        """The plans of which no later report said that they are implemented."""
+        closed: set[int] = set()
+        for space in {one.doc.space for one in self._done}:
+            done = [one for one in self._done if one.doc.space == space]
+            places = [at for at, plan in enumerate(planned) if plan.doc.space == space]
+            if places:
+                closed |= {places[row] for row in _closed([planned[at] for at in places], done)}
+        return [plan for at, plan in enumerate(planned) if at not in closed]
+
+    def reported(self, report: Doc, new: Doc) -> bool:
+        """Whether an earlier document about the year of this one could be compared with a report's plans."""
+        last = self._compared.get((new.space, new.year))
+        return last is not None and report.completed_at < last
+
+
+def _closed(planned: Sequence[Found], done: Sequence[Found]) -> set[int]:
+    """Places of the plans that are done: one that was done is near to each, or to one that says the same.
+
+    Another report may have worded the plan a little further from what became of it.
+    """
+    vectors = matrix(planned)
+    closing: dict[int, list[Found]] = {}
+    for row, column in np.argwhere(cosines(vectors, matrix(done)) >= NEAR).tolist():
+        if before(planned[row].doc, done[column].doc) and _share_topic(planned[row], done[column]):
+            closing.setdefault(row, []).append(done[column])
+    closed = set(closing)
+    for row, other in np.argwhere(cosines(vectors, vectors) >= ALIKE).tolist():
+        if _share_topic(planned[row], planned[other]):
+            closed |= {row for one in closing.get(other, ()) if before(planned[row].doc, one.doc)}
+    return closed
+
+
+def _share_topic(one: Found, other: Found) -> bool:
+    return not set(one.kept["topics"]).isdisjoint(other.kept["topics"])
+
 
 NEAR = 0.70
 """Cosine from which a sentence is about the same thing as a plan: it finds 91% of what follows plans up, and
 98% of what it finds is right."""
 FAR = 0.50
-"""Cosine below which it is about something else: it tells 46% of the plans that are not followed up,
+"""Cosine below which it is about something else: it finds 46% of the plans that are not followed up,
 and none that are."""
 MIN_INITIATIVES = 5
 """Kept of a new report, for the absence of a plan to mean something."""
 MAX_PLANS = 60
-"""Of one earlier report: those that read best."""
+"""Most plans of one earlier report: those that read best."""
 MAX_OF_ORGANISATION = 300
 """Plans, those of the newest reports, whichever were read first."""
 MAX_IN_ALL = 20_000
@@ -127,7 +273,7 @@ class Plans:
         return notes
 
 
-class Told(NamedTuple):
+class Finding(NamedTuple):
     """What became of a plan."""
 
     status: FollowStatus
@@ -154,18 +300,18 @@ class _Match:
 
 
 class _Places(NamedTuple):
-    """Of plans, in their order."""
+    """Indices of plans, in their order."""
 
     all: NDArray[np.intp]
-    untold: NDArray[np.intp]
-    """Those that would be told as vanished for the first time."""
+    unreported: NDArray[np.intp]
+    """Those that would be reported as vanished for the first time."""
 
 
 class Organisation:
     """The plans of one organisation's earlier reports, and what is nearest to each in its new ones."""
 
     def __init__(self, planned: Sequence[Found], start: object, reported: Reported) -> None:
-        """Of plans, those of the newest report first; what an older report says alike is the same plan.
+        """Keep each plan once, the newest report's first; what an older report says alike is the same plan.
 
         One that is closed is left out before that, or it would take the place of one that is open.
 
@@ -190,7 +336,7 @@ class Organisation:
 
     def meet(self, doc: Doc, found: Sequence[Found], vectors: NDArray[np.int8]) -> None:
         """Compare the plans with a new report."""
-        rows, untold = self._comparable_with(doc)
+        rows, unreported = self._comparable_with(doc)
         if not rows.size or not found:
             return
         (whole, lengths), topics = self._vectors, self._topics
@@ -199,7 +345,7 @@ class Organisation:
         near = cosines((whole, lengths), unit(vectors))
         initiatives = [at for at, one in enumerate(found) if "initiative" in one.kept["roles"]]
         if len(initiatives) >= MIN_INITIATIVES:
-            self._comparable[untold] = True
+            self._comparable[unreported] = True
         self._any.offer(rows, near, found)
         shared = topics @ _topics(found, self._names).T > 0
         for match, action in ((self._implemented, "implemented"), (self._planned, "planned")):
@@ -217,29 +363,29 @@ class Organisation:
                 for report in self._rows
                 if report.space == doc.space and earlier(report, doc, self._start)
             ]
-            untold = [
+            unreported = [
                 report
                 for report in reports
-                if not self._reported.told(report, doc) and not _about_one_year(report, doc)
+                if not self._reported.reported(report, doc) and not _about_one_year(report, doc)
             ]
-            self._before[key] = _Places(self._places(reports), self._places(untold))
+            self._before[key] = _Places(self._places(reports), self._places(unreported))
         return self._before[key]
 
     def _places(self, reports: Sequence[Doc]) -> NDArray[np.intp]:
         return np.sort(np.concatenate([np.empty(0, np.intp), *(self._rows[each] for each in reports)]))
 
-    def told(self) -> list[Told]:
-        """What can be told of the plans, in their order."""
-        told: list[Told] = []
+    def findings(self) -> list[Finding]:
+        """Return what can be said of the plans, in their order."""
+        findings: list[Finding] = []
         for at, plan in enumerate(self._plans):
             implemented, planned = self._implemented.near[at], self._planned.near[at]
             if max(implemented, planned) >= NEAR:
                 match = self._implemented if implemented >= planned else self._planned
                 status: FollowStatus = "implemented" if implemented >= planned else "planned"
-                told.append(Told(status, round(float(match.near[at]), 4), plan, match.found[at]))
+                findings.append(Finding(status, round(float(match.near[at]), 4), plan, match.found[at]))
             elif self._comparable[at] and self._any.near[at] < FAR:
-                told.append(Told("vanished", round(float(self._any.near[at]), 4), plan, None))
-        return told
+                findings.append(Finding("vanished", round(float(self._any.near[at]), 4), plan, None))
+        return findings
 
 
 def _topics(found: Sequence[Found], names: Sequence[str]) -> NDArray[np.float32]:
@@ -247,7 +393,7 @@ def _topics(found: Sequence[Found], names: Sequence[str]) -> NDArray[np.float32]
     return np.array([[name in one.kept["topics"] for name in names] for one in found], dtype=np.float32)
 
 
-def _followed(one: Told) -> Followed:
+def _followed(one: Finding) -> Followed:
     return Followed(
         organisation=one.plan.doc.organisation or "",
         status=one.status,
@@ -272,9 +418,9 @@ def _without_repetition(planned: Sequence[Found]) -> list[Found]:
     return kept
 
 
-def select(all_of_them: Sequence[Told]) -> Followings:
+def select(all_of_them: Sequence[Finding]) -> Followings:
     """What was implemented and what has vanished, in turn, the clearest first; then what is planned again."""
-    ranked: list[tuple[tuple[bool, int, int], Told]] = []
+    ranked: list[tuple[tuple[bool, int, int], Finding]] = []
     counts: dict[FollowStatus, int] = {}
     for rank, status in enumerate(_STATUSES):
         sign = 1 if status == "vanished" else -1

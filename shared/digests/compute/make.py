@@ -1,24 +1,117 @@
-"""From a window to its digest."""
+"""Compute the digest of a window."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
-from shared.digests.compute.change import TEST
-from shared.digests.compute.history import history
-from shared.digests.compute.line import line
-from shared.digests.compute.measures import measures, trend
-from shared.digests.compute.overview import problems, received, waiting
-from shared.digests.compute.request import Made
+from pydantic import NonNegativeInt
+
+from shared.digests.compute.measures import TEST, history, measures, trend
 from shared.digests.compute.rows import Rows
-from shared.digests.compute.window import Earlier, Quoted, compare_with_earlier, count
-from shared.digests.records import Digest, Initiatives, Overview
-from shared.settings import settings
+from shared.digests.compute.window import (
+    Earlier,
+    Quoted,
+    compare_with_earlier,
+    count,
+    problems,
+    received,
+    waiting,
+)
+from shared.digests.records import Digest, Filter, Initiatives, Overview, Window
+from shared.digests.render import words
+from shared.digests.store import Statistics
+from shared.platform.records import Record
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from google.cloud import firestore
 
-    from shared.digests.compute.request import Request
+    from shared.digests.compute.measures import Measures
+    from shared.digests.records import Change, Measure
+
+
+class Request(Record):
+    """A digest that is to be made."""
+
+    id: str
+    schedule: str
+    zone: str
+    window: Window
+    filter: Filter
+    earlier: list[Window]
+    """Newest first; the first is the previous one."""
+
+
+class Made(Record):
+    """The digest, and what belongs to it."""
+
+    digest: Digest
+    statistics: Statistics
+    reads: NonNegativeInt
+    """Documents that were read from Firestore."""
+
+
+MAX_CHANGES = 3
+"""Changes named in the line, the surest first."""
+
+
+def line(window: Window, zone: str, overview: Overview, found: Measures) -> str:
+    """What became of documents, and what changed."""
+    when = _when(window, zone)
+    rejected = sum(overview.rejected.values())
+    if not (overview.completed or overview.stopped):
+        came = [f"{_were(overview.received)} received"] if overview.received else []
+        return f"{'; '.join([f'No document ended {when}', *came, *_waiting(overview)])}."
+    parts = [f"{words.many(overview.completed, 'document')} completed"]
+    if overview.failed:
+        parts.append(f"{words.count(overview.failed)} failed")
+    if rejected:
+        parts.append(f"{_were(rejected)} rejected")
+    return f"{when[0].upper()}{when[1:]}, {'; '.join([*parts, *_waiting(overview), *_changes(found)])}."
+
+
+def _were(number: int) -> str:
+    return f"{words.count(number)} {'was' if number == 1 else 'were'}"
+
+
+def _waiting(overview: Overview) -> list[str]:
+    """That nothing ends may be what a reader most needs to know."""
+    if overview.oldest is None:
+        return []
+    longest = "" if overview.waiting == 1 else "the longest "
+    age = words.duration(overview.oldest.seconds)
+    return [f"{_were(overview.waiting)} waiting at its end, {longest}for {age}"]
+
+
+def _when(window: Window, zone: str) -> str:
+    unit, dates = words.span(window, zone), words.window(window, zone)
+    if unit == "week":
+        last = window.end.astimezone(ZoneInfo(zone)) - timedelta(days=1)
+        return f"in the week to {words.day(last)}"
+    return {"day": "on ", "month": "in "}.get(unit, "from ") + dates
+
+
+def _changes(found: Measures) -> list[str]:
+    """Each measure once, by the first of its changes that is flagged."""
+    named: list[tuple[str, Measure]] = [(f"{one.name} in tone", one) for one in found.sentiments]
+    for row in found.topics:
+        named.append((words.topic(row.name), row.share))
+        named.append((f"negative passages on {words.topic(row.name)}", row.negative))
+    flagged: list[tuple[float, int, str]] = []
+    for rank, (name, measure) in enumerate(named):
+        change = next((one for one in measure.changes if one.flagged), None)
+        if change is not None and measure.share is not None:
+            flagged.append((change.p or 0.0, rank, f"{name} {_moved(change, measure.share)}"))
+    return [text for _, _, text in sorted(flagged)[:MAX_CHANGES]]
+
+
+def _moved(change: Change, share: float) -> str:
+    before, now = words.percent(change.share), words.percent(share)
+    if before == now:
+        before, now = words.percent(change.share, 1), words.percent(share, 1)
+    return f"{'up' if change.difference > 0 else 'down'} from {before} to {now}"
 
 
 def make(client: firestore.Client, request: Request) -> Made:
@@ -58,9 +151,9 @@ def make(client: firestore.Client, request: Request) -> Made:
         waiting=unfinished,
         oldest=oldest,
     )
-    if quoted.gist.left_out:
+    if quoted.summary.left_out:
         notes.append(
-            f"The summary is without {quoted.gist.left_out:,} documents: another model read them, "
+            f"The summary is without {quoted.summary.left_out:,} documents: another model read them, "
             "and its vectors cannot be compared with the others'."
         )
     listed, followings = counted.groups.listed(), earlier.followed()
@@ -86,11 +179,11 @@ def make(client: firestore.Client, request: Request) -> Made:
                 followed_counts=followings.counts,
                 compared=earlier.compared,
             ),
-            incidents=quoted.moods.incidents(),
-            positives=quoted.moods.positives(),
+            incidents=quoted.sentiments.incidents(),
+            positives=quoted.sentiments.positives(),
             novel=quoted.oddities.novel(),
             novel_among=quoted.oddities.among,
-            summary=quoted.gist.summary(statistics),
+            summary=quoted.summary.summary(statistics),
             notes=notes,
         ),
         statistics=statistics,

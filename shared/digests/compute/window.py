@@ -1,32 +1,150 @@
-"""The window's documents: counted, and then read for what may be quoted."""
+"""Read the documents of a window, and those that it is compared with."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from shared.digests.compute.follow import Organisation, Plans, plans, select
-from shared.digests.compute.gist import Gist
-from shared.digests.compute.initiatives import Groups
-from shared.digests.compute.moods import Moods
-from shared.digests.compute.novel import Oddities
-from shared.digests.compute.pool import Found
-from shared.digests.compute.reported import MAX_IN_ALL as MAX_DONE
-from shared.digests.compute.reported import Reported
-from shared.digests.compute.selection import Doc, between, counts, doc, fits, of_organisation
-from shared.digests.compute.tally import Tally
-from shared.digests.outcomes import COLLECTION, CONTENT, COUNTS, outcome, unpack_raw
+from shared.digests.compute.follow import MAX_REPORTED_IN_ALL as MAX_DONE
+from shared.digests.compute.follow import Groups, Organisation, Plans, Reported, plans, select
+from shared.digests.compute.measures import Tally
+from shared.digests.compute.quotes import Found, Oddities, SentimentQuotes, SummaryQuotes
+from shared.digests.compute.rows import Doc, between, counts, doc, everything, fits, of_organisation
+from shared.digests.records import Problem, Unfinished
+from shared.documents.outcomes import COLLECTION, CONTENT, COUNTS, Trouble, outcome, unpack_raw
+from shared.documents.store import COLLECTION as DOCUMENTS
+from shared.platform.lanes import CANDIDATE_PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
     from shared.digests.compute.follow import Followings
-    from shared.digests.compute.request import Request
+    from shared.digests.compute.make import Request
     from shared.digests.compute.rows import Row, Rows
+
+
+MAX_PROBLEMS = 20
+"""Listed; all are counted."""
+FIRST_UNFINISHED = 10
+"""Read where the filter means all, beside samples: one may have ended since these were counted."""
+MAX_SAMPLES = 100
+"""Most samples of deployments that are read; their results are erased after an hour."""
+MAX_UNFINISHED = 1_000
+"""Unfinished documents among which those that a filter means are sought."""
+UNFINISHED = ("extracting", "analyzing", "delegated")
+_FIELDS = ("document", "name", "organisation", "language", "problem")
+_RECORD = ("name", "organisation", "language")
+
+
+class Problems(NamedTuple):
+    """Documents whose newest run did not complete."""
+
+    rejected: dict[str, int]
+    failed: int
+    listed: list[Problem]
+
+
+def problems(rows: Rows, request: Request, limit: int) -> tuple[Problems, list[str]]:
+    """Return the problems of the window, and notes for the reader."""
+    window = request.window
+    conditions = between("problem.at", window.start, window.end)
+    found = list(
+        islice(rows.range(COLLECTION, "problem.at", conditions, _FIELDS, limit=limit + 1), limit + 1)
+    )
+    notes = []
+    if len(found) > limit:
+        notes.append(f"Problems after the first {limit:,} are left out (HEADRACE_DIGEST_MAX_DOCUMENTS).")
+    problems = _problems(row for row in found[:limit] if fits(row, request.filter))
+    total = problems.failed + sum(problems.rejected.values())
+    if total > len(problems.listed):
+        notes.append(f"{total - len(problems.listed):,} of {total:,} problems are not listed.")
+    return problems, notes
+
+
+def _problems(found: Iterable[Row]) -> Problems:
+    rejected: Counter[str] = Counter()
+    listed: list[tuple[tuple[Any, ...], Problem]] = []
+    for row in found:
+        trouble = Trouble.model_validate(row["problem"])
+        failed = trouble.state == "failed"
+        if not failed:
+            rejected[trouble.code] += 1
+        problem = Problem(
+            document=row["document"],
+            name=row["name"],
+            state=trouble.state,
+            code=trouble.code,
+            message=trouble.message,
+            hint=trouble.hint,
+            replay=f"headrace replay {row['document']}" if failed else None,
+        )
+        listed.append(((not failed, trouble.at, row["document"]), problem))
+    listed.sort(key=lambda pair: pair[0])
+    return Problems(
+        {code: rejected[code] for code in sorted(rejected)},
+        len(listed) - rejected.total(),
+        [problem for _, problem in listed[:MAX_PROBLEMS]],
+    )
+
+
+def received(rows: Rows, request: Request, limit: int) -> tuple[int, list[str]]:
+    """Documents whose newest content was uploaded in the window; archives do not count."""
+    window = request.window
+    conditions = [("members", "==", None), *between("received_at", window.start, window.end)]
+    if everything(request.filter):
+        samples = sum(
+            row.get("members") is None and window.start <= row.get("received_at", window.end) < window.end
+            for row in _samples(rows)
+        )
+        return max(rows.count(DOCUMENTS, conditions) - samples, 0), []
+    found = rows.range(DOCUMENTS, "received_at", conditions, _RECORD, limit=limit + 1)
+    count = 0
+    for read, row in enumerate(found):
+        if read == limit:
+            return count, [f"Uploads after the first {limit:,} are left out (HEADRACE_DIGEST_MAX_DOCUMENTS)."]
+        count += fits(row, request.filter)
+    return count, []
+
+
+def waiting(rows: Rows, request: Request) -> tuple[int, Unfinished | None, list[str]]:
+    """Documents that wait for their results since before the window's end, and the first of them."""
+    end, whole = request.window.end, everything(request.filter)
+    conditions = [("state", "in", list(UNFINISHED)), ("waiting_since", "<", end)]
+    samples = 0
+    if whole:
+        samples = sum(
+            row["state"] in UNFINISHED and row.get("waiting_since", end) < end for row in _samples(rows)
+        )
+    limit = FIRST_UNFINISHED + samples if whole else MAX_UNFINISHED
+    fields = (*_RECORD, "state", "waiting_since")
+    read = list(rows.range(DOCUMENTS, "waiting_since", conditions, fields, limit=limit))
+    found = [row for row in read if fits(row, request.filter)]
+    many = not whole and len(read) == limit
+    notes = [f"Of unfinished documents the first {limit:,} were looked at."] if many else []
+    if not found:
+        return 0, None, notes
+    oldest = Unfinished(
+        document=found[0][""],
+        name=found[0]["name"],
+        state=found[0]["state"],
+        seconds=round((end - found[0]["waiting_since"]).total_seconds(), 1),
+    )
+    # What ended in between is counted as waiting all the same: it is named.
+    return max(rows.count(DOCUMENTS, conditions) - samples, 1) if whole else len(found), oldest, notes
+
+
+def _samples(rows: Rows) -> list[Row]:
+    """What is stored of deployments' samples: Firestore cannot leave them out of what it counts."""
+    after = CANDIDATE_PREFIX[:-1] + chr(ord(CANDIDATE_PREFIX[-1]) + 1)
+    named = [("name", ">=", CANDIDATE_PREFIX), ("name", "<", after)]
+    fields = ("members", "received_at", "state", "waiting_since")
+    return list(rows.range(DOCUMENTS, "name", named, fields, limit=MAX_SAMPLES))
+
 
 MAX_ORGANISATIONS = 300
 """Whose earlier reports are looked for: those with most documents. Firestore takes 30 a query."""
@@ -77,8 +195,8 @@ def count(rows: Rows, request: Request, limit: int) -> tuple[Counted, list[str]]
             counted.add(row)
     counted.docs.sort(key=lambda one: one.document)
     if counted.unjudged:
-        told = f"{counted.unjudged:,}; no share counts them."
-        notes.append(f"Passages in languages that the model does not judge: {told}")
+        unjudged = f"{counted.unjudged:,}; no share counts them."
+        notes.append(f"Passages in languages that the model does not judge: {unjudged}")
     return counted, notes
 
 
@@ -133,7 +251,9 @@ class Earlier:
 
     def followed(self) -> Followings:
         """What became of the plans."""
-        return select([one for key in sorted(self._organisations) for one in self._organisations[key].told()])
+        return select(
+            [one for key in sorted(self._organisations) for one in self._organisations[key].findings()]
+        )
 
     def _reports(
         self, rows: Rows, counted: Counted, keys: list[str], limit: int
@@ -184,7 +304,7 @@ class Quoted:
     def __init__(self, counted: Counted, earlier: Earlier, topic: str | None) -> None:
         """Nothing read so far."""
         self._counted, self._earlier, self._topic = counted, earlier, topic
-        self.gist, self.moods, self.oddities = Gist(), Moods(), Oddities()
+        self.summary, self.sentiments, self.oddities = SummaryQuotes(), SentimentQuotes(), Oddities()
 
     def read(self, rows: Rows) -> None:
         """All the window's documents, by their ids."""
@@ -205,9 +325,9 @@ class Quoted:
         for one in {
             id(each): each for role in ("negative", "positive") for each in by_role.get(role, ())
         }.values():
-            self.moods.offer(one)
+            self.sentiments.offer(one)
         centre: str = row.get("centre") or ""
-        self.gist.offer(row.get("space"), by_role.get("summary", []), centre)
+        self.summary.offer(row.get("space"), by_role.get("summary", []), centre)
         self.oddities.offer(by_role.get("unusual", []), centre)
 
 

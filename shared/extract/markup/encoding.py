@@ -6,7 +6,7 @@ import codecs
 import re
 from typing import TYPE_CHECKING
 
-from shared.extract.charset import guess, wide_encoding
+from shared.extract.decode import guess, wide_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,25 +1,210 @@
-"""A page, event by event: paragraphs, headings, items and rows, each with where it stands.
-
-No tree is built: libxml2's is limited to some hundred levels, and costs several times the page in memory.
-"""
+"""Turn the events of an HTML parser into blocks, each with marks of what it is."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from enum import IntFlag, auto
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared.extract.marks import is_item
-from shared.extract.markup.clues import BLOCKS, DROPPED, HEADINGS, PRE, is_hidden, marks
-from shared.extract.markup.found import Found, Mark
-from shared.extract.markup.tables import Table
 from shared.extract.plain import paragraphs
 from shared.extract.refusals import too_many
-from shared.extract.tidy import squeeze
+from shared.extract.tidy import is_item, squeeze
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from shared.extract.shapes import BlockKind, Limits
+
+
+class Mark(IntFlag):
+    """Where in the page something stands."""
+
+    NONE = 0
+    MAIN = auto()
+    ARTICLE = auto()
+    ASIDE = auto()
+    """The author says: navigation, a footer, something beside the content."""
+    HEADER = auto()
+    """In a header of the page, not of an article."""
+    SUSPECT = auto()
+    """A class or id says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A block, the characters of it that are links, and of a heading its level, 1 to 6."""
+
+    text: str
+    kind: BlockKind
+    marks: Mark
+    linked: int = 0
+    level: int = 0
+
+
+BLOCKS = frozenset(
+    {
+        "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog",
+        "dir", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "frameset", "h1",
+        "h2", "h3", "h4", "h5", "h6", "header", "hgroup", "hr", "html", "legend", "li", "listing", "main",
+        "menu", "nav", "ol", "p", "plaintext", "pre", "search", "section", "summary", "table", "tbody", "td",
+        "tfoot", "th", "thead", "tr", "ul", "xmp",
+    }
+)  # fmt: skip
+"""Elements that begin and end a paragraph."""
+DROPPED = frozenset(
+    {
+        "applet", "audio", "button", "canvas", "datalist", "embed", "frame", "iframe", "map", "math", "meter",
+        "noembed", "noframes", "noscript", "object", "option", "progress", "rp", "rt", "script", "select",
+        "style", "svg", "template", "textarea", "video",
+    }
+)  # fmt: skip
+"""Elements without prose, or with prose that a browser does not show."""
+PRE = frozenset({"pre", "listing", "plaintext", "xmp"})
+HEADINGS = {f"h{level}": level for level in range(1, 7)}
+
+_TAGS = {
+    "main": Mark.MAIN,
+    "article": Mark.ARTICLE,
+    "nav": Mark.ASIDE,
+    "aside": Mark.ASIDE,
+    "footer": Mark.ASIDE,
+}
+_ROLES = {
+    "main": Mark.MAIN,
+    "article": Mark.ARTICLE,
+    "banner": Mark.HEADER,
+    **dict.fromkeys(
+        ("navigation", "contentinfo", "complementary", "search", "dialog", "alertdialog", "menu", "menubar",
+         "toolbar", "tablist"),
+        Mark.ASIDE,
+    ),
+}  # fmt: skip
+_WHOLE = frozenset({"html", "body", "main", "article"})  # never suspected
+_QUOTED = re.compile(
+    r"(?i)(?:gmail_(?:quote|signature|attr)|moz-(?:cite-prefix|signature)|yahoo_quoted|protonmail_quote"
+    r"|divRplyFwdMsg|appendonsend|OutlookMessageHeader)\S*"
+)
+"""What mail programs call the message that is answered, and signatures."""
+_HIDDEN = re.compile(r"(?i)(?:^|[;\s])(?:display\s*:\s*none|visibility\s*:\s*hidden)")
+# A whole class or id, not a part of one: `has-sidebar` tells of a page, `social-responsibility` of a subject.
+_SUSPECT = re.compile(
+    r"""(?ix)
+    (?:(?:site|page|main|global|top|bottom|primary|secondary|left|right|mobile|header|footer|js|the)[-_]{1,2})?
+    (?:
+      nav(?:bar|igation)? | (?:sub|mega|drop-?down-?)?menu | breadcrumbs? | sidebar | footer | masthead
+      | cookies?(?:[-_]?(?:law|policy|info|notice|consent|bar|hint|layer|message))? | (?:cookie)?consent
+      | gdpr
+      | onetrust[-_a-z]*+ | cookiebot[a-z]*+ | usercentrics[-_a-z]*+ | didomi[-_a-z]*+
+      | (?:social|share|sharing)[-_]?(?:media|shar(?:e|ing)|links?|icons?|buttons?|bar|tools?)
+      | pagination | pager
+      | related[-_]?(?:posts?|articles?|contents?|links?|news|stories|pages?|items?) | recommend(?:ed|ations?)
+      | skip(?:[-_]?(?:link|nav|navigation|to[-_]?(?:main|content)))? | newsletter | pop-?up | modal
+      | ads? | adverts? | advertisements? | advertising | sponsored | promo | tool-?bar | table-?of-?contents
+      | sr-only | visually-?hidden | screen-?reader(?:-text)?
+    )
+    (?:[-_]{1,2}(?:bar|banner|wrap|wrapper|container|inner|outer|lists?|items?|links?|box|panel|content|area|widget
+      |section|block|overlay|modal|dialog|popup|top|bottom|left|right|main|primary|secondary|menu|nav|signup))*
+    """
+)
+
+
+def is_hidden(tag: str, attributes: Mapping[str, str]) -> bool:
+    """Would a browser show it?"""
+    if attributes.get("hidden", "until-found").lower() != "until-found" or _HIDDEN.search(
+        attributes.get("style", "")[:2000]
+    ):
+        return True
+    if tag == "dialog":
+        return "open" not in attributes
+    # A page that was saved while a dialog stood open hides all of its content from screen readers.
+    return attributes.get("aria-hidden") == "true" and tag not in BLOCKS
+
+
+def marks(tag: str, attributes: Mapping[str, str]) -> Mark:
+    """What the element adds to what stands in it."""
+    found = _TAGS.get(tag, Mark.NONE)
+    if attributes:
+        role = attributes.get("role")
+        if role:
+            found |= _ROLES.get(role.lower(), Mark.NONE)
+        if tag not in _WHOLE and ("class" in attributes or "id" in attributes):
+            found |= _named(f"{attributes.get('class', '')} {attributes.get('id', '')}"[:500])
+        if tag == "blockquote" and attributes.get("type") == "cite":
+            found |= Mark.ASIDE
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _named(names: str) -> Mark:
+    """What classes and ids tell."""
+    if any(map(_QUOTED.fullmatch, names.split())):
+        return Mark.ASIDE
+    return Mark.SUSPECT if any(map(_SUSPECT.fullmatch, names.split())) else Mark.NONE
+
+
+_MAX_CELL = 600  # characters: a cell of more is a column of a page
+_MAX_HEADED_CELL = 3_000  # ... in a table with header cells
+_MAX_BLOCKS = 3  # paragraphs of a cell: likewise
+
+
+class Table:
+    """An open table that holds no other; cells collect what is found in them."""
+
+    def __init__(self) -> None:
+        self._rows: list[list[list[Found]]] = []
+        self._headed = False
+
+    def begin_row(self) -> None:
+        self._rows.append([])
+
+    def begin_cell(self, *, header: bool) -> None:
+        if not self._rows:
+            self.begin_row()
+        self._headed |= header
+        self._rows[-1].append([])
+
+    def add(self, found: Found) -> bool:
+        """False where no cell is open: what was found is a caption, or misplaced."""
+        if not self._rows or not self._rows[-1]:
+            return False
+        self._rows[-1][-1].append(found)
+        return True
+
+    def contents(self) -> Iterator[Found]:
+        """Everything in reading order, as if there were no table."""
+        for row in self._rows:
+            for cell in row:
+                yield from cell
+
+    def close(self) -> Iterator[Found]:
+        """A row each where the table holds data, else its contents."""
+        if self._is_layout():
+            yield from self.contents()
+            return
+        for row in self._rows:
+            cells = [" ".join(found.text for found in cell) for cell in row]
+            text = " | ".join(filter(None, cells))
+            if text:
+                everything = [found for cell in row for found in cell]
+                linked = sum(found.linked for found in everything)
+                yield Found(text, "table", everything[0].marks, linked)
+
+    def _is_layout(self) -> bool:
+        rows = [[cell for cell in row if cell] for row in self._rows]
+        cells = [cell for row in rows for cell in row]
+        longest = max((sum(len(found.text) for found in cell) for cell in cells), default=0)
+        if self._headed:
+            return longest > _MAX_HEADED_CELL
+        return (
+            longest > _MAX_CELL
+            or max(map(len, rows), default=0) <= 1
+            or sum(map(bool, rows)) <= 1
+            or any(len(cell) > _MAX_BLOCKS for cell in cells)
+            or any(found.kind == "heading" for cell in cells for found in cell)
+        )
+
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 _SPACE = re.compile(r"[ \t\r\n\f]+")

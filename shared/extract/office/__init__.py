@@ -8,8 +8,8 @@ that a sheet with two cells in opposite corners ends the process.
 
 from __future__ import annotations
 
-from shared.extract.office.docx import read_docx
-from shared.extract.office.pptx import read_pptx
-from shared.extract.office.xlsx import read_xlsx
+from shared.extract.office.excel import read_xlsx
+from shared.extract.office.powerpoint import read_pptx
+from shared.extract.office.word import read_docx
 
 __all__ = ["read_docx", "read_pptx", "read_xlsx"]

@@ -1,4 +1,4 @@
-"""An Office document as a package: parts in a ZIP, and the relationships between them (ISO/IEC 29500-2)."""
+"""Open Office packages: their parts, relations and XML."""
 
 from __future__ import annotations
 
@@ -7,16 +7,190 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote
+from xml.parsers import expat
 
-from shared.extract.office.xml import Handlers, scan
 from shared.extract.refusals import damaged_document, too_many
 from shared.extract.tidy import squeeze
 from shared.extract.zips import SafeZip
 
 if TYPE_CHECKING:
-    from shared.extract.office.xml import Attributes
+    from collections.abc import Callable, Mapping
+    from typing import BinaryIO
+
     from shared.extract.shapes import Limits
     from shared.extract.zips import Source
+
+    Attributes = Mapping[str, str]
+
+_OFFICE = "http://schemas.openxmlformats.org"
+_STRICT = "http://purl.oclc.org/ooxml"
+_PREFIXES = {
+    f"{_OFFICE}/wordprocessingml/2006/main": "w:",
+    f"{_STRICT}/wordprocessingml/main": "w:",
+    f"{_OFFICE}/drawingml/2006/main": "a:",
+    f"{_STRICT}/drawingml/main": "a:",
+    f"{_OFFICE}/drawingml/2006/diagram": "dgm:",
+    f"{_STRICT}/drawingml/diagram": "dgm:",
+    f"{_OFFICE}/presentationml/2006/main": "p:",
+    f"{_STRICT}/presentationml/main": "p:",
+    f"{_OFFICE}/spreadsheetml/2006/main": "x:",
+    f"{_STRICT}/spreadsheetml/main": "x:",
+    f"{_OFFICE}/officeDocument/2006/relationships": "r:",
+    f"{_STRICT}/officeDocument/relationships": "r:",
+    f"{_OFFICE}/officeDocument/2006/math": "m:",
+    f"{_STRICT}/officeDocument/math": "m:",
+    f"{_OFFICE}/package/2006/relationships": "rel:",
+    f"{_OFFICE}/markup-compatibility/2006": "mc:",
+    "http://purl.org/dc/elements/1.1/": "dc:",
+}
+"""Namespaces, as the transitional and the strict part of ISO/IEC 29500 write them, and our prefixes."""
+_STEP = 64 * 1024  # bytes
+_TOKEN = 1024 * 1024
+"""Bytes of one tag or comment; expat before 2.6 reads an unfinished one again at each step."""
+_NAMES = 4_096  # of different elements and attributes that are remembered; no format has a tenth of them
+
+
+class Budget:
+    """What may still be taken out of a document; shared by its parts."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._characters = self._blocks = 0
+
+    def spend(self, characters: int) -> None:
+        """Raises Rejected(`too_many_characters`)."""
+        self._characters += characters
+        if self._characters > (most := self._limits.characters):
+            raise too_many("characters", f"more than {most:,} characters of text", most)
+
+    def add_block(self) -> None:
+        """Raises Rejected(`too_many_rows`): of paragraphs there may be as many as of rows."""
+        self._blocks += 1
+        if self._blocks > (most := self._limits.rows):
+            raise too_many("rows", f"more than {most:,} paragraphs and rows", most)
+
+
+class Handlers:
+    """What is done at which element: `starts`, `ends`, and `texts`, which get all the text of an element.
+
+    Names are written with the prefixes above, as in "w:p", whatever the file's own are; elements of other
+    namespaces have no name. What is in `skipped` is passed over with everything in it, save for its start.
+    """
+
+    starts: Mapping[str, Callable[[Attributes], None]] = {}
+    ends: Mapping[str, Callable[[], None]] = {}
+    texts: Mapping[str, Callable[[str], None]] = {}
+    skipped: frozenset[str] = frozenset()
+
+
+def scan(stream: BinaryIO, handlers: Handlers, *, what: str, limits: Limits) -> None:
+    """Calls the handlers for everything in `stream`; `what` names the kind of document.
+
+    Raises Rejected(`unreadable_document`, `too_many_characters`), and what reading the stream does.
+    """
+    parser = expat.ParserCreate(namespace_separator="\n")
+    parser.buffer_text = True
+    state = _State(handlers, limits)
+    parser.StartElementHandler = state.start
+    parser.EndElementHandler = state.end
+    parser.CharacterDataHandler = state.text
+    parser.StartDoctypeDeclHandler = _refuse_doctype
+    fed = 0
+    try:
+        while chunk := stream.read(_STEP):
+            parser.Parse(chunk)
+            fed += len(chunk)
+            if fed - parser.CurrentByteIndex > _TOKEN:
+                raise damaged_document(what)
+        parser.Parse(b"", True)  # noqa: FBT003 - expat's way to say that this is the end
+    except (expat.ExpatError, ValueError, LookupError) as error:  # bad XML, bad numbers, unknown encodings
+        raise damaged_document(what) from error
+
+
+def _refuse_doctype(*_: object) -> None:
+    """ISO/IEC 29500-2 (6.2.5) forbids document types in packages, and with them go all entities."""
+    raise ValueError("a document type")
+
+
+@dataclass(frozen=True, slots=True)
+class _Element:
+    """What is done at elements of one name."""
+
+    start: Callable[[Attributes], None] | None
+    end: Callable[[], None] | None
+    text: Callable[[str], None] | None
+    skipped: bool
+
+
+class _State:
+    """Where in the document the parser is. What can be looked up once for all elements of a name, is."""
+
+    __slots__ = ("_depth", "_elements", "_handlers", "_limits", "_names", "_open", "_size", "_skipping")
+
+    def __init__(self, handlers: Handlers, limits: Limits) -> None:
+        self._handlers = handlers
+        self._limits = limits
+        self._elements: dict[str, _Element] = {}
+        self._names: dict[str, str] = {}
+        self._depth = 0
+        self._skipping = 0  # the depth of the element that is passed over
+        self._open: list[str] | None = None  # the text of the element that is being read
+        self._size = 0  # of that, in characters
+
+    def start(self, raw: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if self._depth > self._limits.depth:
+            raise ValueError("too many elements inside of each other")
+        if self._skipping:
+            return
+        element = self._elements.get(raw) or self._element(raw)
+        if element.start is not None:
+            element.start(self._named(attributes))
+        if element.skipped:
+            self._skipping = self._depth
+        elif element.text is not None:
+            self._open, self._size = [], 0
+
+    def end(self, raw: str) -> None:
+        self._depth -= 1
+        if self._skipping:
+            if self._depth < self._skipping:
+                self._skipping = 0
+            return
+        element = self._elements.get(raw) or self._element(raw)
+        if element.text is not None and self._open is not None:
+            text, self._open = "".join(self._open), None
+            element.text(text)
+        if element.end is not None:
+            element.end()
+
+    def text(self, data: str) -> None:
+        if self._open is not None and not self._skipping:
+            self._size += len(data)
+            if self._size > (most := self._limits.characters):
+                raise too_many("characters", f"more than {most:,} characters of text", most)
+            self._open.append(data)
+
+    def _element(self, raw: str) -> _Element:
+        name, of = self._name(raw), self._handlers
+        element = _Element(of.starts.get(name), of.ends.get(name), of.texts.get(name), name in of.skipped)
+        if len(self._elements) < _NAMES:
+            self._elements[raw] = element
+        return element
+
+    def _named(self, attributes: dict[str, str]) -> dict[str, str]:
+        for raw in attributes:
+            if "\n" in raw:
+                return {self._names.get(raw) or self._name(raw): value for raw, value in attributes.items()}
+        return attributes
+
+    def _name(self, raw: str) -> str:
+        uri, _, local = raw.rpartition("\n")
+        name = _PREFIXES.get(uri, "?:") + local if uri else local
+        if len(self._names) < _NAMES:
+            self._names[raw] = name
+        return name
+
 
 _RELATIONS = 100_000  # of one part; a slide has a dozen, a long report some thousand links
 _MAX_TITLE = 300  # characters

@@ -1,27 +1,50 @@
-"""Lines to paragraphs, headings and table rows, in the order one reads them.
-
-Most programs write a page in reading order, so the order of drawing is kept; what is drawn late but stands
-above (titles and boxes, often) is moved up to where it belongs.
-"""
+"""Join the paragraphs of a PDF into blocks, with their initials, and find its title."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from shared.extract.hyphens import Joiner
 from shared.extract.pdf.cells import with_whole_cells
 from shared.extract.pdf.headings import settle_headings
-from shared.extract.pdf.initials import with_initials
 from shared.extract.pdf.paragraphs import Paragraph, Style, group
 from shared.extract.shapes import Block
+from shared.extract.tidy import Joiner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.extract.pdf.lines import Page
-    from shared.extract.pdf.outline import Outline
+    from shared.extract.pdf.lines import Line, Page
+    from shared.extract.pdf.reader import Outline
+
+
+_HIGH = 1.8  # of the line beside it
+_NEAR = 1.0  # of the initial's height: room between it and its word
+
+
+def with_initials(lines: list[Line]) -> list[Line]:
+    """The lines, each initial put back before the word it begins."""
+    letters = [line for line in lines if len(line.text) == 1 and line.text.isupper()]
+    joined = list(lines)
+    for letter in letters:
+        at = next((at for at, line in enumerate(joined) if _begins(letter, line)), None)
+        if at is not None:
+            joined[at] = replace(joined[at], text=letter.text + joined[at].text)
+            joined.remove(letter)
+    return joined
+
+
+def _begins(letter: Line, line: Line) -> bool:
+    """The line stands at the letter's right, not below its middle, and lacks its beginning."""
+    return (
+        line.text[:1].islower()
+        and letter.height >= _HIGH * line.height
+        and letter.y0 - line.height <= line.y0 <= (letter.y0 + letter.y1) / 2
+        and -letter.height / 2 <= line.x0 - letter.x1 <= _NEAR * letter.height
+    )
+
 
 _OVERLAP = 0.5  # of the narrower of two blocks: they share a column
 _TERMINAL = re.compile(r"[.!?:;\u2026][\"'\u201d\u2019)\]]*\d{0,2}$")

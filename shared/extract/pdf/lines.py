@@ -1,4 +1,4 @@
-"""Words and lines with their place on the page; wide gaps between words cut a line into cells or columns."""
+"""Join the words of a PDF page into lines; marks of notes stand raised in them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,28 @@ from operator import sub
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared.extract.marks import is_lone_mark
+from shared.extract.tidy import is_lone_mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+
+# Letters before it, or letters and the sentence's end: "m3" has two, and "10" none.
+_MARKED = re.compile(r"(.*[^\W\d_]{3}[.,;:!?)\]\"\u2019\u201d]{0,2})\(?\d{1,2}(?:,\d{1,2})*\)?", re.DOTALL)
+_SMALL = 0.8  # of the word's height
+_RAISED = 0.2  # of the word's height, from its lower edge to that of the mark
+
+
+def without_mark(word: str) -> str:
+    """The word before a mark at its end; the word, where there is none."""
+    found = _MARKED.fullmatch(word)
+    return found[1] if found else word
+
+
+def is_raised(height: float, mark_height: float, rise: float) -> bool:
+    """Is something set like a mark, its lower edge `rise` above that of what is `height` high?"""
+    return mark_height <= _SMALL * height and rise >= _RAISED * height
+
 
 _GAP = 1.0  # of the line's height: a wider gap separates cells or columns
 _JUSTIFIED = 3.0  # ... unless all gaps of the line are wide: times the median gap

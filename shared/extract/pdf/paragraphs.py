@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from shared.extract.marks import is_item, is_lone_mark
-from shared.extract.pdf.lines import Line
-from shared.extract.pdf.notes import is_raised, without_mark
+from shared.extract.pdf.lines import Line, is_raised, without_mark
+from shared.extract.tidy import is_item, is_lone_mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

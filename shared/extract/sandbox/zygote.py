@@ -20,9 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from shared.errors import Rejected, SetupError
-from shared.extract.sandbox.confine import close_but, confine
-from shared.extract.sandbox.kernel import die_with_parent
+from shared.extract.sandbox.confine import close_but, confine, die_with_parent
 from shared.extract.sandbox.wire import (
     Answer,
     Ending,
@@ -32,6 +30,7 @@ from shared.extract.sandbox.wire import (
     pack_piece,
     unpack_task,
 )
+from shared.platform.errors import Rejected, SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +48,7 @@ _WARM = (
     "lxml.etree",
     "shared.extract.markup",
     "charset_normalizer",
-    "shared.confined",
+    "shared.intake.confined",
     "tokenizers",
 )
 """What children would each import for themselves; loaded one by one, whenever there is nothing else to do."""
@@ -184,7 +183,7 @@ def _do(task: Task) -> Iterator[bytes]:
 
 
 def _load_tokenizer(path: Path) -> None:
-    from shared.tokens import counter
+    from shared.inference.tokens import counter
 
     with suppress(SetupError):  # which the children will say
         counter(path)

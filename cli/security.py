@@ -1,0 +1,525 @@
+"""`headrace doctor --security`: can somebody get in who should not?
+
+Four questions are asked of what serves: what is open to everybody, which accounts may act as others or
+administer, which keys exist and how old they are, and whether what runs is pinned. What a local stack does
+not have, and what the caller may not read, is reported as unknown. docs/security.md names the tools for the
+rest (encryption, retention, drift from Terraform, vulnerabilities).
+
+The `judge_…` functions are pure: they take what Google's clients return. Calls marked "Google Cloud alone"
+have no local counterpart.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import urllib.error
+import urllib.request
+from shlex import quote
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from google.cloud.run_v2 import IngressTraffic, Job, Revision, Service
+from google.cloud.secretmanager_v1 import SecretVersion
+
+from cli.connect import connect, region, shares
+from cli.diagnosis import CALL_SECONDS, LIMITS, Finding, Target
+from cli.diagnosis.resources import check_settings
+from local.provision import subscriber
+from local.services import SIZES
+from shared.api.keys import parse_hashes
+from shared.documents.store import now
+from shared.platform.clients import jobs, publisher, secrets, storage_client
+from shared.platform.errors import SetupError
+from shared.platform.settings import PREFIX, TOPICS, Settings, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from google.cloud.iam_admin_v1 import ServiceAccountKey
+    from google.pubsub_v1 import Subscription
+
+    from cli.diagnosis import Status
+
+    Run = Service | Job | Revision
+
+PUBLIC, ROLES, ACCOUNT_KEYS, SECRETS = "public access", "roles", "account keys", "secret versions"
+API_KEYS, ACCOUNTS, IMAGES, UNPINNED = "API keys", "accounts", "images", "unpinned"
+INGRESS, CALLERS, ASKED = "ingress", "push tokens", "API without key"
+CHECKS = (
+    *(PUBLIC, ROLES, ACCOUNT_KEYS, SECRETS, API_KEYS, ACCOUNTS, IMAGES, UNPINNED, INGRESS, CALLERS, ASKED),
+)
+FUNCTIONS = {*SIZES, "digest"}
+API = "api"
+"""The one function that people call."""
+EVERYBODY = frozenset({"allUsers", "allAuthenticatedUsers"})
+INVOKER = "roles/run.invoker"
+CHANGING = frozenset(f"roles/{name}" for name in ("owner", "editor", "admin", "writer"))
+"""Basic roles that change things in every service."""
+ADMIN = re.compile(r"roles/[\w.]{1,200}admin|roles/datastore\.owner", re.IGNORECASE)
+ACTS_AS = frozenset(
+    f"roles/iam.{name}"
+    for name in (
+        *("serviceAccountUser", "serviceAccountTokenCreator", "serviceAccountOpenIdTokenCreator"),
+        "workloadIdentityUser",
+    )
+)
+DEFAULT_ACCOUNT = re.compile(r"(?:\d{1,30}-compute@developer|[^@]{1,100}@appspot)\.gserviceaccount\.com")
+GOOGLES = re.compile(
+    r"service-[\w-]{1,60}@[a-z0-9.-]{1,100}\.gserviceaccount\.com|\d{1,30}@cloudservices\.gserviceaccount\.com"
+)
+"""Service agents, which Google makes and grants: https://docs.cloud.google.com/iam/docs/service-agents."""
+SECRET_NAME = re.compile(r"(?:^|_)(?:KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIALS?|HASH)(?:_|$)")
+SECRET_DAYS, ACCOUNT_KEY_DAYS, MAX_API_KEYS = 365, 90, 20
+READING = "roles/iam.securityReviewer, roles/viewer and roles/browser"
+UNAUTHORISED, SUCCESS = (401, 403), range(200, 300)
+NOT_LOCAL = "not on a local stack"
+_SETTINGS = {PREFIX + name.upper() for name in Settings.model_fields}
+_USER_MANAGED = 1
+
+
+class Binding(NamedTuple):
+    """A role and the members that have it."""
+
+    role: str
+    members: tuple[str, ...]
+
+
+def examine(
+    data: Path,
+    project: str | None,
+    model: Path,
+    stack: Callable[[Path], dict[str, object] | None],
+    domain: str | None,
+) -> Iterator[Finding]:
+    """Yield every finding about the stack on `data`, or about a project in the cloud.
+
+    `domain` is the one under which a load balancer serves the API, if there is one.
+    """
+    try:
+        connect(data, project)
+    except SetupError as error:
+        yield Finding("stack", "wrong", error.message, f"headrace up --data {quote(str(data))}")
+        return
+    target = Target(data, model, stack(data), cloud=not os.environ.get("FIRESTORE_EMULATOR_HOST"))
+    known = list(check_settings(target))
+    if known[0].status == "wrong":
+        yield from known
+        return
+    if target.cloud:
+        yield from guarded(ROLES, check_project)
+        yield from guarded(ACCOUNT_KEYS, check_account_keys)
+        yield from guarded(PUBLIC, check_stores)
+        yield from guarded(IMAGES, check_services)
+    else:
+        absent = (PUBLIC, ROLES, ACCOUNT_KEYS, ACCOUNTS, IMAGES, UNPINNED, INGRESS)
+        yield from (Finding(name, "unknown", NOT_LOCAL) for name in absent)
+    yield from guarded(CALLERS, lambda: check_subscriptions(cloud=target.cloud))
+    yield from guarded(SECRETS, lambda: check_secrets(cloud=target.cloud))
+    yield from guarded(ASKED, lambda: check_entrance(target, domain))
+
+
+def guarded(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """Yield the findings of a check, and one that says why where it may not or cannot ask."""
+    from google.api_core.exceptions import Forbidden, GoogleAPIError
+    from google.auth.exceptions import GoogleAuthError
+    from requests import RequestException
+
+    try:
+        yield from check()
+    except SetupError as error:
+        yield Finding(name, "wrong", error.message, "Correct or remove the variable of the service.")
+    except GoogleAuthError as error:
+        login = "gcloud auth application-default login"
+        yield Finding(name, "unknown", f"No credentials: {type(error).__name__}.", login)
+    except Forbidden as error:
+        detail = f"Your account may not read this: {type(error).__name__}."
+        needed = f"{READING}; for API keys also roles/secretmanager.secretAccessor on {PREFIX}API_KEY_HASH"
+        yield Finding(name, "unknown", detail, f"Ask with an account that has {needed}")
+    except (GoogleAPIError, RequestException, OSError) as error:
+        detail = f"No answer that could be judged: {type(error).__name__}."
+        yield Finding(name, "unknown", detail, "headrace doctor")
+
+
+def check_project() -> Iterator[Finding]:
+    """Judge the project's own policy. Google Cloud alone."""
+    from google.cloud.resourcemanager_v3 import ProjectsClient
+
+    name = f"projects/{settings().project}"
+    granted = ProjectsClient().get_iam_policy(request=_policy_of(name), **LIMITS)
+    yield from judge_project(settings().project, bindings(granted))
+
+
+def check_account_keys() -> Iterator[Finding]:
+    """Judge the keys of every service account of the project. Google Cloud alone."""
+    from google.cloud.iam_admin_v1 import IAMClient, ListServiceAccountKeysRequest
+
+    client, kind = IAMClient(), ListServiceAccountKeysRequest.KeyType.USER_MANAGED
+    for account in client.list_service_accounts(name=f"projects/{settings().project}", **LIMITS):
+        request = {"name": f"projects/-/serviceAccounts/{account.email}", "key_types": [kind]}
+        keys = client.list_service_account_keys(request=request, **LIMITS).keys
+        yield from judge_account_keys(account.email, keys, now())
+
+
+def check_stores() -> Iterator[Finding]:
+    """Judge who may read buckets and topics. Google Cloud alone."""
+    made = settings()
+    for name in (made.uploads_bucket, made.work_bucket, made.models_bucket, made.results_bucket):
+        bucket = storage_client().lookup_bucket(name, **LIMITS)
+        if bucket is None:  # `headrace doctor` reports it
+            continue
+        access = bucket.iam_configuration
+        uniform = bool(access.uniform_bucket_level_access_enabled)
+        yield judge_bucket(name, uniform=uniform, prevention=access.public_access_prevention)
+        granted = bindings(bucket.get_iam_policy(requested_policy_version=3, **LIMITS))
+        revoke = f"gcloud storage buckets remove-iam-policy-binding gs://{name}"
+        yield from judge_resource(f"gs://{name}", granted, revoke)
+    for topic in TOPICS:
+        path = f"projects/{made.project}/topics/{topic}"
+        granted = bindings(publisher().get_iam_policy(request=_policy_of(path), **LIMITS))
+        revoke = f"gcloud pubsub topics remove-iam-policy-binding {topic}"
+        yield from judge_resource(f"topic {topic}", granted, revoke)
+
+
+def check_services() -> Iterator[Finding]:
+    """Judge each service, by its revisions that have traffic, and the job. Google Cloud alone."""
+    from google.cloud.run_v2 import RevisionsClient, ServicesClient
+
+    client, revisions = ServicesClient(), RevisionsClient()
+    running: list[Service | Job] = [
+        each for each in client.list_services(parent=region(), **LIMITS) if short(each.name) in FUNCTIONS
+    ]
+    if not running:
+        where = f"There are no services in {region()}."
+        yield Finding(IMAGES, "unknown", where, "HEADRACE_JOB_LOCATION=REGION")
+    if settings().job_name:
+        running.append(jobs().get_job(name=f"{region()}/jobs/{settings().job_name}", **LIMITS))
+    for run in running:
+        traffic = shares(run) if isinstance(run, Service) else {}
+        serving: list[Run] = [
+            revisions.get_revision(name=f"{run.name}/revisions/{name}", **LIMITS) for name in sorted(traffic)
+        ]
+        for each in serving or [run]:
+            yield from judge_run(each)
+        asked = client if isinstance(run, Service) else jobs()
+        granted = bindings(asked.get_iam_policy(request=_policy_of(run.name), **LIMITS))
+        yield from judge_callers(run, granted)
+
+
+def check_subscriptions(*, cloud: bool) -> Iterator[Finding]:
+    """Judge whether functions can know that it is Pub/Sub that calls them."""
+    from google.pubsub_v1 import SubscriberClient
+
+    host = os.environ.get("PUBSUB_EMULATOR_HOST")
+    client = subscriber(host) if host else SubscriberClient()
+    project = f"projects/{settings().project}"
+    ours = {f"{project}/topics/{topic}" for topic in TOPICS}
+    for subscription in client.list_subscriptions(project=project, **LIMITS):
+        if subscription.topic in ours and subscription.push_config.push_endpoint:
+            yield judge_push(subscription, cloud=cloud)
+
+
+def check_secrets(*, cloud: bool) -> Iterator[Finding]:
+    """Judge the versions of the secrets that every deployment has, who may read them, and the API's keys."""
+    made = settings()
+    keys = (made.api_key_hash, made.api_key_hash_version)
+    for name, used in ((made.redaction_key, made.redaction_key_version), keys):
+        path = f"projects/{made.project}/secrets/{name}"
+        versions = list(secrets().list_secret_versions(request={"parent": path}, **LIMITS))
+        finding = judge_version(name, used, versions, now(), lasting=name == made.redaction_key)
+        yield finding
+        if cloud:
+            granted = bindings(secrets().get_iam_policy(request=_policy_of(path), **LIMITS))
+            revoke = f"gcloud secrets remove-iam-policy-binding {name}"
+            yield from judge_resource(f"secret {name}", granted, revoke)
+        if name == made.api_key_hash and finding.status != "wrong":
+            version = f"{path}/versions/{used}"
+            payload = bytes(secrets().access_secret_version(name=version, **LIMITS).payload.data)
+            created = next(each.create_time for each in versions if short(each.name) == str(used))
+            yield judge_api_keys(parse_hashes(payload), created, now())
+
+
+def check_entrance(target: Target, domain: str | None) -> Iterator[Finding]:
+    """Call the API without a key wherever a stranger could reach it."""
+    addresses = [f"https://{domain}"] if domain else []
+    if target.cloud:
+        from google.cloud.run_v2 import ServicesClient
+
+        api = ServicesClient().get_service(name=f"{region()}/services/{API}", **LIMITS)
+        if api.ingress == IngressTraffic.INGRESS_TRAFFIC_ALL and not api.default_uri_disabled:
+            addresses.append(api.uri)
+        close = update(api, "--ingress=internal")
+    else:
+        processes = target.stack["processes"] if target.stack else []
+        addresses += [f"http://127.0.0.1:{each['port']}" for each in processes if each["name"] == API]
+        close = "stop the stack"
+    if not addresses:
+        detail = "the API's own address takes no calls from the internet, and no domain was given"
+        yield Finding(ASKED, "unknown", detail, "headrace doctor --security --domain=DOMAIN, as in infra/")
+    for address in addresses:
+        yield judge_answer(address, status_without_key(address), f"Until you know why: {close}")
+
+
+def status_without_key(address: str) -> int:
+    """Return the HTTP status of a call of the API that carries no key."""
+    try:
+        with urllib.request.urlopen(f"{address}/v1/documents", timeout=CALL_SECONDS) as response:  # noqa: S310 - the stack's own, or the service's
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def bindings(policy: Any) -> list[Binding]:  # noqa: ANN401 - Cloud Storage has a class of its own
+    """Return the bindings of a policy, whichever client it comes from."""
+    pairs = (
+        (binding["role"], binding["members"])
+        if isinstance(binding, dict)
+        else (binding.role, binding.members)
+        for binding in policy.bindings
+    )
+    return sorted(Binding(role, tuple(sorted(members))) for role, members in pairs)
+
+
+def judge_public(what: str, granted: Iterable[Binding], revoke: str) -> Finding:
+    """Judge whether everybody has a role on something; `revoke` takes one away, without member and role."""
+    open_to = [(role, member) for role, members in granted for member in members if member in EVERYBODY]
+    if not open_to:
+        return Finding(PUBLIC, "ok", f"{what}: only named members")
+    role, member = open_to[0]
+    detail = f"{what} is open to everybody: {', '.join(f'{role} for {member}' for role, member in open_to)}."
+    return Finding(PUBLIC, "wrong", detail, f"{revoke} --member={member} --role={role}")
+
+
+def judge_resource(what: str, granted: Sequence[Binding], revoke: str) -> Iterator[Finding]:
+    """Judge the policy of a bucket, topic, secret, service or job."""
+    yield judge_public(what, granted, revoke)
+    for role, members in granted:
+        for member in members:
+            if _is_account(member) and (role in CHANGING or role in ACTS_AS or ADMIN.fullmatch(role)):
+                detail = f"{member} has {role} on {what}: no function administers anything."
+                yield Finding(ROLES, "wrong", detail, f"{revoke} --member={member} --role={role}")
+
+
+def judge_project(project: str, granted: Sequence[Binding]) -> Iterator[Finding]:
+    """Judge which accounts may administer the project or act as other accounts."""
+    revoke = f"gcloud projects remove-iam-policy-binding {project}"
+    yield judge_public(f"project {project}", granted, revoke)
+    well = True
+    for role, members in granted:
+        for member in members:
+            complaint = _complaint(role, member)
+            if complaint is not None:
+                well = False
+                status, why = complaint
+                fix = f"{revoke} --member={member} --role={role}"
+                yield Finding(ROLES, status, f"{member} has {role} on the project: {why}.", fix)
+    if well:
+        yield Finding(ROLES, "ok", f"no account of {project} may administer it or act as another")
+
+
+def _complaint(role: str, member: str) -> tuple[Status, str] | None:
+    if member.startswith("domain:") and role in CHANGING:
+        return "wrong", "that is everybody of the domain"
+    if not _is_account(member):
+        return None
+    if role in CHANGING:
+        return "wrong", "a basic role reaches every service"
+    if role in ACTS_AS:
+        return "warning", "it can act as other accounts. Is it the one that deploys? No other needs it"
+    if ADMIN.fullmatch(role):
+        return "warning", "is it the account that deploys? No other needs it"
+    return None
+
+
+def _is_account(member: str) -> bool:
+    """Whether a member is a service account that people made, or one of Google's that serves them."""
+    kind, _, address = member.partition(":")
+    return kind == "serviceAccount" and not GOOGLES.fullmatch(address)
+
+
+def judge_bucket(name: str, *, uniform: bool, prevention: str) -> Finding:
+    """Judge whether a mistake in one object's access list, or in a policy, could open a bucket."""
+    update_bucket = f"gcloud storage buckets update gs://{name}"
+    if not uniform:
+        detail = f"{name}: objects have access lists of their own beside the bucket's policy."
+        return Finding(PUBLIC, "wrong", detail, f"{update_bucket} --uniform-bucket-level-access")
+    if prevention != "enforced":
+        detail = f"{name}: public access is not prevented ({prevention})."
+        return Finding(PUBLIC, "wrong", detail, f"{update_bucket} --public-access-prevention")
+    return Finding(PUBLIC, "ok", f"{name}: uniform access, public access prevented")
+
+
+def judge_account_keys(
+    account: str, keys: Iterable[ServiceAccountKey], moment: datetime
+) -> Iterator[Finding]:
+    """Judge the keys of a service account that lie in somebody's files: Headrace needs none."""
+    usable = [key for key in keys if key.key_type == _USER_MANAGED and not key.disabled]
+    for key in usable:
+        age, identifier = (moment - key.valid_after_time).days, short(key.name)
+        fix = f"gcloud iam service-accounts keys delete {identifier} --iam-account={account}"
+        status: Status = "wrong" if age > ACCOUNT_KEY_DAYS else "warning"
+        yield Finding(ACCOUNT_KEYS, status, f"{account} has a key, {age} days old: {identifier}.", fix)
+    if not usable:
+        yield Finding(ACCOUNT_KEYS, "ok", f"{account}: none")
+
+
+def judge_version(
+    name: str, used: int, versions: Iterable[SecretVersion], moment: datetime, *, lasting: bool
+) -> Finding:
+    """Judge the version of a secret that the settings name.
+
+    A `lasting` secret may be old: another value would break what was stored under this one.
+    """
+    pinned = next((version for version in versions if short(version.name) == str(used)), None)
+    if pinned is None or pinned.state != SecretVersion.State.ENABLED:
+        state = "missing" if pinned is None else SecretVersion.State(pinned.state).name.lower()
+        fix = f"gcloud secrets versions list {name}, and set the version that is enabled"
+        return Finding(SECRETS, "wrong", f"{name}: version {used}, which the settings name, is {state}.", fix)
+    age = (moment - pinned.create_time).days
+    if age > SECRET_DAYS and not lasting:
+        fix = f"gcloud secrets versions add {name} --data-file=FILE, then set the new version's number"
+        return Finding(SECRETS, "warning", f"{name}: version {used} is {age} days old.", fix)
+    return Finding(SECRETS, "ok", f"{name}: pinned to version {used}, {age} days old")
+
+
+def judge_api_keys(hashes: Sequence[str], created: datetime, moment: datetime) -> Finding:
+    """Judge how many keys open the API, and when the set of them last changed."""
+    number, age = len(set(hashes)), (moment - created).days
+    fix = "Rotate them, and drop those not in use: docs/security.md, “Secrets”"
+    if number > MAX_API_KEYS:
+        return Finding(API_KEYS, "warning", f"{number} keys open the API; whose is each?", fix)
+    if age > SECRET_DAYS:
+        return Finding(API_KEYS, "warning", f"No key was replaced for {age} days.", fix)
+    return Finding(
+        API_KEYS, "ok", f"{number} key{'' if number == 1 else 's'}, kept as hashes, set {age} days ago"
+    )
+
+
+def judge_answer(address: str, status: int, fix: str) -> Finding:
+    """Judge the answer to a call for documents without a key; `fix` closes what answers it."""
+    if status in UNAUTHORISED:
+        return Finding(ASKED, "ok", f"{address} answers {status}")
+    if status in SUCCESS:
+        return Finding(ASKED, "wrong", f"{address} answers {status} to a call without a key.", fix)
+    detail = f"{address} answers {status}, which may not be the API's answer."
+    return Finding(ASKED, "unknown", detail, "Ask where the API is reached: --domain=DOMAIN")
+
+
+def judge_push(subscription: Subscription, *, cloud: bool) -> Finding:
+    """Judge whether a push carries a token that says who calls, over TLS."""
+    name, push = short(subscription.name), subscription.push_config
+    if not cloud:
+        return Finding(CALLERS, "unknown", f"{name}: {NOT_LOCAL}")
+    change = f"gcloud pubsub subscriptions update {name} --project={subscription.name.split('/')[1]}"
+    if not push.oidc_token.service_account_email:
+        fix = f"{change} --push-auth-service-account=ITS_OWN"
+        return Finding(CALLERS, "wrong", f"{name}: pushed without a token that says who calls.", fix)
+    if not push.push_endpoint.startswith("https://"):
+        detail = f"{name}: pushed to {push.push_endpoint}, in plain text."
+        return Finding(CALLERS, "wrong", detail, f"{change} --push-endpoint=https://…")
+    return Finding(CALLERS, "ok", f"{name}: signed as {push.oidc_token.service_account_email}, over TLS")
+
+
+def judge_callers(run: Service | Job, granted: Sequence[Binding]) -> Iterator[Finding]:
+    """Judge who may call a service or start the job; everybody may call the API, which asks for a key."""
+    name, kind = short(run.name), "services" if isinstance(run, Service) else "jobs"
+    if isinstance(run, Service):
+        yield judge_ingress(run)
+        if name == API:
+            granted = [binding for binding in granted if binding.role != INVOKER]
+        elif run.invoker_iam_disabled:
+            detail = f"{name} is open to everybody: Cloud Run does not ask who calls it."
+            yield Finding(PUBLIC, "wrong", detail, update(run, "--invoker-iam-check"))
+    revoke = f"gcloud run {kind} remove-iam-policy-binding {name} --region={_region(run.name)}"
+    yield from judge_resource(name, granted, revoke)
+
+
+def judge_ingress(service: Service) -> Finding:
+    """Judge from where a service takes calls; Pub/Sub reaches one that is internal."""
+    name, ingress = short(service.name), IngressTraffic(service.ingress)
+    if ingress == IngressTraffic.INGRESS_TRAFFIC_ALL and name != API:
+        detail = f"{name} takes calls from the internet; Pub/Sub does not need that."
+        return Finding(INGRESS, "warning", detail, update(service, "--ingress=internal"))
+    where = ingress.name.removeprefix("INGRESS_TRAFFIC_").replace("_", " ").lower()
+    return Finding(INGRESS, "ok", f"{name}: {where}")
+
+
+def judge_run(run: Run) -> Iterator[Finding]:
+    """Judge the account, the images and the secrets of a revision, a service's template or a job."""
+    name, task = named(run), _task(run)
+    if not task.service_account or DEFAULT_ACCOUNT.fullmatch(task.service_account):
+        detail = f"{name} runs as {task.service_account or 'the default account'}, which other work shares."
+        yield Finding(ACCOUNTS, "wrong", detail, update(run, "--service-account=ITS_OWN"))
+    else:
+        yield Finding(ACCOUNTS, "ok", f"{name}: {task.service_account}")
+    loose = [each.image for each in task.containers if "@sha256:" not in each.image]
+    if loose:
+        detail = f"{name}: {', '.join(loose)} may be another image tomorrow."
+        yield Finding(IMAGES, "warning", detail, update(run, "--image=NAME@sha256:DIGEST"))
+    else:
+        yield Finding(IMAGES, "ok", f"{name}: pinned by digest")
+    complaints = [*_variables(run), *_volumes(run)]
+    yield from complaints or [Finding(UNPINNED, "ok", f"{name}: every secret by a pinned version")]
+
+
+def _variables(run: Run) -> Iterator[Finding]:
+    name = named(run)
+    for container in _task(run).containers:
+        for variable in container.env:
+            reference = variable.value_source.secret_key_ref
+            if reference.secret and not reference.version.isdigit():
+                yield _unpinned(run, variable.name, reference.secret, reference.version)
+            elif variable.name.endswith("_EMULATOR_HOST"):
+                detail = f"{name}: {variable.name} points it at an emulator."
+                yield Finding(UNPINNED, "wrong", detail, update(run, f"--remove-env-vars={variable.name}"))
+            elif variable.value and variable.name not in _SETTINGS and SECRET_NAME.search(variable.name):
+                change = update(run, f"--update-secrets={variable.name}=SECRET:1")
+                detail = f"{name}: {variable.name} holds its value in plain sight."
+                yield Finding(UNPINNED, "wrong", detail, f"Put it into Secret Manager, and {change}")
+
+
+def _volumes(run: Run) -> Iterator[Finding]:
+    """Judge mounted secrets; a volume that names no versions has the latest."""
+    for volume in _task(run).volumes:
+        if volume.secret.secret:
+            versions = [item.version for item in volume.secret.items] or ["latest"]
+            for version in versions:
+                if not version.isdigit():
+                    yield _unpinned(run, f"volume {volume.name}", volume.secret.secret, version)
+
+
+def _unpinned(run: Run, where: str, secret: str, version: str) -> Finding:
+    detail = f"{named(run)}: {where} reads version {version or 'unset'} of {short(secret)}."
+    return Finding(UNPINNED, "wrong", detail, update(run, f"--update-secrets={where}={short(secret)}:NUMBER"))
+
+
+def _policy_of(resource: str) -> dict[str, Any]:
+    """Return the request for a policy with its conditions, which an older form leaves out."""
+    return {"resource": resource, "options": {"requested_policy_version": 3}}
+
+
+def _task(run: Run) -> Any:  # noqa: ANN401 - a revision, its template or a task's
+    if isinstance(run, Revision):
+        return run
+    return run.template.template if isinstance(run, Job) else run.template
+
+
+def short(name: str) -> str:
+    """Return the last part of a resource's path."""
+    return name.rpartition("/")[2]
+
+
+def named(run: Run) -> str:
+    """Return the name of a job, or of a service, also for one of its revisions."""
+    return short(run.name.partition("/revisions/")[0])
+
+
+def update(run: Run, flags: str) -> str:
+    """Return the command that changes a service or the job."""
+    kind = "jobs" if isinstance(run, Job) else "services"
+    return f"gcloud run {kind} update {named(run)} --region={_region(run.name)} {flags}"
+
+
+def _region(name: str) -> str:
+    return name.partition("/locations/")[2].partition("/")[0] or "REGION"

@@ -1,0 +1,191 @@
+"""Send a digest by e-mail: plain text, a short page with figures and a link, and the whole page as a file.
+
+Mail programs do not draw the charts of the whole page.
+"""
+
+from __future__ import annotations
+
+import html as markup
+import re
+import smtplib
+from contextlib import suppress
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from functools import partial
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from shared.digests.exchange import CONNECT_SECONDS, Later, Unanswered, tls_context
+from shared.digests.render import headline, html, markdown, outline, words
+from shared.platform.errors import Permanent
+from shared.platform.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from shared.digests.records import Digest, Quote
+    from shared.digests.store import StoredDigest
+
+MAX_SUBJECT = 150
+MAX_TEXT = 512 * 1024
+"""Characters of the plain text; the file has all."""
+MAX_PAGE = 5 * 1024 * 1024
+"""Bytes of the file; a larger one is only linked to, since many servers refuse messages of 10 MB."""
+TRANSIENT, REFUSED = range(400, 500), range(500, 600)
+"""SMTP's replies that ask to try again, and not to (RFC 5321, 4.2.1)."""
+LOGIN = frozenset({530, 534, 535, 538})
+"""5xx replies about the login (RFC 4954, 6), which the operator can correct."""
+_ADDRESS = re.compile(r"""[^\s@()<>\[\]:;,\\"]{1,64}@[\w.-]+""")
+"""The plain form of RFC 5321, 4.1.2, without quoted names and addresses for hosts."""
+
+
+def compose(
+    stored: StoredDigest, link: Callable[[Quote], str], page: str, to: Sequence[str], identifier: str
+) -> EmailMessage:
+    """Return the message; it is the same at every attempt.
+
+    Args:
+        stored: the digest, and when it was made.
+        link: returns the address of a quote's document.
+        page: the address of the digest's page.
+        to: all recipients, also those that have it already.
+        identifier: of the delivery; the `Message-ID`, by which servers recognise a copy, is made of it.
+
+    Raises:
+        Later: no mail server is set up.
+        Permanent: an e-mail address is malformed.
+    """
+    known = settings()
+    if not known.smtp_host or not known.smtp_from:
+        name = "HEADRACE_SMTP_HOST" if not known.smtp_host else "HEADRACE_SMTP_FROM"
+        raise Later(f"No mail server is set up. Set {name}")
+    digest = stored.digest
+    message = EmailMessage(policy=SMTP)
+    sender = _address(known.smtp_from)
+    message["From"] = sender
+    message["To"] = [_address(recipient) for recipient in to]
+    message["Date"] = stored.made_at
+    message["Subject"] = _line(headline(digest))[:MAX_SUBJECT]
+    message["Message-ID"] = f"<{quote(identifier, safe='')}@{sender.domain}>"
+    message["Headrace-Delivery"] = _line(identifier)
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(_sendable(markdown(digest, link))[:MAX_TEXT])
+    message.add_alternative(_sendable(_short_page(digest, page)), subtype="html")
+    whole = html(digest, link).encode("utf-8", "replace")
+    if len(whole) <= MAX_PAGE:
+        name = f"{quote(digest.id, safe='')}.html"
+        message.add_attachment(whole, maintype="text", subtype="html", filename=name)
+    return message
+
+
+def _address(text: str) -> Address:
+    if not _ADDRESS.fullmatch(text) or not text.isprintable():
+        hint = "Correct the schedule's recipients, or the setting HEADRACE_SMTP_FROM"
+        raise Permanent("email_address", "An e-mail address is malformed", hint)
+    username, _, domain = text.partition("@")
+    return Address(username=username, domain=domain)
+
+
+def _line(text: str) -> str:
+    """Return the text without line ends, which could begin another header."""
+    return _sendable(" ".join("".join(char if char.isprintable() else " " for char in text).split()))
+
+
+def _sendable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+def _short_page(digest: Digest, page: str) -> str:
+    rows = "".join(
+        f'<tr><th scope="row">{markup.escape(tile.name)}</th><td>{markup.escape(tile.value)}</td></tr>'
+        for tile in outline.tiles(digest)
+    )
+    changes = "".join(f"<li>{markup.escape(change.sentence)}</li>" for change in outline.movements(digest))
+    title = markup.escape(headline(digest))
+    return (
+        f'<!doctype html><html lang="en"><head><title>{title}</title></head><body><h1>{title}</h1>'
+        f"<p>{markup.escape(words.clean(digest.line))}</p>"
+        f"{f'<table>{rows}</table>' if not digest.empty else ''}{f'<ul>{changes}</ul>' if changes else ''}"
+        f'<p><a href="{markup.escape(page)}">Open the digest</a></p></body></html>'
+    )
+
+
+def send(message: EmailMessage, to: Sequence[str], password: str | None, *, seconds: float) -> None:
+    """Hand the message to the mail server, and return if it accepted every recipient.
+
+    Args:
+        message: what is sent.
+        to: the recipients that do not have it yet.
+        password: for the login, if the setting `smtp_user` names one.
+        seconds: longest wait for each of the server's replies.
+
+    Raises:
+        Unanswered: the server did not answer.
+        Later: it asks to try again, for all recipients or for `left`; or the settings have to be corrected.
+        Permanent: it rejects the message, or the recipients that are left.
+    """
+    try:
+        refused = _hand_over(message, to, password, seconds)
+    except smtplib.SMTPRecipientsRefused as error:  # it accepted none, so nobody has the message
+        raise _refusal(error.recipients, to, list(to)) from None
+    except smtplib.SMTPResponseException as error:
+        raise _reply(error.smtp_code) from None
+    except (smtplib.SMTPNotSupportedError, UnicodeError):
+        hint = "See HEADRACE_SMTP_SECURITY, HEADRACE_SMTP_USER, HEADRACE_SMTP_PASSWORD and HEADRACE_SMTP_FROM"
+        raise Later(
+            f"The mail server does not support what the settings or recipients need. {hint}"
+        ) from None
+    except (OSError, smtplib.SMTPException, ValueError) as error:
+        raise Unanswered(f"The mail server gave no answer ({type(error).__name__})") from None
+    if refused:
+        raise _refusal(refused, to, list(refused))
+
+
+def _hand_over(
+    message: EmailMessage, to: Sequence[str], password: str | None, seconds: float
+) -> dict[str, tuple[int, bytes]]:
+    """Return the recipients that the server refused, if it accepted others, with its replies."""
+    known = settings()
+    connect = (
+        partial(smtplib.SMTP_SSL, context=tls_context()) if known.smtp_security == "tls" else smtplib.SMTP
+    )
+    # Not this machine's own name, which it would have to look up.
+    own = _address(known.smtp_from).domain
+    timeout = min(seconds, CONNECT_SECONDS)
+    server = connect(known.smtp_host, known.smtp_port, local_hostname=own, timeout=timeout)
+    try:
+        assert server.sock is not None
+        server.sock.settimeout(seconds)  # a server that is given up on too early gets the message once more
+        if known.smtp_security == "starttls":
+            server.starttls(context=tls_context())
+        if known.smtp_user:
+            server.login(known.smtp_user, password or "")
+        refused: dict[str, tuple[int, bytes]] = server.send_message(message, known.smtp_from, list(to))
+        with suppress(OSError, smtplib.SMTPException):  # it has the message already
+            server.quit()
+    finally:
+        server.close()
+    return refused
+
+
+def _reply(code: int) -> Later | Permanent | Unanswered:
+    if code in TRANSIENT:
+        return Later(f"The mail server answered {code}")
+    if code in LOGIN:
+        hint = "See HEADRACE_SMTP_USER, HEADRACE_SMTP_PASSWORD, and HEADRACE_SMTP_SECURITY"
+        return Later(f"The mail server answered {code} to the login. {hint}")
+    if code not in REFUSED:  # what was left of a connection that was cut off
+        return Unanswered("The mail server gave no reply")
+    hint = "See the mail server's log for the reason; HEADRACE_SMTP_USER and _FROM are the usual ones"
+    return Permanent("smtp_declined", f"The mail server answered {code}", hint)
+
+
+def _refusal(refused: dict[str, tuple[int, bytes]], to: Sequence[str], left: list[str]) -> Later | Permanent:
+    codes = sorted({code for code, _ in refused.values()})
+    text = f"The mail server refused {len(refused)} of {len(to)} recipients ({', '.join(map(str, codes))})"
+    if any(code in TRANSIENT for code in codes):
+        return Later(text, left=left)
+    return Permanent(
+        "smtp_declined", text, "See its log for the reason; the schedule's recipients may be wrong"
+    )

@@ -1,0 +1,325 @@
+"""Lay out a digest as sections, lists and tables, for every form it is rendered in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+from shared.digests.render import words
+from shared.platform.records import SENTIMENTS
+
+if TYPE_CHECKING:
+    from shared.digests.records import (
+        Change,
+        Digest,
+        FollowStatus,
+        Group,
+        Measure,
+        Point,
+        Problem,
+        Quote,
+        TopicRow,
+    )
+    from shared.platform.records import SentimentLabel
+
+
+class Table(NamedTuple):
+    """Numbers under a chart."""
+
+    caption: str
+    head: list[str]
+    rows: list[list[str]]
+
+
+def changes(digest: Digest) -> Table | None:
+    """Every measure beside what it was, flagged or not."""
+    compared = [(kind, measure) for kind, measure in measures(digest) if measure.changes]
+    if not compared:
+        return None
+    period = unit(digest)
+    heads = {"previous": f"The previous {period}", "trailing": f"Earlier {period}s"}
+    against = {change.against for _, measure in compared for change in measure.changes}
+    backs = [back for back in heads if back in against]
+    head = ["Measure", "Now"]
+    for back in backs:
+        head += [heads[back], "Difference", "Test"]
+    rows = []
+    for kind, measure in compared:
+        by: dict[str, Change] = {change.against: change for change in measure.changes}
+        row = [words.measured(measure, kind), words.percent(measure.share)]
+        for back in backs:
+            row += _cells(by.get(back), period)
+        rows.append(row)
+    return Table("Every measure, and what it was", head, rows)
+
+
+def _cells(change: Change | None, unit: str) -> list[str]:
+    if change is None:
+        return [words.NOTHING] * 3
+    share, chance = words.percent(change.share), words.chance(change.p)
+    return [
+        share if change.against == "previous" else f"{share} ({words.behind(change, unit)})",
+        words.points(change.difference),
+        chance + (" (flagged)" if change.flagged else ""),
+    ]
+
+
+def topic_table(digest: Digest) -> Table:
+    """The numbers of the chart of topics."""
+    rows = [
+        [
+            words.topic(row.name),
+            words.count(row.share.count),
+            words.percent(row.share.share),
+            *(words.count(row.sentiment.get(label, 0)) for label in SENTIMENTS),
+            words.percent(row.negative.share),
+        ]
+        for row in topics(digest)
+    ]
+    head = ["Topic", "Passages", "Of all", "Positive", "Neutral", "Negative", "Negative share"]
+    return Table("Passages by topic and sentiment; a passage may have several topics", head, rows)
+
+
+def planned(digest: Digest) -> Table:
+    """The numbers of the chart of initiatives."""
+    rows = [
+        [words.topic(row.name), words.count(row.implemented), words.count(row.planned)]
+        for row in planned_topics(digest)
+    ]
+    return Table("Initiatives by topic", ["Topic", "Implemented", "Planned"], rows)
+
+
+def trend(digest: Digest) -> Table:
+    """The numbers of the trend."""
+    lines = series(digest)
+    rows = [
+        [
+            words.window(point.window, digest.zone),
+            words.count(point.documents),
+            words.count(point.passages),
+            *(words.percent(line.values[at]) for line in lines),
+        ]
+        for at, point in enumerate(digest.trend)
+    ]
+    head = ["Window", "Documents", "Passages", *(line.name for line in lines)]
+    return Table("Share of passages by window", head, rows)
+
+
+MAX_LINES = 5
+"""Most topics in the trend: those with most passages."""
+OPEN_GROUPS, OPEN_FOLLOWED = 2, 6
+"""Groups and followed plans that are shown unfolded; the rest is folded, and printed all the same."""
+HEADINGS = {
+    "changes": "What changed",
+    "topics": "Topics and tone",
+    "trend": "Trend",
+    "initiatives": "Initiatives",
+    "followed": "Announced earlier",
+    "incidents": "Incidents",
+    "positives": "Good news",
+    "novel": "New",
+    "summary": "Summary",
+    "narrative": "In other words",
+    "problems": "Problems",
+    "about": "About this digest",
+}
+"""Headings of the sections, in their order."""
+STATUSES: dict[FollowStatus, str] = {
+    "implemented": "Implemented",
+    "planned": "Announced again",
+    "vanished": "No longer mentioned",
+}
+STATUS_SIGNS: dict[FollowStatus, str] = {"implemented": "✓", "planned": "↻", "vanished": "✕"}
+SENTIMENT_SIGNS: dict[SentimentLabel, str] = {"positive": "▲", "neutral": "●", "negative": "▼"}
+
+
+class Tile(NamedTuple):
+    """A key figure."""
+
+    name: str
+    value: str
+    detail: str
+    target: str | None
+    """The section that says more."""
+
+
+class Movement(NamedTuple):
+    """A measure with a change that chance hardly explains."""
+
+    sign: str
+    direction: str
+    sentence: str
+
+
+class Series(NamedTuple):
+    """A line of the trend."""
+
+    name: str
+    values: list[float | None]
+    """None where a window has no passages to have a share of."""
+
+
+def sections(digest: Digest) -> list[tuple[str, str]]:
+    """Those with content, as (id, heading), in their order."""
+    overview, initiatives = digest.overview, digest.initiatives
+    present = {
+        "changes": True,
+        "topics": bool(topics(digest)),
+        "trend": bool(digest.trend),
+        "initiatives": bool(planned_topics(digest) or initiatives.groups),
+        "followed": bool(initiatives.followed),
+        "incidents": bool(digest.incidents),
+        "positives": bool(digest.positives),
+        "novel": bool(digest.novel),
+        "summary": bool(digest.summary),
+        "narrative": digest.narrative is not None,
+        "problems": bool(overview.problems or overview.oldest),
+        "about": True,
+    }
+    return [(name, HEADINGS[name]) for name in HEADINGS if present[name]]
+
+
+def tiles(digest: Digest) -> list[Tile]:
+    """The key figures."""
+    overview, initiatives = digest.overview, digest.initiatives
+    problems = "problems" if overview.problems else None
+    codes = sorted(overview.rejected.items(), key=lambda item: (-item[1], item[0]))
+    why = ", ".join(f"{words.clean(code)} {words.count(number)}" for code, number in codes)
+    copies = f"{words.count(overview.copies)} of them {'a copy' if overview.copies == 1 else 'copies'}"
+    shown = [
+        Tile("Received", words.count(overview.received), "documents uploaded", None),
+        Tile("Completed", words.count(overview.completed), copies if overview.copies else "documents", None),
+        Tile("Rejected", words.count(sum(overview.rejected.values())), why or "documents", problems),
+        Tile("Failed", words.count(overview.failed), "documents", problems),
+        Tile("Passages", words.count(overview.passages), "analysed", "topics" if digest.topics else None),
+    ]
+    target = "initiatives" if initiatives.groups else None
+    return [
+        *shown,
+        Tile("Implemented", words.count(initiatives.implemented), "initiatives", target),
+        Tile("Planned", words.count(initiatives.planned), "initiatives", target),
+    ]
+
+
+def measures(digest: Digest) -> list[tuple[str, Measure]]:
+    """Each with its kind."""
+    return [
+        *(("sentiment", measure) for measure in digest.sentiments),
+        *(("topic", row.share) for row in digest.topics),
+        *(("negative", row.negative) for row in digest.topics),
+    ]
+
+
+def unit(digest: Digest) -> str:
+    """What a window is called."""
+    return words.span(digest.window, digest.zone)
+
+
+def movements(digest: Digest) -> list[Movement]:
+    """What is flagged, the largest difference first."""
+    found: list[tuple[float, int, Movement]] = []
+    for kind, measure in measures(digest):
+        flagged = [change for change in measure.changes if change.flagged]
+        if flagged:
+            first = flagged[0].difference
+            sign, direction = ("▲", "up") if first > 0 else ("▼", "down")
+            sentence = words.changes(measure, flagged, kind, unit(digest))
+            largest = max(abs(change.difference) for change in flagged)
+            found.append((-largest, len(found), Movement(sign, direction, sentence)))
+    return [movement for _, _, movement in sorted(found)]
+
+
+def topics(digest: Digest) -> list[TopicRow]:
+    """Those with passages, the most first."""
+    rows = [row for row in digest.topics if row.share.count]
+    return sorted(rows, key=lambda row: (-row.share.count, row.name))
+
+
+def planned_topics(digest: Digest) -> list[TopicRow]:
+    """Those with initiatives, the most first."""
+    rows = [row for row in digest.topics if row.implemented or row.planned]
+    return sorted(rows, key=lambda row: (-row.implemented - row.planned, row.name))
+
+
+def series(digest: Digest) -> list[Series]:
+    """The negative share, and the share of the topics with most passages over all windows.
+
+    They are shares of the same passages as the measures of that name.
+    """
+    totals: dict[str, int] = {}
+    for point in digest.trend:
+        for name, number in point.topics.items():
+            totals[name] = totals.get(name, 0) + number
+    most = sorted((name for name in totals if totals[name]), key=lambda name: (-totals[name], name))
+    tone = [(point.sentiment.get("negative", 0), sum(point.sentiment.values())) for point in digest.trend]
+    lines = [Series("Negative in tone", [_share(number, of) for number, of in tone])]
+    return lines + [
+        Series(
+            words.topic(name), [_share(point.topics.get(name, 0), _judged(point)) for point in digest.trend]
+        )
+        for name in most[:MAX_LINES]
+    ]
+
+
+def groups(digest: Digest) -> dict[str, list[Group]]:
+    """By topic, in the order in which the digest has them."""
+    found: dict[str, list[Group]] = {}
+    for group in digest.initiatives.groups:
+        found.setdefault(group.topic, []).append(group)
+    return found
+
+
+def split(group: Group) -> list[tuple[str, int, list[Quote]]]:
+    """What is implemented, and what is planned beside it."""
+    return [
+        ("Implemented", group.implemented, [one for one in group.quotes if one.action == "implemented"]),
+        ("Planned", group.planned, [one for one in group.quotes if one.action != "implemented"]),
+    ]
+
+
+def reason(problem: Problem) -> str:
+    """What happened, and what to do."""
+    return " ".join(filter(None, [words.clean(problem.message), words.clean(problem.hint)]))
+
+
+def followed_line(digest: Digest) -> str:
+    """2 implemented, 1 announced again, 1 no longer mentioned; 3 organisations compared."""
+    counts = digest.initiatives.followed_counts
+    parts = [f"{words.count(counts[one])} {STATUSES[one].lower()}" for one in STATUSES if counts.get(one)]
+    compared = words.many(digest.initiatives.compared, "organisation")
+    return f"{', '.join(parts)}. Compared with the earlier reports of {compared}." if parts else ""
+
+
+def novel_line(digest: Digest) -> str:
+    """What the new is compared with."""
+    earlier = words.many(digest.novel_among, "earlier document")
+    return (
+        f"Passages unlike all that was kept of {earlier}, the most unlike first. "
+        "Only some passages of each are kept; another one may have said the same."
+    )
+
+
+def unfinished(digest: Digest) -> str:
+    """What had come and had not ended."""
+    oldest, waiting = digest.overview.oldest, digest.overview.waiting
+    if oldest is None:
+        return ""
+    longest = f"{words.clean(oldest.name)} ({oldest.state}), for {words.duration(oldest.seconds)}"
+    many = f"{words.many(waiting, 'document')}, the longest of them " if waiting > 1 else ""
+    return f"Waiting when the window ended: {many}{longest}."
+
+
+def web_address(address: str) -> str | None:
+    """The same, where it is one: a page and a chat link to nothing else."""
+    try:
+        return address if urlsplit(address).scheme in {"http", "https"} else None
+    except ValueError:
+        return None
+
+
+def _judged(point: Point) -> int:
+    return point.passages if point.judged is None else point.judged
+
+
+def _share(number: int, of: int) -> float | None:
+    return number / of if of else None

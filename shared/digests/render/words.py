@@ -1,0 +1,260 @@
+"""Render numbers, dates, names and changes as text, the same in every form of a digest."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from shared.platform.records import TOPIC_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date, datetime
+
+    from shared.digests.records import Change, Digest, Filter, Measure, Quote, Window
+
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July",
+    "August", "September", "October", "November", "December",
+)  # fmt: skip
+"""Not from the locale, which is the machine's."""
+DAYS_OF_WEEK = 7
+MINUS = "\N{MINUS SIGN}"
+NOTHING = "\N{EN DASH}"
+SMALL_P = 0.001
+EXACT_P = 0.01
+MEASURES = {
+    "sentiment": "of passages",
+    "topic": "of passages",
+    "negative": "of its passages are negative",
+}
+"""What a share is of."""
+WITH = {"sentiment": "with passages", "topic": "with passages", "negative": "with passages on it"}
+"""Which windows stand behind a share."""
+TEXT_BREAKS = re.compile(r"[^\S\u00a0\u202f]+")
+"""Not the spaces that keep a number and its unit in one line."""
+HIDDEN = {"Cc", "Cs", "Zl", "Zp"}
+BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""They reorder what stands around them: a name could show as another one."""
+NOT_XML = frozenset("\ufffe\uffff")
+
+
+def together(sentence: str) -> str:
+    """With a p value that no line break takes apart."""
+    return re.sub(r"\bp ([<=]) (?=0)", "p\N{NO-BREAK SPACE}\\1\N{NO-BREAK SPACE}", sentence)
+
+
+def clean(text: str) -> str:
+    """In one line, without characters that show nothing or reorder others."""
+    flat = TEXT_BREAKS.sub(" ", text)
+    return "".join(
+        one
+        for one in flat
+        if one not in BIDI and one not in NOT_XML and unicodedata.category(one) not in HIDDEN
+    ).strip()
+
+
+def count(number: int) -> str:
+    """1,234."""
+    return f"{number:,}"
+
+
+def many(number: int, noun: str) -> str:
+    """1 passage, 1,234 passages."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def percent(share: float | None, decimals: int = 0) -> str:
+    """31%; a share that is not quite none, or all, is not rendered as none, or all."""
+    if share is None:
+        return NOTHING
+    shown = f"{share * 100:.{decimals}f}"
+    least = f"{10**-decimals:.{decimals}f}"
+    if share > 0 and float(shown) == 0:
+        return f"under {least}%"
+    if share < 1 and float(shown) == 100:  # noqa: PLR2004 - all of it, in per cent
+        return f"over {100 - 10**-decimals:.{decimals}f}%"
+    return f"{shown}%"
+
+
+def points(difference: float) -> str:
+    """+11 points: the difference between two shares."""
+    shown = f"{difference * 100:+.0f}"
+    if float(shown) == 0:
+        shown = f"{difference * 100:+.1f}"
+    if float(shown) == 0:
+        return "0 points"
+    return f"{shown.replace('-', MINUS)} point{'' if shown[1:] == '1' else 's'}"
+
+
+def chance(p: float | None) -> str:
+    """The p value, in as many digits as mean something."""
+    if p is None:
+        return "too few documents to tell"
+    if p < SMALL_P:
+        return f"p < {SMALL_P}"
+    return f"p = {p:.3f}" if p < EXACT_P else f"p = {p:.2f}"
+
+
+def topic(code: str) -> str:
+    """E1 climate change; of a taxonomy of one's own the code."""
+    name = TOPIC_NAMES.get(code)
+    return f"{code} {name}" if name else clean(code)
+
+
+def day(when: date) -> str:
+    """22 November 2026."""
+    return f"{when.day} {MONTHS[when.month - 1]} {when.year}"
+
+
+def window(of: Window, zone: str) -> str:
+    """16 to 22 November 2026: the days it covers, or its hours where it does not cover whole days."""
+    start, end = (when.astimezone(ZoneInfo(zone)) for when in (of.start, of.end))
+    if not (_midnight(start) and _midnight(end)):
+        return f"{day(start)}, {start:%H:%M} to {day(end)}, {end:%H:%M}"
+    last = end - timedelta(days=1)
+    if start.date() >= last.date():
+        return day(start)
+    if start.day == 1 and end.day == 1 and (end.year - start.year) * 12 + end.month - start.month == 1:
+        return f"{MONTHS[start.month - 1]} {start.year}"
+    if (start.year, start.month) == (last.year, last.month):
+        return f"{start.day} to {day(last)}"
+    if start.year == last.year:
+        return f"{start.day} {MONTHS[start.month - 1]} to {day(last)}"
+    return f"{day(start)} to {day(last)}"
+
+
+def short_day(when: datetime, zone: str) -> str:
+    """16 Nov: under an axis."""
+    local = when.astimezone(ZoneInfo(zone))
+    return f"{local.day} {MONTHS[local.month - 1][:3]}"
+
+
+def span(of: Window, zone: str) -> str:
+    """Week, month, day or window: what one of its length is called."""
+    start, end = (when.astimezone(ZoneInfo(zone)) for when in (of.start, of.end))
+    if _midnight(start) and _midnight(end):
+        days = (end.date() - start.date()).days
+        if days == 1:
+            return "day"
+        if days == DAYS_OF_WEEK:
+            return "week"
+        if start.day == 1 and end.day == 1 and days <= 31:  # noqa: PLR2004 - the longest month
+            return "month"
+    return "window"
+
+
+def changes(measure: Measure, against: Sequence[Change], kind: str, unit: str) -> str:
+    """E1 climate change: 31% of passages, up from 20% in the previous week (p = 0.004).
+
+    Args:
+        measure: what changed.
+        against: the changes to name.
+        kind: which of `MEASURES`.
+        unit: what a window is called.
+    """
+    now = measure.share or 0.0
+    alike = any(percent(now) == percent(one.share) and now != one.share for one in against)
+    parts = [
+        f"{_direction(one.difference)} {percent(one.share, int(alike))} "
+        f"{_when(one, kind, unit)} ({chance(one.p)})"
+        for one in against
+    ]
+    return f"{subject(measure, kind)}: {percent(now, int(alike))} {MEASURES[kind]}, {', '.join(parts)}"
+
+
+def behind(change: Change, unit: str) -> str:
+    """8 weeks; 3 of 8 weeks: the windows that stand behind a share."""
+    if change.among is None or change.among == change.windows:
+        return many(change.windows, unit)
+    return f"{count(change.windows)} of {many(change.among, unit)}"
+
+
+def measured(measure: Measure, kind: str) -> str:
+    """What a measure is, in a table."""
+    return subject(measure, kind) + (", negative" if kind == "negative" else "")
+
+
+def subject(measure: Measure, kind: str) -> str:
+    """What a measure is about."""
+    if kind == "sentiment":
+        return f"{clean(measure.name).capitalize()} in tone"
+    return topic(measure.name)
+
+
+def _direction(difference: float) -> str:
+    return "up from" if difference > 0 else "down from" if difference < 0 else "the same as"
+
+
+def _when(change: Change, kind: str, unit: str) -> str:
+    """The windows need not follow each other, nor end where this one starts: so "before" says too much."""
+    if change.against == "previous":
+        return f"in the previous {unit}"
+    of, several = change.windows, change.windows > 1
+    if change.among is None or change.among == of:
+        return f"over {count(of)} earlier {unit}s" if several else f"in one earlier {unit}"
+    which = f"{count(of) if several else 'one'} of the {count(change.among)} earlier {unit}s"
+    return f"{'over' if several else 'in'} the {which} {WITH[kind]}"
+
+
+def document(quote: Quote) -> str:
+    """What the document is called."""
+    return clean(quote.title or "") or clean(quote.name.rsplit("/", 1)[-1]) or clean(quote.name) or "document"
+
+
+def place(quote: Quote) -> str:
+    """Page or row; empty where there is neither."""
+    return f"p. {quote.page}" if quote.page else f"row {quote.row}" if quote.row else ""
+
+
+def source(quote: Quote) -> str:
+    """Tarnholm Sustainability Report, p. 12."""
+    return ", ".join(filter(None, [document(quote), place(quote)]))
+
+
+def figures(quote: Quote) -> list[str]:
+    """As they stand in the passage, each once."""
+    return list(dict.fromkeys(clean(figure.text) for figure in quote.figures if clean(figure.text)))
+
+
+def also(quote: Quote) -> str:
+    """And 4 like it; and 255 or more like it."""
+    more = " or more" if quote.also_at_least else ""
+    return f"and {count(quote.also)}{more} like it" if quote.also else ""
+
+
+def asked(wanted: Filter) -> str:
+    """Which documents and passages it is about."""
+    parts = [
+        f"names that begin with “{clean(wanted.prefix)}”" if wanted.prefix else "",
+        f"organisation {clean(wanted.organisation)}" if wanted.organisation else "",
+        f"only passages on {topic(wanted.topic)}" if wanted.topic else "",
+        f"language {clean(wanted.language)}" if wanted.language else "",
+    ]
+    said = "; ".join(filter(None, parts)) or "all documents"
+    return said[0].upper() + said[1:]
+
+
+def kind(digest: Digest) -> str:
+    """Digest “board-weekly”; of one that was asked for once there is no name."""
+    return "Digest" if digest.schedule == "now" else f"Digest “{clean(digest.schedule)}”"
+
+
+def title(digest: Digest) -> str:
+    """Digest “board-weekly”, 16 to 22 November 2026."""
+    return f"{kind(digest)}, {window(digest.window, digest.zone)}"
+
+
+def duration(seconds: float) -> str:
+    """3 days, 5 hours, 12 minutes: in the largest unit that says something."""
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= length:
+            return many(round(seconds / length), unit)
+    return many(round(seconds), "second")
+
+
+def _midnight(when: datetime) -> bool:
+    return when.hour == when.minute == when.second == when.microsecond == 0

@@ -1,0 +1,55 @@
+"""Passages through the model: one piece of code that every route runs, so that a result depends on none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from shared.inference.reading import interpret
+from shared.platform.records import LANGUAGES, PassageResult
+from shared.text.figures import figures
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.inference.engine import Engine
+    from shared.platform.records import Passage
+
+
+class Analysis(NamedTuple):
+    """Results in the order of the passages."""
+
+    results: list[PassageResult]
+    worker_seconds: float
+    """Processor time of the engine's threads; that of the caller's comes on top."""
+
+
+def analyse(engine: Engine, passages: Sequence[Passage]) -> Analysis:
+    """What the model says of each passage, in their order.
+
+    A passage in a language that the heads do not know gets what does not depend on one (figures and a
+    vector), rather than confident nonsense.
+    """
+    outputs = engine.run([passage.text for passage in passages])
+    results = []
+    for position, passage in enumerate(passages):
+        read = interpret(engine.manifest, outputs, position) if passage.language in LANGUAGES else None
+        results.append(
+            PassageResult(
+                index=passage.index,
+                page=passage.page,
+                row=passage.row,
+                span=passage.span,
+                text=passage.text,
+                section=passage.section,
+                label=passage.label,
+                language=passage.language,
+                sentiment=read.sentiment if read else None,
+                topics=read.topics if read else [],
+                action=read.action if read else None,
+                figures=figures(passage.text),
+                truncated=bool(outputs.truncated[position]),
+                embedding=outputs.embedding[position].tolist(),
+                space=engine.manifest.space,
+            )
+        )
+    return Analysis(results, outputs.cpu_seconds)

@@ -1,0 +1,252 @@
+"""What digests need of a document, kept as its runs end: `outcomes/{document}`, one small record each.
+
+It is written in the transaction that ends the run, so it is there exactly once whatever is delivered twice,
+and a digest reads one record a document however many passages that has. Two of its fields place it in
+windows: `completed_at`, when the content that is published was first whole, and `problem.at`, when a later
+run ended otherwise. Both are the server's time of commit, so that a window that has passed gets no more
+documents. To analyse the same content again, with another model say, replaces what is kept, and leaves it in
+its window.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from pydantic import NonNegativeInt, PositiveInt
+
+from shared.platform.records import ActionLabel, Record, SentimentLabel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from google.cloud import firestore
+    from numpy.typing import NDArray
+
+    from shared.platform.records import ErrorInfo
+    from shared.text.summary import Aggregate
+
+COLLECTION = "outcomes"
+COUNTS = (
+    "document", "bucket", "name", "organisation", "organisation_key", "year", "title", "language", "members",
+    "duplicate_of", "run", "generation", "received_at", "completed_at", "passages", "sentiment", "topics",
+    "actions", "problem",
+)  # fmt: skip
+"""What counting needs; `CONTENT` is the larger part."""
+CONTENT = ("items", "vectors", "space", "centre")
+_FACTS = ("bucket", "name", "organisation", "year", "title", "language", "members", "duplicate_of")
+
+
+Role = Literal["summary", "initiative", "negative", "positive", "unusual"]
+
+
+class Kept(Record):
+    """A sentence that digests may quote; its vector lies beside it."""
+
+    index: NonNegativeInt
+    page: PositiveInt | None
+    row: PositiveInt | None
+    text: str
+    quality: float
+    """0 to 1: how well it reads on its own."""
+    topics: list[str]
+    action: ActionLabel
+    negative: float
+    positive: float
+    roles: list[Role]
+
+
+class Cells(Record):
+    """Passages of a topic."""
+
+    passages: NonNegativeInt = 0
+    positive: NonNegativeInt = 0
+    neutral: NonNegativeInt = 0
+    negative: NonNegativeInt = 0
+    implemented: NonNegativeInt = 0
+    planned: NonNegativeInt = 0
+
+
+class Trouble(Record):
+    """How the newest run ended, where that is not completed."""
+
+    state: Literal["rejected", "failed"]
+    code: str
+    message: str
+    hint: str
+    at: datetime
+
+
+class Outcome(Record):
+    """What counting needs of a document."""
+
+    document: str
+    bucket: str
+    name: str
+    organisation: str | None
+    organisation_key: str | None
+    """By which the same organisation is known in spite of case and punctuation."""
+    year: PositiveInt | None
+    title: str | None
+    language: str | None
+    members: NonNegativeInt | None
+    """Of an archive, which digests do not count."""
+    duplicate_of: str | None
+    run: PositiveInt
+    generation: str
+    received_at: datetime
+    completed_at: datetime | None
+    """None where nothing is published."""
+    passages: NonNegativeInt
+    sentiment: dict[SentimentLabel, NonNegativeInt]
+    topics: dict[str, Cells]
+    actions: dict[str, NonNegativeInt]
+    """Initiatives by action, each once however many topics it has."""
+    problem: Trouble | None
+
+
+@dataclass(frozen=True)
+class Content:
+    """What may be quoted of a document."""
+
+    kept: list[Kept]
+    """In document order."""
+    vectors: NDArray[np.int8]
+    """(n, 384): unit vectors times 127, in the order of `kept`."""
+    space: str | None
+    """Vectors of different spaces cannot be compared."""
+    centre: str
+    """Base64 of 384 little-endian 32-bit integers: the sum of all the passages' vectors."""
+
+
+class Known(NamedTuple):
+    """The content that a record has."""
+
+    generation: str | None
+    completed_at: datetime | None
+
+
+def organisation_key(name: str | None) -> str | None:
+    """Letters and digits alone, in lower case: "Tarnholm Fibre Group plc." is "tarnholm fibre group plc"."""
+    return (" ".join(re.findall(r"\w+", name.casefold())) or None) if name else None
+
+
+def read_known(
+    transaction: firestore.Transaction, client: firestore.Client, document: Mapping[str, Any]
+) -> Known:
+    """What is there now of a document: to be read before any write; only what is published has any."""
+    if document["published_run"] is None:
+        return Known(None, None)
+    reference = client.collection(COLLECTION).document(document["id"])
+    stored = reference.get(["generation", "completed_at"], transaction=transaction).to_dict() or {}
+    return Known(stored.get("generation"), stored.get("completed_at"))
+
+
+def write_completed(
+    transaction: firestore.Transaction,
+    client: firestore.Client,
+    stored: Mapping[str, Any],
+    aggregate: Aggregate,
+    known: Known,
+) -> None:
+    """Record that a run completed.
+
+    Args:
+        transaction: that completes it.
+        client: Firestore.
+        stored: the document's record.
+        aggregate: what its passages came to.
+        known: what `read_known` returned.
+    """
+    from google.cloud.firestore_v1 import SERVER_TIMESTAMP
+
+    from shared.documents.quotable import keep  # numpy: functions that only fail documents do without
+
+    same = known.generation == stored["generation"] and known.completed_at is not None
+    kept, vectors = keep(aggregate)
+    fields = _facts(stored) | {
+        "completed_at": known.completed_at if same else SERVER_TIMESTAMP,
+        "passages": aggregate.passages,
+        "sentiment": dict(aggregate.sentiment),
+        "topics": {
+            name: {"passages": count} | aggregate.cells.get(name, {})
+            for name, count in aggregate.topics.items()
+            if count
+        },
+        "actions": dict(aggregate.actions),
+        "items": pack(kept),
+        "vectors": vectors.tobytes(),
+        "space": aggregate.space,
+        "centre": aggregate.centre,
+        "problem": None,
+    }
+    transaction.set(client.collection(COLLECTION).document(stored["id"]), fields)
+
+
+def write_problem(
+    transaction: firestore.Transaction,
+    client: firestore.Client,
+    stored: Mapping[str, Any],
+    state: Literal["rejected", "failed"],
+    error: ErrorInfo,
+) -> None:
+    """Record that a run was rejected, and nothing stays published, or failed, and what is published stays."""
+    from google.cloud.firestore_v1 import SERVER_TIMESTAMP
+
+    problem = error.model_dump() | {"state": state, "at": SERVER_TIMESTAMP}
+    reference = client.collection(COLLECTION).document(stored["id"])
+    if state == "failed" and stored["published_run"] is not None:
+        # Of a document that was published before there were outcomes, this is all that is kept.
+        known = {"document": stored["id"], "bucket": stored["bucket"], "name": stored["name"]}
+        transaction.set(reference, known | {"problem": problem}, merge=True)
+        return
+    nothing: dict[str, Any] = {"completed_at": None, "passages": 0, "sentiment": {}, "topics": {}}
+    nothing["actions"] = {}
+    transaction.set(reference, _facts(stored) | nothing | {"problem": problem})
+
+
+def outcome(stored: Mapping[str, Any]) -> Outcome:
+    """Of a record as Firestore has it, read whole or with the fields `COUNTS`."""
+    return Outcome.model_validate({name: stored.get(name) for name in COUNTS})
+
+
+def content(stored: Mapping[str, Any]) -> Content:
+    """Of the same, read whole or with the fields `CONTENT`; a document without any has none."""
+    import numpy as np
+
+    kept = unpack(stored["items"]) if stored.get("items") else []
+    vectors = np.frombuffer(stored.get("vectors") or b"", dtype=np.int8)
+    return Content(
+        kept, vectors.reshape(len(kept), -1 if kept else 0), stored.get("space"), stored.get("centre") or ""
+    )
+
+
+def pack(kept: list[Kept]) -> bytes:
+    """Compressed, because it is read whole or not at all, and decoded by the thousand."""
+    return zlib.compress(json.dumps([one.model_dump() for one in kept], separators=(",", ":")).encode())
+
+
+def unpack(packed: bytes) -> list[Kept]:
+    """The reverse; what is read was written here, so it is not checked again."""
+    return [Kept.model_construct(**fields) for fields in unpack_raw(packed)]
+
+
+def unpack_raw(packed: bytes) -> list[dict[str, Any]]:
+    """The same as plain fields, for those who look at thousands to take a few."""
+    found: list[dict[str, Any]] = json.loads(zlib.decompress(packed))
+    return found
+
+
+def _facts(stored: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: stored.get(name) for name in _FACTS} | {
+        "document": stored["id"],
+        "organisation_key": organisation_key(stored.get("organisation")),
+        "run": stored["run"],
+        "generation": stored["generation"],
+        "received_at": stored.get("received_at", stored["timings"]["uploaded_at"]),
+    }

@@ -1,0 +1,78 @@
+"""Passages as they are stored: `documents/{id}/passages/{run}-{index}`."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from shared.platform.records import is_initiative
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from google.cloud import firestore
+
+    from shared.platform.encode import RawTransaction
+    from shared.platform.records import BatchMessage, PassageResult
+
+COLLECTION = "passages"
+DELETE_BATCH = 300
+"""Passages deleted in one commit."""
+
+
+def write_passages(
+    transaction: RawTransaction,
+    document: firestore.DocumentReference,
+    message: BatchMessage,
+    results: list[PassageResult],
+) -> None:
+    """Add the passages of a batch to its transaction; names are deterministic, so twins write the same."""
+    root = f"{document._document_path}/{COLLECTION}"  # noqa: SLF001 - the client has no public full name
+    for result in results:
+        fields = result.model_dump(mode="json", exclude={"embedding", "span"}) | {
+            "span": list(result.span),
+            "document": message.document,
+            "run": message.run,
+            "model": message.model,
+            "topic_names": [topic.name for topic in result.topics],
+            "initiative": is_initiative(result),
+        }
+        transaction.set_raw(
+            f"{root}/{message.run}-{result.index}", fields, {"embedding": result.embedding or []}
+        )
+
+
+def initiatives(document: firestore.DocumentReference, run: int, limit: int) -> list[dict[str, Any]]:
+    """The first `limit` initiatives of a run, in document order, without their vectors."""
+    from google.cloud.firestore_v1.base_query import FieldFilter
+
+    query = (
+        document.collection(COLLECTION)
+        .where(filter=FieldFilter("run", "==", run))
+        .where(filter=FieldFilter("initiative", "==", value=True))
+        .order_by("index")
+        .limit(limit)
+        .select(["index", "page", "row", "text", "topics", "action", "figures"])
+    )
+    return [snapshot.to_dict() for snapshot in query.stream()]
+
+
+def purge_runs(document: firestore.DocumentReference, before: int, keep: Collection[int] = ()) -> int:
+    """Delete passages, batch records and leases of the runs before `before`, but for those to keep; how many.
+
+    Call only where no batch of theirs commits any more: all but the document's own run, and that if rejected.
+    """
+    from google.cloud.firestore_v1.base_query import FieldFilter
+
+    deleted = 0
+    for name in (COLLECTION, "batches", "leases"):
+        for after, until in pairwise([0, *sorted(run for run in keep if run < before), before]):
+            between = document.collection(name).where(filter=FieldFilter("run", ">", after))
+            query = between.where(filter=FieldFilter("run", "<", until)).select([])
+            while snapshots := list(query.limit(DELETE_BATCH).stream()):
+                batch = document._client.batch()  # noqa: SLF001 - the reference's own client
+                for snapshot in snapshots:
+                    batch.delete(snapshot.reference)
+                batch.commit()
+                deleted += len(snapshots)
+    return deleted

@@ -1,0 +1,138 @@
+"""Which stored passages mean what a question means?
+
+Only passages of published runs count. Which run is published is read from the documents after the vector
+search, never from a flag on the passages: publishing is one write to one document, and a flag on each of its
+thousands of passages could not switch together with it, so a search would see half of two runs. Passages of
+other runs are few and short-lived (completion deletes those of older runs), so fetching more than asked and
+filtering costs little.
+
+The model that read a passage need not be the one that reads the question: a job on a GPU runs the same
+encoder in another precision. What counts is that their embeddings can be compared (`Manifest.space`).
+
+Firestore needs vector indexes over the collection group `passages`: (space, embedding), and with a filter
+(space, topic_names, embedding), (document, space, embedding), (document, space, topic_names, embedding).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import NonNegativeInt, PositiveInt
+
+from shared.documents.passages import COLLECTION as PASSAGES
+from shared.documents.store import COLLECTION as DOCUMENTS
+from shared.documents.views import shown
+from shared.platform.records import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from google.cloud import firestore
+
+MAX_HITS = 50
+MAX_NEAREST = 1000
+"""What Firestore returns at most; a search looks no further."""
+MARGIN = 2
+"""Passages fetched at first for each that is asked for."""
+GROWTH = 5
+"""How many times as many the next time, where too few of them were of published runs."""
+SECONDS = 20.0
+"""How long Firestore may take for one query."""
+_FIELDS = ("document", "run", "index", "page", "row", "text")
+_SHOWN = ("name", "title", "published_run", "published.title")
+
+
+class Hit(Record):
+    """A passage and how near it is."""
+
+    document: str
+    name: str
+    """The document's name in its bucket."""
+    title: str | None
+    index: NonNegativeInt
+    """Of the passage in its document."""
+    page: PositiveInt | None
+    row: PositiveInt | None
+    text: str
+    score: float
+    """Cosine of the angle between question and passage, from -1 to 1."""
+
+
+def search(  # noqa: PLR0913 - the filters of a search
+    client: firestore.Client,
+    question: Sequence[float],
+    *,
+    space: str,
+    limit: int,
+    topic: str | None = None,
+    document: str | None = None,
+) -> list[Hit]:
+    """The passages nearest to `question`, nearest first.
+
+    Fewer than `limit` where there are no more, or where the 1,000 nearest hold no more of published runs.
+
+    Args:
+        client: Firestore.
+        question: (n,) floats of unit length.
+        space: of the model that made them, from its manifest; other vectors cannot be compared with these.
+        limit: 1 to `MAX_HITS`.
+        topic: only passages with this topic.
+        document: only passages of this document.
+    """
+    asked = limit * MARGIN
+    while True:
+        found = _nearest(client, question, asked, {"space": space, "document": document}, topic)
+        hits = _published(client, found)[:limit]
+        if len(hits) == limit or len(found) < asked or asked == MAX_NEAREST:
+            return hits
+        asked = min(asked * GROWTH, MAX_NEAREST)
+
+
+def _nearest(
+    client: firestore.Client,
+    question: Sequence[float],
+    limit: int,
+    equal: dict[str, str | None],
+    topic: str | None,
+) -> list[dict[str, Any]]:
+    from google.cloud.firestore_v1.base_query import FieldFilter
+    from google.cloud.firestore_v1.base_vector_query import DistanceMeasure
+    from google.cloud.firestore_v1.vector import Vector
+
+    query = client.collection_group(PASSAGES)
+    for field, value in equal.items():
+        if value is not None:
+            query = query.where(filter=FieldFilter(field, "==", value))
+    if topic is not None:
+        query = query.where(filter=FieldFilter("topic_names", "array_contains", topic))
+    # Of vectors of unit length the dot product is the cosine, and the cheapest measure. Firestore returns the
+    # distance only where the projection names it.
+    nearest: Any = query.select([*_FIELDS, "score"]).find_nearest(
+        "embedding",
+        Vector(list(question)),
+        limit,
+        DistanceMeasure.DOT_PRODUCT,
+        distance_result_field="score",
+    )
+    return [snapshot.to_dict() or {} for snapshot in nearest.get(timeout=SECONDS)]
+
+
+def _published(client: firestore.Client, found: list[dict[str, Any]]) -> list[Hit]:
+    identifiers = {passage["document"] for passage in found}
+    references = [client.collection(DOCUMENTS).document(identifier) for identifier in sorted(identifiers)]
+    snapshots = client.get_all(references, _SHOWN, timeout=SECONDS)
+    documents = {snapshot.id: shown(snapshot.to_dict() or {}) for snapshot in snapshots if snapshot.exists}
+    return [
+        Hit(
+            document=passage["document"],
+            name=document["name"],
+            title=document["title"],
+            index=passage["index"],
+            page=passage["page"],
+            row=passage["row"],
+            text=passage["text"],
+            score=round(passage["score"], 4),
+        )
+        for passage in found
+        if (document := documents.get(passage["document"])) and document["published_run"] == passage["run"]
+    ]

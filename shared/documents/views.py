@@ -1,0 +1,148 @@
+"""Show documents and passages to readers, as their published run has them."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from shared.platform.records import (
+    ARCHIVE,
+    FACTS,
+    SENTIMENTS,
+    TOPICS,
+    ErrorInfo,
+    PassageResult,
+    Progress,
+    Recognition,
+    Record,
+    SentimentLabel,
+    State,
+    SummarySentence,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+KEPT = (*FACTS, "model", "duplicate_of")
+"""Fields that a plan replaces, and that are shown beside the results."""
+BY_PAGE = ("ocr_pages", "recognised")
+"""Those of them that grow with the pages: kept packed, as two of each may be more than a record may hold."""
+PACKED = "by_page"
+NOTHING: dict[str, Any] = dict.fromkeys(("sha256", *KEPT)) | {
+    "ocr_pages": [],
+    "recognised": [],
+    "warnings": [],
+    "published": None,
+}
+"""What is said of a file that cannot be read."""
+
+
+def kept(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The field to be written together with what replaces a document's facts."""
+    if stored["published_run"] is None:
+        return {"published": None}
+    if aside := stored.get("published"):
+        return {"published": aside}
+    facts = {name: stored.get(name) for name in KEPT}
+    by_page = json.dumps({name: facts.pop(name) for name in BY_PAGE})
+    return {"published": facts | {PACKED: zlib.compress(by_page.encode())}}
+
+
+def facts_of(aside: Mapping[str, Any]) -> dict[str, Any]:
+    """What was kept aside, or some fields of it."""
+    facts = {name: value for name, value in aside.items() if name != PACKED}
+    return facts | (json.loads(zlib.decompress(aside[PACKED])) if PACKED in aside else {})
+
+
+def shown(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """A document, or some fields of it, with the facts of its published run."""
+    aside = stored.get("published") if stored.get("published_run") is not None else None
+    return dict(stored) | facts_of(aside or {})
+
+
+class DocumentView(Record):
+    """A document: where it has got to, and what its published run says."""
+
+    id: str
+    bucket: str
+    name: str
+    generation: str
+    """Of the object in the bucket; 64 bits, so a string."""
+    state: State
+    run: PositiveInt
+    published_run: PositiveInt | None
+    """The run whose results are shown; null before the first completes."""
+    route: str | None
+    """Who analyses it: `function` or `job`."""
+    progress: Progress | None = None
+    """Of the long job."""
+    media_type: str | None
+    size: NonNegativeInt
+    """Bytes."""
+    title: str | None
+    organisation: str | None
+    year: PositiveInt | None
+    """That the document reports on."""
+    language: str | None
+    pages: NonNegativeInt | None
+    ocr_pages: list[PositiveInt]
+    """Whose text can only be had by recognising it, and is missing."""
+    recognised: list[Recognition] = Field(default_factory=list)
+    """Pages whose text was recognised."""
+    members: NonNegativeInt | None
+    """Of an archive: each is a document of its own."""
+    archive: str | None
+    """The id of the archive that it is a member of."""
+    passages: NonNegativeInt | None
+    tokens: NonNegativeInt | None
+    sentiment: dict[SentimentLabel, NonNegativeInt]
+    """Passages by label."""
+    topics: dict[str, NonNegativeInt]
+    """Passages by topic."""
+    initiatives: NonNegativeInt
+    """Passages with a topic and an action."""
+    summary: list[SummarySentence]
+    warnings: list[str]
+    error: ErrorInfo | None
+    duplicate_of: str | None
+    timings: dict[str, str | float]
+    """Moments (RFC 3339) and durations (seconds)."""
+    cost: dict[str, float]
+    """`cpu_seconds` that were measured, and `usd`: an estimate, of a run that completed."""
+    model: str | None
+    """Digest of the model."""
+
+
+FIELDS = tuple(DocumentView.model_fields)
+"""Of a document object, in this order; fields are added, never renamed."""
+PASSAGE_FIELDS = tuple(PassageResult.model_fields)
+
+
+def document_view(stored: dict[str, Any]) -> dict[str, Any]:
+    """A `DocumentView` as JSON types, of a document as Firestore stores it."""
+    published = shown(stored)
+    view = {field: published.get(field) for field in FIELDS}
+    view["ocr_pages"] = view["ocr_pages"] or []
+    view["recognised"] = view["recognised"] or []
+    view["archive"] = (stored.get("metadata") or {}).get(ARCHIVE)
+    for field, order in (("sentiment", SENTIMENTS), ("topics", TOPICS)):  # Firestore keeps no order of keys
+        counts = view[field] or {}
+        view[field] = {name: counts.get(name, 0) for name in (*order, *sorted(counts.keys() - set(order)))}
+    view["timings"] = {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in (stored.get("timings") or {}).items()
+    }
+    return view
+
+
+def passage_view(stored: dict[str, Any]) -> dict[str, Any]:
+    """A `PassageResult` as JSON types, of a stored passage; with its vector only where that was read."""
+    shown = {field: stored[field] for field in PASSAGE_FIELDS if field in stored}
+    if "embedding" in shown:
+        shown["embedding"] = list(shown["embedding"])
+    return shown

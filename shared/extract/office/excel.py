@@ -1,0 +1,492 @@
+"""Read Excel workbooks."""
+
+from __future__ import annotations
+
+import math
+import re
+from array import array
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from shared.extract.office.package import Budget, Handlers, Package
+from shared.extract.refusals import no_text, too_many
+from shared.extract.shapes import Block, Extracted
+from shared.extract.table import (
+    SAMPLE_ROWS,
+    WELL_KNOWN,
+    as_label,
+    find_label_column,
+    find_text_column,
+    fold,
+    row_blocks,
+)
+from shared.extract.tidy import squeeze
+from shared.platform.errors import Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.extract.office.package import Attributes
+    from shared.extract.shapes import ExtractOptions, Limits
+    from shared.extract.zips import Source
+
+    Row = tuple[int, dict[int, str]]
+
+_BUILT_IN = {
+    1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%", 14: "yyyy-mm-dd", 15: "d-mmm-yy",
+    16: "d-mmm", 17: "mmm-yy", 18: "h:mm", 19: "h:mm:ss", 20: "h:mm", 21: "h:mm:ss", 22: "yyyy-mm-dd h:mm",
+    37: "#,##0", 38: "#,##0", 39: "#,##0.00", 40: "#,##0.00", 45: "mm:ss", 46: "h:mm:ss", 47: "mm:ss",
+    **dict.fromkeys([*range(27, 32), 36, *range(50, 59)], "yyyy-mm-dd"),
+    **dict.fromkeys(range(32, 36), "h:mm:ss"),
+}  # fmt: skip
+"""By their numbers; those that differ from country to country, as the rest of the world writes them."""
+_FORMATS = 70_000  # Excel's own limit is 65,490
+_LITERAL = re.compile(r'"([^"]*)"|\\(.)|\[\$([^\[\]-]*+)[^\[\]]*+\]|[_*].')
+_ELAPSED = re.compile(r"(?i)\[(h+|m+|s+)\]")
+_BRACKETED = re.compile(r"\[[^\[\]]*\]")  # colours and conditions
+_DIGITS = re.compile(r"[0#?][0#?,]*(?:\.([0#?]*))?(,*)")
+_MOST_DECIMALS = 15
+_LARGEST = 1e15  # beyond it a double has no decimals
+_LAST_DAY = 2_957_003  # the end of the year 9999, where days count from 1904
+_EPOCH, _EPOCH_1904 = datetime(1899, 12, 30), datetime(1904, 1, 1)  # noqa: DTZ001 - a sheet's time has no zone
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    """`dated`: how a date is written; otherwise how many decimals, in what unit, between which words."""
+
+    dated: str = ""
+    decimals: int | None = None
+    grouped: bool = False
+    factor: float = 1
+    before: str = ""
+    after: str = ""
+
+
+class Formats(Handlers):
+    """Reads styles.xml; afterwards `show` writes a cell's number the way its style says."""
+
+    from_1904 = False
+    """Whether days count from 1904: a workbook from an old Mac."""
+
+    def __init__(self) -> None:
+        self._codes = dict(_BUILT_IN)
+        self._styles: list[int] = []
+        self._formats: dict[int, _Format] = {}
+        self._in_styles = False
+        self.starts = {"x:numFmt": self._add_code, "x:cellXfs": self._enter, "x:xf": self._add_style}
+        self.ends = {"x:cellXfs": self._leave}
+
+    def show(self, style: str, value: str) -> str:
+        """The number as it is shown; what is no number stays as it is."""
+        try:
+            number = float(value)
+        except ValueError:
+            return value
+        if not math.isfinite(number):
+            return value
+        shown = self._format(int(style))
+        if shown.dated and 0 <= number < _LAST_DAY:
+            return self._date(number, shown.dated)
+        number *= shown.factor
+        if shown.decimals is None or shown.dated or abs(number) >= _LARGEST:
+            text = f"{number:.10g}" if number % 1 or abs(number) >= _LARGEST else str(int(number))
+        else:
+            text = f"{number:{',' if shown.grouped else ''}.{shown.decimals}f}"
+        return f"{shown.before}{text}{shown.after}"
+
+    def _date(self, number: float, dated: str) -> str:
+        if number >= 1 and "%Y" not in dated:  # time that passed, in hours and minutes
+            hours, minutes = divmod(round(number * 24 * 60), 60)
+            return f"{hours}:{minutes:02}"
+        moment = (_EPOCH_1904 if self.from_1904 else _EPOCH) + timedelta(seconds=round(number * 86_400))
+        return moment.strftime(dated if number >= 1 or "%Y" not in dated else "%H:%M")
+
+    def _format(self, style: int) -> _Format:
+        number = self._styles[style] if 0 <= style < len(self._styles) else 0
+        if number not in self._formats:
+            self._formats[number] = _parse(self._codes.get(number, "General"))
+        return self._formats[number]
+
+    def _add_code(self, attributes: Attributes) -> None:
+        if len(self._codes) < _FORMATS:
+            self._codes[int(attributes.get("numFmtId", 0))] = attributes.get("formatCode", "")[:255]
+
+    def _enter(self, _: Attributes) -> None:
+        self._in_styles = True
+
+    def _leave(self) -> None:
+        self._in_styles = False
+
+    def _add_style(self, attributes: Attributes) -> None:
+        if self._in_styles and len(self._styles) < _FORMATS:
+            self._styles.append(int(attributes.get("numFmtId", 0)))
+
+
+def _parse(code: str) -> _Format:
+    """A format's first section, which is the one for positive numbers."""
+    literals: list[str] = []
+
+    def keep(found: re.Match[str]) -> str:
+        literals.append(found[1] or found[2] or found[3] or "")
+        return f"\x00{chr(0xE000 + len(literals))}"  # in no format's code, and told apart from its letters
+
+    code = _BRACKETED.sub("", _ELAPSED.sub(r"\1", _LITERAL.sub(keep, code))).partition(";")[0]
+    letters = set(re.sub("\x00.", "", code).lower().removeprefix("general"))
+    if letters & set("ydhs") or (letters & {"m"} and not letters & set("0#?")):
+        return _Format(dated=_dated(letters))
+    digits = _DIGITS.search(code)
+    if digits is None:
+        return _Format()
+
+    def spelt(part: str) -> str:
+        words = re.sub("\x00(.)", lambda found: literals[ord(found[1]) - 0xE001], part)
+        return re.sub(r"[0#?.,/]|[eE][+-]", "", words.replace("\x00", ""))
+
+    placeholders, decimals, thousands = digits[0], digits[1] or "", digits[2]
+    whole = placeholders.partition(".")[0]
+    if not decimals and whole.endswith(","):
+        thousands = whole[len(whole.rstrip(",")) :]
+    return _Format(
+        decimals=None if letters & set("e/") else min(len(decimals), _MOST_DECIMALS),
+        grouped="," in whole.rstrip(","),
+        factor=(100 if "%" in letters else 1) / 1000 ** len(thousands),
+        before=spelt(code[: digits.start()]),
+        after=spelt(code[digits.end() :]),
+    )
+
+
+def _dated(letters: set[str]) -> str:
+    """As much of a date as the format shows, the way ISO 8601 writes it."""
+    day = "%Y-%m-%d" if "d" in letters else "%Y-%m" if letters & {"m"} and "y" in letters else "%Y"
+    if not letters & set("hs"):
+        return day
+    time = "%H:%M:%S" if "s" in letters else "%H:%M"
+    return f"{day} {time}" if letters & set("yd") else time
+
+
+_MAX_NAME = 60  # characters of a column's name
+_ABOVE = 8  # rows that may stand above the header: a title, a note
+_LEAST_ROWS = 3  # in fewer no column can be told to hold texts
+_LEAST_TEXT = {(False, False): 60, (False, True): 100, (True, False): 25, (True, True): 60}
+"""Mean bytes of a column of texts, by whether its name tells and whether it stands beside figures, where
+names are long. In UTF-8 a character of Chinese has three bytes, and says as much more.
+"""
+_TELLING = set(WELL_KNOWN) - {"description"}  # what this one says of a table of figures is which they are
+_LONGER = 20  # characters: a text than the name of its column
+_FIGURES = 0.5  # of the other columns hold numbers: a table of figures
+_FILLED = 0.5  # of the rows have a text
+_MAX_HEADING_WORDS = 12
+_END = re.compile(r"[.!?:;,\u2026\u3002][\"'\u201d\u2019)\]]*$")
+_NUMBER = re.compile(r"\W{0,3}\d[\d.,\s]*(?:\D{1,4})?$|[-\u2013\u2014]$|(?i:n/?a)$")
+
+
+class SheetBlocks:
+    """Takes a sheet's rows one by one and holds only the first of them, by which it decides what they are."""
+
+    def __init__(self, page: int, wanted: str | None, budget: Budget) -> None:
+        """`wanted` is the name of the column that holds the text, where the uploader named it."""
+        self.blocks: list[Block] = []
+        self.missing: Rejected | None = None
+        """Why there is no data set, where a column was asked for."""
+        self._page = page
+        self._wanted = wanted
+        self._budget = budget
+        self._sample: list[Row] | None = []
+        self._header = 0  # the number of the row that names the columns
+        self._text: int | None = None  # the column of texts, where there is one
+        self._label: int | None = None
+
+    def wants(self, column: int) -> bool:
+        """Whether anything is to become of cells of this column."""
+        return self._text is None or column in {self._text, self._label}
+
+    def add(self, number: int, row: dict[int, str]) -> None:
+        """The sheet's row `number`, by columns that are filled; raises Rejected(`too_many_rows`)."""
+        if self._sample is None:
+            self._write(number, row)
+            return
+        self._sample.append((number, row))
+        if len(self._sample) > SAMPLE_ROWS:
+            self.close()
+
+    def close(self) -> None:
+        """There are no more rows to wait for; raises Rejected(`too_many_rows`)."""
+        if not self._sample:
+            return
+        sample, self._sample = self._sample, None
+        self._decide(sample)
+        for number, row in sample:
+            self._write(number, row)
+
+    def _decide(self, sample: list[Row]) -> None:
+        at = _find_header([row for _, row in sample], self._wanted)
+        header: dict[int, str] = {} if at is None else sample[at][1]
+        data = [row for _, row in sample[0 if at is None else at + 1 :]]
+        columns: dict[str, list[str]] = {}
+        numbers: dict[str, int] = {}
+        for number in sorted({number for row in data for number in row}):
+            name = squeeze(header.get(number, str(number)))
+            numbers.setdefault(name, number)
+            columns.setdefault(name, [row.get(number, "") for row in data])
+        try:
+            text = find_text_column(self._wanted, columns)
+        except Rejected as refused:
+            self.missing = refused if self._wanted is not None else None
+            return
+        if self._wanted is None and not _is_text(text, columns):
+            return
+        label = find_label_column(columns, text)
+        self._text, self._label = numbers[text], None if label is None else numbers[label]
+        self._header = 0 if at is None else sample[at][0]
+
+    def _write(self, number: int, row: dict[int, str]) -> None:
+        if self._text is None or number < self._header:
+            found = [_table_block(row)]
+        elif number == self._header:
+            return
+        else:
+            label = as_label(row.get(self._label, "")) if self._label is not None else None
+            found = row_blocks(row.get(self._text, ""), number - self._header, label)
+        for block in found:
+            self._budget.add_block()
+            self.blocks.append(Block(block.text, block.kind, self._page, block.row, block.label))
+
+
+def _table_block(row: dict[int, str]) -> Block:
+    cells = [squeeze(row[column]) for column in sorted(row)]
+    if len(cells) > 1:
+        return Block(" | ".join(filter(None, cells)), "table")
+    text = cells[0]
+    short = len(text.split()) <= _MAX_HEADING_WORDS and not _END.search(text) and not _NUMBER.match(text)
+    return Block(text, "heading" if short else "text")
+
+
+def _find_header(rows: Sequence[dict[int, str]], wanted: str | None) -> int | None:
+    """Which of the first rows names the columns: the one with the wanted name, or one of short words in about
+    as many cells as the rows below fill.
+    """
+    usual = sorted(map(len, rows))[len(rows) // 2]
+    wide = next((at for at, row in enumerate(rows[:_ABOVE]) if len(row) >= _FILLED * usual), 0)
+    if wanted is not None and not wanted.isdecimal():  # "2" asks for the second of a table without header
+        named = (at for at, row in enumerate(rows[:_ABOVE]) if fold(wanted) in map(fold, row.values()))
+        return next(named, wide)
+    header, below = rows[wide], rows[wide + 1 :]
+    if any(_NUMBER.match(cell) or len(cell) > _MAX_NAME for cell in header.values()):
+        return None
+    if any(fold(name) in WELL_KNOWN for name in header.values()):
+        return wide
+    for column, name in header.items():
+        lengths = [len(row[column]) for row in below if column in row]
+        if sum(lengths) > len(lengths) * (len(name) + _LONGER):
+            return wide
+    return None
+
+
+def _is_text(name: str, columns: dict[str, list[str]]) -> bool:
+    cells = columns[name]
+    filled = [len(cell.encode()) for cell in cells if cell]
+    if len(cells) < _LEAST_ROWS or len(filled) < _FILLED * len(cells):
+        return False
+    others = [values for other, values in columns.items() if other != name]
+    figures = sum(map(_is_figures, others))
+    beside_figures = figures > 1 and figures >= _FIGURES * len(others)
+    return sum(filled) >= len(filled) * _LEAST_TEXT[fold(name) in _TELLING, beside_figures]
+
+
+def _is_figures(cells: list[str]) -> bool:
+    filled = [cell for cell in cells if cell]
+    return sum(_NUMBER.match(cell) is not None for cell in filled) > len(filled) / 2
+
+
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
+_LAST_ROW = 1_048_576  # Excel has no more
+_SEPARATOR = 3  # characters between two cells of a row
+
+
+class SharedStrings(Handlers):
+    """The texts that cells refer to by number, in one piece: as objects they took five times the memory."""
+
+    skipped = frozenset({"x:rPh"})  # how characters are pronounced
+
+    def __init__(self, limits: Limits) -> None:
+        self._text = bytearray()
+        self._ends = array("Q")
+        self._budget = Budget(limits)
+        self.texts = {"x:t": self._add}
+        self.ends = {"x:si": self._end}
+
+    def __getitem__(self, number: int) -> str:
+        """The text of this number, from 0; "" where there is none."""
+        if not 0 <= number < len(self._ends):
+            return ""
+        start = self._ends[number - 1] if number else 0
+        return self._text[start : self._ends[number]].decode()
+
+    def _add(self, text: str) -> None:
+        self._budget.spend(len(text))
+        self._text += _unescape(text).encode(errors="replace")
+
+    def _end(self) -> None:
+        self._budget.spend(1)  # so that texts without a letter have an end too
+        self._ends.append(len(self._text))
+
+
+class Sheet(Handlers):
+    """Reads a worksheet's XML and gives its rows to `rows`, those of their cells that are filled."""
+
+    skipped = frozenset({"x:rPh"})
+
+    def __init__(
+        self, rows: SheetBlocks, strings: SharedStrings, formats: Formats, limits: Limits, budget: Budget
+    ) -> None:
+        self._rows = rows
+        self._strings = strings
+        self._formats = formats
+        self._columns = limits.columns
+        self._budget = budget
+        self._row: dict[int, str] = {}
+        self._number = 0  # of the row, from 1
+        self._column = 0  # of the cell, from 1
+        self._kind = self._style = ""
+        self._value: list[str] = []
+        self._spent = 0  # characters of the cell, counted as they come: it may have any number of pieces
+        self.texts = {"x:v": self._set_value, "x:t": self._add_text}
+        self.starts = {"x:row": self._start_row, "x:c": self._start_cell}
+        self.ends = {"x:c": self._end_cell, "x:row": self._end_row}
+
+    def _start_row(self, attributes: Attributes) -> None:
+        stated = int(attributes.get("r", 0))
+        self._number = stated if self._number < stated <= _LAST_ROW else self._number + 1
+        self._column = 0
+
+    def _start_cell(self, attributes: Attributes) -> None:
+        at = attributes.get("r", "").rstrip("0123456789")
+        self._column = _column(at) if at else self._column + 1
+        self._kind, self._style = attributes.get("t", "n"), attributes.get("s", "0")
+        self._value, self._spent = [], 0
+
+    def _set_value(self, text: str) -> None:
+        self._value = [text]
+
+    def _add_text(self, text: str) -> None:
+        self._budget.spend(len(text))
+        self._spent += len(text)
+        self._value.append(text)
+
+    def _end_cell(self) -> None:
+        if not self._value or not self._rows.wants(self._column):
+            return
+        text = self._shown()
+        self._value = []
+        if not text or text.isspace():
+            return
+        if self._column > self._columns:
+            raise too_many("columns", f"more than {self._columns:,} columns", self._columns)
+        self._budget.spend(max(0, len(text) - self._spent) + _SEPARATOR)
+        self._row[self._column] = text
+
+    def _shown(self) -> str:
+        kind, value = self._kind, "".join(self._value)
+        if kind == "n":
+            return self._formats.show(self._style, value)
+        if kind == "s":
+            return self._strings[int(value)]
+        if kind == "b":
+            return "TRUE" if value == "1" else "FALSE"
+        if kind == "d":
+            return value.replace("T", " ").removesuffix(" 00:00:00")
+        return "" if kind == "e" else _unescape(value)  # an error such as #N/A says nothing
+
+    def _end_row(self) -> None:
+        if self._row:
+            self._rows.add(self._number, self._row)
+            self._row = {}
+
+
+def _unescape(text: str) -> str:
+    """What XML cannot hold, and line ends, are written by their code (ISO/IEC 29500-1, 22.4.2.4)."""
+    if "_x" not in text:
+        return text
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+
+
+def _column(letters: str) -> int:
+    """The number of the column "A", "B", ... "AA", from 1; ValueError where it is none."""
+    number = 0
+    for letter in letters[:4]:
+        number = number * 26 + _LETTERS.index(letter) + 1
+    return number
+
+
+MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+def read_xlsx(source: Source, options: ExtractOptions) -> Extracted:
+    """The text of a workbook; `page` is the sheet's number, its name a heading.
+
+    A sheet with a column of sentences is a data set, and each of its rows a data row, numbered as in the
+    sheet from the row below the header; with `options.text_column`, sheets that have that column are. Other
+    sheets give table rows. Formulas count as the value they last had, numbers and dates read as they are
+    shown. Hidden sheets are left out.
+
+    Raises:
+        Rejected: `unreadable_archive`, `unreadable_document`, `encrypted`, `unsafe_archive`,
+            `too_many_members`, `inflates_too_much`, `too_many_characters`, `too_many_pages`,
+            `too_many_rows`, `too_many_columns`, `text_column_not_found`, `no_text`.
+    """
+    limits, budget = options.limits, Budget(options.limits)
+    blocks: list[Block] = []
+    hidden: list[str] = []
+    missing: list[Rejected] = []
+    with Package(source, limits, "Excel workbook") as package:
+        part, relations = package.main_part()
+        book, formats, strings = _Book(limits.pages), Formats(), SharedStrings(limits)
+        package.scan(part, book)
+        for relation in relations.values():
+            if relation.kind == "styles":
+                package.scan(relation.part, formats)
+            elif relation.kind == "sharedStrings":
+                package.scan(relation.part, strings)
+        formats.from_1904 = book.from_1904
+        for number, (name, identifier, shown) in enumerate(book.sheets, 1):
+            sheet = relations.get(identifier)
+            if sheet is None or sheet.kind != "worksheet":
+                continue
+            if not shown:
+                hidden.append(name)
+                continue
+            rows = SheetBlocks(number, options.text_column, budget)
+            package.scan(sheet.part, Sheet(rows, strings, formats, limits, budget))
+            rows.close()
+            missing += [rows.missing] if rows.missing else []
+            if rows.blocks:
+                blocks += [Block(name, "heading", number), *rows.blocks] if name else rows.blocks
+        title = package.title()
+    if missing and not any(block.kind == "row" for block in blocks):
+        raise missing[0]
+    if not any(char.isalnum() for block in blocks for char in block.text):
+        raise no_text("No sheet of this workbook holds any text.", "Check that the right file was uploaded.")
+    warnings = [f"hidden sheets, left out: {', '.join(hidden)[:200]}"] if hidden else []
+    return Extracted(MEDIA_TYPE, title, len(book.sheets), blocks, warnings)
+
+
+class _Book(Handlers):
+    """The sheets in their order: name, id of the relation, and whether they are shown."""
+
+    def __init__(self, most: int) -> None:
+        self.sheets: list[tuple[str, str, bool]] = []
+        self.from_1904 = False
+        self._most = most
+        self.starts = {"x:sheet": self._add, "x:workbookPr": self._set_properties}
+
+    def _add(self, attributes: Attributes) -> None:
+        shown = attributes.get("state", "visible") == "visible"
+        self.sheets.append((squeeze(attributes.get("name", "")), attributes.get("r:id", ""), shown))
+        if len(self.sheets) > self._most:
+            raise too_many("pages", f"more than {self._most:,} sheets", self._most)
+
+    def _set_properties(self, attributes: Attributes) -> None:
+        self.from_1904 = attributes.get("date1904", "0") in {"1", "true"}

@@ -1,0 +1,71 @@
+"""Text to word pieces, without a numerical library: who reads a file counts tokens and has no model."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from shared.platform.errors import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tokenizers import Tokenizer
+
+THREADS = "RAYON_NUM_THREADS"
+"""Read once, when the library first encodes a batch; by default it takes the host's processors."""
+
+
+def load_tokenizer(tokenizer_json: bytes) -> Tokenizer:
+    """A tokenizer that neither pads nor cuts, whatever the file says; both are the engine's business.
+
+    Raises:
+        SetupError: the content is not a tokenizer.
+    """
+    if THREADS not in os.environ:
+        from shared.inference.cpus import cpu_limit
+
+        os.environ[THREADS] = str(cpu_limit())
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_buffer(tokenizer_json)
+    except Exception as error:  # noqa: BLE001 - the library raises nothing more precise
+        raise SetupError(
+            f"The tokenizer cannot be read ({error}). Build the model again: make model"
+        ) from None
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+class TokenCounter:
+    """Counts as the engine does: word pieces, the two special tokens included, nothing cut."""
+
+    def __init__(self, tokenizer_json: Path) -> None:
+        """Read the model's `tokenizer.json`.
+
+        Raises:
+            SetupError: the file is missing or not a tokenizer.
+        """
+        try:
+            content = tokenizer_json.read_bytes()
+        except FileNotFoundError:
+            raise SetupError(f"{tokenizer_json} is missing. Build the model: make model") from None
+        self._tokenizer = load_tokenizer(content)
+
+    def count(self, text: str) -> int:
+        """Word pieces of `text`; 2 where it is empty."""
+        return len(self._tokenizer.encode(text).ids)
+
+    def count_batch(self, texts: Sequence[str]) -> list[int]:
+        """`count` of each text, in order."""
+        return [len(encoding.ids) for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+
+
+@lru_cache(maxsize=1)
+def counter(tokenizer_json: Path) -> TokenCounter:
+    """The counter of a model, loaded once a process: a model that is rebuilt needs new processes."""
+    return TokenCounter(tokenizer_json)

@@ -1,0 +1,255 @@
+"""From a file to redacted passages, by a process with limits. The same for ingest and the command line."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, Self
+
+from shared.extract.sandbox import Task, run_apart
+from shared.extract.sandbox.client import misshapen
+from shared.extract.shapes import ExtractOptions, Limits
+from shared.extract.sniff import ARCHIVES
+from shared.intake.confined import NO_KEY, READ, Described, Piece, arguments
+from shared.platform.records import FACTS, LANGUAGES, Passage
+from shared.text.privacy import PSEUDONYM, pseudonym
+from shared.text.segment import MAX_PASSAGE, MAX_SECTION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from pydantic import TypeAdapter
+
+    from shared.extract.recognised import RecognisedPage
+    from shared.intake.archives import Unpacked
+    from shared.platform.settings import Settings
+    from shared.text.segment import Cut
+
+TEXT_COLUMN = "text-column"
+"""Object metadata that names the column which holds the text of a CSV, TSV or JSONL."""
+HASH_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a file turned out to hold."""
+
+    facts: dict[str, Any]
+    """By the names in `FACTS`."""
+    text: str
+    """Redacted; every passage's span indexes it."""
+    passages: list[Passage]
+    cpu_seconds: float = 0.0
+    """Of the process that read the file."""
+
+    @classmethod
+    def of_archive(cls, media_type: str, members: int, warnings: list[str], cpu_seconds: float = 0.0) -> Self:
+        """Nothing by itself: its members are documents of their own."""
+        nothing = {"passages": 0, "tokens": 0, "ocr_pages": [], "recognised": []}
+        return cls(
+            dict.fromkeys(FACTS)
+            | nothing
+            | {"media_type": media_type, "members": members, "warnings": warnings},
+            "",
+            [],
+            cpu_seconds,
+        )
+
+
+def sha256_of(path: Path) -> str:
+    """The file's SHA-256, in hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(HASH_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The limits of extraction that the settings name."""
+    return Limits(
+        bytes=settings.max_bytes,
+        pages=settings.max_pages,
+        rows=settings.max_rows,
+        columns=settings.max_columns,
+        characters=settings.max_characters,
+        members=settings.max_members,
+        inflated_bytes=settings.max_inflated_bytes,
+        inflation=settings.max_inflation,
+        depth=settings.max_depth,
+    )
+
+
+def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within which limits
+    path: Path,
+    *,
+    name: str,
+    content_type: str | None,
+    metadata: Mapping[str, str],
+    tokenizer: Path,
+    redaction_key: bytes,
+    settings: Settings,
+    password: str | None = None,
+    recognised: Mapping[int, RecognisedPage] | None = None,
+    defer_ocr: bool = False,
+    unpack: Callable[[str], Unpacked] | None = None,
+) -> Reading:
+    """Read a file. Its format is found once, in the process that reads it.
+
+    Args:
+        path: where it lies.
+        name: what its owner calls it.
+        content_type: what its owner says it is.
+        metadata: the object's own; `text-column` is read.
+        tokenizer: the model's `tokenizer.json`, by which passages are measured.
+        redaction_key: makes the pseudonyms that replace personal data.
+        settings: the limits.
+        password: of an encrypted document.
+        recognised: what was recognised on pages of a PDF, by number.
+        defer_ocr: return no passages, rather than reject, where all depends on pages yet to be recognised.
+        unpack: called with an archive's media type, to make something of its members; None: it is rejected.
+
+    Raises:
+        Rejected: it is not something Headrace reads; says why.
+        SetupError: there is no tokenizer.
+        SandboxUnavailable: it could not be read now.
+    """
+    options = ExtractOptions(
+        text_column=metadata.get(TEXT_COLUMN),
+        password=password,
+        limits=limits_of(settings),
+        recognised=recognised or {},
+        defer_ocr=defer_ocr,
+        archives=unpack is not None,
+    )
+    task = Task(
+        READ,
+        str(path.resolve()),
+        arguments(
+            name=name,
+            content_type=content_type,
+            options=options,
+            tokenizer=tokenizer,
+            passages=settings.max_passages,
+        ),
+        settings.max_characters,
+        settings.extract_seconds,
+        settings.extract_memory,
+    )
+    read, cpu_seconds = run_apart(task, lambda: _Pieces(redaction_key, settings.max_passages))
+    described = read.described
+    try:
+        text, passages = read.whole()
+    except ValueError:
+        raise misshapen() from None
+    if described is None:
+        raise misshapen()
+    if described.media_type in ARCHIVES and unpack is not None:
+        unpacked = unpack(described.media_type)
+        return Reading.of_archive(described.media_type, unpacked.members, unpacked.warnings, cpu_seconds)
+    facts = {
+        "media_type": described.media_type,
+        "language": described.language,
+        "title": described.title,
+        "organisation": described.organisation,
+        "year": described.year,
+        "pages": described.pages,
+        "members": None,
+        "ocr_pages": described.ocr_pages,
+        "recognised": [{"page": page, "confidence": sure} for page, sure in described.recognised],
+        "passages": len(passages),
+        "tokens": sum(passage.tokens for passage in passages),
+        "warnings": [*described.warnings, *_foreign(passages)],
+    }
+    return Reading(facts, text, passages, cpu_seconds)
+
+
+class _Pieces:
+    """Puts a reading together, and the real pseudonyms in it; believes nothing that it can check.
+
+    While the process that reads has its own memory, only bytes of the text and spans of passages are kept.
+    """
+
+    def __init__(self, redaction_key: bytes, most_passages: int) -> None:
+        self.described: Described | None = None
+        self._key = redaction_key
+        self._most = most_passages
+        self._encoded = bytearray()
+        self._length = self._end = 0
+        self._cuts: list[tuple[Cut, str | None, str | None]] = []
+
+    def take(self, piece: bytes) -> None:
+        read = _adapter().validate_json(piece, strict=True)
+        real = {pseudonym(NO_KEY, *each): pseudonym(self._key, *each) for each in read.identifiers}
+
+        def redacted(text: str | None) -> str | None:
+            return PSEUDONYM.sub(lambda found: real.get(found[0], found[0]), text) if text and real else text
+
+        if read.text:
+            if self._cuts:
+                raise ValueError("text behind the passages")
+            self._length += len(read.text)
+            self._encoded += (redacted(read.text) or "").encode()
+        for cut, language in read.passages:
+            self._check(cut)
+            self._cuts.append((cut, redacted(cut.label), language))
+        if read.described:
+            title, organisation = redacted(read.described.title), redacted(read.described.organisation)
+            self.described = replace(read.described, title=title, organisation=organisation)
+
+    def whole(self) -> tuple[str, list[Passage]]:
+        """The text and its passages; once. Raises ValueError as `take` does."""
+        text = self._encoded.decode()
+        self._encoded.clear()
+        self._cuts.reverse()
+        passages: list[Passage] = []
+        while self._cuts:
+            cut, label, language = self._cuts.pop()
+            passages.append(
+                Passage(
+                    index=len(passages),
+                    page=cut.page,
+                    row=cut.row,
+                    span=(cut.start, cut.end),
+                    text=text[cut.start : cut.end],
+                    tokens=cut.tokens,
+                    section=text[slice(*cut.section)] if cut.section else None,
+                    label=label,
+                    language=language,
+                )
+            )
+        return text, passages
+
+    def _check(self, cut: Cut) -> None:
+        begin, stop = cut.section or (0, 0)
+        if not (
+            self._end <= cut.start < cut.end <= min(self._length, cut.start + MAX_PASSAGE)
+            and 0 <= begin <= stop <= min(self._length, begin + MAX_SECTION)
+            and len(self._cuts) < self._most
+        ):
+            raise ValueError("a passage that is none of the text")
+        self._end = cut.end
+
+
+@cache
+def _adapter() -> TypeAdapter[Piece]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Piece)
+
+
+def _foreign(passages: Sequence[Passage]) -> list[str]:
+    """A warning, if passages are in languages that the model was not trained on."""
+    counts = Counter(passage.language for passage in passages if passage.language not in LANGUAGES)
+    if not counts:
+        return []
+    shown = ", ".join(f"{count:,} in {language}" for language, count in counts.most_common())
+    return [
+        (
+            f"of {len(passages):,} passages, {shown}: the model reads English, so these have figures and can "
+            "be searched, but have no sentiment, topics or action"
+        )
+    ]

@@ -1,0 +1,135 @@
+"""The Google Cloud clients, made on first use, once a process; the only place that reads emulator variables.
+
+Nothing is made at import: functions-framework imports a function before gunicorn forks, and a gRPC channel
+does not survive a fork.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from shared.platform.errors import SetupError
+from shared.platform.retry import limit_calls
+from shared.platform.settings import settings
+
+if TYPE_CHECKING:
+    import grpc
+    from google.cloud import firestore
+    from google.cloud.run_v2 import ExecutionsClient, JobsClient
+    from google.cloud.secretmanager_v1 import SecretManagerServiceClient
+    from google.cloud.storage import Client as StorageClient
+    from google.pubsub_v1 import PublisherClient
+
+EMULATORS = (
+    "STORAGE_EMULATOR_HOST",
+    "PUBSUB_EMULATOR_HOST",
+    "FIRESTORE_EMULATOR_HOST",
+    "SECRET_MANAGER_EMULATOR_HOST",
+    "CLOUD_RUN_EMULATOR_HOST",
+)
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+"""gRPC's default of 4 MiB is less than one Firestore commit or Pub/Sub publish may be (10 MiB)."""
+
+
+def emulator(variable: str) -> str | None:
+    """The address that an emulator variable names, or None.
+
+    Raises:
+        SetupError: the variable is set in a deployed service, whose data would silently go elsewhere.
+    """
+    host = os.environ.get(variable)
+    if host and (os.environ.get("K_SERVICE") or os.environ.get("CLOUD_RUN_JOB")):
+        raise SetupError(f"{variable} is set in a deployed service; remove it from the service's environment")
+    return host or None
+
+
+def insecure_channel(host: str) -> grpc.Channel:
+    """A channel to an emulator at `host:port`."""
+    import grpc
+
+    options = [
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        # A server that was restarted is found again within a second, not after gRPC's two minutes.
+        ("grpc.max_reconnect_backoff_ms", 1000),
+    ]
+    return grpc.insecure_channel(host, options=options)
+
+
+@lru_cache(maxsize=1)
+def storage_client() -> StorageClient:
+    """Cloud Storage; the client itself goes without credentials where `STORAGE_EMULATOR_HOST` is set."""
+    from google.cloud.storage import Client as StorageClient
+
+    emulator("STORAGE_EMULATOR_HOST")
+    return StorageClient(project=settings().project)
+
+
+@lru_cache(maxsize=1)
+def firestore_client() -> firestore.Client:
+    """Firestore, the default database."""
+    from google.cloud import firestore
+
+    emulator("FIRESTORE_EMULATOR_HOST")
+    client = firestore.Client(project=settings().project)
+    limit_calls(client._firestore_api.transport)  # noqa: SLF001 - the client has no public way to it
+    return client
+
+
+@lru_cache(maxsize=1)
+def publisher() -> PublisherClient:
+    """Pub/Sub's generated publisher: handlers publish a known list in one call, without batching threads."""
+    from google.pubsub_v1 import PublisherClient
+    from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
+
+    if host := emulator("PUBSUB_EMULATOR_HOST"):
+        return PublisherClient(transport=PublisherGrpcTransport(channel=insecure_channel(host)))
+    return PublisherClient()
+
+
+@lru_cache(maxsize=1)
+def secrets() -> SecretManagerServiceClient:
+    """Secret Manager; it has no standard emulator variable, `SECRET_MANAGER_EMULATOR_HOST` is Headrace's."""
+    from google.cloud.secretmanager_v1 import SecretManagerServiceClient
+    from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (
+        SecretManagerServiceGrpcTransport,
+    )
+
+    if host := emulator("SECRET_MANAGER_EMULATOR_HOST"):
+        transport = SecretManagerServiceGrpcTransport(channel=insecure_channel(host))
+        client = SecretManagerServiceClient(transport=transport)
+    else:
+        client = SecretManagerServiceClient()
+    limit_calls(client.transport)
+    return client
+
+
+@lru_cache(maxsize=1)
+def jobs() -> JobsClient:
+    """Cloud Run's jobs; `CLOUD_RUN_EMULATOR_HOST` is Headrace's too."""
+    from google.cloud.run_v2 import JobsClient
+    from google.cloud.run_v2.services.jobs.transports import JobsGrpcTransport
+
+    if host := emulator("CLOUD_RUN_EMULATOR_HOST"):
+        return JobsClient(transport=JobsGrpcTransport(channel=insecure_channel(host)))
+    return JobsClient()
+
+
+@lru_cache(maxsize=1)
+def executions() -> ExecutionsClient:
+    """Their executions."""
+    from google.cloud.run_v2 import ExecutionsClient
+    from google.cloud.run_v2.services.executions.transports import ExecutionsGrpcTransport
+
+    if host := emulator("CLOUD_RUN_EMULATOR_HOST"):
+        return ExecutionsClient(transport=ExecutionsGrpcTransport(channel=insecure_channel(host)))
+    return ExecutionsClient()
+
+
+@lru_cache(maxsize=8)
+def secret(name: str, version: int) -> bytes:
+    """A pinned version of a secret, read once a process."""
+    path = f"projects/{settings().project}/secrets/{name}/versions/{version}"
+    return secrets().access_secret_version(name=path).payload.data

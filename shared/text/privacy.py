@@ -1,0 +1,372 @@
+"""Replace what identifies a person by keyed pseudonyms, before anything is stored or logged.
+
+The same value under the same key always becomes the same pseudonym, so a person stays countable; without the
+key nobody can look a pseudonym up. Precision comes first: a figure that is destroyed is an error too.
+
+Matching works on a plain spelling of the text: any kind of space or hyphen is read as the common one, and
+characters without width are left out. What is replaced is the text as it was written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import re
+from functools import cache, partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from shared.text.identifiers import SAID, WRITTEN, is_written, luhn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Read = Callable[[re.Match[str]], tuple[int, str] | None]
+    """Return where the value ends and how it is hashed; None if the match is not one after all."""
+
+_HEX = 16
+"""Digits of a pseudonym: 64 bits."""
+
+PSEUDONYM = re.compile(rf"\[(?:email|iban|card|ip|phone|id):[0-9a-f]{{{_HEX}}}\]")
+MAX_PSEUDONYM = len("[phone:]") + _HEX
+"""Characters."""
+
+_PLAIN = str.maketrans(
+    dict.fromkeys(
+        "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000", " "
+    )
+    | dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\ufe58\ufe63\uff0d", "-")
+    | {"\uff0b": "+", "\uff1a": ":", "\uff20": "@", "\uff0e": "."}
+)
+_WIDTHLESS = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+
+_NEAR = 100
+"""Characters around digits among which all of a value lies, and the word in front of it."""
+_DIGITS = re.compile(r"\d(?:[^\d\n|]{0,6}+\d){4}|(?<=[A-Z])\d(?:[^\W_]{0,3}\d){2}")
+"""Digits as close together as any number of a person has them."""
+
+# Of two letters, only those of countries and the European Union: "Power@F.ON" is a name.
+_TOP = (
+    r"(?:[^\W\d_]{3,24}|[^\W\d_a-zA-Z]{2}|(?i:a[c-gilmoq-uwxz]|b[abd-jmnorstvwyz]|c[acdf-ik-oru-z]|d[ejkmoz]|e[cegrstu]|f[ijkmor]"
+    r"|g[abd-ilmnp-uwy]|h[kmnrtu]|i[delmnoq-t]|j[emop]|k[eghimnprwyz]|l[abcikr-vy]|m[acdeghk-z]|n[acefgilopruz]"
+    r"|om|p[aefghk-nrstwy]|qa|r[eosuw]|s[a-eg-ortuvxyz]|t[cdf-hj-ortvwz]|u[agksyz]|v[aceginu]|w[fs]|y[et]|z[amw]))"
+)
+_EMAIL = (
+    r"(?<![^\W_])(?<![.+%-])(?:[^\W_]|_(?=[^\W_]))(?:[\w.+%'-]{0,62}[\w+%-])?"
+    rf"@(?:[^\W_](?:[\w-]{{0,61}}[^\W_])?\.){{1,8}}{_TOP}(?![^\W_]|[@-])"
+)
+_IBAN = r"(?:(?<![^\W_])|(?<=IBAN))[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,31}"
+_CARD = (
+    r"(?<!\w)(?<![.-])(?<!\d,)(?:[2-6]\d{3}([ .-])\d{4}\1\d{4}\1\d{4}|3[47]\d\d([ -]?)\d{6}\2\d{5}"
+    r"|3[068]\d\d([ -]?)\d{6}\3\d{4}|[2-6]\d{15}(?:\d{3})?)(?!\w|[.-]\d)"
+)
+_IPV4 = r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)"
+_IPV6 = r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]{0,4})(?![\w:]|\.\d)"
+# What a figure is of; a number in front of it is no telephone's.
+_UNIT = (
+    r"(?![\w%]|[.,]\d| ?(?:%|€|\$|£|(?i:euros?|eur|usd|chf|gbp|dollars?|million|mio|billion|[kmgt]wh?|[gmt]j|"
+    r"t|to|tons?|tonnes?|tco2e?|co2e?|kg|m[23²³]?|km|ha|litres?|liters?|shares?|employees|hours|people|units?)"
+    r"\b(?![.:]? ?[+(\d])))"
+)
+# With a country code: a plus sign or 00.
+_PHONE_WORLD = (
+    r"(?<![\w+])(?:\(\+[1-9]\d{0,2}\)|(?:\+|(?<![.,-])(?<!\d )00)[1-9]\d{0,2})(?:[ ./-]{0,2}\(0?\d{0,5}\))?"
+    r"(?:[ ./)-]{0,3}+\d){4,24}+" + _UNIT
+)
+# Without one, behind a word that says so. A letter, a verb or another value says less: the number has to
+# begin with a zero.
+_CALLED = (
+    r"(?<![^\W_])(?i:t[eé]l(?:[eé](?:f[oóax]|pho|mó)\w{0,6})?|phone|fon|fax|mob(?:iel|il(?:e|ní|nummer)?)?|móvil"
+    r"|portable|cel(?:l|ular)?|gsm|natel|hotline|handy|tlf|puh(?:elin)?|sími|τηλ(?:έφωνο)?|тел(?:ефон)?|tālr(?:unis)?"
+    r"|kom(?=\.)|whatsapp|rufnummer|helpline|contact(?= n)|电话|電話|전화|טלפון)"
+    r"(?:[-. /]{0,3}(?i:number|no|nr|n[º°]|fax|\(toll-free\))(?![^\W_]))?[\s.:]{0,4}"
+)
+_NATIONAL = r"\d(?:[ ()./-]{0,3}+\d){5,24}+"
+_PHONE_SAID = rf"{_CALLED}(?P<number>\(?{_NATIONAL}){_UNIT}"
+_PHONE_HINTED = (
+    r"(?:(?<![^\W_])(?i:t|f|m|ph?|call|text)[.: ]{1,3}|\0\](?: ?[,;/] ?| (?i:or|and|oder|und|ou|et|o|y|e) ))"
+    rf"(?P<number>\(?(?=0){_NATIONAL}){_UNIT}"
+)
+# North America's: area code and exchange begin with 2 to 9.
+_PHONE_AMERICAN = (
+    r"(?<![\w.,-])(?:1[-. ])?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}(?P<mark>[-.]))"
+    r"[2-9]\d{2}(?(mark)(?P=mark)|[-. ])\d{4}(?![\w-]|[.,]\d)"
+)
+# France's pairs, Britain's groups, and an area code in brackets: no figure begins with a zero so.
+_PHONE_ZERO = (
+    r"(?<![\w.,+-])(?<!\d )(?:0[1-9](?P<mark>[ .-])\d\d(?:(?P=mark)\d\d){3}"
+    r"|0[1-9]\d (?!20|19)\d{4} (?!20|19)\d{4}|0[1-9]\d{2,3} \d{3} (?!20|19)\d{3,4}|0[1-9]\d{3} \d{6}"
+    rf"|\(0[1-9]\d{{0,3}}\) ?\d{{3,4}}[ -]?\d{{3,4}})(?! ?\d|-){_UNIT}"
+)
+_YEAR = re.compile(r"(?:19|20)\d\d(?!\d)")
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:[ .]\d{3}){2,4}")
+_WORD = re.compile(r" [^\W\d_]{2}")
+_MIN_PHONE, _MAX_PHONE = 7, 15  # digits; ITU-T E.164 allows 15
+_MIN_IN_THREES = 9  # digits behind a country code, where "+47 500 000" could be a figure too
+_MAX_NATIONAL = 12  # digits, unless marks say that more belong together
+_MIN_SAID, _MIN_MIXED = 6, 8  # characters of a number behind a word that names it, if it has letters too
+# Prefixes and lengths of the networks: Visa, Mastercard, American Express, Diners, JCB, Discover, UnionPay.
+_CARD_NETWORK = re.compile(
+    r"4\d{15}(?:\d{3})?|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|3[068]\d{12}|35\d{14}|6(?:011|[245]\d\d)\d{12}"
+)
+_MIN_LONG_PARTS = 2  # of two or three digits: "3.5.1.12" is a chapter, "192.168.0.1" an address
+_HOST = re.compile(r"(?i)(?:\b(?:ip|ip-? ?ad{1,2}resse?|host|ping|server|client)[ :=]{1,3}|//)$")
+_PORT = re.compile(r":\d{2,5}(?!\d)")
+_CHAPTER = re.compile(r"(?i)(?:\b(?:v|ver|version|release|build|section|chapter|see)\.? ?|§ ?)$")
+_BEFORE = 20  # characters in front of an address that may say what it is
+
+_IBAN_FORMS = (
+    "AD8n12c AE19n AL8n16c AT16n AZ4a20c BA16n BE12n BG4a6n8c BH4a14c BI23n BR23n1a1c BY4c4n16c CH5n12c "
+    "CR18n CY8n16c CZ20n DE18n DJ23n DK14n DO4c20n EE16n EG25n ES20n FI14n FK2a12n FO14n FR10n11c2n "
+    "GB4a14n GE2a16n GI4a15c GL14n GR7n16c GT4c20c HN4a20n HR17n HU24n IE4a14n IL19n IQ4a15n IS22n "
+    "IT1a10n12c JO4a4n18c KW4a22c KZ3n13c LB4n20c LC4a24c LI5n12c LT16n LU3n13c LV4a13c LY21n MC10n11c2n "
+    "MD2c18c ME18n MK3n10c2n MN16n MR23n MT4a5n18c MU4a19n3a NI4a20n NL4a10n NO11n OM3n16c PK4a16c PL24n "
+    "PS4a21c PT21n QA4a21c RO4a16c RS18n RU14n15c SA2n18c SC4a20n3a SD14n SE20n SI15n SK20n SM1a10n12c "
+    "SO19n ST21n SV4a20n TL19n TN20n TR6n16c UA6n19c VA18n VG4a16n XK16n YE4a4n18c"
+)
+"""ISO 13616: what follows country and check digits; n digits, a letters, c either."""
+
+_CALLING = (
+    "5-5: 290 500 682; 5-6: 247; 5-7: 676-678 688 690; 5-13: 43 49; 6-6: 298 299 672 687; 6-7: 597; 6-12: "
+    "39 352 358; 7-7: 238 239 246 248 269 291 297 592 673 674 680 683 691 692; 7-8: 47 241 386 599 670 "
+    "675 686 853 961 965 975; 7-9: 40 220 231 245 252 265 354 355 376 385 421 423 508 681 689 967 968; "
+    "7-10: 27 44 46 48 53 64 84 95 98 230 243 254 263 267 353 372 685 880 960; 7-11: 31 375 501 503 507 "
+    "595 679 852 886 974; 7-12: 61-63 82 86 90 359 381 598 882 971 972; 8-8: 45 216 222 223 226-228 232 "
+    "235 236 253 257 266 350 356 357 370 371 373 374 389 505 509 800 808 973 993; 8-9: 32 36 51 213 224 "
+    "233 237 250 258 264 268 377 382 387 591 962 963; 8-10: 20 60 378 506 850 855 856 964 970 976; 8-11: "
+    "55 57 65 502 504 593 977; 8-12: 66 81 91 92 383 883; 9-9: 33 34 41 93 94 211 212 218 221 240 242 244 "
+    "249 251 255 256 260-262 351 420 590 594 596 979 992 994 995 998; 9-10: 380 881 966 996; 9-11: 56; "
+    "9-12: 870; 10-10: 1 7 52 58 225 229; 10-11: 54; 10-12: 30 234; 11-11: 888; 12-12: 878"
+)
+"""ITU-T E.164: how many digits numbers have, and behind which country codes."""
+
+_ZERO = {"39", "225", "229", "241", "242", "378"}
+"""Country codes behind which a number may begin with a zero."""
+
+
+@cache
+def _iban_form(country: str) -> re.Pattern[str] | None:
+    form = re.search(rf"\b{country}(\S{{1,20}})", _IBAN_FORMS)
+    if form is None:
+        return None
+    chars = {"n": r"\d", "a": "[A-Z]", "c": r"[A-Z\d]"}
+    parts = re.findall(r"(\d{1,2})([nac])", form[1])
+    body = "".join(rf"(?:[ -]?{chars[kind]}){{{count}}}" for count, kind in parts)
+    return re.compile(rf"[A-Z]{{2}}\d\d{body}(?!\d|[A-Z](?!IC))")
+
+
+def _calling() -> Iterator[tuple[str, range]]:
+    for group in _CALLING.split("; "):
+        shortest, longest, codes = re.split("-|: ", group, maxsplit=2)
+        for code in codes.split():
+            first, last = code.split("-")[0], code.split("-")[-1]
+            for one in range(int(first), int(last) + 1):
+                yield str(one), range(int(shortest), int(longest) + 1)
+
+
+_CODES = dict(_calling())
+
+
+class _Kind(NamedTuple):
+    name: str
+    pattern: re.Pattern[str]
+    read: Read
+    has_word: bool = False
+    """The value is the pattern's group `number`, behind a word that says what it is."""
+
+
+def redact(text: str, key: bytes) -> str:
+    """Return the text without e-mail and IP addresses, IBANs, card, phone and identification numbers.
+
+    Redacting twice changes nothing.
+    """
+    return replace_identifiers(text, partial(pseudonym, key))
+
+
+def pseudonym(key: bytes, kind: str, value: str) -> str:
+    """Return `[kind:digits]`: 64 bits, in hexadecimal, of HMAC-SHA256 over kind and normalised value."""
+    digest = hmac.digest(key, f"{kind}\0{value}".encode(errors="replace"), hashlib.sha256).hex()
+    return f"[{kind}:{digest[:_HEX]}]"
+
+
+def replace_identifiers(text: str, replacement: Callable[[str, str], str]) -> str:
+    """Return the text as `redact` does, with what `replacement` makes of kind and normalised value."""
+    plain = text if text.isascii() else text.translate(_PLAIN)
+    places: list[int] | None = None
+    if not text.isascii() and _WIDTHLESS.search(text):
+        places = [at for at, char in enumerate(text) if not _WIDTHLESS.match(char)]
+        plain = "".join(plain[at] for at in places)
+        places.append(len(text))
+    redacted, done = [], 0
+    for start, end, kind, normal in sorted(_values(plain)):
+        if places:
+            start, end = places[start], places[end - 1] + 1  # noqa: PLW2901 - as the text is written
+        redacted += [text[done:start], replacement(kind, normal)]
+        done = end
+    return "".join([*redacted, text[done:]])
+
+
+def _values(plain: str) -> list[tuple[int, int, str, str]]:
+    """Return start, end, kind and normalised value of each.
+
+    What is found is blotted out, so that it is no part of another value and hides none: to every pattern, a
+    blot looks as the pseudonym will. The text is searched again until nothing more is found.
+    """
+    if "[" in plain:
+        plain = PSEUDONYM.sub(lambda match: _blot(len(match[0])), plain)
+    windows = list(_windows(plain))
+    found: list[tuple[int, int, str, str]] = []
+    more = True
+    while more:
+        more = False
+        for kind in _KINDS:
+            places = windows if kind.name != "email" else [(0, len(plain))] if "@" in plain else []
+            of_kind = [value for first, last in places for value in _matches(kind, plain, first, last)]
+            if of_kind:
+                more = True
+                found += of_kind
+                plain = _blotted(plain, of_kind)
+    return found
+
+
+def _windows(plain: str) -> Iterator[tuple[int, int]]:
+    """Yield the stretches of the text that have enough digits close together."""
+    first = last = -1
+    for match in _DIGITS.finditer(plain):
+        if match.start() - _NEAR > last:
+            if last > 0:
+                yield first, last
+            first = max(0, match.start() - _NEAR)
+        last = match.end() + _NEAR
+    if last > 0:
+        yield first, last
+
+
+def _matches(kind: _Kind, plain: str, at: int, last: int) -> Iterator[tuple[int, int, str, str]]:
+    while match := kind.pattern.search(plain, at, last):
+        value = kind.read(match)
+        if value is None:
+            at = match.start() + 1
+        else:
+            at, normal = value
+            yield match.start("number" if kind.has_word else 0), at, kind.name, normal
+
+
+def _blot(length: int) -> str:
+    return "[" + "\0" * (length - 2) + "]"
+
+
+def _blotted(plain: str, values: list[tuple[int, int, str, str]]) -> str:
+    parts, done = [], 0
+    for start, end, _, _ in values:
+        parts += [plain[done:start], _blot(end - start)]
+        done = end
+    return "".join([*parts, plain[done:]])
+
+
+def _email(match: re.Match[str]) -> tuple[int, str]:
+    return match.end(), match[0].lower()
+
+
+def _iban(match: re.Match[str]) -> tuple[int, str] | None:
+    """Check the form of the country, and that the rearranged number is 1 modulo 97 (ISO 13616)."""
+    value = match[0].upper()
+    form = _iban_form(value[:2])
+    whole = form.match(value) if form else None
+    if whole is None:
+        return None
+    compact = re.sub("[ -]", "", whole[0])
+    rearranged = compact[4:] + compact[:4]
+    if int("".join(str(int(char, 36)) for char in rearranged)) % 97 != 1:
+        return None
+    return match.start() + whole.end(), compact
+
+
+def _card(match: re.Match[str]) -> tuple[int, str] | None:
+    """A number of one of the networks with its check digit; years in a row are none."""
+    digits = re.sub("[ .-]", "", match[0])
+    return (match.end(), digits) if _CARD_NETWORK.fullmatch(digits) and luhn(digits) else None
+
+
+def _ip(match: re.Match[str]) -> tuple[int, str] | None:
+    try:
+        address = ipaddress.ip_address(match[0])
+    except ValueError:
+        return None
+    before = match.string[max(0, match.start() - _BEFORE) : match.start()]
+    if sum(len(part) > 1 for part in re.split("[.:]", match[0])) < _MIN_LONG_PARTS and not (
+        _HOST.search(before) or (address.version == 4 and _PORT.match(match.string, match.end()))  # noqa: PLR2004
+    ):
+        return None
+    return None if address.is_unspecified or _CHAPTER.search(before) else (match.end(), str(address))
+
+
+def _phone_world(match: re.Match[str]) -> tuple[int, str] | None:
+    """Take as many groups of digits as a number of the country can have."""
+    value = match[0]
+    thousands = _THOUSANDS.fullmatch(value.lstrip("+"))
+    for end in _ends(value):
+        digits = re.sub(r"\(0\)|\D", "", value[:end]).removeprefix("00")
+        code = next((digits[:size] for size in (1, 2, 3) if digits[:size] in _CODES), "")
+        number = digits[len(code) :]
+        if (
+            code
+            and len(number) in _CODES[code]
+            and (not number.startswith("0") or code in _ZERO)
+            and (code != "1" or number[0] not in "01")
+            and not number.endswith("000000")
+            and not (thousands and (value[1 + len(code)].isdigit() or len(number) < _MIN_IN_THREES))
+        ):
+            return match.start() + end, f"+{digits}"
+    return None
+
+
+def _ends(value: str) -> list[int]:
+    """Return where the groups of digits end, the last first."""
+    return [match.end() for match in re.finditer(r"\d+", value)][::-1]
+
+
+def _phone(match: re.Match[str]) -> tuple[int, str] | None:
+    group = "number" if "number" in match.re.groupindex else 0
+    value, start = match[group], match.start(group)
+    if _YEAR.match(value) or (_THOUSANDS.fullmatch(value) and _WORD.match(match.string, match.end())):
+        return None
+    for end in _ends(value):
+        digits = re.sub(r"\D", "", value[:end])
+        fits = len(digits) <= (_MAX_PHONE if end == len(value) and " " not in value else _MAX_NATIONAL)
+        if fits and len(digits) >= _MIN_PHONE and not digits.endswith("000000"):
+            return start + end, digits
+    return None
+
+
+def _written(match: re.Match[str]) -> tuple[int, str] | None:
+    return (match.end(), _compact(match[0])) if is_written(match[0]) else None
+
+
+def _said(match: re.Match[str]) -> tuple[int, str] | None:
+    if _YEAR.match(match["number"]):
+        return None
+    compact = _compact(match["number"])
+    return (
+        (match.end(), compact) if len(compact) >= (_MIN_SAID if compact.isdigit() else _MIN_MIXED) else None
+    )
+
+
+def _compact(value: str) -> str:
+    return re.sub(r"[\s./-]", "", value).upper()
+
+
+_KINDS = (
+    _Kind("email", re.compile(_EMAIL), _email),
+    _Kind("iban", re.compile(_IBAN), _iban),
+    _Kind("id", re.compile(WRITTEN), _written),
+    _Kind("card", re.compile(_CARD), _card),
+    _Kind("ip", re.compile(_IPV6), _ip),
+    _Kind("ip", re.compile(_IPV4), _ip),
+    _Kind("id", re.compile(SAID), _said, has_word=True),
+    _Kind("phone", re.compile(_PHONE_WORLD), _phone_world),
+    _Kind("phone", re.compile(_PHONE_AMERICAN), _phone),
+    _Kind("phone", re.compile(_PHONE_ZERO), _phone),
+    _Kind("phone", re.compile(_PHONE_SAID), _phone, has_word=True),
+    _Kind("phone", re.compile(_PHONE_HINTED), _phone, has_word=True),
+)

@@ -1,0 +1,161 @@
+"""Find sentences, and decide which of them are prose worth a passage."""
+
+from __future__ import annotations
+
+import re
+
+from shared.extract.tidy import is_item
+
+_WORD = re.compile(r"[^\W\d_]{2,}")
+_LEADERS = re.compile(r"\.{4,}|(?:\. ){4,}|\u2026{2,}|_{5,}")
+_CONTENTS_ROW = re.compile(r"[^|]*+\| \d{1,3}$")
+_END = re.compile(r"[.!?:;\u2026\u3002][\"'\u201d\u2019\u00bb)\]]*(?:\[?\d{1,2}\]?)?$")
+_LINK = re.compile(r"(?i)\b(?:https?://|www\.)\S+|(?<!\S)\S+@\S+|\[(?:email|phone):\w+\]")
+_SPACELESS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
+_MIN_WORDS = 3
+_MIN_LOOSE_WORDS = 6  # without a full stop, shorter text is a label
+_MIN_ROW_WORDS = 5
+_MIN_LETTERS = 0.5  # of the characters that are not white space
+_MIN_LOWER = 0.4  # of the words of loose text: labels are written in capitals
+
+
+def is_prose(text: str) -> bool:
+    """Sentences, list items and running text; not labels, contents lines, links or columns of numbers."""
+    if _LEADERS.search(text):
+        return False
+    if _SPACELESS.search(text):
+        return len(text) >= 2 * _MIN_WORDS
+    words = _WORD.findall(_LINK.sub(" ", text))
+    if len(words) < _MIN_WORDS or not _has_letters(text):
+        return False
+    if _END.search(text) or is_item(text):
+        return True
+    lower = sum(word[0].islower() for word in words)
+    return len(words) >= _MIN_LOOSE_WORDS and lower >= _MIN_LOWER * len(words)
+
+
+def is_wordy_row(text: str) -> bool:
+    """A table row that says something beside its numbers."""
+    return (
+        len(_WORD.findall(text)) >= _MIN_ROW_WORDS
+        and _has_letters(text)
+        and not _LEADERS.search(text)
+        and not _CONTENTS_ROW.match(text)
+    )
+
+
+def _has_letters(text: str) -> bool:
+    letters = sum(map(str.isalpha, text))
+    return letters >= _MIN_LETTERS * (len(text) - text.count(" "))
+
+
+_CANDIDATE = re.compile(
+    r"(?<![.!?\u2026])(?P<mark>[.!?\u2026]+)"
+    r"(?P<close>[\"'\u201d\u2019\u00bb)\]]*(?:\[?\d{1,2}\]?)?)(?P<space>\s+)"
+    r"|(?P<wide>[\u3002\uff01\uff1f])"
+    r"|(?P<bullet>(?<!\s)\s++(?=[\u2022\u2023\u25a0-\u25ff\u2756\uf0a7\uf0b7]\s))"
+)
+_OPENING = re.compile(r"[\"'\u201c\u2018\u201e\u00ab(\[\u00bf\u00a1\u2022\u2013\u2014*-]*\s*")
+_BEFORE_TOKEN = re.compile(r"[\s(\[\"'\u201c\u201e\u00ab]")
+_DIGIT = re.compile(r"\d")
+_DAY_DIGITS = 2
+_BRACKETS = 3  # characters before the number of a list item
+_LONGEST = 24  # characters of the token before a full stop that are looked at
+_NEXT_WORD = re.compile(r"[^\W\d_]+")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_NEVER_FINAL = _words("""
+    mr mrs ms dr prof hon rev gen gov st messrs mme mlle
+    approx ca circa vs viz cf e.g i.e eg ie incl excl resp avg dept univ assn bros eds
+    bzw z.b d.h u.a u.u o.ä s.o s.u vgl ggf inkl exkl evtl lit rn hr fr env p.ex n° c.-à-d c.à.d
+    dott sig sigg prof.ssa
+    jan feb mar apr jun jul aug sep sept oct nov dec
+""")
+_BEFORE_NUMBER = _words("""
+    no nos nr art arts sec sect par para fig figs tab vol ch chap ed p pp pg ref max min abs ziff kap anm
+""")
+_SELDOM_FINAL = _words("""
+    inc ltd co corp plc llc llp l.p s.a s.p.a s.r.l n.v b.v a.g e.v gmbh bhd pty
+    u.s u.k u.n e.u u.s.a d.c ph.d m.d b.sc m.sc a.m p.m p.a etc et.al al usw usf jr sr mio mrd tsd
+""")
+_STARTERS = _words("""
+        the a an in on at for from with by as if to this that these those it its we our they their there
+    he she his     her i you your when while where after before during since although however moreover
+    furthermore additionally     all both each many most some such no not and but or so because through
+    under over overall today currently     der die das ein eine einer im am an auf aus bei mit nach seit
+    von vor zu zur zum wir unser unsere es sie er     diese dieser dieses daher zudem auch bis durch für
+    als wenn     le la les un une des en au aux dans pour par avec sur ce cette ces nous notre nos il
+    elle ils elles     lo gli una nel nella per con su questo questa noi
+""")
+_MONTHS = _words("""
+    januar jänner februar märz april mai juni juli august september oktober november dezember
+""")
+
+
+def split_sentences(text: str) -> list[tuple[int, int]]:
+    """[start, end) of every sentence: all of the text but the white space between them."""
+    spans: list[tuple[int, int]] = []
+    start = 0
+    for match in _CANDIDATE.finditer(text):
+        if match["wide"]:
+            end, after = match.end(), match.end()
+        elif match["bullet"]:
+            end, after = match.start(), match.end()
+        elif _is_boundary(text, start, match):
+            end, after = match.start("space"), match.end()
+        else:
+            continue
+        _append(spans, text, start, end)
+        start = after
+    _append(spans, text, start, len(text))
+    return spans
+
+
+def _append(spans: list[tuple[int, int]], text: str, start: int, end: int) -> None:
+    piece = text[start:end]
+    begin = start + len(piece) - len(piece.lstrip())
+    stop = begin + len(piece.strip())
+    if stop > begin:
+        spans.append((begin, stop))
+
+
+def _is_boundary(text: str, start: int, match: re.Match[str]) -> bool:
+    opening = _OPENING.match(text, match.end())
+    at = opening.end() if opening else match.end()
+    following = text[at : at + 1]
+    if not following or following.islower():
+        return False
+    if match["mark"] != "." or match["close"]:
+        # A digit behind the full stop marks a footnote where a word stands before: "law.3 The", not "3.3 A".
+        return not (_DIGIT.search(match["close"]) and text[match.start() - 1 : match.start()].isdigit())
+    return _full_stop_ends(text, start, match.start(), at)
+
+
+def _full_stop_ends(text: str, start: int, stop: int, at: int) -> bool:
+    """Does the full stop at `stop` end a sentence, or does it belong to the token before it?"""
+    written = _BEFORE_TOKEN.split(text[max(start, stop - _LONGEST) : stop])[-1]
+    if not written:
+        return True
+    token = written.lower()
+    word = _NEXT_WORD.match(text, at)
+    following = word[0].lower() if word else ""
+    if token.isdecimal():
+        begin = stop - len(written)
+        is_mark = begin - start <= _BRACKETS and not text[start:begin].strip(" ([")  # "1. First"
+        return not is_mark and not (len(token) <= _DAY_DIGITS and following in _MONTHS)  # "31. Dezember"
+    if token in _NEVER_FINAL:
+        return False
+    if token in _BEFORE_NUMBER:
+        return not text[at : at + 1].isdigit()
+    if token in _SELDOM_FINAL or (len(token) == 1 and token.isalpha()) or _is_initials(token):
+        return following in _STARTERS
+    return True
+
+
+def _is_initials(token: str) -> bool:
+    parts = token.split(".")
+    return len(parts) > 1 and all(len(part) == 1 and part.isalpha() for part in parts)

@@ -1,0 +1,233 @@
+"""`headrace doctor --security`: each judgement with good and bad cases of the clients' types."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from google.api_core.exceptions import Forbidden, ServiceUnavailable
+from google.auth.exceptions import DefaultCredentialsError
+from google.cloud.iam_admin_v1 import ServiceAccountKey
+from google.cloud.run_v2 import Job, Revision, Service
+from google.cloud.secretmanager_v1 import SecretVersion
+from google.pubsub_v1 import Subscription
+
+from cli import security
+from cli.diagnosis import Finding
+from cli.security import Binding
+from shared.platform.errors import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+WHERE = "projects/p/locations/europe-west4"
+OURS = "serviceAccount:headrace-api@p.iam.gserviceaccount.com"
+AGENT = "serviceAccount:service-12@gcp-sa-pubsub.iam.gserviceaccount.com"
+DIGEST = "europe-west4-docker.pkg.dev/p/r/api@sha256:" + "0" * 64
+
+
+def statuses(findings: Iterable[Finding]) -> list[tuple[str, str]]:
+    return [(one.check, one.status) for one in findings]
+
+
+@pytest.mark.parametrize(
+    ("role", "member", "expected"),
+    [
+        ("roles/run.invoker", "allUsers", ("public access", "wrong")),
+        ("roles/editor", OURS, ("roles", "wrong")),
+        ("roles/viewer", OURS, None),
+        ("roles/editor", "user:ann@example.org", None),
+        ("roles/editor", "domain:example.org", ("roles", "wrong")),
+        ("roles/iam.serviceAccountTokenCreator", OURS, ("roles", "warning")),
+        ("roles/storage.admin", OURS, ("roles", "warning")),
+        ("roles/datastore.owner", OURS, ("roles", "warning")),
+        ("roles/storage.objectUser", OURS, None),
+        ("roles/editor", AGENT, None),
+        ("roles/iam.serviceAccountTokenCreator", AGENT, None),
+    ],
+)
+def test_the_projects_policy(role: str, member: str, expected: tuple[str, str] | None) -> None:
+    """Accounts that administer or act as others are named with the command that takes the role away."""
+    findings = list(security.judge_project("p", [Binding(role, (member,))]))
+    complaints = [one for one in findings if one.status != "ok"]
+    assert statuses(complaints) == ([expected] if expected else [])
+    assert all(f"--member={member} --role={role}" in str(one.fix) for one in complaints)
+
+
+def test_an_account_that_is_named_like_googles_is_not_googles() -> None:
+    """Anybody may call a project something like theirs, and make accounts in it."""
+    member = "serviceAccount:service-1@gcp-sa-x.iam.gserviceaccount.com.evil.example"
+    [_, found] = security.judge_project("p", [Binding("roles/editor", (member,))])
+    assert found.status == "wrong"
+
+
+def test_a_resource_open_to_everybody_or_administered_by_a_function() -> None:
+    """Both are wrong; a reader is not."""
+    granted = [
+        Binding("roles/storage.objectViewer", ("allAuthenticatedUsers", OURS)),
+        Binding("roles/storage.admin", (OURS, "user:ann@example.org")),
+    ]
+    found = list(security.judge_resource("gs://b", granted, "revoke"))
+    assert statuses(found) == [("public access", "wrong"), ("roles", "wrong")]
+    assert found[0].fix == "revoke --member=allAuthenticatedUsers --role=roles/storage.objectViewer"
+    assert statuses(security.judge_resource("gs://b", [], "revoke")) == [("public access", "ok")]
+
+
+@pytest.mark.parametrize(
+    ("uniform", "prevention", "status"),
+    [(True, "enforced", "ok"), (False, "enforced", "wrong"), (True, "inherited", "wrong")],
+)
+def test_a_bucket_that_a_mistake_could_open(uniform: bool, prevention: str, status: str) -> None:  # noqa: FBT001
+    """Uniform access, and public access prevented."""
+    assert security.judge_bucket("b", uniform=uniform, prevention=prevention).status == status
+
+
+@pytest.mark.parametrize(("days", "status"), [(1, "warning"), (91, "wrong")])
+def test_keys_of_accounts(days: int, status: str) -> None:
+    """A key in a file is to look at, and wrong when old; Google's own and disabled ones do not count."""
+    name = "projects/p/serviceAccounts/a/keys/k1"
+    made = ServiceAccountKey(name=name, key_type=1, valid_after_time=NOW - timedelta(days=days))
+    off = ServiceAccountKey(name=name, key_type=1, disabled=True)
+    googles = ServiceAccountKey(name=name, key_type=2)
+    [found] = security.judge_account_keys("a@p", [made, off, googles], NOW)
+    assert (found.status, "keys delete k1" in str(found.fix)) == (status, True)
+    assert statuses(security.judge_account_keys("a@p", [off, googles], NOW)) == [("account keys", "ok")]
+
+
+def version(number: int, days: int, state: str = "ENABLED") -> SecretVersion:
+    created = NOW - timedelta(days=days)
+    return SecretVersion(name=f"projects/p/secrets/s/versions/{number}", state=state, create_time=created)
+
+
+@pytest.mark.parametrize(
+    ("versions", "lasting", "status"),
+    [
+        ([version(2, 10)], False, "ok"),
+        ([version(2, 400)], False, "warning"),
+        ([version(2, 400)], True, "ok"),
+        ([version(1, 10)], False, "wrong"),
+        ([version(2, 10, "DISABLED")], False, "wrong"),
+    ],
+)
+def test_the_version_that_is_read(versions: list[SecretVersion], lasting: bool, status: str) -> None:  # noqa: FBT001
+    """It exists, is enabled, and is not too old, unless age is no complaint."""
+    assert security.judge_version("s", 2, versions, NOW, lasting=lasting).status == status
+
+
+@pytest.mark.parametrize(
+    ("keys", "days", "status"), [(1, 10, "ok"), (21, 10, "warning"), (2, 400, "warning")]
+)
+def test_the_apis_keys(keys: int, days: int, status: str) -> None:
+    """Few, and replaced within a year."""
+    hashes = [f"{number:064x}" for number in range(keys)]
+    assert security.judge_api_keys(hashes, NOW - timedelta(days=days), NOW).status == status
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(401, "ok"), (403, "ok"), (200, "wrong"), (404, "unknown"), (503, "unknown")]
+)
+def test_the_answer_to_a_call_without_a_key(status: int, expected: str) -> None:
+    """What shows neither that a key is asked for nor that none is, is not known."""
+    found = security.judge_answer("https://api", status, "close it")
+    assert (found.status, found.fix == "close it") == (expected, expected == "wrong")
+
+
+@pytest.mark.parametrize(
+    ("email", "endpoint", "cloud", "status"),
+    [
+        ("pusher@p", "https://f", True, "ok"),
+        ("", "https://f", True, "wrong"),
+        ("pusher@p", "http://f", True, "wrong"),
+        ("", "http://f", False, "unknown"),
+    ],
+)
+def test_pushes(email: str, endpoint: str, cloud: bool, status: str) -> None:  # noqa: FBT001
+    """Signed, over TLS; a local stack has neither."""
+    push = {"push_endpoint": endpoint, "oidc_token": {"service_account_email": email}}
+    found = Subscription(name="projects/p/subscriptions/ingest", push_config=push)
+    assert security.judge_push(found, cloud=cloud).status == status
+
+
+def service(name: str, **fields: Any) -> Service:
+    return Service(name=f"{WHERE}/services/{name}", **fields)
+
+
+def test_everybody_may_call_the_api_alone() -> None:
+    """It asks for a key itself; of any other service an open invoker is wrong."""
+    granted = [Binding("roles/run.invoker", ("allUsers",))]
+    internal, internet = "INGRESS_TRAFFIC_INTERNAL_ONLY", "INGRESS_TRAFFIC_ALL"
+    well = security.judge_callers(service("api", ingress=internet), granted)
+    assert statuses(well) == [("ingress", "ok"), ("public access", "ok")]
+    wrong = security.judge_callers(service("ingest", ingress=internet), granted)
+    assert statuses(wrong) == [("ingress", "warning"), ("public access", "wrong")]
+    unasked = security.judge_callers(service("ingest", ingress=internal, invoker_iam_disabled=True), [])
+    assert statuses(unasked) == [("ingress", "ok"), ("public access", "wrong"), ("public access", "ok")]
+
+
+def test_what_runs_is_pinned_and_has_an_account_of_its_own() -> None:
+    """Of a service's template, a revision and a job alike."""
+    pinned = {"name": "KEY", "value_source": {"secret_key_ref": {"secret": "s", "version": "3"}}}
+    good = {"service_account": "headrace-api@p", "containers": [{"image": DIGEST, "env": [pinned]}]}
+    runs = (
+        service("api", template=good),
+        Revision(name=f"{WHERE}/services/api/revisions/api-1", **good),
+        Job(name=f"{WHERE}/jobs/long-job", template={"template": good}),
+    )
+    expected = [("accounts", "ok"), ("images", "ok"), ("unpinned", "ok")]
+    assert [statuses(security.judge_run(run)) for run in runs] == [expected] * 3
+
+
+def test_what_runs_loosely_is_found() -> None:
+    """The default account, a tag, the latest version of a secret, a secret in plain sight, an emulator."""
+    env = [
+        {"name": "TOKEN", "value_source": {"secret_key_ref": {"secret": "s", "version": "latest"}}},
+        {"name": "SMTP_PASSWORD", "value": "hunter2"},
+        {"name": "FIRESTORE_EMULATOR_HOST", "value": "localhost:1"},
+        {"name": "HEADRACE_API_KEY_HASH", "value": "api-key-hash"},
+    ]
+    template = {
+        "service_account": "12-compute@developer.gserviceaccount.com",
+        "containers": [{"image": "r/api:v1", "env": env}],
+        "volumes": [{"name": "ca", "secret": {"secret": "ca-file"}}],
+    }
+    found = list(security.judge_run(service("api", template=template)))
+    assert statuses(found) == [("accounts", "wrong"), ("images", "warning"), *[("unpinned", "wrong")] * 4]
+    assert "hunter2" not in "".join(f"{one.detail}{one.fix}" for one in found)
+
+
+def test_policies_of_every_client_are_read_alike() -> None:
+    """Cloud Storage's has dictionaries, the others' have messages."""
+    binding = SimpleNamespace(role="roles/viewer", members=["b", "a"])
+    message = SimpleNamespace(bindings=[binding])
+    plain = SimpleNamespace(bindings=[{"role": "roles/viewer", "members": {"a", "b"}}])
+    assert security.bindings(message) == security.bindings(plain) == [Binding("roles/viewer", ("a", "b"))]
+
+
+def _raised(kind: Any) -> Exception:
+    """Make an error of a class without annotations."""
+    error: Exception = kind("no")
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (_raised(Forbidden), "unknown", "roles/iam.securityReviewer"),
+        (_raised(ServiceUnavailable), "unknown", "headrace doctor"),
+        (OSError("refused"), "unknown", "headrace doctor"),
+        (_raised(DefaultCredentialsError), "unknown", "gcloud auth"),
+        (SetupError("setting X is wrong"), "wrong", "Correct"),
+    ],
+)
+def test_a_check_that_cannot_ask_says_why(error: Exception, status: str, said: str) -> None:
+    """Unknown is never well, and one check does not end the others."""
+
+    def check() -> Iterator[Finding]:
+        yield Finding("first", "ok", "asked")
+        raise error
+
+    first, last = security.guarded("roles", check)
+    assert (first.check, last.check, last.status, said in str(last.fix)) == ("first", "roles", status, True)
