@@ -25,7 +25,7 @@ _PSEUDONYM = re.compile(r"\[(\w+):[0-9a-f]{16}\]")
 
 class Case(NamedTuple):
     kind: str
-    """Of the values; `figure` for a look-alike, which must stay as it is."""
+    """Kind of the personal value; `figure` marks a look-alike, which must stay as it is."""
     country: str
     text: str
     values: list[str]

@@ -31,7 +31,7 @@ RESTARTS = 5
 """Deaths within `RESTART_WINDOW` seconds after which a process is not started again."""
 RESTART_WINDOW = 60.0
 LOW_BYTES = 64 * 1024 * 1024
-"""Of free disk space. Below it, a process that dies is not given up: it may have died of a full disk."""
+"""Free disk space below which a process that dies is always started again: a full disk may have ended it."""
 LOW_PAUSE = 2.0
 """Seconds between two starts of a process while space is low."""
 LOG_TAIL_LINES = 5
@@ -59,7 +59,7 @@ class Service:
     process: subprocess.Popen[bytes] | None = None
     deaths: list[float] = field(default_factory=list)
     _last_modified: float = 0.0
-    """Of the log, wall clock: only ever compared with itself, because that clock may be set."""
+    """When the log was last written. It is only compared with itself: the wall clock may be set."""
     _last_active: float = 0.0
     """Monotonic time at which the log was seen to have changed."""
 

@@ -27,7 +27,9 @@ INGEST_PROCESSES = 2
 ANALYZE_THREADS = 2
 """Batches at work at once in the one process that holds the model."""
 LANES = "HEADRACE_BATCH_LANES"
-"""Of a long document; here as many as can be at work, so that short ones wait behind no more than those."""
+"""Variable that limits how many batches of one document wait or run at once.
+
+The local stack sets it to the batches that can run, so a short document waits behind no more than those."""
 EMULATORS = {
     "STORAGE_EMULATOR_HOST": "storage",
     "PUBSUB_EMULATOR_HOST": "pubsub",

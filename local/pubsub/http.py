@@ -28,7 +28,7 @@ class _Connection:
     writer: asyncio.StreamWriter
     http: h11.Connection
     idle_since: float = 0.0
-    """Of the event loop's clock, seconds."""
+    """Seconds on the event loop's clock."""
 
     def usable(self, now: float) -> bool:
         """Whether the next request may go over it."""

@@ -38,7 +38,7 @@ class OpenPush:
     delivery: Delivery
     body: bytes
     sent_at: float
-    """Of the event loop's clock, seconds."""
+    """Seconds on the event loop's clock."""
     aging: asyncio.TimerHandle
     """Takes it out of the window."""
 

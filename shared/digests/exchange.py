@@ -1,4 +1,8 @@
-"""Exchange HTTP requests with servers that operators configure, and say what can go wrong."""
+"""Exchange HTTP requests with servers that operators configure, and say what can go wrong.
+
+An answer is bounded in size and in time. A socket's own timeout is for each read, and a server that sends a
+byte now and then would hold it for ever, so a timer shuts the socket down when the time is over.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,11 @@
-"""Ask a language model for a narrative of a digest, and check every number and citation of the answer."""
+"""Ask a language model for a narrative of a digest, and check every number and citation of the answer.
+
+Narratives are off by default. What leaves is redacted text: stored passages are redacted already, and are
+once more before they are sent. The digest's own figures are not sent, because a count of passages could not
+be told from a number in a quote. An answer is shown only if all of it can be checked; a sentence may still
+say something that its quotes do not, and its citations let a reader see that. Whatever the model or its
+server does, the digest is complete without it.
+"""
 
 from __future__ import annotations
 

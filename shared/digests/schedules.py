@@ -1,4 +1,9 @@
-"""Schedules of digests: their fields, and where they are defined."""
+"""Schedules of digests: their fields, and where they are defined.
+
+Schedules are defined in the file `digests.toml` and in Firestore's `schedules`. One of Firestore takes the
+place of the file's schedule with the same name, even where it is malformed: whoever wrote it did not want the
+other any more. Malformed schedules are named and left out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,13 @@
-"""Store digests: their records, their files, and the drafts of those being made."""
+"""Store digests: their records, their files, and the drafts of those being made.
+
+The record is `digests/{id}` in Firestore; three files lie in the results bucket. The files are written first
+and the record last, so a record's files always exist. An attempt that finds another was quicker writes the
+files again from the record, since a language model may have given the two different sentences.
+
+`drafts/{random}` exists for each attempt, from before its files to its record. An erasure finds by it files
+that no record names, and the sweep those that an attempt left behind which died. An attempt that lives writes
+last, with what was erased taken out.
+"""
 
 from __future__ import annotations
 

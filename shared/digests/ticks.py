@@ -1,4 +1,18 @@
-"""Decide which digests are due, and claim each slot: `ticks/{schedule}-{slot}`."""
+"""Decide which digests are due, and claim each slot: `ticks/{schedule}-{slot}`.
+
+`clocks/{schedule}` says up to when the slots of a schedule are planned. Planning is one transaction: it
+writes a record for each slot, with the window and the schedule as they are then, and moves the clock past
+them. So a slot is planned once, whatever comes twice, late or at once, and the digest is made as planned,
+whatever became of the schedule meanwhile. A delivery claims a record for as long as it may run; if it dies,
+another takes the record over after that.
+
+    due -> claimed -> done
+     ^        |-----> due, after an error; failed, after too many; claimed again, after the lease's end
+    skipped: too many were missed
+
+The next tick takes what one leaves, because it is at its limit or another is at work. So Pub/Sub is asked to
+deliver a tick again only after an outage before anything was planned.
+"""
 
 from __future__ import annotations
 

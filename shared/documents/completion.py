@@ -1,4 +1,9 @@
-"""Complete a run: combine what its batches found, announce the result, purge older runs."""
+"""Complete a run: combine what its batches found, announce the result, purge older runs.
+
+Artefacts of replaced runs are deleted after their records, by sweep, which alone has the right. They are
+listed before the record says which are needed: a document that is erased and comes again counts its runs from
+one.
+"""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class Plan:
     """The document whose result this one copies, the content being the same."""
     seconds: Seconds
     job: dict[str, Any] | None = None
-    """Of a run that the long job analyses: what `shared.documents.delegation` needs to start it."""
+    """What `shared.documents.delegation` needs to start the long job that analyses the run."""
 
 
 def next_claim(

@@ -1,4 +1,8 @@
-"""Show documents and passages to readers, as their published run has them."""
+"""Show documents and passages to readers, as their published run has them.
+
+The plan of a newer run replaces what the record says of the file. Until that run completes, and for good
+where it fails, the published run is still shown, so its facts are kept aside, as `published`.
+"""
 
 from __future__ import annotations
 

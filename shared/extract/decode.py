@@ -1,4 +1,9 @@
-"""Decode the bytes of a text file."""
+"""Decode the bytes of a text file.
+
+UTF-16 and UTF-32 without a byte-order mark show by where their zeros are. Text in Latin script is decoded by
+its language, whose function words mostly have plain letters: statistics confuse Western with Central European
+encodings. For the rest charset-normalizer is asked, which takes about a millisecond for the sample.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Find what a document says about itself: its title, its organisation and the year it reports on."""
+"""Find what a document says about itself: its title, its organisation and the year it reports on.
+
+None is returned rather than a guess: each is taken only where the document states it, and where its
+statements agree.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Read CSV and TSV: find the delimiter, the header and the column that holds the text."""
+"""Read CSV and TSV: find the delimiter, the header and the column that holds the text.
+
+A quotation mark that was never closed makes one cell of all that follows, up to the next mark or the end, and
+no error shows it. Where that is so, the rows are read again with such marks taken as they are, and a warning
+names the lines.
+"""
 
 from __future__ import annotations
 

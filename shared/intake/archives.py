@@ -1,4 +1,9 @@
-"""Unpack archives: their members become objects and documents of their own."""
+"""Unpack archives: their members become objects and documents of their own.
+
+Another instance may unpack a newer archive of the same name at the same time. What is stored here is fenced
+by the generation of the archive's document: it is checked before each member and once more after the last,
+and an instance that was overtaken removes what it stored.
+"""
 
 from __future__ import annotations
 

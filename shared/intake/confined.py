@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 READ = f"{__name__}:read"
 NO_KEY = b""
-"""Of provisional pseudonyms."""
+"""Key of provisional pseudonyms: none, as whoever takes the process over must not learn a real one."""
 OWN_LANGUAGE_WORDS = 12
 """Fewer words say little about their language."""
 _CHARACTERS, _PASSAGES = 100_000, 500
-"""Of the text, and passages, that are sent together."""
+"""Characters of the text, and number of passages, that one piece carries."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class Reading:
     """Redacted; every passage's span indexes it."""
     passages: list[Passage]
     cpu_seconds: float = 0.0
-    """Of the process that read the file."""
+    """Processor seconds of the process that read the file."""
 
     @classmethod
     def of_archive(cls, media_type: str, members: int, warnings: list[str], cpu_seconds: float = 0.0) -> Self:

@@ -46,9 +46,9 @@ EVERY = timedelta(hours=1)
 PAGE = 1_000
 """Files in one list call, the most that Cloud Storage returns."""
 PAGES = 5
-"""Of each tick; the next one goes on from there."""
+"""Pages that one tick looks through; the next tick goes on from there."""
 FIELDS = "items(name,generation,timeCreated,size,contentType,metadata),nextPageToken"
-"""Of a listed object: all that its notification says."""
+"""Fields that are asked of a listed object: all that its notification says."""
 
 
 @dataclass(frozen=True)

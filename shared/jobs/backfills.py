@@ -1,4 +1,10 @@
-"""Backfills: which documents are analysed again, and how far that is."""
+"""Backfills: which documents are analysed again, and how far that is.
+
+A backfill runs the same passages through another model, in a new run for each document that was listed.
+`backfills/{id}` says what was asked and how far it is; `backfills/{id}/documents/{document}` is one listed
+document, with what became of it. The listing is made once, before the job starts, because the documents stop
+matching as they are worked on. None of these records holds text or names: what is erased stays erased.
+"""
 
 from __future__ import annotations
 

@@ -57,11 +57,11 @@ larger one could never be committed, and would come again until it has had all i
 MAX_BUCKET = 222
 """Characters of a bucket's name, in Cloud Storage."""
 MAX_NAME_BYTES = 1024
-"""Of an object's name there, in UTF-8."""
+"""Bytes of an object's name in Cloud Storage, in UTF-8."""
 MAX_FIELD_NAME_BYTES = 1500
-"""Of a document in Firestore."""
+"""Bytes of a field's name in Firestore."""
 MAX_METADATA_BYTES = 8 * 1024
-"""Of an object's own metadata there, names and values; its content type has the same bound here."""
+"""Bytes of an object's own metadata in Cloud Storage, names and values; a content type is bounded alike."""
 
 
 def _within(most: int) -> AfterValidator:

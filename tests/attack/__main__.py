@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 STACKS = ((FRAGILE, ON_FRAGILE), (PATIENT, ON_PATIENT))
 SHOWN = 12
-"""Of what is wrong after an attack."""
+"""Lines that are printed about what is wrong after an attack."""
 
 
 def main() -> int:

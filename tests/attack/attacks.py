@@ -52,7 +52,7 @@ WAVE = 8
 SLACK = 20.0
 """Seconds beyond the limits of a wave's files, and of two for an innocent one."""
 PROCESS_MIB = 700
-"""Of a function's process; a reader may have 384 MiB of address space of its own."""
+"""Memory that a function's process may take; a reader has 384 MiB of address space of its own."""
 
 
 def kill_anything(arena: Arena) -> Outcome:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 BUCKET = "headrace-local-uploads"
 HUGE = 10**30
 ANSWERS = {204, 400, 413, 429, 503}
-"""Of a function to a push."""
+"""Statuses with which a function may answer a push."""
 
 
 def publish(topic: str, messages: list[Message]) -> None:

@@ -64,7 +64,7 @@ def empty() -> Iterator[None]:
 
 
 def pubsub() -> SubscriberClient:
-    """Of the servers of this module."""
+    """Connect to the Pub/Sub that this module's servers include."""
     return subscriber(os.environ["PUBSUB_EMULATOR_HOST"])
 
 

@@ -88,7 +88,7 @@ def test_the_clients_own_reads_are_part_of_it(calls: Counter[str]) -> None:
 
 
 def test_what_it_reads_is_protected() -> None:
-    """Of two hundred increments at once none is lost."""
+    """Two hundred concurrent increments are all counted."""
     client = firestore_client()
     counter = client.collection("short").document("another")
     counter.set({"count": 0})

@@ -22,7 +22,7 @@ _CATEGORIES: dict[Any, Callable[[str], bool]] = {
     sre.CATEGORY_NOT_WORD: lambda char: not char.isalnum() and char != "_",
 }
 _SAMPLES = 6
-"""Of an expression; each takes other characters of its classes and other alternatives."""
+"""Samples of an expression; each takes other characters of its classes and other alternatives."""
 _LONG = 8
 """A repeat that allows at least so many is a run."""
 _BODIES = 3  # of a run, in each sample

@@ -94,7 +94,7 @@ def test_a_long_run_without_a_space_is_read_in_seconds() -> None:
 
 
 def _document(text: str) -> Extracted:
-    """Of blocks as long as they may be, below a heading."""
+    """Make a document of blocks as long as they may be, below a heading."""
     return Extracted("text/plain", text[:200], None, [Block(text[:200], "heading"), *map(Block, cut(text))])
 
 

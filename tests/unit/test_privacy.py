@@ -192,7 +192,7 @@ def test_the_table_is_large_and_halved() -> None:
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_redaction_reaches_its_goals_on_the_table(split: str) -> None:
-    """Of personal values 97 % are found, of look-alikes .5 % touched; docs/security.md states the figures."""
+    """97 % of personal values are found and .5 % of look-alikes touched, as docs/security.md states."""
     measured = measure(split)
     assert recall(measured) >= 0.97
     assert touched(measured) <= 0.005

@@ -168,7 +168,7 @@ def test_everybody_may_call_the_api_alone() -> None:
 
 
 def test_what_runs_is_pinned_and_has_an_account_of_its_own() -> None:
-    """Of a service's template, a revision and a job alike."""
+    """A service's template, a revision and a job are judged alike."""
     pinned = {"name": "KEY", "value_source": {"secret_key_ref": {"secret": "s", "version": "3"}}}
     good = {"service_account": "headrace-api@p", "containers": [{"image": DIGEST, "env": [pinned]}]}
     runs = (

@@ -1,4 +1,14 @@
-"""Deliver notifications: one record a target, retried until it is delivered or given up."""
+"""Deliver notifications: one record a target, retried until it is delivered or given up.
+
+`digests/{id}/deliveries/{n}` is one record for each target of the schedule, in its order. The records are
+written in the transaction that creates the digest, so they are delivered even if the process ends right
+afterwards. A sender takes a record by moving `next_at` beyond the time that sending may take, and by counting
+the attempt. That count fences two senders of one record; one that is killed has used its attempt. What was
+sent and could not be recorded is sent again, under the same id.
+
+The query for due records is over the collection group `deliveries`. Firestore needs an index for it, of scope
+COLLECTION_GROUP, with the fields `state` ascending and `next_at` ascending.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,13 @@
-"""Post digests to webhooks over HTTPS, at public addresses or at hosts that the operator allows."""
+"""Post digests to webhooks over HTTPS, at public addresses or at hosts that the operator allows.
+
+An address is somebody's input, though it lies in a secret: with https://169.254.169.254 whoever sets a
+schedule up would have the function ask the machine's own metadata server. So a host's addresses are looked up
+once, all of them have to be public, and the connection goes to one of these; a second lookup could give
+another answer.
+
+Slack's limits are those of its reference, docs.slack.dev: Block Kit's header, section and text objects, and
+the escaping of `&`, `<` and `>` of "Formatting message text".
+"""
 
 from __future__ import annotations
 

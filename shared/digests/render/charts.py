@@ -1,4 +1,8 @@
-"""Draw the charts of a digest as SVG."""
+"""Draw the charts of a digest as SVG.
+
+They need no script, no hover and no colour to be read. Widths are percentages and heights are pixels: bars
+stretch with the page, and letters keep their size on a telephone, on paper and on a desk.
+"""
 
 from __future__ import annotations
 

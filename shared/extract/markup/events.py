@@ -1,4 +1,7 @@
-"""Turn the events of an HTML parser into blocks, each with marks of what it is."""
+"""Turn the events of an HTML parser into blocks, each with marks of what it is.
+
+No tree is built: libxml2's is limited to some hundred levels, and costs several times the page in memory.
+"""
 
 from __future__ import annotations
 

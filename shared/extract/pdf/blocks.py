@@ -1,4 +1,8 @@
-"""Join the paragraphs of a PDF into blocks, with their initials, and find its title."""
+"""Join the paragraphs of a PDF into blocks, with their initials, and find its title.
+
+Most programs write a page in reading order, so the order of drawing is kept. What is drawn late but stands
+above (titles and boxes, often) is moved up to where it belongs.
+"""
 
 from __future__ import annotations
 

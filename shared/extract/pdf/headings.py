@@ -1,4 +1,9 @@
-"""Find the headings of a PDF by their type and by its table of contents."""
+"""Find the headings of a PDF by their type and by its table of contents.
+
+A passage carries the nearest heading before it as its section, so a label in a drawing, a sum in a table or a
+slogan must not pass for one. A heading is a few words, says something, and has its text below it. A line that
+the document's own outline names is always a heading.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""Confine a process: limits of time and memory, no network, no programs, no writing."""
+"""Confine a process: limits of time and memory, no network, no programs, no writing.
+
+Audit hooks of Python do not see what a C library does; the Linux kernel's means do. None needs privileges,
+and all are left out where the kernel does not have them (other systems, old kernels, some container
+runtimes): the two that differ most return whether they are in force. Numbers are of the kernel's interface,
+which never changes them: capset(2), seccomp(2), landlock(7).
+"""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class Task:
     arguments: dict[str, Any]
     """By name; whatever JSON can hold."""
     characters: int
-    """Of text that all pieces together may hold."""
+    """Characters of text that all pieces together may hold."""
     seconds: float
     memory: int
     """Bytes of address space."""
