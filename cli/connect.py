@@ -93,7 +93,7 @@ def adopt() -> str:
         revision, containers = _read(name)
     except failures as error:
         raise not_read(error, f"{name}, which has the settings", "roles/run.viewer", THE_JOB) from None
-    take({LOCATION: _short(where)} | given(containers))
+    take({LOCATION: short(where)} | given(containers))
     return revision
 
 
@@ -127,7 +127,7 @@ def serving(service: Service) -> str:
     Not the template: what Terraform has changed serves only after a build or `make promote`.
     """
     has = shares(service)
-    return max(has, key=has.__getitem__, default=_short(service.latest_ready_revision))
+    return max(has, key=has.__getitem__, default=short(service.latest_ready_revision))
 
 
 def shares(service: Service) -> dict[str, int]:
@@ -138,7 +138,7 @@ def shares(service: Service) -> dict[str, int]:
     percent: dict[str, int] = {}
     for part in service.traffic_statuses:
         named = "" if part.type_ == newest else part.revision
-        revision = _short(named or service.latest_ready_revision)
+        revision = short(named or service.latest_ready_revision)
         if part.percent:
             percent[revision] = percent.get(revision, 0) + part.percent
     return percent
@@ -192,5 +192,6 @@ def not_read(error: Exception, what: str, right: str, instead: str) -> NotRead:
     return NotRead(f"{what} does not answer as it should: {type(error).__name__}.", fix)
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
+    """Return the last part of a resource's path."""
     return name.rpartition("/")[2]

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from shared.jobs.imports import Import, Report
 
 _Ended = TypeVar("_Ended")
+_Recorded = TypeVar("_Recorded", "Backfill", "Import")
 
 POLL_SECONDS = 1.0
 TRAININGS = "trainings"
@@ -73,6 +74,28 @@ def follow(execution: Callable[[], str | None], look: Callable[[bool], _Ended | 
             console.print(seen, highlight=False)
             printed = seen
         time.sleep(POLL_SECONDS)
+
+
+def _follow_record(
+    find: Callable[[], _Recorded], progress: Callable[[_Recorded], str], unfinished: str
+) -> _Recorded:
+    """Follow the execution of a backfill or an import until its record says that it has ended.
+
+    Args:
+        find: reads the record.
+        progress: says how far it is.
+        unfinished: the error, where the execution ended and the record says that work is left.
+    """
+
+    def look(ended: bool) -> _Recorded | str:  # noqa: FBT001 - as `follow` calls it
+        record = find()
+        if record.state != "running":
+            return record
+        if ended:
+            raise HeadraceError(unfinished)
+        return progress(record)
+
+    return follow(lambda: find().execution, look)
 
 
 def need_objects(bucket: str, prefix: str) -> None:
@@ -182,17 +205,11 @@ def _launched(backfill: Backfill) -> Backfill:
 
 
 def _follow_backfill(identifier: str) -> Backfill:
-    def look(ended: bool) -> Backfill | str:  # noqa: FBT001 - as `follow` calls it
-        backfill = find_backfill(identifier)
-        if backfill.state != "running":
-            return backfill
-        if ended:
-            raise HeadraceError(
-                f"The job ended with work left. See its log; then: headrace backfill resume {backfill.id}"
-            )
-        return f"{sum(backfill.counts.values()):,} of {backfill.total:,} documents"
-
-    return follow(lambda: find_backfill(identifier).execution, look)
+    return _follow_record(
+        lambda: find_backfill(identifier),
+        lambda backfill: f"{sum(backfill.counts.values()):,} of {backfill.total:,} documents",
+        f"The job ended with work left. See its log; then: headrace backfill resume {identifier}",
+    )
 
 
 def report_backfill(backfill: Backfill, *, wait: bool, as_json: bool) -> None:
@@ -385,18 +402,11 @@ def report_import(wanted: Import, *, wait: bool, as_json: bool) -> None:
 
 
 def _follow_import(identifier: str) -> Import:
-    def look(ended: bool) -> Import | str:  # noqa: FBT001 - as `follow` calls it
-        wanted = find_import(identifier)
-        if wanted.state != "running":
-            return wanted
-        if ended:
-            raise HeadraceError(
-                "The job ended with work left. See its log; then import the same again: what is done is "
-                "passed over."
-            )
-        return _import_progress(wanted)
-
-    return follow(lambda: find_import(identifier).execution, look)
+    return _follow_record(
+        lambda: find_import(identifier),
+        _import_progress,
+        "The job ended with work left. See its log; then import the same again: what is done is passed over.",
+    )
 
 
 def _import_progress(wanted: Import) -> str:

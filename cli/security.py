@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from google.cloud.run_v2 import IngressTraffic, Job, Revision, Service
 from google.cloud.secretmanager_v1 import SecretVersion
 
-from cli.connect import connect, region, shares
+from cli.connect import connect, region, shares, short
 from cli.diagnosis import CALL_SECONDS, LIMITS, Finding, Target
 from cli.diagnosis.resources import check_settings
 from local.provision import subscriber
@@ -503,11 +503,6 @@ def _task(run: Run) -> Any:  # noqa: ANN401 - a revision, its template or a task
     if isinstance(run, Revision):
         return run
     return run.template.template if isinstance(run, Job) else run.template
-
-
-def short(name: str) -> str:
-    """Return the last part of a resource's path."""
-    return name.rpartition("/")[2]
 
 
 def named(run: Run) -> str:
