@@ -6,12 +6,12 @@ that was stored. So a lease that is lost, or outlived by its holder, costs time 
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.documents.store import Documents, now
 from shared.documents.transitions import check_run
-from shared.platform.errors import Superseded
+from shared.platform.errors import LeaseHeld, Superseded
+from shared.platform.lease import Lease, is_held, take
 
 if TYPE_CHECKING:
     from google.cloud import firestore
@@ -49,18 +49,13 @@ class Leases:
             assert stored is not None
             if stored["state"] in ENDED:
                 raise Superseded("this run has ended")
-            held = record.get(transaction=transaction).to_dict()
-            moment = now()
-            if held and held["holder"] != self._task.holder and held["expires_at"] > moment:
+            try:
+                lease = take(
+                    _lease(record.get(transaction=transaction).to_dict()), self._task.holder, SECONDS, now()
+                )
+            except LeaseHeld:
                 return False
-            transaction.set(
-                record,
-                {
-                    "run": self._run,
-                    "holder": self._task.holder,
-                    "expires_at": moment + timedelta(seconds=SECONDS),
-                },
-            )
+            transaction.set(record, {"run": self._run} | lease.model_dump())
             return True
 
         return self._documents.run(step)
@@ -70,8 +65,8 @@ class Leases:
         record = self._record(shard)
 
         def step(transaction: firestore.Transaction) -> None:
-            held = record.get(transaction=transaction).to_dict()
-            if held and held["holder"] == self._task.holder:
+            lease = _lease(record.get(transaction=transaction).to_dict())
+            if lease and lease.holder == self._task.holder:
                 transaction.delete(record)
 
         self._documents.run(step)
@@ -79,20 +74,25 @@ class Leases:
     def siblings_at_work(self) -> bool:
         """Whether another task of this execution holds a shard of the run."""
         return any(
-            held["holder"].startswith(f"{self._task.execution}/") and held["holder"] != self._task.holder
-            for held in self._live()
+            lease.holder.startswith(f"{self._task.execution}/") and lease.holder != self._task.holder
+            for lease in self._live()
         )
 
-    def _live(self) -> list[dict[str, Any]]:
+    def _live(self) -> list[Lease]:
         from google.cloud.firestore_v1.base_query import FieldFilter
 
         query = self._reference.collection(COLLECTION).where(filter=FieldFilter("run", "==", self._run))
-        found = [snapshot.to_dict() or {} for snapshot in query.stream()]
+        leases = [_lease(snapshot.to_dict()) for snapshot in query.stream()]
         moment = now()
-        return [held for held in found if held["expires_at"] > moment]
+        return [lease for lease in leases if lease and is_held(lease, moment)]
 
     def _record(self, shard: str) -> firestore.DocumentReference:
         record: firestore.DocumentReference = self._reference.collection(COLLECTION).document(
             f"{self._run}-{shard}"
         )
         return record
+
+
+def _lease(record: dict[str, Any] | None) -> Lease | None:
+    """Return the lease that a record is: `expires_at` is at the top, for the rule that deletes old ones."""
+    return Lease.model_validate({k: v for k, v in record.items() if k != "run"}) if record else None

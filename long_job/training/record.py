@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from long_job.leases import SECONDS
 from long_job.training.report import ENDED
 from shared.documents.store import now
-from shared.platform.errors import SetupError, Superseded
+from shared.platform.errors import LeaseHeld, SetupError, Superseded
+from shared.platform.lease import Lease, take
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from google.cloud import firestore
 
@@ -69,16 +70,15 @@ class Training:
                 "updated_at": moment,
             }
             outcome = "taken"
-            lease = stored["lease"]
             if stored.get("state") in ENDED:
                 outcome = "ended"
-            elif lease and lease["holder"] != self._task.holder and lease["expires_at"] > moment:
+            elif (lease := self._taken(Lease.read(stored["lease"]), moment)) is None:
                 outcome = "held"
             else:
                 fields |= {
                     "state": "running",
                     "step": "begun",
-                    "lease": self._lease(),
+                    "lease": lease.model_dump(),
                     "attempts": stored["attempts"] + 1,
                     "started_at": moment,
                     "ended_at": None,
@@ -101,7 +101,7 @@ class Training:
         def renew() -> None:
             while not over.wait(SECONDS / RENEWALS):
                 try:
-                    self._write({"lease": self._lease()})
+                    self._write({})
                 except Superseded:
                     self._lost.set()
                     return
@@ -127,7 +127,7 @@ class Training:
 
     def step(self, name: str) -> None:
         """Say what is done now. Raises Superseded as `check` does."""
-        self._write({"step": name, "lease": self._lease()})
+        self._write({"step": name})
 
     def finish(self, report: Report) -> None:
         """The end, as the report has it. Raises Superseded as `check` does."""
@@ -141,15 +141,21 @@ class Training:
         """The end for now: started again, it begins anew. Raises Superseded as `check` does."""
         self._write({"state": "failed", "code": code, "reason": reason, "step": None, "ended_at": now()})
 
-    def _lease(self) -> dict[str, Any]:
-        return {"holder": self._task.holder, "expires_at": now() + timedelta(seconds=SECONDS)}
+    def _taken(self, lease: Lease | None, moment: datetime) -> Lease | None:
+        try:
+            return take(lease, self._task.holder, SECONDS, moment)
+        except LeaseHeld:
+            return None
 
     def _write(self, fields: dict[str, Any]) -> None:
+        """Write some fields and renew the lease, unless `fields` end it."""
+
         def step(transaction: firestore.Transaction) -> None:
             stored = self._reference.get(transaction=transaction).to_dict() or {}
-            lease = stored.get("lease")
-            if not lease or lease["holder"] != self._task.holder:
+            lease, moment = Lease.read(stored.get("lease")), now()
+            if lease is None or lease.holder != self._task.holder:
                 raise Superseded(f"another execution took over the training {self.id}")
-            transaction.update(self._reference, fields | {"updated_at": now()})
+            renewed = {"lease": lease.renewed(SECONDS, moment).model_dump(), "updated_at": moment}
+            transaction.update(self._reference, renewed | fields)
 
         self._documents.run(step)

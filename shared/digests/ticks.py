@@ -28,6 +28,7 @@ from shared.digests import slots
 from shared.digests.records import Window
 from shared.digests.schedules import Schedule, definitions
 from shared.documents.store import Documents, now
+from shared.platform.lease import Lease, is_held, take
 from shared.platform.logs import get_logger
 from shared.platform.records import Record
 from shared.platform.retry import is_transient
@@ -272,18 +273,17 @@ def claim(client: firestore.Client, identifier: str) -> Claim | str | None:
         moment = now()
         if stored is None or stored["state"] not in OPEN:
             return None
-        lease = stored["lease"]
-        if lease and lease["holder"] == holder:  # the answer of the commit was lost
+        lease = Lease.read(stored["lease"])
+        if lease and lease.holder == holder:  # the answer of the commit was lost
             return Claim(identifier, holder, stored)
-        if lease and lease["expires_at"] > moment:
+        if is_held(lease, moment):
             return None
         if stored["attempts"] >= settings().digest_attempts:
             why = str(stored["error"] or "it was begun and never ended")
             return why if _fail(client, transaction, reference, stored, why) == "failed" else None
-        expires = moment + timedelta(seconds=settings().digest_timeout)
         fields = {
             "state": "claimed",
-            "lease": {"holder": holder, "expires_at": expires},
+            "lease": take(lease, holder, settings().digest_timeout, moment).model_dump(),
             "attempts": stored["attempts"] + 1,
         }
         transaction.update(reference, fields | {"updated_at": moment})
@@ -366,7 +366,8 @@ def _fail(
 
 
 def _held(stored: dict[str, Any] | None, claim: Claim) -> bool:
-    return bool(stored and stored["lease"] and stored["lease"]["holder"] == claim.holder)
+    lease = Lease.read(stored["lease"]) if stored else None
+    return lease is not None and lease.holder == claim.holder
 
 
 OUTAGE = timedelta(days=1)

@@ -232,7 +232,7 @@ def test_a_report_that_was_stored_ends_the_training(
     _, record = train(servers, better)
     monkeypatch.setattr(work.Examination, "report", lambda *_, **__: pytest.fail("trained again"))
     reference = firestore_client().collection("trainings").document(record["id"])
-    lease = {"holder": "killed/0", "expires_at": now() + timedelta(seconds=60)}
+    lease = {"token": 1, "holder": "killed/0", "expires_at": now() + timedelta(seconds=60)}
     reference.update({"state": "running", "lease": lease})
     assert train(servers, better)[1]["state"] == "running"
     reference.update({"lease.expires_at": now()})
