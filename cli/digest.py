@@ -17,14 +17,13 @@ from cli.render import bars, passage, section
 from cli.say import say
 from shared.digests import render, slots
 from shared.digests.compute import Request
-from shared.digests.issue import issue
+from shared.digests.issue import issue, verify
 from shared.digests.notify.outbox import COLLECTION as DELIVERIES
 from shared.digests.records import Filter, Window
 from shared.digests.schedules import RESERVED as NOW
 from shared.digests.schedules import definitions
 from shared.digests.store import COLLECTION, newest, read, read_file
 from shared.digests.ticks import EARLIER, is_ahead, read_clocks
-from shared.digests.verify import verify
 from shared.platform.clients import firestore_client
 from shared.platform.errors import HeadraceError
 from shared.platform.records import TOPIC_NAMES

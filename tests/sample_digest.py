@@ -17,7 +17,7 @@ from shared.digests.records import (
     TopicRow,
     Window,
 )
-from shared.digests.store import RULES, Statistics, StoredDigest
+from shared.digests.store import Statistics, StoredDigest
 
 END = datetime(2026, 11, 23, tzinfo=UTC)
 WINDOW = Window(start=END - timedelta(days=7), end=END)
@@ -125,7 +125,6 @@ def stored(told: Digest) -> StoredDigest:
         end=told.window.end,
         statistics=Statistics(),
         asked="all",
-        rules=RULES,
         quoted=told.documents(),
         html=f"gs://acme-results/digests/{told.schedule}/{told.id}.html",
         reads=3,

@@ -33,7 +33,7 @@ from benchmarks.pipeline import processor
 from local.services import ROOT
 from shared.digests.compute import Request, fingerprint, make
 from shared.digests.records import Filter, Window
-from shared.digests.store import COLLECTION, RULES, StoredDigest, to_fields
+from shared.digests.store import COLLECTION, StoredDigest, to_fields
 from shared.platform.clients import firestore_client
 
 if TYPE_CHECKING:
@@ -129,7 +129,6 @@ def store_earlier() -> None:
             end=of.digest.window.end,
             statistics=of.statistics,
             asked=fingerprint(of.digest.filter),
-            rules=RULES,
             quoted=[],
             html="gs://bench/none.html",
             reads=of.reads,

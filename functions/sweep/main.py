@@ -14,7 +14,7 @@ import functions_framework
 from google.cloud.firestore_v1.base_query import FieldFilter
 
 from shared.digests.redact import erase
-from shared.digests.store import remove_abandoned
+from shared.digests.store import complete, unwritten
 from shared.documents.completion import announce, purge, remove_stale
 from shared.documents.delegation import is_being_read
 from shared.documents.erasure import seen
@@ -67,7 +67,7 @@ def on_tick(push: Push) -> None:
     this.take("expired", expired, lambda stored: expire(documents, stored))
     at_once = push.attributes.get("reconcile") == "now"
     this.attempt("notified", partial(reconcile, documents.client, at_once=at_once))
-    this.done["drafts"] = remove_abandoned(documents.client)
+    this.take("digests", unwritten(documents.client), partial(write_digest, documents))
     get_logger("sweep").info("swept", **this.done, oldest_seconds=oldest_unfinished(documents))
     if this.outages:
         raise this.outages[0]
@@ -78,6 +78,11 @@ def expire(documents: Documents, stored: dict[str, Any]) -> None:
     if is_being_read(stored):
         raise Superseded("it is being read")
     erase(documents.client, stored["id"], seen(stored))
+
+
+def write_digest(documents: Documents, stored: dict[str, Any]) -> None:
+    """Write the files of a digest whose own process did not."""
+    complete(documents.client, stored["id"])
 
 
 class _Round:

@@ -1,30 +1,31 @@
-"""Make the digest of a window once, store it whole, and enqueue its notifications."""
+"""Make the digest of a window once, store it whole with its notifications; and check one that is stored."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
-from shared.digests import store
-from shared.digests.compute import fingerprint, make
+from shared.digests.compute import Request, fingerprint, make
+from shared.digests.compute.rows import Rows
 from shared.digests.narrative import narrate
 from shared.digests.notify import enqueue
-from shared.digests.redact import erased
-from shared.digests.store import COLLECTION, RULES, StoredDigest, address, read, to_fields, write_files
+from shared.digests.records import Filter
+from shared.digests.redact import without_documents
+from shared.digests.store import COLLECTION, StoredDigest, address, complete, read, to_fields
 from shared.digests.ticks import TICKS
 from shared.documents.erasure import BEGUN
+from shared.documents.outcomes import COLLECTION as OUTCOMES
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.documents.store import Documents, now
+from shared.platform.records import Record
 from shared.platform.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
-    from typing import Any
 
     from google.cloud import firestore
 
-    from shared.digests.compute import Request
     from shared.digests.records import Digest
     from shared.digests.schedules import Target
 
@@ -36,58 +37,54 @@ def issue(client: firestore.Client, request: Request, notify: Sequence[Target] =
 
     Args:
         client: Firestore.
-        request: the window, and what of it. Its id makes it one digest, however often it is asked for.
+        request: the window and the filter. Its id makes it one digest, however often it is requested.
         notify: targets that `notify_pending` sends it to.
 
     Raises:
-        Retryable: Firestore is contended or cannot be reached; what was done is no harm to the next attempt.
+        Retryable: Firestore is contended or cannot be reached; the next attempt continues.
     """
-    if known := read(client, request.id):
-        return known
+    stored = read(client, request.id)
+    if stored is None:
+        _create(client, _made(client, request), notify)
+    if stored is None or stored.unwritten_since is not None:
+        stored = complete(client, request.id)
+    assert stored is not None
+    return stored
+
+
+def _made(client: firestore.Client, request: Request) -> StoredDigest:
     started, begun = time.monotonic(), now()
     made = make(client, request)
-    draft = store.begin(client, made.digest)
-    # Before a model is paid for: where the bucket cannot be written, no attempt gets that far.
-    write_files(made.digest)
     digest = _narrated(client, made.digest)
-    stored = StoredDigest(
+    return StoredDigest(
         digest=digest,
         schedule=digest.schedule,
         end=digest.window.end,
         statistics=made.statistics,
         asked=fingerprint(request.filter),
-        rules=RULES,
         quoted=digest.documents(),
         html=address(digest),
         reads=made.reads,
         seconds=round(time.monotonic() - started, 3),
         made_at=now(),
+        unwritten_since=begun,
     )
-    if digest != made.digest:
-        write_files(digest)
-    reference = client.collection(COLLECTION).document(request.id)
 
-    def create(transaction: firestore.Transaction) -> StoredDigest | None:
-        if reference.get([], transaction=transaction).exists:
-            return None
-        kept = _without_erased(client, transaction, stored, begun)
-        transaction.create(reference, to_fields(kept))
-        transaction.delete(draft)
-        enqueue(transaction, reference, notify)
-        return kept
 
-    created = Documents(client).run(create)
-    if created is None:
-        created = store.write_again(client, request.id)
-        assert created is not None
-        draft.delete()
-    elif created.redacted:
-        write_files(created.digest)  # an erasure that did not see the record yet may have removed them
-    return created
+def _create(client: firestore.Client, stored: StoredDigest, notify: Sequence[Target]) -> None:
+    """Store the record with its notifications, unless another attempt has."""
+    reference = client.collection(COLLECTION).document(stored.digest.id)
+
+    def step(transaction: firestore.Transaction) -> None:
+        if not reference.get([], transaction=transaction).exists:
+            transaction.create(reference, to_fields(_without_erased(client, transaction, stored)))
+            enqueue(transaction, reference, notify)
+
+    Documents(client).run(step)
 
 
 def _narrated(client: firestore.Client, digest: Digest) -> Digest:
-    """With its narrative, or a note why there is none."""
+    """Add a narrative, or a note why there is none."""
     asks = settings().narrative_url and digest.quotes()
     before = asks and _asked_before(client, digest.id)
     narrative, note = (None, ASKED_BEFORE) if before else narrate(digest)
@@ -96,9 +93,9 @@ def _narrated(client: firestore.Client, digest: Digest) -> Digest:
 
 
 def _asked_before(client: firestore.Client, identifier: str) -> bool:
-    """Whether an attempt at this slot has asked for the narrative; if not, this one does.
+    """Return whether an attempt at this slot has asked for the narrative; if not, record that this one does.
 
-    A digest that is of no slot has one attempt.
+    A digest on demand has no slot, and one attempt.
     """
     reference = client.collection(TICKS).document(identifier)
 
@@ -113,31 +110,116 @@ def _asked_before(client: firestore.Client, identifier: str) -> bool:
 
 
 def _without_erased(
-    client: firestore.Client, transaction: firestore.Transaction, stored: StoredDigest, begun: datetime
+    client: firestore.Client, transaction: firestore.Transaction, stored: StoredDigest
 ) -> StoredDigest:
     """Take out what was erased while the digest was made; a later erasure finds the digest.
 
-    It sets the state that is read here before it looks for digests, and no document has it otherwise. Where
-    the file was uploaded again since, the record is another's, or has no result that could be quoted.
+    An erasure sets the state that is read here before it looks for digests. Where the file was uploaded again
+    since, the record is another document's, or has no result that could be quoted.
     """
-    quoting = {quote.document for quote in stored.digest.quotes()}
+    begun, quoting = stored.unwritten_since, {quote.document for quote in stored.digest.quotes()}
     references = [client.collection(DOCUMENTS).document(document) for document in stored.quoted]
-    there = client.get_all(references, ["state", "created_at", "published_run"], transaction=transaction)
-    found = {one.id: one.to_dict() or {} for one in there}
+    snapshots = client.get_all(references, ["state", "created_at", "published_run"], transaction=transaction)
+    records = {snapshot.id: snapshot.to_dict() or {} for snapshot in snapshots}
     gone = [
         document
         for document in stored.quoted
-        if found[document].get("state", BEGUN) == BEGUN
-        or (document in quoting and _is_another(found[document], begun))
+        if records[document].get("state", BEGUN) == BEGUN
+        or (document in quoting and _is_another(records[document], begun))
     ]
     if not gone:
         return stored
-    kept = erased(stored, gone)
-    write_files(kept.digest)
-    return kept
+    kept = [document for document in stored.quoted if document not in gone]
+    return without_documents(stored, gone).model_copy(update={"quoted": kept})
 
 
-def _is_another(document: Mapping[str, Any], begun: datetime) -> bool:
-    """Whether a document that a digest quotes is not the one that was read for it."""
+def _is_another(document: Mapping[str, Any], begun: datetime | None) -> bool:
+    """Return whether a document that a digest quotes is not the one that was read for it."""
     created: datetime | None = document.get("created_at")
-    return document.get("published_run") is None or (created is not None and created > begun)
+    return document.get("published_run") is None or bool(created and begun and created > begun)
+
+
+MAX_READ_AGAIN = 100
+"""Documents that are named as read again; a backfill can leave thousands."""
+_UNKNOWABLE: dict[str, Any] = {
+    "overview": {"waiting", "oldest"},
+    "line": True,
+    "narrative": True,
+    "notes": True,
+}
+"""What held only at the moment the digest was made, or follows from the rest."""
+_QUOTED = {"initiatives", "incidents", "positives", "novel", "novel_among", "summary"}
+"""Parts that quote; after an erasure some of their quotes are gone."""
+
+
+class Difference(Record):
+    """One thing in which a digest differs from what is stored now, or one reason why it may."""
+
+    kind: Literal["number", "gone", "again"]
+    """`gone` and `again` are reasons: a document was erased, or read again, after the digest was made."""
+    what: str
+    document: str | None = None
+    """The document's id, where the difference is about one."""
+    stored: str
+    found: str
+
+
+def verify(client: firestore.Client, stored: StoredDigest) -> list[Difference]:
+    """Compute a digest again from what is stored now, and return every difference, with reasons for them.
+
+    Raises:
+        google.api_core.exceptions.GoogleAPICallError: Firestore refuses or cannot be reached.
+    """
+    digest = stored.digest
+    request = Request(
+        id=digest.id,
+        schedule=digest.schedule,
+        zone=digest.zone,
+        window=digest.window,
+        filter=digest.filter,
+        earlier=[point.window for point in reversed(digest.trend[:-1])],
+    )
+    again = make(client, request)
+    left_out = _UNKNOWABLE | (dict.fromkeys(_QUOTED, True) if stored.redacted else {})
+    if digest.overview.waiting or digest.filter != Filter():
+        # A file that was not read yet had no organisation, so whether it counts was not known.
+        left_out["overview"] = {"waiting", "oldest", "received"}
+    before, after = (each.model_dump(mode="json", exclude=left_out) for each in (digest, again.digest))
+    statistics = (each.statistics.model_dump(mode="json") for each in (stored, again))
+    differences = [*_compare("", before, after), *_compare("statistics", *statistics)]
+    return [*differences, *_reasons(client, stored)] if differences else []
+
+
+def _compare(where: str, stored: Any, found: Any) -> Iterator[Difference]:  # noqa: ANN401 - JSON
+    """Yield each value of two structures that differs, named by its path."""
+    if isinstance(stored, dict) and isinstance(found, dict):
+        for name in sorted({*stored, *found}):
+            yield from _compare(f"{where}.{name}".lstrip("."), stored.get(name), found.get(name))
+    elif isinstance(stored, list) and isinstance(found, list) and len(stored) == len(found):
+        for at, pair in enumerate(zip(stored, found, strict=True)):
+            yield from _compare(f"{where}[{at}]", *pair)
+    elif stored != found:
+        yield Difference(kind="number", what=where, stored=str(stored), found=str(found))
+
+
+def _reasons(client: firestore.Client, stored: StoredDigest) -> Iterator[Difference]:
+    """Yield the documents that were erased or read again after the digest was made."""
+    rows = Rows(client)
+    named = {*stored.digest.documents()}
+    present = {row[""] for row in rows.named(DOCUMENTS, sorted(named), ["id"])}
+    for document in sorted({*stored.erased} | (named - present)):
+        yield Difference(
+            kind="gone", what="was erased since", document=document, stored="named", found="nothing"
+        )
+    since: dict[str, str] = {}
+    completed, ended = [("timings.completed_at", ">", stored.made_at)], [("completed_at", ">", stored.end)]
+    names = ["name", "run"]
+    for row in (
+        *rows.range(DOCUMENTS, "timings.completed_at", completed, names, limit=MAX_READ_AGAIN),
+        *rows.range(OUTCOMES, "completed_at", ended, names, limit=MAX_READ_AGAIN),
+    ):
+        if row.get("run", 1) > 1 or row[""] in named:
+            since[row[""]] = row["name"]
+    for document, name in sorted(since.items()):
+        what = f"{name} was read since"
+        yield Difference(kind="again", what=what, document=document, stored="counted", found="read again")

@@ -1,23 +1,24 @@
-"""What is taken out of digests when a document that they quote is erased: its sentences, never the counts."""
+"""Take erased documents out of digests: their sentences and names go, the counts stay."""
 
 from __future__ import annotations
 
 from functools import partial, reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from shared.digests import store
-from shared.digests.records import Digest, Group, Initiatives, Narrative, Problem
-from shared.digests.store import COLLECTION, StoredDigest, to_fields, write_files
+from shared.digests.store import COLLECTION, StoredDigest, to_fields, write_current
 from shared.documents.erasure import erase_stored
 from shared.documents.store import Documents
+from shared.platform.records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from google.cloud import firestore
 
-    from shared.digests.records import Overview, Quote
+    from shared.digests.records import Digest
     from shared.documents.erasure import Seen
+
+R = TypeVar("R", bound=Record)
 
 NOTE = "Sentences of documents that were erased since were taken out."
 PER_QUERY = 50
@@ -25,63 +26,48 @@ PER_QUERY = 50
 
 
 def without(digest: Digest, document: str) -> Digest:
-    """The digest without the document's sentences and names; what rests on them alone goes too."""
+    """Return the digest without a document's sentences and names, and what rests on them alone."""
 
-    def others(quotes: list[Quote]) -> list[Quote]:
-        return [quote for quote in quotes if quote.document != document]
+    def others(items: Sequence[R]) -> list[R]:
+        return [item for item in items if document not in item.model_dump_json()]
 
-    initiatives = digest.initiatives
-    # Of a group whose sentences all go nobody can say that another document names its organisation.
-    groups: list[Group] = [
-        group.model_copy(update={"quotes": others(group.quotes)})
-        for group in initiatives.groups
-        if others(group.quotes) or not group.quotes
-    ]
-    narrative = digest.narrative
+    overview, initiatives, narrative = digest.overview, digest.initiatives, digest.narrative
+    quoted = [group.model_copy(update={"quotes": others(group.quotes)}) for group in initiatives.groups]
+    # Where all sentences of a group go, the erased document may be the only one that names its organisation.
+    pairs = zip(initiatives.groups, quoted, strict=True)
+    groups = [after for before, after in pairs if after.quotes or not before.quotes]
     if narrative:
-        kept = [
-            sentence
-            for sentence in narrative.sentences
-            if all(quote.document != document for quote in sentence.cites)
-        ]
-        narrative = Narrative(model=narrative.model, sentences=kept) if kept else None
-    return digest.model_copy(
-        update={
-            "overview": _overview(digest.overview, document),
-            "initiatives": Initiatives.model_validate(
-                dict(initiatives)
-                | {
-                    "groups": groups,
-                    "groups_left": initiatives.groups_left + len(initiatives.groups) - len(groups),
-                    "followed": [
-                        one
-                        for one in initiatives.followed
-                        if document not in {one.before.document, one.now and one.now.document}
-                    ],
-                }
-            ),
-            "incidents": others(digest.incidents),
-            "positives": others(digest.positives),
-            "novel": [one for one in digest.novel if one.quote.document != document],
-            "summary": others(digest.summary),
-            "narrative": narrative,
-            "notes": [*(note for note in digest.notes if note != NOTE), NOTE],
-        }
-    )
+        sentences = others(narrative.sentences)
+        narrative = narrative.model_copy(update={"sentences": sentences}) if sentences else None
+    waiting = others([overview.oldest]) if overview.oldest else []
+    update = {
+        "overview": overview.model_copy(
+            update={"problems": others(overview.problems), "oldest": waiting[0] if waiting else None}
+        ),
+        "initiatives": initiatives.model_copy(
+            update={
+                "groups": groups,
+                "groups_left": initiatives.groups_left + len(quoted) - len(groups),
+                "followed": others(initiatives.followed),
+            }
+        ),
+        "incidents": others(digest.incidents),
+        "positives": others(digest.positives),
+        "novel": others(digest.novel),
+        "summary": others(digest.summary),
+        "narrative": narrative.model_copy(update={"sentences": sentences})
+        if narrative and sentences
+        else None,
+        "notes": [*(note for note in digest.notes if note != NOTE), NOTE],
+    }
+    return digest.model_copy(update=update)
 
 
-def _overview(overview: Overview, document: str) -> Overview:
-    problems: list[Problem] = [one for one in overview.problems if one.document != document]
-    oldest = overview.oldest if overview.oldest and overview.oldest.document != document else None
-    return overview.model_copy(update={"problems": problems, "oldest": oldest})
-
-
-def erased(stored: StoredDigest, documents: Iterable[str]) -> StoredDigest:
-    """A stored digest without these documents; it keeps their ids, which explain its counts."""
+def without_documents(stored: StoredDigest, documents: Iterable[str]) -> StoredDigest:
+    """Return a stored digest without these documents; it keeps their ids, which explain its counts."""
     gone = {*documents}
     update = {
         "digest": reduce(without, sorted(gone), stored.digest),
-        "quoted": [one for one in stored.quoted if one not in gone],
         "erased": sorted({*stored.erased, *gone}),
         "redacted": True,
     }
@@ -104,14 +90,12 @@ def erase(client: firestore.Client, document: str, expected: Seen | None = None,
 
 
 def redact(client: firestore.Client, document: str) -> int:
-    """Take a document out of every digest that names it; how many did. May be repeated.
+    """Take a document out of every digest that names it, and return how many did; may be repeated.
 
-    Of digests that have no record the files are removed: their attempts died, or will find the document gone.
-
-    The files are written before the record: a kill in between leaves the record to be found again. They are
-    written once more after it, over what somebody wrote who had read the record before; who writes later than
-    that finds it changed.
+    `quoted` keeps the document until the files are written, so an erasure that was killed finds the digest
+    again.
     """
+    from google.cloud import firestore as fields
     from google.cloud.firestore_v1.base_query import FieldFilter
 
     changed = 0
@@ -119,21 +103,17 @@ def redact(client: firestore.Client, document: str) -> int:
     query = client.collection(COLLECTION).where(filter=naming).select([]).limit(PER_QUERY)
     while found := [snapshot.reference for snapshot in query.stream()]:
         for reference in found:
-            digest = Documents(client).run(partial(_rewrite, reference=reference, document=document))
-            if digest is not None:
-                write_files(digest)
+            Documents(client).run(partial(_rewrite, reference=reference, document=document))
+            if write_current(client, reference.id) is not None:
+                reference.update({"quoted": fields.ArrayRemove([document])})
             changed += 1
-    store.forget(client, document)
     return changed
 
 
 def _rewrite(
     transaction: firestore.Transaction, reference: firestore.DocumentReference, document: str
-) -> Digest | None:
+) -> None:
     fields = reference.get(transaction=transaction).to_dict()
-    if fields is None:
-        return None
-    stored = erased(StoredDigest.model_validate(fields), [document])
-    write_files(stored.digest)
-    transaction.set(reference, to_fields(stored))
-    return stored.digest
+    if fields is not None:
+        stored = without_documents(StoredDigest.model_validate(fields), [document])
+        transaction.set(reference, to_fields(stored))

@@ -13,7 +13,7 @@ from benchmarks.digests import made
 from benchmarks.digests.made import MONDAY, aggregate, passage, record
 from shared.digests.compute import Made, Request, fingerprint, make
 from shared.digests.records import Filter, Window
-from shared.digests.store import RULES, StoredDigest
+from shared.digests.store import StoredDigest
 from shared.platform.settings import settings
 from tests.integration.firestore_server import PROJECT, connect
 
@@ -91,7 +91,6 @@ def stored_digest(of: Made) -> StoredDigest:
         end=digest.window.end,
         statistics=of.statistics,
         asked=fingerprint(digest.filter),
-        rules=RULES,
         quoted=digest.documents(),
         html="gs://none/none.html",
         reads=of.reads,

@@ -11,8 +11,8 @@ import pytest
 from benchmarks.digests import made
 from benchmarks.digests.made import MONDAY, record, store_problem
 from shared.digests.compute import window
+from shared.digests.issue import verify
 from shared.digests.records import Filter
-from shared.digests.verify import verify
 from shared.platform.lanes import CANDIDATE_PREFIX
 from shared.platform.records import ErrorInfo
 from tests.integration.digest_window import WEEK, Store, plain, stored_digest, week

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.digests.made import MONDAY, record
 from shared.digests.compute import follow
-from shared.digests.verify import verify
+from shared.digests.issue import verify
 from tests.integration.digest_plans import AGAIN, BEFORE, PLAN, about, done, others, plan, statuses
 from tests.integration.digest_window import MILLS, Store, stored_digest
 

@@ -6,9 +6,8 @@ from datetime import timedelta
 
 from benchmarks.digests import made
 from benchmarks.digests.made import MONDAY, record
-from shared.digests.verify import verify
+from shared.digests.issue import verify
 from shared.documents.store import COLLECTION as DOCUMENTS
-from tests.integration.digest_plans import BEFORE, done, others, plan
 from tests.integration.digest_window import MILLS, WEEK, Store, stored_digest
 
 
@@ -49,19 +48,6 @@ def test_a_recount_computes_again_what_rests_on_comparing(store: Store) -> None:
         ("incidents[0].also", str(more)),
         ("novel_among", str(digest.novel_among + 1)),
     }
-
-
-def test_plans_that_other_rules_followed_are_not_compared(store: Store) -> None:
-    """A digest of another version of the rules is compared in all else."""
-    store.put("2024.pdf", [plan()], BEFORE, organisation=MILLS, year=2024)
-    store.put("2025.pdf", [done(), *others()], organisation=MILLS, year=2025)
-    digest = stored_digest(store.make())
-    told = digest.digest.initiatives
-    assert told.followed_counts["implemented"] == 1
-    other = told.model_copy(update={"followed": [], "followed_counts": {}})
-    changed = digest.model_copy(update={"digest": digest.digest.model_copy(update={"initiatives": other})})
-    assert verify(store.client, changed.model_copy(update={"rules": 1})) == []
-    assert any(one.what.startswith("initiatives.followed") for one in verify(store.client, changed))
 
 
 def test_a_recount_names_documents_that_are_gone_or_were_read_anew(store: Store) -> None:

@@ -6,19 +6,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from google.api_core.exceptions import NotFound
 
 from benchmarks.digests import made
 from benchmarks.digests.made import MONDAY, record, store_problem
 from shared.digests import issue as issuing
 from shared.digests import redact as redacting
 from shared.digests import store as storing_digests
-from shared.digests.issue import ASKED_BEFORE, issue
+from shared.digests.issue import ASKED_BEFORE, issue, verify
 from shared.digests.records import Filter
 from shared.digests.redact import erase
 from shared.digests.store import read, write_files
 from shared.digests.ticks import TICKS
-from shared.digests.verify import verify
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.platform.clients import storage_client
 from shared.platform.records import ErrorInfo
@@ -32,9 +30,9 @@ if TYPE_CHECKING:
 
     from google.cloud.firestore import Client
 
+    from shared.digests.issue import Difference
     from shared.digests.records import Digest
     from shared.digests.store import StoredDigest
-    from shared.digests.verify import Difference
     from tests.integration.pubsub_server import LocalServer
 
 ERROR = ErrorInfo(code="broken", message="It is broken.", hint="Mend it.")
@@ -128,33 +126,20 @@ def test_who_was_slower_writes_nothing_erased_back(
 def test_what_is_written_while_a_document_is_taken_out(
     store: Store, ids: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between the erasure's files and its record, by somebody who finds the record as it was."""
-    told = issue(store.client, store.request()).digest
-    written: list[Digest] = []
+    """Another erasure wrote the files from the record as it was before this one, and looks again after."""
+    issue(store.client, store.request())
+    written: list[str] = []
 
-    def writing(digest: Digest) -> None:
-        write_files(digest)
-        written.append(digest)
-        if len(written) == 1:
-            write_files(told)
+    def writing(stored: StoredDigest) -> None:
+        if not written:
+            written.append("first")
+            erase(store.client, ids[0])
+        write_files(stored)
 
-    monkeypatch.setattr(redacting, "write_files", writing)
-    erase(store.client, ids[0])
-    assert_forgotten(store, ids[0], "0.pdf")
-
-
-@pytest.mark.usefixtures("ids")
-def test_no_model_is_asked_where_no_file_can_be_written(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each attempt would be paid for."""
-    asked: list[Digest] = []
-    monkeypatch.setattr(issuing, "narrate", asked.append)
-    monkeypatch.setenv("HEADRACE_RESULTS_BUCKET", "no-such-bucket")
-    settings.cache_clear()
-    with pytest.raises(NotFound):
-        issue(store.client, store.request())
-    assert asked == []
+    monkeypatch.setattr(storing_digests, "write_files", writing)
+    erase(store.client, ids[1])
+    assert stored(store).erased == sorted(ids[:2])
+    assert not [document for document in ids[:2] if document in files()]
 
 
 @pytest.mark.usefixtures("ids")

@@ -116,9 +116,7 @@ QUERIES: dict[str, list[Query]] = {
     "shared.digests.compute.window:Earlier._reports": [_NEWEST_OUTCOMES[1]],
     "shared.digests.compute.window:compare_with_earlier": _NEWEST_OUTCOMES,
     "shared.digests.compute.window:count": _OUTCOMES,
-    "shared.digests.store:_clear": [Query("drafts", ("digest",))],
-    "shared.digests.store:forget": [Query("drafts", contains="quoted")],
-    "shared.digests.store:remove_abandoned": [Query("drafts", order="begun_at")],
+    "shared.digests.store:unwritten": [Query("digests", order="unwritten_since")],
     "shared.digests.redact:redact": [Query("digests", contains="quoted")],
     "shared.digests.store:newest": [
         Query("digests", order="end", descending=True),
@@ -126,7 +124,7 @@ QUERIES: dict[str, list[Query]] = {
     ],
     "shared.digests.notify.outbox:due": [Query("deliveries", ("state",), order="next_at", group=True)],
     "shared.digests.ticks:unfinished": [Query("ticks", ("state",))],
-    "shared.digests.verify:_reasons": [
+    "shared.digests.issue:_reasons": [
         Query("documents", order="timings.completed_at"),
         Query("outcomes", order="completed_at"),
     ],

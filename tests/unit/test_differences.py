@@ -12,7 +12,7 @@ from rich.console import Console
 from cli import digest
 from cli.digest import SHOWN_DIFFERENCES, in_order
 from cli.main import headrace
-from shared.digests.verify import Difference
+from shared.digests.issue import Difference
 from tests.sample_digest import digest as invented
 from tests.sample_digest import stored
 

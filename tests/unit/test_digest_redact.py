@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.digests.redact import NOTE, erased, without
+from shared.digests.redact import NOTE, without, without_documents
 from tests.sample_digest import QUOTES, digest, quote, stored
 
 ERASED = "d0c0ffee"
@@ -33,6 +33,6 @@ def test_a_group_that_others_speak_of_stays() -> None:
 def test_its_id_stays_with_the_record() -> None:
     """It says whose counts cannot be found again."""
     first, _, third = QUOTES
-    after = erased(stored(digest(quotes=[first, OTHER, third])), [ERASED])
-    assert (after.quoted, after.erased, after.redacted) == (["cafe0001"], [ERASED], True)
-    assert erased(after, ["cafe0001"]).erased == ["cafe0001", ERASED]
+    after = without_documents(stored(digest(quotes=[first, OTHER, third])), [ERASED])
+    assert (after.erased, after.redacted) == ([ERASED], True)
+    assert without_documents(after, ["cafe0001"]).erased == ["cafe0001", ERASED]

@@ -22,7 +22,7 @@ from shared.digests.exchange import Later, Unanswered
 from shared.digests.notify import webhooks
 from shared.digests.schedules import Target, Webhook
 from shared.documents.store import Documents, now
-from shared.platform.clients import emulator, secret
+from shared.platform.clients import secret
 from shared.platform.errors import Permanent, Retryable
 from shared.platform.logs import get_logger
 from shared.platform.records import Record
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from google.cloud import firestore
 
     from shared.digests.notify.webhooks import Resolver
-    from shared.digests.records import Quote
 
 
 COLLECTION = "deliveries"
@@ -225,21 +224,14 @@ def _send(  # noqa: PLR0913, PLR0917 - a message's own parts
     if stored is None:
         hint = "Nothing is to be done, unless it was erased by mistake"
         raise Permanent("digest_gone", "The digest no longer exists", hint)
-    storage_host = emulator("STORAGE_EMULATOR_HOST")
-    bucket, _, name = stored.html.removeprefix("gs://").partition("/")
-    page = store.object_link(bucket, name, None, storage_host)
-    target = taken.target
+    page, target = store.page_link(stored), taken.target
     if isinstance(target, Webhook):
         body = (webhooks.as_slack if target.format == "slack" else webhooks.as_json)(stored.digest, page)
         headers = {"content-type": "application/json; charset=utf-8", "headrace-delivery": identifier}
         webhooks.send(_secret(target.secret).strip(), body, headers, seconds=seconds, resolve=resolve)
         return
-
-    def link(quote: Quote) -> str:
-        return store.object_link(quote.bucket, quote.name, quote.page, storage_host)
-
     password = _secret(pinned) if (pinned := settings().smtp_password) else None
-    message = mail.compose(stored, link, page, target.to, identifier)
+    message = mail.compose(stored, store.source_link, page, target.to, identifier)
     mail.send(message, taken.left or target.to, password, seconds=seconds)
 
 

@@ -1,4 +1,4 @@
-"""What an attempt at a digest leaves that died is found; what one that lives needs is left to it."""
+"""Files of digests: written once, and again after a kill or an erasure, always as the record is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.digests import made
 from benchmarks.digests.made import MONDAY, record
 from functions.sweep import main as sweeping
 from shared.digests import issue as issuing
-from shared.digests import store as drafts
+from shared.digests import store as digests
 from shared.digests.issue import issue
 from shared.digests.redact import erase
 from shared.digests.render import as_json
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from google.cloud.firestore import Client
 
     from shared.digests.compute import Made
-    from shared.digests.records import Digest
     from shared.digests.store import StoredDigest
     from tests.integration.pubsub_server import LocalServer
 
@@ -64,27 +63,32 @@ def files() -> dict[str, str]:
     return {blob.name: blob.download_as_text() for blob in found}
 
 
-def open_drafts(client: Client) -> int:
-    return len(list(client.collection(drafts.DRAFTS).stream()))
+def age(client: Client) -> None:
+    """Let the digest's record be as old as one whose files nobody writes any more."""
+    overdue = now() - digests.ABANDONED - timedelta(minutes=1)
+    client.collection(digests.COLLECTION).document("test").update({"unwritten_since": overdue})
 
 
-def age_drafts(client: Client) -> None:
-    for draft in client.collection(drafts.DRAFTS).stream():
-        draft.reference.update({"begun_at": now() - drafts.ABANDONED - timedelta(minutes=1)})
+def killed(store: Store, monkeypatch: pytest.MonkeyPatch, after: int = 0) -> None:
+    """An attempt is ended once it has written the files so many times: the record is there, marked."""
+    written: list[StoredDigest] = []
 
-
-def killed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An attempt is ended while it asks the model: its files are there, and no record."""
-
-    def die(_: Digest) -> None:
-        raise KeyboardInterrupt
+    def die(stored: StoredDigest) -> None:
+        if len(written) == after:
+            raise KeyboardInterrupt
+        write_files(stored)
+        written.append(stored)
 
     with monkeypatch.context() as patch:
-        patch.setattr(issuing, "narrate", die)
+        patch.setattr(digests, "write_files", die)
         with pytest.raises(KeyboardInterrupt):
             issue(store.client, store.request())
-    assert len(files()) == 3
-    assert open_drafts(store.client) == 1
+
+
+def stored_now(store: Store) -> StoredDigest:
+    found = read(store.client, "test")
+    assert found is not None
+    return found
 
 
 def assert_whole(stored: StoredDigest) -> None:
@@ -93,103 +97,101 @@ def assert_whole(stored: StoredDigest) -> None:
     assert files()["digests/weekly/test.json"].strip() == as_json(stored.digest).strip()
 
 
-def test_nothing_is_left_of_an_attempt_that_ended(store: Store, ids: list[str]) -> None:
-    """Its record tells of the files now."""
+def test_the_files_of_a_digest_are_written(store: Store, ids: list[str]) -> None:
+    """And the record says so."""
     assert_whole(issue(store.client, store.request()))
-    assert open_drafts(store.client) == 0
+    assert stored_now(store).unwritten_since is None
     assert len(ids) == 3
 
 
-def test_an_erasure_finds_what_an_attempt_left_that_was_killed(
+def test_the_next_attempt_writes_what_a_killed_one_did_not(
     store: Store, ids: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No record names the document; and another document's erasure has no part in it."""
+    """It makes no other digest."""
     killed(store, monkeypatch)
-    other = store.put("other.pdf", made.passages(9, 20, 2026))
-    erase(store.client, other)
-    assert len(files()) == 3
-    erase(store.client, ids[0])
     assert files() == {}
+    monkeypatch.setattr(issuing, "make", None)
+    assert_whole(issue(store.client, store.request()))
+    assert stored_now(store).unwritten_since is None
+    assert len(ids) == 3
 
 
-def test_a_sweep_removes_what_was_left_for_a_day(
+def test_a_sweep_writes_what_a_killed_attempt_did_not(
     store: Store, ids: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever was killed, and whether or not anything was erased; not before that."""
+    """Not while the attempt may live."""
     killed(store, monkeypatch)
     monkeypatch.setattr(sweeping, "firestore_client", lambda: store.client)
     tick()
-    assert len(files()) == 3
-    age_drafts(store.client)
+    assert files() == {}
+    age(store.client)
     tick()
-    assert (files(), open_drafts(store.client)) == ({}, 0)
+    assert_whole(stored_now(store))
+    assert digests.unwritten(store.client) == []
     assert len(ids) == 3
 
 
-def test_an_erasure_takes_no_file_from_an_attempt_that_lives(
+def test_an_erasure_takes_a_document_out_of_a_digest_without_files(
     store: Store, ids: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It removes them, and the attempt writes them again without the document."""
-
-    def meanwhile(_: Digest) -> tuple[None, None]:
-        erase(store.client, ids[0])
-        assert files() == {}
-        return None, None
-
-    monkeypatch.setattr(issuing, "narrate", meanwhile)
-    stored = issue(store.client, store.request())
-    assert stored.erased == [ids[0]]
-    assert_whole(stored)
-    assert open_drafts(store.client) == 0
-
-
-@pytest.mark.parametrize("by", ["erasure", "sweep"])
-def test_files_that_another_attempt_may_need_stay(
-    store: Store, ids: list[str], monkeypatch: pytest.MonkeyPatch, by: str
-) -> None:
-    """One was killed; the next has written its files, and does not name the document that is erased."""
+    """Its attempt was killed; another document's erasure has no part in it."""
     killed(store, monkeypatch)
-    age_drafts(store.client)
-    later = store.make().digest
-    later = later.model_copy(update={"id": "test", "notes": ["the next one"]})
-    monkeypatch.setattr(type(later), "documents", lambda _: [])
-    drafts.begin(store.client, later)
-    write_files(later)
-    if by == "erasure":
-        erase(store.client, ids[0])
-    else:
-        drafts.remove_abandoned(store.client)
-    assert "the next one" in files()["digests/weekly/test.json"]
-    assert open_drafts(store.client) == (2 if by == "erasure" else 1)
+    other = store.put("other.pdf", made.passages(9, 20, 2026))
+    erase(store.client, other)
+    assert files() == {}
+    erase(store.client, ids[0])
+    assert stored_now(store).erased == [ids[0]]
+    assert_whole(stored_now(store))
+    assert not [text for text in files().values() if ids[0] in text]
 
 
-def test_a_sweep_mends_what_a_slower_attempt_wrote_over_a_record(store: Store, ids: list[str]) -> None:
-    """It had a document in it that was erased by then, and died before it saw that there is a record."""
-    slower = store.make().digest
-    drafts.begin(store.client, slower)
-    issue(store.client, store.request())
+def test_a_sweep_writes_over_what_a_slower_attempt_wrote(
+    store: Store, ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It read the record before an erasure, wrote after it, and was killed before it looked again."""
+    killed(store, monkeypatch)
+    slower = stored_now(store)
     erase(store.client, ids[0])
     write_files(slower)
     assert ids[0] in files()["digests/weekly/test.json"]
-    age_drafts(store.client)
-    assert drafts.remove_abandoned(store.client) == 1
-    found = read(store.client, "test")
-    assert found is not None
-    assert_whole(found)
+    age(store.client)
+    monkeypatch.setattr(sweeping, "firestore_client", lambda: store.client)
+    tick()
+    assert_whole(stored_now(store))
     assert ids[0] not in files()["digests/weekly/test.json"]
-    assert open_drafts(store.client) == 0
 
 
-def test_a_bucket_that_is_gone_holds_up_no_sweep(
+def test_an_erasure_that_was_killed_before_the_files_is_found_again(
     store: Store, ids: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its name was another one when the attempt began."""
+    """The record is without the document by then, and still names it to be found."""
+    issue(store.client, store.request())
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(digests, "write_files", die)
+        with pytest.raises(KeyboardInterrupt):
+            erase(store.client, ids[0])
+    assert ids[0] in files()["digests/weekly/test.json"]
+    erase(store.client, ids[0])
+    assert_whole(stored_now(store))
+    assert ids[0] not in stored_now(store).quoted
+    assert ids[0] not in files()["digests/weekly/test.json"]
+
+
+def test_a_bucket_that_is_gone_stops_no_sweep(
+    store: Store, ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name was another one when the digest was made."""
     killed(store, monkeypatch)
-    age_drafts(store.client)
-    for draft in store.client.collection(drafts.DRAFTS).stream():
-        draft.reference.update({"html": "gs://no-such-bucket/digests/weekly/test.html"})
-    assert drafts.remove_abandoned(store.client) == 1
-    assert open_drafts(store.client) == 0
+    age(store.client)
+    missing = "gs://no-such-bucket/digests/weekly/test.html"
+    store.client.collection(digests.COLLECTION).document("test").update({"html": missing})
+    monkeypatch.setattr(sweeping, "firestore_client", lambda: store.client)
+    tick()
+    assert [found["id"] for found in digests.unwritten(store.client)] == ["test"]
     assert len(ids) == 3
 
 
