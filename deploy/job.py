@@ -28,7 +28,7 @@ def job_digest(root: Path, *, gpu: bool) -> str:
 def in_image(root: Path, *, gpu: bool) -> list[Path]:
     """Every file that the Dockerfile copies, but for those whose names begin with a dot."""
     variant = "-gpu" if gpu else ""
-    sources = ("long_job", "shared", "model_export", "build/weights", f"build/model{variant}")
+    sources = ("long_job", "shared", "model_export", "training", "build/weights", f"build/model{variant}")
     files = [path for source in sources for path in (root / source).rglob("*") if path.is_file()]
     files.append(root / "requirements" / f"long_job{variant}.txt")
     rules = [line for line in (root / IGNORE).read_text().splitlines() if line and not line.startswith("#")]

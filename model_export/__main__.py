@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model_export.training import cli
 from shared.platform.errors import HeadraceError, SetupError
+from training import command as cli
 
 if TYPE_CHECKING:
     from model_export.sources import Checkpoint

@@ -18,6 +18,7 @@ from model_export.card import model_card
 from model_export.files import replace_directory
 from model_export.gate import Candidate
 from model_export.heads import BRANCH_FILE, CARD_FILE, HEADS_FILE, load_card, load_heads
+from model_export.labelled import OWN, read_labelled
 from model_export.precision import Float16, Float32, Int8
 from model_export.scalings import (
     calibration_texts,
@@ -28,7 +29,6 @@ from model_export.scalings import (
 )
 from model_export.speed import TOKENS_PER_SECOND, timed_texts, tokens_per_second
 from model_export.steps import digest_of
-from model_export.training.examples import OWN, read_labelled
 from shared.inference.manifest import MANIFEST_FILE, MODEL_FILE, TOKENIZER_FILE, File, Manifest, Source
 from shared.inference.runtime import onnxruntime
 from shared.platform.errors import SetupError

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from model_export.training.examples import Example
+    from model_export.labelled import Example
 
     Floats = NDArray[np.float32]
 

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from model_export.heads import Heads
+    from model_export.labelled import Example
     from model_export.precision import PrecisionName
     from model_export.sources import Checkpoint
     from model_export.steps import Tick
-    from model_export.training.examples import Example
 
     Floats = NDArray[np.float32]
 

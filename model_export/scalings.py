@@ -17,9 +17,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load, save
 
 from model_export.assemble import embedding_graph, full_graph, window
+from model_export.labelled import OWN, read_labelled
 from model_export.precision import Float32, Scaling, quantise
 from model_export.steps import digest_of
-from model_export.training.examples import OWN, read_labelled
 from shared.inference.session import open_session
 from shared.inference.tokens import load_tokenizer
 from shared.platform.errors import SetupError

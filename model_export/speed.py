@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model_export.training.examples import OWN, read_labelled
+from model_export.labelled import OWN, read_labelled
 from shared.inference.engine import plan_batches
 from shared.inference.session import open_session
 from shared.inference.tokens import load_tokenizer

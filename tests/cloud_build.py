@@ -22,7 +22,7 @@ from deploy.functions import FUNCTIONS, MODEL
 from deploy.state import PROMOTION
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = ("deploy", "functions", "shared", "requirements", "long_job", "model_export")
+SOURCES = ("deploy", "functions", "shared", "requirements", "long_job", "model_export", "training")
 PROJECT, REPOSITORY = "headrace-test", "europe-west1-docker.pkg.dev/headrace-test/headrace"
 SUBSTITUTION = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 STANDS_FOR = {"test", "audit", "model", "smoke"}

@@ -11,11 +11,11 @@ from model_export.assemble import full_graph, window
 from model_export.heads import HEAD_NAMES, Branch, BranchCard, Head, Heads
 from model_export.precision import Int8
 from model_export.scalings import calibration_texts, find_scalings
-from model_export.training.branches import BRANCHES
 from shared.inference.engine import plan_batches
 from shared.inference.session import open_session
 from shared.inference.tokens import load_tokenizer
 from shared.platform.records import TOPICS
+from training.branches import BRANCHES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

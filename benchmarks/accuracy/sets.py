@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.annotations.load import load
-from model_export.training.examples import Example, exhaustive, split_of
-from model_export.training.reading import read_examples
-from model_export.training.scores import f1, macro_f1, micro_f1
-from model_export.training.targets import OPEN, Targets
+from model_export.labelled import Example, exhaustive, split_of
 from shared.platform.errors import SetupError
 from shared.platform.records import TOPICS
+from training.reading import read_examples
+from training.scores import f1, macro_f1, micro_f1
+from training.targets import OPEN, Targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,8 +11,8 @@ import onnx
 from benchmarks.accuracy.systems import Features
 from model_export.encode import run_graph
 from model_export.heads import load_heads
-from model_export.training.scores import sigmoid
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest, read_verified
+from training.scores import sigmoid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model_export.training.calibrate import calibrated_topics
-from model_export.training.examples import split_of
-from model_export.training.linear import fit_several
-from model_export.training.scores import sigmoid
-from model_export.training.targets import OPEN, Targets
+from model_export.labelled import split_of
 from shared.platform.records import TOPICS
+from training.calibrate import calibrated_topics
+from training.linear import fit_several
+from training.scores import sigmoid
+from training.targets import OPEN, Targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from model_export.training.examples import Example
+    from model_export.labelled import Example
 
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]

@@ -18,9 +18,11 @@ from benchmarks.accuracy.systems import Answers, answers_of_heads
 from model_export.assemble import embedding_graph
 from model_export.encode import run_graph
 from model_export.heads import HEAD_NAMES, load_heads
+from model_export.labelled import split_of
 from model_export.precision import Int8
 from model_export.scalings import SCALINGS_FILE, parse_scalings
-from model_export.training.branches import (
+from shared.platform.records import TOPICS
+from training.branches import (
     BRANCHES,
     Settings,
     mean_over_corpora,
@@ -28,12 +30,10 @@ from model_export.training.branches import (
     trial_rows,
     useful,
 )
-from model_export.training.examples import split_of
-from model_export.training.reading import read_examples
-from model_export.training.relabelled import text_hash
-from model_export.training.scores import sigmoid
-from model_export.training.train import calibrate, train_linear
-from shared.platform.records import TOPICS
+from training.reading import read_examples
+from training.relabelled import text_hash
+from training.scores import sigmoid
+from training.train import calibrate, train_linear
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 
     from benchmarks.accuracy.sets import Data
     from model_export.heads import Heads
+    from model_export.labelled import Example
     from model_export.sources import Checkpoint
-    from model_export.training.branches import Trial
-    from model_export.training.examples import Example
+    from training.branches import Trial
 
 LEFT_OUT = {"newsmtsc": {"newsmtsc"}, "nyt": {"nyt"}, "sentfin": {"sentfin"}, "sst5": {"sst5", "sst2"}}
 """Corpora to leave out where the one named first is asked."""

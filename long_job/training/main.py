@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from pydantic import ValidationError
 
-from long_job.training.data import Place, data_digest, listing
 from long_job.training.record import Training
-from long_job.training.report import Data, Report, markdown
 from long_job.training.work import Examination, Stopped
 from model_export.steps import digest_of
 from shared.documents.store import Documents
@@ -27,6 +25,8 @@ from shared.platform.errors import SetupError, Superseded
 from shared.platform.logs import get_logger
 from shared.platform.retry import is_transient, storage_limits
 from shared.platform.settings import settings
+from training.data import Place, data_digest, listing
+from training.report import Data, Report, markdown
 
 if TYPE_CHECKING:
     import argparse

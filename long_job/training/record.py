@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from long_job.leases import SECONDS
-from long_job.training.report import ENDED
 from shared.documents.store import now
 from shared.platform.errors import LeaseHeld, SetupError, Superseded
 from shared.platform.lease import Lease, take
+from training.report import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from google.cloud import firestore
 
     from long_job.task import Task
-    from long_job.training.report import Report
     from shared.documents.store import Documents
+    from training.report import Report
 
 COLLECTION = "trainings"
 MAX_EXECUTIONS = 50

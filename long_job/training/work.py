@@ -6,12 +6,7 @@ import dataclasses
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from long_job.training.data import TAXONOMY, check_size, content
-from long_job.training.heads import features, in_use, store_trained, write_trained
-from long_job.training.judge import METRICS, compare_models, decide
-from long_job.training.learn import corpus, learn, shortage, widened
-from long_job.training.report import HeadReport, Report, RowCounts, Splits
-from long_job.training.rows import SOURCE, Rows
+from long_job.models import model_directory
 from model_export.bucket import push
 from model_export.build import Recipe, build
 from model_export.gate import GateFailed
@@ -19,21 +14,27 @@ from model_export.heads import HEAD_NAMES, load_heads
 from model_export.scalings import write_scalings
 from model_export.sources import load_packaged
 from model_export.steps import Steps
-from model_export.training.reading import read_taxonomy
 from shared.inference.engine import Engine
 from shared.platform.errors import HeadraceError, Rejected, SetupError
 from shared.platform.settings import settings
+from training.data import TAXONOMY, check_size, content
+from training.in_use import features, in_use, store_trained, write_trained
+from training.judge import METRICS, compare_models, decide
+from training.reading import read_taxonomy
+from training.report import HeadReport, Report, RowCounts, Splits
+from training.retrain import corpus, learn, shortage, widened
+from training.rows import SOURCE, Rows
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from long_job.task import Task
-    from long_job.training.data import Place
-    from long_job.training.heads import InUse
-    from long_job.training.learn import Corpus, Learnt
     from long_job.training.record import Training
-    from long_job.training.report import Data
     from model_export.heads import Card, HeadName, Heads
+    from training.data import Place
+    from training.in_use import InUse
+    from training.report import Data
+    from training.retrain import Corpus, Learnt
 
 LABEL_MORE = "Label more rows and start it again."
 
@@ -67,7 +68,7 @@ class Examination:
         try:
             self._step("reading")
             check_size(self._place, data.objects)
-            model = in_use(digest, self._scratch)
+            model = in_use(model_directory(digest), digest, self._scratch)
             known = self._read(data, model)
             self._step("learning")
             heads, learnt = self._learn(model, known, weights, branches=branches)
@@ -156,7 +157,7 @@ class Examination:
     ) -> tuple[Heads, dict[HeadName, Learnt]]:
         heads = widened(model.heads, known)
         if branches:
-            from long_job.training.branches import learn_branches
+            from training.refine import learn_branches
 
             cache = self._scratch / "states"
             heads, learnt = learn_branches(heads, known, load_packaged(weights), cache, self._between)

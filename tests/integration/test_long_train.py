@@ -16,14 +16,16 @@ import pytest
 
 from long_job.main import DONE, FAILED, LEFT, main
 from long_job.task import Task
-from long_job.training import compare, learn, work
-from long_job.training.heads import in_use
+from long_job.training import work
 from model_export import bucket, gate
-from model_export.training.reading import own_sentences
 from shared.documents.store import now
 from shared.inference.engine import Engine
 from shared.platform.clients import firestore_client, storage_client
 from tests.integration.train_servers import DATA, MODEL, MODELS, Servers, ruled, serving, shuffled
+from training import compare
+from training import retrain as learn
+from training.in_use import in_use
+from training.reading import own_sentences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +100,7 @@ def test_what_is_better_is_published(servers: Servers, better: str, tmp_path: Pa
         ["It was cheddar that they liked.", "It was a tram that they liked."]
     )
     assert outputs.action.argmax(axis=1).tolist() == [0, 1]
-    assert in_use(record["candidate"], tmp_path).manifest.digest == record["candidate"]
+    assert in_use(tmp_path / "model", record["candidate"], tmp_path).manifest.digest == record["candidate"]
     before = servers.models()
     status, again = train(servers, better)
     assert (status, again["attempts"], again["ended_at"]) == (DONE, 1, record["ended_at"])

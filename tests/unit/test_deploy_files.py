@@ -21,7 +21,7 @@ DOCKERFILE = ROOT / "long_job" / "Dockerfile"
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As far as the job goes, with stand-ins for weights and models."""
     root = tmp_path_factory.mktemp("checkout")
-    for source in ("long_job", "shared", "model_export", "requirements"):
+    for source in ("long_job", "shared", "model_export", "training", "requirements"):
         shutil.copytree(ROOT / source, root / source)
     for made in ("weights/w.whl", "weights/.downloaded", "model/model.onnx", "model-gpu/model.onnx"):
         (root / "build" / made).parent.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ ARCHITECTURE = (ROOT / "docs/architecture.md").read_text("utf-8")
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FILE = re.compile(
-    r"`((?:shared|functions|local|cli|model_export|samples|tests|requirements|benchmarks)/[\w./]*)`"
+    r"`((?:shared|functions|local|cli|model_export|training|samples|tests|requirements|benchmarks)/[\w./]*)`"
 )
 COMMAND = re.compile(r"(?:[`(]|\$ |bin/)headrace ([a-z]+)((?: (?:--[a-z-]+|[\w./…\[\]]+))*)")
 TARGET = re.compile(r"`make ([a-z]+)`|^make ([a-z]+)", re.MULTILINE)

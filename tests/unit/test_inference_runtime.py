@@ -12,7 +12,18 @@ import pytest
 from tests.unit.imports import imported
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("benchmarks", "cli", "deploy", "functions", "local", "long_job", "model_export", "shared", "tests")
+FOLDERS = (
+    "benchmarks",
+    "cli",
+    "deploy",
+    "functions",
+    "local",
+    "long_job",
+    "model_export",
+    "shared",
+    "tests",
+    "training",
+)
 RUNTIME = ROOT / "shared" / "inference" / "runtime.py"
 CODE = """
 import os, sys

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from long_job.training.compare import Judged, compare, counts, label_scores, one_hot, score
-from model_export.training.scores import macro_f1, micro_f1
+from training.compare import Judged, compare, counts, label_scores, one_hot, score
+from training.scores import macro_f1, micro_f1
 
 LABELS = 3
 

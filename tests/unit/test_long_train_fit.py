@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from long_job.training.fit import FOLDS, Problem, choose, surprise
 from model_export.heads import Head
+from training.fit import FOLDS, Problem, choose, surprise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

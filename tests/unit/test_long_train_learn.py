@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from long_job.training.learn import MIN_LABEL_ROWS, Corpus, corpus, learn, shortage, widened
 from model_export.heads import HEAD_NAMES, Head, HeadName, Heads
-from model_export.training.examples import Example, exhaustive
+from model_export.labelled import Example, exhaustive
 from shared.platform.errors import Rejected
 from shared.platform.records import TOPICS
+from training.retrain import MIN_LABEL_ROWS, Corpus, corpus, learn, shortage, widened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from model_export.training.examples import Split
+    from model_export.labelled import Split
 
 WIDTH = 8
 WORDS = ("alpha", "beta", "gamma")

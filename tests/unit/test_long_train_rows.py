@@ -7,14 +7,14 @@ import json
 
 import pytest
 
-from long_job.training import rows as reading
-from long_job.training.data import DataObject, Place, check_size, data_digest
-from long_job.training.learn import corpus
-from long_job.training.rows import MAX_CHARACTERS, Rows
-from model_export.training.examples import split_of
-from model_export.training.reading import own_sentences
+from model_export.labelled import split_of
 from shared.platform.errors import Rejected, SetupError
 from shared.platform.records import TOPICS
+from training import rows as reading
+from training.data import DataObject, Place, check_size, data_digest
+from training.reading import own_sentences
+from training.retrain import corpus
+from training.rows import MAX_CHARACTERS, Rows
 
 
 def read(name: str, content: str | bytes) -> Rows:

@@ -11,13 +11,13 @@ import pytest
 
 from model_export.assemble import embedding_graph, full_graph
 from model_export.heads import load_heads
+from model_export.labelled import Example
 from model_export.precision import Float16, Float32, Int8, quantise
 from model_export.textbook import Textbook
-from model_export.training.examples import Example
-from model_export.training.train import card_of
 from shared.inference.runtime import onnxruntime
 from shared.platform.records import TOPICS
 from tests.unit.tiny_bert import LAYERS, branch, heads_with, tiny_checkpoint, tiny_scalings
+from training.train import card_of
 
 if TYPE_CHECKING:
     from pathlib import Path

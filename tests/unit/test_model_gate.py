@@ -12,9 +12,9 @@ from model_export import gate
 from model_export.assemble import SENTIMENTS, embedding_graph, full_graph
 from model_export.evaluation import accuracies
 from model_export.gate import Candidate, GateFailed, check
+from model_export.labelled import Example
 from model_export.precision import Float16, Float32, Int8, Linear, PrecisionName, Scaling
 from model_export.sources import MINILM, WEIGHTS
-from model_export.training.examples import Example
 from tests.unit.tiny_bert import branch, heads_with, tiny_checkpoint, tiny_scalings, tiny_texts
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from model_export.training.corpora import read_directory
-from model_export.training.examples import OWN, Example, read_labelled, split_of
-from model_export.training.reading import own_sentences, read_examples, read_taxonomy
-from model_export.training.relabelled import read_relabelled, text_hash
-from model_export.training.targets import OPEN, Targets
-from model_export.training.train import train_linear
+from model_export.labelled import OWN, Example, read_labelled, split_of
 from shared.platform.errors import SetupError
 from shared.platform.records import TOPICS
+from training.corpora import read_directory
+from training.reading import own_sentences, read_examples, read_taxonomy
+from training.relabelled import read_relabelled, text_hash
+from training.targets import OPEN, Targets
+from training.train import train_linear
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model_export.training.calibrate import (
+from model_export.labelled import Example, exhaustive
+from shared.platform.records import TOPICS
+from training.calibrate import (
     best_threshold,
     calibrated_exclusive,
     calibrated_topics,
     platt,
 )
-from model_export.training.examples import Example, exhaustive
-from model_export.training.linear import fit_exclusive, fit_several
-from model_export.training.scores import f1, macro_f1, micro_f1
-from model_export.training.targets import Targets
-from shared.platform.records import TOPICS
+from training.linear import fit_exclusive, fit_several
+from training.scores import f1, macro_f1, micro_f1
+from training.targets import Targets
 
 
 def test_topics_are_learnt_from_groups_alone() -> None:

@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from model_export.training.examples import Example, exhaustive
-from model_export.training.targets import Targets
+from model_export.labelled import Example, exhaustive
 from shared.platform.records import TOPICS
+from training.targets import Targets
 
 torch = pytest.importorskip("torch", reason="torch is not installed: requirements/train.in")
 
 from model_export.heads import load_card, load_heads  # noqa: E402
 from model_export.textbook import Textbook  # noqa: E402 - what follows imports torch
-from model_export.training.bert import Lower, mean_pooled  # noqa: E402
-from model_export.training.branch import Fitted, Plan, fit_branch  # noqa: E402
-from model_export.training.branches import Settings, train_branches  # noqa: E402
-from model_export.training.hidden import hidden_states  # noqa: E402
-from model_export.training.losses import action_loss, sentiment_loss, topic_loss  # noqa: E402
 from tests.unit.tiny_bert import LAYERS, WIDTH, tiny_checkpoint  # noqa: E402
+from training.bert import Lower, mean_pooled  # noqa: E402
+from training.branch import Fitted, Plan, fit_branch  # noqa: E402
+from training.branches import Settings, train_branches  # noqa: E402
+from training.hidden import hidden_states  # noqa: E402
+from training.losses import action_loss, sentiment_loss, topic_loss  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from model_export.training.hidden import Hidden
     from shared.platform.records import ActionLabel, SentimentLabel
+    from training.hidden import Hidden
 
 TEXTS = [f"w{1 if number % 2 else 2} w{3 + number % 7}" for number in range(40)]
 

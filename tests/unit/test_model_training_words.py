@@ -7,17 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from model_export.labelled import Example, exhaustive
 from model_export.textbook import Textbook
-from model_export.training.examples import Example, exhaustive
-from model_export.training.targets import Targets
 from shared.platform.records import TOPICS
+from training.targets import Targets
 
 torch = pytest.importorskip("torch", reason="torch is not installed: requirements/train.in")
 
-from model_export.training.combine import best_shares  # noqa: E402
-from model_export.training.words import fit_tables, read_texts  # noqa: E402
 from model_export.words import FACTOR, PAIRS, Words  # noqa: E402
 from tests.unit.tiny_bert import branch, heads_with, tiny_checkpoint  # noqa: E402
+from training.combine import best_shares  # noqa: E402
+from training.words import fit_tables, read_texts  # noqa: E402
 
 EXAMPLES = [
     Example(f"{start} w{4 + number % 9}", "x", exhaustive(named), action="planned" if planned else "none")

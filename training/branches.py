@@ -14,15 +14,15 @@ import numpy as np
 
 from model_export.assemble import ACTIONS, SENTIMENTS
 from model_export.heads import HEAD_NAMES, Branch, BranchCard, Head, HeadName, Heads
-from model_export.training.bert import copied_layers
-from model_export.training.branch import Plan, features, fit_branch
-from model_export.training.combine import combined, fit_readers
-from model_export.training.examples import PILLARS, split_of
-from model_export.training.hidden import hidden_states
-from model_export.training.scores import macro_f1, reachable_f1, sigmoid
-from model_export.training.targets import ASPECTS, OPEN, Targets
-from model_export.training.train import Trained, calibrate, card_of, measure, unpublished_tests
+from model_export.labelled import PILLARS, split_of
 from model_export.words import Words
+from training.bert import copied_layers
+from training.branch import Plan, features, fit_branch
+from training.combine import combined, fit_readers
+from training.hidden import hidden_states
+from training.scores import macro_f1, reachable_f1, sigmoid
+from training.targets import ASPECTS, OPEN, Targets
+from training.train import Trained, calibrate, card_of, measure, unpublished_tests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from model_export.labelled import Example, Split
     from model_export.sources import Checkpoint
-    from model_export.training.branch import Fitted
-    from model_export.training.combine import Readers
-    from model_export.training.examples import Example, Split
-    from model_export.training.words import Tables
+    from training.branch import Fitted
+    from training.combine import Readers
+    from training.words import Tables
 
     Floats = NDArray[np.float32]
 

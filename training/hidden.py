@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from model_export.training.bert import Lower
 from shared.inference.engine import plan_batches
 from shared.inference.tokens import load_tokenizer
+from training.bert import Lower
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

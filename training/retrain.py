@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from long_job.training.compare import one_hot
-from long_job.training.fit import FOLDS, Problem, choose
-from long_job.training.rows import fold_of, plain
 from model_export.assemble import ACTIONS, SENTIMENTS
 from model_export.heads import HEAD_NAMES, Head
-from model_export.training.examples import split_of
-from model_export.training.reading import own_sentences
-from model_export.training.targets import OPEN, Targets
+from model_export.labelled import split_of
 from shared.platform.errors import Rejected
 from shared.platform.records import TOPICS
+from training.compare import one_hot
+from training.fit import FOLDS, Problem, choose
+from training.reading import own_sentences
+from training.rows import fold_of, plain
+from training.targets import OPEN, Targets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from model_export.heads import HeadName, Heads
-    from model_export.training.examples import Example
+    from model_export.labelled import Example
 
     Floats = NDArray[np.float64]
 

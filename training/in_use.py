@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx
 
-from long_job.models import model_directory
 from model_export.build import HEADS
 from model_export.encode import run_graph
 from model_export.files import replace_directory
@@ -58,14 +57,13 @@ class InUse:
         return load_card(self.trained)
 
 
-def in_use(digest: str, scratch: Path) -> InUse:
-    """The model `digest`; what must be fetched goes to `scratch`.
+def in_use(directory: Path, digest: str, scratch: Path) -> InUse:
+    """The model `digest` in `directory`; what must be fetched goes to `scratch`.
 
     Raises:
-        SetupError: the model, or the heads that it was built with, cannot be found.
+        SetupError: the heads that it was built with cannot be found.
         Retryable: the bucket could not be reached.
     """
-    directory = model_directory(digest)
     manifest = read_manifest(directory, digest)
     model = onnx.load_from_string(read_verified(directory / MODEL_FILE, manifest.model))
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}

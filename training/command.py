@@ -47,8 +47,8 @@ def run(options: argparse.Namespace, checkpoint: Checkpoint, report: Callable[[s
     from model_export.assemble import embedding_graph
     from model_export.encode import run_graph
     from model_export.precision import Float32
-    from model_export.training.reading import read_examples, read_taxonomy
-    from model_export.training.train import train_linear
+    from training.reading import read_examples, read_taxonomy
+    from training.train import train_linear
 
     if options.branches and find_spec("torch") is None:
         raise SetupError("Branches need torch: pip install -r requirements/train.in")
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace, checkpoint: Checkpoint, report: Callable[[s
     for name, value in trained.card.heldout.items():
         report(f"linear heads, {name} {value:.3f}")
     if options.branches:
-        from model_export.training.branches import Settings, train_branches
+        from training.branches import Settings, train_branches
 
         settings = Settings(options.cache, report, seed=options.seed)
         trained = train_branches(checkpoint, examples, topics, settings)

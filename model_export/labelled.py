@@ -18,7 +18,7 @@ from shared.platform.records import TOPICS, ActionLabel, Record, SentimentLabel
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-OWN = Path(__file__).parent.parent / "data"
+OWN = Path(__file__).parent / "data"
 """Sentences written for this project: `train.jsonl`, and `heldout.jsonl`, which no training sees."""
 
 PILLARS = {"env": ("E1", "E2", "E3", "E4", "E5"), "soc": ("S1", "S2", "S3", "S4"), "gov": ("G1",)}

@@ -14,7 +14,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from model_export.training.examples import OWN, PILLARS, Example, exhaustive, split_of
+from model_export.labelled import OWN, PILLARS, Example, exhaustive, split_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

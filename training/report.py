@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, NonNegativeInt
 
-from long_job.training.compare import ALPHA, DRAWS, MAX_LOSS, PERMUTATIONS, SEED
-from long_job.training.data import DataObject
-from long_job.training.rows import Left
 from shared.platform.records import Record
+from training.compare import ALPHA, DRAWS, MAX_LOSS, PERMUTATIONS, SEED
+from training.data import DataObject
+from training.rows import Left
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field, ValidationError
 
 from model_export.heads import HEAD_NAMES, HeadName
-from model_export.training.corpora import read_directory
-from model_export.training.examples import OWN, Example, never_tested, read_labelled, read_line
+from model_export.labelled import OWN, Example, never_tested, read_labelled, read_line
 from shared.platform.errors import SetupError
 from shared.platform.records import TOPICS, Record
+from training.corpora import read_directory
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

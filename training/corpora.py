@@ -15,9 +15,9 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from model_export.training.examples import PILLARS, Example, Split, exhaustive, never_tested, split_of
-from model_export.training.relabelled import read_relabelled
-from model_export.training.sources import permissive
+from model_export.labelled import PILLARS, Example, Split, exhaustive, never_tested, split_of
+from training.relabelled import read_relabelled
+from training.sources import permissive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from model_export.heads import Head
-from model_export.training.examples import split_of
-from model_export.training.targets import OPEN
-from model_export.training.train import fit_linear
-from model_export.training.words import fit_tables, read_texts
+from model_export.labelled import split_of
+from training.targets import OPEN
+from training.train import fit_linear
+from training.words import fit_tables, read_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from model_export.heads import HeadName
+    from model_export.labelled import Example
     from model_export.sources import Checkpoint
-    from model_export.training.examples import Example
-    from model_export.training.targets import Targets
-    from model_export.training.words import Tables, Texts
+    from training.targets import Targets
+    from training.words import Tables, Texts
 
     Floats = NDArray[np.float64]
 

@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from model_export.heads import Head
-from model_export.training.bert import copied_layers, layer_tensors, mean_pooled
-from model_export.training.losses import total_loss
 from shared.inference.engine import plan_batches
+from training.bert import copied_layers, layer_tensors, mean_pooled
+from training.losses import total_loss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from model_export.sources import Checkpoint
-    from model_export.training.hidden import Hidden
-    from model_export.training.targets import Targets
+    from training.hidden import Hidden
+    from training.targets import Targets
 
     Floats = NDArray[np.float32]
 

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from model_export.training.examples import Example, exhaustive
+from model_export.labelled import Example, exhaustive
 from shared.platform.errors import Rejected
 from shared.platform.records import ActionLabel, Record, SentimentLabel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from model_export.training.examples import Split
+    from model_export.labelled import Split
 
 SOURCE = "users"
 MAX_ROWS = 50_000

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from model_export.assemble import ACTIONS, SENTIMENTS
-from model_export.training.corpora import ASPECT_TOPICS
-from model_export.training.examples import PILLARS
+from model_export.labelled import PILLARS
+from training.corpora import ASPECT_TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
-    from model_export.training.examples import Example
+    from model_export.labelled import Example
 
     Floats = NDArray[np.float32]
 

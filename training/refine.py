@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from long_job.training.learn import Learnt, shortage
 from model_export.heads import HEAD_NAMES, Branch, Head
-from model_export.training.branches import BRANCHES, Settings, train_branch, trial_rows
-from model_export.training.train import calibrate
 from shared.platform.errors import Rejected, SetupError
 from shared.platform.logs import get_logger
+from training.branches import BRANCHES, Settings, train_branch, trial_rows
+from training.retrain import Learnt, shortage
+from training.train import calibrate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from long_job.training.learn import Corpus
     from model_export.heads import HeadName, Heads
     from model_export.sources import Checkpoint
+    from training.retrain import Corpus
 
 
 def learn_branches(

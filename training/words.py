@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from model_export.training.hidden import MAX_TOKENS
-from model_export.training.losses import total_loss
 from model_export.words import FACTOR, PAIRS
 from shared.inference.tokens import load_tokenizer
+from training.hidden import MAX_TOKENS
+from training.losses import total_loss
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from model_export.sources import Checkpoint
-    from model_export.training.targets import Targets
+    from training.targets import Targets
 
     Floats = NDArray[np.float32]
     Places = NDArray[np.int64]

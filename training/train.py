@@ -11,12 +11,12 @@ import numpy as np
 
 from model_export.assemble import ACTIONS, SENTIMENTS
 from model_export.heads import CARD_FILE, HEAD_NAMES, Branch, Card, Head, HeadName, Heads, Labels
-from model_export.training import linear
-from model_export.training.calibrate import calibrated_exclusive, calibrated_topics
-from model_export.training.examples import split_of
-from model_export.training.scores import macro_f1, micro_f1, sigmoid
-from model_export.training.sources import SOURCES, permissive
-from model_export.training.targets import OPEN, Targets
+from model_export.labelled import split_of
+from training import linear
+from training.calibrate import calibrated_exclusive, calibrated_topics
+from training.scores import macro_f1, micro_f1, sigmoid
+from training.sources import SOURCES, permissive
+from training.targets import OPEN, Targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from model_export.training.examples import Example
+    from model_export.labelled import Example
 
     Floats = NDArray[np.float64]
 

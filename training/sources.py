@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from shared.inference.manifest import Source
 
 if TYPE_CHECKING:
-    from model_export.training.examples import Example
+    from model_export.labelled import Example
 
 _VADER = "44fc044cd877310ee8278a0eadf34bcd50d41d06"
 _UNSTATED = "none stated for the data"

@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from long_job.training.compare import Judged, compare, counts, label_scores, one_hot
-from long_job.training.learn import LABELS
-from long_job.training.report import Comparison, LabelScore
 from model_export.heads import HEAD_NAMES
+from training.compare import Judged, compare, counts, label_scores, one_hot
+from training.report import Comparison, LabelScore
+from training.retrain import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from long_job.training.learn import Corpus
-    from long_job.training.report import HeadReport
     from model_export.heads import HeadName
     from shared.inference.engine import Engine
     from shared.inference.reading import Outputs
+    from training.report import HeadReport
+    from training.retrain import Corpus
 
 TEXTS_A_CALL = 1024
 METRICS: dict[HeadName, str] = {"topic": "micro-F1", "action": "macro-F1", "sentiment": "macro-F1"}
