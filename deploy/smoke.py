@@ -1,7 +1,6 @@
-"""`python -m deploy.smoke` sends a sample and a dead letter through the candidates, and erases both.
+"""`python -m deploy.smoke` sends a sample and a dead letter through the functions, and erases both.
 
-The sample's name puts its messages into the candidates' lane (`shared.platform.lanes`): what serves never
-sees them. Its text is new each time, since what has been analysed before is copied.
+The sample's text is new each time, since what has been analysed before is copied.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import secrets
 import sys
 import time
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,7 +24,6 @@ from shared.documents.store import COLLECTION, document_id
 from shared.inference.manifest import read_manifest
 from shared.platform.clients import firestore_client, storage_client
 from shared.platform.errors import Retryable
-from shared.platform.lanes import ATTRIBUTE, CANDIDATE, CANDIDATE_PREFIX, SAMPLE_KEPT
 from shared.platform.pubsub import publish
 from shared.platform.records import TERMINAL
 from shared.platform.settings import DEAD_LETTERS, settings
@@ -38,6 +36,8 @@ if TYPE_CHECKING:
     from shared.inference.manifest import Manifest
 
 T = TypeVar("T")
+SAMPLES = ".headrace-sample/"
+SAMPLE_KEPT = timedelta(hours=1)
 SECONDS = 300.0
 """For the sample to come through: candidates start cold, and a refused push comes again after a while."""
 POLL_SECONDS = 0.5
@@ -56,7 +56,7 @@ leaders in occupational safety.
 def clear() -> int:
     """Erase samples whose files builds left behind; how many."""
     bucket, found = settings().uploads_bucket, 0
-    for blob in storage_client().list_blobs(bucket, prefix=CANDIDATE_PREFIX):
+    for blob in storage_client().list_blobs(bucket, prefix=SAMPLES):
         if blob.updated < datetime.now(UTC) - SAMPLE_KEPT:
             remove(blob.name)
             found += 1
@@ -79,7 +79,7 @@ def travel(build: str, model: Manifest | None, seconds: float) -> dict[str, Any]
     Raises:
         Retryable: it did not end in time, or not as it should have.
     """
-    name = f"{CANDIDATE_PREFIX}{build}/sample.txt"
+    name = f"{SAMPLES}{build}/sample.txt"
     bucket = settings().uploads_bucket
     text = TEXT.format(build=build)
     try:
@@ -128,7 +128,7 @@ def die(build: str, seconds: float) -> None:
 
     data = json.dumps({"smoke": build}).encode()
     reason = {"code": "smoke_test", "message": "A deployment was tried.", "hint": "Nothing is to be done."}
-    attributes = {ATTRIBUTE: CANDIDATE, "headraceFunction": "smoke", "headraceReason": json.dumps(reason)}
+    attributes = {"headraceFunction": "smoke", "headraceReason": json.dumps(reason)}
     digest = FieldFilter("data.sha256", "==", hashlib.sha256(data).hexdigest())
     records = firestore_client().collection("dead_letters").where(filter=digest)
     try:

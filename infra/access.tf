@@ -75,7 +75,7 @@ resource "google_pubsub_topic_iam_member" "dead_letters" {
 
 resource "google_pubsub_subscription_iam_member" "dead_letters" {
   for_each = {
-    for subscription in concat(values(google_pubsub_subscription.push), values(google_pubsub_subscription.candidate)) :
+    for subscription in google_pubsub_subscription.push :
     subscription.name => subscription.id if length(subscription.dead_letter_policy) > 0
   }
 

@@ -10,9 +10,6 @@ locals {
     retention    = "604800s"
     backoff      = { minimum = "1s", maximum = "300s" }
   }
-
-  # What is on behalf of a revision that is being tried goes another way (shared/platform/lanes.py). Filters are for ever.
-  production = "NOT (attributes:lane OR hasPrefix(attributes.objectId, \".headrace-candidate/\"))"
 }
 
 resource "google_pubsub_topic" "all" {
@@ -38,7 +35,7 @@ resource "google_pubsub_subscription" "push" {
   ack_deadline_seconds       = local.delivery.ack_deadline
   message_retention_duration = local.delivery.retention
   # A tick is for one function, which its kind names.
-  filter = each.value.topic == "ticks" ? "attributes.kind = \"${each.key}\"" : local.production
+  filter = each.value.topic == "ticks" ? "attributes.kind = \"${each.key}\"" : ""
 
   push_config {
     push_endpoint = google_cloud_run_v2_service.function[each.key].uri
@@ -76,7 +73,6 @@ resource "google_pubsub_subscription" "results" {
   topic                      = google_pubsub_topic.all["results"].id
   ack_deadline_seconds       = local.delivery.ack_deadline
   message_retention_duration = local.delivery.retention
-  filter                     = local.production
 
   bigquery_config {
     table          = "${google_bigquery_table.results.project}.${google_bigquery_table.results.dataset_id}.${google_bigquery_table.results.table_id}"

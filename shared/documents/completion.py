@@ -14,7 +14,6 @@ from shared.documents import batches, cost, outcomes
 from shared.documents.artefacts import of_runs, remove_runs
 from shared.documents.passages import purge_runs
 from shared.documents.store import RUNS, Documents, now
-from shared.platform.lanes import lane_of
 from shared.platform.pubsub import publish_record
 from shared.platform.records import ResultMessage
 from shared.platform.settings import RESULTS, settings
@@ -122,8 +121,7 @@ def announce(documents: Documents, stored: dict[str, Any]) -> None:
         state=stored["state"],
         model=stored["model"],
     )
-    with lane_of({"objectId": stored["name"]}):  # the job and sweep come here without a message of its lane
-        publish_record(RESULTS, [message], state=message.state)
+    publish_record(RESULTS, [message], state=message.state)
 
     def confirm(transaction: ShortTransaction) -> None:
         [current] = transaction.read(reference)

@@ -11,7 +11,6 @@ from shared.documents.store import now
 from shared.documents.transitions import check_open
 from shared.documents.uploads import notify
 from shared.platform.errors import Superseded
-from shared.platform.lanes import lane_of
 from shared.platform.pubsub import publish_record
 from shared.platform.records import ErrorInfo
 from shared.platform.settings import BATCHES, settings
@@ -75,8 +74,7 @@ def drive(documents: Documents, stored: dict[str, Any]) -> None:
     elif not missing:
         finish(documents, stored["id"], run)
     elif drives:
-        with lane_of({"objectId": stored["name"]}):
-            publish_record(BATCHES, missing, document=stored["id"])
+        publish_record(BATCHES, missing, document=stored["id"])
 
 
 def _reached(stored: dict[str, Any], batches_done: int) -> int:

@@ -26,7 +26,6 @@ from shared.documents.transitions import (
 )
 from shared.documents.views import NOTHING, kept
 from shared.platform.errors import Retryable
-from shared.platform.lanes import SAMPLE_KEPT, is_sample
 from shared.platform.records import TERMINAL
 from shared.platform.retry import is_transient, pauses
 from shared.platform.settings import settings
@@ -60,8 +59,6 @@ def now() -> datetime:
 
 def expiry(name: str, uploaded: datetime) -> datetime | None:
     """When the results of an object are to be erased; None: never."""
-    if is_sample(name):  # a build that is killed leaves it
-        return uploaded + SAMPLE_KEPT
     days = settings().retention_days(name)
     return None if days is None else uploaded + timedelta(days=days)
 

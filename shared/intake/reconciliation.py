@@ -22,7 +22,6 @@ from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.documents.store import document_id, expiry, now
 from shared.documents.uploads import event_of, is_file, notify_all
 from shared.platform.clients import storage_client
-from shared.platform.lanes import is_sample
 from shared.platform.retry import storage_limits
 from shared.platform.settings import settings
 
@@ -125,10 +124,7 @@ def _lost(
     looked_at = {
         document_id(blob.bucket.name, blob.name): blob
         for blob in blobs
-        if moment - LOOK_BACK < blob.time_created <= until
-        and is_file(blob)
-        and not is_sample(blob.name)
-        and not _is_over(blob, moment)
+        if moment - LOOK_BACK < blob.time_created <= until and is_file(blob) and not _is_over(blob, moment)
     }
     if not looked_at:
         return []

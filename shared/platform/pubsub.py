@@ -18,7 +18,6 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from shared.platform.clients import publisher
 from shared.platform.errors import HeadraceError, Malformed, Permanent, Retryable, Superseded
-from shared.platform.lanes import CANDIDATE, is_candidates, lane_of, marked
 from shared.platform.logs import get_logger
 from shared.platform.records import BatchMessage, UploadEvent
 from shared.platform.retry import CALL_SECONDS, RETRY_SECONDS, is_transient, retrying
@@ -146,13 +145,13 @@ def batch_message(push: Push) -> BatchMessage:
 def publish(
     topic: str, messages: Iterable[tuple[bytes, Mapping[str, str]]], *, seconds: float = RETRY_SECONDS
 ) -> None:
-    """Publish (data, attributes) pairs in order, in the lane at work; returns once Pub/Sub has them all.
+    """Publish (data, attributes) pairs in order; returns once Pub/Sub has them all.
 
     Raises:
         GoogleAPIError: it has not within `seconds` for each thousand; perhaps a part.
     """
     path = f"projects/{settings().project}/topics/{topic}"
-    batch = [{"data": data, "attributes": marked(attributes)} for data, attributes in messages]
+    batch = [{"data": data, "attributes": dict(attributes)} for data, attributes in messages]
     for first in range(0, len(batch), PUBLISH_LIMIT):
         request = {"topic": path, "messages": batch[first : first + PUBLISH_LIMIT]}
         publisher().publish(request=request, retry=retrying(seconds), timeout=min(seconds, CALL_SECONDS))
@@ -178,10 +177,7 @@ def answer(function: str, request: Request, step: Callable[[Push], None]) -> tup
         structlog.contextvars.bind_contextvars(
             message_id=push.message_id, delivery_attempt=push.delivery_attempt
         )
-        if is_candidates(push.attributes):  # what goes wrong while one is tried is for its build to tell
-            structlog.contextvars.bind_contextvars(lane=CANDIDATE)
-        with lane_of(push.attributes):
-            step(push)
+        step(push)
     except Superseded as superseded:
         outcome = superseded.message
     except Malformed as malformed:

@@ -20,7 +20,6 @@ from local.provision import expected, make_job, subscriber
 from shared.documents.delegation import job_path
 from shared.documents.store import Documents
 from shared.platform.clients import firestore_client, jobs, publisher, secrets, storage_client
-from shared.platform.lanes import PRODUCTION_FILTER
 from shared.platform.records import UploadEvent
 from tests.e2e.running import NO_TICKS, RunningStack, free_ports
 from tests.e2e.test_failures import stored, until
@@ -137,7 +136,7 @@ def test_a_missing_subscription_is_named(stack: RunningStack) -> None:
     assert in_cloud.fix == (
         "gcloud pubsub subscriptions create analyze --project=headrace-local --topic=batches "
         "--ack-deadline=600 --message-retention-duration=604800s --dead-letter-topic=dead-letters "
-        f"--max-delivery-attempts=100 --message-filter='{PRODUCTION_FILTER}' --push-endpoint=URL_OF_ANALYZE"
+        "--max-delivery-attempts=100 --push-endpoint=URL_OF_ANALYZE"
     )
     assert not complaints(stack)
 

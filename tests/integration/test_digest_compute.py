@@ -13,7 +13,6 @@ from benchmarks.digests.made import MONDAY, record, store_problem
 from shared.digests.compute import window
 from shared.digests.issue import verify
 from shared.digests.records import Filter
-from shared.platform.lanes import CANDIDATE_PREFIX
 from shared.platform.records import ErrorInfo
 from tests.integration.digest_window import WEEK, Store, plain, stored_digest, week
 
@@ -202,44 +201,6 @@ def test_the_oldest_unfinished(store: Store) -> None:
     told = store.make(Filter(prefix="5")).digest.overview
     assert told.oldest is not None
     assert (told.oldest.name, told.waiting) == ("50.pdf", 1)
-
-
-def test_a_deployments_sample_is_in_no_digest(store: Store) -> None:
-    """Nothing of it is counted or quoted, and it hides nobody else who waits."""
-    store.put("a.pdf", [plain(1)])
-    before = store.make().digest
-    store.put(f"{CANDIDATE_PREFIX}7/sample.txt", [plain(2)])
-    bad = record(f"{CANDIDATE_PREFIX}8/sample.txt", MONDAY, state="failed")
-    store_problem(store.client, bad, "failed", ERROR, MONDAY + HOUR)
-    digest = store.make().digest
-    assert digest.topics == before.topics
-    assert digest.quotes() == before.quotes()
-    assert (digest.overview.completed, digest.overview.failed) == (1, 0)
-    for name, at in ((f"{CANDIDATE_PREFIX}9/sample.txt", MONDAY), ("b.pdf", MONDAY + HOUR)):
-        stored = record(name, at, state="analyzing")
-        store.client.collection("documents").document(stored["id"]).set(stored)
-    told = store.make().digest.overview
-    assert told.oldest is not None
-    assert (told.oldest.name, told.waiting) == ("b.pdf", 1)
-
-
-def test_a_store_of_samples_alone_is_empty(store: Store) -> None:
-    """Nothing was received, and nobody waits; what is merely called alike is counted."""
-    store.put(f"{CANDIDATE_PREFIX}7/sample.txt", [plain(1)])
-    for at in range(window.FIRST_UNFINISHED + 1):
-        stored = record(f"{CANDIDATE_PREFIX}{at}.txt", MONDAY + at * HOUR, state="analyzing")
-        store.client.collection("documents").document(stored["id"]).set(stored)
-    of = store.make()
-    assert of.digest.empty
-    assert of.digest.line == "No document ended in the week to 22 November 2026."
-    assert verified(store, of) == []
-    stored = record(f"{CANDIDATE_PREFIX[:-1]}.pdf", MONDAY + 20 * HOUR, state="analyzing")
-    store.client.collection("documents").document(stored["id"]).set(stored)
-    told = store.make().digest.overview
-    assert told.oldest is not None
-    assert (told.oldest.name, told.received, told.waiting) == (".headrace-candidate.pdf", 1, 1)
-    before = store.make(window=week(1)).digest
-    assert before.empty
 
 
 def test_a_pipeline_that_stands_still_is_told(store: Store) -> None:

@@ -23,7 +23,6 @@ from shared.intake import reconciliation
 from shared.intake.reconciliation import COLLECTION, EVERY, GRACE, LOOK_BACK, reconcile
 from shared.platform import clients
 from shared.platform.clients import firestore_client, storage_client
-from shared.platform.lanes import CANDIDATE_PREFIX
 from shared.platform.pubsub import Push, upload_event
 from shared.platform.records import UploadEvent
 from shared.platform.settings import UPLOADS, settings
@@ -168,8 +167,7 @@ def test_older_files_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_files_that_are_no_documents_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Samples of builds, and what would have expired by now."""
-    put(f"{CANDIDATE_PREFIX}sample.txt")
+    """What would have expired by now."""
     put("brief/note.txt")
     put("z.txt")
     tick(reconcile="now")

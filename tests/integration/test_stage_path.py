@@ -9,11 +9,9 @@ import urllib.error
 import urllib.request
 from contextlib import ExitStack
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from google.protobuf.duration_pb2 import Duration
 from google.pubsub_v1 import PushConfig
 
 from deploy import smoke
@@ -25,13 +23,13 @@ from deploy.state import Revision, Service, State
 from local.provision import expected, subscriber
 from shared.platform import clients
 from shared.platform.clients import firestore_client, storage_client
-from shared.platform.lanes import CANDIDATE_FILTER, CANDIDATE_PREFIX
 from shared.platform.settings import settings
 from tests.e2e.running import RunningStack, free_ports
 from tests.staged import install, interpreter, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 MODEL = ROOT / "build" / "model"
 PATH = ("ingest", "analyze", "deadletter")
@@ -61,7 +59,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
 
 @pytest.fixture(scope="module")
 def candidates(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
-    """Every function as it is staged, on a port; those on a document's way have candidates' subscriptions."""
+    """Every function as it is staged, on a port; those on a document's way are pushed what serves was."""
     out, python = tmp_path_factory.mktemp("staged"), interpreter()
     assert python is not None
     emulators = stack.stack()["environment"]
@@ -74,12 +72,9 @@ def candidates(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) ->
             ports[name] = running.enter_context(serving(name, out / name, environment, emulators))
         client = subscriber(emulators["PUBSUB_EMULATOR_HOST"])
         for name in PATH:
+            push = PushConfig(push_endpoint=f"http://127.0.0.1:{ports[name]}/")
             wanted = expected(name, settings().project)
-            wanted.name = f"{wanted.name}-candidate"
-            wanted.filter = CANDIDATE_FILTER
-            wanted.message_retention_duration = Duration(seconds=600)
-            wanted.push_config = PushConfig(push_endpoint=f"http://127.0.0.1:{ports[name]}/")
-            client.create_subscription(request=wanted)
+            client.modify_push_config(request={"subscription": wanted.name, "push_config": push})
         yield ports
 
 
@@ -89,34 +84,17 @@ def _forget() -> None:
         cached.cache_clear()
 
 
-def test_a_sample_and_a_dead_letter_come_through_the_candidates_alone(
-    stack: RunningStack, candidates: dict[str, int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_a_sample_and_a_dead_letter_come_through_what_is_staged(
+    candidates: dict[str, int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """With the right result; nothing of it is left, and what serves has seen none of it."""
+    """With the right result; nothing of it is left."""
     assert set(candidates) == set(FUNCTIONS)
     monkeypatch.chdir(tmp_path)  # where no plan says that nothing is to be tried
     assert smoke.main(["--build=7", f"--model={MODEL}", "--seconds=120"]) == 0
-    assert list(storage_client().list_blobs(settings().uploads_bucket, prefix=CANDIDATE_PREFIX)) == []
+    assert list(storage_client().list_blobs(settings().uploads_bucket, prefix=smoke.SAMPLES)) == []
     assert list(storage_client().list_blobs(settings().work_bucket)) == []
     for collection in ("documents", "outcomes", "contents", "dead_letters"):
         assert list(firestore_client().collection(collection).stream()) == []
-    for name in PATH:
-        log = Path(stack.data / "logs" / f"{name}.log")
-        assert not log.exists() or "event handled" not in log.read_text()
-
-
-def test_what_people_drop_does_not_reach_the_candidates(
-    stack: RunningStack, candidates: dict[str, int], tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
-) -> None:
-    """The lanes are apart in this direction too."""
-    logs = [path for path in tmp_path_factory.getbasetemp().glob("staged0/*.log") if path.stem in PATH]
-    assert len(logs) == len(PATH)
-    before = {path: path.read_text().count("event handled") for path in logs}
-    (tmp_path / "note.txt").write_text("In 2024 we planted trees along the river. Emissions fell by 3 %.")
-    [dropped] = stack.json("drop", str(tmp_path / "note.txt"), "--wait")
-    assert dropped["state"] == "completed"
-    assert {path: path.read_text().count("event handled") for path in logs} == before
-    assert candidates
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))

@@ -108,7 +108,6 @@ QUERIES: dict[str, list[Query]] = {
     "shared.documents.batches:count_done": [Query("batches", ("run", "done"))],
     "shared.digests.compute.measures:_counted": _NEWEST_OUTCOMES,
     "shared.digests.compute.measures:_stored": [Query("digests", ("schedule", "asked", "end"))],
-    "shared.digests.compute.window:_samples": [Query("documents", order="name")],
     "shared.digests.compute.window:problems": [Query("outcomes", order="problem.at")],
     "shared.digests.compute.window:received": [Query("documents", ("members",), order="received_at")],
     "shared.digests.compute.window:waiting": [Query("documents", ("state",), order="waiting_since")],

@@ -15,8 +15,7 @@ from structlog.contextvars import bind_contextvars
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 
-from shared.platform.errors import LeaseHeld, Malformed, Permanent, Retryable, SetupError, Superseded
-from shared.platform.lanes import CANDIDATE_PREFIX
+from shared.platform.errors import LeaseHeld, Permanent, Retryable, SetupError, Superseded
 from shared.platform.pubsub import MAX_PUSH_BYTES, answer
 
 if TYPE_CHECKING:
@@ -153,23 +152,6 @@ def test_an_event_inherits_nothing_from_the_one_before(capsys: pytest.CaptureFix
     first, second = lines(capsys)
     assert {"document", "run", "logging.googleapis.com/trace"} <= first.keys()
     assert not {"document", "run", "logging.googleapis.com/trace"} & second.keys()
-
-
-@pytest.mark.parametrize("attributes", [{"lane": "candidate"}, {"objectId": f"{CANDIDATE_PREFIX}7/a.txt"}])
-@pytest.mark.parametrize("step", [succeed, raising(ValueError(TEXT)), raising(Malformed("code", "A.", "B."))])
-def test_lines_about_candidates_say_so(
-    step: Callable[[Push], None],
-    attributes: dict[str, str],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """However it ended, so that no metric counts them; the next message's line does not."""
-    monkeypatch.setattr("shared.platform.pubsub.dead_letter", lambda *_: None)
-    answer("deadletter", request(attributes=attributes), step)
-    answer("deadletter", request(attributes={"objectId": "report.pdf"}), step)
-    tried, served = lines(capsys)
-    assert tried["lane"] == "candidate"
-    assert "lane" not in served
 
 
 def _bind_document() -> None:

@@ -10,11 +10,9 @@ import pytest
 
 from deploy.candidate import BUILDER
 from deploy.functions import FUNCTIONS as DEPLOYED
-from deploy.state import CANDIDATE
 from local import provision, services
 from local.heartbeat import KINDS
 from shared.documents import cost
-from shared.platform import lanes
 from shared.platform.records import ResultMessage
 from shared.platform.settings import DEAD_LETTERS, RESULTS, TOPICS, Settings
 from tests.unit.infra_plan import INFRA, made, of_type
@@ -86,15 +84,6 @@ def test_subscriptions(name: str) -> None:
         assert float(backoff["maximum_backoff"][:-1]) >= retry.maximum_backoff.total_seconds()
 
 
-def test_production_filter() -> None:
-    """Written out in Terraform, it is the code's."""
-    assert {
-        one["filter"]
-        for name, one in subscriptions().items()
-        if FUNCTIONS.get(name, {}).get("topic") != "ticks"
-    } == {lanes.PRODUCTION_FILTER}
-
-
 def test_pushes() -> None:
     """Each goes to its function's own address, with a token for just that."""
     addresses = {one["name"]: one["uri"] for one in of_type("plain", "google_cloud_run_v2_service").values()}
@@ -103,28 +92,12 @@ def test_pushes() -> None:
         assert push["push_endpoint"] == push["oidc_token"][0]["audience"] == addresses[name]
 
 
-def test_candidates() -> None:
-    """What is in their lane, and nothing else, goes to the address of the tag that deployment gives them."""
-    pushed = of_type("plain", "google_pubsub_subscription")
-    addresses = {one["name"]: one["uri"] for one in of_type("plain", "google_cloud_run_v2_service").values()}
-    tried = {address: one for address, one in pushed.items() if ".candidate[" in address}
-    assert {one["name"] for one in tried.values()} == {
-        f"{name}-{CANDIDATE}" for name, topic in provision.PUSHES.items() if topic != "ticks"
-    }
-    for one in tried.values():
-        name = one["name"].removesuffix(f"-{CANDIDATE}")
-        assert topic_of(one["topic"]) == provision.PUSHES[name]
-        assert one["filter"] == lanes.CANDIDATE_FILTER
-        [push] = one["push_config"]
-        assert push["oidc_token"][0]["audience"] == addresses[name]
-
-
 def test_dead_letters_can_be_passed_on() -> None:
     """Pub/Sub's agent may take from each subscription that has a dead-letter topic, and publish there."""
     members = of_type("plain", "google_pubsub_subscription_iam_member")
     every = of_type("plain", "google_pubsub_subscription").values()
     ids = {one["id"]: one["name"] for one in every if one["dead_letter_policy"]}
-    assert len(ids) == 6
+    assert len(ids) == 4
     assert {ids[one["subscription"]] for one in members.values()} == set(ids.values())
     assert {one["role"] for one in members.values()} == {"roles/pubsub.subscriber"}
 
@@ -133,7 +106,7 @@ def test_ticks() -> None:
     """A heartbeat for each function that waits for one, as often as on a laptop or oftener."""
     jobs = of_type("plain", "google_cloud_scheduler_job")
     kinds = {one["pubsub_target"][0]["attributes"]["kind"]: one for one in jobs.values()}
-    assert set(kinds) == set(KINDS) == set(provision.KINDS)
+    assert set(kinds) == set(KINDS) == set(provision.FILTERS)
     for kind, job in kinds.items():
         assert topic_of(job["pubsub_target"][0]["topic_name"]) == "ticks"
         minutes = re.fullmatch(r"\*/(\d+) \* \* \* \*", job["schedule"])
@@ -175,14 +148,14 @@ def test_environments_are_settings(run: str) -> None:
         assert read.job_location == "europe-west1"
 
 
-def test_metrics_count_nothing_that_candidates_say() -> None:
-    """Every deployment sends them a dead letter, and a bad one fails: neither is to wake anybody."""
+def test_metrics_leave_out_the_samples_of_deployments() -> None:
+    """Every deployment pushes a dead letter, and a bad one fails: neither is to wake anybody."""
     metrics = of_type("plain", "google_logging_metric")
     assert len(metrics) >= 7
     for address, metric in metrics.items():
         ours, _, rest = metric["filter"].partition(") AND ")
         assert ours.startswith('(resource.labels.service_name="analyze" OR '), address
-        assert rest.startswith("NOT jsonPayload.lane:* AND jsonPayload."), address
+        assert rest.startswith('NOT jsonPayload.message_id:"sample" AND jsonPayload.'), address
 
 
 def test_functions() -> None:

@@ -12,7 +12,6 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.documents.outcomes import organisation_key
-from shared.platform.lanes import is_sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -199,11 +198,10 @@ def doc(row: Mapping[str, Any]) -> Doc:
 
 
 def fits(row: Mapping[str, Any], asked: Filter) -> bool:
-    """Whether an outcome, or a document's record, is of a document that the filter means. No sample is."""
+    """Whether an outcome, or a document's record, is of a document that the filter means."""
     key = organisation_key(asked.organisation)
     return (
         str(row["name"]).startswith(asked.prefix)
-        and not is_sample(row["name"])
         and (key is None or organisation_key(row.get("organisation")) == key)
         and (asked.language is None or row.get("language") == asked.language)
     )

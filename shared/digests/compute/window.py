@@ -16,7 +16,6 @@ from shared.digests.compute.rows import Doc, between, counts, doc, everything, f
 from shared.digests.records import Problem, Unfinished
 from shared.documents.outcomes import COLLECTION, CONTENT, COUNTS, Trouble, outcome, unpack_raw
 from shared.documents.store import COLLECTION as DOCUMENTS
-from shared.platform.lanes import CANDIDATE_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,9 +30,7 @@ if TYPE_CHECKING:
 MAX_PROBLEMS = 20
 """Listed; all are counted."""
 FIRST_UNFINISHED = 10
-"""Read where the filter means all, beside samples: one may have ended since these were counted."""
-MAX_SAMPLES = 100
-"""Most samples of deployments that are read; their results are erased after an hour."""
+"""Read where the filter means all: one may have ended since these were counted."""
 MAX_UNFINISHED = 1_000
 """Unfinished documents among which those that a filter means are sought."""
 UNFINISHED = ("extracting", "analyzing", "delegated")
@@ -97,11 +94,7 @@ def received(rows: Rows, request: Request, limit: int) -> tuple[int, list[str]]:
     window = request.window
     conditions = [("members", "==", None), *between("received_at", window.start, window.end)]
     if everything(request.filter):
-        samples = sum(
-            row.get("members") is None and window.start <= row.get("received_at", window.end) < window.end
-            for row in _samples(rows)
-        )
-        return max(rows.count(DOCUMENTS, conditions) - samples, 0), []
+        return rows.count(DOCUMENTS, conditions), []
     found = rows.range(DOCUMENTS, "received_at", conditions, _RECORD, limit=limit + 1)
     count = 0
     for read, row in enumerate(found):
@@ -115,12 +108,7 @@ def waiting(rows: Rows, request: Request) -> tuple[int, Unfinished | None, list[
     """Documents that wait for their results since before the window's end, and the first of them."""
     end, whole = request.window.end, everything(request.filter)
     conditions = [("state", "in", list(UNFINISHED)), ("waiting_since", "<", end)]
-    samples = 0
-    if whole:
-        samples = sum(
-            row["state"] in UNFINISHED and row.get("waiting_since", end) < end for row in _samples(rows)
-        )
-    limit = FIRST_UNFINISHED + samples if whole else MAX_UNFINISHED
+    limit = FIRST_UNFINISHED if whole else MAX_UNFINISHED
     fields = (*_RECORD, "state", "waiting_since")
     read = list(rows.range(DOCUMENTS, "waiting_since", conditions, fields, limit=limit))
     found = [row for row in read if fits(row, request.filter)]
@@ -135,15 +123,7 @@ def waiting(rows: Rows, request: Request) -> tuple[int, Unfinished | None, list[
         seconds=round((end - found[0]["waiting_since"]).total_seconds(), 1),
     )
     # What ended in between is counted as waiting all the same: it is named.
-    return max(rows.count(DOCUMENTS, conditions) - samples, 1) if whole else len(found), oldest, notes
-
-
-def _samples(rows: Rows) -> list[Row]:
-    """What is stored of deployments' samples: Firestore cannot leave them out of what it counts."""
-    after = CANDIDATE_PREFIX[:-1] + chr(ord(CANDIDATE_PREFIX[-1]) + 1)
-    named = [("name", ">=", CANDIDATE_PREFIX), ("name", "<", after)]
-    fields = ("members", "received_at", "state", "waiting_since")
-    return list(rows.range(DOCUMENTS, "name", named, fields, limit=MAX_SAMPLES))
+    return max(rows.count(DOCUMENTS, conditions), 1) if whole else len(found), oldest, notes
 
 
 MAX_ORGANISATIONS = 300
