@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.documents.analysis import analyse
-from shared.extract.archive import members
 from shared.extract.core import check_size
-from shared.extract.refusals import archive_inside
+from shared.extract.zips import members
 from shared.inference.engine import Engine
 from shared.inference.manifest import TOKENIZER_FILE
-from shared.intake.archives import INSIDE, MAX_DEPTH, Unpacked
+from shared.intake.archives import INSIDE, Unpacked
 from shared.intake.read import TEXT_COLUMN, Reading, limits_of, read_file, sha256_of
 from shared.platform.errors import HeadraceError, Rejected
 from shared.platform.settings import Settings
@@ -46,7 +45,7 @@ def analyze(
     """
     if not path.is_file():
         raise HeadraceError(f"There is no file {path}.")
-    return _Analyst(model, text_column, embeddings=embeddings).analyze(path, path.name, depth=0)
+    return _Analyst(model, text_column, embeddings=embeddings).analyze(path, path.name)
 
 
 class _Analyst:
@@ -56,10 +55,10 @@ class _Analyst:
         self._metadata = {TEXT_COLUMN: text_column} if text_column else {}
         self._embeddings = embeddings
 
-    def analyze(self, path: Path, name: str, depth: int) -> dict[str, Any]:
+    def analyze(self, path: Path, name: str, *, is_member: bool = False) -> dict[str, Any]:
         started = time.monotonic()
         check_size(path, _SETTINGS.max_bytes)
-        members: list[dict[str, Any]] = []
+        analyses: list[dict[str, Any]] = []
         sha256 = sha256_of(path)
         read = bound(
             read_file,
@@ -70,7 +69,7 @@ class _Analyst:
             tokenizer=self._tokenizer,
             redaction_key=bytes.fromhex(sha256),
             settings=_SETTINGS,
-            unpack=lambda media_type: self._unpack(path, name, media_type, depth, members),
+            unpack=None if is_member else lambda media_type: self._unpack(path, name, media_type, analyses),
         )
         can_recognise = find_spec("rapidocr") is not None  # a command line alone has it not
         reading = read(defer_ocr=can_recognise)
@@ -80,7 +79,7 @@ class _Analyst:
             reading = read(recognised={page.page: page for page in Recogniser().recognise(path, pages)})
         if reading.facts["members"] is not None:
             document = self._document(path, name, reading.facts) | {"sha256": sha256}
-            return {"document": document, "passages": [], "members": members}
+            return {"document": document, "passages": [], "members": analyses}
         extracted = time.monotonic()
         aggregates, passages = [], []
         for start in range(0, len(reading.passages), _AT_ONCE):
@@ -104,24 +103,20 @@ class _Analyst:
         document = self._document(path, name, reading.facts) | {"sha256": sha256} | result
         return {"document": document, "passages": passages}
 
-    def _unpack(
-        self, path: Path, name: str, media_type: str, depth: int, analyses: list[dict[str, Any]]
-    ) -> Unpacked:
+    def _unpack(self, path: Path, name: str, media_type: str, analyses: list[dict[str, Any]]) -> Unpacked:
         """Analyze each of an archive's members, and append the results to `analyses`."""
-        if depth == MAX_DEPTH:
-            raise archive_inside()
         warnings: list[str] = []
         for member, content in members(path, media_type, name, limits_of(_SETTINGS), warnings):
             with tempfile.NamedTemporaryFile() as file:
                 while chunk := content.read(_CHUNK):
                     file.write(chunk)
                 file.flush()
-                analyses.append(self._member(Path(file.name), f"{name}{INSIDE}{member}", depth + 1))
+                analyses.append(self._member(Path(file.name), f"{name}{INSIDE}{member}"))
         return Unpacked(len(analyses), warnings)
 
-    def _member(self, path: Path, name: str, depth: int) -> dict[str, Any]:
+    def _member(self, path: Path, name: str) -> dict[str, Any]:
         try:
-            return self.analyze(path, name, depth)
+            return self.analyze(path, name, is_member=True)
         except Rejected as rejected:
             error = {"code": rejected.code, "message": rejected.message, "hint": rejected.hint}
             facts = Reading.of_archive("", 0, []).facts | {"media_type": None, "members": None}

@@ -13,9 +13,10 @@ from shared.extract.office.locked import is_locked, unlock
 from shared.extract.plain import read_plain
 from shared.extract.refusals import archive_inside, damaged_document, no_text, too_many
 from shared.extract.shapes import Extracted
-from shared.extract.sniff import ARCHIVES, DOCX, EML, EPUB, HTML, OFFICE, PDF, PPTX, TEXT, XLSX, sniff
+from shared.extract.sniff import DOCX, EML, EPUB, HTML, OFFICE, PDF, PPTX, TEXT, XLSX, sniff
 from shared.extract.table import looks_like_table, read_table
 from shared.extract.tidy import cut_long
+from shared.extract.zips import ARCHIVES
 from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:

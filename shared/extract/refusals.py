@@ -63,10 +63,10 @@ def damaged_archive() -> Rejected:
 
 
 def archive_inside() -> Rejected:
-    """An archive where a document was expected."""
+    """A ZIP or gzip file came out of an archive; one level is unpacked."""
     return Rejected(
         "archive_in_archive",
-        "This is an archive inside of an archive, deeper than Headrace unpacks.",
+        "This archive lies in another archive; Headrace unpacks only the outer one.",
         "Upload the inner archive by itself.",
     )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from shared.extract.office.locked import OLE
 from shared.extract.refusals import old_office, unsupported
-from shared.extract.zips import SafeZip, opened
+from shared.extract.zips import GZIP, ZIP, SafeZip, opened
 
 if TYPE_CHECKING:
     from shared.extract.shapes import Limits
@@ -27,11 +27,8 @@ OFFICE = frozenset({DOCX, PPTX, XLSX})
 EPUB = "application/epub+zip"
 HTML = "text/html"
 EML = "message/rfc822"
-ZIP = "application/zip"
-GZIP = "application/gzip"
 TEXT = "text/plain"
 """Or any other kind of text: a table, JSON, Markdown."""
-ARCHIVES = frozenset({ZIP, GZIP})
 
 HEAD = 1024
 """Bytes looked at; a PDF's header may stand anywhere in them (ISO 32000-1, annex H.3.4.1)."""

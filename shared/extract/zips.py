@@ -1,13 +1,14 @@
-"""ZIP, read as if it meant harm: every entry in a place of its own, every inflated byte counted.
+"""Read ZIP and gzip files that may be hostile: entries must not overlap, every inflated byte is counted.
 
-Python's zipfile parses; 3.11 itself looks for no overlap, believes whatever sizes the directory states, and
-inflates bzip2 and LZMA in steps of no bound. So the directory is counted before it is parsed, each entry is
-compared with its local header, and of the methods only those of which a step is bounded are used: stored and
-deflated, which are also all that Office documents and EPUBs may use (ISO/IEC 29500-2, 6.3.3).
+Python 3.11's zipfile checks for no overlap, believes the sizes that the directory states, and inflates bzip2
+and LZMA in unbounded steps. So the directory is counted before zipfile parses it, each entry is compared with
+its local header, and only the stored and deflated methods are read, whose steps are bounded. Office documents
+and EPUBs may use no others (ISO/IEC 29500-2, 6.3.3).
 """
 
 from __future__ import annotations
 
+import gzip
 import io
 import stat
 import struct
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
     from shared.extract.shapes import Limits
 
+ZIP = "application/zip"
+GZIP = "application/gzip"
+ARCHIVES = frozenset({ZIP, GZIP})
 MAX_NAME = 1_024
 """Bytes of a member's name, as of an object's in Cloud Storage. To find the composed form of a longer one may
 take the square of its length."""
@@ -53,12 +57,14 @@ _END = struct.Struct("<4s8xIIH")  # signature, size and offset of the directory,
 _END64 = struct.Struct("<4s36xQQ")
 _LOCATOR = struct.Struct("<4sIQI")
 _STEP = 64 * 1024  # bytes
-_FREE = 1024 * 1024  # bytes that may be inflated at any ratio
+FREE_INFLATION = 1 << 20
+"""Bytes that any file may inflate to, however small it is: an empty form is mostly spaces."""
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, marks of direction, lone surrogates, line breaks
 _JOINERS = "\u200c\u200d"  # ... but Persian and the scripts of India spell with these
 _JUNK = {".ds_store", "thumbs.db", "desktop.ini"}
 _BROKEN = (
-    zipfile.BadZipFile, zlib.error, EOFError, struct.error, ValueError, NotImplementedError, OverflowError,
+    zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, struct.error, ValueError, NotImplementedError,
+    OverflowError,
 )  # fmt: skip
 
 
@@ -69,6 +75,49 @@ Source = Path | bytes
 def opened(source: Source) -> BinaryIO:
     """From the start; to be closed."""
     return source.open("rb") if isinstance(source, Path) else io.BytesIO(source)
+
+
+def members(  # noqa: PLR0913 - the archive, how it is opened, and its limits
+    path: Path,
+    media_type: str,
+    name: str,
+    limits: Limits,
+    warnings: list[str],
+    *,
+    password: str | None = None,
+) -> Iterator[tuple[str, BinaryIO]]:
+    """Yield the name and content of each file in the archive called `name`; read each before the next.
+
+    What is odd about the archive is appended to `warnings`.
+
+    Raises:
+        Rejected: `unreadable_archive`, `encrypted`, `unsafe_archive`, `too_many_members`,
+            `inflates_too_much`.
+    """
+    if media_type == GZIP:
+        inner = PurePosixPath(name).name
+        named = inner.lower().endswith(".gz") and len(inner) > len(".gz")
+        with _gunzipped(path, limits) as content:
+            yield inner[: -len(".gz")] if named else "content", content
+        return
+    with SafeZip(path, limits, password) as archive:
+        warnings += archive.warnings
+        for member in archive.names:
+            with archive.open(member) as content:
+                yield member, content
+
+
+def _gunzipped(path: Path, limits: Limits) -> BinaryIO:
+    most = min(limits.inflated_bytes, max(FREE_INFLATION, path.stat().st_size * limits.inflation))
+    inflated = 0
+
+    def count(size: int) -> None:
+        nonlocal inflated
+        inflated += size
+        if inflated > most:
+            raise inflates_too_much(most)
+
+    return cast("BinaryIO", io.BufferedReader(_Counted(cast("IO[bytes]", gzip.open(path)), count), _STEP))
 
 
 class SafeZip:
@@ -145,7 +194,7 @@ class SafeZip:
 
     def _count(self, inflated: int) -> None:
         self._inflated += inflated
-        if self._inflated > min(self._limits.inflated_bytes, _FREE + self._allowed):
+        if self._inflated > min(self._limits.inflated_bytes, FREE_INFLATION + self._allowed):
             raise inflates_too_much(self._limits.inflated_bytes)
 
     def _name_members(self) -> None:

@@ -1,8 +1,8 @@
 """Unpack archives: their members become objects and documents of their own.
 
-Another instance may unpack a newer archive of the same name at the same time. What is stored here is fenced
-by the generation of the archive's document: it is checked before each member and once more after the last,
-and an instance that was overtaken removes what it stored.
+Another instance may unpack a newer archive of the same name at the same time. The generation of the archive's
+document is the fence: it is checked before each member and once more after the last, and an instance that was
+overtaken removes what it stored.
 """
 
 from __future__ import annotations
@@ -17,10 +17,8 @@ from typing import IO, TYPE_CHECKING, Self
 
 from shared.documents.store import Documents, document_id, now
 from shared.documents.tombstones import lay
-from shared.extract.archive import members
-from shared.extract.refusals import archive_inside
 from shared.extract.sandbox.client import too_slow
-from shared.extract.zips import MAX_NAME
+from shared.extract.zips import MAX_NAME, members
 from shared.platform.clients import firestore_client, storage_client
 from shared.platform.errors import Rejected, Retryable, Superseded
 from shared.platform.records import ARCHIVE
@@ -30,153 +28,113 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
     from pathlib import Path
 
-    from google.cloud import firestore
     from google.cloud.storage import Blob, Bucket
 
     from shared.extract.shapes import Limits
     from shared.platform.records import UploadEvent
+    from shared.platform.transaction import ShortTransaction
 
 
-ARCHIVE_GENERATION, DEPTH = "headrace-archive-generation", "headrace-depth"
-"""Metadata of a member: the archive's generation, and how many archives it lies in."""
+ARCHIVE_GENERATION = "headrace-archive-generation"
+"""Metadata of a member: the generation of its archive."""
 INSIDE = "!/"
-"""Between the names of archive and member, as in jar: URLs. A slash alone would make of the archive's name
-both an object and a folder, which buckets may have and file systems may not."""
-MAX_DEPTH = 2
-"""An archive in an archive is unpacked; one in that is rejected."""
+"""Stands between the names of archive and member, as in jar: URLs. With a slash alone, the archive's name
+would be an object and a folder, which buckets allow and file systems do not."""
 AT_ONCE = 8
-"""Small members that are uploaded, or members that go, side by side."""
+"""Small members that are uploaded, or members that are deleted, side by side."""
 _NEWER = "a newer archive of this name is known"
-_REMOVED = "the archive that this one lies in has it no more"
 _ERASED = "the archive's document was erased"
 
 
 @dataclass(frozen=True)
 class Archive:
-    """One generation of it."""
+    """One generation of an archive in the bucket."""
 
     event: UploadEvent
     document: str
 
-    @property
-    def depth(self) -> int:
-        """Of its members: how many archives they lie in."""
-        return depth_of(self.event.metadata) + 1
-
     @cached_property
     def bucket(self) -> Bucket:
-        """In which it lies."""
+        """The bucket that holds the archive and its members."""
         return storage_client().bucket(self.event.bucket)
 
     def objects(self) -> dict[str, Blob]:
-        """All under its name, whosever they are."""
-        found = self.bucket.list_blobs(prefix=self.event.name + INSIDE, **storage_limits())
-        return {blob.name: blob for blob in found}
+        """All objects whose names begin with the archive's, whoever stored them."""
+        blobs = self.bucket.list_blobs(prefix=self.event.name + INSIDE, **storage_limits())
+        return {blob.name: blob for blob in blobs}
 
     def blob(self, member: str) -> Blob:
-        """Where a member is stored, with what it is to say of itself."""
+        """The object of a member, with its metadata."""
         blob = self.bucket.blob(f"{self.event.name}{INSIDE}{member}")
-        own = {
-            ARCHIVE: self.document,
-            ARCHIVE_GENERATION: str(self.event.generation),
-            DEPTH: str(self.depth),
-        }
+        own = {ARCHIVE: self.document, ARCHIVE_GENERATION: str(self.event.generation)}
         given = {key: value for key, value in self.event.metadata.items() if not key.startswith("headrace-")}
         blob.metadata = given | own
         return blob
 
     def has(self, blob: Blob) -> bool:
-        """Whether it is a member, of whatever generation; it came from elsewhere otherwise."""
+        """Whether the object was unpacked from any generation of this archive."""
         return _metadata(blob).get(ARCHIVE) == self.document
 
     def check(self) -> None:
-        """Raise Superseded where nothing more of it is to be stored."""
-        if why := self._over():
-            raise Superseded(why)
+        """Raise Superseded if no more members of this generation may be stored."""
+        if reason := self._superseded():
+            raise Superseded(reason)
 
     def check_newest(self, members: Iterable[Blob]) -> None:
-        """Raise Superseded where one of them is a newer archive's."""
+        """Raise Superseded if one of the objects comes from a newer generation."""
         if any(self.has(blob) and generation_of(blob) > self.event.generation for blob in members):
             raise Superseded(_NEWER)
 
     def clear_if_overtaken(self) -> None:
-        """Take away what this generation stored, where none of it belongs to anybody any more.
+        """Delete what this generation stored, if a newer one is known.
 
-        Of an archive that was erased meanwhile the files stay, as its own does.
+        The members of an archive that was erased meanwhile stay, as the archive's own file does.
         """
-        if self._over() in {_NEWER, _REMOVED}:
+        if self._superseded() == _NEWER:
             self.remove(self.objects(), lambda generation: generation == self.event.generation, ())
 
     def remove(self, objects: Mapping[str, Blob], gone: Callable[[int], bool], kept: Collection[str]) -> None:
-        """Delete members of generations that are gone but those kept, and what lies in archives among them.
+        """Delete the members whose generation is `gone`, except those `kept`.
 
-        Their documents are left to sweep, which erases what expires. They are marked before an object is
-        deleted, and what lies inside goes first: who is killed in between finds the rest when this is done
-        again. What changes meanwhile is somebody else's.
+        Sweep erases their documents, which are marked as expired before the objects are deleted: if this
+        process is killed in between, the next delivery finds the remaining objects. An object that changes
+        meanwhile belongs to somebody else and stays.
         """
-        going = {
-            name: blob
+        going = [
+            blob
             for name, blob in objects.items()
             if name not in kept and self.has(blob) and gone(generation_of(blob))
-        }
+        ]
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(_expire, going.values()))  # from now on their own members are stored no more
-            inside = list(self._inside(going, kept))
-            list(pool.map(_expire, inside))
-            list(pool.map(_delete, inside))
-            list(pool.map(_delete, going.values()))
+            list(pool.map(_expire, going))
+            list(pool.map(_delete, going))
 
-    def _over(self) -> str | None:
-        reference = Documents(firestore_client()).reference(self.document)
-        stored = reference.get(["generation", "expires_at"]).to_dict()
-        if stored is not None and int(stored["generation"]) > self.event.generation:
-            return _NEWER
-        if self.depth > 1:
-            expires = stored.get("expires_at") if stored is not None else now()
-            return _REMOVED if expires and expires <= now() else None
-        return _ERASED if stored is None else None
-
-    def _inside(self, going: Collection[str], kept: Collection[str]) -> Iterable[Blob]:
-        """Members of members that go, or are gone already."""
-        objects = self.objects()
-        for name, blob in objects.items():
-            metadata = _metadata(blob)
-            if self.has(blob) or metadata.get(DEPTH) != str(self.depth + 1):
-                continue
-            parts = name[len(self.event.name) :].split(INSIDE)[1:]
-            above = [INSIDE.join([self.event.name, *parts[:end]]) for end in range(1, len(parts))]
-            for archive in above:
-                if document_id(self.event.bucket, archive) == metadata.get(ARCHIVE):
-                    if archive in going or (archive not in objects and archive not in kept):
-                        yield blob
-                    break
+    def _superseded(self) -> str | None:
+        snapshot = Documents(firestore_client()).reference(self.document).get(["generation"])
+        if not snapshot.exists:
+            return _ERASED
+        return _NEWER if int(snapshot.get("generation")) > self.event.generation else None
 
 
 def generation_of(member: Blob) -> int:
-    """Of the archive that a member was stored from."""
+    """The generation of the archive that a member was unpacked from; 0 if its metadata names none."""
     given = _metadata(member).get(ARCHIVE_GENERATION, "")
     return int(given) if given.isdecimal() else 0
 
 
-def depth_of(metadata: Mapping[str, str]) -> int:
-    """In how many archives an object lies."""
-    given = metadata.get(DEPTH, "0")
-    return int(given) if given.isdecimal() and len(given) == 1 else MAX_DEPTH
-
-
 def _expire(blob: Blob) -> None:
-    """Let sweep erase the document of an object that is to go, unless it is at a newer generation.
+    """Let sweep erase the document of an object, unless a newer generation of the object is known.
 
-    Where its notification is still on its way, it does not become a document.
+    If its notification is still on its way, no document is made from it.
     """
     documents = Documents(firestore_client())
     reference = documents.reference(document_id(blob.bucket.name, blob.name))
 
-    def step(transaction: firestore.Transaction) -> None:
-        stored = reference.get(transaction=transaction).to_dict()
-        if stored is None:
+    def step(transaction: ShortTransaction) -> None:
+        (record,) = transaction.read(reference)
+        if record is None:
             lay(transaction, documents.client, reference.id, blob.generation, now())
-        elif int(stored["generation"]) <= blob.generation:
+        elif int(record["generation"]) <= blob.generation:
             transaction.update(reference, {"expires_at": now()})
 
     documents.run(step)
@@ -196,19 +154,19 @@ def _metadata(blob: Blob) -> dict[str, str]:
 
 
 SMALL = 4 << 20
-"""Bytes up to which members are uploaded side by side; larger ones go one by one."""
+"""Members up to this size, in bytes, are uploaded side by side; larger ones one by one."""
 ATTEMPTS = 5
-"""To store a member whose object changes meanwhile."""
+"""Attempts to store a member whose object changes meanwhile."""
 _CHUNK = 1 << 20
 _SHOWN = 5
 
 
 @dataclass
 class Unpacked:
-    """What became of an archive."""
+    """The outcome of unpacking an archive."""
 
     members: int = 0
-    """That are in the bucket now."""
+    """Members that are in the bucket now."""
     warnings: list[str] = field(default_factory=list)
 
 
@@ -224,19 +182,16 @@ def unpack(  # noqa: PLR0913 - what an archive is, how it is opened, and within 
 ) -> Unpacked:
     """Store every member in the bucket, as `{name of the archive}!/{name of the member}`.
 
-    The whole archive is read once before anything of it is stored, so that one which goes beyond a limit
-    leaves nothing behind. Doing it again stores only what is missing. Members of an older generation that
-    this one has no more are deleted, and so is what was unpacked of them; an object of such a name that came
-    from elsewhere is left alone.
+    The whole archive is read once before any member is stored, so that an archive beyond a limit leaves
+    nothing behind. Unpacking again stores only what is missing. Members of an older generation that this one
+    lacks are deleted; an object of such a name that came from elsewhere stays.
 
     Raises:
-        Rejected: it cannot be unpacked, goes beyond a limit, takes more than `seconds` to unpack, or holds no
-            file.
-        Superseded: a newer archive of this name came, or it was erased; what was stored of it is gone again.
+        Rejected: the archive cannot be unpacked, is beyond a limit, takes more than `seconds` to unpack, or
+            holds no file.
+        Superseded: a newer archive of this name came, or its document was erased.
     """
     archive = Archive(event, document)
-    if archive.depth > MAX_DEPTH:
-        raise archive_inside()
     result = Unpacked()
     read = members(path, media_type, event.name, limits, result.warnings, password=password)
     sizes = _sizes(read, seconds)
@@ -249,8 +204,8 @@ def unpack(  # noqa: PLR0913 - what an archive is, how it is opened, and within 
             for name, content in members(path, media_type, event.name, limits, [], password=password):
                 blob = archive.blob(name)
                 present = before.get(blob.name)
-                if why := _why_not(archive, blob, sizes[name], present, limits):
-                    left_out.setdefault(why, []).append(name)
+                if reason := _why_not(archive, blob, sizes[name], present, limits):
+                    left_out.setdefault(reason, []).append(name)
                     continue
                 kept.add(blob.name)
                 if present is None or generation_of(present) != event.generation:
@@ -262,7 +217,9 @@ def unpack(  # noqa: PLR0913 - what an archive is, how it is opened, and within 
     if before:
         archive.remove(before, lambda generation: generation < event.generation, kept)
     result.members = len(kept)
-    result.warnings += [f"{len(names)} members {why}: {_shown(names)}" for why, names in left_out.items()]
+    for reason, names in left_out.items():
+        more = " …" if len(names) > _SHOWN else ""
+        result.warnings.append(f"{len(names)} members {reason}: {', '.join(names[:_SHOWN])}{more}")
     if not result.members:
         raise Rejected(
             "no_members",
@@ -273,7 +230,7 @@ def unpack(  # noqa: PLR0913 - what an archive is, how it is opened, and within 
 
 
 class _Uploads:
-    """Small members are uploaded side by side while the next ones are unpacked."""
+    """Uploads small members side by side while the next ones are unpacked."""
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
@@ -304,9 +261,10 @@ class _Uploads:
 
 
 def _store(archive: Archive, blob: Blob, content: IO[bytes], size: int, generation: int) -> None:
-    """Upload, over the generation of the object that was seen (0: none) or what an older archive put there.
+    """Upload a member over the generation of the object that was seen (0: none), or over an older archive's.
 
-    A twin's of the same archive is as good; one that came from elsewhere is left alone.
+    If another delivery of the same archive stored the member already, that will do; an object that came from
+    elsewhere stays.
     """
     from google.api_core.exceptions import PreconditionFailed
 
@@ -330,7 +288,7 @@ def _store(archive: Archive, blob: Blob, content: IO[bytes], size: int, generati
 
 
 def _sizes(read: Iterable[tuple[str, IO[bytes]]], seconds: float) -> dict[str, int]:
-    """Bytes of each member. The old encryption is undone byte by byte, in Python, so time is limited too."""
+    """The size of each member in bytes. Time is limited because Python decrypts ZipCrypto byte by byte."""
     deadline = time.monotonic() + seconds
     sizes: dict[str, int] = {}
     for name, content in read:
@@ -350,7 +308,3 @@ def _why_not(archive: Archive, blob: Blob, size: int, present: Blob | None, limi
     if present is not None and not archive.has(present):
         return "have the name of another object in the bucket and were left out"
     return None
-
-
-def _shown(names: list[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (" …" if len(names) > _SHOWN else "")

@@ -16,8 +16,8 @@ from shared.extract.facts import state_facts
 from shared.extract.language import detect
 from shared.extract.recognised import from_plain, to_plain
 from shared.extract.shapes import ExtractOptions, Limits
-from shared.extract.sniff import ARCHIVES
 from shared.extract.tidy import visible
+from shared.extract.zips import ARCHIVES
 from shared.inference.tokens import counter
 from shared.platform.errors import Rejected
 from shared.text.privacy import MAX_PSEUDONYM, PSEUDONYM, pseudonym, replace_identifiers

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from shared.extract.sandbox import Task, run_apart
 from shared.extract.sandbox.client import misshapen
 from shared.extract.shapes import ExtractOptions, Limits
-from shared.extract.sniff import ARCHIVES
+from shared.extract.zips import ARCHIVES
 from shared.intake.confined import NO_KEY, READ, Described, Piece, arguments
 from shared.platform.records import FACTS, LANGUAGES, Passage
 from shared.text.privacy import PSEUDONYM, pseudonym

@@ -13,10 +13,11 @@ from shared.documents.transitions import Seconds
 from shared.documents.uploads import download
 from shared.extract.core import check_size
 from shared.extract.sandbox import prepare
-from shared.intake.archives import unpack
+from shared.intake.archives import INSIDE, Unpacked, unpack
 from shared.intake.read import Reading, limits_of, read_file, sha256_of
 from shared.platform.clients import secret
 from shared.platform.errors import Rejected
+from shared.platform.records import ARCHIVE
 from shared.platform.settings import settings
 from shared.text.privacy import redact
 
@@ -92,7 +93,15 @@ def receive(  # noqa: PLR0913 - what a file is, how it is read, and within which
     """
     started, cpu_started = time.monotonic(), time.thread_time()
     password = password_of(event.name)
+    is_member = ARCHIVE in event.metadata and INSIDE in event.name  # then it may not be an archive itself
     key = secret(settings().redaction_key, settings().redaction_key_version)
+
+    def unpack_it(media_type: str) -> Unpacked:
+        seconds = limits.extract_seconds
+        return unpack(
+            path, media_type, event, document, limits_of(limits), seconds=seconds, password=password
+        )
+
     try:
         reading = read_file(
             path,
@@ -105,15 +114,7 @@ def receive(  # noqa: PLR0913 - what a file is, how it is read, and within which
             password=password,
             recognised=recognised or {},
             defer_ocr=defer_ocr,
-            unpack=lambda media_type: unpack(
-                path,
-                media_type,
-                event,
-                document,
-                limits_of(limits),
-                seconds=limits.extract_seconds,
-                password=password,
-            ),
+            unpack=None if is_member else unpack_it,
         )
     except Rejected as rejected:  # which may name columns, and of a file without a header those are cells
         raise Rejected(rejected.code, redact(rejected.message, key), redact(rejected.hint, key)) from None

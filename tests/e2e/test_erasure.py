@@ -206,16 +206,14 @@ def test_what_is_uploaded_again_is_analysed_again(stack: RunningStack, tmp_path:
 
 
 def test_members_of_an_archive_go_with_it(stack: RunningStack, tmp_path: Path, marker: str) -> None:
-    """However deep they lie, and their files; one beside it whose name begins alike stays."""
-    inner, outer = tmp_path / "inner.zip", tmp_path / "outer.zip"
-    with zipfile.ZipFile(inner, "w") as archive:
-        archive.writestr("deep.txt", text(marker))
+    """In whatever folder, and with their files; one beside it whose name begins alike stays."""
+    outer = tmp_path / "outer.zip"
     with zipfile.ZipFile(outer, "w") as archive:
-        archive.write(inner, "inner.zip")
+        archive.writestr("a/deep.txt", text(marker))
         archive.writestr("report.txt", text(marker).replace("41%", "42%"))
     [beside] = drop(stack, write(tmp_path, "outer.zip.txt", OTHER))
     drop(stack, outer)
-    names = ["outer.zip", "outer.zip!/inner.zip", "outer.zip!/inner.zip!/deep.txt", "outer.zip!/report.txt"]
+    names = ["outer.zip", "outer.zip!/a/deep.txt", "outer.zip!/report.txt"]
     ids = {document_id(UPLOADS, name) for name in names}
     assert all(stored(identifier)["state"] == "completed" for identifier in ids)
     erased = stack.json("erase", "outer.zip", "--with-file", "--yes")

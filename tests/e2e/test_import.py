@@ -76,18 +76,17 @@ def check_whole(document: str, run: int = 1) -> dict[str, Any]:
 
 
 def test_a_bucket_that_notified_nobody_is_imported(stack: RunningStack) -> None:
-    """Files, archives in archives, what cannot be read, a folder's placeholder; again, all is passed over."""
-    inner = zipped({"deep.txt": text("deep")})
+    """Files, archives, what cannot be read, a folder's placeholder; again, all is passed over."""
     files = {f"reports/{at}.txt": text(f"many{at}") for at in range(9)} | {
         "reports/picture.png": PICTURE,
-        "reports/all.zip": zipped({"a.txt": text("a"), "bad.png": PICTURE, "inner.zip": inner}),
+        "reports/all.zip": zipped({"a.txt": text("a"), "bad.png": PICTURE, "b.txt": text("b")}),
         "reports/": b"",
     }
     ids = put(OLD, files)
     [other] = put(OLD, {"elsewhere.txt": text("elsewhere")}).values()
     told = stack.json("import", f"gs://{OLD}/reports/", "--tasks", "2", "--wait", status=1)
     assert told["state"] == "completed"
-    members = [f"reports/all.zip!/{name}" for name in ("a.txt", "inner.zip", "inner.zip!/deep.txt")]
+    members = [f"reports/all.zip!/{name}" for name in ("a.txt", "b.txt")]
     completed = [name for name in ids if name.endswith((".txt", ".zip"))] + members
     found = {name: check_whole(document_id(OLD, name)) for name in completed}
     assert {one["route"] for one in found.values()} == {"job"}

@@ -7,10 +7,10 @@ import time
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from shared.extract.archive import members
 from shared.extract.core import extract
 from shared.extract.shapes import ExtractOptions, Limits
-from shared.extract.sniff import ARCHIVES, sniff
+from shared.extract.sniff import sniff
+from shared.extract.zips import ARCHIVES, members
 from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:

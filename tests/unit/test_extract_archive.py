@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.extract.archive import FREE_INFLATION, members
 from shared.extract.shapes import Limits
-from shared.extract.sniff import GZIP, ZIP
+from shared.extract.zips import FREE_INFLATION, GZIP, ZIP, members
 from shared.platform.errors import Rejected
 from tests.unit.zip_files import PROSE, encrypted_by_hand
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.extract.shapes import Limits
-from shared.extract.sniff import DOCX, EML, EPUB, GZIP, HTML, PDF, PPTX, TEXT, XLSX, ZIP, sniff
+from shared.extract.sniff import DOCX, EML, EPUB, HTML, PDF, PPTX, TEXT, XLSX, sniff
+from shared.extract.zips import GZIP, ZIP
 from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
