@@ -194,6 +194,8 @@ class SmtpServer(LocalServer):
         self.replies: dict[str, str] = {}
         self.pause = 0.0
         """Seconds from the end of a message to the reply that it is taken."""
+        self.drips = False
+        """Greets byte by byte, without end."""
         self.commands: list[str] = []
         self.mails: list[Mail] = []
         super().__init__(_SmtpHandler)
@@ -217,6 +219,11 @@ class _SmtpHandler(socketserver.StreamRequestHandler):
         mail = Mail(encrypted=False, user=False)
         if self.server.at_once:
             self._encrypt(mail)
+        while self.server.drips and not self.server.ended.wait(0.1):
+            try:
+                self.wfile.write(b"2")
+            except OSError:  # the client has hung up
+                return
         self._say("220 mail.test")
         while line := self.rfile.readline().decode().strip():
             word, _, rest = line.partition(" ")

@@ -1,5 +1,6 @@
 """E-mails as a real SMTP session hands them over: encrypted, refused, put off and cut off."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -156,6 +157,17 @@ def test_a_server_may_take_all_of_the_time_with_a_message(
         setting(monkeypatch, smtp_port=server.port)
         mail.send(compose(), TO, None, seconds=30)
         assert len(server.mails) == 1
+
+
+def test_a_mail_server_that_drips_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A time limit for each read would never end."""
+    started = time.monotonic()
+    with serving(SmtpServer()) as server:
+        server.drips = True
+        setting(monkeypatch, smtp_port=server.port, smtp_security="none")
+        with pytest.raises(Unanswered):
+            mail.send(compose(), TO, None, seconds=1.0)
+    assert 0.5 < time.monotonic() - started < SECONDS
 
 
 def test_letters_beyond_ascii_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,15 +8,15 @@ from __future__ import annotations
 import html as markup
 import re
 import smtplib
+import time
 from contextlib import suppress
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from shared.digests.exchange import CONNECT_SECONDS, Later, Unanswered, tls_context
+from shared.digests.exchange import CONNECT_SECONDS, Later, Unanswered, shut_down_at, tls_context
 from shared.digests.render import headline, html, markdown, outline, words
 from shared.platform.errors import Permanent
 from shared.platform.settings import settings
@@ -118,52 +118,61 @@ def send(message: EmailMessage, to: Sequence[str], password: str | None, *, seco
         message: what is sent.
         to: the recipients that do not have it yet.
         password: for the login, if the setting `smtp_user` names one.
-        seconds: longest wait for each of the server's replies.
+        seconds: for all of the session.
 
     Raises:
-        Unanswered: the server did not answer.
+        Unanswered: the server did not answer in time.
         Later: it asks to try again, for all recipients or for `left`; or the settings have to be corrected.
         Permanent: it rejects the message, or the recipients that are left.
     """
     try:
         refused = _hand_over(message, to, password, seconds)
+        left = list(refused)
     except smtplib.SMTPRecipientsRefused as error:  # it accepted none, so nobody has the message
-        raise _refusal(error.recipients, to, list(to)) from None
+        refused, left = error.recipients, list(to)
     except smtplib.SMTPResponseException as error:
         raise _reply(error.smtp_code) from None
     except (smtplib.SMTPNotSupportedError, UnicodeError):
         hint = "See HEADRACE_SMTP_SECURITY, HEADRACE_SMTP_USER, HEADRACE_SMTP_PASSWORD and HEADRACE_SMTP_FROM"
-        raise Later(
-            f"The mail server does not support what the settings or recipients need. {hint}"
-        ) from None
+        what = "The mail server does not support what the settings or recipients need"
+        raise Later(f"{what}. {hint}") from None
     except (OSError, smtplib.SMTPException, ValueError) as error:
         raise Unanswered(f"The mail server gave no answer ({type(error).__name__})") from None
     if refused:
-        raise _refusal(refused, to, list(refused))
+        codes = sorted({code for code, _ in refused.values()})
+        numbers = f"{len(refused)} of {len(to)} recipients ({', '.join(map(str, codes))})"
+        text = f"The mail server refused {numbers}"
+        if any(code in TRANSIENT for code in codes):
+            raise Later(text, left=left)
+        hint = "See its log for the reason; the schedule's recipients may be wrong"
+        raise Permanent("smtp_declined", text, hint)
 
 
 def _hand_over(
     message: EmailMessage, to: Sequence[str], password: str | None, seconds: float
 ) -> dict[str, tuple[int, bytes]]:
     """Return the recipients that the server refused, if it accepted others, with its replies."""
-    known = settings()
-    connect = (
-        partial(smtplib.SMTP_SSL, context=tls_context()) if known.smtp_security == "tls" else smtplib.SMTP
-    )
-    # Not this machine's own name, which it would have to look up.
-    own = _address(known.smtp_from).domain
+    known, until = settings(), time.monotonic() + seconds
+    own = _address(known.smtp_from).domain  # not this machine's own name, which it would have to look up
     timeout = min(seconds, CONNECT_SECONDS)
-    server = connect(known.smtp_host, known.smtp_port, local_hostname=own, timeout=timeout)
+    if known.smtp_security == "tls":
+        server: smtplib.SMTP = smtplib.SMTP_SSL(local_hostname=own, timeout=timeout, context=tls_context())
+    else:
+        server = smtplib.SMTP(local_hostname=own, timeout=timeout)
+    server._host = known.smtp_host  # type: ignore[attr-defined] # noqa: SLF001 - whose certificate it must be; `connect` does not set it
     try:
-        assert server.sock is not None
-        server.sock.settimeout(seconds)  # a server that is given up on too early gets the message once more
-        if known.smtp_security == "starttls":
-            server.starttls(context=tls_context())
-        if known.smtp_user:
-            server.login(known.smtp_user, password or "")
-        refused: dict[str, tuple[int, bytes]] = server.send_message(message, known.smtp_from, list(to))
-        with suppress(OSError, smtplib.SMTPException):  # it has the message already
-            server.quit()
+        with shut_down_at(until, lambda: server.sock):
+            server.connect(known.smtp_host, known.smtp_port)
+            assert server.sock is not None
+            # A server that is given up on too early gets the message once more.
+            server.sock.settimeout(max(0.0, until - time.monotonic()))
+            if known.smtp_security == "starttls":
+                server.starttls(context=tls_context())
+            if known.smtp_user:
+                server.login(known.smtp_user, password or "")
+            refused: dict[str, tuple[int, bytes]] = server.send_message(message, known.smtp_from, list(to))
+            with suppress(OSError, smtplib.SMTPException):  # it has the message already
+                server.quit()
     finally:
         server.close()
     return refused
@@ -179,13 +188,3 @@ def _reply(code: int) -> Later | Permanent | Unanswered:
         return Unanswered("The mail server gave no reply")
     hint = "See the mail server's log for the reason; HEADRACE_SMTP_USER and _FROM are the usual ones"
     return Permanent("smtp_declined", f"The mail server answered {code}", hint)
-
-
-def _refusal(refused: dict[str, tuple[int, bytes]], to: Sequence[str], left: list[str]) -> Later | Permanent:
-    codes = sorted({code for code, _ in refused.values()})
-    text = f"The mail server refused {len(refused)} of {len(to)} recipients ({', '.join(map(str, codes))})"
-    if any(code in TRANSIENT for code in codes):
-        return Later(text, left=left)
-    return Permanent(
-        "smtp_declined", text, "See its log for the reason; the schedule's recipients may be wrong"
-    )

@@ -57,13 +57,13 @@ class Delivery(Record):
     target: Target
     left: list[str] | None = None
     """The recipients of an e-mail that do not have it yet; None: all."""
-    attempts: NonNegativeInt
+    attempts: NonNegativeInt = 0
     next_at: datetime
     """When it is tried, or tried again."""
     created_at: datetime
-    ended_at: datetime | None
+    ended_at: datetime | None = None
     """When it was delivered, or given up."""
-    reason: str | None
+    reason: str | None = None
     """Why the last attempt failed; without addresses."""
 
 
@@ -75,15 +75,7 @@ def enqueue(
     """Write a pending delivery for each target, in the commit that creates the digest."""
     at = now()
     for number, target in enumerate(targets):
-        delivery = Delivery(
-            state="pending",
-            target=target,
-            attempts=0,
-            next_at=at,
-            created_at=at,
-            ended_at=None,
-            reason=None,
-        )
+        delivery = Delivery(state="pending", target=target, next_at=at, created_at=at)
         writer.create(digest.collection(COLLECTION).document(str(number)), delivery.model_dump())
 
 
@@ -165,12 +157,12 @@ def notify_pending(client: firestore.Client, at: datetime, *, resolve: Resolver 
     notified = 0
     try:
         for reference in due(client, at):
-            left = settings().notify_seconds - (time.monotonic() - started)
+            passed = time.monotonic() - started
+            left = settings().notify_seconds - passed
             if left < LEAST_SECONDS:
                 break
-            moment = at + timedelta(seconds=time.monotonic() - started)
             seconds = min(left, settings().notify_target_seconds)
-            notified += _notify(client, reference, moment, seconds, resolve)
+            notified += _notify(client, reference, at + timedelta(seconds=passed), seconds, resolve)
     except Exception as error:  # noqa: BLE001 - notifications must not keep digests from being made
         get_logger("notify").warning("the outbox could not be read", error=error)
     return notified
@@ -185,8 +177,7 @@ def _notify(
 ) -> bool:
     """Return whether this call delivered the message."""
     started = time.monotonic()
-    digest = reference.path.split("/")[1]
-    log = get_logger("notify").bind(digest=digest, delivery=reference.id)
+    log = get_logger("notify").bind(digest=reference.path.split("/")[1], delivery=reference.id)
     failure: Exception | None = None
     try:
         taken = take(client, reference, at)
@@ -194,7 +185,7 @@ def _notify(
             return False
         log = log.bind(kind=taken.target.kind, attempt=taken.attempts)
         try:
-            _send(client, digest, f"{digest}-{reference.id}", taken, seconds, resolve)
+            _send(client, reference, taken, seconds, resolve)
         except Exception as error:  # noqa: BLE001 - one target must not stop the others
             failure = error
         record(client, reference, taken, failure, at + timedelta(seconds=time.monotonic() - started))
@@ -208,23 +199,23 @@ def _notify(
     return True
 
 
-def _send(  # noqa: PLR0913, PLR0917 - a message's own parts
+def _send(
     client: firestore.Client,
-    digest: str,
-    identifier: str,
+    reference: firestore.DocumentReference,
     taken: Delivery,
     seconds: float,
     resolve: Resolver,
 ) -> None:
-    """Send one message. `identifier` is the same at every attempt, so that receivers recognise a copy."""
+    """Send one message, with the same identifier at every attempt, by which receivers recognize a copy."""
     from shared.digests import store
     from shared.digests.notify import mail
 
+    digest = reference.path.split("/")[1]
     stored = store.read(client, digest)
     if stored is None:
         hint = "Nothing is to be done, unless it was erased by mistake"
         raise Permanent("digest_gone", "The digest no longer exists", hint)
-    page, target = store.page_link(stored), taken.target
+    page, target, identifier = store.page_link(stored), taken.target, f"{digest}-{reference.id}"
     if isinstance(target, Webhook):
         body = (webhooks.as_slack if target.format == "slack" else webhooks.as_json)(stored.digest, page)
         headers = {"content-type": "application/json; charset=utf-8", "headrace-delivery": identifier}

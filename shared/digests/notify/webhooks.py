@@ -1,9 +1,8 @@
 """Post digests to webhooks over HTTPS, at public addresses or at hosts that the operator allows.
 
-An address is somebody's input, though it lies in a secret: with https://169.254.169.254 whoever sets a
-schedule up would have the function ask the machine's own metadata server. So a host's addresses are looked up
-once, all of them have to be public, and the connection goes to one of these; a second lookup could give
-another answer.
+With https://169.254.169.254 whoever sets up a schedule would have the function ask the machine's own metadata
+server. So a host's addresses are looked up once, all of them have to be public, and the connection goes to
+one of these; a second lookup could give another answer.
 
 Slack's limits are those of its reference, docs.slack.dev: Block Kit's header, section and text objects, and
 the escaping of `&`, `<` and `>` of "Formatting message text".
@@ -13,14 +12,13 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import re
 import socket
 import time
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urljoin
 
-from shared.digests.exchange import Answer, Later, Unanswered, Unreached, post, tls_context
+from shared.digests.exchange import Answer, Later, Unanswered, Unreached, post, retry_after, tls_context
 from shared.digests.render import headline, outline, words
 from shared.platform.errors import Permanent
 from shared.platform.settings import settings
@@ -93,10 +91,8 @@ def parse(url: str) -> Place:
         raise refused("is malformed") from None
     if parts.scheme != "https":
         raise refused("is not https")
-    if parts.auth is not None:
-        raise refused("names a user")
-    if not parts.host:
-        raise refused("names no host")
+    if parts.auth is not None or not parts.host:
+        raise refused("names a user, or no host")
     host = parts.host.strip("[]").removesuffix(".")
     allowed = host in {name.lower().rstrip(".") for name in settings().webhook_allowed_hosts}
     port = 443 if parts.port is None else parts.port
@@ -108,9 +104,7 @@ def parse(url: str) -> Place:
 def is_public(text: str) -> bool:
     """Return whether an IP address is reachable from all of the internet."""
     address = _unwrapped(text)
-    if isinstance(address, ipaddress.IPv6Address) and (
-        address not in _GLOBAL_UNICAST or address.sixtofour is not None
-    ):
+    if isinstance(address, ipaddress.IPv6Address) and (address not in _GLOBAL_UNICAST or address.sixtofour):
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved)
 
@@ -118,29 +112,13 @@ def is_public(text: str) -> bool:
 def _is_inside(text: str) -> bool:
     """Return whether an allowed host may have this address: private, but not a metadata server's."""
     address = _unwrapped(text)
-    return not (
-        address.is_link_local or address.is_multicast or address.is_unspecified or address == _METADATA
-    )
+    elsewhere = address.is_link_local or address.is_multicast or address.is_unspecified
+    return not (elsewhere or address == _METADATA)
 
 
 def _unwrapped(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     address = ipaddress.ip_address(text)
     return getattr(address, "ipv4_mapped", None) or address
-
-
-def addresses(place: Place, resolve: Resolver) -> list[str]:
-    """Look a host up once, and return its addresses if something may be sent to every one of them.
-
-    Raises:
-        Permanent: an address is not allowed.
-        Unanswered: the host has no address now.
-    """
-    known = resolve(place.host, place.port)
-    if not known:
-        raise Unanswered("The webhook's host could not be looked up")
-    if not all(map(_is_inside if place.allowed else is_public, known)):
-        raise refused("leads to an address that is not public")
-    return known
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -150,6 +128,21 @@ def resolve(host: str, port: int) -> list[str]:
     except (OSError, UnicodeError):
         return []
     return list(dict.fromkeys(str(result[4][0]) for result in results))
+
+
+def addresses(place: Place, resolve: Resolver) -> list[str]:
+    """Look a host up once, and return its addresses if something may be sent to every one of them.
+
+    Raises:
+        Permanent: an address is not allowed.
+        Unanswered: the host has no address now.
+    """
+    resolved = resolve(place.host, place.port)
+    if not resolved:
+        raise Unanswered("The webhook's host could not be looked up")
+    if not all(map(_is_inside if place.allowed else is_public, resolved)):
+        raise refused("leads to an address that is not public")
+    return resolved
 
 
 def send(
@@ -172,8 +165,7 @@ def send(
     for _ in range(MAX_REDIRECTS + 1):
         answer = _post(place, body, headers, until, resolve)
         if answer.status not in REDIRECTS or "location" not in answer.headers:
-            _judge(answer)
-            return
+            return _check(answer)
         base = f"https://{place.authority}{place.target}"
         try:
             following = parse(urljoin(base, answer.headers["location"]))
@@ -189,27 +181,23 @@ def send(
 def _post(place: Place, body: bytes, headers: Mapping[str, str], until: float, resolve: Resolver) -> Answer:
     from urllib3.connection import HTTPSConnection
 
-    context = tls_context()
-    trouble = Unreached("The webhook's host could not be looked up")
+    sent, context, failure = {**headers, "host": place.authority}, tls_context(), Unreached("")
     for address in addresses(place, resolve)[:MAX_ADDRESSES]:
         # To the address that was checked; the certificate must be the host's.
         connection = HTTPSConnection(address, place.port, ssl_context=context, server_hostname=place.host)
         try:
-            sent = {**headers, "host": place.authority}
             return post(connection, place.target, body, sent, until=until, most=MAX_ANSWER)
-        except Unreached as error:  # other errors leave open whether it has the message already
-            trouble = error
-    raise trouble
+        except Unreached as error:  # after other errors the receiver may have the message already
+            failure = error
+    raise failure
 
 
-def _judge(answer: Answer) -> None:
+def _check(answer: Answer) -> None:
     status = answer.status
     if 200 <= status < 300:  # noqa: PLR2004 - the class of success
         return
     if status in AGAIN or status >= 500:  # noqa: PLR2004 - the class of faults of the server
-        asked = answer.headers.get("retry-after", "")
-        wait = min(int(asked), MAX_WAIT) if re.fullmatch(r"[0-9]{1,9}", asked) else 0
-        raise Later(f"The webhook answered {status}", wait)
+        raise Later(f"The webhook answered {status}", min(retry_after(answer), MAX_WAIT))
     hint = "Ask whoever runs it; the address may have been withdrawn"
     raise Permanent("webhook_declined", f"The webhook answered {status}", hint)
 
@@ -226,16 +214,9 @@ MAX_CHANGES = 10
 
 def as_json(digest: Digest, page: str) -> bytes:
     """Return the message for programs."""
-    message: dict[str, Any] = {
-        "type": "headrace.digest",
-        "id": digest.id,
-        "schedule": digest.schedule,
-        "window": digest.window.model_dump(mode="json"),
-        "line": digest.line,
-        "overview": digest.overview.model_dump(mode="json"),
-        "html": page,
-        "digest": digest.model_dump(mode="json"),
-    }
+    whole = digest.model_dump(mode="json")
+    message = {name: whole[name] for name in ("id", "schedule", "window", "line", "overview")}
+    message |= {"type": "headrace.digest", "html": page, "digest": whole}
     body = _encoded(message)
     for part in ("digest", "overview"):
         if len(body) > MAX_BODY:
