@@ -11,7 +11,8 @@ from markdown_it import MarkdownIt
 
 from shared.digests.records import Digest, Unfinished
 from shared.digests.render import as_json, brief, headline, markdown, words
-from shared.digests.render.markdown import MAX_BRIEF, MAX_HEADLINE, MAX_LINE, _code, escape
+from shared.digests.render.outline import MAX_BRIEF, MAX_HEADLINE, MAX_LINE
+from shared.digests.render.templates import code, escape
 from tests.digest_example import empty, rich, single
 from tests.digest_quotes import link
 
@@ -123,8 +124,8 @@ def test_any_text_is_read_as_itself(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["plain", "a `b` c", "``", "`", "a ``` b", "a\nb"])
 def test_commands_are_code_whatever_they_hold(text: str) -> None:
-    [code] = [token for token in read(f"x {_code(text)}") if token.type == "code_inline"]
-    assert code.content == words.clean(text)
+    [inline] = [token for token in read(f"x {code(text)}") if token.type == "code_inline"]
+    assert inline.content == words.clean(text)
 
 
 @pytest.mark.parametrize("text", HOSTILE)

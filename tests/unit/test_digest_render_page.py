@@ -13,7 +13,7 @@ from lxml import etree
 
 from shared.digests.records import Digest
 from shared.digests.render import html, outline
-from shared.digests.render.page import HERE
+from shared.digests.render.templates import HERE
 from shared.platform.records import SENTIMENTS
 from tests.digest_example import empty, rich, single
 from tests.digest_quotes import ORGANISATIONS, link

@@ -16,7 +16,7 @@ from shared.digests.render.outline import SENTIMENT_SIGNS
 from shared.platform.records import SENTIMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from shared.digests.records import Digest, TopicRow
     from shared.platform.records import SentimentLabel
@@ -29,19 +29,6 @@ STACK_SCALE = 80.0
 """Per cent of the width that the longest bar takes; the rest is for its number."""
 PAIR_ROW = 64
 PAIR_SCALE = 64.0
-
-PATTERNS = Markup(
-    '<svg xmlns="http://www.w3.org/2000/svg" class="patterns" width="0" height="0" aria-hidden="true"><defs>'
-    '<pattern id="fill-neutral" width="6" height="6" patternUnits="userSpaceOnUse">'
-    '<rect width="6" height="6" class="ground"/><circle cx="3" cy="3" r="1.1" class="ink neutral"/></pattern>'
-    '<pattern id="fill-negative" width="6" height="6" patternUnits="userSpaceOnUse" '
-    'patternTransform="rotate(45)"><rect width="6" height="6" class="ground"/>'
-    '<rect width="3.4" height="6" class="ink negative"/></pattern>'
-    '<pattern id="fill-planned" width="7" height="7" patternUnits="userSpaceOnUse" '
-    'patternTransform="rotate(-45)"><rect width="7" height="7" class="ground"/>'
-    '<rect width="1.8" height="7" class="ink planned"/></pattern></defs></svg>'
-)
-"""Drawn once a page; the charts point at them."""
 
 
 class Stack(NamedTuple):
@@ -61,87 +48,80 @@ def stacked(stacks: Sequence[Stack], name: str, title: str) -> Markup:
         title: what the chart shows.
     """
     most = max((sum(stack.sentiment.values()) for stack in stacks), default=0) or 1
-    rows = Markup("").join(_stack(stack, at * STACK_ROW, most) for at, stack in enumerate(stacks))
+    shapes = [shape for at, stack in enumerate(stacks) for shape in _stack(stack, at * STACK_ROW, most)]
     description = "; ".join(f"{stack.label}: {_parts(stack)}" for stack in stacks)
-    return drawing(name, title, description, STACK_ROW * len(stacks), rows)
+    return drawing(name, title, description, STACK_ROW * len(stacks), shapes)
 
 
 def paired(rows: Sequence[TopicRow], name: str, title: str) -> Markup:
-    """What is implemented above what is planned, a pair a topic, on one scale."""
+    """Draw what is implemented above what is planned, a pair a topic, on one scale."""
     most = max((max(row.implemented, row.planned) for row in rows), default=0) or 1
-    parts = []
+    shapes, descriptions = [], []
     for at, row in enumerate(rows):
         top = at * PAIR_ROW
-        parts.append(_label(words.topic(row.name), top))
-        for line, (kind, number) in enumerate((("implemented", row.implemented), ("planned", row.planned))):
-            y = top + 21 + line * 17
-            width = number * PAIR_SCALE / most
-            parts.append(
-                Markup('<rect class="bar {}" x="0" y="{}" width="{}%" height="13"/>').format(
-                    kind, y, coordinate(width)
-                )
-            )
-            parts.append(
-                Markup('<text class="small" x="{}%" dx="6" y="{}">{} {}</text>').format(
-                    coordinate(width), y + 11, words.count(number), kind
-                )
-            )
-    description = "; ".join(
-        f"{words.topic(row.name)}: {words.count(row.implemented)} implemented, "
-        f"{words.count(row.planned)} planned"
-        for row in rows
-    )
-    return drawing(name, title, description, PAIR_ROW * len(rows), Markup("").join(parts))
+        shapes.append(_label(words.topic(row.name), top))
+        kinds = {"implemented": row.implemented, "planned": row.planned}
+        for y, (kind, number) in zip((top + 21, top + 38), kinds.items(), strict=True):
+            width = percent(number * PAIR_SCALE / most)
+            shapes.append(element("rect", class_=f"bar {kind}", x=0, y=y, width=width, height=13))
+            counted = f"{words.count(number)} {kind}"
+            shapes.append(element("text", counted, class_="small", x=width, dx=6, y=y + 11))
+        counts = ", ".join(f"{words.count(number)} {kind}" for kind, number in kinds.items())
+        descriptions.append(f"{words.topic(row.name)}: {counts}")
+    return drawing(name, title, "; ".join(descriptions), PAIR_ROW * len(rows), shapes)
 
 
-def _stack(stack: Stack, top: int, most: int) -> Markup:
-    parts = [_label(stack.label, top)]
+def _stack(stack: Stack, top: int, most: int) -> Iterator[Markup]:
+    yield _label(stack.label, top)
     left = 0.0
     for label in SENTIMENTS:
         width = stack.sentiment.get(label, 0) * STACK_SCALE / most
         if width:
-            parts.append(
-                Markup('<rect class="bar {}" x="{}%" y="{}" width="{}%" height="18"/>').format(
-                    label, coordinate(left), top + 21, coordinate(width)
-                )
-            )
+            x, y = percent(left), top + 21
+            yield element("rect", class_=f"bar {label}", x=x, y=y, width=percent(width), height=18)
         left += width
-    parts.append(
-        Markup('<text class="number" x="{}%" dx="6" y="{}">{}</text>').format(
-            coordinate(left), top + 35, words.count(stack.total)
-        )
-    )
-    parts.append(Markup('<text class="small" x="0" y="{}">{}</text>').format(top + 53, _parts(stack)))
-    return Markup("").join(parts)
+    yield element("text", words.count(stack.total), class_="number", x=percent(left), dx=6, y=top + 35)
+    yield element("text", _parts(stack), class_="small", x=0, y=top + 53)
 
 
 def _parts(stack: Stack) -> str:
-    return "  ".join(
-        f"{SENTIMENT_SIGNS[label]} {words.count(stack.sentiment.get(label, 0))} {label}"
-        for label in SENTIMENTS
-    )
+    counts = {label: words.count(stack.sentiment.get(label, 0)) for label in SENTIMENTS}
+    return "  ".join(f"{SENTIMENT_SIGNS[label]} {number} {label}" for label, number in counts.items())
 
 
 def _label(text: str, top: int) -> Markup:
-    return Markup('<text class="label" x="0" y="{}">{}</text>').format(top + 14, shorten(text))
+    return element("text", outline.shorten(text, MAX_LABEL), class_="label", x=0, y=top + 14)
 
 
-def shorten(text: str, most: int = MAX_LABEL) -> str:
-    """To what there is room for."""
-    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+def element(tag: str, text: str = "", **attributes: object) -> Markup:
+    """Return an SVG element; an underscore in an attribute's name is a hyphen, or nothing at its end."""
+    pairs = ((name.rstrip("_").replace("_", "-"), value) for name, value in attributes.items())
+    written = Markup("").join(Markup(' {}="{}"').format(name, value) for name, value in pairs)
+    return Markup("<{0}{1}>{2}</{0}>").format(tag, written, text)
 
 
-def drawing(name: str, title: str, description: str, height: int, inner: Markup) -> Markup:
-    """An SVG element with its title and description."""
+def drawing(name: str, title: str, description: str, height: int, shapes: Iterable[Markup]) -> Markup:
+    """Return an SVG image with its title and description, whose ids begin with `name`."""
     return Markup(
         '<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" width="100%" height="{}" '
-        'aria-labelledby="{}-title {}-desc"><title id="{}-title">{}</title>'
-        '<desc id="{}-desc">{}</desc>{}</svg>'
-    ).format(height, name, name, name, title, name, description, inner)
+        'aria-labelledby="{}-title {}-desc">{}{}{}</svg>'
+    ).format(
+        height,
+        name,
+        name,
+        element("title", title, id=f"{name}-title"),
+        element("desc", description, id=f"{name}-desc"),
+        Markup("").join(shapes),
+    )
+
+
+def percent(value: float) -> str:
+    """Return a share of the width, in two decimals at most."""
+    return f"{coordinate(value)}%"
 
 
 def coordinate(value: float) -> str:
-    """In two decimals at most."""
+    """Return a number in two decimals at most."""
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
@@ -182,39 +162,24 @@ def multiples(digest: Digest) -> list[Multiple]:
 def _chart(name: str, line: outline.Series, ends: float, dates: list[str]) -> Markup:
     step = (100 - 2 * INSET) / (len(line.values) - 1)
     spots = [
-        None if value is None else (INSET + at * step, BOTTOM - (BOTTOM - TOP) * value / ends)
+        None if value is None else (percent(INSET + at * step), BOTTOM - (BOTTOM - TOP) * value / ends)
         for at, value in enumerate(line.values)
     ]
-    parts = [Markup('<line class="axis" x1="0" y1="{}" x2="100%" y2="{}"/>').format(BOTTOM, BOTTOM)]
+    shapes = [element("line", class_="axis", x1=0, y1=BOTTOM, x2="100%", y2=BOTTOM)]
     for start, end in pairwise(spots):
         if start and end:
-            parts.append(
-                Markup('<line class="trend" x1="{}%" y1="{}" x2="{}%" y2="{}"/>').format(
-                    *(coordinate(one) for one in (*start, *end))
-                )
-            )
+            y1, y2 = coordinate(start[1]), coordinate(end[1])
+            shapes.append(element("line", class_="trend", x1=start[0], y1=y1, x2=end[0], y2=y2))
     for at, spot in enumerate(spots):
         alone = not any(spots[max(at - 1, 0) : at] + spots[at + 1 : at + 2])
         if spot and (at in {0, len(spots) - 1} or alone or len(spots) <= LABELLED):
-            parts.append(_point(spot, line.values[at], at, len(spots)))
-    parts.append(Markup('<text class="small" x="0" y="{}">{}</text>').format(HEIGHT - 6, dates[0]))
-    parts.append(
-        Markup('<text class="small" x="100%" y="{}" text-anchor="end">{}</text>').format(
-            HEIGHT - 6, dates[-1]
-        )
-    )
-    description = ", ".join(
-        f"{date}: {words.percent(value)}" for date, value in zip(dates, line.values, strict=True)
-    )
-    return drawing(name, f"{line.name}: share of passages", description, HEIGHT, Markup("").join(parts))
-
-
-def _point(spot: tuple[float, float], value: float | None, at: int, of: int) -> Markup:
-    x, y = (coordinate(one) for one in spot)
-    last = at == of - 1
-    drawn = Markup('<circle class="{}" cx="{}%" cy="{}" r="{}"/>').format(
-        "point now" if last else "point", x, y, coordinate(4.5 if last else 3)
-    )
-    return drawn + Markup('<text class="{}" x="{}%" y="{}" text-anchor="middle">{}</text>').format(
-        "value now" if last else "value", x, coordinate(spot[1] - 9), words.percent(value)
-    )
+            now, radius = (" now", 4.5) if at == len(spots) - 1 else ("", 3)
+            x, y, value = spot[0], spot[1], words.percent(line.values[at])
+            shapes.append(element("circle", class_=f"point{now}", cx=x, cy=coordinate(y), r=radius))
+            above = coordinate(y - 9)
+            shapes.append(element("text", value, class_=f"value{now}", x=x, y=above, text_anchor="middle"))
+    shapes.append(element("text", dates[0], class_="small", x=0, y=HEIGHT - 6))
+    shapes.append(element("text", dates[-1], class_="small", x="100%", y=HEIGHT - 6, text_anchor="end"))
+    points = zip(dates, line.values, strict=True)
+    description = ", ".join(f"{date}: {words.percent(value)}" for date, value in points)
+    return drawing(name, f"{line.name}: share of passages", description, HEIGHT, shapes)

@@ -1,4 +1,4 @@
-"""Lay out a digest as sections, lists and tables, for every form it is rendered in."""
+"""Lay out a digest as sections, lists, tables and a few lines, for every format it is rendered in."""
 
 from __future__ import annotations
 
@@ -201,6 +201,11 @@ def tiles(digest: Digest) -> list[Tile]:
     ]
 
 
+def tile_table(digest: Digest) -> Table:
+    """Return the key figures as one row."""
+    return Table("", [tile.name for tile in tiles(digest)], [[tile.value for tile in tiles(digest)]])
+
+
 def measures(digest: Digest) -> list[tuple[str, Measure]]:
     """Each with its kind."""
     return [
@@ -323,3 +328,44 @@ def _judged(point: Point) -> int:
 
 def _share(number: int, of: int) -> float | None:
     return number / of if of else None
+
+
+MAX_HEADLINE = 120
+MAX_BRIEF = 6
+MAX_MOVEMENTS = 2
+MAX_LINE = 300
+
+
+def headline(digest: Digest) -> str:
+    """Return what the digest is and how much came in, in at most `MAX_HEADLINE` characters."""
+    if digest.empty:
+        return shorten(f"{words.title(digest)}: nothing to tell", MAX_HEADLINE)
+    parts = [words.many(digest.overview.completed, "document")]
+    if moved := len(movements(digest)):
+        parts.append(words.many(moved, "change"))
+    if stopped := digest.overview.stopped:
+        parts.append(words.many(stopped, "problem"))
+    if waiting := digest.overview.waiting:
+        parts.append(f"{words.count(waiting)} waiting")
+    return shorten(f"{words.title(digest)}: {', '.join(parts)}", MAX_HEADLINE)
+
+
+def brief(digest: Digest) -> list[str]:
+    """Return the digest in at most `MAX_BRIEF` lines, the most important first."""
+    lines = [digest.line]
+    if not digest.empty:
+        lines += [f"{movement.sign} {movement.sentence}" for movement in movements(digest)[:MAX_MOVEMENTS]]
+        doing = digest.initiatives
+        if doing.implemented or doing.planned:
+            both = f"{words.count(doing.implemented)} implemented, {words.count(doing.planned)} planned"
+            lines.append(f"Initiatives: {both}")
+        if followed := followed_line(digest):
+            lines.append(f"Announced earlier: {followed}")
+        if stopped := digest.overview.stopped:
+            lines.append(f"{words.many(stopped, 'document')} did not complete")
+    return [shorten(words.clean(line), MAX_LINE) for line in lines[:MAX_BRIEF]]
+
+
+def shorten(text: str, most: int) -> str:
+    """Cut a text to `most` characters."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"

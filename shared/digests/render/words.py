@@ -226,6 +226,13 @@ def also(quote: Quote) -> str:
     return f"and {count(quote.also)}{more} like it" if quote.also else ""
 
 
+def facts(quote: Quote) -> list[str]:
+    """Return what is printed after a quote: organisation, year, topics, figures, and how many are alike."""
+    topics = ", ".join(topic(code) for code in quote.topics)
+    parts = quote.organisation, quote.year, topics, "; ".join(figures(quote)), also(quote)
+    return [str(part) for part in parts if part]
+
+
 def asked(wanted: Filter) -> str:
     """Which documents and passages it is about."""
     parts = [

@@ -1,0 +1,133 @@
+"""Render a digest from templates: as a page, and as Markdown.
+
+The page is one file that requests nothing from any network, runs no script, and prints.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shared.digests.render import outline, words
+from shared.platform.records import SENTIMENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jinja2 import Environment
+
+    from shared.digests.records import Digest, Quote
+
+HERE = Path(__file__).parent
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&!$@])")
+"""What could begin markup in Markdown, wherever it stands."""
+STARTS = re.compile(r"^([-+=]|\d{1,9}(?=[.)]))")
+"""What could begin a list or a heading at the start of a line."""
+ADDRESSES = re.compile(r"(?i)(https?|ftp|mailto|xmpp)(:)|(\bwww)(\.)")
+"""What is made a link without any markup."""
+IN_ADDRESS = str.maketrans({"<": "%3C", ">": "%3E", "\\": "%5C", " ": "%20", "|": "%7C"})
+
+
+def html(digest: Digest, link: Callable[[Quote], str]) -> str:
+    """Render a digest as a page.
+
+    Args:
+        digest: what the page says.
+        link: returns the address at which a quote can be read; what is not a web address makes no link.
+    """
+    from markupsafe import Markup
+
+    style = (HERE / "page.css").read_text(encoding="utf-8")
+    hashed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            digest=digest,
+            href=lambda quote: outline.web_address(link(quote)),
+            style=Markup(style),  # noqa: S704 - our own file
+            # Only this style applies, so text that was taken for markup could not even hide a sentence.
+            policy=f"default-src 'none'; style-src 'sha256-{hashed}'; base-uri 'none'; form-action 'none'",
+            **_charts(digest),
+        )
+    )
+
+
+def markdown(digest: Digest, link: Callable[[Quote], str]) -> str:
+    """Render a digest as Markdown; `link` is as for the page."""
+    from markupsafe import Markup
+
+    def href(quote: Quote) -> Markup | None:
+        address = outline.web_address(link(quote))
+        return None if address is None else Markup(address.translate(IN_ADDRESS))  # noqa: S704 - it is Markdown
+
+    text = _environment(escape).get_template("digest.md.jinja").render(digest=digest, href=href)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def escape(text: str) -> str:
+    """Escape a text so that Markdown shows it as it is."""
+    safe = SPECIAL.sub(r"\\\1", words.clean(text))
+    safe = ADDRESSES.sub(lambda match: match[0][:-1] + "\\" + match[0][-1], safe)
+    return STARTS.sub(lambda match: f"\\{match[0]}" if match[0] in "-+=" else f"{match[0]}\\", safe)
+
+
+def code(text: str) -> str:
+    """Return a text as inline code in Markdown; backticks inside are fenced by more of them."""
+    flat = words.clean(text)
+    fence = "`" * (max((len(run) for run in re.findall("`+", flat)), default=0) + 1)
+    pad = " " if flat.startswith("`") or flat.endswith("`") else ""
+    return f"{fence}{pad}{flat}{pad}{fence}"
+
+
+def _charts(digest: Digest) -> dict[str, object]:
+    from shared.digests.render import charts
+
+    tones = {label: share.count for label in SENTIMENTS for share in digest.sentiments if share.name == label}
+    passages, judged = digest.overview.passages, sum(tones.values())
+    name = "All passages" if judged == passages else f"Judged, of {words.count(passages)} passages"
+    topics, planned = outline.topics(digest), outline.planned_topics(digest)
+    stacks = [charts.Stack(words.topic(row.name), row.sentiment, row.share.count) for row in topics]
+    lines = outline.series(digest)
+    return {
+        "tone_chart": charts.stacked(
+            [charts.Stack(name, tones, judged)], "tone-chart", "All passages by tone"
+        ),
+        "topics_chart": topics and charts.stacked(stacks, "topics-chart", "Passages by topic and tone"),
+        "planned_chart": planned and charts.paired(planned, "planned-chart", "Initiatives by topic"),
+        "multiples": charts.multiples(digest),
+        "gap": any(value is None for line in lines for value in line.values),
+        "labelled": charts.LABELLED,
+        "scale": words.percent(charts.scale(lines)),
+    }
+
+
+@lru_cache(maxsize=2)
+def _environment(escaping: Callable[[str], str] | None = None) -> Environment:
+    """Return the templates; every value they print is escaped, by `escaping` instead of as HTML if given."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    def printed(value: object) -> object:
+        if isinstance(value, Markup):
+            return value
+        if escaping is not None:
+            return Markup(escaping(str(value)))  # noqa: S704 - escaped
+        return words.clean(value) if isinstance(value, str) else value
+
+    environment = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=printed,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"together": words.together, "code": lambda text: Markup(code(text))}  # noqa: S704
+    environment.globals |= {"words": words, "outline": outline}
+    return environment
