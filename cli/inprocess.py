@@ -74,7 +74,7 @@ class _Analyst:
         can_recognise = find_spec("rapidocr") is not None  # a command line alone has it not
         reading = read(defer_ocr=can_recognise)
         if can_recognise and (pages := reading.facts["ocr_pages"]):
-            from long_job.ocr import Recogniser
+            from long_job.ocr.recogniser import Recogniser
 
             reading = read(recognised={page.page: page for page in Recogniser().recognise(path, pages)})
         if reading.facts["members"] is not None:

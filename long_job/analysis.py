@@ -12,7 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from long_job.progress import Meter
+from long_job.delegated import Meter
 from shared.documents import artefacts, batches
 from shared.documents.analysis import analyse
 from shared.documents.sources import copied
@@ -27,7 +27,7 @@ from shared.text.summary import partial
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from long_job.document import Subject
+    from long_job.delegated import DelegatedRun
     from shared.inference.engine import Engine
     from shared.platform.records import BatchMessage
 
@@ -42,12 +42,10 @@ WAIT_SECONDS = 1.0
 class Analysis:
     """What is left of one planned run."""
 
-    def __init__(self, subject: Subject, stored: dict[str, Any], engine: Engine) -> None:
+    def __init__(self, run: DelegatedRun, stored: dict[str, Any], engine: Engine) -> None:
         """`stored` is the document, with its plan."""
-        self._subject = subject
+        self._run = run
         self._engine = engine
-        self._leases = subject.leases()
-        self._reference = subject.documents.reference(subject.document)
         source = stored["job"]["source"]
         messages = artefacts.all_batches(stored, Source.model_validate(source) if source else None)
         self._shards = [messages[at : at + SHARD_BATCHES] for at in range(0, len(messages), SHARD_BATCHES)]
@@ -58,13 +56,10 @@ class Analysis:
         self._lock = threading.Lock()
         passages = stored["passages"]
         self._meter = Meter(
-            subject.documents,
-            subject.document,
-            subject.run,
+            run,
             unit="passages",
             total=passages,
-            count=lambda: passages * batches.count_done(self._reference, subject.run) // self._total,
-            tasks=subject.task.count,
+            count=lambda: passages * batches.count_done(run.reference, run.run) // self._total,
         )
 
     def run(self) -> None:
@@ -84,10 +79,8 @@ class Analysis:
     def _rounds(self) -> None:
         while True:
             left = self._unfinished()
-            order = [
-                number for number in self._subject.task.mine_first(len(self._shards)) if left.get(number)
-            ]
-            if not order or self._subject.task.stop.is_set():
+            order = [number for number in self._run.task.mine_first(len(self._shards)) if left.get(number)]
+            if not order or self._run.task.stop.is_set():
                 return
             turns = iter(order)
             with ThreadPoolExecutor(LANES, thread_name_prefix="lane") as pool:
@@ -97,31 +90,31 @@ class Analysis:
 
     def _unfinished(self) -> dict[int, list[BatchMessage]]:
         """By shard, the batches that are neither done nor given up."""
-        done = batches.done(self._reference, self._subject.run) | self._given_up
+        done = batches.done(self._run.reference, self._run.run) | self._given_up
         left = ([message for message in shard if message.batch not in done] for shard in self._shards)
         return {number: messages for number, messages in enumerate(left) if messages}
 
     def _lane(self, turns: Iterator[int], left: dict[int, list[BatchMessage]]) -> int:
         """Shards one after the other; how many this task could take."""
         taken = 0
-        while not self._subject.task.stop.is_set():
+        while not self._run.task.stop.is_set():
             with self._lock:
                 number = next(turns, None)
             if number is None:
                 break
             shard = f"batches-{number}"
-            if not self._leases.take(shard):
+            if not self._run.take(shard):
                 continue
             taken += 1
             self._work_on(left[number], shard)
-            self._leases.release(shard)
+            self._run.release(shard)
         return taken
 
     def _work_on(self, messages: Sequence[BatchMessage], shard: str) -> None:
         step = CALL_BATCHES if self._engine.on_cpu else GPU_CALL_BATCHES
         for at in range(0, len(messages), step):
             if at:
-                self._leases.take(shard)
+                self._run.take(shard)
             call = messages[at : at + step]
             try:
                 self._compute(call)
@@ -130,7 +123,7 @@ class Analysis:
                     raise
                 self._one_by_one(call)
             self._meter.note()
-            if self._subject.task.stop.is_set():
+            if self._run.task.stop.is_set():
                 return
 
     def _one_by_one(self, messages: Sequence[BatchMessage]) -> None:
@@ -146,7 +139,7 @@ class Analysis:
     def _failed(self, message: BatchMessage, error: Exception) -> None:
         """Count a failure; after `MAX_FAILURES` the batch is dead-lettered and left alone."""
         kind = type(error).__name__
-        failures = batches.count_failure(self._subject.documents, message, kind)
+        failures = batches.count_failure(self._run.documents, message, kind)
         if failures < batches.MAX_FAILURES:
             return
         reason = Permanent(
@@ -160,7 +153,7 @@ class Analysis:
     def _compute(self, messages: Sequence[BatchMessage]) -> None:
         """Analyse what is left of these batches in one call of the model, and commit each."""
         started, cpu_started = time.monotonic(), time.thread_time()
-        documents = self._subject.documents
+        documents = self._run.documents
         todo = []
         for message, passages in zip(messages, artefacts.read_slices(messages), strict=True):
             upto = batches.progress(documents, message).upto

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from long_job.document import Subject, work_on
+from long_job.delegated import DelegatedRun
+from long_job.document import work_on
 from long_job.task import Task
 from shared.documents.store import Documents
 from shared.platform.clients import firestore_client
@@ -85,17 +86,17 @@ def parser() -> argparse.ArgumentParser:
 def _document(options: argparse.Namespace, task: Task) -> bool:
     structlog.contextvars.bind_contextvars(document=options.document, run=options.run)
     documents = Documents(firestore_client())
-    subject = Subject(documents, task, options.document, options.run, options.generation)
-    done = work_on(subject)
-    if (subject.stored().get("job") or {}).get("backfill"):  # left by an execution that ended
-        from long_job.backfill.settle import conclude
+    run = DelegatedRun(documents, task, options.document, options.run, options.generation)
+    done = work_on(run)
+    if (run.stored().get("job") or {}).get("backfill"):  # left by an execution that ended
+        from long_job.backfill import conclude
 
-        conclude(subject)
+        conclude(run)
     return done
 
 
 def _backfill(options: argparse.Namespace, task: Task) -> bool:
-    from long_job.backfill.main import Work
+    from long_job.backfill import BackfillWork
     from shared.jobs import backfills
 
     structlog.contextvars.bind_contextvars(backfill=options.backfill)
@@ -103,7 +104,7 @@ def _backfill(options: argparse.Namespace, task: Task) -> bool:
     backfill = backfills.read(documents.client, options.backfill)
     if backfill is None or backfill.state == "listing":
         raise SetupError(f"There is no backfill {options.backfill} whose documents are listed.")
-    return backfill.state != "running" or Work(documents, task, backfill).run()
+    return backfill.state != "running" or BackfillWork(documents, task, backfill).run()
 
 
 def _train(options: argparse.Namespace, task: Task) -> bool:
@@ -113,7 +114,7 @@ def _train(options: argparse.Namespace, task: Task) -> bool:
 
 
 def _archive(options: argparse.Namespace, task: Task) -> bool:
-    from long_job.imports.main import Work
+    from long_job.imports import ImportWork
     from shared.jobs import imports
 
     structlog.contextvars.bind_contextvars(archive=options.archive)
@@ -121,4 +122,4 @@ def _archive(options: argparse.Namespace, task: Task) -> bool:
     wanted = imports.read(documents.client, options.archive)
     if wanted is None:
         raise SetupError(f"There is no import {options.archive}.")
-    return wanted.state != "running" or Work(documents, task, wanted).run()
+    return wanted.state != "running" or ImportWork(documents, task, wanted).run()

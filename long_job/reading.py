@@ -1,36 +1,45 @@
-"""The file of a delegated document: extracted within the job's limits, its pages recognised where need be.
+"""Read the file of a delegated document within the job's limits, recognise pages, and plan the run.
 
-Every task reads the file; the pages to be recognised are divided among them, in shards, and kept one by one.
-Whoever finds all of them there, and nobody else at it, puts the document together and plans it.
+Every task reads the file. The pages to be recognised are divided among the tasks, in shards, and stored one
+by one. The task that finds all of them stored, and takes the last lease, assembles the document and plans it.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from long_job.delegated import Meter
 from long_job.models import model_directory
-from long_job.pages import Pages
-from long_job.progress import Meter
 from shared.documents import artefacts
 from shared.documents.batches import drop_others
 from shared.documents.delegation import plan_delegated
 from shared.documents.sources import content_key, find_source
 from shared.documents.transitions import Claim, Plan, Seconds, check_delegated
 from shared.documents.uploads import upload_of
+from shared.extract.recognised import from_json, to_json
 from shared.inference.manifest import TOKENIZER_FILE, read_manifest
 from shared.intake.receive import fetched, password_of, receive
-from shared.platform.clients import firestore_client
+from shared.platform.clients import firestore_client, secret, storage_client
 from shared.platform.errors import Superseded
+from shared.platform.retry import storage_limits
 from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from long_job.document import Subject
-    from long_job.ocr import Recogniser
+    from google.cloud.storage import Blob
+
+    from long_job.delegated import DelegatedRun
+    from long_job.ocr.recogniser import Recogniser
     from shared.documents.artefacts import Written
     from shared.extract.recognised import RecognisedPage
     from shared.intake.receive import Received
@@ -38,35 +47,90 @@ if TYPE_CHECKING:
 
 SHARD_PAGES = 8
 WAIT_SECONDS = 2.0
-"""Between two looks at what the other tasks have done."""
+"""Between two looks at what other tasks have done."""
 ASSEMBLY = "assembly"
+"""The shard of the task that puts the pages together."""
+NONCE_BYTES = 12
+KEY_BYTES = 32
+
+
+class Pages:
+    """Recognised pages of one run, kept in the work bucket until all of them are there.
+
+    They hold text as it stands in the file: redaction needs all of its context. So they are encrypted
+    (AES-256-GCM) with a key derived from the redaction key, and deleted once the document is planned.
+    """
+
+    def __init__(self, document: str, run: int, generation: int) -> None:
+        """Read the key."""
+        # A document that was erased and comes again counts its runs from one.
+        self._prefix = f"{artefacts.prefix(document, run)}ocr/{generation}/"
+        self._bucket = storage_client().bucket(settings().work_bucket)
+        master = secret(settings().redaction_key, settings().redaction_key_version)
+        key = HKDF(SHA256(), KEY_BYTES, salt=None, info=b"headrace recognised pages").derive(master)
+        self._cipher = AESGCM(key)
+
+    def stored(self) -> set[int]:
+        """Return the numbers of the pages that are stored."""
+        blobs = self._bucket.list_blobs(prefix=self._prefix, **storage_limits())
+        names = (blob.name.removeprefix(self._prefix) for blob in blobs)
+        return {int(name) for name in names if name.isdecimal()}
+
+    def store(self, page: RecognisedPage) -> None:
+        """Store a page; a page that was recognised twice is overwritten."""
+        blob = self._blob(page.page)
+        nonce = os.urandom(NONCE_BYTES)
+        sealed = self._cipher.encrypt(nonce, to_json({page.page: page}), blob.name.encode())
+        content_type = "application/octet-stream"
+        blob.upload_from_string(nonce + sealed, content_type=content_type, **storage_limits())
+
+    def load(self, number: int) -> RecognisedPage | None:
+        """Return a stored page; None if it cannot be decrypted, and must be recognised again."""
+        blob = self._blob(number)
+        data = blob.download_as_bytes(raw_download=True, **storage_limits())
+        try:
+            plain = self._cipher.decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], blob.name.encode())
+            return from_json(plain)[number]
+        except (InvalidTag, ValueError, KeyError):
+            blob.delete(**storage_limits())
+            return None
+
+    def delete(self) -> None:
+        """Delete all of them."""
+        from google.api_core.exceptions import NotFound
+
+        for number in self.stored():
+            try:
+                self._blob(number).delete(**storage_limits())
+            except NotFound:
+                continue
+
+    def _blob(self, number: int) -> Blob:
+        return self._bucket.blob(f"{self._prefix}{number}")
 
 
 class Reader:
-    """Reads one run's file."""
+    """Reads the file of one run."""
 
-    def __init__(self, subject: Subject, stored: dict[str, Any]) -> None:
+    def __init__(self, run: DelegatedRun, stored: dict[str, Any]) -> None:
         """`stored` is the document."""
-        self._subject = subject
-        self._reference = subject.documents.reference(subject.document)
-        self._leases = subject.leases()
-        self._pages = Pages(subject.document, subject.run, subject.generation)
+        self._run = run
+        self._pages = Pages(run.document, run.run, run.generation)
         self._model = model_directory(stored["model"])
         self._job = stored["job"]
         self._event = upload_of(stored)
 
     def read(self) -> bool:
-        """True once the run is planned; False where others are at it, or this task is to stop.
+        """Read the file; True once the run is planned, False if others are at work or this task must stop.
 
         Raises:
-            Rejected: it cannot be read within the job's limits.
-            Superseded: the run is not the document's any more.
+            Rejected: the file cannot be read within the job's limits.
+            Superseded: the run is no longer the document's.
         """
         try:
             return self._read()
         except Superseded:
-            subject = self._subject
-            if not artefacts.is_at(self._reference, subject.run, subject.generation):
+            if not artefacts.is_at(self._run.reference, self._run.run, self._run.generation):
                 self._pages.delete()
             raise
 
@@ -77,34 +141,34 @@ class Reader:
             while self._recognise(path, needed):
                 if self._is_planned():
                     return True
-                if self._leases.take(ASSEMBLY):
+                if self._run.take(ASSEMBLY):
                     return self._assemble(path, first, needed)
-                if not self._leases.siblings_at_work():
+                if not self._run.siblings_at_work():
                     return False
                 time.sleep(WAIT_SECONDS)
         return False
 
     def _is_planned(self) -> bool:
-        """By another task, which then deleted the pages."""
-        return self._subject.stored()["batches"] is not None
+        """Return whether another task has planned the run, which then deleted the pages."""
+        return self._run.stored()["batches"] is not None
 
     def _recognise(self, path: Path, needed: list[int]) -> bool:
-        """True once every page is there, or was; False where the rest is others' or this task is to stop."""
+        """Recognise pages until all are stored; False if other tasks have the rest, or this one must stop."""
         shards = [needed[start : start + SHARD_PAGES] for start in range(0, len(needed), SHARD_PAGES)]
-        meter = self._meter(len(needed))
+        meter = Meter(self._run, unit="pages", total=len(needed), count=lambda: len(self._pages.stored()))
         while left := set(needed) - self._pages.stored():
             if self._is_planned():
                 return True
             moved = False
-            for number in self._subject.task.mine_first(len(shards)):
+            for number in self._run.task.mine_first(len(shards)):
                 pages = [page for page in shards[number] if page in left]
-                if self._subject.task.stop.is_set():
+                if self._run.task.stop.is_set():
                     return False
-                if pages and self._leases.take(f"pages-{number}"):
+                if pages and self._run.take(f"pages-{number}"):
                     moved = True
                     self._recognise_shard(path, pages, f"pages-{number}", meter)
             if not moved:
-                if not self._leases.siblings_at_work():
+                if not self._run.siblings_at_work():
                     return False
                 time.sleep(WAIT_SECONDS)
         return True
@@ -114,14 +178,14 @@ class Reader:
         pages = sorted(set(pages) - self._pages.stored())
         for page in recogniser().recognise(path, pages, password=password_of(self._event.name)):
             self._pages.store(page)
-            self._leases.take(shard)
+            self._run.take(shard)
             meter.note()
-            if self._subject.task.stop.is_set():
+            if self._run.task.stop.is_set():
                 break
-        self._leases.release(shard)
+        self._run.release(shard)
 
     def _assemble(self, path: Path, first: Received, needed: list[int]) -> bool:
-        """Put the pages together and plan the document."""
+        """Assemble the pages and plan the run."""
         recognised: dict[int, RecognisedPage] = {}
         for number in needed:
             page = self._pages.load(number)
@@ -131,7 +195,7 @@ class Reader:
         received = self._receive(path, recognised) if needed else first
         self._plan(received, sum(page.cpu_seconds for page in recognised.values()))
         self._pages.delete()
-        self._leases.release(ASSEMBLY)
+        self._run.release(ASSEMBLY)
         return True
 
     def _receive(
@@ -140,7 +204,7 @@ class Reader:
         return receive(
             path,
             self._event,
-            self._subject.document,
+            self._run.document,
             self._model / TOKENIZER_FILE,
             settings().for_job(),
             recognised=recognised,
@@ -148,25 +212,22 @@ class Reader:
         )
 
     def _plan(self, received: Received, recognition: float) -> None:
-        subject, reading = self._subject, received.reading
-        with artefacts.written(
-            self._reference, subject.run, subject.generation, reading.text, reading.passages
-        ) as stored:
+        reading, reference = received.reading, self._run.reference
+        documents, run, generation = self._run.documents, self._run.run, self._run.generation
+        with artefacts.written(reference, run, generation, reading.text, reading.passages) as stored:
             plan = self._plan_of(received, recognition, stored)
-            documents, run, generation = subject.documents, subject.run, subject.generation
-            # Of an ingest that did not know yet that this is the job's.
+            # Batches of an ingest that did not know yet that the job has this run.
             drop_others(
                 documents,
-                self._reference,
+                reference,
                 run,
                 (plan.model, plan.artefact),
                 lambda found: check_delegated(found, run, generation),
             )
-            plan_delegated(documents, subject.document, run, generation, plan)
+            plan_delegated(documents, self._run.document, run, generation, plan)
 
     def _plan_of(self, received: Received, recognition: float, stored: Written) -> Plan:
         seconds = Seconds(received.seconds.wall, received.seconds.cpu + recognition)
-        subject = self._subject
         model = read_manifest(self._model).digest
         key = content_key(self._event, received.sha256, model)
         source = self._source(key)
@@ -176,32 +237,21 @@ class Reader:
             model=model,
             artefact=stored.artefact,
             content_key=key,
-            duplicate_of=source.document if source and source.document != subject.document else None,
+            duplicate_of=source.document if source and source.document != self._run.document else None,
             seconds=seconds,
             job=self._job | {"source": source.model_dump() if source else None},
         )
 
     def _source(self, key: str) -> Source | None:
-        run = self._reference.collection("runs").document(str(self._subject.run)).get().to_dict() or {}
+        run = self._run.reference.collection("runs").document(str(self._run.run)).get().to_dict() or {}
         event = self._event.model_copy(update={"restart_run": run.get("restarts")})
-        claim = Claim(self._subject.document, self._subject.run, 0)
+        claim = Claim(self._run.document, self._run.run, 0)
         return find_source(firestore_client(), key, claim, event)
-
-    def _meter(self, pages: int) -> Meter:
-        return Meter(
-            self._subject.documents,
-            self._subject.document,
-            self._subject.run,
-            unit="pages",
-            total=pages,
-            count=lambda: len(self._pages.stored()),
-            tasks=self._subject.task.count,
-        )
 
 
 @lru_cache(maxsize=1)
 def recogniser() -> Recogniser:
-    """The engine of text recognition, loaded on the first page that needs it."""
-    from long_job.ocr import Recogniser
+    """Return the engine of text recognition, loaded on the first page that needs it."""
+    from long_job.ocr.recogniser import Recogniser
 
     return Recogniser()

@@ -13,7 +13,7 @@ from statistics import mean
 from typing import TYPE_CHECKING
 
 from benchmarks.ocr.pages import SAMPLES
-from long_job.ocr import Recogniser
+from long_job.ocr.recogniser import Recogniser
 from shared.extract.core import extract
 from shared.extract.shapes import ExtractOptions
 from shared.platform.errors import Rejected

@@ -12,7 +12,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from long_job.leases import SECONDS
+from long_job.delegated import LEASE_SECONDS
 from shared.documents.store import now
 from shared.platform.errors import LeaseHeld, SetupError, Superseded
 from shared.platform.lease import Lease, take
@@ -99,7 +99,7 @@ class Training:
         over = threading.Event()
 
         def renew() -> None:
-            while not over.wait(SECONDS / RENEWALS):
+            while not over.wait(LEASE_SECONDS / RENEWALS):
                 try:
                     self._write({})
                 except Superseded:
@@ -143,7 +143,7 @@ class Training:
 
     def _taken(self, lease: Lease | None, moment: datetime) -> Lease | None:
         try:
-            return take(lease, self._task.holder, SECONDS, moment)
+            return take(lease, self._task.holder, LEASE_SECONDS, moment)
         except LeaseHeld:
             return None
 
@@ -155,7 +155,7 @@ class Training:
             lease, moment = Lease.read(stored.get("lease")), now()
             if lease is None or lease.holder != self._task.holder:
                 raise Superseded(f"another execution took over the training {self.id}")
-            renewed = {"lease": lease.renewed(SECONDS, moment).model_dump(), "updated_at": moment}
+            renewed = {"lease": lease.renewed(LEASE_SECONDS, moment).model_dump(), "updated_at": moment}
             transaction.update(self._reference, renewed | fields)
 
         self._documents.run(step)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cli.options import MODEL
-from long_job.backfill.plan import begin
+from long_job.backfill import begin
 from model_export.bucket import push
 from shared.documents import artefacts
 from shared.documents.delegation import job_path

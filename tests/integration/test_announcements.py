@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from long_job.backfill.plan import begin
+from long_job.backfill import begin
 from shared.documents import completion
 from shared.documents.completion import settle
 from shared.jobs.backfills import Entry

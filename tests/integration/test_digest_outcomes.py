@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from google.cloud.firestore import DELETE_FIELD
 
-from long_job.backfill.plan import begin
+from long_job.backfill import begin
 from shared.documents import outcomes
 from shared.documents.completion import finish
 from shared.documents.store import document_id

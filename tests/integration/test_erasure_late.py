@@ -10,8 +10,7 @@ import pytest
 
 from cli import erase as erasing
 from functions.deadletter import main as burying
-from long_job.imports.listing import Found
-from long_job.imports.main import Work
+from long_job.imports import ImportWork, Upload
 from long_job.task import Task
 from shared.digests.redact import erase
 from shared.documents.store import document_id, now
@@ -143,8 +142,8 @@ def test_an_import_passes_over_what_was_erased_while_it_was_under_way() -> None:
     life.analyse(life.claim(blob.generation), blob.generation)
     wanted = imports.create(firestore_client(), "uploads", life.name, 1)
     erase(firestore_client(), document)
-    work = Work(life.documents, Task(index=0, count=1, attempt=0, execution="1"), wanted)
-    assert work._settle(Found(blob, document, None))
+    work = ImportWork(life.documents, Task(index=0, count=1, attempt=0, execution="1"), wanted)
+    assert work._settle(Upload(blob, document, None))
     assert stored("documents", document) == {}
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from long_job import progress
-from long_job.progress import Meter
+from long_job import delegated
+from long_job.delegated import DelegatedRun, Meter
+from long_job.task import Task
 from shared.documents.store import Documents
 from tests.integration.documents_servers import serving
 
@@ -29,7 +30,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Documents]:
 
 @pytest.fixture(autouse=True)
 def _short_interval(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "SECONDS", INTERVAL)
+    monkeypatch.setattr(delegated, "PROGRESS_SECONDS", INTERVAL)
 
 
 def put(documents: Documents, name: str, **fields: Any) -> None:
@@ -42,7 +43,8 @@ def noted(
 ) -> set[Any]:
     """Note every few milliseconds, one unit done each time; when the document was written."""
     done = iter(range(10**6))
-    meter = Meter(documents, name, 1, unit="passages", total=10**6, count=lambda: next(done), tasks=tasks)
+    run = DelegatedRun(documents, Task(index=0, count=tasks, attempt=0, execution="e"), name, 1, 1)
+    meter = Meter(run, unit="passages", total=10**6, count=lambda: next(done))
     until = time.monotonic() + seconds
     written: set[Any] = set()
     while time.monotonic() < until and len(written) < enough:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from long_job import pages, reading
-from long_job.document import Subject
+from long_job import reading
+from long_job.delegated import DelegatedRun
 from long_job.reading import Reader
 from long_job.task import Task
 from shared.digests.redact import erase
@@ -45,7 +45,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _model_and_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a task has before it reads."""
-    monkeypatch.setattr(pages, "secret", lambda *_: b"key")
+    monkeypatch.setattr(reading, "secret", lambda *_: b"key")
     monkeypatch.setattr(reading, "model_directory", lambda _: Path("model"))
     monkeypatch.setattr(reading, "read_manifest", lambda _: SimpleNamespace(digest="m"))
 
@@ -56,12 +56,12 @@ def delegated(life: Life) -> Reader:
     commit(life.documents, batch_of(claim.document, 1, 1, 0, (0, 2)), range(2))
     delegate(life.documents, claim, "m", {}, job_fields("ocr", 1.0))
     task = Task(execution="e", index=0, count=1, attempt=0)
-    subject = Subject(life.documents, task, claim.document, claim.run, 1)
-    return Reader(subject, subject.stored())
+    run = DelegatedRun(life.documents, task, claim.document, claim.run, 1)
+    return Reader(run, run.stored())
 
 
 def names(reader: Reader) -> list[str]:
-    prefix = f"runs/{reader._subject.document}/"
+    prefix = f"runs/{reader._run.document}/"
     found = storage_client().list_blobs(settings().work_bucket, prefix=prefix)
     return sorted(blob.name.removeprefix(prefix) for blob in found)
 
@@ -70,13 +70,13 @@ def test_what_an_ingest_had_begun_is_dropped() -> None:
     """Of another cut, for instance: one that did not know yet that this document is the job's."""
     life = Life()
     reader = delegated(life)
-    document = reader._subject.document
+    document = reader._run.document
     late = batch_of(document, 1, 1, 1, (2, 3))
     with pytest.raises(Superseded):
         batches.progress(life.documents, late)
     reader._plan(RECEIVED, 0.0)
     assert life.kept(document) == {"passages": set(), "batches": set()}
-    [message] = artefacts.all_batches(reader._subject.stored())
+    [message] = artefacts.all_batches(reader._run.stored())
     assert batches.progress(life.documents, message)[:2] == (0, False)
     assert artefacts.read_slice(message) == PASSAGES
     with pytest.raises(Superseded):
@@ -90,11 +90,11 @@ def test_text_and_pages_go_where_the_plan_is_refused(
     """The document was erased while its file was read, or the run was planned by another task."""
     life = Life()
     reader = delegated(life)
-    subject = reader._subject
+    run = reader._run
 
     def read(**_: Any) -> bool:
         if erased:
-            erase(life.documents.client, subject.document)
+            erase(life.documents.client, run.document)
         else:
             reader._plan(RECEIVED, 0.0)
         reader._pages.store(PAGE)
@@ -114,4 +114,4 @@ def test_pages_of_a_life_before_the_erasure_are_not_taken() -> None:
     reader = delegated(Life())
     reader._pages.store(PAGE)
     assert reader._pages.stored() == {1}
-    assert pages.Pages(reader._subject.document, 1, 2).stored() == set()
+    assert reading.Pages(reader._run.document, 1, 2).stored() == set()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cli.erase import holding
-from long_job.backfill.plan import begin
+from long_job.backfill import begin
 from shared.documents import search
 from shared.documents.completion import finish, settle
 from shared.documents.delegation import delegate, plan_delegated

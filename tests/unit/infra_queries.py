@@ -93,8 +93,8 @@ QUERIES: dict[str, list[Query]] = {
         Query("documents", ("state",), order="lease.expires_at"),
         Query("documents", ("state",), order="updated_at"),
     ],
-    "long_job.backfill.stored:_passages": [_RUN],
-    "long_job.leases:Leases._live": [Query("leases", ("run",))],
+    "long_job.comparison:_passages": [_RUN],
+    "long_job.delegated:DelegatedRun._live_leases": [Query("leases", ("run",))],
     "shared.api.stored:list_documents": _LISTED,
     "shared.api.stored:list_passages": _FILTERS,
     "shared.jobs.backfills:_pages": [

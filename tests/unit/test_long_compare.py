@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from long_job.backfill.compare import (
+from long_job.comparison import (
     EXAMPLES,
     REPORT_EXAMPLES,
     UNTOLD,

@@ -8,7 +8,7 @@ import time
 import pytest
 from structlog.contextvars import bound_contextvars, clear_contextvars, get_contextvars
 
-from long_job.together import AT_ONCE, together
+from long_job.many import AT_ONCE, together
 
 
 def test_results_keep_the_order_of_the_items() -> None:

@@ -19,9 +19,9 @@ from reportlab.pdfgen.canvas import Canvas
 
 pytest.importorskip("rapidocr", reason="the engine of text recognition is not installed")
 
-from long_job.ocr import Recogniser
 from long_job.ocr.drawing import MAX_PIXELS, Picture, picture_size
 from long_job.ocr.page import Illegible, Reader
+from long_job.ocr.recogniser import Recogniser
 from shared.extract.recognised import RecognisedPage
 from shared.extract.shapes import ExtractOptions
 from tests.unit.cuts import read_apart

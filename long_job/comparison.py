@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field, NonNegativeInt
 
+from shared.documents.passages import COLLECTION
 from shared.platform.records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from google.cloud import firestore
 
 UNTOLD = "untold"
 """In place of a label where the passage's language is not the model's."""
@@ -29,6 +32,9 @@ LOW = 0.05
 EXAMPLES = 5
 """Of a document."""
 REPORT_EXAMPLES = 20
+FIELDS = ("index", "text", "sentiment", "action", "topics", "initiative", "embedding")
+PAGE = 200
+"""Passages read at once of each run: a megabyte with their embeddings."""
 
 Matrix = dict[str, dict[str, NonNegativeInt]]
 """Passages by the old label, then the new one."""
@@ -227,3 +233,41 @@ def _keep(heap: list[tuple[int, str, int, Example]], example: Example, most: int
 
 def _in_order(heap: list[tuple[int, str, int, Example]]) -> list[Example]:
     return sorted((example for *_, example in heap), key=lambda one: (one.document, one.index))
+
+
+def compare(reference: firestore.DocumentReference, old_run: int, new_run: int) -> Comparison:
+    """How the passages of the new run differ from those of the old one.
+
+    Args:
+        reference: the document.
+        old_run: made from the same passages.
+        new_run: compared with it.
+    """
+    comparer = Comparer(reference.id, new_run)
+    olds, news = _passages(reference, old_run), _passages(reference, new_run)
+    old, new = next(olds, None), next(news, None)
+    while old is not None or new is not None:
+        if old is not None and new is not None and old["index"] == new["index"]:
+            comparer.add(old, new)
+            old, new = next(olds, None), next(news, None)
+        elif new is None or (old is not None and old["index"] < new["index"]):
+            comparer.add(old, None)
+            old = next(olds, None)
+        else:
+            comparer.add(None, new)
+            new = next(news, None)
+    return comparer.result()
+
+
+def _passages(reference: firestore.DocumentReference, run: int) -> Iterator[dict[str, Any]]:
+    from google.cloud.firestore_v1.base_query import FieldFilter
+
+    query = reference.collection(COLLECTION).where(filter=FieldFilter("run", "==", run))
+    query = query.order_by("index").select(FIELDS).limit(PAGE)
+    page = [snapshot.to_dict() or {} for snapshot in query.stream()]
+    while page:
+        yield from page
+        if len(page) < PAGE:
+            return
+        following = query.start_after({"index": page[-1]["index"]})
+        page = [snapshot.to_dict() or {} for snapshot in following.stream()]

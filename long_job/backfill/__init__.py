@@ -1,1 +1,0 @@
-"""The kind `backfill`: stored documents through another model, and what that changes."""

@@ -1,1 +1,0 @@
-"""The kind `archive`: a first import of every object under a prefix."""
