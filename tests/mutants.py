@@ -1,0 +1,519 @@
+"""Remove one guard at a time from a copy of the tree, and check that a test named for it fails.
+
+    python -m tests.mutants              try every mutant of the table
+    python -m tests.mutants lease fence  try those whose guard or place contains one of these words
+
+A mutant is killed if one of its tests fails, and survives if all of them pass. The exit status is 1 if one
+survives, or if the code it replaces is not found exactly once (`tests/unit/test_mutants.py` checks that too).
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+ROOT = Path(__file__).resolve().parents[1]
+COPIES = 2
+"""Mutants tried side by side, each in a copy of its own."""
+SECONDS = 900
+"""For the tests of one mutant; one that makes them hang is killed."""
+FAILED = 1
+"""pytest's exit status where a test failed; others say that the tests did not run."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change that the tests must notice."""
+
+    guard: str
+    """What no longer holds."""
+    place: str
+    """`path::function`, the function with the classes that it is in."""
+    code: str
+    """Stands in the function exactly once."""
+    instead: str
+    tests: str
+    """Test files, or single tests of them, of which at least one must fail; separated by spaces."""
+
+    def path(self, root: Path) -> Path:
+        return root / self.place.partition("::")[0]
+
+    def applied(self, root: Path) -> str:
+        """The file's text with the change.
+
+        Raises:
+            LookupError: the function is not there, or the code does not stand in it exactly once.
+        """
+        text = self.path(root).read_text("utf-8")
+        lines = text.splitlines(keepends=True)
+        node = _function(ast.parse(text), self.place.partition("::")[2].split("."))
+        if node is None or node.end_lineno is None:
+            raise LookupError(f"{self.place} is not there")
+        first, last = node.lineno - 1, node.end_lineno
+        body = "".join(lines[first:last])
+        if (count := body.count(self.code)) != 1:
+            raise LookupError(f"{self.place} has {count} times: {self.code}")
+        return "".join([*lines[:first], body.replace(self.code, self.instead), *lines[last:]])
+
+
+def _function(
+    node: ast.AST, names: list[str]
+) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | None:
+    for child in ast.iter_child_nodes(node):
+        if (
+            isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+            and child.name == names[0]
+        ):
+            return child if len(names) == 1 else _function(child, names[1:])
+    return None
+
+
+TRANSITIONS, HISTORIES = "tests/unit/test_transitions.py", "tests/integration/test_documents_model.py"
+TAKEOVERS, OUTBOX = "tests/integration/test_takeovers.py", "tests/integration/test_digest_outbox.py"
+ROUNDS, ERASURE = "tests/integration/test_sweep_rounds.py", "tests/integration/test_erasure.py"
+LETTERS, TICKS = "tests/integration/test_dead_letters.py", "tests/integration/test_digest_ticks.py"
+LATE, FORGED = "tests/integration/test_erasure_late.py", "tests/integration/test_forged_batches.py"
+LEFTOVERS, LEFTOVER_FILES = "tests/integration/test_leftovers.py", "tests/integration/test_leftover_files.py"
+
+MUTANTS = (
+    # What the state machine refuses.
+    Mutant(
+        "an upload of an older generation is superseded",
+        "shared/documents/transitions.py::next_claim",
+        "event.generation < generation",
+        "False",
+        TRANSITIONS,
+    ),
+    Mutant(
+        "a live lease refuses a second delivery",
+        "shared/documents/transitions.py::next_claim",
+        'stored["lease"]["expires_at"] > moment',
+        "False",
+        TRANSITIONS,
+    ),
+    Mutant(
+        "a takeover gets the next lease token",
+        "shared/documents/transitions.py::next_claim",
+        'stored["lease"]["token"] + 1',
+        'stored["lease"]["token"]',
+        TRANSITIONS,
+    ),
+    Mutant(
+        "a restart asked for twice starts one run",
+        "shared/documents/transitions.py::next_claim",
+        "event.restart_run + 1 != run",
+        "False",
+        TRANSITIONS,
+    ),
+    Mutant(
+        "a late upload does not bring back an erased document",
+        "shared/documents/transitions.py::next_claim",
+        "or event.generation <= erased_up_to",
+        "",
+        LATE,
+    ),
+    Mutant(
+        "the lease token fences two instances of ingest",
+        "shared/documents/transitions.py::check_held",
+        'or stored["lease"]["token"] != claim.token',
+        "",
+        TRANSITIONS,
+    ),
+    Mutant(
+        "the run number fences batches",
+        "shared/documents/transitions.py::check_run",
+        'stored["run"] != run',
+        "False",
+        TRANSITIONS,
+    ),
+    Mutant(
+        "the generation fences batches of an earlier life",
+        "shared/documents/transitions.py::check_run",
+        'int(stored["generation"]) != generation',
+        "False",
+        TRANSITIONS,
+    ),
+    Mutant(
+        "a terminal state never changes",
+        "shared/documents/transitions.py::check_open",
+        'stored["state"] in TERMINAL',
+        "False",
+        TRANSITIONS,
+    ),
+    # What the transactions check and write.
+    Mutant(
+        "plan, rejection and release check the claim",
+        "shared/documents/store.py::Documents._held",
+        "check_held(stored, claim)",
+        "pass",
+        HISTORIES,
+    ),
+    Mutant(
+        "only an unfinished run fails",
+        "shared/documents/store.py::Documents.fail",
+        "check_open(stored, run, generation)",
+        "pass",
+        HISTORIES,
+    ),
+    Mutant(
+        "a rejected file leaves nothing published",
+        "shared/documents/store.py::Documents.write_rejection",
+        '{"published_run": None}',
+        "{}",
+        HISTORIES,
+    ),
+    Mutant(
+        "a run that is replaced is superseded",
+        "shared/documents/store.py::Documents._start_run",
+        '{"state": "superseded", "ended_at": started}',
+        '{"ended_at": started}',
+        HISTORIES,
+    ),
+    Mutant(
+        "a result is announced before the next run begins",
+        "shared/documents/store.py::Documents.claim",
+        'stored["run"] != claim.run and is_unheard(stored)',
+        "False",
+        "tests/integration/test_announcements.py",
+    ),
+    Mutant(
+        "the end of a run leaves its result to be announced",
+        "shared/documents/store.py::Documents.end",
+        '"results_pending": True',
+        '"results_pending": False',
+        "tests/integration/test_announcements.py",
+    ),
+    # Batches.
+    Mutant(
+        "a batch continues where its record stands",
+        "shared/documents/batches.py::commit",
+        'known["upto"] != results[0].index',
+        "False",
+        HISTORIES,
+    ),
+    Mutant(
+        "a run that has ended takes no batch",
+        "shared/documents/batches.py::commit",
+        'if stored["state"] in CLOSED:',
+        "if False:",
+        HISTORIES,
+    ),
+    Mutant(
+        "a batch of another model or cut is refused",
+        "shared/documents/batches.py::_checked",
+        '(stored["model"], stored["artefact"]) != (message.model, message.place)',
+        "False",
+        f"{TAKEOVERS} {FORGED}",
+    ),
+    Mutant(
+        "no batch commits before the plan of a run that was taken over",
+        "shared/documents/batches.py::_checked",
+        'stored["lease"] and stored["lease"]["token"] > 1',
+        "False",
+        HISTORIES,
+    ),
+    Mutant(
+        "a takeover drops what another revision committed",
+        "shared/documents/batches.py::drop_others",
+        "kinds <= {kind}",
+        "True",
+        TAKEOVERS,
+    ),
+    Mutant(
+        "a reader that lost its run drops nothing",
+        "shared/documents/batches.py::drop_others",
+        "check(reference.get(transaction=transaction).to_dict())",
+        "pass",
+        TAKEOVERS,
+    ),
+    Mutant(
+        "a file is planned by batches that belong to it",
+        "functions/analyze/main.py::on_batch",
+        "artefacts.check_planned(message)",
+        "pass",
+        FORGED,
+    ),
+    Mutant(
+        "a copy is made of the same model only",
+        "shared/documents/sources.py::copied",
+        '(known["model"], known["start"], known["end"]) != (message.model, message.start, message.end)',
+        "False",
+        TAKEOVERS,
+    ),
+    # Completion, purge and announcement.
+    Mutant(
+        "a run completes when every batch has its record",
+        "shared/documents/completion.py::_complete",
+        "batches.count_done(reference, run) < total",
+        "False",
+        HISTORIES,
+    ),
+    Mutant(
+        "a result is noted as announced after it was published",
+        "shared/documents/completion.py::announce",
+        "publish_record(RESULTS, [message], state=message.state)",
+        "pass",
+        "tests/integration/test_announcements.py",
+    ),
+    Mutant(
+        "what a later end leaves is still to be purged",
+        "shared/documents/completion.py::purge",
+        'is_as_read(current, stored, "state", "published_run")',
+        "True",
+        LEFTOVERS,
+    ),
+    Mutant(
+        "a failed run keeps what its replay copies",
+        "shared/documents/completion.py::stale_runs",
+        'record.get("restarts") or 0',
+        "0",
+        LEFTOVERS,
+    ),
+    # Erasure.
+    Mutant(
+        "what was uploaded since it was chosen is not erased",
+        "shared/documents/erasure.py::check_unchanged",
+        "seen(stored) == expected",
+        "True",
+        ERASURE,
+    ),
+    Mutant(
+        "what is uploaded during an erasure is kept",
+        "shared/documents/erasure.py::_Hold.delete",
+        "seen(stored) != self._own",
+        "False",
+        f"{ERASURE} {LATE}",
+    ),
+    Mutant(
+        "an erasure leaves a tombstone",
+        "shared/documents/erasure.py::_Hold.delete",
+        'self._stay_gone(transaction, max(self._deleted, int(stored.get("generation") or 0)))',
+        "pass",
+        LATE,
+    ),
+    Mutant(
+        "nothing is published of what is being erased",
+        "shared/documents/erasure.py::_Hold.take",
+        '"published_run": None',
+        '"lease": None',
+        ERASURE,
+    ),
+    Mutant(
+        "a document that is being read is erased later",
+        "functions/sweep/main.py::expire",
+        "is_being_read(stored)",
+        "False",
+        LEFTOVER_FILES,
+    ),
+    # Recovery.
+    Mutant(
+        "two sweeps count one attempt",
+        "shared/documents/recovery.py::drive",
+        'current["updated_at"] != stored["updated_at"]',
+        "False",
+        ROUNDS,
+    ),
+    Mutant(
+        "a document that never moves is given up",
+        "shared/documents/recovery.py::drive",
+        "drives > settings().sweep_drives",
+        "False",
+        ROUNDS,
+    ),
+    # Redelivery.
+    Mutant(
+        "a message is acknowledged only after its step",
+        "shared/platform/pubsub.py::answer",
+        "status = AGAIN",
+        "status = ACKNOWLEDGED",
+        "tests/unit/test_answer.py",
+    ),
+    Mutant(
+        "a malformed message is acknowledged only once it is kept",
+        "shared/platform/pubsub.py::_refuse",
+        "return AGAIN",
+        "return ACKNOWLEDGED",
+        f"{LETTERS} tests/unit/test_answer.py",
+    ),
+    Mutant(
+        "a dead letter delivered twice is one record",
+        "functions/deadletter/main.py::_name",
+        "[push.data.decode",
+        "[push.message_id, push.data.decode",
+        LETTERS,
+    ),
+    Mutant(
+        "a second delivery of a dead letter keeps its run",
+        "functions/deadletter/main.py::on_dead_letter",
+        'run or known.get("run")',
+        "run",
+        LETTERS,
+    ),
+    Mutant(
+        "a stranger's message fails no document",
+        "functions/deadletter/main.py::on_dead_letter",
+        "if refused or document is None",
+        "if document is None",
+        LETTERS,
+    ),
+    Mutant(
+        "first requests at once load one model",
+        "functions/analyze/main.py::engine",
+        "with _LOADING:",
+        "if True:",
+        "tests/unit/test_loading.py",
+    ),
+    Mutant(
+        "contention is waited for, then the message comes again",
+        "shared/documents/store.py::_passes",
+        "return error is not None and is_transient(error)",
+        "return False",
+        "tests/integration/test_short_transaction.py tests/integration/test_documents_contention.py",
+    ),
+    # Digests.
+    Mutant(
+        "of ticks at once one makes the digest",
+        "shared/digests/ticks.py::claim",
+        'lease and lease["expires_at"] > moment',
+        "False",
+        TICKS,
+    ),
+    Mutant(
+        "whoever lost a digest's slot notes nothing",
+        "shared/digests/ticks.py::_held",
+        'stored["lease"]["holder"] == claim.holder',
+        "True",
+        TICKS,
+    ),
+    Mutant(
+        "a digest that never ends has failed",
+        "shared/digests/ticks.py::claim",
+        'stored["attempts"] >= settings().digest_attempts',
+        "False",
+        TICKS,
+    ),
+    Mutant(
+        "of many senders one notifies",
+        "shared/digests/notify/outbox.py::take",
+        'fields["next_at"] > at',
+        "False",
+        OUTBOX,
+    ),
+    Mutant(
+        "a sender that was overtaken records nothing",
+        "shared/digests/notify/outbox.py::record",
+        'stored == {"state": "pending", "attempts": taken.attempts}',
+        "True",
+        OUTBOX,
+    ),
+    Mutant(
+        "a killed attempt counts",
+        "shared/digests/notify/outbox.py::take",
+        'fields["attempts"] >= MAX_ATTEMPTS',
+        "False",
+        OUTBOX,
+    ),
+)
+
+
+def chosen(words: list[str]) -> list[Mutant]:
+    """The mutants whose guard or place contains one of the words; without words all."""
+    return [
+        mutant
+        for mutant in MUTANTS
+        if not words or any(word in f"{mutant.guard} {mutant.place}" for word in words)
+    ]
+
+
+class Copy:
+    """A copy of the tree, in which the tests run."""
+
+    def __init__(self, folder: Path) -> None:
+        """Copy what git knows or would add; what is built is shared."""
+        self.folder = folder
+        listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        names = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        for name in filter(None, names.split("\0")):
+            if (ROOT / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, folder / name)
+        (folder / "build").symlink_to(ROOT / "build")
+
+    def test(self, tests: list[str]) -> tuple[int, str]:
+        """Run tests until one fails; pytest's exit status, and what it said."""
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+        environment = os.environ | {"PYTHONPATH": str(self.folder)}
+        try:
+            done = subprocess.run(
+                command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=SECONDS,
+                check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return FAILED, "the tests hung"
+        return done.returncode, done.stdout + done.stderr
+
+    def try_out(self, mutant: Mutant) -> tuple[int, str]:
+        """Run the mutant's tests against it."""
+        path = mutant.path(self.folder)
+        before = path.read_text("utf-8")
+        self._write(path, mutant.applied(self.folder))
+        try:
+            return self.test(mutant.tests.split())
+        finally:
+            self._write(path, before)
+
+    @staticmethod
+    def _write(path: Path, text: str) -> None:
+        path.write_text(text, "utf-8")
+        for compiled in path.parent.glob(f"__pycache__/{path.stem}.*"):
+            compiled.unlink()  # it is told from the text by its second and size alone
+
+
+def main(words: list[str]) -> int:
+    """Try the chosen mutants; the exit status."""
+    mutants = chosen(words)
+    survived = 0
+    with tempfile.TemporaryDirectory(prefix="headrace-mutants-") as folder:
+        free: SimpleQueue[Copy] = SimpleQueue()
+        for number in range(COPIES):
+            free.put(Copy(Path(folder) / str(number)))
+
+        def judge(mutant: Mutant) -> bool:
+            copy, started = free.get(), time.monotonic()
+            try:
+                status, said = copy.try_out(mutant)
+            except LookupError as error:
+                status, said = 0, str(error)
+            finally:
+                free.put(copy)
+            killed = status == FAILED
+            verdict = "killed" if killed else "SURVIVED" if status == 0 else f"NOT RUN ({status})"
+            seconds = time.monotonic() - started
+            print(f"{verdict:<12} {seconds:4.0f} s  {mutant.guard:<64} {mutant.place}", flush=True)
+            if not killed:
+                print("\n".join(said.splitlines()[-8:]), flush=True)
+            return killed
+
+        whole = free.get()
+        status, said = whole.test(sorted({name for mutant in mutants for name in mutant.tests.split()}))
+        free.put(whole)
+        if status:
+            print(f"The tests fail without any mutant:\n{said}")
+            return 2
+        with ThreadPoolExecutor(COPIES) as pool:
+            survived = sum(not killed for killed in pool.map(judge, mutants))
+    print(f"{len(mutants) - survived} of {len(mutants)} killed")
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
