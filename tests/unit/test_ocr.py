@@ -98,7 +98,14 @@ def test_a_page_is_read_and_each_line_found_where_it_stands(recogniser: Recognis
         assert bottom < Y - STEP * at + SIZE / 3 < top
 
 
-@pytest.mark.parametrize("turns", [1, 2, 3], ids=["on its side", "upside down", "on its other side"])
+@pytest.mark.parametrize(
+    "turns",
+    [
+        pytest.param(1, id="on its side"),
+        pytest.param(2, id="upside down"),
+        pytest.param(3, id="on its other side", marks=pytest.mark.slow),
+    ],
+)
 def test_a_page_that_is_turned_is_turned_back(recogniser: Recogniser, tmp_path: Path, turns: int) -> None:
     """Its size and boxes are those of the upright page."""
     turned = Image.fromarray(np.rot90(np.asarray(picture()), -turns))
@@ -109,7 +116,7 @@ def test_a_page_that_is_turned_is_turned_back(recogniser: Recogniser, tmp_path: 
     assert all(abs(line.box[0] - X) < 4 for line in page.lines)
 
 
-@pytest.mark.parametrize("degrees", [-2.0, 3.0])
+@pytest.mark.parametrize("degrees", [pytest.param(-2.0, marks=pytest.mark.slow), 3.0])
 def test_a_tilted_page_is_levelled(recogniser: Recogniser, tmp_path: Path, degrees: float) -> None:
     tilted = picture().rotate(-degrees, fillcolor=255, resample=Image.Resampling.BICUBIC)
     page = read(recogniser, scan(tmp_path / "r.pdf", tilted), 1)[1]

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 
 from deploy import sbom
 from deploy.exceptions import passed
@@ -51,6 +49,9 @@ def names(made: dict[str, Any], kind: str = "library") -> set[str]:
 
 def test_every_bill_is_valid(tmp_path: Path) -> None:
     """By CycloneDX's own schema, in its strict form; and so is one that says when it was made."""
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
     validator = JsonStrictValidator(SchemaVersion.V1_6)
     for path in write(tmp_path, here()):
         assert validator.validate_str(path.read_text()) is None, path.name
