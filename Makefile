@@ -11,7 +11,7 @@ MODEL := build/model/manifest.json
 WEIGHTS := build/weights/.downloaded
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak attack lint bench bench-model bench-ingest bench-long bench-ocr bench-digest cost sbom audit checkov model stage report deploy promote rollback release docs lock clean
+.PHONY: help setup run test soak attack mutants lint bench bench-model bench-ingest bench-long bench-ocr bench-digest cost sbom audit checkov model stage report deploy promote rollback release docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ soak: $(VENV)/.dev $(MODEL) ## kill processes in 200 histories, then load and li
 
 attack: $(VENV)/.dev $(MODEL) ## attack a fresh local stack from outside, print what held (minutes)
 	$(BIN)/python -m tests.attack
+
+mutants: $(VENV)/.dev $(MODEL) ## remove one guard at a time from a copy, check that a test fails; some: make mutants WORDS=lease
+	$(BIN)/python -m tests.mutants $(WORDS)
 
 lint: $(VENV)/.dev ## ruff and mypy (strict)
 	$(BIN)/ruff check .

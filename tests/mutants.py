@@ -379,18 +379,33 @@ MUTANTS = (
         "return False",
         "tests/integration/test_short_transaction.py tests/integration/test_documents_contention.py",
     ),
+    # Leases of shards, trainings and digests' slots.
+    Mutant(
+        "a lease that is held is refused to others",
+        "shared/platform/lease.py::take",
+        "is_held(lease, moment)",
+        "False",
+        "tests/unit/test_lease.py",
+    ),
+    Mutant(
+        "each new holder gets the next token",
+        "shared/platform/lease.py::take",
+        "token=lease.token + 1",
+        "token=lease.token",
+        "tests/unit/test_lease.py",
+    ),
     # Digests.
     Mutant(
-        "of ticks at once one makes the digest",
+        "a slot that another claimed is not taken to be one's own",
         "shared/digests/ticks.py::claim",
-        'lease and lease["expires_at"] > moment',
+        "is_held(lease, moment)",
         "False",
         TICKS,
     ),
     Mutant(
         "whoever lost a digest's slot notes nothing",
         "shared/digests/ticks.py::_held",
-        'stored["lease"]["holder"] == claim.holder',
+        "lease.holder == claim.holder",
         "True",
         TICKS,
     ),
