@@ -26,7 +26,7 @@ from cli.diagnosis import CALL_SECONDS, LIMITS, Finding, Target
 from cli.diagnosis.resources import check_settings
 from local.provision import subscriber
 from local.services import SIZES
-from shared.api.keys import parse_hashes
+from shared.api.requests import parse_hashes
 from shared.documents.store import now
 from shared.platform.clients import jobs, publisher, secrets, storage_client
 from shared.platform.errors import SetupError

@@ -24,7 +24,7 @@ from shared.documents.delegation import plan_delegated
 from shared.documents.sources import content_key, find_source
 from shared.documents.transitions import Claim, Plan, Seconds, check_delegated
 from shared.documents.uploads import upload_of
-from shared.extract.recognised import from_json, to_json
+from shared.extract.shapes import from_json, to_json
 from shared.inference.manifest import TOKENIZER_FILE, read_manifest
 from shared.intake.receive import fetched, password_of, receive
 from shared.platform.clients import firestore_client, secret, storage_client
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from long_job.delegated import DelegatedRun
     from long_job.ocr.recogniser import Recogniser
     from shared.documents.artefacts import Written
-    from shared.extract.recognised import RecognisedPage
+    from shared.extract.shapes import RecognisedPage
     from shared.intake.receive import Received
     from shared.platform.records import Source
 

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from model_export.assemble import WINDOW
-from shared.inference.cpus import cpu_limit
 from shared.inference.engine import plan_batches
-from shared.inference.session import open_session
+from shared.inference.session import cpu_limit, open_session
 from shared.inference.tokens import load_tokenizer
 
 if TYPE_CHECKING:

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from model_export.heads import HeadName
-    from shared.inference.engine import Engine
-    from shared.inference.reading import Outputs
+    from shared.inference.engine import Engine, Outputs
     from training.report import HeadReport
     from training.retrain import Corpus
 

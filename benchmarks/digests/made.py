@@ -11,8 +11,8 @@ import numpy as np
 from shared.documents import outcomes
 from shared.documents.passages import write_passages
 from shared.documents.store import COLLECTION, document_id
-from shared.platform.encode import RawTransaction
 from shared.platform.records import Action, BatchMessage, ErrorInfo, PassageResult, Sentiment, TopicScore
+from shared.platform.transaction import RawTransaction
 from shared.text.figures import figures
 from shared.text.summary import combine, partial
 

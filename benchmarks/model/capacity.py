@@ -19,10 +19,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.model.contestant import Contestant, ours
 from benchmarks.model.stats import Samples, interleave
-from shared.inference.cpus import cpu_limit
 from shared.inference.engine import plan_batches
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE
 from shared.inference.runtime import onnxruntime
+from shared.inference.session import cpu_limit
 from shared.inference.tokens import load_tokenizer
 
 if TYPE_CHECKING:

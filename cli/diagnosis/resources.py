@@ -21,7 +21,7 @@ from local.processes import LOW_BYTES, READY_SECONDS, accepts, port_taken
 from local.provision import PUSHES, SUBSCRIPTIONS, expected, subscriber
 from local.pubsub.names import OPEN_PUSHES
 from local.services import HOST, ON_DEMAND, SIZES
-from shared.api.keys import parse_hashes
+from shared.api.requests import parse_hashes
 from shared.documents.delegation import job_path
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest, read_verified
 from shared.platform.clients import insecure_channel, jobs, publisher, secrets, storage_client

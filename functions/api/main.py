@@ -26,9 +26,8 @@ from shared.api.serving import Call, Handler, refuse, respond
 from shared.api.stored import get_document, list_documents, list_passages
 from shared.documents.search import search as nearest
 from shared.documents.views import document_view
-from shared.inference.cpus import cpu_limit
-from shared.inference.engine import CACHED_TEXTS, Engine
-from shared.inference.reading import interpret
+from shared.inference.engine import CACHED_TEXTS, Engine, interpret
+from shared.inference.session import cpu_limit
 from shared.platform.clients import firestore_client
 from shared.platform.settings import settings
 

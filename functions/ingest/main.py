@@ -25,9 +25,8 @@ from shared.documents.delegation import (
 from shared.documents.sources import content_key, find_source
 from shared.documents.store import Documents, document_id
 from shared.documents.transitions import Plan, check_held
-from shared.extract.turns import turns
 from shared.inference.manifest import TOKENIZER_FILE, read_manifest
-from shared.intake.receive import fetched, receive
+from shared.intake.receive import fetched, receive, turn, turns
 from shared.platform.clients import firestore_client
 from shared.platform.errors import Rejected, Superseded
 from shared.platform.pubsub import Push, answer, publish_record, upload_event
@@ -63,7 +62,7 @@ def on_upload(push: Push) -> None:
         return
     bind_contextvars(run=claim.run)
     try:
-        with turns.turn(settings().extract_at_once, settings().extract_seconds):
+        with turn(turns(), settings().extract_seconds):
             planned = conclude(documents, claim, event)
     except Superseded:  # perhaps by this delivery itself: of a transition whose answer was lost
         finish(documents, claim.document)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from shared.extract.recognised import RecognisedLine
+from shared.extract.shapes import RecognisedLine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from long_job.ocr.drawing import draw_apart
 from long_job.ocr.engine import Engine
 from long_job.ocr.page import Illegible, OutOfTime, Reader
-from shared.extract.recognised import RecognisedPage
 from shared.extract.sandbox import SandboxUnavailable
 from shared.extract.sandbox.client import Sandbox
-from shared.inference.cpus import cpu_limit
+from shared.extract.shapes import RecognisedPage
+from shared.inference.session import cpu_limit
 from shared.platform.errors import Rejected
 from shared.platform.logs import get_logger
 

@@ -1,20 +1,34 @@
-"""Every path that the API answers: routing and description are both made from this list."""
+"""Every path that the API answers.
+
+Routing and the OpenAPI 3.1 description are both made from one list.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from pydantic.json_schema import models_json_schema
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
 from shared.api import models
-from shared.api.problems import Problem, not_found
+from shared.api.models import AnalyzeRequest, text_schema
+from shared.api.problems import CONTENT_TYPE, Problem, ProblemDocument, not_found
+from shared.api.requests import KEY_HEADER, MEDIA_TYPE
 from shared.documents.views import DocumentView
+from shared.platform.records import DOCUMENT_ID
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from pydantic import BaseModel
+    from pydantic.json_schema import JsonSchemaMode
+
+    from shared.platform.settings import Settings
+
 
 OPENAPI = "/openapi.json"
 """The one path that needs no key."""
@@ -124,3 +138,121 @@ def route(method: str, path: str) -> Route:
     if found == OPENAPI:
         return Route(None, OPENAPI, {})
     return Route(_BY_NAME[found], _BY_NAME[found].path, dict(arguments))
+
+
+VERSION = "1"
+_REF = "#/components/schemas/{model}"
+
+
+def describe(settings: Settings, topics: Sequence[str]) -> dict[str, Any]:
+    """The description of the API as these settings limit it, with the topics of its model."""
+    schemas = _schemas()
+    schemas[AnalyzeRequest.__name__]["properties"]["texts"] |= {
+        "maxItems": settings.api_max_texts,
+        "items": text_schema(settings),
+    }
+    paths: dict[str, dict[str, Any]] = {}
+    for endpoint in ENDPOINTS:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, settings, topics)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Headrace",
+            "version": VERSION,
+            "description": "What the passages of documents say: topic, sentiment, action, and their meaning.",
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"ApiKey": []}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"ApiKey": {"type": "apiKey", "in": "header", "name": KEY_HEADER}},
+        },
+    }
+
+
+def _schemas() -> dict[str, Any]:
+    """The shapes of every body and answer, by name."""
+    wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [(ProblemDocument, "serialization")]
+    for endpoint in ENDPOINTS:
+        wanted.append((endpoint.answer, "serialization"))
+        if endpoint.body:
+            wanted.append((endpoint.body, "validation"))
+    _, schemas = models_json_schema(wanted, ref_template=_REF)
+    found: dict[str, Any] = schemas["$defs"]
+    return found
+
+
+def _operation(endpoint: Endpoint, settings: Settings, topics: Sequence[str]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": endpoint.name,
+        "summary": endpoint.summary,
+        "responses": {
+            "200": {
+                "description": "The answer.",
+                "content": {MEDIA_TYPE: {"schema": _reference(endpoint.answer)}},
+            }
+        }
+        | {str(int(status)): _problem(status) for status in _statuses(endpoint)},
+    }
+    if endpoint.body:
+        content = {MEDIA_TYPE: {"schema": _reference(endpoint.body)}}
+        operation["requestBody"] = {"required": True, "content": content}
+    if parameters := [*_path_parameters(endpoint), *_query_parameters(endpoint, settings, topics)]:
+        operation["parameters"] = parameters
+    return operation
+
+
+def _statuses(endpoint: Endpoint) -> Iterator[HTTPStatus]:
+    yield HTTPStatus.UNAUTHORIZED
+    if endpoint.body:
+        yield HTTPStatus.BAD_REQUEST
+        yield HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        yield HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    if endpoint.body or endpoint.query:
+        yield HTTPStatus.UNPROCESSABLE_ENTITY
+    if "{" in endpoint.path:
+        yield HTTPStatus.NOT_FOUND
+    if endpoint.pages:
+        yield HTTPStatus.CONFLICT
+    yield HTTPStatus.INTERNAL_SERVER_ERROR
+    yield HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def _problem(status: HTTPStatus) -> dict[str, Any]:
+    return {
+        "description": status.phrase,
+        "content": {CONTENT_TYPE: {"schema": _reference(ProblemDocument)}},
+    }
+
+
+def _reference(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": _REF.format(model=model.__name__)}
+
+
+def _path_parameters(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
+    for name in re.findall(r"{(\w+)}", endpoint.path):
+        schema = {"type": "string", "pattern": DOCUMENT_ID}
+        yield {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _query_parameters(
+    endpoint: Endpoint, settings: Settings, topics: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    if endpoint.query is None:
+        return
+    shape = endpoint.query.model_json_schema()
+    for name, schema in shape["properties"].items():
+        # A parameter that is left out is null in the model; in a query string there is no null.
+        [plain] = [each for each in schema.get("anyOf", [schema]) if each.get("type") != "null"]
+        plain = {key: value for key, value in plain.items() if key not in {"title", "description"}}
+        if schema.get("default") is not None:
+            plain["default"] = schema["default"]
+        if name == "q":
+            plain |= text_schema(settings)
+        if name == "topic" and endpoint.name == "search" and topics:
+            plain["enum"] = list(topics)
+        parameter = {"name": name, "in": "query", "required": name in shape.get("required", ())}
+        if description := schema.get("description"):
+            parameter["description"] = description
+        yield parameter | {"schema": plain}

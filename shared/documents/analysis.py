@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared.inference.reading import interpret
+from shared.inference.engine import interpret
 from shared.platform.records import LANGUAGES, PassageResult
 from shared.text.figures import figures
 

@@ -96,7 +96,7 @@ def commit(
     """
     from shared.documents.completion import complete_alone  # which imports this module
     from shared.documents.passages import write_passages
-    from shared.platform.encode import RawTransaction
+    from shared.platform.transaction import RawTransaction
 
     reference = documents.reference(message.document)
     record = batch_record(reference, message.run, message.batch)

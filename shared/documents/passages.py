@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from google.cloud import firestore
 
-    from shared.platform.encode import RawTransaction
     from shared.platform.records import BatchMessage, PassageResult
+    from shared.platform.transaction import RawTransaction
 
 COLLECTION = "passages"
 DELETE_BATCH = 300

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shared.documents.outcomes import Kept
-from shared.text.summary.choose import choose
-from shared.text.summary.partial import decode_sum
-from shared.text.summary.quality import GOOD, tells_of_death
+from shared.text.quality import GOOD, tells_of_death
+from shared.text.summary import choose, decode_sum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

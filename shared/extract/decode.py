@@ -1,17 +1,24 @@
-"""Decode the bytes of a text file.
+"""Decode the bytes of text files and web pages.
 
-UTF-16 and UTF-32 without a byte-order mark show by where their zeros are. Text in Latin script is decoded by
-its language, whose function words mostly have plain letters: statistics confuse Western with Central European
-encodings. For the rest charset-normalizer is asked, which takes about a millisecond for the sample.
+UTF-16 and UTF-32 without a byte-order mark show by the places of their zeros. The encoding of text in Latin
+script follows from its language, whose function words mostly have plain letters: statistics confuse Western
+with Central European encodings. For other scripts charset-normalizer decides, in about a millisecond. A web
+page may declare an encoding; its bytes are believed first, as far as they can tell.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
+from typing import TYPE_CHECKING
 
 from shared.extract.language import detect
 from shared.extract.refusals import unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
 
 _SCORED = 16_384  # bytes
 _HIGH = re.compile(rb"[\x80-\xff]")
@@ -39,10 +46,10 @@ _STRAY = 0.05  # of the zeros: in the wrong one of the two bytes
 
 
 def wide_encoding(data: bytes) -> str | None:
-    """UTF-16 or UTF-32; None where the zeros are not as in one of them.
+    """Return UTF-16 or UTF-32 if the zeros of the text are placed as in one of them.
 
-    Of UTF-32, every letter has two zeros at least. Of UTF-16, letters of Western text have one, and in other
-    scripts spaces, digits and line ends do; in all of them it is always the first byte, or always the second.
+    In UTF-32 every letter has at least two zeros. In UTF-16 Western letters have one, and so do the spaces,
+    digits and line ends of other scripts: always the first byte, or always the second.
     """
     head = data[:_SCORED]
     if len(head) == _SCORED or len(head) % 4 == 0:
@@ -62,7 +69,7 @@ def wide_encoding(data: bytes) -> str | None:
 
 
 def guess(data: bytes) -> str:
-    """The encoding of text that is none of Unicode's; Windows-1252 where nothing tells."""
+    """Guess the encoding of text that is not in Unicode; Windows-1252 if nothing decides."""
     sample = _sample(data)
     high, runs = len(_HIGH.findall(sample)), len(_HIGH_RUN.findall(sample))
     rare = high < _LATIN_SHARE * len(sample) and high < _SHORT_RUN * runs
@@ -78,7 +85,7 @@ def guess(data: bytes) -> str:
 
 
 def _sample(data: bytes) -> bytes:
-    """From the line with the first byte beyond ASCII on, whole lines where there are some."""
+    """A sample from the first line with a byte beyond ASCII, in whole lines if possible."""
     first = _HIGH.search(data)
     at = first.start() if first else 0
     start = max(data.rfind(b"\n", max(0, at - _SCORED), at) + 1, at - _SCORED // 2, 0)
@@ -121,9 +128,9 @@ _JAPANESE_ESCAPE = re.compile(rb"\x1b\$[@B]")
 
 
 def decode(data: bytes) -> str:
-    """The text with a line feed for every newline, without byte-order mark and control characters.
+    """Return the text with a line feed for every newline, without byte-order mark and control characters.
 
-    Raises Rejected(`unsupported_type`) for what is not text.
+    Raises Rejected(`unsupported_type`) if the bytes are not text.
     """
     text = _decode(data)
     del data  # here, as what follows may need its room
@@ -176,3 +183,86 @@ def _not_utf8(data: bytes) -> str:
 
 def _beyond_ascii(text: str) -> int:
     return len(text) - len(text.encode("ascii", "ignore"))
+
+
+CHUNK = 65_536
+"""Bytes decoded at a time, so that a page is never in memory twice."""
+
+_DECLARED = re.compile(
+    rb"""(?i)(?:<meta[^>]{0,500}?charset|<\?xml[^>]{0,200}?encoding)\s*+=\s*+(?:["']\s*+)?([\w.:-]+)"""
+)
+# What the labels mean on the web (https://encoding.spec.whatwg.org/#names-and-labels); no others are
+# followed, since Python's codecs include some that unpack or evaluate.
+_OWN_NAME = (
+    "cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258 cp866 cp874 cp932 cp949 iso8859-2 "
+    "iso8859-3 iso8859-4 iso8859-5 iso8859-6 iso8859-7 iso8859-8 iso8859-10 iso8859-13 iso8859-14 "
+    "iso8859-15 iso8859-16 koi8-r koi8-u mac-roman gb18030 euc_jp iso2022_jp"
+)
+_MEANT = {label: label for label in _OWN_NAME.split(" ")} | {
+    "iso8859-1": "cp1252", "ascii": "cp1252", "iso8859-9": "cp1254", "tis-620": "cp874",
+    "iso8859-11": "cp874", "gb2312": "gb18030", "gbk": "gb18030", "big5": "big5hkscs",
+    "shift_jis": "cp932", "euc_kr": "cp949",
+}  # fmt: skip
+_TAG = re.compile(rb"<[^<>]*>")
+
+
+def codec_of(label: str) -> str | None:
+    """The codec that a page's label stands for, or None if it names no encoding of text."""
+    try:
+        name = codecs.lookup(label.strip().removeprefix("x-")).name
+    except (LookupError, ValueError):  # a ValueError for a null character
+        return None
+    return _MEANT.get(name)
+
+
+def texts(file: BinaryIO, label: str | None = None) -> Iterator[str]:
+    """Yield a page's text piece by piece, without null characters.
+
+    The bytes decide its encoding, then `label`, which the transport named, then what the page declares.
+    `file` is read twice from its start, so it must be seekable.
+    """
+    skip, encoding = _encoding(file, label)
+    file.seek(skip)
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    while data := file.read(CHUNK):
+        yield decoder.decode(data).replace("\0", "")
+    yield decoder.decode(b"", final=True)
+
+
+def _encoding(file: BinaryIO, label: str | None) -> tuple[int, str]:
+    """The length of the byte-order mark, and the codec."""
+    file.seek(0)
+    head = file.read(CHUNK)
+    for mark, encoding in _BOMS:
+        if head.startswith(mark):
+            return len(mark), encoding
+    wide = wide_encoding(head)
+    if wide:
+        return 0, wide
+    well_formed, malformed = _as_utf8(file)
+    if well_formed > _SOUND * malformed:
+        return 0, "utf-8"  # whatever it declares: other encodings do not look like UTF-8 by chance
+    declared = _DECLARED.search(head)
+    named = (codec_of(label) if label else None) or (
+        codec_of(declared[1].decode("ascii")) if declared else None
+    )
+    return 0, named or guess(_TAG.sub(b" ", head))
+
+
+def _as_utf8(file: BinaryIO) -> tuple[int, int]:
+    """How many characters beyond ASCII are well-formed UTF-8, and how many are not; of pure ASCII, (1, 0)."""
+    file.seek(0)
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    well_formed = malformed = 0
+    ascii_only = True
+    while data := file.read(CHUNK):
+        if data.isascii():
+            ascii_only &= b"\x1b" not in data  # ISO-2022-JP is ASCII too, and switches by escapes
+            decoder.reset()
+            continue
+        ascii_only = False
+        text = decoder.decode(data)
+        broken = text.count("\ufffd")
+        malformed += broken
+        well_formed += _beyond_ascii(text) - broken
+    return (1, 0) if ascii_only else (well_formed, malformed)

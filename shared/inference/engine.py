@@ -1,12 +1,12 @@
-"""Run texts through the model: batches of equal length, workers of one thread, a cache.
+"""Run texts through the model: batches of equal length, single-threaded workers, a cache.
 
-Texts are tokenised once, sorted by length and run in small batches of nearly equal length on independent
-single-threaded workers; the rows return in the order of the input. On a GPU batches are large, and it
-computes one slice of the input while the processors make word pieces of the next.
+Texts are tokenized once, sorted by length and run in small batches of nearly equal length on independent
+workers of one thread; the rows return in the order of the input. On a GPU batches are large, and it computes
+one slice of the input while the processors tokenize the next.
 
-Rows are cached by text, since reviews and forms repeat themselves across batches. A fifth of the tokens of
-3,000 short reviews, and a third of a percent of a report's, had been seen in an earlier batch of the same
-document; looking costs two microseconds a text, computing some five milliseconds.
+Rows are cached by text, because reviews and forms repeat themselves across batches. A fifth of the tokens of
+3,000 short reviews had been seen in an earlier batch of the same document, and a third of a percent of those
+of a report. A lookup costs two microseconds a text, computing some five milliseconds.
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from shared.inference.cpus import cpu_limit
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest, read_verified
-from shared.inference.reading import Outputs
-from shared.inference.session import CPU, best_device, open_session
+from shared.inference.session import CPU, best_device, cpu_limit, open_session
 from shared.inference.tokens import load_tokenizer
 from shared.platform.errors import Retryable
+from shared.platform.records import Action, Sentiment, TopicScore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -36,11 +35,79 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnxruntime import InferenceSession
 
+    from shared.inference.manifest import Manifest
     from shared.inference.session import Device
 
     Row = NDArray[np.float32]
     TokenRows = NDArray[np.float32]
     Rows = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Row i of every array belongs to text i. Probabilities; label order is the manifest's.
+
+    Of a model without heads, the arrays of heads have no columns.
+    """
+
+    embedding: NDArray[np.float32]
+    """(n, 384), unit length."""
+    topics: NDArray[np.float32]
+    """(n, topics); each on its own, calibrated, in the manifest's order: by default `records.TOPICS`."""
+    action: NDArray[np.float32]
+    """(n, 3), rows sum to 1: implemented, planned, none."""
+    sentiment: NDArray[np.float32]
+    """(n, 3), rows sum to 1: positive, neutral, negative."""
+    tokens: NDArray[np.int32]
+    """(n,), word pieces of the whole text, the two special tokens included."""
+    truncated: NDArray[np.bool_]
+    """(n,), true where the text was longer than the window and only its beginning was read."""
+
+    cpu_seconds: float = 0.0
+    """Processor time of the workers, in seconds; less where rows were known from an earlier call."""
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+_DECIMALS = 4
+
+
+class Reading(NamedTuple):
+    """What the model says of one text, in the shapes Firestore stores."""
+
+    sentiment: Sentiment
+    action: Action
+    topics: list[TopicScore]
+    """Those that reach their threshold, best first."""
+
+
+def interpret(manifest: Manifest, outputs: Outputs, row: int) -> Reading:
+    """Read row `row` of `outputs`. Scores are rounded to four decimals, so they sum to 1 within 0.0002.
+
+    Raises:
+        ValueError: the model only embeds.
+    """
+    if not manifest.sentiments:
+        raise ValueError(f"model {manifest.name} has no heads")
+    sentiment = dict(zip(manifest.sentiments, _rounded(outputs.sentiment[row].tolist()), strict=True))
+    action = dict(zip(manifest.actions, _rounded(outputs.action[row].tolist()), strict=True))
+    scored = zip(manifest.topics, manifest.thresholds, outputs.topics[row].tolist(), strict=True)
+    topics = [
+        TopicScore(name=name, score=round(score, _DECIMALS))
+        for name, threshold, score in scored
+        if score >= threshold
+    ]
+    return Reading(
+        sentiment=Sentiment(label=max(sentiment, key=sentiment.__getitem__), scores=sentiment),
+        action=Action(label=max(action, key=action.__getitem__), scores=action),
+        topics=sorted(topics, key=lambda topic: -topic.score),
+    )
+
+
+def _rounded(scores: list[float]) -> list[float]:
+    return [round(score, _DECIMALS) for score in scores]
+
 
 CACHED_TEXTS = 4096
 """Of one engine, in a function: about 9 MB."""

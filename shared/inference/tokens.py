@@ -25,7 +25,7 @@ def load_tokenizer(tokenizer_json: bytes) -> Tokenizer:
         SetupError: the content is not a tokenizer.
     """
     if THREADS not in os.environ:
-        from shared.inference.cpus import cpu_limit
+        from shared.inference.session import cpu_limit
 
         os.environ[THREADS] = str(cpu_limit())
     from tokenizers import Tokenizer

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pydantic import TypeAdapter
 
-    from shared.extract.recognised import RecognisedPage
+    from shared.extract.shapes import RecognisedPage
     from shared.intake.archives import Unpacked
     from shared.platform.settings import Settings
     from shared.text.segment import Cut

@@ -6,7 +6,9 @@ import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
 
 from shared.documents.transitions import Seconds
@@ -16,7 +18,7 @@ from shared.extract.sandbox import prepare
 from shared.intake.archives import INSIDE, Unpacked, unpack
 from shared.intake.read import Reading, limits_of, read_file, sha256_of
 from shared.platform.clients import secret
-from shared.platform.errors import Rejected
+from shared.platform.errors import Rejected, Retryable
 from shared.platform.records import ARCHIVE
 from shared.platform.settings import settings
 from shared.text.privacy import redact
@@ -24,9 +26,34 @@ from shared.text.privacy import redact
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from shared.extract.recognised import RecognisedPage
+    from shared.extract.shapes import RecognisedPage
     from shared.platform.records import UploadEvent
     from shared.platform.settings import Settings
+
+
+class Busy(Retryable):
+    """This instance reads as many documents as it may; the file will be delivered again."""
+
+
+@cache
+def turns() -> BoundedSemaphore:
+    """The documents that this process may read at once: each takes memory, and an instance has little."""
+    return BoundedSemaphore(settings().extract_at_once)
+
+
+@contextmanager
+def turn(turns: BoundedSemaphore, seconds: float) -> Iterator[None]:
+    """Hold one of the `turns` for as long as the block lasts.
+
+    Raises:
+        Busy: none became free within `seconds`.
+    """
+    if not turns.acquire(timeout=seconds):
+        raise Busy
+    try:
+        yield
+    finally:
+        turns.release()
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,27 @@
-"""A Firestore transaction that begins with its first read.
+"""Firestore transactions that begin with their first read, and a fast way to write vectors in them.
 
-The client's own begins with a call that does nothing else. A document's way through the pipeline is a handful
-of short transactions, so a call less in each is a good part of what it waits for, and of what is billed.
+The client's own transaction begins with a call that does nothing else. A document's way through the pipeline
+is a handful of short transactions, so one call less in each is a good part of the wait and of the bill.
+
+The client's own encoder wraps every float of a vector in a Python object: 64 passages of 384 floats take it
+240 ms, as long as the model needs to compute them. `RawTransaction` lays out a vector's wire bytes in one
+step, a hundred times faster.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from google.cloud.firestore_v1 import Transaction
 from google.cloud.firestore_v1._helpers import decode_dict
+from google.cloud.firestore_v1.types import Value, Write
+from google.cloud.firestore_v1.types.document import ArrayValue, MapValue
 
 if TYPE_CHECKING:
     from google.cloud import firestore
+    from google.protobuf.message import Message
+
 
 _NOT_BEGUN = b""
 """In place of the server's id. As the transaction of a commit it means none, which is what a step that has
@@ -74,3 +83,81 @@ class ShortTransaction(Transaction):
     def _clean_up(self) -> None:
         self._first_lost = self._first_lost or self._id or _NOT_BEGUN
         super()._clean_up()
+
+
+_Value = Value.pb()
+_Map = MapValue.pb()
+_Array = ArrayValue.pb()
+_Write = Write.pb()
+
+_ELEMENT_HEAD = b"\x0a\x09\x19"
+"""ArrayValue.values (field 1, 9 bytes long) holding Value.double_value (field 3, fixed64)."""
+
+
+def vector(values: Sequence[float]) -> Message:
+    """A Firestore vector value (a map with `__type__`), doubles, from (n,) floats."""
+    encoded = _Value()
+    _fill(encoded, values)
+    return encoded
+
+
+def _fill(encoded: Any, values: Sequence[float]) -> None:  # noqa: ANN401 - a message without stubs
+    """Make a vector of a value in its place: a message that is put into another is copied whole."""
+    import numpy as np  # here: most functions write no vectors
+
+    elements = np.empty(len(values), [("head", "S3"), ("value", "<f8")])
+    elements["head"] = _ELEMENT_HEAD
+    elements["value"] = values
+    fields = encoded.map_value.fields
+    fields["__type__"].string_value = "__vector__"
+    array = fields["value"].array_value
+    array.SetInParent()  # also where it is empty
+    array.MergeFromString(elements.tobytes())
+
+
+def value(plain: object) -> Message:  # noqa: PLR0911 - one return for each of Firestore's types
+    """A protobuf `Value` of None, bool, int, float, str, bytes, a list or tuple, or a mapping of str.
+
+    Raises:
+        TypeError: any other type.
+    """
+    match plain:
+        case None:
+            return _Value(null_value=0)
+        case bool():
+            return _Value(boolean_value=plain)
+        case int():
+            return _Value(integer_value=plain)
+        case float():
+            return _Value(double_value=plain)
+        case str():
+            return _Value(string_value=plain)
+        case bytes():
+            return _Value(bytes_value=plain)
+        case Mapping():
+            return _Value(map_value=_Map(fields={key: value(item) for key, item in plain.items()}))
+        case list() | tuple():
+            return _Value(array_value=_Array(values=[value(item) for item in plain]))
+        case _:
+            raise TypeError(f"Firestore has no type for {type(plain).__name__}")
+
+
+class RawTransaction(ShortTransaction):
+    """A transaction that also takes documents encoded here."""
+
+    def set_raw(self, path: str, plain: Mapping[str, object], vectors: Mapping[str, Sequence[float]]) -> None:
+        """Write a whole document.
+
+        Args:
+            path: the document's full resource name.
+            plain: its fields.
+            vectors: its vector fields, each (n,) floats with n ≤ 2,048.
+        """
+        write = _Write()
+        write.update.name = path
+        fields = write.update.fields
+        for key, item in plain.items():
+            fields[key].CopyFrom(value(item))
+        for key, numbers in vectors.items():
+            _fill(fields[key], numbers)
+        self._add_write_pbs([Write.wrap(write)])

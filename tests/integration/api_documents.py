@@ -11,8 +11,8 @@ from shared.documents.store import document_id
 from shared.documents.transitions import NO_RESULT
 from shared.documents.views import FIELDS
 from shared.inference.engine import Engine
-from shared.platform.encode import RawTransaction
 from shared.platform.records import BatchMessage, Passage
+from shared.platform.transaction import RawTransaction
 from tests.integration.api_server import MODEL
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from google.api_core.exceptions import ServiceUnavailable
 
 from shared.documents.completion import finish, finish_as_read
-from shared.platform.encode import RawTransaction
+from shared.platform.transaction import RawTransaction
 from tests.integration.documents_life import Life
 from tests.integration.documents_parts import batch_of, commit, plan_of
 from tests.integration.documents_servers import serving

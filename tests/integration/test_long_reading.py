@@ -16,7 +16,7 @@ from shared.digests.redact import erase
 from shared.documents import artefacts, batches
 from shared.documents.delegation import delegate, job_fields
 from shared.documents.transitions import Seconds
-from shared.extract.recognised import RecognisedPage
+from shared.extract.shapes import RecognisedPage
 from shared.intake.read import Reading
 from shared.intake.receive import Received
 from shared.platform.clients import storage_client

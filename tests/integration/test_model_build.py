@@ -22,8 +22,7 @@ from model_export.precision import Float32
 from model_export.scalings import kept_scalings
 from model_export.sources import MINILM, load_packaged
 from model_export.steps import Steps
-from shared.inference.engine import Engine
-from shared.inference.reading import interpret
+from shared.inference.engine import Engine, interpret
 
 if TYPE_CHECKING:
     from shared.inference.manifest import Manifest

@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.inference.engine import Engine
-from shared.inference.reading import Outputs, interpret
+from shared.inference.engine import Engine, Outputs, interpret
 from shared.inference.tokens import TokenCounter
 from shared.platform.errors import SetupError
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from shared.extract.recognised import RecognisedPage
+    from shared.extract.shapes import RecognisedPage
     from shared.intake.read import Reading
     from shared.text.segment import Segmented
 

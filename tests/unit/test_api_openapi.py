@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import settings as budget
 from hypothesis import strategies as st
 
-from shared.api.endpoints import ENDPOINTS
+from shared.api.endpoints import ENDPOINTS, describe
 from shared.api.models import check_texts, text_schema
-from shared.api.openapi import describe
 from shared.api.problems import Fault, Problem, invalid
 from shared.documents.transitions import new_document
 from shared.documents.views import FIELDS, document_view, passage_view

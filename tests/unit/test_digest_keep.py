@@ -8,8 +8,7 @@ import pytest
 from shared.documents.outcomes import organisation_key, pack, unpack
 from shared.documents.quotable import MAX_INITIATIVES, MAX_MOOD, MAX_UNUSUAL, keep
 from shared.platform.records import SENTIMENTS, Sentiment, SentimentLabel
-from shared.text.summary import Aggregate, combine, partial
-from shared.text.summary.partial import quantise
+from shared.text.summary import Aggregate, combine, partial, quantise
 from tests.unit.test_summary import document, result, sentence, vector
 
 

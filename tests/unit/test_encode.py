@@ -9,7 +9,7 @@ from google.cloud.firestore_v1.vector import Vector
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.platform.encode import value, vector
+from shared.platform.transaction import value, vector
 
 plain = st.recursive(
     st.none()

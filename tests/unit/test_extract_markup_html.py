@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shared.extract.decode import codec_of, texts
 from shared.extract.markup import html_blocks
-from shared.extract.markup.encoding import known, texts
 from shared.extract.shapes import Block
 from tests.unit.html_blocks import LIMITS, blocks, read
 from tests.unit.markup_pages import PAGES, Page
@@ -132,7 +132,7 @@ def test_any_encoding_is_read(encoding: str, declared: str, word: str) -> None:
 def test_no_encoding_is_followed_that_is_none() -> None:
     """Python has codecs that unpack or evaluate; a page cannot ask for one of them."""
     for label in ("zip", "hex", "base64", "rot13", "unicode_escape", "utf-7", "idna", "nonsense", "", "\0"):
-        assert known(label) is None
+        assert codec_of(label) is None
     assert blocks(b'<meta charset="zip"><p>M\xfchle und Fluss') == [Block("M\u00fchle und Fluss")]
 
 

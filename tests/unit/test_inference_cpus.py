@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.inference.cpus import cpu_limit
+from shared.inference.session import cpu_limit
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,7 @@ import pytest
 from model_export.assemble import embedding_graph
 from model_export.precision import Float16, Float32
 from shared.inference import engine
-from shared.inference.engine import Engine, Forward
-from shared.inference.reading import interpret
+from shared.inference.engine import Engine, Forward, interpret
 from shared.inference.session import CPU, CUDA, open_session
 from shared.platform.errors import Retryable
 from tests.unit.tiny_bert import VOCABULARY, tiny_checkpoint

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from shared.inference.engine import Outputs, interpret
 from shared.inference.manifest import Manifest
-from shared.inference.reading import Outputs, interpret
 from shared.platform.records import TOPICS
 
 SHA = "0" * 64

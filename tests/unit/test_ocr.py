@@ -22,8 +22,7 @@ pytest.importorskip("rapidocr", reason="the engine of text recognition is not in
 from long_job.ocr.drawing import MAX_PIXELS, Picture, picture_size
 from long_job.ocr.page import Illegible, Reader
 from long_job.ocr.recogniser import Recogniser
-from shared.extract.recognised import RecognisedPage
-from shared.extract.shapes import ExtractOptions
+from shared.extract.shapes import ExtractOptions, RecognisedPage
 from tests.unit.cuts import read_apart
 
 if TYPE_CHECKING:

@@ -14,8 +14,15 @@ from reportlab.pdfgen.canvas import Canvas
 
 from shared.extract.core import extract
 from shared.extract.pdf.recognition import lay_out
-from shared.extract.recognised import RecognisedLine, RecognisedPage, from_json, to_json
-from shared.extract.shapes import Extracted, ExtractOptions, Recognition
+from shared.extract.shapes import (
+    Extracted,
+    ExtractOptions,
+    RecognisedLine,
+    RecognisedPage,
+    Recognition,
+    from_json,
+    to_json,
+)
 from shared.platform.errors import Rejected
 from tests.unit.cuts import read_apart
 

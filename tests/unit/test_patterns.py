@@ -23,8 +23,8 @@ from shared.extract.tidy import cut
 from shared.platform.errors import Rejected
 from shared.text.figures import figures
 from shared.text.privacy import redact
+from shared.text.quality import best_sentence
 from shared.text.segment import SegmentLimits, segment
-from shared.text.summary.quality import best_sentence
 from tests.unit.hostile import Hostile, hostile
 
 if TYPE_CHECKING:

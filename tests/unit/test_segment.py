@@ -14,7 +14,7 @@ from shared.extract.shapes import Block, BlockKind, Extracted
 from shared.platform.errors import Rejected
 from shared.text.privacy import redact
 from shared.text.segment import MAX_PASSAGE, SegmentLimits, segment
-from shared.text.segment.sentences import is_prose, is_wordy_row, split_sentences
+from shared.text.sentences import is_prose, is_wordy_row, split_sentences
 from tests.unit.cuts import Cutting, cutting, read_apart
 
 if TYPE_CHECKING:

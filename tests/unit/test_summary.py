@@ -21,9 +21,8 @@ from shared.platform.records import (
     TopicScore,
 )
 from shared.platform.settings import Settings
-from shared.text.summary import Aggregate, Partial, combine, partial, summarise
-from shared.text.summary.partial import MAX_CANDIDATES
-from shared.text.summary.quality import MAX_SENTENCE, best_sentence, is_boilerplate
+from shared.text.quality import MAX_SENTENCE, best_sentence, is_boilerplate
+from shared.text.summary import MAX_CANDIDATES, Aggregate, Partial, combine, partial, summarise
 
 DIMENSIONS = 384
 

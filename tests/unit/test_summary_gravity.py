@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.text.summary.quality import GRAVE, is_feared, tells_of_death
+from shared.text.quality import GRAVE, is_feared, tells_of_death
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ import numpy as np
 from shared.digests.compute.quotes import ALIKE, Best, Found, cosines, matrix, quote, quotes, unit
 from shared.digests.records import Followed, Group
 from shared.platform.records import TOPICS
-from shared.text.summary.quality import GOOD
+from shared.text.quality import GOOD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

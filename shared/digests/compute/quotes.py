@@ -19,9 +19,8 @@ import numpy as np
 from shared.digests.records import Novel, Quote
 from shared.platform.records import SENTIMENTS
 from shared.text.figures import figures
-from shared.text.summary.choose import choose
-from shared.text.summary.partial import Aggregate, Candidate, decode_sum, worth
-from shared.text.summary.quality import is_feared, tells_of_death
+from shared.text.quality import is_feared, tells_of_death
+from shared.text.summary import Aggregate, Candidate, choose, decode_sum, worth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

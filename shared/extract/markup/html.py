@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shared.extract.decode import CHUNK, texts
 from shared.extract.facts import holder
-from shared.extract.markup.encoding import CHUNK, texts
 from shared.extract.markup.events import HEADINGS, Events, Found, Mark
 from shared.extract.refusals import no_text
 from shared.extract.shapes import Block, Extracted

@@ -9,7 +9,7 @@ from email.header import decode_header
 from email.parser import BytesFeedParser
 from typing import TYPE_CHECKING, cast
 
-from shared.extract.markup.encoding import texts
+from shared.extract.decode import texts
 from shared.extract.markup.html import has_words, html_blocks
 from shared.extract.plain import paragraphs
 from shared.extract.refusals import inflates_too_much, no_text, too_many

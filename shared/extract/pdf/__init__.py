@@ -11,16 +11,14 @@ from shared.extract.pdf.lines import Page
 from shared.extract.pdf.reader import read_document
 from shared.extract.pdf.recognition import lay_out
 from shared.extract.pdf.text import find_garbled
-from shared.extract.recognised import LOW_CONFIDENCE
 from shared.extract.refusals import needs_ocr, no_text
-from shared.extract.shapes import Extracted, Recognition
+from shared.extract.shapes import LOW_CONFIDENCE, Extracted, Recognition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from shared.extract.recognised import RecognisedPage
-    from shared.extract.shapes import ExtractOptions
+    from shared.extract.shapes import ExtractOptions, RecognisedPage
 
 _LEAST_WORDS = 10  # beside pages that cannot be read: less is no document
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from shared.extract.pdf.lines import Line
-    from shared.extract.recognised import RecognisedPage
+    from shared.extract.shapes import RecognisedPage
 
 _WIDTHS = (
     dict.fromkeys("iljI.,:;'|!\u2019 ", 0.26)

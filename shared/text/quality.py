@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from shared.extract.tidy import is_item
-from shared.text.segment.sentences import split_sentences
+from shared.text.sentences import split_sentences
 
 _OF_THE_REPORT = (
     r"about this report",

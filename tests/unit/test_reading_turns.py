@@ -5,22 +5,23 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from threading import BoundedSemaphore
 
 import pytest
 
-from shared.extract.turns import Busy, Turns
+from shared.intake.receive import Busy, turn
 from shared.platform.errors import Retryable
 
 
 @pytest.mark.parametrize("at_once", [1, 2])
 def test_no_more_than_so_many_are_at_it(at_once: int) -> None:
     """All of them get their turn."""
-    turns, lock = Turns(), threading.Lock()
+    turns, lock = BoundedSemaphore(at_once), threading.Lock()
     now = most = 0
 
     def read(_: int) -> None:
         nonlocal now, most
-        with turns.turn(at_once, 20):
+        with turn(turns, 20):
             with lock:
                 now += 1
                 most = max(most, now)
@@ -35,15 +36,15 @@ def test_no_more_than_so_many_are_at_it(at_once: int) -> None:
 
 def test_who_waits_too_long_is_to_come_again() -> None:
     """Pub/Sub delivers again what is retryable."""
-    turns = Turns()
-    with turns.turn(1, 0), pytest.raises(Busy) as caught, turns.turn(1, 0.01):
+    turns = BoundedSemaphore(1)
+    with turn(turns, 0), pytest.raises(Busy) as caught, turn(turns, 0.01):
         pass
     assert isinstance(caught.value, Retryable)
 
 
 def test_a_turn_ends_with_its_block_however_that_ends() -> None:
-    turns = Turns()
-    with pytest.raises(KeyError), turns.turn(1, 0):
+    turns = BoundedSemaphore(1)
+    with pytest.raises(KeyError), turn(turns, 0):
         raise KeyError
-    with turns.turn(1, 0):
+    with turn(turns, 0):
         pass
