@@ -1,8 +1,8 @@
 """On a tick: make the digests that are due, each once, and notify people of them.
 
-Cloud Scheduler's ticks say neither for whom nor for when; what is due follows from the time, and a tick that
-comes late finds due what a fresh one would. Of a backlog, taken each at its time, none would ever see that
-too much was missed. Its time of publishing counts where this machine's clock is behind.
+Cloud Scheduler's ticks say neither for whom nor for when; what is due follows from the time. A tick that
+comes late is taken at the present time: if each tick of a backlog were taken at its own, none would see that
+too much was missed. A tick's time of publishing counts where this machine's clock is behind.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def digest(request: Request) -> tuple[str, int]:
 
 
 def on_tick(push: Push) -> None:
-    """One round."""
+    """Make and send what is due."""
     from shared.digests.notify import notify_pending  # most ticks find nothing due; this is for those that do
 
     client = firestore_client()
@@ -39,12 +39,12 @@ def on_tick(push: Push) -> None:
     get_logger("digest").info("digests", made=len(made), notified=notified)
 
 
-def make(tick: Tick) -> str:
-    """The id of the slot's digest."""
+def make(tick: Tick) -> None:
+    """Make the digest of a slot, store it and enqueue its notifications."""
     from shared.digests.compute import Request
     from shared.digests.issue import issue
 
-    schedule = tick.schedule
+    schedule = tick.definition
     request = Request(
         id=tick.id,
         schedule=schedule.name,
@@ -53,4 +53,4 @@ def make(tick: Tick) -> str:
         filter=schedule.filter,
         earlier=tick.earlier,
     )
-    return issue(firestore_client(), request, notify=schedule.notify).digest.id
+    issue(firestore_client(), request, notify=schedule.notify)

@@ -20,9 +20,9 @@ import secrets
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime
 
 from shared.digests import slots
 from shared.digests.records import Window
@@ -39,167 +39,32 @@ if TYPE_CHECKING:
 
     from google.cloud import firestore
 
-
+CLOCKS = "clocks"
+TICKS = "ticks"
+DIGESTS = "digests"
+OPEN = ("due", "claimed")
+MAX_OPEN = 200
+"""Records that one delivery looks at."""
 EARLIER = 8
 """Windows before its own that a digest compares with."""
 AHEAD = timedelta(days=1)
 """Clocks of machines differ by less; a schedule's that is further ahead was moved there by a wrong one."""
 MAX_SKIPPED = 100
 """Slots that are recorded as skipped at once, the newest; of older ones nothing is kept."""
+OUTAGE = timedelta(days=1)
+"""For which transient errors do not count as attempts."""
+SHARE = 0.5
+"""Share of the time limit after which no further digest is begun."""
+
+End = Literal["due", "done", "failed"]
+"""States in which an attempt leaves a slot."""
 
 
-@dataclass(frozen=True)
-class Planned:
-    """What became of the slots that were due."""
+class Planned(NamedTuple):
+    """Ids of slots that were planned."""
 
     due: list[str]
     skipped: list[str]
-
-
-def read_clocks(client: firestore.Client) -> dict[str, dict[str, Any]]:
-    """All of them, by the schedule's name."""
-    return {clock.id: clock.to_dict() or {} for clock in client.collection(CLOCKS).stream()}
-
-
-def must_plan(schedule: Schedule, clock: Mapping[str, Any] | None, at: datetime) -> bool:
-    """Whether a tick at that moment changes the clock; most do not, and then nothing is written."""
-    if clock is None or any(clock.get(name) != value for name, value in _rule(schedule).items()):
-        return True
-    coming = slots.following(schedule, clock["upto"])
-    return coming is not None and coming <= horizon(at)
-
-
-def is_ahead(clock: Mapping[str, Any], at: datetime) -> bool:
-    """Whether a schedule stands still until a time far off, to which a machine's wrong clock has moved it."""
-    ahead: bool = clock["upto"] - at > AHEAD
-    return ahead
-
-
-def plan(client: firestore.Client, schedule: Schedule, at: datetime) -> Planned:
-    """Put down the slots that are due by a tick, and move the schedule's clock past them.
-
-    A schedule that is new begins at the tick. So does a timing that was edited, after all that was due by the
-    one before, also if its grace is not over yet. No tick moves a clock back, but the first after an edit one
-    that is ahead; what has a record is not planned again.
-
-    Raises:
-        Retryable: Firestore is contended or cannot be reached.
-    """
-    reference = client.collection(CLOCKS).document(schedule.name)
-
-    def step(transaction: firestore.Transaction) -> Planned:
-        clock: dict[str, Any] | None = reference.get(transaction=transaction).to_dict()
-        rule = _rule(schedule)
-        if clock is None:
-            begun: dict[str, Any] = {"upto": at, "last_end": None, "recent": [], "updated_at": now()}
-            transaction.set(reference, rule | begun)
-            return Planned([], [])
-        edited = clock["timing"] != rule["timing"]
-        by = _former(clock, schedule.name) if edited else schedule
-        planned = Planned([], [])
-        begun_at = at if is_ahead(clock, at) else max(at, clock["upto"])
-        moved: dict[str, Any] = {"upto": begun_at} if edited else {}
-        limit = settings().digest_catch_up + MAX_SKIPPED
-        if by and (found := slots.slots(by, clock["upto"], at if edited else horizon(at), limit)):
-            planned, written = _write(client, transaction, by, clock, found)
-            moved = written | {"upto": found[-1]} | moved
-        if moved or clock.get("definition") != rule["definition"]:  # else another tick was quicker
-            transaction.update(reference, rule | moved | {"updated_at": now()})
-        return planned
-
-    return Documents(client).run(step)
-
-
-def horizon(at: datetime) -> datetime:
-    """Slots up to then are made: the transactions that belong to their windows have ended."""
-    return at - timedelta(seconds=settings().digest_grace)
-
-
-def forget(client: firestore.Client, clocks: Mapping[str, Mapping[str, Any]], defined: Iterable[str]) -> None:
-    """Let clocks of schedules that are gone begin anew, should these come back: nobody missed a digest.
-
-    Nor is anything planned that was due before: who removes a schedule wants to hear no more of it.
-    """
-    for name in clocks.keys() - {*defined}:
-        if clocks[name].get("timing") is not None:
-            client.collection(CLOCKS).document(name).update({"timing": None, "updated_at": now()})
-
-
-def _write(
-    client: firestore.Client,
-    transaction: firestore.Transaction,
-    schedule: Schedule,
-    clock: dict[str, Any],
-    found: list[datetime],
-) -> tuple[Planned, dict[str, Any]]:
-    """The records of slots that are due, oldest first, but of those that have one; what the clock notes."""
-    keep = settings().digest_catch_up
-    names = {tick_id(schedule.name, slot): slot for slot in found}
-    records = client.collection(TICKS)
-    references = [records.document(name) for name in names]
-    known = {one.id for one in client.get_all(references, [], transaction=transaction) if one.exists}
-    recent = _recent(clock)
-    last_end = clock["last_end"]
-    planned = Planned([], [])
-    for at, (name, slot) in enumerate(names.items(), start=1 - len(names)):
-        made = at > -keep
-        window = slots.window(schedule, slot, last_end)
-        # Not those that it covers again: `last_end` goes back where a digest has failed.
-        recent = [one for one in recent if one.end <= window.start]
-        fields: dict[str, Any] = {
-            "schedule": schedule.name,
-            "slot": slot,
-            "window": window.model_dump(),
-            "definition": schedule.model_dump(mode="json"),
-            "state": "due" if made else "skipped",
-            "earlier": [one.model_dump() for one in slots.earlier(schedule, window, EARLIER, recent)],
-            "lease": None,
-            "attempts": 0,
-            "error": None,
-            "digest": None,
-            "planned_at": now(),
-        }
-        if name not in known:
-            transaction.create(records.document(name), fields | {"updated_at": fields["planned_at"]})
-            (planned.due if made else planned.skipped).append(name)
-        if made:
-            recent = [window, *recent][:EARLIER]
-            last_end = slot
-    return planned, {"last_end": last_end, "recent": [one.model_dump() for one in recent]}
-
-
-def _rule(schedule: Schedule) -> dict[str, Any]:
-    """What a clock runs by: kept with it, so that what was due when that is edited is known."""
-    return {"timing": slots.fingerprint(schedule), "definition": schedule.model_dump(mode="json")}
-
-
-def _former(clock: Mapping[str, Any], name: str) -> Schedule | None:
-    """What the clock has run by; None: nothing, for its schedule was gone, or another release wrote it."""
-    if clock["timing"] is None or "definition" not in clock:
-        return None
-    try:
-        former = Schedule.model_validate(clock["definition"])
-        slots.check(former)
-    except ValueError:
-        get_logger("digest").warning("what was due before an edit is not known", schedule=name)
-        return None
-    return former if slots.fingerprint(former) == clock["timing"] else None
-
-
-def _recent(clock: Mapping[str, Any]) -> list[Window]:
-    try:
-        return [Window.model_validate(one) for one in clock["recent"]]
-    except ValidationError:  # of a newer release; they only save to compare with slots in their place
-        return []
-
-
-CLOCKS = "clocks"
-TICKS = "ticks"
-OPEN = ("due", "claimed")
-Left = Literal["due", "done", "failed"]
-"""States in which an attempt that met with an error leaves a slot."""
-MAX_OPEN = 200
-"""Records that one delivery looks at."""
 
 
 class Tick(Record):
@@ -208,7 +73,7 @@ class Tick(Record):
     id: str
     """Also the digest's."""
     slot: AwareDatetime
-    schedule: Schedule
+    definition: Schedule
     window: Window
     earlier: list[Window]
     """Newest first."""
@@ -221,23 +86,12 @@ class Claim:
     id: str
     holder: str
     stored: dict[str, Any]
-    """As another release may have written it."""
-
-    @property
-    def planned_at(self) -> datetime:
-        """When the slot was found due."""
-        moment: datetime = self.stored["planned_at"]
-        return moment
+    """The slot's record."""
 
     def tick(self) -> Tick:
-        """The slot. Raises ValidationError where this release cannot read what was planned."""
-        return Tick(
-            id=self.id,
-            slot=self.stored["slot"],
-            schedule=Schedule.model_validate(self.stored["definition"]),
-            window=Window.model_validate(self.stored["window"]),
-            earlier=[Window.model_validate(one) for one in self.stored["earlier"]],
-        )
+        """Return the slot. Raises ValidationError if what was planned cannot be read."""
+        fields = {name: self.stored[name] for name in Tick.model_fields if name != "id"}
+        return Tick.model_validate(fields | {"id": self.id})
 
 
 def tick_id(schedule: str, slot: datetime) -> str:
@@ -245,22 +99,147 @@ def tick_id(schedule: str, slot: datetime) -> str:
     return f"{schedule}-{slot:%Y%m%dT%H%M}Z"
 
 
+def read_clocks(client: firestore.Client) -> dict[str, dict[str, Any]]:
+    """Return the clocks by the names of their schedules."""
+    return {clock.id: clock.to_dict() or {} for clock in client.collection(CLOCKS).stream()}
+
+
+def is_ahead(clock: Mapping[str, Any], at: datetime) -> bool:
+    """Return whether a machine's wrong clock has moved a schedule's clock far into the future."""
+    ahead: bool = clock["upto"] - at > AHEAD
+    return ahead
+
+
+def horizon(at: datetime) -> datetime:
+    """Return up to when slots are made: the transactions that belong to their windows have ended."""
+    return at - timedelta(seconds=settings().digest_grace)
+
+
+def must_plan(schedule: Schedule, clock: Mapping[str, Any] | None, at: datetime) -> bool:
+    """Return whether a tick changes the clock; most do not, and then nothing is written."""
+    if clock is None or any(clock.get(name) != value for name, value in _rule(schedule).items()):
+        return True
+    coming = slots.following(schedule, clock["upto"])
+    return coming is not None and coming <= horizon(at)
+
+
+def plan(client: firestore.Client, schedule: Schedule, at: datetime) -> Planned:
+    """Record the slots that are due by a tick, and move the schedule's clock past them.
+
+    A schedule that is new begins at the tick. So does a timing that was edited, after all that was due by the
+    one before, also if its grace is not over yet. No tick moves a clock back, but the first after an edit one
+    that is ahead; what has a record is not planned again.
+
+    Raises:
+        Retryable: Firestore is contended or cannot be reached.
+    """
+    reference = client.collection(CLOCKS).document(schedule.name)
+    limit = settings().digest_catch_up + MAX_SKIPPED
+
+    def step(transaction: firestore.Transaction) -> Planned:
+        clock: dict[str, Any] | None = reference.get(transaction=transaction).to_dict()
+        rule, planned = _rule(schedule), Planned([], [])
+        if clock is None:
+            transaction.set(reference, rule | {"upto": at, "last_end": None, "recent": []})
+            return planned
+        edited = clock["timing"] != rule["timing"]
+        begun = at if is_ahead(clock, at) else max(at, clock["upto"])
+        moved: dict[str, Any] = {"upto": begun} if edited else {}
+        by = _former(clock, schedule.name) if edited else schedule
+        if by and (due := slots.slots(by, clock["upto"], at if edited else horizon(at), limit)):
+            planned, written = _write(client, transaction, by, clock, due)
+            moved = written | {"upto": due[-1]} | moved
+        if moved or clock["definition"] != rule["definition"]:  # else another tick was quicker
+            transaction.update(reference, rule | moved)
+        return planned
+
+    return Documents(client).run(step)
+
+
+def forget(client: firestore.Client, clocks: Mapping[str, Mapping[str, Any]], defined: Iterable[str]) -> None:
+    """Let clocks of schedules that are gone begin anew, should these come back: nobody missed a digest.
+
+    Slots that were due before are not planned either: who removes a schedule wants to hear no more of it.
+    """
+    for name in clocks.keys() - {*defined}:
+        if clocks[name].get("timing") is not None:
+            client.collection(CLOCKS).document(name).update({"timing": None})
+
+
+def _write(
+    client: firestore.Client,
+    transaction: firestore.Transaction,
+    schedule: Schedule,
+    clock: dict[str, Any],
+    due: list[datetime],
+) -> tuple[Planned, dict[str, Any]]:
+    """Create the records of slots that are due, oldest first; return their ids and what the clock keeps."""
+    references = {slot: client.collection(TICKS).document(tick_id(schedule.name, slot)) for slot in due}
+    snapshots = client.get_all([*references.values()], [], transaction=transaction)
+    existing = {snapshot.id for snapshot in snapshots if snapshot.exists}
+    recent = [Window.model_validate(window) for window in clock["recent"]]
+    last_end, planned = clock["last_end"], Planned([], [])
+    for slot, reference in references.items():
+        made = slot in due[-settings().digest_catch_up :]
+        window = slots.window(schedule, slot, last_end)
+        # Not those that it covers again: `last_end` goes back where a digest has failed.
+        recent = [before for before in recent if before.end <= window.start]
+        earlier = slots.earlier(schedule, window, EARLIER, recent)
+        fields: dict[str, Any] = {
+            "schedule": schedule.name,
+            "slot": slot,
+            "window": window.model_dump(),
+            "definition": schedule.model_dump(mode="json"),
+            "state": "due" if made else "skipped",
+            "earlier": [before.model_dump() for before in earlier],
+            "lease": None,
+            "attempts": 0,
+            "error": None,
+            "planned_at": now(),
+        }
+        if reference.id not in existing:
+            transaction.create(reference, fields)
+            (planned.due if made else planned.skipped).append(reference.id)
+        if made:
+            recent = [window, *recent][:EARLIER]
+            last_end = slot
+    return planned, {"last_end": last_end, "recent": [window.model_dump() for window in recent]}
+
+
+def _rule(schedule: Schedule) -> dict[str, Any]:
+    """Return what a clock runs by: kept with it, so that what was due when that is edited is known."""
+    return {"timing": slots.fingerprint(schedule), "definition": schedule.model_dump(mode="json")}
+
+
+def _former(clock: Mapping[str, Any], name: str) -> Schedule | None:
+    """Return what the clock has run by; None if its schedule was gone, or can no longer be read."""
+    if clock["timing"] is None:
+        return None
+    try:
+        former = Schedule.model_validate(clock["definition"])
+        slots.check(former)
+    except ValueError:
+        get_logger("digest").warning("what was due before an edit is not known", schedule=name)
+        return None
+    return former
+
+
 def unfinished(client: firestore.Client, until: datetime) -> list[str]:
-    """Ids of slots up to then that may have to be made; those that failed least first, then the oldest."""
+    """Return ids of slots to be made; those that failed least first, then the oldest."""
     from google.cloud.firestore_v1.base_query import FieldFilter
 
     query = client.collection(TICKS).where(filter=FieldFilter("state", "in", OPEN)).limit(MAX_OPEN)
-    found = [(snapshot.to_dict() or {}) | {"id": snapshot.id} for snapshot in query.stream()]
-    found.sort(key=lambda one: (one["attempts"], one["slot"], one["id"]))
-    return [one["id"] for one in found if one["slot"] <= until]
+    records = [(snapshot.id, snapshot.to_dict() or {}) for snapshot in query.stream()]
+    records.sort(key=lambda pair: (pair[1]["attempts"], pair[1]["slot"], pair[0]))
+    return [identifier for identifier, stored in records if stored["slot"] <= until]
 
 
 def claim(client: firestore.Client, identifier: str) -> Claim | str | None:
     """Take a slot to make its digest.
 
     Returns:
-        None where there is nothing to do: it is done, or another delivery is at it. A string where it was
-        begun too often without an end: then it has failed now, and the string says why.
+        None if there is nothing to do: it is done, or another delivery works on it. A string if it was begun
+        too often without an end: then it has failed now, and the string says why.
 
     Raises:
         Retryable: Firestore is contended or cannot be reached.
@@ -270,10 +249,9 @@ def claim(client: firestore.Client, identifier: str) -> Claim | str | None:
 
     def step(transaction: firestore.Transaction) -> Claim | str | None:
         stored = reference.get(transaction=transaction).to_dict()
-        moment = now()
         if stored is None or stored["state"] not in OPEN:
             return None
-        lease = Lease.read(stored["lease"])
+        lease, moment = Lease.read(stored["lease"]), now()
         if lease and lease.holder == holder:  # the answer of the commit was lost
             return Claim(identifier, holder, stored)
         if is_held(lease, moment):
@@ -281,56 +259,57 @@ def claim(client: firestore.Client, identifier: str) -> Claim | str | None:
         if stored["attempts"] >= settings().digest_attempts:
             why = str(stored["error"] or "it was begun and never ended")
             return why if _fail(client, transaction, reference, stored, why) == "failed" else None
-        fields = {
-            "state": "claimed",
-            "lease": take(lease, holder, settings().digest_timeout, moment).model_dump(),
-            "attempts": stored["attempts"] + 1,
-        }
-        transaction.update(reference, fields | {"updated_at": moment})
+        taken = take(lease, holder, settings().digest_timeout, moment).model_dump()
+        attempts = stored["attempts"] + 1
+        transaction.update(reference, {"state": "claimed", "lease": taken, "attempts": attempts})
         return Claim(identifier, holder, stored)
 
     return Documents(client).run(step)
 
 
-def finish(client: firestore.Client, claim: Claim, digest: str) -> None:
-    """Note that the digest of this id is made; where another has taken over, that is for them to note.
+def finish(
+    client: firestore.Client, claim: Claim, error: BaseException | None = None, *, counts: bool = True
+) -> End | None:
+    """Record how an attempt ended: done; or after an error left to the next tick, or failed after too many.
 
-    Raises:
-        Retryable: Firestore is contended or cannot be reached.
-    """
-    reference = client.collection(TICKS).document(claim.id)
-
-    def step(transaction: firestore.Transaction) -> None:
-        if _held(reference.get(transaction=transaction).to_dict(), claim):
-            ended = {"state": "done", "digest": digest, "lease": None, "error": None}
-            transaction.update(reference, ended | {"updated_at": now()})
-
-    Documents(client).run(step)
-
-
-def give_back(client: firestore.Client, claim: Claim, error: BaseException, *, counts: bool) -> Left | None:
-    """After an error: leave the slot to the next tick, or end it after too many.
+    Args:
+        client: Firestore.
+        claim: the attempt's.
+        error: why there is no digest; None: it is made.
+        counts: whether the error counts as an attempt.
 
     Returns:
-        How it was left; None where another has taken over.
+        The state that the slot is in now; None if another has taken it over.
 
     Raises:
         Retryable: Firestore is contended or cannot be reached.
     """
     reference = client.collection(TICKS).document(claim.id)
 
-    def step(transaction: firestore.Transaction) -> Left | None:
+    def step(transaction: firestore.Transaction) -> End | None:
         stored = reference.get(transaction=transaction).to_dict()
-        if stored is None or not _held(stored, claim):
+        lease = Lease.read(stored["lease"]) if stored else None
+        if stored is None or lease is None or lease.holder != claim.holder:
             return None
-        if counts and stored["attempts"] >= settings().digest_attempts:
-            return _fail(client, transaction, reference, stored, type(error).__name__)
-        attempts = stored["attempts"] if counts else stored["attempts"] - 1
-        fields = {"state": "due", "lease": None, "attempts": attempts, "error": type(error).__name__}
-        transaction.update(reference, fields | {"updated_at": now()})
-        return "due"
+        if error is None:
+            return _end(transaction, reference, "done")
+        name, attempts = type(error).__name__, stored["attempts"]
+        if counts and attempts >= settings().digest_attempts:
+            return _fail(client, transaction, reference, stored, name)
+        transaction.update(reference, {"attempts": attempts if counts else attempts - 1})
+        return _end(transaction, reference, "due", name)
 
     return Documents(client).run(step)
+
+
+def _end(
+    transaction: firestore.Transaction,
+    reference: firestore.DocumentReference,
+    state: End,
+    error: str | None = None,
+) -> End:
+    transaction.update(reference, {"state": state, "lease": None, "error": error})
+    return state
 
 
 def _fail(
@@ -339,50 +318,33 @@ def _fail(
     reference: firestore.DocumentReference,
     stored: dict[str, Any],
     why: str,
-) -> Left:
-    """No more attempts; the caller has written nothing yet. Where only the end was not noted, it is done.
+) -> End:
+    """End a slot after its last attempt; the caller has written nothing yet.
 
-    The next `since-last` digest covers this one's window too, unless a later one did; it may repeat what
-    those later ones covered.
+    If the digest is stored and only the end was not recorded, the slot is done. The next `since-last` digest
+    covers this one's window too, unless a later one did; it may repeat what those later ones covered.
     """
-    from shared.digests.store import COLLECTION as DIGESTS
-
     digest = client.collection(DIGESTS).document(reference.id).get([], transaction=transaction)
     clock = client.collection(CLOCKS).document(stored["schedule"])
     kept = clock.get(transaction=transaction).to_dict()
     if digest.exists:
-        ended = {"state": "done", "digest": reference.id, "lease": None, "error": None}
-        transaction.update(reference, ended | {"updated_at": now()})
-        return "done"
-    ended = {"state": "failed", "lease": None, "error": why}
-    transaction.update(reference, ended | {"updated_at": now()})
+        return _end(transaction, reference, "done")
     if kept and kept["last_end"]:
         lost = stored["window"]
-        others = [one for one in kept["recent"] if one["end"] != lost["end"]]
-        covered = any(one["start"] <= lost["start"] and lost["end"] <= one["end"] for one in others)
+        others = [window for window in kept["recent"] if window["end"] != lost["end"]]
+        covered = any(window["start"] <= lost["start"] and lost["end"] <= window["end"] for window in others)
         last_end = kept["last_end"] if covered else min(kept["last_end"], lost["start"])
         transaction.update(clock, {"last_end": last_end, "recent": others})
-    return "failed"
+    return _end(transaction, reference, "failed", why)
 
 
-def _held(stored: dict[str, Any] | None, claim: Claim) -> bool:
-    lease = Lease.read(stored["lease"]) if stored else None
-    return lease is not None and lease.holder == claim.holder
-
-
-OUTAGE = timedelta(days=1)
-"""For which errors that pass by themselves do not count as attempts."""
-SHARE = 0.5
-"""Share of the time limit after which no further digest is begun."""
-
-
-def run_due(client: firestore.Client, at: datetime, make: Callable[[Tick], str]) -> list[str]:
-    """One round.
+def run_due(client: firestore.Client, at: datetime, make: Callable[[Tick], object]) -> list[str]:
+    """Plan what is due, and make it.
 
     Args:
         client: Firestore.
         at: the moment that decides what is due.
-        make: makes a digest and returns its id; it may be called again for the same one, also meanwhile.
+        make: makes a digest; it may be called again for the same one, also meanwhile.
 
     Returns:
         Ids of the digests that were made.
@@ -397,8 +359,8 @@ def run_due(client: firestore.Client, at: datetime, make: Callable[[Tick], str])
         if time.monotonic() - started > settings().digest_timeout * SHARE:
             break
         try:
-            if digest := _attempt(client, identifier, make):
-                made.append(digest)
+            if _attempt(client, identifier, make):
+                made.append(identifier)
         except Exception as error:
             if is_transient(error):
                 raise
@@ -408,13 +370,12 @@ def run_due(client: firestore.Client, at: datetime, make: Callable[[Tick], str])
 
 
 def _plan(client: firestore.Client, at: datetime) -> None:
-    log = get_logger("digest")
-    found = definitions(client)
-    for problem in found.problems:
+    """Plan the slots of every schedule."""
+    log, defined, clocks = get_logger("digest"), definitions(client), read_clocks(client)
+    for problem in defined.problems:
         log.warning("a schedule cannot be used", schedule=problem.name, problem=problem.message)
-    known = read_clocks(client)
-    for schedule in found.schedules:
-        clock = known.get(schedule.name)
+    for schedule in defined.schedules:
+        clock = clocks.get(schedule.name)
         try:
             if clock and is_ahead(clock, at):
                 stands = {"schedule": schedule.name, "until": clock["upto"]}
@@ -433,32 +394,31 @@ def _plan(client: firestore.Client, at: datetime) -> None:
         if planned.skipped:
             counts = {"skipped": len(planned.skipped), "newest": planned.skipped[-1]}
             log.warning("digests were missed for too long", schedule=schedule.name, **counts)
-    if found.complete:
-        named = {one.name for one in found.schedules} | {one.name for one in found.problems}
-        forget(client, known, named)
+    if defined.complete:
+        names = {schedule.name for schedule in defined.schedules}
+        forget(client, clocks, names | {problem.name for problem in defined.problems})
 
 
-def _attempt(client: firestore.Client, identifier: str, make: Callable[[Tick], str]) -> str | None:
-    """The digest's id, if it was made here and now."""
+def _attempt(client: firestore.Client, identifier: str, make: Callable[[Tick], object]) -> bool:
+    """Return whether the digest was made here and now."""
     log = get_logger("digest").bind(digest=identifier)
     held = claim(client, identifier)
-    if held is None:
-        return None
-    if isinstance(held, str):
-        log.error("digest failed for good", reason=held)
-        return None
+    if not isinstance(held, Claim):
+        if held:
+            log.error("digest failed for good", reason=held)
+        return False
     try:
-        digest = make(held.tick())
+        make(held.tick())
     except Exception as error:  # noqa: BLE001 - whatever it is, it is counted, logged and no other's affair
-        counts = not is_transient(error) or now() - held.planned_at > OUTAGE
-        left = give_back(client, held, error, counts=counts)
+        counts = not is_transient(error) or now() - held.stored["planned_at"] > OUTAGE
+        left = finish(client, held, error, counts=counts)
         if left == "done":
             log.warning("digest made, with an error after it", error=error)
         elif left == "failed":
             log.error("digest failed for good", error=error)  # noqa: TRY400 - `error` logs the stack without values
         else:
             log.warning("digest failed, the next tick tries again", error=error)
-        return None
-    finish(client, held, digest)
+        return False
+    finish(client, held)
     log.info("digest made")
-    return digest
+    return True

@@ -53,7 +53,7 @@ def test_a_new_schedule_begins_at_its_first_tick() -> None:
     assert tick(EIGHT + DAY + 2 * MINUTE, made) == ["daily-20260505T0800Z"]
     assert made.windows == [(EIGHT - 6 * DAY, EIGHT + DAY)]
     stored = read("ticks", "daily-20260505T0800Z")
-    assert (stored["state"], stored["digest"], stored["lease"]) == ("done", "daily-20260505T0800Z", None)
+    assert (stored["state"], stored["lease"]) == ("done", None)
 
 
 def test_a_slot_is_due_after_the_grace_and_not_before() -> None:

@@ -82,7 +82,7 @@ def test_another_window_or_filter_is_no_new_time() -> None:
     define(window="week", filter={"prefix": "reports/"})
     assert tick(EIGHT + 2 * MINUTE, made) == ["daily-20260504T0800Z"]
     assert made.windows == [(EIGHT - 7 * DAY, EIGHT)]
-    assert made.ticks[0].schedule.filter.prefix == "reports/"
+    assert made.ticks[0].definition.filter.prefix == "reports/"
 
 
 @pytest.mark.parametrize("edit", [None, {"cron": "0 9 * * *", "window": "month"}], ids=["deleted", "edited"])
@@ -104,7 +104,7 @@ def test_what_was_planned_is_made_as_it_was_planned(edit: dict[str, Any] | None)
     over("daily-20260504T0800Z")
     assert tick(EIGHT + 20 * MINUTE, made) == ["daily-20260504T0800Z"]
     assert made.windows == [(EIGHT - 7 * DAY, EIGHT)]
-    assert made.ticks[0].schedule.filter.topic == "E1"
+    assert made.ticks[0].definition.filter.topic == "E1"
 
 
 def test_a_schedule_that_comes_back_begins_anew() -> None:
@@ -134,7 +134,7 @@ def test_what_is_due_when_its_time_is_edited_is_made(made: Made) -> None:
         (EIGHT - 7 * DAY, EIGHT),
         (EIGHT - HOUR, EIGHT + 7 * DAY - HOUR),
     ]
-    assert [one.schedule.filter.topic for one in made.ticks] == ["E1", None]
+    assert [one.definition.filter.topic for one in made.ticks] == ["E1", None]
 
 
 def test_what_is_due_at_an_edit_waits_for_its_grace(made: Made) -> None:

@@ -143,35 +143,6 @@ def test_a_record_that_cannot_even_be_claimed_stops_no_other(made: Made) -> None
     assert tick(EIGHT + 2 * MINUTE, made) == names(8, of="other")
 
 
-def test_a_clock_of_a_newer_release_goes_on(made: Made) -> None:
-    """Its windows and its definition have a field more, also when the schedule is edited then."""
-    define(window="since-last")
-    tick(EIGHT - MINUTE, made)
-    tick(EIGHT + 2 * MINUTE, made)
-    window = read("clocks", "daily")["recent"][0] | {"later": 1}
-    update("clocks", "daily", recent=[window], **{"definition.later": 1})
-    tick(EIGHT + DAY + 2 * MINUTE, made)
-    update("clocks", "daily", **{"definition.later": 1})
-    define(cron="0 9 * * *", window="since-last")
-    tick(EIGHT + DAY + 10 * MINUTE, made)
-    tick(EIGHT + DAY + HOUR + 2 * MINUTE, made)
-    assert made.windows[1:] == [(EIGHT, EIGHT + DAY), (EIGHT + DAY, EIGHT + DAY + HOUR)]
-
-
-def test_a_clock_of_an_older_release_goes_on(made: Made) -> None:
-    """It kept no definition: what was due at an edit is not known, and the edit holds."""
-    define()
-    tick(EIGHT - MINUTE, made)
-    clock = {name: value for name, value in read("clocks", "daily").items() if name != "definition"}
-    firestore_client().collection("clocks").document("daily").set(clock)
-    tick(EIGHT + 2 * MINUTE, made)
-    firestore_client().collection("clocks").document("daily").set(clock)
-    define(cron="0 9 * * *")
-    tick(EIGHT + 10 * MINUTE, made)
-    tick(EIGHT + HOUR + 2 * MINUTE, made)
-    assert made.ids == names(8, 9)
-
-
 def test_what_a_digest_between_others_did_not_tell_the_next_one_tells(made: Made) -> None:
     """Three were missed, and the first of them fails: the next goes back to it, and compares with before."""
     define(cron="0 * * * *", window="since-last")
@@ -240,7 +211,7 @@ def test_a_digest_that_is_stored_has_not_failed(made: Made, error: BaseException
     else:
         tick(EIGHT + 2 * MINUTE, makes_and_ends)
     stored = read("ticks", names(8)[0])
-    assert (stored["state"], stored["digest"], stored["error"]) == ("done", names(8)[0], None)
+    assert (stored["state"], stored["error"]) == ("done", None)
     tick(EIGHT + DAY + 2 * MINUTE, made)
     assert made.windows == [(EIGHT - DAY, EIGHT), (EIGHT, EIGHT + DAY)]
 

@@ -106,7 +106,7 @@ QUERIES: dict[str, list[Query]] = {
     "shared.jobs.backfills:pages": [Query("documents", ("settled",))],
     "shared.documents.batches:_of_run": [Query("batches", ("run",))],
     "shared.documents.batches:count_done": [Query("batches", ("run", "done"))],
-    "shared.digests.compute.measures:_counted": _NEWEST_OUTCOMES,
+    "shared.digests.compute.measures:_counted": _OUTCOMES,
     "shared.digests.compute.measures:_stored": [Query("digests", ("schedule", "asked", "end"))],
     "shared.digests.compute.window:problems": [Query("outcomes", order="problem.at")],
     "shared.digests.compute.window:received": [Query("documents", ("members",), order="received_at")],

@@ -105,10 +105,10 @@ def test_a_real_change_is_found(documents: int, before: float, after: float, lea
     assert found >= least * DIGESTS
 
 
-@given(st.floats(0, 60), st.floats(0.5, 2_000))
+@given(st.floats(0, 60), st.floats(MIN_DOCUMENTS - 1, 2_000))
 def test_two_sided_is_students(t: float, degrees: float) -> None:
     """As scipy computes it."""
-    assert two_sided(t, degrees) == pytest.approx(2 * stats.t.sf(t, degrees), rel=1e-8, abs=1e-14)
+    assert two_sided(t, degrees) == pytest.approx(2 * stats.t.sf(t, degrees), abs=1e-8)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from shared.documents.outcomes import COLLECTION, COUNTS, Cells, outcome
 from shared.platform.records import SENTIMENTS, TOPICS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Literal
 
     from shared.digests.compute.make import Request
@@ -45,13 +45,13 @@ JUDGED = "judged"
 
 
 class Tally:
-    """What the documents of a window come to, on one topic or on all."""
+    """Counts of a window's documents, on one topic or on all."""
 
     def __init__(self, topic: str | None) -> None:
         """Without documents."""
         self._topic = topic
         self._sums: dict[str, Sums] = {}
-        self._documents = self._passages = self._judged = 0
+        self._documents = self._passages = 0
         self._sentiment: Counter[SentimentLabel] = Counter()
         self.cells: dict[str, Counter[str]] = {}
         """By topic: passages by sentiment and by action."""
@@ -61,21 +61,19 @@ class Tally:
     def add(self, outcome: Outcome) -> None:
         """Count a document."""
         judged = sum(outcome.sentiment.values())
-        asked = outcome.topics.get(self._topic or "", Cells())
-        of_topic = {"positive": asked.positive, "neutral": asked.neutral, "negative": asked.negative}
-        sentiment = {
-            label: of_topic[label] if self._topic else outcome.sentiment.get(label, 0) for label in SENTIMENTS
-        }
-        labelled = sum(sentiment.values())
+        sentiment, passages, actions = outcome.sentiment, outcome.passages, outcome.actions
+        if self._topic:
+            cells = outcome.topics.get(self._topic, Cells())
+            sentiment = {"positive": cells.positive, "neutral": cells.neutral, "negative": cells.negative}
+            passages = cells.passages
+            actions = {"implemented": cells.implemented, "planned": cells.planned}
         self._documents += 1
-        self._passages += asked.passages if self._topic else outcome.passages
+        self._passages += passages
         self._sentiment.update(sentiment)
-        self.actions.update(
-            {"implemented": asked.implemented, "planned": asked.planned} if self._topic else outcome.actions
-        )
+        self.actions.update(actions)
         self._put(JUDGED, judged, judged)
-        for label, count in sentiment.items():
-            self._put(f"sentiment/{label}", count, labelled)
+        for label in SENTIMENTS:
+            self._put(f"sentiment/{label}", sentiment.get(label, 0), sum(sentiment.values()))
         for name, cells in outcome.topics.items():
             if self._topic in {None, name}:
                 self._put(f"topic/{name}", cells.passages, judged)
@@ -83,45 +81,44 @@ class Tally:
                 self.cells.setdefault(name, Counter()).update(cells.model_dump())
 
     def statistics(self) -> Statistics:
-        """What later windows need."""
+        """Return what later windows need."""
         judged = self._sums.get(JUDGED, Sums())
         sums = {
             # Documents without the topic have been left out so far.
-            name: judged._replace(x=one.x, xx=one.xx, xn=one.xn) if name.startswith("topic/") else one
-            for name, one in sorted(self._sums.items())
+            name: judged._replace(x=of.x, xx=of.xx, xn=of.xn) if name.startswith("topic/") else of
+            for name, of in sorted(self._sums.items())
         }
         return Statistics(
             documents=self._documents,
             passages=self._passages,
             sentiment={label: self._sentiment[label] for label in SENTIMENTS},
             topics={name: self.cells[name]["passages"] for name in in_order(self.cells)},
-            sums={name: list(one) for name, one in sums.items()},
+            sums={name: list(of) for name, of in sums.items()},
         )
 
     def _put(self, name: str, x: int, n: int) -> None:
         if n:
-            one = Sums(1, x, n, x * x, x * n, n * n)
-            self._sums[name] = self._sums.get(name, Sums()).plus(one)
+            self._sums[name] = self._sums.get(name, Sums()).plus(Sums(1, x, n, x * x, x * n, n * n))
 
 
 def sums(statistics: Statistics, measure: str) -> Sums:
     """Return a measure's sums; a topic that no document had has zero passages in each."""
-    known = statistics.sums.get(measure)
-    if known is None and measure.startswith("topic/"):
+    stored = statistics.sums.get(measure)
+    if stored is None and measure.startswith("topic/"):
         return Sums(*statistics.sums.get(JUDGED, Sums()))._replace(x=0, xx=0, xn=0)
-    return Sums(*(known or Sums()))
+    return Sums(*(stored or Sums()))
 
 
-def pooled(several: Iterable[Statistics], measure: str) -> Sums:
+def pooled(windows: Iterable[Statistics], measure: str) -> Sums:
     """Return a measure's sums over the documents of several windows."""
     total = Sums()
-    for each in several:
+    for each in windows:
         total = total.plus(sums(each, measure))
     return total
 
 
 def in_order(topics: Iterable[str]) -> list[str]:
-    """The standard's first, in its order, then those of another taxonomy."""
+    """Return topics of the standard in its order, then those of another taxonomy."""
     return sorted(set(topics), key=lambda name: (TOPICS.index(name) if name in TOPICS else len(TOPICS), name))
 
 
@@ -136,7 +133,6 @@ TEST = (
     f"ratio), where either side has at least {MIN_DOCUMENTS} documents of about equal length, or more of "
     f"unequal; p is corrected for the number of tests (Holm), and flagged below {LEVEL}."
 )
-_STEPS, _PRECISION, _TINY = 300, 1e-14, 1e-300
 
 
 class Sums(NamedTuple):
@@ -207,40 +203,18 @@ def holm(values: list[float | None]) -> list[float | None]:
 
 
 def two_sided(t: float, degrees: float) -> float:
-    """Probability that Student's t is as far from zero."""
-    total = degrees + t * t
-    if degrees <= t * t:
-        return _incomplete_beta(degrees / total, degrees / 2, 0.5)
-    return 1.0 - _incomplete_beta(t * t / total, 0.5, degrees / 2)  # next to 1 the other share has no digits
+    """Return the probability that Student's t is as far from zero, with an error below 1e-8.
 
-
-def _incomplete_beta(x: float, a: float, b: float) -> float:
-    """The regularised one, by its continued fraction (Abramowitz and Stegun, 26.5.8)."""
-    if x <= 0:
-        return 0.0
-    if x >= 1:
-        return 1.0
-    if x > (a + 1) / (a + b + 2):  # the fraction converges fast on the other side
-        return 1.0 - _incomplete_beta(1 - x, b, a)
-    front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
-    return min(1.0, math.exp(front) / a / _fraction(x, a, b))
-
-
-def _fraction(x: float, a: float, b: float) -> float:
-    """1 + d1/(1 + d2/(1 + ...)), from the front by Lentz's method."""
-    value, upper, lower = 1.0, 1.0, 0.0
-    for step in range(1, _STEPS):
-        half = step // 2
-        if step % 2:
-            term = -(a + half) * (a + b + half) * x / ((a + step - 1) * (a + step))
-        else:
-            term = half * (b - half) * x / ((a + step - 1) * (a + step))
-        lower = 1.0 / ((1.0 + term * lower) or _TINY)
-        upper = (1.0 + term / upper) or _TINY
-        value *= upper * lower
-        if abs(upper * lower - 1.0) < _PRECISION:
-            break
-    return value
+    This is Hill's approximation by a normal variable (Algorithm 395, Communications of the ACM 13(10), 1970),
+    for nine degrees of freedom or more: no side of a comparison has fewer.
+    """
+    a = degrees - 0.5
+    b = 48 * a * a
+    z = math.sqrt(a * math.log1p(t * t / degrees))
+    z += (z**3 + 3 * z) / b - (4 * z**7 + 33 * z**5 + 240 * z**3 + 855 * z) / (
+        10 * b * (b + 0.8 * z**4 + 100)
+    )
+    return math.erfc(z / math.sqrt(2))
 
 
 DIGESTS = "digests"
@@ -249,20 +223,24 @@ MAX_EARLIER = 8
 
 
 def history(rows: Rows, request: Request, limit: int) -> tuple[list[Earlier], list[str]]:
-    """The earlier windows that could be read, newest first, and what is to be noted."""
-    wanted = sorted(request.earlier, key=lambda one: one.start, reverse=True)[:MAX_EARLIER]
-    known = _stored(rows, request, wanted)
-    notes: list[str] = []
-    for run in _runs([one for one in wanted if _edges(one) not in known]):
-        found, left = _counted(rows, request, run, limit)
-        known |= found
-        limit -= left
-        if len(found) < len(run):
-            notes.append(
-                f"{len(run) - len(found)} of the earlier windows are left out: they have more documents "
-                "than HEADRACE_DIGEST_HISTORY_DOCUMENTS allows."
-            )
-    return [Earlier(one, known[_edges(one)]) for one in wanted if _edges(one) in known], notes
+    """Return the earlier windows, newest first, and notes for the reader.
+
+    A window is taken from its digest if there is one, and is counted otherwise, of `limit` documents in all.
+    """
+    wanted = sorted(request.earlier, key=lambda window: window.start, reverse=True)[:MAX_EARLIER]
+    stored = _stored(rows, request, wanted)
+    windows: list[Earlier] = []
+    for window in wanted:
+        statistics = stored.get(_edges(window))
+        if statistics is None:
+            statistics, read = _counted(rows, request, window, limit)
+            limit -= read
+        if statistics is not None:
+            windows.append(Earlier(window, statistics))
+    if left_out := len(wanted) - len(windows):
+        note = "of the earlier windows are left out: they have more documents than"
+        return windows, [f"{left_out} {note} HEADRACE_DIGEST_HISTORY_DOCUMENTS allows."]
+    return windows, []
 
 
 def _edges(window: Window) -> tuple[float, float]:
@@ -270,55 +248,32 @@ def _edges(window: Window) -> tuple[float, float]:
 
 
 def _stored(rows: Rows, request: Request, wanted: Sequence[Window]) -> dict[tuple[float, float], Statistics]:
-    """Those with exactly the same window, schedule and filter."""
+    """Return the statistics of digests with exactly the same window, schedule and filter."""
     if not wanted:
         return {}
     conditions = [
         ("schedule", "==", request.schedule),
         ("asked", "==", fingerprint(request.filter)),
-        ("end", "in", [one.end for one in wanted]),
+        ("end", "in", [window.end for window in wanted]),
     ]
-    found: dict[tuple[float, float], Statistics] = {}
+    statistics: dict[tuple[float, float], Statistics] = {}
     for row in rows.matching(DIGESTS, conditions, ["statistics", "digest.window"]):
         edges = _edges(Window.model_validate(row["digest"]["window"]))
-        found.setdefault(edges, Statistics.model_validate(row["statistics"]))
-    return found
+        statistics.setdefault(edges, Statistics.model_validate(row["statistics"]))
+    return statistics
 
 
-def _runs(windows: Sequence[Window]) -> list[list[Window]]:
-    """Windows that follow each other are read by one query; newest first."""
-    runs: list[list[Window]] = []
-    for one in windows:
-        if runs and runs[-1][-1].start == one.end:
-            runs[-1].append(one)
-        else:
-            runs.append([one])
-    return runs
-
-
-def _counted(
-    rows: Rows, request: Request, run: Sequence[Window], limit: int
-) -> tuple[dict[tuple[float, float], Statistics], int]:
-    """Windows by their edges, newest first while they are whole, and how many documents were read."""
-    conditions = between("completed_at", run[-1].start, run[0].end) + of_organisation(request.filter)
-    tallies = [Tally(request.filter.topic) for _ in run]
-    at = read = 0
-    whole = True
-    for row in rows.range(
-        COLLECTION, "completed_at", conditions, COUNTS, limit=max(0, limit) + 1, descending=True
-    ):
+def _counted(rows: Rows, request: Request, window: Window, limit: int) -> tuple[Statistics | None, int]:
+    """Count a window, and return how many documents were read; None if there are more than `limit`."""
+    conditions = between("completed_at", window.start, window.end) + of_organisation(request.filter)
+    tally, read = Tally(request.filter.topic), 0
+    for row in rows.range(COLLECTION, "completed_at", conditions, COUNTS, limit=limit + 1):
+        if read == limit:
+            return None, read
         read += 1
-        if read > limit:
-            whole = False
-            break
-        while row["completed_at"] < run[at].start:
-            at += 1
         if fits(row, request.filter) and counts(row):
-            tallies[at].add(outcome(row))
-    complete = (
-        len(run) if whole else next(at for at in range(len(run)) if row["completed_at"] >= run[at].start)
-    )
-    return {_edges(run[each]): tallies[each].statistics() for each in range(complete)}, read
+            tally.add(outcome(row))
+    return tally.statistics(), read
 
 
 class Earlier(NamedTuple):
@@ -335,14 +290,6 @@ class Measures(NamedTuple):
     topics: list[TopicRow]
 
 
-class _Compared(NamedTuple):
-    measure: str
-    against: Literal["previous", "trailing"]
-    windows: int
-    among: int
-    before: Sums
-
-
 def measures(
     now: Statistics,
     previous: Statistics | None,
@@ -350,11 +297,11 @@ def measures(
     cells: Mapping[str, Mapping[str, int]],
     asked: str | None,
 ) -> Measures:
-    """The shares, each with its changes; p is corrected for all of them together.
+    """Return the shares, each with its changes; p is corrected for all of them together.
 
     Args:
         now: the window's.
-        previous: those of the window before; None where that could not be read.
+        previous: those of the window before; None if that could not be read.
         trailing: those of every earlier window that could.
         cells: the window's passages by topic, and in it by sentiment and by action.
         asked: the topic that the digest is about; None: all that occur, now or before.
@@ -362,12 +309,23 @@ def measures(
     topics = [asked] if asked else in_order({name for each in (now, *trailing) for name in each.topics})
     names = [f"sentiment/{label}" for label in SENTIMENTS]
     names += [f"{kind}/{topic}" for topic in topics for kind in ("topic", "negative")]
-    compared = [one for name in names for one in _against(name, previous, trailing)]
-    values = [compare(sums(now, one.measure), one.before) for one in compared]
+    against = [(name, *back) for name in names for back in _against(name, previous, trailing)]
+    values = holm([compare(sums(now, name), before) for name, _, _, _, before in against])
     changes: dict[str, list[Change]] = {}
-    for one, p in zip(compared, holm(values), strict=True):
-        if (change := _change(one, sums(now, one.measure).share, p)) is not None:
-            changes.setdefault(one.measure, []).append(change)
+    for (name, back, windows, among, before), p in zip(against, values, strict=True):
+        share, share_before = sums(now, name).share, before.share
+        if share is not None and share_before is not None:
+            change = Change(
+                against=back,
+                windows=windows,
+                among=among,
+                documents=before.documents,
+                share=round(share_before, 6),
+                difference=round(share - share_before, 6),
+                p=None if p is None else round(p, 4),
+                flagged=p is not None and p < LEVEL,
+            )
+            changes.setdefault(name, []).append(change)
 
     def measure(name: str) -> Measure:
         of = sums(now, name)
@@ -376,60 +334,42 @@ def measures(
             name=name.partition("/")[2], count=of.x, of=of.n, share=share, changes=changes.get(name, [])
         )
 
-    return Measures(
-        [measure(f"sentiment/{label}") for label in SENTIMENTS],
-        [
-            TopicRow(
-                name=topic,
-                sentiment={label: cells.get(topic, {}).get(label, 0) for label in SENTIMENTS},
-                implemented=cells.get(topic, {}).get("implemented", 0),
-                planned=cells.get(topic, {}).get("planned", 0),
-                share=measure(f"topic/{topic}"),
-                negative=measure(f"negative/{topic}"),
-            )
-            for topic in topics
-        ],
-    )
+    def row(topic: str) -> TopicRow:
+        counted = cells.get(topic, {})
+        return TopicRow(
+            name=topic,
+            sentiment={label: counted.get(label, 0) for label in SENTIMENTS},
+            implemented=counted.get("implemented", 0),
+            planned=counted.get("planned", 0),
+            share=measure(f"topic/{topic}"),
+            negative=measure(f"negative/{topic}"),
+        )
+
+    return Measures([measure(f"sentiment/{label}") for label in SENTIMENTS], [row(topic) for topic in topics])
 
 
-def _against(name: str, previous: Statistics | None, trailing: Sequence[Statistics]) -> list[_Compared]:
-    """What a measure is compared with; a window without passages to have a share of stands behind none."""
-    found = []
+def _against(
+    name: str, previous: Statistics | None, trailing: Sequence[Statistics]
+) -> Iterator[tuple[Literal["previous", "trailing"], int, int, Sums]]:
+    """Yield what a measure is compared with; windows without passages to have a share of are left out."""
     if previous is not None and sums(previous, name).n:
-        found.append(_Compared(name, "previous", 1, 1, sums(previous, name)))
+        yield "previous", 1, 1, sums(previous, name)
     behind = [each for each in trailing if sums(each, name).n]
     if behind and behind != [previous]:  # else the same comparison again
-        found.append(_Compared(name, "trailing", len(behind), len(trailing), pooled(behind, name)))
-    return found
-
-
-def _change(one: _Compared, share: float | None, p: float | None) -> Change | None:
-    before = one.before.share
-    if share is None or before is None:
-        return None
-    return Change(
-        against=one.against,
-        windows=one.windows,
-        among=one.among,
-        documents=one.before.documents,
-        share=round(before, 6),
-        difference=round(share - before, 6),
-        p=None if p is None else round(p, 4),
-        flagged=p is not None and p < LEVEL,
-    )
+        yield "trailing", len(behind), len(trailing), pooled(behind, name)
 
 
 def trend(earlier: Sequence[Earlier], window: Window, now: Statistics) -> list[Point]:
-    """A point for each window, oldest first."""
+    """Return a point for each window, oldest first."""
     points = [
         Point(
-            window=one.window,
-            documents=one.statistics.documents,
-            passages=one.statistics.passages,
-            judged=sums(one.statistics, JUDGED).n,
-            sentiment=one.statistics.sentiment,
-            topics=one.statistics.topics,
+            window=covered,
+            documents=statistics.documents,
+            passages=statistics.passages,
+            judged=sums(statistics, JUDGED).n,
+            sentiment=statistics.sentiment,
+            topics=statistics.topics,
         )
-        for one in (*earlier, Earlier(window, now))
+        for covered, statistics in (*earlier, Earlier(window, now))
     ]
     return sorted(points, key=lambda point: point.window.start)
