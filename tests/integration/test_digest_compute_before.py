@@ -161,7 +161,7 @@ def test_that_a_plan_has_vanished_is_told_once_for_a_year(store: Store) -> None:
 
 def test_implemented_initiatives_are_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest reports' count; it is told that the others do not."""
-    monkeypatch.setattr(window, "MAX_DONE", 1)
+    monkeypatch.setattr(window, "MAX_REPORTED_IN_ALL", 1)
     for year, thing in ((2022, "roof"), (2023, "boilers")):
         results = [
             about(0, thing, 1.0, PLAN.replace("2026", str(year)), action="planned"),

@@ -114,7 +114,7 @@ QUERIES: dict[str, list[Query]] = {
     "shared.digests.compute.rows:of_organisation": [_OUTCOMES[1], _NEWEST_OUTCOMES[1]],
     "shared.digests.compute.window:Earlier._reports": [_NEWEST_OUTCOMES[1]],
     "shared.digests.compute.window:compare_with_earlier": _NEWEST_OUTCOMES,
-    "shared.digests.compute.window:count": _OUTCOMES,
+    "shared.digests.compute.window:Counted.__init__": _OUTCOMES,
     "shared.digests.store:unwritten": [Query("digests", order="unwritten_since")],
     "shared.digests.redact:redact": [Query("digests", contains="quoted")],
     "shared.digests.store:newest": [

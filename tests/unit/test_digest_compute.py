@@ -76,20 +76,20 @@ def test_near_duplicates_stand_for_the_first_of_them() -> None:
         found([99, 0, 9], "d"),
     ]
     chosen = distinct(sentences, limit=3, per_document=2)
-    assert [(one.found.at, one.also) for one in chosen] == [(("a", 0), 2), (("a", 1), 0), (("c", 0), 0)]
+    assert [(sentence.at, also) for sentence, also in chosen] == [(("a", 0), 2), (("a", 1), 0), (("c", 0), 0)]
 
 
 def test_vectors_of_two_spaces_are_not_alike() -> None:
     """However equal they are."""
     chosen = distinct([found([9, 9]), found([9, 9], "b", space="t"), found([9, 9], "c")], 5, 5)
-    assert [(one.found.doc.document, one.also) for one in chosen] == [("a", 1), ("b", 0)]
+    assert [(sentence.doc.document, also) for sentence, also in chosen] == [("a", 1), ("b", 0)]
 
 
 def test_alike_is_a_cosine() -> None:
     """Of vectors just within it, and just without."""
     for near, also in ((ALIKE + 0.01, 1), (ALIKE - 0.01, 0)):
         other = [round(100 * near), round(100 * (1 - near**2) ** 0.5)]
-        assert distinct([found([100, 0]), found(other, "b")], 5, 5)[0].also == also
+        assert distinct([found([100, 0]), found(other, "b")], 5, 5)[0][1] == also
 
 
 def test_nothing_is_like_a_vector_of_zeros() -> None:

@@ -35,8 +35,10 @@ if TYPE_CHECKING:
 
     from shared.digests.compute.quotes import Found, Vectors
     from shared.digests.compute.rows import Doc
-    from shared.digests.records import FollowStatus, Quote
+    from shared.digests.records import FollowStatus
     from shared.documents.outcomes import Outcome
+
+    Indices = NDArray[np.intp]
 
 
 MAX_GROUPS = 40
@@ -45,7 +47,6 @@ MAX_QUOTES = 2
 """Most quotes of what a group implemented, and as many of what it plans."""
 POOL = 256
 """The best of either, among which those that say the same are counted."""
-
 ACTIONS = ("implemented", "planned")
 
 Key = tuple[str, str | None]
@@ -53,14 +54,14 @@ Key = tuple[str, str | None]
 
 
 class Groups:
-    """The initiatives of a window: counted first, and then quoted."""
+    """The initiatives of a window by topic and organisation: counted first, and then quoted."""
 
     def __init__(self, topic: str | None) -> None:
-        """Without any."""
         self._topic = topic
-        self._counts: dict[Key, list[int]] = {}
+        self._counts: dict[Key, Counter[str]] = {}
         self._names: dict[str | None, Counter[str]] = {}
-        self._best: dict[tuple[Key, str], Best[Found]] | None = None
+        self._best: dict[tuple[Key, str], Best[Found]] = {}
+        self._listed: list[Key] = []
 
     def count(self, outcome: Outcome) -> None:
         """Add the counts of a document."""
@@ -68,129 +69,49 @@ class Groups:
             self._names.setdefault(outcome.organisation_key, Counter())[outcome.organisation] += 1
         for topic, cells in outcome.topics.items():
             if (cells.implemented or cells.planned) and self._topic in {None, topic}:
-                group = self._counts.setdefault((topic, outcome.organisation_key), [0, 0])
-                group[0] += cells.implemented
-                group[1] += cells.planned
+                counts = {"implemented": cells.implemented, "planned": cells.planned}
+                self._counts.setdefault((topic, outcome.organisation_key), Counter()).update(counts)
+
+    def close(self) -> None:
+        """End counting: from now on it is known which groups are listed, the largest."""
+
+        def order(key: Key) -> tuple[Any, ...]:
+            topic, organisation = key
+            rank = TOPICS.index(topic) if topic in TOPICS else len(TOPICS)
+            return (-self._counts[key].total(), organisation is None, organisation or "", rank, topic)
+
+        self._listed = sorted(self._counts, key=order)[:MAX_GROUPS]
+        self._best = {(key, action): Best(POOL) for key in self._listed for action in ACTIONS}
 
     def offer(self, doc: Doc, found: Found) -> None:
-        """Take up a sentence of a document, if it is of a group that is listed."""
-        if self._best is None:
-            self._best = {(key, action): Best(POOL) for key in self._listed() for action in ACTIONS}
+        """Consider a sentence of a document, if it belongs to a group that is listed."""
         for topic in found.kept["topics"]:
-            key = (topic, doc.organisation_key)
-            if (best := self._best.get((key, found.kept["action"]))) is not None:
+            best = self._best.get(((topic, doc.organisation_key), found.kept["action"]))
+            if best is not None:
                 best.add((-found.kept["quality"], *found.at), found)
 
-    def listed(self) -> Listed:
-        """The largest groups, each with its best sentences, and how many others there are."""
+    def listed(self) -> tuple[list[Group], int]:
+        """Return the largest groups, each with its best sentences, and the number of others."""
         groups = [
             Group(
                 topic=key[0],
                 organisation=self._name(key[1]),
-                implemented=self._counts[key][0],
-                planned=self._counts[key][1],
-                quotes=[quote for action in ACTIONS for quote in self._quotes(key, action)],
+                implemented=self._counts[key]["implemented"],
+                planned=self._counts[key]["planned"],
+                quotes=[
+                    quote
+                    for action in ACTIONS
+                    for quote in quotes(self._best[key, action], MAX_QUOTES, MAX_QUOTES)
+                ],
             )
-            for key in self._listed()
+            for key in self._listed
         ]
-        return Listed(groups, len(self._counts) - len(groups))
-
-    def _quotes(self, key: Key, action: str) -> list[Quote]:
-        best = (self._best or {}).get((key, action))
-        return quotes(best, MAX_QUOTES, MAX_QUOTES) if best else []
-
-    def _listed(self) -> list[Key]:
-        def order(key: Key) -> tuple[Any, ...]:
-            topic, organisation = key
-            rank = TOPICS.index(topic) if topic in TOPICS else len(TOPICS)
-            return (-sum(self._counts[key]), organisation is None, organisation or "", rank, topic)
-
-        return sorted(self._counts, key=order)[:MAX_GROUPS]
+        return groups, len(self._counts) - len(groups)
 
     def _name(self, key: str | None) -> str | None:
-        """As most documents spell it."""
+        """Return an organisation's name as most documents spell it."""
         names = self._names.get(key)
         return min(names, key=lambda name: (-names[name], name)) if names else None
-
-
-class Listed(NamedTuple):
-    """Groups as a digest lists them."""
-
-    groups: list[Group]
-    left: int
-
-
-MAX_REPORTED = 1_000
-"""Implemented initiatives, those of the newest reports."""
-MAX_REPORTED_IN_ALL = 20_000
-"""The same of all organisations: some 16 MB, because their words are not kept."""
-
-
-def before(one: Doc, other: Doc) -> bool:
-    """Whether a report comes before another of its organisation: by the year reported on, else by upload."""
-    if one.year is not None and other.year is not None and one.year != other.year:
-        return one.year < other.year
-    return one.completed_at < other.completed_at
-
-
-class Reported:
-    """What the reports of one organisation that completed before the window had said."""
-
-    def __init__(self) -> None:
-        """No reports."""
-        self._done: list[Found] = []
-        self._compared: dict[tuple[str | None, int | None], datetime] = {}
-
-    def add(self, found: Sequence[Found], limit: int) -> int:
-        """Take up what was kept of a report, the newest first; how many of `limit` initiatives were taken."""
-        initiatives = [one for one in found if "initiative" in one.kept["roles"]]
-        if len(initiatives) >= MIN_INITIATIVES:
-            of = initiatives[0].doc
-            key = (of.space, of.year)
-            self._compared[key] = max(of.completed_at, self._compared.get(key, of.completed_at))
-        done = [
-            one._replace(kept={"topics": one.kept["topics"]})
-            for one in initiatives
-            if one.kept["action"] == "implemented"
-        ][: min(limit, MAX_REPORTED - len(self._done))]
-        self._done += done
-        return len(done)
-
-    def left_open(self, planned: Sequence[Found]) -> list[Found]:
-        """The plans of which no later report said that they are implemented."""
-        closed: set[int] = set()
-        for space in {one.doc.space for one in self._done}:
-            done = [one for one in self._done if one.doc.space == space]
-            places = [at for at, plan in enumerate(planned) if plan.doc.space == space]
-            if places:
-                closed |= {places[row] for row in _closed([planned[at] for at in places], done)}
-        return [plan for at, plan in enumerate(planned) if at not in closed]
-
-    def reported(self, report: Doc, new: Doc) -> bool:
-        """Whether an earlier document about the year of this one could be compared with a report's plans."""
-        last = self._compared.get((new.space, new.year))
-        return last is not None and report.completed_at < last
-
-
-def _closed(planned: Sequence[Found], done: Sequence[Found]) -> set[int]:
-    """Places of the plans that are done: one that was done is near to each, or to one that says the same.
-
-    Another report may have worded the plan a little further from what became of it.
-    """
-    vectors = matrix(planned)
-    closing: dict[int, list[Found]] = {}
-    for row, column in np.argwhere(cosines(vectors, matrix(done)) >= NEAR).tolist():
-        if before(planned[row].doc, done[column].doc) and _share_topic(planned[row], done[column]):
-            closing.setdefault(row, []).append(done[column])
-    closed = set(closing)
-    for row, other in np.argwhere(cosines(vectors, vectors) >= ALIKE).tolist():
-        if _share_topic(planned[row], planned[other]):
-            closed |= {row for one in closing.get(other, ()) if before(planned[row].doc, one.doc)}
-    return closed
-
-
-def _share_topic(one: Found, other: Found) -> bool:
-    return not set(one.kept["topics"]).isdisjoint(other.kept["topics"])
 
 
 NEAR = 0.70
@@ -207,77 +128,132 @@ MAX_OF_ORGANISATION = 300
 """Plans, those of the newest reports, whichever were read first."""
 MAX_IN_ALL = 20_000
 """Plans of all organisations: some 70 MB with their vectors."""
+MAX_REPORTED = 1_000
+"""Implemented initiatives, those of the newest reports."""
+MAX_REPORTED_IN_ALL = 20_000
+"""The same of all organisations: some 16 MB, because their words are not kept."""
 MAX_LISTED = 30
-_STATUSES: tuple[FollowStatus, ...] = ("implemented", "vanished", "planned")
+STATUSES: tuple[FollowStatus, ...] = ("implemented", "vanished", "planned")
 
 
-class Followings(NamedTuple):
-    """What a digest lists, and what there is of each kind in all."""
+def precedes(report: Doc, other: Doc, start: datetime | None = None) -> bool:
+    """Return whether a report comes before another one, by the year reported on or else by upload.
 
-    listed: list[Followed]
-    counts: dict[FollowStatus, int]
-
-
-def earlier(one: Doc, other: Doc, start_of_window: object) -> bool:
-    """Whether a report comes before another of its organisation: by the year reported on, else by upload."""
-    if one.year is not None and other.year is not None and one.year != other.year:
-        return one.year < other.year
-    return one.completed_at < start_of_window <= other.completed_at  # type: ignore[operator]
+    With the start of a window, an upload comes before another only if it was before the window and the other
+    is in it.
+    """
+    if report.year is not None and other.year is not None and report.year != other.year:
+        return report.year < other.year
+    return report.completed_at < (start or other.completed_at) <= other.completed_at
 
 
-def _about_one_year(one: Doc, other: Doc) -> bool:
-    """Whether both are known to be: what one leaves out of what the other plans is no news of the plan."""
-    return one.year is not None and one.year == other.year
+def share_topic(sentence: Found, other: Found) -> bool:
+    """Return whether two sentences have a topic in common."""
+    return not set(sentence.kept["topics"]).isdisjoint(other.kept["topics"])
+
+
+class Reported:
+    """What the reports of one organisation that completed before the window had said."""
+
+    def __init__(self) -> None:
+        self._done: list[Found] = []
+        self._compared: dict[tuple[str | None, int | None], datetime] = {}
+
+    def add(self, found: Sequence[Found], limit: int) -> int:
+        """Add a report, the newest first; return how many initiatives were taken, at most `limit`."""
+        initiatives = [sentence for sentence in found if "initiative" in sentence.kept["roles"]]
+        if len(initiatives) >= MIN_INITIATIVES:
+            report = initiatives[0].doc
+            key = (report.space, report.year)
+            self._compared[key] = max(report.completed_at, self._compared.get(key, report.completed_at))
+        done = [
+            sentence._replace(kept={"topics": sentence.kept["topics"]})
+            for sentence in initiatives
+            if sentence.kept["action"] == "implemented"
+        ][: min(limit, MAX_REPORTED - len(self._done))]
+        self._done += done
+        return len(done)
+
+    def left_open(self, planned: Sequence[Found]) -> list[Found]:
+        """Return the plans of which no later report said that they are implemented."""
+        closed: set[int] = set()
+        for space in {sentence.doc.space for sentence in self._done}:
+            done = [sentence for sentence in self._done if sentence.doc.space == space]
+            places = [at for at, plan in enumerate(planned) if plan.doc.space == space]
+            if places:
+                closed |= {places[row] for row in _closed([planned[at] for at in places], done)}
+        return [plan for at, plan in enumerate(planned) if at not in closed]
+
+    def reported(self, report: Doc, new: Doc) -> bool:
+        """Return whether a document about the same year was already compared with a report's plans."""
+        last = self._compared.get((new.space, new.year))
+        return last is not None and report.completed_at < last
+
+
+def _closed(planned: Sequence[Found], done: Sequence[Found]) -> set[int]:
+    """Return indices of plans that are implemented: a later sentence is near to each, or to a plan like it.
+
+    Another report may have worded the plan a little further from what became of it.
+    """
+    vectors = matrix(planned)
+    closing: dict[int, list[Found]] = {}
+    for row, column in np.argwhere(cosines(vectors, matrix(done)) >= NEAR).tolist():
+        if precedes(planned[row].doc, done[column].doc) and share_topic(planned[row], done[column]):
+            closing.setdefault(row, []).append(done[column])
+    closed = set(closing)
+    for row, other in np.argwhere(cosines(vectors, vectors) >= ALIKE).tolist():
+        if share_topic(planned[row], planned[other]):
+            closed |= {row for sentence in closing.get(other, ()) if precedes(planned[row].doc, sentence.doc)}
+    return closed
 
 
 def plans(found: Sequence[Found], topic: str | None) -> list[Found]:
-    """What a report plans, as far as it can be quoted; the best first."""
+    """Return what a report plans, as far as it can be quoted, the best first."""
     planned = [
-        one
-        for one in found
-        if one.kept["action"] == "planned"
-        and "initiative" in one.kept["roles"]
-        and one.kept["quality"] >= GOOD
-        if topic is None or topic in one.kept["topics"]
+        sentence
+        for sentence in found
+        if sentence.kept["action"] == "planned"
+        and "initiative" in sentence.kept["roles"]
+        and sentence.kept["quality"] >= GOOD
+        and (topic is None or topic in sentence.kept["topics"])
     ]
-    return sorted(planned, key=lambda one: (-one.kept["quality"], one.at))[:MAX_PLANS]
+    return sorted(planned, key=lambda sentence: (-sentence.kept["quality"], sentence.at))[:MAX_PLANS]
 
 
-def _newest_first(one: Found) -> tuple[int, float, str]:
-    """By the year reported on, where that is known, and by upload; never by what chance named a file."""
-    doc = one.doc
-    year = doc.completed_at.year if doc.year is None else doc.year
-    return -year, -doc.completed_at.timestamp(), doc.document
+def _newest_first(plan: Found) -> tuple[int, float, str]:
+    """Sort key: by the year reported on, where that is known, and by upload."""
+    report = plan.doc
+    year = report.completed_at.year if report.year is None else report.year
+    return -year, -report.completed_at.timestamp(), report.document
 
 
 class Plans:
     """The plans of earlier reports, by organisation; reports come in any order."""
 
     def __init__(self) -> None:
-        """Without reports."""
         self._by_key: dict[str, list[Found]] = {}
         self._left = MAX_IN_ALL
         self._full = False
         self._cut: set[str] = set()
 
     def add(self, key: str, found: Sequence[Found]) -> None:
-        """Take up the plans of a report, the best first."""
-        mine = self._by_key.setdefault(key, [])
+        """Add the plans of a report, the best first."""
+        kept = self._by_key.setdefault(key, [])
         self._full |= len(found) > self._left
-        mine += found[: self._left]
+        kept += found[: self._left]
         self._left -= min(self._left, len(found))
-        if len(mine) > MAX_OF_ORGANISATION:  # so that one organisation's leave room for the others'
-            mine.sort(key=_newest_first)
-            self._left += len(mine) - MAX_OF_ORGANISATION
-            del mine[MAX_OF_ORGANISATION:]
+        if len(kept) > MAX_OF_ORGANISATION:  # so that one organisation's leave room for the others'
+            kept.sort(key=_newest_first)
+            self._left += len(kept) - MAX_OF_ORGANISATION
+            del kept[MAX_OF_ORGANISATION:]
             self._cut.add(key)
 
     def by_organisation(self) -> dict[str, list[Found]]:
-        """Those of the newest report first."""
-        return {key: sorted(mine, key=_newest_first) for key, mine in self._by_key.items()}
+        """Return the plans by organisation, those of the newest report first."""
+        return {key: sorted(kept, key=_newest_first) for key, kept in self._by_key.items()}
 
     def notes(self) -> list[str]:
-        """What was left out."""
+        """Return what was left out."""
         notes = []
         if self._cut:
             of = f"{len(self._cut):,} organisations" if len(self._cut) > 1 else "one organisation"
@@ -297,35 +273,27 @@ class Finding(NamedTuple):
     now: Found | None
 
 
-class _Match:
-    """The nearest sentence to each of some plans."""
+class _Nearest:
+    """The nearest sentence to each plan."""
 
     def __init__(self, count: int) -> None:
         self.near = np.full(count, -1.0, np.float32)
-        self.found: list[Found | None] = [None] * count
+        self.sentences: list[Found | None] = [None] * count
 
-    def offer(self, rows: NDArray[np.intp], near: Vectors, found: Sequence[Found]) -> None:
-        """(rows, found) cosines; the first of equals stays."""
+    def offer(self, rows: Indices, near: Vectors, found: Sequence[Found]) -> None:
+        """Consider (rows, found) cosines; the first of equals stays."""
         if not found:
             return
         columns, values = near.argmax(axis=1), near.max(axis=1)
         for at in np.flatnonzero(values > self.near[rows]):
             self.near[rows[at]] = values[at]
-            self.found[rows[at]] = found[columns[at]]
-
-
-class _Places(NamedTuple):
-    """Indices of plans, in their order."""
-
-    all: NDArray[np.intp]
-    unreported: NDArray[np.intp]
-    """Those that would be reported as vanished for the first time."""
+            self.sentences[rows[at]] = found[columns[at]]
 
 
 class Organisation:
     """The plans of one organisation's earlier reports, and what is nearest to each in its new ones."""
 
-    def __init__(self, planned: Sequence[Found], start: object, reported: Reported) -> None:
+    def __init__(self, planned: Sequence[Found], start: datetime, reported: Reported) -> None:
         """Keep each plan once, the newest report's first; what an older report says alike is the same plan.
 
         One that is closed is left out before that, or it would take the place of one that is open.
@@ -339,15 +307,14 @@ class Organisation:
         self._plans = _without_repetition(reported.left_open(planned))
         count = len(self._plans)
         self._vectors = matrix(self._plans)
-        self._implemented, self._planned, self._any = _Match(count), _Match(count), _Match(count)
+        self._implemented, self._planned, self._any = _Nearest(count), _Nearest(count), _Nearest(count)
         self._comparable = np.zeros(count, bool)
-        places: dict[Doc, list[int]] = {}
+        self._rows: dict[Doc, list[int]] = {}
         for at, plan in enumerate(self._plans):
-            places.setdefault(plan.doc, []).append(at)
-        self._rows = {report: np.array(several) for report, several in places.items()}
+            self._rows.setdefault(plan.doc, []).append(at)
         self._names = sorted({topic for plan in self._plans for topic in plan.kept["topics"]})
         self._topics = _topics(self._plans, self._names)
-        self._before: dict[tuple[str | None, int | None, bool], _Places] = {}
+        self._places: dict[tuple[str | None, int | None, bool], tuple[Indices, Indices]] = {}
 
     def meet(self, doc: Doc, found: Sequence[Found], vectors: NDArray[np.int8]) -> None:
         """Compare the plans with a new report."""
@@ -358,36 +325,42 @@ class Organisation:
         if rows.size < len(self._plans):  # else they are as they are needed, and need not be copied
             whole, lengths, topics = whole[rows], lengths[rows], topics[rows]
         near = cosines((whole, lengths), unit(vectors))
-        initiatives = [at for at, one in enumerate(found) if "initiative" in one.kept["roles"]]
+        initiatives = [at for at, sentence in enumerate(found) if "initiative" in sentence.kept["roles"]]
         if len(initiatives) >= MIN_INITIATIVES:
             self._comparable[unreported] = True
         self._any.offer(rows, near, found)
         shared = topics @ _topics(found, self._names).T > 0
-        for match, action in ((self._implemented, "implemented"), (self._planned, "planned")):
+        for nearest, action in ((self._implemented, "implemented"), (self._planned, "planned")):
             columns = [at for at in initiatives if found[at].kept["action"] == action]
             if columns:
-                its = [found[at] for at in columns]
-                match.offer(rows, np.where(shared[:, columns], near[:, columns], -1.0), its)
+                alike = np.where(shared[:, columns], near[:, columns], -1.0)
+                nearest.offer(rows, alike, [found[at] for at in columns])
 
-    def _comparable_with(self, doc: Doc) -> _Places:
-        """The plans of reports before this one: the same for all of a year and a space."""
-        key = (doc.space, doc.year, doc.completed_at >= self._start)  # type: ignore[operator]
-        if key not in self._before:
+    def _comparable_with(self, doc: Doc) -> tuple[Indices, Indices]:
+        """Return indices of the plans of reports before this one, and of those that could vanish with it.
+
+        They are the same for all reports of a year and a space. What a report leaves out of what another one
+        about the same year plans says nothing about the plan.
+        """
+        key = (doc.space, doc.year, doc.completed_at >= self._start)
+        if key not in self._places:
             reports = [
                 report
                 for report in self._rows
-                if report.space == doc.space and earlier(report, doc, self._start)
+                if report.space == doc.space and precedes(report, doc, self._start)
             ]
             unreported = [
                 report
                 for report in reports
-                if not self._reported.reported(report, doc) and not _about_one_year(report, doc)
+                if not self._reported.reported(report, doc)
+                and (report.year is None or report.year != doc.year)
             ]
-            self._before[key] = _Places(self._places(reports), self._places(unreported))
-        return self._before[key]
-
-    def _places(self, reports: Sequence[Doc]) -> NDArray[np.intp]:
-        return np.sort(np.concatenate([np.empty(0, np.intp), *(self._rows[each] for each in reports)]))
+            rows, new = (
+                np.array(sorted(at for report in chosen for at in self._rows[report]), np.intp)
+                for chosen in (reports, unreported)
+            )
+            self._places[key] = rows, new
+        return self._places[key]
 
     def findings(self) -> list[Finding]:
         """Return what can be said of the plans, in their order."""
@@ -395,55 +368,60 @@ class Organisation:
         for at, plan in enumerate(self._plans):
             implemented, planned = self._implemented.near[at], self._planned.near[at]
             if max(implemented, planned) >= NEAR:
-                match = self._implemented if implemented >= planned else self._planned
-                status: FollowStatus = "implemented" if implemented >= planned else "planned"
-                findings.append(Finding(status, round(float(match.near[at]), 4), plan, match.found[at]))
+                done = implemented >= planned
+                nearest, status = (self._implemented if done else self._planned), STATUSES[0 if done else 2]
+                similarity = round(float(nearest.near[at]), 4)
+                findings.append(Finding(status, similarity, plan, nearest.sentences[at]))
             elif self._comparable[at] and self._any.near[at] < FAR:
                 findings.append(Finding("vanished", round(float(self._any.near[at]), 4), plan, None))
         return findings
 
 
 def _topics(found: Sequence[Found], names: Sequence[str]) -> NDArray[np.float32]:
-    """(n, names): 1 where a sentence has the topic."""
-    return np.array([[name in one.kept["topics"] for name in names] for one in found], dtype=np.float32)
-
-
-def _followed(one: Finding) -> Followed:
-    return Followed(
-        organisation=one.plan.doc.organisation or "",
-        status=one.status,
-        similarity=one.similarity,
-        before=quote(one.plan),
-        now=quote(one.now) if one.now else None,
-    )
+    """Return (n, names): 1 where a sentence has the topic."""
+    rows = [[name in sentence.kept["topics"] for name in names] for sentence in found]
+    return np.array(rows, dtype=np.float32)
 
 
 def _without_repetition(planned: Sequence[Found]) -> list[Found]:
     kept: list[Found] = []
     by_space: dict[str | None, list[Found]] = {}
-    for one in planned:
-        by_space.setdefault(one.doc.space, []).append(one)
-    for several in by_space.values():
-        near = cosines(matrix(several), matrix(several)) >= ALIKE
+    for plan in planned:
+        by_space.setdefault(plan.doc.space, []).append(plan)
+    for of_space in by_space.values():
+        alike = cosines(matrix(of_space), matrix(of_space)) >= ALIKE
         taken: list[int] = []
-        for at in range(len(several)):
-            if not near[at, taken].any():
+        for at in range(len(of_space)):
+            if not alike[at, taken].any():
                 taken.append(at)
-        kept += [several[at] for at in taken]
+        kept += [of_space[at] for at in taken]
     return kept
 
 
-def select(all_of_them: Sequence[Finding]) -> Followings:
-    """What was implemented and what has vanished, in turn, the clearest first; then what is planned again."""
+def select(findings: Sequence[Finding]) -> tuple[list[Followed], dict[FollowStatus, int]]:
+    """Return what a digest lists, and the number of each kind.
+
+    What was implemented and what has vanished come in turn, the clearest first; then what is planned again.
+    """
     ranked: list[tuple[tuple[bool, int, int], Finding]] = []
     counts: dict[FollowStatus, int] = {}
-    for rank, status in enumerate(_STATUSES):
+    for rank, status in enumerate(STATUSES):
         sign = 1 if status == "vanished" else -1
         of_status = sorted(
-            (one for one in all_of_them if one.status == status),
-            key=lambda one: (sign * one.similarity, *one.plan.at),
+            (finding for finding in findings if finding.status == status),
+            key=lambda finding: (sign * finding.similarity, *finding.plan.at),
         )
         counts[status] = len(of_status)
-        ranked += [((status == "planned", nth, rank), one) for nth, one in enumerate(of_status[:MAX_LISTED])]
+        ranked += [((status == "planned", at, rank), each) for at, each in enumerate(of_status[:MAX_LISTED])]
     ranked.sort(key=lambda pair: pair[0])
-    return Followings([_followed(one) for _, one in ranked[:MAX_LISTED]], counts)
+    listed = [
+        Followed(
+            organisation=finding.plan.doc.organisation or "",
+            status=finding.status,
+            similarity=finding.similarity,
+            before=quote(finding.plan),
+            now=quote(finding.now) if finding.now else None,
+        )
+        for _, finding in ranked[:MAX_LISTED]
+    ]
+    return listed, counts

@@ -11,10 +11,10 @@ from pydantic import NonNegativeInt
 from shared.digests.compute.measures import TEST, history, measures, trend
 from shared.digests.compute.rows import Rows
 from shared.digests.compute.window import (
+    Counted,
     Earlier,
     Quoted,
     compare_with_earlier,
-    count,
     problems,
     received,
     waiting,
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from google.cloud import firestore
 
     from shared.digests.compute.measures import Measures
-    from shared.digests.records import Change, Measure
+    from shared.digests.records import Change
+
+MAX_CHANGES = 3
+"""Changes named in the line, the surest first."""
 
 
 class Request(Record):
@@ -53,36 +56,27 @@ class Made(Record):
     """Documents that were read from Firestore."""
 
 
-MAX_CHANGES = 3
-"""Changes named in the line, the surest first."""
-
-
-def line(window: Window, zone: str, overview: Overview, found: Measures) -> str:
-    """What became of documents, and what changed."""
+def line(window: Window, zone: str, overview: Overview, measures: Measures) -> str:
+    """Return what became of documents, and what changed, in one sentence."""
     when = _when(window, zone)
-    rejected = sum(overview.rejected.values())
+    waiting = []
+    if overview.oldest is not None:  # that nothing ends may be what a reader most needs to know
+        longest = "" if overview.waiting == 1 else "the longest "
+        age = words.duration(overview.oldest.seconds)
+        waiting = [f"{_were(overview.waiting)} waiting at its end, {longest}for {age}"]
     if not (overview.completed or overview.stopped):
         came = [f"{_were(overview.received)} received"] if overview.received else []
-        return f"{'; '.join([f'No document ended {when}', *came, *_waiting(overview)])}."
+        return f"{'; '.join([f'No document ended {when}', *came, *waiting])}."
     parts = [f"{words.many(overview.completed, 'document')} completed"]
     if overview.failed:
         parts.append(f"{words.count(overview.failed)} failed")
-    if rejected:
+    if rejected := sum(overview.rejected.values()):
         parts.append(f"{_were(rejected)} rejected")
-    return f"{when[0].upper()}{when[1:]}, {'; '.join([*parts, *_waiting(overview), *_changes(found)])}."
+    return f"{when[0].upper()}{when[1:]}, {'; '.join([*parts, *waiting, *_changes(measures)])}."
 
 
 def _were(number: int) -> str:
     return f"{words.count(number)} {'was' if number == 1 else 'were'}"
-
-
-def _waiting(overview: Overview) -> list[str]:
-    """That nothing ends may be what a reader most needs to know."""
-    if overview.oldest is None:
-        return []
-    longest = "" if overview.waiting == 1 else "the longest "
-    age = words.duration(overview.oldest.seconds)
-    return [f"{_were(overview.waiting)} waiting at its end, {longest}for {age}"]
 
 
 def _when(window: Window, zone: str) -> str:
@@ -93,61 +87,56 @@ def _when(window: Window, zone: str) -> str:
     return {"day": "on ", "month": "in "}.get(unit, "from ") + dates
 
 
-def _changes(found: Measures) -> list[str]:
-    """Each measure once, by the first of its changes that is flagged."""
-    named: list[tuple[str, Measure]] = [(f"{one.name} in tone", one) for one in found.sentiments]
-    for row in found.topics:
+def _changes(measures: Measures) -> list[str]:
+    """Name each measure once, by the first of its changes that is flagged."""
+    named = [(f"{measure.name} in tone", measure) for measure in measures.sentiments]
+    for row in measures.topics:
         named.append((words.topic(row.name), row.share))
         named.append((f"negative passages on {words.topic(row.name)}", row.negative))
     flagged: list[tuple[float, int, str]] = []
     for rank, (name, measure) in enumerate(named):
-        change = next((one for one in measure.changes if one.flagged), None)
+        change = next((change for change in measure.changes if change.flagged), None)
         if change is not None and measure.share is not None:
             flagged.append((change.p or 0.0, rank, f"{name} {_moved(change, measure.share)}"))
     return [text for _, _, text in sorted(flagged)[:MAX_CHANGES]]
 
 
 def _moved(change: Change, share: float) -> str:
-    before, now = words.percent(change.share), words.percent(share)
-    if before == now:
-        before, now = words.percent(change.share, 1), words.percent(share, 1)
+    decimals = int(words.percent(change.share) == words.percent(share))
+    before, now = words.percent(change.share, decimals), words.percent(share, decimals)
     return f"{'up' if change.difference > 0 else 'down'} from {before} to {now}"
 
 
 def make(client: firestore.Client, request: Request) -> Made:
-    """The digest of a window: the same, byte for byte, of the same documents and earlier digests.
+    """Return the digest of a window: the same bytes for the same documents and earlier digests.
 
     Raises:
         google.api_core.exceptions.GoogleAPICallError: Firestore refuses or cannot be reached.
     """
-    limits, rows, asked = settings(), Rows(client), request.filter.topic
-    counted, notes = count(rows, request, limits.digest_max_documents)
-    troubles, more = problems(rows, request, limits.digest_max_documents)
+    rows, asked = Rows(client), request.filter.topic
+    notes: list[str] = []
+    counted = Counted(rows, request, notes)
+    stopped = problems(rows, request, notes)
+    uploaded = received(rows, request, notes)
+    unfinished, oldest = waiting(rows, request, notes)
+    before, more = history(rows, request, settings().digest_history_documents)
     notes += more
-    uploaded, more = received(rows, request, limits.digest_max_documents)
-    notes += more
-    unfinished, oldest, more = waiting(rows, request)
-    notes += more
-    known, more = history(rows, request, limits.digest_history_documents)
-    notes += more
-    earlier = Earlier(rows, request, counted, limits.digest_earlier_documents)
-    notes += earlier.notes
-    quoted = Quoted(counted, earlier, asked)
-    quoted.read(rows)
-    compare_with_earlier(rows, request, quoted.oddities, limits.digest_earlier_documents)
+    earlier = Earlier(rows, request, counted, notes)
+    quoted = Quoted(rows, counted, earlier, asked)
+    compare_with_earlier(rows, request, quoted.oddities)
 
-    statistics, previous = counted.tally.statistics(), max((w.start for w in request.earlier), default=None)
-    before = [one.statistics for one in known]
-    newest = next((one.statistics for one in known if one.window.start == previous), None)
-    found = measures(statistics, newest, before, counted.tally.cells, asked)
+    statistics = counted.tally.statistics()
+    previous = max((window.start for window in request.earlier), default=None)
+    newest = next((past.statistics for past in before if past.window.start == previous), None)
+    changed = measures(statistics, newest, [past.statistics for past in before], counted.tally.cells, asked)
     overview = Overview(
         received=uploaded,
         completed=counted.completed,
         copies=counted.copies,
         passages=statistics.passages,
-        rejected=troubles.rejected,
-        failed=troubles.failed,
-        problems=troubles.listed,
+        rejected=stopped.rejected,
+        failed=stopped.failed,
+        problems=stopped.listed,
         waiting=unfinished,
         oldest=oldest,
     )
@@ -156,36 +145,34 @@ def make(client: firestore.Client, request: Request) -> Made:
             f"The summary is without {quoted.summary.left_out:,} documents: another model read them, "
             "and its vectors cannot be compared with the others'."
         )
-    listed, followings = counted.groups.listed(), earlier.followed()
-    return Made(
-        digest=Digest(
-            id=request.id,
-            schedule=request.schedule,
-            zone=request.zone,
-            window=request.window,
-            filter=request.filter,
-            line=line(request.window, request.zone, overview, found),
-            overview=overview,
-            sentiments=found.sentiments,
-            topics=found.topics,
-            trend=trend(known, request.window, statistics),
-            test=TEST,
-            initiatives=Initiatives(
-                implemented=counted.tally.actions["implemented"],
-                planned=counted.tally.actions["planned"],
-                groups=listed.groups,
-                groups_left=listed.left,
-                followed=followings.listed,
-                followed_counts=followings.counts,
-                compared=earlier.compared,
-            ),
-            incidents=quoted.sentiments.incidents(),
-            positives=quoted.sentiments.positives(),
-            novel=quoted.oddities.novel(),
-            novel_among=quoted.oddities.among,
-            summary=quoted.summary.summary(statistics),
-            notes=notes,
+    groups, groups_left = counted.groups.listed()
+    followed, followed_counts = earlier.followed()
+    digest = Digest(
+        id=request.id,
+        schedule=request.schedule,
+        zone=request.zone,
+        window=request.window,
+        filter=request.filter,
+        line=line(request.window, request.zone, overview, changed),
+        overview=overview,
+        sentiments=changed.sentiments,
+        topics=changed.topics,
+        trend=trend(before, request.window, statistics),
+        test=TEST,
+        initiatives=Initiatives(
+            implemented=counted.tally.actions["implemented"],
+            planned=counted.tally.actions["planned"],
+            groups=groups,
+            groups_left=groups_left,
+            followed=followed,
+            followed_counts=followed_counts,
+            compared=earlier.compared,
         ),
-        statistics=statistics,
-        reads=rows.reads,
+        incidents=quoted.sentiments.incidents(),
+        positives=quoted.sentiments.positives(),
+        novel=quoted.oddities.novel(),
+        novel_among=quoted.oddities.among,
+        summary=quoted.summary.summary(statistics),
+        notes=notes,
     )
+    return Made(digest=digest, statistics=statistics, reads=rows.reads)

@@ -59,7 +59,6 @@ class Best(Generic[T]):
     """The first `limit` of all that is added, by keys no two of which are equal."""
 
     def __init__(self, limit: int) -> None:
-        """Empty."""
         self._limit = limit
         self._held: list[tuple[Any, T]] = []
         self._last: Any = None
@@ -67,22 +66,22 @@ class Best(Generic[T]):
 
     @property
     def left_out(self) -> bool:
-        """Whether more were added than it holds."""
+        """Whether more were added than are held."""
         return self._added > self._limit
 
-    def add(self, key: tuple[Any, ...], one: T) -> None:
-        """Hold it, unless so many are better."""
+    def add(self, key: tuple[Any, ...], item: T) -> None:
+        """Hold an item, unless so many are better."""
         self._added += 1
         if self._last is not None and key > self._last:
             return
-        self._held.append((key, one))
+        self._held.append((key, item))
         if len(self._held) >= 2 * self._limit:
             self._cut()
 
     def all(self) -> list[T]:
-        """The best first."""
+        """Return the items held, the best first."""
         self._cut()
-        return [one for _, one in self._held]
+        return [item for _, item in self._held]
 
     def _cut(self) -> None:
         self._held.sort(key=lambda pair: pair[0])
@@ -92,33 +91,26 @@ class Best(Generic[T]):
 
 
 def unit(vectors: NDArray[np.int8]) -> tuple[Vectors, Vectors]:
-    """(n, d) whole numbers and (n,) their lengths, so that products can be exact and be divided after."""
+    """Return (n, d) whole numbers and (n,) their lengths, so that products are exact and divided after."""
     whole = vectors.astype(np.float32)
     lengths = np.sqrt(np.einsum("ij,ij->i", whole, whole))
     return whole, np.where(lengths == 0, 1, lengths).astype(np.float32)
 
 
 def matrix(found: Sequence[Found]) -> tuple[Vectors, Vectors]:
-    """The same of sentences."""
-    joined = np.frombuffer(b"".join(one.vector for one in found), dtype=np.int8)
+    """Return the vectors of sentences as `unit` does."""
+    joined = np.frombuffer(b"".join(sentence.vector for sentence in found), dtype=np.int8)
     return unit(joined.reshape(len(found), -1 if found else 0))
 
 
-def cosines(one: tuple[Vectors, Vectors], other: tuple[Vectors, Vectors]) -> Vectors:
-    """(n, m) of n and m vectors."""
-    product: Vectors = one[0] @ other[0].T / one[1][:, None] / other[1][None, :]
+def cosines(vectors: tuple[Vectors, Vectors], others: tuple[Vectors, Vectors]) -> Vectors:
+    """Return (n, m) cosines of n and m vectors."""
+    product: Vectors = vectors[0] @ others[0].T / vectors[1][:, None] / others[1][None, :]
     return product
 
 
-class Distinct(NamedTuple):
-    """A sentence, and how many like it were left out."""
-
-    found: Found
-    also: int
-
-
-def distinct(found: Sequence[Found], limit: int, per_document: int) -> list[Distinct]:
-    """The first `limit` of sentences in order of preference, without what says the same as one of them.
+def distinct(found: Sequence[Found], limit: int, per_document: int) -> list[tuple[Found, int]]:
+    """Return the first `limit` sentences that differ, each with the number of those like it.
 
     Args:
         found: the best first.
@@ -126,32 +118,32 @@ def distinct(found: Sequence[Found], limit: int, per_document: int) -> list[Dist
         per_document: sentences of one document; further ones are left out, but not as near-duplicates.
     """
     taken: list[int] = []
-    also: dict[int, int] = {}
-    each: dict[str, int] = {}
+    also: Counter[int] = Counter()
+    each: Counter[str] = Counter()
     by_space: dict[str | None, list[int]] = {}
-    for at, one in enumerate(found):
-        by_space.setdefault(one.doc.space, []).append(at)
+    for at, sentence in enumerate(found):
+        by_space.setdefault(sentence.doc.space, []).append(at)
     vectors = {space: matrix([found[at] for at in places]) for space, places in by_space.items()}
     place = {at: nth for places in by_space.values() for nth, at in enumerate(places)}
-    for at, one in enumerate(found):
-        space = one.doc.space
-        like = [other for other in taken if found[other].doc.space == space]
+    for at, sentence in enumerate(found):
+        doc = sentence.doc
+        like = [other for other in taken if found[other].doc.space == doc.space]
         if like:
-            whole, lengths = vectors[space]
+            whole, lengths = vectors[doc.space]
             rows = [place[other] for other in like]
             near = whole[rows] @ whole[place[at]] / lengths[rows] / lengths[place[at]]
             nearest = int(np.argmax(near))
             if near[nearest] >= ALIKE:
-                also[like[nearest]] = also.get(like[nearest], 0) + 1
+                also[like[nearest]] += 1
                 continue
-        if len(taken) < limit and each.get(one.doc.document, 0) < per_document:
+        if len(taken) < limit and each[doc.document] < per_document:
             taken.append(at)
-            each[one.doc.document] = each.get(one.doc.document, 0) + 1
-    return [Distinct(found[at], also.get(at, 0)) for at in taken]
+            each[doc.document] += 1
+    return [(found[at], also[at]) for at in taken]
 
 
 def quote(found: Found, also: int = 0, *, more: bool = False) -> Quote:
-    """With its figures, and where it stands.
+    """Return a sentence with its figures and its place.
 
     Args:
         found: the sentence.
@@ -160,12 +152,7 @@ def quote(found: Found, also: int = 0, *, more: bool = False) -> Quote:
     """
     doc, kept = found.doc, found.kept
     return Quote(
-        document=doc.document,
-        bucket=doc.bucket,
-        name=doc.name,
-        title=doc.title,
-        organisation=doc.organisation,
-        year=doc.year,
+        **{name: getattr(doc, name) for name in _DOC},
         **{name: kept[name] for name in _TAKEN},
         figures=figures(kept["text"]),
         also=also,
@@ -174,11 +161,12 @@ def quote(found: Found, also: int = 0, *, more: bool = False) -> Quote:
 
 
 def quotes(best: Best[Found], limit: int, per_document: int) -> list[Quote]:
-    """The best that are `distinct`, each with the number of those like it."""
-    several = distinct(best.all(), limit, per_document)
-    return [quote(one.found, one.also, more=best.left_out) for one in several]
+    """Return the best that are `distinct`."""
+    chosen = distinct(best.all(), limit, per_document)
+    return [quote(sentence, also, more=best.left_out) for sentence, also in chosen]
 
 
+_DOC = ("document", "bucket", "name", "title", "organisation", "year")
 _TAKEN = ("index", "page", "row", "text", "topics", "action", "negative", "positive")
 
 
@@ -192,25 +180,24 @@ class SentimentQuotes:
     """The window's most negative and most positive sentences."""
 
     def __init__(self) -> None:
-        """Without any."""
         self._bad: Best[Found] = Best(POOL)
         self._good: Best[Found] = Best(POOL)
 
-    def offer(self, one: Found) -> None:
-        """Take up a sentence, by the roles that it was kept for."""
-        kept = one.kept
+    def offer(self, found: Found) -> None:
+        """Consider a sentence, by the roles that it was kept for."""
+        kept = found.kept
         if "negative" in kept["roles"]:
             death = tells_of_death(kept["text"], kept["negative"], kept["positive"])
-            self._bad.add((not death, is_feared(kept["text"]), -kept["negative"], *one.at), one)
+            self._bad.add((not death, is_feared(kept["text"]), -kept["negative"], *found.at), found)
         if "positive" in kept["roles"]:
-            self._good.add((-kept["positive"], *one.at), one)
+            self._good.add((-kept["positive"], *found.at), found)
 
     def incidents(self) -> list[Quote]:
-        """People's deaths first; then what went wrong, then what might; the surest of each first."""
+        """Return people's deaths first, then what went wrong, then what might; the surest of each first."""
         return quotes(self._bad, MAX_INCIDENTS, PER_DOCUMENT)
 
     def positives(self) -> list[Quote]:
-        """The surest first."""
+        """Return the most positive sentences first."""
         return quotes(self._good, MAX_POSITIVES, PER_DOCUMENT)
 
 
@@ -221,14 +208,12 @@ CANDIDATES = 256
 """Compared: the least like their own documents."""
 BLOCK = 8_192
 """Earlier vectors compared at once: 12 MB."""
-_PER_DOCUMENT = 2
 
 
 class Oddities:
     """The window's sentences that are least like their documents, and what is nearest to them before it."""
 
     def __init__(self) -> None:
-        """Without any."""
         self._best: Best[Found] = Best(CANDIDATES)
         self._candidates: dict[str | None, list[Found]] = {}
         self._near: dict[str | None, NDArray[np.float32]] = {}
@@ -236,31 +221,30 @@ class Oddities:
         self.among = 0
 
     def offer(self, odd: Sequence[Found], centre: str) -> None:
-        """Take up sentences of one document, the sum of whose vectors is `centre`."""
+        """Consider sentences of one document, the sum of whose vectors is `centre`."""
         if not odd or not centre:
             return
         whole = decode_sum(centre).astype(np.float64)
         middle = whole / (np.linalg.norm(whole) or 1.0)
         vectors, lengths = matrix(odd)
-        for one, near in zip(odd, vectors.astype(np.float64) @ middle / lengths, strict=True):
-            self._best.add((round(float(near), 4), *one.at), one)
+        for sentence, near in zip(odd, vectors.astype(np.float64) @ middle / lengths, strict=True):
+            self._best.add((round(float(near), 4), *sentence.at), sentence)
 
     def close(self) -> bool:
-        """No more are offered; whether there are any."""
-        for one in sorted(self._best.all(), key=lambda found: found.at):
-            self._candidates.setdefault(one.doc.space, []).append(one)
-        self._near = {
-            space: np.full(len(several), -1.0, np.float32) for space, several in self._candidates.items()
-        }
+        """End offering; return whether there is anything to compare."""
+        for sentence in sorted(self._best.all(), key=lambda sentence: sentence.at):
+            self._candidates.setdefault(sentence.doc.space, []).append(sentence)
+        for space, candidates in self._candidates.items():
+            self._near[space] = np.full(len(candidates), -1.0, np.float32)
         return bool(self._candidates)
 
     def dimensions(self, space: str | None) -> int:
         """Return the length of this space's vectors; 1 where nothing is compared with them."""
-        several = self._candidates.get(space)
-        return len(several[0].vector) if several else 1
+        candidates = self._candidates.get(space)
+        return len(candidates[0].vector) if candidates else 1
 
     def compare(self, space: str | None, vectors: NDArray[np.int8]) -> None:
-        """With what was kept of an earlier document."""
+        """Compare with what was kept of an earlier document."""
         if space not in self._candidates or not len(vectors):
             return
         self.among += 1
@@ -269,51 +253,47 @@ class Oddities:
         if sum(map(len, waiting)) >= BLOCK:
             self._compare(space)
 
-    def novel(self) -> list[Novel]:
-        """The least like anything before; none where nothing was before."""
-        for space in list(self._waiting):
-            self._compare(space)
-        ranked: list[tuple[tuple[Any, ...], Found]] = []
-        for space, several in self._candidates.items():
-            for one, near in zip(several, self._near[space].round(4), strict=True):
-                if -1.0 < near < UNLIKE:
-                    ranked.append(((float(near), *one.at), one))
-        ranked.sort(key=lambda pair: pair[0])
-        similarity = {one.at: key[0] for key, one in ranked}
-        chosen = distinct([one for _, one in ranked], MAX_NOVEL, _PER_DOCUMENT)
-        return [
-            Novel(
-                quote=quote(one.found, one.also, more=self._best.left_out),
-                similarity=round(similarity[one.found.at], 4),
-            )
-            for one in chosen
-        ]
-
     def _compare(self, space: str | None) -> None:
         waiting = self._waiting.pop(space)
         near = cosines(matrix(self._candidates[space]), unit(np.concatenate(waiting))).max(axis=1)
         self._near[space] = np.maximum(self._near[space], near)
+
+    def novel(self) -> list[Novel]:
+        """Return the sentences least like anything before; none where nothing was before."""
+        for space in list(self._waiting):
+            self._compare(space)
+        near = {
+            sentence.at: round(float(similarity), 4)
+            for space, candidates in self._candidates.items()
+            for sentence, similarity in zip(candidates, self._near[space].round(4), strict=True)
+            if -1.0 < similarity < UNLIKE
+        }
+        unlike = [each for each in self._best.all() if each.at in near]
+        unlike.sort(key=lambda sentence: (near[sentence.at], *sentence.at))
+        return [
+            Novel(quote=quote(sentence, also, more=self._best.left_out), similarity=near[sentence.at])
+            for sentence, also in distinct(unlike, MAX_NOVEL, PER_DOCUMENT)
+        ]
 
 
 class SummaryQuotes:
     """The summaries of a window's documents, by the space of their vectors."""
 
     def __init__(self) -> None:
-        """Without any."""
         self._best: dict[str | None, Best[Found]] = {}
         self._centres: dict[str | None, NDArray[np.int64]] = {}
         self._documents: Counter[str | None] = Counter()
 
     def offer(self, space: str | None, found: list[Found], centre: str) -> None:
-        """Take up the summary of a document."""
+        """Consider the summary of a document."""
         if not centre:
             return
         self._documents[space] += 1
         total = decode_sum(centre).astype(np.int64)
         self._centres[space] = self._centres[space] + total if space in self._centres else total
         best = self._best.setdefault(space, Best(POOL))
-        for one in found:
-            best.add((-worth(_candidate(0, one)), *one.at), one)
+        for sentence in found:
+            best.add((-worth(_candidate(0, sentence)), *sentence.at), sentence)
 
     @property
     def left_out(self) -> int:
@@ -321,13 +301,12 @@ class SummaryQuotes:
         return sum(self._documents.values()) - max(self._documents.values(), default=0)
 
     def summary(self, statistics: Statistics) -> list[Quote]:
-        """In the order of the objects' names, and then as they stand in their documents."""
+        """Return sentences in the order of the objects' names, and then as they stand in their documents."""
         if not self._documents:
             return []
-        space = min(self._documents, key=lambda one: (-self._documents[one], one or ""))
-        found = sorted(
-            self._best[space].all(), key=lambda one: (one.doc.name, one.doc.document, one.kept["index"])
-        )
+        space = min(self._documents, key=lambda space: (-self._documents[space], space or ""))
+        found = self._best[space].all()
+        found.sort(key=lambda sentence: (sentence.doc.name, *sentence.at))
         centre = self._centres[space]
         scale = max(1, int(np.abs(centre).max()) >> 30)  # its direction is what counts, and it has 32 bits
         aggregate = Aggregate(
@@ -335,23 +314,13 @@ class SummaryQuotes:
             sentiment={label: statistics.sentiment.get(label, 0) for label in SENTIMENTS},
             topics=statistics.topics,
             centre=base64.b64encode((centre // scale).astype("<i4").tobytes()).decode(),
-            candidates=[_candidate(at, one) for at, one in enumerate(found)],
+            candidates=[_candidate(at, sentence) for at, sentence in enumerate(found)],
             space=space,
         )
-        return [quote(found[one.index]) for one in choose(aggregate)]
+        return [quote(found[chosen.index]) for chosen in choose(aggregate)]
 
 
-def _candidate(at: int, one: Found) -> Candidate:
-    kept = one.kept
-    return Candidate.model_construct(
-        index=at,
-        page=kept["page"],
-        row=kept["row"],
-        text=kept["text"],
-        quality=kept["quality"],
-        topics=kept["topics"],
-        action=kept["action"],
-        negative=kept["negative"],
-        positive=kept["positive"],
-        embedding=base64.b64encode(one.vector).decode(),
-    )
+def _candidate(at: int, found: Found) -> Candidate:
+    fields = {name: found.kept[name] for name in (*_TAKEN, "quality")}
+    embedding = base64.b64encode(found.vector).decode()
+    return Candidate.model_construct(**fields | {"index": at, "embedding": embedding})

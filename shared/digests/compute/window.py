@@ -1,31 +1,40 @@
-"""Read the documents of a window, and those that it is compared with."""
+"""Read the documents of a window, and those that it is compared with.
+
+Every function appends to `notes` what it left out, for the reader of the digest.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from shared.digests.compute.follow import MAX_REPORTED_IN_ALL as MAX_DONE
-from shared.digests.compute.follow import Groups, Organisation, Plans, Reported, plans, select
+from shared.digests.compute.follow import (
+    MAX_REPORTED_IN_ALL,
+    Groups,
+    Organisation,
+    Plans,
+    Reported,
+    plans,
+    select,
+)
 from shared.digests.compute.measures import Tally
 from shared.digests.compute.quotes import Found, Oddities, SentimentQuotes, SummaryQuotes
 from shared.digests.compute.rows import Doc, between, counts, doc, everything, fits, of_organisation
 from shared.digests.records import Problem, Unfinished
 from shared.documents.outcomes import COLLECTION, CONTENT, COUNTS, Trouble, outcome, unpack_raw
 from shared.documents.store import COLLECTION as DOCUMENTS
+from shared.platform.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from shared.digests.compute.follow import Followings
     from shared.digests.compute.make import Request
-    from shared.digests.compute.rows import Row, Rows
-
+    from shared.digests.compute.rows import Condition, Row, Rows
+    from shared.digests.records import Followed, FollowStatus
 
 MAX_PROBLEMS = 20
 """Listed; all are counted."""
@@ -34,8 +43,19 @@ FIRST_UNFINISHED = 10
 MAX_UNFINISHED = 1_000
 """Unfinished documents among which those that a filter means are sought."""
 UNFINISHED = ("extracting", "analyzing", "delegated")
-_FIELDS = ("document", "name", "organisation", "language", "problem")
+MAX_ORGANISATIONS = 300
+"""Whose earlier reports are looked for: those with most documents. Firestore takes 30 a query."""
+IN = 30
 _RECORD = ("name", "organisation", "language")
+
+
+def _first(found: Iterator[Row], notes: list[str], what: str) -> Iterator[Row]:
+    """Yield as many records as the setting allows; a note says if there are more."""
+    for read, row in enumerate(found):
+        if read == settings().digest_max_documents:
+            notes.append(f"{what} after the first {read:,} are left out (HEADRACE_DIGEST_MAX_DOCUMENTS).")
+            return
+        yield row
 
 
 class Problems(NamedTuple):
@@ -46,27 +66,17 @@ class Problems(NamedTuple):
     listed: list[Problem]
 
 
-def problems(rows: Rows, request: Request, limit: int) -> tuple[Problems, list[str]]:
-    """Return the problems of the window, and notes for the reader."""
-    window = request.window
-    conditions = between("problem.at", window.start, window.end)
-    found = list(
-        islice(rows.range(COLLECTION, "problem.at", conditions, _FIELDS, limit=limit + 1), limit + 1)
-    )
-    notes = []
-    if len(found) > limit:
-        notes.append(f"Problems after the first {limit:,} are left out (HEADRACE_DIGEST_MAX_DOCUMENTS).")
-    problems = _problems(row for row in found[:limit] if fits(row, request.filter))
-    total = problems.failed + sum(problems.rejected.values())
-    if total > len(problems.listed):
-        notes.append(f"{total - len(problems.listed):,} of {total:,} problems are not listed.")
-    return problems, notes
-
-
-def _problems(found: Iterable[Row]) -> Problems:
+def problems(rows: Rows, request: Request, notes: list[str]) -> Problems:
+    """Return what did not complete in the window, failures first."""
+    conditions = between("problem.at", request.window.start, request.window.end)
+    fields = (*_RECORD, "document", "problem")
     rejected: Counter[str] = Counter()
     listed: list[tuple[tuple[Any, ...], Problem]] = []
-    for row in found:
+    limit = settings().digest_max_documents + 1
+    found = rows.range(COLLECTION, "problem.at", conditions, fields, limit=limit)
+    for row in _first(found, notes, "Problems"):
+        if not fits(row, request.filter):
+            continue
         trouble = Trouble.model_validate(row["problem"])
         failed = trouble.state == "failed"
         if not failed:
@@ -81,248 +91,207 @@ def _problems(found: Iterable[Row]) -> Problems:
             replay=f"headrace replay {row['document']}" if failed else None,
         )
         listed.append(((not failed, trouble.at, row["document"]), problem))
+    if left_out := len(listed[MAX_PROBLEMS:]):
+        notes.append(f"{left_out:,} of {len(listed):,} problems are not listed.")
     listed.sort(key=lambda pair: pair[0])
-    return Problems(
-        {code: rejected[code] for code in sorted(rejected)},
-        len(listed) - rejected.total(),
-        [problem for _, problem in listed[:MAX_PROBLEMS]],
-    )
+    first = [problem for _, problem in listed[:MAX_PROBLEMS]]
+    return Problems(dict(sorted(rejected.items())), len(listed) - rejected.total(), first)
 
 
-def received(rows: Rows, request: Request, limit: int) -> tuple[int, list[str]]:
-    """Documents whose newest content was uploaded in the window; archives do not count."""
+def received(rows: Rows, request: Request, notes: list[str]) -> int:
+    """Return the number of documents whose newest content was uploaded in the window, without archives."""
     window = request.window
     conditions = [("members", "==", None), *between("received_at", window.start, window.end)]
     if everything(request.filter):
-        return rows.count(DOCUMENTS, conditions), []
-    found = rows.range(DOCUMENTS, "received_at", conditions, _RECORD, limit=limit + 1)
-    count = 0
-    for read, row in enumerate(found):
-        if read == limit:
-            return count, [f"Uploads after the first {limit:,} are left out (HEADRACE_DIGEST_MAX_DOCUMENTS)."]
-        count += fits(row, request.filter)
-    return count, []
+        return rows.count(DOCUMENTS, conditions)
+    limit = settings().digest_max_documents + 1
+    found = rows.range(DOCUMENTS, "received_at", conditions, _RECORD, limit=limit)
+    return sum(fits(row, request.filter) for row in _first(found, notes, "Uploads"))
 
 
-def waiting(rows: Rows, request: Request) -> tuple[int, Unfinished | None, list[str]]:
-    """Documents that wait for their results since before the window's end, and the first of them."""
+def waiting(rows: Rows, request: Request, notes: list[str]) -> tuple[int, Unfinished | None]:
+    """Return how many documents wait for results since before the window's end, and the first of them."""
     end, whole = request.window.end, everything(request.filter)
     conditions = [("state", "in", list(UNFINISHED)), ("waiting_since", "<", end)]
     limit = FIRST_UNFINISHED if whole else MAX_UNFINISHED
     fields = (*_RECORD, "state", "waiting_since")
     read = list(rows.range(DOCUMENTS, "waiting_since", conditions, fields, limit=limit))
-    found = [row for row in read if fits(row, request.filter)]
-    many = not whole and len(read) == limit
-    notes = [f"Of unfinished documents the first {limit:,} were looked at."] if many else []
-    if not found:
-        return 0, None, notes
-    oldest = Unfinished(
-        document=found[0][""],
-        name=found[0]["name"],
-        state=found[0]["state"],
-        seconds=round((end - found[0]["waiting_since"]).total_seconds(), 1),
-    )
+    unfinished = [row for row in read if fits(row, request.filter)]
+    if not whole and len(read) == limit:
+        notes.append(f"Of unfinished documents the first {limit:,} were looked at.")
+    if not unfinished:
+        return 0, None
+    first = unfinished[0]
+    seconds = round((end - first["waiting_since"]).total_seconds(), 1)
+    oldest = Unfinished(document=first[""], name=first["name"], state=first["state"], seconds=seconds)
     # What ended in between is counted as waiting all the same: it is named.
-    return max(rows.count(DOCUMENTS, conditions), 1) if whole else len(found), oldest, notes
-
-
-MAX_ORGANISATIONS = 300
-"""Whose earlier reports are looked for: those with most documents. Firestore takes 30 a query."""
-IN = 30
+    return max(rows.count(DOCUMENTS, conditions), 1) if whole else len(unfinished), oldest
 
 
 class Counted:
-    """What the counts of the window's documents come to."""
+    """The counts of the window's documents."""
 
-    def __init__(self, topic: str | None) -> None:
-        """Without documents."""
-        self.tally = Tally(topic)
-        self.groups = Groups(topic)
+    def __init__(self, rows: Rows, request: Request, notes: list[str]) -> None:
+        """Read and count what completed in the window."""
+        window, topic = request.window, request.filter.topic
+        self.tally, self.groups = Tally(topic), Groups(topic)
         self.docs: list[Doc] = []
         """Whose passages count, by their ids."""
-        self.completed = self.copies = self.unjudged = 0
+        self.completed = self.copies = self._unjudged = 0
+        conditions = between("completed_at", window.start, window.end) + of_organisation(request.filter)
+        fields, limit = (*COUNTS, "space"), settings().digest_max_documents + 1
+        found = rows.range(COLLECTION, "completed_at", conditions, fields, limit=limit)
+        for row in _first(found, notes, "Documents"):
+            if fits(row, request.filter) and row["members"] is None:
+                self._add(row)
+        self.docs.sort(key=lambda doc: doc.document)
+        self.groups.close()
+        if self._unjudged:
+            unjudged = f"{self._unjudged:,}; no share counts them."
+            notes.append(f"Passages in languages that the model does not judge: {unjudged}")
 
-    def add(self, row: Row) -> None:
-        """Count a document that completed."""
-        if row["members"] is not None:
-            return
+    def _add(self, row: Row) -> None:
         self.completed += 1
         if not counts(row):
             self.copies += 1
             return
-        one = outcome(row)
-        self.tally.add(one)
-        self.groups.count(one)
-        self.unjudged += one.passages - sum(one.sentiment.values())
+        counted = outcome(row)
+        self.tally.add(counted)
+        self.groups.count(counted)
+        self._unjudged += counted.passages - sum(counted.sentiment.values())
         self.docs.append(doc(row))
-
-    @property
-    def organisations(self) -> Counter[str]:
-        """Documents by the key of their organisation."""
-        return Counter(one.organisation_key for one in self.docs if one.organisation_key)
-
-
-def count(rows: Rows, request: Request, limit: int) -> tuple[Counted, list[str]]:
-    """The window's documents, and what is to be noted."""
-    window, counted, notes = request.window, Counted(request.filter.topic), []
-    conditions = between("completed_at", window.start, window.end) + of_organisation(request.filter)
-    found = rows.range(COLLECTION, "completed_at", conditions, (*COUNTS, "space"), limit=limit + 1)
-    for read, row in enumerate(found):
-        if read == limit:
-            notes.append(f"Documents after the first {limit:,} are left out (HEADRACE_DIGEST_MAX_DOCUMENTS).")
-            break
-        if fits(row, request.filter):
-            counted.add(row)
-    counted.docs.sort(key=lambda one: one.document)
-    if counted.unjudged:
-        unjudged = f"{counted.unjudged:,}; no share counts them."
-        notes.append(f"Passages in languages that the model does not judge: {unjudged}")
-    return counted, notes
 
 
 def content(row: Row, of: Doc) -> tuple[list[Found], NDArray[np.int8]]:
-    """The sentences that were kept of a document, and (n, d) their vectors."""
+    """Return the sentences that were kept of a document, and (n, d) their vectors."""
     kept = unpack_raw(row["items"]) if row.get("items") else []
     packed: bytes = row.get("vectors") or b""
     vectors = np.frombuffer(packed, dtype=np.int8).reshape(len(kept), -1 if kept else 0)
-    size = vectors.shape[1]
-    one = of._replace(space=row.get("space"))
-    return [Found(one, each, packed[at * size : (at + 1) * size]) for at, each in enumerate(kept)], vectors
+    size, report = vectors.shape[1], of._replace(space=row.get("space"))
+    found = [Found(report, each, packed[at * size : (at + 1) * size]) for at, each in enumerate(kept)]
+    return found, vectors
 
 
 class Earlier:
     """The plans of earlier reports of the window's organisations, as far as they are open."""
 
-    def __init__(self, rows: Rows, request: Request, counted: Counted, limit: int) -> None:
+    def __init__(self, rows: Rows, request: Request, counted: Counted, notes: list[str]) -> None:
         """Read them, of the organisations with most documents."""
         self._request, self._start = request, request.window.start
-        self.notes: list[str] = []
-        organisations = counted.organisations
+        organisations = Counter(doc.organisation_key for doc in counted.docs if doc.organisation_key)
         keys = sorted(organisations, key=lambda key: (-organisations[key], key))
         if len(keys) > MAX_ORGANISATIONS:
-            self.notes.append(
-                f"Earlier reports were looked for of {MAX_ORGANISATIONS} of {len(keys):,} organisations."
-            )
-        planned = Plans()
+            which = f"{MAX_ORGANISATIONS} of {len(keys):,} organisations"
+            notes.append(f"Earlier reports were looked for of {which}.")
+        planned, left = Plans(), MAX_REPORTED_IN_ALL
         reported: dict[str, Reported] = {}
-        left_done = MAX_DONE
-        for of, row in self._reports(rows, counted, keys[:MAX_ORGANISATIONS], limit):
+        for of, row in self._reports(rows, counted, keys[:MAX_ORGANISATIONS], notes):
             key = of.organisation_key or ""
             before, kept = reported.setdefault(key, Reported()), content(row, of)[0]
             if of.completed_at < self._start:
-                left_done -= before.add(kept, left_done)
+                left -= before.add(kept, left)
             planned.add(key, plans(kept, request.filter.topic))
-        self.notes += planned.notes()
-        if left_done == 0:
-            self.notes.append(
-                f"Of earlier reports {MAX_DONE:,} implemented initiatives were read, and no more."
-            )
+        notes += planned.notes()
+        if left == 0:
+            read = f"{MAX_REPORTED_IN_ALL:,} implemented initiatives were read, and no more."
+            notes.append(f"Of earlier reports {read}")
         self._organisations = {
-            key: Organisation(several, self._start, reported[key])
-            for key, several in planned.by_organisation().items()
+            key: Organisation(of_key, self._start, reported[key])
+            for key, of_key in planned.by_organisation().items()
         }
         self.compared = len(self._organisations)
 
     def meet(self, of: Doc, found: list[Found], vectors: NDArray[np.int8]) -> None:
         """Compare with a report of the window."""
         organisation = self._organisations.get(of.organisation_key or "")
-        if organisation is not None:
-            organisation.meet(of._replace(space=found[0].doc.space if found else None), found, vectors)
+        if organisation is not None and found:
+            organisation.meet(found[0].doc, found, vectors)
 
-    def followed(self) -> Followings:
-        """What became of the plans."""
-        return select(
-            [one for key in sorted(self._organisations) for one in self._organisations[key].findings()]
-        )
+    def followed(self) -> tuple[list[Followed], dict[FollowStatus, int]]:
+        """Return what became of the plans, and the number of each kind."""
+        organisations = [self._organisations[key] for key in sorted(self._organisations)]
+        return select([finding for organisation in organisations for finding in organisation.findings()])
 
     def _reports(
-        self, rows: Rows, counted: Counted, keys: list[str], limit: int
+        self, rows: Rows, counted: Counted, keys: list[str], notes: list[str]
     ) -> Iterator[tuple[Doc, Row]]:
-        """The window's own that a later one follows, and those before it."""
+        """Yield the window's own reports that a later one follows, and those before it."""
+        limit = settings().digest_earlier_documents
         own = _followed_within(counted.docs, frozenset(keys))[:limit]
-        by_id = {one.document: one for one in own}
+        by_id = {report.document: report for report in own}
         for row in rows.named(COLLECTION, list(by_id), CONTENT):
             yield by_id[row[""]], row
         left, batches = limit - len(own), [keys[at : at + IN] for at in range(0, len(keys), IN)]
+        cut = False
         for nth, batch in enumerate(batches):
-            share = left // (len(batches) - nth)
-            read = 0
+            share, read = left // (len(batches) - nth), 0
+            conditions: list[Condition] = [
+                ("organisation_key", "in", batch),
+                ("completed_at", "<", self._start),
+            ]
+            fields = (*COUNTS, *CONTENT)
             for row in rows.range(
-                COLLECTION,
-                "completed_at",
-                [("organisation_key", "in", batch), ("completed_at", "<", self._start)],
-                (*COUNTS, *CONTENT),
-                limit=share,
-                descending=True,
+                COLLECTION, "completed_at", conditions, fields, limit=share, descending=True
             ):
                 read += 1
                 if fits(row, self._request.filter) and counts(row):
                     yield doc(row), row
             left -= read
-            if read == share:
-                note = "Only the newest earlier reports were compared (HEADRACE_DIGEST_EARLIER_DOCUMENTS)."
-                self.notes += [] if note in self.notes else [note]
+            cut |= read == share
+        if cut:
+            notes.append("Only the newest earlier reports were compared (HEADRACE_DIGEST_EARLIER_DOCUMENTS).")
 
 
 def _followed_within(docs: list[Doc], keys: frozenset[str]) -> list[Doc]:
-    """Documents of an organisation that has one about a later year in the same window; the latest first."""
-    newest: dict[str, int] = {}
-    for one in docs:
-        if one.organisation_key in keys and one.year is not None:
-            newest[one.organisation_key] = max(one.year, newest.get(one.organisation_key, 0))
-    found = [
-        one
-        for one in docs
-        if one.organisation_key in keys and one.year is not None and one.year < newest[one.organisation_key]
+    """Return documents whose organisation has one about a later year in the window, the latest first."""
+    newest: dict[str | None, int] = {}
+    for of in docs:
+        if of.year is not None:
+            newest[of.organisation_key] = max(of.year, newest.get(of.organisation_key, 0))
+    older = [
+        of
+        for of in docs
+        if of.organisation_key in keys and of.year is not None and of.year < newest[of.organisation_key]
     ]
-    return sorted(found, key=lambda one: (-(one.year or 0), one.document))
+    return sorted(older, key=lambda of: (-(of.year or 0), of.document))
 
 
 class Quoted:
-    """What may be quoted of the window, read a few documents at a time."""
+    """What may be quoted of the window's documents."""
 
-    def __init__(self, counted: Counted, earlier: Earlier, topic: str | None) -> None:
-        """Nothing read so far."""
-        self._counted, self._earlier, self._topic = counted, earlier, topic
+    def __init__(self, rows: Rows, counted: Counted, earlier: Earlier, topic: str | None) -> None:
+        """Read the documents by their ids, a few at a time."""
         self.summary, self.sentiments, self.oddities = SummaryQuotes(), SentimentQuotes(), Oddities()
-
-    def read(self, rows: Rows) -> None:
-        """All the window's documents, by their ids."""
-        docs = {one.document: one for one in self._counted.docs}
+        docs = {doc.document: doc for doc in counted.docs}
         for row in rows.named(COLLECTION, list(docs), CONTENT):
-            self._take(docs[row[""]], row)
-
-    def _take(self, of: Doc, row: Row) -> None:
-        found, vectors = content(row, of)
-        self._earlier.meet(of, found, vectors)
-        asked = [one for one in found if self._topic is None or self._topic in one.kept["topics"]]
-        by_role: dict[str, list[Found]] = {}
-        for one in asked:
-            for role in one.kept["roles"]:
-                by_role.setdefault(role, []).append(one)
-        for one in by_role.get("initiative", ()):
-            self._counted.groups.offer(of, one)
-        for one in {
-            id(each): each for role in ("negative", "positive") for each in by_role.get(role, ())
-        }.values():
-            self.sentiments.offer(one)
-        centre: str = row.get("centre") or ""
-        self.summary.offer(row.get("space"), by_role.get("summary", []), centre)
-        self.oddities.offer(by_role.get("unusual", []), centre)
+            of = docs[row[""]]
+            found, vectors = content(row, of)
+            earlier.meet(of, found, vectors)
+            asked = [each for each in found if topic is None or topic in each.kept["topics"]]
+            roles = {
+                role: [each for each in asked if role in each.kept["roles"]]
+                for role in ("initiative", "summary", "unusual")
+            }
+            for each in roles["initiative"]:
+                counted.groups.offer(of, each)
+            for each in asked:
+                self.sentiments.offer(each)
+            centre: str = row.get("centre") or ""
+            self.summary.offer(row.get("space"), roles["summary"], centre)
+            self.oddities.offer(roles["unusual"], centre)
 
 
-def compare_with_earlier(rows: Rows, request: Request, oddities: Oddities, limit: int) -> None:
-    """What is odd in the window with what was kept of the newest documents before it."""
+def compare_with_earlier(rows: Rows, request: Request, oddities: Oddities) -> None:
+    """Compare what is odd in the window with what was kept of the newest documents before it."""
     if not oddities.close():
         return
-    conditions: list[tuple[str, str, Any]] = [
+    conditions: list[Condition] = [
         ("completed_at", "<", request.window.start),
         *of_organisation(request.filter),
     ]
-    fields = ("name", "organisation", "language", "members", "duplicate_of", "completed_at", "passages")
-    for row in rows.range(
-        COLLECTION, "completed_at", conditions, (*fields, "vectors", "space"), limit=limit, descending=True
-    ):
+    fields = (*_RECORD, "members", "duplicate_of", "completed_at", "vectors", "space")
+    limit = settings().digest_earlier_documents
+    for row in rows.range(COLLECTION, "completed_at", conditions, fields, limit=limit, descending=True):
         vectors = np.frombuffer(row.get("vectors") or b"", dtype=np.int8)
         if len(vectors) and fits(row, request.filter) and counts(row):
             oddities.compare(row.get("space"), vectors.reshape(-1, oddities.dimensions(row.get("space"))))
