@@ -1,7 +1,7 @@
-"""The long job on many documents: backfills, imports and trainings, from their start to their report.
+"""Start, follow and print jobs: backfills, imports and trainings.
 
-What the job is going to read is looked for before anything is created or started. Where this account may not
-look, that is left to the job, which has rights of its own.
+What the job is going to read is looked for before anything is created or started. If this account has no
+permission to look, that is left to the job, which has permissions of its own.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 import time
 from contextlib import suppress
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
@@ -27,9 +26,12 @@ from shared.documents.store import document_id, now
 from shared.documents.uploads import notify_all
 from shared.inference.manifest import MANIFEST_FILE, read_manifest
 from shared.intake.reconciliation import LOOK_BACK, lost
-from shared.jobs import backfills, imports
+from shared.jobs.listing import Backfill, list_again, list_documents
+from shared.jobs.record import COLLECTION as JOBS
+from shared.jobs.record import Import, Training, create, read, start, update
 from shared.platform.clients import firestore_client, storage_client
 from shared.platform.errors import HeadraceError, SetupError
+from shared.platform.lease import is_held
 from shared.platform.settings import settings
 
 if TYPE_CHECKING:
@@ -37,65 +39,52 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from shared.jobs.backfills import Backfill, Wanted
-    from shared.jobs.imports import Import, Report
-
-_Ended = TypeVar("_Ended")
-_Recorded = TypeVar("_Recorded", "Backfill", "Import")
+    from shared.jobs.listing import Wanted
+    from shared.jobs.record import AnyJob, Job
 
 POLL_SECONDS = 1.0
-TRAININGS = "trainings"
 SHOWN_EXAMPLES = 8
 SHOWN_DOCUMENTS = 10
 MAX_TEXT = 160
 LABELS = ("positive", "neutral", "negative", "implemented", "planned", "none", "untold")
 """Labels of sentiment, then of action, in the order in which they are printed."""
 TRAINING_STYLES = {"published": "green", "kept": "yellow", "rejected": "red", "failed": "red"}
-INTERNAL = ("executions", "lease", "attempts")
-"""Fields of a training that say how the job goes about it, not what came of it."""
+INTERNAL = {"executions", "lease", "attempts"}
+"""Fields of a job that say how the long job goes about it, not what came of it."""
 _ADDRESS = re.compile(r"gs://([^/]+)/?(.*)")
 
 
-def follow(execution: Callable[[], str | None], look: Callable[[bool], _Ended | str]) -> _Ended:
-    """Print the progress of an execution on standard error until its work has ended; return its record.
+def follow(
+    execution: Callable[[], str | None],
+    find: Callable[[], AnyJob | None],
+    progress: Callable[[AnyJob], str],
+    unfinished: str,
+) -> AnyJob:
+    """Print the progress of a job on standard error until it has ended; return its record.
 
     Args:
-        execution: returns the full name of the execution that is at work now.
-        look: is told whether that execution has ended; returns the record, or a line of progress while the
-            work goes on, and raises HeadraceError where the execution ended and left work.
+        execution: returns the full name of the execution that is working on it.
+        find: reads the record; None if the job has not made it yet.
+        progress: returns a line on how far the job is.
+        unfinished: the error if the execution ended and the record says that work is left.
+
+    Raises:
+        HeadraceError: the execution ended, and work is left.
     """
     console, printed = terminal(stderr=True), ""
     while True:
         ended = not has_not_ended(execution())  # asked before the record is read, which is written last
-        seen = look(ended)
-        if not isinstance(seen, str):
-            return seen
-        if seen != printed:
-            console.print(seen, highlight=False)
-            printed = seen
-        time.sleep(POLL_SECONDS)
-
-
-def _follow_record(
-    find: Callable[[], _Recorded], progress: Callable[[_Recorded], str], unfinished: str
-) -> _Recorded:
-    """Follow the execution of a backfill or an import until its record says that it has ended.
-
-    Args:
-        find: reads the record.
-        progress: says how far it is.
-        unfinished: the error, where the execution ended and the record says that work is left.
-    """
-
-    def look(ended: bool) -> _Recorded | str:  # noqa: FBT001 - as `follow` calls it
-        record = find()
-        if record.state != "running":
-            return record
-        if ended:
+        job = find()
+        # What failed may be tried again by the same execution.
+        if job and job.state not in {"listing", "running"} and (ended or job.state != "failed"):
+            return job
+        if ended and not (job and is_held(job.lease, now())):  # another execution may be working on it
             raise HeadraceError(unfinished)
-        return progress(record)
-
-    return follow(lambda: find().execution, look)
+        line = progress(job) if job and job.state == "running" else "waiting"
+        if line != printed:
+            console.print(line, highlight=False)
+            printed = line
+        time.sleep(POLL_SECONDS)
 
 
 def need_objects(bucket: str, prefix: str) -> None:
@@ -147,6 +136,14 @@ def _is_ours(digest: str) -> bool:
     return False
 
 
+def find_job(kind: type[AnyJob], identifier: str) -> AnyJob:
+    """Return a job. Raises HeadraceError if there is none of this kind with this id."""
+    job = read(firestore_client(), kind, identifier)
+    if job is None:
+        raise HeadraceError(f"There is no {kind.__name__.lower()} {identifier}.")
+    return job
+
+
 def start_backfill(wanted: Wanted, model: str | None, tasks: int | None) -> Backfill:
     """List the wanted documents, and start a backfill of them.
 
@@ -156,9 +153,8 @@ def start_backfill(wanted: Wanted, model: str | None, tasks: int | None) -> Back
     need_job()
     if model is not None:
         need_model(model)
-    client = firestore_client()
-    backfill = backfills.create(client, wanted, model, tasks or settings().job_tasks)
-    return _listed_and_launched(backfill)
+    tasks = tasks or settings().job_tasks
+    return _list_and_start(create(firestore_client(), Backfill, wanted=wanted, model=model, tasks=tasks))
 
 
 def resume_backfill(identifier: str) -> Backfill:
@@ -169,66 +165,52 @@ def resume_backfill(identifier: str) -> Backfill:
     """
     need_job()
     client = firestore_client()
-    backfill = find_backfill(identifier)
+    backfill = find_job(Backfill, identifier)
     # The record ends some seconds before the execution does: whoever waited for it need not wait again.
     if backfill.state not in {"completed", "failed"} and has_not_ended(backfill.execution):
         raise HeadraceError(
             f"The job of backfill {backfill.id} is running: headrace backfill show {backfill.id}"
         )
     if backfill.state == "listing":
-        return _listed_and_launched(backfill)
-    again = backfills.list_again(client, backfill)
+        return _list_and_start(backfill)
+    again = list_again(client, backfill)
     if backfill.state == "completed" and not again:
-        backfills.update(client, backfill.id, state="completed", report=backfill.report)
+        update(client, backfill.id, {"state": "completed", "report": backfill.report})
         return backfill
-    return _launched(find_backfill(identifier))
+    return _start(find_job(Backfill, identifier))
 
 
-def find_backfill(identifier: str) -> Backfill:
-    """Return a backfill. Raises HeadraceError if there is none with this id."""
-    backfill = backfills.read(firestore_client(), identifier)
-    if backfill is None:
-        raise HeadraceError(f"There is no backfill {identifier}.")
-    return backfill
+def _list_and_start(backfill: Backfill) -> Backfill:
+    list_documents(firestore_client(), backfill)
+    return _start(find_job(Backfill, backfill.id))
 
 
-def _listed_and_launched(backfill: Backfill) -> Backfill:
-    backfills.list_documents(firestore_client(), backfill)
-    return _launched(find_backfill(backfill.id))
-
-
-def _launched(backfill: Backfill) -> Backfill:
-    tasks = max(1, min(backfill.tasks, backfill.total))
-    execution = run_job(["backfill", backfill.id], tasks)
-    backfills.update(firestore_client(), backfill.id, execution=execution)
-    return backfill.model_copy(update={"execution": execution})
-
-
-def _follow_backfill(identifier: str) -> Backfill:
-    return _follow_record(
-        lambda: find_backfill(identifier),
-        lambda backfill: f"{sum(backfill.counts.values()):,} of {backfill.total:,} documents",
-        f"The job ended with work left. See its log; then: headrace backfill resume {identifier}",
-    )
+def _start(backfill: Backfill) -> Backfill:
+    return start(firestore_client(), backfill, tasks=max(1, min(backfill.tasks, backfill.total)))
 
 
 def report_backfill(backfill: Backfill, *, wait: bool, as_json: bool) -> None:
     """Print a backfill, with `wait` once it has ended; exit with status 1 if something failed."""
     if wait:
-        backfill = _follow_backfill(backfill.id)
+        identifier = backfill.id
+        backfill = follow(
+            lambda: find_job(Backfill, identifier).execution,
+            lambda: find_job(Backfill, identifier),
+            lambda job: f"{sum(job.counts.values()):,} of {job.total:,} documents",
+            f"The job ended with work left. See its log; then: headrace backfill resume {identifier}",
+        )
     if as_json:
-        print_json(_backfill_fields(backfill))
+        examples = [_with_text(example) for example in _examples(backfill)]
+        print_json(job_fields(backfill) | {"examples": examples})
     else:
         print_backfill(terminal(), backfill)
     if backfill.state == "failed" or backfill.counts.get("failed"):
         raise click.exceptions.Exit(1)
 
 
-def _backfill_fields(backfill: Backfill) -> dict[str, Any]:
-    """Return a backfill's record, and the examples of its comparison with their texts."""
-    shown = backfill.model_dump(mode="json")
-    shown["examples"] = [_with_text(example) for example in _examples(backfill)]
-    return shown
+def job_fields(job: Job) -> dict[str, Any]:
+    """Return what `--json` prints of a job: its record, without how the long job goes about it."""
+    return job.model_dump(mode="json", exclude=INTERNAL) | {"execution": job.execution}
 
 
 def print_backfill(console: Console, backfill: Backfill) -> None:
@@ -345,10 +327,8 @@ def start_import(address: str, tasks: int | None) -> Import:
     bucket, prefix = _place(address)
     need_objects(bucket, prefix)
     client = firestore_client()
-    created = imports.create(client, bucket, prefix, tasks or settings().job_tasks)
-    execution = run_job(["archive", created.id], created.tasks)
-    imports.update(client, created.id, {"execution": execution})
-    return created.model_copy(update={"execution": execution})
+    tasks = tasks or settings().job_tasks
+    return start(client, create(client, Import, bucket=bucket, prefix=prefix, tasks=tasks))
 
 
 def notify_missing(address: str, *, as_json: bool) -> None:
@@ -381,61 +361,46 @@ def _place(address: str) -> tuple[str, str]:
     return bucket, prefix
 
 
-def find_import(identifier: str) -> Import:
-    """Return an import. Raises HeadraceError if there is none with this id."""
-    wanted = imports.read(firestore_client(), identifier)
-    if wanted is None:
-        raise HeadraceError(f"There is no import {identifier}.")
-    return wanted
-
-
-def report_import(wanted: Import, *, wait: bool, as_json: bool) -> None:
+def report_import(job: Import, *, wait: bool, as_json: bool) -> None:
     """Print an import, with `wait` once it has ended; exit with status 1 if something failed."""
     if wait:
-        wanted = _follow_import(wanted.id)
+        identifier = job.id
+        job = follow(
+            lambda: find_job(Import, identifier).execution,
+            lambda: find_job(Import, identifier),
+            _import_progress,
+            "The job ended with work left. See its log; then import the same again: "
+            "what is done is passed over.",
+        )
     if as_json:
-        print_json(wanted.model_dump(mode="json"))
+        print_json(job_fields(job))
     else:
-        _print_import(terminal(), wanted)
-    if wanted.state == "failed" or (wanted.report and (wanted.report.failed or wanted.report.rejected)):
+        _print_import(terminal(), job)
+    if job.state == "failed" or (job.report and (job.report["failed"] or job.report["rejected"])):
         raise click.exceptions.Exit(1)
 
 
-def _follow_import(identifier: str) -> Import:
-    return _follow_record(
-        lambda: find_import(identifier),
-        _import_progress,
-        "The job ended with work left. See its log; then import the same again: what is done is passed over.",
-    )
-
-
-def _import_progress(wanted: Import) -> str:
-    done = sum(share.done for share in wanted.progress.values())
-    total = sum(share.total for share in wanted.progress.values())
+def _import_progress(job: Import) -> str:
+    done = sum(share.done for share in job.progress.values())
+    total = sum(share.total for share in job.progress.values())
     return f"{done:,} of {total:,} objects" if total else "started"
 
 
-def _print_import(console: Console, wanted: Import) -> None:
-    where = f"gs://{wanted.bucket}/{wanted.prefix}"
-    console.print(f"import {wanted.id} of {where}: {wanted.state}", highlight=False)
-    if wanted.error:
-        console.print(Text(f"{wanted.error.message} {wanted.error.hint}", "red"))
-    if wanted.report:
-        for line in _report_lines(wanted.report):
-            console.print(f"  {line}", highlight=False)
-    elif wanted.state == "running":
-        console.print(f"  {_import_progress(wanted)}", highlight=False)
-
-
-def _report_lines(report: Report) -> list[str]:
-    lines = [
-        f"{report.objects:,} objects",
-        f"{report.completed:,} completed, {report.passages:,} passages",
-        f"{report.skipped:,} completed before",
-    ]
-    for state, codes in (("rejected", report.rejected), ("failed", report.failed)):
-        lines += [f"{count:,} {state}: {code}" for code, count in codes.items()]
-    return lines
+def _print_import(console: Console, job: Import) -> None:
+    console.print(f"import {job.id} of gs://{job.bucket}/{job.prefix}: {job.state}", highlight=False)
+    if job.error:
+        console.print(Text(f"{job.error.message} {job.error.hint}", "red"))
+    lines = [_import_progress(job)] if job.state == "running" else []
+    if report := job.report:
+        lines = [
+            f"{report['objects']:,} objects",
+            f"{report['completed']:,} completed, {report['passages']:,} passages",
+            f"{report['skipped']:,} completed before",
+        ]
+        for state in ("rejected", "failed"):
+            lines += [f"{count:,} {state}: {code}" for code, count in report[state].items()]
+    for line in lines:
+        console.print(f"  {line}", highlight=False)
 
 
 def start_training(uri: str, *, identifier: str | None, model: str | None, branches: bool) -> str:
@@ -455,56 +420,48 @@ def start_training(uri: str, *, identifier: str | None, model: str | None, branc
     return run_job([*arguments, *(["--branches"] if branches else [])], 1)
 
 
-def _follow_training(execution: str) -> dict[str, Any]:
-    def look(ended: bool) -> dict[str, Any] | str:  # noqa: FBT001 - as `follow` calls it
-        training = _training_of(execution)
-        state = training["state"] if training else "waiting"
-        # What failed may be tried again by the same execution.
-        if training and (state not in {"running", "failed"} or (state == "failed" and ended)):
-            return training
-        if ended and not (training and _is_held(training)):
-            name = execution.rpartition("/")[2]
-            raise HeadraceError(
-                f"The job ended before the training did. See the log of its execution {name}."
-            )
-        return f"{training['id']}: {training['step']}" if training and state == "running" else state
-
-    return follow(lambda: execution, look)
-
-
 def report_training(execution: str, *, wait: bool, as_json: bool) -> None:
     """Print an execution, with `wait` its training once that has ended; exit with status 1 if it failed."""
+    name = execution.rpartition("/")[2]
     if not wait:
         if as_json:
             print_json({"execution": execution})
         else:
-            say(f"started {execution.rpartition('/')[2]}")
+            say(f"started {name}")
         return
-    training = _follow_training(execution)
+    training = follow(
+        lambda: execution,
+        lambda: _training_of(execution),
+        lambda job: f"{job.id}: {job.step}",
+        f"The job ended before the training did. See the log of its execution {name}.",
+    )
     if as_json:
-        print_json(_training_fields(training))
+        print_json(job_fields(training))
     else:
         print_training(terminal(), training)
-    if training["state"] in {"rejected", "failed"}:
+    if training.state in {"rejected", "failed"}:
         raise click.exceptions.Exit(1)
 
 
-def print_training(console: Console, training: Mapping[str, Any]) -> None:
+def print_training(console: Console, training: Training) -> None:
     """Print a training's state and reason, both models head by head, and the rows left out."""
-    state = training["state"]
-    console.print(f"training {training['id']}: {state}", style=TRAINING_STYLES[state], highlight=False)
-    console.print(training["reason"], highlight=False)
-    rows = training.get("rows")
-    if rows:
+    style = TRAINING_STYLES[training.state]
+    console.print(f"training {training.id}: {training.state}", style=style, highlight=False)
+    if training.error:
+        console.print(training.error.message, highlight=False)
+    report = training.report or {}
+    if report:
+        console.print(report["reason"], highlight=False)
+    if rows := report.get("rows"):
         left = sum(rows["rejected"].values())
         console.print(f"{rows['used']:,} rows used, {left:,} left out", highlight=False)
         for code, count in rows["rejected"].items():
             console.print(f"  {code:<24}{count:>8,}", highlight=False)
-    if training.get("heads"):
-        _print_heads(console, training["heads"])
-    if training.get("next"):
+    if report.get("heads"):
+        _print_heads(console, report["heads"])
+    if report:
         console.print()
-        console.print(training["next"], highlight=False)
+        console.print(report["next"], highlight=False)
 
 
 def _print_heads(console: Console, heads: Mapping[str, Any]) -> None:
@@ -524,23 +481,9 @@ def _print_heads(console: Console, heads: Mapping[str, Any]) -> None:
         console.print(f"{name}: {head['why']}", style="bright_black", highlight=False)
 
 
-def _training_of(execution: str) -> dict[str, Any] | None:
+def _training_of(execution: str) -> Training | None:
     from google.cloud.firestore_v1.base_query import FieldFilter
 
-    mine = FieldFilter("executions", "array_contains", execution.rpartition("/")[2])
-    trainings = firestore_client().collection(TRAININGS).where(filter=mine)
-    return next((snapshot.to_dict() for snapshot in trainings.stream()), None)
-
-
-def _is_held(training: Mapping[str, Any]) -> bool:
-    """Return whether another execution is working on a training."""
-    lease = training["lease"]
-    return bool(lease and lease["expires_at"] > datetime.now(lease["expires_at"].tzinfo))
-
-
-def _training_fields(training: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in sorted(training.items())
-        if name not in INTERNAL
-    }
+    mine = FieldFilter("executions", "array_contains", execution)
+    jobs = firestore_client().collection(JOBS).where(filter=mine)
+    return next((Training.model_validate(snapshot.to_dict()) for snapshot in jobs.stream()), None)

@@ -476,7 +476,7 @@ def backfill(  # noqa: PLR0913 - the options of a command
         return
     connect(data, project)
     from cli import jobs
-    from shared.jobs.backfills import Wanted
+    from shared.jobs.listing import Wanted
 
     wanted = Wanted(prefix=prefix, state=state, since=since, until=until, from_model=from_model)
     jobs.report_backfill(jobs.start_backfill(wanted, model, tasks), wait=wait, as_json=as_json)
@@ -492,8 +492,9 @@ def show_backfill(identifier: str, *, wait: bool, data: Path, project: str | Non
     """Print how far a backfill is, and what it changed."""
     connect(data, project)
     from cli import jobs
+    from shared.jobs.listing import Backfill
 
-    jobs.report_backfill(jobs.find_backfill(identifier), wait=wait, as_json=as_json)
+    jobs.report_backfill(jobs.find_job(Backfill, identifier), wait=wait, as_json=as_json)
 
 
 @backfill.command("resume")
@@ -567,12 +568,14 @@ def import_(  # noqa: PLR0913 - the options of a command
         raise click.UsageError("--missing goes with an address, and without --tasks and --wait.")
     connect(data, project)
     from cli import jobs
+    from shared.jobs.record import Import
 
     if missing:
         jobs.notify_missing(target, as_json=as_json)
         return
-    wanted = jobs.start_import(target, tasks) if target.startswith("gs://") else jobs.find_import(target)
-    jobs.report_import(wanted, wait=wait, as_json=as_json)
+    is_new = target.startswith("gs://")
+    job = jobs.start_import(target, tasks) if is_new else jobs.find_job(Import, target)
+    jobs.report_import(job, wait=wait, as_json=as_json)
 
 
 def print_holding(words: str, *, as_json: bool) -> None:

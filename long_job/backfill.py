@@ -21,8 +21,9 @@ from shared.documents.completion import is_unheard, purge, settle
 from shared.documents.store import now, run_record
 from shared.documents.uploads import restart_all
 from shared.documents.views import facts_of, kept
-from shared.jobs import backfills
-from shared.jobs.backfills import Entry, standing
+from shared.jobs import listing
+from shared.jobs.listing import Entry, standing
+from shared.jobs.record import update
 from shared.platform.clients import storage_client
 from shared.platform.errors import SetupError
 from shared.platform.logs import get_logger
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from long_job.delegated import DelegatedRun
     from long_job.task import Task
     from shared.documents.store import Documents
-    from shared.jobs.backfills import Backfill, Outcome
+    from shared.jobs.listing import Backfill, Outcome
 
 MOST_CHANGED = 20
 """Documents that the report in the record names; the file has all."""
@@ -64,7 +65,7 @@ class BackfillWork(ManyDocuments[Entry]):
         return model
 
     def _left(self, *, own: bool) -> Iterator[list[Entry]]:
-        for page in backfills.pages(self._documents.client, self._backfill.id, unsettled=True):
+        for page in listing.pages(self._documents.client, self._backfill.id, unsettled=True):
             yield [entry for entry in page if self._is_own(entry.document) is own]
 
     def _work_on(self, item: Entry) -> bool:
@@ -73,7 +74,7 @@ class BackfillWork(ManyDocuments[Entry]):
             return False
         if outcome != "completed":  # which was written with its comparison
             error = self._stored(item).get("error") if outcome == "failed" else None
-            backfills.settle(self._documents, self._backfill.id, item.document, outcome, error=error)
+            listing.settle(self._documents, self._backfill.id, item.document, outcome, error=error)
         return True
 
     def _outcome(self, entry: Entry) -> Outcome | None:
@@ -119,17 +120,17 @@ class BackfillWork(ManyDocuments[Entry]):
         if stored and (stored.get("job") or {}).get("backfill") == self._backfill.id:
             self._fail_run(item, stored, info)
         fields = info.model_dump()
-        backfills.settle(self._documents, self._backfill.id, item.document, "failed", error=fields)
+        listing.settle(self._documents, self._backfill.id, item.document, "failed", error=fields)
         return True
 
     def _conclude(self) -> None:
         write_report(self._documents.client, self._backfill.id)
 
     def _progress(self) -> dict[str, Any]:
-        return {"counts": backfills.counts(self._documents.client, self._backfill.id)}
+        return {"counts": listing.counts(self._documents.client, self._backfill.id)}
 
     def _update(self, fields: dict[str, Any]) -> None:
-        backfills.update(self._documents.client, self._backfill.id, **fields)
+        update(self._documents.client, self._backfill.id, fields)
 
 
 def begin(
@@ -214,7 +215,7 @@ def conclude(run: DelegatedRun) -> Outcome | None:
     if stored["state"] != "completed":
         return "failed" if stored["state"] == "failed" else None
     backfill = stored["job"]["backfill"]
-    entry = backfills.entries(documents.client, backfill).document(run.document)
+    entry = listing.entries(documents.client, backfill).document(run.document)
     listed_before = entry.get().to_dict()
     compares = listed_before and not listed_before["settled"]
     comparison = _compared(reference, stored) if compares else None
@@ -259,15 +260,15 @@ def write_report(client: firestore.Client, backfill: str) -> None:
         blob = storage_client().bucket(settings().work_bucket).blob(name)
         blob.upload_from_file(file.buffer, content_type="application/json", **storage_limits())
     report["uri"] = f"gs://{settings().work_bucket}/{name}"
-    counts = backfills.counts(client, backfill)
-    backfills.update(client, backfill, state="completed", report=report, counts=counts)
+    counts = listing.counts(client, backfill)
+    update(client, backfill, {"state": "completed", "report": report, "counts": counts})
 
 
 def _report(client: firestore.Client, backfill: str, file: TextIO) -> dict[str, Any]:
     """Make the report; write each document to `file` as it is read, the rest after them."""
     most: list[tuple[float, str, dict[str, Any]]] = []
     errors: list[dict[str, Any]] = []
-    entries = itertools.chain.from_iterable(backfills.pages(client, backfill))
+    entries = itertools.chain.from_iterable(listing.pages(client, backfill))
     file.write('{"documents": [')
 
     def comparisons() -> Iterator[Comparison]:

@@ -13,8 +13,7 @@ from long_job.many import ManyDocuments
 from shared.documents.delegation import delegate, has_not_ended, job_fields
 from shared.documents.store import COLLECTION, document_id, now
 from shared.documents.uploads import event_of, is_file
-from shared.jobs import imports
-from shared.jobs.imports import Report
+from shared.jobs.record import reference, update
 from shared.platform.clients import storage_client
 from shared.platform.records import TERMINAL, ErrorInfo
 from shared.platform.retry import storage_limits
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
     from long_job.task import Task
     from shared.documents.store import Documents
-    from shared.jobs.imports import Import
+    from shared.jobs.record import Import
 
 CLAIM_SECONDS = 60.0
 """Lease of the claim that is followed by the delegation: after a crash in between, wait this long."""
@@ -35,6 +34,8 @@ MAX_FAILURES = 3
 """Unexpected errors of one object, before its document fails."""
 LARGE_BYTES = 4 << 20
 """Files from this size on are read one at a time: the contents of each are held in memory."""
+ERRORS = "problems"
+"""`jobs/{id}/problems/{document}` counts them."""
 CHUNK = 200
 """Documents read at once."""
 FIELDS = ("generation", "state", "error", "timings", "passages")
@@ -69,9 +70,9 @@ def uploads(
         yield _with_documents(client, chunk)
 
 
-def report_of(client: firestore.Client, wanted: Import) -> Report:
+def report_of(client: firestore.Client, wanted: Import) -> dict[str, Any]:
     """Return what became of every object; made again, the report is the same."""
-    counts: Counter[str] = Counter()
+    counts = dict.fromkeys(("objects", "completed", "skipped", "passages"), 0)
     codes: dict[str, Counter[str]] = {"rejected": Counter(), "failed": Counter()}
     for upload in chain.from_iterable(uploads(client, wanted)):
         stored = upload.stored or {}
@@ -84,8 +85,7 @@ def report_of(client: firestore.Client, wanted: Import) -> Report:
             counts["passages"] += stored["passages"] or 0
         elif state in codes:
             codes[state][stored["error"]["code"]] += 1
-    by_code: dict[str, Any] = {name: dict(sorted(counted.items())) for name, counted in codes.items()}
-    return Report(**(dict(counts) | by_code))
+    return counts | {state: dict(sorted(counted.items())) for state, counted in codes.items()}
 
 
 def _with_documents(client: firestore.Client, chunk: list[Blob]) -> list[Upload]:
@@ -135,7 +135,7 @@ class ImportWork(ManyDocuments[Upload]):
         )
         if claim is not None:
             started = {"execution": self._execution, "starts": 1, "started_at": now()}
-            job = job_fields("archive", 0.0) | started
+            job = job_fields("import", 0.0) | started
             delegate(self._documents, claim, self._model, {"size": event.size}, job)
         stored = self._stored(item)
         if stored.get("state") != "delegated":
@@ -152,7 +152,7 @@ class ImportWork(ManyDocuments[Upload]):
     def _failed(self, item: Upload, error: Exception) -> bool:
         """Count the error; after `MAX_FAILURES` the document fails."""
         kind = type(error).__name__
-        if imports.count_problem(self._documents, self._import.id, item.document, kind) < MAX_FAILURES:
+        if self._count_error(item, kind) < MAX_FAILURES:
             return False
         info = ErrorInfo(
             code="import_failed",
@@ -164,13 +164,27 @@ class ImportWork(ManyDocuments[Upload]):
             self._fail_run(item, stored, info)
         return True
 
+    def _count_error(self, item: Upload, kind: str) -> int:
+        """Note that an object failed; return how often it has."""
+        errors = reference(self._documents.client, self._import.id).collection(ERRORS)
+        record = errors.document(item.document)
+
+        def step(transaction: firestore.Transaction) -> int:
+            stored = record.get(transaction=transaction).to_dict() or {"failures": 0}
+            failures: int = stored["failures"] + 1
+            fields = {"document": item.document, "failures": failures, "kind": kind, "at": now()}
+            transaction.set(record, fields)
+            return failures
+
+        return self._documents.run(step)
+
     def _conclude(self) -> None:
         report = report_of(self._documents.client, self._import)
-        self._update({"state": "completed", "report": report.model_dump()})
+        self._update({"state": "completed", "report": report})
 
     def _progress(self) -> dict[str, Any]:
         share = {"done": len(self._own & self._ended), "total": len(self._own)}
         return {f"progress.task{self._task.index}": share}
 
     def _update(self, fields: dict[str, Any]) -> None:
-        imports.update(self._documents.client, self._import.id, fields)
+        update(self._documents.client, self._import.id, fields)

@@ -1,7 +1,7 @@
-"""The job's command, one kind of long work a word: `document ID --run N --generation G`, `train --data …`.
+"""The job's command line, a subcommand for each kind of work: `document ID --run N`, `train --data …`.
 
-Exit status: 0 where nothing is left for this task, `LEFT` where it was asked to stop before that, 1 on an
-error. Cloud Run starts a task again that ended with another status than 0.
+Exit status: 0 if nothing is left for this task, `LEFT` if it was asked to stop before that, 1 on an error.
+Cloud Run restarts a task that ends with another status than 0.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from long_job.delegated import DelegatedRun
 from long_job.document import work_on
 from long_job.task import Task
 from shared.documents.store import Documents
+from shared.jobs.record import Import, read
 from shared.platform.clients import firestore_client
 from shared.platform.errors import HeadraceError, SetupError, Superseded
 from shared.platform.logs import get_logger
@@ -24,12 +25,14 @@ from shared.platform.logs import get_logger
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from shared.jobs.record import AnyJob
+
 DONE, FAILED, LEFT = 0, 1, 75
 """The last is EX_TEMPFAIL of sysexits.h."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one task; the exit status."""
+    """Run one task; return the exit status."""
     options = parser().parse_args(arguments)
     started = time.monotonic()
     log = get_logger("long_job")
@@ -59,20 +62,19 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Of the command line; `work` is what a kind does."""
+    """Return the parser of the command line; `work` in its result is the function of the kind."""
     top = argparse.ArgumentParser(prog="python -m long_job", description=__doc__)
     kinds = top.add_subparsers(dest="kind", required=True, metavar="KIND")
-    document = kinds.add_parser("document", help="read and analyse one document")
+    document = kinds.add_parser("document", help="read and analyze one document")
     document.add_argument("document", help="its id")
     document.add_argument("--run", type=int, required=True)
     document.add_argument("--generation", type=int, required=True, help="of its object")
     document.set_defaults(work=_document)
-    backfill = kinds.add_parser("backfill", help="analyse many documents again, by another model")
-    backfill.add_argument("backfill", help="its id")
-    backfill.set_defaults(work=_backfill)
-    archive = kinds.add_parser("archive", help="import every object under a prefix")
-    archive.add_argument("archive", metavar="import", help="its id")
-    archive.set_defaults(work=_archive)
+    backfill = kinds.add_parser("backfill", help="analyze documents again with another model")
+    imports = kinds.add_parser("import", help="analyze every object under a prefix")
+    for many, work in ((backfill, _backfill), (imports, _import)):
+        many.add_argument("job", help="its id")
+        many.set_defaults(work=work)
     train = kinds.add_parser("train", help="train the heads again on labelled rows, publish what is better")
     train.add_argument("--data", required=True, metavar="gs://BUCKET/PREFIX", help="labelled rows")
     train.add_argument("--id", help="of the training (default: follows from the data and the model in use)")
@@ -97,29 +99,30 @@ def _document(options: argparse.Namespace, task: Task) -> bool:
 
 def _backfill(options: argparse.Namespace, task: Task) -> bool:
     from long_job.backfill import BackfillWork
-    from shared.jobs import backfills
+    from shared.jobs.listing import Backfill
 
-    structlog.contextvars.bind_contextvars(backfill=options.backfill)
     documents = Documents(firestore_client())
-    backfill = backfills.read(documents.client, options.backfill)
-    if backfill is None or backfill.state == "listing":
-        raise SetupError(f"There is no backfill {options.backfill} whose documents are listed.")
-    return backfill.state != "running" or BackfillWork(documents, task, backfill).run()
+    job = _job(documents, Backfill, options.job)
+    return job.state != "running" or BackfillWork(documents, task, job).run()
+
+
+def _import(options: argparse.Namespace, task: Task) -> bool:
+    from long_job.imports import ImportWork
+
+    documents = Documents(firestore_client())
+    job = _job(documents, Import, options.job)
+    return job.state != "running" or ImportWork(documents, task, job).run()
+
+
+def _job(documents: Documents, kind: type[AnyJob], identifier: str) -> AnyJob:
+    structlog.contextvars.bind_contextvars(job=identifier)
+    job = read(documents.client, kind, identifier)
+    if job is None or job.state == "listing":
+        raise SetupError(f"There is no job {identifier} that could be started.")
+    return job
 
 
 def _train(options: argparse.Namespace, task: Task) -> bool:
-    from long_job.training.main import train
+    from long_job.train import train
 
     return train(options, task)
-
-
-def _archive(options: argparse.Namespace, task: Task) -> bool:
-    from long_job.imports import ImportWork
-    from shared.jobs import imports
-
-    structlog.contextvars.bind_contextvars(archive=options.archive)
-    documents = Documents(firestore_client())
-    wanted = imports.read(documents.client, options.archive)
-    if wanted is None:
-        raise SetupError(f"There is no import {options.archive}.")
-    return wanted.state != "running" or ImportWork(documents, task, wanted).run()

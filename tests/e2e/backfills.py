@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shared.documents.store import Documents, document_id
-from shared.jobs import backfills
-from shared.jobs.backfills import Wanted
+from shared.jobs.listing import Backfill, Wanted, entries, list_documents
+from shared.jobs.record import create
 from shared.platform.clients import firestore_client, storage_client
 from tests.e2e.jobs import EXECUTION, start
 from tests.e2e.test_again import passages_of
@@ -58,13 +58,13 @@ def task(
 def listed(prefix: str, model: str | None, tasks: int = 1) -> str:
     """A backfill whose job is not started; its id."""
     client = firestore_client()
-    backfill = backfills.create(client, Wanted(prefix=f"{prefix}/"), model, tasks)
-    backfills.list_documents(client, backfill)
+    backfill = create(client, Backfill, wanted=Wanted(prefix=f"{prefix}/"), model=model, tasks=tasks)
+    list_documents(client, backfill)
     return backfill.id
 
 
 def entry(backfill: str, document: str) -> dict[str, Any]:
-    return backfills.entries(firestore_client(), backfill).document(document).get().to_dict() or {}
+    return entries(firestore_client(), backfill).document(document).get().to_dict() or {}
 
 
 def runs_with_passages(document: str) -> set[int]:

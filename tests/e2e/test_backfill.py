@@ -16,8 +16,8 @@ from shared.documents import batches
 from shared.documents.delegation import job_path
 from shared.documents.store import Documents, document_id
 from shared.inference.manifest import read_manifest
-from shared.jobs import backfills
-from shared.jobs.backfills import Wanted
+from shared.jobs.listing import Backfill, Wanted, entries
+from shared.jobs.record import create, read, update
 from shared.platform.clients import executions, firestore_client, jobs, storage_client
 from shared.platform.settings import settings
 from tests.e2e.backfills import check_redone, dropped, entry, listed, report, runs_with_passages, task
@@ -122,7 +122,7 @@ def test_killed_tasks_go_on_and_compute_nothing_twice(stack: RunningStack, other
         assert after["run"] == document["run"] + 1
         records = Documents(firestore_client()).reference(document["id"]).collection("batches").stream()
         assert {(one.to_dict() or {})["failures"] for one in records} == {0}
-    found = backfills.read(firestore_client(), backfill)
+    found = read(firestore_client(), Backfill, backfill)
     assert found is not None
     assert (found.state, found.counts) == ("completed", {"completed": 3})
     assert found.report is not None
@@ -150,10 +150,10 @@ def test_the_old_run_stays_until_it_is_compared(stack: RunningStack, other: str)
     reference = Documents(firestore_client()).reference(before["id"])
     for passage in passages_of(before["id"]):
         reference.collection("passages").document(f"1-{passage['index']}").set(passage | {"run": 1})
-    backfills.entries(firestore_client(), backfill).document(before["id"]).update(
+    entries(firestore_client(), backfill).document(before["id"]).update(
         {"settled": False, "outcome": None, "comparison": None}
     )
-    backfills.update(firestore_client(), backfill, state="running", report=None)
+    update(firestore_client(), backfill, {"state": "running", "report": None})
     reference.update({"purge_pending": False})
     assert ended(task(stack, backfill)) == 0
     again = entry(backfill, before["id"])["comparison"]
@@ -166,7 +166,7 @@ def test_a_listing_that_was_broken_off_is_made_again(stack: RunningStack, other:
     """The command died before the job was started: `resume` lists anew; then nothing is left to do."""
     before = sorted(dropped("unlisted", [2, 2]), key=lambda document: str(document["created_at"]))
     wanted = Wanted(prefix="unlisted/", from_model=before[0]["model"], until=before[1]["created_at"])
-    made = backfills.create(firestore_client(), wanted, other, 1)
+    made = create(firestore_client(), Backfill, wanted=wanted, model=other)
     told = stack.json("backfill", "resume", made.id, "--wait")
     assert (told["total"], told["counts"]) == (1, {"completed": 1})
     check_redone(before[0], stored(before[0]["id"]), other)
@@ -178,13 +178,13 @@ def test_a_listing_that_was_broken_off_is_made_again(stack: RunningStack, other:
 
 def test_only_a_job_at_work_is_in_the_way_of_resume(stack: RunningStack, other: str) -> None:
     """Its execution may last some seconds longer than the record says."""
-    made = backfills.create(firestore_client(), Wanted(prefix="nobody/"), other, 1)
+    made = create(firestore_client(), Backfill, wanted=Wanted(prefix="nobody/"), model=other)
     sleeping = Job(name=f"{job_path().rpartition('/')[0]}/sleeping")
     sleeping.template.template.containers = [Container(image="none", command=["sleep", "60"])]
     jobs().update_job(request={"job": sleeping, "allow_missing": True})
     execution = jobs().run_job(name=sleeping.name).metadata.name
     for state, status in (("running", 1), ("completed", 0)):
-        backfills.update(firestore_client(), made.id, state=state, execution=execution)
+        update(firestore_client(), made.id, {"state": state, "executions": [execution]})
         done = stack.command("backfill", "resume", made.id)
         assert done.returncode == status, done.stderr
     executions().cancel_execution(name=execution)
@@ -194,7 +194,7 @@ def test_a_model_that_is_not_there_touches_no_document(stack: RunningStack) -> N
     """The command refuses it; where it went later, the backfill fails, and `resume` looks for it again."""
     [before] = dropped("missing", [5])
     assert "There is no model" in stack.command("backfill", "--model", "a" * 64).stderr
-    made = backfills.create(firestore_client(), Wanted(prefix="missing/"), "a" * 64, 1)
+    made = create(firestore_client(), Backfill, wanted=Wanted(prefix="missing/"), model="a" * 64)
     failed = stack.json("backfill", "resume", made.id, "--wait", status=1)
     assert (failed["state"], failed["error"]["code"]) == ("failed", "model_not_available")
     assert (failed["error"]["message"] + failed["error"]["hint"]).count("Push the model") == 1
@@ -246,7 +246,7 @@ def test_what_happens_to_a_document_meanwhile_is_respected(stack: RunningStack, 
     reference = Documents(firestore_client()).reference(before[2]["id"])
     reference.update({"state": "analyzing"})
     assert ended(task(stack, backfill)) == 0
-    found = backfills.read(firestore_client(), backfill)
+    found = read(firestore_client(), Backfill, backfill)
     assert found is not None
     assert (found.state, found.counts) == ("completed", {"moved_on": 1, "erased": 1, "busy": 1})
     assert stored(before[0]["id"])["model"] == read_manifest(MODEL).digest
@@ -304,6 +304,6 @@ def test_an_execution_for_one_document_ends_its_part(stack: RunningStack, other:
     check_redone(before, stored(before["id"]), other)
     assert entry(backfill, before["id"])["comparison"]["passages"] == 400
     assert ended(task(stack, backfill)) == 0
-    found = backfills.read(firestore_client(), backfill)
+    found = read(firestore_client(), Backfill, backfill)
     assert found is not None
     assert found.counts == {"completed": 1}

@@ -13,7 +13,7 @@ from model_export.bucket import push
 from shared.documents import artefacts
 from shared.documents.delegation import job_path
 from shared.documents.store import Documents, now
-from shared.jobs import backfills
+from shared.jobs.listing import Entry
 from shared.platform.clients import firestore_client
 from shared.platform.settings import settings
 from tests.e2e.backfills import check_redone, dropped, entry, listed, runs_with_passages, task
@@ -50,7 +50,7 @@ def begun(prefix: str, model: str, *, copied: bool) -> tuple[dict[str, object], 
     """A document whose run a task began, and died; as it was before, and its backfill."""
     [before] = dropped(prefix, [12])
     backfill = listed(prefix, model)
-    wanted = backfills.Entry.model_validate(entry(backfill, before["id"]))
+    wanted = Entry.model_validate(entry(backfill, before["id"]))
     documents = Documents(firestore_client())
     assert begin(documents, wanted, backfill, model, f"{job_path()}/executions/gone") == "begun"
     assert begin(documents, wanted, backfill, model, "another") == "begun"

@@ -10,7 +10,7 @@ import pytest
 
 from cli.options import MODEL
 from shared.documents.store import Documents, document_id
-from shared.jobs import imports
+from shared.jobs.record import Import, create, read
 from shared.platform.clients import firestore_client, storage_client
 from shared.platform.records import UploadEvent
 from tests.e2e.backfills import report
@@ -63,7 +63,7 @@ def task(
     stack: RunningStack, identifier: str, index: int = 0, count: int = 1, execution: str = EXECUTION
 ) -> subprocess.Popen[str]:
     """A task of the job, started by hand."""
-    return start(stack, ["archive", identifier], index, count, execution=execution)
+    return start(stack, ["import", identifier], index, count, execution=execution)
 
 
 def check_whole(document: str, run: int = 1) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def test_killed_tasks_go_on(stack: RunningStack) -> None:
     """Two tasks, killed again and again: in the end every document is whole, by its first run."""
     files = {f"killed/{at:02}.txt": text(f"killed{at}", 30) for at in range(40)}
     ids = put(OLD, files | {"killed/some.zip": zipped({f"{at}.txt": text(f"in{at}") for at in range(5)})})
-    wanted = imports.create(firestore_client(), OLD, "killed/", 2)
+    wanted = create(firestore_client(), Import, bucket=OLD, prefix="killed/", tasks=2)
 
     def completed() -> int:
         return sum(stored(document).get("state") == "completed" for document in ids.values())
@@ -128,10 +128,11 @@ def test_killed_tasks_go_on(stack: RunningStack) -> None:
     assert [ended(one) for one in [task(stack, wanted.id, index, 2) for index in range(2)]] == [0, 0]
     for document in ids.values():
         check_whole(document)
-    made = imports.read(firestore_client(), wanted.id)
+    made = read(firestore_client(), Import, wanted.id)
     assert made is not None
     assert made.report is not None
-    assert (made.report.objects, made.report.completed, made.report.failed) == (46, 46, {})
+    counts = [made.report[name] for name in ("objects", "completed", "failed")]
+    assert counts == [46, 46, {}]
 
 
 def test_what_is_uploaded_meanwhile_is_done_once(stack: RunningStack) -> None:
@@ -157,7 +158,7 @@ def test_one_that_fails_does_not_stop_the_others(stack: RunningStack) -> None:
     claim = documents.claim(event, published=blob.time_created, lease_seconds=1)
     assert claim is not None
     fields = {"state": "delegated", "lease": None, "batches": {"total": 1}, "passages": 1, "route": "job"}
-    job = {"why": "archive", "tasks": 1, "source": None, "execution": None, "starts": 0}
+    job = {"why": "import", "tasks": 1, "source": None, "execution": None, "starts": 0}
     documents.reference(claim.document).update(fields | {"job": job, "model": model_digest()})
     told = stack.json("import", f"gs://{OLD}/lost/", "--tasks", "1", "--wait", status=1)
     assert (told["report"]["completed"], told["report"]["failed"]) == (3, {"import_failed": 1})
@@ -207,13 +208,13 @@ def test_what_cannot_be_imported_is_said_at_once(stack: RunningStack, target: st
 def test_a_model_that_is_not_there_touches_no_object(stack: RunningStack) -> None:
     """The import says so, and no document is made, let alone failed."""
     [document] = put(OLD, {"unmodelled/one.txt": text("unmodelled")}).values()
-    wanted = imports.create(firestore_client(), OLD, "unmodelled/", 1)
+    wanted = create(firestore_client(), Import, bucket=OLD, prefix="unmodelled/")
     stack.extra["HEADRACE_JOB_MODEL_DIGEST"] = "b" * 64
     try:
         assert ended(task(stack, wanted.id)) == 0
     finally:
         del stack.extra["HEADRACE_JOB_MODEL_DIGEST"]
-    made = imports.read(firestore_client(), wanted.id)
+    made = read(firestore_client(), Import, wanted.id)
     assert made is not None
     assert made.error is not None
     assert (made.state, made.error.code) == ("failed", "model_not_available")

@@ -25,8 +25,9 @@ def test_a_training_is_followed_to_its_end(stack: RunningStack) -> None:
     first, again = (stack.command(*command) for _ in range(2))
     assert (first.returncode, again.returncode) == (1, 1)
     training = json.loads(first.stdout)
-    assert (training["state"], training["code"]) == ("rejected", "too_few_rows")
-    assert (training["rows"]["used"], training["rows"]["rejected"]) == (20, {"not_json": 1})
+    report = training["report"]
+    assert (training["state"], report["code"]) == ("rejected", "too_few_rows")
+    assert (report["rows"]["used"], report["rows"]["rejected"]) == (20, {"not_json": 1})
     assert json.loads(again.stdout)["ended_at"] == training["ended_at"]
     shown = stack.command(*command[:3])
     assert f"training {training['id']}: rejected" in shown.stdout

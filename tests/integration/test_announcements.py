@@ -11,7 +11,7 @@ import pytest
 from long_job.backfill import begin
 from shared.documents import completion
 from shared.documents.completion import settle
-from shared.jobs.backfills import Entry
+from shared.jobs.listing import Entry
 from shared.platform.records import ErrorInfo
 from shared.platform.settings import RESULTS
 from tests.integration.documents_life import Life

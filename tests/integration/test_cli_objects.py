@@ -8,7 +8,7 @@ import pytest
 
 from cli.jobs import need_model, need_objects, start_backfill, start_import, start_training
 from shared.inference.manifest import Manifest
-from shared.jobs.backfills import Wanted
+from shared.jobs.listing import Wanted
 from shared.platform.clients import storage_client
 from shared.platform.errors import HeadraceError
 from shared.platform.settings import settings

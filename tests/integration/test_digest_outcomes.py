@@ -12,7 +12,7 @@ from long_job.backfill import begin
 from shared.documents import outcomes
 from shared.documents.completion import finish
 from shared.documents.store import document_id
-from shared.jobs.backfills import Entry
+from shared.jobs.listing import Entry
 from shared.platform.records import ErrorInfo
 from tests.integration.documents_life import Life
 from tests.integration.documents_servers import serving

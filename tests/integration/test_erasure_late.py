@@ -15,7 +15,7 @@ from long_job.task import Task
 from shared.digests.redact import erase
 from shared.documents.store import document_id, now
 from shared.documents.tombstones import COLLECTION, KEPT
-from shared.jobs import imports
+from shared.jobs.record import Import, create
 from shared.platform.clients import firestore_client, storage_client
 from shared.platform.errors import Superseded
 from shared.platform.pubsub import Push
@@ -140,7 +140,7 @@ def test_an_import_passes_over_what_was_erased_while_it_was_under_way() -> None:
     blob = storage_client().bucket("uploads").blob(life.name)
     blob.upload_from_string("its file stays")
     life.analyse(life.claim(blob.generation), blob.generation)
-    wanted = imports.create(firestore_client(), "uploads", life.name, 1)
+    wanted = create(firestore_client(), Import, bucket="uploads", prefix=life.name)
     erase(firestore_client(), document)
     work = ImportWork(life.documents, Task(index=0, count=1, attempt=0, execution="1"), wanted)
     assert work._settle(Upload(blob, document, None))

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from long_job import examination
 from long_job.main import DONE, FAILED, LEFT, main
 from long_job.task import Task
-from long_job.training import work
 from model_export import bucket, gate
 from shared.documents.store import now
 from shared.inference.engine import Engine
@@ -66,11 +66,11 @@ def better(servers: Servers) -> str:
 
 
 def train(servers: Servers, uri: str, *more: str) -> tuple[int, dict[str, Any]]:
-    """The exit status, and the record."""
+    """The exit status, and the record with the fields of its report."""
     known = {record["id"]: record["updated_at"] for record in servers.records()}
     status = main(["train", "--data", uri, *more])
     (changed,) = [r for r in servers.records() if r["updated_at"] != known.get(r["id"])]
-    return status, changed
+    return status, changed | (changed["report"] or {})
 
 
 def report(identifier: str) -> dict[str, Any]:
@@ -197,19 +197,19 @@ def test_an_id_of_other_data_is_refused(servers: Servers, better: str) -> None:
     first = servers.put("other.jsonl", ruled(3))
     train(servers, first, "--id", "mine")
     assert main(["train", "--data", better, "--id", "mine"]) == FAILED
-    assert servers.record("mine")["data"]["uri"] == first
+    assert servers.record("mine")["report"]["data"]["uri"] == first
 
 
 def test_a_model_that_cannot_be_had(servers: Servers, better: str) -> None:
     """It fails, the record says what is missing, and nobody is left waiting for a lease."""
     status, record = train(servers, better, "--model", "0" * 64)
-    assert (status, record["state"], record["code"], record["lease"]) == (
+    assert (status, record["state"], record["error"]["code"], record["lease"]) == (
         FAILED,
         "failed",
         "not_set_up",
         None,
     )
-    assert "python -m model_export push" in record["reason"]
+    assert "python -m model_export push" in record["error"]["message"]
 
 
 def test_only_the_first_task_works(servers: Servers, better: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,8 +232,8 @@ def test_a_report_that_was_stored_ends_the_training(
 ) -> None:
     """Killed between report and record: another execution waits for the lease's end, and trains nothing."""
     _, record = train(servers, better)
-    monkeypatch.setattr(work.Examination, "report", lambda *_, **__: pytest.fail("trained again"))
-    reference = firestore_client().collection("trainings").document(record["id"])
+    monkeypatch.setattr(examination.Examination, "report", lambda *_, **__: pytest.fail("trained again"))
+    reference = firestore_client().collection("jobs").document(record["id"])
     lease = {"token": 1, "holder": "killed/0", "expires_at": now() + timedelta(seconds=60)}
     reference.update({"state": "running", "lease": lease})
     assert train(servers, better)[1]["state"] == "running"
@@ -269,5 +269,5 @@ def test_killed_and_started_twice(servers: Servers, tmp_path: Path) -> None:
         patch.setenv("CLOUD_RUN_TASK_ATTEMPT", "1")
         status, record = train(servers, uri, "--id", "killed")
     assert (status, record["state"], record["attempts"]) == (DONE, "published", 2)
-    assert set(record["executions"]) > {"first"}
+    assert {name.rpartition("/")[2] for name in record["executions"]} > {"first"}
     assert "cheddar" not in log.read_text()

@@ -14,7 +14,7 @@ from shared.documents.completion import finish, settle
 from shared.documents.delegation import delegate, plan_delegated
 from shared.documents.outcomes import COLLECTION as OUTCOMES
 from shared.documents.views import document_view
-from shared.jobs.backfills import FIELDS, Entry, entry_of
+from shared.jobs.listing import FIELDS, Entry, entry_of
 from shared.platform.clients import firestore_client
 from shared.platform.records import ErrorInfo
 from tests.integration.documents_life import SIZES, Life

@@ -51,12 +51,12 @@ class Servers:
 
     def record(self, identifier: str) -> dict[str, Any]:
         """A training as Firestore has it."""
-        found = clients.firestore_client().collection("trainings").document(identifier).get().to_dict()
+        found = clients.firestore_client().collection("jobs").document(identifier).get().to_dict()
         return found or {}
 
     def records(self) -> list[dict[str, Any]]:
         """All trainings."""
-        found = clients.firestore_client().collection("trainings").stream()
+        found = clients.firestore_client().collection("jobs").stream()
         return [snapshot.to_dict() or {} for snapshot in found]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.jobs.backfills import Entry, entry_of, standing
+from shared.jobs.listing import Entry, entry_of, standing
 
 ID = "this-one"
 OLD, NEW = "a" * 64, "b" * 64

@@ -14,7 +14,7 @@ from cli.jobs import print_backfill
 from cli.main import headrace, main
 from cli.render import full
 from shared.documents.views import document_view
-from shared.jobs.backfills import Backfill, Wanted
+from shared.jobs.listing import Backfill, Wanted
 from shared.platform.errors import HeadraceError, Permanent, SetupError
 
 if TYPE_CHECKING:

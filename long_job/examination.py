@@ -15,7 +15,7 @@ from model_export.scalings import write_scalings
 from model_export.sources import load_packaged
 from model_export.steps import Steps
 from shared.inference.engine import Engine
-from shared.platform.errors import HeadraceError, Rejected, SetupError
+from shared.platform.errors import Rejected, SetupError
 from shared.platform.settings import settings
 from training.data import TAXONOMY, check_size, content
 from training.in_use import features, in_use, store_trained, write_trained
@@ -26,10 +26,9 @@ from training.retrain import corpus, learn, shortage, widened
 from training.rows import SOURCE, Rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from long_job.task import Task
-    from long_job.training.record import Training
     from model_export.heads import Card, HeadName, Heads
     from training.data import Place
     from training.in_use import InUse
@@ -39,62 +38,64 @@ if TYPE_CHECKING:
 LABEL_MORE = "Label more rows and start it again."
 
 
-class Stopped(HeadraceError):
-    """This task was asked to stop."""
-
-
 class Examination:
-    """Of one candidate. What is found is put down as it is found, so that a rejection says it too."""
+    """Makes one candidate and compares it. What is found is kept at once, so that a rejection says it too."""
 
-    def __init__(self, training: Training, task: Task, place: Place, scratch: Path) -> None:
-        """`scratch` is an empty directory, for this alone."""
-        self._training = training
-        self._task = task
+    def __init__(
+        self,
+        identifier: str,
+        place: Place,
+        scratch: Path,
+        *,
+        check: Callable[[], None],
+        begin_step: Callable[[str], None],
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            identifier: the training's id.
+            place: where the rows are.
+            scratch: an empty directory, for this alone.
+            check: is called now and then; raises an error if the work must end.
+            begin_step: is told what is done next; raises the same errors.
+        """
+        self._id = identifier
         self._place = place
         self._scratch = scratch
+        self._check, self._begin_step = check, begin_step
         self._found: dict[str, Any] = {}
 
     def report(self, data: Data, digest: str, weights: Path, *, branches: bool) -> Report:
         """Do it all; what is published is in the bucket before this returns.
 
         Raises:
-            Stopped: the task was asked to stop.
-            Superseded: another execution took the training over.
             SetupError: the model in use or the encoder's weights are missing.
+            HeadraceError: as `check` raises them.
         """
         if branches and find_spec("torch") is None:
             raise SetupError("Branches need torch, which is not in this image: requirements/train.in")
-        self._found = {"id": self._training.id, "data": data, "in_use": digest, "branches": branches}
+        self._found = {"id": self._id, "data": data, "in_use": digest, "branches": branches}
         try:
-            self._step("reading")
+            self._begin_step("reading")
             check_size(self._place, data.objects)
             model = in_use(model_directory(digest), digest, self._scratch)
             known = self._read(data, model)
-            self._step("learning")
+            self._begin_step("learning")
             heads, learnt = self._learn(model, known, weights, branches=branches)
             if not any(item.retrained for item in learnt.values()):
                 return self._end("kept", "nothing_learnt", "Nothing learnt did better than what is in use.")
-            self._step("building")
+            self._begin_step("building")
             directory = self._build(model, heads, learnt, known, weights)
-            self._step("comparing")
+            self._begin_step("comparing")
             code, reason = self._compare(model, directory, known, learnt)
             if code != "better":
                 return self._end("kept", code, reason)
-            self._step("publishing")
+            self._begin_step("publishing")
             return self._publish(directory, reason)
         except Rejected as rejected:
             return self._end("rejected", rejected.code, rejected.message, rejected.hint)
         except GateFailed as failed:
             return self._end("kept", "gate_failed", f"The candidate failed a gate: {failed.message}")
-
-    def _step(self, name: str) -> None:
-        self._between()
-        self._training.step(name)
-
-    def _between(self) -> None:
-        if self._task.stop.is_set():
-            raise Stopped
-        self._training.check()
 
     def _end(self, state: str, code: str, reason: str, following: str = LABEL_MORE) -> Report:
         return Report.model_validate(
@@ -105,7 +106,7 @@ class Examination:
         topics = self._topics(data, model)
         rows = Rows(topics)
         for item in data.objects:
-            self._between()
+            self._check()
             if not item.name.endswith(TAXONOMY):
                 rows.add(item.name, content(self._place, item))
         self._found["rows"] = RowCounts(
@@ -160,10 +161,10 @@ class Examination:
             from training.refine import learn_branches
 
             cache = self._scratch / "states"
-            heads, learnt = learn_branches(heads, known, load_packaged(weights), cache, self._between)
+            heads, learnt = learn_branches(heads, known, load_packaged(weights), cache, self._check)
         else:
             texts = [example.text for example in known.examples]
-            learnt = learn(heads, known, features(model, texts, self._between))
+            learnt = learn(heads, known, features(model, texts, self._check))
             topic, action, sentiment = (learnt[name].head for name in HEAD_NAMES)
             heads = dataclasses.replace(heads, topic=topic, action=action, sentiment=sentiment)
         self._found["heads"] = _heads(learnt)

@@ -1,22 +1,21 @@
-"""Backfills: which documents are analysed again, and how far that is.
+"""Backfill: which documents are to be analyzed again with another model, and what became of each.
 
-A backfill runs the same passages through another model, in a new run for each document that was listed.
-`backfills/{id}` says what was asked and how far it is; `backfills/{id}/documents/{document}` is one listed
-document, with what became of it. The listing is made once, before the job starts, because the documents stop
-matching as they are worked on. None of these records holds text or names: what is erased stays erased.
+`jobs/{id}/documents/{document}` is a listed document. The list is made once, before the job starts, because
+documents stop matching as they are worked on. It holds no text and no names: what is erased stays erased.
 """
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from shared.documents.store import COLLECTION as DOCUMENTS
-from shared.documents.store import now, run_record
+from shared.documents.store import run_record
 from shared.documents.views import shown
+from shared.jobs.record import Job, reference, update
+from shared.jobs.record import State as JobState
 from shared.platform.records import TERMINAL, ErrorInfo, Record, State
 
 if TYPE_CHECKING:
@@ -26,36 +25,33 @@ if TYPE_CHECKING:
 
     from shared.documents.store import Documents
 
-
-COLLECTION = "backfills"
 PAGE = 300
 """Documents read, and records written, at once."""
 Outcome = Literal["completed", "restarted", "failed", "already", "busy", "moved_on", "erased"]
 OUTCOMES: tuple[Outcome, ...] = (
     "completed",  # the other model's run is published
-    "restarted",  # nothing was published of this content: handed to ingest
+    "restarted",  # nothing of this content was published: ingest starts anew
     "failed",  # the new run did not complete; the old result stays
     "already",  # published by this model meanwhile
-    "busy",  # another run was on its way
+    "busy",  # another run was under way
     "moved_on",  # there is a newer generation, or another run was published
     "erased",
 )
 AGAIN: tuple[Outcome, ...] = ("failed", "busy")
-"""Outcomes of which `resume` makes another attempt."""
+"""Outcomes that `resume` tries again."""
 
 
 class Wanted(Record):
-    """Which documents; all where nothing is said."""
+    """Conditions that a document must meet; none of them is required."""
 
     prefix: str | None = None
-    """Of the object's name."""
+    """Beginning of the object's name."""
     state: State | None = None
-    """Of the document."""
     since: datetime | None = None
     until: datetime | None = None
-    """When the document was first seen: from the one, before the other."""
+    """The document was first seen from `since` on, and before `until`."""
     from_model: str | None = None
-    """Whose result is published."""
+    """Digest of the model whose result is published."""
 
 
 class Entry(Record):
@@ -64,12 +60,12 @@ class Entry(Record):
     document: str
     generation: str
     published_run: PositiveInt | None
-    """The run that is to be redone; None: there is none, and the document is handed to ingest."""
+    """The run to be repeated; None if there is none, and ingest is to read the file again."""
     model: str | None = None
-    """Of that run."""
+    """The model of that run."""
     passages: NonNegativeInt | None = None
     retry_run: PositiveInt | None = None
-    """A failed run of this backfill, in place of which there is to be another."""
+    """A failed run of this backfill, to be replaced by another."""
     settled: bool = False
     outcome: Outcome | None = None
     error: ErrorInfo | None = None
@@ -77,77 +73,41 @@ class Entry(Record):
     comparison: dict[str, Any] | None = None
 
 
-class Backfill(Record):
-    """`backfills/{id}`."""
+class Backfill(Job):
+    """Analyze documents again with another model."""
 
-    id: str
+    kind: Literal["backfill"] = "backfill"
+    state: JobState = "listing"
     wanted: Wanted
     model: str | None
-    """Digest; None until the job has said which model it has."""
-    tasks: PositiveInt
-    state: Literal["listing", "running", "completed", "failed"] = "listing"
+    """Digest of the model; None until the job has said which one it has."""
     total: NonNegativeInt = 0
     counts: dict[str, NonNegativeInt] = Field(default_factory=dict)
     """Documents by outcome."""
-    execution: str | None = None
-    error: ErrorInfo | None = None
-    report: dict[str, Any] | None = None
-    created_at: datetime
-    updated_at: datetime
-
-
-def create(client: firestore.Client, wanted: Wanted, model: str | None, tasks: int) -> Backfill:
-    """A new backfill, of which no document is listed yet."""
-    moment = now()
-    backfill = Backfill(
-        id=f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
-        wanted=wanted,
-        model=model,
-        tasks=tasks,
-        created_at=moment,
-        updated_at=moment,
-    )
-    reference(client, backfill.id).create(backfill.model_dump())
-    return backfill
-
-
-def reference(client: firestore.Client, backfill: str) -> firestore.DocumentReference:
-    """Where a backfill is stored."""
-    return client.collection(COLLECTION).document(backfill)
 
 
 def entries(client: firestore.Client, backfill: str) -> firestore.CollectionReference:
-    """Where its documents are listed."""
+    """Return where the documents of a backfill are listed."""
     listed: firestore.CollectionReference = reference(client, backfill).collection(DOCUMENTS)
     return listed
 
 
-def read(client: firestore.Client, backfill: str) -> Backfill | None:
-    """A backfill as it stands; None where there is none."""
-    stored = reference(client, backfill).get().to_dict() if "/" not in backfill else None
-    return Backfill.model_validate(stored) if stored else None
-
-
-def update(client: firestore.Client, backfill: str, **fields: Any) -> None:  # noqa: ANN401 - of any type
-    """Write some fields."""
-    reference(client, backfill).update(fields | {"updated_at": now()})
-
-
 def counts(client: firestore.Client, backfill: str) -> dict[str, int]:
-    """How many of its documents have come to which outcome."""
+    """Return the number of documents by outcome."""
     from google.cloud.firestore_v1.base_query import FieldFilter
 
-    found = {}
+    by_outcome: dict[str, int] = {}
     for outcome in OUTCOMES:
         query = entries(client, backfill).where(filter=FieldFilter("outcome", "==", outcome))
         counting: Any = query.count()  # annotated as if its get() were asynchronous
         [[counted]] = counting.get()
-        found[outcome] = int(counted.value)
-    return {outcome: count for outcome, count in found.items() if count}
+        if counted.value:
+            by_outcome[outcome] = int(counted.value)
+    return by_outcome
 
 
 def pages(client: firestore.Client, backfill: str, *, unsettled: bool = False) -> Iterator[list[Entry]]:
-    """Its documents in the order of their ids, some at a time."""
+    """Yield the listed documents in the order of their ids, some at a time."""
     from google.cloud.firestore_v1.base_query import FieldFilter
 
     query: Any = entries(client, backfill)
@@ -156,7 +116,7 @@ def pages(client: firestore.Client, backfill: str, *, unsettled: bool = False) -
     query = query.order_by("__name__").limit(PAGE)
     page = list(query.stream())
     while page:
-        yield [Entry.model_validate(found.to_dict()) for found in page]
+        yield [Entry.model_validate(snapshot.to_dict()) for snapshot in page]
         page = list(query.start_after(page[-1]).stream())
 
 
@@ -175,12 +135,12 @@ def settle(documents: Documents, backfill: str, document: str, outcome: Outcome,
 def standing(
     stored: Mapping[str, Any] | None, last_run: Mapping[str, Any] | None, entry: Entry, backfill: str
 ) -> Outcome | Literal["begin", "begun"]:
-    """Where a listed document stands for its backfill.
+    """Return what a backfill has still to do for a listed document, or what became of it.
 
     Args:
         stored: the document.
         last_run: the record of its newest run.
-        entry: as it was listed.
+        entry: the document as it was listed.
         backfill: the backfill's id.
     """
     if stored is None or stored["state"] == "superseded":
@@ -199,39 +159,36 @@ FIELDS = (
     "id", "name", "generation", "run", "state", "published_run", "model", "passages", "created_at",
     "published.passages",
 )  # fmt: skip
-"""Of a document, read to decide whether it is to be listed."""
+"""Fields of a document that decide whether it is listed."""
 
 
 def list_documents(client: firestore.Client, backfill: Backfill) -> int:
-    """List every document that is wanted, before the job starts; how many. May be done again."""
+    """List every wanted document, before the job starts; return how many. It may be done again."""
     total = 0
     for page in _pages(client, backfill.wanted):
-        found = [
-            entry
-            for entry in considered(client, page, backfill.model)
-            if backfill.wanted.from_model in {None, entry.model}
-        ]
         batch = client.batch()
-        for entry in found:
-            batch.set(entries(client, backfill.id).document(entry.document), entry.model_dump())
+        for entry in considered(client, page, backfill.model):
+            if backfill.wanted.from_model in {None, entry.model}:
+                batch.set(entries(client, backfill.id).document(entry.document), entry.model_dump())
+                total += 1
         batch.commit()
-        total += len(found)
-    update(client, backfill.id, state="running", total=total)
+    update(client, backfill.id, {"state": "running", "total": total})
     return total
 
 
 def list_again(client: firestore.Client, backfill: Backfill) -> int:
-    """Take up again what failed, or was busy, as it stands now; how many documents."""
+    """List again what failed or was busy, as it is now; return how many documents."""
     from google.cloud.firestore_v1.base_query import FieldFilter
 
     listed = entries(client, backfill.id)
     query = listed.where(filter=FieldFilter("outcome", "in", list(AGAIN))).limit(PAGE)
     total = 0
-    while page := [Entry.model_validate(found.to_dict()) for found in query.stream()]:
-        documents = [client.collection(DOCUMENTS).document(entry.document) for entry in page]
-        stored = [found.to_dict() or {} for found in client.get_all(documents, FIELDS) if found.exists]
-        fresh = {entry.document: entry for entry in considered(client, stored, backfill.model)}
-        runs = {one["id"]: one["run"] for one in stored}
+    while page := [Entry.model_validate(snapshot.to_dict()) for snapshot in query.stream()]:
+        references = [client.collection(DOCUMENTS).document(entry.document) for entry in page]
+        snapshots = client.get_all(references, FIELDS)
+        documents = [snapshot.to_dict() or {} for snapshot in snapshots if snapshot.exists]
+        fresh = {entry.document: entry for entry in considered(client, documents, backfill.model)}
+        runs = {document["id"]: document["run"] for document in documents}
         batch = client.batch()
         for old in page:
             entry = fresh.get(old.document)
@@ -243,22 +200,22 @@ def list_again(client: firestore.Client, backfill: Backfill) -> int:
             changed = {"retry_run": runs[old.document] if old.outcome == "failed" else None}
             batch.set(listed.document(old.document), entry.model_dump() | changed)
         batch.commit()
-    update(client, backfill.id, state="running", error=None, report=None)
+    update(client, backfill.id, {"state": "running", "error": None, "report": None})
     return total
 
 
 def considered(
     client: firestore.Client, page: Iterable[Mapping[str, Any]], model: str | None
 ) -> Iterator[Entry]:
-    """An entry for each document of which there is something to do for `model`."""
+    """Yield an entry for each document that `model` has something to do for."""
     page = list(page)
     older = {
         stored["id"]: run_record(client.collection(DOCUMENTS).document(stored["id"]), stored["published_run"])
         for stored in page
         if stored["published_run"] not in {None, stored["run"]}
     }
-    found_runs = client.get_all(list(older.values())) if older else ()
-    runs = {found.reference.path: found.to_dict() for found in found_runs}
+    snapshots = client.get_all(list(older.values())) if older else ()
+    runs = {snapshot.reference.path: snapshot.to_dict() for snapshot in snapshots}
     for stored in page:
         published: Mapping[str, Any] | None = None
         if stored["published_run"] == stored["run"]:
@@ -270,11 +227,11 @@ def considered(
 
 
 def entry_of(stored: Mapping[str, Any], published: Mapping[str, Any] | None) -> Entry | None:
-    """What a document is listed as; None where there is nothing to be done for it.
+    """Return the entry of a document; None if there is nothing to do for it.
 
     Args:
         stored: the document.
-        published: `generation` and `model` of its published run; None where there is none.
+        published: `generation` and `model` of its published run; None if it has none.
     """
     if stored["state"] == "superseded":  # it is being erased
         return None
@@ -283,9 +240,9 @@ def entry_of(stored: Mapping[str, Any], published: Mapping[str, Any] | None) -> 
     if published is None or published["generation"] != generation:
         if stored["state"] in {"failed", "rejected"}:
             return Entry(document=document, generation=generation, published_run=None)
-        if published is None:  # its first run is on its way
+        if published is None:  # its first run is under way
             return None
-    elif not passages:  # an archive, which says nothing itself
+    elif not passages:  # an archive has no text of its own
         return None
     return Entry(
         document=document,
@@ -297,9 +254,9 @@ def entry_of(stored: Mapping[str, Any], published: Mapping[str, Any] | None) -> 
 
 
 def _pages(client: firestore.Client, wanted: Wanted) -> Iterator[list[dict[str, Any]]]:
-    """Documents that are wanted, as far as their own fields say.
+    """Yield documents that are wanted as far as their own fields say, some at a time.
 
-    Firestore is asked for one range only, which needs no index of our own; the rest is decided here.
+    Firestore gets one range, which needs no index of our own; the other conditions are checked here.
     """
     from google.cloud.firestore_v1.base_query import FieldFilter
 
@@ -316,7 +273,7 @@ def _pages(client: firestore.Client, wanted: Wanted) -> Iterator[list[dict[str, 
     query = query.select(FIELDS).limit(PAGE)
     page = list(query.stream())
     while page:
-        yield [stored for found in page if _is_wanted(stored := found.to_dict(), wanted)]
+        yield [stored for snapshot in page if _is_wanted(stored := snapshot.to_dict(), wanted)]
         page = list(query.start_after(page[-1]).stream())
 
 
