@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, PositiveInt, ValidationError
 
-from shared.digests.exchange import Answer, Unanswered, post, tls_context
+from shared.digests.exchange import Answer, Unanswered, post, retry_after, tls_context
 from shared.digests.records import Narrative, NarrativeSentence
 from shared.platform.clients import secret
 from shared.platform.errors import HeadraceError
@@ -29,8 +29,6 @@ from shared.platform.settings import settings
 from shared.text.privacy import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from urllib3.connection import HTTPConnection
 
     from shared.digests.records import Digest, Quote
@@ -42,6 +40,12 @@ ANSWER_TOKENS = 2_000
 MAX_QUOTES = 60
 MAX_QUOTE = 600
 """Characters of one; the rest is cut off."""
+MAX_ATTEMPTS = 3
+FIRST_PAUSE = 1.0
+"""Seconds before another attempt, doubled for the next, where the server does not say."""
+MAX_ANSWER = 256 * 1024
+"""Bytes."""
+TOO_MANY, SERVER_ERROR, OK = 429, 500, 200
 OVERHEAD = 64
 """Tokens that a server puts around messages, at most."""
 OPEN, CLOSE = "<quotes>", "</quotes>"
@@ -70,7 +74,11 @@ class Prompt(NamedTuple):
 
 
 def compose(digest: Digest, key: bytes) -> Prompt:
-    """The prompt, with as many quotes as `narrative_max_tokens` has room for; `key` is that of pseudonyms.
+    """Return the prompt, with as many quotes as `narrative_max_tokens` has room for.
+
+    Args:
+        digest: whose quotes are sent, each passage once.
+        key: makes the pseudonyms of redacted names.
 
     Raises:
         HeadraceError: there is nothing to cite, no room, or it could cost too much.
@@ -78,78 +86,106 @@ def compose(digest: Digest, key: bytes) -> Prompt:
     room = settings().narrative_max_tokens - ANSWER_TOKENS - OVERHEAD - _tokens(_RULES, _data([]))
     quotes: list[Quote] = []
     texts: list[str] = []
-    for quote in _distinct(digest.quotes()):
-        text = _clean(quote.text, key)
-        cost = _tokens(_line(len(texts) + 1, text, quote, key)) + 1
-        if cost <= room and len(texts) < MAX_QUOTES:
-            room -= cost
+    lines: list[str] = []
+    for quote in {(quote.document, quote.index): quote for quote in digest.quotes()}.values():
+        text, organisation = _clean(quote.text, key), _clean(quote.organisation or "", key)
+        entry = {"text": text} | ({"organisation": organisation} if organisation else {})
+        line = f"{len(lines) + 1} {json.dumps(entry, ensure_ascii=False)}"
+        tokens = _tokens(line) + 1
+        if tokens <= room and len(lines) < MAX_QUOTES:
+            room -= tokens
             quotes.append(quote)
             texts.append(text)
-    if not quotes:
+            lines.append(line)
+    if not lines:
         raise HeadraceError("no quote of the digest fits into HEADRACE_NARRATIVE_MAX_TOKENS")
-    lines = [
-        _line(number, text, quote, key)
-        for number, (quote, text) in enumerate(zip(quotes, texts, strict=True), 1)
-    ]
-    data = _data(lines)
-    _check_cost(_tokens(_RULES, data) + OVERHEAD)
+    data, limits = _data(lines), settings()
+    tokens = _tokens(_RULES, data) + OVERHEAD
+    price_in, price_out = limits.narrative_usd_per_million_in, limits.narrative_usd_per_million_out
+    most = (tokens * (price_in or 0.0) + ANSWER_TOKENS * (price_out or 0.0)) / 1e6 * MAX_ATTEMPTS
+    if not math.isfinite(most) or most > (limits.narrative_max_usd or 0.0):
+        raise HeadraceError(f"it could have cost {most:.4f} USD, more than HEADRACE_NARRATIVE_MAX_USD allows")
     return Prompt(_RULES, data, quotes, texts)
 
 
 def _tokens(*texts: str) -> int:
-    """At most: no tokenizer makes more tokens of a text than it has bytes."""
+    """Return the most tokens that texts can have: no tokenizer makes more of a text than it has bytes."""
     return sum(len(text.encode("utf-8", "replace")) for text in texts)
-
-
-def _check_cost(tokens: int) -> None:
-    from shared.digests.narrative import MAX_ATTEMPTS
-
-    known = settings()
-    once = (
-        tokens * (known.narrative_usd_per_million_in or 0.0)
-        + ANSWER_TOKENS * (known.narrative_usd_per_million_out or 0.0)
-    ) / 1e6
-    most = once * MAX_ATTEMPTS
-    if not math.isfinite(most) or most > (known.narrative_max_usd or 0.0):
-        raise HeadraceError(f"it could have cost {most:.4f} USD, more than HEADRACE_NARRATIVE_MAX_USD allows")
 
 
 def _data(lines: list[str]) -> str:
     return "\n".join([OPEN, *lines, CLOSE])
 
 
-def _line(number: int, text: str, quote: Quote, key: bytes) -> str:
-    organisation = _clean(quote.organisation or "", key)
-    entry = {"text": text} | ({"organisation": organisation} if organisation else {})
-    return f"{number} {json.dumps(entry, ensure_ascii=False)}"
-
-
 def _clean(text: str, key: bytes) -> str:
-    """Made visible before it is redacted: an address could have been hidden by what is taken out."""
-    whole = redact(_neutral(text), key)
-    # Not within a number, which would then be another.
-    return whole if len(whole) <= MAX_QUOTE else whole[: MAX_QUOTE + 1].rpartition(" ")[0]
+    """Redact a text in one line, without what could end the list.
 
-
-def _neutral(text: str) -> str:
-    """In one line, without what could end the list, and without characters that nobody sees."""
-    flat = "".join(
-        " " if one.isspace() else "" if unicodedata.category(one).startswith("C") else one for one in text
+    Characters that nobody sees are taken out first: they could hide an address from the redaction.
+    """
+    visible = "".join(
+        " " if char.isspace() else "" if unicodedata.category(char).startswith("C") else char for char in text
     )
-    return " ".join(flat.replace("<", "\u2039").replace(">", "\u203a").split())
+    redacted = redact(" ".join(visible.replace("<", "\u2039").replace(">", "\u203a").split()), key)
+    # Not cut within a number, which would then be another.
+    return redacted if len(redacted) <= MAX_QUOTE else redacted[: MAX_QUOTE + 1].rpartition(" ")[0]
 
 
-def _distinct(quotes: Iterable[Quote]) -> list[Quote]:
-    """Each passage once, in the digest's order."""
-    return list({(quote.document, quote.index): quote for quote in quotes}.values())
+def ask(prompt: Prompt) -> str:
+    """Return what the model answers.
+
+    Raises:
+        HeadraceError: there is no answer; the message is for the digest's readers, and quotes nothing.
+    """
+    until = time.monotonic() + settings().narrative_seconds
+    pause = FIRST_PAUSE
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        answer = _post(prompt, until)
+        if answer.status != TOO_MANY and answer.status < SERVER_ERROR:
+            return _content(answer)
+        wait = retry_after(answer) or pause
+        if attempt == MAX_ATTEMPTS or time.monotonic() + wait >= until:
+            break
+        time.sleep(wait)
+        pause *= 2
+    raise HeadraceError(f"the language model's server answered {answer.status}")
 
 
-MAX_ATTEMPTS = 3
-FIRST_PAUSE = 1.0
-"""Seconds before another attempt, doubled for the next, where the server does not say."""
-MAX_ANSWER = 256 * 1024
-"""Bytes."""
-TOO_MANY, SERVER_ERROR, OK = 429, 500, 200
+def _post(prompt: Prompt, until: float) -> Answer:
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+
+    known = settings()
+    place = urlsplit(known.narrative_url)
+    assert place.hostname is not None
+    if place.scheme == "https":
+        connection: HTTPConnection = HTTPSConnection(place.hostname, place.port, ssl_context=tls_context())
+    else:
+        connection = HTTPConnection(place.hostname, place.port)
+    messages = [{"role": "system", "content": prompt.rules}, {"role": "user", "content": prompt.data}]
+    body = {"model": known.narrative_model, "messages": messages, known.narrative_answer_field: ANSWER_TOKENS}
+    headers = {"content-type": "application/json", "host": place.netloc}
+    if known.narrative_key:
+        name, _, version = known.narrative_key.partition("/")
+        headers["authorization"] = f"Bearer {secret(name, int(version)).decode().strip()}"
+    target = f"{place.path.rstrip('/')}/chat/completions"
+    try:
+        return post(connection, target, json.dumps(body).encode(), headers, until=until, most=MAX_ANSWER)
+    except Unanswered as error:
+        why = error.message.replace("The server", "the language model's server", 1)
+        raise HeadraceError(why) from None
+
+
+def _content(answer: Answer) -> str:
+    if answer.status != OK:  # a redirect too: the key is for this server alone
+        raise HeadraceError(f"the language model's server answered {answer.status}")
+    if not answer.whole:
+        raise HeadraceError("the language model's answer was too long")
+    try:
+        completion = _Completion.model_validate_json(answer.body)
+    except ValidationError:
+        raise HeadraceError("the language model's server answered in a form that is not known") from None
+    if completion.usage:
+        get_logger("narrative").info("asked", **completion.usage.model_dump())
+    return completion.choices[0].message.content
 
 
 class _Message(BaseModel):
@@ -170,81 +206,6 @@ class _Completion(BaseModel):
 
     choices: Annotated[list[_Choice], Field(min_length=1)]
     usage: _Usage | None = None
-
-
-def ask(prompt: Prompt) -> str:
-    """What the model answers.
-
-    Raises:
-        HeadraceError: there is no answer; the message is for the digest's readers, and quotes nothing.
-    """
-    until = time.monotonic() + settings().narrative_seconds
-    pause = FIRST_PAUSE
-    for attempt in range(1, MAX_ATTEMPTS + 1):
-        answer = _post(prompt, until)
-        if answer.status != TOO_MANY and answer.status < SERVER_ERROR:
-            return _content(answer)
-        wait = _asked(answer) or pause
-        if attempt == MAX_ATTEMPTS or time.monotonic() + wait >= until:
-            break
-        time.sleep(wait)
-        pause *= 2
-    raise HeadraceError(f"the language model's server answered {answer.status}")
-
-
-def _post(prompt: Prompt, until: float) -> Answer:
-    known = settings()
-    place = urlsplit(known.narrative_url)
-    body = {
-        "model": known.narrative_model,
-        "messages": [
-            {"role": "system", "content": prompt.rules},
-            {"role": "user", "content": prompt.data},
-        ],
-        known.narrative_answer_field: ANSWER_TOKENS,
-    }
-    headers = {"content-type": "application/json", "host": place.netloc}
-    if known.narrative_key:
-        name, _, version = known.narrative_key.partition("/")
-        headers["authorization"] = f"Bearer {secret(name, int(version)).decode().strip()}"
-    target = f"{place.path.rstrip('/')}/chat/completions"
-    try:
-        return post(_connection(), target, json.dumps(body).encode(), headers, until=until, most=MAX_ANSWER)
-    except Unanswered as error:
-        why = error.message.replace("The server", "the language model's server", 1)
-        raise HeadraceError(why) from None
-
-
-def _connection() -> HTTPConnection:
-    from urllib3.connection import HTTPConnection, HTTPSConnection
-
-    place = urlsplit(settings().narrative_url)
-    assert place.hostname is not None
-    if place.scheme == "https":
-        return HTTPSConnection(place.hostname, place.port, ssl_context=tls_context())
-    return HTTPConnection(place.hostname, place.port)
-
-
-def _asked(answer: Answer) -> float | None:
-    """Seconds that the server wants to be left alone."""
-    asked = answer.headers.get("retry-after", "")
-    return float(asked) if re.fullmatch(r"[0-9]{1,6}", asked) else None
-
-
-def _content(answer: Answer) -> str:
-    if answer.status != OK:  # a redirect too: the key is for this server alone
-        raise HeadraceError(f"the language model's server answered {answer.status}")
-    if not answer.whole:
-        raise HeadraceError("the language model's answer was too long")
-    try:
-        completion = _Completion.model_validate_json(answer.body)
-    except ValidationError:
-        raise HeadraceError("the language model's server answered in a form that is not known") from None
-    if usage := completion.usage:
-        get_logger("narrative").info(
-            "asked", prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens
-        )
-    return completion.choices[0].message.content
 
 
 MAX_SENTENCE = 500
@@ -317,13 +278,17 @@ class _Answer(Record):
 
 
 def check(content: str, prompt: Prompt) -> list[CitedSentence]:
-    """The sentences, their citations each once.
+    """Return the sentences of an answer, their citations each once.
 
     Raises:
         HeadraceError: they cannot be shown; the message quotes nothing of them.
     """
+    text = content.strip()
+    # Not by a regular expression, which would take hours to find that a long answer has no second fence.
+    if text.startswith(_FENCE) and text.endswith(_FENCE):
+        text = text.removeprefix(_FENCE).removesuffix(_FENCE).removeprefix("json")
     try:
-        answer = _Answer.model_validate_json(_unfenced(content))
+        answer = _Answer.model_validate_json(text)
     except ValidationError:
         raise HeadraceError("the language model's answer is not of the form that was asked for") from None
     for sentence in answer.sentences:
@@ -333,27 +298,21 @@ def check(content: str, prompt: Prompt) -> list[CitedSentence]:
             raise HeadraceError("the language model cited a quote that it was not given")
         cited = [prompt.texts[number - 1] for number in sentence.cites]
         named = [prompt.quotes[number - 1].organisation or "" for number in sentence.cites]
-        if not _is_legible(sentence.text, [*cited, *named]):
+        if not _is_legible(sentence.text, " ".join([*cited, *named])):
             raise HeadraceError("the language model wrote letters or signs that no quote it cites has")
-        known: set[str] = set().union(*map(numbers, cited))
-        if not numbers(sentence.text) <= known:
+        if not numbers(sentence.text) <= set().union(*map(numbers, cited)):
             raise HeadraceError("the language model named a number that no quote it cites has")
     return [
-        CitedSentence(text=" ".join(one.text.split()), cites=list(dict.fromkeys(one.cites)))
-        for one in answer.sentences
+        CitedSentence(text=" ".join(sentence.text.split()), cites=list(dict.fromkeys(sentence.cites)))
+        for sentence in answer.sentences
     ]
 
 
-def _unfenced(content: str) -> str:
-    """Without a regular expression, which would take hours to find that a long answer has no second fence."""
-    text = content.strip()
-    if text.startswith(_FENCE) and text.endswith(_FENCE):
-        return text.removeprefix(_FENCE).removesuffix(_FENCE).removeprefix("json")
-    return text
-
-
 def numbers(text: str) -> set[str]:
-    """Numbers in digits, with letters that belong to them, in words, and Roman ones; percentages apart."""
+    """Return numbers in digits, with letters that belong to them, in words, and Roman ones.
+
+    Percentages are marked, to be told from plain numbers.
+    """
     normal = _bare(text)
     plain = " ".join(normal.casefold().translate(_WHOLE).translate(_SIGNS).split())
     plain = _SPELT.sub(lambda match: "".join(_LETTERS.findall(match[0])), plain)
@@ -364,54 +323,43 @@ def numbers(text: str) -> set[str]:
 
 
 def _bare(text: str) -> str:
-    """Letters without their marks: an accent makes no other word of a number."""
+    """Return letters without their marks: an accent makes no other word of a number."""
     apart = unicodedata.normalize("NFKD", text)
-    return "".join(one for one in apart if not unicodedata.category(one).startswith("M"))
+    return "".join(char for char in apart if not unicodedata.category(char).startswith("M"))
 
 
-def _is_legible(text: str, sources: Sequence[str]) -> bool:
-    """Words in letters beyond Latin ones, and signs, are copied: others may look like a number and be none.
+def _is_legible(text: str, source: str) -> bool:
+    """Return whether words in letters beyond Latin ones, and signs, are copied from the source.
 
-    Names of companies are in many scripts, so not each such letter is refused.
+    Others may look like a number and not be found as one. Names of companies are in many scripts, so not
+    every such letter is refused.
     """
-    plain, source = (unicodedata.normalize("NFKC", one).casefold() for one in (text, " ".join(sources)))
-    words = {one for one in _LETTERS.findall(plain) if not _is_latin(one)}
-    signs = {one for one in plain if unicodedata.category(one) == "So" and one not in _USUAL_SIGNS}
-    return all(one in source for one in words | signs)
-
-
-def _is_latin(word: str) -> bool:
-    """In the letters of European languages; phonetic ones look like others, and are not compared."""
-    return _bare(word).translate(_WHOLE).isascii()
+    plain, copied = (unicodedata.normalize("NFKC", each).casefold() for each in (text, source))
+    # Phonetic letters look like others, and are not compared.
+    words = {word for word in _LETTERS.findall(plain) if not _bare(word).translate(_WHOLE).isascii()}
+    signs = {char for char in plain if unicodedata.category(char) == "So" and char not in _USUAL_SIGNS}
+    return all(part in copied for part in words | signs)
 
 
 def _is_plain(text: str) -> bool:
+    """Return whether a text has no address, markup, hidden characters or digits that cannot be compared."""
     plain = _bare(text)
-    hidden = any(unicodedata.category(one)[0] == "C" or one in "\u2028\u2029" for one in text)
-    # Numbers in signs that are no digits, or in other scripts' digits, could not be compared.
-    strange = any(one.isnumeric() and not one.isdigit() for one in text)
-    strange = strange or any(one.isdigit() and not one.isascii() for one in plain)
-    return (
-        bool(text.strip())
-        and not hidden
-        and not strange
-        and not (_ADDRESS.search(plain) or _MARKUP.search(plain))
-    )
-
-
-__all__ = ["narrate"]
+    hidden = any(unicodedata.category(char)[0] == "C" or char in "\u2028\u2029" for char in text)
+    # Numbers in signs that are not digits, or in other scripts' digits, could not be compared.
+    strange = any(char.isnumeric() and not char.isdigit() for char in text)
+    strange = strange or any(char.isdigit() and not char.isascii() for char in plain)
+    return bool(text.strip()) and not (hidden or strange or _ADDRESS.search(plain) or _MARKUP.search(plain))
 
 
 def narrate(digest: Digest) -> tuple[Narrative | None, str | None]:
-    """The narrative, or a note why there is none; neither where none is asked for, or there is no quote.
+    """Return the narrative, or a note why there is none; neither if none is asked for, or there is no quote.
 
     Never raises.
     """
     if not settings().narrative_url or not digest.overview.completed or not digest.quotes():
         return None, None
     try:
-        key = secret(settings().redaction_key, settings().redaction_key_version)
-        prompt = compose(digest, key)
+        prompt = compose(digest, secret(settings().redaction_key, settings().redaction_key_version))
         sentences = check(ask(prompt), prompt)
     except HeadraceError as error:
         get_logger("narrative").warning("no narrative", why=error.message)
@@ -420,7 +368,7 @@ def narrate(digest: Digest) -> tuple[Narrative | None, str | None]:
         get_logger("narrative").warning("no narrative", error=error)
         return None, "There is no narrative: it could not be asked for."
     cited = [
-        NarrativeSentence(text=one.text, cites=[prompt.quotes[number - 1] for number in one.cites])
-        for one in sentences
+        NarrativeSentence(text=sentence.text, cites=[prompt.quotes[number - 1] for number in sentence.cites])
+        for sentence in sentences
     ]
     return Narrative(model=settings().narrative_model, sentences=cited), None
