@@ -19,8 +19,6 @@ from shared.platform.records import Record
 from shared.platform.settings import Pinned, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from google.cloud import firestore
 
 
@@ -70,7 +68,7 @@ MAX_SCHEDULES = 100
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = "schedule"
 RESERVED = "now"
-"""The name of digests that are asked for on the command line."""
+"""The name of digests that are made on the command line."""
 
 
 class Problem(Record):
@@ -84,7 +82,7 @@ class Problem(Record):
 
 
 class Definitions(Record):
-    """All there is."""
+    """All schedules that are defined."""
 
     schedules: list[Schedule]
     """By name."""
@@ -100,46 +98,47 @@ class _Entry(NamedTuple):
 
 
 def definitions(client: firestore.Client) -> Definitions:
-    """Read both places.
+    """Read the schedules from the file and from Firestore.
 
     Raises:
         GoogleAPIError: Firestore cannot be read; without it nobody knows which schedules of the file hold.
     """
     entries, problems = read_file(settings().digests_file)
-    complete = not problems and all(entry.name is not None for entry in entries)
+    named = not problems and all(entry.name is not None for entry in entries)
     stored = [
         _Entry(snapshot.id, FIRESTORE, {"name": snapshot.id} | (snapshot.to_dict() or {}))
         for snapshot in client.collection(COLLECTION).limit(MAX_SCHEDULES + 1).stream()
     ]
-    over = {entry.name for entry in stored}
-    found = combine([*(entry for entry in entries if entry.name not in over), *stored])
-    return Definitions(
-        schedules=found.schedules, problems=[*problems, *found.problems], complete=complete and found.complete
-    )
+    replaced = {entry.name for entry in stored}
+    defined = combine([*(entry for entry in entries if entry.name not in replaced), *stored])
+    complete = named and defined.complete
+    return defined.model_copy(update={"problems": [*problems, *defined.problems], "complete": complete})
 
 
 def read_file(path: Path) -> tuple[list[_Entry], list[Problem]]:
-    """The tables of a file. A relative path is looked for in the working directory, then beside `shared/`.
+    """Return the tables of a file; the default file need not exist.
 
-    The default is a file that need not be there.
+    A relative path is looked for in the working directory, then beside `shared/`.
     """
     place = path if path.exists() else ROOT / path
     if not place.exists() and "digests_file" not in settings().model_fields_set:
         return [], []
     try:
         content = tomllib.loads(place.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        return [], [_file_problem(path, f"The file cannot be read: {type(error).__name__}.")]
     except tomllib.TOMLDecodeError as error:
-        return [], [_file_problem(path, f"The file is no TOML: {error}.")]
-    tables = content.pop(TABLE, [])
-    if content or not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        return [], [_file_problem(path, f"The file may hold [[{TABLE}]] tables and nothing else.")]
-    return [_Entry(_name(table), path.name, table) for table in tables], []
+        message = f"The file is not TOML: {error}."
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"The file cannot be read: {type(error).__name__}."
+    else:
+        tables = content.pop(TABLE, [])
+        if not content and isinstance(tables, list) and all(isinstance(table, dict) for table in tables):
+            return [_Entry(_name(table), path.name, table) for table in tables], []
+        message = f"The file may contain [[{TABLE}]] tables and nothing else."
+    return [], [Problem(name=path.name, source=path.name, message=message)]
 
 
 def combine(entries: list[_Entry]) -> Definitions:
-    """Check each by itself; of equal names the first holds."""
+    """Check each entry; of equal names the first holds."""
     schedules: dict[str, Schedule] = {}
     problems: list[Problem] = []
     for number, (name, source, fields) in enumerate(entries, 1):
@@ -147,43 +146,32 @@ def combine(entries: list[_Entry]) -> Definitions:
             schedule = Schedule.model_validate(fields)
             _check(schedule, name, {*schedules})
         except ValidationError as error:
-            message = " ".join(_sentences(error))
+            # Each field that is wrong, without its value.
+            errors = error.errors(include_input=False, include_context=False, include_url=False)
+            message = " ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}." for each in errors)
         except ValueError as error:
             message = str(error)
         else:
             schedules[schedule.name] = schedule
             continue
         problems.append(Problem(name=name or f"schedule {number}", source=source, message=message))
-    return Definitions(
-        schedules=[schedules[name] for name in sorted(schedules)],
-        problems=problems,
-        complete=len(entries) <= MAX_SCHEDULES,
-    )
+    complete = len(entries) <= MAX_SCHEDULES
+    ordered = [schedules[name] for name in sorted(schedules)]
+    return Definitions(schedules=ordered, problems=problems, complete=complete)
 
 
-def _check(schedule: Schedule, name: str | None, known: set[str]) -> None:
+def _check(schedule: Schedule, name: str | None, taken: set[str]) -> None:
     if schedule.name != name:
         raise ValueError(f"name: it is {schedule.name!r}, which is not the document's id.")
     if name == RESERVED:
-        raise ValueError(f"name: {RESERVED!r} is what digests made by hand are called.")
-    if name in known:
+        raise ValueError(f"name: {RESERVED!r} is the name of digests made by hand.")
+    if name in taken:
         raise ValueError("name: another schedule of the file has the same.")
-    if len(known) >= MAX_SCHEDULES:
+    if len(taken) >= MAX_SCHEDULES:
         raise ValueError(f"There are more than {MAX_SCHEDULES} schedules.")
     check(schedule)
-
-
-def _sentences(error: ValidationError) -> Iterator[str]:
-    """A sentence for each field that is wrong, without what stands in it."""
-    for one in error.errors(include_input=False, include_context=False, include_url=False):
-        place = ".".join(str(part) for part in one["loc"])
-        yield f"{place}: {one['msg']}."
 
 
 def _name(table: dict[str, Any]) -> str | None:
     name = table.get("name")
     return name if isinstance(name, str) else None
-
-
-def _file_problem(path: Path, message: str) -> Problem:
-    return Problem(name=path.name, source=path.name, message=message)

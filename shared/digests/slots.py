@@ -126,15 +126,15 @@ def earlier(schedule: Schedule, of: Window, count: int = 8, known: Sequence[Wind
     if schedule.window != "since-last":
         bounds = [of.start, *_bounds(schedule, schedule.window, of.end, count + 1)[2:]]
         return [Window(start=start, end=end) for end, start in pairwise(bounds)]
-    found: list[Window] = []
+    covered: list[Window] = []
     end = of.start
-    for one in known[:count]:
-        if one.end != end:
+    for window in known[:count]:
+        if window.end != end:
             break
-        found.append(one)
-        end = one.start
-    bounds = [end, *islice(_backwards(schedule, end), count - len(found))]
-    return found + [Window(start=start, end=end) for end, start in pairwise(bounds)]
+        covered.append(window)
+        end = window.start
+    bounds = [end, *islice(_backwards(schedule, end), count - len(covered))]
+    return covered + [Window(start=start, end=end) for end, start in pairwise(bounds)]
 
 
 def _backwards(schedule: Schedule, before: datetime) -> Iterator[datetime]:

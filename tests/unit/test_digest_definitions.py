@@ -89,7 +89,7 @@ def test_no_value_that_may_be_secret_is_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("[[schedule]\n", "The file is no TOML"),
+        ("[[schedule]\n", "The file is not TOML"),
         ('[schedule]\nname = "weekly"\n', "nothing else"),  # one bracket too few
         (f'title = "our digests"\n{GOOD}', "nothing else"),
         ("schedule = [1]\n", "nothing else"),
