@@ -54,6 +54,7 @@ def change(share: float, now: float, p: float | None, windows: int = 1) -> Chang
     return Change(
         against="previous" if windows == 1 else "trailing",
         windows=windows,
+        among=windows,
         documents=9 * windows,
         share=share,
         difference=round(now - share, 6),
@@ -92,6 +93,7 @@ def point(back: int, topics: dict[str, int], passages: int, negative: int) -> Po
         window=Window(start=START - back * WEEK, end=START - (back - 1) * WEEK),
         documents=max(passages // 90, 0),
         passages=passages,
+        judged=passages,
         sentiment={
             "positive": passages // 3,
             "neutral": passages - passages // 3 - negative,

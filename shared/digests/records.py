@@ -121,8 +121,8 @@ class Change(Record):
     against: Literal["previous", "trailing"]
     windows: PositiveInt
     """That stand behind it: those with passages of which it is a share."""
-    among: PositiveInt | None = None
-    """Windows that were looked at for them. None: not kept."""
+    among: PositiveInt
+    """Windows that were looked at for them."""
     documents: NonNegativeInt
     """In those windows."""
     share: float
@@ -168,9 +168,8 @@ class Point(Record):
     window: Window
     documents: NonNegativeInt
     passages: NonNegativeInt
-    judged: NonNegativeInt | None = None
-    """Passages of the documents that the model judged, of whatever topic: what the topics are a share of.
-    None: not kept."""
+    judged: NonNegativeInt
+    """Passages of the documents that the model judged, of whatever topic: what the topics are a share of."""
     sentiment: Sorted[SentimentLabel, NonNegativeInt]
     topics: Sorted[str, NonNegativeInt]
 
@@ -273,21 +272,23 @@ class Digest(Record):
         return not (counts.received or counts.completed or counts.stopped or counts.waiting)
 
     def documents(self) -> list[str]:
-        """Ids of all documents that it names."""
-        named = {quote.document for quote in self.quotes()} | {one.document for one in self.overview.problems}
-        return sorted(named | ({self.overview.oldest.document} if self.overview.oldest else set()))
+        """Return the ids of all documents that the digest names."""
+        overview = self.overview
+        named = {each.document for each in (*self.quotes(), *overview.problems, overview.oldest) if each}
+        return sorted(named)
 
     def quotes(self) -> list[Quote]:
-        """Every quote in it."""
+        """Return every quote of the digest."""
+        sentences = self.narrative.sentences if self.narrative else []
         return [
             *(quote for group in self.initiatives.groups for quote in group.quotes),
-            *(one.before for one in self.initiatives.followed),
-            *(one.now for one in self.initiatives.followed if one.now is not None),
+            *(plan.before for plan in self.initiatives.followed),
+            *(plan.now for plan in self.initiatives.followed if plan.now is not None),
             *self.incidents,
             *self.positives,
-            *(one.quote for one in self.novel),
+            *(novel.quote for novel in self.novel),
             *self.summary,
-            *(quote for one in (self.narrative.sentences if self.narrative else ()) for quote in one.cites),
+            *(quote for sentence in sentences for quote in sentence.cites),
         ]
 
 

@@ -139,8 +139,7 @@ HELPERS = {
     "cli.diagnosis.documents:_documents",
     "cli.erase:_and",
     "functions.sweep.main:_where",
-    "shared.digests.compute.rows:Rows.count",
-    "shared.digests.compute.rows:Rows.matching",
+    "shared.digests.compute.rows:Rows._query",
     "shared.digests.compute.rows:Rows.range",
     "shared.digests.compute.rows:between",
 }

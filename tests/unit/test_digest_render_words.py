@@ -118,7 +118,7 @@ def change(
     against = "trailing" if windows > 1 or among else "previous"
     return Change.model_validate(
         {
-            "against": against, "windows": windows, "among": among, "documents": 9, "share": share,
+            "against": against, "windows": windows, "among": among or windows, "documents": 9, "share": share,
             "difference": difference, "p": p, "flagged": True,
         }
     )  # fmt: skip

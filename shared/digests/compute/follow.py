@@ -221,7 +221,7 @@ def plans(found: Sequence[Found], topic: str | None) -> list[Found]:
 
 
 def _newest_first(plan: Found) -> tuple[int, float, str]:
-    """Sort key: by the year reported on, where that is known, and by upload."""
+    """Return a sort key: the year reported on, if that is known, and the upload."""
     report = plan.doc
     year = report.completed_at.year if report.year is None else report.year
     return -year, -report.completed_at.timestamp(), report.document

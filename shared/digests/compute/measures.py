@@ -48,7 +48,6 @@ class Tally:
     """Counts of a window's documents, on one topic or on all."""
 
     def __init__(self, topic: str | None) -> None:
-        """Without documents."""
         self._topic = topic
         self._sums: dict[str, Sums] = {}
         self._documents = self._passages = 0
@@ -146,17 +145,17 @@ class Sums(NamedTuple):
     nn: int = 0
 
     def plus(self, other: Sums) -> Sums:
-        """The same over both."""
+        """Return the sums over both."""
         return Sums(*(mine + its for mine, its in zip(self, other, strict=True)))
 
     @property
     def share(self) -> float | None:
-        """None where there is nothing to have a share of."""
+        """The share; None if there are no passages to have a share of."""
         return self.x / self.n if self.n else None
 
     @property
     def effective(self) -> float:
-        """As many documents of equal length say as much."""
+        """Number of documents of equal length that would say as much."""
         return self.n * self.n / self.nn if self.nn else 0.0
 
     @property
@@ -172,7 +171,7 @@ class Sums(NamedTuple):
 
 
 def compare(now: Sums, before: Sums) -> float | None:
-    """The uncorrected p of the difference between two shares; None: too few documents to tell."""
+    """Return the uncorrected p of the difference between two shares; None if there are too few documents."""
     sides, both = (now, before), now.plus(before)
     if min(side.effective for side in sides) < MIN_DOCUMENTS:
         return None
@@ -192,7 +191,7 @@ def compare(now: Sums, before: Sums) -> float | None:
 
 
 def holm(values: list[float | None]) -> list[float | None]:
-    """Corrected for their number, in their order; what was not tested does not count."""
+    """Return p values corrected for their number, in their order; None was not tested and does not count."""
     order = sorted((value, at) for at, value in enumerate(values) if value is not None)
     corrected = list(values)
     highest = 0.0

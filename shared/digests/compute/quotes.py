@@ -51,7 +51,7 @@ class Found(NamedTuple):
 
     @property
     def at(self) -> tuple[str, int]:
-        """Where it stands; what breaks ties."""
+        """Place of the sentence, which breaks ties."""
         return self.doc.document, self.kept["index"]
 
 

@@ -36,7 +36,6 @@ class Rows:
     """Reads, over one client."""
 
     def __init__(self, client: firestore.Client) -> None:
-        """Share the process's client."""
         self.client = client
         self.reads = 0
 
@@ -50,19 +49,11 @@ class Rows:
         limit: int,
         descending: bool = False,
     ) -> Iterator[Row]:
-        """Records in the order of a field and of their ids; each has its id in `""`, `limit` at most."""
-        from google.cloud.firestore_v1.base_query import FieldFilter
-
+        """Yield at most `limit` records in the order of a field and of their ids; each has its id in `""`."""
         direction = "DESCENDING" if descending else "ASCENDING"
-        query: Any = self.client.collection(collection)
-        for field, operator, value in conditions:
-            query = query.where(filter=FieldFilter(field, operator, value))
-        known = by in fields or by.partition(".")[0] in fields
-        query = (
-            query.select(fields if known else [*fields, by])
-            .order_by(by, direction)
-            .order_by("__name__", direction)
-        )
+        selected = fields if by in fields or by.partition(".")[0] in fields else [*fields, by]
+        query = self._query(collection, conditions).select(selected)
+        query = query.order_by(by, direction).order_by("__name__", direction)
         left, page = limit, query
         while left > 0:
             asked = min(left, PAGE)
@@ -78,7 +69,7 @@ class Rows:
             page = query.start_after({by: _at(row, by), "__name__": last})
 
     def named(self, collection: str, ids: Sequence[str], fields: Sequence[str]) -> Iterator[Row]:
-        """Records by their ids, in that order, but for those that are gone.
+        """Yield records by their ids, in that order, but for those that are gone.
 
         While some are worked on, the next ones are on their way.
         """
@@ -109,24 +100,23 @@ class Rows:
         return {row[""]: row for answer in answers if (row := _row(type(answer).pb(answer).found))}
 
     def count(self, collection: str, conditions: Sequence[Condition]) -> int:
-        """How many there are, which Firestore counts itself: a read for each thousand."""
-        from google.cloud.firestore_v1.base_query import FieldFilter
-
-        query: Any = self.client.collection(collection)
-        for field, operator, value in conditions:
-            query = query.where(filter=FieldFilter(field, operator, value))
-        [[counted]] = query.count().get()
+        """Return how many there are, which Firestore counts itself: a read for each thousand."""
+        [[counted]] = self._query(collection, conditions).count().get()
         self.reads += 1 + int(counted.value) // 1000
         return int(counted.value)
 
     def matching(self, collection: str, conditions: Sequence[Condition], fields: Sequence[str]) -> list[Row]:
-        """Records that equal what is asked for: few."""
+        """Return a few records."""
+        rows = self._run(self._query(collection, conditions).select(fields))
+        return sorted(rows, key=lambda row: str(row[""]))
+
+    def _query(self, collection: str, conditions: Sequence[Condition]) -> Any:  # noqa: ANN401 - not typed
         from google.cloud.firestore_v1.base_query import FieldFilter
 
         query: Any = self.client.collection(collection)
         for field, operator, value in conditions:
             query = query.where(filter=FieldFilter(field, operator, value))
-        return sorted(self._run(query.select(fields)), key=lambda row: str(row[""]))
+        return query
 
     def _run(self, query: Any) -> Iterator[Row]:  # noqa: ANN401 - the client's query is not typed
         request, _, _ = query._prep_stream()  # noqa: SLF001 - as its own `stream` begins
@@ -142,7 +132,7 @@ class Rows:
 
 
 def plain(value: Message | Any) -> Any:  # noqa: ANN401 - whatever a field may hold
-    """A field's value as Python has it."""
+    """Return a field's value as Python has it."""
     kind = value.WhichOneof("value_type")
     if kind == "map_value":
         return {name: plain(item) for name, item in value.map_value.fields.items()}
@@ -154,7 +144,7 @@ def plain(value: Message | Any) -> Any:  # noqa: ANN401 - whatever a field may h
 
 
 def _row(document: Any) -> Row:  # noqa: ANN401 - a message without stubs
-    """Empty where an answer has no document."""
+    """Return a document's fields, and its id in `""`; nothing if an answer has no document."""
     if not document.name:
         return {}
     row = {name: plain(value) for name, value in document.fields.items()}
@@ -198,7 +188,7 @@ def doc(row: Mapping[str, Any]) -> Doc:
 
 
 def fits(row: Mapping[str, Any], asked: Filter) -> bool:
-    """Whether an outcome, or a document's record, is of a document that the filter means."""
+    """Return whether an outcome, or a document's record, is of a document that the filter means."""
     key = organisation_key(asked.organisation)
     return (
         str(row["name"]).startswith(asked.prefix)
@@ -208,27 +198,27 @@ def fits(row: Mapping[str, Any], asked: Filter) -> bool:
 
 
 def counts(row: Mapping[str, Any]) -> bool:
-    """Whether its passages count: an archive has none of its own, a copy those of another document."""
+    """Return whether passages count: an archive has none of its own, a copy has those of another document."""
     return row.get("members") is None and row.get("duplicate_of") is None
 
 
 def between(field: str, start: datetime, end: datetime) -> list[Condition]:
-    """That a moment lies in [start, end)."""
+    """Return the conditions that a moment lies in [start, end)."""
     return [(field, ">=", start), (field, "<", end)]
 
 
 def of_organisation(asked: Filter) -> list[Condition]:
-    """The part of a filter that Firestore applies to `outcomes`; `fits` applies the rest."""
+    """Return the part of a filter that Firestore applies to `outcomes`; `fits` applies the rest."""
     key = organisation_key(asked.organisation)
     return [("organisation_key", "==", key)] if key else []
 
 
 def everything(asked: Filter) -> bool:
-    """Whether the filter leaves no document out."""
+    """Return whether a filter leaves no document out."""
     return not (asked.prefix or asked.language or organisation_key(asked.organisation))
 
 
 def fingerprint(asked: Filter) -> str:
-    """The same for filters that mean the same: windows that were asked alike can be compared."""
+    """Return a hash that is equal for filters that mean the same, whose windows can be compared."""
     same = asked.model_copy(update={"organisation": organisation_key(asked.organisation)})
     return hashlib.sha256(same.model_dump_json().encode()).hexdigest()[:16]

@@ -64,7 +64,7 @@ class Place(NamedTuple):
 
     @property
     def authority(self) -> str:
-        """Value of the header `Host`."""
+        """The value of the header `Host`."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == 443 else f"{host}:{self.port}"  # noqa: PLR2004 - the port of https
 

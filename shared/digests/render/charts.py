@@ -40,7 +40,7 @@ class Stack(NamedTuple):
 
 
 def stacked(stacks: Sequence[Stack], name: str, title: str) -> Markup:
-    """Bars of passages, positive, neutral and negative, on one scale.
+    """Draw bars of passages, positive, neutral and negative, on one scale.
 
     Args:
         stacks: from the top.
@@ -144,13 +144,13 @@ class Multiple(NamedTuple):
 
 
 def scale(lines: list[outline.Series]) -> float:
-    """Where the charts end: 0.4, say."""
+    """Return where the scale of the charts ends, 0.4 say."""
     most = max((value for line in lines for value in line.values if value is not None), default=0.0)
     return next((step for step in STEPS if most <= step), 1.0)
 
 
 def multiples(digest: Digest) -> list[Multiple]:
-    """The charts; none of one window, which has no line."""
+    """Return the charts of the trend; a single window has none."""
     if len(digest.trend) < 2:  # noqa: PLR2004 - a line has two ends
         return []
     lines = outline.series(digest)

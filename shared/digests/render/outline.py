@@ -15,7 +15,6 @@ if TYPE_CHECKING:
         FollowStatus,
         Group,
         Measure,
-        Point,
         Problem,
         Quote,
         TopicRow,
@@ -32,7 +31,7 @@ class Table(NamedTuple):
 
 
 def changes(digest: Digest) -> Table | None:
-    """Every measure beside what it was, flagged or not."""
+    """Return every measure beside what it was, flagged or not."""
     compared = [(kind, measure) for kind, measure in measures(digest) if measure.changes]
     if not compared:
         return None
@@ -65,7 +64,7 @@ def _cells(change: Change | None, unit: str) -> list[str]:
 
 
 def topic_table(digest: Digest) -> Table:
-    """The numbers of the chart of topics."""
+    """Return the numbers of the chart of topics."""
     rows = [
         [
             words.topic(row.name),
@@ -81,7 +80,7 @@ def topic_table(digest: Digest) -> Table:
 
 
 def planned(digest: Digest) -> Table:
-    """The numbers of the chart of initiatives."""
+    """Return the numbers of the chart of initiatives."""
     rows = [
         [words.topic(row.name), words.count(row.implemented), words.count(row.planned)]
         for row in planned_topics(digest)
@@ -90,7 +89,7 @@ def planned(digest: Digest) -> Table:
 
 
 def trend(digest: Digest) -> Table:
-    """The numbers of the trend."""
+    """Return the numbers of the trend."""
     lines = series(digest)
     rows = [
         [
@@ -160,7 +159,7 @@ class Series(NamedTuple):
 
 
 def sections(digest: Digest) -> list[tuple[str, str]]:
-    """Those with content, as (id, heading), in their order."""
+    """Return the sections with content, as (id, heading), in their order."""
     overview, initiatives = digest.overview, digest.initiatives
     present = {
         "changes": True,
@@ -180,7 +179,7 @@ def sections(digest: Digest) -> list[tuple[str, str]]:
 
 
 def tiles(digest: Digest) -> list[Tile]:
-    """The key figures."""
+    """Return the key figures."""
     overview, initiatives = digest.overview, digest.initiatives
     problems = "problems" if overview.problems else None
     codes = sorted(overview.rejected.items(), key=lambda item: (-item[1], item[0]))
@@ -207,7 +206,7 @@ def tile_table(digest: Digest) -> Table:
 
 
 def measures(digest: Digest) -> list[tuple[str, Measure]]:
-    """Each with its kind."""
+    """Return all measures, each with its kind."""
     return [
         *(("sentiment", measure) for measure in digest.sentiments),
         *(("topic", row.share) for row in digest.topics),
@@ -216,13 +215,13 @@ def measures(digest: Digest) -> list[tuple[str, Measure]]:
 
 
 def unit(digest: Digest) -> str:
-    """What a window is called."""
+    """Return what a window of the digest is called."""
     return words.span(digest.window, digest.zone)
 
 
 def movements(digest: Digest) -> list[Movement]:
-    """What is flagged, the largest difference first."""
-    found: list[tuple[float, int, Movement]] = []
+    """Return the measures with a flagged change, the largest difference first."""
+    ranked: list[tuple[float, int, Movement]] = []
     for kind, measure in measures(digest):
         flagged = [change for change in measure.changes if change.flagged]
         if flagged:
@@ -230,24 +229,24 @@ def movements(digest: Digest) -> list[Movement]:
             sign, direction = ("▲", "up") if first > 0 else ("▼", "down")
             sentence = words.changes(measure, flagged, kind, unit(digest))
             largest = max(abs(change.difference) for change in flagged)
-            found.append((-largest, len(found), Movement(sign, direction, sentence)))
-    return [movement for _, _, movement in sorted(found)]
+            ranked.append((-largest, len(ranked), Movement(sign, direction, sentence)))
+    return [movement for _, _, movement in sorted(ranked)]
 
 
 def topics(digest: Digest) -> list[TopicRow]:
-    """Those with passages, the most first."""
+    """Return the topics with passages, the most first."""
     rows = [row for row in digest.topics if row.share.count]
     return sorted(rows, key=lambda row: (-row.share.count, row.name))
 
 
 def planned_topics(digest: Digest) -> list[TopicRow]:
-    """Those with initiatives, the most first."""
+    """Return the topics with initiatives, the most first."""
     rows = [row for row in digest.topics if row.implemented or row.planned]
     return sorted(rows, key=lambda row: (-row.implemented - row.planned, row.name))
 
 
 def series(digest: Digest) -> list[Series]:
-    """The negative share, and the share of the topics with most passages over all windows.
+    """Return the negative share, and the shares of the topics with most passages over all windows.
 
     They are shares of the same passages as the measures of that name.
     """
@@ -259,44 +258,43 @@ def series(digest: Digest) -> list[Series]:
     tone = [(point.sentiment.get("negative", 0), sum(point.sentiment.values())) for point in digest.trend]
     lines = [Series("Negative in tone", [_share(number, of) for number, of in tone])]
     return lines + [
-        Series(
-            words.topic(name), [_share(point.topics.get(name, 0), _judged(point)) for point in digest.trend]
-        )
+        Series(words.topic(name), [_share(point.topics.get(name, 0), point.judged) for point in digest.trend])
         for name in most[:MAX_LINES]
     ]
 
 
 def groups(digest: Digest) -> dict[str, list[Group]]:
-    """By topic, in the order in which the digest has them."""
-    found: dict[str, list[Group]] = {}
+    """Return the groups of initiatives by topic, in the digest's order."""
+    by_topic: dict[str, list[Group]] = {}
     for group in digest.initiatives.groups:
-        found.setdefault(group.topic, []).append(group)
-    return found
+        by_topic.setdefault(group.topic, []).append(group)
+    return by_topic
 
 
 def split(group: Group) -> list[tuple[str, int, list[Quote]]]:
-    """What is implemented, and what is planned beside it."""
+    """Return what a group has implemented, and what it plans: heading, number and quotes."""
     return [
-        ("Implemented", group.implemented, [one for one in group.quotes if one.action == "implemented"]),
-        ("Planned", group.planned, [one for one in group.quotes if one.action != "implemented"]),
+        ("Implemented", group.implemented, [each for each in group.quotes if each.action == "implemented"]),
+        ("Planned", group.planned, [each for each in group.quotes if each.action != "implemented"]),
     ]
 
 
 def reason(problem: Problem) -> str:
-    """What happened, and what to do."""
+    """Return what happened to a document, and what to do."""
     return " ".join(filter(None, [words.clean(problem.message), words.clean(problem.hint)]))
 
 
 def followed_line(digest: Digest) -> str:
-    """2 implemented, 1 announced again, 1 no longer mentioned; 3 organisations compared."""
+    """Return how many earlier plans were implemented, announced again and no longer mentioned."""
     counts = digest.initiatives.followed_counts
-    parts = [f"{words.count(counts[one])} {STATUSES[one].lower()}" for one in STATUSES if counts.get(one)]
+    named = {name.lower(): counts.get(status, 0) for status, name in STATUSES.items()}
+    parts = [f"{words.count(number)} {name}" for name, number in named.items() if number]
     compared = words.many(digest.initiatives.compared, "organisation")
     return f"{', '.join(parts)}. Compared with the earlier reports of {compared}." if parts else ""
 
 
 def novel_line(digest: Digest) -> str:
-    """What the new is compared with."""
+    """Return what novel passages are compared with."""
     earlier = words.many(digest.novel_among, "earlier document")
     return (
         f"Passages unlike all that was kept of {earlier}, the most unlike first. "
@@ -305,7 +303,7 @@ def novel_line(digest: Digest) -> str:
 
 
 def unfinished(digest: Digest) -> str:
-    """What had come and had not ended."""
+    """Return which documents were waiting when the window ended."""
     oldest, waiting = digest.overview.oldest, digest.overview.waiting
     if oldest is None:
         return ""
@@ -315,15 +313,11 @@ def unfinished(digest: Digest) -> str:
 
 
 def web_address(address: str) -> str | None:
-    """The same, where it is one: a page and a chat link to nothing else."""
+    """Return an address if it is a web address: a page links to nothing else."""
     try:
         return address if urlsplit(address).scheme in {"http", "https"} else None
     except ValueError:
         return None
-
-
-def _judged(point: Point) -> int:
-    return point.passages if point.judged is None else point.judged
 
 
 def _share(number: int, of: int) -> float | None:

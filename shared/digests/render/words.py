@@ -43,32 +43,32 @@ NOT_XML = frozenset("\ufffe\uffff")
 
 
 def together(sentence: str) -> str:
-    """With a p value that no line break takes apart."""
+    """Return a sentence whose p value is not broken over two lines."""
     return re.sub(r"\bp ([<=]) (?=0)", "p\N{NO-BREAK SPACE}\\1\N{NO-BREAK SPACE}", sentence)
 
 
 def clean(text: str) -> str:
-    """In one line, without characters that show nothing or reorder others."""
+    """Return a text in one line, without characters that show nothing or reorder others."""
     flat = TEXT_BREAKS.sub(" ", text)
     return "".join(
-        one
-        for one in flat
-        if one not in BIDI and one not in NOT_XML and unicodedata.category(one) not in HIDDEN
+        char
+        for char in flat
+        if char not in BIDI and char not in NOT_XML and unicodedata.category(char) not in HIDDEN
     ).strip()
 
 
 def count(number: int) -> str:
-    """1,234."""
+    """Return a number like 1,234."""
     return f"{number:,}"
 
 
 def many(number: int, noun: str) -> str:
-    """1 passage, 1,234 passages."""
+    """Return a count like 1 passage, 1,234 passages."""
     return f"{count(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def percent(share: float | None, decimals: int = 0) -> str:
-    """31%; a share that is not quite none, or all, is not rendered as none, or all."""
+    """Return a share like 31%; only none is 0%, and only all is 100%."""
     if share is None:
         return NOTHING
     shown = f"{share * 100:.{decimals}f}"
@@ -81,7 +81,7 @@ def percent(share: float | None, decimals: int = 0) -> str:
 
 
 def points(difference: float) -> str:
-    """+11 points: the difference between two shares."""
+    """Return the difference between two shares, like +11 points."""
     shown = f"{difference * 100:+.0f}"
     if float(shown) == 0:
         shown = f"{difference * 100:+.1f}"
@@ -91,7 +91,7 @@ def points(difference: float) -> str:
 
 
 def chance(p: float | None) -> str:
-    """The p value, in as many digits as mean something."""
+    """Return a p value, in as many digits as mean something."""
     if p is None:
         return "too few documents to tell"
     if p < SMALL_P:
@@ -100,18 +100,18 @@ def chance(p: float | None) -> str:
 
 
 def topic(code: str) -> str:
-    """E1 climate change; of a taxonomy of one's own the code."""
+    """Return a topic like E1 climate change; a topic of another taxonomy has its code alone."""
     name = TOPIC_NAMES.get(code)
     return f"{code} {name}" if name else clean(code)
 
 
 def day(when: date) -> str:
-    """22 November 2026."""
+    """Return a date like 22 November 2026."""
     return f"{when.day} {MONTHS[when.month - 1]} {when.year}"
 
 
 def window(of: Window, zone: str) -> str:
-    """16 to 22 November 2026: the days it covers, or its hours where it does not cover whole days."""
+    """Return the days that a window covers, like 16 to 22 November 2026; with hours if they are not whole."""
     start, end = (when.astimezone(ZoneInfo(zone)) for when in (of.start, of.end))
     if not (_midnight(start) and _midnight(end)):
         return f"{day(start)}, {start:%H:%M} to {day(end)}, {end:%H:%M}"
@@ -128,13 +128,13 @@ def window(of: Window, zone: str) -> str:
 
 
 def short_day(when: datetime, zone: str) -> str:
-    """16 Nov: under an axis."""
+    """Return a date like 16 Nov, for an axis."""
     local = when.astimezone(ZoneInfo(zone))
     return f"{local.day} {MONTHS[local.month - 1][:3]}"
 
 
 def span(of: Window, zone: str) -> str:
-    """Week, month, day or window: what one of its length is called."""
+    """Return what a window of this length is called: week, month, day or window."""
     start, end = (when.astimezone(ZoneInfo(zone)) for when in (of.start, of.end))
     if _midnight(start) and _midnight(end):
         days = (end.date() - start.date()).days
@@ -148,7 +148,7 @@ def span(of: Window, zone: str) -> str:
 
 
 def changes(measure: Measure, against: Sequence[Change], kind: str, unit: str) -> str:
-    """E1 climate change: 31% of passages, up from 20% in the previous week (p = 0.004).
+    """Return, say, E1 climate change: 31% of passages, up from 20% in the previous week (p = 0.004).
 
     Args:
         measure: what changed.
@@ -157,71 +157,67 @@ def changes(measure: Measure, against: Sequence[Change], kind: str, unit: str) -
         unit: what a window is called.
     """
     now = measure.share or 0.0
-    alike = any(percent(now) == percent(one.share) and now != one.share for one in against)
-    parts = [
-        f"{_direction(one.difference)} {percent(one.share, int(alike))} "
-        f"{_when(one, kind, unit)} ({chance(one.p)})"
-        for one in against
-    ]
-    return f"{subject(measure, kind)}: {percent(now, int(alike))} {MEASURES[kind]}, {', '.join(parts)}"
+    decimals = int(any(percent(now) == percent(change.share) and now != change.share for change in against))
+    parts = []
+    for change in against:
+        way = "up from" if change.difference > 0 else "down from" if change.difference < 0 else "the same as"
+        before = f"{way} {percent(change.share, decimals)} {_when(change, kind, unit)}"
+        parts.append(f"{before} ({chance(change.p)})")
+    return f"{subject(measure, kind)}: {percent(now, decimals)} {MEASURES[kind]}, {', '.join(parts)}"
 
 
 def behind(change: Change, unit: str) -> str:
-    """8 weeks; 3 of 8 weeks: the windows that stand behind a share."""
-    if change.among is None or change.among == change.windows:
+    """Return the windows that stand behind a share, like 8 weeks or 3 of 8 weeks."""
+    if change.among == change.windows:
         return many(change.windows, unit)
     return f"{count(change.windows)} of {many(change.among, unit)}"
 
 
 def measured(measure: Measure, kind: str) -> str:
-    """What a measure is, in a table."""
+    """Return what a measure is, for a table."""
     return subject(measure, kind) + (", negative" if kind == "negative" else "")
 
 
 def subject(measure: Measure, kind: str) -> str:
-    """What a measure is about."""
+    """Return what a measure is about."""
     if kind == "sentiment":
         return f"{clean(measure.name).capitalize()} in tone"
     return topic(measure.name)
 
 
-def _direction(difference: float) -> str:
-    return "up from" if difference > 0 else "down from" if difference < 0 else "the same as"
-
-
 def _when(change: Change, kind: str, unit: str) -> str:
-    """The windows need not follow each other, nor end where this one starts: so "before" says too much."""
+    """Return which windows a change is against; they need not follow each other, or end where this starts."""
     if change.against == "previous":
         return f"in the previous {unit}"
-    of, several = change.windows, change.windows > 1
-    if change.among is None or change.among == of:
-        return f"over {count(of)} earlier {unit}s" if several else f"in one earlier {unit}"
-    which = f"{count(of) if several else 'one'} of the {count(change.among)} earlier {unit}s"
-    return f"{'over' if several else 'in'} the {which} {WITH[kind]}"
+    windows = change.windows
+    number, within = count(windows) if windows > 1 else "one", "over" if windows > 1 else "in"
+    if change.among == windows:
+        return f"{within} {number} earlier {unit}{'s' if windows > 1 else ''}"
+    return f"{within} the {number} of the {count(change.among)} earlier {unit}s {WITH[kind]}"
 
 
 def document(quote: Quote) -> str:
-    """What the document is called."""
+    """Return a document's title, or the end of its name."""
     return clean(quote.title or "") or clean(quote.name.rsplit("/", 1)[-1]) or clean(quote.name) or "document"
 
 
 def place(quote: Quote) -> str:
-    """Page or row; empty where there is neither."""
+    """Return the page or row of a quote, if it has one."""
     return f"p. {quote.page}" if quote.page else f"row {quote.row}" if quote.row else ""
 
 
 def source(quote: Quote) -> str:
-    """Tarnholm Sustainability Report, p. 12."""
+    """Return the source of a quote, like Tarnholm Sustainability Report, p. 12."""
     return ", ".join(filter(None, [document(quote), place(quote)]))
 
 
 def figures(quote: Quote) -> list[str]:
-    """As they stand in the passage, each once."""
+    """Return the figures of a quote as they stand in the passage, each once."""
     return list(dict.fromkeys(clean(figure.text) for figure in quote.figures if clean(figure.text)))
 
 
 def also(quote: Quote) -> str:
-    """And 4 like it; and 255 or more like it."""
+    """Return how many quotes are like this one: and 4 like it; and 255 or more like it."""
     more = " or more" if quote.also_at_least else ""
     return f"and {count(quote.also)}{more} like it" if quote.also else ""
 
@@ -234,7 +230,7 @@ def facts(quote: Quote) -> list[str]:
 
 
 def asked(wanted: Filter) -> str:
-    """Which documents and passages it is about."""
+    """Return which documents and passages a filter means."""
     parts = [
         f"names that begin with “{clean(wanted.prefix)}”" if wanted.prefix else "",
         f"organisation {clean(wanted.organisation)}" if wanted.organisation else "",
@@ -246,17 +242,17 @@ def asked(wanted: Filter) -> str:
 
 
 def kind(digest: Digest) -> str:
-    """Digest “board-weekly”; of one that was asked for once there is no name."""
+    """Return a digest's name, like Digest “board-weekly”; a digest on demand has none."""
     return "Digest" if digest.schedule == "now" else f"Digest “{clean(digest.schedule)}”"
 
 
 def title(digest: Digest) -> str:
-    """Digest “board-weekly”, 16 to 22 November 2026."""
+    """Return a digest's title, like Digest “board-weekly”, 16 to 22 November 2026."""
     return f"{kind(digest)}, {window(digest.window, digest.zone)}"
 
 
 def duration(seconds: float) -> str:
-    """3 days, 5 hours, 12 minutes: in the largest unit that says something."""
+    """Return a duration in its largest unit, like 3 days, 5 hours or 12 minutes."""
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         if seconds >= length:
             return many(round(seconds / length), unit)
