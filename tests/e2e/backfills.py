@@ -13,8 +13,7 @@ from tests.e2e.test_again import passages_of
 from tests.e2e.test_failures import stored, until
 
 if TYPE_CHECKING:
-    import subprocess
-
+    from tests.e2e.commands import Forked
     from tests.e2e.running import RunningStack
 
 WORDS = ("water", "energy", "waste", "accidents", "suppliers", "land", "bribery", "prices", "coal", "steel")
@@ -50,7 +49,7 @@ def dropped(prefix: str, sizes: list[int]) -> list[dict[str, Any]]:
 
 def task(
     stack: RunningStack, backfill: str, index: int = 0, count: int = 1, execution: str = EXECUTION
-) -> subprocess.Popen[str]:
+) -> Forked:
     """A task of the job, started by hand."""
     return start(stack, ["backfill", backfill], index, count, execution=execution)
 

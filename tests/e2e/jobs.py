@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 from cli.options import MODEL
-from tests.e2e.running import ROOT, RunningStack, clean_environment
+from tests.e2e.commands import LONG_JOB, Forked
+from tests.e2e.running import RunningStack, clean_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,18 +42,13 @@ def start(
     *,
     attempt: int = 0,
     execution: str = EXECUTION,
-) -> subprocess.Popen[str]:
+) -> Forked:
     """Start a task with these arguments of the job's command."""
     numbers = {"INDEX": index, "COUNT": count, "ATTEMPT": attempt}
     cloud_run = {f"CLOUD_RUN_TASK_{name}": str(number) for name, number in numbers.items()}
     model = {"HEADRACE_MODEL_DIR": str(MODEL), "CLOUD_RUN_EXECUTION": execution}
-    return subprocess.Popen(
-        [sys.executable, "-m", "long_job", *arguments],
-        env=clean_environment() | stack.stack()["environment"] | stack.extra | model | cloud_run,
-        cwd=ROOT,
-        text=True,
-        stderr=subprocess.PIPE,
-    )
+    environment = clean_environment() | stack.stack()["environment"] | stack.extra | model | cloud_run
+    return Forked(LONG_JOB, arguments, environment)
 
 
 def task(
@@ -64,21 +59,21 @@ def task(
     *,
     attempt: int = 0,
     execution: str = EXECUTION,
-) -> subprocess.Popen[str]:
+) -> Forked:
     """Start a task for a document as it is stored."""
     run = ("--run", str(document["run"]), "--generation", str(document["generation"]))
     arguments = ["document", document["id"], *run]
     return start(stack, arguments, index, count, attempt=attempt, execution=execution)
 
 
-def ended(process: subprocess.Popen[str], seconds: float = 120) -> int:
+def ended(process: Forked, seconds: float = 120) -> int:
     """The exit status; what it said is told where the test fails."""
     _, said = process.communicate(timeout=seconds)
     sys.stderr.write(said)
-    return process.returncode
+    return process.wait()
 
 
-def while_running(process: subprocess.Popen[str], step: float = 0.02) -> Iterator[None]:
+def while_running(process: Forked, step: float = 0.02) -> Iterator[None]:
     """A turn every `step` seconds until the process has ended."""
     while process.poll() is None:
         yield

@@ -21,9 +21,10 @@ from tests.e2e.test_archives import PICTURE, zipped
 from tests.e2e.test_failures import stored, until
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.e2e.commands import Forked
 
 EXTRA = {"HEADRACE_SWEEP_PATIENCE": "3600", "HEADRACE_MAX_BYTES": "20000", "HEADRACE_SWEEP_GRACE": "3600"}
 """A function reads little, so that an archive is soon the job's."""
@@ -61,7 +62,7 @@ def text(seed: str, passages: int = 2) -> bytes:
 
 def task(
     stack: RunningStack, identifier: str, index: int = 0, count: int = 1, execution: str = EXECUTION
-) -> subprocess.Popen[str]:
+) -> Forked:
     """A task of the job, started by hand."""
     return start(stack, ["import", identifier], index, count, execution=execution)
 

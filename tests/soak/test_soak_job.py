@@ -21,9 +21,10 @@ from tests.soak.expected import expected, outcome
 from tests.soak.histories import text
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.e2e.commands import Forked
 
 PATIENCE = 90.0
 KILLS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM)
@@ -48,7 +49,7 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
 class Started:
     """A task, and how often it was started."""
 
-    process: subprocess.Popen[str]
+    process: Forked
     attempt: int = 0
 
 
