@@ -155,7 +155,7 @@ def _ended(record: dict[str, Any] | None, generation: int) -> bool:
 @contextmanager
 def arena(folder: Path, settings: dict[str, str]) -> Iterator[Arena]:
     """A fresh stack, ended afterwards."""
-    running = RunningStack(folder / "data", free_ports(), settings, program=HOWEVER_OFTEN)
+    running = RunningStack(folder / "data", free_ports(), settings, patch=HOWEVER_OFTEN)
     running.up()
     over = threading.Event()
     made = Arena(running)

@@ -41,14 +41,21 @@ HEADRACE, LONG_JOB = "headrace", "long_job"
 class Forked:
     """A process that runs a program's command; what `subprocess.Popen` would be for it."""
 
-    def __init__(self, program: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start it."""
+    def __init__(
+        self, program: str, arguments: Sequence[str], environment: Mapping[str, str], patch: str = ""
+    ) -> None:
+        """Start it; `patch` is Python that runs before the program does."""
         self.arguments = [program, *arguments]
         self._folder = tempfile.TemporaryDirectory()
         self._output = Path(self._folder.name) / "out", Path(self._folder.name) / "err"
-        call = (self.arguments, dict(environment), Path.cwd(), self._output)
+        call = (self.arguments, dict(environment), Path.cwd(), self._output, patch)
         self._process = _FORKS.Process(target=_call, args=call, daemon=True)  # ends with the tests
         self._process.start()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
 
     @property
     def returncode(self) -> int | None:
@@ -59,8 +66,8 @@ class Forked:
         return self.returncode
 
     def send_signal(self, sign: signal.Signals) -> None:
-        if self._process.pid is not None and self.returncode is None:
-            os.kill(self._process.pid, sign)
+        if self.returncode is None:
+            os.kill(self.pid, sign)
 
     def kill(self) -> None:
         self._process.kill()
@@ -79,7 +86,11 @@ class Forked:
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         """What it wrote to its standard output and error, once it has ended. Raises as `wait` does."""
         self.wait(timeout)
-        out, err = (path.read_text("utf-8") for path in self._output)
+        return self.written()
+
+    def written(self) -> tuple[str, str]:
+        """What it has written to its standard output and error so far."""
+        out, err = (path.read_text("utf-8") if path.exists() else "" for path in self._output)
         return out, err
 
 
@@ -100,7 +111,9 @@ def run(
     return subprocess.CompletedProcess(list(arguments), process.wait(), out, err)
 
 
-def _call(arguments: list[str], environment: dict[str, str], folder: Path, output: tuple[Path, Path]) -> None:
+def _call(
+    arguments: list[str], environment: dict[str, str], folder: Path, output: tuple[Path, Path], patch: str
+) -> None:
     """In the new process: as a shell would."""
     for descriptor, path in enumerate(output, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
@@ -108,6 +121,7 @@ def _call(arguments: list[str], environment: dict[str, str], folder: Path, outpu
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = arguments
+    exec(patch)
     if arguments[0] == LONG_JOB:
         from long_job.main import main as work
 

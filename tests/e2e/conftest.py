@@ -31,7 +31,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     running = RunningStack(tmp_path_factory.mktemp("stack"), free_ports())
     running.up()
     yield running
-    running.down()
+    running.end()
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def own_stack(tmp_path: Path) -> Iterator[RunningStack]:
     running = RunningStack(tmp_path / "data", free_ports())
     yield running
     if running.process is not None and running.process.poll() is None:
-        running.down()
+        running.end()
 
 
 @pytest.fixture

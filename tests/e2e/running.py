@@ -7,39 +7,35 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 from google.cloud import firestore
 
 from local.services import EMULATORS, TITLES
 from tests.e2e import commands
+from tests.e2e.commands import Forked
+
+if TYPE_CHECKING:
+    import subprocess
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADRACE = [sys.executable, "-c", "from cli.main import main; main()"]
 PORTS = len(TITLES)
-PIPE_BYTES = 1024 * 1024
-"""Of what the supervisor says before anybody reads it, at the end; a full pipe would stop it."""
+READY_SECONDS = 170.0
+"""For a start on a machine that is busy with others."""
 LOG_LINES = 12
 """Of each process, told of a stack whose test failed."""
-HOWEVER_OFTEN = [
-    *(sys.executable, "-c"),
-    "from local import processes; processes.RESTARTS = 10**6; from cli.main import main; main()",
-]
-"""The same command, with a supervisor that does not give up on a process that is killed again and again."""
-
-NO_TICKS = [
-    *(sys.executable, "-c"),
-    "from local.heartbeat import Heartbeat as H; H.beat = lambda _: None; from cli.main import main; main()",
-]
-"""The same command, with no tick but a test's own."""
+HOWEVER_OFTEN = "from local import processes; processes.RESTARTS = 10**6"
+"""A patch of the supervisor that does not give up on a process that is killed again and again."""
+NO_TICKS = "from local.heartbeat import Heartbeat; Heartbeat.beat = lambda _: None"
+"""A patch of the supervisor that publishes no tick but a test's own."""
 
 
 def clean_environment() -> dict[str, str]:
@@ -86,27 +82,28 @@ class RunningStack:
     data: Path
     port: int
     extra: dict[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[str] | None = None
-    program: list[str] = field(default_factory=lambda: HEADRACE)
+    process: Forked | subprocess.Popen[str] | None = None
+    patch: str = ""
+    """Of the supervisor: Python that runs before it."""
     _database: firestore.Client | None = None
 
     def up(self, *options: str) -> float:
         """Start it; seconds until it said `ready`."""
         started = time.monotonic()
-        command = [*self.program, "up", "--data", str(self.data), "--port", str(self.port), *options]
-        environment = clean_environment() | self.extra
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-        )
-        assert self.process.stdout is not None
-        assert self.process.stderr is not None
-        for pipe in (self.process.stdout, self.process.stderr):
-            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-        line = self.process.stdout.readline()
-        if line.strip() != "ready":
-            _, errors = self.process.communicate(timeout=20)
-            raise AssertionError(f"the stack did not start: {line} {errors}")
+        arguments = ["up", "--data", str(self.data), "--port", str(self.port), *options]
+        self.process = Forked(commands.HEADRACE, arguments, clean_environment() | self.extra, self.patch)
+        while not self.process.written()[0].startswith("ready\n"):
+            waited = time.monotonic() - started
+            ended = self.process.poll() is not None or waited > READY_SECONDS
+            assert not ended, f"the stack did not start: {self.process.written()}"
+            time.sleep(0.02)
         return time.monotonic() - started
+
+    def end(self) -> None:
+        """End it at once, as nobody looks at it any more."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
 
     def down(self, sign: signal.Signals = signal.SIGINT) -> str:
         """End it; what it still had to say."""

@@ -43,7 +43,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     running = RunningStack(tmp_path_factory.mktemp("backfill"), free_ports(), EXTRA)
     running.up()
     yield running
-    running.down()
+    running.end()
 
 
 @pytest.fixture(scope="module")

@@ -31,10 +31,10 @@ pytestmark = pytest.mark.usefixtures("clients")
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    running = RunningStack(tmp_path_factory.mktemp("crashes"), free_ports(), program=NO_TICKS)
+    running = RunningStack(tmp_path_factory.mktemp("crashes"), free_ports(), patch=NO_TICKS)
     running.up()
     yield running
-    running.down()
+    running.end()
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     running = RunningStack(tmp_path_factory.mktemp("deliveries"), free_ports(), extra)
     running.up()
     yield running
-    running.down()
+    running.end()
 
 
 @pytest.mark.usefixtures("clients")

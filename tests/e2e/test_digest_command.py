@@ -29,7 +29,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     dropped = running.command("drop", *(str(SAMPLES / name) for name in DROPPED), "--wait", "--json")
     assert dropped.returncode == 0, dropped.stderr
     yield running
-    running.down()
+    running.end()
 
 
 @pytest.fixture(scope="module")

@@ -42,10 +42,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     folder = tmp_path_factory.mktemp("ticks")
     (folder / "digests.toml").write_text(SCHEDULES)
     extra = {"HEADRACE_DIGESTS_FILE": str(folder / "digests.toml")}
-    running = RunningStack(folder / "data", free_ports(), extra, program=NO_TICKS)
+    running = RunningStack(folder / "data", free_ports(), extra, patch=NO_TICKS)
     running.up()
     yield running
-    running.down()
+    running.end()
 
 
 def tick(stack: RunningStack, count: int = 1) -> list[dict[str, Any]]:

@@ -70,7 +70,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     running.up()
     assert running.command("drop", SAMPLE, "--wait").returncode == 0
     yield running
-    running.down()
+    running.end()
 
 
 def test_commands_are_found() -> None:

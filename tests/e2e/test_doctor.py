@@ -40,10 +40,10 @@ LONG_AGO = timedelta(hours=1)
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """A stack that the tests break, each one repairing what it broke; its own sweep leaves them time."""
     patient = {"HEADRACE_SWEEP_GRACE": "1e6", "HEADRACE_SWEEP_PATIENCE": "1e6"}
-    running = RunningStack(tmp_path_factory.mktemp("doctor"), free_ports(), patient, program=NO_TICKS)
+    running = RunningStack(tmp_path_factory.mktemp("doctor"), free_ports(), patient, patch=NO_TICKS)
     running.up()
     yield running
-    running.down()
+    running.end()
 
 
 def complaints(stack: RunningStack, model: Path = MODEL) -> list[Finding]:

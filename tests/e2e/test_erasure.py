@@ -49,7 +49,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     running = RunningStack(tmp_path_factory.mktemp("erasure"), free_ports())
     running.up()
     yield running
-    running.down()
+    running.end()
 
 
 _numbers = itertools.count(1)

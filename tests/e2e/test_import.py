@@ -40,7 +40,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     running = RunningStack(tmp_path_factory.mktemp("import"), free_ports(), EXTRA)
     running.up()
     yield running
-    running.down()
+    running.end()
 
 
 pytestmark = pytest.mark.usefixtures("clients")

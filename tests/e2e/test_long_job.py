@@ -27,10 +27,10 @@ LEFT = 75
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """A stack whose every document is the job's, and whose job does nothing."""
-    running = RunningStack(tmp_path_factory.mktemp("by-hand"), free_ports(), BY_HAND, program=NO_TICKS)
+    running = RunningStack(tmp_path_factory.mktemp("by-hand"), free_ports(), BY_HAND, patch=NO_TICKS)
     running.up()
     yield running
-    running.down()
+    running.end()
 
 
 pytestmark = pytest.mark.usefixtures("clients", "by_hand")

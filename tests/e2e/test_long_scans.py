@@ -43,7 +43,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     running = RunningStack(tmp_path_factory.mktemp("scans"), free_ports(), BY_HAND | LIMITS)
     running.up()
     yield running
-    running.down()
+    running.end()
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     running = RunningStack(tmp_path_factory.mktemp("lost"), free_ports())
     running.up()
     yield running
-    running.down()
+    running.end()
 
 
 def put(name: str) -> str:

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from local.services import EMULATORS
+from tests.e2e import commands
 from tests.e2e.running import HEADRACE, PORTS, ROOT, RunningStack, clean_environment, free_ports
 
 if TYPE_CHECKING:
@@ -35,25 +36,26 @@ def gone(processes: list[psutil.Process], seconds: float = 60) -> bool:
     return not alive
 
 
-@pytest.mark.parametrize(
-    "sign", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM, signal.SIGKILL]
-)
-def test_no_process_outlives_the_stack(own_stack: RunningStack, sign: signal.Signals) -> None:
-    """Ctrl-C, SIGTERM and even kill -9 of the supervisor end everything it started."""
-    own_stack.up()
-    processes = family(own_stack)
+def check_ends(stack: RunningStack, sign: signal.Signals) -> None:
+    """The signal ends everything that the supervisor started, and it says so by status 0."""
+    processes = family(stack)
     assert len(processes) >= 7
-    own_stack.down(sign)
+    stack.down(sign)
     assert gone(processes)
-    if sign != signal.SIGKILL:
-        assert own_stack.process is not None
-        assert own_stack.process.returncode == 0
-        assert not (own_stack.data / "stack.json").exists()
+    assert stack.process is not None
+    assert stack.process.returncode == 0
+    assert not (stack.data / "stack.json").exists()
 
 
-def test_a_killed_supervisor_takes_busy_processes_along(own_stack: RunningStack) -> None:
-    """A worker with a request in progress ends at once too, and the ports can be used again at once."""
+def test_a_killed_supervisor_takes_busy_processes_along(own_stack: RunningStack, tmp_path: Path) -> None:
+    """Kill -9 of it ends a worker with a request in progress too, at once, and the ports can be used again.
+
+    What was analysed is there after the next start, which Ctrl-C ends; `--reset` starts empty.
+    """
+    report = tmp_path / "kept.txt"
+    report.write_text("The plant cut its water use by a fifth in 2025. It will stop using coal by 2030.")
     own_stack.up()
+    [shown] = own_stack.json("drop", str(report), "--wait")
     processes = family(own_stack)
     port = next(item["port"] for item in own_stack.stack()["processes"] if item["name"] == "ingest")
     with socket.create_connection(("127.0.0.1", port)) as connection:
@@ -62,6 +64,10 @@ def test_a_killed_supervisor_takes_busy_processes_along(own_stack: RunningStack)
         own_stack.down(signal.SIGKILL)
         assert gone(processes, seconds=5)
         own_stack.up()
+    assert own_stack.json("show", shown["id"]) == [shown]
+    check_ends(own_stack, signal.SIGINT)
+    own_stack.up("--reset")
+    assert own_stack.json("show") == []
 
 
 def test_a_second_stack_gets_ports_of_its_own(stack: RunningStack, tmp_path: Path) -> None:
@@ -101,33 +107,9 @@ def test_nothing_binds_beyond_loopback(stack: RunningStack) -> None:
     assert listening == {"127.0.0.1"}
 
 
-def test_data_survives_a_restart_and_a_reset_forgets_it(own_stack: RunningStack, tmp_path: Path) -> None:
-    """What was analysed is there after kill -9 of everything; `--reset` starts empty."""
-    report = tmp_path / "kept.txt"
-    report.write_text("The plant cut its water use by a fifth in 2025. It will stop using coal by 2030.")
-    own_stack.up()
-    [shown] = own_stack.json("drop", str(report), "--wait")
-    processes = family(own_stack)
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):  # ended with the supervisor
-            process.kill()
-    assert gone(processes)
-    own_stack.up()
-    assert own_stack.json("show", shown["id"]) == [shown]
-    own_stack.down()
-    own_stack.up("--reset")
-    assert own_stack.json("show") == []
-
-
 def test_commands_say_so_where_no_stack_runs(tmp_path: Path) -> None:
     """One line that names the directory and the command that starts a stack."""
-    done = subprocess.run(
-        [*HEADRACE, "show", "--data", str(tmp_path)],
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = commands.run(["show", "--data", str(tmp_path)], clean_environment(), 60)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert f"headrace up --data {tmp_path}" in done.stderr
@@ -135,9 +117,8 @@ def test_commands_say_so_where_no_stack_runs(tmp_path: Path) -> None:
 
 def refused(own_stack: RunningStack, *options: str) -> str:
     """The one line with which a start is refused."""
-    command = [*HEADRACE, "up", "--data", str(own_stack.data), "--port", str(own_stack.port), *options]
-    environment = clean_environment() | own_stack.extra
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=150, check=False)
+    arguments = ["up", "--data", str(own_stack.data), "--port", str(own_stack.port), *options]
+    done = commands.run(arguments, clean_environment() | own_stack.extra, 150)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     return done.stderr
@@ -175,15 +156,17 @@ def test_a_dying_child_is_named_with_its_last_words(own_stack: RunningStack, tmp
 
 def test_a_directory_has_one_stack(stack: RunningStack) -> None:
     """A second stack on the same data is refused before it touches anything."""
-    command = [*HEADRACE, "up", "--data", str(stack.data), "--port", str(free_ports())]
-    done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, check=False)
+    done = stack.command("up", "--data", str(stack.data), "--port", str(free_ports()))
     assert done.returncode == 1
     assert "already running" in done.stderr
     assert stack.command("env").returncode == 0
 
 
 def test_the_users_emulator_is_used(own_stack: RunningStack, tmp_path: Path) -> None:
-    """Where FIRESTORE_EMULATOR_HOST is set, that server holds the documents and ours is not started."""
+    """Where FIRESTORE_EMULATOR_HOST is set, that server holds the documents and ours is not started.
+
+    SIGTERM ends the stack, and not that server.
+    """
     port = free_ports()
     folder = tmp_path / "theirs"
     folder.mkdir()
@@ -202,7 +185,7 @@ def test_the_users_emulator_is_used(own_stack: RunningStack, tmp_path: Path) -> 
             report = tmp_path / "theirs.txt"
             report.write_text("The mill recycled 40 tonnes of waste paper in 2025.")
             assert own_stack.json("drop", str(report), "--wait")[0]["state"] == "completed"
-            own_stack.down()
+            check_ends(own_stack, signal.SIGTERM)
         finally:
             theirs.kill()
 

@@ -50,10 +50,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     Times are not waited for but written: what stands still for an hour does so whatever the machine's speed.
     """
     extra = {"HEADRACE_SWEEP_DRIVES": str(DRIVES), "HEADRACE_RETENTION": '{"brief/": 3}'}
-    running = RunningStack(tmp_path_factory.mktemp("sweep"), free_ports(), extra, program=NO_TICKS)
+    running = RunningStack(tmp_path_factory.mktemp("sweep"), free_ports(), extra, patch=NO_TICKS)
     running.up()
     yield running
-    running.down()
+    running.end()
 
 
 def tick(stack: RunningStack) -> dict[str, Any]:

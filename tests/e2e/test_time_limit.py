@@ -47,7 +47,7 @@ def stack(limit: float, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
     running = RunningStack(tmp_path_factory.mktemp("limit"), free_ports(), extra)
     running.up()
     yield running
-    running.down()
+    running.end()
 
 
 @contextmanager

@@ -32,7 +32,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     running = RunningStack(tmp_path_factory.mktemp("uploads"), free_ports(), extra)
     running.up()
     yield running
-    running.down()
+    running.end()
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     (folder / "mill.txt").write_text(f"{SENTENCE}\n\nThe mill stands by the river.\n")
     running.json("drop", str(folder / "mill.txt"), "--wait")
     yield running
-    running.down()
+    running.end()
 
 
 def found(stack: RunningStack, *options: str, status: int = 0) -> dict[str, list[dict[str, Any]]]:

@@ -39,7 +39,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="module")
 def harassed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """A stack whose processes are killed all the time, and this process's clients pointed at it."""
-    running = RunningStack(tmp_path_factory.mktemp("soak"), free_ports(), QUICK, program=HOWEVER_OFTEN)
+    running = RunningStack(tmp_path_factory.mktemp("soak"), free_ports(), QUICK, patch=HOWEVER_OFTEN)
     running.up()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in running.stack()["environment"].items():

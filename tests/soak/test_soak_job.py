@@ -33,7 +33,7 @@ KILLS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM)
 @pytest.fixture(scope="module")
 def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """A stack whose every document is the job's, and whose job does nothing by itself."""
-    running = RunningStack(tmp_path_factory.mktemp("job"), free_ports(), BY_HAND, program=HOWEVER_OFTEN)
+    running = RunningStack(tmp_path_factory.mktemp("job"), free_ports(), BY_HAND, patch=HOWEVER_OFTEN)
     running.up()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in running.stack()["environment"].items():
