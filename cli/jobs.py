@@ -46,7 +46,7 @@ POLL_SECONDS = 1.0
 SHOWN_EXAMPLES = 8
 SHOWN_DOCUMENTS = 10
 MAX_TEXT = 160
-LABELS = ("positive", "neutral", "negative", "implemented", "planned", "none", "untold")
+LABELS = ("positive", "neutral", "negative", "implemented", "planned", "none", "unlabeled")
 """Labels of sentiment, then of action, in the order in which they are printed."""
 TRAINING_STYLES = {"published": "green", "kept": "yellow", "rejected": "red", "failed": "red"}
 INTERNAL = {"executions", "lease", "attempts"}
@@ -54,18 +54,12 @@ INTERNAL = {"executions", "lease", "attempts"}
 _ADDRESS = re.compile(r"gs://([^/]+)/?(.*)")
 
 
-def follow(
-    execution: Callable[[], str | None],
-    find: Callable[[], AnyJob | None],
-    progress: Callable[[AnyJob], str],
-    unfinished: str,
-) -> AnyJob:
+def follow(execution: Callable[[], str | None], find: Callable[[], AnyJob | None], unfinished: str) -> AnyJob:
     """Print the progress of a job on standard error until it has ended; return its record.
 
     Args:
         execution: returns the full name of the execution that is working on it.
         find: reads the record; None if the job has not made it yet.
-        progress: returns a line on how far the job is.
         unfinished: the error if the execution ended and the record says that work is left.
 
     Raises:
@@ -80,29 +74,90 @@ def follow(
             return job
         if ended and not (job and is_held(job.lease, now())):  # another execution may be working on it
             raise HeadraceError(unfinished)
-        line = progress(job) if job and job.state == "running" else "waiting"
+        line = _progress(job) if job and job.state == "running" else "waiting"
         if line != printed:
             console.print(line, highlight=False)
             printed = line
         time.sleep(POLL_SECONDS)
 
 
-def need_objects(bucket: str, prefix: str) -> None:
-    """Check that there is an object under a prefix.
+def report(job: AnyJob, *, wait: bool, as_json: bool) -> None:
+    """Print a job, with `wait` once it has ended; exit with status 1 if something failed."""
+    if wait:
+        kind, identifier = type(job), job.id
+        further = "import the same again: what is done is passed over."
+        if isinstance(job, Backfill):
+            further = f"headrace backfill resume {identifier}"
+        job = follow(
+            lambda: find_job(kind, identifier).execution,
+            lambda: find_job(kind, identifier),
+            f"The job ended with work left. See its log; then: {further}",
+        )
+    report_now(job, as_json=as_json)
+
+
+def report_training(execution: str, *, wait: bool, as_json: bool) -> None:
+    """Print an execution, with `wait` its training once that has ended; exit with status 1 if it failed."""
+    name = execution.rpartition("/")[2]
+    if wait:
+        unfinished = f"The job ended before the training did. See the log of its execution {name}."
+        report_now(follow(lambda: execution, lambda: _training_of(execution), unfinished), as_json=as_json)
+    elif as_json:
+        print_json({"execution": execution})
+    else:
+        say(f"started {name}")
+
+
+def report_now(job: Job, *, as_json: bool) -> None:
+    """Print a job as it is now; exit with status 1 if something failed."""
+    if as_json:
+        fields = job.model_dump(mode="json", exclude=INTERNAL) | {"execution": job.execution}
+        if isinstance(job, Backfill):
+            fields["examples"] = [_with_text(example) for example in _examples(job)]
+        print_json(fields)
+    else:
+        printers: dict[str, Callable[[Console, Any], None]] = {
+            "backfill": print_backfill,
+            "import": print_import,
+            "train": print_training,
+        }
+        printers[job.kind](terminal(), job)
+    counts = job.counts if isinstance(job, Backfill) else job.report or {}
+    if job.state in {"rejected", "failed"} or counts.get("failed") or counts.get("rejected"):
+        raise click.exceptions.Exit(1)
+
+
+def _progress(job: Job) -> str:
+    if isinstance(job, Training):
+        return f"{job.id}: {job.step}"
+    if isinstance(job, Backfill):
+        return f"{sum(job.counts.values()):,} of {job.total:,} documents"
+    shares = job.progress.values() if isinstance(job, Import) else ()
+    done, total = sum(share.done for share in shares), sum(share.total for share in shares)
+    return f"{done:,} of {total:,} objects" if total else "started"
+
+
+def need_objects(address: str) -> tuple[str, str]:
+    """Check that there is an object at an address; return its bucket and prefix.
 
     Raises:
-        HeadraceError: there is no such bucket, or nothing in it under that prefix.
+        HeadraceError: it is not an address, there is no such bucket, or nothing in it under that prefix.
     """
     from google.api_core.exceptions import Forbidden, NotFound
 
+    match = _ADDRESS.fullmatch(address)
+    if match is None:
+        raise HeadraceError(f"{address} is not an address of objects: gs://BUCKET/PREFIX")
+    bucket, prefix = match.groups()
     try:
         some = list(storage_client().list_blobs(bucket, prefix=prefix, max_results=1))
     except NotFound:
         raise HeadraceError(f"There is no bucket {bucket}.") from None
     except Forbidden:
-        return
+        return bucket, prefix
     if not some:
         raise HeadraceError(f"There is nothing under gs://{bucket}/{prefix}.")
+    return bucket, prefix
 
 
 def need_model(digest: str) -> None:
@@ -189,30 +244,6 @@ def _start(backfill: Backfill) -> Backfill:
     return start(firestore_client(), backfill, tasks=max(1, min(backfill.tasks, backfill.total)))
 
 
-def report_backfill(backfill: Backfill, *, wait: bool, as_json: bool) -> None:
-    """Print a backfill, with `wait` once it has ended; exit with status 1 if something failed."""
-    if wait:
-        identifier = backfill.id
-        backfill = follow(
-            lambda: find_job(Backfill, identifier).execution,
-            lambda: find_job(Backfill, identifier),
-            lambda job: f"{sum(job.counts.values()):,} of {job.total:,} documents",
-            f"The job ended with work left. See its log; then: headrace backfill resume {identifier}",
-        )
-    if as_json:
-        examples = [_with_text(example) for example in _examples(backfill)]
-        print_json(job_fields(backfill) | {"examples": examples})
-    else:
-        print_backfill(terminal(), backfill)
-    if backfill.state == "failed" or backfill.counts.get("failed"):
-        raise click.exceptions.Exit(1)
-
-
-def job_fields(job: Job) -> dict[str, Any]:
-    """Return what `--json` prints of a job: its record, without how the long job goes about it."""
-    return job.model_dump(mode="json", exclude=INTERNAL) | {"execution": job.execution}
-
-
 def print_backfill(console: Console, backfill: Backfill) -> None:
     """Print a backfill's state, its counts, and what the other model changed."""
     console.print(f"backfill {backfill.id}: {backfill.state}, {backfill.total:,} documents", highlight=False)
@@ -262,11 +293,14 @@ def _print_changes(console: Console, compared: Mapping[str, Any]) -> None:
     before, after = compared["initiatives_before"], compared["initiatives_after"]
     console.print(f"initiatives: {before:,} before, {after:,} after", highlight=False)
     if drift := compared["drift"]:
-        figures = "  ".join(f"{name} {drift[name]:.4f}" for name in ("mean", "p5", "min"))
+        figures = "  ".join(f"{name} {drift[name]:.4f}" for name in ("mean", "min"))
         console.print(f"cosine of old and new embedding: {figures}", highlight=False)
     for name in ("sentiment", "action"):
         _print_matrix(console, name, compared[name])
-    _print_topics(console, compared)
+    gained, lost = compared["topics_gained"], compared["topics_lost"]
+    if topics := sorted({*gained, *lost}):
+        counts = "  ".join(f"{topic} +{gained.get(topic, 0):,} -{lost.get(topic, 0):,}" for topic in topics)
+        console.print(f"\ntopics gained and lost: {counts}", highlight=False)
 
 
 def _print_matrix(console: Console, name: str, matrix: Mapping[str, Mapping[str, int]]) -> None:
@@ -280,14 +314,6 @@ def _print_matrix(console: Console, name: str, matrix: Mapping[str, Mapping[str,
         grid.add_row(old, *(f"{row.get(new, 0):,}" for new in columns))
     console.print()
     console.print(grid)
-
-
-def _print_topics(console: Console, compared: Mapping[str, Any]) -> None:
-    gained, lost = compared["topics_gained"], compared["topics_lost"]
-    if topics := sorted({*gained, *lost}):
-        counts = "  ".join(f"{topic} +{gained.get(topic, 0):,} -{lost.get(topic, 0):,}" for topic in topics)
-        console.print()
-        console.print(f"topics gained and lost: {counts}", highlight=False)
 
 
 def _examples(backfill: Backfill) -> list[dict[str, Any]]:
@@ -324,8 +350,7 @@ def start_import(address: str, tasks: int | None) -> Import:
         HeadraceError: there is no such bucket, or nothing in it under that prefix.
     """
     need_job()
-    bucket, prefix = _place(address)
-    need_objects(bucket, prefix)
+    bucket, prefix = need_objects(address)
     client = firestore_client()
     tasks = tasks or settings().job_tasks
     return start(client, create(client, Import, bucket=bucket, prefix=prefix, tasks=tasks))
@@ -337,8 +362,7 @@ def notify_missing(address: str, *, as_json: bool) -> None:
     Raises:
         HeadraceError: there is no such bucket, or nothing in it under that prefix.
     """
-    bucket, prefix = _place(address)
-    need_objects(bucket, prefix)
+    bucket, prefix = need_objects(address)
     notified: list[str] = []
     for page in lost(firestore_client(), bucket, until=now(), prefix=prefix):
         notify_all(page.lost)
@@ -352,45 +376,12 @@ def notify_missing(address: str, *, as_json: bool) -> None:
         say(f"Every file of the last {LOOK_BACK.days} days has a document, or was erased.")
 
 
-def _place(address: str) -> tuple[str, str]:
-    """Return the bucket and the prefix that an address names."""
-    match = _ADDRESS.fullmatch(address)
-    if match is None:
-        raise HeadraceError(f"{address} is not an address of objects: gs://BUCKET/PREFIX")
-    bucket, prefix = match.groups()
-    return bucket, prefix
-
-
-def report_import(job: Import, *, wait: bool, as_json: bool) -> None:
-    """Print an import, with `wait` once it has ended; exit with status 1 if something failed."""
-    if wait:
-        identifier = job.id
-        job = follow(
-            lambda: find_job(Import, identifier).execution,
-            lambda: find_job(Import, identifier),
-            _import_progress,
-            "The job ended with work left. See its log; then import the same again: "
-            "what is done is passed over.",
-        )
-    if as_json:
-        print_json(job_fields(job))
-    else:
-        _print_import(terminal(), job)
-    if job.state == "failed" or (job.report and (job.report["failed"] or job.report["rejected"])):
-        raise click.exceptions.Exit(1)
-
-
-def _import_progress(job: Import) -> str:
-    done = sum(share.done for share in job.progress.values())
-    total = sum(share.total for share in job.progress.values())
-    return f"{done:,} of {total:,} objects" if total else "started"
-
-
-def _print_import(console: Console, job: Import) -> None:
+def print_import(console: Console, job: Import) -> None:
+    """Print an import's state, and how many objects came to which end."""
     console.print(f"import {job.id} of gs://{job.bucket}/{job.prefix}: {job.state}", highlight=False)
     if job.error:
         console.print(Text(f"{job.error.message} {job.error.hint}", "red"))
-    lines = [_import_progress(job)] if job.state == "running" else []
+    lines = [_progress(job)] if job.state == "running" else []
     if report := job.report:
         lines = [
             f"{report['objects']:,} objects",
@@ -403,44 +394,18 @@ def _print_import(console: Console, job: Import) -> None:
         console.print(f"  {line}", highlight=False)
 
 
-def start_training(uri: str, *, identifier: str | None, model: str | None, branches: bool) -> str:
-    """Start a training on the rows of a place; return the execution's full name.
+def start_training(address: str, *, identifier: str | None, model: str | None, branches: bool) -> str:
+    """Start a training on the rows under a prefix; return the execution's full name.
 
     Raises:
-        HeadraceError: `uri` is not a place in a bucket, or nothing is there.
+        HeadraceError: there is no such bucket, or nothing in it under that prefix.
     """
-    bucket, _, prefix = uri.removeprefix("gs://").partition("/")
-    if not uri.startswith("gs://") or not bucket:
-        raise HeadraceError(f"{uri} names no place in a bucket. Name one: gs://BUCKET/PREFIX")
     need_job()
-    need_objects(bucket, prefix.rstrip("/"))
-    arguments = ["train", "--data", uri]
+    need_objects(address)
+    arguments = ["train", "--data", address]
     for option, value in (("--id", identifier), ("--model", model)):
         arguments += [option, value] if value else []
     return run_job([*arguments, *(["--branches"] if branches else [])], 1)
-
-
-def report_training(execution: str, *, wait: bool, as_json: bool) -> None:
-    """Print an execution, with `wait` its training once that has ended; exit with status 1 if it failed."""
-    name = execution.rpartition("/")[2]
-    if not wait:
-        if as_json:
-            print_json({"execution": execution})
-        else:
-            say(f"started {name}")
-        return
-    training = follow(
-        lambda: execution,
-        lambda: _training_of(execution),
-        lambda job: f"{job.id}: {job.step}",
-        f"The job ended before the training did. See the log of its execution {name}.",
-    )
-    if as_json:
-        print_json(job_fields(training))
-    else:
-        print_training(terminal(), training)
-    if training.state in {"rejected", "failed"}:
-        raise click.exceptions.Exit(1)
 
 
 def print_training(console: Console, training: Training) -> None:

@@ -479,7 +479,7 @@ def backfill(  # noqa: PLR0913 - the options of a command
     from shared.jobs.listing import Wanted
 
     wanted = Wanted(prefix=prefix, state=state, since=since, until=until, from_model=from_model)
-    jobs.report_backfill(jobs.start_backfill(wanted, model, tasks), wait=wait, as_json=as_json)
+    jobs.report(jobs.start_backfill(wanted, model, tasks), wait=wait, as_json=as_json)
 
 
 @backfill.command("show")
@@ -494,7 +494,7 @@ def show_backfill(identifier: str, *, wait: bool, data: Path, project: str | Non
     from cli import jobs
     from shared.jobs.listing import Backfill
 
-    jobs.report_backfill(jobs.find_job(Backfill, identifier), wait=wait, as_json=as_json)
+    jobs.report(jobs.find_job(Backfill, identifier), wait=wait, as_json=as_json)
 
 
 @backfill.command("resume")
@@ -508,7 +508,7 @@ def resume_backfill(identifier: str, *, wait: bool, data: Path, project: str | N
     connect(data, project)
     from cli import jobs
 
-    jobs.report_backfill(jobs.resume_backfill(identifier), wait=wait, as_json=as_json)
+    jobs.report(jobs.resume_backfill(identifier), wait=wait, as_json=as_json)
 
 
 @headrace.command()
@@ -575,7 +575,7 @@ def import_(  # noqa: PLR0913 - the options of a command
         return
     is_new = target.startswith("gs://")
     job = jobs.start_import(target, tasks) if is_new else jobs.find_job(Import, target)
-    jobs.report_import(job, wait=wait, as_json=as_json)
+    jobs.report(job, wait=wait, as_json=as_json)
 
 
 def print_holding(words: str, *, as_json: bool) -> None:

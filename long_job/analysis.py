@@ -1,8 +1,8 @@
-"""Batches of one run through the model, in leased shards, by the same code as the function `analyze`.
+"""Analyze the batches of one run in leased shards, by the same code as the function `analyze`.
 
-A shard is some consecutive batches. Two lanes work side by side, each on a shard of its own, so that the
-model computes while another lane reads, or commits. What is committed stays: a task that is killed loses what
-its lanes had in hand, and nothing else.
+A shard is some consecutive batches. Two threads work on a shard each, so that the model computes while the
+other thread reads or commits. What is committed stays: a task that is killed loses only what its threads were
+working on.
 """
 
 from __future__ import annotations
@@ -33,14 +33,13 @@ if TYPE_CHECKING:
 
 SHARD_BATCHES = 16
 CALL_BATCHES = 4
-"""Given to the model at once: enough to sort by length, few enough to be done soon after SIGTERM."""
+"""Batches of one call of the model: enough to sort by length, few enough to end soon after SIGTERM."""
 GPU_CALL_BATCHES = 16
-LANES = 2
-WAIT_SECONDS = 1.0
+THREADS = 2
 
 
 class Analysis:
-    """What is left of one planned run."""
+    """Analyzes what is left of one planned run."""
 
     def __init__(self, run: DelegatedRun, stored: dict[str, Any], engine: Engine) -> None:
         """`stored` is the document, with its plan."""
@@ -52,7 +51,7 @@ class Analysis:
         self._total = stored["batches"]["total"]
         self._given_up: set[int] = set()
         self._tokens = 0
-        """Of passages that this task has computed and committed."""
+        """Tokens of the passages that this task has computed and committed."""
         self._lock = threading.Lock()
         passages = stored["passages"]
         self._meter = Meter(
@@ -63,11 +62,11 @@ class Analysis:
         )
 
     def run(self) -> None:
-        """Work until every shard is done, given up or another task's, or this one is to stop.
+        """Work until every shard is done, given up or another task's, or this task must stop.
 
         Raises:
-            Superseded: the run is not the document's any more, or has ended.
-            Exception: something that passes did not pass in time.
+            Superseded: the run is no longer the document's, or has ended.
+            Exception: a transient error that lasted too long.
         """
         started = time.monotonic()
         try:
@@ -83,19 +82,19 @@ class Analysis:
             if not order or self._run.task.stop.is_set():
                 return
             turns = iter(order)
-            with ThreadPoolExecutor(LANES, thread_name_prefix="lane") as pool:
-                lanes = [pool.submit(self._lane, turns, left) for _ in range(LANES)]
-            if not sum(lane.result() for lane in lanes):
+            with ThreadPoolExecutor(THREADS, thread_name_prefix="analysis") as pool:
+                threads = [pool.submit(self._take_turns, turns, left) for _ in range(THREADS)]
+            if not sum(thread.result() for thread in threads):
                 return
 
     def _unfinished(self) -> dict[int, list[BatchMessage]]:
-        """By shard, the batches that are neither done nor given up."""
+        """Return by shard the batches that are neither done nor given up."""
         done = batches.done(self._run.reference, self._run.run) | self._given_up
         left = ([message for message in shard if message.batch not in done] for shard in self._shards)
         return {number: messages for number, messages in enumerate(left) if messages}
 
-    def _lane(self, turns: Iterator[int], left: dict[int, list[BatchMessage]]) -> int:
-        """Shards one after the other; how many this task could take."""
+    def _take_turns(self, turns: Iterator[int], left: dict[int, list[BatchMessage]]) -> int:
+        """Work on one shard after the other; return how many this task could take."""
         taken = 0
         while not self._run.task.stop.is_set():
             with self._lock:
@@ -127,7 +126,7 @@ class Analysis:
                 return
 
     def _one_by_one(self, messages: Sequence[BatchMessage]) -> None:
-        """One of them fails: the others need not fail with it."""
+        """Compute each batch alone: if one of them fails, the others need not fail with it."""
         for message in messages:
             try:
                 self._compute([message])
@@ -151,7 +150,7 @@ class Analysis:
         self._given_up.add(message.batch)
 
     def _compute(self, messages: Sequence[BatchMessage]) -> None:
-        """Analyse what is left of these batches in one call of the model, and commit each."""
+        """Analyze what is left of these batches in one call of the model, and commit each."""
         started, cpu_started = time.monotonic(), time.thread_time()
         documents = self._run.documents
         todo = []

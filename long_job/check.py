@@ -1,7 +1,7 @@
-"""`python -m long_job.check DIRECTORY`: is the model in this image whole, and does it answer here?
+"""`python -m long_job.check DIRECTORY`: check that the model in this image is whole, and answers.
 
-The image's build runs it, and so ends where the model is not the one that its manifest names, or where this
-environment's onnxruntime cannot run it. It asks for no GPU: the machine that builds has none.
+The image's build runs it, and fails if the model is not the one that its manifest names, or if this
+environment's onnxruntime cannot run it. It needs no GPU: the machine that builds has none.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ TEXT = "Water use fell by a third."
 
 
 def check(directory: Path) -> str:
-    """A line about the model.
+    """Return a line about the model.
 
     Raises:
         SetupError: it is missing, truncated or altered, or cannot be run.

@@ -1,7 +1,7 @@
-"""How one model's results differ from another's on the same passages. Pure; each passage is seen once.
+"""How one model's results differ from another's on the same passages.
 
-Labels are compared as they are stored, embeddings by the cosine of the angle between them, where both have
-as many dimensions. A comparison holds no text: its examples name passages.
+Labels are compared as they are stored, embeddings by the cosine of the angle between them, if both have as
+many dimensions. A comparison holds no text: its examples name passages.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import heapq
 import math
 import zlib
 from collections import Counter
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,15 +24,12 @@ if TYPE_CHECKING:
 
     from google.cloud import firestore
 
-UNTOLD = "untold"
-"""In place of a label where the passage's language is not the model's."""
-BINS = 4_000
-"""Of a histogram of cosines from -1 to 1: each is 0.0005 wide, and only those with a passage are kept."""
-LOW = 0.05
-"""The share below which the fifth percentile lies."""
-EXAMPLES = 5
-"""Of a document."""
-REPORT_EXAMPLES = 20
+UNLABELED = "unlabeled"
+"""Label of a passage whose language the model does not know."""
+EXAMPLES, REPORT_EXAMPLES = 5, 20
+"""Examples that are kept of a document, and of all."""
+COUNTS = ("passages", "changed", "unmatched", "initiatives_before", "initiatives_after")
+MATRICES = ("sentiment", "action")
 FIELDS = ("index", "text", "sentiment", "action", "topics", "initiative", "embedding")
 PAGE = 200
 """Passages read at once of each run: a megabyte with their embeddings."""
@@ -49,36 +47,32 @@ class Labels(Record):
 
 
 class Example(Record):
-    """A passage of which the two models say different things."""
+    """A passage that the two models label differently."""
 
     document: str
     run: int
-    """The new one, which is published."""
+    """The new run, which is published."""
     index: NonNegativeInt
     old: Labels
     new: Labels
 
 
 class Drift(Record):
-    """Cosines between the old embedding and the new one."""
+    """Cosines between the old embeddings and the new ones."""
 
     passages: NonNegativeInt
     mean: float
     min: float
-    p5: float
-    """One passage in twenty lies below; in a report, to within a bin of the histogram."""
-    histogram: dict[str, NonNegativeInt]
-    """Passages by bin: bin b begins at b / 2000 - 1."""
 
 
 class Comparison(Record):
-    """Of one document, or of many."""
+    """Two models' results on a passage, on a document, or on many."""
 
     passages: NonNegativeInt = 0
     changed: NonNegativeInt = 0
-    """Of these: with another sentiment, another action or other topics."""
+    """Passages with another sentiment, another action or other topics."""
     unmatched: NonNegativeInt = 0
-    """Passages that only one of the runs has, or whose text is not the same."""
+    """Passages that only one of the runs has, or whose text differs."""
     sentiment: Matrix = Field(default_factory=dict)
     action: Matrix = Field(default_factory=dict)
     topics_gained: dict[str, NonNegativeInt] = Field(default_factory=dict)
@@ -86,177 +80,22 @@ class Comparison(Record):
     initiatives_before: NonNegativeInt = 0
     initiatives_after: NonNegativeInt = 0
     drift: Drift | None = None
-    """None where the dimensions differ."""
+    """None if the dimensions differ."""
     examples: list[Example] = Field(default_factory=list)
 
 
-class Comparer:
-    """Adds passages up."""
-
-    def __init__(self, document: str, run: int) -> None:
-        """`run` is the new one."""
-        self._document, self._run = document, run
-        self._counts: Counter[str] = Counter()
-        self._matrices: dict[str, dict[str, Counter[str]]] = {"sentiment": {}, "action": {}}
-        self._gained: Counter[str] = Counter()
-        self._lost: Counter[str] = Counter()
-        self._cosines: list[float] = []
-        self._examples: list[tuple[int, str, int, Example]] = []
-
-    def add(self, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
-        """One passage as each run has stored it; None where it has none."""
-        if old is None or new is None or old["text"] != new["text"]:
-            self._counts["unmatched"] += 1
-            return
-        before, after = labels(old), labels(new)
-        self._counts["passages"] += 1
-        for name, matrix in self._matrices.items():
-            matrix.setdefault(getattr(before, name), Counter())[getattr(after, name)] += 1
-        self._gained.update(set(after.topics) - set(before.topics))
-        self._lost.update(set(before.topics) - set(after.topics))
-        self._counts["initiatives_before"] += bool(old["initiative"])
-        self._counts["initiatives_after"] += bool(new["initiative"])
-        if (found := cosine(old["embedding"], new["embedding"])) is not None:
-            self._cosines.append(found)
-        if before != after:
-            self._counts["changed"] += 1
-            example = Example(
-                document=self._document, run=self._run, index=new["index"], old=before, new=after
-            )
-            _keep(self._examples, example, EXAMPLES)
-
-    def result(self) -> Comparison:
-        """Of all that were added."""
-        fields: dict[str, Any] = dict(self._counts)
-        fields |= {name: _sorted(matrix) for name, matrix in self._matrices.items()}
-        return Comparison(
-            **fields,
-            topics_gained=dict(sorted(self._gained.items())),
-            topics_lost=dict(sorted(self._lost.items())),
-            drift=_drift(self._cosines),
-            examples=_in_order(self._examples),
-        )
-
-
-def combine(comparisons: Iterable[Comparison]) -> Comparison:
-    """Of several documents, the same in whichever order they come."""
-    counts: Counter[str] = Counter()
-    matrices: dict[str, dict[str, Counter[str]]] = {"sentiment": {}, "action": {}}
-    topics: dict[str, Counter[str]] = {"topics_gained": Counter(), "topics_lost": Counter()}
-    drifts: list[Drift] = []
-    examples: list[tuple[int, str, int, Example]] = []
-    for one in comparisons:
-        for name in ("passages", "changed", "unmatched", "initiatives_before", "initiatives_after"):
-            counts[name] += getattr(one, name)
-        for name, matrix in matrices.items():
-            for old, row in getattr(one, name).items():
-                matrix.setdefault(old, Counter()).update(row)
-        for name, counted in topics.items():
-            counted.update(getattr(one, name))
-        if one.drift:
-            drifts.append(one.drift)
-        for example in one.examples:
-            _keep(examples, example, REPORT_EXAMPLES)
-    fields: dict[str, Any] = dict(counts) | {"drift": _together(drifts), "examples": _in_order(examples)}
-    fields |= {name: dict(sorted(counted.items())) for name, counted in topics.items()}
-    fields |= {name: _sorted(matrix) for name, matrix in matrices.items()}
-    return Comparison(**fields)
-
-
-def labels(stored: Mapping[str, Any]) -> Labels:
-    """Of a passage as it is stored."""
-    sentiment, action = stored["sentiment"], stored["action"]
-    return Labels(
-        sentiment=sentiment["label"] if sentiment else UNTOLD,
-        action=action["label"] if action else UNTOLD,
-        topics=sorted(topic["name"] for topic in stored["topics"]),
-    )
-
-
-def cosine(old: Iterable[float], new: Iterable[float]) -> float | None:
-    """Of the angle between two vectors; None where they have not as many dimensions, or no length."""
-    one, other = np.asarray(list(old)), np.asarray(list(new))
-    if one.shape != other.shape or not one.size:
-        return None
-    lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
-    return max(-1.0, min(1.0, float(one @ other) / lengths)) if lengths else None
-
-
-def _sorted(matrix: Mapping[str, Mapping[str, int]]) -> Matrix:
-    return {old: dict(sorted(row.items())) for old, row in sorted(matrix.items())}
-
-
-def _drift(cosines: list[float]) -> Drift | None:
-    if not cosines:
-        return None
-    ordered = sorted(cosines)
-    bins = Counter(min(BINS - 1, int((value + 1) / 2 * BINS)) for value in ordered)
-    return Drift(
-        passages=len(ordered),
-        mean=round(math.fsum(ordered) / len(ordered), 4),
-        min=round(ordered[0], 4),
-        p5=round(ordered[int(LOW * len(ordered))], 4),
-        histogram={str(number): bins[number] for number in sorted(bins)},
-    )
-
-
-def _together(drifts: list[Drift]) -> Drift | None:
-    if not drifts:
-        return None
-    total = sum(drift.passages for drift in drifts)
-    bins: Counter[int] = Counter()
-    for drift in drifts:
-        bins.update({int(number): count for number, count in drift.histogram.items()})
-    lowest = min(drift.min for drift in drifts)
-    below, fifth = 0, min(bins)
-    for number in sorted(bins):
-        below += bins[number]
-        if below > int(LOW * total):
-            fifth = number
-            break
-    return Drift(
-        passages=total,
-        mean=round(math.fsum(drift.mean * drift.passages for drift in drifts) / total, 4),
-        min=lowest,
-        p5=max(round(2 * fifth / BINS - 1, 4), lowest),
-        histogram={str(number): bins[number] for number in sorted(bins)},
-    )
-
-
-def _keep(heap: list[tuple[int, str, int, Example]], example: Example, most: int) -> None:
-    """Keep those with the lowest hashes: any part of a document or a collection, and always the same."""
-    rank = zlib.crc32(f"{example.document}/{example.index}".encode())
-    heapq.heappush(heap, (-rank, example.document, example.index, example))
-    if len(heap) > most:
-        heapq.heappop(heap)
-
-
-def _in_order(heap: list[tuple[int, str, int, Example]]) -> list[Example]:
-    return sorted((example for *_, example in heap), key=lambda one: (one.document, one.index))
-
-
 def compare(reference: firestore.DocumentReference, old_run: int, new_run: int) -> Comparison:
-    """How the passages of the new run differ from those of the old one.
+    """Compare the passages of two runs of a document; both were made from the same text."""
+    olds = ((passage["index"], False, passage) for passage in _passages(reference, old_run))
+    news = ((passage["index"], True, passage) for passage in _passages(reference, new_run))
+    both = heapq.merge(olds, news, key=lambda item: item[:2])
 
-    Args:
-        reference: the document.
-        old_run: made from the same passages.
-        new_run: compared with it.
-    """
-    comparer = Comparer(reference.id, new_run)
-    olds, news = _passages(reference, old_run), _passages(reference, new_run)
-    old, new = next(olds, None), next(news, None)
-    while old is not None or new is not None:
-        if old is not None and new is not None and old["index"] == new["index"]:
-            comparer.add(old, new)
-            old, new = next(olds, None), next(news, None)
-        elif new is None or (old is not None and old["index"] < new["index"]):
-            comparer.add(old, None)
-            old = next(olds, None)
-        else:
-            comparer.add(None, new)
-            new = next(news, None)
-    return comparer.result()
+    def pairs() -> Iterator[Comparison]:
+        for _, same in groupby(both, key=lambda item: item[0]):
+            by_run = {is_new: passage for _, is_new, passage in same}
+            yield compare_passages(by_run.get(False), by_run.get(True), reference.id, new_run)
+
+    return combine(pairs(), EXAMPLES)
 
 
 def _passages(reference: firestore.DocumentReference, run: int) -> Iterator[dict[str, Any]]:
@@ -271,3 +110,88 @@ def _passages(reference: firestore.DocumentReference, run: int) -> Iterator[dict
             return
         following = query.start_after({"index": page[-1]["index"]})
         page = [snapshot.to_dict() or {} for snapshot in following.stream()]
+
+
+def compare_passages(
+    old: Mapping[str, Any] | None, new: Mapping[str, Any] | None, document: str, run: int
+) -> Comparison:
+    """Compare one passage as each run has stored it.
+
+    Args:
+        old: the passage of the older run; None if it has none.
+        new: the passage of the newer run; None if it has none.
+        document: the document's id.
+        run: the newer run.
+    """
+    if old is None or new is None or old["text"] != new["text"]:
+        return Comparison(unmatched=1)
+    before, after = _labels(old), _labels(new)
+    angle = cosine(old["embedding"], new["embedding"])
+    example = Example(document=document, run=run, index=new["index"], old=before, new=after)
+    return Comparison(
+        passages=1,
+        changed=before != after,
+        sentiment={before.sentiment: {after.sentiment: 1}},
+        action={before.action: {after.action: 1}},
+        topics_gained=dict.fromkeys(set(after.topics) - set(before.topics), 1),
+        topics_lost=dict.fromkeys(set(before.topics) - set(after.topics), 1),
+        initiatives_before=bool(old["initiative"]),
+        initiatives_after=bool(new["initiative"]),
+        drift=None if angle is None else Drift(passages=1, mean=angle, min=angle),
+        examples=[example] if before != after else [],
+    )
+
+
+def combine(comparisons: Iterable[Comparison], examples: int = REPORT_EXAMPLES) -> Comparison:
+    """Add comparisons up; the result does not depend on their order. Keep so many `examples` at most."""
+    counts: Counter[str] = Counter()
+    matrices: dict[str, dict[str, Counter[str]]] = {name: {} for name in MATRICES}
+    topics: dict[str, Counter[str]] = {"topics_gained": Counter(), "topics_lost": Counter()}
+    drifts: list[Drift] = []
+    kept: list[tuple[int, str, int, Example]] = []
+    for comparison in comparisons:
+        counts.update({name: getattr(comparison, name) for name in COUNTS})
+        for name, matrix in matrices.items():
+            for label, row in getattr(comparison, name).items():
+                matrix.setdefault(label, Counter()).update(row)
+        for name, counted in topics.items():
+            counted.update(getattr(comparison, name))
+        drifts += [comparison.drift] if comparison.drift else []
+        for example in comparison.examples:
+            # Those with the lowest hashes: any part of a document or a collection, and always the same.
+            rank = zlib.crc32(f"{example.document}/{example.index}".encode())
+            heapq.heappush(kept, (-rank, example.document, example.index, example))
+            if len(kept) > examples:
+                heapq.heappop(kept)
+    fields: dict[str, Any] = {**counts, "drift": _mean(drifts)}
+    fields |= {name: dict(sorted(counted.items())) for name, counted in topics.items()}
+    for name, matrix in matrices.items():
+        fields[name] = {label: dict(sorted(row.items())) for label, row in sorted(matrix.items())}
+    ordered = sorted(kept, key=lambda item: item[1:3])
+    return Comparison(**fields, examples=[example for *_, example in ordered])
+
+
+def _mean(drifts: list[Drift]) -> Drift | None:
+    total = sum(drift.passages for drift in drifts)
+    if not total:
+        return None
+    mean = math.fsum(drift.mean * drift.passages for drift in drifts) / total
+    return Drift(passages=total, mean=round(mean, 4), min=round(min(drift.min for drift in drifts), 4))
+
+
+def _labels(stored: Mapping[str, Any]) -> Labels:
+    sentiment, action = stored["sentiment"], stored["action"]
+    return Labels(
+        sentiment=sentiment["label"] if sentiment else UNLABELED,
+        action=action["label"] if action else UNLABELED,
+        topics=sorted(topic["name"] for topic in stored["topics"]),
+    )
+
+
+def cosine(old: Iterable[float], new: Iterable[float]) -> float | None:
+    """Return the cosine of the angle between two vectors; None if dimensions differ, or one has no length."""
+    one, other = np.asarray(list(old)), np.asarray(list(new))
+    if one.shape != other.shape or not one.size:
+        return None
+    lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return max(-1.0, min(1.0, float(one @ other) / lengths)) if lengths else None

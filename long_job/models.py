@@ -1,4 +1,4 @@
-"""The model by its digest: the one in the image, or another from the bucket of models."""
+"""Get a model by its digest: the one in the image, or another from the bucket of models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.platform.settings import settings
 
 @lru_cache(maxsize=2)
 def engine(digest: str) -> Engine:
-    """The model `digest`, loaded once.
+    """Return the model with this digest, loaded once.
 
     Raises:
         SetupError: neither the image nor the bucket has it, or it is damaged.
@@ -26,7 +26,7 @@ def engine(digest: str) -> Engine:
 
 
 def model_directory(digest: str) -> Path:
-    """Where the model lies, fetched if need be.
+    """Return the model's directory; download the model if need be.
 
     Raises:
         SetupError, Retryable: as for `engine`.

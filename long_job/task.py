@@ -1,4 +1,4 @@
-"""Which part of an execution this process is, and whether it has been asked to stop."""
+"""The task that this process is in its execution, and whether it was asked to stop."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class Task:
     """From 0."""
     count: int
     attempt: int
-    """From 0: how often this task was started before."""
+    """How often this task was started before."""
     execution: str
     stop: threading.Event = field(default_factory=threading.Event)
-    """Set when the process has been asked to end."""
+    """Set when the process was asked to end."""
 
     @property
     def holder(self) -> str:
-        """What leases are held by. A later attempt of a task takes over what the earlier one, ended, held."""
+        """Name of this task in leases. A later attempt of the task has the same, and takes them over."""
         return f"{self.execution}/{self.index}"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
-        """The task that Cloud Run's variables name; without them the only one of an execution of its own.
+        """Return the task that Cloud Run's variables name; without them, the only one of an execution.
 
         Raises:
             SetupError: the variables contradict each other.
@@ -46,7 +46,7 @@ class Task:
         for name, default in (("INDEX", "0"), ("COUNT", "1"), ("ATTEMPT", "0")):
             value = environ.get(f"CLOUD_RUN_TASK_{name}") or default
             if not value.isdecimal():
-                raise SetupError(f"CLOUD_RUN_TASK_{name}={value} is no number")
+                raise SetupError(f"CLOUD_RUN_TASK_{name}={value} is not a number")
             numbers[name.lower()] = int(value)
         if numbers["index"] >= numbers["count"]:
             raise SetupError("CLOUD_RUN_TASK_INDEX must be less than CLOUD_RUN_TASK_COUNT")
@@ -54,7 +54,7 @@ class Task:
         return cls(numbers["index"], numbers["count"], numbers["attempt"], execution)
 
     def listen(self) -> None:
-        """From now on SIGTERM asks to stop: what is under way is finished and committed, no more is begun."""
+        """Make SIGTERM a request to stop: what is under way is committed, nothing more is begun."""
 
         def asked(_number: int, _frame: FrameType | None) -> None:
             self.stop.set()
@@ -63,7 +63,7 @@ class Task:
         signal.signal(signal.SIGINT, asked)
 
     def mine_first(self, total: int) -> list[int]:
-        """The numbers below `total`: this task's own, then the others', each from another beginning."""
+        """Return the numbers below `total`: this task's own, then the others', rotated for each task."""
         own = range(self.index, total, self.count)
         others = [number for number in range(total) if number % self.count != self.index]
         turn = len(others) * self.index // self.count

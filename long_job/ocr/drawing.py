@@ -1,4 +1,4 @@
-"""A page of a PDF as a grey picture, drawn in a process of its own, since the file is not trusted."""
+"""Draw a page of a PDF as a gray picture, in a process of its own, because the file is not trusted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 DPI = 200
 """More does not read better: docs/ocr.md."""
 MAX_PIXELS = 8_000_000
-"""Of a picture; a page that would have more at `DPI` (larger than A3) is drawn smaller."""
+"""Pixels of a picture; a page that would have more at `DPI` (larger than A3) is drawn smaller."""
 POINTS_AN_INCH = 72
 _PIECE = TypeAdapter(tuple[int, int, float, float, str])
 
@@ -45,7 +45,7 @@ class Picture:
 def draw_apart(  # noqa: PLR0913 - which page of what, and within which limits
     sandbox: Sandbox, path: Path, number: int, *, password: str | None, seconds: float, memory: int
 ) -> Picture:
-    """Draw page `number` (from 1) in a process that may take `seconds` and `memory` bytes of address space.
+    """Draw page `number` (from 1) in a process limited to `seconds` and `memory` bytes of address space.
 
     Raises:
         Rejected: the page cannot be drawn, or not within the limits.
@@ -66,7 +66,7 @@ def draw_apart(  # noqa: PLR0913 - which page of what, and within which limits
 
 
 def draw(path: Path, *, number: int, password: str | None) -> Iterator[list[Any]]:
-    """The child's part: columns and rows, width and height, and the pixels as text."""
+    """Draw in the child process: yield columns, rows, width, height, and the pixels as text."""
     secret = password.encode() if password is not None else None
     document = pdfium.FPDF_LoadDocument(str(path).encode(), secret)
     page = pdfium.FPDF_LoadPage(document, number - 1) if document else None
@@ -80,10 +80,10 @@ def draw(path: Path, *, number: int, password: str | None) -> Iterator[list[Any]
 
 
 def picture_size(width: float, height: float) -> tuple[int, int]:
-    """Columns and rows of the picture of a page of so many points."""
+    """Return columns and rows of the picture of a page of so many points."""
     scale = min(DPI / POINTS_AN_INCH, math.sqrt(MAX_PIXELS / (width * height)))
     columns, rows = max(1, int(width * scale)), max(1, int(height * scale))
-    # Of a page like a ribbon one side is rounded up to a pixel.
+    # One side of a page like a ribbon is rounded up to a pixel.
     return min(columns, MAX_PIXELS // rows), min(rows, MAX_PIXELS)
 
 
@@ -100,7 +100,7 @@ def _render(page: Any, columns: int, rows: int) -> bytes:  # noqa: ANN401 - pdfi
 
 
 class _Drawn:
-    """Takes the picture, which a child sends and so is not trusted to be one."""
+    """Checks and keeps the picture: the child that sends it is not trusted."""
 
     def __init__(self) -> None:
         self.picture: Picture | None = None

@@ -1,7 +1,7 @@
-"""RapidOCR's models and steps: where lines are, which way up they stand, and what they say.
+"""RapidOCR's models and steps: find lines, tell which way up they are, read them.
 
-Its parts are used one by one, since the page's orientation and tilt, the clock and the resolution of each
-step are ours. All models come inside the package; nothing is fetched.
+Its parts are used one by one, because we handle the page's orientation and tilt, the time limit and the
+resolution of each step ourselves. All models are inside the package; nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -29,19 +29,20 @@ TURNER = "ch_ppocr_mobile_v2.0_cls_mobile.onnx"
 READER = "PP-OCRv6_rec_small.onnx"
 
 DETECTION = 0.55
-"""Of the picture's resolution: lines are found as well at 110 dpi as at 200, in a third of the time."""
+"""Scale of the picture in which lines are looked for: they are found as well at 110 dpi as at 200, in a third
+of the time."""
 MAX_DETECTION_SIDE = 1_600
-"""Pixels of the picture in which lines are looked for: bounds the memory, about 250 bytes a pixel."""
+"""Pixels of the longer side of that picture: bounds the memory, about 250 bytes a pixel."""
 CUDA = "CUDAExecutionProvider"
 GPU_BATCH = 16
-"""Lines read at once; a CPU is quickest with one at a time, each in its own width."""
+"""Lines read at once on a GPU; a CPU is quickest with one at a time, each in its own width."""
 
 
 class Engine:
-    """Loaded once; may be used by several threads at once, each of which works on `threads` processors."""
+    """The models, loaded once; several threads may use them at once, each on `threads` processors."""
 
     def __init__(self, threads: int = 1) -> None:
-        """Load the models, on the GPU where onnxruntime has one."""
+        """Load the models, on the GPU if onnxruntime has one."""
         import rapidocr
         from rapidocr.ch_ppocr_cls import TextClassifier
         from rapidocr.ch_ppocr_det import TextDetector
@@ -53,10 +54,11 @@ class Engine:
         models = Path(rapidocr.__file__).parent / "models"
 
         def part(name: str, session: InferenceSession, **values: object) -> Any:  # noqa: ANN401 - OmegaConf's
-            found = configuration[name].copy()
-            found._set_flag("allow_objects", True)  # noqa: FBT003, SLF001 - OmegaConf's way to hold a session
-            found.update({"session": session, "font_path": None, **values})
-            return found
+            part_configuration = configuration[name].copy()
+            # OmegaConf's way to hold a session:
+            part_configuration._set_flag("allow_objects", True)  # noqa: FBT003, SLF001
+            part_configuration.update({"session": session, "font_path": None, **values})
+            return part_configuration
 
         finder, turner, reader = (_open(models / name, threads) for name in (FINDER, TURNER, READER))
         self.batch = GPU_BATCH if reader.get_providers()[0] == CUDA else 1
@@ -66,7 +68,7 @@ class Engine:
         self._recognise = TextRecognizer(part("Rec", reader, rec_batch_num=self.batch))
 
     def find(self, picture: Grey) -> Corners:
-        """Boxes around lines, or around pieces of lines between wide gaps."""
+        """Return boxes around lines, or around pieces of lines between wide gaps."""
         high, wide = picture.shape
         scale = min(DETECTION, MAX_DETECTION_SIDE / max(high, wide))
         size = max(1, math.ceil(wide * scale)), max(1, math.ceil(high * scale))
@@ -78,12 +80,12 @@ class Engine:
         return np.asarray(boxes, np.float32) * np.asarray(stretch, np.float32)
 
     def upside_down(self, lines: Sequence[Grey]) -> float:
-        """Share of the lines that stand on their heads."""
-        found = self._classify([cv2.cvtColor(line, cv2.COLOR_GRAY2BGR) for line in lines]).cls_res
-        return sum(label == "180" for label, _ in found or ()) / len(lines)
+        """Return the share of the lines that are upside down."""
+        classes = self._classify([cv2.cvtColor(line, cv2.COLOR_GRAY2BGR) for line in lines]).cls_res
+        return sum(label == "180" for label, _ in classes or ()) / len(lines)
 
     def read(self, lines: Sequence[Grey]) -> Iterator[tuple[str, float]]:
-        """What each line says, and how sure that is, from 0 to 1; in order, some lines at a time."""
+        """Yield each line's text and confidence (0 to 1) in order; lines are read some at a time."""
         from rapidocr.ch_ppocr_rec import TextRecInput
 
         for start in range(0, len(lines), self.batch):
@@ -93,7 +95,7 @@ class Engine:
 
 
 def _open(model: Path, threads: int) -> InferenceSession:
-    """On the GPU if there is one; without memory that grows to the largest page ever seen."""
+    """Open a session on the GPU if there is one, without memory that grows to the largest page ever seen."""
     from shared.inference.runtime import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from long_job.ocr.engine import Corners, Engine
 
 LEAST_CONFIDENCE = 0.5
-"""A piece below it is left out: drawings and photographs are taken for letters."""
+"""Pieces below it are left out: drawings and photographs are taken for letters."""
 _ASKED = 12  # of the longest pieces say which way up the page is
 _TRIED = 4  # of them are read both ways where those say upside down
 _HALF = 0.5
@@ -30,7 +30,7 @@ _UPRIGHT = 1.5  # times its width: the height of a box whose letters lie on thei
 
 
 class OutOfTime(Exception):
-    """The page may not take any longer."""
+    """The page took longer than it may."""
 
 
 class Illegible(Exception):
@@ -41,7 +41,7 @@ class Reader:
     """Reads one page."""
 
     def __init__(self, engine: Engine, picture: Picture, deadline: float) -> None:
-        """`deadline` is of the monotonic clock."""
+        """`deadline` is a time of the monotonic clock."""
         self._engine = engine
         self._deadline = deadline
         self._pixels = picture.pixels
@@ -50,7 +50,7 @@ class Reader:
         """Degrees clockwise by which the page was turned; `width` and `height` are of the turned page."""
 
     def read(self) -> tuple[RecognisedLine, ...]:
-        """The page's lines; raises OutOfTime, Illegible."""
+        """Return the page's lines. Raises OutOfTime, Illegible."""
         boxes = self._find()
         if len(boxes) and stand_upright(boxes):
             self._turn_quarter()
@@ -90,7 +90,7 @@ class Reader:
         return turn_over(boxes, columns, rows)
 
     def _is_upside_down(self, boxes: Corners) -> bool:
-        """What the classifier says of most lines, if reading some of them both ways says so too."""
+        """Ask the classifier about the longest lines, and confirm it by reading some of them both ways."""
         longest = np.argsort(boxes[:, 0, 0] - boxes[:, 1, 0])[:_ASKED]
         lines = [cut_out(self._pixels, boxes[at]) for at in longest]
         if self._engine.upside_down(lines) <= _HALF:
@@ -116,7 +116,7 @@ class Reader:
             raise OutOfTime
 
     def _box(self, corners: NDArray[np.float32]) -> tuple[float, float, float, float]:
-        """left, bottom, right, top in points from the bottom left corner, within the page."""
+        """Return left, bottom, right, top in points from the bottom left corner, within the page."""
         left, above = np.clip(corners.min(axis=0), 0, (self.width, self.height))
         right, below = np.clip(corners.max(axis=0), 0, (self.width, self.height))
         bounds = (left, self.height - below, right, self.height - above)
@@ -124,7 +124,7 @@ class Reader:
 
 
 def cut_out(picture: Grey, corners: NDArray[np.float32]) -> Grey:
-    """The inside of one box, made level."""
+    """Return the inside of one box, made level."""
     wide, high = _sides(corners[None])
     width, height = max(1, round(float(wide[0]))), max(1, round(float(high[0])))
     target = np.asarray([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
@@ -138,20 +138,20 @@ def cut_out(picture: Grey, corners: NDArray[np.float32]) -> Grey:
 
 
 def stand_upright(boxes: Corners) -> bool:
-    """Most of the text, by length, runs up or down the page."""
+    """Return whether most of the text, by length, runs up or down the page."""
     wide, high = _sides(boxes)
     upright = high >= _UPRIGHT * wide
     return float(high[upright].sum()) > float(wide[~upright].sum())
 
 
 def turn_over(boxes: Corners, width: int, height: int) -> Corners:
-    """The boxes on the picture turned by half; what was their last corner but one is their first."""
+    """Return the boxes on the picture turned by 180 degrees; their third corner becomes the first."""
     turned = np.asarray((width, height), np.float32) - boxes
     return np.ascontiguousarray(turned[:, (2, 3, 0, 1)])
 
 
 def tilt(boxes: Corners) -> float:
-    """Degrees by which lines sink towards the right: the median over their length; 0 without long lines."""
+    """Return the degrees by which lines sink to the right: the median by length; 0 without long lines."""
     wide, high = _sides(boxes)
     long = wide >= _LONG * high
     if not long.any():
@@ -164,7 +164,7 @@ def tilt(boxes: Corners) -> float:
 
 
 def level(boxes: Corners, degrees: float, width: int, height: int) -> Corners:
-    """The boxes with the picture turned about its middle so that lines of that tilt are level."""
+    """Return the boxes with the picture turned about its center so that lines of that tilt are level."""
     turn = math.radians(-degrees)
     matrix = np.asarray(((math.cos(turn), -math.sin(turn)), (math.sin(turn), math.cos(turn))), np.float32)
     middle = np.asarray((width / 2, height / 2), np.float32)
@@ -172,6 +172,6 @@ def level(boxes: Corners, degrees: float, width: int, height: int) -> Corners:
 
 
 def _sides(boxes: Corners) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Widths and heights."""
+    """Return widths and heights."""
     across, down = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 0]
     return np.hypot(across[:, 0], across[:, 1]), np.hypot(down[:, 0], down[:, 1])

@@ -1,4 +1,4 @@
-"""Pages of a document in parallel; what is wrong with one of them is that page's affair."""
+"""Recognise pages of a document in parallel; an error of one page does not affect the others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PAGE_SECONDS = 60.0
-"""For drawing and reading one page; a full one takes two."""
+"""Limit for drawing and reading one page; a full page takes two seconds."""
 DRAWING_MEMORY = 1024 * 1024 * 1024
 """Bytes of address space of the process that draws a page."""
 ILLEGIBLE = (
@@ -30,7 +30,7 @@ ILLEGIBLE = (
 
 
 class Recogniser:
-    """The engine, loaded once, and as many threads as there are processors, one page each."""
+    """The engine, loaded once, and one thread a processor; each thread recognises one page."""
 
     def __init__(self, workers: int | None = None) -> None:
         """None: as many workers as the CPU limit has processors."""
@@ -47,12 +47,12 @@ class Recogniser:
         seconds: float = PAGE_SECONDS,
         memory: int = DRAWING_MEMORY,
     ) -> Iterator[RecognisedPage]:
-        """Each of the pages (numbers from 1) as it is done; may be given up between two of them.
+        """Yield each of the pages (numbers from 1) as it is done; the caller may stop between two of them.
 
-        A page that cannot be drawn or read, or not in so many `seconds` and bytes of `memory`, has a problem.
+        A page that cannot be drawn or read within `seconds` and bytes of `memory` has a problem.
 
         Raises:
-            SandboxUnavailable: no process could be started to draw a page; that says nothing of the file.
+            SandboxUnavailable: no process could be started to draw a page; the file is not the reason.
         """
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="ocr")
         try:
@@ -63,7 +63,7 @@ class Recogniser:
             pool.shutdown(cancel_futures=True)
 
     def close(self) -> None:
-        """End the process that pages are drawn from."""
+        """Stop the process that pages are drawn in."""
         self._sandbox.stop()
 
     def _page(
@@ -90,7 +90,7 @@ class Recogniser:
             return failed(ILLEGIBLE)
         except Exception as error:  # noqa: BLE001 - a page that the engine chokes on must not cost the others
             get_logger("ocr").warning("page not recognised", page=number, error=error)
-            return failed("The recognition of the page broke down.")
+            return failed("The recognition of the page failed.")
         letters = sum(len(line.text) for line in lines)
         sure = sum(line.confidence * len(line.text) for line in lines)
         return RecognisedPage(

@@ -37,4 +37,4 @@ def test_a_training_is_followed_to_its_end(stack: RunningStack) -> None:
 def test_what_is_no_place_is_refused_at_once(stack: RunningStack) -> None:
     refused = stack.command("train", "labels")
     assert refused.returncode == 1
-    assert "names no place in a bucket" in refused.stderr
+    assert "is not an address of objects" in refused.stderr

@@ -70,4 +70,4 @@ def test_imports_and_trainings_want_objects(uri: str, told: str) -> None:
         start_import(uri, None)
     with pytest.raises(HeadraceError, match=told):
         start_training(uri, identifier=None, model=None, branches=False)
-    need_objects(BUCKET, "labels")
+    assert need_objects(f"gs://{BUCKET}/labels") == (BUCKET, "labels")
