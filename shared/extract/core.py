@@ -1,7 +1,8 @@
-"""The door to extraction: check the size, find the format by content, call its reader."""
+"""Extract the text of a file: check its size, find its format by content, call its reader."""
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from importlib import import_module
 from pathlib import PurePosixPath
@@ -9,11 +10,17 @@ from typing import TYPE_CHECKING
 
 from shared.extract.decode import decode
 from shared.extract.jsonl import looks_like_jsonl, read_jsonl
-from shared.extract.office.locked import is_locked, unlock
 from shared.extract.plain import read_plain
-from shared.extract.refusals import archive_inside, damaged_document, no_text, too_many
+from shared.extract.refusals import (
+    archive_inside,
+    damaged_document,
+    encrypted,
+    no_text,
+    too_many,
+    too_many_characters,
+)
 from shared.extract.shapes import Extracted
-from shared.extract.sniff import DOCX, EML, EPUB, HTML, OFFICE, PDF, PPTX, TEXT, XLSX, sniff
+from shared.extract.sniff import DOCX, EML, EPUB, HTML, OFFICE, PDF, PPTX, TEXT, XLSX, is_locked, sniff
 from shared.extract.table import looks_like_table, read_table
 from shared.extract.tidy import cut_long
 from shared.extract.zips import ARCHIVES
@@ -56,7 +63,7 @@ _DECLARED = {
     ".ndjson": "application/jsonl",
     ".json": "application/jsonl",
 }
-"""What a name promises; of other names anything may be expected."""
+"""The media type that a name promises; other names promise nothing."""
 _ALIKE = (
     {"text/csv", "text/tab-separated-values"},  # people mix these names up, and nothing depends on them
     {"application/jsonl", "application/json", "application/x-ndjson"},
@@ -66,7 +73,7 @@ _SAYS_NOTHING = {"", "application/octet-stream", "binary/octet-stream", "applica
 
 
 def extract(path: Path, *, name: str, content_type: str | None, options: ExtractOptions) -> Extracted:
-    """The text of the file at `path`; `name` and `content_type` are what the uploader called it.
+    """Return the text of the file at `path`; `name` and `content_type` are the uploader's.
 
     The content decides the format; name and type decide only between formats that look alike, as CSV and
     plain text do. Raises Rejected, and nothing else, for whatever is wrong with the file.
@@ -74,7 +81,7 @@ def extract(path: Path, *, name: str, content_type: str | None, options: Extract
     check_size(path, options.limits.bytes)
     suffix, declared = PurePosixPath(name).suffix.lower(), _declared(content_type)
     locked = is_locked(path)
-    source = unlock(path, options.password) if locked else path
+    source = _unlocked(path, options.password) if locked else path
     media_type = sniff(source, suffix=suffix, content_type=declared, limits=options.limits)
     if locked and media_type not in OFFICE:
         raise damaged_document("Office document")
@@ -97,8 +104,30 @@ def extract(path: Path, *, name: str, content_type: str | None, options: Extract
     )
 
 
+def _unlocked(path: Path, password: str | None) -> bytes:
+    """Decrypt an Office document; in memory, because a process that reads a file may not write one."""
+    if not password:
+        raise encrypted("Office document", tried=False)
+    from msoffcrypto.exceptions import InvalidKeyError
+    from msoffcrypto.format.ooxml import OOXMLFile
+
+    package = io.BytesIO()
+    try:
+        with path.open("rb") as file:
+            document = OOXMLFile(file)
+            document.load_key(password=password, verify_password=True)
+            document.decrypt(package)
+    except InvalidKeyError:
+        raise encrypted("Office document", tried=True) from None
+    except MemoryError:
+        raise
+    except Exception as error:  # the library raises anything for damaged files
+        raise damaged_document("Office document") from error
+    return package.getvalue()
+
+
 def _shortened(stated: str | None) -> str | None:
-    """At most `MAX_STATED` characters, cut between words: half an address would not be recognised as one."""
+    """Cut a title to `MAX_STATED` characters, between words: half an address would not be redacted."""
     if stated is None or len(stated) <= MAX_STATED:
         return stated
     return stated[:MAX_STATED].rpartition(" ")[0] or None
@@ -118,7 +147,7 @@ def _declared(content_type: str | None) -> str:
 
 
 def _mismatch(found: str, suffix: str, declared: str) -> list[str]:
-    """A warning where the name or the declared type promises something else."""
+    """Warn if the name or the declared type promises another format."""
 
     def differ(promised: str) -> bool:
         return promised != found and not any({promised, found} <= alike for alike in _ALIKE)
@@ -135,7 +164,7 @@ def _read_text(data: bytes, suffix: str, content_type: str, options: ExtractOpti
     if not text.strip():
         raise no_text("The file holds nothing but white space.", "Check that the right file was uploaded.")
     if len(text) > options.limits.characters:
-        raise too_many("characters", f"{len(text):,} characters of text", options.limits.characters)
+        raise too_many_characters(options.limits)
     if looks_like_jsonl(text, suffix, content_type):
         return read_jsonl(text, options)
     if looks_like_table(text, suffix, content_type):

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from shared.extract.refusals import no_text, too_many
-from shared.extract.shapes import Block, BlockKind, Extracted
+from shared.extract.shapes import Block, BlockKind, Extracted, has_words
 from shared.extract.tidy import MAX_BLOCK, Joiner, clean, cut, is_item, lines_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def read_plain(text: str, media_type: str, limits: Limits) -> Extracted:
     blocks = list(islice(found, limits.rows + 1))
     if len(blocks) > (most := limits.rows):
         raise too_many("rows", f"more than {most:,} paragraphs", most)
-    if not any(char.isalnum() for block in blocks for char in block.text):
+    if not has_words(blocks):
         raise no_text("The file holds no words.", "Check that the right file was uploaded.")
     title = next((block.text for block in blocks if block.kind == "heading"), None)
     return Extracted(media_type, title, None, blocks)

@@ -1,8 +1,13 @@
-"""The sentences a person reads when a file cannot be used; every code has one place where it is worded."""
+"""The sentences that a person reads when a file cannot be used, each worded in one place."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from shared.platform.errors import Rejected
+
+if TYPE_CHECKING:
+    from shared.extract.shapes import Limits
 
 SUPPORTED = (
     "PDF, Word, PowerPoint and Excel (.docx, .pptx, .xlsx), HTML, EPUB, e-mail (.eml), plain text, Markdown, "
@@ -11,7 +16,7 @@ SUPPORTED = (
 
 
 def unsupported(what: str) -> Rejected:
-    """The file is of a type that nothing here reads; `what` names the type with its article."""
+    """No reader exists for the file; `what` names its type with an article."""
     return Rejected(
         "unsupported_type",
         f"The file is {what}, which Headrace cannot read.",
@@ -20,7 +25,7 @@ def unsupported(what: str) -> Rejected:
 
 
 def too_many(code_suffix: str, found: str, limit: int) -> Rejected:
-    """The file goes beyond a limit; `code_suffix` is the limit's name, as in `too_many_pages`."""
+    """The file exceeds a limit; `code_suffix` names the limit, as in `too_many_pages`."""
     return Rejected(
         f"too_many_{code_suffix}",
         f"The file has {found}; the limit is {limit:,}.",
@@ -28,13 +33,18 @@ def too_many(code_suffix: str, found: str, limit: int) -> Rejected:
     )
 
 
+def too_many_characters(limits: Limits) -> Rejected:
+    """The file has more text than the limit."""
+    return too_many("characters", f"more than {limits.characters:,} characters of text", limits.characters)
+
+
 def no_text(message: str, hint: str) -> Rejected:
-    """The file was read, and there is nothing in it to analyse."""
+    """The file was read and holds nothing to analyze."""
     return Rejected("no_text", message, hint)
 
 
 def encrypted(what: str, *, tried: bool) -> Rejected:
-    """The file is locked; `tried` says that a password was given and did not open it."""
+    """The file needs a password; `tried` says that one was given and does not open it."""
     return Rejected(
         "encrypted",
         f"The {what} is protected by a password"
@@ -45,7 +55,7 @@ def encrypted(what: str, *, tried: bool) -> Rejected:
 
 
 def strongly_encrypted() -> Rejected:
-    """A ZIP with a password, encrypted by a method that nothing here undoes."""
+    """A ZIP is encrypted by a method that Headrace cannot decrypt."""
     return Rejected(
         "encrypted",
         "The archive is encrypted by AES or another method that Headrace cannot undo, whatever the password.",
@@ -54,7 +64,7 @@ def strongly_encrypted() -> Rejected:
 
 
 def damaged_archive() -> Rejected:
-    """A ZIP, or what is built on one, that cannot be opened."""
+    """A ZIP, or a format built on ZIP, cannot be opened."""
     return Rejected(
         "unreadable_archive",
         "The archive is damaged or was cut off.",
@@ -72,7 +82,7 @@ def archive_inside() -> Rejected:
 
 
 def inflates_too_much(limit: int) -> Rejected:
-    """More comes out of a file than its size promises: a bomb, or what cannot be told from one."""
+    """A file inflates beyond the limit: a bomb, or something that looks like one."""
     return Rejected(
         "inflates_too_much",
         f"Unpacked, the file is larger than the {limit:,} bytes that its packed size allows.",
@@ -81,7 +91,7 @@ def inflates_too_much(limit: int) -> Rejected:
 
 
 def unsafe_archive() -> Rejected:
-    """Entries of a ZIP that overlap, or of which two places of the file say different things."""
+    """Entries of a ZIP overlap, or its directory and its local headers disagree."""
     return Rejected(
         "unsafe_archive",
         "The archive is built so that programs disagree on what is in it, as an honest one never is.",
@@ -90,7 +100,7 @@ def unsafe_archive() -> Rejected:
 
 
 def damaged_document(what: str) -> Rejected:
-    """The inside of a `what`, such as "Word document", is not what it should be."""
+    """The content of a `what`, such as "Word document", is damaged."""
     return Rejected(
         "unreadable_document",
         f"The {what} is damaged and cannot be read.",
@@ -99,7 +109,7 @@ def damaged_document(what: str) -> Rejected:
 
 
 def needs_ocr(*, scanned: bool, tried: bool = False) -> Rejected:
-    """The pages can be seen, their text only recognised (if `tried`, in vain): a scan, or fonts that lie."""
+    """The text can only be recognized: a scan, or wrong fonts. If `tried`, recognition found no text."""
     if tried:
         return Rejected(
             "needs_ocr",
@@ -117,7 +127,7 @@ def needs_ocr(*, scanned: bool, tried: bool = False) -> Rejected:
 
 
 def old_office() -> Rejected:
-    """What Word, Excel, PowerPoint wrote before 2007, and Outlook still writes."""
+    """An Office format from before 2007, which Outlook still writes."""
     return Rejected(
         "unsupported_type",
         "The file is a document of an old Office version or an Outlook message (.doc, .xls, .ppt, .msg).",

@@ -77,6 +77,11 @@ class Block:
     """Of a data row: what its label or rating column says."""
 
 
+def has_words(blocks: Iterable[Block]) -> bool:
+    """Whether any block holds a letter or a digit."""
+    return any(char.isalnum() for block in blocks for char in block.text)
+
+
 @dataclass(frozen=True, slots=True)
 class Extracted:
     """A file's text: blocks in reading order, furniture (running heads, page numbers) already left out.

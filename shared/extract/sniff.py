@@ -1,20 +1,22 @@
-"""Which format is this? The content says; name and declared type decide only where two formats look alike.
+"""Find a file's format by its content; name and declared type decide only between formats that look alike.
 
-A few dozen comparisons of the first bytes, and a look into a ZIP's directory, tell apart what Headrace reads;
-a model that knows two hundred formats more would cost every cold start more than that is worth.
+A few dozen comparisons of the first bytes, and a look into a ZIP's directory, tell apart what Headrace reads.
+A model that knows two hundred more formats would cost every cold start more than that is worth.
 """
 
 from __future__ import annotations
 
+import mmap
 import re
 from email.parser import BytesHeaderParser
 from typing import TYPE_CHECKING
 
-from shared.extract.office.locked import OLE
 from shared.extract.refusals import old_office, unsupported
 from shared.extract.zips import GZIP, ZIP, SafeZip, opened
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from shared.extract.shapes import Limits
     from shared.extract.zips import Source
 
@@ -28,10 +30,12 @@ EPUB = "application/epub+zip"
 HTML = "text/html"
 EML = "message/rfc822"
 TEXT = "text/plain"
-"""Or any other kind of text: a table, JSON, Markdown."""
+"""Any text but HTML and mail: also a table, JSON, Markdown."""
 
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_PACKAGE = "EncryptedPackage".encode("utf-16-le")  # a stream in an OLE file (MS-OFFCRYPTO)
 HEAD = 1024
-"""Bytes looked at; a PDF's header may stand anywhere in them (ISO 32000-1, annex H.3.4.1)."""
+"""The first bytes of a file; a PDF's header may stand anywhere in them (ISO 32000-1, annex H.3.4.1)."""
 _HEADERS = 8_192  # bytes: a message's routing may be long
 
 _PDF_OBJECT = re.compile(rb"\d{1,10} \d{1,5} obj\b")  # of a PDF that has lost its header
@@ -72,14 +76,19 @@ _OF_MAIL = {
 _LEAST_OF_MAIL = 3  # such headers; a note may well begin with two lines of the kind
 
 
-def sniff(source: Source, *, suffix: str, content_type: str, limits: Limits) -> str:
-    """The media type of what is in `source`; every kind of text but HTML and mail is `TEXT`.
+def is_locked(path: Path) -> bool:
+    """Whether the file is a current Office document with a password; old Office documents begin alike."""
+    with path.open("rb") as file:
+        if file.read(len(OLE)) != OLE:
+            return False
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return content.find(_PACKAGE) >= 0  # the directory may lie anywhere in the file
 
-    Args:
-        source: a file that is not empty.
-        suffix: of its name, in lower case, with the dot.
-        content_type: what its owner says it is, in lower case.
-        limits: of an archive's directory.
+
+def sniff(source: Source, *, suffix: str, content_type: str, limits: Limits) -> str:
+    """Return the media type of a file that is not empty; every kind of text but HTML and mail is `TEXT`.
+
+    `suffix` of the file's name, with its dot, and the declared `content_type` are in lower case.
 
     Raises:
         Rejected: `unsupported_type`, `unreadable_archive`, `unsafe_archive`, `too_many_members`.
@@ -115,7 +124,7 @@ def _marked_up(head: bytes, suffix: str, content_type: str) -> str:
 
 
 def _zipped(source: Source, limits: Limits) -> str:
-    """What a ZIP is, by the files in it."""
+    """Return the media type of a ZIP by the names of its files."""
     with SafeZip(source, limits) as archive:
         names = set(archive.names)
     if "META-INF/container.xml" in names:

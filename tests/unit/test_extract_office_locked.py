@@ -11,8 +11,8 @@ import pytest
 from msoffcrypto.method.ecma376_agile import ECMA376Agile
 
 from shared.extract.core import extract
-from shared.extract.office.locked import OLE
 from shared.extract.shapes import ExtractOptions, Limits
+from shared.extract.sniff import OLE
 from shared.platform.errors import Rejected
 from tests.unit.cuts import read_apart
 from tests.unit.office_files import docx, pack

@@ -9,9 +9,9 @@ from urllib.parse import unquote
 from xml.parsers import expat
 
 from shared.extract.facts import is_organisation
-from shared.extract.markup.html import has_words, html_blocks
-from shared.extract.refusals import damaged_document, no_text, too_many
-from shared.extract.shapes import Extracted
+from shared.extract.markup.html import html_blocks
+from shared.extract.refusals import damaged_document, no_text, too_many_characters
+from shared.extract.shapes import Extracted, has_words
 from shared.extract.tidy import squeeze
 from shared.extract.zips import SafeZip
 from shared.platform.errors import Rejected
@@ -197,9 +197,7 @@ def _chapters(book: SafeZip, chapters: list[str], limits: Limits) -> tuple[list[
         found = html_blocks(book.read(name, _MAX_CHAPTER), limits)[1]
         left -= sum(len(block.text) for block in found)
         if left < 0:
-            raise too_many(
-                "characters", f"more than {limits.characters:,} characters of text", limits.characters
-            )
+            raise too_many_characters(limits)
         blocks += found
     return blocks, missing
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from shared.extract.plain import paragraphs
-from shared.extract.refusals import too_many
+from shared.extract.refusals import too_many, too_many_characters
 from shared.extract.tidy import is_item, squeeze
 
 if TYPE_CHECKING:
@@ -292,8 +292,7 @@ class Events:
             self._linked += len(text) - text.count(" ")
         self._left -= len(text)
         if self._left < 0:
-            limit = self._limits.characters
-            raise too_many("characters", f"more than {limit:,} characters of text", limit)
+            raise too_many_characters(self._limits)
         self._parts.append(text)
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from shared.extract.decode import CHUNK, texts
 from shared.extract.facts import holder
 from shared.extract.markup.events import HEADINGS, Events, Found, Mark
 from shared.extract.refusals import no_text
-from shared.extract.shapes import Block, Extracted
+from shared.extract.shapes import Block, Extracted, has_words
 from shared.extract.tidy import squeeze
 
 if TYPE_CHECKING:
@@ -191,11 +191,6 @@ def _title(meta: dict[str, str], site: str | None, heading: str | None) -> str |
         first = parts[0].casefold() == site.casefold()
         return stated[found[0].end() :] if first else stated[: found[-1].start()]
     return stated
-
-
-def has_words(blocks: Iterable[Block]) -> bool:
-    """Is there anything to read?"""
-    return any(char.isalnum() for block in blocks for char in block.text)
 
 
 def _pieces(markup: str) -> Iterator[str]:

@@ -10,10 +10,10 @@ from email.parser import BytesFeedParser
 from typing import TYPE_CHECKING, cast
 
 from shared.extract.decode import texts
-from shared.extract.markup.html import has_words, html_blocks
+from shared.extract.markup.html import html_blocks
 from shared.extract.plain import paragraphs
-from shared.extract.refusals import inflates_too_much, no_text, too_many
-from shared.extract.shapes import Block, Extracted
+from shared.extract.refusals import inflates_too_much, no_text, too_many_characters
+from shared.extract.shapes import Block, Extracted, has_words
 from shared.extract.tidy import squeeze
 from shared.platform.errors import Rejected
 
@@ -179,8 +179,7 @@ def _without_bulk(file: BinaryIO, limits: Limits) -> Iterator[bytes]:
         else:
             other -= len(line)
             if other < 0:
-                limit = limits.characters
-                raise too_many("characters", f"more than {limit:,} characters of text", limit)
+                raise too_many_characters(limits)
         yield line
 
 
@@ -251,8 +250,7 @@ class _Reader:
             blocks = list(paragraphs(text, markdown=False))
         self._characters_left -= sum(len(block.text) for block in blocks)
         if self._characters_left < 0:
-            limit = self._limits.characters
-            raise too_many("characters", f"more than {limit:,} characters of text", limit)
+            raise too_many_characters(self._limits)
         self.blocks += blocks
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from shared.extract.office.package import Budget, Handlers, Package
 from shared.extract.refusals import no_text, too_many
-from shared.extract.shapes import Block, Extracted
+from shared.extract.shapes import Block, Extracted, has_words
+from shared.extract.sniff import XLSX
 from shared.extract.table import (
     SAMPLE_ROWS,
     WELL_KNOWN,
@@ -421,9 +422,6 @@ def _column(letters: str) -> int:
     return number
 
 
-MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-
-
 def read_xlsx(source: Source, options: ExtractOptions) -> Extracted:
     """The text of a workbook; `page` is the sheet's number, its name a heading.
 
@@ -467,10 +465,10 @@ def read_xlsx(source: Source, options: ExtractOptions) -> Extracted:
         title = package.title()
     if missing and not any(block.kind == "row" for block in blocks):
         raise missing[0]
-    if not any(char.isalnum() for block in blocks for char in block.text):
+    if not has_words(blocks):
         raise no_text("No sheet of this workbook holds any text.", "Check that the right file was uploaded.")
     warnings = [f"hidden sheets, left out: {', '.join(hidden)[:200]}"] if hidden else []
-    return Extracted(MEDIA_TYPE, title, len(book.sheets), blocks, warnings)
+    return Extracted(XLSX, title, len(book.sheets), blocks, warnings)
 
 
 class _Book(Handlers):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote
 from xml.parsers import expat
 
-from shared.extract.refusals import damaged_document, too_many
+from shared.extract.refusals import damaged_document, too_many, too_many_characters
 from shared.extract.tidy import squeeze
 from shared.extract.zips import SafeZip
 
@@ -66,8 +66,8 @@ class Budget:
     def spend(self, characters: int) -> None:
         """Raises Rejected(`too_many_characters`)."""
         self._characters += characters
-        if self._characters > (most := self._limits.characters):
-            raise too_many("characters", f"more than {most:,} characters of text", most)
+        if self._characters > self._limits.characters:
+            raise too_many_characters(self._limits)
 
     def add_block(self) -> None:
         """Raises Rejected(`too_many_rows`): of paragraphs there may be as many as of rows."""
@@ -173,8 +173,8 @@ class _State:
     def text(self, data: str) -> None:
         if self._open is not None and not self._skipping:
             self._size += len(data)
-            if self._size > (most := self._limits.characters):
-                raise too_many("characters", f"more than {most:,} characters of text", most)
+            if self._size > self._limits.characters:
+                raise too_many_characters(self._limits)
             self._open.append(data)
 
     def _element(self, raw: str) -> _Element:

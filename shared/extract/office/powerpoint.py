@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from shared.extract.office.package import Budget, Handlers, Package
 from shared.extract.refusals import no_text, too_many
-from shared.extract.shapes import Block, Extracted
+from shared.extract.shapes import Block, Extracted, has_words
+from shared.extract.sniff import PPTX
 from shared.extract.tidy import is_item, squeeze
 
 if TYPE_CHECKING:
@@ -156,7 +157,6 @@ def diagram_blocks(package: Package, part: str, budget: Budget) -> list[Block]:
     return [Block(block.text if is_item(block.text) else f"\u2022 {block.text}") for block in points.blocks]
 
 
-MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 _SHOWN = 10
 
 
@@ -191,7 +191,7 @@ def read_pptx(source: Source, options: ExtractOptions) -> Extracted:
                     Block(block.text, block.kind, number)
                     for block in _in_order(package, relations[identifier], slide, budget)
                 )
-    if not any(char.isalnum() for block in blocks for char in block.text):
+    if not has_words(blocks):
         raise no_text(
             "No slide of this presentation holds any text; they may be pictures.",
             "Export it as a PDF, run that through a program that recognises text (OCR) and upload this.",
@@ -199,7 +199,7 @@ def read_pptx(source: Source, options: ExtractOptions) -> Extracted:
     if title is None and blocks[0].kind == "heading":
         title = blocks[0].text
     warnings = [f"hidden slides, left out: {_listed(hidden)}"] if hidden else []
-    return Extracted(MEDIA_TYPE, title, len(order.slides), blocks, warnings)
+    return Extracted(PPTX, title, len(order.slides), blocks, warnings)
 
 
 def _in_order(package: Package, at: Relation, slide: Slide, budget: Budget) -> Iterator[Block]:

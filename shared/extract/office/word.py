@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from shared.extract.office.package import Budget, Handlers, Package
 from shared.extract.refusals import no_text
-from shared.extract.shapes import Block, Extracted
+from shared.extract.shapes import Block, Extracted, has_words
+from shared.extract.sniff import DOCX
 from shared.extract.tidy import is_item, squeeze
 
 if TYPE_CHECKING:
@@ -347,9 +348,6 @@ def _could_be_heading(text: str) -> bool:
     )
 
 
-MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-
-
 def read_docx(source: Source, options: ExtractOptions) -> Extracted:
     """The text of a Word document as its last reader sees it: without what is deleted, moved away or hidden.
 
@@ -375,6 +373,6 @@ def read_docx(source: Source, options: ExtractOptions) -> Extracted:
         title = package.title() or body.title
         if "aFChunk" in parts:
             warnings.append("the document embeds other files, whose text was left out")
-    if not any(char.isalnum() for block in body.blocks for char in block.text):
+    if not has_words(body.blocks):
         raise no_text("The document holds no words.", "Check that the right file was uploaded.")
-    return Extracted(MEDIA_TYPE, title, None, body.blocks, warnings)
+    return Extracted(DOCX, title, None, body.blocks, warnings)

@@ -14,7 +14,7 @@ import pypdfium2.raw as pdfium
 from shared.extract.pdf.lines import Page
 from shared.extract.pdf.scans import find_scans, is_picture
 from shared.extract.pdf.text import read_page, utf16
-from shared.extract.refusals import encrypted, too_many
+from shared.extract.refusals import encrypted, too_many, too_many_characters
 from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
@@ -151,9 +151,7 @@ def _pages(document: Handle, limits: Limits) -> tuple[list[Page], list[int]]:
             pdfium.FPDF_ClosePage(handle)
         characters += found
         if characters > limits.characters:
-            raise too_many(
-                "characters", f"more than {limits.characters:,} characters of text", limits.characters
-            )
+            raise too_many_characters(limits)
         pages.append(page)
     if broken == count:
         raise _unreadable("No page of the PDF can be read.")
