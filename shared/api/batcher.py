@@ -1,8 +1,8 @@
-"""Requests that arrive while the model is busy share its next pass.
+"""Let requests that arrive while the model is busy share its next pass.
 
-Nobody waits for company: a request that finds the model free runs at once, in its own thread. While every
-slot is taken, requests queue; whoever finishes hands its slot, with all that fits into one pass, to the
-request that has waited longest. So batches form exactly when there is a queue, and grow with it.
+A request that finds a free slot runs at once, in its own thread. While every slot is taken, requests queue; a
+request that ends hands its slot, with all that fits into one pass, to the one that has waited longest. So
+batches form only while there is a queue, and grow with it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from shared.inference.engine import Outputs
 
 PASS_CHARACTERS = 1_024
-"""In one pass: some 250 tokens. Four times as many would save 6% of the processor's time, and let a sentence
-that arrives beside requests of 256 texts wait 350 ms instead of 80."""
+"""Limit of one pass: some 250 tokens. Four times as many would save 6% of the processor time, and let a
+sentence that arrives beside requests of 256 texts wait 350 ms instead of 80."""
 
 Row = tuple["Outputs", int]
-"""Where a text's result stands."""
+"""The result of a text: a row of these outputs."""
 
 
 @dataclass(eq=False)
@@ -31,25 +31,25 @@ class _Job:
     characters: int
     woken: threading.Event = field(default_factory=threading.Event)
     batch: list[_Job] | None = None
-    """The pass that this job's thread is to run."""
+    """The pass that this job's thread runs."""
     rows: list[Row] = field(default_factory=list)
     error: Exception | None = None
 
 
 class Batcher:
-    """Safe to call from any thread."""
+    """Runs texts through an engine; safe to call from any thread."""
 
     def __init__(self, run: Callable[[list[str]], Outputs], slots: int) -> None:
-        """`run` is an engine's; `slots` passes may be under way at once."""
+        """`run` is an engine's; `slots` passes may run at once."""
         self._run = run
         self._lock = threading.Lock()
         self._free = slots
         self._waiting: deque[_Job] = deque()
 
     def run(self, texts: Sequence[str]) -> list[Row]:
-        """A row for each text, in order. Many texts take several passes, between which others have theirs.
+        """Return a row for each text, in order; raises what the engine raises.
 
-        Raises whatever the engine does.
+        Many texts take several passes, and other requests have theirs in between.
         """
         return [row for part in slices(texts) for row in self._pass(part)]
 
@@ -70,7 +70,7 @@ class Batcher:
         return job.rows
 
     def _lead(self, batch: list[_Job]) -> None:
-        """Run a pass, give everyone their rows, and hand the slot on."""
+        """Run a pass, give each job its rows, and hand the slot on."""
         try:
             outputs = self._run([text for job in batch for text in job.texts])
             start = 0
@@ -95,7 +95,7 @@ class Batcher:
         following[0].woken.set()
 
     def _take(self) -> list[_Job]:
-        """The longest waiting, and as many after it as fit into one pass."""
+        """The job that has waited longest, and as many after it as fit into one pass."""
         taken: list[_Job] = []
         characters = 0
         while self._waiting and (not taken or characters + self._waiting[0].characters <= PASS_CHARACTERS):
@@ -105,7 +105,7 @@ class Batcher:
 
 
 def slices(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Consecutive parts of `texts` of at most `PASS_CHARACTERS`, or of one text that is longer."""
+    """Consecutive parts of `texts`, each of at most `PASS_CHARACTERS` or of one longer text."""
     start = characters = 0
     for position, text in enumerate(texts):
         if position > start and characters + len(text) > PASS_CHARACTERS:

@@ -31,24 +31,24 @@ if TYPE_CHECKING:
 
 
 OPENAPI = "/openapi.json"
-"""The one path that needs no key."""
+"""The only path that needs no key."""
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A method of a path."""
+    """A method on a path."""
 
     name: str
-    """Of its handler, and the description's operationId."""
+    """Name of the handler, and the operationId in the description."""
     method: str
     path: str
-    """As OpenAPI writes it."""
+    """The path as OpenAPI writes it."""
     summary: str
     answer: type[BaseModel]
     body: type[models.AnalyzeRequest] | None = None
     query: type[models.Query] | None = None
     pages: bool = False
-    """Whether a page token may be out of date."""
+    """Whether it takes a page token, which may be out of date."""
 
 
 ENDPOINTS = (
@@ -93,7 +93,7 @@ _BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 
 @dataclass(frozen=True)
 class Route:
-    """Where a request leads: an endpoint and what its path names, or the description (None)."""
+    """The endpoint of a request, and its path's parameters; None: the description."""
 
     endpoint: Endpoint | None
     template: str
@@ -117,7 +117,7 @@ _MAP = _rules().bind("")
 
 
 def route(method: str, path: str) -> Route:
-    """The endpoint of a request.
+    """Find the endpoint of a request.
 
     Raises:
         Problem: 404 or, with the methods that the path has, 405.
@@ -145,7 +145,7 @@ _REF = "#/components/schemas/{model}"
 
 
 def describe(settings: Settings, topics: Sequence[str]) -> dict[str, Any]:
-    """The description of the API as these settings limit it, with the topics of its model."""
+    """Describe the API with the limits of these settings and the topics of its model."""
     schemas = _schemas()
     schemas[AnalyzeRequest.__name__]["properties"]["texts"] |= {
         "maxItems": settings.api_max_texts,
@@ -172,7 +172,7 @@ def describe(settings: Settings, topics: Sequence[str]) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    """The shapes of every body and answer, by name."""
+    """The schemas of all bodies and answers, by name."""
     wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [(ProblemDocument, "serialization")]
     for endpoint in ENDPOINTS:
         wanted.append((endpoint.answer, "serialization"))
@@ -243,7 +243,7 @@ def _query_parameters(
         return
     shape = endpoint.query.model_json_schema()
     for name, schema in shape["properties"].items():
-        # A parameter that is left out is null in the model; in a query string there is no null.
+        # In the model an omitted parameter is null, which a query string cannot express.
         [plain] = [each for each in schema.get("anyOf", [schema]) if each.get("type") != "null"]
         plain = {key: value for key, value in plain.items() if key not in {"title", "description"}}
         if schema.get("default") is not None:

@@ -1,4 +1,4 @@
-"""What the API is asked and what it answers; the OpenAPI description is made from these."""
+"""Requests and responses of the API; the OpenAPI description is made from these models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from shared.api.problems import Fault, Problem, invalid
+from shared.api.problems import Fault, invalid
 from shared.documents.search import MAX_HITS, Hit
 from shared.documents.views import DocumentView
 from shared.platform.records import (
@@ -32,13 +32,13 @@ MAX_PAGE = 100
 
 
 class Strict(BaseModel):
-    """A body: no coercion, nothing unknown."""
+    """A request's body: types are not coerced, unknown fields refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Query(BaseModel):
-    """The parameters of a query string: text, read as the types that the fields name."""
+    """Parameters of a query string, converted from text to the fields' types."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -60,27 +60,27 @@ Topic = Annotated[str, Field(min_length=1, max_length=64, description="Code of a
 
 
 class AnalyzeRequest(Strict):
-    """Texts to read."""
+    """Texts to analyze."""
 
     texts: list[str] = Field(min_length=1)
-    embeddings: bool = Field(default=False, description="Whether to return the vectors, too.")
+    embeddings: bool = Field(default=False, description="Whether to return the vectors too.")
 
 
 class TextResult(Record):
-    """What the model says of one text."""
+    """The model's result for one text."""
 
     sentiment: Sentiment
     topics: list[TopicScore]
-    """Those that reach their threshold, best first."""
+    """Topics that reach their threshold, best first."""
     action: Action
     truncated: bool
-    """Whether the text was longer than the model's window; then only its beginning was read."""
+    """Whether the text is longer than the model's window, so that only its beginning was read."""
     embedding: list[float] | None = None
-    """Of unit length; present where it was asked for."""
+    """A vector of unit length, if it was asked for."""
 
 
 class AnalyzeResponse(Record):
-    """One result a text, in the order of the texts."""
+    """One result per text, in the order of the texts."""
 
     model: str
     """Digest of the model."""
@@ -88,21 +88,21 @@ class AnalyzeResponse(Record):
 
 
 class DocumentsQuery(Query):
-    """Which documents, and from where on."""
+    """A selection of documents, and a page of it."""
 
     state: State | None = None
     prefix: str | None = Field(
         default=None,
         min_length=1,
         max_length=MAX_NAME_BYTES,
-        description="Only documents whose name begins so; then in the order of their names.",
+        description="Only documents whose name begins so, ordered by name.",
     )
     page_size: Annotated[int, BeforeValidator(_whole_number)] = Field(default=50, ge=1, le=MAX_PAGE)
     page_token: DocumentId | None = Field(default=None, description="`next_page_token` of the page before.")
 
 
 class DocumentPage(Record):
-    """Documents, newest first unless a prefix was asked for."""
+    """Documents, newest first; by name if a prefix was asked for."""
 
     documents: list[DocumentView]
     next_page_token: str | None
@@ -110,12 +110,12 @@ class DocumentPage(Record):
 
 
 class PassagesQuery(Query):
-    """Which passages, and from where on."""
+    """A selection of passages, and a page of it."""
 
     topic: Topic | None = None
     sentiment: SentimentLabel | None = None
     action: ActionLabel | None = None
-    embeddings: Truth = Field(default=False, description="Whether to return the vectors, too.")
+    embeddings: Truth = Field(default=False, description="Whether to return the vectors too.")
     page_size: Annotated[int, BeforeValidator(_whole_number)] = Field(default=50, ge=1, le=MAX_PAGE)
     page_token: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}-[0-9]{1,9}$")] | None = Field(
         default=None, description="`next_page_token` of the page before."
@@ -127,14 +127,14 @@ class PassagePage(Record):
 
     document: str
     run: int | None
-    """Null where no run is published; then there are no passages."""
+    """Null if no run is published; then there are no passages."""
     passages: list[PassageResult]
     next_page_token: str | None
     """Null on the last page."""
 
 
 class SearchQuery(Query):
-    """A question and where to look."""
+    """A question, and what to search."""
 
     q: str = Field(description="What to look for, in words.")
     limit: Annotated[int, BeforeValidator(_whole_number)] = Field(default=10, ge=1, le=MAX_HITS)
@@ -143,15 +143,15 @@ class SearchQuery(Query):
 
 
 class SearchResponse(Record):
-    """The nearest passages, nearest first."""
+    """Passages, nearest first."""
 
     model: str
-    """Digest of the model; only passages that it read can be found."""
+    """Digest of the model; only passages that it analyzed can be found."""
     hits: list[Hit]
 
 
 def text_schema(settings: Settings) -> dict[str, object]:
-    """What `check_texts` demands of a text, as JSON Schema."""
+    """The JSON Schema of a text that `check_texts` accepts."""
     return {"type": "string", "minLength": 1, "maxLength": settings.api_max_characters, "pattern": r"\S"}
 
 
@@ -161,37 +161,27 @@ def check_texts(texts: Sequence[str], settings: Settings, place: Literal["texts"
     Raises:
         Problem: 422, with the index of each.
     """
+    most = settings.api_max_characters
     if len(texts) > settings.api_max_texts:
         detail = f"There are {len(texts)} texts; at most {settings.api_max_texts} are read at once."
         raise invalid([Fault(detail=detail, pointer="#/texts")])
-    faults = [
-        (position, fault)
-        for position, text in enumerate(texts)
-        if (fault := _fault(text, settings)) is not None
-    ]
+    faults = []
+    for position, text in enumerate(texts):
+        pointer, parameter = (f"#/texts/{position}", None) if place == "texts" else (None, place)
+        if not text.strip():
+            faults.append(Fault(detail="The text is blank.", pointer=pointer, parameter=parameter))
+        elif len(text) > most:
+            detail = f"The text has {len(text):,} characters; at most {most:,} are read."
+            faults.append(Fault(detail=detail, pointer=pointer, parameter=parameter))
     if faults:
-        raise _refused(faults, place)
+        raise invalid(faults)
 
 
 def check_topic(asked: str | None, topics: Sequence[str]) -> None:
-    """Refuse a topic that the model does not tell; of a model that only embeds, any may be stored.
+    """Refuse a topic that the model does not know; with a model that only embeds, any is allowed.
 
     Raises:
-        Problem: 422, with the topics that there are.
+        Problem: 422, with the known topics.
     """
     if asked is not None and topics and asked not in topics:
         raise invalid([Fault(detail=f"must be one of {', '.join(topics)}", parameter="topic")])
-
-
-def _fault(text: str, settings: Settings) -> str | None:
-    if not text.strip():
-        return "The text is blank."
-    if len(text) > settings.api_max_characters:
-        return f"The text has {len(text):,} characters; at most {settings.api_max_characters:,} are read."
-    return None
-
-
-def _refused(faults: Sequence[tuple[int, str]], place: str) -> Problem:
-    if place == "q":
-        return invalid([Fault(detail=fault, parameter="q") for _, fault in faults])
-    return invalid([Fault(detail=fault, pointer=f"#/texts/{position}") for position, fault in faults])

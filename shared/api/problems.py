@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem documents: everything that is not an answer."""
+"""Errors as RFC 9457 problem documents."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE = "application/problem+json"
 MAX_FAULTS = 20
-"""Of one request that are listed."""
+"""Faults of one request that are listed."""
 
 
 class Fault(Record):
-    """One thing wrong with a request."""
+    """A fault in a request."""
 
     detail: str
     pointer: str | None = None
@@ -29,20 +29,20 @@ class Fault(Record):
 
 
 class ProblemDocument(Record):
-    """RFC 9457."""
+    """The body of an error (RFC 9457)."""
 
     type: str
-    """Names the kind of problem; it does not change between releases."""
+    """The kind of problem; stable across releases."""
     title: str
     status: int
     detail: str
     instance: str
-    """Names this occurrence; the service's log line has the same."""
+    """Identifies this occurrence, also in the service's log."""
     errors: list[Fault] | None = None
 
 
 class Problem(Exception):
-    """A request that gets no answer but this."""
+    """An error that is the answer to a request."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Problem(Exception):
         headers: Mapping[str, str] | None = None,
         faults: Sequence[Fault] = (),
     ) -> None:
-        """`code` is stable and kebab-case; `detail` is a sentence for a person; `headers` are added."""
+        """`code` is stable and in kebab case, `detail` a sentence; `headers` are added to the answer's."""
         super().__init__(detail)
         self.status = status
         self.code = code
@@ -63,7 +63,7 @@ class Problem(Exception):
         self.instance = f"urn:uuid:{uuid4()}"
 
     def body(self) -> bytes:
-        """The document as JSON."""
+        """Return the problem document as JSON."""
         document = ProblemDocument(
             type=f"urn:headrace:problem:{self.code}",
             title=self.status.phrase,
@@ -76,7 +76,7 @@ class Problem(Exception):
 
 
 def invalid_body(error: ValidationError) -> Problem:
-    """What a body that does not parse is answered with: 400 where it is no JSON, else 422."""
+    """The problem for a body that does not parse: 400 if it is not JSON, else 422."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     if found[0]["type"] == "json_invalid":
         return Problem(
@@ -90,7 +90,7 @@ def invalid_body(error: ValidationError) -> Problem:
 
 
 def invalid(faults: Sequence[Fault]) -> Problem:
-    """422: what was sent can be read, and cannot be done."""
+    """422: the request can be read and not be served."""
     place = faults[0].parameter or faults[0].pointer or "the request"
     return Problem(
         HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", f"{place}: {faults[0].detail}", faults=faults[:MAX_FAULTS]
@@ -98,7 +98,7 @@ def invalid(faults: Sequence[Fault]) -> Problem:
 
 
 def not_found(detail: str) -> Problem:
-    """404."""
+    """404: there is no such thing."""
     return Problem(HTTPStatus.NOT_FOUND, "not-found", detail)
 
 

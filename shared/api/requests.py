@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _EMPTY = hashlib.sha256().hexdigest()
-"""Of no key: what is stored where the shell's variable with the key was not set."""
+"""The hash of an empty key, which is stored if the shell's variable with the key was not set."""
 
 
 def key_hash(key: str) -> str:
-    """SHA-256 of a key, in hexadecimal. Keys are long and random, so that a slow hash would add nothing."""
+    """SHA-256 of a key, in hexadecimal. Keys are long and random, so a slow hash would add nothing."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 def parse_hashes(secret: bytes) -> tuple[str, ...]:
-    """The hashes in a secret, one a line.
+    """The hashes in a secret, one per line.
 
     Raises:
-        SetupError: it holds none, something else, or that of an empty key.
+        SetupError: the secret holds no hash, something else, or the hash of an empty key.
     """
     hashes = tuple(secret.decode(errors="replace").split())
     if not hashes or not all(map(_HASH.fullmatch, hashes)):
@@ -51,7 +51,7 @@ def parse_hashes(secret: bytes) -> tuple[str, ...]:
 
 
 def accepted(key: str, hashes: tuple[str, ...]) -> bool:
-    """Whether a key is one of those hashed; takes as long whichever it is."""
+    """Whether a key has one of these hashes, in constant time."""
     digest = key_hash(key)
     matches = [hmac.compare_digest(digest, known) for known in hashes]
     return any(matches)
@@ -64,7 +64,7 @@ MEDIA_TYPE = "application/json"
 
 
 def check_key(request: Request, hashes: tuple[str, ...]) -> None:
-    """Let nobody pass without a key.
+    """Refuse a request without a valid key.
 
     Raises:
         Problem: 401.
@@ -81,10 +81,10 @@ def check_key(request: Request, hashes: tuple[str, ...]) -> None:
 
 
 def read_body(request: Request, model: type[B], max_bytes: int) -> B:
-    """The body, never more than `max_bytes` of it, whether its length was announced or it came in chunks.
+    """Read a body of at most `max_bytes`, whether its length was announced or it came in chunks.
 
     Raises:
-        Problem: 413, 415, 400 where it is no JSON or not whole, 422 where it has another shape.
+        Problem: 413, 415, 400 if it is not JSON or not whole, 422 if it has another shape.
     """
     if request.mimetype != MEDIA_TYPE:
         raise Problem(
@@ -101,10 +101,10 @@ def read_body(request: Request, model: type[B], max_bytes: int) -> B:
 
 
 def read_query(arguments: MultiDict[str, str], model: type[Q]) -> Q:
-    """The parameters of a query string.
+    """Read the parameters of a query string.
 
     Raises:
-        Problem: 422, with each parameter that is unknown, missing, given twice or of no use.
+        Problem: 422, with each parameter that is unknown, missing, repeated or invalid.
     """
     repeated = [
         Fault(detail="is given more than once", parameter=name)
@@ -128,11 +128,11 @@ def _read(request: Request, max_bytes: int) -> bytes:
     )
     if (request.content_length or 0) > max_bytes:
         raise too_large
-    # Of a body in chunks werkzeug returns so much and no more, and does not say whether there was more.
+    # Werkzeug cuts a body that comes in chunks at this length, and does not say whether there was more.
     request.max_content_length = max_bytes + 1
     try:
         body = request.get_data()
-    except Exception:  # noqa: BLE001 - every server has exceptions of its own for chunks that are none
+    except Exception:  # noqa: BLE001 - every server has its own exceptions for broken chunks
         raise Problem(HTTPStatus.BAD_REQUEST, "incomplete", "The body did not arrive whole.") from None
     if len(body) > max_bytes:
         raise too_large

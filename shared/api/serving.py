@@ -1,4 +1,4 @@
-"""One request from its arrival to its answer and its log line, whatever happens in between."""
+"""Answer a request and log it, whatever happens in between."""
 
 from __future__ import annotations
 
@@ -30,26 +30,24 @@ if TYPE_CHECKING:
 
     from werkzeug.wrappers import Request
 
-    from shared.api.endpoints import Route
-
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
 }
-"""Of every answer: it is data for one caller, to be kept by no cache and run by no browser."""
+"""Headers of every answer: no cache may keep it, no browser run it."""
 RETRY_SECONDS = 5
 UNKNOWN = "(none)"
-"""Route template of a path that is none of ours."""
+"""Route template of an unknown path, in the log."""
 _TRACE = re.compile(r"([0-9a-f]{32})(?:/|$)")
 
 
 @dataclass(frozen=True)
 class Call:
-    """A request that was let in, as its handler sees it."""
+    """A request that passed the checks, as its handler gets it."""
 
     arguments: Mapping[str, str]
-    """What the path names."""
+    """Parameters in the path."""
     body: AnalyzeRequest | None
     query: Query | None
 
@@ -58,12 +56,12 @@ Handler = Callable[[Call], BaseModel | dict[str, Any]]
 
 
 def respond(request: Request, handlers: Mapping[str, Handler]) -> Response:
-    """Answer a request with its endpoint's handler, or with a problem document; never raises."""
+    """Answer a request by its endpoint's handler, or by a problem document; never raises."""
     return _logged(request, lambda facts: _answer(request, handlers, facts))
 
 
 def refuse(request: Request, error: HTTPException) -> Response:
-    """Answer a request that the framework refuses by itself, in the form of all that is refused."""
+    """Answer a request that the framework itself refuses, by a problem document too."""
 
     def answer(_: dict[str, Any]) -> dict[str, Any]:
         raise error
@@ -76,12 +74,12 @@ def _logged(request: Request, answer: Callable[[dict[str, Any]], BaseModel | dic
     facts: dict[str, Any] = {"method": request.method, "route": UNKNOWN}
     try:
         response = _json(answer(facts))
-    except Exception as error:  # noqa: BLE001 - a caller is shown no stack trace
+    except Exception as error:  # noqa: BLE001 - a caller never gets a stack trace
         problem = as_problem(error)
         facts |= {"problem": problem.code, "instance": problem.instance}
         if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             facts["error"] = error
-        response = _refusal(problem)
+        response = _response(problem.body(), problem.status, CONTENT_TYPE, problem.headers)
     if trace := _TRACE.match(request.headers.get("X-Cloud-Trace-Context", "")):
         facts["trace_id"] = trace[1]
     elapsed = round((time.monotonic() - started) * 1000, 1)
@@ -92,7 +90,7 @@ def _logged(request: Request, answer: Callable[[dict[str, Any]], BaseModel | dic
 
 
 def as_problem(error: Exception) -> Problem:
-    """What a caller is told of an error; of ours no more than whether to try again."""
+    """The problem document of an error; of an internal error it says only whether to try again."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, HTTPException) and error.code is not None:
@@ -110,13 +108,9 @@ def as_problem(error: Exception) -> Problem:
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "The request failed; this is our fault.")
 
 
-def _refusal(problem: Problem) -> Response:
-    return _response(problem.body(), problem.status, CONTENT_TYPE, problem.headers)
-
-
 def _json(answer: BaseModel | dict[str, Any]) -> Response:
     if isinstance(answer, BaseModel):
-        # What was not set is what was not asked for.
+        # Fields that were not asked for are not set.
         body = answer.model_dump_json(exclude_unset=True)
     else:
         body = json.dumps(answer, ensure_ascii=False)
@@ -124,8 +118,8 @@ def _json(answer: BaseModel | dict[str, Any]) -> Response:
 
 
 def _response(body: bytes, status: HTTPStatus, content_type: str, headers: Mapping[str, str]) -> Response:
-    # An iterator makes it a stream, and before a stream the framework does not read the request's whole body
-    # into memory: a body that was refused, or that no endpoint asks for.
+    # An iterator makes it a stream. Otherwise the framework would read the request's whole body into memory,
+    # even one that was refused or that no endpoint asks for.
     sent = {**HEADERS, **headers, "Content-Length": str(len(body))}
     return Response(iter([body]), status, sent, content_type=content_type)
 
@@ -136,24 +130,18 @@ def _answer(
     try:
         found = route(request.method, request.path)
     except Problem:
-        check_key(request, _hashes())  # who has no key is not told which paths there are
+        check_key(request, _hashes())  # without a key, a caller does not learn which paths exist
         raise
     facts["route"] = found.template
-    if found.endpoint is None:
+    endpoint = found.endpoint
+    if endpoint is None:
         return _description()
     check_key(request, _hashes())
-    call = _call(request, found)
-    if call.body is not None:
-        facts["texts"] = len(call.body.texts)
-    return handlers[found.endpoint.name](call)
-
-
-def _call(request: Request, found: Route) -> Call:
-    endpoint = found.endpoint
-    assert endpoint is not None
     query = read_query(request.args, endpoint.query or Query)
     body = read_body(request, endpoint.body, settings().api_max_bytes) if endpoint.body else None
-    return Call(found.arguments, body, query)
+    if body is not None:
+        facts["texts"] = len(body.texts)
+    return handlers[endpoint.name](Call(found.arguments, body, query))
 
 
 @lru_cache(maxsize=1)

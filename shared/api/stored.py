@@ -1,4 +1,4 @@
-"""What the pipeline stored, a page at a time."""
+"""Read what the pipeline stored, one page at a time."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from shared.api.models import DocumentsQuery, PassagesQuery
 
 SECONDS = 20.0
-"""How long Firestore may take for one query."""
+"""Timeout of one query."""
 LAST_CHARACTER = "\U0010ffff"
 
 
 def list_documents(client: firestore.Client, asked: DocumentsQuery) -> dict[str, Any]:
-    """A `DocumentPage`. Its token is the id of its last document: what that is ordered by never changes.
+    """Return a `DocumentPage`; its token is the id of its last document, whose order never changes.
 
     Raises:
-        Problem: 409, the document that the page token names is gone.
+        Problem: 409, the document that the page token names was erased.
     """
     from google.cloud.firestore_v1.base_query import FieldFilter
 
@@ -53,7 +53,7 @@ def list_documents(client: firestore.Client, asked: DocumentsQuery) -> dict[str,
 
 
 def get_document(client: firestore.Client, identifier: str) -> dict[str, Any]:
-    """A document as it is stored.
+    """Return a document as it is stored.
 
     Raises:
         Problem: 404.
@@ -67,10 +67,10 @@ def get_document(client: firestore.Client, identifier: str) -> dict[str, Any]:
 
 
 def list_passages(client: firestore.Client, identifier: str, asked: PassagesQuery) -> dict[str, Any]:
-    """A `PassagePage`. Its token is the run and the index of its last passage.
+    """Return a `PassagePage`; its token is the run and the index of its last passage.
 
     Raises:
-        Problem: 404; 409 where another run was published since the page before.
+        Problem: 404; 409 if another run was published since the previous page.
     """
     from google.cloud.firestore_v1.base_query import FieldFilter
 

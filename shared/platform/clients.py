@@ -1,4 +1,4 @@
-"""The Google Cloud clients, made on first use, once a process; the only place that reads emulator variables.
+"""The Google Cloud clients, made once per process on first use; only this module reads emulator variables.
 
 Nothing is made at import: functions-framework imports a function before gunicorn forks, and a gRPC channel
 does not survive a fork.
@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from shared.platform.errors import SetupError
 from shared.platform.retry import limit_calls
 from shared.platform.settings import settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import grpc
     from google.cloud import firestore
     from google.cloud.run_v2 import ExecutionsClient, JobsClient
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from google.cloud.storage import Client as StorageClient
     from google.pubsub_v1 import PublisherClient
 
+C = TypeVar("C")
 EMULATORS = (
     "STORAGE_EMULATOR_HOST",
     "PUBSUB_EMULATOR_HOST",
@@ -30,11 +33,11 @@ EMULATORS = (
     "CLOUD_RUN_EMULATOR_HOST",
 )
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
-"""gRPC's default of 4 MiB is less than one Firestore commit or Pub/Sub publish may be (10 MiB)."""
+"""A Firestore commit or Pub/Sub publish may have 10 MiB, more than gRPC's default of 4 MiB."""
 
 
 def emulator(variable: str) -> str | None:
-    """The address that an emulator variable names, or None.
+    """The address in an emulator variable, or None.
 
     Raises:
         SetupError: the variable is set in a deployed service, whose data would silently go elsewhere.
@@ -78,58 +81,53 @@ def firestore_client() -> firestore.Client:
     return client
 
 
+def _generated(client: Callable[..., C], transport: Callable[..., object], variable: str) -> C:
+    """A generated client, of the emulator if its variable is set."""
+    host = emulator(variable)
+    return client(transport=transport(channel=insecure_channel(host))) if host else client()
+
+
 @lru_cache(maxsize=1)
 def publisher() -> PublisherClient:
     """Pub/Sub's generated publisher: handlers publish a known list in one call, without batching threads."""
     from google.pubsub_v1 import PublisherClient
     from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 
-    if host := emulator("PUBSUB_EMULATOR_HOST"):
-        return PublisherClient(transport=PublisherGrpcTransport(channel=insecure_channel(host)))
-    return PublisherClient()
+    return _generated(PublisherClient, PublisherGrpcTransport, "PUBSUB_EMULATOR_HOST")
 
 
 @lru_cache(maxsize=1)
 def secrets() -> SecretManagerServiceClient:
     """Secret Manager; it has no standard emulator variable, `SECRET_MANAGER_EMULATOR_HOST` is Headrace's."""
     from google.cloud.secretmanager_v1 import SecretManagerServiceClient
-    from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (
-        SecretManagerServiceGrpcTransport,
-    )
+    from google.cloud.secretmanager_v1.services.secret_manager_service import transports
 
-    if host := emulator("SECRET_MANAGER_EMULATOR_HOST"):
-        transport = SecretManagerServiceGrpcTransport(channel=insecure_channel(host))
-        client = SecretManagerServiceClient(transport=transport)
-    else:
-        client = SecretManagerServiceClient()
+    transport = transports.SecretManagerServiceGrpcTransport
+    client = _generated(SecretManagerServiceClient, transport, "SECRET_MANAGER_EMULATOR_HOST")
     limit_calls(client.transport)
     return client
 
 
 @lru_cache(maxsize=1)
 def jobs() -> JobsClient:
-    """Cloud Run's jobs; `CLOUD_RUN_EMULATOR_HOST` is Headrace's too."""
+    """Cloud Run's jobs; the variable `CLOUD_RUN_EMULATOR_HOST` is Headrace's too."""
     from google.cloud.run_v2 import JobsClient
     from google.cloud.run_v2.services.jobs.transports import JobsGrpcTransport
 
-    if host := emulator("CLOUD_RUN_EMULATOR_HOST"):
-        return JobsClient(transport=JobsGrpcTransport(channel=insecure_channel(host)))
-    return JobsClient()
+    return _generated(JobsClient, JobsGrpcTransport, "CLOUD_RUN_EMULATOR_HOST")
 
 
 @lru_cache(maxsize=1)
 def executions() -> ExecutionsClient:
-    """Their executions."""
+    """Executions of Cloud Run's jobs."""
     from google.cloud.run_v2 import ExecutionsClient
     from google.cloud.run_v2.services.executions.transports import ExecutionsGrpcTransport
 
-    if host := emulator("CLOUD_RUN_EMULATOR_HOST"):
-        return ExecutionsClient(transport=ExecutionsGrpcTransport(channel=insecure_channel(host)))
-    return ExecutionsClient()
+    return _generated(ExecutionsClient, ExecutionsGrpcTransport, "CLOUD_RUN_EMULATOR_HOST")
 
 
 @lru_cache(maxsize=8)
 def secret(name: str, version: int) -> bytes:
-    """A pinned version of a secret, read once a process."""
+    """A pinned version of a secret, read once per process."""
     path = f"projects/{settings().project}/secrets/{name}/versions/{version}"
     return secrets().access_secret_version(name=path).payload.data

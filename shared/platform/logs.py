@@ -1,4 +1,4 @@
-"""Structured logs in Cloud Logging's fields: one JSON object a line on standard error.
+"""Structured logs in Cloud Logging's fields: one JSON object per line on standard error.
 
 Handlers bind `document`, `run`, `batch` and `delivery_attempt`; document text and secrets are never logged.
 """
@@ -15,18 +15,9 @@ import structlog
 if TYPE_CHECKING:
     from structlog.typing import EventDict, WrappedLogger
 
-SEVERITIES = {
-    "debug": "DEBUG",
-    "info": "INFO",
-    "warning": "WARNING",
-    "error": "ERROR",
-    "exception": "ERROR",
-    "critical": "CRITICAL",
-}
-
 
 def _cloud_fields(_: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    event["severity"] = SEVERITIES.get(method, "DEFAULT")
+    event["severity"] = "ERROR" if method == "exception" else method.upper()
     event["message"] = event.pop("event")
     if trace := event.pop("trace_id", None):
         project = os.environ.get("GOOGLE_CLOUD_PROJECT", "")
@@ -35,7 +26,7 @@ def _cloud_fields(_: WrappedLogger, method: str, event: EventDict) -> EventDict:
 
 
 def _stack_without_values(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Frames and the exception's type, not its message: a library's message may quote a document."""
+    """Log an exception's type and frames, not its message, which may quote a document."""
     if error := event.pop("error", None):
         frames = traceback.extract_tb(error.__traceback__)
         event["exception"] = type(error).__name__
@@ -54,7 +45,7 @@ def get_logger(function: str) -> structlog.stdlib.BoundLogger:
                 _cloud_fields,
                 structlog.processors.JSONRenderer(ensure_ascii=False),
             ],
-            # One write a line: the processes of a function share one log.
+            # One write per line: the processes of a function share one log.
             logger_factory=structlog.WriteLoggerFactory(sys.stderr),
             cache_logger_on_first_use=True,
         )

@@ -1,4 +1,4 @@
-"""Run a task in a child process that has limits, and judge how it ended."""
+"""Run a task in a child process that has limits, and report how it ended."""
 
 from __future__ import annotations
 
@@ -26,52 +26,19 @@ if TYPE_CHECKING:
 
 
 _BYTES_A_CHARACTER = 4
-"""At most, in UTF-8; and what the pieces hold besides their text is allowed for by a fixed amount."""
-_OVERHEAD = 64 << 20
+_OVERHEAD = 64 << 20  # bytes of an answer beside its text
 _NEARLY_ALL = 0.75
-"""Of the memory: a library that crashed with so much in use crashed for want of more."""
-
-
-def most_answer_bytes(characters: int) -> int:
-    """What an honest answer with so many characters of text cannot exceed."""
-    return _BYTES_A_CHARACTER * characters + _OVERHEAD
-
-
-def refuse_bad_ending(ending: Ending, task: Task) -> None:
-    """Raises Rejected for a child that did not end by itself with an answer."""
-    if ending.code == -signal.SIGXCPU:
-        raise too_slow(task.seconds)
-    if ending.code == OUT_OF_MEMORY or (ending.code and ending.peak > _NEARLY_ALL * task.memory):
-        raise too_much_memory(task.memory)
-    if ending.code:
-        how = signal.Signals(-ending.code).name if ending.code < 0 else f"exit status {ending.code}"
-        _log(how)
-        raise crashed()
-
-
-def refuse_bad_answer(reader: AnswerReader) -> None:
-    """Raises Rejected or SetupError with what the child says, or Rejected where it talks nonsense."""
-    try:
-        answer = reader.close()
-    except ValueError:
-        raise misshapen() from None
-    if answer.refusal:
-        raise Rejected(answer.refusal.code, answer.refusal.message, answer.refusal.hint)
-    if answer.setup:
-        raise SetupError(answer.setup)
-    if answer.failure:
-        _log(answer.failure)
-        raise crashed()
+"""A library that crashes with so much of the memory in use crashed for want of memory."""
 
 
 def misshapen() -> Rejected:
-    """The child sent what no child of ours sends."""
+    """The child sent an answer of a wrong shape."""
     _log("an answer of another shape")
     return crashed()
 
 
 def crashed() -> Rejected:
-    """The reader, or a library under it, could not stand the file."""
+    """The reader, or a library that it uses, crashed on the file."""
     return Rejected(
         "extraction_crashed",
         "The program that reads this type of file broke down on it; the file may be damaged.",
@@ -80,7 +47,7 @@ def crashed() -> Rejected:
 
 
 def too_slow(seconds: float) -> Rejected:
-    """The file takes too long."""
+    """Reading the file takes too long."""
     return Rejected(
         "too_slow",
         f"Reading the file took longer than the {seconds:,.0f} seconds it may take.",
@@ -89,7 +56,7 @@ def too_slow(seconds: float) -> Rejected:
 
 
 def too_much_memory(memory: int) -> Rejected:
-    """The file takes too much memory."""
+    """Reading the file takes too much memory."""
     return Rejected(
         "too_much_memory",
         f"Reading the file took more than the {memory / (1 << 20):,.0f} MiB of memory it may take.",
@@ -98,7 +65,7 @@ def too_much_memory(memory: int) -> Rejected:
 
 
 def _log(how: str) -> None:
-    """For whoever looks after the readers; `how` comes from an untrusted process, so it is kept short."""
+    """Log a crash for operators; `how` comes from an untrusted process, so it is cut."""
     import structlog
 
     structlog.get_logger().warning("extraction crashed", how=how[:300])
@@ -108,18 +75,18 @@ class Takes(Protocol):
     """Collects the pieces of an answer."""
 
     def take(self, piece: bytes) -> None:
-        """A piece as JSON; raises ValueError for one that no honest child sends."""
+        """Take a piece, as JSON; raise ValueError if it has a wrong shape."""
 
 
 Collector = TypeVar("Collector", bound=Takes)
 
 _START = "import sys; from shared.extract.sandbox.zygote import main; main(int(sys.argv[1]), *sys.argv[2:])"
 _START_SECONDS = 30.0
-"""For the zygote to load and to fork; a machine that needs longer is out of order."""
+"""Time for the zygote to load and to fork."""
 _ATTEMPTS = 2
-"""A zygote or child that somebody killed may have been unlucky; one that is killed twice was not."""
+"""A zygote or child that was killed is started once more: the file need not be the cause."""
 _INHERITED = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TZ")
-"""What of the environment a zygote may know: what Python may need to start."""
+"""Environment variables that a zygote gets: what Python may need to start, no secrets."""
 _CHUNK = 1 << 20
 _KILLED = {-signal.SIGKILL, -signal.SIGTERM}  # by the kernel for want of memory, or by an operator
 
@@ -129,49 +96,16 @@ class SandboxUnavailable(Retryable):
 
 
 class _Killed(Exception):
-    """From outside; what to say of it if it happens again is `verdict`."""
+    """The zygote or the child was killed from outside; `verdict` is raised if that happens again."""
 
     def __init__(self, verdict: HeadraceError) -> None:
         super().__init__()
         self.verdict = verdict
 
 
-def run_apart(task: Task, start: Callable[[], Collector]) -> tuple[Collector, float]:
-    """Have `task` done in a process of its own.
-
-    May be called from several threads at once.
-
-    Args:
-        task: what to do, and within which limits.
-        start: makes what takes the pieces; called again where the process is started again.
-
-    Returns:
-        What took the pieces, and the processor seconds of the process.
-
-    Raises:
-        Rejected: as the task's function; and `extraction_crashed`, `too_slow`, `too_much_memory`,
-            `too_many_characters`.
-        SetupError: as the task's function.
-        SandboxUnavailable: no process could be started; that says nothing of the file.
-    """
-    return _sandbox.run(task, start)
-
-
-def prepare(tokenizer: Path) -> None:
-    """Start the zygote before the first file comes; does not wait until it is ready.
-
-    Args:
-        tokenizer: the `tokenizer.json` that it loads for its children; another one they load themselves.
-
-    Raises:
-        SandboxUnavailable: it could not be started.
-    """
-    _sandbox.prepare(tokenizer)
-
-
 @dataclass
 class Sandbox:
-    """One zygote, started on first use, and again when it has died or this process is a fork."""
+    """A zygote that is started on first use, and again if it died or if this process is a fork."""
 
     _tokenizer: Path | None = None
 
@@ -181,13 +115,29 @@ class Sandbox:
     _control: socket.socket | None = None
 
     def prepare(self, tokenizer: Path) -> None:
-        """See the function."""
+        """Start the zygote before the first file comes, without waiting until it is ready.
+
+        It loads this `tokenizer.json` for its children; another one they load themselves.
+
+        Raises:
+            SandboxUnavailable: the zygote could not be started.
+        """
         with self._lock:
             self._tokenizer = tokenizer
             self._live_control()
 
     def run(self, task: Task, start: Callable[[], Collector]) -> tuple[Collector, float]:
-        """See `run_apart`."""
+        """Run a task in a process of its own; may be called from several threads at once.
+
+        `start` makes the collector of the answer's pieces, again if the process is started again.
+        Returns the collector and the processor seconds of the process.
+
+        Raises:
+            Rejected: as the task's function; and `extraction_crashed`, `too_slow`, `too_much_memory`,
+                `too_many_characters`.
+            SetupError: as the task's function.
+            SandboxUnavailable: no process could be started, which says nothing about the file.
+        """
         verdict: HeadraceError = SandboxUnavailable()
         for _ in range(_ATTEMPTS):
             try:
@@ -198,7 +148,7 @@ class Sandbox:
         raise verdict
 
     def stop(self) -> None:
-        """End the zygote, and with it every child."""
+        """End the zygote and every child."""
         with self._lock:
             if self._control and self._zygote:
                 self._control.close()
@@ -214,7 +164,7 @@ class Sandbox:
                 channel.settimeout(task.seconds)
                 channel.sendall(pack_task(task))
                 channel.shutdown(socket.SHUT_WR)
-                left = most_answer_bytes(task.characters)
+                left = _BYTES_A_CHARACTER * task.characters + _OVERHEAD
                 for chunk in _chunks(channel, deadline):
                     left -= len(chunk)
                     if left < 0:
@@ -229,12 +179,12 @@ class Sandbox:
             raise SandboxUnavailable(f"a child process cannot read {task.path}")
         if ending.code in _KILLED:
             raise _Killed(crashed())
-        refuse_bad_ending(ending, task)
-        refuse_bad_answer(reader)
+        _check_ending(ending, task)
+        _check_answer(reader)
         return ending.cpu
 
     def _start_child(self) -> tuple[socket.socket, socket.socket]:
-        """A new child's ends: of the channel for task and answer, and of what the zygote says of it."""
+        """Fork a child; return the sockets for its task and answer, and for the zygote's reports on it."""
         channel, child_end = socket.socketpair()
         status, zygote_end = socket.socketpair()
         control = None
@@ -243,20 +193,20 @@ class Sandbox:
                 control = self._live_control()
                 socket.send_fds(control, [b"\0"], [child_end.fileno(), zygote_end.fileno()])
             status.settimeout(_START_SECONDS)
-            said = status.recv(1)
+            report = status.recv(1)
         except OSError:  # also for want of time
-            said = b""
-        if said == STARTED:
+            report = b""
+        if report == STARTED:
             return channel, status
         channel.close()
         status.close()
-        if said == NOT_STARTED:
+        if report == NOT_STARTED:
             raise SandboxUnavailable
         self._give_up(control)
         raise _Killed(SandboxUnavailable())
 
     def _live_control(self) -> socket.socket:
-        """The way to a zygote that is alive, as far as can be told; called under the lock."""
+        """The control socket of a zygote that seems alive; called under the lock."""
         if self._owner != os.getpid():  # a fork: the zygote is our parent's
             self._control = self._zygote = None
         if self._control and self._zygote and self._zygote.poll() is None:
@@ -271,7 +221,7 @@ class Sandbox:
         return self._control
 
     def _give_up(self, control: socket.socket | None) -> None:
-        """Of a zygote that does not answer; unless another thread has replaced it already."""
+        """Kill a zygote that does not answer, unless another thread has already replaced it."""
         with self._lock:
             if self._zygote and self._control is control:
                 self._zygote.kill()
@@ -279,7 +229,7 @@ class Sandbox:
 
 
 def _popen(control: int, tokenizer: Path | None) -> subprocess.Popen[bytes]:
-    """Start a zygote; its standard error is ours, for the case that it cannot start."""
+    """Start a zygote; it shares our standard error, in case it cannot start."""
     environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     root = Path(__file__).parents[3]
     environment |= {"TOKENIZERS_PARALLELISM": "false", THREADS: "1"}  # a fork would lack its threads
@@ -296,10 +246,7 @@ def _popen(control: int, tokenizer: Path | None) -> subprocess.Popen[bytes]:
 
 
 def _chunks(source: socket.socket, deadline: float) -> Iterator[bytes]:
-    """All there is to read until the other end is closed.
-
-    Raises TimeoutError at the deadline (of the monotonic clock).
-    """
+    """Yield what arrives until the other end closes; raises TimeoutError at the (monotonic) deadline."""
     while True:
         left = deadline - time.monotonic()
         if left <= 0:
@@ -318,6 +265,32 @@ def _feed(reader: AnswerReader, chunk: bytes) -> None:
         raise misshapen() from None
 
 
+def _check_ending(ending: Ending, task: Task) -> None:
+    """Raise Rejected if the child did not end by itself with an answer."""
+    if ending.code == -signal.SIGXCPU:
+        raise too_slow(task.seconds)
+    if ending.code == OUT_OF_MEMORY or (ending.code and ending.peak > _NEARLY_ALL * task.memory):
+        raise too_much_memory(task.memory)
+    if ending.code:
+        _log(signal.Signals(-ending.code).name if ending.code < 0 else f"exit status {ending.code}")
+        raise crashed()
+
+
+def _check_answer(reader: AnswerReader) -> None:
+    """Raise the child's Rejected or SetupError, or Rejected if its answer has a wrong shape."""
+    try:
+        answer = reader.close()
+    except ValueError:
+        raise misshapen() from None
+    if answer.refusal:
+        raise Rejected(answer.refusal.code, answer.refusal.message, answer.refusal.hint)
+    if answer.setup:
+        raise SetupError(answer.setup)
+    if answer.failure:
+        _log(answer.failure)
+        raise crashed()
+
+
 def _ending(report: bytes) -> Ending:
     try:
         return unpack_ending(report)
@@ -326,3 +299,4 @@ def _ending(report: bytes) -> Ending:
 
 
 _sandbox = Sandbox()
+prepare, run_apart = _sandbox.prepare, _sandbox.run

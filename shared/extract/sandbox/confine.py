@@ -1,9 +1,9 @@
 """Confine a process: limits of time and memory, no network, no programs, no writing.
 
-Audit hooks of Python do not see what a C library does; the Linux kernel's means do. None needs privileges,
-and all are left out where the kernel does not have them (other systems, old kernels, some container
-runtimes): the two that differ most return whether they are in force. Numbers are of the kernel's interface,
-which never changes them: capset(2), seccomp(2), landlock(7).
+Python's audit hooks do not see what a C library does; the Linux kernel does. None of its means needs
+privileges. They are skipped if the kernel lacks them (other systems, old kernels, some container runtimes);
+the two that vary most return whether they are in force. The numbers belong to the kernel's stable interface:
+capset(2), seccomp(2), landlock(7).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PR_SET_SECCOMP = 22
 _PR_SET_NO_NEW_PRIVS = 38
 _SECCOMP_MODE_FILTER = 2
 
-# Instructions of the classic BPF: load a word, compare, answer.
+# Instructions of classic BPF: load a word, compare, return.
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000  # the latter with an errno in its low bits
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
@@ -33,7 +33,7 @@ _EPERM, _ENOSYS = 1, 38
 _CLONE_THREAD = 0x00010000
 _X32 = 0x40000000  # system calls of another kind on x86-64, from here on
 
-# Of every architecture below; io_uring would do all of it on another path.
+# The same on every architecture; io_uring would offer all of it by another way.
 _COMMON = {"pidfd_send_signal": 424, "io_uring_setup": 425, "pidfd_open": 434, "pidfd_getfd": 438}
 _CLONE3 = 435
 _CALLS = {
@@ -62,7 +62,7 @@ _ALL_BUT_READING = 0x1FFF & ~0b1100  # every right of the first version, without
 
 
 def die_with_parent(parent: int, signal: int) -> None:
-    """Be sent `signal` when the thread that forked us ends; at once where it, once `parent`, is gone."""
+    """Send this process `signal` when the thread that forked it ends; at once if `parent` has ended."""
     if sys.platform == "linux":
         _libc.prctl(_PR_SET_PDEATHSIG, signal, 0, 0, 0)
     if os.getppid() != parent:
@@ -70,14 +70,14 @@ def die_with_parent(parent: int, signal: int) -> None:
 
 
 def drop_capabilities() -> None:
-    """Give up what is root's: a container's processes often are root, and may then look into each other."""
+    """Give up root's capabilities: processes of a container often are root and could read each other."""
     if sys.platform == "linux":
         version, this_thread = 0x20080522, 0
         _libc.capset(struct.pack("Ii", version, this_thread), bytes(2 * 3 * 4))
 
 
 def forbid_network_and_processes() -> bool:
-    """From here on no sockets, no new processes and programs, and no signals to others: EPERM."""
+    """Refuse sockets, new processes and programs, and signals to others, with EPERM."""
     if sys.platform != "linux" or platform.machine() not in _CALLS:
         return False
     program = b"".join(struct.pack("HBBI", *instruction) for instruction in _filter(platform.machine()))
@@ -87,7 +87,7 @@ def forbid_network_and_processes() -> bool:
 
 
 def forbid_writing() -> bool:
-    """From here on no file is written, made, removed or run, and other processes' memory is out of reach."""
+    """Refuse to write, create, remove or run files, and to access other processes' memory."""
     if sys.platform != "linux":
         return False
     wanted = struct.pack("Q", _ALL_BUT_READING)
@@ -101,12 +101,12 @@ def forbid_writing() -> bool:
 
 
 def _no_new_privileges() -> bool:
-    """What the kernel asks of whoever confines himself without being privileged."""
+    """Give up gaining privileges: an unprivileged process may not confine itself otherwise."""
     return bool(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
 
 
 def _filter(machine: str) -> list[tuple[int, int, int, int]]:
-    """Instructions: code, how many to skip if true and if false, operand."""
+    """Instructions as code, number to skip if true, number to skip if false, operand."""
     architecture, refused, judged = _CALLS[machine]
     refuse = (_RETURN, 0, 0, _REFUSE | _EPERM)
     allow = (_RETURN, 0, 0, _ALLOW)
@@ -145,9 +145,9 @@ _FORBIDDEN = (
 
 
 def confine(seconds: float, memory: int) -> None:
-    """Keep to `seconds` of CPU and `memory` bytes of address space; no network, programs, writing or core.
+    """Limit this process to `seconds` of CPU and `memory` bytes; no network, programs, writing or core dumps.
 
-    What the system does not have is left out; the caller's own limit on time stands beside the one on CPU.
+    The caller limits the wall-clock time as well.
     """
     with suppress(OSError):  # where the whole container runs out of memory, the kernel is to end this process
         Path("/proc/self/oom_score_adj").write_text("1000")
@@ -165,7 +165,7 @@ def confine(seconds: float, memory: int) -> None:
 
 
 def close_but(keep: int) -> None:
-    """Close every file that was inherited but `keep`, and from here on say nothing."""
+    """Close every inherited file but `keep`; standard input and output lead nowhere."""
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(null, standard)

@@ -1,4 +1,4 @@
-"""What goes to a child and what comes back: JSON, since nothing may be executed of what a child sends."""
+"""Messages to a child and back, in JSON: nothing that a child sends may be executed."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ if TYPE_CHECKING:
 class Task:
     """Call `function` (`module:name`) with the path and the arguments, within the limits.
 
-    The function is a generator of pieces: whatever JSON can hold, dataclasses included.
+    The function is a generator of pieces; pieces and arguments are what JSON can hold, or dataclasses.
     """
 
     function: str
     path: str
     arguments: dict[str, Any]
-    """By name; whatever JSON can hold."""
     characters: int
-    """Characters of text that all pieces together may hold."""
+    """Limit on the characters of text in all pieces together."""
     seconds: float
     memory: int
     """Bytes of address space."""
@@ -42,61 +41,52 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How the function ended; none of the three where it gave all its pieces."""
+    """How the function ended; no field is set if it yielded all its pieces."""
 
     refusal: Refusal | None = None
     setup: str | None = None
-    """What a SetupError says."""
+    """The message of a SetupError."""
     failure: str | None = None
-    """The type and place of an exception that nobody expected."""
+    """The type and place of an unexpected exception."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How the child ended: its exit status, or minus the signal that killed it, and what it took."""
+    """How the child ended, and what it used."""
 
     code: int
+    """Exit status, or minus the signal that killed the child."""
     peak: int
-    """Bytes, resident."""
+    """Resident bytes."""
     cpu: float = 0.0
     """Processor seconds."""
 
 
 def pack_task(task: Task) -> bytes:
-    """JSON in ASCII, which can hold the names of files that are not UTF-8."""
+    """Encode as JSON in ASCII, which can hold file names that are not UTF-8."""
     return json.dumps(task, default=_fields).encode("ascii")
 
 
-def pack_piece(piece: object) -> bytes:
-    """A line of JSON in UTF-8. Halves of surrogate pairs, which UTF-8 cannot hold, become question marks."""
-    return _pack(piece) + b"\n"
-
-
-def pack_answer(answer: Answer) -> bytes:
-    """JSON behind the last piece's line."""
-    return _pack(answer)
-
-
-def pack_ending(ending: Ending) -> bytes:
-    """JSON."""
-    return _pack(ending)
+def pack(value: object) -> bytes:
+    """Encode as JSON in UTF-8, on one line. Halves of surrogate pairs become question marks."""
+    return json.dumps(value, default=_fields, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def unpack_task(data: bytes) -> Task:
-    """The opposite of `pack_task`; for the child, which trusts its caller."""
+    """Decode what `pack_task` made; for the child, which trusts its caller."""
     return Task(**json.loads(data))
 
 
 class AnswerReader:
-    """Takes pieces and answer apart as they come; for the caller, which does not trust the child."""
+    """Separates pieces and answer as they arrive; for the caller, which does not trust the child."""
 
     def __init__(self, take: Callable[[bytes], None]) -> None:
-        """`take` is given each piece as JSON, and raises ValueError for one of another shape."""
+        """`take` gets each piece as JSON and raises ValueError if it has a wrong shape."""
         self._take = take
         self._line = bytearray()
 
     def feed(self, data: bytes) -> None:
-        """Part of what a child sends; raises what `take` raises."""
+        """Take a chunk of what the child sends; raises what `take` raises."""
         *whole, rest = data.split(b"\n")
         for line in whole:
             self._line += line
@@ -105,7 +95,7 @@ class AnswerReader:
         self._line += rest
 
     def close(self) -> Answer:
-        """The answer; raises ValueError for what is none, down to the last field."""
+        """Return the answer; raises ValueError if any field of it has a wrong shape."""
         return _adapter().validate_json(bytes(self._line), strict=True)
 
 
@@ -117,12 +107,8 @@ def _adapter() -> TypeAdapter[Answer]:
 
 
 def unpack_ending(data: bytes) -> Ending:
-    """The opposite of `pack_ending`; raises ValueError where the zygote did not live to say it all."""
+    """Decode an ending; raises ValueError if the zygote died before it was sent whole."""
     return Ending(**json.loads(data))
-
-
-def _pack(value: object) -> bytes:
-    return json.dumps(value, default=_fields, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _fields(value: Any) -> dict[str, Any]:  # noqa: ANN401 - json calls it with whatever it cannot write itself

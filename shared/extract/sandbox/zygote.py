@@ -1,9 +1,9 @@
-"""The process that children are forked from: warm, of a single thread, and out of reach of any file.
+"""The process that children are forked from: warm, single-threaded, and without access to any file.
 
-It must be a program of its own: a fork of the caller would copy locks that other threads of it (gRPC's, the
-server's) hold. Started with the number of a socket on which every task arrives as one byte with two sockets:
-the child's, on which it gets the task and sends its answer, and the zygote's, on which it says how the child
-fares. When the caller closes the latter, or ends, the child is killed.
+It is a program of its own, because a fork of the caller would copy locks that other threads (gRPC's, the
+server's) hold. It is started with the number of a socket. Every task arrives there as one byte with two
+sockets: one for the child's task and answer, one for the zygote's reports on the child. When the caller
+closes the second one, or ends, the child is killed.
 """
 
 from __future__ import annotations
@@ -25,9 +25,7 @@ from shared.extract.sandbox.wire import (
     Answer,
     Ending,
     Refusal,
-    pack_answer,
-    pack_ending,
-    pack_piece,
+    pack,
     unpack_task,
 )
 from shared.platform.errors import Rejected, SetupError
@@ -39,7 +37,7 @@ if TYPE_CHECKING:
 
 STARTED, NOT_STARTED = b"+", b"-"
 OUT_OF_MEMORY, NO_FILE = 3, 4
-"""Exit statuses of a child that has no answer."""
+"""Exit statuses of a child without an answer."""
 _WARM = (
     "shared.extract.core",
     "shared.extract.facts",
@@ -51,7 +49,7 @@ _WARM = (
     "shared.intake.confined",
     "tokenizers",
 )
-"""What children would each import for themselves; loaded one by one, whenever there is nothing else to do."""
+"""Modules that every child would import for itself; loaded one by one while there is nothing else to do."""
 
 
 def main(control: int, tokenizer: str | None = None) -> None:
@@ -85,14 +83,14 @@ class _Zygote:
             for key, _ in ready:
                 if key.fileobj is self._control:
                     _, files, _, _ = socket.recv_fds(self._control, 1, 2)
-                    if not files:  # the caller is gone
+                    if not files:  # the caller ended
                         self._kill(*self._children)
                         return
                     self._start(*(socket.socket(fileno=file) for file in files))
                 elif key.fileobj is self._woken:
                     self._woken.recv(4096)
                     self._reap()
-                else:  # the caller has lost patience
+                else:  # the caller stopped waiting
                     self._kill(key.data)
 
     def _start(self, channel: socket.socket, status: socket.socket) -> None:
@@ -122,7 +120,7 @@ class _Zygote:
             cpu = usage.ru_utime + usage.ru_stime
             ending = Ending(os.waitstatus_to_exitcode(code), usage.ru_maxrss * unit, cpu)
             with status, suppress(OSError):
-                status.send(pack_ending(ending))
+                status.send(pack(ending))
 
     def _kill(self, *pids: int) -> None:
         for pid in pids:
@@ -136,7 +134,7 @@ class _Zygote:
 
 
 def _child(channel: socket.socket, zygote: int) -> NoReturn:
-    """Read the task, do it, send the answer, and end without any of the clean-up that is the zygote's."""
+    """Read the task, do it, send the answer, and exit without the zygote's clean-up."""
     status = 1
     try:
         die_with_parent(zygote, signal.SIGKILL)
@@ -170,27 +168,27 @@ def _do(task: Task) -> Iterator[bytes]:
     answer = Answer()
     try:
         for piece in getattr(importlib.import_module(module), name)(Path(task.path), **task.arguments):
-            yield pack_piece(piece)
+            yield pack(piece) + b"\n"
     except Rejected as rejected:
         answer = Answer(refusal=Refusal(rejected.code, rejected.message, rejected.hint))
     except SetupError as error:
         answer = Answer(setup=error.message)
     except MemoryError:
         raise
-    except BaseException as error:  # noqa: BLE001 - whatever a reader lets through is of this file alone
+    except BaseException as error:  # noqa: BLE001 - an error of a reader concerns this file alone
         answer = Answer(failure=f"{type(error).__name__} at {_place(error)}")
-    yield pack_answer(answer)
+    yield pack(answer)
 
 
 def _load_tokenizer(path: Path) -> None:
     from shared.inference.tokens import counter
 
-    with suppress(SetupError):  # which the children will say
+    with suppress(SetupError):  # the children will raise it
         counter(path)
 
 
 def _place(error: BaseException) -> str:
-    """Where an exception comes from; what it says may quote the document."""
+    """The file and line of an exception; its message might quote the document."""
     trace, place = error.__traceback__, "?"
     while trace:
         place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
