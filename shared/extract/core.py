@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 
 _READERS = {
     PDF: ("shared.extract.pdf", "read_pdf"),
-    DOCX: ("shared.extract.office", "read_docx"),
-    PPTX: ("shared.extract.office", "read_pptx"),
-    XLSX: ("shared.extract.office", "read_xlsx"),
-    HTML: ("shared.extract.markup", "read_html"),
-    EML: ("shared.extract.markup", "read_eml"),
-    EPUB: ("shared.extract.markup", "read_epub"),
+    DOCX: ("shared.extract.office.word", "read_docx"),
+    PPTX: ("shared.extract.office.powerpoint", "read_pptx"),
+    XLSX: ("shared.extract.office.excel", "read_xlsx"),
+    HTML: ("shared.extract.markup.html", "read_html"),
+    EML: ("shared.extract.markup.mail", "read_eml"),
+    EPUB: ("shared.extract.markup.epub", "read_epub"),
 }
 """Imported on first use: no instance reads every format, and each needs a library of its own."""
 MAX_STATED = 500

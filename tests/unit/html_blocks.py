@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.extract.markup import html_blocks, read_html
+from shared.extract.markup.html import html_blocks, read_html
 from shared.extract.shapes import Block, Extracted, ExtractOptions, Limits
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.extract.markup import read_epub
+from shared.extract.markup.epub import read_epub
 from shared.extract.shapes import Block, Extracted, ExtractOptions, Limits
 from shared.platform.errors import Rejected
 

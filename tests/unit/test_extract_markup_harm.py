@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.extract.markup import html_blocks
+from shared.extract.markup.html import html_blocks
 from shared.extract.shapes import Limits
 from shared.platform.errors import Rejected
 from tests.unit.html_blocks import LIMITS, blocks, read

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.extract.decode import codec_of, texts
-from shared.extract.markup import html_blocks
+from shared.extract.markup.html import html_blocks
 from shared.extract.shapes import Block
 from tests.unit.html_blocks import LIMITS, blocks, read
 from tests.unit.markup_pages import PAGES, Page

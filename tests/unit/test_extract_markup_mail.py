@@ -14,8 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.extract.markup import read_eml
-from shared.extract.markup.mail import _without_bulk, own_text
+from shared.extract.markup.mail import _without_bulk, own_text, read_eml
 from shared.extract.shapes import Block, Extracted, ExtractOptions, Limits
 from shared.platform.errors import Rejected
 

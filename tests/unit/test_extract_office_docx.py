@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.extract.office import read_docx
+from shared.extract.office.word import read_docx
 from shared.extract.shapes import Block, ExtractOptions, Limits
 from shared.platform.errors import Rejected
 from tests.unit.office_files import OFFICE, docx, pack, para, style, styled, table

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.extract.office import read_docx, read_pptx, read_xlsx
+from shared.extract.office.excel import read_xlsx
+from shared.extract.office.powerpoint import read_pptx
+from shared.extract.office.word import read_docx
 from shared.extract.shapes import Extracted, ExtractOptions
 from tests.unit.office_files import (
     NAMESPACES,

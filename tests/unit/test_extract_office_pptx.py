@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.extract.office import read_pptx
+from shared.extract.office.powerpoint import read_pptx
 from shared.extract.shapes import Extracted, ExtractOptions, Limits
 from shared.platform.errors import Rejected
 from tests.unit.office_files import NAMESPACES, line, pptx, relations, shape, slide

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.extract.office import read_xlsx
+from shared.extract.office.excel import read_xlsx
 from shared.extract.shapes import Block, Extracted, ExtractOptions, Limits
 from shared.platform.errors import Rejected
 from tests.unit.office_files import grid, xlsx

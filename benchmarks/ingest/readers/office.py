@@ -91,7 +91,9 @@ def _row(values: Iterable[object]) -> str:
 
 
 READERS: dict[str, Load] = {
-    "Headrace": lambda: headrace("shared.extract.office"),
+    "Headrace": lambda: headrace(
+        *(f"shared.extract.office.{name}" for name in ("word", "powerpoint", "excel"))
+    ),
     "python-docx": python_docx,
     "docx2python": docx2python,
     "python-pptx": python_pptx,

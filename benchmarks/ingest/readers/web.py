@@ -24,7 +24,7 @@ def headrace() -> Read:
     from shared.extract.core import extract
     from shared.extract.shapes import ExtractOptions
 
-    for module in ("shared.extract.markup", "lxml.etree"):
+    for module in ("shared.extract.markup.html", "lxml.etree"):
         import_module(module)
 
     def read(path: str) -> Reading:

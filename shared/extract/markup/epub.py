@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import posixpath
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
-from xml.parsers import expat
 
 from shared.extract.facts import is_organisation
 from shared.extract.markup.html import html_blocks
+from shared.extract.office.package import Handlers, scan
 from shared.extract.refusals import damaged_document, no_text, too_many_characters
 from shared.extract.shapes import Extracted, has_words
 from shared.extract.tidy import squeeze
@@ -17,10 +19,9 @@ from shared.extract.zips import SafeZip
 from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-    from typing import BinaryIO
 
+    from shared.extract.office.package import Attributes
     from shared.extract.shapes import Block, ExtractOptions, Limits
 
 
@@ -28,7 +29,6 @@ _NAMES = {
     "rootfile", "EncryptedData", "EncryptionMethod", "CipherReference", "item", "itemref", "title", "creator",
     "publisher",
 }  # fmt: skip
-_STEP = 65_536  # bytes
 _MAX_BYTES = 8 * 1024 * 1024  # a book of 10,000 chapters takes two million
 _MAX_ELEMENTS = 50_000
 _MAX_TEXT = 1_000  # characters of a title or a name
@@ -36,64 +36,31 @@ _MAX_TEXT = 1_000  # characters of a title or a name
 
 @dataclass(slots=True)
 class Element:
-    """An element by its local name, with its text where it has no other elements in it."""
+    """An element by its local name, with its text if it has no child elements."""
 
     name: str
-    attributes: dict[str, str]
-    text: str = field(default="")
+    attributes: Attributes
+    text: str = ""
 
 
-def elements(stream: BinaryIO, what: str) -> Iterator[Element]:
-    """The elements that matter, in order; `what` names the kind of document.
+class _Elements(Handlers):
+    """Collects the elements named above, in order; namespaces are ignored."""
 
-    Raises Rejected(`unreadable_document`) for what is not well-formed XML, defines entities or is far too
-    large, and what reading the stream does.
-    """
-    reader = _Reader()
-    size = 0
-    try:
-        while chunk := stream.read(_STEP):
-            size += len(chunk)
-            reader.parser.Parse(chunk)
-            if size > _MAX_BYTES or len(reader.found) > _MAX_ELEMENTS:
-                raise damaged_document(what)
-        reader.parser.Parse(b"", True)  # noqa: FBT003 - expat's way to say that this is the end
-    except (expat.ExpatError, ValueError, LookupError) as error:  # bad XML, entities, unknown encodings
-        raise damaged_document(what) from error
-    yield from reader.found
+    allows_doctype = True
 
-
-class _Reader:
     def __init__(self) -> None:
         self.found: list[Element] = []
-        self.parser = expat.ParserCreate(namespace_separator="\n")
-        self.parser.buffer_text = True
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
-        self.parser.CharacterDataHandler = self._text
-        self.parser.EntityDeclHandler = self._refuse
-        self._open = False
+        names = [prefix + name for name in _NAMES for prefix in ("", "?:", "dc:")]
+        self.starts = {name: partial(self._start, name.rpartition(":")[2]) for name in names}
+        self.texts = dict.fromkeys(names, self._set_text)
 
-    def _start(self, tag: str, attributes: dict[str, str]) -> None:
-        name = _local(tag)
-        self._open = name in _NAMES
-        if self._open:
-            self.found.append(Element(name, {_local(key): value for key, value in attributes.items()}))
+    def _start(self, name: str, attributes: Attributes) -> None:
+        if len(self.found) == _MAX_ELEMENTS:
+            raise ValueError("too many elements")
+        self.found.append(Element(name, attributes))
 
-    def _end(self, _tag: str) -> None:
-        self._open = False
-
-    def _text(self, text: str) -> None:
-        if self._open:
-            element = self.found[-1]
-            element.text = (element.text + text)[:_MAX_TEXT]
-
-    def _refuse(self, *_: object) -> None:
-        raise ValueError("an entity")
-
-
-def _local(name: str) -> str:
-    return name.rpartition("\n")[2]
+    def _set_text(self, text: str) -> None:
+        self.found[-1].text = text[:_MAX_TEXT]
 
 
 _WHAT = "book"
@@ -102,20 +69,20 @@ _ENCRYPTION = "META-INF/encryption.xml"
 _CHAPTERS = {"application/xhtml+xml", "text/html", "text/x-oeb1-document"}
 _MAX_CHAPTER = 64 * 1024 * 1024  # bytes
 _FONT_MANGLING = {"http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC"}
-"""Algorithms that hide fonts alone (EPUB 3.3, section 4.4)."""
+"""Algorithms that encrypt only fonts (EPUB 3.3, section 4.4)."""
 
 
 def read_epub(path: Path, options: ExtractOptions) -> Extracted:
-    """The text of a book; its navigation is left out.
+    """Return the text of a book, without its navigation.
 
-    `organisation` is the creator where that is one, else the publisher. Raises Rejected:
+    `organisation` is the creator if that is an organisation, else the publisher. Raises Rejected:
     `unreadable_document`, `encrypted` (by copy protection, which no password opens), `no_text`,
-    `too_many_characters`, `too_many_rows`, or what SafeZip does.
+    `too_many_characters`, `too_many_rows`, or what SafeZip raises.
     """
     with SafeZip(path, options.limits, options.password) as book:
-        _refuse_protected(book)
-        where = _package_path(book)
-        package = list(_elements(book, where))
+        _refuse_protected(book, options.limits)
+        where = _package_path(book, options.limits)
+        package = _elements(book, where, options.limits)
         blocks, missing = _chapters(book, _spine(package, posixpath.dirname(where)), options.limits)
         warnings = list(book.warnings)
     if missing:
@@ -133,12 +100,12 @@ def read_epub(path: Path, options: ExtractOptions) -> Extracted:
     )
 
 
-def _refuse_protected(book: SafeZip) -> None:
-    """Fonts may be hidden; a book whose text is, opens in the seller's programs alone."""
+def _refuse_protected(book: SafeZip, limits: Limits) -> None:
+    """Refuse a book whose text is encrypted, which only the seller's programs open; fonts may be."""
     if _ENCRYPTION not in book.names:
         return
     method = ""
-    for element in _elements(book, _ENCRYPTION):
+    for element in _elements(book, _ENCRYPTION, limits):
         if element.name == "EncryptedData":
             method = ""
         elif element.name == "EncryptionMethod" and not method:
@@ -151,9 +118,9 @@ def _refuse_protected(book: SafeZip) -> None:
             )
 
 
-def _package_path(book: SafeZip) -> str:
+def _package_path(book: SafeZip, limits: Limits) -> str:
     if _CONTAINER in book.names:
-        for element in _elements(book, _CONTAINER):
+        for element in _elements(book, _CONTAINER, limits):
             path = _resolved("", element.attributes.get("full-path", ""))
             if element.name == "rootfile" and path in book.infos:
                 return path
@@ -163,13 +130,15 @@ def _package_path(book: SafeZip) -> str:
     return packages[0]
 
 
-def _elements(book: SafeZip, name: str) -> Iterator[Element]:
-    with book.open(name) as stream:
-        yield from elements(stream, _WHAT)
+def _elements(book: SafeZip, name: str, limits: Limits) -> list[Element]:
+    """The elements of a part of the book, which may be of bounded size; raises what reading it does."""
+    reader = _Elements()
+    scan(io.BytesIO(book.read(name, _MAX_BYTES)), reader, what=_WHAT, limits=limits)
+    return reader.found
 
 
 def _spine(package: list[Element], folder: str) -> list[str]:
-    """The chapters' names in the archive, in reading order, each once."""
+    """Names of the chapters in the archive, in reading order, each once."""
     items = {element.attributes.get("id", ""): element for element in package if element.name == "item"}
     order = [
         items[element.attributes["idref"]]
@@ -186,7 +155,7 @@ def _spine(package: list[Element], folder: str) -> list[str]:
 
 
 def _chapters(book: SafeZip, chapters: list[str], limits: Limits) -> tuple[list[Block], int]:
-    """The text of the chapters, and how many of them are missing."""
+    """Return the text of the chapters, and how many of them are missing."""
     blocks: list[Block] = []
     missing = 0
     left = limits.characters
@@ -208,6 +177,6 @@ def _stated(package: list[Element], name: str) -> list[str]:
 
 
 def _resolved(folder: str, reference: str) -> str:
-    """The name in the archive that a reference means."""
+    """Resolve a reference to a name in the archive."""
     path = unquote(reference.split("#", 1)[0])
     return posixpath.normpath(posixpath.join(folder, path)).lstrip("/")

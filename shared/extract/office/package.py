@@ -1,9 +1,9 @@
 """Open Office packages: their parts, relations and XML.
 
-XML of untrusted documents is read as a stream: constant memory, no document types, no entities, nothing
-fetched. The parser is Python's own expat. Measured on a report of 3 MB of XML, on one core: expat takes 0.05
-s and 1 MB beyond the interpreter and is there in a millisecond; lxml's iterparse takes as long, and 13 ms and
-6 MB to be imported; python-docx takes 2.4 s. A tree costs fifteen times the file, which a bomb exploits.
+XML of untrusted documents is read as a stream: constant memory, no entities, nothing fetched. The parser is
+Python's own expat. Measured on a report of 3 MB of XML, on one core: expat takes 0.05 s, 1 MB and a
+millisecond to import; lxml's iterparse takes as long, and 6 MB and 13 ms to import; python-docx takes 2.4 s.
+A tree costs fifteen times the file, which a bomb exploits.
 """
 
 from __future__ import annotations
@@ -49,15 +49,15 @@ _PREFIXES = {
     f"{_OFFICE}/markup-compatibility/2006": "mc:",
     "http://purl.org/dc/elements/1.1/": "dc:",
 }
-"""Namespaces, as the transitional and the strict part of ISO/IEC 29500 write them, and our prefixes."""
+"""Our prefixes of the namespaces in the transitional and the strict part of ISO/IEC 29500."""
 _STEP = 64 * 1024  # bytes
 _TOKEN = 1024 * 1024
-"""Bytes of one tag or comment; expat before 2.6 reads an unfinished one again at each step."""
+"""Limit of one tag or comment in bytes; expat before 2.6 reads an unfinished one again at each step."""
 _NAMES = 4_096  # of different elements and attributes that are remembered; no format has a tenth of them
 
 
 class Budget:
-    """What may still be taken out of a document; shared by its parts."""
+    """The text and blocks that may still be taken out of a document; shared by its parts."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -70,29 +70,31 @@ class Budget:
             raise too_many_characters(self._limits)
 
     def add_block(self) -> None:
-        """Raises Rejected(`too_many_rows`): of paragraphs there may be as many as of rows."""
+        """Raises Rejected(`too_many_rows`): the limit on rows also holds for paragraphs."""
         self._blocks += 1
         if self._blocks > (most := self._limits.rows):
             raise too_many("rows", f"more than {most:,} paragraphs and rows", most)
 
 
 class Handlers:
-    """What is done at which element: `starts`, `ends`, and `texts`, which get all the text of an element.
+    """Functions to call at elements: at `starts`, at `ends`, and for `texts`, with all text of an element.
 
-    Names are written with the prefixes above, as in "w:p", whatever the file's own are; elements of other
-    namespaces have no name. What is in `skipped` is passed over with everything in it, save for its start.
+    Names have the prefixes above, as in "w:p", whatever prefixes the file uses; elements of other namespaces
+    have the prefix "?:". Elements in `skipped` are skipped with all they contain, except for their start.
     """
 
     starts: Mapping[str, Callable[[Attributes], None]] = {}
     ends: Mapping[str, Callable[[], None]] = {}
     texts: Mapping[str, Callable[[str], None]] = {}
     skipped: frozenset[str] = frozenset()
+    allows_doctype = False
+    """ISO/IEC 29500-2 (6.2.5) forbids document types in packages; other formats may have one."""
 
 
 def scan(stream: BinaryIO, handlers: Handlers, *, what: str, limits: Limits) -> None:
-    """Calls the handlers for everything in `stream`; `what` names the kind of document.
+    """Call the handlers for the XML in `stream`; `what` names the kind of document.
 
-    Raises Rejected(`unreadable_document`, `too_many_characters`), and what reading the stream does.
+    Raises Rejected(`unreadable_document`, `too_many_characters`), and what reading the stream raises.
     """
     parser = expat.ParserCreate(namespace_separator="\n")
     parser.buffer_text = True
@@ -100,7 +102,10 @@ def scan(stream: BinaryIO, handlers: Handlers, *, what: str, limits: Limits) -> 
     parser.StartElementHandler = state.start
     parser.EndElementHandler = state.end
     parser.CharacterDataHandler = state.text
-    parser.StartDoctypeDeclHandler = _refuse_doctype
+    if handlers.allows_doctype:
+        parser.EntityDeclHandler = _refuse_doctype
+    else:
+        parser.StartDoctypeDeclHandler = _refuse_doctype
     fed = 0
     try:
         while chunk := stream.read(_STEP):
@@ -114,13 +119,12 @@ def scan(stream: BinaryIO, handlers: Handlers, *, what: str, limits: Limits) -> 
 
 
 def _refuse_doctype(*_: object) -> None:
-    """ISO/IEC 29500-2 (6.2.5) forbids document types in packages, and with them go all entities."""
-    raise ValueError("a document type")
+    raise ValueError("a document type or an entity")
 
 
 @dataclass(frozen=True, slots=True)
 class _Element:
-    """What is done at elements of one name."""
+    """The handlers of elements with one name."""
 
     start: Callable[[Attributes], None] | None
     end: Callable[[], None] | None
@@ -129,7 +133,7 @@ class _Element:
 
 
 class _State:
-    """Where in the document the parser is. What can be looked up once for all elements of a name, is."""
+    """The parser's position in the document. Handlers are looked up once per element name."""
 
     __slots__ = ("_depth", "_elements", "_handlers", "_limits", "_names", "_open", "_size", "_skipping")
 
@@ -206,19 +210,19 @@ _NO_TITLE = re.compile(
     r"|(?:microsoft )?powerpoint\W?pr\w+|pr\w+ (?:de )?(?:microsoft )?powerpoint"
     r"|document\s?\d*|dokument\s?\d*|presentation\s?\d*|pr\w+sentation\s?\d*|slide\s?\d*|[^\s_]*+_\S*+)$"
 )
-"""What programs put there: the name of the file, or that there is none."""
+"""Titles that programs make up: a file name, or a word for none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """`kind` is the last word of its type, as in "styles"; `part` is the name of the part that is meant."""
+    """A reference to a part; `kind` is the last word of its type, as in "styles"."""
 
     kind: str
     part: str
 
 
 class Package:
-    """The parts of one document; `what` names its kind in refusals, as in "Word document"."""
+    """The parts of a document; `what` names its kind in refusals, as in "Word document"."""
 
     def __init__(self, source: Source, limits: Limits, what: str) -> None:
         """Raises Rejected as SafeZip does."""
@@ -235,17 +239,14 @@ class Package:
         self._zip.__exit__()
 
     def main_part(self) -> tuple[str, dict[str, Relation]]:
-        """The name of the part that everything else hangs on, and its relations by their id.
-
-        Raises Rejected(`unreadable_document`) where there is none.
-        """
+        """The name of the main part and its relations by id; raises Rejected(`unreadable_document`)."""
         for relation in self.relations("").values():
             if relation.kind == "officeDocument" and relation.part.casefold() in self._names:
                 return relation.part, self.relations(relation.part)
         raise damaged_document(self._what)
 
     def relations(self, part: str) -> dict[str, Relation]:
-        """Those of `part` ("" is the package itself) that lead to a part; links to elsewhere are none."""
+        """Relations of `part` ("" is the package) to other parts, by id; external links are left out."""
         folder, name = posixpath.split(part)
         reader = _Relations(folder)
         self.scan(posixpath.join(folder, "_rels", f"{name}.rels"), reader)
@@ -254,14 +255,14 @@ class Package:
         return reader.found
 
     def scan(self, part: str, handlers: Handlers) -> None:
-        """Reads a part, which may be missing; raises what `scan` of XML does, and reading a SafeZip."""
+        """Read a part, which may be missing; raises what `scan` and SafeZip raise."""
         name = self._names.get(part.casefold())
         if name is not None:
             with self._zip.open(name) as stream:
                 scan(stream, handlers, what=self._what, limits=self._limits)
 
     def title(self) -> str | None:
-        """What the document's properties call it, unless a program made that up."""
+        """The title in the document's properties, unless a program made it up."""
         for relation in self.relations("").values():
             if relation.kind == "core-properties":
                 core = _Core()
