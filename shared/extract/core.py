@@ -46,7 +46,7 @@ _READERS = {
 }
 """Imported on first use: no instance reads every format, and each needs a library of its own."""
 MAX_STATED = 500
-"""Characters of a title or an organisation: a heading of a megabyte does not fit into a record."""
+"""Limit on a title or an organisation in characters: a megabyte does not fit into a record."""
 _MARKDOWN = {".md", ".markdown"}
 _DECLARED = {
     ".pdf": PDF,

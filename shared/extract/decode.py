@@ -118,9 +118,9 @@ _MAX_DAMAGE = 0.02  # of the sample: control and replacement characters
 _TERMINAL = re.compile(
     r"\x1b(?:\[[0-?]{0,32}[ -/]{0,4}[@-~]|\][^\x07\x1b\n]{0,256}(?:\x07|\x1b\\)|[()][0-9AB]|[78=>])"
 )
-"""What programs write to a terminal for its colours, its cursor and its title (ECMA-48, 5.4 and 5.6)."""
+"""Control sequences of a terminal for colours, cursor and title (ECMA-48, 5.4 and 5.6)."""
 _HARMLESS = re.compile(r"[\x00\x07\x0b\x1a\x1b]")
-"""What stands in text too: padding, bells, line breaks, the end of a file of DOS, and other escapes."""
+"""Control characters that occur in text: padding, bells, line breaks, DOS's end of file, other escapes."""
 _MAX_HARMLESS = 0.1  # of the sample
 _SOUND = 4  # well-formed characters beyond ASCII that outweigh one malformed
 _CUT_OFF = "unexpected end of data"  # what Python says of UTF-8 that ends inside a character
@@ -250,7 +250,10 @@ def _encoding(file: BinaryIO, label: str | None) -> tuple[int, str]:
 
 
 def _as_utf8(file: BinaryIO) -> tuple[int, int]:
-    """How many characters beyond ASCII are well-formed UTF-8, and how many are not; of pure ASCII, (1, 0)."""
+    """Count the characters beyond ASCII that are well-formed UTF-8, and those that are not.
+
+    Pure ASCII gives (1, 0).
+    """
     file.seek(0)
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     well_formed = malformed = 0

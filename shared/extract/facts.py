@@ -59,7 +59,7 @@ _LEADING = frozenset(
         "Per", "Da", "Di", "Con",
     }
 )  # fmt: skip
-"""Words that have a capital where a sentence begins, and are not part of the name that follows."""
+"""Words that are capitalized at the beginning of a sentence and not part of the name that follows."""
 _GENERIC = frozenset(
     {
         "the", "our", "this", "separate", "annual", "group", "company", "corporate", "integrated", "report",
@@ -79,35 +79,32 @@ _TRIED = 20  # names of titles and of rights, which are looked for in all of the
 
 
 def has_legal_form(name: str) -> bool:
-    """Does it end as registered companies do?"""
+    """Whether the name ends in a legal form, such as plc."""
     return _ENDS_IN_FORM.search(name) is not None
 
 
 def is_organisation(name: str) -> bool:
-    """Rather an organisation than a person."""
+    """Whether this is an organisation rather than a person."""
     return has_legal_form(name) or _ORGANISATION.search(name) is not None
 
 
 def holder(line: str) -> str | None:
-    """Who is named in a line such as "(c) 2024 Example plc. All rights reserved"."""
+    """Return who is named in a line such as "(c) 2024 Example plc. All rights reserved"."""
     rights = islice(_RIGHTS.finditer(line), _TRIED)
     found = next(filter(None, (_HOLDER.match(line, one.end()) for one in rights)), None)
     if not found:
         return None
     name = found["name"].strip(" ,.-")
-    name = (
-        f"{name}."
-        if re.search(r"(?:\b(?:S\.p\.A|S\.A|N\.V|B\.V|S\.r\.l|Inc|Ltd|Corp)|& Co)$", name)
-        else name
-    )
+    if re.search(r"(?:\b(?:S\.p\.A|S\.A|N\.V|B\.V|S\.r\.l|Inc|Ltd|Corp)|& Co)$", name):
+        name += "."
     return name if name[:1].isupper() or (name[:1].isdigit() and not name.isdigit()) else None
 
 
 def best_name(openings: Sequence[str], first: Sequence[str], text: str) -> str | None:
-    """The organisation that the document is of, or None where that is not clear.
+    """Return the organisation that issued the document, or None if that is not clear.
 
-    `openings` are the title and the short lines of the first pages, `first` all blocks of these, `text`
-    what is looked through.
+    `openings` are the title and the short lines of the first pages, `first` all blocks of these pages; `text`
+    is searched for the names.
     """
     lines = "\n".join(opening for opening in openings if len(opening) <= _MAX_LINE)
     legal, groups = _legal_names(text), _group_names(text)
@@ -139,7 +136,7 @@ def _in_title(openings: Sequence[str], text: str) -> str | None:
 
 
 def _mentions(name: str, text: str) -> int:
-    """How often the name stands in the text, not as a part of longer words."""
+    """Count the name in the text, not as a part of longer words."""
     count, at = 0, text.find(name)
     while at >= 0:
         end = at + len(name)
@@ -160,7 +157,7 @@ def _group_names(text: str) -> list[str]:
 
 
 def _name_before(text: str, at: int, form: str) -> str | None:
-    """The capitalised words that end at `at`, and the form that begins there."""
+    """Return the capitalized words that end at `at`, with the form that begins there."""
     line = text[max(at - _LOOK_BACK, text.rfind("\n", max(at - _LOOK_BACK, 0), at) + 1, 0) : at].rstrip()
     comma = line.endswith(",")
     words: list[str] = []
@@ -180,7 +177,7 @@ def _name_before(text: str, at: int, form: str) -> str | None:
 
 
 def _counted(names: Iterable[str]) -> Counter[str]:
-    """How often each is named, whatever its case; a longer match counts for the name that it ends in."""
+    """Count each name, ignoring case; a longer name counts for the shorter one that it ends in."""
     counts = Counter(map(_key, names))
     for name in sorted(counts, key=len, reverse=True):
         words = name.split()
@@ -193,7 +190,7 @@ def _counted(names: Iterable[str]) -> Counter[str]:
 
 
 def _spellings(names: Iterable[str]) -> dict[str, str]:
-    """The most frequent spelling of each."""
+    """Return the most frequent spelling of each name."""
     counts: dict[str, Counter[str]] = {}
     for name in names:
         counts.setdefault(_key(name), Counter())[name] += 1
@@ -275,7 +272,7 @@ _AGREED = 0.6  # of all such mentions, those that must name the same year
 
 
 def state_facts(extracted: Extracted) -> Extracted:
-    """With the title, organisation and year of report that the document states and its reader left open."""
+    """Fill in the title, organisation and year that the document states and its reader left open."""
     blocks = [block for block in extracted.blocks if block.kind != "row"]
     if not blocks:
         return extracted
@@ -305,7 +302,7 @@ def _beginning(blocks: list[Block]) -> str:
 
 
 def _first_blocks(blocks: list[Block]) -> Iterator[Block]:
-    """Those of the first pages, or as many as a title page has."""
+    """Yield the blocks of the first two pages, or as many as a title page has."""
     for at, block in enumerate(blocks):
         if block.page > _FIRST_PAGES if block.page else at >= _FIRST_BLOCKS:
             return
@@ -313,7 +310,7 @@ def _first_blocks(blocks: list[Block]) -> Iterator[Block]:
 
 
 def _title(first: list[Block]) -> str | None:
-    """The first heading that names the whole document: before the text begins, and before its sections do."""
+    """Return the first heading that names the whole document: before the text and its sections begin."""
     for block in first:
         if block.page != first[0].page or len(block.text) > _MAX_TITLE:
             return None
@@ -327,7 +324,7 @@ def _title(first: list[Block]) -> str | None:
 
 
 def _is_no_title(text: str) -> bool:
-    """Every document may have such a line at its head: a dateline, "Contents", "Press release"."""
+    """Whether this line may stand at the head of any document: a dateline, "Contents", "Press release"."""
     stripped = text.strip(" .:\u2013\u2014-")
     return len(text) <= _MAX_TITLE and (
         _NO_TITLE.fullmatch(stripped) is not None
@@ -346,7 +343,7 @@ def _names_document(text: str) -> bool:
 
 
 def _year(openings: Sequence[str], text: str) -> int | None:
-    """The year that the title names, else the one that the text says the report is for."""
+    """Return the year that the title names, else the one that the text says the report is for."""
     called_report = [opening for opening in openings if _IS_REPORT.search(opening)]
     for opening in called_report:
         years = set(_years(opening))
@@ -359,7 +356,7 @@ def _year(openings: Sequence[str], text: str) -> int | None:
 
 
 def _agreed(text: str, least: int) -> int | None:
-    """The year that most mentions of a period name, or else most mentions of a report."""
+    """Return the year that most mentions of a period name, else most mentions of a report."""
     periods: Counter[int] = Counter()
     reports: Counter[int] = Counter()
     for found in _YEAR.finditer(text):
@@ -377,7 +374,7 @@ def _agreed(text: str, least: int) -> int | None:
 
 
 def _years(text: str) -> Iterator[int]:
-    """The years named; of 2022/23 the one in which it ends. Longer spans are no reporting periods."""
+    """Yield the years named; 2022/23 is the year in which it ends, longer spans are not reporting periods."""
     for found in _YEAR.findall(text):
         numbers = [int(digits) for digits in re.findall(r"\d+", found)]
         numbers = [number if number > _CENTURY - 100 else _CENTURY + number for number in numbers]

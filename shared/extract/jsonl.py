@@ -1,4 +1,4 @@
-"""JSON Lines, and JSON that is an array of objects, or holds one, or is one object: every object is a row."""
+"""Read JSON Lines, and JSON that is an array of objects, holds one, or is one object: an object is a row."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _Place = tuple[int, Record | None]
 
 
 def looks_like_jsonl(text: str, suffix: str, content_type: str) -> bool:
-    """True where the first line is a JSON object, or name or type say JSON and the text begins like it."""
+    """Whether the first line is a JSON object, or name or type say JSON and the text begins like it."""
     if suffix in _SUFFIXES or "json" in content_type:
         return text.startswith(("{", "["), _begin(text, 0))
     line = _first_line(text) if text.startswith("{", _begin(text, 0)) else ""
@@ -47,11 +47,11 @@ def looks_like_jsonl(text: str, suffix: str, content_type: str) -> bool:
 
 
 def read_jsonl(text: str, options: ExtractOptions) -> Extracted:
-    """One block an object, with the line it stands on (in an array: its place, from 1).
+    """Return one block per object, with its line (in an array: its place, from 1).
 
-    The records are read again rather than kept: most of one is often in fields that nobody asks for.
+    Records are read again rather than kept: most of a record is often in fields that are not used. Lines that
+    are not JSON objects, or are nested too deeply, are left out and named in a warning.
 
-    Lines that are not JSON objects, or are nested too deeply, are left out and named in a warning.
     Raises Rejected(`invalid_json`, `too_many_rows`, `too_many_columns`, `text_column_not_found`, `no_text`).
     """
     places = _places(text, options.limits)
@@ -88,7 +88,7 @@ def _warnings(bad: list[int]) -> list[str]:
 
 
 def _fields(records: list[Record], limits: Limits) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """A sample of every field's texts, and of every field's texts, numbers and truth values."""
+    """Return a sample of every field's texts, and of its texts, numbers and truth values."""
     texts: dict[str, list[str]] = {}
     scalars: dict[str, list[str]] = {}
     for record in records:
@@ -102,14 +102,14 @@ def _fields(records: list[Record], limits: Limits) -> tuple[dict[str, list[str]]
 
 
 def _scalar(value: object) -> str:
-    """A text, number or truth value as text; nothing for all else."""
+    """Return a text, number or truth value as text; "" for anything else."""
     if isinstance(value, str):
         return value
     return json.dumps(value) if isinstance(value, int | float) else ""
 
 
 def _places(text: str, limits: Limits) -> Callable[[], Iterator[_Place]]:
-    """A function that reads the rows from the first on."""
+    """Return a function that reads the rows from the first on."""
     start = _begin(text, 0)
     if text.startswith("[", start):
         read = partial(_stream, text, start + 1, limits.depth)
@@ -136,9 +136,9 @@ def _lines(text: str, depth: int) -> Iterator[_Place]:
 
 
 def _stream(text: str, at: int, depth: int) -> Iterator[_Place]:
-    """Values that follow each other, with or without commas, up to the end or a closing bracket.
+    """Yield values in sequence, with or without commas, up to the end or a closing bracket.
 
-    Where one cannot be read, it is the last: nobody knows where the next begins.
+    An unreadable value is the last, because the beginning of the next is unknown.
     """
     row = 0
     while (at := _begin(text, at)) < len(text) and text[at] != "]":
@@ -154,13 +154,13 @@ def _stream(text: str, at: int, depth: int) -> Iterator[_Place]:
 
 
 def _begin(text: str, at: int) -> int:
-    """Where the next value begins."""
+    """Return the position of the next value."""
     between = _BETWEEN.match(text, at)
     return between.end() if between else at
 
 
 def _first_line(text: str) -> str:
-    """The first with anything on it."""
+    """Return the first line that is not blank."""
     start = _begin(text, 0)
     end = text.find("\n", start)
     return text[start:] if end < 0 else text[start:end]
@@ -171,7 +171,7 @@ def _is_stream(text: str, depth: int) -> bool:
 
 
 def _unwrapped(record: Record) -> Iterator[tuple[int, Record]]:
-    """The objects of the longest array in an only object, as many programs export them; else the object."""
+    """Yield the objects of the longest array in a single object, as many programs export; else the object."""
     arrays = [value for value in record.values() if isinstance(value, list) and len(value) > 1]
     longest = max(arrays, key=len, default=[])
     inside = [(row, value) for row, value in enumerate(longest, 1) if isinstance(value, dict)]

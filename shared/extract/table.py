@@ -1,7 +1,7 @@
 """Read CSV and TSV: find the delimiter, the header and the column that holds the text.
 
-A quotation mark that was never closed makes one cell of all that follows, up to the next mark or the end, and
-no error shows it. Where that is so, the rows are read again with such marks taken as they are, and a warning
+A quotation mark that is never closed makes one cell of all that follows, up to the next mark or the end, and
+causes no error. If that happens, the rows are read again with such marks as plain characters, and a warning
 names the lines.
 """
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 
 _DOCUMENT = 4_000
-"""Characters, about four windows of the model: as one passage, most of a longer text would be cut off."""
+"""Characters, some four windows of the model; most of a longer text would be cut off as one passage."""
 
 
 def row_blocks(text: str, row: int, label: str | None) -> list[Block]:
-    """One block of kind `row`, none where there is no text, or the paragraphs of a long document."""
+    """Return one block of kind `row`, none without text, or the paragraphs of a long document."""
     if len(text) > _DOCUMENT:
         return [replace(block, row=row, label=label) for block in paragraphs(text, markdown=True)]
     tidy = squeeze(text)
@@ -44,16 +44,16 @@ WELL_KNOWN = (
     "comment", "comments", "body", "content", "sentence", "sentences", "passage", "paragraph", "message",
     "feedback", "description", "answer", "response", "tweet", "headline",
 )  # fmt: skip
-"""Names a text column usually has, best first."""
+"""Usual names of a text column, best first."""
 
 SAMPLE_ROWS = 500
-"""Rows looked at to judge a column by its content."""
+"""Number of rows by which a column's content is judged."""
 
 _LABELS = (
     "label", "labels", "sentiment", "polarity", "rating", "ratings", "stars", "score", "class", "category",
     "target", "topic", "grade", "overall", "feedback",
 )  # fmt: skip
-"""Names a column of labels or ratings has, alone or as the last word of several, best first."""
+"""Usual names of a column of labels or ratings, also as the last of several words, best first."""
 _MAX_LABEL = 40  # characters
 _MAX_LABELS = 25  # different ones in the sample
 _MIN_REPEATED = 20  # rows from which on labels must repeat
@@ -63,10 +63,10 @@ _MIN_WORDS = 1.5  # mean words a filled cell: below it a column of a well-known 
 
 
 def find_text_column(wanted: str | None, columns: Mapping[str, Sequence[str]]) -> str:
-    """The name of the column that holds the text; `columns` maps names to a sample of their cells.
+    """Return the name of the text column; `columns` maps names to samples of their cells.
 
-    A wanted name is found whatever its case. Otherwise well-known names are tried in order, each believed
-    only if its cells hold words (a `feedback` of 0 and 1 is a label); then the column with the longest text.
+    A wanted name is found in any case. Otherwise well-known names are tried in order, if their cells hold
+    words (a `feedback` of 0 and 1 is a label); then the column with the longest text.
     Raises Rejected(`text_column_not_found`).
     """
     folded: dict[str, str] = {}
@@ -89,24 +89,16 @@ def find_text_column(wanted: str | None, columns: Mapping[str, Sequence[str]]) -
 
 
 def find_label_column(columns: Mapping[str, Sequence[str]], text_column: str) -> str | None:
-    """The name of the column with a label or a rating of each text; `columns` maps names to samples of cells.
-
-    Its name says so, and its cells are short and of few kinds.
-    """
+    """Return the name of the column of labels or ratings: its name says so, its cells are short and few."""
     for wanted in _LABELS:
         for name, cells in columns.items():
-            called = fold(name)
-            if (
-                name != text_column
-                and (called == wanted or called.endswith(f"_{wanted}"))
-                and _are_labels(cells)
-            ):
+            if name != text_column and f"_{fold(name)}".endswith(f"_{wanted}") and _are_labels(cells):
                 return name
     return None
 
 
 def as_label(cell: str) -> str | None:
-    """A label as it is kept beside a row; None where there is none, or a text in its place."""
+    """Return a cell as a label; None if it is empty or too long for a label."""
     label = squeeze(cell)
     return label if 0 < len(label) <= _MAX_LABEL else None
 
@@ -122,7 +114,7 @@ def _are_labels(cells: Sequence[str]) -> bool:
 
 
 def fold(name: str) -> str:
-    """A column's name as it is compared: lower case, words joined by underscores."""
+    """Normalize a column's name for comparison: lower case, words joined by underscores."""
     return re.sub(r"[\s\-]+", "_", name.strip().lower())
 
 
@@ -148,16 +140,16 @@ csv.field_size_limit(2**31 - 1)  # the limit on characters is ours, and counted 
 
 
 def parse(text: str, delimiter: str, *, quotes: bool = True, strict: bool = False) -> Iterator[list[str]]:
-    """The rows as the csv module sees them; if `strict`, with its Error for a mark that closes nothing."""
+    """Parse rows by the csv module; if `strict`, raises csv.Error for a mark that closes nothing."""
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
     lines = (f"{line}\n" for line in lines_of(text))
     return csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=strict)
 
 
 def rows_of(text: str, delimiter: str, most: int) -> tuple[Callable[[], Iterator[list[str]]], list[str]]:
-    """A function that reads the rows from the first on, and a warning where marks are taken as they are.
+    """Return a function that reads the rows from the first on, and a warning about unclosed marks.
 
-    The warning looks at `most` rows.
+    The warning covers `most` rows.
     """
     if _MARK not in text or _is_sound(text, delimiter):
         return partial(parse, text, delimiter), []
@@ -168,7 +160,7 @@ def rows_of(text: str, delimiter: str, most: int) -> tuple[Callable[[], Iterator
 
 
 def _is_sound(text: str, delimiter: str) -> bool:
-    """Does every mark that closes a cell stand at its end, and the last cell have one?"""
+    """Whether every closing mark stands at the end of a cell, and the last cell has one."""
     try:
         for _ in parse(text, delimiter, strict=True):
             pass
@@ -183,10 +175,10 @@ def _recovered(text: str, delimiter: str) -> Iterator[list[str]]:
 
 
 def _records(text: str, delimiter: str) -> Iterator[tuple[int, str, bool]]:
-    """The number of a record's first line, from 1, its lines, and whether every mark in them is closed.
+    """Yield the number of a record's first line, from 1, its text, and whether all its marks are closed.
 
-    A record goes on until its marks are even; where that takes too long, or one of them closes nothing, its
-    first line is a record of its own.
+    A record goes on until its marks are even; if that takes too many lines, or a mark closes nothing, its
+    first line is a record by itself.
     """
     lines = lines_of(text)
     waiting: deque[str] = deque()
@@ -206,7 +198,7 @@ def _records(text: str, delimiter: str) -> Iterator[tuple[int, str, bool]]:
 
 
 def _length(lines: deque[str]) -> int:
-    """Lines of the record that begins with the first; 0 where none of them ends it."""
+    """Count the lines of the record that begins with the first; 0 if none of them ends it."""
     odd = False
     for length, line in enumerate(lines, 1):
         odd ^= line.count(_MARK) % 2 == 1
@@ -227,7 +219,7 @@ _DIRECTIVE = re.compile(r"sep=([\t,;|])\n")  # by which Excel is told the delimi
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """Names of all, where the text and the label stand, and whether the first row holds the names."""
+    """The columns' names, the places of text and label, and whether the first row holds the names."""
 
     names: list[str]
     text: int
@@ -236,7 +228,7 @@ class _Columns:
 
 
 def looks_like_table(text: str, suffix: str, content_type: str) -> bool:
-    """True where name or type say so, or where every line has the same two or more cells."""
+    """Whether name or type say so, or every line has the same number of cells, two or more."""
     if suffix in _SUFFIXES or "csv" in content_type or "tab-separated" in content_type:
         return True
     if suffix in _PROSE_SUFFIXES and "\t" not in text[:_SNIFFED]:
@@ -246,7 +238,7 @@ def looks_like_table(text: str, suffix: str, content_type: str) -> bool:
 
 
 def read_table(text: str, suffix: str, options: ExtractOptions) -> Extracted:
-    """One block a data row, numbered from 1 after the header; rows without text have none.
+    """Return one block per data row, numbered from 1 after the header; rows without text have none.
 
     Raises Rejected(`too_many_rows`, `too_many_columns`, `text_column_not_found`, `no_text`).
     """
@@ -279,7 +271,7 @@ def read_table(text: str, suffix: str, options: ExtractOptions) -> Extracted:
 
 
 def _within(rows: Iterator[list[str]], limits: Limits) -> Iterator[list[str]]:
-    """The rows with anything in them, as long as there are not too many, or too many cells in one."""
+    """Yield the rows that are not empty; raises Rejected for too many rows or cells."""
     found = 0
     for row in rows:
         if len(row) > limits.columns:
@@ -308,7 +300,7 @@ def _find_columns(sample: list[list[str]], wanted: str | None) -> _Columns:
 
 
 def _names(sample: list[list[str]], wanted: str | None) -> tuple[list[str], bool]:
-    """The columns' names, and whether the first row holds them; without a header they are numbers."""
+    """Return the columns' names, and whether the first row holds them; without a header they are numbers."""
     first = sample[0] if sample else []
     # A column that is asked for by its name has one; "2" asks for the second of a table without header.
     named = wanted is not None and not wanted.isdecimal()
@@ -319,13 +311,13 @@ def _names(sample: list[list[str]], wanted: str | None) -> tuple[list[str], bool
 
 
 def _head(text: str, delimiter: str) -> list[list[str]]:
-    """The first complete rows."""
+    """Return the first complete rows."""
     rows = [row for row in parse(text[:_SNIFFED], delimiter) if row]
     return rows[:-1] if len(text) > _SNIFFED and len(rows) > 1 else rows
 
 
 def _sniff(text: str) -> tuple[str, float]:
-    """The likeliest delimiter, and the share of rows that have the commonest number (2 or more) of cells."""
+    """Return the likeliest delimiter, and the share of rows with the most common number of cells."""
     best = (0.0, 0, ",")
     for delimiter in _DELIMITERS:
         counts = Counter(len(row) for row in _head(text, delimiter))

@@ -1,4 +1,4 @@
-"""Tidy text that was read: controls, hyphens, list marks, and pieces that are too long."""
+"""Tidy text that was read: control characters, hyphens, list marks, and blocks that are too long."""
 
 from __future__ import annotations
 
@@ -42,23 +42,23 @@ _TABLE = str.maketrans(
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 UNTIDY = re.compile(f"[{''.join(map(chr, _TABLE))}\ud800-\udfff]")
-"""What `clean` changes."""
+"""The characters that `clean` changes."""
 
 
 def clean(text: str) -> str:
-    """The text with ligatures spelt out, invisible characters dropped and every space a plain one."""
+    """Spell out ligatures, drop invisible characters and make every space a plain one."""
     if text.isascii() or not UNTIDY.search(text):
         return text
     return _SURROGATE.sub("\ufffd", text.translate(_TABLE))
 
 
 def visible(text: str) -> str:
-    """The text without controls, which nobody sees and a terminal obeys; not those that are white space."""
+    """Remove control characters, which terminals obey and nobody sees, except white space."""
     return text if text.isprintable() else _CONTROL.sub("", text)
 
 
 def squeeze(text: str) -> str:
-    """Cleaned, and every run of white space one space."""
+    """Clean the text, and make every run of white space one space."""
     if len(text) <= MAX_BLOCK:
         return " ".join(clean(text).split())
     return " ".join(filter(None, (" ".join(clean(part).split()) for part in squeezable(text))))
@@ -74,12 +74,12 @@ _LONE = re.compile(r"(?:[^\w\s]|(?:\d{1,2}|[a-z])[.)])++$")  # symbol fonts' sig
 
 
 def is_item(text: str) -> bool:
-    """A list item with its mark: a sign, a number or a letter."""
+    """Whether this is a list item with its mark: a sign, a number or a letter."""
     return _ITEM.match(text) is not None
 
 
 def is_lone_mark(text: str) -> bool:
-    """A mark without its item: some programs draw them apart."""
+    """Whether this is a list mark alone: some programs draw marks apart from their items."""
     return _LONE.match(text) is not None
 
 
@@ -101,7 +101,7 @@ class Joiner:
 
     @cached_property
     def _compounds(self) -> set[str]:
-        """Words with a hyphen that is their own."""
+        """The document's words that contain a hyphen."""
         hyphened = (line.lower() for line in self._lines if "-" in line)
         return {word for line in hyphened for word in _WORD.findall(line) if "-" in word}
 
@@ -120,7 +120,7 @@ class Joiner:
         return self._asked[word]
 
     def join(self, lines: Iterable[str]) -> str:
-        """One string: single spaces between lines, broken words whole again."""
+        """Join with single spaces, and make broken words whole again."""
         written = list(lines)
         whole = " ".join(" ".join(written).split())
         if "- " not in whole:
@@ -141,7 +141,7 @@ class Joiner:
         return "".join(pieces)
 
     def _hyphen_stays(self, before: str, after: str) -> bool | None:
-        """Is the hyphen at the end of `before` the word's own? None: no word is broken there."""
+        """Whether the hyphen at the end of `before` belongs to the word; None: no word is broken there."""
         last = _NO_LETTER.split(before[-_LONGEST:-1])[-1]
         first = _FIRST.match(after)
         if not last or first is None or _SUSPENDED.match(after):
@@ -154,7 +154,7 @@ class Joiner:
 
 
 MAX_BLOCK = 100_000
-"""Characters, of some forty pages. Whoever looks at a block may take many times its memory."""
+"""Limit on a block, some forty pages: processing a block may take many times its memory."""
 _STEP = 1 << 16  # characters
 # No address, telephone or other number that is replaced later goes on over a space between two letters.
 _SENTENCE = re.compile(r"(?<=[^\W\d_])[.!?\u2026\u3002]\s+(?=[^\W\d_])")
@@ -163,7 +163,7 @@ _SPACE = re.compile(r"\s+")
 
 
 def lines_of(text: str) -> Iterator[str]:
-    """The lines, without their line feeds, and without a list of them."""
+    """Yield the lines without their line feeds, and without making a list of them."""
     at = 0
     while (end := text.find("\n", at + _STEP)) >= 0:
         yield from text[at:end].split("\n")
@@ -172,7 +172,7 @@ def lines_of(text: str) -> Iterator[str]:
 
 
 def cut_long(blocks: Iterable[Block]) -> Iterator[Block]:
-    """The blocks; those that are too long in several, cut behind a sentence, or else between words."""
+    """Yield the blocks; cut those that are too long behind a sentence, or else between words."""
     for block in blocks:
         if len(block.text) <= MAX_BLOCK:
             yield block
@@ -181,7 +181,7 @@ def cut_long(blocks: Iterable[Block]) -> Iterator[Block]:
 
 
 def cut(text: str) -> Iterator[str]:
-    """Pieces that are not too long."""
+    """Yield pieces that are not too long."""
     at = 0
     while at + MAX_BLOCK < len(text):
         end = _end(text, at)
@@ -191,7 +191,7 @@ def cut(text: str) -> Iterator[str]:
 
 
 def _end(text: str, at: int) -> int:
-    """Where the piece that begins at `at` ends: at the last such place in it."""
+    """Return the end of the piece that begins at `at`: the last boundary in it."""
     for boundary in (_SENTENCE, _WORDS, _SPACE):
         for start in (at + MAX_BLOCK * 9 // 10, at + 1):
             ends = [found.end() for found in boundary.finditer(text, start, at + MAX_BLOCK)]
@@ -201,7 +201,7 @@ def _end(text: str, at: int) -> int:
 
 
 def squeezable(text: str) -> Iterator[str]:
-    """The text in pieces between which there was one space; the last may be of any length."""
+    """Yield pieces of the text, which are separated by single spaces; the last may have any length."""
     at = 0
     while (end := text.find(" ", at + _STEP)) >= 0:
         yield text[at:end]

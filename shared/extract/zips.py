@@ -40,10 +40,11 @@ ZIP = "application/zip"
 GZIP = "application/gzip"
 ARCHIVES = frozenset({ZIP, GZIP})
 MAX_NAME = 1_024
-"""Bytes of a member's name, as of an object's in Cloud Storage. To find the composed form of a longer one may
-take the square of its length."""
+"""Limit on a member's name in bytes, as on an object's in Cloud Storage. Normalizing a longer one may take
+quadratic time.
+"""
 MAX_DIRECTORY = 16 * 1024 * 1024
-"""Bytes of the list of members, of which Python parses every field."""
+"""Limit on the list of members in bytes; Python parses every field of it."""
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _AES = 99  # the method that WinZip writes for its own encryption
 _ENCRYPTED = 0x1
@@ -69,11 +70,11 @@ _BROKEN = (
 
 
 Source = Path | bytes
-"""A file, or what was in an encrypted one."""
+"""A file, or the decrypted content of one."""
 
 
 def opened(source: Source) -> BinaryIO:
-    """From the start; to be closed."""
+    """Open the source at its start; the caller closes it."""
     return source.open("rb") if isinstance(source, Path) else io.BytesIO(source)
 
 
@@ -121,11 +122,11 @@ def _gunzipped(path: Path, limits: Limits) -> BinaryIO:
 
 
 class SafeZip:
-    """A ZIP whose members can be listed and read; nothing in it is opened as an archive again.
+    """A ZIP whose members can be listed and read; archives in it are not opened.
 
-    `names` are relative, with forward slashes, in the order of the directory; folders, links, resource forks
-    of Macs and names that lead out of the archive are not among them. `infos` has the entry of each name, of
-    which `file_size` is only what the archive claims. Where something was left out, `warnings` says so.
+    `names` are relative, with forward slashes, in the order of the directory; without folders, links,
+    resource forks of Macs and names that lead out of the archive. `infos` has the entry of each name, whose
+    `file_size` is only a claim. `warnings` says what was left out.
     """
 
     def __init__(self, source: Source, limits: Limits, password: str | None = None) -> None:
@@ -155,7 +156,7 @@ class SafeZip:
         self._file.close()
 
     def open(self, name: str) -> BinaryIO:
-        """The member's bytes as a stream; KeyError where `name` is not one of `names`.
+        """Open a member as a stream; KeyError if `name` is not one of `names`.
 
         This and reading the stream raise Rejected(`encrypted`, `unreadable_archive`, `inflates_too_much`).
         """
@@ -182,7 +183,7 @@ class SafeZip:
         return cast("BinaryIO", io.BufferedReader(_Counted(raw, self._count), _STEP))
 
     def read(self, name: str, most: int) -> bytes:
-        """The whole member; raises what `open` does, and where it is larger than `most` bytes too."""
+        """Read a whole member; raises what `open` raises, and Rejected if it is larger than `most` bytes."""
         chunks, size = [], 0
         with self.open(name) as stream:
             while chunk := stream.read(_STEP):  # in steps: read(n) would set n bytes aside at once
@@ -225,7 +226,7 @@ class SafeZip:
 
 
 class _Counted(io.RawIOBase):
-    """A member's stream that tells how much came out of it, and fails only by Rejected."""
+    """A member's stream that counts its bytes and raises nothing but Rejected."""
 
     def __init__(self, raw: IO[bytes], count: Callable[[int], None]) -> None:
         self._raw = raw
@@ -249,7 +250,7 @@ class _Counted(io.RawIOBase):
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """Whatever zipfile and zlib raise for damaged bytes is one refusal."""
+    """Turn whatever zipfile and zlib raise for damaged bytes into one refusal."""
     try:
         yield
     except _BROKEN as error:
@@ -257,7 +258,7 @@ def _refusing() -> Iterator[None]:
 
 
 def _refuse_many(file: BinaryIO, most: int) -> None:
-    """Counts the entries by their headers alone: what the archive states of their number may be a lie."""
+    """Count the entries by their headers: the number that the archive states may be wrong."""
     at, end = _directory(file)
     if end - at > MAX_DIRECTORY:
         raise too_many("members", f"a list of members of {end - at:,} bytes", MAX_DIRECTORY)
@@ -275,7 +276,7 @@ def _refuse_many(file: BinaryIO, most: int) -> None:
 
 
 def _directory(file: BinaryIO) -> tuple[int, int]:
-    """Where the central directory begins and ends, found the way zipfile finds it."""
+    """Find the beginning and end of the central directory, as zipfile does."""
     size = file.seek(0, io.SEEK_END)
     tail_at = max(0, size - _END.size - 0xFFFF)
     file.seek(tail_at)
@@ -298,7 +299,7 @@ def _directory(file: BinaryIO) -> tuple[int, int]:
 
 
 def _refuse_overlap(file: BinaryIO, archive: zipfile.ZipFile) -> None:
-    """Entries share no byte, with one another or with the directory, and say the same in both places."""
+    """Refuse entries that overlap each other or the directory, or whose two headers disagree."""
     spans = sorted(_span(file, info) for info in archive.infolist())
     ends = [start for start, _ in spans[1:]] + [archive.start_dir]
     if any(end > following for (_, end), following in zip(spans, ends, strict=False)):
@@ -306,7 +307,7 @@ def _refuse_overlap(file: BinaryIO, archive: zipfile.ZipFile) -> None:
 
 
 def _span(file: BinaryIO, info: zipfile.ZipInfo) -> tuple[int, int]:
-    """Where an entry's header begins, and where its data ends."""
+    """Return where an entry's header begins and its data ends."""
     if info.header_offset < 0:
         raise damaged_archive()
     file.seek(info.header_offset)
@@ -331,7 +332,7 @@ def _span(file: BinaryIO, info: zipfile.ZipInfo) -> tuple[int, int]:
 
 
 def _normal(info: zipfile.ZipInfo) -> str | None:
-    """A relative name in Unicode's composed form, without control characters; None where it leads outside."""
+    """Return a relative name in Unicode's composed form; None if it leads out of the archive."""
     name = info.orig_filename
     if not info.flag_bits & _UTF8:
         with suppress(UnicodeDecodeError):
@@ -345,6 +346,6 @@ def _normal(info: zipfile.ZipInfo) -> str | None:
 
 
 def _is_furniture(name: str) -> bool:
-    """What Macs and Windows put beside the files."""
+    """Whether Macs or Windows added this file."""
     path = PurePosixPath(name)
     return path.parts[0] == "__MACOSX" or path.name.startswith("._") or path.name.lower() in _JUNK

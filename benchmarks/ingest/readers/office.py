@@ -90,6 +90,7 @@ def _row(values: Iterable[object]) -> str:
     return " | ".join(str(value) for value in values if value not in {None, ""})
 
 
+OFFICE = ("word", "powerpoint", "excel")
 READERS: dict[str, Load] = {
     "Headrace": lambda: headrace(
         *(f"shared.extract.office.{name}" for name in ("word", "powerpoint", "excel"))

@@ -1,4 +1,4 @@
-"""Turn the events of an HTML parser into blocks, each with marks of what it is.
+"""Turn the events of an HTML parser into blocks, marked by where they stand.
 
 No tree is built: libxml2's is limited to some hundred levels, and costs several times the page in memory.
 """
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
 
 class Mark(IntFlag):
-    """Where in the page something stands."""
+    """Where in the page an element stands."""
 
     NONE = 0
     MAIN = auto()
     ARTICLE = auto()
     ASIDE = auto()
-    """The author says: navigation, a footer, something beside the content."""
+    """Beside the content by its tag or role: navigation, a footer, an aside."""
     HEADER = auto()
     """In a header of the page, not of an article."""
     SUSPECT = auto()
-    """A class or id says so."""
+    """Beside the content, by its class or id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A block, the characters of it that are links, and of a heading its level, 1 to 6."""
+    """A block; `linked` counts its characters in links, `level` is that of a heading, 1 to 6."""
 
     text: str
     kind: BlockKind
@@ -63,7 +63,7 @@ DROPPED = frozenset(
         "style", "svg", "template", "textarea", "video",
     }
 )  # fmt: skip
-"""Elements without prose, or with prose that a browser does not show."""
+"""Elements without prose, or with prose that browsers do not show."""
 PRE = frozenset({"pre", "listing", "plaintext", "xmp"})
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
 
@@ -89,7 +89,7 @@ _QUOTED = re.compile(
     r"(?i)(?:gmail_(?:quote|signature|attr)|moz-(?:cite-prefix|signature)|yahoo_quoted|protonmail_quote"
     r"|divRplyFwdMsg|appendonsend|OutlookMessageHeader)\S*"
 )
-"""What mail programs call the message that is answered, and signatures."""
+"""Classes by which mail programs mark the answered message, and signatures."""
 _HIDDEN = re.compile(r"(?i)(?:^|[;\s])(?:display\s*:\s*none|visibility\s*:\s*hidden)")
 # A whole class or id, not a part of one: `has-sidebar` tells of a page, `social-responsibility` of a subject.
 _SUSPECT = re.compile(
@@ -114,7 +114,7 @@ _SUSPECT = re.compile(
 
 
 def is_hidden(tag: str, attributes: Mapping[str, str]) -> bool:
-    """Would a browser show it?"""
+    """Whether browsers hide the element."""
     if attributes.get("hidden", "until-found").lower() != "until-found" or _HIDDEN.search(
         attributes.get("style", "")[:2000]
     ):
@@ -126,7 +126,7 @@ def is_hidden(tag: str, attributes: Mapping[str, str]) -> bool:
 
 
 def marks(tag: str, attributes: Mapping[str, str]) -> Mark:
-    """What the element adds to what stands in it."""
+    """Return the marks that an element adds to its content."""
     found = _TAGS.get(tag, Mark.NONE)
     if attributes:
         role = attributes.get("role")
@@ -141,7 +141,7 @@ def marks(tag: str, attributes: Mapping[str, str]) -> Mark:
 
 @lru_cache(maxsize=4096)
 def _named(names: str) -> Mark:
-    """What classes and ids tell."""
+    """Return the mark that classes and ids imply."""
     if any(map(_QUOTED.fullmatch, names.split())):
         return Mark.ASIDE
     return Mark.SUSPECT if any(map(_SUSPECT.fullmatch, names.split())) else Mark.NONE
@@ -153,7 +153,7 @@ _MAX_BLOCKS = 3  # paragraphs of a cell: likewise
 
 
 class Table:
-    """An open table that holds no other; cells collect what is found in them."""
+    """An open table without nested tables; its cells collect blocks."""
 
     def __init__(self) -> None:
         self._rows: list[list[list[Found]]] = []
@@ -169,20 +169,20 @@ class Table:
         self._rows[-1].append([])
 
     def add(self, found: Found) -> bool:
-        """False where no cell is open: what was found is a caption, or misplaced."""
+        """Add a block to the open cell; False if there is none: a caption, or misplaced."""
         if not self._rows or not self._rows[-1]:
             return False
         self._rows[-1][-1].append(found)
         return True
 
     def contents(self) -> Iterator[Found]:
-        """Everything in reading order, as if there were no table."""
+        """Yield everything in reading order, as if there were no table."""
         for row in self._rows:
             for cell in row:
                 yield from cell
 
     def close(self) -> Iterator[Found]:
-        """A row each where the table holds data, else its contents."""
+        """Yield one block per row if the table holds data, else its contents."""
         if self._is_layout():
             yield from self.contents()
             return
@@ -215,7 +215,7 @@ _MAX_META = 500  # characters of a title or another piece of metadata
 
 
 class _State(NamedTuple):
-    """What an element passes on to what stands in it."""
+    """State that an element passes on to its content."""
 
     marks: Mark = Mark.NONE
     link: bool = False
@@ -225,10 +225,10 @@ class _State(NamedTuple):
 
 
 class Events:
-    """What lxml tells of a page, as a parser's target; `found` and `meta` grow while it is fed.
+    """The target of lxml's parser; `found` and `meta` grow while the parser is fed.
 
-    Raises Rejected(`too_many_characters`, `too_many_rows`) from whichever event goes beyond the limit.
-    Elements nested deeper than the limit are read as if their parent went on.
+    Raises Rejected(`too_many_characters`, `too_many_rows`) at the event that exceeds the limit. Elements
+    nested deeper than the limit are read as parts of their parent.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -249,7 +249,7 @@ class Events:
         self._tables: list[Table | None] = []  # None: it holds another, so it is layout
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        """An element begins."""
+        """Begin an element."""
         if self._skipped:
             self._skipped += 1
             return
@@ -267,7 +267,7 @@ class Events:
             self._enter(tag, attributes)
 
     def end(self, tag: str) -> None:
-        """The innermost open element ends: lxml's events are balanced."""
+        """End the innermost open element: lxml's events are balanced."""
         if self._skipped:
             self._skipped -= 1
             return
@@ -280,7 +280,7 @@ class Events:
             self._state = self._stack.pop()
 
     def data(self, text: str) -> None:
-        """Text, in pieces of any size."""
+        """Add text, in pieces of any size."""
         if self._skipped:
             return
         if self._in_title:
@@ -296,7 +296,7 @@ class Events:
         self._parts.append(text)
 
     def close(self) -> None:
-        """The page is over."""
+        """End the page."""
         self._flush()
         while self._tables:
             self._close_table()
@@ -355,7 +355,7 @@ class Events:
             self.found.extend(table.close())
 
     def _table(self) -> Table | None:
-        """The innermost, where it may hold data."""
+        """Return the innermost open table if it may hold data."""
         return self._tables[-1] if self._tables else None
 
     def _read_meta(self, attributes: Mapping[str, str]) -> None:
@@ -365,7 +365,7 @@ class Events:
             self.meta.setdefault(name.lower()[:_MAX_META], squeeze(content[:_MAX_META]))
 
     def _flush(self) -> None:
-        """What was collected is a paragraph; one with line breaks in it may be several."""
+        """Add the collected text as a paragraph, or as several if it has line breaks."""
         if not self._parts:
             return
         raw = _CONTROL.sub("", "".join(self._parts))

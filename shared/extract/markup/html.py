@@ -1,4 +1,4 @@
-"""Read HTML: choose the content of a page, and cut it into blocks."""
+"""Read HTML: choose the content of a page and cut it into blocks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _RIGHTS = re.compile(r"(?i)(?:\u00a9|\(c\)\s|copyright\b)")
 
 
 def content(found: Sequence[Found]) -> list[Found]:
-    """The page's content in reading order, without headings that nothing is left under."""
+    """Return the page's content in reading order, without headings that have no text below them."""
     body = [one for one in found if not one.marks & _BESIDE]
     unless_named = [one for one in found if not one.marks & (_BESIDE & ~Mark.SUSPECT)]
     if _size(body) < _SUSPECT_SHARE * _size(unless_named):
@@ -55,13 +55,13 @@ def content(found: Sequence[Found]) -> list[Found]:
 
 
 def _title_beside(found: Sequence[Found]) -> list[Found]:
-    """The page's title, where it stands in a header or above <main>."""
+    """Return the page's title if it stands in a header or above <main>."""
     titles = (one for one in found if one.level == 1 and not one.marks & (Mark.ASIDE | Mark.SUSPECT))
     return [title for title in (next(titles, None),) if title]
 
 
 def _chosen(body: list[Found]) -> list[Found]:
-    """What stands in <main>, or else in articles, where that is most of it."""
+    """Return what stands in <main>, or else in articles, if that is most of the page."""
     for mark, share in ((Mark.MAIN, _MAIN_SHARE), (Mark.ARTICLE, _ARTICLE_SHARE)):
         marked = [one for one in body if one.marks & mark]
         if _size(marked) > share * _size(body):
@@ -70,12 +70,12 @@ def _chosen(body: list[Found]) -> list[Found]:
 
 
 def _size(found: Iterable[Found]) -> int:
-    """Characters of text that is neither heading nor link."""
+    """Count the characters of text outside headings and links."""
     return sum(max(len(one.text) - one.linked, 0) for one in found if one.kind != "heading")
 
 
 def _is_furniture(one: Found) -> bool:
-    """A link with hardly anything beside it, or a line that says whose the page is."""
+    """Whether this is a link with hardly any text beside it, or a line about rights."""
     if one.kind == "heading":
         return False
     most = _MAX_LINKED_ROW if one.kind == "table" else _MAX_LINKED
@@ -84,7 +84,7 @@ def _is_furniture(one: Found) -> bool:
 
 
 def states_rights(text: str) -> bool:
-    """A line that says whose the page is."""
+    """Whether this line says who owns the page."""
     return len(text) <= _MAX_RIGHTS and _RIGHTS.match(text) is not None
 
 
@@ -98,7 +98,7 @@ def _is_notice(one: Found) -> bool:
 
 
 def _without_empty_sections(chosen: list[Found], kept: list[bool]) -> list[Found]:
-    """What is kept, less the headings that lost all their text."""
+    """Return what is kept, without the headings that lost all their text."""
     result: list[Found] = []
     lowest = len(HEADINGS) + 1  # the level of headings in preformatted text
     has_text = [False] * (lowest + 1)
@@ -123,7 +123,7 @@ _SEPARATOR = re.compile(r"(?<!\s)\s++[|\u2013\u2014\u00b7\u00bb-]\s+|(?:(?<!\s)\
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page's content; `site` is the name of the site, where the page states it, `rights` its © line."""
+    """A page's content; `site` is the site's stated name, `rights` its © line."""
 
     title: str | None
     site: str | None
@@ -132,9 +132,9 @@ class Page:
 
 
 def read_html(path: Path, options: ExtractOptions) -> Extracted:
-    """The content of a web page, or of text saved as one; menus, notices and hidden parts are left out.
+    """Return the content of a web page, or of text saved as one, without menus, notices and hidden parts.
 
-    Nothing that the page refers to is fetched. Raises Rejected(`no_text`), Rejected(`too_many_characters`).
+    Nothing that the page refers to is fetched. Raises Rejected(`no_text`, `too_many_characters`).
     """
     with path.open("rb") as file:
         page = read_page(texts(file), options.limits)
@@ -148,16 +148,13 @@ def read_html(path: Path, options: ExtractOptions) -> Extracted:
 
 
 def html_blocks(data: bytes | str, limits: Limits) -> tuple[str | None, list[Block]]:
-    """The title and the content of a page or a part of one; no blocks where it holds no text.
-
-    Raises Rejected(`too_many_characters`).
-    """
+    """Return the title and the blocks of a page or a part of one; raises Rejected(`too_many_characters`)."""
     page = read_page(texts(io.BytesIO(data)) if isinstance(data, bytes) else _pieces(data), limits)
     return page.title, page.blocks
 
 
 def read_page(pieces: Iterable[str], limits: Limits) -> Page:
-    """The page whose markup comes in pieces of any size."""
+    """Read a page whose markup comes in pieces of any size."""
     from lxml import etree
 
     events = Events(limits)
@@ -179,7 +176,7 @@ def read_page(pieces: Iterable[str], limits: Limits) -> Page:
 
 
 def _title(meta: dict[str, str], site: str | None, heading: str | None) -> str | None:
-    """The page's own, without the name of its site: "Water use | Example plc" is titled "Water use"."""
+    """Return the page's title without the site's name: "Water use | Example plc" is titled "Water use"."""
     stated = squeeze(meta.get("og:title") or meta.get("title", ""))
     if not stated:
         return heading

@@ -1,4 +1,4 @@
-"""Read e-mail: the text of its author, without what is quoted."""
+"""Read e-mail: its author's text, without quoted messages."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _MAX_HEADERS = 10
 
 
 def own_text(text: str) -> str:
-    """The text without quoted replies and signature; of one that is nothing but a quote, what it quotes."""
+    """Return the text without quoted replies and signature; if nothing else is left, the quoted text."""
     lines = text.split("\n")
     own = _without_quotes(_without_signature(_above_original(lines)))
     if _has_words(own):
@@ -64,7 +64,7 @@ def own_text(text: str) -> str:
 
 
 def _above_original(lines: list[str]) -> list[str]:
-    """Replies written above the original end there; a forwarded message is what its sender wants read."""
+    """Cut a reply where the original message begins below it; keep the text of a forwarded message."""
     for at, line in enumerate(lines):
         if _FORWARDED.match(line):
             return [*lines[:at], "", *_without_headers(lines[at + 1 :])]
@@ -74,7 +74,7 @@ def _above_original(lines: list[str]) -> list[str]:
 
 
 def _without_headers(lines: list[str]) -> list[str]:
-    """Without the lines that repeat the headers of a forwarded or quoted message."""
+    """Remove the lines that repeat the headers of a forwarded or quoted message."""
     start = next((at for at, line in enumerate(lines) if line.strip()), 0)
     head = lines[start : start + _MAX_HEADERS]
     count = next((at for at, line in enumerate(head) if not _HEADER.match(line)), len(head))
@@ -109,7 +109,7 @@ def _without_quotes(lines: list[str]) -> list[str]:
 
 
 def _drop_introduction(kept: list[str]) -> None:
-    """The last lines, where they say who wrote what is quoted below."""
+    """Remove the last lines if they introduce the quote below."""
     while kept and not kept[-1].strip():
         kept.pop()
     for count in range(1, _MAX_INTRODUCTION + 1):
@@ -133,10 +133,9 @@ _SILENT = {"multipart/related", "multipart/signed"}  # their further parts are p
 
 
 def read_eml(path: Path, options: ExtractOptions) -> Extracted:
-    """The subject as a heading, then the text of the message and of messages attached to it.
+    """Return the subject as a heading, then the text of the message and of messages attached to it.
 
-    Raises Rejected(`no_text`), Rejected(`inflates_too_much`), Rejected(`too_many_characters`) and
-    Rejected(`nested_too_deep`) where the message cannot even be taken apart.
+    Raises Rejected(`no_text`, `inflates_too_much`, `too_many_characters`, `nested_too_deep`).
     """
     try:
         with path.open("rb") as file:
@@ -166,7 +165,7 @@ def read_eml(path: Path, options: ExtractOptions) -> Extracted:
 
 
 def _without_bulk(file: BinaryIO, limits: Limits) -> Iterator[bytes]:
-    """The message's lines, or pieces of long ones, without the bulk of attachments, which nobody looks at.
+    """Yield the message's lines, or parts of long ones, without most of the attachments' bytes.
 
     The parser keeps every line, at three times its size.
     """
@@ -184,7 +183,7 @@ def _without_bulk(file: BinaryIO, limits: Limits) -> Iterator[bytes]:
 
 
 class _Reader:
-    """Goes through the parts of a message in order."""
+    """Reads the parts of a message in order."""
 
     def __init__(self, limits: Limits) -> None:
         self.blocks: list[Block] = []
@@ -195,7 +194,7 @@ class _Reader:
         self._characters_left = limits.characters
 
     def warnings(self) -> list[str]:
-        """What was left out, and why."""
+        """Describe what was left out."""
         count = self._attachments
         found = []
         if count:
@@ -207,7 +206,7 @@ class _Reader:
         return found
 
     def read_message(self, message: Message, depth: int) -> None:
-        """The message's subject, then its body."""
+        """Add the message's subject, then its body."""
         subject = _subject(message)
         if subject:
             self.blocks.append(Block(subject, "heading"))
@@ -272,7 +271,7 @@ def _subject(message: Message) -> str | None:
 
 
 def _header(message: Message, name: str) -> str:
-    """A header's text, its encoded words decoded; what cannot be decoded stays as it is."""
+    """Return a header's text with its encoded words decoded, as far as possible."""
     values = (str(value) for key, value in message.raw_items() if key.lower() == name.lower())
     # What is not ASCII, the parser keeps as surrogates.
     raw = _text(next(values, "")[:_MAX_HEADER].encode("utf-8", "surrogateescape"), None)

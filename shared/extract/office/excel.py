@@ -41,7 +41,7 @@ _BUILT_IN = {
     **dict.fromkeys([*range(27, 32), 36, *range(50, 59)], "yyyy-mm-dd"),
     **dict.fromkeys(range(32, 36), "h:mm:ss"),
 }  # fmt: skip
-"""By their numbers; those that differ from country to country, as the rest of the world writes them."""
+"""Built-in formats by number; those that differ between countries as most of the world writes them."""
 _FORMATS = 70_000  # Excel's own limit is 65,490
 _LITERAL = re.compile(r'"([^"]*)"|\\(.)|\[\$([^\[\]-]*+)[^\[\]]*+\]|[_*].')
 _ELAPSED = re.compile(r"(?i)\[(h+|m+|s+)\]")
@@ -55,7 +55,7 @@ _EPOCH, _EPOCH_1904 = datetime(1899, 12, 30), datetime(1904, 1, 1)  # noqa: DTZ0
 
 @dataclass(frozen=True, slots=True)
 class _Format:
-    """`dated`: how a date is written; otherwise how many decimals, in what unit, between which words."""
+    """How a number is shown: as a date of the format `dated`, or with decimals, unit and words."""
 
     dated: str = ""
     decimals: int | None = None
@@ -66,10 +66,10 @@ class _Format:
 
 
 class Formats(Handlers):
-    """Reads styles.xml; afterwards `show` writes a cell's number the way its style says."""
+    """Reads styles.xml; then `show` formats a cell's number as its style says."""
 
     from_1904 = False
-    """Whether days count from 1904: a workbook from an old Mac."""
+    """Whether days count from 1904, as in workbooks of old Macs."""
 
     def __init__(self) -> None:
         self._codes = dict(_BUILT_IN)
@@ -80,7 +80,7 @@ class Formats(Handlers):
         self.ends = {"x:cellXfs": self._leave}
 
     def show(self, style: str, value: str) -> str:
-        """The number as it is shown; what is no number stays as it is."""
+        """Format a number as Excel shows it; anything else stays as it is."""
         try:
             number = float(value)
         except ValueError:
@@ -126,7 +126,7 @@ class Formats(Handlers):
 
 
 def _parse(code: str) -> _Format:
-    """A format's first section, which is the one for positive numbers."""
+    """Parse a format's first section, the one for positive numbers."""
     literals: list[str] = []
 
     def keep(found: re.Match[str]) -> str:
@@ -159,7 +159,7 @@ def _parse(code: str) -> _Format:
 
 
 def _dated(letters: set[str]) -> str:
-    """As much of a date as the format shows, the way ISO 8601 writes it."""
+    """Return the parts of a date that the format shows, as ISO 8601 writes them."""
     day = "%Y-%m-%d" if "d" in letters else "%Y-%m" if letters & {"m"} and "y" in letters else "%Y"
     if not letters & set("hs"):
         return day
@@ -171,8 +171,8 @@ _MAX_NAME = 60  # characters of a column's name
 _ABOVE = 8  # rows that may stand above the header: a title, a note
 _LEAST_ROWS = 3  # in fewer no column can be told to hold texts
 _LEAST_TEXT = {(False, False): 60, (False, True): 100, (True, False): 25, (True, True): 60}
-"""Mean bytes of a column of texts, by whether its name tells and whether it stands beside figures, where
-names are long. In UTF-8 a character of Chinese has three bytes, and says as much more.
+"""Least mean bytes of a column of texts, by whether its name means text and whether it stands beside
+figures, where names are long. A Chinese character has three bytes in UTF-8, and says as much more.
 """
 _TELLING = set(WELL_KNOWN) - {"description"}  # what this one says of a table of figures is which they are
 _LONGER = 20  # characters: a text than the name of its column
@@ -184,13 +184,13 @@ _NUMBER = re.compile(r"\W{0,3}\d[\d.,\s]*(?:\D{1,4})?$|[-\u2013\u2014]$|(?i:n/?a
 
 
 class SheetBlocks:
-    """Takes a sheet's rows one by one and holds only the first of them, by which it decides what they are."""
+    """Takes a sheet's rows one by one; the first of them, which are kept, decide what the rows are."""
 
     def __init__(self, page: int, wanted: str | None, budget: Budget) -> None:
-        """`wanted` is the name of the column that holds the text, where the uploader named it."""
+        """`wanted` is the name of the text column, if the uploader named it."""
         self.blocks: list[Block] = []
         self.missing: Rejected | None = None
-        """Why there is no data set, where a column was asked for."""
+        """The reason that the sheet is no data set, if a column was asked for."""
         self._page = page
         self._wanted = wanted
         self._budget = budget
@@ -200,11 +200,11 @@ class SheetBlocks:
         self._label: int | None = None
 
     def wants(self, column: int) -> bool:
-        """Whether anything is to become of cells of this column."""
+        """Whether cells of this column are used."""
         return self._text is None or column in {self._text, self._label}
 
     def add(self, number: int, row: dict[int, str]) -> None:
-        """The sheet's row `number`, by columns that are filled; raises Rejected(`too_many_rows`)."""
+        """Add the row `number`, by the columns that are filled; raises Rejected(`too_many_rows`)."""
         if self._sample is None:
             self._write(number, row)
             return
@@ -213,7 +213,7 @@ class SheetBlocks:
             self.close()
 
     def close(self) -> None:
-        """There are no more rows to wait for; raises Rejected(`too_many_rows`)."""
+        """End the rows; raises Rejected(`too_many_rows`)."""
         if not self._sample:
             return
         sample, self._sample = self._sample, None
@@ -265,8 +265,9 @@ def _table_block(row: dict[int, str]) -> Block:
 
 
 def _find_header(rows: Sequence[dict[int, str]], wanted: str | None) -> int | None:
-    """Which of the first rows names the columns: the one with the wanted name, or one of short words in about
-    as many cells as the rows below fill.
+    """Return which of the first rows names the columns.
+
+    It has the wanted name, or short words in about as many cells as the rows below fill.
     """
     usual = sorted(map(len, rows))[len(rows) // 2]
     wide = next((at for at, row in enumerate(rows[:_ABOVE]) if len(row) >= _FILLED * usual), 0)
@@ -308,7 +309,7 @@ _SEPARATOR = 3  # characters between two cells of a row
 
 
 class SharedStrings(Handlers):
-    """The texts that cells refer to by number, in one piece: as objects they took five times the memory."""
+    """The texts that cells refer to by number, in one buffer: as objects they took five times the memory."""
 
     skipped = frozenset({"x:rPh"})  # how characters are pronounced
 
@@ -320,7 +321,7 @@ class SharedStrings(Handlers):
         self.ends = {"x:si": self._end}
 
     def __getitem__(self, number: int) -> str:
-        """The text of this number, from 0; "" where there is none."""
+        """Return the text of this number, from 0; "" if there is none."""
         if not 0 <= number < len(self._ends):
             return ""
         start = self._ends[number - 1] if number else 0
@@ -336,7 +337,7 @@ class SharedStrings(Handlers):
 
 
 class Sheet(Handlers):
-    """Reads a worksheet's XML and gives its rows to `rows`, those of their cells that are filled."""
+    """Reads a worksheet's XML and gives the filled cells of each row to `rows`."""
 
     skipped = frozenset({"x:rPh"})
 
@@ -408,14 +409,14 @@ class Sheet(Handlers):
 
 
 def _unescape(text: str) -> str:
-    """What XML cannot hold, and line ends, are written by their code (ISO/IEC 29500-1, 22.4.2.4)."""
+    """Decode characters that XML cannot hold, and line ends (ISO/IEC 29500-1, 22.4.2.4)."""
     if "_x" not in text:
         return text
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
 
 
 def _column(letters: str) -> int:
-    """The number of the column "A", "B", ... "AA", from 1; ValueError where it is none."""
+    """Return the number of the column "A", "B", ... "AA", from 1; raises ValueError."""
     number = 0
     for letter in letters[:4]:
         number = number * 26 + _LETTERS.index(letter) + 1
@@ -423,17 +424,16 @@ def _column(letters: str) -> int:
 
 
 def read_xlsx(source: Source, options: ExtractOptions) -> Extracted:
-    """The text of a workbook; `page` is the sheet's number, its name a heading.
+    """Return the text of a workbook: `page` is the sheet's number, its name a heading.
 
-    A sheet with a column of sentences is a data set, and each of its rows a data row, numbered as in the
-    sheet from the row below the header; with `options.text_column`, sheets that have that column are. Other
-    sheets give table rows. Formulas count as the value they last had, numbers and dates read as they are
-    shown. Hidden sheets are left out.
+    A sheet with a column of sentences is a data set: each of its rows is a data row, numbered from the row
+    below the header. With `options.text_column`, the sheets with that column are. Other sheets give table
+    rows. Formulas count as their last value; numbers and dates read as they are shown. Hidden sheets are left
+    out.
 
     Raises:
-        Rejected: `unreadable_archive`, `unreadable_document`, `encrypted`, `unsafe_archive`,
-            `too_many_members`, `inflates_too_much`, `too_many_characters`, `too_many_pages`,
-            `too_many_rows`, `too_many_columns`, `text_column_not_found`, `no_text`.
+        Rejected: what Package raises, `too_many_pages`, `too_many_columns`, `text_column_not_found` or
+            `no_text`.
     """
     limits, budget = options.limits, Budget(options.limits)
     blocks: list[Block] = []
@@ -472,7 +472,7 @@ def read_xlsx(source: Source, options: ExtractOptions) -> Extracted:
 
 
 class _Book(Handlers):
-    """The sheets in their order: name, id of the relation, and whether they are shown."""
+    """Collects the sheets in order: name, relation id, and whether they are shown."""
 
     def __init__(self, most: int) -> None:
         self.sheets: list[tuple[str, str, bool]] = []

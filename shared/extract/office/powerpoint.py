@@ -28,7 +28,7 @@ _LISTS = {"body", "obj"}  # placeholders whose paragraphs have bullets unless th
 class _Paragraph:
     parts: list[str] = field(default_factory=list)
     marked: bool | None = None
-    """Whether it says of itself that it has a bullet."""
+    """Whether the paragraph itself states that it has a bullet."""
 
     def block(self, *, listed: bool) -> Block | None:
         text = squeeze("".join(self.parts))
@@ -39,7 +39,7 @@ class _Paragraph:
 
 
 class Slide(Handlers):
-    """Reads the XML of a slide or of its notes; afterwards the lists below have its text, without pages."""
+    """Reads the XML of a slide or of its notes; then the lists below have its text, without pages."""
 
     skipped = frozenset({"mc:Fallback"})  # what older programs get to see: the same again, or less
 
@@ -48,7 +48,7 @@ class Slide(Handlers):
         self.blocks: list[Block] = []
         self.notes: list[Block] = []
         self.diagrams: list[str] = []
-        """Ids of relations to the parts that hold their text."""
+        """Relation ids of the parts with diagrams."""
         self.hidden = self._is_slide = False
         self._budget = budget
         self._kind: str | None = None  # of the placeholder that the shape is
@@ -151,7 +151,7 @@ class Slide(Handlers):
 
 
 def diagram_blocks(package: Package, part: str, budget: Budget) -> list[Block]:
-    """What a diagram (SmartArt) says, point by point; raises what reading a part does."""
+    """Return the text of a diagram (SmartArt), point by point; raises what reading a part raises."""
     points = Slide(budget)
     package.scan(part, points)
     return [Block(block.text if is_item(block.text) else f"\u2022 {block.text}") for block in points.blocks]
@@ -161,15 +161,13 @@ _SHOWN = 10
 
 
 def read_pptx(source: Source, options: ExtractOptions) -> Extracted:
-    """The text of a presentation; `page` is the slide's number, its title a heading, its notes follow it.
+    """Return the text of a presentation: `page` is the slide's number, its title a heading, notes follow it.
 
-    Shapes come in the order of the file, in which a screen reader reads them too. Hidden slides are left out,
-    as are dates, footers and slide numbers, and what only the master says.
+    Shapes keep the order of the file, which screen readers use too. Hidden slides, dates, footers, slide
+    numbers, and what only the master holds are left out.
 
     Raises:
-        Rejected: `unreadable_archive`, `unreadable_document`, `encrypted`, `unsafe_archive`,
-            `too_many_members`, `inflates_too_much`, `too_many_characters`, `too_many_rows`,
-            `too_many_pages`, `no_text`.
+        Rejected: what Package raises, `too_many_pages` or `no_text`.
     """
     limits = options.limits
     blocks: list[Block] = []
@@ -203,7 +201,7 @@ def read_pptx(source: Source, options: ExtractOptions) -> Extracted:
 
 
 def _in_order(package: Package, at: Relation, slide: Slide, budget: Budget) -> Iterator[Block]:
-    """The slide's title, what it says, what its diagrams say, and its notes."""
+    """Yield the slide's title, its text, its diagrams and its notes."""
     yield from slide.titles
     yield from slide.blocks
     relations = package.relations(at.part)
@@ -218,7 +216,7 @@ def _in_order(package: Package, at: Relation, slide: Slide, budget: Budget) -> I
 
 
 class _Order(Handlers):
-    """Which slides there are, by the ids of their relations."""
+    """Collects the relation ids of the slides."""
 
     def __init__(self, most: int) -> None:
         self.slides: list[str] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from shared.extract.office.package import Budget, Handlers, Package
@@ -21,20 +22,20 @@ if TYPE_CHECKING:
 Role = Literal["title", "heading", "item", "contents", "body"]
 
 _STYLES = 20_000  # a style is a few hundred bytes once it is read
-_NO_LEVEL = 9  # outline levels count from 0; this one says that it is none (ISO/IEC 29500-1, 17.3.1.20)
+_NO_LEVEL = 9  # outline levels count from 0; this means none (ISO/IEC 29500-1, 17.3.1.20)
 _TITLE = re.compile(r"(?i)(?:title|titel|titre|t\u00edtulo|titolo|tytu\u0142|otsikko)$")
 _HEADING = re.compile(
     r"(?i)(?:heading|\u00fcberschrift|titre|t\u00edtulo|titolo|kop|rubrik|overskrift|otsikko|nag\u0142\u00f3wek|"
     r"nadpis|c\u00edmsor|ba\u015fl\u0131k|\u0437\u0430\u0433\u043e\u043b\u043e\u0432\u043e\u043a|\u6807\u9898|"
     r"\u6a19\u984c|\u898b\u51fa\u3057|\uc81c\ubaa9) ?[1-9]\b"
 )
-"""Word names its own styles in English whatever its language; other programs do not."""
+"""Word names its own styles in English in every language; other programs do not."""
 _CONTENTS = re.compile(r"(?i)(?:toc|contents|table of (?:figures|authorities)|index)(?: heading| ?\d)?$")
 
 
 @dataclass(slots=True)
 class Style:
-    """What a style says itself, before what it is based on is asked."""
+    """What a style states itself, apart from the style it is based on."""
 
     name: str = ""
     based_on: str = ""
@@ -43,7 +44,7 @@ class Style:
 
 
 class Styles(Handlers):
-    """Reads styles.xml; afterwards `role` answers for any style's id."""
+    """Reads styles.xml; then `role` answers for any style's id."""
 
     def __init__(self) -> None:
         self._styles: dict[str, Style] = {}
@@ -58,7 +59,7 @@ class Styles(Handlers):
         }
 
     def role(self, style: str) -> Role:
-        """What paragraphs of this style are."""
+        """Return what paragraphs of this style are."""
         if style not in self._roles:
             if len(self._roles) > _STYLES:
                 return "body"
@@ -104,7 +105,6 @@ class Styles(Handlers):
         self._open.numbered = attributes.get("w:val", "0") != "0"
 
 
-_BODY_LEVEL = 9
 _MAX_HEADING_WORDS = 12
 _MAX_TITLE = 300  # characters
 _END = re.compile(r"[.!?:;,\u2026\u3002][\"'\u201d\u2019)\]]*$")
@@ -118,18 +118,18 @@ class _Paragraph:
     level: int | None = None
     numbered: bool | None = None
     plain: int = 0
-    """Characters that are not bold."""
+    """Number of characters that are not bold."""
     runs_on: bool = False
-    """Its end is deleted: the next paragraph continues it."""
+    """Its end is deleted, so the next paragraph continues it."""
     boxes: list[Block] = field(default_factory=list)
-    """What stands in text boxes anchored in it."""
+    """Text boxes anchored in the paragraph."""
 
 
 class Story(Handlers):
-    """Reads a story's XML; afterwards `blocks` are its text, `title` the first paragraph of the style Title.
+    """Reads a story's XML; then `blocks` are its text, `title` the first paragraph of the style Title.
 
-    Notes are taken out of `notes` where the body refers to them, and put in there where the story is one of
-    notes, by "footnote" or "endnote" and their id.
+    A story of notes puts them into `notes`, by "footnote" or "endnote" and their id; the body takes them out
+    where it refers to them.
     """
 
     # Deleted, moved away; what older programs get to see instead of a text box; readings above characters.
@@ -162,8 +162,8 @@ class Story(Handlers):
             "w:br": self._space,
             "w:cr": self._space,
             "w:noBreakHyphen": self._hyphen,
-            "w:footnoteReference": self._footnote,
-            "w:endnoteReference": self._endnote,
+            "w:footnoteReference": partial(self._refer, "footnote"),
+            "w:endnoteReference": partial(self._refer, "endnote"),
             "w:tr": self._start_row,
             "w:tc": self._start_container,
             "w:txbxContent": self._start_container,
@@ -177,8 +177,8 @@ class Story(Handlers):
             "w:tc": self._end_cell,
             "w:tr": self._end_row,
             "w:txbxContent": self._end_box,
-            "w:footnote": self._end_footnote,
-            "w:endnote": self._end_endnote,
+            "w:footnote": partial(self._end_note, "footnote"),
+            "w:endnote": partial(self._end_note, "endnote"),
         }
         self._note = ""
 
@@ -211,11 +211,8 @@ class Story(Handlers):
     def _set_hidden(self, attributes: Attributes) -> None:
         self._hidden = self._in_run and _is_on(attributes)
 
-    def _footnote(self, attributes: Attributes) -> None:
-        self._pending += self._notes.pop("footnote" + attributes.get("w:id", ""), [])
-
-    def _endnote(self, attributes: Attributes) -> None:
-        self._pending += self._notes.pop("endnote" + attributes.get("w:id", ""), [])
+    def _refer(self, kind: str, attributes: Attributes) -> None:
+        self._pending += self._notes.pop(kind + attributes.get("w:id", ""), [])
 
     # Paragraphs
 
@@ -236,7 +233,7 @@ class Story(Handlers):
 
     def _level(self, attributes: Attributes) -> None:
         if self._open:
-            self._open[-1].level = int(attributes.get("w:val", _BODY_LEVEL))
+            self._open[-1].level = int(attributes.get("w:val", _NO_LEVEL))
 
     def _numbering(self, attributes: Attributes) -> None:
         if self._open:
@@ -271,7 +268,7 @@ class Story(Handlers):
         if role in {"contents", "title"}:
             return role
         if paragraph.level is not None:
-            role = "heading" if paragraph.level < _BODY_LEVEL else "body"
+            role = "heading" if paragraph.level < _NO_LEVEL else "body"
         if role == "heading":
             return role
         if paragraph.numbered is not None:
@@ -318,12 +315,6 @@ class Story(Handlers):
         self._note = attributes.get("w:id", "") if attributes.get("w:type", "normal") == "normal" else ""
         self._into.append([])
 
-    def _end_footnote(self) -> None:
-        self._end_note("footnote")
-
-    def _end_endnote(self) -> None:
-        self._end_note("endnote")
-
     def _end_note(self, kind: str) -> None:
         blocks = self._into.pop()
         if self._note:
@@ -349,14 +340,13 @@ def _could_be_heading(text: str) -> bool:
 
 
 def read_docx(source: Source, options: ExtractOptions) -> Extracted:
-    """The text of a Word document as its last reader sees it: without what is deleted, moved away or hidden.
+    """Return the text of a Word document as its reader sees it: without deleted, moved or hidden text.
 
     Running heads, comments and tables of contents are left out; a note follows the paragraph that refers to
     it. The title is that of the properties, or the paragraph of the style Title.
 
     Raises:
-        Rejected: `unreadable_archive`, `unreadable_document`, `encrypted`, `unsafe_archive`,
-            `too_many_members`, `inflates_too_much`, `too_many_characters`, `too_many_rows`, `no_text`.
+        Rejected: what Package raises, or `no_text`.
     """
     budget, styles, warnings = Budget(options.limits), Styles(), []
     with Package(source, options.limits, "Word document") as package:

@@ -1,4 +1,4 @@
-"""PDF: pdfium reads characters and boxes, pure code makes lines, furniture and paragraphs of them."""
+"""Read PDFs: pdfium reads characters and boxes, pure code makes lines and paragraphs of them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,10 @@ _LEAST_WORDS = 10  # beside pages that cannot be read: less is no document
 
 
 def read_pdf(path: Path, options: ExtractOptions) -> Extracted:
-    """Paragraphs, headings and table rows of a PDF, in reading order, each with its page.
+    """Return paragraphs, headings and table rows of a PDF, in reading order, each with its page.
 
-    Recognised pages take the place of the document's own.
-
-    Raises Rejected(`encrypted`, `unreadable_pdf`, `no_pages`, `too_many_pages`, `too_many_characters`,
-    `no_text`, `needs_ocr`).
+    Recognized pages replace the document's own. Raises Rejected(`encrypted`, `unreadable_pdf`, `no_pages`,
+    `too_many_pages`, `too_many_characters`, `no_text`, `needs_ocr`).
     """
     document = read_document(path, options)
     looked_at = [
@@ -81,7 +79,7 @@ def read_pdf(path: Path, options: ExtractOptions) -> Extracted:
 
 
 def _outcome(pages: Sequence[RecognisedPage]) -> Iterator[str]:
-    """What is to be said of pages that went through recognition."""
+    """Yield the warnings about recognized pages."""
     if sure := [page.confidence for page in pages if page.confidence is not None]:
         yield f"pages whose text was recognised, not read: {len(sure):,}, mean confidence {mean(sure):.2f}"
     low = [page.page for page in pages if page.confidence is not None and page.confidence < LOW_CONFIDENCE]

@@ -1,7 +1,7 @@
 """Join the paragraphs of a PDF into blocks, with their initials, and find its title.
 
-Most programs write a page in reading order, so the order of drawing is kept. What is drawn late but stands
-above (titles and boxes, often) is moved up to where it belongs.
+Most programs write a page in reading order, so the drawing order is kept. What is drawn late but stands
+above, such as titles and boxes, moves up to its place.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NEAR = 1.0  # of the initial's height: room between it and its word
 
 
 def with_initials(lines: list[Line]) -> list[Line]:
-    """The lines, each initial put back before the word it begins."""
+    """Put each initial back before the word that it begins."""
     letters = [line for line in lines if len(line.text) == 1 and line.text.isupper()]
     joined = list(lines)
     for letter in letters:
@@ -41,7 +41,7 @@ def with_initials(lines: list[Line]) -> list[Line]:
 
 
 def _begins(letter: Line, line: Line) -> bool:
-    """The line stands at the letter's right, not below its middle, and lacks its beginning."""
+    """Whether the line lacks its beginning and stands right of the letter, not below its middle."""
     return (
         line.text[:1].islower()
         and letter.height >= _HIGH * line.height
@@ -63,7 +63,7 @@ _MAX_TITLE_WORDS = 16
 
 
 def build_blocks(pages: Sequence[Page], outline: Outline) -> list[Block]:
-    """The blocks of all pages; a paragraph that runs on in the next column is one block."""
+    """Return the blocks of all pages; a paragraph that runs on in the next column is one block."""
     style = body_style(pages)
     joiner = Joiner([line.text for page in pages for line in page.lines])
     blocks: list[Block] = []
@@ -81,7 +81,7 @@ def build_blocks(pages: Sequence[Page], outline: Outline) -> list[Block]:
 
 
 def body_style(pages: Sequence[Page]) -> Style:
-    """The line height and font that most of the document's letters have."""
+    """Return the line height and font that most letters of the document have."""
     heights: dict[float, int] = defaultdict(int)
     fonts: dict[str, int] = defaultdict(int)
     for page in pages:
@@ -96,7 +96,7 @@ def body_style(pages: Sequence[Page]) -> Style:
 
 
 def find_title(pages: Sequence[Page]) -> str | None:
-    """The largest type of the first pages, where it stands out; for files that do not name their title."""
+    """Return the largest type of the first pages, if it stands out; for files without a title."""
     body = body_style(pages).height
     for page in pages[:_TITLE_PAGES]:
         largest = max((line.height for line in page.lines if any(map(str.isalpha, line.text))), default=0.0)
@@ -108,7 +108,7 @@ def find_title(pages: Sequence[Page]) -> str | None:
 
 
 def _in_order(paragraphs: list[Paragraph]) -> list[Paragraph]:
-    """Drawing order, save that a block drawn after what stands below it in its column comes before that."""
+    """Keep the drawing order, but put a block before what stands below it in its column."""
     ordered: list[Paragraph] = []
     lowest = 0.0
     for paragraph in paragraphs:
@@ -128,7 +128,7 @@ def _is_above(one: Paragraph, other: Paragraph) -> bool:
 
 
 def _flow(paragraphs: list[Paragraph]) -> list[Paragraph]:
-    """Joins a paragraph that ends in mid-sentence with one that begins in lower case: the next column's.
+    """Join a paragraph that ends in mid-sentence with one that begins in lower case, in the next column.
 
     A caption or a note in other type may stand between the two.
     """
@@ -143,7 +143,7 @@ def _flow(paragraphs: list[Paragraph]) -> list[Paragraph]:
 
 
 def _unfinished(flowing: list[Paragraph], paragraph: Paragraph) -> Paragraph | None:
-    """The last paragraph of the same type, where it waits for more."""
+    """Return the last paragraph of the same type, if it is unfinished."""
     for before in flowing[: -_LOOK_BACK - 1 : -1]:
         if before.kind == "heading":
             return None

@@ -1,7 +1,7 @@
-"""Cells of several lines: the text beside a row that is part of it goes back into its cell.
+"""Put text beside a table's row back into the row's cells.
 
-A row is found line by line, so of a cell with three lines two come as paragraphs. Where they stand says whose
-they are: in the cell's column, one step above or below, or between this row and the next.
+Rows are found line by line, so two lines of a cell of three come as paragraphs. Their place shows where they
+belong: in the cell's column, one step above or below, or between this row and the next.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MAX_PARTS = 500  # paragraphs and tables of a page
 
 
 def with_whole_cells(paragraphs: list[Paragraph], join: Join) -> list[Paragraph]:
-    """The page's paragraphs, those that are parts of a cell being in it; `join` makes one text of lines."""
+    """Return the page's paragraphs, with parts of cells moved into them; `join` makes one text of lines."""
     rows = sorted(
         (line for paragraph in paragraphs if paragraph.kind == "table" for line in paragraph.lines),
         key=lambda line: line.base,
@@ -49,7 +49,7 @@ def with_whole_cells(paragraphs: list[Paragraph], join: Join) -> list[Paragraph]
 
 
 def _pieces(paragraph: Paragraph, between: Sequence[Paragraph]) -> Iterator[Paragraph]:
-    """A table in as many pieces as other paragraphs, which stand between two of its rows, cut it into."""
+    """Yield a table in pieces, cut by the paragraphs that stand between two of its rows."""
     if paragraph.kind != "table" or len(paragraph.lines) == 1:
         yield paragraph
         return
@@ -72,14 +72,14 @@ class _Table:
         self._bases = [row.base for row in rows]
         self._join = join
         self._ends = {id(row): [row.base] * len(row.cells) for row in rows}
-        """Where the last line of each cell stands."""
+        """The place of each cell's last line."""
         self._edges = [span for row in rows for span in row.spans]
         self._edges += [
             (line.x0, line.x1) for part in paragraphs if part.kind == "text" for line in part.lines
         ]
 
     def pair(self, parts: Sequence[Paragraph]) -> Iterator[Paragraph]:
-        """Makes rows of a label and the cells on its line, as another row near by has; yields those cells."""
+        """Make rows of a label and the cells on its line, if a row nearby has such cells; yield the cells."""
         for label in parts:
             text = label.lines[0].text
             if label.kind == "text" and any(map(str.isalpha, text)) and not text[:1].islower():
@@ -125,7 +125,7 @@ class _Table:
         self._ends[id(row)] = ends
 
     def take_beside(self, part: Paragraph) -> bool:
-        """A cell on the row's line that was drawn apart; other rows have one in its column."""
+        """Take a cell on the row's line that was drawn apart, if other rows have one in its column."""
         first = part.lines[0]
         for row, after in self._near(first.base, _SAME_LINE * first.height):
             at = sum(x0 < part.x0 for x0, _ in row.spans)
@@ -146,7 +146,7 @@ class _Table:
         return False
 
     def take_below(self, part: Paragraph) -> bool:
-        """What goes on with a cell above it."""
+        """Take the continuation of a cell above it."""
         first = part.lines[0]
         if not any(map(str.isalpha, first.text)):
             return False
@@ -166,7 +166,7 @@ class _Table:
         return False
 
     def take_above(self, part: Paragraph) -> bool:
-        """The beginning of a label whose last line stands in the row."""
+        """Take the beginning of a label whose last line stands in the row."""
         last = part.lines[-1]
         for row, _ in self._near(last.base + _STEP * last.height / 2, _STEP * last.height / 2):
             if len(row.spans) < 2:  # noqa: PLR2004 - one cell is no label of another
@@ -184,7 +184,7 @@ class _Table:
         return False
 
     def _goes_on(self, x0: float, x1: float, line: Line) -> bool:
-        """The line begins in mid-sentence, or its first word had no room in the one above, from x0 to x1."""
+        """Whether the line begins in mid-sentence, or its first word did not fit above, from x0 to x1."""
         text = line.cells[0] if line.cells else line.text
         if text[:1].islower() or text[:1] == "(":
             return True
@@ -194,7 +194,7 @@ class _Table:
         return x1 + word > edge
 
     def _near(self, base: float, distance: float) -> Iterator[tuple[Line, Line | None]]:
-        """Rows that stand so close, the lowest first, each with the next one."""
+        """Yield the rows within `distance`, the lowest first, each with the next row."""
         start, end = bisect_left(self._bases, base - distance), bisect_right(self._bases, base + distance)
         for at in reversed(range(start, end)):
             yield self._rows[at], self._rows[at + 1] if at + 1 < len(self._rows) else None
@@ -209,13 +209,13 @@ class _Table:
 
 
 def _aligned(part: Paragraph, span: tuple[float, float], height: float) -> bool:
-    """To the left, to the right or to the middle."""
+    """Whether left edges, right edges or middles are aligned."""
     left, right = part.x0 - span[0], part.x1 - span[1]
     return min(abs(left), abs(right), abs(left + right) / 2) < _ALIGNED * height
 
 
 def _is_cell(part: Paragraph) -> bool:
-    """Not prose, and not a column of figures, each of which belongs to a row of its own."""
+    """Whether this may be a cell: neither prose nor a column of figures, which belong to one row each."""
     lines = len(part.lines)
     return lines == 1 or (lines <= _MAX_LINES and any(map(str.isalpha, part.text)))
 
@@ -225,7 +225,7 @@ def _alike(line: Line, row: Line) -> bool:
 
 
 def _on_one_line(one: Paragraph, other: Paragraph) -> bool:
-    """They begin on one line, or the middle of each is at one height."""
+    """Whether they begin on one line, or their middles are at one height."""
     near = _SAME_LINE * one.lines[0].height
     return (
         abs(one.lines[0].base - other.lines[0].base) < near

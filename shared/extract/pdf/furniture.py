@@ -1,4 +1,4 @@
-"""Running heads, footers, page numbers and navigation: lines that belong to the page, not to the text."""
+"""Remove running heads, footers, page numbers and navigation: lines of the page, not of the text."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _PAGE_ONLY = re.compile(
 
 
 def without_furniture(pages: Sequence[Page]) -> list[Page]:
-    """The pages without lines that repeat at one place across pages, and without page numbers."""
+    """Return the pages without page numbers and lines that repeat at one place across pages."""
     edges = {id(line): found for page in pages for line in page.lines if (found := _heads(line, page))}
     heads = Counter(
         head for page in pages for head in {head for line in page.lines for head in edges.get(id(line), ())}
@@ -80,9 +80,10 @@ def _place(line: Line) -> tuple[str, int, int]:
 
 
 def _heads(line: Line, page: Page) -> set[tuple[str, bool]]:
-    """What running heads share: their words, numbers aside, and top or bottom; nothing outside both zones.
+    """Return what identifies a running head: its words without numbers, and top or bottom.
 
-    A part that stands apart and has several words is enough: the chapter's name beside it changes.
+    The result is empty outside both zones. A part of several words that stands apart is enough, because the
+    chapter's name beside it changes.
     """
     at_top, at_bottom = line.y1 <= page.height * _ZONE, line.y0 >= page.height * (1 - _ZONE)
     if not at_top and not at_bottom:
@@ -92,14 +93,14 @@ def _heads(line: Line, page: Page) -> set[tuple[str, bool]]:
 
 
 def _is_outermost(line: Line, page: Page) -> bool:
-    """Nothing stands above it, or nothing below."""
+    """Whether nothing stands above the line, or nothing below."""
     return line.y0 <= min(other.y0 for other in page.lines) or line.y1 >= max(
         other.y1 for other in page.lines
     )
 
 
 def _numbering(pages: Sequence[Page], edges: Container[int]) -> set[int]:
-    """Printed page number less place in the file, where many pages agree on it."""
+    """Return the differences between printed number and page that many pages agree on."""
     seen: dict[int, set[int]] = defaultdict(set)
     for page in pages:
         for line in page.lines:
@@ -117,7 +118,7 @@ def _is_numbered(line: Line, page: Page, offsets: set[int]) -> bool:
 
 
 def _without_number(line: Line, page: Page, offsets: set[int]) -> Line:
-    """The last line of a page without the page number that stands at its end or beginning."""
+    """Return the line without a page number at its end or beginning."""
     for at, kept in ((-1, slice(None, -1)), (0, slice(1, None))):
         cell, rest = line.cells[at], line.cells[kept]
         if rest and cell.isdecimal() and len(cell) <= _MAX_DIGITS and int(cell) - page.number in offsets:

@@ -1,7 +1,7 @@
 """Find the headings of a PDF by their type and by its table of contents.
 
 A passage carries the nearest heading before it as its section, so a label in a drawing, a sum in a table or a
-slogan must not pass for one. A heading is a few words, says something, and has its text below it. A line that
+slogan must not become one. A heading is a few words, says something, and has its text below it. A line that
 the document's own outline names is always a heading.
 """
 
@@ -33,7 +33,7 @@ _MIN_PROSE = 15  # words of a paragraph: what stands above it may be a heading o
 
 
 def find_entries(paragraphs: Sequence[Paragraph]) -> set[int]:
-    """The places of the page's entries among its paragraphs, in reading order.
+    """Return the places of the page's entries of contents among its paragraphs.
 
     They stand below the word "Contents", or have page numbers that ascend.
     """
@@ -82,9 +82,9 @@ _NO_WORD = re.compile(r"[\W_]+")
 
 
 def settle_headings(paragraphs: list[Paragraph], style: Style, titles: Iterable[str]) -> list[Paragraph]:
-    """The page's paragraphs, those that only looked like headings being text; `titles` are its bookmarks.
+    """Return the page's paragraphs with false headings turned into text; `titles` are its bookmarks.
 
-    A title that stands nowhere on a page without headings is put at its head: it is drawn as a picture.
+    A title that is missing on a page without headings is put at its head: it is drawn as a picture.
     """
     for at in find_entries(paragraphs):
         paragraphs[at].kind = "text"
@@ -126,7 +126,7 @@ def _can_be_headed(paragraph: Paragraph) -> bool:
 
 
 def _is_sentence(paragraph: Paragraph) -> bool:
-    """Prose that is set like a heading: a lead, a slogan, a quotation."""
+    """Whether this is prose that is set like a heading: a lead, a slogan, a quotation."""
     text = paragraph.text
     words = len(text.split())
     return words > _MAX_WORDS or (
@@ -146,7 +146,7 @@ def _says_something(paragraph: Paragraph) -> bool:
 
 
 def _is_in_row(heading: Paragraph, paragraphs: Sequence[Paragraph]) -> bool:
-    """So many like it stand beside it that they are the head of a table."""
+    """Whether so many headings stand beside it that they are the head of a table."""
     beside = sum(
         other.kind == "heading" and other.y0 < heading.y1 and heading.y0 < other.y1 for other in paragraphs
     )
@@ -154,7 +154,7 @@ def _is_in_row(heading: Paragraph, paragraphs: Sequence[Paragraph]) -> bool:
 
 
 def _is_headed(other: Paragraph, heading: Paragraph) -> bool:
-    """It begins below the heading, not far from it, and in its column."""
+    """Whether the other begins below the heading, not far from it, and in its column."""
     height = heading.lines[-1].height
     shared = min(other.x1, heading.x1) - max(other.x0, heading.x0)
     return (
@@ -165,7 +165,7 @@ def _is_headed(other: Paragraph, heading: Paragraph) -> bool:
 
 
 def _with_run_ins(paragraphs: Sequence[Paragraph]) -> list[Paragraph]:
-    """Joins a line of bold type with the rest of its sentence, which goes on below in plain type."""
+    """Join a line of bold type with the rest of its sentence, which goes on below in plain type."""
     joined: list[Paragraph] = []
     for paragraph in paragraphs:
         before = joined[-1] if joined else None

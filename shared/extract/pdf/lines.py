@@ -1,4 +1,4 @@
-"""Join the words of a PDF page into lines; marks of notes stand raised in them."""
+"""Join the words of a PDF page into lines; marks of notes are raised."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _RAISED = 0.2  # of the word's height, from its lower edge to that of the mark
 
 
 def without_mark(word: str) -> str:
-    """The word before a mark at its end; the word, where there is none."""
+    """Return the word without a note's mark at its end."""
     found = _MARKED.fullmatch(word)
     return found[1] if found else word
 
 
 def is_raised(height: float, mark_height: float, rise: float) -> bool:
-    """Is something set like a mark, its lower edge `rise` above that of what is `height` high?"""
+    """Whether something is set like a mark, its lower edge `rise` above that of a word of `height`."""
     return mark_height <= _SMALL * height and rise >= _RAISED * height
 
 
@@ -46,7 +46,7 @@ _SIZE = 0.15  # relative difference in height between parts that are not of one 
 
 
 class Word(NamedTuple):
-    """Points from the page's top left corner, y downwards; `at` is pdfium's index of the first character."""
+    """A word; points from the page's top left corner, y downwards; `at` indexes its first character."""
 
     text: str
     x0: float
@@ -57,7 +57,7 @@ class Word(NamedTuple):
 
 
 class Words(NamedTuple):
-    """Words by what they have, as `Word` does: most lines take no look at a single one."""
+    """Words in columns, with the fields of `Word`: most lines need no single word."""
 
     texts: Sequence[str]
     x0s: Sequence[float]
@@ -68,16 +68,7 @@ class Words(NamedTuple):
     heights: Sequence[float]
 
     def part(self, start: int, end: int) -> Words:
-        texts, x0s, y0s, x1s, y1s, places, heights = self
-        return Words(
-            texts[start:end],
-            x0s[start:end],
-            y0s[start:end],
-            x1s[start:end],
-            y1s[start:end],
-            places[start:end],
-            heights[start:end],
-        )
+        return Words._make([column[start:end] for column in self])
 
 
 @dataclass(slots=True)
@@ -90,21 +81,21 @@ class Line:
     x1: float
     y1: float
     cells: tuple[str, ...] = ()
-    """The row's cells where the line is one of a table, else none."""
+    """Cells of a table's row; else none."""
     ends: tuple[int, int] = (0, 0)
     """pdfium's indices of the first and last word."""
     fonts: tuple[str, str] = ("", "")
     height: float = 0.0
-    """Of most of its words, in points: one with an accented capital may be higher."""
+    """Height of most of its words, in points: one with an accented capital may be higher."""
     base: float = 0.0
-    """Where most of its words end below."""
+    """The y at which most of its words end."""
     spans: tuple[tuple[float, float], ...] = ()
     """x0 and x1 of each cell."""
 
 
 @dataclass(slots=True)
 class Page:
-    """A page's lines in the order they are drawn; `width` and `height` in points, as the page is seen."""
+    """A page with its lines in drawing order; `width` and `height` in points, as the page is seen."""
 
     number: int
     width: float
@@ -113,13 +104,13 @@ class Page:
 
 
 def cut_line(words: Iterable[Word]) -> list[Line]:
-    """One line, one line per column of prose, or one table row; initials drawn after it apart."""
+    """Return one line, one line per column of prose, or one table row; initials drawn after it apart."""
     texts, x0s, y0s, x1s, y1s, places = zip(*words, strict=True)
     return cut_words(Words(texts, x0s, y0s, x1s, y1s, places, list(map(sub, y1s, y0s))))
 
 
 def cut_words(words: Words) -> list[Line]:
-    """As `cut_line`; there is one word at least."""
+    """Return what `cut_line` returns; there is at least one word."""
     line = _line(words)
     if len(words.texts) == 1:
         return [line]
@@ -142,12 +133,12 @@ def cut_words(words: Words) -> list[Line]:
 
 
 def _is_initial(before: float, after: float) -> bool:
-    """Drawn after its line, at the left of it, and larger: no script is written so."""
+    """Whether this is drawn after its line and larger: an initial."""
     return after > (1 + _SIZE) * before
 
 
 def _cut(line: Line, words: Words, gaps: list[float]) -> list[Line]:
-    """`line` is that of all the words."""
+    """Cut `line`, which consists of all the words."""
     heights = words.heights
     least = _GAP * line.height
     numbers = list(map(_is_number, words.texts)) if _DIGIT.search(line.text) else []
@@ -176,7 +167,7 @@ def _middle(values: Sequence[float]) -> float:
 
 
 def _parts(words: Words, gaps: list[float], least: float) -> list[int]:
-    """Where the parts between wide gaps begin; a list mark or section number stays with what follows."""
+    """Return where the parts between wide gaps begin; a list mark or number belongs to the next part."""
     parts = [0]
     for at, gap in enumerate(gaps, 1):
         if gap > least and not (at == 1 and _LABEL.fullmatch(words.texts[0])):
@@ -185,7 +176,7 @@ def _parts(words: Words, gaps: list[float], least: float) -> list[int]:
 
 
 def _differ(parts: Sequence[Sequence[float]]) -> bool:
-    """Heights of different sizes: a heading beside the end of a paragraph, not two cells."""
+    """Whether the parts differ in height: a heading beside the end of a paragraph, not two cells."""
     heights = [_middle(part) for part in parts]
     return max(heights) - min(heights) > _SIZE * max(heights)
 
@@ -208,7 +199,7 @@ def _line(words: Words) -> Line:
 
 
 def _cells(words: Words, parts: list[int]) -> tuple[tuple[str, ...], tuple[tuple[float, float], ...]]:
-    """The cells of a row, which begin at `parts`, and where they stand; marks that stand alone are none."""
+    """Return the cells of a row, which begin at `parts`, and their places; without lone marks."""
     ends = [*parts[1:], len(words.texts)]
     cells = [" ".join(words.texts[start:end]) for start, end in zip(parts, ends, strict=True)]
     spans = [(words.x0s[start], words.x1s[end - 1]) for start, end in zip(parts, ends, strict=True)]

@@ -1,4 +1,4 @@
-"""Which lines belong together?"""
+"""Group lines into paragraphs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Style(NamedTuple):
 
 @dataclass(slots=True)
 class Paragraph:
-    """Lines that are read in one go, and the box around them; or the rows of a table."""
+    """Lines that belong together, and the box around them; or the rows of a table."""
 
     kind: Literal["text", "heading", "table"]
     lines: list[Line] = field(default_factory=list)
@@ -65,7 +65,7 @@ class Paragraph:
 
 
 def group(lines: Iterable[Line], style: Style) -> list[Paragraph]:
-    """The paragraphs of a page in the order in which they begin; marks that stand alone are dropped."""
+    """Return the paragraphs of a page in the order in which they begin, without lone marks."""
     paragraphs: list[Paragraph] = []
     before: Line | None = None
     mark: Line | None = None
@@ -119,7 +119,7 @@ def _is_bold(font: str) -> bool:
 
 
 def _is_title(line: Line, lines: Sequence[Line], style: Style) -> bool:
-    """The page's first line, in large type, with a name or number far to the right: "Own workforce    S1"."""
+    """Whether this is the page's first line, in large type, with a name or number far to the right."""
     return (
         len(line.cells) <= _MAX_TITLE_PARTS
         and line.height >= _HEADING_SIZE * style.height
@@ -133,7 +133,7 @@ def _is_title(line: Line, lines: Sequence[Line], style: Style) -> bool:
 
 
 def _is_justified(line: Line, other: Line) -> bool:
-    """A line of a justified paragraph, its words spread so far that they looked like cells."""
+    """Whether this is a line of a justified paragraph, spread so far that its words looked like cells."""
     near = line.height
     return (
         not other.cells
@@ -145,7 +145,7 @@ def _is_justified(line: Line, other: Line) -> bool:
 
 
 def _continues(paragraph: Paragraph, line: Line, kind: str) -> bool:
-    """Does the line belong to the paragraph?"""
+    """Whether the line belongs to the paragraph."""
     last = paragraph.lines[-1]
     if paragraph.kind != kind:
         return False
@@ -161,7 +161,7 @@ def _continues(paragraph: Paragraph, line: Line, kind: str) -> bool:
 
 
 def _is_emphasis(paragraph: Paragraph, line: Line) -> bool:
-    """Goes on with the sentence above, in bold type."""
+    """Whether the line continues the sentence above, in bold type."""
     return (
         line.text[:1].islower()
         and not _END.search(paragraph.lines[-1].text)
@@ -170,7 +170,7 @@ def _is_emphasis(paragraph: Paragraph, line: Line) -> bool:
 
 
 def _is_below(paragraph: Paragraph, line: Line) -> bool:
-    """One step below the last line, and in its column."""
+    """Whether the line is one step below the last one, in its column."""
     last = paragraph.lines[-1]
     widest = (_HEADING_STEP if paragraph.kind == "heading" else _FIRST_STEP) * last.height
     if len(paragraph.lines) > 1:
@@ -182,19 +182,19 @@ def _is_below(paragraph: Paragraph, line: Line) -> bool:
 
 
 def _is_last(paragraph: Paragraph) -> bool:
-    """The last line ends a sentence and leaves room: a paragraph's end."""
+    """Whether the last line ends a sentence and is short: a paragraph's end."""
     last = paragraph.lines[-1]
     short = last.x1 - paragraph.x0 < _SHORT * (paragraph.x1 - paragraph.x0)
     return short and _END.search(last.text) is not None
 
 
 def _on_one_line(last: Line, line: Line) -> bool:
-    """A superscript or a change of font cut one line into two."""
+    """Whether a superscript or a change of font cut one line into two."""
     return abs(line.y1 - last.y1) < _SAME_LINE * last.height and -1 < line.x0 - last.x1 < last.height
 
 
 def _extends(paragraph: Paragraph, line: Line) -> bool:
-    """Appends to the last line what stands on the same one; False where the line is a line of its own."""
+    """Append the line to the last one if both stand on one line; else return False."""
     if not paragraph.lines or paragraph.kind == "table" or not _on_one_line(paragraph.lines[-1], line):
         return False
     last = paragraph.lines.pop()

@@ -36,7 +36,7 @@ _NO_TITLE = re.compile(
 
 
 def read_outline(document: OutlineHandle) -> Outline:
-    """The titles of the document's outline; one that loops, or goes beyond the limits, is cut there."""
+    """Return the titles of the outline; one that loops or exceeds the limits is cut."""
     outline: Outline = defaultdict(list)
     seen: set[int] = set()
     stack = [(pdfium.FPDFBookmark_GetFirstChild(document, None), 1)]
@@ -86,7 +86,7 @@ _FILE_NAME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """`scans` are the numbers of the pages that are pictures of text; `remarks` are for the user."""
+    """A read document; `scans` are the numbers of pages that are pictures of text, `remarks` warnings."""
 
     title: str | None
     pages: list[Page]
@@ -96,7 +96,7 @@ class Document:
 
 
 def read_document(path: Path, options: ExtractOptions) -> Document:
-    """The lines of all pages in the order they are drawn, and what the document says of itself.
+    """Return the lines of all pages in drawing order, and the document's title, outline and remarks.
 
     Raises Rejected(`encrypted`, `unreadable_pdf`, `no_pages`, `too_many_pages`, `too_many_characters`).
     """
@@ -128,7 +128,7 @@ def _unreadable(message: str) -> Rejected:
 
 
 def _pages(document: Handle, limits: Limits) -> tuple[list[Page], list[int]]:
-    """All pages, and the numbers of those that are a picture with hardly any text."""
+    """Return all pages, and the numbers of those that are a picture with hardly any text."""
     count = pdfium.FPDF_GetPageCount(document)
     if count <= 0:
         raise Rejected("no_pages", "The PDF has no pages.", "Check that the right file was uploaded.")
@@ -166,7 +166,7 @@ def _title(document: Handle) -> str | None:
 
 
 def _remarks(document: Handle) -> list[str]:
-    """What is in the document beside its pages, and is left alone."""
+    """Describe what the document contains besides its pages, which is ignored."""
     remarks = []
     if files := pdfium.FPDFDoc_GetAttachmentCount(document):
         names = [_attached(document, at) for at in range(min(files, _SHOWN_FILES))]
@@ -178,7 +178,7 @@ def _remarks(document: Handle) -> list[str]:
 
 
 def _attached(document: Handle, at: int) -> str:
-    """The file's name, as far as one wants to see it."""
+    """Return an attached file's name, or words in place of a long or missing one."""
     buffer = (ctypes.c_ushort * _NAME_UNITS)()
     size = pdfium.FPDFAttachment_GetName(
         pdfium.FPDFDoc_GetAttachment(document, at), buffer, ctypes.sizeof(buffer)

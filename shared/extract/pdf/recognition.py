@@ -1,7 +1,7 @@
-"""Recognised lines in the place of a page's own text: words, columns and sizes of type estimated from them.
+"""Make lines of recognized text: words, columns and sizes of type are estimated.
 
-Recognition gives pieces of lines with a box each, in no order to rely on. From there a recognised page is
-like any other: the same code makes lines, furniture, headings, tables and paragraphs of it.
+Recognition gives pieces of lines with a box each, in no reliable order. Then a recognized page is like any
+other: the same code makes lines, furniture, headings, tables and paragraphs of it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _COLUMN_WORDS = 3  # that half of a column's lines have at least; less is a tabl
 
 @dataclass(slots=True)
 class _Piece:
-    """As `Line`: points from the top left corner, y downwards."""
+    """A recognized piece of a line; points from the top left corner, y downwards."""
 
     text: str
     x0: float
@@ -50,14 +50,14 @@ class _Piece:
     x1: float
     y1: float
     size: float = 0.0
-    """The line height of its type, in points."""
+    """Line height of its type, in points."""
 
 
 def lay_out(recognised: Iterable[RecognisedPage], body: float = 0.0) -> dict[int, Page]:
-    """The pages as the reader would give them, by number; those with a problem are left out.
+    """Return the pages as the reader would, by number; pages with a problem are left out.
 
-    `body` is the line height of the text on the document's other pages, if there is any. Scans come in every
-    scale, so the recognised pages are scaled until their commonest type is as large.
+    `body` is the line height of text on the document's other pages, if any. Scans have every scale, so
+    recognized pages are scaled until their most common type has that height.
     """
     read = [page for page in recognised if page.problem is None]
     pieces = {page.page: _pieces(page) for page in read}
@@ -82,7 +82,7 @@ def _pieces(page: RecognisedPage) -> list[_Piece]:
 
 
 def _set_sizes(pieces: Sequence[_Piece]) -> float:
-    """Give all pieces of about one size of type the same size; returns the commonest, by letters."""
+    """Give pieces of similar type one size; return the most common size, by letters."""
     weights: Counter[int] = Counter()
     for piece in pieces:
         weights[_step(piece)] += len(piece.text)
@@ -104,9 +104,9 @@ def _weight_around(step: int, left: set[int], weights: Mapping[int, int]) -> int
 
 
 def _set_short_sizes(pieces: Sequence[_Piece], commonest: float) -> None:
-    """The width of a few letters says little, so the height of the box decides.
+    """Set the size of short pieces by their boxes' heights, because few letters say little by their width.
 
-    Such pieces are of the commonest size if that can be, else of the one whose boxes are as high as theirs.
+    They get the most common size if it fits, else that of pieces whose boxes are as high.
     """
     heights: dict[float, list[float]] = {}
     for piece in pieces:
@@ -126,9 +126,9 @@ def _set_short_sizes(pieces: Sequence[_Piece], commonest: float) -> None:
 
 
 def _step(piece: _Piece) -> int:
-    """The size of type, in steps of a few hundredths, from how wide the letters are.
+    """Return the size of type in steps of a few hundredths, by the width of its letters.
 
-    The boxes around lines differ in height by half, by what letters they hold; the sum of the letters' widths
+    The boxes of lines differ in height by half, depending on their letters; the sum of the letters' widths
     differs by a few hundredths.
     """
     wide, high = piece.x1 - piece.x0, piece.y1 - piece.y0
@@ -137,7 +137,7 @@ def _step(piece: _Piece) -> int:
 
 
 def _width(letter: str) -> float:
-    """Of most fonts, in ems."""
+    """Return a letter's width in most fonts, in ems."""
     known = _WIDTHS.get(letter)
     if known is not None:
         return known
@@ -150,7 +150,7 @@ def _lines(pieces: list[_Piece], scale: float) -> Iterator[Line]:
 
 
 def _words(piece: _Piece, scale: float) -> Iterator[Word]:
-    """Its words, where they would be if all fonts were alike."""
+    """Yield the words at the places that they would have in an average font."""
     width = scale * (piece.x1 - piece.x0) / sum(map(_width, piece.text))
     middle = scale * (piece.y0 + piece.y1) / 2
     half = scale * piece.size / 2
@@ -162,7 +162,7 @@ def _words(piece: _Piece, scale: float) -> Iterator[Word]:
 
 
 def _in_order(pieces: list[_Piece]) -> Iterator[list[_Piece]]:
-    """The rows from top to bottom; where columns of prose stand side by side, one column after the other."""
+    """Yield the rows from top to bottom, and columns of prose one after the other."""
     rows = _rows(pieces)
     at = 0
     while at < len(rows):
@@ -176,7 +176,7 @@ def _in_order(pieces: list[_Piece]) -> Iterator[list[_Piece]]:
 
 
 def _rows(pieces: list[_Piece]) -> list[list[_Piece]]:
-    """Pieces side by side, from left to right; the rows from top to bottom."""
+    """Return pieces side by side, from left to right; the rows from top to bottom."""
     rows: list[list[_Piece]] = []
     for piece in sorted(pieces, key=lambda piece: (piece.y0 + piece.y1) / 2):
         home = next((row for row in rows[-3:] if _stands_beside(piece, row)), None)
@@ -196,7 +196,7 @@ def _stands_beside(piece: _Piece, row: Sequence[_Piece]) -> bool:
 
 
 def _band(rows: Sequence[list[_Piece]], start: int) -> tuple[int, list[list[_Piece]]]:
-    """Where the longest run of rows in columns ends that begins here, and the columns; none: the next row."""
+    """Return the end of the longest run of rows in columns, and the columns; none: the next row."""
     spans: list[tuple[float, float]] = []
     runs: dict[int, tuple[int, list[tuple[float, float]]]] = {}
     for at in range(start, len(rows)):
@@ -213,7 +213,7 @@ def _band(rows: Sequence[list[_Piece]], start: int) -> tuple[int, list[list[_Pie
 
 
 def _merged(spans: Iterable[tuple[float, float]], gutter: float) -> list[tuple[float, float]]:
-    """The spans, those closer than the gutter as one."""
+    """Merge spans that are closer than the gutter."""
     merged: list[tuple[float, float]] = []
     for left, right in sorted(spans):
         if merged and left - merged[-1][1] < gutter:

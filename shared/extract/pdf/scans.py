@@ -1,9 +1,9 @@
-"""Decide which pages of a PDF have to be recognised, by their pixels.
+"""Decide by their pixels which pages of a PDF have to be recognized.
 
-A page with hardly any text whose images cover it, or that is drawn in curves, is a scan, or else a cover or a
-photograph. A look at it tells them apart: a page of text is light, mostly of one colour, and broken by many
-small dark strokes. To draw a page, pdfium decodes its images, corrects their colours and scales them. Where
-one image is all there is to see, some of its own pixels do as well, in a third of the time.
+A page with hardly any text that images cover, or that is drawn in curves, is a scan, a cover or a photograph.
+A page of text is light, mostly of one colour, and broken by many small dark strokes. To draw a page, pdfium
+decodes its images, corrects their colours and scales them. If one image is all there is to see, a sample of
+its own pixels does as well, in a third of the time.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _CHANNELS = {
 
 
 def draw(page: PageHandle) -> list[bytes]:
-    """Some rows of the page as one sees it; at least one, of at least one pixel."""
+    """Return some rows of the page as it is seen; at least one, of at least one pixel."""
     wide, high = pdfium.FPDF_GetPageWidthF(page), pdfium.FPDF_GetPageHeightF(page)
     scale = _SIDE / max(wide, high)
     width, height = max(1, int(wide * scale)), max(1, int(high * scale))
@@ -58,7 +58,7 @@ def draw(page: PageHandle) -> list[bytes]:
 
 
 def sample(page: PageHandle, image: PageHandle) -> list[bytes] | None:
-    """Some rows of the image alone; None where its pixels are not to be had as they are."""
+    """Return some rows of the image; None if its pixels cannot be read directly."""
     name = ctypes.create_string_buffer(32)
     if pdfium.FPDFImageObj_GetImageFilterCount(image) != 1:
         return None
@@ -69,7 +69,7 @@ def sample(page: PageHandle, image: PageHandle) -> list[bytes] | None:
 
 
 class _Raster(NamedTuple):
-    """Pixels in rows of `stride` bytes; `weights` are what each channel's value adds to a pixel's grey."""
+    """Pixels in rows of `stride` bytes; `weights` are what each channel adds to a pixel's grey."""
 
     pixels: memoryview
     width: int
@@ -113,7 +113,7 @@ def _sample_plain(page: PageHandle, image: PageHandle) -> list[bytes] | None:
 
 
 def _grey(raster: _Raster) -> list[bytes]:
-    """Every n-th pixel of every so many rows."""
+    """Return every n-th pixel of some rows."""
     pixels, width, height, stride, channels, weights = raster
     step = -(-max(width, height) // _SIDE)
     starts = range(0, stride * height, stride * step * _EVERY)
@@ -149,7 +149,7 @@ _FEW_STROKES = 0.0005  # of the pixels: two words
 
 
 def is_picture(page: Handle, *, with_curves: bool) -> bool:
-    """Images cover the page; or, `with_curves`, it is drawn of so many that they may be letters."""
+    """Whether images cover the page, or, `with_curves`, so many curves draw it that they may be letters."""
     return _is_covered(page) or (with_curves and _curves(page) >= _CURVES)
 
 
@@ -168,7 +168,7 @@ def _is_covered(page: Handle) -> bool:
 
 
 def _objects(page: Handle) -> Iterator[tuple[Handle, Handle | None]]:
-    """The page's objects, and those of its groups with their group; groups within these are not opened."""
+    """Yield the page's objects, and those of its groups with their group; nested groups are not opened."""
     for at in range(min(_MAX_OBJECTS, pdfium.FPDFPage_CountObjects(page))):
         item = pdfium.FPDFPage_GetObject(page, at)
         if pdfium.FPDFPageObj_GetType(item) == pdfium.FPDF_PAGEOBJ_FORM:
@@ -183,7 +183,7 @@ def _curves(page: Handle) -> int:
 
 
 def _images(page: Handle) -> Iterator[tuple[float, float, float, float]]:
-    """left, bottom, right, top of each image, in page space."""
+    """Yield left, bottom, right, top of each image, in page space."""
     edges = [ctypes.c_float() for _ in range(4)]
     matrix = pdfium.FS_MATRIX()
     for item, group in _objects(page):
@@ -200,15 +200,16 @@ def _images(page: Handle) -> Iterator[tuple[float, float, float, float]]:
 
 
 def _cells(start: float, end: float) -> range:
-    """Cells of the grid from one share of a side to another."""
+    """Return the cells of the grid between two shares of a side."""
     first, last = (round(max(0.0, min(1.0, share)) * _GRID) for share in (start, end))
     return range(first, last)
 
 
 def find_scans(document: Handle, pictures: Sequence[int], *, few: bool = False) -> set[int]:
-    """The pages among `pictures` (numbers from 1, ascending) that look like text, or like a `few` words.
+    """Return the pages among `pictures` (numbers from 1, ascending) that look like text, or like a `few`
+    words.
 
-    Pictures between two scans, with no other page among them, are taken for scans without a look.
+    Pictures between two scans, without other pages among them, count as scans.
     """
     step = -(-len(pictures) // _LOOKS) or 1
     groups = [pictures[at : at + step] for at in range(0, len(pictures), step)]
@@ -251,7 +252,7 @@ def _is_huge(page: Handle) -> bool:
 
 
 def _only_image(page: Handle) -> Handle | None:
-    """The image that covers the page, where nothing else on it can be letters but text."""
+    """Return the image that covers the page, if nothing else on it but text can be letters."""
     images, drawn = [], 0
     for item, _ in _objects(page):
         kind = pdfium.FPDFPageObj_GetType(item)
@@ -265,7 +266,7 @@ def _only_image(page: Handle) -> Handle | None:
 
 
 def _is_doubtful(rows: Sequence[bytes]) -> bool:
-    """Mostly of one dark tone: it may be shown inverted, or be the colour of letters that a mask cuts out."""
+    """Whether the rows are mostly of one dark tone: inverted, or a colour in which a mask leaves letters."""
     tone, share = _background(rows)
     return tone < _LIGHT and (
         share >= _FLAT or (share >= _MIN_BACKGROUND and _has_strokes(rows, _MIN_STROKES))
@@ -287,7 +288,7 @@ def _has_strokes(rows: Sequence[bytes], strokes: float) -> bool:
 
 
 def _background(rows: Sequence[bytes]) -> tuple[int, float]:
-    """The commonest tone, and the share of the pixels that are near it."""
+    """Return the most common tone, and the share of the pixels near it."""
     tones = Counter(b"".join(rows)[::_SAMPLE])
     sums = list(accumulate((tones[tone] for tone in range(256)), initial=0))
 

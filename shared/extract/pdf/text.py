@@ -1,11 +1,11 @@
-"""Read the characters of a PDF page, and repair what fonts garble.
+"""Read the characters of a PDF page, and find pages whose fonts are wrong.
 
-One call to pdfium reads a page's text, then two boxes a word and two fonts a line. Asking for every
-character's box through ctypes takes several times as long as reading the text does. Lines need less: where
-each word begins and ends tells cells and columns apart, the font of the first and last word tells headings.
+One call to pdfium reads a page's text, then follow two boxes per word and two fonts per line: a box for
+every character, through ctypes, takes several times as long as the text. Where each word begins and ends
+separates cells and columns; the fonts of the first and last word show headings.
 
-A file whose fonts carry a wrong or incomplete ToUnicode table looks right and copies as nonsense. The words
-show it: letters of two scripts inside one, accented capitals in its middle, replacement characters.
+A file whose fonts carry a wrong or incomplete ToUnicode table looks right and copies as nonsense. Its words
+show it: letters of two scripts in one word, accented capitals inside it, replacement characters.
 """
 
 from __future__ import annotations
@@ -31,14 +31,15 @@ if TYPE_CHECKING:
 
 
 MAX_DAMAGED = 0.015
-"""Share of a page's words; pages of the samples have 0.0000 with sound fonts, up to 0.5 with others."""
+"""Share of damaged words; pages of the samples have 0.0000 with sound fonts, up to 0.5 with others."""
 
 _LEAST_DAMAGED = 2  # words: one may be a foreign name
 _MOST_PAGES = 0.5  # of the pages with text are damaged: then chance alone spared the others
 _MIN_LETTERS = 100  # of a page whose share of vowels means something
 _MIN_VOWELS = 0.27
-"""Of the letters of a page that is nearly all plain Latin; the samples have 0.33 and more, shifted letters
-0.15 to 0.25."""
+"""Least share of vowels on a page of plain Latin letters; the samples have 0.33 and more, shifted letters
+0.15 to 0.25.
+"""
 _MIN_PLAIN = 0.95
 _LOWER = "a-z\u00df-\u00f6\u00f8-\u00ff"
 _LETTER = "A-Za-z\u00c0-\u024f"
@@ -58,14 +59,14 @@ _SUSPECT = re.compile(
     "[\x00-\x1f\x7f\u0300-\u058f\u0600-\u10ff\u2c00-\u2dff\u018c-\u01cc\ue000-\uf8ff\ufffd"
     f"{''.join(filter(str.isupper, map(chr, range(0xC0, 0x17E))))}]"
 )
-"""What every damaged word has, and few others."""
+"""Characters that every damaged word has, and few others."""
 _PLAIN = ascii_letters.encode()
 _VOWELS = b"aeiouAEIOU"
 _INSIDE = re.compile(f"(?<=[{_LOWER}])[\u00c0-\u017d](?=[{_LOWER}])")
 
 
 def find_garbled(pages: Sequence[Page]) -> set[int]:
-    """The numbers of the pages whose fonts lie; all pages with text where that holds for half of them."""
+    """Return the numbers of pages with wrong fonts; all pages with text if half of them are."""
     written = [page for page in pages if page.lines]
     garbled = {page.number for page in written if _is_garbled([line.text for line in page.lines])}
     return {page.number for page in written} if len(garbled) > _MOST_PAGES * len(written) else garbled
@@ -81,7 +82,7 @@ def _is_garbled(lines: Sequence[str]) -> bool:
 
 
 def _is_shifted(text: str) -> bool:
-    """The letters of one alphabet stand for others of it, as where a font numbers its glyphs from 0 up."""
+    """Whether letters are shifted within the alphabet, as by a font that numbers its glyphs from 0."""
     letters = text.encode("ascii", "ignore")
     others = letters.translate(None, _PLAIN)
     plain = len(letters) - len(others)
@@ -125,7 +126,7 @@ _char_index = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int)(
 
 
 def read_page(handle: Handle, number: int, room: int) -> tuple[Page, int]:
-    """The page's lines, and how many characters it has; no lines where these are more than `room`."""
+    """Return the page's lines and number of characters; no lines if these are more than `room`."""
     text_page = pdfium.FPDFText_LoadPage(handle)
     if not text_page:
         return Page(number, 0, 0, []), 0
@@ -142,7 +143,7 @@ def read_page(handle: Handle, number: int, room: int) -> tuple[Page, int]:
 
 
 def utf16(buffer: bytes, size: int) -> str | None:
-    """A title or name as pdfium wrote it, `size` bytes with its end; None where the buffer is too small."""
+    """Decode a title or name of `size` bytes from pdfium; None if the buffer is too small."""
     if size > len(buffer):
         return None
     text = squeeze(buffer[: max(0, size - 2)].decode("utf-16-le", "replace"))
@@ -150,7 +151,7 @@ def utf16(buffer: bytes, size: int) -> str | None:
 
 
 def _text(text_page: Handle) -> str:
-    """The page's text; one UTF-16 unit a character, so that places in it are pdfium's character indices."""
+    """Return the page's text, one UTF-16 unit per character, so that positions are pdfium's indices."""
     count = pdfium.FPDFText_CountChars(text_page)
     if count <= 0:
         return ""
@@ -162,7 +163,7 @@ def _text(text_page: Handle) -> str:
 
 
 class _Turn:
-    """Page space as a reader sees it: the origin at the top left, y downwards, the page turned upright."""
+    """Converts page space: the origin at the top left, y downwards, the page turned upright."""
 
     def __init__(self, quarters: int, box: Handle) -> None:
         self._quarters = quarters
@@ -174,7 +175,7 @@ class _Turn:
     def __call__(
         self, lefts: Floats, tops: Floats, rights: Floats, bottoms: Floats
     ) -> tuple[Floats, Floats, Floats, Floats]:
-        """x0, y0, x1, y1 of boxes; y0 above y1."""
+        """Return x0, y0, x1, y1 of boxes, with y0 above y1."""
         left, bottom, right, top = self._left, self._bottom, self._right, self._top
         if self._quarters in {0, 1}:
             across = (lefts, rights) if left == 0 else ([x - left for x in lefts], [x - left for x in rights])
@@ -223,7 +224,7 @@ def _lines(text_page: Handle, text: str, turn: _Turn) -> list[Line]:
 
 
 def _boxes(page: int, places: list[int]) -> array[float]:
-    """left, top, right, bottom of characters, one after the other; there are two for each word."""
+    """Return left, top, right, bottom of characters in sequence, two characters per word."""
     size = ctypes.sizeof(pdfium.FS_RECTF)
     flat = array("f", bytes(size * len(places)))
     at, _ = flat.buffer_info()
@@ -233,7 +234,7 @@ def _boxes(page: int, places: list[int]) -> array[float]:
 
 
 def _united(boxes: array[float]) -> Iterator[Floats]:
-    """left, top, right, bottom of words: of each the union of the boxes of its first and last character."""
+    """Yield left, top, right, bottom of words: the union of the boxes of their first and last character."""
     for side, outer in enumerate((min, max, max, min)):
         yield list(map(outer, boxes[side::8], boxes[side + 4 :: 8]))
 
@@ -246,7 +247,7 @@ def _drop_marks(texts: list[str], boxes: array[float]) -> None:
 
 
 class _Fonts:
-    """Names of the fonts of characters."""
+    """Returns the names of the fonts of characters."""
 
     def __init__(self, page: int) -> None:
         self._page = page
