@@ -20,7 +20,7 @@ from shared.digests.redact import erase as erase_document
 from shared.digests.store import COLLECTION as DIGESTS
 from shared.documents.erasure import check_unchanged
 from shared.documents.passages import COLLECTION as PASSAGES
-from shared.documents.store import COLLECTION, document_id
+from shared.documents.store import COLLECTION, Documents, document_id
 from shared.intake.archives import INSIDE
 from shared.platform.clients import firestore_client, storage_client
 from shared.platform.errors import HeadraceError, Superseded
@@ -38,7 +38,7 @@ MAX_COPIES = 100
 """The most documents of the same content that are named."""
 PAGE = 300
 """Documents that are read at once."""
-TEXTS = ("name", "title", "organisation", "summary", "warnings", "metadata", "error.message", "published")
+TEXTS = ("name", "title", "organisation", "summary", "warnings", "metadata", "error.message")
 PASSAGE_TEXTS = ("text", "section", "label")
 """Fields that hold words of the file, or of whoever uploaded it."""
 ROWS = "DELETE FROM headrace.results WHERE JSON_VALUE(data.document) = '{id}'"
@@ -58,6 +58,11 @@ class Subject(Record):
     """Generation and run that are erased; nobody agreed to erase what comes later."""
     versions: list[int] | None = None
     """Generations of its file, which are erased too, and no others; None: the file stays."""
+
+    @property
+    def seen(self) -> tuple[int, int] | None:
+        """Run and generation of the document; None if nothing is stored but the file."""
+        return (self.run, int(self.generation)) if self.run and self.generation else None
 
 
 class Holding(Record):
@@ -189,8 +194,7 @@ def _check(subject: Subject, chosen: Mapping[str, Subject]) -> None:
 
 
 def _check_unchanged(subject: Subject) -> None:
-    fields = firestore_client().collection(COLLECTION).document(subject.id).get().to_dict()
-    check_unchanged(fields, (subject.run, subject.generation))
+    check_unchanged(Documents(firestore_client()).get(subject.id), subject.seen)
 
 
 def _erase(subject: Subject, data: Path, gone: Mapping[str, Subject]) -> dict[str, list[str]]:
@@ -205,7 +209,7 @@ def _erase(subject: Subject, data: Path, gone: Mapping[str, Subject]) -> dict[st
         same = _where(COLLECTION, "sha256", "==", subject.sha256).select(["bucket"]).limit(MAX_COPIES)
         copies = sorted({copy.id for copy in same.stream()} - set(gone))
     deleted = max(subject.versions or [0])
-    erase_document(client, subject.id, (subject.run, subject.generation), deleted=deleted)
+    erase_document(client, subject.id, subject.seen, deleted=deleted)
     stays = list(_stays(subject, quoting, copies, gone))
     return {"digests": sorted(quoting), "copies": copies, "stays": stays}
 

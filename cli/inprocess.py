@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.documents.analysis import analyse
+from shared.documents.model import Facts
 from shared.extract.core import check_size
 from shared.extract.zips import members
 from shared.inference.engine import Engine
 from shared.inference.manifest import TOKENIZER_FILE
 from shared.intake.archives import INSIDE, Unpacked
-from shared.intake.read import TEXT_COLUMN, Reading, limits_of, read_file, sha256_of
+from shared.intake.read import TEXT_COLUMN, limits_of, read_file, sha256_of
 from shared.platform.errors import HeadraceError, Rejected
 from shared.platform.settings import Settings
 from shared.text.summary import combine, partial, summarise
@@ -73,11 +74,11 @@ class _Analyst:
         )
         can_recognise = find_spec("rapidocr") is not None  # a command line alone has it not
         reading = read(defer_ocr=can_recognise)
-        if can_recognise and (pages := reading.facts["ocr_pages"]):
+        if can_recognise and (pages := reading.facts.ocr_pages):
             from long_job.ocr.recogniser import Recogniser
 
             reading = read(recognised={page.page: page for page in Recogniser().recognise(path, pages)})
-        if reading.facts["members"] is not None:
+        if reading.facts.members is not None:
             document = self._document(path, name, reading.facts) | {"sha256": sha256}
             return {"document": document, "passages": [], "members": analyses}
         extracted = time.monotonic()
@@ -119,11 +120,13 @@ class _Analyst:
             return self.analyze(path, name, is_member=True)
         except Rejected as rejected:
             error = {"code": rejected.code, "message": rejected.message, "hint": rejected.hint}
-            facts = Reading.of_archive("", 0, []).facts | {"media_type": None, "members": None}
-            document = self._document(path, name, facts) | {"state": "rejected", "error": error}
+            document = self._document(path, name, Facts(passages=0, tokens=0)) | {
+                "state": "rejected",
+                "error": error,
+            }
             return {"document": document, "passages": []}
 
-    def _document(self, path: Path, name: str, facts: dict[str, Any]) -> dict[str, Any]:
+    def _document(self, path: Path, name: str, facts: Facts) -> dict[str, Any]:
         """Return the fields that every document has."""
         nothing = combine([])
         return {
@@ -133,9 +136,8 @@ class _Analyst:
             "state": "completed",
             "route": None,
             "progress": None,
-            "sha256": None,
             "size": path.stat().st_size,
-            **facts,
+            **facts.model_dump(),
             "sentiment": nothing.sentiment,
             "topics": nothing.topics,
             "initiatives": 0,

@@ -209,13 +209,14 @@ def replay(  # noqa: PLR0913 - the options of a command
         raise click.UsageError("Name documents, or say --all or --since HOURS.")
     connect(data, project)
     from cli import results
+    from shared.documents.store import document_id
 
     started = results.replay(ids, since=since)
     if as_json:
-        print_json([fields["id"] for fields in started])
+        print_json([document_id(event.bucket, event.name) for event in started])
         return
-    for fields in started:
-        say(f"{fields['id']}  {fields['name']}")
+    for event in started:
+        say(f"{document_id(event.bucket, event.name)}  {event.name}")
     if not started:
         say(results.none_failed(since))
 

@@ -14,13 +14,13 @@ from shared.documents.batches import count_done
 from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.passages import initiatives
 from shared.documents.store import COLLECTION, Documents, document_id, now
-from shared.documents.uploads import restart_all
+from shared.documents.uploads import notify_all
 from shared.documents.views import PASSAGE_FIELDS, document_view, passage_view
 from shared.intake.archives import INSIDE
 from shared.intake.read import TEXT_COLUMN
 from shared.platform.clients import firestore_client, storage_client
 from shared.platform.errors import HeadraceError
-from shared.platform.records import ARCHIVE, TERMINAL, TOPIC_NAMES
+from shared.platform.records import ARCHIVE, TERMINAL, TOPIC_NAMES, UploadEvent
 from shared.platform.settings import settings
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ DOCUMENT_ID = re.compile(r"[0-9a-f]{24}")
 LISTED = 100
 """Documents that `headrace show` lists where none is named; also a page of a query."""
 HOUR = timedelta(hours=1)
-RESTART_FIELDS = ("id", "bucket", "name", "generation", "run", "size", "content_type", "metadata")
+RESTART_FIELDS = ("bucket", "name", "generation", "run", "size", "content_type", "metadata")
 """Fields of a document that a restart needs; the summary and the rest are not read."""
 MAX_INITIATIVES = 200
 """Initiatives that are read of one document."""
@@ -282,8 +282,8 @@ def known_topic(asked: str, topics: Sequence[str]) -> str:
     raise HeadraceError(f"There is no topic {asked!r}; there are: {known}.")
 
 
-def replay(identifiers: Sequence[str], *, since: timedelta | None) -> list[dict[str, Any]]:
-    """Start a new run of each document, or every failed one if none is named; return their fields.
+def replay(identifiers: Sequence[str], *, since: timedelta | None) -> list[UploadEvent]:
+    """Start a new run of each document, or every failed one if none is named; return what ingest was asked.
 
     Calling it again is safe: a run is restarted once.
     """
@@ -295,8 +295,16 @@ def replay(identifiers: Sequence[str], *, since: timedelta | None) -> list[dict[
         if since is not None:
             failed = failed.where(filter=FieldFilter("updated_at", ">=", now() - since))
         chosen = [snapshot.to_dict() or {} for snapshot in failed.select(RESTART_FIELDS).stream()]
-    restart_all(chosen)
-    return chosen
+    events = [
+        UploadEvent(
+            **{name: fields[name] for name in RESTART_FIELDS if name != "run"},
+            event_type="OBJECT_FINALIZE",
+            restart_run=fields["run"],
+        )
+        for fields in chosen
+    ]
+    notify_all(events)
+    return events
 
 
 def none_failed(since: timedelta | None) -> str:

@@ -10,17 +10,17 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from long_job.delegated import Meter
 from shared.documents import artefacts, batches
 from shared.documents.analysis import analyse
-from shared.documents.sources import copied
-from shared.documents.transitions import Seconds
+from shared.documents.completion import commit
+from shared.documents.model import Seconds
+from shared.documents.planning import copied
 from shared.platform.errors import Permanent, Superseded
 from shared.platform.logs import get_logger
 from shared.platform.pubsub import dead_letter_batch
-from shared.platform.records import Source
 from shared.platform.retry import is_transient
 from shared.text.summary import partial
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from long_job.delegated import DelegatedRun
+    from shared.documents.model import Document
     from shared.inference.engine import Engine
     from shared.platform.records import BatchMessage
 
@@ -41,19 +42,20 @@ THREADS = 2
 class Analysis:
     """Analyzes what is left of one planned run."""
 
-    def __init__(self, run: DelegatedRun, stored: dict[str, Any], engine: Engine) -> None:
-        """`stored` is the document, with its plan."""
+    def __init__(self, run: DelegatedRun, document: Document, engine: Engine) -> None:
+        """`document` is planned."""
+        assert document.job is not None
+        assert document.batches is not None
         self._run = run
         self._engine = engine
-        source = stored["job"]["source"]
-        messages = artefacts.all_batches(stored, Source.model_validate(source) if source else None)
+        messages = artefacts.all_batches(document, document.job.source)
         self._shards = [messages[at : at + SHARD_BATCHES] for at in range(0, len(messages), SHARD_BATCHES)]
-        self._total = stored["batches"]["total"]
+        self._total = document.batches.total
         self._given_up: set[int] = set()
         self._tokens = 0
         """Tokens of the passages that this task has computed and committed."""
         self._lock = threading.Lock()
-        passages = stored["passages"]
+        passages = document.batches.passages
         self._meter = Meter(
             run,
             unit="passages",
@@ -159,7 +161,7 @@ class Analysis:
             if upto >= message.end:
                 continue
             if upto == message.start and (earlier := copied(documents.client, message, passages)):
-                batches.commit(documents, message, *earlier, Seconds(0.0, 0.0))
+                commit(documents, message, *earlier, Seconds(0.0, 0.0))
                 continue
             todo.append((message, passages[upto - message.start :]))
         if not todo:
@@ -172,8 +174,6 @@ class Analysis:
             results = analysed.results[at : at + len(passages)]
             share = len(results) / len(analysed.results)
             at += len(passages)
-            batches.commit(
-                documents, message, results, [partial(results)], Seconds(wall * share, cpu * share)
-            )
+            commit(documents, message, results, [partial(results)], Seconds(wall * share, cpu * share))
             with self._lock:
                 self._tokens += sum(passage.tokens for passage in passages)

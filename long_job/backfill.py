@@ -17,10 +17,11 @@ from long_job.comparison import Comparison, combine, compare
 from long_job.many import ManyDocuments
 from long_job.models import engine
 from shared.documents import artefacts
-from shared.documents.completion import is_unheard, purge, settle
-from shared.documents.store import now, run_record
-from shared.documents.uploads import restart_all
-from shared.documents.views import facts_of, kept
+from shared.documents.completion import finish_as_read, purge
+from shared.documents.model import Delegation, Document
+from shared.documents.store import document_of, now
+from shared.documents.transitions import begin_backfill, is_unannounced
+from shared.documents.uploads import notify_all, upload_of
 from shared.jobs import listing
 from shared.jobs.listing import Entry, standing
 from shared.jobs.record import update
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from long_job.task import Task
     from shared.documents.store import Documents
     from shared.jobs.listing import Backfill, Outcome
+    from shared.platform.transaction import ShortTransaction
 
 MOST_CHANGED = 20
 """Documents that the report in the record names; the file has all."""
@@ -73,7 +75,8 @@ class BackfillWork(ManyDocuments[Entry]):
         if outcome is None:
             return False
         if outcome != "completed":  # which was written with its comparison
-            error = self._stored(item).get("error") if outcome == "failed" else None
+            document = self._current(item) if outcome == "failed" else None
+            error = document.error.model_dump() if document and document.error else None
             listing.settle(self._documents, self._backfill.id, item.document, outcome, error=error)
         return True
 
@@ -87,23 +90,23 @@ class BackfillWork(ManyDocuments[Entry]):
         outcome = begin(self._documents, entry, self._backfill.id, self._model, self._execution)
         if outcome != "begun":
             return outcome
-        stored = self._stored(entry)
-        if not stored:
+        document = self._current(entry)
+        if document is None:
             return "erased"
-        run = self._run_of(entry, stored)
-        if stored["state"] == "delegated" and not self._work_on_run(run):
+        run = self._run_of(document)
+        if document.state == "delegated" and not self._work_on_run(run):
             return None
         return conclude(run)
 
     def _restart(self, entry: Entry) -> Outcome:
         """Hand a document to ingest; asking twice starts one run."""
-        stored = self._stored(entry)
-        if not stored or stored["state"] == "superseded":
+        document = self._current(entry)
+        if document is None or document.state == "erasing":
             return "erased"
-        if stored["generation"] != entry.generation:
+        if str(document.generation) != entry.generation:
             return "moved_on"
-        if stored["state"] in TERMINAL and stored["published_run"] == entry.published_run:
-            restart_all([stored])
+        if document.state in TERMINAL and document.published_run == entry.published_run:
+            notify_all([upload_of(document, restart_run=document.run)])
         return "restarted"
 
     def _moved_on(self, item: Entry) -> bool:  # noqa: ARG002 - the next round finds out what happened
@@ -116,9 +119,9 @@ class BackfillWork(ManyDocuments[Entry]):
             message=f"The document could not be analyzed again ({type(error).__name__}).",
             hint=f"See the log of the long job; then: headrace backfill resume {self._backfill.id}",
         )
-        stored = self._stored(item)
-        if stored and (stored.get("job") or {}).get("backfill") == self._backfill.id:
-            self._fail_run(item, stored, info)
+        document = self._current(item)
+        if document and document.backfill == self._backfill.id:
+            self._fail_run(document, info)
         fields = info.model_dump()
         listing.settle(self._documents, self._backfill.id, item.document, "failed", error=fields)
         return True
@@ -148,56 +151,30 @@ def begin(
         model: digest of the other model.
         execution: full name of the execution that works on the document.
     """
-    reference = documents.reference(entry.document)
 
-    def step(transaction: firestore.Transaction) -> Outcome | Literal["begun", "unheard"]:
-        stored = reference.get(transaction=transaction).to_dict()
-        last = run_record(reference, stored["run"]).get(transaction=transaction).to_dict() if stored else None
-        outcome = standing(stored, last, entry, backfill)
+    def step(transaction: ShortTransaction) -> Outcome | Literal["begun"] | Document:
+        document = documents.read(transaction, entry.document)
+        last = documents.read_run(document.id, document.run, transaction) if document else None
+        outcome = standing(document, last, entry, backfill)
         if outcome != "begin":
             return outcome
-        assert stored is not None
-        if is_unheard(stored):
-            return "unheard"
-        moment, run = now(), stored["run"] + 1
-        job = {"why": "backfill", "backfill": backfill, "from_run": entry.published_run, "tasks": 1}
-        fields = {
-            "run": run,
-            "state": "delegated",
-            "route": "job",
-            "model": model,
-            "lease": None,
-            "error": None,
-            "batches": None,
-            "progress": None,
-            "results_pending": False,
-            "drives": 0,
-            "drive_progress": 0,
-            "job": job | {"source": None, "execution": execution, "starts": 1, "started_at": moment},
-            # As for a replay: there is a result, so nobody has waited since the file was uploaded.
-            "timings": {"uploaded_at": moment, "claimed_at": moment},
-            "received_at": stored.get("received_at", stored["timings"]["uploaded_at"]),
-            "waiting_since": moment,
-            "updated_at": moment,
-        }
-        record = {
-            "run": run,
-            "generation": stored["generation"],
-            "state": "delegated",
-            "restarts": entry.retry_run,
-            "backfill": backfill,
-            "model": model,
-            "error": None,
-            "started_at": moment,
-            "ended_at": None,
-        }
-        # The facts of the file are those of the published run, which is repeated.
-        transaction.update(reference, facts_of(stored.get("published") or {}) | fields | kept(stored))
-        transaction.set(run_record(reference, run), record)
+        assert document is not None
+        if is_unannounced(document):
+            return document
+        job = Delegation(
+            why="backfill",
+            tasks=1,
+            model=model,
+            execution=execution,
+            backfill=backfill,
+            from_run=entry.published_run,
+        )
+        begun = begin_backfill(document, job, now())
+        documents.write(transaction, document, begun, restarts=entry.retry_run, model=model)
         return "begun"
 
-    while (outcome := documents.run(step)) == "unheard":  # its last result first, as `Documents.claim` does
-        settle(documents, entry.document)
+    while isinstance(outcome := documents.run(step), Document):  # its last result first, or it is forgotten
+        finish_as_read(documents, outcome)
     return outcome
 
 
@@ -208,41 +185,44 @@ def conclude(run: DelegatedRun) -> Outcome | None:
     once. Whoever finds the run completed makes it: this backfill's job, or one that sweep has started.
     """
     documents, reference = run.documents, run.reference
-    stored = reference.get().to_dict()
-    if not _is_at(stored, run):
-        return "moved_on" if stored else "erased"
-    assert stored is not None
-    if stored["state"] != "completed":
-        return "failed" if stored["state"] == "failed" else None
-    backfill = stored["job"]["backfill"]
-    entry = listing.entries(documents.client, backfill).document(run.document)
+    document = documents.get(run.document)
+    if document is None:
+        return "erased"
+    if not _is_at(document, run):
+        return "moved_on"
+    if document.state != "completed":
+        return "failed" if document.state == "failed" else None
+    assert document.backfill is not None
+    entry = listing.entries(documents.client, document.backfill).document(run.document)
     listed_before = entry.get().to_dict()
     compares = listed_before and not listed_before["settled"]
-    comparison = _compared(reference, stored) if compares else None
+    comparison = _compared(reference, document) if compares else None
 
-    def step(transaction: firestore.Transaction) -> None:
-        current = reference.get(transaction=transaction).to_dict()
-        listed = entry.get(transaction=transaction).to_dict()
+    def step(transaction: ShortTransaction) -> None:
+        fields, listed = transaction.read(reference, entry)
+        current = document_of(fields)
         own = _is_at(current, run)
         if listed and not listed["settled"]:
-            fields = {"settled": True, "outcome": "completed", "new_run": run.run, "error": None}
+            settled = {"settled": True, "outcome": "completed", "new_run": run.run, "error": None}
             # Not if another run has perhaps deleted, meanwhile, what was compared.
-            transaction.update(entry, fields | {"comparison": comparison if own else None})
-        if own:
-            transaction.update(reference, {"purge_pending": True})
+            transaction.update(entry, settled | {"comparison": comparison if own else None})
+        if current and own:
+            documents.write(transaction, current, current.altered(purge_pending=True))
 
     documents.run(step)
     purge(documents, run.document)
     return "completed"
 
 
-def _is_at(stored: dict[str, Any] | None, run: DelegatedRun) -> bool:
-    return stored is not None and (stored["run"], stored["generation"]) == (run.run, str(run.generation))
+def _is_at(document: Document | None, run: DelegatedRun) -> bool:
+    return document is not None and (document.run, document.generation) == (run.run, run.generation)
 
 
-def _compared(reference: firestore.DocumentReference, stored: dict[str, Any]) -> dict[str, Any] | None:
+def _compared(reference: firestore.DocumentReference, document: Document) -> dict[str, Any] | None:
+    assert document.job is not None
+    assert document.job.from_run is not None
     try:
-        return compare(reference, stored["job"]["from_run"], stored["run"]).model_dump()
+        return compare(reference, document.job.from_run, document.run).model_dump()
     except Exception as error:
         if is_transient(error):
             raise

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from shared.documents.store import now
+from shared.documents.store import document_of, now
 from shared.documents.transitions import check_run
 from shared.platform.errors import LeaseHeld, Superseded
 from shared.platform.lease import Lease, is_held, take
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from google.cloud import firestore
 
     from long_job.task import Task
+    from shared.documents.model import Document
     from shared.documents.store import Documents
+    from shared.platform.transaction import ShortTransaction
 
 LEASES = "leases"
 WHOLE = "whole"
@@ -32,7 +34,7 @@ LEASE_SECONDS = 120.0
 """A lease that is not renewed for so long was abandoned: one step takes much less."""
 PROGRESS_SECONDS = 5.0
 """Between two writes of progress to one record, by all tasks together."""
-ENDED = frozenset({"completed", "rejected", "superseded"})
+ENDED = frozenset({"completed", "rejected", "erasing"})
 """States in which there is nothing to do. In a failed run the other shards are still computed."""
 
 
@@ -51,12 +53,9 @@ class DelegatedRun:
         """Where the document is stored."""
         return self.documents.reference(self.document)
 
-    def stored(self) -> dict[str, Any]:
+    def current(self) -> Document:
         """Read the document. Raises Superseded if another run is its newest."""
-        stored = self.reference.get().to_dict()
-        check_run(stored, self.run, self.generation)
-        assert stored is not None
-        return stored
+        return check_run(self.documents.get(self.document), self.run, self.generation)
 
     def take(self, shard: str) -> bool:
         """Take a shard, or renew its lease; False while another task holds it.
@@ -66,15 +65,12 @@ class DelegatedRun:
         """
         record = self._lease_record(shard)
 
-        def step(transaction: firestore.Transaction) -> bool:
-            stored = self.reference.get(transaction=transaction).to_dict()
-            check_run(stored, self.run, self.generation)
-            assert stored is not None
-            if stored["state"] in ENDED:
+        def step(transaction: ShortTransaction) -> bool:
+            fields, before = transaction.read(self.reference, record)
+            if check_run(document_of(fields), self.run, self.generation).state in ENDED:
                 raise Superseded("this run has ended")
-            before = _lease(record.get(transaction=transaction).to_dict())
             try:
-                lease = take(before, self.task.holder, LEASE_SECONDS, now())
+                lease = take(_lease(before), self.task.holder, LEASE_SECONDS, now())
             except LeaseHeld:
                 return False
             transaction.set(record, {"run": self.run} | lease.model_dump())
@@ -86,8 +82,8 @@ class DelegatedRun:
         """Give a shard back, unless another task has it."""
         record = self._lease_record(shard)
 
-        def step(transaction: firestore.Transaction) -> None:
-            lease = _lease(record.get(transaction=transaction).to_dict())
+        def step(transaction: ShortTransaction) -> None:
+            lease = _lease(*transaction.read(record))
             if lease and lease.holder == self.task.holder:
                 transaction.delete(record)
 
@@ -159,10 +155,11 @@ class Meter:
             eta_seconds=None if rate is None else round((self._total - done) / rate, 1),
         )
 
-        def step(transaction: firestore.Transaction) -> None:
-            current = self._run.reference.get(transaction=transaction).to_dict()
-            if current and (current["run"], current["state"]) == (self._run.run, "delegated"):
-                fields = {"progress": progress.model_dump(), "updated_at": now()}
-                transaction.update(self._run.reference, fields)
+        documents = self._run.documents
 
-        self._run.documents.run(step)
+        def step(transaction: ShortTransaction) -> None:
+            current = documents.read(transaction, self._run.document)
+            if current and (current.run, current.state) == (self._run.run, "delegated"):
+                documents.write(transaction, current, current.altered(progress=progress, updated_at=now()))
+
+        documents.run(step)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from long_job.analysis import Analysis
 from long_job.delegated import ENDED
@@ -10,17 +10,14 @@ from long_job.models import engine
 from long_job.reading import Reader
 from shared.documents import artefacts
 from shared.documents.completion import finish
-from shared.documents.delegation import plan_delegated, reject_delegated
-from shared.documents.sources import content_key, find_source
-from shared.documents.store import run_record
-from shared.documents.transitions import Claim, Plan, Seconds
-from shared.documents.uploads import upload_of
+from shared.documents.model import Facts, Seconds
+from shared.documents.planning import make_plan
 from shared.platform.errors import Permanent, Rejected, SetupError, Superseded
 from shared.platform.records import ErrorInfo
 
 if TYPE_CHECKING:
     from long_job.delegated import DelegatedRun
-    from shared.platform.records import Source
+    from shared.documents.model import Document
 
 
 def work_on(run: DelegatedRun) -> bool:
@@ -30,28 +27,29 @@ def work_on(run: DelegatedRun) -> bool:
         Superseded: the run is no longer the document's, or has ended.
         Retryable: a transient error outlasted every attempt.
     """
-    stored = run.stored()
-    if stored["state"] in ENDED:
+    document = run.current()
+    if document.state in ENDED:
         finish(run.documents, run.document, run.run)
         return True
     try:
-        if stored["batches"] is None:
-            if stored["job"].get("backfill"):
-                plan_backfill(run, stored)
-            elif not Reader(run, stored).read():
+        if document.batches is None:
+            if document.backfill:
+                plan_backfill(run, document)
+            elif not Reader(run, document).read():
                 return not run.task.stop.is_set()
-            stored = run.stored()
-        model = engine(stored["model"])
+            document = run.current()
+        assert document.batches is not None
+        model = engine(document.batches.model)
     except Rejected as rejected:
         error = ErrorInfo(code=rejected.code, message=rejected.message, hint=rejected.hint)
-        reject_delegated(run.documents, run.document, run.run, run.generation, error)
+        run.documents.reject_delegated(run.document, run.run, run.generation, error)
     except Permanent as lost:
         fail(run, ErrorInfo(code=lost.code, message=lost.message, hint=lost.hint))
     except SetupError as missing:
         hint = f"Push the model (python -m model_export push), then: headrace replay {run.document}"
         fail(run, ErrorInfo(code="model_not_available", message=missing.message, hint=hint))
     else:
-        Analysis(run, stored, model).run()
+        Analysis(run, document, model).run()
     finish(run.documents, run.document, run.run)
     return not run.task.stop.is_set()
 
@@ -64,7 +62,7 @@ def fail(run: DelegatedRun, error: ErrorInfo) -> None:
         return
 
 
-def plan_backfill(run: DelegatedRun, stored: dict[str, Any]) -> None:
+def plan_backfill(run: DelegatedRun, document: Document) -> None:
     """Plan a backfill's run with the passages, text and batches of the run that it repeats.
 
     Raises:
@@ -73,29 +71,27 @@ def plan_backfill(run: DelegatedRun, stored: dict[str, Any]) -> None:
     """
     from google.api_core.exceptions import NotFound
 
+    documents, job = run.documents, document.job
+    assert job is not None
+    assert job.from_run is not None
     try:
-        copied = artefacts.copy(run.reference, stored["job"]["from_run"], run.run)
+        copied = artefacts.copy(run.reference, job.from_run, run.run)
     except NotFound:
         raise Permanent(
             "passages_gone",
             "The passages of the published run are gone from the work bucket.",
             f"Read the file again: headrace replay {run.document}",
         ) from None
-    event = upload_of(stored)
-    key = content_key(event, stored["sha256"], stored["model"])
-    record = run_record(run.reference, run.run).get().to_dict() or {}
-    event = event.model_copy(update={"restart_run": record.get("restarts")})
-    claim = Claim(run.document, run.run, 0)
-    source: Source | None = find_source(run.documents.client, key, claim, event)
-    plan = Plan(
-        facts={},
-        batches=len(copied.ranges),
-        model=stored["model"],
-        artefact=copied.artefact,
-        content_key=key,
-        duplicate_of=source.document if source and source.document != run.document else None,
-        seconds=Seconds(0.0, 0.0),
-        job=stored["job"] | {"source": source.model_dump() if source else None},
-    )
+    record = documents.read_run(run.document, run.run)
     with artefacts.taken_back(run.reference, run.run, run.generation, copied):
-        plan_delegated(run.documents, run.document, run.run, run.generation, plan)
+        plan = make_plan(
+            documents.client,
+            document,
+            restarts=record.restarts if record else None,
+            facts=Facts.model_validate(dict(document)),
+            written=copied,
+            model=job.model,
+            seconds=Seconds(0.0, 0.0),
+            job=job,
+        )
+        documents.plan_delegated(run.document, run.run, run.generation, plan)

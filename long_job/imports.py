@@ -10,7 +10,8 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from long_job.many import ManyDocuments
-from shared.documents.delegation import delegate, has_not_ended, job_fields
+from shared.documents.completion import claim
+from shared.documents.delegation import delegation, has_not_ended
 from shared.documents.store import COLLECTION, document_id, now
 from shared.documents.uploads import event_of, is_file
 from shared.jobs.record import reference, update
@@ -130,24 +131,30 @@ class ImportWork(ManyDocuments[Upload]):
 
     def _work_on(self, item: Upload) -> bool:
         event = event_of(item.blob)
-        claim = self._documents.claim(
-            event, published=now(), lease_seconds=CLAIM_SECONDS, asked=self._import.created_at
+        claimed = claim(
+            self._documents,
+            event,
+            published=now(),
+            lease_seconds=CLAIM_SECONDS,
+            asked=self._import.created_at,
         )
-        if claim is not None:
-            started = {"execution": self._execution, "starts": 1, "started_at": now()}
-            job = job_fields("import", 0.0) | started
-            delegate(self._documents, claim, self._model, {"size": event.size}, job)
-        stored = self._stored(item)
-        if stored.get("state") != "delegated":
-            return stored.get("state") in TERMINAL
-        execution = stored["job"]["execution"]
-        if execution != self._execution and has_not_ended(execution):
+        if claimed is not None:
+            job = delegation("import", 0.0, self._model)
+            started = job.altered(execution=self._execution, starts=1, started_at=now())
+            self._documents.delegate(claimed, started)
+        document = self._current(item)
+        if document is None or document.state != "delegated" or document.job is None:
+            return document is not None and document.state in TERMINAL
+        if document.job.execution != self._execution and has_not_ended(document.job.execution):
             return False
-        return self._work_on_run(self._run_of(item, stored)) and self._stored(item).get("state") in TERMINAL
+        if not self._work_on_run(self._run_of(document)):
+            return False
+        document = self._current(item)
+        return document is not None and document.state in TERMINAL
 
     def _moved_on(self, item: Upload) -> bool:
         """Return whether the document was erased after the import had been asked for."""
-        return not self._stored(item)
+        return self._current(item) is None
 
     def _failed(self, item: Upload, error: Exception) -> bool:
         """Count the error; after `MAX_FAILURES` the document fails."""
@@ -159,9 +166,9 @@ class ImportWork(ManyDocuments[Upload]):
             message=f"The file could not be imported ({kind}), {MAX_FAILURES} times.",
             hint=f"See the log of the long job; when the cause is gone: headrace replay {item.document}",
         )
-        stored = self._stored(item)
-        if stored.get("state") == "delegated":
-            self._fail_run(item, stored, info)
+        document = self._current(item)
+        if document and document.state == "delegated":
+            self._fail_run(document, info)
         return True
 
     def _count_error(self, item: Upload, kind: str) -> int:

@@ -90,7 +90,7 @@ def _document(options: argparse.Namespace, task: Task) -> bool:
     documents = Documents(firestore_client())
     run = DelegatedRun(documents, task, options.document, options.run, options.generation)
     done = work_on(run)
-    if (run.stored().get("job") or {}).get("backfill"):  # left by an execution that ended
+    if run.current().backfill:  # left by an execution that ended
         from long_job.backfill import conclude
 
         conclude(run)

@@ -19,7 +19,7 @@ import structlog
 from long_job.delegated import PROGRESS_SECONDS, WHOLE, DelegatedRun
 from long_job.document import work_on
 from long_job.models import engine
-from shared.documents.completion import settle
+from shared.documents.completion import finish
 from shared.documents.delegation import job_path
 from shared.inference.manifest import read_manifest
 from shared.platform.errors import LeaseHeld, SetupError, Superseded
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from long_job.task import Task
+    from shared.documents.model import Document
     from shared.documents.store import Documents
 
     class Item(Protocol):
@@ -174,9 +175,8 @@ class ManyDocuments(ABC, Generic[ItemT]):
                 get_logger("long_job").warning("document failed", error=error)
                 return self._failed(item, error)
 
-    def _run_of(self, item: ItemT, stored: dict[str, Any]) -> DelegatedRun:
-        run, generation = stored["run"], int(stored["generation"])
-        return DelegatedRun(self._documents, self._task, item.document, run, generation)
+    def _run_of(self, document: Document) -> DelegatedRun:
+        return DelegatedRun(self._documents, self._task, document.id, document.run, document.generation)
 
     def _work_on_run(self, run: DelegatedRun) -> bool:
         """Work on a delegated run; False if another task holds it."""
@@ -187,14 +187,14 @@ class ManyDocuments(ABC, Generic[ItemT]):
         run.release(WHOLE)
         return True
 
-    def _fail_run(self, item: ItemT, stored: dict[str, Any], error: ErrorInfo) -> None:
+    def _fail_run(self, document: Document, error: ErrorInfo) -> None:
         """Fail the document's run; what is published stays."""
         with suppress(Superseded):
-            self._documents.fail(item.document, stored["run"], int(stored["generation"]), error)
-        settle(self._documents, item.document)
+            self._documents.fail(document.id, document.run, document.generation, error)
+        finish(self._documents, document.id)
 
-    def _stored(self, item: ItemT) -> dict[str, Any]:
-        return self._documents.reference(item.document).get().to_dict() or {}
+    def _current(self, item: ItemT) -> Document | None:
+        return self._documents.get(item.document)
 
     def _note(self) -> None:
         """Write how far the job is, now and then."""

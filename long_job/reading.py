@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -20,14 +20,14 @@ from long_job.delegated import Meter
 from long_job.models import model_directory
 from shared.documents import artefacts
 from shared.documents.batches import drop_others
-from shared.documents.delegation import plan_delegated
-from shared.documents.sources import content_key, find_source
-from shared.documents.transitions import Claim, Plan, Seconds, check_delegated
+from shared.documents.model import Seconds
+from shared.documents.planning import make_plan
+from shared.documents.transitions import check_delegated
 from shared.documents.uploads import upload_of
 from shared.extract.shapes import from_json, to_json
 from shared.inference.manifest import TOKENIZER_FILE, read_manifest
-from shared.intake.receive import fetched, password_of, receive
-from shared.platform.clients import firestore_client, secret, storage_client
+from shared.intake.read import fetched, password_of, receive
+from shared.platform.clients import secret, storage_client
 from shared.platform.errors import Superseded
 from shared.platform.retry import storage_limits
 from shared.platform.settings import settings
@@ -40,10 +40,9 @@ if TYPE_CHECKING:
 
     from long_job.delegated import DelegatedRun
     from long_job.ocr.recogniser import Recogniser
-    from shared.documents.artefacts import Written
+    from shared.documents.model import Document
     from shared.extract.shapes import RecognisedPage
-    from shared.intake.receive import Received
-    from shared.platform.records import Source
+    from shared.intake.read import Received
 
 SHARD_PAGES = 8
 WAIT_SECONDS = 2.0
@@ -112,13 +111,14 @@ class Pages:
 class Reader:
     """Reads the file of one run."""
 
-    def __init__(self, run: DelegatedRun, stored: dict[str, Any]) -> None:
-        """`stored` is the document."""
-        self._run = run
+    def __init__(self, run: DelegatedRun, document: Document) -> None:
+        """`document` is delegated, and not planned."""
+        assert document.job is not None
+        self._run, self._document = run, document
         self._pages = Pages(run.document, run.run, run.generation)
-        self._model = model_directory(stored["model"])
-        self._job = stored["job"]
-        self._event = upload_of(stored)
+        self._model = model_directory(document.job.model)
+        self._job = document.job
+        self._event = upload_of(document)
 
     def read(self) -> bool:
         """Read the file; True once the run is planned, False if others are at work or this task must stop.
@@ -137,7 +137,7 @@ class Reader:
     def _read(self) -> bool:
         with fetched(self._event, settings().for_job(), self._model / TOKENIZER_FILE) as path:
             first = self._receive(path, {}, defer_ocr=True)
-            needed = first.reading.facts["ocr_pages"]
+            needed = first.facts.ocr_pages
             while self._recognise(path, needed):
                 if self._is_planned():
                     return True
@@ -150,7 +150,7 @@ class Reader:
 
     def _is_planned(self) -> bool:
         """Return whether another task has planned the run, which then deleted the pages."""
-        return self._run.stored()["batches"] is not None
+        return self._run.current().batches is not None
 
     def _recognise(self, path: Path, needed: list[int]) -> bool:
         """Recognise pages until all are stored; False if other tasks have the rest, or this one must stop."""
@@ -212,41 +212,30 @@ class Reader:
         )
 
     def _plan(self, received: Received, recognition: float) -> None:
-        reading, reference = received.reading, self._run.reference
-        documents, run, generation = self._run.documents, self._run.run, self._run.generation
-        with artefacts.written(reference, run, generation, reading.text, reading.passages) as stored:
-            plan = self._plan_of(received, recognition, stored)
+        documents, reference = self._run.documents, self._run.reference
+        document, run, generation = self._run.document, self._run.run, self._run.generation
+        with artefacts.written(reference, run, generation, received.text, received.passages) as written:
+            model = read_manifest(self._model).digest
             # Batches of an ingest that did not know yet that the job has this run.
             drop_others(
                 documents,
                 reference,
                 run,
-                (plan.model, plan.artefact),
-                lambda found: check_delegated(found, run, generation),
+                (model, written.artefact),
+                lambda current: check_delegated(current, run, generation),
             )
-            plan_delegated(documents, self._run.document, run, generation, plan)
-
-    def _plan_of(self, received: Received, recognition: float, stored: Written) -> Plan:
-        seconds = Seconds(received.seconds.wall, received.seconds.cpu + recognition)
-        model = read_manifest(self._model).digest
-        key = content_key(self._event, received.sha256, model)
-        source = self._source(key)
-        return Plan(
-            facts=received.facts,
-            batches=len(stored.ranges),
-            model=model,
-            artefact=stored.artefact,
-            content_key=key,
-            duplicate_of=source.document if source and source.document != self._run.document else None,
-            seconds=seconds,
-            job=self._job | {"source": source.model_dump() if source else None},
-        )
-
-    def _source(self, key: str) -> Source | None:
-        run = self._run.reference.collection("runs").document(str(self._run.run)).get().to_dict() or {}
-        event = self._event.model_copy(update={"restart_run": run.get("restarts")})
-        claim = Claim(self._run.document, self._run.run, 0)
-        return find_source(firestore_client(), key, claim, event)
+            record = documents.read_run(document, run)
+            plan = make_plan(
+                documents.client,
+                self._document,
+                restarts=record.restarts if record else None,
+                facts=received.facts,
+                written=written,
+                model=model,
+                seconds=Seconds(received.seconds.wall, received.seconds.cpu + recognition),
+                job=self._job,
+            )
+            documents.plan_delegated(document, run, generation, plan)
 
 
 @lru_cache(maxsize=1)

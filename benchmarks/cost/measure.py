@@ -140,7 +140,7 @@ def figures(
         "size": shown["size"],
         "characters": characters(shown),
         "recorded_cpu": shown["cost"]["cpu_seconds"],
-        "analyse_cpu": round(analysed(shown), 3),
+        "analyze_cpu": round(analysed(shown), 3),
         "recognised": len(shown["recognised"]),
         "recorded_usd": shown["cost"]["usd"],
         "extract_seconds": shown["timings"]["extract_seconds"],
@@ -179,5 +179,5 @@ def characters(shown: dict[str, Any]) -> int:
     from shared.platform.clients import storage_client
     from shared.platform.settings import settings
 
-    blob = storage_client().bucket(settings().work_bucket).get_blob(f"{shown['artefact']}text.txt")
+    blob = storage_client().bucket(settings().work_bucket).get_blob(f"{shown['batches']['artefact']}text.txt")
     return int(blob.size)

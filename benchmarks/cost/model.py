@@ -75,8 +75,8 @@ def measured() -> dict[str, Any]:
 def work(found: Mapping[str, Any]) -> Work:
     """What a document's own record says was done for it."""
     return Work(
-        read_cpu=found["recorded_cpu"] - found["analyse_cpu"],
-        analyse_cpu=found["analyse_cpu"],
+        read_cpu=found["recorded_cpu"] - found["analyze_cpu"],
+        analyze_cpu=found["analyze_cpu"],
         passages=found["passages"],
         batches=found["batches"],
         tasks=found["tasks"],
@@ -91,12 +91,12 @@ def counted(found: Mapping[str, Any], job: Instance = JOB) -> Usage:
     cpu = found["cpu_seconds"]
     waiting = (found["calls"] + found["class_a"] + found["class_b"] - 1 - DOCUMENT.calls) * ROUND_TRIP
     at_once = min(found["batches"], ANALYZE.places)
-    beside = (cpu["analyze"] - found["analyse_cpu"] + waiting) * ANALYZE.vcpus / at_once
+    beside = (cpu["analyze"] - found["analyze_cpu"] + waiting) * ANALYZE.vcpus / at_once
     by_job = found["route"] == "job"
     in_task = cost.JOB_START_SECONDS + cpu["run"] / job.vcpus
     return Usage(
         ingest_seconds=INGEST.vcpus * (cpu["ingest"] + DOCUMENT.calls * ROUND_TRIP),
-        analyze_seconds=0.0 if by_job else found["analyse_cpu"] + beside,
+        analyze_seconds=0.0 if by_job else found["analyze_cpu"] + beside,
         job_seconds=max(cost.JOB_LEAST_SECONDS, in_task) if by_job else 0.0,
         requests=sum(found["deliveries"].values()),
         **{
@@ -208,7 +208,7 @@ def function_second(found: Mapping[str, Any], kind: str = "48-page report") -> f
     """Price of an estimated processor second by the functions."""
     one = of_kind(found, kind)
     batch = estimated(found, one) / one["batches"]
-    return cost.function_second(batch, one["analyse_cpu"] / one["batches"])
+    return cost.function_second(batch, one["analyze_cpu"] / one["batches"])
 
 
 def cpu_speed(found: Mapping[str, Any], kind: str = "200-page report") -> float:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shared.documents import outcomes
+from shared.documents.model import Document, Timings
 from shared.documents.passages import write_passages
+from shared.documents.quotable import keep
 from shared.documents.store import COLLECTION, document_id
 from shared.platform.records import Action, BatchMessage, ErrorInfo, PassageResult, Sentiment, TopicScore
 from shared.platform.transaction import RawTransaction
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from google.cloud import firestore
 
-    from shared.platform.records import ActionLabel, SentimentLabel
+    from shared.platform.records import ActionLabel, SentimentLabel, State
     from shared.text.summary import Aggregate
 
 DIMENSIONS = 384
@@ -134,27 +136,33 @@ def record(  # noqa: PLR0913 - what a document's record says
     members: int | None = None,
     duplicate_of: str | None = None,
     run: int = 1,
-    state: str = "completed",
+    state: State = "completed",
 ) -> dict[str, Any]:
     """The part of `documents/{id}` that digests read."""
-    return {
-        "id": document_id(bucket, name),
-        "bucket": bucket,
-        "name": name,
-        "run": run,
-        "published_run": run if state == "completed" else None,
-        "generation": "1",
-        "state": state,
-        "organisation": organisation,
-        "year": year,
-        "title": name.rpartition("/")[2].removesuffix(".pdf").capitalize(),
-        "language": language,
-        "members": members,
-        "duplicate_of": duplicate_of,
-        "received_at": at - timedelta(seconds=30),
-        "waiting_since": at - timedelta(seconds=30),
-        "timings": {"uploaded_at": at - timedelta(seconds=30), "completed_at": at},
-    }
+    uploaded = at - timedelta(seconds=30)
+    return Document(
+        id=document_id(bucket, name),
+        bucket=bucket,
+        name=name,
+        size=1,
+        content_type=None,
+        metadata={},
+        created_at=uploaded,
+        updated_at=at,
+        run=run,
+        published_run=run if state == "completed" else None,
+        generation=1,
+        state=state,
+        organisation=organisation,
+        year=year,
+        title=name.rpartition("/")[2].removesuffix(".pdf").capitalize(),
+        language=language,
+        members=members,
+        duplicate_of=duplicate_of,
+        received_at=uploaded,
+        waiting_since=uploaded,
+        timings=Timings(uploaded_at=uploaded, claimed_at=uploaded, completed_at=at),
+    ).model_dump()
 
 
 def store(
@@ -193,7 +201,9 @@ def store_all(client: firestore.Client, several: Sequence[tuple[dict[str, Any], 
     for stored, of in several:
         transaction.set(client.collection(COLLECTION).document(stored["id"]), stored)
         known = outcomes.Known(stored["generation"], stored["timings"]["completed_at"])
-        outcomes.write_completed(transaction, client, stored, of, known)
+        outcomes.write_completed(
+            transaction, client, Document.model_validate(stored), of, known=known, quotable=keep(of)
+        )
     transaction.commit()
 
 
@@ -209,7 +219,7 @@ def store_problem(
     transaction._begin()  # noqa: SLF001 - as above
     ended = {"state": state, "error": error.model_dump()}
     transaction.set(client.collection(COLLECTION).document(stored["id"]), stored | ended)
-    outcomes.write_problem(transaction, client, stored, state, error)
+    outcomes.write_problem(transaction, client, Document.model_validate(stored | ended))
     transaction.commit()
     client.collection(outcomes.COLLECTION).document(stored["id"]).update({"problem.at": at})
 

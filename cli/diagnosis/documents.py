@@ -13,6 +13,7 @@ from cli.diagnosis import LIMITS, Finding
 from functions.deadletter.main import COLLECTION as DEAD_LETTERS
 from functions.sweep.main import PER_TICK, SETTLED, oldest_unfinished, standing_still
 from shared.documents import batches
+from shared.documents.model import Document
 from shared.documents.store import COLLECTION, Documents, now
 from shared.inference.manifest import read_manifest
 from shared.intake.reconciliation import GRACE, lost
@@ -70,14 +71,19 @@ def dead_letters() -> Iterator[Finding]:
 
 def stuck() -> Iterator[Finding]:
     """Yield each document that the next sweep will recover: its lease has expired, or no batch moves."""
-    looked_at = [stored for stored in standing_still(Documents(firestore_client())) if not _moves(stored)]
-    for stored in looked_at[:PER_TICK]:
-        if stored["state"] == "extracting":
-            why = f"its lease ended {_ago(stored['lease']['expires_at'])}, and nobody has taken it over"
+    listed = map(Document.model_validate, standing_still(Documents(firestore_client())))
+    looked_at = [document for document in listed if not _moves(document)]
+    for document in looked_at[:PER_TICK]:
+        if document.lease:
+            why = f"its lease ended {_ago(document.lease.expires_at)}, and nobody has taken it over"
         else:
-            why = f"no batch of it has moved for {_ago(stored['updated_at']).removesuffix(' ago')}"
-        detail = f"{stored['id']} ({stored['name']}): {why}; driven {stored.get('drives', 0)} times."
-        fix = f"The sweep drives it at its next heartbeat; if that is no help: headrace replay {stored['id']}"
+            why = f"no batch of it has moved for {_ago(document.updated_at).removesuffix(' ago')}"
+        recovered = f"set in motion again {document.recovery.attempts} times"
+        detail = f"{document.id} ({document.name}): {why}; {recovered}."
+        fix = (
+            "The sweep recovers it at its next heartbeat; if that does not help: "
+            f"headrace replay {document.id}"
+        )
         yield Finding("standing still", "wrong", detail, fix)
     if not looked_at:
         yield Finding("standing still", "ok", "no document stands still")
@@ -152,12 +158,12 @@ def other_models(target: Target) -> Iterator[Finding]:
     )
 
 
-def _moves(stored: dict[str, Any]) -> bool:
+def _moves(document: Document) -> bool:
     """Return whether a batch of the run was written lately, which the document does not say."""
-    if stored["state"] == "extracting":
+    if document.state == "extracting":
         return False
-    reference = Documents(firestore_client()).reference(stored["id"])
-    times = [record["updated_at"] for record in batches.records(reference, stored["run"])]
+    reference = Documents(firestore_client()).reference(document.id)
+    times = [record["updated_at"] for record in batches.records(reference, document.run)]
     return bool(times) and max(times) > now() - timedelta(seconds=settings().sweep_patience)
 
 

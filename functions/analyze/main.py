@@ -5,17 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import functions_framework
 from structlog.contextvars import bind_contextvars
 
 from shared.documents import artefacts, batches
 from shared.documents.analysis import analyse
-from shared.documents.completion import finish_as_read
-from shared.documents.sources import copied
+from shared.documents.completion import commit, finish_as_read
+from shared.documents.model import Seconds
+from shared.documents.planning import copied
 from shared.documents.store import Documents
-from shared.documents.transitions import Seconds
 from shared.documents.uploads import restart
 from shared.inference.engine import CACHED_TEXTS, Engine
 from shared.platform.clients import firestore_client
@@ -28,6 +28,7 @@ from shared.text.summary import partial
 if TYPE_CHECKING:
     from flask import Request
 
+    from shared.documents.model import Document
     from shared.platform.records import BatchMessage, PassageResult
 
 FIRST_SLICE, SLICE = 8, 32
@@ -50,7 +51,7 @@ def on_batch(push: Push) -> None:
     message = batch_message(push)
     bind_contextvars(document=message.document, run=message.run, batch=message.batch)
     documents = Documents(firestore_client())
-    upto, met_before, stored = batches.progress(documents, message)
+    upto, met_before, document = batches.progress(documents, message)
     if upto < message.end:
         artefacts.check_planned(message)
         if message.model != engine().digest:
@@ -59,7 +60,7 @@ def on_batch(push: Push) -> None:
         if not met_before:
             hand_on(message)
         try:
-            upto, stored = compute(documents, message, upto, deadline)
+            upto, document = compute(documents, message, upto, deadline)
         except Exception as error:
             if isinstance(error, Superseded) or is_transient(error):
                 raise
@@ -68,7 +69,7 @@ def on_batch(push: Push) -> None:
         if upto < message.end:
             publish_record(BATCHES, [message], document=message.document)
             return
-    finish_as_read(documents, stored)  # without a plan there is nothing to see: ingest looks after it
+    finish_as_read(documents, document)  # without a plan there is nothing to see: ingest looks after it
 
 
 def other_model(documents: Documents, message: BatchMessage) -> None:
@@ -88,9 +89,7 @@ def hand_on(message: BatchMessage) -> None:
         publish_record(BATCHES, [following], document=message.document)
 
 
-def compute(
-    documents: Documents, message: BatchMessage, upto: int, deadline: float
-) -> tuple[int, dict[str, Any]]:
+def compute(documents: Documents, message: BatchMessage, upto: int, deadline: float) -> tuple[int, Document]:
     """Analyse the passages from `upto` and commit them.
 
     Returns:
@@ -99,7 +98,7 @@ def compute(
     passages = artefacts.read_slice(message)
     # What was begun here is finished here: a commit must continue where the record stands.
     if upto == message.start and (earlier := copied(documents.client, message, passages)):
-        return message.end, batches.commit(documents, message, *earlier, Seconds(0.0, 0.0))
+        return message.end, commit(documents, message, *earlier, Seconds(0.0, 0.0))
     passages = passages[upto - message.start :]
     started, cpu_started = time.monotonic(), time.thread_time()
     results: list[PassageResult] = []
@@ -114,8 +113,8 @@ def compute(
             break
         size = next_slice(len(part.results), ended - begun)
     seconds = Seconds(time.monotonic() - started, time.thread_time() - cpu_started + worker_seconds)
-    stored = batches.commit(documents, message, results, [partial(results)], seconds)
-    return upto + len(results), stored
+    document = commit(documents, message, results, [partial(results)], seconds)
+    return upto + len(results), document
 
 
 def next_slice(passages: int, seconds: float) -> int:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from structlog.contextvars import bind_contextvars
 
 from shared.documents.artefacts import NOT_PLANNED
-from shared.documents.completion import settle
+from shared.documents.completion import claim, finish
 from shared.documents.store import Documents, document_id, now
 from shared.platform.clients import firestore_client
 from shared.platform.errors import Malformed, Retryable, Superseded
@@ -67,7 +67,7 @@ def on_dead_letter(push: Push) -> None:
         return
     with suppress(Superseded):  # it moved on, or has ended: the record stays for whoever looks
         documents.fail(document, run, generation, reason)
-    settle(documents, document)
+    finish(documents, document)
 
 
 def _reason(push: Push) -> ErrorInfo:
@@ -93,10 +93,10 @@ def _subject(documents: Documents, push: Push) -> tuple[str | None, int | None, 
     document = document_id(event.bucket, event.name)
     # Takes the run that no delivery finished, or makes the document known; held leases are waited for.
     try:
-        claim = documents.claim(event, published=push.published, lease_seconds=settings().ingest_timeout)
+        claimed = claim(documents, event, published=push.published, lease_seconds=settings().ingest_timeout)
     except Superseded:
-        claim = None
-    return document, claim.run if claim else None, event.generation
+        claimed = None
+    return document, claimed.run if claimed else None, event.generation
 
 
 def _name(push: Push) -> str:

@@ -5,28 +5,27 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import functions_framework
 from structlog.contextvars import bind_contextvars
 
 from shared.documents import artefacts
 from shared.documents.batches import drop_others
-from shared.documents.completion import finish
+from shared.documents.completion import claim, finish
 from shared.documents.delegation import (
     OCR_SECONDS,
     carry_on,
     carry_on_as_read,
-    delegate,
-    job_fields,
+    delegation,
     seconds_of,
     takes_over,
 )
-from shared.documents.sources import content_key, find_source
+from shared.documents.planning import make_plan
 from shared.documents.store import Documents, document_id
-from shared.documents.transitions import Plan, check_held
+from shared.documents.transitions import check_held
 from shared.inference.manifest import TOKENIZER_FILE, read_manifest
-from shared.intake.receive import fetched, receive, turn, turns
+from shared.intake.read import fetched, receive, turn, turns
 from shared.platform.clients import firestore_client
 from shared.platform.errors import Rejected, Superseded
 from shared.platform.pubsub import Push, answer, publish_record, upload_event
@@ -37,9 +36,9 @@ if TYPE_CHECKING:
     from flask import Request
 
     from shared.documents.artefacts import Written
-    from shared.documents.transitions import Claim
+    from shared.documents.model import Document, Plan
     from shared.inference.manifest import Manifest
-    from shared.intake.receive import Received
+    from shared.intake.read import Received
 
 
 @functions_framework.http
@@ -56,93 +55,93 @@ def on_upload(push: Push) -> None:
     document = document_id(event.bucket, event.name)
     bind_contextvars(document=document)  # before the claim, which may be refused
     documents = Documents(firestore_client())
-    claim = documents.claim(event, published=push.published, lease_seconds=settings().ingest_timeout)
-    if claim is None:
+    claimed = claim(documents, event, published=push.published, lease_seconds=settings().ingest_timeout)
+    if claimed is None:
         carry_on(documents, document)
         return
-    bind_contextvars(run=claim.run)
+    bind_contextvars(run=claimed.run)
     try:
         with turn(turns(), settings().extract_seconds):
-            planned = conclude(documents, claim, event)
+            extracted = extract(documents, claimed, event)
     except Superseded:  # perhaps by this delivery itself: of a transition whose answer was lost
-        finish(documents, claim.document)
+        finish(documents, document)
         raise
     except Exception:
         with suppress(Superseded):
-            documents.release(claim)
+            documents.release(claimed)
         raise
-    if planned:
-        carry_on_as_read(documents, planned)
+    if extracted:
+        carry_on_as_read(documents, extracted)
     else:
-        carry_on(documents, claim.document, claim.run)
+        carry_on(documents, document, claimed.run)
 
 
-def conclude(documents: Documents, claim: Claim, event: UploadEvent) -> dict[str, Any] | None:
-    """From extracting to analyzing, delegated or rejected; the document with its plan, if it has one."""
+def extract(documents: Documents, claimed: Document, event: UploadEvent) -> Document | None:
+    """Move the document from extracting to analyzing, delegated or rejected.
+
+    Returns:
+        The document as it is then; None where it was rejected.
+    """
     started = time.monotonic()
     try:
-        received = read(claim, event)
+        received = read(claimed, event)
     except Rejected as rejected:
+        spent = time.monotonic() - started
         if takes_over(rejected, event.size):
-            spent = time.monotonic() - started
-            job = job_fields(rejected.code, settings().extract_seconds, ingest_seconds=spent)
-            delegate(documents, claim, job_model(), {"size": event.size}, job)
-            return None
+            wanted = settings().extract_seconds
+            return documents.delegate(
+                claimed, delegation(rejected.code, wanted, job_model(), ingest_seconds=spent)
+            )
         error = ErrorInfo(code=rejected.code, message=rejected.message, hint=rejected.hint)
-        documents.reject(claim, error)
+        documents.reject(claimed, error)
         return None
-    pages = received.reading.facts["ocr_pages"]
-    if pages and settings().job_name:
-        work = OCR_SECONDS * len(pages) + seconds_of(received.reading.facts["tokens"], manifest())
-        job = job_fields("ocr", work, ingest_seconds=time.monotonic() - started)
-        delegate(documents, claim, job_model(), received.facts, job)
-        return None
-    return analyse(documents, claim, event, received)
+    facts = received.facts
+    if facts.ocr_pages and settings().job_name:
+        wanted = OCR_SECONDS * len(facts.ocr_pages) + seconds_of(facts.tokens or 0, manifest())
+        job = delegation("ocr", wanted, job_model(), ingest_seconds=time.monotonic() - started)
+        return documents.delegate(claimed, job, facts)
+    reference = documents.reference(claimed.id)
+    # The passages are stored first, then the batches published: the state follows when both are safe.
+    with artefacts.written(
+        reference, claimed.run, event.generation, received.text, received.passages
+    ) as written:
+        return documents.plan(claimed, plan(documents, claimed, event, received, written))
 
 
-def read(claim: Claim, event: UploadEvent) -> Received:
+def read(claimed: Document, event: UploadEvent) -> Received:
     """Fetch and read the file within a function's limits."""
     tokenizer = settings().model_dir / TOKENIZER_FILE
     with fetched(event, settings(), tokenizer) as path:
-        return receive(
-            path, event, claim.document, tokenizer, settings(), defer_ocr=bool(settings().job_name)
-        )
+        return receive(path, event, claimed.id, tokenizer, settings(), defer_ocr=bool(settings().job_name))
 
 
-def analyse(documents: Documents, claim: Claim, event: UploadEvent, received: Received) -> dict[str, Any]:
-    """Store the passages, then publish their batches; the state follows only when both are safe."""
-    reference, reading = documents.reference(claim.document), received.reading
-    with artefacts.written(reference, claim.run, event.generation, reading.text, reading.passages) as stored:
-        return documents.plan(claim, plan(documents, claim, event, received, stored))
-
-
-def plan(documents: Documents, claim: Claim, event: UploadEvent, received: Received, stored: Written) -> Plan:
-    """What is to be done with passages that are stored; the first batches are published.
+def plan(
+    documents: Documents, claimed: Document, event: UploadEvent, received: Received, written: Written
+) -> Plan:
+    """Return the plan of passages that are stored, after publishing their first batches.
 
     Those of a long document are the job's, and not published.
     """
-    reading = received.reading
-    seconds = seconds_of(reading.facts["tokens"], manifest())
-    long = bool(settings().job_name) and seconds > settings().function_seconds
-    model = job_model() if long else manifest().digest
-    if claim.token > 1:
-        reference, kind = documents.reference(claim.document), (model, stored.artefact)
-        drop_others(documents, reference, claim.run, kind, lambda found: check_held(found, claim))
-    key = content_key(event, received.sha256, model)
-    source = find_source(firestore_client(), key, claim, event)
-    if not long:
-        first = artefacts.first_batches(claim, event.generation, model, stored, source)
-        publish_record(BATCHES, first, document=claim.document)
-    return Plan(
+    seconds = seconds_of(received.facts.tokens or 0, manifest())
+    is_long = bool(settings().job_name) and seconds > settings().function_seconds
+    model = job_model() if is_long else manifest().digest
+    if claimed.lease and claimed.lease.token > 1:
+        reference, kind = documents.reference(claimed.id), (model, written.artefact)
+        drop_others(documents, reference, claimed.run, kind, lambda current: check_held(current, claimed))
+    made = make_plan(
+        documents.client,
+        claimed,
+        restarts=event.restart_run,
         facts=received.facts,
-        batches=len(stored.ranges),
+        written=written,
         model=model,
-        artefact=stored.artefact,
-        content_key=key,
-        duplicate_of=source.document if source and source.document != claim.document else None,
         seconds=received.seconds,
-        job=job_fields("tokens", seconds, source) if long else None,
+        job=delegation("tokens", seconds, model) if is_long else None,
     )
+    if not is_long:
+        first = artefacts.first_batches(claimed, model, written, made.source)
+        publish_record(BATCHES, first, document=claimed.id)
+    return made
 
 
 def job_model() -> str:

@@ -18,7 +18,8 @@ from shared.digests.store import complete, unwritten
 from shared.documents.completion import announce, purge, remove_stale
 from shared.documents.delegation import is_being_read
 from shared.documents.erasure import seen
-from shared.documents.recovery import drive
+from shared.documents.model import Document
+from shared.documents.recovery import recover
 from shared.documents.store import COLLECTION, Documents, now
 from shared.intake.reconciliation import reconcile
 from shared.platform.clients import firestore_client
@@ -56,15 +57,15 @@ def on_tick(push: Push) -> None:
     """
     documents = Documents(firestore_client())
     this = _Round()
-    this.take("driven", standing_still(documents), lambda stored: drive(documents, stored))
+    this.documents("recovered", standing_still(documents), partial(recover, documents))
     unheard = _where(documents, ("results_pending", "==", True), ("updated_at", "<", now() - SETTLED))
-    this.take("announced", unheard, lambda stored: announce(documents, stored))
+    this.documents("announced", unheard, partial(announce, documents))
     left = _where(documents, ("purge_pending", "==", True), ("updated_at", "<", now() - SETTLED))
-    this.take("purged", left, lambda stored: purge(documents, stored["id"]))
+    this.documents("purged", left, lambda document: purge(documents, document.id))
     replaced = _where(documents, ("stale_artefacts", "==", True))
-    this.take("artefacts", replaced, lambda stored: remove_stale(documents, stored["id"]))
+    this.documents("artefacts", replaced, lambda document: remove_stale(documents, document.id))
     expired = _where(documents, ("expires_at", "<", now()))
-    this.take("expired", expired, lambda stored: expire(documents, stored))
+    this.documents("expired", expired, partial(expire, documents))
     at_once = push.attributes.get("reconcile") == "now"
     this.attempt("notified", partial(reconcile, documents.client, at_once=at_once))
     this.take("digests", unwritten(documents.client), partial(write_digest, documents))
@@ -73,11 +74,11 @@ def on_tick(push: Push) -> None:
         raise this.outages[0]
 
 
-def expire(documents: Documents, stored: dict[str, Any]) -> None:
+def expire(documents: Documents, document: Document) -> None:
     """Erase a document; one that is being read, on a later tick: what is stored of it may come after that."""
-    if is_being_read(stored):
+    if is_being_read(document):
         raise Superseded("it is being read")
-    erase(documents.client, stored["id"], seen(stored))
+    erase(documents.client, document.id, seen(document))
 
 
 def write_digest(documents: Documents, stored: dict[str, Any]) -> None:
@@ -92,16 +93,22 @@ class _Round:
         self.done: Counter[str] = Counter()
         self.outages: list[Exception] = []
 
-    def take(
-        self, kind: str, found: Iterable[dict[str, Any]], step: Callable[[dict[str, Any]], None]
+    def documents(
+        self, kind: str, records: Iterable[dict[str, Any]], step: Callable[[Document], None]
     ) -> None:
-        """Try each once, and count it as of this kind.
+        """Do the same as `take` with documents; a record that is not one is left."""
+        self.take(kind, records, lambda fields: step(Document.model_validate(fields)))
+
+    def take(
+        self, kind: str, records: Iterable[dict[str, Any]], step: Callable[[dict[str, Any]], None]
+    ) -> None:
+        """Try a step with each record once, and count it as of this kind.
 
         Raises:
             Exception: the last of several that pass by themselves: what is out is not the document.
         """
-        for stored in found:
-            self.attempt(kind, partial(step, stored), document=stored.get("id"))
+        for fields in records:
+            self.attempt(kind, partial(step, fields), document=fields.get("id"))
 
     def attempt(self, kind: str, step: Callable[[], int | None], **about: str | None) -> None:
         """Try a step once, and count what it returns, or once, as of this kind. Raises as `take` does."""

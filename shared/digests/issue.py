@@ -13,7 +13,6 @@ from shared.digests.records import Filter
 from shared.digests.redact import without_documents
 from shared.digests.store import COLLECTION, StoredDigest, address, complete, read, to_fields
 from shared.digests.ticks import TICKS
-from shared.documents.erasure import BEGUN
 from shared.documents.outcomes import COLLECTION as OUTCOMES
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.documents.store import Documents, now
@@ -124,7 +123,7 @@ def _without_erased(
     gone = [
         document
         for document in stored.quoted
-        if records[document].get("state", BEGUN) == BEGUN
+        if records[document].get("state", "erasing") == "erasing"
         or (document in quoting and _is_another(records[document], begun))
     ]
     if not gone:

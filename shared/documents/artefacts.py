@@ -15,7 +15,7 @@ import io
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
@@ -27,12 +27,12 @@ from shared.platform.retry import storage_limits
 from shared.platform.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from google.cloud import firestore
     from google.cloud.storage import Blob
 
-    from shared.documents.transitions import Claim
+    from shared.documents.model import Document
     from shared.platform.records import Source
 
 Range = tuple[int, int, int, int]
@@ -210,39 +210,34 @@ def _upload(artefact: str, name: str, content: bytes, media_type: str) -> Blob:
 
 
 def first_batches(
-    claim: Claim, generation: int, model: str, stored: Written, source: Source | None
+    document: Document, model: str, written: Written, source: Source | None
 ) -> list[BatchMessage]:
-    """The batches that ingest publishes: the first of each lane."""
-    lanes = min(settings().batch_lanes, len(stored.ranges))
+    """Return the batches that ingest publishes: the first of each lane."""
+    lanes = min(settings().batch_lanes, len(written.ranges))
+    return _batches(document, model, written.artefact, written.ranges, lanes, source)
+
+
+def all_batches(document: Document, source: Source | None = None) -> list[BatchMessage]:
+    """Return every batch of a planned run, each the end of its lane: for the job, or to recover the run."""
+    planned = document.batches
+    assert planned is not None
+    ranges = _ranges(planned.artefact, document.generation)
+    return _batches(document, planned.model, planned.artefact, ranges, len(ranges), source)
+
+
+def _batches(  # noqa: PLR0913, PLR0917 - a message's own parts
+    document: Document, model: str, artefact: str, ranges: list[Range], lanes: int, source: Source | None
+) -> list[BatchMessage]:
+    """Return the first batch of each lane."""
     return [
         BatchMessage(
-            document=claim.document,
-            run=claim.run,
-            generation=generation,
+            document=document.id,
+            run=document.run,
+            generation=document.generation,
             model=model,
             lanes=lanes,
             source=source,
-            artefact=stored.artefact,
-            **_bounds(number, stored.ranges),
-        )
-        for number in range(lanes)
-    ]
-
-
-def all_batches(stored: Mapping[str, Any], source: Source | None = None) -> list[BatchMessage]:
-    """Every batch of a run, each the end of its lane: for one that stands still, or is the job's."""
-    generation = int(stored["generation"])
-    ranges = _ranges(stored["artefact"], generation)
-    lanes = len(ranges)
-    return [
-        BatchMessage(
-            document=stored["id"],
-            run=stored["run"],
-            generation=generation,
-            model=stored["model"],
-            lanes=lanes,
-            source=source,
-            artefact=stored["artefact"],
+            artefact=artefact,
             **_bounds(number, ranges),
         )
         for number in range(lanes)

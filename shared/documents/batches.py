@@ -17,24 +17,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shared.documents.store import MAX_ATTEMPTS, Documents, now
+from shared.documents.store import document_of, now
 from shared.documents.transitions import check_batch
 from shared.platform.errors import Retryable, Superseded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from google.cloud import firestore
 
-    from shared.documents.transitions import Seconds
-    from shared.platform.records import BatchMessage, PassageResult
+    from shared.documents.model import Document
+    from shared.documents.store import Documents
+    from shared.platform.records import BatchMessage
     from shared.platform.transaction import ShortTransaction
-    from shared.text.summary import Partial
 
 COLLECTION = "batches"
 MAX_FAILURES = 5
 """Real failures of one batch before it is dead-lettered."""
-CLOSED = frozenset({"completed", "rejected", "superseded"})
+CLOSED = frozenset({"completed", "rejected", "erasing"})
 """States in which a run takes no more batches. A failed one does: what its other batches find is kept, and a
 replay computes only what is missing."""
 DROPPED_AT_ONCE = 300
@@ -53,7 +53,7 @@ class Progress(NamedTuple):
     upto: int
     """Its first passage that is still to be computed; its `end` where nothing is left to do."""
     met_before: bool
-    document: dict[str, Any]
+    document: Document
     """As it was read for this."""
 
 
@@ -66,67 +66,13 @@ def progress(documents: Documents, message: BatchMessage) -> Progress:
     """
     reference = documents.reference(message.document)
     record = batch_record(reference, message.run, message.batch)
-    found = {snapshot.id: snapshot for snapshot in documents.client.get_all([reference, record])}
-    stored = _checked(found[reference.id].to_dict(), message)
-    known = found[record.id].to_dict()
-    if stored["state"] in CLOSED:
-        return Progress(message.end, met_before=True, document=stored)
+    snapshots = {snapshot.id: snapshot for snapshot in documents.client.get_all([reference, record])}
+    document = check(document_of(snapshots[reference.id].to_dict()), message)
+    known = snapshots[record.id].to_dict()
+    if document.state in CLOSED:
+        return Progress(message.end, met_before=True, document=document)
     upto = known["upto"] if known else message.start
-    return Progress(upto, met_before=bool(known), document=stored)
-
-
-def commit(
-    documents: Documents,
-    message: BatchMessage,
-    results: list[PassageResult],
-    partials: list[Partial],
-    seconds: Seconds,
-) -> dict[str, Any]:
-    """Write passages of a batch, and how far it has come, at once; the only batch of a run completes it too.
-
-    What does not continue where the record stands was committed by a twin, and is dropped.
-
-    Returns:
-        The document as this transaction read it, or completed it. Where it has no plan yet, the plan comes
-        after this commit.
-
-    Raises:
-        Retryable: its run was taken over, and is not planned yet.
-        Superseded: its run is no longer the document's, has ended, or is not of this model and cut.
-    """
-    from shared.documents.completion import complete_alone  # which imports this module
-    from shared.documents.passages import write_passages
-    from shared.platform.transaction import RawTransaction
-
-    reference = documents.reference(message.document)
-    record = batch_record(reference, message.run, message.batch)
-
-    def step(transaction: ShortTransaction) -> dict[str, Any]:
-        assert isinstance(transaction, RawTransaction)
-        found, known = transaction.read(reference, record)
-        stored = _checked(found, message)
-        if stored["state"] == "completed" and stored["batches"]["total"] == 1:
-            return stored  # completed by a twin, or by this commit, whose answer was lost
-        if stored["state"] in CLOSED:
-            raise Superseded("this run has ended")
-        known = known or _new_record(message)
-        if known["upto"] != results[0].index:
-            return stored
-        upto = results[-1].index + 1
-        known |= {
-            "upto": upto,
-            "done": upto == message.end,
-            "partials": [*known["partials"], *(part.model_dump(mode="json") for part in partials)],
-            "infer_seconds": known["infer_seconds"] + seconds.wall,
-            "cpu_seconds": known["cpu_seconds"] + seconds.cpu,
-            "updated_at": now(),
-        }
-        stored = complete_alone(transaction, documents, stored, known)
-        transaction.set(record, known)
-        write_passages(transaction, reference, message, results)
-        return stored
-
-    return documents.run(step, RawTransaction(documents.client, max_attempts=MAX_ATTEMPTS))
+    return Progress(upto, met_before=bool(known), document=document)
 
 
 def count_failure(documents: Documents, message: BatchMessage, why: str) -> int:
@@ -135,9 +81,9 @@ def count_failure(documents: Documents, message: BatchMessage, why: str) -> int:
     record = batch_record(reference, message.run, message.batch)
 
     def step(transaction: ShortTransaction) -> int:
-        stored, known = transaction.read(reference, record)
-        _checked(stored, message)
-        known = known or _new_record(message)
+        fields, known = transaction.read(reference, record)
+        check(document_of(fields), message)
+        known = known or new_record(message)
         failures = int(known["failures"]) + 1
         transaction.set(record, known | {"failures": failures, "failure": why, "updated_at": now()})
         return failures
@@ -171,7 +117,7 @@ def drop_others(
     reference: firestore.DocumentReference,
     run: int,
     kind: tuple[str, str],
-    check: Callable[[Mapping[str, Any] | None], None],
+    check: Callable[[Document | None], object],
 ) -> None:
     """Delete what batches of a run have committed, if any is not of this model and artefact.
 
@@ -193,8 +139,8 @@ def drop_others(
     passages = [one.reference for one in _of_run(reference, run, "passages").select([]).stream()]
 
     def write(several: list[firestore.DocumentReference], fields: dict[str, Any] | None) -> None:
-        def step(transaction: firestore.Transaction) -> None:
-            check(reference.get(transaction=transaction).to_dict())
+        def step(transaction: ShortTransaction) -> None:
+            check(documents.read(transaction, reference.id))
             for one in several:
                 # Merged, not updated: a twin may have deleted it.
                 transaction.set(one, fields, merge=True) if fields else transaction.delete(one)
@@ -207,21 +153,20 @@ def drop_others(
             write(references[at : at + DROPPED_AT_ONCE], fields)
 
 
-def _checked(stored: dict[str, Any] | None, message: BatchMessage) -> dict[str, Any]:
-    """The document, if the batch may be committed to it now."""
-    check_batch(stored, message)
-    assert stored is not None
-    if stored["batches"]:
-        if (stored["model"], stored["artefact"]) != (message.model, message.place):
+def check(stored: Document | None, message: BatchMessage) -> Document:
+    """Return the document, if the batch may be committed to it now. Raises as `progress` does."""
+    document = check_batch(stored, message)
+    if document.batches:
+        if (document.batches.model, document.batches.artefact) != (message.model, message.place):
             raise Superseded("this run was planned with another model, or another cut of the text")
-    elif stored["state"] == "delegated":
+    elif document.state == "delegated":
         raise Superseded("the long job reads this run's file, and publishes no batches")
-    elif stored["lease"] and stored["lease"]["token"] > 1:
+    elif document.lease and document.lease.token > 1:
         raise Retryable("this run was taken over, and is not planned yet")
-    return stored
+    return document
 
 
-def _new_record(message: BatchMessage) -> dict[str, Any]:
+def new_record(message: BatchMessage) -> dict[str, Any]:
     return {
         "document": message.document,
         "run": message.run,

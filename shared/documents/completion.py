@@ -1,4 +1,4 @@
-"""Complete a run: combine what its batches found, announce the result, purge older runs.
+"""Complete a run: commit its batches, combine what they found, announce the result, purge older runs.
 
 Artefacts of replaced runs are deleted after their records, by sweep, which alone has the right. They are
 listed before the record says which are needed: a document that is erased and comes again counts its runs from
@@ -10,25 +10,103 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared.documents import batches, cost, outcomes
+from shared.documents import batches, cost, outcomes, transitions
 from shared.documents.artefacts import of_runs, remove_runs
-from shared.documents.passages import purge_runs
-from shared.documents.store import RUNS, Documents, now
+from shared.documents.model import Facts
+from shared.documents.passages import purge_runs, write_passages
+from shared.documents.quotable import keep
+from shared.documents.store import MAX_ATTEMPTS, Documents, document_of, is_as_read, now
+from shared.platform.errors import Superseded
 from shared.platform.pubsub import publish_record
 from shared.platform.records import ResultMessage
 from shared.platform.settings import RESULTS, settings
 from shared.text.summary import Partial, combine, summarise
 
 if TYPE_CHECKING:
-    from google.cloud import firestore
+    from datetime import datetime
 
-    from shared.documents.store import Documents
+    from shared.documents.model import Document, Seconds
+    from shared.platform.records import BatchMessage, PassageResult, UploadEvent
     from shared.platform.transaction import ShortTransaction
     from shared.text.summary import Aggregate
 
 
-ANALYSED = frozenset({"analyzing", "delegated"})
+ANALYZED = frozenset({"analyzing", "delegated"})
 """States in which batches are being committed."""
+
+
+def claim(
+    documents: Documents,
+    event: UploadEvent,
+    *,
+    published: datetime,
+    lease_seconds: float,
+    asked: datetime | None = None,
+) -> Document | None:
+    """Take a document for extraction, once the result of its last run is announced.
+
+    Arguments, result and errors are those of `Documents.claim`.
+    """
+    while True:
+        claimed = documents.claim(event, published=published, lease_seconds=lease_seconds, asked=asked)
+        if claimed is None or not claimed.results_pending:
+            return claimed
+        announce(documents, claimed)
+
+
+def commit(
+    documents: Documents,
+    message: BatchMessage,
+    results: list[PassageResult],
+    partials: list[Partial],
+    seconds: Seconds,
+) -> Document:
+    """Write passages of a batch, and how far it has come, at once; the only batch of a run completes it too.
+
+    What does not continue where the record stands was committed by a twin, and is dropped.
+
+    Returns:
+        The document as this transaction read it, or completed it. Where it has no plan yet, the plan comes
+        after this commit.
+
+    Raises:
+        Retryable: its run was taken over, and is not planned yet.
+        Superseded: its run is no longer the document's, has ended, or is not of this model and cut.
+    """
+    from shared.platform.transaction import RawTransaction
+
+    reference = documents.reference(message.document)
+    place = batches.batch_record(reference, message.run, message.batch)
+
+    def step(transaction: ShortTransaction) -> Document:
+        assert isinstance(transaction, RawTransaction)
+        fields, record = transaction.read(reference, place)
+        document = batches.check(document_of(fields), message)
+        if document.state == "completed" and document.batches and document.batches.total == 1:
+            return document  # completed by a twin, or by this commit, whose answer was lost
+        if document.state in batches.CLOSED:
+            raise Superseded("this run has ended")
+        record = record or batches.new_record(message)
+        if record["upto"] != results[0].index:
+            return document
+        upto = results[-1].index + 1
+        record |= {
+            "upto": upto,
+            "done": upto == message.end,
+            "partials": [*record["partials"], *(part.model_dump(mode="json") for part in partials)],
+            "infer_seconds": record["infer_seconds"] + seconds.wall,
+            "cpu_seconds": record["cpu_seconds"] + seconds.cpu,
+            "updated_at": now(),
+        }
+        # Nobody else writes to the document of a run with one batch, so it can be completed here at once.
+        alone = document.state in ANALYZED and document.batches and document.batches.total == 1
+        if alone and record["done"]:
+            document = complete(transaction, documents, document, whole([record]))
+        transaction.set(place, record)
+        write_passages(transaction, reference, message, results)
+        return document
+
+    return documents.run(step, RawTransaction(documents.client, max_attempts=MAX_ATTEMPTS))
 
 
 def finish(documents: Documents, document: str, run: int | None = None) -> None:
@@ -42,33 +120,27 @@ def finish(documents: Documents, document: str, run: int | None = None) -> None:
     Raises:
         Retryable: contention outlasted every attempt.
     """
-    stored = documents.reference(document).get().to_dict()
-    if stored is not None and run in {None, stored["run"]}:
-        finish_as_read(documents, stored)
+    current = documents.get(document)
+    if current is not None and run in {None, current.run}:
+        finish_as_read(documents, current)
 
 
-def finish_as_read(documents: Documents, stored: dict[str, Any]) -> None:
-    """The same for a document that the caller has read after the last step it took itself.
+def finish_as_read(documents: Documents, document: Document) -> None:
+    """Do the same for a document that the caller has read after the last step it took itself.
 
     Raises:
         Retryable: contention outlasted every attempt.
     """
-    if stored["state"] in ANALYSED and stored["batches"]:
-        stored = _complete(documents, stored)
-    settle(documents, stored["id"], stored)
+    if document.state in ANALYZED and document.batches:
+        document = _complete(documents, document)
+    settle(documents, document)
 
 
-def settle(documents: Documents, document: str, stored: dict[str, Any] | None = None) -> None:
-    """Do what the end of a run leaves to be done; what a kill prevents, the next caller does.
-
-    `stored` is the document where the caller has just read it.
-    """
-    stored = stored or documents.reference(document).get().to_dict()
-    if stored is None:
-        return
-    if stored.get("purge_pending"):
-        purge(documents, document)
-    announce(documents, stored)
+def settle(documents: Documents, document: Document) -> None:
+    """Do what the end of a run leaves to be done; what a kill prevents, the next caller does."""
+    if document.purge_pending:
+        purge(documents, document.id)
+    announce(documents, document)
 
 
 def purge(documents: Documents, document: str) -> None:
@@ -77,76 +149,79 @@ def purge(documents: Documents, document: str) -> None:
     Where the run failed, three stay: what is published, since nothing better is there; the run itself, which
     its replay copies; and the run that it restarted, from which it may not have copied all.
     """
-    reference = documents.reference(document)
-    stored = reference.get().to_dict()
-    if stored is None or not stored.get("purge_pending"):
+    current = documents.get(document)
+    if current is None or not current.purge_pending:
         return
-    purge_runs(reference, *stale_runs(reference, stored))
-
-    def note(transaction: ShortTransaction) -> None:
-        [current] = transaction.read(reference)
-        if is_as_read(current, stored, "state", "published_run"):  # else its end has left more
-            transaction.update(reference, {"purge_pending": False, "stale_artefacts": True})
-
-    documents.run(note)
+    purge_runs(documents.reference(document), *stale_runs(documents, current))
+    _note_removed(documents, current, purge_pending=False, stale_artefacts=True)
 
 
-def stale_runs(reference: firestore.DocumentReference, stored: dict[str, Any]) -> tuple[int, set[int]]:
-    """Of which runs nothing is needed: all before the first number, but for those of the set."""
-    run, published = stored["run"], stored["published_run"] or 0
-    if stored["state"] == "rejected":
-        return run + 1, set()
-    if stored["state"] == "failed":
-        record = reference.collection(RUNS).document(str(run)).get().to_dict() or {}
-        return run, {published, record.get("restarts") or 0} - {0}
+def remove_stale(documents: Documents, document: str) -> None:
+    """Delete the artefacts of a document's runs of which nothing is needed, if that is still to be done."""
+    blobs = of_runs(document)
+    current = documents.get(document)
+    if current is None or not current.stale_artefacts:
+        return
+    remove_runs(blobs, *stale_runs(documents, current))
+    _note_removed(documents, current, stale_artefacts=False)
+
+
+def stale_runs(documents: Documents, document: Document) -> tuple[int, set[int]]:
+    """Return of which runs nothing is needed: all before the first number, but for those of the set."""
+    if document.state == "rejected":
+        return document.run + 1, set()
+    published = document.published_run or 0
+    if document.state == "failed":
+        record = documents.read_run(document.id, document.run)
+        return document.run, {published, (record and record.restarts) or 0} - {0}
     return published, set()
 
 
-def is_unheard(stored: dict[str, Any]) -> bool:
-    """Whether a document has a result that is still to be announced; one that is being erased has none."""
-    return bool(stored["results_pending"]) and stored["state"] != "superseded"
+def _note_removed(documents: Documents, seen: Document, **changes: bool) -> None:
+    """Write what was removed; not where the document has ended once more, and there is more to remove."""
+
+    def step(transaction: ShortTransaction) -> None:
+        current = documents.read(transaction, seen.id)
+        if current is not None and is_as_read(current, seen, "state", "published_run"):
+            documents.write(transaction, current, current.altered(**changes))
+
+    documents.run(step)
 
 
-def announce(documents: Documents, stored: dict[str, Any]) -> None:
+def announce(documents: Documents, document: Document) -> None:
     """Publish the result that is still to be announced, if any; perhaps twice, but never not at all."""
-    if not stored["results_pending"]:
+    if not document.results_pending:
         return
-    reference = documents.reference(stored["id"])
     message = ResultMessage(
-        document=reference.id,
-        run=stored["run"],
-        bucket=stored["bucket"],
-        name=stored["name"],
-        generation=stored["generation"],
-        state=stored["state"],
-        model=stored["model"],
+        document=document.id,
+        run=document.run,
+        bucket=document.bucket,
+        name=document.name,
+        generation=str(document.generation),
+        state=document.state,
+        model=document.model,
     )
     publish_record(RESULTS, [message], state=message.state)
-
-    def confirm(transaction: ShortTransaction) -> None:
-        [current] = transaction.read(reference)
-        if is_as_read(current, stored):
-            transaction.update(reference, {"results_pending": False})
-
-    documents.run(confirm)
+    documents.note(document, lambda current: current.altered(results_pending=False))
 
 
-def _complete(documents: Documents, stored: dict[str, Any]) -> dict[str, Any]:
-    """From analyzing or delegated to completed, if all batches are there; of many callers one does it.
+def _complete(documents: Documents, document: Document) -> Document:
+    """Complete a run if all batches are there; of many callers one does it.
 
     Returns:
         The document as it stands then.
     """
-    reference, run, total = documents.reference(stored["id"]), stored["run"], stored["batches"]["total"]
-    if batches.count_done(reference, run) < total:
-        return stored
-    found = whole(batches.records(reference, run))
+    assert document.batches is not None
+    reference = documents.reference(document.id)
+    if batches.count_done(reference, document.run) < document.batches.total:
+        return document
+    combined = whole(batches.records(reference, document.run))
 
-    def step(transaction: ShortTransaction) -> dict[str, Any]:
-        [current] = transaction.read(reference)
-        if current is None or not is_as_read(current, stored) or current["state"] not in ANALYSED:
-            return current or stored
-        return complete(transaction, documents, current, found)
+    def step(transaction: ShortTransaction) -> Document:
+        current = documents.read(transaction, document.id)
+        if current is None or not is_as_read(current, document) or current.state not in ANALYZED:
+            return current or document
+        return complete(transaction, documents, current, combined)
 
     return documents.run(step)
 
@@ -170,76 +245,49 @@ def whole(records: list[dict[str, Any]]) -> Whole:
     )
 
 
-def complete_alone(
-    transaction: ShortTransaction, documents: Documents, stored: dict[str, Any], record: dict[str, Any]
-) -> dict[str, Any]:
-    """Complete a run in the transaction that writes the record of its only batch, if that is whole.
-
-    Nobody else writes to the document then, so it need not be kept out of this transaction as in a run of
-    many batches. The arguments and the result are those of `complete`.
-    """
-    alone = stored["state"] in ANALYSED and stored["batches"] and stored["batches"]["total"] == 1
-    return complete(transaction, documents, stored, whole([record])) if alone and record["done"] else stored
-
-
 def complete(
-    transaction: ShortTransaction, documents: Documents, current: dict[str, Any], found: Whole
-) -> dict[str, Any]:
+    transaction: ShortTransaction, documents: Documents, current: Document, combined: Whole
+) -> Document:
     """Complete a run whose batches are all there, before any other write of the transaction.
 
     Args:
         transaction: which has read the document.
         documents: the state machine.
         current: the document, analyzing or delegated.
-        found: by the batches of its run.
+        combined: what the batches of its run found.
 
     Returns:
-        The document as it stands after the commit, as far as `settle` looks at it.
+        The completed document.
     """
+    moment = now()
+    shown = current
+    if current.published_run is not None:  # until now the document had the facts of that run
+        run = documents.read_run(current.id, current.run, transaction)
+        assert run is not None
+        shown = transitions.showing(current, run.facts or Facts(), run.model, run.duplicate_of)
     known = outcomes.read_known(transaction, documents.client, current)
-    usd = cost.usd(cost.work_of(current, found.cpu_seconds), cost.GPU_JOB if settings().job_gpu else cost.JOB)
-    cpu_seconds = current["cost"]["cpu_seconds"] + found.cpu_seconds
-    total = (now() - current["timings"]["uploaded_at"]).total_seconds()
-    # A backfill compares the new run with the old one before that goes.
-    compared_first = bool((current.get("job") or {}).get("backfill"))
-    aggregate, run = found.aggregate, current["run"]
-    fields = {
-        "published_run": run,
-        "published": None,
-        "purge_pending": run > 1 and not compared_first,
-        "progress": None,
-        "sentiment": aggregate.sentiment,
-        "topics": aggregate.topics,
-        "initiatives": aggregate.initiatives,
-        "summary": [sentence.model_dump() for sentence in summarise(aggregate)],
-        "cost.cpu_seconds": round(cpu_seconds, 3),
-        "cost.usd": usd,
-        "timings.infer_seconds": round(found.infer_seconds, 3),
-        "timings.total_seconds": round(total, 3),
-    }
-    outcomes.write_completed(transaction, documents.client, current, aggregate, known)
-    documents.end(transaction, documents.reference(current["id"]), run, "completed", more=fields)
-    return current | fields | {"state": "completed", "results_pending": True}
-
-
-def is_as_read(current: dict[str, Any] | None, stored: dict[str, Any], *more: str) -> bool:
-    """Whether the document is still at the run that was read, and was not erased and begun again."""
-    parts = ("run", "generation", *more)
-    return current is not None and all(current[part] == stored[part] for part in parts)
-
-
-def remove_stale(documents: Documents, document: str) -> None:
-    """Delete the artefacts of a document's runs of which nothing is needed, if that is still to be done."""
-    reference = documents.reference(document)
-    found = of_runs(document)
-    stored = reference.get().to_dict()
-    if stored is None or not stored.get("stale_artefacts"):
-        return
-    remove_runs(found, *stale_runs(reference, stored))
-
-    def note(transaction: firestore.Transaction) -> None:
-        current = reference.get(transaction=transaction).to_dict()
-        if is_as_read(current, stored, "state", "published_run"):
-            transaction.update(reference, {"stale_artefacts": False})
-
-    documents.run(note)
+    work = cost.work_of(shown, combined.cpu_seconds)
+    usd = cost.usd(work, cost.GPU_JOB if settings().job_gpu else cost.JOB)
+    aggregate, ended = combined.aggregate, transitions.end(shown, "completed", moment)
+    completed = ended.altered(
+        published_run=current.run,
+        # A backfill compares the new run with the old one before that goes.
+        purge_pending=current.run > 1 and current.backfill is None,
+        progress=None,
+        sentiment=aggregate.sentiment,
+        topics=aggregate.topics,
+        initiatives=aggregate.initiatives,
+        summary=summarise(aggregate),
+        cost=current.cost.altered(
+            cpu_seconds=round(current.cost.cpu_seconds + combined.cpu_seconds, 3), usd=usd
+        ),
+        timings=ended.timings.altered(
+            infer_seconds=round(combined.infer_seconds, 3),
+            total_seconds=round((moment - current.timings.uploaded_at).total_seconds(), 3),
+        ),
+    )
+    outcomes.write_completed(
+        transaction, documents.client, completed, aggregate, known=known, quotable=keep(aggregate)
+    )
+    documents.write(transaction, current, completed)
+    return completed

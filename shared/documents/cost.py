@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from shared.documents.model import Document
 
 MILLION = 1_000_000
 TIB = 1 << 40
@@ -103,7 +103,7 @@ class Work:
 
     read_cpu: float
     """Processor seconds: extraction and recognition."""
-    analyse_cpu: float
+    analyze_cpu: float
     passages: int
     batches: int
     tasks: int = 0
@@ -147,14 +147,14 @@ def usage(work: Work, job: Instance = JOB) -> Usage:
         return _job_usage(work, job)
     return Usage(
         ingest_seconds=_ingest_seconds(work.read_cpu),
-        analyze_seconds=work.analyse_cpu + work.batches * batch_beside(work.batches),
+        analyze_seconds=work.analyze_cpu + work.batches * batch_beside(work.batches),
         requests=1 + work.batches,
         **_operations(work, DOCUMENT, BATCH),
     )
 
 
 def _job_usage(work: Work, job: Instance) -> Usage:
-    in_job = work.analyse_cpu + work.batches * JOB_BATCH.cpu_seconds
+    in_job = work.analyze_cpu + work.batches * JOB_BATCH.cpu_seconds
     in_job += work.read_cpu if work.read_by_job else 0.0
     at_once = work.tasks * (1 if job.gpu else job.vcpus)
     seconds = max(JOB_LEAST_SECONDS, JOB_START_SECONDS + in_job / at_once)
@@ -211,25 +211,23 @@ def usd(work: Work, job: Instance = JOB, prices: Prices = PRICES) -> float:
     return round(math.fsum(bill(usage(work, job), job, prices).values()), 6)
 
 
-def work_of(stored: Mapping[str, Any], analyse_cpu: float) -> Work:
-    """What was done for a document, as Firestore stores it before its run completes.
+def work_of(document: Document, analyze_cpu: float) -> Work:
+    """Return what was done for a document whose run is about to complete.
 
     Args:
-        stored: the document.
-        analyse_cpu: processor seconds of its batches.
+        document: with the facts of that run.
+        analyze_cpu: processor seconds of its batches.
     """
-    job = stored.get("job") or {}
-    by_job = stored.get("route") == "job"
-    read_by_job = by_job and job.get("why") != "tokens"
+    job, read_by_job = document.job, bool(document.job and document.job.why != "tokens")
     return Work(
-        read_cpu=stored["cost"]["cpu_seconds"],
-        analyse_cpu=analyse_cpu,
-        passages=stored["passages"] or 0,
-        batches=stored["batches"]["total"],
-        tasks=job.get("tasks", 1) if by_job else 0,
+        read_cpu=document.cost.cpu_seconds,
+        analyze_cpu=analyze_cpu,
+        passages=document.passages or 0,
+        batches=document.batches.total if document.batches else 0,
+        tasks=job.tasks if job else 0,
         read_by_job=read_by_job,
-        recognised=len(stored.get("recognised") or []),
-        ingest_seconds=job.get("ingest_seconds", 0.0) if read_by_job else 0.0,
+        recognised=len(document.recognised),
+        ingest_seconds=job.ingest_seconds if job and read_by_job else 0.0,
     )
 
 

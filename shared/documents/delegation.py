@@ -11,22 +11,20 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from shared.documents.completion import finish_as_read
-from shared.documents.store import Documents, now, run_record
-from shared.documents.transitions import check_delegated, check_held
-from shared.documents.views import kept
+from shared.documents.model import Delegation
+from shared.documents.store import now
 from shared.platform.clients import executions, jobs
+from shared.platform.lease import is_held
 from shared.platform.logs import get_logger
-from shared.platform.records import TERMINAL, ErrorInfo
+from shared.platform.records import TERMINAL
 from shared.platform.retry import CALL_SECONDS, RETRY_SECONDS, is_transient, retrying
 from shared.platform.settings import settings
 
 if TYPE_CHECKING:
-    from google.cloud import firestore
-
-    from shared.documents.transitions import Claim, Plan
+    from shared.documents.model import Document
+    from shared.documents.store import Documents
     from shared.inference.manifest import Manifest
     from shared.platform.errors import Rejected
-    from shared.platform.records import Source
 
 SOFT = frozenset({"too_many_bytes", "too_many_pages", "too_slow", "too_much_memory"})
 """Codes of limits that the job has wider."""
@@ -48,74 +46,17 @@ def takes_over(rejected: Rejected, size: int) -> bool:
     return bool(settings().job_name) and rejected.code in SOFT and size <= settings().job_max_bytes
 
 
-def job_fields(
-    why: str, seconds: float, source: Source | None = None, *, ingest_seconds: float = 0.0
-) -> dict[str, Any]:
-    """The `job` of a document: why it is the job's, and how many tasks so many processor seconds are for.
+def delegation(why: str, seconds: float, model: str, *, ingest_seconds: float = 0.0) -> Delegation:
+    """Return the job's part in a run: why the run is the job's, and by how many tasks.
 
-    `ingest_seconds` is how long ingest was at a file that the job reads again, which is billed too.
+    Args:
+        why: `ocr`, `tokens`, or the code of the limit that ingest met.
+        seconds: processor seconds that the job is expected to take.
+        model: digest of the model that it is to run.
+        ingest_seconds: how long ingest worked on a file that the job reads again.
     """
     tasks = min(settings().job_tasks, max(1, math.ceil(seconds / settings().job_task_seconds)))
-    return {
-        "why": why,
-        "tasks": tasks,
-        "source": source.model_dump() if source else None,
-        "ingest_seconds": round(ingest_seconds, 3),
-        "execution": None,
-        "starts": 0,
-        "problem": None,
-    }
-
-
-def delegate(
-    documents: Documents, claim: Claim, model: str, facts: dict[str, Any], job: dict[str, Any]
-) -> None:
-    """From extracting to delegated, with the file still to be read. Raises Superseded as `plan` does."""
-    reference = documents.reference(claim.document)
-
-    def step(transaction: firestore.Transaction) -> None:
-        stored = reference.get(transaction=transaction).to_dict()
-        check_held(stored, claim)
-        assert stored is not None
-        moved = {"state": "delegated", "lease": None, "route": "job", "model": model, "job": job}
-        transaction.update(reference, facts | moved | kept(stored) | {"updated_at": now()})
-        transaction.update(run_record(reference, claim.run), {"state": "delegated", "model": model})
-
-    documents.run(step)
-
-
-def plan_delegated(documents: Documents, document: str, run: int, generation: int, plan: Plan) -> None:
-    """Write the plan of a run whose file the job has read.
-
-    Raises:
-        Superseded: the run is not the document's, or planned already.
-    """
-    reference = documents.reference(document)
-
-    def step(transaction: firestore.Transaction) -> None:
-        stored = reference.get(transaction=transaction).to_dict()
-        check_delegated(stored, run, generation)
-        assert stored is not None
-        documents.write_plan(transaction, stored, plan)
-        if plan.job:  # the rest of it may have been written meanwhile
-            transaction.update(reference, {"job.source": plan.job["source"]})
-
-    documents.run(step)
-
-
-def reject_delegated(
-    documents: Documents, document: str, run: int, generation: int, error: ErrorInfo
-) -> None:
-    """From delegated to rejected. Raises Superseded as `plan_delegated` does."""
-    reference = documents.reference(document)
-
-    def step(transaction: firestore.Transaction) -> None:
-        stored = reference.get(transaction=transaction).to_dict()
-        check_delegated(stored, run, generation)
-        assert stored is not None
-        documents.write_rejection(transaction, stored, error)
-
-    documents.run(step)
+    return Delegation(why=why, tasks=tasks, model=model, ingest_seconds=round(ingest_seconds, 3))
 
 
 def carry_on(documents: Documents, document: str, run: int | None = None, *, restart: bool = False) -> None:
@@ -129,12 +70,12 @@ def carry_on(documents: Documents, document: str, run: int | None = None, *, res
     Raises:
         GoogleAPIError: Cloud Run could not be asked.
     """
-    stored = documents.reference(document).get().to_dict()
-    if stored is not None and run in {None, stored["run"]}:
-        carry_on_as_read(documents, stored, restart=restart)
+    current = documents.get(document)
+    if current is not None and run in {None, current.run}:
+        carry_on_as_read(documents, current, restart=restart)
 
 
-def carry_on_as_read(documents: Documents, stored: dict[str, Any], *, restart: bool = False) -> None:
+def carry_on_as_read(documents: Documents, document: Document, *, restart: bool = False) -> None:
     """The same for a document that the caller has read after the last step it took itself.
 
     Raises:
@@ -142,29 +83,30 @@ def carry_on_as_read(documents: Documents, stored: dict[str, Any], *, restart: b
     """
     from google.api_core.exceptions import GoogleAPICallError
 
-    if stored["state"] != "delegated" or (stored["job"]["execution"] and not restart):
-        finish_as_read(documents, stored)
+    job = document.job
+    if document.state != "delegated" or job is None or (job.execution and not restart):
+        finish_as_read(documents, document)
         return
     try:
-        start(documents, stored)
+        start(documents, document)
     except GoogleAPICallError as error:
         if is_transient(error):
             raise
         get_logger("delegation").warning("the job did not start", job=job_path(), error=error)
-        _note(documents, stored, {"job.problem": f"{type(error).__name__} for {job_path()}"})
+        _note(documents, document, problem=f"{type(error).__name__} for {job_path()}")
 
 
-def start(documents: Documents, stored: dict[str, Any]) -> None:
+def start(documents: Documents, document: Document) -> None:
     """Start an execution of the job for a document, and note which. Doing it twice costs, and harms nothing.
 
     Raises:
         GoogleAPIError: Cloud Run has not accepted it.
     """
-    arguments = ["document", stored["id"], "--run", str(stored["run"]), "--generation", stored["generation"]]
-    execution = run_job(arguments, stored["job"]["tasks"])
-    starts = stored["job"]["starts"] + 1
-    noted = {"job.execution": execution, "job.starts": starts, "job.started_at": now(), "job.problem": None}
-    _note(documents, stored, noted)
+    job = document.job
+    assert job is not None
+    which = ["--run", str(document.run), "--generation", str(document.generation)]
+    execution = run_job(["document", document.id, *which], job.tasks)
+    _note(documents, document, execution=execution, starts=job.starts + 1, started_at=now(), problem=None)
 
 
 def run_job(arguments: list[str], tasks: int) -> str:
@@ -184,31 +126,27 @@ def run_job(arguments: list[str], tasks: int) -> str:
     return name
 
 
-def _note(documents: Documents, stored: dict[str, Any], fields: dict[str, Any]) -> None:
-    """Write to a document if it is still at the run that was read, and unfinished."""
-    reference = documents.reference(stored["id"])
+def _note(documents: Documents, document: Document, **changes: Any) -> None:  # noqa: ANN401 - of a Delegation
+    """Write what is known of the job to a document that is unfinished, and at the run that was read."""
 
-    def step(transaction: firestore.Transaction) -> None:
-        current = reference.get(transaction=transaction).to_dict()
-        if current is None or any(current[part] != stored[part] for part in ("run", "generation")):
-            return
-        if current["state"] not in TERMINAL:
-            transaction.update(reference, fields | {"updated_at": now()})
+    def noted(current: Document) -> Document:
+        if current.job is None or current.state in TERMINAL:
+            return current
+        return current.altered(job=current.job.altered(**changes), updated_at=now())
 
-    documents.run(step)
+    documents.note(document, noted)
 
 
-def is_running(stored: dict[str, Any]) -> bool:
-    """Whether the execution that was started for a document has not ended: it may wait for capacity."""
-    return has_not_ended(stored["job"]["execution"])
+def is_running(document: Document) -> bool:
+    """Return whether the execution that was started for a document runs, or waits for capacity."""
+    return has_not_ended(document.job.execution if document.job else None)
 
 
-def is_being_read(stored: dict[str, Any]) -> bool:
-    """Whether somebody has a document's file in hand, and would store what it finds there."""
-    state = stored.get("state")  # of what an erasure left, or somebody else, there may be none
-    if state == "extracting":
-        return bool(stored["lease"]["expires_at"] > now())
-    return state == "delegated" and is_running(stored)
+def is_being_read(document: Document) -> bool:
+    """Return whether somebody has a document's file in hand, and would store what it finds there."""
+    if document.state == "extracting":
+        return is_held(document.lease, now())
+    return document.state == "delegated" and is_running(document)
 
 
 def has_not_ended(name: str | None) -> bool:

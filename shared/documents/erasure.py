@@ -2,47 +2,47 @@
 
 The uploaded file is its owner's. An upload or a replay may come at any moment, before or while a document is
 erased; every step therefore looks whether the record is still the one that is being erased. What is still on
-its way when that ends is refused by what `shared.documents.tombstones` keeps.
+its way when that ends is refused by what `shared.documents.store` keeps.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from shared.documents import outcomes, tombstones
-from shared.documents.store import CONTENTS, Documents, now
+from shared.documents import outcomes, transitions
+from shared.documents.store import CONTENTS, Documents, is_as_read, lay_tombstone, now
 from shared.platform.clients import storage_client
 from shared.platform.errors import Superseded
 from shared.platform.retry import storage_limits
 from shared.platform.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from google.cloud import firestore
+
+    from shared.documents.model import Document
+    from shared.platform.transaction import ShortTransaction
 
 PAGE = 300
 """Records deleted in one commit."""
 PARTS = ("passages", "batches", "leases", "runs")
-BEGUN = "superseded"
-"""The state of a record that is being erased; no other transition leads a document there."""
-Seen = tuple[int | None, str | None]
+Seen = tuple[int, int]
 """Run and generation of a document when somebody looked at it."""
 
 
-def seen(stored: Mapping[str, Any]) -> Seen:
-    """What a stored document is at."""
-    return stored.get("run"), stored.get("generation")
+def seen(document: Document) -> Seen:
+    """Return what a document is at."""
+    return document.run, document.generation
 
 
-def check_unchanged(stored: Mapping[str, Any] | None, expected: Seen) -> None:
+def check_unchanged(document: Document | None, expected: Seen | None) -> None:
     """Raise Superseded where a document has moved on since somebody looked at it."""
-    if stored is None or stored.get("state") == BEGUN or seen(stored) == expected:
+    if document is None or expected is None or document.state == "erasing" or seen(document) == expected:
         return
-    run, generation = seen(stored)
-    what = "was uploaded again" if generation != expected[1] else "was begun again"
-    raise Superseded(f"It {what} meanwhile, and is at run {run} now.")
+    what = "was uploaded again" if document.generation != expected[1] else "was begun again"
+    raise Superseded(f"It {what} meanwhile, and is at run {document.run} now.")
 
 
 def erase_stored(
@@ -97,26 +97,21 @@ class _Hold:
         self._deleted = deleted
         self.reference = self._documents.reference(document)
         self._outcome = client.collection(outcomes.COLLECTION).document(document)
-        self._own: Seen | None = None
+        self._own: Document | None = None
 
     def take(self, expected: Seen | None) -> bool:
         """Let no batch of it commit any more, so that what is deleted stays deleted; False: there is none."""
 
-        def step(transaction: firestore.Transaction) -> Seen | None:
-            stored = self.reference.get(transaction=transaction).to_dict()
-            if stored is None:
+        def step(transaction: ShortTransaction) -> Document | None:
+            document = self._documents.read(transaction, self.reference.id)
+            if document is None:
                 self._stay_gone(transaction, self._deleted)
                 return None
-            if expected is not None:
-                check_unchanged(stored, expected)
-            run, generation = seen(stored)
-            if stored.get("state") != BEGUN:
-                run = (run or 0) + 1
-                # Nothing is published: an upload that comes now and fails is to keep nothing that is older.
-                fields = {"run": run, "state": BEGUN, "lease": None, "published_run": None}
-                transaction.update(self.reference, fields)
+            check_unchanged(document, expected)
+            erasing = document if document.state == "erasing" else transitions.erase(document, now())
+            self._documents.write(transaction, document, erasing)
             transaction.delete(self._outcome)
-            return run, generation
+            return erasing
 
         self._own = self._documents.run(step)
         return self._own is not None
@@ -128,20 +123,20 @@ class _Hold:
             Superseded: it was uploaded again.
         """
 
-        def step(transaction: firestore.Transaction) -> bool:
-            stored = self.reference.get(transaction=transaction).to_dict()
-            if stored is None:
+        def step(transaction: ShortTransaction) -> bool:
+            document = self._documents.read(transaction, self.reference.id)
+            if document is None:
                 return False
-            if stored["state"] != BEGUN or seen(stored) != self._own:
+            if self._own is None or document.state != "erasing" or not is_as_read(document, self._own):
                 raise Superseded("It was uploaded again while it was erased; what came is left alone.")
             if last:
-                self._stay_gone(transaction, max(self._deleted, int(stored.get("generation") or 0)))
+                self._stay_gone(transaction, max(self._deleted, document.generation))
             for reference in references:
                 transaction.delete(reference)
             return True
 
         return self._documents.run(step)
 
-    def _stay_gone(self, transaction: firestore.Transaction, generation: int) -> None:
+    def _stay_gone(self, transaction: ShortTransaction, generation: int) -> None:
         if generation:
-            tombstones.lay(transaction, self._documents.client, self.reference.id, generation, now())
+            lay_tombstone(transaction, self._documents.client, self.reference.id, generation, now())

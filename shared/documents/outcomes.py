@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from google.cloud import firestore
     from numpy.typing import NDArray
 
-    from shared.platform.records import ErrorInfo
+    from shared.documents.model import Document
     from shared.text.summary import Aggregate
 
 COLLECTION = "outcomes"
@@ -136,40 +136,39 @@ def organisation_key(name: str | None) -> str | None:
     return (" ".join(re.findall(r"\w+", name.casefold())) or None) if name else None
 
 
-def read_known(
-    transaction: firestore.Transaction, client: firestore.Client, document: Mapping[str, Any]
-) -> Known:
-    """What is there now of a document: to be read before any write; only what is published has any."""
-    if document["published_run"] is None:
+def read_known(transaction: firestore.Transaction, client: firestore.Client, document: Document) -> Known:
+    """Return what is recorded of a document, before any write; only a document with a result has a record."""
+    if document.published_run is None:
         return Known(None, None)
-    reference = client.collection(COLLECTION).document(document["id"])
-    stored = reference.get(["generation", "completed_at"], transaction=transaction).to_dict() or {}
-    return Known(stored.get("generation"), stored.get("completed_at"))
+    reference = client.collection(COLLECTION).document(document.id)
+    record = reference.get(["generation", "completed_at"], transaction=transaction).to_dict() or {}
+    return Known(record.get("generation"), record.get("completed_at"))
 
 
-def write_completed(
+def write_completed(  # noqa: PLR0913 - what a run came to
     transaction: firestore.Transaction,
     client: firestore.Client,
-    stored: Mapping[str, Any],
+    document: Document,
     aggregate: Aggregate,
+    *,
     known: Known,
+    quotable: tuple[list[Kept], NDArray[np.int8]],
 ) -> None:
     """Record that a run completed.
 
     Args:
         transaction: that completes it.
         client: Firestore.
-        stored: the document's record.
+        document: as it is when the run has completed.
         aggregate: what its passages came to.
         known: what `read_known` returned.
+        quotable: sentences, and their vectors.
     """
     from google.cloud.firestore_v1 import SERVER_TIMESTAMP
 
-    from shared.documents.quotable import keep  # numpy: functions that only fail documents do without
-
-    same = known.generation == stored["generation"] and known.completed_at is not None
-    kept, vectors = keep(aggregate)
-    fields = _facts(stored) | {
+    same = known.generation == str(document.generation) and known.completed_at is not None
+    kept, vectors = quotable
+    fields = _facts(document) | {
         "completed_at": known.completed_at if same else SERVER_TIMESTAMP,
         "passages": aggregate.passages,
         "sentiment": dict(aggregate.sentiment),
@@ -185,29 +184,22 @@ def write_completed(
         "centre": aggregate.centre,
         "problem": None,
     }
-    transaction.set(client.collection(COLLECTION).document(stored["id"]), fields)
+    transaction.set(client.collection(COLLECTION).document(document.id), fields)
 
 
-def write_problem(
-    transaction: firestore.Transaction,
-    client: firestore.Client,
-    stored: Mapping[str, Any],
-    state: Literal["rejected", "failed"],
-    error: ErrorInfo,
-) -> None:
-    """Record that a run was rejected, and nothing stays published, or failed, and what is published stays."""
+def write_problem(transaction: firestore.Transaction, client: firestore.Client, document: Document) -> None:
+    """Record that a document's run was rejected or failed; what stays published stays recorded."""
     from google.cloud.firestore_v1 import SERVER_TIMESTAMP
 
-    problem = error.model_dump() | {"state": state, "at": SERVER_TIMESTAMP}
-    reference = client.collection(COLLECTION).document(stored["id"])
-    if state == "failed" and stored["published_run"] is not None:
-        # Of a document that was published before there were outcomes, this is all that is kept.
-        known = {"document": stored["id"], "bucket": stored["bucket"], "name": stored["name"]}
-        transaction.set(reference, known | {"problem": problem}, merge=True)
+    assert document.error is not None
+    problem = document.error.model_dump() | {"state": document.state, "at": SERVER_TIMESTAMP}
+    reference = client.collection(COLLECTION).document(document.id)
+    if document.published_run is not None:
+        transaction.set(reference, {"problem": problem}, merge=True)
         return
     nothing: dict[str, Any] = {"completed_at": None, "passages": 0, "sentiment": {}, "topics": {}}
     nothing["actions"] = {}
-    transaction.set(reference, _facts(stored) | nothing | {"problem": problem})
+    transaction.set(reference, _facts(document) | nothing | {"problem": problem})
 
 
 def outcome(stored: Mapping[str, Any]) -> Outcome:
@@ -242,11 +234,11 @@ def unpack_raw(packed: bytes) -> list[dict[str, Any]]:
     return found
 
 
-def _facts(stored: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: stored.get(name) for name in _FACTS} | {
-        "document": stored["id"],
-        "organisation_key": organisation_key(stored.get("organisation")),
-        "run": stored["run"],
-        "generation": stored["generation"],
-        "received_at": stored.get("received_at", stored["timings"]["uploaded_at"]),
+def _facts(document: Document) -> dict[str, Any]:
+    return {name: getattr(document, name) for name in _FACTS} | {
+        "document": document.id,
+        "organisation_key": organisation_key(document.organisation),
+        "run": document.run,
+        "generation": str(document.generation),
+        "received_at": document.received_at,
     }

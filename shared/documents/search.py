@@ -21,7 +21,6 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import COLLECTION as DOCUMENTS
-from shared.documents.views import shown
 from shared.platform.records import Record
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ GROWTH = 5
 SECONDS = 20.0
 """How long Firestore may take for one query."""
 _FIELDS = ("document", "run", "index", "page", "row", "text")
-_SHOWN = ("name", "title", "published_run", "published.title")
+_SHOWN = ("name", "title", "published_run")
 
 
 class Hit(Record):
@@ -121,7 +120,7 @@ def _published(client: firestore.Client, found: list[dict[str, Any]]) -> list[Hi
     identifiers = {passage["document"] for passage in found}
     references = [client.collection(DOCUMENTS).document(identifier) for identifier in sorted(identifiers)]
     snapshots = client.get_all(references, _SHOWN, timeout=SECONDS)
-    documents = {snapshot.id: shown(snapshot.to_dict() or {}) for snapshot in snapshots if snapshot.exists}
+    documents = {snapshot.id: snapshot.to_dict() or {} for snapshot in snapshots if snapshot.exists}
     return [
         Hit(
             document=passage["document"],

@@ -13,54 +13,59 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from shared.documents import outcomes
-from shared.documents.tombstones import erased_up_to, tombstone
-from shared.documents.transitions import (
-    NO_RESULT,
-    Claim,
-    arrival,
-    check_held,
-    check_open,
-    new_document,
-    next_claim,
-)
-from shared.documents.views import NOTHING, kept
+from shared.documents import outcomes, transitions
+from shared.documents.model import Document, Run
 from shared.platform.errors import Retryable
 from shared.platform.records import TERMINAL
 from shared.platform.retry import is_transient, pauses
 from shared.platform.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     from google.cloud import firestore
 
-    from shared.documents.transitions import Plan
-    from shared.platform.records import ErrorInfo, State, UploadEvent
+    from shared.documents.model import Delegation, Facts, Plan
+    from shared.platform.records import ErrorInfo, UploadEvent
     from shared.platform.transaction import ShortTransaction
+
 
 T = TypeVar("T")
 COLLECTION = "documents"
 RUNS = "runs"
 CONTENTS = "contents"
+TOMBSTONES = "erased"
+TOMBSTONE_KEPT = timedelta(days=15)
+"""Pub/Sub keeps a message for seven days and its dead letter for seven more. Then Firestore removes it."""
 MAX_ATTEMPTS = 12
 """Of one transaction under contention; then the message is delivered again."""
 
 
 def document_id(bucket: str, name: str) -> str:
-    """The id of the document that an object is: 24 hex digits of a hash (a bucket's name has no slash)."""
+    """Return the id of the document of an object: 24 hex digits of a hash (a bucket's name has no slash)."""
     return hashlib.sha256(f"{bucket}/{name}".encode()).hexdigest()[:24]
 
 
 def now() -> datetime:
-    """The current time, with its zone, as Firestore stores it."""
+    """Return the current time, with its zone, as Firestore stores it."""
     return datetime.now(UTC)
 
 
 def expiry(name: str, uploaded: datetime) -> datetime | None:
-    """When the results of an object are to be erased; None: never."""
+    """Return when the results of an object are to be erased; None: never."""
     days = settings().retention_days(name)
     return None if days is None else uploaded + timedelta(days=days)
+
+
+def document_of(fields: Mapping[str, Any] | None) -> Document | None:
+    """Return a document as Firestore has it; None where there is none."""
+    return None if fields is None else Document.model_validate(fields)
+
+
+def run_record(reference: firestore.DocumentReference, run: int) -> firestore.DocumentReference:
+    """Return where the record of a run is stored."""
+    record: firestore.DocumentReference = reference.collection(RUNS).document(str(run))
+    return record
 
 
 class Documents:
@@ -71,188 +76,208 @@ class Documents:
         self.client = client
 
     def reference(self, document: str) -> firestore.DocumentReference:
-        """Where a document is stored."""
+        """Return where a document is stored."""
         return self.client.collection(COLLECTION).document(document)
+
+    def get(self, document: str) -> Document | None:
+        """Return a document as it is now."""
+        return document_of(self.reference(document).get().to_dict())
+
+    def read(self, transaction: ShortTransaction, document: str) -> Document | None:
+        """Return a document as the transaction reads it."""
+        [fields] = transaction.read(self.reference(document))
+        return document_of(fields)
+
+    def read_run(self, document: str, run: int, transaction: ShortTransaction | None = None) -> Run | None:
+        """Return the record of a run."""
+        record = run_record(self.reference(document), run)
+        fields = transaction.read(record)[0] if transaction else record.get().to_dict()
+        return None if fields is None else Run.model_validate(fields)
 
     def claim(
         self, event: UploadEvent, *, published: datetime, lease_seconds: float, asked: datetime | None = None
-    ) -> Claim | None:
+    ) -> Document | None:
         """Take the document for extraction; None where there is nothing left to do.
 
-        Where somebody `asked` for the file itself after the document was erased, it begins anew.
+        Args:
+            event: an upload.
+            published: when its message was.
+            lease_seconds: how long nobody else may extract the run.
+            asked: when somebody asked for the file itself. A document that was erased before begins anew.
+
+        Returns:
+            The claimed document; or the document as it is, `results_pending`, where the result of an older
+            run is to be announced first, as it would be forgotten otherwise.
 
         Raises:
             LeaseHeld: another delivery is extracting this run.
             Superseded: the document is at a newer generation, past the run to be restarted, or erased.
         """
-        from shared.documents.completion import announce, is_unheard  # which import this module
-
         reference = self.reference(document_id(event.bucket, event.name))
         holder = secrets.token_hex(8)
 
-        def step(transaction: ShortTransaction) -> Claim | dict[str, Any] | None:
-            stored, erased = transaction.read(reference, tombstone(self.client, reference.id))
-            started = now()
-            if stored and stored["lease"] and stored["lease"]["holder"] == holder:  # its answer was lost
-                return Claim(reference.id, stored["run"], stored["lease"]["token"])
-            gone = erased_up_to(erased, asked, started)
-            claim = next_claim(reference.id, stored, event, started, gone)
-            if claim is None:
+        def step(transaction: ShortTransaction) -> Document | None:
+            fields, erased = transaction.read(reference, tombstone(self.client, reference.id))
+            document, moment = document_of(fields), now()
+            if document and document.lease and document.lease.holder == holder:  # its answer was lost
+                return document
+            by = transitions.Arrival(
+                published,
+                moment,
+                holder,
+                lease_seconds,
+                expires_at=expiry(event.name, published),
+                erased_up_to=erased_up_to(erased, asked, moment),
+            )
+            claimed = transitions.claim(document, event, reference.id, by)
+            if claimed is None:
                 return None
-            if stored and stored["run"] != claim.run and is_unheard(stored):
-                return stored
-            fields = {
-                "run": claim.run,
-                "generation": str(event.generation),
-                "state": "extracting",
-                "lease": {
-                    "token": claim.token,
-                    "holder": holder,
-                    "expires_at": started + timedelta(seconds=lease_seconds),
-                },
-                "error": None,
-                "updated_at": started,
-            }
-            if stored is None or stored["run"] != claim.run:
-                fields |= {"route": None, "batches": None, "results_pending": False}
-                fields |= {"drives": 0, "drive_progress": 0, "drive_token": None}
-                fields |= {"job": None, "progress": None}
-                fields["timings"] = {"uploaded_at": published, "claimed_at": started}
-                fields |= arrival(stored, event, published)
-                fields |= {"metadata": event.metadata, "content_type": event.content_type, "size": event.size}
-                if stored is None or stored["generation"] != fields["generation"]:
-                    fields["expires_at"] = expiry(event.name, published)  # a replay keeps what it has
-                self._start_run(transaction, reference, stored, claim.run, event, started)
-            if stored is None:
-                transaction.create(reference, new_document(event, reference.id, started) | fields)
-            else:
-                transaction.update(reference, fields)
-            return claim
+            if document and document.run != claimed.run and transitions.is_unannounced(document):
+                return document
+            self.write(transaction, document, claimed, restarts=event.restart_run)
+            return claimed
 
-        while isinstance(claim := self.run(step), dict):  # the last result first, or it would be forgotten
-            announce(self, claim)
-        return claim
+        return self.run(step)
 
-    def plan(self, claim: Claim, plan: Plan) -> dict[str, Any]:
-        """From extracting to analyzing, or to delegated where the plan is the long job's.
-
-        Returns:
-            The document with its plan.
+    def plan(self, claimed: Document, plan: Plan) -> Document:
+        """Move a claimed document to analyzing, or to delegated where the plan is the long job's.
 
         Raises:
             Superseded: the claim is no longer the document's.
         """
 
-        def step(transaction: ShortTransaction) -> dict[str, Any]:
-            planned = self.write_plan(transaction, self._held(transaction, claim), plan)
-            transaction.update(self.reference(claim.document), {"job": plan.job})
-            return planned | {"job": plan.job}
+        def step(transaction: ShortTransaction) -> Document:
+            current = transitions.check_held(self.read(transaction, claimed.id), claimed)
+            return self._write_plan(transaction, current, plan)
 
         return self.run(step)
 
-    def write_plan(
-        self, transaction: firestore.Transaction, stored: dict[str, Any], plan: Plan
-    ) -> dict[str, Any]:
-        """Write a plan to the document and to its run; the caller has checked that it may.
+    def plan_delegated(self, document: str, run: int, generation: int, plan: Plan) -> Document:
+        """Write the plan of a run whose file the job has read, or whose text a backfill has copied.
 
-        Returns:
-            The document as it stands then, but for its timings.
+        Raises:
+            Superseded: the run is not the document's, or planned already.
         """
-        reference, run, planned = self.reference(stored["id"]), stored["run"], now()
-        state, route = ("delegated", "job") if plan.job else ("analyzing", "function")
-        fields = (
-            plan.facts
-            | {
-                "state": state,
-                "lease": None,
-                "route": route,
-                "model": plan.model,
-                "artefact": plan.artefact,
-                "duplicate_of": plan.duplicate_of,
-                "batches": {"total": plan.batches},
-                "cost": {"cpu_seconds": plan.seconds.cpu},
-                "updated_at": planned,
-            }
-            | kept(stored)
-        )
-        timings = {"timings.planned_at": planned, "timings.extract_seconds": plan.seconds.wall}
-        transaction.update(reference, fields | timings)
-        of_run = {"state": state, "model": plan.model, "artefact": plan.artefact}
-        transaction.update(run_record(reference, run), of_run)
-        if plan.duplicate_of is None:
-            entry = {"document": reference.id, "run": run}
-            transaction.set(self.client.collection(CONTENTS).document(plan.content_key), entry)
-        return stored | fields
 
-    def reject(self, claim: Claim, error: ErrorInfo) -> None:
-        """From extracting to rejected: the input's fault. Raises Superseded as `plan` does."""
+        def step(transaction: ShortTransaction) -> Document:
+            current = transitions.check_delegated(self.read(transaction, document), run, generation)
+            return self._write_plan(transaction, current, plan)
+
+        return self.run(step)
+
+    def delegate(self, claimed: Document, job: Delegation, facts: Facts | None = None) -> Document:
+        """Move a claimed document to delegated, its file still to be read by the job. Raises as `plan` does.
+
+        `facts` are what is known of the file; None where it could not be read within a function's limits.
+        """
+
+        def step(transaction: ShortTransaction) -> Document:
+            current = transitions.check_held(self.read(transaction, claimed.id), claimed)
+            delegated = transitions.delegate(current, job, facts, now())
+            self.write(transaction, current, delegated, model=job.model, facts=facts)
+            return delegated
+
+        return self.run(step)
+
+    def reject(self, claimed: Document, error: ErrorInfo) -> None:
+        """Move a claimed document to rejected: the input's fault. Raises Superseded as `plan` does."""
 
         def step(transaction: ShortTransaction) -> None:
-            self.write_rejection(transaction, self._held(transaction, claim), error)
+            current = transitions.check_held(self.read(transaction, claimed.id), claimed)
+            self._write_rejection(transaction, current, error)
 
         self.run(step)
 
-    def write_rejection(
-        self, transaction: firestore.Transaction, stored: dict[str, Any], error: ErrorInfo
-    ) -> None:
-        """End a document's run as rejected: nothing stays readable. The caller has checked that it may."""
-        reference = self.reference(stored["id"])
-        outcomes.write_problem(transaction, self.client, stored | NOTHING, "rejected", error)
-        self.end(transaction, reference, stored["run"], "rejected", error)
-        gone = NO_RESULT | NOTHING | {"published_run": None}
-        transaction.update(reference, gone | {"purge_pending": True})
+    def reject_delegated(self, document: str, run: int, generation: int, error: ErrorInfo) -> None:
+        """Move a delegated document to rejected. Raises Superseded as `plan_delegated` does."""
+
+        def step(transaction: ShortTransaction) -> None:
+            current = transitions.check_delegated(self.read(transaction, document), run, generation)
+            self._write_rejection(transaction, current, error)
+
+        self.run(step)
 
     def fail(self, document: str, run: int, generation: int, error: ErrorInfo) -> None:
-        """From any state that is not terminal to failed: ours, after retries.
-
-        What is published stays; what runs in between left is to be purged.
+        """Move an unfinished document to failed: our fault, after retries.
 
         Raises:
             Superseded: the run is not the document's, or has ended.
         """
-        reference = self.reference(document)
 
         def step(transaction: ShortTransaction) -> None:
-            [stored] = transaction.read(reference)
-            check_open(stored, run, generation)
-            assert stored is not None
-            outcomes.write_problem(transaction, self.client, stored, "failed", error)
-            self.end(transaction, reference, run, "failed", error, {"purge_pending": run > 1})
+            current = transitions.check_open(self.read(transaction, document), run, generation)
+            failed = transitions.fail(current, error, now())
+            outcomes.write_problem(transaction, self.client, failed)
+            self.write(transaction, current, failed)
 
         self.run(step)
 
-    def release(self, claim: Claim) -> None:
+    def release(self, claimed: Document) -> None:
         """End the lease now, so that the next delivery need not wait for it to expire."""
 
         def step(transaction: ShortTransaction) -> None:
-            self._held(transaction, claim)
-            transaction.update(self.reference(claim.document), {"lease.expires_at": now()})
+            current = transitions.check_held(self.read(transaction, claimed.id), claimed)
+            self.write(transaction, current, transitions.release(current, now()))
 
         self.run(step)
 
-    def end(  # noqa: PLR0913, PLR0917 - a transition's own parts
+    def note(self, document: Document, change: Callable[[Document], Document]) -> None:
+        """Write a change that ends no run, if the document is still at the run that was read."""
+
+        def step(transaction: ShortTransaction) -> None:
+            current = self.read(transaction, document.id)
+            if current is not None and is_as_read(current, document):
+                self.write(transaction, current, change(current))
+
+        self.run(step)
+
+    def write(
         self,
-        transaction: firestore.Transaction,
-        reference: firestore.DocumentReference,
-        run: int,
-        state: State,
-        error: ErrorInfo | None = None,
-        more: dict[str, Any] | None = None,
+        transaction: ShortTransaction,
+        before: Document | None,
+        after: Document,
+        **of_run: Any,  # noqa: ANN401 - of each field's own type
     ) -> None:
-        """Write a terminal state to the document and to its run; the caller has checked that it may."""
-        ended = now()
-        fields = {
-            "state": state,
-            "error": error.model_dump() if error else None,
-            "lease": None,
-            "results_pending": True,
-            "timings.completed_at": ended,
-            "updated_at": ended,
-        }
-        transaction.update(reference, fields | (more or {}))
-        transaction.update(
-            run_record(reference, run), {"state": state, "error": fields["error"], "ended_at": ended}
-        )
+        """Write what a transition changed, to the document and to the record of its run.
+
+        Where the run number rises, the old run is superseded, if it had not ended, and the new one's record
+        begins.
+
+        Args:
+            transaction: in which `before` was read.
+            before: the document as it is stored; None where it is new.
+            after: what the transition made of it.
+            of_run: fields of the `Run` that the document does not have.
+        """
+        reference, fields = self.reference(after.id), after.model_dump()
+        if before is None:
+            transaction.create(reference, fields)
+        else:
+            stored = before.model_dump()
+            changed = {name: value for name, value in fields.items() if value != stored[name]}
+            if changed:
+                transaction.update(reference, changed)
+        if before is None or before.run != after.run:
+            if before is not None and before.state not in TERMINAL:
+                ended = {"state": "superseded", "ended_at": after.updated_at}
+                transaction.update(run_record(reference, before.run), ended)
+            run = Run(
+                run=after.run,
+                generation=after.generation,
+                state=after.state,
+                backfill=after.backfill,
+                started_at=after.updated_at,
+                **of_run,
+            )
+            transaction.set(run_record(reference, after.run), run.model_dump())
+            return
+        if before.state != after.state:
+            of_run |= {"state": after.state}
+        if after.state in TERMINAL and before.state not in TERMINAL:
+            of_run |= {"error": after.error, "ended_at": after.updated_at}
+        if of_run:
+            plain = {name: _plain(value) for name, value in of_run.items()}
+            transaction.update(run_record(reference, after.run), plain)
 
     def run(self, step: Callable[[ShortTransaction], T], transaction: ShortTransaction | None = None) -> T:
         """Run `step` in a transaction, and again while contention or an outage of Firestore prevents it.
@@ -279,35 +304,84 @@ class Documents:
                 return result
         raise Retryable("Firestore is contended, or cannot be reached")
 
-    def _start_run(  # noqa: PLR0913, PLR0917 - a transition's own parts
-        self,
-        transaction: firestore.Transaction,
-        reference: firestore.DocumentReference,
-        stored: dict[str, Any] | None,
-        run: int,
-        event: UploadEvent,
-        started: datetime,
-    ) -> None:
-        if stored is not None and stored["state"] not in TERMINAL:
-            old = run_record(reference, stored["run"])
-            transaction.update(old, {"state": "superseded", "ended_at": started})
-        fields = {
-            "run": run,
-            "generation": str(event.generation),
-            "state": "extracting",
-            "restarts": event.restart_run,
-            "model": None,
-            "error": None,
-            "started_at": started,
-            "ended_at": None,
-        }
-        transaction.set(run_record(reference, run), fields)
+    def _write_plan(self, transaction: ShortTransaction, current: Document, plan: Plan) -> Document:
+        planned = transitions.plan(current, plan, now())
+        self.write(
+            transaction,
+            current,
+            planned,
+            model=plan.batches.model,
+            artefact=plan.batches.artefact,
+            duplicate_of=plan.duplicate_of,
+            facts=plan.facts,
+        )
+        if plan.duplicate_of is None:
+            entry = {"document": planned.id, "run": planned.run}
+            transaction.set(self.client.collection(CONTENTS).document(plan.content_key), entry)
+        return planned
 
-    def _held(self, transaction: ShortTransaction, claim: Claim) -> dict[str, Any]:
-        [stored] = transaction.read(self.reference(claim.document))
-        check_held(stored, claim)
-        assert stored is not None
-        return stored
+    def _write_rejection(self, transaction: ShortTransaction, current: Document, error: ErrorInfo) -> None:
+        rejected = transitions.reject(current, error, now())
+        outcomes.write_problem(transaction, self.client, rejected)
+        self.write(transaction, current, rejected)
+
+
+def lay_tombstone(
+    transaction: ShortTransaction,
+    client: firestore.Client,
+    document: str,
+    generation: int,
+    moment: datetime,
+) -> None:
+    """Let no message about the document up to this generation begin it anew; before any other writing.
+
+    What was asked for before an erasure may be delivered days after it: a notification, a request to begin
+    again, a dead letter of either. A file that is uploaded later has a greater generation.
+    """
+    reference = tombstone(client, document)
+    [known] = transaction.read(reference)
+    newest = max(generation, int(known["generation"]) if known else 0)
+    fields = {"generation": str(newest), "erased_at": moment, "expires_at": moment + TOMBSTONE_KEPT}
+    transaction.set(reference, fields)
+
+
+def tombstone(client: firestore.Client, document: str) -> firestore.DocumentReference:
+    """Return the record of an erased document: nothing but its id, and up to which generation it is gone."""
+    reference: firestore.DocumentReference = client.collection(TOMBSTONES).document(document)
+    return reference
+
+
+def erased_up_to(stored: Mapping[str, Any] | None, asked: datetime | None, moment: datetime) -> int:
+    """The generation up to which nothing may begin the document anew; 0: it was not erased.
+
+    Args:
+        stored: the document's tombstone, if there is one.
+        asked: since when somebody wants it; what was erased before that may come again. None: nobody knows.
+        moment: now.
+    """
+    if stored is None or stored["expires_at"] <= moment or (asked and stored["erased_at"] < asked):
+        return 0
+    return int(stored["generation"])
+
+
+def erased_generations(
+    client: firestore.Client, documents: Iterable[str], limits: Mapping[str, Any]
+) -> dict[str, int]:
+    """Return up to which generation each of these documents was erased, for those that have a tombstone."""
+    references = [tombstone(client, document) for document in documents]
+    return {one.id: int(one.get("generation")) for one in client.get_all(references, **limits) if one.exists}
+
+
+def is_as_read(current: Document | None, document: Document, *more: str) -> bool:
+    """Return whether a document is still at the run that was read, and was not erased and begun again."""
+    parts = ("run", "generation", *more)
+    return current is not None and all(getattr(current, part) == getattr(document, part) for part in parts)
+
+
+def _plain(value: object) -> object:
+    from pydantic import BaseModel
+
+    return value.model_dump() if isinstance(value, BaseModel) else value
 
 
 def _passes(error: BaseException | None) -> bool:
@@ -319,9 +393,3 @@ def _passes(error: BaseException | None) -> bool:
     while isinstance(error, ValueError):
         error = error.__cause__ or error.__context__
     return error is not None and is_transient(error)
-
-
-def run_record(reference: firestore.DocumentReference, run: int) -> firestore.DocumentReference:
-    """Where the state of a run is kept."""
-    record: firestore.DocumentReference = reference.collection(RUNS).document(str(run))
-    return record

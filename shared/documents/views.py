@@ -1,21 +1,14 @@
-"""Show documents and passages to readers, as their published run has them.
-
-The plan of a newer run replaces what the record says of the file. Until that run completes, and for good
-where it fails, the published run is still shown, so its facts are kept aside, as `published`.
-"""
+"""Show documents and passages to readers."""
 
 from __future__ import annotations
 
-import json
-import zlib
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from shared.platform.records import (
     ARCHIVE,
-    FACTS,
     SENTIMENTS,
     TOPICS,
     ErrorInfo,
@@ -27,46 +20,6 @@ from shared.platform.records import (
     State,
     SummarySentence,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-
-KEPT = (*FACTS, "model", "duplicate_of")
-"""Fields that a plan replaces, and that are shown beside the results."""
-BY_PAGE = ("ocr_pages", "recognised")
-"""Those of them that grow with the pages: kept packed, as two of each may be more than a record may hold."""
-PACKED = "by_page"
-NOTHING: dict[str, Any] = dict.fromkeys(("sha256", *KEPT)) | {
-    "ocr_pages": [],
-    "recognised": [],
-    "warnings": [],
-    "published": None,
-}
-"""What is said of a file that cannot be read."""
-
-
-def kept(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """The field to be written together with what replaces a document's facts."""
-    if stored["published_run"] is None:
-        return {"published": None}
-    if aside := stored.get("published"):
-        return {"published": aside}
-    facts = {name: stored.get(name) for name in KEPT}
-    by_page = json.dumps({name: facts.pop(name) for name in BY_PAGE})
-    return {"published": facts | {PACKED: zlib.compress(by_page.encode())}}
-
-
-def facts_of(aside: Mapping[str, Any]) -> dict[str, Any]:
-    """What was kept aside, or some fields of it."""
-    facts = {name: value for name, value in aside.items() if name != PACKED}
-    return facts | (json.loads(zlib.decompress(aside[PACKED])) if PACKED in aside else {})
-
-
-def shown(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """A document, or some fields of it, with the facts of its published run."""
-    aside = stored.get("published") if stored.get("published_run") is not None else None
-    return dict(stored) | facts_of(aside or {})
 
 
 class DocumentView(Record):
@@ -129,8 +82,7 @@ PASSAGE_FIELDS = tuple(PassageResult.model_fields)
 
 def document_view(stored: dict[str, Any]) -> dict[str, Any]:
     """A `DocumentView` as JSON types, of a document as Firestore stores it."""
-    published = shown(stored)
-    view = {field: published.get(field) for field in FIELDS}
+    view = {field: stored.get(field) for field in FIELDS}
     view["ocr_pages"] = view["ocr_pages"] or []
     view["recognised"] = view["recognised"] or []
     view["archive"] = (stored.get("metadata") or {}).get(ARCHIVE)

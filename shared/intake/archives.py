@@ -16,7 +16,7 @@ from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Self
 
 from shared.documents.store import Documents, document_id, now
-from shared.documents.tombstones import lay
+from shared.documents.store import lay_tombstone as lay
 from shared.extract.sandbox.client import too_slow
 from shared.extract.zips import MAX_NAME, members
 from shared.platform.clients import firestore_client, storage_client
@@ -128,14 +128,14 @@ def _expire(blob: Blob) -> None:
     If its notification is still on its way, no document is made from it.
     """
     documents = Documents(firestore_client())
-    reference = documents.reference(document_id(blob.bucket.name, blob.name))
+    identifier = document_id(blob.bucket.name, blob.name)
 
     def step(transaction: ShortTransaction) -> None:
-        (record,) = transaction.read(reference)
-        if record is None:
-            lay(transaction, documents.client, reference.id, blob.generation, now())
-        elif int(record["generation"]) <= blob.generation:
-            transaction.update(reference, {"expires_at": now()})
+        document = documents.read(transaction, identifier)
+        if document is None:
+            lay(transaction, documents.client, identifier, blob.generation, now())
+        elif document.generation <= blob.generation:
+            documents.write(transaction, document, document.altered(expires_at=now()))
 
     documents.run(step)
 

@@ -1,32 +1,48 @@
-"""From a file to redacted passages, by a process with limits. The same for ingest and the command line."""
+"""Fetch what was uploaded, and read it as redacted passages, by a process with limits.
+
+Ingest, the long job and the command line read by the same code.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import tempfile
+import time
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, Self
+from pathlib import Path
+from threading import BoundedSemaphore
+from typing import TYPE_CHECKING, Self
 
-from shared.extract.sandbox import Task, run_apart
+from shared.documents.model import Facts, Seconds
+from shared.extract.core import check_size
+from shared.extract.refusals import too_many
+from shared.extract.sandbox import Task, prepare, run_apart
 from shared.extract.sandbox.client import misshapen
 from shared.extract.shapes import ExtractOptions, Limits
 from shared.extract.zips import ARCHIVES
+from shared.intake.archives import INSIDE, Unpacked, unpack
 from shared.intake.confined import NO_KEY, READ, Described, Piece, arguments
-from shared.platform.records import FACTS, LANGUAGES, Passage
-from shared.text.privacy import PSEUDONYM, pseudonym
+from shared.platform.clients import secret, storage_client
+from shared.platform.errors import Rejected, Retryable, Superseded
+from shared.platform.records import ARCHIVE, LANGUAGES, Passage, Recognition
+from shared.platform.retry import storage_limits
+from shared.platform.settings import settings
+from shared.text.privacy import PSEUDONYM, pseudonym, redact
 from shared.text.segment import MAX_PASSAGE, MAX_SECTION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pydantic import TypeAdapter
 
     from shared.extract.shapes import RecognisedPage
-    from shared.intake.archives import Unpacked
+    from shared.platform.records import UploadEvent
     from shared.platform.settings import Settings
     from shared.text.segment import Cut
+
 
 TEXT_COLUMN = "text-column"
 """Object metadata that names the column which holds the text of a CSV, TSV or JSONL."""
@@ -37,8 +53,7 @@ HASH_CHUNK = 1 << 20
 class Reading:
     """What a file turned out to hold."""
 
-    facts: dict[str, Any]
-    """By the names in `FACTS`."""
+    facts: Facts
     text: str
     """Redacted; every passage's span indexes it."""
     passages: list[Passage]
@@ -48,15 +63,8 @@ class Reading:
     @classmethod
     def of_archive(cls, media_type: str, members: int, warnings: list[str], cpu_seconds: float = 0.0) -> Self:
         """Nothing by itself: its members are documents of their own."""
-        nothing = {"passages": 0, "tokens": 0, "ocr_pages": [], "recognised": []}
-        return cls(
-            dict.fromkeys(FACTS)
-            | nothing
-            | {"media_type": media_type, "members": members, "warnings": warnings},
-            "",
-            [],
-            cpu_seconds,
-        )
+        facts = Facts(media_type=media_type, members=members, warnings=warnings, passages=0, tokens=0)
+        return cls(facts, "", [], cpu_seconds)
 
 
 def sha256_of(path: Path) -> str:
@@ -150,20 +158,19 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
     if described.media_type in ARCHIVES and unpack is not None:
         unpacked = unpack(described.media_type)
         return Reading.of_archive(described.media_type, unpacked.members, unpacked.warnings, cpu_seconds)
-    facts = {
-        "media_type": described.media_type,
-        "language": described.language,
-        "title": described.title,
-        "organisation": described.organisation,
-        "year": described.year,
-        "pages": described.pages,
-        "members": None,
-        "ocr_pages": described.ocr_pages,
-        "recognised": [{"page": page, "confidence": sure} for page, sure in described.recognised],
-        "passages": len(passages),
-        "tokens": sum(passage.tokens for passage in passages),
-        "warnings": [*described.warnings, *_foreign(passages)],
-    }
+    facts = Facts(
+        media_type=described.media_type,
+        language=described.language,
+        title=described.title,
+        organisation=described.organisation,
+        year=described.year,
+        pages=described.pages,
+        ocr_pages=described.ocr_pages,
+        recognised=[Recognition(page=page, confidence=sure) for page, sure in described.recognised],
+        passages=len(passages),
+        tokens=sum(passage.tokens for passage in passages),
+        warnings=[*described.warnings, *_foreign(passages)],
+    )
     return Reading(facts, text, passages, cpu_seconds)
 
 
@@ -253,3 +260,150 @@ def _foreign(passages: Sequence[Passage]) -> list[str]:
             "be searched, but have no sentiment, topics or action"
         )
     ]
+
+
+class Busy(Retryable):
+    """This instance reads as many documents as it may; the file will be delivered again."""
+
+
+@cache
+def turns() -> BoundedSemaphore:
+    """The documents that this process may read at once: each takes memory, and an instance has little."""
+    return BoundedSemaphore(settings().extract_at_once)
+
+
+@contextmanager
+def turn(turns: BoundedSemaphore, seconds: float) -> Iterator[None]:
+    """Hold one of the `turns` for as long as the block lasts.
+
+    Raises:
+        Busy: none became free within `seconds`.
+    """
+    if not turns.acquire(timeout=seconds):
+        raise Busy
+    try:
+        yield
+    finally:
+        turns.release()
+
+
+@dataclass(frozen=True)
+class Received:
+    """What a file holds."""
+
+    facts: Facts
+    text: str
+    """Redacted; every passage's span indexes it."""
+    passages: list[Passage]
+    seconds: Seconds
+    """What reading took."""
+
+
+@contextmanager
+def fetched(event: UploadEvent, limits: Settings, tokenizer: Path) -> Iterator[Path]:
+    """The file that an event names, for as long as the block lasts.
+
+    Args:
+        event: its upload.
+        limits: a function's, or the long job's.
+        tokenizer: the one that `receive` will be given.
+
+    Raises:
+        Rejected: it is gone, or too large.
+        Superseded: it was overwritten.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "upload"
+        prepare(tokenizer)  # the process that reads starts while the file is on its way
+        download(event, path, limits.max_bytes)
+        check_size(path, limits.max_bytes)
+        yield path
+
+
+def download(event: UploadEvent, path: Path, limit: int) -> None:
+    """Fetch exactly the generation that the event names, if it has at most `limit` bytes.
+
+    Raises:
+        Rejected: the file is too large, or was deleted before it could be read.
+        Superseded: it was overwritten; the newer generation has an event of its own.
+    """
+    from google.api_core.exceptions import NotFound
+
+    if event.size > limit:
+        raise too_many("bytes", f"{event.size:,} bytes", limit)
+    bucket = storage_client().bucket(event.bucket)
+    try:
+        bucket.blob(event.name, generation=event.generation).download_to_filename(
+            str(path), raw_download=True, **storage_limits()
+        )
+    except NotFound:
+        current = bucket.get_blob(event.name, **storage_limits())
+        if current is not None and current.generation > event.generation:
+            raise Superseded("the file was overwritten before it was read") from None
+        raise Rejected(
+            "deleted", "The file was deleted before it could be read.", "Upload it again."
+        ) from None
+
+
+def receive(  # noqa: PLR0913 - what a file is, how it is read, and within which limits
+    path: Path,
+    event: UploadEvent,
+    document: str,
+    tokenizer: Path,
+    limits: Settings,
+    *,
+    recognised: Mapping[int, RecognisedPage] | None = None,
+    defer_ocr: bool = False,
+) -> Received:
+    """Read a file, or unpack it.
+
+    Args:
+        path: where it lies.
+        event: its upload.
+        document: the id of the document that it is.
+        tokenizer: the model's `tokenizer.json`.
+        limits: a function's, or the long job's.
+        recognised: pages of a PDF whose text was recognised.
+        defer_ocr: whether a PDF of which nothing can be read as text is no error.
+
+    Raises:
+        Rejected: it is beyond a limit, or not something Headrace reads.
+        SandboxUnavailable: it could not be read now.
+    """
+    started, cpu_started = time.monotonic(), time.thread_time()
+    password = password_of(event.name)
+    is_member = ARCHIVE in event.metadata and INSIDE in event.name  # then it may not be an archive itself
+    key = secret(settings().redaction_key, settings().redaction_key_version)
+
+    def unpack_it(media_type: str) -> Unpacked:
+        seconds = limits.extract_seconds
+        return unpack(
+            path, media_type, event, document, limits_of(limits), seconds=seconds, password=password
+        )
+
+    try:
+        reading = read_file(
+            path,
+            name=event.name,
+            content_type=event.content_type,
+            metadata=event.metadata,
+            tokenizer=tokenizer,
+            redaction_key=key,
+            settings=limits,
+            password=password,
+            recognised=recognised or {},
+            defer_ocr=defer_ocr,
+            unpack=None if is_member else unpack_it,
+        )
+    except Rejected as rejected:  # which may name columns, and of a file without a header those are cells
+        raise Rejected(rejected.code, redact(rejected.message, key), redact(rejected.hint, key)) from None
+    warnings = [redact(warning, key) for warning in reading.facts.warnings]  # they name sheets and files
+    facts = reading.facts.altered(warnings=warnings, sha256=sha256_of(path))
+    cpu = time.thread_time() - cpu_started + reading.cpu_seconds
+    return Received(facts, reading.text, reading.passages, Seconds(time.monotonic() - started, cpu))
+
+
+def password_of(name: str) -> str | None:
+    """Of encrypted documents of that prefix, if the operator has set one."""
+    found = settings().password_secret(name)
+    return secret(*found).decode() if found else None

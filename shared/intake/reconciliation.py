@@ -6,7 +6,7 @@ is published as Cloud Storage would have published it, so the file goes the usua
 notified twice becomes one document.
 
 The file of an erased document also has no document; only its tombstone tells it apart. A tombstone is kept
-for `tombstones.KEPT` from the erasure, which comes after the upload. Files that were uploaded within the
+for `TOMBSTONE_KEPT` from the erasure, which comes after the upload. Files that were uploaded within the
 shorter `LOOK_BACK` therefore have the tombstone of every erasure, and older files are never notified again.
 """
 
@@ -17,9 +17,8 @@ from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from shared.documents import tombstones
 from shared.documents.store import COLLECTION as DOCUMENTS
-from shared.documents.store import document_id, expiry, now
+from shared.documents.store import document_id, erased_generations, expiry, now
 from shared.documents.uploads import event_of, is_file, notify_all
 from shared.platform.clients import storage_client
 from shared.platform.retry import storage_limits
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 COLLECTION = "reconciliations"
 """`reconciliations/{bucket}`: how far the pass over a bucket is."""
 LOOK_BACK = timedelta(days=14)
-"""Files uploaded before that are left alone: see above. A day shorter than `tombstones.KEPT`, for clocks."""
+"""Files uploaded before that are left alone: see above. A day shorter than `TOMBSTONE_KEPT`, for clocks."""
 GRACE = timedelta(minutes=10)
 """Files uploaded since are left alone: their notification is probably on its way."""
 EVERY = timedelta(hours=1)
@@ -134,7 +133,7 @@ def _lost(
     missing = {
         document: blob for document, blob in looked_at.items() if known.get(document, 0) < blob.generation
     }
-    erased = tombstones.generations(client, missing, limits) if missing else {}
+    erased = erased_generations(client, missing, limits) if missing else {}
     return [event_of(blob) for document, blob in missing.items() if erased.get(document, 0) < blob.generation]
 
 

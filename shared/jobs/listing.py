@@ -13,7 +13,6 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.documents.store import run_record
-from shared.documents.views import shown
 from shared.jobs.record import Job, reference, update
 from shared.jobs.record import State as JobState
 from shared.platform.records import TERMINAL, ErrorInfo, Record, State
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from google.cloud import firestore
 
+    from shared.documents.model import Document, Run
     from shared.documents.store import Documents
 
 PAGE = 300
@@ -133,31 +133,30 @@ def settle(documents: Documents, backfill: str, document: str, outcome: Outcome,
 
 
 def standing(
-    stored: Mapping[str, Any] | None, last_run: Mapping[str, Any] | None, entry: Entry, backfill: str
+    document: Document | None, last_run: Run | None, entry: Entry, backfill: str
 ) -> Outcome | Literal["begin", "begun"]:
     """Return what a backfill has still to do for a listed document, or what became of it.
 
     Args:
-        stored: the document.
+        document: as it is now.
         last_run: the record of its newest run.
         entry: the document as it was listed.
         backfill: the backfill's id.
     """
-    if stored is None or stored["state"] == "superseded":
+    if document is None or document.state == "erasing":
         return "erased"
-    if stored["generation"] != entry.generation:
+    if str(document.generation) != entry.generation:
         return "moved_on"
-    if last_run is not None and last_run.get("backfill") == backfill and stored["run"] != entry.retry_run:
+    if last_run is not None and last_run.backfill == backfill and document.run != entry.retry_run:
         return "begun"
-    if stored["state"] not in TERMINAL:
+    if document.state not in TERMINAL:
         return "busy"
-    return "begin" if stored["published_run"] == entry.published_run else "moved_on"
+    return "begin" if document.published_run == entry.published_run else "moved_on"
 
 
 LAST_CHARACTER = "\U0010ffff"
 FIELDS = (
     "id", "name", "generation", "run", "state", "published_run", "model", "passages", "created_at",
-    "published.passages",
 )  # fmt: skip
 """Fields of a document that decide whether it is listed."""
 
@@ -233,9 +232,9 @@ def entry_of(stored: Mapping[str, Any], published: Mapping[str, Any] | None) -> 
         stored: the document.
         published: `generation` and `model` of its published run; None if it has none.
     """
-    if stored["state"] == "superseded":  # it is being erased
+    if stored["state"] == "erasing":
         return None
-    passages = shown(stored)["passages"]
+    passages = stored["passages"]
     document, generation = stored["id"], stored["generation"]
     if published is None or published["generation"] != generation:
         if stored["state"] in {"failed", "rejected"}:

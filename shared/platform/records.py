@@ -18,9 +18,11 @@ from pydantic import (
 )
 
 State = Literal[
-    "received", "extracting", "analyzing", "delegated", "completed", "rejected", "failed", "superseded"
+    "received", "extracting", "analyzing", "delegated", "completed", "rejected", "failed", "erasing"
 ]
-TERMINAL: frozenset[State] = frozenset({"completed", "rejected", "failed", "superseded"})
+"""Of a document. `received` is what people are shown of a file before its document is known."""
+RunState = State | Literal["superseded"]
+TERMINAL: frozenset[State] = frozenset({"completed", "rejected", "failed", "erasing"})
 SentimentLabel = Literal["positive", "neutral", "negative"]
 ActionLabel = Literal["implemented", "planned", "none"]
 SENTIMENTS: tuple[SentimentLabel, ...] = ("positive", "neutral", "negative")
@@ -43,11 +45,6 @@ TOPIC_NAMES = {
 LANGUAGES: frozenset[str | None] = frozenset({"en", None})
 """Which the model's heads were trained on; None: a passage too short to tell is read as if it were."""
 
-FACTS = (
-    "media_type", "language", "title", "organisation", "year", "pages", "ocr_pages", "recognised",
-    "members", "passages", "tokens", "warnings",
-)  # fmt: skip
-"""What a document's record says of its file."""
 ARCHIVE = "headrace-archive"
 """Metadata of an archive's member: the archive's document."""
 

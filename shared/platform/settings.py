@@ -99,7 +99,7 @@ class Settings(BaseModel):
     """Seconds after a lease's end in which Pub/Sub's own redelivery should have taken the document over."""
     sweep_patience: PositiveFloat = 900.0
     """Seconds after which a document that is being analysed is looked after."""
-    sweep_drives: PositiveInt = 5
+    sweep_attempts: PositiveInt = 5
     """Times that a document which stands still is set in motion again before it fails."""
 
     retention: Json[dict[str, Annotated[int, Field(gt=0, le=36_500)]]] = Field(

@@ -36,7 +36,7 @@ FRAGILE = {
     "HEADRACE_INGEST_TIMEOUT": "4",
     "HEADRACE_SWEEP_GRACE": "1",
     "HEADRACE_SWEEP_PATIENCE": "5",
-    "HEADRACE_SWEEP_DRIVES": "50",
+    "HEADRACE_SWEEP_ATTEMPTS": "50",
     "HEADRACE_BATCH_PASSAGES": "8",
 }
 """Short leases and small batches, for what kills and holds up."""

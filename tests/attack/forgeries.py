@@ -98,9 +98,10 @@ def uploads(known: list[tuple[str, int]]) -> Iterator[Message]:
 
 def batches(real: list[dict[str, Any]], record: dict[str, Any]) -> Iterator[Message]:
     """Batches of the runs of `real` ones, and of a document that is being analysed, that no plan has."""
+    planned = {name: record["batches"][name] for name in ("model", "artefact")} | {"source": None}
     at_work = [
         one | {"document": record["id"], "run": record["run"], "generation": int(record["generation"])}
-        | {"model": record["model"], "artefact": record["artefact"], "batch": n, "source": None}
+        | planned | {"batch": n}
         for n, one in enumerate(real[:2])
     ]  # fmt: skip
     other = real[-1]

@@ -156,7 +156,7 @@ def look(stack: RunningStack) -> Snapshot:
         reference = firestore_client().collection("documents").document(record["id"])
         held = Held(record, read(reference.collection("passages")), read(reference.collection("batches")))
         if held.passages:
-            held.text = work.blob(f"{held.record['artefact']}text.txt").download_as_text()
+            held.text = work.blob(f"{held.record['batches']['artefact']}text.txt").download_as_text()
         documents[held.record["name"]] = held
     letters = read(firestore_client().collection("dead_letters"))
     logs = {path.name: path.read_text(errors="replace") for path in _logs(stack.data)}

@@ -208,7 +208,11 @@ def test_a_model_that_is_not_there_touches_no_document(stack: RunningStack) -> N
 def test_a_run_that_fails_hides_nothing_and_is_tried_again(stack: RunningStack, other: str) -> None:
     """A document whose artefact is damaged fails alone; shows its old result; mended, it is redone."""
     before = dropped("damaged", [20, 3])
-    blob = storage_client().bucket("headrace-local-work").blob(f"{before[0]['artefact']}passages.jsonl")
+    blob = (
+        storage_client()
+        .bucket("headrace-local-work")
+        .blob(f"{before[0]['batches']['artefact']}passages.jsonl")
+    )
     whole = blob.download_as_bytes()
     lines = whole.splitlines(keepends=True)
     lines[10] = b"?" * (len(lines[10]) - 1) + b"\n"

@@ -79,7 +79,7 @@ def test_the_sweep_ends_what_nobody_comes_back_for(stack: RunningStack, other: s
     document = str(before["id"])
     reference = Documents(firestore_client()).reference(document)
     reference.update({"updated_at": now() - timedelta(hours=1)})
-    assert tick(stack)["driven"] == 1
+    assert tick(stack)["recovered"] == 1
     until(lambda: entry(backfill, document)["settled"])
     until(lambda: runs_with_passages(document) == {2})
     check_redone(before, stored(document), other)

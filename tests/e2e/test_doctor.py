@@ -62,7 +62,7 @@ def orphan(name: str) -> str:
         event, published=datetime.now(UTC) - LONG_AGO, lease_seconds=-LONG_AGO.total_seconds()
     )
     assert claim is not None
-    return claim.document
+    return claim.id
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def test_a_poisoned_batch_fails_the_document_and_a_replay_completes_it(
         blob = (
             storage_client()
             .bucket("headrace-local-work")
-            .blob(f"{stored(dropped['id'])['artefact']}passages.jsonl")
+            .blob(f"{stored(dropped['id'])['batches']['artefact']}passages.jsonl")
         )
         lines = blob.download_as_bytes().splitlines(keepends=True)
         lines[70] = b"?" * (len(lines[70]) - 1) + b"\n"

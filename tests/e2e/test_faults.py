@@ -267,8 +267,9 @@ def test_an_erased_document_comes_again(stack: RunningStack, tmp_path: Path) -> 
     report = tmp_path / "again.txt"
     report.write_text(LONG.replace("Site", "First site") * 2)
     [first] = stack.json("drop", str(report), "--wait")
-    reference = Documents(firestore_client()).reference(first["id"])
-    late = all_batches(reference.get().to_dict() or {})
+    document = Documents(firestore_client()).get(first["id"])
+    assert document is not None
+    late = all_batches(document)
     erase(firestore_client(), first["id"])
     report.write_text(LONG.replace("Site", "Another site with a longer name") * 3)
     [dropped] = stack.json("drop", str(report))

@@ -158,14 +158,15 @@ def test_one_that_fails_does_not_stop_the_others(stack: RunningStack) -> None:
     documents = Documents(firestore_client())
     claim = documents.claim(event, published=blob.time_created, lease_seconds=1)
     assert claim is not None
-    fields = {"state": "delegated", "lease": None, "batches": {"total": 1}, "passages": 1, "route": "job"}
-    job = {"why": "import", "tasks": 1, "source": None, "execution": None, "starts": 0}
-    documents.reference(claim.document).update(fields | {"job": job, "model": model_digest()})
+    batches = {"total": 1, "passages": 1, "model": model_digest(), "artefact": f"runs/{claim.id}/1/lost/"}
+    fields = {"state": "delegated", "lease": None, "batches": batches, "route": "job"}
+    job = {"why": "import", "tasks": 1, "model": model_digest()}
+    documents.reference(claim.id).update(fields | {"job": job})
     told = stack.json("import", f"gs://{OLD}/lost/", "--tasks", "1", "--wait", status=1)
     assert (told["report"]["completed"], told["report"]["failed"]) == (3, {"import_failed": 1})
     failed = stored(ids["lost/2.txt"])
     assert (failed["state"], failed["results_pending"]) == ("failed", False)
-    assert f"headrace replay {claim.document}" in failed["error"]["hint"]
+    assert f"headrace replay {claim.id}" in failed["error"]["hint"]
 
 
 def model_digest() -> str:

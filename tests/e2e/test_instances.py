@@ -16,7 +16,8 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
 from functions.analyze import main as analyze
-from shared.documents import artefacts, batches
+from shared.documents import artefacts, completion
+from shared.documents.model import Document
 from shared.documents.store import Documents
 from shared.platform.pubsub import answer
 from tests.e2e.test_again import LONG, passages_of, settled
@@ -41,14 +42,14 @@ class Sleepers:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.asleep = threading.Semaphore(0)
         self.awake = threading.Event()
-        commit = batches.commit
+        commit = completion.commit
 
-        def sleep_first(*given: Any) -> dict[str, Any]:
+        def sleep_first(*given: Any) -> Document:
             self.asleep.release()
             assert self.awake.wait(150)
             return commit(*given)
 
-        patch.setattr(batches, "commit", sleep_first)
+        patch.setattr(analyze, "commit", sleep_first)
 
     def deliver(self, message: BatchMessage) -> int:
         """The answer to a delivery of the batch."""
@@ -73,7 +74,7 @@ def planned(stack: RunningStack, report: Path) -> tuple[str, BatchMessage]:
     report.write_text(text(report.stem))
     [dropped] = stack.json("drop", str(report))
     until(lambda: stored(dropped["id"]).get("state") == "analyzing")
-    [message] = artefacts.all_batches(stored(dropped["id"]))
+    [message] = artefacts.all_batches(Document.model_validate(stored(dropped["id"])))
     return dropped["id"], message
 
 

@@ -93,7 +93,7 @@ def test_the_route_does_not_change_the_result(stack: RunningStack, tmp_path: Pat
     from tests.e2e.running import ROOT
 
     document = drop(stack, tmp_path, "route", 200)
-    assert document["batches"] == {"total": 25}
+    assert (document["batches"]["total"], document["batches"]["passages"]) == (25, 200)
     tasks = [task(stack, document, index, 2) for index in range(2)]
     assert [ended(one) for one in tasks] == [0, 0]
     found = whole(document)
@@ -172,7 +172,11 @@ def test_a_shard_that_always_fails(stack: RunningStack, tmp_path: Path) -> None:
     from shared.platform.clients import firestore_client, storage_client
 
     document = drop(stack, tmp_path, "poisoned")
-    blob = storage_client().bucket("headrace-local-work").blob(f"{document['artefact']}passages.jsonl")
+    blob = (
+        storage_client()
+        .bucket("headrace-local-work")
+        .blob(f"{document['batches']['artefact']}passages.jsonl")
+    )
     lines = blob.download_as_bytes().splitlines(keepends=True)
     lines[70] = b"?" * (len(lines[70]) - 1) + b"\n"
     blob.upload_from_string(b"".join(lines))
@@ -216,7 +220,7 @@ def test_a_model_that_is_nowhere(stack: RunningStack, tmp_path: Path) -> None:
     from shared.platform.clients import firestore_client
 
     document = drop(stack, tmp_path, "model", 20)
-    Documents(firestore_client()).reference(document["id"]).update({"model": "0" * 64})
+    Documents(firestore_client()).reference(document["id"]).update({"batches.model": "0" * 64})
     assert ended(task(stack, document)) == 0
     found = stored(document["id"])
     assert (found["state"], found["error"]["code"]) == ("failed", "model_not_available")
@@ -238,7 +242,7 @@ def test_a_start_that_failed_is_found_by_sweep(stack: RunningStack, tmp_path: Pa
     tick(stack)
     until(lambda: stored(document["id"])["state"] == "completed")
     found = whole(document)
-    assert (found["job"]["starts"], found["job"]["problem"], found["drives"]) == (1, None, 1)
+    assert (found["job"]["starts"], found["job"]["problem"], found["recovery"]["attempts"]) == (1, None, 1)
 
 
 def test_an_execution_that_is_running_is_left_alone(stack: RunningStack, tmp_path: Path) -> None:
@@ -256,7 +260,7 @@ def test_an_execution_that_is_running_is_left_alone(stack: RunningStack, tmp_pat
     put(document["id"], updated_at=past())
     tick(stack)
     found = stored(document["id"])
-    assert (found["job"]["execution"], found["job"]["starts"], found["drives"]) == (first, 1, 0)
+    assert (found["job"]["execution"], found["job"]["starts"], found["recovery"]["attempts"]) == (first, 1, 0)
     executions().cancel_execution(name=first)
     until(lambda: executions().get_execution(name=first).completion_time)
     make_job(stack.stack()["project"])

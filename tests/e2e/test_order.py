@@ -35,10 +35,11 @@ def shape(passage: dict[str, Any]) -> tuple[object, ...]:
 def publish(document: str, times: int) -> None:
     """All batches of a document's run, the last one first."""
     from shared.documents.artefacts import all_batches
+    from shared.documents.model import Document
     from shared.platform.pubsub import publish_record
     from shared.platform.settings import BATCHES
 
-    publish_record(BATCHES, list(reversed(all_batches(stored(document)))) * times)
+    publish_record(BATCHES, list(reversed(all_batches(Document.model_validate(stored(document))))) * times)
 
 
 def test_batches_twice_in_reverse_and_after_the_end(stack: RunningStack, tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ from google.pubsub_v1 import PubsubMessage, PullRequest, PushConfig
 from cli.options import MODEL
 from local.provision import subscriber
 from shared.documents import artefacts
+from shared.documents.model import Batches, Facts, Plan, Seconds
 from shared.documents.store import Documents, document_id
-from shared.documents.transitions import Plan, Seconds
 from shared.inference.manifest import read_manifest
 from shared.platform.clients import firestore_client, publisher, storage_client
 from shared.platform.records import Passage, UploadEvent
 from shared.platform.settings import TICKS
+from tests.documents import made
 from tests.e2e.running import NO_TICKS, RunningStack, free_ports
 from tests.e2e.test_failures import stored, until
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from shared.documents.transitions import Claim
+    from shared.documents.model import Document
 
 pytestmark = [
     pytest.mark.usefixtures("clients"),
@@ -49,7 +50,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
 
     Times are not waited for but written: what stands still for an hour does so whatever the machine's speed.
     """
-    extra = {"HEADRACE_SWEEP_DRIVES": str(DRIVES), "HEADRACE_RETENTION": '{"brief/": 3}'}
+    extra = {"HEADRACE_SWEEP_ATTEMPTS": str(DRIVES), "HEADRACE_RETENTION": '{"brief/": 3}'}
     running = RunningStack(tmp_path_factory.mktemp("sweep"), free_ports(), extra, patch=NO_TICKS)
     running.up()
     yield running
@@ -76,7 +77,7 @@ def tick(stack: RunningStack) -> dict[str, Any]:
 
 def did(swept: dict[str, Any]) -> dict[str, int]:
     """The counts of a round."""
-    return {kind: swept[kind] for kind in ("driven", "announced", "purged", "expired") if kind in swept}
+    return {kind: swept[kind] for kind in ("recovered", "announced", "purged", "expired") if kind in swept}
 
 
 def put(document: str, **fields: Any) -> None:
@@ -89,7 +90,7 @@ def past() -> datetime:
     return datetime.now(UTC) - LONG_AGO
 
 
-def claimed(name: str) -> tuple[Claim, UploadEvent]:
+def claimed(name: str) -> tuple[Document, UploadEvent]:
     """A file of which nobody was told, claimed by an ingest that died at once and long ago."""
     client = storage_client()
     if client.lookup_bucket(QUIET) is None:
@@ -119,19 +120,23 @@ def planned(name: str, passages: int) -> tuple[str, int]:
         Passage(index=at, span=(at * len(TEXT), (at + 1) * len(TEXT)), text=TEXT, tokens=24)
         for at in range(passages)
     ]
-    written = artefacts.write(claim.document, claim.run, event.generation, text, cut)
+    written = artefacts.write(claim.id, claim.run, event.generation, text, cut)
     plan = Plan(
-        facts={"passages": passages, "tokens": 24 * passages},
-        batches=len(written.ranges),
-        model=read_manifest(MODEL).digest,
-        artefact=written.artefact,
+        facts=Facts(passages=passages, tokens=24 * passages),
+        batches=Batches(
+            total=len(written.ranges),
+            passages=passages,
+            model=read_manifest(MODEL).digest,
+            artefact=written.artefact,
+        ),
         content_key=f"of {event.name}",
+        source=None,
         duplicate_of=None,
         seconds=Seconds(0.0, 0.0),
     )
     Documents(firestore_client()).plan(claim, plan)
-    put(claim.document, updated_at=past())
-    return claim.document, len(written.ranges)
+    put(claim.id, updated_at=past())
+    return claim.id, len(written.ranges)
 
 
 @contextmanager
@@ -169,21 +174,22 @@ def everything() -> dict[str, dict[str, Any]]:
     return found
 
 
-def test_a_document_whose_ingest_died_is_driven_and_completes(stack: RunningStack) -> None:
+def test_a_document_whose_ingest_died_is_recovered_and_completes(stack: RunningStack) -> None:
     """Claimed, then nothing, and no message is left: its lease is over, so the sweep asks ingest again."""
     claim, _ = claimed("orphan.txt")
     swept = tick(stack)
-    assert did(swept) == {"driven": 1}
+    assert did(swept) == {"recovered": 1}
     assert swept["oldest_seconds"] == pytest.approx(LONG_AGO.total_seconds(), abs=60)
-    done = completed(claim.document)
-    assert (done["drives"], done["error"], sum(done["sentiment"].values())) == (1, None, done["passages"])
+    done = completed(claim.id)
+    assert (done["recovery"]["attempts"], done["error"]) == (1, None)
+    assert sum(done["sentiment"].values()) == done["passages"]
 
 
 def test_lost_batches_are_published_again(stack: RunningStack) -> None:
     """Planned, but no batch was ever delivered: the sweep publishes every batch that has no record."""
     document, batches = planned("lost.txt", 150)
     assert batches == 3
-    assert did(tick(stack)) == {"driven": 1}
+    assert did(tick(stack)) == {"recovered": 1}
     done = completed(document)
     assert sum(done["sentiment"].values()) == 150
     records = firestore_client().collection("documents").document(document).collection("batches").stream()
@@ -196,9 +202,9 @@ def test_a_document_without_missing_batches_is_completed(stack: RunningStack) ->
     tick(stack)
     first = completed(document)
     put(document, state="analyzing", published_run=None, updated_at=past())
-    assert did(tick(stack)) == {"driven": 1}
+    assert did(tick(stack)) == {"recovered": 1}
     again = completed(document)
-    changing = {"updated_at", "cost", "timings", "drives", "drive_progress"}
+    changing = {"updated_at", "cost", "timings", "recovery"}
     assert {name: again[name] for name in again.keys() - changing} == {
         name: first[name] for name in first.keys() - changing
     }
@@ -209,22 +215,22 @@ def test_a_document_that_keeps_standing_still_fails_with_its_command(stack: Runn
     claim, event = claimed("stuck.txt")
     with unheard(stack, "ingest"):
         for drive in range(1, DRIVES + 1):
-            assert did(tick(stack)) == {"driven": 1}
-            assert (stored(claim.document)["state"], stored(claim.document)["drives"]) == (
+            assert did(tick(stack)) == {"recovered": 1}
+            assert (stored(claim.id)["state"], stored(claim.id)["recovery"]["attempts"]) == (
                 "extracting",
                 drive,
             )
-            put(claim.document, lease__expires_at=past())
+            put(claim.id, lease__expires_at=past())
         tick(stack)
-    [shown] = stack.json("show", claim.document, status=1)
+    [shown] = stack.json("show", claim.id, status=1)
     assert (shown["state"], shown["error"]["code"]) == ("failed", "stuck")
-    assert f"headrace replay {claim.document}" in shown["error"]["hint"]
-    failed = stored(claim.document)
+    assert f"headrace replay {claim.id}" in shown["error"]["hint"]
+    failed = stored(claim.id)
     assert not failed["results_pending"]
     time.sleep(1)  # ingest hears of the drives now, too late
-    assert stored(claim.document) == failed
-    assert stack.command("replay", claim.document).returncode == 0
-    assert completed(claim.document, run=2)["generation"] == str(event.generation)
+    assert stored(claim.id) == failed
+    assert stack.command("replay", claim.id).returncode == 0
+    assert completed(claim.id, run=2)["generation"] == str(event.generation)
 
 
 def test_a_result_that_nobody_heard_of_is_announced(stack: RunningStack, tmp_path: Path) -> None:
@@ -306,8 +312,8 @@ def test_a_second_tick_changes_nothing(stack: RunningStack) -> None:
     """What one round put in order, the next one leaves alone, whatever it finds half done."""
     claim, _ = claimed("twice.txt")
     document, _ = planned("both.txt", 10)
-    assert did(tick(stack)) == {"driven": 2}
-    completed(claim.document)
+    assert did(tick(stack)) == {"recovered": 2}
+    completed(claim.id)
     completed(document)
     before = everything()
     assert did(tick(stack)) == {}
@@ -318,9 +324,9 @@ def test_a_drive_that_is_under_way_is_not_repeated(stack: RunningStack) -> None:
     """Heartbeats come at least once: two at once drive a document once, since it has just been moved."""
     with unheard(stack, "analyze"):
         document, _ = planned("once.txt", 10)
-        assert did(tick(stack)) == {"driven": 1}
+        assert did(tick(stack)) == {"recovered": 1}
         assert did(tick(stack)) == {}
-        assert stored(document)["drives"] == 1
+        assert stored(document)["recovery"]["attempts"] == 1
     completed(document)
 
 
@@ -329,7 +335,8 @@ def test_a_round_is_bounded(stack: RunningStack) -> None:
     documents = firestore_client().collection("documents")
     batch = firestore_client().batch()
     for number in range(PER_TICK + 7):
-        batch.set(documents.document(f"old-{number}"), {"id": f"old-{number}", "expires_at": past()})
+        document = made(id=f"old-{number}", expires_at=past())
+        batch.set(documents.document(document.id), document.model_dump())
     batch.commit()
     assert did(tick(stack)) == {"expired": PER_TICK}
     assert did(tick(stack)) == {"expired": 7}

@@ -188,13 +188,14 @@ def test_every_command_shows_a_name_escaped(
 
 def test_a_file_that_is_gone_before_it_is_read() -> None:
     """Its event comes late, after it was deleted: rejected, with what to do."""
-    from shared.documents.uploads import notify
+    from shared.documents.model import Document
+    from shared.documents.uploads import notify_all, upload_of
     from shared.platform.clients import storage_client
 
     upload("gone.txt", SENTENCE.encode())
     stored = ended("gone.txt")
     storage_client().bucket(BUCKET).blob("gone.txt").delete()
-    notify(stored, restartRun="1")
+    notify_all([upload_of(Document.model_validate(stored), restart_run=1)])
     deadline = time.monotonic() + 80
     while (found := ended("gone.txt"))["run"] == 1:
         assert time.monotonic() < deadline

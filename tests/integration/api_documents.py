@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from shared.documents.analysis import analyse
 from shared.documents.passages import write_passages
 from shared.documents.store import document_id
-from shared.documents.transitions import NO_RESULT
-from shared.documents.views import FIELDS
 from shared.inference.engine import Engine
 from shared.platform.records import BatchMessage, Passage
 from shared.platform.transaction import RawTransaction
+from tests.documents import made
 from tests.integration.api_server import MODEL
 
 if TYPE_CHECKING:
@@ -27,15 +26,19 @@ IDS = {name: document_id("b", name) for name in NAMES}
 
 
 def store_document(api: ApiServer, name: str, *, state: str, published_run: int | None) -> None:
-    fields = dict.fromkeys(FIELDS) | NO_RESULT
-    fields |= {"id": IDS[name], "bucket": "b", "name": name, "generation": "1", "run": 2, "size": 9}
-    fields |= {"state": state, "published_run": published_run, "warnings": [], "cost": {"cpu_seconds": 1.0}}
-    fields |= {
-        "title": name.title(),
-        "created_at": CREATED + timedelta(microseconds=NAMES.index(name)),
-        "timings": {"uploaded_at": CREATED, "total_seconds": 2.5},
-    }
-    api.firestore.collection("documents").document(IDS[name]).set(fields)
+    document = made(
+        id=IDS[name],
+        name=name,
+        run=2,
+        size=9,
+        state=state,
+        published_run=published_run,
+        cost={"cpu_seconds": 1.0},
+        title=name.title(),
+        created_at=CREATED + timedelta(microseconds=NAMES.index(name)),
+        timings={"uploaded_at": CREATED, "claimed_at": CREATED, "total_seconds": 2.5},
+    )
+    api.firestore.collection("documents").document(IDS[name]).set(document.model_dump())
 
 
 def store_passages(

@@ -6,14 +6,14 @@ import itertools
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from shared.documents.completion import finish
+from shared.documents.completion import claim, finish
 from shared.documents.store import Documents
 from shared.platform.clients import firestore_client
 from shared.platform.records import UploadEvent
 from tests.integration.documents_parts import batch_of, commit, plan_of
 
 if TYPE_CHECKING:
-    from shared.documents.transitions import Claim
+    from shared.documents.model import Document
 
 SIZES = (2, 1)
 """Passages in the batches of every run."""
@@ -27,7 +27,7 @@ class Life:
         self.documents = Documents(firestore_client())
         self.name = f"report-{next(_numbers)}.txt"
 
-    def claim(self, generation: int, restart: int | None = None) -> Claim:
+    def claim(self, generation: int, restart: int | None = None) -> Document:
         event = UploadEvent(
             bucket="uploads",
             name=self.name,
@@ -36,22 +36,22 @@ class Life:
             size=1,
             restart_run=restart,
         )
-        claim = self.documents.claim(event, published=datetime.now(UTC), lease_seconds=60)
-        assert claim is not None
-        return claim
+        claimed = claim(self.documents, event, published=datetime.now(UTC), lease_seconds=60)
+        assert claimed is not None
+        return claimed
 
-    def analyse(self, claim: Claim, generation: int, batches: int = len(SIZES)) -> None:
+    def analyse(self, claim: Document, generation: int, batches: int = len(SIZES)) -> None:
         """Plan a run and commit its first batches."""
-        self.documents.plan(claim, plan_of(f"{claim.document}-{claim.run}", SIZES))
+        self.documents.plan(claim, plan_of(f"{claim.id}-{claim.run}", SIZES))
         for number in range(batches):
             start = sum(SIZES[:number])
             bounds = (start, start + SIZES[number])
             commit(
                 self.documents,
-                batch_of(claim.document, claim.run, generation, number, bounds),
+                batch_of(claim.id, claim.run, generation, number, bounds),
                 range(*bounds),
             )
-        finish(self.documents, claim.document, claim.run)
+        finish(self.documents, claim.id, claim.run)
 
     def kept(self, document: str) -> dict[str, set[int]]:
         """Of which runs there are passages, and batches."""

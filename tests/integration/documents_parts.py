@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.documents import batches
-from shared.documents.transitions import Plan, Seconds
+from shared.documents import completion
+from shared.documents.model import Batches, Facts, Plan, Seconds
 from shared.platform.records import Action, BatchMessage, PassageResult, Sentiment
 from shared.text.summary import partial
 
@@ -41,8 +41,9 @@ def result_of(generation: int, index: int) -> PassageResult:
 
 def plan_of(content_key: str, sizes: Sequence[int]) -> Plan:
     """Of so many batches of so many passages."""
-    facts = {"passages": sum(sizes)}
-    return Plan(facts, len(sizes), "m", ARTEFACT, content_key, None, NO_TIME)
+    passages = sum(sizes)
+    batches = Batches(total=len(sizes), passages=passages, model="m", artefact=ARTEFACT)
+    return Plan(Facts(passages=passages), batches, content_key, None, None, NO_TIME)
 
 
 def batch_of(
@@ -68,4 +69,4 @@ def batch_of(
 def commit(documents: Documents, message: BatchMessage, indexes: Iterable[int]) -> None:
     """Commit these passages of a batch, as `analyze` does."""
     results = [result_of(message.generation, index) for index in indexes]
-    batches.commit(documents, message, results, [partial(results)], NO_TIME)
+    completion.commit(documents, message, results, [partial(results)], NO_TIME)

@@ -10,7 +10,7 @@ import pytest
 
 from long_job.backfill import begin
 from shared.documents import completion
-from shared.documents.completion import settle
+from shared.documents.completion import finish
 from shared.jobs.listing import Entry
 from shared.platform.records import ErrorInfo
 from shared.platform.settings import RESULTS
@@ -52,7 +52,7 @@ def unheard(monkeypatch: pytest.MonkeyPatch) -> tuple[Life, str]:
     with monkeypatch.context() as patch:
         patch.setattr(completion, "settle", lambda *_: None)
         life.analyse(claim, 1)
-    return life, claim.document
+    return life, claim.id
 
 
 def test_a_result_is_announced_before_a_newer_run_begins(
@@ -62,7 +62,7 @@ def test_a_result_is_announced_before_a_newer_run_begins(
     life, document = unheard(monkeypatch)
     life.claim(2)
     life.documents.fail(document, 2, 2, BROKEN)
-    settle(life.documents, document)
+    finish(life.documents, document)
     assert sorted(heard(clients, results, 2)) == [(document, 1, "completed"), (document, 2, "failed")]
 
 

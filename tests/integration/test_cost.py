@@ -10,7 +10,7 @@ import pytest
 
 from functions.ingest import main as ingest
 from shared.documents import cost
-from shared.documents.delegation import plan_delegated
+from shared.documents.model import Delegation, Document
 from shared.documents.views import document_view
 from shared.platform.errors import Rejected
 from shared.platform.records import UploadEvent
@@ -37,9 +37,9 @@ def test_a_run_that_completes_stores_its_estimate() -> None:
     life = Life()
     claim = life.claim(1)
     life.analyse(claim, 1)
-    found = stored(life, claim.document)
-    own = {"cost": {"cpu_seconds": 0.0}}
-    assert found["cost"]["usd"] == cost.usd(cost.work_of(found | own, found["cost"]["cpu_seconds"])) > 0
+    found = stored(life, claim.id)
+    document = Document.model_validate(found | {"cost": {"cpu_seconds": 0.0}})
+    assert found["cost"]["usd"] == cost.usd(cost.work_of(document, found["cost"]["cpu_seconds"])) > 0
     assert document_view(found)["cost"] == found["cost"]
 
 
@@ -49,7 +49,7 @@ def test_a_new_run_has_no_estimate_until_it_completes() -> None:
     life.analyse(life.claim(1), 1)
     claim = life.claim(2)
     life.analyse(claim, 2, batches=len(SIZES) - 1)
-    assert "usd" not in stored(life, claim.document)["cost"]
+    assert "usd" not in stored(life, claim.id)["cost"]
 
 
 def test_what_ingest_tried_is_stored_when_the_job_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,11 +67,10 @@ def test_what_ingest_tried_is_stored_when_the_job_takes_over(monkeypatch: pytest
     event = UploadEvent(bucket="uploads", name=life.name, generation=1, event_type="OBJECT_FINALIZE", size=1)
     monkeypatch.setattr(ingest, "read", read)
     monkeypatch.setattr(ingest, "job_model", lambda: "m")
-    ingest.conclude(life.documents, claim, event)
-    taken = stored(life, claim.document)
+    ingest.extract(life.documents, claim, event)
+    taken = stored(life, claim.id)
     assert (taken["state"], taken["job"]["why"]) == ("delegated", "too_slow")
     assert least <= taken["job"]["ingest_seconds"] < 60
-    plan = replace(plan_of("too-slow", SIZES), job=taken["job"])
-    plan_delegated(life.documents, claim.document, claim.run, 1, plan)
-    work = cost.work_of(stored(life, claim.document), 0.0)
+    plan = replace(plan_of("too-slow", SIZES), job=Delegation.model_validate(taken["job"]))
+    work = cost.work_of(life.documents.plan_delegated(claim.id, claim.run, 1, plan), 0.0)
     assert (work.read_by_job, work.ingest_seconds) == (True, taken["job"]["ingest_seconds"])

@@ -119,7 +119,7 @@ def analysing(name: str, generation: int, restart: int | None = None) -> BatchMe
     claim = documents.claim(event, published=datetime.now(UTC), lease_seconds=60)
     assert claim is not None
     documents.plan(claim, plan_of(name, [1]))
-    return batch_of(claim.document, claim.run, generation, 0, (0, 1))
+    return batch_of(claim.id, claim.run, generation, 0, (0, 1))
 
 
 def bury(message: BatchMessage, reason: str | None = None) -> dict[str, Any]:
@@ -234,6 +234,6 @@ def test_a_dead_letter_of_an_upload_fails_the_run_that_it_began() -> None:
     assert claim is not None
     for generation, state in ((1, "extracting"), (2, "failed")):
         bury_upload(event, generation)
-        assert stored(claim.document)["state"] == state
+        assert stored(claim.id)["state"] == state
     letters = [one.to_dict() or {} for one in firestore_client().collection("dead_letters").stream()]
-    assert {one["run"] for one in letters if one["document"] == claim.document} == {None, 1}
+    assert {one["run"] for one in letters if one["document"] == claim.id} == {None, 1}

@@ -17,6 +17,7 @@ from shared.platform.records import ErrorInfo
 from tests.integration.digest_window import WEEK, Store, plain, stored_digest, week
 
 if TYPE_CHECKING:
+    from shared.platform.records import State
     from tests.integration.pubsub_server import LocalServer
 
 ERROR = ErrorInfo(code="too_many_pages", message="It has too many pages.", hint="Divide it.")
@@ -189,7 +190,8 @@ def test_problems_are_told_with_what_to_do(store: Store) -> None:
 
 def test_the_oldest_unfinished(store: Store) -> None:
     """Of those uploaded before the window's end, and as long as it had waited then."""
-    for hours, state in ((50, "analyzing"), (30, "extracting"), (400, "analyzing"), (1, "completed")):
+    states: dict[int, State] = {50: "analyzing", 30: "extracting", 400: "analyzing", 1: "completed"}
+    for hours, state in states.items():
         stored = record(f"{hours}.pdf", MONDAY + hours * HOUR, state=state)
         store.client.collection("documents").document(stored["id"]).set(stored)
     told = store.make().digest.overview

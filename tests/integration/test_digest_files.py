@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from shared.digests.compute import Made
     from shared.digests.store import StoredDigest
+    from shared.platform.records import State
     from tests.integration.pubsub_server import LocalServer
 
 
@@ -195,7 +196,7 @@ def test_a_bucket_that_is_gone_stops_no_sweep(
     assert len(ids) == 3
 
 
-def again(store: Store, state: str, **more: Any) -> None:
+def again(store: Store, state: State, **more: Any) -> None:
     """The same file is uploaded, and got that far."""
     anew = record("0.pdf", MONDAY + timedelta(hours=9), state=state) | {"created_at": now()} | more
     store.client.collection(DOCUMENTS).document(anew["id"]).set(anew)
@@ -203,7 +204,7 @@ def again(store: Store, state: str, **more: Any) -> None:
 
 @pytest.mark.parametrize("state", ["extracting", "rejected", "completed"])
 def test_what_is_erased_and_uploaded_again_meanwhile_is_taken_out(
-    store: Store, ids: list[str], monkeypatch: pytest.MonkeyPatch, state: str
+    store: Store, ids: list[str], monkeypatch: pytest.MonkeyPatch, state: State
 ) -> None:
     """There is a record of its id again, but what the digest quotes was erased."""
     before = store.make()

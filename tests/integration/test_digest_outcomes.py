@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from google.cloud.firestore import DELETE_FIELD
 
 from long_job.backfill import begin
 from shared.documents import outcomes
@@ -20,7 +19,7 @@ from tests.integration.documents_servers import serving
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shared.documents.transitions import Claim
+    from shared.documents.model import Document
 
 BROKEN = ErrorInfo(code="broken", message="It is broken.", hint="Mend it.")
 
@@ -37,11 +36,11 @@ class Told(Life):
     def complete(self, generation: int, restart: int | None = None) -> dict[str, Any]:
         claim = self.claim(generation, restart)
         self.analyse(claim, generation)
-        finish(self.documents, claim.document, claim.run)  # as a delivery that comes twice
+        finish(self.documents, claim.id, claim.run)  # as a delivery that comes twice
         return self.stored(claim)
 
-    def stored(self, claim: Claim) -> dict[str, Any]:
-        reference = self.documents.client.collection(outcomes.COLLECTION).document(claim.document)
+    def stored(self, claim: Document) -> dict[str, Any]:
+        reference = self.documents.client.collection(outcomes.COLLECTION).document(claim.id)
         found = reference.get().to_dict()
         assert found is not None
         return dict(found)
@@ -69,15 +68,15 @@ def test_content_that_is_analysed_again_stays_in_its_window() -> None:
     assert (first["run"], second["run"]) == (1, 2)
 
 
-def document(life: Life, claim: Claim) -> dict[str, Any]:
-    return life.documents.reference(claim.document).get().to_dict() or {}
+def document(life: Life, claim: Document) -> dict[str, Any]:
+    return life.documents.reference(claim.id).get().to_dict() or {}
 
 
 def test_a_replay_is_no_new_upload() -> None:
     """What is waited for is waited for since the upload, until there is a result; new content comes anew."""
     life = Told()
     claim = life.claim(1)
-    life.documents.fail(claim.document, claim.run, 1, BROKEN)
+    life.documents.fail(claim.id, claim.run, 1, BROKEN)
     first = document(life, claim)
     assert first["received_at"] == first["waiting_since"] == first["timings"]["uploaded_at"]
     kept = life.complete(1, restart=1)
@@ -93,7 +92,7 @@ def test_a_replay_is_no_new_upload() -> None:
 
 
 def test_a_backfill_is_no_new_upload() -> None:
-    """Another model's run of what was uploaded then; of an older record, when its last run began."""
+    """Another model's run of what was uploaded then."""
     life = Told()
     life.complete(1)
     reference = life.documents.reference(document_id("uploads", life.name))
@@ -103,11 +102,6 @@ def test_a_backfill_is_no_new_upload() -> None:
     second = reference.get().to_dict() or {}
     assert second["received_at"] == first["received_at"]
     assert second["waiting_since"] == second["timings"]["uploaded_at"] > first["received_at"]
-    reference.update({"received_at": DELETE_FIELD, "waiting_since": DELETE_FIELD})
-    life.documents.fail(reference.id, 2, 1, BROKEN)
-    retried = entry.model_copy(update={"retry_run": 2})
-    assert begin(life.documents, retried, "backfill", "other", "execution") == "begun"
-    assert (reference.get().to_dict() or {})["received_at"] == second["timings"]["uploaded_at"]
 
 
 def test_new_content_is_in_a_window_of_its_own() -> None:
@@ -122,7 +116,7 @@ def test_a_failure_keeps_what_is_published_and_is_told_beside_it() -> None:
     life = Told()
     life.complete(1)
     claim = life.claim(2)
-    life.documents.fail(claim.document, claim.run, 2, BROKEN)
+    life.documents.fail(claim.id, claim.run, 2, BROKEN)
     failed = outcomes.outcome(life.stored(claim))
     assert (failed.generation, failed.passages) == ("1", 3)
     assert failed.problem is not None
@@ -135,7 +129,7 @@ def test_a_failure_of_the_first_run_has_no_content() -> None:
     """It is in no window of completed documents."""
     life = Told()
     claim = life.claim(1)
-    life.documents.fail(claim.document, claim.run, 1, BROKEN)
+    life.documents.fail(claim.id, claim.run, 1, BROKEN)
     stored = life.stored(claim)
     assert stored["completed_at"] is None
     assert outcomes.content(stored).kept == []

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from shared.digests.issue import Difference
     from shared.digests.records import Digest
     from shared.digests.store import StoredDigest
+    from shared.platform.records import State
     from tests.integration.pubsub_server import LocalServer
 
 ERROR = ErrorInfo(code="broken", message="It is broken.", hint="Mend it.")
@@ -173,7 +174,7 @@ def explained(found: list[Difference]) -> list[tuple[str, str | None]]:
 
 
 @pytest.mark.parametrize("end", ["completed", "failed"])
-def test_a_replay_explains_a_failure_that_is_gone(store: Store, ids: list[str], end: str) -> None:
+def test_a_replay_explains_a_failure_that_is_gone(store: Store, ids: list[str], end: State) -> None:
     """Whether it succeeds or fails once more, a week later."""
     bad, later = record("bad.pdf", MONDAY, state="failed"), MONDAY + WEEK + timedelta(hours=3)
     store_problem(store.client, bad, "failed", ERROR, MONDAY + timedelta(hours=30))

@@ -33,26 +33,26 @@ def test_the_commit_of_the_only_batch_completes_the_run() -> None:
     """Nothing but the announcement is left to do."""
     life = Life()
     claim = life.claim(1)
-    life.documents.plan(claim, plan_of(f"{claim.document}-1", (SIZE,)))
-    commit(life.documents, batch_of(claim.document, 1, 1, 0, (0, SIZE)), range(SIZE))
-    document = stored(life, claim.document)
+    life.documents.plan(claim, plan_of(f"{claim.id}-1", (SIZE,)))
+    commit(life.documents, batch_of(claim.id, 1, 1, 0, (0, SIZE)), range(SIZE))
+    document = stored(life, claim.id)
     assert (document["state"], document["published_run"]) == ("completed", 1)
     assert sum(document["sentiment"].values()) == SIZE
     assert document["results_pending"]
-    finish(life.documents, claim.document, 1)
-    assert not stored(life, claim.document)["results_pending"]
+    finish(life.documents, claim.id, 1)
+    assert not stored(life, claim.id)["results_pending"]
 
 
 def test_a_part_of_the_only_batch_completes_nothing() -> None:
     """A batch that ran into its time limit has committed what it had."""
     life = Life()
     claim = life.claim(1)
-    life.documents.plan(claim, plan_of(f"{claim.document}-1", (SIZE,)))
-    message = batch_of(claim.document, 1, 1, 0, (0, SIZE))
+    life.documents.plan(claim, plan_of(f"{claim.id}-1", (SIZE,)))
+    message = batch_of(claim.id, 1, 1, 0, (0, SIZE))
     commit(life.documents, message, range(SIZE - 1))
-    assert stored(life, claim.document)["state"] == "analyzing"
+    assert stored(life, claim.id)["state"] == "analyzing"
     commit(life.documents, message, range(SIZE - 1, SIZE))
-    document = stored(life, claim.document)
+    document = stored(life, claim.id)
     assert (document["state"], sum(document["sentiment"].values())) == ("completed", SIZE)
 
 
@@ -60,10 +60,10 @@ def test_a_batch_before_its_plan_is_completed_after_it() -> None:
     """Ingest looks after its plan, since the batch, which came first, has seen none."""
     life = Life()
     claim = life.claim(1)
-    commit(life.documents, batch_of(claim.document, 1, 1, 0, (0, SIZE)), range(SIZE))
-    assert stored(life, claim.document)["state"] == "extracting"
-    finish_as_read(life.documents, life.documents.plan(claim, plan_of(f"{claim.document}-1", (SIZE,))))
-    document = stored(life, claim.document)
+    commit(life.documents, batch_of(claim.id, 1, 1, 0, (0, SIZE)), range(SIZE))
+    assert stored(life, claim.id)["state"] == "extracting"
+    finish_as_read(life.documents, life.documents.plan(claim, plan_of(f"{claim.id}-1", (SIZE,))))
+    document = stored(life, claim.id)
     assert (document["state"], document["results_pending"]) == ("completed", False)
 
 
@@ -71,7 +71,7 @@ def test_a_commit_whose_answer_was_lost_is_no_failure(monkeypatch: pytest.Monkey
     """It is repeated, finds the run completed by itself, and so its delivery goes on to announce that."""
     life = Life()
     claim = life.claim(1)
-    life.documents.plan(claim, plan_of(f"{claim.document}-1", (SIZE,)))
+    life.documents.plan(claim, plan_of(f"{claim.id}-1", (SIZE,)))
     commits: list[int] = []
     honest = RawTransaction._commit
 
@@ -83,7 +83,7 @@ def test_a_commit_whose_answer_was_lost_is_no_failure(monkeypatch: pytest.Monkey
         return answer
 
     monkeypatch.setattr(RawTransaction, "_commit", lossy)
-    commit(life.documents, batch_of(claim.document, 1, 1, 0, (0, SIZE)), range(SIZE))
+    commit(life.documents, batch_of(claim.id, 1, 1, 0, (0, SIZE)), range(SIZE))
     assert len(commits) == 2
-    document = stored(life, claim.document)
+    document = stored(life, claim.id)
     assert (document["state"], sum(document["sentiment"].values())) == ("completed", SIZE)

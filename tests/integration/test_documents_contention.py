@@ -37,7 +37,7 @@ def test_two_hundred_batches_finish_together() -> None:
     claim = documents.claim(event, published=datetime.now(UTC), lease_seconds=60)
     assert claim is not None
     documents.plan(claim, plan_of("key", [1] * BATCHES))
-    reference = documents.reference(claim.document)
+    reference = documents.reference(claim.id)
     seen: set[object] = set()
     over = threading.Event()
 
@@ -47,9 +47,9 @@ def test_two_hundred_batches_finish_together() -> None:
             seen.add(timings.get("completed_at"))
 
     def work(number: int) -> None:
-        message = batch_of(claim.document, claim.run, 1, number, (number, number + 1), lanes=BATCHES)
+        message = batch_of(claim.id, claim.run, 1, number, (number, number + 1), lanes=BATCHES)
         commit(documents, message, [number])
-        completion.finish(documents, claim.document, claim.run)
+        completion.finish(documents, claim.id, claim.run)
 
     watcher = threading.Thread(target=watch)
     watcher.start()

@@ -32,7 +32,7 @@ from tests.integration.firestore_server import in_threads
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from shared.documents.transitions import Claim, Plan
+    from shared.documents.model import Document, Plan
 
 BUCKET = "uploads"
 LONG, OVER = 3600.0, 1e-6
@@ -58,7 +58,7 @@ class Histories(RuleBasedStateMachine):
         self.name = f"report-{next(_numbers)}.txt"
         self.reference = self.documents.reference(document_id(BUCKET, self.name))
         self.model = Model()
-        self.claims: list[Claim] = []
+        self.claims: list[Document] = []
         self.ended: dict[int, str] = {}
         self.highest, self.published = 0, 0
 
@@ -75,7 +75,7 @@ class Histories(RuleBasedStateMachine):
             lambda: self.model.claim(generation, restart, leased=leased),
             lambda: self.claim(generation, restart, lease),
         )
-        assert (claim and (claim.run, claim.token)) == expected
+        assert (claim and at(claim)) == expected
         if claim:
             self.claims.append(claim)
 
@@ -83,7 +83,7 @@ class Histories(RuleBasedStateMachine):
     def deliver_three_at_once(self, *, newer: bool) -> None:
         """Of three deliveries at the same time one at most gets the run; the others are refused, or done."""
         generation = min((self.model.newest.generation if self.model.runs else 0) + newer, 4) or 1
-        got: list[Claim | None] = []
+        got: list[Document | None] = []
         outcomes = in_threads(3, lambda _: got.append(self.claim(generation, None, LONG)))
         try:
             expected = self.model.claim(generation, None, leased=True)
@@ -91,7 +91,7 @@ class Histories(RuleBasedStateMachine):
             assert [type(outcome) for outcome in outcomes] == [LeaseHeld] * 3
         else:
             claims = [claim for claim in got if claim]
-            assert [(claim.run, claim.token) for claim in claims] == ([expected] if expected else [])
+            assert [at(claim) for claim in claims] == ([expected] if expected else [])
             refused = [outcome for outcome in outcomes if outcome]
             assert all(isinstance(outcome, LeaseHeld) for outcome in refused)
             assert len(refused) == (2 if expected else 0)
@@ -113,7 +113,7 @@ class Histories(RuleBasedStateMachine):
             "reject": lambda: self.documents.reject(claim, BROKEN),
             "release": lambda: self.documents.release(claim),
         }
-        self.both(lambda: getattr(self.model, step)(claim.run, claim.token), steps[step])
+        self.both(lambda: getattr(self.model, step)(*at(claim)), steps[step])
 
     @precondition(lambda self: self.model.runs)
     @rule(back=st.integers(0, 1))
@@ -167,14 +167,18 @@ class Histories(RuleBasedStateMachine):
     def finish_and_be_killed(self) -> None:
         """Completed, but neither purged nor announced."""
         self.model.finish(killed=True)
-        completion._complete(self.documents, self.stored())
+        document = self.documents.get(self.reference.id)
+        assert document is not None
+        completion._complete(self.documents, document)
 
     @precondition(lambda self: self.model.runs)
     @rule()
     def settle(self) -> None:
         """As the sweep does, whatever has begun since."""
         self.model.purge()
-        completion.settle(self.documents, self.reference.id)
+        document = self.documents.get(self.reference.id)
+        assert document is not None
+        completion.settle(self.documents, document)
 
     @invariant()
     def as_the_reference_says(self) -> None:
@@ -247,7 +251,7 @@ class Histories(RuleBasedStateMachine):
             return None, None
         return said, happens()
 
-    def claim(self, generation: int, restart: int | None, lease: float) -> Claim | None:
+    def claim(self, generation: int, restart: int | None, lease: float) -> Document | None:
         event = UploadEvent(
             bucket=BUCKET,
             name=self.name,
@@ -256,7 +260,7 @@ class Histories(RuleBasedStateMachine):
             size=1,
             restart_run=restart,
         )
-        return self.documents.claim(event, published=datetime.now(UTC), lease_seconds=lease)
+        return completion.claim(self.documents, event, published=datetime.now(UTC), lease_seconds=lease)
 
     def plan(self, run: int) -> Plan:
         return plan_of(f"{self.reference.id}-{run}", self.model.runs[run - 1].sizes)
@@ -277,6 +281,12 @@ class Histories(RuleBasedStateMachine):
 
     def stored(self) -> dict[str, Any]:
         return self.reference.get().to_dict() or {}
+
+
+def at(claimed: Document) -> tuple[int, int]:
+    """Run and lease token."""
+    assert claimed.lease is not None
+    return claimed.run, claimed.lease.token
 
 
 @pytest.mark.timeout(600)

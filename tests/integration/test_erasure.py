@@ -11,8 +11,9 @@ from functions.sweep import main as sweeping
 from shared.digests import redact
 from shared.digests.redact import erase
 from shared.documents import artefacts
-from shared.documents.completion import settle
-from shared.documents.erasure import BEGUN, seen
+from shared.documents.completion import finish
+from shared.documents.erasure import seen
+from shared.documents.model import Document
 from shared.documents.store import document_id, now
 from shared.platform.clients import firestore_client, storage_client
 from shared.platform.errors import HeadraceError, Superseded
@@ -43,8 +44,8 @@ def analysed() -> tuple[Life, str, dict[str, Any]]:
     life = Life()
     claim = life.claim(1)
     life.analyse(claim, 1)
-    put(settings().work_bucket, f"{artefacts.prefix(claim.document, claim.run)}text.txt")
-    return life, claim.document, record(claim.document)
+    put(settings().work_bucket, f"{artefacts.prefix(claim.id, claim.run)}text.txt")
+    return life, claim.id, record(claim.id)
 
 
 def record(document: str) -> dict[str, Any]:
@@ -87,7 +88,7 @@ def test_what_was_uploaded_again_since_it_was_listed_is_kept(monkeypatch: pytest
     assert (found["state"], found["run"], found["generation"]) == ("extracting", 2, "2")
     assert life.kept(document)["passages"] == {1}
     with pytest.raises(Superseded, match="uploaded again meanwhile, and is at run 2"):
-        erase(firestore_client(), document, seen(stored))
+        erase(firestore_client(), document, seen(Document.model_validate(stored)))
 
 
 def test_what_is_uploaded_again_while_it_is_erased_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +102,7 @@ def test_what_is_uploaded_again_while_it_is_erased_is_kept(monkeypatch: pytest.M
 
     monkeypatch.setattr(redact, "redact", then_it_comes_again)
     with pytest.raises(Superseded, match="uploaded again while it was erased"):
-        erase(firestore_client(), document, seen(stored))
+        erase(firestore_client(), document, seen(Document.model_validate(stored)))
     [claim] = claims
     assert names(settings().work_bucket, f"runs/{document}/") == {
         f"{artefacts.prefix(document, claim.run)}text.txt"
@@ -119,9 +120,9 @@ def test_nothing_older_is_published_where_the_upload_in_between_fails(
     claims = []
     monkeypatch.setattr(redact, "redact", lambda *_: claims.append(life.claim(2)))
     with pytest.raises(Superseded):
-        erase(firestore_client(), document, seen(stored))
+        erase(firestore_client(), document, seen(Document.model_validate(stored)))
     life.documents.fail(document, claims[0].run, 2, ErrorInfo(code="broken", message="", hint=""))
-    settle(life.documents, document)
+    finish(life.documents, document)
     assert record(document)["published_run"] is None
     assert life.kept(document) == {"passages": set(), "batches": set()}
 
@@ -136,15 +137,15 @@ def test_an_erasure_that_was_interrupted_is_ended_by_the_next(monkeypatch: pytes
     with monkeypatch.context() as patch:
         patch.setattr(redact, "redact", killed)
         with pytest.raises(KeyboardInterrupt):
-            erase(firestore_client(), document, seen(stored))
-    assert record(document)["state"] == BEGUN
+            erase(firestore_client(), document, seen(Document.model_validate(stored)))
+    assert record(document)["state"] == "erasing"
 
     def meanwhile(*_: Any) -> None:
         monkeypatch.undo()
-        erase(firestore_client(), document, seen(stored))
+        erase(firestore_client(), document, seen(Document.model_validate(stored)))
 
     monkeypatch.setattr(redact, "redact", meanwhile)
-    erase(firestore_client(), document, seen(stored))
+    erase(firestore_client(), document, seen(Document.model_validate(stored)))
     assert record(document) == {}
     assert not [one for part in reference(document).collections() for one in part.list_documents()]
 

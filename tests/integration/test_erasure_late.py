@@ -13,8 +13,9 @@ from functions.deadletter import main as burying
 from long_job.imports import ImportWork, Upload
 from long_job.task import Task
 from shared.digests.redact import erase
+from shared.documents.store import TOMBSTONE_KEPT as KEPT
+from shared.documents.store import TOMBSTONES as COLLECTION
 from shared.documents.store import document_id, now
-from shared.documents.tombstones import COLLECTION, KEPT
 from shared.jobs.record import Import, create
 from shared.platform.clients import firestore_client, storage_client
 from shared.platform.errors import Superseded
@@ -41,7 +42,7 @@ def analysed(generation: int = 1) -> tuple[Life, str]:
     life = Life()
     claim = life.claim(generation)
     life.analyse(claim, generation)
-    return life, claim.document
+    return life, claim.id
 
 
 def stored(collection: str, document: str) -> dict[str, Any]:
@@ -131,7 +132,7 @@ def test_what_was_asked_for_after_the_erasure_is_no_late_message() -> None:
         life.documents.claim(event, published=now(), lease_seconds=60, asked=before)
     claim = life.documents.claim(event, published=now(), lease_seconds=60, asked=now())
     assert claim is not None
-    assert claim.document == document
+    assert claim.id == document
 
 
 def test_an_import_passes_over_what_was_erased_while_it_was_under_way() -> None:

@@ -13,9 +13,8 @@ from functions.analyze.main import on_batch
 from functions.ingest import main as ingest
 from shared.documents import artefacts
 from shared.documents.completion import finish
-from shared.documents.transitions import Seconds
-from shared.intake.read import Reading
-from shared.intake.receive import Received
+from shared.documents.model import Facts, Seconds
+from shared.intake.read import Received
 from shared.platform import clients
 from shared.platform.errors import Malformed
 from shared.platform.pubsub import Push
@@ -27,7 +26,7 @@ from tests.integration.documents_servers import PROJECT, serving_files
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shared.documents.transitions import Claim
+    from shared.documents.model import Document
     from shared.platform.records import BatchMessage
 
 TEXTS = [f"Site {number} cut its emissions by {number + 1} percent." for number in range(5)]
@@ -49,26 +48,25 @@ class Begun:
 
     def __init__(self) -> None:
         self.life = Life()
-        self.claim: Claim = self.life.claim(1)
-        self.reference = self.life.documents.reference(self.claim.document)
+        self.claim: Document = self.life.claim(1)
+        self.reference = self.life.documents.reference(self.claim.id)
         passages = [
             Passage(index=index, span=(0, len(text)), text=text, tokens=12)
             for index, text in enumerate(TEXTS)
         ]
-        facts = {"passages": len(TEXTS), "tokens": 12 * len(TEXTS), "ocr_pages": []}
-        reading = Reading(facts, " ".join(TEXTS), passages)
+        facts = Facts(sha256="of the file", passages=len(TEXTS), tokens=12 * len(TEXTS))
+        received = Received(facts, " ".join(TEXTS), passages, Seconds(0.0, 0.0))
         event = UploadEvent(
             bucket="uploads", name=self.life.name, generation=1, event_type="OBJECT_FINALIZE", size=1
         )
-        received = Received("of the file", 1, reading, Seconds(0.0, 0.0))
-        stored = artefacts.write(self.claim.document, 1, 1, reading.text, passages)
+        stored = artefacts.write(self.claim.id, 1, 1, received.text, passages)
         self._plan = ingest.plan(self.life.documents, self.claim, event, received, stored)
-        self.batches = artefacts.first_batches(self.claim, 1, ingest.manifest().digest, stored, None)
+        self.batches = artefacts.first_batches(self.claim, ingest.manifest().digest, stored, None)
 
     def plan(self) -> None:
         """What ingest does last."""
         self.life.documents.plan(self.claim, self._plan)
-        finish(self.life.documents, self.claim.document, 1)
+        finish(self.life.documents, self.claim.id, 1)
 
     def stored(self) -> dict[str, Any]:
         return self.reference.get().to_dict() or {}

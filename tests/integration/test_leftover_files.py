@@ -10,7 +10,7 @@ from google.api_core.exceptions import NotFound
 
 from shared.digests.redact import erase
 from shared.documents import artefacts, delegation
-from shared.documents.completion import settle
+from shared.documents.completion import finish
 from shared.documents.store import now, run_record
 from shared.platform.clients import storage_client
 from shared.platform.errors import Superseded
@@ -24,7 +24,7 @@ from tests.integration.sweeps import tick
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from shared.documents.transitions import Claim
+    from shared.documents.model import Document
 
 BROKEN = ErrorInfo(code="broken", message="It is broken.", hint="Mend it.")
 PASSAGES = [Passage(index=0, span=(0, 4), text="Text", tokens=3)]
@@ -37,8 +37,8 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def write(claim: Claim, generation: int) -> None:
-    artefacts.write(claim.document, claim.run, generation, f"Text {generation}", PASSAGES)
+def write(claim: Document, generation: int) -> None:
+    artefacts.write(claim.id, claim.run, generation, f"Text {generation}", PASSAGES)
 
 
 def runs(document: str) -> set[int]:
@@ -54,7 +54,7 @@ def lived(*generations: int) -> tuple[Life, str]:
         claim = life.claim(generation)
         write(claim, generation)
         life.analyse(claim, generation)
-    return life, claim.document
+    return life, claim.id
 
 
 def test_those_of_replaced_runs_are_deleted_by_the_sweep() -> None:
@@ -75,13 +75,13 @@ def test_a_failed_run_keeps_what_its_replay_needs() -> None:
         claim = life.claim(generation)
         write(claim, generation)
     life.documents.fail(document, claim.run, 4, BROKEN)
-    settle(life.documents, document)
+    finish(life.documents, document)
     tick()
     assert runs(document) == {2, 4}
     claim = life.claim(5)
     write(claim, 5)
     life.documents.reject(claim, BROKEN)
-    settle(life.documents, document)
+    finish(life.documents, document)
     tick()
     assert runs(document) == set()
 
@@ -106,12 +106,12 @@ def test_what_another_run_left_meanwhile_is_still_to_be_deleted(monkeypatch: pyt
     assert runs(document) == {3}
 
 
-def takes_back(life: Life, claim: Claim, then: Callable[[], object]) -> None:
+def takes_back(life: Life, claim: Document, then: Callable[[], object]) -> None:
     """While a reader reads, something happens; it stores what it has read, and its plan is refused."""
-    reference = life.documents.reference(claim.document)
+    reference = life.documents.reference(claim.id)
     then()
     with artefacts.written(reference, claim.run, 1, "Text", PASSAGES):
-        life.documents.plan(claim, plan_of(claim.document, (1,)))
+        life.documents.plan(claim, plan_of(claim.id, (1,)))
 
 
 def take_over(life: Life, document: str) -> None:
@@ -135,8 +135,8 @@ def test_a_reader_takes_back_what_it_wrote_for_a_run_that_is_gone(
     life = Life()
     claim = life.claim(1)
     with pytest.raises(Superseded):
-        takes_back(life, claim, lambda: then(life, claim.document))
-    assert runs(claim.document) == left
+        takes_back(life, claim, lambda: then(life, claim.id))
+    assert runs(claim.id) == left
 
 
 def test_a_copy_is_taken_back_too() -> None:
@@ -164,12 +164,13 @@ def test_a_document_that_is_being_read_expires_later(monkeypatch: pytest.MonkeyP
     """As long as its lease or its execution lives."""
     life = Life()
     claim = life.claim(1)
-    reference = life.documents.reference(claim.document)
+    reference = life.documents.reference(claim.id)
     past = now() - timedelta(days=1)
     reference.update({"expires_at": past})
     tick()
     assert reference.get().exists
-    reference.update({"state": "delegated", "lease": None, "job": {"execution": "running"}})
+    job = {"why": "ocr", "tasks": 1, "model": "m", "execution": "running"}
+    reference.update({"state": "delegated", "lease": None, "job": job})
     monkeypatch.setattr(delegation, "has_not_ended", lambda name: name == "running")
     tick()
     assert reference.get().exists

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.documents import completion
-from shared.documents.completion import finish, purge, settle
+from shared.documents.completion import finish, purge
 from shared.documents.passages import purge_runs
 from shared.platform.records import ErrorInfo
 from tests.integration.documents_life import SIZES, Life
@@ -33,8 +33,8 @@ def superseded() -> tuple[Life, str]:
     first = life.claim(1)
     life.analyse(first, 1)
     life.analyse(life.claim(2), 2, batches=1)
-    assert life.kept(first.document) == {"passages": {1, 2}, "batches": {1, 2}}
-    return life, first.document
+    assert life.kept(first.id) == {"passages": {1, 2}, "batches": {1, 2}}
+    return life, first.id
 
 
 def test_the_next_run_fails() -> None:
@@ -42,7 +42,7 @@ def test_the_next_run_fails() -> None:
     life, document = superseded()
     life.analyse(life.claim(3), 3, batches=1)
     life.documents.fail(document, 3, 3, BROKEN)
-    settle(life.documents, document)
+    finish(life.documents, document)
     stored = life.documents.reference(document).get().to_dict() or {}
     assert (stored["state"], stored["published_run"], stored["purge_pending"]) == ("failed", 1, False)
     assert life.kept(document) == {"passages": {1, 3}, "batches": {1, 3}}
@@ -52,7 +52,7 @@ def test_the_next_run_is_rejected() -> None:
     """The newest content cannot be read: nothing of an older content is shown as its result."""
     life, document = superseded()
     life.documents.reject(life.claim(3), BROKEN)
-    settle(life.documents, document)
+    finish(life.documents, document)
     stored = life.documents.reference(document).get().to_dict() or {}
     assert (stored["state"], stored["published_run"], stored["purge_pending"]) == ("rejected", None, False)
     assert life.kept(document) == {"passages": set(), "batches": set()}
@@ -72,11 +72,11 @@ def test_a_replay_that_fails_keeps_what_it_copies_from() -> None:
     life.documents.fail(document, 3, 3, BROKEN)
     life.analyse(life.claim(3, restart=3), 3, batches=1)
     life.documents.fail(document, 4, 3, BROKEN)
-    settle(life.documents, document)
+    finish(life.documents, document)
     assert life.kept(document) == {"passages": {1, 3, 4}, "batches": {1, 3, 4}}
     life.analyse(life.claim(3, restart=4), 3, batches=0)
     life.documents.fail(document, 5, 3, BROKEN)
-    settle(life.documents, document)
+    finish(life.documents, document)
     assert life.kept(document) == {"passages": {1, 4}, "batches": {1, 4}}
     life.analyse(life.claim(3, restart=5), 3)
     assert life.kept(document) == {"passages": {6}, "batches": {6}}
@@ -90,20 +90,20 @@ def test_a_run_that_ends_while_its_document_is_purged_leaves_nothing(monkeypatch
         patch.setattr(completion, "settle", lambda *_: None)
         life.analyse(life.claim(2), 2)
     claim = life.claim(3)
-    life.documents.plan(claim, plan_of(f"{claim.document}-3", SIZES))
+    life.documents.plan(claim, plan_of(f"{claim.id}-3", SIZES))
     for number, bounds in enumerate(((0, SIZES[0]), (SIZES[0], sum(SIZES)))):
-        commit(life.documents, batch_of(claim.document, 3, 3, number, bounds), range(*bounds))
+        commit(life.documents, batch_of(claim.id, 3, 3, number, bounds), range(*bounds))
 
     def then_it_completes(*of: Any) -> int:
         deleted = purge_runs(*of)
         with monkeypatch.context() as patch:
             patch.setattr(completion, "settle", lambda *_: None)
-            finish(life.documents, claim.document, 3)
+            finish(life.documents, claim.id, 3)
         return deleted
 
     with monkeypatch.context() as patch:
         patch.setattr(completion, "purge_runs", then_it_completes)
-        purge(life.documents, claim.document)
-    assert life.kept(claim.document) == {"passages": {2, 3}, "batches": {2, 3}}
-    purge(life.documents, claim.document)
-    assert life.kept(claim.document) == {"passages": {3}, "batches": {3}}
+        purge(life.documents, claim.id)
+    assert life.kept(claim.id) == {"passages": {2, 3}, "batches": {2, 3}}
+    purge(life.documents, claim.id)
+    assert life.kept(claim.id) == {"passages": {3}, "batches": {3}}

@@ -11,6 +11,7 @@ from long_job import delegated
 from long_job.delegated import DelegatedRun, Meter
 from long_job.task import Task
 from shared.documents.store import Documents
+from tests.documents import made
 from tests.integration.documents_servers import serving
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ def _short_interval(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def put(documents: Documents, name: str, **fields: Any) -> None:
-    stored = {"run": 1, "state": "delegated", "progress": None} | fields
-    documents.reference(name).set(stored)
+    document = made(id=name, **({"state": "delegated"} | fields))
+    documents.reference(name).set(document.model_dump())
 
 
 def noted(

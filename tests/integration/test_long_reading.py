@@ -14,11 +14,10 @@ from long_job.reading import Reader
 from long_job.task import Task
 from shared.digests.redact import erase
 from shared.documents import artefacts, batches
-from shared.documents.delegation import delegate, job_fields
-from shared.documents.transitions import Seconds
+from shared.documents.delegation import delegation
+from shared.documents.model import Facts, Seconds
 from shared.extract.shapes import RecognisedPage
-from shared.intake.read import Reading
-from shared.intake.receive import Received
+from shared.intake.read import Received
 from shared.platform.clients import storage_client
 from shared.platform.errors import Superseded
 from shared.platform.records import Passage
@@ -32,7 +31,8 @@ if TYPE_CHECKING:
 
 PASSAGES = [Passage(index=0, span=(0, 4), text="Text", tokens=3)]
 PAGE = RecognisedPage(page=1, width=1.0, height=1.0)
-RECEIVED = Received("sha", 1, Reading({"passages": 1, "tokens": 3}, "Text", PASSAGES), Seconds(0.0, 0.0))
+FACTS = Facts(sha256="sha", passages=1, tokens=3)
+RECEIVED = Received(FACTS, "Text", PASSAGES, Seconds(0.0, 0.0))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -53,11 +53,11 @@ def _model_and_key(monkeypatch: pytest.MonkeyPatch) -> None:
 def delegated(life: Life) -> Reader:
     """Of a document that ingest handed over, perhaps with batches of an ingest before it."""
     claim = life.claim(1)
-    commit(life.documents, batch_of(claim.document, 1, 1, 0, (0, 2)), range(2))
-    delegate(life.documents, claim, "m", {}, job_fields("ocr", 1.0))
+    commit(life.documents, batch_of(claim.id, 1, 1, 0, (0, 2)), range(2))
+    life.documents.delegate(claim, delegation("ocr", 1.0, "m"), Facts())
     task = Task(execution="e", index=0, count=1, attempt=0)
-    run = DelegatedRun(life.documents, task, claim.document, claim.run, 1)
-    return Reader(run, run.stored())
+    run = DelegatedRun(life.documents, task, claim.id, claim.run, 1)
+    return Reader(run, run.current())
 
 
 def names(reader: Reader) -> list[str]:
@@ -76,7 +76,7 @@ def test_what_an_ingest_had_begun_is_dropped() -> None:
         batches.progress(life.documents, late)
     reader._plan(RECEIVED, 0.0)
     assert life.kept(document) == {"passages": set(), "batches": set()}
-    [message] = artefacts.all_batches(reader._run.stored())
+    [message] = artefacts.all_batches(reader._run.current())
     assert batches.progress(life.documents, message)[:2] == (0, False)
     assert artefacts.read_slice(message) == PASSAGES
     with pytest.raises(Superseded):

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cli.erase import holding
 from long_job.backfill import begin
 from shared.documents import search
-from shared.documents.completion import finish, settle
-from shared.documents.delegation import delegate, plan_delegated
+from shared.documents.completion import finish
+from shared.documents.delegation import delegation
+from shared.documents.model import Facts
 from shared.documents.outcomes import COLLECTION as OUTCOMES
 from shared.documents.views import document_view
 from shared.jobs.listing import FIELDS, Entry, entry_of
@@ -24,7 +24,7 @@ from tests.integration.documents_servers import serving
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shared.documents.transitions import Plan
+    from shared.documents.model import Plan
 
 BROKEN = ErrorInfo(code="broken", message="It is broken.", hint="Mend it.")
 OLD = {"title": "Report of 2024", "organisation": "Tarnholm", "pages": 9, "passages": 3, "warnings": ["old"]}
@@ -40,7 +40,8 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 def plan(document: str, run: int, facts: dict[str, Any], model: str = "m", copied: str | None = None) -> Plan:
     made = plan_of(f"{document}-{run}", SIZES)
-    return replace(made, facts=facts | {"sha256": facts["title"]}, model=model, duplicate_of=copied)
+    read = Facts(sha256=facts["title"], **facts)
+    return replace(made, facts=read, batches=made.batches.altered(model=model), duplicate_of=copied)
 
 
 def complete(life: Life, document: str, run: int, generation: int, model: str = "m") -> None:
@@ -55,10 +56,10 @@ def published() -> tuple[Life, str]:
     """A document whose first upload is analysed."""
     life = Life()
     claim = life.claim(1)
-    life.documents.plan(claim, plan(claim.document, 1, OLD, copied="another"))
-    assert says(stored(claim.document)) == (OLD | {"model": "m", "duplicate_of": "another"})
-    complete(life, claim.document, 1, 1)
-    return life, claim.document
+    life.documents.plan(claim, plan(claim.id, 1, OLD, copied="another"))
+    assert says(stored(claim.id)) == (OLD | {"model": "m", "duplicate_of": "another"})
+    complete(life, claim.id, 1, 1)
+    return life, claim.id
 
 
 def stored(document: str) -> dict[str, Any]:
@@ -76,16 +77,16 @@ IS = NEW | {"model": "other", "duplicate_of": None}
 
 
 def test_a_large_scan_is_analysed_again() -> None:
-    """What is said of each of its pages fits once into a record, but not twice; and it is all shown again."""
+    """What is said of each of its pages fits into a record once, but not twice; and it all stays shown."""
     pages = list(range(1, 15_001))
     read = [{"page": page, "confidence": 0.5 + page % 997 / 2000} for page in pages]
     scan = OLD | {"ocr_pages": pages, "recognised": read}
     life = Life()
     claim = life.claim(1)
-    life.documents.plan(claim, plan(claim.document, 1, scan))
-    complete(life, claim.document, 1, 1)
-    life.documents.plan(life.claim(2), plan(claim.document, 2, scan | NEW | {"recognised": read[::2]}))
-    shown = document_view(stored(claim.document))
+    life.documents.plan(claim, plan(claim.id, 1, scan))
+    complete(life, claim.id, 1, 1)
+    life.documents.plan(life.claim(2), plan(claim.id, 2, scan | NEW | {"recognised": read[::2]}))
+    shown = document_view(stored(claim.id))
     assert (shown["title"], shown["ocr_pages"], shown["recognised"]) == (OLD["title"], pages, read)
 
 
@@ -95,22 +96,23 @@ def test_a_newer_run_is_not_shown_before_it_is_whole() -> None:
     life.documents.plan(life.claim(2), plan(document, 2, NEW, "other"))
     assert says(stored(document)) == WAS
     life.documents.fail(document, 2, 2, BROKEN)
-    settle(life.documents, document)
+    finish(life.documents, document)
     assert says(stored(document)) == WAS
     life.documents.plan(life.claim(2, restart=2), plan(document, 3, NEW, "other"))
     assert says(stored(document)) == WAS
     assert document_view(stored(document))["sentiment"] == LABELS
     complete(life, document, 3, 2, "other")
-    assert (stored(document)["published_run"], stored(document)["published"]) == (3, None)
+    assert stored(document)["published_run"] == 3
     assert says(stored(document)) == IS
 
 
 def test_nor_is_one_that_the_job_reads() -> None:
     """It has facts when it is delegated, and others when it is planned."""
     life, document = published()
-    delegate(life.documents, life.claim(2), "other", NEW | {"pages": 76}, {"why": "ocr"})
+    facts = Facts.model_validate(NEW | {"pages": 76})
+    life.documents.delegate(life.claim(2), delegation("ocr", 1.0, "other"), facts)
     assert says(stored(document)) == WAS
-    plan_delegated(life.documents, document, 2, 2, plan(document, 2, NEW, "other"))
+    life.documents.plan_delegated(document, 2, 2, plan(document, 2, NEW, "other"))
     assert says(stored(document)) == WAS
     complete(life, document, 2, 2, "other")
     assert says(stored(document)) == IS
@@ -121,14 +123,14 @@ def test_a_backfill_is_not_shown_before_it_is_whole() -> None:
     life, document = published()
     life.documents.plan(life.claim(1, restart=1), plan(document, 2, NEW, "other"))
     life.documents.fail(document, 2, 1, BROKEN)
-    settle(life.documents, document)
+    finish(life.documents, document)
     asked = {name: stored(document)[name] for name in FIELDS if "." not in name}
-    asked |= {"published": {"passages": 3}, "passages": 99}
     entry = entry_of(asked, {"generation": "1", "model": "m"})
     assert entry == Entry(document=document, generation="1", published_run=1, model="m", passages=3)
     assert begin(life.documents, entry, "b", "newest", "execution") == "begun"
     assert says(stored(document)) == WAS
-    plan_delegated(life.documents, document, 3, 1, replace(plan_of("b", SIZES), model="newest"))
+    again = plan(document, 3, OLD, "newest")
+    life.documents.plan_delegated(document, 3, 1, again)
     complete(life, document, 3, 1, "newest")
     assert says(stored(document)) == OLD | {"model": "newest", "duplicate_of": None}
 
@@ -138,10 +140,10 @@ def test_nothing_is_said_of_what_a_rejected_file_replaced() -> None:
     life, document = published()
     life.documents.plan(life.claim(2), plan(document, 2, NEW))
     life.documents.reject(life.claim(3), BROKEN)
-    settle(life.documents, document)
+    finish(life.documents, document)
     nothing = dict.fromkeys(OLD) | {"warnings": [], "model": None, "duplicate_of": None}
     assert says(stored(document)) == nothing
-    assert (stored(document)["sha256"], stored(document)["published"]) == (None, None)
+    assert stored(document)["sha256"] is None
     outcome = firestore_client().collection(OUTCOMES).document(document).get().to_dict() or {}
     assert (outcome["title"], outcome["organisation"], outcome["duplicate_of"]) == (None, None, None)
     life.documents.plan(life.claim(4), plan(document, 4, NEW))
@@ -155,11 +157,3 @@ def test_a_passage_is_found_under_the_title_that_it_stands_in() -> None:
     passage = {"document": document, "run": 1, "index": 0, "page": 1, "row": None, "text": "", "score": 1.0}
     [hit] = search._published(firestore_client(), [passage])
     assert hit.title == OLD["title"]
-
-
-def test_words_that_are_kept_aside_are_found() -> None:
-    """Whoever looks for a name before an erasure finds it there as well."""
-    life, document = published()
-    life.documents.plan(life.claim(2), plan(document, 2, NEW | {"organisation": "Elsewhere"}))
-    assert document in {one.id for one in holding("Tarnholm")}
-    assert document in {one.id for one in holding("Elsewhere")}

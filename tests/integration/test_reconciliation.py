@@ -16,8 +16,7 @@ from cli.diagnosis.documents import UPLOADS_SHOWN, check_uploads
 from cli.main import headrace
 from local.provision import subscriber
 from shared.digests.redact import erase
-from shared.documents import tombstones
-from shared.documents.store import Documents, document_id, now
+from shared.documents.store import TOMBSTONE_KEPT, Documents, document_id, now
 from shared.documents.uploads import is_file
 from shared.intake import reconciliation
 from shared.intake.reconciliation import COLLECTION, EVERY, GRACE, LOOK_BACK, reconcile
@@ -155,7 +154,7 @@ def test_what_was_erased_does_not_come_back(by: str) -> None:
 
 def test_tombstones_outlive_the_search() -> None:
     """Whatever was erased of a file that is still looked at has its tombstone."""
-    assert LOOK_BACK + timedelta(days=1) <= tombstones.KEPT
+    assert LOOK_BACK + timedelta(days=1) <= TOMBSTONE_KEPT
 
 
 def test_older_files_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

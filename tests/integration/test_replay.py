@@ -15,6 +15,7 @@ from shared.documents.store import document_id
 from shared.platform import clients
 from shared.platform.errors import HeadraceError
 from shared.platform.settings import UPLOADS
+from tests.documents import made
 from tests.integration.documents_servers import PROJECT, serving
 from tests.integration.pubsub_server import Clients
 
@@ -54,19 +55,19 @@ def store() -> None:
 
 
 def record(name: str, state: str, updated: datetime) -> dict[str, Any]:
-    return {
-        "id": document_id(BUCKET, name),
-        "bucket": BUCKET,
-        "name": name,
-        "generation": "1764000000000001",
-        "run": 3,
-        "size": 7,
-        "content_type": "text/plain",
-        "metadata": {"text-column": "report"},
-        "state": state,
-        "updated_at": updated,
-        "summary": [{"page": None, "text": "It is long. " * 20}] * 8,
-    }
+    return made(
+        id=document_id(BUCKET, name),
+        bucket=BUCKET,
+        name=name,
+        generation=1764000000000001,
+        run=3,
+        size=7,
+        content_type="text/plain",
+        metadata={"text-column": "report"},
+        state=state,
+        updated_at=updated,
+        summary=[{"page": None, "text": "It is long. " * 20}] * 8,
+    ).model_dump()
 
 
 def heard(pubsub: Clients, hours: float | None, count: int) -> tuple[list[Any], float]:
@@ -78,7 +79,7 @@ def heard(pubsub: Clients, hours: float | None, count: int) -> tuple[list[Any], 
     received = [one.message for one in pubsub.pull_all(subscription, count)]
     assert len(restarted) == len(received) == count
     assert not pubsub.pull(subscription, wait=0.2)
-    assert {fields["name"] for fields in restarted} == {one.attributes["objectId"] for one in received}
+    assert {document.name for document in restarted} == {one.attributes["objectId"] for one in received}
     return received, seconds
 
 
@@ -112,6 +113,6 @@ def test_only_what_failed_lately(pubsub: Clients) -> None:
 def test_documents_by_name_or_id() -> None:
     """Whatever their state; one that is not there is said before anything is restarted."""
     chosen = ["whole-1.txt", document_id(BUCKET, "old-2.txt")]
-    assert [fields["name"] for fields in replay(chosen, since=None)] == ["whole-1.txt", "old-2.txt"]
+    assert [document.name for document in replay(chosen, since=None)] == ["whole-1.txt", "old-2.txt"]
     with pytest.raises(HeadraceError, match=r"no document nothing\.txt"):
         replay(["nothing.txt"], since=None)

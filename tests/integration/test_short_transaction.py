@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.documents import batches
+from shared.documents import batches, completion
 from shared.documents.completion import finish_as_read
 from shared.documents.store import Documents
 from shared.platform.clients import firestore_client
@@ -127,13 +127,13 @@ def test_a_document_of_one_batch_takes_ten_calls(calls: Counter[str]) -> None:
     life = Life()
     calls.clear()
     claim = life.claim(1)
-    finish_as_read(life.documents, life.documents.plan(claim, plan_of(f"{claim.document}-1", (2,))))
-    message = batch_of(claim.document, 1, 1, 0, (0, 2))
+    finish_as_read(life.documents, life.documents.plan(claim, plan_of(f"{claim.id}-1", (2,))))
+    message = batch_of(claim.id, 1, 1, 0, (0, 2))
     assert batches.progress(life.documents, message).upto == 0
     results = [result_of(1, index) for index in range(2)]
     finish_as_read(
-        life.documents, batches.commit(life.documents, message, results, [partial(results)], NO_TIME)
+        life.documents, completion.commit(life.documents, message, results, [partial(results)], NO_TIME)
     )
     assert calls == {"batch_get_documents": 5, "commit": 4, "run_aggregation_query": 1}
-    stored = life.documents.reference(claim.document).get().to_dict() or {}
+    stored = life.documents.reference(claim.id).get().to_dict() or {}
     assert (stored["state"], stored["results_pending"]) == ("completed", False)

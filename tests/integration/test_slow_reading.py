@@ -10,7 +10,7 @@ import pytest
 
 from functions.ingest import main as ingest
 from shared.documents.store import Documents, document_id, now
-from shared.intake import receive as received
+from shared.intake import read as received
 from shared.platform import clients
 from shared.platform.clients import firestore_client, storage_client
 from shared.platform.records import UploadEvent
@@ -54,7 +54,7 @@ def ingested(name: str, text: str) -> dict[str, Any]:
     )
     claim = documents.claim(event, published=now(), lease_seconds=60)
     assert claim is not None
-    ingest.conclude(documents, claim, event)
+    ingest.extract(documents, claim, event)
     return documents.reference(document_id(bucket, name)).get().to_dict() or {}
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from functions.sweep import main as sweeping
 from shared.digests.redact import erase
-from shared.documents.recovery import drive
-from shared.documents.store import now
+from shared.documents.model import Document
+from shared.documents.recovery import recover
+from shared.documents.store import document_id, now
 from shared.platform import clients
 from shared.platform.clients import firestore_client
 from shared.platform.errors import Retryable, Superseded
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from google.cloud import firestore
+
+    from shared.platform.records import UploadEvent
 
 LONG_AGO = timedelta(hours=1)
 TOGETHER = 8
@@ -43,7 +46,11 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Documents whose upload the sweep publishes again."""
     found: list[str] = []
-    monkeypatch.setattr("shared.documents.recovery.notify", lambda stored: found.append(stored["id"]))
+
+    def note(events: list[UploadEvent]) -> None:
+        found.extend(document_id(event.bucket, event.name) for event in events)
+
+    monkeypatch.setattr("shared.documents.recovery.notify_all", note)
     return found
 
 
@@ -59,9 +66,9 @@ def planned() -> str:
     """A document that has waited for its batches for long, and has no artefacts."""
     life = Life()
     claim = life.claim(1)
-    life.documents.plan(claim, plan_of(claim.document, (1,)))
-    reference(claim.document).update({"updated_at": now() - LONG_AGO})
-    return claim.document
+    life.documents.plan(claim, plan_of(claim.id, (1,)))
+    reference(claim.id).update({"updated_at": now() - LONG_AGO})
+    return claim.id
 
 
 def expired(count: int) -> list[str]:
@@ -71,38 +78,38 @@ def expired(count: int) -> list[str]:
         life = Life()
         claim = life.claim(1)
         life.analyse(claim, 1)
-        reference(claim.document).update({"expires_at": now() - timedelta(days=count - number)})
-        found.append(claim.document)
+        reference(claim.id).update({"expires_at": now() - timedelta(days=count - number)})
+        found.append(claim.id)
     return found
 
 
 def test_deliveries_that_fail_are_no_standstill(asked: list[str]) -> None:
     """An outage lasts for many ticks: each delivery takes the run over and releases it; none is in vain."""
     life = Life()
-    for _ in range(settings().sweep_drives + 3):
+    for _ in range(settings().sweep_attempts + 3):
         claim = life.claim(1)
         life.documents.release(claim)
-        reference(claim.document).update({"lease.expires_at": now() - LONG_AGO})
+        reference(claim.id).update({"lease.expires_at": now() - LONG_AGO})
         tick()
-    found = record(claim.document)
-    assert (found["state"], found["drives"], asked) == ("extracting", 1, [claim.document])
+    found = record(claim.id)
+    assert (found["state"], found["recovery"]["attempts"], asked) == ("extracting", 1, [claim.id])
     life.analyse(life.claim(1), 1)
-    assert record(claim.document)["state"] == "completed"
+    assert record(claim.id)["state"] == "completed"
 
 
 def test_what_no_delivery_takes_over_is_given_up(asked: list[str]) -> None:
     """Not even the uploads that the sweep publishes reach anybody."""
     life = Life()
     claim = life.claim(1)
-    for drives in range(1, settings().sweep_drives + 1):
-        reference(claim.document).update({"lease.expires_at": now() - LONG_AGO})
+    for attempts in range(1, settings().sweep_attempts + 1):
+        reference(claim.id).update({"lease.expires_at": now() - LONG_AGO})
         tick()
-        assert record(claim.document)["drives"] == drives
-    reference(claim.document).update({"lease.expires_at": now() - LONG_AGO})
+        assert record(claim.id)["recovery"]["attempts"] == attempts
+    reference(claim.id).update({"lease.expires_at": now() - LONG_AGO})
     tick()
-    found = record(claim.document)
+    found = record(claim.id)
     assert (found["state"], found["error"]["code"]) == ("failed", "stuck")
-    assert asked == [claim.document] * settings().sweep_drives
+    assert asked == [claim.id] * settings().sweep_attempts
 
 
 def test_deliveries_that_are_acknowledged_in_vain_come_to_an_end(asked: list[str]) -> None:
@@ -110,23 +117,23 @@ def test_deliveries_that_are_acknowledged_in_vain_come_to_an_end(asked: list[str
     life = Life()
     claim = life.claim(1)
     looks = answered = 0
-    while record(claim.document)["state"] == "extracting":
-        reference(claim.document).update({"lease.expires_at": now() - LONG_AGO})
+    while record(claim.id)["state"] == "extracting":
+        reference(claim.id).update({"lease.expires_at": now() - LONG_AGO})
         tick()
         looks += 1
-        assert looks <= 3 * settings().sweep_drives
+        assert looks <= 3 * settings().sweep_attempts
         if len(asked) > answered:
             answered = len(asked)
             life.documents.release(life.claim(1))
-    found = record(claim.document)
+    found = record(claim.id)
     assert (found["state"], found["error"]["code"]) == ("failed", "stuck")
-    assert len(asked) == settings().sweep_drives
+    assert len(asked) == settings().sweep_attempts
 
 
 def test_a_document_whose_batches_are_gone_is_given_up() -> None:
-    """What is to be published cannot be read: that is counted like any drive, and ends."""
+    """What is to be published cannot be read: that is counted like any attempt, and ends."""
     document = planned()
-    for _ in range(settings().sweep_drives):
+    for _ in range(settings().sweep_attempts):
         tick()
         assert record(document)["state"] == "analyzing"
         reference(document).update({"updated_at": now() - LONG_AGO})
@@ -142,7 +149,7 @@ def test_sweeps_at_once_count_once() -> None:
 
     def late(_: int) -> bool:
         try:
-            drive(documents, stored)
+            recover(documents, Document.model_validate(stored))
         except Superseded:
             return True
         except Exception:  # noqa: BLE001 - its batches are not there to be published
@@ -151,7 +158,7 @@ def test_sweeps_at_once_count_once() -> None:
 
     with ThreadPoolExecutor(TOGETHER) as pool:
         assert sum(pool.map(late, range(TOGETHER))) == TOGETHER - 1
-    assert (record(document)["state"], record(document)["drives"]) == ("analyzing", 1)
+    assert (record(document)["state"], record(document)["recovery"]["attempts"]) == ("analyzing", 1)
 
 
 def test_a_document_that_cannot_be_erased_holds_up_no_other() -> None:

@@ -11,10 +11,9 @@ import pytest
 from functions.ingest import main as ingest
 from shared.documents import artefacts, batches
 from shared.documents.completion import finish
+from shared.documents.model import Document, Facts, Seconds
 from shared.documents.store import now
-from shared.documents.transitions import Claim, Seconds
-from shared.intake.read import Reading
-from shared.intake.receive import Received
+from shared.intake.read import Received
 from shared.platform import clients
 from shared.platform.errors import Retryable, Superseded
 from shared.platform.records import BatchMessage, Passage, UploadEvent
@@ -52,25 +51,27 @@ class Revision:
         passages = [
             Passage(index=index, span=(0, len(text)), text=text, tokens=3) for index, text in enumerate(cut)
         ]
-        facts = {"passages": len(cut), "tokens": 3 * len(cut), "ocr_pages": []}
-        self.received = Received("of the file", 1, Reading(facts, " ".join(cut), passages), NO_TIME)
+        facts = Facts(sha256="of the file", passages=len(cut), tokens=3 * len(cut))
+        self.received = Received(facts, " ".join(cut), passages, NO_TIME)
         self.claim = self._claim()
 
     def publishes(self) -> list[BatchMessage]:
         """As far as ingest comes before its plan, and is killed; the batches that it has published."""
         self._is_instance()
-        reading = self.received.reading
-        stored = artefacts.write(self.claim.document, self.claim.run, 1, reading.text, reading.passages)
+        received = self.received
+        stored = artefacts.write(self.claim.id, self.claim.run, 1, received.text, received.passages)
         ingest.plan(self.life.documents, self.claim, self.event, self.received, stored)
-        return artefacts.first_batches(self.claim, 1, self.model, stored, None)
+        return artefacts.first_batches(self.claim, self.model, stored, None)
 
     def plans(self) -> list[BatchMessage]:
         """All that ingest does; the batches of the run."""
         self._is_instance()
-        ingest.analyse(self.life.documents, self.claim, self.event, self.received)
-        return artefacts.all_batches(self.life.documents.reference(self.claim.document).get().to_dict() or {})
+        self.patch.setattr(ingest, "read", lambda *_: self.received)
+        planned = ingest.extract(self.life.documents, self.claim, self.event)
+        assert planned is not None
+        return artefacts.all_batches(planned)
 
-    def _claim(self) -> Claim:
+    def _claim(self) -> Document:
         return self.life.claim(1)
 
     def _is_instance(self) -> None:
@@ -115,7 +116,7 @@ def test_no_result_mixes_two_revisions(
     early = first.publishes()
     analyse(life, early[0])
     analyse(life, early[1])
-    expire(life, first.claim.document)
+    expire(life, first.claim.id)
     second = Revision(monkeypatch, life, *new)
     for late in early:
         with pytest.raises(Retryable):  # before it is known what the takeover plans
@@ -131,12 +132,12 @@ def test_no_result_mixes_two_revisions(
     assert [batches.progress(life.documents, one)[:2] for one in messages] == [
         (one.start, False) for one in messages
     ]
-    finish(life.documents, first.claim.document)
-    assert stored_of(life, first.claim.document)[0]["state"] == "analyzing"
+    finish(life.documents, first.claim.id)
+    assert stored_of(life, first.claim.id)[0]["state"] == "analyzing"
     for one in messages:
         analyse(life, one)
-    finish(life.documents, first.claim.document)
-    document, passages = stored_of(life, first.claim.document)
+    finish(life.documents, first.claim.id)
+    document, passages = stored_of(life, first.claim.id)
     assert (document["state"], document["run"], document["model"]) == ("completed", 1, new[0])
     assert passages == [(index, new[0]) for index in range(len(new[1]))]
     assert sum(document["sentiment"].values()) == len(new[1])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from shared.api.endpoints import ENDPOINTS, describe
 from shared.api.models import check_texts, text_schema
 from shared.api.problems import Fault, Problem, invalid
-from shared.documents.transitions import new_document
+from shared.documents.transitions import Arrival, claim
 from shared.documents.views import FIELDS, document_view, passage_view
 from shared.platform.records import Action, PassageResult, Sentiment, TopicScore, UploadEvent
 from shared.platform.settings import Settings
@@ -117,17 +117,11 @@ def test_texts_are_accepted_as_described(texts: list[str]) -> None:
 
 def test_a_document_is_shown_as_described() -> None:
     """From the moment it is claimed: a new document has every field that the description demands."""
+    moment = datetime.now(UTC)
     event = UploadEvent(bucket="b", name="n.pdf", generation=2**62, event_type="OBJECT_FINALIZE", size=1)
-    stored = new_document(event, "0" * 24, datetime.now(UTC)) | {
-        "run": 1,
-        "generation": str(event.generation),
-        "state": "extracting",
-        "error": None,
-        "route": None,
-        "timings": {"claimed_at": datetime.now(UTC), "total_seconds": 1.5},
-        "lease": {"token": 1},
-    }
-    shown = document_view(stored)
+    claimed = claim(None, event, "0" * 24, Arrival(moment, moment, "holder", 60.0))
+    assert claimed is not None
+    shown = document_view(claimed.model_dump())
     assert tuple(shown) == FIELDS
     validator("DocumentView").validate(shown)
     with pytest.raises(jsonschema_rs.ValidationError):

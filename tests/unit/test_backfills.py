@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from shared.documents.model import Run
 from shared.jobs.listing import Entry, entry_of, standing
+from tests.documents import MOMENT, made
 
 ID = "this-one"
 OLD, NEW = "a" * 64, "b" * 64
@@ -18,6 +20,7 @@ def document(**fields: Any) -> dict[str, Any]:
     return stored | {"model": OLD, "passages": 3} | fields
 
 
+RUN = {"run": 1, "generation": "7", "state": "completed", "started_at": MOMENT}
 PUBLISHED = {"generation": "7", "model": OLD}
 REDO = Entry(document="d", generation="7", published_run=1, model=OLD, passages=3)
 RESTART = Entry(document="d", generation="7", published_run=None)
@@ -33,7 +36,7 @@ RESTART = Entry(document="d", generation="7", published_run=None)
         (document(state="failed", published_run=None), None, RESTART),
         (document(state="rejected", published_run=None), None, RESTART),
         (document(state="extracting", published_run=None), None, None),  # its first run is on its way
-        (document(state="superseded"), PUBLISHED, None),  # it is being erased
+        (document(state="erasing"), PUBLISHED, None),  # it is being erased
         (document(passages=0), PUBLISHED, None),  # an archive
     ],
 )
@@ -48,7 +51,7 @@ def test_what_is_listed(stored: dict[str, Any], published: Any, expected: Any) -
     ("stored", "last_run", "retry_run", "expected"),
     [
         (None, None, None, "erased"),
-        (document(state="superseded"), None, None, "erased"),
+        (document(state="erasing"), None, None, "erased"),
         (document(), {}, None, "begin"),
         (document(run=3, state="failed"), {}, None, "begin"),  # of a replay, say
         (document(generation="8"), {}, None, "moved_on"),
@@ -65,4 +68,5 @@ def test_what_is_listed(stored: dict[str, Any], published: Any, expected: Any) -
 )
 def test_what_is_begun(stored: Any, last_run: Any, retry_run: int | None, expected: str) -> None:
     entry = REDO.model_copy(update={"retry_run": retry_run})
-    assert standing(stored, last_run, entry, ID) == expected
+    run = None if last_run is None else Run.model_validate(RUN | last_run)
+    assert standing(stored and made(**stored), run, entry, ID) == expected

@@ -8,21 +8,23 @@ import re
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from benchmarks.cost import model, report
 from shared.documents import cost
 from shared.documents.cost import ANALYZE, GPU_JOB, INGEST, JOB, PRICES, Usage, Work
+from shared.documents.model import Batches, Delegation
+from shared.platform.records import Recognition
 from shared.platform.settings import Settings
+from tests.documents import made
 from tests.unit.cuts import read_apart
 
 ROOT = Path(__file__).parents[2]
 FOUND = model.measured()
 KINDS = [one["kind"] for one in FOUND["classes"]]
-SMALL = Work(read_cpu=0.1, analyse_cpu=0.2, passages=10, batches=1)
-LONG = Work(read_cpu=1.0, analyse_cpu=400.0, passages=3_000, batches=50, tasks=2)
+SMALL = Work(read_cpu=0.1, analyze_cpu=0.2, passages=10, batches=1)
+LONG = Work(read_cpu=1.0, analyze_cpu=400.0, passages=3_000, batches=50, tasks=2)
 OF_PRICES = {
     "function_vcpu_second": "run_vcpu_second",
     "function_gib_second": "run_gib_second",
@@ -128,13 +130,13 @@ def test_the_bill_of_the_estimate_is_the_bill_of_the_month() -> None:
     "more",
     [
         replace(SMALL, read_cpu=0.2),
-        replace(SMALL, analyse_cpu=0.4),
+        replace(SMALL, analyze_cpu=0.4),
         replace(SMALL, passages=20),
         replace(SMALL, batches=2),
         replace(SMALL, tasks=1),
         replace(SMALL, recognised=3),
     ],
-    ids=["read_cpu", "analyse_cpu", "passages", "batches", "tasks", "recognised"],
+    ids=["read_cpu", "analyze_cpu", "passages", "batches", "tasks", "recognised"],
 )
 def test_more_work_costs_more(more: Work) -> None:
     """Each part of the work has a price."""
@@ -143,7 +145,7 @@ def test_more_work_costs_more(more: Work) -> None:
 
 def test_a_copied_document_costs_what_is_written() -> None:
     """Its passages are another document's, so nothing was computed; they are stored all the same."""
-    copied = replace(SMALL, analyse_cpu=0.0)
+    copied = replace(SMALL, analyze_cpu=0.0)
     assert 0 < cost.usd(copied) < cost.usd(SMALL)
 
 
@@ -151,7 +153,7 @@ def test_a_task_is_billed_for_a_minute_at_least() -> None:
     """However little it does; with two tasks, twice."""
     little = replace(SMALL, tasks=2)
     assert cost.usage(little).job_seconds == pytest.approx(2 * cost.JOB_LEAST_SECONDS)
-    in_job = LONG.analyse_cpu + LONG.batches * cost.JOB_BATCH.cpu_seconds
+    in_job = LONG.analyze_cpu + LONG.batches * cost.JOB_BATCH.cpu_seconds
     seconds = cost.JOB_START_SECONDS + in_job / 2 / JOB.vcpus
     assert cost.usage(LONG).job_seconds == pytest.approx(2 * seconds)
 
@@ -175,21 +177,17 @@ def test_what_ingest_tried_before_the_job_is_billed_too() -> None:
 
 def test_what_was_done_is_read_from_the_document() -> None:
     """As Firestore stores it when its last batch is there."""
-    stored: dict[str, Any] = {
-        "route": "function",
-        "job": None,
-        "cost": {"cpu_seconds": 0.5},
-        "passages": 7,
-        "batches": {"total": 2},
-        "recognised": [],
-    }
-    assert cost.work_of(stored, 1.5) == Work(0.5, 1.5, 7, 2)
-    job = {"route": "job", "job": {"why": "ocr", "tasks": 3}, "recognised": [{"page": 1, "confidence": 0.9}]}
-    assert cost.work_of(stored | job, 1.5) == Work(0.5, 1.5, 7, 2, 3, read_by_job=True, recognised=1)
-    slow = {"route": "job", "job": {"why": "too_slow", "tasks": 1, "ingest_seconds": 60.5}}
-    assert cost.work_of(stored | slow, 1.5) == Work(0.5, 1.5, 7, 2, 1, read_by_job=True, ingest_seconds=60.5)
-    long = {"route": "job", "job": {"why": "tokens", "tasks": 1}}
-    assert cost.work_of(stored | long, 1.5) == Work(0.5, 1.5, 7, 2, 1)
+    batches = Batches(total=2, passages=7, model="m", artefact="a/")
+    document = made(cost={"cpu_seconds": 0.5}, passages=7, batches=batches)
+    assert cost.work_of(document, 1.5) == Work(0.5, 1.5, 7, 2)
+    scan = document.altered(
+        job=Delegation(why="ocr", tasks=3, model="m"), recognised=[Recognition(page=1, confidence=0.9)]
+    )
+    assert cost.work_of(scan, 1.5) == Work(0.5, 1.5, 7, 2, 3, read_by_job=True, recognised=1)
+    slow = document.altered(job=Delegation(why="too_slow", tasks=1, model="m", ingest_seconds=60.5))
+    assert cost.work_of(slow, 1.5) == Work(0.5, 1.5, 7, 2, 1, read_by_job=True, ingest_seconds=60.5)
+    long = document.altered(job=Delegation(why="tokens", tasks=1, model="m"))
+    assert cost.work_of(long, 1.5) == Work(0.5, 1.5, 7, 2, 1)
 
 
 @pytest.mark.parametrize(("job", "speed"), [(JOB, 4.0), (JOB, 6.0), (GPU_JOB, 9.0), (GPU_JOB, 100.0)])

@@ -137,7 +137,7 @@ def test_a_name_may_be_anything(file: Path, tokenizer: Path, name: str) -> None:
     extracted = read(file, name, data)
     assert (extracted.media_type, len(extracted.blocks), extracted.warnings) == (CSV, 50, [])
     facts = read_apart(file, tokenizer, name).facts
-    assert (facts["media_type"], facts["passages"], facts["warnings"]) == (CSV, 50, [])
+    assert (facts.media_type, facts.passages, facts.warnings) == (CSV, 50, [])
 
 
 def test_a_gigabyte_is_refused_unread(file: Path) -> None:

@@ -234,7 +234,7 @@ def test_a_report_with_scanned_pages_is_one_document(
 
     def passages(recognised: dict[int, RecognisedPage]) -> tuple[list[tuple[int | None, str]], list[int]]:
         reading = read_apart(path, tokenizer, "report.pdf", recognised=recognised, defer_ocr=True)
-        return [(passage.page, passage.text) for passage in reading.passages], reading.facts["ocr_pages"]
+        return [(passage.page, passage.text) for passage in reading.passages], reading.facts.ocr_pages
 
     _, needed = passages({})
     assert needed == [2, 3, 5]

@@ -171,9 +171,9 @@ def test_a_reading_that_waits_has_its_facts_and_one_with_recognition_its_passage
     waiting, done = (
         read_apart(path, tokenizer, "r.pdf", recognised=given, defer_ocr=True) for given in (None, recognised)
     )
-    assert (waiting.passages, waiting.facts["ocr_pages"], waiting.facts["recognised"]) == ([], [1, 2], [])
+    assert (waiting.passages, waiting.facts.ocr_pages, waiting.facts.recognised) == ([], [1, 2], [])
     assert [passage.page for passage in done.passages] == [1, 2]
-    assert done.facts["recognised"] == [{"page": 1, "confidence": 0.97}, {"page": 2, "confidence": 0.97}]
+    assert [(each.page, each.confidence) for each in done.facts.recognised] == [(1, 0.97), (2, 0.97)]
 
 
 def test_headings_tables_and_running_heads_are_found_as_on_any_page(tmp_path: Path) -> None:

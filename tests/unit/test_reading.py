@@ -44,7 +44,7 @@ def test_what_is_read_has_the_pseudonyms_of_the_key(tmp_path: Path, tokenizer: P
     assert all(reading.text[slice(*passage.span)] == passage.text for passage in reading.passages)
     page = tmp_path / "a.html"
     page.write_text(f"<html><head><title>By a@b.example</title></head><body><p>{PERSONAL}</p></body></html>")
-    assert read_apart(page, tokenizer, "a.html").facts["title"] == privacy.redact("By a@b.example", KEY)
+    assert read_apart(page, tokenizer, "a.html").facts.title == privacy.redact("By a@b.example", KEY)
 
 
 def test_the_key_changes_pseudonyms_and_nothing_else(tmp_path: Path, tokenizer: Path) -> None:

@@ -310,4 +310,4 @@ def test_a_title_is_shown_without_controls(tmp_path: Path, tokenizer: Path) -> N
     path = tmp_path / "a.html"
     path.write_text(f"<html><head><title>The &#27;[31mmill</title></head><body><p>{LONG}.</p></body></html>")
     reading = read_apart(path, tokenizer, "a.html")
-    assert reading.facts["title"] == "The [31mmill"
+    assert reading.facts.title == "The [31mmill"

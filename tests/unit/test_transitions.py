@@ -8,17 +8,11 @@ from typing import Any, get_args
 
 import pytest
 
-from shared.documents.transitions import (
-    Claim,
-    arrival,
-    check_batch,
-    check_held,
-    check_open,
-    new_document,
-    next_claim,
-)
+from shared.documents.model import Document, Timings
+from shared.documents.transitions import Arrival, check_batch, check_held, check_open, claim
 from shared.platform.errors import LeaseHeld, Superseded
 from shared.platform.records import TERMINAL, BatchMessage, State, UploadEvent
+from tests.documents import made
 
 MOMENT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ALIVE, EXPIRED = MOMENT + timedelta(seconds=1), MOMENT
@@ -28,10 +22,12 @@ STATES: tuple[State, ...] = get_args(State)
 """`received` is shown to people and `delegated` is a route's; both are tried, since both may be read."""
 
 
-def stored(state: State, lease: datetime | None = None, *, run: int = RUN) -> dict[str, Any]:
+def stored(state: State, lease: datetime | None = None, *, run: int = RUN, token: int = TOKEN) -> Document:
     """A document as Firestore has it; a lease only where somebody extracts."""
-    held = {"token": TOKEN, "expires_at": lease} if state == "extracting" else None
-    return {"run": run, "generation": str(GENERATION), "state": state, "lease": held}
+    held = {"token": token, "holder": "one", "expires_at": lease or EXPIRED}
+    return made(
+        id="d", run=run, generation=GENERATION, state=state, lease=held if state == "extracting" else None
+    )
 
 
 def upload(generation: int = GENERATION, restart_run: int | None = None) -> UploadEvent:
@@ -60,15 +56,29 @@ def batch(run: int, generation: int) -> BatchMessage:
     )
 
 
-def outcome(document: dict[str, Any] | None, event: UploadEvent) -> Claim | type[Exception] | None:
+def claimed(document: Document | None, event: UploadEvent, erased_up_to: int = 0) -> Document | None:
+    by = Arrival(MOMENT, MOMENT, "another", 60.0, erased_up_to=erased_up_to)
+    return claim(document, event, "d", by)
+
+
+Claim = tuple[int, int]
+"""Run and lease token."""
+
+
+def outcome(document: Document | None, event: UploadEvent, erased_up_to: int = 0) -> Claim | type | None:
     """What the event may claim, or the type of its refusal."""
     try:
-        return next_claim("d", document, event, MOMENT)
+        taken = claimed(document, event, erased_up_to)
     except (LeaseHeld, Superseded) as refusal:
         return type(refusal)
+    if taken is None:
+        return None
+    assert taken.lease is not None
+    assert (taken.state, taken.lease.holder) == ("extracting", "another")
+    return taken.run, taken.lease.token
 
 
-FIRST, NEXT, TAKEOVER = Claim("d", 1, 1), Claim("d", RUN + 1, 1), Claim("d", RUN, TOKEN + 1)
+FIRST, NEXT, TAKEOVER = (1, 1), (RUN + 1, 1), (RUN, TOKEN + 1)
 OLDER, NEWER = GENERATION - 1, GENERATION + 1
 
 
@@ -119,7 +129,7 @@ OLDER, NEWER = GENERATION - 1, GENERATION + 1
     ],
 )
 def test_a_row_of_uploads(
-    document: dict[str, Any] | None, event: UploadEvent, expected: Claim | type[Exception] | None
+    document: Document | None, event: UploadEvent, expected: Claim | type | None
 ) -> None:
     """What an upload may claim of a document as it stands."""
     assert outcome(document, event) == expected
@@ -130,11 +140,10 @@ def test_a_row_of_uploads(
 def test_what_was_erased_begins_anew_by_a_newer_upload_alone(erased: int, generation: int) -> None:
     """A document that is there is not asked about its life before."""
     if generation > erased:
-        assert next_claim("d", None, upload(generation), MOMENT, erased) == FIRST
+        assert outcome(None, upload(generation), erased) == FIRST
     else:
-        with pytest.raises(Superseded):
-            next_claim("d", None, upload(generation), MOMENT, erased)
-    assert next_claim("d", stored("completed"), upload(NEWER), MOMENT, NEWER) == NEXT
+        assert outcome(None, upload(generation), erased) is Superseded
+    assert outcome(stored("completed"), upload(NEWER), NEWER) == NEXT
 
 
 EVERY_UPLOAD = [
@@ -154,11 +163,12 @@ def test_nothing_else_can_be_claimed() -> None:
     taken = 0
     for document, event in EVERY_UPLOAD:
         claim = outcome(document, event)
-        if not isinstance(claim, Claim):
+        if not isinstance(claim, tuple):
             continue
         taken += 1
         if claim == TAKEOVER:
-            assert (document["state"], document["lease"]["expires_at"]) == ("extracting", EXPIRED)
+            assert document.lease is not None
+            assert (document.state, document.lease.expires_at) == ("extracting", EXPIRED)
             assert event.generation == GENERATION
             assert event.restart_run in {None, RUN - 1}
         else:
@@ -173,7 +183,7 @@ def test_only_one_run_follows_another() -> None:
         if outcome(document, event) != NEXT:
             continue
         for state in STATES:
-            after = stored(state, ALIVE, run=RUN + 1) | {"generation": str(event.generation)}
+            after = stored(state, ALIVE, run=RUN + 1).altered(generation=event.generation)
             assert outcome(after, event) is (LeaseHeld if state == "extracting" else None)
 
 
@@ -189,8 +199,9 @@ def test_a_delivery_is_refused_only_by_a_lease_that_lives() -> None:
     """Nothing else makes an upload wait, so a crash blocks a document for one lease at most."""
     for document, event in EVERY_UPLOAD:
         if outcome(document, event) is LeaseHeld:
-            assert document["state"] == "extracting"
-            assert document["lease"]["expires_at"] > MOMENT
+            assert document.state == "extracting"
+            assert document.lease is not None
+            assert document.lease.expires_at > MOMENT
             assert event.generation == GENERATION
 
 
@@ -200,12 +211,13 @@ def test_a_delivery_is_refused_only_by_a_lease_that_lives() -> None:
 def test_plan_reject_and_release_need_the_claim(state: State, run: int, token: int) -> None:
     """They go through for the run that is being extracted and the token that holds it, for no other."""
     held = (state, run, token) == ("extracting", RUN, TOKEN)
-    assert refuses(lambda: check_held(stored(state, ALIVE), Claim("d", run, token))) != held
+    other = stored("extracting", run=run, token=token)
+    assert refuses(lambda: check_held(stored(state, ALIVE), other)) != held
 
 
 def test_a_holder_whose_lease_ended_may_still_commit() -> None:
     """Until somebody takes over: what it computed is right, and nobody else has begun."""
-    check_held(stored("extracting", EXPIRED), Claim("d", RUN, TOKEN))
+    check_held(stored("extracting", EXPIRED), stored("extracting", ALIVE))
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -228,16 +240,31 @@ def test_batches_need_the_documents_run(state: State, run: int, generation: int)
 
 def test_nothing_happens_to_a_document_that_is_gone() -> None:
     """Whoever still works on it is superseded, and nothing of it comes back."""
-    assert refuses(lambda: check_held(None, Claim("d", RUN, TOKEN)))
+    assert refuses(lambda: check_held(None, stored("extracting")))
     assert refuses(lambda: check_open(None, RUN, GENERATION))
     assert refuses(lambda: check_batch(None, batch(RUN, GENERATION)))
 
 
-def test_a_new_document_leaves_the_claim_to_its_claim() -> None:
-    """Run, state, lease and generation come from the transition alone."""
-    made = new_document(upload(), "d", MOMENT)
-    assert not {"run", "state", "lease", "generation"} & made.keys()
-    assert (made["id"], made["bucket"], made["name"], made["published_run"]) == ("d", "b", "n", None)
+def test_a_new_run_begins_with_nothing_of_the_last_one() -> None:
+    """Only what is published, and what came with the upload, is carried over."""
+    before = stored("failed").altered(
+        route="job",
+        results_pending=True,
+        progress={"unit": "pages", "done": 1, "total": 2},
+        recovery={"attempts": 3, "reached": 5, "token": 2},
+        error={"code": "c", "message": "m", "hint": "h"},
+        cost={"cpu_seconds": 3.0, "usd": 1.0},
+        timings=Timings(uploaded_at=EXPIRED, claimed_at=EXPIRED, completed_at=EXPIRED, total_seconds=1.0),
+        published_run=2,
+        title="Report",
+    )
+    after = claimed(before, upload(restart_run=RUN))
+    fresh = claimed(None, upload())
+    assert after is not None
+    assert fresh is not None
+    same = {"id", "bucket", "name", "run", "published_run", "title"}
+    assert after.model_dump(exclude=same) == fresh.model_dump(exclude=same)
+    assert (after.run, after.published_run, after.title) == (RUN + 1, 2, "Report")
 
 
 def refuses(step: Any) -> bool:
@@ -251,24 +278,19 @@ def refuses(step: Any) -> bool:
 
 def test_new_content_comes_when_it_is_uploaded() -> None:
     """Of a new object, and of a new generation of one that is known."""
-    came = {"received_at": MOMENT, "waiting_since": MOMENT}
-    assert arrival(None, upload(), MOMENT) == came
-    known = stored("completed") | {"received_at": ALIVE, "waiting_since": ALIVE}
-    assert arrival(known, upload(GENERATION + 1), MOMENT) == came
+    known = stored("completed").altered(received_at=ALIVE, waiting_since=ALIVE)
+    for document in (None, known):
+        taken = claimed(document, upload(NEWER))
+        assert taken is not None
+        assert (taken.received_at, taken.waiting_since) == (MOMENT, MOMENT)
 
 
 @pytest.mark.parametrize("state", ["extracting", "analyzing", "delegated", "failed", "rejected", "completed"])
 def test_the_same_content_came_but_once(state: State) -> None:
-    """It is waited for since then, unless its result was there already when it is analysed again."""
-    hour = timedelta(hours=1)
-    first, last = MOMENT - 3 * hour, MOMENT - 2 * hour
-    known = stored(state) | {"timings": {"uploaded_at": last}}
-    again = upload(restart_run=RUN)
-    waiting = known | {"received_at": first, "waiting_since": first}
-    done = state == "completed"
-    assert arrival(waiting, again, MOMENT) == {
-        "received_at": first,
-        "waiting_since": MOMENT if done else first,
-    }
-    # As it was stored before there were these fields.
-    assert arrival(known, again, MOMENT) == {"received_at": last, "waiting_since": MOMENT if done else last}
+    """It is waited for since then, unless its result was there already when it is analyzed again."""
+    first = MOMENT - timedelta(hours=3)
+    known = stored(state).altered(received_at=first, waiting_since=first)
+    taken = claimed(known, upload(restart_run=RUN))
+    assert taken is not None
+    waiting_since = MOMENT if state == "completed" else first
+    assert (taken.received_at, taken.waiting_since) == (first, waiting_since)

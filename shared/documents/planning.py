@@ -1,0 +1,120 @@
+"""Plan a run, and find where its passages were analyzed before.
+
+That may be the run that is restarted, or another document of the same content. A batch then copies instead of
+computing, if the earlier one is whole, of the same model, and of the same text; otherwise it computes. So
+naming a source that is wrong or gone costs time, never a wrong result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from shared.documents.batches import batch_record
+from shared.documents.model import Batches, Plan
+from shared.documents.store import COLLECTION, CONTENTS, document_of
+from shared.platform.records import PassageResult, Source
+from shared.platform.settings import settings
+from shared.text.summary import Partial
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from google.cloud import firestore
+
+    from shared.documents.artefacts import Written
+    from shared.documents.model import Delegation, Document, Facts, Seconds
+    from shared.platform.records import BatchMessage, Passage
+
+
+def make_plan(  # noqa: PLR0913 - all that is known of the run
+    client: firestore.Client,
+    document: Document,
+    *,
+    restarts: int | None,
+    facts: Facts,
+    written: Written,
+    model: str,
+    seconds: Seconds,
+    job: Delegation | None = None,
+) -> Plan:
+    """Return the plan of a document's newest run, whose passages are stored.
+
+    Args:
+        client: the process's own.
+        document: at the run that is to be planned.
+        restarts: the run that it replaces.
+        facts: what its file says.
+        written: its artefacts.
+        model: digest of the model that is to analyze it.
+        seconds: what reading took.
+        job: set where the long job is to analyze it.
+    """
+    key = content_key(document, facts.sha256, model)
+    source = find_source(client, key, document, restarts)
+    return Plan(
+        facts=facts,
+        batches=Batches(
+            total=len(written.ranges), passages=facts.passages or 0, model=model, artefact=written.artefact
+        ),
+        content_key=key,
+        source=source,
+        duplicate_of=source.document if source and source.document != document.id else None,
+        seconds=seconds,
+        job=job.altered(source=source, model=model) if job else None,
+    )
+
+
+def content_key(document: Document, sha256: str | None, model: str) -> str:
+    """Return a hash of what gives two files one result: content, model, options, pseudonyms, bucket."""
+    options = document.metadata.get("text-column")
+    parts = [document.bucket, sha256, model, options, settings().redaction_key_version]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def find_source(
+    client: firestore.Client, key: str, document: Document, restarts: int | None
+) -> Source | None:
+    """Return the run that this one restarts, or one that has this content, while its passages are there."""
+    if restarts is not None:
+        return Source(document=document.id, run=restarts)
+    entry = client.collection(CONTENTS).document(key).get().to_dict()
+    if entry is None or (entry["document"], entry["run"]) == (document.id, document.run):
+        return None
+    other = document_of(client.collection(COLLECTION).document(entry["document"]).get().to_dict())
+    is_live = other is not None and entry["run"] in {other.run, other.published_run}
+    return Source(document=entry["document"], run=entry["run"]) if is_live else None
+
+
+def copied(
+    client: firestore.Client, message: BatchMessage, passages: Sequence[Passage]
+) -> tuple[list[PassageResult], list[Partial]] | None:
+    """A batch's results and partial aggregates as its source has them; None where it must compute."""
+    source = message.source
+    if source is None:
+        return None
+    reference = client.collection(COLLECTION).document(source.document)
+    known = batch_record(reference, source.run, message.batch).get().to_dict()
+    if known is None or not known["done"]:
+        return None
+    if (known["model"], known["start"], known["end"]) != (message.model, message.start, message.end):
+        return None
+    names = [f"{source.run}-{passage.index}" for passage in passages]
+    found = client.get_all([reference.collection("passages").document(name) for name in names])
+    by_index = {stored["index"]: stored for snapshot in found if (stored := snapshot.to_dict())}
+    results = []
+    for passage in passages:
+        stored = by_index.get(passage.index)
+        if stored is None or stored["model"] != message.model:  # of a run that two began, and that failed
+            return None
+        if (stored["text"], tuple(stored["span"]), stored.get("language")) != (
+            passage.text,
+            passage.span,
+            passage.language,  # which decides whether labels are told at all
+        ):
+            return None
+        fields = {name: stored[name] for name in PassageResult.model_fields if name in stored}
+        fields |= {name: getattr(passage, name) for name in ("section", "label", "row", "page")}
+        results.append(PassageResult.model_validate(fields | {"embedding": list(stored["embedding"])}))
+    return results, [Partial.model_validate(part) for part in known["partials"]]
