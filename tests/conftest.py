@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LONGEST_FIRST = ("e2e", "soak", "browser", "fuzz", "integration", "unit")
 """Kinds of tests by how long a file of them takes: the last files are short, and all workers end together."""
+SHARED_STACKS = 2
+"""Each for every second file of those that need just a stack."""
 STAYS = frozenset(
     {
         "LD_LIBRARY_PATH",
@@ -33,11 +35,31 @@ settings.register_profile("soak", deadline=None, max_examples=200)
 settings.load_profile("headrace")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sort by kind; within a kind files stay in their order."""
-    items.sort(
-        key=lambda item: LONGEST_FIRST.index(item.path.relative_to(item.config.rootpath / "tests").parts[0])
-    )
+    """Sort by kind, and say which files run in one process, for `pytest --dist loadgroup`.
+
+    A file does, and so do files that share what is dear to start: those of one shared stack, and those that
+    name a group themselves. Within a kind the shared stacks' files come first, since they take longest.
+    """
+    shared = sorted({item.path for item in items if _uses_shared_stack(item)})
+    stacks = {path: f"stack {number % SHARED_STACKS}" for number, path in enumerate(shared)}
+
+    def order(item: pytest.Item) -> tuple[int, str]:
+        kind = item.path.relative_to(item.config.rootpath / "tests").parts[0]
+        return LONGEST_FIRST.index(kind), "" if kind != "e2e" else stacks.get(item.path, "the others")
+
+    items.sort(key=order)
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(stacks.get(item.path, str(item.path))))
+
+
+def _uses_shared_stack(item: pytest.Item) -> bool:
+    """Whether a test uses the fixture `stack` of tests/e2e, not one of its file's own."""
+    fixtures = getattr(item, "_fixtureinfo", None)
+    found = fixtures.name2fixturedefs.get("stack") if fixtures else None
+    return bool(found and found[-1].baseid == "tests/e2e")
 
 
 def pytest_collection_finish() -> None:

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.running import RunningStack, free_ports
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.e2e.running import RunningStack
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "infra/README.md")]
@@ -64,13 +62,10 @@ HERE = [
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """With a document in it."""
-    running = RunningStack(tmp_path_factory.mktemp("docs"), free_ports())
-    running.up()
-    assert running.command("drop", SAMPLE, "--wait").returncode == 0
-    yield running
-    running.end()
+def known(stack: RunningStack) -> str:
+    """The id of a document."""
+    [shown] = stack.json("drop", SAMPLE, "--wait")
+    return str(shown["id"])
 
 
 def test_commands_are_found() -> None:
@@ -83,15 +78,14 @@ def test_commands_are_found() -> None:
 
 
 @pytest.mark.parametrize("command", HERE)
-def test_a_command_of_the_documentation_runs(stack: RunningStack, command: str) -> None:
+def test_a_command_of_the_documentation_runs(stack: RunningStack, known: str, command: str) -> None:
     """As it is shown, but for the names that stand for the reader's own."""
     program, *arguments = shlex.split(command)
     assert program == "headrace", f"say in BY_OTHER_TESTS what runs it: {command}"
     own = {"YOUR_REPORT.pdf": REPORT, "REPORT.pdf": REPORT}
-    [known, *_] = stack.json("show")
     for at, argument in enumerate(arguments):
         if re.fullmatch(r"[0-9a-f]{24}|ID", argument):
-            arguments[at] = known["id"]
+            arguments[at] = known
         elif argument.startswith("samples/"):
             arguments[at] = str(ROOT / argument)
         else:

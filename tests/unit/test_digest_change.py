@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from shared.digests.compute.measures import LEVEL, MIN_DOCUMENTS, Sums, compare, holm, two_sided
 
@@ -55,6 +54,8 @@ def naive(now: Sums, before: Sums) -> float:
     """Two proportions, as if passages were independent of each other."""
     common = (now.x + before.x) / (now.n + before.n)
     error = math.sqrt(max(common * (1 - common) * (1 / now.n + 1 / before.n), 1e-12))
+    from scipy import stats  # late: it takes a second
+
     return float(2 * stats.norm.sf(abs(now.x / now.n - before.x / before.n) / error))
 
 
@@ -108,6 +109,8 @@ def test_a_real_change_is_found(documents: int, before: float, after: float, lea
 @given(st.floats(0, 60), st.floats(MIN_DOCUMENTS - 1, 2_000))
 def test_two_sided_is_students(t: float, degrees: float) -> None:
     """As scipy computes it."""
+    from scipy import stats
+
     assert two_sided(t, degrees) == pytest.approx(2 * stats.t.sf(t, degrees), abs=1e-8)
 
 

@@ -6,25 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.running import RunningStack, free_ports
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.e2e.running import RunningStack
 
 SENTENCE = "In 2025 the Orrisund mill cut its emissions by 41% and trained ninety of its workers."
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """With one document, in a directory that is its owner's alone."""
-    folder = tmp_path_factory.mktemp("audited")
-    running = RunningStack(folder / "data", free_ports())
-    running.up()
-    (folder / "data").chmod(0o700)
-    (folder / "mill.txt").write_text(f"{SENTENCE}\n\nThe mill stands by the river.\n")
-    running.json("drop", str(folder / "mill.txt"), "--wait")
-    yield running
-    running.end()
+@pytest.fixture(scope="module", autouse=True)
+def _one_document(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """One document, in a directory that is its owner's alone."""
+    stack.data.chmod(0o700)
+    mill = tmp_path_factory.mktemp("audited") / "mill.txt"
+    mill.write_text(f"{SENTENCE}\n\nThe mill stands by the river.\n")
+    stack.json("drop", str(mill), "--wait")
 
 
 def found(stack: RunningStack, *options: str, status: int = 0) -> dict[str, list[dict[str, Any]]]:
