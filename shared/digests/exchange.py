@@ -34,19 +34,14 @@ class Unreached(Unanswered):
 
 
 class Later(Retryable):
-    """The receiver asks to try again later."""
+    """The receiver asks to try again later; the message has no addresses."""
 
     def __init__(self, message: str, wait: float = 0, left: list[str] | None = None) -> None:
-        """Keep what the next attempt needs.
-
-        Args:
-            message: what the receiver said, without addresses.
-            wait: seconds to wait at least.
-            left: the recipients of an e-mail that do not have it yet; None: the same as before.
-        """
         super().__init__(message)
         self.wait = wait
+        """Seconds to wait at least."""
         self.left = left
+        """The recipients of an e-mail that do not have it yet; None: the same as before."""
 
 
 class Answer(NamedTuple):

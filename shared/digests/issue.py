@@ -34,10 +34,7 @@ ASKED_BEFORE = "There is no narrative: an attempt that asked for it ended before
 def issue(client: firestore.Client, request: Request, notify: Sequence[Target] = ()) -> StoredDigest:
     """Make a digest, store it, and enqueue its notifications; of many callers one does, and all get the same.
 
-    Args:
-        client: Firestore.
-        request: the window and the filter. Its id makes it one digest, however often it is requested.
-        notify: targets that `notify_pending` sends it to.
+    The request's id makes it one digest, however often it is requested.
 
     Raises:
         Retryable: Firestore is contended or cannot be reached; the next attempt continues.

@@ -74,11 +74,7 @@ class Prompt(NamedTuple):
 
 
 def compose(digest: Digest, key: bytes) -> Prompt:
-    """Return the prompt, with as many quotes as `narrative_max_tokens` has room for.
-
-    Args:
-        digest: whose quotes are sent, each passage once.
-        key: makes the pseudonyms of redacted names.
+    """Return the prompt, with as many quotes as `narrative_max_tokens` has room for, each passage once.
 
     Raises:
         HeadraceError: there is nothing to cite, no room, or it could cost too much.

@@ -235,11 +235,9 @@ def unfinished(client: firestore.Client, until: datetime) -> list[str]:
 
 
 def claim(client: firestore.Client, identifier: str) -> Claim | str | None:
-    """Take a slot to make its digest.
+    """Take a slot to make its digest; return None if it is done, or another delivery works on it.
 
-    Returns:
-        None if there is nothing to do: it is done, or another delivery works on it. A string if it was begun
-        too often without an end: then it has failed now, and the string says why.
+    A slot that was begun too often without an end fails now, and a string says why.
 
     Raises:
         Retryable: Firestore is contended or cannot be reached.
@@ -270,16 +268,10 @@ def claim(client: firestore.Client, identifier: str) -> Claim | str | None:
 def finish(
     client: firestore.Client, claim: Claim, error: BaseException | None = None, *, counts: bool = True
 ) -> End | None:
-    """Record how an attempt ended: done; or after an error left to the next tick, or failed after too many.
+    """Record how an attempt ended: done, or after an error left to the next tick, or failed after too many.
 
-    Args:
-        client: Firestore.
-        claim: the attempt's.
-        error: why there is no digest; None: it is made.
-        counts: whether the error counts as an attempt.
-
-    Returns:
-        The state that the slot is in now; None if another has taken it over.
+    Return the state of the slot, None if another has taken it over. An error that does not count leaves the
+    number of attempts as it was.
 
     Raises:
         Retryable: Firestore is contended or cannot be reached.
@@ -339,15 +331,9 @@ def _fail(
 
 
 def run_due(client: firestore.Client, at: datetime, make: Callable[[Tick], object]) -> list[str]:
-    """Plan what is due, and make it.
+    """Plan what is due at a moment, make it, and return the ids of what was made.
 
-    Args:
-        client: Firestore.
-        at: the moment that decides what is due.
-        make: makes a digest; it may be called again for the same one, also meanwhile.
-
-    Returns:
-        Ids of the digests that were made.
+    `make` may be called again for the same slot, also while it is at work.
 
     Raises:
         Retryable: Firestore cannot be reached.

@@ -26,12 +26,12 @@ DAY = datetime(2026, 11, 16, tzinfo=UTC)
 COUNTS = st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))
 
 
-def doc(name: str = "a", space: str | None = "s") -> Doc:
-    return Doc(name, "bucket", f"{name}.pdf", None, None, None, None, DAY, DAY, space)
+def doc(name: str = "a") -> Doc:
+    return Doc(name, "bucket", f"{name}.pdf", None, None, None, None, DAY, "s")
 
 
-def found(direction: list[int], document: str = "a", index: int = 0, space: str | None = "s") -> Found:
-    return Found(doc(document, space), {"index": index}, np.array(direction, np.int8).tobytes())
+def found(direction: list[int], document: str = "a", index: int = 0) -> Found:
+    return Found(doc(document), {"index": index}, np.array(direction, np.int8).tobytes())
 
 
 def outcome(positive: int, neutral: int, negative: int, others: int = 0, document: str = "a") -> Outcome:
@@ -79,9 +79,10 @@ def test_near_duplicates_stand_for_the_first_of_them() -> None:
     assert [(sentence.at, also) for sentence, also in chosen] == [(("a", 0), 2), (("a", 1), 0), (("c", 0), 0)]
 
 
-def test_vectors_of_two_spaces_are_not_alike() -> None:
-    """However equal they are."""
-    chosen = distinct([found([9, 9]), found([9, 9], "b", space="t"), found([9, 9], "c")], 5, 5)
+def test_a_sentence_without_a_vector_is_like_no_other() -> None:
+    """Another model read it, so it cannot be compared."""
+    other = found([9, 9], "b")._replace(vector=b"")
+    chosen = distinct([found([9, 9]), other, found([9, 9], "c")], 5, 5)
     assert [(sentence.doc.document, also) for sentence, also in chosen] == [("a", 1), ("b", 0)]
 
 

@@ -157,15 +157,14 @@ class Reported:
 
     def __init__(self) -> None:
         self._done: list[Found] = []
-        self._compared: dict[tuple[str | None, int | None], datetime] = {}
+        self._compared: dict[int | None, datetime] = {}
 
     def add(self, found: Sequence[Found], limit: int) -> int:
         """Add a report, the newest first; return how many initiatives were taken, at most `limit`."""
         initiatives = [sentence for sentence in found if "initiative" in sentence.kept["roles"]]
         if len(initiatives) >= MIN_INITIATIVES:
-            report = initiatives[0].doc
-            key = (report.space, report.year)
-            self._compared[key] = max(report.completed_at, self._compared.get(key, report.completed_at))
+            year, at = initiatives[0].doc.year, initiatives[0].doc.completed_at
+            self._compared[year] = max(at, self._compared.get(year, at))
         done = [
             sentence._replace(kept={"topics": sentence.kept["topics"]})
             for sentence in initiatives
@@ -176,17 +175,12 @@ class Reported:
 
     def left_open(self, planned: Sequence[Found]) -> list[Found]:
         """Return the plans of which no later report said that they are implemented."""
-        closed: set[int] = set()
-        for space in {sentence.doc.space for sentence in self._done}:
-            done = [sentence for sentence in self._done if sentence.doc.space == space]
-            places = [at for at, plan in enumerate(planned) if plan.doc.space == space]
-            if places:
-                closed |= {places[row] for row in _closed([planned[at] for at in places], done)}
+        closed = _closed(planned, self._done) if planned and self._done else set()
         return [plan for at, plan in enumerate(planned) if at not in closed]
 
     def reported(self, report: Doc, new: Doc) -> bool:
         """Return whether a document about the same year was already compared with a report's plans."""
-        last = self._compared.get((new.space, new.year))
+        last = self._compared.get(new.year)
         return last is not None and report.completed_at < last
 
 
@@ -297,11 +291,6 @@ class Organisation:
         """Keep each plan once, the newest report's first; what an older report says alike is the same plan.
 
         One that is closed is left out before that, or it would take the place of one that is open.
-
-        Args:
-            planned: in one vector space or in several.
-            start: of the window.
-            reported: what its reports before the window said of those before them.
         """
         self._start, self._reported = start, reported
         self._plans = _without_repetition(reported.left_open(planned))
@@ -314,7 +303,7 @@ class Organisation:
             self._rows.setdefault(plan.doc, []).append(at)
         self._names = sorted({topic for plan in self._plans for topic in plan.kept["topics"]})
         self._topics = _topics(self._plans, self._names)
-        self._places: dict[tuple[str | None, int | None, bool], tuple[Indices, Indices]] = {}
+        self._places: dict[tuple[int | None, bool], tuple[Indices, Indices]] = {}
 
     def meet(self, doc: Doc, found: Sequence[Found], vectors: NDArray[np.int8]) -> None:
         """Compare the plans with a new report."""
@@ -339,16 +328,12 @@ class Organisation:
     def _comparable_with(self, doc: Doc) -> tuple[Indices, Indices]:
         """Return indices of the plans of reports before this one, and of those that could vanish with it.
 
-        They are the same for all reports of a year and a space. What a report leaves out of what another one
+        They are the same for all reports about a year. What a report leaves out of what another one
         about the same year plans says nothing about the plan.
         """
-        key = (doc.space, doc.year, doc.completed_at >= self._start)
+        key = (doc.year, doc.completed_at >= self._start)
         if key not in self._places:
-            reports = [
-                report
-                for report in self._rows
-                if report.space == doc.space and precedes(report, doc, self._start)
-            ]
+            reports = [report for report in self._rows if precedes(report, doc, self._start)]
             unreported = [
                 report
                 for report in reports
@@ -384,18 +369,12 @@ def _topics(found: Sequence[Found], names: Sequence[str]) -> NDArray[np.float32]
 
 
 def _without_repetition(planned: Sequence[Found]) -> list[Found]:
-    kept: list[Found] = []
-    by_space: dict[str | None, list[Found]] = {}
-    for plan in planned:
-        by_space.setdefault(plan.doc.space, []).append(plan)
-    for of_space in by_space.values():
-        alike = cosines(matrix(of_space), matrix(of_space)) >= ALIKE
-        taken: list[int] = []
-        for at in range(len(of_space)):
-            if not alike[at, taken].any():
-                taken.append(at)
-        kept += [of_space[at] for at in taken]
-    return kept
+    alike = cosines(matrix(planned), matrix(planned)) >= ALIKE
+    taken: list[int] = []
+    for at in range(len(planned)):
+        if not alike[at, taken].any():
+            taken.append(at)
+    return [planned[at] for at in taken]
 
 
 def select(findings: Sequence[Finding]) -> tuple[list[Followed], dict[FollowStatus, int]]:

@@ -123,7 +123,7 @@ def make(client: firestore.Client, request: Request) -> Made:
     notes += more
     earlier = Earlier(rows, request, counted, notes)
     quoted = Quoted(rows, counted, earlier, asked)
-    compare_with_earlier(rows, request, quoted.oddities)
+    compare_with_earlier(rows, request, quoted.oddities, counted.space)
 
     statistics = counted.tally.statistics()
     previous = max((window.start for window in request.earlier), default=None)
@@ -140,11 +140,6 @@ def make(client: firestore.Client, request: Request) -> Made:
         waiting=unfinished,
         oldest=oldest,
     )
-    if quoted.summary.left_out:
-        notes.append(
-            f"The summary is without {quoted.summary.left_out:,} documents: another model read them, "
-            "and its vectors cannot be compared with the others'."
-        )
     groups, groups_left = counted.groups.listed()
     followed, followed_counts = earlier.followed()
     digest = Digest(

@@ -4,6 +4,9 @@ Few sentences are chosen among many, within bounds, the same in whatever order t
 products of eight-bit vectors are whole numbers that 32-bit floats hold exactly, so no similarity depends on
 the order in which a processor adds.
 
+Vectors of two models cannot be compared. A digest compares those of the model that read most of its
+documents; a sentence of another model has an empty vector, which is like nothing.
+
 Novel sentences are compared with what was kept of earlier documents alone. The vectors of all passages would
 give another answer once a document is analysed again.
 """
@@ -99,8 +102,9 @@ def unit(vectors: NDArray[np.int8]) -> tuple[Vectors, Vectors]:
 
 def matrix(found: Sequence[Found]) -> tuple[Vectors, Vectors]:
     """Return the vectors of sentences as `unit` does."""
-    joined = np.frombuffer(b"".join(sentence.vector for sentence in found), dtype=np.int8)
-    return unit(joined.reshape(len(found), -1 if found else 0))
+    size = max((len(sentence.vector) for sentence in found), default=0)
+    joined = b"".join(sentence.vector or bytes(size) for sentence in found)
+    return unit(np.frombuffer(joined, dtype=np.int8).reshape(len(found), size))
 
 
 def cosines(vectors: tuple[Vectors, Vectors], others: tuple[Vectors, Vectors]) -> Vectors:
@@ -112,44 +116,27 @@ def cosines(vectors: tuple[Vectors, Vectors], others: tuple[Vectors, Vectors]) -
 def distinct(found: Sequence[Found], limit: int, per_document: int) -> list[tuple[Found, int]]:
     """Return the first `limit` sentences that differ, each with the number of those like it.
 
-    Args:
-        found: the best first.
-        limit: sentences in all.
-        per_document: sentences of one document; further ones are left out, but not as near-duplicates.
+    Of one document, at most `per_document` are taken; further ones do not count as near-duplicates.
     """
     taken: list[int] = []
     also: Counter[int] = Counter()
     each: Counter[str] = Counter()
-    by_space: dict[str | None, list[int]] = {}
+    whole, lengths = matrix(found)
     for at, sentence in enumerate(found):
-        by_space.setdefault(sentence.doc.space, []).append(at)
-    vectors = {space: matrix([found[at] for at in places]) for space, places in by_space.items()}
-    place = {at: nth for places in by_space.values() for nth, at in enumerate(places)}
-    for at, sentence in enumerate(found):
-        doc = sentence.doc
-        like = [other for other in taken if found[other].doc.space == doc.space]
-        if like:
-            whole, lengths = vectors[doc.space]
-            rows = [place[other] for other in like]
-            near = whole[rows] @ whole[place[at]] / lengths[rows] / lengths[place[at]]
+        if taken:
+            near = whole[taken] @ whole[at] / lengths[taken] / lengths[at]
             nearest = int(np.argmax(near))
             if near[nearest] >= ALIKE:
-                also[like[nearest]] += 1
+                also[taken[nearest]] += 1
                 continue
-        if len(taken) < limit and each[doc.document] < per_document:
+        if len(taken) < limit and each[sentence.doc.document] < per_document:
             taken.append(at)
-            each[doc.document] += 1
+            each[sentence.doc.document] += 1
     return [(found[at], also[at]) for at in taken]
 
 
 def quote(found: Found, also: int = 0, *, more: bool = False) -> Quote:
-    """Return a sentence with its figures and its place.
-
-    Args:
-        found: the sentence.
-        also: near-duplicates of it.
-        more: whether there may be more of these.
-    """
+    """Return a sentence with its figures, its place and the number of its near-duplicates, or more."""
     doc, kept = found.doc, found.kept
     return Quote(
         **{name: getattr(doc, name) for name in _DOC},
@@ -215,9 +202,9 @@ class Oddities:
 
     def __init__(self) -> None:
         self._best: Best[Found] = Best(CANDIDATES)
-        self._candidates: dict[str | None, list[Found]] = {}
-        self._near: dict[str | None, NDArray[np.float32]] = {}
-        self._waiting: dict[str | None, list[NDArray[np.int8]]] = {}
+        self._candidates: list[Found] = []
+        self._near = np.empty(0, np.float32)
+        self._waiting: list[NDArray[np.int8]] = []
         self.among = 0
 
     def offer(self, odd: Sequence[Found], centre: str) -> None:
@@ -230,92 +217,68 @@ class Oddities:
         for sentence, near in zip(odd, vectors.astype(np.float64) @ middle / lengths, strict=True):
             self._best.add((round(float(near), 4), *sentence.at), sentence)
 
-    def close(self) -> bool:
-        """End offering; return whether there is anything to compare."""
-        for sentence in sorted(self._best.all(), key=lambda sentence: sentence.at):
-            self._candidates.setdefault(sentence.doc.space, []).append(sentence)
-        for space, candidates in self._candidates.items():
-            self._near[space] = np.full(len(candidates), -1.0, np.float32)
-        return bool(self._candidates)
+    def close(self) -> int:
+        """End offering; return the length of the vectors to compare, 0 if there are none."""
+        self._candidates = self._best.all()
+        self._near = np.full(len(self._candidates), -1.0, np.float32)
+        return len(self._candidates[0].vector) if self._candidates else 0
 
-    def dimensions(self, space: str | None) -> int:
-        """Return the length of this space's vectors; 1 where nothing is compared with them."""
-        candidates = self._candidates.get(space)
-        return len(candidates[0].vector) if candidates else 1
-
-    def compare(self, space: str | None, vectors: NDArray[np.int8]) -> None:
+    def compare(self, vectors: NDArray[np.int8]) -> None:
         """Compare with what was kept of an earlier document."""
-        if space not in self._candidates or not len(vectors):
-            return
         self.among += 1
-        waiting = self._waiting.setdefault(space, [])
-        waiting.append(vectors)
-        if sum(map(len, waiting)) >= BLOCK:
-            self._compare(space)
+        self._waiting.append(vectors)
+        if sum(map(len, self._waiting)) >= BLOCK:
+            self._compare()
 
-    def _compare(self, space: str | None) -> None:
-        waiting = self._waiting.pop(space)
-        near = cosines(matrix(self._candidates[space]), unit(np.concatenate(waiting))).max(axis=1)
-        self._near[space] = np.maximum(self._near[space], near)
+    def _compare(self) -> None:
+        near = cosines(matrix(self._candidates), unit(np.concatenate(self._waiting))).max(axis=1)
+        self._near = np.maximum(self._near, near)
+        self._waiting = []
 
     def novel(self) -> list[Novel]:
         """Return the sentences least like anything before; none where nothing was before."""
-        for space in list(self._waiting):
-            self._compare(space)
-        near = {
-            sentence.at: round(float(similarity), 4)
-            for space, candidates in self._candidates.items()
-            for sentence, similarity in zip(candidates, self._near[space].round(4), strict=True)
-            if -1.0 < similarity < UNLIKE
-        }
-        unlike = [each for each in self._best.all() if each.at in near]
-        unlike.sort(key=lambda sentence: (near[sentence.at], *sentence.at))
+        if self._waiting:
+            self._compare()
+        pairs = zip(self._near.round(4), self._candidates, strict=True)
+        near = {found.at: round(float(value), 4) for value, found in pairs if -1.0 < value < UNLIKE}
+        unlike = [found for found in self._candidates if found.at in near]
+        unlike.sort(key=lambda found: (near[found.at], *found.at))
         return [
-            Novel(quote=quote(sentence, also, more=self._best.left_out), similarity=near[sentence.at])
-            for sentence, also in distinct(unlike, MAX_NOVEL, PER_DOCUMENT)
+            Novel(quote=quote(found, also, more=self._best.left_out), similarity=near[found.at])
+            for found, also in distinct(unlike, MAX_NOVEL, PER_DOCUMENT)
         ]
 
 
 class SummaryQuotes:
-    """The summaries of a window's documents, by the space of their vectors."""
+    """The summaries of a window's documents."""
 
     def __init__(self) -> None:
-        self._best: dict[str | None, Best[Found]] = {}
-        self._centres: dict[str | None, NDArray[np.int64]] = {}
-        self._documents: Counter[str | None] = Counter()
+        self._best: Best[Found] = Best(POOL)
+        self._centre: NDArray[np.int64] | None = None
 
-    def offer(self, space: str | None, found: list[Found], centre: str) -> None:
-        """Consider the summary of a document."""
+    def offer(self, found: list[Found], centre: str) -> None:
+        """Consider the summary of a document, the sum of whose vectors is `centre`."""
         if not centre:
             return
-        self._documents[space] += 1
         total = decode_sum(centre).astype(np.int64)
-        self._centres[space] = self._centres[space] + total if space in self._centres else total
-        best = self._best.setdefault(space, Best(POOL))
+        self._centre = total if self._centre is None else self._centre + total
         for sentence in found:
-            best.add((-worth(_candidate(0, sentence)), *sentence.at), sentence)
-
-    @property
-    def left_out(self) -> int:
-        """Documents whose vectors cannot be compared with those of most."""
-        return sum(self._documents.values()) - max(self._documents.values(), default=0)
+            self._best.add((-worth(_candidate(0, sentence)), *sentence.at), sentence)
 
     def summary(self, statistics: Statistics) -> list[Quote]:
         """Return sentences in the order of the objects' names, and then as they stand in their documents."""
-        if not self._documents:
+        if self._centre is None:
             return []
-        space = min(self._documents, key=lambda space: (-self._documents[space], space or ""))
-        found = self._best[space].all()
+        found = self._best.all()
         found.sort(key=lambda sentence: (sentence.doc.name, *sentence.at))
-        centre = self._centres[space]
-        scale = max(1, int(np.abs(centre).max()) >> 30)  # its direction is what counts, and it has 32 bits
+        # The direction of the centre is what counts, and it has 32 bits.
+        scale = max(1, int(np.abs(self._centre).max()) >> 30)
         aggregate = Aggregate(
             passages=statistics.passages,
             sentiment={label: statistics.sentiment.get(label, 0) for label in SENTIMENTS},
             topics=statistics.topics,
-            centre=base64.b64encode((centre // scale).astype("<i4").tobytes()).decode(),
+            centre=base64.b64encode((self._centre // scale).astype("<i4").tobytes()).decode(),
             candidates=[_candidate(at, sentence) for at, sentence in enumerate(found)],
-            space=space,
         )
         return [quote(found[chosen.index]) for chosen in choose(aggregate)]
 

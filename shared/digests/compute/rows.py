@@ -159,14 +159,6 @@ def _at(row: Row, path: str) -> Any:  # noqa: ANN401 - a field's value
     return found
 
 
-DOCUMENT = (
-    "document", "bucket", "name", "title", "organisation", "organisation_key", "year", "received_at",
-    "completed_at", "space",
-)  # fmt: skip
-SELECTION = ("name", "organisation_key", "language", "members", "duplicate_of")
-"""What is asked of an outcome to know whether it counts."""
-
-
 class Doc(NamedTuple):
     """A document with results of its own: what has to be known of it to quote it and to compare it."""
 
@@ -177,14 +169,13 @@ class Doc(NamedTuple):
     organisation: str | None
     organisation_key: str | None
     year: int | None
-    received_at: datetime
     completed_at: datetime
     space: str | None
 
 
 def doc(row: Mapping[str, Any]) -> Doc:
     """Return the document of an outcome that has completed."""
-    return Doc(*(row.get(name) for name in DOCUMENT))  # type: ignore[arg-type]
+    return Doc(*(row.get(name) for name in Doc._fields))  # type: ignore[arg-type]
 
 
 def fits(row: Mapping[str, Any], asked: Filter) -> bool:

@@ -81,15 +81,9 @@ def problems(rows: Rows, request: Request, notes: list[str]) -> Problems:
         failed = trouble.state == "failed"
         if not failed:
             rejected[trouble.code] += 1
-        problem = Problem(
-            document=row["document"],
-            name=row["name"],
-            state=trouble.state,
-            code=trouble.code,
-            message=trouble.message,
-            hint=trouble.hint,
-            replay=f"headrace replay {row['document']}" if failed else None,
-        )
+        replay = f"headrace replay {row['document']}" if failed else None
+        ending = trouble.model_dump(exclude={"at"})
+        problem = Problem(document=row["document"], name=row["name"], replay=replay, **ending)
         listed.append(((not failed, trouble.at, row["document"]), problem))
     if left_out := len(listed[MAX_PROBLEMS:]):
         notes.append(f"{left_out:,} of {len(listed):,} problems are not listed.")
@@ -138,6 +132,8 @@ class Counted:
         self.docs: list[Doc] = []
         """Whose passages count, by their ids."""
         self.completed = self.copies = self._unjudged = 0
+        self.space: str | None = None
+        """Of the vectors of most documents; others cannot be compared with them."""
         conditions = between("completed_at", window.start, window.end) + of_organisation(request.filter)
         fields, limit = (*COUNTS, "space"), settings().digest_max_documents + 1
         found = rows.range(COLLECTION, "completed_at", conditions, fields, limit=limit)
@@ -145,6 +141,11 @@ class Counted:
             if fits(row, request.filter) and row["members"] is None:
                 self._add(row)
         self.docs.sort(key=lambda doc: doc.document)
+        spaces = Counter(doc.space for doc in self.docs if doc.space is not None)
+        self.space = min(spaces, key=lambda space: (-spaces[space], space), default=None)
+        if others := spaces.total() - spaces[self.space or ""]:
+            why = "another model read them, and its vectors cannot be compared with the others'"
+            notes.append(f"The summary is without {others:,} documents: {why}.")
         self.groups.close()
         if self._unjudged:
             unjudged = f"{self._unjudged:,}; no share counts them."
@@ -167,8 +168,8 @@ def content(row: Row, of: Doc) -> tuple[list[Found], NDArray[np.int8]]:
     kept = unpack_raw(row["items"]) if row.get("items") else []
     packed: bytes = row.get("vectors") or b""
     vectors = np.frombuffer(packed, dtype=np.int8).reshape(len(kept), -1 if kept else 0)
-    size, report = vectors.shape[1], of._replace(space=row.get("space"))
-    found = [Found(report, each, packed[at * size : (at + 1) * size]) for at, each in enumerate(kept)]
+    size = vectors.shape[1]
+    found = [Found(of, each, packed[at * size : (at + 1) * size]) for at, each in enumerate(kept)]
     return found, vectors
 
 
@@ -177,7 +178,7 @@ class Earlier:
 
     def __init__(self, rows: Rows, request: Request, counted: Counted, notes: list[str]) -> None:
         """Read them, of the organisations with most documents."""
-        self._request, self._start = request, request.window.start
+        self._request, self._start, self._space = request, request.window.start, counted.space
         organisations = Counter(doc.organisation_key for doc in counted.docs if doc.organisation_key)
         keys = sorted(organisations, key=lambda key: (-organisations[key], key))
         if len(keys) > MAX_ORGANISATIONS:
@@ -205,7 +206,7 @@ class Earlier:
         """Compare with a report of the window."""
         organisation = self._organisations.get(of.organisation_key or "")
         if organisation is not None and found:
-            organisation.meet(found[0].doc, found, vectors)
+            organisation.meet(of, found, vectors)
 
     def followed(self) -> tuple[list[Followed], dict[FollowStatus, int]]:
         """Return what became of the plans, and the number of each kind."""
@@ -220,7 +221,8 @@ class Earlier:
         own = _followed_within(counted.docs, frozenset(keys))[:limit]
         by_id = {report.document: report for report in own}
         for row in rows.named(COLLECTION, list(by_id), CONTENT):
-            yield by_id[row[""]], row
+            if row.get("space") == self._space:
+                yield by_id[row[""]], row
         left, batches = limit - len(own), [keys[at : at + IN] for at in range(0, len(keys), IN)]
         cut = False
         for nth, batch in enumerate(batches):
@@ -234,7 +236,7 @@ class Earlier:
                 COLLECTION, "completed_at", conditions, fields, limit=share, descending=True
             ):
                 read += 1
-                if fits(row, self._request.filter) and counts(row):
+                if row.get("space") == self._space and fits(row, self._request.filter) and counts(row):
                     yield doc(row), row
             left -= read
             cut |= read == share
@@ -266,7 +268,11 @@ class Quoted:
         for row in rows.named(COLLECTION, list(docs), CONTENT):
             of = docs[row[""]]
             found, vectors = content(row, of)
-            earlier.meet(of, found, vectors)
+            comparable = row.get("space") == counted.space
+            if comparable:
+                earlier.meet(of, found, vectors)
+            else:
+                found = [each._replace(vector=b"") for each in found]
             asked = [each for each in found if topic is None or topic in each.kept["topics"]]
             roles = {
                 role: [each for each in asked if role in each.kept["roles"]]
@@ -276,14 +282,16 @@ class Quoted:
                 counted.groups.offer(of, each)
             for each in asked:
                 self.sentiments.offer(each)
-            centre: str = row.get("centre") or ""
-            self.summary.offer(row.get("space"), roles["summary"], centre)
-            self.oddities.offer(roles["unusual"], centre)
+            if comparable:
+                centre: str = row.get("centre") or ""
+                self.summary.offer(roles["summary"], centre)
+                self.oddities.offer(roles["unusual"], centre)
 
 
-def compare_with_earlier(rows: Rows, request: Request, oddities: Oddities) -> None:
+def compare_with_earlier(rows: Rows, request: Request, oddities: Oddities, space: str | None) -> None:
     """Compare what is odd in the window with what was kept of the newest documents before it."""
-    if not oddities.close():
+    dimensions = oddities.close()
+    if not dimensions:
         return
     conditions: list[Condition] = [
         ("completed_at", "<", request.window.start),
@@ -293,5 +301,5 @@ def compare_with_earlier(rows: Rows, request: Request, oddities: Oddities) -> No
     limit = settings().digest_earlier_documents
     for row in rows.range(COLLECTION, "completed_at", conditions, fields, limit=limit, descending=True):
         vectors = np.frombuffer(row.get("vectors") or b"", dtype=np.int8)
-        if len(vectors) and fits(row, request.filter) and counts(row):
-            oddities.compare(row.get("space"), vectors.reshape(-1, oddities.dimensions(row.get("space"))))
+        if len(vectors) and row.get("space") == space and fits(row, request.filter) and counts(row):
+            oddities.compare(vectors.reshape(-1, dimensions))

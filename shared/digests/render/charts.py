@@ -40,13 +40,7 @@ class Stack(NamedTuple):
 
 
 def stacked(stacks: Sequence[Stack], name: str, title: str) -> Markup:
-    """Draw bars of passages, positive, neutral and negative, on one scale.
-
-    Args:
-        stacks: from the top.
-        name: makes the ids of its title and description, which are a page's own.
-        title: what the chart shows.
-    """
+    """Draw bars of passages, positive, neutral and negative, on one scale; `name` makes the chart's ids."""
     most = max((sum(stack.sentiment.values()) for stack in stacks), default=0) or 1
     shapes = [shape for at, stack in enumerate(stacks) for shape in _stack(stack, at * STACK_ROW, most)]
     description = "; ".join(f"{stack.label}: {_parts(stack)}" for stack in stacks)

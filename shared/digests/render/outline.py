@@ -146,7 +146,6 @@ class Movement(NamedTuple):
     """A measure with a change that chance hardly explains."""
 
     sign: str
-    direction: str
     sentence: str
 
 
@@ -225,11 +224,10 @@ def movements(digest: Digest) -> list[Movement]:
     for kind, measure in measures(digest):
         flagged = [change for change in measure.changes if change.flagged]
         if flagged:
-            first = flagged[0].difference
-            sign, direction = ("▲", "up") if first > 0 else ("▼", "down")
+            sign = "▲" if flagged[0].difference > 0 else "▼"
             sentence = words.changes(measure, flagged, kind, unit(digest))
             largest = max(abs(change.difference) for change in flagged)
-            ranked.append((-largest, len(ranked), Movement(sign, direction, sentence)))
+            ranked.append((-largest, len(ranked), Movement(sign, sentence)))
     return [movement for _, _, movement in sorted(ranked)]
 
 

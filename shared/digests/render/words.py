@@ -148,14 +148,7 @@ def span(of: Window, zone: str) -> str:
 
 
 def changes(measure: Measure, against: Sequence[Change], kind: str, unit: str) -> str:
-    """Return, say, E1 climate change: 31% of passages, up from 20% in the previous week (p = 0.004).
-
-    Args:
-        measure: what changed.
-        against: the changes to name.
-        kind: which of `MEASURES`.
-        unit: what a window is called.
-    """
+    """Return, say, E1 climate change: 31% of passages, up from 20% in the previous week (p = 0.004)."""
     now = measure.share or 0.0
     decimals = int(any(percent(now) == percent(change.share) and now != change.share for change in against))
     parts = []
