@@ -208,7 +208,26 @@ def function_second(found: Mapping[str, Any], kind: str = "48-page report") -> f
     """Price of an estimated processor second by the functions."""
     one = of_kind(found, kind)
     batch = estimated(found, one) / one["batches"]
-    return cost.function_second(batch, one["analyze_cpu"] / one["batches"])
+    batch_cpu = one["analyze_cpu"] / one["batches"]
+    return float(ANALYZE.vcpu_second() * (batch_cpu + cost.batch_beside(ANALYZE.places)) / batch)
+
+
+def crossover(function: float, job: Instance, speed: float) -> float:
+    """Estimated processor seconds from which a task of the job costs no more than the functions.
+
+    Infinite: it always costs more.
+
+    Args:
+        function: price of one by the functions.
+        job: what the task runs on.
+        speed: how many of them the task does in a second.
+    """
+    second = job.job_second()
+    least = cost.JOB_LEAST_SECONDS * second / function
+    if least <= (cost.JOB_LEAST_SECONDS - cost.JOB_START_SECONDS) * speed:
+        return least
+    saved = function - second / speed
+    return cost.JOB_START_SECONDS * second / saved if saved > 0 else math.inf
 
 
 def cpu_speed(found: Mapping[str, Any], kind: str = "200-page report") -> float:

@@ -177,14 +177,14 @@ def _routes(found: Mapping[str, Any]) -> str:
         [
             "4 processors, no GPU",
             f"{speed:.1f} a second (measured)",
-            _from(cost.crossover(function, JOB, speed)),
+            _from(model.crossover(function, JOB, speed)),
         ]
     )
     rows += [
         [
             "4 processors and an L4",
             f"{each} a second (assumed)",
-            _from(cost.crossover(function, GPU_JOB, each)),
+            _from(model.crossover(function, GPU_JOB, each)),
         ]
         for each in (5, *GPU_SPEEDS, 300)
     ]

@@ -24,7 +24,7 @@ class Analysis(NamedTuple):
 
 
 def analyse(engine: Engine, passages: Sequence[Passage]) -> Analysis:
-    """What the model says of each passage, in their order.
+    """Return what the model says of each passage, in their order.
 
     A passage in a language that the heads do not know gets what does not depend on one (figures and a
     vector), rather than confident nonsense.

@@ -58,14 +58,14 @@ class Written:
 
 
 def prefix(document: str, run: int) -> str:
-    """Where all that belongs to a run lies."""
+    """Return the prefix of everything that a run keeps in the work bucket."""
     return f"runs/{document}/{run}/"
 
 
 def plan_batches(
     passages: Sequence[Passage], *, max_passages: int, max_tokens: int
 ) -> Iterator[tuple[int, int]]:
-    """[start, end) of each batch: as many passages as both limits allow, and always at least one."""
+    """Yield [start, end) of each batch: as many passages as both limits allow, and at least one."""
     start, tokens = 0, 0
     for position, passage in enumerate(passages):
         if position > start and (position - start == max_passages or tokens + passage.tokens > max_tokens):
@@ -138,7 +138,7 @@ def write(document: str, run: int, generation: int, text: str, passages: Sequenc
 
 
 def artefact_of(reference: firestore.DocumentReference, run: int) -> str:
-    """Where the artefacts of a planned run of a document lie."""
+    """Return the prefix of the artefacts of a planned run."""
     record = run_record(reference, run).get(["artefact"]).to_dict() or {}
     return record.get("artefact") or prefix(reference.id, run)
 
@@ -178,17 +178,17 @@ def exist(reference: firestore.DocumentReference, run: int) -> bool:
 
 
 def of_runs(document: str) -> list[Blob]:
-    """All that a document's runs have here."""
-    found = storage_client().list_blobs(
+    """Return all objects of a document's runs."""
+    blobs = storage_client().list_blobs(
         settings().work_bucket, prefix=f"runs/{document}/", **storage_limits()
     )
-    return list(found)
+    return list(blobs)
 
 
-def remove_runs(found: Iterable[Blob], before: int, keep: Collection[int] = ()) -> int:
-    """Delete what the runs before `before` have, but for those to keep; how many objects."""
+def remove_runs(blobs: Iterable[Blob], before: int, keep: Collection[int] = ()) -> int:
+    """Delete the objects of runs before `before`, except those to keep; return how many."""
     removed = 0
-    for blob in found:
+    for blob in blobs:
         run = int(blob.name.split("/")[2])
         if run < before and run not in keep:
             _delete(blob)
@@ -269,7 +269,7 @@ def check_planned(message: BatchMessage) -> None:
 
 
 def successor(message: BatchMessage) -> BatchMessage | None:
-    """The batch that is to be published when this one is taken up; None at the end of its lane."""
+    """Return the batch to be published when this one is taken up; None at the end of its lane."""
     ranges = _ranges(message.place, message.generation)
     number = message.batch + message.lanes
     if number >= len(ranges):
@@ -278,13 +278,13 @@ def successor(message: BatchMessage) -> BatchMessage | None:
 
 
 def read_slice(message: BatchMessage) -> list[Passage]:
-    """The passages of a batch."""
+    """Return the passages of a batch."""
     [passages] = read_slices([message])
     return passages
 
 
 def read_slices(messages: Sequence[BatchMessage]) -> list[list[Passage]]:
-    """The passages of each of some batches of one run, in rising order, read at once.
+    """Return the passages of several batches of one run, which are in rising order, by one read.
 
     Raises:
         ValidationError: the artefact is damaged.

@@ -42,7 +42,7 @@ DROPPED_AT_ONCE = 300
 
 
 def batch_record(reference: firestore.DocumentReference, run: int, batch: int) -> firestore.DocumentReference:
-    """Where the record of a batch is stored."""
+    """Return where the record of a batch is stored."""
     record: firestore.DocumentReference = reference.collection(COLLECTION).document(f"{run}-{batch}")
     return record
 
@@ -68,31 +68,31 @@ def progress(documents: Documents, message: BatchMessage) -> Progress:
     record = batch_record(reference, message.run, message.batch)
     snapshots = {snapshot.id: snapshot for snapshot in documents.client.get_all([reference, record])}
     document = check(document_of(snapshots[reference.id].to_dict()), message)
-    known = snapshots[record.id].to_dict()
+    recorded = snapshots[record.id].to_dict()
     if document.state in CLOSED:
         return Progress(message.end, met_before=True, document=document)
-    upto = known["upto"] if known else message.start
-    return Progress(upto, met_before=bool(known), document=document)
+    upto = recorded["upto"] if recorded else message.start
+    return Progress(upto, met_before=bool(recorded), document=document)
 
 
 def count_failure(documents: Documents, message: BatchMessage, why: str) -> int:
-    """Add a real failure to the batch's record; how many there are now."""
+    """Add a real failure to the batch's record; return how many there are now."""
     reference = documents.reference(message.document)
     record = batch_record(reference, message.run, message.batch)
 
     def step(transaction: ShortTransaction) -> int:
-        fields, known = transaction.read(reference, record)
+        fields, recorded = transaction.read(reference, record)
         check(document_of(fields), message)
-        known = known or new_record(message)
-        failures = int(known["failures"]) + 1
-        transaction.set(record, known | {"failures": failures, "failure": why, "updated_at": now()})
+        recorded = recorded or new_record(message)
+        failures = int(recorded["failures"]) + 1
+        transaction.set(record, recorded | {"failures": failures, "failure": why, "updated_at": now()})
         return failures
 
     return documents.run(step)
 
 
 def count_done(reference: firestore.DocumentReference, run: int) -> int:
-    """How many batches of a run are wholly committed."""
+    """Return how many batches of a run are wholly committed."""
     from google.cloud.firestore_v1.base_query import FieldFilter
 
     done = _of_run(reference, run).where(filter=FieldFilter("done", "==", value=True))
@@ -102,13 +102,13 @@ def count_done(reference: firestore.DocumentReference, run: int) -> int:
 
 
 def done(reference: firestore.DocumentReference, run: int) -> set[int]:
-    """The numbers of the batches of a run that are wholly committed."""
-    found = _of_run(reference, run).select(["batch", "done"]).stream()
-    return {record["batch"] for snapshot in found if (record := snapshot.to_dict() or {})["done"]}
+    """Return the numbers of the batches of a run that are wholly committed."""
+    snapshots = _of_run(reference, run).select(["batch", "done"]).stream()
+    return {record["batch"] for snapshot in snapshots if (record := snapshot.to_dict() or {})["done"]}
 
 
 def records(reference: firestore.DocumentReference, run: int) -> list[dict[str, Any]]:
-    """The records of a run's batches, in no particular order."""
+    """Return the records of a run's batches, in no particular order."""
     return [snapshot.to_dict() or {} for snapshot in _of_run(reference, run).stream()]
 
 
@@ -130,20 +130,20 @@ def drop_others(
         kind: model and artefact that the run is about to be planned with.
         check: raises Superseded where the document, as it is stored, is somebody else's to plan.
     """
-    found = list(_of_run(reference, run).select(["model", "artefact"]).stream())
-    stored = (snapshot.to_dict() or {} for snapshot in found)
+    snapshots = list(_of_run(reference, run).select(["model", "artefact"]).stream())
+    stored = (snapshot.to_dict() or {} for snapshot in snapshots)
     kinds = {(record["model"], record.get("artefact")) for record in stored}
     if kinds <= {kind}:
         return
-    records = [snapshot.reference for snapshot in found]
-    passages = [one.reference for one in _of_run(reference, run, "passages").select([]).stream()]
+    records = [snapshot.reference for snapshot in snapshots]
+    passages = [target.reference for target in _of_run(reference, run, "passages").select([]).stream()]
 
-    def write(several: list[firestore.DocumentReference], fields: dict[str, Any] | None) -> None:
+    def write(targets: list[firestore.DocumentReference], fields: dict[str, Any] | None) -> None:
         def step(transaction: ShortTransaction) -> None:
             check(documents.read(transaction, reference.id))
-            for one in several:
+            for target in targets:
                 # Merged, not updated: a twin may have deleted it.
-                transaction.set(one, fields, merge=True) if fields else transaction.delete(one)
+                transaction.set(target, fields, merge=True) if fields else transaction.delete(target)
 
         documents.run(step)
 

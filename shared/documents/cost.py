@@ -8,7 +8,7 @@ what people read afterwards. docs/cost.md compares it with a run in which everyt
 from __future__ import annotations
 
 import math
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -53,11 +53,11 @@ class Instance:
     gpu: bool = False
 
     def vcpu_second(self, prices: Prices = PRICES) -> float:
-        """Price of a processor for a second in a function, with its share of the memory."""
+        """Return the price of a second of one processor of a function, with its share of the memory."""
         return prices.function_vcpu_second + self.gib / self.vcpus * prices.function_gib_second
 
     def job_second(self, prices: Prices = PRICES) -> float:
-        """Price of the whole of it for a second in a job."""
+        """Return the price of a second of the whole instance in a job."""
         gpu = prices.gpu_second if self.gpu else 0.0
         return self.vcpus * prices.job_vcpu_second + self.gib * prices.job_gib_second + gpu
 
@@ -132,17 +132,9 @@ class Usage:
     class_a: float = 0.0
     class_b: float = 0.0
 
-    def __add__(self, other: Usage) -> Usage:
-        """Both."""
-        return Usage(*(one + more for one, more in zip(astuple(self), astuple(other), strict=True)))
-
-    def __mul__(self, times: float) -> Usage:
-        """So many times."""
-        return Usage(*(each * times for each in astuple(self)))
-
 
 def usage(work: Work, job: Instance = JOB) -> Usage:
-    """What is billed for a document of which only its own batches share an instance."""
+    """Return what is billed for a document, if only its own batches share an instance."""
     if work.tasks:
         return _job_usage(work, job)
     return Usage(
@@ -167,12 +159,12 @@ def _job_usage(work: Work, job: Instance) -> Usage:
 
 
 def _ingest_seconds(reading: float) -> float:
-    """Processor seconds billed: a file is read by one of them while the others are billed too."""
+    """Return the processor seconds billed while one processor reads a file and the others wait."""
     return INGEST.vcpus * (reading + DOCUMENT.cpu_seconds + DOCUMENT.calls * ROUND_TRIP)
 
 
 def batch_beside(batches: int) -> float:
-    """Processor seconds billed of a batch beside the model's: handling it, and waiting for other services.
+    """Return the processor seconds billed for a batch in addition to the model's.
 
     `batches` of the document; those that are at work at once in an instance share it.
     """
@@ -182,17 +174,17 @@ def batch_beside(batches: int) -> float:
 
 def _operations(work: Work, document: Step, batch: Step) -> dict[str, float]:
     names = ("reads", "writes", "message_bytes", "class_a", "class_b")
-    found = {
+    counts = {
         name: getattr(document, name)
         + work.batches * getattr(batch, name)
         + work.recognised * getattr(PAGE, name)
         for name in names
     }
-    return found | {"writes": found["writes"] + work.passages}
+    return counts | {"writes": counts["writes"] + work.passages}
 
 
 def bill(used: Usage, job: Instance = JOB, prices: Prices = PRICES) -> dict[str, float]:
-    """US dollars by what they are for."""
+    """Return US dollars by what they are for."""
     return {
         "ingest": used.ingest_seconds * INGEST.vcpu_second(prices),
         "analyze": used.analyze_seconds * ANALYZE.vcpu_second(prices),
@@ -207,7 +199,7 @@ def bill(used: Usage, job: Instance = JOB, prices: Prices = PRICES) -> dict[str,
 
 
 def usd(work: Work, job: Instance = JOB, prices: Prices = PRICES) -> float:
-    """US dollars for a document, to a millionth."""
+    """Return US dollars for a document, rounded to a millionth."""
     return round(math.fsum(bill(usage(work, job), job, prices).values()), 6)
 
 
@@ -229,31 +221,3 @@ def work_of(document: Document, analyze_cpu: float) -> Work:
         recognised=len(document.recognised),
         ingest_seconds=job.ingest_seconds if job and read_by_job else 0.0,
     )
-
-
-def function_second(batch: float, batch_cpu: float) -> float:
-    """Price of one estimated processor second of analysis by the functions, many batches being on their way.
-
-    Args:
-        batch: processor seconds that a batch is estimated to take (`shared.documents.delegation.seconds_of`).
-        batch_cpu: that its analysis did take.
-    """
-    return ANALYZE.vcpu_second() * (batch_cpu + batch_beside(ANALYZE.places)) / batch
-
-
-def crossover(function: float, job: Instance, speed: float) -> float:
-    """Estimated processor seconds from which a task of the job costs no more than the functions.
-
-    Infinite: it always costs more.
-
-    Args:
-        function: price of one by the functions.
-        job: what the task runs on.
-        speed: how many of them the task does in a second.
-    """
-    second = job.job_second()
-    least = JOB_LEAST_SECONDS * second / function
-    if least <= (JOB_LEAST_SECONDS - JOB_START_SECONDS) * speed:
-        return least
-    saved = function - second / speed
-    return JOB_START_SECONDS * second / saved if saved > 0 else math.inf

@@ -37,7 +37,7 @@ OCR_SECONDS = 3.0
 
 
 def seconds_of(tokens: int, manifest: Manifest) -> float:
-    """Processor seconds that the analysis of so many word pieces takes, estimated on the safe side."""
+    """Return an estimate, on the safe side, of the processor seconds that so many word pieces take."""
     return tokens / manifest.metrics.get("tokens_per_second", UNKNOWN_RATE) * MARGIN
 
 
@@ -60,7 +60,7 @@ def delegation(why: str, seconds: float, model: str, *, ingest_seconds: float = 
 
 
 def carry_on(documents: Documents, document: str, run: int | None = None, *, restart: bool = False) -> None:
-    """What any delivery does for a run that is past its extraction: start the job if none was, or finish.
+    """Start the job of a run that is past its extraction, if none was started; otherwise finish the run.
 
     With `run`, only where that is the document's; with `restart`, also where a job was started and has ended.
 
@@ -76,7 +76,7 @@ def carry_on(documents: Documents, document: str, run: int | None = None, *, res
 
 
 def carry_on_as_read(documents: Documents, document: Document, *, restart: bool = False) -> None:
-    """The same for a document that the caller has read after the last step it took itself.
+    """Do the same for a document that the caller has read after the last step it took itself.
 
     Raises:
         GoogleAPIError: Cloud Run could not be asked.
@@ -110,7 +110,7 @@ def start(documents: Documents, document: Document) -> None:
 
 
 def run_job(arguments: list[str], tasks: int) -> str:
-    """Start an execution of the job; its full name.
+    """Start an execution of the job; return its full name.
 
     Raises:
         GoogleAPIError: Cloud Run has not accepted it.
@@ -163,5 +163,5 @@ def has_not_ended(name: str | None) -> bool:
 
 
 def job_path() -> str:
-    """The job's full name."""
+    """Return the job's full name."""
     return f"projects/{settings().project}/locations/{settings().job_location}/jobs/{settings().job_name}"

@@ -83,8 +83,8 @@ def erase_stored(
     also()
     named = client.collection(CONTENTS).where(filter=FieldFilter("document", "==", document))
     for query in [*(hold.reference.collection(part).select([]) for part in PARTS), named.select([])]:
-        while found := [snapshot.reference for snapshot in query.limit(PAGE).stream()]:
-            if not hold.delete(found):
+        while references := [snapshot.reference for snapshot in query.limit(PAGE).stream()]:
+            if not hold.delete(references):
                 return
     hold.delete([hold.reference], last=True)
 

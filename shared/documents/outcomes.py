@@ -203,12 +203,12 @@ def write_problem(transaction: firestore.Transaction, client: firestore.Client, 
 
 
 def outcome(stored: Mapping[str, Any]) -> Outcome:
-    """Of a record as Firestore has it, read whole or with the fields `COUNTS`."""
+    """Return the counts of a record that was read whole, or with the fields `COUNTS`."""
     return Outcome.model_validate({name: stored.get(name) for name in COUNTS})
 
 
 def content(stored: Mapping[str, Any]) -> Content:
-    """Of the same, read whole or with the fields `CONTENT`; a document without any has none."""
+    """Return the quotable content of a record that was read whole, or with the fields `CONTENT`."""
     import numpy as np
 
     kept = unpack(stored["items"]) if stored.get("items") else []
@@ -219,19 +219,21 @@ def content(stored: Mapping[str, Any]) -> Content:
 
 
 def pack(kept: list[Kept]) -> bytes:
-    """Compressed, because it is read whole or not at all, and decoded by the thousand."""
-    return zlib.compress(json.dumps([one.model_dump() for one in kept], separators=(",", ":")).encode())
+    """Compress sentences: they are read whole or not at all, and decoded by the thousand."""
+    return zlib.compress(
+        json.dumps([sentence.model_dump() for sentence in kept], separators=(",", ":")).encode()
+    )
 
 
 def unpack(packed: bytes) -> list[Kept]:
-    """The reverse; what is read was written here, so it is not checked again."""
+    """Reverse `pack`; what is read was written here, so it is not validated again."""
     return [Kept.model_construct(**fields) for fields in unpack_raw(packed)]
 
 
 def unpack_raw(packed: bytes) -> list[dict[str, Any]]:
-    """The same as plain fields, for those who look at thousands to take a few."""
-    found: list[dict[str, Any]] = json.loads(zlib.decompress(packed))
-    return found
+    """Reverse `pack` into plain fields, for callers that look at thousands to take a few."""
+    sentences: list[dict[str, Any]] = json.loads(zlib.decompress(packed))
+    return sentences
 
 
 def _facts(document: Document) -> dict[str, Any]:

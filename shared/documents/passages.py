@@ -43,7 +43,7 @@ def write_passages(
 
 
 def initiatives(document: firestore.DocumentReference, run: int, limit: int) -> list[dict[str, Any]]:
-    """The first `limit` initiatives of a run, in document order, without their vectors."""
+    """Return the first `limit` initiatives of a run, in document order, without their vectors."""
     from google.cloud.firestore_v1.base_query import FieldFilter
 
     query = (
@@ -58,7 +58,7 @@ def initiatives(document: firestore.DocumentReference, run: int, limit: int) -> 
 
 
 def purge_runs(document: firestore.DocumentReference, before: int, keep: Collection[int] = ()) -> int:
-    """Delete passages, batch records and leases of the runs before `before`, but for those to keep; how many.
+    """Delete passages, batch records and leases of runs before `before`, except those to keep.
 
     Call only where no batch of theirs commits any more: all but the document's own run, and that if rejected.
     """

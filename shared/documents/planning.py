@@ -90,31 +90,31 @@ def find_source(
 def copied(
     client: firestore.Client, message: BatchMessage, passages: Sequence[Passage]
 ) -> tuple[list[PassageResult], list[Partial]] | None:
-    """A batch's results and partial aggregates as its source has them; None where it must compute."""
+    """Return a batch's results and partial aggregates as its source has them; None where it must compute."""
     source = message.source
     if source is None:
         return None
     reference = client.collection(COLLECTION).document(source.document)
-    known = batch_record(reference, source.run, message.batch).get().to_dict()
-    if known is None or not known["done"]:
+    record = batch_record(reference, source.run, message.batch).get().to_dict()
+    if record is None or not record["done"]:
         return None
-    if (known["model"], known["start"], known["end"]) != (message.model, message.start, message.end):
+    if (record["model"], record["start"], record["end"]) != (message.model, message.start, message.end):
         return None
     names = [f"{source.run}-{passage.index}" for passage in passages]
-    found = client.get_all([reference.collection("passages").document(name) for name in names])
-    by_index = {stored["index"]: stored for snapshot in found if (stored := snapshot.to_dict())}
+    snapshots = client.get_all([reference.collection("passages").document(name) for name in names])
+    by_index = {earlier["index"]: earlier for snapshot in snapshots if (earlier := snapshot.to_dict())}
     results = []
     for passage in passages:
-        stored = by_index.get(passage.index)
-        if stored is None or stored["model"] != message.model:  # of a run that two began, and that failed
+        earlier = by_index.get(passage.index)
+        if earlier is None or earlier["model"] != message.model:  # of a run that two began, and that failed
             return None
-        if (stored["text"], tuple(stored["span"]), stored.get("language")) != (
+        if (earlier["text"], tuple(earlier["span"]), earlier.get("language")) != (
             passage.text,
             passage.span,
             passage.language,  # which decides whether labels are told at all
         ):
             return None
-        fields = {name: stored[name] for name in PassageResult.model_fields if name in stored}
+        fields = {name: earlier[name] for name in PassageResult.model_fields if name in earlier}
         fields |= {name: getattr(passage, name) for name in ("section", "label", "row", "page")}
-        results.append(PassageResult.model_validate(fields | {"embedding": list(stored["embedding"])}))
-    return results, [Partial.model_validate(part) for part in known["partials"]]
+        results.append(PassageResult.model_validate(fields | {"embedding": list(earlier["embedding"])}))
+    return results, [Partial.model_validate(part) for part in record["partials"]]

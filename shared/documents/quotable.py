@@ -28,58 +28,60 @@ LIKELY = 0.5
 
 
 def keep(aggregate: Aggregate) -> tuple[list[Kept], NDArray[np.int8]]:
-    """Sentences in document order, and (n, 384) their vectors, eight bits a component."""
+    """Return sentences in document order, and their vectors: (n, 384), eight bits a component."""
     roles: dict[int, set[Role]] = {}
 
     def give(role: Role, chosen: list[Candidate]) -> None:
-        for one in chosen:
-            roles.setdefault(one.index, set()).add(role)
+        for each in chosen:
+            roles.setdefault(each.index, set()).add(role)
 
     candidates = aggregate.candidates
-    told = [one for one in candidates if one.topics and one.quality >= GOOD]
+    quotable = [each for each in candidates if each.topics and each.quality >= GOOD]
     give("summary", choose(aggregate))
-    initiatives = [one for one in candidates if one.topics and one.action != "none"]
-    give("initiative", sorted(initiatives, key=lambda one: (-one.quality, one.index))[:MAX_INITIATIVES])
-    deaths = {one.index for one in told if tells_of_death(one.text, one.negative, one.positive)}
+    initiatives = [each for each in candidates if each.topics and each.action != "none"]
+    give("initiative", sorted(initiatives, key=lambda each: (-each.quality, each.index))[:MAX_INITIATIVES])
+    deaths = {each.index for each in quotable if tells_of_death(each.text, each.negative, each.positive)}
     bad = sorted(
-        (one for one in told if one.negative >= LIKELY or one.index in deaths),
-        key=lambda one: (one.index not in deaths, -one.negative, one.index),
+        (each for each in quotable if each.negative >= LIKELY or each.index in deaths),
+        key=lambda each: (each.index not in deaths, -each.negative, each.index),
     )
-    good = sorted((one for one in told if one.positive >= LIKELY), key=lambda one: (-one.positive, one.index))
+    good = sorted(
+        (each for each in quotable if each.positive >= LIKELY), key=lambda each: (-each.positive, each.index)
+    )
     give("negative", bad[:MAX_MOOD])
     give("positive", good[:MAX_MOOD])
-    give("unusual", _unusual(aggregate, told))
-    chosen = [one for one in candidates if one.index in roles]
+    give("unusual", _unusual(aggregate, quotable))
+    chosen = [each for each in candidates if each.index in roles]
     kept = [
         Kept(
-            index=one.index,
-            page=one.page,
-            row=one.row,
-            text=one.text,
-            quality=one.quality,
-            topics=one.topics,
-            action=one.action,
-            negative=one.negative,
-            positive=one.positive,
-            roles=sorted(roles[one.index]),
+            index=each.index,
+            page=each.page,
+            row=each.row,
+            text=each.text,
+            quality=each.quality,
+            topics=each.topics,
+            action=each.action,
+            negative=each.negative,
+            positive=each.positive,
+            roles=sorted(roles[each.index]),
         )
-        for one in chosen
+        for each in chosen
     ]
     return kept, _vectors(chosen)
 
 
-def _unusual(aggregate: Aggregate, told: list[Candidate]) -> list[Candidate]:
-    """The sentences on a topic that are furthest from the centre of their document."""
-    if not told or not aggregate.centre:
+def _unusual(aggregate: Aggregate, quotable: list[Candidate]) -> list[Candidate]:
+    """Return the sentences on a topic that are furthest from the centre of their document."""
+    if not quotable or not aggregate.centre:
         return []
     centre = decode_sum(aggregate.centre).astype(np.float64)
-    vectors = _vectors(told).astype(np.float64)
+    vectors = _vectors(quotable).astype(np.float64)
     lengths = np.linalg.norm(vectors, axis=1) * (np.linalg.norm(centre) or 1.0)
     near = vectors @ centre / np.where(lengths == 0, 1.0, lengths)
-    order = sorted(range(len(told)), key=lambda at: (round(float(near[at]), 6), told[at].index))
-    return [told[at] for at in order[:MAX_UNUSUAL]]
+    order = sorted(range(len(quotable)), key=lambda at: (round(float(near[at]), 6), quotable[at].index))
+    return [quotable[at] for at in order[:MAX_UNUSUAL]]
 
 
 def _vectors(candidates: list[Candidate]) -> NDArray[np.int8]:
-    parts = [base64.b64decode(one.embedding) for one in candidates]
+    parts = [base64.b64decode(each.embedding) for each in candidates]
     return np.frombuffer(b"".join(parts), dtype=np.int8).reshape(len(parts), -1 if parts else 0)

@@ -1,4 +1,4 @@
-"""Which stored passages mean what a question means?
+"""Search the stored passages by meaning.
 
 Only passages of published runs count. Which run is published is read from the documents after the vector
 search, never from a flag on the passages: publishing is one write to one document, and a flag on each of its
@@ -66,7 +66,7 @@ def search(  # noqa: PLR0913 - the filters of a search
     topic: str | None = None,
     document: str | None = None,
 ) -> list[Hit]:
-    """The passages nearest to `question`, nearest first.
+    """Return the passages nearest to `question`, nearest first.
 
     Fewer than `limit` where there are no more, or where the 1,000 nearest hold no more of published runs.
 
@@ -80,9 +80,9 @@ def search(  # noqa: PLR0913 - the filters of a search
     """
     asked = limit * MARGIN
     while True:
-        found = _nearest(client, question, asked, {"space": space, "document": document}, topic)
-        hits = _published(client, found)[:limit]
-        if len(hits) == limit or len(found) < asked or asked == MAX_NEAREST:
+        passages = _nearest(client, question, asked, {"space": space, "document": document}, topic)
+        hits = _published(client, passages)[:limit]
+        if len(hits) == limit or len(passages) < asked or asked == MAX_NEAREST:
             return hits
         asked = min(asked * GROWTH, MAX_NEAREST)
 
@@ -116,8 +116,8 @@ def _nearest(
     return [snapshot.to_dict() or {} for snapshot in nearest.get(timeout=SECONDS)]
 
 
-def _published(client: firestore.Client, found: list[dict[str, Any]]) -> list[Hit]:
-    identifiers = {passage["document"] for passage in found}
+def _published(client: firestore.Client, passages: list[dict[str, Any]]) -> list[Hit]:
+    identifiers = {passage["document"] for passage in passages}
     references = [client.collection(DOCUMENTS).document(identifier) for identifier in sorted(identifiers)]
     snapshots = client.get_all(references, _SHOWN, timeout=SECONDS)
     documents = {snapshot.id: snapshot.to_dict() or {} for snapshot in snapshots if snapshot.exists}
@@ -132,6 +132,6 @@ def _published(client: firestore.Client, found: list[dict[str, Any]]) -> list[Hi
             text=passage["text"],
             score=round(passage["score"], 4),
         )
-        for passage in found
+        for passage in passages
         if (document := documents.get(passage["document"])) and document["published_run"] == passage["run"]
     ]

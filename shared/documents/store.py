@@ -339,8 +339,8 @@ def lay_tombstone(
     again, a dead letter of either. A file that is uploaded later has a greater generation.
     """
     reference = tombstone(client, document)
-    [known] = transaction.read(reference)
-    newest = max(generation, int(known["generation"]) if known else 0)
+    [before] = transaction.read(reference)
+    newest = max(generation, int(before["generation"]) if before else 0)
     fields = {"generation": str(newest), "erased_at": moment, "expires_at": moment + TOMBSTONE_KEPT}
     transaction.set(reference, fields)
 
@@ -352,7 +352,7 @@ def tombstone(client: firestore.Client, document: str) -> firestore.DocumentRefe
 
 
 def erased_up_to(stored: Mapping[str, Any] | None, asked: datetime | None, moment: datetime) -> int:
-    """The generation up to which nothing may begin the document anew; 0: it was not erased.
+    """Return the generation up to which nothing may begin the document anew; 0: it was not erased.
 
     Args:
         stored: the document's tombstone, if there is one.
@@ -369,7 +369,8 @@ def erased_generations(
 ) -> dict[str, int]:
     """Return up to which generation each of these documents was erased, for those that have a tombstone."""
     references = [tombstone(client, document) for document in documents]
-    return {one.id: int(one.get("generation")) for one in client.get_all(references, **limits) if one.exists}
+    snapshots = client.get_all(references, **limits)
+    return {snapshot.id: int(snapshot.get("generation")) for snapshot in snapshots if snapshot.exists}
 
 
 def is_as_read(current: Document | None, document: Document, *more: str) -> bool:

@@ -34,7 +34,7 @@ def upload_of(document: Document, restart_run: int | None = None) -> UploadEvent
 
 
 def event_of(blob: Blob) -> UploadEvent:
-    """The event that an object was uploaded by, of the object as it is listed."""
+    """Return the event that a listed object was uploaded by."""
     return UploadEvent(
         bucket=blob.bucket.name,
         name=blob.name,

@@ -81,7 +81,7 @@ PASSAGE_FIELDS = tuple(PassageResult.model_fields)
 
 
 def document_view(stored: dict[str, Any]) -> dict[str, Any]:
-    """A `DocumentView` as JSON types, of a document as Firestore stores it."""
+    """Return a stored document as a `DocumentView` in JSON types."""
     view = {field: stored.get(field) for field in FIELDS}
     view["ocr_pages"] = view["ocr_pages"] or []
     view["recognised"] = view["recognised"] or []
@@ -97,7 +97,7 @@ def document_view(stored: dict[str, Any]) -> dict[str, Any]:
 
 
 def passage_view(stored: dict[str, Any]) -> dict[str, Any]:
-    """A `PassageResult` as JSON types, of a stored passage; with its vector only where that was read."""
+    """Return a stored passage as a `PassageResult` in JSON types; with its vector if that was read."""
     shown = {field: stored[field] for field in PASSAGE_FIELDS if field in stored}
     if "embedding" in shown:
         shown["embedding"] = list(shown["embedding"])

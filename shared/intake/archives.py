@@ -117,7 +117,7 @@ class Archive:
 
 
 def generation_of(member: Blob) -> int:
-    """The generation of the archive that a member was unpacked from; 0 if its metadata names none."""
+    """Return the generation of the archive that a member was unpacked from; 0 if its metadata names none."""
     given = _metadata(member).get(ARCHIVE_GENERATION, "")
     return int(given) if given.isdecimal() else 0
 

@@ -67,7 +67,7 @@ class Piece:
 def arguments(
     *, name: str, content_type: str | None, options: ExtractOptions, tokenizer: Path, passages: int
 ) -> dict[str, Any]:
-    """Those of `read`, as JSON can hold them."""
+    """Return the arguments of `read` as JSON types."""
     plain = {option: getattr(options, option) for option in ExtractOptions.__dataclass_fields__}
     return {
         "name": name,
@@ -87,7 +87,7 @@ def read(  # noqa: PLR0913 - what a file is, how it is read, and within which li
     tokenizer: str,
     passages: int,
 ) -> Iterator[Piece]:
-    """The file's reading, piece by piece.
+    """Read the file; yield the reading piece by piece.
 
     Args:
         path: where it lies.
@@ -123,7 +123,7 @@ def read(  # noqa: PLR0913 - what a file is, how it is read, and within which li
 
 
 def parts(text: str) -> Iterator[str]:
-    """The text in parts of bounded length, none of which ends within a pseudonym."""
+    """Yield the text in parts of bounded length, none of which ends within a pseudonym."""
     start = 0
     while start < len(text):
         end = start + _CHARACTERS
@@ -144,9 +144,9 @@ class _Redacting:
         return replace_identifiers(text, self._replacement)
 
     def behind(self, text: str) -> list[tuple[str, str]]:
-        """Kind and value of each pseudonym in a text."""
-        found = dict.fromkeys(PSEUDONYM.findall(text))
-        return [self._identifiers[made] for made in found if made in self._identifiers]
+        """Return kind and value of what each pseudonym in a text stands for."""
+        pseudonyms = dict.fromkeys(PSEUDONYM.findall(text))
+        return [self._identifiers[made] for made in pseudonyms if made in self._identifiers]
 
     def _replacement(self, kind: str, value: str) -> str:
         made = pseudonym(NO_KEY, kind, value)
@@ -170,7 +170,7 @@ def _together(some: list[tuple[Cut, str | None]], redacting: _Redacting) -> Piec
 
 
 def _language(text: str, document: str | None) -> str | None:
-    """A passage's language; its document's where the passage is too short to show another one."""
+    """Return a passage's language; its document's where the passage is too short to show another."""
     if len(text.split()) < OWN_LANGUAGE_WORDS and document is not None:
         return document
     return detect(text) or document

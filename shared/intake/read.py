@@ -62,13 +62,13 @@ class Reading:
 
     @classmethod
     def of_archive(cls, media_type: str, members: int, warnings: list[str], cpu_seconds: float = 0.0) -> Self:
-        """Nothing by itself: its members are documents of their own."""
+        """Return the reading of an archive, which has no text: its members are documents of their own."""
         facts = Facts(media_type=media_type, members=members, warnings=warnings, passages=0, tokens=0)
         return cls(facts, "", [], cpu_seconds)
 
 
 def sha256_of(path: Path) -> str:
-    """The file's SHA-256, in hex."""
+    """Return the file's SHA-256 in hex."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(HASH_CHUNK):
@@ -77,7 +77,7 @@ def sha256_of(path: Path) -> str:
 
 
 def limits_of(settings: Settings) -> Limits:
-    """The limits of extraction that the settings name."""
+    """Return the limits of extraction that the settings name."""
     return Limits(
         bytes=settings.max_bytes,
         pages=settings.max_pages,
@@ -193,7 +193,9 @@ class _Pieces:
         real = {pseudonym(NO_KEY, *each): pseudonym(self._key, *each) for each in read.identifiers}
 
         def redacted(text: str | None) -> str | None:
-            return PSEUDONYM.sub(lambda found: real.get(found[0], found[0]), text) if text and real else text
+            if not text or not real:
+                return text
+            return PSEUDONYM.sub(lambda match: real.get(match[0], match[0]), text)
 
         if read.text:
             if self._cuts:
@@ -208,7 +210,7 @@ class _Pieces:
             self.described = replace(read.described, title=title, organisation=organisation)
 
     def whole(self) -> tuple[str, list[Passage]]:
-        """The text and its passages; once. Raises ValueError as `take` does."""
+        """Return the text and its passages, once. Raises ValueError as `take` does."""
         text = self._encoded.decode()
         self._encoded.clear()
         self._cuts.reverse()
@@ -249,7 +251,7 @@ def _adapter() -> TypeAdapter[Piece]:
 
 
 def _foreign(passages: Sequence[Passage]) -> list[str]:
-    """A warning, if passages are in languages that the model was not trained on."""
+    """Return a warning if passages are in languages that the model was not trained on."""
     counts = Counter(passage.language for passage in passages if passage.language not in LANGUAGES)
     if not counts:
         return []
@@ -268,7 +270,7 @@ class Busy(Retryable):
 
 @cache
 def turns() -> BoundedSemaphore:
-    """The documents that this process may read at once: each takes memory, and an instance has little."""
+    """Return the turns of this process to read documents: each takes memory, and an instance has little."""
     return BoundedSemaphore(settings().extract_at_once)
 
 
@@ -301,7 +303,7 @@ class Received:
 
 @contextmanager
 def fetched(event: UploadEvent, limits: Settings, tokenizer: Path) -> Iterator[Path]:
-    """The file that an event names, for as long as the block lasts.
+    """Provide the file that an event names, for as long as the block lasts.
 
     Args:
         event: its upload.
@@ -404,6 +406,6 @@ def receive(  # noqa: PLR0913 - what a file is, how it is read, and within which
 
 
 def password_of(name: str) -> str | None:
-    """Of encrypted documents of that prefix, if the operator has set one."""
-    found = settings().password_secret(name)
-    return secret(*found).decode() if found else None
+    """Return the password of encrypted documents whose names begin with this one's prefix, if one is set."""
+    configured = settings().password_secret(name)
+    return secret(*configured).decode() if configured else None

@@ -129,7 +129,7 @@ def _lost(
         return []
     references = [client.collection(DOCUMENTS).document(document) for document in looked_at]
     stored = client.get_all(references, ["generation"], **limits)
-    known = {one.id: int(one.get("generation")) for one in stored if one.exists}
+    known = {snapshot.id: int(snapshot.get("generation")) for snapshot in stored if snapshot.exists}
     missing = {
         document: blob for document, blob in looked_at.items() if known.get(document, 0) < blob.generation
     }

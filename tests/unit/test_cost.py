@@ -194,7 +194,7 @@ def test_what_was_done_is_read_from_the_document() -> None:
 def test_at_the_crossover_both_cost_the_same(job: cost.Instance, speed: float) -> None:
     """The functions' price of the work is the task's, its start and its least minute included."""
     function = model.function_second(FOUND)
-    work = cost.crossover(function, job, speed)
+    work = model.crossover(function, job, speed)
     billed = max(cost.JOB_LEAST_SECONDS, cost.JOB_START_SECONDS + work / speed)
     assert work * function == pytest.approx(billed * job.job_second())
 
@@ -202,13 +202,13 @@ def test_at_the_crossover_both_cost_the_same(job: cost.Instance, speed: float) -
 def test_a_slow_gpu_never_pays() -> None:
     """Where a second of it does less than its price buys of the functions."""
     function = model.function_second(FOUND)
-    assert math.isinf(cost.crossover(function, GPU_JOB, GPU_JOB.job_second() / function * 0.99))
+    assert math.isinf(model.crossover(function, GPU_JOB, GPU_JOB.job_second() / function * 0.99))
 
 
 @pytest.mark.parametrize("name", ["function_seconds", "job_task_seconds"])
 def test_the_default_is_the_crossover(name: str) -> None:
     """Of a job without a GPU: not above it, and no more than a quarter below."""
-    calculated = cost.crossover(model.function_second(FOUND), JOB, model.cpu_speed(FOUND))
+    calculated = model.crossover(model.function_second(FOUND), JOB, model.cpu_speed(FOUND))
     assert 0.75 * calculated <= Settings.model_fields[name].default <= calculated
 
 
