@@ -245,7 +245,7 @@ MUTANTS = (
     Mutant(
         "a copy is made of the same model only",
         "shared/documents/planning.py::copied",
-        '(known["model"], known["start"], known["end"]) != (message.model, message.start, message.end)',
+        '(record["model"], record["start"], record["end"]) != (message.model, message.start, message.end)',
         "False",
         TAKEOVERS,
     ),
@@ -404,9 +404,9 @@ MUTANTS = (
     ),
     Mutant(
         "whoever lost a digest's slot notes nothing",
-        "shared/digests/ticks.py::_held",
-        "lease.holder == claim.holder",
-        "True",
+        "shared/digests/ticks.py::finish",
+        "or lease.holder != claim.holder",
+        "",
         TICKS,
     ),
     Mutant(
