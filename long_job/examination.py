@@ -13,17 +13,16 @@ from model_export.gate import GateFailed
 from model_export.heads import HEAD_NAMES, load_heads
 from model_export.scalings import write_scalings
 from model_export.sources import load_packaged
-from model_export.steps import Steps
 from shared.inference.engine import Engine
 from shared.platform.errors import Rejected, SetupError
+from shared.platform.logs import get_logger
 from shared.platform.settings import settings
+from training.compare import METRICS, compare_models, decide
 from training.data import TAXONOMY, check_size, content
 from training.in_use import features, in_use, store_trained, write_trained
-from training.judge import METRICS, compare_models, decide
-from training.reading import read_taxonomy
 from training.report import HeadReport, Report, RowCounts, Splits
-from training.retrain import corpus, learn, shortage, widened
-from training.rows import SOURCE, Rows
+from training.retrain import corpus, learn, learn_branches, shortage, widened
+from training.rows import SOURCE, Rows, read_taxonomy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,10 +157,16 @@ class Examination:
     ) -> tuple[Heads, dict[HeadName, Learnt]]:
         heads = widened(model.heads, known)
         if branches:
-            from training.refine import learn_branches
-
             cache = self._scratch / "states"
-            heads, learnt = learn_branches(heads, known, load_packaged(weights), cache, self._check)
+            log = get_logger("long_job")
+            heads, learnt = learn_branches(
+                heads,
+                known,
+                load_packaged(weights),
+                cache,
+                self._check,
+                lambda line: log.info("training", progress=line),
+            )
         else:
             texts = [example.text for example in known.examples]
             learnt = learn(heads, known, features(model, texts, self._check))
@@ -181,8 +186,7 @@ class Examination:
             write_scalings(trained, load_packaged(weights), load_heads(trained))
         out = self._scratch / "model"
         recipe = Recipe(lambda: load_packaged(weights), trained, model.manifest.precision)
-        # Without drawing: nobody watches.
-        manifest = build(recipe, out, Steps(self._scratch / "cache"))
+        manifest = build(recipe, out)
         if manifest.sources[0].sha256 != model.manifest.sources[0].sha256:
             raise SetupError(f"{weights} holds another encoder than the model in use was built from.")
         self._found |= {"candidate": manifest.digest, "gates": manifest.metrics}

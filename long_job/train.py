@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 from long_job.delegated import LEASE_SECONDS
 from long_job.examination import Examination
-from model_export.steps import digest_of
+from model_export.files import digest_of
 from shared.documents.delegation import job_path
 from shared.documents.store import Documents, now
 from shared.inference.manifest import read_manifest

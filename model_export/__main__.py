@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model_export.heads import HEAD_NAMES
 from shared.platform.errors import HeadraceError, SetupError
-from training import command as cli
 
 if TYPE_CHECKING:
     from model_export.sources import Checkpoint
@@ -39,7 +39,6 @@ def _parser() -> argparse.ArgumentParser:
     build = commands.add_parser("build", help="weights and heads to a verified, quantised model directory")
     _add_source(build)
     build.add_argument("--out", type=Path, required=True, help="directory to write; replaced as a whole")
-    build.add_argument("--cache", type=Path, help="what earlier builds did (default: beside --out)")
     build.add_argument("--heads", type=Path, help="trained heads (default: ours, for the packaged weights)")
     build.add_argument("--embedding-only", action="store_true", help="no heads")
     build.add_argument("--precision", choices=PRECISIONS, default="int8", help="fp16 is for a GPU")
@@ -50,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
 
     train = commands.add_parser("train", help="labelled sentences to heads")
     _add_source(train)
-    cli.add_arguments(train)
+    _add_training(train)
     train.set_defaults(run=_train)
 
     calibrate = commands.add_parser("calibrate", help="find the scalings of activations, for eight bits")
@@ -95,6 +94,26 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--revision", metavar="SHA", default="", help="the commit of --hub")
 
 
+def _add_training(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="corpora, and *.jsonl and *.csv of labelled lines"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the trained heads go")
+    parser.add_argument("--taxonomy", type=Path, metavar="FILE", help="topics of your own (TOML)")
+    parser.add_argument(
+        "--permissive-only",
+        nargs="*",
+        choices=HEAD_NAMES,
+        metavar="HEAD",
+        help="leave out sentences of unclear licence, for these heads or for all",
+    )
+    parser.add_argument("--branches", action="store_true", help="fine-tune branches too; needs torch")
+    parser.add_argument(
+        "--cache", type=Path, default=Path("build/training"), help="for hidden states (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+
+
 def _checkpoint(options: argparse.Namespace) -> Checkpoint:
     from model_export.sources import load_directory, load_hub, load_packaged
 
@@ -109,7 +128,6 @@ def _build(options: argparse.Namespace) -> None:
     # The textbook's products are small: on a busy machine a second thread waits more than it works.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from model_export.build import HEADS, Recipe, build
-    from model_export.steps import Steps
 
     heads = None if options.embedding_only else options.heads or (HEADS if options.weights else None)
     if heads is None and not options.embedding_only:
@@ -123,8 +141,7 @@ def _build(options: argparse.Namespace) -> None:
             file=sys.stderr,
         )
     recipe = Recipe(lambda: _checkpoint(options), heads, options.precision, tuple(options.evaluate))
-    with Steps(options.cache or options.out.parent / "cache") as steps:
-        manifest = build(recipe, options.out, steps)
+    manifest = build(recipe, options.out, lambda line: print(line, flush=True))
     if "reference_cosine_min" not in manifest.metrics:
         print("No reference vectors are kept for this checkpoint: compared with the textbook alone.")
     print(
@@ -144,25 +161,30 @@ def _is_own(directory: Path) -> bool:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from model_export.heads import load_heads
-    from model_export.scalings import write_scalings
+    # The one import that goes up: the command's users know it by this name. Nothing imports this module but
+    # what runs the command.
+    from training.train import run
 
     checkpoint = _checkpoint(options)
-    cli.run(options, checkpoint, lambda line: print(line, flush=True))
-    write_scalings(options.out, checkpoint, load_heads(options.out))
+    run(options, checkpoint, lambda line: print(line, flush=True))
+    _calibrate_heads(options.out, checkpoint)
 
 
 def _calibrate(options: argparse.Namespace) -> None:
+    _calibrate_heads(options.heads, _checkpoint(options))
+
+
+def _calibrate_heads(directory: Path, checkpoint: Checkpoint) -> None:
     from model_export.heads import load_heads
     from model_export.scalings import write_scalings
 
-    write_scalings(options.heads, _checkpoint(options), load_heads(options.heads))
+    write_scalings(directory, checkpoint, load_heads(directory))
 
 
 def _pin(options: argparse.Namespace) -> None:
     from model_export.build import HEADS
+    from model_export.gate import pin
     from model_export.heads import load_heads
-    from model_export.pin import pin
 
     count = pin(_checkpoint(options), load_heads(options.heads or HEADS), options.out)
     print(f"{options.out}: {count} texts")

@@ -1,7 +1,8 @@
-"""Replacing a directory as a whole."""
+"""Replace a directory as a whole, and digest several strings as one."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -36,3 +37,11 @@ def replace_directory(out: Path, files: Mapping[str, bytes]) -> Iterator[Path]:
             fresh.rename(out)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def digest_of(*parts: str) -> str:
+    """SHA-256 of several strings, none of which may run into the next."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(hashlib.sha256(part.encode()).digest())
+    return digest.hexdigest()

@@ -11,14 +11,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from safetensors.numpy import load_file
 
-from model_export.assemble import window
-from model_export.encode import run_graph
-from model_export.evaluation import HEADS, accuracies
+from model_export.assemble import ACTIONS, SENTIMENTS, full_graph, window
+from model_export.graph import Float32
+from model_export.heads import HEAD_NAMES
+from model_export.run import run_graph
+from model_export.scores import micro_f1
 from model_export.sources import MINILM, WEIGHTS
 from model_export.textbook import Textbook
 from shared.inference.tokens import load_tokenizer
@@ -26,15 +28,14 @@ from shared.platform.errors import SetupError
 from shared.platform.records import TOPICS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from model_export.graph import PrecisionName
     from model_export.heads import Heads
     from model_export.labelled import Example
-    from model_export.precision import PrecisionName
     from model_export.sources import Checkpoint
-    from model_export.steps import Tick
 
     Floats = NDArray[np.float32]
 
@@ -46,9 +47,9 @@ MIN_QUANTISED_COSINE = 0.99
 MAX_CHANGED_LABELS = 0.05
 MAX_ACCURACY_LOSS = 0.01
 """Or one text, where a set has fewer than a hundred and one text is more than a point."""
-
-
-_TEXTS_A_TICK = 256
+_PINNED_NUMBERS = 8
+"""Numbers of an embedding that are pinned: were tokens, pooling or layers wrong, none would be right."""
+_PINNED_DIGITS = 5
 
 
 class GateFailed(SetupError):
@@ -84,7 +85,7 @@ def load_reference(directory: Path = REFERENCE) -> Reference:
     return Reference(texts, load_file(directory / "embeddings.safetensors")["embeddings"])
 
 
-def check(candidate: Candidate, sets: Mapping[str, Sequence[Example]], tick: Tick) -> dict[str, float]:
+def check(candidate: Candidate, sets: Mapping[str, Sequence[Example]]) -> dict[str, float]:
     """Measure the candidate; returns the figures for the manifest. `sets` are evaluation sets by name.
 
     Raises:
@@ -93,8 +94,9 @@ def check(candidate: Candidate, sets: Mapping[str, Sequence[Example]], tick: Tic
     metrics = check_exact(candidate)
     if candidate.precision != "fp32":
         texts = load_reference().texts + [example.text for part in sets.values() for example in part]
-        exact = _run(candidate, candidate.exact, texts, lambda done: tick(done, 2 * len(texts)))
-        small = _run(candidate, candidate.graph, texts, lambda done: tick(len(texts) + done, 2 * len(texts)))
+        tokenizer, cut_at = candidate.checkpoint.tokenizer, window(candidate.checkpoint)
+        exact = run_graph(candidate.exact, tokenizer, texts, cut_at)
+        small = run_graph(candidate.graph, tokenizer, texts, cut_at)
         metrics |= check_agreement(candidate, exact, small)
         start = len(load_reference().texts)
         for name, examples in sets.items():
@@ -166,7 +168,7 @@ def check_accuracy(
     precision = candidate.precision
     exact, quantised = (accuracies(part, heads.thresholds, examples, candidate.topics) for part in outputs)
     metrics = {}
-    for head in HEADS:
+    for head in HEAD_NAMES:
         if head not in exact:
             continue
         metrics[f"{name}_{head}_fp32"] = exact[head].value
@@ -182,16 +184,54 @@ def check_accuracy(
     return metrics
 
 
-def _run(
-    candidate: Candidate, graph: bytes, texts: Sequence[str], count: Callable[[int], None]
-) -> list[Floats]:
-    checkpoint = candidate.checkpoint
-    parts = []
-    for start in range(0, len(texts), _TEXTS_A_TICK):
-        some = texts[start : start + _TEXTS_A_TICK]
-        parts.append(run_graph(graph, checkpoint.tokenizer, some, window(checkpoint)))
-        count(start + len(some))
-    return [np.concatenate(column) for column in zip(*parts, strict=True)]
+class Accuracy(NamedTuple):
+    """How often one head is right on one set."""
+
+    value: float
+    """Topics: micro-F1 over the topics judged. Action, sentiment: the share of right labels."""
+    texts: int
+    """How many were judged."""
+
+
+def accuracies(
+    outputs: Sequence[Floats], thresholds: Floats, examples: Sequence[Example], topics: Sequence[str] = TOPICS
+) -> dict[str, Accuracy]:
+    """Accuracy of `outputs` (embedding, topic, action, sentiment), by each head that some text judges."""
+    _, topic, action, sentiment = outputs
+    found = {}
+    known = np.array([[e.topics.get(name, np.nan) for name in topics] for e in examples], np.float32)
+    if judged := int((~np.isnan(known)).any(axis=1).sum()):
+        found["topic"] = Accuracy(micro_f1(known, topic >= thresholds), judged)
+    for name, chances, labels in (("action", action, ACTIONS), ("sentiment", sentiment, SENTIMENTS)):
+        rows = [row for row, example in enumerate(examples) if getattr(example, name)]
+        if rows:
+            truth = [labels.index(getattr(examples[row], name)) for row in rows]
+            found[name] = Accuracy(float((chances[rows].argmax(axis=1) == truth).mean()), len(rows))
+    return found
+
+
+def pin(checkpoint: Checkpoint, heads: Heads, path: Path) -> int:
+    """Write the fp32 graph's answers to the reference texts, a text a line, and return how many.
+
+    A test compares every later build with them.
+    """
+    texts = load_reference().texts
+    graph = full_graph(checkpoint, Float32(), heads)
+    embedding, *chances = run_graph(graph, checkpoint.tokenizer, texts, window(checkpoint))
+    columns = dict(zip(("embedding", *HEAD_NAMES), (embedding[:, :_PINNED_NUMBERS], *chances), strict=True))
+    lines = [
+        json.dumps(
+            {"text": text}
+            | {
+                name: [round(float(value), _PINNED_DIGITS) for value in rows[i]]
+                for name, rows in columns.items()
+            },
+            ensure_ascii=False,
+        )
+        for i, text in enumerate(texts)
+    ]
+    path.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
+    return len(lines)
 
 
 def _cosines(left: Floats, right: Floats) -> Floats:

@@ -1,22 +1,25 @@
-"""What a training sentence says, and what it leaves open.
+"""Sentences with labels: what each says, what it leaves open, and how files of them are read.
 
 Every corpus judges something else, so any label may be missing, and a missing one is never taken for a "no".
 """
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from shared.platform.errors import SetupError
 from shared.platform.records import TOPICS, ActionLabel, Record, SentimentLabel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 OWN = Path(__file__).parent / "data"
 """Sentences written for this project: `train.jsonl`, and `heldout.jsonl`, which no training sees."""
@@ -40,7 +43,7 @@ class Example:
     """Topics of which at least one applies."""
     action: ActionLabel | None = None
     not_planned: bool = False
-    """Known to be no plan; done or nothing is open. Not set where `action` is."""
+    """Known not to be a plan; done or nothing is open. Not set where `action` is."""
     sentiment: SentimentLabel | None = None
     polar: bool = False
     """The sentiment was chosen between positive and negative alone, so neutral is open."""
@@ -54,8 +57,18 @@ class Example:
     """Set where the corpus comes split; see `split_of`."""
 
 
-class _Line(Record):
-    text: Annotated[str, Field(min_length=1)]
+class BadRow(Exception):
+    """A row that cannot be learnt from."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        """`code` names the reason to programs, `detail` to people; the code does not repeat the text."""
+        super().__init__(code)
+        self.code = code
+        self.detail = detail or code.replace("_", " ")
+
+
+class _Row(Record):
+    text: str
     topics: list[str] | None = None
     action: ActionLabel | None = None
     sentiment: SentimentLabel | None = None
@@ -71,36 +84,93 @@ def exhaustive(
 
 
 def read_labelled(path: Path, topics: Sequence[str] = TOPICS) -> list[Example]:
-    """Read lines `{"text": …, "topics": […], "action": …, "sentiment": …}`; any label may be left out.
+    """Read a file of labelled rows; see `read_rows` and `to_example` for their form.
 
     Raises:
-        SetupError: a line is not of this form, or names a topic that is none of `topics`.
+        SetupError: a row is not of this form, or names a topic that is none of `topics`.
     """
-    with path.open(encoding="utf-8") as lines:
-        return [
-            read_line(line, path.stem, f"{path}, line {number}", topics)
-            for number, line in enumerate(lines, 1)
-        ]
+    examples = []
+    for line, row in read_rows(path.name, path.read_bytes()):
+        try:
+            examples.append(to_example(row, path.stem, topics))
+        except BadRow as bad:
+            raise SetupError(f"{path}, line {line}: {bad.detail}") from None
+    return examples
 
 
-def read_line(
-    line: str | Mapping[str, object], source: str, place: str, topics: Sequence[str] = TOPICS
-) -> Example:
-    """One labelled line, as JSON or as what JSON stands for; `place` is named in errors.
+def read_rows(name: str, content: bytes) -> Iterator[tuple[int, Mapping[str, Any] | BadRow]]:
+    """The rows of a *.jsonl or *.csv file, each with its line from 1; the last where a row has several."""
+    return _csv(content) if name.endswith(".csv") else _jsonl(content)
+
+
+def to_example(row: Mapping[str, Any] | BadRow, source: str, topics: Sequence[str]) -> Example:
+    """Check a row `{"text": …, "topics": […], "action": …, "sentiment": …}`; any label may be left out.
 
     Raises:
-        SetupError: see `read_labelled`.
+        BadRow: a field is missing, unknown or of another type.
     """
+    if isinstance(row, BadRow):
+        raise row
     try:
-        row = _Line.model_validate_json(line) if isinstance(line, str) else _Line.model_validate(line)
+        valid = _Row.model_validate(row)
     except ValidationError as error:
         detail = error.errors()[0]
-        raise SetupError(f"{place}: {detail['loc']}: {detail['msg']}") from None
-    unknown = sorted(set(row.topics or ()) - set(topics))
-    if unknown:
-        raise SetupError(f"{place}: no such topic: {', '.join(unknown)}. There are {', '.join(topics)}.")
-    judged = {} if row.topics is None else exhaustive(row.topics, topics=topics)
-    return Example(row.text, source, judged, action=row.action, sentiment=row.sentiment)
+        name = str(detail["loc"][0])
+        code = "no_text" if name == "text" else f"unknown_{name.removesuffix('s')}"
+        code = "unknown_field" if detail["type"] == "extra_forbidden" else code
+        raise BadRow(code, f"{name}: {detail['msg']}") from None
+    if not valid.text.strip():
+        raise BadRow("no_text")
+    if unknown := sorted(set(valid.topics or ()) - set(topics)):
+        known = ", ".join(topics)
+        raise BadRow("unknown_topic", f"no such topic: {', '.join(unknown)}. There are {known}.")
+    judged = {} if valid.topics is None else exhaustive(valid.topics, topics=topics)
+    return Example(valid.text, source, judged, action=valid.action, sentiment=valid.sentiment)
+
+
+def _jsonl(content: bytes) -> Iterator[tuple[int, Mapping[str, Any] | BadRow]]:
+    for line, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        if not raw.strip():
+            continue
+        try:
+            row = json.loads(raw.decode())
+        except UnicodeDecodeError:
+            yield line, BadRow("not_utf8")
+        except (ValueError, RecursionError):
+            yield line, BadRow("not_json")
+        else:
+            yield line, row if isinstance(row, dict) else BadRow("not_an_object")
+
+
+def _csv(content: bytes) -> Iterator[tuple[int, Mapping[str, Any] | BadRow]]:
+    """`text`, and of `labels` (or `topics`), `action` and `sentiment` those that there are."""
+    reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig", "replace"), newline=""), strict=True)
+    line = 0
+    try:
+        names = set(reader.fieldnames or ())
+        if "text" not in names or not names <= {"text", "labels", "topics", "action", "sentiment"}:
+            yield 1, BadRow("unknown_columns", "columns are text, labels, action and sentiment")
+            return
+        line = reader.line_num
+        for row in reader:
+            line = reader.line_num
+            yield line, _from_csv(row)
+    except csv.Error:
+        # Where a quote is not closed, nobody knows where the next row begins.
+        yield line + 1, BadRow("damaged_from_here_on")
+
+
+def _from_csv(row: Mapping[str | None, Any]) -> Mapping[str, Any] | BadRow:
+    """Topics are codes with commas or spaces between, empty where none applies."""
+    if None in row:
+        return BadRow("too_many_cells")
+    if any("\N{REPLACEMENT CHARACTER}" in cell for cell in row.values() if cell):
+        return BadRow("not_utf8")
+    fields: dict[str, Any] = {"text": row["text"]}
+    labels = row.get("labels") if row.get("labels") is not None else row.get("topics")
+    if labels is not None:
+        fields["topics"] = labels.replace(",", " ").split()
+    return fields | {name: row[name] for name in ("action", "sentiment") if row.get(name)}
 
 
 def split_of(example: Example) -> Split:

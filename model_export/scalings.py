@@ -17,22 +17,21 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load, save
 
 from model_export.assemble import embedding_graph, full_graph, window
+from model_export.files import digest_of
+from model_export.graph import Float32, Scaling, quantise
 from model_export.labelled import OWN, read_labelled
-from model_export.precision import Float32, Scaling, quantise
-from model_export.steps import digest_of
 from shared.inference.session import open_session
 from shared.inference.tokens import load_tokenizer
 from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from model_export.heads import Heads
     from model_export.sources import Checkpoint
-    from model_export.steps import Tick
 
     Floats = NDArray[np.float32]
 
@@ -69,9 +68,7 @@ def calibration_texts() -> list[str]:
     return [*sentences, *passages, *digits, "1 2 3 4 5 6 7 8 9 " * 20, "-", "a", "* " * 40]
 
 
-def find_scalings(
-    checkpoint: Checkpoint, heads: Heads | None, texts: Sequence[str], tick: Tick = lambda *_, **__: None
-) -> dict[str, Scaling]:
+def find_scalings(checkpoint: Checkpoint, heads: Heads | None, texts: Sequence[str]) -> dict[str, Scaling]:
     """For every weight matrix the scaling of its input with the least error in its output, over `texts`."""
     exact = full_graph(checkpoint, Float32(), heads) if heads else embedding_graph(checkpoint, Float32())
     model = onnx.load_from_string(exact)
@@ -83,13 +80,11 @@ def find_scalings(
             name = _matrix_name(node.input[1])
             matrices.setdefault(name, []).append(weights[node.input[1]])
             inputs[name] = node.input[0]
-    total = len(texts) + len(matrices)
-    samples = _sample(model, sorted(set(inputs.values())), checkpoint, texts, lambda n: tick(n, total))
-    found = {}
-    for done, (name, parts) in enumerate(matrices.items(), len(texts) + 1):
-        found[name] = best_scaling(samples[inputs[name]], np.concatenate(parts, axis=1))
-        tick(done, total)
-    return found
+    samples = _sample(model, sorted(set(inputs.values())), checkpoint, texts)
+    return {
+        name: best_scaling(samples[inputs[name]], np.concatenate(parts, axis=1))
+        for name, parts in matrices.items()
+    }
 
 
 def best_scaling(sample: Sample, weight: Floats) -> Scaling:
@@ -188,11 +183,7 @@ def _factors(sample: Sample, weight: Floats, migrated: float) -> Floats:
 
 
 def _sample(
-    model: onnx.ModelProto,
-    names: Sequence[str],
-    checkpoint: Checkpoint,
-    texts: Sequence[str],
-    tick: Callable[[int], None],
+    model: onnx.ModelProto, names: Sequence[str], checkpoint: Checkpoint, texts: Sequence[str]
 ) -> dict[str, Sample]:
     """What the values `names` are over `texts`."""
     del model.graph.output[:]
@@ -204,7 +195,7 @@ def _sample(
     random = np.random.default_rng(0)
     samples: dict[str, list[Floats]] = {name: [] for name in names}
     extremes: dict[str, tuple[Floats, Floats]] = {}
-    for done, text in enumerate(texts, 1):
+    for text in texts:
         ids = np.array([tokenizer.encode(text).ids], np.int64)
         places = random.integers(0, ids.shape[1], _POSITIONS)
         values = session.run(names, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
@@ -215,5 +206,4 @@ def _sample(
                 np.minimum(low, value[0].min(axis=0)),
                 np.maximum(high, value[0].max(axis=0)),
             )
-        tick(done)
     return {name: Sample(np.concatenate(rows), *extremes[name]) for name, rows in samples.items()}

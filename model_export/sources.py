@@ -185,7 +185,7 @@ def _config(content: bytes, place: str) -> Config:
             what = str(error)
         raise SetupError(
             f"{CONFIG} in {place} does not describe a BERT encoder ({what}). Only BERT's layers are written "
-            "here (model_export/encoder.py). For another architecture, export it to ONNX with optimum "
+            "here (model_export/assemble.py). For another architecture, export it to ONNX with optimum "
             "(optimum-cli export onnx, which needs torch), or distil it into a BERT."
         ) from None
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model_export.words import FACTOR, PAIRS
+from model_export.heads import FACTOR, PAIRS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

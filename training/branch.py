@@ -1,4 +1,7 @@
-"""Training a branch: copies of the encoder's upper layers, fine-tuned with their heads on cached states."""
+"""Training a branch: copies of the encoder's upper layers, fine-tuned with their heads on cached states.
+
+Labels that are open cost nothing. Needs torch.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
+from model_export.assemble import ACTIONS, SENTIMENTS
 from model_export.heads import Head
 from shared.inference.engine import plan_batches
 from training.bert import copied_layers, layer_tensors, mean_pooled
-from training.losses import total_loss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from model_export.sources import Checkpoint
-    from training.hidden import Hidden
+    from training.bert import Hidden
     from training.targets import Targets
 
     Floats = NDArray[np.float32]
@@ -41,6 +45,12 @@ _DECAY = 0.01
 _CLIP = 1.0
 _AVERAGED = 0.995
 """The weights kept are a moving average over some two hundred steps: steadier than those of the last."""
+
+
+_SMOOTHING = 0.05
+_PLANNED = ACTIONS.index("planned")
+_POSITIVE, _NEGATIVE = SENTIMENTS.index("positive"), SENTIMENTS.index("negative")
+_TINY = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,3 +210,54 @@ def _pooled(layers: nn.ModuleList, states: Tensor, mask: Tensor) -> Tensor:
         for layer in layers:
             states = layer(states, mask)
     return mean_pooled(states.float(), mask)
+
+
+def topic_loss(logits: Tensor, known: Tensor, any_of: Tensor) -> Tensor:
+    """Cross entropy of each judged topic, and of "at least one of these" as a noisy or."""
+    total = _binary(logits, known)
+    grouped = any_of.any(dim=1)
+    if grouped.any():
+        none = (functional.logsigmoid(-logits) * any_of).sum(dim=1)[grouped]
+        total = total - torch.log((1 - none.exp()).clamp_min(_TINY)).sum()
+    return total
+
+
+def action_loss(logits: Tensor, action: Tensor, not_planned: Tensor, weights: Tensor) -> Tensor:
+    """Cross entropy with a weight a label, and for "not planned" that of the other two together."""
+    total = functional.cross_entropy(
+        logits, action, weight=weights, ignore_index=-1, reduction="sum", label_smoothing=_SMOOTHING
+    )
+    planned = logits.softmax(dim=-1)[not_planned, _PLANNED]
+    return total - torch.log((1 - planned).clamp_min(_TINY)).sum()
+
+
+def sentiment_loss(logits: Tensor, sentiment: Tensor, polar: Tensor) -> Tensor:
+    """Cross entropy; between positive and negative alone where neutral was not on offer."""
+    three = torch.where(polar, -1, sentiment)
+    total = functional.cross_entropy(
+        logits, three, ignore_index=-1, reduction="sum", label_smoothing=_SMOOTHING
+    )
+    two = logits[polar][:, [_POSITIVE, _NEGATIVE]]
+    chosen = (sentiment[polar] == _NEGATIVE).long()
+    return total + functional.cross_entropy(two, chosen, reduction="sum", label_smoothing=_SMOOTHING)
+
+
+def _binary(logits: Tensor, known: Tensor) -> Tensor:
+    judged = ~known.isnan()
+    each = functional.binary_cross_entropy_with_logits(logits, known.nan_to_num(), reduction="none")
+    return (each * judged).sum()
+
+
+def total_loss(logits: Mapping[str, Tensor], targets: Mapping[str, Tensor], action_weights: Tensor) -> Tensor:
+    """The sum over the heads in `logits`, a text's share."""
+    parts = {
+        "topic": lambda: topic_loss(logits["topic"], targets["topics"], targets["any_of"]),
+        "action": lambda: action_loss(
+            logits["action"], targets["action"], targets["not_planned"], action_weights
+        ),
+        "sentiment": lambda: sentiment_loss(logits["sentiment"], targets["sentiment"], targets["polar"]),
+        "aspects": lambda: _binary(logits["aspects"], targets["aspects"]),
+        "pillars": lambda: 0.5 * _binary(logits["pillars"], targets["pillars"]),
+    }
+    total = torch.stack([parts[name]() for name in logits]).sum()
+    return total / len(targets["action"])

@@ -1,7 +1,10 @@
-"""The two branches that ship: which examples train them, and when an epoch is better than another.
+"""The two branches that ship: which examples train them, and how their heads are put together.
 
 Topics and actions share a branch, sentiment has one of its own: trained for sentiment, a branch forgets what
-a text is about.
+a text is about. A head of a branch is a sum of three: one that is trained with the branch, a linear one on
+the embedding, and a regression on words. They are wrong about different sentences. How much each counts is
+found on the development split, which none of them was fitted on: one number for each, so that a thousand
+sentences are enough. Needs torch.
 """
 
 from __future__ import annotations
@@ -13,16 +16,15 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from model_export.assemble import ACTIONS, SENTIMENTS
-from model_export.heads import HEAD_NAMES, Branch, BranchCard, Head, HeadName, Heads
+from model_export.heads import HEAD_NAMES, Branch, BranchCard, Head, HeadName, Heads, Words
 from model_export.labelled import PILLARS, split_of
-from model_export.words import Words
-from training.bert import copied_layers
+from model_export.scores import macro_f1, reachable_f1, sigmoid
+from training.bert import copied_layers, hidden_states
 from training.branch import Plan, features, fit_branch
-from training.combine import combined, fit_readers
-from training.hidden import hidden_states
-from training.scores import macro_f1, reachable_f1, sigmoid
+from training.fit import best_shares, summed_loss
 from training.targets import ASPECTS, OPEN, Targets
-from training.train import Trained, calibrate, card_of, measure, unpublished_tests
+from training.train import Trained, calibrate, card_of, fit_linear, measure, unpublished_tests
+from training.words import fit_tables, read_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,8 +35,7 @@ if TYPE_CHECKING:
     from model_export.labelled import Example, Split
     from model_export.sources import Checkpoint
     from training.branch import Fitted
-    from training.combine import Readers
-    from training.words import Tables
+    from training.words import Tables, Texts
 
     Floats = NDArray[np.float32]
 
@@ -85,13 +86,32 @@ class Trial:
     fitted: Fitted
 
 
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """What the heads of one branch read; rows are those of the trial."""
+
+    embedded: Floats | None
+    """(n, width), of the encoder itself; None: this branch's heads do not read it."""
+    pooled: Callable[[Sequence[int]], Floats]
+    """Of the branch."""
+    texts: Texts
+    tables: Tables
+    columns: Mapping[HeadName, slice]
+    """Of each head in `tables`."""
+
+    def parts(self, name: HeadName, rows: NDArray[np.intp]) -> list[Floats]:
+        """Each (n, …), in the order of the graph: embedding, branch, words."""
+        words = self.tables.values(self.texts.of(rows))[:, self.columns[name]]
+        parts = [self.pooled(rows.tolist()), words]
+        return parts if self.embedded is None else [self.embedded[rows], *parts]
+
+
 def train_branches(
     checkpoint: Checkpoint, examples: Sequence[Example], topics: Sequence[str], settings: Settings
 ) -> Trained:
     """Train both branches and the heads that read them, measure on sentences of no public corpus.
 
-    How much a head heeds its branch, the embedding and single words, and its calibration, are found on the
-    development split.
+    Heads are calibrated on the development split.
 
     Raises:
         ImportError: torch is not installed.
@@ -115,12 +135,12 @@ def train_branches(
         tables.append(readers.tables)
         developed, held = trial_rows(trial, "dev"), unpublished_tests(trial.shown)
         for head in outputs:
-            own = trial.fitted.heads[head]
-            raw = combined(head, own, readers, trial.shown, trial.targets, settings.report)
-            seen = (readers.features(head, developed) @ raw.weight + raw.bias).astype(np.float64)
-            heads[head], chosen = calibrate(head, raw, seen, trial.targets.rows(developed))
+            raw = _combined(head, trial, readers, settings.report)
+            seen = np.concatenate(readers.parts(head, developed), axis=1) @ raw.weight + raw.bias
+            heads[head], chosen = calibrate(head, raw, seen.astype(np.float64), trial.targets.rows(developed))
             thresholds = thresholds if chosen is None else chosen
-            logits = readers.features(head, held) @ heads[head].weight + heads[head].bias
+            features = np.concatenate(readers.parts(head, held), axis=1)
+            logits = features @ heads[head].weight + heads[head].bias
             figures |= measure(head, logits, thresholds, trial.targets.rows(held))
     pieces, pairs = (np.hstack([getattr(table, part) for table in tables]) for part in ("pieces", "pairs"))
     words = Words.of(pieces, pairs, [len(heads[name].bias) for name in HEAD_NAMES])
@@ -129,25 +149,61 @@ def train_branches(
 
 
 def _readers(name: str, checkpoint: Checkpoint, trial: Trial, settings: Settings) -> Readers:
-    """What the heads of the branch `name` read."""
+    """Embed all texts, and fit the regression on words on the training split."""
+    texts = [example.text for example in trial.shown]
     embedded = None
     if "embedding" in _INPUTS[name]:
         fork = settings.fork(name, checkpoint)
-        texts = [example.text for example in trial.shown]
         hidden = hidden_states(checkpoint, fork, texts, settings.cache, lambda _: None)
         upper = copied_layers(checkpoint, range(fork, checkpoint.config.num_hidden_layers), 0).eval()
-        vectors = features(upper, hidden, range(len(texts)))
-        embedded = vectors.__getitem__
-    return fit_readers(
-        checkpoint,
-        trial.shown,
-        trial.targets,
-        _REPEATS[name],
-        {head: trial.fitted.heads[head].weight.shape[1] for head in BRANCHES[name]},
-        _balance(trial.targets.action[trial_rows(trial, "train")]),
-        trial.fitted.features_of,
-        embedded,
+        embedded = features(upper, hidden, range(len(texts)))
+    train = trial_rows(trial, "train")
+    repeats = np.array([_REPEATS[name].get(trial.shown[row].source, 1.0) for row in train.tolist()])
+    outputs = {head: trial.fitted.heads[head].weight.shape[1] for head in BRANCHES[name]}
+    weights = _balance(trial.targets.action[train])
+    bags = read_texts(checkpoint, texts)
+    tables = fit_tables(
+        bags.of(train), trial.targets.rows(train), repeats, {str(h): n for h, n in outputs.items()}, weights
     )
+    ends = np.cumsum(list(outputs.values())).tolist()
+    columns = {head: slice(end - outputs[head], end) for head, end in zip(outputs, ends, strict=True)}
+    return Readers(embedded, trial.fitted.features_of, bags, tables, columns)
+
+
+def _combined(name: HeadName, trial: Trial, readers: Readers, report: Callable[[str], None]) -> Head:
+    """Head `name` on all that `readers` give, from the branch's own and the two others."""
+    train, developed = trial_rows(trial, "train"), trial_rows(trial, "dev")
+    branch, bias = trial.fitted.heads[name], readers.tables.bias[readers.columns[name]]
+    systems = [branch, Head(np.eye(len(bias), dtype=np.float32), bias)]
+    if readers.embedded is not None:
+        rows = train[trial.targets.judged(name)[train]]
+        vectors = readers.embedded.astype(np.float64)
+        systems.insert(0, fit_linear(name, trial.shown, trial.targets, vectors, rows))
+    parts = zip(readers.parts(name, developed), systems, strict=True)
+    logits = [read @ system.weight + system.bias for read, system in parts]
+    start = np.zeros(len(systems))
+    start[-2] = 1
+    biases = [system.bias for system in systems]
+    if name == "topic":
+        # One shift for all topics: systems that are unsure say "no" less loudly. It has no weights.
+        logits.append(np.ones_like(logits[0]))
+        biases.append(np.ones_like(bias))
+        start = np.append(start, 0)
+    targets = trial.targets.rows(developed)
+    known = targets.known(name).astype(np.float64)
+    judged = ~np.isnan(known) if name == "topic" else targets.judged(name)
+    design, truth = np.stack(logits, axis=2).astype(np.float64)[judged], known[judged]
+    exclusive = name != "topic"
+    shares = best_shares(design, truth, start, exclusive=exclusive)
+    alone, together = (
+        summed_loss(design @ part, truth, exclusive=exclusive) / max(len(truth), 1)
+        for part in (start, shares)
+    )
+    weighed = ", ".join(f"{share:.2f}" for share in shares)
+    report(f"{name}: log loss {alone:.4f} with the branch alone, {together:.4f} with all ({weighed})")
+    weights = [system.weight * share for system, share in zip(systems, shares, strict=False)]
+    total = np.sum([part * share for part, share in zip(biases, shares, strict=True)], axis=0)
+    return Head(np.concatenate(weights).astype(np.float32), total.astype(np.float32))
 
 
 def train_branch(
@@ -234,13 +290,13 @@ def mean_over_corpora(chances: Mapping[str, Floats], targets: Targets, sources: 
     for row, source in enumerate(sources):
         rows_of[source].append(row)
     scores = []
-    for rows in (np.array(found) for found in rows_of.values()):
+    for rows in map(np.array, rows_of.values()):
         part = targets.rows(rows)
         for name, known in (("topic", part.topics), ("aspects", part.aspects), ("pillars", part.pillars)):
             if name in chances and (known == 1).any():
                 scores.append(reachable_f1(known, chances[name][rows]))
         for name, labels in (("action", part.action), ("sentiment", part.sentiment)):
             if name in chances and (labels != OPEN).any():
-                told = labels != OPEN
-                scores.append(macro_f1(labels[told], chances[name][rows][told].argmax(axis=1)))
+                judged = labels != OPEN
+                scores.append(macro_f1(labels[judged], chances[name][rows][judged].argmax(axis=1)))
     return float(np.mean(scores))

@@ -2,13 +2,13 @@
 
 A paired bootstrap (Efron and Tibshirani 1993; for differences of F1 Berg-Kirkpatrick et al. 2012): rows are
 drawn again with replacement, both models are scored on the same draw, and the spread of the differences says
-what chance does. `BETTER` demands that all but a share `ALPHA` of the draws favour the candidate, divided by
+what chance does. "better" demands that all but a share `ALPHA` of the draws favour the candidate, divided by
 the number of heads compared, since with three heads one is lucky three times as often.
 
 It demands one thing more. A model that says the same of every row has a poor mean F1, and one that guesses at
 random a better one. So the candidate's score must also be beyond what it reaches on labels dealt out anew
 among the rows (a permutation test, Ojala and Garriga 2010): it must have learnt a rule, and labels that
-follow none do not lead to a new model. `WORSE` needs less: that all but `ALPHA` favour the model in use, or
+follow none do not lead to a new model. "worse" needs less: that all but `ALPHA` favour the model in use, or
 that more than `MAX_LOSS` is lost, which with few rows chance alone would explain.
 """
 
@@ -18,96 +18,171 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from pydantic import NonNegativeInt
+
+from model_export.heads import HEAD_NAMES
+from shared.platform.records import Record
+from training.targets import LABELS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from model_export.heads import HeadName
+    from shared.inference.engine import Engine
+    from training.report import HeadReport
+    from training.retrain import Corpus
+
     Floats = NDArray[np.float64]
+    Flags = NDArray[np.bool_]
 
 DRAWS = 4_000
 SEED = 20_250_101
 ALPHA = 0.05
 MAX_LOSS = 0.05
 PERMUTATIONS = 1_000
+METRICS: dict[HeadName, str] = {"topic": "micro-F1", "action": "macro-F1", "sentiment": "macro-F1"}
 _CELLS = 2_000_000
 """Draws times rows held in memory at once."""
+_TEXTS_A_CALL = 1024
 
 Verdict = Literal["better", "worse", "no difference beyond chance", "no better than luck"]
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What two models chose of the same rows."""
+class LabelScore(Record):
+    """F1 of one label by both models."""
 
-    truth: NDArray[np.bool_]
-    """(n, labels)"""
-    known: NDArray[np.bool_]
-    """(n, labels); what is not known counts neither for nor against."""
-    in_use: NDArray[np.bool_]
-    """(n, labels), chosen by the model in use."""
-    candidate: NDArray[np.bool_]
-    """(n, labels)"""
+    rows: NonNegativeInt
+    """That have it."""
+    in_use: float
+    candidate: float
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Candidate less model in use."""
+class Comparison(Record):
+    """Both models on the same rows, which neither was trained on."""
 
+    rows: NonNegativeInt
     in_use: float
     candidate: float
     low: float
-    """Between this and `high` lie all draws but `ALPHA` over the number of heads at either end."""
+    """Candidate less model in use lies between this and `high` in all draws but `ALPHA` over the number of
+    heads at either end."""
     high: float
     luck: float
-    """What the candidate reaches by chance: a higher score is not to be had so, but for the same share."""
+    """What the candidate reaches on labels dealt out at random, in all permutations but the same share."""
     verdict: Verdict
+    labels: dict[str, LabelScore]
 
 
-def compare(judged: Judged, *, macro: bool, heads: int) -> Difference:
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What two models chose of the same rows; each array is (n, labels)."""
+
+    truth: Flags
+    known: Flags
+    """What is not known counts neither for nor against."""
+    in_use: Flags
+    candidate: Flags
+
+
+def compare_models(
+    in_use: Engine, candidate: Engine, corpus: Corpus, retrained: int
+) -> dict[HeadName, tuple[Comparison | None, Comparison | None]]:
+    """By head: on the user's rows that were held out, and on our held-out sentences."""
+    rows = np.flatnonzero(corpus.held)
+    texts = [corpus.examples[row].text for row in rows.tolist()]
+    chosen = [_chosen(engine, texts, corpus.topics) for engine in (in_use, candidate)]
+
+    def on(name: HeadName, group: Flags) -> Comparison | None:
+        among = (group & corpus.targets.judged(name))[rows]
+        if not among.any():
+            return None
+        known = corpus.targets.known(name)[rows[among]]
+        judged = Judged(known == 1, ~np.isnan(known), chosen[0][name][among], chosen[1][name][among])
+        labels = corpus.topics if name == "topic" else LABELS[name]
+        return compare(judged, labels, macro=name != "topic", heads=max(retrained, 1))
+
+    return {name: (on(name, corpus.users), on(name, ~corpus.users)) for name in HEAD_NAMES}
+
+
+def decide(heads: Mapping[str, HeadReport]) -> tuple[str, str]:
+    """Code and reason: `better` publishes."""
+    worse = [
+        f"{name} on {title}"
+        for name, head in heads.items()
+        for title, item in (("the rows held out", head.held_out), ("our own held-out sentences", head.own))
+        if item and item.verdict == "worse"
+    ]
+    if worse:
+        return "worse", f"The candidate is worse in {' and '.join(worse)}."
+    better = [
+        name
+        for name, head in heads.items()
+        if head.retrained and head.held_out and head.held_out.verdict == "better"
+    ]
+    if not better:
+        return "not_better", "The candidate is not better beyond chance on the rows held out."
+    return "better", f"The candidate is better beyond chance in {' and '.join(better)}, and worse in nothing."
+
+
+def compare(judged: Judged, labels: Sequence[str], *, macro: bool, heads: int) -> Comparison:
     """Compare by the mean F1 of the labels that occur (`macro`), or by F1 over all cells.
 
     `heads` is how many heads are compared.
     """
-    before, after = counts(judged, judged.in_use), counts(judged, judged.candidate)
-    if not macro:
-        before, after = (part.sum(axis=1, keepdims=True) for part in (before, after))
+    by_label = counts(judged, judged.in_use), counts(judged, judged.candidate)
+    before, after = by_label if macro else (part.sum(axis=1, keepdims=True) for part in by_label)
     rows = len(before)
     random = np.random.default_rng(SEED)
-    differences = []
+    parts = []
     left = DRAWS
     while left:
         size = min(left, max(_CELLS // max(rows, 1), 1))
         left -= size
         drawn = random.multinomial(rows, np.full(rows, 1 / rows), size=size).astype(np.float64)
         pair = [score((drawn @ part.reshape(rows, -1)).reshape(size, -1, 3)) for part in (before, after)]
-        differences.append(pair[1] - pair[0])
-    drawn_differences = np.concatenate(differences)
+        parts.append(pair[1] - pair[0])
+    differences = np.concatenate(parts)
     share = ALPHA / heads
-    low, high = (float(value) for value in np.quantile(drawn_differences, [share, 1 - share]))
-    one, other = (float(score(part.sum(axis=0, keepdims=True))[0]) for part in (before, after))
+    low, high = (float(value) for value in np.quantile(differences, [share, 1 - share]))
+    in_use, candidate = (float(score(part.sum(axis=0, keepdims=True))[0]) for part in (before, after))
     luck = float(np.quantile(_by_chance(judged, random, macro=macro), 1 - share))
     verdict: Verdict = "no difference beyond chance"
     if low > 0:
-        verdict = "better" if other > luck else "no better than luck"
-    elif float(np.quantile(drawn_differences, 1 - ALPHA)) < 0 or other - one < -MAX_LOSS:
+        verdict = "better" if candidate > luck else "no better than luck"
+    elif float(np.quantile(differences, 1 - ALPHA)) < 0 or candidate - in_use < -MAX_LOSS:
         verdict = "worse"
-    return Difference(one, other, low, high, luck, verdict)
+    totals = [part.sum(axis=0) for part in by_label]
+    scores = zip(labels, totals[0][:, 2], *(label_scores(part) for part in totals), strict=True)
+    return Comparison(
+        rows=rows,
+        in_use=round(in_use, 4),
+        candidate=round(candidate, 4),
+        low=round(low, 4),
+        high=round(high, 4),
+        luck=round(luck, 4),
+        verdict=verdict,
+        labels={
+            label: LabelScore(rows=int(count), in_use=round(float(old), 4), candidate=round(float(new), 4))
+            for label, count, old, new in scores
+            if count
+        },
+    )
 
 
 def _by_chance(judged: Judged, random: np.random.Generator, *, macro: bool) -> Floats:
     """Scores of what the candidate chose, with the labels dealt out anew among the rows."""
-    found = []
+    scores = []
     for _ in range(PERMUTATIONS):
         order = random.permutation(len(judged.truth))
         dealt = Judged(judged.truth[order], judged.known[order], judged.in_use, judged.candidate)
         totals = counts(dealt, judged.candidate).sum(axis=0, keepdims=True)
-        found.append(score(totals if macro else totals.sum(axis=1, keepdims=True)))
-    return np.concatenate(found)
+        scores.append(score(totals if macro else totals.sum(axis=1, keepdims=True)))
+    return np.concatenate(scores)
 
 
-def counts(judged: Judged, chosen: NDArray[np.bool_]) -> Floats:
+def counts(judged: Judged, chosen: Flags) -> Floats:
     """(n, labels, 3): hits, chosen, true."""
     truth, picked = judged.truth & judged.known, chosen & judged.known
     return np.stack([truth & picked, picked, truth], axis=2).astype(np.float64)
@@ -116,18 +191,29 @@ def counts(judged: Judged, chosen: NDArray[np.bool_]) -> Floats:
 def score(totals: Floats) -> Floats:
     """(draws, labels, 3) -> (draws,), the mean F1 of the labels that occur; 0 where none does."""
     occurs = totals[:, :, 2] > 0
-    values = label_scores(totals)
-    mean: Floats = (values * occurs).sum(axis=1) / np.maximum(occurs.sum(axis=1), 1)
-    return mean
+    return np.asarray((label_scores(totals) * occurs).sum(axis=1) / np.maximum(occurs.sum(axis=1), 1))
 
 
 def label_scores(totals: Floats) -> Floats:
     """(…, labels, 3) -> (…, labels), F1; 0 where a label is neither true nor chosen."""
-    values: Floats = 2 * totals[..., 0] / np.maximum(totals[..., 1] + totals[..., 2], 1)
-    return values
+    return np.asarray(2 * totals[..., 0] / np.maximum(totals[..., 1] + totals[..., 2], 1))
 
 
-def one_hot(labels: Sequence[int] | NDArray[np.int64], count: int) -> NDArray[np.bool_]:
+def one_hot(labels: NDArray[np.int64], count: int) -> Flags:
     """(n,) -> (n, count)."""
-    hot: NDArray[np.bool_] = np.eye(count, dtype=bool)[np.asarray(labels, np.int64)]
-    return hot
+    return np.eye(count, dtype=bool)[labels]
+
+
+def _chosen(engine: Engine, texts: Sequence[str], topics: Sequence[str]) -> dict[HeadName, Flags]:
+    """What results would say: topics from their thresholds, of the rest the likeliest label."""
+    manifest = engine.manifest
+    parts: dict[HeadName, list[Flags]] = {name: [] for name in HEAD_NAMES}
+    for start in range(0, len(texts), _TEXTS_A_CALL):
+        outputs = engine.run(texts[start : start + _TEXTS_A_CALL])
+        chosen = np.zeros((len(outputs), len(topics)), bool)
+        for column, name in enumerate(manifest.topics):
+            chosen[:, topics.index(name)] = outputs.topics[:, column] >= manifest.thresholds[column]
+        parts["topic"].append(chosen)
+        parts["action"].append(one_hot(outputs.action.argmax(axis=1), outputs.action.shape[1]))
+        parts["sentiment"].append(one_hot(outputs.sentiment.argmax(axis=1), outputs.sentiment.shape[1]))
+    return {name: np.concatenate(part) for name, part in parts.items()}

@@ -1,30 +1,35 @@
-"""Readers of public corpora, each file by its name, and how their labels map to ours.
+"""Readers of the public corpora that `corpora.toml` lists, and how their labels map to ours.
 
 A3CG (sustainability-report sentences with aspects and the state of the action) judges every aspect of a
 sentence, so what it does not name is absent; an aspect that spans several ESRS topics is decided by its words
 or left open. The ESGBERT sentences say only "something environmental" or "something social": one of several
 topics. The goals corpus says whether a sentence is a goal: a plan, or not one.
+
+Some sentences of the last two were read again by the guideline in `benchmarks/annotations/GUIDELINE.md`.
+Those labels are in `model_export/data/relabelled.tsv`, by hash; none is of a test split.
 """
 
 from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
 import json
 import re
+import tomllib
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
-from model_export.labelled import PILLARS, Example, Split, exhaustive, never_tested, split_of
-from training.relabelled import read_relabelled
-from training.sources import permissive
+from model_export.labelled import OWN, PILLARS, Example, Split, exhaustive, never_tested, split_of
+from shared.inference.manifest import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from shared.platform.records import ActionLabel, SentimentLabel
 
+RELABELLED = OWN / "relabelled.tsv"
 ASPECT_TOPICS: dict[str, tuple[str, ...]] = {
     "business compliance": ("G1",),
     "data and cybersecurity protection": ("S4",),
@@ -60,19 +65,19 @@ _EVALUATED = re.compile(r"Deutsche Post|DHL|Global Forwarding|GoGreen|\bExpress\
 """A report of this company is annotated for evaluation, and those of its other years repeat sentences."""
 _PHRASE_WORDS = 6
 """Shorter pieces of film reviews say too little on their own."""
+_PERMISSIVE = ("MIT", "Apache-2.0")
 
 
 def read_directory(directory: Path, *, permissive_only: bool = False) -> list[Example]:
     """Every example of the known corpora under `directory`; files of other names are passed over.
 
-    `permissive_only` leaves out those whose licence is unclear. Sentences that were labelled again for this
-    project (see `relabelled`) carry those labels.
+    `permissive_only` leaves out those whose licence is unclear. Relabelled sentences carry our labels.
     """
     examples = [
         example
         for path in sorted(directory.rglob("*"))
-        if (read := _READERS.get(path.name))
-        for example in read(path)
+        if (source := FILES.get(path.name))
+        for example in _READERS[_CORPORA[source]["format"]](path, source)
         if permissive(example) or not permissive_only
     ]
     if any(example.source == "esgbert" for example in examples):
@@ -82,19 +87,23 @@ def read_directory(directory: Path, *, permissive_only: bool = False) -> list[Ex
     return [labels.applied_to(example) for example in _without_pieces_of_tests(examples)]
 
 
-def _a3cg(path: Path) -> Iterator[Example]:
+def permissive(example: Example) -> bool:
+    """Whether the licence of its text is known and permissive; that of a user's own files is unknown."""
+    source = SOURCES.get(example.source)
+    return example.source == "own" or (source is not None and source.licence in _PERMISSIVE)
+
+
+def _a3cg(path: Path, source: str) -> Iterator[Example]:
     for row in json.loads(path.read_text(encoding="utf-8")):
         present: set[str] = set()
         unsure: set[str] = set()
         for category, terms in row["aspect_categories"].items():
             topics = ASPECT_TOPICS.get(category, ())
-            named = (
-                [topic for topic in topics if _mentions(topic, terms)] if len(topics) > 1 else list(topics)
-            )
+            named = [t for t in topics if _mentions(t, terms)] if len(topics) > 1 else list(topics)
             (present if named and category not in _UNSURE_ASPECTS else unsure).update(named or topics)
         example = Example(
             row["text"],
-            "a3cg",
+            source,
             exhaustive(present, unsure),
             action=_action(row["aspects"]),
             aspects=frozenset(row["aspect_categories"]) & frozenset(ASPECT_TOPICS),
@@ -116,7 +125,7 @@ def _action(aspects: dict[str, Any]) -> ActionLabel:
     return "planned" if states["planned"] >= states["implemented"] else "implemented"
 
 
-def _esgbert(path: Path) -> Iterator[Example]:
+def _pillars(path: Path, source: str) -> Iterator[Example]:
     for row in _rows(path):
         pillars = {name: row[name] == "1" for name in PILLARS if row.get(name)}
         topics: dict[str, bool] = {}
@@ -124,32 +133,17 @@ def _esgbert(path: Path) -> Iterator[Example]:
             if name == "gov" or not present:
                 topics |= dict.fromkeys(PILLARS[name], present)
         some = next((PILLARS[name] for name in ("env", "soc") if pillars.get(name)), ())
-        yield Example(row["text"], "esgbert", topics, some, pillars=pillars)
+        yield Example(row["text"], source, topics, some, pillars=pillars)
 
 
-def _esgbert_environmental(path: Path) -> Iterator[Example]:
+def _goals(path: Path, source: str) -> Iterator[Example]:
     for row in _rows(path):
-        present = row["env"] == "1"
-        topics = {} if present else dict.fromkeys(PILLARS["env"], False)
-        yield Example(
-            row["text"],
-            "esgbert_environmental",
-            topics,
-            PILLARS["env"] if present else (),
-            pillars={"env": present},
-        )
+        if not _EVALUATED.search(row["sentence"]):
+            goal = row["label"] == "1"
+            yield Example(row["sentence"], source, action="planned" if goal else None, not_planned=not goal)
 
 
-def _goals(path: Path) -> Iterator[Example]:
-    for row in _rows(path):
-        if _EVALUATED.search(row["sentence"]):
-            continue
-        goal = row["label"] == "1"
-        yield Example(row["sentence"], "goals", action="planned" if goal else None, not_planned=not goal)
-
-
-def _sentiment(path: Path) -> Iterator[Example]:
-    source = path.stem.removeprefix("sentiment_").split("_")[0]
+def _sentiment(path: Path, source: str) -> Iterator[Example]:
     for row in _rows(path):
         # "12_3": the third sentence of the twelfth article or review.
         document = row.get("id", "").split("_")[0]
@@ -157,18 +151,17 @@ def _sentiment(path: Path) -> Iterator[Example]:
         yield Example(row["text"], source, sentiment=_POLARITY[row["label"]], group=group)
 
 
-def _phrases(path: Path) -> Iterator[Example]:
-    for line in path.read_text(encoding="utf-8").splitlines()[1:]:
-        text, label = line.rsplit("\t", 1)
-        if len(text.split()) >= _PHRASE_WORDS:
-            yield Example(text.strip(), "sst2", sentiment=_POLARITY[label], polar=True, split="train")
-
-
-def _two_class(path: Path) -> Iterator[Example]:
-    source = path.stem.removeprefix("sentiment_")
+def _two_class(path: Path, source: str) -> Iterator[Example]:
     for line in path.read_text(encoding="utf-8").splitlines():
         text, label = line.rsplit("\t", 1)
-        yield Example(text.strip(), source, sentiment=_POLARITY[label.strip()], polar=True)
+        if sentiment := _POLARITY.get(label.strip()):  # not the line of titles
+            yield Example(text.strip(), source, sentiment=sentiment, polar=True)
+
+
+def _phrases(path: Path, source: str) -> Iterator[Example]:
+    for example in _two_class(path, source):
+        if len(example.text.split()) >= _PHRASE_WORDS:
+            yield dataclasses.replace(example, split="train")
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:
@@ -191,18 +184,77 @@ def _letters(text: str) -> str:
     return " ".join(re.findall(r"[a-z0-9]+", text.lower()))
 
 
-_READERS: dict[str, Callable[[Path], Iterator[Example]]] = {
-    "topic_a3cg_train.json": _a3cg,
-    "topic_a3cg_val.json": _a3cg,
-    "topic_esgbert_multilabel_train.csv": _esgbert,
-    "topic_esgbert_environmental_train.csv": _esgbert_environmental,
-    "goals_dax_train.csv": _goals,
-    "sentiment_sentfin_train.csv": _sentiment,
-    "sentiment_amazon_snippets.csv": _sentiment,
-    "sentiment_nyt_editorial_train.csv": _sentiment,
-    "sentiment_newsmtsc_train.csv": _sentiment,
-    "sentiment_sst5_train.csv": _sentiment,
-    "sentiment_sst2_train.tsv": _phrases,
-    "sentiment_uci_amazon.tsv": _two_class,
-    "sentiment_uci_yelp.tsv": _two_class,
+_READERS: dict[str, Callable[[Path, str], Iterator[Example]]] = {
+    "a3cg": _a3cg,
+    "pillars": _pillars,
+    "goals": _goals,
+    "sentiment": _sentiment,
+    "phrases": _phrases,
+    "two_class": _two_class,
 }
+_CORPORA: dict[str, dict[str, Any]] = tomllib.loads(
+    Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
+)
+FILES: dict[str, str] = {file: name for name, corpus in _CORPORA.items() for file in corpus["files"]}
+"""The corpus that each file name belongs to."""
+SOURCES = {
+    name: Source(**{key: value for key, value in corpus.items() if key not in {"files", "format"}})
+    for name, corpus in _CORPORA.items()
+}
+"""Where the sentences of each corpus came from, and under what terms."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Labels:
+    """What a reader said of one sentence."""
+
+    topics: dict[str, bool]
+    action: ActionLabel
+    sentiment: SentimentLabel
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Relabelled:
+    """Labels of our own by the hash of the text."""
+
+    by_hash: Mapping[str, Labels]
+
+    def applied_to(self, example: Example) -> Example:
+        """`example` with our labels where there are some and it is not a test; otherwise as it is.
+
+        Where the corpus says that a pillar is touched and we found none of its topics, or the other way
+        round, both readings have something for them: the pillar's topics stay open.
+        """
+        labels = self.by_hash.get(text_hash(example.text))
+        if labels is None or split_of(example) == "test":
+            return example
+        topics = dict(labels.topics)
+        any_of: tuple[str, ...] = ()
+        for pillar, touched in example.pillars.items():
+            group = PILLARS[pillar]
+            if touched != any(labels.topics[name] for name in group):
+                topics = {name: present for name, present in topics.items() if name not in group}
+                any_of = any_of or (group if touched else ())
+        return dataclasses.replace(
+            example, topics=topics, any_of=any_of, action=labels.action, sentiment=labels.sentiment
+        )
+
+
+def read_relabelled(path: Path = RELABELLED) -> Relabelled:
+    """Read lines of hash, topics (comma-separated, or -), action and sentiment."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return Relabelled(
+            {
+                row["text"]: Labels(
+                    exhaustive([] if row["topics"] == "-" else row["topics"].split(",")),
+                    cast("ActionLabel", row["action"]),
+                    cast("SentimentLabel", row["sentiment"]),
+                )
+                for row in csv.DictReader(file, delimiter="\t")
+            }
+        )
+
+
+def text_hash(text: str) -> str:
+    """The first 16 hexadecimal digits of the text's SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

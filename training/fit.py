@@ -1,11 +1,11 @@
-"""Heads fitted on few rows, beginning at the heads in use and held near them.
+"""Fit linear heads, turn their logits into probabilities that mean what they say, and choose thresholds.
 
-The heads in use were learnt from some tens of thousands of sentences; a user has some hundreds. Fitted on
-these alone a head forgets what they do not show. So what is minimised is the surprise of the rows plus
-`strength / 2` times the squared distance from the head in use: the likeliest head where the one in use is
-believed beforehand (a Gaussian prior with its mean there). How firmly it is believed is chosen by
-cross-validation over the user's rows. Where nothing beats the head in use, that one stays; and so it does
-where nothing beats knowing how common each label is: such labels follow no rule that could be learnt.
+`fit` minimises log loss plus `strength / 2` times the squared distance from a *prior* head: the likeliest
+head where the prior is believed beforehand (a Gaussian with its mean there). Heads learnt from corpora begin
+at zero. Heads learnt from a user's rows begin at the head in use: fitted on some hundreds of rows alone, a
+head forgets what these do not show. `choose` finds by cross-validation how firmly the head in use is
+believed. It stays where nothing beats it, or where nothing beats knowing how common each label is: such
+labels follow no rule that could be learnt.
 """
 
 from __future__ import annotations
@@ -23,16 +23,26 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Flags = NDArray[np.bool_]
 
 STRENGTHS = (30.0, 10.0, 3.0, 1.0, 0.3)
 FOLDS = 5
-MAX_STEPS = 400
-TOLERANCE = 1e-4
+_MAX_STEPS = 400
+_TOLERANCE = 1e-4
 """The largest step of any weight with which the descent ends; weights are of the order of 1 to 10."""
+_THRESHOLDS = np.arange(0.25, 0.71, 0.01)
+"""Below a quarter a topic would be more often wrong than right threefold; above .7 obvious ones are lost."""
+_MIN_SCALE, _MAX_SCALE = 0.25, 4.0
+_NEWTON_STEPS = 25
+_PRIOR = 5.0
+"""Weight, in sentences, of the belief that scores are right already: few examples move little."""
+_SHARED = 30.0
+"""Weight, in sentences that have the topic, of the threshold that is best for all topics together."""
+_TINY = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class Rows:
     """What one head learns from."""
 
     features: Floats
@@ -40,109 +50,63 @@ class Problem:
     known: Floats
     """(n, labels), 1, 0 or nan; of an exclusive head exactly one label of a row is 1."""
     exclusive: bool
-    users: NDArray[np.bool_]
-    """(n,), the user's rows; the rest are ours, which are learnt from and not judged by."""
-    fold: NDArray[np.int64]
-    """(n,), below `FOLDS`."""
+    weights: Floats | None = None
+    """(n,), how many times a row counts; None: once."""
+    any_of: Flags | None = None
+    """(n, labels): at least one of these applies."""
 
-    def rows(self, rows: NDArray[np.bool_]) -> Problem:
+    def of(self, rows: Flags) -> Rows:
         """Some of the rows."""
-        return Problem(
-            self.features[rows], self.known[rows], self.exclusive, self.users[rows], self.fold[rows]
-        )
+        weights = None if self.weights is None else self.weights[rows]
+        any_of = None if self.any_of is None else self.any_of[rows]
+        return Rows(self.features[rows], self.known[rows], self.exclusive, weights, any_of)
+
+    @property
+    def cells(self) -> float:
+        """How many labels are known; an exclusive head has one a row."""
+        return float(len(self.known) if self.exclusive else (~np.isnan(self.known)).sum())
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A head, and how it came about."""
-
-    head: Head
-    strength: float | None
-    """None: the head in use, since none fitted did better."""
-    surprise: float
-    """Of the user's rows, each judged by a head that did not see it: mean negative log-likelihood."""
-    surprise_in_use: float
-    surprise_of_guessing: float
-    """By how common each label is among the user's rows."""
-
-
-def choose(problem: Problem, in_use: Head) -> Choice:
-    """The head that cross-validation over the user's rows likes best, fitted on all rows."""
-    before = surprise(problem.rows(problem.users), in_use)
-    sums = dict.fromkeys(STRENGTHS, 0.0)
-    judged = 0.0
-    for number in range(FOLDS):
-        held = (problem.fold == number) & problem.users
-        if not held.any():
-            continue
-        left, seen = problem.rows(held), problem.rows(problem.fold != number)
-        cells = _cells(left)
-        judged += cells
-        for strength, head in zip(STRENGTHS, _path(seen, in_use, STRENGTHS), strict=True):
-            sums[strength] += cells * surprise(left, head)
-    best = min(STRENGTHS, key=lambda strength: sums[strength])
-    after = sums[best] / max(judged, 1)
-    guessing = _guessing(problem)
-    if after >= min(before, guessing):
-        return Choice(in_use, None, after, before, guessing)
-    *_, head = _path(problem, in_use, STRENGTHS[: STRENGTHS.index(best) + 1])
-    return Choice(head, best, after, before, guessing)
-
-
-def surprise(problem: Problem, head: Head) -> float:
-    """Mean negative log-likelihood of the labels known."""
-    logits = problem.features @ head.weight.astype(np.float64) + head.bias
-    if problem.exclusive:
-        top = logits.max(axis=1, keepdims=True)
-        normaliser = top[:, 0] + np.log(np.exp(logits - top).sum(axis=1))
-        return float((normaliser - (logits * problem.known).sum(axis=1)).mean())
-    judged = ~np.isnan(problem.known)
-    cells = np.logaddexp(0, logits) - np.nan_to_num(problem.known) * logits
-    return float(cells[judged].mean())
-
-
-def _guessing(problem: Problem) -> float:
-    """The surprise of the user's rows to one who knows each label's share of them."""
-    known = problem.known[problem.users]
-    width = known.shape[1]
-    share = np.clip(np.nanmean(known, axis=0), 1e-6, 1 - 1e-6)
-    odds = np.log(share) if problem.exclusive else np.log(share / (1 - share))
-    blind = Head(np.zeros((problem.features.shape[1], width), np.float32), odds.astype(np.float32))
-    return surprise(problem.rows(problem.users), blind)
-
-
-def _cells(problem: Problem) -> float:
-    return float(len(problem.known) if problem.exclusive else (~np.isnan(problem.known)).sum())
-
-
-def _path(problem: Problem, in_use: Head, strengths: Sequence[float]) -> list[Head]:
+def fit(rows: Rows, prior: Head, strengths: Sequence[float]) -> list[Head]:
     """A head for each strength, from the strongest on, each beginning where the one before ended."""
-    prior = np.vstack([in_use.weight, in_use.bias]).astype(np.float64)
-    inputs = np.hstack([problem.features, np.ones((len(problem.features), 1))])
-    gram = inputs.T @ inputs
-    matrix, heads = prior, []
+    start = np.vstack([prior.weight, prior.bias]).astype(np.float64)
+    inputs = np.hstack([rows.features, np.ones((len(rows.features), 1))])
+    weights: Floats = (np.ones(len(inputs)) if rows.weights is None else rows.weights)[:, None]
+    gram = inputs.T @ (weights * inputs)
+    matrix, heads = start, []
     for strength in strengths:
-        matrix = _descend(problem, inputs, gram, prior, matrix, strength)
+        # A bound on the curvature anywhere (Boehning and Lindsay 1988): one inverse serves every step.
+        bound = (0.5 if rows.exclusive else 0.25) * gram + strength * np.eye(len(gram))
+        inverse = np.asarray(np.linalg.inv(bound), np.float64)
+        matrix = _descend(rows, inputs, weights, inverse, start, matrix, strength)
         heads.append(Head(matrix[:-1].astype(np.float32), matrix[-1].astype(np.float32)))
     return heads
 
 
-def _descend(  # noqa: PLR0913, PLR0917 - one step of `_path`
-    problem: Problem, inputs: Floats, gram: Floats, prior: Floats, start: Floats, strength: float
-) -> Floats:
-    """Newton's method with a curvature that bounds all (Boehning and Lindsay 1988), accelerated.
+def zero_head(width: int, labels: int) -> Head:
+    """The prior where nothing is known beforehand."""
+    return Head(np.zeros((width, labels), np.float32), np.zeros(labels, np.float32))
 
-    The bound does not change, so one inverse serves every step; momentum (Nesterov) starts anew when it leads
-    uphill (O'Donoghue and Candes 2015).
+
+def _descend(  # noqa: PLR0913, PLR0917 - one step of `fit`
+    rows: Rows,
+    inputs: Floats,
+    weights: Floats,
+    inverse: Floats,
+    prior: Floats,
+    start: Floats,
+    strength: float,
+) -> Floats:
+    """Newton's method with a bounded curvature and momentum (Nesterov).
+
+    The momentum starts anew when it leads uphill (O'Donoghue and Candes 2015).
     """
-    bound = (0.5 if problem.exclusive else 0.25) * gram + strength * np.eye(len(gram))
-    inverse = np.linalg.inv(bound)
     matrix, ahead, pace = start, start, 1.0
-    for _ in range(MAX_STEPS):
-        gradient = inputs.T @ _slope(problem, inputs @ ahead) + strength * (ahead - prior)
+    for _ in range(_MAX_STEPS):
+        gradient = inputs.T @ (weights * _slope(rows, inputs @ ahead)) + strength * (ahead - prior)
         following = ahead - inverse @ gradient
         step = following - matrix
-        if np.abs(step).max() < TOLERANCE:
+        if np.abs(step).max() < _TOLERANCE:
             return following
         if (gradient * step).sum() > 0:
             pace = 1.0
@@ -152,10 +116,177 @@ def _descend(  # noqa: PLR0913, PLR0917 - one step of `_path`
     return matrix
 
 
-def _slope(problem: Problem, logits: Floats) -> Floats:
-    if problem.exclusive:
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-        softmax: Floats = odds / odds.sum(axis=1, keepdims=True) - problem.known
-        return softmax
-    sigmoid: Floats = 1 / (1 + np.exp(-logits)) - problem.known
-    return np.nan_to_num(sigmoid)
+def _slope(rows: Rows, logits: Floats) -> Floats:
+    """Derivative of the log loss by the logits; a label that is not known has none."""
+    if rows.exclusive:
+        return chances_of(logits, exclusive=True) - rows.known
+    target = rows.known
+    if rows.any_of is not None and rows.any_of.any():
+        # The label now thought likeliest of a group is taken for true: the maximum of a group is its
+        # probability, as in multi-instance learning.
+        grouped = np.flatnonzero(rows.any_of.any(axis=1))
+        likeliest = np.where(rows.any_of[grouped], logits[grouped], -np.inf).argmax(axis=1)
+        target = target.copy()
+        target[grouped, likeliest] = 1
+    return np.nan_to_num(chances_of(logits, exclusive=False) - target)
+
+
+def chances_of(logits: Floats, *, exclusive: bool) -> Floats:
+    """Probabilities: over the second axis by softmax where labels are exclusive, else one by one."""
+    if not exclusive:
+        return np.asarray(1 / (1 + np.exp(-logits)))
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+
+
+def log_loss(rows: Rows, head: Head) -> float:
+    """Mean negative log-likelihood of the labels known."""
+    logits = rows.features @ head.weight.astype(np.float64) + head.bias
+    judged = ~np.isnan(rows.known)
+    design, truth = (logits, rows.known) if rows.exclusive else (logits[judged], rows.known[judged])
+    return summed_loss(design, truth, exclusive=rows.exclusive) / max(rows.cells, 1)
+
+
+def summed_loss(logits: Floats, truth: Floats, *, exclusive: bool) -> float:
+    """Negative log-likelihood of `truth`: one-hot rows where labels are exclusive, else cells of 1 or 0."""
+    if exclusive:
+        top = logits.max(axis=1, keepdims=True)
+        normaliser = top[:, 0] + np.log(np.exp(logits - top).sum(axis=1))
+        return float((normaliser - (logits * truth).sum(axis=1)).sum())
+    return float((np.logaddexp(0, logits) - truth * logits).sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A head, and how it came about."""
+
+    head: Head
+    strength: float | None
+    """None: the head in use, since none fitted did better."""
+    loss: float
+    """Log loss of the user's rows, each judged by a head that did not see it."""
+    loss_in_use: float
+    loss_of_guessing: float
+    """By how common each label is among the user's rows."""
+
+
+def choose(rows: Rows, in_use: Head, users: Flags, folds: NDArray[np.int64]) -> Choice:
+    """The head that cross-validation over the rows of `users` likes best, fitted on all rows.
+
+    `folds` (n,) are below `FOLDS`. Rows that are not the user's are learnt from and not judged by.
+    """
+    own = rows.of(users)
+    before, guessing = log_loss(own, in_use), log_loss(own, _guess(own))
+    sums = dict.fromkeys(STRENGTHS, 0.0)
+    for number in range(FOLDS):
+        held = (folds == number) & users
+        if held.any():
+            left = rows.of(held)
+            for strength, head in zip(
+                STRENGTHS, fit(rows.of(folds != number), in_use, STRENGTHS), strict=True
+            ):
+                sums[strength] += left.cells * log_loss(left, head)
+    best = min(STRENGTHS, key=lambda strength: sums[strength])
+    after = sums[best] / max(own.cells, 1)
+    if after >= min(before, guessing):
+        return Choice(in_use, None, after, before, guessing)
+    *_, head = fit(rows, in_use, STRENGTHS[: STRENGTHS.index(best) + 1])
+    return Choice(head, best, after, before, guessing)
+
+
+def _guess(rows: Rows) -> Head:
+    """A head that knows nothing but each label's share of the rows."""
+    share = np.clip(np.nanmean(rows.known, axis=0), 1e-6, 1 - 1e-6)
+    bias = np.log(share) if rows.exclusive else np.log(share / (1 - share))
+    return Head(zero_head(rows.features.shape[1], len(share)).weight, bias.astype(np.float32))
+
+
+def best_shares(design: Floats, truth: Floats, start: Floats, *, exclusive: bool) -> Floats:
+    """Factors with which the sum of several systems' logits makes `truth` likeliest.
+
+    `design` is (n, systems) with truth (n,), 1 or 0; or (n, labels, systems) with one-hot truth (n, labels).
+    By Newton's method, with a penalty that holds the factors near `start`.
+    """
+
+    def loss(shares: Floats) -> float:
+        held = _PRIOR / 2 * float(((shares - start) ** 2).sum())
+        return summed_loss(design @ shares, truth, exclusive=exclusive) + held
+
+    shares = start
+    for _ in range(_NEWTON_STEPS):
+        chances = chances_of(design @ shares, exclusive=exclusive)
+        if exclusive:
+            mean = np.einsum("nl,nls->ns", chances, design)
+            gradient = np.einsum("nl,nls->s", chances - truth, design)
+            curvature = np.einsum("nl,nls,nlt->st", chances, design, design) - mean.T @ mean
+        else:
+            gradient = design.T @ (chances - truth)
+            curvature = (design * (chances * (1 - chances))[:, None]).T @ design
+        gradient = gradient + _PRIOR * (shares - start)
+        step = np.linalg.solve(curvature + _PRIOR * np.eye(len(start)), gradient)
+        # Where scores are far too sure the curve is flat, and a whole step would overshoot.
+        while loss(shares - step) > loss(shares) and np.abs(step).max() > _TINY:
+            step = step / 2
+        shares = shares - step
+    return shares
+
+
+def platt(logits: Floats, present: Floats) -> tuple[float, float]:
+    """Slope and intercept with which the sigmoid of a logit is the chance of `present` (Platt 1999)."""
+    design = np.stack([logits, np.ones_like(logits)], axis=1)
+    slope, intercept = best_shares(design, present, np.array([1.0, 0.0]), exclusive=False)
+    return float(slope), float(intercept)
+
+
+def calibrated_topics(head: Head, logits: Floats, known: Floats) -> tuple[Head, NDArray[np.float32]]:
+    """The head with calibrated chances, and thresholds (topics,), from sentences it was not fitted on.
+
+    `logits` and `known` (n, topics); known is 1, 0 or nan. A topic with few examples gets a threshold near
+    the one that is best for all topics together: with calibrated chances that is the best guess.
+    """
+    count = known.shape[1]
+    slopes, intercepts = np.ones(count), np.zeros(count)
+    everywhere = ~np.isnan(known)
+    chances = np.full_like(logits, np.nan)
+    for topic in np.flatnonzero(everywhere.any(axis=0)).tolist():
+        judged = everywhere[:, topic]
+        slopes[topic], intercepts[topic] = platt(logits[judged, topic], known[judged, topic])
+        scaled = slopes[topic] * logits[judged, topic] + intercepts[topic]
+        chances[judged, topic] = chances_of(scaled, exclusive=False)
+    shared = best_threshold(chances[everywhere], known[everywhere])
+    thresholds = np.full(count, shared)
+    for topic in range(count):
+        judged = everywhere[:, topic]
+        present = known[judged, topic].sum()
+        if present:
+            own = best_threshold(chances[judged, topic], known[judged, topic])
+            thresholds[topic] = (present * own + _SHARED * shared) / (present + _SHARED)
+    return rescaled(head, slopes, intercepts), thresholds.astype(np.float32)
+
+
+def calibrated_exclusive(head: Head, logits: Floats, labels: NDArray[np.int64]) -> Head:
+    """The head times the factor that makes `labels` likeliest: an inverse temperature (Guo et al. 2017)."""
+    if not len(labels):
+        return head
+    width = head.weight.shape[1]
+    (scale,) = best_shares(logits[:, :, None], np.eye(width)[labels], np.ones(1), exclusive=True)
+    return rescaled(head, np.full(width, np.clip(scale, _MIN_SCALE, _MAX_SCALE)), np.zeros(width))
+
+
+def best_threshold(chances: Floats, present: Floats) -> float:
+    """The probability from which counting a topic gives the best F1; the middle one where several do."""
+    scores = []
+    for threshold in _THRESHOLDS:
+        chosen = chances >= threshold
+        hits = (chosen * present).sum()
+        scores.append(2 * hits / max(chosen.sum() + present.sum(), _TINY))
+    best = np.flatnonzero(np.array(scores) >= max(scores) - _TINY)
+    return float(_THRESHOLDS[best[len(best) // 2]])
+
+
+def rescaled(head: Head, slopes: Floats, intercepts: Floats) -> Head:
+    """The head whose logits are `slope * logit + intercept` of the given one's."""
+    return Head(
+        weight=(head.weight * slopes).astype(np.float32),
+        bias=(head.bias * slopes + intercepts).astype(np.float32),
+    )

@@ -16,9 +16,9 @@ import numpy as np
 import onnx
 
 from model_export.build import HEADS
-from model_export.encode import run_graph
 from model_export.files import replace_directory
 from model_export.heads import BRANCH_FILE, CARD_FILE, HEAD_NAMES, HEADS_FILE, Card, load_card, load_heads
+from model_export.run import run_graph
 from model_export.scalings import SCALINGS_FILE
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest, read_verified
 from shared.platform.clients import storage_client

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, NonNegativeInt
 
 from shared.platform.records import Record
-from training.compare import ALPHA, DRAWS, MAX_LOSS, PERMUTATIONS, SEED
+from training.compare import ALPHA, DRAWS, MAX_LOSS, PERMUTATIONS, SEED, Comparison
 from training.data import DataObject
 from training.rows import Left
 
@@ -19,30 +19,6 @@ TrainingState = Literal["running", "published", "kept", "rejected", "failed"]
 or failed a gate. Rejected: the data cannot be learnt from or compared on. Failed: ours."""
 ENDED: frozenset[str] = frozenset({"published", "kept", "rejected"})
 """The same data and the same model would end the same way again."""
-
-
-class LabelScore(Record):
-    """F1 of one label by both models."""
-
-    rows: NonNegativeInt
-    """That have it."""
-    in_use: float
-    candidate: float
-
-
-class Comparison(Record):
-    """Both models on the same rows, which neither was trained on."""
-
-    rows: NonNegativeInt
-    in_use: float
-    candidate: float
-    low: float
-    """Bounds of the difference, candidate less model in use, by the bootstrap."""
-    high: float
-    luck: float
-    """What the candidate would reach on labels dealt out at random."""
-    verdict: str
-    labels: dict[str, LabelScore]
 
 
 class HeadReport(Record):

@@ -1,29 +1,31 @@
-"""Labelled rows of a user's files: what can be learnt from, and what was left out, where and why.
+"""All sentences that a training learns from: our own, public corpora, and a user's labelled rows.
 
-A row that is left out is known by file, line and a code; its text is never repeated. Rows are split by a hash
-of their text, whatever its case and spacing: a row that is held out today is held out next week too, so what
-a model is compared on, no model of this job was trained on.
+`read_examples` reads a directory, and ends at the first row that does not fit. `Rows` collects the rows of a
+bucket's files: a row that is left out is known by file, line and a code; its text is never repeated. Those
+rows are split by a hash of their text, whatever its case and spacing: a row that is held out today is held
+out next week too, so what a model is compared on, no model of the job was trained on.
 """
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
-import io
-import json
+import tomllib
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
-from model_export.labelled import Example, exhaustive
-from shared.platform.errors import Rejected
-from shared.platform.records import ActionLabel, Record, SentimentLabel
+from model_export.heads import HEAD_NAMES, HeadName
+from model_export.labelled import OWN, BadRow, Example, never_tested, read_labelled, read_rows, to_example
+from shared.platform.errors import Rejected, SetupError
+from shared.platform.records import TOPICS, Record
+from training.corpora import FILES, read_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
 
     from model_export.labelled import Split
 
@@ -38,6 +40,91 @@ DEVELOPED_SHARE = 0.15
 """Of the rest: what a fine-tuned branch is watched on while it learns."""
 
 
+class Topic(Record):
+    """One label of a taxonomy."""
+
+    code: Annotated[str, Field(min_length=1)]
+    name: str
+
+
+class Taxonomy(Record):
+    """The topics that a text is sorted into."""
+
+    topic: Annotated[tuple[Topic, ...], Field(min_length=1)]
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """In the order of the model's columns."""
+        return tuple(topic.code for topic in self.topic)
+
+
+def read_taxonomy(path: Path) -> Taxonomy:
+    """Read a TOML file of `[[topic]]` tables, each with `code` and `name`.
+
+    Raises:
+        SetupError: it is missing, or not of this form, or names a code twice.
+    """
+    try:
+        taxonomy = Taxonomy.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
+        raise SetupError(f"{path} is not a taxonomy: {error}") from None
+    if len(set(taxonomy.codes)) < len(taxonomy.codes):
+        raise SetupError(f"{path} names a code twice.")
+    return taxonomy
+
+
+def read_examples(
+    data: Path | None, topics: Sequence[str] = TOPICS, permissive: Collection[HeadName] = ()
+) -> list[Example]:
+    """Our own sentences, the corpora we know under `data`, and its *.jsonl and *.csv files of labelled rows.
+
+    Heads named in `permissive` get no sentence whose licence is unclear. With topics of one's own, labels of
+    the ESRS topics say nothing: of our sentences and the corpora, action and sentiment alone are used.
+    """
+    examples = own_sentences()
+    if data is not None:
+        examples += _with_labels(read_directory(data), [n for n in HEAD_NAMES if n not in permissive])
+        if permissive:
+            examples += _with_labels(read_directory(data, permissive_only=True), permissive)
+    if tuple(topics) != TOPICS:
+        examples = _with_labels(examples, ("action", "sentiment"))
+    for path in sorted(data.rglob("*")) if data is not None else ():
+        if path.suffix == ".jsonl" or (path.suffix == ".csv" and _is_labelled(path)):
+            examples += read_labelled(path, topics)
+    return list({(e.text, e.source, bool(e.sentiment)): e for e in examples}.values())
+
+
+def own_sentences() -> list[Example]:
+    """Those written for this project: `train.jsonl` to learn from, `heldout.jsonl` to test on."""
+    learnt = read_labelled(OWN / "train.jsonl")
+    held = read_labelled(OWN / "heldout.jsonl")
+    return [dataclasses.replace(e, source="own", split=never_tested(e)) for e in learnt] + [
+        dataclasses.replace(e, source="own", split="test") for e in held
+    ]
+
+
+def _is_labelled(path: Path) -> bool:
+    """Whether a CSV file is ours to read: corpora have columns of their own."""
+    with path.open("rb") as file:
+        return path.name not in FILES and b"labels" in file.readline()
+
+
+def _with_labels(examples: Sequence[Example], names: Collection[str]) -> list[Example]:
+    """`examples` with the labels of heads `names` alone, and without those that then say nothing."""
+    kept = []
+    for example in examples:
+        left = example
+        if "topic" not in names:
+            left = dataclasses.replace(left, topics={}, any_of=(), aspects=None, pillars={})
+        if "action" not in names:
+            left = dataclasses.replace(left, action=None, not_planned=False)
+        if "sentiment" not in names:
+            left = dataclasses.replace(left, sentiment=None, polar=False)
+        if left.topics or left.any_of or left.action or left.not_planned or left.sentiment:
+            kept.append(left)
+    return kept
+
+
 class Left(Record):
     """A row that was left out."""
 
@@ -45,17 +132,6 @@ class Left(Record):
     line: int
     """From 1; of a row over several lines the last."""
     code: str
-
-
-class _Row(Record):
-    text: str
-    topics: list[str] | None = None
-    action: ActionLabel | None = None
-    sentiment: SentimentLabel | None = None
-
-
-class _Bad(Exception):
-    """Its argument is the code."""
 
 
 @dataclass
@@ -78,50 +154,29 @@ class Rows:
         Raises:
             Rejected: there are too many rows.
         """
-        for line, row in _csv(content) if name.endswith(".csv") else _jsonl(content):
+        for line, row in read_rows(name, content):
             self.read += 1
             if self.read > MAX_ROWS:
                 raise Rejected(
                     "too_many_rows", f"There are more than {MAX_ROWS:,} rows.", "Name a longer prefix."
                 )
             try:
-                self._take(self._example(row))
-            except _Bad as bad:
-                code = str(bad)
-                self.reasons[code] += 1
+                self._take(row)
+            except BadRow as bad:
+                self.reasons[bad.code] += 1
                 if len(self.left) < MAX_LISTED:
-                    self.left.append(Left(file=name, line=line, code=code))
+                    self.left.append(Left(file=name, line=line, code=bad.code))
 
-    def _example(self, row: Mapping[str, Any] | str) -> Example:
-        if isinstance(row, str):
-            raise _Bad(row)
-        try:
-            valid = _Row.model_validate(row)
-        except ValidationError as error:
-            raise _Bad(_code(error)) from None
-        if not valid.text.strip():
-            raise _Bad("no_text")
-        if len(valid.text) > MAX_CHARACTERS:
-            raise _Bad("too_many_characters")
-        if set(valid.topics or ()) - set(self.topics):
-            raise _Bad("unknown_topic")
-        if valid.topics is None and valid.action is None and valid.sentiment is None:
-            raise _Bad("no_label")
-        judged = {} if valid.topics is None else exhaustive(valid.topics, topics=self.topics)
-        return Example(
-            valid.text,
-            SOURCE,
-            judged,
-            action=valid.action,
-            sentiment=valid.sentiment,
-            split=_split(valid.text),
-        )
-
-    def _take(self, example: Example) -> None:
+    def _take(self, row: Mapping[str, Any] | BadRow) -> None:
         """Labels of a text that stand in several rows come together, unless they contradict each other."""
+        example = to_example(row, SOURCE, self.topics)
+        if len(example.text) > MAX_CHARACTERS:
+            raise BadRow("too_many_characters")
+        if not (example.topics or example.action or example.sentiment):
+            raise BadRow("no_label")
         place = self._places.setdefault(plain(example.text), len(self.examples))
         if place == len(self.examples):
-            self.examples.append(example)
+            self.examples.append(dataclasses.replace(example, split=_split(example.text)))
             return
         known = self.examples[place]
         merged = dataclasses.replace(
@@ -132,9 +187,9 @@ class Rows:
         )
         for name in ("topics", "action", "sentiment"):
             if getattr(example, name) and getattr(example, name) != getattr(merged, name):
-                raise _Bad("contradiction")
+                raise BadRow("contradiction")
         if merged == known:
-            raise _Bad("duplicate")
+            raise BadRow("duplicate")
         self.examples[place] = merged
 
 
@@ -153,57 +208,3 @@ def _split(text: str) -> Split:
     if int.from_bytes(digest[:4]) / 2**32 < HELD_SHARE:
         return "test"
     return "dev" if int.from_bytes(digest[4:8]) / 2**32 < DEVELOPED_SHARE else "train"
-
-
-def _code(error: ValidationError) -> str:
-    detail = error.errors()[0]
-    name = str(detail["loc"][0]) if detail["loc"] else ""
-    if detail["type"] == "extra_forbidden":
-        return "unknown_field"
-    if name == "text":
-        return "no_text"
-    return f"unknown_{name.removesuffix('s')}" if name else "not_an_object"
-
-
-def _jsonl(content: bytes) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
-    for line, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-        if not raw.strip():
-            continue
-        try:
-            row = json.loads(raw.decode())
-        except UnicodeDecodeError:
-            yield line, "not_utf8"
-        except (ValueError, RecursionError):
-            yield line, "not_json"
-        else:
-            yield line, row if isinstance(row, dict) else "not_an_object"
-
-
-def _csv(content: bytes) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
-    """`text`, and of `labels` (or `topics`), `action` and `sentiment` those that there are."""
-    reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig", "replace"), newline=""), strict=True)
-    line = 0
-    try:
-        names = set(reader.fieldnames or ())
-        if "text" not in names or not names <= {"text", "labels", "topics", "action", "sentiment"}:
-            yield 1, "unknown_columns"
-            return
-        line = reader.line_num
-        for row in reader:
-            line = reader.line_num
-            yield line, _from_csv(row)
-    except csv.Error:
-        # Where a quote is not closed, nobody knows where the next row begins.
-        yield line + 1, "damaged_from_here_on"
-
-
-def _from_csv(row: Mapping[str | None, Any]) -> Mapping[str, Any] | str:
-    if None in row:
-        return "too_many_cells"
-    if any("\N{REPLACEMENT CHARACTER}" in cell for cell in row.values() if cell):
-        return "not_utf8"
-    found: dict[str, Any] = {"text": row["text"]}
-    labels = row.get("labels") if row.get("labels") is not None else row.get("topics")
-    if labels is not None:
-        found["topics"] = labels.replace(",", " ").split()
-    return found | {name: row[name] for name in ("action", "sentiment") if row.get(name)}

@@ -13,16 +13,19 @@ from model_export.labelled import PILLARS
 from training.corpora import ASPECT_TOPICS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from model_export.heads import HeadName
     from model_export.labelled import Example
 
     Floats = NDArray[np.float32]
 
 ASPECTS = tuple(ASPECT_TOPICS)
 OPEN = -1
+LABELS: dict[HeadName, tuple[str, ...]] = {"action": ACTIONS, "sentiment": SENTIMENTS}
+"""The labels of heads that choose one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,18 @@ class Targets:
     @classmethod
     def of(cls, examples: Sequence[Example], topics: Sequence[str]) -> Self:
         """Collect the labels of `examples`; `topics` gives the order of columns."""
+
+        def judged(labels: Sequence[dict[str, bool]], names: Sequence[str]) -> Floats:
+            return np.array([[row.get(name, np.nan) for name in names] for row in labels], np.float32)
+
+        aspects = [
+            {} if e.aspects is None else {name: name in e.aspects for name in ASPECTS} for e in examples
+        ]
         return cls(
-            topics=np.array([_judged(example.topics, topics) for example in examples], np.float32),
+            topics=judged([example.topics for example in examples], topics),
             any_of=np.array([[name in example.any_of for name in topics] for example in examples]),
-            aspects=np.array([_named(example.aspects) for example in examples], np.float32),
-            pillars=np.array([_judged(example.pillars, tuple(PILLARS)) for example in examples], np.float32),
+            aspects=judged(aspects, ASPECTS),
+            pillars=judged([example.pillars for example in examples], tuple(PILLARS)),
             action=np.array([ACTIONS.index(e.action) if e.action else OPEN for e in examples]),
             not_planned=np.array([example.not_planned for example in examples]),
             sentiment=np.array([SENTIMENTS.index(e.sentiment) if e.sentiment else OPEN for e in examples]),
@@ -64,10 +74,19 @@ class Targets:
         """The targets of some of the examples, in the order of `rows`."""
         return type(self)(**{item.name: getattr(self, item.name)[rows] for item in dataclasses.fields(self)})
 
+    def judged(self, name: HeadName) -> NDArray[np.bool_]:
+        """Which examples say anything that head `name` can learn from without a partial loss."""
+        if name == "topic":
+            return np.asarray((~np.isnan(self.topics) | self.any_of).any(axis=1))
+        known: NDArray[np.bool_] = self.labels(name) != OPEN
+        return known & ~self.polar if name == "sentiment" else known
 
-def _judged(labels: dict[str, bool], names: Sequence[str]) -> list[float]:
-    return [float(labels[name]) if name in labels else np.nan for name in names]
+    def labels(self, name: HeadName) -> NDArray[np.int64]:
+        """(n,), the label that a head chooses, or `OPEN`."""
+        return self.action if name == "action" else self.sentiment
 
-
-def _named(aspects: Collection[str] | None) -> list[float]:
-    return [np.nan] * len(ASPECTS) if aspects is None else [float(name in aspects) for name in ASPECTS]
+    def known(self, name: HeadName) -> Floats:
+        """(n, labels): the topics' cells, 1, 0 or nan; of a head that chooses one label, one-hot rows."""
+        if name == "topic":
+            return self.topics
+        return np.eye(len(LABELS[name]), dtype=np.float32)[np.maximum(self.labels(name), 0)]

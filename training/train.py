@@ -1,36 +1,43 @@
-"""From labelled sentences to linear heads: fit, calibrate on sentences not fitted on, measure, describe."""
+"""From labelled sentences to heads: fit, calibrate on sentences not fitted on, measure, describe."""
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model_export.assemble import ACTIONS, SENTIMENTS
+from model_export.assemble import ACTIONS, SENTIMENTS, embedding_graph
+from model_export.graph import Float32
 from model_export.heads import CARD_FILE, HEAD_NAMES, Branch, Card, Head, HeadName, Heads, Labels
 from model_export.labelled import split_of
-from training import linear
-from training.calibrate import calibrated_exclusive, calibrated_topics
-from training.scores import macro_f1, micro_f1, sigmoid
-from training.sources import SOURCES, permissive
-from training.targets import OPEN, Targets
+from model_export.run import run_graph
+from model_export.scores import macro_f1, micro_f1, sigmoid
+from shared.platform.errors import SetupError
+from shared.platform.records import TOPICS
+from training.corpora import SOURCES, permissive
+from training.fit import FOLDS, Rows, calibrated_exclusive, calibrated_topics, fit, zero_head
+from training.rows import fold_of, read_examples, read_taxonomy
+from training.targets import Targets
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from model_export.labelled import Example
+    from model_export.sources import Checkpoint
 
     Floats = NDArray[np.float64]
 
-_FOLDS = 5
 _OWN_WEIGHT: dict[HeadName, float] = {"topic": 6.0, "action": 4.0, "sentiment": 15.0}
 """Sentences written for this project count this many times: they cover what the corpora lack, and are few."""
+DECAY = 1e-5
+"""Strength of the belief that weights are zero, for each sentence learnt from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,33 @@ class Trained:
         (directory / CARD_FILE).write_text(self.card.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
+def run(options: argparse.Namespace, checkpoint: Checkpoint, report: Callable[[str], None]) -> None:
+    """What `python -m model_export train` does: write linear heads to `--out`, then branches if asked for.
+
+    Raises:
+        SetupError: a file is not of the form expected, or branches are wanted and torch is missing.
+    """
+    if options.branches and find_spec("torch") is None:
+        raise SetupError("Branches need torch: pip install -r requirements/train.in")
+    topics = read_taxonomy(options.taxonomy).codes if options.taxonomy else TOPICS
+    allowed = () if options.permissive_only is None else tuple(options.permissive_only) or HEAD_NAMES
+    examples = read_examples(options.data, topics, allowed)
+    report(f"{len(examples):,} sentences")
+    graph = embedding_graph(checkpoint, Float32())
+    trained = train_linear(examples, topics, lambda texts: run_graph(graph, checkpoint.tokenizer, texts)[0])
+    trained.save(options.out)
+    for name, value in trained.card.heldout.items():
+        report(f"linear heads, {name} {value:.3f}")
+    if options.branches:
+        from training.branches import Settings, train_branches
+
+        settings = Settings(options.cache, report, seed=options.seed)
+        trained = train_branches(checkpoint, examples, topics, settings)
+        trained.save(options.out)
+        for name, value in trained.card.heldout.items():
+            report(f"branches, {name} {value:.3f}")
+
+
 def train_linear(
     examples: Sequence[Example],
     topics: Sequence[str],
@@ -58,25 +92,22 @@ def train_linear(
     calibrated by five-fold cross-validation over the rest.
     """
     targets = Targets.of(examples, topics)
-    used = np.any([judged(targets, name) for name in HEAD_NAMES], axis=0)
-    examples = [examples[i] for i in np.flatnonzero(used).tolist()]
-    targets = targets.rows(np.flatnonzero(used))
+    used = np.flatnonzero(np.any([targets.judged(name) for name in HEAD_NAMES], axis=0))
+    examples = [examples[i] for i in used.tolist()]
+    targets = targets.rows(used)
     features = encode([example.text for example in examples]).astype(np.float64)
     learnt = np.array([split_of(example) != "test" for example in examples])
-    own = np.array([example.source == "own" for example in examples])
-    fold = np.array([_fold(example) for example in examples])
+    fold = np.array([fold_of(example.group or example.text, FOLDS) for example in examples])
     heads: dict[HeadName, Head] = {}
     thresholds = np.full(len(topics), 0.5, np.float32)
     for name in HEAD_NAMES:
-        rows = np.flatnonzero(learnt & judged(targets, name))
-        weights = np.where(own[rows], _OWN_WEIGHT[name], 1.0)
-        head = _fit(name, features[rows], targets.rows(rows), weights)
+        rows = np.flatnonzero(learnt & targets.judged(name))
+        head = fit_linear(name, examples, targets, features, rows)
         unseen = np.zeros((len(rows), head.weight.shape[1]))
-        for number in range(_FOLDS):
+        for number in range(FOLDS):
             held = fold[rows] == number
             if held.any() and not held.all():
-                kept = rows[~held]
-                part = _fit(name, features[kept], targets.rows(kept), weights[~held])
+                part = fit_linear(name, examples, targets, features, rows[~held])
                 unseen[held] = features[rows[held]] @ part.weight + part.bias
         heads[name], chosen = calibrate(name, head, unseen, targets.rows(rows))
         thresholds = thresholds if chosen is None else chosen
@@ -89,29 +120,21 @@ def train_linear(
     return Trained(trained, card_of(examples, topics, figures))
 
 
-def fit_linear(name: HeadName, examples: Sequence[Example], targets: Targets, features: Floats) -> Head:
-    """A linear head on the `features` of all `examples`; those that say nothing to it are passed over."""
-    rows = np.flatnonzero(judged(targets, name))
-    own = np.array([examples[i].source == "own" for i in rows.tolist()])
-    return _fit(name, features[rows], targets.rows(rows), np.where(own, _OWN_WEIGHT[name], 1.0))
+def fit_linear(
+    name: HeadName, examples: Sequence[Example], targets: Targets, features: Floats, rows: NDArray[np.intp]
+) -> Head:
+    """A linear head on the `features` of `rows`, all of which say something to it."""
+    known = targets.known(name)[rows].astype(np.float64)
+    weights = np.array([_OWN_WEIGHT[name] if examples[i].source == "own" else 1.0 for i in rows.tolist()])
+    any_of = targets.any_of[rows] if name == "topic" else None
+    part = Rows(features[rows], known, name != "topic", weights, any_of)
+    (head,) = fit(part, zero_head(features.shape[1], known.shape[1]), [DECAY * float(weights.sum())])
+    return head
 
 
 def unpublished_tests(examples: Sequence[Example]) -> NDArray[np.intp]:
     """Rows of the test split that are of our own or of the user's files: what the card's figures are of."""
     return np.flatnonzero([split_of(e) == "test" and e.source not in SOURCES for e in examples])
-
-
-def judged(targets: Targets, name: HeadName) -> NDArray[np.bool_]:
-    """Which examples say anything that head `name` can learn from without a partial loss."""
-    known: NDArray[np.bool_]
-    if name == "topic":
-        told: NDArray[np.bool_] = ~np.isnan(targets.topics) | targets.any_of
-        known = np.asarray(told.any(axis=1))
-    elif name == "action":
-        known = targets.action != OPEN
-    else:
-        known = (targets.sentiment != OPEN) & ~targets.polar
-    return known
 
 
 def calibrate(
@@ -120,9 +143,8 @@ def calibrate(
     """`head` with calibrated chances, and the thresholds if it is that of the topics."""
     if name == "topic":
         return calibrated_topics(head, logits, targets.topics.astype(np.float64))
-    labels = targets.action if name == "action" else targets.sentiment
-    known = judged(targets, name)
-    return calibrated_exclusive(head, logits[known], labels[known]), None
+    known = targets.judged(name)
+    return calibrated_exclusive(head, logits[known], targets.labels(name)[known]), None
 
 
 def measure(
@@ -134,11 +156,11 @@ def measure(
             return {}
         chosen = sigmoid(np.asarray(logits, np.float32)) >= thresholds
         return {"topic_micro_f1": round(micro_f1(targets.topics, chosen), 4)}
-    known = judged(targets, name)
+    known = targets.judged(name)
     if not known.any():
         return {}
-    labels = targets.action if name == "action" else targets.sentiment
-    return {f"{name}_macro_f1": round(macro_f1(labels[known], logits[known].argmax(axis=1)), 4)}
+    score = macro_f1(targets.labels(name)[known], logits[known].argmax(axis=1))
+    return {f"{name}_macro_f1": round(score, 4)}
 
 
 def card_of(
@@ -158,19 +180,8 @@ def card_of(
         permissive=tuple(
             name
             for name in HEAD_NAMES
-            if all(permissive(used[i]) for i in np.flatnonzero(judged(targets, name)))
+            if all(permissive(used[i]) for i in np.flatnonzero(targets.judged(name)))
         ),
         sources=tuple(SOURCES[name] for name in sorted(counts) if name in SOURCES),
         heldout=heldout,
     )
-
-
-def _fit(name: HeadName, features: Floats, targets: Targets, weights: Floats) -> Head:
-    if name == "topic":
-        return linear.fit_several(features, targets.topics.astype(np.float64), weights, targets.any_of)
-    labels, names = (targets.action, ACTIONS) if name == "action" else (targets.sentiment, SENTIMENTS)
-    return linear.fit_exclusive(features, labels, len(names), weights)
-
-
-def _fold(example: Example) -> int:
-    return hashlib.sha256((example.group or example.text).encode()).digest()[8] % _FOLDS

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from model_export.words import FACTOR, PAIRS
+from model_export.heads import FACTOR, PAIRS
 from shared.inference.tokens import load_tokenizer
-from training.hidden import MAX_TOKENS
-from training.losses import total_loss
+from training.bert import MAX_TOKENS
+from training.branch import total_loss
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from model_export.assemble import full_graph, window
+from model_export.graph import Int8
 from model_export.heads import HEAD_NAMES, Branch, BranchCard, Head, Heads
-from model_export.precision import Int8
 from model_export.scalings import calibration_texts, find_scalings
 from shared.inference.engine import plan_batches
 from shared.inference.session import open_session

@@ -9,10 +9,10 @@ import numpy as np
 
 from benchmarks.annotations.load import load
 from model_export.labelled import Example, exhaustive, split_of
+from model_export.scores import f1, macro_f1, micro_f1
 from shared.platform.errors import SetupError
 from shared.platform.records import TOPICS
-from training.reading import read_examples
-from training.scores import f1, macro_f1, micro_f1
+from training.rows import read_examples
 from training.targets import OPEN, Targets
 
 if TYPE_CHECKING:

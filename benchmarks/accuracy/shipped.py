@@ -9,10 +9,10 @@ import numpy as np
 import onnx
 
 from benchmarks.accuracy.systems import Features
-from model_export.encode import run_graph
 from model_export.heads import load_heads
+from model_export.run import run_graph
+from model_export.scores import sigmoid
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest, read_verified
-from training.scores import sigmoid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

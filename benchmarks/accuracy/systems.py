@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from model_export.labelled import split_of
+from model_export.scores import sigmoid
 from shared.platform.records import TOPICS
-from training.calibrate import calibrated_topics
-from training.linear import fit_several
-from training.scores import sigmoid
+from training.fit import Rows, calibrated_topics, fit, zero_head
 from training.targets import OPEN, Targets
+from training.train import DECAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -165,7 +165,8 @@ def _by_own_head(learnt: Floats, known: NDArray[np.float32], fresh: Bools, asked
         return None
     labels = known.astype(np.float64)
     rows = told & ~fresh
-    head = fit_several(learnt[rows], labels[rows], np.ones(rows.sum()))
+    part = Rows(learnt[rows], labels[rows], exclusive=False)
+    (head,) = fit(part, zero_head(learnt.shape[1], labels.shape[1]), [DECAY * int(rows.sum())])
     rows = told & fresh
     head, thresholds = calibrated_topics(head, learnt[rows] @ head.weight + head.bias, labels[rows])
     return np.asarray(sigmoid((asked @ head.weight + head.bias).astype(np.float32)) >= thresholds)

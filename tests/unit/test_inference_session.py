@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from model_export.assemble import embedding_graph
-from model_export.precision import Float32
+from model_export.graph import Float32
 from shared.inference import session as opening
 from shared.inference.runtime import onnxruntime
 from shared.inference.session import CPU, CUDA, best_device, open_session, placement

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from model_export.heads import Head
-from training.fit import FOLDS, Problem, choose, surprise
+from training.fit import FOLDS, Choice, Rows, choose, log_loss
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,13 +16,18 @@ if TYPE_CHECKING:
 WIDTH, ROWS = 12, 200
 
 
-def problem(known: NDArray[np.float64], *, exclusive: bool) -> Problem:
-    """Random directions of unit length; all rows are the user's."""
+def problem(known: NDArray[np.float64], *, exclusive: bool) -> Rows:
+    """Random directions of unit length."""
     random = np.random.default_rng(0)
     features = random.normal(size=(len(known), WIDTH))
     features /= np.linalg.norm(features, axis=1, keepdims=True)
-    fold = np.arange(len(known)) % FOLDS
-    return Problem(features, known, exclusive, np.ones(len(known), bool), fold)
+    return Rows(features, known, exclusive)
+
+
+def chosen_of(rows: Rows, in_use: Head, users: NDArray[np.bool_] | None = None) -> Choice:
+    """By default all rows are the user's."""
+    count = len(rows.known)
+    return choose(rows, in_use, np.ones(count, bool) if users is None else users, np.arange(count) % FOLDS)
 
 
 def head(labels: int, scale: float = 3.0) -> Head:
@@ -30,13 +35,13 @@ def head(labels: int, scale: float = 3.0) -> Head:
     return Head(random.normal(0, scale, (WIDTH, labels)).astype(np.float32), np.zeros(labels, np.float32))
 
 
-def labelled_by(rule: Head, *, exclusive: bool) -> Problem:
+def labelled_by(rule: Head, *, exclusive: bool) -> Rows:
     """Rows whose labels are what `rule` says."""
     count = rule.weight.shape[1]
     part = problem(np.zeros((ROWS, count)), exclusive=exclusive)
     logits = part.features @ rule.weight
     known = np.eye(count)[logits.argmax(axis=1)] if exclusive else (logits > 0).astype(np.float64)
-    return Problem(part.features, known, exclusive, part.users, part.fold)
+    return Rows(part.features, known, exclusive)
 
 
 @pytest.mark.parametrize("exclusive", [True, False])
@@ -45,9 +50,9 @@ def test_a_rule_is_learnt(*, exclusive: bool) -> None:
     rule = head(3)
     rows = labelled_by(rule, exclusive=exclusive)
     wrong = Head(-rule.weight, rule.bias)
-    choice = choose(rows, wrong)
+    choice = chosen_of(rows, wrong)
     assert choice.strength is not None
-    assert surprise(rows, choice.head) < choice.surprise < choice.surprise_of_guessing
+    assert log_loss(rows, choice.head) < choice.loss < choice.loss_of_guessing
     chosen = rows.features @ choice.head.weight + choice.head.bias
     right = chosen.argmax(axis=1) == rows.known.argmax(axis=1) if exclusive else (chosen > 0) == rows.known
     assert right.mean() > 0.9
@@ -59,7 +64,7 @@ def test_labels_without_a_rule_leave_the_head_alone(*, exclusive: bool) -> None:
     one_of, any_of = np.eye(3)[random.integers(0, 3, ROWS)], random.integers(0, 2, (ROWS, 3))
     known = (one_of if exclusive else any_of).astype(np.float64)
     in_use = head(3)
-    choice = choose(problem(known, exclusive=exclusive), in_use)
+    choice = chosen_of(problem(known, exclusive=exclusive), in_use)
     assert choice.strength is None
     assert choice.head is in_use
 
@@ -68,7 +73,7 @@ def test_the_minimum_is_found() -> None:
     """At the head that was fitted, the slope of what is minimised is nothing."""
     rows = labelled_by(head(3), exclusive=True)
     in_use = Head(np.zeros((WIDTH, 3), np.float32), np.zeros(3, np.float32))
-    choice = choose(rows, in_use)
+    choice = chosen_of(rows, in_use)
     assert choice.strength is not None
     logits = rows.features @ choice.head.weight.astype(np.float64) + choice.head.bias
     odds = np.exp(logits)
@@ -78,12 +83,11 @@ def test_the_minimum_is_found() -> None:
 
 
 def test_our_sentences_are_learnt_from_and_not_judged_by() -> None:
-    """What a head is chosen by is the surprise of the user's rows alone."""
+    """What a head is chosen by is the log loss of the user's rows alone."""
     rows = labelled_by(head(3), exclusive=True)
     users = np.arange(ROWS) < ROWS // 2
-    mixed = Problem(rows.features, rows.known, exclusive=True, users=users, fold=rows.fold)
     in_use = head(3, 0.1)
-    assert choose(mixed, in_use).surprise_in_use == pytest.approx(surprise(mixed.rows(users), in_use))
+    assert chosen_of(rows, in_use, users).loss_in_use == pytest.approx(log_loss(rows.of(users), in_use))
 
 
 def test_open_labels_do_not_count() -> None:
@@ -93,8 +97,8 @@ def test_open_labels_do_not_count() -> None:
     more = problem(known, exclusive=False)
     features = np.vstack([rows.features, more.features[-50:]])
     users = np.arange(len(known)) < ROWS
-    wider = Problem(features, known, exclusive=False, users=users, fold=np.arange(len(known)) % FOLDS)
+    wider = Rows(features, known, exclusive=False)
     in_use = head(2, 0.1)
-    one, other = choose(rows, in_use), choose(wider, in_use)
+    one, other = chosen_of(rows, in_use), chosen_of(wider, in_use, users)
     assert one.strength == other.strength
     np.testing.assert_allclose(one.head.weight, other.head.weight, atol=0.01)

@@ -12,9 +12,8 @@ from shared.platform.errors import Rejected, SetupError
 from shared.platform.records import TOPICS
 from training import rows as reading
 from training.data import DataObject, Place, check_size, data_digest
-from training.reading import own_sentences
 from training.retrain import corpus
-from training.rows import MAX_CHARACTERS, Rows
+from training.rows import MAX_CHARACTERS, Rows, own_sentences
 
 
 def read(name: str, content: str | bytes) -> Rows:
@@ -133,10 +132,10 @@ def test_no_text_is_both_learnt_and_held_out() -> None:
 def test_another_taxonomy_knows_none_of_our_topics() -> None:
     """A code spelt like one of ours may mean something else there."""
     known = corpus([], ("E1", "pay"), ("E1", "pay"))
-    assert not known.judged("topic").any()
-    assert known.judged("action").sum() > 1000
+    assert not known.targets.judged("topic").any()
+    assert known.targets.judged("action").sum() > 1000
     wider = (*TOPICS, "pay")  # ours, and what an earlier training added
-    assert corpus([], wider, wider).judged("topic").sum() > 1000
+    assert corpus([], wider, wider).targets.judged("topic").sum() > 1000
 
 
 @pytest.mark.parametrize("uri", ["labels", "s3://a/b", "gs://", "gs:///x"])

@@ -10,9 +10,9 @@ import onnx
 import pytest
 
 from model_export.assemble import embedding_graph, full_graph
+from model_export.graph import Float16, Float32, Int8, quantise
 from model_export.heads import load_heads
 from model_export.labelled import Example
-from model_export.precision import Float16, Float32, Int8, quantise
 from model_export.textbook import Textbook
 from shared.inference.runtime import onnxruntime
 from shared.platform.records import TOPICS
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from model_export.precision import Scaling
+    from model_export.graph import Scaling
     from model_export.sources import Checkpoint
 
     Floats = NDArray[np.float32]

@@ -11,9 +11,8 @@ import pytest
 from model_export.labelled import OWN, Example, read_labelled, split_of
 from shared.platform.errors import SetupError
 from shared.platform.records import TOPICS
-from training.corpora import read_directory
-from training.reading import own_sentences, read_examples, read_taxonomy
-from training.relabelled import read_relabelled, text_hash
+from training.corpora import read_directory, read_relabelled, text_hash
+from training.rows import own_sentences, read_examples, read_taxonomy
 from training.targets import OPEN, Targets
 from training.train import train_linear
 

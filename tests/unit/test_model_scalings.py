@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from model_export.precision import Scaling, quantise
+from model_export.graph import Scaling, quantise
 from model_export.scalings import (
     SCALINGS_FILE,
     Sample,

@@ -5,16 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from model_export.heads import Head
 from model_export.labelled import Example, exhaustive
+from model_export.scores import f1, macro_f1, micro_f1
 from shared.platform.records import TOPICS
-from training.calibrate import (
+from training.fit import (
+    Rows,
+    best_shares,
     best_threshold,
     calibrated_exclusive,
     calibrated_topics,
+    fit,
     platt,
+    zero_head,
 )
-from training.linear import fit_exclusive, fit_several
-from training.scores import f1, macro_f1, micro_f1
 from training.targets import Targets
 
 
@@ -27,7 +31,8 @@ def test_topics_are_learnt_from_groups_alone() -> None:
     examples += [Example("", "x", any_of=("E1", "E2"))] * 15
     examples += [Example("", "x", exhaustive([]))] * 60
     targets = Targets.of(examples, TOPICS)
-    head = fit_several(features, targets.topics.astype(float), np.ones(len(examples)), targets.any_of)
+    rows = Rows(features, targets.topics.astype(float), exclusive=False, any_of=targets.any_of)
+    (head,) = fit(rows, zero_head(4, len(TOPICS)), [0.001])
     chances = 1 / (1 + np.exp(-(features @ head.weight + head.bias)))
     assert chances[0, 0] > 0.9
     assert chances[45, 1] > 0.9
@@ -38,7 +43,8 @@ def test_topics_are_learnt_from_groups_alone() -> None:
 def test_exclusive_labels_are_learnt() -> None:
     """A softmax head separates what can be separated."""
     features = np.repeat(np.eye(3), 10, axis=0)
-    head = fit_exclusive(features, np.repeat([1, 2, 0], 10), 3, np.ones(30))
+    known = np.eye(3)[np.repeat([1, 2, 0], 10)]
+    (head,) = fit(Rows(features, known, exclusive=True), zero_head(3, 3), [0.001])
     assert (features @ head.weight + head.bias).argmax(axis=1).tolist() == [1] * 10 + [2] * 10 + [0] * 10
 
 
@@ -85,7 +91,7 @@ def test_rare_topics_share_a_threshold() -> None:
     known = np.stack([random.random(4000) < 1 / (1 + np.exp(-logits[:, 0])), np.zeros(4000)], axis=1) * 1.0
     known[:, 1] = np.nan
     known[0, 1] = 1
-    head = fit_exclusive(np.eye(2), np.array([0, 1]), 2, np.ones(2))
+    head = Head(np.eye(2, dtype=np.float32), np.zeros(2, np.float32))
     _, thresholds = calibrated_topics(head, logits, known)
     assert thresholds[0] == pytest.approx(thresholds[1], abs=0.02)
 
@@ -97,6 +103,29 @@ def test_temperature_mends_overconfidence() -> None:
     odds = np.exp(logits)
     chances = odds / odds.sum(axis=1, keepdims=True)
     labels = np.array([random.choice(3, p=row) for row in chances])
-    head = fit_exclusive(np.eye(3), np.arange(3), 3, np.ones(3))
+    head = Head(np.eye(3, dtype=np.float32), np.zeros(3, np.float32))
     cooled = calibrated_exclusive(head, 3 * logits, labels)
     np.testing.assert_allclose(cooled.weight * 3, head.weight, rtol=0.06)
+
+
+def test_shares_follow_who_is_right() -> None:
+    """A system that knows the labels gets weight, one of noise gets none; for one label of several too."""
+    random = np.random.default_rng(0)
+    start = np.array([1.0, 0.0])
+    present = random.integers(0, 2, 600).astype(np.float64)
+    noise, knowing = random.normal(0, 2, 600), np.where(present, 2.0, -2.0) + random.normal(0, 1, 600)
+    shares = best_shares(np.stack([noise, knowing], axis=1), present, start, exclusive=False)
+    assert abs(shares[0]) < 0.3
+    assert shares[1] > 1
+    truth = np.eye(3)[random.integers(0, 3, 60)]
+    systems = [random.normal(0, 2, (60, 3)), 3 * truth + random.normal(0, 1, (60, 3))]
+    shares = best_shares(np.stack(systems, axis=2), truth, start, exclusive=True)
+    assert abs(shares[0]) < 0.3
+    assert shares[1] > 0.5
+
+
+def test_without_sentences_the_branch_stands_alone() -> None:
+    """Nothing known of a label leaves the shares where they began."""
+    start = np.array([0.0, 1.0, 0.0])
+    shares = best_shares(np.ones((0, 3, 3)), np.ones((0, 3)), start, exclusive=True)
+    assert shares.tolist() == start.tolist()

@@ -17,17 +17,19 @@ torch = pytest.importorskip("torch", reason="torch is not installed: requirement
 from model_export.heads import load_card, load_heads  # noqa: E402
 from model_export.textbook import Textbook  # noqa: E402 - what follows imports torch
 from tests.unit.tiny_bert import LAYERS, WIDTH, tiny_checkpoint  # noqa: E402
-from training.bert import Lower, mean_pooled  # noqa: E402
-from training.branch import Fitted, Plan, fit_branch  # noqa: E402
+from training.bert import (  # noqa: E402
+    Lower,
+    hidden_states,
+    mean_pooled,
+)
+from training.branch import Fitted, Plan, action_loss, fit_branch, sentiment_loss, topic_loss  # noqa: E402  # noqa: E402
 from training.branches import Settings, train_branches  # noqa: E402
-from training.hidden import hidden_states  # noqa: E402
-from training.losses import action_loss, sentiment_loss, topic_loss  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from shared.platform.records import ActionLabel, SentimentLabel
-    from training.hidden import Hidden
+    from training.bert import Hidden
 
 TEXTS = [f"w{1 if number % 2 else 2} w{3 + number % 7}" for number in range(40)]
 

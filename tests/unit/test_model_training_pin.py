@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model_export.gate import load_reference
-from model_export.pin import pin
+from model_export.gate import load_reference, pin
 from model_export.textbook import Textbook
 from shared.inference.tokens import load_tokenizer
 from tests.unit.tiny_bert import branch, heads_with, tiny_checkpoint

@@ -1,4 +1,4 @@
-"""Words must be learnt, and of a head's systems those count that are right. Needs torch."""
+"""Words must be learnt. Needs torch."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from training.targets import Targets
 
 torch = pytest.importorskip("torch", reason="torch is not installed: requirements/train.in")
 
-from model_export.words import FACTOR, PAIRS, Words  # noqa: E402
+from model_export.heads import FACTOR, PAIRS, Words  # noqa: E402
 from tests.unit.tiny_bert import branch, heads_with, tiny_checkpoint  # noqa: E402
-from training.combine import best_shares  # noqa: E402
 from training.words import fit_tables, read_texts  # noqa: E402
 
 EXAMPLES = [
@@ -64,24 +63,3 @@ def test_what_is_fitted_is_what_the_model_computes() -> None:
     assert texts.pairs.places[0] == (2 * FACTOR + 5) % PAIRS
     expected = 1 / (1 + np.exp(-tables.values(texts)[0, :10]))
     np.testing.assert_allclose(textbook.answer(ids)[1], expected, atol=0.01)
-
-
-def test_shares_follow_who_is_right() -> None:
-    """A system that knows the labels gets weight, one of noise gets none; for one label of several too."""
-    random = np.random.default_rng(0)
-    noise = random.normal(0, 2, (60, 10))
-    knowing = np.where(TARGETS.topics == 1, 2.0, -2.0) + random.normal(0, 1, (60, 10))
-    shares = best_shares("topic", np.stack([noise, knowing], axis=2), TARGETS, np.array([1.0, 0.0]))
-    assert abs(shares[0]) < 0.3
-    assert shares[1] > 1
-    knowing = 3 * np.eye(3)[TARGETS.action] + random.normal(0, 1, (60, 3))
-    shares = best_shares("action", np.stack([noise[:, :3], knowing], axis=2), TARGETS, np.array([1.0, 0.0]))
-    assert abs(shares[0]) < 0.3
-    assert shares[1] > 0.5
-
-
-def test_without_sentences_the_branch_stands_alone() -> None:
-    """Nothing known of a label leaves the shares where they began."""
-    nothing = Targets.of([Example("w1", "x", {"E1": True})], TOPICS)
-    start = np.array([0.0, 1.0, 0.0])
-    assert best_shares("sentiment", np.ones((1, 3, 3)), nothing, start).tolist() == start.tolist()

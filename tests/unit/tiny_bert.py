@@ -11,16 +11,15 @@ from tokenizers.models import WordPiece
 from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 
-from model_export.heads import Branch, BranchCard, Head, HeadName, Heads
+from model_export.heads import PAIRS, Branch, BranchCard, Head, HeadName, Heads, Words
 from model_export.scalings import find_scalings
 from model_export.sources import Checkpoint, Config
-from model_export.words import PAIRS, Words
 from shared.inference.manifest import Source
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from model_export.precision import Scaling
+    from model_export.graph import Scaling
 
 WIDTH, HEADS, LAYERS, INNER, VOCABULARY, PLACES = 32, 4, 2, 64, 50, 40
 

@@ -1,4 +1,4 @@
-"""How good are the heads? F1 over labels, as the field reports it."""
+"""F1 over labels, as the field reports it, and the functions that turn logits into probabilities."""
 
 from __future__ import annotations
 
