@@ -1,11 +1,12 @@
-"""What a run keeps in the work bucket, in `runs/{document}/{run}/{digest}/`: passages, text and batches.
+"""What a run keeps in the work bucket, in `runs/{document}/{run}/{hash}/`: passages, text and batches.
 
-The digest is of all three, and of the object's generation. So who reads a file as another did writes the same
-bytes to the same place; who cuts it otherwise, or is of a life before an erasure, overwrites nobody's.
+The hash covers all three and the object's generation. Whoever reads a file as another instance did writes
+the same bytes to the same place; whoever cuts it otherwise, or reads it after an erasure, overwrites
+nothing.
 
-A batch names its bytes in `passages.jsonl`, so that analysing one reads only its own part of a long document.
-Batches form lanes: when batch n is taken up, batch n + lanes is published. So however long a document is, no
-more than that many of its batches wait in the queue, and a short document gets its turn in between.
+A batch names its bytes in `passages.jsonl`, so analyzing it reads only its own part of a long document.
+Batches form lanes: when batch n is taken up, batch n + lanes is published. So at most that many batches of
+a document wait in the queue, however long it is, and a short document gets its turn in between.
 """
 
 from __future__ import annotations

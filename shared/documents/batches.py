@@ -1,16 +1,15 @@
-"""The batches of a run: `documents/{id}/batches/{run}-{n}`, each written at once with its passages.
+"""The batches of a run: `documents/{id}/batches/{run}-{n}`, each written together with its passages.
 
-A record is written only after the batch's successor was published, so where it exists, whoever meets the
-batch again has nothing to hand on. The document itself is not written, since many batches may commit at once;
-but the only batch of a run completes it in the same transaction.
+A record is written after the batch's successor was published: where it exists, nothing is left to hand on.
+The document itself is not written, since many batches commit at once.
 
-A record says how far its batch has come: `upto`, the first passage that is not committed. A batch that runs
-into its instance's time limit commits what it has and goes on from there when it is delivered again. Its real
-failures are counted here too, because refusals while all instances are busy count as delivery attempts.
+`upto` is the first passage that is not committed. A batch that runs into its instance's time limit commits
+what it has, and continues there when it is delivered again. Failures are counted here too, because refusals
+while all instances are busy count as delivery attempts.
 
-A run may be begun by one revision and taken over by another, of another model or another cut of the text. So
-while a run that was taken over has no plan, no batch commits; what is of another kind is dropped before the
-plan, and refused after it. What is of the same kind stands, whoever did it.
+A run may be begun by one revision and taken over by another, with another model or another cut of the text.
+So while a run that was taken over has no plan, no batch commits. Records of another model or cut are
+deleted before the plan and refused after it; records of the same kind stay, whoever wrote them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What did a document cost? An estimate of its bill in US dollars, made when its run completes.
+"""Estimate what a document cost in US dollars, when its run completes.
 
-From what was measured (processor seconds, passages, batches, tasks of the job), by list prices without any
-free tier. Not in it, being no single document's: what stays stored by the month, cold starts, heartbeats,
-what people read afterwards. docs/cost.md compares it with a run in which everything was counted.
+The estimate multiplies what was measured (processor seconds, passages, batches, tasks of the job) by list
+prices, without any free tier. It leaves out what belongs to no single document: storage by the month, cold
+starts, heartbeats, and reads by people. docs/cost.md compares it with a run in which everything was counted.
 """
 
 from __future__ import annotations

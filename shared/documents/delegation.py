@@ -1,8 +1,8 @@
-"""What the long job does in place of the functions, and how it is started.
+"""Hand a run to the long job, and start the job.
 
-The document is set to `delegated` first and the job started then: a start that fails, or is lost in a crash,
-is made good by the next delivery or by sweep. A start has no idempotency key, so there may be two executions;
-the second finds every shard leased or done.
+The document becomes `delegated` first, and the job is started then: a start that fails, or is lost in a
+crash, is repeated by the next delivery or by sweep. Starting has no idempotency key, so there may be two
+executions; the second finds every shard leased or done.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Delete a document: its records, its passages and its artefacts.
 
-The uploaded file is its owner's. An upload or a replay may come at any moment, before or while a document is
-erased; every step therefore looks whether the record is still the one that is being erased. What is still on
-its way when that ends is refused by what `shared.documents.store` keeps.
+The uploaded file belongs to its owner and stays. An upload or a replay may come at any moment, before or
+during an erasure, so every step checks that the record is still the one being erased. Messages that arrive
+after the end are refused by the document's tombstone.
 """
 
 from __future__ import annotations

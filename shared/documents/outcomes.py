@@ -1,11 +1,10 @@
-"""What digests need of a document, kept as its runs end: `outcomes/{document}`, one small record each.
+"""The outcome of a document: counts, and sentences that may be quoted, in one record `outcomes/{document}`.
 
-It is written in the transaction that ends the run, so it is there exactly once whatever is delivered twice,
-and a digest reads one record a document however many passages that has. Two of its fields place it in
-windows: `completed_at`, when the content that is published was first whole, and `problem.at`, when a later
-run ended otherwise. Both are the server's time of commit, so that a window that has passed gets no more
-documents. To analyse the same content again, with another model say, replaces what is kept, and leaves it in
-its window.
+It is written in the transaction that ends the run, so it is written exactly once, and whoever counts over
+many documents reads one small record each. Two fields place it in time: `completed_at`, when the published
+content was first complete, and `problem.at`, when a later run failed or was rejected. Both are the server's
+time of commit, so no document is added to a period that has passed. Analyzing the same content again, with
+another model for instance, replaces the record and keeps `completed_at`.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ Role = Literal["summary", "initiative", "negative", "positive", "unusual"]
 
 
 class Kept(Record):
-    """A sentence that digests may quote; its vector lies beside it."""
+    """A sentence that may be quoted; its vector lies beside it."""
 
     index: NonNegativeInt
     page: PositiveInt | None
@@ -95,7 +94,7 @@ class Outcome(Record):
     title: str | None
     language: str | None
     members: NonNegativeInt | None
-    """Of an archive, which digests do not count."""
+    """Number of members of an archive, which is not counted itself."""
     duplicate_of: str | None
     run: PositiveInt
     generation: str

@@ -1,4 +1,4 @@
-"""Choose the sentences of a document that later summaries may quote."""
+"""Choose the sentences of a document that may be quoted later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Set a document in motion again: publish what it waits for. Publishing twice is harmless."""
+"""Recover a document that stands still: publish what it waits for. Publishing twice is harmless."""
 
 from __future__ import annotations
 

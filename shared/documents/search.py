@@ -1,13 +1,12 @@
 """Search the stored passages by meaning.
 
 Only passages of published runs count. Which run is published is read from the documents after the vector
-search, never from a flag on the passages: publishing is one write to one document, and a flag on each of its
-thousands of passages could not switch together with it, so a search would see half of two runs. Passages of
-other runs are few and short-lived (completion deletes those of older runs), so fetching more than asked and
-filtering costs little.
+search, not from a flag on the passages: a flag on thousands of passages could not switch at once, and a
+search would see half of two runs. Passages of other runs are few and soon deleted, so fetching more than
+asked for and filtering costs little.
 
 The model that read a passage need not be the one that reads the question: a job on a GPU runs the same
-encoder in another precision. What counts is that their embeddings can be compared (`Manifest.space`).
+encoder in another precision. Their embeddings must be comparable (`Manifest.space`).
 
 Firestore needs vector indexes over the collection group `passages`: (space, embedding), and with a filter
 (space, topic_names, embedding), (document, space, embedding), (document, space, topic_names, embedding).

@@ -1,4 +1,4 @@
-"""Events of uploaded files: of documents and objects, and published again."""
+"""The events of uploaded files: made from documents and objects, and published again."""
 
 from __future__ import annotations
 
