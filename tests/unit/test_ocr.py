@@ -190,7 +190,7 @@ def test_a_damaged_file_is_a_problem_of_its_pages(recogniser: Recogniser, tmp_pa
 def test_time_and_memory_of_a_page_are_limited(recogniser: Recogniser, tmp_path: Path) -> None:
     path = scan(tmp_path / "r.pdf", picture())
     (slow,) = recogniser.recognise(path, [1], seconds=0.05)
-    (large,) = recogniser.recognise(path, [1], memory=32 << 20)
+    (large,) = recogniser.recognise(path, [1], memory=8 << 20)
     assert slow.problem is not None
     assert "longer than" in slow.problem
     assert large.problem is not None
