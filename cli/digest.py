@@ -15,7 +15,7 @@ from rich.text import Text
 from cli.options import span
 from cli.render import bars, passage, section
 from cli.say import say
-from shared.digests import render, slots
+from shared.digests import render, schedules
 from shared.digests.compute import Request
 from shared.digests.issue import issue, verify
 from shared.digests.notify.outbox import COLLECTION as DELIVERIES
@@ -77,8 +77,8 @@ def _request(end: datetime, schedule: str | None, since: str | None) -> Request:
         ]
     else:
         clock = read_clocks(firestore_client()).get(definition.name)
-        window = slots.window(definition, end, last_end=clock.get("last_end") if clock else None)
-        earlier = slots.earlier(definition, window, EARLIER)
+        window = schedules.window(definition, end, last_end=clock.get("last_end") if clock else None)
+        earlier = schedules.earlier(definition, window, EARLIER)
     kind = NOW if definition is None else f"{schedule}-{NOW}"
     return Request(
         id=f"{kind}-{end:%Y%m%dT%H%M%S%f}Z",  # two in a second may be of different windows
@@ -91,11 +91,11 @@ def _request(end: datetime, schedule: str | None, since: str | None) -> Request:
 
 
 def _schedule(name: str) -> Schedule:
-    schedules = {schedule.name: schedule for schedule in definitions(firestore_client()).schedules}
-    if name not in schedules:
-        known = ", ".join(schedules) or "none"
+    defined = {schedule.name: schedule for schedule in definitions(firestore_client()).schedules}
+    if name not in defined:
+        known = ", ".join(defined) or "none"
         raise HeadraceError(f"There is no schedule {name}; there are: {known}. See digests.toml.")
-    return schedules[name]
+    return defined[name]
 
 
 def shape(stored: StoredDigest, html: str) -> dict[str, Any]:
@@ -176,7 +176,7 @@ def listing(schedule: str | None) -> dict[str, Any]:
 
 def _planned(schedule: Schedule, clock: Mapping[str, Any] | None) -> dict[str, Any]:
     moment = datetime.now(UTC)
-    coming = slots.following(schedule, moment)
+    coming = schedules.following(schedule, moment)
     return schedule.model_dump(mode="json") | {
         "notify": [target.kind for target in schedule.notify],
         "next": coming.isoformat() if coming else None,
@@ -189,7 +189,7 @@ def _warnings(schedule: Schedule, clock: Mapping[str, Any] | None, moment: datet
     if clock and is_ahead(clock, moment):
         stands = f"Nothing is made before {clock['upto']:%Y-%m-%dT%H:%MZ}: a machine's clock was ahead."
         yield f"{stands} Edit its time, by a minute say, to begin anew."
-    if left := slots.uncovered(schedule, moment):
+    if left := schedules.uncovered(schedule, moment):
         begins, ends = (f"{edge:%Y-%m-%dT%H:%MZ}" for edge in (left.start, left.end))
         yield f"No digest covers {begins} to {ends}; with the window since-last, digests leave no time out."
 

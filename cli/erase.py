@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from cli.connect import is_local
 from cli.digest import PAGES
 from cli.results import check_name, stored
-from shared.digests.redact import erase as erase_document
 from shared.digests.store import COLLECTION as DIGESTS
+from shared.digests.store import erase as erase_document
 from shared.documents.erasure import check_unchanged
 from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import COLLECTION, Documents, document_id

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from deploy.gcloud import reporting
 from deploy.plan import PLAN_FILE, read_plan
-from shared.digests.redact import erase
+from shared.digests.store import erase
 from shared.documents.store import COLLECTION, document_id
 from shared.inference.manifest import read_manifest
 from shared.platform.clients import firestore_client, storage_client

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import functions_framework
 from google.cloud.firestore_v1.base_query import FieldFilter
 
-from shared.digests.redact import erase
-from shared.digests.store import complete, unwritten
+from shared.digests.store import complete, erase, unwritten
 from shared.documents.completion import announce, purge, remove_stale
 from shared.documents.delegation import is_being_read
 from shared.documents.erasure import seen

@@ -10,8 +10,15 @@ from shared.digests.compute.rows import Rows
 from shared.digests.narrative import narrate
 from shared.digests.notify import enqueue
 from shared.digests.records import Filter
-from shared.digests.redact import without_documents
-from shared.digests.store import COLLECTION, StoredDigest, address, complete, read, to_fields
+from shared.digests.store import (
+    COLLECTION,
+    StoredDigest,
+    address,
+    complete,
+    read,
+    to_fields,
+    without_documents,
+)
 from shared.digests.ticks import TICKS
 from shared.documents.outcomes import COLLECTION as OUTCOMES
 from shared.documents.store import COLLECTION as DOCUMENTS
@@ -186,16 +193,16 @@ def verify(client: firestore.Client, stored: StoredDigest) -> list[Difference]:
     return [*differences, *_reasons(client, stored)] if differences else []
 
 
-def _compare(where: str, stored: Any, found: Any) -> Iterator[Difference]:  # noqa: ANN401 - JSON
+def _compare(where: str, stored: Any, again: Any) -> Iterator[Difference]:  # noqa: ANN401 - JSON
     """Yield each value of two structures that differs, named by its path."""
-    if isinstance(stored, dict) and isinstance(found, dict):
-        for name in sorted({*stored, *found}):
-            yield from _compare(f"{where}.{name}".lstrip("."), stored.get(name), found.get(name))
-    elif isinstance(stored, list) and isinstance(found, list) and len(stored) == len(found):
-        for at, pair in enumerate(zip(stored, found, strict=True)):
+    if isinstance(stored, dict) and isinstance(again, dict):
+        for name in sorted({*stored, *again}):
+            yield from _compare(f"{where}.{name}".lstrip("."), stored.get(name), again.get(name))
+    elif isinstance(stored, list) and isinstance(again, list) and len(stored) == len(again):
+        for at, pair in enumerate(zip(stored, again, strict=True)):
             yield from _compare(f"{where}[{at}]", *pair)
-    elif stored != found:
-        yield Difference(kind="number", what=where, stored=str(stored), found=str(found))
+    elif stored != again:
+        yield Difference(kind="number", what=where, stored=str(stored), found=str(again))
 
 
 def _reasons(client: firestore.Client, stored: StoredDigest) -> Iterator[Difference]:

@@ -149,18 +149,22 @@ def ask(prompt: Prompt) -> str:
 def _post(prompt: Prompt, until: float) -> Answer:
     from urllib3.connection import HTTPConnection, HTTPSConnection
 
-    known = settings()
-    place = urlsplit(known.narrative_url)
+    config = settings()
+    place = urlsplit(config.narrative_url)
     assert place.hostname is not None
     if place.scheme == "https":
         connection: HTTPConnection = HTTPSConnection(place.hostname, place.port, ssl_context=tls_context())
     else:
         connection = HTTPConnection(place.hostname, place.port)
     messages = [{"role": "system", "content": prompt.rules}, {"role": "user", "content": prompt.data}]
-    body = {"model": known.narrative_model, "messages": messages, known.narrative_answer_field: ANSWER_TOKENS}
+    body = {
+        "model": config.narrative_model,
+        "messages": messages,
+        config.narrative_answer_field: ANSWER_TOKENS,
+    }
     headers = {"content-type": "application/json", "host": place.netloc}
-    if known.narrative_key:
-        name, _, version = known.narrative_key.partition("/")
+    if config.narrative_key:
+        name, _, version = config.narrative_key.partition("/")
         headers["authorization"] = f"Bearer {secret(name, int(version)).decode().strip()}"
     target = f"{place.path.rstrip('/')}/chat/completions"
     try:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import AwareDatetime
 
-from shared.digests import slots
+from shared.digests import schedules
 from shared.digests.records import Window
 from shared.digests.schedules import Schedule, definitions
 from shared.documents.store import Documents, now
@@ -119,7 +119,7 @@ def must_plan(schedule: Schedule, clock: Mapping[str, Any] | None, at: datetime)
     """Return whether a tick changes the clock; most do not, and then nothing is written."""
     if clock is None or any(clock.get(name) != value for name, value in _rule(schedule).items()):
         return True
-    coming = slots.following(schedule, clock["upto"])
+    coming = schedules.following(schedule, clock["upto"])
     return coming is not None and coming <= horizon(at)
 
 
@@ -146,7 +146,7 @@ def plan(client: firestore.Client, schedule: Schedule, at: datetime) -> Planned:
         begun = at if is_ahead(clock, at) else max(at, clock["upto"])
         moved: dict[str, Any] = {"upto": begun} if edited else {}
         by = _former(clock, schedule.name) if edited else schedule
-        if by and (due := slots.slots(by, clock["upto"], at if edited else horizon(at), limit)):
+        if by and (due := schedules.slots(by, clock["upto"], at if edited else horizon(at), limit)):
             planned, written = _write(client, transaction, by, clock, due)
             moved = written | {"upto": due[-1]} | moved
         if moved or clock["definition"] != rule["definition"]:  # else another tick was quicker
@@ -181,10 +181,10 @@ def _write(
     last_end, planned = clock["last_end"], Planned([], [])
     for slot, reference in references.items():
         made = slot in due[-settings().digest_catch_up :]
-        window = slots.window(schedule, slot, last_end)
+        window = schedules.window(schedule, slot, last_end)
         # Not those that it covers again: `last_end` goes back where a digest has failed.
         recent = [before for before in recent if before.end <= window.start]
-        earlier = slots.earlier(schedule, window, EARLIER, recent)
+        earlier = schedules.earlier(schedule, window, EARLIER, recent)
         fields: dict[str, Any] = {
             "schedule": schedule.name,
             "slot": slot,
@@ -208,7 +208,7 @@ def _write(
 
 def _rule(schedule: Schedule) -> dict[str, Any]:
     """Return what a clock runs by: kept with it, so that what was due when that is edited is known."""
-    return {"timing": slots.fingerprint(schedule), "definition": schedule.model_dump(mode="json")}
+    return {"timing": schedules.fingerprint(schedule), "definition": schedule.model_dump(mode="json")}
 
 
 def _former(clock: Mapping[str, Any], name: str) -> Schedule | None:
@@ -217,7 +217,7 @@ def _former(clock: Mapping[str, Any], name: str) -> Schedule | None:
         return None
     try:
         former = Schedule.model_validate(clock["definition"])
-        slots.check(former)
+        schedules.check(former)
     except ValueError:
         get_logger("digest").warning("what was due before an edit is not known", schedule=name)
         return None

@@ -143,7 +143,7 @@ def alive(pid: int) -> bool:
 @pytest.mark.usefixtures("clients")
 def test_the_same_content_is_computed_once(stack: RunningStack, tmp_path: Path) -> None:
     """Under another name it is a duplicate with a result of its own, whole when the original is erased."""
-    from shared.digests.redact import erase
+    from shared.digests.store import erase
     from shared.platform.clients import firestore_client
 
     text = GOOD_AND_BAD.replace("Brackwater", "Duplicated")

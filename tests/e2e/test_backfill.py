@@ -11,7 +11,7 @@ from google.cloud.run_v2 import Container, Job
 
 from cli.options import MODEL
 from model_export.bucket import push
-from shared.digests.redact import erase
+from shared.digests.store import erase
 from shared.documents import batches
 from shared.documents.delegation import job_path
 from shared.documents.store import Documents, document_id

@@ -257,7 +257,7 @@ def test_storage_answers_503(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("clients")
 def test_an_erased_document_comes_again(stack: RunningStack, tmp_path: Path) -> None:
     """Runs count from one again, and no batch or plan of its first life disturbs the second."""
-    from shared.digests.redact import erase
+    from shared.digests.store import erase
     from shared.documents.artefacts import all_batches
     from shared.documents.store import Documents
     from shared.platform.clients import firestore_client

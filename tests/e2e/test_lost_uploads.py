@@ -10,7 +10,7 @@ import pytest
 
 from local.processes import accepts, port_taken
 from local.services import HOST
-from shared.digests.redact import erase
+from shared.digests.store import erase
 from shared.documents.store import document_id
 from shared.platform.clients import firestore_client, storage_client
 from tests.e2e.running import PORTS, RunningStack, free_ports

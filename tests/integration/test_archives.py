@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.digests.redact import erase
+from shared.digests.store import erase
 from shared.documents.completion import finish
 from shared.documents.store import Documents, document_id, now
 from shared.extract.shapes import Limits

@@ -13,9 +13,8 @@ from functions.sweep import main as sweeping
 from shared.digests import issue as issuing
 from shared.digests import store as digests
 from shared.digests.issue import issue
-from shared.digests.redact import erase
 from shared.digests.render import as_json
-from shared.digests.store import read, write_files
+from shared.digests.store import erase, read, write_files
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.documents.store import now
 from shared.platform.clients import storage_client

@@ -10,12 +10,11 @@ import pytest
 from benchmarks.digests import made
 from benchmarks.digests.made import MONDAY, record, store_problem
 from shared.digests import issue as issuing
-from shared.digests import redact as redacting
+from shared.digests import store as redacting
 from shared.digests import store as storing_digests
 from shared.digests.issue import ASKED_BEFORE, issue, verify
 from shared.digests.records import Filter
-from shared.digests.redact import erase
-from shared.digests.store import read, write_files
+from shared.digests.store import erase, read, write_files
 from shared.digests.ticks import TICKS
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.platform.clients import storage_client

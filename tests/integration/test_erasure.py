@@ -8,8 +8,8 @@ import pytest
 
 from cli import erase as erasing
 from functions.sweep import main as sweeping
-from shared.digests import redact
-from shared.digests.redact import erase
+from shared.digests import store as digests
+from shared.digests.store import erase
 from shared.documents import artefacts
 from shared.documents.completion import finish
 from shared.documents.erasure import seen
@@ -100,7 +100,7 @@ def test_what_is_uploaded_again_while_it_is_erased_is_kept(monkeypatch: pytest.M
         claims.append(life.claim(2))
         put(settings().work_bucket, f"{artefacts.prefix(document, claims[0].run)}text.txt")
 
-    monkeypatch.setattr(redact, "redact", then_it_comes_again)
+    monkeypatch.setattr(digests, "redact", then_it_comes_again)
     with pytest.raises(Superseded, match="uploaded again while it was erased"):
         erase(firestore_client(), document, seen(Document.model_validate(stored)))
     [claim] = claims
@@ -118,7 +118,7 @@ def test_nothing_older_is_published_where_the_upload_in_between_fails(
     """What was to be erased does not come back by that."""
     life, document, stored = analysed()
     claims = []
-    monkeypatch.setattr(redact, "redact", lambda *_: claims.append(life.claim(2)))
+    monkeypatch.setattr(digests, "redact", lambda *_: claims.append(life.claim(2)))
     with pytest.raises(Superseded):
         erase(firestore_client(), document, seen(Document.model_validate(stored)))
     life.documents.fail(document, claims[0].run, 2, ErrorInfo(code="broken", message="", hint=""))
@@ -135,7 +135,7 @@ def test_an_erasure_that_was_interrupted_is_ended_by_the_next(monkeypatch: pytes
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(redact, "redact", killed)
+        patch.setattr(digests, "redact", killed)
         with pytest.raises(KeyboardInterrupt):
             erase(firestore_client(), document, seen(Document.model_validate(stored)))
     assert record(document)["state"] == "erasing"
@@ -144,7 +144,7 @@ def test_an_erasure_that_was_interrupted_is_ended_by_the_next(monkeypatch: pytes
         monkeypatch.undo()
         erase(firestore_client(), document, seen(Document.model_validate(stored)))
 
-    monkeypatch.setattr(redact, "redact", meanwhile)
+    monkeypatch.setattr(digests, "redact", meanwhile)
     erase(firestore_client(), document, seen(Document.model_validate(stored)))
     assert record(document) == {}
     assert not [one for part in reference(document).collections() for one in part.list_documents()]

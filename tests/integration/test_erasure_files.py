@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from cli import erase as erasing
 from cli.main import headrace
-from shared.digests import redact
+from shared.digests import store as digests
 from shared.documents.store import document_id
 from shared.platform.clients import firestore_client, storage_client
 from shared.platform.settings import settings
@@ -100,7 +100,7 @@ def test_files_are_told_though_the_new_upload_is_claimed_while_they_go(
         put(life.name, "new")
         life.claim(2)
 
-    monkeypatch.setattr(redact, "redact", comes_again)
+    monkeypatch.setattr(digests, "redact", comes_again)
     chosen = erasing.subjects([document_id(UPLOADS, life.name)], with_file=True)
     [erased] = erasing.erase(chosen, tmp_path)
     assert erased.files == 1

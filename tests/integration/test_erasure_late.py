@@ -12,7 +12,7 @@ from cli import erase as erasing
 from functions.deadletter import main as burying
 from long_job.imports import ImportWork, Upload
 from long_job.task import Task
-from shared.digests.redact import erase
+from shared.digests.store import erase
 from shared.documents.store import TOMBSTONE_KEPT as KEPT
 from shared.documents.store import TOMBSTONES as COLLECTION
 from shared.documents.store import document_id, now

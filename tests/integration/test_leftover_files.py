@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from google.api_core.exceptions import NotFound
 
-from shared.digests.redact import erase
+from shared.digests.store import erase
 from shared.documents import artefacts, delegation
 from shared.documents.completion import finish
 from shared.documents.store import now, run_record

@@ -12,7 +12,7 @@ from long_job import reading
 from long_job.delegated import DelegatedRun
 from long_job.reading import Reader
 from long_job.task import Task
-from shared.digests.redact import erase
+from shared.digests.store import erase
 from shared.documents import artefacts, batches
 from shared.documents.delegation import delegation
 from shared.documents.model import Facts, Seconds

@@ -15,7 +15,7 @@ from cli.diagnosis import Target
 from cli.diagnosis.documents import UPLOADS_SHOWN, check_uploads
 from cli.main import headrace
 from local.provision import subscriber
-from shared.digests.redact import erase
+from shared.digests.store import erase
 from shared.documents.store import TOMBSTONE_KEPT, Documents, document_id, now
 from shared.documents.uploads import is_file
 from shared.intake import reconciliation

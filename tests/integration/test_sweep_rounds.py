@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.sweep import main as sweeping
-from shared.digests.redact import erase
+from shared.digests.store import erase
 from shared.documents.model import Document
 from shared.documents.recovery import recover
 from shared.documents.store import document_id, now

@@ -116,7 +116,7 @@ QUERIES: dict[str, list[Query]] = {
     "shared.digests.compute.window:compare_with_earlier": _NEWEST_OUTCOMES,
     "shared.digests.compute.window:Counted.__init__": _OUTCOMES,
     "shared.digests.store:unwritten": [Query("digests", order="unwritten_since")],
-    "shared.digests.redact:redact": [Query("digests", contains="quoted")],
+    "shared.digests.store:redact": [Query("digests", contains="quoted")],
     "shared.digests.store:newest": [
         Query("digests", order="end", descending=True),
         Query("digests", ("schedule",), order="end", descending=True),

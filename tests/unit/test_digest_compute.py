@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.digests.compute.make import line
 from shared.digests.compute.measures import JUDGED, Measures, Tally, in_order, measures, pooled, sums, trend
-from shared.digests.compute.quotes import ALIKE, Best, Found, cosines, distinct, unit
+from shared.digests.compute.quotes import ALIKE, Best, Sentence, cosines, distinct, unit
 from shared.digests.compute.rows import Doc, fingerprint, fits
 from shared.digests.records import Filter, Overview, Unfinished, Window
 from shared.digests.render.outline import series
@@ -30,8 +30,8 @@ def doc(name: str = "a") -> Doc:
     return Doc(name, "bucket", f"{name}.pdf", None, None, None, None, DAY, "s")
 
 
-def found(direction: list[int], document: str = "a", index: int = 0) -> Found:
-    return Found(doc(document), {"index": index}, np.array(direction, np.int8).tobytes())
+def found(direction: list[int], document: str = "a", index: int = 0) -> Sentence:
+    return Sentence(doc(document), {"index": index}, np.array(direction, np.int8).tobytes())
 
 
 def outcome(positive: int, neutral: int, negative: int, others: int = 0, document: str = "a") -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.digests.redact import NOTE, without, without_documents
+from shared.digests.store import NOTE, without, without_documents
 from tests.sample_digest import QUOTES, digest, quote, stored
 
 ERASED = "d0c0ffee"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.digests import slots
+from shared.digests import schedules
 from shared.digests.schedules import Schedule
 
 BERLIN, NEW_YORK, LORD_HOWE = "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"
@@ -43,7 +43,7 @@ def utc(text: str) -> datetime:
 
 def listed(cron: str, zone: str, after: str, until: str) -> list[str]:
     """Slots as `day hour:minute` in UTC."""
-    return [f"{slot:%d %H:%M}" for slot in slots.slots(schedule(cron, zone), utc(after), utc(until))]
+    return [f"{slot:%d %H:%M}" for slot in schedules.slots(schedule(cron, zone), utc(after), utc(until))]
 
 
 @pytest.mark.parametrize(
@@ -98,23 +98,23 @@ def test_an_interval_is_open_at_its_start_and_closed_at_its_end() -> None:
     """So intervals one after the other have each slot once."""
     daily = schedule("0 8 * * *")
     at = utc("2026-05-04T08:00")
-    assert slots.slots(daily, at - timedelta(days=1), at) == [at]
-    assert slots.slots(daily, at, at + timedelta(hours=23)) == []
+    assert schedules.slots(daily, at - timedelta(days=1), at) == [at]
+    assert schedules.slots(daily, at, at + timedelta(hours=23)) == []
 
 
 def test_the_newest_are_listed_and_no_more_than_the_limit() -> None:
     """A schedule of every minute that nobody looked after for years does not fill the memory."""
     end = utc("2026-05-04T08:00")
-    found = slots.slots(schedule("* * * * *"), utc("2020-01-01T00"), end)
-    assert len(found) == slots.MAX_SLOTS
-    assert found == [end - timedelta(minutes=ago) for ago in reversed(range(slots.MAX_SLOTS))]
-    assert slots.slots(schedule("* * * * *"), utc("2020-01-01T00"), end, 2) == found[-2:]
+    found = schedules.slots(schedule("* * * * *"), utc("2020-01-01T00"), end)
+    assert len(found) == schedules.MAX_SLOTS
+    assert found == [end - timedelta(minutes=ago) for ago in reversed(range(schedules.MAX_SLOTS))]
+    assert schedules.slots(schedule("* * * * *"), utc("2020-01-01T00"), end, 2) == found[-2:]
 
 
 def test_from_within_an_hour_that_comes_twice_nothing_is_left_out() -> None:
     """In its second pass the clock shows what it has shown before."""
     by_the_clock = schedule("*/20 2 * * *", BERLIN)
-    assert slots.following(by_the_clock, utc("2026-10-25T00:50")) == utc("2026-10-25T01:00")
+    assert schedules.following(by_the_clock, utc("2026-10-25T00:50")) == utc("2026-10-25T01:00")
     assert listed("*/20 2 * * *", BERLIN, "2026-10-25T00:15", "2026-10-25T01:05") == [
         *("25 00:20", "25 00:40", "25 01:00"),
     ]
@@ -126,13 +126,13 @@ def test_slots_are_in_order_and_the_same_forwards_and_backwards(
 ) -> None:
     """Listed from the newest, or one after the other: the same moments, each once."""
     one, end = schedule(cron, zone), start + timedelta(hours=hours)
-    backwards = slots.slots(one, start, end, 10_000)
+    backwards = schedules.slots(one, start, end, 10_000)
     assert backwards == sorted(set(backwards))
     forwards: list[datetime] = []
-    coming = slots.following(one, start)
+    coming = schedules.following(one, start)
     while len(forwards) <= 20 and coming is not None and coming <= end:
         forwards.append(coming)
-        coming = slots.following(one, coming)
+        coming = schedules.following(one, coming)
     assert forwards == backwards[: len(forwards)]
     assert len(forwards) == min(len(backwards), 21)
 
@@ -140,11 +140,11 @@ def test_slots_are_in_order_and_the_same_forwards_and_backwards(
 @given(CRONS, st.sampled_from(ZONES), MOMENTS)
 def test_every_slot_is_on_the_clock_or_where_the_clocks_jumped(cron: str, zone: str, start: datetime) -> None:
     """At a slot the wall clock shows what the schedule says, or else the clocks were moved right then."""
-    found = slots.following(schedule(cron, zone), start)
+    found = schedules.following(schedule(cron, zone), start)
     assert found is not None
     assert found.tzinfo == UTC
     shown = found.astimezone(ZoneInfo(zone)).replace(tzinfo=UTC)
-    read_there = slots.slots(schedule(cron), shown - timedelta(seconds=1), shown)
+    read_there = schedules.slots(schedule(cron), shown - timedelta(seconds=1), shown)
     before = (found - timedelta(minutes=1)).astimezone(ZoneInfo(zone))
     assert read_there or before.utcoffset() != found.astimezone(ZoneInfo(zone)).utcoffset()
 
@@ -171,23 +171,23 @@ def test_every_slot_is_on_the_clock_or_where_the_clocks_jumped(cron: str, zone: 
 def test_what_cannot_be_a_schedule_is_named(cron: str, zone: str, named: str) -> None:
     """Whoever wrote it reads which field is wrong."""
     with pytest.raises(ValueError, match=named):
-        slots.check(schedule(cron, zone))
+        schedules.check(schedule(cron, zone))
 
 
 @given(st.text(st.sampled_from("0123456789*/,-L#W MONa"), max_size=30))
 def test_any_text_is_a_schedule_or_is_refused(cron: str) -> None:
     """No text makes the check fail otherwise, and what it lets pass is due some day."""
     try:
-        slots.check(schedule(cron, BERLIN))
+        schedules.check(schedule(cron, BERLIN))
     except ValueError:
         return
-    assert slots.following(schedule(cron, BERLIN), utc("2026-01-01T00")) is not None
+    assert schedules.following(schedule(cron, BERLIN), utc("2026-01-01T00")) is not None
 
 
 def test_the_fingerprint_is_of_the_timing_alone() -> None:
     """An edit of the time or the zone is noticed; another window moves no clock, nor do blanks or case."""
     one = Schedule(name="a", cron="0 8 * * MON", zone=BERLIN)
     same = Schedule(name="b", cron="0  8 * * mon", zone=BERLIN, window="since-last")
-    assert slots.fingerprint(one) == slots.fingerprint(same)
-    assert slots.fingerprint(one) != slots.fingerprint(one.model_copy(update={"cron": "0 9 * * MON"}))
-    assert slots.fingerprint(one) != slots.fingerprint(one.model_copy(update={"zone": "UTC"}))
+    assert schedules.fingerprint(one) == schedules.fingerprint(same)
+    assert schedules.fingerprint(one) != schedules.fingerprint(one.model_copy(update={"cron": "0 9 * * MON"}))
+    assert schedules.fingerprint(one) != schedules.fingerprint(one.model_copy(update={"zone": "UTC"}))

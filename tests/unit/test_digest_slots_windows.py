@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.digests import slots
+from shared.digests import schedules
 from shared.digests.records import Window
 from shared.digests.schedules import Schedule
 
@@ -47,7 +47,7 @@ def utc(text: str) -> datetime:
 
 
 def following(one: Schedule, after: datetime) -> datetime:
-    found = slots.following(one, after)
+    found = schedules.following(one, after)
     assert found is not None
     return found
 
@@ -87,7 +87,7 @@ def test_a_window_begins_where_the_span_before_is(
     cron: str, zone: str, window: Span, end: str, start: str
 ) -> None:
     """Each row: the schedule, the slot, and the start of its window."""
-    found = slots.window(schedule(cron, zone, window), utc(end), None)
+    found = schedules.window(schedule(cron, zone, window), utc(end), None)
     assert found == Window(start=utc(start), end=utc(end))
 
 
@@ -96,9 +96,9 @@ def test_since_last_begins_where_the_last_digest_ended() -> None:
     one = schedule("0 8 * * MON", "UTC", "since-last")
     end = utc("2026-05-04T08:00")
     for last in ("2026-04-20T08:00", "2026-05-01T17:03"):
-        assert slots.window(one, end, utc(last)).start == utc(last)
-    assert slots.window(one, end, end).start == utc("2026-04-27T08:00")
-    assert slots.window(schedule("0 8 * * MON", "UTC", "day"), end, utc("2026-04-20T08:00")).start == utc(
+        assert schedules.window(one, end, utc(last)).start == utc(last)
+    assert schedules.window(one, end, end).start == utc("2026-04-27T08:00")
+    assert schedules.window(schedule("0 8 * * MON", "UTC", "day"), end, utc("2026-04-20T08:00")).start == utc(
         "2026-05-03T08:00"
     )
 
@@ -115,7 +115,7 @@ def test_windows_of_consecutive_slots_join(regular: tuple[str, Span], zone: str,
     last = following(one, start)
     for _ in range(4):
         slot = following(one, last)
-        assert slots.window(one, slot, None) == Window(start=last, end=slot)
+        assert schedules.window(one, slot, None) == Window(start=last, end=slot)
         last = slot
 
 
@@ -144,7 +144,7 @@ def test_windows_of_consecutive_slots_join(regular: tuple[str, Span], zone: str,
 def test_what_no_window_has_is_found(cron: str, window: Span, left: tuple[str, str] | None) -> None:
     """Where a schedule is not due once in each of its windows' spans; clocks that change are no reason."""
     found, there = (
-        slots.uncovered(schedule(cron, zone, window), utc("2026-05-04T12:00")) for zone in ("UTC", BERLIN)
+        schedules.uncovered(schedule(cron, zone, window), utc("2026-05-04T12:00")) for zone in ("UTC", BERLIN)
     )
     assert found == (Window(start=utc(left[0]), end=utc(left[1])) if left else None)
     assert (there is None) == (left is None)
@@ -157,7 +157,11 @@ def test_since_last_joins_for_every_schedule(cron: str, zone: str, start: dateti
     last = following(one, start)
     for _ in range(4):
         slot = following(one, last)
-        assert slots.window(one, slot, last) == slots.window(one, slot, None) == Window(start=last, end=slot)
+        assert (
+            schedules.window(one, slot, last)
+            == schedules.window(one, slot, None)
+            == Window(start=last, end=slot)
+        )
         last = slot
 
 
@@ -170,18 +174,18 @@ def test_earlier_windows_are_those_of_the_slots_before(
     """So a digest compares with what earlier digests of its schedule told; newest first, without a gap."""
     one = schedule(regular[0], zone, regular[1])
     slot = following(one, start)
-    found = slots.earlier(one, slots.window(one, slot, None))
-    ends = slots.slots(one, slot - timedelta(days=400), slot, 9)[-2::-1]
+    found = schedules.earlier(one, schedules.window(one, slot, None))
+    ends = schedules.slots(one, slot - timedelta(days=400), slot, 9)[-2::-1]
     assert len(found) == 8
-    assert found == [slots.window(one, end, None) for end in ends]
+    assert found == [schedules.window(one, end, None) for end in ends]
 
 
 @pytest.mark.parametrize("window", ["day", "week", "month", "since-last"])
 def test_earlier_windows_join_for_any_moment(window: Span) -> None:
     """Also for a digest that is asked for now; as many as are asked for."""
     one = schedule("0 8 31 * *", BERLIN, window)
-    of = slots.window(one, utc("2026-05-13T17:30:11"), None)
-    found = slots.earlier(one, of, 5)
+    of = schedules.window(one, utc("2026-05-13T17:30:11"), None)
+    found = schedules.earlier(one, of, 5)
     assert len(found) == 5
     assert all(newer.start == older.end for newer, older in pairwise([of, *found]))
 
@@ -189,7 +193,7 @@ def test_earlier_windows_join_for_any_moment(window: Span) -> None:
 def test_a_short_month_does_not_shorten_the_months_before_it() -> None:
     """Each start is counted from the slot: 31 March, 28 February, 31 January."""
     one = schedule("0 8 31 * *", "UTC", "month")
-    found = slots.earlier(one, slots.window(one, utc("2026-03-31T08:00"), None), 2)
+    found = schedules.earlier(one, schedules.window(one, utc("2026-03-31T08:00"), None), 2)
     assert [window.start for window in found] == [utc("2026-01-31T08:00"), utc("2025-12-31T08:00")]
 
 
@@ -200,6 +204,6 @@ def test_earlier_windows_of_since_last_are_what_was_told() -> None:
     weekend = Window(start=utc("2026-05-01T08:00"), end=of.start)  # two were missed
     apart = Window(start=utc("2026-04-01T08:00"), end=utc("2026-04-10T08:00"))
     day_before = Window(start=utc("2026-04-30T08:00"), end=weekend.start)
-    assert slots.earlier(one, of, 2, [weekend, apart]) == [weekend, day_before]
-    assert slots.earlier(one, of, 1, [weekend, day_before]) == [weekend]
-    assert slots.earlier(one, of, 1)[0].start == utc("2026-05-03T08:00")
+    assert schedules.earlier(one, of, 2, [weekend, apart]) == [weekend, day_before]
+    assert schedules.earlier(one, of, 1, [weekend, day_before]) == [weekend]
+    assert schedules.earlier(one, of, 1)[0].start == utc("2026-05-03T08:00")

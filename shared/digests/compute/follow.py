@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from shared.digests.compute.quotes import ALIKE, Best, Found, cosines, matrix, quote, quotes, unit
+from shared.digests.compute.quotes import ALIKE, Best, Sentence, cosines, matrix, quote, quotes, unit
 from shared.digests.records import Followed, Group
 from shared.platform.records import TOPICS
 from shared.text.quality import GOOD
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from shared.digests.compute.quotes import Found, Vectors
+    from shared.digests.compute.quotes import Sentence, Vectors
     from shared.digests.compute.rows import Doc
     from shared.digests.records import FollowStatus
     from shared.documents.outcomes import Outcome
@@ -60,7 +60,7 @@ class Groups:
         self._topic = topic
         self._counts: dict[Key, Counter[str]] = {}
         self._names: dict[str | None, Counter[str]] = {}
-        self._best: dict[tuple[Key, str], Best[Found]] = {}
+        self._best: dict[tuple[Key, str], Best[Sentence]] = {}
         self._listed: list[Key] = []
 
     def count(self, outcome: Outcome) -> None:
@@ -83,12 +83,12 @@ class Groups:
         self._listed = sorted(self._counts, key=order)[:MAX_GROUPS]
         self._best = {(key, action): Best(POOL) for key in self._listed for action in ACTIONS}
 
-    def offer(self, doc: Doc, found: Found) -> None:
+    def offer(self, doc: Doc, sentence: Sentence) -> None:
         """Consider a sentence of a document, if it belongs to a group that is listed."""
-        for topic in found.kept["topics"]:
-            best = self._best.get(((topic, doc.organisation_key), found.kept["action"]))
+        for topic in sentence.kept["topics"]:
+            best = self._best.get(((topic, doc.organisation_key), sentence.kept["action"]))
             if best is not None:
-                best.add((-found.kept["quality"], *found.at), found)
+                best.add((-sentence.kept["quality"], *sentence.at), sentence)
 
     def listed(self) -> tuple[list[Group], int]:
         """Return the largest groups, each with its best sentences, and the number of others."""
@@ -147,7 +147,7 @@ def precedes(report: Doc, other: Doc, start: datetime | None = None) -> bool:
     return report.completed_at < (start or other.completed_at) <= other.completed_at
 
 
-def share_topic(sentence: Found, other: Found) -> bool:
+def share_topic(sentence: Sentence, other: Sentence) -> bool:
     """Return whether two sentences have a topic in common."""
     return not set(sentence.kept["topics"]).isdisjoint(other.kept["topics"])
 
@@ -156,12 +156,12 @@ class Reported:
     """What the reports of one organisation that completed before the window had said."""
 
     def __init__(self) -> None:
-        self._done: list[Found] = []
+        self._done: list[Sentence] = []
         self._compared: dict[int | None, datetime] = {}
 
-    def add(self, found: Sequence[Found], limit: int) -> int:
+    def add(self, sentences: Sequence[Sentence], limit: int) -> int:
         """Add a report, the newest first; return how many initiatives were taken, at most `limit`."""
-        initiatives = [sentence for sentence in found if "initiative" in sentence.kept["roles"]]
+        initiatives = [sentence for sentence in sentences if "initiative" in sentence.kept["roles"]]
         if len(initiatives) >= MIN_INITIATIVES:
             year, at = initiatives[0].doc.year, initiatives[0].doc.completed_at
             self._compared[year] = max(at, self._compared.get(year, at))
@@ -173,7 +173,7 @@ class Reported:
         self._done += done
         return len(done)
 
-    def left_open(self, planned: Sequence[Found]) -> list[Found]:
+    def left_open(self, planned: Sequence[Sentence]) -> list[Sentence]:
         """Return the plans of which no later report said that they are implemented."""
         closed = _closed(planned, self._done) if planned and self._done else set()
         return [plan for at, plan in enumerate(planned) if at not in closed]
@@ -184,13 +184,13 @@ class Reported:
         return last is not None and report.completed_at < last
 
 
-def _closed(planned: Sequence[Found], done: Sequence[Found]) -> set[int]:
+def _closed(planned: Sequence[Sentence], done: Sequence[Sentence]) -> set[int]:
     """Return indices of plans that are implemented: a later sentence is near to each, or to a plan like it.
 
     Another report may have worded the plan a little further from what became of it.
     """
     vectors = matrix(planned)
-    closing: dict[int, list[Found]] = {}
+    closing: dict[int, list[Sentence]] = {}
     for row, column in np.argwhere(cosines(vectors, matrix(done)) >= NEAR).tolist():
         if precedes(planned[row].doc, done[column].doc) and share_topic(planned[row], done[column]):
             closing.setdefault(row, []).append(done[column])
@@ -201,11 +201,11 @@ def _closed(planned: Sequence[Found], done: Sequence[Found]) -> set[int]:
     return closed
 
 
-def plans(found: Sequence[Found], topic: str | None) -> list[Found]:
+def plans(sentences: Sequence[Sentence], topic: str | None) -> list[Sentence]:
     """Return what a report plans, as far as it can be quoted, the best first."""
     planned = [
         sentence
-        for sentence in found
+        for sentence in sentences
         if sentence.kept["action"] == "planned"
         and "initiative" in sentence.kept["roles"]
         and sentence.kept["quality"] >= GOOD
@@ -214,7 +214,7 @@ def plans(found: Sequence[Found], topic: str | None) -> list[Found]:
     return sorted(planned, key=lambda sentence: (-sentence.kept["quality"], sentence.at))[:MAX_PLANS]
 
 
-def _newest_first(plan: Found) -> tuple[int, float, str]:
+def _newest_first(plan: Sentence) -> tuple[int, float, str]:
     """Return a sort key: the year reported on, if that is known, and the upload."""
     report = plan.doc
     year = report.completed_at.year if report.year is None else report.year
@@ -225,24 +225,24 @@ class Plans:
     """The plans of earlier reports, by organisation; reports come in any order."""
 
     def __init__(self) -> None:
-        self._by_key: dict[str, list[Found]] = {}
+        self._by_key: dict[str, list[Sentence]] = {}
         self._left = MAX_IN_ALL
         self._full = False
         self._cut: set[str] = set()
 
-    def add(self, key: str, found: Sequence[Found]) -> None:
+    def add(self, key: str, sentences: Sequence[Sentence]) -> None:
         """Add the plans of a report, the best first."""
         kept = self._by_key.setdefault(key, [])
-        self._full |= len(found) > self._left
-        kept += found[: self._left]
-        self._left -= min(self._left, len(found))
+        self._full |= len(sentences) > self._left
+        kept += sentences[: self._left]
+        self._left -= min(self._left, len(sentences))
         if len(kept) > MAX_OF_ORGANISATION:  # so that one organisation's leave room for the others'
             kept.sort(key=_newest_first)
             self._left += len(kept) - MAX_OF_ORGANISATION
             del kept[MAX_OF_ORGANISATION:]
             self._cut.add(key)
 
-    def by_organisation(self) -> dict[str, list[Found]]:
+    def by_organisation(self) -> dict[str, list[Sentence]]:
         """Return the plans by organisation, those of the newest report first."""
         return {key: sorted(kept, key=_newest_first) for key, kept in self._by_key.items()}
 
@@ -263,8 +263,8 @@ class Finding(NamedTuple):
 
     status: FollowStatus
     similarity: float
-    plan: Found
-    now: Found | None
+    plan: Sentence
+    now: Sentence | None
 
 
 class _Nearest:
@@ -272,22 +272,22 @@ class _Nearest:
 
     def __init__(self, count: int) -> None:
         self.near = np.full(count, -1.0, np.float32)
-        self.sentences: list[Found | None] = [None] * count
+        self.sentences: list[Sentence | None] = [None] * count
 
-    def offer(self, rows: Indices, near: Vectors, found: Sequence[Found]) -> None:
-        """Consider (rows, found) cosines; the first of equals stays."""
-        if not found:
+    def offer(self, rows: Indices, near: Vectors, sentences: Sequence[Sentence]) -> None:
+        """Consider (rows, sentences) cosines; the first of equals stays."""
+        if not sentences:
             return
         columns, values = near.argmax(axis=1), near.max(axis=1)
         for at in np.flatnonzero(values > self.near[rows]):
             self.near[rows[at]] = values[at]
-            self.sentences[rows[at]] = found[columns[at]]
+            self.sentences[rows[at]] = sentences[columns[at]]
 
 
 class Organisation:
     """The plans of one organisation's earlier reports, and what is nearest to each in its new ones."""
 
-    def __init__(self, planned: Sequence[Found], start: datetime, reported: Reported) -> None:
+    def __init__(self, planned: Sequence[Sentence], start: datetime, reported: Reported) -> None:
         """Keep each plan once, the newest report's first; what an older report says alike is the same plan.
 
         One that is closed is left out before that, or it would take the place of one that is open.
@@ -305,25 +305,25 @@ class Organisation:
         self._topics = _topics(self._plans, self._names)
         self._places: dict[tuple[int | None, bool], tuple[Indices, Indices]] = {}
 
-    def meet(self, doc: Doc, found: Sequence[Found], vectors: NDArray[np.int8]) -> None:
+    def meet(self, doc: Doc, sentences: Sequence[Sentence], vectors: NDArray[np.int8]) -> None:
         """Compare the plans with a new report."""
         rows, unreported = self._comparable_with(doc)
-        if not rows.size or not found:
+        if not rows.size or not sentences:
             return
         (whole, lengths), topics = self._vectors, self._topics
         if rows.size < len(self._plans):  # else they are as they are needed, and need not be copied
             whole, lengths, topics = whole[rows], lengths[rows], topics[rows]
         near = cosines((whole, lengths), unit(vectors))
-        initiatives = [at for at, sentence in enumerate(found) if "initiative" in sentence.kept["roles"]]
+        initiatives = [at for at, sentence in enumerate(sentences) if "initiative" in sentence.kept["roles"]]
         if len(initiatives) >= MIN_INITIATIVES:
             self._comparable[unreported] = True
-        self._any.offer(rows, near, found)
-        shared = topics @ _topics(found, self._names).T > 0
+        self._any.offer(rows, near, sentences)
+        shared = topics @ _topics(sentences, self._names).T > 0
         for nearest, action in ((self._implemented, "implemented"), (self._planned, "planned")):
-            columns = [at for at in initiatives if found[at].kept["action"] == action]
+            columns = [at for at in initiatives if sentences[at].kept["action"] == action]
             if columns:
                 alike = np.where(shared[:, columns], near[:, columns], -1.0)
-                nearest.offer(rows, alike, [found[at] for at in columns])
+                nearest.offer(rows, alike, [sentences[at] for at in columns])
 
     def _comparable_with(self, doc: Doc) -> tuple[Indices, Indices]:
         """Return indices of the plans of reports before this one, and of those that could vanish with it.
@@ -362,13 +362,13 @@ class Organisation:
         return findings
 
 
-def _topics(found: Sequence[Found], names: Sequence[str]) -> NDArray[np.float32]:
+def _topics(sentences: Sequence[Sentence], names: Sequence[str]) -> NDArray[np.float32]:
     """Return (n, names): 1 where a sentence has the topic."""
-    rows = [[name in sentence.kept["topics"] for name in names] for sentence in found]
+    rows = [[name in sentence.kept["topics"] for name in names] for sentence in sentences]
     return np.array(rows, dtype=np.float32)
 
 
-def _without_repetition(planned: Sequence[Found]) -> list[Found]:
+def _without_repetition(planned: Sequence[Sentence]) -> list[Sentence]:
     alike = cosines(matrix(planned), matrix(planned)) >= ALIKE
     taken: list[int] = []
     for at in range(len(planned)):

@@ -44,8 +44,8 @@ POOL = 2_048
 """Sentences among which the few of a section are chosen."""
 
 
-class Found(NamedTuple):
-    """A sentence that was kept of a document."""
+class Sentence(NamedTuple):
+    """A sentence that was kept of a document, with its vector."""
 
     doc: Doc
     kept: dict[str, Any]
@@ -100,11 +100,11 @@ def unit(vectors: NDArray[np.int8]) -> tuple[Vectors, Vectors]:
     return whole, np.where(lengths == 0, 1, lengths).astype(np.float32)
 
 
-def matrix(found: Sequence[Found]) -> tuple[Vectors, Vectors]:
+def matrix(sentences: Sequence[Sentence]) -> tuple[Vectors, Vectors]:
     """Return the vectors of sentences as `unit` does."""
-    size = max((len(sentence.vector) for sentence in found), default=0)
-    joined = b"".join(sentence.vector or bytes(size) for sentence in found)
-    return unit(np.frombuffer(joined, dtype=np.int8).reshape(len(found), size))
+    size = max((len(sentence.vector) for sentence in sentences), default=0)
+    joined = b"".join(sentence.vector or bytes(size) for sentence in sentences)
+    return unit(np.frombuffer(joined, dtype=np.int8).reshape(len(sentences), size))
 
 
 def cosines(vectors: tuple[Vectors, Vectors], others: tuple[Vectors, Vectors]) -> Vectors:
@@ -113,7 +113,7 @@ def cosines(vectors: tuple[Vectors, Vectors], others: tuple[Vectors, Vectors]) -
     return product
 
 
-def distinct(found: Sequence[Found], limit: int, per_document: int) -> list[tuple[Found, int]]:
+def distinct(sentences: Sequence[Sentence], limit: int, per_document: int) -> list[tuple[Sentence, int]]:
     """Return the first `limit` sentences that differ, each with the number of those like it.
 
     Of one document, at most `per_document` are taken; further ones do not count as near-duplicates.
@@ -121,8 +121,8 @@ def distinct(found: Sequence[Found], limit: int, per_document: int) -> list[tupl
     taken: list[int] = []
     also: Counter[int] = Counter()
     each: Counter[str] = Counter()
-    whole, lengths = matrix(found)
-    for at, sentence in enumerate(found):
+    whole, lengths = matrix(sentences)
+    for at, sentence in enumerate(sentences):
         if taken:
             near = whole[taken] @ whole[at] / lengths[taken] / lengths[at]
             nearest = int(np.argmax(near))
@@ -132,12 +132,12 @@ def distinct(found: Sequence[Found], limit: int, per_document: int) -> list[tupl
         if len(taken) < limit and each[sentence.doc.document] < per_document:
             taken.append(at)
             each[sentence.doc.document] += 1
-    return [(found[at], also[at]) for at in taken]
+    return [(sentences[at], also[at]) for at in taken]
 
 
-def quote(found: Found, also: int = 0, *, more: bool = False) -> Quote:
+def quote(sentence: Sentence, also: int = 0, *, more: bool = False) -> Quote:
     """Return a sentence with its figures, its place and the number of its near-duplicates, or more."""
-    doc, kept = found.doc, found.kept
+    doc, kept = sentence.doc, sentence.kept
     return Quote(
         **{name: getattr(doc, name) for name in _DOC},
         **{name: kept[name] for name in _TAKEN},
@@ -147,7 +147,7 @@ def quote(found: Found, also: int = 0, *, more: bool = False) -> Quote:
     )
 
 
-def quotes(best: Best[Found], limit: int, per_document: int) -> list[Quote]:
+def quotes(best: Best[Sentence], limit: int, per_document: int) -> list[Quote]:
     """Return the best that are `distinct`."""
     chosen = distinct(best.all(), limit, per_document)
     return [quote(sentence, also, more=best.left_out) for sentence, also in chosen]
@@ -167,17 +167,17 @@ class SentimentQuotes:
     """The window's most negative and most positive sentences."""
 
     def __init__(self) -> None:
-        self._bad: Best[Found] = Best(POOL)
-        self._good: Best[Found] = Best(POOL)
+        self._bad: Best[Sentence] = Best(POOL)
+        self._good: Best[Sentence] = Best(POOL)
 
-    def offer(self, found: Found) -> None:
+    def offer(self, sentence: Sentence) -> None:
         """Consider a sentence, by the roles that it was kept for."""
-        kept = found.kept
+        kept = sentence.kept
         if "negative" in kept["roles"]:
             death = tells_of_death(kept["text"], kept["negative"], kept["positive"])
-            self._bad.add((not death, is_feared(kept["text"]), -kept["negative"], *found.at), found)
+            self._bad.add((not death, is_feared(kept["text"]), -kept["negative"], *sentence.at), sentence)
         if "positive" in kept["roles"]:
-            self._good.add((-kept["positive"], *found.at), found)
+            self._good.add((-kept["positive"], *sentence.at), sentence)
 
     def incidents(self) -> list[Quote]:
         """Return people's deaths first, then what went wrong, then what might; the surest of each first."""
@@ -201,13 +201,13 @@ class Oddities:
     """The window's sentences that are least like their documents, and what is nearest to them before it."""
 
     def __init__(self) -> None:
-        self._best: Best[Found] = Best(CANDIDATES)
-        self._candidates: list[Found] = []
+        self._best: Best[Sentence] = Best(CANDIDATES)
+        self._candidates: list[Sentence] = []
         self._near = np.empty(0, np.float32)
         self._waiting: list[NDArray[np.int8]] = []
         self.among = 0
 
-    def offer(self, odd: Sequence[Found], centre: str) -> None:
+    def offer(self, odd: Sequence[Sentence], centre: str) -> None:
         """Consider sentences of one document, the sum of whose vectors is `centre`."""
         if not odd or not centre:
             return
@@ -240,12 +240,12 @@ class Oddities:
         if self._waiting:
             self._compare()
         pairs = zip(self._near.round(4), self._candidates, strict=True)
-        near = {found.at: round(float(value), 4) for value, found in pairs if -1.0 < value < UNLIKE}
-        unlike = [found for found in self._candidates if found.at in near]
-        unlike.sort(key=lambda found: (near[found.at], *found.at))
+        near = {sentence.at: round(float(value), 4) for value, sentence in pairs if -1.0 < value < UNLIKE}
+        unlike = [sentence for sentence in self._candidates if sentence.at in near]
+        unlike.sort(key=lambda sentence: (near[sentence.at], *sentence.at))
         return [
-            Novel(quote=quote(found, also, more=self._best.left_out), similarity=near[found.at])
-            for found, also in distinct(unlike, MAX_NOVEL, PER_DOCUMENT)
+            Novel(quote=quote(sentence, also, more=self._best.left_out), similarity=near[sentence.at])
+            for sentence, also in distinct(unlike, MAX_NOVEL, PER_DOCUMENT)
         ]
 
 
@@ -253,24 +253,24 @@ class SummaryQuotes:
     """The summaries of a window's documents."""
 
     def __init__(self) -> None:
-        self._best: Best[Found] = Best(POOL)
+        self._best: Best[Sentence] = Best(POOL)
         self._centre: NDArray[np.int64] | None = None
 
-    def offer(self, found: list[Found], centre: str) -> None:
+    def offer(self, sentences: list[Sentence], centre: str) -> None:
         """Consider the summary of a document, the sum of whose vectors is `centre`."""
         if not centre:
             return
         total = decode_sum(centre).astype(np.int64)
         self._centre = total if self._centre is None else self._centre + total
-        for sentence in found:
+        for sentence in sentences:
             self._best.add((-worth(_candidate(0, sentence)), *sentence.at), sentence)
 
     def summary(self, statistics: Statistics) -> list[Quote]:
         """Return sentences in the order of the objects' names, and then as they stand in their documents."""
         if self._centre is None:
             return []
-        found = self._best.all()
-        found.sort(key=lambda sentence: (sentence.doc.name, *sentence.at))
+        sentences = self._best.all()
+        sentences.sort(key=lambda sentence: (sentence.doc.name, *sentence.at))
         # The direction of the centre is what counts, and it has 32 bits.
         scale = max(1, int(np.abs(self._centre).max()) >> 30)
         aggregate = Aggregate(
@@ -278,12 +278,12 @@ class SummaryQuotes:
             sentiment={label: statistics.sentiment.get(label, 0) for label in SENTIMENTS},
             topics=statistics.topics,
             centre=base64.b64encode((self._centre // scale).astype("<i4").tobytes()).decode(),
-            candidates=[_candidate(at, sentence) for at, sentence in enumerate(found)],
+            candidates=[_candidate(at, sentence) for at, sentence in enumerate(sentences)],
         )
-        return [quote(found[chosen.index]) for chosen in choose(aggregate)]
+        return [quote(sentences[chosen.index]) for chosen in choose(aggregate)]
 
 
-def _candidate(at: int, found: Found) -> Candidate:
-    fields = {name: found.kept[name] for name in (*_TAKEN, "quality")}
-    embedding = base64.b64encode(found.vector).decode()
+def _candidate(at: int, sentence: Sentence) -> Candidate:
+    fields = {name: sentence.kept[name] for name in (*_TAKEN, "quality")}
+    embedding = base64.b64encode(sentence.vector).decode()
     return Candidate.model_construct(**fields | {"index": at, "embedding": embedding})

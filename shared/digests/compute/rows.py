@@ -58,13 +58,13 @@ class Rows:
         while left > 0:
             asked = min(left, PAGE)
             row: Row | None = None
-            found = 0
+            count = 0
             for row in self._run(page.limit(asked)):
-                found += 1
+                count += 1
                 yield row
-            if row is None or found < asked:
+            if row is None or count < asked:
                 return
-            left -= found
+            left -= count
             last = self.client.collection(collection).document(row[""])
             page = query.start_after({by: _at(row, by), "__name__": last})
 
@@ -78,19 +78,19 @@ class Rows:
             coming = ahead.submit(self._fetch, collection, chunks[0], fields) if chunks else None
             for at, chunk in enumerate(chunks, start=1):
                 assert coming is not None
-                found = coming.result()
+                records = coming.result()
                 if at < len(chunks):
                     coming = ahead.submit(self._fetch, collection, chunks[at], fields)
                 self.reads += len(chunk)
-                for one in chunk:
-                    if one in found:
-                        yield found.pop(one)
+                for identifier in chunk:
+                    if identifier in records:
+                        yield records.pop(identifier)
 
     def _fetch(self, collection: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Row]:
         references = self.client.collection(collection)
         request = {
             "database": self.client._database_string,  # noqa: SLF001 - the client has no public name of it
-            "documents": [references.document(one)._document_path for one in ids],  # noqa: SLF001 - nor of a reference's
+            "documents": [references.document(identifier)._document_path for identifier in ids],  # noqa: SLF001 - nor of a reference's
             "mask": {"field_paths": list(fields)},
         }
         answers = self.client._firestore_api.batch_get_documents(  # noqa: SLF001 - nor a way to messages
@@ -153,10 +153,10 @@ def _row(document: Any) -> Row:  # noqa: ANN401 - a message without stubs
 
 
 def _at(row: Row, path: str) -> Any:  # noqa: ANN401 - a field's value
-    found: Any = row
+    value: Any = row
     for part in path.split("."):
-        found = found[part]
-    return found
+        value = value[part]
+    return value
 
 
 class Doc(NamedTuple):

@@ -20,7 +20,7 @@ from shared.digests.compute.follow import (
     select,
 )
 from shared.digests.compute.measures import Tally
-from shared.digests.compute.quotes import Found, Oddities, SentimentQuotes, SummaryQuotes
+from shared.digests.compute.quotes import Oddities, Sentence, SentimentQuotes, SummaryQuotes
 from shared.digests.compute.rows import Doc, between, counts, doc, everything, fits, of_organisation
 from shared.digests.records import Problem, Unfinished
 from shared.documents.outcomes import COLLECTION, CONTENT, COUNTS, Trouble, outcome, unpack_raw
@@ -49,9 +49,9 @@ IN = 30
 _RECORD = ("name", "organisation", "language")
 
 
-def _first(found: Iterator[Row], notes: list[str], what: str) -> Iterator[Row]:
+def _first(records: Iterator[Row], notes: list[str], what: str) -> Iterator[Row]:
     """Yield as many records as the setting allows; a note says if there are more."""
-    for read, row in enumerate(found):
+    for read, row in enumerate(records):
         if read == settings().digest_max_documents:
             notes.append(f"{what} after the first {read:,} are left out (HEADRACE_DIGEST_MAX_DOCUMENTS).")
             return
@@ -73,8 +73,8 @@ def problems(rows: Rows, request: Request, notes: list[str]) -> Problems:
     rejected: Counter[str] = Counter()
     listed: list[tuple[tuple[Any, ...], Problem]] = []
     limit = settings().digest_max_documents + 1
-    found = rows.range(COLLECTION, "problem.at", conditions, fields, limit=limit)
-    for row in _first(found, notes, "Problems"):
+    records = rows.range(COLLECTION, "problem.at", conditions, fields, limit=limit)
+    for row in _first(records, notes, "Problems"):
         if not fits(row, request.filter):
             continue
         trouble = Trouble.model_validate(row["problem"])
@@ -99,8 +99,8 @@ def received(rows: Rows, request: Request, notes: list[str]) -> int:
     if everything(request.filter):
         return rows.count(DOCUMENTS, conditions)
     limit = settings().digest_max_documents + 1
-    found = rows.range(DOCUMENTS, "received_at", conditions, _RECORD, limit=limit)
-    return sum(fits(row, request.filter) for row in _first(found, notes, "Uploads"))
+    records = rows.range(DOCUMENTS, "received_at", conditions, _RECORD, limit=limit)
+    return sum(fits(row, request.filter) for row in _first(records, notes, "Uploads"))
 
 
 def waiting(rows: Rows, request: Request, notes: list[str]) -> tuple[int, Unfinished | None]:
@@ -136,8 +136,8 @@ class Counted:
         """Of the vectors of most documents; others cannot be compared with them."""
         conditions = between("completed_at", window.start, window.end) + of_organisation(request.filter)
         fields, limit = (*COUNTS, "space"), settings().digest_max_documents + 1
-        found = rows.range(COLLECTION, "completed_at", conditions, fields, limit=limit)
-        for row in _first(found, notes, "Documents"):
+        records = rows.range(COLLECTION, "completed_at", conditions, fields, limit=limit)
+        for row in _first(records, notes, "Documents"):
             if fits(row, request.filter) and row["members"] is None:
                 self._add(row)
         self.docs.sort(key=lambda doc: doc.document)
@@ -163,14 +163,14 @@ class Counted:
         self.docs.append(doc(row))
 
 
-def content(row: Row, of: Doc) -> tuple[list[Found], NDArray[np.int8]]:
+def content(row: Row, of: Doc) -> tuple[list[Sentence], NDArray[np.int8]]:
     """Return the sentences that were kept of a document, and (n, d) their vectors."""
     kept = unpack_raw(row["items"]) if row.get("items") else []
     packed: bytes = row.get("vectors") or b""
     vectors = np.frombuffer(packed, dtype=np.int8).reshape(len(kept), -1 if kept else 0)
     size = vectors.shape[1]
-    found = [Found(of, each, packed[at * size : (at + 1) * size]) for at, each in enumerate(kept)]
-    return found, vectors
+    sentences = [Sentence(of, each, packed[at * size : (at + 1) * size]) for at, each in enumerate(kept)]
+    return sentences, vectors
 
 
 class Earlier:
@@ -202,11 +202,11 @@ class Earlier:
         }
         self.compared = len(self._organisations)
 
-    def meet(self, of: Doc, found: list[Found], vectors: NDArray[np.int8]) -> None:
+    def meet(self, of: Doc, sentences: list[Sentence], vectors: NDArray[np.int8]) -> None:
         """Compare with a report of the window."""
         organisation = self._organisations.get(of.organisation_key or "")
-        if organisation is not None and found:
-            organisation.meet(of, found, vectors)
+        if organisation is not None and sentences:
+            organisation.meet(of, sentences, vectors)
 
     def followed(self) -> tuple[list[Followed], dict[FollowStatus, int]]:
         """Return what became of the plans, and the number of each kind."""
@@ -267,13 +267,13 @@ class Quoted:
         docs = {doc.document: doc for doc in counted.docs}
         for row in rows.named(COLLECTION, list(docs), CONTENT):
             of = docs[row[""]]
-            found, vectors = content(row, of)
+            sentences, vectors = content(row, of)
             comparable = row.get("space") == counted.space
             if comparable:
-                earlier.meet(of, found, vectors)
+                earlier.meet(of, sentences, vectors)
             else:
-                found = [each._replace(vector=b"") for each in found]
-            asked = [each for each in found if topic is None or topic in each.kept["topics"]]
+                sentences = [each._replace(vector=b"") for each in sentences]
+            asked = [each for each in sentences if topic is None or topic in each.kept["topics"]]
             roles = {
                 role: [each for each in asked if role in each.kept["roles"]]
                 for role in ("initiative", "summary", "unusual")

@@ -56,13 +56,13 @@ def compose(
         Later: no mail server is set up.
         Permanent: an e-mail address is malformed.
     """
-    known = settings()
-    if not known.smtp_host or not known.smtp_from:
-        name = "HEADRACE_SMTP_HOST" if not known.smtp_host else "HEADRACE_SMTP_FROM"
+    config = settings()
+    if not config.smtp_host or not config.smtp_from:
+        name = "HEADRACE_SMTP_HOST" if not config.smtp_host else "HEADRACE_SMTP_FROM"
         raise Later(f"No mail server is set up. Set {name}")
     digest = stored.digest
     message = EmailMessage(policy=SMTP)
-    sender = _address(known.smtp_from)
+    sender = _address(config.smtp_from)
     message["From"] = sender
     message["To"] = [_address(recipient) for recipient in to]
     message["Date"] = stored.made_at
@@ -152,25 +152,25 @@ def _hand_over(
     message: EmailMessage, to: Sequence[str], password: str | None, seconds: float
 ) -> dict[str, tuple[int, bytes]]:
     """Return the recipients that the server refused, if it accepted others, with its replies."""
-    known, until = settings(), time.monotonic() + seconds
-    own = _address(known.smtp_from).domain  # not this machine's own name, which it would have to look up
+    config, until = settings(), time.monotonic() + seconds
+    own = _address(config.smtp_from).domain  # not this machine's own name, which it would have to look up
     timeout = min(seconds, CONNECT_SECONDS)
-    if known.smtp_security == "tls":
+    if config.smtp_security == "tls":
         server: smtplib.SMTP = smtplib.SMTP_SSL(local_hostname=own, timeout=timeout, context=tls_context())
     else:
         server = smtplib.SMTP(local_hostname=own, timeout=timeout)
-    server._host = known.smtp_host  # type: ignore[attr-defined] # noqa: SLF001 - whose certificate it must be; `connect` does not set it
+    server._host = config.smtp_host  # type: ignore[attr-defined] # noqa: SLF001 - whose certificate it must be; `connect` does not set it
     try:
         with shut_down_at(until, lambda: server.sock):
-            server.connect(known.smtp_host, known.smtp_port)
+            server.connect(config.smtp_host, config.smtp_port)
             assert server.sock is not None
             # A server that is given up on too early gets the message once more.
             server.sock.settimeout(max(0.0, until - time.monotonic()))
-            if known.smtp_security == "starttls":
+            if config.smtp_security == "starttls":
                 server.starttls(context=tls_context())
-            if known.smtp_user:
-                server.login(known.smtp_user, password or "")
-            refused: dict[str, tuple[int, bytes]] = server.send_message(message, known.smtp_from, list(to))
+            if config.smtp_user:
+                server.login(config.smtp_user, password or "")
+            refused: dict[str, tuple[int, bytes]] = server.send_message(message, config.smtp_from, list(to))
             with suppress(OSError, smtplib.SMTPException):  # it has the message already
                 server.quit()
     finally:
