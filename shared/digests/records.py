@@ -14,16 +14,15 @@ from shared.platform.records import ActionLabel, Figure, Record, SentimentLabel
 V = TypeVar("V")
 K = TypeVar("K", bound=str)
 Sorted = Annotated[dict[K, V], AfterValidator(lambda given: dict(sorted(given.items())))]
-"""A mapping in the order of its keys: Firestore returns them in another one, and a digest that is read
-there is to be written as it was."""
+"""A mapping in the order of its keys: Firestore returns them in another order, and files must not change."""
 FollowStatus = Literal["implemented", "planned", "vanished"]
 
 
 class Filter(Record):
-    """Which documents, and which of their passages, a digest is about; what is not named is not asked."""
+    """Which documents, and which of their passages, a digest is about."""
 
     prefix: str = ""
-    """That the object's name begins with."""
+    """Beginning of the object's name."""
     organisation: str | None = None
     """As documents name it; case and punctuation do not count."""
     topic: str | None = None
@@ -33,7 +32,7 @@ class Filter(Record):
 
 
 class Window(Record):
-    """[start, end)."""
+    """A period of time; the end does not belong to it."""
 
     start: AwareDatetime
     end: AwareDatetime
@@ -43,10 +42,8 @@ class Quote(Record):
     """A sentence of a stored passage, and where it stands."""
 
     document: str
-    """Id."""
     bucket: str
     name: str
-    """Name of the object."""
     title: str | None
     organisation: str | None
     year: PositiveInt | None
@@ -78,7 +75,7 @@ class Problem(Record):
     message: str
     hint: str
     replay: str | None
-    """The command that tries again; of a rejected document there is none."""
+    """The command that tries again; a rejected document has none."""
 
 
 class Unfinished(Record):
@@ -104,7 +101,7 @@ class Overview(Record):
     """By code."""
     failed: NonNegativeInt
     problems: list[Problem]
-    """Some of them; `stopped` counts all."""
+    """Some of those rejected or failed."""
     waiting: NonNegativeInt = 0
     """Not ended, of those that came before the window's end."""
     oldest: Unfinished | None
@@ -120,20 +117,19 @@ class Change(Record):
 
     against: Literal["previous", "trailing"]
     windows: PositiveInt
-    """That stand behind it: those with passages of which it is a share."""
+    """Windows with passages of which it is a share."""
     among: PositiveInt
-    """Windows that were looked at for them."""
+    """Windows that were searched for them."""
     documents: NonNegativeInt
     """In those windows."""
     share: float
-    """What it was there: 0 to 1."""
+    """The share before, 0 to 1."""
     difference: float
-    """The present share less that."""
+    """The present share less the one before."""
     p: float | None
-    """Probability of a difference at least as large by chance, corrected for the number of tests; None: too
-    few documents to tell."""
+    """Probability of such a difference by chance, corrected for all tests; None: too few documents."""
     flagged: bool
-    """Whether that is below the level that the digest names."""
+    """Whether p is below the level that the digest names."""
 
 
 class Measure(Record):
@@ -169,7 +165,7 @@ class Point(Record):
     documents: NonNegativeInt
     passages: NonNegativeInt
     judged: NonNegativeInt
-    """Passages of the documents that the model judged, of whatever topic: what the topics are a share of."""
+    """Passages that the model judged, whatever their topic: what the topics are a share of."""
     sentiment: Sorted[SentimentLabel, NonNegativeInt]
     topics: Sorted[str, NonNegativeInt]
 
@@ -179,7 +175,6 @@ class Group(Record):
 
     topic: str
     organisation: str | None
-    """None: of documents that name none."""
     implemented: NonNegativeInt
     planned: NonNegativeInt
     quotes: list[Quote]
@@ -192,10 +187,10 @@ class Followed(Record):
     status: FollowStatus
     """`planned`: it is announced again."""
     similarity: float
-    """Cosine between the two, or between the plan and what is nearest to it where it has vanished."""
+    """Cosine between the two; of a plan that has vanished, to what is nearest to it."""
     before: Quote
     now: Quote | None
-    """None where it has vanished."""
+    """None if it has vanished."""
 
 
 class Initiatives(Record):
@@ -206,7 +201,7 @@ class Initiatives(Record):
     groups: list[Group]
     """The largest first."""
     groups_left: NonNegativeInt
-    """Groups that are not listed."""
+    """Number of groups that are not listed."""
     followed: list[Followed]
     followed_counts: Sorted[FollowStatus, NonNegativeInt]
     compared: NonNegativeInt
@@ -218,35 +213,35 @@ class Novel(Record):
 
     quote: Quote
     similarity: float
-    """Cosine to what is nearest of that."""
-
-
-class Narrative(Record):
-    """What a language model wrote of the digest; each of its sentences cites quotes that it was given."""
-
-    model: str
-    sentences: list[NarrativeSentence]
+    """Cosine to the nearest earlier passage."""
 
 
 class NarrativeSentence(Record):
-    """A sentence, and the quotes that it rests on."""
+    """A sentence by a language model, and the quotes that it rests on."""
 
     text: str
     cites: list[Quote]
 
 
+class Narrative(Record):
+    """What a language model wrote about the digest."""
+
+    model: str
+    sentences: list[NarrativeSentence]
+
+
 class Digest(Record):
-    """What is said of a window."""
+    """The summary of a window."""
 
     id: str
     schedule: str
-    """Its name; `now` where it was asked for on the command line."""
+    """Name of the schedule; `now` if the digest was made on the command line without one."""
     zone: str
     """Time zone in which the window is shown."""
     window: Window
     filter: Filter
     line: str
-    """All of it in one line; where the window is empty there is no more."""
+    """The digest in one line; if the window is empty there is no more."""
     overview: Overview
     sentiments: list[Measure]
     topics: list[TopicRow]
@@ -259,7 +254,7 @@ class Digest(Record):
     positives: list[Quote]
     novel: list[Novel]
     novel_among: NonNegativeInt
-    """Earlier documents; the passages were compared with what was kept of them."""
+    """Number of earlier documents that passages were compared with."""
     summary: list[Quote]
     narrative: Narrative | None = None
     notes: list[str] = Field(default_factory=list)
@@ -290,6 +285,3 @@ class Digest(Record):
             *self.summary,
             *(quote for sentence in sentences for quote in sentence.cites),
         ]
-
-
-Narrative.model_rebuild()

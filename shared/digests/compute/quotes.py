@@ -8,7 +8,7 @@ Vectors of two models cannot be compared. A digest compares those of the model t
 documents; a sentence of another model has an empty vector, which is like nothing.
 
 Novel sentences are compared with what was kept of earlier documents alone. The vectors of all passages would
-give another answer once a document is analysed again.
+give another answer once a document is analyzed again.
 """
 
 from __future__ import annotations

@@ -108,21 +108,6 @@ MAX_LINES = 5
 """Most topics in the trend: those with most passages."""
 OPEN_GROUPS, OPEN_FOLLOWED = 2, 6
 """Groups and followed plans that are shown unfolded; the rest is folded, and printed all the same."""
-HEADINGS = {
-    "changes": "What changed",
-    "topics": "Topics and tone",
-    "trend": "Trend",
-    "initiatives": "Initiatives",
-    "followed": "Announced earlier",
-    "incidents": "Incidents",
-    "positives": "Good news",
-    "novel": "New",
-    "summary": "Summary",
-    "narrative": "In other words",
-    "problems": "Problems",
-    "about": "About this digest",
-}
-"""Headings of the sections, in their order."""
 STATUSES: dict[FollowStatus, str] = {
     "implemented": "Implemented",
     "planned": "Announced again",
@@ -160,21 +145,21 @@ class Series(NamedTuple):
 def sections(digest: Digest) -> list[tuple[str, str]]:
     """Return the sections with content, as (id, heading), in their order."""
     overview, initiatives = digest.overview, digest.initiatives
-    present = {
-        "changes": True,
-        "topics": bool(topics(digest)),
-        "trend": bool(digest.trend),
-        "initiatives": bool(planned_topics(digest) or initiatives.groups),
-        "followed": bool(initiatives.followed),
-        "incidents": bool(digest.incidents),
-        "positives": bool(digest.positives),
-        "novel": bool(digest.novel),
-        "summary": bool(digest.summary),
-        "narrative": digest.narrative is not None,
-        "problems": bool(overview.problems or overview.oldest),
-        "about": True,
-    }
-    return [(name, HEADINGS[name]) for name in HEADINGS if present[name]]
+    all_sections = (
+        ("changes", "What changed", True),
+        ("topics", "Topics and tone", topics(digest)),
+        ("trend", "Trend", digest.trend),
+        ("initiatives", "Initiatives", planned_topics(digest) or initiatives.groups),
+        ("followed", "Announced earlier", initiatives.followed),
+        ("incidents", "Incidents", digest.incidents),
+        ("positives", "Good news", digest.positives),
+        ("novel", "New", digest.novel),
+        ("summary", "Summary", digest.summary),
+        ("narrative", "In other words", digest.narrative),
+        ("problems", "Problems", overview.problems or overview.oldest),
+        ("about", "About this digest", True),
+    )
+    return [(name, heading) for name, heading, content in all_sections if content]
 
 
 def tiles(digest: Digest) -> list[Tile]:
@@ -184,19 +169,17 @@ def tiles(digest: Digest) -> list[Tile]:
     codes = sorted(overview.rejected.items(), key=lambda item: (-item[1], item[0]))
     why = ", ".join(f"{words.clean(code)} {words.count(number)}" for code, number in codes)
     copies = f"{words.count(overview.copies)} of them {'a copy' if overview.copies == 1 else 'copies'}"
-    shown = [
-        Tile("Received", words.count(overview.received), "documents uploaded", None),
-        Tile("Completed", words.count(overview.completed), copies if overview.copies else "documents", None),
-        Tile("Rejected", words.count(sum(overview.rejected.values())), why or "documents", problems),
-        Tile("Failed", words.count(overview.failed), "documents", problems),
-        Tile("Passages", words.count(overview.passages), "analysed", "topics" if digest.topics else None),
-    ]
-    target = "initiatives" if initiatives.groups else None
-    return [
-        *shown,
-        Tile("Implemented", words.count(initiatives.implemented), "initiatives", target),
-        Tile("Planned", words.count(initiatives.planned), "initiatives", target),
-    ]
+    plans = "initiatives" if initiatives.groups else None
+    figures = (
+        ("Received", overview.received, "documents uploaded", None),
+        ("Completed", overview.completed, copies if overview.copies else "documents", None),
+        ("Rejected", sum(overview.rejected.values()), why or "documents", problems),
+        ("Failed", overview.failed, "documents", problems),
+        ("Passages", overview.passages, "analyzed", "topics" if digest.topics else None),
+        ("Implemented", initiatives.implemented, "initiatives", plans),
+        ("Planned", initiatives.planned, "initiatives", plans),
+    )
+    return [Tile(name, words.count(number), detail, target) for name, number, detail, target in figures]
 
 
 def tile_table(digest: Digest) -> Table:
