@@ -16,8 +16,7 @@ from werkzeug.routing import Map, Rule
 
 from shared.api import models
 from shared.api.models import AnalyzeRequest, text_schema
-from shared.api.problems import CONTENT_TYPE, Problem, ProblemDocument, not_found
-from shared.api.requests import KEY_HEADER, MEDIA_TYPE
+from shared.api.requests import CONTENT_TYPE, KEY_HEADER, MEDIA_TYPE, Problem, ProblemDocument, not_found
 from shared.documents.views import DocumentView
 from shared.platform.records import DOCUMENT_ID
 

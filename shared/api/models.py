@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from shared.api.problems import Fault, invalid
+from shared.api.requests import Fault, invalid
 from shared.documents.search import MAX_HITS, Hit
 from shared.documents.views import DocumentView
 from shared.platform.records import (

@@ -17,8 +17,15 @@ from werkzeug.wrappers import Response
 
 from shared.api.endpoints import describe, route
 from shared.api.models import AnalyzeRequest, Query
-from shared.api.problems import CONTENT_TYPE, Problem
-from shared.api.requests import MEDIA_TYPE, check_key, parse_hashes, read_body, read_query
+from shared.api.requests import (
+    CONTENT_TYPE,
+    MEDIA_TYPE,
+    Problem,
+    check_key,
+    parse_hashes,
+    read_body,
+    read_query,
+)
 from shared.inference.manifest import read_manifest
 from shared.platform.clients import secret
 from shared.platform.errors import SetupError

@@ -6,7 +6,7 @@ import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from shared.api.problems import Problem, not_found
+from shared.api.requests import Problem, not_found
 from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.documents.views import PASSAGE_FIELDS, document_view, passage_view

@@ -1,10 +1,10 @@
-"""What extraction takes and gives, whatever the format: limits in, blocks of text in reading order out."""
+"""Input and output of extraction: limits and options in, blocks of text in reading order out."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ BlockKind = Literal["text", "heading", "table", "row"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Hard limits; a file beyond one of them is rejected with a code named after it."""
+    """Hard limits; a file that exceeds one is rejected with a code named after it."""
 
     bytes: int = 200 * 1024 * 1024
     pages: int = 3_000
@@ -27,34 +27,33 @@ class Limits:
     members: int = 10_000
     """Files in a ZIP: an archive, an Office document or a book."""
     inflated_bytes: int = 512 * 1024 * 1024
-    """Of everything that is unpacked from one file, counted while unpacking."""
+    """All that is unpacked from one file, counted while unpacking."""
     inflation: int = 200
-    """Times the packed size, beyond the first megabyte."""
+    """Factor to the packed size, beyond the first megabyte."""
     depth: int = 256
     """Nested elements, attached messages or brackets."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExtractOptions:
-    """`text_column` names the column (CSV, TSV) or field (JSONL) that holds the text; None: find it.
-
-    `password` opens an encrypted document; it comes from the operator's secrets, never from the uploader.
-    `recognised` holds pages of a PDF by number; what was recognised on them is read in place of their text.
-    `archives`: of an archive the media type is told, and no blocks; else it is rejected.
-    `defer_ocr`: a PDF of which nothing can be read without recognition has no blocks, and is not rejected.
-    """
+    """How to read a file."""
 
     text_column: str | None = None
+    """The column or field of a data set that holds the text; None: find it."""
     password: str | None = field(default=None, repr=False)
+    """Opens an encrypted document; it comes from the operator's secrets, never from the uploader."""
     limits: Limits = field(default_factory=Limits)
     recognised: Mapping[int, RecognisedPage] = field(default_factory=dict, repr=False)
+    """Recognized pages of a PDF by number, which replace its own text."""
     defer_ocr: bool = False
+    """Return no blocks of a PDF that must be recognized first, instead of rejecting it."""
     archives: bool = False
+    """Return an archive's media type without blocks, instead of rejecting it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """A page whose text was recognised, and how sure that is, from 0 to 1: the mean over its characters."""
+    """A page whose text was recognized, with the mean confidence of its characters, from 0 to 1."""
 
     page: int
     confidence: float
@@ -74,7 +73,7 @@ class Block:
     page: int | None = None
     row: int | None = None
     label: str | None = None
-    """Of a data row: what its label or rating column says."""
+    """Label or rating of a data row."""
 
 
 def has_words(blocks: Iterable[Block]) -> bool:
@@ -86,8 +85,8 @@ def has_words(blocks: Iterable[Block]) -> bool:
 class Extracted:
     """A file's text: blocks in reading order, furniture (running heads, page numbers) already left out.
 
-    `ocr_pages` are the pages whose text can only be had by recognising it: scans, and fonts that lie.
-    `organisation` and `year` (of the report) are None where the document does not state them.
+    `ocr_pages` are the pages whose text must be recognized: scans, and pages with wrong fonts.
+    `organisation` and `year` of the report are None if the document does not state them.
     """
 
     media_type: str
@@ -100,16 +99,15 @@ class Extracted:
     year: int | None = None
     recognised: list[Recognition] = field(default_factory=list)
     cpu_seconds: float = field(default=0.0, compare=False)
-    """That reading took, in the process that read."""
+    """Processor seconds of the process that read the file."""
 
 
 LOW_CONFIDENCE = 0.95
-"""A page below it is named in a warning: 7 letters of a hundred and more were wrong on such pages."""
+"""A page below it is named in a warning: 7 and more of a hundred letters were wrong on such pages."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecognisedLine:
-    """A line, or a piece of one between wide gaps; `confidence` is from 0 to 1."""
+class RecognisedLine(NamedTuple):
+    """A recognized line, or a piece of one between wide gaps; `confidence` is from 0 to 1."""
 
     text: str
     box: tuple[float, float, float, float]
@@ -117,12 +115,11 @@ class RecognisedLine:
     confidence: float
 
 
-@dataclass(frozen=True, slots=True)
-class RecognisedPage:
-    """A page as recognition saw it; one that is blank has neither lines nor a problem."""
+class RecognisedPage(NamedTuple):
+    """A page after text recognition; a blank one has neither lines nor a problem."""
 
     page: int
-    """Counts from 1."""
+    """Number, from 1."""
     width: float
     """Points, of the page turned upright."""
     height: float
@@ -132,58 +129,29 @@ class RecognisedPage:
     rotation: float = 0.0
     """Degrees by which the page was turned clockwise until its lines were level."""
     problem: str | None = None
-    """Why it could not be recognised, in a sentence."""
+    """Why it could not be recognized, in a sentence."""
     seconds: float = 0.0
     cpu_seconds: float = 0.0
-    """Of the thread that read it."""
-
-
-def to_plain(pages: Mapping[int, RecognisedPage]) -> list[list[Any]]:
-    """Lists of numbers and texts, a fraction of the size of a mapping for every line."""
-    return [
-        [
-            page.page,
-            page.width,
-            page.height,
-            [[line.text, *line.box, line.confidence] for line in page.lines],
-            page.confidence,
-            page.rotation,
-            page.problem,
-            page.seconds,
-            page.cpu_seconds,
-        ]
-        for page in pages.values()
-    ]
+    """Processor seconds of the thread that read it."""
 
 
 def from_plain(plain: Iterable[list[Any]]) -> dict[int, RecognisedPage]:
-    """The opposite of `to_plain`, by page; for what this process or its caller wrote itself."""
-    pages = (
-        RecognisedPage(
-            number,
-            width,
-            height,
-            tuple(
-                RecognisedLine(text, (left, bottom, right, top), confidence)
-                for text, left, bottom, right, top, confidence in lines
-            ),
-            *rest,
-        )
-        for number, width, height, lines, *rest in plain
-    )
-    return {page.page: page for page in pages}
+    """Restore trusted pages, by number, from the lists that JSON makes of them."""
+    pages = {}
+    for number, width, height, lines, *rest in plain:
+        restored = tuple(RecognisedLine(text, tuple(box), confidence) for text, box, confidence in lines)
+        pages[number] = RecognisedPage(number, width, height, restored, *rest)
+    return pages
 
 
 def to_json(pages: Mapping[int, RecognisedPage]) -> bytes:
-    """For keeping; see `from_json`."""
-    return json.dumps(to_plain(pages), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    """Encode pages for storage; `from_json` decodes them."""
+    plain = list(pages.values())
+    return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def from_json(data: bytes) -> dict[int, RecognisedPage]:
-    """The opposite of `to_json`; raises ValueError for anything else."""
+    """Decode pages, by number; raises ValueError for anything else."""
     from pydantic import TypeAdapter  # here, since extraction does without it
 
-    row = tuple[str, float, float, float, float, float]
-    page = tuple[int, float, float, list[row], float | None, float, str | None, float, float]
-    checked = TypeAdapter(list[page]).validate_json(data)
-    return from_plain([list(values) for values in checked])
+    return {page.page: page for page in TypeAdapter(list[RecognisedPage]).validate_json(data)}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from shared.extract.core import extract
 from shared.extract.facts import state_facts
 from shared.extract.language import detect
-from shared.extract.shapes import ExtractOptions, Limits, from_plain, to_plain
+from shared.extract.shapes import ExtractOptions, Limits, from_plain
 from shared.extract.tidy import visible
 from shared.extract.zips import ARCHIVES
 from shared.inference.tokens import counter
@@ -72,7 +72,7 @@ def arguments(
     return {
         "name": name,
         "content_type": content_type,
-        "options": plain | {"recognised": to_plain(options.recognised)},
+        "options": plain | {"recognised": list(options.recognised.values())},
         "tokenizer": str(tokenizer.resolve()),
         "passages": passages,
     }

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from shared.api.endpoints import ENDPOINTS, describe
 from shared.api.models import check_texts, text_schema
-from shared.api.problems import Fault, Problem, invalid
+from shared.api.requests import Fault, Problem, invalid
 from shared.documents.transitions import Arrival, claim
 from shared.documents.views import FIELDS, document_view, passage_view
 from shared.platform.records import Action, PassageResult, Sentiment, TopicScore, UploadEvent

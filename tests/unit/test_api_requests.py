@@ -16,8 +16,16 @@ from werkzeug.wrappers import Request
 
 from shared.api.endpoints import ENDPOINTS, OPENAPI, route
 from shared.api.models import AnalyzeRequest, DocumentsQuery, PassagesQuery, SearchQuery, check_texts
-from shared.api.problems import MAX_FAULTS, Problem
-from shared.api.requests import accepted, check_key, key_hash, parse_hashes, read_body, read_query
+from shared.api.requests import (
+    MAX_FAULTS,
+    Problem,
+    accepted,
+    check_key,
+    key_hash,
+    parse_hashes,
+    read_body,
+    read_query,
+)
 from shared.api.serving import as_problem, refuse
 from shared.platform.errors import SetupError
 from shared.platform.settings import Settings

@@ -12,7 +12,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from shared.extract.core import extract
 from shared.extract.pdf.lines import Line, Page
-from shared.extract.pdf.text import find_garbled
+from shared.extract.pdf.reader import find_garbled
 from shared.extract.shapes import Extracted, ExtractOptions, Limits
 from shared.platform.errors import Rejected
 

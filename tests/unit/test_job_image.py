@@ -196,7 +196,7 @@ def test_every_module_that_the_job_may_load_can_be_imported(staged: Path) -> Non
         for path in (staged / "app" / "shared").rglob("*.py")
         if path.name not in {"__main__.py", "__init__.py"}
     }
-    assert "shared.extract.pdf.text" in by_name
+    assert "shared.extract.pdf.reader" in by_name
     modules = sorted((by_name | Closure(staged / "app", "long_job.__main__").reached) - {"long_job.__main__"})
     program = (
         "import importlib, sys\n"

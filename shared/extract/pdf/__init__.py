@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from shared.extract.pdf.blocks import body_style, build_blocks, find_title
 from shared.extract.pdf.furniture import without_furniture
 from shared.extract.pdf.lines import Page
-from shared.extract.pdf.reader import read_document
+from shared.extract.pdf.reader import find_garbled, read_document
 from shared.extract.pdf.recognition import lay_out
-from shared.extract.pdf.text import find_garbled
 from shared.extract.refusals import needs_ocr, no_text
 from shared.extract.shapes import LOW_CONFIDENCE, Extracted, Recognition
 

@@ -12,8 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shared.extract.pdf.cells import with_whole_cells
-from shared.extract.pdf.headings import settle_headings
-from shared.extract.pdf.paragraphs import Paragraph, Style, group
+from shared.extract.pdf.paragraphs import Paragraph, Style, group, settle_headings
 from shared.extract.shapes import Block
 from shared.extract.tidy import Joiner
 
