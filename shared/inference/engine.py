@@ -45,26 +45,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Row i of every array belongs to text i. Probabilities; label order is the manifest's.
+    """Results of the model; row i of every array belongs to text i.
 
-    Of a model without heads, the arrays of heads have no columns.
+    Probabilities have the order of the manifest's labels. Without heads, their arrays have no columns.
     """
 
     embedding: NDArray[np.float32]
     """(n, 384), unit length."""
     topics: NDArray[np.float32]
-    """(n, topics); each on its own, calibrated, in the manifest's order: by default `records.TOPICS`."""
+    """(n, topics); independent, calibrated probabilities."""
     action: NDArray[np.float32]
-    """(n, 3), rows sum to 1: implemented, planned, none."""
+    """(n, 3), rows sum to 1."""
     sentiment: NDArray[np.float32]
-    """(n, 3), rows sum to 1: positive, neutral, negative."""
+    """(n, 3), rows sum to 1."""
     tokens: NDArray[np.int32]
-    """(n,), word pieces of the whole text, the two special tokens included."""
+    """(n,), word pieces of the whole text, with the two special tokens."""
     truncated: NDArray[np.bool_]
-    """(n,), true where the text was longer than the window and only its beginning was read."""
+    """(n,), true if only the beginning of the text was read."""
 
     cpu_seconds: float = 0.0
-    """Processor time of the workers, in seconds; less where rows were known from an earlier call."""
+    """Processor seconds of the workers; less if rows came from the cache."""
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -74,16 +74,16 @@ _DECIMALS = 4
 
 
 class Reading(NamedTuple):
-    """What the model says of one text, in the shapes Firestore stores."""
+    """The model's result for one text, in the shapes that Firestore stores."""
 
     sentiment: Sentiment
     action: Action
     topics: list[TopicScore]
-    """Those that reach their threshold, best first."""
+    """Topics that reach their threshold, best first."""
 
 
 def interpret(manifest: Manifest, outputs: Outputs, row: int) -> Reading:
-    """Read row `row` of `outputs`. Scores are rounded to four decimals, so they sum to 1 within 0.0002.
+    """Read row `row` of `outputs`; scores are rounded to four decimals, so they sum to 1 within 0.0002.
 
     Raises:
         ValueError: the model only embeds.
@@ -110,31 +110,29 @@ def _rounded(scores: list[float]) -> list[float]:
 
 
 CACHED_TEXTS = 4096
-"""Of one engine, in a function: about 9 MB."""
+"""Number of texts cached by a function's engine: about 9 MB."""
 KEPT_SECONDS = 15 * 60.0
-"""For which a row stays after its text was last asked for; the next call drops it. Cloud Run ends an instance
-that is not called for about as long."""
+"""Time for which a row stays after its last use; the next call drops it. Cloud Run ends an instance that is
+not called for about as long.
+"""
 
 
 class RowCache:
-    """The rows of the texts last used, of one model. Safe to share between threads.
+    """Cache of the rows of the texts last used; safe to share between threads.
 
-    Texts are kept as digests alone, and not for long: a document that was deleted must not live on in a
-    function's memory.
+    Texts are kept only as digests, and not for long: a deleted document must not live on in memory.
     """
 
     def __init__(self, capacity: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """Keep at most `capacity` rows; none at all if 0."""
+        """Keep at most `capacity` rows."""
         self._capacity = capacity
         self._clock = clock
         self._rows: OrderedDict[bytes, tuple[float, Row]] = OrderedDict()
-        """In the order of when they were last used, with that."""
+        """Time of last use and row, ordered by that time."""
         self._lock = threading.Lock()
 
     def find(self, texts: Iterable[str]) -> list[Row | None]:
-        """The row of each text, or None where it is not known."""
-        if not self._capacity:
-            return [None for _ in texts]
+        """Return the row of each text, or None if it is unknown."""
         keys = [_key(text) for text in texts]
         with self._lock:
             moment = self._clock()
@@ -148,7 +146,7 @@ class RowCache:
             return found
 
     def keep(self, texts: Sequence[str], rows: NDArray[np.float32]) -> None:
-        """Remember row i for text i; those longest unused make room."""
+        """Keep row i for text i; rows that were unused the longest make room."""
         # The last ones alone would stay; copies, so that a row does not hold its whole array.
         start = max(len(texts) - self._capacity, 0)
         fresh = [(_key(text), row.copy()) for text, row in zip(texts[start:], rows[start:], strict=True)]
@@ -160,7 +158,7 @@ class RowCache:
             self._drop(moment)
 
     def _drop(self, moment: float) -> None:
-        """Let go of what is beyond the capacity, or was not used for too long; the first is the oldest."""
+        """Drop rows beyond the capacity or unused for too long; the first is the oldest."""
         while self._rows:
             used, _ = next(iter(self._rows.values()))
             if len(self._rows) <= self._capacity and moment - used < KEPT_SECONDS:
@@ -173,12 +171,12 @@ def _key(text: str) -> bytes:
 
 
 TOKEN_BUDGET = 256
-"""Tokens of a batch, padding included. Activations of more no longer fit the cache of one core."""
+"""Limit of a batch in tokens, with padding. More activations do not fit the cache of one core."""
 MAX_WASTE = 0.04
-"""Largest share of padding in a batch: about what a larger batch gains over running its texts one by one."""
+"""Largest share of padding in a batch: about what a larger batch gains over single texts."""
 
 GPU_TOKEN_BUDGET = 16_384
-"""On a GPU small batches leave most of it idle, and padding costs less than another batch."""
+"""Limit of a batch on a GPU: small batches leave most of it idle, and padding costs less than a batch."""
 GPU_MAX_WASTE = 0.2
 
 
@@ -187,8 +185,8 @@ def plan_batches(
 ) -> list[list[int]]:
     """Partition the indices of `lengths` into batches, longest texts first so that workers finish together.
 
-    A batch holds at most `budget` tokens after padding to its longest text, except that a text longer than
-    the budget is a batch by itself; at most `max_waste` of the padded tokens are padding.
+    A batch holds at most `budget` tokens after padding to its longest text, unless it is one longer text; at
+    most `max_waste` of the padded tokens are padding.
     """
     batches: list[list[int]] = []
     width = real = 0
@@ -206,26 +204,23 @@ def plan_batches(
 
 
 GPU_FAULT = re.compile(r"\bCU[A-Z]+ failure \d+")
-"""How onnxruntime names an error of CUDA or its libraries, after which a process cannot use them again."""
+"""Message of onnxruntime for an error of CUDA, after which a process cannot use CUDA again."""
 
 
 class Forward:
-    """Runs a session, as threads ask it to."""
+    """Runs a session; safe to call from several threads."""
 
     def __init__(self, session: InferenceSession, outputs: Sequence[str], *, bound: bool) -> None:
-        """`outputs` are those that are asked for, in this order.
-
-        `bound`: through I/O binding, which says where each array lies, for a GPU.
-        """
+        """`outputs` are asked for in this order; `bound` uses I/O binding, for a GPU."""
         self._session = session
         self._outputs = list(outputs)
         self._run = self._bound if bound else self._plain
 
     def __call__(self, ids: Sequence[Sequence[int]]) -> TokenRows:
-        """The outputs side by side, of word pieces padded to the longest text (with id 0, masked).
+        """Return the outputs side by side, for word pieces padded to the longest text (with id 0, masked).
 
         Raises:
-            Retryable: the GPU failed; another process may have better luck.
+            Retryable: the GPU failed; another process may succeed.
         """
         import numpy as np
 
@@ -237,12 +232,11 @@ class Forward:
         return np.concatenate(self._run({"input_ids": input_ids, "attention_mask": attention_mask}), axis=1)
 
     def _plain(self, feed: dict[str, NDArray[np.int64]]) -> list[TokenRows]:
-        found: list[TokenRows] = self._session.run(self._outputs, feed)
-        return found
+        rows: list[TokenRows] = self._session.run(self._outputs, feed)
+        return rows
 
     def _bound(self, feed: dict[str, NDArray[np.int64]]) -> list[TokenRows]:
-        # All in the host's memory: the ids of a batch are a quarter of a megabyte, and the outputs, which are
-        # wanted there, not much more. What lies between stays on the GPU.
+        # Only inputs and outputs are in the host's memory: a quarter of a megabyte each.
         binding = self._session.io_binding()
         for name, value in feed.items():
             binding.bind_cpu_input(name, value)
@@ -254,20 +248,20 @@ class Forward:
             if GPU_FAULT.search(str(error)):
                 raise Retryable(f"the GPU failed: {error}") from error
             raise
-        found: list[TokenRows] = binding.copy_outputs_to_cpu()
-        return found
+        rows: list[TokenRows] = binding.copy_outputs_to_cpu()
+        return rows
 
 
 SLICE_TEXTS = 2048
-"""Tokenised at once: some 10 MB of word pieces, seconds of work, whatever the length of the input."""
+"""Texts that are tokenized at once: some 10 MB of word pieces, seconds of work."""
 GPU_SLICE_TEXTS = 512
-"""Some three batches: enough to sort by length, few enough that the GPU need not wait long for the first."""
+"""The same on a GPU: some three batches, enough to sort by length, and little wait for the first."""
 GPU_WORKERS = 2
-"""One batch is filled, or its results are put in their places, while the GPU computes another."""
+"""Workers of a GPU: one batch is filled or unpacked while the GPU computes another."""
 
 
 class Engine:
-    """One loaded model. Safe to share between threads; not across a fork, so make it after one."""
+    """A loaded model; safe to share between threads, not across a fork."""
 
     def __init__(
         self,
@@ -282,14 +276,14 @@ class Engine:
 
         Args:
             directory: what `model_export` wrote.
-            workers: batches that run at once on the CPU, sharing one session; by default one a processor.
-            digest: the model it must be; None: whichever it is.
-            cached_texts: texts whose rows are kept for the next call.
+            workers: batches that run at once on the CPU; by default one per processor.
+            digest: the model that it must be; None: any.
+            cached_texts: number of texts whose rows are kept for the next calls.
             device: where to run; by default a GPU if there is one and the graph is in float, else the CPU.
 
         Raises:
-            SetupError: a file is missing, truncated or altered, or is not a model this version can run, or
-                not the one that `digest` names.
+            SetupError: a file is missing, truncated or altered, this version cannot run the model, or it is
+                not `digest`.
         """
         self.manifest = read_manifest(directory, digest)
         self.digest = self.manifest.digest
@@ -318,7 +312,7 @@ class Engine:
         self._cache = RowCache(cached_texts)
 
     def run(self, texts: Sequence[str]) -> Outputs:
-        """Analyse `texts`; row i of the result belongs to text i. Equal texts are computed once.
+        """Analyze `texts`; row i of the result belongs to text i. Equal texts are computed once.
 
         A text longer than the window is cut after `manifest.window` word pieces and flagged.
 
@@ -351,9 +345,9 @@ class Engine:
         return self._outputs(rows[[places[text] for text in texts]], cpu_seconds)
 
     def _computed(self, texts: list[str]) -> Generator[tuple[list[str], Rows, float]]:
-        """Slices of different texts in order, with their rows and the processor seconds these took.
+        """Yield slices of texts in order, with their rows and processor seconds.
 
-        The workers have a slice to compute while this thread makes word pieces of the next.
+        The workers compute a slice while this thread tokenizes the next.
         """
         begun: list[_Slice] = []
         try:
@@ -369,7 +363,7 @@ class Engine:
                 unfinished.give_up()
 
     def _begin(self, texts: list[str]) -> _Slice:
-        """Make word pieces of the texts and hand them to the workers."""
+        """Tokenize the texts and hand them to the workers."""
         import numpy as np
 
         ids = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
@@ -389,13 +383,9 @@ class Engine:
     def _outputs(self, rows: Rows, cpu_seconds: float) -> Outputs:
         import numpy as np
 
-        parts = []
-        start = 0
-        for width in self._columns.values():
-            parts.append(np.ascontiguousarray(rows[:, start : start + width]))
-            start += width
+        ends = np.cumsum(list(self._columns.values()))
+        embedding, topics, action, sentiment, _ = map(np.ascontiguousarray, np.split(rows, ends, axis=1))
         tokens = rows[:, -1].astype(np.int32)
-        embedding, topics, action, sentiment = parts
         return Outputs(
             embedding=embedding,
             topics=topics,
@@ -416,10 +406,10 @@ class _Slice:
     pending: list[Future[float]]
 
     def finish(self) -> tuple[list[str], Rows, float]:
-        """Wait for the rows. Raises what a batch raised."""
+        """Wait for the rows; raises what a batch raised."""
         return self.texts, self.rows, sum(batch.result() for batch in self.pending)
 
     def give_up(self) -> None:
-        """Batches that are not begun are not begun any more."""
+        """Cancel the batches that have not begun."""
         for batch in self.pending:
             batch.cancel()

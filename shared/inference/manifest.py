@@ -1,4 +1,4 @@
-"""What a built model directory holds, and whether the files in it are the ones that were built."""
+"""Read a built model's manifest, and verify that its files are the ones that were built."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class File(Record):
 
     sha256: Sha256
     size: PositiveInt
-    """Bytes."""
+    """Size in bytes."""
 
 
 class Source(Record):
-    """Where weights or training data came from, and under what terms."""
+    """Origin of weights or training data, and its terms."""
 
     name: str
     revision: str
@@ -40,40 +40,40 @@ class Source(Record):
 
 
 class Manifest(Record):
-    """`manifest.json`: everything a program needs to know about the graph beside it."""
+    """`manifest.json`: all that a program needs to know about the graph beside it."""
 
     schema_version: Literal[1] = 1
     name: str
     digest: Sha256
-    """SHA-256 of `model.onnx`, whose metadata names tokenizer, labels and thresholds: two models that can
-    answer differently have different digests. Stored with each result."""
+    """SHA-256 of `model.onnx`, whose metadata names tokenizer, labels and thresholds: models that can answer
+    differently have different digests. Stored with each result."""
     space: Sha256
-    """Of the encoder's weights, configuration and tokenizer: models of one space give embeddings that can be
-    compared, whatever their precision and their heads. Stored with each embedding."""
+    """Hash of the encoder's weights, configuration and tokenizer: models of one space give comparable
+    embeddings, whatever their precision and heads. Stored with each embedding."""
     model: File
     tokenizer: File
     precision: Literal["fp32", "fp16", "int8"]
     window: PositiveInt
-    """Word pieces a text is cut at, the two special tokens included."""
+    """Word pieces at which a text is cut, with the two special tokens."""
     dimensions: PositiveInt
     topics: tuple[str, ...] = TOPICS
-    """Order of the columns of `topic`; none, as for the other heads, where the model only embeds."""
+    """Order of the columns of `topic`; empty, as for other heads, if the model only embeds."""
     thresholds: tuple[float, ...]
-    """For each topic the probability from which it counts."""
+    """The probability from which each topic counts."""
     sentiments: tuple[SentimentLabel, ...]
     actions: tuple[ActionLabel, ...]
     metrics: dict[str, float]
-    """What the build measured: parity with the reference, agreement of int8 with fp32."""
+    """Measurements of the build: parity with the reference, agreement of int8 with fp32."""
     versions: dict[str, str]
-    """Libraries that wrote the graph."""
+    """Versions of the libraries that wrote the graph."""
     sources: tuple[Source, ...]
 
 
 def read_manifest(directory: Path, digest: str | None = None) -> Manifest:
-    """Read `manifest.json`, of the model `digest` where that is given.
+    """Read `manifest.json`.
 
     Raises:
-        SetupError: it is missing, was written by another version of Headrace, or is of another model.
+        SetupError: it is missing, comes from another version of Headrace, or is not of the model `digest`.
     """
     path = directory / MANIFEST_FILE
     try:
@@ -97,10 +97,10 @@ def read_manifest(directory: Path, digest: str | None = None) -> Manifest:
 
 
 def read_verified(path: Path, expected: File) -> bytes:
-    """Return the content of a file of the model, having checked that it is the one that was built.
+    """Read a file of the model and verify that it is the one that was built.
 
     Raises:
-        SetupError: the file is missing, cut short, or not the one named in the manifest.
+        SetupError: the file is missing, cut short, or not the one in the manifest.
     """
     try:
         content = path.read_bytes()

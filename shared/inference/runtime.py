@@ -1,8 +1,7 @@
-"""onnxruntime, which no other module imports: what it reads from the environment is decided here first.
+"""Import onnxruntime with its telemetry off; no other module imports it.
 
-Official builds report to Microsoft unless they are told not to before they load: they keep an identifier of
-the device under the home directory and look up mobile.events.data.microsoft.com. An operator who wants that
-sets `ORT_DISABLE_TELEMETRY=0`.
+Unless told not to before they load, official builds keep an identifier of the device under the home directory
+and look up mobile.events.data.microsoft.com. An operator who wants that sets `ORT_DISABLE_TELEMETRY=0`.
 """
 
 import os

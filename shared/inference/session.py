@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 
 def cpu_limit(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """The lesser of the processors this process may be scheduled on and its cgroup's quota, at least 1.
+    """Return the processors that this process may use, at least 1: libraries ask the host for too many.
 
-    Reads `cpu.max` (cgroup v2) or `cpu.cfs_quota_us` (v1) under `cgroup`; a quota of 1.5 processors counts
-    as 2, since the work comes in bursts shorter than the quota's period.
+    This is the lesser of its scheduling affinity and its cgroup's quota, `cpu.max` (v2) or `cpu.cfs_quota_us`
+    (v1); a quota of 1.5 processors counts as 2, since the work comes in bursts shorter than the quota's
+    period.
     """
     usable = len(os.sched_getaffinity(0))
     quota = _quota_v2(cgroup) or _quota_v1(cgroup)
@@ -46,7 +47,7 @@ def _quota_v1(cgroup: Path) -> float | None:
 Device = Literal["cpu", "cuda"]
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 GPU_MEMORY = 8 * 1024**3
-"""Bytes of the GPU's memory for activations and weights: many times a batch's, and a third of an L4's."""
+"""GPU memory for activations and weights: many times a batch's, and a third of an L4's."""
 CUDA_OPTIONS = {
     "device_id": "0",  # Cloud Run gives an instance one
     "gpu_mem_limit": str(GPU_MEMORY),
@@ -54,12 +55,12 @@ CUDA_OPTIONS = {
     "arena_extend_strategy": "kSameAsRequested",
 }
 HEAVY = frozenset({"Attention", "MatMul", "FusedMatMul", "Gemm", "MatMulIntegerToFloat"})
-"""Operators that take the time: with one of them on the CPU the GPU is hardly worth having."""
+"""Operators that take most of the time: with one of them on the CPU a GPU is hardly worth it."""
 _RECORD = "session.record_ep_graph_assignment_info"
 
 
 def open_session(model: bytes, device: Device = "cpu", threads: int = 1) -> InferenceSession:
-    """A session on `device`, or with a warning on the CPU where that device is not to be had.
+    """Open a session on `device`, or on the CPU, with a warning, if the device is not available.
 
     Raises:
         SetupError: this version of onnxruntime cannot run the model.
@@ -72,17 +73,17 @@ def open_session(model: bytes, device: Device = "cpu", threads: int = 1) -> Infe
     options.inter_op_num_threads = 1
     # A thread that waits for work must not take the processor from one that has some.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Both keep the largest shape ever seen; our shapes vary by a factor of fifty.
+    # Arena and pattern keep the largest shape ever seen; our shapes vary by a factor of fifty.
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False
     options.log_severity_level = 3
     if on_gpu:
-        # CUDA's libraries lie in packages of their own, where the loader does not look.
+        # CUDA's libraries are in packages of their own, where the loader does not look.
         onnxruntime.preload_dlls()
         options.add_session_config_entry(_RECORD, "1")
         providers = [(CUDA, CUDA_OPTIONS), CPU]
     else:
-        # The graph is written as it is to run: a search for what to fuse takes time and gains none.
+        # The graph is exported already fused: optimizing it again takes time and gains none.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         providers = [CPU]
     reason = "this onnxruntime was built without CUDA"
@@ -109,12 +110,12 @@ def open_session(model: bytes, device: Device = "cpu", threads: int = 1) -> Infe
         reason=reason,
         hint="onnxruntime-gpu, CUDA's libraries of its major version and a driver that knows it are needed",
     )
-    # Anew: what was opened beside the GPU was optimised, and would not give quite the CPU's results.
+    # Open it again: the graph optimized for the GPU would not give quite the CPU's results.
     return open_session(model, "cpu", threads)
 
 
 def placement(session: InferenceSession) -> dict[str, Counter[str]]:
-    """By provider, how many nodes of each operator it runs, in a session that was opened to record it."""
+    """Count the nodes of each operator by provider, in a session that was opened to record it."""
     placed: dict[str, Counter[str]] = {}
     for part in session.get_provider_graph_assignment_info():
         placed.setdefault(part.ep_name, Counter()).update(node.op_type for node in part.get_nodes())
@@ -122,7 +123,7 @@ def placement(session: InferenceSession) -> dict[str, Counter[str]]:
 
 
 def _report(session: InferenceSession) -> None:
-    """Say what of the graph the GPU computes; what has no kernel there the CPU does."""
+    """Log how much of the graph runs on the GPU; the CPU runs what has no kernel there."""
     placed = placement(session)
     beside = placed.get(CPU, Counter())
     log = get_logger("inference")
@@ -131,7 +132,7 @@ def _report(session: InferenceSession) -> None:
 
 
 def best_device(precision: str) -> Device:
-    """Where a graph of this precision runs fastest here: the kernels for eight bits are the CPU's."""
+    """Return the fastest device for a graph of this precision: kernels for int8 exist on the CPU."""
     if precision == "int8":
         return "cpu"
     from shared.inference.runtime import onnxruntime

@@ -1,4 +1,4 @@
-"""Text to word pieces, without a numerical library: who reads a file counts tokens and has no model."""
+"""Tokenize text without a numerical library, for processes that count tokens and have no model."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 THREADS = "RAYON_NUM_THREADS"
-"""Read once, when the library first encodes a batch; by default it takes the host's processors."""
+"""Read once, when the library first encodes a batch; by default it uses the host's processors."""
 
 
 def load_tokenizer(tokenizer_json: bytes) -> Tokenizer:
-    """A tokenizer that neither pads nor cuts, whatever the file says; both are the engine's business.
+    """Load a tokenizer that neither pads nor cuts, which the engine does itself.
 
     Raises:
         SetupError: the content is not a tokenizer.
@@ -42,7 +42,7 @@ def load_tokenizer(tokenizer_json: bytes) -> Tokenizer:
 
 
 class TokenCounter:
-    """Counts as the engine does: word pieces, the two special tokens included, nothing cut."""
+    """Counts word pieces as the engine does: with the two special tokens, nothing cut."""
 
     def __init__(self, tokenizer_json: Path) -> None:
         """Read the model's `tokenizer.json`.
@@ -57,15 +57,15 @@ class TokenCounter:
         self._tokenizer = load_tokenizer(content)
 
     def count(self, text: str) -> int:
-        """Word pieces of `text`; 2 where it is empty."""
+        """Count the word pieces of `text`; 2 if it is empty."""
         return len(self._tokenizer.encode(text).ids)
 
     def count_batch(self, texts: Sequence[str]) -> list[int]:
-        """`count` of each text, in order."""
+        """Count each text, in order."""
         return [len(encoding.ids) for encoding in self._tokenizer.encode_batch_fast(list(texts))]
 
 
 @lru_cache(maxsize=1)
 def counter(tokenizer_json: Path) -> TokenCounter:
-    """The counter of a model, loaded once a process: a model that is rebuilt needs new processes."""
+    """The counter of a model, loaded once per process."""
     return TokenCounter(tokenizer_json)
