@@ -192,12 +192,18 @@ def _operation(endpoint: Endpoint, settings: Settings, topics: Sequence[str]) ->
                 "content": {MEDIA_TYPE: {"schema": _reference(endpoint.answer)}},
             }
         }
-        | {str(int(status)): _problem(status) for status in _statuses(endpoint)},
+        | {
+            str(int(status)): {
+                "description": status.phrase,
+                "content": {CONTENT_TYPE: {"schema": _reference(ProblemDocument)}},
+            }
+            for status in _statuses(endpoint)
+        },
     }
     if endpoint.body:
         content = {MEDIA_TYPE: {"schema": _reference(endpoint.body)}}
         operation["requestBody"] = {"required": True, "content": content}
-    if parameters := [*_path_parameters(endpoint), *_query_parameters(endpoint, settings, topics)]:
+    if parameters := list(_parameters(endpoint, settings, topics)):
         operation["parameters"] = parameters
     return operation
 
@@ -218,26 +224,14 @@ def _statuses(endpoint: Endpoint) -> Iterator[HTTPStatus]:
     yield HTTPStatus.SERVICE_UNAVAILABLE
 
 
-def _problem(status: HTTPStatus) -> dict[str, Any]:
-    return {
-        "description": status.phrase,
-        "content": {CONTENT_TYPE: {"schema": _reference(ProblemDocument)}},
-    }
-
-
 def _reference(model: type[BaseModel]) -> dict[str, str]:
     return {"$ref": _REF.format(model=model.__name__)}
 
 
-def _path_parameters(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
+def _parameters(endpoint: Endpoint, settings: Settings, topics: Sequence[str]) -> Iterator[dict[str, Any]]:
     for name in re.findall(r"{(\w+)}", endpoint.path):
         schema = {"type": "string", "pattern": DOCUMENT_ID}
         yield {"name": name, "in": "path", "required": True, "schema": schema}
-
-
-def _query_parameters(
-    endpoint: Endpoint, settings: Settings, topics: Sequence[str]
-) -> Iterator[dict[str, Any]]:
     if endpoint.query is None:
         return
     shape = endpoint.query.model_json_schema()

@@ -95,10 +95,10 @@ def invalid_body(error: ValidationError) -> Problem:
         return Problem(
             HTTPStatus.BAD_REQUEST, "not-json", f"The body cannot be read as JSON: {found[0]['msg']}."
         )
-    faults = [
-        Fault(detail=item["msg"], pointer="#" + "".join(f"/{_escaped(part)}" for part in item["loc"]))
-        for item in found[:MAX_FAULTS]
-    ]
+    faults = []
+    for item in found[:MAX_FAULTS]:
+        parts = (str(part).replace("~", "~0").replace("/", "~1") for part in item["loc"])
+        faults.append(Fault(detail=item["msg"], pointer="#" + "".join(f"/{part}" for part in parts)))
     return invalid(faults)
 
 
@@ -113,10 +113,6 @@ def invalid(faults: Sequence[Fault]) -> Problem:
 def not_found(detail: str) -> Problem:
     """404: there is no such thing."""
     return Problem(HTTPStatus.NOT_FOUND, "not-found", detail)
-
-
-def _escaped(part: int | str) -> str:
-    return str(part).replace("~", "~0").replace("/", "~1")
 
 
 _HASH = re.compile(r"[0-9a-f]{64}")

@@ -79,7 +79,8 @@ def extract(path: Path, *, name: str, content_type: str | None, options: Extract
     plain text do. Raises Rejected, and nothing else, for whatever is wrong with the file.
     """
     check_size(path, options.limits.bytes)
-    suffix, declared = PurePosixPath(name).suffix.lower(), _declared(content_type)
+    suffix = PurePosixPath(name).suffix.lower()
+    declared = (content_type or "").partition(";")[0].strip().lower()
     locked = is_locked(path)
     source = _unlocked(path, options.password) if locked else path
     media_type = sniff(source, suffix=suffix, content_type=declared, limits=options.limits)
@@ -140,10 +141,6 @@ def check_size(path: Path, limit: int) -> None:
         raise Rejected("empty", "The file is empty.", "Upload it again; it may have been cut off on its way.")
     if size > limit:
         raise too_many("bytes", f"{size:,} bytes", limit)
-
-
-def _declared(content_type: str | None) -> str:
-    return (content_type or "").partition(";")[0].strip().lower()
 
 
 def _mismatch(found: str, suffix: str, declared: str) -> list[str]:

@@ -19,7 +19,7 @@ from shared.extract.table import (
     fold,
     row_blocks,
 )
-from shared.extract.tidy import lines_of
+from shared.extract.tidy import lines_of, listed
 from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
@@ -28,10 +28,9 @@ if TYPE_CHECKING:
     from shared.extract.shapes import Block, ExtractOptions, Limits
 
 _SUFFIXES = {".jsonl", ".ndjson", ".json"}
-_SHOWN_BAD_LINES = 10
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]')  # a text or a bracket
 _BETWEEN = re.compile(r"[\s,]*")
-_MOST_DIGITS = 4_000  # of a whole number; Python refuses to read longer ones
+_MOST_DIGITS = 4_000
 
 Record = dict[str, Any]
 _Place = tuple[int, Record | None]
@@ -77,14 +76,8 @@ def read_jsonl(text: str, options: ExtractOptions) -> Extracted:
         raise no_text(
             f'The field "{column}" is empty in every record.', "Check that the right file was uploaded."
         )
-    return Extracted("application/jsonl", None, None, blocks, _warnings(bad))
-
-
-def _warnings(bad: list[int]) -> list[str]:
-    if not bad:
-        return []
-    shown = ", ".join(map(str, bad[:_SHOWN_BAD_LINES])) + (" ..." if len(bad) > _SHOWN_BAD_LINES else "")
-    return [f"{len(bad)} lines are not JSON objects and were left out: {shown}"]
+    warning = f"{len(bad)} lines are not JSON objects and were left out: {listed(bad)}"
+    return Extracted("application/jsonl", None, None, blocks, [warning] if bad else [])
 
 
 def _fields(records: list[Record], limits: Limits) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
@@ -113,7 +106,9 @@ def _places(text: str, limits: Limits) -> Callable[[], Iterator[_Place]]:
     start = _begin(text, 0)
     if text.startswith("[", start):
         read = partial(_stream, text, start + 1, limits.depth)
-    elif _object(_first_line(text), limits.depth) is None and _is_stream(text, limits.depth):
+    elif _object(_first_line(text), limits.depth) is None and all(
+        record is not None for _, record in _stream(text, 0, limits.depth)
+    ):
         read = partial(_stream, text, start, limits.depth)  # objects that are written over several lines
     else:
         read = partial(_lines, text, limits.depth)
@@ -166,10 +161,6 @@ def _first_line(text: str) -> str:
     return text[start:] if end < 0 else text[start:end]
 
 
-def _is_stream(text: str, depth: int) -> bool:
-    return all(record is not None for _, record in _stream(text, 0, depth))
-
-
 def _unwrapped(record: Record) -> Iterator[tuple[int, Record]]:
     """Yield the objects of the longest array in a single object, as many programs export; else the object."""
     arrays = [value for value in record.values() if isinstance(value, list) and len(value) > 1]
@@ -198,8 +189,5 @@ def _too_deep(source: str, depth: int) -> bool:
     return False
 
 
-def _integer(digits: str) -> int | None:
-    return int(digits) if len(digits) <= _MOST_DIGITS else None
-
-
-_DECODER = json.JSONDecoder(parse_int=_integer)
+# Python refuses to read longer whole numbers.
+_DECODER = json.JSONDecoder(parse_int=lambda digits: int(digits) if len(digits) <= _MOST_DIGITS else None)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from shared.extract.plain import paragraphs
 from shared.extract.refusals import no_text, too_many
 from shared.extract.shapes import Block, Extracted
-from shared.extract.tidy import lines_of, squeeze
+from shared.extract.tidy import lines_of, listed, squeeze
 from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
@@ -133,7 +133,6 @@ def _not_found(what: str, columns: Mapping[str, object]) -> Rejected:
 
 
 _LONGEST = 100  # lines of a row, where marks are not all closed
-_SHOWN = 10
 _MARK = '"'
 
 csv.field_size_limit(2**31 - 1)  # the limit on characters is ours, and counted before
@@ -154,9 +153,13 @@ def rows_of(text: str, delimiter: str, most: int) -> tuple[Callable[[], Iterator
     if _MARK not in text or _is_sound(text, delimiter):
         return partial(parse, text, delimiter), []
     bad = [number for number, _, closed in islice(_records(text, delimiter), most) if not closed]
-    shown = ", ".join(map(str, bad[:_SHOWN])) + (" ..." if len(bad) > _SHOWN else "")
-    warning = f"a quotation mark is never closed, and was taken as it is, in line {shown}"
-    return partial(_recovered, text, delimiter), [warning] if bad else []
+    warning = f"a quotation mark is never closed, and was taken as it is, in line {listed(bad)}"
+
+    def recovered() -> Iterator[list[str]]:
+        for _, record, closed in _records(text, delimiter):
+            yield from parse(record, delimiter, quotes=closed)
+
+    return recovered, [warning] if bad else []
 
 
 def _is_sound(text: str, delimiter: str) -> bool:
@@ -167,11 +170,6 @@ def _is_sound(text: str, delimiter: str) -> bool:
     except csv.Error:
         return False
     return True
-
-
-def _recovered(text: str, delimiter: str) -> Iterator[list[str]]:
-    for _, record, closed in _records(text, delimiter):
-        yield from parse(record, delimiter, quotes=closed)
 
 
 def _records(text: str, delimiter: str) -> Iterator[tuple[int, str, bool]]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from shared.extract.shapes import Block
 
@@ -160,6 +160,11 @@ _STEP = 1 << 16  # characters
 _SENTENCE = re.compile(r"(?<=[^\W\d_])[.!?\u2026\u3002]\s+(?=[^\W\d_])")
 _WORDS = re.compile(r"(?<=[^\W\d_])\s+(?=[^\W\d_])")
 _SPACE = re.compile(r"\s+")
+
+
+def listed(numbers: Sequence[int], most: int = 10) -> str:
+    """List the first numbers for a warning."""
+    return ", ".join(map(str, numbers[:most])) + (" ..." if len(numbers) > most else "")
 
 
 def lines_of(text: str) -> Iterator[str]:

@@ -256,9 +256,8 @@ def choose(aggregate: Aggregate) -> list[Candidate]:
     candidates = _distinct(aggregate.candidates)
     if not candidates:
         return []
-    pool = _Pool(
-        candidates, _unit(np.stack([_vector(one) for one in candidates])), _weights(aggregate.topics)
-    )
+    embeddings = np.stack([np.frombuffer(base64.b64decode(one.embedding), np.int8) for one in candidates])
+    pool = _Pool(candidates, _unit(embeddings.astype(np.float64)), _weights(aggregate.topics))
     centre = _unit(decode_sum(aggregate.centre).astype(np.float64)[None, :])[0]
     base = _CENTRALITY * (pool.vectors @ centre) + _WORTH * np.array([worth(one) for one in candidates])
     size = min(_size(aggregate.passages), len(candidates))
@@ -281,10 +280,6 @@ def _distinct(candidates: list[Candidate]) -> list[Candidate]:
     for one in candidates:
         seen.setdefault(re.sub(r"\W+", " ", one.text.lower()), one)
     return list(seen.values())
-
-
-def _vector(one: Candidate) -> NDArray[np.float64]:
-    return np.frombuffer(base64.b64decode(one.embedding), dtype=np.int8).astype(np.float64)
 
 
 def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:

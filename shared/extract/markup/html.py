@@ -15,7 +15,7 @@ from shared.extract.shapes import Block, Extracted, has_words
 from shared.extract.tidy import squeeze
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from shared.extract.shapes import ExtractOptions, Limits
@@ -149,7 +149,12 @@ def read_html(path: Path, options: ExtractOptions) -> Extracted:
 
 def html_blocks(data: bytes | str, limits: Limits) -> tuple[str | None, list[Block]]:
     """Return the title and the blocks of a page or a part of one; raises Rejected(`too_many_characters`)."""
-    page = read_page(texts(io.BytesIO(data)) if isinstance(data, bytes) else _pieces(data), limits)
+    if isinstance(data, bytes):
+        pieces = texts(io.BytesIO(data))
+    else:
+        chunks = (data[start : start + CHUNK] for start in range(0, len(data), CHUNK))
+        pieces = (_SURROGATE.sub("\ufffd", chunk).replace("\0", "") for chunk in chunks)
+    page = read_page(pieces, limits)
     return page.title, page.blocks
 
 
@@ -188,8 +193,3 @@ def _title(meta: dict[str, str], site: str | None, heading: str | None) -> str |
         first = parts[0].casefold() == site.casefold()
         return stated[found[0].end() :] if first else stated[: found[-1].start()]
     return stated
-
-
-def _pieces(markup: str) -> Iterator[str]:
-    for start in range(0, len(markup), CHUNK):
-        yield _SURROGATE.sub("\ufffd", markup[start : start + CHUNK]).replace("\0", "")

@@ -195,15 +195,13 @@ class _Reader:
 
     def warnings(self) -> list[str]:
         """Describe what was left out."""
-        count = self._attachments
-        found = []
+        count, warnings = self._attachments, []
         if count:
-            found.append(
-                "1 attachment was not read" if count == 1 else f"{count:,} attachments were not read"
-            )
+            what = "1 attachment was" if count == 1 else f"{count:,} attachments were"
+            warnings.append(f"{what} not read")
         if self._too_deep:
-            found.append(f"messages nested deeper than {self._limits.depth} levels were not read")
-        return found
+            warnings.append(f"messages nested deeper than {self._limits.depth} levels were not read")
+        return warnings
 
     def read_message(self, message: Message, depth: int) -> None:
         """Add the message's subject, then its body."""
@@ -225,14 +223,23 @@ class _Reader:
             elif kind.startswith("multipart/"):
                 for one in self._worth_reading(kind, parts):
                     self._read_part(one, depth + 1)
-        elif _is_attached(part) or kind not in {"text/plain", "text/html"}:
+        elif (
+            part.get_content_disposition() == "attachment"
+            or part.get_filename() is not None
+            or kind not in {"text/plain", "text/html"}
+        ):
             self._attachments += 1
         else:
             self._read_text(part, is_html=kind == "text/html")
 
     def _worth_reading(self, kind: str, parts: list[Message]) -> list[Message]:
         if kind == "multipart/alternative":
-            plain = [part for part in parts if part.get_content_type() == "text/plain" and _words(part)]
+            plain = [
+                part
+                for part in parts
+                if part.get_content_type() == "text/plain"
+                and any(byte > ord(" ") for byte in _bytes(part)[:10_000])
+            ]
             return plain[:1] or parts[-1:]
         return parts[:1] if kind in _SILENT else parts
 
@@ -251,14 +258,6 @@ class _Reader:
         if self._characters_left < 0:
             raise too_many_characters(self._limits)
         self.blocks += blocks
-
-
-def _is_attached(part: Message) -> bool:
-    return part.get_content_disposition() == "attachment" or part.get_filename() is not None
-
-
-def _words(part: Message) -> bool:
-    return any(byte > ord(" ") for byte in _bytes(part)[:10_000])
 
 
 def _bytes(part: Message) -> bytes:

@@ -9,7 +9,7 @@ from shared.extract.office.package import Budget, Handlers, Package
 from shared.extract.refusals import no_text, too_many
 from shared.extract.shapes import Block, Extracted, has_words
 from shared.extract.sniff import PPTX
-from shared.extract.tidy import is_item, squeeze
+from shared.extract.tidy import is_item, listed, squeeze
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,9 +157,6 @@ def diagram_blocks(package: Package, part: str, budget: Budget) -> list[Block]:
     return [Block(block.text if is_item(block.text) else f"\u2022 {block.text}") for block in points.blocks]
 
 
-_SHOWN = 10
-
-
 def read_pptx(source: Source, options: ExtractOptions) -> Extracted:
     """Return the text of a presentation: `page` is the slide's number, its title a heading, notes follow it.
 
@@ -196,7 +193,7 @@ def read_pptx(source: Source, options: ExtractOptions) -> Extracted:
         )
     if title is None and blocks[0].kind == "heading":
         title = blocks[0].text
-    warnings = [f"hidden slides, left out: {_listed(hidden)}"] if hidden else []
+    warnings = [f"hidden slides, left out: {listed(hidden)}"] if hidden else []
     return Extracted(PPTX, title, len(order.slides), blocks, warnings)
 
 
@@ -227,7 +224,3 @@ class _Order(Handlers):
         self.slides.append(attributes.get("r:id", ""))
         if len(self.slides) > self._most:
             raise too_many("pages", f"more than {self._most:,} slides", self._most)
-
-
-def _listed(numbers: list[int]) -> str:
-    return ", ".join(map(str, numbers[:_SHOWN])) + (" ..." if len(numbers) > _SHOWN else "")

@@ -12,9 +12,10 @@ from shared.extract.pdf.reader import find_garbled, read_document
 from shared.extract.pdf.recognition import lay_out
 from shared.extract.refusals import needs_ocr, no_text
 from shared.extract.shapes import LOW_CONFIDENCE, Extracted, Recognition
+from shared.extract.tidy import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from shared.extract.shapes import ExtractOptions, RecognisedPage
@@ -91,7 +92,5 @@ def _outcome(pages: Sequence[RecognisedPage]) -> Iterator[str]:
         yield from _named(f"pages that could not be recognised ({problem})", numbers)
 
 
-def _named(what: str, numbers: Iterable[int], most: int = 10) -> list[str]:
-    shown = sorted(numbers)
-    listed = ", ".join(map(str, shown[:most])) + (" ..." if len(shown) > most else "")
-    return [f"{what}: {listed}"] if shown else []
+def _named(what: str, numbers: Collection[int]) -> list[str]:
+    return [f"{what}: {listed(sorted(numbers))}"] if numbers else []

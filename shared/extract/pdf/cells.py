@@ -138,7 +138,8 @@ class _Table:
                 if other is not row
                 for span in other.spans
             )
-            if free and known and _alike(first, row) and _ends_before(part, after):
+            ends = after is None or part.y1 <= after.y0 + part.lines[-1].height / 2
+            if free and known and ends and _alike(first, row):
                 row.cells = (*row.cells[:at], self._text(part), *row.cells[at:])
                 row.spans = (*row.spans[:at], (part.x0, part.x1), *row.spans[at:])
                 self._ends[id(row)].insert(at, part.lines[-1].base)
@@ -231,7 +232,3 @@ def _on_one_line(one: Paragraph, other: Paragraph) -> bool:
         abs(one.lines[0].base - other.lines[0].base) < near
         or abs(one.y0 + one.y1 - other.y0 - other.y1) / 2 < near
     )
-
-
-def _ends_before(part: Paragraph, row: Line | None) -> bool:
-    return row is None or part.y1 <= row.y0 + part.lines[-1].height / 2

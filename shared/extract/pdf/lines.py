@@ -143,7 +143,7 @@ def _cut(line: Line, words: Words, gaps: list[float]) -> list[Line]:
     least = _GAP * line.height
     numbers = list(map(_is_number, words.texts)) if _DIGIT.search(line.text) else []
     if max(gaps) <= least:
-        if sum(numbers) >= _RUN and _has_run(numbers):
+        if any(all(numbers[at : at + _RUN]) for at in range(len(numbers) - _RUN + 1)):
             line.cells, line.spans = _cells(words, [0])
         return [line]
     if len(gaps) >= _MIN_GAPS and sum(numbers) < _NUMERIC * len(heights):
@@ -161,11 +161,6 @@ def _cut(line: Line, words: Words, gaps: list[float]) -> list[Line]:
     return [line]
 
 
-def _middle(values: Sequence[float]) -> float:
-    """The median, the upper one of two."""
-    return sorted(values)[len(values) // 2]
-
-
 def _parts(words: Words, gaps: list[float], least: float) -> list[int]:
     """Return where the parts between wide gaps begin; a list mark or number belongs to the next part."""
     parts = [0]
@@ -177,7 +172,7 @@ def _parts(words: Words, gaps: list[float], least: float) -> list[int]:
 
 def _differ(parts: Sequence[Sequence[float]]) -> bool:
     """Whether the parts differ in height: a heading beside the end of a paragraph, not two cells."""
-    heights = [_middle(part) for part in parts]
+    heights = [sorted(part)[len(part) // 2] for part in parts]
     return max(heights) - min(heights) > _SIZE * max(heights)
 
 
@@ -209,7 +204,3 @@ def _cells(words: Words, parts: list[int]) -> tuple[tuple[str, ...], tuple[tuple
 
 def _is_number(text: str) -> bool:
     return not text.isalpha() and any(map(str.isdigit, text)) and not any(map(str.isalpha, text))
-
-
-def _has_run(numbers: list[bool]) -> bool:
-    return any(all(numbers[at : at + _RUN]) for at in range(len(numbers) - _RUN + 1))

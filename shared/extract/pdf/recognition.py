@@ -16,7 +16,7 @@ from shared.extract.pdf.lines import Page, Word, cut_line
 from shared.extract.tidy import squeeze
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from shared.extract.pdf.lines import Line
     from shared.extract.shapes import RecognisedPage
@@ -89,7 +89,10 @@ def _set_sizes(pieces: Sequence[_Piece]) -> float:
     sizes: dict[int, float] = {}
     commonest = 0.0
     while left := weights.keys() - sizes.keys():
-        middle = max(left, key=lambda step: _weight_around(step, left, weights))
+        middle = max(
+            left,
+            key=lambda step: sum(weights[near] for near in left if abs(near - step) <= _NEAR),
+        )
         size = _LINE * _STEP**middle
         commonest = commonest or size
         sizes.update(dict.fromkeys((step for step in left if abs(step - middle) <= _NEAR), size))
@@ -97,10 +100,6 @@ def _set_sizes(pieces: Sequence[_Piece]) -> float:
         piece.size = sizes[_step(piece)]
     _set_short_sizes(pieces, commonest)
     return commonest
-
-
-def _weight_around(step: int, left: set[int], weights: Mapping[int, int]) -> int:
-    return sum(weights[near] for near in range(step - _NEAR, step + _NEAR + 1) if near in left)
 
 
 def _set_short_sizes(pieces: Sequence[_Piece], commonest: float) -> None:
@@ -229,11 +228,8 @@ def _columns(rows: Sequence[Sequence[_Piece]], spans: Sequence[tuple[float, floa
 
 
 def _are_columns(columns: Sequence[Sequence[_Piece]]) -> bool:
-    return all(
-        len(column) >= _COLUMN_LINES and median(_count_words(piece.text) for piece in column) >= _COLUMN_WORDS
-        for column in columns
-    )
-
-
-def _count_words(text: str) -> int:
-    return sum(any(map(str.isalpha, word)) for word in text.split())
+    for column in columns:
+        words = [sum(any(map(str.isalpha, word)) for word in piece.text.split()) for piece in column]
+        if len(words) < _COLUMN_LINES or median(words) < _COLUMN_WORDS:
+            return False
+    return True

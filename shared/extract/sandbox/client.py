@@ -169,8 +169,10 @@ class Sandbox:
                     left -= len(chunk)
                     if left < 0:
                         raise too_many("characters", "more text than may be passed on", task.characters)
-                    _feed(reader, chunk)
+                    reader.feed(chunk)
                 ending = _ending(b"".join(_chunks(status, deadline)))
+            except ValueError:
+                raise misshapen() from None
             except TimeoutError:
                 raise too_slow(task.seconds) from None
             except OSError as error:  # the child's or the zygote's end is closed
@@ -256,13 +258,6 @@ def _chunks(source: socket.socket, deadline: float) -> Iterator[bytes]:
         if not chunk:
             return
         yield chunk
-
-
-def _feed(reader: AnswerReader, chunk: bytes) -> None:
-    try:
-        reader.feed(chunk)
-    except ValueError:
-        raise misshapen() from None
 
 
 def _check_ending(ending: Ending, task: Task) -> None:
