@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shared.documents.outcomes import Kept
-from shared.text.quality import GOOD, tells_of_death
+from shared.text.quality import GOOD, reports_death
 from shared.text.summary import choose, decode_sum
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def keep(aggregate: Aggregate) -> tuple[list[Kept], NDArray[np.int8]]:
     give("summary", choose(aggregate))
     initiatives = [each for each in candidates if each.topics and each.action != "none"]
     give("initiative", sorted(initiatives, key=lambda each: (-each.quality, each.index))[:MAX_INITIATIVES])
-    deaths = {each.index for each in quotable if tells_of_death(each.text, each.negative, each.positive)}
+    deaths = {each.index for each in quotable if reports_death(each.text, each.negative, each.positive)}
     bad = sorted(
         (each for each in quotable if each.negative >= LIKELY or each.index in deaths),
         key=lambda each: (each.index not in deaths, -each.negative, each.index),

@@ -1,7 +1,7 @@
-"""What can go wrong, in three families; the answer to Pub/Sub follows from the family alone.
+"""Errors in three families; the answer to Pub/Sub follows from the family alone.
 
 Retryable: answer 5xx, the message comes again. Permanent: acknowledge, the outcome is recorded for a person.
-Superseded: acknowledge, somebody newer owns the document.
+Superseded: acknowledge, a newer generation or run owns the document.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ class HeadraceError(Exception):
     """Something went wrong."""
 
     def __init__(self, message: str | None = None) -> None:
-        """Use the class's docstring where the caller has nothing more precise to say."""
+        """Use the class's docstring if the caller has nothing more precise to say."""
         self.message = message or (type(self).__doc__ or "").strip()
         super().__init__(self.message)
 
@@ -39,12 +39,12 @@ class Permanent(HeadraceError):
 
 
 class Rejected(Permanent):
-    """The input's fault: the document ends as `rejected`."""
+    """The input is at fault: the document ends as `rejected`."""
 
 
 class Malformed(Permanent):
-    """A message that is not ours, or not of our schema; it is dead-lettered at once."""
+    """The message does not have our schema; it is dead-lettered at once."""
 
 
 class SetupError(HeadraceError):
-    """Headrace is not set up rightly here; the message says what to do."""
+    """Headrace is not set up correctly; the message says what to do."""

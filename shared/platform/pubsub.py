@@ -1,6 +1,6 @@
-"""Pub/Sub pushes in, messages out, and the one place that decides how a push is answered.
+"""Receive Pub/Sub pushes, publish messages, and decide in one place how a push is answered.
 
-2xx acknowledges, 5xx brings the message again; which of the two follows from the error's family alone.
+2xx acknowledges, 5xx brings the message again; the error's family alone decides which.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=BaseModel)
 MAX_PUSH_BYTES = 14 * 1024 * 1024
-"""A Pub/Sub message is 10 MB at most, a third more in base64."""
+"""A Pub/Sub message has at most 10 MB, a third more in base64."""
 PUBLISH_LIMIT = 1000
 """Messages in one publish call."""
 ACKNOWLEDGED, NOT_A_PUSH, AGAIN = 204, 400, 503
@@ -40,7 +40,7 @@ _TRACES = (
 )
 """Headers that name a request's trace: the standard one (W3C Trace Context), then Google's older one."""
 EMPTY = b"{}"
-"""In place of no data: a push without data is not one to functions-framework."""
+"""Stands for no data: functions-framework does not recognize a push without data."""
 
 
 class Push(BaseModel):
@@ -70,7 +70,7 @@ class _Envelope(BaseModel):
 
 
 def parse_push(body: bytes) -> Push:
-    """The delivery in the standard (wrapped) push envelope.
+    """Parse the standard (wrapped) push envelope.
 
     Raises:
         Malformed: this is no such envelope.
@@ -99,7 +99,7 @@ class _Object(BaseModel):
 
 
 def upload_event(push: Push) -> UploadEvent:
-    """The Cloud Storage notification (payload format JSON_API_V1) in a delivery.
+    """Parse a Cloud Storage notification (payload format JSON_API_V1).
 
     Raises:
         Malformed: it is something else.
@@ -126,10 +126,10 @@ def upload_event(push: Push) -> UploadEvent:
 
 
 def batch_message(push: Push) -> BatchMessage:
-    """The batch in a delivery.
+    """Parse a batch.
 
     Raises:
-        Retryable: it is of a newer revision, and says what this one does not know: one that does will come.
+        Retryable: it comes from a newer revision with fields that this one does not know.
         Malformed: it is something else.
     """
     try:
@@ -207,14 +207,14 @@ def _body(request: Request) -> bytes:
 
 
 def dead_letter(function: str, push: Push, reason: Permanent) -> None:
-    """Keep a message that no retry can help, with its reason."""
+    """Publish a message that no retry can help to the dead letters, with the reason."""
     attributes = dict(push.attributes) | _explained(function, reason)
     attributes["headraceSubscription"] = push.subscription
     publish(DEAD_LETTERS, [(push.data or EMPTY, attributes)])
 
 
 def dead_letter_batch(function: str, message: BatchMessage, reason: Permanent) -> None:
-    """The same for a batch that came in no message."""
+    """Publish a batch that came in no message to the dead letters."""
     publish(DEAD_LETTERS, [(message.model_dump_json().encode(), _explained(function, reason))])
 
 
@@ -224,7 +224,7 @@ def _explained(function: str, reason: Permanent) -> dict[str, str]:
 
 
 def _refuse(function: str, push: Push | None, reason: Malformed) -> int:
-    """The answer to a malformed message: 2xx once it is kept, 5xx where it could not be."""
+    """Answer a malformed message: 2xx once it is in the dead letters, 5xx if it could not be published."""
     if push is None:  # not Pub/Sub's envelope: there is nobody to redeliver it
         return NOT_A_PUSH
     try:

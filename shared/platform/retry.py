@@ -1,8 +1,8 @@
-"""Which errors pass by themselves, and for how long to try again before the message is to come again.
+"""Which errors are transient, and for how long to try again before the message must come again.
 
-Trying again happens in three rings, each giving up to the next: a call, by the client libraries, which wait
-longer each time and at random (`google.api_core.retry`); a transaction, whose steps are safe to repeat, by
-`Documents.run`; a delivery, by Pub/Sub. The first two end long before a function's time limit does.
+There are three rings of attempts: a call, by the client libraries, with growing random pauses
+(`google.api_core.retry`); a transaction, whose steps are safe to repeat, by `Documents.run`; a delivery, by
+Pub/Sub. The first two end long before a function's time limit.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
     )
 
 CALL_SECONDS = 10.0
-"""One attempt of one call. Google's clients have 60 to 300, as long as a whole function may run."""
+"""Timeout of one attempt of a call; Google's clients have 60 to 300, as long as a function may run."""
 QUERY_SECONDS = 60.0
-"""One attempt of a query, whose results may stream in for a while."""
+"""Timeout of one attempt of a query, whose results may stream in for a while."""
 RETRY_SECONDS = 30.0
-"""All attempts of one call, and all repetitions of one transaction."""
+"""Limit on all attempts of a call, and on all repetitions of a transaction."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
-"""Seconds, doubled from pause to pause; each is drawn from zero to that."""
+"""Seconds, doubled from pause to pause; each pause is random, from zero to that."""
 EXPIRED = "transaction has expired"
-"""Firestore calls a transaction that it no longer knows, after a restart say, an invalid argument."""
+"""Firestore's message about a transaction that it has forgotten, for example after a restart."""
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same message may succeed later without anybody doing anything.
+    """Whether the same message may succeed later without any intervention.
 
-    Ours say so by their family. Of Google's and requests' errors these are outages, contention and limits;
-    all others are real failures, which are counted.
+    Our own errors say so by their family. Google's and requests' are transient if they are outages,
+    contention or limits; all others are real failures, which are counted.
     """
     from google.api_core import exceptions as google
     from google.auth.exceptions import TransportError
@@ -74,7 +74,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 def pauses() -> Iterator[float]:
-    """Seconds to wait before each further attempt, until `RETRY_SECONDS` are over."""
+    """Yield the seconds to wait before each further attempt, until `RETRY_SECONDS` are over."""
     until = time.monotonic() + RETRY_SECONDS
     longest = FIRST_PAUSE
     while time.monotonic() < until:
@@ -83,9 +83,9 @@ def pauses() -> Iterator[float]:
 
 
 def limit_calls(transport: FirestoreTransport | SecretManagerServiceTransport) -> None:
-    """Give every call of a generated client these time limits in place of the library's.
+    """Set our timeouts for every call of a generated client.
 
-    On the transport, because transactions begin and commit without a way to say so for each call.
+    They are set on the transport, because transactions cannot take them per call.
     """
     query = getattr(transport, "run_query", None)
     calls: dict[Any, Any] = transport._wrapped_methods
@@ -96,14 +96,14 @@ def limit_calls(transport: FirestoreTransport | SecretManagerServiceTransport) -
 
 
 def retrying(seconds: float) -> Retry:
-    """A call tried again for so long, with growing random pauses."""
+    """Retry a call for so long, with growing random pauses."""
     from google.api_core.retry import Retry
 
     return Retry(is_transient, FIRST_PAUSE, LONGEST_PAUSE, multiplier=2.0, timeout=seconds)
 
 
 def storage_limits() -> dict[str, Retry | float]:
-    """The same limits as arguments of a call to Cloud Storage, whose client has none of its own."""
+    """Return the same limits as arguments for Cloud Storage, whose client has none."""
     from google.cloud.storage.retry import DEFAULT_RETRY
 
     retry: Retry = DEFAULT_RETRY.with_timeout(RETRY_SECONDS).with_delay(

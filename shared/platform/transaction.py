@@ -24,19 +24,20 @@ if TYPE_CHECKING:
 
 
 _NOT_BEGUN = b""
-"""In place of the server's id. As the transaction of a commit it means none, which is what a step that has
-read nothing needs."""
+"""Stands for the server's id before the transaction begins; in a commit it means none, which is right for a
+step that has read nothing.
+"""
 
 
 class ShortTransaction(Transaction):
-    """For `Documents.run`; a read of the client's own begins it as well, by a call of its own."""
+    """A transaction for `Documents.run`; a read by the client's own methods begins it by an extra call."""
 
     _id: Any
     _first_lost = _NOT_BEGUN
-    """The first attempt that was aborted, whose place in the queue the next one takes."""
+    """The id of the first aborted attempt, whose place in the queue the next one takes."""
 
     def read(self, *references: firestore.DocumentReference) -> list[dict[str, Any] | None]:
-        """Read documents in one call, in their order; None for one that does not exist."""
+        """Read documents in one call, in order; None for one that does not exist."""
         assert not self._write_pbs, "Firestore reads before it writes"
         client = self._client
         request: dict[str, Any] = {
@@ -62,7 +63,7 @@ class ShortTransaction(Transaction):
 
     @property
     def id(self) -> bytes:
-        """The server's id; the client asks for it when it reads in this transaction, and so begins it."""
+        """The server's id; asking for it begins the transaction."""
         if not self._id:
             self._id = None
             super()._begin(self._first_lost or None)
@@ -95,14 +96,14 @@ _ELEMENT_HEAD = b"\x0a\x09\x19"
 
 
 def vector(values: Sequence[float]) -> Message:
-    """A Firestore vector value (a map with `__type__`), doubles, from (n,) floats."""
+    """Encode (n,) floats as a Firestore vector (a map with `__type__`)."""
     encoded = _Value()
     _fill(encoded, values)
     return encoded
 
 
 def _fill(encoded: Any, values: Sequence[float]) -> None:  # noqa: ANN401 - a message without stubs
-    """Make a vector of a value in its place: a message that is put into another is copied whole."""
+    """Make a value a vector in place: a message that is put into another is copied whole."""
     import numpy as np  # here: most functions write no vectors
 
     elements = np.empty(len(values), [("head", "S3"), ("value", "<f8")])
@@ -116,11 +117,7 @@ def _fill(encoded: Any, values: Sequence[float]) -> None:  # noqa: ANN401 - a me
 
 
 def value(plain: object) -> Message:  # noqa: PLR0911 - one return for each of Firestore's types
-    """A protobuf `Value` of None, bool, int, float, str, bytes, a list or tuple, or a mapping of str.
-
-    Raises:
-        TypeError: any other type.
-    """
+    """Encode None, bool, int, float, str, bytes, a list, a tuple or a mapping of str as a `Value`."""
     match plain:
         case None:
             return _Value(null_value=0)
@@ -143,7 +140,7 @@ def value(plain: object) -> Message:  # noqa: PLR0911 - one return for each of F
 
 
 class RawTransaction(ShortTransaction):
-    """A transaction that also takes documents encoded here."""
+    """A transaction that also writes documents encoded here."""
 
     def set_raw(self, path: str, plain: Mapping[str, object], vectors: Mapping[str, Sequence[float]]) -> None:
         """Write a whole document.

@@ -1,7 +1,7 @@
-"""National identification numbers of people: how they are written, and what tells them from figures.
+"""National identification numbers of people: their forms, and what distinguishes them from figures.
 
-A form counts without a word in front where its check digits, or its marks and its date of birth, are rare
-among figures. Behind a word that names the number, any number counts.
+Without a word before it, a form counts if its check digits, or its marks and date of birth, are rare among
+figures. Behind a word that names the number, any number counts.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Check = Callable[[str], bool]
-    """Takes the number without spaces and marks, in upper case."""
+    """Checks a number without spaces and marks, in upper case."""
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _DD, _MM, _YY = r"(?:0[1-9]|[12]\d|3[01])", r"(?:0[1-9]|1[0-2])", r"\d\d"
@@ -176,7 +176,7 @@ _FORMS: tuple[tuple[str, Check], ...] = (
 _COMPILED = tuple((re.compile(form), holds) for form, holds in _FORMS)
 
 WRITTEN = rf"(?<![\w.,/-])(?:{'|'.join(form for form, _ in _FORMS)})(?![\w-]|[.,/]\d)"
-"""Numbers that their form tells, if `is_written` agrees."""
+"""Numbers that their form identifies, if `is_written` agrees."""
 
 
 def is_written(value: str) -> bool:
@@ -202,7 +202,7 @@ _NAMES = (
     r"(?i:passeport|pasaporte|passaport[eo]|paspoort|paszportu|útlevél|pasport)",
     r"(?i:personalausweis-?|driv(?:ing|er'?s) licen[cs]e|f[üu]hrerschein(?=n)|permis de conduire)",
 )  # fmt: skip
-"""What the numbers are called; short names count in capitals only."""
+"""Names of the numbers; short names count only in capitals."""
 
 _IS_NUMBER = r"(?i:(?:numbers?|numéro|número|nummer|numer|no|nr|num|n|card|id|is)\b|n[°º]|[ .:#=(°º-])"
 _VALUE = r"(?:[A-Z]{1,5}[ -]?)?\d[A-Z\d]{0,18}(?:[ ./-][A-Z]{0,2}\d[A-Z\d]{0,12}|[ -][A-Z](?![\w-])){0,6}"

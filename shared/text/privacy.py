@@ -1,10 +1,10 @@
 """Replace what identifies a person by keyed pseudonyms, before anything is stored or logged.
 
-The same value under the same key always becomes the same pseudonym, so a person stays countable; without the
-key nobody can look a pseudonym up. Precision comes first: a figure that is destroyed is an error too.
+The same value with the same key always becomes the same pseudonym, so a person stays countable; without the
+key nobody can find the value. Precision comes first: a destroyed figure is an error too.
 
-Matching works on a plain spelling of the text: any kind of space or hyphen is read as the common one, and
-characters without width are left out. What is replaced is the text as it was written.
+Matching uses a plain spelling of the text: every kind of space or hyphen counts as the common one, and
+characters without width are left out. The text is replaced as it was written.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _HEX = 16
 
 PSEUDONYM = re.compile(rf"\[(?:email|iban|card|ip|phone|id):[0-9a-f]{{{_HEX}}}\]")
 MAX_PSEUDONYM = len("[phone:]") + _HEX
-"""Characters."""
+"""Characters of the longest pseudonym."""
 
 _PLAIN = str.maketrans(
     dict.fromkeys(
@@ -41,9 +41,9 @@ _PLAIN = str.maketrans(
 _WIDTHLESS = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 
 _NEAR = 100
-"""Characters around digits among which all of a value lies, and the word in front of it."""
+"""Characters around digits that contain all of a value and the word before it."""
 _DIGITS = re.compile(r"\d(?:[^\d\n|]{0,6}+\d){4}|(?<=[A-Z])\d(?:[^\W_]{0,3}\d){2}")
-"""Digits as close together as any number of a person has them."""
+"""Digits as close together as in any number of a person."""
 
 # Of two letters, only those of countries and the European Union: "Power@F.ON" is a name.
 _TOP = (
@@ -124,7 +124,7 @@ _IBAN_FORMS = (
     "PS4a21c PT21n QA4a21c RO4a16c RS18n RU14n15c SA2n18c SC4a20n3a SD14n SE20n SI15n SK20n SM1a10n12c "
     "SO19n ST21n SV4a20n TL19n TN20n TR6n16c UA6n19c VA18n VG4a16n XK16n YE4a4n18c"
 )
-"""ISO 13616: what follows country and check digits; n digits, a letters, c either."""
+"""ISO 13616: the form after country and check digits; n digits, a letters, c either."""
 
 _CALLING = (
     "5-5: 290 500 682; 5-6: 247; 5-7: 676-678 688 690; 5-13: 43 49; 6-6: 298 299 672 687; 6-7: 597; 6-12: "
@@ -138,7 +138,7 @@ _CALLING = (
     "249 251 255 256 260-262 351 420 590 594 596 979 992 994 995 998; 9-10: 380 881 966 996; 9-11: 56; "
     "9-12: 870; 10-10: 1 7 52 58 225 229; 10-11: 54; 10-12: 30 234; 11-11: 888; 12-12: 878"
 )
-"""ITU-T E.164: how many digits numbers have, and behind which country codes."""
+"""ITU-T E.164: the numbers of digits, and the country codes that have them."""
 
 _ZERO = {"39", "225", "229", "241", "242", "378"}
 """Country codes behind which a number may begin with a zero."""
@@ -172,7 +172,7 @@ class _Kind(NamedTuple):
     pattern: re.Pattern[str]
     read: Read
     has_word: bool = False
-    """The value is the pattern's group `number`, behind a word that says what it is."""
+    """The value is the pattern's group `number`, behind a word that names it."""
 
 
 def redact(text: str, key: bytes) -> str:
@@ -207,10 +207,10 @@ def replace_identifiers(text: str, replacement: Callable[[str, str], str]) -> st
 
 
 def _values(plain: str) -> list[tuple[int, int, str, str]]:
-    """Return start, end, kind and normalised value of each.
+    """Return start, end, kind and normalized value of each.
 
-    What is found is blotted out, so that it is no part of another value and hides none: to every pattern, a
-    blot looks as the pseudonym will. The text is searched again until nothing more is found.
+    Values that were found are blotted out, so that they neither join nor hide other values; to every pattern
+    a blot looks like the pseudonym. The search is repeated until nothing more is found.
     """
     if "[" in plain:
         plain = PSEUDONYM.sub(lambda match: _blot(len(match[0])), plain)
@@ -269,7 +269,7 @@ def _email(match: re.Match[str]) -> tuple[int, str]:
 
 
 def _iban(match: re.Match[str]) -> tuple[int, str] | None:
-    """Check the form of the country, and that the rearranged number is 1 modulo 97 (ISO 13616)."""
+    """Check the country's form, and that the rearranged number is 1 modulo 97 (ISO 13616)."""
     value = match[0].upper()
     form = _iban_form(value[:2])
     whole = form.match(value) if form else None
@@ -283,7 +283,7 @@ def _iban(match: re.Match[str]) -> tuple[int, str] | None:
 
 
 def _card(match: re.Match[str]) -> tuple[int, str] | None:
-    """A number of one of the networks with its check digit; years in a row are none."""
+    """Match a number of a card network with its check digit; years in a row are not one."""
     digits = re.sub("[ .-]", "", match[0])
     return (match.end(), digits) if _CARD_NETWORK.fullmatch(digits) and luhn(digits) else None
 

@@ -69,13 +69,14 @@ _BOILERPLATE = re.compile("|".join((*_OF_THE_REPORT, *_LEGAL, *_OF_THE_AUDITOR, 
 
 
 def is_boilerplate(sentence: str) -> bool:
-    """Legal notices, what a report or its auditor says of the report itself, references, contact lines."""
+    """Whether this is a legal notice, a report's words on itself, an auditor's, a reference or a contact."""
     return _BOILERPLATE.search(sentence.lower()) is not None
 
 
 GRAVE = 0.35
-"""Probability of negative from which a death counts as told: a passage that goes on with what was done about
-it is half neutral."""
+"""Least probability of negative at which a death counts: a passage that goes on with what was done about
+it is half neutral.
+"""
 
 _DEATH = re.compile(
     r"(?i)\b(?:died|dies|deaths?|fatal(?:ity|ities|ly)?|killed|kills|perished"
@@ -89,8 +90,8 @@ _RISK = re.compile(  # "May" is a month
 )
 
 
-def tells_of_death(text: str, negative: float, positive: float) -> bool:
-    """Whether a sentence of such probabilities tells of people's deaths."""
+def reports_death(text: str, negative: float, positive: float) -> bool:
+    """Whether a sentence with these probabilities reports people's deaths."""
     return (
         negative >= max(GRAVE, positive)
         and _DEATH.search(text) is not None
@@ -99,15 +100,15 @@ def tells_of_death(text: str, negative: float, positive: float) -> bool:
 
 
 def is_feared(text: str) -> bool:
-    """Whether it tells of what might happen."""
+    """Whether a sentence is about what might happen."""
     return _RISK.search(text) is not None
 
 
 MAX_SENTENCE = 420
-"""Characters; a longer sentence is no summary."""
+"""Limit in characters; a longer sentence is not a summary."""
 
 GOOD = 0.6
-"""Quality from which a sentence may be taken for its content alone."""
+"""Least quality at which a sentence may be taken for its content alone."""
 
 _MIN_WORDS, _MAX_WORDS = 4, 60
 _FAIR_WORDS = range(8, 46)
@@ -126,7 +127,7 @@ _LEANING = re.compile(
     r"|daher|zudem|dabei|damit|hierbei|au\u00dferdem|sie|es|er|ce|ces|il|elle|cela|questo"
     r")\b"
 )
-"""It leans on the sentence before it."""
+"""Beginnings that lean on the sentence before."""
 _ITEM, _GERUND = 0.1, 0.2  # list items are seldom whole sentences, least of all "Providing ..."
 _ING = re.compile(r"\w+ing\b")
 _QUOTES = '"\u201c\u201e'
@@ -147,7 +148,7 @@ class Sentence(NamedTuple):
 
 
 def best_sentence(passage: str) -> Sentence | None:
-    """The sentence of the passage that reads best on its own, the first of equals; None where none does."""
+    """Return the sentence that reads best on its own, the first of equals; None if none does."""
     found: list[Sentence] = []
     for start, end in split_sentences(passage):
         text = _FOOTNOTE.sub("", " ".join(passage[start:end].split()))

@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
     Count = Callable[[list[str]], list[int]]
     Splitter = Callable[[str, int, int], Iterator[tuple[int, int]]]
-    """Where [start, end) of a text may be cut: the parts, without what is between them."""
+    """Splits [start, end) of a text into parts, without what is between them."""
 
 MAX_PASSAGE = 10_000
-"""Characters: some nine windows of the model. A word of a million letters is one word piece, of what it does
-not know."""
+"""Limit on a passage in characters, some nine windows of the model: a word of a million letters is a single,
+unknown word piece.
+"""
 _FRAGMENTS = 40  # word pieces of two neighbouring pieces of a page that are too short to stand alone
 _COUNTED, _AT_ONCE = 100_000, 1_000  # characters, and texts, that are counted at once
 _SPECIAL = 2  # [CLS] and [SEP], in every count
@@ -46,12 +47,12 @@ class Unit:
     row: int | None
     paragraph: int
     kind: Literal["prose", "item", "table", "row"] = "prose"
-    """Data rows are neither cut nor joined, rows of a table are not joined."""
+    """Data rows are neither cut nor joined; rows of a table are not joined."""
     tokens: int = 0
 
 
 def counted(text: str, units: Iterable[Unit], count: Count) -> Iterator[Unit]:
-    """The units with their word pieces, some at a time: counting takes many times the memory of the text."""
+    """Count the units' word pieces, some at a time: counting takes many times the memory of the text."""
     waiting: list[Unit] = []
     size = 0
     for unit in units:
@@ -64,9 +65,9 @@ def counted(text: str, units: Iterable[Unit], count: Count) -> Iterator[Unit]:
 
 
 def within_window(text: str, units: Iterable[Unit], count: Count, window: int) -> Iterator[Unit]:
-    """The units; those beyond the window are cut at clauses, else at words, else anywhere.
+    """Yield the units; cut those beyond the window at clauses, else at words, else anywhere.
 
-    Data rows may go beyond the window, but not beyond `MAX_PASSAGE`, as nothing may.
+    Data rows may exceed the window, but not `MAX_PASSAGE`.
     """
     room = window - _SPECIAL
     cuts = (_at(_CLAUSE, room // 8), _at(_SPACE, room // 8), _every(room))
@@ -87,7 +88,7 @@ def _within(
 
 
 def pack(units: Iterable[Unit], target: int, least: int, window: int) -> Iterator[Unit]:
-    """Joins neighbours of one paragraph, or of one list, up to `target` word pieces; never data rows."""
+    """Join neighbours of one paragraph or list, up to `target` word pieces; never data rows."""
     current: Unit | None = None
     for unit in units:
         if current is None:
@@ -111,7 +112,7 @@ def _joinable(one: Unit, other: Unit) -> bool:
 
 
 def _are_fragments(one: Unit, other: Unit) -> bool:
-    """Short pieces of a laid-out page, such as the lines of a box; a text file's lines stay on their own."""
+    """Whether these are short pieces of a laid-out page, such as lines of a box; not of a text file."""
     return one.page is not None and one.page == other.page and one.tokens + other.tokens <= _FRAGMENTS
 
 
@@ -134,7 +135,7 @@ def _counted(text: str, units: Sequence[Unit], count: Count) -> Iterator[Unit]:
 
 
 def _at(boundary: re.Pattern[str], least: int) -> Splitter:
-    """Cuts at a boundary; parts of fewer characters stay with the next, as they would be joined anyway."""
+    """Cut at a boundary; parts of fewer than `least` characters stay with the next."""
 
     def cut(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         for match in boundary.finditer(text, start, end):
@@ -150,12 +151,12 @@ def _at(boundary: re.Pattern[str], least: int) -> Splitter:
 
 
 def _every(size: int) -> Splitter:
-    """Cuts of so many characters: a piece has at least one."""
+    """Cut into parts of so many characters."""
     return lambda _, first, end: ((start, min(start + size, end)) for start in range(first, end, size))
 
 
 def _joined_within(parts: Iterable[Unit], window: int) -> Iterator[Unit]:
-    """Neighbours joined as full as the window allows."""
+    """Join neighbours as far as the window allows."""
     current: Unit | None = None
     for part in parts:
         if current is not None and (
@@ -171,7 +172,7 @@ def _joined_within(parts: Iterable[Unit], window: int) -> Iterator[Unit]:
 
 
 MAX_SECTION = 200
-"""Characters of a heading that a passage carries."""
+"""Limit on the heading that a passage carries, in characters."""
 
 _TERMINAL = re.compile(r"[.!?:;\u2026\u3002][\"'\u201d\u2019\u00bb)\]]*(?:\[?\d{1,2}\]?)?$")
 _BROKEN = re.compile(r"[^\W\d_]-$")
@@ -179,13 +180,13 @@ _BROKEN = re.compile(r"[^\W\d_]-$")
 
 @dataclass(frozen=True, slots=True)
 class SegmentLimits:
-    """Sizes in word pieces, the two special tokens included; `passages` is a hard limit of the document."""
+    """Sizes in word pieces, with the two special tokens; `passages` is a hard limit of the document."""
 
     window: int = 256
     target: int = 80
-    """A passage takes another sentence only as long as it stays within this."""
+    """A passage takes another sentence as long as it stays within this size."""
     least: int = 24
-    """... but one that is shorter than this takes a neighbour even beyond the target."""
+    """A shorter passage takes a neighbour even beyond the target."""
     passages: int = 100_000
 
 
@@ -199,22 +200,22 @@ class Cut:
     row: int | None
     tokens: int
     section: tuple[int, int] | None
-    """[start, end) of the heading it stands under."""
+    """[start, end) of its heading."""
     label: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Segmented:
-    """The document's redacted text, and its passages one after the other: of a long one there are many."""
+    """The document's redacted text and its passages, which may be many."""
 
     text: str
     cuts: Iterator[Cut]
-    """In the order of the text, none overlapping another. Raises Rejected(`too_many_passages`)."""
+    """In the order of the text, without overlaps. Raises Rejected(`too_many_passages`)."""
 
 
 @dataclass(slots=True)
 class _Piece:
-    """A block in the text, which it does not hold itself: [start, end), and the paragraph it flows into."""
+    """A block's place in the text, and the paragraph it belongs to."""
 
     kind: BlockKind
     page: int | None
@@ -232,14 +233,16 @@ def segment(
     redact: Callable[[str], str],
     limits: SegmentLimits,
 ) -> Segmented:
-    """Passages in reading order.
+    """Return passages in reading order.
 
-    `count` gives the word pieces of many texts at once, the two special tokens included, nothing truncated;
-    `redact` is applied block by block, before anything is cut. The blocks are taken out of `extracted`, whose
-    list is empty afterwards: so a text is not kept twice.
+    `count` counts the word pieces of many texts at once, with the two special tokens, nothing cut. `redact`
+    is applied block by block, before anything is cut. The blocks are taken out of `extracted`, so that no
+    text is kept twice.
+
     A data row is one passage, unless it is longer than a passage may be. A sentence that runs over a page
-    break belongs to the page it starts on.
-    Raises Rejected(`no_text`) where nothing is worth a passage.
+    break belongs to the page on which it starts.
+
+    Raises Rejected(`no_text`) if nothing is worth a passage.
     """
     text, pieces = _lay_out(extracted.blocks, redact)
     for everything in (False, True):
@@ -267,7 +270,7 @@ def _at_most(limit: int, cuts: Iterator[Cut]) -> Iterator[Cut]:
 def _cuts(
     text: str, pieces: list[_Piece], count: Count, limits: SegmentLimits, *, everything: bool
 ) -> Iterator[Cut]:
-    """One after the other: of a long document there may be far more sentences than passages."""
+    """Yield passages one by one: a long document may have far more sentences than passages."""
     units = counted(text, _units(text, pieces, everything=everything), count)
     fitting = within_window(text, units, count, limits.window)
     section = _sections(pieces)
@@ -285,7 +288,7 @@ def _cuts(
 
 
 def _lay_out(blocks: list[Block], redact: Callable[[str], str]) -> tuple[str, list[_Piece]]:
-    """The document's text, and where in it each block stands; the blocks are gone afterwards."""
+    """Return the document's text and each block's place in it, and empty the list of blocks."""
     parts: list[str] = []
     pieces: list[_Piece] = []
     at = paragraph = 0
@@ -319,7 +322,7 @@ def _lay_out(blocks: list[Block], redact: Callable[[str], str]) -> tuple[str, li
 
 
 def _sections(pieces: list[_Piece]) -> Callable[[int], tuple[int, int] | None]:
-    """Finds the heading that a place in the text stands under; of several in a row the last."""
+    """Return a function that finds the heading above a place; of several in a row the last."""
     headings = [piece for piece in pieces if piece.kind == "heading" and piece.end > piece.start]
     starts = [piece.start for piece in headings]
 
@@ -340,7 +343,7 @@ def _is_listed(before: Block, block: Block) -> bool:
 
 
 def _flows(before: Block, block: Block) -> bool:
-    """Does a sentence run on from one page to the next?"""
+    """Whether a sentence runs on from one page to the next."""
     return (
         before.kind == block.kind == "text"
         and before.page is not None
@@ -352,7 +355,7 @@ def _flows(before: Block, block: Block) -> bool:
 
 
 def _units(text: str, pieces: list[_Piece], *, everything: bool) -> Iterator[Unit]:
-    """Sentences, list items and rows that are worth a passage; with `everything`, whatever holds a letter."""
+    """Yield sentences, list items and rows that are worth a passage; with `everything`, all with letters."""
     at = 0
     while at < len(pieces):
         last = at

@@ -20,7 +20,7 @@ _MIN_LOWER = 0.4  # of the words of loose text: labels are written in capitals
 
 
 def is_prose(text: str) -> bool:
-    """Sentences, list items and running text; not labels, contents lines, links or columns of numbers."""
+    """Whether this is prose: no label, contents line, link or column of numbers."""
     if _LEADERS.search(text):
         return False
     if _SPACELESS.search(text):
@@ -35,7 +35,7 @@ def is_prose(text: str) -> bool:
 
 
 def is_wordy_row(text: str) -> bool:
-    """A table row that says something beside its numbers."""
+    """Whether a table row says something besides its numbers."""
     return (
         len(_WORD.findall(text)) >= _MIN_ROW_WORDS
         and _has_letters(text)
@@ -97,7 +97,7 @@ _MONTHS = _words("""
 
 
 def split_sentences(text: str) -> list[tuple[int, int]]:
-    """[start, end) of every sentence: all of the text but the white space between them."""
+    """Return [start, end) of every sentence: all of the text but the white space between them."""
     spans: list[tuple[int, int]] = []
     start = 0
     for match in _CANDIDATE.finditer(text):
@@ -136,7 +136,7 @@ def _is_boundary(text: str, start: int, match: re.Match[str]) -> bool:
 
 
 def _full_stop_ends(text: str, start: int, stop: int, at: int) -> bool:
-    """Does the full stop at `stop` end a sentence, or does it belong to the token before it?"""
+    """Whether the full stop at `stop` ends a sentence, or belongs to the token before it."""
     written = _BEFORE_TOKEN.split(text[max(start, stop - _LONGEST) : stop])[-1]
     if not written:
         return True

@@ -22,7 +22,7 @@ from shared.platform.records import (
     SummarySentence,
     is_initiative,
 )
-from shared.text.quality import GOOD, best_sentence, is_feared, tells_of_death
+from shared.text.quality import GOOD, best_sentence, is_feared, reports_death
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 
 MAX_CANDIDATES = 2_048
-"""Of a document. A candidate takes up to a kilobyte in its batch's record, three in memory."""
+"""Limit per document. A candidate takes up to a kilobyte in its batch's record, three in memory."""
 
 _MAX_NEGATIVE = 256
-"""Of these, the places for bad news."""
+"""Places among these for bad news."""
 _LEVELS = 127  # of a component's magnitude, in eight bits
 
 
@@ -69,22 +69,22 @@ class Partial(Record):
     initiatives: NonNegativeInt = 0
     """Passages with a topic and an action."""
     actions: dict[str, PositiveInt] = Field(default_factory=dict)
-    """Of these, by action."""
+    """The same by action."""
     cells: dict[str, dict[str, PositiveInt]] = Field(default_factory=dict)
-    """Passages by topic, and in it by sentiment and by action; those of no action are not counted."""
+    """Passages by topic, and within it by sentiment and by action except none."""
     centre: str = ""
     """Base64 of 384 little-endian 32-bit integers: the sum of all passages' quantised embeddings."""
     candidates: list[Candidate] = Field(default_factory=list)
     space: str | None = None
-    """Of the embeddings: one model analyses a whole run."""
+    """Space of the embeddings: one model analyzes a whole run."""
 
 
 class Aggregate(Partial):
-    """A whole document's results; the candidates in document order."""
+    """Results of a whole document; the candidates in document order."""
 
 
 def partial(results: Sequence[PassageResult]) -> Partial:
-    """Adds up a batch; each result needs its embedding. Topics of another taxonomy are counted as well."""
+    """Add up a batch; each result needs its embedding. Unknown topics are counted as well."""
     sentiment = Counter(result.sentiment.label for result in results if result.sentiment)
     topics = Counter(topic.name for result in results for topic in result.topics)
     vectors = [quantise(result.embedding or []) for result in results]
@@ -116,7 +116,7 @@ def partial(results: Sequence[PassageResult]) -> Partial:
 
 
 def combine(partials: Iterable[Partial]) -> Aggregate:
-    """The same aggregate whatever order the partials come in, with `MAX_CANDIDATES` at most."""
+    """Combine partials, in any order, to one aggregate with `MAX_CANDIDATES` at most."""
     passages = initiatives = 0
     space: str | None = None
     sentiment: Counter[SentimentLabel] = Counter()
@@ -203,7 +203,7 @@ def _candidate(result: PassageResult, vector: NDArray[np.int8]) -> Candidate | N
 
 
 def _best(candidates: list[Candidate]) -> list[Candidate]:
-    """The worst news and the best of all, up to the limit; in document order."""
+    """Return the worst news and the best of all, up to the limit, in document order."""
     if len(candidates) > MAX_CANDIDATES:
         bad = sorted((one for one in candidates if one.topics), key=lambda one: (-one.negative, one.index))
         ranked = sorted(candidates, key=lambda one: (-worth(one), one.index))
@@ -214,7 +214,7 @@ def _best(candidates: list[Candidate]) -> list[Candidate]:
 
 
 def worth(one: Candidate) -> float:
-    """What a sentence is worth regardless of the rest of the document; 0 to 1."""
+    """Return what a sentence is worth regardless of the rest of the document; 0 to 1."""
     return 0.6 * one.quality + 0.2 * bool(one.topics) + 0.2 * (one.action != "none")
 
 
@@ -230,28 +230,28 @@ _CENTRALITY, _WORTH, _COVERAGE, _REDUNDANCY = 0.9, 0.8, 1.0, 0.5
 
 @dataclass(frozen=True)
 class _Pool:
-    """What there is to choose from. Everything below names candidates by their place in it."""
+    """The candidates; functions below name them by their index."""
 
     candidates: list[Candidate]
     vectors: NDArray[np.float64]
     """(candidates, dimensions), of unit length."""
     weight: dict[str, float]
-    """Of topics."""
+    """Weight of each topic."""
 
 
 def summarise(aggregate: Aggregate) -> list[SummarySentence]:
-    """What `choose` chooses, as a document's record keeps it."""
+    """Return the sentences that `choose` chooses, as a document's record stores them."""
     return [SummarySentence(page=one.page, text=one.text) for one in choose(aggregate)]
 
 
 def choose(aggregate: Aggregate) -> list[Candidate]:
-    """5 to 8 sentences, in document order; fewer where the document is short.
+    """Return 5 to 8 sentences, in document order; fewer if the document is short.
 
     Sentences are taken one by one, each time the one that adds most: it is close to the centre of the
-    document, reads well on its own, belongs to topics not told yet (weighed by how much of the document they
-    take) and differs from those taken (maximal marginal relevance, Carbonell and Goldstein 1998). People's
-    deaths come before everything. Then negative sentences on a topic get the share that they have of the
-    document, one at least.
+    document, reads well on its own, belongs to topics not covered yet (weighted by their share of the
+    document) and differs from those taken (maximal marginal relevance, Carbonell and Goldstein 1998).
+    People's deaths come first. Then negative sentences on a topic get their share of the document, one at
+    least.
     """
     candidates = _distinct(aggregate.candidates)
     if not candidates:
@@ -275,7 +275,7 @@ def _size(passages: int) -> int:
 
 
 def _distinct(candidates: list[Candidate]) -> list[Candidate]:
-    """Without sentences that repeat word for word: the first of each stays."""
+    """Remove sentences that repeat another word for word."""
     seen: dict[str, Candidate] = {}
     for one in candidates:
         seen.setdefault(re.sub(r"\W+", " ", one.text.lower()), one)
@@ -288,19 +288,19 @@ def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _weights(topics: dict[str, int]) -> dict[str, float]:
-    """What a topic's first sentence is worth: the root of its share, so that small topics are not lost."""
+    """Return the worth of a topic's first sentence: the root of its share, so that small topics count."""
     total = sum(topics.values()) or 1
     return {name: (count / total) ** 0.5 for name, count in topics.items()}
 
 
 def _greedy(pool: _Pool, base: NDArray[np.float64], size: int, first: list[int]) -> list[int]:
-    """Places of the candidates taken, in the order they were taken; `first` goes first."""
-    told: dict[str, int] = {}
+    """Return the candidates taken, in that order; those in `first` go first."""
+    covered: dict[str, int] = {}
     chosen: list[int] = []
     nearest = np.zeros(len(pool.candidates))
     while len(chosen) < size:
         gains = [
-            sum(pool.weight.get(name, 0.0) / 2 ** told.get(name, 0) for name in one.topics[:1])
+            sum(pool.weight.get(name, 0.0) / 2 ** covered.get(name, 0) for name in one.topics[:1])
             for one in pool.candidates
         ]
         score = base + _COVERAGE * np.array(gains) - _REDUNDANCY * nearest
@@ -311,13 +311,13 @@ def _greedy(pool: _Pool, base: NDArray[np.float64], size: int, first: list[int])
             break
         chosen.append(best)
         for name in pool.candidates[best].topics:
-            told[name] = told.get(name, 0) + 1
+            covered[name] = covered.get(name, 0) + 1
         nearest = np.maximum(nearest, pool.vectors @ pool.vectors[best])
     return chosen
 
 
 def _bad_news(candidates: list[Candidate]) -> set[int]:
-    """Places of what went wrong; of what might, only if nothing did."""
+    """Return the candidates about what went wrong; if none, those about what might."""
     feared = {
         at for at, one in enumerate(candidates) if one.negative >= _BAD and one.topics and one.quality >= GOOD
     }
@@ -325,34 +325,34 @@ def _bad_news(candidates: list[Candidate]) -> set[int]:
 
 
 def _gravest(candidates: list[Candidate]) -> list[int]:
-    """The place of the death of people that is told most clearly, if there is one."""
+    """Return the candidate that reports a death of people most clearly, if there is one."""
     deaths = [
         at
         for at, one in enumerate(candidates)
-        if one.topics and one.quality >= GOOD and tells_of_death(one.text, one.negative, one.positive)
+        if one.topics and one.quality >= GOOD and reports_death(one.text, one.negative, one.positive)
     ]
     return [max(deaths, key=lambda at: (candidates[at].negative, -at))] if deaths else []
 
 
 def _with_bad_news(pool: _Pool, chosen: list[int], bad: set[int], share: float) -> list[int]:
-    """Replaces the least of the others until bad news has its share, one sentence at least.
+    """Replace the least of the others until bad news has its share, one sentence at least.
 
-    Of the bad news, too, each next piece is one that differs, and on a topic that had none yet. How
-    near it is to the centre of the document does not count: what went wrong seldom is.
+    Each next piece of bad news must differ, and be on a topic without one yet. Its distance from the centre
+    does not count: what went wrong seldom is central.
     """
     wanted = max(1, round(share * len(chosen)))
     while True:
         taken = [at for at in chosen if at in bad]
         others = [at for at in chosen if at not in bad]
         kept = [at for at in chosen if at != others[-1]] if others else []  # taken last: it added least
-        told = {name for at in taken for name in pool.candidates[at].topics}
+        covered = {name for at in taken for name in pool.candidates[at].topics}
         nearest = (
             (pool.vectors @ pool.vectors[kept].T).max(axis=1) if kept else np.zeros(len(pool.candidates))
         )
         worth_of = {
             at: one.quality
             + _GRAVITY * one.negative
-            + max(0.0 if name in told else pool.weight.get(name, 0.0) for name in one.topics)
+            + max(0.0 if name in covered else pool.weight.get(name, 0.0) for name in one.topics)
             - nearest[at]
             for at, one in enumerate(pool.candidates)
             if at in bad - set(chosen) and nearest[at] < _ALIKE

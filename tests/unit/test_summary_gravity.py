@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.text.quality import GRAVE, is_feared, tells_of_death
+from shared.text.quality import GRAVE, is_feared, reports_death
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from shared.text.quality import GRAVE, is_feared, tells_of_death
 )
 def test_deaths_of_people(text: str, negative: float, positive: float, told: bool) -> None:  # noqa: FBT001
     """Each row is decided by one of its three parts."""
-    assert tells_of_death(text, negative, positive) is told
+    assert reports_death(text, negative, positive) is told
 
 
 def test_what_might_happen_is_feared() -> None:

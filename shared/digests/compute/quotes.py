@@ -22,7 +22,7 @@ import numpy as np
 from shared.digests.records import Novel, Quote
 from shared.platform.records import SENTIMENTS
 from shared.text.figures import figures
-from shared.text.quality import is_feared, tells_of_death
+from shared.text.quality import is_feared, reports_death
 from shared.text.summary import Aggregate, Candidate, choose, decode_sum, worth
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class SentimentQuotes:
         """Consider a sentence, by the roles that it was kept for."""
         kept = sentence.kept
         if "negative" in kept["roles"]:
-            death = tells_of_death(kept["text"], kept["negative"], kept["positive"])
+            death = reports_death(kept["text"], kept["negative"], kept["positive"])
             self._bad.add((not death, is_feared(kept["text"]), -kept["negative"], *sentence.at), sentence)
         if "positive" in kept["roles"]:
             self._good.add((-kept["positive"], *sentence.at), sentence)
