@@ -277,7 +277,9 @@ def test_documents_are_found_by_words(stack: RunningStack, tmp_path: Path, marke
     assert stack.json("erase", "--find", PERSON) == []
 
 
-@pytest.mark.parametrize(("answer", "status"), [("n", 130), ("", 130), ("y", 0)])
+@pytest.mark.parametrize(
+    ("answer", "status"), [pytest.param("n", 130, marks=pytest.mark.slow), ("", 130), ("y", 0)]
+)
 def test_on_a_terminal_it_asks(
     stack: RunningStack, tmp_path: Path, marker: str, answer: str, status: int
 ) -> None:

@@ -75,7 +75,7 @@ def test_parts_cut_off_or_changed_end_in_a_refusal_or_a_result(file: Path, reade
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     outcomes = set()
-    for _ in range(500):
+    for _ in range(200):
         name = dice.choice(list(parts))
         part = bytearray(parts[name])
         match dice.randrange(5):
@@ -96,7 +96,7 @@ def test_parts_cut_off_or_changed_end_in_a_refusal_or_a_result(file: Path, reade
                 word, other = dice.choice(words), dice.choice(words)
                 part = bytearray(re.sub(rb"\b%s\b" % word, other, part))
         outcomes.add(code(reader, file, pack(parts | {name: bytes(part)})))
-    for _ in range(500):
+    for _ in range(200):
         bad = bytearray(data)
         for _ in range(dice.randint(1, 4)):
             bad[dice.randrange(len(bad))] = dice.randrange(256)

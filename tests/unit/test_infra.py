@@ -40,14 +40,17 @@ def test_valid() -> None:
     ("file", "old", "new", "summary"),
     [
         ("apis.tf", "disable_on_destroy ", "disable_on_destruction ", "Unsupported argument"),
-        ("apis.tf", "  service = each.key\n", "", "Missing required argument"),
+        pytest.param("apis.tf", "  service = each.key\n", "", "Missing required argument",
+                     marks=pytest.mark.slow),
         ("topics.tf", "retry_policy {", "retries {", "Unsupported block type"),
         ("topics.tf", "google_bigquery_table.results.project", "google_bigquery_table.result.project",
          "Reference to undeclared resource"),
-        ("job.tf", "var.long_job.gpu", "var.long_job.tpu", "Unsupported attribute"),
+        pytest.param("job.tf", "var.long_job.gpu", "var.long_job.tpu", "Unsupported attribute",
+                     marks=pytest.mark.slow),
         ("schedules.tf", "topic_name = google", "topic_name = [google", "Missing item separator"),
         ("firestore.tf", 'google_firestore_database"', 'google_firestore_data"', "Invalid resource type"),
-        ("outputs.tf", ".registry_uri", ".registry_url", "Unsupported attribute"),
+        pytest.param("outputs.tf", ".registry_uri", ".registry_url", "Unsupported attribute",
+                     marks=pytest.mark.slow),
     ],
 )  # fmt: skip
 def test_mistakes_are_found(tmp_path: Path, file: str, old: str, new: str, summary: str) -> None:
