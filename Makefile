@@ -22,7 +22,7 @@ run: setup ## start the local stack, analyse samples/, show the results, stay up
 	@$(BIN)/headrace run
 
 test: $(VENV)/.dev $(MODEL) ## set up and run every test; JOBS=1: one after the other
-	$(BIN)/pytest -n $(or $(JOBS),4) --dist loadgroup
+	$(BIN)/pytest -n $(or $(JOBS),4) --dist loadfile
 
 soak: $(VENV)/.dev $(MODEL) ## kill processes in 200 histories, then load and limits; one history: make soak SEED=17 COUNT=1
 	SOAK_SEED=$(SEED) SOAK_COUNT=$(or $(COUNT),200) $(BIN)/pytest tests/soak

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -12,6 +12,7 @@ from tests.caches import forget
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
 LONGEST_FIRST = ("e2e", "soak", "browser", "fuzz", "integration", "unit")
 """Kinds of tests by how long a file of them takes: the last files are short, and all workers end together."""
@@ -35,31 +36,46 @@ settings.register_profile("soak", deadline=None, max_examples=200)
 settings.load_profile("headrace")
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Run a file in one process (`--dist loadfile`), and so the files that share what is dear to start."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
+
+    together = _together(config.rootpath)
+
+    class Together(LoadFileScheduling):  # type: ignore[misc]  # Any, without stubs
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return together.get(file, file)
+
+    return Together(config, log)
+
+
+def _together(root: Path) -> dict[str, str]:
+    """Groups of files by their paths: those of a shared stack of tests/e2e, and those that plan infra/."""
+    ends = sorted(path for path in (root / "tests" / "e2e").glob("test_*.py") if not _has_own_stack(path))
+    groups = {path: f"stack {number % SHARED_STACKS}" for number, path in enumerate(ends)}
+    for path in (root / "tests" / "unit").glob("test_*.py"):
+        if "from tests.unit.infra_plan import" in path.read_text("utf-8"):
+            groups[path] = "infra"
+    return {path.relative_to(root).as_posix(): group for path, group in groups.items()}
+
+
+def _has_own_stack(path: Path) -> bool:
+    return "def stack(" in path.read_text("utf-8")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sort by kind, and say which files run in one process, for `pytest --dist loadgroup`.
+    """Sort by kind; within a kind the files of shared stacks come first, since they take longest."""
+    own = {path: _has_own_stack(path) for path in {item.path for item in items}}
 
-    A file does, and so do files that share what is dear to start: those of one shared stack, and those that
-    name a group themselves. Within a kind the shared stacks' files come first, since they take longest.
-    """
-    shared = sorted({item.path for item in items if _uses_shared_stack(item)})
-    stacks = {path: f"stack {number % SHARED_STACKS}" for number, path in enumerate(shared)}
-
-    def order(item: pytest.Item) -> tuple[int, str]:
+    def order(item: pytest.Item) -> tuple[int, bool]:
         kind = item.path.relative_to(item.config.rootpath / "tests").parts[0]
-        return LONGEST_FIRST.index(kind), "" if kind != "e2e" else stacks.get(item.path, "the others")
+        return LONGEST_FIRST.index(kind), kind == "e2e" and own[item.path]
 
     items.sort(key=order)
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(stacks.get(item.path, str(item.path))))
-
-
-def _uses_shared_stack(item: pytest.Item) -> bool:
-    """Whether a test uses the fixture `stack` of tests/e2e, not one of its file's own."""
-    fixtures = getattr(item, "_fixtureinfo", None)
-    found = fixtures.name2fixturedefs.get("stack") if fixtures else None
-    return bool(found and found[-1].baseid == "tests/e2e")
 
 
 def pytest_collection_finish() -> None:

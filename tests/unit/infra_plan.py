@@ -1,4 +1,7 @@
-"""infra/ as Terraform evaluates it: `terraform test` runs once, and every test reads what came of it."""
+"""infra/ as Terraform evaluates it: `terraform test` runs once, and every test reads what came of it.
+
+Files that import this run in one process (`tests/conftest.py`).
+"""
 
 from __future__ import annotations
 

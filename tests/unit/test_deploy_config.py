@@ -58,7 +58,7 @@ def test_every_function_has_a_step_and_promotion_waits_for_all() -> None:
 def test_the_tests_run_side_by_side() -> None:
     """One after the other they take longer than the step may; a file's tests share what they start."""
     [step] = [step for step in CONFIG["steps"] if step["id"] == "test"]
-    assert "PYTHON=python lint setup && .venv/bin/pytest -n 4 --dist loadgroup tests/unit" in step["args"][-1]
+    assert "PYTHON=python lint setup && .venv/bin/pytest -n 4 --dist loadfile tests/unit" in step["args"][-1]
 
 
 def test_a_build_has_the_time_that_its_steps_have() -> None:

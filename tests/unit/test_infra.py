@@ -15,8 +15,6 @@ from tests.unit.infra_provider import schema
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.xdist_group("infra")  # Terraform plans once for them all
-
 FILES = sorted(INFRA.glob("*.tf"))
 RUNS = ("plain", "everything", "no_job")
 PLANNED = ("fewer_services", "no_recovery")

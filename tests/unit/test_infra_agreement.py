@@ -17,8 +17,6 @@ from shared.platform.records import ResultMessage
 from shared.platform.settings import DEAD_LETTERS, RESULTS, TOPICS, Settings
 from tests.unit.infra_plan import INFRA, made, of_type
 
-pytestmark = pytest.mark.xdist_group("infra")  # Terraform plans once for them all
-
 PROJECT = "my-project"
 RUNS = ("plain", "everything", "no_job")
 FUNCTIONS: dict[str, dict[str, Any]] = json.loads((INFRA / "functions.json").read_text())

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-pytestmark = pytest.mark.xdist_group("infra")  # Terraform plans once for them all
-
 NAME = "__name__"
 """A document's own, which Firestore puts into every index."""
 

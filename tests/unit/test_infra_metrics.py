@@ -12,8 +12,6 @@ import pytest
 from shared.platform.errors import Malformed
 from tests.unit.infra_plan import of_type
 
-pytestmark = pytest.mark.xdist_group("infra")  # Terraform plans once for them all
-
 DOCS = Path(__file__).parents[2] / "docs"
 CLAUSE = re.compile(r'(NOT )?(?:jsonPayload\.(\w+)(?:(:\*)|="([^"]+)")|(severity)=([A-Z]+))')
 

@@ -7,13 +7,9 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from cli.main import headrace
 from cli.security import ADMIN, CHANGING, CHECKS
 from tests.unit.infra_plan import made
-
-pytestmark = pytest.mark.xdist_group("infra")  # Terraform plans once for them all
 
 PAGE = (Path(__file__).parents[2] / "docs" / "security.md").read_text("utf-8")
 TOPICS = ("uploads", "batches", "ticks", "results", "dead-letters")
