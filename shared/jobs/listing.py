@@ -208,47 +208,42 @@ def considered(
 ) -> Iterator[Entry]:
     """Yield an entry for each document that `model` has something to do for."""
     page = list(page)
-    older = {
+    # A document does not say which generation is published; it matters where a newer run failed.
+    runs = {
         stored["id"]: run_record(client.collection(DOCUMENTS).document(stored["id"]), stored["published_run"])
         for stored in page
-        if stored["published_run"] not in {None, stored["run"]}
+        if stored["state"] == "failed" and stored["published_run"] not in {None, stored["run"]}
     }
-    snapshots = client.get_all(list(older.values())) if older else ()
-    runs = {snapshot.reference.path: snapshot.to_dict() for snapshot in snapshots}
+    snapshots = client.get_all(list(runs.values()), ["generation"]) if runs else ()
+    published = {
+        snapshot.reference.path: (snapshot.to_dict() or {}).get("generation") for snapshot in snapshots
+    }
     for stored in page:
-        published: Mapping[str, Any] | None = None
-        if stored["published_run"] == stored["run"]:
-            published = stored
-        elif stored["published_run"] is not None:
-            published = runs.get(older[stored["id"]].path)
-        if (entry := entry_of(stored, published)) and (model is None or entry.model != model):
+        run = runs.get(stored["id"])
+        generation = published.get(run.path) if run else stored["generation"]
+        if (entry := entry_of(stored, generation)) and (model is None or entry.model != model):
             yield entry
 
 
-def entry_of(stored: Mapping[str, Any], published: Mapping[str, Any] | None) -> Entry | None:
+def entry_of(stored: Mapping[str, Any], published: str | None) -> Entry | None:
     """Return the entry of a document; None if there is nothing to do for it.
 
     Args:
         stored: the document.
-        published: `generation` and `model` of its published run; None if it has none.
+        published: the generation that is published, if one is.
     """
-    if stored["state"] == "erasing":
-        return None
-    passages = stored["passages"]
-    document, generation = stored["id"], stored["generation"]
-    if published is None or published["generation"] != generation:
-        if stored["state"] in {"failed", "rejected"}:
-            return Entry(document=document, generation=generation, published_run=None)
-        if published is None:  # its first run is under way
-            return None
-    elif not passages:  # an archive has no text of its own
+    state, document, generation = stored["state"], stored["id"], stored["generation"]
+    if state in {"failed", "rejected"} and (stored["published_run"] is None or published != generation):
+        return Entry(document=document, generation=generation, published_run=None)
+    # It is being erased, its first run is under way, or it is an archive, which has no text of its own.
+    if state == "erasing" or stored["published_run"] is None or not stored["passages"]:
         return None
     return Entry(
         document=document,
         generation=generation,
         published_run=stored["published_run"],
-        model=published["model"],
-        passages=passages,
+        model=stored["model"],
+        passages=stored["passages"],
     )
 
 

@@ -125,7 +125,7 @@ def test_a_backfill_is_not_shown_before_it_is_whole() -> None:
     life.documents.fail(document, 2, 1, BROKEN)
     finish(life.documents, document)
     asked = {name: stored(document)[name] for name in FIELDS if "." not in name}
-    entry = entry_of(asked, {"generation": "1", "model": "m"})
+    entry = entry_of(asked, "1")
     assert entry == Entry(document=document, generation="1", published_run=1, model="m", passages=3)
     assert begin(life.documents, entry, "b", "newest", "execution") == "begun"
     assert says(stored(document)) == WAS

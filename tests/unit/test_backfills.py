@@ -21,7 +21,7 @@ def document(**fields: Any) -> dict[str, Any]:
 
 
 RUN = {"run": 1, "generation": "7", "state": "completed", "started_at": MOMENT}
-PUBLISHED = {"generation": "7", "model": OLD}
+PUBLISHED = "7"
 REDO = Entry(document="d", generation="7", published_run=1, model=OLD, passages=3)
 RESTART = Entry(document="d", generation="7", published_run=None)
 
