@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from long_job.analysis import Analysis
 from long_job.delegated import ENDED
 from long_job.models import engine
-from long_job.reading import Reader
+from long_job.reader import Reader
 from shared.documents import artefacts
 from shared.documents.completion import finish
 from shared.documents.model import Facts, Seconds

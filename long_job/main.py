@@ -123,6 +123,6 @@ def _job(documents: Documents, kind: type[AnyJob], identifier: str) -> AnyJob:
 
 
 def _train(options: argparse.Namespace, task: Task) -> bool:
-    from long_job.train import train
+    from long_job.trainings import train
 
     return train(options, task)

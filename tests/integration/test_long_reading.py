@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from long_job import reading
+from long_job import reader as reading
 from long_job.delegated import DelegatedRun
-from long_job.reading import Reader
+from long_job.reader import Reader
 from long_job.task import Task
 from shared.digests.store import erase
 from shared.documents import artefacts, batches
