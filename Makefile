@@ -58,11 +58,11 @@ cost: $(VENV)/.dev $(MODEL) ## count what documents take, write docs/cost.md
 bench-ocr: $(VENV)/.dev $(OCR_ENV)/.ready ## measure text recognition beside its peers, write docs/ocr.md
 	$(BIN)/python -m benchmarks.ocr --peers $(OCR_ENV)/bin/python
 
-sbom: $(VENV)/.run $(MODEL) ## write what each deployable consists of into build/sbom, as CycloneDX
-	$(BIN)/python -m deploy.sbom build/sbom
+sbom: $(VENV)/.dev $(MODEL) ## write what each deployable consists of into build/sbom, as CycloneDX
+	$(BIN)/python -m deploy sbom build/sbom
 
-audit: $(VENV)/.run $(MODEL) $(AUDIT_ENV)/.ready ## the same, and look all of it up in PyPI's database of known vulnerabilities
-	$(BIN)/python -m deploy.sbom build/sbom --audit $(AUDIT_ENV)/bin/pip-audit
+audit: $(VENV)/.dev $(MODEL) $(AUDIT_ENV)/.ready ## the same, and look all of it up in PyPI's database of known vulnerabilities
+	$(BIN)/python -m deploy sbom build/sbom --audit $(AUDIT_ENV)/bin/pip-audit
 
 checkov: $(CHECKOV_ENV)/.ready ## look in infra/ for what is known to go wrong; exceptions stand beside what they are about
 	$(CHECKOV_ENV)/bin/checkov --directory infra --framework terraform --skip-download --compact --quiet
@@ -73,31 +73,28 @@ bench-digest: $(VENV)/.dev ## measure digests of 1,000 and 10,000 documents, wri
 model: $(MODEL) ## build the model
 
 stage: $(MODEL) ## put each function with what it needs into build/NAME; one: make stage FUNCTION=ingest
-	$(BIN)/python -m deploy.stage $(FUNCTION)
+	$(BIN)/python -m deploy stage $(FUNCTION)
 
 report: $(MODEL) ## measure what is staged: sizes, packages, import times
-	$(BIN)/python -m deploy.report $(FUNCTION)
+	$(BIN)/python -m deploy report $(FUNCTION)
 
 # The same steps as a build's, by hand: GOOGLE_CLOUD_PROJECT, REGION and REPOSITORY say where (docs/deploy.md).
 deploy: $(MODEL) ## deploy one function by hand, tried before it serves: make deploy FUNCTION=ingest
 	@test -n "$(FUNCTION)" || { echo "Name the function: make deploy FUNCTION=ingest. All of them: gcloud builds submit"; exit 1; }
-	$(BIN)/python -m deploy.state
-	$(BIN)/python -m deploy.model --function=$(FUNCTION) --digest=$(MODEL_DIGEST)
-	$(BIN)/python -m deploy.stage $(FUNCTION) --model=build/model-serving
-	$(BIN)/python -m deploy.plan $(FUNCTION)
-	$(BIN)/python -m deploy.candidate deadletter sweep digest api analyze ingest
-	$(BIN)/python -m deploy.smoke --model=build/model-serving
-	$(BIN)/python -m deploy.answers
-	$(BIN)/python -m deploy.promote
+	$(BIN)/python -m deploy state
+	$(BIN)/python -m deploy model --function=$(FUNCTION) --digest=$(MODEL_DIGEST)
+	$(BIN)/python -m deploy stage $(FUNCTION) --model=build/model-serving
+	$(BIN)/python -m deploy plan $(FUNCTION)
+	$(BIN)/python -m deploy rollout
 
 promote: $(VENV)/.run ## serve what `terraform apply` has configured anew, same code; one: make promote FUNCTION=api
-	$(BIN)/python -m deploy.configuration $(FUNCTION)
+	$(BIN)/python -m deploy promote $(FUNCTION)
 
 rollback: $(VENV)/.run ## serve again what served before the last deployment; one: make rollback FUNCTION=ingest
-	$(BIN)/python -m deploy.rollback $(FUNCTION)
+	$(BIN)/python -m deploy rollback $(FUNCTION)
 
 release: $(VENV)/.dev ## tests, version, changelog, commit and tag, nothing pushed: make release VERSION=1.2.3
-	$(BIN)/python -m deploy.release $(or $(VERSION),missing)
+	$(BIN)/python -m deploy release $(or $(VERSION),missing)
 
 docs: $(VENV)/.dev ## write docs/settings.md
 	$(BIN)/headrace settings --markdown > docs/settings.md

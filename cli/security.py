@@ -46,10 +46,8 @@ if TYPE_CHECKING:
 
 PUBLIC, ROLES, ACCOUNT_KEYS, SECRETS = "public access", "roles", "account keys", "secret versions"
 API_KEYS, ACCOUNTS, IMAGES, UNPINNED = "API keys", "accounts", "images", "unpinned"
-INGRESS, CALLERS, ASKED = "ingress", "push tokens", "API without key"
-CHECKS = (
-    *(PUBLIC, ROLES, ACCOUNT_KEYS, SECRETS, API_KEYS, ACCOUNTS, IMAGES, UNPINNED, INGRESS, CALLERS, ASKED),
-)
+CALLERS, ASKED = "push tokens", "API without key"
+CHECKS = (*(PUBLIC, ROLES, ACCOUNT_KEYS, SECRETS, API_KEYS, ACCOUNTS, IMAGES, UNPINNED, CALLERS, ASKED),)
 FUNCTIONS = {*SIZES, "digest"}
 API = "api"
 """The one function that people call."""
@@ -113,7 +111,7 @@ def examine(
         yield from guarded(PUBLIC, check_stores)
         yield from guarded(IMAGES, check_services)
     else:
-        absent = (PUBLIC, ROLES, ACCOUNT_KEYS, ACCOUNTS, IMAGES, UNPINNED, INGRESS)
+        absent = (PUBLIC, ROLES, ACCOUNT_KEYS, ACCOUNTS, IMAGES, UNPINNED)
         yield from (Finding(name, "unknown", NOT_LOCAL) for name in absent)
     yield from guarded(CALLERS, lambda: check_subscriptions(cloud=target.cloud))
     yield from guarded(SECRETS, lambda: check_secrets(cloud=target.cloud))
@@ -425,7 +423,6 @@ def judge_callers(run: Service | Job, granted: Sequence[Binding]) -> Iterator[Fi
     """Judge who may call a service or start the job; everybody may call the API, which asks for a key."""
     name, kind = short(run.name), "services" if isinstance(run, Service) else "jobs"
     if isinstance(run, Service):
-        yield judge_ingress(run)
         if name == API:
             granted = [binding for binding in granted if binding.role != INVOKER]
         elif run.invoker_iam_disabled:
@@ -433,16 +430,6 @@ def judge_callers(run: Service | Job, granted: Sequence[Binding]) -> Iterator[Fi
             yield Finding(PUBLIC, "wrong", detail, update(run, "--invoker-iam-check"))
     revoke = f"gcloud run {kind} remove-iam-policy-binding {name} --region={_region(run.name)}"
     yield from judge_resource(name, granted, revoke)
-
-
-def judge_ingress(service: Service) -> Finding:
-    """Judge from where a service takes calls; Pub/Sub reaches one that is internal."""
-    name, ingress = short(service.name), IngressTraffic(service.ingress)
-    if ingress == IngressTraffic.INGRESS_TRAFFIC_ALL and name != API:
-        detail = f"{name} takes calls from the internet; Pub/Sub does not need that."
-        return Finding(INGRESS, "warning", detail, update(service, "--ingress=internal"))
-    where = ingress.name.removeprefix("INGRESS_TRAFFIC_").replace("_", " ").lower()
-    return Finding(INGRESS, "ok", f"{name}: {where}")
 
 
 def judge_run(run: Run) -> Iterator[Finding]:

@@ -1,21 +1,21 @@
-"""`python -m deploy.release x.y.z` makes a release: the version, the changelog's date, one commit, one tag.
+"""Make a release: the version, the changelog's date, one commit, one tag.
 
 Nothing is pushed, and nothing is changed unless the tree is clean and the tests pass.
 """
 
 from __future__ import annotations
 
-import argparse
-import datetime as dt
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from deploy.gcloud import reporting
 from deploy.stage import version
 from shared.platform.errors import SetupError
+
+if TYPE_CHECKING:
+    import datetime as dt
 
 CHANGELOG, PROJECT = Path("CHANGELOG.md"), Path("pyproject.toml")
 UNRELEASED = "## [Unreleased]"
@@ -24,13 +24,13 @@ _FIELD = re.compile(r'^version = "[^"]+"$', re.MULTILINE)
 
 
 def check(wanted: str, current: str, changelog: str) -> None:
-    """Whether this version can follow.
+    """Check that this version can follow.
 
     Raises:
         SetupError: it cannot; the message says why.
     """
     if not _VERSION.fullmatch(wanted):
-        raise SetupError(f"{wanted} is no version: three numbers, as 1.4.0 (https://semver.org).")
+        raise SetupError(f"{wanted} is not a version: three numbers, as 1.4.0 (https://semver.org).")
     if _numbers(wanted) < _numbers(current):
         raise SetupError(f"{wanted} is older than {current}.")
     if f"## [{wanted}]" in changelog:
@@ -40,7 +40,7 @@ def check(wanted: str, current: str, changelog: str) -> None:
 
 
 def dated(changelog: str, wanted: str, day: dt.date) -> str:
-    """The changelog, with what is unreleased under the version's own heading."""
+    """Return the changelog, with what is unreleased under the version's own heading."""
     return changelog.replace(UNRELEASED, f"{UNRELEASED}\n\n## [{wanted}] - {day.isoformat()}", 1)
 
 
@@ -53,7 +53,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def release(wanted: str, tests: list[str], day: dt.date) -> None:
-    """All of it, in the repository of the working directory.
+    """Make the release, in the repository of the working directory.
 
     Raises:
         SetupError: something is in the way.
@@ -97,17 +97,3 @@ def _git(*arguments: str) -> str:
     if done.returncode:
         raise SetupError(f"git {arguments[0]}: {done.stderr.strip()}")
     return done.stdout.strip()
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Make it; the exit status is 1 where something is in the way."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.release", description=__doc__)
-    parser.add_argument("version", metavar="x.y.z")
-    parser.add_argument("--tests", default="make test", help="command (default: %(default)s)")
-    options = parser.parse_args(arguments)
-    today = dt.datetime.now(dt.UTC).date()
-    return reporting("release", lambda: release(options.version, options.tests.split(), today))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

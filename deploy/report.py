@@ -1,23 +1,24 @@
-"""`python -m deploy.report` measures each staged function: what is deployed, and how long its import takes.
+"""Measure each staged function: what is deployed, and how long its import takes.
 
-The import is of the handler alone, in a process of its own, the best of a few: what a cold start pays before
+The import is the handler's alone, in a process of its own, the best of a few: what a cold start pays before
 the first request, in this environment's Python.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from deploy.functions import FUNCTIONS, Function
-from deploy.gcloud import reporting
-from deploy.imports import Source
-from deploy.stage import ROOT, named, stage
+from deploy.stage import FUNCTIONS, Function, stage
+from shared.platform.errors import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 RUNS = 3
 MEASURE = """
@@ -33,12 +34,12 @@ print(json.dumps([seconds, len(set(sys.modules) - before), memory]))
 
 @dataclass(frozen=True)
 class Budget:
-    """What a function may cost, at most: about twice what it was measured at (docs/deploy.md)."""
+    """The most that a function may cost: about twice what it was measured at (docs/deploy.md)."""
 
     megabytes: float
     """Of the folder."""
     import_seconds: float
-    """Of processor time."""
+    """Processor time."""
 
 
 SMALL, LARGE = Budget(2.5, 1.5), Budget(40.0, 1.5)
@@ -47,7 +48,7 @@ BUDGETS = {name: LARGE if "model.onnx" in function.model else SMALL for name, fu
 
 @dataclass(frozen=True)
 class Measured:
-    """One function."""
+    """What a function costs."""
 
     name: str
     files: int
@@ -56,60 +57,48 @@ class Measured:
     """Pinned in its requirements."""
     import_seconds: float
     modules: int
-    """That the import loads."""
+    """Loaded by the import."""
     import_megabytes: float
-    """Resident after it, at most."""
+    """The most memory that was resident."""
+
+    @property
+    def exceeds(self) -> bool:
+        """Whether it costs more than it may."""
+        budget = BUDGETS[self.name]
+        return self.megabytes > budget.megabytes or self.import_seconds > budget.import_seconds
 
 
-def measure(function: Function, model: Path, source: Source, runs: int = RUNS) -> Measured:
-    """Stage it somewhere and import it."""
+def measure(function: Function, model: Path, runs: int = RUNS) -> Measured:
+    """Stage a function in a temporary folder and import it there."""
     with tempfile.TemporaryDirectory() as folder:
-        staged = stage(function, Path(folder), model, source)
+        staged = stage(function, Path(folder), model)
         pins = (Path(staged.folder) / "requirements.txt").read_text().count("==")
         command = [sys.executable, "-B", "-c", MEASURE]
-        told = [
-            json.loads(
-                subprocess.run(command, cwd=staged.folder, capture_output=True, text=True, check=True).stdout
-            )
+        printed = [
+            subprocess.run(command, cwd=staged.folder, capture_output=True, text=True, check=True).stdout
             for _ in range(runs)
         ]
-    seconds, modules, kilobytes = min(told)
+    seconds, modules, kilobytes = min(map(json.loads, printed))
     megabytes = round(staged.size / 1e6, 1)
     memory = round(kilobytes / 1e3, 1)
     return Measured(function.name, staged.files, megabytes, pins, round(seconds, 2), modules, memory)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Measure and print; the exit status is 1 where a budget is exceeded."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.report", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="functions (default: all)")
-    parser.add_argument("--model", type=Path, default=Path("build/model"), help="(default: %(default)s)")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args(arguments)
-    over: list[str] = []
+def report(functions: Sequence[Function], model: Path, *, as_json: bool) -> None:
+    """Measure and print.
 
-    def step() -> None:
-        source = Source(ROOT)
-        found = [measure(function, options.model, source) for function in named(options.names)]
-        over.extend(one.name for one in found if exceeds(one))
-        if options.json:
-            print(json.dumps([asdict(one) for one in found], indent=2))
-            return
+    Raises:
+        SetupError: a function exceeds its budget.
+    """
+    measured = [measure(function, model) for function in functions]
+    if as_json:
+        print(json.dumps([asdict(each) for each in measured], indent=2))
+    else:
         print("function     files     MB  packages  import s  modules  memory MB")
-        for one in found:
+        for each in measured:
             print(
-                f"{one.name:<11} {one.files:>6} {one.megabytes:>6.1f} {one.packages:>9} "
-                f"{one.import_seconds:>9.2f} {one.modules:>8} {one.import_megabytes:>10.0f}"
+                f"{each.name:<11} {each.files:>6} {each.megabytes:>6.1f} {each.packages:>9} "
+                f"{each.import_seconds:>9.2f} {each.modules:>8} {each.import_megabytes:>10.0f}"
             )
-
-    return reporting("report", step) or int(bool(over))
-
-
-def exceeds(one: Measured) -> bool:
-    """Whether it costs more than it may."""
-    budget = BUDGETS[one.name]
-    return one.megabytes > budget.megabytes or one.import_seconds > budget.import_seconds
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    if over := [each.name for each in measured if each.exceeds]:
+        raise SetupError(f"Over budget (deploy/report.py): {', '.join(over)}")

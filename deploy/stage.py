@@ -1,27 +1,61 @@
-"""`python -m deploy.stage [NAME...]` puts all that a function needs into one folder, and that is deployed.
+"""Put all that a function needs into one folder, which is what is deployed.
 
 The same sources give the same bytes: files in order, with fixed modes and times. A folder's digest, over
-names and contents and the base image they run on, tells whether a function has changed.
+names, contents and the base image, tells whether a function has changed.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
-import json
 import os
 import shutil
-import sys
 import tempfile
 import tomllib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.functions import BASE_IMAGE, FUNCTIONS, Function
-from deploy.imports import Source
-from shared.platform.errors import HeadraceError, SetupError
+from shared.platform.errors import SetupError
 
 ROOT = Path(__file__).resolve().parent.parent
+BASE_IMAGE = "python313"
+"""Base image of Cloud Run functions, which Google keeps patched."""
+MODEL = ("MODEL_CARD.md", "manifest.json", "model.onnx", "tokenizer.json")
+TOKENIZER = ("manifest.json", "tokenizer.json")
+"""The model's files for counting tokens, which needs no graph."""
+DOCUMENTS = ("platform", "documents", "extract", "text", "text/segment", "text/summary")
+"""What everything that handles documents imports; of `extract`, not the readers of formats."""
+READERS = ("extract/markup", "extract/office", "extract/pdf", "extract/sandbox")
+
+
+@dataclass(frozen=True)
+class Function:
+    """One of `functions/`; its folder, its service and its requirement set have its name."""
+
+    name: str
+    shared: tuple[str, ...]
+    """Folders of `shared/` that are staged, each without the folders in it."""
+    model: tuple[str, ...] = ()
+    """Files of the model that it reads."""
+    digests: bool = False
+    """Whether it reads the schedules of digests."""
+
+
+FUNCTIONS = {
+    function.name: function
+    for function in (
+        Function("deadletter", DOCUMENTS),
+        Function(
+            "digest",
+            (*DOCUMENTS, "digests", "digests/compute", "digests/notify", "digests/render"),
+            digests=True,
+        ),
+        Function("api", (*DOCUMENTS, "inference", "api"), MODEL),
+        Function("analyze", (*DOCUMENTS, "inference"), MODEL),
+        Function("sweep", (*DOCUMENTS, "intake", "digests", "digests/render")),
+        Function("ingest", (*DOCUMENTS, *READERS, "inference", "intake"), TOKENIZER),
+    )
+}
+"""In the order in which traffic moves: who receives messages before who sends them."""
 FILE_MODE, FOLDER_MODE = 0o644, 0o755
 EPOCH = 315_532_800
 """1980-01-01, the first moment that a zip file can name."""
@@ -43,13 +77,13 @@ class Staged:
     """Bytes."""
 
 
-def stage(function: Function, out: Path, model: Path, source: Source) -> Staged:
+def stage(function: Function, out: Path, model: Path, root: Path = ROOT) -> Staged:
     """Make `out/NAME` anew, in place of what is there.
 
     Raises:
         SetupError: something that belongs in it is missing.
     """
-    contents = collect(function, model, source)
+    contents = collect(function, model, root)
     out.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{function.name}-", dir=out))
     try:
@@ -62,27 +96,19 @@ def stage(function: Function, out: Path, model: Path, source: Source) -> Staged:
     return Staged(function.name, str(out / function.name), digest(contents), len(contents), size)
 
 
-def collect(function: Function, model: Path, source: Source) -> dict[str, bytes]:
-    """Every file of the folder by its path in it, sorted.
+def collect(function: Function, model: Path, root: Path = ROOT) -> dict[str, bytes]:
+    """Return every file of the folder by its path in it, sorted.
 
     Raises:
         SetupError: one is missing.
     """
-    root, start = source.root, f"functions.{function.name}.main"
-    modules = source.needed(start)
-    if not modules:
-        raise SetupError(f"There is no {root / 'functions' / function.name / 'main.py'}.")
-    own = [module for module in modules if module.name.startswith("functions")]
-    if all(module.path.name in {"__init__.py", "main.py"} for module in own):
-        modules = [module for module in modules if module.name == start or module not in own]
-    places = {_place(module.path.relative_to(root), function): module.path for module in modules}
-    packages = {module.path.parent for module in modules if module.path.is_relative_to(root / "shared")}
-    data = [
-        path for package in packages for path in package.iterdir() if path.is_file() and path.suffix != ".py"
-    ]
-    places |= {path.relative_to(root).as_posix(): path for path in data}
-    places |= {f"model/{name}": model / name for name in function.model}
+    folders = [root / "shared", *(root / "shared" / name for name in function.shared)]
+    sources = [path for folder in folders for path in folder.iterdir() if path.is_file()]
+    places = {path.relative_to(root).as_posix(): path for path in sources}
+    # The framework loads main.py of the folder.
+    places["main.py"] = root / "functions" / function.name / "main.py"
     places[REQUIREMENTS] = root / "requirements" / f"{function.name}.txt"
+    places |= {f"model/{name}": model / name for name in function.model}
     contents = {place: _read(path) for place, path in places.items()}
     contents[VERSION] = f"{version(root)}\n".encode()
     if function.digests:
@@ -92,22 +118,28 @@ def collect(function: Function, model: Path, source: Source) -> dict[str, bytes]
 
 
 def digest(contents: dict[str, bytes]) -> str:
-    """Of what a folder holds and what it runs on."""
+    """Return the digest of a folder's files and its base image."""
     whole = hashlib.sha256(BASE_IMAGE.encode())
     for place, content in sorted(contents.items()):
         whole.update(f"\0{place}\0{hashlib.sha256(content).hexdigest()}".encode())
     return whole.hexdigest()[:DIGEST_LENGTH]
 
 
+def staged_digest(folder: Path) -> str:
+    """Return the digest of a folder that `stage` made.
+
+    Raises:
+        SetupError: it did not.
+    """
+    if not (folder / "main.py").is_file():
+        raise SetupError(f"{folder} is missing: python -m deploy stage comes first.")
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return digest({path.relative_to(folder).as_posix(): path.read_bytes() for path in files})
+
+
 def version(root: Path = ROOT) -> str:
-    """Headrace's."""
+    """Return Headrace's version."""
     return str(tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"])
-
-
-def _place(path: Path, function: Function) -> str:
-    # The framework loads main.py of the folder; what else a function has of its own keeps its name.
-    main = f"functions/{function.name}/main.py"
-    return "main.py" if path.as_posix() == main else path.as_posix()
 
 
 def _read(path: Path) -> bytes:
@@ -130,7 +162,7 @@ def _write(folder: Path, contents: dict[str, bytes]) -> None:
 
 
 def named(names: list[str]) -> list[Function]:
-    """The functions of these names, or all.
+    """Return the functions of these names, or all.
 
     Raises:
         SetupError: there is no such function.
@@ -138,30 +170,3 @@ def named(names: list[str]) -> list[Function]:
     if unknown := [name for name in names if name not in FUNCTIONS]:
         raise SetupError(f"There is no function {unknown[0]}. There are: {', '.join(sorted(FUNCTIONS))}")
     return [FUNCTIONS[name] for name in names] or list(FUNCTIONS.values())
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Stage, and say what was made; the exit status is 1 where something is missing."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.stage", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="functions (default: all)")
-    parser.add_argument("--out", type=Path, default=Path("build"), help="(default: %(default)s)")
-    parser.add_argument("--model", type=Path, default=Path("build/model"), help="(default: %(default)s)")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args(arguments)
-    try:
-        source = Source(ROOT)
-        made = [stage(function, options.out, options.model, source) for function in named(options.names)]
-    except HeadraceError as error:
-        print(f"stage: {error.message}", file=sys.stderr)
-        return 1
-    if options.json:
-        print(json.dumps([asdict(one) for one in made], indent=2))
-    else:
-        for one in made:
-            size = f"{one.files:>4} files  {one.size / 1e6:>5.1f} MB"
-            print(f"{one.name:<11} {one.digest}  {size}  {one.folder}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

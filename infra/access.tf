@@ -12,8 +12,8 @@ locals {
     sweep    = { uploads = local.list, work = local.change, results = local.change } # finds lost uploads; erases
     digest   = { results = local.change }
     long-job = { uploads = local.change, work = local.change, models = local.change } # trainings store models
-    # Deployment stores the model that it built and what images consist of, and sends a sample that it erases.
-    builder = { uploads = local.change, work = local.change, results = local.change, models = local.change }
+    # Deployment stores the model that it built, what images consist of and its record, and erases its samples.
+    builder = { work = local.change, results = local.change, models = local.change }
   }
 
   # Whoever handles a push may find it malformed, and passes it on as a dead letter.
@@ -25,7 +25,6 @@ locals {
     long-job = ["uploads", "batches", "results", "dead-letters"]
     # Its own topic: a dead letter that is malformed itself.
     deadletter = ["results", "dead-letters"]
-    builder    = ["dead-letters"]
   }
 
   # The programs that write to Firestore; the API only reads.

@@ -42,10 +42,12 @@ resource "google_cloud_run_v2_service_iam_member" "builder" {
   member   = google_service_account.builder.member
 }
 
-# It asks the API's candidate for its description before that serves.
-resource "google_cloud_run_v2_service_iam_member" "builder_asks" {
-  location = google_cloud_run_v2_service.function["api"].location
-  name     = google_cloud_run_v2_service.function["api"].name
+# It pushes samples to new revisions before they serve.
+resource "google_cloud_run_v2_service_iam_member" "builder_calls" {
+  for_each = local.functions
+
+  location = google_cloud_run_v2_service.function[each.key].location
+  name     = google_cloud_run_v2_service.function[each.key].name
   role     = "roles/run.invoker"
   member   = google_service_account.builder.member
 }
@@ -68,10 +70,13 @@ resource "google_service_account_iam_member" "builder" {
   member             = google_service_account.builder.member
 }
 
-# It gives its own account to the builds that `gcloud run deploy --source` starts.
+# It gives its own account to the builds that `gcloud run deploy --source` starts, and asks for identity tokens of its own
+# to call services with: Cloud Build's metadata server has none.
 resource "google_service_account_iam_member" "builder_itself" {
+  for_each = toset(["roles/iam.serviceAccountUser", "roles/iam.serviceAccountTokenCreator"])
+
   service_account_id = google_service_account.builder.name
-  role               = "roles/iam.serviceAccountUser"
+  role               = each.key
   member             = google_service_account.builder.member
 }
 

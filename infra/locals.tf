@@ -42,7 +42,10 @@ locals {
     GOOGLE_CLOUD_PROJECT  = var.project
     HEADRACE_JOB_NAME     = var.long_job.enabled ? local.job_name : ""
     HEADRACE_JOB_LOCATION = var.region
+    HEADRACE_RETENTION    = jsonencode(merge(jsondecode(lookup(var.settings, "HEADRACE_RETENTION", "{}")), local.samples))
   })
+  # Days for which a deployment's samples are kept that it did not live to erase (deploy/trial.py).
+  samples = { ".headrace-sample/" = 1 }
   # With a GPU the job costs more a second, and so pays from longer documents on: docs/cost.md.
   gpu = var.long_job.gpu ? {
     HEADRACE_JOB_GPU          = "true"

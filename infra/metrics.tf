@@ -20,7 +20,7 @@ locals {
   }
 
   # Lines of Headrace's own services and job alone: others in the project may log the same words. Not what a
-  # deployment pushes to a revision that it tries: its message ids begin with "sample" (deploy/smoke.py), and it reports itself.
+  # deployment pushes to a revision that it tries: its message ids begin with "sample" (deploy/trial.py), and it reports itself.
   ours = join(" OR ", concat(
     [for name in sort(keys(local.functions)) : "resource.labels.service_name=\"${name}\""],
     ["resource.labels.job_name=\"${local.job_name}\""],

@@ -4,8 +4,9 @@ resource "google_cloud_run_v2_service" "function" {
   name                = each.key
   location            = var.region
   deletion_protection = var.deletion_protection
-  # Pushes of the project's own Pub/Sub come from within; the API is called from outside, or by its load balancer.
-  ingress = each.value.topic != null ? "INGRESS_TRAFFIC_INTERNAL_ONLY" : var.domain == null ? "INGRESS_TRAFFIC_ALL" : "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER"
+  # Who may call is decided by IAM (access.tf, build.tf): deployment pushes samples to new revisions from outside the
+  # project's networks. The API is called from everywhere, or by its load balancer alone.
+  ingress = each.key == "api" && var.domain != null ? "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER" : "INGRESS_TRAFFIC_ALL"
 
   template {
     service_account                  = google_service_account.program[each.key].email

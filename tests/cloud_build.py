@@ -1,7 +1,8 @@
 """Runs cloudbuild.yaml step by step on this machine, with stand-ins for gcloud and docker.
 
 The steps that need a cloud or minutes (`STANDS_FOR`) are replaced by what they would leave; all others run as
-they are written, in the order that `waitFor` asks for.
+they are written, in the order that `waitFor` asks for, beside a Cloud Storage. Functions are not started:
+trials are scripted (tests/rollout_standin.py).
 """
 
 from __future__ import annotations
@@ -18,14 +19,16 @@ from typing import Any
 
 import yaml
 
-from deploy.functions import FUNCTIONS, MODEL
-from deploy.state import PROMOTION
+from deploy.record import NAME
+from deploy.stage import FUNCTIONS, MODEL
+from shared.platform.clients import storage_client
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("deploy", "functions", "shared", "requirements", "long_job", "model_export", "training")
 PROJECT, REPOSITORY = "headrace-test", "europe-west1-docker.pkg.dev/headrace-test/headrace"
 SUBSTITUTION = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
-STANDS_FOR = {"test", "audit", "model", "smoke"}
+STANDS_FOR = {"setup", "test", "audit", "model"}
+ROLLOUT = ROOT / "tests" / "rollout_standin.py"
 DOCKER = """#!/bin/sh
 echo "$@" >> "$DOCKER_CALLS"
 case "$1" in inspect) echo {repository}/long-job@sha256:{digest};; esac
@@ -37,13 +40,17 @@ class CloudBuild:
     """A checkout, and a project to which it is deployed."""
 
     workspace: Path
-    smoke_fails: bool = False
+    storage: str
+    """The address of Cloud Storage."""
+    bucket: str
+    """The work bucket, with the record of the last deployment."""
     environment: dict[str, str] = field(default_factory=dict)
+    builds: int = 0
 
     @classmethod
-    def fresh(cls, folder: Path, *, job: bool = True) -> CloudBuild:
+    def fresh(cls, folder: Path, storage: str, bucket: str, *, job: bool = True) -> CloudBuild:
         """As after `terraform apply`: every service serves the placeholder."""
-        made = cls(folder / "workspace")
+        made = cls(folder / "workspace", storage, bucket)
         for source in SOURCES:
             shutil.copytree(
                 ROOT / source, made.workspace / source, ignore=shutil.ignore_patterns("__pycache__")
@@ -101,13 +108,21 @@ class CloudBuild:
         return {name: service["serving"] for name, service in self.state()["services"].items()}
 
     def tags(self) -> dict[str, dict[str, str]]:
-        """The tags of each function that has any, but for those that only say which promotion moved it."""
-        tags = {name: service["tags"] for name, service in self.state()["services"].items()}
-        kept = {
-            name: {tag: revision for tag, revision in of.items() if not tag.startswith(PROMOTION)}
-            for name, of in tags.items()
-        }
-        return {name: of for name, of in kept.items() if of}
+        """The tags of each function that has any."""
+        return {name: one["tags"] for name, one in self.state()["services"].items() if one["tags"]}
+
+    def take_trials(self) -> list[str]:
+        """The trials since the last time."""
+        path = self.workspace.parent / "trials"
+        trials = path.read_text().splitlines() if path.exists() else []
+        path.unlink(missing_ok=True)
+        return trials
+
+    def record(self) -> dict[str, Any]:
+        """The record of the last deployment."""
+        blob = storage_client().bucket(self.bucket).blob(NAME)
+        found: dict[str, Any] = json.loads(blob.download_as_bytes())
+        return found
 
     def take_calls(self) -> list[str]:
         """What was asked of gcloud since the last time, but for questions: command, name and what matters."""
@@ -139,21 +154,20 @@ class CloudBuild:
 
     def _step(self, step: dict[str, Any], substitutions: dict[str, str], environment: dict[str, str]) -> bool:
         if step["id"] in STANDS_FOR:
-            return not (step["id"] == "smoke" and self.smoke_fails)
+            return True
         arguments = [substituted(argument, substitutions) for argument in step["args"]]
         program = step["entrypoint"]
         if "python" in program:
-            program = sys.executable
-            if "google-cloud-cli" in step["name"]:  # whose Python has no packages
-                arguments = ["-S", *arguments]
+            program, arguments = sys.executable, _with_scripted_trials(arguments)
         own = dict(variable.split("=", 1) for variable in step.get("env", []))
+        own = {name: substituted(value, substitutions) for name, value in own.items()}
         return self._run([program, *arguments], environment | own | self.environment)
 
     def command(self, *arguments: str) -> bool:
         """Run a command of `deploy` as a person does; whether it could be done."""
         config = yaml.safe_load((self.workspace / "cloudbuild.yaml").read_text())
-        environment = self._environment(config, self._substitutions(config))
-        return self._run([sys.executable, "-m", *arguments], environment)
+        environment = self._environment(config, self._substitutions(config)) | self.environment
+        return self._run([sys.executable, str(ROLLOUT), *arguments], environment)
 
     def _run(self, command: list[str], environment: dict[str, str]) -> bool:
         ran = subprocess.run(
@@ -163,7 +177,8 @@ class CloudBuild:
         return ran.returncode == 0
 
     def _substitutions(self, config: dict[str, Any]) -> dict[str, str]:
-        known = {"PROJECT_ID": PROJECT, "BUILD_ID": "build-1"}
+        self.builds += 1
+        known = {"PROJECT_ID": PROJECT, "BUILD_ID": f"build-{self.builds}"}
         for name, value in config["substitutions"].items():
             known[name] = substituted(value, known)
         return known
@@ -175,7 +190,14 @@ class CloudBuild:
             "PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}",
             "GCLOUD_STATE": str(self.state_file),
             "DOCKER_CALLS": str(self.workspace.parent / "docker.calls"),
+            "TRIALS": str(self.workspace.parent / "trials"),
+            "STORAGE_EMULATOR_HOST": self.storage,
+            "HEADRACE_WORK_BUCKET": self.bucket,
         }
+
+
+def _with_scripted_trials(arguments: list[str]) -> list[str]:
+    return [str(ROLLOUT), *arguments[2:]] if arguments[:2] == ["-m", "deploy"] else arguments
 
 
 def substituted(text: str, known: dict[str, str]) -> str:

@@ -2,11 +2,13 @@
 
 What is deployed is a JSON file, `GCLOUD_STATE`, which also keeps every call. A command, with its flags'
 names, that begins with `GCLOUD_FAILS` fails; one that begins with `GCLOUD_LOSES` does its work, and then says
-that it failed. A revision of the service `GCLOUD_BREAKS` does not start.
+that it failed. A revision of the service `GCLOUD_BREAKS` does not start. Identity tokens are given by
+impersonation alone, as in Cloud Build.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import sys
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 FLAGS = json.loads((Path(__file__).parent / "data" / "gcloud_flags.json").read_text())
-SWITCHES = ("--no-", "--automatic-updates", "--quiet", "--clear-tags", "--to-latest")
+SWITCHES = ("--no-", "--automatic-updates", "--quiet", "--clear-tags", "--to-latest", "--include-email")
 """Flags without a value, of those that are used."""
 
 
@@ -97,7 +99,7 @@ def describe(state: dict[str, Any], kind: str, name: str) -> dict[str, Any]:
     service = state["services"][name]
     traffic = [{"revisionName": service["serving"], "percent": service.get("share", 100)}]
     for tag, revision in service["tags"].items():
-        url = state.get("address") or f"https://{tag}---{name}-1.europe-west1.run.app"
+        url = f"https://{tag}---{name}-1.europe-west1.run.app"
         traffic.append({"revisionName": revision, "tag": tag, "url": url})
     status = {
         "url": f"https://{name}-1.europe-west1.run.app",
@@ -105,9 +107,7 @@ def describe(state: dict[str, Any], kind: str, name: str) -> dict[str, Any]:
         "latestReadyRevisionName": [one for one in service["revisions"] if "broken" not in one][-1]["name"],
         "traffic": traffic,
     }
-    annotations = {
-        "run.googleapis.com/ingress": service.get("ingress", "all" if name == "api" else "internal")
-    }
+    annotations = {"run.googleapis.com/ingress": service.get("ingress", "all")}
     return {"metadata": {"name": name, "annotations": annotations}, "status": status}
 
 
@@ -122,10 +122,9 @@ def answer(arguments: list[str]) -> str:
     if fails and called.startswith(fails):
         raise SystemExit("ERROR: (gcloud) PERMISSION_DENIED")
     if command == "auth print-identity-token":
-        if "address" not in state:
-            raise SystemExit(
-                "ERROR: (gcloud.auth.print-identity-token) Invalid account type for `--audiences`."
-            )
+        account = f"headrace-builder@{state['project']}.iam.gserviceaccount.com"
+        if flags.get("--impersonate-service-account") != account:
+            raise SystemExit("ERROR: (gcloud.auth.print-identity-token) No identity token can be obtained.")
         return f"token for {flags['--audiences']}\n"
     if flags["--project"] != state["project"] or flags["--region"] != "europe-west1":
         raise SystemExit("ERROR: another place")
@@ -147,4 +146,6 @@ def answer(arguments: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(answer(sys.argv[1:]))
+    with Path(os.environ["GCLOUD_STATE"]).with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a deployment calls gcloud several times at once
+        sys.stdout.write(answer(sys.argv[1:]))

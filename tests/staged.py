@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOYED = "3.13"
-"""The Python of deploy.functions.BASE_IMAGE."""
+"""The Python of deploy.stage.BASE_IMAGE."""
 SETTINGS = json.loads((ROOT / "infra" / "functions.json").read_text())
 
 

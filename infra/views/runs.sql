@@ -10,6 +10,7 @@ SELECT
   publish_time AS announced_at
 FROM `${dataset}.results`
 WHERE JSON_VALUE(data, '$.document') IS NOT NULL
+  AND NOT STARTS_WITH(JSON_VALUE(data, '$.name'), '.headrace-sample/') -- a deployment's
 QUALIFY ROW_NUMBER() OVER (
   PARTITION BY JSON_VALUE(data, '$.document'), JSON_VALUE(data, '$.generation'), INT64(data.run)
   ORDER BY publish_time

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.functions import FUNCTIONS
-from deploy.model import main as provide
-from deploy.stage import DIGEST_LENGTH
-from deploy.state import Revision, Service, State
+from deploy.__main__ import main as deploy
+from deploy.cloud import Revision, Service, State, save_state
+from deploy.stage import DIGEST_LENGTH, FUNCTIONS
 from model_export import bucket
 from model_export.__main__ import main
 from shared.inference.manifest import Manifest
@@ -115,17 +112,16 @@ def test_a_function_that_is_deployed_by_hand_gets_the_model_that_serves(
     settings.cache_clear()
     monkeypatch.chdir(tmp_path)
     revision = Revision("x-1", "old", model=DIGEST[:DIGEST_LENGTH])
-    services = {name: Service(revision, revision, None, None, "", None, "", "x-1", 100) for name in FUNCTIONS}
-    (tmp_path / "build").mkdir()
-    (tmp_path / "build" / "state.json").write_text(json.dumps(asdict(State(services, None))))
+    service = Service(revision, revision, "x-1", 100, "", "all")
+    save_state(State(dict.fromkeys(FUNCTIONS, service), None))
     serving = tmp_path / "build" / "model-serving"
-    assert provide(["--function=sweep", "--digest="]) == 0
+    assert deploy(["model", "--function=sweep", "--digest="]) == 0
     assert not serving.exists()
-    assert provide(["--function=api", "--digest="]) == 0
+    assert deploy(["model", "--function=api", "--digest="]) == 0
     assert content(serving) == content(model)
     for blob in storage.list_blobs(BUCKET):
         blob.delete()
-    assert provide(["--function=api", "--digest="]) == 1
+    assert deploy(["model", "--function=api", "--digest="]) == 1
 
 
 def test_pushing_again_writes_nothing(storage: Client, model: Path) -> None:

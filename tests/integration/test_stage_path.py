@@ -1,4 +1,4 @@
-"""What is deployed, run as it is deployed: folders with their own packages, a sample through all of them."""
+"""What is deployed, run as it is deployed: folders with their own packages, each tried as deployment does."""
 
 from __future__ import annotations
 
@@ -8,21 +8,19 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import ExitStack
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import pytest
-from google.pubsub_v1 import PushConfig
 
-from deploy import smoke
-from deploy.functions import FUNCTIONS
-from deploy.imports import Source
-from deploy.model import main as provide_model
-from deploy.stage import ROOT, stage
-from deploy.state import Revision, Service, State
-from local.provision import expected, subscriber
+from deploy import trial
+from deploy.__main__ import main
+from deploy.cloud import Revision, Service, State, save_state
+from deploy.stage import FUNCTIONS, ROOT, stage
+from deploy.trial import Target, attempt, clear
+from shared.documents.store import document_id
 from shared.platform import clients
 from shared.platform.clients import firestore_client, storage_client
+from shared.platform.errors import Retryable
 from shared.platform.settings import settings
 from tests.e2e.running import RunningStack, free_ports
 from tests.staged import install, interpreter, serving
@@ -32,15 +30,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MODEL = ROOT / "build" / "model"
-PATH = ("ingest", "analyze", "deadletter")
 MADE = Revision("x-1", "old")
 ANSWERS = 60.0
 """Seconds for a function to start on a busy machine."""
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(interpreter() is None, reason="no Python of the version that is deployed"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
@@ -59,22 +52,17 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
 
 @pytest.fixture(scope="module")
 def candidates(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
-    """Every function as it is staged, on a port; those on a document's way are pushed what serves was."""
+    """Every function as it is staged, on a port that gets no pushes."""
     out, python = tmp_path_factory.mktemp("staged"), interpreter()
-    assert python is not None
+    if python is None:
+        pytest.skip("no Python of the version that is deployed")
     emulators = stack.stack()["environment"]
-    source = Source(ROOT)
     with ExitStack() as running:
         ports = {}
         for name, function in FUNCTIONS.items():
-            stage(function, out, MODEL, source)
+            stage(function, out, MODEL)
             environment = install(out / name, out / f"{name}-env", python)
             ports[name] = running.enter_context(serving(name, out / name, environment, emulators))
-        client = subscriber(emulators["PUBSUB_EMULATOR_HOST"])
-        for name in PATH:
-            push = PushConfig(push_endpoint=f"http://127.0.0.1:{ports[name]}/")
-            wanted = expected(name, settings().project)
-            client.modify_push_config(request={"subscription": wanted.name, "push_config": push})
         yield ports
 
 
@@ -84,14 +72,57 @@ def _forget() -> None:
         cached.cache_clear()
 
 
-def test_a_sample_and_a_dead_letter_come_through_what_is_staged(
-    candidates: dict[str, int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def target(name: str, port: int, *, whole: bool = False) -> Target:
+    return Target(name, f"http://127.0.0.1:{port}", "token", MODEL, whole)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_candidate_does_what_it_is_tried_with(candidates: dict[str, int], name: str) -> None:
+    """Pushed at its own address; of the sample nothing is left."""
+    _answer(candidates[name], "/openapi.json" if name == "api" else "/")
+    assert attempt(target(name, candidates[name]))
+    clear()
+    assert_empty()
+
+
+def test_a_sample_comes_through_what_serves(stack: RunningStack) -> None:
+    """To its end, as once traffic has moved."""
+    ports = {process["name"]: process["port"] for process in stack.stack()["processes"]}
+    assert attempt(target("ingest", ports["ingest"], whole=True)) == "3 passages analyzed"
+    clear()
+    assert_empty()
+
+
+def test_a_function_that_does_something_else_fails_its_trial(
+    candidates: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the right result; nothing of it is left."""
-    assert set(candidates) == set(FUNCTIONS)
-    monkeypatch.chdir(tmp_path)  # where no plan says that nothing is to be tried
-    assert smoke.main(["--build=7", f"--model={MODEL}", "--seconds=120"]) == 0
-    assert list(storage_client().list_blobs(settings().uploads_bucket, prefix=smoke.SAMPLES)) == []
+    """The wrong function acknowledges nothing, or leaves nothing that is looked for."""
+    monkeypatch.setattr(trial, "SECONDS", 5.0)
+    wrong = {"analyze": "deadletter", "ingest": "sweep", "deadletter": "digest", "api": "sweep"}
+    for name, other in wrong.items():
+        with pytest.raises(Retryable):
+            attempt(target(name, candidates[other]))
+    with pytest.raises(Retryable, match="cannot be reached"):
+        attempt(target("sweep", free_ports(1)))
+    clear()
+
+
+def test_what_a_killed_deployment_left_is_erased_by_the_next() -> None:
+    """Documents, files and dead letters of samples; nothing else."""
+    client, bucket = firestore_client(), storage_client().bucket(settings().work_bucket)
+    for name in (f"{trial.SAMPLES}left.txt", "people.txt"):
+        client.collection("documents").document(document_id(bucket.name, name)).set(
+            {"name": name, "run": 1, "generation": "1", "state": "analyzing", "lease": None}
+        )
+        bucket.blob(name).upload_from_string("text")
+    clear()
+    assert [each.get("name") for each in client.collection("documents").stream()] == ["people.txt"]
+    assert [blob.name for blob in bucket.list_blobs()] == ["people.txt"]
+    bucket.blob("people.txt").delete()
+    client.collection("documents").document(document_id(bucket.name, "people.txt")).delete()
+
+
+def assert_empty() -> None:
     assert list(storage_client().list_blobs(settings().work_bucket)) == []
     for collection in ("documents", "outcomes", "contents", "dead_letters"):
         assert list(firestore_client().collection(collection).stream()) == []
@@ -114,18 +145,17 @@ def test_the_model_comes_from_the_bucket(
     (tmp_path / "build").mkdir()
     (tmp_path / "build" / "weights").symlink_to(ROOT / "build" / "weights")
     shutil.copytree(ROOT / "build" / "cache", tmp_path / "build" / "cache")
-    services = {name: Service(MADE, MADE, None, None, "", None, "", "x-1", 100) for name in FUNCTIONS}
-    (tmp_path / "build" / "state.json").write_text(json.dumps(asdict(State(services, None))))
-    assert provide_model([]) == 0
+    save_state(State(dict.fromkeys(FUNCTIONS, Service(MADE, MADE, "x-1", 100, "", "all")), None))
+    assert main(["model"]) == 0
     built = {path.name: path.read_bytes() for path in (tmp_path / "build" / "model").iterdir()}
     digest = json.loads(built["manifest.json"])["digest"]
     assert {blob.name for blob in storage_client().list_blobs(settings().models_bucket)} == {
         f"models/{digest}/{name}" for name in built
     }
     shutil.rmtree(tmp_path / "build" / "model")
-    assert provide_model([f"--digest={digest}"]) == 0
+    assert main(["model", f"--digest={digest}"]) == 0
     assert {path.name: path.read_bytes() for path in (tmp_path / "build" / "model").iterdir()} == built
-    assert provide_model([f"--digest={'0' * 64}"]) == 1
+    assert main(["model", f"--digest={'0' * 64}"]) == 1
     assert "There is no gs://" in capsys.readouterr().err
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.job import IGNORE, in_image, job_digest
+from deploy.plan import IGNORE, in_image, job_digest
 from deploy.stage import ROOT
 from tests.unit import dockerfile
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.functions import FUNCTIONS
+from deploy.cloud import Revision, Service, State
 from deploy.model import serving
-from deploy.state import Revision, Service, State
+from deploy.stage import FUNCTIONS
 from shared.platform.errors import SetupError
 
 OLD, NEW = "a" * 40, "b" * 40
@@ -16,9 +16,7 @@ PLACEHOLDER = Revision("x-0", None)
 def state(**revisions: Revision) -> State:
     """What serves; of functions that are not named, nothing that was deployed."""
     found = {name: revisions.get(name, PLACEHOLDER) for name in FUNCTIONS}
-    return State(
-        {name: Service(one, one, None, None, "", None, "", "", 100) for name, one in found.items()}, None
-    )
+    return State({name: Service(one, one, "", 100, "", "all") for name, one in found.items()}, None)
 
 
 def made(model: str | None) -> Revision:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from deploy import smoke, state
-from deploy.functions import FUNCTIONS, LAST
+from deploy import cloud, trial
+from deploy.cloud import Job, Revision, Service, State
 from deploy.plan import decide, plan
-from deploy.stage import ROOT
-from deploy.state import Job, Revision, Service, State
+from deploy.stage import FUNCTIONS, ROOT
 from shared.inference.manifest import Manifest
 from shared.platform.errors import Retryable, SetupError
 from shared.platform.records import TOPICS
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 def service(serving: Revision, latest: Revision | None = None) -> Service:
     """A service of which only the revisions matter."""
     newest = latest or serving
-    return Service(serving, newest, None, None, "https://x", None, "internal", newest.name, 100)
+    return Service(serving, newest, newest.name, 100, "https://x", "all")
 
 
 OLD, NEW = Revision("x-1", "old"), Revision("x-2", "new")
@@ -61,42 +59,22 @@ def test_one_function_by_hand_leaves_all_else_alone() -> None:
     """The job too, however much has changed."""
     everything = State({name: service(OLD) for name in FUNCTIONS}, Job("old", gpu=False))
     made = plan(everything, {"ingest": "new"}, "new", ["ingest"])
-    assert {name for name, step in made.functions.items() if step.action == "deploy"} == {"ingest"}
+    assert made.changed == ["ingest"]
     assert made.job is None
-    assert made.changes
-
-
-def test_what_a_promotion_that_broke_off_has_moved_is_told_from_the_rest() -> None:
-    """By its tag, while the function that moves last has it as well; a candidate without one is no sign."""
-    tried, wanted = replace(service(OLD, NEW), candidate="x-2"), dict.fromkeys(FUNCTIONS, "new")
-    moved, begun = (replace(one, promotions=["promotion-1"]) for one in (service(NEW), tried))
-    for every in (service(NEW), tried, moved):
-        whole = State(dict.fromkeys(FUNCTIONS, every) | {LAST: service(NEW), "api": service(NEW)}, None)
-        assert not any(step.moved for step in plan(whole, wanted, "", []).functions.values())
-    earlier = replace(service(NEW), promotions=["promotion-0"])
-    half = State(dict.fromkeys(FUNCTIONS, tried) | {"sweep": moved, "api": earlier, LAST: begun}, None)
-    made = plan(half, wanted, "", [])
-    assert made.promotion == "promotion-1"
-    assert {name for name, step in made.functions.items() if step.moved} == {"sweep"}
-
-
-def test_a_promotion_of_which_only_the_end_is_left_is_something_to_do() -> None:
-    """Though every function serves what it is to serve."""
-    begun = replace(service(NEW), promotions=["promotion-1"])
-    everything = State(dict.fromkeys(FUNCTIONS, service(NEW)) | {LAST: begun}, None)
-    assert plan(everything, dict.fromkeys(FUNCTIONS, "new"), "", []).changes
 
 
 def test_nothing_changes_where_all_is_as_it_is() -> None:
     """A job that there is not needs no image."""
     everything = State({name: service(NEW) for name in FUNCTIONS}, None)
-    assert not plan(everything, dict.fromkeys(FUNCTIONS, "new"), "anything", []).changes
+    made = plan(everything, dict.fromkeys(FUNCTIONS, "new"), "anything", [])
+    assert (made.changed, made.job) == ([], None)
 
 
-def test_a_step_without_the_one_before_says_so(tmp_path: Path) -> None:
+def test_a_step_without_the_one_before_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It names the command that comes first."""
-    with pytest.raises(SetupError, match=r"deploy\.state comes first"):
-        state.load(tmp_path / "state.json")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SetupError, match="deploy state comes first"):
+        cloud.load_state()
 
 
 COMPLETED: dict[str, Any] = {
@@ -117,19 +95,18 @@ MODEL = Manifest.model_construct(digest="m", topics=TOPICS)
     ("differs", "said"),
     [
         ({"state": "rejected"}, "ended as rejected"),
-        ({"model": "other"}, "analysed with model other"),
+        ({"model": "other"}, "analyzed with model other"),
         ({"initiatives": 0}, "did not find"),
         ({"topics": dict.fromkeys(TOPICS, 0) | {"G1": 1}}, "did not find"),
         ({"passages": 0}, "has 0 passages"),
         ({"summary": []}, "the summary []"),
     ],
 )
-def test_a_sample_that_is_not_as_it_must_be_fails_the_smoke_test(differs: dict[str, Any], said: str) -> None:
+def test_a_sample_that_is_not_as_it_must_be_fails(differs: dict[str, Any], said: str) -> None:
     """Each way on its own; as it must be, it passes."""
-    smoke.check(COMPLETED, MODEL)
-    smoke.check(COMPLETED, None)
+    trial.check(COMPLETED, MODEL)
     with pytest.raises(Retryable, match=re.escape(said)):
-        smoke.check(COMPLETED | differs, MODEL)
+        trial.check(COMPLETED | differs, MODEL)
 
 
 @pytest.mark.parametrize("topics", [(), ("water", "waste")])
@@ -137,9 +114,9 @@ def test_a_model_without_the_samples_topic_can_be_deployed(topics: tuple[str, ..
     """One that only embeds, or has another taxonomy, whose counts stand beside our topics'."""
     model = Manifest.model_construct(digest="m", topics=topics)
     nothing = COMPLETED | {"initiatives": 0, "topics": dict.fromkeys((*TOPICS, *topics), 0)}
-    smoke.check(nothing, model)
+    trial.check(nothing, model)
     with pytest.raises(Retryable, match="the summary"):
-        smoke.check(nothing | {"summary": []}, model)
+        trial.check(nothing | {"summary": []}, model)
 
 
 def test_the_table_of_functions_is_that_of_the_infrastructure() -> None:

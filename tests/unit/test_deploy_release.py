@@ -59,8 +59,8 @@ def test_a_release_is_a_version_a_heading_a_commit_and_a_tag(repository: Path) -
 @pytest.mark.parametrize(
     ("wanted", "tests", "prepare", "said"),
     [
-        ("0.2", "true", "", "is no version"),
-        ("v0.2.0", "true", "", "is no version"),
+        ("0.2", "true", "", "is not a version"),
+        ("v0.2.0", "true", "", "is not a version"),
         ("0.0.9", "true", "", "older than 0.1.0"),
         ("0.1.0", "true", "", "already"),  # the changelog has it
         ("0.2.0", "false", "", "Tests fail"),

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from deploy.candidate import BUILDER
-from deploy.functions import FUNCTIONS as DEPLOYED
+from deploy.cloud import BUILDER
+from deploy.stage import FUNCTIONS as DEPLOYED
 from local import provision, services
 from local.heartbeat import KINDS
 from shared.documents import cost

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from deploy.functions import BASE_IMAGE
+from deploy.stage import BASE_IMAGE
 from tests.unit import dockerfile
 from tests.unit.imports import Closure
 

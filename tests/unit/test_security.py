@@ -158,13 +158,12 @@ def service(name: str, **fields: Any) -> Service:
 def test_everybody_may_call_the_api_alone() -> None:
     """It asks for a key itself; of any other service an open invoker is wrong."""
     granted = [Binding("roles/run.invoker", ("allUsers",))]
-    internal, internet = "INGRESS_TRAFFIC_INTERNAL_ONLY", "INGRESS_TRAFFIC_ALL"
-    well = security.judge_callers(service("api", ingress=internet), granted)
-    assert statuses(well) == [("ingress", "ok"), ("public access", "ok")]
-    wrong = security.judge_callers(service("ingest", ingress=internet), granted)
-    assert statuses(wrong) == [("ingress", "warning"), ("public access", "wrong")]
-    unasked = security.judge_callers(service("ingest", ingress=internal, invoker_iam_disabled=True), [])
-    assert statuses(unasked) == [("ingress", "ok"), ("public access", "wrong"), ("public access", "ok")]
+    well = security.judge_callers(service("api"), granted)
+    assert statuses(well) == [("public access", "ok")]
+    wrong = security.judge_callers(service("ingest"), granted)
+    assert statuses(wrong) == [("public access", "wrong")]
+    unasked = security.judge_callers(service("ingest", invoker_iam_disabled=True), [])
+    assert statuses(unasked) == [("public access", "wrong"), ("public access", "ok")]
 
 
 def test_what_runs_is_pinned_and_has_an_account_of_its_own() -> None:

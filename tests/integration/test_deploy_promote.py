@@ -7,38 +7,51 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from deploy import configuration, rollback
-from deploy.functions import FUNCTIONS
-from deploy.state import CONTENT
+from deploy.__main__ import main
+from deploy.cloud import CONTENT
+from deploy.stage import FUNCTIONS
+from shared.platform.clients import storage_client
+from shared.platform.settings import settings
 from tests.cloud_build import PROJECT, REPOSITORY, ROOT, CloudBuild
+from tests.integration.storage_server import storing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
-
-REGION = REPOSITORY.partition("-docker.")[0]
-WHERE = [f"--project={PROJECT}", f"--region={REGION}", f"--repository={REPOSITORY}"]
 
 
 def revision(name: str, code: str, **more: Any) -> dict[str, Any]:
     return {"name": name, "labels": {CONTENT: code}, "image": f"i@sha256:{code}"} | more
 
 
+@pytest.fixture(scope="module", autouse=True)
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with storing(tmp_path_factory.mktemp("storage")):
+        storage_client().create_bucket(settings().work_bucket)
+        yield
+
+
 @pytest.fixture
 def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CloudBuild:
-    """Each function serves its second revision, and what served before has the tag."""
-    made = CloudBuild(tmp_path / "workspace")
+    """Each function serves its second revision."""
+    for blob in storage_client().list_blobs(settings().work_bucket):
+        blob.delete()
+    made = CloudBuild(tmp_path / "workspace", "", "")
     made.install_stand_ins()
     services = {
         name: {
             "revisions": [revision(f"{name}-1", "old"), revision(f"{name}-2", "new")],
             "serving": f"{name}-2",
-            "tags": {"previous": f"{name}-1"},
+            "tags": {},
         }
         for name in FUNCTIONS
     }
     made.store({"project": PROJECT, "services": services, "job": None, "calls": []})
     monkeypatch.setenv("PATH", f"{made.bin}:/usr/bin:/bin")
     monkeypatch.setenv("GCLOUD_STATE", str(made.state_file))
+    place = {"GOOGLE_CLOUD_PROJECT": PROJECT, "REGION": "europe-west1", "REPOSITORY": REPOSITORY}
+    for variable, value in place.items():
+        monkeypatch.setenv(variable, value)
     return made
 
 
@@ -56,17 +69,15 @@ def changed(cloud: CloudBuild, name: str, **fields: Any) -> None:
 
 
 def test_what_was_configured_gets_the_traffic_and_can_be_taken_back(cloud: CloudBuild) -> None:
-    """Of the function that is named; twice is as once; the other tags stay."""
+    """Of the function that is named; twice is as once."""
     applied(cloud, "api")
     applied(cloud, "ingest")
     before = cloud.serving()
-    changed(cloud, "api", tags={"previous": "api-1", "candidate": "api-2"})
     for _ in range(2):
-        assert configuration.main(["api", *WHERE]) == 0
+        assert main(["promote", "api"]) == 0
         assert cloud.serving() == before | {"api": "api-3"}
-        assert cloud.state()["services"]["api"]["tags"] == {"previous": "api-2", "candidate": "api-2"}
     assert len(cloud.take_calls()) == 1
-    assert rollback.main(["api", *WHERE]) == 0
+    assert main(["rollback", "api"]) == 0
     assert cloud.serving() == before
 
 
@@ -75,18 +86,16 @@ def test_without_a_name_all_functions_are_looked_after(cloud: CloudBuild) -> Non
     before = cloud.serving()
     for name in ("digest", "ingest"):
         applied(cloud, name)
-    assert configuration.main(WHERE) == 0
+    assert main(["promote"]) == 0
     assert cloud.serving() == before | {"digest": "digest-3", "ingest": "ingest-3"}
     assert len(cloud.take_calls()) == 2
-    assert cloud.state()["services"]["api"]["tags"] == {"previous": "api-1"}
 
 
 def test_what_somebody_divided_goes_to_the_newest_whole(cloud: CloudBuild) -> None:
     """Else the other part would go on with what it was given before."""
     changed(cloud, "api", share=60)
-    assert configuration.main(["api", *WHERE]) == 0
+    assert main(["promote", "api"]) == 0
     assert cloud.state()["services"]["api"]["share"] == 100
-    assert cloud.state()["services"]["api"]["tags"] == {"previous": "api-1"}
 
 
 @pytest.mark.parametrize(
@@ -105,7 +114,7 @@ def test_what_was_never_tried_or_does_not_start_gets_no_traffic(
     before = cloud.serving()
     applied(cloud, "api", **newest)
     applied(cloud, "ingest")
-    assert configuration.main(WHERE) == 1
+    assert main(["promote"]) == 1
     assert said in capsys.readouterr().err
     assert cloud.serving() == before
     assert cloud.take_calls() == []
@@ -115,22 +124,25 @@ def test_what_was_rolled_back_does_not_come_again(cloud: CloudBuild) -> None:
     """Terraform's revision has the code that was deployed last, not that which serves."""
     changed(cloud, "api", serving="api-1")
     applied(cloud, "api")
-    assert configuration.main(["api", *WHERE]) == 1
+    assert main(["promote", "api"]) == 1
     assert cloud.serving()["api"] == "api-1"
 
 
 def test_a_promotion_that_failed_is_finished_by_the_next(
     cloud: CloudBuild, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What has moved stays."""
+    """What has moved stays; a rollback takes back both."""
+    before = cloud.serving()
     for name in ("digest", "ingest"):
         applied(cloud, name)
     monkeypatch.setenv("GCLOUD_FAILS", "run services update-traffic ingest")
-    assert configuration.main(["digest", "ingest", *WHERE]) == 1
+    assert main(["promote", "digest", "ingest"]) == 1
     assert (cloud.serving()["digest"], cloud.serving()["ingest"]) == ("digest-3", "ingest-2")
     monkeypatch.delenv("GCLOUD_FAILS")
-    assert configuration.main(["digest", "ingest", *WHERE]) == 0
+    assert main(["promote", "digest", "ingest"]) == 0
     assert (cloud.serving()["digest"], cloud.serving()["ingest"]) == ("digest-3", "ingest-3")
+    assert main(["rollback"]) == 0
+    assert cloud.serving() == before
 
 
 @pytest.mark.parametrize("secret", ["api-key-hash", "redaction-key"])
@@ -149,4 +161,4 @@ def test_no_version_is_disabled_before_what_reads_another_serves(secret: str) ->
     promoted = re.search(r'make promote FUNCTION="?([a-z ]+)', last)
     assert promoted
     assert set(promoted[1].split()) == set(re.findall(r'"([a-z-]+)"', readers[1]))
-    assert "--clear-tags" in last[promoted.end() :]
+    assert "/deployment.json" in last[promoted.end() :]

@@ -2,34 +2,53 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy import rollback
-from deploy.functions import FUNCTIONS
-from tests.cloud_build import PROJECT, REPOSITORY, ROOT, CloudBuild
+from deploy.stage import FUNCTIONS
+from shared.platform.clients import storage_client
+from tests.cloud_build import REPOSITORY, ROOT, CloudBuild
+from tests.integration.storage_server import storing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
 @pytest.fixture(scope="module")
-def deployed_once(tmp_path_factory: pytest.TempPathFactory) -> CloudBuild:
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with storing(tmp_path_factory.mktemp("storage")) as address:
+        yield address
+
+
+@pytest.fixture
+def bucket(storage: str, tmp_path: Path) -> str:
+    """A work bucket for one test."""
+    name = f"work-{hashlib.sha256(f'{storage} {tmp_path}'.encode()).hexdigest()[:16]}"
+    storage_client().create_bucket(name)
+    return name
+
+
+@pytest.fixture(scope="module")
+def deployed_once(tmp_path_factory: pytest.TempPathFactory, storage: str) -> CloudBuild:
     """A project after its first deployment; copy it before use."""
-    build = CloudBuild.fresh(tmp_path_factory.mktemp("build"))
+    storage_client().create_bucket("first-work")
+    build = CloudBuild.fresh(tmp_path_factory.mktemp("build"), storage, "first-work")
     assert build.run() is None, build.said
     return build
 
 
 @pytest.fixture
-def build(deployed_once: CloudBuild, tmp_path: Path) -> CloudBuild:
+def build(deployed_once: CloudBuild, bucket: str, tmp_path: Path) -> CloudBuild:
     """A copy of it, with no calls so far."""
     shutil.copytree(deployed_once.workspace.parent, tmp_path / "copy")
-    copy = CloudBuild(tmp_path / "copy" / "workspace")
+    copy = CloudBuild(tmp_path / "copy" / "workspace", deployed_once.storage, bucket)
     copy.take_calls()
+    copy.take_trials()
     return copy
 
 
@@ -47,7 +66,9 @@ def test_a_first_deployment_brings_everything(deployed_once: CloudBuild) -> None
         call[3] if call[1] == "services" else call[1] for call in state["calls"] if "describe" not in call
     ]
     order = ["deadletter", "digest", "api", "analyze", "jobs", "sweep", "ingest"]
-    assert moves[2 * len(FUNCTIONS) :] == ["ingest", *order], "after a revision and a tag for each, and one"
+    changing = [call for call in moves if call in {*FUNCTIONS, "jobs"}]
+    assert changing[len(FUNCTIONS) :] == order, "after a tag for each"
+    assert deployed_once.record() == {"deployment": "build-1", "finished": True, "before": {}}
     assert deployed_once.docker_calls()[0].startswith(
         "build --file=long_job/Dockerfile --build-arg=VARIANT= --tag="
     )
@@ -91,7 +112,7 @@ def test_a_second_deployment_of_the_same_does_nothing(build: CloudBuild) -> None
     ],
 )
 def test_only_what_changed_is_deployed(build: CloudBuild, file: str, changed: list[str]) -> None:
-    """The others keep their revisions, and take part in the smoke test with them."""
+    """The others keep their revisions, and are not tried."""
     before = build.serving()
     with (build.workspace / file).open("a") as source:
         source.write("\n# changed\n")
@@ -100,60 +121,31 @@ def test_only_what_changed_is_deployed(build: CloudBuild, file: str, changed: li
     assert [call.split()[2] for call in calls if call.startswith("run deploy")] == changed
     after = build.serving()
     assert [name for name in FUNCTIONS if after[name] != before[name]] == changed
-    assert build.tags() == {name: {"previous": before[name]} for name in changed}
+    assert build.take_trials() == [f"{name} {at}" for at in ("candidate", "service") for name in changed]
+    assert build.record()["before"] == {name: before[name] for name in changed}
 
 
-def test_a_failed_smoke_test_moves_no_traffic(build: CloudBuild) -> None:
-    """What served goes on serving; once the cause is gone, the same candidates are tried, not built again."""
+@pytest.mark.parametrize("at", ["candidate", "service"])
+def test_a_trial_that_fails_leaves_what_served(build: CloudBuild, at: str) -> None:
+    """The build fails and says why; once the cause is gone, the same revisions serve, not built again."""
     before = build.serving()
     (build.workspace / "functions/ingest/main.py").open("a").write("\n# changed\n")
-    build.smoke_fails = True
-    assert build.run() == "smoke"
+    build.environment = {"TRIAL_FAILS": f"ingest {at}"}
+    assert build.run() == "rollout"
+    assert f"ingest {at}: a trial that fails" in build.said
     assert build.serving() == before
     build.take_calls()
-    build.smoke_fails = False
+    build.environment = {}
     assert build.run() is None
     assert not [call for call in build.take_calls() if call.startswith("run deploy")]
     assert build.serving() == before | {"ingest": "ingest-00003-dep"}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("step", ["plan", "analyze", "smoke"])
-def test_a_build_that_was_cancelled_is_made_good_by_the_next(build: CloudBuild, step: str) -> None:
-    """Whatever the step, the end is the same, and nothing is built twice."""
-    before = build.serving()
-    for name in ("sweep", "ingest"):
-        (build.workspace / f"functions/{name}/main.py").open("a").write("\n# changed\n")
-    assert build.run(until=step) is None
-    assert build.serving() == before
-    assert build.run() is None
-    assert build.serving() == before | {"sweep": "sweep-00003-dep", "ingest": "ingest-00003-dep"}
-    assert len([call for call in build.take_calls() if call.startswith("run deploy")]) == 2
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("how", "name"), [("GCLOUD_FAILS", "api"), ("GCLOUD_LOSES", "deadletter"), ("GCLOUD_LOSES", "ingest")]
-)
-def test_a_promotion_that_broke_off_is_finished_by_the_next_build(
-    build: CloudBuild, name: str, how: str
-) -> None:
-    """What has moved stays; the rest follows, whether or not the command that failed had done its work."""
-    before = build.serving()
-    (build.workspace / "shared/platform/settings.py").open("a").write("\n# changed\n")
-    build.environment = {how: f"run services update-traffic {name} --to-revisions"}
-    assert build.run() == "promote"
-    build.environment = {}
-    assert build.run() is None
-    assert build.serving() == {name: f"{name}-00003-dep" for name in FUNCTIONS}
-    assert build.tags() == {name: {"previous": before[name]} for name in FUNCTIONS}
-
-
 def test_a_deployment_that_fails_stops_the_build(build: CloudBuild) -> None:
-    """Before the smoke test, and with gcloud's own words."""
+    """Before any trial, and with gcloud's own words."""
     (build.workspace / "functions/api/main.py").open("a").write("\n# changed\n")
     build.environment = {"GCLOUD_FAILS": "run deploy api"}
-    assert build.run() == "api"
+    assert build.run() == "rollout"
     assert "PERMISSION_DENIED" in build.said
 
 
@@ -163,7 +155,7 @@ def test_a_revision_that_does_not_start_is_not_taken_for_a_candidate(build: Clou
     before = build.serving()
     (build.workspace / "functions/api/main.py").open("a").write("\n# changed\n")
     build.environment = {"GCLOUD_BREAKS": "api"}
-    assert build.run() == "api"
+    assert build.run() == "rollout"
     assert "failed to start" in build.said
     assert build.serving() == before
     build.environment = {}
@@ -177,7 +169,7 @@ def test_a_deployment_that_breaks_off_before_its_tag_is_taken_by_the_next_build(
     before = build.serving()
     (build.workspace / "functions/api/main.py").open("a").write("\n# changed\n")
     build.environment = {"GCLOUD_FAILS": "run services update-traffic api --update-tags"}
-    assert build.run() == "api"
+    assert build.run() == "rollout"
     assert build.state()["services"]["api"]["tags"] == {}
     build.environment = {}
     assert build.run() is None
@@ -187,7 +179,7 @@ def test_a_deployment_that_breaks_off_before_its_tag_is_taken_by_the_next_build(
 
 @pytest.mark.slow
 def test_one_function_is_deployed_by_hand(build: CloudBuild) -> None:
-    """By the commands of `make deploy`: tried with the others as they serve, which stay, as the job does."""
+    """By the commands of `make deploy`; the others stay, as the job does."""
     before, image = build.serving(), build.state()["job"]
     for name in ("ingest", "api"):
         (build.workspace / f"functions/{name}/main.py").open("a").write("\n# changed\n")
@@ -195,11 +187,10 @@ def test_one_function_is_deployed_by_hand(build: CloudBuild) -> None:
     shutil.copytree(build.workspace / "build" / "model", build.workspace / "build" / "model-serving")
     build.name_model("build/model-serving", "b" * 64)
     makefile = (ROOT / "Makefile").read_text().partition("\ndeploy: ")[2].partition("\n\n")[0]
-    commands = re.findall(r"\$\(BIN\)/python -m (.+)", makefile)
-    assert [command.split()[0] for command in commands[:2]] == ["deploy.state", "deploy.model"]
-    assert commands[-1] == "deploy.promote"
+    commands = re.findall(r"\$\(BIN\)/python -m deploy (.+)", makefile)
+    assert [command.split()[0] for command in commands] == ["state", "model", "stage", "plan", "rollout"]
     for command in commands:
-        if command.split()[0] not in {"deploy.smoke", "deploy.model"}:  # which need more than gcloud
+        if not command.startswith("model"):  # which is not built here
             assert build.command(*command.replace("$(FUNCTION)", "ingest").split()), build.said
     labels = build.state()["services"]["ingest"]["revisions"][-1]["labels"]
     assert labels["headrace-model"] == "b" * 40, "not that of build/model"
@@ -220,32 +211,18 @@ def test_a_configuration_that_terraform_changed_gets_traffic(build: CloudBuild) 
 
 
 @pytest.mark.slow
-def test_two_builds_at_once_do_not_promote_what_only_one_tried(build: CloudBuild) -> None:
-    """The tag says whose candidate was tried; the other build stops and says so."""
-    before = build.serving()
-    (build.workspace / "functions/api/main.py").open("a").write("\n# changed\n")
-    assert build.run(until="smoke") is None
-    state = build.state()
-    state["services"]["api"]["tags"]["candidate"] = before["api"]
-    build.store(state)
-    assert not build.command("deploy.promote")  # the rest of the first build
-    assert "another build is deploying" in build.said
-    assert build.serving()["api"] == before["api"]
-
-
-@pytest.mark.slow
-def test_a_project_without_the_job_deploys_without_it(tmp_path: Path) -> None:
+def test_a_project_without_the_job_deploys_without_it(tmp_path: Path, storage: str, bucket: str) -> None:
     """Terraform may leave it out; no image is built."""
-    build = CloudBuild.fresh(tmp_path, job=False)
+    build = CloudBuild.fresh(tmp_path, storage, bucket, job=False)
     assert build.run() is None
     assert build.docker_calls() == []
     assert build.serving()["ingest"] == "ingest-00002-dep"
 
 
 @pytest.mark.slow
-def test_a_job_with_a_gpu_gets_the_image_for_one(tmp_path: Path) -> None:
+def test_a_job_with_a_gpu_gets_the_image_for_one(tmp_path: Path, storage: str, bucket: str) -> None:
     """Terraform decides that; the build follows what it finds."""
-    build = CloudBuild.fresh(tmp_path)
+    build = CloudBuild.fresh(tmp_path, storage, bucket)
     state = build.state()
     state["job"]["limits"]["nvidia.com/gpu"] = "1"
     build.store(state)
@@ -254,49 +231,13 @@ def test_a_job_with_a_gpu_gets_the_image_for_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_rolling_back_is_one_command(build: CloudBuild, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rolling_back_is_one_command(build: CloudBuild) -> None:
     """All functions serve what they served before; twice is as once, and the next build moves on again."""
     before = build.serving()
     (build.workspace / "shared/platform/settings.py").open("a").write("\n# changed\n")
     assert build.run() is None
-    monkeypatch.setenv("PATH", f"{build.bin}:/usr/bin:/bin")
-    monkeypatch.setenv("GCLOUD_STATE", str(build.state_file))
-    where = [f"--project={PROJECT}", "--region=europe-west1", f"--repository={REPOSITORY}"]
     for _ in range(2):
-        assert rollback.main(where) == 0
+        assert build.command("rollback"), build.said
         assert build.serving() == before
     assert build.run() is None
     assert build.serving() == {name: f"{name}-00003-dep" for name in FUNCTIONS}
-
-
-@pytest.mark.slow
-def test_rolling_back_takes_back_the_last_deployment_alone(
-    build: CloudBuild, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What an earlier one brought stays."""
-    (build.workspace / "functions/analyze/main.py").open("a").write("\n# changed\n")
-    assert build.run() is None
-    between = build.serving()
-    (build.workspace / "functions/api/main.py").open("a").write("\n# changed\n")
-    assert build.run() is None
-    assert build.serving() == between | {"api": "api-00003-dep"}
-    monkeypatch.setenv("PATH", f"{build.bin}:/usr/bin:/bin")
-    monkeypatch.setenv("GCLOUD_STATE", str(build.state_file))
-    assert rollback.main([f"--project={PROJECT}", "--region=europe-west1", f"--repository={REPOSITORY}"]) == 0
-    assert build.serving() == between
-
-
-@pytest.mark.slow
-def test_one_function_is_rolled_back_by_its_name(
-    build: CloudBuild, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The others stay; of one that nothing served before, that is said."""
-    before = build.serving()
-    (build.workspace / "functions/api/main.py").open("a").write("\n# changed\n")
-    assert build.run() is None
-    monkeypatch.setenv("PATH", f"{build.bin}:/usr/bin:/bin")
-    monkeypatch.setenv("GCLOUD_STATE", str(build.state_file))
-    where = [f"--project={PROJECT}", "--region=europe-west1", f"--repository={REPOSITORY}"]
-    assert rollback.main(["api", "sweep", *where]) == 0
-    assert build.serving() == before
-    assert "sweep: nothing served before" in capsys.readouterr().out

@@ -1,0 +1,229 @@
+"""Read and change what is deployed on Cloud Run, by gcloud, as a person would.
+
+A revision carries the digest of the folder that it was made from as a label.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import TypeAdapter
+
+from deploy.stage import FUNCTIONS
+from shared.platform.errors import Retryable, SetupError
+
+CONTENT, VERSION, MODEL = "headrace-content", "headrace-version", "headrace-model"
+"""Labels: the folder's digest, Headrace's version, and the beginning of the model's digest."""
+CANDIDATE = "candidate"
+"""Tag of the revision that is tried."""
+JOB = "long-job"
+BUILDER = "headrace-builder"
+"""The account that builds run as."""
+NOT_FOUND = ("Cannot find service", "Cannot find job", "Cannot find revision")
+"""How gcloud says that there is no such service, job or revision."""
+GPU = "nvidia.com/gpu"
+PUBLIC = "all"
+"""The ingress that lets requests from everywhere reach a service; IAM still decides who may call it."""
+STATE_FILE = Path("build/state.json")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where Headrace is deployed."""
+
+    project: str
+    region: str
+    repository: str
+    """The image repository in Artifact Registry: HOST/PROJECT/NAME."""
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read the place from the variables that a build sets.
+
+        Raises:
+            SetupError: one is missing.
+        """
+        names = ("GOOGLE_CLOUD_PROJECT", "REGION", "REPOSITORY")
+        if missing := [name for name in names if not os.environ.get(name)]:
+            raise SetupError(f"Set {', '.join(missing)}: docs/deploy.md")
+        return cls(*(os.environ[name] for name in names))
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A revision of a service."""
+
+    name: str
+    digest: str | None
+    """None: deployment did not make it; it is Terraform's placeholder."""
+    image: str = ""
+    model: str | None = None
+    """The beginning of its model's digest; None: it has no model."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A function as it is deployed."""
+
+    serving: Revision
+    """Gets all traffic, or most."""
+    latest: Revision
+    """Made last, by a deployment or by Terraform, and started."""
+    created: str
+    """The revision that was made last, whether it has started or not."""
+    share: int
+    """Percent of the traffic that `serving` gets."""
+    url: str
+    ingress: str
+    candidate: str | None = None
+    """The revision with the tag."""
+    candidate_url: str | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """The long job as it is deployed."""
+
+    digest: str | None
+    gpu: bool
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that is deployed."""
+
+    services: dict[str, Service]
+    job: Job | None
+    """None: the project has no long job."""
+    generation: int = 0
+    """Of the record of the last deployment (`deploy.record`)."""
+
+
+_STATE = TypeAdapter(State)
+
+
+def gcloud(place: Place, *arguments: str) -> str:
+    """Run a command and return what it prints.
+
+    Raises:
+        Retryable: it failed; gcloud's message is in the log.
+    """
+    done = _run(place, *arguments)
+    if done.returncode:
+        sys.stderr.write(done.stderr)
+        raise Retryable(f"gcloud {' '.join(arguments[:4])} ended with status {done.returncode}.")
+    return done.stdout
+
+
+def described(place: Place, *arguments: str) -> dict[str, Any] | None:
+    """Return what a `describe` says; None where there is no such thing."""
+    done = _run(place, *arguments, "--format=json")
+    if done.returncode and any(message in done.stderr for message in NOT_FOUND):
+        return None
+    if done.returncode:
+        sys.stderr.write(done.stderr)
+        raise Retryable(f"gcloud {' '.join(arguments[:4])} ended with status {done.returncode}.")
+    described_as: dict[str, Any] = json.loads(done.stdout)
+    return described_as
+
+
+def identity_token(place: Place, audience: str) -> str:
+    """Return a token that lets this account call a service.
+
+    Cloud Build's metadata server gives out no identity tokens, so a build asks for one of its own account by
+    impersonation. A person who may not impersonate it calls with a token of theirs, which has no audience.
+
+    Raises:
+        Retryable: neither can be had.
+    """
+    account = f"{BUILDER}@{place.project}.iam.gserviceaccount.com"
+    of_builder = (f"--impersonate-service-account={account}", f"--audiences={audience}", "--include-email")
+    done = _run(place, "auth", "print-identity-token", *of_builder)
+    return (done.stdout if done.returncode == 0 else gcloud(place, "auth", "print-identity-token")).strip()
+
+
+def _run(place: Place, *arguments: str) -> subprocess.CompletedProcess[str]:
+    where = [f"--project={place.project}", "--quiet"]
+    if arguments[0] == "run":
+        where.append(f"--region={place.region}")
+    return subprocess.run(["gcloud", *arguments, *where], capture_output=True, text=True, check=False)
+
+
+def read_service(place: Place, name: str) -> Service:
+    """Read a function's service.
+
+    Raises:
+        SetupError: there is none.
+    """
+    fields = described(place, "run", "services", "describe", name)
+    if fields is None:
+        raise SetupError(
+            f"There is no service {name} in {place.region}. Make it first: terraform -chdir=infra apply"
+        )
+    status = fields["status"]
+    traffic = status.get("traffic") or []
+    most: dict[str, Any] = max(traffic, key=lambda part: part.get("percent", 0), default={})
+    latest = status.get("latestReadyRevisionName", "")
+    serving = most.get("revisionName") or latest
+    tagged = next((part for part in traffic if part.get("tag") == CANDIDATE), {})
+    revisions = {name: _read_revision(place, name) for name in {latest, serving}}
+    return Service(
+        serving=revisions[serving],
+        latest=revisions[latest],
+        created=status.get("latestCreatedRevisionName", ""),
+        share=most.get("percent", 0),
+        url=status["url"],
+        ingress=(fields["metadata"].get("annotations") or {}).get("run.googleapis.com/ingress", PUBLIC),
+        candidate=tagged.get("revisionName"),
+        candidate_url=tagged.get("url"),
+    )
+
+
+def _read_revision(place: Place, name: str) -> Revision:
+    fields = described(place, "run", "revisions", "describe", name) or {}
+    containers = fields.get("spec", {}).get("containers") or [{}]
+    labels = fields.get("metadata", {}).get("labels", {})
+    return Revision(name, labels.get(CONTENT), containers[0].get("image", ""), labels.get(MODEL))
+
+
+def read_state(place: Place, generation: int) -> State:
+    """Read everything that is deployed."""
+    services = {name: read_service(place, name) for name in FUNCTIONS}
+    job = described(place, "run", "jobs", "describe", JOB)
+    if job is None:
+        return State(services, None, generation)
+    task = job["spec"]["template"]["spec"]["template"]["spec"]
+    limits = task["containers"][0].get("resources", {}).get("limits", {})
+    digest = (job["metadata"].get("labels") or {}).get(CONTENT)
+    return State(services, Job(digest, GPU in limits), generation)
+
+
+def save_state(state: State) -> None:
+    """Write down what is deployed, for the steps that follow."""
+    STATE_FILE.parent.mkdir(exist_ok=True)
+    STATE_FILE.write_bytes(_STATE.dump_json(state, indent=2))
+
+
+def load_state() -> State:
+    """Return what an earlier step wrote down.
+
+    Raises:
+        SetupError: none did.
+    """
+    try:
+        return _STATE.validate_json(STATE_FILE.read_bytes())
+    except FileNotFoundError:
+        raise SetupError(f"{STATE_FILE} is missing: python -m deploy state comes first.") from None
+
+
+def serve(place: Place, name: str, revision: str) -> None:
+    """Move all traffic of a function to a revision, and take all tags away."""
+    traffic = (f"--to-revisions={revision}=100", "--clear-tags")
+    gcloud(place, "run", "services", "update-traffic", name, *traffic)
+    print(f"{name}: {revision}")

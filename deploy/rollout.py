@@ -1,0 +1,230 @@
+"""Deploy new revisions without traffic, try them, move traffic to them, and move it back where that fails.
+
+Traffic moves to who receives messages before who sends them, so that no message meets code older than its
+sender, and back in the opposite order.
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deploy.cloud import (
+    BUILDER,
+    CANDIDATE,
+    CONTENT,
+    JOB,
+    MODEL,
+    PUBLIC,
+    VERSION,
+    gcloud,
+    identity_token,
+    read_service,
+    serve,
+)
+from deploy.plan import JOB_IMAGE
+from deploy.record import Held, read
+from deploy.stage import BASE_IMAGE, DIGEST_LENGTH, FUNCTIONS, version
+from deploy.trial import Target, attempt, clear
+from shared.platform.errors import Retryable, SetupError
+
+if TYPE_CHECKING:
+    from deploy.cloud import Place, Service, State
+    from deploy.plan import Plan, Step
+
+BEFORE_JOB = "analyze"
+"""The last function before the job: ingest, which starts it, comes after."""
+ALL = 100
+"""Percent."""
+
+
+def roll_out(place: Place, state: State, plan: Plan, deployment: str) -> None:
+    """Do what was planned when `state` was read, or nothing where nothing has changed.
+
+    Raises:
+        Exception: it failed, or another deployment came between. What had moved has moved back; of what was
+            deployed, the next deployment builds nothing again.
+    """
+    last, generation, _ = read()
+    if last.finished and not plan.changed and plan.job is None and generation == state.generation:
+        print("nothing has changed")
+        return
+    held = Held.take(deployment, generation=state.generation)
+    try:
+        clear()
+        candidates = _deploy(place, plan, held)
+        for name, service in candidates.items():
+            _try(place, name, service, at_tag=True)
+            held.write()
+        _move(place, plan, held, candidates)
+        # Also what an earlier deployment has moved that was killed.
+        for name in FUNCTIONS:
+            if name in candidates or name in held.record.before:
+                held.write()
+                _try(place, name, read_service(place, name), at_tag=False)
+    except Exception:
+        _move_back(place, held, list(held.record.before))
+        clear()
+        held.finish()
+        raise
+    clear()
+    held.finish()
+
+
+def _deploy(place: Place, plan: Plan, held: Held) -> dict[str, Service]:
+    """Make the candidates, all at once; return the services with their tags."""
+    with ThreadPoolExecutor(len(FUNCTIONS)) as pool:
+        made = pool.map(lambda name: prepare(place, name, plan.functions[name]), plan.changed)
+        services = {}
+        for name, service in zip(plan.changed, made, strict=True):
+            services[name] = service
+            print(f"{name}: {service.candidate} ({plan.functions[name].action})")
+            held.write()
+    return services
+
+
+def prepare(place: Place, name: str, step: Step) -> Service:
+    """Make a function's candidate; return its service.
+
+    Raises:
+        Retryable: gcloud failed, or the revision is not what was asked for.
+    """
+    if step.action == "deploy":
+        gcloud(place, "run", "deploy", name, *_flags(place, name, step))
+    service = read_service(place, name)
+    if step.action == "deploy" and service.latest.digest != step.digest:
+        raise Retryable(f"The newest revision of {name}, {service.latest.name}, is not this deployment's.")
+    revision = step.revision or service.latest.name
+    if service.candidate != revision:
+        # Not by `run deploy --tag`, which would leave the revision's name in the service's template:
+        # Terraform's next change would ask for another revision of that name, and be refused.
+        tag = f"--update-tags={CANDIDATE}={revision}"
+        gcloud(place, "run", "services", "update-traffic", name, tag)
+        service = read_service(place, name)
+    return service
+
+
+def _flags(place: Place, name: str, step: Step) -> list[str]:
+    # What a service is given, from memory to identity, is Terraform's; a deployment brings the code alone.
+    account = f"{BUILDER}@{place.project}.iam.gserviceaccount.com"
+    labels = {CONTENT: step.digest, VERSION: version().replace(".", "-")}
+    if FUNCTIONS[name].model:
+        manifest = json.loads(Path(f"build/{name}/model/manifest.json").read_text())
+        labels[MODEL] = manifest["digest"][:DIGEST_LENGTH]
+    return [
+        f"--source=build/{name}",
+        f"--function={name}",
+        f"--base-image={BASE_IMAGE}",
+        "--automatic-updates",
+        f"--image={place.repository}/{name}",
+        f"--build-service-account=projects/{place.project}/serviceAccounts/{account}",
+        "--no-traffic",
+        f"--update-labels={','.join(f'{label}={value}' for label, value in labels.items())}",
+    ]
+
+
+def _try(place: Place, name: str, service: Service, *, at_tag: bool) -> None:
+    address = service.candidate_url if at_tag else service.url
+    if service.ingress != PUBLIC:
+        print(f"{name}: not tried, its ingress is {service.ingress}")
+        return
+    assert address is not None
+    # The token's audience is the service itself, whatever the tag.
+    token = identity_token(place, service.url)
+    model = Path(f"build/{name}/model") if FUNCTIONS[name].model else None
+    print(f"{name}: {attempt(Target(name, address, token, model, whole=not at_tag))} at {address}")
+
+
+def _move(place: Place, plan: Plan, held: Held, candidates: dict[str, Service]) -> None:
+    before = {name: of for name in candidates if (of := plan.functions[name].before)}
+    held.record.before = before | held.record.before  # what served first is what a rollback goes back to
+    held.write()
+    for name in FUNCTIONS:
+        if name in candidates:
+            assert candidates[name].candidate is not None
+            serve(place, name, str(candidates[name].candidate))
+        if name == BEFORE_JOB and plan.job:
+            deploy_job(place, plan.job)
+
+
+def _move_back(place: Place, held: Held, names: list[str]) -> None:
+    for name in reversed(FUNCTIONS):
+        if name in names:
+            held.write()  # stops here where another deployment has taken the record
+            serve(place, name, held.record.before[name])
+            del held.record.before[name]
+
+
+def deploy_job(place: Place, digest: str) -> None:
+    """Give the job its new image, named by digest; executions that are under way keep theirs.
+
+    Raises:
+        SetupError: no image was built.
+    """
+    image = JOB_IMAGE.read_text().strip() if JOB_IMAGE.is_file() else ""
+    if "@sha256:" not in image:
+        raise SetupError(f"The long job has changed, but {JOB_IMAGE} names no image of it by digest.")
+    labels = f"{CONTENT}={digest},{VERSION}={version().replace('.', '-')}"
+    gcloud(place, "run", "jobs", "deploy", JOB, f"--image={image}", f"--labels={labels}")
+    print(f"{JOB}: {image}")
+
+
+def roll_back(place: Place, names: list[str]) -> None:
+    """Serve again what served before the last deployment; twice is as once.
+
+    A deployment that is under way stops at its next step. The long job has no traffic to move: build the
+    earlier commit again.
+    """
+    held = Held.take("rollback", forget=False, force=True)
+    known = held.record.before
+    for name in names:
+        if name not in known:
+            print(f"{name}: nothing to go back to, the last deployment has not moved it")
+    _move_back(place, held, [name for name in names if name in known])
+    held.finish()
+
+
+def promote(place: Place, names: list[str]) -> None:
+    """Serve what `terraform apply` has configured anew, where its code is what serves.
+
+    A change of environment, memory or instances makes a revision of the code that was deployed last, and no
+    traffic moves to it. Any other code is to be tried first. Twice is as once.
+
+    Raises:
+        SetupError: the newest revision of one may not serve; then none has moved.
+        Retryable: gcloud failed; the next call goes on from there.
+    """
+    services = {name: read_service(place, name) for name in names}
+    for name, service in services.items():
+        check_configured(name, service)
+    moving = {
+        name: service
+        for name, service in services.items()
+        if service.latest.name != service.serving.name or service.share != ALL
+    }
+    if moving:
+        held = Held.take("promote")
+        for name, service in moving.items():
+            if service.latest.name != service.serving.name:
+                held.record.before.setdefault(name, service.serving.name)
+            held.write()
+            serve(place, name, service.latest.name)
+        held.finish()
+
+
+def check_configured(name: str, service: Service) -> None:
+    """Check that the newest revision may serve.
+
+    Raises:
+        SetupError: it may not; the message says why.
+    """
+    newest, serving = service.latest, service.serving
+    if service.created != newest.name:
+        raise SetupError(f"{name}: {service.created}, the newest, has not started. Its log says why.")
+    if (newest.digest, newest.image) != (serving.digest, serving.image):
+        raise SetupError(
+            f"{name}: {newest.name}, the newest, has other code than {serving.name}, which serves: that was "
+            "rolled back, or never tried. Build what is to serve: docs/deploy.md"
+        )

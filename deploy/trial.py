@@ -1,0 +1,276 @@
+"""Try a function at an address: push it an envelope of each kind that it takes, and look at what it did.
+
+A candidate's address is its tag's, which gets no traffic. What it publishes for a sample goes to the ordinary
+topics, so the batches of ingest's candidate are analyzed by what serves. Files of samples lie in the work
+bucket, which notifies nobody, and their text is new each time, since what has been analyzed before is copied.
+`clear` erases all samples; what a killed deployment leaves is erased by the next, or by the retention of
+their prefix (infra/locals.tf).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import secrets
+import time
+import urllib.error
+import urllib.request
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from shared.digests.redact import erase
+from shared.documents import artefacts
+from shared.documents.store import COLLECTION, Documents, document_id
+from shared.documents.transitions import Plan, Seconds
+from shared.inference.manifest import read_manifest
+from shared.platform.clients import firestore_client, storage_client
+from shared.platform.errors import Retryable
+from shared.platform.records import TERMINAL, Passage, UploadEvent
+from shared.platform.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from shared.inference.manifest import Manifest
+
+T = TypeVar("T")
+SAMPLES = ".headrace-sample/"
+"""Begins the names of samples."""
+DEAD_LETTERS = "dead_letters"
+MARK = "sample"
+"""Begins the ids of their messages, which metrics leave out (infra/metrics.tf)."""
+SECONDS = 180.0
+"""For one trial: a function starts cold, and answers 503 until it is ready."""
+REQUEST_SECONDS, POLL_SECONDS = 120.0, 0.5
+NO_CONTENT, UNAVAILABLE = 204, 503
+TOPIC = "E1"
+"""The text's topic, where the model knows it: another taxonomy may have others, or none."""
+PASSAGES = (
+    "In 2025 we replaced the gas boilers of four factories by heat pumps and cut carbon emissions by 31 %.",
+    "By 2030 we will buy electricity from renewable sources alone.",
+    "Two workers were injured at the plant in Ostrel last year, which we regret.",
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A function at an address."""
+
+    name: str
+    address: str
+    token: str
+    """The identity token that lets this account call it."""
+    model: Path | None = None
+    """Folder with the manifest of its model."""
+    whole: bool = False
+    """Whether a file must come through to the end, and not merely through this function."""
+
+
+def attempt(target: Target) -> str:
+    """Try a function; return what it did.
+
+    Raises:
+        Retryable: it did not do what it should.
+    """
+    return TRIALS[target.name](target)
+
+
+def clear() -> None:
+    """Erase all samples. Only the deployment that holds the record has any, so all others are left over."""
+    from google.api_core.exceptions import NotFound
+    from google.cloud.firestore_v1.base_query import FieldFilter
+
+    for blob in storage_client().list_blobs(settings().work_bucket, prefix=SAMPLES):
+        with suppress(NotFound):
+            blob.delete()
+    client = firestore_client()
+    named = client.collection(COLLECTION).where(filter=FieldFilter("name", ">=", SAMPLES))
+    for document in named.where(filter=FieldFilter("name", "<", f"{SAMPLES}~")).stream():
+        erase(client, document.id)
+    letters = client.collection(DEAD_LETTERS).where(filter=FieldFilter("function", "==", MARK))
+    for letter in letters.stream():
+        letter.reference.delete()
+
+
+def _push(target: Target, data: bytes, attributes: dict[str, str]) -> None:
+    """Deliver a message as Pub/Sub does, again while the function asks for that."""
+    message = {
+        "messageId": f"{MARK}-{secrets.token_hex(8)}",
+        "publishTime": datetime.now(UTC).isoformat(),
+        "data": base64.b64encode(data).decode(),
+        "attributes": attributes,
+    }
+    subscription = f"projects/{settings().project}/subscriptions/{target.name}"
+    body = json.dumps({"message": message, "subscription": subscription}).encode()
+
+    def acknowledged() -> bool | None:
+        status, _ = _request(target, "/", body)
+        if status not in {NO_CONTENT, UNAVAILABLE}:
+            raise Retryable(f"{target.name} answers {status} to a push.")
+        return status == NO_CONTENT or None
+
+    _until(acknowledged, f"{target.name} has not acknowledged a push")
+
+
+def _request(target: Target, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+    headers = {"Authorization": f"Bearer {target.token}", "Content-Type": "application/json"}
+    request = urllib.request.Request(target.address.rstrip("/") + path, body, headers)  # noqa: S310 - Cloud Run's
+    try:
+        with urllib.request.urlopen(request, timeout=REQUEST_SECONDS) as response:  # noqa: S310 - the same
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        return error.code, b""
+    except OSError as error:
+        raise Retryable(f"{target.name} cannot be reached at {target.address}: {error}") from error
+
+
+def _until(look: Callable[[], T | None], failure: str) -> T:
+    deadline = time.monotonic() + SECONDS
+    while (seen := look()) is None:
+        if time.monotonic() > deadline:
+            raise Retryable(f"{failure} within {SECONDS:.0f} s. See its log.")
+        time.sleep(POLL_SECONDS)
+    return seen
+
+
+def _describe(target: Target) -> str:
+    """Ask the API for its description."""
+    status, body = _request(target, "/openapi.json")
+    try:
+        return str(json.loads(body)["info"]["title"])
+    except (ValueError, KeyError, TypeError):
+        raise Retryable(f"The API gives no description of itself, but answers {status}.") from None
+
+
+def _tick(target: Target) -> str:
+    """Push a tick: an ordinary round, as one comes every few minutes."""
+    _push(target, b"{}", {"kind": target.name})
+    return "a round"
+
+
+def _die(target: Target) -> str:
+    """Push a dead letter, and look for its record."""
+    from google.cloud.firestore_v1.base_query import FieldFilter
+
+    reason = {"code": MARK, "message": "A deployment was tried.", "hint": "Nothing is to be done."}
+    data = json.dumps({"sample": secrets.token_hex(8)}).encode()
+    _push(target, data, {"headraceFunction": MARK, "headraceReason": json.dumps(reason)})
+    sent = FieldFilter("data.sha256", "==", hashlib.sha256(data).hexdigest())
+    if not list(firestore_client().collection(DEAD_LETTERS).where(filter=sent).stream()):
+        raise Retryable("deadletter made no record of a dead letter.")
+    return "a dead letter"
+
+
+def _analyze(target: Target) -> str:
+    """Make a document that is planned as ingest plans it, and push its only batch."""
+    assert target.model is not None
+    manifest, event = read_manifest(target.model), _event(1, 1)
+    texts = (*PASSAGES, f"Sample {event.name}.")
+    text, passages = "\n\n".join(texts), []
+    for index, part in enumerate(texts):
+        start = text.index(part)
+        passages.append(
+            Passage(index=index, span=(start, start + len(part)), text=part, tokens=len(part) // 3)
+        )
+    documents = Documents(firestore_client())
+    claim = documents.claim(event, published=datetime.now(UTC), lease_seconds=SECONDS)
+    assert claim is not None
+    stored = artefacts.write(claim.document, claim.run, event.generation, text, passages)
+    facts = {"passages": len(passages), "size": len(text), "media_type": "text/plain"}
+    batches, seconds = len(stored.ranges), Seconds(0, 0)
+    plan = Plan(facts, batches, manifest.digest, stored.artefact, claim.document, None, seconds)
+    documents.plan(claim, plan)
+    [batch] = artefacts.first_batches(claim, event.generation, manifest.digest, stored, None)
+    _push(target, batch.model_dump_json().encode(), {"document": claim.document})
+    return _completed(claim.document, manifest)
+
+
+def _ingest(target: Target) -> str:
+    """Store a file, and push the notification that Cloud Storage would send."""
+    assert target.model is not None
+    manifest, bucket = read_manifest(target.model), storage_client().bucket(settings().work_bucket)
+    text = "\n\n".join(("Sample", *PASSAGES, secrets.token_hex(8)))
+    blob = bucket.blob(_event(1, 1).name)
+    blob.upload_from_string(text, content_type="text/plain")
+    assert blob.name is not None
+    assert blob.generation is not None
+    attributes = {
+        "bucketId": bucket.name,
+        "objectId": blob.name,
+        "objectGeneration": str(blob.generation),
+        "eventType": "OBJECT_FINALIZE",
+        "payloadFormat": "JSON_API_V1",
+    }
+    resource = {"contentType": "text/plain", "size": str(len(text.encode()))}
+    _push(target, json.dumps(resource).encode(), attributes)
+    document = document_id(bucket.name, blob.name)
+    if target.whole:
+        return _completed(document, manifest)
+    stored = _read(document)
+    # Its batches may be analyzed by now, or refused by a revision that has another model.
+    if not stored.get("passages") or stored["state"] in {"rejected", "failed"}:
+        raise Retryable(f"ingest made nothing of a sample: {stored.get('state')}, {stored.get('error')}")
+    return f"{stored['passages']} passages"
+
+
+def _event(generation: int, size: int) -> UploadEvent:
+    name = f"{SAMPLES}{secrets.token_hex(8)}.txt"
+    return UploadEvent(
+        bucket=settings().work_bucket,
+        name=name,
+        generation=generation,
+        event_type="OBJECT_FINALIZE",
+        size=size,
+    )
+
+
+def _completed(document: str, manifest: Manifest) -> str:
+    def ended() -> dict[str, Any] | None:
+        stored = _read(document)
+        return stored if stored.get("state") in TERMINAL and not stored.get("results_pending") else None
+
+    stored = _until(ended, "The sample has not come through")
+    check(stored, manifest)
+    reference = firestore_client().collection(COLLECTION).document(document)
+    passages = len(list(reference.collection("passages").select([]).stream()))
+    if passages != stored["passages"]:
+        raise Retryable(f"The sample has {passages} passages stored, and {stored['passages']} counted.")
+    return f"{passages} passages analyzed"
+
+
+def check(stored: dict[str, Any], manifest: Manifest) -> None:
+    """Check that a sample's document is what it must become.
+
+    Only a model that knows the text's topic must find it.
+
+    Raises:
+        Retryable: it is not.
+    """
+    if stored["state"] != "completed":
+        raise Retryable(f"The sample ended as {stored['state']}: {stored['error']}")
+    if manifest.digest != stored["model"]:
+        raise Retryable(f"The sample was analyzed with model {stored['model']}, not {manifest.digest}.")
+    if not stored["passages"] or not stored["summary"]:
+        raise Retryable(f"The sample has {stored['passages']} passages and the summary {stored['summary']}.")
+    if TOPIC in manifest.topics and not (stored["topics"][TOPIC] and stored["initiatives"]):
+        seen = f"topics {stored['topics']}, initiatives {stored['initiatives']}"
+        raise Retryable(f"The model did not find the sample's initiatives: {seen}.")
+
+
+def _read(document: str) -> dict[str, Any]:
+    return firestore_client().collection(COLLECTION).document(document).get().to_dict() or {}
+
+
+TRIALS: dict[str, Callable[[Target], str]] = {
+    "deadletter": _die,
+    "digest": _tick,
+    "api": _describe,
+    "analyze": _analyze,
+    "sweep": _tick,
+    "ingest": _ingest,
+}
+"""Of each function, the trial that pushes it what it takes."""

@@ -1,0 +1,37 @@
+"""Runs `python -m deploy` with scripted trials, in tests of what a deployment does to a project.
+
+`TRIAL_FAILS` names the trial that fails, as `ingest candidate` or `ingest service`. Each trial is noted in
+the file `TRIALS`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path.cwd()))  # the checkout that is deployed
+
+from deploy import __main__ as command
+from deploy import rollout
+from shared.platform.errors import Retryable
+
+if TYPE_CHECKING:
+    from deploy.trial import Target
+
+
+def attempt(target: Target) -> str:
+    """Note a trial; fail or die where the script says so."""
+    assert target.token == f"token for https://{target.name}-1.europe-west1.run.app"
+    trial = f"{target.name} {'candidate' if '://candidate---' in target.address else 'service'}"
+    with Path(os.environ["TRIALS"]).open("a") as trials:
+        trials.write(trial + "\n")
+    if os.environ.get("TRIAL_FAILS") == trial:
+        raise Retryable(f"{trial}: a trial that fails")
+    return "tried"
+
+
+rollout.attempt = attempt
+rollout.clear = lambda: None
+sys.exit(command.main(sys.argv[1:]))
