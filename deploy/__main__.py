@@ -24,7 +24,7 @@ def _state(_: argparse.Namespace) -> None:
     """Write down what is deployed, before anything else is done."""
     from deploy import cloud, record
 
-    _, generation, _ = record.read()
+    generation = record.read()[1]
     cloud.save_state(cloud.read_state(cloud.Place.from_environment(), generation))
 
 

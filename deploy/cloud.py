@@ -171,7 +171,7 @@ def read_service(place: Place, name: str) -> Service:
     most: dict[str, Any] = max(traffic, key=lambda part: part.get("percent", 0), default={})
     latest = status.get("latestReadyRevisionName", "")
     serving = most.get("revisionName") or latest
-    tagged = next((part for part in traffic if part.get("tag") == CANDIDATE), {})
+    tagged: dict[str, Any] = next((part for part in traffic if part.get("tag") == CANDIDATE), {})
     revisions = {name: _read_revision(place, name) for name in {latest, serving}}
     return Service(
         serving=revisions[serving],

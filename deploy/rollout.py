@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deploy import trial
 from deploy.cloud import (
     BUILDER,
     CANDIDATE,
@@ -27,7 +28,6 @@ from deploy.cloud import (
 from deploy.plan import JOB_IMAGE
 from deploy.record import Held, read
 from deploy.stage import BASE_IMAGE, DIGEST_LENGTH, FUNCTIONS, version
-from deploy.trial import Target, attempt, clear
 from shared.platform.errors import Retryable, SetupError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def roll_out(place: Place, state: State, plan: Plan, deployment: str) -> None:
         return
     held = Held.take(deployment, generation=state.generation)
     try:
-        clear()
+        trial.clear()
         candidates = _deploy(place, plan, held)
         for name, service in candidates.items():
             _try(place, name, service, at_tag=True)
@@ -66,10 +66,10 @@ def roll_out(place: Place, state: State, plan: Plan, deployment: str) -> None:
                 _try(place, name, read_service(place, name), at_tag=False)
     except Exception:
         _move_back(place, held, list(held.record.before))
-        clear()
+        trial.clear()
         held.finish()
         raise
-    clear()
+    trial.clear()
     held.finish()
 
 
@@ -134,7 +134,9 @@ def _try(place: Place, name: str, service: Service, *, at_tag: bool) -> None:
     # The token's audience is the service itself, whatever the tag.
     token = identity_token(place, service.url)
     model = Path(f"build/{name}/model") if FUNCTIONS[name].model else None
-    print(f"{name}: {attempt(Target(name, address, token, model, whole=not at_tag))} at {address}")
+    print(
+        f"{name}: {trial.attempt(trial.Target(name, address, token, model, whole=not at_tag))} at {address}"
+    )
 
 
 def _move(place: Place, plan: Plan, held: Held, candidates: dict[str, Service]) -> None:

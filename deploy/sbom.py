@@ -114,10 +114,10 @@ def bill(deployable: Deployable, text: str, manifest: Manifest | None, moment: d
         parts += _model(manifest, deployable.files)
     bom = Bom(components=parts, serial_number=NAMESPACE)
     bom.metadata.component = itself
-    bom.metadata.timestamp = None  # type: ignore[assignment] - then it is left out
+    bom.metadata.timestamp = None  # type: ignore[assignment] # then it is left out
     bom.register_dependency(itself, parts)
     bom.serial_number = uuid.uuid5(NAMESPACE, JsonV1Dot6(bom).output_as_string())
-    bom.metadata.timestamp = moment  # type: ignore[assignment] - the same
+    bom.metadata.timestamp = moment  # type: ignore[assignment] # the same
     return JsonV1Dot6(bom).output_as_string(indent=2)
 
 

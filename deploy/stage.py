@@ -22,8 +22,8 @@ BASE_IMAGE = "python313"
 MODEL = ("MODEL_CARD.md", "manifest.json", "model.onnx", "tokenizer.json")
 TOKENIZER = ("manifest.json", "tokenizer.json")
 """The model's files for counting tokens, which needs no graph."""
-DOCUMENTS = ("platform", "documents", "extract", "text", "text/segment", "text/summary")
-"""What everything that handles documents imports; of `extract`, not the readers of formats."""
+DOCUMENTS = ("platform", "documents", "extract", "text")
+"""What is imported by all that moves a document on; of `extract`, not the readers of formats."""
 READERS = ("extract/markup", "extract/office", "extract/pdf", "extract/sandbox")
 
 
@@ -49,7 +49,7 @@ FUNCTIONS = {
             (*DOCUMENTS, "digests", "digests/compute", "digests/notify", "digests/render"),
             digests=True,
         ),
-        Function("api", (*DOCUMENTS, "inference", "api"), MODEL),
+        Function("api", ("platform", "documents", "inference", "api"), MODEL),
         Function("analyze", (*DOCUMENTS, "inference"), MODEL),
         Function("sweep", (*DOCUMENTS, "intake", "digests", "digests/render")),
         Function("ingest", (*DOCUMENTS, *READERS, "inference", "intake"), TOKENIZER),

@@ -19,12 +19,12 @@ import urllib.request
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from shared.digests.redact import erase
 from shared.documents import artefacts
+from shared.documents.model import Batches, Facts, Plan, Seconds
 from shared.documents.store import COLLECTION, Documents, document_id
-from shared.documents.transitions import Plan, Seconds
 from shared.inference.manifest import read_manifest
 from shared.platform.clients import firestore_client, storage_client
 from shared.platform.errors import Retryable
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from shared.documents.model import Document
     from shared.inference.manifest import Manifest
 
 T = TypeVar("T")
@@ -168,81 +169,79 @@ def _die(target: Target) -> str:
 def _analyze(target: Target) -> str:
     """Make a document that is planned as ingest plans it, and push its only batch."""
     assert target.model is not None
-    manifest, event = read_manifest(target.model), _event(1, 1)
-    texts = (*PASSAGES, f"Sample {event.name}.")
+    manifest, event = read_manifest(target.model), _event()
+    texts = (*PASSAGES, f"This is the sample {event.name}.")
     text, passages = "\n\n".join(texts), []
     for index, part in enumerate(texts):
-        start = text.index(part)
-        passages.append(
-            Passage(index=index, span=(start, start + len(part)), text=part, tokens=len(part) // 3)
-        )
+        span = (text.index(part), text.index(part) + len(part))
+        passages.append(Passage(index=index, span=span, text=part, tokens=len(part) // 3))
     documents = Documents(firestore_client())
-    claim = documents.claim(event, published=datetime.now(UTC), lease_seconds=SECONDS)
-    assert claim is not None
-    stored = artefacts.write(claim.document, claim.run, event.generation, text, passages)
-    facts = {"passages": len(passages), "size": len(text), "media_type": "text/plain"}
-    batches, seconds = len(stored.ranges), Seconds(0, 0)
-    plan = Plan(facts, batches, manifest.digest, stored.artefact, claim.document, None, seconds)
-    documents.plan(claim, plan)
-    [batch] = artefacts.first_batches(claim, event.generation, manifest.digest, stored, None)
-    _push(target, batch.model_dump_json().encode(), {"document": claim.document})
-    return _completed(claim.document, manifest)
+    claimed = documents.claim(event, published=datetime.now(UTC), lease_seconds=SECONDS)
+    assert claimed is not None
+    written = artefacts.write(claimed.id, claimed.run, event.generation, text, passages)
+    plan = Plan(
+        Facts(media_type="text/plain", passages=len(passages)),
+        Batches(total=1, passages=len(passages), model=manifest.digest, artefact=written.artefact),
+        content_key=claimed.id,
+        source=None,
+        duplicate_of=None,
+        seconds=Seconds(0, 0),
+    )
+    documents.plan(claimed, plan)
+    [batch] = artefacts.first_batches(claimed, manifest.digest, written, None)
+    _push(target, batch.model_dump_json().encode(), {"document": claimed.id})
+    return _completed(claimed.id, manifest)
 
 
 def _ingest(target: Target) -> str:
     """Store a file, and push the notification that Cloud Storage would send."""
     assert target.model is not None
-    manifest, bucket = read_manifest(target.model), storage_client().bucket(settings().work_bucket)
-    text = "\n\n".join(("Sample", *PASSAGES, secrets.token_hex(8)))
-    blob = bucket.blob(_event(1, 1).name)
+    manifest, event = read_manifest(target.model), _event()
+    text = "\n\n".join(("Sample", *PASSAGES, event.name))
+    blob = storage_client().bucket(event.bucket).blob(event.name)
     blob.upload_from_string(text, content_type="text/plain")
-    assert blob.name is not None
-    assert blob.generation is not None
     attributes = {
-        "bucketId": bucket.name,
-        "objectId": blob.name,
+        "bucketId": event.bucket,
+        "objectId": event.name,
         "objectGeneration": str(blob.generation),
-        "eventType": "OBJECT_FINALIZE",
+        "eventType": event.event_type,
         "payloadFormat": "JSON_API_V1",
     }
     resource = {"contentType": "text/plain", "size": str(len(text.encode()))}
     _push(target, json.dumps(resource).encode(), attributes)
-    document = document_id(bucket.name, blob.name)
+    identifier = document_id(event.bucket, event.name)
     if target.whole:
-        return _completed(document, manifest)
-    stored = _read(document)
+        return _completed(identifier, manifest)
+    document = Documents(firestore_client()).get(identifier)
     # Its batches may be analyzed by now, or refused by a revision that has another model.
-    if not stored.get("passages") or stored["state"] in {"rejected", "failed"}:
-        raise Retryable(f"ingest made nothing of a sample: {stored.get('state')}, {stored.get('error')}")
-    return f"{stored['passages']} passages"
+    if document is None or not document.passages or document.state in {"rejected", "failed"}:
+        raise Retryable(f"ingest made nothing of a sample: {document and (document.state, document.error)}")
+    return f"{document.passages} passages"
 
 
-def _event(generation: int, size: int) -> UploadEvent:
+def _event() -> UploadEvent:
     name = f"{SAMPLES}{secrets.token_hex(8)}.txt"
     return UploadEvent(
-        bucket=settings().work_bucket,
-        name=name,
-        generation=generation,
-        event_type="OBJECT_FINALIZE",
-        size=size,
+        bucket=settings().work_bucket, name=name, generation=1, event_type="OBJECT_FINALIZE", size=1
     )
 
 
-def _completed(document: str, manifest: Manifest) -> str:
-    def ended() -> dict[str, Any] | None:
-        stored = _read(document)
-        return stored if stored.get("state") in TERMINAL and not stored.get("results_pending") else None
+def _completed(identifier: str, manifest: Manifest) -> str:
+    documents = Documents(firestore_client())
 
-    stored = _until(ended, "The sample has not come through")
-    check(stored, manifest)
-    reference = firestore_client().collection(COLLECTION).document(document)
-    passages = len(list(reference.collection("passages").select([]).stream()))
-    if passages != stored["passages"]:
-        raise Retryable(f"The sample has {passages} passages stored, and {stored['passages']} counted.")
-    return f"{passages} passages analyzed"
+    def ended() -> Document | None:
+        document = documents.get(identifier)
+        return document if document and document.state in TERMINAL and not document.results_pending else None
+
+    document = _until(ended, "The sample has not come through")
+    check(document, manifest)
+    stored = len(list(documents.reference(identifier).collection("passages").select([]).stream()))
+    if stored != document.passages:
+        raise Retryable(f"The sample has {stored} passages stored, and {document.passages} counted.")
+    return f"{stored} passages analyzed"
 
 
-def check(stored: dict[str, Any], manifest: Manifest) -> None:
+def check(document: Document, manifest: Manifest) -> None:
     """Check that a sample's document is what it must become.
 
     Only a model that knows the text's topic must find it.
@@ -250,19 +249,15 @@ def check(stored: dict[str, Any], manifest: Manifest) -> None:
     Raises:
         Retryable: it is not.
     """
-    if stored["state"] != "completed":
-        raise Retryable(f"The sample ended as {stored['state']}: {stored['error']}")
-    if manifest.digest != stored["model"]:
-        raise Retryable(f"The sample was analyzed with model {stored['model']}, not {manifest.digest}.")
-    if not stored["passages"] or not stored["summary"]:
-        raise Retryable(f"The sample has {stored['passages']} passages and the summary {stored['summary']}.")
-    if TOPIC in manifest.topics and not (stored["topics"][TOPIC] and stored["initiatives"]):
-        seen = f"topics {stored['topics']}, initiatives {stored['initiatives']}"
-        raise Retryable(f"The model did not find the sample's initiatives: {seen}.")
-
-
-def _read(document: str) -> dict[str, Any]:
-    return firestore_client().collection(COLLECTION).document(document).get().to_dict() or {}
+    if document.state != "completed":
+        raise Retryable(f"The sample ended as {document.state}: {document.error}")
+    if manifest.digest != document.model:
+        raise Retryable(f"The sample was analyzed with model {document.model}, not {manifest.digest}.")
+    if not document.passages or not document.summary:
+        raise Retryable(f"The sample has {document.passages} passages and the summary {document.summary}.")
+    if TOPIC in manifest.topics and not (document.topics[TOPIC] and document.initiatives):
+        found = f"topics {document.topics}, initiatives {document.initiatives}"
+        raise Retryable(f"The model did not find the sample's initiatives: {found}.")
 
 
 TRIALS: dict[str, Callable[[Target], str]] = {

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path.cwd()))  # the checkout that is deployed
 
 from deploy import __main__ as command
-from deploy import rollout
+from deploy import trial
 from shared.platform.errors import Retryable
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 def attempt(target: Target) -> str:
     """Note a trial; fail or die where the script says so."""
     assert target.token == f"token for https://{target.name}-1.europe-west1.run.app"
-    trial = f"{target.name} {'candidate' if '://candidate---' in target.address else 'service'}"
+    name = f"{target.name} {'candidate' if '://candidate---' in target.address else 'service'}"
     with Path(os.environ["TRIALS"]).open("a") as trials:
-        trials.write(trial + "\n")
-    if os.environ.get("TRIAL_FAILS") == trial:
-        raise Retryable(f"{trial}: a trial that fails")
+        trials.write(name + "\n")
+    if os.environ.get("TRIAL_FAILS") == name:
+        raise Retryable(f"{name}: a trial that fails")
     return "tried"
 
 
-rollout.attempt = attempt
-rollout.clear = lambda: None
+trial.attempt = attempt
+trial.clear = lambda: None
 sys.exit(command.main(sys.argv[1:]))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from deploy import cloud, plan, record, rollout
+from deploy import cloud, plan, record, rollout, trial
 from deploy.cloud import CONTENT, Place
 from deploy.record import Held
 from deploy.stage import FUNCTIONS
@@ -130,20 +131,18 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
         return done
 
     def attempt(target: Target) -> str:
-        trial = f"{target.name} {'candidate' if '://candidate---' in target.address else 'service'}"
-        found.trials.append(trial)
-        found.step(trial)
+        name = f"{target.name} {'candidate' if '://candidate---' in target.address else 'service'}"
+        found.trials.append(name)
+        found.step(name)
         return "tried"
 
     def in_order(function: Callable[[str], Any], names: list[str]) -> list[Any]:
         return [function(name) for name in names]
 
     monkeypatch.setattr(cloud, "_run", run)  # the stand-in, without a process for each call
-    monkeypatch.setattr(rollout, "attempt", attempt)
-    monkeypatch.setattr(rollout, "clear", lambda: None)
-    monkeypatch.setattr(
-        rollout.ThreadPoolExecutor, "map", lambda _, function, names: in_order(function, names)
-    )
+    monkeypatch.setattr(trial, "attempt", attempt)
+    monkeypatch.setattr(trial, "clear", lambda: None)
+    monkeypatch.setattr(ThreadPoolExecutor, "map", lambda _, function, names: in_order(function, names))
     monkeypatch.setenv("GCLOUD_STATE", str(made.state_file))
     monkeypatch.chdir(tmp_path)
     for name, function in FUNCTIONS.items():
@@ -307,14 +306,14 @@ def test_what_is_rolled_back_during_a_build_stays_so(project: Project, changed: 
 
 def test_a_deployment_that_a_rollback_overtakes_stops(project: Project) -> None:
     """At its next step, and it moves nothing any more, neither on nor back."""
-    attempt = rollout.attempt
+    attempt = trial.attempt
 
     def overtaken(target: Target) -> str:
         if target.name == "analyze":
             Held.take("rollback", force=True).finish()
         return attempt(target)
 
-    project.monkeypatch.setattr(rollout, "attempt", overtaken)
+    project.monkeypatch.setattr(trial, "attempt", overtaken)
     with pytest.raises(Retryable, match="this one stops"):
         project.run(**CHANGED)
     assert project.serving() == {}

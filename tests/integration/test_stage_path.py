@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,10 +18,12 @@ from deploy.__main__ import main
 from deploy.cloud import Revision, Service, State, save_state
 from deploy.stage import FUNCTIONS, ROOT, stage
 from deploy.trial import Target, attempt, clear
-from shared.documents.store import document_id
+from shared.digests.redact import erase
+from shared.documents.store import Documents, document_id
 from shared.platform import clients
 from shared.platform.clients import firestore_client, storage_client
 from shared.platform.errors import Retryable
+from shared.platform.records import UploadEvent
 from shared.platform.settings import settings
 from tests.e2e.running import RunningStack, free_ports
 from tests.staged import install, interpreter, serving
@@ -111,15 +114,14 @@ def test_what_a_killed_deployment_left_is_erased_by_the_next() -> None:
     """Documents, files and dead letters of samples; nothing else."""
     client, bucket = firestore_client(), storage_client().bucket(settings().work_bucket)
     for name in (f"{trial.SAMPLES}left.txt", "people.txt"):
-        client.collection("documents").document(document_id(bucket.name, name)).set(
-            {"name": name, "run": 1, "generation": "1", "state": "analyzing", "lease": None}
-        )
+        event = UploadEvent(bucket=bucket.name, name=name, generation=1, event_type="OBJECT_FINALIZE", size=1)
+        Documents(client).claim(event, published=datetime.now(UTC), lease_seconds=60)
         bucket.blob(name).upload_from_string("text")
     clear()
     assert [each.get("name") for each in client.collection("documents").stream()] == ["people.txt"]
     assert [blob.name for blob in bucket.list_blobs()] == ["people.txt"]
     bucket.blob("people.txt").delete()
-    client.collection("documents").document(document_id(bucket.name, "people.txt")).delete()
+    erase(client, document_id(bucket.name, "people.txt"))
 
 
 def assert_empty() -> None:

@@ -12,6 +12,7 @@ from deploy import cloud, trial
 from deploy.cloud import Job, Revision, Service, State
 from deploy.plan import decide, plan
 from deploy.stage import FUNCTIONS, ROOT
+from shared.documents.model import Document
 from shared.inference.manifest import Manifest
 from shared.platform.errors import Retryable, SetupError
 from shared.platform.records import TOPICS
@@ -104,9 +105,9 @@ MODEL = Manifest.model_construct(digest="m", topics=TOPICS)
 )
 def test_a_sample_that_is_not_as_it_must_be_fails(differs: dict[str, Any], said: str) -> None:
     """Each way on its own; as it must be, it passes."""
-    trial.check(COMPLETED, MODEL)
+    trial.check(Document.model_construct(**COMPLETED), MODEL)
     with pytest.raises(Retryable, match=re.escape(said)):
-        trial.check(COMPLETED | differs, MODEL)
+        trial.check(Document.model_construct(**COMPLETED | differs), MODEL)
 
 
 @pytest.mark.parametrize("topics", [(), ("water", "waste")])
@@ -114,9 +115,9 @@ def test_a_model_without_the_samples_topic_can_be_deployed(topics: tuple[str, ..
     """One that only embeds, or has another taxonomy, whose counts stand beside our topics'."""
     model = Manifest.model_construct(digest="m", topics=topics)
     nothing = COMPLETED | {"initiatives": 0, "topics": dict.fromkeys((*TOPICS, *topics), 0)}
-    trial.check(nothing, model)
+    trial.check(Document.model_construct(**nothing), model)
     with pytest.raises(Retryable, match="the summary"):
-        trial.check(nothing | {"summary": []}, model)
+        trial.check(Document.model_construct(**nothing | {"summary": []}), model)
 
 
 def test_the_table_of_functions_is_that_of_the_infrastructure() -> None:
