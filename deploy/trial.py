@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from shared.digests.redact import erase
+from shared.digests.store import erase
 from shared.documents import artefacts
 from shared.documents.model import Batches, Facts, Plan, Seconds
 from shared.documents.store import COLLECTION, Documents, document_id

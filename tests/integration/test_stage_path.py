@@ -18,7 +18,7 @@ from deploy.__main__ import main
 from deploy.cloud import Revision, Service, State, save_state
 from deploy.stage import FUNCTIONS, ROOT, stage
 from deploy.trial import Target, attempt, clear
-from shared.digests.redact import erase
+from shared.digests.store import erase
 from shared.documents.store import Documents, document_id
 from shared.platform import clients
 from shared.platform.clients import firestore_client, storage_client
