@@ -138,7 +138,7 @@ class Examination:
             path = self._scratch / TAXONOMY
             path.write_bytes(content(self._place, item))
             try:
-                codes = read_taxonomy(path).codes
+                codes = read_taxonomy(path)
             except SetupError:
                 raise Rejected(
                     "not_a_taxonomy", f"{item.name} is no taxonomy.", "See docs/training.md for its form."

@@ -20,6 +20,7 @@ from shared.inference.manifest import (
 )
 from shared.platform.clients import storage_client
 from shared.platform.errors import Retryable, SetupError
+from shared.platform.retry import storage_limits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +47,7 @@ def push(directory: Path, bucket: str) -> str:
     prefix = f"models/{manifest.digest}/"
     target = storage_client().bucket(bucket)
     for name, content in files.items():
-        _create(target, prefix + name, content)
+        create(target, prefix + name, content)
     return prefix
 
 
@@ -71,12 +72,20 @@ def pull(bucket: str, digest: str, out: Path) -> Manifest:
     return manifest
 
 
-def _create(bucket: Bucket, name: str, content: bytes) -> None:
+def create(bucket: Bucket, name: str, content: bytes) -> None:
+    """Write an object unless there is one of this name.
+
+    Raises:
+        SetupError: the bucket is missing, or holds another graph or tokenizer under this name.
+        Retryable: the bucket could not be reached.
+    """
     from google.api_core.exceptions import GoogleAPIError, NotFound, PreconditionFailed
 
     blob = bucket.blob(name)
     try:
-        blob.upload_from_string(content, content_type="application/octet-stream", if_generation_match=0)
+        blob.upload_from_string(
+            content, content_type="application/octet-stream", if_generation_match=0, **storage_limits()
+        )
     except PreconditionFailed:
         # The manifest and card name what built the model; the graph and tokenizer are the model.
         if not name.endswith((MODEL_FILE, TOKENIZER_FILE)):
@@ -93,15 +102,27 @@ def _create(bucket: Bucket, name: str, content: bytes) -> None:
         raise Retryable(f"gs://{bucket.name}/{name} could not be written ({error}). Try again.") from error
 
 
-def _read(bucket: Bucket, name: str) -> bytes:
+def find(bucket: Bucket, name: str) -> bytes | None:
+    """The content of an object; None where there is none.
+
+    Raises:
+        Retryable: the bucket could not be reached.
+    """
     from google.api_core.exceptions import GoogleAPIError, NotFound
 
     try:
-        content: bytes = bucket.blob(name).download_as_bytes(raw_download=True)
+        content: bytes = bucket.blob(name).download_as_bytes(raw_download=True, **storage_limits())
     except NotFound:
-        raise SetupError(
-            f"There is no gs://{bucket.name}/{name}. Push the model: python -m model_export push"
-        ) from None
+        return None
     except (GoogleAPIError, OSError) as error:
         raise Retryable(f"gs://{bucket.name}/{name} could not be read ({error}). Try again.") from error
+    return content
+
+
+def _read(bucket: Bucket, name: str) -> bytes:
+    content = find(bucket, name)
+    if content is None:
+        raise SetupError(
+            f"There is no gs://{bucket.name}/{name}. Push the model: python -m model_export push"
+        )
     return content

@@ -8,7 +8,7 @@ pooling and heads stay in float: a small part of the time, a large part of the e
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import onnx
@@ -77,26 +77,6 @@ class Graph:
         return serialised
 
 
-class Precision(Protocol):
-    """Where weights meet data, and what is done in between."""
-
-    name: PrecisionName
-    dtype: type[np.floating[Any]]
-    """Of the values between."""
-
-    def rows(self, graph: Graph, table: Floats, ids: str, name: str) -> str:
-        """Rows `ids` of `table` (vocabulary, width)."""
-
-    def linear(self, graph: Graph, value: str, layer: Linear, name: str) -> str:
-        """One projection of `value`, (…, in) -> (…, out)."""
-
-    def gelu(self, graph: Graph, value: str, name: str) -> str:
-        """The encoder's activation, Hendrycks and Gimpel 2016, arXiv:1606.08415."""
-
-    def attention(self, graph: Graph, value: str, layer: AttentionWeights, name: str) -> str:
-        """Self-attention over each text's own positions, and its output projection."""
-
-
 @dataclass(frozen=True, slots=True)
 class Linear:
     """`value @ weight + bias`."""
@@ -123,23 +103,28 @@ class AttentionWeights:
 
 
 class Float32:
-    """Weights as they come."""
+    """Weights as they come; the methods are what every precision writes in its own way."""
 
     name: PrecisionName = "fp32"
     dtype: type[np.floating[Any]] = np.float32
+    """Of the values between."""
 
     def rows(self, graph: Graph, table: Floats, ids: str, name: str) -> str:
+        """Rows `ids` of `table` (vocabulary, width)."""
         return graph.node("Gather", [self._constant(graph, f"{name}.table", table), ids], name)
 
     def linear(self, graph: Graph, value: str, layer: Linear, name: str) -> str:
+        """One projection of `value`, (…, in) -> (…, out)."""
         weight = self._constant(graph, f"{name}.weight", layer.weight)
         product = graph.node("MatMul", [value, weight], f"{name}.product")
         return graph.node("Add", [product, self._constant(graph, f"{name}.bias", layer.bias)], name)
 
     def gelu(self, graph: Graph, value: str, name: str) -> str:
+        """The encoder's activation, Hendrycks and Gimpel 2016, arXiv:1606.08415."""
         return graph.node("Gelu", [value], name, approximate="none")
 
     def attention(self, graph: Graph, value: str, layer: AttentionWeights, name: str) -> str:
+        """Self-attention over each text's own positions, and its output projection."""
         projections = [
             self.linear(graph, value, part, f"{name}.self.{part_name}") for part_name, part in layer.inputs()
         ]
@@ -227,6 +212,9 @@ class Int8:
         scaling = self._scalings[name]
         divisors = graph.constant(f"{name}.divisors", 1 / scaling.factors)
         return _codes(graph, graph.node("Mul", [value, divisors], f"{name}.evened"), scaling, name)
+
+
+Precision = Float32 | Int8
 
 
 class Codes(NamedTuple):

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from shared.platform.records import ActionLabel, SentimentLabel
 
-RELABELLED = OWN / "relabelled.tsv"
 ASPECT_TOPICS: dict[str, tuple[str, ...]] = {
     "business compliance": ("G1",),
     "data and cybersecurity protection": ("S4",),
@@ -84,7 +83,7 @@ def read_directory(directory: Path, *, permissive_only: bool = False) -> list[Ex
         # The same sentences, with less said of them.
         examples = [example for example in examples if example.source != "esgbert_environmental"]
     labels = read_relabelled()
-    return [labels.applied_to(example) for example in _without_pieces_of_tests(examples)]
+    return [relabelled(example, labels) for example in _without_pieces_of_tests(examples)]
 
 
 def permissive(example: Example) -> bool:
@@ -213,46 +212,38 @@ class Labels:
     sentiment: SentimentLabel
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Relabelled:
-    """Labels of our own by the hash of the text."""
+def relabelled(example: Example, labels: Mapping[str, Labels]) -> Example:
+    """`example` with our labels where there are some and it is not a test; otherwise as it is.
 
-    by_hash: Mapping[str, Labels]
-
-    def applied_to(self, example: Example) -> Example:
-        """`example` with our labels where there are some and it is not a test; otherwise as it is.
-
-        Where the corpus says that a pillar is touched and we found none of its topics, or the other way
-        round, both readings have something for them: the pillar's topics stay open.
-        """
-        labels = self.by_hash.get(text_hash(example.text))
-        if labels is None or split_of(example) == "test":
-            return example
-        topics = dict(labels.topics)
-        any_of: tuple[str, ...] = ()
-        for pillar, touched in example.pillars.items():
-            group = PILLARS[pillar]
-            if touched != any(labels.topics[name] for name in group):
-                topics = {name: present for name, present in topics.items() if name not in group}
-                any_of = any_of or (group if touched else ())
-        return dataclasses.replace(
-            example, topics=topics, any_of=any_of, action=labels.action, sentiment=labels.sentiment
-        )
+    Where the corpus says that a pillar is touched and we found none of its topics, or the other way round,
+    both readings have something for them: the pillar's topics stay open.
+    """
+    ours = labels.get(text_hash(example.text))
+    if ours is None or split_of(example) == "test":
+        return example
+    topics = dict(ours.topics)
+    any_of: tuple[str, ...] = ()
+    for pillar, touched in example.pillars.items():
+        group = PILLARS[pillar]
+        if touched != any(ours.topics[name] for name in group):
+            topics = {name: present for name, present in topics.items() if name not in group}
+            any_of = any_of or (group if touched else ())
+    return dataclasses.replace(
+        example, topics=topics, any_of=any_of, action=ours.action, sentiment=ours.sentiment
+    )
 
 
-def read_relabelled(path: Path = RELABELLED) -> Relabelled:
-    """Read lines of hash, topics (comma-separated, or -), action and sentiment."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return Relabelled(
-            {
-                row["text"]: Labels(
-                    exhaustive([] if row["topics"] == "-" else row["topics"].split(",")),
-                    cast("ActionLabel", row["action"]),
-                    cast("SentimentLabel", row["sentiment"]),
-                )
-                for row in csv.DictReader(file, delimiter="\t")
-            }
-        )
+def read_relabelled() -> dict[str, Labels]:
+    """Labels of our own by the hash of the text: lines of hash, topics (or -), action and sentiment."""
+    with (OWN / "relabelled.tsv").open(encoding="utf-8", newline="") as file:
+        return {
+            row["text"]: Labels(
+                exhaustive([] if row["topics"] == "-" else row["topics"].split(",")),
+                cast("ActionLabel", row["action"]),
+                cast("SentimentLabel", row["sentiment"]),
+            )
+            for row in csv.DictReader(file, delimiter="\t")
+        }
 
 
 def text_hash(text: str) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx
 
+from model_export.bucket import create, find
 from model_export.build import HEADS
 from model_export.files import replace_directory
 from model_export.heads import BRANCH_FILE, CARD_FILE, HEAD_NAMES, HEADS_FILE, Card, load_card, load_heads
@@ -23,7 +24,6 @@ from model_export.scalings import SCALINGS_FILE
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest, read_verified
 from shared.platform.clients import storage_client
 from shared.platform.errors import SetupError
-from shared.platform.retry import storage_limits
 from shared.platform.settings import settings
 
 if TYPE_CHECKING:
@@ -110,22 +110,11 @@ def write_trained(out: Path, model: InUse, heads: Heads, card: Card) -> None:
 
 def store_trained(directory: Path, digest: str) -> None:
     """Put the heads that a model was built with beside it, before it: the next training begins with them."""
-    from google.api_core.exceptions import PreconditionFailed
-
     bucket = storage_client().bucket(settings().models_bucket)
     for name in FILES:
-        if not (directory / name).exists():
-            continue
-        blob = bucket.blob(_prefix(digest) + name)
-        try:
-            blob.upload_from_string(
-                (directory / name).read_bytes(),
-                content_type="application/octet-stream",
-                if_generation_match=0,
-                **storage_limits(),
-            )
-        except PreconditionFailed:  # by an earlier attempt, from the same bytes
-            continue
+        if (directory / name).exists():
+            # An earlier attempt may have put them there, from the same bytes.
+            create(bucket, _prefix(digest) + name, (directory / name).read_bytes())
 
 
 def _prefix(digest: str) -> str:
@@ -133,17 +122,8 @@ def _prefix(digest: str) -> str:
 
 
 def _fetched(digest: str, out: Path) -> Path | None:
-    from google.api_core.exceptions import NotFound
-
     bucket = storage_client().bucket(settings().models_bucket)
-    files = {}
-    for name in FILES:
-        try:
-            files[name] = bucket.blob(_prefix(digest) + name).download_as_bytes(
-                raw_download=True, **storage_limits()
-            )
-        except NotFound:
-            continue
+    files = {name: content for name in FILES if (content := find(bucket, _prefix(digest) + name)) is not None}
     if CARD_FILE not in files:
         return None
     with replace_directory(out, files):

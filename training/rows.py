@@ -40,37 +40,29 @@ DEVELOPED_SHARE = 0.15
 """Of the rest: what a fine-tuned branch is watched on while it learns."""
 
 
-class Topic(Record):
-    """One label of a taxonomy."""
-
+class _Topic(Record):
     code: Annotated[str, Field(min_length=1)]
     name: str
 
 
-class Taxonomy(Record):
-    """The topics that a text is sorted into."""
-
-    topic: Annotated[tuple[Topic, ...], Field(min_length=1)]
-
-    @property
-    def codes(self) -> tuple[str, ...]:
-        """In the order of the model's columns."""
-        return tuple(topic.code for topic in self.topic)
+class _Taxonomy(Record):
+    topic: Annotated[tuple[_Topic, ...], Field(min_length=1)]
 
 
-def read_taxonomy(path: Path) -> Taxonomy:
-    """Read a TOML file of `[[topic]]` tables, each with `code` and `name`.
+def read_taxonomy(path: Path) -> tuple[str, ...]:
+    """The codes of a TOML file of `[[topic]]` tables, each with `code` and `name`; in the model's order.
 
     Raises:
         SetupError: it is missing, or not of this form, or names a code twice.
     """
     try:
-        taxonomy = Taxonomy.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        taxonomy = _Taxonomy.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
         raise SetupError(f"{path} is not a taxonomy: {error}") from None
-    if len(set(taxonomy.codes)) < len(taxonomy.codes):
+    codes = tuple(topic.code for topic in taxonomy.topic)
+    if len(set(codes)) < len(codes):
         raise SetupError(f"{path} names a code twice.")
-    return taxonomy
+    return codes
 
 
 def read_examples(

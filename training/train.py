@@ -62,7 +62,7 @@ def run(options: argparse.Namespace, checkpoint: Checkpoint, report: Callable[[s
     """
     if options.branches and find_spec("torch") is None:
         raise SetupError("Branches need torch: pip install -r requirements/train.in")
-    topics = read_taxonomy(options.taxonomy).codes if options.taxonomy else TOPICS
+    topics = read_taxonomy(options.taxonomy) if options.taxonomy else TOPICS
     allowed = () if options.permissive_only is None else tuple(options.permissive_only) or HEAD_NAMES
     examples = read_examples(options.data, topics, allowed)
     report(f"{len(examples):,} sentences")

@@ -11,7 +11,7 @@ import pytest
 from model_export.labelled import OWN, Example, read_labelled, split_of
 from shared.platform.errors import SetupError
 from shared.platform.records import TOPICS
-from training.corpora import read_directory, read_relabelled, text_hash
+from training.corpora import read_directory, read_relabelled, relabelled, text_hash
 from training.rows import own_sentences, read_examples, read_taxonomy
 from training.targets import OPEN, Targets
 from training.train import train_linear
@@ -144,13 +144,13 @@ def test_permissive_only(tmp_path: Path) -> None:
 def test_relabelled_sentences() -> None:
     """Labels by hash are well formed, and are applied to sentences that are not tested on."""
     labels = read_relabelled()
-    assert len(labels.by_hash) > 1000
-    digest, found = next(iter(labels.by_hash.items()))
+    assert len(labels) > 1000
+    digest, found = next(iter(labels.items()))
     assert len(digest) == 16
     assert set(found.topics) == set(TOPICS)
     unknown = Example("Nobody has read this.", "esgbert", any_of=("E1", "E2"))
-    assert text_hash(unknown.text) not in labels.by_hash
-    assert labels.applied_to(unknown) is unknown
+    assert text_hash(unknown.text) not in labels
+    assert relabelled(unknown, labels) is unknown
 
 
 def test_targets_mark_what_is_open() -> None:
@@ -184,7 +184,7 @@ def test_a_taxonomy_of_ones_own(tmp_path: Path) -> None:
     rows = [f"the wheel turns {n},mill" for n in range(40)] + [f"water flows {n},race" for n in range(40)]
     rows += [f"nothing to see {n}," for n in range(40)]
     (data / "labels.csv").write_text("text,labels\n" + "\n".join(rows) + "\n")
-    topics = read_taxonomy(tmp_path / "mine.toml").codes
+    topics = read_taxonomy(tmp_path / "mine.toml")
     examples = read_examples(data, topics)
 
     def encode(texts: object) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
