@@ -42,7 +42,7 @@ HEADS = Path(__file__).parent / "heads"
 OWN_HEADS, OWN_TOPICS = "esrs-own-heads", "own-topics"
 """Ends of the names of models whose heads are not the repository's."""
 ENCODER_DIGESTS = 3
-"""Of a build's inputs those that are the encoder's: weights, tokenizer, configuration."""
+"""How many of a build's input digests are the encoder's: weights, tokenizer, configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,9 @@ class _Inputs:
     heads: Heads | None
     card: Card | None
     directory: Path
-    """Of the heads, and of scalings found for them."""
+    """Where the heads are, and the scalings found for them."""
     digests: tuple[str, ...]
-    """Of everything the graph is made from, first of what embeddings depend on."""
+    """SHA-256 of everything the graph is made from; first what embeddings depend on."""
 
     def topics(self) -> tuple[str, ...]:
         return self.card.labels.topic if self.card else ()
@@ -121,7 +121,7 @@ def _load(recipe: Recipe) -> _Inputs:
 
 
 def _heads_digests(directory: Path) -> list[str]:
-    """Of each file of trained heads; the name of one that there is not."""
+    """SHA-256 of each file of trained heads; the name of a file that is not there."""
     paths = [directory / name for name in (HEADS_FILE, BRANCH_FILE, CARD_FILE)]
     return [_digest(path.read_bytes()) if path.exists() else path.name for path in paths]
 
@@ -196,7 +196,7 @@ def _manifest(inputs: _Inputs, graph: bytes, precision: PrecisionName, metrics: 
 
 
 def _name(checkpoint: Checkpoint, topics: tuple[str, ...], heads: Path | None) -> str:
-    """Of the encoder and of what its heads are: for people, who tell models by it."""
+    """A name for people: the encoder's, and whose heads these are."""
     base = checkpoint.source.name.rpartition("/")[2].lower()
     if heads is None:
         return base

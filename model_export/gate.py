@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 REFERENCE = Path(__file__).parent / "reference"
 MIN_REFERENCE_COSINE = 0.9999
 MAX_TEXTBOOK_DIFFERENCE = 1e-3
-"""Of any probability."""
+"""The greatest difference of any probability."""
 MIN_QUANTISED_COSINE = 0.99
 MAX_CHANGED_LABELS = 0.05
 MAX_ACCURACY_LOSS = 0.01
@@ -112,18 +112,18 @@ def check_exact(candidate: Candidate) -> dict[str, float]:
     """The fp32 graph against the publisher's vectors, where there are any, and against the textbook."""
     reference = load_reference()
     checkpoint = candidate.checkpoint
-    found = run_graph(candidate.exact, checkpoint.tokenizer, reference.texts, window(checkpoint))
+    outputs = run_graph(candidate.exact, checkpoint.tokenizer, reference.texts, window(checkpoint))
     metrics = {}
     if checkpoint.source.sha256 == MINILM.digests[WEIGHTS]:
-        metrics["reference_cosine_min"] = float(_cosines(found[0], reference.embeddings).min())
+        metrics["reference_cosine_min"] = float(_cosines(outputs[0], reference.embeddings).min())
     textbook = Textbook(checkpoint, candidate.heads)
     tokenizer = load_tokenizer(checkpoint.tokenizer)
     tokenizer.enable_truncation(window(checkpoint))
     answers = [textbook.answer(tokenizer.encode(text).ids) for text in reference.texts]
     expected = [np.array(column) for column in zip(*answers, strict=True)]
-    metrics["textbook_cosine_min"] = float(_cosines(found[0], expected[0]).min())
+    metrics["textbook_cosine_min"] = float(_cosines(outputs[0], expected[0]).min())
     differences = [
-        float(np.abs(column - right).max()) for column, right in zip(found[1:], expected[1:], strict=True)
+        float(np.abs(column - right).max()) for column, right in zip(outputs[1:], expected[1:], strict=True)
     ]
     metrics["textbook_difference_max"] = max(differences, default=0.0)
     for name in ("reference_cosine_min", "textbook_cosine_min"):
@@ -198,16 +198,16 @@ def accuracies(
 ) -> dict[str, Accuracy]:
     """Accuracy of `outputs` (embedding, topic, action, sentiment), by each head that some text judges."""
     _, topic, action, sentiment = outputs
-    found = {}
+    by_head = {}
     known = np.array([[e.topics.get(name, np.nan) for name in topics] for e in examples], np.float32)
     if judged := int((~np.isnan(known)).any(axis=1).sum()):
-        found["topic"] = Accuracy(micro_f1(known, topic >= thresholds), judged)
+        by_head["topic"] = Accuracy(micro_f1(known, topic >= thresholds), judged)
     for name, chances, labels in (("action", action, ACTIONS), ("sentiment", sentiment, SENTIMENTS)):
         rows = [row for row, example in enumerate(examples) if getattr(example, name)]
         if rows:
             truth = [labels.index(getattr(examples[row], name)) for row in rows]
-            found[name] = Accuracy(float((chances[rows].argmax(axis=1) == truth).mean()), len(rows))
-    return found
+            by_head[name] = Accuracy(float((chances[rows].argmax(axis=1) == truth).mean()), len(rows))
+    return by_head
 
 
 def pin(checkpoint: Checkpoint, heads: Heads, path: Path) -> int:

@@ -107,7 +107,7 @@ class Float32:
 
     name: PrecisionName = "fp32"
     dtype: type[np.floating[Any]] = np.float32
-    """Of the values between."""
+    """Type of the values between weights."""
 
     def rows(self, graph: Graph, table: Floats, ids: str, name: str) -> str:
         """Rows `ids` of `table` (vocabulary, width)."""

@@ -136,7 +136,7 @@ class Words:
         return cls(first, second, np.concatenate([first_scale, second_scale]), tuple(counts))
 
     def columns(self, place: int) -> slice:
-        """Those of the head that is at `place` of `HEAD_NAMES`."""
+        """Columns of the head at `place` of `HEAD_NAMES`."""
         return slice(sum(self.counts[:place]), sum(self.counts[: place + 1]))
 
     def attach(self, graph: Graph) -> str:
@@ -221,7 +221,7 @@ class Heads:
         return next((branch for branch in self.branches if name in branch.card.heads), None)
 
     def value(self, name: HeadName) -> str:
-        """What head `name` reads is called so in a graph."""
+        """The name of what head `name` reads in a graph."""
         branch = self.branch_of(name)
         if branch is None:
             return "embedding"

@@ -26,7 +26,7 @@ TOKENS_PER_SECOND = "tokens_per_second"
 _ROUNDS = 3
 _SENTENCES = 300
 _SENTENCES_OF_A_PASSAGE = 4
-"""Of some 20 word pieces each: about as long as the passages that the pipeline cuts."""
+"""A sentence has some 20 word pieces: together about as long as the passages that the pipeline cuts."""
 
 
 def run_graph(

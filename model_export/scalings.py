@@ -88,7 +88,7 @@ def find_scalings(checkpoint: Checkpoint, heads: Heads | None, texts: Sequence[s
 
 
 def best_scaling(sample: Sample, weight: Floats) -> Scaling:
-    """Of all considered, the scaling with which the sample times `weight`, (in, out), has the least error."""
+    """The scaling with which the sample times `weight`, (in, out), has the least error."""
     exact = sample.values @ weight
     best, least = None, np.inf
     for migrated in _MIGRATIONS:

@@ -235,10 +235,10 @@ def _compute(  # noqa: PLR0913, PLR0917 - one step of `hidden_states`, split off
                 ids[place, : len(rows[i])] = rows[i]
             mask = torch.from_numpy(np.arange(max(lengths)) < np.array(lengths)[:, None]).to(device)
             with torch.autocast(device.type, dtype=torch.bfloat16):
-                found = lower(torch.from_numpy(ids).to(device), mask).to(torch.float16).cpu().numpy()
+                computed = lower(torch.from_numpy(ids).to(device), mask).to(torch.float16).cpu().numpy()
             entries = []
             for place, i in enumerate(batch):
-                states.write(found[place, : len(rows[i])].tobytes())
+                states.write(computed[place, : len(rows[i])].tobytes())
                 known[texts[i][0]] = (end, len(rows[i]))
                 entries.append(json.dumps([texts[i][0], end, len(rows[i])]))
                 end += len(rows[i])

@@ -196,12 +196,12 @@ def _epoch(
 def features(layers: nn.ModuleList, hidden: Hidden, rows: Sequence[int]) -> Floats:
     """What `layers` make of the hidden states of some texts: (n, width), unit length."""
     device = next(layers.parameters()).device
-    found = np.empty((len(rows), hidden.states.shape[1]), np.float32)
+    values = np.empty((len(rows), hidden.states.shape[1]), np.float32)
     with torch.no_grad():
         for batch in plan_batches(hidden.lengths[list(rows)].tolist(), _BUDGET, _WASTE):
             states, mask = hidden.batch([rows[i] for i in batch])
-            found[batch] = _pooled(layers, states.to(device), mask.to(device)).cpu().numpy()
-    return found
+            values[batch] = _pooled(layers, states.to(device), mask.to(device)).cpu().numpy()
+    return values
 
 
 def _pooled(layers: nn.ModuleList, states: Tensor, mask: Tensor) -> Tensor:

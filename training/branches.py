@@ -66,9 +66,9 @@ class Settings:
     """For hidden states."""
     report: Callable[[str], None]
     layers: Mapping[str, int] = field(default_factory=lambda: _LAYERS)
-    """Of each branch."""
+    """Layers of each branch."""
     epochs: Mapping[str, int] = field(default_factory=lambda: _EPOCHS)
-    """Of each branch."""
+    """Epochs of each branch."""
     seed: int = 0
 
     def fork(self, name: str, checkpoint: Checkpoint) -> int:
@@ -82,7 +82,7 @@ class Trial:
 
     shown: list[Example]
     targets: Targets
-    """Of `shown`."""
+    """The labels of `shown`."""
     fitted: Fitted
 
 
@@ -93,11 +93,11 @@ class Readers:
     embedded: Floats | None
     """(n, width), of the encoder itself; None: this branch's heads do not read it."""
     pooled: Callable[[Sequence[int]], Floats]
-    """Of the branch."""
+    """(n, width), of the branch."""
     texts: Texts
     tables: Tables
     columns: Mapping[HeadName, slice]
-    """Of each head in `tables`."""
+    """Where each head is in `tables`."""
 
     def parts(self, name: HeadName, rows: NDArray[np.intp]) -> list[Floats]:
         """Each (n, …), in the order of the graph: embedding, branch, words."""

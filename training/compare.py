@@ -54,7 +54,7 @@ class LabelScore(Record):
     """F1 of one label by both models."""
 
     rows: NonNegativeInt
-    """That have it."""
+    """Rows that have the label."""
     in_use: float
     candidate: float
 

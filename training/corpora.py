@@ -131,8 +131,8 @@ def _pillars(path: Path, source: str) -> Iterator[Example]:
         for name, present in pillars.items():
             if name == "gov" or not present:
                 topics |= dict.fromkeys(PILLARS[name], present)
-        some = next((PILLARS[name] for name in ("env", "soc") if pillars.get(name)), ())
-        yield Example(row["text"], source, topics, some, pillars=pillars)
+        group = next((PILLARS[name] for name in ("env", "soc") if pillars.get(name)), ())
+        yield Example(row["text"], source, topics, group, pillars=pillars)
 
 
 def _goals(path: Path, source: str) -> Iterator[Example]:

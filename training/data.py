@@ -72,14 +72,14 @@ def listing(place: Place) -> tuple[DataObject, ...]:
         blobs = list(storage_client().list_blobs(place.bucket, prefix=place.prefix, **storage_limits()))
     except NotFound:
         return ()
-    found = [
+    objects = [
         DataObject(
             name=blob.name, generation=str(blob.generation), size=blob.size or 0, crc32c=blob.crc32c or ""
         )
         for blob in blobs
         if place.holds(blob.name) and (blob.name.endswith(SUFFIXES) or blob.name.endswith(f"/{TAXONOMY}"))
     ]
-    return tuple(sorted(found, key=lambda item: item.name))
+    return tuple(sorted(objects, key=lambda item: item.name))
 
 
 def check_size(place: Place, objects: Sequence[DataObject]) -> None:

@@ -94,8 +94,9 @@ def features(
     parts: list[list[NDArray[np.float32]]] = []
     for start in range(0, len(texts), TEXTS_A_CALL):
         between()
-        some = texts[start : start + TEXTS_A_CALL]
-        parts.append(run_graph(content, tokenizer, some, model.manifest.window))
+        parts.append(
+            run_graph(content, tokenizer, texts[start : start + TEXTS_A_CALL], model.manifest.window)
+        )
     columns = dict(zip(names, (np.concatenate(part) for part in zip(*parts, strict=True)), strict=True))
     return {name: columns[model.heads.value(name)].astype(np.float64) for name in HEAD_NAMES}
 

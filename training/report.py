@@ -111,8 +111,8 @@ def _lines(report: Report) -> Iterator[str]:
             f"own; held out {report.splits.held_out:,} and {report.splits.own_held_out:,}"
         )
     for title, name in (("the rows held out", "held_out"), ("our own held-out sentences", "own")):
-        found = [(head, getattr(item, name), item.metric) for head, item in report.heads.items()]
-        if compared := [entry for entry in found if entry[1] is not None]:
+        entries = [(head, getattr(item, name), item.metric) for head, item in report.heads.items()]
+        if compared := [entry for entry in entries if entry[1] is not None]:
             yield from _table(title, compared)
     if report.heads:
         yield from ["", "## Heads", ""]
@@ -132,8 +132,11 @@ def _table(title: str, compared: Sequence[tuple[str, Comparison, str]]) -> Itera
             f"| {head} | {metric} | {item.rows} | {item.in_use:.3f} | {item.candidate:.3f} | "
             f"{item.low:+.3f} to {item.high:+.3f} | {item.luck:.3f} | {item.verdict} |"
         )
-        for label, one in item.labels.items():
-            yield f"| {head}: {label} | F1 | {one.rows} | {one.in_use:.3f} | {one.candidate:.3f} | | | |"
+        for label, scores in item.labels.items():
+            yield (
+                f"| {head}: {label} | F1 | {scores.rows} | {scores.in_use:.3f} | "
+                f"{scores.candidate:.3f} | | | |"
+            )
     yield ""
     yield (
         f"Paired bootstrap, {DRAWS:,} draws, seed {SEED}; one-sided level {ALPHA} divided by the heads "

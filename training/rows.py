@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 SOURCE = "users"
 MAX_ROWS = 50_000
 MAX_CHARACTERS = 10_000
-"""Of one row's text; the model reads some thousand of them."""
+"""In one row's text; the model reads some thousand of them."""
 MAX_LISTED = 1_000
 """Rows left out that the report names one by one."""
 HELD_SHARE = 0.3
 DEVELOPED_SHARE = 0.15
-"""Of the rest: what a fine-tuned branch is watched on while it learns."""
+"""Share of the rest that a fine-tuned branch is watched on while it learns."""
 
 
 class _Topic(Record):
@@ -87,7 +87,7 @@ def read_examples(
 
 
 def own_sentences() -> list[Example]:
-    """Those written for this project: `train.jsonl` to learn from, `heldout.jsonl` to test on."""
+    """Sentences written for this project: `train.jsonl` to learn from, `heldout.jsonl` to test on."""
     learnt = read_labelled(OWN / "train.jsonl")
     held = read_labelled(OWN / "heldout.jsonl")
     return [dataclasses.replace(e, source="own", split=never_tested(e)) for e in learnt] + [

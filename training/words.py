@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 _ITERATIONS = 80
 _DECAY = 1.0
-"""Half of this times the squared weights is added to the loss, which is a sum over sentences."""
+"""Half of this times the squared weights is added to the loss, a sum over sentences."""
 _OFTEN = 2
-"""What fewer sentences have, has no weight."""
+"""A place that fewer sentences have has no weight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,30 +44,34 @@ class Bags:
     """(n,)"""
 
     def of(self, rows: NDArray[np.intp]) -> Bags:
-        """Those of some texts, in the order of `rows`."""
+        """The bags of some texts, in the order of `rows`."""
         starts = np.cumsum(self.lengths) - self.lengths
         parts = [self.places[starts[row] : starts[row] + self.lengths[row]] for row in rows]
         return Bags(np.concatenate([*parts, np.empty(0, np.int64)]), self.lengths[rows])
 
-    def sums(self, table: Tensor, factors: Tensor) -> Tensor:
-        """(n, labels): of the table's rows, each times the factor of its place."""
+    def sums(self, table: Tensor, factors: Tensor | None) -> Tensor:
+        """(n, labels): sums of the table's rows, each times the factor of its place if there are factors."""
         places = torch.from_numpy(self.places)
         offsets = torch.from_numpy(np.cumsum(self.lengths) - self.lengths)
         return functional.embedding_bag(
-            places, table, offsets, mode="sum", per_sample_weights=factors[places]
+            places,
+            table,
+            offsets,
+            mode="sum",
+            per_sample_weights=None if factors is None else factors[places],
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """What tables are looked up by."""
+    """Texts as tables read them."""
 
     pieces: Bags
     pairs: Bags
     vocabulary: int
 
     def of(self, rows: NDArray[np.intp]) -> Texts:
-        """Some of them."""
+        """Some of the texts, in the order of `rows`."""
         return Texts(self.pieces.of(rows), self.pairs.of(rows), self.vocabulary)
 
 
@@ -84,15 +88,14 @@ class Tables:
 
     def values(self, texts: Texts) -> Floats:
         """(n, labels), as `Words` has them: without the bias."""
-        found = _sums(texts, (torch.from_numpy(self.pieces), torch.from_numpy(self.pairs)), _ones(texts))
-        return np.asarray(found)
+        return np.asarray(_sums(texts, (torch.from_numpy(self.pieces), torch.from_numpy(self.pairs))))
 
 
 def read_texts(checkpoint: Checkpoint, texts: Sequence[str]) -> Texts:
     """Cut into word pieces, and those into pairs."""
     splitter = load_tokenizer(checkpoint.tokenizer)
     splitter.enable_truncation(min(MAX_TOKENS, checkpoint.config.max_position_embeddings))
-    rows = [np.array(found.ids, np.int64) for found in splitter.encode_batch_fast(list(texts))]
+    rows = [np.array(encoding.ids, np.int64) for encoding in splitter.encode_batch_fast(list(texts))]
     pairs = [(row[:-1] * FACTOR + row[1:]) % PAIRS for row in rows]
     bags = [
         Bags(np.concatenate(part), np.array([len(row) for row in part], np.int64)) for part in (rows, pairs)
@@ -127,8 +130,8 @@ def fit_tables(
     def loss() -> Tensor:
         optimiser.zero_grad()
         total = _DECAY / 2 * torch.stack([table.square().sum() for table in tables]).sum()
-        for weight, some, known in parts:
-            values = _sums(some, (tables[0], tables[1]), factors) + bias
+        for weight, part, known in parts:
+            values = _sums(part, (tables[0], tables[1]), factors) + bias
             logits = dict(zip(outputs, values.split(list(outputs.values()), dim=1), strict=True))
             count = weight * len(values)
             total = total + count * total_loss(logits, known, torch.tensor(action_weights))
@@ -142,24 +145,22 @@ def fit_tables(
     return Tables(pieces, pairs, bias.detach().numpy())
 
 
-def _sums(texts: Texts, tables: tuple[Tensor, Tensor], factors: tuple[Tensor, Tensor]) -> Tensor:
+def _sums(
+    texts: Texts, tables: tuple[Tensor, Tensor], factors: tuple[Tensor | None, Tensor | None] = (None, None)
+) -> Tensor:
     both = texts.pieces.sums(tables[0], factors[0]) + texts.pairs.sums(tables[1], factors[1])
     return both / torch.from_numpy(texts.pieces.lengths).float().sqrt()[:, None]
 
 
-def _ones(texts: Texts) -> tuple[Tensor, Tensor]:
-    return torch.ones(texts.vocabulary), torch.ones(PAIRS)
-
-
 def _rarities(texts: Texts) -> tuple[Tensor, Tensor]:
     """The logarithm of how rare each place is, scaled so that the squares of a text's have a mean of 1."""
-    found = []
+    rarities = []
     for bags, size in ((texts.pieces, texts.vocabulary), (texts.pairs, PAIRS)):
         # A place counts once a text.
         text = np.repeat(np.arange(len(bags.lengths)), bags.lengths)
         counts = np.bincount(np.unique(text * size + bags.places) % size, minlength=size)
         rarity = np.log((1 + len(bags.lengths)) / (1 + counts)) + 1
-        found.append(np.where(counts >= _OFTEN, rarity, 0))
-    scale = np.sqrt(np.mean(found[0][texts.pieces.places] ** 2))
-    pieces, pairs = (torch.from_numpy((rarity / max(scale, 1e-6)).astype(np.float32)) for rarity in found)
+        rarities.append(np.where(counts >= _OFTEN, rarity, 0))
+    scale = np.sqrt(np.mean(rarities[0][texts.pieces.places] ** 2))
+    pieces, pairs = (torch.from_numpy((rarity / max(scale, 1e-6)).astype(np.float32)) for rarity in rarities)
     return pieces, pairs
