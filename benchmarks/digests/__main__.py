@@ -1,5 +1,6 @@
-"""How long a digest takes, and how much memory: `make bench-digest`, which writes its table into
-docs/digests.md.
+"""Measure how long a digest takes, and how much memory: `make bench-digest`.
+
+The table is written into docs/digests.md.
 
 A local Firestore is filled with a week of documents of 100 passages each, of 30 organisations; with reports
 of theirs from a year before, a tenth as many; and with eight earlier weeks, of an eighth as many documents
@@ -57,13 +58,13 @@ GOALS = {1_000: (10, 300), 10_000: (20, 600)}
 
 
 def week(back: int = 0) -> Window:
-    """The measured week, or one before it."""
+    """Return the measured week, or one before it."""
     start = MONDAY - timedelta(days=7 * back)
     return Window(start=start, end=start + timedelta(days=7))
 
 
 def request(back: int = 0) -> Request:
-    """A digest of such a week."""
+    """Request the digest of the measured week, or of one before it."""
     return Request(
         id=f"bench-{back}",
         schedule="bench",
@@ -76,7 +77,7 @@ def request(back: int = 0) -> Request:
 
 @contextmanager
 def firestore(data: Path) -> Iterator[str]:
-    """The address of a local Firestore."""
+    """Start a local Firestore, and yield its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -93,7 +94,7 @@ def firestore(data: Path) -> Iterator[str]:
 
 
 def fill(documents: int) -> int:
-    """Store what is to be read; how many documents in all."""
+    """Store the documents to be read, and return their number."""
     client = firestore_client()
     kinds = [made.passages(seed, PASSAGES, 2026) for seed in range(KINDS)]
     aggregates = [made.aggregate(results) for results in kinds]
@@ -119,7 +120,7 @@ def fill(documents: int) -> int:
 
 
 def store_earlier() -> None:
-    """The digests of the weeks before."""
+    """Store the digests of the weeks before."""
     client = firestore_client()
     for back in range(1, WEEKS + 1):
         of = make(client, request(back).model_copy(update={"earlier": []}))
@@ -158,37 +159,37 @@ def child() -> None:
 
 
 def peak() -> float:
-    """MB that were resident at most; `ru_maxrss` would be the parent's where that had more."""
+    """Return the most MB that were resident; `ru_maxrss` would be the parent's if that had more."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM:"))
 
 
 def measure(runs: int) -> list[dict[str, Any]]:
-    """The child's figures, of several runs."""
-    found = []
+    """Return the child's figures, of several runs."""
+    results = []
     for _ in range(runs):
         command = [sys.executable, "-m", "benchmarks.digests", "--child"]
         done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-        found.append(json.loads(done.stdout))
-    return found
+        results.append(json.loads(done.stdout))
+    return results
 
 
-def row(documents: int, what: str, found: list[dict[str, Any]]) -> str:
-    """A line of the table: medians, with the range of seconds, and whether the goal was met."""
-    seconds = sorted(one["seconds"] for one in found)
-    cpu, peak = (statistics.median(one[name] for one in found) for name in ("cpu", "peak"))
+def row(documents: int, what: str, results: list[dict[str, Any]]) -> str:
+    """Return a line of the table: medians, with the range of seconds, and whether the goal was met."""
+    seconds = sorted(run["seconds"] for run in results)
+    cpu, peak = (statistics.median(run[name] for run in results) for name in ("cpu", "peak"))
     goal = ""
     if limits := GOALS.get(documents):
         met = statistics.median(seconds) <= limits[0] and peak <= limits[1]
         goal = f"{limits[0]} s, {limits[1]} MB: {'met' if met else 'missed'}"
     return (
         f"| {documents:,} | {what} | {statistics.median(seconds):.1f} ({seconds[0]:.1f}-{seconds[-1]:.1f}) "
-        f"| {cpu:.1f} | {peak:.0f} | {found[0]['reads']:,} | {goal} |"
+        f"| {cpu:.1f} | {peak:.0f} | {results[0]['reads']:,} | {goal} |"
     )
 
 
 def write(table: list[str]) -> None:
-    """Between the marks; a page that is not there is begun."""
+    """Write the table between the marks of the page, which is created if it does not exist."""
     text = PAGE.read_text("utf-8") if PAGE.exists() else f"# Digests\n\n{MARK}\n{END}\n"
     before, _, rest = text.partition(MARK)
     _, _, after = rest.partition(END)
@@ -220,10 +221,12 @@ def main() -> None:
             table.append(row(documents, "none", measure(options.runs)))
             print(table[-1], file=sys.stderr)
             store_earlier()
-            found = measure(options.runs)
-            table.append(row(documents, "all", found))
+            results = measure(options.runs)
+            table.append(row(documents, "all", results))
             print(
-                table[-1], {name: found[0][name] for name in ("quotes", "followed", "notes")}, file=sys.stderr
+                table[-1],
+                {name: results[0][name] for name in ("quotes", "followed", "notes")},
+                file=sys.stderr,
             )
     cores = f"{os.cpu_count()} cores, {processor()}, Python {platform.python_version()}"
     table += [

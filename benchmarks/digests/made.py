@@ -48,7 +48,7 @@ PLAIN = "During {year} the {place} works kept records of {thing} on {number} day
 
 
 def vector(*seeds: tuple[object, float]) -> list[float]:
-    """A unit vector: a sum of random directions, each named and weighed."""
+    """Return a unit vector: a sum of random directions, each named and weighed."""
     total = np.zeros(DIMENSIONS)
     for seed, weight in seeds:
         drawn = np.random.default_rng(abs(hash_of(seed))).normal(size=DIMENSIONS)
@@ -57,7 +57,7 @@ def vector(*seeds: tuple[object, float]) -> list[float]:
 
 
 def hash_of(seed: object) -> int:
-    """The same in every process."""
+    """Return a hash that is the same in every process."""
     return random.Random(str(seed)).getrandbits(48)  # noqa: S311 - no secret
 
 
@@ -72,7 +72,7 @@ def passage(  # noqa: PLR0913 - what a model says of a passage
     space: str = SPACE,
     sure: float = 0.9,
 ) -> PassageResult:
-    """A passage as the model reads it; without a mood, in a language that it does not know."""
+    """Return a passage as the model reads it; without a mood, in a language that it does not know."""
     scores: dict[SentimentLabel, float] = dict.fromkeys(("positive", "neutral", "negative"), (1 - sure) / 2)
     actions: dict[ActionLabel, float] = dict.fromkeys(("implemented", "planned", "none"), 0.05)
     if mood:
@@ -94,7 +94,7 @@ def passage(  # noqa: PLR0913 - what a model says of a passage
 
 
 def passages(seed: int, count: int, year: int) -> list[PassageResult]:
-    """A document's: a third of them initiatives, some bad news and good."""
+    """Return the passages of a document: a third are initiatives, some are bad news and good."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     made = []
     bent = chance.random()  # some documents are on climate rather than on people
@@ -121,7 +121,7 @@ def passages(seed: int, count: int, year: int) -> list[PassageResult]:
 
 
 def aggregate(results: Sequence[PassageResult]) -> Aggregate:
-    """As completion makes it of the batches' records."""
+    """Return the aggregate that completion makes of the batches' records."""
     return combine(partial(results[at : at + BATCH]) for at in range(0, len(results), BATCH))
 
 
@@ -138,7 +138,7 @@ def record(  # noqa: PLR0913 - what a document's record says
     run: int = 1,
     state: State = "completed",
 ) -> dict[str, Any]:
-    """The part of `documents/{id}` that digests read."""
+    """Return the part of `documents/{id}` that digests read."""
     uploaded = at - timedelta(seconds=30)
     return Document(
         id=document_id(bucket, name),
@@ -171,7 +171,7 @@ def store(
     of: Aggregate,
     results: Sequence[PassageResult] = (),
 ) -> None:
-    """A document that completed at its time; with its passages, where they are given."""
+    """Store a document that completed at its time, with its passages if they are given."""
     store_all(client, [(stored, of)])
     reference = client.collection(COLLECTION).document(stored["id"])
     for start in range(0, len(results), BATCH):
@@ -195,7 +195,7 @@ def store(
 
 
 def store_all(client: firestore.Client, several: Sequence[tuple[dict[str, Any], Aggregate]]) -> None:
-    """Documents that completed at their times, in one commit."""
+    """Store documents that completed at their times, in one commit."""
     transaction = client.transaction()
     transaction._begin()  # noqa: SLF001 - a transaction that reads nothing and cannot meet another
     for stored, of in several:
@@ -214,7 +214,7 @@ def store_problem(
     error: ErrorInfo,
     at: datetime,
 ) -> None:
-    """A document whose newest run ended otherwise at that time."""
+    """Store a document whose newest run was rejected or failed at that time."""
     transaction = client.transaction()
     transaction._begin()  # noqa: SLF001 - as above
     ended = {"state": state, "error": error.model_dump()}

@@ -45,13 +45,13 @@ class Cosines(NamedTuple):
     """With the nearest of what other entries say."""
 
     def near(self, threshold: float) -> Found:
-        """What is taken for a follow-up from there on."""
+        """Return what is taken for a follow-up from this cosine on."""
         right = int((self.follow >= threshold).sum())
         wrong = int((self.not_follow >= threshold).sum() + (self.foreign >= threshold).sum())
         return Found(right / len(self.follow), right / max(1, right + wrong))
 
     def far(self, threshold: float) -> Found:
-        """Plans reported as vanished below that."""
+        """Return the plans that are reported as vanished below this cosine."""
         nothing = np.maximum(self.not_follow, np.tile(self.foreign, 2)) < threshold
         followed = np.maximum(self.follow, np.tile(self.foreign, 2)) < threshold
         right, wrong = int(nothing.sum()), int(followed.sum())
@@ -59,10 +59,10 @@ class Cosines(NamedTuple):
 
 
 def cosines(engine: Engine) -> Cosines:
-    """As the model sees the entries."""
+    """Return the cosines of the entries' sentences, with this model."""
     entries = json.loads(PAIRS.read_text("utf-8"))
-    found = engine.run([entry[kind] for entry in entries for kind in KINDS]).embedding
-    plans, *others = np.moveaxis(found.reshape(len(entries), len(KINDS), -1), 1, 0)
+    embeddings = engine.run([entry[kind] for entry in entries for kind in KINDS]).embedding
+    plans, *others = np.moveaxis(embeddings.reshape(len(entries), len(KINDS), -1), 1, 0)
     done, again, other, elsewhere = (plans @ each.T for each in others)
     mine = np.eye(len(entries), dtype=bool)
     foreign = np.concatenate([np.where(mine, -1, each) for each in (done, again, other, elsewhere)], axis=1)
@@ -76,13 +76,13 @@ def cosines(engine: Engine) -> Cosines:
 def main() -> None:
     """Print what several thresholds find; those in use have a star."""
     engine = Engine(Settings.model_fields["model_dir"].default)
-    found = cosines(engine)
-    print(f"{len(found.foreign)} plans, model {engine.digest[:12]}\n")
+    measured = cosines(engine)
+    print(f"{len(measured.foreign)} plans, model {engine.digest[:12]}\n")
     print("| cosine | follow-ups found | right of those | plans without, as vanished | right of those |")
     print("| --- | --- | --- | --- | --- |")
     for threshold in (*FARS, *NEARS):
         star = " *" if threshold in {NEAR, FAR} else ""
-        near, far = found.near(threshold), found.far(threshold)
+        near, far = measured.near(threshold), measured.far(threshold)
         shown = [f"{share:.0%}" for share in (*near, *far)]
         print(f"| {threshold:.2f}{star} | {' | '.join(shown)} |")
 
