@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from onnx import TensorProto, ValueInfoProto, helper
@@ -132,11 +132,6 @@ def _output(name: str, width: int) -> ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", width])
 
 
-class _Norm(NamedTuple):
-    gain: NDArray[np.float32]
-    shift: NDArray[np.float32]
-
-
 class Encoder:
     """Writes layers of one shape into a graph, from the checkpoint's tensors or a branch's own."""
 
@@ -153,7 +148,7 @@ class Encoder:
         length = graph.node("Shape", [IDS], "length", start=1, end=2)
         table = graph.constant("positions.table", (positions + segment).astype(self._precision.dtype))
         places = graph.node("Slice", [table, start, length], "positions")
-        return self._normalised_sum(graph, (words, places), _norm(tensors, "embeddings"), "embeddings")
+        return self._normalised_sum(graph, (words, places), tensors, "embeddings")
 
     def layer(self, graph: Graph, number: int, value: str, tensors: Tensors, prefix: str = "") -> str:
         """Layer `number` of `tensors` applied to `value` (batch, seq, width); its names get `prefix`."""
@@ -167,22 +162,22 @@ class Encoder:
             heads=self._config.num_attention_heads,
         )
         attended = self._precision.attention(graph, value, attention, f"{name}.attention")
-        norm = _norm(tensors, f"{path}.attention.output")
-        value = self._normalised_sum(graph, (attended, value), norm, f"{name}.attention.output")
+        value = self._normalised_sum(graph, (attended, value), tensors, f"{path}.attention.output", prefix)
         inner = _linear(tensors, f"{path}.intermediate.dense")
         hidden = self._precision.linear(graph, value, inner, f"{name}.intermediate.dense")
         hidden = self._precision.gelu(graph, hidden, f"{name}.intermediate")
         outer = _linear(tensors, f"{path}.output.dense")
         projected = self._precision.linear(graph, hidden, outer, f"{name}.output.dense")
-        return self._normalised_sum(
-            graph, (projected, value), _norm(tensors, f"{path}.output"), f"{name}.output"
-        )
+        return self._normalised_sum(graph, (projected, value), tensors, f"{path}.output", prefix)
 
-    def _normalised_sum(self, graph: Graph, terms: tuple[str, str], norm: _Norm, name: str) -> str:
+    def _normalised_sum(
+        self, graph: Graph, terms: tuple[str, str], tensors: Tensors, path: str, prefix: str = ""
+    ) -> str:
         # Two operators: the fused SkipLayerNormalization takes five times as long on a CPU.
+        name, dtype = prefix + path, self._precision.dtype
         total = graph.node("Add", terms, f"{name}.sum")
-        gain = graph.constant(f"{name}.gain", norm.gain.astype(self._precision.dtype))
-        shift = graph.constant(f"{name}.shift", norm.shift.astype(self._precision.dtype))
+        gain = graph.constant(f"{name}.gain", tensors[f"{path}.LayerNorm.weight"].astype(dtype))
+        shift = graph.constant(f"{name}.shift", tensors[f"{path}.LayerNorm.bias"].astype(dtype))
         epsilon = self._config.layer_norm_eps
         return graph.node("LayerNormalization", [total, gain, shift], name, axis=-1, epsilon=epsilon)
 
@@ -205,7 +200,3 @@ def mean_pooled(graph: Graph, value: str, name: str) -> str:
 
 def _linear(tensors: Tensors, path: str) -> Linear:
     return Linear(tensors[f"{path}.weight"].T, tensors[f"{path}.bias"])
-
-
-def _norm(tensors: Tensors, path: str) -> _Norm:
-    return _Norm(tensors[f"{path}.LayerNorm.weight"], tensors[f"{path}.LayerNorm.bias"])

@@ -12,7 +12,7 @@ import json
 import re
 import zipfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, ValidationError
@@ -175,14 +175,10 @@ def _checkpoint(files: Mapping[str, bytes], place: str, name: str, revision: str
 
 def _config(content: bytes, place: str) -> Config:
     try:
-        fields: dict[str, Any] = json.loads(content)
-        return Config.model_validate(fields)
-    except (ValueError, ValidationError) as error:
-        if isinstance(error, ValidationError):
-            problem = error.errors()[0]
-            what = f"{problem['loc'][0]}: {problem['msg']}"
-        else:
-            what = str(error)
+        return Config.model_validate_json(content)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        what = ": ".join([*map(str, problem["loc"]), problem["msg"]])
         raise SetupError(
             f"{CONFIG} in {place} does not describe a BERT encoder ({what}). Only BERT's layers are written "
             "here (model_export/assemble.py). For another architecture, export it to ONNX with optimum "
