@@ -102,12 +102,9 @@ def search(call: Call) -> SearchResponse:
 
 
 HANDLERS: dict[str, Handler] = {
-    "analyze": analyze,
-    "documents": documents,
-    "document": document,
-    "passages": passages,
-    "search": search,
+    handler.__name__: handler for handler in (analyze, documents, document, passages, search)
 }
+"""By the names of the endpoints."""
 
 
 def model() -> tuple[Engine, Batcher]:

@@ -91,7 +91,7 @@ def is_organisation(name: str) -> bool:
 def holder(line: str) -> str | None:
     """Return who is named in a line such as "(c) 2024 Example plc. All rights reserved"."""
     rights = islice(_RIGHTS.finditer(line), _TRIED)
-    found = next(filter(None, (_HOLDER.match(line, one.end()) for one in rights)), None)
+    found = next(filter(None, (_HOLDER.match(line, match.end()) for match in rights)), None)
     if not found:
         return None
     name = found["name"].strip(" ,.-")

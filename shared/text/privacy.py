@@ -264,10 +264,6 @@ def _blotted(plain: str, values: list[tuple[int, int, str, str]]) -> str:
     return "".join([*parts, plain[done:]])
 
 
-def _email(match: re.Match[str]) -> tuple[int, str]:
-    return match.end(), match[0].lower()
-
-
 def _iban(match: re.Match[str]) -> tuple[int, str] | None:
     """Check the country's form, and that the rearranged number is 1 modulo 97 (ISO 13616)."""
     value = match[0].upper()
@@ -339,10 +335,6 @@ def _phone(match: re.Match[str]) -> tuple[int, str] | None:
     return None
 
 
-def _written(match: re.Match[str]) -> tuple[int, str] | None:
-    return (match.end(), _compact(match[0])) if is_written(match[0]) else None
-
-
 def _said(match: re.Match[str]) -> tuple[int, str] | None:
     if _YEAR.match(match["number"]):
         return None
@@ -357,9 +349,13 @@ def _compact(value: str) -> str:
 
 
 _KINDS = (
-    _Kind("email", re.compile(_EMAIL), _email),
+    _Kind("email", re.compile(_EMAIL), lambda match: (match.end(), match[0].lower())),
     _Kind("iban", re.compile(_IBAN), _iban),
-    _Kind("id", re.compile(WRITTEN), _written),
+    _Kind(
+        "id",
+        re.compile(WRITTEN),
+        lambda match: (match.end(), _compact(match[0])) if is_written(match[0]) else None,
+    ),
     _Kind("card", re.compile(_CARD), _card),
     _Kind("ip", re.compile(_IPV6), _ip),
     _Kind("ip", re.compile(_IPV4), _ip),

@@ -70,7 +70,11 @@ def within_window(text: str, units: Iterable[Unit], count: Count, window: int) -
     Data rows may exceed the window, but not `MAX_PASSAGE`.
     """
     room = window - _SPECIAL
-    cuts = (_at(_CLAUSE, room // 8), _at(_SPACE, room // 8), _every(room))
+
+    def anywhere(_: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+        return ((at, min(at + room, end)) for at in range(start, end, room))
+
+    cuts = (_at(_CLAUSE, room // 8), _at(_SPACE, room // 8), anywhere)
     return _within(text, units, count, window, cuts)
 
 
@@ -83,21 +87,34 @@ def _within(
             yield unit
             continue
         parts = (replace(unit, start=start, end=end) for start, end in cuts[0](text, unit.start, unit.end))
-        fitting = _joined_within(counted(text, parts, count), most)
+        fitting = _merged(
+            counted(text, parts, count),
+            lambda one, other: (
+                one.tokens + other.tokens - _SPECIAL <= most and other.end - one.start <= MAX_PASSAGE  # noqa: B023
+            ),
+        )
         yield from _within(text, fitting, count, window, cuts[1:])
 
 
 def pack(units: Iterable[Unit], target: int, least: int, window: int) -> Iterator[Unit]:
     """Join neighbours of one paragraph or list, up to `target` word pieces; never data rows."""
+    return _merged(
+        units, lambda one, other: _joinable(one, other) and _fits(one, other, target, least, window)
+    )
+
+
+def _merged(units: Iterable[Unit], fits: Callable[[Unit, Unit], bool]) -> Iterator[Unit]:
+    """Join each unit to the one before as long as both fit."""
     current: Unit | None = None
     for unit in units:
-        if current is None:
-            current = unit
-        elif _joinable(current, unit) and _fits(current, unit, target, least, window):
-            current = _joined(current, unit)
-        else:
+        if current is not None and fits(current, unit):
+            # Word pieces never cross white space, so counts add up.
+            tokens = current.tokens + unit.tokens - _SPECIAL
+            current = replace(current, end=unit.end, paragraph=unit.paragraph, tokens=tokens)
+            continue
+        if current is not None:
             yield current
-            current = unit
+        current = unit
     if current is not None:
         yield current
 
@@ -105,15 +122,12 @@ def pack(units: Iterable[Unit], target: int, least: int, window: int) -> Iterato
 def _joinable(one: Unit, other: Unit) -> bool:
     if {one.kind, other.kind} & {"table", "row"} or one.row != other.row:
         return False
-    follows = other.paragraph == one.paragraph + 1
-    return one.paragraph == other.paragraph or (
-        follows and (other.kind == "item" or _are_fragments(one, other))
-    )
-
-
-def _are_fragments(one: Unit, other: Unit) -> bool:
-    """Whether these are short pieces of a laid-out page, such as lines of a box; not of a text file."""
-    return one.page is not None and one.page == other.page and one.tokens + other.tokens <= _FRAGMENTS
+    if one.paragraph == other.paragraph:
+        return True
+    # Short pieces of a laid-out page, such as lines of a box; the lines of a text file stay on their own.
+    on_page = one.page is not None and one.page == other.page
+    are_fragments = on_page and one.tokens + other.tokens <= _FRAGMENTS
+    return other.paragraph == one.paragraph + 1 and (other.kind == "item" or are_fragments)
 
 
 def _fits(one: Unit, other: Unit, target: int, least: int, window: int) -> bool:
@@ -121,11 +135,6 @@ def _fits(one: Unit, other: Unit, target: int, least: int, window: int) -> bool:
     if other.end - one.start > MAX_PASSAGE:
         return False
     return total <= target or (min(one.tokens, other.tokens) < least and total <= min(window, 2 * target))
-
-
-def _joined(one: Unit, other: Unit) -> Unit:
-    # Word pieces never cross white space, so counts add up.
-    return replace(one, end=other.end, paragraph=other.paragraph, tokens=one.tokens + other.tokens - _SPECIAL)
 
 
 def _counted(text: str, units: Sequence[Unit], count: Count) -> Iterator[Unit]:
@@ -148,27 +157,6 @@ def _at(boundary: re.Pattern[str], least: int) -> Splitter:
             yield start, end
 
     return cut
-
-
-def _every(size: int) -> Splitter:
-    """Cut into parts of so many characters."""
-    return lambda _, first, end: ((start, min(start + size, end)) for start in range(first, end, size))
-
-
-def _joined_within(parts: Iterable[Unit], window: int) -> Iterator[Unit]:
-    """Join neighbours as far as the window allows."""
-    current: Unit | None = None
-    for part in parts:
-        if current is not None and (
-            current.tokens + part.tokens - _SPECIAL <= window and part.end - current.start <= MAX_PASSAGE
-        ):
-            current = _joined(current, part)
-            continue
-        if current is not None:
-            yield current
-        current = part
-    if current is not None:
-        yield current
 
 
 MAX_SECTION = 200

@@ -40,30 +40,32 @@ _RIGHTS = re.compile(r"(?i)(?:\u00a9|\(c\)\s|copyright\b)")
 
 def content(found: Sequence[Found]) -> list[Found]:
     """Return the page's content in reading order, without headings that have no text below them."""
-    body = [one for one in found if not one.marks & _BESIDE]
-    unless_named = [one for one in found if not one.marks & (_BESIDE & ~Mark.SUSPECT)]
+    body = [block for block in found if not block.marks & _BESIDE]
+    unless_named = [block for block in found if not block.marks & (_BESIDE & ~Mark.SUSPECT)]
     if _size(body) < _SUSPECT_SHARE * _size(unless_named):
         body = unless_named
     chosen = _chosen(body) if _size(body) else list(found)
-    if not any(one.level == 1 for one in chosen):
+    if not any(block.level == 1 for block in chosen):
         chosen = [*_title_beside(found), *chosen]
     notices = sum(map(_is_notice, chosen))
-    kept = [not _is_furniture(one) and (notices > _MAX_NOTICES or not _is_notice(one)) for one in chosen]
-    if not _size(one for one, keep in zip(chosen, kept, strict=True) if keep):
+    kept = [
+        not _is_furniture(block) and (notices > _MAX_NOTICES or not _is_notice(block)) for block in chosen
+    ]
+    if not _size(block for block, keep in zip(chosen, kept, strict=True) if keep):
         return chosen
     return _without_empty_sections(chosen, kept)
 
 
 def _title_beside(found: Sequence[Found]) -> list[Found]:
     """Return the page's title if it stands in a header or above <main>."""
-    titles = (one for one in found if one.level == 1 and not one.marks & (Mark.ASIDE | Mark.SUSPECT))
+    titles = (block for block in found if block.level == 1 and not block.marks & (Mark.ASIDE | Mark.SUSPECT))
     return [title for title in (next(titles, None),) if title]
 
 
 def _chosen(body: list[Found]) -> list[Found]:
     """Return what stands in <main>, or else in articles, if that is most of the page."""
     for mark, share in ((Mark.MAIN, _MAIN_SHARE), (Mark.ARTICLE, _ARTICLE_SHARE)):
-        marked = [one for one in body if one.marks & mark]
+        marked = [block for block in body if block.marks & mark]
         if _size(marked) > share * _size(body):
             return marked
     return body
@@ -71,16 +73,16 @@ def _chosen(body: list[Found]) -> list[Found]:
 
 def _size(found: Iterable[Found]) -> int:
     """Count the characters of text outside headings and links."""
-    return sum(max(len(one.text) - one.linked, 0) for one in found if one.kind != "heading")
+    return sum(max(len(block.text) - block.linked, 0) for block in found if block.kind != "heading")
 
 
-def _is_furniture(one: Found) -> bool:
+def _is_furniture(block: Found) -> bool:
     """Whether this is a link with hardly any text beside it, or a line about rights."""
-    if one.kind == "heading":
+    if block.kind == "heading":
         return False
-    most = _MAX_LINKED_ROW if one.kind == "table" else _MAX_LINKED
-    linked = one.linked > most * (len(one.text) - one.text.count(" "))
-    return linked or states_rights(one.text)
+    most = _MAX_LINKED_ROW if block.kind == "table" else _MAX_LINKED
+    linked = block.linked > most * (len(block.text) - block.text.count(" "))
+    return linked or states_rights(block.text)
 
 
 def states_rights(text: str) -> bool:
@@ -88,12 +90,12 @@ def states_rights(text: str) -> bool:
     return len(text) <= _MAX_RIGHTS and _RIGHTS.match(text) is not None
 
 
-def _is_notice(one: Found) -> bool:
+def _is_notice(block: Found) -> bool:
     return (
-        one.kind == "text"
-        and len(one.text) <= _MAX_NOTICE
-        and "ookie" in one.text
-        and _NOTICE.match(one.text) is not None
+        block.kind == "text"
+        and len(block.text) <= _MAX_NOTICE
+        and "ookie" in block.text
+        and _NOTICE.match(block.text) is not None
     )
 
 
@@ -103,14 +105,14 @@ def _without_empty_sections(chosen: list[Found], kept: list[bool]) -> list[Found
     lowest = len(HEADINGS) + 1  # the level of headings in preformatted text
     has_text = [False] * (lowest + 1)
     lost_text = [False] * (lowest + 1)
-    for one, keep in zip(reversed(chosen), reversed(kept), strict=True):
-        if one.kind == "heading":
-            level = one.level or lowest
+    for block, keep in zip(reversed(chosen), reversed(kept), strict=True):
+        if block.kind == "heading":
+            level = block.level or lowest
             if has_text[level] or not lost_text[level] or level == 1:
-                result.append(one)
+                result.append(block)
             has_text[level:] = lost_text[level:] = [False] * (lowest + 1 - level)
         elif keep:
-            result.append(one)
+            result.append(block)
             has_text = [True] * (lowest + 1)
         else:
             lost_text = [True] * (lowest + 1)
@@ -171,12 +173,12 @@ def read_page(pieces: Iterable[str], limits: Limits) -> Page:
     parser.close()
     found = content(events.found)
     site = events.meta.get("og:site_name") or events.meta.get("application-name")
-    heading = next((one.text for one in found if one.level == 1), None)
+    heading = next((block.text for block in found if block.level == 1), None)
     return Page(
         title=_title(events.meta, site, heading),
         site=site,
-        rights=next((one.text for one in reversed(events.found) if states_rights(one.text)), None),
-        blocks=[Block(one.text, one.kind) for one in found],
+        rights=next((block.text for block in reversed(events.found) if states_rights(block.text)), None),
+        blocks=[Block(block.text, block.kind) for block in found],
     )
 
 

@@ -87,7 +87,7 @@ def _without_signature(lines: list[str]) -> list[str]:
         if not _SIGNATURE.match(line):
             continue
         below = kept[at + 1 : at + _MAX_SIGNATURE + 2]
-        length = next((count for count, one in enumerate(below) if _QUOTED.match(one)), len(below))
+        length = next((count for count, line in enumerate(below) if _QUOTED.match(line)), len(below))
         if length <= _MAX_SIGNATURE:
             return [*kept[:at], *kept[at + 1 + length :]]
     return kept
@@ -221,8 +221,8 @@ class _Reader:
                 for message in parts:
                     self.read_message(message, depth + 1)
             elif kind.startswith("multipart/"):
-                for one in self._worth_reading(kind, parts):
-                    self._read_part(one, depth + 1)
+                for inner in self._worth_reading(kind, parts):
+                    self._read_part(inner, depth + 1)
         elif (
             part.get_content_disposition() == "attachment"
             or part.get_filename() is not None
