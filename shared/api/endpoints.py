@@ -121,9 +121,9 @@ def route(method: str, path: str) -> Route:
     Raises:
         Problem: 404 or, with the methods that the path has, 405.
     """
-    found: Any
+    name: Any
     try:
-        found, arguments = _MAP.match(path, method)
+        name, arguments = _MAP.match(path, method)
     except NotFound:
         raise not_found(f"There is nothing at this path; the API is described at {OPENAPI}.") from None
     except MethodNotAllowed as error:
@@ -134,9 +134,9 @@ def route(method: str, path: str) -> Route:
             f"This path answers {allowed}.",
             headers={"Allow": allowed},
         ) from None
-    if found == OPENAPI:
+    if name == OPENAPI:
         return Route(None, OPENAPI, {})
-    return Route(_BY_NAME[found], _BY_NAME[found].path, dict(arguments))
+    return Route(_BY_NAME[name], _BY_NAME[name].path, dict(arguments))
 
 
 VERSION = "1"

@@ -90,13 +90,13 @@ class Problem(Exception):
 
 def invalid_body(error: ValidationError) -> Problem:
     """The problem for a body that does not parse: 400 if it is not JSON, else 422."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    if found[0]["type"] == "json_invalid":
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    if errors[0]["type"] == "json_invalid":
         return Problem(
-            HTTPStatus.BAD_REQUEST, "not-json", f"The body cannot be read as JSON: {found[0]['msg']}."
+            HTTPStatus.BAD_REQUEST, "not-json", f"The body cannot be read as JSON: {errors[0]['msg']}."
         )
     faults = []
-    for item in found[:MAX_FAULTS]:
+    for item in errors[:MAX_FAULTS]:
         parts = (str(part).replace("~", "~0").replace("/", "~1") for part in item["loc"])
         faults.append(Fault(detail=item["msg"], pointer="#" + "".join(f"/{part}" for part in parts)))
     return invalid(faults)
@@ -211,9 +211,9 @@ def read_query(arguments: MultiDict[str, str], model: type[Q]) -> Q:
     try:
         return model.model_validate(arguments.to_dict())
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
+        errors = error.errors(include_url=False, include_context=False, include_input=False)
         raise invalid(
-            [Fault(detail=item["msg"], parameter=str(item["loc"][0])) for item in found[:MAX_FAULTS]]
+            [Fault(detail=item["msg"], parameter=str(item["loc"][0])) for item in errors[:MAX_FAULTS]]
         ) from None
 
 

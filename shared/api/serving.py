@@ -135,12 +135,12 @@ def _answer(
     request: Request, handlers: Mapping[str, Handler], facts: dict[str, Any]
 ) -> BaseModel | dict[str, Any]:
     try:
-        found = route(request.method, request.path)
+        requested = route(request.method, request.path)
     except Problem:
         check_key(request, _hashes())  # without a key, a caller does not learn which paths exist
         raise
-    facts["route"] = found.template
-    endpoint = found.endpoint
+    facts["route"] = requested.template
+    endpoint = requested.endpoint
     if endpoint is None:
         return _description()
     check_key(request, _hashes())
@@ -148,7 +148,7 @@ def _answer(
     body = read_body(request, endpoint.body, settings().api_max_bytes) if endpoint.body else None
     if body is not None:
         facts["texts"] = len(body.texts)
-    return handlers[endpoint.name](Call(found.arguments, body, query))
+    return handlers[endpoint.name](Call(requested.arguments, body, query))
 
 
 @lru_cache(maxsize=1)

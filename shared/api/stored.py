@@ -44,11 +44,11 @@ def list_documents(client: firestore.Client, asked: DocumentsQuery) -> dict[str,
         if not last.exists:
             raise _stale("The document that this page follows is gone.")
         query = query.start_after(last)
-    found = [snapshot.to_dict() for snapshot in query.limit(asked.page_size + 1).get(timeout=SECONDS)]
-    shown = [document_view(stored) for stored in found[: asked.page_size]]
+    records = [snapshot.to_dict() for snapshot in query.limit(asked.page_size + 1).get(timeout=SECONDS)]
+    shown = [document_view(stored) for stored in records[: asked.page_size]]
     return {
         "documents": shown,
-        "next_page_token": shown[-1]["id"] if len(found) > len(shown) else None,
+        "next_page_token": shown[-1]["id"] if len(records) > len(shown) else None,
     }
 
 
@@ -59,10 +59,10 @@ def get_document(client: firestore.Client, identifier: str) -> dict[str, Any]:
         Problem: 404.
     """
     if re.fullmatch(DOCUMENT_ID, identifier):
-        stored: dict[str, Any] | None
-        stored = client.collection(DOCUMENTS).document(identifier).get(timeout=SECONDS).to_dict()
-        if stored is not None:
-            return stored
+        record: dict[str, Any] | None
+        record = client.collection(DOCUMENTS).document(identifier).get(timeout=SECONDS).to_dict()
+        if record is not None:
+            return record
     raise not_found("There is no document with this id.")
 
 
@@ -79,7 +79,7 @@ def list_passages(client: firestore.Client, identifier: str, asked: PassagesQuer
     if asked.page_token is not None:
         of_run, start = map(int, asked.page_token.split("-"))
         if of_run != run:
-            raise _stale("The document was analysed again since the page before.")
+            raise _stale("The document was analyzed again since the page before.")
     page = {"document": identifier, "run": run, "passages": [], "next_page_token": None}
     if run is None:
         return page
@@ -96,12 +96,12 @@ def list_passages(client: firestore.Client, identifier: str, asked: PassagesQuer
     if start is not None:
         query = query.start_after({"index": start})
     fields = [field for field in PASSAGE_FIELDS if asked.embeddings or field != "embedding"]
-    found = [
+    passages = [
         passage_view(snapshot.to_dict())
         for snapshot in query.select(fields).limit(asked.page_size + 1).get(timeout=SECONDS)
     ]
-    page["passages"] = shown = found[: asked.page_size]
-    if len(found) > len(shown):
+    page["passages"] = shown = passages[: asked.page_size]
+    if len(passages) > len(shown):
         page["next_page_token"] = f"{run}-{shown[-1]['index']}"
     return page
 

@@ -137,13 +137,13 @@ class RowCache:
         with self._lock:
             moment = self._clock()
             self._drop(moment)
-            found: list[Row | None] = []
+            rows: list[Row | None] = []
             for key in keys:
-                known = self._rows.pop(key, None)
-                if known:
-                    self._rows[key] = (moment, known[1])
-                found.append(known[1] if known else None)
-            return found
+                entry = self._rows.pop(key, None)
+                if entry:
+                    self._rows[key] = (moment, entry[1])
+                rows.append(entry[1] if entry else None)
+            return rows
 
     def keep(self, texts: Sequence[str], rows: NDArray[np.float32]) -> None:
         """Keep row i for text i; rows that were unused the longest make room."""

@@ -223,7 +223,7 @@ def unpack(  # noqa: PLR0913 - what an archive is, how it is opened, and within 
     if not result.members:
         raise Rejected(
             "no_members",
-            "The archive holds no file that could be analysed.",
+            "The archive holds no file that could be analyzed.",
             "Check that the right file was uploaded.",
         )
     return result

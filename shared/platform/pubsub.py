@@ -195,8 +195,8 @@ def answer(function: str, request: Request, step: Callable[[Push], None]) -> tup
 
 def _trace_id(request: Request) -> str | None:
     for header, pattern in _TRACES:
-        if found := pattern.fullmatch(request.headers.get(header, "")):
-            return found[1].lower()
+        if match := pattern.fullmatch(request.headers.get(header, "")):
+            return match[1].lower()
     return None
 
 

@@ -40,25 +40,26 @@ TOPIC_NAMES = {
     "S4": "consumers and end-users",
     "G1": "business conduct",
 }
-"""For people; a taxonomy of one's own has codes without names here."""
+"""Names for people; another taxonomy has codes without names here."""
 
 LANGUAGES: frozenset[str | None] = frozenset({"en", None})
-"""Which the model's heads were trained on; None: a passage too short to tell is read as if it were."""
+"""Languages that the model's heads were trained on; None: a passage too short to tell is analyzed too."""
 
 ARCHIVE = "headrace-archive"
 """Metadata of an archive's member: the archive's document."""
 
 INT64_MAX = 2**63 - 1
-"""The largest integer that Firestore stores and that Cloud Storage numbers generations with. A message with a
-larger one could never be committed, and would come again until it has had all its deliveries."""
+"""The largest integer in Firestore and in generations of Cloud Storage. A message with a larger one could
+never be committed, and would come again until it has had all its deliveries.
+"""
 MAX_BUCKET = 222
-"""Characters of a bucket's name, in Cloud Storage."""
+"""Limit of Cloud Storage on a bucket's name in characters."""
 MAX_NAME_BYTES = 1024
-"""Bytes of an object's name in Cloud Storage, in UTF-8."""
+"""Limit of Cloud Storage on an object's name in bytes of UTF-8."""
 MAX_FIELD_NAME_BYTES = 1500
-"""Bytes of a field's name in Firestore."""
+"""Limit of Firestore on a field's name in bytes."""
 MAX_METADATA_BYTES = 8 * 1024
-"""Bytes of an object's own metadata in Cloud Storage, names and values; a content type is bounded alike."""
+"""Limit of Cloud Storage on an object's metadata in bytes; also used for a content type."""
 
 
 def _within(most: int) -> AfterValidator:
@@ -118,9 +119,9 @@ class Passage(Record):
     section: str | None = None
     """The heading it stands under, redacted."""
     label: str | None = None
-    """Of a data row: what the file itself says of it, in a label or rating column; redacted."""
+    """Label or rating of a data row, as the file states it; redacted."""
     language: str | None = None
-    """ISO 639-1; None where it cannot be told."""
+    """ISO 639-1; None if unknown."""
 
 
 class Figure(Record):
@@ -167,7 +168,7 @@ class PassageResult(Record):
     label: str | None = None
     language: str | None = None
     sentiment: Sentiment | None
-    """None where the model does not know the language: then no topic is told either, and no action."""
+    """None, as topics and action, if the model does not know the language."""
     topics: list[TopicScore]
     """Best first; empty where no topic reaches its threshold."""
     action: Action | None
@@ -181,7 +182,7 @@ class PassageResult(Record):
 
 
 def is_initiative(result: PassageResult) -> bool:
-    """A passage with a topic and an action: the unit that researchers count."""
+    """Whether a passage has a topic and an action: the unit that researchers count."""
     return bool(result.topics) and result.action is not None and result.action.label != "none"
 
 
@@ -193,7 +194,7 @@ class SummarySentence(Record):
 
 
 class ErrorInfo(Record):
-    """What a person is told about a document that did not complete."""
+    """The reason that a document did not complete, for people."""
 
     code: str
     message: str
@@ -201,10 +202,10 @@ class ErrorInfo(Record):
 
 
 class Progress(Record):
-    """How far the long job is with a document."""
+    """Progress of the long job on a document."""
 
     unit: Literal["pages", "passages"]
-    """Pages are recognised first, where that is needed; then passages are analysed."""
+    """Pages are recognized first, if needed; then passages are analyzed."""
     done: NonNegativeInt
     total: NonNegativeInt
     rate: float | None = None

@@ -301,10 +301,10 @@ class Settings(BaseModel):
 
     def password_secret(self, name: str) -> tuple[str, int] | None:
         """Return name and version of the secret with the password of the object's document."""
-        found = _of_prefix(self.passwords, name)
-        if found is None:
+        pinned = _of_prefix(self.passwords, name)
+        if pinned is None:
             return None
-        secret, _, version = found.partition("/")
+        secret, _, version = pinned.partition("/")
         return secret, int(version)
 
 

@@ -239,7 +239,7 @@ def segment(
             return Segmented(text, _at_most(limits.passages, chain([first], cuts)))
     raise Rejected(
         "no_text",
-        "The document holds no sentences to analyse.",
+        "The document holds no sentences to analyze.",
         "Check that it holds text, not only numbers.",
     )
 
