@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from local.services import EMULATORS
 from local.stack import read_stack
-from shared.platform.errors import SetupError
+from shared.platform.errors import Permanent, SetupError
 from shared.platform.settings import PREFIX, Settings, settings
 
 if TYPE_CHECKING:
@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 
     from google.cloud.run_v2 import Container, Service
 
-
 DEFAULT_DATA = Path(".headrace")
+CALL_SECONDS = 5.0
+"""Seconds for one call to a service that may hang, as the doctor makes them."""
+LIMITS: dict[str, Any] = {"timeout": CALL_SECONDS, "retry": None}
+LOGIN = "gcloud auth application-default login"
+SERVICE = "ingest"
+LOCATION, NAME = "HEADRACE_JOB_LOCATION", "HEADRACE_JOB_NAME"
 
 
 def connect(data: Path, project: str | None) -> None:
@@ -34,13 +39,72 @@ def connect(data: Path, project: str | None) -> None:
         os.environ["GOOGLE_CLOUD_PROJECT"] = project
         for variable in EMULATORS:
             os.environ.pop(variable, None)
-    elif not os.environ.get("FIRESTORE_EMULATOR_HOST"):
+    elif not is_local():
         os.environ.update(read_stack(data)["environment"])
 
 
-SERVICE = "ingest"
-LOCATION, NAME = "HEADRACE_JOB_LOCATION", "HEADRACE_JOB_NAME"
-THE_JOB = f"{NAME}=long-job {LOCATION}=REGION"
+def read_own_stack(data: Path) -> dict[str, Any] | None:
+    """Return the record of the stack on `data`, unless the environment names emulators of the user's."""
+    try:
+        stack = read_stack(data)
+    except SetupError:
+        return None
+    hosts = {name: stack["environment"].get(name) for name in EMULATORS}
+    return stack if all(os.environ.get(name, host) == host for name, host in hosts.items()) else None
+
+
+def is_local() -> bool:
+    """Return whether this process talks to emulators, whose settings are those of its environment."""
+    return bool(os.environ.get("FIRESTORE_EMULATOR_HOST"))
+
+
+def call_errors() -> tuple[type[Exception], ...]:
+    """Return the errors with which calls to Google Cloud fail."""
+    from google.api_core.exceptions import GoogleAPIError
+    from google.auth.exceptions import GoogleAuthError
+    from grpc import RpcError
+    from requests import RequestException
+
+    return GoogleAPIError, GoogleAuthError, RequestException, RpcError
+
+
+def explain(error: Exception, permission: str = "the missing permission", instead: str = "") -> Permanent:
+    """Return a failed call to Google Cloud as an error for people.
+
+    Args:
+        error: one of `call_errors`, or of a connection.
+        permission: the role or permission that the call needs.
+        instead: what else to do, in words that follow "or".
+    """
+    from google.api_core.exceptions import Forbidden
+    from google.auth.exceptions import GoogleAuthError
+
+    kind, instead = type(error).__name__, f", or {instead}" if instead else ""
+    if isinstance(error, GoogleAuthError):
+        return Permanent("no_credentials", f"No credentials: {kind}.", f"Sign in: {LOGIN}")
+    if isinstance(error, Forbidden):
+        hint = f"Ask with an account that has {permission}{instead}"
+        return Permanent("forbidden", f"Your account may not do this: {kind}.", hint)
+    where = (
+        "the stack's logs, and restart it: headrace up" if is_local() else "https://status.cloud.google.com"
+    )
+    message = f"A service does not answer as it should: {kind}."
+    return Permanent("service_failed", message, f"See {where}{instead}")
+
+
+def explain_failure(error: BaseException) -> Permanent | None:
+    """Return an error that ended a command as an error for people; None if it is not a failed call."""
+    from google.api_core.exceptions import RetryError
+
+    if isinstance(error, AttributeError) and error.__context__:  # a query that broke off: see is_transient
+        error = error.__context__
+    if not isinstance(error, call_errors()):
+        return None
+    if isinstance(error, RetryError) and isinstance(error.cause, call_errors()):
+        error = error.cause
+    problem = explain(error)
+    detail = " ".join(str(getattr(error, "message", "") or error).split())
+    return Permanent(problem.code, f"{problem.message} {detail}", problem.hint)
 
 
 class NotRead(SetupError):
@@ -50,11 +114,6 @@ class NotRead(SetupError):
         """Take `detail` and `fix` as in a doctor's finding; `refused`: this account may not read them."""
         super().__init__(f"{detail} {fix}")
         self.detail, self.fix, self.refused = detail, fix, refused
-
-
-def is_local() -> bool:
-    """Return whether this process talks to emulators, whose settings are those of its environment."""
-    return bool(os.environ.get("FIRESTORE_EMULATOR_HOST"))
 
 
 def need_job() -> None:
@@ -67,7 +126,7 @@ def need_job() -> None:
         adopt()
     if not settings().job_name:
         raise SetupError(
-            f"{settings().project} has no long job, whose work this is ({NAME} is empty). "
+            f"{settings().project} has no long job, which this needs ({NAME} is empty). "
             "In infra/, where it may be switched off: long_job = { enabled = true }"
         )
 
@@ -78,28 +137,29 @@ def adopt() -> str:
     Raises:
         NotRead: they cannot be read, or do not fit.
     """
-    from google.api_core.exceptions import GoogleAPIError
-    from google.auth.exceptions import GoogleAuthError
-    from requests import RequestException
+    from google.cloud.run_v2 import RevisionsClient, ServicesClient
 
-    failures = (GoogleAPIError, GoogleAuthError, RequestException)
     try:
         where = region()
-    except failures as error:
+    except call_errors() as error:
         what = f"bucket {settings().uploads_bucket}, which lies where Headrace runs"
         raise not_read(error, what, "storage.buckets.get", f"{LOCATION}=REGION") from None
     name = f"{where}/services/{SERVICE}"
     try:
-        revision, containers = _read(name)
-    except failures as error:
-        raise not_read(error, f"{name}, which has the settings", "roles/run.viewer", THE_JOB) from None
+        service = ServicesClient().get_service(name=name, **LIMITS)
+        containers = service.template.containers
+        if revision := serving(service):
+            path = f"{name}/revisions/{revision}"
+            containers = RevisionsClient().get_revision(name=path, **LIMITS).containers
+    except call_errors() as error:
+        what, job = f"{name}, which has the settings", f"{NAME}=long-job {LOCATION}=REGION"
+        raise not_read(error, what, "roles/run.viewer", job) from None
     take({LOCATION: short(where)} | given(containers))
-    return revision
+    return revision or "no revision yet"
 
 
 def region() -> str:
     """Return the location in which services and job run: the settings', or that of the uploads bucket."""
-    from cli.diagnosis import LIMITS
     from shared.platform.clients import emulator, storage_client
 
     location = settings().job_location
@@ -108,26 +168,13 @@ def region() -> str:
     return f"projects/{settings().project}/locations/{location}"
 
 
-def _read(name: str) -> tuple[str, Iterable[Container]]:
-    """Return the revision of a service that serves, and its containers. Google Cloud alone."""
-    from google.cloud.run_v2 import RevisionsClient, ServicesClient
-
-    from cli.diagnosis import LIMITS
-
-    service = ServicesClient().get_service(name=name, **LIMITS)
-    if revision := serving(service):
-        path = f"{name}/revisions/{revision}"
-        return revision, RevisionsClient().get_revision(name=path, **LIMITS).containers
-    return "no revision yet", service.template.containers
-
-
 def serving(service: Service) -> str:
     """Return the revision that has all traffic, or most; empty if there is none yet.
 
     Not the template: what Terraform has changed serves only after a build or `make promote`.
     """
-    has = shares(service)
-    return max(has, key=has.__getitem__, default=short(service.latest_ready_revision))
+    percent = shares(service)
+    return max(percent, key=percent.__getitem__, default=short(service.latest_ready_revision))
 
 
 def shares(service: Service) -> dict[str, int]:
@@ -146,15 +193,13 @@ def shares(service: Service) -> dict[str, int]:
 
 def given(containers: Iterable[Container]) -> dict[str, str]:
     """Return the containers' settings but for paths, which mean something inside their image only."""
-    variables = (each for container in containers for each in container.env)
-    plain = (each for each in variables if "value_source" not in each)
-    return {each.name: each.value for each in plain if each.name in _shared()}  # also empty: no job
-
-
-def _shared() -> set[str]:
     fields = {name: field.annotation for name, field in Settings.model_fields.items() if name != "project"}
-    paths = {name for name, kind in fields.items() if Path in (kind, *get_args(kind))}
-    return {f"{PREFIX}{name.upper()}" for name in set(fields) - paths}
+    shared = {
+        f"{PREFIX}{name.upper()}" for name, kind in fields.items() if Path not in (kind, *get_args(kind))
+    }
+    variables = (variable for container in containers for variable in container.env)
+    # An empty value too: it says that there is no job.
+    return {each.name: each.value for each in variables if "value_source" not in each and each.name in shared}
 
 
 def take(deployed: Mapping[str, str]) -> None:
@@ -173,23 +218,16 @@ def take(deployed: Mapping[str, str]) -> None:
     settings.cache_clear()
 
 
-def not_read(error: Exception, what: str, right: str, instead: str) -> NotRead:
-    """Return an error that says how to get the right to read `what`, or which variable to set instead."""
-    from google.api_core.exceptions import Forbidden, NotFound
-    from google.auth.exceptions import GoogleAuthError
+def not_read(error: Exception, what: str, permission: str, instead: str) -> NotRead:
+    """Return an error that says how to be able to read `what`, or which variable to set instead."""
+    from google.api_core.exceptions import NotFound
 
-    project = settings().project
-    if isinstance(error, GoogleAuthError):
-        login = "Sign in: gcloud auth application-default login"
-        return NotRead(f"No credentials for {project}: {type(error).__name__}.", login)
     if isinstance(error, NotFound):
         fix = f"Deploy Headrace (docs/deploy.md), or set {LOCATION}=REGION if it is elsewhere."
         return NotRead(f"There is no {what}.", fix)
-    if isinstance(error, Forbidden):
-        fix = f"Ask with an account that has {right}, or set {instead}"
-        return NotRead(f"Your account may not read {what}.", fix, refused=True)
-    fix = f"See https://status.cloud.google.com, or set {instead}"
-    return NotRead(f"{what} does not answer as it should: {type(error).__name__}.", fix)
+    problem = explain(error, permission, f"set {instead}")
+    refused = problem.code == "forbidden"
+    return NotRead(f"Could not read {what}. {problem.message}", problem.hint, refused=refused)
 
 
 def short(name: str) -> str:

@@ -1,8 +1,8 @@
-"""`headrace erase`: all that was made of a document, on request its file too; and what stays for a while.
+"""`headrace erase`: everything made of a document, on request its file too; and what stays for a while.
 
-The file goes first and the record last, so that whoever was interrupted can ask for the same again. Of the
-file the versions go that somebody was asked about, and no others: a new upload may lie in the bucket for
-seconds, or hours, before its notification comes; until then no record knows of it.
+The file goes first and the record last, so that an erasure that was interrupted can be repeated. Of the file,
+those versions go that the user was asked about, and no others: a new upload may lie in the bucket for
+seconds, or hours, before its notification comes, and until then it has no record.
 """
 
 from __future__ import annotations
@@ -11,28 +11,36 @@ import shlex
 import unicodedata
 from collections import defaultdict
 from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
+
+import click
+from google.api_core.exceptions import NotFound
+from google.cloud.firestore_v1.base_query import FieldFilter
 
 from cli.connect import is_local
 from cli.digest import PAGES
-from cli.results import check_name, stored
+from cli.results import check_name, find, in_pages
+from cli.say import print_json, say
 from shared.digests.store import COLLECTION as DIGESTS
 from shared.digests.store import erase as erase_document
-from shared.documents.erasure import check_unchanged
+from shared.documents.erasure import check_unchanged, seen
+from shared.documents.model import Document
 from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import COLLECTION, Documents, document_id
 from shared.intake.archives import INSIDE
 from shared.platform.clients import firestore_client, storage_client
 from shared.platform.errors import HeadraceError, Superseded
-from shared.platform.records import TERMINAL, Record
+from shared.platform.records import TERMINAL
 from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from shared.documents.erasure import Seen
 
-NEEDED = ("id", "bucket", "name", "state", "sha256", "run", "generation")
 SECONDS_A_DAY = 86_400
 MAX_COPIES = 100
 """The most documents of the same content that are named."""
@@ -44,28 +52,26 @@ PASSAGE_TEXTS = ("text", "section", "label")
 ROWS = "DELETE FROM headrace.results WHERE JSON_VALUE(data.document) = '{id}'"
 
 
-class Subject(Record):
-    """A document that is to be erased."""
+@dataclass(frozen=True)
+class Subject:
+    """A document that is to be erased, as it was when the user was asked; not what comes later."""
 
     id: str
     bucket: str
     name: str
-    state: str | None
+    document: Document | None = None
     """None if nothing is stored but the file."""
-    sha256: str | None
-    run: int | None = None
-    generation: str | None = None
-    """Generation and run that are erased; nobody agreed to erase what comes later."""
     versions: list[int] | None = None
     """Generations of its file, which are erased too, and no others; None: the file stays."""
 
     @property
-    def seen(self) -> tuple[int, int] | None:
+    def seen(self) -> Seen | None:
         """Run and generation of the document; None if nothing is stored but the file."""
-        return (self.run, int(self.generation)) if self.run and self.generation else None
+        return seen(self.document) if self.document else None
 
 
-class Holding(Record):
+@dataclass(frozen=True)
+class Holding:
     """A document that holds the words of a search."""
 
     id: str
@@ -74,20 +80,21 @@ class Holding(Record):
     """Passages of all its runs that hold them; 0: only fields of the document itself do."""
 
 
-class Erased(Record):
+@dataclass
+class Erased:
     """What was erased, and what stays."""
 
     id: str
     name: str
-    files: int
+    files: int = 0
     """Versions of the uploaded file that were deleted."""
-    newer: list[int]
+    newer: list[int] = field(default_factory=list)
     """Generations of the file that came after the question, and stay."""
-    digests: list[str]
+    digests: list[str] = field(default_factory=list)
     """Digests that quoted the document, and no longer do."""
-    copies: list[str]
+    copies: list[str] = field(default_factory=list)
     """Documents of the same content, which stay."""
-    stays: list[str]
+    stays: list[str] = field(default_factory=list)
     kept: str | None = None
     """What was not erased because it came meanwhile."""
 
@@ -100,36 +107,67 @@ def subjects(identifiers: Sequence[str], *, with_file: bool) -> list[Subject]:
     """
     chosen: dict[str, Subject] = {}
     for identifier in identifiers:
-        subject = _subject(identifier, with_file=with_file)
-        for each in (*_within(subject, with_file=with_file), subject):
-            if each.state is not None and each.state not in TERMINAL:
+        named = _subject(identifier, with_file=with_file)
+        for subject in (*_members(named, with_file=with_file), named):
+            if subject.document and subject.document.state not in TERMINAL:
                 raise HeadraceError(
-                    f"{each.name} ({each.id}) is still being worked on, and what is erased now would be "
-                    f"written again. Wait for its end: headrace show {each.id}"
+                    f"{subject.name} ({subject.id}) is still being worked on, and what is erased now would "
+                    f"be written again. Wait until it has ended: headrace show {subject.id}"
                 )
-            chosen[each.id] = each
+            chosen[subject.id] = subject
     return list(chosen.values())
+
+
+def _subject(identifier: str, *, with_file: bool) -> Subject:
+    """Return a document by id or name. Its file is listed after its record: what is newer than both stays."""
+    check_name(identifier)
+    try:
+        subject = _of_document(find(identifier))
+    except HeadraceError:
+        bucket = settings().uploads_bucket
+        versions = versions_of(bucket, identifier) if with_file else []
+        if not with_file or not (versions or versions_inside(bucket, identifier)):
+            raise
+        return Subject(document_id(bucket, identifier), bucket, identifier, versions=versions)
+    return replace(subject, versions=versions_of(subject.bucket, subject.name)) if with_file else subject
+
+
+def _of_document(document: Document) -> Subject:
+    return Subject(document.id, document.bucket, document.name, document)
+
+
+def _members(archive: Subject, *, with_file: bool) -> Iterable[Subject]:
+    """Yield the documents inside an archive, at any depth: their names begin with its own.
+
+    With their files, also those of which nothing but the file is left.
+    """
+    first = archive.name + INSIDE
+    after = first[:-1] + chr(ord(first[-1]) + 1)
+    query = firestore_client().collection(COLLECTION).where(filter=FieldFilter("name", ">=", first))
+    snapshots = query.where(filter=FieldFilter("name", "<", after)).stream()
+    documents = [Document.model_validate(snapshot.to_dict()) for snapshot in snapshots]
+    files = versions_inside(archive.bucket, archive.name) if with_file else {}
+    for document in documents:
+        if document.bucket == archive.bucket:
+            versions = files.pop(document.name, []) if with_file else None
+            yield replace(_of_document(document), versions=versions)
+    for name in sorted(files):
+        yield Subject(document_id(archive.bucket, name), archive.bucket, name, versions=files[name])
 
 
 def holding(words: str) -> Iterator[Holding]:
     """Yield the documents with these words in any stored text, in any case and spacing.
 
-    Every passage is read: search goes by meaning, and finds a person's name or does not.
+    Every passage is read: a search by meaning may not find a person's name.
     """
     sought = _plain(words)
-    client, last = firestore_client(), None
-    while True:
-        query = client.collection(COLLECTION).order_by("__name__").select(TEXTS).limit(PAGE)
-        page = list((query.start_after(last) if last else query).stream())
-        for snapshot in page:
-            fields = snapshot.to_dict() or {}
-            passages = snapshot.reference.collection(PASSAGES).select(PASSAGE_TEXTS).stream()
-            number = sum(_holds(passage.to_dict(), sought) for passage in passages)
-            if number or _holds(fields, sought):
-                yield Holding(id=snapshot.id, name=fields["name"], passages=number)
-        if len(page) < PAGE:
-            return
-        last = page[-1]
+    query = firestore_client().collection(COLLECTION).order_by("__name__").select(TEXTS)
+    for snapshot in in_pages(query, PAGE):
+        fields = snapshot.to_dict() or {}
+        passages = snapshot.reference.collection(PASSAGES).select(PASSAGE_TEXTS).stream()
+        number = sum(_holds(passage.to_dict(), sought) for passage in passages)
+        if number or _holds(fields, sought):
+            yield Holding(snapshot.id, fields["name"], number)
 
 
 def _holds(value: Any, sought: str) -> bool:  # noqa: ANN401 - whatever a field holds
@@ -144,6 +182,32 @@ def _plain(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
+def report_holding(words: str, *, as_json: bool) -> None:
+    """Print the documents that hold some words, and in how many passages."""
+    holders = list(holding(words))
+    if as_json:
+        print_json([asdict(holder) for holder in holders])
+        return
+    for holder in holders:
+        count = "1 passage" if holder.passages == 1 else f"{holder.passages} passages"
+        say(f"{holder.id}  {holder.name}: {count}")
+    if not holders:
+        say("No document holds these words.")
+
+
+def report(done: Sequence[Erased], *, as_json: bool) -> None:
+    """Print what was erased and what stays; exit with status 1 if something was uploaded meanwhile."""
+    if as_json:
+        print_json([asdict(erased) for erased in done])
+    for erased in () if as_json else done:
+        what = f"kept. {erased.kept}" if erased.kept else "erased"
+        say(f"{erased.id}  {erased.name}: {what}")
+        for line in erased.stays:
+            say(f"  stays: {line}")
+    if any(erased.kept for erased in done):
+        raise click.exceptions.Exit(1)
+
+
 def erase(chosen: Sequence[Subject], data: Path) -> list[Erased]:
     """Erase documents one after the other; what is gone already is not an error.
 
@@ -152,145 +216,78 @@ def erase(chosen: Sequence[Subject], data: Path) -> list[Erased]:
         data: the directory in which copies of digests were put.
     """
     gone = {subject.id: subject for subject in chosen}
-    return [_unless_it_came_again(subject, data, gone) for subject in chosen]
+    return [_erase(subject, data, gone) for subject in chosen]
 
 
-def _unless_it_came_again(subject: Subject, data: Path, gone: Mapping[str, Subject]) -> Erased:
+def _erase(subject: Subject, data: Path, gone: Mapping[str, Subject]) -> Erased:
     """Erase one document; leave what was uploaded since the question, even before its notification came."""
-    erased = Erased(id=subject.id, name=subject.name, files=0, newer=[], digests=[], copies=[], stays=[])
-    again = "headrace erase" if subject.versions is None else "headrace erase --with-file"
-    ask = f"Once that has ended, ask again: {again} {subject.id}"
+    erased = Erased(subject.id, subject.name)
+    command = "headrace erase" if subject.versions is None else "headrace erase --with-file"
+    again = f"Once that has ended, ask again: {command} {subject.id}"
     try:
-        _check(subject, gone)
+        _check_unchanged(subject, gone)
         if subject.versions is not None:
-            files, newer = delete_versions(subject.bucket, subject.name, subject.versions)
-            erased = erased.model_copy(update={"files": files, "newer": newer})
-        erased = erased.model_copy(update=_erase(subject, data, gone))
+            erased.files, erased.newer = delete_versions(subject.bucket, subject.name, subject.versions)
+        _erase_results(subject, data, gone, erased)
     except Superseded as error:
-        deleted = (
-            f" Of its file, versions that were asked about are deleted: {erased.files}."
-            if erased.files
-            else ""
-        )
-        return erased.model_copy(update={"kept": f"{error.message}{deleted} {ask}"})
-    if not erased.newer:
-        return erased
-    came = ", ".join(map(str, erased.newer))
-    kept = (
-        f"Its file was uploaded again meanwhile (generation {came}); what there was before is erased. {ask}"
-    )
-    return erased.model_copy(update={"kept": kept})
+        deleted = f"Of its file, versions that were asked about are deleted: {erased.files}."
+        erased.kept = " ".join([error.message, *([deleted] if erased.files else []), again])
+    else:
+        if erased.newer:
+            came = ", ".join(map(str, erased.newer))
+            meanwhile = f"Its file was uploaded again meanwhile (generation {came})"
+            erased.kept = f"{meanwhile}; what there was before is erased. {again}"
+    return erased
 
 
-def _check(subject: Subject, chosen: Mapping[str, Subject]) -> None:
+def _check_unchanged(subject: Subject, chosen: Mapping[str, Subject]) -> None:
     """Raise Superseded if the document has changed, or an archive around it that may be storing it again."""
+    documents = Documents(firestore_client())
     for name in archives_around(subject.name):
         if archive := chosen.get(document_id(subject.bucket, name)):
             try:
-                _check_unchanged(archive)
+                check_unchanged(documents.get(archive.id), archive.seen)
             except Superseded as error:
                 raise Superseded(f"Its archive, {name}, has moved on. {error.message}") from error
-    _check_unchanged(subject)
+    check_unchanged(documents.get(subject.id), subject.seen)
 
 
-def _check_unchanged(subject: Subject) -> None:
-    check_unchanged(Documents(firestore_client()).get(subject.id), subject.seen)
-
-
-def _erase(subject: Subject, data: Path, gone: Mapping[str, Subject]) -> dict[str, list[str]]:
+def _erase_results(subject: Subject, data: Path, gone: Mapping[str, Subject], erased: Erased) -> None:
     client = firestore_client()
-    quoting = [
-        digest.id for digest in _where(DIGESTS, "quoted", "array_contains", subject.id).select([]).stream()
-    ]
-    for digest in quoting:
+    quoting = client.collection(DIGESTS).where(filter=FieldFilter("quoted", "array_contains", subject.id))
+    digests = sorted(digest.id for digest in quoting.select([]).stream())
+    for digest in digests:
         (data.resolve() / PAGES / f"{digest}.html").unlink(missing_ok=True)
-    copies = []
-    if subject.sha256:
-        same = _where(COLLECTION, "sha256", "==", subject.sha256).select(["bucket"]).limit(MAX_COPIES)
-        copies = sorted({copy.id for copy in same.stream()} - set(gone))
-    deleted = max(subject.versions or [0])
-    erase_document(client, subject.id, subject.seen, deleted=deleted)
-    stays = list(_stays(subject, quoting, copies, gone))
-    return {"digests": sorted(quoting), "copies": copies, "stays": stays}
-
-
-def _subject(identifier: str, *, with_file: bool) -> Subject:
-    """Return a document by id or name. Its file is listed after its record: what is newer than both stays."""
-    check_name(identifier)
-    try:
-        subject = _read(stored(identifier))
-    except HeadraceError:
-        bucket = settings().uploads_bucket
-        versions = versions_of(bucket, identifier) if with_file else []
-        if not with_file or not (versions or versions_inside(bucket, identifier)):
-            raise
-        return _only_file(bucket, identifier, versions)
-    if not with_file:
-        return subject
-    return subject.model_copy(update={"versions": versions_of(subject.bucket, subject.name)})
-
-
-def _only_file(bucket: str, name: str, versions: list[int]) -> Subject:
-    """Return a subject whose results are gone already and whose file is not."""
-    identifier = document_id(bucket, name)
-    return Subject(id=identifier, bucket=bucket, name=name, state=None, sha256=None, versions=versions)
-
-
-def _read(fields: dict[str, Any]) -> Subject:
-    return Subject.model_validate({name: fields.get(name) for name in NEEDED})
-
-
-def _within(archive: Subject, *, with_file: bool) -> Iterable[Subject]:
-    """Yield the documents inside an archive, at any depth: their names begin with its own.
-
-    With their files, also those of which nothing but the file is left.
-    """
-    stored = {member.name: member for member in _members(archive)}
-    if not with_file:
-        yield from stored.values()
-        return
-    files = versions_inside(archive.bucket, archive.name)
-    for name, member in stored.items():
-        yield member.model_copy(update={"versions": files.pop(name, [])})
-    for name in sorted(files):
-        yield _only_file(archive.bucket, name, files[name])
-
-
-def _members(archive: Subject) -> Iterable[Subject]:
-    first = archive.name + INSIDE
-    after = first[:-1] + chr(ord(first[-1]) + 1)
-    query = _where(COLLECTION, "name", ">=", first)
-    for snapshot in _and(query, "name", "<", after).select(NEEDED).stream():
-        member = _read(snapshot.to_dict() or {})
-        if member.bucket == archive.bucket:
-            yield member
+    copies: list[str] = []
+    if subject.document and (sha256 := subject.document.sha256):
+        same = client.collection(COLLECTION).where(filter=FieldFilter("sha256", "==", sha256))
+        copies = sorted({copy.id for copy in same.select([]).limit(MAX_COPIES).stream()} - set(gone))
+    erase_document(client, subject.id, subject.seen, deleted=max(subject.versions or [0]))
+    erased.digests, erased.copies = digests, copies
+    erased.stays = list(_stays(subject, digests, copies, gone))
 
 
 def _stays(
-    subject: Subject, quoting: Sequence[str], copies: Sequence[str], gone: Mapping[str, Subject]
+    subject: Subject, digests: Sequence[str], copies: Sequence[str], gone: Mapping[str, Subject]
 ) -> Iterable[str]:
-    known, with_file = settings(), subject.versions is not None
+    with_file = subject.versions is not None
     if not with_file:
         yield (
             f"The uploaded file, gs://{subject.bucket}/{subject.name}. "
             f"To delete it too: {command_to_erase(subject.name)}"
         )
-    yield from _archives_that_stay(subject, gone)
+    for name in archives_around(subject.name):
+        if document_id(subject.bucket, name) not in gone and versions_of(subject.bucket, name):
+            yield (
+                f"The archive that it came in, gs://{subject.bucket}/{name}. "
+                f"To delete it too: {command_to_erase(name)}"
+            )
     if copies:
         yield f"Documents of the same content: {', '.join(copies)}. To erase them: headrace erase {copies[0]}"
-    if quoting:
-        yield f"What was mailed or posted of {', '.join(quoting)} before: it lies with whoever got it."
-    names = [known.work_bucket, known.results_bucket, *([subject.bucket] if with_file else [])]
-    for name in names:
-        bucket = storage_client().lookup_bucket(name)
-        if bucket is None:
-            continue
-        restorable = int(bucket.soft_delete_policy.retention_duration_seconds or 0)
-        if restorable:
-            days = restorable / SECONDS_A_DAY
-            yield f"Deleted objects of {name} can be restored by its administrators for {days:g} days."
-        if bucket.versioning_enabled and name != subject.bucket:
-            yield f"Noncurrent versions in {name}, until its lifecycle rule: gcloud storage ls -a gs://{name}"
+    if digests:
+        yield f"What was mailed or posted of {', '.join(digests)} before; its recipients have it."
+    buckets = [settings().work_bucket, settings().results_bucket, *([subject.bucket] if with_file else [])]
+    yield from chain.from_iterable(_kept_by_bucket(name, subject) for name in buckets)
     yield "Logs, which have the document's id and no text."
     if is_local():
         yield (
@@ -302,34 +299,25 @@ def _stays(
         yield f"Rows with the file's name in BigQuery: {ROWS.format(id=subject.id)}"
 
 
-def _archives_that_stay(subject: Subject, gone: Mapping[str, Subject]) -> Iterable[str]:
-    for name in archives_around(subject.name):
-        if document_id(subject.bucket, name) not in gone and versions_of(subject.bucket, name):
-            yield (
-                f"The archive that it came in, gs://{subject.bucket}/{name}. "
-                f"To delete it too: {command_to_erase(name)}"
-            )
-
-
-def _where(collection: str, field: str, operator: str, value: object) -> Any:  # noqa: ANN401 - a query
-    return _and(firestore_client().collection(collection), field, operator, value)
-
-
-def _and(query: Any, field: str, operator: str, value: object) -> Any:  # noqa: ANN401 - a query
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
-    return query.where(filter=FieldFilter(field, operator, value))
+def _kept_by_bucket(name: str, subject: Subject) -> Iterable[str]:
+    bucket = storage_client().lookup_bucket(name)
+    if bucket and (seconds := int(bucket.soft_delete_policy.retention_duration_seconds or 0)):
+        days = seconds / SECONDS_A_DAY
+        yield f"Deleted objects of {name}, which its administrators can restore for {days:g} days."
+    if bucket and bucket.versioning_enabled and name != subject.bucket:
+        yield f"Noncurrent versions in {name}, until its lifecycle rule: gcloud storage ls -a gs://{name}"
 
 
 def versions_of(bucket: str, name: str) -> list[int]:
     """Return the generations of an object, noncurrent ones too."""
-    return [blob.generation for blob in _listed(bucket, name) if blob.name == name]
+    blobs = storage_client().list_blobs(bucket, prefix=name, versions=True)
+    return [blob.generation for blob in blobs if blob.name == name]
 
 
 def versions_inside(bucket: str, archive: str) -> dict[str, list[int]]:
     """Return the generations of each file inside an archive, by its name."""
     generations: dict[str, list[int]] = defaultdict(list)
-    for blob in _listed(bucket, archive + INSIDE):
+    for blob in storage_client().list_blobs(bucket, prefix=archive + INSIDE, versions=True):
         generations[blob.name].append(blob.generation)
     return dict(generations)
 
@@ -350,19 +338,9 @@ def delete_versions(bucket: str, name: str, asked: Collection[int]) -> tuple[int
 
     Only generations that exist are deleted: given another, the local stack would delete the current one.
     """
-    from google.api_core.exceptions import NotFound
-
-    old, newer = split_versions(versions_of(bucket, name), asked)
+    present = versions_of(bucket, name)
+    old = [generation for generation in present if generation in asked]
     for generation in old:
         with suppress(NotFound):  # somebody else was quicker
             storage_client().bucket(bucket).blob(name, generation=generation).delete()
-    return len(old), newer
-
-
-def split_versions(there: Collection[int], asked: Collection[int]) -> tuple[list[int], list[int]]:
-    """Split the generations that exist into those that were asked about and the rest."""
-    return [each for each in there if each in asked], [each for each in there if each not in asked]
-
-
-def _listed(bucket: str, prefix: str) -> Iterator[Any]:
-    yield from storage_client().list_blobs(bucket, prefix=prefix, versions=True)
+    return len(old), [generation for generation in present if generation not in asked]

@@ -17,18 +17,19 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from cli.connect import connect
+from cli.connect import explain_failure
 from cli.options import (
     Moment,
-    asked_model_option,
+    Stack,
     column_option,
     data_option,
     json_option,
     model_option,
     port_option,
-    project_option,
     refuse_options,
     since_option,
+    stack_model_option,
+    stack_options,
     tasks_option,
     wait_option,
 )
@@ -64,7 +65,7 @@ def headrace() -> None:
 @data_option
 @model_option
 @port_option
-@click.option("--reset", is_flag=True, help="Forget everything stored in the directory first.")
+@click.option("--reset", is_flag=True, help="Delete everything stored in the directory first.")
 def up(data: Path, model: Path, port: int | None, *, reset: bool) -> None:
     """Start the local stack and stay until Ctrl-C."""
     from local.stack import running
@@ -80,7 +81,7 @@ def up(data: Path, model: Path, port: int | None, *, reset: bool) -> None:
 @port_option
 @json_option
 def run(data: Path, model: Path, port: int | None, *, as_json: bool) -> None:
-    """Start the local stack, analyze the samples, show the results, and stay until Ctrl-C."""
+    """Start the local stack, analyze the samples, print the results, and stay until Ctrl-C."""
     from cli.render import drop_and_follow, table, terminal
     from cli.results import document
     from local.stack import running
@@ -98,9 +99,7 @@ def run(data: Path, model: Path, port: int | None, *, as_json: bool) -> None:
             print_json(documents)
         else:
             table(console, documents)
-        console.print()
-        console.print("The stack stays up until Ctrl-C. In a second terminal:")
-        console.print()
+        console.print("\nThe stack stays up until Ctrl-C. In a second terminal:\n")
         console.print("  .venv/bin/headrace drop REPORT.pdf --wait")
         console.print(f"  .venv/bin/headrace show {identifiers[-1]}", highlight=False)
         console.print("  .venv/bin/headrace digest --open", highlight=False)
@@ -129,21 +128,18 @@ def env(data: Path, *, as_json: bool) -> None:
 @click.option("--wait", is_flag=True, help="Follow the files until they are analyzed, and print the results.")
 @click.option("--timeout", default=WAIT_SECONDS, show_default=True, help="Seconds to wait.")
 @column_option
-@data_option
-@project_option
-@json_option
+@stack_options
 def drop(  # noqa: PLR0913 - the options of a command
     files: tuple[Path, ...],
     *,
     wait: bool,
     timeout: float,
     text_column: str | None,
-    data: Path,
-    project: str | None,
+    stack: Stack,
     as_json: bool,
 ) -> None:
     """Upload FILES into the bucket."""
-    connect(data, project)
+    stack.connect()
     from cli import render, results
 
     if wait:
@@ -161,21 +157,19 @@ def drop(  # noqa: PLR0913 - the options of a command
 
 
 @headrace.command()
-@click.argument("ids", nargs=-1)
-@data_option
-@project_option
-@json_option
+@click.argument("ids", nargs=-1, metavar="[ID|NAME]...")
+@stack_options
 @click.option(
     "--csv",
     "as_csv",
     is_flag=True,
     help="Print every passage, for a spreadsheet; without an id, of every document.",
 )
-def show(ids: tuple[str, ...], *, data: Path, project: str | None, as_json: bool, as_csv: bool) -> None:
+def show(ids: tuple[str, ...], *, stack: Stack, as_json: bool, as_csv: bool) -> None:
     """Print documents by id or name; without one, list the newest."""
     if as_csv and as_json:
         raise click.UsageError("Give --csv or --json, not both.")
-    connect(data, project)
+    stack.connect()
     from cli import render, results
 
     if as_csv:
@@ -189,25 +183,17 @@ def show(ids: tuple[str, ...], *, data: Path, project: str | None, as_json: bool
 
 
 @headrace.command()
-@click.argument("ids", nargs=-1)
+@click.argument("ids", nargs=-1, metavar="[ID|NAME]...")
 @click.option("--all", "every", is_flag=True, help="Every failed document.")
 @since_option
-@data_option
-@project_option
-@json_option
-def replay(  # noqa: PLR0913 - the options of a command
-    ids: tuple[str, ...],
-    *,
-    every: bool,
-    since: timedelta | None,
-    data: Path,
-    project: str | None,
-    as_json: bool,
+@stack_options
+def replay(
+    ids: tuple[str, ...], *, every: bool, since: timedelta | None, stack: Stack, as_json: bool
 ) -> None:
     """Start new runs of documents that failed; results of their old runs are not computed again."""
     if bool(ids) == (every or since is not None):
-        raise click.UsageError("Name documents, or say --all or --since HOURS.")
-    connect(data, project)
+        raise click.UsageError("Name documents, or use --all or --since SPAN.")
+    stack.connect()
     from cli import results
     from shared.documents.store import document_id
 
@@ -218,7 +204,7 @@ def replay(  # noqa: PLR0913 - the options of a command
     for event in started:
         say(f"{document_id(event.bucket, event.name)}  {event.name}")
     if not started:
-        say(results.none_failed(since))
+        say("No document has failed." if since is None else "No document has failed in that time.")
 
 
 @headrace.command()
@@ -245,10 +231,8 @@ def analyze(file: Path, *, model: Path, text_column: str | None, embeddings: boo
 @click.option("--limit", default=10, show_default=True, type=click.IntRange(1, MAX_HITS), help="Passages.")
 @click.option("--topic", help="Only passages with this topic, for example E1.")
 @click.option("--document", help="Only passages of this document, by id or name.")
-@asked_model_option
-@data_option
-@project_option
-@json_option
+@stack_model_option
+@stack_options
 def search(  # noqa: PLR0913 - the options of a command
     question: str,
     *,
@@ -256,12 +240,11 @@ def search(  # noqa: PLR0913 - the options of a command
     topic: str | None,
     document: str | None,
     model: Path,
-    data: Path,
-    project: str | None,
+    stack: Stack,
     as_json: bool,
 ) -> None:
     """Find the stored passages that are nearest in meaning to QUESTION."""
-    connect(data, project)
+    stack.connect()
     from cli import results
 
     hits = results.search(question, model=model, limit=limit, topic=topic, document=document)
@@ -274,31 +257,23 @@ def search(  # noqa: PLR0913 - the options of a command
 
 
 @headrace.command()
-@click.option("--security", is_flag=True, help="Check instead who could get in: public access, keys, roles.")
-@click.option("--domain", help="With --security: under which a load balancer serves the API.")
-@asked_model_option
-@data_option
-@project_option
-@json_option
-def doctor(  # noqa: PLR0913 - the options of a command
-    *,
-    security: bool,
-    domain: str | None,
-    model: Path,
-    data: Path,
-    project: str | None,
-    as_json: bool,
-) -> None:
-    """Examine the stack, and say what to do about everything that is wrong."""
+@click.option("--security", is_flag=True, help="Check who could get in instead: public access, keys, roles.")
+@click.option("--domain", help="With --security: the domain at which a load balancer serves the API.")
+@stack_model_option
+@stack_options
+def doctor(*, security: bool, domain: str | None, model: Path, stack: Stack, as_json: bool) -> None:
+    """Check the stack, and say how to fix everything that is wrong."""
     if domain and not security:
         raise click.UsageError("--domain goes with --security.")
-    from cli import doctor as examining
+    from cli.doctor import examine, report
 
     if security:
-        findings = examining.audit(data, project, model, domain=domain)
+        from cli.security import audit
+
+        findings = audit(stack.data, stack.project, model, domain)
     else:
-        findings = examining.examine(data, project, model)
-    examining.report(findings, as_json=as_json)
+        findings = examine(stack.data, stack.project, model)
+    report(findings, as_json=as_json)
 
 
 @headrace.command()
@@ -306,24 +281,22 @@ def doctor(  # noqa: PLR0913 - the options of a command
 @json_option
 def settings(*, markdown: bool, as_json: bool) -> None:
     """List every setting: its variable, its default, and what it does."""
-    from cli import settings as described
+    from cli import settings as listing
     from cli.render import terminal
 
     if as_json:
-        print_json(described.listed())
+        print_json(listing.all_settings())
     elif markdown:
-        write(described.markdown())
+        write(listing.markdown())
     else:
-        described.show(terminal())
+        listing.show(terminal())
 
 
 @headrace.group(invoke_without_command=True)
 @click.option("--schedule", metavar="NAME", help="With this schedule's filter, zone and window.")
 @click.option("--since", metavar="SPAN", help="How far back: 12h, 7d, 4w. [default: the window, or 7d]")
 @click.option("--open", "opened", is_flag=True, help="Open its page in the browser.")
-@data_option
-@project_option
-@json_option
+@stack_options
 @click.pass_context
 def digest(  # noqa: PLR0913 - the options of a command
     context: click.Context,
@@ -331,23 +304,22 @@ def digest(  # noqa: PLR0913 - the options of a command
     schedule: str | None,
     since: str | None,
     opened: bool,
-    data: Path,
-    project: str | None,
+    stack: Stack,
     as_json: bool,
 ) -> None:
     """Summarise a period's documents and what changed; without a command, the period until now."""
     if context.invoked_subcommand is not None:
         refuse_options(context)
         return
-    connect(data, project)
+    stack.connect()
     from cli import digest as digests
     from cli.render import terminal
 
     stored = digests.make(schedule, since)
     html = stored.html
-    if opened or not project:
-        page = digests.page(stored, data.resolve() / digests.PAGES)
-        html = html if project else str(page)
+    if opened or not stack.project:
+        page = digests.page(stored, stack.data.resolve() / digests.PAGES)
+        html = html if stack.project else str(page)
         if opened:
             digests.open_page(page)
     if as_json:
@@ -357,13 +329,11 @@ def digest(  # noqa: PLR0913 - the options of a command
 
 
 @digest.command("list")
-@click.option("--schedule", metavar="NAME", help="Only of this schedule.")
-@data_option
-@project_option
-@json_option
-def list_digests(*, schedule: str | None, data: Path, project: str | None, as_json: bool) -> None:
+@click.option("--schedule", metavar="NAME", help="Only digests of this schedule.")
+@stack_options
+def list_digests(*, schedule: str | None, stack: Stack, as_json: bool) -> None:
     """List the schedules, and the newest digests."""
-    connect(data, project)
+    stack.connect()
     from cli import digest as digests
     from cli.render import terminal
 
@@ -376,12 +346,10 @@ def list_digests(*, schedule: str | None, data: Path, project: str | None, as_js
 
 @digest.command("verify")
 @click.argument("identifier", metavar="ID")
-@data_option
-@project_option
-@json_option
-def verify_digest(identifier: str, *, data: Path, project: str | None, as_json: bool) -> None:
-    """Compute a digest again from what is stored now, and list what differs; status 1 where anything does."""
-    connect(data, project)
+@stack_options
+def verify_digest(identifier: str, *, stack: Stack, as_json: bool) -> None:
+    """Compute a digest again from what is stored now, and list what differs; status 1 if anything does."""
+    stack.connect()
     from cli import digest as digests
     from cli.render import terminal
 
@@ -397,48 +365,30 @@ def verify_digest(identifier: str, *, data: Path, project: str | None, as_json: 
 @headrace.command()
 @click.argument("ids", nargs=-1, metavar="[ID|NAME]...")
 @click.option("--find", "words", metavar="WORDS", help="Erase nothing; list the documents that hold WORDS.")
-@click.option("--with-file", is_flag=True, help="The uploaded file too, in all its versions.")
+@click.option("--with-file", is_flag=True, help="Erase the uploaded file too, in all its versions.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@data_option
-@project_option
-@json_option
+@stack_options
 def erase(  # noqa: PLR0913 - the options of a command
-    ids: tuple[str, ...],
-    *,
-    words: str | None,
-    with_file: bool,
-    yes: bool,
-    data: Path,
-    project: str | None,
-    as_json: bool,
+    ids: tuple[str, ...], *, words: str | None, with_file: bool, yes: bool, stack: Stack, as_json: bool
 ) -> None:
     """Erase everything made from documents: results, artefacts, and what digests quote of them."""
     if bool(ids) == (words is not None) or (words is not None and not words.strip()):
-        raise click.UsageError("Name documents, or say --find WORDS.")
+        raise click.UsageError("Name documents, or use --find WORDS.")
     if ids and not yes and not sys.stdin.isatty():
-        raise click.UsageError("Nobody can be asked here; say --yes.")
-    connect(data, project)
-    if words is not None:
-        print_holding(words, as_json=as_json)
-        return
+        raise click.UsageError("This is not a terminal, so the command cannot ask; use --yes.")
+    stack.connect()
     from cli import erase as erasing
 
+    if words is not None:
+        erasing.report_holding(words, as_json=as_json)
+        return
     chosen = erasing.subjects(ids, with_file=with_file)
     if not yes:
         for subject in chosen:
             say(f"{subject.id}  {subject.name}", err=True)
         what = "their results and their files" if with_file else "their results"
-        click.confirm(f"Erase {what}? There is no way back", abort=True, err=True)
-    done = erasing.erase(chosen, data)
-    if as_json:
-        print_json([erased.model_dump() for erased in done])
-    for erased in () if as_json else done:
-        what = f"kept. {erased.kept}" if erased.kept else "erased"
-        say(f"{erased.id}  {erased.name}: {what}")
-        for line in erased.stays:
-            say(f"  stays: {line}")
-    if any(erased.kept for erased in done):
-        raise click.exceptions.Exit(1)
+        click.confirm(f"Erase {what}? This cannot be undone", abort=True, err=True)
+    erasing.report(erasing.erase(chosen, stack.data), as_json=as_json)
 
 
 @headrace.group(invoke_without_command=True)
@@ -452,9 +402,7 @@ def erase(  # noqa: PLR0913 - the options of a command
 @click.option("--from-model", metavar="DIGEST", help="Only documents whose result is by this model.")
 @tasks_option
 @wait_option
-@data_option
-@project_option
-@json_option
+@stack_options
 @click.pass_context
 def backfill(  # noqa: PLR0913 - the options of a command
     context: click.Context,
@@ -467,15 +415,14 @@ def backfill(  # noqa: PLR0913 - the options of a command
     from_model: str | None,
     tasks: int | None,
     wait: bool,
-    data: Path,
-    project: str | None,
+    stack: Stack,
     as_json: bool,
 ) -> None:
-    """Analyze documents again by another model; results stay readable until the new ones are whole."""
+    """Analyze documents again with another model; results stay readable until the new ones are complete."""
     if context.invoked_subcommand is not None:
         refuse_options(context)
         return
-    connect(data, project)
+    stack.connect()
     from cli import jobs
     from shared.jobs.listing import Wanted
 
@@ -486,12 +433,10 @@ def backfill(  # noqa: PLR0913 - the options of a command
 @backfill.command("show")
 @click.argument("identifier", metavar="ID")
 @wait_option
-@data_option
-@project_option
-@json_option
-def show_backfill(identifier: str, *, wait: bool, data: Path, project: str | None, as_json: bool) -> None:
+@stack_options
+def show_backfill(identifier: str, *, wait: bool, stack: Stack, as_json: bool) -> None:
     """Print how far a backfill is, and what it changed."""
-    connect(data, project)
+    stack.connect()
     from cli import jobs
     from shared.jobs.listing import Backfill
 
@@ -501,12 +446,10 @@ def show_backfill(identifier: str, *, wait: bool, data: Path, project: str | Non
 @backfill.command("resume")
 @click.argument("identifier", metavar="ID")
 @wait_option
-@data_option
-@project_option
-@json_option
-def resume_backfill(identifier: str, *, wait: bool, data: Path, project: str | None, as_json: bool) -> None:
-    """Go on with a backfill that was broken off, and try again what failed."""
-    connect(data, project)
+@stack_options
+def resume_backfill(identifier: str, *, wait: bool, stack: Stack, as_json: bool) -> None:
+    """Continue a backfill that was interrupted, and try again what failed."""
+    stack.connect()
     from cli import jobs
 
     jobs.report(jobs.resume_backfill(identifier), wait=wait, as_json=as_json)
@@ -520,9 +463,7 @@ def resume_backfill(identifier: str, *, wait: bool, data: Path, project: str | N
 @click.option("--model", metavar="DIGEST", help="The model in use. [default: the one in the job's image]")
 @click.option("--branches", is_flag=True, help="Fine-tune branches too; the job's image then needs torch.")
 @wait_option
-@data_option
-@project_option
-@json_option
+@stack_options
 def train(  # noqa: PLR0913 - the options of a command
     place: str,
     *,
@@ -530,12 +471,11 @@ def train(  # noqa: PLR0913 - the options of a command
     model: str | None,
     branches: bool,
     wait: bool,
-    data: Path,
-    project: str | None,
+    stack: Stack,
     as_json: bool,
 ) -> None:
     """Train the heads again on labelled rows, and publish the model if it is better than the one in use."""
-    connect(data, project)
+    stack.connect()
     from cli import jobs
 
     execution = jobs.start_training(place, identifier=identifier, model=model, branches=branches)
@@ -551,23 +491,14 @@ def train(  # noqa: PLR0913 - the options of a command
 )
 @tasks_option
 @wait_option
-@data_option
-@project_option
-@json_option
+@stack_options
 def import_(  # noqa: PLR0913 - the options of a command
-    target: str,
-    *,
-    missing: bool,
-    tasks: int | None,
-    wait: bool,
-    data: Path,
-    project: str | None,
-    as_json: bool,
+    target: str, *, missing: bool, tasks: int | None, wait: bool, stack: Stack, as_json: bool
 ) -> None:
     """Analyze every object under a prefix, archives with their members; or print an import by its ID."""
     if missing and (tasks or wait or not target.startswith("gs://")):
         raise click.UsageError("--missing goes with an address, and without --tasks and --wait.")
-    connect(data, project)
+    stack.connect()
     from cli import jobs
     from shared.jobs.record import Import
 
@@ -577,21 +508,6 @@ def import_(  # noqa: PLR0913 - the options of a command
     is_new = target.startswith("gs://")
     job = jobs.start_import(target, tasks) if is_new else jobs.find_job(Import, target)
     jobs.report(job, wait=wait, as_json=as_json)
-
-
-def print_holding(words: str, *, as_json: bool) -> None:
-    """Print the documents that hold some words, and in how many passages."""
-    from cli.erase import holding
-
-    holders = list(holding(words))
-    if as_json:
-        print_json([holder.model_dump() for holder in holders])
-        return
-    for holder in holders:
-        count = "1 passage" if holder.passages == 1 else f"{holder.passages} passages"
-        say(f"{holder.id}  {holder.name}: {count}")
-    if not holders:
-        say("No document holds these words.")
 
 
 @contextmanager
@@ -626,10 +542,13 @@ def main() -> NoReturn:
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(130)
-    except HeadraceError as error:
-        hint = getattr(error, "hint", None)
-        say(f"headrace: {error.message}{f' {hint}' if hint else ''}", err=True)
-        _print_error(error, error.message, hint)
+    except Exception as error:
+        problem = error if isinstance(error, HeadraceError) else explain_failure(error)
+        if problem is None:
+            raise
+        hint = getattr(problem, "hint", None)
+        say(f"headrace: {problem.message}{f' {hint}' if hint else ''}", err=True)
+        _print_error(problem, problem.message, hint)
         sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
 
@@ -638,5 +557,10 @@ def _print_error(error: Exception, message: str, hint: str | None) -> None:
     """Print an error as JSON if the arguments ask for it; they are searched, because they may not parse."""
     options = takewhile(lambda argument: argument != "--", sys.argv[1:])
     if "--json" in options:
-        code = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()
-        print_json({"code": getattr(error, "code", code), "message": message, "hint": hint})
+        code = getattr(error, "code", None) or snake_case(type(error).__name__)
+        print_json({"code": code, "message": message, "hint": hint})
+
+
+def snake_case(name: str) -> str:
+    """Return `SetupError` as `setup_error`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from cli.connect import DEFAULT_DATA
-from local.services import DEFAULT_PORT, EMULATORS, ROOT, TITLES
-from local.stack import read_stack
-from shared.platform.errors import HeadraceError, SetupError
+from cli.connect import DEFAULT_DATA, connect, read_own_stack
+from local.services import DEFAULT_PORT, ROOT, TITLES
+from shared.platform.errors import HeadraceError
 
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
 
-
+MODEL = ROOT / "build" / "model"
+LAST_PORT = 65_536 - len(TITLES)
+"""The last first port with which all of the stack's ports exist."""
 UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 MAX_SPAN = timedelta(days=3660)
 
@@ -38,6 +39,13 @@ def span(text: str) -> timedelta:
     raise HeadraceError(f"{text!r} is not a span of time. Give hours, days or weeks: 12h, 7d, 4w")
 
 
+def _span(text: str) -> timedelta:
+    try:
+        return span(text)
+    except HeadraceError as error:
+        raise click.BadParameter(error.message) from None
+
+
 class Moment(click.DateTime):
     """A date in UTC, or a span of time that ends now."""
 
@@ -46,51 +54,18 @@ class Moment(click.DateTime):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:  # noqa: ANN401 - as click has it
         """Return the moment, with its time zone."""
         if isinstance(value, str) and value[-1:] in UNITS:  # dates end in a digit
-            try:
-                return datetime.now(UTC) - span(value)
-            except HeadraceError as error:
-                self.fail(error.message, param, ctx)
+            return datetime.now(UTC) - _span(value)
         moment: datetime = super().convert(value, param, ctx)
         return moment.replace(tzinfo=UTC)
 
 
-MODEL = ROOT / "build" / "model"
-LAST_PORT = 65_536 - len(TITLES)
-"""The last first port with which all of the stack's ports exist."""
-MAX_HOURS = 24 * 3660
+def _stack_model(context: click.Context, _: click.Parameter, named: Path | None) -> Path:
+    """Return the named model, or that of the local stack that the command talks to, or the one built here."""
+    stack = None if context.params["project"] else read_own_stack(context.params["data"])
+    return named or (Path(stack["model"]) if stack else MODEL)
 
 
-def _hours(text: str) -> timedelta:
-    """Return a number of hours, or a span such as `7d`. A range of click's would let `nan` pass."""
-    if text[-1:] in UNITS:
-        try:
-            return span(text)
-        except HeadraceError as error:
-            raise click.BadParameter(error.message) from None
-    try:
-        hours = float(text)
-    except ValueError:
-        hours = 0.0
-    if 0 < hours <= MAX_HOURS:
-        return timedelta(hours=hours)
-    raise click.BadParameter(f"{text} is not a number of hours above 0 and up to {MAX_HOURS:,}, ten years.")
-
-
-def _model(context: click.Context, _: click.Parameter, named: Path | None) -> Path:
-    """Return the named model, or that of the local stack that the command asks, or the one built here."""
-    if named is not None:
-        return named
-    asked = context.params
-    if asked["project"] is None:
-        with suppress(SetupError):
-            stack = read_stack(asked["data"])
-            own = {name: stack["environment"].get(name) for name in EMULATORS}
-            if own == {name: os.environ.get(name, own[name]) for name in EMULATORS}:
-                return Path(stack.get("model", MODEL))
-    return MODEL
-
-
-# These two are read before --model, which may depend on them.
+# --data and --project are read before --model, which may depend on them.
 data_option = click.option(
     "--data",
     is_eager=True,
@@ -111,25 +86,45 @@ port_option = click.option(
     help=f"The first of the stack's consecutive ports; by default {DEFAULT_PORT}, or free ones.",
 )
 since_option = click.option(
-    "--since",
-    type=_hours,
-    metavar="SPAN",
-    help="Every document that failed in the last 12h, 7d, 4w; 12 is hours.",
+    "--since", type=_span, metavar="SPAN", help="Every document that failed in the last 12h, 7d or 4w."
 )
+_model_path = click.Path(path_type=Path, file_okay=False)
 model_option = click.option(
-    "--model",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=MODEL,
-    help="The model's directory; build/model by default.",
+    "--model", type=_model_path, default=MODEL, help="The model's directory; build/model by default."
 )
-asked_model_option = click.option(
+stack_model_option = click.option(
     "--model",
-    type=click.Path(path_type=Path, file_okay=False),
-    callback=_model,
+    type=_model_path,
+    callback=_stack_model,
     help="The model's directory; by default the local stack's, or build/model.",
 )
 tasks_option = click.option("--tasks", type=click.IntRange(1, 10_000), help="Tasks of the job, at most.")
 wait_option = click.option("--wait", is_flag=True, help="Follow it to its end.")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The local stack or the project that a command talks to."""
+
+    data: Path
+    project: str | None
+
+    def connect(self) -> None:
+        """Point the clients of this process at it. Raises SetupError if no stack runs on `data`."""
+        connect(self.data, self.project)
+
+
+def stack_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --data, --project and --json to a command, which gets them as `stack` and `as_json`."""
+
+    @data_option
+    @project_option
+    @json_option
+    @wraps(command)
+    def with_stack(*args: object, data: Path, project: str | None, **options: object) -> None:
+        command(*args, stack=Stack(data, project), **options)
+
+    return with_stack
 
 
 def refuse_options(context: click.Context) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from rich.console import Console
@@ -15,8 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.connect import is_local
-from cli.results import Progress, drop_all, follow, found_initiatives, job_progress
+from cli.results import Progress, drop_all, follow, job_progress
 from cli.say import UNSAFE, escape, print_json, say, write
+from shared.documents.passages import initiatives as read_initiatives
+from shared.documents.store import Documents
+from shared.platform.clients import firestore_client
 from shared.platform.records import TOPIC_NAMES
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ RIGHT = {"time", "passages", "+/=/-", "initiatives", "pages"}
 ALWAYS = 3
 GAP = 2
 MAX_NAME = 40
-WHERE_WIDTH = 7
+PLACE_WIDTH = 7
 WIDTH_WITHOUT_TERMINAL = 160
 SHOWN_INITIATIVES = 12
 MAX_FULL = 8
@@ -73,26 +76,17 @@ def terminal(*, stderr: bool = False) -> Console:
 def table(console: Console, documents: list[dict[str, Any]]) -> None:
     """Print one line per document, with as many columns as the width has room for."""
     rows = [_row(shown) for shown in documents]
-    widths = [
-        max([len(name), *(len(row[position]) for row in rows)]) for position, name in enumerate(COLUMNS)
-    ]
-    widths[0] = min(widths[0], MAX_NAME)
-    grid = Table(box=None, header_style="bold", pad_edge=False)
-    room, shown_columns = console.width, 0
-    for name, width in zip(COLUMNS, widths, strict=True):
+    grid, room = Table(box=None, header_style="bold", pad_edge=False), console.width
+    for position, name in enumerate(COLUMNS):
+        width = max([len(name), *(len(row[position]) for row in rows)])
+        width = width if position else min(width, MAX_NAME)
         room -= width + GAP
-        if room < -GAP and shown_columns >= ALWAYS:
+        if room < -GAP and position >= ALWAYS:
             break
-        grid.add_column(
-            name,
-            justify="right" if name in RIGHT else "left",
-            overflow="fold",
-            no_wrap=shown_columns > 0,
-            max_width=width,
-        )
-        shown_columns += 1
+        justify: Literal["left", "right"] = "right" if name in RIGHT else "left"
+        grid.add_column(name, justify=justify, overflow="fold", no_wrap=position > 0, max_width=width)
     for row in rows:
-        grid.add_row(*row[:shown_columns])
+        grid.add_row(*row[: len(grid.columns)])
     console.print(grid)
 
 
@@ -117,14 +111,11 @@ def full(console: Console, shown: dict[str, Any], initiatives: list[dict[str, An
     """Print the summary, topics, sentiment and initiatives of one document, with pages."""
     console.print()
     console.print(Text(shown["title"] or shown["name"], "bold"))
-    facts = [shown["name"], shown["id"] or "", shown["state"], _count(shown["pages"], "page")]
-    facts += [
-        _count(shown["members"], "member"),
-        _count(shown["passages"] or None, "passage"),
-        shown["language"] or "",
-        _seconds(shown),
-        _usd(shown),
-    ]
+    facts = [shown["name"], shown["id"], shown["state"], _count(shown["pages"], "page")]
+    facts += [_count(shown["members"], "member"), _count(shown["passages"] or None, "passage")]
+    facts += [shown["language"], _seconds(shown)]
+    if not is_local() and (usd := (shown.get("cost") or {}).get("usd")) is not None:
+        facts.append(f"about ${usd:.4f}")  # a local stack costs nothing
     console.print(Text(" · ".join(filter(None, facts)), "bright_black"))
     if shown["progress"]:
         console.print(Text(f"The long job is working on it: {job_progress(shown['progress'])}", "cyan"))
@@ -162,14 +153,13 @@ def section(console: Console, title: str) -> None:
 
 def passage(console: Console, page: int | None, row: int | None, text: str, label: str = "") -> None:
     """Print one passage, cut to `MAX_TEXT`, with its place in the document."""
-    where = f"p. {page}" if page else f"row {row}" if row else ""
     text = " ".join(text.split())
     short = text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1].rstrip() + "…"
     line = Text.assemble((f"{label}  " if label else "", "cyan"), short)
     grid = Table.grid(padding=(0, 1))
-    grid.add_column(width=WHERE_WIDTH)
+    grid.add_column(width=PLACE_WIDTH)
     grid.add_column()
-    grid.add_row(Text(where, "bright_black"), line)
+    grid.add_row(Text(_place(page, row), "bright_black"), line)
     console.print(Padding(grid, (0, 0, 0, 2)))
 
 
@@ -183,14 +173,12 @@ def bars(console: Console, counts: dict[str, int], styles: dict[str, str]) -> No
         console.print(line.append(f" {count}"))
 
 
+def _place(page: int | None, row: int | None) -> str:
+    return f"p. {page}" if page else f"row {row}" if row else ""
+
+
 def _count(number: int | None, noun: str) -> str:
     return "" if number is None else f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _usd(shown: dict[str, Any]) -> str:
-    """Return the estimated cost; a local stack costs nothing, and its estimate would mislead."""
-    usd = (shown.get("cost") or {}).get("usd")
-    return "" if usd is None or is_local() else f"about ${usd:.4f}"
 
 
 def _seconds(shown: dict[str, Any]) -> str:
@@ -203,8 +191,7 @@ def print_hits(console: Console, hits: list[dict[str, Any]]) -> None:
     if not hits:
         console.print("Nothing was found among the passages that this model has read.")
     for hit in hits:
-        where = f"p. {hit['page']}" if hit["page"] else f"row {hit['row']}" if hit["row"] else ""
-        facts = "  ".join(filter(None, [hit["name"], where, hit["document"]]))
+        facts = "  ".join(filter(None, [hit["name"], _place(hit["page"], hit["row"]), hit["document"]]))
         console.print(Text.assemble((f"{hit['score']:.2f}  ", "cyan"), (facts, "bright_black")))
         console.print(Padding(Text(hit["text"]), (0, 0, 1, 6)))
 
@@ -225,14 +212,21 @@ def print_documents(console: Console, documents: list[dict[str, Any]], *, as_jso
         table(console, documents)
     else:
         for shown in documents:
-            full(console, shown, found_initiatives(shown))
+            full(console, shown, _initiatives(shown))
     exit_by_state(documents)
+
+
+def _initiatives(shown: dict[str, Any]) -> list[dict[str, Any]]:
+    if shown["published_run"] is None:
+        return []
+    reference = Documents(firestore_client()).reference(shown["id"])
+    return read_initiatives(reference, shown["published_run"], SHOWN_INITIATIVES)
 
 
 def print_analysis(analysis: dict[str, Any]) -> None:
     """Print the result of `headrace analyze` in full, or an archive as a table of its members."""
     if "members" in analysis:
-        table(terminal(), [analysis["document"], *_documents(analysis["members"])])
+        table(terminal(), [analysis["document"], *(member["document"] for member in analysis["members"])])
         return
     initiatives = [
         passage
@@ -240,13 +234,6 @@ def print_analysis(analysis: dict[str, Any]) -> None:
         if passage["topics"] and (passage["action"] or {}).get("label", "none") != "none"
     ]
     full(terminal(), analysis["document"], initiatives)
-
-
-def _documents(members: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield the documents of an archive's members, and those of their members."""
-    for member in members:
-        yield member["document"]
-        yield from _documents(member.get("members", ()))
 
 
 def print_table(documents: list[dict[str, Any]], *, as_json: bool) -> None:
@@ -313,17 +300,18 @@ def csv_lines(documents: Iterable[tuple[str, Iterable[Mapping[str, Any]]]]) -> I
     """Yield a header and a line for each passage of the named documents, with their line ends."""
     yield _csv_line(CSV_COLUMNS)
     for name, passages in documents:
-        yield from (_csv_line(_cells(name, row)) for row in passages)
-
-
-def _cells(name: str, passage: Mapping[str, Any]) -> Iterator[object]:
-    sentiment, action = passage["sentiment"] or {}, passage["action"] or {}
-    yield from (name, passage["index"], passage["page"], passage["row"])
-    yield from (passage.get("section"), passage.get("language"), sentiment.get("label"))
-    yield " ".join(topic["name"] for topic in passage["topics"])
-    yield from (action.get("label"), passage.get("label"))
-    yield "; ".join(figure["text"] for figure in passage["figures"])
-    yield passage["text"]
+        for passage in passages:
+            sentiment, action = passage["sentiment"] or {}, passage["action"] or {}
+            yield _csv_line(
+                (
+                    *(name, passage["index"], passage["page"], passage["row"]),
+                    *(passage.get("section"), passage.get("language"), sentiment.get("label")),
+                    " ".join(topic["name"] for topic in passage["topics"]),
+                    *(action.get("label"), passage.get("label")),
+                    "; ".join(figure["text"] for figure in passage["figures"]),
+                    passage["text"],
+                )
+            )
 
 
 def harmless(cell: object) -> object:

@@ -11,32 +11,31 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.documents.batches import count_done
+from shared.documents.model import Document
 from shared.documents.passages import COLLECTION as PASSAGES
-from shared.documents.passages import initiatives
 from shared.documents.store import COLLECTION, Documents, document_id, now
-from shared.documents.uploads import notify_all
+from shared.documents.uploads import notify_all, upload_of
 from shared.documents.views import PASSAGE_FIELDS, document_view, passage_view
 from shared.intake.archives import INSIDE
 from shared.intake.read import TEXT_COLUMN
 from shared.platform.clients import firestore_client, storage_client
 from shared.platform.errors import HeadraceError
-from shared.platform.records import ARCHIVE, TERMINAL, TOPIC_NAMES, UploadEvent
+from shared.platform.records import ARCHIVE, TERMINAL, TOPIC_NAMES
+from shared.platform.retry import storage_limits
 from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from google.cloud import firestore
+
+    from shared.platform.records import UploadEvent
 
 POLL_SECONDS = 0.05
 DOCUMENT_ID = re.compile(r"[0-9a-f]{24}")
 LISTED = 100
 """Documents that `headrace show` lists where none is named; also a page of a query."""
-HOUR = timedelta(hours=1)
-RESTART_FIELDS = ("bucket", "name", "generation", "run", "size", "content_type", "metadata")
-"""Fields of a document that a restart needs; the summary and the rest are not read."""
-MAX_INITIATIVES = 200
-"""Initiatives that are read of one document."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def drop(path: Path, *, name: str | None = None, text_column: str | None = None)
         blob.metadata = {TEXT_COLUMN: text_column}
     content_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     try:
-        blob.upload_from_filename(str(path), content_type=content_type)
+        blob.upload_from_filename(str(path), content_type=content_type, **storage_limits())
     except NotFound:
         raise HeadraceError(
             f"There is no bucket {settings().uploads_bucket}; name yours with HEADRACE_UPLOADS_BUCKET."
@@ -90,16 +89,16 @@ def drop_all(paths: Sequence[Path], *, text_column: str | None = None) -> list[D
     Raises:
         HeadraceError: two different files would be one object. Nothing has been uploaded then.
     """
-    named: dict[str, Path] = {}
+    by_name: dict[str, Path] = {}
     for path in paths:
         check_name(path.name)
-        other = named.setdefault(path.name, path)
+        other = by_name.setdefault(path.name, path)
         if not other.samefile(path):
             raise HeadraceError(
                 f"{other} and {path} would both be uploaded as {path.name}, and only the second be kept; "
                 "nothing was uploaded. Rename one of them, and drop them again."
             )
-    return [drop(path, text_column=text_column) for path in named.values()]
+    return [drop(path, text_column=text_column) for path in by_name.values()]
 
 
 def check_name(name: str) -> None:
@@ -166,36 +165,34 @@ def members(archive: Dropped) -> list[Dropped]:
 
 def document(identifier: str) -> dict[str, Any]:
     """Return a document as people read it, by its id or its object's name. Raises HeadraceError."""
-    return document_view(stored(identifier))
+    return document_view(find(identifier).model_dump())
 
 
-def stored(identifier: str) -> dict[str, Any]:
-    """Return a document as Firestore has it, by its id or its object's name. Raises HeadraceError."""
+def find(identifier: str) -> Document:
+    """Return a document by its id or its object's name. Raises HeadraceError if there is none."""
     check_name(identifier)
     documents = Documents(firestore_client())
     of_name = document_id(settings().uploads_bucket, identifier)
     # Firestore refuses many names as the id of a record.
     for candidate in (identifier, of_name) if DOCUMENT_ID.fullmatch(identifier) else (of_name,):
-        if fields := documents.reference(candidate).get().to_dict():
-            return fields
+        if document := documents.get(candidate):
+            return document
     raise HeadraceError(f"There is no document {shlex.quote(identifier)}. List them all: headrace show")
 
 
 def newest_first() -> Iterator[dict[str, Any]]:
-    """Yield every document, the newest first, read in pages of `LISTED`."""
+    """Yield every document as people read it, the newest first."""
     newest = firestore_client().collection(COLLECTION).order_by("created_at", direction="DESCENDING")
-    query = newest.limit(LISTED)
-    while page := list(query.stream()):
-        yield from (document_view(snapshot.to_dict() or {}) for snapshot in page)
-        query = newest.limit(LISTED).start_after(page[-1])
+    for snapshot in in_pages(newest, LISTED):
+        yield document_view(snapshot.to_dict() or {})
 
 
-def found_initiatives(shown: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the initiatives of a document's published run."""
-    if shown["published_run"] is None:
-        return []
-    reference = Documents(firestore_client()).reference(shown["id"])
-    return initiatives(reference, shown["published_run"], MAX_INITIATIVES)
+def in_pages(query: firestore.Query, size: int) -> Iterator[Any]:
+    """Yield all results of a query, read in pages: one long stream would break off if it is read slowly."""
+    page_query = query.limit(size)
+    while page := list(page_query.stream()):
+        yield from page
+        page_query = query.limit(size).start_after(page[-1])
 
 
 def published_passages(shown: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -212,16 +209,16 @@ def published_passages(shown: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _progress(dropped: Dropped) -> Progress:
-    reference = Documents(firestore_client()).reference(dropped.id)
-    stored = reference.get(["generation", "state", "run", "batches", "members", "progress"]).to_dict()
-    if stored is None or int(stored["generation"]) < dropped.generation:
+    documents = Documents(firestore_client())
+    document = documents.get(dropped.id)
+    if document is None or document.generation < dropped.generation:
         return Progress(dropped, "uploaded", 0, None)
-    total = stored["batches"] and stored["batches"]["total"]
-    if stored["state"] == "delegated" and (job := stored.get("progress")):
-        return Progress(dropped, "delegated", job["done"], job["total"], job=job_progress(job))
-    if stored["state"] not in {"analyzing", "delegated"} or total is None:
-        return Progress(dropped, stored["state"], total or 0, total, stored.get("members"))
-    return Progress(dropped, stored["state"], count_done(reference, stored["run"]), total)
+    if document.state == "delegated" and (job := document.progress):
+        return Progress(dropped, "delegated", job.done, job.total, job=job_progress(job.model_dump()))
+    done = total = document.batches.total if document.batches else None
+    if document.state in {"analyzing", "delegated"} and total is not None:
+        done = count_done(documents.reference(document.id), document.run)
+    return Progress(dropped, document.state, done or 0, total, document.members)
 
 
 def job_progress(progress: dict[str, Any]) -> str:
@@ -250,7 +247,7 @@ def search(
     if not question.strip():
         raise HeadraceError('What should be looked for? headrace search "water saved in production"')
     if document is not None:
-        document = stored(document)["id"]
+        document = find(document).id
     if topic is not None:
         topic = known_topic(topic, read_manifest(model).topics)
     engine = Engine(model)
@@ -283,32 +280,18 @@ def known_topic(asked: str, topics: Sequence[str]) -> str:
 
 
 def replay(identifiers: Sequence[str], *, since: timedelta | None) -> list[UploadEvent]:
-    """Start a new run of each document, or every failed one if none is named; return what ingest was asked.
+    """Start a new run of each document, or every failed one if none is named; return the upload events.
 
     Calling it again is safe: a run is restarted once.
     """
     from google.cloud.firestore_v1.base_query import FieldFilter
 
-    chosen = [stored(identifier) for identifier in identifiers]
+    chosen = [find(identifier) for identifier in identifiers]
     if not identifiers:
         failed = firestore_client().collection(COLLECTION).where(filter=FieldFilter("state", "==", "failed"))
         if since is not None:
             failed = failed.where(filter=FieldFilter("updated_at", ">=", now() - since))
-        chosen = [snapshot.to_dict() or {} for snapshot in failed.select(RESTART_FIELDS).stream()]
-    events = [
-        UploadEvent(
-            **{name: fields[name] for name in RESTART_FIELDS if name != "run"},
-            event_type="OBJECT_FINALIZE",
-            restart_run=fields["run"],
-        )
-        for fields in chosen
-    ]
+        chosen = [Document.model_validate(snapshot.to_dict()) for snapshot in failed.stream()]
+    events = [upload_of(document, restart_run=document.run) for document in chosen]
     notify_all(events)
     return events
-
-
-def none_failed(since: timedelta | None) -> str:
-    """Return the sentence for a replay that found no failed document."""
-    if since is None:
-        return "No document has failed."
-    return "No document has failed in the last " + ("hour." if since == HOUR else f"{since / HOUR:g} hours.")

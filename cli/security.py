@@ -5,8 +5,7 @@ administer, which keys exist and how old they are, and whether what runs is pinn
 not have, and what the caller may not read, is reported as unknown. docs/security.md names the tools for the
 rest (encryption, retention, drift from Terraform, vulnerabilities).
 
-The `judge_…` functions are pure: they take what Google's clients return. Calls marked "Google Cloud alone"
-have no local counterpart.
+The `judge_…` functions are pure: they take what Google's clients return.
 """
 
 from __future__ import annotations
@@ -15,32 +14,29 @@ import os
 import re
 import urllib.error
 import urllib.request
-from shlex import quote
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from google.cloud.run_v2 import IngressTraffic, Job, Revision, Service
 from google.cloud.secretmanager_v1 import SecretVersion
 
-from cli.connect import connect, region, shares, short
-from cli.diagnosis import CALL_SECONDS, LIMITS, Finding, Target
-from cli.diagnosis.resources import check_settings
+from cli.connect import CALL_SECONDS, LIMITS, region, shares, short
+from cli.doctor import Finding, Target, find_target, guarded
 from local.provision import subscriber
 from local.services import SIZES
 from shared.api.requests import parse_hashes
 from shared.documents.store import now
 from shared.platform.clients import jobs, publisher, secrets, storage_client
-from shared.platform.errors import SetupError
-from shared.platform.settings import PREFIX, TOPICS, Settings, settings
+from shared.platform.settings import PREFIX, TOPICS, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from google.cloud.iam_admin_v1 import ServiceAccountKey
     from google.pubsub_v1 import Subscription
 
-    from cli.diagnosis import Status
+    from cli.doctor import Status
 
     Run = Service | Job | Revision
 
@@ -68,12 +64,13 @@ GOOGLES = re.compile(
     r"service-[\w-]{1,60}@[a-z0-9.-]{1,100}\.gserviceaccount\.com|\d{1,30}@cloudservices\.gserviceaccount\.com"
 )
 """Service agents, which Google makes and grants: https://docs.cloud.google.com/iam/docs/service-agents."""
-SECRET_NAME = re.compile(r"(?:^|_)(?:KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIALS?|HASH)(?:_|$)")
 SECRET_DAYS, ACCOUNT_KEY_DAYS, MAX_API_KEYS = 365, 90, 20
-READING = "roles/iam.securityReviewer, roles/viewer and roles/browser"
+PERMISSIONS = (
+    "roles/iam.securityReviewer, roles/viewer and roles/browser, "
+    f"for API keys also roles/secretmanager.secretAccessor on {PREFIX}API_KEY_HASH"
+)
 UNAUTHORISED, SUCCESS = (401, 403), range(200, 300)
 NOT_LOCAL = "not on a local stack"
-_SETTINGS = {PREFIX + name.upper() for name in Settings.model_fields}
 _USER_MANAGED = 1
 
 
@@ -84,73 +81,41 @@ class Binding(NamedTuple):
     members: tuple[str, ...]
 
 
-def examine(
-    data: Path,
-    project: str | None,
-    model: Path,
-    stack: Callable[[Path], dict[str, object] | None],
-    domain: str | None,
-) -> Iterator[Finding]:
+def audit(data: Path, project: str | None, model: Path, domain: str | None) -> Iterator[Finding]:
     """Yield every finding about the stack on `data`, or about a project in the cloud.
 
-    `domain` is the one under which a load balancer serves the API, if there is one.
+    `domain` is the one at which a load balancer serves the API, if there is one.
     """
-    try:
-        connect(data, project)
-    except SetupError as error:
-        yield Finding("stack", "wrong", error.message, f"headrace up --data {quote(str(data))}")
+    target, finding = find_target(data, project, model)
+    if target is None:
+        yield finding
         return
-    target = Target(data, model, stack(data), cloud=not os.environ.get("FIRESTORE_EMULATOR_HOST"))
-    known = list(check_settings(target))
-    if known[0].status == "wrong":
-        yield from known
-        return
+    checks: dict[str, Iterator[Finding]] = {}
     if target.cloud:
-        yield from guarded(ROLES, check_project)
-        yield from guarded(ACCOUNT_KEYS, check_account_keys)
-        yield from guarded(PUBLIC, check_stores)
-        yield from guarded(IMAGES, check_services)
+        checks = {ROLES: check_project(), ACCOUNT_KEYS: check_account_keys()}
+        checks |= {PUBLIC: check_stores(), IMAGES: check_services()}
     else:
         absent = (PUBLIC, ROLES, ACCOUNT_KEYS, ACCOUNTS, IMAGES, UNPINNED)
         yield from (Finding(name, "unknown", NOT_LOCAL) for name in absent)
-    yield from guarded(CALLERS, lambda: check_subscriptions(cloud=target.cloud))
-    yield from guarded(SECRETS, lambda: check_secrets(cloud=target.cloud))
-    yield from guarded(ASKED, lambda: check_entrance(target, domain))
-
-
-def guarded(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
-    """Yield the findings of a check, and one that says why where it may not or cannot ask."""
-    from google.api_core.exceptions import Forbidden, GoogleAPIError
-    from google.auth.exceptions import GoogleAuthError
-    from requests import RequestException
-
-    try:
-        yield from check()
-    except SetupError as error:
-        yield Finding(name, "wrong", error.message, "Correct or remove the variable of the service.")
-    except GoogleAuthError as error:
-        login = "gcloud auth application-default login"
-        yield Finding(name, "unknown", f"No credentials: {type(error).__name__}.", login)
-    except Forbidden as error:
-        detail = f"Your account may not read this: {type(error).__name__}."
-        needed = f"{READING}; for API keys also roles/secretmanager.secretAccessor on {PREFIX}API_KEY_HASH"
-        yield Finding(name, "unknown", detail, f"Ask with an account that has {needed}")
-    except (GoogleAPIError, RequestException, OSError) as error:
-        detail = f"No answer that could be judged: {type(error).__name__}."
-        yield Finding(name, "unknown", detail, "headrace doctor")
+    checks |= {
+        CALLERS: check_subscriptions(cloud=target.cloud),
+        SECRETS: check_secrets(cloud=target.cloud),
+        ASKED: check_entrance(target, domain),
+    }
+    for name, findings in checks.items():
+        yield from guarded(name, findings, "unknown", PERMISSIONS)
 
 
 def check_project() -> Iterator[Finding]:
-    """Judge the project's own policy. Google Cloud alone."""
+    """Judge the project's own policy."""
     from google.cloud.resourcemanager_v3 import ProjectsClient
 
-    name = f"projects/{settings().project}"
-    granted = ProjectsClient().get_iam_policy(request=_policy_of(name), **LIMITS)
-    yield from judge_project(settings().project, bindings(granted))
+    policy = _policy(ProjectsClient(), f"projects/{settings().project}")
+    yield from judge_project(settings().project, policy)
 
 
 def check_account_keys() -> Iterator[Finding]:
-    """Judge the keys of every service account of the project. Google Cloud alone."""
+    """Judge the keys of every service account of the project."""
     from google.cloud.iam_admin_v1 import IAMClient, ListServiceAccountKeysRequest
 
     client, kind = IAMClient(), ListServiceAccountKeysRequest.KeyType.USER_MANAGED
@@ -161,7 +126,7 @@ def check_account_keys() -> Iterator[Finding]:
 
 
 def check_stores() -> Iterator[Finding]:
-    """Judge who may read buckets and topics. Google Cloud alone."""
+    """Judge who may read buckets and topics."""
     made = settings()
     for name in (made.uploads_bucket, made.work_bucket, made.models_bucket, made.results_bucket):
         bucket = storage_client().lookup_bucket(name, **LIMITS)
@@ -170,39 +135,35 @@ def check_stores() -> Iterator[Finding]:
         access = bucket.iam_configuration
         uniform = bool(access.uniform_bucket_level_access_enabled)
         yield judge_bucket(name, uniform=uniform, prevention=access.public_access_prevention)
-        granted = bindings(bucket.get_iam_policy(requested_policy_version=3, **LIMITS))
+        policy = bindings(bucket.get_iam_policy(requested_policy_version=3, **LIMITS))
         revoke = f"gcloud storage buckets remove-iam-policy-binding gs://{name}"
-        yield from judge_resource(f"gs://{name}", granted, revoke)
+        yield from judge_resource(f"gs://{name}", policy, revoke)
     for topic in TOPICS:
-        path = f"projects/{made.project}/topics/{topic}"
-        granted = bindings(publisher().get_iam_policy(request=_policy_of(path), **LIMITS))
+        policy = _policy(publisher(), f"projects/{made.project}/topics/{topic}")
         revoke = f"gcloud pubsub topics remove-iam-policy-binding {topic}"
-        yield from judge_resource(f"topic {topic}", granted, revoke)
+        yield from judge_resource(f"topic {topic}", policy, revoke)
 
 
 def check_services() -> Iterator[Finding]:
-    """Judge each service, by its revisions that have traffic, and the job. Google Cloud alone."""
+    """Judge each service, by its revisions that have traffic, and the job."""
     from google.cloud.run_v2 import RevisionsClient, ServicesClient
 
     client, revisions = ServicesClient(), RevisionsClient()
-    running: list[Service | Job] = [
-        each for each in client.list_services(parent=region(), **LIMITS) if short(each.name) in FUNCTIONS
-    ]
-    if not running:
-        where = f"There are no services in {region()}."
-        yield Finding(IMAGES, "unknown", where, "HEADRACE_JOB_LOCATION=REGION")
+    services = client.list_services(parent=region(), **LIMITS)
+    runs: list[Service | Job] = [service for service in services if short(service.name) in FUNCTIONS]
+    if not runs:
+        detail = f"There are no services in {region()}."
+        yield Finding(IMAGES, "unknown", detail, "HEADRACE_JOB_LOCATION=REGION")
     if settings().job_name:
-        running.append(jobs().get_job(name=f"{region()}/jobs/{settings().job_name}", **LIMITS))
-    for run in running:
+        runs.append(jobs().get_job(name=f"{region()}/jobs/{settings().job_name}", **LIMITS))
+    for run in runs:
         traffic = shares(run) if isinstance(run, Service) else {}
         serving: list[Run] = [
             revisions.get_revision(name=f"{run.name}/revisions/{name}", **LIMITS) for name in sorted(traffic)
         ]
-        for each in serving or [run]:
-            yield from judge_run(each)
-        asked = client if isinstance(run, Service) else jobs()
-        granted = bindings(asked.get_iam_policy(request=_policy_of(run.name), **LIMITS))
-        yield from judge_callers(run, granted)
+        for revision in serving or [run]:
+            yield from judge_run(revision)
+        yield from judge_callers(run, _policy(client if isinstance(run, Service) else jobs(), run.name))
 
 
 def check_subscriptions(*, cloud: bool) -> Iterator[Finding]:
@@ -228,9 +189,8 @@ def check_secrets(*, cloud: bool) -> Iterator[Finding]:
         finding = judge_version(name, used, versions, now(), lasting=name == made.redaction_key)
         yield finding
         if cloud:
-            granted = bindings(secrets().get_iam_policy(request=_policy_of(path), **LIMITS))
             revoke = f"gcloud secrets remove-iam-policy-binding {name}"
-            yield from judge_resource(f"secret {name}", granted, revoke)
+            yield from judge_resource(f"secret {name}", _policy(secrets(), path), revoke)
         if name == made.api_key_hash and finding.status != "wrong":
             version = f"{path}/versions/{used}"
             payload = bytes(secrets().access_secret_version(name=version, **LIMITS).payload.data)
@@ -256,16 +216,18 @@ def check_entrance(target: Target, domain: str | None) -> Iterator[Finding]:
         detail = "the API's own address takes no calls from the internet, and no domain was given"
         yield Finding(ASKED, "unknown", detail, "headrace doctor --security --domain=DOMAIN, as in infra/")
     for address in addresses:
-        yield judge_answer(address, status_without_key(address), f"Until you know why: {close}")
+        try:
+            with urllib.request.urlopen(f"{address}/v1/documents", timeout=CALL_SECONDS) as response:  # noqa: S310 - the stack's own, or the service's
+                status = int(response.status)
+        except urllib.error.HTTPError as error:
+            status = error.code
+        yield judge_answer(address, status, f"Until you know why: {close}")
 
 
-def status_without_key(address: str) -> int:
-    """Return the HTTP status of a call of the API that carries no key."""
-    try:
-        with urllib.request.urlopen(f"{address}/v1/documents", timeout=CALL_SECONDS) as response:  # noqa: S310 - the stack's own, or the service's
-            return int(response.status)
-    except urllib.error.HTTPError as error:
-        return error.code
+def _policy(client: Any, resource: str) -> list[Binding]:  # noqa: ANN401 - each service has a class of its own
+    """Return who has which role on a resource, with conditions, which older forms leave out."""
+    request = {"resource": resource, "options": {"requested_policy_version": 3}}
+    return bindings(client.get_iam_policy(request=request, **LIMITS))
 
 
 def bindings(policy: Any) -> list[Binding]:  # noqa: ANN401 - Cloud Storage has a class of its own
@@ -303,17 +265,19 @@ def judge_project(project: str, granted: Sequence[Binding]) -> Iterator[Finding]
     """Judge which accounts may administer the project or act as other accounts."""
     revoke = f"gcloud projects remove-iam-policy-binding {project}"
     yield judge_public(f"project {project}", granted, revoke)
-    well = True
-    for role, members in granted:
-        for member in members:
-            complaint = _complaint(role, member)
-            if complaint is not None:
-                well = False
-                status, why = complaint
-                fix = f"{revoke} --member={member} --role={role}"
-                yield Finding(ROLES, status, f"{member} has {role} on the project: {why}.", fix)
-    if well:
-        yield Finding(ROLES, "ok", f"no account of {project} may administer it or act as another")
+    complaints = [
+        Finding(
+            ROLES,
+            complaint[0],
+            f"{member} has {role} on the project: {complaint[1]}.",
+            f"{revoke} --member={member} --role={role}",
+        )
+        for role, members in granted
+        for member in members
+        if (complaint := _complaint(role, member))
+    ]
+    ok = Finding(ROLES, "ok", f"no account of {project} may administer it or act as another")
+    yield from complaints or [ok]
 
 
 def _complaint(role: str, member: str) -> tuple[Status, str] | None:
@@ -323,10 +287,9 @@ def _complaint(role: str, member: str) -> tuple[Status, str] | None:
         return None
     if role in CHANGING:
         return "wrong", "a basic role reaches every service"
-    if role in ACTS_AS:
-        return "warning", "it can act as other accounts. Is it the one that deploys? No other needs it"
-    if ADMIN.fullmatch(role):
-        return "warning", "is it the account that deploys? No other needs it"
+    if role in ACTS_AS or ADMIN.fullmatch(role):
+        does = "can act as other accounts" if role in ACTS_AS else "can administer a service"
+        return "warning", f"it {does}, which only the account that deploys needs"
     return None
 
 
@@ -386,12 +349,13 @@ def judge_api_keys(hashes: Sequence[str], created: datetime, moment: datetime) -
     number, age = len(set(hashes)), (moment - created).days
     fix = "Rotate them, and drop those not in use: docs/security.md, “Secrets”"
     if number > MAX_API_KEYS:
-        return Finding(API_KEYS, "warning", f"{number} keys open the API; whose is each?", fix)
+        return Finding(
+            API_KEYS, "warning", f"{number} keys open the API, more than people keep track of.", fix
+        )
     if age > SECRET_DAYS:
         return Finding(API_KEYS, "warning", f"No key was replaced for {age} days.", fix)
-    return Finding(
-        API_KEYS, "ok", f"{number} key{'' if number == 1 else 's'}, kept as hashes, set {age} days ago"
-    )
+    keys = "1 key" if number == 1 else f"{number} keys"
+    return Finding(API_KEYS, "ok", f"{keys}, kept as hashes, set {age} days ago")
 
 
 def judge_answer(address: str, status: int, fix: str) -> Finding:
@@ -436,7 +400,7 @@ def judge_run(run: Run) -> Iterator[Finding]:
     """Judge the account, the images and the secrets of a revision, a service's template or a job."""
     name, task = named(run), _task(run)
     if not task.service_account or DEFAULT_ACCOUNT.fullmatch(task.service_account):
-        detail = f"{name} runs as {task.service_account or 'the default account'}, which other work shares."
+        detail = f"{name} runs as {task.service_account or 'the default account'}, which is not its own."
         yield Finding(ACCOUNTS, "wrong", detail, update(run, "--service-account=ITS_OWN"))
     else:
         yield Finding(ACCOUNTS, "ok", f"{name}: {task.service_account}")
@@ -446,44 +410,24 @@ def judge_run(run: Run) -> Iterator[Finding]:
         yield Finding(IMAGES, "warning", detail, update(run, "--image=NAME@sha256:DIGEST"))
     else:
         yield Finding(IMAGES, "ok", f"{name}: pinned by digest")
-    complaints = [*_variables(run), *_volumes(run)]
-    yield from complaints or [Finding(UNPINNED, "ok", f"{name}: every secret by a pinned version")]
+    unpinned = list(_judge_secrets(run))
+    yield from unpinned or [Finding(UNPINNED, "ok", f"{name}: every secret by a pinned version")]
 
 
-def _variables(run: Run) -> Iterator[Finding]:
-    name = named(run)
-    for container in _task(run).containers:
-        for variable in container.env:
-            reference = variable.value_source.secret_key_ref
-            if reference.secret and not reference.version.isdigit():
-                yield _unpinned(run, variable.name, reference.secret, reference.version)
-            elif variable.name.endswith("_EMULATOR_HOST"):
-                detail = f"{name}: {variable.name} points it at an emulator."
-                yield Finding(UNPINNED, "wrong", detail, update(run, f"--remove-env-vars={variable.name}"))
-            elif variable.value and variable.name not in _SETTINGS and SECRET_NAME.search(variable.name):
-                change = update(run, f"--update-secrets={variable.name}=SECRET:1")
-                detail = f"{name}: {variable.name} holds its value in plain sight."
-                yield Finding(UNPINNED, "wrong", detail, f"Put it into Secret Manager, and {change}")
-
-
-def _volumes(run: Run) -> Iterator[Finding]:
-    """Judge mounted secrets; a volume that names no versions has the latest."""
-    for volume in _task(run).volumes:
-        if volume.secret.secret:
-            versions = [item.version for item in volume.secret.items] or ["latest"]
-            for version in versions:
-                if not version.isdigit():
-                    yield _unpinned(run, f"volume {volume.name}", volume.secret.secret, version)
-
-
-def _unpinned(run: Run, where: str, secret: str, version: str) -> Finding:
-    detail = f"{named(run)}: {where} reads version {version or 'unset'} of {short(secret)}."
-    return Finding(UNPINNED, "wrong", detail, update(run, f"--update-secrets={where}={short(secret)}:NUMBER"))
-
-
-def _policy_of(resource: str) -> dict[str, Any]:
-    """Return the request for a policy with its conditions, which an older form leaves out."""
-    return {"resource": resource, "options": {"requested_policy_version": 3}}
+def _judge_secrets(run: Run) -> Iterator[Finding]:
+    """Judge the versions of secrets in variables and in volumes; a volume without versions has the latest."""
+    task = _task(run)
+    variables = (variable for container in task.containers for variable in container.env)
+    references = [(variable.name, variable.value_source.secret_key_ref) for variable in variables]
+    read = [(name, reference.secret, reference.version) for name, reference in references]
+    for volume in task.volumes:
+        versions = [item.version for item in volume.secret.items] or ["latest"]
+        read += [(f"volume {volume.name}", volume.secret.secret, version) for version in versions]
+    for where, secret, version in read:
+        if secret and not version.isdigit():
+            detail = f"{named(run)}: {where} reads version {version or 'unset'} of {short(secret)}."
+            fix = update(run, f"--update-secrets={where}={short(secret)}:NUMBER")
+            yield Finding(UNPINNED, "wrong", detail, fix)
 
 
 def _task(run: Run) -> Any:  # noqa: ANN401 - a revision, its template or a task's

@@ -37,9 +37,15 @@ directory.
 """
 
 
-def listed() -> list[dict[str, Any]]:
+def all_settings() -> list[dict[str, Any]]:
     """Return each setting in the order of the code: variable, default, bounds, about."""
-    about = dict(_docstrings())
+    [body] = ast.parse(inspect.getsource(Settings)).body
+    assert isinstance(body, ast.ClassDef)
+    about = {
+        ast.unparse(field.target): " ".join(ast.literal_eval(docstring.value).split())
+        for field, docstring in pairwise(body.body)
+        if isinstance(field, ast.AnnAssign) and isinstance(docstring, ast.Expr)
+    }
     return [
         {
             "variable": f"{PREFIX}{name.upper()}",
@@ -55,32 +61,24 @@ def listed() -> list[dict[str, Any]]:
 def markdown() -> str:
     """Return the whole of docs/settings.md."""
     rows = []
-    for setting in listed():
+    for setting in all_settings():
         default = f"`{setting['default']}`" if setting["default"] else ""
-        bounds = f" ({setting['bounds']})" if setting["bounds"] else ""
-        text = (setting["about"] + bounds).replace("|", "\\|")
+        text = _text(setting).replace("|", "\\|")
         rows.append(f"| `{setting['variable']}` | {default} | {text} |\n")
     return HEAD + "".join(rows)
 
 
 def show(console: Console) -> None:
     """Print every setting for a person."""
-    for setting in listed():
+    for setting in all_settings():
         default = "" if setting["default"] is None else f"  {setting['default']}"
-        bounds = f" ({setting['bounds']})" if setting["bounds"] else ""
         console.print(Text.assemble((setting["variable"], "cyan"), default))
-        console.print(Padding(Text(setting["about"] + bounds), (0, 0, 0, 4)))
+        console.print(Padding(Text(_text(setting)), (0, 0, 0, 4)))
 
 
-def _docstrings() -> Iterator[tuple[str, str]]:
-    """Yield each field's name and the docstring that follows it in the class."""
-    [body] = ast.parse(inspect.getsource(Settings)).body
-    assert isinstance(body, ast.ClassDef)
-    for field, docstring in pairwise(body.body):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-            assert isinstance(docstring, ast.Expr), f"{field.target.id} has no docstring"
-            assert isinstance(docstring.value, ast.Constant)
-            yield field.target.id, " ".join(str(docstring.value.value).split())
+def _text(setting: dict[str, Any]) -> str:
+    bounds = f" ({setting['bounds']})" if setting["bounds"] else ""
+    return f"{setting['about']}{bounds}"
 
 
 def _default(name: str, field: FieldInfo) -> str | None:

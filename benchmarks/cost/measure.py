@@ -90,14 +90,14 @@ def warm(stack: Stack, folder: Path) -> None:
 
 def dropped(stack: Stack, path: Path) -> dict[str, Any]:
     """The document, once nothing more is done for it."""
-    from cli.results import drop, follow, stored
+    from cli.results import drop, find, follow
 
     item = drop(path)
     list(follow([item], SECONDS))
-    until(lambda: not stored(item.id)["results_pending"])
+    until(lambda: not find(item.id).results_pending)
     until(stack.at_rest)
     time.sleep(0.5)  # a call is counted a moment after it was answered
-    shown = stored(item.id)
+    shown = find(item.id).model_dump()
     if shown["state"] != "completed":
         raise RuntimeError(f"{path.name}: {shown['state']}: {shown['error']}")
     return shown

@@ -93,7 +93,7 @@ def idle_job() -> None:
 
 def delegated(path: Path, texts: Sequence[str], number: int) -> dict[str, Any]:
     """A new document of these passages, one a row, once it waits for the job."""
-    from cli.results import drop, stored
+    from cli.results import drop, find
     from shared.platform.errors import HeadraceError
 
     rows = (json.dumps({"text": f"({number}) {text}"}) for text in texts)
@@ -102,7 +102,7 @@ def delegated(path: Path, texts: Sequence[str], number: int) -> dict[str, Any]:
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         try:
-            found = stored(dropped.id)
+            found = find(dropped.id).model_dump()
         except HeadraceError:
             found = {"state": None}
         if found["state"] in {"delegated", "completed"}:

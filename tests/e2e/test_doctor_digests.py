@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cli.diagnosis.digests import RECENT, made, notified, schedules
+from cli.doctor import DIGESTS_SINCE, Target, check_digests, check_notified, check_schedules
 from shared.platform.clients import firestore_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.usefixtures("clients")
+TARGET = Target(Path("none"), Path("none"), None, cloud=False)
 LAST_DAY = datetime.now(UTC) - timedelta(days=1)
 
 
@@ -33,7 +35,7 @@ UNDELIVERED: dict[str, Any] = {"state": "undelivered", "next_at": LAST_DAY, "rea
 
 def test_where_nothing_is_wrong_it_says_so() -> None:
     """One line each."""
-    found = [*schedules(), *made(), *notified()]
+    found = [*check_schedules(TARGET), *check_digests(TARGET), *check_notified(TARGET)]
     assert [finding.check for finding in found] == ["schedules", "digests", "notified"]
     assert {finding.status for finding in found} == {"ok"}
 
@@ -42,7 +44,7 @@ def test_where_nothing_is_wrong_it_says_so() -> None:
 @pytest.mark.usefixtures("stored")
 def test_a_schedule_that_cannot_be_used_is_named() -> None:
     """With where it stands, and what is wrong with it."""
-    [finding] = schedules()
+    [finding] = check_schedules(TARGET)
     assert finding.status == "wrong"
     assert "nightly of Firestore" in finding.detail
 
@@ -51,7 +53,7 @@ def test_a_schedule_that_cannot_be_used_is_named() -> None:
 @pytest.mark.usefixtures("stored")
 def test_a_digest_that_could_not_be_made_is_named() -> None:
     """With what makes one of the same documents."""
-    [finding] = made()
+    [finding] = check_digests(TARGET)
     assert finding.status == "warning"
     assert "weekly-20200106T0800Z" in finding.detail
     assert "headrace digest" in (finding.fix or "")
@@ -62,12 +64,12 @@ def test_a_digest_that_could_not_be_made_is_named() -> None:
 def test_a_message_that_was_given_up_is_counted() -> None:
     """With the reason of the newest, whichever order they were stored in."""
     older = UNDELIVERED | {"next_at": LAST_DAY - timedelta(days=1), "reason": "There was no server"}
-    long_ago = older | {"next_at": LAST_DAY - RECENT}
+    long_ago = older | {"next_at": LAST_DAY - DIGESTS_SINCE}
     records = {"w": older, "y": older, "v": long_ago}
     references = [firestore_client().document(f"digests/weekly-{name}/deliveries/0") for name in records]
     for reference, fields in zip(references, records.values(), strict=True):
         reference.set(fields)
-    [finding] = notified()
+    [finding] = check_notified(TARGET)
     for reference in references:
         reference.delete()
     assert finding.status == "warning"

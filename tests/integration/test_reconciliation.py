@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from cli.diagnosis import Target
-from cli.diagnosis.documents import UPLOADS_SHOWN, check_uploads
+from cli.doctor import UPLOADS_SHOWN, Target, check_uploads
 from cli.main import headrace
 from local.provision import subscriber
 from shared.digests.store import erase
@@ -257,7 +256,7 @@ def test_a_bucket_that_may_not_be_listed_holds_up_nothing_else() -> None:
 
 def test_missing_files_are_notified_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
     """Under a prefix, however young; what a terminal would obey in a name is not printed."""
-    monkeypatch.setattr("cli.main.connect", lambda *_: None)
+    monkeypatch.setattr("cli.options.connect", lambda *_: None)
     put("in/lost\x1b[2J.txt")
     put("out/lost.txt")
     claimed("in/there.txt", put("in/there.txt"))
@@ -296,13 +295,13 @@ def test_doctor_names_files_without_a_document(monkeypatch: pytest.MonkeyPatch) 
         put(f"lost-{number}.txt")
     [finding] = check_uploads(target)
     assert finding.status == "ok"
-    monkeypatch.setattr("cli.diagnosis.documents.GRACE", timedelta(0))
+    monkeypatch.setattr("cli.doctor.GRACE", timedelta(0))
     [finding] = check_uploads(target)
     assert finding.status == "wrong"
     assert finding.detail.startswith(f"{UPLOADS_SHOWN + 1} uploaded files have had no document")
     assert finding.detail.endswith("lost-0.txt, lost-1.txt, lost-2.txt, lost-3.txt, lost-4.txt and others.")
     assert str(finding.fix).endswith(f"headrace import gs://{BUCKET}/ --missing")
-    monkeypatch.setattr("cli.diagnosis.documents.UPLOADS_PAGES", 1)
+    monkeypatch.setattr("cli.doctor.UPLOADS_PAGES", 1)
     monkeypatch.setattr(reconciliation, "PAGE", 2)
     [finding] = check_uploads(target)
     assert "2 uploaded files have had no document for 0 minutes or more among the first 2 files" in str(

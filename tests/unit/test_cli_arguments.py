@@ -6,7 +6,6 @@ import io
 import json
 import shlex
 import socket
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,12 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from cli.doctor import _own_stack
-from cli.erase import Holding, command_to_erase
-from cli.main import headrace, print_holding
+from cli.connect import read_own_stack
+from cli.erase import Holding, command_to_erase, report_holding
+from cli.main import headrace
 from cli.options import LAST_PORT, MODEL
 from cli.render import full
-from cli.results import drop_all, known_topic, none_failed
+from cli.results import drop_all, known_topic
 from local.services import ANALYZE_THREADS, EMULATORS, LANES, TITLES, Layout
 from local.stack import STACK_FILE, Watch, _locked, running
 from shared.documents.views import document_view
@@ -34,7 +33,7 @@ from shared.platform.records import TOPICS
         ["up", "--port", "0"],
         ["up", "--port", "70000"],
         ["up", "--port", str(LAST_PORT + 1)],
-        *(["replay", "--since", hours] for hours in ("nan", "inf", "1e300", "-5", "0", "soon", "0d", "7x")),
+        *(["replay", "--since", hours] for hours in ("nan", "1e300", "-5d", "12", "soon", "0d", "7x")),
     ],
 )
 def test_a_number_of_no_use_is_refused(arguments: list[str]) -> None:
@@ -42,14 +41,6 @@ def test_a_number_of_no_use_is_refused(arguments: list[str]) -> None:
     done = CliRunner().invoke(headrace, arguments)
     assert done.exit_code == 2, done.output
     assert f"Invalid value for '{arguments[1]}'" in done.output
-
-
-def test_since_takes_a_span_and_a_number_of_hours() -> None:
-    """The first as everywhere, the second as it was before."""
-    replay = headrace.commands["replay"]
-    [since] = [option for option in replay.params if option.name == "since"]
-    found = [since.type_cast_value(click.Context(replay), text) for text in ("7d", "1.5")]
-    assert found == [timedelta(days=7), timedelta(hours=1.5)]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +85,7 @@ def test_a_stack_of_fewer_emulators_is_the_one_that_is_asked(
     assert command.make_context(name, list(given)).params["model"] == tmp_path / "mine"
     for variable, value in stack["environment"].items():
         monkeypatch.setenv(variable, value)
-    assert _own_stack(tmp_path) == stack
+    assert read_own_stack(tmp_path) == stack
 
 
 def test_the_help_says_which_model_is_taken() -> None:
@@ -175,19 +166,13 @@ def test_a_printed_command_can_be_pasted(name: str) -> None:
 def test_documents_with_some_words_say_in_how_many_passages(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One is no plural; none is: there the name alone has them."""
-    found = [Holding(id="d", name="a.txt", passages=number) for number in (0, 1, 2)]
-    monkeypatch.setattr("cli.erase.holding", lambda _: found)
-    print_holding("words", as_json=False)
+    """One passage has no plural; none means that the document's own fields hold the words."""
+    monkeypatch.setattr(
+        "cli.erase.holding", lambda _: [Holding("d", "a.txt", number) for number in (0, 1, 2)]
+    )
+    report_holding("words", as_json=False)
     counts = ("0 passages", "1 passage", "2 passages")
     assert capsys.readouterr().out.splitlines() == [f"d  a.txt: {count}" for count in counts]
-
-
-def test_nothing_failed_in_the_time_that_was_asked_about() -> None:
-    """That is not to say that nothing ever has."""
-    assert none_failed(None) == "No document has failed."
-    assert none_failed(timedelta(hours=1)) == "No document has failed in the last hour."
-    assert none_failed(timedelta(minutes=90)) == "No document has failed in the last 1.5 hours."
 
 
 def test_a_named_port_that_is_taken_is_refused(tmp_path: Path) -> None:

@@ -8,17 +8,25 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from google.api_core.exceptions import Forbidden, ServiceUnavailable
+from google.auth.exceptions import DefaultCredentialsError
+from requests import ConnectTimeout
 from rich.console import Console
 
+from cli.connect import explain_failure
 from cli.jobs import print_backfill
 from cli.main import headrace, main
 from cli.render import full
 from shared.documents.views import document_view
 from shared.jobs.listing import Backfill, Wanted
+from shared.platform.clients import EMULATORS
 from shared.platform.errors import HeadraceError, Permanent, SetupError
+from tests.caches import forget
+from tests.misbehaving import HttpServer, reply, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -49,12 +57,70 @@ def test_a_program_gets_errors_as_json(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("cli.main.connect", fail)
+    monkeypatch.setattr("cli.options.connect", fail)
     for options in ([], ["--json"]):
         assert call(monkeypatch, "show", *options) == 1
         out, err = capsys.readouterr()
         assert err.startswith(f"headrace: {error.message}")
         assert (json.loads(out) == shown) if options else not out
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpServer]:
+    """A server that takes the place of every service of Google's, and answers each call with a 500."""
+    with serving(HttpServer(reply(500, b"overloaded"))) as server:
+        for name in EMULATORS:
+            monkeypatch.setenv(name, f"127.0.0.1:{server.port}")
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.port}")
+        monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "headrace-local")
+        monkeypatch.setattr("shared.platform.retry.RETRY_SECONDS", 0.2)
+        forget()
+        yield server
+    forget()
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("arguments", [["drop", "FILE"], ["show"], ["erase", "--find", "words"]])
+def test_a_service_that_fails_is_reported_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    arguments: list[str],
+) -> None:
+    """By Cloud Storage over HTTP as by Firestore over gRPC."""
+    file = tmp_path / "report.txt"
+    file.write_text("text")
+    assert call(monkeypatch, *[str(file) if word == "FILE" else word for word in arguments], "--json") == 1
+    out, err = capsys.readouterr()
+    error: dict[str, str] = json.loads(out)
+    assert error["code"] == "service_failed"
+    assert error["message"].startswith("A service does not answer as it should: ")
+    assert "headrace up" in error["hint"]
+    assert err == f"headrace: {error['message']} {error['hint']}\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "hint"),
+    [
+        (DefaultCredentialsError, "no_credentials", "Sign in: gcloud auth"),
+        (Forbidden, "forbidden", "the missing permission"),
+        (ServiceUnavailable, "service_failed", "status.cloud.google.com"),
+        (ConnectTimeout, "service_failed", "status.cloud.google.com"),
+    ],
+)
+def test_a_failed_call_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, kind: Callable[[str], Exception], code: str, hint: str
+) -> None:
+    monkeypatch.delenv("FIRESTORE_EMULATOR_HOST", raising=False)
+    problem = explain_failure(kind("no"))
+    assert problem is not None
+    assert (problem.code, hint in problem.hint) == (code, True)
+
+
+def test_a_mistake_of_the_program_is_not_taken_for_a_failed_call() -> None:
+    """Its traceback is wanted."""
+    assert explain_failure(AttributeError("none")) is None
+    assert explain_failure(OSError("full")) is None
 
 
 @pytest.mark.parametrize(

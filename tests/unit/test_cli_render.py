@@ -9,8 +9,7 @@ import unicodedata
 import pytest
 
 from cli import digest as making
-from cli.diagnosis import Finding
-from cli.doctor import report
+from cli.doctor import Finding, report
 from cli.main import main
 from cli.render import _states, full, print_hits, table, terminal
 from cli.results import Dropped, Progress

@@ -12,9 +12,7 @@ from google.auth.exceptions import DefaultCredentialsError
 from google.cloud.run_v2 import EnvVar, Revision, Service
 
 from cli.connect import NotRead, given, is_local, need_job, not_read, serving, take
-from cli.diagnosis import Target
-from cli.diagnosis.resources import check_job
-from cli.doctor import examine
+from cli.doctor import Target, check_job, examine
 from cli.main import headrace
 from cli.options import MODEL
 from local.services import EMULATORS
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cli.diagnosis import Finding
+    from cli.doctor import Finding
 
 NAME = "projects/my-project/locations/europe-west4/services/ingest"
 DEPLOYED = {
@@ -125,10 +123,22 @@ def test_a_value_that_does_not_fit_is_the_deployments() -> None:
 @pytest.mark.parametrize(
     ("error", "detail", "fix"),
     [
-        (DefaultCredentialsError, "No credentials for my-project", "gcloud auth application-default login"),
+        (
+            DefaultCredentialsError,
+            "Could not read S. No cred",
+            "gcloud auth application-default login",
+        ),
         (NotFound, "There is no S.", "HEADRACE_JOB_LOCATION=REGION"),
-        (PermissionDenied, "Your account may not read S.", "roles/run.viewer, or set HEADRACE_X=x"),
-        (ServiceUnavailable, "S does not answer as it should: ServiceUnavailable.", "set HEADRACE_X=x"),
+        (
+            PermissionDenied,
+            "Could not read S. Your",
+            "roles/run.viewer, or set HEADRACE_X=x",
+        ),
+        (
+            ServiceUnavailable,
+            "Could not read S. A service does not answer",
+            "set HEADRACE_X=x",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_said(error: type[Exception], detail: str, fix: str) -> None:
