@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model_export.heads import FACTOR, PAIRS
+from model_export.heads import FACTOR, HEAD_NAMES, PAIRS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,14 +45,10 @@ class Textbook:
         embedding = _pool(value)
         if self._heads is None:
             return [embedding]
-        heads: dict[HeadName, Head] = {
-            "topic": self._heads.topic,
-            "action": self._heads.action,
-            "sentiment": self._heads.sentiment,
-        }
+        heads: list[tuple[HeadName, Head]] = [(name, getattr(self._heads, name)) for name in HEAD_NAMES]
         topic, action, sentiment = (
             self._features(name, ids, embedding, outputs) @ head.weight.astype(np.float64) + head.bias
-            for name, head in heads.items()
+            for name, head in heads
         )
         return [embedding, 1 / (1 + np.exp(-topic)), _softmax(action), _softmax(sentiment)]
 

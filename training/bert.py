@@ -7,10 +7,10 @@ and keeps them on disk, which makes an epoch three times cheaper. Needs torch.
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import json
+import os
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,12 +18,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from model_export.files import digest_of
 from shared.inference.engine import plan_batches
 from shared.inference.tokens import load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -186,80 +186,50 @@ def hidden_states(
     cache: Path,
     report: Callable[[float], None],
 ) -> Hidden:
-    """States of `texts` after `layers` layers, from `cache` where it has them; `report` gets each tenth.
+    """States of `texts` after `layers` layers; `report` gets each tenth.
 
-    A file that was cut short by a crash goes on where it stopped.
+    They are taken from `cache` where it has those of the same texts, and kept there otherwise.
     """
-    cache.mkdir(parents=True, exist_ok=True)
-    name = f"{(checkpoint.source.sha256 or checkpoint.source.revision)[:12]}-{layers}"
-    data, index = cache / f"{name}.f16", cache / f"{name}.jsonl"
-    width = checkpoint.config.hidden_size
-    hashes = [_key(text) for text in texts]
-    with (cache / f"{name}.lock").open("w") as lock:
-        # Two trainings may share a cache, and both would write at its end.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        known = _read_index(index)
-        new = {key: text for key, text in zip(hashes, texts, strict=True) if key not in known}
-        if new:
-            _compute(checkpoint, layers, list(new.items()), known, data, index, report)
-    states = np.memmap(data, np.float16, "r").reshape(-1, width)
-    places = [known[key] for key in hashes]
-    return Hidden(
-        states, np.array([start for start, _ in places]), np.array([length for _, length in places])
-    )
+    splitter = load_tokenizer(checkpoint.tokenizer)
+    splitter.enable_truncation(min(MAX_TOKENS, checkpoint.config.max_position_embeddings))
+    rows = [encoding.ids for encoding in splitter.encode_batch_fast(list(texts))]
+    lengths = np.array([len(row) for row in rows], np.int64)
+    starts = np.cumsum(lengths) - lengths
+    source = checkpoint.source
+    path = cache / f"{digest_of(source.sha256 or source.revision, str(layers), *texts)[:32]}.npy"
+    if not path.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        descriptor, scratch = tempfile.mkstemp(dir=cache)
+        os.close(descriptor)
+        shape = (int(lengths.sum()), checkpoint.config.hidden_size)
+        states = np.lib.format.open_memmap(scratch, "w+", np.float16, shape)
+        _compute(Lower(checkpoint, layers).eval(), rows, starts, states, report)
+        states.flush()
+        # Named when it is whole: two trainings may share a cache, and one may be killed.
+        Path(scratch).rename(path)
+    return Hidden(np.load(path, mmap_mode="r"), starts, lengths)
 
 
-def _compute(  # noqa: PLR0913, PLR0917 - one step of `hidden_states`, split off for its length
-    checkpoint: Checkpoint,
-    layers: int,
-    texts: list[tuple[str, str]],
-    known: dict[str, tuple[int, int]],
-    data: Path,
-    index: Path,
+def _compute(
+    lower: Lower,
+    rows: Sequence[Sequence[int]],
+    starts: NDArray[np.int64],
+    states: NDArray[np.float16],
     report: Callable[[float], None],
 ) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    lower = Lower(checkpoint, layers).eval().to(device)
-    splitter = load_tokenizer(checkpoint.tokenizer)
-    splitter.enable_truncation(min(MAX_TOKENS, checkpoint.config.max_position_embeddings))
-    rows = [encoding.ids for encoding in splitter.encode_batch_fast([text for _, text in texts])]
-    end = max((start + length for start, length in known.values()), default=0)
-    width = checkpoint.config.hidden_size
-    with data.open("ab") as states, index.open("a", encoding="utf-8") as lines, torch.no_grad():
-        states.truncate(end * width * 2)
-        done = 0
-        for batch in plan_batches([len(row) for row in rows], _BUDGET, _WASTE):
-            lengths = [len(rows[i]) for i in batch]
-            ids = np.zeros((len(batch), max(lengths)), np.int64)
-            for place, i in enumerate(batch):
-                ids[place, : len(rows[i])] = rows[i]
-            mask = torch.from_numpy(np.arange(max(lengths)) < np.array(lengths)[:, None]).to(device)
-            with torch.autocast(device.type, dtype=torch.bfloat16):
-                computed = lower(torch.from_numpy(ids).to(device), mask).to(torch.float16).cpu().numpy()
-            entries = []
-            for place, i in enumerate(batch):
-                states.write(computed[place, : len(rows[i])].tobytes())
-                known[texts[i][0]] = (end, len(rows[i]))
-                entries.append(json.dumps([texts[i][0], end, len(rows[i])]))
-                end += len(rows[i])
-            # The index names only what is written.
-            states.flush()
-            lines.write("\n".join(entries) + "\n")
-            before, done = done, done + len(batch)
-            if 10 * before // len(rows) < 10 * done // len(rows):
-                report(done / len(rows))
-
-
-def _read_index(path: Path) -> dict[str, tuple[int, int]]:
-    if not path.exists():
-        return {}
-    known = {}
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-        if line.endswith("\n"):
-            key, start, length = json.loads(line)
-            known[key] = (start, length)
-    return known
-
-
-def _key(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    lower.to(device)
+    done = 0
+    for batch in plan_batches([len(row) for row in rows], _BUDGET, _WASTE):
+        lengths = np.array([len(rows[i]) for i in batch])
+        ids = np.zeros((len(batch), lengths.max()), np.int64)
+        for place, i in enumerate(batch):
+            ids[place, : len(rows[i])] = rows[i]
+        mask = torch.from_numpy(np.arange(lengths.max()) < lengths[:, None]).to(device)
+        with torch.no_grad(), torch.autocast(device.type, dtype=torch.bfloat16):
+            computed = lower(torch.from_numpy(ids).to(device), mask).to(torch.float16).cpu().numpy()
+        for place, i in enumerate(batch):
+            states[starts[i] : starts[i] + len(rows[i])] = computed[place, : len(rows[i])]
+        before, done = done, done + len(batch)
+        if 10 * before // len(rows) < 10 * done // len(rows):
+            report(done / len(rows))
