@@ -76,7 +76,7 @@ stage: $(MODEL) ## put each function with what it needs into build/NAME; one: ma
 	$(BIN)/python -m deploy stage $(FUNCTION)
 
 report: $(MODEL) ## measure what is staged: sizes, packages, import times
-	$(BIN)/python -m deploy report $(FUNCTION)
+	$(BIN)/python -m benchmarks.staged $(FUNCTION)
 
 # The same steps as a build's, by hand: GOOGLE_CLOUD_PROJECT, REGION and REPOSITORY say where (docs/deploy.md).
 deploy: $(MODEL) ## deploy one function by hand, tried before it serves: make deploy FUNCTION=ingest

@@ -17,8 +17,6 @@ from shared.platform.errors import HeadraceError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MODEL = Path("build/model")
-
 
 def _state(_: argparse.Namespace) -> None:
     """Write down what is deployed, before anything else is done."""
@@ -81,13 +79,6 @@ def _rollback(options: argparse.Namespace) -> None:
     rollout.roll_back(cloud.Place.from_environment(), _names(options))
 
 
-def _report(options: argparse.Namespace) -> None:
-    """Measure each staged function: sizes, packages and import time."""
-    from deploy import report
-
-    report.report(named(options.names), options.model, as_json=options.json)
-
-
 def _sbom(options: argparse.Namespace) -> None:
     """Write what each deployable consists of, as CycloneDX; look its packages up in a database."""
     from deploy import sbom
@@ -125,12 +116,10 @@ def parser() -> argparse.ArgumentParser:
     model.add_argument("--digest", default="", help="of the functions' model (default: the repository's own)")
     model.add_argument("--gpu-digest", default="", help="of the model of a job with a GPU (likewise)")
     model.add_argument("--function", metavar="NAME", help="the one that is deployed by hand")
-    for step in (_stage, _report):
-        command = add(step, names=True)
-        command.add_argument("--model", type=Path, default=MODEL, help="(default: %(default)s)")
-        command.add_argument("--json", action="store_true")
-        if step is _stage:
-            command.add_argument("--out", type=Path, default=Path("build"), help="(default: %(default)s)")
+    folders = add(_stage, names=True)
+    folders.add_argument("--model", type=Path, default=Path("build/model"), help="(default: %(default)s)")
+    folders.add_argument("--json", action="store_true")
+    folders.add_argument("--out", type=Path, default=Path("build"), help="(default: %(default)s)")
     add(_plan, names=True)
     add(_rollout)
     add(_promote, names=True)

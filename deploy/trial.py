@@ -47,7 +47,8 @@ MARK = "sample"
 SECONDS = 180.0
 """For one trial: a function starts cold, and answers 503 until it is ready."""
 REQUEST_SECONDS, POLL_SECONDS = 120.0, 0.5
-NO_CONTENT, UNAVAILABLE = 204, 503
+ACKNOWLEDGED, AGAIN = 204, (429, 503)
+"""Statuses; Cloud Run itself answers 429 while all instances are busy."""
 TOPIC = "E1"
 """The text's topic, where the model knows it: another taxonomy may have others, or none."""
 PASSAGES = (
@@ -110,9 +111,9 @@ def _push(target: Target, data: bytes, attributes: dict[str, str]) -> None:
 
     def acknowledged() -> bool | None:
         status, _ = _request(target, "/", body)
-        if status not in {NO_CONTENT, UNAVAILABLE}:
+        if status not in {ACKNOWLEDGED, *AGAIN}:
             raise Retryable(f"{target.name} answers {status} to a push.")
-        return status == NO_CONTENT or None
+        return status == ACKNOWLEDGED or None
 
     _until(acknowledged, f"{target.name} has not acknowledged a push")
 

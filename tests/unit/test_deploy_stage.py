@@ -13,9 +13,9 @@ from pathlib import Path
 import pydantic
 import pytest
 
+from benchmarks.staged import BUDGETS, RUNS, measure
 from deploy import stage as staging
 from deploy.__main__ import main
-from deploy.report import BUDGETS, RUNS, measure
 from deploy.stage import FUNCTIONS, MODEL, ROOT, collect, digest, stage, staged_digest
 from tests.unit.reachability import Source
 

@@ -6,19 +6,15 @@ the first request, in this environment's Python.
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from deploy.stage import FUNCTIONS, Function, stage
-from shared.platform.errors import SetupError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from deploy.stage import FUNCTIONS, Function, named, stage
 
 RUNS = 3
 MEASURE = """
@@ -84,21 +80,26 @@ def measure(function: Function, model: Path, runs: int = RUNS) -> Measured:
     return Measured(function.name, staged.files, megabytes, pins, round(seconds, 2), modules, memory)
 
 
-def report(functions: Sequence[Function], model: Path, *, as_json: bool) -> None:
-    """Measure and print.
+def main(arguments: list[str] | None = None) -> int:
+    """Measure and print; the exit status is 1 where a function exceeds its budget."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.staged", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="functions (default: all)")
+    parser.add_argument("--model", type=Path, default=Path("build/model"), help="(default: %(default)s)")
+    measured = []
+    options = parser.parse_args(arguments)
+    print("function     files     MB  packages  import s  modules  memory MB")
+    for function in named(options.names):
+        each = measure(function, options.model)
+        measured.append(each)
+        print(
+            f"{each.name:<11} {each.files:>6} {each.megabytes:>6.1f} {each.packages:>9} "
+            f"{each.import_seconds:>9.2f} {each.modules:>8} {each.import_megabytes:>10.0f}"
+        )
+    over = [each.name for each in measured if each.exceeds]
+    if over:
+        print(f"over budget: {', '.join(over)}", file=sys.stderr)
+    return int(bool(over))
 
-    Raises:
-        SetupError: a function exceeds its budget.
-    """
-    measured = [measure(function, model) for function in functions]
-    if as_json:
-        print(json.dumps([asdict(each) for each in measured], indent=2))
-    else:
-        print("function     files     MB  packages  import s  modules  memory MB")
-        for each in measured:
-            print(
-                f"{each.name:<11} {each.files:>6} {each.megabytes:>6.1f} {each.packages:>9} "
-                f"{each.import_seconds:>9.2f} {each.modules:>8} {each.import_megabytes:>10.0f}"
-            )
-    if over := [each.name for each in measured if each.exceeds]:
-        raise SetupError(f"Over budget (deploy/report.py): {', '.join(over)}")
+
+if __name__ == "__main__":
+    sys.exit(main())
