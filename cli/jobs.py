@@ -49,7 +49,7 @@ MAX_TEXT = 160
 LABELS = ("positive", "neutral", "negative", "implemented", "planned", "none", "unlabeled")
 """Labels of sentiment, then of action, in the order in which they are printed."""
 TRAINING_STYLES = {"published": "green", "kept": "yellow", "rejected": "red", "failed": "red"}
-INTERNAL = {"executions", "lease", "attempts"}
+INTERNAL = {"executions", "met_by", "lease", "attempts"}
 """Fields of a job that say how the long job goes about it, not what came of it."""
 _ADDRESS = re.compile(r"gs://([^/]+)/?(.*)")
 
@@ -101,7 +101,7 @@ def report_training(execution: str, *, wait: bool, as_json: bool) -> None:
     name = execution.rpartition("/")[2]
     if wait:
         unfinished = f"The job ended before the training did. See the log of its execution {name}."
-        report_now(follow(lambda: execution, lambda: _training_of(execution), unfinished), as_json=as_json)
+        report_now(follow(lambda: execution, lambda: _training_of(name), unfinished), as_json=as_json)
     elif as_json:
         print_json({"execution": execution})
     else:
@@ -111,7 +111,9 @@ def report_training(execution: str, *, wait: bool, as_json: bool) -> None:
 def report_now(job: Job, *, as_json: bool) -> None:
     """Print a job as it is now; exit with status 1 if something failed."""
     if as_json:
-        fields = job.model_dump(mode="json", exclude=INTERNAL) | {"execution": job.execution}
+        fields = job.model_dump(mode="json", exclude=INTERNAL)
+        if not isinstance(job, Training):
+            fields["execution"] = job.execution
         if isinstance(job, Backfill):
             fields["examples"] = [_with_text(example) for example in _examples(job)]
         print_json(fields)
@@ -449,6 +451,6 @@ def _print_heads(console: Console, heads: Mapping[str, Any]) -> None:
 def _training_of(execution: str) -> Training | None:
     from google.cloud.firestore_v1.base_query import FieldFilter
 
-    mine = FieldFilter("executions", "array_contains", execution)
+    mine = FieldFilter("met_by", "array_contains", execution)
     jobs = firestore_client().collection(JOBS).where(filter=mine)
     return next((Training.model_validate(snapshot.to_dict()) for snapshot in jobs.stream()), None)

@@ -24,7 +24,6 @@ from pydantic import ValidationError
 from long_job.delegated import LEASE_SECONDS
 from long_job.examination import Examination
 from model_export.files import digest_of
-from shared.documents.delegation import job_path
 from shared.documents.store import Documents, now
 from shared.inference.manifest import read_manifest
 from shared.jobs.record import MAX_EXECUTIONS, Training, reference
@@ -77,7 +76,6 @@ class TrainingWork:
             SetupError: the id is another training's.
         """
         asked: dict[str, Any] = {"data_digest": data_digest, "model": model, "branches": branches}
-        execution = f"{job_path()}/executions/{self._task.execution}"
 
         def step(transaction: firestore.Transaction) -> str:
             stored, moment = self._reference.get(transaction=transaction).to_dict(), now()
@@ -89,9 +87,9 @@ class TrainingWork:
                 )
             else:
                 training = Training.model_validate(stored)
-            others = [name for name in training.executions if name != execution]
-            changed: dict[str, Any] = {"executions": [*others, execution][-MAX_EXECUTIONS:]}
-            changed["updated_at"] = moment
+            others = [name for name in training.met_by if name != self._task.execution]
+            met_by = [*others, self._task.execution][-MAX_EXECUTIONS:]
+            changed: dict[str, Any] = {"met_by": met_by, "updated_at": moment}
             outcome = "ended"
             if training.state not in ENDED:
                 try:

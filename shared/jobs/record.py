@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 COLLECTION = "jobs"
 MAX_EXECUTIONS = 50
-"""Executions that a record names."""
+"""Executions that a list in a record names."""
 
 
 State = Literal["listing", "running", "completed", "published", "kept", "rejected", "failed"]
@@ -80,6 +80,8 @@ class Training(Job):
     """Digest of the model in use."""
     branches: bool
     """Whether layers are trained too."""
+    met_by: list[str] = Field(default_factory=list)
+    """Short names of executions that worked on it or found it done: whoever started one searches for it."""
     step: str | None = None
     """What is being done."""
     attempts: NonNegativeInt = 0

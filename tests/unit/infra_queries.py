@@ -85,7 +85,7 @@ QUERIES: dict[str, list[Query]] = {
     ],
     "cli.results:newest_first": [Query("documents", order="created_at", descending=True)],
     "cli.results:published_passages": [_RUN],
-    "cli.jobs:_training_of": [Query("jobs", contains="executions")],
+    "cli.jobs:_training_of": [Query("jobs", contains="met_by")],
     "deploy.trial:_die": [Query("dead_letters", ("data.sha256",))],
     "deploy.trial:clear": [Query("documents", order="name"), Query("dead_letters", ("function",))],
     "functions.sweep.main:oldest_unfinished": [Query("documents", ("state",), order="timings.uploaded_at")],
