@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from tests.caches import forget
 
@@ -33,6 +33,10 @@ STAYS = frozenset(
 # against the same examples as the one before it; `make soak` draws others each time.
 settings.register_profile("headrace", deadline=None, max_examples=50, derandomize=True)
 settings.register_profile("soak", deadline=None, max_examples=200)
+# What a mutant breaks need not be made small.
+settings.register_profile(
+    "mutants", settings.get_profile("headrace"), phases=(Phase.explicit, Phase.generate)
+)
 settings.load_profile("headrace")
 
 

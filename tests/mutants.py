@@ -26,6 +26,7 @@ COPIES = 2
 """Mutants tried side by side, each in a copy of its own."""
 SECONDS = 900
 """For the tests of one mutant; one that makes them hang is killed."""
+OPTIONS = ("--hypothesis-profile", "mutants")
 FAILED = 1
 """pytest's exit status where a test failed; others say that the tests did not run."""
 
@@ -465,7 +466,7 @@ class Copy:
 
     def test(self, tests: list[str]) -> tuple[int, str]:
         """Run tests until one fails; pytest's exit status, and what it said."""
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *OPTIONS, *tests]
         environment = os.environ | {"PYTHONPATH": str(self.folder)}
         try:
             done = subprocess.run(
