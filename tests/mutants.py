@@ -220,7 +220,7 @@ MUTANTS = (
         "shared/documents/batches.py::check",
         "document.lease and document.lease.token > 1",
         "False",
-        HISTORIES,
+        TAKEOVERS,
     ),
     Mutant(
         "a takeover drops what another revision committed",
@@ -378,7 +378,7 @@ MUTANTS = (
         "shared/documents/store.py::_passes",
         "return error is not None and is_transient(error)",
         "return False",
-        "tests/integration/test_short_transaction.py tests/integration/test_documents_contention.py",
+        "tests/integration/test_short_transaction.py",
     ),
     # Leases of shards, trainings and digests' slots.
     Mutant(

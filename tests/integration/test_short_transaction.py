@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from google.api_core.exceptions import ServiceUnavailable
 
 from shared.documents import batches, completion
 from shared.documents.completion import finish_as_read
@@ -120,6 +121,24 @@ def test_a_step_that_fails_writes_nothing(calls: Counter[str], *, reads: bool) -
         Documents(client).run(step)
     assert calls["rollback"] == reads
     assert reference.get().to_dict() == {"of": "before"}
+
+
+def test_an_outage_is_waited_for(calls: Counter[str]) -> None:
+    """The whole step runs again after a pause, and writes once."""
+    client = firestore_client()
+    reference = client.collection("short").document("outage")
+    outages = iter([ServiceUnavailable("down")] * 2)  # type: ignore[no-untyped-call]
+    calls.clear()
+
+    def step(transaction: ShortTransaction) -> str:
+        transaction.read(reference)
+        transaction.set(reference, {"of": "after"})
+        for outage in outages:
+            raise outage
+        return "done"
+
+    assert Documents(client).run(step) == "done"
+    assert (calls["commit"], reference.get().to_dict()) == (1, {"of": "after"})
 
 
 def test_a_document_of_one_batch_takes_ten_calls(calls: Counter[str]) -> None:
