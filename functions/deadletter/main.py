@@ -100,7 +100,7 @@ def _subject(documents: Documents, push: Push) -> tuple[str | None, int | None, 
 
 
 def _name(push: Push) -> str:
-    """Of the message alone, so that a dead letter delivered twice is one record, however it went on."""
+    """Return a name made of the message alone, so that a dead letter delivered twice is one record."""
     own = {name: value for name, value in push.attributes.items() if not name.startswith(ADDED)}
     identity = [push.data.decode("latin-1"), sorted(own.items())]
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:24]

@@ -151,5 +151,5 @@ def job_model() -> str:
 
 @lru_cache(maxsize=1)
 def manifest() -> Manifest:
-    """Of the model this instance plans for, read once: a directory that is rebuilt needs new instances."""
+    """Return the manifest of the model, read once: a directory that is rebuilt needs new instances."""
     return read_manifest(settings().model_dir, settings().model_digest)

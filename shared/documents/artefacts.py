@@ -40,7 +40,7 @@ Range = tuple[int, int, int, int]
 """start, end, byte_start, byte_end of a batch."""
 _RANGES = TypeAdapter(list[Range])
 CACHED_PLANS = 64
-"""Of an instance; a plan is a few kilobytes."""
+"""Plans that an instance keeps; one is a few kilobytes."""
 NAMES = ("passages.jsonl", "text.txt", "batches.json")
 DIGEST = 16
 """Hex digits: enough for the few that a run may have."""

@@ -107,7 +107,7 @@ class Work:
     passages: int
     batches: int
     tasks: int = 0
-    """Of the job; 0: functions did it all."""
+    """Tasks of the job; 0: functions did it all."""
     read_by_job: bool = False
     recognised: int = 0
     """Pages."""
@@ -120,10 +120,10 @@ class Usage:
     """What is billed for it."""
 
     ingest_seconds: float = 0.0
-    """Of a processor."""
+    """Seconds of a processor."""
     analyze_seconds: float = 0.0
     job_seconds: float = 0.0
-    """Of an instance."""
+    """Seconds of an instance."""
     requests: float = 0.0
     message_bytes: float = 0.0
     reads: float = 0.0

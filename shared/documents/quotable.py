@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from shared.text.summary import Aggregate, Candidate
 
 MAX_INITIATIVES = 400
-"""Of a document: the best that can be told in a sentence. With their vectors some 250 kB, and Firestore
-takes 1 MiB."""
+"""Initiatives kept of a document. With their vectors they take some 250 kB, and Firestore takes 1 MiB."""
 MAX_MOOD = 8
-"""Of the most negative sentences on a topic, people's deaths first, and as many of the most positive."""
+"""Sentences kept of the most negative ones on a topic, people's deaths first, and as many positive ones."""
 MAX_UNUSUAL = 4
 LIKELY = 0.5
 """Probability of a mood from which a sentence may stand for it."""

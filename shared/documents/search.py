@@ -48,7 +48,7 @@ class Hit(Record):
     """The document's name in its bucket."""
     title: str | None
     index: NonNegativeInt
-    """Of the passage in its document."""
+    """Number of the passage in its document."""
     page: PositiveInt | None
     row: PositiveInt | None
     text: str

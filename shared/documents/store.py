@@ -38,7 +38,7 @@ TOMBSTONES = "erased"
 TOMBSTONE_KEPT = timedelta(days=15)
 """Pub/Sub keeps a message for seven days and its dead letter for seven more. Then Firestore removes it."""
 MAX_ATTEMPTS = 12
-"""Of one transaction under contention; then the message is delivered again."""
+"""Attempts of one transaction under contention; then the message is delivered again."""
 
 
 def document_id(bucket: str, name: str) -> str:

@@ -29,7 +29,7 @@ class DocumentView(Record):
     bucket: str
     name: str
     generation: str
-    """Of the object in the bucket; 64 bits, so a string."""
+    """Generation of the object in the bucket; a string, as it has 64 bits."""
     state: State
     run: PositiveInt
     published_run: PositiveInt | None
@@ -37,7 +37,7 @@ class DocumentView(Record):
     route: str | None
     """Who analyses it: `function` or `job`."""
     progress: Progress | None = None
-    """Of the long job."""
+    """Progress of the long job."""
     media_type: str | None
     size: NonNegativeInt
     """Bytes."""
@@ -52,7 +52,7 @@ class DocumentView(Record):
     recognised: list[Recognition] = Field(default_factory=list)
     """Pages whose text was recognised."""
     members: NonNegativeInt | None
-    """Of an archive: each is a document of its own."""
+    """Members of an archive, each a document of its own."""
     archive: str | None
     """The id of the archive that it is a member of."""
     passages: NonNegativeInt | None
@@ -76,7 +76,7 @@ class DocumentView(Record):
 
 
 FIELDS = tuple(DocumentView.model_fields)
-"""Of a document object, in this order; fields are added, never renamed."""
+"""The fields of a document object in this order; fields are added, never renamed."""
 PASSAGE_FIELDS = tuple(PassageResult.model_fields)
 
 
