@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from shared.digests.records import Digest
     from shared.digests.schedules import Target
+    from shared.platform.transaction import ShortTransaction
 
 ASKED_BEFORE = "There is no narrative: an attempt that asked for it ended before the digest was stored."
 
@@ -78,8 +79,8 @@ def _create(client: firestore.Client, stored: StoredDigest, notify: Sequence[Tar
     """Store the record with its notifications, unless another attempt has."""
     reference = client.collection(COLLECTION).document(stored.digest.id)
 
-    def step(transaction: firestore.Transaction) -> None:
-        if not reference.get([], transaction=transaction).exists:
+    def step(transaction: ShortTransaction) -> None:
+        if transaction.read(reference, fields=[]) == [None]:
             transaction.create(reference, to_fields(_without_erased(client, transaction, stored)))
             enqueue(transaction, reference, notify)
 
@@ -102,8 +103,8 @@ def _asked_before(client: firestore.Client, identifier: str) -> bool:
     """
     reference = client.collection(TICKS).document(identifier)
 
-    def step(transaction: firestore.Transaction) -> bool:
-        tick = reference.get(transaction=transaction).to_dict()
+    def step(transaction: ShortTransaction) -> bool:
+        [tick] = transaction.read(reference)
         if tick is None or tick.get("narrated_at"):
             return tick is not None
         transaction.update(reference, {"narrated_at": now()})
@@ -113,7 +114,7 @@ def _asked_before(client: firestore.Client, identifier: str) -> bool:
 
 
 def _without_erased(
-    client: firestore.Client, transaction: firestore.Transaction, stored: StoredDigest
+    client: firestore.Client, transaction: ShortTransaction, stored: StoredDigest
 ) -> StoredDigest:
     """Take out what was erased while the digest was made; a later erasure finds the digest.
 
@@ -122,8 +123,9 @@ def _without_erased(
     """
     begun, quoting = stored.unwritten_since, {quote.document for quote in stored.digest.quotes()}
     references = [client.collection(DOCUMENTS).document(document) for document in stored.quoted]
-    snapshots = client.get_all(references, ["state", "created_at", "published_run"], transaction=transaction)
-    records = {snapshot.id: snapshot.to_dict() or {} for snapshot in snapshots}
+    fields = ["state", "created_at", "published_run"]
+    read = transaction.read(*references, fields=fields) if references else []
+    records = {document: record or {} for document, record in zip(stored.quoted, read, strict=True)}
     gone = [
         document
         for document in stored.quoted

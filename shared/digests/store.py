@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from shared.digests.records import Quote
     from shared.documents.erasure import Seen
+    from shared.platform.transaction import ShortTransaction
 
 R = TypeVar("R", bound=Record)
 
@@ -296,10 +297,8 @@ def redact(client: firestore.Client, document: str) -> int:
     return changed
 
 
-def _rewrite(
-    transaction: firestore.Transaction, reference: firestore.DocumentReference, document: str
-) -> None:
-    fields = reference.get(transaction=transaction).to_dict()
+def _rewrite(transaction: ShortTransaction, reference: firestore.DocumentReference, document: str) -> None:
+    [fields] = transaction.read(reference)
     if fields is not None:
         stored = without_documents(StoredDigest.model_validate(fields), [document])
         transaction.set(reference, to_fields(stored))

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
     from google.cloud import firestore
 
+    from shared.platform.transaction import ShortTransaction
+
 CLOCKS = "clocks"
 TICKS = "ticks"
 DIGESTS = "digests"
@@ -136,8 +138,8 @@ def plan(client: firestore.Client, schedule: Schedule, at: datetime) -> Planned:
     reference = client.collection(CLOCKS).document(schedule.name)
     limit = settings().digest_catch_up + MAX_SKIPPED
 
-    def step(transaction: firestore.Transaction) -> Planned:
-        clock: dict[str, Any] | None = reference.get(transaction=transaction).to_dict()
+    def step(transaction: ShortTransaction) -> Planned:
+        [clock] = transaction.read(reference)
         rule, planned = _rule(schedule), Planned([], [])
         if clock is None:
             transaction.set(reference, rule | {"upto": at, "last_end": None, "recent": []})
@@ -168,15 +170,15 @@ def forget(client: firestore.Client, clocks: Mapping[str, Mapping[str, Any]], de
 
 def _write(
     client: firestore.Client,
-    transaction: firestore.Transaction,
+    transaction: ShortTransaction,
     schedule: Schedule,
     clock: dict[str, Any],
     due: list[datetime],
 ) -> tuple[Planned, dict[str, Any]]:
     """Create the records of slots that are due, oldest first; return their ids and what the clock keeps."""
     references = {slot: client.collection(TICKS).document(tick_id(schedule.name, slot)) for slot in due}
-    snapshots = client.get_all([*references.values()], [], transaction=transaction)
-    existing = {snapshot.id for snapshot in snapshots if snapshot.exists}
+    read = transaction.read(*references.values(), fields=[]) if references else []
+    existing = {slot for slot, record in zip(references, read, strict=True) if record is not None}
     recent = [Window.model_validate(window) for window in clock["recent"]]
     last_end, planned = clock["last_end"], Planned([], [])
     for slot, reference in references.items():
@@ -197,7 +199,7 @@ def _write(
             "error": None,
             "planned_at": now(),
         }
-        if reference.id not in existing:
+        if slot not in existing:
             transaction.create(reference, fields)
             (planned.due if made else planned.skipped).append(reference.id)
         if made:
@@ -245,8 +247,8 @@ def claim(client: firestore.Client, identifier: str) -> Claim | str | None:
     reference = client.collection(TICKS).document(identifier)
     holder = secrets.token_hex(8)
 
-    def step(transaction: firestore.Transaction) -> Claim | str | None:
-        stored = reference.get(transaction=transaction).to_dict()
+    def step(transaction: ShortTransaction) -> Claim | str | None:
+        [stored] = transaction.read(reference)
         if stored is None or stored["state"] not in OPEN:
             return None
         lease, moment = Lease.read(stored["lease"]), now()
@@ -278,8 +280,8 @@ def finish(
     """
     reference = client.collection(TICKS).document(claim.id)
 
-    def step(transaction: firestore.Transaction) -> End | None:
-        stored = reference.get(transaction=transaction).to_dict()
+    def step(transaction: ShortTransaction) -> End | None:
+        [stored] = transaction.read(reference)
         lease = Lease.read(stored["lease"]) if stored else None
         if stored is None or lease is None or lease.holder != claim.holder:
             return None
@@ -295,7 +297,7 @@ def finish(
 
 
 def _end(
-    transaction: firestore.Transaction,
+    transaction: ShortTransaction,
     reference: firestore.DocumentReference,
     state: End,
     error: str | None = None,
@@ -306,7 +308,7 @@ def _end(
 
 def _fail(
     client: firestore.Client,
-    transaction: firestore.Transaction,
+    transaction: ShortTransaction,
     reference: firestore.DocumentReference,
     stored: dict[str, Any],
     why: str,
@@ -316,10 +318,10 @@ def _fail(
     If the digest is stored and only the end was not recorded, the slot is done. The next `since-last` digest
     covers this one's window too, unless a later one did; it may repeat what those later ones covered.
     """
-    digest = client.collection(DIGESTS).document(reference.id).get([], transaction=transaction)
+    [digest] = transaction.read(client.collection(DIGESTS).document(reference.id), fields=[])
     clock = client.collection(CLOCKS).document(stored["schedule"])
-    kept = clock.get(transaction=transaction).to_dict()
-    if digest.exists:
+    [kept] = transaction.read(clock)
+    if digest is not None:
         return _end(transaction, reference, "done")
     if kept and kept["last_end"]:
         lost = stored["window"]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shared.documents.model import Document
+    from shared.platform.transaction import ShortTransaction
     from shared.text.summary import Aggregate
 
 COLLECTION = "outcomes"
@@ -135,13 +136,13 @@ def organisation_key(name: str | None) -> str | None:
     return (" ".join(re.findall(r"\w+", name.casefold())) or None) if name else None
 
 
-def read_known(transaction: firestore.Transaction, client: firestore.Client, document: Document) -> Known:
+def read_known(transaction: ShortTransaction, client: firestore.Client, document: Document) -> Known:
     """Return what is recorded of a document, before any write; only a document with a result has a record."""
     if document.published_run is None:
         return Known(None, None)
     reference = client.collection(COLLECTION).document(document.id)
-    record = reference.get(["generation", "completed_at"], transaction=transaction).to_dict() or {}
-    return Known(record.get("generation"), record.get("completed_at"))
+    [record] = transaction.read(reference, fields=["generation", "completed_at"])
+    return Known(record.get("generation"), record.get("completed_at")) if record else Known(None, None)
 
 
 def write_completed(  # noqa: PLR0913 - what a run came to

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from shared.documents.model import Document, Run
     from shared.documents.store import Documents
+    from shared.platform.transaction import ShortTransaction
 
 PAGE = 300
 """Documents read, and records written, at once."""
@@ -124,8 +125,8 @@ def settle(documents: Documents, backfill: str, document: str, outcome: Outcome,
     """Write what became of a document, once."""
     entry = entries(documents.client, backfill).document(document)
 
-    def step(transaction: firestore.Transaction) -> None:
-        stored = entry.get(transaction=transaction).to_dict()
+    def step(transaction: ShortTransaction) -> None:
+        [stored] = transaction.read(entry)
         if stored and not stored["settled"]:
             transaction.update(entry, {"settled": True, "outcome": outcome, **more})
 

@@ -36,20 +36,24 @@ class ShortTransaction(Transaction):
     _first_lost = _NOT_BEGUN
     """The id of the first aborted attempt, whose place in the queue the next one takes."""
 
-    def read(self, *references: firestore.DocumentReference) -> list[dict[str, Any] | None]:
-        """Read documents in one call, in order; None for one that does not exist."""
+    def read(
+        self, *references: firestore.DocumentReference, fields: Sequence[str] | None = None
+    ) -> list[dict[str, Any] | None]:
+        """Read documents, or some fields of them, in one call and in order; None for a missing one."""
         assert not self._write_pbs, "Firestore reads before it writes"
         client = self._client
         request: dict[str, Any] = {
             "database": client._database_string,  # noqa: SLF001 - the client has no public way to begin so
             "documents": [reference._document_path for reference in references],  # noqa: SLF001
         }
+        if fields is not None:
+            request["mask"] = {"field_paths": fields}
         if self._id:
             request["transaction"] = self._id
         else:
             retried = {"retry_transaction": self._first_lost} if self._first_lost else {}
             request["new_transaction"] = {"read_write": retried}
-        found: dict[str, dict[str, Any]] = {}
+        documents: dict[str, dict[str, Any]] = {}
         answers = client._firestore_api.batch_get_documents(  # noqa: SLF001
             request=request,
             metadata=client._rpc_metadata,  # noqa: SLF001
@@ -57,9 +61,9 @@ class ShortTransaction(Transaction):
         for answer in answers:
             self._id = answer.transaction or self._id
             if answer.found:
-                fields: Any = decode_dict(answer.found.fields, client)
-                found[answer.found.name] = fields
-        return [found.get(reference._document_path) for reference in references]  # noqa: SLF001
+                decoded: Any = decode_dict(answer.found.fields, client)
+                documents[answer.found.name] = decoded
+        return [documents.get(reference._document_path) for reference in references]  # noqa: SLF001
 
     @property
     def id(self) -> bytes:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from google.cloud import firestore
 
     from shared.digests.notify.webhooks import Resolver
+    from shared.platform.transaction import ShortTransaction
 
 
 COLLECTION = "deliveries"
@@ -101,8 +102,8 @@ def take(client: firestore.Client, reference: firestore.DocumentReference, at: d
         ValidationError: another release wrote it; the attempt is counted, so it holds up no other.
     """
 
-    def step(transaction: firestore.Transaction) -> dict[str, Any] | None:
-        fields: dict[str, Any] | None = reference.get(transaction=transaction).to_dict()
+    def step(transaction: ShortTransaction) -> dict[str, Any] | None:
+        [fields] = transaction.read(reference)
         if fields is None or fields["state"] != "pending" or fields["next_at"] > at:  # None: erased
             return None
         if fields["attempts"] >= MAX_ATTEMPTS:  # the last one was killed
@@ -140,8 +141,8 @@ def record(
             pause = min(max(wait, FIRST_WAIT * 2 ** (taken.attempts - 1)), LONGEST_WAIT)
             fields = {"next_at": at + timedelta(seconds=pause), "reason": reason, "left": left or taken.left}
 
-    def step(transaction: firestore.Transaction) -> None:
-        stored = reference.get(["state", "attempts"], transaction=transaction).to_dict()
+    def step(transaction: ShortTransaction) -> None:
+        [stored] = transaction.read(reference, fields=["state", "attempts"])
         if stored == {"state": "pending", "attempts": taken.attempts}:
             transaction.update(reference, fields)
 
