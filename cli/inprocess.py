@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from functools import partial as bound
@@ -22,12 +23,11 @@ from shared.platform.settings import Settings
 from shared.text.summary import combine, partial, summarise
 
 if TYPE_CHECKING:
-    from shared.platform.records import PassageResult
+    from shared.text.summary import Aggregate
 
 _SETTINGS = Settings(
     project="none", uploads_bucket="none", work_bucket="none", models_bucket="none", results_bucket="none"
 )
-_CHUNK = 1 << 20
 _AT_ONCE = 1_024
 """Passages whose vectors are in memory together: each is 12 kB of Python numbers."""
 
@@ -37,8 +37,8 @@ def analyze(
 ) -> dict[str, Any]:
     """Return `{document, passages}` of a file as Firestore stores them; of an archive its `members` too.
 
-    Nothing is stored, so the pseudonyms that replace personal data are made with a key of the file's own: one
-    person is one pseudonym within the file, and none across files.
+    Nothing is stored, so the pseudonyms that replace personal data are made with a key of the file's own: a
+    person has the same pseudonym within the file, and another in other files.
 
     Raises:
         Rejected: the file is not something Headrace reads. A member of an archive has it as its `error`.
@@ -54,7 +54,7 @@ class _Analyst:
         self._engine = Engine(model)
         self._tokenizer = model / TOKENIZER_FILE
         self._metadata = {TEXT_COLUMN: text_column} if text_column else {}
-        self._embeddings = embeddings
+        self._left_out = None if embeddings else {"embedding"}
 
     def analyze(self, path: Path, name: str, *, is_member: bool = False) -> dict[str, Any]:
         started = time.monotonic()
@@ -72,7 +72,7 @@ class _Analyst:
             settings=_SETTINGS,
             unpack=None if is_member else lambda media_type: self._unpack(path, name, media_type, analyses),
         )
-        can_recognise = find_spec("rapidocr") is not None  # a command line alone has it not
+        can_recognise = find_spec("rapidocr") is not None  # not installed with the command line alone
         reading = read(defer_ocr=can_recognise)
         if can_recognise and (pages := reading.facts.ocr_pages):
             from long_job.ocr.recogniser import Recogniser
@@ -86,22 +86,14 @@ class _Analyst:
         for start in range(0, len(reading.passages), _AT_ONCE):
             results = analyse(self._engine, reading.passages[start : start + _AT_ONCE]).results
             aggregates.append(partial(results))
-            passages += [self._shape(result) for result in results]
+            passages += [result.model_dump(mode="json", exclude=self._left_out) for result in results]
         aggregate = combine(aggregates)
         ended = time.monotonic()
-        result = {
-            "sentiment": aggregate.sentiment,
-            "topics": aggregate.topics,
-            "initiatives": aggregate.initiatives,
-            "summary": [sentence.model_dump() for sentence in summarise(aggregate)],
-            "error": None,
-            "timings": {
-                "extract_seconds": round(extracted - started, 3),
-                "infer_seconds": round(ended - extracted, 3),
-                "total_seconds": round(ended - started, 3),
-            },
+        seconds = {"extract": extracted - started, "infer": ended - extracted, "total": ended - started}
+        document = self._document(path, name, reading.facts, aggregate) | {
+            "sha256": sha256,
+            "timings": {f"{step}_seconds": round(spent, 3) for step, spent in seconds.items()},
         }
-        document = self._document(path, name, reading.facts) | {"sha256": sha256} | result
         return {"document": document, "passages": passages}
 
     def _unpack(self, path: Path, name: str, media_type: str, analyses: list[dict[str, Any]]) -> Unpacked:
@@ -109,8 +101,7 @@ class _Analyst:
         warnings: list[str] = []
         for member, content in members(path, media_type, name, limits_of(_SETTINGS), warnings):
             with tempfile.NamedTemporaryFile() as file:
-                while chunk := content.read(_CHUNK):
-                    file.write(chunk)
+                shutil.copyfileobj(content, file)
                 file.flush()
                 analyses.append(self._member(Path(file.name), f"{name}{INSIDE}{member}"))
         return Unpacked(len(analyses), warnings)
@@ -120,32 +111,24 @@ class _Analyst:
             return self.analyze(path, name, is_member=True)
         except Rejected as rejected:
             error = {"code": rejected.code, "message": rejected.message, "hint": rejected.hint}
-            document = self._document(path, name, Facts(passages=0, tokens=0)) | {
-                "state": "rejected",
-                "error": error,
-            }
-            return {"document": document, "passages": []}
+            document = self._document(path, name, Facts(passages=0, tokens=0))
+            return {"document": document | {"state": "rejected", "error": error}, "passages": []}
 
-    def _document(self, path: Path, name: str, facts: Facts) -> dict[str, Any]:
+    def _document(
+        self, path: Path, name: str, facts: Facts, aggregate: Aggregate | None = None
+    ) -> dict[str, Any]:
         """Return the fields that every document has."""
-        nothing = combine([])
+        results = aggregate or combine([])
         return {
-            "id": None,
+            **dict.fromkeys(("id", "generation", "route", "progress", "error")),
             "name": name,
-            "generation": None,
             "state": "completed",
-            "route": None,
-            "progress": None,
             "size": path.stat().st_size,
             **facts.model_dump(),
-            "sentiment": nothing.sentiment,
-            "topics": nothing.topics,
-            "initiatives": 0,
-            "summary": [],
-            "error": None,
+            "sentiment": results.sentiment,
+            "topics": results.topics,
+            "initiatives": results.initiatives,
+            "summary": [sentence.model_dump() for sentence in summarise(results)] if aggregate else [],
             "timings": {},
             "model": self._engine.digest,
         }
-
-    def _shape(self, result: PassageResult) -> dict[str, Any]:
-        return result.model_dump(mode="json", exclude=None if self._embeddings else {"embedding"})

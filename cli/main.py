@@ -557,10 +557,6 @@ def _print_error(error: Exception, message: str, hint: str | None) -> None:
     """Print an error as JSON if the arguments ask for it; they are searched, because they may not parse."""
     options = takewhile(lambda argument: argument != "--", sys.argv[1:])
     if "--json" in options:
-        code = getattr(error, "code", None) or snake_case(type(error).__name__)
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()  # SetupError: setup_error
+        code = getattr(error, "code", name)
         print_json({"code": code, "message": message, "hint": hint})
-
-
-def snake_case(name: str) -> str:
-    """Return `SetupError` as `setup_error`."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()

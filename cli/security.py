@@ -74,11 +74,11 @@ NOT_LOCAL = "not on a local stack"
 _USER_MANAGED = 1
 
 
-class Binding(NamedTuple):
-    """A role and the members that have it."""
+class Grant(NamedTuple):
+    """A role that a member has."""
 
     role: str
-    members: tuple[str, ...]
+    member: str
 
 
 def audit(data: Path, project: str | None, model: Path, domain: str | None) -> Iterator[Finding]:
@@ -111,7 +111,8 @@ def check_project() -> Iterator[Finding]:
     from google.cloud.resourcemanager_v3 import ProjectsClient
 
     policy = _policy(ProjectsClient(), f"projects/{settings().project}")
-    yield from judge_project(settings().project, policy)
+    revoke = f"gcloud projects remove-iam-policy-binding {settings().project}"
+    yield from judge_policy(f"project {settings().project}", policy, revoke, is_project=True)
 
 
 def check_account_keys() -> Iterator[Finding]:
@@ -135,13 +136,13 @@ def check_stores() -> Iterator[Finding]:
         access = bucket.iam_configuration
         uniform = bool(access.uniform_bucket_level_access_enabled)
         yield judge_bucket(name, uniform=uniform, prevention=access.public_access_prevention)
-        policy = bindings(bucket.get_iam_policy(requested_policy_version=3, **LIMITS))
+        policy = grants(bucket.get_iam_policy(requested_policy_version=3, **LIMITS))
         revoke = f"gcloud storage buckets remove-iam-policy-binding gs://{name}"
-        yield from judge_resource(f"gs://{name}", policy, revoke)
+        yield from judge_policy(f"gs://{name}", policy, revoke)
     for topic in TOPICS:
         policy = _policy(publisher(), f"projects/{made.project}/topics/{topic}")
         revoke = f"gcloud pubsub topics remove-iam-policy-binding {topic}"
-        yield from judge_resource(f"topic {topic}", policy, revoke)
+        yield from judge_policy(f"topic {topic}", policy, revoke)
 
 
 def check_services() -> Iterator[Finding]:
@@ -190,7 +191,7 @@ def check_secrets(*, cloud: bool) -> Iterator[Finding]:
         yield finding
         if cloud:
             revoke = f"gcloud secrets remove-iam-policy-binding {name}"
-            yield from judge_resource(f"secret {name}", _policy(secrets(), path), revoke)
+            yield from judge_policy(f"secret {name}", _policy(secrets(), path), revoke)
         if name == made.api_key_hash and finding.status != "wrong":
             version = f"{path}/versions/{used}"
             payload = bytes(secrets().access_secret_version(name=version, **LIMITS).payload.data)
@@ -224,79 +225,60 @@ def check_entrance(target: Target, domain: str | None) -> Iterator[Finding]:
         yield judge_answer(address, status, f"Until you know why: {close}")
 
 
-def _policy(client: Any, resource: str) -> list[Binding]:  # noqa: ANN401 - each service has a class of its own
+def _policy(client: Any, resource: str) -> list[Grant]:  # noqa: ANN401 - each service has a class of its own
     """Return who has which role on a resource, with conditions, which older forms leave out."""
     request = {"resource": resource, "options": {"requested_policy_version": 3}}
-    return bindings(client.get_iam_policy(request=request, **LIMITS))
+    return grants(client.get_iam_policy(request=request, **LIMITS))
 
 
-def bindings(policy: Any) -> list[Binding]:  # noqa: ANN401 - Cloud Storage has a class of its own
-    """Return the bindings of a policy, whichever client it comes from."""
+def grants(policy: Any) -> list[Grant]:  # noqa: ANN401 - Cloud Storage has a class of its own
+    """Return the roles that a policy grants, whichever client it comes from."""
     pairs = (
         (binding["role"], binding["members"])
         if isinstance(binding, dict)
         else (binding.role, binding.members)
         for binding in policy.bindings
     )
-    return sorted(Binding(role, tuple(sorted(members))) for role, members in pairs)
+    return sorted(Grant(role, member) for role, members in pairs for member in members)
 
 
-def judge_public(what: str, granted: Iterable[Binding], revoke: str) -> Finding:
-    """Judge whether everybody has a role on something; `revoke` takes one away, without member and role."""
-    open_to = [(role, member) for role, members in granted for member in members if member in EVERYBODY]
-    if not open_to:
-        return Finding(PUBLIC, "ok", f"{what}: only named members")
-    role, member = open_to[0]
-    detail = f"{what} is open to everybody: {', '.join(f'{role} for {member}' for role, member in open_to)}."
-    return Finding(PUBLIC, "wrong", detail, f"{revoke} --member={member} --role={role}")
-
-
-def judge_resource(what: str, granted: Sequence[Binding], revoke: str) -> Iterator[Finding]:
-    """Judge the policy of a bucket, topic, secret, service or job."""
-    yield judge_public(what, granted, revoke)
-    for role, members in granted:
-        for member in members:
-            if _is_account(member) and (role in CHANGING or role in ACTS_AS or ADMIN.fullmatch(role)):
-                detail = f"{member} has {role} on {what}: no function administers anything."
-                yield Finding(ROLES, "wrong", detail, f"{revoke} --member={member} --role={role}")
-
-
-def judge_project(project: str, granted: Sequence[Binding]) -> Iterator[Finding]:
-    """Judge which accounts may administer the project or act as other accounts."""
-    revoke = f"gcloud projects remove-iam-policy-binding {project}"
-    yield judge_public(f"project {project}", granted, revoke)
-    complaints = [
-        Finding(
-            ROLES,
-            complaint[0],
-            f"{member} has {role} on the project: {complaint[1]}.",
-            f"{revoke} --member={member} --role={role}",
+def judge_policy(
+    what: str, policy: Sequence[Grant], revoke: str, *, is_project: bool = False
+) -> Iterator[Finding]:
+    """Judge who has roles on something; `revoke` takes one away, without its member and role."""
+    public = [grant for grant in policy if grant.member in EVERYBODY]
+    if public:
+        roles = ", ".join(f"{role} for {member}" for role, member in public)
+        yield Finding(
+            PUBLIC, "wrong", f"{what} is open to everybody: {roles}.", _with_grant(revoke, public[0])
         )
-        for role, members in granted
-        for member in members
-        if (complaint := _complaint(role, member))
-    ]
-    ok = Finding(ROLES, "ok", f"no account of {project} may administer it or act as another")
-    yield from complaints or [ok]
+    else:
+        yield Finding(PUBLIC, "ok", f"{what}: only named members")
+    complaints = [(grant, complaint) for grant in policy if (complaint := _complaint(grant, is_project))]
+    for grant, (status, why) in complaints:
+        detail = f"{grant.member} has {grant.role} on {what}: {why}."
+        yield Finding(ROLES, status, detail, _with_grant(revoke, grant))
+    if is_project and not complaints:
+        yield Finding(ROLES, "ok", f"no account may administer {what} or act as another")
 
 
-def _complaint(role: str, member: str) -> tuple[Status, str] | None:
-    if member.startswith("domain:") and role in CHANGING:
+def _with_grant(revoke: str, grant: Grant) -> str:
+    return f"{revoke} --member={grant.member} --role={grant.role}"
+
+
+def _complaint(grant: Grant, on_project: bool) -> tuple[Status, str] | None:  # noqa: FBT001 - one of two questions
+    role, (kind, _, address) = grant.role, grant.member.partition(":")
+    if kind == "domain" and role in CHANGING:
         return "wrong", "that is everybody of the domain"
-    if not _is_account(member):
+    administers = role in CHANGING or role in ACTS_AS or ADMIN.fullmatch(role)
+    if kind != "serviceAccount" or GOOGLES.fullmatch(address) or not administers:
         return None
+    if not on_project:
+        return "wrong", "no function administers anything"
     if role in CHANGING:
         return "wrong", "a basic role reaches every service"
-    if role in ACTS_AS or ADMIN.fullmatch(role):
-        does = "can act as other accounts" if role in ACTS_AS else "can administer a service"
-        return "warning", f"it {does}, which only the account that deploys needs"
-    return None
-
-
-def _is_account(member: str) -> bool:
-    """Whether a member is a service account that people made, or one of Google's that serves them."""
-    kind, _, address = member.partition(":")
-    return kind == "serviceAccount" and not GOOGLES.fullmatch(address)
+    does = "can act as other accounts" if role in ACTS_AS else "can administer a service"
+    return "warning", f"it {does}, which only the account that deploys needs"
 
 
 def judge_bucket(name: str, *, uniform: bool, prevention: str) -> Finding:
@@ -383,17 +365,16 @@ def judge_push(subscription: Subscription, *, cloud: bool) -> Finding:
     return Finding(CALLERS, "ok", f"{name}: signed as {push.oidc_token.service_account_email}, over TLS")
 
 
-def judge_callers(run: Service | Job, granted: Sequence[Binding]) -> Iterator[Finding]:
+def judge_callers(run: Service | Job, policy: Sequence[Grant]) -> Iterator[Finding]:
     """Judge who may call a service or start the job; everybody may call the API, which asks for a key."""
-    name, kind = short(run.name), "services" if isinstance(run, Service) else "jobs"
-    if isinstance(run, Service):
-        if name == API:
-            granted = [binding for binding in granted if binding.role != INVOKER]
-        elif run.invoker_iam_disabled:
-            detail = f"{name} is open to everybody: Cloud Run does not ask who calls it."
-            yield Finding(PUBLIC, "wrong", detail, update(run, "--invoker-iam-check"))
+    name, kind = named(run), "jobs" if isinstance(run, Job) else "services"
+    if isinstance(run, Service) and name == API:
+        policy = [grant for grant in policy if grant.role != INVOKER]
+    elif isinstance(run, Service) and run.invoker_iam_disabled:
+        detail = f"{name} is open to everybody: Cloud Run does not ask who calls it."
+        yield Finding(PUBLIC, "wrong", detail, update(run, "--invoker-iam-check"))
     revoke = f"gcloud run {kind} remove-iam-policy-binding {name} --region={_region(run.name)}"
-    yield from judge_resource(name, granted, revoke)
+    yield from judge_policy(name, policy, revoke)
 
 
 def judge_run(run: Run) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 PENDING_SECONDS = 1.0
-"""For a place. Cloud Run lets requests wait for ten, here somebody waits at a terminal.
+"""How long a request waits for a free thread. Cloud Run lets it wait for ten; here a user waits.
 Source: https://cloud.google.com/run/docs/about-instance-autoscaling"""
 WAITING = 100
 """Requests that may wait at once in a process: as many as Pub/Sub pushes to one endpoint."""

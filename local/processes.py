@@ -36,7 +36,7 @@ LOW_PAUSE = 2.0
 """Seconds between two starts of a process while space is low."""
 LOG_TAIL_LINES = 5
 OTHER_PORTS, MAX_PORT, PORT_STEP = 9700, 65_535, 100
-"""Where ports are sought that could be used instead."""
+"""Ports to suggest instead: from the first to the second, in these steps."""
 IDLE_SECONDS = 120.0
 """After its last line in the log, a process on demand ends."""
 

@@ -46,7 +46,7 @@ CHANGEABLE = (
     "dead_letter_policy",
     "push_config",
 )
-"""Of a subscription that exists; its topic and its filter are for ever."""
+"""What can be changed of a subscription that exists; its topic and its filter cannot."""
 JOB_IMAGE = "long-job"
 """Not run on one machine: a job that names no command is `python -m long_job` there."""
 JOB_TIMEOUT = 3600
@@ -74,7 +74,7 @@ def provision(layout: Layout) -> None:
 
 
 def buckets() -> tuple[str, ...]:
-    """Of the project."""
+    """Return the names of the project's buckets."""
     made = settings()
     return made.uploads_bucket, made.work_bucket, made.models_bucket, made.results_bucket
 

@@ -1,4 +1,4 @@
-"""How is a local gRPC server started, and how does it refuse?
+"""Start a local gRPC server, and refuse requests with the right status.
 
 One process per server: `--host --port --data`, the line `ready` once it listens, SIGTERM or SIGINT to stop. A
 port or a data directory that another process holds ends with one line and exit status 1.
@@ -144,7 +144,7 @@ class Application(Protocol):
     """What a server is made of."""
 
     methods: Mapping[str, grpc.RpcMethodHandler]
-    """By path: `/google.pubsub.v1.Publisher/Publish`."""
+    """Handlers by path: `/google.pubsub.v1.Publisher/Publish`."""
 
     async def broken(self) -> str:
         """Return only when the server cannot go on, and say why."""

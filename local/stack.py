@@ -30,7 +30,7 @@ WATCH_SECONDS = 0.25
 NOTIFIERS = {"storage", "pubsub"}
 """Between them an upload's notification is not durable: Cloud Storage publishes it after its answer."""
 DYING_SECONDS = 40.0
-"""For the processes of a killed stack to end: more than the 30 s that gunicorn gives a worker."""
+"""How long the processes of a killed stack have to end: more than the 30 s that gunicorn gives a worker."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A batch of passages: through the model, into Firestore; the last batch of a run completes its document."""
+"""Analyze a batch of passages and store the results; the last batch of a run completes its document."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from shared.platform.records import BatchMessage, PassageResult
 
 FIRST_SLICE, SLICE = 8, 32
-"""Passages between two looks at the clock, at most: a quarter of a second of one core."""
+"""Most passages between two looks at the clock: a quarter of a second of one core."""
 _LOADING = threading.Lock()
 USABLE = 0.7
 """Share of the time limit after which a batch stops, commits what it has, and is published again. The slice
@@ -90,7 +90,7 @@ def hand_on(message: BatchMessage) -> None:
 
 
 def compute(documents: Documents, message: BatchMessage, upto: int, deadline: float) -> tuple[int, Document]:
-    """Analyse the passages from `upto` and commit them.
+    """Analyze the passages from `upto` and commit them.
 
     Returns:
         How far it came before the deadline, and the document as the commit read it.
@@ -118,7 +118,7 @@ def compute(documents: Documents, message: BatchMessage, upto: int, deadline: fl
 
 
 def next_slice(passages: int, seconds: float) -> int:
-    """As many passages as fit between two looks at the clock, at the pace of the last ones."""
+    """Return how many passages fit between two looks at the clock, at the pace of the last ones."""
     may_take = settings().analyze_timeout * (1 - USABLE) / 2
     return max(1, min(SLICE, int(passages * may_take / seconds)))
 

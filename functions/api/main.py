@@ -1,4 +1,4 @@
-"""The HTTP API: texts through the model at once, and what the pipeline stored."""
+"""The HTTP API: analyze texts at once, and read and search what the pipeline stored."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ for kind in (HTTPException, InternalServerError):
 
 
 def analyze(call: Call) -> AnalyzeResponse:
-    """Each text's result, in order."""
+    """Return each text's result, in order."""
     asked = call.body
     assert isinstance(asked, AnalyzeRequest)
     check_texts(asked.texts, settings())
@@ -66,24 +66,24 @@ def analyze(call: Call) -> AnalyzeResponse:
 
 
 def documents(call: Call) -> dict[str, Any]:
-    """A page of documents."""
+    """Return a page of documents."""
     assert isinstance(call.query, DocumentsQuery)
     return list_documents(firestore_client(), call.query)
 
 
 def document(call: Call) -> dict[str, Any]:
-    """One document."""
+    """Return a document."""
     return document_view(get_document(firestore_client(), call.arguments["id"]))
 
 
 def passages(call: Call) -> dict[str, Any]:
-    """A page of a document's passages."""
+    """Return a page of a document's passages."""
     assert isinstance(call.query, PassagesQuery)
     return list_passages(firestore_client(), call.arguments["id"], call.query)
 
 
 def search(call: Call) -> SearchResponse:
-    """The passages nearest to a question."""
+    """Return the passages nearest to a question."""
     asked = call.query
     assert isinstance(asked, SearchQuery)
     check_texts([asked.q], settings(), "q")
@@ -104,7 +104,7 @@ def search(call: Call) -> SearchResponse:
 HANDLERS: dict[str, Handler] = {
     handler.__name__: handler for handler in (analyze, documents, document, passages, search)
 }
-"""By the names of the endpoints."""
+"""Handlers by the names of their endpoints."""
 
 
 def model() -> tuple[Engine, Batcher]:

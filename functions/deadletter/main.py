@@ -1,4 +1,4 @@
-"""A message that no retry could help: its record, with the command that replays it; its document failed."""
+"""Record a message that was given up, with the command that replays it, and fail its document."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 COLLECTION = "dead_letters"
 ADDED = ("headrace", "CloudPubSub")
-"""How attributes begin that a message has only as a dead letter."""
+"""Prefixes of the attributes that a message gets when it becomes a dead letter."""
 NOT_OURS = frozenset({NOT_PLANNED, "not_a_batch", "not_a_notification"})
-"""Reasons by which a message fails nothing, whatever it names: it may pass for ours on another topic."""
+"""Codes of messages that are not ours. They fail no document, although they may name one."""
 EXHAUSTED = {
     "code": "deliveries_exhausted",
     "message": "The message was delivered as often as its subscription allows, and never acknowledged.",
@@ -42,21 +42,21 @@ def deadletter(request: Request) -> tuple[str, int]:
 
 
 def on_dead_letter(push: Push) -> None:
-    """Write the record first, then fail the document: a kill in between is made good by the redelivery."""
+    """Write the record first, then fail the document: after a kill in between, a redelivery fails it."""
     reason = _reason(push)
     refused = reason.code in NOT_OURS
     documents = Documents(firestore_client())
     document, run, generation = _subject(documents, push)
     bind_contextvars(document=document, run=run)
     letter = firestore_client().collection(COLLECTION).document(_name(push))
-    known = letter.get(["run"]).to_dict() or {}
+    recorded = letter.get(["run"]).to_dict() or {}
     record = {
         "reason": reason.model_dump(),
         "function": push.attributes.get("headraceFunction"),
         "subscription": push.attributes.get("headraceSubscription")
         or push.attributes.get("CloudPubSubDeadLetterSourceSubscription"),
         "document": document,
-        "run": run or known.get("run"),  # a second delivery finds it ended
+        "run": run or recorded.get("run"),  # on a second delivery the run has ended
         "replay": f"headrace replay {document}" if document and not refused else None,
         "data": {"sha256": hashlib.sha256(push.data).hexdigest(), "size": len(push.data)},
         "published_at": push.published,
@@ -65,13 +65,13 @@ def on_dead_letter(push: Push) -> None:
     letter.set(record)
     if refused or document is None or run is None or generation is None:
         return
-    with suppress(Superseded):  # it moved on, or has ended: the record stays for whoever looks
+    with suppress(Superseded):  # it has moved on or ended; the record stays
         documents.fail(document, run, generation, reason)
     finish(documents, document)
 
 
 def _reason(push: Push) -> ErrorInfo:
-    """Why a function gave the message up; Pub/Sub itself gives no reason, nor does a stranger a whole one."""
+    """Return why a function gave the message up; Pub/Sub itself gives no reason."""
     try:
         return ErrorInfo.model_validate_json(push.attributes.get("headraceReason", ""))
     except ValidationError:
@@ -79,10 +79,13 @@ def _reason(push: Push) -> ErrorInfo:
 
 
 def _subject(documents: Documents, push: Push) -> tuple[str | None, int | None, int | None]:
-    """The document, run and generation that the message was about, as far as it can be told."""
+    """Return the document, run and generation that the message is about, as far as they are known."""
     try:
         batch = batch_message(push)
-    except (Malformed, Retryable):  # the latter of a newer revision: it is known by the sweep
+    except (
+        Malformed,
+        Retryable,
+    ):  # Retryable: of a newer revision; the sweep recovers its document
         pass
     else:
         return batch.document, batch.run, batch.generation
@@ -91,7 +94,7 @@ def _subject(documents: Documents, push: Push) -> tuple[str | None, int | None, 
     except Malformed:
         return None, None, None
     document = document_id(event.bucket, event.name)
-    # Takes the run that no delivery finished, or makes the document known; held leases are waited for.
+    # This takes the run that no delivery finished, or creates the document; held leases are waited for.
     try:
         claimed = claim(documents, event, published=push.published, lease_seconds=settings().ingest_timeout)
     except Superseded:

@@ -145,7 +145,7 @@ def plan(
 
 
 def job_model() -> str:
-    """The model that the job is to run."""
+    """Return the digest of the model that the job is to run."""
     return settings().job_model_digest or manifest().digest
 
 

@@ -1,4 +1,4 @@
-"""On a tick: find what stands still or was lost, drive it or fail it, and remove what nobody owns any more.
+"""On a tick, recover or fail what stands still or was lost, and remove what is not needed any more.
 
 Every step is bounded and may be repeated; what one tick leaves, the next one takes.
 """
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from google.cloud import firestore
 
 SETTLED = timedelta(seconds=60)
-"""After which whoever should have announced or purged is taken to be gone."""
+"""Age after which a step that its own process should have done is done here."""
 PER_TICK = 50
 """Documents of each kind that one tick looks at."""
 MAX_OUTAGES = 3
-"""Each may have been waited for as long as a transaction is tried; the tick comes again."""
+"""Transient errors after which a round ends: each may have taken as long as a transaction is tried."""
 
 
 @functions_framework.http
@@ -49,10 +49,10 @@ def sweep(request: Request) -> tuple[str, int]:
 
 
 def on_tick(push: Push) -> None:
-    """One round; a tick with `reconcile=now` also looks at files that were uploaded only now.
+    """Do one round; a tick with `reconcile=now` also looks at files that were uploaded only now.
 
     Raises:
-        Exception: the first that passes by itself, of what could not be done.
+        Exception: the first transient error of the round, so that the tick comes again.
     """
     documents = Documents(firestore_client())
     this = _Round()
@@ -74,19 +74,19 @@ def on_tick(push: Push) -> None:
 
 
 def expire(documents: Documents, document: Document) -> None:
-    """Erase a document; one that is being read, on a later tick: what is stored of it may come after that."""
+    """Erase a document; one that is being read is left for a later tick: its results may follow."""
     if is_being_read(document):
         raise Superseded("it is being read")
     erase(documents.client, document.id, seen(document))
 
 
-def write_digest(documents: Documents, stored: dict[str, Any]) -> None:
+def write_digest(documents: Documents, fields: dict[str, Any]) -> None:
     """Write the files of a digest whose own process did not."""
-    complete(documents.client, stored["id"])
+    complete(documents.client, fields["id"])
 
 
 class _Round:
-    """What was done, document by document: one of which nothing can be done does not hold up the others."""
+    """Counts what was done; a document for which a step fails does not hold up the others."""
 
     def __init__(self) -> None:
         self.done: Counter[str] = Counter()
@@ -95,22 +95,22 @@ class _Round:
     def documents(
         self, kind: str, records: Iterable[dict[str, Any]], step: Callable[[Document], None]
     ) -> None:
-        """Do the same as `take` with documents; a record that is not one is left."""
+        """Do the same as `take` with documents; a record that is not a valid document is left."""
         self.take(kind, records, lambda fields: step(Document.model_validate(fields)))
 
     def take(
         self, kind: str, records: Iterable[dict[str, Any]], step: Callable[[dict[str, Any]], None]
     ) -> None:
-        """Try a step with each record once, and count it as of this kind.
+        """Try a step once with each record, and count it under this kind.
 
         Raises:
-            Exception: the last of several that pass by themselves: what is out is not the document.
+            Exception: the last of `MAX_OUTAGES` transient errors, whose cause is not a document.
         """
         for fields in records:
             self.attempt(kind, partial(step, fields), document=fields.get("id"))
 
     def attempt(self, kind: str, step: Callable[[], int | None], **about: str | None) -> None:
-        """Try a step once, and count what it returns, or once, as of this kind. Raises as `take` does."""
+        """Try a step once, and count what it returns, or 1, under this kind. Raises as `take` does."""
         try:
             count = step()
         except Superseded:  # it moved on between the query and now, or has a time of its own now
@@ -148,8 +148,7 @@ def oldest_unfinished(documents: Documents) -> float:
         filter=FieldFilter("state", "in", ["extracting", "analyzing", "delegated"])
     )
     for snapshot in unfinished.order_by("timings.uploaded_at").limit(1).stream():
-        stored = snapshot.to_dict() or {}
-        waited: timedelta = now() - stored["timings"]["uploaded_at"]
+        waited: timedelta = now() - snapshot.get("timings.uploaded_at")
         return round(waited.total_seconds(), 1)
     return 0.0
 

@@ -67,11 +67,11 @@ def _compile(aggregation: Aggregation) -> _Sought:
 
 
 def _collect(numbers: dict[FieldPath, list[float]], fields: Fields) -> None:
-    for path, found in numbers.items():
+    for path, values in numbers.items():
         value = paths.get(fields, path)
         kind = None if value is None else value.WhichOneof("value_type")
         if kind in NUMBERS:
-            found.append(getattr(value, kind))
+            values.append(getattr(value, kind))
 
 
 def _count(count: int, up_to: int | None) -> Value:

@@ -152,8 +152,8 @@ def _predicate(node: Filter, path: FieldPath) -> Predicate:
         return lambda _: False
 
     def in_range(candidate: Candidate) -> bool:
-        found = at(candidate)
-        return found is not None and found[0] == operand[0] and compare(found, operand)
+        value = at(candidate)
+        return value is not None and value[0] == operand[0] and compare(value, operand)
 
     return in_range
 

@@ -72,7 +72,11 @@ def _parents(store: Store, database: str, path: str, at: int) -> Iterator[str]:
     """Ids of documents of this collection that have documents below them, in order."""
     below = store.collections(database, path, "")
     deeper = len(path) + 1
-    owners = {found.path[deeper:].partition("/")[0] for found in below if not store.is_empty(found, at)}
+    owners = {
+        collection.path[deeper:].partition("/")[0]
+        for collection in below
+        if not store.is_empty(collection, at)
+    }
     return iter(sorted(owners))
 
 
@@ -88,9 +92,9 @@ async def list_collection_ids(
     at, _, _ = await reads.moment(request, database, ())
     start = len(parent) + 1 if parent else 0
     ids: set[str] = set()
-    for found in store.collections(database, parent, ""):
-        identity = found.path[start:].partition("/")[0]
-        if identity not in ids and not store.is_empty(found, at):
+    for collection in store.collections(database, parent, ""):
+        identity = collection.path[start:].partition("/")[0]
+        if identity not in ids and not store.is_empty(collection, at):
             ids.add(identity)
     size = request.page_size or len(ids) or 1
     remaining = [each for each in sorted(ids) if each >= request.page_token]

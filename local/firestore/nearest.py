@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from local.firestore.plans import Plan
-    from local.firestore.queries import Match
+    from local.firestore.plans import Match, Plan
 
 MAX_RESULTS = 1000
 _BLOCK = 512

@@ -73,11 +73,11 @@ def parse_update_mask(texts: Iterable[str]) -> list[FieldPath]:
     Raises:
         Refused: INVALID_ARGUMENT.
     """
-    found = sorted({parse(text) for text in texts})
-    for outer, inner in itertools.pairwise(found):
+    parsed = sorted({parse(text) for text in texts})
+    for outer, inner in itertools.pairwise(parsed):
         if inner[: len(outer)] == outer:
             raise invalid(f'Field paths "{render(outer)}" and "{render(inner)}" overlap in one mask.')
-    return found
+    return parsed
 
 
 def get(fields: Fields, path: FieldPath) -> Value | None:

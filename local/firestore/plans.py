@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message as CursorMessage
 
-    from local.firestore.store import Collection, Reader
+    from local.firestore.store import Collection, Reader, Version
 
 _DESCENDING: Any = StructuredQuery.DESCENDING
 
@@ -44,6 +44,14 @@ class Cursor(NamedTuple):
         return 1 if self.before else -1
 
 
+class Match(NamedTuple):
+    """A document of the result; only its bytes are kept, since most are cut off again unread."""
+
+    name: str
+    version: Version
+    keys: tuple[Key, ...]
+
+
 class Plan(NamedTuple):
     """Everything that a query asks for, checked and compiled."""
 
@@ -67,8 +75,8 @@ class Plan(NamedTuple):
         """The collections that it reads and that exist."""
         if self.descendants:
             return reader.collections(self.database, self.parent, self.collection_id)
-        found = reader.collection(self.database, join(self.parent, self.collection_id))
-        return [found] if found else []
+        collection = reader.collection(self.database, join(self.parent, self.collection_id))
+        return [collection] if collection else []
 
     @property
     def stop(self) -> int | None:
@@ -138,8 +146,8 @@ def _cursor(cursor: CursorMessage, orders: Sequence[Order]) -> Cursor:
     if len(cursor.values) > len(orders):
         raise invalid("A cursor has more values than the query has orders.")
     keys = tuple(key(value) for value in cursor.values)
-    for found, order in zip(keys, orders, strict=False):
-        if order.path == NAME and found[0] is not Kind.REFERENCE:
+    for value, order in zip(keys, orders, strict=False):
+        if order.path == NAME and value[0] is not Kind.REFERENCE:
             raise invalid("A cursor's value for __name__ must be a reference.")
     return Cursor(keys, cursor.before)
 

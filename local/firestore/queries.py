@@ -7,35 +7,28 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from local.firestore import nearest, paths
 from local.firestore.filters import Candidate
+from local.firestore.plans import Match
 from local.firestore.protos import Document, Value, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from local.firestore.plans import Plan
-    from local.firestore.store import Reader, Version
+    from local.firestore.store import Reader
     from local.firestore.values import Key
 
 
 _BLOCK = 4096
 
 
-class Match(NamedTuple):
-    """A document of the result; only its bytes are kept, since most are cut off again unread."""
-
-    name: str
-    version: Version
-    keys: tuple[Key, ...]
-
-
-class Found(NamedTuple):
-    """A result row: the document as the client gets it, and the state it was read in."""
+class Result(NamedTuple):
+    """The document as the client gets it, and when it was last written."""
 
     document: Document
     updated: int
 
 
-def run(reader: Reader, plan: Plan, at: int) -> Iterator[Found]:
+def run(reader: Reader, plan: Plan, at: int) -> Iterator[Result]:
     """The plan's result as of `at`, in order.
 
     Raises:
@@ -44,12 +37,12 @@ def run(reader: Reader, plan: Plan, at: int) -> Iterator[Found]:
     matches = select(reader, plan, at)
     if plan.query.HasField("find_nearest"):
         yield from (
-            Found(_document(match, plan, distance), match.version.updated)
+            Result(_document(match, plan, distance), match.version.updated)
             for match, distance in nearest.search(matches, plan)
         )
         return
     for match in matches:
-        yield Found(_document(match, plan, None), match.version.updated)
+        yield Result(_document(match, plan, None), match.version.updated)
 
 
 def select(reader: Reader, plan: Plan, at: int) -> Iterator[Match]:
@@ -74,7 +67,7 @@ def _matches(reader: Reader, plan: Plan, at: int) -> Iterator[Match]:
             fields = Document.FromString(data).fields if plan.reads_fields else None
             candidate = Candidate(prefix + version.id, fields)
             keys = tuple(order.at(candidate) for order in plan.orders)
-            present = tuple(found for found in keys if found is not None)
+            present = tuple(key for key in keys if key is not None)
             if len(present) < len(keys) or not plan.filtered.matches(candidate):
                 continue
             if plan.start is not None and plan.start.side(present, plan.orders) < 0:
@@ -85,7 +78,7 @@ def _matches(reader: Reader, plan: Plan, at: int) -> Iterator[Match]:
 
 
 def _first_id(plan: Plan, prefix: str) -> str:
-    """Where a scan may begin: paging by name must not read every earlier page again."""
+    """The first id to scan: paging by name must not read every earlier page again."""
     if plan.start is None or not plan.by_name or not plan.start.keys:
         return ""
     name = "/".join(plan.start.keys[0][1])

@@ -119,9 +119,9 @@ class Reads:
             yield RunQueryResponse(transaction=begun, read_time=moment)
         seen: list[tuple[str, int]] = []
         try:
-            async for found in self._stream(lambda reader: queries.run(reader, plan, at)):
-                seen.append((found.document.name, found.updated))
-                yield RunQueryResponse(document=found.document, read_time=moment)
+            async for result in self._stream(lambda reader: queries.run(reader, plan, at)):
+                seen.append((result.document.name, result.updated))
+                yield RunQueryResponse(document=result.document, read_time=moment)
         finally:
             # Also where the client hung up half-way: what it saw must still hold when it commits.
             if transaction is not None:
@@ -178,8 +178,8 @@ class Reads:
         return version
 
     def _documents_now(self, plan: Plan) -> Hashable:
-        found = queries.run(self._store, plan, self._store.now())
-        return tuple((each.document.name, each.updated) for each in found)
+        results = queries.run(self._store, plan, self._store.now())
+        return tuple((result.document.name, result.updated) for result in results)
 
     def _aggregates_now(self, plan: Plan, asked: Sequence[Message]) -> Hashable:
         return _frozen(aggregates.run(self._store, plan, self._store.now(), asked))

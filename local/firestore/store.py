@@ -115,12 +115,12 @@ class Reader:
 
     def get(self, name: Name, at: int) -> Version | None:
         """The document as it was at `at`."""
-        found = self.collection(name.database, name.collection)
-        if found is None:
+        collection = self.collection(name.database, name.collection)
+        if collection is None:
             return None
-        row = self._connection.execute(_CURRENT, (found.key, name.id)).fetchone()
+        row = self._connection.execute(_CURRENT, (collection.key, name.id)).fetchone()
         if row is None or row[2] > at:
-            row = self._connection.execute(_PAST, (found.key, name.id, at, at)).fetchone()
+            row = self._connection.execute(_PAST, (collection.key, name.id, at, at)).fetchone()
         return Version(*row) if row else None
 
     def scan(self, collection: Collection, at: int, first: str = "") -> Iterator[Version]:
@@ -159,15 +159,15 @@ class Store(Reader):
         key = self._keys.get((database, path))
         if key is not None:
             return Collection(key, path)
-        found = super().collection(database, path)
-        if found is not None:
-            self._keys[database, path] = found.key
-        return found
+        collection = super().collection(database, path)
+        if collection is not None:
+            self._keys[database, path] = collection.key
+        return collection
 
     def current(self, name: Name) -> Version | None:
         """The document as it stands, the writes of an open `commit` included."""
-        found = self.collection(name.database, name.collection)
-        row = found and self._connection.execute(_CURRENT, (found.key, name.id)).fetchone()
+        collection = self.collection(name.database, name.collection)
+        row = collection and self._connection.execute(_CURRENT, (collection.key, name.id)).fetchone()
         return Version(*row) if row else None
 
     @contextmanager
@@ -234,9 +234,9 @@ class Store(Reader):
             )
 
     def _key(self, name: Name) -> int:
-        found = self.collection(name.database, name.collection)
-        if found is not None:
-            return found.key
+        collection = self.collection(name.database, name.collection)
+        if collection is not None:
+            return collection.key
         collection_id = name.collection.rpartition("/")[2]
         key = self._writer.execute(
             "INSERT INTO collections (database, path, id) VALUES (?, ?, ?)",

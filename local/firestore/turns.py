@@ -1,4 +1,4 @@
-"""Whose turn is it? Queues for what transactions have fought over.
+"""Queue transactions that contend for the same documents.
 
 Correctness never rests on these: every transaction is validated when it commits. They exist so that
 contention waits rather than fails. What a transaction lost over becomes hot; for as long as it is, a

@@ -1,4 +1,4 @@
-"""Which message is next, and who holds which? One subscription's memory, rebuilt from the store at start.
+"""Keep one subscription's messages in memory: which is next, and who holds which. Rebuilt at start.
 
 A stored delivery up to the cursor is in exactly one place: ready, waiting for its backoff, or held. Those
 beyond the cursor are in the store alone, so a backlog of any length costs the memory of a window.

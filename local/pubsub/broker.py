@@ -1,4 +1,4 @@
-"""Who gets what is published? The topics, their subscriptions, and the way between."""
+"""Route what is published: the topics, their subscriptions, and the way between."""
 
 from __future__ import annotations
 

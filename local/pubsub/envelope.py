@@ -1,4 +1,4 @@
-"""What does a push endpoint receive? The wrapped form of a message.
+"""Wrap a message as a push endpoint receives it.
 
 Source: https://cloud.google.com/pubsub/docs/push#receive_push
 """

@@ -1,4 +1,4 @@
-"""Which messages does a subscription want? The filter language over a message's attributes.
+"""Evaluate the filter language of subscriptions over a message's attributes.
 
     attributes:key                      the key is there
     attributes.key = "v"                the key is there with this value

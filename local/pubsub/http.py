@@ -1,4 +1,4 @@
-"""How does a push reach its endpoint? HTTP/1.1 over kept-alive connections, the protocol itself by h11."""
+"""Post pushes over HTTP/1.1 with connections that are kept alive; h11 implements the protocol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may a topic or subscription be called?"""
+"""Check the names of topics and subscriptions."""
 
 from __future__ import annotations
 

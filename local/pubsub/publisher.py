@@ -32,7 +32,7 @@ class Publisher:
         self._store = store
 
     def methods(self) -> Mapping[str, grpc.RpcMethodHandler]:
-        """By path."""
+        """Return the handlers by path."""
         return {
             _PREFIX + "CreateTopic": unary(self.create_topic, protos.Topic),
             _PREFIX + "UpdateTopic": unary(self.update_topic, protos.UpdateTopicRequest),

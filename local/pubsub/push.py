@@ -1,4 +1,4 @@
-"""How are messages pushed? As many at once as the endpoint's window allows, each until its deadline.
+"""Push messages: as many at once as the endpoint's window allows, each until its deadline.
 
 A push that has been open for long leaves its place in the window: it may hang, and the endpoint have room.
 """
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 ACKNOWLEDGED = frozenset({102, 200, 201, 202, 204})
 """Any other status refuses the message. Source: https://cloud.google.com/pubsub/docs/push"""
 MAX_OUTSTANDING_BYTES = 32 * 1024 * 1024
-"""Of messages on their way to one endpoint; a single one may be larger."""
+"""Most bytes of messages on their way to one endpoint; a single message may be larger."""
 LONG_SECONDS = 10.0
 """A push that has been open for longer does not count in the window, only in MAX_WINDOW."""
 

@@ -1,4 +1,4 @@
-"""How long does a message wait after a failure? What the subscription's retry policy says."""
+"""Compute how long a message waits after a failure, from the subscription's retry policy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be asked for? The limits and defaults of topics, subscriptions and messages.
+"""Check topics, subscriptions and messages against their limits, and fill in defaults.
 
 What this server does not do is refused by name, never accepted and forgotten.
 Source: https://cloud.google.com/pubsub/quotas#resource_limits and the fields' own documentation in the API.

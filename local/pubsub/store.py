@@ -1,4 +1,4 @@
-"""How does nothing get lost when the process is killed? Everything is in SQLite before anyone is told.
+"""Store messages in SQLite before anything is answered, so that a kill loses nothing.
 
 One connection, used by the event loop alone. A write opens a transaction, and everything that the loop does
 until its next turn shares it: a commit costs 50 µs whether it holds one message or a thousand.

@@ -1,4 +1,4 @@
-"""How does a streaming puller get messages, and no more than it asked for?"""
+"""Stream messages to a puller, and no more than it asked for."""
 
 from __future__ import annotations
 

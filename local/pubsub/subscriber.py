@@ -42,7 +42,7 @@ class Subscriber:
         self._store = store
 
     def methods(self) -> Mapping[str, grpc.RpcMethodHandler]:
-        """By path."""
+        """Return the handlers by path."""
         return {
             _PREFIX + "CreateSubscription": unary(self.create, protos.Subscription),
             _PREFIX + "GetSubscription": unary(self.get, protos.GetSubscriptionRequest),
@@ -76,8 +76,8 @@ class Subscriber:
         project = check_project(request.project) + "/"
         mine = (name for name in self._broker.subscriptions if name.startswith(project))
         names, token = page(mine, request)
-        found = [self._broker.subscriptions[name].config for name in names]
-        return protos.ListSubscriptionsResponse(subscriptions=found, next_page_token=token)
+        subscriptions = [self._broker.subscriptions[name].config for name in names]
+        return protos.ListSubscriptionsResponse(subscriptions=subscriptions, next_page_token=token)
 
     async def delete(self, request: protos.DeleteSubscriptionRequest) -> Empty:
         self._broker.delete_subscription(request.subscription)

@@ -1,4 +1,4 @@
-"""What becomes of a message in one subscription? It is taken, then acknowledged, retried or dead-lettered."""
+"""Follow a message through one subscription: taken, then acknowledged, retried or dead-lettered."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 _ACK_ID = re.compile(r"([0-9]{1,15})-([0-9]{1,18})-([0-9]{1,19})")
 MAX_BATCH_BYTES = 4 * 1024 * 1024
-"""Of one answer to a puller; a single message may be larger."""
+"""Most bytes in an answer to a puller; a single message may be larger."""
 
 
 class Forward(Protocol):

@@ -1,4 +1,4 @@
-"""How does an update change only what its mask names, and a list come in pages?"""
+"""Apply an update to the fields that its mask names, and cut lists into pages."""
 
 from __future__ import annotations
 

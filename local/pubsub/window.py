@@ -1,4 +1,4 @@
-"""How many messages may be on their way to an endpoint at once?
+"""Decide how many messages may be on their way to an endpoint at once.
 
 As TCP finds out what a network bears: the window doubles while everything succeeds, then grows by one a
 round, and halves when something fails. Where a window of one still fails, only time is left: a pause that

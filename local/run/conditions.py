@@ -1,4 +1,4 @@
-"""How does an execution or a task say in what state it is? In conditions of Cloud Run's types and words."""
+"""Express the state of an execution or a task in Cloud Run's conditions."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ CANCELLING = protos.Condition.ExecutionReason.CANCELLING
 
 def put(resource: Message, kind: str, state: int, message: str = "", reason: int = 0) -> None:
     """Set the condition of this type on an execution or a task, and the time if its state is another."""
-    found = get(resource, kind)
-    if found is None:
-        found = resource.conditions.add(type_=kind)
-    if found.state != state or not found.HasField("last_transition_time"):
-        found.last_transition_time.GetCurrentTime()
-    found.state = state
-    found.message = message
-    found.ClearField("execution_reason")
+    condition = get(resource, kind)
+    if condition is None:
+        condition = resource.conditions.add(type_=kind)
+    if condition.state != state or not condition.HasField("last_transition_time"):
+        condition.last_transition_time.GetCurrentTime()
+    condition.state = state
+    condition.message = message
+    condition.ClearField("execution_reason")
     if reason:
-        found.execution_reason = reason
+        condition.execution_reason = reason
 
 
 def get(resource: Message, kind: str) -> protos.Condition | None:

@@ -46,8 +46,8 @@ class Executions:
 
     async def list(self, request: protos.ListExecutionsRequest) -> protos.ListExecutionsResponse:
         names, token = page(self._store.executions(jobs_of(request.parent)), request)
-        found = [self._execution(name) for name in names]
-        return protos.ListExecutionsResponse(executions=found, next_page_token=token)
+        executions = [self._execution(name) for name in names]
+        return protos.ListExecutionsResponse(executions=executions, next_page_token=token)
 
     async def cancel(self, request: protos.CancelExecutionRequest) -> protos.Operation:
         refuse_trial(request)
@@ -84,8 +84,8 @@ class Executions:
     async def list_tasks(self, request: protos.ListTasksRequest) -> protos.ListTasksResponse:
         names = self._store.executions(executions_of(request.parent))
         rows, token = page([row for name in names for row in self._store.tasks(name)], request)
-        found = [protos.Task.FromString(row.config) for row in rows]
-        return protos.ListTasksResponse(tasks=found, next_page_token=token)
+        tasks = [protos.Task.FromString(row.config) for row in rows]
+        return protos.ListTasksResponse(tasks=tasks, next_page_token=token)
 
     def _execution(self, name: str) -> protos.Execution:
         execution = self._lifecycle.execution(check_execution(name))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _PREFIX = "/google.cloud.run.v2.Jobs/"
 _GENERALLY_AVAILABLE = 4
-"""Of google.api.LaunchStage."""
+"""The value of google.api.LaunchStage."""
 _KEPT = ("uid", "create_time", "execution_count", "latest_created_execution")
 """What an update of a job leaves as it is."""
 _Status = protos.ExecutionReference.CompletionStatus

@@ -70,7 +70,7 @@ class Lifecycle:
         return name
 
     def execution(self, name: str) -> protos.Execution | None:
-        """As it is now, with its counts."""
+        """Return an execution as it is now, with its counts."""
         row = self._store.execution(name)
         if row is None:
             return None

@@ -1,4 +1,4 @@
-"""What may a job be called, and what does a resource's name mean?"""
+"""Check the names of jobs, and parse the names of resources."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _EXECUTION = rf"{_JOB}/executions/{_ID}"
 _MAX_JOB_ID = 63 - 6
 """An execution's id is the job's and a suffix of six characters, and is itself a DNS label."""
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-"""Of a suffix: none of these spell a word."""
+"""Characters of a suffix; they spell no words."""
 
 
 def check_location(name: str) -> str:

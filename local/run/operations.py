@@ -22,7 +22,7 @@ _NOT_FOUND = 5
 
 
 class Operations:
-    """Of one store."""
+    """The operations of one store: what a call started, and how it ended."""
 
     def __init__(self, store: Store, lifecycle: Lifecycle) -> None:
         """Kept in the store, so that a client may ask again after a restart."""
@@ -46,10 +46,10 @@ class Operations:
     async def get(self, request: protos.GetOperationRequest) -> protos.Operation:
         if not _NAME.fullmatch(request.name):
             raise invalid(f"Invalid operation name {request.name!r}.")
-        found = self._store.operation(request.name)
-        if found is None:
+        row = self._store.operation(request.name)
+        if row is None:
             raise not_found(request.name)
-        execution, result = found
+        execution, result = row
         if result is not None:
             return protos.Operation.FromString(result)
         assert execution is not None

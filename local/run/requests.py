@@ -32,7 +32,7 @@ def match_etag(wanted: str, resource: Message) -> None:
         )
 
 
-def page(found: list[T], request: Message) -> tuple[list[T], str]:
+def page(resources: list[T], request: Message) -> tuple[list[T], str]:
     """The part that is asked for, and the token of the next, empty on the last.
 
     Raises:
@@ -46,4 +46,4 @@ def page(found: list[T], request: Message) -> tuple[list[T], str]:
         raise invalid("page_token: not one that this server gave out.")
     start = int(request.page_token or 0)
     end = start + min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
-    return found[start:end], str(end) if end < len(found) else ""
+    return resources[start:end], str(end) if end < len(resources) else ""

@@ -1,4 +1,4 @@
-"""What may a job's template and the overrides of one execution say?
+"""Check a job's template and the overrides of one execution.
 
 Limits and defaults are Cloud Run's: https://cloud.google.com/run/docs/configuring/task-timeout,
 https://cloud.google.com/run/docs/configuring/max-retries, https://cloud.google.com/run/quotas.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from local.run.lifecycle import Begun, Lifecycle
 
 STOP_SECONDS = 2.0
-"""For running tasks to stop by themselves when the server does; the stack gives the server five."""
+"""How long running tasks have to stop when the server does; the stack gives the server five."""
 
 
 class Runner:

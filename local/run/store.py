@@ -1,4 +1,4 @@
-"""Where do jobs, executions, tasks and operations stay? In one SQLite file, as serialized resources.
+"""Store jobs, executions, tasks and operations in one SQLite file, as serialized resources.
 
 What the server decides by (states, attempts) lies in columns beside them. Every write is on disk when its
 transaction ends, so that after `kill -9` every execution goes on from where it was.
@@ -31,7 +31,7 @@ _TASK = "execution, number, state, attempts, failures, config"
 
 
 class State(StrEnum):
-    """Of a task."""
+    """The state of a task."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -108,7 +108,7 @@ class Store:
         return None if row is None else row[0]
 
     def jobs(self, location: str) -> list[bytes]:
-        """Of a location, by name."""
+        """Return the jobs of a location, by name."""
         rows = self._db.execute(
             "SELECT config FROM jobs WHERE name GLOB ? ORDER BY name", (f"{location}/jobs/*",)
         )
@@ -166,8 +166,8 @@ class Store:
             "SELECT state, count(*), sum(attempts > 1) FROM tasks WHERE execution = ? GROUP BY state",
             (execution,),
         ).fetchall()
-        found = {state: number for state, number, _ in rows}
-        waiting, running, succeeded, failed, cancelled = (found.get(state, 0) for state in State)
+        counts = {state: number for state, number, _ in rows}
+        waiting, running, succeeded, failed, cancelled = (counts.get(state, 0) for state in State)
         retried = sum(again for _, _, again in rows)
         return Counts(waiting, running, succeeded, failed, cancelled, retried)
 
@@ -179,7 +179,7 @@ class Store:
         return None if row is None else _task(row)
 
     def tasks(self, execution: str) -> list[TaskRow]:
-        """Of one execution, by index."""
+        """Return the tasks of an execution, by index."""
         rows = self._db.execute(
             f"SELECT {_TASK} FROM tasks WHERE execution = ? ORDER BY number",  # noqa: S608 - our own columns
             (execution,),

@@ -1,4 +1,4 @@
-"""What may a secret be called, and which version does a name mean?"""
+"""Check the names of secrets, and resolve the version that a name means."""
 
 from __future__ import annotations
 

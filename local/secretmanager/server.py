@@ -140,9 +140,9 @@ class SecretManager:
         secret = self._secret(request.parent)
         numbers = self._store.versions(secret.name)
         start, end, token = _page(len(numbers), request)
-        found = [self._version(f"{secret.name}/versions/{number}")[2] for number in numbers[start:end]]
+        versions = [self._version(f"{secret.name}/versions/{number}")[2] for number in numbers[start:end]]
         return protos.ListSecretVersionsResponse(
-            versions=found, next_page_token=token, total_size=len(numbers)
+            versions=versions, next_page_token=token, total_size=len(numbers)
         )
 
     async def access(self, request: protos.AccessSecretVersionRequest) -> protos.AccessSecretVersionResponse:
@@ -212,7 +212,7 @@ def _match_etag(request: protos.DeleteSecretRequest, stored: protos.Secret) -> N
 
 
 def _page(total: int, request: protos.ListSecretsRequest) -> tuple[int, int, str]:
-    """Where the asked-for page starts and ends, and the token of the next, empty on the last."""
+    """Return where the requested page starts and ends, and the token of the next, empty on the last."""
     if request.page_size < 0:
         raise invalid("page_size: must not be negative.")
     if request.page_token and not (request.page_token.isascii() and request.page_token.isdigit()):

@@ -1,4 +1,4 @@
-"""Where do secrets stay? In one SQLite file that only its owner reads; what is destroyed is overwritten."""
+"""Store secrets in one SQLite file that only its owner reads; what is destroyed is overwritten."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Store:
         return None if row is None else row[0]
 
     def payload(self, secret: str, number: int) -> Payload:
-        """Of a version that exists and is not destroyed."""
+        """Return the payload of a version that exists and is not destroyed."""
         row = self._db.execute(
             "SELECT payload, crc32c FROM versions WHERE secret = ? AND number = ?", (secret, number)
         ).fetchone()

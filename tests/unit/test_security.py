@@ -16,7 +16,7 @@ from google.pubsub_v1 import Subscription
 
 from cli import security
 from cli.doctor import Finding, guarded
-from cli.security import Binding
+from cli.security import Grant
 from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def statuses(findings: Iterable[Finding]) -> list[tuple[str, str]]:
 )
 def test_the_projects_policy(role: str, member: str, expected: tuple[str, str] | None) -> None:
     """Accounts that administer or act as others are named with the command that takes the role away."""
-    findings = list(security.judge_project("p", [Binding(role, (member,))]))
+    findings = list(security.judge_policy("project p", [Grant(role, member)], "revoke", is_project=True))
     complaints = [one for one in findings if one.status != "ok"]
     assert statuses(complaints) == ([expected] if expected else [])
     assert all(f"--member={member} --role={role}" in str(one.fix) for one in complaints)
@@ -60,20 +60,24 @@ def test_the_projects_policy(role: str, member: str, expected: tuple[str, str] |
 def test_an_account_that_is_named_like_googles_is_not_googles() -> None:
     """Anybody may call a project something like theirs, and make accounts in it."""
     member = "serviceAccount:service-1@gcp-sa-x.iam.gserviceaccount.com.evil.example"
-    [_, found] = security.judge_project("p", [Binding("roles/editor", (member,))])
+    [_, found] = security.judge_policy(
+        "project p", [Grant("roles/editor", member)], "revoke", is_project=True
+    )
     assert found.status == "wrong"
 
 
 def test_a_resource_open_to_everybody_or_administered_by_a_function() -> None:
     """Both are wrong; a reader is not."""
     granted = [
-        Binding("roles/storage.objectViewer", ("allAuthenticatedUsers", OURS)),
-        Binding("roles/storage.admin", (OURS, "user:ann@example.org")),
+        Grant("roles/storage.objectViewer", "allAuthenticatedUsers"),
+        Grant("roles/storage.objectViewer", OURS),
+        Grant("roles/storage.admin", OURS),
+        Grant("roles/storage.admin", "user:ann@example.org"),
     ]
-    found = list(security.judge_resource("gs://b", granted, "revoke"))
+    found = list(security.judge_policy("gs://b", granted, "revoke"))
     assert statuses(found) == [("public access", "wrong"), ("roles", "wrong")]
     assert found[0].fix == "revoke --member=allAuthenticatedUsers --role=roles/storage.objectViewer"
-    assert statuses(security.judge_resource("gs://b", [], "revoke")) == [("public access", "ok")]
+    assert statuses(security.judge_policy("gs://b", [], "revoke")) == [("public access", "ok")]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +161,7 @@ def service(name: str, **fields: Any) -> Service:
 
 def test_everybody_may_call_the_api_alone() -> None:
     """It asks for a key itself; of any other service an open invoker is wrong."""
-    granted = [Binding("roles/run.invoker", ("allUsers",))]
+    granted = [Grant("roles/run.invoker", "allUsers")]
     well = security.judge_callers(service("api"), granted)
     assert statuses(well) == [("public access", "ok")]
     wrong = security.judge_callers(service("ingest"), granted)
@@ -199,7 +203,8 @@ def test_policies_of_every_client_are_read_alike() -> None:
     binding = SimpleNamespace(role="roles/viewer", members=["b", "a"])
     message = SimpleNamespace(bindings=[binding])
     plain = SimpleNamespace(bindings=[{"role": "roles/viewer", "members": {"a", "b"}}])
-    assert security.bindings(message) == security.bindings(plain) == [Binding("roles/viewer", ("a", "b"))]
+    granted = [Grant("roles/viewer", "a"), Grant("roles/viewer", "b")]
+    assert security.grants(message) == security.grants(plain) == granted
 
 
 def _raised(kind: Any) -> Exception:
