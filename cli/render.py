@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 STATE_STYLES = {"completed": "green", "rejected": "yellow", "failed": "red"}
 SENTIMENT_STYLES = {"positive": "green", "neutral": "bright_black", "negative": "red"}
 BAR_WIDTH = 24
-PROGRESS_WIDTH = 20
 TOP_TOPICS = 3
 COLUMNS = ("document", "id", "state", "time", "passages", "+/=/-", "initiatives", "topics", "pages")
 """Columns in the order in which a narrow terminal keeps them; the first `ALWAYS` are always shown."""
@@ -204,16 +203,21 @@ def print_csv(documents: Iterable[tuple[str, Iterable[Mapping[str, Any]]]]) -> N
         put(line)
 
 
-def print_documents(console: Console, documents: list[dict[str, Any]], *, as_json: bool) -> None:
+def print_documents(
+    console: Console, documents: list[dict[str, Any]], *, as_json: bool, in_full: bool = True
+) -> None:
     """Print documents in full, or many as a table; exit with status 1 if any was rejected or failed."""
     if as_json:
         print_json(documents)
-    elif len(documents) > MAX_FULL:
+    elif not documents:
+        say("No documents yet: headrace drop FILE")
+    elif not in_full or len(documents) > MAX_FULL:
         table(console, documents)
     else:
         for shown in documents:
             full(console, shown, _initiatives(shown))
-    exit_by_state(documents)
+    if any(shown["state"] in FAILED_STATES for shown in documents):
+        raise click.exceptions.Exit(1)
 
 
 def _initiatives(shown: dict[str, Any]) -> list[dict[str, Any]]:
@@ -228,29 +232,9 @@ def print_analysis(analysis: dict[str, Any]) -> None:
     if "members" in analysis:
         table(terminal(), [analysis["document"], *(member["document"] for member in analysis["members"])])
         return
-    initiatives = [
-        passage
-        for passage in analysis["passages"]
-        if passage["topics"] and (passage["action"] or {}).get("label", "none") != "none"
-    ]
+    labelled = (passage for passage in analysis["passages"] if passage["topics"] and passage["action"])
+    initiatives = [passage for passage in labelled if passage["action"]["label"] != "none"]
     full(terminal(), analysis["document"], initiatives)
-
-
-def print_table(documents: list[dict[str, Any]], *, as_json: bool) -> None:
-    """Print documents, one line each; exit with status 1 if any was rejected or failed."""
-    if as_json:
-        print_json(documents)
-    elif documents:
-        table(terminal(), documents)
-    else:
-        say("No documents yet: headrace drop FILE")
-    exit_by_state(documents)
-
-
-def exit_by_state(documents: Sequence[dict[str, Any]]) -> None:
-    """Exit with status 1 if a document was rejected or failed."""
-    if any(shown["state"] in FAILED_STATES for shown in documents):
-        raise click.exceptions.Exit(1)
 
 
 def drop_and_follow(
@@ -271,14 +255,8 @@ def drop_and_follow(
 def _states(progress: dict[str, Progress]) -> Table:
     grid = Table(box=None, show_header=False, pad_edge=False)
     for item in progress.values():
-        filled = round(PROGRESS_WIDTH * item.done / item.total) if item.total else 0
-        bar = Text.assemble(("━" * filled, "green"), ("━" * (PROGRESS_WIDTH - filled), "bright_black"))
-        grid.add_row(
-            Text(item.dropped.name),
-            Text(item.state, STATE_STYLES.get(item.state, "cyan")),
-            bar,
-            _progress_count(item),
-        )
+        state = Text(item.state, STATE_STYLES.get(item.state, "cyan"))
+        grid.add_row(Text(item.dropped.name), state, _progress_count(item))
     return grid
 
 
