@@ -285,7 +285,7 @@ def _stays(
     if copies:
         yield f"Documents of the same content: {', '.join(copies)}. To erase them: headrace erase {copies[0]}"
     if digests:
-        yield f"What was mailed or posted of {', '.join(digests)} before; its recipients have it."
+        yield f"Copies of {', '.join(digests)} that were mailed or posted before; their recipients have them."
     buckets = [settings().work_bucket, settings().results_bucket, *([subject.bucket] if with_file else [])]
     yield from chain.from_iterable(_kept_by_bucket(name, subject) for name in buckets)
     yield "Logs, which have the document's id and no text."

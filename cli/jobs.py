@@ -302,7 +302,8 @@ def _print_changes(console: Console, compared: Mapping[str, Any]) -> None:
     gained, lost = compared["topics_gained"], compared["topics_lost"]
     if topics := sorted({*gained, *lost}):
         counts = "  ".join(f"{topic} +{gained.get(topic, 0):,} -{lost.get(topic, 0):,}" for topic in topics)
-        console.print(f"\ntopics gained and lost: {counts}", highlight=False)
+        console.print()
+        console.print(f"topics gained and lost: {counts}", highlight=False)
 
 
 def _print_matrix(console: Console, name: str, matrix: Mapping[str, Mapping[str, int]]) -> None:

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS = 600.0
 SAMPLE_SUFFIXES = {".pdf", ".txt", ".csv", ".jsonl"}
-WHEN = "2026-11-01, 2026-11-01T08:00:00 (UTC), or so long ago: 12h, 7d, 4w."
+WHEN = "A date (2026-11-01, 2026-11-01T08:00:00, in UTC) or a span before now (12h, 7d, 4w)."
 COMPLETION = """Completion in bash (zsh and fish: write their name in place of bash):
 
 \b
@@ -99,7 +99,8 @@ def run(data: Path, model: Path, port: int | None, *, as_json: bool) -> None:
             print_json(documents)
         else:
             table(console, documents)
-        console.print("\nThe stack stays up until Ctrl-C. In a second terminal:\n")
+        for line in ("", "The stack stays up until Ctrl-C. In a second terminal:", ""):
+            console.print(line)
         console.print("  .venv/bin/headrace drop REPORT.pdf --wait")
         console.print(f"  .venv/bin/headrace show {identifiers[-1]}", highlight=False)
         console.print("  .venv/bin/headrace digest --open", highlight=False)
@@ -126,7 +127,7 @@ def env(data: Path, *, as_json: bool) -> None:
     "files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False)
 )
 @click.option("--wait", is_flag=True, help="Follow the files until they are analyzed, and print the results.")
-@click.option("--timeout", default=WAIT_SECONDS, show_default=True, help="Seconds to wait.")
+@click.option("--timeout", default=WAIT_SECONDS, show_default=True, help="With --wait: most seconds to wait.")
 @column_option
 @stack_options
 def drop(  # noqa: PLR0913 - the options of a command
@@ -226,7 +227,9 @@ def analyze(file: Path, *, model: Path, text_column: str | None, embeddings: boo
 
 @headrace.command()
 @click.argument("question")
-@click.option("--limit", default=10, show_default=True, type=click.IntRange(1, MAX_HITS), help="Passages.")
+@click.option(
+    "--limit", default=10, show_default=True, type=click.IntRange(1, MAX_HITS), help="Most passages."
+)
 @click.option("--topic", help="Only passages with this topic, for example E1.")
 @click.option("--document", help="Only passages of this document, by id or name.")
 @stack_model_option
@@ -291,7 +294,7 @@ def settings(*, markdown: bool, as_json: bool) -> None:
 
 
 @headrace.group(invoke_without_command=True)
-@click.option("--schedule", metavar="NAME", help="With this schedule's filter, zone and window.")
+@click.option("--schedule", metavar="NAME", help="Use this schedule's filter, zone and window.")
 @click.option("--since", metavar="SPAN", help="How far back: 12h, 7d, 4w. [default: the window, or 7d]")
 @click.option("--open", "opened", is_flag=True, help="Open its page in the browser.")
 @stack_options
@@ -390,13 +393,13 @@ def erase(  # noqa: PLR0913 - the options of a command
 
 
 @headrace.group(invoke_without_command=True)
-@click.option("--model", metavar="DIGEST", help="In the bucket of models. [default: the job's own]")
-@click.option("--prefix", help="Only documents whose names begin so.")
+@click.option("--model", metavar="DIGEST", help="A model in the bucket of models. [default: the job's own]")
+@click.option("--prefix", help="Only documents whose names begin with this.")
 @click.option("--state", type=click.Choice(["completed", "failed", "rejected"]), help="Only in this state.")
 @click.option(
-    "--since", type=Moment(), metavar="WHEN", help=f"Only documents first seen from then on: {WHEN}"
+    "--since", type=Moment(), metavar="WHEN", help=f"Only documents first seen at this time or later. {WHEN}"
 )
-@click.option("--until", type=Moment(), metavar="WHEN", help="Only documents first seen before; likewise.")
+@click.option("--until", type=Moment(), metavar="WHEN", help="Only documents first seen before this time.")
 @click.option("--from-model", metavar="DIGEST", help="Only documents whose result is by this model.")
 @tasks_option
 @wait_option
@@ -456,7 +459,7 @@ def resume_backfill(identifier: str, *, wait: bool, stack: Stack, as_json: bool)
 @headrace.command()
 @click.argument("place", metavar="gs://BUCKET/PREFIX")
 @click.option(
-    "--id", "identifier", help="Of the training. [default: follows from the rows and the model in use]"
+    "--id", "identifier", help="Id of the training. [default: follows from the rows and the model in use]"
 )
 @click.option("--model", metavar="DIGEST", help="The model in use. [default: the one in the job's image]")
 @click.option("--branches", is_flag=True, help="Fine-tune branches too; the job's image then needs torch.")

@@ -98,8 +98,8 @@ stack_model_option = click.option(
     callback=_stack_model,
     help="The model's directory; by default the local stack's, or build/model.",
 )
-tasks_option = click.option("--tasks", type=click.IntRange(1, 10_000), help="Tasks of the job, at most.")
-wait_option = click.option("--wait", is_flag=True, help="Follow it to its end.")
+tasks_option = click.option("--tasks", type=click.IntRange(1, 10_000), help="Most tasks of the job.")
+wait_option = click.option("--wait", is_flag=True, help="Print its progress until it has ended.")
 
 
 @dataclass(frozen=True)
