@@ -27,6 +27,7 @@ COPIES = 2
 SECONDS = 900
 """For the tests of one mutant; one that makes them hang is killed."""
 OPTIONS = ("--hypothesis-profile", "mutants")
+"""A failing example need not be made small."""
 FAILED = 1
 """pytest's exit status where a test failed; others say that the tests did not run."""
 
@@ -170,7 +171,7 @@ MUTANTS = (
         "shared/documents/transitions.py::reject",
         '"published_run", ',
         "",
-        HISTORIES,
+        "tests/integration/test_published_facts.py",
     ),
     Mutant(
         "a run that is replaced is superseded",
@@ -199,13 +200,6 @@ MUTANTS = (
         "shared/documents/completion.py::commit",
         'record["upto"] != results[0].index',
         "False",
-        HISTORIES,
-    ),
-    Mutant(
-        "a run that has ended takes no batch",
-        "shared/documents/completion.py::commit",
-        "if document.state in batches.CLOSED:",
-        "if False:",
         HISTORIES,
     ),
     Mutant(
@@ -243,20 +237,13 @@ MUTANTS = (
         "pass",
         FORGED,
     ),
-    Mutant(
-        "a copy is made of the same model only",
-        "shared/documents/planning.py::copied",
-        '(record["model"], record["start"], record["end"]) != (message.model, message.start, message.end)',
-        "False",
-        TAKEOVERS,
-    ),
     # Completion, purge and announcement.
     Mutant(
         "a run completes when every batch has its record",
         "shared/documents/completion.py::_complete",
         "batches.count_done(reference, document.run) < document.batches.total",
         "False",
-        HISTORIES,
+        "tests/integration/test_documents_contention.py tests/integration/test_documents_alone.py",
     ),
     Mutant(
         "a result is noted as announced after it was published",
@@ -290,7 +277,7 @@ MUTANTS = (
     Mutant(
         "what is uploaded during an erasure is kept",
         "shared/documents/erasure.py::_Hold.delete",
-        "not is_as_read(document, self._own)",
+        'self._own is None or document.state != "erasing" or not is_as_read(document, self._own)',
         "False",
         f"{ERASURE} {LATE}",
     ),
@@ -344,13 +331,6 @@ MUTANTS = (
         "return AGAIN",
         "return ACKNOWLEDGED",
         f"{LETTERS} tests/unit/test_answer.py",
-    ),
-    Mutant(
-        "a dead letter delivered twice is one record",
-        "functions/deadletter/main.py::_name",
-        "[push.data.decode",
-        "[push.message_id, push.data.decode",
-        LETTERS,
     ),
     Mutant(
         "a second delivery of a dead letter keeps its run",
