@@ -335,7 +335,7 @@ MUTANTS = (
     Mutant(
         "a second delivery of a dead letter keeps its run",
         "functions/deadletter/main.py::on_dead_letter",
-        'run or known.get("run")',
+        'run or recorded.get("run")',
         "run",
         LETTERS,
     ),
