@@ -107,13 +107,8 @@ def explain_failure(error: BaseException) -> Permanent | None:
     return Permanent(problem.code, f"{problem.message} {detail}", problem.hint)
 
 
-class NotRead(SetupError):
+class NotRead(Permanent):
     """The deployment's settings could not be read."""
-
-    def __init__(self, detail: str, fix: str, *, refused: bool = False) -> None:
-        """Take `detail` and `fix` as in a doctor's finding; `refused`: this account may not read them."""
-        super().__init__(f"{detail} {fix}")
-        self.detail, self.fix, self.refused = detail, fix, refused
 
 
 def need_job() -> None:
@@ -213,7 +208,8 @@ def take(deployed: Mapping[str, str]) -> None:
         Settings.from_environment(together)
     except SetupError as error:
         fix = "Correct it where it is deployed; until then, set it here to what fits."
-        raise NotRead(f"{SERVICE} has a value that does not fit: {error.message}.", fix) from None
+        detail = f"{SERVICE} has a value that does not fit: {error.message}."
+        raise NotRead("invalid_setting", detail, fix) from None
     os.environ.update(together)
     settings.cache_clear()
 
@@ -224,10 +220,9 @@ def not_read(error: Exception, what: str, permission: str, instead: str) -> NotR
 
     if isinstance(error, NotFound):
         fix = f"Deploy Headrace (docs/deploy.md), or set {LOCATION}=REGION if it is elsewhere."
-        return NotRead(f"There is no {what}.", fix)
+        return NotRead("not_found", f"There is no {what}.", fix)
     problem = explain(error, permission, f"set {instead}")
-    refused = problem.code == "forbidden"
-    return NotRead(f"Could not read {what}. {problem.message}", problem.hint, refused=refused)
+    return NotRead(problem.code, f"Could not read {what}. {problem.message}", problem.hint)
 
 
 def short(name: str) -> str:

@@ -202,7 +202,8 @@ def check_deployment() -> Finding:
     try:
         return Finding("deployment", "ok", f"settings of ingest, {adopt()}")
     except NotRead as error:
-        return Finding("deployment", "unknown" if error.refused else "wrong", error.detail, error.fix)
+        status: Status = "unknown" if error.code == "forbidden" else "wrong"
+        return Finding("deployment", status, error.message, error.hint)
 
 
 def check_model(target: Target) -> Iterator[Finding]:
@@ -528,37 +529,36 @@ def check_schedules(_: Target) -> Iterator[Finding]:
 
 def check_digests(_: Target) -> Iterator[Finding]:
     """Yield the recent digests that could not be made, the newest first."""
-    failed = firestore_client().collection(TICKS).where(filter=FieldFilter("state", "==", "failed"))
-    recent = failed.where(filter=FieldFilter("slot", ">", now() - DIGESTS_SINCE))
-    query = recent.order_by("slot", direction="DESCENDING").limit(DIGESTS_SHOWN + 1)
-    names = [snapshot.id for snapshot in query.get(**LIMITS)]
-    if names:
-        named = ", ".join(names[:DIGESTS_SHOWN]) + (
-            " and others before these" if names[DIGESTS_SHOWN:] else ""
-        )
-        detail = f"could not be made: {named}; the log of the function digest says why"
-        fix = "When the cause is gone, for the same documents: headrace digest --schedule NAME --since SPAN"
-        yield Finding("digests", "warning", detail, fix)
-    else:
+    names = [snapshot.id for snapshot in _recent(firestore_client().collection(TICKS), "failed", "slot")]
+    if not names:
         yield Finding("digests", "ok", f"none failed in the last {DIGESTS_SINCE.days} days")
+        return
+    others = " and others before these" if names[DIGESTS_SHOWN:] else ""
+    detail = f"could not be made: {', '.join(names[:DIGESTS_SHOWN])}{others}; see the log of digest"
+    fix = "When the cause is gone, for the same documents: headrace digest --schedule NAME --since SPAN"
+    yield Finding("digests", "warning", detail, fix)
 
 
 def check_notified(_: Target) -> Iterator[Finding]:
     """Yield the recent notifications that were given up."""
-    deliveries = firestore_client().collection_group(DELIVERIES)
-    given_up = deliveries.where(filter=FieldFilter("state", "==", "undelivered"))
-    recent = given_up.where(filter=FieldFilter("next_at", ">", now() - DIGESTS_SINCE))
-    undelivered = recent.order_by("next_at", direction="DESCENDING").limit(DIGESTS_SHOWN + 1).get(**LIMITS)
-    if undelivered:
-        newest = undelivered[0].to_dict() or {}
-        identifier = undelivered[0].reference.path.split("/")[1]
-        many = f"{DIGESTS_SHOWN} or more" if undelivered[DIGESTS_SHOWN:] else str(len(undelivered))
-        days = max((now() - newest["next_at"]).days, 0)  # it is when the attempt's lease would have ended
-        detail = f"messages that were given up: {many}; the newest, {days} days ago, of {identifier}"
-        yield Finding("notified", "warning", f"{detail}: {newest['reason']}", "headrace digest list")
-    else:
+    undelivered = _recent(firestore_client().collection_group(DELIVERIES), "undelivered", "next_at")
+    if not undelivered:
         detail = f"no message about a digest was given up in the last {DIGESTS_SINCE.days} days"
         yield Finding("notified", "ok", detail)
+        return
+    newest = undelivered[0].to_dict() or {}
+    digest = undelivered[0].reference.path.split("/")[1]
+    many = f"{DIGESTS_SHOWN} or more" if undelivered[DIGESTS_SHOWN:] else str(len(undelivered))
+    days = max((now() - newest["next_at"]).days, 0)  # it is when the attempt's lease would have ended
+    detail = f"messages that were given up: {many}; the newest, {days} days ago, of {digest}"
+    yield Finding("notified", "warning", f"{detail}: {newest['reason']}", "headrace digest list")
+
+
+def _recent(query: Any, state: str, moment: str) -> list[Any]:  # noqa: ANN401 - a collection, or a group
+    """Return the newest records in this state, one more than are reported; `moment` is their time's field."""
+    chosen = query.where(filter=FieldFilter("state", "==", state))
+    chosen = chosen.where(filter=FieldFilter(moment, ">", now() - DIGESTS_SINCE))
+    return list(chosen.order_by(moment, direction="DESCENDING").limit(DIGESTS_SHOWN + 1).get(**LIMITS))
 
 
 def check_uploads(_: Target) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.documents.analysis import analyse
+from shared.documents.analysis import analyze_passages
 from shared.documents.model import Facts
 from shared.extract.core import check_size
 from shared.extract.zips import members
@@ -84,7 +84,7 @@ class _Analyst:
         extracted = time.monotonic()
         aggregates, passages = [], []
         for start in range(0, len(reading.passages), _AT_ONCE):
-            results = analyse(self._engine, reading.passages[start : start + _AT_ONCE]).results
+            results = analyze_passages(self._engine, reading.passages[start : start + _AT_ONCE]).results
             aggregates.append(partial(results))
             passages += [result.model_dump(mode="json", exclude=self._left_out) for result in results]
         aggregate = combine(aggregates)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from long_job.delegated import Meter
 from shared.documents import artefacts, batches
-from shared.documents.analysis import analyse
+from shared.documents.analysis import analyze_passages
 from shared.documents.completion import commit
 from shared.documents.model import Seconds
 from shared.documents.planning import copied
@@ -75,7 +75,7 @@ class Analysis:
             self._rounds()
         finally:
             seconds = round(time.monotonic() - started, 3)
-            get_logger("long_job").info("analysed", tokens=self._tokens, seconds=seconds)
+            get_logger("long_job").info("analyzed", tokens=self._tokens, seconds=seconds)
 
     def _rounds(self) -> None:
         while True:
@@ -166,13 +166,13 @@ class Analysis:
             todo.append((message, passages[upto - message.start :]))
         if not todo:
             return
-        analysed = analyse(self._engine, [passage for _, passages in todo for passage in passages])
+        analyzed = analyze_passages(self._engine, [passage for _, passages in todo for passage in passages])
         wall = time.monotonic() - started
-        cpu = time.thread_time() - cpu_started + analysed.worker_seconds
+        cpu = time.thread_time() - cpu_started + analyzed.worker_seconds
         at = 0
         for message, passages in todo:
-            results = analysed.results[at : at + len(passages)]
-            share = len(results) / len(analysed.results)
+            results = analyzed.results[at : at + len(passages)]
+            share = len(results) / len(analyzed.results)
             at += len(passages)
             commit(documents, message, results, [partial(results)], Seconds(wall * share, cpu * share))
             with self._lock:

@@ -74,7 +74,7 @@ class Task:
         wall = time.monotonic() - self._started
         said = [json.loads(line) for line in lines if line.startswith("{")]
         analysed: dict[str, Any] = {"tokens": 0, "seconds": 0.0}
-        analysed |= next((line for line in said if line["message"] == "analysed"), {})
+        analysed |= next((line for line in said if line["message"] == "analyzed"), {})
         cpu = usage.ru_utime + usage.ru_stime
         return Ended(self.process.returncode, cpu, wall, analysed["tokens"], analysed["seconds"])
 

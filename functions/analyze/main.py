@@ -11,7 +11,7 @@ import functions_framework
 from structlog.contextvars import bind_contextvars
 
 from shared.documents import artefacts, batches
-from shared.documents.analysis import analyse
+from shared.documents.analysis import analyze_passages
 from shared.documents.completion import commit, finish_as_read
 from shared.documents.model import Seconds
 from shared.documents.planning import copied
@@ -105,7 +105,7 @@ def compute(documents: Documents, message: BatchMessage, upto: int, deadline: fl
     worker_seconds, size = 0.0, FIRST_SLICE
     while True:
         begun = time.monotonic()
-        part = analyse(engine(), passages[len(results) : len(results) + size])
+        part = analyze_passages(engine(), passages[len(results) : len(results) + size])
         results += part.results
         worker_seconds += part.worker_seconds
         ended = time.monotonic()

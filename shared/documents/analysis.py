@@ -23,7 +23,7 @@ class Analysis(NamedTuple):
     """Processor time of the engine's threads; that of the caller's comes on top."""
 
 
-def analyse(engine: Engine, passages: Sequence[Passage]) -> Analysis:
+def analyze_passages(engine: Engine, passages: Sequence[Passage]) -> Analysis:
     """Return what the model says of each passage, in their order.
 
     A passage in a language that the heads do not know gets what does not depend on one (figures and a

@@ -124,7 +124,7 @@ class Delegation(Stored):
     backfill: str | None = None
     """Id of the backfill that began the run."""
     from_run: int | None = None
-    """The run that the backfill analyses again."""
+    """The run that the backfill analyzes again."""
 
 
 class Recovery(Stored):

@@ -35,7 +35,7 @@ class DocumentView(Record):
     published_run: PositiveInt | None
     """The run whose results are shown; null before the first completes."""
     route: str | None
-    """Who analyses it: `function` or `job`."""
+    """Who analyzes it: `function` or `job`."""
     progress: Progress | None = None
     """Progress of the long job."""
     media_type: str | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from shared.documents.analysis import analyse
+from shared.documents.analysis import analyze_passages
 from shared.documents.passages import write_passages
 from shared.documents.store import document_id
 from shared.inference.engine import Engine
@@ -70,7 +70,7 @@ def store_passages(
     transaction = RawTransaction(api.firestore)
     reference = api.firestore.collection("documents").document(IDS[name])
     transaction._begin()
-    results = analyse(engine, passages).results
+    results = analyze_passages(engine, passages).results
     if space:
         results = [result.model_copy(update={"space": space}) for result in results]
     write_passages(transaction, reference, message, results)

@@ -144,10 +144,9 @@ def test_a_value_that_does_not_fit_is_the_deployments() -> None:
 def test_what_cannot_be_read_is_said(error: type[Exception], detail: str, fix: str) -> None:
     """With what to do, and the variable that stands in for it; only a right that is missing is no fault."""
     found = not_read(error("x"), "S", "roles/run.viewer", "HEADRACE_X=x")
-    assert found.detail.startswith(detail)
-    assert fix in found.fix
-    assert found.message == f"{found.detail} {found.fix}"
-    assert found.refused == (error is PermissionDenied)
+    assert found.message.startswith(detail)
+    assert fix in found.hint
+    assert (found.code == "forbidden") == (error is PermissionDenied)
 
 
 @pytest.mark.parametrize(
