@@ -243,7 +243,7 @@ def test_nothing_is_erased_unasked_or_while_it_is_worked_on(
     """Without a terminal it wants `--yes`; what is under way would be written again."""
     [document] = drop(stack, write(tmp_path, "busy.txt", text(marker)))
     unasked = stack.command("erase", document)
-    assert (unasked.returncode, "say --yes" in unasked.stderr) == (2, True)
+    assert (unasked.returncode, "use --yes" in unasked.stderr) == (2, True)
     reference = firestore_client().collection("documents").document(document)
     reference.update({"state": "analyzing"})
     busy = stack.command("erase", document, "--yes", "--with-file")
@@ -300,6 +300,6 @@ def test_on_a_terminal_it_asks(
         os.close(end)
     assert done.returncode == status, done.stderr
     assert f"{document}  asked.txt" in done.stderr
-    assert "There is no way back" in done.stderr
+    assert "This cannot be undone" in done.stderr
     assert bool(in_buckets(marker)) == bool(in_firestore(marker)) == (status != 0)
     stack.command("erase", document, "--with-file", "--yes")
