@@ -341,6 +341,6 @@ def delete_versions(bucket: str, name: str, asked: Collection[int]) -> tuple[int
     present = versions_of(bucket, name)
     old = [generation for generation in present if generation in asked]
     for generation in old:
-        with suppress(NotFound):  # somebody else was quicker
+        with suppress(NotFound):  # deleted by another command meanwhile
             storage_client().bucket(bucket).blob(name, generation=generation).delete()
     return len(old), [generation for generation in present if generation not in asked]

@@ -1,4 +1,4 @@
-"""`headrace doctor --security`: can somebody get in who should not?
+"""`headrace doctor --security`: check who can get in.
 
 Four questions are asked of what serves: what is open to everybody, which accounts may act as others or
 administer, which keys exist and how old they are, and whether what runs is pinned. What a local stack does
@@ -296,7 +296,7 @@ def judge_bucket(name: str, *, uniform: bool, prevention: str) -> Finding:
 def judge_account_keys(
     account: str, keys: Iterable[ServiceAccountKey], moment: datetime
 ) -> Iterator[Finding]:
-    """Judge the keys of a service account that lie in somebody's files: Headrace needs none."""
+    """Judge the keys of a service account that people can download: Headrace needs none."""
     usable = [key for key in keys if key.key_type == _USER_MANAGED and not key.disabled]
     for key in usable:
         age, identifier = (moment - key.valid_after_time).days, short(key.name)

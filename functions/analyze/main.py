@@ -141,9 +141,9 @@ def give_up_or_retry(documents: Documents, message: BatchMessage, push: Push, er
 
 
 def engine() -> Engine:
-    """The model, loaded on the first batch: an ONNX session does not survive a fork.
+    """Return the model, loaded on the first batch: an ONNX session does not survive a fork.
 
-    Once an instance, whose first batches come at once: whoever comes second waits rather than load it again.
+    Loaded once an instance: where its first batches arrive together, the second waits rather than load it again.
     """
     with _LOADING:
         return _load()

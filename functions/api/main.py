@@ -108,7 +108,7 @@ HANDLERS: dict[str, Handler] = {
 
 
 def model() -> tuple[Engine, Batcher]:
-    """The model and the queue before it, made on the first request that needs them, once."""
+    """Return the model and the queue before it, made on the first request that needs them, once."""
     with _LOADING:
         return _load()
 
