@@ -143,7 +143,7 @@ def give_up_or_retry(documents: Documents, message: BatchMessage, push: Push, er
 def engine() -> Engine:
     """Return the model, loaded on the first batch: an ONNX session does not survive a fork.
 
-    Loaded once an instance: where its first batches arrive together, the second waits rather than load it again.
+    Loaded once an instance: where two batches arrive first, the second waits rather than load it again.
     """
     with _LOADING:
         return _load()
