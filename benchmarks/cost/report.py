@@ -222,7 +222,7 @@ def _estimates(found: Mapping[str, Any]) -> str:
     totals = [0.0, 0.0]
     for one in found["classes"]:
         own = cost.usd(model.work(one))
-        count = math.fsum(cost.bill(model.counted(one)).values())
+        count = cost.price(model.counted(one))
         totals = [totals[0] + own, totals[1] + count]
         rows.append([one["kind"], f"{own:.6f}", f"{count:.6f}", f"{own / count:.2f}"])
     rows.append(["**together**", f"{totals[0]:.6f}", f"{totals[1]:.6f}", f"{totals[0] / totals[1]:.2f}"])

@@ -7,15 +7,11 @@ starts, heartbeats, and reads by people. docs/cost.md compares it with a run in 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shared.documents.model import Document
-
-MILLION = 1_000_000
-TIB = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -24,7 +20,7 @@ class Prices:
 
     function_vcpu_second: float = 0.000024
     function_gib_second: float = 0.0000025
-    request: float = 0.40 / MILLION
+    request: float = 0.40 / 1_000_000
     job_vcpu_second: float = 0.000018
     job_gib_second: float = 0.000002
     gpu_second: float = 0.0001867
@@ -32,11 +28,10 @@ class Prices:
     firestore_read: float = 0.03 / 100_000
     firestore_write: float = 0.09 / 100_000
     firestore_delete: float = 0.01 / 100_000
-    message_byte: float = 40 / TIB
+    message_byte: float = 40 / (1 << 40)
     class_a: float = 0.005 / 1_000
-    """An operation of Cloud Storage that writes or lists."""
     class_b: float = 0.0004 / 1_000
-    """One that reads."""
+    """Operations of Cloud Storage: class A writes or lists, class B reads."""
 
 
 PRICES = Prices()
@@ -52,14 +47,14 @@ class Instance:
     """Deliveries at work at once, while there are so many."""
     gpu: bool = False
 
-    def vcpu_second(self, prices: Prices = PRICES) -> float:
+    def vcpu_second(self) -> float:
         """Return the price of a second of one processor of a function, with its share of the memory."""
-        return prices.function_vcpu_second + self.gib / self.vcpus * prices.function_gib_second
+        return PRICES.function_vcpu_second + self.gib / self.vcpus * PRICES.function_gib_second
 
-    def job_second(self, prices: Prices = PRICES) -> float:
+    def job_second(self) -> float:
         """Return the price of a second of the whole instance in a job."""
-        gpu = prices.gpu_second if self.gpu else 0.0
-        return self.vcpus * prices.job_vcpu_second + self.gib * prices.job_gib_second + gpu
+        gpu = PRICES.gpu_second if self.gpu else 0.0
+        return self.vcpus * PRICES.job_vcpu_second + self.gib * PRICES.job_gib_second + gpu
 
 
 INGEST, ANALYZE = Instance(2, 2, places=2), Instance(2, 1, places=2)
@@ -76,7 +71,7 @@ ROUND_TRIP = 0.02
 
 @dataclass(frozen=True)
 class Step:
-    """What one delivery or one document takes, as `make cost` counted it, beside the work itself."""
+    """What a batch, a document or a recognised page takes beside the work itself, as `make cost` counted."""
 
     cpu_seconds: float = 0.0
     calls: float = 0.0
@@ -94,7 +89,6 @@ BATCH = Step(0.06, calls=10.5, reads=9, writes=1, message_bytes=1_550, class_b=1
 JOB_DOCUMENT = Step(0.04, calls=40, reads=38, writes=20, message_bytes=3_000, class_a=5, class_b=3)
 JOB_BATCH = Step(0.035, calls=6, reads=6.2, writes=1.1, class_b=0.25)
 PAGE = Step(class_a=3, class_b=1)
-"""A page that is recognised, beside."""
 
 
 @dataclass(frozen=True)
@@ -119,48 +113,49 @@ class Work:
 class Usage:
     """What is billed for it."""
 
-    ingest_seconds: float = 0.0
+    ingest_seconds: float
+    analyze_seconds: float
     """Seconds of a processor."""
-    analyze_seconds: float = 0.0
-    job_seconds: float = 0.0
+    job_seconds: float
     """Seconds of an instance."""
-    requests: float = 0.0
-    message_bytes: float = 0.0
-    reads: float = 0.0
-    writes: float = 0.0
-    deletes: float = 0.0
-    class_a: float = 0.0
-    class_b: float = 0.0
+    requests: float
+    message_bytes: float
+    reads: float
+    writes: float
+    deletes: float
+    class_a: float
+    class_b: float
 
 
 def usage(work: Work, job: Instance = JOB) -> Usage:
     """Return what is billed for a document, if only its own batches share an instance."""
+    document, batch = (JOB_DOCUMENT, JOB_BATCH) if work.tasks else (DOCUMENT, BATCH)
+    analyze = in_tasks = 0.0
     if work.tasks:
-        return _job_usage(work, job)
+        cpu = work.analyze_cpu + work.batches * batch.cpu_seconds + work.read_by_job * work.read_cpu
+        at_once = work.tasks * (1 if job.gpu else job.vcpus)
+        in_tasks = work.tasks * max(JOB_LEAST_SECONDS, JOB_START_SECONDS + cpu / at_once)
+    else:
+        analyze = work.analyze_cpu + work.batches * batch_beside(work.batches)
+    # One processor reads a file, and the others wait and are billed.
+    reading = work.ingest_seconds if work.read_by_job else work.read_cpu
+
+    def count(name: str) -> float:
+        pages = work.recognised * getattr(PAGE, name)
+        return float(getattr(document, name) + work.batches * getattr(batch, name) + pages)
+
     return Usage(
-        ingest_seconds=_ingest_seconds(work.read_cpu),
-        analyze_seconds=work.analyze_cpu + work.batches * batch_beside(work.batches),
-        requests=1 + work.batches,
-        **_operations(work, DOCUMENT, BATCH),
+        ingest_seconds=INGEST.vcpus * (reading + DOCUMENT.cpu_seconds + DOCUMENT.calls * ROUND_TRIP),
+        analyze_seconds=analyze,
+        job_seconds=in_tasks,
+        requests=1 if work.tasks else 1 + work.batches,
+        message_bytes=count("message_bytes"),
+        reads=count("reads"),
+        writes=count("writes") + work.passages,
+        deletes=0,
+        class_a=count("class_a"),
+        class_b=count("class_b"),
     )
-
-
-def _job_usage(work: Work, job: Instance) -> Usage:
-    in_job = work.analyze_cpu + work.batches * JOB_BATCH.cpu_seconds
-    in_job += work.read_cpu if work.read_by_job else 0.0
-    at_once = work.tasks * (1 if job.gpu else job.vcpus)
-    seconds = max(JOB_LEAST_SECONDS, JOB_START_SECONDS + in_job / at_once)
-    return Usage(
-        ingest_seconds=_ingest_seconds(work.ingest_seconds if work.read_by_job else work.read_cpu),
-        job_seconds=work.tasks * seconds,
-        requests=1,
-        **_operations(work, JOB_DOCUMENT, JOB_BATCH),
-    )
-
-
-def _ingest_seconds(reading: float) -> float:
-    """Return the processor seconds billed while one processor reads a file and the others wait."""
-    return INGEST.vcpus * (reading + DOCUMENT.cpu_seconds + DOCUMENT.calls * ROUND_TRIP)
 
 
 def batch_beside(batches: int) -> float:
@@ -172,35 +167,25 @@ def batch_beside(batches: int) -> float:
     return waiting * ANALYZE.vcpus / min(max(batches, 1), ANALYZE.places)
 
 
-def _operations(work: Work, document: Step, batch: Step) -> dict[str, float]:
-    names = ("reads", "writes", "message_bytes", "class_a", "class_b")
-    counts = {
-        name: getattr(document, name)
-        + work.batches * getattr(batch, name)
-        + work.recognised * getattr(PAGE, name)
-        for name in names
-    }
-    return counts | {"writes": counts["writes"] + work.passages}
+def price(used: Usage, job: Instance = JOB) -> float:
+    """Return US dollars for what is billed."""
+    return (
+        used.ingest_seconds * INGEST.vcpu_second()
+        + used.analyze_seconds * ANALYZE.vcpu_second()
+        + used.job_seconds * job.job_second()
+        + used.requests * PRICES.request
+        + used.message_bytes * PRICES.message_byte
+        + used.reads * PRICES.firestore_read
+        + used.writes * PRICES.firestore_write
+        + used.deletes * PRICES.firestore_delete
+        + used.class_a * PRICES.class_a
+        + used.class_b * PRICES.class_b
+    )
 
 
-def bill(used: Usage, job: Instance = JOB, prices: Prices = PRICES) -> dict[str, float]:
-    """Return US dollars by what they are for."""
-    return {
-        "ingest": used.ingest_seconds * INGEST.vcpu_second(prices),
-        "analyze": used.analyze_seconds * ANALYZE.vcpu_second(prices),
-        "job": used.job_seconds * job.job_second(prices),
-        "requests": used.requests * prices.request,
-        "Firestore": used.reads * prices.firestore_read
-        + used.writes * prices.firestore_write
-        + used.deletes * prices.firestore_delete,
-        "Pub/Sub": used.message_bytes * prices.message_byte,
-        "Cloud Storage": used.class_a * prices.class_a + used.class_b * prices.class_b,
-    }
-
-
-def usd(work: Work, job: Instance = JOB, prices: Prices = PRICES) -> float:
+def usd(work: Work, job: Instance = JOB) -> float:
     """Return US dollars for a document, rounded to a millionth."""
-    return round(math.fsum(bill(usage(work, job), job, prices).values()), 6)
+    return round(price(usage(work, job), job), 6)
 
 
 def work_of(document: Document, analyze_cpu: float) -> Work:

@@ -91,7 +91,7 @@ def test_an_estimate_is_near_what_was_counted(kind: str) -> None:
     used = cost.usage(model.work(one))
     for name in ("reads", "writes", "class_a", "class_b"):
         assert getattr(used, name) == pytest.approx(one[name], rel=0.2, abs=4), name
-    counted = math.fsum(cost.bill(model.counted(one)).values())
+    counted = cost.price(model.counted(one))
     assert cost.usd(model.work(one)) == pytest.approx(counted, rel=0.25)
 
 
@@ -99,7 +99,7 @@ def test_an_estimate_is_near_what_was_counted(kind: str) -> None:
 def test_the_estimates_add_up_to_what_was_counted(route: str) -> None:
     """Of all documents of a route together, within a tenth."""
     classes = [one for one in FOUND["classes"] if one["route"] == route]
-    counted = math.fsum(math.fsum(cost.bill(model.counted(one)).values()) for one in classes)
+    counted = math.fsum(cost.price(model.counted(one)) for one in classes)
     assert math.fsum(cost.usd(model.work(one)) for one in classes) == pytest.approx(counted, rel=0.1)
 
 
@@ -123,7 +123,7 @@ def test_the_bill_of_the_estimate_is_the_bill_of_the_month() -> None:
     used = Usage(10, 20, 30, 4, 5_000, 600, 700, 8, 90, 100)
     for job in (JOB, GPU_JOB):
         by_name = math.fsum(model.usd(model.quantities(used, job)).values())
-        assert math.fsum(cost.bill(used, job).values()) == pytest.approx(by_name)
+        assert cost.price(used, job) == pytest.approx(by_name)
 
 
 @pytest.mark.parametrize(
