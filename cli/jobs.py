@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 1.0
 SHOWN_EXAMPLES = 8
-SHOWN_DOCUMENTS = 10
 MAX_TEXT = 160
 LABELS = ("positive", "neutral", "negative", "implemented", "planned", "none", "unlabeled")
 """Labels of sentiment, then of action, in the order in which they are printed."""
@@ -267,15 +266,8 @@ def _print_comparison(console: Console, backfill: Backfill, report: Mapping[str,
         _print_changes(console, compared)
     else:
         console.print("no passages were compared")
-    most = report["most_changed"][:SHOWN_DOCUMENTS]
     examples = [_with_text(example) for example in _examples(backfill)[:SHOWN_EXAMPLES]]
-    names = _names(row["document"] for row in [*most, *report["errors"], *examples])
-    if most:
-        console.print()
-        console.print("most changed documents")
-    for row in most:
-        changed = f"{row['changed']:,} of {row['passages']:,}"
-        console.print(Text(f"  {names[row['document']]}  {row['document']}  {changed}"))
+    names = _names(row["document"] for row in [*report["errors"], *examples])
     for row in report["errors"]:
         console.print(Text(f"  {names[row['document']]}  {row['error']['message']}", "red"))
     for example in examples:
@@ -294,9 +286,6 @@ def _print_changes(console: Console, compared: Mapping[str, Any]) -> None:
     console.print(f"{changed:,} of {passages:,} passages have other labels ({share})", highlight=False)
     before, after = compared["initiatives_before"], compared["initiatives_after"]
     console.print(f"initiatives: {before:,} before, {after:,} after", highlight=False)
-    if drift := compared["drift"]:
-        figures = "  ".join(f"{name} {drift[name]:.4f}" for name in ("mean", "min"))
-        console.print(f"cosine of old and new embedding: {figures}", highlight=False)
     for name in ("sentiment", "action"):
         _print_matrix(console, name, compared[name])
     gained, lost = compared["topics_gained"], compared["topics_lost"]

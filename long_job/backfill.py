@@ -7,7 +7,6 @@ documents alone, so it can be made again, and is then the same.
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import json
 import tempfile
@@ -44,9 +43,8 @@ if TYPE_CHECKING:
     from shared.jobs.listing import Backfill, Outcome
     from shared.platform.transaction import ShortTransaction
 
-MOST_CHANGED = 20
-"""Documents that the report in the record names; the file has all."""
 ERRORS = 20
+"""Failed documents that the report in the record names; the file has all."""
 
 
 class BackfillWork(ManyDocuments[Entry]):
@@ -54,7 +52,7 @@ class BackfillWork(ManyDocuments[Entry]):
 
     def __init__(self, documents: Documents, task: Task, backfill: Backfill) -> None:
         """The backfill's documents are listed."""
-        super().__init__(documents, task)
+        super().__init__(documents, task, backfill.id)
         self._backfill = backfill
         self.resume = f"Once the job can have it: headrace backfill resume {backfill.id}"
 
@@ -131,9 +129,6 @@ class BackfillWork(ManyDocuments[Entry]):
 
     def _progress(self) -> dict[str, Any]:
         return {"counts": listing.counts(self._documents.client, self._backfill.id)}
-
-    def _update(self, fields: dict[str, Any]) -> None:
-        update(self._documents.client, self._backfill.id, fields)
 
 
 def begin(
@@ -246,7 +241,6 @@ def write_report(client: firestore.Client, backfill: str) -> None:
 
 def _report(client: firestore.Client, backfill: str, file: TextIO) -> dict[str, Any]:
     """Make the report; write each document to `file` as it is read, the rest after them."""
-    most: list[tuple[float, str, dict[str, Any]]] = []
     errors: list[dict[str, Any]] = []
     entries = itertools.chain.from_iterable(listing.pages(client, backfill))
     file.write('{"documents": [')
@@ -257,22 +251,8 @@ def _report(client: firestore.Client, backfill: str, file: TextIO) -> dict[str, 
             if entry.error and len(errors) < ERRORS:
                 errors.append({"document": entry.document, "error": entry.error.model_dump()})
             if entry.comparison:
-                comparison = Comparison.model_validate(entry.comparison)
-                _rank(most, entry, comparison)
-                yield comparison
+                yield Comparison.model_validate(entry.comparison)
 
-    together = combine(comparisons())
-    changed = [row for _, _, row in sorted(most, key=lambda item: (-item[0], item[1]))]
-    report = {"comparison": together.model_dump(), "most_changed": changed, "errors": errors}
+    report = {"comparison": combine(comparisons()).model_dump(), "errors": errors}
     file.write(f"],\n{json.dumps(report, indent=1)[1:]}\n")
     return report
-
-
-def _rank(most: list[tuple[float, str, dict[str, Any]]], entry: Entry, comparison: Comparison) -> None:
-    if not comparison.changed:
-        return
-    row = {"document": entry.document, "passages": comparison.passages, "changed": comparison.changed}
-    row["cosine"] = comparison.drift.mean if comparison.drift else None
-    heapq.heappush(most, (comparison.changed / comparison.passages, entry.document, row))
-    if len(most) > MOST_CHANGED:
-        heapq.heappop(most)

@@ -1,19 +1,16 @@
 """How one model's results differ from another's on the same passages.
 
-Labels are compared as they are stored, embeddings by the cosine of the angle between them, if both have as
-many dimensions. A comparison holds no text: its examples name passages.
+Labels are compared as they are stored. A comparison holds no text: its examples name passages.
 """
 
 from __future__ import annotations
 
 import heapq
-import math
 import zlib
 from collections import Counter
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from pydantic import Field, NonNegativeInt
 
 from shared.documents.passages import COLLECTION
@@ -30,9 +27,9 @@ EXAMPLES, REPORT_EXAMPLES = 5, 20
 """Examples that are kept of a document, and of all."""
 COUNTS = ("passages", "changed", "unmatched", "initiatives_before", "initiatives_after")
 MATRICES = ("sentiment", "action")
-FIELDS = ("index", "text", "sentiment", "action", "topics", "initiative", "embedding")
-PAGE = 200
-"""Passages read at once of each run: a megabyte with their embeddings."""
+FIELDS = ("index", "text", "sentiment", "action", "topics", "initiative")
+PAGE = 500
+"""Passages read at once of each run."""
 
 Matrix = dict[str, dict[str, NonNegativeInt]]
 """Passages by the old label, then the new one."""
@@ -57,14 +54,6 @@ class Example(Record):
     new: Labels
 
 
-class Drift(Record):
-    """Cosines between the old embeddings and the new ones."""
-
-    passages: NonNegativeInt
-    mean: float
-    min: float
-
-
 class Comparison(Record):
     """Two models' results on a passage, on a document, or on many."""
 
@@ -79,8 +68,6 @@ class Comparison(Record):
     topics_lost: dict[str, NonNegativeInt] = Field(default_factory=dict)
     initiatives_before: NonNegativeInt = 0
     initiatives_after: NonNegativeInt = 0
-    drift: Drift | None = None
-    """None if the dimensions differ."""
     examples: list[Example] = Field(default_factory=list)
 
 
@@ -126,7 +113,6 @@ def compare_passages(
     if old is None or new is None or old["text"] != new["text"]:
         return Comparison(unmatched=1)
     before, after = _labels(old), _labels(new)
-    angle = cosine(old["embedding"], new["embedding"])
     example = Example(document=document, run=run, index=new["index"], old=before, new=after)
     return Comparison(
         passages=1,
@@ -137,7 +123,6 @@ def compare_passages(
         topics_lost=dict.fromkeys(set(before.topics) - set(after.topics), 1),
         initiatives_before=bool(old["initiative"]),
         initiatives_after=bool(new["initiative"]),
-        drift=None if angle is None else Drift(passages=1, mean=angle, min=angle),
         examples=[example] if before != after else [],
     )
 
@@ -147,7 +132,6 @@ def combine(comparisons: Iterable[Comparison], examples: int = REPORT_EXAMPLES) 
     counts: Counter[str] = Counter()
     matrices: dict[str, dict[str, Counter[str]]] = {name: {} for name in MATRICES}
     topics: dict[str, Counter[str]] = {"topics_gained": Counter(), "topics_lost": Counter()}
-    drifts: list[Drift] = []
     kept: list[tuple[int, str, int, Example]] = []
     for comparison in comparisons:
         counts.update({name: getattr(comparison, name) for name in COUNTS})
@@ -156,27 +140,18 @@ def combine(comparisons: Iterable[Comparison], examples: int = REPORT_EXAMPLES) 
                 matrix.setdefault(label, Counter()).update(row)
         for name, counted in topics.items():
             counted.update(getattr(comparison, name))
-        drifts += [comparison.drift] if comparison.drift else []
         for example in comparison.examples:
             # Those with the lowest hashes: any part of a document or a collection, and always the same.
             rank = zlib.crc32(f"{example.document}/{example.index}".encode())
             heapq.heappush(kept, (-rank, example.document, example.index, example))
             if len(kept) > examples:
                 heapq.heappop(kept)
-    fields: dict[str, Any] = {**counts, "drift": _mean(drifts)}
+    fields: dict[str, Any] = dict(counts)
     fields |= {name: dict(sorted(counted.items())) for name, counted in topics.items()}
     for name, matrix in matrices.items():
         fields[name] = {label: dict(sorted(row.items())) for label, row in sorted(matrix.items())}
     ordered = sorted(kept, key=lambda item: item[1:3])
     return Comparison(**fields, examples=[example for *_, example in ordered])
-
-
-def _mean(drifts: list[Drift]) -> Drift | None:
-    total = sum(drift.passages for drift in drifts)
-    if not total:
-        return None
-    mean = math.fsum(drift.mean * drift.passages for drift in drifts) / total
-    return Drift(passages=total, mean=round(mean, 4), min=round(min(drift.min for drift in drifts), 4))
 
 
 def _labels(stored: Mapping[str, Any]) -> Labels:
@@ -186,12 +161,3 @@ def _labels(stored: Mapping[str, Any]) -> Labels:
         action=action["label"] if action else UNLABELED,
         topics=sorted(topic["name"] for topic in stored["topics"]),
     )
-
-
-def cosine(old: Iterable[float], new: Iterable[float]) -> float | None:
-    """Return the cosine of the angle between two vectors; None if dimensions differ, or one has no length."""
-    one, other = np.asarray(list(old)), np.asarray(list(new))
-    if one.shape != other.shape or not one.size:
-        return None
-    lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
-    return max(-1.0, min(1.0, float(one @ other) / lengths)) if lengths else None

@@ -14,7 +14,6 @@ from shared.documents.completion import claim
 from shared.documents.delegation import delegation, has_not_ended
 from shared.documents.store import COLLECTION, document_id, now
 from shared.documents.uploads import event_of, is_file
-from shared.jobs.record import reference, update
 from shared.platform.clients import storage_client
 from shared.platform.records import TERMINAL, ErrorInfo
 from shared.platform.retry import storage_limits
@@ -31,12 +30,8 @@ if TYPE_CHECKING:
 
 CLAIM_SECONDS = 60.0
 """Lease of the claim that is followed by the delegation: after a crash in between, wait this long."""
-MAX_FAILURES = 3
-"""Unexpected errors of one object, before its document fails."""
 LARGE_BYTES = 4 << 20
 """Files from this size on are read one at a time: the contents of each are held in memory."""
-ERRORS = "problems"
-"""`jobs/{id}/problems/{document}` counts them."""
 CHUNK = 200
 """Documents read at once."""
 FIELDS = ("generation", "state", "error", "timings", "passages")
@@ -106,7 +101,7 @@ class ImportWork(ManyDocuments[Upload]):
 
     def __init__(self, documents: Documents, task: Task, wanted: Import) -> None:
         """Read nothing yet."""
-        super().__init__(documents, task)
+        super().__init__(documents, task, wanted.id)
         self._import = wanted
         self._ended: set[str] = set()
         """Documents that need not be looked at again."""
@@ -157,33 +152,16 @@ class ImportWork(ManyDocuments[Upload]):
         return self._current(item) is None
 
     def _failed(self, item: Upload, error: Exception) -> bool:
-        """Count the error; after `MAX_FAILURES` the document fails."""
-        kind = type(error).__name__
-        if self._count_error(item, kind) < MAX_FAILURES:
-            return False
+        """Fail the document: the same error would come again."""
         info = ErrorInfo(
             code="import_failed",
-            message=f"The file could not be imported ({kind}), {MAX_FAILURES} times.",
+            message=f"The file could not be imported ({type(error).__name__}).",
             hint=f"See the log of the long job; when the cause is gone: headrace replay {item.document}",
         )
         document = self._current(item)
         if document and document.state == "delegated":
             self._fail_run(document, info)
         return True
-
-    def _count_error(self, item: Upload, kind: str) -> int:
-        """Note that an object failed; return how often it has."""
-        errors = reference(self._documents.client, self._import.id).collection(ERRORS)
-        record = errors.document(item.document)
-
-        def step(transaction: firestore.Transaction) -> int:
-            stored = record.get(transaction=transaction).to_dict() or {"failures": 0}
-            failures: int = stored["failures"] + 1
-            fields = {"document": item.document, "failures": failures, "kind": kind, "at": now()}
-            transaction.set(record, fields)
-            return failures
-
-        return self._documents.run(step)
 
     def _conclude(self) -> None:
         report = report_of(self._documents.client, self._import)
@@ -192,6 +170,3 @@ class ImportWork(ManyDocuments[Upload]):
     def _progress(self) -> dict[str, Any]:
         share = {"done": len(self._own & self._ended), "total": len(self._own)}
         return {f"progress.task{self._task.index}": share}
-
-    def _update(self, fields: dict[str, Any]) -> None:
-        update(self._documents.client, self._import.id, fields)

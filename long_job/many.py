@@ -22,6 +22,7 @@ from long_job.models import engine
 from shared.documents.completion import finish
 from shared.documents.delegation import job_path
 from shared.inference.manifest import read_manifest
+from shared.jobs.record import update
 from shared.platform.errors import LeaseHeld, SetupError, Superseded
 from shared.platform.logs import get_logger
 from shared.platform.records import ErrorInfo
@@ -74,9 +75,9 @@ class ManyDocuments(ABC, Generic[ItemT]):
     resume: str
     """What a person does once the job can have its model."""
 
-    def __init__(self, documents: Documents, task: Task) -> None:
-        """Read and write nothing yet."""
-        self._documents, self._task = documents, task
+    def __init__(self, documents: Documents, task: Task, job: str) -> None:
+        """`job` is the id of its record."""
+        self._documents, self._task, self._job = documents, task, job
         self._model = ""
         self._execution = f"{job_path()}/executions/{task.execution}"
         self._written = time.monotonic()
@@ -95,15 +96,11 @@ class ManyDocuments(ABC, Generic[ItemT]):
 
     @abstractmethod
     def _failed(self, item: ItemT, error: Exception) -> bool:
-        """Count an unexpected error, or fail the document; return whether it has ended."""
+        """Fail the document after an unexpected error; return whether it has ended."""
 
     @abstractmethod
     def _conclude(self) -> None:
         """Write the report. Any number of tasks may."""
-
-    @abstractmethod
-    def _update(self, fields: dict[str, Any]) -> None:
-        """Write fields of the job's record."""
 
     @abstractmethod
     def _progress(self) -> dict[str, Any]:
@@ -192,6 +189,9 @@ class ManyDocuments(ABC, Generic[ItemT]):
         with suppress(Superseded):
             self._documents.fail(document.id, document.run, document.generation, error)
         finish(self._documents, document.id)
+
+    def _update(self, fields: dict[str, Any]) -> None:
+        update(self._documents.client, self._job, fields)
 
     def _current(self, item: ItemT) -> Document | None:
         return self._documents.get(item.document)

@@ -80,7 +80,6 @@ def test_every_document_of_a_prefix_is_redone_and_compared(stack: RunningStack, 
     assert sum(row.get("negative", 0) for row in compared["sentiment"].values()) == negative
     assert sum(compared["topics_gained"].values()) > 0 == sum(compared["topics_lost"].values())
     assert compared["initiatives_before"] == sum(document["initiatives"] for document in before)
-    assert 0.9 < compared["drift"]["min"] <= compared["drift"]["mean"] < 0.9999
     assert 0 < len(told["examples"]) <= compared["changed"] <= 43
     for example in told["examples"]:
         assert example["old"] != example["new"]

@@ -149,7 +149,7 @@ def test_what_is_uploaded_meanwhile_is_done_once(stack: RunningStack) -> None:
 
 
 def test_one_that_fails_does_not_stop_the_others(stack: RunningStack) -> None:
-    """A document whose artefacts are lost is tried thrice, then fails with a hint; the rest completes."""
+    """A document whose artefacts are lost fails with a hint; the rest completes."""
     ids = put(OLD, {f"lost/{at}.txt": text(f"lost{at}") for at in range(4)})
     [blob] = storage_client().list_blobs(OLD, prefix="lost/2.txt")
     event = UploadEvent(

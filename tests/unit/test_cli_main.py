@@ -201,7 +201,7 @@ def test_a_backfill_that_compared_nothing_says_so(capsys: pytest.CaptureFixture[
     comparison: dict[str, Any] = nothing | {
         key: {} for key in ("sentiment", "action", "topics_gained", "topics_lost")
     }
-    report = {"comparison": comparison | {"drift": None, "examples": []}, "most_changed": [], "errors": []}
+    report = {"comparison": comparison | {"examples": []}, "errors": []}
     moment = datetime(2026, 11, 1, tzinfo=UTC)
     backfill = Backfill(
         id="b", wanted=Wanted(), model=None, tasks=1, state="completed", created_at=moment, updated_at=moment

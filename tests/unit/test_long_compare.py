@@ -5,8 +5,6 @@ from __future__ import annotations
 import random
 from typing import Any
 
-import pytest
-
 from long_job.comparison import (
     EXAMPLES,
     REPORT_EXAMPLES,
@@ -14,12 +12,11 @@ from long_job.comparison import (
     Comparison,
     combine,
     compare_passages,
-    cosine,
 )
 
 
-def passage(index: int, sentiment: str | None, topics: str = "", angle: float = 0.0) -> dict[str, Any]:
-    """A stored passage; `angle` turns its embedding, 0 for none and 1 for a right angle."""
+def passage(index: int, sentiment: str | None, topics: str = "") -> dict[str, Any]:
+    """A stored passage."""
     action = "planned" if topics else "none"
     return {
         "index": index,
@@ -28,7 +25,6 @@ def passage(index: int, sentiment: str | None, topics: str = "", angle: float = 
         "action": sentiment and {"label": action},
         "topics": [{"name": name} for name in topics.split()],
         "initiative": bool(topics),
-        "embedding": [1.0 - angle, angle],
     }
 
 
@@ -73,32 +69,7 @@ def test_what_does_not_match_is_not_compared() -> None:
     found = compared(
         [(passage(0, "neutral"), None), (None, passage(1, "neutral")), (passage(2, "neutral"), other)]
     )
-    assert (found.passages, found.unmatched, found.drift) == (0, 3, None)
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "expected"),
-    [
-        ([1.0, 0.0], [1.0, 0.0], 1.0),
-        ([1.0, 0.0], [0.0, 2.0], 0.0),
-        ([1.0, 0.0], [-3.0, 0.0], -1.0),
-        ([1.0, 0.0], [1.0, 0.0, 0.0], None),  # another model's dimensions
-        ([], [], None),
-        ([0.0, 0.0], [1.0, 0.0], None),  # no direction
-    ],
-)
-def test_cosine(one: list[float], other: list[float], expected: float | None) -> None:
-    assert cosine(one, other) == expected
-
-
-def test_drift_of_one_document() -> None:
-    pairs = [(passage(at, "neutral"), passage(at, "neutral", angle=at / 200)) for at in range(100)]
-    drift = compared(list(pairs)).drift
-    assert drift is not None
-    cosines = sorted(cosine([1.0, 0.0], [1 - at / 200, at / 200]) or 0 for at in range(100))
-    assert drift.min == round(cosines[0], 4)
-    assert drift.mean == pytest.approx(sum(cosines) / 100, abs=1e-4)
-    assert drift.passages == 100
+    assert (found.passages, found.unmatched) == (0, 3)
 
 
 def test_many_documents_add_up_to_the_same_whatever_their_order() -> None:
@@ -109,7 +80,7 @@ def test_many_documents_add_up_to_the_same_whatever_their_order() -> None:
     def pair(at: int) -> tuple[dict[str, Any], dict[str, Any]]:
         topics = drawn.choice(["", "E1", "E1 S4"])
         old = passage(at, drawn.choice(labels), topics)
-        return old, passage(at, drawn.choice(labels), drawn.choice(["", "E1"]), drawn.random() / 3)
+        return old, passage(at, drawn.choice(labels), drawn.choice(["", "E1"]))
 
     documents = {
         f"d{number}": [pair(100 * number + at) for at in range(drawn.randrange(1, 40))]
@@ -122,10 +93,6 @@ def test_many_documents_add_up_to_the_same_whatever_their_order() -> None:
     at_once = compared([pair for pairs in documents.values() for pair in pairs])
     for field in ("passages", "changed", "sentiment", "action", "topics_gained", "topics_lost"):
         assert getattr(together, field) == getattr(at_once, field), field
-    assert together.drift is not None
-    assert at_once.drift is not None
-    assert together.drift.mean == pytest.approx(at_once.drift.mean, abs=1e-4)
-    assert together.drift.min == at_once.drift.min
     assert len(together.examples) == REPORT_EXAMPLES
     assert all(len(part.examples) <= EXAMPLES for part in parts)
     assert len({example.document for example in together.examples}) > 5
