@@ -155,15 +155,15 @@ MUTANTS = (
     Mutant(
         "a plan checks the claim",
         "shared/documents/store.py::Documents.plan",
-        "transitions.check_held(self.read(transaction, claimed.id), claimed)",
-        "self.read(transaction, claimed.id)",
+        "transitions.check_held(current, claimed)",
+        "current",
         HISTORIES,
     ),
     Mutant(
         "only an unfinished run fails",
         "shared/documents/store.py::Documents.fail",
-        "transitions.check_open(self.read(transaction, document), run, generation)",
-        "self.read(transaction, document)",
+        "transitions.check_open(current, run, generation)",
+        "current",
         HISTORIES,
     ),
     Mutant(

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -32,13 +31,9 @@ if TYPE_CHECKING:
     from shared.text.summary import Aggregate
 
 COLLECTION = "outcomes"
-COUNTS = (
-    "document", "bucket", "name", "organisation", "organisation_key", "year", "title", "language", "members",
-    "duplicate_of", "run", "generation", "received_at", "completed_at", "passages", "sentiment", "topics",
-    "actions", "problem",
-)  # fmt: skip
-"""What counting needs; `CONTENT` is the larger part."""
 CONTENT = ("items", "vectors", "space", "centre")
+"""Sentences in document order, their unit vectors times 127 as (n, 384) int8, the space of the vectors, and
+the sum of all the vectors of passages: base64 of 384 little-endian 32-bit integers."""
 _FACTS = ("bucket", "name", "organisation", "year", "title", "language", "members", "duplicate_of")
 
 
@@ -110,18 +105,8 @@ class Outcome(Record):
     problem: Trouble | None
 
 
-@dataclass(frozen=True)
-class Content:
-    """What may be quoted of a document."""
-
-    kept: list[Kept]
-    """In document order."""
-    vectors: NDArray[np.int8]
-    """(n, 384): unit vectors times 127, in the order of `kept`."""
-    space: str | None
-    """Vectors of different spaces cannot be compared."""
-    centre: str
-    """Base64 of 384 little-endian 32-bit integers: the sum of all the passages' vectors."""
+COUNTS = tuple(Outcome.model_fields)
+"""What counting needs; `CONTENT` is the larger part."""
 
 
 class Known(NamedTuple):
@@ -207,30 +192,13 @@ def outcome(stored: Mapping[str, Any]) -> Outcome:
     return Outcome.model_validate({name: stored.get(name) for name in COUNTS})
 
 
-def content(stored: Mapping[str, Any]) -> Content:
-    """Return the quotable content of a record that was read whole, or with the fields `CONTENT`."""
-    import numpy as np
-
-    kept = unpack(stored["items"]) if stored.get("items") else []
-    vectors = np.frombuffer(stored.get("vectors") or b"", dtype=np.int8)
-    return Content(
-        kept, vectors.reshape(len(kept), -1 if kept else 0), stored.get("space"), stored.get("centre") or ""
-    )
-
-
 def pack(kept: list[Kept]) -> bytes:
     """Compress sentences: they are read whole or not at all, and decoded by the thousand."""
-    return zlib.compress(
-        json.dumps([sentence.model_dump() for sentence in kept], separators=(",", ":")).encode()
-    )
+    fields = [sentence.model_dump() for sentence in kept]
+    return zlib.compress(json.dumps(fields, separators=(",", ":")).encode())
 
 
-def unpack(packed: bytes) -> list[Kept]:
-    """Reverse `pack`; what is read was written here, so it is not validated again."""
-    return [Kept.model_construct(**fields) for fields in unpack_raw(packed)]
-
-
-def unpack_raw(packed: bytes) -> list[dict[str, Any]]:
+def unpack(packed: bytes) -> list[dict[str, Any]]:
     """Reverse `pack` into plain fields, for callers that look at thousands to take a few."""
     sentences: list[dict[str, Any]] = json.loads(zlib.decompress(packed))
     return sentences

@@ -52,19 +52,7 @@ def keep(aggregate: Aggregate) -> tuple[list[Kept], NDArray[np.int8]]:
     give("unusual", _unusual(aggregate, quotable))
     chosen = [each for each in candidates if each.index in roles]
     kept = [
-        Kept(
-            index=each.index,
-            page=each.page,
-            row=each.row,
-            text=each.text,
-            quality=each.quality,
-            topics=each.topics,
-            action=each.action,
-            negative=each.negative,
-            positive=each.positive,
-            roles=sorted(roles[each.index]),
-        )
-        for each in chosen
+        Kept(**each.model_dump(exclude={"embedding"}), roles=sorted(roles[each.index])) for each in chosen
     ]
     return kept, _vectors(chosen)
 

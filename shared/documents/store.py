@@ -145,12 +145,7 @@ class Documents:
         Raises:
             Superseded: the claim is no longer the document's.
         """
-
-        def step(transaction: ShortTransaction) -> Document:
-            current = transitions.check_held(self.read(transaction, claimed.id), claimed)
-            return self._write_plan(transaction, current, plan)
-
-        return self.run(step)
+        return self._plan(claimed.id, lambda current: transitions.check_held(current, claimed), plan)
 
     def plan_delegated(self, document: str, run: int, generation: int, plan: Plan) -> Document:
         """Write the plan of a run whose file the job has read, or whose text a backfill has copied.
@@ -158,44 +153,37 @@ class Documents:
         Raises:
             Superseded: the run is not the document's, or planned already.
         """
-
-        def step(transaction: ShortTransaction) -> Document:
-            current = transitions.check_delegated(self.read(transaction, document), run, generation)
-            return self._write_plan(transaction, current, plan)
-
-        return self.run(step)
+        return self._plan(
+            document, lambda current: transitions.check_delegated(current, run, generation), plan
+        )
 
     def delegate(self, claimed: Document, job: Delegation, facts: Facts | None = None) -> Document:
         """Move a claimed document to delegated, its file still to be read by the job. Raises as `plan` does.
 
         `facts` are what is known of the file; None where it could not be read within a function's limits.
         """
-
-        def step(transaction: ShortTransaction) -> Document:
-            current = transitions.check_held(self.read(transaction, claimed.id), claimed)
-            delegated = transitions.delegate(current, job, facts, now())
-            self.write(transaction, current, delegated, model=job.model, facts=facts)
-            return delegated
-
-        return self.run(step)
+        return self._change(
+            claimed.id,
+            lambda current: transitions.delegate(transitions.check_held(current, claimed), job, facts, now()),
+            model=job.model,
+            facts=facts,
+        )
 
     def reject(self, claimed: Document, error: ErrorInfo) -> None:
         """Move a claimed document to rejected: the input's fault. Raises Superseded as `plan` does."""
-
-        def step(transaction: ShortTransaction) -> None:
-            current = transitions.check_held(self.read(transaction, claimed.id), claimed)
-            self._write_rejection(transaction, current, error)
-
-        self.run(step)
+        self._change(
+            claimed.id,
+            lambda current: transitions.reject(transitions.check_held(current, claimed), error, now()),
+        )
 
     def reject_delegated(self, document: str, run: int, generation: int, error: ErrorInfo) -> None:
         """Move a delegated document to rejected. Raises Superseded as `plan_delegated` does."""
 
-        def step(transaction: ShortTransaction) -> None:
-            current = transitions.check_delegated(self.read(transaction, document), run, generation)
-            self._write_rejection(transaction, current, error)
+        def change(current: Document | None) -> Document:
+            delegated = transitions.check_delegated(current, run, generation)
+            return transitions.reject(delegated, error, now())
 
-        self.run(step)
+        self._change(document, change)
 
     def fail(self, document: str, run: int, generation: int, error: ErrorInfo) -> None:
         """Move an unfinished document to failed: our fault, after retries.
@@ -203,23 +191,17 @@ class Documents:
         Raises:
             Superseded: the run is not the document's, or has ended.
         """
-
-        def step(transaction: ShortTransaction) -> None:
-            current = transitions.check_open(self.read(transaction, document), run, generation)
-            failed = transitions.fail(current, error, now())
-            outcomes.write_problem(transaction, self.client, failed)
-            self.write(transaction, current, failed)
-
-        self.run(step)
+        self._change(
+            document,
+            lambda current: transitions.fail(transitions.check_open(current, run, generation), error, now()),
+        )
 
     def release(self, claimed: Document) -> None:
         """End the lease now, so that the next delivery need not wait for it to expire."""
-
-        def step(transaction: ShortTransaction) -> None:
-            current = transitions.check_held(self.read(transaction, claimed.id), claimed)
-            self.write(transaction, current, transitions.release(current, now()))
-
-        self.run(step)
+        self._change(
+            claimed.id,
+            lambda current: transitions.release(transitions.check_held(current, claimed), now()),
+        )
 
     def note(self, document: Document, change: Callable[[Document], Document]) -> None:
         """Write a change that ends no run, if the document is still at the run that was read."""
@@ -274,6 +256,8 @@ class Documents:
         if before.state != after.state:
             of_run |= {"state": after.state}
         if after.state in TERMINAL and before.state not in TERMINAL:
+            if after.error is not None:
+                outcomes.write_problem(transaction, self.client, after)
             of_run |= {"error": after.error, "ended_at": after.updated_at}
         if of_run:
             plain = {name: _plain(value) for name, value in of_run.items()}
@@ -304,26 +288,36 @@ class Documents:
                 return result
         raise Retryable("Firestore is contended, or cannot be reached")
 
-    def _write_plan(self, transaction: ShortTransaction, current: Document, plan: Plan) -> Document:
-        planned = transitions.plan(current, plan, now())
-        self.write(
-            transaction,
-            current,
-            planned,
-            model=plan.batches.model,
-            artefact=plan.batches.artefact,
-            duplicate_of=plan.duplicate_of,
-            facts=plan.facts,
-        )
-        if plan.duplicate_of is None:
-            entry = {"document": planned.id, "run": planned.run}
-            transaction.set(self.client.collection(CONTENTS).document(plan.content_key), entry)
-        return planned
+    def _change(
+        self,
+        document: str,
+        change: Callable[[Document | None], Document],
+        **of_run: Any,  # noqa: ANN401 - of each field's own type
+    ) -> Document:
+        """Write what `change` makes of the stored document, and return it. `change` raises Superseded."""
 
-    def _write_rejection(self, transaction: ShortTransaction, current: Document, error: ErrorInfo) -> None:
-        rejected = transitions.reject(current, error, now())
-        outcomes.write_problem(transaction, self.client, rejected)
-        self.write(transaction, current, rejected)
+        def step(transaction: ShortTransaction) -> Document:
+            current = self.read(transaction, document)
+            changed = change(current)
+            self.write(transaction, current, changed, **of_run)
+            return changed
+
+        return self.run(step)
+
+    def _plan(self, document: str, check: Callable[[Document | None], Document], plan: Plan) -> Document:
+        batches = plan.batches
+
+        def step(transaction: ShortTransaction) -> Document:
+            current = check(self.read(transaction, document))
+            planned = transitions.plan(current, plan, now())
+            of_run = {"model": batches.model, "artefact": batches.artefact, "facts": plan.facts}
+            self.write(transaction, current, planned, duplicate_of=plan.duplicate_of, **of_run)
+            if plan.duplicate_of is None:
+                entry = {"document": planned.id, "run": planned.run}
+                transaction.set(self.client.collection(CONTENTS).document(plan.content_key), entry)
+            return planned
+
+        return self.run(step)
 
 
 def lay_tombstone(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.documents.outcomes import organisation_key, pack, unpack
+from shared.documents.outcomes import Kept, organisation_key, pack, unpack
 from shared.documents.quotable import MAX_INITIATIVES, MAX_MOOD, MAX_UNUSUAL, keep
 from shared.platform.records import SENTIMENTS, Sentiment, SentimentLabel
 from shared.text.summary import Aggregate, combine, partial, quantise
@@ -72,7 +72,7 @@ def test_what_is_kept_does_not_depend_on_batches() -> None:
 def test_what_is_packed_comes_out_as_it_was() -> None:
     """Rows, pages and roles included."""
     kept, _ = keep(combine([partial(document(30))]))
-    assert unpack(pack(kept)) == kept
+    assert [Kept.model_validate(fields) for fields in unpack(pack(kept))] == kept
 
 
 @pytest.mark.parametrize(

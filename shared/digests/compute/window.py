@@ -23,7 +23,7 @@ from shared.digests.compute.measures import Tally
 from shared.digests.compute.quotes import Oddities, Sentence, SentimentQuotes, SummaryQuotes
 from shared.digests.compute.rows import Doc, between, counts, doc, everything, fits, of_organisation
 from shared.digests.records import Problem, Unfinished
-from shared.documents.outcomes import COLLECTION, CONTENT, COUNTS, Trouble, outcome, unpack_raw
+from shared.documents.outcomes import COLLECTION, CONTENT, COUNTS, Trouble, outcome, unpack
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.platform.settings import settings
 
@@ -165,7 +165,7 @@ class Counted:
 
 def content(row: Row, of: Doc) -> tuple[list[Sentence], NDArray[np.int8]]:
     """Return the sentences that were kept of a document, and (n, d) their vectors."""
-    kept = unpack_raw(row["items"]) if row.get("items") else []
+    kept = unpack(row["items"]) if row.get("items") else []
     packed: bytes = row.get("vectors") or b""
     vectors = np.frombuffer(packed, dtype=np.int8).reshape(len(kept), -1 if kept else 0)
     size = vectors.shape[1]
