@@ -11,7 +11,7 @@ MODEL := build/model/manifest.json
 WEIGHTS := build/weights/.downloaded
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak attack mutants lint bench bench-model bench-ingest bench-long bench-ocr bench-digest cost sbom audit checkov model stage report deploy promote rollback release docs lock clean
+.PHONY: help setup run test soak attack mutants lint bench bench-model bench-ingest bench-long bench-ocr bench-digest cost sbom audit checkov model stage report deploy promote rollback docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -92,9 +92,6 @@ promote: $(VENV)/.run ## serve what `terraform apply` has configured anew, same 
 
 rollback: $(VENV)/.run ## serve again what served before the last deployment; one: make rollback FUNCTION=ingest
 	$(BIN)/python -m deploy rollback $(FUNCTION)
-
-release: $(VENV)/.dev ## tests, version, changelog, commit and tag, nothing pushed: make release VERSION=1.2.3
-	$(BIN)/python -m deploy release $(or $(VERSION),missing)
 
 docs: $(VENV)/.dev ## write docs/settings.md
 	$(BIN)/headrace settings --markdown > docs/settings.md

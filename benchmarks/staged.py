@@ -14,7 +14,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.stage import FUNCTIONS, Function, named, stage
+from deploy.stage import FUNCTIONS, Function, stage
 
 RUNS = 3
 MEASURE = """
@@ -68,16 +68,17 @@ def measure(function: Function, model: Path, runs: int = RUNS) -> Measured:
     """Stage a function in a temporary folder and import it there."""
     with tempfile.TemporaryDirectory() as folder:
         staged = stage(function, Path(folder), model)
-        pins = (Path(staged.folder) / "requirements.txt").read_text().count("==")
+        sizes = [path.stat().st_size for path in staged.rglob("*") if path.is_file()]
+        pins = (staged / "requirements.txt").read_text().count("==")
         command = [sys.executable, "-B", "-c", MEASURE]
         printed = [
-            subprocess.run(command, cwd=staged.folder, capture_output=True, text=True, check=True).stdout
+            subprocess.run(command, cwd=staged, capture_output=True, text=True, check=True).stdout
             for _ in range(runs)
         ]
     seconds, modules, kilobytes = min(map(json.loads, printed))
-    megabytes = round(staged.size / 1e6, 1)
+    megabytes = round(sum(sizes) / 1e6, 1)
     memory = round(kilobytes / 1e3, 1)
-    return Measured(function.name, staged.files, megabytes, pins, round(seconds, 2), modules, memory)
+    return Measured(function.name, len(sizes), megabytes, pins, round(seconds, 2), modules, memory)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -87,9 +88,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, default=Path("build/model"), help="(default: %(default)s)")
     measured = []
     options = parser.parse_args(arguments)
+    if unknown := set(options.names) - set(FUNCTIONS):
+        parser.error(f"There is no function {unknown.pop()}.")
     print("function     files     MB  packages  import s  modules  memory MB")
-    for function in named(options.names):
-        each = measure(function, options.model)
+    for name in options.names or FUNCTIONS:
+        each = measure(FUNCTIONS[name], options.model)
         measured.append(each)
         print(
             f"{each.name:<11} {each.files:>6} {each.megabytes:>6.1f} {each.packages:>9} "

@@ -10,7 +10,6 @@ The `judge_…` functions are pure: they take what Google's clients return.
 
 from __future__ import annotations
 
-import os
 import re
 import urllib.error
 import urllib.request
@@ -21,12 +20,10 @@ from google.cloud.secretmanager_v1 import SecretVersion
 
 from cli.connect import CALL_SECONDS, LIMITS, region, shares, short
 from cli.doctor import Finding, Target, find_target, guarded
-from local.provision import subscriber
 from local.services import SIZES
-from shared.api.requests import parse_hashes
 from shared.documents.store import now
 from shared.platform.clients import jobs, publisher, secrets, storage_client
-from shared.platform.settings import PREFIX, TOPICS, settings
+from shared.platform.settings import TOPICS, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -34,16 +31,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from google.cloud.iam_admin_v1 import ServiceAccountKey
-    from google.pubsub_v1 import Subscription
 
     from cli.doctor import Status
 
     Run = Service | Job | Revision
 
 PUBLIC, ROLES, ACCOUNT_KEYS, SECRETS = "public access", "roles", "account keys", "secret versions"
-API_KEYS, ACCOUNTS, IMAGES, UNPINNED = "API keys", "accounts", "images", "unpinned"
-CALLERS, ASKED = "push tokens", "API without key"
-CHECKS = (*(PUBLIC, ROLES, ACCOUNT_KEYS, SECRETS, API_KEYS, ACCOUNTS, IMAGES, UNPINNED, CALLERS, ASKED),)
+ACCOUNTS, IMAGES, UNPINNED, ASKED = "accounts", "images", "unpinned", "API without key"
+CHECKS = (PUBLIC, ROLES, ACCOUNT_KEYS, SECRETS, ACCOUNTS, IMAGES, UNPINNED, ASKED)
 FUNCTIONS = {*SIZES, "digest"}
 API = "api"
 """The one function that people call."""
@@ -52,25 +47,17 @@ INVOKER = "roles/run.invoker"
 CHANGING = frozenset(f"roles/{name}" for name in ("owner", "editor", "admin", "writer"))
 """Basic roles that change things in every service."""
 ADMIN = re.compile(r"roles/[\w.]{1,200}admin|roles/datastore\.owner", re.IGNORECASE)
-ACTS_AS = frozenset(
-    f"roles/iam.{name}"
-    for name in (
-        *("serviceAccountUser", "serviceAccountTokenCreator", "serviceAccountOpenIdTokenCreator"),
-        "workloadIdentityUser",
-    )
+ACTS_AS = re.compile(
+    r"roles/iam\.(serviceAccount(User|TokenCreator|OpenIdTokenCreator)|workloadIdentityUser)"
 )
 DEFAULT_ACCOUNT = re.compile(r"(?:\d{1,30}-compute@developer|[^@]{1,100}@appspot)\.gserviceaccount\.com")
 GOOGLES = re.compile(
     r"service-[\w-]{1,60}@[a-z0-9.-]{1,100}\.gserviceaccount\.com|\d{1,30}@cloudservices\.gserviceaccount\.com"
 )
 """Service agents, which Google makes and grants: https://docs.cloud.google.com/iam/docs/service-agents."""
-SECRET_DAYS, ACCOUNT_KEY_DAYS, MAX_API_KEYS = 365, 90, 20
-PERMISSIONS = (
-    "roles/iam.securityReviewer, roles/viewer and roles/browser, "
-    f"for API keys also roles/secretmanager.secretAccessor on {PREFIX}API_KEY_HASH"
-)
+SECRET_DAYS, ACCOUNT_KEY_DAYS = 365, 90
+PERMISSIONS = "roles/iam.securityReviewer, roles/viewer and roles/browser"
 UNAUTHORISED, SUCCESS = (401, 403), range(200, 300)
-NOT_LOCAL = "not on a local stack"
 _USER_MANAGED = 1
 
 
@@ -96,9 +83,8 @@ def audit(data: Path, project: str | None, model: Path, domain: str | None) -> I
         checks |= {PUBLIC: check_stores(), IMAGES: check_services()}
     else:
         absent = (PUBLIC, ROLES, ACCOUNT_KEYS, ACCOUNTS, IMAGES, UNPINNED)
-        yield from (Finding(name, "unknown", NOT_LOCAL) for name in absent)
+        yield from (Finding(name, "unknown", "not on a local stack") for name in absent)
     checks |= {
-        CALLERS: check_subscriptions(cloud=target.cloud),
         SECRETS: check_secrets(cloud=target.cloud),
         ASKED: check_entrance(target, domain),
     }
@@ -167,36 +153,17 @@ def check_services() -> Iterator[Finding]:
         yield from judge_callers(run, _policy(client if isinstance(run, Service) else jobs(), run.name))
 
 
-def check_subscriptions(*, cloud: bool) -> Iterator[Finding]:
-    """Judge whether functions can know that it is Pub/Sub that calls them."""
-    from google.pubsub_v1 import SubscriberClient
-
-    host = os.environ.get("PUBSUB_EMULATOR_HOST")
-    client = subscriber(host) if host else SubscriberClient()
-    project = f"projects/{settings().project}"
-    ours = {f"{project}/topics/{topic}" for topic in TOPICS}
-    for subscription in client.list_subscriptions(project=project, **LIMITS):
-        if subscription.topic in ours and subscription.push_config.push_endpoint:
-            yield judge_push(subscription, cloud=cloud)
-
-
 def check_secrets(*, cloud: bool) -> Iterator[Finding]:
-    """Judge the versions of the secrets that every deployment has, who may read them, and the API's keys."""
+    """Judge the versions of the secrets that every deployment has, and who may read them."""
     made = settings()
     keys = (made.api_key_hash, made.api_key_hash_version)
     for name, used in ((made.redaction_key, made.redaction_key_version), keys):
         path = f"projects/{made.project}/secrets/{name}"
-        versions = list(secrets().list_secret_versions(request={"parent": path}, **LIMITS))
-        finding = judge_version(name, used, versions, now(), lasting=name == made.redaction_key)
-        yield finding
+        versions = secrets().list_secret_versions(request={"parent": path}, **LIMITS)
+        yield judge_version(name, used, versions, now(), lasting=name == made.redaction_key)
         if cloud:
             revoke = f"gcloud secrets remove-iam-policy-binding {name}"
             yield from judge_policy(f"secret {name}", _policy(secrets(), path), revoke)
-        if name == made.api_key_hash and finding.status != "wrong":
-            version = f"{path}/versions/{used}"
-            payload = bytes(secrets().access_secret_version(name=version, **LIMITS).payload.data)
-            created = next(each.create_time for each in versions if short(each.name) == str(used))
-            yield judge_api_keys(parse_hashes(payload), created, now())
 
 
 def check_entrance(target: Target, domain: str | None) -> Iterator[Finding]:
@@ -270,14 +237,14 @@ def _complaint(grant: Grant, on_project: bool) -> tuple[Status, str] | None:  # 
     role, (kind, _, address) = grant.role, grant.member.partition(":")
     if kind == "domain" and role in CHANGING:
         return "wrong", "that is everybody of the domain"
-    administers = role in CHANGING or role in ACTS_AS or ADMIN.fullmatch(role)
+    administers = role in CHANGING or ACTS_AS.fullmatch(role) or ADMIN.fullmatch(role)
     if kind != "serviceAccount" or GOOGLES.fullmatch(address) or not administers:
         return None
     if not on_project:
         return "wrong", "no function administers anything"
     if role in CHANGING:
         return "wrong", "a basic role reaches every service"
-    does = "can act as other accounts" if role in ACTS_AS else "can administer a service"
+    does = "can act as other accounts" if ACTS_AS.fullmatch(role) else "can administer a service"
     return "warning", f"it {does}, which only the account that deploys needs"
 
 
@@ -326,20 +293,6 @@ def judge_version(
     return Finding(SECRETS, "ok", f"{name}: pinned to version {used}, {age} days old")
 
 
-def judge_api_keys(hashes: Sequence[str], created: datetime, moment: datetime) -> Finding:
-    """Judge how many keys open the API, and when the set of them last changed."""
-    number, age = len(set(hashes)), (moment - created).days
-    fix = "Rotate them, and drop those not in use: docs/security.md, “Secrets”"
-    if number > MAX_API_KEYS:
-        return Finding(
-            API_KEYS, "warning", f"{number} keys open the API, more than people keep track of.", fix
-        )
-    if age > SECRET_DAYS:
-        return Finding(API_KEYS, "warning", f"No key was replaced for {age} days.", fix)
-    keys = "1 key" if number == 1 else f"{number} keys"
-    return Finding(API_KEYS, "ok", f"{keys}, kept as hashes, set {age} days ago")
-
-
 def judge_answer(address: str, status: int, fix: str) -> Finding:
     """Judge the answer to a call for documents without a key; `fix` closes what answers it."""
     if status in UNAUTHORISED:
@@ -348,21 +301,6 @@ def judge_answer(address: str, status: int, fix: str) -> Finding:
         return Finding(ASKED, "wrong", f"{address} answers {status} to a call without a key.", fix)
     detail = f"{address} answers {status}, which may not be the API's answer."
     return Finding(ASKED, "unknown", detail, "Ask where the API is reached: --domain=DOMAIN")
-
-
-def judge_push(subscription: Subscription, *, cloud: bool) -> Finding:
-    """Judge whether a push carries a token that says who calls, over TLS."""
-    name, push = short(subscription.name), subscription.push_config
-    if not cloud:
-        return Finding(CALLERS, "unknown", f"{name}: {NOT_LOCAL}")
-    change = f"gcloud pubsub subscriptions update {name} --project={subscription.name.split('/')[1]}"
-    if not push.oidc_token.service_account_email:
-        fix = f"{change} --push-auth-service-account=ITS_OWN"
-        return Finding(CALLERS, "wrong", f"{name}: pushed without a token that says who calls.", fix)
-    if not push.push_endpoint.startswith("https://"):
-        detail = f"{name}: pushed to {push.push_endpoint}, in plain text."
-        return Finding(CALLERS, "wrong", detail, f"{change} --push-endpoint=https://…")
-    return Finding(CALLERS, "ok", f"{name}: signed as {push.oidc_token.service_account_email}, over TLS")
 
 
 def judge_callers(run: Service | Job, policy: Sequence[Grant]) -> Iterator[Finding]:

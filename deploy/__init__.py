@@ -1,1 +1,1 @@
-"""Take the repository to running functions: stage, deploy, try, move traffic, release."""
+"""Take the repository to running functions: stage, deploy, try, move traffic."""

@@ -26,7 +26,6 @@ JOB = "long-job"
 BUILDER = "headrace-builder"
 """The account that builds run as."""
 NOT_FOUND = ("Cannot find service", "Cannot find job", "Cannot find revision")
-"""How gcloud says that there is no such service, job or revision."""
 GPU = "nvidia.com/gpu"
 PUBLIC = "all"
 """The ingress that lets requests from everywhere reach a service; IAM still decides who may call it."""
@@ -108,29 +107,26 @@ class State:
 _STATE = TypeAdapter(State)
 
 
-def gcloud(place: Place, *arguments: str) -> str:
-    """Run a command and return what it prints.
+def gcloud(place: Place, *arguments: str, absent: str | None = None) -> str:
+    """Run a command and return what it prints; `absent` where there is no such service, job or revision.
 
     Raises:
         Retryable: it failed; gcloud's message is in the log.
     """
     done = _run(place, *arguments)
-    if done.returncode:
-        sys.stderr.write(done.stderr)
-        raise Retryable(f"gcloud {' '.join(arguments[:4])} ended with status {done.returncode}.")
-    return done.stdout
+    if done.returncode == 0:
+        return done.stdout
+    if absent is not None and any(message in done.stderr for message in NOT_FOUND):
+        return absent
+    sys.stderr.write(done.stderr)
+    raise Retryable(f"gcloud {' '.join(arguments[:4])} ended with status {done.returncode}.")
 
 
-def described(place: Place, *arguments: str) -> dict[str, Any] | None:
-    """Return what a `describe` says; None where there is no such thing."""
-    done = _run(place, *arguments, "--format=json")
-    if done.returncode and any(message in done.stderr for message in NOT_FOUND):
-        return None
-    if done.returncode:
-        sys.stderr.write(done.stderr)
-        raise Retryable(f"gcloud {' '.join(arguments[:4])} ended with status {done.returncode}.")
-    described_as: dict[str, Any] = json.loads(done.stdout)
-    return described_as
+def described(place: Place, kind: str, name: str) -> dict[str, Any] | None:
+    """Return what gcloud says of a service, a job or a revision; None where there is no such thing."""
+    printed = gcloud(place, "run", kind, "describe", name, "--format=json", absent="null")
+    fields: dict[str, Any] | None = json.loads(printed)
+    return fields
 
 
 def identity_token(place: Place, audience: str) -> str:
@@ -161,7 +157,7 @@ def read_service(place: Place, name: str) -> Service:
     Raises:
         SetupError: there is none.
     """
-    fields = described(place, "run", "services", "describe", name)
+    fields = described(place, "services", name)
     if fields is None:
         raise SetupError(
             f"There is no service {name} in {place.region}. Make it first: terraform -chdir=infra apply"
@@ -186,7 +182,7 @@ def read_service(place: Place, name: str) -> Service:
 
 
 def _read_revision(place: Place, name: str) -> Revision:
-    fields = described(place, "run", "revisions", "describe", name) or {}
+    fields = described(place, "revisions", name) or {}
     containers = fields.get("spec", {}).get("containers") or [{}]
     labels = fields.get("metadata", {}).get("labels", {})
     return Revision(name, labels.get(CONTENT), containers[0].get("image", ""), labels.get(MODEL))
@@ -195,7 +191,7 @@ def _read_revision(place: Place, name: str) -> Revision:
 def read_state(place: Place, generation: int) -> State:
     """Read everything that is deployed."""
     services = {name: read_service(place, name) for name in FUNCTIONS}
-    job = described(place, "run", "jobs", "describe", JOB)
+    job = described(place, "jobs", JOB)
     if job is None:
         return State(services, None, generation)
     task = job["spec"]["template"]["spec"]["template"]["spec"]

@@ -13,7 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy.stage import FUNCTIONS, named
+from deploy.stage import FUNCTIONS
 from model_export import __main__ as model_export
 from model_export.bucket import pull, push
 from shared.platform.clients import storage_client
@@ -48,7 +48,7 @@ def _provide(digest: str, out: Path, precision: str) -> None:
 
 def provide_serving(state: State, function: str, digest: str) -> None:
     """Provide what `function` needs to be deployed by hand: the model `digest`, or the one that serves."""
-    if not named([function])[0].model:
+    if not FUNCTIONS[function].model:
         print(f"{function} has no model")
         return
     if not digest and (beginning := serving(state, function)):

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import TypeAdapter
 
-from deploy.stage import DIGEST_LENGTH, FUNCTIONS, ROOT, named, staged_digest
+from deploy.stage import DIGEST_LENGTH, FUNCTIONS, ROOT, staged_digest
 from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
-    from pathlib import PurePath
+    from collections.abc import Collection
 
     from deploy.cloud import Service, State
 
@@ -27,9 +26,8 @@ VARIANT_FILE, JOB_UNCHANGED, JOB_IMAGE = (
     Path(f"build/job.{name}") for name in ("variant", "unchanged", "image")
 )
 """For the step that builds the job's image, which has no Python; it writes what it pushed to the last."""
-IGNORE = "long_job/Dockerfile.dockerignore"
 JOB_SOURCES = ("long_job", "shared", "model_export", "training", "build/weights")
-"""What the job's Dockerfile copies, beside the model and the requirements of its variant."""
+"""What the job's Dockerfile copies from, beside the model and the requirements of its variant."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ def decide(service: Service, wanted: str, *, fixed: bool = False) -> Step:
     return Step("deploy", wanted, None, before)
 
 
-def plan(state: State, folders: dict[str, str], job: str | None, names: list[str]) -> Plan:
+def plan(state: State, folders: dict[str, str], job: str | None, names: Collection[str]) -> Plan:
     """Decide everything; `folders` has the digest of each staged folder, `job` that of the job."""
     only = set(names) or set(FUNCTIONS)
     steps = {
@@ -85,9 +83,9 @@ def plan(state: State, folders: dict[str, str], job: str | None, names: list[str
     return Plan(steps, job if deployed else None)
 
 
-def write_plan(state: State, names: list[str]) -> Plan:
+def write_plan(state: State, names: Collection[str]) -> Plan:
     """Decide, and write the decision down for the steps that follow."""
-    folders = {function.name: staged_digest(Path("build") / function.name) for function in named(names)}
+    folders = {name: staged_digest(Path("build") / name) for name in names or FUNCTIONS}
     gpu = state.job is not None and state.job.gpu
     decided = plan(state, folders, job_digest(ROOT, gpu=gpu), names)
     VARIANT_FILE.write_text("-gpu" if gpu else "")
@@ -112,39 +110,12 @@ def read_plan() -> Plan:
 
 
 def job_digest(root: Path, *, gpu: bool) -> str:
-    """Return the digest of all that the job's image is built from."""
-    whole = hashlib.sha256()
-    # The Dockerfile and its .dockerignore are never in the image, and yet decide what is.
-    for path in sorted([*in_image(root, gpu=gpu), *root.glob("long_job/Dockerfile*")]):
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        whole.update(f"\0{path.relative_to(root).as_posix()}\0{content}".encode())
-    return whole.hexdigest()[:DIGEST_LENGTH]
-
-
-def in_image(root: Path, *, gpu: bool) -> list[Path]:
-    """List every file that the Dockerfile copies, but for those whose names begin with a dot."""
+    """Return the digest of what the image is built from, and of the parts of `shared/` that it leaves out."""
     variant = "-gpu" if gpu else ""
-    sources = (*JOB_SOURCES, f"build/model{variant}")
-    files = [path for source in sources for path in (root / source).rglob("*") if path.is_file()]
-    files.append(root / "requirements" / f"long_job{variant}.txt")
-    rules = [line for line in (root / IGNORE).read_text().splitlines() if line and not line.startswith("#")]
-    visible = [path for path in files if not path.name.startswith(".")]
-    return [path for path in visible if not _ignored(path.relative_to(root), rules)]
-
-
-def _ignored(path: PurePath, rules: list[str]) -> bool:
-    # As in BuildKit, the last rule that fits the path, or a folder above it, decides.
-    ignored = False
-    for rule in rules:
-        pattern = rule.removeprefix("!")
-        if any(_fits(part, pattern) for part in (path, *path.parents[:-1])):
-            ignored = not rule.startswith("!")
-    return ignored
-
-
-def _fits(path: PurePath, pattern: str) -> bool:
-    # A star stands for a part of one name; two of them, at the beginning, for any folders.
-    if pattern.startswith("**/"):
-        return fnmatch(path.name, pattern[3:])
-    names, patterns = path.parts, pattern.split("/")
-    return len(names) == len(patterns) and all(map(fnmatch, names, patterns))
+    sources = (*JOB_SOURCES, f"build/model{variant}", f"requirements/long_job{variant}.txt")
+    whole = hashlib.sha256()
+    for path in sorted(path for source in sources for path in (root / source, *(root / source).rglob("*"))):
+        if path.is_file() and path.parent.name != "__pycache__" and not path.name.startswith("."):
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            whole.update(f"\0{path.relative_to(root).as_posix()}\0{content}".encode())
+    return whole.hexdigest()[:DIGEST_LENGTH]

@@ -39,16 +39,14 @@ class Held:
         self._generation = generation
 
     @classmethod
-    def take(
-        cls, deployment: str, *, generation: int | None = None, forget: bool = True, force: bool = False
-    ) -> Self:
+    def take(cls, deployment: str, *, generation: int | None = None, rollback: bool = False) -> Self:
         """Begin a deployment, or go on with one of the same name that stopped.
 
         Args:
             deployment: its name.
             generation: the record's when the build began; None: any.
-            forget: whether what served before the last deployment, if that has ended, no longer matters.
-            force: take the record from a deployment that is under way.
+            rollback: keep what served before the last deployment, and take the record also from one that is
+                under way.
 
         Raises:
             Retryable: another deployment has begun since, or is under way.
@@ -58,18 +56,14 @@ class Held:
             raise Retryable(
                 "Another deployment or a rollback began after this build. Build the newest commit."
             )
-        if (
-            not last.finished
-            and last.deployment != deployment
-            and not force
-            and datetime.now(UTC) < written + HELD
-        ):
+        others = not last.finished and last.deployment != deployment
+        if others and not rollback and datetime.now(UTC) < written + HELD:
             raise Retryable(
                 f"Deployment {last.deployment} is under way. If it was stopped, go on after "
                 f"{written + HELD:%H:%M} UTC, or take back what it moved: make rollback"
             )
         # What a deployment replaced that was killed is still what a rollback goes back to.
-        before = {} if last.finished and forget else last.before
+        before = {} if last.finished and not rollback else last.before
         held = cls(Record(deployment=deployment, finished=False, before=before), found)
         held.write()
         return held

@@ -31,6 +31,8 @@ from deploy.stage import BASE_IMAGE, DIGEST_LENGTH, FUNCTIONS, version
 from shared.platform.errors import Retryable, SetupError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from deploy.cloud import Place, Service, State
     from deploy.plan import Plan, Step
 
@@ -173,13 +175,13 @@ def deploy_job(place: Place, digest: str) -> None:
     print(f"{JOB}: {image}")
 
 
-def roll_back(place: Place, names: list[str]) -> None:
+def roll_back(place: Place, names: Collection[str]) -> None:
     """Serve again what served before the last deployment; twice is as once.
 
     A deployment that is under way stops at its next step. The long job has no traffic to move: build the
     earlier commit again.
     """
-    held = Held.take("rollback", forget=False, force=True)
+    held = Held.take("rollback", rollback=True)
     known = held.record.before
     for name in names:
         if name not in known:
@@ -188,7 +190,7 @@ def roll_back(place: Place, names: list[str]) -> None:
     held.finish()
 
 
-def promote(place: Place, names: list[str]) -> None:
+def promote(place: Place, names: Collection[str]) -> None:
     """Serve what `terraform apply` has configured anew, where its code is what serves.
 
     A change of environment, memory or instances makes a revision of the code that was deployed last, and no

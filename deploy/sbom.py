@@ -2,20 +2,18 @@
 
 The packages are those of its requirement set that its platform installs, with the SHA-256 of every file that
 pip would accept; the model is a component with its own digest, and with what it was made from. The same
-sources give the same bytes: the serial number follows from the contents, and the time from
-`SOURCE_DATE_EPOCH`.
+sources give the same bytes: the serial number follows from the contents, and no time is said.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import os
 import re
 import subprocess
 import tomllib
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclonedx.model import HashAlgorithm, HashType, Property
 from cyclonedx.model.bom import Bom
@@ -24,7 +22,7 @@ from cyclonedx.model.license import DisjunctiveLicense
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 from packaging.requirements import Requirement
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from deploy.stage import BASE_IMAGE, FUNCTIONS, ROOT, version
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest
@@ -74,11 +72,7 @@ def deployables(root: Path = ROOT) -> list[Deployable]:
 def requirements(text: str, python: str) -> Iterator[tuple[Requirement, list[tuple[str, str]]]]:
     """Read each requirement of a pinned set that Linux on x86-64 installs, with its files' digests."""
     platform = {
-        "implementation_name": "cpython",
-        "os_name": "posix",
         "platform_machine": "x86_64",
-        "platform_python_implementation": "CPython",
-        "platform_system": "Linux",
         "python_full_version": f"{python}.0",
         "python_version": python,
         "sys_platform": "linux",
@@ -92,15 +86,8 @@ def requirements(text: str, python: str) -> Iterator[tuple[Requirement, list[tup
             yield requirement, _HASH.findall(line)
 
 
-def bill(deployable: Deployable, text: str, manifest: Manifest | None, moment: dt.datetime | None) -> str:
-    """Return the bill of materials of a deployable, as JSON.
-
-    Args:
-        deployable: the one.
-        text: its requirement set.
-        manifest: of the model that it has files of.
-        moment: when it is made; None: not said.
-    """
+def bill(deployable: Deployable, text: str, manifest: Manifest | None) -> str:
+    """Return the bill of materials of a deployable, as JSON: its requirement set's, and its model's."""
     itself = Component(
         name=f"headrace-{deployable.name}",
         version=version(),
@@ -117,7 +104,6 @@ def bill(deployable: Deployable, text: str, manifest: Manifest | None, moment: d
     bom.metadata.timestamp = None  # type: ignore[assignment] # then it is left out
     bom.register_dependency(itself, parts)
     bom.serial_number = uuid.uuid5(NAMESPACE, JsonV1Dot6(bom).output_as_string())
-    bom.metadata.timestamp = moment  # type: ignore[assignment] # the same
     return JsonV1Dot6(bom).output_as_string(indent=2)
 
 
@@ -171,13 +157,12 @@ def write(out: Path, chosen: Sequence[Deployable], root: Path = ROOT) -> list[Pa
         SetupError: the model of one is not built.
     """
     out.mkdir(parents=True, exist_ok=True)
-    seconds, paths = os.environ.get("SOURCE_DATE_EPOCH"), []
-    moment = dt.datetime.fromtimestamp(int(seconds), dt.UTC) if seconds else None
+    paths = []
     for each in chosen:
         text = (root / "requirements" / f"{each.name}.txt").read_text()
         manifest = read_manifest(each.model) if each.files else None
         paths.append(out / f"{each.name}.cdx.json")
-        paths[-1].write_text(bill(each, text, manifest, moment) + "\n")
+        paths[-1].write_text(bill(each, text, manifest) + "\n")
     return paths
 
 
@@ -201,10 +186,7 @@ class _Exception(BaseModel):
     until: dt.date
 
 
-class _Exceptions(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    exception: list[_Exception] = []
+_EXCEPTIONS = TypeAdapter(dict[Literal["exception"], list[_Exception]])
 
 
 def passed(path: Path, today: dt.date) -> list[str]:
@@ -214,7 +196,7 @@ def passed(path: Path, today: dt.date) -> list[str]:
         SetupError: the time of one is over, or it lacks something.
     """
     try:
-        exceptions = _Exceptions.model_validate(tomllib.loads(path.read_text())).exception
+        exceptions = _EXCEPTIONS.validate_python(tomllib.loads(path.read_text())).get("exception", [])
     except tomllib.TOMLDecodeError as error:
         raise SetupError(f"{path}: {error}") from None
     except ValidationError:

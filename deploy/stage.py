@@ -36,19 +36,13 @@ class Function:
     """Folders of `shared/` that are staged, each without the folders in it."""
     model: tuple[str, ...] = ()
     """Files of the model that it reads."""
-    digests: bool = False
-    """Whether it reads the schedules of digests."""
 
 
 FUNCTIONS = {
     function.name: function
     for function in (
         Function("deadletter", DOCUMENTS),
-        Function(
-            "digest",
-            (*DOCUMENTS, "digests", "digests/compute", "digests/notify", "digests/render"),
-            digests=True,
-        ),
+        Function("digest", (*DOCUMENTS, "digests", "digests/compute", "digests/notify", "digests/render")),
         Function("api", ("platform", "documents", "inference", "api"), MODEL),
         Function("analyze", (*DOCUMENTS, "inference"), MODEL),
         Function("sweep", (*DOCUMENTS, "intake", "digests", "digests/render")),
@@ -65,20 +59,8 @@ REQUIREMENTS, VERSION, DIGESTS = "requirements.txt", "VERSION", "digests.toml"
 NO_DIGESTS = b"# No schedules here; those in Firestore count.\n"
 
 
-@dataclass(frozen=True)
-class Staged:
-    """A folder that is ready to be deployed."""
-
-    name: str
-    folder: str
-    digest: str
-    files: int
-    size: int
-    """Bytes."""
-
-
-def stage(function: Function, out: Path, model: Path, root: Path = ROOT) -> Staged:
-    """Make `out/NAME` anew, in place of what is there.
+def stage(function: Function, out: Path, model: Path, root: Path = ROOT) -> Path:
+    """Make `out/NAME` anew, in place of what is there, and return it.
 
     Raises:
         SetupError: something that belongs in it is missing.
@@ -89,11 +71,9 @@ def stage(function: Function, out: Path, model: Path, root: Path = ROOT) -> Stag
     try:
         _write(fresh, contents)
         shutil.rmtree(out / function.name, ignore_errors=True)
-        fresh.rename(out / function.name)
+        return fresh.rename(out / function.name)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-    size = sum(len(content) for content in contents.values())
-    return Staged(function.name, str(out / function.name), digest(contents), len(contents), size)
 
 
 def collect(function: Function, model: Path, root: Path = ROOT) -> dict[str, bytes]:
@@ -111,30 +91,25 @@ def collect(function: Function, model: Path, root: Path = ROOT) -> dict[str, byt
     places |= {f"model/{name}": model / name for name in function.model}
     contents = {place: _read(path) for place, path in places.items()}
     contents[VERSION] = f"{version(root)}\n".encode()
-    if function.digests:
+    if function.name == "digest":
         schedules = root / DIGESTS
         contents[DIGESTS] = schedules.read_bytes() if schedules.is_file() else NO_DIGESTS
     return dict(sorted(contents.items()))
 
 
-def digest(contents: dict[str, bytes]) -> str:
-    """Return the digest of a folder's files and its base image."""
-    whole = hashlib.sha256(BASE_IMAGE.encode())
-    for place, content in sorted(contents.items()):
-        whole.update(f"\0{place}\0{hashlib.sha256(content).hexdigest()}".encode())
-    return whole.hexdigest()[:DIGEST_LENGTH]
-
-
 def staged_digest(folder: Path) -> str:
-    """Return the digest of a folder that `stage` made.
+    """Return the digest of the files in a folder that `stage` made, and of its base image.
 
     Raises:
         SetupError: it did not.
     """
     if not (folder / "main.py").is_file():
         raise SetupError(f"{folder} is missing: python -m deploy stage comes first.")
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return digest({path.relative_to(folder).as_posix(): path.read_bytes() for path in files})
+    whole = hashlib.sha256(BASE_IMAGE.encode())
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        whole.update(f"\0{path.relative_to(folder).as_posix()}\0{content}".encode())
+    return whole.hexdigest()[:DIGEST_LENGTH]
 
 
 def version(root: Path = ROOT) -> str:
@@ -159,14 +134,3 @@ def _write(folder: Path, contents: dict[str, bytes]) -> None:
         path.chmod(FOLDER_MODE if path.is_dir() else FILE_MODE)
     for path in sorted((folder, *folder.rglob("*")), reverse=True):  # folders after what lies in them
         os.utime(path, (EPOCH, EPOCH))
-
-
-def named(names: list[str]) -> list[Function]:
-    """Return the functions of these names, or all.
-
-    Raises:
-        SetupError: there is no such function.
-    """
-    if unknown := [name for name in names if name not in FUNCTIONS]:
-        raise SetupError(f"There is no function {unknown[0]}. There are: {', '.join(sorted(FUNCTIONS))}")
-    return [FUNCTIONS[name] for name in names] or list(FUNCTIONS.values())

@@ -310,7 +310,7 @@ def test_a_deployment_that_a_rollback_overtakes_stops(project: Project) -> None:
 
     def overtaken(target: Target) -> str:
         if target.name == "analyze":
-            Held.take("rollback", force=True).finish()
+            Held.take("rollback", rollback=True).finish()
         return attempt(target)
 
     project.monkeypatch.setattr(trial, "attempt", overtaken)

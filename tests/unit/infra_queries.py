@@ -64,19 +64,19 @@ _LISTED = [
 _RUN = Query("passages", ("run",), order="index")
 
 QUERIES: dict[str, list[Query]] = {
-    "cli.diagnosis.digests:made": [Query("ticks", ("state",), order="slot", descending=True)],
-    "cli.diagnosis.digests:notified": [
+    "cli.doctor:check_digests": [Query("ticks", ("state",), order="slot", descending=True)],
+    "cli.doctor:check_notified": [
         Query("deliveries", ("state",), order="next_at", descending=True, group=True)
     ],
-    "cli.diagnosis.documents:dead_letters": [
+    "cli.doctor:check_dead_letters": [
         Query("dead_letters", order="recorded_at"),
         Query("dead_letters", order="recorded_at", descending=True),
     ],
-    "cli.diagnosis.documents:failed": [Query("documents", ("state",))],
-    "cli.diagnosis.documents:other_models": [Query("documents", ("state", "model"))],
-    "cli.diagnosis.documents:unannounced": [_TICK[0]],
+    "cli.doctor:check_failed": [Query("documents", ("state",))],
+    "cli.doctor:check_models_of_results": [Query("documents", ("state", "model"))],
+    "cli.doctor:check_announced": [_TICK[0]],
     "cli.digest:_last": [Query("digests", ("schedule",), order="end", descending=True)],
-    "cli.erase:_erase": [Query("digests", contains="quoted"), Query("documents", ("sha256",))],
+    "cli.erase:_erase_results": [Query("digests", contains="quoted"), Query("documents", ("sha256",))],
     "cli.erase:_members": [Query("documents", order="name")],
     "cli.erase:holding": [Query("documents", order="__name__")],
     "cli.results:replay": [
@@ -137,8 +137,7 @@ QUERIES: dict[str, list[Query]] = {
 }
 
 HELPERS = {
-    "cli.diagnosis.documents:_documents",
-    "cli.erase:_and",
+    "cli.doctor:_documents",
     "functions.sweep.main:_where",
     "shared.digests.compute.rows:Rows._query",
     "shared.digests.compute.rows:Rows.range",

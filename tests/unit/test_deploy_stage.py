@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import stat
 import subprocess
@@ -16,7 +15,7 @@ import pytest
 from benchmarks.staged import BUDGETS, RUNS, measure
 from deploy import stage as staging
 from deploy.__main__ import main
-from deploy.stage import FUNCTIONS, MODEL, ROOT, collect, digest, stage, staged_digest
+from deploy.stage import FUNCTIONS, MODEL, ROOT, collect, stage, staged_digest
 from tests.unit.reachability import Source
 
 PIN = re.compile(r"^([a-z0-9._-]+)(?:\[[^\]]*\])?==", re.MULTILINE)
@@ -112,7 +111,7 @@ def test_packages_are_told_by_what_is_called(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
 def test_a_folder_is_the_same_each_time(name: str, model: Path, tmp_path: Path) -> None:
-    """Names, bytes, modes and times; and its digest is what a deployment reads from the folder."""
+    """Names, bytes, modes and times; and so its digest."""
     made = [stage(FUNCTIONS[name], tmp_path / place, model) for place in ("first", "second")]
     one, two = (
         {
@@ -123,12 +122,12 @@ def test_a_folder_is_the_same_each_time(name: str, model: Path, tmp_path: Path) 
             )
             for path in root.rglob("*")
         }
-        for root in (Path(staged.folder) for staged in made)
+        for root in made
     )
     assert one == two
     assert {stat.S_IMODE(mode) for mode, _, _ in one.values()} == {0o644, 0o755}
     assert {moment for _, moment, _ in one.values()} == {staging.EPOCH}
-    assert made[0].digest == made[1].digest == staged_digest(tmp_path / "first" / name)
+    assert staged_digest(made[0]) == staged_digest(made[1])
     assert {Path("main.py"), Path("requirements.txt"), Path("VERSION")} <= set(one)
 
 
@@ -169,23 +168,31 @@ def test_a_function_is_imported_from_its_folder_alone(name: str, model: Path, tm
         "  if name.startswith('shared'): print(sys.modules[name].__file__)"
     )
     command = [sys.executable, "-S", "-B", "-c", program]
-    done = subprocess.run(command, cwd=staged.folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=staged, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     reads_pdf, *paths = done.stdout.split()
     assert reads_pdf == "False"
     assert paths
-    assert all(Path(path).is_relative_to(staged.folder) for path in paths)
+    assert all(Path(path).is_relative_to(staged) for path in paths)
 
 
-def test_a_digest_depends_on_names_and_contents() -> None:
+def test_a_digest_depends_on_names_and_contents(tmp_path: Path) -> None:
     """And on nothing else; it fits into a label."""
-    one = digest({"a": b"1", "b": b"2"})
-    assert one == digest({"b": b"2", "a": b"1"})
+
+    def digest(contents: dict[str, str]) -> str:
+        folder = tmp_path / "_".join(f"{name}{text}" for name, text in contents.items())
+        folder.mkdir()
+        for name, text in {"main.py": "", **contents}.items():
+            (folder / name).write_text(text)
+        return staged_digest(folder)
+
+    one = digest({"a": "1", "b": "2"})
+    assert one == digest({"b": "2", "a": "1"})
     others = [
-        digest({"a": b"1", "b": b"3"}),
-        digest({"a": b"1", "c": b"2"}),
-        digest({"a": b"1"}),
-        digest({"a": b"12"}),
+        digest({"a": "1", "b": "3"}),
+        digest({"a": "1", "c": "2"}),
+        digest({"a": "1"}),
+        digest({"a": "12"}),
     ]
     assert len({one, *others}) == len(others) + 1
     assert re.fullmatch("[0-9a-f]{40}", one)
@@ -204,15 +211,12 @@ def test_a_folder_replaces_what_was_there(model: Path, tmp_path: Path) -> None:
 def test_the_command_says_what_it_made(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As JSON too; an unknown function and a missing model are said in a sentence."""
+    """An unknown function and a missing model are said in a sentence."""
     arguments = ["stage", "deadletter", f"--out={tmp_path / 'out'}", f"--model={model}"]
-    assert main([*arguments, "--json"]) == 0
-    [made] = json.loads(capsys.readouterr().out)
-    assert made["name"] == "deadletter"
     assert main(arguments) == 0
-    assert made["digest"] in capsys.readouterr().out
-    assert main(["stage", "nothing"]) == 1
-    assert "There is no function nothing" in capsys.readouterr().err
+    assert staged_digest(tmp_path / "out" / "deadletter") in capsys.readouterr().out
+    assert main(["stage", "nothing"]) == 2
+    assert "'nothing' is not one of 'deadletter'" in capsys.readouterr().err
     assert main(["stage", "api", f"--out={tmp_path}", f"--model={tmp_path / 'no' / 'model'}"]) == 1
     assert "make model" in capsys.readouterr().err
 

@@ -12,7 +12,6 @@ from google.auth.exceptions import DefaultCredentialsError
 from google.cloud.iam_admin_v1 import ServiceAccountKey
 from google.cloud.run_v2 import Job, Revision, Service
 from google.cloud.secretmanager_v1 import SecretVersion
-from google.pubsub_v1 import Subscription
 
 from cli import security
 from cli.doctor import Finding, guarded
@@ -122,37 +121,12 @@ def test_the_version_that_is_read(versions: list[SecretVersion], lasting: bool, 
 
 
 @pytest.mark.parametrize(
-    ("keys", "days", "status"), [(1, 10, "ok"), (21, 10, "warning"), (2, 400, "warning")]
-)
-def test_the_apis_keys(keys: int, days: int, status: str) -> None:
-    """Few, and replaced within a year."""
-    hashes = [f"{number:064x}" for number in range(keys)]
-    assert security.judge_api_keys(hashes, NOW - timedelta(days=days), NOW).status == status
-
-
-@pytest.mark.parametrize(
     ("status", "expected"), [(401, "ok"), (403, "ok"), (200, "wrong"), (404, "unknown"), (503, "unknown")]
 )
 def test_the_answer_to_a_call_without_a_key(status: int, expected: str) -> None:
     """What shows neither that a key is asked for nor that none is, is not known."""
     found = security.judge_answer("https://api", status, "close it")
     assert (found.status, found.fix == "close it") == (expected, expected == "wrong")
-
-
-@pytest.mark.parametrize(
-    ("email", "endpoint", "cloud", "status"),
-    [
-        ("pusher@p", "https://f", True, "ok"),
-        ("", "https://f", True, "wrong"),
-        ("pusher@p", "http://f", True, "wrong"),
-        ("", "http://f", False, "unknown"),
-    ],
-)
-def test_pushes(email: str, endpoint: str, cloud: bool, status: str) -> None:  # noqa: FBT001
-    """Signed, over TLS; a local stack has neither."""
-    push = {"push_endpoint": endpoint, "oidc_token": {"service_account_email": email}}
-    found = Subscription(name="projects/p/subscriptions/ingest", push_config=push)
-    assert security.judge_push(found, cloud=cloud).status == status
 
 
 def service(name: str, **fields: Any) -> Service:
