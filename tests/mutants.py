@@ -205,7 +205,7 @@ MUTANTS = (
     Mutant(
         "a batch of another model or cut is refused",
         "shared/documents/batches.py::check",
-        "(document.batches.model, document.batches.artefact) != (message.model, message.place)",
+        "(document.batches.model, document.batches.artefact) != (message.model, message.artefact)",
         "False",
         f"{TAKEOVERS} {FORGED}",
     ),

@@ -187,6 +187,7 @@ def store(
             end=start + len(part),
             byte_start=0,
             byte_end=1,
+            artefact="runs/made-up/",
         )
         raw = RawTransaction(client)
         raw._begin()  # noqa: SLF001 - as above

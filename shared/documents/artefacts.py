@@ -256,8 +256,8 @@ def check_planned(message: BatchMessage) -> None:
         NotFound: there is no such artefact.
     """
     planned: list[Range] = []
-    if message.place.startswith(prefix(message.document, message.run)):
-        planned = _ranges(message.place, message.generation)
+    if message.artefact.startswith(prefix(message.document, message.run)):
+        planned = _ranges(message.artefact, message.generation)
     bounds = (message.start, message.end, message.byte_start, message.byte_end)
     if planned[message.batch : message.batch + 1] == [bounds] and message.lanes <= len(planned):
         return
@@ -271,7 +271,7 @@ def check_planned(message: BatchMessage) -> None:
 
 def successor(message: BatchMessage) -> BatchMessage | None:
     """Return the batch to be published when this one is taken up; None at the end of its lane."""
-    ranges = _ranges(message.place, message.generation)
+    ranges = _ranges(message.artefact, message.generation)
     number = message.batch + message.lanes
     if number >= len(ranges):
         return None
@@ -291,7 +291,7 @@ def read_slices(messages: Sequence[BatchMessage]) -> list[list[Passage]]:
         ValidationError: the artefact is damaged.
     """
     first, last = messages[0], messages[-1]
-    blob = _blob(first.place, "passages.jsonl")
+    blob = _blob(first.artefact, "passages.jsonl")
     content = blob.download_as_bytes(
         start=first.byte_start, end=last.byte_end - 1, raw_download=True, **storage_limits()
     )

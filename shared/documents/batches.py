@@ -156,7 +156,7 @@ def check(stored: Document | None, message: BatchMessage) -> Document:
     """Return the document, if the batch may be committed to it now. Raises as `progress` does."""
     document = check_batch(stored, message)
     if document.batches:
-        if (document.batches.model, document.batches.artefact) != (message.model, message.place):
+        if (document.batches.model, document.batches.artefact) != (message.model, message.artefact):
             raise Superseded("this run was planned with another model, or another cut of the text")
     elif document.state == "delegated":
         raise Superseded("the long job reads this run's file, and publishes no batches")
@@ -171,7 +171,7 @@ def new_record(message: BatchMessage) -> dict[str, Any]:
         "run": message.run,
         "batch": message.batch,
         "model": message.model,
-        "artefact": message.place,
+        "artefact": message.artefact,
         "start": message.start,
         "end": message.end,
         "upto": message.start,

@@ -34,11 +34,8 @@ MAX_PUSH_BYTES = 14 * 1024 * 1024
 PUBLISH_LIMIT = 1000
 """Messages in one publish call."""
 ACKNOWLEDGED, NOT_A_PUSH, AGAIN = 204, 400, 503
-_TRACES = (
-    ("traceparent", re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")),
-    ("X-Cloud-Trace-Context", re.compile(r"([0-9a-fA-F]{32})(?:/.*)?")),
-)
-"""Headers that name a request's trace: the standard one (W3C Trace Context), then Google's older one."""
+_TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+"""The header `traceparent` (W3C Trace Context), which Cloud Run sets."""
 EMPTY = b"{}"
 """Stands for no data: functions-framework does not recognize a push without data."""
 
@@ -167,8 +164,8 @@ def answer(function: str, request: Request, step: Callable[[Push], None]) -> tup
     started = time.monotonic()
     log = get_logger(function)
     structlog.contextvars.clear_contextvars()
-    if trace_id := _trace_id(request):
-        structlog.contextvars.bind_contextvars(trace_id=trace_id)
+    if trace := _TRACE.fullmatch(request.headers.get("traceparent", "")):
+        structlog.contextvars.bind_contextvars(trace_id=trace[1])
     outcome, status = "done", ACKNOWLEDGED
     error: Exception | None = None
     push: Push | None = None
@@ -191,13 +188,6 @@ def answer(function: str, request: Request, step: Callable[[Push], None]) -> tup
     write = log.info if status == ACKNOWLEDGED and error is None else log.warning
     write("event handled", outcome=outcome, status=status, elapsed_ms=elapsed, error=error)
     return "", status
-
-
-def _trace_id(request: Request) -> str | None:
-    for header, pattern in _TRACES:
-        if match := pattern.fullmatch(request.headers.get(header, "")):
-            return match[1].lower()
-    return None
 
 
 def _body(request: Request) -> bytes:

@@ -236,13 +236,8 @@ class BatchMessage(Record):
     byte_start: Natural
     byte_end: Number
     source: Source | None = None
-    artefact: Annotated[str, _within(MAX_NAME_BYTES)] | None = None
-    """Where its run's passages lie, with a slash at its end; None: `place` says where they lay once."""
-
-    @property
-    def place(self) -> str:
-        """Where its run's passages lie."""
-        return self.artefact or f"runs/{self.document}/{self.run}/"
+    artefact: Annotated[str, _within(MAX_NAME_BYTES)]
+    """Where its run's passages lie, with a slash at its end."""
 
     @model_validator(mode="after")
     def _holds_passages(self) -> Self:

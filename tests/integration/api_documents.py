@@ -66,6 +66,7 @@ def store_passages(
         end=len(texts),
         byte_start=0,
         byte_end=1,
+        artefact=f"runs/{IDS[name]}/{run}/",
     )
     transaction = RawTransaction(api.firestore)
     reference = api.firestore.collection("documents").document(IDS[name])

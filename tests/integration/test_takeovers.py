@@ -203,22 +203,5 @@ def test_a_late_reader_overwrites_nothing(monkeypatch: pytest.MonkeyPatch) -> No
         artefacts.write(message.document, 1, generation, text, cut).artefact
         for generation, text, cut in ((1, "One.", passages), (1, "On", passages), (2, "On", passages))
     }
-    assert len(places | {message.place}) == 4
+    assert len(places | {message.artefact}) == 4
     assert artefacts.read_slice(message) == before
-
-
-def test_a_batch_without_a_place_has_the_runs_own_folder() -> None:
-    """One that was published before places were told."""
-    message = BatchMessage(
-        document="d" * 24,
-        run=2,
-        generation=1,
-        model="m",
-        batch=0,
-        lanes=1,
-        start=0,
-        end=1,
-        byte_start=0,
-        byte_end=9,
-    )
-    assert message.place == artefacts.prefix("d" * 24, 2)

@@ -20,7 +20,7 @@ COUNTED = {
     **dict.fromkeys(("run", "generation", "lanes", "end", "byte_end"), 1),
     **dict.fromkeys(("batch", "start", "byte_start"), 0),
 }
-BATCH: dict[str, Any] = {"document": "d" * 24, "model": "m", **COUNTED}
+BATCH: dict[str, Any] = {"document": "d" * 24, "model": "m", "artefact": "runs/d/1/", **COUNTED}
 OBJECT = {"size": "12", "contentType": "application/pdf", "metadata": {"text-column": "body"}, "etag": "x"}
 
 
@@ -94,6 +94,7 @@ def test_a_generation_is_a_positive_number(generation: str) -> None:
         end=st.integers(2**31, 2**63 - 1),
         byte_start=st.integers(0, 2**40 - 1),
         byte_end=st.integers(2**40, 2**63 - 1),
+        artefact=st.text(max_size=64),
     )
 )
 def test_batches_round_trip(message: BatchMessage) -> None:

@@ -53,6 +53,7 @@ def batch(run: int, generation: int) -> BatchMessage:
         end=1,
         byte_start=0,
         byte_end=1,
+        artefact="runs/d/1/",
     )
 
 
