@@ -386,7 +386,7 @@ def print_import(console: Console, job: Import) -> None:
         console.print(f"  {line}", highlight=False)
 
 
-def start_training(address: str, *, identifier: str | None, model: str | None, branches: bool) -> str:
+def start_training(address: str, *, identifier: str | None, model: str | None) -> str:
     """Start a training on the rows under a prefix; return the execution's full name.
 
     Raises:
@@ -397,7 +397,7 @@ def start_training(address: str, *, identifier: str | None, model: str | None, b
     arguments = ["train", "--data", address]
     for option, value in (("--id", identifier), ("--model", model)):
         arguments += [option, value] if value else []
-    return run_job([*arguments, *(["--branches"] if branches else [])], 1)
+    return run_job(arguments, 1)
 
 
 def print_training(console: Console, training: Training) -> None:

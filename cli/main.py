@@ -462,7 +462,6 @@ def resume_backfill(identifier: str, *, wait: bool, stack: Stack, as_json: bool)
     "--id", "identifier", help="Id of the training. [default: follows from the rows and the model in use]"
 )
 @click.option("--model", metavar="DIGEST", help="The model in use. [default: the one in the job's image]")
-@click.option("--branches", is_flag=True, help="Fine-tune branches too; the job's image then needs torch.")
 @wait_option
 @stack_options
 def train(  # noqa: PLR0913 - the options of a command
@@ -470,7 +469,6 @@ def train(  # noqa: PLR0913 - the options of a command
     *,
     identifier: str | None,
     model: str | None,
-    branches: bool,
     wait: bool,
     stack: Stack,
     as_json: bool,
@@ -479,7 +477,7 @@ def train(  # noqa: PLR0913 - the options of a command
     stack.connect()
     from cli import jobs
 
-    execution = jobs.start_training(place, identifier=identifier, model=model, branches=branches)
+    execution = jobs.start_training(place, identifier=identifier, model=model)
     jobs.report_training(execution, wait=wait, as_json=as_json)
 
 

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from long_job.models import model_directory
 from model_export.bucket import push
-from model_export.build import Recipe, build
+from model_export.build import build
 from model_export.gate import GateFailed
-from model_export.heads import HEAD_NAMES, load_heads
-from model_export.scalings import write_scalings
+from model_export.heads import HEAD_NAMES
 from model_export.sources import load_packaged
 from shared.inference.engine import Engine
 from shared.platform.errors import Rejected, SetupError
-from shared.platform.logs import get_logger
 from shared.platform.settings import settings
-from training.compare import METRICS, compare_models, decide
-from training.data import TAXONOMY, check_size, content
+from training.compare import METRICS, compare_models
+from training.data import check_size, content
 from training.in_use import features, in_use, store_trained, write_trained
-from training.report import HeadReport, Report, RowCounts, Splits
-from training.retrain import corpus, learn, learn_branches, shortage, widened
-from training.rows import SOURCE, Rows, read_taxonomy
+from training.report import HeadReport, Report, RowCounts, Splits, decide
+from training.retrain import corpus, learn, shortage
+from training.rows import SOURCE, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,23 +61,21 @@ class Examination:
         self._check, self._begin_step = check, begin_step
         self._found: dict[str, Any] = {}
 
-    def report(self, data: Data, digest: str, weights: Path, *, branches: bool) -> Report:
+    def report(self, data: Data, digest: str, weights: Path) -> Report:
         """Do it all; what is published is in the bucket before this returns.
 
         Raises:
             SetupError: the model in use or the encoder's weights are missing.
             HeadraceError: as `check` raises them.
         """
-        if branches and find_spec("torch") is None:
-            raise SetupError("Branches need torch, which is not in this image: requirements/train.in")
-        self._found = {"id": self._id, "data": data, "in_use": digest, "branches": branches}
+        self._found = {"id": self._id, "data": data, "in_use": digest}
         try:
             self._begin_step("reading")
             check_size(self._place, data.objects)
             model = in_use(model_directory(digest), digest, self._scratch)
             known = self._read(data, model)
             self._begin_step("learning")
-            heads, learnt = self._learn(model, known, weights, branches=branches)
+            heads, learnt = self._learn(model, known)
             if not any(item.retrained for item in learnt.values()):
                 return self._end("kept", "nothing_learnt", "Nothing learnt did better than what is in use.")
             self._begin_step("building")
@@ -102,19 +97,17 @@ class Examination:
         )
 
     def _read(self, data: Data, model: InUse) -> Corpus:
-        topics = self._topics(data, model)
-        rows = Rows(topics)
+        rows = Rows(model.manifest.topics)
         for item in data.objects:
             self._check()
-            if not item.name.endswith(TAXONOMY):
-                rows.add(item.name, content(self._place, item))
+            rows.add(item.name, content(self._place, item))
         self._found["rows"] = RowCounts(
             read=rows.read,
             used=len(rows.examples),
             rejected=dict(sorted(rows.reasons.items())),
             listed=tuple(rows.left),
         )
-        known = corpus(rows.examples, model.manifest.topics, topics)
+        known = corpus(rows.examples, model.manifest.topics)
         counts = {
             name: int((group & part).sum())
             for title, group in (("", known.users), ("own_", ~known.users))
@@ -129,64 +122,20 @@ class Examination:
             )
         return known
 
-    def _topics(self, data: Data, model: InUse) -> tuple[str, ...]:
-        """The topics in use, then those that the taxonomy adds."""
-        in_use_topics = model.manifest.topics
-        for item in data.objects:
-            if not item.name.endswith(TAXONOMY):
-                continue
-            path = self._scratch / TAXONOMY
-            path.write_bytes(content(self._place, item))
-            try:
-                codes = read_taxonomy(path)
-            except SetupError:
-                raise Rejected(
-                    "not_a_taxonomy", f"{item.name} is no taxonomy.", "See docs/training.md for its form."
-                ) from None
-            if missing := [code for code in in_use_topics if code not in codes]:
-                raise Rejected(
-                    "taxonomy_lacks_topics",
-                    f"{item.name} lacks {', '.join(missing)}, which the model in use has.",
-                    "Add them; a model without them is to be trained by hand, see docs/training.md.",
-                )
-            return (*in_use_topics, *(code for code in codes if code not in in_use_topics))
-        return in_use_topics
-
-    def _learn(
-        self, model: InUse, known: Corpus, weights: Path, *, branches: bool
-    ) -> tuple[Heads, dict[HeadName, Learnt]]:
-        heads = widened(model.heads, known)
-        if branches:
-            cache = self._scratch / "states"
-            log = get_logger("long_job")
-            heads, learnt = learn_branches(
-                heads,
-                known,
-                load_packaged(weights),
-                cache,
-                self._check,
-                lambda line: log.info("training", progress=line),
-            )
-        else:
-            texts = [example.text for example in known.examples]
-            learnt = learn(heads, known, features(model, texts, self._check))
-            topic, action, sentiment = (learnt[name].head for name in HEAD_NAMES)
-            heads = dataclasses.replace(heads, topic=topic, action=action, sentiment=sentiment)
+    def _learn(self, model: InUse, known: Corpus) -> tuple[Heads, dict[HeadName, Learnt]]:
+        texts = [example.text for example in known.examples]
+        learnt = learn(model.heads, known, features(model, texts, self._check))
+        topic, action, sentiment = (learnt[name].head for name in HEAD_NAMES)
         self._found["heads"] = _heads(learnt)
-        if len(known.topics) > len(model.manifest.topics) and not learnt["topic"].retrained:
-            raise Rejected("too_few_rows", f"New topics were not learnt. {learnt['topic'].why}", LABEL_MORE)
-        return heads, learnt
+        return dataclasses.replace(model.heads, topic=topic, action=action, sentiment=sentiment), learnt
 
     def _build(
         self, model: InUse, heads: Heads, learnt: dict[HeadName, Learnt], known: Corpus, weights: Path
     ) -> Path:
         trained = self._scratch / "trained"
         write_trained(trained, model, heads, _card(model.card, learnt, known))
-        if heads.branches is not model.heads.branches:
-            write_scalings(trained, load_packaged(weights), load_heads(trained))
         out = self._scratch / "model"
-        recipe = Recipe(lambda: load_packaged(weights), trained, model.manifest.precision)
-        manifest = build(recipe, out)
+        manifest = build(load_packaged(weights), trained, out, model.manifest.precision)
         if manifest.sources[0].sha256 != model.manifest.sources[0].sha256:
             raise SetupError(f"{weights} holds another encoder than the model in use was built from.")
         self._found |= {"candidate": manifest.digest, "gates": manifest.metrics}
@@ -235,7 +184,6 @@ def _card(card: Card, learnt: dict[HeadName, Learnt], known: Corpus) -> Card:
     rows = int((known.users & ~known.held).sum())
     return card.model_copy(
         update={
-            "labels": card.labels.model_copy(update={"topic": known.topics}),
             "sentences": card.sentences | {SOURCE: rows},
             "permissive": tuple(name for name in card.permissive if not learnt[name].retrained),
             "heldout": {},

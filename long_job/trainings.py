@@ -68,14 +68,14 @@ class TrainingWork:
         self._reference = reference(documents.client, identifier)
         self._lost = threading.Event()
 
-    def begin(self, *, data_digest: str, model: str, branches: bool) -> bool:
+    def begin(self, *, data_digest: str, model: str) -> bool:
         """Take the training; False if it has ended.
 
         Raises:
             Superseded: another execution is working on it.
             SetupError: the id is another training's.
         """
-        asked: dict[str, Any] = {"data_digest": data_digest, "model": model, "branches": branches}
+        asked: dict[str, Any] = {"data_digest": data_digest, "model": model}
 
         def step(transaction: firestore.Transaction) -> str:
             stored, moment = self._reference.get(transaction=transaction).to_dict(), now()
@@ -153,7 +153,7 @@ class TrainingWork:
 
     def finish(self, report: Report) -> None:
         """End the training as the report says. Raises Superseded if it is no longer this task's."""
-        fields = report.model_dump(exclude={"id", "in_use", "branches", "state"})
+        fields = report.model_dump(exclude={"id", "in_use", "state"})
         fields["data"]["objects"] = fields["data"]["objects"][:MAX_LISTED]
         if fields["rows"]:
             fields["rows"]["listed"] = fields["rows"]["listed"][:MAX_LISTED]
@@ -197,18 +197,18 @@ def train(options: argparse.Namespace, task: Task) -> bool:
         bytes=sum(item.size for item in objects),
         objects=objects,
     )
-    identifier = options.id or training_id(data.digest, in_use, branches=options.branches)
+    identifier = options.id or training_id(data.digest, in_use)
     structlog.contextvars.bind_contextvars(training=identifier)
     training = TrainingWork(Documents(firestore_client()), identifier, task)
-    if not training.begin(data_digest=data.digest, model=in_use, branches=options.branches):
+    if not training.begin(data_digest=data.digest, model=in_use):
         return True
     with training.held():
         return _work_on(training, place, data, in_use, options)
 
 
-def training_id(data: str, in_use: str, *, branches: bool) -> str:
+def training_id(data: str, in_use: str) -> str:
     """Return an id that is the same for the same data and model in use."""
-    return digest_of(str(METHOD), data, in_use, str(branches))[:ID_DIGITS]
+    return digest_of(str(METHOD), data, in_use)[:ID_DIGITS]
 
 
 def report_name(identifier: str, suffix: str = "json") -> str:
@@ -231,7 +231,7 @@ def _work_on(
                     begin_step=training.begin_step,
                 )
                 weights = options.weights or settings().weights_dir
-                report = work.report(data, in_use, weights, branches=options.branches)
+                report = work.report(data, in_use, weights)
             training.check_lease()
             _store(report)
         training.finish(report)

@@ -46,18 +46,6 @@ ENCODER_DIGESTS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """What to build."""
-
-    load: Callable[[], Checkpoint]
-    heads: Path | None
-    """Directory of trained heads; None: the model only embeds."""
-    precision: PrecisionName = "int8"
-    evaluate: tuple[Path, ...] = ()
-    """Labelled sentences, beside our own, on which the precision may cost no accuracy."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Inputs:
     checkpoint: Checkpoint
     heads: Heads | None
@@ -71,25 +59,34 @@ class _Inputs:
         return self.card.labels.topic if self.card else ()
 
 
-def build(recipe: Recipe, out: Path, report: Callable[[str], None] = lambda _: None) -> Manifest:
-    """Write the model of `recipe` to `out`, in place of the old; `report` gets a line before each step.
+def build(
+    checkpoint: Checkpoint,
+    heads: Path | None,
+    out: Path,
+    precision: PrecisionName = "int8",
+    report: Callable[[str], None] = lambda _: None,
+) -> Manifest:
+    """Write a model to `out`, in place of the old; `report` gets a line before each step.
 
-    The same weights, heads and library versions give the same bytes, except for the measured speed in the
-    manifest.
+    `heads` is a directory of trained heads; None: the model only embeds. The same weights, heads and library
+    versions give the same bytes, except for the measured speed in the manifest.
 
     Raises:
-        SetupError: weights or heads are missing, altered or not of one kind, or a gate failed.
+        SetupError: the heads are missing, or not made for these weights, or a gate failed.
     """
-    inputs = _load(recipe)
+    inputs = _load(checkpoint, heads)
     report("build the graph")
     exact = _graph(inputs, Float32())
-    graph = _in_precision(recipe.precision, inputs, exact, report)
+    graph = _in_precision(precision, inputs, exact, report)
     report("check it against fp32, and fp32 against the reference")
-    candidate = Candidate(graph, recipe.precision, exact, inputs.checkpoint, inputs.heads, inputs.topics())
-    manifest = _manifest(inputs, graph, recipe.precision, _gate(candidate, recipe.evaluate))
+    candidate = Candidate(graph, precision, exact, checkpoint, inputs.heads, inputs.topics())
+    # Ours are labelled by our topics, of which another taxonomy may have some or none.
+    metrics = gate.check(candidate, read_labelled(OWN / "heldout.jsonl"))
+    speed = tokens_per_second(graph, checkpoint.tokenizer, window(checkpoint))
+    manifest = _manifest(inputs, graph, precision, metrics | {TOKENS_PER_SECOND: round(speed)})
     files = {
         MODEL_FILE: graph,
-        TOKENIZER_FILE: inputs.checkpoint.tokenizer,
+        TOKENIZER_FILE: checkpoint.tokenizer,
         "MODEL_CARD.md": model_card(manifest, inputs.card).encode(),
         MANIFEST_FILE: (manifest.model_dump_json(indent=2) + "\n").encode(),
     }
@@ -97,27 +94,26 @@ def build(recipe: Recipe, out: Path, report: Callable[[str], None] = lambda _: N
         return manifest
 
 
-def _load(recipe: Recipe) -> _Inputs:
-    checkpoint = recipe.load()
-    for path in recipe.evaluate:
-        if not path.exists():
-            raise SetupError(f"There is no file {path} to evaluate on.")
-    source = checkpoint.source
-    digests = [str(source.sha256), _digest(checkpoint.tokenizer), checkpoint.config.model_dump_json()]
-    if recipe.heads is None:
+def _load(checkpoint: Checkpoint, directory: Path | None) -> _Inputs:
+    digests = [
+        str(checkpoint.source.sha256),
+        _digest(checkpoint.tokenizer),
+        checkpoint.config.model_dump_json(),
+    ]
+    if directory is None:
         return _Inputs(checkpoint, None, None, HEADS, (*digests, "embedding only"))
-    heads, card = load_heads(recipe.heads), load_card(recipe.heads)
+    heads, card = load_heads(directory), load_card(directory)
     width = checkpoint.config.hidden_size
     vocabulary = len(checkpoint.tensors["embeddings.word_embeddings.weight"])
     read, given = heads.topic.weight.shape[0], heads.reads("topic", width)
     if read != given or (heads.words and len(heads.words.pieces) != vocabulary):
         raise SetupError(
-            f"The heads in {recipe.heads} read {read} features; {source.name} gives {given} and knows "
-            f"{vocabulary:,} word pieces. Train heads for it (python -m model_export train), or build with "
-            "--embedding-only."
+            f"The heads in {directory} read {read} features; {checkpoint.source.name} gives {given} and "
+            f"knows {vocabulary:,} word pieces. Train heads for it (python -m model_export train), or build "
+            "with --embedding-only."
         )
-    digests += _heads_digests(recipe.heads)
-    return _Inputs(checkpoint, heads, card, recipe.heads, tuple(digests))
+    digests += _heads_digests(directory)
+    return _Inputs(checkpoint, heads, card, directory, tuple(digests))
 
 
 def _heads_digests(directory: Path) -> list[str]:
@@ -145,15 +141,6 @@ def _in_precision(
         # Through their file format, which keeps factors in half precision.
         kept = dump_scalings(find_scalings(inputs.checkpoint, inputs.heads, calibration_texts()), [])
     return _graph(inputs, Int8(parse_scalings(kept)))
-
-
-def _gate(candidate: Candidate, evaluate: tuple[Path, ...]) -> dict[str, float]:
-    # Ours are labelled by our topics, of which another taxonomy may have some or none.
-    sets = {"heldout": read_labelled(OWN / "heldout.jsonl", TOPICS)}
-    sets |= {path.stem: read_labelled(path, candidate.topics or TOPICS) for path in evaluate}
-    metrics = gate.check(candidate, sets)
-    speed = tokens_per_second(candidate.graph, candidate.checkpoint.tokenizer, window(candidate.checkpoint))
-    return metrics | {TOKENS_PER_SECOND: round(speed)}
 
 
 def _manifest(inputs: _Inputs, graph: bytes, precision: PrecisionName, metrics: dict[str, float]) -> Manifest:

@@ -3,7 +3,7 @@
 The graph in float agrees with the publisher's pipeline (transformers, mean pooling, unit length), whose
 vectors for texts of our own were computed once and are kept in `reference/`, and with the textbook, heads and
 branches included. The quantised graph agrees with the one in float, in its embeddings, in its labels, and in
-how often those are right on every evaluation set.
+how often those are right on our held-out sentences.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from safetensors.numpy import load_file
 
-from model_export.assemble import ACTIONS, SENTIMENTS, full_graph, window
-from model_export.graph import Float32
+from model_export.assemble import ACTIONS, SENTIMENTS, window
 from model_export.heads import HEAD_NAMES
 from model_export.run import run_graph
 from model_export.scores import micro_f1
@@ -28,7 +27,7 @@ from shared.platform.errors import SetupError
 from shared.platform.records import TOPICS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -46,10 +45,7 @@ MAX_TEXTBOOK_DIFFERENCE = 1e-3
 MIN_QUANTISED_COSINE = 0.99
 MAX_CHANGED_LABELS = 0.05
 MAX_ACCURACY_LOSS = 0.01
-"""Or one text, where a set has fewer than a hundred and one text is more than a point."""
-_PINNED_NUMBERS = 8
-"""Numbers of an embedding that are pinned: were tokens, pooling or layers wrong, none would be right."""
-_PINNED_DIGITS = 5
+"""Or one text, where a head has fewer than a hundred and one text is more than a point."""
 
 
 class GateFailed(SetupError):
@@ -85,26 +81,24 @@ def load_reference(directory: Path = REFERENCE) -> Reference:
     return Reference(texts, load_file(directory / "embeddings.safetensors")["embeddings"])
 
 
-def check(candidate: Candidate, sets: Mapping[str, Sequence[Example]]) -> dict[str, float]:
-    """Measure the candidate; returns the figures for the manifest. `sets` are evaluation sets by name.
+def check(candidate: Candidate, heldout: Sequence[Example]) -> dict[str, float]:
+    """Measure the candidate; returns the figures for the manifest.
 
     Raises:
         GateFailed: a figure is beyond its limit.
     """
     metrics = check_exact(candidate)
     if candidate.precision != "fp32":
-        texts = load_reference().texts + [example.text for part in sets.values() for example in part]
+        reference = load_reference().texts
+        texts = reference + [example.text for example in heldout]
         tokenizer, cut_at = candidate.checkpoint.tokenizer, window(candidate.checkpoint)
         exact = run_graph(candidate.exact, tokenizer, texts, cut_at)
         small = run_graph(candidate.graph, tokenizer, texts, cut_at)
         metrics |= check_agreement(candidate, exact, small)
-        start = len(load_reference().texts)
-        for name, examples in sets.items():
-            rows = slice(start, start + len(examples))
-            start += len(examples)
-            if candidate.heads:
-                pair = [part[rows] for part in exact], [part[rows] for part in small]
-                metrics |= check_accuracy(candidate, candidate.heads, name, examples, pair)
+        if candidate.heads:
+            first = len(reference)
+            pair = [part[first:] for part in exact], [part[first:] for part in small]
+            metrics |= check_accuracy(candidate, candidate.heads, heldout, pair)
     return {name: round(value, 6) for name, value in metrics.items()}
 
 
@@ -160,24 +154,23 @@ def check_agreement(
 def check_accuracy(
     candidate: Candidate,
     heads: Heads,
-    name: str,
     examples: Sequence[Example],
     outputs: tuple[Sequence[Floats], Sequence[Floats]],
 ) -> dict[str, float]:
-    """How often each head is right on one set, in fp32 and in the precision, which may lose a point."""
+    """How often each head is right, in fp32 and in the precision, which may lose a point."""
     precision = candidate.precision
     exact, quantised = (accuracies(part, heads.thresholds, examples, candidate.topics) for part in outputs)
     metrics = {}
     for head in HEAD_NAMES:
         if head not in exact:
             continue
-        metrics[f"{name}_{head}_fp32"] = exact[head].value
-        metrics[f"{name}_{head}_{precision}"] = quantised[head].value
+        metrics[f"heldout_{head}_fp32"] = exact[head].value
+        metrics[f"heldout_{head}_{precision}"] = quantised[head].value
         allowed = max(MAX_ACCURACY_LOSS, 1 / exact[head].texts)
         if exact[head].value - quantised[head].value > allowed + 1e-9:
             raise _failed(
-                f"{precision} loses too much accuracy on {name}, {head} ({exact[head].value:.4f})",
-                f"{name}_{head}_{precision}",
+                f"{precision} loses too much accuracy of {head} ({exact[head].value:.4f})",
+                f"heldout_{head}_{precision}",
                 quantised[head].value,
                 exact[head].value - allowed,
             )
@@ -208,30 +201,6 @@ def accuracies(
             truth = [labels.index(getattr(examples[row], name)) for row in rows]
             by_head[name] = Accuracy(float((chances[rows].argmax(axis=1) == truth).mean()), len(rows))
     return by_head
-
-
-def pin(checkpoint: Checkpoint, heads: Heads, path: Path) -> int:
-    """Write the fp32 graph's answers to the reference texts, a text a line, and return how many.
-
-    A test compares every later build with them.
-    """
-    texts = load_reference().texts
-    graph = full_graph(checkpoint, Float32(), heads)
-    embedding, *chances = run_graph(graph, checkpoint.tokenizer, texts, window(checkpoint))
-    columns = dict(zip(("embedding", *HEAD_NAMES), (embedding[:, :_PINNED_NUMBERS], *chances), strict=True))
-    lines = [
-        json.dumps(
-            {"text": text}
-            | {
-                name: [round(float(value), _PINNED_DIGITS) for value in rows[i]]
-                for name, rows in columns.items()
-            },
-            ensure_ascii=False,
-        )
-        for i, text in enumerate(texts)
-    ]
-    path.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
-    return len(lines)
 
 
 def _cosines(left: Floats, right: Floats) -> Floats:

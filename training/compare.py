@@ -25,13 +25,12 @@ from shared.platform.records import Record
 from training.targets import LABELS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from model_export.heads import HeadName
     from shared.inference.engine import Engine
-    from training.report import HeadReport
     from training.retrain import Corpus
 
     Floats = NDArray[np.float64]
@@ -92,7 +91,7 @@ def compare_models(
     """By head: on the user's rows that were held out, and on our held-out sentences."""
     rows = np.flatnonzero(corpus.held)
     texts = [corpus.examples[row].text for row in rows.tolist()]
-    chosen = [_chosen(engine, texts, corpus.topics) for engine in (in_use, candidate)]
+    chosen = [_chosen(engine, texts) for engine in (in_use, candidate)]
 
     def on(name: HeadName, group: Flags) -> Comparison | None:
         among = (group & corpus.targets.judged(name))[rows]
@@ -104,26 +103,6 @@ def compare_models(
         return compare(judged, labels, macro=name != "topic", heads=max(retrained, 1))
 
     return {name: (on(name, corpus.users), on(name, ~corpus.users)) for name in HEAD_NAMES}
-
-
-def decide(heads: Mapping[str, HeadReport]) -> tuple[str, str]:
-    """Code and reason: `better` publishes."""
-    worse = [
-        f"{name} on {title}"
-        for name, head in heads.items()
-        for title, item in (("the rows held out", head.held_out), ("our own held-out sentences", head.own))
-        if item and item.verdict == "worse"
-    ]
-    if worse:
-        return "worse", f"The candidate is worse in {' and '.join(worse)}."
-    better = [
-        name
-        for name, head in heads.items()
-        if head.retrained and head.held_out and head.held_out.verdict == "better"
-    ]
-    if not better:
-        return "not_better", "The candidate is not better beyond chance on the rows held out."
-    return "better", f"The candidate is better beyond chance in {' and '.join(better)}, and worse in nothing."
 
 
 def compare(judged: Judged, labels: Sequence[str], *, macro: bool, heads: int) -> Comparison:
@@ -204,16 +183,12 @@ def one_hot(labels: NDArray[np.int64], count: int) -> Flags:
     return np.eye(count, dtype=bool)[labels]
 
 
-def _chosen(engine: Engine, texts: Sequence[str], topics: Sequence[str]) -> dict[HeadName, Flags]:
+def _chosen(engine: Engine, texts: Sequence[str]) -> dict[HeadName, Flags]:
     """What results would say: topics from their thresholds, of the rest the likeliest label."""
-    manifest = engine.manifest
     parts: dict[HeadName, list[Flags]] = {name: [] for name in HEAD_NAMES}
     for start in range(0, len(texts), _TEXTS_A_CALL):
         outputs = engine.run(texts[start : start + _TEXTS_A_CALL])
-        chosen = np.zeros((len(outputs), len(topics)), bool)
-        for column, name in enumerate(manifest.topics):
-            chosen[:, topics.index(name)] = outputs.topics[:, column] >= manifest.thresholds[column]
-        parts["topic"].append(chosen)
+        parts["topic"].append(outputs.topics >= np.array(engine.manifest.thresholds, np.float32))
         parts["action"].append(one_hot(outputs.action.argmax(axis=1), outputs.action.shape[1]))
         parts["sentiment"].append(one_hot(outputs.sentiment.argmax(axis=1), outputs.sentiment.shape[1]))
     return {name: np.concatenate(part) for name, part in parts.items()}

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SUFFIXES = (".jsonl", ".csv")
-TAXONOMY = "taxonomy.toml"
-"""Beside the rows, where there are topics that the model in use does not know."""
 MAX_OBJECTS = 1_000
 MAX_BYTES = 64 * 1024 * 1024
 """Of all objects together."""
@@ -77,14 +75,14 @@ def listing(place: Place) -> tuple[DataObject, ...]:
             name=blob.name, generation=str(blob.generation), size=blob.size or 0, crc32c=blob.crc32c or ""
         )
         for blob in blobs
-        if place.holds(blob.name) and (blob.name.endswith(SUFFIXES) or blob.name.endswith(f"/{TAXONOMY}"))
+        if place.holds(blob.name) and blob.name.endswith(SUFFIXES)
     ]
     return tuple(sorted(objects, key=lambda item: item.name))
 
 
 def check_size(place: Place, objects: Sequence[DataObject]) -> None:
     """Raises Rejected where there is nothing to read, or too much."""
-    if not any(item.name.endswith(SUFFIXES) for item in objects):
+    if not objects:
         kinds = " or ".join(f"*{suffix}" for suffix in SUFFIXES)
         raise Rejected("no_data", f"There is no {kinds} under {place}.", FORM)
     if len(objects) > MAX_OBJECTS:

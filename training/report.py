@@ -12,7 +12,7 @@ from training.data import DataObject
 from training.rows import Left
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 TrainingState = Literal["running", "published", "kept", "rejected", "failed"]
 """Published: the candidate is in the bucket. Kept: the model in use stays, since the candidate is not better
@@ -30,7 +30,7 @@ class HeadReport(Record):
     rows: NonNegativeInt
     """The user's, that it could learn from."""
     strength: float | None = None
-    """How firmly the head in use was believed; None: it stayed, or a branch was trained."""
+    """How firmly the head in use was believed; None: it stayed."""
     held_out: Comparison | None = None
     """On the user's rows that were held out."""
     own: Comparison | None = None
@@ -81,13 +81,31 @@ class Report(Record):
     """Digest of the model in use."""
     candidate: str | None = None
     """Digest of the model that was compared with it."""
-    branches: bool = False
-    """Whether layers were trained too."""
     rows: RowCounts | None = None
     splits: Splits | None = None
     heads: dict[str, HeadReport] = Field(default_factory=dict)
     gates: dict[str, float] = Field(default_factory=dict)
     """What the build of the candidate measured."""
+
+
+def decide(heads: Mapping[str, HeadReport]) -> tuple[str, str]:
+    """Code and reason: `better` publishes."""
+    worse = [
+        f"{name} on {title}"
+        for name, head in heads.items()
+        for title, item in (("the rows held out", head.held_out), ("our own held-out sentences", head.own))
+        if item and item.verdict == "worse"
+    ]
+    if worse:
+        return "worse", f"The candidate is worse in {' and '.join(worse)}."
+    better = [
+        name
+        for name, head in heads.items()
+        if head.retrained and head.held_out and head.held_out.verdict == "better"
+    ]
+    if not better:
+        return "not_better", "The candidate is not better beyond chance on the rows held out."
+    return "better", f"The candidate is better beyond chance in {' and '.join(better)}, and worse in nothing."
 
 
 def markdown(report: Report) -> str:

@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from model_export.heads import HEAD_NAMES, HeadName
 from model_export.labelled import OWN, BadRow, Example, never_tested, read_labelled, read_rows, to_example
 from shared.platform.errors import Rejected, SetupError
 from shared.platform.records import TOPICS, Record
 from training.corpora import FILES, read_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from model_export.labelled import Split
@@ -36,8 +35,6 @@ MAX_CHARACTERS = 10_000
 MAX_LISTED = 1_000
 """Rows left out that the report names one by one."""
 HELD_SHARE = 0.3
-DEVELOPED_SHARE = 0.15
-"""Share of the rest that a fine-tuned branch is watched on while it learns."""
 
 
 class _Topic(Record):
@@ -66,20 +63,22 @@ def read_taxonomy(path: Path) -> tuple[str, ...]:
 
 
 def read_examples(
-    data: Path | None, topics: Sequence[str] = TOPICS, permissive: Collection[HeadName] = ()
+    data: Path | None, topics: Sequence[str] = TOPICS, *, permissive_only: bool = False
 ) -> list[Example]:
     """Our own sentences, the corpora we know under `data`, and its *.jsonl and *.csv files of labelled rows.
 
-    Heads named in `permissive` get no sentence whose licence is unclear. With topics of one's own, labels of
-    the ESRS topics say nothing: of our sentences and the corpora, action and sentiment alone are used.
+    `permissive_only` leaves out corpus sentences whose licence is unclear. With topics of one's own, labels
+    of the ESRS topics say nothing: of our sentences and the corpora, action and sentiment alone are used.
     """
     examples = own_sentences()
     if data is not None:
-        examples += _with_labels(read_directory(data), [n for n in HEAD_NAMES if n not in permissive])
-        if permissive:
-            examples += _with_labels(read_directory(data, permissive_only=True), permissive)
+        examples += read_directory(data, permissive_only=permissive_only)
     if tuple(topics) != TOPICS:
-        examples = _with_labels(examples, ("action", "sentiment"))
+        examples = [
+            dataclasses.replace(example, topics={}, any_of=(), aspects=None, pillars={})
+            for example in examples
+            if example.action or example.not_planned or example.sentiment
+        ]
     for path in sorted(data.rglob("*")) if data is not None else ():
         if path.suffix == ".jsonl" or (path.suffix == ".csv" and _is_labelled(path)):
             examples += read_labelled(path, topics)
@@ -99,22 +98,6 @@ def _is_labelled(path: Path) -> bool:
     """Whether a CSV file is ours to read: corpora have columns of their own."""
     with path.open("rb") as file:
         return path.name not in FILES and b"labels" in file.readline()
-
-
-def _with_labels(examples: Sequence[Example], names: Collection[str]) -> list[Example]:
-    """`examples` with the labels of heads `names` alone, and without those that then say nothing."""
-    kept = []
-    for example in examples:
-        left = example
-        if "topic" not in names:
-            left = dataclasses.replace(left, topics={}, any_of=(), aspects=None, pillars={})
-        if "action" not in names:
-            left = dataclasses.replace(left, action=None, not_planned=False)
-        if "sentiment" not in names:
-            left = dataclasses.replace(left, sentiment=None, polar=False)
-        if left.topics or left.any_of or left.action or left.not_planned or left.sentiment:
-            kept.append(left)
-    return kept
 
 
 class Left(Record):
@@ -197,6 +180,4 @@ def fold_of(text: str, folds: int) -> int:
 
 def _split(text: str) -> Split:
     digest = hashlib.sha256(plain(text).encode()).digest()
-    if int.from_bytes(digest[:4]) / 2**32 < HELD_SHARE:
-        return "test"
-    return "dev" if int.from_bytes(digest[4:8]) / 2**32 < DEVELOPED_SHARE else "train"
+    return "test" if int.from_bytes(digest[:4]) / 2**32 < HELD_SHARE else "train"

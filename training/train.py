@@ -4,33 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model_export.assemble import ACTIONS, SENTIMENTS, embedding_graph
-from model_export.graph import Float32
+from model_export.assemble import ACTIONS, SENTIMENTS
 from model_export.heads import CARD_FILE, HEAD_NAMES, Branch, Card, Head, HeadName, Heads, Labels
 from model_export.labelled import split_of
-from model_export.run import run_graph
 from model_export.scores import macro_f1, micro_f1, sigmoid
-from shared.platform.errors import SetupError
-from shared.platform.records import TOPICS
 from training.corpora import SOURCES, permissive
 from training.fit import FOLDS, Rows, calibrated_exclusive, calibrated_topics, fit, zero_head
-from training.rows import fold_of, read_examples, read_taxonomy
+from training.rows import fold_of
 from training.targets import Targets
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from model_export.labelled import Example
-    from model_export.sources import Checkpoint
 
     Floats = NDArray[np.float64]
 
@@ -52,33 +45,6 @@ class Trained:
         directory.mkdir(parents=True, exist_ok=True)
         self.heads.save(directory)
         (directory / CARD_FILE).write_text(self.card.model_dump_json(indent=2) + "\n", encoding="utf-8")
-
-
-def run(options: argparse.Namespace, checkpoint: Checkpoint, report: Callable[[str], None]) -> None:
-    """What `python -m model_export train` does: write linear heads to `--out`, then branches if asked for.
-
-    Raises:
-        SetupError: a file is not of the form expected, or branches are wanted and torch is missing.
-    """
-    if options.branches and find_spec("torch") is None:
-        raise SetupError("Branches need torch: pip install -r requirements/train.in")
-    topics = read_taxonomy(options.taxonomy) if options.taxonomy else TOPICS
-    allowed = () if options.permissive_only is None else tuple(options.permissive_only) or HEAD_NAMES
-    examples = read_examples(options.data, topics, allowed)
-    report(f"{len(examples):,} sentences")
-    graph = embedding_graph(checkpoint, Float32())
-    trained = train_linear(examples, topics, lambda texts: run_graph(graph, checkpoint.tokenizer, texts)[0])
-    trained.save(options.out)
-    for name, value in trained.card.heldout.items():
-        report(f"linear heads, {name} {value:.3f}")
-    if options.branches:
-        from training.branches import Settings, train_branches
-
-        settings = Settings(options.cache, report, seed=options.seed)
-        trained = train_branches(checkpoint, examples, topics, settings)
-        trained.save(options.out)
-        for name, value in trained.card.heldout.items():
-            report(f"branches, {name} {value:.3f}")
 
 
 def train_linear(

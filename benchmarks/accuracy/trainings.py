@@ -159,7 +159,7 @@ class Laboratory:
         """What it learns from; of corpora that judge nothing but sentiment, a third."""
         examples = self.data.learnt
         if training.permissive:
-            allowed = read_examples(self.directory, TOPICS, HEAD_NAMES)
+            allowed = read_examples(self.directory, permissive_only=True)
             examples = [example for example in allowed if split_of(example) != "test"]
         left_out = LEFT_OUT.get(training.without, set())
         return [example for example in examples if example.source not in left_out and _shown(example)]

@@ -78,8 +78,6 @@ class Training(Job):
     data_digest: str
     model: str
     """Digest of the model in use."""
-    branches: bool
-    """Whether layers are trained too."""
     met_by: list[str] = Field(default_factory=list)
     """Short names of executions that worked on it or found it done: whoever started one searches for it."""
     step: str | None = None

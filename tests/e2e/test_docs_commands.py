@@ -21,7 +21,7 @@ SAMPLE = str(ROOT / "samples" / "velmora_press_release.txt")
 REPORT = str(ROOT / "samples" / "tarnholm_sustainability_report_2025.pdf")
 
 NEEDS_A_CLOUD = re.compile(
-    r"--project|\bgs://|--bucket|--hub|\bMODELS\b"
+    r"--project|\bgs://|--bucket|\bMODELS\b"
     r"|^gcloud |^terraform |^docker |^python3 -c|^make (?:deploy|promote|rollback)\b"
 )
 """By its looks: names a project, a bucket, or a tool that speaks to one; or feeds such a tool."""
@@ -36,7 +36,8 @@ BY_OTHER_TESTS = {
     r"make run|make setup": "tests/e2e/test_stack.py",
     r"make test|make lint": ".ci/run",
     r"python -m model_export train": "tests/unit/test_model_labels.py",
-    r"python -m model_export (?:build|pin)": "tests/integration/test_model_build.py",
+    r"python -m model_export build": "tests/integration/test_model_build.py",
+    r"python -m tests\.pin_model": "tests/unit/test_model_training_pin.py",
     r"python -m benchmarks\.accuracy": "benchmarks/accuracy/__main__.py",
     r"python -c": "tests/e2e/test_uploads.py",
     r"python your_script\.py": "docs/migrate.md",  # the reader's own

@@ -69,5 +69,5 @@ def test_imports_and_trainings_want_objects(uri: str, told: str) -> None:
     with pytest.raises(HeadraceError, match=told):
         start_import(uri, None)
     with pytest.raises(HeadraceError, match=told):
-        start_training(uri, identifier=None, model=None, branches=False)
+        start_training(uri, identifier=None, model=None)
     assert need_objects(f"gs://{BUCKET}/labels") == (BUCKET, "labels")

@@ -182,17 +182,6 @@ def test_damaged_rows_are_listed_without_their_texts(servers: Servers) -> None:
     assert "secret" not in json.dumps(report(record["id"]))
 
 
-@pytest.mark.parametrize(
-    ("taxonomy", "code"),
-    [("nonsense", "not_a_taxonomy"), ('[[topic]]\ncode = "E1"\nname = ""', "taxonomy_lacks_topics")],
-)
-def test_a_taxonomy_that_will_not_do(servers: Servers, taxonomy: str, code: str) -> None:
-    servers.put(f"{code}/taxonomy.toml", taxonomy.encode())
-    servers.put(f"{code}/rows.jsonl", ruled(3))
-    _, record = train(servers, f"gs://{DATA}/{code}")
-    assert (record["state"], record["code"]) == ("rejected", code)
-
-
 def test_an_id_of_other_data_is_refused(servers: Servers, better: str) -> None:
     first = servers.put("other.jsonl", ruled(3))
     train(servers, first, "--id", "mine")

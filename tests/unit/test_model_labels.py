@@ -137,7 +137,7 @@ def test_permissive_only(tmp_path: Path) -> None:
     (tmp_path / "topic_esgbert_environmental_train.csv").write_text("text,env\nGreen.,1\n")
     sources = {example.source for example in read_examples(tmp_path)}
     assert sources == {"own", "sst5", "esgbert"}
-    sources = {example.source for example in read_examples(tmp_path, permissive=("topic", "sentiment"))}
+    sources = {example.source for example in read_examples(tmp_path, permissive_only=True)}
     assert sources == {"own", "esgbert_environmental"}
 
 

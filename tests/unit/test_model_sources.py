@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from model_export.sources import Pinned, load_directory, load_hub, load_packaged
+from model_export.sources import Pinned, load_directory, load_packaged
 from shared.platform.errors import SetupError
 from tests.unit.tiny_bert import tiny_checkpoint, write_checkpoint
 
@@ -149,10 +149,3 @@ def test_only_mean_pooling(tmp_path: Path, mode: str, ok: bool) -> None:  # noqa
     else:
         with pytest.raises(SetupError, match="pools by pooling_mode_cls_token"):
             load_directory(tmp_path)
-
-
-@pytest.mark.parametrize("revision", ["", "main", "v1.0", "1110a24"])
-def test_the_hub_needs_a_commit(revision: str) -> None:
-    """A name that may move is refused before anything is fetched."""
-    with pytest.raises(SetupError, match="is not a commit"):
-        load_hub("example/encoder", revision)
