@@ -8,18 +8,18 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from google.cloud.firestore_v1.base_query import FieldFilter
 from rich.padding import Padding
 from rich.text import Text
 
 from cli.options import span
 from cli.render import bars, passage, section
 from cli.say import say
-from shared.digests import render, schedules
+from shared.digests import schedules
 from shared.digests.compute import Request
 from shared.digests.issue import issue, verify
 from shared.digests.notify.outbox import COLLECTION as DELIVERIES
 from shared.digests.records import Filter, Window
+from shared.digests.render import outline
 from shared.digests.schedules import RESERVED as NOW
 from shared.digests.schedules import definitions
 from shared.digests.store import COLLECTION, newest, read, read_file
@@ -29,7 +29,7 @@ from shared.platform.errors import HeadraceError
 from shared.platform.records import TOPIC_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from rich.console import Console
@@ -42,18 +42,11 @@ if TYPE_CHECKING:
 PAGES = "digests"
 """Folder of the data directory with the pages of digests that were made here."""
 LISTED = 20
-SOUGHT = 1000
-"""Digests among which the last of a schedule is sought; only their ids are read."""
 IDENTIFIER = re.compile("[a-z][A-Za-z0-9-]{0,99}")
 """Shape of a digest's id: a schedule's name and a moment. Firestore refuses many other ids."""
 SHOWN = 4
 """Sentences of a kind, in a terminal."""
-SHOWN_DIFFERENCES = 12
-"""Reasons that are printed, and as many differences."""
-REASONS = ("gone", "again")
-"""Kinds of differences that explain others."""
-SUMS = "statistics."
-"""Prefix of the sums that shares are computed from, which no rendered digest shows."""
+SHOWN_DIFFERENCES = 24
 
 
 def make(schedule: str | None, since: str | None) -> StoredDigest:
@@ -117,8 +110,10 @@ def show(console: Console, stored: StoredDigest, html: str) -> None:
     digest = stored.digest
     console.print()
     console.print(Text(digest.line, "bold"))
-    for line in (line for line in render.brief(digest) if line != digest.line):
-        console.print(Text(f"  {line}"))
+    for movement in outline.movements(digest)[:SHOWN]:
+        console.print(Text(f"  {movement.sign} {movement.sentence}"))
+    if followed := outline.followed_line(digest):
+        console.print(Text(f"  Announced earlier: {followed}"))
     if not digest.empty:
         _show_sections(console, digest)
     for note in digest.notes:
@@ -180,26 +175,15 @@ def _planned(schedule: Schedule, clock: Mapping[str, Any] | None) -> dict[str, A
     return schedule.model_dump(mode="json") | {
         "notify": [target.kind for target in schedule.notify],
         "next": coming.isoformat() if coming else None,
-        "last": _last(schedule.name),
-        "warnings": list(_warnings(schedule, clock, moment)),
+        "warning": _warning(clock, moment),
     }
 
 
-def _warnings(schedule: Schedule, clock: Mapping[str, Any] | None, moment: datetime) -> Iterator[str]:
-    if clock and is_ahead(clock, moment):
-        stands = f"Nothing is made before {clock['upto']:%Y-%m-%dT%H:%MZ}: a machine's clock was ahead."
-        yield f"{stands} Edit its time, by a minute say, to begin anew."
-    if left := schedules.uncovered(schedule, moment):
-        begins, ends = (f"{edge:%Y-%m-%dT%H:%MZ}" for edge in (left.start, left.end))
-        yield f"No digest covers {begins} to {ends}; with the window since-last, digests leave no time out."
-
-
-def _last(schedule: str) -> str | None:
-    """Return the id of a schedule's newest digest that was not made on demand, however many were since."""
-    query = firestore_client().collection(COLLECTION).where(filter=FieldFilter("schedule", "==", schedule))
-    newest_first = query.order_by("end", direction="DESCENDING").select([]).limit(SOUGHT)
-    ids = (snapshot.id for snapshot in newest_first.stream())
-    return next((identifier for identifier in ids if not identifier.startswith(f"{schedule}-{NOW}-")), None)
+def _warning(clock: Mapping[str, Any] | None, moment: datetime) -> str | None:
+    if not clock or not is_ahead(clock, moment):
+        return None
+    stands = f"Nothing is made before {clock['upto']:%Y-%m-%dT%H:%MZ}: a machine's clock was ahead."
+    return f"{stands} Edit its time, by a minute say, to begin anew."
 
 
 def _made(stored: StoredDigest) -> dict[str, Any]:
@@ -223,8 +207,8 @@ def show_listing(console: Console, listed: dict[str, Any], schedule: str | None 
     for each in listed["schedules"]:
         when = f"{each['cron']} ({each['zone']}), window: {each['window']}, next: {each['next'] or 'never'}"
         console.print(Text.assemble((each["name"], "bold"), "  ", when))
-        for warning in each["warnings"]:
-            console.print(Padding(Text(warning, "yellow"), (0, 0, 0, 2)))
+        if each["warning"]:
+            console.print(Padding(Text(each["warning"], "yellow"), (0, 0, 0, 2)))
     for digest in listed["digests"]:
         notified = ", ".join(f"{count} {state}" for state, count in digest["notified"].items())
         console.print()
@@ -247,36 +231,15 @@ def find(identifier: str) -> StoredDigest:
 
 def verified(stored: StoredDigest) -> list[dict[str, Any]]:
     """Return how a digest differs from what is computed again from the stored documents, reasons first."""
-    differences = verify(firestore_client(), stored)
-    return in_order(difference.model_dump(mode="json") for difference in differences)
-
-
-def in_order(differences: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return differences with their reasons first and the sums that nobody reads last."""
-    return sorted(differences, key=lambda row: (row["kind"] not in REASONS, row["what"].startswith(SUMS)))
+    return [difference.model_dump(mode="json") for difference in verify(firestore_client(), stored)]
 
 
 def show_differences(console: Console, identifier: str, differences: Sequence[dict[str, Any]]) -> None:
     """Print the first differences, one line each, or that there are none."""
     if not differences:
         console.print(f"Every number of {identifier} follows from the stored documents.")
-    reasons = [difference for difference in differences if difference["kind"] in REASONS]
-    others = [difference for difference in differences if difference["kind"] not in REASONS]
-    for title, group in (("Why:", reasons), ("What differs:", others)):
-        if reasons and others:
-            console.print(title)
-        for difference in group[:SHOWN_DIFFERENCES]:
-            console.print(Text(_difference_line(difference)))
-        if left := len(group[SHOWN_DIFFERENCES:]):
-            more = f"... and {left:,} more: headrace digest verify {identifier} --json"
-            console.print(more, soft_wrap=True)
-
-
-def _difference_line(difference: dict[str, Any]) -> str:
-    document, what = difference["document"], difference["what"]
-    if difference["kind"] == "gone":
-        return f"document {document} {what}"
-    about = f"{what} ({document})" if document else what
-    if difference["kind"] == "again":
-        return about
-    return f"{about}: it says {difference['stored']}, and there is {difference['found']}"
+    for row in differences[:SHOWN_DIFFERENCES]:
+        console.print(Text(f"{row['what']}: it says {row['stored']}, and there is {row['found']}"))
+    if left := len(differences[SHOWN_DIFFERENCES:]):
+        more = f"... and {left:,} more: headrace digest verify {identifier} --json"
+        console.print(more, soft_wrap=True)

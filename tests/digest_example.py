@@ -54,7 +54,6 @@ def change(share: float, now: float, p: float | None, windows: int = 1) -> Chang
     return Change(
         against="previous" if windows == 1 else "trailing",
         windows=windows,
-        among=windows,
         documents=9 * windows,
         share=share,
         difference=round(now - share, 6),

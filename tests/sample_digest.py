@@ -57,7 +57,7 @@ def digest(
     """A window with three documents."""
     first, second, third = quotes if quotes is not None else QUOTES
     change = Change(
-        against="previous", windows=1, among=1, documents=5, share=0.2, difference=0.1, p=0.01, flagged=True
+        against="previous", windows=1, documents=5, share=0.2, difference=0.1, p=0.01, flagged=True
     )
     share = Measure(name="E1", count=12, of=40, share=0.3, changes=[change])
     return Digest(

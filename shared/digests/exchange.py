@@ -29,19 +29,13 @@ class Unanswered(HeadraceError):
     """The server could not be reached, or gave no answer in time."""
 
 
-class Unreached(Unanswered):
-    """No connection was made, so nothing was sent."""
-
-
 class Later(Retryable):
     """The receiver asks to try again later; the message has no addresses."""
 
-    def __init__(self, message: str, wait: float = 0, left: list[str] | None = None) -> None:
+    def __init__(self, message: str, wait: float = 0) -> None:
         super().__init__(message)
         self.wait = wait
         """Seconds to wait at least."""
-        self.left = left
-        """The recipients of an e-mail that do not have it yet; None: the same as before."""
 
 
 class Answer(NamedTuple):
@@ -110,8 +104,7 @@ def post(  # noqa: PLR0913 - a request's own parts, all by name
         most: bytes of the answer that are read.
 
     Raises:
-        Unanswered: with a message that quotes neither the address nor the server; `Unreached` where nothing
-            was sent.
+        Unanswered: with a message that quotes neither the address nor the server.
     """
     from http.client import HTTPException
 
@@ -145,8 +138,7 @@ def post(  # noqa: PLR0913 - a request's own parts, all by name
             return Answer(response.status, names, data[:most], len(data) <= most)
     except (OSError, HTTPException, HTTPError, ValueError) as error:
         left()
-        kind = Unanswered if opened else Unreached
-        raise kind(f"The server gave no answer ({type(error).__name__})") from None
+        raise Unanswered(f"The server gave no answer ({type(error).__name__})") from None
     finally:
         connection.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from shared.digests.compute import Request, fingerprint, make
 from shared.digests.compute.rows import Rows
@@ -158,19 +158,16 @@ _QUOTED = {"initiatives", "incidents", "positives", "novel", "novel_among", "sum
 
 
 class Difference(Record):
-    """One thing in which a digest differs from what is stored now, or one reason why it may."""
+    """One thing in which a digest differs from what is stored now, or a document that explains why."""
 
-    kind: Literal["number", "gone", "again"]
-    """`gone` and `again` are reasons: a document was erased, or read again, after the digest was made."""
     what: str
-    document: str | None = None
-    """The document's id, where the difference is about one."""
+    """A field of the digest or of its statistics, or a document."""
     stored: str
     found: str
 
 
 def verify(client: firestore.Client, stored: StoredDigest) -> list[Difference]:
-    """Compute a digest again from what is stored now, and return every difference, with reasons for them.
+    """Compute a digest again from what is stored now, and return every difference, after reasons for them.
 
     Raises:
         google.api_core.exceptions.GoogleAPICallError: Firestore refuses or cannot be reached.
@@ -192,7 +189,7 @@ def verify(client: firestore.Client, stored: StoredDigest) -> list[Difference]:
     before, after = (each.model_dump(mode="json", exclude=left_out) for each in (digest, again.digest))
     statistics = (each.statistics.model_dump(mode="json") for each in (stored, again))
     differences = [*_compare("", before, after), *_compare("statistics", *statistics)]
-    return [*differences, *_reasons(client, stored)] if differences else []
+    return [*_reasons(client, stored), *differences] if differences else []
 
 
 def _compare(where: str, stored: Any, again: Any) -> Iterator[Difference]:  # noqa: ANN401 - JSON
@@ -204,7 +201,7 @@ def _compare(where: str, stored: Any, again: Any) -> Iterator[Difference]:  # no
         for at, pair in enumerate(zip(stored, again, strict=True)):
             yield from _compare(f"{where}[{at}]", *pair)
     elif stored != again:
-        yield Difference(kind="number", what=where, stored=str(stored), found=str(again))
+        yield Difference(what=where, stored=str(stored), found=str(again))
 
 
 def _reasons(client: firestore.Client, stored: StoredDigest) -> Iterator[Difference]:
@@ -213,9 +210,7 @@ def _reasons(client: firestore.Client, stored: StoredDigest) -> Iterator[Differe
     named = {*stored.digest.documents()}
     present = {row[""] for row in rows.named(DOCUMENTS, sorted(named), ["id"])}
     for document in sorted({*stored.erased} | (named - present)):
-        yield Difference(
-            kind="gone", what="was erased since", document=document, stored="named", found="nothing"
-        )
+        yield Difference(what=f"document {document}", stored="named", found="erased since")
     since: dict[str, str] = {}
     completed, ended = [("timings.completed_at", ">", stored.made_at)], [("completed_at", ">", stored.end)]
     names = ["name", "run"]
@@ -226,5 +221,4 @@ def _reasons(client: firestore.Client, stored: StoredDigest) -> Iterator[Differe
         if row.get("run", 1) > 1 or row[""] in named:
             since[row[""]] = row["name"]
     for document, name in sorted(since.items()):
-        what = f"{name} was read since"
-        yield Difference(kind="again", what=what, document=document, stored="counted", found="read again")
+        yield Difference(what=f"document {document}, {name}", stored="counted", found="read again since")

@@ -17,7 +17,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, PositiveInt, ValidationError
+from pydantic import Field, PositiveInt, ValidationError
 
 from shared.digests.exchange import Answer, Unanswered, post, retry_after, tls_context
 from shared.digests.records import Narrative, NarrativeSentence
@@ -180,32 +180,12 @@ def _content(answer: Answer) -> str:
     if not answer.whole:
         raise HeadraceError("the language model's answer was too long")
     try:
-        completion = _Completion.model_validate_json(answer.body)
-    except ValidationError:
-        raise HeadraceError("the language model's server answered in a form that is not known") from None
-    if completion.usage:
-        get_logger("narrative").info("asked", **completion.usage.model_dump())
-    return completion.choices[0].message.content
-
-
-class _Message(BaseModel):
-    content: str
-
-
-class _Choice(BaseModel):
-    message: _Message
-
-
-class _Usage(BaseModel):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-class _Completion(BaseModel):
-    """The part of an answer that is read; servers add fields of their own."""
-
-    choices: Annotated[list[_Choice], Field(min_length=1)]
-    usage: _Usage | None = None
+        content = json.loads(answer.body)["choices"][0]["message"]["content"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        content = None
+    if not isinstance(content, str):
+        raise HeadraceError("the language model's server answered in a form that is not known")
+    return content
 
 
 MAX_SENTENCE = 500
@@ -248,20 +228,8 @@ _NUMBER = re.compile(
     r"(?P<percent> ?(?:%|per ?cent\b|percentage points?\b|pp\b))?"
 )
 """In digits or in words, all of it: three hundred is another number than three, and than a hundred."""
-_ROMAN = re.compile(
-    r"\b(?:[IVX]|(?!mix\b)(?=[mdclxvi]{2,}\b)m*(?:cm|cd|d?c{0,3})(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3})"
-    r"|(?=[MDCLXVI]{2,}\b)M*(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3}))(?!\w)"
-)
-"""Those of one letter only where they are not likely to be something else."""
-_SPELT = re.compile(r"(?<![a-z0-9])[a-z](?:[^a-z0-9][a-z](?![a-z0-9])){2,}")
-"""A word letter by letter: t-e-n."""
-_LETTERS = re.compile(r"[^\W\d_]+")
-_WHOLE = str.maketrans(
-    dict(zip("\u00f8\u0111\u00f0\u0142\u0127\u0131", "oddlhi", strict=True))
-    | {"\u00e6": "ae", "\u0153": "oe", "\u00fe": "th"}
-)
-"""European letters that are not taken apart into a letter and a mark."""
-_USUAL_SIGNS = "\u00b0\u00a9\u00ae"
+LATIN = "\u024f"
+"""The last of the European letters."""
 _HYPHEN = re.compile(r"(?<=\w)-")
 _SIGNS = str.maketrans({"\u2010": "-", "\u2212": "-"})
 
@@ -298,7 +266,7 @@ def check(content: str, prompt: Prompt) -> list[CitedSentence]:
             raise HeadraceError("the language model cited a quote that it was not given")
         cited = [prompt.texts[number - 1] for number in sentence.cites]
         named = [prompt.quotes[number - 1].organisation or "" for number in sentence.cites]
-        if not _is_legible(sentence.text, " ".join([*cited, *named])):
+        if not _foreign(sentence.text) <= _foreign(" ".join([*cited, *named])):
             raise HeadraceError("the language model wrote letters or signs that no quote it cites has")
         if not numbers(sentence.text) <= set().union(*map(numbers, cited)):
             raise HeadraceError("the language model named a number that no quote it cites has")
@@ -309,17 +277,15 @@ def check(content: str, prompt: Prompt) -> list[CitedSentence]:
 
 
 def numbers(text: str) -> set[str]:
-    """Return numbers in digits, with letters that belong to them, in words, and Roman ones.
+    """Return numbers in digits, with letters that belong to them, and in words.
 
     Percentages are marked, to be told from plain numbers.
     """
-    normal = _bare(text)
-    plain = " ".join(normal.casefold().translate(_WHOLE).translate(_SIGNS).split())
-    plain = _SPELT.sub(lambda match: "".join(_LETTERS.findall(match[0])), plain)
+    plain = " ".join(_bare(text).casefold().translate(_SIGNS).split())
     return {
         ("%" if match["percent"] else "") + _HYPHEN.sub(" ", match["token"]) + (match["factor"] or "")
         for match in _NUMBER.finditer(plain)
-    } | {match[0].casefold() for match in _ROMAN.finditer(normal)}
+    }
 
 
 def _bare(text: str) -> str:
@@ -328,17 +294,17 @@ def _bare(text: str) -> str:
     return "".join(char for char in apart if not unicodedata.category(char).startswith("M"))
 
 
-def _is_legible(text: str, source: str) -> bool:
-    """Return whether words in letters beyond Latin ones, and signs, are copied from the source.
+def _foreign(text: str) -> set[str]:
+    """Return letters beyond Latin ones, and signs: they may look like a number and not be found as one.
 
-    Others may look like a number and not be found as one. Names of companies are in many scripts, so not
-    every such letter is refused.
+    Names of companies are in many scripts, so those that the quotes have may be copied.
     """
-    plain, copied = (unicodedata.normalize("NFKC", each).casefold() for each in (text, source))
-    # Phonetic letters look like others, and are not compared.
-    words = {word for word in _LETTERS.findall(plain) if not _bare(word).translate(_WHOLE).isascii()}
-    signs = {char for char in plain if unicodedata.category(char) == "So" and char not in _USUAL_SIGNS}
-    return all(part in copied for part in words | signs)
+    kinds = {
+        char: unicodedata.category(char)
+        for char in unicodedata.normalize("NFKC", text).casefold()
+        if char > LATIN
+    }
+    return {char for char, kind in kinds.items() if kind.startswith("L") or kind == "So"}
 
 
 def _is_plain(text: str) -> bool:

@@ -60,9 +60,7 @@ class Quote(Record):
     positive: float
     figures: list[Figure]
     also: NonNegativeInt = 0
-    """Near-duplicates of it that were left out."""
-    also_at_least: bool = False
-    """Whether there may be more of them: not all sentences were compared with it."""
+    """Near-duplicates of it that were left out, as far as sentences were compared."""
 
 
 class Problem(Record):
@@ -118,8 +116,6 @@ class Change(Record):
     against: Literal["previous", "trailing"]
     windows: PositiveInt
     """Windows with passages of which it is a share."""
-    among: PositiveInt
-    """Windows that were searched for them."""
     documents: NonNegativeInt
     """In those windows."""
     share: float

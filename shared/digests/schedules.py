@@ -12,7 +12,7 @@ comes twice; where a zone moves its clocks by half an hour, it can skip a slot n
 
 A window begins where the slot of the day, week or month before is or would be, by the same rule. Windows of
 consecutive slots join to the second where a schedule is due once in each such span. Between working days, or
-last Fridays of months, they leave time out: see `uncovered`.
+last Fridays of months, they leave time out.
 """
 
 from __future__ import annotations
@@ -104,8 +104,6 @@ class Definitions(Record):
     schedules: list[Schedule]
     """By name."""
     problems: list[Problem]
-    complete: bool = True
-    """Whether the name of each schedule is known; if not, one that is missing may be there after all."""
 
 
 class _Entry(NamedTuple):
@@ -121,15 +119,13 @@ def definitions(client: firestore.Client) -> Definitions:
         GoogleAPIError: Firestore cannot be read; without it nobody knows which schedules of the file hold.
     """
     entries, problems = read_file(settings().digests_file)
-    named = not problems and all(entry.name is not None for entry in entries)
     stored = [
         _Entry(snapshot.id, FIRESTORE, {"name": snapshot.id} | (snapshot.to_dict() or {}))
         for snapshot in client.collection(COLLECTION).limit(MAX_SCHEDULES + 1).stream()
     ]
     replaced = {entry.name for entry in stored}
     defined = combine([*(entry for entry in entries if entry.name not in replaced), *stored])
-    complete = named and defined.complete
-    return defined.model_copy(update={"problems": [*problems, *defined.problems], "complete": complete})
+    return Definitions(schedules=defined.schedules, problems=[*problems, *defined.problems])
 
 
 def read_file(path: Path) -> tuple[list[_Entry], list[Problem]]:
@@ -172,9 +168,7 @@ def combine(entries: list[_Entry]) -> Definitions:
             schedules[schedule.name] = schedule
             continue
         problems.append(Problem(name=name or f"schedule {number}", source=source, message=message))
-    complete = len(entries) <= MAX_SCHEDULES
-    ordered = [schedules[name] for name in sorted(schedules)]
-    return Definitions(schedules=ordered, problems=problems, complete=complete)
+    return Definitions(schedules=[schedules[name] for name in sorted(schedules)], problems=problems)
 
 
 def _check(schedule: Schedule, name: str | None, taken: set[str]) -> None:
@@ -196,14 +190,10 @@ def _name(table: dict[str, Any]) -> str | None:
 
 MAX_SLOTS = 1000
 """Most slots that one answer lists: a schedule may be due every minute, and not looked at for years."""
-MAX_LOOKED_AT = 90
-"""Most steps of a search for uncovered time: two take a `SHORT_DAY` or more, so five weeks."""
 MAX_CRON = 200
 """Characters."""
 FIELDS = 5
 DAY = timedelta(days=1)
-SHORT_DAY = timedelta(hours=20)
-"""No window is shorter: clocks are put forward by two hours at most."""
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 _SOME_DAY = datetime(2001, 1, 1)  # noqa: DTZ001 - read on a wall clock
 
@@ -264,22 +254,6 @@ def window(schedule: Schedule, end: datetime, last_end: datetime | None) -> Wind
     else:
         start = next(_backwards(schedule, end))
     return Window(start=start, end=end)
-
-
-def uncovered(schedule: Schedule, after: datetime) -> Window | None:
-    """Return the first time between the next slots that no window covers, or None if they cover all."""
-    last = None if schedule.window == "since-last" else following(schedule, after)
-    for _ in range(MAX_LOOKED_AT):
-        if last is None:
-            break
-        if within := slots(schedule, last, last + SHORT_DAY, limit=1):  # its window has all since `last`
-            last = within[0]
-            continue
-        slot = following(schedule, last)
-        if slot is not None and last < (start := window(schedule, slot, last).start):
-            return Window(start=last, end=start)
-        last = slot
-    return None
 
 
 def earlier(schedule: Schedule, of: Window, count: int = 8, covered: Sequence[Window] = ()) -> list[Window]:

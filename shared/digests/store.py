@@ -242,9 +242,7 @@ def without(digest: Digest, document: str) -> Digest:
         "positives": others(digest.positives),
         "novel": others(digest.novel),
         "summary": others(digest.summary),
-        "narrative": narrative.model_copy(update={"sentences": sentences})
-        if narrative and sentences
-        else None,
+        "narrative": narrative,
         "notes": [*(note for note in digest.notes if note != NOTE), NOTE],
     }
     return digest.model_copy(update=update)

@@ -35,7 +35,7 @@ from shared.platform.retry import is_transient
 from shared.platform.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from google.cloud import firestore
 
@@ -158,12 +158,12 @@ def plan(client: firestore.Client, schedule: Schedule, at: datetime) -> Planned:
     return Documents(client).run(step)
 
 
-def forget(client: firestore.Client, clocks: Mapping[str, Mapping[str, Any]], defined: Iterable[str]) -> None:
+def forget(client: firestore.Client, clocks: Mapping[str, Mapping[str, Any]], defined: set[str]) -> None:
     """Let clocks of schedules that are gone begin anew, should these come back: nobody missed a digest.
 
     Slots that were due before are not planned either: who removes a schedule wants to hear no more of it.
     """
-    for name in clocks.keys() - {*defined}:
+    for name in clocks.keys() - defined:
         if clocks[name].get("timing") is not None:
             client.collection(CLOCKS).document(name).update({"timing": None})
 
@@ -382,9 +382,8 @@ def _plan(client: firestore.Client, at: datetime) -> None:
         if planned.skipped:
             counts = {"skipped": len(planned.skipped), "newest": planned.skipped[-1]}
             log.warning("digests were missed for too long", schedule=schedule.name, **counts)
-    if defined.complete:
-        names = {schedule.name for schedule in defined.schedules}
-        forget(client, clocks, names | {problem.name for problem in defined.problems})
+    if not defined.problems:  # else one that is missing may be among them
+        forget(client, clocks, {schedule.name for schedule in defined.schedules})
 
 
 def _attempt(client: firestore.Client, identifier: str, make: Callable[[Tick], object]) -> bool:

@@ -164,7 +164,6 @@ def test_firestore_wins_over_the_file(servers: Path) -> None:
         ("both", "Firestore"),
         ("named", "Firestore"),
     ]
-    assert found.complete
 
 
 def test_one_that_cannot_be_used_stops_no_other() -> None:

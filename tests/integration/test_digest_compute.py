@@ -25,7 +25,7 @@ HOUR = timedelta(hours=1)
 
 
 def verified(store: Store, of: Any) -> list[str]:
-    return [f"{one.kind} {one.what}" for one in verify(store.client, stored_digest(of))]
+    return [one.what for one in verify(store.client, stored_digest(of))]
 
 
 def test_an_empty_window(store: Store) -> None:

@@ -32,18 +32,16 @@ def test_what_is_told_alike_is_told_once(store: Store) -> None:
     assert sum(quote.name == "many.pdf" for quote in incidents) == quotes.PER_DOCUMENT
 
 
-def test_initiatives_that_are_alike_are_counted_or_told_to_be_more(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_initiatives_that_are_alike_are_counted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of twenty documents with the same plan one is quoted, and nineteen are like it."""
     plan = "Our company will replace the boilers of the dye house by 2030 and save 400 MWh a year."
     for at in range(20):
         store.put(f"{at}.pdf", [passage(0, plan, ["E1"], action="planned")], organisation="Velm Power")
-    for pool, more in ((follow.POOL, False), (10, True)):
+    for pool in (follow.POOL, 10):
         monkeypatch.setattr(follow, "POOL", pool)
         [group] = store.make().digest.initiatives.groups
         [quote] = group.quotes
-        assert (group.planned, quote.also, quote.also_at_least) == (20, min(pool, 20) - 1, more)
+        assert (group.planned, quote.also) == (20, min(pool, 20) - 1)
 
 
 def test_deaths_come_first_then_what_went_wrong_then_what_might(store: Store) -> None:

@@ -74,7 +74,7 @@ def test_windows_without_documents_stand_behind_no_share(store: Store) -> None:
     digest = store.make(earlier=5).digest
     assert [point.documents for point in digest.trend] == [0, 0, 12, 12, 0, 12]
     [change] = digest.sentiments[0].changes
-    assert (change.against, change.windows, change.among, change.documents) == ("trailing", 2, 5, 24)
+    assert (change.against, change.windows, change.documents) == ("trailing", 2, 24)
 
 
 def test_a_change_is_told_in_the_line(store: Store) -> None:

@@ -165,11 +165,12 @@ def test_a_model_is_asked_once_for_a_slot(store: Store, monkeypatch: pytest.Monk
 
 
 def differing(found: list[Difference]) -> dict[str, tuple[str, str]]:
-    return {one.what: (one.stored, one.found) for one in found if one.kind == "number"}
+    return {one.what: (one.stored, one.found) for one in found if not one.what.startswith("document ")}
 
 
-def explained(found: list[Difference]) -> list[tuple[str, str | None]]:
-    return [(one.kind, one.document) for one in found if one.kind in {"gone", "again"}]
+def explained(found: list[Difference]) -> list[tuple[str, str]]:
+    reasons = (one for one in found if one.what.startswith("document "))
+    return [(one.found, one.what.removeprefix("document ").partition(",")[0]) for one in reasons]
 
 
 @pytest.mark.parametrize("end", ["completed", "failed"])
@@ -187,7 +188,7 @@ def test_a_replay_explains_a_failure_that_is_gone(store: Store, ids: list[str], 
         made.store(store.client, again, made.aggregate(results), results)
     found = verify(store.client, digest)
     assert differing(found)["overview.failed"] == ("1", "0")
-    assert explained(found) == [("again", bad["id"])]
+    assert explained(found) == [("read again since", bad["id"])]
     assert len(ids) == 3
 
 
@@ -220,7 +221,7 @@ def test_an_erasure_explains_numbers(store: Store, ids: list[str]) -> None:
     erase(store.client, ids[0])
     found = verify(store.client, stored(store))
     assert differing(found)["overview.completed"] == ("3", "2")
-    assert explained(found) == [("gone", ids[0])]
+    assert explained(found) == [("erased since", ids[0])]
 
 
 def test_new_content_explains_that_a_document_left_the_window(store: Store) -> None:
@@ -237,7 +238,7 @@ def test_new_content_explains_that_a_document_left_the_window(store: Store) -> N
     found = verify(store.client, digest)
     assert differing(found)["overview.completed"] == ("2", "1")
     assert differing(found)["overview.copies"] == ("1", "0")
-    assert explained(found) == [("again", copy)]
+    assert explained(found) == [("read again since", copy)]
 
 
 def test_what_was_read_anew_and_says_the_same_is_right(store: Store, ids: list[str]) -> None:

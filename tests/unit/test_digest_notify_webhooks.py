@@ -26,7 +26,7 @@ def with_changes(count: int, name: str = "E1") -> Digest:
     """A digest with so many flagged changes."""
     known = digest()
     change = Change(
-        against="previous", windows=1, among=1, documents=5, share=0.1, difference=0.2, p=0.01, flagged=True
+        against="previous", windows=1, documents=5, share=0.1, difference=0.2, p=0.01, flagged=True
     )
     measures = [
         Measure(name=f"{name}{number}", count=3, of=10, share=0.3, changes=[change])

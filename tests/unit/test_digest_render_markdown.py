@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from shared.digests.records import Digest, Unfinished
-from shared.digests.render import as_json, brief, headline, markdown, words
-from shared.digests.render.outline import MAX_BRIEF, MAX_HEADLINE, MAX_LINE
+from shared.digests.render import as_json, headline, markdown, words
+from shared.digests.render.outline import MAX_HEADLINE
 from shared.digests.render.templates import code, escape
 from tests.digest_example import empty, rich, single
 from tests.digest_quotes import link
@@ -39,7 +39,7 @@ def test_forms_are_the_same_each_time(make: Callable[[], Digest]) -> None:
     digest, copy = make(), make()
     assert markdown(digest, link) == markdown(copy, link)
     assert as_json(digest) == as_json(copy)
-    assert (headline(digest), brief(digest)) == (headline(copy), brief(copy))
+    assert headline(digest) == headline(copy)
 
 
 def test_json_is_read_back_as_the_same_digest() -> None:
@@ -162,24 +162,8 @@ def test_the_headline_says_what_it_is_and_how_much_came_in() -> None:
     assert headline(empty()) == "Digest “board-weekly”, 23 to 29 November 2026: nothing to tell"
 
 
-def test_the_brief_has_few_short_lines() -> None:
-    lines = brief(rich())
-    assert lines[0] == rich().line
-    assert lines[1].startswith("▲ E3 water and marine resources: 25% of its passages are negative")
-    assert lines[3:] == [
-        "Initiatives: 102 implemented, 93 planned",
-        (
-            "Announced earlier: 6 implemented, 3 announced again, 2 no longer mentioned. "
-            "Compared with the earlier reports of 3 organisations."
-        ),
-        "3 documents did not complete",  # of which two are listed
-    ]
-    assert brief(empty()) == ["No document was uploaded."]
-
-
-def test_short_forms_have_limits_and_single_lines() -> None:
-    digest = rich().model_copy(update={"schedule": "x" * 300, "line": "Bcc: a@example.com\r\n" * 99})
-    assert len(headline(digest)) == MAX_HEADLINE
-    lines = [headline(digest), *brief(digest)]
-    assert len(lines) <= 1 + MAX_BRIEF
-    assert all(len(line) <= MAX_LINE and not {"\r", "\n"} & set(line) for line in lines)
+def test_a_headline_has_a_limit_and_a_single_line() -> None:
+    digest = rich().model_copy(update={"schedule": "x\r\n" * 300})
+    line = headline(digest)
+    assert len(line) == MAX_HEADLINE
+    assert not {"\r", "\n"} & set(line)

@@ -119,37 +119,6 @@ def test_windows_of_consecutive_slots_join(regular: tuple[str, Span], zone: str,
         last = slot
 
 
-@pytest.mark.parametrize(
-    ("cron", "window", "left"),
-    [
-        ("0 8 * * 1-5", "day", ("2026-05-08T08:00", "2026-05-10T08:00")),  # a weekend
-        ("0 8 31 * *", "month", ("2026-05-31T08:00", "2026-06-30T08:00")),  # June has none
-        ("0 8 * * 1#1", "month", ("2026-06-01T08:00", "2026-06-06T08:00")),  # to 6 July
-        ("0 8 * * 5L", "month", ("2026-06-26T08:00", "2026-06-30T08:00")),  # to 31 July
-        ("0 8 LW * *", "month", ("2026-05-29T08:00", "2026-05-30T08:00")),  # to 30 June
-        ("0 8 1,15 * *", "week", ("2026-05-15T08:00", "2026-05-25T08:00")),
-        ("0 8 * * *", "day", None),
-        ("0 8 * * 1-5", "week", None),  # told of more than once
-        ("0 8 * * MON", "week", None),
-        ("0 8 28 * *", "month", None),
-        ("0 8 L * *", "month", None),
-        ("0 8 * * 1-5", "since-last", None),
-        ("0 8 29 2 *", "since-last", None),
-        ("0 8 29 2 *", "month", ("2028-02-29T08:00", "2032-01-29T08:00")),
-        ("*/10 9-17 * * 1-5", "day", ("2026-05-08T17:50", "2026-05-10T09:00")),  # 270 slots a week
-        ("* * 1-28 * *", "day", ("2026-05-28T23:59", "2026-05-31T00:00")),  # and 40,320 a month
-        ("* * * * *", "day", None),
-    ],
-)
-def test_what_no_window_has_is_found(cron: str, window: Span, left: tuple[str, str] | None) -> None:
-    """Where a schedule is not due once in each of its windows' spans; clocks that change are no reason."""
-    found, there = (
-        schedules.uncovered(schedule(cron, zone, window), utc("2026-05-04T12:00")) for zone in ("UTC", BERLIN)
-    )
-    assert found == (Window(start=utc(left[0]), end=utc(left[1])) if left else None)
-    assert (there is None) == (left is None)
-
-
 @given(ANY, st.sampled_from([zone for zone in ZONES if zone != "Australia/Lord_Howe"]), MOMENTS)
 def test_since_last_joins_for_every_schedule(cron: str, zone: str, start: datetime) -> None:
     """Whether each begins at the last end or, not knowing it, at the slot before: it is the same."""

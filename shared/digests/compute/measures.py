@@ -309,15 +309,14 @@ def measures(
     names = [f"sentiment/{label}" for label in SENTIMENTS]
     names += [f"{kind}/{topic}" for topic in topics for kind in ("topic", "negative")]
     against = [(name, *back) for name in names for back in _against(name, previous, trailing)]
-    values = holm([compare(sums(now, name), before) for name, _, _, _, before in against])
+    values = holm([compare(sums(now, name), before) for name, _, _, before in against])
     changes: dict[str, list[Change]] = {}
-    for (name, back, windows, among, before), p in zip(against, values, strict=True):
+    for (name, back, windows, before), p in zip(against, values, strict=True):
         share, share_before = sums(now, name).share, before.share
         if share is not None and share_before is not None:
             change = Change(
                 against=back,
                 windows=windows,
-                among=among,
                 documents=before.documents,
                 share=round(share_before, 6),
                 difference=round(share - share_before, 6),
@@ -349,13 +348,13 @@ def measures(
 
 def _against(
     name: str, previous: Statistics | None, trailing: Sequence[Statistics]
-) -> Iterator[tuple[Literal["previous", "trailing"], int, int, Sums]]:
+) -> Iterator[tuple[Literal["previous", "trailing"], int, Sums]]:
     """Yield what a measure is compared with; windows without passages to have a share of are left out."""
     if previous is not None and sums(previous, name).n:
-        yield "previous", 1, 1, sums(previous, name)
+        yield "previous", 1, sums(previous, name)
     behind = [each for each in trailing if sums(each, name).n]
     if behind and behind != [previous]:  # else the same comparison again
-        yield "trailing", len(behind), len(trailing), pooled(behind, name)
+        yield "trailing", len(behind), pooled(behind, name)
 
 
 def trend(earlier: Sequence[Earlier], window: Window, now: Statistics) -> list[Point]:

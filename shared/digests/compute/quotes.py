@@ -65,16 +65,9 @@ class Best(Generic[T]):
         self._limit = limit
         self._held: list[tuple[Any, T]] = []
         self._last: Any = None
-        self._added = 0
-
-    @property
-    def left_out(self) -> bool:
-        """Whether more were added than are held."""
-        return self._added > self._limit
 
     def add(self, key: tuple[Any, ...], item: T) -> None:
         """Hold an item, unless so many are better."""
-        self._added += 1
         if self._last is not None and key > self._last:
             return
         self._held.append((key, item))
@@ -135,22 +128,20 @@ def distinct(sentences: Sequence[Sentence], limit: int, per_document: int) -> li
     return [(sentences[at], also[at]) for at in taken]
 
 
-def quote(sentence: Sentence, also: int = 0, *, more: bool = False) -> Quote:
-    """Return a sentence with its figures, its place and the number of its near-duplicates, or more."""
+def quote(sentence: Sentence, also: int = 0) -> Quote:
+    """Return a sentence with its figures, its place and the number of its near-duplicates."""
     doc, kept = sentence.doc, sentence.kept
     return Quote(
         **{name: getattr(doc, name) for name in _DOC},
         **{name: kept[name] for name in _TAKEN},
         figures=figures(kept["text"]),
         also=also,
-        also_at_least=more and also > 0,
     )
 
 
 def quotes(best: Best[Sentence], limit: int, per_document: int) -> list[Quote]:
     """Return the best that are `distinct`."""
-    chosen = distinct(best.all(), limit, per_document)
-    return [quote(sentence, also, more=best.left_out) for sentence, also in chosen]
+    return [quote(sentence, also) for sentence, also in distinct(best.all(), limit, per_document)]
 
 
 _DOC = ("document", "bucket", "name", "title", "organisation", "year")
@@ -244,7 +235,7 @@ class Oddities:
         unlike = [sentence for sentence in self._candidates if sentence.at in near]
         unlike.sort(key=lambda sentence: (near[sentence.at], *sentence.at))
         return [
-            Novel(quote=quote(sentence, also, more=self._best.left_out), similarity=near[sentence.at])
+            Novel(quote=quote(sentence, also), similarity=near[sentence.at])
             for sentence, also in distinct(unlike, MAX_NOVEL, PER_DOCUMENT)
         ]
 

@@ -49,7 +49,7 @@ def compose(
         stored: the digest, and when it was made.
         link: returns the address of a quote's document.
         page: the address of the digest's page.
-        to: all recipients, also those that have it already.
+        to: the recipients.
         identifier: of the delivery; the `Message-ID`, by which servers recognise a copy, is made of it.
 
     Raises:
@@ -116,20 +116,19 @@ def send(message: EmailMessage, to: Sequence[str], password: str | None, *, seco
 
     Args:
         message: what is sent.
-        to: the recipients that do not have it yet.
+        to: the recipients.
         password: for the login, if the setting `smtp_user` names one.
         seconds: for all of the session.
 
     Raises:
         Unanswered: the server did not answer in time.
-        Later: it asks to try again, for all recipients or for `left`; or the settings have to be corrected.
-        Permanent: it rejects the message, or the recipients that are left.
+        Later: it asks to try again, and nobody has the message; or the settings have to be corrected.
+        Permanent: it rejects the message or recipients; others may have it, so it is not sent again.
     """
     try:
-        refused = _hand_over(message, to, password, seconds)
-        left = list(refused)
-    except smtplib.SMTPRecipientsRefused as error:  # it accepted none, so nobody has the message
-        refused, left = error.recipients, list(to)
+        refused, accepted = _hand_over(message, to, password, seconds), True
+    except smtplib.SMTPRecipientsRefused as error:
+        refused, accepted = error.recipients, False
     except smtplib.SMTPResponseException as error:
         raise _reply(error.smtp_code) from None
     except (smtplib.SMTPNotSupportedError, UnicodeError):
@@ -142,8 +141,8 @@ def send(message: EmailMessage, to: Sequence[str], password: str | None, *, seco
         codes = sorted({code for code, _ in refused.values()})
         numbers = f"{len(refused)} of {len(to)} recipients ({', '.join(map(str, codes))})"
         text = f"The mail server refused {numbers}"
-        if any(code in TRANSIENT for code in codes):
-            raise Later(text, left=left)
+        if not accepted and any(code in TRANSIENT for code in codes):
+            raise Later(text)
         hint = "See its log for the reason; the schedule's recipients may be wrong"
         raise Permanent("smtp_declined", text, hint)
 

@@ -54,10 +54,8 @@ class Delivery(Record):
     """A message to one target."""
 
     state: Literal["pending", "delivered", "undelivered"]
-    """Delivered: to every recipient."""
+    """Delivered: to every recipient; undelivered: to some, or to none."""
     target: Target
-    left: list[str] | None = None
-    """The recipients of an e-mail that do not have it yet; None: all."""
     attempts: NonNegativeInt = 0
     next_at: datetime
     """When it is tried, or tried again."""
@@ -137,9 +135,9 @@ def record(
             reason = f"{reason}; given up after {taken.attempts} attempts"
             fields |= {"state": "undelivered", "reason": reason}
         else:
-            wait, left = (failure.wait, failure.left) if isinstance(failure, Later) else (0, None)
+            wait = failure.wait if isinstance(failure, Later) else 0
             pause = min(max(wait, FIRST_WAIT * 2 ** (taken.attempts - 1)), LONGEST_WAIT)
-            fields = {"next_at": at + timedelta(seconds=pause), "reason": reason, "left": left or taken.left}
+            fields = {"next_at": at + timedelta(seconds=pause), "reason": reason}
 
     def step(transaction: ShortTransaction) -> None:
         [stored] = transaction.read(reference, fields=["state", "attempts"])
@@ -224,7 +222,7 @@ def _send(
         return
     password = _secret(pinned) if (pinned := settings().smtp_password) else None
     message = mail.compose(stored, store.source_link, page, target.to, identifier)
-    mail.send(message, taken.left or target.to, password, seconds=seconds)
+    mail.send(message, target.to, password, seconds=seconds)
 
 
 def _secret(pinned: str) -> str:

@@ -16,9 +16,8 @@ import socket
 import time
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urljoin
 
-from shared.digests.exchange import Answer, Later, Unanswered, Unreached, post, retry_after, tls_context
+from shared.digests.exchange import Later, Unanswered, post, retry_after, tls_context
 from shared.digests.render import headline, outline, words
 from shared.platform.errors import Permanent
 from shared.platform.settings import settings
@@ -35,13 +34,8 @@ PORTS = frozenset({443, 8443})
 """Ports allowed at public hosts: services other than HTTPS must not see a request."""
 MAX_URL = 2_048
 """Characters."""
-MAX_REDIRECTS = 3
-MAX_ADDRESSES = 3
-"""Most addresses of one host that are tried."""
 MAX_ANSWER = 16 * 1024
 """Bytes read of an answer's body, which is not used."""
-REDIRECTS = frozenset({301, 302, 307, 308})
-"""Followed with the same POST. A 303 asks for a GET, which would notify nobody."""
 AGAIN = frozenset({408, 425, 429})
 """Statuses below 500 that are worth another attempt."""
 MAX_WAIT = 6 * 3600
@@ -158,48 +152,24 @@ def send(
     Raises:
         Unanswered: there was no answer.
         Later: the receiver asks to try again.
-        Permanent: nothing may be sent there, or the receiver rejects it.
+        Permanent: nothing may be sent there, or the receiver rejects it, or redirects.
     """
-    until = time.monotonic() + seconds
-    place = parse(url)
-    for _ in range(MAX_REDIRECTS + 1):
-        answer = _post(place, body, headers, until, resolve)
-        if answer.status not in REDIRECTS or "location" not in answer.headers:
-            return _check(answer)
-        base = f"https://{place.authority}{place.target}"
-        try:
-            following = parse(urljoin(base, answer.headers["location"]))
-        except ValueError:
-            raise refused("redirects to a malformed address") from None
-        # Whoever runs a public webhook must not choose what is requested inside the private network.
-        if following.allowed and not place.allowed:
-            raise refused("redirects from a public host to one that is allowed to be private")
-        place = following
-    raise refused(f"redirects more than {MAX_REDIRECTS} times")
-
-
-def _post(place: Place, body: bytes, headers: Mapping[str, str], until: float, resolve: Resolver) -> Answer:
     from urllib3.connection import HTTPSConnection
 
-    sent, context, failure = {**headers, "host": place.authority}, tls_context(), Unreached("")
-    for address in addresses(place, resolve)[:MAX_ADDRESSES]:
-        # To the address that was checked; the certificate must be the host's.
-        connection = HTTPSConnection(address, place.port, ssl_context=context, server_hostname=place.host)
-        try:
-            return post(connection, place.target, body, sent, until=until, most=MAX_ANSWER)
-        except Unreached as error:  # after other errors the receiver may have the message already
-            failure = error
-    raise failure
-
-
-def _check(answer: Answer) -> None:
+    until, place = time.monotonic() + seconds, parse(url)
+    # To an address that was checked; the certificate must be the host's.
+    connection = HTTPSConnection(
+        addresses(place, resolve)[0], place.port, ssl_context=tls_context(), server_hostname=place.host
+    )
+    sent = {**headers, "host": place.authority}
+    answer = post(connection, place.target, body, sent, until=until, most=MAX_ANSWER)
     status = answer.status
-    if 200 <= status < 300:  # noqa: PLR2004 - the class of success
-        return
     if status in AGAIN or status >= 500:  # noqa: PLR2004 - the class of faults of the server
         raise Later(f"The webhook answered {status}", min(retry_after(answer), MAX_WAIT))
-    hint = "Ask whoever runs it; the address may have been withdrawn"
-    raise Permanent("webhook_declined", f"The webhook answered {status}", hint)
+    if not 200 <= status < 300:  # noqa: PLR2004 - the class of success
+        # A redirect is not followed: whoever runs the webhook must not choose what else is requested.
+        hint = "Ask whoever runs it; the address may have moved, or been withdrawn"
+        raise Permanent("webhook_declined", f"The webhook answered {status}", hint)
 
 
 MAX_BODY = 1024 * 1024

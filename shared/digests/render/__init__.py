@@ -1,4 +1,4 @@
-"""Render a digest as a page, Markdown, JSON and a few lines; the same digest gives the same bytes.
+"""Render a digest as a page, Markdown, JSON and a headline; the same digest gives the same bytes.
 
 `words` formats numbers, dates and changes; `outline` decides what stands in which section; `templates` and
 `charts` render that.
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.digests.render.outline import brief, headline
+from shared.digests.render.outline import headline
 from shared.digests.render.templates import html, markdown
 
 if TYPE_CHECKING:
     from shared.digests.records import Digest
 
-__all__ = ["as_json", "brief", "headline", "html", "markdown"]
+__all__ = ["as_json", "headline", "html", "markdown"]
 
 
 def as_json(digest: Digest) -> str:

@@ -1,4 +1,4 @@
-"""Lay out a digest as sections, lists, tables and a few lines, for every format it is rendered in."""
+"""Lay out a digest as sections, lists and tables, for every format it is rendered in."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _cells(change: Change | None, unit: str) -> list[str]:
         return [words.NOTHING] * 3
     share, chance = words.percent(change.share), words.chance(change.p)
     return [
-        share if change.against == "previous" else f"{share} ({words.behind(change, unit)})",
+        share if change.against == "previous" else f"{share} ({words.many(change.windows, unit)})",
         words.points(change.difference),
         chance + (" (flagged)" if change.flagged else ""),
     ]
@@ -306,9 +306,6 @@ def _share(number: int, of: int) -> float | None:
 
 
 MAX_HEADLINE = 120
-MAX_BRIEF = 6
-MAX_MOVEMENTS = 2
-MAX_LINE = 300
 
 
 def headline(digest: Digest) -> str:
@@ -323,22 +320,6 @@ def headline(digest: Digest) -> str:
     if waiting := digest.overview.waiting:
         parts.append(f"{words.count(waiting)} waiting")
     return shorten(f"{words.title(digest)}: {', '.join(parts)}", MAX_HEADLINE)
-
-
-def brief(digest: Digest) -> list[str]:
-    """Return the digest in at most `MAX_BRIEF` lines, the most important first."""
-    lines = [digest.line]
-    if not digest.empty:
-        lines += [f"{movement.sign} {movement.sentence}" for movement in movements(digest)[:MAX_MOVEMENTS]]
-        doing = digest.initiatives
-        if doing.implemented or doing.planned:
-            both = f"{words.count(doing.implemented)} implemented, {words.count(doing.planned)} planned"
-            lines.append(f"Initiatives: {both}")
-        if followed := followed_line(digest):
-            lines.append(f"Announced earlier: {followed}")
-        if stopped := digest.overview.stopped:
-            lines.append(f"{words.many(stopped, 'document')} did not complete")
-    return [shorten(words.clean(line), MAX_LINE) for line in lines[:MAX_BRIEF]]
 
 
 def shorten(text: str, most: int) -> str:

@@ -32,8 +32,6 @@ MEASURES = {
     "negative": "of its passages are negative",
 }
 """What a share is of."""
-WITH = {"sentiment": "with passages", "topic": "with passages", "negative": "with passages on it"}
-"""Which windows stand behind a share."""
 TEXT_BREAKS = re.compile(r"[^\S\u00a0\u202f]+")
 """Not the spaces that keep a number and its unit in one line."""
 HIDDEN = {"Cc", "Cs", "Zl", "Zp"}
@@ -154,16 +152,9 @@ def changes(measure: Measure, against: Sequence[Change], kind: str, unit: str) -
     parts = []
     for change in against:
         way = "up from" if change.difference > 0 else "down from" if change.difference < 0 else "the same as"
-        before = f"{way} {percent(change.share, decimals)} {_when(change, kind, unit)}"
+        before = f"{way} {percent(change.share, decimals)} {_when(change, unit)}"
         parts.append(f"{before} ({chance(change.p)})")
     return f"{subject(measure, kind)}: {percent(now, decimals)} {MEASURES[kind]}, {', '.join(parts)}"
-
-
-def behind(change: Change, unit: str) -> str:
-    """Return the windows that stand behind a share, like 8 weeks or 3 of 8 weeks."""
-    if change.among == change.windows:
-        return many(change.windows, unit)
-    return f"{count(change.windows)} of {many(change.among, unit)}"
 
 
 def measured(measure: Measure, kind: str) -> str:
@@ -178,15 +169,11 @@ def subject(measure: Measure, kind: str) -> str:
     return topic(measure.name)
 
 
-def _when(change: Change, kind: str, unit: str) -> str:
+def _when(change: Change, unit: str) -> str:
     """Return which windows a change is against; they need not follow each other, or end where this starts."""
     if change.against == "previous":
         return f"in the previous {unit}"
-    windows = change.windows
-    number, within = count(windows) if windows > 1 else "one", "over" if windows > 1 else "in"
-    if change.among == windows:
-        return f"{within} {number} earlier {unit}{'s' if windows > 1 else ''}"
-    return f"{within} the {number} of the {count(change.among)} earlier {unit}s {WITH[kind]}"
+    return f"over {many(change.windows, f'earlier {unit}')}"
 
 
 def document(quote: Quote) -> str:
@@ -210,9 +197,8 @@ def figures(quote: Quote) -> list[str]:
 
 
 def also(quote: Quote) -> str:
-    """Return how many quotes are like this one: and 4 like it; and 255 or more like it."""
-    more = " or more" if quote.also_at_least else ""
-    return f"and {count(quote.also)}{more} like it" if quote.also else ""
+    """Return how many quotes are like this one: and 4 like it."""
+    return f"and {count(quote.also)} like it" if quote.also else ""
 
 
 def facts(quote: Quote) -> list[str]:
