@@ -1,9 +1,7 @@
 """Decide by their pixels which pages of a PDF have to be recognized.
 
 A page with hardly any text that images cover, or that is drawn in curves, is a scan, a cover or a photograph.
-A page of text is light, mostly of one colour, and broken by many small dark strokes. To draw a page, pdfium
-decodes its images, corrects their colours and scales them. If one image is all there is to see, a sample of
-its own pixels does as well, in a third of the time.
+A page of text is light, mostly of one colour, and broken by many small dark strokes.
 """
 
 from __future__ import annotations
@@ -11,7 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections import Counter
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pypdfium2.raw as pdfium
 
@@ -19,28 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
-PageHandle = Any
+Handle = Any
 
 _SIDE = 400  # pixels of the longer side
 _EVERY = 3  # rows: one in so many
-_RED, _GREEN, _BLUE = (bytes(int(part * tone) for tone in range(256)) for part in (0.299, 0.587, 0.114))
-_PLAIN = {
-    pdfium.FPDF_COLORSPACE_DEVICEGRAY,
-    pdfium.FPDF_COLORSPACE_DEVICERGB,
-    pdfium.FPDF_COLORSPACE_CALGRAY,
-    pdfium.FPDF_COLORSPACE_CALRGB,
-    pdfium.FPDF_COLORSPACE_ICCBASED,
-}
-_GREYS, _COLOURS = 1, 3  # bytes of a pixel
-_CHANNELS = {
-    pdfium.FPDFBitmap_Gray: _GREYS,
-    pdfium.FPDFBitmap_BGR: _COLOURS,
-    pdfium.FPDFBitmap_BGRx: 4,
-    pdfium.FPDFBitmap_BGRA: 4,
-}
 
 
-def draw(page: PageHandle) -> list[bytes]:
+def draw(page: Handle) -> list[bytes]:
     """Return some rows of the page as it is seen; at least one, of at least one pixel."""
     wide, high = pdfium.FPDF_GetPageWidthF(page), pdfium.FPDF_GetPageHeightF(page)
     scale = _SIDE / max(wide, high)
@@ -57,81 +40,6 @@ def draw(page: PageHandle) -> list[bytes]:
     return [pixels[row * stride : row * stride + width] for row in range(0, height, _EVERY)]
 
 
-def sample(page: PageHandle, image: PageHandle) -> list[bytes] | None:
-    """Return some rows of the image; None if its pixels cannot be read directly."""
-    name = ctypes.create_string_buffer(32)
-    if pdfium.FPDFImageObj_GetImageFilterCount(image) != 1:
-        return None
-    pdfium.FPDFImageObj_GetImageFilter(image, 0, name, len(name))
-    if name.value == b"DCTDecode":
-        return _sample_jpeg(image)
-    return _sample_plain(page, image) if name.value == b"FlateDecode" else None
-
-
-class _Raster(NamedTuple):
-    """Pixels in rows of `stride` bytes; `weights` are what each channel adds to a pixel's grey."""
-
-    pixels: memoryview
-    width: int
-    height: int
-    stride: int
-    channels: int
-    weights: tuple[bytes, ...]
-
-
-def _sample_jpeg(image: PageHandle) -> list[bytes] | None:
-    bitmap = pdfium.FPDFImageObj_GetBitmap(image)
-    if not bitmap:
-        return None
-    try:
-        channels = _CHANNELS.get(pdfium.FPDFBitmap_GetFormat(bitmap))
-        stride, height = pdfium.FPDFBitmap_GetStride(bitmap), pdfium.FPDFBitmap_GetHeight(bitmap)
-        start = ctypes.cast(pdfium.FPDFBitmap_GetBuffer(bitmap), ctypes.c_void_p).value
-        if channels is None or start is None:
-            return None
-        pixels = memoryview((ctypes.c_ubyte * (stride * height)).from_address(start)).cast("B")
-        width = pdfium.FPDFBitmap_GetWidth(bitmap)
-        return _grey(_Raster(pixels, width, height, stride, channels, (_BLUE, _GREEN, _RED)))
-    finally:
-        pdfium.FPDFBitmap_Destroy(bitmap)
-
-
-def _sample_plain(page: PageHandle, image: PageHandle) -> list[bytes] | None:
-    about = pdfium.FPDF_IMAGEOBJ_METADATA()
-    if not pdfium.FPDFImageObj_GetImageMetadata(image, page, about) or about.colorspace not in _PLAIN:
-        return None
-    channels = {8: _GREYS, 24: _COLOURS}.get(about.bits_per_pixel)
-    if channels is None:
-        return None
-    stride = about.width * channels
-    size = stride * about.height
-    pixels = (ctypes.c_ubyte * size)()
-    if not size or pdfium.FPDFImageObj_GetImageDataDecoded(image, pixels, size) != size:
-        return None
-    view = memoryview(pixels).cast("B")
-    return _grey(_Raster(view, about.width, about.height, stride, channels, (_RED, _GREEN, _BLUE)))
-
-
-def _grey(raster: _Raster) -> list[bytes]:
-    """Return every n-th pixel of some rows."""
-    pixels, width, height, stride, channels, weights = raster
-    step = -(-max(width, height) // _SIDE)
-    starts = range(0, stride * height, stride * step * _EVERY)
-    planes = [
-        b"".join(bytes(pixels[at + plane : at + width * channels : channels * step]) for at in starts)
-        for plane in range(min(channels, _COLOURS))
-    ]
-    if channels > _GREYS:
-        # Whole planes are added as one number each: no sum of three parts of a pixel carries into the next.
-        parts = [plane.translate(weight) for plane, weight in zip(planes, weights, strict=True)]
-        total = sum(int.from_bytes(part, "little") for part in parts)
-        planes = [total.to_bytes(len(parts[0]), "little")]
-    row = len(range(0, width, step))
-    return [planes[0][at : at + row] for at in range(0, len(planes[0]), row)]
-
-
-Handle = Any
-
 _GRID = 16  # cells each way, to add up images that overlap or come in strips
 _COVERED = 0.6  # of the page
 _CURVES = 200  # paths: fewer are ornaments
@@ -141,7 +49,6 @@ _LOOKS = 40  # pages that are looked at; of more candidates every n-th one stand
 _LIGHT = 170  # of 255: the background
 _TONE = 16  # around the background's brightness
 _MIN_BACKGROUND = 0.6  # of the pixels; samples: scans 0.79 to 0.98, light photographs and covers 0.32 to 0.49
-_FLAT = 0.99  # of the pixels are of one tone: a colour, of which a mask may leave letters
 _STROKE = 32  # difference in brightness of two neighbouring pixels
 _SAMPLE = 5  # pixels: one in so many is counted
 _MIN_STROKES = 0.01  # of the pixels; samples: scans 0.015 to 0.155, pages of one colour at most 0.004
@@ -232,11 +139,7 @@ def _is_scan(document: Handle, number: int, *, few: bool) -> bool:
     try:
         if _is_huge(page):
             return True
-        image = None if few else _only_image(page)  # one line of text may lie between the rows of a sample
-        rows = sample(page, image) if image else None
-        if not rows or _is_doubtful(rows):
-            rows = draw(page)
-        return _looks_written(rows, _FEW_STROKES if few else _MIN_STROKES)
+        return _looks_written(draw(page), _FEW_STROKES if few else _MIN_STROKES)
     finally:
         pdfium.FPDF_ClosePage(page)
 
@@ -251,34 +154,10 @@ def _is_huge(page: Handle) -> bool:
     )
 
 
-def _only_image(page: Handle) -> Handle | None:
-    """Return the image that covers the page, if nothing else on it but text can be letters."""
-    images, drawn = [], 0
-    for item, _ in _objects(page):
-        kind = pdfium.FPDFPageObj_GetType(item)
-        if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
-            images.append(item)
-        elif kind == pdfium.FPDF_PAGEOBJ_PATH:
-            drawn += pdfium.FPDFPath_CountSegments(item)  # of one path may be all letters of a page
-        elif kind == pdfium.FPDF_PAGEOBJ_FORM:
-            return None
-    return images[0] if len(images) == 1 and drawn < _CURVES and _is_covered(page) else None
-
-
-def _is_doubtful(rows: Sequence[bytes]) -> bool:
-    """Whether the rows are mostly of one dark tone: inverted, or a colour in which a mask leaves letters."""
-    tone, share = _background(rows)
-    return tone < _LIGHT and (
-        share >= _FLAT or (share >= _MIN_BACKGROUND and _has_strokes(rows, _MIN_STROKES))
-    )
-
-
 def _looks_written(rows: Sequence[bytes], strokes: float) -> bool:
     tone, share = _background(rows)
-    return tone >= _LIGHT and share >= _MIN_BACKGROUND and _has_strokes(rows, strokes)
-
-
-def _has_strokes(rows: Sequence[bytes], strokes: float) -> bool:
+    if tone < _LIGHT or share < _MIN_BACKGROUND:
+        return False
     missing = strokes * sum(map(len, rows))
     for row in rows:
         missing -= sum(abs(one - other) > _STROKE for one, other in pairwise(row))
