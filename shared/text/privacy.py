@@ -14,6 +14,7 @@ import hmac
 import ipaddress
 import re
 from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from shared.text.identifiers import SAID, WRITTEN, is_written, luhn
@@ -115,29 +116,10 @@ _PORT = re.compile(r":\d{2,5}(?!\d)")
 _CHAPTER = re.compile(r"(?i)(?:\b(?:v|ver|version|release|build|section|chapter|see)\.? ?|§ ?)$")
 _BEFORE = 20  # characters in front of an address that may say what it is
 
-_IBAN_FORMS = (
-    "AD8n12c AE19n AL8n16c AT16n AZ4a20c BA16n BE12n BG4a6n8c BH4a14c BI23n BR23n1a1c BY4c4n16c CH5n12c "
-    "CR18n CY8n16c CZ20n DE18n DJ23n DK14n DO4c20n EE16n EG25n ES20n FI14n FK2a12n FO14n FR10n11c2n "
-    "GB4a14n GE2a16n GI4a15c GL14n GR7n16c GT4c20c HN4a20n HR17n HU24n IE4a14n IL19n IQ4a15n IS22n "
-    "IT1a10n12c JO4a4n18c KW4a22c KZ3n13c LB4n20c LC4a24c LI5n12c LT16n LU3n13c LV4a13c LY21n MC10n11c2n "
-    "MD2c18c ME18n MK3n10c2n MN16n MR23n MT4a5n18c MU4a19n3a NI4a20n NL4a10n NO11n OM3n16c PK4a16c PL24n "
-    "PS4a21c PT21n QA4a21c RO4a16c RS18n RU14n15c SA2n18c SC4a20n3a SD14n SE20n SI15n SK20n SM1a10n12c "
-    "SO19n ST21n SV4a20n TL19n TN20n TR6n16c UA6n19c VA18n VG4a16n XK16n YE4a4n18c"
-)
+_IBAN_FORMS = Path(__file__).with_name("iban_forms.txt").read_text("utf-8")
 """ISO 13616: the form after country and check digits; n digits, a letters, c either."""
 
-_CALLING = (
-    "5-5: 290 500 682; 5-6: 247; 5-7: 676-678 688 690; 5-13: 43 49; 6-6: 298 299 672 687; 6-7: 597; 6-12: "
-    "39 352 358; 7-7: 238 239 246 248 269 291 297 592 673 674 680 683 691 692; 7-8: 47 241 386 599 670 "
-    "675 686 853 961 965 975; 7-9: 40 220 231 245 252 265 354 355 376 385 421 423 508 681 689 967 968; "
-    "7-10: 27 44 46 48 53 64 84 95 98 230 243 254 263 267 353 372 685 880 960; 7-11: 31 375 501 503 507 "
-    "595 679 852 886 974; 7-12: 61-63 82 86 90 359 381 598 882 971 972; 8-8: 45 216 222 223 226-228 232 "
-    "235 236 253 257 266 350 356 357 370 371 373 374 389 505 509 800 808 973 993; 8-9: 32 36 51 213 224 "
-    "233 237 250 258 264 268 377 382 387 591 962 963; 8-10: 20 60 378 506 850 855 856 964 970 976; 8-11: "
-    "55 57 65 502 504 593 977; 8-12: 66 81 91 92 383 883; 9-9: 33 34 41 93 94 211 212 218 221 240 242 244 "
-    "249 251 255 256 260-262 351 420 590 594 596 979 992 994 995 998; 9-10: 380 881 966 996; 9-11: 56; "
-    "9-12: 870; 10-10: 1 7 52 58 225 229; 10-11: 54; 10-12: 30 234; 11-11: 888; 12-12: 878"
-)
+_CALLING = Path(__file__).with_name("calling_codes.txt").read_text("utf-8")
 """ITU-T E.164: the numbers of digits, and the country codes that have them."""
 
 _ZERO = {"39", "225", "229", "241", "242", "378"}
@@ -156,7 +138,7 @@ def _iban_form(country: str) -> re.Pattern[str] | None:
 
 
 def _calling() -> Iterator[tuple[str, range]]:
-    for group in _CALLING.split("; "):
+    for group in _CALLING.splitlines():
         shortest, longest, codes = re.split("-|: ", group, maxsplit=2)
         for code in codes.split():
             first, last = code.split("-")[0], code.split("-")[-1]
