@@ -20,7 +20,7 @@ from shared.extract.refusals import (
     too_many_characters,
 )
 from shared.extract.shapes import Extracted
-from shared.extract.sniff import DOCX, EML, EPUB, HTML, OFFICE, PDF, PPTX, TEXT, XLSX, is_locked, sniff
+from shared.extract.sniff import DOCX, EML, HTML, OFFICE, PDF, PPTX, TEXT, XLSX, is_locked, sniff
 from shared.extract.table import looks_like_table, read_table
 from shared.extract.tidy import cut_long
 from shared.extract.zips import ARCHIVES
@@ -42,7 +42,6 @@ _READERS = {
     XLSX: ("shared.extract.office.excel", "read_xlsx"),
     HTML: ("shared.extract.markup.html", "read_html"),
     EML: ("shared.extract.markup.mail", "read_eml"),
-    EPUB: ("shared.extract.markup.epub", "read_epub"),
 }
 """Imported on first use: no instance reads every format, and each needs a library of its own."""
 MAX_STATED = 500
@@ -53,7 +52,6 @@ _DECLARED = {
     ".docx": DOCX,
     ".pptx": PPTX,
     ".xlsx": XLSX,
-    ".epub": EPUB,
     ".html": HTML,
     ".htm": HTML,
     ".eml": EML,

@@ -29,11 +29,6 @@ _GROUPE = re.compile(r"\b([Gg]roupe|[Gg]ruppo|[Gg]rupo) ([A-Z][\w&]+(?: [A-Z][\w
 _WORD = re.compile(r"[A-Z0-9\u00c0-\u00de][\w&.'\u2019-]*$|&$")
 _MAX_WORDS = 6
 _LOOK_BACK = 90  # characters
-_ENDS_IN_FORM = re.compile(rf"(?x)(?<=\S)\ {_FORM}$")
-_ORGANISATION = re.compile(
-    r"(?i)\b(?:group|groupe|gruppo|foundation|stiftung|fondation|university|universit\w*|institut\w*|association"
-    r"|verband|verein|ministry|ministerium|agency|commission|council|bank|company|holding|partners)\b"
-)
 _RIGHTS = re.compile(
     r"""(?ix) (?:\u00a9|\(c\)|copyright) (?:\s*+(?:\u00a9|\(c\)|copyright|by))*+ [\s,]*+
     (?: \d{4} (?:\s?[-\u2013/,]\s?\d{2,4})? [\s,]++ (?:by\s++)? )?+"""
@@ -76,16 +71,6 @@ _FIRST = 4  # mentions that one in a heading or a line of the first pages counts
 _MAX_LINE = 100  # characters
 _TIMES = 2  # as often as any other name
 _TRIED = 20  # names of titles and of rights, which are looked for in all of the text
-
-
-def has_legal_form(name: str) -> bool:
-    """Whether the name ends in a legal form, such as plc."""
-    return _ENDS_IN_FORM.search(name) is not None
-
-
-def is_organisation(name: str) -> bool:
-    """Whether this is an organisation rather than a person."""
-    return has_legal_form(name) or _ORGANISATION.search(name) is not None
 
 
 def holder(line: str) -> str | None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from shared.extract.shapes import Limits
 
 SUPPORTED = (
-    "PDF, Word, PowerPoint and Excel (.docx, .pptx, .xlsx), HTML, EPUB, e-mail (.eml), plain text, Markdown, "
+    "PDF, Word, PowerPoint and Excel (.docx, .pptx, .xlsx), HTML, e-mail (.eml), plain text, Markdown, "
     "CSV, TSV, JSON and JSONL, and .zip or .gz of these"
 )
 

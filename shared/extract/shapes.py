@@ -25,7 +25,7 @@ class Limits:
     characters: int = 20_000_000
     """Code points of extracted text, counted while extracting."""
     members: int = 10_000
-    """Files in a ZIP: an archive, an Office document or a book."""
+    """Files in a ZIP: an archive or an Office document."""
     inflated_bytes: int = 512 * 1024 * 1024
     """All that is unpacked from one file, counted while unpacking."""
     inflation: int = 200

@@ -26,7 +26,6 @@ DOCX = f"{_OFFICE}wordprocessingml.document"
 PPTX = f"{_OFFICE}presentationml.presentation"
 XLSX = f"{_OFFICE}spreadsheetml.sheet"
 OFFICE = frozenset({DOCX, PPTX, XLSX})
-EPUB = "application/epub+zip"
 HTML = "text/html"
 EML = "message/rfc822"
 TEXT = "text/plain"
@@ -128,7 +127,7 @@ def _zipped(source: Source, limits: Limits) -> str:
     with SafeZip(source, limits) as archive:
         names = set(archive.names)
     if "META-INF/container.xml" in names:
-        return EPUB
+        raise unsupported("an EPUB book")
     if "[Content_Types].xml" in names:
         for beginning, media_type in _PARTS.items():
             if any(name.startswith(beginning) for name in names):

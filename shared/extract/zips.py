@@ -3,7 +3,7 @@
 Python 3.11's zipfile checks for no overlap, believes the sizes that the directory states, and inflates bzip2
 and LZMA in unbounded steps. So the directory is counted before zipfile parses it, each entry is compared with
 its local header, and only the stored and deflated methods are read, whose steps are bounded. Office documents
-and EPUBs may use no others (ISO/IEC 29500-2, 6.3.3).
+may use no others (ISO/IEC 29500-2, 6.3.3).
 """
 
 from __future__ import annotations
@@ -181,17 +181,6 @@ class SafeZip:
         except RuntimeError as error:  # what zipfile raises for a wrong password
             raise encrypted("archive", tried=True) from error
         return cast("BinaryIO", io.BufferedReader(_Counted(raw, self._count), _STEP))
-
-    def read(self, name: str, most: int) -> bytes:
-        """Read a whole member; raises what `open` raises, and Rejected if it is larger than `most` bytes."""
-        chunks, size = [], 0
-        with self.open(name) as stream:
-            while chunk := stream.read(_STEP):  # in steps: read(n) would set n bytes aside at once
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > most:
-                    raise inflates_too_much(most)
-        return b"".join(chunks)
 
     def _count(self, inflated: int) -> None:
         self._inflated += inflated

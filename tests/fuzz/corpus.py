@@ -53,7 +53,6 @@ def corpus() -> dict[str, list[bytes]]:
         ".json": [json.dumps({"items": [{"text": line, "stars": 5} for line in _LINES]}, indent=1).encode()],
         ".html": [_HTML.replace("{}", "".join(f"<p>{line}</p>" for line in _LINES * 2)).encode()],
         ".eml": [_mail()],
-        ".epub": [_epub()],
         ".docx": [_docx()],
         ".pptx": [_pptx()],
         ".xlsx": [_xlsx()],
@@ -189,29 +188,3 @@ def _xlsx() -> bytes:
         "xl/sharedStrings.xml": f'<sst xmlns="{_SHEET}">{strings}</sst>',
     }
     return _package("xl/workbook.xml", "spreadsheetml.sheet", parts)
-
-
-def _epub() -> bytes:
-    container = (
-        '<container version="1.0" xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>'
-        '<rootfile full-path="o/c.opf" media-type="application/oebps-package+xml"/></rootfiles></container>'
-    )
-    book = (
-        '<package xmlns="http://www.idpf.org/2007/opf" version="3.0"><metadata xmlns:dc='
-        '"http://purl.org/dc/elements/1.1/"><dc:title>Water use</dc:title></metadata><manifest><item id="a" '
-        'href="a.xhtml" media-type="application/xhtml+xml"/></manifest><spine><itemref idref="a"/></spine>'
-        "</package>"
-    )
-    chapter = (
-        '<html xmlns="http://www.w3.org/1999/xhtml"><head><title>One</title></head><body><h1>One</h1>'
-        + "".join(f"<p>{line}</p>" for line in _LINES)
-        + "</body></html>"
-    )
-    return zipped(
-        {
-            "mimetype": "application/epub+zip",
-            "META-INF/container.xml": container,
-            "o/c.opf": book,
-            "o/a.xhtml": chapter,
-        }
-    )

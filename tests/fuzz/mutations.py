@@ -25,7 +25,7 @@ _DAMAGE = (
     zipfile.BadZipFile, zlib.error, struct.error, ValueError, NotImplementedError, RuntimeError, EOFError,
     OSError,
 )  # fmt: skip
-_ZIPS = {".zip", ".docx", ".pptx", ".xlsx", ".epub"}
+_ZIPS = {".zip", ".docx", ".pptx", ".xlsx"}
 
 
 def mutate(data: bytes, suffix: str, other: bytes, random: Random) -> bytes:

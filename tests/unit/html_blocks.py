@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
-from shared.extract.markup.html import html_blocks, read_html
+from shared.extract.decode import texts
+from shared.extract.markup.html import Page, read_html, read_page
 from shared.extract.shapes import Block, Extracted, ExtractOptions, Limits
 
 if TYPE_CHECKING:
@@ -14,8 +16,12 @@ if TYPE_CHECKING:
 LIMITS = Limits()
 
 
+def page(markup: bytes | str, limits: Limits = LIMITS) -> Page:
+    return read_page(texts(io.BytesIO(markup.encode() if isinstance(markup, str) else markup)), limits)
+
+
 def blocks(markup: bytes | str, limits: Limits = LIMITS) -> list[Block]:
-    return html_blocks(markup, limits)[1]
+    return page(markup, limits).blocks
 
 
 def read(tmp_path: Path, markup: bytes, limits: Limits = LIMITS) -> Extracted:

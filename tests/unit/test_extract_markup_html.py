@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.extract.decode import codec_of, texts
-from shared.extract.markup.html import html_blocks
 from shared.extract.shapes import Block
-from tests.unit.html_blocks import LIMITS, blocks, read
+from tests.unit.html_blocks import blocks, page, read
 from tests.unit.markup_pages import PAGES, Page
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ def test_the_rows_of_data_tables_are_rows() -> None:
 )
 def test_the_title_is_the_pages_own(markup: str, title: str | None) -> None:
     """The page's own, not its site's."""
-    assert html_blocks(markup, LIMITS)[0] == title
+    assert page(markup).title == title
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared.extract.core import extract
-from shared.extract.facts import holder, is_organisation, state_facts
+from shared.extract.facts import holder, state_facts
 from shared.extract.shapes import Block, Extracted, ExtractOptions
 from shared.platform.errors import Rejected
 
@@ -33,21 +33,6 @@ SAMPLES = SHARED / "data" / "samples"
 def test_the_holder_of_rights_is_named(line: str, name: str | None) -> None:
     """With the full stop that belongs to the legal form, without the one that ends the line."""
     assert holder(line) == name
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("Alnemill Paper plc", True),
-        ("Mill Foundation", True),
-        ("University of Alnwick", True),
-        ("Ada Miller", False),
-        ("Miller, Ada", False),
-    ],
-)
-def test_an_organisation_is_told_from_a_person(name: str, *, expected: bool) -> None:
-    """By its legal form, or by what it calls itself."""
-    assert is_organisation(name) is expected
 
 
 @pytest.mark.parametrize(

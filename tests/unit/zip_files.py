@@ -34,7 +34,7 @@ def pack(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes
 
 def read_all(path: Path, limits: Limits | None = None, password: str | None = None) -> dict[str, bytes]:
     with SafeZip(path, limits or Limits(), password) as archive:
-        return {name: archive.read(name, 600 * MEGABYTE) for name in archive.names}
+        return {name: archive.open(name).read() for name in archive.names}
 
 
 def refusal(path: Path, data: bytes, limits: Limits | None = None, password: str | None = None) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.extract.decode import CHUNK, texts
+from shared.extract.decode import texts
 from shared.extract.facts import holder
 from shared.extract.markup.events import HEADINGS, Events, Found, Mark
 from shared.extract.refusals import no_text
@@ -119,7 +118,6 @@ def _without_empty_sections(chosen: list[Found], kept: list[bool]) -> list[Found
     return result[::-1]
 
 
-_SURROGATE = re.compile("[\ud800-\udfff]")  # no UTF-8, and so nothing for a C library
 _SEPARATOR = re.compile(r"(?<!\s)\s++[|\u2013\u2014\u00b7\u00bb-]\s+|(?:(?<!\s)\s++)?[|\u00bb]\s*")
 
 
@@ -147,17 +145,6 @@ def read_html(path: Path, options: ExtractOptions) -> Extracted:
         )
     organisation = (holder(page.rights) if page.rights else None) or page.site
     return Extracted("text/html", page.title, None, page.blocks, organisation=organisation)
-
-
-def html_blocks(data: bytes | str, limits: Limits) -> tuple[str | None, list[Block]]:
-    """Return the title and the blocks of a page or a part of one; raises Rejected(`too_many_characters`)."""
-    if isinstance(data, bytes):
-        pieces = texts(io.BytesIO(data))
-    else:
-        chunks = (data[start : start + CHUNK] for start in range(0, len(data), CHUNK))
-        pieces = (_SURROGATE.sub("\ufffd", chunk).replace("\0", "") for chunk in chunks)
-    page = read_page(pieces, limits)
-    return page.title, page.blocks
 
 
 def read_page(pieces: Iterable[str], limits: Limits) -> Page:

@@ -10,7 +10,7 @@ from email.parser import BytesFeedParser
 from typing import TYPE_CHECKING, cast
 
 from shared.extract.decode import texts
-from shared.extract.markup.html import html_blocks
+from shared.extract.markup.html import read_page
 from shared.extract.plain import paragraphs
 from shared.extract.refusals import inflates_too_much, no_text, too_many_characters
 from shared.extract.shapes import Block, Extracted, has_words
@@ -248,11 +248,11 @@ class _Reader:
         self._bytes_left -= len(data)
         if self._bytes_left < 0:
             raise inflates_too_much(self._limits.inflated_bytes)
-        text = _text(data, part.get_content_charset())
+        pieces = texts(io.BytesIO(data), part.get_content_charset())
         if is_html:
-            blocks = html_blocks(text, self._limits)[1]
+            blocks = read_page(pieces, self._limits).blocks
         else:
-            text = own_text(text.replace("\r\n", "\n").replace("\r", "\n"))
+            text = own_text("".join(pieces).replace("\r\n", "\n").replace("\r", "\n"))
             blocks = list(paragraphs(text, markdown=False))
         self._characters_left -= sum(len(block.text) for block in blocks)
         if self._characters_left < 0:

@@ -87,8 +87,6 @@ class Handlers:
     ends: Mapping[str, Callable[[], None]] = {}
     texts: Mapping[str, Callable[[str], None]] = {}
     skipped: frozenset[str] = frozenset()
-    allows_doctype = False
-    """ISO/IEC 29500-2 (6.2.5) forbids document types in packages; other formats may have one."""
 
 
 def scan(stream: BinaryIO, handlers: Handlers, *, what: str, limits: Limits) -> None:
@@ -102,10 +100,7 @@ def scan(stream: BinaryIO, handlers: Handlers, *, what: str, limits: Limits) -> 
     parser.StartElementHandler = state.start
     parser.EndElementHandler = state.end
     parser.CharacterDataHandler = state.text
-    if handlers.allows_doctype:
-        parser.EntityDeclHandler = _refuse_doctype
-    else:
-        parser.StartDoctypeDeclHandler = _refuse_doctype
+    parser.StartDoctypeDeclHandler = _refuse_doctype  # forbidden by ISO/IEC 29500-2, 6.2.5
     fed = 0
     try:
         while chunk := stream.read(_STEP):
@@ -119,7 +114,7 @@ def scan(stream: BinaryIO, handlers: Handlers, *, what: str, limits: Limits) -> 
 
 
 def _refuse_doctype(*_: object) -> None:
-    raise ValueError("a document type or an entity")
+    raise ValueError("a document type")
 
 
 @dataclass(frozen=True, slots=True)

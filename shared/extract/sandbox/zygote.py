@@ -46,7 +46,7 @@ _WARM = (
     "shared.extract.office.powerpoint",
     "shared.extract.office.excel",
     "lxml.etree",
-    "shared.extract.markup.epub",
+    "shared.extract.markup.html",
     "shared.extract.markup.mail",
     "charset_normalizer",
     "shared.intake.confined",
