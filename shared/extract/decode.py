@@ -9,7 +9,9 @@ page may declare an encoding; its bytes are believed first, as far as they can t
 from __future__ import annotations
 
 import codecs
+import io
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from shared.extract.language import detect
@@ -123,7 +125,6 @@ _HARMLESS = re.compile(r"[\x00\x07\x0b\x1a\x1b]")
 """Control characters that occur in text: padding, bells, line breaks, DOS's end of file, other escapes."""
 _MAX_HARMLESS = 0.1  # of the sample
 _SOUND = 4  # well-formed characters beyond ASCII that outweigh one malformed
-_CUT_OFF = "unexpected end of data"  # what Python says of UTF-8 that ends inside a character
 _JAPANESE_ESCAPE = re.compile(rb"\x1b\$[@B]")
 
 
@@ -132,8 +133,10 @@ def decode(data: bytes) -> str:
 
     Raises Rejected(`unsupported_type`) if the bytes are not text.
     """
-    text = _decode(data)
+    skip, encoding = _encoding(io.BytesIO(data), None)
+    text = str(memoryview(data)[skip:], encoding, "replace")
     del data  # here, as what follows may need its room
+    text = text.removesuffix("\ufffd")  # the file was cut off inside a character
     if "\x1b" in text:
         text = _TERMINAL.sub("", text)
     if not _is_text(text[:_SAMPLE]):
@@ -149,36 +152,6 @@ def _is_text(sample: str) -> bool:
     rest, harmless = _HARMLESS.subn("", sample)
     damage = len(_CONTROL.findall(rest)) + rest.count("\ufffd")
     return damage <= _MAX_DAMAGE * len(rest) and harmless <= _MAX_HARMLESS * len(sample)
-
-
-def _decode(data: bytes) -> str:
-    for mark, encoding in _BOMS:
-        if data.startswith(mark):
-            return str(memoryview(data)[len(mark) :], encoding, "replace")
-    wide = wide_encoding(data)
-    if wide:
-        return data.decode(wide, "replace")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        whole = data[: error.start]
-        if error.reason == _CUT_OFF and not whole.isascii():
-            return whole.decode("utf-8")
-        return _not_utf8(data)
-    if _JAPANESE_ESCAPE.search(data, 0, _SAMPLE):
-        return data.decode("iso2022_jp", "replace")
-    return text
-
-
-def _not_utf8(data: bytes) -> str:
-    head = data[:_SAMPLE].decode("utf-8", "replace")
-    malformed = head.count("\ufffd")
-    if malformed == 0 or _beyond_ascii(head) - malformed > _SOUND * malformed:
-        text = data.decode("utf-8", "replace")
-        malformed = text.count("\ufffd")
-        if _beyond_ascii(text) - malformed > _SOUND * malformed:
-            return text  # UTF-8 with a few broken characters
-    return data.decode(guess(data), "replace")
 
 
 def _beyond_ascii(text: str) -> int:
@@ -242,11 +215,17 @@ def _encoding(file: BinaryIO, label: str | None) -> tuple[int, str]:
     well_formed, malformed = _as_utf8(file)
     if well_formed > _SOUND * malformed:
         return 0, "utf-8"  # whatever it declares: other encodings do not look like UTF-8 by chance
+    if _JAPANESE_ESCAPE.search(head):
+        return 0, "iso2022_jp"
     declared = _DECLARED.search(head)
     named = (codec_of(label) if label else None) or (
         codec_of(declared[1].decode("ascii")) if declared else None
     )
-    return 0, named or guess(_TAG.sub(b" ", head))
+    if named:
+        return 0, named
+    file.seek(0)
+    telling = next((data for data in iter(partial(file.read, CHUNK), b"") if not data.isascii()), head)
+    return 0, guess(_TAG.sub(b" ", telling))
 
 
 def _as_utf8(file: BinaryIO) -> tuple[int, int]:
