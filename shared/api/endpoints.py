@@ -87,43 +87,32 @@ ENDPOINTS = (
         query=models.SearchQuery,
     ),
 )
-_BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
+_MAP = Map(
+    [
+        *(
+            Rule(
+                endpoint.path.replace("{", "<").replace("}", ">"),
+                endpoint=endpoint,
+                methods=[endpoint.method],
+            )
+            for endpoint in ENDPOINTS
+        ),
+        Rule(OPENAPI, methods=["GET"]),
+    ],
+    merge_slashes=False,
+    redirect_defaults=False,
+).bind("")
 
 
-@dataclass(frozen=True)
-class Route:
-    """The endpoint of a request, and its path's parameters; None: the description."""
-
-    endpoint: Endpoint | None
-    template: str
-    arguments: dict[str, str]
-
-
-def _rules() -> Map:
-    rules = [
-        Rule(
-            endpoint.path.replace("{", "<").replace("}", ">"),
-            endpoint=endpoint.name,
-            methods=[endpoint.method],
-        )
-        for endpoint in ENDPOINTS
-    ]
-    rules.append(Rule(OPENAPI, endpoint=OPENAPI, methods=["GET"]))
-    return Map(rules, merge_slashes=False, redirect_defaults=False)
-
-
-_MAP = _rules().bind("")
-
-
-def route(method: str, path: str) -> Route:
-    """Find the endpoint of a request.
+def route(method: str, path: str) -> tuple[Endpoint | None, dict[str, str]]:
+    """Return the endpoint of a request, which is None for the description, and the path's parameters.
 
     Raises:
         Problem: 404 or, with the methods that the path has, 405.
     """
-    name: Any
+    endpoint: Any
     try:
-        name, arguments = _MAP.match(path, method)
+        endpoint, arguments = _MAP.match(path, method)
     except NotFound:
         raise not_found(f"There is nothing at this path; the API is described at {OPENAPI}.") from None
     except MethodNotAllowed as error:
@@ -134,9 +123,7 @@ def route(method: str, path: str) -> Route:
             f"This path answers {allowed}.",
             headers={"Allow": allowed},
         ) from None
-    if name == OPENAPI:
-        return Route(None, OPENAPI, {})
-    return Route(_BY_NAME[name], _BY_NAME[name].path, dict(arguments))
+    return endpoint, dict(arguments)
 
 
 VERSION = "1"

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from werkzeug.datastructures import MultiDict
     from werkzeug.wrappers import Request
 
-    from shared.api.models import Query
-
-
 CONTENT_TYPE = "application/problem+json"
 MAX_FAULTS = 20
 """Faults of one request that are listed."""
@@ -90,7 +87,7 @@ class Problem(Exception):
 
 def invalid_body(error: ValidationError) -> Problem:
     """The problem for a body that does not parse: 400 if it is not JSON, else 422."""
-    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    errors = error.errors()
     if errors[0]["type"] == "json_invalid":
         return Problem(
             HTTPStatus.BAD_REQUEST, "not-json", f"The body cannot be read as JSON: {errors[0]['msg']}."
@@ -153,7 +150,6 @@ def accepted(key: str, hashes: tuple[str, ...]) -> bool:
 
 
 B = TypeVar("B", bound=BaseModel)
-Q = TypeVar("Q", bound="Query")
 KEY_HEADER = "X-API-Key"
 MEDIA_TYPE = "application/json"
 
@@ -195,26 +191,20 @@ def read_body(request: Request, model: type[B], max_bytes: int) -> B:
         raise invalid_body(error) from None
 
 
-def read_query(arguments: MultiDict[str, str], model: type[Q]) -> Q:
+def read_query(arguments: MultiDict[str, str], model: type[B]) -> B:
     """Read the parameters of a query string.
 
     Raises:
         Problem: 422, with each parameter that is unknown, missing, repeated or invalid.
     """
-    repeated = [
-        Fault(detail="is given more than once", parameter=name)
-        for name, values in arguments.lists()
-        if len(values) > 1
-    ]
+    repeated = [name for name, values in arguments.lists() if len(values) > 1]
     if repeated:
-        raise invalid(repeated)
+        raise invalid([Fault(detail="is given more than once", parameter=name) for name in repeated])
     try:
         return model.model_validate(arguments.to_dict())
     except ValidationError as error:
-        errors = error.errors(include_url=False, include_context=False, include_input=False)
-        raise invalid(
-            [Fault(detail=item["msg"], parameter=str(item["loc"][0])) for item in errors[:MAX_FAULTS]]
-        ) from None
+        faults = [Fault(detail=item["msg"], parameter=str(item["loc"][0])) for item in error.errors()]
+        raise invalid(faults) from None
 
 
 def _read(request: Request, max_bytes: int) -> bytes:

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
-from shared.api.endpoints import describe, route
+from shared.api.endpoints import OPENAPI, describe, route
 from shared.api.models import AnalyzeRequest, Query
 from shared.api.requests import (
     CONTENT_TYPE,
@@ -135,12 +135,11 @@ def _answer(
     request: Request, handlers: Mapping[str, Handler], facts: dict[str, Any]
 ) -> BaseModel | dict[str, Any]:
     try:
-        requested = route(request.method, request.path)
+        endpoint, arguments = route(request.method, request.path)
     except Problem:
         check_key(request, _hashes())  # without a key, a caller does not learn which paths exist
         raise
-    facts["route"] = requested.template
-    endpoint = requested.endpoint
+    facts["route"] = endpoint.path if endpoint else OPENAPI
     if endpoint is None:
         return _description()
     check_key(request, _hashes())
@@ -148,7 +147,7 @@ def _answer(
     body = read_body(request, endpoint.body, settings().api_max_bytes) if endpoint.body else None
     if body is not None:
         facts["texts"] = len(body.texts)
-    return handlers[endpoint.name](Call(requested.arguments, body, query))
+    return handlers[endpoint.name](Call(arguments, body, query))
 
 
 @lru_cache(maxsize=1)
