@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -54,9 +53,6 @@ CUDA_OPTIONS = {
     # By what is asked, not by doubling: shapes vary by a factor of fifty, and the largest comes early.
     "arena_extend_strategy": "kSameAsRequested",
 }
-HEAVY = frozenset({"Attention", "MatMul", "FusedMatMul", "Gemm", "MatMulIntegerToFloat"})
-"""Operators that take most of the time: with one of them on the CPU a GPU is hardly worth it."""
-_RECORD = "session.record_ep_graph_assignment_info"
 
 
 def open_session(model: bytes, device: Device = "cpu", threads: int = 1) -> InferenceSession:
@@ -80,7 +76,6 @@ def open_session(model: bytes, device: Device = "cpu", threads: int = 1) -> Infe
     if on_gpu:
         # CUDA's libraries are in packages of their own, where the loader does not look.
         onnxruntime.preload_dlls()
-        options.add_session_config_entry(_RECORD, "1")
         providers = [(CUDA, CUDA_OPTIONS), CPU]
     else:
         # The graph is exported already fused: optimizing it again takes time and gains none.
@@ -96,10 +91,7 @@ def open_session(model: bytes, device: Device = "cpu", threads: int = 1) -> Infe
             raise SetupError(f"onnxruntime {version} cannot load the model: {error}") from error
         reason = str(error)
     else:
-        if device == "cpu":
-            return session
-        if session.get_providers()[0] == CUDA:
-            _report(session)
+        if device == "cpu" or session.get_providers()[0] == CUDA:
             return session
         if on_gpu:
             reason = "CUDA's libraries did not load"
@@ -112,23 +104,6 @@ def open_session(model: bytes, device: Device = "cpu", threads: int = 1) -> Infe
     )
     # Open it again: the graph optimized for the GPU would not give quite the CPU's results.
     return open_session(model, "cpu", threads)
-
-
-def placement(session: InferenceSession) -> dict[str, Counter[str]]:
-    """Count the nodes of each operator by provider, in a session that was opened to record it."""
-    placed: dict[str, Counter[str]] = {}
-    for part in session.get_provider_graph_assignment_info():
-        placed.setdefault(part.ep_name, Counter()).update(node.op_type for node in part.get_nodes())
-    return placed
-
-
-def _report(session: InferenceSession) -> None:
-    """Log how much of the graph runs on the GPU; the CPU runs what has no kernel there."""
-    placed = placement(session)
-    beside = placed.get(CPU, Counter())
-    log = get_logger("inference")
-    write = log.warning if beside.keys() & HEAVY else log.info
-    write("model on the GPU", nodes=placed.get(CUDA, Counter()).total(), on_cpu=dict(beside))
 
 
 def best_device(precision: str) -> Device:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
 from model_export.assemble import embedding_graph
 from model_export.graph import Float32
-from shared.inference import session as opening
 from shared.inference.runtime import onnxruntime
-from shared.inference.session import CPU, CUDA, best_device, open_session, placement
+from shared.inference.session import CPU, CUDA, best_device, open_session
 from shared.platform.errors import SetupError
 from tests.unit.tiny_bert import tiny_checkpoint
 
@@ -89,32 +86,6 @@ def test_on_the_cpu_nothing_is_said(graph: bytes) -> None:
     with capture_logs() as logs:
         open_session(graph)
     assert logs == []
-
-
-@pytest.mark.parametrize(
-    ("beside", "level"),
-    [
-        ({"LpNormalization": 1, "Shape": 1}, "info"),  # no kernel for them, and next to no work
-        ({"LpNormalization": 1, "Attention": 6}, "warning"),
-    ],
-)
-def test_what_of_a_graph_the_gpu_leaves_to_the_cpu_is_said(
-    monkeypatch: pytest.MonkeyPatch, graph: bytes, beside: dict[str, int], level: str
-) -> None:
-    placed = {CUDA: Counter({"MatMul": 36}), CPU: Counter(beside)}
-    monkeypatch.setattr(opening, "placement", lambda _: placed)
-    with capture_logs() as logs:
-        opening._report(open_session(graph))
-    assert [(line["log_level"], line["nodes"], line["on_cpu"]) for line in logs] == [(level, 36, beside)]
-
-
-def test_where_each_node_runs_can_be_asked(graph: bytes) -> None:
-    """Of a session that was opened to record it; here all of them are the CPU's."""
-    options = onnxruntime.SessionOptions()
-    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-    placed = placement(onnxruntime.InferenceSession(graph, options, providers=[CPU]))
-    assert placed.keys() == {CPU}
-    assert placed[CPU]["Attention"] == 2
 
 
 def test_a_gpu_is_for_float(monkeypatch: pytest.MonkeyPatch) -> None:
