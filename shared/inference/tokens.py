@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tokenizers import Tokenizer
@@ -41,31 +41,17 @@ def load_tokenizer(tokenizer_json: bytes) -> Tokenizer:
     return tokenizer
 
 
-class TokenCounter:
-    """Counts word pieces as the engine does: with the two special tokens, nothing cut."""
-
-    def __init__(self, tokenizer_json: Path) -> None:
-        """Read the model's `tokenizer.json`.
-
-        Raises:
-            SetupError: the file is missing or not a tokenizer.
-        """
-        try:
-            content = tokenizer_json.read_bytes()
-        except FileNotFoundError:
-            raise SetupError(f"{tokenizer_json} is missing. Build the model: make model") from None
-        self._tokenizer = load_tokenizer(content)
-
-    def count(self, text: str) -> int:
-        """Count the word pieces of `text`; 2 if it is empty."""
-        return len(self._tokenizer.encode(text).ids)
-
-    def count_batch(self, texts: Sequence[str]) -> list[int]:
-        """Count each text, in order."""
-        return [len(encoding.ids) for encoding in self._tokenizer.encode_batch_fast(list(texts))]
-
-
 @lru_cache(maxsize=1)
-def counter(tokenizer_json: Path) -> TokenCounter:
-    """The counter of a model, loaded once per process."""
-    return TokenCounter(tokenizer_json)
+def counter(tokenizer_json: Path) -> Callable[[Sequence[str]], list[int]]:
+    """Return a function that counts word pieces as the engine does: with the two special tokens, nothing cut.
+
+    The model's `tokenizer.json` is loaded once per process.
+
+    Raises:
+        SetupError: the file is missing or not a tokenizer.
+    """
+    try:
+        tokenizer = load_tokenizer(tokenizer_json.read_bytes())
+    except FileNotFoundError:
+        raise SetupError(f"{tokenizer_json} is missing. Build the model: make model") from None
+    return lambda texts: [len(encoding.ids) for encoding in tokenizer.encode_batch_fast(list(texts))]

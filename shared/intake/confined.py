@@ -101,7 +101,7 @@ def read(  # noqa: PLR0913 - what a file is, how it is read, and within which li
         Rejected: it is not something Headrace reads; says why.
         SetupError: there is no tokenizer.
     """
-    count = counter(Path(tokenizer)).count_batch
+    count = counter(Path(tokenizer))
     own = {"limits": Limits(**options["limits"]), "recognised": from_plain(options["recognised"])}
     chosen = ExtractOptions(**options | own)
     extracted = state_facts(extract(path, name=name, content_type=content_type, options=chosen))

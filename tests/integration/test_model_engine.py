@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from shared.inference.engine import Engine, Outputs, interpret
-from shared.inference.tokens import TokenCounter
+from shared.inference.tokens import counter
 from shared.platform.errors import SetupError
 
 MODEL = Path("build/model")
@@ -167,10 +167,8 @@ def test_threads_may_share_an_engine(engine: Engine) -> None:
 
 def test_counter_agrees_with_the_engine(engine: Engine) -> None:
     """Ingest counts, without the model, what the engine will read."""
-    counter = TokenCounter(MODEL / "tokenizer.json")
     counts = engine.run(TEXTS).tokens.tolist()
-    assert counter.count_batch(TEXTS) == counts
-    assert [counter.count(text) for text in TEXTS] == counts
+    assert counter(MODEL / "tokenizer.json")(TEXTS) == counts
 
 
 def test_a_function_that_names_its_model_gets_no_other() -> None:
