@@ -47,7 +47,7 @@ _READERS = {
 MAX_STATED = 500
 """Limit on a title or an organisation in characters: a megabyte does not fit into a record."""
 _MARKDOWN = {".md", ".markdown"}
-_DECLARED = {
+_PROMISED = {
     ".pdf": PDF,
     ".docx": DOCX,
     ".pptx": PPTX,
@@ -62,12 +62,7 @@ _DECLARED = {
     ".json": "application/jsonl",
 }
 """The media type that a name promises; other names promise nothing."""
-_ALIKE = (
-    {"text/csv", "text/tab-separated-values"},  # people mix these names up, and nothing depends on them
-    {"application/jsonl", "application/json", "application/x-ndjson"},
-    {"text/markdown", "text/plain", "text/x-markdown"},
-)
-_SAYS_NOTHING = {"", "application/octet-stream", "binary/octet-stream", "application/x-www-form-urlencoded"}
+_TABLES = {"text/csv", "text/tab-separated-values"}  # people mix these names up, and nothing depends on them
 
 
 def extract(path: Path, *, name: str, content_type: str | None, options: ExtractOptions) -> Extracted:
@@ -99,7 +94,7 @@ def extract(path: Path, *, name: str, content_type: str | None, options: Extract
         title=_shortened(extracted.title),
         organisation=_shortened(extracted.organisation),
         blocks=list(cut_long(extracted.blocks)),
-        warnings=[*extracted.warnings, *_mismatch(extracted.media_type, suffix, declared)],
+        warnings=[*extracted.warnings, *_mismatch(extracted.media_type, suffix)],
     )
 
 
@@ -141,17 +136,12 @@ def check_size(path: Path, limit: int) -> None:
         raise too_many("bytes", f"{size:,} bytes", limit)
 
 
-def _mismatch(found: str, suffix: str, declared: str) -> list[str]:
-    """Warn if the name or the declared type promises another format."""
-
-    def differ(promised: str) -> bool:
-        return promised != found and not any({promised, found} <= alike for alike in _ALIKE)
-
-    if differ(_DECLARED.get(suffix, found)):
-        return [f"the name ends in {suffix}, but the content is {found}"]
-    if declared not in _SAYS_NOTHING and not declared.startswith("text/") and differ(declared):
-        return [f"the upload was declared as {declared}, but the content is {found}"]
-    return []
+def _mismatch(found: str, suffix: str) -> list[str]:
+    """Warn if the name promises another format."""
+    promised = _PROMISED.get(suffix, found)
+    if promised == found or {promised, found} == _TABLES:
+        return []
+    return [f"the name ends in {suffix}, but the content is {found}"]
 
 
 def _read_text(data: bytes, suffix: str, content_type: str, options: ExtractOptions) -> Extracted:
