@@ -78,7 +78,6 @@ _LEANING = re.compile(
 _ITEM, _GERUND = 0.1, 0.2  # list items are seldom whole sentences, least of all "Providing ..."
 _ING = re.compile(r"\w+ing\b")
 _QUOTES = '"\u201c\u201e'
-_PAIRS = (("(", ")"), ("\u201c", "\u201d"))
 _FOOTNOTE = re.compile(r"(?<=[^\d\s][.!?])\d{1,2}$")
 _FIGURE = re.compile(
     r"\d[.,]{0,3}\s?(?:%|per ?cent|million|billion|[kMGT]Wh|t\b|tonnes?|tons?)|[\u20ac$\u00a3]\s?\d|\d,\d{3}"

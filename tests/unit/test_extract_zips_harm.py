@@ -111,15 +111,6 @@ def test_the_first_megabyte_may_be_of_any_ratio(file: Path) -> None:
     assert refusal(file, padded) == "inflates_too_much"
 
 
-def test_reading_a_member_whole_stops_at_what_the_caller_can_take(file: Path) -> None:
-    """At the size it is read, one byte more is refused."""
-    file.write_bytes(pack({"a.txt": PROSE}))
-    with SafeZip(file, Limits()) as archive:
-        assert archive.read("a.txt", len(PROSE)) == PROSE
-        with pytest.raises(Rejected, match="larger"):
-            archive.read("a.txt", len(PROSE) - 1)
-
-
 def test_a_member_is_never_opened_as_an_archive(file: Path) -> None:
     """A ZIP in a ZIP is a member like any other; what is in it is the caller's question."""
     inner = pack({"inner.txt": PROSE})
