@@ -21,14 +21,14 @@ from google.cloud.firestore_v1.base_query import FieldFilter
 
 from cli.connect import is_local
 from cli.digest import PAGES
-from cli.results import check_name, find, in_pages
+from cli.results import check_name, find
 from cli.say import print_json, say
 from shared.digests.store import COLLECTION as DIGESTS
 from shared.digests.store import erase as erase_document
 from shared.documents.erasure import check_unchanged, seen
 from shared.documents.model import Document
 from shared.documents.passages import COLLECTION as PASSAGES
-from shared.documents.store import COLLECTION, Documents, document_id
+from shared.documents.store import COLLECTION, Documents, document_id, in_pages
 from shared.intake.archives import INSIDE
 from shared.platform.clients import firestore_client, storage_client
 from shared.platform.errors import HeadraceError, Superseded
@@ -162,7 +162,7 @@ def holding(words: str) -> Iterator[Holding]:
     """
     sought = _plain(words)
     query = firestore_client().collection(COLLECTION).order_by("__name__").select(TEXTS)
-    for snapshot in in_pages(query, PAGE):
+    for snapshot in chain.from_iterable(in_pages(query, PAGE)):
         fields = snapshot.to_dict() or {}
         passages = snapshot.reference.collection(PASSAGES).select(PASSAGE_TEXTS).stream()
         number = sum(_holds(passage.to_dict(), sought) for passage in passages)

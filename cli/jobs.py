@@ -276,8 +276,6 @@ def _print_comparison(console: Console, backfill: Backfill, report: Mapping[str,
         console.print()
         console.print(Text.assemble((where, "cyan"), change))
         console.print(Text(f"  {example['text'] or '(no longer stored)'}", "bright_black"))
-    console.print()
-    console.print(f"all documents: {report['uri']}", highlight=False)
 
 
 def _print_changes(console: Console, compared: Mapping[str, Any]) -> None:

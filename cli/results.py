@@ -8,12 +8,13 @@ import shlex
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from shared.documents.batches import count_done
 from shared.documents.model import Document
 from shared.documents.passages import COLLECTION as PASSAGES
-from shared.documents.store import COLLECTION, Documents, document_id, now
+from shared.documents.store import COLLECTION, Documents, document_id, in_pages, now
 from shared.documents.uploads import notify_all, upload_of
 from shared.documents.views import PASSAGE_FIELDS, document_view, passage_view
 from shared.intake.archives import INSIDE
@@ -27,8 +28,6 @@ from shared.platform.settings import settings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    from google.cloud import firestore
 
     from shared.platform.records import UploadEvent
 
@@ -183,16 +182,8 @@ def find(identifier: str) -> Document:
 def newest_first() -> Iterator[dict[str, Any]]:
     """Yield every document as people read it, the newest first."""
     newest = firestore_client().collection(COLLECTION).order_by("created_at", direction="DESCENDING")
-    for snapshot in in_pages(newest, LISTED):
+    for snapshot in chain.from_iterable(in_pages(newest, LISTED)):
         yield document_view(snapshot.to_dict() or {})
-
-
-def in_pages(query: firestore.Query, size: int) -> Iterator[Any]:
-    """Yield all results of a query, read in pages: one long stream would break off if it is read slowly."""
-    page_query = query.limit(size)
-    while page := list(page_query.stream()):
-        yield from page
-        page_query = query.limit(size).start_after(page[-1])
 
 
 def published_passages(shown: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -8,8 +8,6 @@ documents alone, so it can be made again, and is then the same.
 from __future__ import annotations
 
 import itertools
-import json
-import tempfile
 from typing import TYPE_CHECKING, Any, Literal
 
 from long_job.comparison import Comparison, combine, compare
@@ -24,16 +22,13 @@ from shared.documents.uploads import notify_all, upload_of
 from shared.jobs import listing
 from shared.jobs.listing import Entry, standing
 from shared.jobs.record import update
-from shared.platform.clients import storage_client
 from shared.platform.errors import SetupError
 from shared.platform.logs import get_logger
 from shared.platform.records import TERMINAL, ErrorInfo
-from shared.platform.retry import is_transient, storage_limits
-from shared.platform.settings import settings
+from shared.platform.retry import is_transient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import TextIO
 
     from google.cloud import firestore
 
@@ -44,7 +39,7 @@ if TYPE_CHECKING:
     from shared.platform.transaction import ShortTransaction
 
 ERRORS = 20
-"""Failed documents that the report in the record names; the file has all."""
+"""Failed documents that the report names."""
 
 
 class BackfillWork(ManyDocuments[Entry]):
@@ -228,31 +223,15 @@ def _compared(reference: firestore.DocumentReference, document: Document) -> dic
 
 def write_report(client: firestore.Client, backfill: str) -> None:
     """Write the report, and complete the backfill. Any number of tasks may."""
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
-        report = _report(client, backfill, file)
-        file.seek(0)
-        name = f"backfills/{backfill}/report.json"
-        blob = storage_client().bucket(settings().work_bucket).blob(name)
-        blob.upload_from_file(file.buffer, content_type="application/json", **storage_limits())
-    report["uri"] = f"gs://{settings().work_bucket}/{name}"
-    counts = listing.counts(client, backfill)
-    update(client, backfill, {"state": "completed", "report": report, "counts": counts})
-
-
-def _report(client: firestore.Client, backfill: str, file: TextIO) -> dict[str, Any]:
-    """Make the report; write each document to `file` as it is read, the rest after them."""
     errors: list[dict[str, Any]] = []
-    entries = itertools.chain.from_iterable(listing.pages(client, backfill))
-    file.write('{"documents": [')
 
     def comparisons() -> Iterator[Comparison]:
-        for at, entry in enumerate(entries):
-            file.write((",\n" if at else "\n") + entry.model_dump_json(exclude={"settled", "retry_run"}))
+        for entry in itertools.chain.from_iterable(listing.pages(client, backfill)):
             if entry.error and len(errors) < ERRORS:
                 errors.append({"document": entry.document, "error": entry.error.model_dump()})
             if entry.comparison:
                 yield Comparison.model_validate(entry.comparison)
 
     report = {"comparison": combine(comparisons()).model_dump(), "errors": errors}
-    file.write(f"],\n{json.dumps(report, indent=1)[1:]}\n")
-    return report
+    counts = listing.counts(client, backfill)
+    update(client, backfill, {"state": "completed", "report": report, "counts": counts})

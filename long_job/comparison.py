@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, NonNegativeInt
 
 from shared.documents.passages import COLLECTION
+from shared.documents.store import in_pages
 from shared.platform.records import Record
 
 if TYPE_CHECKING:
@@ -89,14 +90,8 @@ def _passages(reference: firestore.DocumentReference, run: int) -> Iterator[dict
     from google.cloud.firestore_v1.base_query import FieldFilter
 
     query = reference.collection(COLLECTION).where(filter=FieldFilter("run", "==", run))
-    query = query.order_by("index").select(FIELDS).limit(PAGE)
-    page = [snapshot.to_dict() or {} for snapshot in query.stream()]
-    while page:
-        yield from page
-        if len(page) < PAGE:
-            return
-        following = query.start_after({"index": page[-1]["index"]})
-        page = [snapshot.to_dict() or {} for snapshot in following.stream()]
+    for page in in_pages(query.order_by("index").select(FIELDS), PAGE):
+        yield from (snapshot.to_dict() for snapshot in page)
 
 
 def compare_passages(

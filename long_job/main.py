@@ -25,8 +25,6 @@ from shared.platform.logs import get_logger
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.jobs.record import AnyJob
-
 DONE, FAILED, LEFT = 0, 1, 75
 """The last is EX_TEMPFAIL of sysexits.h."""
 
@@ -72,9 +70,9 @@ def parser() -> argparse.ArgumentParser:
     document.set_defaults(work=_document)
     backfill = kinds.add_parser("backfill", help="analyze documents again with another model")
     imports = kinds.add_parser("import", help="analyze every object under a prefix")
-    for many, work in ((backfill, _backfill), (imports, _import)):
+    for many in (backfill, imports):
         many.add_argument("job", help="its id")
-        many.set_defaults(work=work)
+        many.set_defaults(work=_many)
     train = kinds.add_parser("train", help="train the heads again on labelled rows, publish what is better")
     train.add_argument("--data", required=True, metavar="gs://BUCKET/PREFIX", help="labelled rows")
     train.add_argument("--id", help="of the training (default: follows from the data and the model in use)")
@@ -96,29 +94,25 @@ def _document(options: argparse.Namespace, task: Task) -> bool:
     return done
 
 
-def _backfill(options: argparse.Namespace, task: Task) -> bool:
+def _many(options: argparse.Namespace, task: Task) -> bool:
     from long_job.backfill import BackfillWork
+    from long_job.imports import ImportWork
     from shared.jobs.listing import Backfill
 
+    structlog.contextvars.bind_contextvars(job=options.job)
     documents = Documents(firestore_client())
-    job = _job(documents, Backfill, options.job)
-    return job.state != "running" or BackfillWork(documents, task, job).run()
-
-
-def _import(options: argparse.Namespace, task: Task) -> bool:
-    from long_job.imports import ImportWork
-
-    documents = Documents(firestore_client())
-    job = _job(documents, Import, options.job)
-    return job.state != "running" or ImportWork(documents, task, job).run()
-
-
-def _job(documents: Documents, kind: type[AnyJob], identifier: str) -> AnyJob:
-    structlog.contextvars.bind_contextvars(job=identifier)
-    job = read(documents.client, kind, identifier)
+    job: Backfill | Import | None
+    if options.kind == "backfill":
+        job = read(documents.client, Backfill, options.job)
+    else:
+        job = read(documents.client, Import, options.job)
     if job is None or job.state == "listing":
-        raise SetupError(f"There is no job {identifier} that could be started.")
-    return job
+        raise SetupError(f"There is no job {options.job} that could be started.")
+    if job.state != "running":
+        return True
+    if isinstance(job, Import):
+        return ImportWork(documents, task, job).run()
+    return BackfillWork(documents, task, job).run()
 
 
 def _train(options: argparse.Namespace, task: Task) -> bool:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from long_job.ocr.recogniser import Recogniser
     from shared.documents.model import Document
     from shared.extract.shapes import RecognisedPage
-    from shared.intake.read import Received
+    from shared.intake.read import Reading
 
 SHARD_PAGES = 8
 WAIT_SECONDS = 2.0
@@ -184,7 +184,7 @@ class Reader:
                 break
         self._run.release(shard)
 
-    def _assemble(self, path: Path, first: Received, needed: list[int]) -> bool:
+    def _assemble(self, path: Path, first: Reading, needed: list[int]) -> bool:
         """Assemble the pages and plan the run."""
         recognised: dict[int, RecognisedPage] = {}
         for number in needed:
@@ -200,7 +200,7 @@ class Reader:
 
     def _receive(
         self, path: Path, recognised: Mapping[int, RecognisedPage], *, defer_ocr: bool = False
-    ) -> Received:
+    ) -> Reading:
         return receive(
             path,
             self._event,
@@ -211,7 +211,7 @@ class Reader:
             defer_ocr=defer_ocr,
         )
 
-    def _plan(self, received: Received, recognition: float) -> None:
+    def _plan(self, received: Reading, recognition: float) -> None:
         documents, reference = self._run.documents, self._run.reference
         document, run, generation = self._run.document, self._run.run, self._run.generation
         with artefacts.written(reference, run, generation, received.text, received.passages) as written:

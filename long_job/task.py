@@ -9,8 +9,6 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from shared.platform.errors import SetupError
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import FrameType
@@ -36,22 +34,14 @@ class Task:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
-        """Return the task that Cloud Run's variables name; without them, the only one of an execution.
-
-        Raises:
-            SetupError: the variables contradict each other.
-        """
+        """Return the task that Cloud Run's variables name; without them, the only one of an execution."""
         environ = os.environ if environ is None else environ
-        numbers = {}
-        for name, default in (("INDEX", "0"), ("COUNT", "1"), ("ATTEMPT", "0")):
-            value = environ.get(f"CLOUD_RUN_TASK_{name}") or default
-            if not value.isdecimal():
-                raise SetupError(f"CLOUD_RUN_TASK_{name}={value} is not a number")
-            numbers[name.lower()] = int(value)
-        if numbers["index"] >= numbers["count"]:
-            raise SetupError("CLOUD_RUN_TASK_INDEX must be less than CLOUD_RUN_TASK_COUNT")
+        index, count, attempt = (
+            int(environ.get(f"CLOUD_RUN_TASK_{name}", default))
+            for name, default in (("INDEX", 0), ("COUNT", 1), ("ATTEMPT", 0))
+        )
         execution = environ.get("CLOUD_RUN_EXECUTION") or f"by-hand-{secrets.token_hex(4)}"
-        return cls(numbers["index"], numbers["count"], numbers["attempt"], execution)
+        return cls(index, count, attempt, execution)
 
     def listen(self) -> None:
         """Make SIGTERM a request to stop: what is under way is committed, nothing more is begun."""

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from shared.documents.artefacts import Written
     from shared.documents.model import Document, Plan
     from shared.inference.manifest import Manifest
-    from shared.intake.read import Received
+    from shared.intake.read import Reading
 
 
 @functions_framework.http
@@ -108,7 +108,7 @@ def extract(documents: Documents, claimed: Document, event: UploadEvent) -> Docu
         return documents.plan(claimed, plan(documents, claimed, event, received, written))
 
 
-def read(claimed: Document, event: UploadEvent) -> Received:
+def read(claimed: Document, event: UploadEvent) -> Reading:
     """Fetch and read the file within a function's limits."""
     tokenizer = settings().model_dir / TOKENIZER_FILE
     with fetched(event, settings(), tokenizer) as path:
@@ -116,7 +116,7 @@ def read(claimed: Document, event: UploadEvent) -> Received:
 
 
 def plan(
-    documents: Documents, claimed: Document, event: UploadEvent, received: Received, written: Written
+    documents: Documents, claimed: Document, event: UploadEvent, received: Reading, written: Written
 ) -> Plan:
     """Return the plan of passages that are stored, after publishing their first batches.
 

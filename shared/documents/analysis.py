@@ -35,14 +35,7 @@ def analyze_passages(engine: Engine, passages: Sequence[Passage]) -> Analysis:
         read = interpret(engine.manifest, outputs, position) if passage.language in LANGUAGES else None
         results.append(
             PassageResult(
-                index=passage.index,
-                page=passage.page,
-                row=passage.row,
-                span=passage.span,
-                text=passage.text,
-                section=passage.section,
-                label=passage.label,
-                language=passage.language,
+                **passage.model_dump(exclude={"tokens"}),
                 sentiment=read.sentiment if read else None,
                 topics=read.topics if read else [],
                 action=read.action if read else None,

@@ -100,7 +100,7 @@ def taken_back(
     except Superseded:
         if not is_at(reference, run, generation):
             for blob in stored.blobs:  # each in the generation that was written: a newer one is another's
-                _delete(blob)
+                delete(blob)
         raise
 
 
@@ -161,7 +161,7 @@ def copy(reference: firestore.DocumentReference, run: int, to_run: int) -> Writt
         return Written(artefact, _read_ranges(artefact), blobs)
     except NotFound:  # perhaps erased meanwhile: a part is of no use
         for blob in blobs:
-            _delete(blob)
+            delete(blob)
         raise
 
 
@@ -192,12 +192,13 @@ def remove_runs(blobs: Iterable[Blob], before: int, keep: Collection[int] = ()) 
     for blob in blobs:
         run = int(blob.name.split("/")[2])
         if run < before and run not in keep:
-            _delete(blob)
+            delete(blob)
             removed += 1
     return removed
 
 
-def _delete(blob: Blob) -> None:
+def delete(blob: Blob) -> None:
+    """Delete an object in the generation that was listed or written, if it is still there."""
     from google.api_core.exceptions import NotFound
 
     with suppress(NotFound):  # a twin was faster
@@ -303,14 +304,8 @@ def read_slices(messages: Sequence[BatchMessage]) -> list[list[Passage]]:
 
 
 def _bounds(number: int, ranges: Sequence[Range]) -> dict[str, int]:
-    start, end, byte_start, byte_end = ranges[number]
-    return {
-        "batch": number,
-        "start": start,
-        "end": end,
-        "byte_start": byte_start,
-        "byte_end": byte_end,
-    }
+    names = ("start", "end", "byte_start", "byte_end")
+    return {"batch": number} | dict(zip(names, ranges[number], strict=True))
 
 
 @lru_cache(maxsize=CACHED_PLANS)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.documents.store import document_of, now
-from shared.documents.transitions import check_batch
+from shared.documents.transitions import check_run
 from shared.platform.errors import Retryable, Superseded
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def drop_others(
 
 def check(stored: Document | None, message: BatchMessage) -> Document:
     """Return the document, if the batch may be committed to it now. Raises as `progress` does."""
-    document = check_batch(stored, message)
+    document = check_run(stored, message.run, message.generation)
     if document.batches:
         if (document.batches.model, document.batches.artefact) != (message.model, message.artefact):
             raise Superseded("this run was planned with another model, or another cut of the text")

@@ -7,15 +7,11 @@ after the end are refused by the document's tombstone.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from shared.documents import outcomes, transitions
+from shared.documents import artefacts, outcomes, transitions
 from shared.documents.store import CONTENTS, Documents, is_as_read, lay_tombstone, now
-from shared.platform.clients import storage_client
 from shared.platform.errors import Superseded
-from shared.platform.retry import storage_limits
-from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,19 +63,16 @@ def erase_stored(
     Raises:
         Superseded: it has moved on since, or does so while it is erased; what came is left alone.
     """
-    from google.api_core.exceptions import NotFound
     from google.cloud.firestore_v1.base_query import FieldFilter
 
     hold = _Hold(client, document, deleted)
     if not hold.take(expected):
         return
-    prefix = f"runs/{document}/"
-    blobs = list(storage_client().list_blobs(settings().work_bucket, prefix=prefix, **storage_limits()))
+    blobs = artefacts.of_runs(document)
     if not hold.delete([]):
         return
     for blob in blobs:  # each in the generation that was listed: one that is newer is another run's
-        with suppress(NotFound):
-            blob.delete(**storage_limits())
+        artefacts.delete(blob)
     also()
     named = client.collection(CONTENTS).where(filter=FieldFilter("document", "==", document))
     for query in [*(hold.reference.collection(part).select([]) for part in PARTS), named.select([])]:

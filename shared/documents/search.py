@@ -122,13 +122,9 @@ def _published(client: firestore.Client, passages: list[dict[str, Any]]) -> list
     documents = {snapshot.id: snapshot.to_dict() or {} for snapshot in snapshots if snapshot.exists}
     return [
         Hit(
-            document=passage["document"],
+            **{field: passage[field] for field in ("document", "index", "page", "row", "text")},
             name=document["name"],
             title=document["title"],
-            index=passage["index"],
-            page=passage["page"],
-            row=passage["row"],
-            text=passage["text"],
             score=round(passage["score"], 4),
         )
         for passage in passages

@@ -21,7 +21,7 @@ from shared.platform.retry import is_transient, pauses
 from shared.platform.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from google.cloud import firestore
 
@@ -66,6 +66,14 @@ def run_record(reference: firestore.DocumentReference, run: int) -> firestore.Do
     """Return where the record of a run is stored."""
     record: firestore.DocumentReference = reference.collection(RUNS).document(str(run))
     return record
+
+
+def in_pages(query: Any, size: int) -> Iterator[list[Any]]:  # noqa: ANN401 - the client's query is untyped
+    """Yield the snapshots of a query in pages: one long stream would break off if it is read slowly."""
+    page_query = query.limit(size)
+    while page := list(page_query.stream()):
+        yield page
+        page_query = query.limit(size).start_after(page[-1])
 
 
 class Documents:

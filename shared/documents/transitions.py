@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shared.documents.model import Delegation, Plan
-    from shared.platform.records import BatchMessage, ErrorInfo, State, UploadEvent
+    from shared.platform.records import ErrorInfo, State, UploadEvent
 
 
 class Arrival(NamedTuple):
@@ -243,11 +243,6 @@ def check_run(document: Document | None, run: int, generation: int) -> Document:
     if document.generation != generation:
         raise Superseded("another generation of this object has this run")
     return document
-
-
-def check_batch(document: Document | None, message: BatchMessage) -> Document:
-    """Return the document. Raises Superseded where the batch is of another run than the document's."""
-    return check_run(document, message.run, message.generation)
 
 
 def check_open(document: Document | None, run: int, generation: int) -> Document:

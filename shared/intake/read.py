@@ -10,11 +10,11 @@ import tempfile
 import time
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from threading import BoundedSemaphore
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from shared.documents.model import Facts, Seconds
 from shared.extract.core import check_size
@@ -51,20 +51,14 @@ HASH_CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Reading:
-    """What a file turned out to hold."""
+    """What a file holds."""
 
     facts: Facts
     text: str
     """Redacted; every passage's span indexes it."""
     passages: list[Passage]
-    cpu_seconds: float = 0.0
-    """Processor seconds of the process that read the file."""
-
-    @classmethod
-    def of_archive(cls, media_type: str, members: int, warnings: list[str], cpu_seconds: float = 0.0) -> Self:
-        """Return the reading of an archive, which has no text: its members are documents of their own."""
-        facts = Facts(media_type=media_type, members=members, warnings=warnings, passages=0, tokens=0)
-        return cls(facts, "", [], cpu_seconds)
+    seconds: Seconds
+    """What reading took."""
 
 
 def sha256_of(path: Path) -> str:
@@ -78,17 +72,7 @@ def sha256_of(path: Path) -> str:
 
 def limits_of(settings: Settings) -> Limits:
     """Return the limits of extraction that the settings name."""
-    return Limits(
-        bytes=settings.max_bytes,
-        pages=settings.max_pages,
-        rows=settings.max_rows,
-        columns=settings.max_columns,
-        characters=settings.max_characters,
-        members=settings.max_members,
-        inflated_bytes=settings.max_inflated_bytes,
-        inflation=settings.max_inflation,
-        depth=settings.max_depth,
-    )
+    return Limits(**{limit.name: getattr(settings, f"max_{limit.name}") for limit in fields(Limits)})
 
 
 def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within which limits
@@ -147,7 +131,8 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
         settings.extract_seconds,
         settings.extract_memory,
     )
-    read, cpu_seconds = run_apart(task, lambda: _Pieces(redaction_key, settings.max_passages))
+    started = time.monotonic()
+    read, cpu = run_apart(task, lambda: _Pieces(redaction_key, settings.max_passages))
     described = read.described
     try:
         text, passages = read.whole()
@@ -155,23 +140,20 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
         raise misshapen() from None
     if described is None:
         raise misshapen()
-    if described.media_type in ARCHIVES and unpack is not None:
+    if described.media_type in ARCHIVES and unpack is not None:  # its members are documents of their own
         unpacked = unpack(described.media_type)
-        return Reading.of_archive(described.media_type, unpacked.members, unpacked.warnings, cpu_seconds)
-    facts = Facts(
-        media_type=described.media_type,
-        language=described.language,
-        title=described.title,
-        organisation=described.organisation,
-        year=described.year,
-        pages=described.pages,
-        ocr_pages=described.ocr_pages,
-        recognised=[Recognition(page=page, confidence=sure) for page, sure in described.recognised],
-        passages=len(passages),
-        tokens=sum(passage.tokens for passage in passages),
-        warnings=[*described.warnings, *_foreign(passages)],
-    )
-    return Reading(facts, text, passages, cpu_seconds)
+        text, passages = "", []
+        stated = {"media_type": described.media_type, "members": unpacked.members}
+        warnings = unpacked.warnings
+    else:
+        stated = asdict(described)
+        stated["recognised"] = [
+            Recognition(page=page, confidence=sure) for page, sure in described.recognised
+        ]
+        warnings = [*described.warnings, *_foreign(passages)]
+    tokens = sum(passage.tokens for passage in passages)
+    facts = Facts.model_validate(stated | {"passages": len(passages), "tokens": tokens, "warnings": warnings})
+    return Reading(facts, text, passages, Seconds(time.monotonic() - started, cpu))
 
 
 class _Pieces:
@@ -289,18 +271,6 @@ def turn(turns: BoundedSemaphore, seconds: float) -> Iterator[None]:
         turns.release()
 
 
-@dataclass(frozen=True)
-class Received:
-    """What a file holds."""
-
-    facts: Facts
-    text: str
-    """Redacted; every passage's span indexes it."""
-    passages: list[Passage]
-    seconds: Seconds
-    """What reading took."""
-
-
 @contextmanager
 def fetched(event: UploadEvent, limits: Settings, tokenizer: Path) -> Iterator[Path]:
     """Provide the file that an event names, for as long as the block lasts.
@@ -356,7 +326,7 @@ def receive(  # noqa: PLR0913 - what a file is, how it is read, and within which
     *,
     recognised: Mapping[int, RecognisedPage] | None = None,
     defer_ocr: bool = False,
-) -> Received:
+) -> Reading:
     """Read a file, or unpack it.
 
     Args:
@@ -401,8 +371,8 @@ def receive(  # noqa: PLR0913 - what a file is, how it is read, and within which
         raise Rejected(rejected.code, redact(rejected.message, key), redact(rejected.hint, key)) from None
     warnings = [redact(warning, key) for warning in reading.facts.warnings]  # they name sheets and files
     facts = reading.facts.altered(warnings=warnings, sha256=sha256_of(path))
-    cpu = time.thread_time() - cpu_started + reading.cpu_seconds
-    return Received(facts, reading.text, reading.passages, Seconds(time.monotonic() - started, cpu))
+    cpu = time.thread_time() - cpu_started + reading.seconds.cpu
+    return replace(reading, facts=facts, seconds=Seconds(time.monotonic() - started, cpu))
 
 
 def password_of(name: str) -> str | None:

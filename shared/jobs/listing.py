@@ -7,12 +7,12 @@ documents stop matching as they are worked on. It holds no text and no names: wh
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from shared.documents.store import COLLECTION as DOCUMENTS
-from shared.documents.store import run_record
+from shared.documents.store import in_pages, run_record
 from shared.jobs.record import Job, reference, update
 from shared.jobs.record import State as JobState
 from shared.platform.records import TERMINAL, ErrorInfo, Record, State
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
 PAGE = 300
 """Documents read, and records written, at once."""
-Outcome = Literal["completed", "restarted", "failed", "already", "busy", "moved_on", "erased"]
-OUTCOMES: tuple[Outcome, ...] = (
+Outcome = Literal[
     "completed",  # the other model's run is published
     "restarted",  # nothing of this content was published: ingest starts anew
     "failed",  # the new run did not complete; the old result stays
@@ -37,7 +36,7 @@ OUTCOMES: tuple[Outcome, ...] = (
     "busy",  # another run was under way
     "moved_on",  # there is a newer generation, or another run was published
     "erased",
-)
+]
 AGAIN: tuple[Outcome, ...] = ("failed", "busy")
 """Outcomes that `resume` tries again."""
 
@@ -98,7 +97,7 @@ def counts(client: firestore.Client, backfill: str) -> dict[str, int]:
     from google.cloud.firestore_v1.base_query import FieldFilter
 
     by_outcome: dict[str, int] = {}
-    for outcome in OUTCOMES:
+    for outcome in get_args(Outcome):
         query = entries(client, backfill).where(filter=FieldFilter("outcome", "==", outcome))
         counting: Any = query.count()  # annotated as if its get() were asynchronous
         [[counted]] = counting.get()
@@ -114,11 +113,8 @@ def pages(client: firestore.Client, backfill: str, *, unsettled: bool = False) -
     query: Any = entries(client, backfill)
     if unsettled:
         query = query.where(filter=FieldFilter("settled", "==", value=False))
-    query = query.order_by("__name__").limit(PAGE)
-    page = list(query.stream())
-    while page:
+    for page in in_pages(query.order_by("__name__"), PAGE):
         yield [Entry.model_validate(snapshot.to_dict()) for snapshot in page]
-        page = list(query.start_after(page[-1]).stream())
 
 
 def settle(documents: Documents, backfill: str, document: str, outcome: Outcome, **more: Any) -> None:  # noqa: ANN401 - of any type
@@ -265,11 +261,8 @@ def _pages(client: firestore.Client, wanted: Wanted) -> Iterator[list[dict[str, 
         if wanted.until:
             query = query.where(filter=FieldFilter("created_at", "<", wanted.until))
         query = query.order_by("created_at")
-    query = query.select(FIELDS).limit(PAGE)
-    page = list(query.stream())
-    while page:
+    for page in in_pages(query.select(FIELDS), PAGE):
         yield [stored for snapshot in page if _is_wanted(stored := snapshot.to_dict(), wanted)]
-        page = list(query.start_after(page[-1]).stream())
 
 
 def _is_wanted(stored: Mapping[str, Any], wanted: Wanted) -> bool:

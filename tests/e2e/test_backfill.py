@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -84,10 +83,6 @@ def test_every_document_of_a_prefix_is_redone_and_compared(stack: RunningStack, 
     for example in told["examples"]:
         assert example["old"] != example["new"]
         assert example["text"].startswith("Works whole")
-    name = told["report"]["uri"].removeprefix("gs://headrace-local-work/")
-    full = json.loads(storage_client().bucket("headrace-local-work").blob(name).download_as_bytes())
-    assert [one["document"] for one in full["documents"]] == sorted(document["id"] for document in before)
-    assert full["comparison"] == compared
     shown = stack.command("backfill", "show", told["id"])
     assert shown.returncode == 0
     assert "of 43 passages have other labels" in shown.stdout

@@ -14,7 +14,7 @@ from functions.ingest import main as ingest
 from shared.documents import artefacts
 from shared.documents.completion import finish
 from shared.documents.model import Facts, Seconds
-from shared.intake.read import Received
+from shared.intake.read import Reading
 from shared.platform import clients
 from shared.platform.errors import Malformed
 from shared.platform.pubsub import Push
@@ -55,7 +55,7 @@ class Begun:
             for index, text in enumerate(TEXTS)
         ]
         facts = Facts(sha256="of the file", passages=len(TEXTS), tokens=12 * len(TEXTS))
-        received = Received(facts, " ".join(TEXTS), passages, Seconds(0.0, 0.0))
+        received = Reading(facts, " ".join(TEXTS), passages, Seconds(0.0, 0.0))
         event = UploadEvent(
             bucket="uploads", name=self.life.name, generation=1, event_type="OBJECT_FINALIZE", size=1
         )

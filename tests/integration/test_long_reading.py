@@ -17,7 +17,7 @@ from shared.documents import artefacts, batches
 from shared.documents.delegation import delegation
 from shared.documents.model import Facts, Seconds
 from shared.extract.shapes import RecognisedPage
-from shared.intake.read import Received
+from shared.intake.read import Reading
 from shared.platform.clients import storage_client
 from shared.platform.errors import Superseded
 from shared.platform.records import Passage
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 PASSAGES = [Passage(index=0, span=(0, 4), text="Text", tokens=3)]
 PAGE = RecognisedPage(page=1, width=1.0, height=1.0)
 FACTS = Facts(sha256="sha", passages=1, tokens=3)
-RECEIVED = Received(FACTS, "Text", PASSAGES, Seconds(0.0, 0.0))
+RECEIVED = Reading(FACTS, "Text", PASSAGES, Seconds(0.0, 0.0))
 
 
 @pytest.fixture(scope="module", autouse=True)

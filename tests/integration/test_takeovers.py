@@ -13,7 +13,7 @@ from shared.documents import artefacts, batches
 from shared.documents.completion import finish
 from shared.documents.model import Document, Facts, Seconds
 from shared.documents.store import now
-from shared.intake.read import Received
+from shared.intake.read import Reading
 from shared.platform import clients
 from shared.platform.errors import Retryable, Superseded
 from shared.platform.records import BatchMessage, Passage, UploadEvent
@@ -52,7 +52,7 @@ class Revision:
             Passage(index=index, span=(0, len(text)), text=text, tokens=3) for index, text in enumerate(cut)
         ]
         facts = Facts(sha256="of the file", passages=len(cut), tokens=3 * len(cut))
-        self.received = Received(facts, " ".join(cut), passages, NO_TIME)
+        self.received = Reading(facts, " ".join(cut), passages, NO_TIME)
         self.claim = self._claim()
 
     def publishes(self) -> list[BatchMessage]:

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import pytest
 
 from shared.documents.model import Document, Timings
-from shared.documents.transitions import Arrival, check_batch, check_held, check_open, claim
+from shared.documents.transitions import Arrival, check_held, check_open, check_run, claim
 from shared.platform.errors import LeaseHeld, Superseded
 from shared.platform.records import TERMINAL, BatchMessage, State, UploadEvent
 from tests.documents import made
@@ -236,14 +236,14 @@ def test_fail_needs_an_open_run(state: State, run: int, generation: int) -> None
 def test_batches_need_the_documents_run(state: State, run: int, generation: int) -> None:
     """The run number is their fence, in every state; and the generation, where runs count from one again."""
     mine = (run, generation) == (RUN, GENERATION)
-    assert refuses(lambda: check_batch(stored(state, EXPIRED), batch(run, generation))) != mine
+    assert refuses(lambda: check_run(stored(state, EXPIRED), run, generation)) != mine
 
 
 def test_nothing_happens_to_a_document_that_is_gone() -> None:
     """Whoever still works on it is superseded, and nothing of it comes back."""
     assert refuses(lambda: check_held(None, stored("extracting")))
     assert refuses(lambda: check_open(None, RUN, GENERATION))
-    assert refuses(lambda: check_batch(None, batch(RUN, GENERATION)))
+    assert refuses(lambda: check_run(None, RUN, GENERATION))
 
 
 def test_a_new_run_begins_with_nothing_of_the_last_one() -> None:
