@@ -311,7 +311,7 @@ def judge_callers(run: Service | Job, policy: Sequence[Grant]) -> Iterator[Findi
     elif isinstance(run, Service) and run.invoker_iam_disabled:
         detail = f"{name} is open to everybody: Cloud Run does not ask who calls it."
         yield Finding(PUBLIC, "wrong", detail, update(run, "--invoker-iam-check"))
-    revoke = f"gcloud run {kind} remove-iam-policy-binding {name} --region={_region(run.name)}"
+    revoke = f"gcloud run {kind} remove-iam-policy-binding {name} --region={run.name.split('/')[3]}"
     yield from judge_policy(name, policy, revoke)
 
 
@@ -363,8 +363,4 @@ def named(run: Run) -> str:
 def update(run: Run, flags: str) -> str:
     """Return the command that changes a service or the job."""
     kind = "jobs" if isinstance(run, Job) else "services"
-    return f"gcloud run {kind} update {named(run)} --region={_region(run.name)} {flags}"
-
-
-def _region(name: str) -> str:
-    return name.partition("/locations/")[2].partition("/")[0] or "REGION"
+    return f"gcloud run {kind} update {named(run)} --region={run.name.split('/')[3]} {flags}"

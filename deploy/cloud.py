@@ -207,15 +207,20 @@ def save_state(state: State) -> None:
 
 
 def load_state() -> State:
-    """Return what an earlier step wrote down.
+    """Return what an earlier step wrote down."""
+    return _STATE.validate_json(read_written(STATE_FILE))
+
+
+def read_written(path: Path) -> bytes:
+    """Return what the step that is called as the file wrote down.
 
     Raises:
-        SetupError: none did.
+        SetupError: it did not.
     """
     try:
-        return _STATE.validate_json(STATE_FILE.read_bytes())
+        return path.read_bytes()
     except FileNotFoundError:
-        raise SetupError(f"{STATE_FILE} is missing: python -m deploy state comes first.") from None
+        raise SetupError(f"{path} is missing: python -m deploy {path.stem} comes first.") from None
 
 
 def serve(place: Place, name: str, revision: str) -> None:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import TypeAdapter
 
+from deploy.cloud import read_written
 from deploy.stage import DIGEST_LENGTH, FUNCTIONS, ROOT, staged_digest
-from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -98,15 +98,8 @@ def write_plan(state: State, names: Collection[str]) -> Plan:
 
 
 def read_plan() -> Plan:
-    """Return what an earlier step decided.
-
-    Raises:
-        SetupError: none did.
-    """
-    try:
-        return _PLAN.validate_json(PLAN_FILE.read_bytes())
-    except FileNotFoundError:
-        raise SetupError(f"{PLAN_FILE} is missing: python -m deploy plan comes first.") from None
+    """Return what an earlier step decided."""
+    return _PLAN.validate_json(read_written(PLAN_FILE))
 
 
 def job_digest(root: Path, *, gpu: bool) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, PrivateAttr
 
 from shared.platform.clients import storage_client
 from shared.platform.errors import Retryable
@@ -28,15 +28,7 @@ class Record(BaseModel):
     finished: bool
     before: dict[str, str] = {}
     """The revision that each function served which the deployment has moved: what a rollback goes back to."""
-
-
-class Held:
-    """The record, while this process may write it."""
-
-    def __init__(self, record: Record, generation: int) -> None:
-        """Nothing is written yet."""
-        self.record = record
-        self._generation = generation
+    _generation: int = PrivateAttr(0)
 
     @classmethod
     def take(cls, deployment: str, *, generation: int | None = None, rollback: bool = False) -> Self:
@@ -64,7 +56,8 @@ class Held:
             )
         # What a deployment replaced that was killed is still what a rollback goes back to.
         before = {} if last.finished and not rollback else last.before
-        held = cls(Record(deployment=deployment, finished=False, before=before), found)
+        held = cls(deployment=deployment, finished=False, before=before)
+        held._generation = found
         held.write()
         return held
 
@@ -79,7 +72,7 @@ class Held:
         blob = storage_client().bucket(settings().work_bucket).blob(NAME)
         try:
             blob.upload_from_string(
-                self.record.model_dump_json(),
+                self.model_dump_json(),
                 content_type="application/json",
                 if_generation_match=self._generation,
             )
@@ -90,7 +83,7 @@ class Held:
 
     def finish(self) -> None:
         """Let the next deployment begin."""
-        self.record.finished = True
+        self.finished = True
         self.write()
 
 

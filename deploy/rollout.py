@@ -26,7 +26,7 @@ from deploy.cloud import (
     serve,
 )
 from deploy.plan import JOB_IMAGE
-from deploy.record import Held, read
+from deploy.record import Record, read
 from deploy.stage import BASE_IMAGE, DIGEST_LENGTH, FUNCTIONS, version
 from shared.platform.errors import Retryable, SetupError
 
@@ -53,7 +53,7 @@ def roll_out(place: Place, state: State, plan: Plan, deployment: str) -> None:
     if last.finished and not plan.changed and plan.job is None and generation == state.generation:
         print("nothing has changed")
         return
-    held = Held.take(deployment, generation=state.generation)
+    held = Record.take(deployment, generation=state.generation)
     try:
         trial.clear()
         candidates = _deploy(place, plan, held)
@@ -63,11 +63,11 @@ def roll_out(place: Place, state: State, plan: Plan, deployment: str) -> None:
         _move(place, plan, held, candidates)
         # Also what an earlier deployment has moved that was killed.
         for name in FUNCTIONS:
-            if name in candidates or name in held.record.before:
+            if name in candidates or name in held.before:
                 held.write()
                 _try(place, name, read_service(place, name), at_tag=False)
     except Exception:
-        _move_back(place, held, list(held.record.before))
+        _move_back(place, held, list(held.before))
         trial.clear()
         held.finish()
         raise
@@ -75,7 +75,7 @@ def roll_out(place: Place, state: State, plan: Plan, deployment: str) -> None:
     held.finish()
 
 
-def _deploy(place: Place, plan: Plan, held: Held) -> dict[str, Service]:
+def _deploy(place: Place, plan: Plan, held: Record) -> dict[str, Service]:
     """Make the candidates, all at once; return the services with their tags."""
     with ThreadPoolExecutor(len(FUNCTIONS)) as pool:
         made = pool.map(lambda name: prepare(place, name, plan.functions[name]), plan.changed)
@@ -141,9 +141,9 @@ def _try(place: Place, name: str, service: Service, *, at_tag: bool) -> None:
     )
 
 
-def _move(place: Place, plan: Plan, held: Held, candidates: dict[str, Service]) -> None:
+def _move(place: Place, plan: Plan, held: Record, candidates: dict[str, Service]) -> None:
     before = {name: of for name in candidates if (of := plan.functions[name].before)}
-    held.record.before = before | held.record.before  # what served first is what a rollback goes back to
+    held.before = before | held.before  # what served first is what a rollback goes back to
     held.write()
     for name in FUNCTIONS:
         if name in candidates:
@@ -153,12 +153,12 @@ def _move(place: Place, plan: Plan, held: Held, candidates: dict[str, Service]) 
             deploy_job(place, plan.job)
 
 
-def _move_back(place: Place, held: Held, names: list[str]) -> None:
+def _move_back(place: Place, held: Record, names: list[str]) -> None:
     for name in reversed(FUNCTIONS):
         if name in names:
             held.write()  # stops here where another deployment has taken the record
-            serve(place, name, held.record.before[name])
-            del held.record.before[name]
+            serve(place, name, held.before[name])
+            del held.before[name]
 
 
 def deploy_job(place: Place, digest: str) -> None:
@@ -181,8 +181,8 @@ def roll_back(place: Place, names: Collection[str]) -> None:
     A deployment that is under way stops at its next step. The long job has no traffic to move: build the
     earlier commit again.
     """
-    held = Held.take("rollback", rollback=True)
-    known = held.record.before
+    held = Record.take("rollback", rollback=True)
+    known = held.before
     for name in names:
         if name not in known:
             print(f"{name}: nothing to go back to, the last deployment has not moved it")
@@ -200,35 +200,24 @@ def promote(place: Place, names: Collection[str]) -> None:
         SetupError: the newest revision of one may not serve; then none has moved.
         Retryable: gcloud failed; the next call goes on from there.
     """
-    services = {name: read_service(place, name) for name in names}
-    for name, service in services.items():
-        check_configured(name, service)
-    moving = {
-        name: service
-        for name, service in services.items()
-        if service.latest.name != service.serving.name or service.share != ALL
-    }
+    moving = {}
+    for name in names:
+        service = read_service(place, name)
+        newest, serving = service.latest, service.serving
+        if service.created != newest.name:
+            raise SetupError(f"{name}: {service.created}, the newest, has not started. Its log says why.")
+        if (newest.digest, newest.image) != (serving.digest, serving.image):
+            raise SetupError(
+                f"{name}: {newest.name}, the newest, has other code than {serving.name}, which serves: "
+                "it was rolled back, or never tried. Build what is to serve: docs/deploy.md"
+            )
+        if newest.name != serving.name or service.share != ALL:
+            moving[name] = service
     if moving:
-        held = Held.take("promote")
+        held = Record.take("promote")
         for name, service in moving.items():
             if service.latest.name != service.serving.name:
-                held.record.before.setdefault(name, service.serving.name)
+                held.before.setdefault(name, service.serving.name)
             held.write()
             serve(place, name, service.latest.name)
         held.finish()
-
-
-def check_configured(name: str, service: Service) -> None:
-    """Check that the newest revision may serve.
-
-    Raises:
-        SetupError: it may not; the message says why.
-    """
-    newest, serving = service.latest, service.serving
-    if service.created != newest.name:
-        raise SetupError(f"{name}: {service.created}, the newest, has not started. Its log says why.")
-    if (newest.digest, newest.image) != (serving.digest, serving.image):
-        raise SetupError(
-            f"{name}: {newest.name}, the newest, has other code than {serving.name}, which serves: that was "
-            "rolled back, or never tried. Build what is to serve: docs/deploy.md"
-        )

@@ -14,12 +14,12 @@ import hashlib
 import json
 import secrets
 import time
-import urllib.error
-import urllib.request
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
+
+import requests
 
 from shared.digests.store import erase
 from shared.documents import artefacts
@@ -120,14 +120,12 @@ def _push(target: Target, data: bytes, attributes: dict[str, str]) -> None:
 
 def _request(target: Target, path: str, body: bytes | None = None) -> tuple[int, bytes]:
     headers = {"Authorization": f"Bearer {target.token}", "Content-Type": "application/json"}
-    request = urllib.request.Request(target.address.rstrip("/") + path, body, headers)  # noqa: S310 - Cloud Run's
+    method, address = "POST" if body else "GET", target.address.rstrip("/") + path
     try:
-        with urllib.request.urlopen(request, timeout=REQUEST_SECONDS) as response:  # noqa: S310 - the same
-            return response.status, response.read()
-    except urllib.error.HTTPError as error:
-        return error.code, b""
-    except OSError as error:
+        response = requests.request(method, address, data=body, headers=headers, timeout=REQUEST_SECONDS)
+    except requests.RequestException as error:
         raise Retryable(f"{target.name} cannot be reached at {target.address}: {error}") from error
+    return response.status_code, response.content
 
 
 def _until(look: Callable[[], T | None], failure: str) -> T:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from shared.platform.errors import SetupError
 from shared.platform.retry import limit_calls
 from shared.platform.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import grpc
     from google.cloud import firestore
     from google.cloud.run_v2 import ExecutionsClient, JobsClient
@@ -81,29 +79,28 @@ def firestore_client() -> firestore.Client:
     return client
 
 
-def _generated(client: Callable[..., C], transport: Callable[..., object], variable: str) -> C:
+def _generated(client: type[C], variable: str) -> C:
     """A generated client, of the emulator if its variable is set."""
-    host = emulator(variable)
-    return client(transport=transport(channel=insecure_channel(host))) if host else client()
+    host, make = emulator(variable), cast("Any", client)
+    transport = make.get_transport_class("grpc")(channel=insecure_channel(host)) if host else None
+    made: C = make(transport=transport)
+    return made
 
 
 @lru_cache(maxsize=1)
 def publisher() -> PublisherClient:
     """Pub/Sub's generated publisher: handlers publish a known list in one call, without batching threads."""
     from google.pubsub_v1 import PublisherClient
-    from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 
-    return _generated(PublisherClient, PublisherGrpcTransport, "PUBSUB_EMULATOR_HOST")
+    return _generated(PublisherClient, "PUBSUB_EMULATOR_HOST")
 
 
 @lru_cache(maxsize=1)
 def secrets() -> SecretManagerServiceClient:
     """Secret Manager; it has no standard emulator variable, `SECRET_MANAGER_EMULATOR_HOST` is Headrace's."""
     from google.cloud.secretmanager_v1 import SecretManagerServiceClient
-    from google.cloud.secretmanager_v1.services.secret_manager_service import transports
 
-    transport = transports.SecretManagerServiceGrpcTransport
-    client = _generated(SecretManagerServiceClient, transport, "SECRET_MANAGER_EMULATOR_HOST")
+    client = _generated(SecretManagerServiceClient, "SECRET_MANAGER_EMULATOR_HOST")
     limit_calls(client.transport)
     return client
 
@@ -112,18 +109,16 @@ def secrets() -> SecretManagerServiceClient:
 def jobs() -> JobsClient:
     """Cloud Run's jobs; the variable `CLOUD_RUN_EMULATOR_HOST` is Headrace's too."""
     from google.cloud.run_v2 import JobsClient
-    from google.cloud.run_v2.services.jobs.transports import JobsGrpcTransport
 
-    return _generated(JobsClient, JobsGrpcTransport, "CLOUD_RUN_EMULATOR_HOST")
+    return _generated(JobsClient, "CLOUD_RUN_EMULATOR_HOST")
 
 
 @lru_cache(maxsize=1)
 def executions() -> ExecutionsClient:
     """Executions of Cloud Run's jobs."""
     from google.cloud.run_v2 import ExecutionsClient
-    from google.cloud.run_v2.services.executions.transports import ExecutionsGrpcTransport
 
-    return _generated(ExecutionsClient, ExecutionsGrpcTransport, "CLOUD_RUN_EMULATOR_HOST")
+    return _generated(ExecutionsClient, "CLOUD_RUN_EMULATOR_HOST")
 
 
 @lru_cache(maxsize=8)

@@ -99,15 +99,8 @@ _ELEMENT_HEAD = b"\x0a\x09\x19"
 """ArrayValue.values (field 1, 9 bytes long) holding Value.double_value (field 3, fixed64)."""
 
 
-def vector(values: Sequence[float]) -> Message:
-    """Encode (n,) floats as a Firestore vector (a map with `__type__`)."""
-    encoded = _Value()
-    _fill(encoded, values)
-    return encoded
-
-
-def _fill(encoded: Any, values: Sequence[float]) -> None:  # noqa: ANN401 - a message without stubs
-    """Make a value a vector in place: a message that is put into another is copied whole."""
+def fill_vector(encoded: Any, values: Sequence[float]) -> None:  # noqa: ANN401 - a message without stubs
+    """Make a value a vector of (n,) floats, in place: a message that is put into another is copied whole."""
     import numpy as np  # here: most functions write no vectors
 
     elements = np.empty(len(values), [("head", "S3"), ("value", "<f8")])
@@ -160,5 +153,5 @@ class RawTransaction(ShortTransaction):
         for key, item in plain.items():
             fields[key].CopyFrom(value(item))
         for key, numbers in vectors.items():
-            _fill(fields[key], numbers)
+            fill_vector(fields[key], numbers)
         self._add_write_pbs([Write.wrap(write)])

@@ -13,7 +13,7 @@ import pytest
 
 from deploy import cloud, plan, record, rollout, trial
 from deploy.cloud import CONTENT, Place
-from deploy.record import Held
+from deploy.record import Record
 from deploy.stage import FUNCTIONS
 from shared.platform.clients import storage_client
 from shared.platform.errors import Retryable
@@ -310,7 +310,7 @@ def test_a_deployment_that_a_rollback_overtakes_stops(project: Project) -> None:
 
     def overtaken(target: Target) -> str:
         if target.name == "analyze":
-            Held.take("rollback", rollback=True).finish()
+            Record.take("rollback", rollback=True).finish()
         return attempt(target)
 
     project.monkeypatch.setattr(trial, "attempt", overtaken)

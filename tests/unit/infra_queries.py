@@ -64,7 +64,10 @@ _LISTED = [
 _RUN = Query("passages", ("run",), order="index")
 
 QUERIES: dict[str, list[Query]] = {
-    "cli.doctor:check_digests": [Query("ticks", ("state",), order="slot", descending=True)],
+    "cli.doctor:_recent": [
+        Query("ticks", ("state",), order="slot", descending=True),
+        Query("deliveries", ("state",), order="next_at", descending=True, group=True),
+    ],
     "cli.doctor:check_notified": [
         Query("deliveries", ("state",), order="next_at", descending=True, group=True)
     ],

@@ -9,7 +9,7 @@ from google.cloud.firestore_v1.vector import Vector
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.platform.transaction import value, vector
+from shared.platform.transaction import fill_vector, value
 
 plain = st.recursive(
     st.none()
@@ -36,7 +36,8 @@ def test_values_are_encoded_as_the_client_encodes_them(item: object) -> None:
 @given(st.lists(st.floats(width=32, allow_nan=False), max_size=400))
 def test_vectors_are_encoded_as_the_client_encodes_them(numbers: list[float]) -> None:
     """The wire bytes laid out by hand parse to the client's own vector, bit for bit."""
-    encoded, expected = vector(numbers), client_encoding(Vector(numbers))
+    encoded, expected = Value.pb(Value()), client_encoding(Vector(numbers))
+    fill_vector(encoded, numbers)
     assert encoded == expected
     parsed = [element.double_value for element in encoded.map_value.fields["value"].array_value.values]
     assert struct.pack(f"<{len(parsed)}d", *parsed) == struct.pack(f"<{len(numbers)}d", *numbers)

@@ -34,8 +34,6 @@ UV = Path(sys.executable).parent / "uv"
 VARIANTS = ("", "-gpu")
 NEVER_IMPORTED = {
     "google.cloud.run_v2": "starts jobs, and a job starts none",
-    "google.cloud.run_v2.services.executions.transports": "the same",
-    "google.cloud.run_v2.services.jobs.transports": "the same",
     "torch": "trains branches, where it is installed besides; without it branches in use stay as they are",
     "torch.nn": "the same",
 }
