@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from lxml import etree
 
-from shared.digests.render import charts, html, outline
+from shared.digests.render import html, outline
+from shared.digests.render.outline import Stack
+from shared.digests.render.templates import environment
 from tests.digest_example import rich, single, topic_row
 from tests.digest_quotes import link
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from shared.digests.records import Digest
 
 SVG = "{http://www.w3.org/2000/svg}"
+
+
+charts = environment().get_template("charts.html").module
 
 
 def texts(drawing: str) -> list[str]:
@@ -31,25 +36,25 @@ def extents(drawing: str) -> list[float]:
 def test_stacks_say_their_numbers_and_share_a_scale() -> None:
     drawing = charts.stacked(
         [
-            charts.Stack("long", {"positive": 600, "neutral": 300, "negative": 100}, 1_000),
-            charts.Stack("short", {"positive": 0, "neutral": 50, "negative": 0}, 50),
+            Stack("long", {"positive": 600, "neutral": 300, "negative": 100}, 1_000),
+            Stack("short", {"positive": 0, "neutral": 50, "negative": 0}, 50),
         ],
         "chart",
         "Two bars",
     )
     assert texts(drawing) == [
-        "long", "1,000", "▲ 600 positive  ● 300 neutral  ▼ 100 negative",
-        "short", "50", "▲ 0 positive  ● 50 neutral  ▼ 0 negative",
+        "long", "1,000", "▲ 600 positive ● 300 neutral ▼ 100 negative",
+        "short", "50", "▲ 0 positive ● 50 neutral ▼ 0 negative",
     ]  # fmt: skip
     assert extents(drawing) == pytest.approx([48.0, 72.0, 80.0, 4.0])  # 80 * 0.6, 0.9, 1 and 0.05
     described = etree.fromstring(drawing).findtext(f"{SVG}desc")
     assert described == (
-        "long: ▲ 600 positive  ● 300 neutral  ▼ 100 negative; short: ▲ 0 positive  ● 50 neutral  ▼ 0 negative"
+        "long: ▲ 600 positive ● 300 neutral ▼ 100 negative; short: ▲ 0 positive ● 50 neutral ▼ 0 negative"
     )
 
 
 def test_stacks_of_nothing_are_drawn_without_bars() -> None:
-    drawing = charts.stacked([charts.Stack("none", {}, 0)], "chart", "Nothing")
+    drawing = charts.stacked([Stack("none", {}, 0)], "chart", "Nothing")
     assert extents(drawing) == []
     assert texts(drawing)[1] == "0"
 
@@ -64,17 +69,19 @@ def test_pairs_say_their_numbers_and_share_a_scale() -> None:
 
 
 def test_names_without_end_are_shortened() -> None:
-    drawing = charts.stacked([charts.Stack("x" * 500, {}, 0)], "chart", "Long")
-    assert texts(drawing)[0] == "x" * (charts.MAX_LABEL - 1) + "…"
+    drawing = charts.stacked([Stack("x" * 500, {}, 0)], "chart", "Long")
+    assert texts(drawing)[0] == "x" * (39) + "…"
 
 
 @pytest.mark.parametrize("name", ["</text><script>", '"><g onload="x"', "a & b"])
 def test_names_are_escaped(name: str) -> None:
-    assert texts(charts.stacked([charts.Stack(name, {}, 0)], "chart", name))[0] == name
+    assert texts(charts.stacked([Stack(name, {}, 0)], "chart", name))[0] == name
 
 
 def drawn(digest: Digest) -> dict[str, str]:
-    return {one.name: str(one.chart) for one in charts.multiples(digest)}
+    lines, dates = outline.series(digest), outline.dates(digest)
+    ends = outline.scale(lines)
+    return {line.name: str(charts.trend("trend", line, ends, dates)) for line in lines}
 
 
 def test_a_trend_has_a_point_a_window_and_a_gap_where_there_was_nothing() -> None:
@@ -102,7 +109,7 @@ def test_a_window_without_the_topic_that_is_asked_for_has_none_of_it() -> None:
 
 
 def test_one_window_draws_no_line() -> None:
-    assert charts.multiples(single()) == []
+    assert "trend-0" not in html(single(), link)
 
 
 def test_of_many_windows_the_ends_have_points() -> None:
@@ -125,7 +132,7 @@ def test_of_many_windows_one_between_gaps_has_a_point_too() -> None:
 
 @pytest.mark.parametrize(("most", "ends"), [(0.0, 0.1), (0.1, 0.1), (0.11, 0.2), (0.75, 0.8), (1.0, 1.0)])
 def test_the_scale_ends_at_a_round_number(most: float, ends: float) -> None:
-    assert charts.scale([outline.Series("x", [None, most])]) == ends
+    assert outline.scale([outline.Series("x", [None, most])]) == ends
 
 
 def test_points_stay_within_their_box() -> None:
@@ -133,7 +140,7 @@ def test_points_stay_within_their_box() -> None:
         tree = etree.fromstring(line)
         for circle in tree.iter(f"{SVG}circle"):
             assert 0 < float(circle.get("cx").rstrip("%")) < 100
-            assert charts.TOP <= float(circle.get("cy")) <= charts.BOTTOM
+            assert 22 <= float(circle.get("cy")) <= 80
 
 
 def test_the_bar_of_all_passages_says_how_many_it_shows() -> None:

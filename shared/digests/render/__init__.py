@@ -1,7 +1,7 @@
 """Render a digest as a page, Markdown, JSON and a headline; the same digest gives the same bytes.
 
-`words` formats numbers, dates and changes; `outline` decides what stands in which section; `templates` and
-`charts` render that.
+`words` formats numbers, dates and changes; `outline` decides what stands in which section; `templates` renders
+that.
 """
 
 from __future__ import annotations

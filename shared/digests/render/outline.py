@@ -9,6 +9,8 @@ from shared.digests.render import words
 from shared.platform.records import SENTIMENTS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from shared.digests.records import (
         Change,
         Digest,
@@ -104,6 +106,10 @@ def trend(digest: Digest) -> Table:
     return Table("Share of passages by window", head, rows)
 
 
+STEPS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
+"""Where the scale of the trend may end."""
+LABELLED = 8
+"""Windows of the trend up to which every point is drawn, with its number."""
 MAX_LINES = 5
 """Most topics in the trend: those with most passages."""
 OPEN_GROUPS, OPEN_FOLLOWED = 2, 6
@@ -115,6 +121,19 @@ STATUSES: dict[FollowStatus, str] = {
 }
 STATUS_SIGNS: dict[FollowStatus, str] = {"implemented": "✓", "planned": "↻", "vanished": "✕"}
 SENTIMENT_SIGNS: dict[SentimentLabel, str] = {"positive": "▲", "neutral": "●", "negative": "▼"}
+
+
+class Stack(NamedTuple):
+    """A bar of passages by sentiment, with the number that stands at its end."""
+
+    label: str
+    sentiment: Mapping[SentimentLabel, int]
+    total: int
+
+    @property
+    def judged(self) -> int:
+        """Passages with a sentiment."""
+        return sum(self.sentiment.values())
 
 
 class Tile(NamedTuple):
@@ -242,6 +261,36 @@ def series(digest: Digest) -> list[Series]:
         Series(words.topic(name), [_share(point.topics.get(name, 0), point.judged) for point in digest.trend])
         for name in most[:MAX_LINES]
     ]
+
+
+def scale(lines: Sequence[Series]) -> float:
+    """Return where the scale of the charts of the trend ends, 0.4 say."""
+    most = max((value for line in lines for value in line.values if value is not None), default=0.0)
+    return next((step for step in STEPS if most <= step), 1.0)
+
+
+def has_gap(lines: Sequence[Series]) -> bool:
+    """Return whether a line has a window without passages to have a share of."""
+    return any(value is None for line in lines for value in line.values)
+
+
+def dates(digest: Digest) -> list[str]:
+    """Return the beginnings of the windows of the trend."""
+    return [words.short_day(point.window.start, digest.zone) for point in digest.trend]
+
+
+def tone(digest: Digest) -> Stack:
+    """Return the bar of all passages that were judged."""
+    counts = {measure.name: measure.count for measure in digest.sentiments}
+    sentiment = {label: counts.get(label, 0) for label in SENTIMENTS}
+    judged, passages = sum(sentiment.values()), digest.overview.passages
+    name = "All passages" if judged == passages else f"Judged, of {words.count(passages)} passages"
+    return Stack(name, sentiment, judged)
+
+
+def stacks(digest: Digest) -> list[Stack]:
+    """Return the bars of the topics."""
+    return [Stack(words.topic(row.name), row.sentiment, row.share.count) for row in topics(digest)]
 
 
 def groups(digest: Digest) -> dict[str, list[Group]]:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.digests.render import outline, words
-from shared.platform.records import SENTIMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +43,7 @@ def html(digest: Digest, link: Callable[[Quote], str]) -> str:
     style = (HERE / "page.css").read_text(encoding="utf-8")
     hashed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             digest=digest,
@@ -52,7 +51,6 @@ def html(digest: Digest, link: Callable[[Quote], str]) -> str:
             style=Markup(style),  # noqa: S704 - our own file
             # Only this style applies, so text that was taken for markup could not even hide a sentence.
             policy=f"default-src 'none'; style-src 'sha256-{hashed}'; base-uri 'none'; form-action 'none'",
-            **_charts(digest),
         )
     )
 
@@ -65,7 +63,7 @@ def markdown(digest: Digest, link: Callable[[Quote], str]) -> str:
         address = outline.web_address(link(quote))
         return None if address is None else Markup(address.translate(IN_ADDRESS))  # noqa: S704 - it is Markdown
 
-    text = _environment(escape).get_template("digest.md.jinja").render(digest=digest, href=href)
+    text = environment(escape).get_template("digest.md.jinja").render(digest=digest, href=href)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
@@ -84,30 +82,8 @@ def code(text: str) -> str:
     return f"{fence}{pad}{flat}{pad}{fence}"
 
 
-def _charts(digest: Digest) -> dict[str, object]:
-    from shared.digests.render import charts
-
-    tones = {label: share.count for label in SENTIMENTS for share in digest.sentiments if share.name == label}
-    passages, judged = digest.overview.passages, sum(tones.values())
-    name = "All passages" if judged == passages else f"Judged, of {words.count(passages)} passages"
-    topics, planned = outline.topics(digest), outline.planned_topics(digest)
-    stacks = [charts.Stack(words.topic(row.name), row.sentiment, row.share.count) for row in topics]
-    lines = outline.series(digest)
-    return {
-        "tone_chart": charts.stacked(
-            [charts.Stack(name, tones, judged)], "tone-chart", "All passages by tone"
-        ),
-        "topics_chart": topics and charts.stacked(stacks, "topics-chart", "Passages by topic and tone"),
-        "planned_chart": planned and charts.paired(planned, "planned-chart", "Initiatives by topic"),
-        "multiples": charts.multiples(digest),
-        "gap": any(value is None for line in lines for value in line.values),
-        "labelled": charts.LABELLED,
-        "scale": words.percent(charts.scale(lines)),
-    }
-
-
 @lru_cache(maxsize=2)
-def _environment(escaping: Callable[[str], str] | None = None) -> Environment:
+def environment(escaping: Callable[[str], str] | None = None) -> Environment:
     """Return the templates; every value they print is escaped, by `escaping` instead of as HTML if given."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
