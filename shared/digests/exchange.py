@@ -93,15 +93,9 @@ def post(  # noqa: PLR0913 - a request's own parts, all by name
     until: float,
     most: int,
 ) -> Answer:
-    """Send a body by POST and read the answer, once.
+    """Send a body by POST and read the answer, once, over a connection that is not open yet; close it.
 
-    Args:
-        connection: not connected yet; it is closed afterwards.
-        target: path and query.
-        body: what is sent.
-        headers: with `host` among them.
-        until: when to give up, by the monotonic clock.
-        most: bytes of the answer that are read.
+    `headers` have the `host`; `until` is by the monotonic clock, and `most` limits the answer's bytes.
 
     Raises:
         Unanswered: with a message that quotes neither the address nor the server.

@@ -18,7 +18,7 @@ import os
 # fewer processors than its host. It reads this as it is imported, which the modules below do first.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from shared.digests.compute.make import Made, Request, make
-from shared.digests.compute.rows import fingerprint
+from shared.digests.compute.make import Made, make
+from shared.digests.compute.rows import Request, fingerprint
 
 __all__ = ["Made", "Request", "fingerprint", "make"]

@@ -126,12 +126,10 @@ MAX_PLANS = 60
 """Most plans of one earlier report: those that read best."""
 MAX_OF_ORGANISATION = 300
 """Plans, those of the newest reports, whichever were read first."""
-MAX_IN_ALL = 20_000
-"""Plans of all organisations: some 70 MB with their vectors."""
 MAX_REPORTED = 1_000
 """Implemented initiatives, those of the newest reports."""
-MAX_REPORTED_IN_ALL = 20_000
-"""The same of all organisations: some 16 MB, because their words are not kept."""
+MAX_IN_ALL = 20_000
+"""Of either, divided among organisations: some 90 MB with vectors."""
 MAX_LISTED = 30
 STATUSES: tuple[FollowStatus, ...] = ("implemented", "vanished", "planned")
 
@@ -155,27 +153,26 @@ def share_topic(sentence: Sentence, other: Sentence) -> bool:
 class Reported:
     """What the reports of one organisation that completed before the window had said."""
 
-    def __init__(self) -> None:
-        self._done: list[Sentence] = []
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.done: list[Sentence] = []
         self._compared: dict[int | None, datetime] = {}
 
-    def add(self, sentences: Sequence[Sentence], limit: int) -> int:
-        """Add a report, the newest first; return how many initiatives were taken, at most `limit`."""
+    def add(self, sentences: Sequence[Sentence]) -> None:
+        """Add a report, the newest first."""
         initiatives = [sentence for sentence in sentences if "initiative" in sentence.kept["roles"]]
         if len(initiatives) >= MIN_INITIATIVES:
             year, at = initiatives[0].doc.year, initiatives[0].doc.completed_at
             self._compared[year] = max(at, self._compared.get(year, at))
-        done = [
+        self.done += [
             sentence._replace(kept={"topics": sentence.kept["topics"]})
             for sentence in initiatives
             if sentence.kept["action"] == "implemented"
-        ][: min(limit, MAX_REPORTED - len(self._done))]
-        self._done += done
-        return len(done)
+        ][: self._limit - len(self.done)]
 
     def left_open(self, planned: Sequence[Sentence]) -> list[Sentence]:
         """Return the plans of which no later report said that they are implemented."""
-        closed = _closed(planned, self._done) if planned and self._done else set()
+        closed = _closed(planned, self.done) if planned and self.done else set()
         return [plan for at, plan in enumerate(planned) if at not in closed]
 
     def reported(self, report: Doc, new: Doc) -> bool:
@@ -224,38 +221,24 @@ def _newest_first(plan: Sentence) -> tuple[int, float, str]:
 class Plans:
     """The plans of earlier reports, by organisation; reports come in any order."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._by_key: dict[str, list[Sentence]] = {}
-        self._left = MAX_IN_ALL
-        self._full = False
-        self._cut: set[str] = set()
+        self.cut: set[str] = set()
+        """Organisations with more plans than the limit."""
 
     def add(self, key: str, sentences: Sequence[Sentence]) -> None:
         """Add the plans of a report, the best first."""
         kept = self._by_key.setdefault(key, [])
-        self._full |= len(sentences) > self._left
-        kept += sentences[: self._left]
-        self._left -= min(self._left, len(sentences))
-        if len(kept) > MAX_OF_ORGANISATION:  # so that one organisation's leave room for the others'
+        kept += sentences
+        if len(kept) > self._limit:
             kept.sort(key=_newest_first)
-            self._left += len(kept) - MAX_OF_ORGANISATION
-            del kept[MAX_OF_ORGANISATION:]
-            self._cut.add(key)
+            del kept[self._limit :]
+            self.cut.add(key)
 
     def by_organisation(self) -> dict[str, list[Sentence]]:
         """Return the plans by organisation, those of the newest report first."""
         return {key: sorted(kept, key=_newest_first) for key, kept in self._by_key.items()}
-
-    def notes(self) -> list[str]:
-        """Return what was left out."""
-        notes = []
-        if self._cut:
-            of = f"{len(self._cut):,} organisations" if len(self._cut) > 1 else "one organisation"
-            newest = f"the {MAX_OF_ORGANISATION:,} plans of the newest earlier reports"
-            notes.append(f"Of {of} only {newest} were followed.")
-        if self._full:
-            notes.append(f"Of earlier reports {MAX_IN_ALL:,} plans were followed, and no more.")
-        return notes
 
 
 class Finding(NamedTuple):

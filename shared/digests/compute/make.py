@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import NonNegativeInt
 
 from shared.digests.compute.measures import TEST, history, measures, trend
-from shared.digests.compute.rows import Rows
+from shared.digests.compute.rows import Request, Rows
 from shared.digests.compute.window import (
     Counted,
     Earlier,
@@ -19,7 +19,7 @@ from shared.digests.compute.window import (
     received,
     waiting,
 )
-from shared.digests.records import Digest, Filter, Initiatives, Overview, Window
+from shared.digests.records import Digest, Initiatives, Overview
 from shared.digests.render import words
 from shared.digests.store import Statistics
 from shared.platform.records import Record
@@ -29,22 +29,10 @@ if TYPE_CHECKING:
     from google.cloud import firestore
 
     from shared.digests.compute.measures import Measures
-    from shared.digests.records import Change
+    from shared.digests.records import Change, Window
 
 MAX_CHANGES = 3
 """Changes named in the line, the surest first."""
-
-
-class Request(Record):
-    """A digest that is to be made."""
-
-    id: str
-    schedule: str
-    zone: str
-    window: Window
-    filter: Filter
-    earlier: list[Window]
-    """Newest first; the first is the previous one."""
 
 
 class Made(Record):

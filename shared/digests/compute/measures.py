@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Literal
 
-    from shared.digests.compute.make import Request
-    from shared.digests.compute.rows import Rows
+    from shared.digests.compute.rows import Request, Rows
     from shared.documents.outcomes import Outcome
     from shared.platform.records import SentimentLabel
 

@@ -184,8 +184,6 @@ UNLIKE = 0.45
 """Cosine to what is nearest of what was kept of earlier documents, below which a sentence is news."""
 CANDIDATES = 256
 """Compared: the least like their own documents."""
-BLOCK = 8_192
-"""Earlier vectors compared at once: 12 MB."""
 
 
 class Oddities:
@@ -195,7 +193,6 @@ class Oddities:
         self._best: Best[Sentence] = Best(CANDIDATES)
         self._candidates: list[Sentence] = []
         self._near = np.empty(0, np.float32)
-        self._waiting: list[NDArray[np.int8]] = []
         self.among = 0
 
     def offer(self, odd: Sequence[Sentence], centre: str) -> None:
@@ -211,25 +208,18 @@ class Oddities:
     def close(self) -> int:
         """End offering; return the length of the vectors to compare, 0 if there are none."""
         self._candidates = self._best.all()
+        self._vectors = matrix(self._candidates)
         self._near = np.full(len(self._candidates), -1.0, np.float32)
         return len(self._candidates[0].vector) if self._candidates else 0
 
     def compare(self, vectors: NDArray[np.int8]) -> None:
         """Compare with what was kept of an earlier document."""
         self.among += 1
-        self._waiting.append(vectors)
-        if sum(map(len, self._waiting)) >= BLOCK:
-            self._compare()
-
-    def _compare(self) -> None:
-        near = cosines(matrix(self._candidates), unit(np.concatenate(self._waiting))).max(axis=1)
+        near = cosines(self._vectors, unit(vectors)).max(axis=1)
         self._near = np.maximum(self._near, near)
-        self._waiting = []
 
     def novel(self) -> list[Novel]:
         """Return the sentences least like anything before; none where nothing was before."""
-        if self._waiting:
-            self._compare()
         pairs = zip(self._near.round(4), self._candidates, strict=True)
         near = {sentence.at: round(float(value), 4) for value, sentence in pairs if -1.0 < value < UNLIKE}
         unlike = [sentence for sentence in self._candidates if sentence.at in near]

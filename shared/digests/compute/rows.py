@@ -11,7 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from shared.digests.records import Filter, Window
 from shared.documents.outcomes import organisation_key
+from shared.platform.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
 
     from google.cloud import firestore
     from google.protobuf.message import Message
-
-    from shared.digests.records import Filter
 
 
 PAGE = 10_000
@@ -30,6 +30,18 @@ CHUNK = 64
 
 Row = dict[str, Any]
 Condition = tuple[str, str, object]
+
+
+class Request(Record):
+    """A digest that is to be made."""
+
+    id: str
+    schedule: str
+    zone: str
+    window: Window
+    filter: Filter
+    earlier: list[Window]
+    """Newest first; the first is the previous one."""
 
 
 class Rows:

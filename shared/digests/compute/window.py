@@ -5,24 +5,18 @@ Every function appends to `notes` what it left out, for the reader of the digest
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from shared.digests.compute.follow import (
-    MAX_REPORTED_IN_ALL,
-    Groups,
-    Organisation,
-    Plans,
-    Reported,
-    plans,
-    select,
-)
+from shared.digests.compute import follow
+from shared.digests.compute.follow import Groups, Organisation, Plans, Reported, plans, select
 from shared.digests.compute.measures import Tally
 from shared.digests.compute.quotes import Oddities, Sentence, SentimentQuotes, SummaryQuotes
 from shared.digests.compute.rows import Doc, between, counts, doc, everything, fits, of_organisation
 from shared.digests.records import Problem, Unfinished
+from shared.digests.render import words
 from shared.documents.outcomes import COLLECTION, CONTENT, COUNTS, Trouble, outcome, unpack
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.platform.settings import settings
@@ -32,8 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from shared.digests.compute.make import Request
-    from shared.digests.compute.rows import Condition, Row, Rows
+    from shared.digests.compute.rows import Condition, Request, Row, Rows
     from shared.digests.records import Followed, FollowStatus
 
 MAX_PROBLEMS = 20
@@ -184,18 +177,18 @@ class Earlier:
         if len(keys) > MAX_ORGANISATIONS:
             which = f"{MAX_ORGANISATIONS} of {len(keys):,} organisations"
             notes.append(f"Earlier reports were looked for of {which}.")
-        planned, left = Plans(), MAX_REPORTED_IN_ALL
-        reported: dict[str, Reported] = {}
+        share = follow.MAX_IN_ALL // max(1, min(len(keys), MAX_ORGANISATIONS))
+        most, most_reported = min(follow.MAX_OF_ORGANISATION, share), min(follow.MAX_REPORTED, share)
+        planned, reported = Plans(most), defaultdict[str, Reported](lambda: Reported(most_reported))
         for of, row in self._reports(rows, counted, keys[:MAX_ORGANISATIONS], notes):
-            key = of.organisation_key or ""
-            before, kept = reported.setdefault(key, Reported()), content(row, of)[0]
+            key, kept = of.organisation_key or "", content(row, of)[0]
             if of.completed_at < self._start:
-                left -= before.add(kept, left)
+                reported[key].add(kept)
             planned.add(key, plans(kept, request.filter.topic))
-        notes += planned.notes()
-        if left == 0:
-            read = f"{MAX_REPORTED_IN_ALL:,} implemented initiatives were read, and no more."
-            notes.append(f"Of earlier reports {read}")
+        full = planned.cut | {key for key, report in reported.items() if len(report.done) == most_reported}
+        if full:
+            newest = f"{most:,} plans and {most_reported:,} implemented initiatives of the newest reports"
+            notes.append(f"Of {words.many(len(full), 'organisation')} only {newest} were compared.")
         self._organisations = {
             key: Organisation(of_key, self._start, reported[key])
             for key, of_key in planned.by_organisation().items()

@@ -5,7 +5,6 @@ Mail programs do not draw the charts of the whole page.
 
 from __future__ import annotations
 
-import html as markup
 import re
 import smtplib
 import time
@@ -16,15 +15,15 @@ from email.policy import SMTP
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from shared.digests import render
 from shared.digests.exchange import CONNECT_SECONDS, Later, Unanswered, shut_down_at, tls_context
-from shared.digests.render import headline, html, markdown, outline, words
 from shared.platform.errors import Permanent
 from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from shared.digests.records import Digest, Quote
+    from shared.digests.records import Quote
     from shared.digests.store import StoredDigest
 
 MAX_SUBJECT = 150
@@ -45,12 +44,8 @@ def compose(
 ) -> EmailMessage:
     """Return the message; it is the same at every attempt.
 
-    Args:
-        stored: the digest, and when it was made.
-        link: returns the address of a quote's document.
-        page: the address of the digest's page.
-        to: the recipients.
-        identifier: of the delivery; the `Message-ID`, by which servers recognise a copy, is made of it.
+    `link` returns the address of a quote's document, and `page` is that of the digest's page. Servers
+    recognize a copy by the `Message-ID`, which is made of the delivery's `identifier`.
 
     Raises:
         Later: no mail server is set up.
@@ -66,13 +61,13 @@ def compose(
     message["From"] = sender
     message["To"] = [_address(recipient) for recipient in to]
     message["Date"] = stored.made_at
-    message["Subject"] = _line(headline(digest))[:MAX_SUBJECT]
+    message["Subject"] = _line(render.headline(digest))[:MAX_SUBJECT]
     message["Message-ID"] = f"<{quote(identifier, safe='')}@{sender.domain}>"
     message["Headrace-Delivery"] = _line(identifier)
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(_sendable(markdown(digest, link))[:MAX_TEXT])
-    message.add_alternative(_sendable(_short_page(digest, page)), subtype="html")
-    whole = html(digest, link).encode("utf-8", "replace")
+    message.set_content(_sendable(render.markdown(digest, link))[:MAX_TEXT])
+    message.add_alternative(_sendable(render.mail(digest, page)), subtype="html")
+    whole = render.html(digest, link).encode("utf-8", "replace")
     if len(whole) <= MAX_PAGE:
         name = f"{quote(digest.id, safe='')}.html"
         message.add_attachment(whole, maintype="text", subtype="html", filename=name)
@@ -96,29 +91,8 @@ def _sendable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _short_page(digest: Digest, page: str) -> str:
-    rows = "".join(
-        f'<tr><th scope="row">{markup.escape(tile.name)}</th><td>{markup.escape(tile.value)}</td></tr>'
-        for tile in outline.tiles(digest)
-    )
-    changes = "".join(f"<li>{markup.escape(change.sentence)}</li>" for change in outline.movements(digest))
-    title = markup.escape(headline(digest))
-    return (
-        f'<!doctype html><html lang="en"><head><title>{title}</title></head><body><h1>{title}</h1>'
-        f"<p>{markup.escape(words.clean(digest.line))}</p>"
-        f"{f'<table>{rows}</table>' if not digest.empty else ''}{f'<ul>{changes}</ul>' if changes else ''}"
-        f'<p><a href="{markup.escape(page)}">Open the digest</a></p></body></html>'
-    )
-
-
 def send(message: EmailMessage, to: Sequence[str], password: str | None, *, seconds: float) -> None:
-    """Hand the message to the mail server, and return if it accepted every recipient.
-
-    Args:
-        message: what is sent.
-        to: the recipients.
-        password: for the login, if the setting `smtp_user` names one.
-        seconds: for all of the session.
+    """Hand the message to the mail server within `seconds`, and return if it accepted every recipient.
 
     Raises:
         Unanswered: the server did not answer in time.

@@ -67,6 +67,11 @@ def markdown(digest: Digest, link: Callable[[Quote], str]) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
+def mail(digest: Digest, page: str) -> str:
+    """Render the figures and changes of a digest for mail programs, with the address of its page."""
+    return environment().get_template("mail.html").render(digest=digest, page=page)
+
+
 def escape(text: str) -> str:
     """Escape a text so that Markdown shows it as it is."""
     safe = SPECIAL.sub(r"\\\1", words.clean(text))
@@ -95,7 +100,7 @@ def environment(escaping: Callable[[str], str] | None = None) -> Environment:
             return Markup(escaping(str(value)))  # noqa: S704 - escaped
         return words.clean(value) if isinstance(value, str) else value
 
-    environment = Environment(
+    templates = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,
         undefined=StrictUndefined,
@@ -104,6 +109,6 @@ def environment(escaping: Callable[[str], str] | None = None) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"together": words.together, "code": lambda text: Markup(code(text))}  # noqa: S704
-    environment.globals |= {"words": words, "outline": outline}
-    return environment
+    templates.filters |= {"together": words.together, "code": lambda text: Markup(code(text))}  # noqa: S704
+    templates.globals |= {"words": words, "outline": outline}
+    return templates
