@@ -19,7 +19,6 @@ import click
 
 from cli.connect import explain_failure
 from cli.options import (
-    Moment,
     Stack,
     column_option,
     data_option,
@@ -40,14 +39,12 @@ from shared.platform.errors import HeadraceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import datetime, timedelta
+    from datetime import timedelta
     from types import FrameType
 
-    from shared.platform.records import State
 
 WAIT_SECONDS = 600.0
 SAMPLE_SUFFIXES = {".pdf", ".txt", ".csv", ".jsonl"}
-WHEN = "A date (2026-11-01, 2026-11-01T08:00:00, in UTC) or a span before now (12h, 7d, 4w)."
 COMPLETION = """Completion in bash (zsh and fish: write their name in place of bash):
 
 \b
@@ -395,11 +392,6 @@ def erase(  # noqa: PLR0913 - the options of a command
 @headrace.group(invoke_without_command=True)
 @click.option("--model", metavar="DIGEST", help="A model in the bucket of models. [default: the job's own]")
 @click.option("--prefix", help="Only documents whose names begin with this.")
-@click.option("--state", type=click.Choice(["completed", "failed", "rejected"]), help="Only in this state.")
-@click.option(
-    "--since", type=Moment(), metavar="WHEN", help=f"Only documents first seen at this time or later. {WHEN}"
-)
-@click.option("--until", type=Moment(), metavar="WHEN", help="Only documents first seen before this time.")
 @click.option("--from-model", metavar="DIGEST", help="Only documents whose result is by this model.")
 @tasks_option
 @wait_option
@@ -410,9 +402,6 @@ def backfill(  # noqa: PLR0913 - the options of a command
     *,
     model: str | None,
     prefix: str | None,
-    state: State | None,
-    since: datetime | None,
-    until: datetime | None,
     from_model: str | None,
     tasks: int | None,
     wait: bool,
@@ -427,7 +416,7 @@ def backfill(  # noqa: PLR0913 - the options of a command
     from cli import jobs
     from shared.jobs.listing import Wanted
 
-    wanted = Wanted(prefix=prefix, state=state, since=since, until=until, from_model=from_model)
+    wanted = Wanted(prefix=prefix, from_model=from_model)
     jobs.report(jobs.start_backfill(wanted, model, tasks), wait=wait, as_json=as_json)
 
 

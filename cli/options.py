@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
@@ -44,19 +44,6 @@ def _span(text: str) -> timedelta:
         return span(text)
     except HeadraceError as error:
         raise click.BadParameter(error.message) from None
-
-
-class Moment(click.DateTime):
-    """A date in UTC, or a span of time that ends now."""
-
-    name = "moment"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:  # noqa: ANN401 - as click has it
-        """Return the moment, with its time zone."""
-        if isinstance(value, str) and value[-1:] in UNITS:  # dates end in a digit
-            return datetime.now(UTC) - _span(value)
-        moment: datetime = super().convert(value, param, ctx)
-        return moment.replace(tzinfo=UTC)
 
 
 def _stack_model(context: click.Context, _: click.Parameter, named: Path | None) -> Path:

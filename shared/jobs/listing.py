@@ -6,7 +6,6 @@ documents stop matching as they are worked on. It holds no text and no names: wh
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import Field, NonNegativeInt, PositiveInt
@@ -15,7 +14,7 @@ from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.documents.store import in_pages, run_record
 from shared.jobs.record import Job, reference, update
 from shared.jobs.record import State as JobState
-from shared.platform.records import TERMINAL, ErrorInfo, Record, State
+from shared.platform.records import TERMINAL, ErrorInfo, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -46,10 +45,6 @@ class Wanted(Record):
 
     prefix: str | None = None
     """Beginning of the object's name."""
-    state: State | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    """The document was first seen from `since` on, and before `until`."""
     from_model: str | None = None
     """Digest of the model whose result is published."""
 
@@ -153,7 +148,7 @@ def standing(
 
 LAST_CHARACTER = "\U0010ffff"
 FIELDS = (
-    "id", "name", "generation", "run", "state", "published_run", "model", "passages", "created_at",
+    "id", "name", "generation", "run", "state", "published_run", "model", "passages",
 )  # fmt: skip
 """Fields of a document that decide whether it is listed."""
 
@@ -161,7 +156,7 @@ FIELDS = (
 def list_documents(client: firestore.Client, backfill: Backfill) -> int:
     """List every wanted document, before the job starts; return how many. It may be done again."""
     total = 0
-    for page in _pages(client, backfill.wanted):
+    for page in _pages(client, backfill.wanted.prefix):
         batch = client.batch()
         for entry in considered(client, page, backfill.model):
             if backfill.wanted.from_model in {None, entry.model}:
@@ -244,31 +239,13 @@ def entry_of(stored: Mapping[str, Any], published: str | None) -> Entry | None:
     )
 
 
-def _pages(client: firestore.Client, wanted: Wanted) -> Iterator[list[dict[str, Any]]]:
-    """Yield documents that are wanted as far as their own fields say, some at a time.
-
-    Firestore gets one range, which needs no index of our own; the other conditions are checked here.
-    """
+def _pages(client: firestore.Client, prefix: str | None) -> Iterator[list[dict[str, Any]]]:
+    """Yield documents whose names begin with the prefix, some at a time."""
     from google.cloud.firestore_v1.base_query import FieldFilter
 
     query: Any = client.collection(DOCUMENTS)
-    if wanted.prefix:
-        query = query.where(filter=FieldFilter("name", ">=", wanted.prefix))
-        query = query.where(filter=FieldFilter("name", "<", wanted.prefix + LAST_CHARACTER)).order_by("name")
-    else:
-        if wanted.since:
-            query = query.where(filter=FieldFilter("created_at", ">=", wanted.since))
-        if wanted.until:
-            query = query.where(filter=FieldFilter("created_at", "<", wanted.until))
-        query = query.order_by("created_at")
-    for page in in_pages(query.select(FIELDS), PAGE):
-        yield [stored for snapshot in page if _is_wanted(stored := snapshot.to_dict(), wanted)]
-
-
-def _is_wanted(stored: Mapping[str, Any], wanted: Wanted) -> bool:
-    created = stored["created_at"]
-    return (
-        wanted.state in {None, stored["state"]}
-        and (wanted.since is None or created >= wanted.since)
-        and (wanted.until is None or created < wanted.until)
-    )
+    if prefix:
+        query = query.where(filter=FieldFilter("name", ">=", prefix))
+        query = query.where(filter=FieldFilter("name", "<", prefix + LAST_CHARACTER))
+    for page in in_pages(query.order_by("name").select(FIELDS), PAGE):
+        yield [snapshot.to_dict() for snapshot in page]

@@ -167,7 +167,6 @@ def test_a_shell_gets_its_script_of_completion(
         (["dig"], {"digest"}),
         (["digest", ""], {"list", "verify"}),
         (["drop", "--wa"], {"--wait"}),
-        (["backfill", "--state", ""], {"completed", "failed", "rejected"}),
     ],
 )
 def test_commands_and_options_are_completed(
