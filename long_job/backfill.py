@@ -132,14 +132,8 @@ def begin(
     """Begin the document's next run, with another model; `begun` if this backfill had begun it before too.
 
     The new run is planned afterwards, when its number is fenced: artefacts written before could replace those
-    of an upload that comes at that moment.
-
-    Args:
-        documents: the state machine.
-        entry: the document as it was listed.
-        backfill: its id.
-        model: digest of the other model.
-        execution: full name of the execution that works on the document.
+    of an upload that comes at that moment. `model` is the digest of the other model, `execution` the
+    full name of the execution that works on the document.
     """
 
     def step(transaction: ShortTransaction) -> Outcome | Literal["begun"] | Document:

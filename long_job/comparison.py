@@ -97,14 +97,7 @@ def _passages(reference: firestore.DocumentReference, run: int) -> Iterator[dict
 def compare_passages(
     old: Mapping[str, Any] | None, new: Mapping[str, Any] | None, document: str, run: int
 ) -> Comparison:
-    """Compare one passage as each run has stored it.
-
-    Args:
-        old: the passage of the older run; None if it has none.
-        new: the passage of the newer run; None if it has none.
-        document: the document's id.
-        run: the newer run.
-    """
+    """Compare one passage as each run has stored it; None where a run has none. `run` is the newer one."""
     if old is None or new is None or old["text"] != new["text"]:
         return Comparison(unmatched=1)
     before, after = _labels(old), _labels(new)

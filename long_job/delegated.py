@@ -18,7 +18,7 @@ from shared.platform.lease import Lease, is_held, take
 from shared.platform.records import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from google.cloud import firestore
 
@@ -91,18 +91,15 @@ class DelegatedRun:
 
     def siblings_at_work(self) -> bool:
         """Return whether another task of this execution holds a shard of the run."""
-        return any(
-            lease.holder.startswith(f"{self.task.execution}/") and lease.holder != self.task.holder
-            for lease in self._live_leases()
-        )
-
-    def _live_leases(self) -> Iterator[Lease]:
         from google.cloud.firestore_v1.base_query import FieldFilter
 
         query = self.reference.collection(LEASES).where(filter=FieldFilter("run", "==", self.run))
         leases = [_lease(snapshot.to_dict()) for snapshot in query.stream()]
-        moment = now()
-        return (lease for lease in leases if lease and is_held(lease, moment))
+        return any(
+            lease.holder.startswith(f"{self.task.execution}/") and lease.holder != self.task.holder
+            for lease in leases
+            if lease and is_held(lease, now())
+        )
 
     def _lease_record(self, shard: str) -> firestore.DocumentReference:
         record: firestore.DocumentReference = self.reference.collection(LEASES).document(

@@ -120,14 +120,8 @@ def drop_others(
 ) -> None:
     """Delete what batches of a run have committed, if any is not of this model and artefact.
 
-    Call before the plan, where the run was taken over: none of them commits meanwhile.
-
-    Args:
-        documents: the state machine.
-        reference: the document.
-        run: its run.
-        kind: model and artefact that the run is about to be planned with.
-        check: raises Superseded where the document, as it is stored, is somebody else's to plan.
+    Call before the plan, where the run was taken over: none of them commits meanwhile. `kind` is model and
+    artefact of that plan; `check` raises Superseded where the stored document is somebody else's to plan.
     """
     snapshots = list(_of_run(reference, run).select(["model", "artefact"]).stream())
     stored = (snapshot.to_dict() or {} for snapshot in snapshots)

@@ -248,16 +248,9 @@ def whole(records: list[dict[str, Any]]) -> Whole:
 def complete(
     transaction: ShortTransaction, documents: Documents, current: Document, combined: Whole
 ) -> Document:
-    """Complete a run whose batches are all there, before any other write of the transaction.
+    """Complete a run whose batches are all there, and return the document.
 
-    Args:
-        transaction: which has read the document.
-        documents: the state machine.
-        current: the document, analyzing or delegated.
-        combined: what the batches of its run found.
-
-    Returns:
-        The completed document.
+    The transaction has read `current`, which is analyzing or delegated, and has written nothing yet.
     """
     moment = now()
     shown = current

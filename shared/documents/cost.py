@@ -189,12 +189,7 @@ def usd(work: Work, job: Instance = JOB) -> float:
 
 
 def work_of(document: Document, analyze_cpu: float) -> Work:
-    """Return what was done for a document whose run is about to complete.
-
-    Args:
-        document: with the facts of that run.
-        analyze_cpu: processor seconds of its batches.
-    """
+    """Return what was done for a document whose run is about to complete and has its facts already."""
     job, read_by_job = document.job, bool(document.job and document.job.why != "tokens")
     return Work(
         read_cpu=document.cost.cpu_seconds,

@@ -47,13 +47,9 @@ def takes_over(rejected: Rejected, size: int) -> bool:
 
 
 def delegation(why: str, seconds: float, model: str, *, ingest_seconds: float = 0.0) -> Delegation:
-    """Return the job's part in a run: why the run is the job's, and by how many tasks.
+    """Return the job's part in a run, by as many tasks as take so many processor `seconds`.
 
-    Args:
-        why: `ocr`, `tokens`, or the code of the limit that ingest met.
-        seconds: processor seconds that the job is expected to take.
-        model: digest of the model that it is to run.
-        ingest_seconds: how long ingest worked on a file that the job reads again.
+    `why` is `ocr`, `tokens`, or the code of the limit that ingest met after `ingest_seconds`.
     """
     tasks = min(settings().job_tasks, max(1, math.ceil(seconds / settings().job_task_seconds)))
     return Delegation(why=why, tasks=tasks, model=model, ingest_seconds=round(ingest_seconds, 3))

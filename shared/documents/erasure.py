@@ -51,8 +51,6 @@ def erase_stored(
 ) -> None:
     """Delete what is stored for a document, its record last, so that a killed erasure is found again.
 
-    Parts that are already gone are no error.
-
     Args:
         client: the process's own.
         document: its id.

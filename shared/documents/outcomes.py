@@ -139,16 +139,7 @@ def write_completed(  # noqa: PLR0913 - what a run came to
     known: Known,
     quotable: tuple[list[Kept], NDArray[np.int8]],
 ) -> None:
-    """Record that a run completed.
-
-    Args:
-        transaction: that completes it.
-        client: Firestore.
-        document: as it is when the run has completed.
-        aggregate: what its passages came to.
-        known: what `read_known` returned.
-        quotable: sentences, and their vectors.
-    """
+    """Record what the run of a completed document found; `quotable` are sentences and their vectors."""
     from google.cloud.firestore_v1 import SERVER_TIMESTAMP
 
     same = known.generation == str(document.generation) and known.completed_at is not None

@@ -39,17 +39,10 @@ def make_plan(  # noqa: PLR0913 - all that is known of the run
     seconds: Seconds,
     job: Delegation | None = None,
 ) -> Plan:
-    """Return the plan of a document's newest run, whose passages are stored.
+    """Return the plan of a document's newest run, whose artefacts are `written`.
 
-    Args:
-        client: the process's own.
-        document: at the run that is to be planned.
-        restarts: the run that it replaces.
-        facts: what its file says.
-        written: its artefacts.
-        model: digest of the model that is to analyze it.
-        seconds: what reading took.
-        job: set where the long job is to analyze it.
+    `restarts` is the run that it replaces, `model` the digest of the model that is to analyze it, `seconds`
+    what reading took, and `job` set where the long job is to analyze it.
     """
     key = content_key(document, facts.sha256, model)
     source = find_source(client, key, document, restarts)

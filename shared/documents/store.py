@@ -231,13 +231,8 @@ class Documents:
         """Write what a transition changed, to the document and to the record of its run.
 
         Where the run number rises, the old run is superseded, if it had not ended, and the new one's record
-        begins.
-
-        Args:
-            transaction: in which `before` was read.
-            before: the document as it is stored; None where it is new.
-            after: what the transition made of it.
-            of_run: fields of the `Run` that the document does not have.
+        begins. `before` was read in the transaction, and is None where the document is new; `of_run` are
+        fields of the `Run` that the document does not have.
         """
         reference, fields = self.reference(after.id), after.model_dump()
         if before is None:
@@ -356,10 +351,7 @@ def tombstone(client: firestore.Client, document: str) -> firestore.DocumentRefe
 def erased_up_to(stored: Mapping[str, Any] | None, asked: datetime | None, moment: datetime) -> int:
     """Return the generation up to which nothing may begin the document anew; 0: it was not erased.
 
-    Args:
-        stored: the document's tombstone, if there is one.
-        asked: since when somebody wants it; what was erased before that may come again. None: nobody knows.
-        moment: now.
+    `stored` is its tombstone. What was erased before somebody `asked` for the document may come again.
     """
     if stored is None or stored["expires_at"] <= moment or (asked and stored["erased_at"] < asked):
         return 0

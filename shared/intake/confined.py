@@ -87,15 +87,7 @@ def read(  # noqa: PLR0913 - what a file is, how it is read, and within which li
     tokenizer: str,
     passages: int,
 ) -> Iterator[Piece]:
-    """Read the file; yield the reading piece by piece.
-
-    Args:
-        path: where it lies.
-        name: what its owner calls it.
-        content_type: what its owner says it is.
-        options: fields of ExtractOptions.
-        tokenizer: the model's `tokenizer.json`.
-        passages: how many it may have.
+    """Read the file; yield the reading piece by piece. The arguments are those that `arguments` returns.
 
     Raises:
         Rejected: it is not something Headrace reads; says why.

@@ -273,12 +273,7 @@ def turn(turns: BoundedSemaphore, seconds: float) -> Iterator[None]:
 
 @contextmanager
 def fetched(event: UploadEvent, limits: Settings, tokenizer: Path) -> Iterator[Path]:
-    """Provide the file that an event names, for as long as the block lasts.
-
-    Args:
-        event: its upload.
-        limits: a function's, or the long job's.
-        tokenizer: the one that `receive` will be given.
+    """Provide an uploaded file, to be read with this tokenizer, for as long as the block lasts.
 
     Raises:
         Rejected: it is gone, or too large.
@@ -327,16 +322,7 @@ def receive(  # noqa: PLR0913 - what a file is, how it is read, and within which
     recognised: Mapping[int, RecognisedPage] | None = None,
     defer_ocr: bool = False,
 ) -> Reading:
-    """Read a file, or unpack it.
-
-    Args:
-        path: where it lies.
-        event: its upload.
-        document: the id of the document that it is.
-        tokenizer: the model's `tokenizer.json`.
-        limits: a function's, or the long job's.
-        recognised: pages of a PDF whose text was recognised.
-        defer_ocr: whether a PDF of which nothing can be read as text is no error.
+    """Read an uploaded file by `read_file`, or unpack it, within a function's limits or the long job's.
 
     Raises:
         Rejected: it is beyond a limit, or not something Headrace reads.

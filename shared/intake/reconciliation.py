@@ -61,11 +61,9 @@ class Page:
 
 
 def reconcile(client: firestore.Client, *, at_once: bool) -> int:
-    """Go on with the pass over the uploads bucket, and notify what is found; how many files.
+    """Go on with the pass over the uploads bucket, notify lost files, and return how many.
 
-    Args:
-        client: the process's own.
-        at_once: begin a new pass now, which also looks at files that were uploaded only now.
+    `at_once` begins a new pass, which also looks at files that were uploaded only now.
     """
     bucket = settings().uploads_bucket
     record, moment = client.collection(COLLECTION).document(bucket), now()
@@ -92,15 +90,9 @@ def lost(  # noqa: PLR0913 - which files, and how patiently
     start: str = "",
     limits: Mapping[str, Any] | None = None,
 ) -> Iterator[Page]:
-    """Look through a bucket, page by page.
+    """Look through a bucket page by page, from the name `start` on, at files uploaded `until` then.
 
-    Args:
-        client: the process's own.
-        bucket: its name.
-        until: files that were uploaded later are left alone.
-        prefix: with which their names begin.
-        start: name from which on they are listed.
-        limits: of each call, in place of the usual ones.
+    `limits` are those of each call, in place of the usual ones.
     """
     listing = storage_client().list_blobs(
         bucket,

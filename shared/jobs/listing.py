@@ -129,11 +129,7 @@ def standing(
 ) -> Outcome | Literal["begin", "begun"]:
     """Return what a backfill has still to do for a listed document, or what became of it.
 
-    Args:
-        document: as it is now.
-        last_run: the record of its newest run.
-        entry: the document as it was listed.
-        backfill: the backfill's id.
+    `document` and the record of its newest run are as they are now.
     """
     if document is None or document.state == "erasing":
         return "erased"
@@ -218,12 +214,7 @@ def considered(
 
 
 def entry_of(stored: Mapping[str, Any], published: str | None) -> Entry | None:
-    """Return the entry of a document; None if there is nothing to do for it.
-
-    Args:
-        stored: the document.
-        published: the generation that is published, if one is.
-    """
+    """Return the entry of a document of which this generation is published; None: there is nothing to do."""
     state, document, generation = stored["state"], stored["id"], stored["generation"]
     if state in {"failed", "rejected"} and (stored["published_run"] is None or published != generation):
         return Entry(document=document, generation=generation, published_run=None)
