@@ -45,6 +45,12 @@ Span = Literal["day", "week", "month", "since-last"]
 """The time before a digest: a calendar day, seven of them, a calendar month, or all since the last one."""
 
 
+EmailAddress = Annotated[
+    str, Field(pattern=r"""^[^\s\p{C}@()<>\[\]:;,\\"]{1,64}@[\w-](?:[\w.-]*[\w-])?$""", max_length=254)
+]
+"""The plain form of RFC 5321, 4.1.2, without quoted names and addresses for hosts."""
+
+
 class Webhook(Record):
     """An address that is sent the digest by POST."""
 
@@ -58,9 +64,7 @@ class Email(Record):
     """People who are sent the digest by SMTP."""
 
     kind: Literal["email"]
-    to: Annotated[
-        list[Annotated[str, Field(pattern=r"^[^@\s,;<>]+@[^@\s,;<>]+$")]], Field(min_length=1, max_length=50)
-    ]
+    to: Annotated[list[EmailAddress], Field(min_length=1, max_length=50)]
 
 
 Target = Annotated[Webhook | Email, Field(discriminator="kind")]

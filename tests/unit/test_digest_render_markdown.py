@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from shared.digests.records import Digest, Unfinished
 from shared.digests.render import as_json, headline, markdown, words
 from shared.digests.render.outline import MAX_HEADLINE
-from shared.digests.render.templates import code, escape
+from shared.digests.render.templates import escape
 from tests.digest_example import empty, rich, single
 from tests.digest_quotes import link
 
@@ -120,12 +120,6 @@ def test_any_text_is_read_as_itself(text: str) -> None:
     inline = [token for token in tokens if token.type != "inline" and token.content]
     assert all(token.type in {"text", "text_special"} for token in inline)
     assert "".join(token.content for token in inline) == words.clean(text)
-
-
-@pytest.mark.parametrize("text", ["plain", "a `b` c", "``", "`", "a ``` b", "a\nb"])
-def test_commands_are_code_whatever_they_hold(text: str) -> None:
-    [inline] = [token for token in read(f"x {code(text)}") if token.type == "code_inline"]
-    assert inline.content == words.clean(text)
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -64,12 +64,9 @@ class Best(Generic[T]):
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._held: list[tuple[Any, T]] = []
-        self._last: Any = None
 
     def add(self, key: tuple[Any, ...], item: T) -> None:
         """Hold an item, unless so many are better."""
-        if self._last is not None and key > self._last:
-            return
         self._held.append((key, item))
         if len(self._held) >= 2 * self._limit:
             self._cut()
@@ -82,8 +79,6 @@ class Best(Generic[T]):
     def _cut(self) -> None:
         self._held.sort(key=lambda pair: pair[0])
         del self._held[self._limit :]
-        if len(self._held) == self._limit:
-            self._last = self._held[-1][0]
 
 
 def unit(vectors: NDArray[np.int8]) -> tuple[Vectors, Vectors]:

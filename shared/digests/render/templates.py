@@ -79,14 +79,6 @@ def escape(text: str) -> str:
     return STARTS.sub(lambda match: f"\\{match[0]}" if match[0] in "-+=" else f"{match[0]}\\", safe)
 
 
-def code(text: str) -> str:
-    """Return a text as inline code in Markdown; backticks inside are fenced by more of them."""
-    flat = words.clean(text)
-    fence = "`" * (max((len(run) for run in re.findall("`+", flat)), default=0) + 1)
-    pad = " " if flat.startswith("`") or flat.endswith("`") else ""
-    return f"{fence}{pad}{flat}{pad}{fence}"
-
-
 @lru_cache(maxsize=2)
 def environment(escaping: Callable[[str], str] | None = None) -> Environment:
     """Return the templates; every value they print is escaped, by `escaping` instead of as HTML if given."""
@@ -109,6 +101,5 @@ def environment(escaping: Callable[[str], str] | None = None) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    templates.filters |= {"together": words.together, "code": lambda text: Markup(code(text))}  # noqa: S704
     templates.globals |= {"words": words, "outline": outline}
     return templates

@@ -40,11 +40,6 @@ BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u
 NOT_XML = frozenset("\ufffe\uffff")
 
 
-def together(sentence: str) -> str:
-    """Return a sentence whose p value is not broken over two lines."""
-    return re.sub(r"\bp ([<=]) (?=0)", "p\N{NO-BREAK SPACE}\\1\N{NO-BREAK SPACE}", sentence)
-
-
 def clean(text: str) -> str:
     """Return a text in one line, without characters that show nothing or reorder others."""
     flat = TEXT_BREAKS.sub(" ", text)
