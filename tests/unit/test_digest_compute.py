@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.digests.compute.make import line
-from shared.digests.compute.measures import JUDGED, Measures, Tally, in_order, measures, pooled, sums, trend
+from shared.digests.compute.measures import JUDGED, Measures, Tally, in_order, measures, sums, trend
 from shared.digests.compute.quotes import ALIKE, Best, Sentence, cosines, distinct, unit
 from shared.digests.compute.rows import Doc, fingerprint, fits
 from shared.digests.records import Filter, Overview, Unfinished, Window
@@ -104,7 +104,7 @@ def test_windows_add_up(documents: list[tuple[int, int, int]], cut: int) -> None
     outcomes = [outcome(*counts) for counts in documents]
     whole, first, second = (statistics(each) for each in (outcomes, outcomes[:cut], outcomes[cut:]))
     for measure in ("sentiment/negative", "topic/E1", "negative/E1", "topic/E2", JUDGED):
-        assert pooled([first, second], measure) == sums(whole, measure)
+        assert sums(first, measure).plus(sums(second, measure)) == sums(whole, measure)
 
 
 def test_what_the_model_does_not_judge_is_in_no_share() -> None:

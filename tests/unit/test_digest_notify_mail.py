@@ -82,12 +82,6 @@ def test_an_address_that_is_none_is_refused(address: str) -> None:
     Email(kind="email", to=["ann@example.com", "m\u00fcller@b\u00fccher.example"])
 
 
-def test_a_page_that_is_too_large_is_linked_to_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many servers refuse large messages."""
-    monkeypatch.setattr(mail, "MAX_PAGE", 1000)
-    assert list(compose().iter_attachments()) == []
-
-
 def test_markup_in_a_digest_is_text() -> None:
     """In the short page too."""
     page = compose(line="<script>alert(1)</script>").get_body(("html",))

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.digests.notify.webhooks import (
-    MAX_BODY,
     MAX_CHANGES,
     MAX_FIELD,
     MAX_FIELDS,
@@ -17,7 +16,7 @@ from shared.digests.notify.webhooks import (
     as_slack,
 )
 from shared.digests.records import Change, Digest, Measure
-from tests.sample_digest import digest, quote
+from tests.sample_digest import digest
 
 PAGE = "https://storage.cloud.google.com/acme-results/digests/weekly/weekly-20261123.html"
 
@@ -47,17 +46,6 @@ def test_programs_get_the_digest_whole() -> None:
     assert Digest.model_validate(message["digest"]) == told
     turned = told.overview.model_copy(update={"rejected": dict(reversed(told.overview.rejected.items()))})
     assert as_json(told.model_copy(update={"overview": turned}), PAGE) == as_json(told, PAGE)
-
-
-def test_a_digest_that_is_too_large_is_left_out() -> None:
-    """What is left tells where it is."""
-    told = digest(quotes=[quote(1, "a" * MAX_BODY), quote(2, "b"), quote(3, "c")])
-    body = as_json(told, PAGE)
-    assert len(body) <= MAX_BODY
-    message = json.loads(body)
-    assert "digest" not in message
-    assert message["overview"]["completed"] == 3
-    assert message["html"] == PAGE
 
 
 def check_slack(told: Digest) -> list[dict[str, object]]:

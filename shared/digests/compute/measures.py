@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from functools import reduce
 from typing import TYPE_CHECKING, NamedTuple
 
 from shared.digests.compute.rows import between, counts, fingerprint, fits, of_organisation
@@ -105,14 +106,6 @@ def sums(statistics: Statistics, measure: str) -> Sums:
     if stored is None and measure.startswith("topic/"):
         return Sums(*statistics.sums.get(JUDGED, Sums()))._replace(x=0, xx=0, xn=0)
     return Sums(*(stored or Sums()))
-
-
-def pooled(windows: Iterable[Statistics], measure: str) -> Sums:
-    """Return a measure's sums over the documents of several windows."""
-    total = Sums()
-    for each in windows:
-        total = total.plus(sums(each, measure))
-    return total
 
 
 def in_order(topics: Iterable[str]) -> list[str]:
@@ -353,7 +346,7 @@ def _against(
         yield "previous", 1, sums(previous, name)
     behind = [each for each in trailing if sums(each, name).n]
     if behind and behind != [previous]:  # else the same comparison again
-        yield "trailing", len(behind), pooled(behind, name)
+        yield "trailing", len(behind), reduce(Sums.plus, (sums(each, name) for each in behind))
 
 
 def trend(earlier: Sequence[Earlier], window: Window, now: Statistics) -> list[Point]:

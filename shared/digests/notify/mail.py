@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from shared.digests import render
 from shared.digests.exchange import CONNECT_SECONDS, Later, Unanswered, shut_down_at, tls_context
+from shared.digests.render import words
 from shared.platform.errors import Permanent
 from shared.platform.settings import settings
 
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
     from shared.digests.store import StoredDigest
 
 MAX_SUBJECT = 150
-MAX_TEXT = 512 * 1024
-"""Characters of the plain text; the file has all."""
-MAX_PAGE = 5 * 1024 * 1024
-"""Bytes of the file; a larger one is only linked to, since many servers refuse messages of 10 MB."""
 TRANSIENT, REFUSED = range(400, 500), range(500, 600)
 """SMTP's replies that ask to try again, and not to (RFC 5321, 4.2.1)."""
 LOGIN = frozenset({530, 534, 535, 538})
@@ -57,31 +54,20 @@ def compose(
     message["From"] = sender
     message["To"] = [_address(recipient) for recipient in to]
     message["Date"] = stored.made_at
-    message["Subject"] = _line(render.headline(digest))[:MAX_SUBJECT]
+    message["Subject"] = words.clean(render.headline(digest))[:MAX_SUBJECT]
     message["Message-ID"] = f"<{quote(identifier, safe='')}@{sender.domain}>"
-    message["Headrace-Delivery"] = _line(identifier)
+    message["Headrace-Delivery"] = words.clean(identifier)
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(_sendable(render.markdown(digest, link))[:MAX_TEXT])
-    message.add_alternative(_sendable(render.mail(digest, page)), subtype="html")
-    whole = render.html(digest, link).encode("utf-8", "replace")
-    if len(whole) <= MAX_PAGE:
-        name = f"{quote(digest.id, safe='')}.html"
-        message.add_attachment(whole, maintype="text", subtype="html", filename=name)
+    message.set_content(render.markdown(digest, link))
+    message.add_alternative(render.mail(digest, page), subtype="html")
+    name, whole = f"{quote(digest.id, safe='')}.html", render.html(digest, link).encode()
+    message.add_attachment(whole, maintype="text", subtype="html", filename=name)
     return message
 
 
 def _address(text: str) -> Address:
     username, _, domain = text.partition("@")
     return Address(username=username, domain=domain)
-
-
-def _line(text: str) -> str:
-    """Return the text without line ends, which could begin another header."""
-    return _sendable(" ".join("".join(char if char.isprintable() else " " for char in text).split()))
-
-
-def _sendable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()
 
 
 def send(message: EmailMessage, to: Sequence[str], password: str | None, *, seconds: float) -> None:

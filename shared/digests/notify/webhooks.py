@@ -172,8 +172,6 @@ def send(
         raise Permanent("webhook_declined", f"The webhook answered {status}", hint)
 
 
-MAX_BODY = 1024 * 1024
-"""Bytes of a message; a digest that would make it larger is left out, and is at the link."""
 MAX_HEADER = 150
 MAX_SECTION = 3_000
 MAX_FIELD = 2_000
@@ -187,12 +185,7 @@ def as_json(digest: Digest, page: str) -> bytes:
     whole = digest.model_dump(mode="json")
     message = {name: whole[name] for name in ("id", "schedule", "window", "line", "overview")}
     message |= {"type": "headrace.digest", "html": page, "digest": whole}
-    body = _encoded(message)
-    for part in ("digest", "overview"):
-        if len(body) > MAX_BODY:
-            del message[part]
-            body = _encoded(message)
-    return body
+    return _encoded(message)
 
 
 def as_slack(digest: Digest, page: str) -> bytes:

@@ -201,11 +201,6 @@ def tiles(digest: Digest) -> list[Tile]:
     return [Tile(name, words.count(number), detail, target) for name, number, detail, target in figures]
 
 
-def tile_table(digest: Digest) -> Table:
-    """Return the key figures as one row."""
-    return Table("", [tile.name for tile in tiles(digest)], [[tile.value for tile in tiles(digest)]])
-
-
 def measures(digest: Digest) -> list[tuple[str, Measure]]:
     """Return all measures, each with its kind."""
     return [
