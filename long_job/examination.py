@@ -14,7 +14,7 @@ from model_export.sources import load_packaged
 from shared.inference.engine import Engine
 from shared.platform.errors import Rejected, SetupError
 from shared.platform.settings import settings
-from training.compare import METRICS, compare_models
+from training.compare import compare_models
 from training.data import check_size, content
 from training.in_use import features, in_use, store_trained, write_trained
 from training.report import HeadReport, Report, RowCounts, Splits, decide
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from training.data import Place
     from training.in_use import InUse
     from training.report import Data
-    from training.retrain import Corpus, Learnt
+    from training.targets import Corpus
 
 LABEL_MORE = "Label more rows and start it again."
 
@@ -75,13 +75,13 @@ class Examination:
             model = in_use(model_directory(digest), digest, self._scratch)
             known = self._read(data, model)
             self._begin_step("learning")
-            heads, learnt = self._learn(model, known)
-            if not any(item.retrained for item in learnt.values()):
+            heads, reports = self._learn(model, known)
+            if not any(report.retrained for report in reports.values()):
                 return self._end("kept", "nothing_learnt", "Nothing learnt did better than what is in use.")
             self._begin_step("building")
-            directory = self._build(model, heads, learnt, known, weights)
+            directory = self._build(model, heads, reports, known, weights)
             self._begin_step("comparing")
-            code, reason = self._compare(model, directory, known, learnt)
+            code, reason = self._compare(model, directory, known, reports)
             if code != "better":
                 return self._end("kept", code, reason)
             self._begin_step("publishing")
@@ -122,18 +122,19 @@ class Examination:
             )
         return known
 
-    def _learn(self, model: InUse, known: Corpus) -> tuple[Heads, dict[HeadName, Learnt]]:
+    def _learn(self, model: InUse, known: Corpus) -> tuple[Heads, dict[HeadName, HeadReport]]:
         texts = [example.text for example in known.examples]
         learnt = learn(model.heads, known, features(model, texts, self._check))
-        topic, action, sentiment = (learnt[name].head for name in HEAD_NAMES)
-        self._found["heads"] = _heads(learnt)
-        return dataclasses.replace(model.heads, topic=topic, action=action, sentiment=sentiment), learnt
+        reports = {name: report for name, (_, report) in learnt.items()}
+        self._found["heads"] = reports
+        topic, action, sentiment = (learnt[name][0] for name in HEAD_NAMES)
+        return dataclasses.replace(model.heads, topic=topic, action=action, sentiment=sentiment), reports
 
     def _build(
-        self, model: InUse, heads: Heads, learnt: dict[HeadName, Learnt], known: Corpus, weights: Path
+        self, model: InUse, heads: Heads, reports: dict[HeadName, HeadReport], known: Corpus, weights: Path
     ) -> Path:
         trained = self._scratch / "trained"
-        write_trained(trained, model, heads, _card(model.card, learnt, known))
+        write_trained(trained, model, heads, _card(model.card, reports, known))
         out = self._scratch / "model"
         manifest = build(load_packaged(weights), trained, out, model.manifest.precision)
         if manifest.sources[0].sha256 != model.manifest.sources[0].sha256:
@@ -142,16 +143,14 @@ class Examination:
         return out
 
     def _compare(
-        self, model: InUse, directory: Path, known: Corpus, learnt: dict[HeadName, Learnt]
+        self, model: InUse, directory: Path, known: Corpus, reports: dict[HeadName, HeadReport]
     ) -> tuple[str, str]:
         workers = settings().analyze_workers
         pair = Engine(model.directory, workers=workers), Engine(directory, workers=workers)
-        retrained = sum(item.retrained for item in learnt.values())
-        found = compare_models(*pair, known, retrained)
-        heads: dict[str, HeadReport] = self._found["heads"]
-        for name, (held_out, own) in found.items():
-            heads[name] = heads[name].model_copy(update={"held_out": held_out, "own": own})
-        return decide(heads)
+        retrained = sum(report.retrained for report in reports.values())
+        for name, (held_out, own) in compare_models(*pair, known, retrained).items():
+            reports[name] = reports[name].model_copy(update={"held_out": held_out, "own": own})
+        return decide(reports)
 
     def _publish(self, directory: Path, reason: str) -> Report:
         bucket, digest = settings().models_bucket, self._found["candidate"]
@@ -166,26 +165,13 @@ class Examination:
         return self._end("published", "better", reason, following)
 
 
-def _heads(learnt: dict[HeadName, Learnt]) -> dict[str, HeadReport]:
-    return {
-        name: HeadReport(
-            metric=METRICS[name],
-            retrained=item.retrained,
-            why=item.why,
-            rows=item.rows,
-            strength=item.strength,
-        )
-        for name, item in learnt.items()
-    }
-
-
-def _card(card: Card, learnt: dict[HeadName, Learnt], known: Corpus) -> Card:
+def _card(card: Card, reports: dict[HeadName, HeadReport], known: Corpus) -> Card:
     """What `heads.json` says: licences of a user's rows are unknown, and older figures are of other heads."""
     rows = int((known.users & ~known.held).sum())
     return card.model_copy(
         update={
             "sentences": card.sentences | {SOURCE: rows},
-            "permissive": tuple(name for name in card.permissive if not learnt[name].retrained),
+            "permissive": tuple(name for name in card.permissive if not reports[name].retrained),
             "heldout": {},
         }
     )

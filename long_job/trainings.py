@@ -35,7 +35,7 @@ from shared.platform.records import ErrorInfo
 from shared.platform.retry import is_transient, storage_limits
 from shared.platform.settings import settings
 from training.data import Place, data_digest, listing
-from training.report import ENDED, Data, Report, markdown
+from training.report import ENDED, Data, Report
 
 if TYPE_CHECKING:
     import argparse
@@ -211,9 +211,9 @@ def training_id(data: str, in_use: str) -> str:
     return digest_of(str(METHOD), data, in_use)[:ID_DIGITS]
 
 
-def report_name(identifier: str, suffix: str = "json") -> str:
+def report_name(identifier: str) -> str:
     """Return the name of a report in the bucket of models."""
-    return f"trainings/{identifier}/report.{suffix}"
+    return f"trainings/{identifier}/report.json"
 
 
 def _work_on(
@@ -264,12 +264,6 @@ def _stored(identifier: str, data: Data, in_use: str) -> Report | None:
 
 
 def _store(report: Report) -> None:
-    """Store the report as a page, then as JSON: where the JSON is, both are."""
-    bucket = storage_client().bucket(settings().models_bucket)
-    contents: dict[str, tuple[str, str]] = {
-        "md": (markdown(report), "text/markdown; charset=utf-8"),
-        "json": (report.model_dump_json(indent=2), "application/json"),
-    }
-    for suffix, (content, kind) in contents.items():
-        arguments: dict[str, Any] = {"content_type": kind, **storage_limits()}
-        bucket.blob(report_name(report.id, suffix)).upload_from_string(content.encode(), **arguments)
+    blob = storage_client().bucket(settings().models_bucket).blob(report_name(report.id))
+    content = report.model_dump_json(indent=2).encode()
+    blob.upload_from_string(content, content_type="application/json", **storage_limits())

@@ -200,37 +200,6 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-_CARD = """\
-# {name}
-
-One pass over a text of up to {window} word pieces gives {what}.
-
-- File: `model.onnx`, {megabytes:.1f} MB, {precision}, SHA-256 `{digest}`
-- Inputs: `input_ids`, `attention_mask`, int64 (batch, seq)
-- Outputs: {outputs}
-
-## Measured when it was built
-
-{metrics}
-
-`reference_…` compares the graph in float with the publisher's pipeline, `textbook_…` with a plain
-implementation, heads included; `int8_…` and `fp16_…` compare the quantised graph with the one in float. The
-rest is accuracy by evaluation set, head and precision: micro-F1 of topics, the share of right labels of
-action and sentiment. `heldout` are sentences written for this project that no training saw; they are harder
-and fewer than ordinary report prose.
-
-## Made from
-
-{sources}
-{trained}
-## Limits
-
-English only, unless its publisher says otherwise. It reads a passage by itself: irony, and news that is bad
-only in context, escape it. A company may write more cheerfully than it acts; the model reads the prose. Not a
-basis for decisions about persons.
-"""
-
-
 def model_card(manifest: Manifest, heads: Card | None) -> str:
     """Markdown from the manifest and, where there are heads, `heads.json`."""
     what = f"a sentence embedding ({manifest.dimensions} numbers, unit length)"
@@ -248,7 +217,8 @@ def model_card(manifest: Manifest, heads: Card | None) -> str:
         outputs += ", ".join(f"{name} {value:.2f}" for name, value in thresholds)
         counts = ", ".join(f"{name} {count:,}" for name, count in heads.sentences.items())
         trained = f"\nSentences trained on: {counts}.\n"
-    return _CARD.format(
+    template = (OWN / "card.md").read_text(encoding="utf-8")
+    return template.format(
         name=manifest.name,
         window=manifest.window,
         what=what,

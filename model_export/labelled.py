@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 OWN = Path(__file__).parent / "data"
-"""Sentences written for this project: `train.jsonl`, and `heldout.jsonl`, which no training sees."""
+"""Holds sentences written for this project: `train.jsonl`, and `heldout.jsonl`, which no training sees."""
 
 PILLARS = {"env": ("E1", "E2", "E3", "E4", "E5"), "soc": ("S1", "S2", "S3", "S4"), "gov": ("G1",)}
 """The ESRS topics of each pillar of ESG."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from model_export.heads import HeadName
     from shared.inference.engine import Engine
-    from training.retrain import Corpus
+    from training.targets import Corpus
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]

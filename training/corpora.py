@@ -29,29 +29,10 @@ if TYPE_CHECKING:
 
     from shared.platform.records import ActionLabel, SentimentLabel
 
-ASPECT_TOPICS: dict[str, tuple[str, ...]] = {
-    "business compliance": ("G1",),
-    "data and cybersecurity protection": ("S4",),
-    "ecological conservation": ("E4",),
-    "emissions control": ("E1", "E2"),
-    "management": ("G1",),
-    "outreach": ("S3",),
-    "resource optimisation": ("E1", "E3", "E5"),
-    "waste management": ("E5",),
-    "worker & consumer safety compliance": ("S1", "S4"),
-    "workplace": ("S1",),
-}
-"""The ten categories of A3CG, and what they may be of ours."""
+_ASPECTS = tomllib.loads(Path(__file__).with_name("aspects.toml").read_text(encoding="utf-8"))
+ASPECT_TOPICS: dict[str, list[str]] = _ASPECTS["topics"]
 _UNSURE_ASPECTS = frozenset({"management"})
 """Committees and systems of any subject: sometimes business conduct, often not."""
-_WORDS = {
-    "E1": r"energy|electric|solar|wind|fuel|power|lighting|led|carbon|ghg|greenhouse|co2|climate|scope",
-    "E2": r"air|pollut|dust|nox|sox|particulate|odou?r|noise|smoke|chemical|effluent",
-    "E3": r"water|effluent|rain",
-    "E5": r"material|paper|plastic|packag|recycl|re-?use|waste|circular",
-    "S1": r"employee|worker|staff|workplace|occupational|site|accident|injur|colleague|labou?r",
-    "S4": r"customer|consumer|product|food|patient|passenger|guest|label|quality",
-}
 _STATES: dict[str, ActionLabel] = {"implemented": "implemented", "planning": "planned"}
 _POLARITY: dict[str, SentimentLabel] = {
     "positive": "positive",
@@ -97,8 +78,8 @@ def _a3cg(path: Path, source: str) -> Iterator[Example]:
         present: set[str] = set()
         unsure: set[str] = set()
         for category, terms in row["aspect_categories"].items():
-            topics = ASPECT_TOPICS.get(category, ())
-            named = [t for t in topics if _mentions(t, terms)] if len(topics) > 1 else list(topics)
+            topics = ASPECT_TOPICS.get(category, [])
+            named = [t for t in topics if _mentions(t, terms)] if len(topics) > 1 else topics
             (present if named and category not in _UNSURE_ASPECTS else unsure).update(named or topics)
         example = Example(
             row["text"],
@@ -113,7 +94,7 @@ def _a3cg(path: Path, source: str) -> Iterator[Example]:
 
 
 def _mentions(topic: str, terms: list[str]) -> bool:
-    return any(re.search(rf"\b(?:{_WORDS[topic]})", term, re.IGNORECASE) for term in terms)
+    return any(re.search(rf"\b(?:{_ASPECTS['words'][topic]})", term, re.IGNORECASE) for term in terms)
 
 
 def _action(aspects: dict[str, Any]) -> ActionLabel:

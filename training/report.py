@@ -1,4 +1,4 @@
-"""What a training found, as a program reads it and as a person does."""
+"""What a training found, and whether its candidate is better."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, NonNegativeInt
 
 from shared.platform.records import Record
-from training.compare import ALPHA, DRAWS, MAX_LOSS, PERMUTATIONS, SEED, Comparison
+from training.compare import Comparison
 from training.data import DataObject
 from training.rows import Left
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping
+
+    from model_export.heads import HeadName
 
 TrainingState = Literal["running", "published", "kept", "rejected", "failed"]
 """Published: the candidate is in the bucket. Kept: the model in use stays, since the candidate is not better
@@ -88,7 +90,7 @@ class Report(Record):
     """What the build of the candidate measured."""
 
 
-def decide(heads: Mapping[str, HeadReport]) -> tuple[str, str]:
+def decide(heads: Mapping[HeadName, HeadReport]) -> tuple[str, str]:
     """Code and reason: `better` publishes."""
     worse = [
         f"{name} on {title}"
@@ -106,58 +108,3 @@ def decide(heads: Mapping[str, HeadReport]) -> tuple[str, str]:
     if not better:
         return "not_better", "The candidate is not better beyond chance on the rows held out."
     return "better", f"The candidate is better beyond chance in {' and '.join(better)}, and worse in nothing."
-
-
-def markdown(report: Report) -> str:
-    """The report as a page."""
-    return "\n".join(_lines(report)) + "\n"
-
-
-def _lines(report: Report) -> Iterator[str]:
-    yield f"# Training {report.id}: {report.state}"
-    yield ""
-    yield f"{report.reason} {report.next}"
-    yield ""
-    yield f"- Model in use: `{report.in_use}`"
-    yield f"- Candidate: `{report.candidate}`" if report.candidate else "- No candidate was built."
-    yield f"- Data: {report.data.uri}, {len(report.data.objects)} objects, digest `{report.data.digest}`"
-    if report.rows:
-        yield f"- Rows: {report.rows.read:,} read, {report.rows.used:,} used"
-    if report.splits:
-        yield (
-            f"- Learnt from {report.splits.learnt:,} rows and {report.splits.own_learnt:,} sentences of our "
-            f"own; held out {report.splits.held_out:,} and {report.splits.own_held_out:,}"
-        )
-    for title, name in (("the rows held out", "held_out"), ("our own held-out sentences", "own")):
-        entries = [(head, getattr(item, name), item.metric) for head, item in report.heads.items()]
-        if compared := [entry for entry in entries if entry[1] is not None]:
-            yield from _table(title, compared)
-    if report.heads:
-        yield from ["", "## Heads", ""]
-        yield from (f"- {name}: {head.why}" for name, head in report.heads.items())
-    if report.rows and report.rows.rejected:
-        yield from ["", "## Rows left out", "", "| reason | rows |", "| --- | ---: |"]
-        yield from (f"| {code} | {count} |" for code, count in sorted(report.rows.rejected.items()))
-        yield from ["", *(f"- {left.file}, line {left.line}: {left.code}" for left in report.rows.listed)]
-
-
-def _table(title: str, compared: Sequence[tuple[str, Comparison, str]]) -> Iterator[str]:
-    yield from ["", f"## Both models on {title}", ""]
-    yield "| head | metric | rows | in use | candidate | difference, bounds | luck | |"
-    yield "| --- | --- | ---: | ---: | ---: | --- | ---: | --- |"
-    for head, item, metric in compared:
-        yield (
-            f"| {head} | {metric} | {item.rows} | {item.in_use:.3f} | {item.candidate:.3f} | "
-            f"{item.low:+.3f} to {item.high:+.3f} | {item.luck:.3f} | {item.verdict} |"
-        )
-        for label, scores in item.labels.items():
-            yield (
-                f"| {head}: {label} | F1 | {scores.rows} | {scores.in_use:.3f} | "
-                f"{scores.candidate:.3f} | | | |"
-            )
-    yield ""
-    yield (
-        f"Paired bootstrap, {DRAWS:,} draws, seed {SEED}; one-sided level {ALPHA} divided by the heads "
-        f"compared; luck: {PERMUTATIONS:,} permutations, the same level. Worse: beyond chance at {ALPHA}, or "
-        f"by more than {MAX_LOSS}."
-    )

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,9 +17,11 @@ import numpy as np
 from model_export.heads import HEAD_NAMES, Head
 from model_export.labelled import split_of
 from shared.platform.records import TOPICS
+from training.compare import METRICS
 from training.fit import FOLDS, Rows, choose
+from training.report import HeadReport
 from training.rows import fold_of, own_sentences, plain
-from training.targets import LABELS, Targets
+from training.targets import LABELS, Corpus, Targets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,32 +38,6 @@ MIN_HELD_ROWS = 30
 """Fewer cannot tell two models apart."""
 MIN_LABEL_ROWS = 5
 """To learn from, of every label that is to change."""
-
-
-@dataclass(frozen=True, slots=True)
-class Corpus:
-    """All texts, the user's first, with what is known of them."""
-
-    examples: list[Example]
-    targets: Targets
-    topics: tuple[str, ...]
-    users: NDArray[np.bool_]
-    held: NDArray[np.bool_]
-
-    def learnt(self, name: HeadName) -> NDArray[np.bool_]:
-        """Rows to learn head `name` from."""
-        return ~self.held & self.targets.judged(name)
-
-
-@dataclass(frozen=True, slots=True)
-class Learnt:
-    """One head of the candidate."""
-
-    head: Head
-    retrained: bool
-    why: str
-    rows: int
-    strength: float | None = None
 
 
 def corpus(users: Sequence[Example], topics: tuple[str, ...]) -> Corpus:
@@ -118,17 +93,19 @@ def columns(corpus: Corpus) -> NDArray[np.bool_]:
     return np.asarray((present >= MIN_LABEL_ROWS) & (absent >= MIN_LABEL_ROWS))
 
 
-def learn(heads: Heads, corpus: Corpus, features: Mapping[HeadName, Floats]) -> dict[HeadName, Learnt]:
+def learn(
+    heads: Heads, corpus: Corpus, features: Mapping[HeadName, Floats]
+) -> dict[HeadName, tuple[Head, HeadReport]]:
     """Fit what can be fitted. The same rows give the same heads."""
     return {name: _learnt(name, getattr(heads, name), corpus, features[name]) for name in HEAD_NAMES}
 
 
-def _learnt(name: HeadName, head: Head, corpus: Corpus, features: Floats) -> Learnt:
+def _learnt(name: HeadName, head: Head, corpus: Corpus, features: Floats) -> tuple[Head, HeadReport]:
     learnt = corpus.learnt(name)
     users = corpus.users[learnt]
-    count = int(users.sum())
+    report = HeadReport(metric=METRICS[name], retrained=False, why="", rows=int(users.sum()))
     if missing := shortage(name, corpus):
-        return Learnt(head, retrained=False, why=f"{missing} The head in use stays.", rows=count)
+        return head, report.model_copy(update={"why": f"{missing} The head in use stays."})
     folds = np.array([fold_of(corpus.examples[row].text, FOLDS) for row in np.flatnonzero(learnt).tolist()])
     chosen = columns(corpus) if name == "topic" else np.ones(len(head.bias), bool)
     known = corpus.targets.known(name)[learnt][:, chosen].astype(np.float64)
@@ -139,9 +116,10 @@ def _learnt(name: HeadName, head: Head, corpus: Corpus, features: Floats) -> Lea
         f"{choice.loss_of_guessing:.3f} by guessing"
     )
     if choice.strength is None:
-        return Learnt(head, retrained=False, why=f"Nothing fitted did better ({losses}).", rows=count)
+        return head, report.model_copy(update={"why": f"Nothing fitted did better ({losses})."})
     weight, bias = head.weight.copy(), head.bias.copy()
     weight[:, chosen], bias[chosen] = choice.head.weight, choice.head.bias
     which = f" {', '.join(np.array(corpus.topics)[chosen])};" if name == "topic" else ""
-    why = f"Fitted on {count} rows:{which} {losses}."
-    return Learnt(Head(weight, bias), retrained=True, why=why, rows=count, strength=choice.strength)
+    why = f"Fitted on {report.rows} rows:{which} {losses}."
+    fitted = {"retrained": True, "why": why, "strength": choice.strength}
+    return Head(weight, bias), report.model_copy(update=fitted)

@@ -90,3 +90,18 @@ class Targets:
         if name == "topic":
             return self.topics
         return np.eye(len(LABELS[name]), dtype=np.float32)[np.maximum(self.labels(name), 0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """All texts, the user's first, with what is known of them."""
+
+    examples: list[Example]
+    targets: Targets
+    topics: tuple[str, ...]
+    users: NDArray[np.bool_]
+    held: NDArray[np.bool_]
+
+    def learnt(self, name: HeadName) -> NDArray[np.bool_]:
+        """Rows to learn head `name` from."""
+        return ~self.held & self.targets.judged(name)

@@ -94,7 +94,6 @@ def test_what_is_better_is_published(servers: Servers, better: str, tmp_path: Pa
     assert told["candidate"] == record["candidate"] != record["model"]
     # As a build takes it: nothing that deploys reads HEADRACE_MODEL_DIGEST.
     assert f"_MODEL_DIGEST={record['candidate']} " in told["next"]
-    assert f"trainings/{record['id']}/report.md" in servers.models()
     bucket.pull(MODELS, record["candidate"], tmp_path / "model")
     outputs = Engine(tmp_path / "model").run(
         ["It was cheddar that they liked.", "It was a tram that they liked."]
@@ -112,7 +111,7 @@ def test_labels_without_a_rule_publish_nothing(servers: Servers) -> None:
     before = servers.models()
     status, record = train(servers, servers.put("shuffled.jsonl", shuffled(ROWS)))
     assert (status, record["state"], record["code"]) == (DONE, "kept", "nothing_learnt")
-    assert servers.models() - before == {f"trainings/{record['id']}/report.{end}" for end in ("json", "md")}
+    assert servers.models() - before == {f"trainings/{record['id']}/report.json"}
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import numpy as np
 from model_export.heads import HEAD_NAMES, Head, HeadName, Heads
 from model_export.labelled import Example, exhaustive
 from shared.platform.records import TOPICS
-from training.retrain import Corpus, corpus, learn, shortage
+from training.retrain import corpus, learn, shortage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from model_export.labelled import Split
+    from training.targets import Corpus
 
 WIDTH = 8
 WORDS = ("alpha", "beta", "gamma")
@@ -61,11 +62,11 @@ def test_only_topics_that_the_rows_have_change() -> None:
     heads = heads_in_use()
     known = corpus(rows(TOPICS, ("E4", "G1")), TOPICS)
     learnt = learn(heads, known, features(known))
-    assert [learnt[name].retrained for name in HEAD_NAMES] == [True, False, False]
-    changed = (learnt["topic"].head.weight != heads.topic.weight).any(axis=0)
+    assert [learnt[name][1].retrained for name in HEAD_NAMES] == [True, False, False]
+    changed = (learnt["topic"][0].weight != heads.topic.weight).any(axis=0)
     assert [TOPICS[column] for column in np.flatnonzero(changed)] == ["E4", "G1"]
-    assert learnt["action"].head is heads.action
-    logits = features(known)["topic"] @ learnt["topic"].head.weight + learnt["topic"].head.bias
+    assert learnt["action"][0] is heads.action
+    logits = features(known)["topic"] @ learnt["topic"][0].weight + learnt["topic"][0].bias
     users = np.flatnonzero(known.users & known.held)
     right = (logits[users][:, changed] > 0) == (known.targets.topics[users][:, changed] == 1)
     assert right.mean() > 0.95
