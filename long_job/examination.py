@@ -9,7 +9,7 @@ from long_job.models import model_directory
 from model_export.bucket import push
 from model_export.build import build
 from model_export.gate import GateFailed
-from model_export.heads import HEAD_NAMES
+from model_export.heads import HEAD_NAMES, load_card
 from model_export.sources import load_packaged
 from shared.inference.engine import Engine
 from shared.platform.errors import Rejected, SetupError
@@ -17,7 +17,7 @@ from shared.platform.settings import settings
 from training.compare import compare_models
 from training.data import check_size, content
 from training.in_use import features, in_use, store_trained, write_trained
-from training.report import HeadReport, Report, RowCounts, Splits, decide
+from training.report import HeadReport, Report, RowCounts, decide
 from training.retrain import corpus, learn, shortage
 from training.rows import SOURCE, Rows
 
@@ -101,19 +101,15 @@ class Examination:
         for item in data.objects:
             self._check()
             rows.add(item.name, content(self._place, item))
+        known = corpus(rows.examples, model.manifest.topics)
         self._found["rows"] = RowCounts(
             read=rows.read,
             used=len(rows.examples),
+            learnt=int((known.users & ~known.held).sum()),
+            held_out=int((known.users & known.held).sum()),
             rejected=dict(sorted(rows.reasons.items())),
             listed=tuple(rows.left),
         )
-        known = corpus(rows.examples, model.manifest.topics)
-        counts = {
-            name: int((group & part).sum())
-            for title, group in (("", known.users), ("own_", ~known.users))
-            for name, part in ((f"{title}learnt", ~known.held), (f"{title}held_out", known.held))
-        }
-        self._found["splits"] = Splits(**counts)
         lacking = {name: missing for name in HEAD_NAMES if (missing := shortage(name, known))}
         if len(lacking) == len(HEAD_NAMES):
             said = " ".join(f"{name}: {missing}" for name, missing in lacking.items())
@@ -134,12 +130,12 @@ class Examination:
         self, model: InUse, heads: Heads, reports: dict[HeadName, HeadReport], known: Corpus, weights: Path
     ) -> Path:
         trained = self._scratch / "trained"
-        write_trained(trained, model, heads, _card(model.card, reports, known))
+        write_trained(trained, model, heads, _card(load_card(model.trained), reports, known))
         out = self._scratch / "model"
         manifest = build(load_packaged(weights), trained, out, model.manifest.precision)
         if manifest.sources[0].sha256 != model.manifest.sources[0].sha256:
             raise SetupError(f"{weights} holds another encoder than the model in use was built from.")
-        self._found |= {"candidate": manifest.digest, "gates": manifest.metrics}
+        self._found["candidate"] = manifest.digest
         return out
 
     def _compare(

@@ -79,8 +79,6 @@ class Fitted:
     heads: dict[str, Head]
     features_of: Callable[[Sequence[int]], Floats]
     """From rows of the training data to what the heads read, (n, width), unit length."""
-    score: float = 0.0
-    """What the caller's `score` said of the epoch that was kept."""
 
 
 class _Network(nn.Module):
@@ -158,7 +156,7 @@ def fit_branch(  # noqa: PLR0913, PLR0917 - a training needs all of these, and n
         if scores[-1] == max(scores):
             best = {name: value.clone() for name, value in averaged.state_dict().items()}
     averaged.load_state_dict(best)
-    return dataclasses.replace(_fitted(averaged, plan, hidden), score=max(scores))
+    return _fitted(averaged, plan, hidden)
 
 
 def _fitted(network: _Network, plan: Plan, hidden: Hidden) -> Fitted:

@@ -22,7 +22,6 @@ from pydantic import NonNegativeInt
 
 from model_export.heads import HEAD_NAMES
 from shared.platform.records import Record
-from training.targets import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,15 +48,6 @@ _TEXTS_A_CALL = 1024
 Verdict = Literal["better", "worse", "no difference beyond chance", "no better than luck"]
 
 
-class LabelScore(Record):
-    """F1 of one label by both models."""
-
-    rows: NonNegativeInt
-    """Rows that have the label."""
-    in_use: float
-    candidate: float
-
-
 class Comparison(Record):
     """Both models on the same rows, which neither was trained on."""
 
@@ -71,7 +61,6 @@ class Comparison(Record):
     luck: float
     """What the candidate reaches on labels dealt out at random, in all permutations but the same share."""
     verdict: Verdict
-    labels: dict[str, LabelScore]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +88,19 @@ def compare_models(
             return None
         known = corpus.targets.known(name)[rows[among]]
         judged = Judged(known == 1, ~np.isnan(known), chosen[0][name][among], chosen[1][name][among])
-        labels = corpus.topics if name == "topic" else LABELS[name]
-        return compare(judged, labels, macro=name != "topic", heads=max(retrained, 1))
+        return compare(judged, macro=name != "topic", heads=max(retrained, 1))
 
     return {name: (on(name, corpus.users), on(name, ~corpus.users)) for name in HEAD_NAMES}
 
 
-def compare(judged: Judged, labels: Sequence[str], *, macro: bool, heads: int) -> Comparison:
+def compare(judged: Judged, *, macro: bool, heads: int) -> Comparison:
     """Compare by the mean F1 of the labels that occur (`macro`), or by F1 over all cells.
 
     `heads` is how many heads are compared.
     """
-    by_label = counts(judged, judged.in_use), counts(judged, judged.candidate)
-    before, after = by_label if macro else (part.sum(axis=1, keepdims=True) for part in by_label)
+    before, after = counts(judged, judged.in_use), counts(judged, judged.candidate)
+    if not macro:
+        before, after = (part.sum(axis=1, keepdims=True) for part in (before, after))
     rows = len(before)
     random = np.random.default_rng(SEED)
     parts = []
@@ -132,8 +121,6 @@ def compare(judged: Judged, labels: Sequence[str], *, macro: bool, heads: int) -
         verdict = "better" if candidate > luck else "no better than luck"
     elif float(np.quantile(differences, 1 - ALPHA)) < 0 or candidate - in_use < -MAX_LOSS:
         verdict = "worse"
-    totals = [part.sum(axis=0) for part in by_label]
-    scores = zip(labels, totals[0][:, 2], *(label_scores(part) for part in totals), strict=True)
     return Comparison(
         rows=rows,
         in_use=round(in_use, 4),
@@ -142,11 +129,6 @@ def compare(judged: Judged, labels: Sequence[str], *, macro: bool, heads: int) -
         high=round(high, 4),
         luck=round(luck, 4),
         verdict=verdict,
-        labels={
-            label: LabelScore(rows=int(count), in_use=round(float(old), 4), candidate=round(float(new), 4))
-            for label, count, old, new in scores
-            if count
-        },
     )
 
 

@@ -51,11 +51,6 @@ class InUse:
     """Directory of the heads that it was built with."""
     heads: Heads
 
-    @property
-    def card(self) -> Card:
-        """What is said of its heads."""
-        return load_card(self.trained)
-
 
 def in_use(directory: Path, digest: str, scratch: Path) -> InUse:
     """The model `digest` in `directory`; what must be fetched goes to `scratch`.

@@ -31,8 +31,6 @@ class HeadReport(Record):
     why: str
     rows: NonNegativeInt
     """The user's, that it could learn from."""
-    strength: float | None = None
-    """How firmly the head in use was believed; None: it stayed."""
     held_out: Comparison | None = None
     """On the user's rows that were held out."""
     own: Comparison | None = None
@@ -44,19 +42,13 @@ class RowCounts(Record):
 
     read: NonNegativeInt
     used: NonNegativeInt
+    learnt: NonNegativeInt
+    """Of those used."""
+    held_out: NonNegativeInt
     rejected: dict[str, int]
     """By reason."""
     listed: tuple[Left, ...] = ()
     """The first of them; in the bucket more than in Firestore."""
-
-
-class Splits(Record):
-    """Rows and sentences by what they were used for."""
-
-    learnt: NonNegativeInt
-    held_out: NonNegativeInt
-    own_learnt: NonNegativeInt
-    own_held_out: NonNegativeInt
 
 
 class Data(Record):
@@ -84,10 +76,7 @@ class Report(Record):
     candidate: str | None = None
     """Digest of the model that was compared with it."""
     rows: RowCounts | None = None
-    splits: Splits | None = None
     heads: dict[str, HeadReport] = Field(default_factory=dict)
-    gates: dict[str, float] = Field(default_factory=dict)
-    """What the build of the candidate measured."""
 
 
 def decide(heads: Mapping[HeadName, HeadReport]) -> tuple[str, str]:

@@ -121,5 +121,4 @@ def _learnt(name: HeadName, head: Head, corpus: Corpus, features: Floats) -> tup
     weight[:, chosen], bias[chosen] = choice.head.weight, choice.head.bias
     which = f" {', '.join(np.array(corpus.topics)[chosen])};" if name == "topic" else ""
     why = f"Fitted on {report.rows} rows:{which} {losses}."
-    fitted = {"retrained": True, "why": why, "strength": choice.strength}
-    return Head(weight, bias), report.model_copy(update=fitted)
+    return Head(weight, bias), report.model_copy(update={"retrained": True, "why": why})

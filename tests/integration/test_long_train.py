@@ -89,7 +89,7 @@ def test_what_is_better_is_published(servers: Servers, better: str, tmp_path: Pa
     assert action["held_out"]["low"] > 0
     assert (sentiment["retrained"], sentiment["own"]["verdict"]) == (False, "no difference beyond chance")
     assert sentiment["own"]["in_use"] == sentiment["own"]["candidate"]
-    assert record["splits"]["learnt"] + record["splits"]["held_out"] == ROWS
+    assert record["rows"]["learnt"] + record["rows"]["held_out"] == ROWS
     told = report(record["id"])
     assert told["candidate"] == record["candidate"] != record["model"]
     # As a build takes it: nothing that deploys reads HEADRACE_MODEL_DIGEST.

@@ -9,7 +9,6 @@ from model_export.scores import macro_f1, micro_f1
 from training.compare import Judged, compare, counts, label_scores, one_hot, score
 
 LABELS = 3
-NAMES = ("a", "b", "c")
 
 
 def judged(truth: list[int], in_use: list[int], candidate: list[int]) -> Judged:
@@ -39,7 +38,7 @@ TRUTH = [number % LABELS for number in range(90)]
     ],
 )
 def test_verdicts(in_use: list[int], candidate: list[int], verdict: str) -> None:
-    found = compare(judged(TRUTH, in_use, candidate), NAMES, macro=True, heads=1)
+    found = compare(judged(TRUTH, in_use, candidate), macro=True, heads=1)
     assert found.verdict == verdict
     assert found.low <= found.candidate - found.in_use <= found.high
 
@@ -47,7 +46,7 @@ def test_verdicts(in_use: list[int], candidate: list[int], verdict: str) -> None
 def test_a_loss_too_large_to_put_down_to_chance_is_worse() -> None:
     """With ten rows, chance would explain any loss; a large one counts all the same."""
     truth = TRUTH[:9]
-    found = compare(judged(truth, truth, [*truth[:8], (truth[8] + 1) % 3]), NAMES, macro=True, heads=1)
+    found = compare(judged(truth, truth, [*truth[:8], (truth[8] + 1) % 3]), macro=True, heads=1)
     assert found.in_use - found.candidate > 0.05
     assert found.verdict == "worse"
 
@@ -55,10 +54,10 @@ def test_a_loss_too_large_to_put_down_to_chance_is_worse() -> None:
 def test_more_heads_demand_more() -> None:
     """The bounds are wider where three heads are tried: one of three is lucky more often."""
     pair = judged(TRUTH, spoiled(TRUTH, 0.3), spoiled(TRUTH, 0.2, seed=1))
-    one, three = (compare(pair, NAMES, macro=True, heads=heads) for heads in (1, 3))
+    one, three = (compare(pair, macro=True, heads=heads) for heads in (1, 3))
     assert three.low < one.low
     assert three.high > one.high
-    assert compare(pair, NAMES, macro=True, heads=3) == three
+    assert compare(pair, macro=True, heads=3) == three
 
 
 def test_no_head_is_called_better_for_nothing() -> None:
@@ -66,7 +65,7 @@ def test_no_head_is_called_better_for_nothing() -> None:
     better = 0
     for seed in range(20):
         pair = judged(TRUTH, spoiled(TRUTH, 0.3, seed), spoiled(TRUTH, 0.3, 1000 + seed))
-        better += compare(pair, NAMES, macro=True, heads=1).verdict == "better"
+        better += compare(pair, macro=True, heads=1).verdict == "better"
     assert better <= 3
 
 
