@@ -119,9 +119,13 @@ _BEFORE = 20  # characters in front of an address that may say what it is
 _IBAN_FORMS = Path(__file__).with_name("iban_forms.txt").read_text("utf-8")
 """ISO 13616: the form after country and check digits; n digits, a letters, c either."""
 
+# ITU-T E.164: a line has the least and most digits of a number, and the country codes with such numbers.
 _CALLING = Path(__file__).with_name("calling_codes.txt").read_text("utf-8")
-"""ITU-T E.164: the numbers of digits, and the country codes that have them."""
-
+_CODES = {
+    code: range(int(least), int(most) + 1)
+    for least, most, *codes in map(str.split, _CALLING.splitlines())
+    for code in codes
+}
 _ZERO = {"39", "225", "229", "241", "242", "378"}
 """Country codes behind which a number may begin with a zero."""
 
@@ -135,18 +139,6 @@ def _iban_form(country: str) -> re.Pattern[str] | None:
     parts = re.findall(r"(\d{1,2})([nac])", form[1])
     body = "".join(rf"(?:[ -]?{chars[kind]}){{{count}}}" for count, kind in parts)
     return re.compile(rf"[A-Z]{{2}}\d\d{body}(?!\d|[A-Z](?!IC))")
-
-
-def _calling() -> Iterator[tuple[str, range]]:
-    for group in _CALLING.splitlines():
-        shortest, longest, codes = re.split("-|: ", group, maxsplit=2)
-        for code in codes.split():
-            first, last = code.split("-")[0], code.split("-")[-1]
-            for one in range(int(first), int(last) + 1):
-                yield str(one), range(int(shortest), int(longest) + 1)
-
-
-_CODES = dict(_calling())
 
 
 class _Kind(NamedTuple):
