@@ -90,12 +90,8 @@ ENDPOINTS = (
 _MAP = Map(
     [
         *(
-            Rule(
-                endpoint.path.replace("{", "<").replace("}", ">"),
-                endpoint=endpoint,
-                methods=[endpoint.method],
-            )
-            for endpoint in ENDPOINTS
+            Rule(each.path.replace("{", "<").replace("}", ">"), endpoint=each, methods=[each.method])
+            for each in ENDPOINTS
         ),
         Rule(OPENAPI, methods=["GET"]),
     ],

@@ -31,12 +31,6 @@ if TYPE_CHECKING:
 MAX_PAGE = 100
 
 
-class Strict(BaseModel):
-    """A request's body: types are not coerced, unknown fields refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
 class Query(BaseModel):
     """Parameters of a query string, converted from text to the fields' types."""
 
@@ -59,8 +53,10 @@ Truth = Annotated[bool, BeforeValidator(_truth)]
 Topic = Annotated[str, Field(min_length=1, max_length=64, description="Code of a topic.", examples=["E1"])]
 
 
-class AnalyzeRequest(Strict):
-    """Texts to analyze."""
+class AnalyzeRequest(BaseModel):
+    """Texts to analyze; types are not coerced, unknown fields refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     texts: list[str] = Field(min_length=1)
     embeddings: bool = Field(default=False, description="Whether to return the vectors too.")

@@ -91,6 +91,12 @@ def test_few_letters_are_western(text: str) -> None:
     assert decode(text.encode("cp1252")) == text
 
 
+def test_an_accent_tells_the_encoding_wherever_it_stands() -> None:
+    """Also behind the part of the file that is looked at first."""
+    text = "id;text\n" * 20_000 + SENTENCES["ru"] * 30
+    assert decode(text.encode("cp1251")) == text
+
+
 def test_a_file_cut_off_inside_a_character_is_still_utf8() -> None:
     """The broken last character is dropped and the others stay what they are."""
     assert decode("Müller würde grüßen, ä".encode()[:-1]) == "Müller würde grüßen, "
