@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from shared.extract.tidy import is_item
 
@@ -64,36 +65,9 @@ _LONGEST = 24  # characters of the token before a full stop that are looked at
 _NEXT_WORD = re.compile(r"[^\W\d_]+")
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_NEVER_FINAL = _words("""
-    mr mrs ms dr prof hon rev gen gov st messrs mme mlle
-    approx ca circa vs viz cf e.g i.e eg ie incl excl resp avg dept univ assn bros eds
-    bzw z.b d.h u.a u.u o.ä s.o s.u vgl ggf inkl exkl evtl lit rn hr fr env p.ex n° c.-à-d c.à.d
-    dott sig sigg prof.ssa
-    jan feb mar apr jun jul aug sep sept oct nov dec
-""")
-_BEFORE_NUMBER = _words("""
-    no nos nr art arts sec sect par para fig figs tab vol ch chap ed p pp pg ref max min abs ziff kap anm
-""")
-_SELDOM_FINAL = _words("""
-    inc ltd co corp plc llc llp l.p s.a s.p.a s.r.l n.v b.v a.g e.v gmbh bhd pty
-    u.s u.k u.n e.u u.s.a d.c ph.d m.d b.sc m.sc a.m p.m p.a etc et.al al usw usf jr sr mio mrd tsd
-""")
-_STARTERS = _words("""
-        the a an in on at for from with by as if to this that these those it its we our they their there
-    he she his     her i you your when while where after before during since although however moreover
-    furthermore additionally     all both each many most some such no not and but or so because through
-    under over overall today currently     der die das ein eine einer im am an auf aus bei mit nach seit
-    von vor zu zur zum wir unser unsere es sie er     diese dieser dieses daher zudem auch bis durch für
-    als wenn     le la les un une des en au aux dans pour par avec sur ce cette ces nous notre nos il
-    elle ils elles     lo gli una nel nella per con su questo questa noi
-""")
-_MONTHS = _words("""
-    januar jänner februar märz april mai juni juli august september oktober november dezember
-""")
+_LISTS = Path(__file__).with_name("sentence_words.txt").read_text("utf-8").splitlines()
+_WORDS = {name: frozenset(words) for name, *words in map(str.split, _LISTS)}
+"""Tokens that a full stop belongs to, and words that tell whether it ends a sentence, by their use."""
 
 
 def split_sentences(text: str) -> list[tuple[int, int]]:
@@ -146,13 +120,15 @@ def _full_stop_ends(text: str, start: int, stop: int, at: int) -> bool:
     if token.isdecimal():
         begin = stop - len(written)
         is_mark = begin - start <= _BRACKETS and not text[start:begin].strip(" ([")  # "1. First"
-        return not is_mark and not (len(token) <= _DAY_DIGITS and following in _MONTHS)  # "31. Dezember"
-    if token in _NEVER_FINAL:
+        return not is_mark and not (
+            len(token) <= _DAY_DIGITS and following in _WORDS["months"]
+        )  # "31. Dezember"
+    if token in _WORDS["never_final"]:
         return False
-    if token in _BEFORE_NUMBER:
+    if token in _WORDS["before_number"]:
         return not text[at : at + 1].isdigit()
-    if token in _SELDOM_FINAL or (len(token) == 1 and token.isalpha()) or _is_initials(token):
-        return following in _STARTERS
+    if token in _WORDS["seldom_final"] or (len(token) == 1 and token.isalpha()) or _is_initials(token):
+        return following in _WORDS["starters"]
     return True
 
 
