@@ -120,9 +120,8 @@ def _full_stop_ends(text: str, start: int, stop: int, at: int) -> bool:
     if token.isdecimal():
         begin = stop - len(written)
         is_mark = begin - start <= _BRACKETS and not text[start:begin].strip(" ([")  # "1. First"
-        return not is_mark and not (
-            len(token) <= _DAY_DIGITS and following in _WORDS["months"]
-        )  # "31. Dezember"
+        is_day = len(token) <= _DAY_DIGITS and following in _WORDS["months"]  # "31. Dezember"
+        return not (is_mark or is_day)
     if token in _WORDS["never_final"]:
         return False
     if token in _WORDS["before_number"]:
