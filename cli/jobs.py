@@ -48,7 +48,7 @@ MAX_TEXT = 160
 LABELS = ("positive", "neutral", "negative", "implemented", "planned", "none", "unlabeled")
 """Labels of sentiment, then of action, in the order in which they are printed."""
 TRAINING_STYLES = {"published": "green", "kept": "yellow", "rejected": "red", "failed": "red"}
-INTERNAL = {"executions", "met_by", "lease", "attempts"}
+INTERNAL = {"met_by", "lease", "attempts"}
 """Fields of a job that say how the long job goes about it, not what came of it."""
 _ADDRESS = re.compile(r"gs://([^/]+)/?(.*)")
 
@@ -110,9 +110,8 @@ def report_training(execution: str, *, wait: bool, as_json: bool) -> None:
 def report_now(job: Job, *, as_json: bool) -> None:
     """Print a job as it is now; exit with status 1 if something failed."""
     if as_json:
-        fields = job.model_dump(mode="json", exclude=INTERNAL)
-        if not isinstance(job, Training):
-            fields["execution"] = job.execution
+        hidden = INTERNAL | {"execution"} if isinstance(job, Training) else INTERNAL
+        fields = job.model_dump(mode="json", exclude=hidden)
         if isinstance(job, Backfill):
             fields["examples"] = [_with_text(example) for example in _examples(job)]
         print_json(fields)
@@ -399,7 +398,7 @@ def start_training(address: str, *, identifier: str | None, model: str | None) -
 
 
 def print_training(console: Console, training: Training) -> None:
-    """Print a training's state and reason, both models head by head, and the rows left out."""
+    """Print a training's state and reason, the rows left out, and where the whole report is."""
     style = TRAINING_STYLES[training.state]
     console.print(f"training {training.id}: {training.state}", style=style, highlight=False)
     if training.error:
@@ -413,27 +412,11 @@ def print_training(console: Console, training: Training) -> None:
         for code, count in rows["rejected"].items():
             console.print(f"  {code:<24}{count:>8,}", highlight=False)
     if report.get("heads"):
-        _print_heads(console, report["heads"])
+        address = f"gs://{settings().models_bucket}/trainings/{training.id}/report.md"
+        console.print(f"both models, head by head: {address}", highlight=False, soft_wrap=True)
     if report:
         console.print()
         console.print(report["next"], highlight=False)
-
-
-def _print_heads(console: Console, heads: Mapping[str, Any]) -> None:
-    grid = Table(box=None, header_style="bold")
-    for column in ("head", "on", "rows", "in use", "candidate", "difference, bounds", ""):
-        grid.add_column(column, justify="right" if column in {"rows", "in use", "candidate"} else "left")
-    for name, head in sorted(heads.items()):
-        for title, item in (("rows held out", head["held_out"]), ("our own sentences", head["own"])):
-            if item:
-                figures = (f"{item['rows']:,}", f"{item['in_use']:.3f}", f"{item['candidate']:.3f}")
-                bounds = f"{item['low']:+.3f} to {item['high']:+.3f}"
-                grid.add_row(f"{name}, {head['metric']}", title, *figures, bounds, item["verdict"])
-    console.print()
-    if grid.row_count:
-        console.print(grid)
-    for name, head in sorted(heads.items()):
-        console.print(f"{name}: {head['why']}", style="bright_black", highlight=False)
 
 
 def _training_of(execution: str) -> Training | None:

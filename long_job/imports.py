@@ -63,7 +63,14 @@ def uploads(
     listing = storage_client().list_blobs(wanted.bucket, prefix=wanted.prefix, **storage_limits())
     blobs = (blob for blob in listing if is_file(blob) and take(document_id(wanted.bucket, blob.name)))
     while chunk := list(islice(blobs, CHUNK)):
-        yield _with_documents(client, chunk)
+        documents = [document_id(blob.bucket.name, blob.name) for blob in chunk]
+        references = [client.collection(COLLECTION).document(document) for document in documents]
+        snapshots = client.get_all(references, FIELDS)
+        stored = {snapshot.id: snapshot.to_dict() for snapshot in snapshots if snapshot.exists}
+        yield [
+            Upload(blob, document, stored.get(document))
+            for blob, document in zip(chunk, documents, strict=True)
+        ]
 
 
 def report_of(client: firestore.Client, wanted: Import) -> dict[str, Any]:
@@ -82,16 +89,6 @@ def report_of(client: firestore.Client, wanted: Import) -> dict[str, Any]:
         elif state in codes:
             codes[state][stored["error"]["code"]] += 1
     return counts | {state: dict(sorted(counted.items())) for state, counted in codes.items()}
-
-
-def _with_documents(client: firestore.Client, chunk: list[Blob]) -> list[Upload]:
-    documents = [document_id(blob.bucket.name, blob.name) for blob in chunk]
-    references = [client.collection(COLLECTION).document(document) for document in documents]
-    snapshots = client.get_all(references, FIELDS)
-    stored = {snapshot.id: snapshot.to_dict() for snapshot in snapshots if snapshot.exists}
-    return [
-        Upload(blob, document, stored.get(document)) for blob, document in zip(chunk, documents, strict=True)
-    ]
 
 
 class ImportWork(ManyDocuments[Upload]):

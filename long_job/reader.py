@@ -96,13 +96,8 @@ class Pages:
 
     def delete(self) -> None:
         """Delete all of them."""
-        from google.api_core.exceptions import NotFound
-
         for number in self.stored():
-            try:
-                self._blob(number).delete(**storage_limits())
-            except NotFound:
-                continue
+            artefacts.delete(self._blob(number))
 
     def _blob(self, number: int) -> Blob:
         return self._bucket.blob(f"{self._prefix}{number}")

@@ -201,9 +201,9 @@ def store_all(client: firestore.Client, several: Sequence[tuple[dict[str, Any], 
     transaction._begin()  # noqa: SLF001 - a transaction that reads nothing and cannot meet another
     for stored, of in several:
         transaction.set(client.collection(COLLECTION).document(stored["id"]), stored)
-        known = outcomes.Known(stored["generation"], stored["timings"]["completed_at"])
+        first = stored["timings"]["completed_at"]
         outcomes.write_completed(
-            transaction, client, Document.model_validate(stored), of, known=known, quotable=keep(of)
+            transaction, client, Document.model_validate(stored), of, first=first, quotable=keep(of)
         )
     transaction.commit()
 

@@ -258,7 +258,7 @@ def complete(
         run = documents.read_run(current.id, current.run, transaction)
         assert run is not None
         shown = transitions.showing(current, run.facts or Facts(), run.model, run.duplicate_of)
-    known = outcomes.read_known(transaction, documents.client, current)
+    first = outcomes.completed_before(transaction, documents.client, current)
     work = cost.work_of(shown, combined.cpu_seconds)
     usd = cost.usd(work, cost.GPU_JOB if settings().job_gpu else cost.JOB)
     aggregate, ended = combined.aggregate, transitions.end(shown, "completed", moment)
@@ -280,7 +280,7 @@ def complete(
         ),
     )
     outcomes.write_completed(
-        transaction, documents.client, completed, aggregate, known=known, quotable=keep(aggregate)
+        transaction, documents.client, completed, aggregate, first=first, quotable=keep(aggregate)
     )
     documents.write(transaction, current, completed)
     return completed

@@ -13,7 +13,7 @@ import json
 import re
 import zlib
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import NonNegativeInt, PositiveInt
 
@@ -109,25 +109,22 @@ COUNTS = tuple(Outcome.model_fields)
 """What counting needs; `CONTENT` is the larger part."""
 
 
-class Known(NamedTuple):
-    """The content that a record has."""
-
-    generation: str | None
-    completed_at: datetime | None
-
-
 def organisation_key(name: str | None) -> str | None:
     """Letters and digits alone, in lower case: "Tarnholm Fibre Group plc." is "tarnholm fibre group plc"."""
     return (" ".join(re.findall(r"\w+", name.casefold())) or None) if name else None
 
 
-def read_known(transaction: ShortTransaction, client: firestore.Client, document: Document) -> Known:
-    """Return what is recorded of a document, before any write; only a document with a result has a record."""
-    if document.published_run is None:
-        return Known(None, None)
+def completed_before(
+    transaction: ShortTransaction, client: firestore.Client, document: Document
+) -> datetime | None:
+    """Return when a document's content was first complete, before any write; None: it was not."""
+    if document.published_run is None:  # only a document with a result has a record
+        return None
     reference = client.collection(COLLECTION).document(document.id)
     [record] = transaction.read(reference, fields=["generation", "completed_at"])
-    return Known(record.get("generation"), record.get("completed_at")) if record else Known(None, None)
+    if record is None or record.get("generation") != str(document.generation):
+        return None
+    return record.get("completed_at")
 
 
 def write_completed(  # noqa: PLR0913 - what a run came to
@@ -136,16 +133,18 @@ def write_completed(  # noqa: PLR0913 - what a run came to
     document: Document,
     aggregate: Aggregate,
     *,
-    known: Known,
+    first: datetime | None,
     quotable: tuple[list[Kept], NDArray[np.int8]],
 ) -> None:
-    """Record what the run of a completed document found; `quotable` are sentences and their vectors."""
+    """Record what the run of a completed document found; `quotable` are sentences and their vectors.
+
+    `first` is what `completed_before` returned.
+    """
     from google.cloud.firestore_v1 import SERVER_TIMESTAMP
 
-    same = known.generation == str(document.generation) and known.completed_at is not None
     kept, vectors = quotable
     fields = _facts(document) | {
-        "completed_at": known.completed_at if same else SERVER_TIMESTAMP,
+        "completed_at": first or SERVER_TIMESTAMP,
         "passages": aggregate.passages,
         "sentiment": dict(aggregate.sentiment),
         "topics": {

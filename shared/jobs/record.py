@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 COLLECTION = "jobs"
 MAX_EXECUTIONS = 50
-"""Executions that a list in a record names."""
+"""Executions that a training's record names."""
 
 
 State = Literal["listing", "running", "completed", "published", "kept", "rejected", "failed"]
@@ -38,19 +38,14 @@ class Job(Record):
     kind: Literal["backfill", "import", "train"]
     state: State = "running"
     tasks: PositiveInt = 1
-    executions: list[str] = Field(default_factory=list)
-    """Full names of the executions that were started for it, the newest last."""
+    execution: str | None = None
+    """Full name of the newest execution that was started for it; a training's are in `met_by`."""
     lease: Lease | None = None
     error: ErrorInfo | None = None
     report: dict[str, Any] | None = None
     """What came of it, once it has ended."""
     created_at: datetime
     updated_at: datetime
-
-    @property
-    def execution(self) -> str | None:
-        """The newest execution."""
-        return self.executions[-1] if self.executions else None
 
 
 class Share(Record):
@@ -106,9 +101,8 @@ def start(client: firestore.Client, job: AnyJob, *, tasks: int | None = None) ->
         GoogleAPIError: Cloud Run has not accepted it.
     """
     execution = run_job([job.kind, job.id], tasks or job.tasks)
-    executions = [*job.executions, execution][-MAX_EXECUTIONS:]
-    update(client, job.id, {"executions": executions})
-    return job.model_copy(update={"executions": executions})
+    update(client, job.id, {"execution": execution})
+    return job.model_copy(update={"execution": execution})
 
 
 def reference(client: firestore.Client, identifier: str) -> firestore.DocumentReference:

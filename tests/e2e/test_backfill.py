@@ -178,7 +178,7 @@ def test_only_a_job_at_work_is_in_the_way_of_resume(stack: RunningStack, other: 
     jobs().update_job(request={"job": sleeping, "allow_missing": True})
     execution = jobs().run_job(name=sleeping.name).metadata.name
     for state, status in (("running", 1), ("completed", 0)):
-        update(firestore_client(), made.id, {"state": state, "executions": [execution]})
+        update(firestore_client(), made.id, {"state": state, "execution": execution})
         done = stack.command("backfill", "resume", made.id)
         assert done.returncode == status, done.stderr
     executions().cancel_execution(name=execution)
