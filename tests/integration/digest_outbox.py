@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from google.cloud.secretmanager_v1 import Replication, Secret
 
-from shared.digests.notify import enqueue, notify_pending, outbox
+from shared.digests.notify import enqueue, notify_pending, outbox, webhooks
 from shared.digests.notify.outbox import Delivery
 from shared.digests.schedules import Email, Webhook
 from shared.digests.store import COLLECTION, to_fields
@@ -39,9 +39,10 @@ CALL = """
 import logging
 from datetime import UTC, datetime, timedelta
 from shared.platform.clients import firestore_client
-from shared.digests.notify import notify_pending
+from shared.digests.notify import notify_pending, webhooks
 logging.basicConfig(level=logging.DEBUG)
-notify_pending(firestore_client(), datetime.now(UTC) + timedelta(seconds=1), resolve=lambda *_: ["127.0.0.1"])
+webhooks.resolve = lambda *_: ["127.0.0.1"]
+notify_pending(firestore_client(), datetime.now(UTC) + timedelta(seconds=1))
 """
 """One call, in a process of its own."""
 
@@ -54,6 +55,7 @@ def notifying(folder: Path) -> Iterator[Authority]:
         running("secretmanager", folder / "secrets") as secrets,
         pytest.MonkeyPatch.context() as patch,
     ):
+        patch.setattr(webhooks, "resolve", here)
         patch.setenv("SECRET_MANAGER_EMULATOR_HOST", secrets.address)
         patch.setenv("HEADRACE_WEBHOOK_ALLOWED_HOSTS", json.dumps([HOST]))
         patch.setenv("HEADRACE_CA_FILE", str(known.ca))
@@ -119,4 +121,4 @@ def soon() -> datetime:
 
 
 def notify(client: firestore.Client, at: datetime | None = None) -> int:
-    return notify_pending(client, at or soon(), resolve=here)
+    return notify_pending(client, at or soon())

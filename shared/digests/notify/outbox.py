@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from google.cloud import firestore
 
-    from shared.digests.notify.webhooks import Resolver
     from shared.platform.transaction import ShortTransaction
 
 
@@ -147,7 +146,7 @@ def record(
     Documents(client).run(step)
 
 
-def notify_pending(client: firestore.Client, at: datetime, *, resolve: Resolver = webhooks.resolve) -> int:
+def notify_pending(client: firestore.Client, at: datetime) -> int:
     """Send what is due, and return how many messages were delivered; never raises.
 
     Call it on every heartbeat; several instances may do so at once.
@@ -161,18 +160,14 @@ def notify_pending(client: firestore.Client, at: datetime, *, resolve: Resolver 
             if left < LEAST_SECONDS:
                 break
             seconds = min(left, settings().notify_target_seconds)
-            notified += _notify(client, reference, at + timedelta(seconds=passed), seconds, resolve)
+            notified += _notify(client, reference, at + timedelta(seconds=passed), seconds)
     except Exception as error:  # noqa: BLE001 - notifications must not keep digests from being made
         get_logger("notify").warning("the outbox could not be read", error=error)
     return notified
 
 
 def _notify(
-    client: firestore.Client,
-    reference: firestore.DocumentReference,
-    at: datetime,
-    seconds: float,
-    resolve: Resolver,
+    client: firestore.Client, reference: firestore.DocumentReference, at: datetime, seconds: float
 ) -> bool:
     """Return whether this call delivered the message."""
     started = time.monotonic()
@@ -184,7 +179,7 @@ def _notify(
             return False
         log = log.bind(kind=taken.target.kind, attempt=taken.attempts)
         try:
-            _send(client, reference, taken, seconds, resolve)
+            _send(client, reference, taken, seconds)
         except Exception as error:  # noqa: BLE001 - one target must not stop the others
             failure = error
         record(client, reference, taken, failure, at + timedelta(seconds=time.monotonic() - started))
@@ -199,11 +194,7 @@ def _notify(
 
 
 def _send(
-    client: firestore.Client,
-    reference: firestore.DocumentReference,
-    taken: Delivery,
-    seconds: float,
-    resolve: Resolver,
+    client: firestore.Client, reference: firestore.DocumentReference, taken: Delivery, seconds: float
 ) -> None:
     """Send one message, with the same identifier at every attempt, by which receivers recognize a copy."""
     from shared.digests import store
@@ -218,7 +209,7 @@ def _send(
     if isinstance(target, Webhook):
         body = (webhooks.as_slack if target.format == "slack" else webhooks.as_json)(stored.digest, page)
         headers = {"content-type": "application/json; charset=utf-8", "headrace-delivery": identifier}
-        webhooks.send(_secret(target.secret).strip(), body, headers, seconds=seconds, resolve=resolve)
+        webhooks.send(_secret(target.secret).strip(), body, headers, seconds=seconds)
         return
     password = _secret(pinned) if (pinned := settings().smtp_password) else None
     message = mail.compose(stored, store.source_link, page, target.to, identifier)

@@ -139,14 +139,7 @@ def addresses(place: Place, resolve: Resolver) -> list[str]:
     return resolved
 
 
-def send(
-    url: str,
-    body: bytes,
-    headers: Mapping[str, str],
-    *,
-    seconds: float,
-    resolve: Resolver = resolve,
-) -> None:
+def send(url: str, body: bytes, headers: Mapping[str, str], *, seconds: float) -> None:
     """Send a body by POST, and return if the receiver accepted it.
 
     Raises:
