@@ -245,11 +245,7 @@ def following(schedule: Schedule, after: datetime) -> datetime | None:
 def window(schedule: Schedule, end: datetime, last_end: datetime | None) -> Window:
     """Return the window of a slot's digest, or of a digest that is requested at any other moment.
 
-    Args:
-        schedule: whose window it is.
-        end: the slot.
-        last_end: where the schedule's last digest ended; for `since-last` alone. Without one, that begins at
-            the slot before.
+    With `since-last` it begins at `last_end`, where the last digest ended, or else at the slot before.
     """
     if schedule.window != "since-last":
         start = _bounds(schedule, schedule.window, end, 1)[1]

@@ -260,13 +260,7 @@ def without_documents(stored: StoredDigest, documents: Iterable[str]) -> StoredD
 
 
 def erase(client: firestore.Client, document: str, expected: Seen | None = None, *, deleted: int = 0) -> None:
-    """Delete a document and take its sentences out of every digest.
-
-    Args:
-        client: the process's own.
-        document: its id.
-        expected: the run and generation it had when it was chosen; None: erase it in any state.
-        deleted: the newest generation of its file that was deleted, of which a notification may still come.
+    """Delete a document, as `erase_stored` does, and take its sentences out of every digest.
 
     Raises:
         Superseded: it was uploaded or replayed since, or while it is erased; the new run is left alone.

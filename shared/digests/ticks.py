@@ -20,7 +20,7 @@ import secrets
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import AwareDatetime
 
@@ -62,11 +62,8 @@ End = Literal["due", "done", "failed"]
 """States in which an attempt leaves a slot."""
 
 
-class Planned(NamedTuple):
-    """Ids of slots that were planned."""
-
-    due: list[str]
-    skipped: list[str]
+Planned = dict[Literal["due", "skipped"], list[str]]
+"""Ids of slots that were planned."""
 
 
 class Tick(Record):
@@ -140,7 +137,8 @@ def plan(client: firestore.Client, schedule: Schedule, at: datetime) -> Planned:
 
     def step(transaction: ShortTransaction) -> Planned:
         [clock] = transaction.read(reference)
-        rule, planned = _rule(schedule), Planned([], [])
+        rule = _rule(schedule)
+        planned: Planned = {"due": [], "skipped": []}
         if clock is None:
             transaction.set(reference, rule | {"upto": at, "last_end": None, "recent": []})
             return planned
@@ -180,7 +178,8 @@ def _write(
     read = transaction.read(*references.values(), fields=[]) if references else []
     existing = {slot for slot, record in zip(references, read, strict=True) if record is not None}
     recent = [Window.model_validate(window) for window in clock["recent"]]
-    last_end, planned = clock["last_end"], Planned([], [])
+    last_end = clock["last_end"]
+    planned: Planned = {"due": [], "skipped": []}
     for slot, reference in references.items():
         made = slot in due[-settings().digest_catch_up :]
         window = schedules.window(schedule, slot, last_end)
@@ -201,7 +200,7 @@ def _write(
         }
         if slot not in existing:
             transaction.create(reference, fields)
-            (planned.due if made else planned.skipped).append(reference.id)
+            planned["due" if made else "skipped"].append(reference.id)
         if made:
             recent = [window, *recent][:EARLIER]
             last_end = slot
@@ -377,10 +376,10 @@ def _plan(client: firestore.Client, at: datetime) -> None:
             # One that cannot be planned is no reason to leave out the others.
             log.error("a schedule was not planned", schedule=schedule.name, error=error)  # noqa: TRY400 - `error` logs the stack without values
             continue
-        for name in planned.due:
+        for name in planned["due"]:
             log.info("digest planned", digest=name)
-        if planned.skipped:
-            counts = {"skipped": len(planned.skipped), "newest": planned.skipped[-1]}
+        if skipped := planned["skipped"]:
+            counts = {"skipped": len(skipped), "newest": skipped[-1]}
             log.warning("digests were missed for too long", schedule=schedule.name, **counts)
     if not defined.problems:  # else one that is missing may be among them
         forget(client, clocks, {schedule.name for schedule in defined.schedules})

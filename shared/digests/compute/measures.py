@@ -290,12 +290,8 @@ def measures(
 ) -> Measures:
     """Return the shares, each with its changes; p is corrected for all of them together.
 
-    Args:
-        now: the window's.
-        previous: those of the window before; None if that could not be read.
-        trailing: those of every earlier window that could.
-        cells: the window's passages by topic, and in it by sentiment and by action.
-        asked: the topic that the digest is about; None: all that occur, now or before.
+    `previous` is the window before, None if that could not be read; `trailing` are all earlier ones; `cells`
+    are the window's passages by topic. Topics are the one that is `asked`, or all that occur, now or before.
     """
     topics = [asked] if asked else in_order({name for each in (now, *trailing) for name in each.topics})
     names = [f"sentiment/{label}" for label in SENTIMENTS]

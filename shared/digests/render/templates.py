@@ -32,12 +32,7 @@ IN_ADDRESS = str.maketrans({"<": "%3C", ">": "%3E", "\\": "%5C", " ": "%20", "|"
 
 
 def html(digest: Digest, link: Callable[[Quote], str]) -> str:
-    """Render a digest as a page.
-
-    Args:
-        digest: what the page says.
-        link: returns the address at which a quote can be read; what is not a web address makes no link.
-    """
+    """Render a digest as a page; `link` returns where a quote can be read, if that is a web address."""
     from markupsafe import Markup
 
     style = (HERE / "page.css").read_text(encoding="utf-8")
