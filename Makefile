@@ -18,7 +18,7 @@ help: ## list the targets
 
 setup: $(VENV)/.run $(MODEL) ## environment and model; does nothing when nothing changed
 
-run: setup ## start the local stack, analyse samples/, show the results, stay up until Ctrl-C
+run: setup ## start the local stack, analyze samples/, show the results, stay up until Ctrl-C
 	@$(BIN)/headrace run
 
 test: $(VENV)/.dev $(MODEL) ## set up and run every test; JOBS=1: one after the other

@@ -27,7 +27,7 @@ resource "google_compute_security_policy" "api" {
   name        = "headrace-api"
   description = "A limit of requests for each address"
 
-  #checkov:skip=CKV_GCP_73:No Java here; and texts to be analysed may quote anything, also attacks.
+  #checkov:skip=CKV_GCP_73:No Java here; and texts to be analyzed may quote anything, also attacks.
   rule {
     action      = "throttle"
     priority    = 1000

@@ -137,8 +137,8 @@ def words_of_strangers(learnt_from: Sequence[Example], texts: Sequence[str], lef
 
 def answers_of_vader(module: ModuleType, texts: Sequence[str]) -> Answers:
     """A lexicon with rules, for sentiment alone; Hutto and Gilbert 2014."""
-    analyser = module.SentimentIntensityAnalyzer()
-    scores = np.array([analyser.polarity_scores(text)["compound"] for text in texts])
+    analyzer = module.SentimentIntensityAnalyzer()
+    scores = np.array([analyzer.polarity_scores(text)["compound"] for text in texts])
     labels = np.full(len(texts), _NEUTRAL)
     labels[scores >= _VADER_CUT], labels[scores <= -_VADER_CUT] = _POSITIVE, _NEGATIVE
     return Answers(sentiment=labels, positive=scores > 0)

@@ -140,7 +140,7 @@ def figures(
         "size": shown["size"],
         "characters": characters(shown),
         "recorded_cpu": shown["cost"]["cpu_seconds"],
-        "analyze_cpu": round(analysed(shown), 3),
+        "analyze_cpu": round(analyzed(shown), 3),
         "recognised": len(shown["recognised"]),
         "recorded_usd": shown["cost"]["usd"],
         "extract_seconds": shown["timings"]["extract_seconds"],
@@ -164,7 +164,7 @@ def figures(
     }
 
 
-def analysed(shown: dict[str, Any]) -> float:
+def analyzed(shown: dict[str, Any]) -> float:
     """Processor seconds that a document's batches say they took."""
     from shared.documents import batches
     from shared.documents.store import Documents

@@ -203,7 +203,7 @@ def _routes(found: Mapping[str, Any]) -> str:
 
 
 def _gpu(found: Mapping[str, Any], pages: float, speed: float) -> float:
-    """Price of the instances for 1,000 pages of which so many are analysed by one task."""
+    """Price of the instances for 1,000 pages of which so many are analyzed by one task."""
     one = model.of_kind(found, LONG)
     seconds = model.estimated(found, one) / one["pages"] * pages / speed
     billed = max(cost.JOB_LEAST_SECONDS, cost.JOB_START_SECONDS + seconds)

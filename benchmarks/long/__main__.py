@@ -65,7 +65,7 @@ class Bench:
         shares = []
         for _ in range(rounds):
             [task] = self.job(1, workers)
-            shares.append(task.tokens / task.analysed_seconds / self.engine(workers))
+            shares.append(task.tokens / task.analyzed_seconds / self.engine(workers))
         return statistics.median(shares)
 
     def two_tasks(self, rounds: int) -> float:
@@ -74,8 +74,8 @@ class Bench:
         for _ in range(rounds):
             [one] = self.job(1, 1, pinned=True)
             two = self.job(2, 1, pinned=True)
-            together = sum(task.tokens for task in two) / max(task.analysed_seconds for task in two)
-            ratios.append(together / (one.tokens / one.analysed_seconds))
+            together = sum(task.tokens for task in two) / max(task.analyzed_seconds for task in two)
+            ratios.append(together / (one.tokens / one.analyzed_seconds))
         return statistics.median(ratios)
 
     def resumed(self, rounds: int) -> float:
@@ -103,7 +103,7 @@ class Bench:
 
 def equal(folder: Path, texts: Sequence[str]) -> tuple[int, int, float]:
     """The same passages by job and function: how many there are, how many labels differ, the least cosine."""
-    routes = [analysed(folder / name, texts, settings) for name, settings in ROUTES.items()]
+    routes = [analyzed(folder / name, texts, settings) for name, settings in ROUTES.items()]
     differ, least = 0, 1.0
     for pair in zip(*routes, strict=True):
         labels = [(one["sentiment"], one["action"], one["topic_names"], one["figures"]) for one in pair]
@@ -114,7 +114,7 @@ def equal(folder: Path, texts: Sequence[str]) -> tuple[int, int, float]:
     return len(routes[0]), differ, least
 
 
-def analysed(folder: Path, texts: Sequence[str], settings: dict[str, str]) -> list[dict[str, Any]]:
+def analyzed(folder: Path, texts: Sequence[str], settings: dict[str, str]) -> list[dict[str, Any]]:
     """The passages that a stack of these settings stores, with labels in place of scores."""
     from shared.documents.store import Documents
     from shared.platform.clients import firestore_client

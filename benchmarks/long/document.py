@@ -29,7 +29,7 @@ class Ended:
     """Of the process, its start included."""
     wall_seconds: float
     tokens: int
-    analysed_seconds: float
+    analyzed_seconds: float
     """From the first look at what is left to the last commit."""
 
 
@@ -73,10 +73,10 @@ class Task:
         self.process.returncode = os.waitstatus_to_exitcode(status)
         wall = time.monotonic() - self._started
         said = [json.loads(line) for line in lines if line.startswith("{")]
-        analysed: dict[str, Any] = {"tokens": 0, "seconds": 0.0}
-        analysed |= next((line for line in said if line["message"] == "analyzed"), {})
+        analyzed: dict[str, Any] = {"tokens": 0, "seconds": 0.0}
+        analyzed |= next((line for line in said if line["message"] == "analyzed"), {})
         cpu = usage.ru_utime + usage.ru_stime
-        return Ended(self.process.returncode, cpu, wall, analysed["tokens"], analysed["seconds"])
+        return Ended(self.process.returncode, cpu, wall, analyzed["tokens"], analyzed["seconds"])
 
 
 def idle_job() -> None:

@@ -290,7 +290,7 @@ def api_requests(arena: Arena) -> Outcome:
 
 
 def forged_messages(arena: Arena) -> Outcome:
-    """Publish and push messages that were never ours, and ours again, while documents are analysed."""
+    """Publish and push messages that were never ours, and ours again, while documents are analyzed."""
     random = Random(SEED)
     done = {f"victim-{number}.txt": plain(5000 + number, 70) for number in range(4)}
     with forgeries.overheard("uploads", "batches") as heard:

@@ -97,7 +97,7 @@ def uploads(known: list[tuple[str, int]]) -> Iterator[Message]:
 
 
 def batches(real: list[dict[str, Any]], record: dict[str, Any]) -> Iterator[Message]:
-    """Batches of the runs of `real` ones, and of a document that is being analysed, that no plan has."""
+    """Batches of the runs of `real` ones, and of a document that is being analyzed, that no plan has."""
     planned = {name: record["batches"][name] for name in ("model", "artefact")} | {"source": None}
     at_work = [
         one | {"document": record["id"], "run": record["run"], "generation": int(record["generation"])}

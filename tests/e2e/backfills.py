@@ -1,4 +1,4 @@
-"""Documents to be analysed again, and tasks of a backfill started by hand."""
+"""Documents to be analyzed again, and tasks of a backfill started by hand."""
 
 from __future__ import annotations
 

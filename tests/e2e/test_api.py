@@ -72,7 +72,7 @@ def test_a_passage_is_found_by_meaning(stack: RunningStack, report: dict[str, An
     assert f"{SAMPLE.name}  p. {hits[0]['page']}" in printed.stdout
 
 
-def test_texts_are_analysed_at_once(stack: RunningStack) -> None:
+def test_texts_are_analyzed_at_once(stack: RunningStack) -> None:
     """Without any document: the model that reads the bucket's files reads a request's texts."""
     answer = ask(stack, "/v1/analyze", {"texts": ["Two contractors died at the northern plant."]})
     [result] = answer["results"]

@@ -68,7 +68,7 @@ def test_members_are_documents(stack: RunningStack, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("clients")
 def test_unpacking_again_changes_nothing(stack: RunningStack, tmp_path: Path) -> None:
-    """The archive's event comes again: no member is stored a second time, so none is analysed again."""
+    """The archive's event comes again: no member is stored a second time, so none is analyzed again."""
     path = tmp_path / "again.zip"
     path.write_bytes(zipped({"one.txt": GOOD_AND_BAD.replace("Brackwater", "Again").encode()}))
     before = dropped(stack, path)
@@ -84,7 +84,7 @@ def test_unpacking_again_changes_nothing(stack: RunningStack, tmp_path: Path) ->
 
 @pytest.mark.usefixtures("clients")
 def test_a_newer_archive_replaces_its_members(stack: RunningStack, tmp_path: Path) -> None:
-    """What changed is analysed again, what is gone is deleted, what was never a member stays."""
+    """What changed is analyzed again, what is gone is deleted, what was never a member stays."""
     from shared.platform.clients import storage_client
 
     bucket = storage_client().bucket("headrace-local-uploads")

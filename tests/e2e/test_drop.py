@@ -1,4 +1,4 @@
-"""A file dropped into the bucket is analysed and shown."""
+"""A file dropped into the bucket is analyzed and shown."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def check_completed(shown: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.name)
-def test_each_sample_is_analysed(stack: RunningStack, sample: Path) -> None:
+def test_each_sample_is_analyzed(stack: RunningStack, sample: Path) -> None:
     """Every file in samples/ completes, with a result in the documented shape, and `show` prints the same."""
     [shown] = stack.json("drop", str(sample), "--wait")
     check_completed(shown)

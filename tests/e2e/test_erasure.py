@@ -132,7 +132,7 @@ def write(folder: Path, name: str, text: str) -> Path:
 
 
 def test_no_byte_of_a_sentence_is_left(stack: RunningStack, tmp_path: Path, marker: str) -> None:
-    """Analysed, dead-lettered, then erased with its file: it is not in any store and not in any log."""
+    """Analyzed, dead-lettered, then erased with its file: it is not in any store and not in any log."""
     files = write(tmp_path, "mill.txt", text(marker)), write(tmp_path, "shipyard.txt", OTHER)
     [document, other] = drop(stack, *files)
     topic = f"projects/{PROJECT}/topics/uploads"
@@ -194,7 +194,7 @@ def test_a_file_that_stays_is_told_and_can_follow(stack: RunningStack, tmp_path:
     assert (again.returncode, "There is no document stays.txt." in again.stderr) == (1, True)
 
 
-def test_what_is_uploaded_again_is_analysed_again(stack: RunningStack, tmp_path: Path, marker: str) -> None:
+def test_what_is_uploaded_again_is_analyzed_again(stack: RunningStack, tmp_path: Path, marker: str) -> None:
     """An erasure is of what was stored, and no ban; the new document begins at its first run."""
     path = write(tmp_path, "again.txt", text(marker))
     [document] = drop(stack, path)

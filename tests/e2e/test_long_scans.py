@@ -106,7 +106,7 @@ def report(path: Path, pages: int) -> Path:
 
 @pytest.mark.usefixtures("by_hand")
 def test_what_is_beyond_a_functions_limit_is_within_the_jobs(stack: RunningStack, tmp_path: Path) -> None:
-    """The job reads and analyses it."""
+    """The job reads and analyzes it."""
     document = delegated(stack, report(tmp_path / "long.pdf", PAGES + 1))
     assert document["job"]["why"] == "too_many_pages"
     assert ended(task(stack, document)) == 0

@@ -62,7 +62,7 @@ def test_batches_twice_in_reverse_and_after_the_end(stack: RunningStack, tmp_pat
     assert stack.json("show", dropped["id"]) == [shown]
 
 
-def test_a_newer_file_while_the_old_one_is_analysed(stack: RunningStack, tmp_path: Path) -> None:
+def test_a_newer_file_while_the_old_one_is_analyzed(stack: RunningStack, tmp_path: Path) -> None:
     """The old run is superseded and leaves nothing; its batches and event, coming last, change nothing."""
     from shared.documents.store import Documents
     from shared.platform.clients import firestore_client

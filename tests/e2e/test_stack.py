@@ -50,7 +50,7 @@ def check_ends(stack: RunningStack, sign: signal.Signals) -> None:
 def test_a_killed_supervisor_takes_busy_processes_along(own_stack: RunningStack, tmp_path: Path) -> None:
     """Kill -9 of it ends a worker with a request in progress too, at once, and the ports can be used again.
 
-    What was analysed is there after the next start, which Ctrl-C ends; `--reset` starts empty.
+    What was analyzed is there after the next start, which Ctrl-C ends; `--reset` starts empty.
     """
     report = tmp_path / "kept.txt"
     report.write_text("The plant cut its water use by a fifth in 2025. It will stop using coal by 2030.")

@@ -216,7 +216,7 @@ def test_what_is_said_of_a_file_is_redacted_too() -> None:
 
 
 def test_a_file_that_breaks_its_reader_breaks_nothing_else(stack: RunningStack) -> None:
-    """While it is read, another file is analysed; the function's instance stays the same process."""
+    """While it is read, another file is analyzed; the function's instance stays the same process."""
     before = stack.pid("ingest")
     upload("deep.json", b"[" * 2_000_000)
     upload("bomb.html", b"<div>" * 1_000_000)

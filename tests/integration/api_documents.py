@@ -79,7 +79,7 @@ def store_passages(
 
 
 def store_all(api: ApiServer) -> None:
-    """Documents that are published, published and analysed again, of other models, and not yet published."""
+    """Documents that are published, published and analyzed again, of other models, and not yet published."""
     engine = Engine(MODEL)
     for name in NAMES:
         store_document(api, name, state="completed", published_run=2)

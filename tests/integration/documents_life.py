@@ -40,7 +40,7 @@ class Life:
         assert claimed is not None
         return claimed
 
-    def analyse(self, claim: Document, generation: int, batches: int = len(SIZES)) -> None:
+    def analyze(self, claim: Document, generation: int, batches: int = len(SIZES)) -> None:
         """Plan a run and commit its first batches."""
         self.documents.plan(claim, plan_of(f"{claim.id}-{claim.run}", SIZES))
         for number in range(batches):

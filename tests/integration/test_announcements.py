@@ -51,7 +51,7 @@ def unheard(monkeypatch: pytest.MonkeyPatch) -> tuple[Life, str]:
     claim = life.claim(1)
     with monkeypatch.context() as patch:
         patch.setattr(completion, "settle", lambda *_: None)
-        life.analyse(claim, 1)
+        life.analyze(claim, 1)
     return life, claim.id
 
 
@@ -81,7 +81,7 @@ def test_a_result_is_announced_before_a_backfill_begins(
 def test_what_was_announced_is_not_announced_again(clients: Clients, results: str) -> None:
     """The claim of a newer run finds nothing to do."""
     life = Life()
-    life.analyse(life.claim(1), 1)
-    life.analyse(life.claim(2), 2)
+    life.analyze(life.claim(1), 1)
+    life.analyze(life.claim(2), 2)
     assert sorted(run for _, run, _ in heard(clients, results, 2)) == [1, 2]
     assert not clients.pull(results, wait=0.5)

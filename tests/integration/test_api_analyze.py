@@ -90,12 +90,12 @@ def test_an_answer_does_not_depend_on_its_company(api: ApiServer) -> None:
     """Requests that share a pass of the model are not mixed up, and each is answered as if it were alone."""
     texts = [f"{text} ({number})" for number in range(12) for text in TEXTS]
 
-    def analysed(text: str) -> Any:
+    def analyzed(text: str) -> Any:
         [result] = api.analyze(text, embeddings=True).json["results"]
         return [*result["embedding"], *result["sentiment"]["scores"].values()]
 
-    alone = np.array([analysed(text) for text in texts])
+    alone = np.array([analyzed(text) for text in texts])
     with ThreadPoolExecutor(16) as pool:
-        together = np.array(list(pool.map(analysed, texts)))
+        together = np.array(list(pool.map(analyzed, texts)))
     assert together == pytest.approx(alone, abs=1e-3)
     assert len(np.unique(alone.round(4), axis=0)) == len(texts)

@@ -92,7 +92,7 @@ def test_passages_by_topic_sentiment_and_action(api: ApiServer) -> None:
 
 
 def test_a_run_that_is_not_published_is_not_shown(api: ApiServer) -> None:
-    """While a document is analysed for the first time it has no passages; again, those of before."""
+    """While a document is analyzed for the first time it has no passages; again, those of before."""
     first = api.get(f"/v1/documents/{IDS[NAMES[5]]}/passages").json
     assert (first["run"], first["passages"]) == (None, [])
     again = api.get(f"/v1/documents/{IDS[NAMES[6]]}/passages").json

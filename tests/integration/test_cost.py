@@ -36,7 +36,7 @@ def test_a_run_that_completes_stores_its_estimate() -> None:
     """In the document, and in what the API shows of it."""
     life = Life()
     claim = life.claim(1)
-    life.analyse(claim, 1)
+    life.analyze(claim, 1)
     found = stored(life, claim.id)
     document = Document.model_validate(found | {"cost": {"cpu_seconds": 0.0}})
     assert found["cost"]["usd"] == cost.usd(cost.work_of(document, found["cost"]["cpu_seconds"])) > 0
@@ -46,9 +46,9 @@ def test_a_run_that_completes_stores_its_estimate() -> None:
 def test_a_new_run_has_no_estimate_until_it_completes() -> None:
     """That of the run before is not shown as its own."""
     life = Life()
-    life.analyse(life.claim(1), 1)
+    life.analyze(life.claim(1), 1)
     claim = life.claim(2)
-    life.analyse(claim, 2, batches=len(SIZES) - 1)
+    life.analyze(claim, 2, batches=len(SIZES) - 1)
     assert "usd" not in stored(life, claim.id)["cost"]
 
 

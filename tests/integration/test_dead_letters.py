@@ -112,7 +112,7 @@ def upload(name: str, generation: int, restart: int | None = None) -> UploadEven
     )
 
 
-def analysing(name: str, generation: int, restart: int | None = None) -> BatchMessage:
+def analyzing(name: str, generation: int, restart: int | None = None) -> BatchMessage:
     """A document that is planned and waits for its only batch; the batch."""
     documents = Documents(firestore_client())
     event = upload(name, generation, restart)
@@ -140,7 +140,7 @@ def stored(document: str) -> dict[str, Any]:
 @pytest.mark.usefixtures("servers")
 def test_a_dead_letter_fails_its_run() -> None:
     """The document has the reason; a second delivery changes nothing and adds no second record."""
-    message = analysing("own.txt", 1)
+    message = analyzing("own.txt", 1)
     letter = bury(message)
     failed = stored(message.document)
     assert (failed["state"], failed["results_pending"]) == ("failed", False)
@@ -154,7 +154,7 @@ def test_a_dead_letter_fails_its_run() -> None:
 @pytest.mark.parametrize("code", sorted(NOT_OURS))
 def test_a_batch_that_was_made_up_fails_nothing(code: str) -> None:
     """Its record says why it was refused, and names no command: the run does without it."""
-    message = analysing(f"{code}.txt", 1)
+    message = analyzing(f"{code}.txt", 1)
     before = stored(message.document)
     reason = {"code": code, "message": "Not one of its run.", "hint": "See who may publish."}
     letter = bury(message, json.dumps(reason))
@@ -166,7 +166,7 @@ def test_a_batch_that_was_made_up_fails_nothing(code: str) -> None:
 @pytest.mark.parametrize("reason", ["", "null", "{", '{"code": "x"}', "[" * 100_000])
 def test_a_reason_that_nobody_can_read_is_none(reason: str) -> None:
     """The dead letter is kept like one that Pub/Sub forwarded, and does not come again and again."""
-    message = analysing(f"reason-{len(reason)}.txt", 1)
+    message = analyzing(f"reason-{len(reason)}.txt", 1)
     assert bury(message, reason)["reason"]["code"] == "deliveries_exhausted"
 
 
@@ -175,8 +175,8 @@ def test_a_reason_that_nobody_can_read_is_none(reason: str) -> None:
 def test_a_dead_letter_of_an_older_run_fails_nothing(generation: int) -> None:
     """The file was overwritten, or the run restarted: the letter is kept, the document goes on."""
     name = f"moved-{generation}.txt"
-    old = analysing(name, 1)
-    analysing(name, generation, restart=1 if generation == 1 else None)
+    old = analyzing(name, 1)
+    analyzing(name, generation, restart=1 if generation == 1 else None)
     before = stored(old.document)
     assert before["run"] == 2
     assert bury(old)["run"] == 1
@@ -186,13 +186,13 @@ def test_a_dead_letter_of_an_older_run_fails_nothing(generation: int) -> None:
 @pytest.mark.usefixtures("servers")
 def test_a_dead_letter_of_an_earlier_life_fails_nothing() -> None:
     """The document was erased and its file uploaded again, so its run has the old one's number."""
-    old = analysing("erased.txt", 1)
+    old = analyzing("erased.txt", 1)
     reference = Documents(firestore_client()).reference(old.document)
     for part in reference.collections():
         for record in part.stream():
             record.reference.delete()
     reference.delete()
-    new = analysing("erased.txt", 2)
+    new = analyzing("erased.txt", 2)
     assert (new.document, new.run) == (old.document, old.run)
     before = stored(new.document)
     assert bury(old)["document"] == old.document

@@ -225,7 +225,7 @@ def test_a_pipeline_that_stands_still_is_told(store: Store) -> None:
     assert before.line == "No document ended in the week to 15 November 2026."
 
 
-def test_what_is_analysed_again_was_received_when_it_was_uploaded(store: Store) -> None:
+def test_what_is_analyzed_again_was_received_when_it_was_uploaded(store: Store) -> None:
     """A new run of the same content has times of its own, and moves it into no other window."""
     document = store.put("a.pdf", [plain(1)], MONDAY - WEEK + HOUR)
     before = store.make(window=week(1))

@@ -35,7 +35,7 @@ class Told(Life):
 
     def complete(self, generation: int, restart: int | None = None) -> dict[str, Any]:
         claim = self.claim(generation, restart)
-        self.analyse(claim, generation)
+        self.analyze(claim, generation)
         finish(self.documents, claim.id, claim.run)  # as a delivery that comes twice
         return self.stored(claim)
 
@@ -58,7 +58,7 @@ def test_a_completed_document_is_in_a_window() -> None:
     assert set(outcomes.CONTENT) <= set(stored)
 
 
-def test_content_that_is_analysed_again_stays_in_its_window() -> None:
+def test_content_that_is_analyzed_again_stays_in_its_window() -> None:
     """A replay or another model replaces what is kept, and is no new document."""
     life = Told()
     first = life.complete(1)
@@ -104,7 +104,7 @@ def test_a_backfill_is_no_new_upload() -> None:
 
 
 def test_new_content_is_in_a_window_of_its_own() -> None:
-    """A newer file of the same name is told of when it is analysed."""
+    """A newer file of the same name is told of when it is analyzed."""
     life = Told()
     first, second = life.complete(1), life.complete(2)
     assert second["completed_at"] > first["completed_at"]

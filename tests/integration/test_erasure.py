@@ -39,11 +39,11 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def analysed() -> tuple[Life, str, dict[str, Any]]:
-    """A document whose first upload was analysed, with an artefact; and its record."""
+def analyzed() -> tuple[Life, str, dict[str, Any]]:
+    """A document whose first upload was analyzed, with an artefact; and its record."""
     life = Life()
     claim = life.claim(1)
-    life.analyse(claim, 1)
+    life.analyze(claim, 1)
     put(settings().work_bucket, f"{artefacts.prefix(claim.id, claim.run)}text.txt")
     return life, claim.id, record(claim.id)
 
@@ -65,9 +65,9 @@ def names(bucket: str, prefix: str) -> set[str]:
 
 
 def test_what_was_uploaded_again_since_it_was_listed_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sweep listed it as expired, then a new upload took it: that is analysed to its end."""
-    life, document, stored = analysed()
-    _, expired, _ = analysed()
+    """Sweep listed it as expired, then a new upload took it: that is analyzed to its end."""
+    life, document, stored = analyzed()
+    _, expired, _ = analyzed()
     past = now().replace(year=2020)
     for one in (document, expired):
         reference(one).update({"expires_at": past})
@@ -93,7 +93,7 @@ def test_what_was_uploaded_again_since_it_was_listed_is_kept(monkeypatch: pytest
 
 def test_what_is_uploaded_again_while_it_is_erased_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """The erasure stops; the new run has all that it needs, and once it has ended nothing else is left."""
-    life, document, stored = analysed()
+    life, document, stored = analyzed()
     claims = []
 
     def then_it_comes_again(*_: Any) -> None:
@@ -107,7 +107,7 @@ def test_what_is_uploaded_again_while_it_is_erased_is_kept(monkeypatch: pytest.M
     assert names(settings().work_bucket, f"runs/{document}/") == {
         f"{artefacts.prefix(document, claim.run)}text.txt"
     }
-    life.analyse(claim, 2)
+    life.analyze(claim, 2)
     assert (record(document)["state"], record(document)["published_run"]) == ("completed", claim.run)
     assert life.kept(document) == {"passages": {claim.run}, "batches": {claim.run}}
 
@@ -116,7 +116,7 @@ def test_nothing_older_is_published_where_the_upload_in_between_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What was to be erased does not come back by that."""
-    life, document, stored = analysed()
+    life, document, stored = analyzed()
     claims = []
     monkeypatch.setattr(digests, "redact", lambda *_: claims.append(life.claim(2)))
     with pytest.raises(Superseded):
@@ -129,7 +129,7 @@ def test_nothing_older_is_published_where_the_upload_in_between_fails(
 
 def test_an_erasure_that_was_interrupted_is_ended_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or by one beside it: the second finds the record as the first has it, and the first finds it gone."""
-    _, document, stored = analysed()
+    _, document, stored = analyzed()
 
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -152,8 +152,8 @@ def test_an_erasure_that_was_interrupted_is_ended_by_the_next(monkeypatch: pytes
 
 def test_the_command_says_what_came_while_it_asked(tmp_path: Path) -> None:
     """Nothing of it is erased, neither results nor files; whatever did not change is."""
-    life, document, _ = analysed()
-    _, other, _ = analysed()
+    life, document, _ = analyzed()
+    _, other, _ = analyzed()
     put("uploads", life.name)
     chosen = erasing.subjects([document, other], with_file=True)
     life.claim(2)
@@ -202,7 +202,7 @@ def test_files_of_members_go_though_their_records_are_gone(tmp_path: Path) -> No
 )
 def test_words_are_found_in_what_is_stored_of_a_document(fields: dict[str, Any]) -> None:
     """Each field that holds words of the file or of whoever uploaded it."""
-    _, document, _ = analysed()
+    _, document, _ = analyzed()
     reference(document).update(fields)
     found = [one for one in erasing.holding(PERSON.upper()) if one.id == document]
     assert [one.passages for one in found] == [0]
@@ -213,7 +213,7 @@ def test_words_are_found_in_what_is_stored_of_a_document(fields: dict[str, Any])
 @pytest.mark.parametrize("field", ["text", "section", "label"])
 def test_words_are_found_in_passages_their_headings_and_labels(field: str) -> None:
     """A name may stand in the heading alone."""
-    _, document, _ = analysed()
+    _, document, _ = analyzed()
     reference(document).collection("passages").document("1-0").update({field: f"Of {PERSON}"})
     [found] = [one for one in erasing.holding(PERSON) if one.id == document]
     assert found.passages == 1

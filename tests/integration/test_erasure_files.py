@@ -33,10 +33,10 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def uploaded(name: str | None = None) -> Life:
-    """A document that was analysed, and its file."""
+    """A document that was analyzed, and its file."""
     life = Life()
     life.name = name or life.name
-    life.analyse(life.claim(1), 1)
+    life.analyze(life.claim(1), 1)
     put(life.name, "asked about")
     return life
 

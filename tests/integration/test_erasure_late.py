@@ -38,10 +38,10 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def analysed(generation: int = 1) -> tuple[Life, str]:
+def analyzed(generation: int = 1) -> tuple[Life, str]:
     life = Life()
     claim = life.claim(generation)
-    life.analyse(claim, generation)
+    life.analyze(claim, generation)
     return life, claim.id
 
 
@@ -72,7 +72,7 @@ def buried(life: Life, generation: int, **more: str) -> None:
 @pytest.mark.parametrize("restart", [None, 1])
 def test_a_late_message_does_not_bring_it_back(by: str, restart: int | None) -> None:
     """Neither the notification of an upload, old or newest, nor a request to begin again."""
-    life, document = analysed(5)
+    life, document = analyzed(5)
     if by == "erase":
         erase(firestore_client(), document)
     else:
@@ -87,7 +87,7 @@ def test_a_late_message_does_not_bring_it_back(by: str, restart: int | None) -> 
 @pytest.mark.parametrize("more", [{}, {"restartRun": "1"}], ids=["upload", "restart"])
 def test_a_late_dead_letter_does_not_bring_it_back(more: dict[str, str]) -> None:
     """It is kept as a record, without the file's name."""
-    life, document = analysed()
+    life, document = analyzed()
     erase(firestore_client(), document)
     buried(life, 1, **more)
     assert stored("documents", document) == {}
@@ -98,11 +98,11 @@ def test_a_late_dead_letter_does_not_bring_it_back(more: dict[str, str]) -> None
 
 def test_what_is_uploaded_later_begins_anew_and_can_be_erased_again() -> None:
     """With its first run; then messages about that file are refused too."""
-    life, document = analysed(1)
+    life, document = analyzed(1)
     erase(firestore_client(), document)
     claim = life.claim(2)
     assert claim.run == 1
-    life.analyse(claim, 2)
+    life.analyze(claim, 2)
     assert stored("documents", document)["state"] == "completed"
     erase(firestore_client(), document)
     erase(firestore_client(), document)
@@ -113,7 +113,7 @@ def test_what_is_uploaded_later_begins_anew_and_can_be_erased_again() -> None:
 
 def test_nothing_of_it_is_kept_but_a_number_and_for_a_while() -> None:
     """Until no message can be on its way; then whoever names the file may have it again."""
-    life, document = analysed(7)
+    life, document = analyzed(7)
     erase(firestore_client(), document)
     kept = stored(COLLECTION, document)
     assert kept["expires_at"] - kept["erased_at"] == KEPT
@@ -124,7 +124,7 @@ def test_nothing_of_it_is_kept_but_a_number_and_for_a_while() -> None:
 
 def test_what_was_asked_for_after_the_erasure_is_no_late_message() -> None:
     """An import of files that are there; one that was under way already leaves the document erased."""
-    life, document = analysed()
+    life, document = analyzed()
     before = now()
     erase(firestore_client(), document)
     event = UploadEvent(bucket="uploads", name=life.name, generation=1, event_type="OBJECT_FINALIZE", size=1)
@@ -137,10 +137,10 @@ def test_what_was_asked_for_after_the_erasure_is_no_late_message() -> None:
 
 def test_an_import_passes_over_what_was_erased_while_it_was_under_way() -> None:
     """It has ended for it: nobody waits for a result."""
-    life, document = analysed()
+    life, document = analyzed()
     blob = storage_client().bucket("uploads").blob(life.name)
     blob.upload_from_string("its file stays")
-    life.analyse(life.claim(blob.generation), blob.generation)
+    life.analyze(life.claim(blob.generation), blob.generation)
     wanted = create(firestore_client(), Import, bucket="uploads", prefix=life.name)
     erase(firestore_client(), document)
     work = ImportWork(life.documents, Task(index=0, count=1, attempt=0, execution="1"), wanted)
@@ -150,7 +150,7 @@ def test_an_import_passes_over_what_was_erased_while_it_was_under_way() -> None:
 
 def test_a_file_that_was_deleted_before_its_notification_came(tmp_path: Path) -> None:
     """Newer than the document's, or of no document yet: told by its name, it would be there as rejected."""
-    life, document = analysed()
+    life, document = analyzed()
     bucket = storage_client().bucket("uploads")
     blob = bucket.blob(life.name)
     blob.upload_from_string("its notification is still to come")

@@ -48,12 +48,12 @@ def runs(document: str) -> set[int]:
 
 
 def lived(*generations: int) -> tuple[Life, str]:
-    """A document of which each generation was analysed to its end."""
+    """A document of which each generation was analyzed to its end."""
     life = Life()
     for generation in generations:
         claim = life.claim(generation)
         write(claim, generation)
-        life.analyse(claim, generation)
+        life.analyze(claim, generation)
     return life, claim.id
 
 
@@ -95,7 +95,7 @@ def test_what_another_run_left_meanwhile_is_still_to_be_deleted(monkeypatch: pyt
     write(claim, 3)
 
     def meanwhile(*of: Any) -> int:
-        life.analyse(claim, 3)
+        life.analyze(claim, 3)
         return artefacts.remove_runs(*of)
 
     with monkeypatch.context() as patch:

@@ -28,11 +28,11 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def superseded() -> tuple[Life, str]:
-    """Run 1 is published; run 2, half analysed, is superseded by the claim of run 3."""
+    """Run 1 is published; run 2, half analyzed, is superseded by the claim of run 3."""
     life = Life()
     first = life.claim(1)
-    life.analyse(first, 1)
-    life.analyse(life.claim(2), 2, batches=1)
+    life.analyze(first, 1)
+    life.analyze(life.claim(2), 2, batches=1)
     assert life.kept(first.id) == {"passages": {1, 2}, "batches": {1, 2}}
     return life, first.id
 
@@ -40,7 +40,7 @@ def superseded() -> tuple[Life, str]:
 def test_the_next_run_fails() -> None:
     """The superseded run's passages go; the last whole result and what the failed run found stay."""
     life, document = superseded()
-    life.analyse(life.claim(3), 3, batches=1)
+    life.analyze(life.claim(3), 3, batches=1)
     life.documents.fail(document, 3, 3, BROKEN)
     finish(life.documents, document)
     stored = life.documents.reference(document).get().to_dict() or {}
@@ -61,34 +61,34 @@ def test_the_next_run_is_rejected() -> None:
 def test_the_next_run_completes() -> None:
     """It alone is left."""
     life, document = superseded()
-    life.analyse(life.claim(3), 3)
+    life.analyze(life.claim(3), 3)
     assert life.kept(document) == {"passages": {3}, "batches": {3}}
 
 
 def test_a_replay_that_fails_keeps_what_it_copies_from() -> None:
     """Its next replay still finds what either found; only a run that succeeds makes them needless."""
     life, document = superseded()
-    life.analyse(life.claim(3), 3, batches=1)
+    life.analyze(life.claim(3), 3, batches=1)
     life.documents.fail(document, 3, 3, BROKEN)
-    life.analyse(life.claim(3, restart=3), 3, batches=1)
+    life.analyze(life.claim(3, restart=3), 3, batches=1)
     life.documents.fail(document, 4, 3, BROKEN)
     finish(life.documents, document)
     assert life.kept(document) == {"passages": {1, 3, 4}, "batches": {1, 3, 4}}
-    life.analyse(life.claim(3, restart=4), 3, batches=0)
+    life.analyze(life.claim(3, restart=4), 3, batches=0)
     life.documents.fail(document, 5, 3, BROKEN)
     finish(life.documents, document)
     assert life.kept(document) == {"passages": {1, 4}, "batches": {1, 4}}
-    life.analyse(life.claim(3, restart=5), 3)
+    life.analyze(life.claim(3, restart=5), 3)
     assert life.kept(document) == {"passages": {6}, "batches": {6}}
 
 
 def test_a_run_that_ends_while_its_document_is_purged_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sweep purges for the run before; the newer one completes meanwhile, and its instance dies."""
     life = Life()
-    life.analyse(life.claim(1), 1)
+    life.analyze(life.claim(1), 1)
     with monkeypatch.context() as patch:
         patch.setattr(completion, "settle", lambda *_: None)
-        life.analyse(life.claim(2), 2)
+        life.analyze(life.claim(2), 2)
     claim = life.claim(3)
     life.documents.plan(claim, plan_of(f"{claim.id}-3", SIZES))
     for number, bounds in enumerate(((0, SIZES[0]), (SIZES[0], sum(SIZES)))):

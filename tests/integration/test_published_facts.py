@@ -53,7 +53,7 @@ def complete(life: Life, document: str, run: int, generation: int, model: str = 
 
 
 def published() -> tuple[Life, str]:
-    """A document whose first upload is analysed."""
+    """A document whose first upload is analyzed."""
     life = Life()
     claim = life.claim(1)
     life.documents.plan(claim, plan(claim.id, 1, OLD, copied="another"))
@@ -76,7 +76,7 @@ WAS = OLD | {"model": "m", "duplicate_of": "another"}
 IS = NEW | {"model": "other", "duplicate_of": None}
 
 
-def test_a_large_scan_is_analysed_again() -> None:
+def test_a_large_scan_is_analyzed_again() -> None:
     """What is said of each of its pages fits into a record once, but not twice; and it all stays shown."""
     pages = list(range(1, 15_001))
     read = [{"page": page, "confidence": 0.5 + page % 997 / 2000} for page in pages]

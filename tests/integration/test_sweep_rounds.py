@@ -77,7 +77,7 @@ def expired(count: int) -> list[str]:
     for number in range(count):
         life = Life()
         claim = life.claim(1)
-        life.analyse(claim, 1)
+        life.analyze(claim, 1)
         reference(claim.id).update({"expires_at": now() - timedelta(days=count - number)})
         found.append(claim.id)
     return found
@@ -93,7 +93,7 @@ def test_deliveries_that_fail_are_no_standstill(asked: list[str]) -> None:
         tick()
     found = record(claim.id)
     assert (found["state"], found["recovery"]["attempts"], asked) == ("extracting", 1, [claim.id])
-    life.analyse(life.claim(1), 1)
+    life.analyze(life.claim(1), 1)
     assert record(claim.id)["state"] == "completed"
 
 

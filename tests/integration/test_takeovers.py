@@ -83,7 +83,7 @@ def expire(life: Life, document: str) -> None:
     life.documents.reference(document).update({"lease.expires_at": now() - timedelta(seconds=1)})
 
 
-def analyse(life: Life, message: BatchMessage) -> None:
+def analyze(life: Life, message: BatchMessage) -> None:
     upto = batches.progress(life.documents, message).upto
     if upto < message.end:
         commit(life.documents, message, range(upto, message.end))
@@ -114,8 +114,8 @@ def test_no_result_mixes_two_revisions(
     life = Life()
     first = Revision(monkeypatch, life, *old)
     early = first.publishes()
-    analyse(life, early[0])
-    analyse(life, early[1])
+    analyze(life, early[0])
+    analyze(life, early[1])
     expire(life, first.claim.id)
     second = Revision(monkeypatch, life, *new)
     for late in early:
@@ -135,7 +135,7 @@ def test_no_result_mixes_two_revisions(
     finish(life.documents, first.claim.id)
     assert stored_of(life, first.claim.id)[0]["state"] == "analyzing"
     for one in messages:
-        analyse(life, one)
+        analyze(life, one)
     finish(life.documents, first.claim.id)
     document, passages = stored_of(life, first.claim.id)
     assert (document["state"], document["run"], document["model"]) == ("completed", 1, new[0])
@@ -147,12 +147,12 @@ def test_what_the_same_revision_did_stays_done(monkeypatch: pytest.MonkeyPatch) 
     """An ingest that died before its plan costs no batch: neither its record nor its message."""
     life = Life()
     early = Revision(monkeypatch, life, "m", THREE).publishes()
-    analyse(life, early[0])
+    analyze(life, early[0])
     expire(life, early[0].document)
     messages = Revision(monkeypatch, life, "m", THREE).plans()
     assert [one.model_copy(update={"lanes": 2}) for one in early] == messages
     assert batches.progress(life.documents, messages[0])[:2] == (2, True)
-    analyse(life, early[1])
+    analyze(life, early[1])
     finish(life.documents, early[0].document)
     assert stored_of(life, early[0].document)[0]["state"] == "completed"
 
@@ -162,7 +162,7 @@ def test_work_that_was_half_dropped_is_not_trusted(monkeypatch: pytest.MonkeyPat
     life = Life()
     early = Revision(monkeypatch, life, "m", FIVE).publishes()
     for one in early:
-        analyse(life, one)
+        analyze(life, one)
     expire(life, early[0].document)
     steps = []
 
@@ -183,7 +183,7 @@ def test_a_slow_reader_drops_nothing_of_whoever_took_over(monkeypatch: pytest.Mo
     """Its claim is looked at in the transaction that would delete."""
     life = Life()
     early = Revision(monkeypatch, life, "m", THREE).publishes()
-    analyse(life, early[0])
+    analyze(life, early[0])
     expire(life, early[0].document)
     slow = Revision(monkeypatch, life, "n", THREE)
     expire(life, early[0].document)

@@ -35,14 +35,14 @@ def expected(content: bytes, folder: Path) -> dict[str, Any]:
     path = folder / f"{hashlib.sha256(content).hexdigest()}.txt"
     path.write_bytes(content)
     try:
-        analysed = inprocess.analyze(path, model=MODEL)
+        analyzed = inprocess.analyze(path, model=MODEL)
     except Rejected as rejected:
         return {"state": "rejected", "code": rejected.code, "passages": []}
-    document = analysed["document"]
+    document = analyzed["document"]
     return {
         "state": "completed",
         "document": {name: document[name] for name in _FIELDS},
-        "passages": [_shape(passage) for passage in analysed["passages"]],
+        "passages": [_shape(passage) for passage in analyzed["passages"]],
     }
 
 

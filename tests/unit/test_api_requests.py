@@ -169,7 +169,7 @@ def test_few_faults_are_listed() -> None:
         (["a"] * 4, ["#/texts"]),
     ],
 )
-def test_texts_that_cannot_be_analysed(texts: list[str], pointers: list[str]) -> None:
+def test_texts_that_cannot_be_analyzed(texts: list[str], pointers: list[str]) -> None:
     """Blank, too long, too many: each is named by its index."""
     with pytest.raises(Problem) as caught:
         check_texts(texts, SETTINGS)

@@ -233,7 +233,7 @@ def test_quotes_are_found_in_one_pass(text: str) -> None:
 
 @pytest.mark.parametrize("data", [b"Subject: x\n\n", b"Subject: x\n\n---\n", b"\n", b"Subject: only"])
 def test_a_message_without_text_is_rejected(data: bytes, tmp_path: Path) -> None:
-    """A subject alone is nothing to analyse."""
+    """A subject alone is nothing to analyze."""
     with pytest.raises(Rejected) as caught:
         read(tmp_path, data)
     assert caught.value.code == "no_text"

@@ -51,7 +51,7 @@ def test_labels_of_a_drawing_and_sums_are_no_headings(file: Path) -> None:
 
 
 def test_leads_slogans_and_quotations_are_text(file: Path) -> None:
-    """Prose in large type is analysed like other prose, and on its own."""
+    """Prose in large type is analyzed like other prose, and on its own."""
     lead = "Since the spring of this year the mill on the river burns"
     quotation = "\u201cWe give back what we take\u201d"
 

@@ -147,7 +147,7 @@ def test_a_label_in_json_may_be_a_number_or_a_truth_value(file: Path) -> None:
 
 
 def test_numbers_alone_hold_no_text(file: Path) -> None:
-    """A table without words is rejected, not analysed."""
+    """A table without words is rejected, not analyzed."""
     with pytest.raises(Rejected) as caught:
         read(file, "a,b\n1,2\n3,4\n", "r.csv")
     assert caught.value.code == "text_column_not_found"

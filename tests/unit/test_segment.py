@@ -204,12 +204,12 @@ def test_a_table_row_is_a_passage_only_if_it_speaks() -> None:
 
 
 def test_a_document_of_headings_alone_is_not_thrown_away() -> None:
-    """Where nothing reads as prose, whatever holds a letter is analysed."""
+    """Where nothing reads as prose, whatever holds a letter is analyzed."""
     assert texts(cut(Block("Great product", "heading"), Block("12", "text"))) == ["Great product"]
 
 
 def test_a_document_without_a_word_is_rejected() -> None:
-    """Numbers are not analysed."""
+    """Numbers are not analyzed."""
     with pytest.raises(Rejected) as caught:
         cut(Block("12 13"), Block("14 | 15", "table"))
     assert caught.value.code == "no_text"
@@ -300,7 +300,7 @@ def test_controls_are_no_part_of_a_passage() -> None:
 
 
 def test_a_row_of_controls_alone_is_left_out() -> None:
-    """As an empty one is: the rest of the file is analysed."""
+    """As an empty one is: the rest of the file is analyzed."""
     rows = (Block(text, kind="row", row=row) for row, text in enumerate((LONG, "\x07", LONG), 1))
     assert [passage.row for passage in cut(*rows).passages] == [1, 3]
 
