@@ -38,7 +38,7 @@ EMULATORS = {
     "CLOUD_RUN_EMULATOR_HOST": "run",
 }
 API_THREADS = 32
-"""Requests in progress at once; those that wait for the model share its next pass."""
+"""Requests in progress at once; those that wait for the model take turns."""
 SIZES = {
     "ingest": (INGEST_PROCESSES, 1),
     "analyze": (1, ANALYZE_THREADS),
