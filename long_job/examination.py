@@ -46,14 +46,10 @@ class Examination:
         check: Callable[[], None],
         begin_step: Callable[[str], None],
     ) -> None:
-        """Read nothing yet.
+        """Read nothing yet; `scratch` is an empty directory.
 
-        Args:
-            identifier: the training's id.
-            place: where the rows are.
-            scratch: an empty directory, for this alone.
-            check: is called now and then; raises an error if the work must end.
-            begin_step: is told what is done next; raises the same errors.
+        `check` is called now and then and raises an error if the work must end; so does `begin_step`, which
+        is told what is done next.
         """
         self._id = identifier
         self._place = place

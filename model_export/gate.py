@@ -66,19 +66,10 @@ class Candidate:
     """Columns of the head `topic`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """Texts with the embeddings the reference implementation gives them."""
-
-    texts: list[str]
-    embeddings: Floats
-    """(n, 384), unit length."""
-
-
-def load_reference(directory: Path = REFERENCE) -> Reference:
-    """Read `texts.json` and `embeddings.safetensors`."""
-    texts = json.loads((directory / "texts.json").read_text(encoding="utf-8"))
-    return Reference(texts, load_file(directory / "embeddings.safetensors")["embeddings"])
+def load_reference() -> tuple[list[str], Floats]:
+    """Texts, and the embeddings (n, 384) that the reference implementation gives them, of unit length."""
+    texts: list[str] = json.loads((REFERENCE / "texts.json").read_text(encoding="utf-8"))
+    return texts, load_file(REFERENCE / "embeddings.safetensors")["embeddings"]
 
 
 def check(candidate: Candidate, heldout: Sequence[Example]) -> dict[str, float]:
@@ -89,7 +80,7 @@ def check(candidate: Candidate, heldout: Sequence[Example]) -> dict[str, float]:
     """
     metrics = check_exact(candidate)
     if candidate.precision != "fp32":
-        reference = load_reference().texts
+        reference, _ = load_reference()
         texts = reference + [example.text for example in heldout]
         tokenizer, cut_at = candidate.checkpoint.tokenizer, window(candidate.checkpoint)
         exact = run_graph(candidate.exact, tokenizer, texts, cut_at)
@@ -104,16 +95,16 @@ def check(candidate: Candidate, heldout: Sequence[Example]) -> dict[str, float]:
 
 def check_exact(candidate: Candidate) -> dict[str, float]:
     """The fp32 graph against the publisher's vectors, where there are any, and against the textbook."""
-    reference = load_reference()
+    texts, embeddings = load_reference()
     checkpoint = candidate.checkpoint
-    outputs = run_graph(candidate.exact, checkpoint.tokenizer, reference.texts, window(checkpoint))
+    outputs = run_graph(candidate.exact, checkpoint.tokenizer, texts, window(checkpoint))
     metrics = {}
     if checkpoint.source.sha256 == MINILM.digests[WEIGHTS]:
-        metrics["reference_cosine_min"] = float(_cosines(outputs[0], reference.embeddings).min())
+        metrics["reference_cosine_min"] = float(_cosines(outputs[0], embeddings).min())
     textbook = Textbook(checkpoint, candidate.heads)
     tokenizer = load_tokenizer(checkpoint.tokenizer)
     tokenizer.enable_truncation(window(checkpoint))
-    answers = [textbook.answer(tokenizer.encode(text).ids) for text in reference.texts]
+    answers = [textbook.answer(tokenizer.encode(text).ids) for text in texts]
     expected = [np.array(column) for column in zip(*answers, strict=True)]
     metrics["textbook_cosine_min"] = float(_cosines(outputs[0], expected[0]).min())
     differences = [

@@ -30,7 +30,7 @@ DIGITS = 5
 
 def pin(checkpoint: Checkpoint, heads: Heads, path: Path) -> None:
     """Write the fp32 graph's answers, a text a line."""
-    texts = load_reference().texts
+    texts, _ = load_reference()
     graph = full_graph(checkpoint, Float32(), heads)
     embedding, *chances = run_graph(graph, checkpoint.tokenizer, texts, window(checkpoint))
     columns = dict(zip(("embedding", *HEAD_NAMES), (embedding[:, :NUMBERS], *chances), strict=True))

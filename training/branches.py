@@ -112,9 +112,6 @@ def train_branches(
     """Train both branches and the heads that read them, measure on sentences of no public corpus.
 
     Heads are calibrated on the development split.
-
-    Raises:
-        ImportError: torch is not installed.
     """
     heads: dict[HeadName, Head] = {}
     figures: dict[str, float] = {}
@@ -213,11 +210,7 @@ def train_branch(
     topics: Sequence[str],
     settings: Settings,
 ) -> Trial:
-    """Train the branch `name` of `BRANCHES` on those of `examples` that say something to its heads.
-
-    Raises:
-        ImportError: torch is not installed.
-    """
+    """Train the branch `name` of `BRANCHES` on those of `examples` that say something to its heads."""
     shown = [example for example in examples if useful(example, BRANCHES[name])]
     targets = Targets.of(shown, topics)
     fork = settings.fork(name, checkpoint)

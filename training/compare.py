@@ -1,15 +1,13 @@
 """Is one model better than another, beyond chance, on the same rows?
 
-A paired bootstrap (Efron and Tibshirani 1993; for differences of F1 Berg-Kirkpatrick et al. 2012): rows are
-drawn again with replacement, both models are scored on the same draw, and the spread of the differences says
-what chance does. "better" demands that all but a share `ALPHA` of the draws favour the candidate, divided by
-the number of heads compared, since with three heads one is lucky three times as often.
+A paired bootstrap (Efron and Tibshirani 1993; for differences of F1 Berg-Kirkpatrick et al. 2012): both
+models are scored on the same rows, drawn again with replacement. "better" demands that all but a share
+`ALPHA` of the draws favour the candidate, divided by the number of heads compared: with three heads one is
+lucky more often.
 
-It demands one thing more. A model that says the same of every row has a poor mean F1, and one that guesses at
-random a better one. So the candidate's score must also be beyond what it reaches on labels dealt out anew
-among the rows (a permutation test, Ojala and Garriga 2010): it must have learnt a rule, and labels that
-follow none do not lead to a new model. "worse" needs less: that all but `ALPHA` favour the model in use, or
-that more than `MAX_LOSS` is lost, which with few rows chance alone would explain.
+A model that says the same of every row has a poor mean F1, and one that guesses at random a better one. So
+the candidate must also beat its score on labels dealt out anew among the rows (a permutation test, Ojala and
+Garriga 2010). "worse" needs less: all but `ALPHA` favour the model in use, or more than `MAX_LOSS` is lost.
 """
 
 from __future__ import annotations

@@ -1,11 +1,9 @@
 """Fit linear heads, turn their logits into probabilities that mean what they say, and choose thresholds.
 
-`fit` minimises log loss plus `strength / 2` times the squared distance from a *prior* head: the likeliest
-head where the prior is believed beforehand (a Gaussian with its mean there). Heads learnt from corpora begin
-at zero. Heads learnt from a user's rows begin at the head in use: fitted on some hundreds of rows alone, a
-head forgets what these do not show. `choose` finds by cross-validation how firmly the head in use is
-believed. It stays where nothing beats it, or where nothing beats knowing how common each label is: such
-labels follow no rule that could be learnt.
+`fit` minimises log loss plus `strength / 2` times the squared distance from a *prior* head. Heads learnt from
+corpora begin at zero, those learnt from a user's rows at the head in use: fitted on some hundreds of rows
+alone, a head forgets what these do not show. `choose` finds by cross-validation how firmly the head in use is
+believed. It stays where nothing beats it, or where nothing beats knowing how common each label is.
 """
 
 from __future__ import annotations

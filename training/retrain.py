@@ -2,8 +2,7 @@
 
 A head is fitted only where the user's rows show each of its labels a few times, a topic only where they have
 it a few times. All else keeps the weights in use, so no label is unlearnt for not being in the data. Our own
-sentences are always learnt from too: they show what the rows may lack. Thresholds stay: chances are fitted
-by likelihood and keep meaning what they say.
+sentences are always learnt from too. Thresholds stay, since chances keep meaning what they say.
 """
 
 from __future__ import annotations

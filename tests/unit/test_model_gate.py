@@ -51,7 +51,7 @@ def candidate(checkpoint: Checkpoint, heads: Heads) -> Candidate:
 def _tiny_gate(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tiny tokenizer knows its own words alone; and its random heads are often of two minds."""
     monkeypatch.setattr(gate, "MAX_CHANGED_LABELS", 0.2)
-    reference = gate.Reference(TEXTS[:5], np.zeros((5, 32), np.float32))
+    reference = TEXTS[:5], np.zeros((5, 32), np.float32)
     monkeypatch.setattr(gate, "load_reference", lambda: reference)
 
 
