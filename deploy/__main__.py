@@ -26,7 +26,7 @@ def state() -> None:
     from deploy import cloud, record
 
     generation = record.read()[1]
-    cloud.save_state(cloud.read_state(cloud.Place.from_environment(), generation))
+    cloud.save_state(cloud.read_state(generation))
 
 
 @commands.command()
@@ -72,25 +72,25 @@ def rollout() -> None:
     from deploy import cloud, plan, rollout
 
     deployment = os.environ.get("BUILD_ID", "by hand")
-    rollout.roll_out(cloud.Place.from_environment(), cloud.load_state(), plan.read_plan(), deployment)
+    rollout.roll_out(cloud.load_state(), plan.read_plan(), deployment)
 
 
 @commands.command()
 @names
 def promote(names: tuple[str, ...]) -> None:
     """Serve what `terraform apply` has configured anew."""
-    from deploy import cloud, rollout
+    from deploy import rollout
 
-    rollout.promote(cloud.Place.from_environment(), names or tuple(FUNCTIONS))
+    rollout.promote(names or tuple(FUNCTIONS))
 
 
 @commands.command()
 @names
 def rollback(names: tuple[str, ...]) -> None:
     """Serve again what served before the last deployment."""
-    from deploy import cloud, rollout
+    from deploy import rollout
 
-    rollout.roll_back(cloud.Place.from_environment(), names or tuple(FUNCTIONS))
+    rollout.roll_back(names or tuple(FUNCTIONS))
 
 
 @commands.command()

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -32,26 +32,17 @@ PUBLIC = "all"
 STATE_FILE = Path("build/state.json")
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where Headrace is deployed."""
+def place() -> tuple[str, str, str]:
+    """Return project, region and image repository (HOST/PROJECT/NAME): the variables that a build sets.
 
-    project: str
-    region: str
-    repository: str
-    """The image repository in Artifact Registry: HOST/PROJECT/NAME."""
-
-    @classmethod
-    def from_environment(cls) -> Self:
-        """Read the place from the variables that a build sets.
-
-        Raises:
-            SetupError: one is missing.
-        """
-        names = ("GOOGLE_CLOUD_PROJECT", "REGION", "REPOSITORY")
-        if missing := [name for name in names if not os.environ.get(name)]:
-            raise SetupError(f"Set {', '.join(missing)}: docs/deploy.md")
-        return cls(*(os.environ[name] for name in names))
+    Raises:
+        SetupError: one is missing.
+    """
+    names = ("GOOGLE_CLOUD_PROJECT", "REGION", "REPOSITORY")
+    if missing := [name for name in names if not os.environ.get(name)]:
+        raise SetupError(f"Set {', '.join(missing)}: docs/deploy.md")
+    project, region, repository = (os.environ[name] for name in names)
+    return project, region, repository
 
 
 @dataclass(frozen=True)
@@ -107,13 +98,13 @@ class State:
 _STATE = TypeAdapter(State)
 
 
-def gcloud(place: Place, *arguments: str, absent: str | None = None) -> str:
+def gcloud(*arguments: str, absent: str | None = None) -> str:
     """Run a command and return what it prints; `absent` where there is no such service, job or revision.
 
     Raises:
         Retryable: it failed; gcloud's message is in the log.
     """
-    done = _run(place, *arguments)
+    done = _run(*arguments)
     if done.returncode == 0:
         return done.stdout
     if absent is not None and any(message in done.stderr for message in NOT_FOUND):
@@ -122,14 +113,14 @@ def gcloud(place: Place, *arguments: str, absent: str | None = None) -> str:
     raise Retryable(f"gcloud {' '.join(arguments[:4])} ended with status {done.returncode}.")
 
 
-def described(place: Place, kind: str, name: str) -> dict[str, Any] | None:
+def described(kind: str, name: str) -> dict[str, Any] | None:
     """Return what gcloud says of a service, a job or a revision; None where there is no such thing."""
-    printed = gcloud(place, "run", kind, "describe", name, "--format=json", absent="null")
+    printed = gcloud("run", kind, "describe", name, "--format=json", absent="null")
     fields: dict[str, Any] | None = json.loads(printed)
     return fields
 
 
-def identity_token(place: Place, audience: str) -> str:
+def identity_token(audience: str) -> str:
     """Return a token that lets this account call a service.
 
     Cloud Build's metadata server gives out no identity tokens, so a build asks for one of its own account by
@@ -138,29 +129,30 @@ def identity_token(place: Place, audience: str) -> str:
     Raises:
         Retryable: neither can be had.
     """
-    account = f"{BUILDER}@{place.project}.iam.gserviceaccount.com"
+    account = f"{BUILDER}@{place()[0]}.iam.gserviceaccount.com"
     of_builder = (f"--impersonate-service-account={account}", f"--audiences={audience}", "--include-email")
-    done = _run(place, "auth", "print-identity-token", *of_builder)
-    return (done.stdout if done.returncode == 0 else gcloud(place, "auth", "print-identity-token")).strip()
+    done = _run("auth", "print-identity-token", *of_builder)
+    return (done.stdout if done.returncode == 0 else gcloud("auth", "print-identity-token")).strip()
 
 
-def _run(place: Place, *arguments: str) -> subprocess.CompletedProcess[str]:
-    where = [f"--project={place.project}", "--quiet"]
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    project, region, _ = place()
+    where = [f"--project={project}", "--quiet"]
     if arguments[0] == "run":
-        where.append(f"--region={place.region}")
+        where.append(f"--region={region}")
     return subprocess.run(["gcloud", *arguments, *where], capture_output=True, text=True, check=False)
 
 
-def read_service(place: Place, name: str) -> Service:
+def read_service(name: str) -> Service:
     """Read a function's service.
 
     Raises:
         SetupError: there is none.
     """
-    fields = described(place, "services", name)
+    fields = described("services", name)
     if fields is None:
         raise SetupError(
-            f"There is no service {name} in {place.region}. Make it first: terraform -chdir=infra apply"
+            f"There is no service {name} in {place()[1]}. Make it first: terraform -chdir=infra apply"
         )
     status = fields["status"]
     traffic = status.get("traffic") or []
@@ -168,7 +160,7 @@ def read_service(place: Place, name: str) -> Service:
     latest = status.get("latestReadyRevisionName", "")
     serving = most.get("revisionName") or latest
     tagged: dict[str, Any] = next((part for part in traffic if part.get("tag") == CANDIDATE), {})
-    revisions = {name: _read_revision(place, name) for name in {latest, serving}}
+    revisions = {name: _read_revision(name) for name in {latest, serving}}
     return Service(
         serving=revisions[serving],
         latest=revisions[latest],
@@ -181,17 +173,17 @@ def read_service(place: Place, name: str) -> Service:
     )
 
 
-def _read_revision(place: Place, name: str) -> Revision:
-    fields = described(place, "revisions", name) or {}
+def _read_revision(name: str) -> Revision:
+    fields = described("revisions", name) or {}
     containers = fields.get("spec", {}).get("containers") or [{}]
     labels = fields.get("metadata", {}).get("labels", {})
     return Revision(name, labels.get(CONTENT), containers[0].get("image", ""), labels.get(MODEL))
 
 
-def read_state(place: Place, generation: int) -> State:
+def read_state(generation: int) -> State:
     """Read everything that is deployed."""
-    services = {name: read_service(place, name) for name in FUNCTIONS}
-    job = described(place, "jobs", JOB)
+    services = {name: read_service(name) for name in FUNCTIONS}
+    job = described("jobs", JOB)
     if job is None:
         return State(services, None, generation)
     task = job["spec"]["template"]["spec"]["template"]["spec"]
@@ -223,8 +215,8 @@ def read_written(path: Path) -> bytes:
         raise SetupError(f"{path} is missing: python -m deploy {path.stem} comes first.") from None
 
 
-def serve(place: Place, name: str, revision: str) -> None:
+def serve(name: str, revision: str) -> None:
     """Move all traffic of a function to a revision, and take all tags away."""
     traffic = (f"--to-revisions={revision}=100", "--clear-tags")
-    gcloud(place, "run", "services", "update-traffic", name, *traffic)
+    gcloud("run", "services", "update-traffic", name, *traffic)
     print(f"{name}: {revision}")

@@ -22,6 +22,7 @@ from deploy.cloud import (
     VERSION,
     gcloud,
     identity_token,
+    place,
     read_service,
     serve,
 )
@@ -33,7 +34,7 @@ from shared.platform.errors import Retryable, SetupError
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from deploy.cloud import Place, Service, State
+    from deploy.cloud import Service, State
     from deploy.plan import Plan, Step
 
 BEFORE_JOB = "analyze"
@@ -42,13 +43,14 @@ ALL = 100
 """Percent."""
 
 
-def roll_out(place: Place, state: State, plan: Plan, deployment: str) -> None:
+def roll_out(state: State, plan: Plan, deployment: str) -> None:
     """Do what was planned when `state` was read, or nothing where nothing has changed.
 
     Raises:
         Exception: it failed, or another deployment came between. What had moved has moved back; of what was
             deployed, the next deployment builds nothing again.
     """
+    place()  # before the record is taken: nothing can be done where a variable is missing
     last, generation, _ = read()
     if last.finished and not plan.changed and plan.job is None and generation == state.generation:
         print("nothing has changed")
@@ -56,18 +58,18 @@ def roll_out(place: Place, state: State, plan: Plan, deployment: str) -> None:
     held = Record.take(deployment, generation=state.generation)
     try:
         trial.clear()
-        candidates = _deploy(place, plan, held)
+        candidates = _deploy(plan, held)
         for name, service in candidates.items():
-            _try(place, name, service, at_tag=True)
+            _try(name, service, at_tag=True)
             held.write()
-        _move(place, plan, held, candidates)
+        _move(plan, held, candidates)
         # Also what an earlier deployment has moved that was killed.
         for name in FUNCTIONS:
             if name in candidates or name in held.before:
                 held.write()
-                _try(place, name, read_service(place, name), at_tag=False)
+                _try(name, read_service(name), at_tag=False)
     except Exception:
-        _move_back(place, held, list(held.before))
+        _move_back(held, list(held.before))
         trial.clear()
         held.finish()
         raise
@@ -75,10 +77,10 @@ def roll_out(place: Place, state: State, plan: Plan, deployment: str) -> None:
     held.finish()
 
 
-def _deploy(place: Place, plan: Plan, held: Record) -> dict[str, Service]:
+def _deploy(plan: Plan, held: Record) -> dict[str, Service]:
     """Make the candidates, all at once; return the services with their tags."""
     with ThreadPoolExecutor(len(FUNCTIONS)) as pool:
-        made = pool.map(lambda name: prepare(place, name, plan.functions[name]), plan.changed)
+        made = pool.map(lambda name: prepare(name, plan.functions[name]), plan.changed)
         services = {}
         for name, service in zip(plan.changed, made, strict=True):
             services[name] = service
@@ -87,15 +89,15 @@ def _deploy(place: Place, plan: Plan, held: Record) -> dict[str, Service]:
     return services
 
 
-def prepare(place: Place, name: str, step: Step) -> Service:
+def prepare(name: str, step: Step) -> Service:
     """Make a function's candidate; return its service.
 
     Raises:
         Retryable: gcloud failed, or the revision is not what was asked for.
     """
     if step.action == "deploy":
-        gcloud(place, "run", "deploy", name, *_flags(place, name, step))
-    service = read_service(place, name)
+        gcloud("run", "deploy", name, *_flags(name, step))
+    service = read_service(name)
     if step.action == "deploy" and service.latest.digest != step.digest:
         raise Retryable(f"The newest revision of {name}, {service.latest.name}, is not this deployment's.")
     revision = step.revision or service.latest.name
@@ -103,14 +105,15 @@ def prepare(place: Place, name: str, step: Step) -> Service:
         # Not by `run deploy --tag`, which would leave the revision's name in the service's template:
         # Terraform's next change would ask for another revision of that name, and be refused.
         tag = f"--update-tags={CANDIDATE}={revision}"
-        gcloud(place, "run", "services", "update-traffic", name, tag)
-        service = read_service(place, name)
+        gcloud("run", "services", "update-traffic", name, tag)
+        service = read_service(name)
     return service
 
 
-def _flags(place: Place, name: str, step: Step) -> list[str]:
+def _flags(name: str, step: Step) -> list[str]:
     # What a service is given, from memory to identity, is Terraform's; a deployment brings the code alone.
-    account = f"{BUILDER}@{place.project}.iam.gserviceaccount.com"
+    project, _, repository = place()
+    account = f"{BUILDER}@{project}.iam.gserviceaccount.com"
     labels = {CONTENT: step.digest, VERSION: version().replace(".", "-")}
     if FUNCTIONS[name].model:
         manifest = json.loads(Path(f"build/{name}/model/manifest.json").read_text())
@@ -120,48 +123,48 @@ def _flags(place: Place, name: str, step: Step) -> list[str]:
         f"--function={name}",
         f"--base-image={BASE_IMAGE}",
         "--automatic-updates",
-        f"--image={place.repository}/{name}",
-        f"--build-service-account=projects/{place.project}/serviceAccounts/{account}",
+        f"--image={repository}/{name}",
+        f"--build-service-account=projects/{project}/serviceAccounts/{account}",
         "--no-traffic",
         f"--update-labels={','.join(f'{label}={value}' for label, value in labels.items())}",
     ]
 
 
-def _try(place: Place, name: str, service: Service, *, at_tag: bool) -> None:
+def _try(name: str, service: Service, *, at_tag: bool) -> None:
     address = service.candidate_url if at_tag else service.url
     if service.ingress != PUBLIC:
         print(f"{name}: not tried, its ingress is {service.ingress}")
         return
     assert address is not None
     # The token's audience is the service itself, whatever the tag.
-    token = identity_token(place, service.url)
+    token = identity_token(service.url)
     model = Path(f"build/{name}/model") if FUNCTIONS[name].model else None
     print(
         f"{name}: {trial.attempt(trial.Target(name, address, token, model, whole=not at_tag))} at {address}"
     )
 
 
-def _move(place: Place, plan: Plan, held: Record, candidates: dict[str, Service]) -> None:
+def _move(plan: Plan, held: Record, candidates: dict[str, Service]) -> None:
     before = {name: of for name in candidates if (of := plan.functions[name].before)}
     held.before = before | held.before  # what served first is what a rollback goes back to
     held.write()
     for name in FUNCTIONS:
         if name in candidates:
             assert candidates[name].candidate is not None
-            serve(place, name, str(candidates[name].candidate))
+            serve(name, str(candidates[name].candidate))
         if name == BEFORE_JOB and plan.job:
-            deploy_job(place, plan.job)
+            deploy_job(plan.job)
 
 
-def _move_back(place: Place, held: Record, names: list[str]) -> None:
+def _move_back(held: Record, names: list[str]) -> None:
     for name in reversed(FUNCTIONS):
         if name in names:
             held.write()  # stops here where another deployment has taken the record
-            serve(place, name, held.before[name])
+            serve(name, held.before[name])
             del held.before[name]
 
 
-def deploy_job(place: Place, digest: str) -> None:
+def deploy_job(digest: str) -> None:
     """Give the job its new image, named by digest; executions that are under way keep theirs.
 
     Raises:
@@ -171,26 +174,27 @@ def deploy_job(place: Place, digest: str) -> None:
     if "@sha256:" not in image:
         raise SetupError(f"The long job has changed, but {JOB_IMAGE} names no image of it by digest.")
     labels = f"{CONTENT}={digest},{VERSION}={version().replace('.', '-')}"
-    gcloud(place, "run", "jobs", "deploy", JOB, f"--image={image}", f"--labels={labels}")
+    gcloud("run", "jobs", "deploy", JOB, f"--image={image}", f"--labels={labels}")
     print(f"{JOB}: {image}")
 
 
-def roll_back(place: Place, names: Collection[str]) -> None:
+def roll_back(names: Collection[str]) -> None:
     """Serve again what served before the last deployment; twice is as once.
 
     A deployment that is under way stops at its next step. The long job has no traffic to move: build the
     earlier commit again.
     """
+    place()
     held = Record.take("rollback", rollback=True)
     known = held.before
     for name in names:
         if name not in known:
             print(f"{name}: nothing to go back to, the last deployment has not moved it")
-    _move_back(place, held, [name for name in names if name in known])
+    _move_back(held, [name for name in names if name in known])
     held.finish()
 
 
-def promote(place: Place, names: Collection[str]) -> None:
+def promote(names: Collection[str]) -> None:
     """Serve what `terraform apply` has configured anew, where its code is what serves.
 
     A change of environment, memory or instances makes a revision of the code that was deployed last, and no
@@ -202,7 +206,7 @@ def promote(place: Place, names: Collection[str]) -> None:
     """
     moving = {}
     for name in names:
-        service = read_service(place, name)
+        service = read_service(name)
         newest, serving = service.latest, service.serving
         if service.created != newest.name:
             raise SetupError(f"{name}: {service.created}, the newest, has not started. Its log says why.")
@@ -219,5 +223,5 @@ def promote(place: Place, names: Collection[str]) -> None:
             if service.latest.name != service.serving.name:
                 held.before.setdefault(name, service.serving.name)
             held.write()
-            serve(place, name, service.latest.name)
+            serve(name, service.latest.name)
         held.finish()

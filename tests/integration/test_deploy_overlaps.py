@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from deploy import cloud, plan, record, rollout, trial
-from deploy.cloud import CONTENT, Place
+from deploy.cloud import CONTENT
 from deploy.record import Record
 from deploy.stage import FUNCTIONS
 from shared.platform.clients import storage_client
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from deploy.trial import Target
 
-PLACE = Place(PROJECT, "europe-west1", REPOSITORY)
+PLACE = {"GOOGLE_CLOUD_PROJECT": PROJECT, "REGION": "europe-west1", "REPOSITORY": REPOSITORY}
 CHANGED = {"digest": "new", "analyze": "new", "ingest": "new"}
 
 
@@ -48,7 +48,7 @@ class Build:
     def roll_out(self) -> None:
         decided = plan.plan(self.state, self.content, self.content["job"], [])
         plan.JOB_IMAGE.write_text(f"long-job@sha256:{self.content['job']}")
-        rollout.roll_out(PLACE, self.state, decided, self.name)
+        rollout.roll_out(self.state, decided, self.name)
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Project:
         self.builds += 1
         content = dict.fromkeys([*FUNCTIONS, "job"], "base") | changed
         _, generation, _ = record.read()
-        return Build(self, f"build-{self.builds}", content, cloud.read_state(PLACE, generation))
+        return Build(self, f"build-{self.builds}", content, cloud.read_state(generation))
 
     def run(self, **changed: str) -> None:
         self.begin(**changed).roll_out()
@@ -100,6 +100,12 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _place(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in PLACE.items():
+        monkeypatch.setenv(variable, value)
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     for blob in storage_client().list_blobs(settings().work_bucket):
@@ -117,7 +123,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     made.store({"project": PROJECT, "services": services, "job": job, "calls": []})
     found = Project(made, monkeypatch)
 
-    def run(_: Place, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         where = [f"--project={PROJECT}", *(["--region=europe-west1"] if arguments[0] == "run" else [])]
         changes = "describe" not in arguments and arguments[0] == "run"
         if changes:
@@ -209,7 +215,7 @@ def test_what_fails_after_it_moved_is_moved_back_whole(project: Project, failing
     assert project.serving() == {}
     back = [call for call in project.cloud.take_calls() if "-00001-dep=100" in call]
     assert [call.split()[3] for call in back] == ["ingest", "analyze", "digest"]
-    rollout.roll_back(PLACE, list(FUNCTIONS))
+    rollout.roll_back(list(FUNCTIONS))
     assert project.serving() == {}
     project.fails = set()
     project.run(**CHANGED, job="new")
@@ -223,7 +229,7 @@ def test_where_moving_back_fails_a_rollback_does_it(project: Project) -> None:
         project.run(**CHANGED)
     assert project.serving() == {"digest": "new", "analyze": "new"}
     project.fails = set()
-    rollout.roll_back(PLACE, list(FUNCTIONS))
+    rollout.roll_back(list(FUNCTIONS))
     assert project.serving() == {}
 
 
@@ -249,7 +255,7 @@ def test_a_deployment_that_was_killed_is_finished_by_the_next(project: Project) 
         assert project.serving() == wanted, step
         built += sum(call.startswith("run deploy") for call in project.cloud.take_calls())
         assert built == len(CHANGED), step
-        rollout.roll_back(PLACE, list(FUNCTIONS))
+        rollout.roll_back(list(FUNCTIONS))
         assert project.serving() == earlier, step
     assert step > 8 * len(CHANGED)
 
@@ -262,7 +268,7 @@ def test_of_a_deployment_that_was_killed_what_it_moved_can_be_rolled_back(projec
         project.run(**CHANGED)
     assert 0 < len(project.serving()) < len(CHANGED)
     for _ in range(2):
-        rollout.roll_back(PLACE, list(FUNCTIONS))
+        rollout.roll_back(list(FUNCTIONS))
         assert project.serving() == {}
 
 
@@ -298,7 +304,7 @@ def test_what_is_rolled_back_during_a_build_stays_so(project: Project, changed: 
     """The build stops."""
     project.run(api="bad")
     build = project.begin(api="bad", **changed)
-    rollout.roll_back(PLACE, ["api"])
+    rollout.roll_back(["api"])
     with pytest.raises(Retryable, match="Build the newest commit"):
         build.roll_out()
     assert project.serving() == {}
@@ -326,10 +332,10 @@ def test_a_rollback_takes_back_the_last_deployment_alone(
     """One function by its name; of one that it has not moved, that is said."""
     project.run(digest="one")
     project.run(digest="one", api="two", sweep="two")
-    rollout.roll_back(PLACE, ["api", "digest"])
+    rollout.roll_back(["api", "digest"])
     assert project.serving() == {"digest": "one", "sweep": "two"}
     assert "digest: nothing to go back to" in capsys.readouterr().out
-    rollout.roll_back(PLACE, list(FUNCTIONS))
+    rollout.roll_back(list(FUNCTIONS))
     assert project.serving() == {"digest": "one"}
 
 
