@@ -232,15 +232,16 @@ def resume_backfill(identifier: str) -> Backfill:
     if backfill.state == "completed" and not again:
         update(client, backfill.id, {"state": "completed", "report": backfill.report})
         return backfill
-    return _start(find_job(Backfill, identifier))
+    return _start(identifier)
 
 
 def _list_and_start(backfill: Backfill) -> Backfill:
     list_documents(firestore_client(), backfill)
-    return _start(find_job(Backfill, backfill.id))
+    return _start(backfill.id)
 
 
-def _start(backfill: Backfill) -> Backfill:
+def _start(identifier: str) -> Backfill:
+    backfill = find_job(Backfill, identifier)
     return start(firestore_client(), backfill, tasks=max(1, min(backfill.tasks, backfill.total)))
 
 

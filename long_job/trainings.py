@@ -41,9 +41,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from google.cloud import firestore
-
     from long_job.task import Task
+    from shared.platform.transaction import ShortTransaction
 
 METHOD = 1
 """Part of a training's id: raise it when the same data would be trained on in another way."""
@@ -77,8 +76,8 @@ class TrainingWork:
         """
         asked: dict[str, Any] = {"data_digest": data_digest, "model": model}
 
-        def step(transaction: firestore.Transaction) -> str:
-            stored, moment = self._reference.get(transaction=transaction).to_dict(), now()
+        def step(transaction: ShortTransaction) -> str:
+            [stored], moment = transaction.read(self._reference), now()
             if stored is None:
                 training = Training(id=self.id, created_at=moment, updated_at=moment, **asked)
             elif any(stored.get(name) != value for name, value in asked.items()):
@@ -167,9 +166,9 @@ class TrainingWork:
     def _write(self, fields: dict[str, Any]) -> None:
         """Write some fields and renew the lease, unless `fields` end it."""
 
-        def step(transaction: firestore.Transaction) -> None:
-            stored = self._reference.get(transaction=transaction).to_dict() or {}
-            lease, moment = Lease.read(stored.get("lease")), now()
+        def step(transaction: ShortTransaction) -> None:
+            [stored], moment = transaction.read(self._reference), now()
+            lease = Lease.read(stored and stored.get("lease"))
             if lease is None or lease.holder != self._task.holder:
                 raise Superseded(f"another execution took over the training {self.id}")
             renewed = {"lease": lease.renewed(LEASE_SECONDS, moment).model_dump(), "updated_at": moment}
