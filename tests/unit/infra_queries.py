@@ -97,7 +97,7 @@ QUERIES: dict[str, list[Query]] = {
         Query("documents", ("state",), order="updated_at"),
     ],
     "long_job.comparison:_passages": [_RUN],
-    "long_job.delegated:DelegatedRun._live_leases": [Query("leases", ("run",))],
+    "long_job.delegated:DelegatedRun.siblings_at_work": [Query("leases", ("run",))],
     "shared.api.stored:list_documents": _LISTED,
     "shared.api.stored:list_passages": _FILTERS,
     "shared.jobs.listing:_pages": [
