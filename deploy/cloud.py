@@ -92,7 +92,7 @@ class State:
     job: Job | None
     """None: the project has no long job."""
     generation: int = 0
-    """Of the record of the last deployment (`deploy.record`)."""
+    """Generation of the record of the last deployment (`deploy.record`)."""
 
 
 _STATE = TypeAdapter(State)

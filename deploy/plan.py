@@ -36,7 +36,7 @@ class Step:
 
     action: Literal["keep", "reuse", "deploy"]
     digest: str
-    """Of the folder as it is staged."""
+    """Digest of the folder as it is staged."""
     revision: str | None
     """The revision that is to serve; None: it is still to be deployed."""
     before: str | None

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 EXCEPTIONS = ROOT / "requirements" / "audit.toml"
 MODEL, GPU_MODEL = ROOT / "build" / "model", ROOT / "build" / "model-gpu"
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "headrace")
-"""Of serial numbers."""
+"""Namespace of serial numbers."""
 _HASH = re.compile(r"--hash=(\w+):([0-9a-f]+)")
 _FROM = re.compile(r"^FROM (\S+)$", re.MULTILINE)
 
@@ -50,7 +50,7 @@ class Deployable:
     """The image it stands on."""
     python: str
     files: tuple[str, ...] = ()
-    """Of the model."""
+    """Files of the model."""
     model: Path = MODEL
 
 

@@ -267,4 +267,4 @@ TRIALS: dict[str, Callable[[Target], str]] = {
     "sweep": _tick,
     "ingest": _ingest,
 }
-"""Of each function, the trial that pushes it what it takes."""
+"""The trial of each function, which pushes it what it takes."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".jsonl", ".csv")
 MAX_OBJECTS = 1_000
 MAX_BYTES = 64 * 1024 * 1024
-"""Of all objects together."""
+"""Bytes of all objects together."""
 FORM = "See docs/training.md for the form of the rows."
 
 

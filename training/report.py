@@ -43,7 +43,7 @@ class RowCounts(Record):
     read: NonNegativeInt
     used: NonNegativeInt
     learnt: NonNegativeInt
-    """Of those used."""
+    """Rows among those used that heads were fitted on."""
     held_out: NonNegativeInt
     rejected: dict[str, int]
     """By reason."""

@@ -20,7 +20,7 @@ from pydantic import (
 State = Literal[
     "received", "extracting", "analyzing", "delegated", "completed", "rejected", "failed", "erasing"
 ]
-"""Of a document. `received` is what people are shown of a file before its document is known."""
+"""State of a document. `received` is what people are shown of a file before its document is known."""
 RunState = State | Literal["superseded"]
 TERMINAL: frozenset[State] = frozenset({"completed", "rejected", "failed", "erasing"})
 SentimentLabel = Literal["positive", "neutral", "negative"]
@@ -226,7 +226,7 @@ class BatchMessage(Record):
     document: DocumentId
     run: Number
     generation: Number
-    """Of the object: a document that was erased and comes again counts its runs from one."""
+    """Generation of the object: a document that was erased and comes again counts its runs from one."""
     model: ModelDigest
     batch: Natural
     lanes: Number

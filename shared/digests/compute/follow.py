@@ -129,7 +129,7 @@ MAX_OF_ORGANISATION = 300
 MAX_REPORTED = 1_000
 """Implemented initiatives, those of the newest reports."""
 MAX_IN_ALL = 20_000
-"""Of either, divided among organisations: some 90 MB with vectors."""
+"""Plans, or reported initiatives, of all organisations together: some 90 MB with vectors."""
 MAX_LISTED = 30
 STATUSES: tuple[FollowStatus, ...] = ("implemented", "vanished", "planned")
 

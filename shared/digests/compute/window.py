@@ -126,7 +126,7 @@ class Counted:
         """Whose passages count, by their ids."""
         self.completed = self.copies = self._unjudged = 0
         self.space: str | None = None
-        """Of the vectors of most documents; others cannot be compared with them."""
+        """Space of the vectors of most documents; others cannot be compared with them."""
         conditions = between("completed_at", window.start, window.end) + of_organisation(request.filter)
         fields, limit = (*COUNTS, "space"), settings().digest_max_documents + 1
         records = rows.range(COLLECTION, "completed_at", conditions, fields, limit=limit)
