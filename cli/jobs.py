@@ -413,7 +413,7 @@ def print_training(console: Console, training: Training) -> None:
         for code, count in rows["rejected"].items():
             console.print(f"  {code:<24}{count:>8,}", highlight=False)
     if report.get("heads"):
-        address = f"gs://{settings().models_bucket}/trainings/{training.id}/report.md"
+        address = f"gs://{settings().models_bucket}/trainings/{training.id}/report.json"
         console.print(f"both models, head by head: {address}", highlight=False, soft_wrap=True)
     if report:
         console.print()
