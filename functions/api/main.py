@@ -10,6 +10,7 @@ import flask
 import functions_framework
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from shared.api.batcher import Batcher
 from shared.api.models import (
     AnalyzeRequest,
     AnalyzeResponse,
@@ -21,7 +22,6 @@ from shared.api.models import (
     check_texts,
     check_topic,
 )
-from shared.api.passes import Passes
 from shared.api.serving import Call, Handler, refuse, respond
 from shared.api.stored import get_document, list_documents, list_passages
 from shared.documents.search import search as nearest
@@ -54,9 +54,9 @@ def analyze(call: Call) -> AnalyzeResponse:
     asked = call.body
     assert isinstance(asked, AnalyzeRequest)
     check_texts(asked.texts, settings())
-    engine, passes = model()
+    engine, batcher = model()
     results = []
-    for outputs, row in passes.run(asked.texts):
+    for outputs, row in batcher.run(asked.texts):
         read = interpret(engine.manifest, outputs, row)
         fields: dict[str, Any] = read._asdict() | {"truncated": bool(outputs.truncated[row])}
         if asked.embeddings:
@@ -87,9 +87,9 @@ def search(call: Call) -> SearchResponse:
     asked = call.query
     assert isinstance(asked, SearchQuery)
     check_texts([asked.q], settings(), "q")
-    engine, passes = model()
+    engine, batcher = model()
     check_topic(asked.topic, engine.manifest.topics)
-    [(outputs, row)] = passes.run([asked.q])
+    [(outputs, row)] = batcher.run([asked.q])
     hits = nearest(
         firestore_client(),
         outputs.embedding[row].tolist(),
@@ -107,16 +107,16 @@ HANDLERS: dict[str, Handler] = {
 """Handlers by the names of their endpoints."""
 
 
-def model() -> tuple[Engine, Passes]:
-    """Return the model and its passes, made on the first request that needs them, once."""
+def model() -> tuple[Engine, Batcher]:
+    """Return the model and the queue before it, made on the first request that needs them, once."""
     with _LOADING:
         return _load()
 
 
 @lru_cache(maxsize=1)
-def _load() -> tuple[Engine, Passes]:
+def _load() -> tuple[Engine, Batcher]:
     workers = settings().analyze_workers or cpu_limit()
     engine = Engine(
         settings().model_dir, workers=workers, digest=settings().model_digest, cached_texts=CACHED_TEXTS
     )
-    return engine, Passes(engine.run, slots=workers)
+    return engine, Batcher(engine.run, slots=workers)
