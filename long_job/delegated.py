@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from shared.documents.batches import CLOSED
 from shared.documents.store import document_of, now
 from shared.documents.transitions import check_run
 from shared.platform.errors import LeaseHeld, Superseded
@@ -34,8 +35,6 @@ LEASE_SECONDS = 120.0
 """A lease that is not renewed for so long was abandoned: one step takes much less."""
 PROGRESS_SECONDS = 5.0
 """Between two writes of progress to one record, by all tasks together."""
-ENDED = frozenset({"completed", "rejected", "erasing"})
-"""States in which there is nothing to do. In a failed run the other shards are still computed."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class DelegatedRun:
 
         def step(transaction: ShortTransaction) -> bool:
             fields, before = transaction.read(self.reference, record)
-            if check_run(document_of(fields), self.run, self.generation).state in ENDED:
+            if check_run(document_of(fields), self.run, self.generation).state in CLOSED:
                 raise Superseded("this run has ended")
             try:
                 lease = take(_lease(before), self.task.holder, LEASE_SECONDS, now())

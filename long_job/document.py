@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from long_job.analysis import Analysis
-from long_job.delegated import ENDED
 from long_job.models import engine
 from long_job.reader import Reader
 from shared.documents import artefacts
+from shared.documents.batches import CLOSED
 from shared.documents.completion import finish
 from shared.documents.model import Facts, Seconds
 from shared.documents.planning import make_plan
@@ -28,7 +28,7 @@ def work_on(run: DelegatedRun) -> bool:
         Retryable: a transient error outlasted every attempt.
     """
     document = run.current()
-    if document.state in ENDED:
+    if document.state in CLOSED:
         finish(run.documents, run.document, run.run)
         return True
     try:

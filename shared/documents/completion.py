@@ -180,12 +180,11 @@ def stale_runs(documents: Documents, document: Document) -> tuple[int, set[int]]
 def _note_removed(documents: Documents, seen: Document, **changes: bool) -> None:
     """Write what was removed; not where the document has ended once more, and there is more to remove."""
 
-    def step(transaction: ShortTransaction) -> None:
-        current = documents.read(transaction, seen.id)
-        if current is not None and is_as_read(current, seen, "state", "published_run"):
-            documents.write(transaction, current, current.altered(**changes))
+    def noted(current: Document) -> Document:
+        unchanged = is_as_read(current, seen, "state", "published_run")
+        return current.altered(**changes) if unchanged else current
 
-    documents.run(step)
+    documents.note(seen, noted)
 
 
 def announce(documents: Documents, document: Document) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import NonNegativeInt, PositiveInt
 
-from shared.platform.records import ActionLabel, Record, SentimentLabel
+from shared.platform.records import JudgedSentence, Record, SentimentLabel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,19 +40,9 @@ _FACTS = ("bucket", "name", "organisation", "year", "title", "language", "member
 Role = Literal["summary", "initiative", "negative", "positive", "unusual"]
 
 
-class Kept(Record):
+class Kept(JudgedSentence):
     """A sentence that may be quoted; its vector lies beside it."""
 
-    index: NonNegativeInt
-    page: PositiveInt | None
-    row: PositiveInt | None
-    text: str
-    quality: float
-    """0 to 1: how well it reads on its own."""
-    topics: list[str]
-    action: ActionLabel
-    negative: float
-    positive: float
     roles: list[Role]
 
 

@@ -186,6 +186,24 @@ def is_initiative(result: PassageResult) -> bool:
     return bool(result.topics) and result.action is not None and result.action.label != "none"
 
 
+class JudgedSentence(Record):
+    """A sentence on its own, with what is known of its passage."""
+
+    index: NonNegativeInt
+    """Number of the passage in its document."""
+    page: PositiveInt | None
+    row: PositiveInt | None = None
+    text: str
+    quality: float
+    """How well the sentence reads on its own, from 0 to 1."""
+    topics: list[str]
+    action: ActionLabel
+    negative: float
+    """Probability."""
+    positive: float
+    """Probability."""
+
+
 class SummarySentence(Record):
     """A sentence of the summary and the page it stands on."""
 

@@ -16,7 +16,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from shared.platform.records import (
     TOPICS,
-    ActionLabel,
+    JudgedSentence,
     Record,
     SentimentLabel,
     SummarySentence,
@@ -40,20 +40,9 @@ _MAX_NEGATIVE = 256
 _LEVELS = 127  # of a component's magnitude, in eight bits
 
 
-class Candidate(Record):
-    """A sentence that may enter the summary, with what is known of its passage."""
+class Candidate(JudgedSentence):
+    """A sentence that may enter the summary."""
 
-    index: NonNegativeInt
-    page: PositiveInt | None
-    row: PositiveInt | None = None
-    text: str
-    quality: float
-    """0 to 1: how well the sentence reads on its own."""
-    topics: list[str]
-    action: ActionLabel
-    negative: float
-    """Probability."""
-    positive: float
     embedding: str
     """Base64 of 384 signed bytes: the unit vector times 127."""
 
