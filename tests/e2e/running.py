@@ -84,7 +84,7 @@ class RunningStack:
     extra: dict[str, str] = field(default_factory=dict)
     process: Forked | subprocess.Popen[str] | None = None
     patch: str = ""
-    """Of the supervisor: Python that runs before it."""
+    """Python that runs in the supervisor before anything of its own."""
     _database: firestore.Client | None = None
 
     def up(self, *options: str) -> float:

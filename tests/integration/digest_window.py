@@ -14,8 +14,10 @@ from benchmarks.digests.made import MONDAY, aggregate, passage, record
 from shared.digests.compute import Made, Request, fingerprint, make
 from shared.digests.records import Filter, Window
 from shared.digests.store import StoredDigest
+from shared.platform.clients import storage_client
 from shared.platform.settings import settings
-from tests.integration.firestore_server import PROJECT, connect
+from tests.integration.firestore_server import PROJECT, connect, firestore
+from tests.integration.storage_server import storing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,6 +35,15 @@ _numbers = itertools.count(1)
 
 def week(back: int = 0) -> Window:
     return Window(start=MONDAY - back * WEEK, end=MONDAY - back * WEEK + WEEK)
+
+
+@contextmanager
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    """A Firestore, and a storage with the buckets that digests use."""
+    with firestore(tmp_path_factory.mktemp("firestore")) as running, storing(tmp_path_factory.mktemp("gcs")):
+        for bucket in (settings().work_bucket, settings().results_bucket):
+            storage_client().create_bucket(bucket)
+        yield running
 
 
 class Store:

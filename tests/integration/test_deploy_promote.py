@@ -69,7 +69,7 @@ def changed(cloud: CloudBuild, name: str, **fields: Any) -> None:
 
 
 def test_what_was_configured_gets_the_traffic_and_can_be_taken_back(cloud: CloudBuild) -> None:
-    """Of the function that is named; twice is as once."""
+    """Promoting a named function twice does the same as once."""
     applied(cloud, "api")
     applied(cloud, "ingest")
     before = cloud.serving()

@@ -19,9 +19,7 @@ from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.documents.store import now
 from shared.platform.clients import storage_client
 from shared.platform.settings import settings
-from tests.integration.digest_window import Store
-from tests.integration.firestore_server import firestore
-from tests.integration.storage_server import storing
+from tests.integration.digest_window import Store, stores
 from tests.integration.sweeps import tick
 
 if TYPE_CHECKING:
@@ -37,9 +35,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    with firestore(tmp_path_factory.mktemp("firestore")) as running, storing(tmp_path_factory.mktemp("gcs")):
-        for bucket in (settings().work_bucket, settings().results_bucket):
-            storage_client().create_bucket(bucket)
+    with stores(tmp_path_factory) as running:
         yield running
 
 

@@ -20,9 +20,7 @@ from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.platform.clients import storage_client
 from shared.platform.records import ErrorInfo
 from shared.platform.settings import settings
-from tests.integration.digest_window import WEEK, Store, stored_digest
-from tests.integration.firestore_server import firestore
-from tests.integration.storage_server import storing
+from tests.integration.digest_window import WEEK, Store, stored_digest, stores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,9 +38,7 @@ ERROR = ErrorInfo(code="broken", message="It is broken.", hint="Mend it.")
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    with firestore(tmp_path_factory.mktemp("firestore")) as running, storing(tmp_path_factory.mktemp("gcs")):
-        for bucket in (settings().work_bucket, settings().results_bucket):
-            storage_client().create_bucket(bucket)
+    with stores(tmp_path_factory) as running:
         yield running
 
 
