@@ -33,7 +33,7 @@ class Budget:
     """The most that a function may cost: about twice what it was measured at (docs/deploy.md)."""
 
     megabytes: float
-    """Of the folder."""
+    """Size of the folder."""
     import_seconds: float
     """Processor time."""
 

@@ -25,7 +25,7 @@ PLAN_FILE = Path("build/plan.json")
 VARIANT_FILE, JOB_UNCHANGED, JOB_IMAGE = (
     Path(f"build/job.{name}") for name in ("variant", "unchanged", "image")
 )
-"""For the step that builds the job's image, which has no Python; it writes what it pushed to the last."""
+"""Files for the step that builds the job's image, which has no Python; it writes the last one."""
 JOB_SOURCES = ("long_job", "shared", "model_export", "training", "build/weights")
 """What the job's Dockerfile copies from, beside the model and the requirements of its variant."""
 

@@ -49,7 +49,7 @@ FUNCTIONS = {
         Function("ingest", (*DOCUMENTS, *READERS, "inference", "intake"), TOKENIZER),
     )
 }
-"""In the order in which traffic moves: who receives messages before who sends them."""
+"""The functions in the order in which traffic moves: receivers of messages before senders."""
 FILE_MODE, FOLDER_MODE = 0o644, 0o755
 EPOCH = 315_532_800
 """1980-01-01, the first moment that a zip file can name."""

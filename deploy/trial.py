@@ -45,7 +45,7 @@ DEAD_LETTERS = "dead_letters"
 MARK = "sample"
 """Begins the ids of their messages, which metrics leave out (infra/metrics.tf)."""
 SECONDS = 180.0
-"""For one trial: a function starts cold, and answers 503 until it is ready."""
+"""Seconds of one trial: a function starts cold, and answers 503 until it is ready."""
 REQUEST_SECONDS, POLL_SECONDS = 120.0, 0.5
 ACKNOWLEDGED, AGAIN = 204, (429, 503)
 """Statuses; Cloud Run itself answers 429 while all instances are busy."""

@@ -51,7 +51,7 @@ AT_ONCE = 4
 """Documents that a task works on: with small ones it waits for Firestore and the bucket most of the time."""
 WAIT_SECONDS, LONGEST_WAIT = 1.0, 30.0
 PATIENCE_SECONDS = 600.0
-"""Without any change, while functions or other tasks have what is left: several times as long as a lease."""
+"""A round without any change for so long ends the task; several times as long as a lease lasts."""
 
 
 def together(step: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:

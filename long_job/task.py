@@ -19,7 +19,7 @@ class Task:
     """One task of an execution, as Cloud Run numbers them."""
 
     index: int
-    """From 0."""
+    """Number of this task, from 0."""
     count: int
     attempt: int
     """How often this task was started before."""

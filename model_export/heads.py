@@ -131,7 +131,7 @@ class Words:
 
     @classmethod
     def of(cls, pieces: Floats, pairs: Floats, counts: Sequence[int]) -> Self:
-        """In eight bits."""
+        """Return the tables in eight bits."""
         (first, first_scale), (second, second_scale) = (quantise(table, axis=0) for table in (pieces, pairs))
         return cls(first, second, np.concatenate([first_scale, second_scale]), tuple(counts))
 

@@ -63,7 +63,7 @@ class Settings:
     """How branches are trained; what they are trained on is another matter."""
 
     cache: Path
-    """For hidden states."""
+    """Directory that keeps hidden states."""
     report: Callable[[str], None]
     layers: Mapping[str, int] = field(default_factory=lambda: _LAYERS)
     """Layers of each branch."""

@@ -46,7 +46,7 @@ class RowCounts(Record):
     """Rows among those used that heads were fitted on."""
     held_out: NonNegativeInt
     rejected: dict[str, int]
-    """By reason."""
+    """Rows left out, by reason."""
     listed: tuple[Left, ...] = ()
     """The first of them; in the bucket more than in Firestore."""
 

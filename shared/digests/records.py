@@ -96,7 +96,7 @@ class Overview(Record):
     """Completed documents with the content of another one; their passages are not counted again."""
     passages: NonNegativeInt
     rejected: Sorted[str, NonNegativeInt]
-    """By code."""
+    """Number of rejected documents, by code."""
     failed: NonNegativeInt
     problems: list[Problem]
     """Some of those rejected or failed."""

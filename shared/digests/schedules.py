@@ -106,7 +106,7 @@ class Definitions(Record):
     """All schedules that are defined."""
 
     schedules: list[Schedule]
-    """By name."""
+    """Schedules in the order of their names."""
     problems: list[Problem]
 
 

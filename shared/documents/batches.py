@@ -53,7 +53,7 @@ class Progress(NamedTuple):
     """Its first passage that is still to be computed; its `end` where nothing is left to do."""
     met_before: bool
     document: Document
-    """As it was read for this."""
+    """The document as it was read with the batch's record."""
 
 
 def progress(documents: Documents, message: BatchMessage) -> Progress:

@@ -59,7 +59,7 @@ class Instance:
 
 INGEST, ANALYZE = Instance(2, 2, places=2), Instance(2, 1, places=2)
 JOB, GPU_JOB = Instance(4, 16), Instance(4, 16, gpu=True)
-"""As infra/ makes them."""
+"""The instances of functions and of the job, as infra/ makes them."""
 
 JOB_START_SECONDS = 20.0
 """Assumed: the image is pulled, the program starts, the model loads. Never measured on Cloud Run."""
@@ -75,7 +75,7 @@ class Step:
 
     cpu_seconds: float = 0.0
     calls: float = 0.0
-    """That are waited for."""
+    """Calls that are waited for."""
     reads: float = 0.0
     writes: float = 0.0
     message_bytes: float = 0.0
@@ -106,7 +106,7 @@ class Work:
     recognised: int = 0
     """Pages."""
     ingest_seconds: float = 0.0
-    """For which ingest was at a file before it gave it to the job to read."""
+    """Seconds for which ingest worked on a file before it gave it to the job to read."""
 
 
 @dataclass(frozen=True)

@@ -44,11 +44,11 @@ class DocumentView(Record):
     title: str | None
     organisation: str | None
     year: PositiveInt | None
-    """That the document reports on."""
+    """The year that the document reports on."""
     language: str | None
     pages: NonNegativeInt | None
     ocr_pages: list[PositiveInt]
-    """Whose text can only be had by recognising it, and is missing."""
+    """Pages whose text can only be had by recognising it, and is missing."""
     recognised: list[Recognition] = Field(default_factory=list)
     """Pages whose text was recognised."""
     members: NonNegativeInt | None

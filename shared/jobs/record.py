@@ -63,7 +63,7 @@ class Import(Job):
     bucket: str
     prefix: str
     progress: dict[str, Share] = Field(default_factory=dict)
-    """By task."""
+    """Progress of each task."""
 
 
 class Training(Job):

@@ -226,7 +226,7 @@ class Settings(BaseModel):
     narrative_answer_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
     """What the server calls the limit of an answer; older ones know `max_tokens` alone."""
     narrative_max_usd: NonNegativeFloat | None = Field(default=None, examples=[0.1])
-    """Of one digest, all attempts together; where the worst case is above it, nothing is sent."""
+    """Most US dollars for one digest in all attempts; where the worst case is above it, nothing is sent."""
     narrative_usd_per_million_in: NonNegativeFloat | None = Field(default=None, examples=[0.25])
     """The model's price of a million tokens of a prompt; 0 where it costs nothing."""
     narrative_usd_per_million_out: NonNegativeFloat | None = Field(default=None, examples=[2.0])

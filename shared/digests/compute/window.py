@@ -37,7 +37,7 @@ MAX_UNFINISHED = 1_000
 """Unfinished documents among which those that a filter means are sought."""
 UNFINISHED = ("extracting", "analyzing", "delegated")
 MAX_ORGANISATIONS = 300
-"""Whose earlier reports are looked for: those with most documents. Firestore takes 30 a query."""
+"""Organisations, those with most documents, whose earlier reports are read. Firestore takes 30 a query."""
 IN = 30
 _RECORD = ("name", "organisation", "language")
 
@@ -123,7 +123,7 @@ class Counted:
         window, topic = request.window, request.filter.topic
         self.tally, self.groups = Tally(topic), Groups(topic)
         self.docs: list[Doc] = []
-        """Whose passages count, by their ids."""
+        """Documents whose passages count, by their ids."""
         self.completed = self.copies = self._unjudged = 0
         self.space: str | None = None
         """Space of the vectors of most documents; others cannot be compared with them."""
