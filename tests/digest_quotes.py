@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.digests.records import Quote
-from shared.platform.records import Figure
+from shared.platform.tables import Figure
 
 if TYPE_CHECKING:
     from shared.platform.records import ActionLabel

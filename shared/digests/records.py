@@ -9,7 +9,8 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, Field, NonNegativeInt, PositiveInt
 
-from shared.platform.records import ActionLabel, Figure, Record, SentimentLabel
+from shared.platform.records import ActionLabel, Record, SentimentLabel
+from shared.platform.tables import Figure
 
 V = TypeVar("V")
 K = TypeVar("K", bound=str)

@@ -35,7 +35,7 @@ def analyze_passages(engine: Engine, passages: Sequence[Passage]) -> Analysis:
         read = interpret(engine.manifest, outputs, position) if passage.language in LANGUAGES else None
         results.append(
             PassageResult(
-                **passage.model_dump(exclude={"tokens"}),
+                **passage.model_dump(exclude={"tokens", "figures", "tables"}),
                 sentiment=read.sentiment if read else None,
                 topics=read.topics if read else [],
                 action=read.action if read else None,

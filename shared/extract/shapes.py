@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from shared.platform.tables import Box, Table
 
-BlockKind = Literal["text", "heading", "table", "row"]
+
+BlockKind = Literal["text", "heading", "table", "row", "fragment", "note"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,11 @@ class Block:
     row: int | None = None
     label: str | None = None
     """Label or rating of a data row."""
+    box: Box | None = None
+    table: int | None = None
+    """Which of the document's tables a block of kind `table` is a row of, from 0."""
+    at: int | None = None
+    """Which row of that table, from 0."""
 
 
 def has_words(blocks: Iterable[Block]) -> bool:
@@ -98,6 +105,8 @@ class Extracted:
     organisation: str | None = None
     year: int | None = None
     recognised: list[Recognition] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    """In reading order; each data row of one is a block of kind `table`."""
     cpu_seconds: float = field(default=0.0, compare=False)
     """Processor seconds of the process that read the file."""
 

@@ -17,6 +17,8 @@ from pydantic import (
     model_validator,
 )
 
+from shared.platform.tables import Box, Figure, PassageKind, Table
+
 State = Literal[
     "received", "extracting", "analyzing", "delegated", "completed", "rejected", "failed", "erasing"
 ]
@@ -122,17 +124,15 @@ class Passage(Record):
     """Label or rating of a data row, as the file states it; redacted."""
     language: str | None = None
     """ISO 639-1; None if unknown."""
-
-
-class Figure(Record):
-    """An amount, percentage, year or quantity named in a passage."""
-
-    kind: Literal["amount", "percentage", "year", "quantity"]
-    value: float
-    unit: str | None
-    """ISO currency code, "%", "year", or the unit as normalised (t, kg, kWh, MWh, m3, km, people …)."""
-    text: str
-    """As it stands in the passage."""
+    kind: PassageKind = "text"
+    box: Box | None = None
+    """Where it stands on its page, if the format has pages."""
+    table: NonNegativeInt | None = None
+    """Which of the document's tables the row is of, counted from 0."""
+    figures: list[Figure] = Field(default_factory=list)
+    """Without topic and data point, which the model helps to find."""
+    tables: list[Table] = Field(default_factory=list)
+    """The tables that begin with this passage."""
 
 
 class Sentiment(Record):
@@ -167,8 +167,12 @@ class PassageResult(Record):
     section: str | None = None
     label: str | None = None
     language: str | None = None
+    kind: PassageKind = "text"
+    box: Box | None = None
+    table: NonNegativeInt | None = None
     sentiment: Sentiment | None
-    """None, as topics and action, if the model does not know the language."""
+    """None, as topics and action, if the model does not know the language; of what is no text there are
+    topics alone."""
     topics: list[TopicScore]
     """Best first; empty where no topic reaches its threshold."""
     action: Action | None

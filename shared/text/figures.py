@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from shared.platform.records import Figure
+from shared.platform.tables import Figure
 
 _SCALES = {
     "thousand": 1e3, "tsd": 1e3, "tausend": 1e3, "mille": 1e3, "k": 1e3, "lakh": 1e5, "crore": 1e7,
