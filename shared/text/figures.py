@@ -3,8 +3,31 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 from shared.platform.tables import Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from shared.platform.tables import Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What surrounds a row or a text, where its figures leave out their unit or period."""
+
+    decimal: Literal[".", ","] | None = None
+    """The decimal mark of the document, as `decimal_mark` found it; None: it is not known."""
+    language: str | None = None
+    """ISO 639-1."""
+    year: int | None = None
+    """Year of the report."""
+    section: str | None = None
+    """The nearest heading above."""
+    page: int | None = None
+
 
 _SCALES = {
     "thousand": 1e3, "tsd": 1e3, "tausend": 1e3, "mille": 1e3, "k": 1e3, "lakh": 1e5, "crore": 1e7,
@@ -88,6 +111,44 @@ _MAX_NUMBER = 24  # characters; what is longer is a code
 _THOUSANDS = 3  # digits behind a thousands mark
 _COMMA_DECIMAL = re.compile(r"\d,\d{1,2}(?!\d)|\d\.\d{3}[.,]\d")
 _POINT_DECIMAL = re.compile(r"\d\.\d{1,2}(?!\d)|\d,\d{3}(?!\d)")
+
+
+def decimal_mark(texts: Iterable[str]) -> Literal[".", ","] | None:
+    """Return the mark before decimals that most numbers of a document have; None if none shows it."""
+    point = comma = 0
+    for text in texts:
+        comma += len(_COMMA_DECIMAL.findall(text))
+        point += len(_POINT_DECIMAL.findall(text))
+    return None if comma == point else "," if comma > point else "."
+
+
+def figures_of_row(  # in its first form
+    table: Table,
+    at: int,
+    above: Table | None,  # noqa: ARG001
+    context: Context,
+) -> list[Figure]:
+    """Return the figures of a row, in the order of its columns.
+
+    `above` is the table whose heads count, where this one continues another.
+    """
+    row = table.rows[at]
+    if row.kind != "row":
+        return []
+    return [
+        replace(figure, table=None, cell=(at, cell.column), box=cell.box)
+        for cell in row.cells
+        if cell.column >= table.labels
+        for figure in figures_of_text(cell.text, context)
+    ]
+
+
+def figures_of_text(text: str, context: Context) -> list[Figure]:  # noqa: ARG001
+    """Return the figures of sentences, a heading or a fragment, in the order they stand.
+
+    `text` holds each figure's `text`; the caller sets the box.
+    """
+    return [figure for figure in figures(text) if figure.kind != "year"]
 
 
 def figures(text: str) -> list[Figure]:
