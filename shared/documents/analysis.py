@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from shared.inference.engine import interpret
-from shared.platform.records import LANGUAGES, PassageResult
-from shared.text.figures import figures
+from shared.platform.records import AS_READ, LANGUAGES, PassageResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,20 +25,21 @@ class Analysis(NamedTuple):
 def analyze_passages(engine: Engine, passages: Sequence[Passage]) -> Analysis:
     """Return what the model says of each passage, in their order.
 
-    A passage in a language that the heads do not know gets what does not depend on one (figures and a
-    vector), rather than confident nonsense.
+    Sentiment and action are of sentences: other kinds of passages get topics and a vector. A passage in a
+    language that the heads do not know gets what does not depend on one (figures and a vector), rather than
+    confident nonsense.
     """
     outputs = engine.run([passage.text for passage in passages])
     results = []
     for position, passage in enumerate(passages):
         read = interpret(engine.manifest, outputs, position) if passage.language in LANGUAGES else None
+        says = read if passage.kind == "text" else None
         results.append(
             PassageResult(
-                **passage.model_dump(exclude={"tokens", "figures", "tables"}),
-                sentiment=read.sentiment if read else None,
+                **{name: getattr(passage, name) for name in AS_READ},
+                sentiment=says.sentiment if says else None,
                 topics=read.topics if read else [],
-                action=read.action if read else None,
-                figures=figures(passage.text),
+                action=says.action if says else None,
                 truncated=bool(outputs.truncated[position]),
                 embedding=outputs.embedding[position].tolist(),
                 space=engine.manifest.space,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from shared.documents.batches import batch_record
 from shared.documents.model import Batches, Plan
 from shared.documents.store import COLLECTION, CONTENTS, document_of
-from shared.platform.records import PassageResult, Source
+from shared.platform.records import AS_READ, PassageResult, Source
 from shared.platform.settings import settings
 from shared.text.summary import Partial
 
@@ -101,13 +101,19 @@ def copied(
         earlier = by_index.get(passage.index)
         if earlier is None or earlier["model"] != message.model:  # of a run that two began, and that failed
             return None
-        if (earlier["text"], tuple(earlier["span"]), earlier.get("language")) != (
+        if (
+            earlier["text"],
+            tuple(earlier["span"]),
+            earlier.get("language"),
+            earlier.get("kind", "text"),
+        ) != (
             passage.text,
             passage.span,
-            passage.language,  # which decides whether labels are told at all
+            passage.language,  # which decides, with the kind, whether labels are told at all
+            passage.kind,
         ):
             return None
         fields = {name: earlier[name] for name in PassageResult.model_fields if name in earlier}
-        fields |= {name: getattr(passage, name) for name in ("section", "label", "row", "page")}
+        fields |= {name: getattr(passage, name) for name in AS_READ}
         results.append(PassageResult.model_validate(fields | {"embedding": list(earlier["embedding"])}))
     return results, [Partial.model_validate(part) for part in record["partials"]]

@@ -7,7 +7,8 @@ which has the key, puts the real pseudonyms in their place: they are of the same
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +20,16 @@ from shared.extract.tidy import visible
 from shared.extract.zips import ARCHIVES
 from shared.inference.tokens import counter
 from shared.platform.errors import Rejected
-from shared.text.privacy import MAX_PSEUDONYM, PSEUDONYM, pseudonym, replace_identifiers
+from shared.platform.tables import Figure, Table  # noqa: TC001 - pieces are validated where they arrive
+from shared.text.figures import Context, decimal_mark, figures_of_row, figures_of_text
+from shared.text.privacy import MAX_PSEUDONYM, PSEUDONYM, identifiers, pseudonym, replace_identifiers
 from shared.text.segment import Cut, Segmented, SegmentLimits, segment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from shared.extract.shapes import Extracted
+    from shared.platform.tables import Row
 
 READ = f"{__name__}:read"
 NO_KEY = b""
@@ -34,6 +38,15 @@ OWN_LANGUAGE_WORDS = 12
 """Fewer words say little about their language."""
 _CHARACTERS, _PASSAGES = 100_000, 500
 """Characters of the text, and number of passages, that one piece carries."""
+MAX_TABLES = 5_000
+"""Limit on the tables of a document. The rows of those beyond it are passages all the same."""
+MAX_TABLE_CELLS, MAX_CELLS = 20_000, 200_000
+"""Limits on a table's rows and cells together, and on those of a document's tables."""
+MAX_FIGURES = 50_000
+"""Limit on the figures of a document."""
+MAX_METRIC = 500
+"""Limit on what is said of a figure, in characters."""
+_PLAIN_NUMBER = re.compile(r"[-+\u2212(]?[\d.,' \u2019]*+[)%]?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +66,21 @@ class Described:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """A passage, with its language, its figures, and the tables that begin with it."""
+
+    cut: Cut
+    language: str | None
+    figures: list[Figure] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """Part of a reading. All of the text comes first, then the passages, and last what describes the file."""
 
     text: str = ""
-    passages: list[tuple[Cut, str | None]] = field(default_factory=list)
-    """Each with its language."""
+    passages: list[Found] = field(default_factory=list)
     described: Described | None = None
     identifiers: list[tuple[str, str]] = field(default_factory=list)
     """Kind and value of what the provisional pseudonyms of this piece stand for."""
@@ -98,6 +120,7 @@ def read(  # noqa: PLR0913 - what a file is, how it is read, and within which li
     chosen = ExtractOptions(**options | own)
     extracted = state_facts(extract(path, name=name, content_type=content_type, options=chosen))
     redacting = _Redacting()
+    tables = _Tables(extracted, redacting)
     segmented = Segmented("", iter(()))
     if extracted.media_type not in ARCHIVES:
         try:
@@ -110,8 +133,11 @@ def read(  # noqa: PLR0913 - what a file is, how it is read, and within which li
     language = detect(segmented.text)
     for part in parts(segmented.text):
         yield Piece(part, identifiers=redacting.behind(part))
-    yield from _passages(segmented, language, redacting)
-    yield _description(extracted, language, redacting)
+    context = Context(decimal=decimal_mark([segmented.text]), language=language, year=extracted.year)
+    figures = _Figures(segmented.text, context, tables)
+    yield from _passages(_found(segmented, figures, tables, language), redacting)
+    warnings = [*extracted.warnings, *_left_out(tables.left_out, figures.left_out)]
+    yield _description(replace(extracted, warnings=warnings), language, redacting)
 
 
 def parts(text: str) -> Iterator[str]:
@@ -135,6 +161,24 @@ class _Redacting:
     def redact(self, text: str) -> str:
         return replace_identifiers(text, self._replacement)
 
+    def redact_row(self, texts: Sequence[str], cells: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Redact the text of a table's row, and its cells, alike; plain numbers only as the text does.
+
+        What is an identifier in one of them is replaced in all: the words around it differ.
+        """
+        found: dict[str, str] = {}
+        for part in (*texts, *(cell for cell in cells if not _PLAIN_NUMBER.fullmatch(cell))):
+            for start, end, kind, value in identifiers(part):
+                found[part[start:end]] = self._replacement(kind, value)
+        longest_first = sorted(found, key=len, reverse=True)
+
+        def redacted(part: str) -> str:
+            for written in longest_first:
+                part = part.replace(written, found[written])
+            return part
+
+        return list(map(redacted, texts)), list(map(redacted, cells))
+
     def behind(self, text: str) -> list[tuple[str, str]]:
         """Return kind and value of what each pseudonym in a text stands for."""
         pseudonyms = dict.fromkeys(PSEUDONYM.findall(text))
@@ -146,19 +190,169 @@ class _Redacting:
         return made
 
 
-def _passages(segmented: Segmented, language: str | None, redacting: _Redacting) -> Iterator[Piece]:
-    some: list[tuple[Cut, str | None]] = []
-    for cut in segmented.cuts:
-        some.append((cut, _language(segmented.text[cut.start : cut.end], language)))
+class _Tables:
+    """The tables of a document, redacted, as are the blocks of their rows, which it replaces."""
+
+    def __init__(self, extracted: Extracted, redacting: _Redacting) -> None:
+        self._redacting = redacting
+        self._blocks = extracted.blocks
+        self._places: dict[tuple[int, int], list[int]] = {}
+        for place, block in enumerate(extracted.blocks):
+            if block.table is not None and block.at is not None:
+                self._places.setdefault((block.table, block.at), []).append(place)
+        self._tables = [self._redacted(number, table) for number, table in enumerate(extracted.tables)]
+        self._numbers = self._numbered({number for number, _ in self._places})
+        self._sent = 0
+        self.left_out = sum(number is None for number in self._numbers)
+
+    def _redacted(self, number: int, table: Table) -> Table:
+        redact = self._redacting.redact
+        return replace(
+            table,
+            rows=tuple(self._row(number, at, table) for at in range(len(table.rows))),
+            caption=redact(visible(table.caption)) if table.caption else None,
+            notes=tuple(redact(visible(note)) for note in table.notes),
+        )
+
+    def _row(self, number: int, at: int, table: Table) -> Row:
+        row, places = table.rows[at], self._places.get((number, at), [])
+        texts, cells = self._redacting.redact_row(
+            [visible(self._blocks[place].text) for place in places],
+            [visible(cell.text) for cell in row.cells],
+        )
+        for place, text in zip(places, texts, strict=True):
+            self._blocks[place] = replace(self._blocks[place], text=text)
+        fitting = (
+            replace(
+                cell,
+                text=text,
+                row_span=max(1, min(cell.row_span, len(table.rows) - at)),
+                column_span=max(1, min(cell.column_span, table.columns - cell.column)),
+            )
+            for cell, text in zip(row.cells, cells, strict=True)
+            if cell.column < table.columns
+        )
+        return replace(row, cells=tuple(fitting))
+
+    def _numbered(self, with_rows: set[int]) -> list[int | None]:
+        """Return each table's number among those that are kept; None: it is beyond a limit, or has no row."""
+        numbers: list[int | None] = []
+        kept = room = 0
+        room = MAX_CELLS
+        for number, table in enumerate(self._tables):
+            size = size_of(table)
+            fits = number in with_rows and kept < MAX_TABLES and size <= min(room, MAX_TABLE_CELLS)
+            numbers.append(kept if fits else None)
+            kept, room = kept + fits, room - size * fits
+        return numbers
+
+    def number(self, table: int | None) -> int | None:
+        """Return the number that a table is sent with."""
+        return None if table is None else self._numbers[table]
+
+    def begun(self, table: int | None) -> list[Table]:
+        """Return the tables to be sent up to and with this one, once."""
+        if table is None:
+            return []
+        first, self._sent = self._sent, max(self._sent, table + 1)
+        return [self._tables[at] for at in range(first, self._sent) if self._numbers[at] is not None]
+
+    def figures(self, table: int, at: int, context: Context) -> list[Figure]:
+        """Return the figures of a row."""
+        above = table
+        while above and self._tables[above].continues and not has_heads(self._tables[above]):
+            above -= 1
+        number = self._numbers[table]
+        return [
+            replace(figure, table=number, cell=figure.cell if number is not None else None)
+            for figure in figures_of_row(
+                self._tables[table], at, self._tables[above] if above != table else None, context
+            )
+        ]
+
+
+def has_heads(table: Table) -> bool:
+    """Whether columns have heads in the table itself."""
+    return any(row.kind == "head" for row in table.rows)
+
+
+def size_of(table: Table) -> int:
+    """Return the number of a table's rows and cells together."""
+    return len(table.rows) + sum(len(row.cells) for row in table.rows)
+
+
+class _Figures:
+    """Finds the figures of passages in their order; those of a row that is cut, by part."""
+
+    def __init__(self, text: str, context: Context, tables: _Tables) -> None:
+        self._text = text
+        self._context = context
+        self._tables = tables
+        self._row: tuple[int, int] | None = None
+        self._waiting: list[tuple[int, Figure]] = []
+        """Figures of the row that are in its next parts, with their place in the text."""
+        self.count = 0
+        self.left_out = 0
+
+    def of(self, cut: Cut, language: str | None) -> list[Figure]:
+        section = self._text[slice(*cut.section)] if cut.section else None
+        context = replace(self._context, language=language, section=section, page=cut.page)
+        if cut.table is None or cut.at is None:
+            text = self._text[cut.start : cut.end]
+            found = [replace(figure, box=cut.box) for figure in figures_of_text(text, context)]
+        else:
+            if self._row != (cut.table, cut.at):
+                self._row = cut.table, cut.at
+                self._waiting = self._placed(cut.start, self._tables.figures(*self._row, context))
+            found = [figure for place, figure in self._waiting if place < cut.end]
+            self._waiting = self._waiting[len(found) :]
+        kept = found[: MAX_FIGURES - self.count]
+        self.count += len(kept)
+        self.left_out += len(found) - len(kept)
+        return [replace(figure, metric=figure.metric[:MAX_METRIC]) for figure in kept]
+
+    def _placed(self, start: int, figures: list[Figure]) -> list[tuple[int, Figure]]:
+        """Return figures with where they stand in the row that starts there; rows end with their line."""
+        end = self._text.find("\n", start)
+        placed = []
+        for figure in figures:
+            start = max(start, self._text.find(figure.text, start, end if end >= 0 else None))
+            placed.append((start, figure))
+        return placed
+
+
+def _passages(found: Iterable[Found], redacting: _Redacting) -> Iterator[Piece]:
+    some: list[Found] = []
+    for each in found:
+        some.append(each)
         if len(some) == _PASSAGES:
             yield _together(some, redacting)
             some = []
     yield _together(some, redacting)
 
 
-def _together(some: list[tuple[Cut, str | None]], redacting: _Redacting) -> Piece:
-    labels = " ".join(cut.label for cut, _ in some if cut.label)
-    return Piece(passages=some, identifiers=redacting.behind(labels))
+def _found(segmented: Segmented, figures: _Figures, tables: _Tables, language: str | None) -> Iterator[Found]:
+    for cut in segmented.cuts:
+        own = _language(segmented.text[cut.start : cut.end], language)
+        yield Found(
+            replace(cut, table=tables.number(cut.table)), own, figures.of(cut, own), tables.begun(cut.table)
+        )
+
+
+def _together(some: list[Found], redacting: _Redacting) -> Piece:
+    return Piece(passages=some, identifiers=redacting.behind("\n".join(_texts(some))))
+
+
+def _texts(some: list[Found]) -> Iterator[str]:
+    """Yield all text of passages that is sent beside the document's, but for what is only numbers."""
+    for found in some:
+        yield found.cut.label or ""
+        for figure in found.figures:
+            yield from (figure.metric, figure.text, figure.qualifier or "", figure.against or "")
+        for table in found.tables:
+            yield table.caption or ""
+            yield from table.notes
+            yield from (cell.text for row in table.rows for cell in row.cells)
 
 
 def _language(text: str, document: str | None) -> str | None:
@@ -166,6 +360,13 @@ def _language(text: str, document: str | None) -> str | None:
     if len(text.split()) < OWN_LANGUAGE_WORDS and document is not None:
         return document
     return detect(text) or document
+
+
+def _left_out(tables: int, figures: int) -> Iterator[str]:
+    if tables:
+        yield f"{tables:,} tables are left out, as they are too large or too many; their rows are passages"
+    if figures:
+        yield f"{figures:,} figures beyond the first {MAX_FIGURES:,} are left out; they stand in passages"
 
 
 def _description(extracted: Extracted, language: str | None, redacting: _Redacting) -> Piece:

@@ -6,6 +6,7 @@ Ingest, the long job and the command line read by the same code.
 from __future__ import annotations
 
 import hashlib
+import math
 import tempfile
 import time
 from collections import Counter
@@ -24,7 +25,19 @@ from shared.extract.sandbox.client import misshapen
 from shared.extract.shapes import ExtractOptions, Limits
 from shared.extract.zips import ARCHIVES
 from shared.intake.archives import INSIDE, Unpacked, unpack
-from shared.intake.confined import NO_KEY, READ, Described, Piece, arguments
+from shared.intake.confined import (
+    MAX_CELLS,
+    MAX_FIGURES,
+    MAX_METRIC,
+    MAX_TABLE_CELLS,
+    MAX_TABLES,
+    NO_KEY,
+    READ,
+    Described,
+    Piece,
+    arguments,
+    size_of,
+)
 from shared.platform.clients import secret, storage_client
 from shared.platform.errors import Rejected, Retryable, Superseded
 from shared.platform.records import ARCHIVE, LANGUAGES, Passage, Recognition
@@ -39,8 +52,10 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
     from shared.extract.shapes import RecognisedPage
+    from shared.intake.confined import Found
     from shared.platform.records import UploadEvent
     from shared.platform.settings import Settings
+    from shared.platform.tables import Figure, Table
     from shared.text.segment import Cut
 
 
@@ -164,41 +179,42 @@ class _Pieces:
 
     def __init__(self, redaction_key: bytes, most_passages: int) -> None:
         self.described: Described | None = None
+        self.figures = self.tables = 0
+        self._cells = 0
         self._key = redaction_key
         self._most = most_passages
         self._encoded = bytearray()
         self._length = self._end = 0
-        self._cuts: list[tuple[Cut, str | None, str | None]] = []
+        self._found: list[Found] = []
 
     def take(self, piece: bytes) -> None:
         read = _adapter().validate_json(piece, strict=True)
-        real = {pseudonym(NO_KEY, *each): pseudonym(self._key, *each) for each in read.identifiers}
-
-        def redacted(text: str | None) -> str | None:
-            if not text or not real:
-                return text
-            return PSEUDONYM.sub(lambda match: real.get(match[0], match[0]), text)
-
+        if read.identifiers:
+            real = {pseudonym(NO_KEY, *each): pseudonym(self._key, *each) for each in read.identifiers}
+            # In whatever text of the piece they stand: a pseudonym has nothing that JSON writes otherwise.
+            keyed = PSEUDONYM.sub(lambda match: real.get(match[0], match[0]), piece.decode())
+            read = _adapter().validate_json(keyed, strict=True)
         if read.text:
-            if self._cuts:
+            if self._found:
                 raise ValueError("text behind the passages")
             self._length += len(read.text)
-            self._encoded += (redacted(read.text) or "").encode()
-        for cut, language in read.passages:
-            self._check(cut)
-            self._cuts.append((cut, redacted(cut.label), language))
+            self._encoded += read.text.encode()
+        for found in read.passages:
+            self._check(found.cut)
+            self._check_tables(found)
+            self._found.append(found)
         if read.described:
-            title, organisation = redacted(read.described.title), redacted(read.described.organisation)
-            self.described = replace(read.described, title=title, organisation=organisation)
+            self.described = read.described
 
     def whole(self) -> tuple[str, list[Passage]]:
         """Return the text and its passages, once. Raises ValueError as `take` does."""
         text = self._encoded.decode()
         self._encoded.clear()
-        self._cuts.reverse()
+        self._found.reverse()
         passages: list[Passage] = []
-        while self._cuts:
-            cut, label, language = self._cuts.pop()
+        while self._found:
+            found = self._found.pop()
+            cut = found.cut
             passages.append(
                 Passage(
                     index=len(passages),
@@ -208,8 +224,13 @@ class _Pieces:
                     text=text[cut.start : cut.end],
                     tokens=cut.tokens,
                     section=text[slice(*cut.section)] if cut.section else None,
-                    label=label,
-                    language=language,
+                    label=cut.label,
+                    language=found.language,
+                    kind=cut.kind,
+                    box=cut.box,
+                    table=cut.table,
+                    figures=found.figures,
+                    tables=found.tables,
                 )
             )
         return text, passages
@@ -219,10 +240,59 @@ class _Pieces:
         if not (
             self._end <= cut.start < cut.end <= min(self._length, cut.start + MAX_PASSAGE)
             and 0 <= begin <= stop <= min(self._length, begin + MAX_SECTION)
-            and len(self._cuts) < self._most
+            and len(self._found) < self._most
+            and _is_finite(*(cut.box or ()))
         ):
             raise ValueError("a passage that is none of the text")
         self._end = cut.end
+
+    def _check_tables(self, found: Found) -> None:
+        self.figures += len(found.figures)
+        self.tables += len(found.tables)
+        self._cells += sum(map(size_of, found.tables))
+        if not (
+            self.figures <= MAX_FIGURES
+            and self.tables <= MAX_TABLES
+            and self._cells <= MAX_CELLS
+            and all(map(_is_sound, found.tables))
+            and all(map(_is_sober, found.figures))
+            and all(
+                table is None or 0 <= table < self.tables
+                for table in (found.cut.table, *(figure.table for figure in found.figures))
+            )
+        ):
+            raise ValueError("tables or figures beyond a limit")
+
+
+def _is_finite(*numbers: float) -> bool:
+    return all(map(math.isfinite, numbers))
+
+
+def _is_sober(figure: Figure) -> bool:
+    """Whether a figure is within the limits, and its numbers are numbers."""
+    numbers = (figure.value, figure.change or 0.0, figure.confidence, *(figure.box or ()))
+    return len(figure.metric) <= MAX_METRIC and _is_finite(*numbers)
+
+
+def _is_sound(table: Table) -> bool:
+    """Whether a table is within the limits, and its cells within the table."""
+    boxes = (
+        table.box,
+        *(row.box for row in table.rows),
+        *(cell.box for row in table.rows for cell in row.cells),
+    )
+    return (
+        size_of(table) <= MAX_TABLE_CELLS and all(_is_finite(*(box or ())) for box in boxes) and _fits(table)
+    )
+
+
+def _fits(table: Table) -> bool:
+    return all(
+        0 <= cell.column < cell.column + cell.column_span <= table.columns
+        and 0 < cell.row_span <= len(table.rows) - at
+        for at, row in enumerate(table.rows)
+        for cell in row.cells
+    )
 
 
 @cache

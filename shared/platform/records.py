@@ -185,6 +185,10 @@ class PassageResult(Record):
     """Which embeddings this one can be compared with: those of the same `Manifest.space`."""
 
 
+AS_READ = tuple(sorted(Passage.model_fields.keys() & PassageResult.model_fields.keys()))
+"""The fields of a result that its passage has already."""
+
+
 def is_initiative(result: PassageResult) -> bool:
     """Whether a passage has a topic and an action: the unit that researchers count."""
     return bool(result.topics) and result.action is not None and result.action.label != "none"

@@ -165,19 +165,24 @@ def pseudonym(key: bytes, kind: str, value: str) -> str:
 
 def replace_identifiers(text: str, replacement: Callable[[str, str], str]) -> str:
     """Return the text as `redact` does, with what `replacement` makes of kind and normalised value."""
-    plain = text if text.isascii() else text.translate(_PLAIN)
-    places: list[int] | None = None
-    if not text.isascii() and _WIDTHLESS.search(text):
-        places = [at for at, char in enumerate(text) if not _WIDTHLESS.match(char)]
-        plain = "".join(plain[at] for at in places)
-        places.append(len(text))
     redacted, done = [], 0
-    for start, end, kind, normal in sorted(_values(plain)):
-        if places:
-            start, end = places[start], places[end - 1] + 1  # noqa: PLW2901 - as the text is written
+    for start, end, kind, normal in identifiers(text):
         redacted += [text[done:start], replacement(kind, normal)]
         done = end
     return "".join([*redacted, text[done:]])
+
+
+def identifiers(text: str) -> list[tuple[int, int, str, str]]:
+    """Return where in the text, in order, an identifier starts and ends, its kind and normalised value."""
+    plain = text if text.isascii() else text.translate(_PLAIN)
+    if text.isascii() or not _WIDTHLESS.search(text):
+        return sorted(_values(plain))
+    places = [at for at, char in enumerate(text) if not _WIDTHLESS.match(char)]
+    plain = "".join(plain[at] for at in places)
+    return [
+        (places[start], places[end - 1] + 1, kind, value)
+        for start, end, kind, value in sorted(_values(plain))
+    ]
 
 
 def _values(plain: str) -> list[tuple[int, int, str, str]]:

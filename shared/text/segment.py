@@ -1,21 +1,24 @@
 """Cut a document into passages: one to a few whole sentences each, within the model's window.
 
 Blocks are redacted and laid out as one text; its sentences are joined up to a target size, and what exceeds
-the window is cut at clauses.
+the window is cut at clauses. Nothing that holds a number is left out: rows of tables are passages of their
+own, as are notes, headings with a figure, and numbers with their labels outside of sentences.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 from shared.extract.tidy import is_item, visible
 from shared.platform.errors import Rejected
-from shared.text.sentences import is_prose, is_wordy_row, split_sentences
+from shared.platform.tables import Box, PassageKind  # noqa: TC001 - cuts are validated where they arrive
+from shared.text.figures import Context, figures_of_text
+from shared.text.sentences import is_contents, is_prose, split_sentences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -36,6 +39,16 @@ _SPECIAL = 2  # [CLS] and [SEP], in every count
 _CLAUSE = re.compile(r"(?<=[;:,])\s+|(?<!\s)\s++(?=[\u2013\u2014(\u2022])")
 _SPACE = re.compile(r"\s+")
 
+UnitKind = Literal["prose", "item", "data", "heading", "row", "fragment", "note"]
+"""`data` is a row of a data set, `row` one of a table."""
+_ALONE: frozenset[UnitKind] = frozenset({"data", "heading", "row", "note"})
+"""Kinds that are not joined."""
+_KINDS: dict[UnitKind, PassageKind] = {
+    "heading": "heading", "row": "row", "fragment": "fragment", "note": "note",
+}  # fmt: skip
+_ENOUGH: frozenset[UnitKind] = frozenset({"prose", "item", "data", "row"})
+"""A document that has none of them is analyzed whole."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:
@@ -46,8 +59,8 @@ class Unit:
     page: int | None
     row: int | None
     paragraph: int
-    kind: Literal["prose", "item", "table", "row"] = "prose"
-    """Data rows are neither cut nor joined; rows of a table are not joined."""
+    kind: UnitKind = "prose"
+    """Data rows are not cut, unless they are longer than a passage may be."""
     tokens: int = 0
 
 
@@ -82,7 +95,7 @@ def _within(
     text: str, units: Iterable[Unit], count: Count, window: int, cuts: tuple[Splitter, ...]
 ) -> Iterator[Unit]:
     for unit in units:
-        most = sys.maxsize if unit.kind == "row" else window
+        most = sys.maxsize if unit.kind == "data" else window
         if (unit.tokens <= most and unit.end - unit.start <= MAX_PASSAGE) or not cuts:
             yield unit
             continue
@@ -97,7 +110,7 @@ def _within(
 
 
 def pack(units: Iterable[Unit], target: int, least: int, window: int) -> Iterator[Unit]:
-    """Join neighbours of one paragraph or list, up to `target` word pieces; never data rows."""
+    """Join neighbours of one paragraph, list or place on a page, up to `target` word pieces; never rows."""
     return _merged(
         units, lambda one, other: _joinable(one, other) and _fits(one, other, target, least, window)
     )
@@ -120,7 +133,7 @@ def _merged(units: Iterable[Unit], fits: Callable[[Unit, Unit], bool]) -> Iterat
 
 
 def _joinable(one: Unit, other: Unit) -> bool:
-    if {one.kind, other.kind} & {"table", "row"} or one.row != other.row:
+    if {one.kind, other.kind} & _ALONE or (one.kind == "fragment") != (other.kind == "fragment"):
         return False
     if one.paragraph == other.paragraph:
         return True
@@ -190,6 +203,12 @@ class Cut:
     section: tuple[int, int] | None
     """[start, end) of its heading."""
     label: str | None
+    kind: PassageKind = "text"
+    box: Box | None = None
+    """Where the blocks that it is of stand on its page."""
+    table: int | None = None
+    at: int | None = None
+    """Row of that table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +231,9 @@ class _Piece:
     start: int
     end: int
     paragraph: int
+    box: Box | None
+    table: int | None
+    at: int | None
 
 
 def segment(
@@ -233,10 +255,10 @@ def segment(
     Raises Rejected(`no_text`) if nothing is worth a passage.
     """
     text, pieces = _lay_out(extracted.blocks, redact)
-    for everything in (False, True):
-        cuts = _cuts(text, pieces, count, limits, everything=everything)
-        for first in cuts:
-            return Segmented(text, _at_most(limits.passages, chain([first], cuts)))
+    enough = any(unit.kind in _ENOUGH for unit in _units(text, pieces, everything=False))
+    cuts = _cuts(text, pieces, count, limits, everything=not enough)
+    for first in cuts if any(map(str.isalpha, text)) else ():
+        return Segmented(text, _at_most(limits.passages, chain([first], cuts)))
     raise Rejected(
         "no_text",
         "The document holds no sentences to analyze.",
@@ -262,8 +284,11 @@ def _cuts(
     units = counted(text, _units(text, pieces, everything=everything), count)
     fitting = within_window(text, units, count, limits.window)
     section = _sections(pieces)
-    labels = {piece.paragraph: piece.label for piece in pieces if piece.label}  # of rows, never joined
+    starts = [piece.start for piece in pieces]
     for found in pack(fitting, limits.target, limits.least, limits.window):
+        if found.kind == "fragment" and not _has_digit(text, found.start, found.end):
+            continue
+        piece = pieces[bisect_right(starts, found.start) - 1]
         yield Cut(
             found.start,
             found.end,
@@ -271,8 +296,26 @@ def _cuts(
             found.row,
             found.tokens,
             section(found.start),
-            labels.get(found.paragraph),
+            piece.label,
+            _KINDS.get(found.kind, "text"),
+            _box(pieces, starts, found),
+            piece.table,
+            piece.at,
         )
+
+
+def _has_digit(text: str, start: int, end: int) -> bool:
+    return any(map(str.isdecimal, text[start:end]))
+
+
+def _box(pieces: list[_Piece], starts: list[int], unit: Unit) -> Box | None:
+    """Return the box around the blocks that a unit is of, as far as they stand on its page."""
+    first, last = bisect_right(starts, unit.start) - 1, bisect_left(starts, unit.end)
+    boxes = [piece.box for piece in pieces[first:last] if piece.box and piece.page == unit.page]
+    if not boxes:
+        return None
+    left, top, right, bottom = zip(*boxes, strict=True)
+    return min(left), min(top), max(right), max(bottom)
 
 
 def _lay_out(blocks: list[Block], redact: Callable[[str], str]) -> tuple[str, list[_Piece]]:
@@ -303,7 +346,20 @@ def _lay_out(blocks: list[Block], redact: Callable[[str], str]) -> tuple[str, li
             at += len(glue)
         parts.append(text)
         label = (redact(visible(block.label)) or None) if block.label else None
-        pieces.append(_Piece(block.kind, block.page, block.row, label, at, at + len(text), paragraph))
+        pieces.append(
+            _Piece(
+                block.kind,
+                block.page,
+                block.row,
+                label,
+                at,
+                at + len(text),
+                paragraph,
+                block.box,
+                block.table,
+                block.at,
+            )
+        )
         at += len(text)
         before = block
     return "".join(parts), pieces
@@ -343,7 +399,10 @@ def _flows(before: Block, block: Block) -> bool:
 
 
 def _units(text: str, pieces: list[_Piece], *, everything: bool) -> Iterator[Unit]:
-    """Yield sentences, list items and rows that are worth a passage; with `everything`, all with letters."""
+    """Yield what is worth a passage, and the labels that stand among numbers.
+
+    With `everything`, headings and labels are read as prose.
+    """
     at = 0
     while at < len(pieces):
         last = at
@@ -358,17 +417,28 @@ def _paragraph(text: str, group: list[_Piece], *, everything: bool) -> Iterator[
     first = group[0]
     start, end = first.start, group[-1].end
     whole = text[start:end]
-    if first.kind == "row":
-        yield Unit(start, end, first.page, first.row, first.paragraph, "row")
-    elif everything:
-        if any(map(str.isalpha, whole)):
-            yield Unit(start, end, first.page, first.row, first.paragraph)
-    elif first.kind == "table":
-        if is_wordy_row(whole):
-            yield Unit(start, end, first.page, first.row, first.paragraph, "table")
-    elif first.kind == "text" and is_prose(whole):
-        kind: Literal["item", "prose"] = "item" if is_item(whole) else "prose"
+    kind = _kind(first.kind, whole, everything=everything)
+    if kind in {"prose", "item"} and not everything:
         starts = [piece.start for piece in group]
         for begin, stop in split_sentences(whole):
             page = group[bisect_right(starts, start + begin) - 1].page
             yield Unit(start + begin, start + stop, page, first.row, first.paragraph, kind)
+    elif kind is not None:
+        yield Unit(start, end, first.page, first.row, first.paragraph, kind)
+
+
+def _kind(kind: BlockKind, whole: str, *, everything: bool) -> UnitKind | None:  # noqa: PLR0911 - one a kind
+    """Return what a paragraph is read as; None: it is left out."""
+    if kind == "row":
+        return "data"
+    if kind == "table":
+        return "row"
+    if kind == "note":
+        return "note"
+    if everything and kind in {"text", "heading"}:
+        return "prose" if any(map(str.isalpha, whole)) else None
+    if kind == "heading":
+        return "heading" if figures_of_text(whole, Context()) else None
+    if kind == "text" and is_prose(whole):
+        return "item" if is_item(whole) else "prose"
+    return None if is_contents(whole) else "fragment"

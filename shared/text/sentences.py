@@ -9,20 +9,18 @@ from shared.extract.tidy import is_item
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _LEADERS = re.compile(r"\.{4,}|(?:\. ){4,}|\u2026{2,}|_{5,}")
-_CONTENTS_ROW = re.compile(r"[^|]*+\| \d{1,3}$")
 _END = re.compile(r"[.!?:;\u2026\u3002][\"'\u201d\u2019\u00bb)\]]*(?:\[?\d{1,2}\]?)?$")
 _LINK = re.compile(r"(?i)\b(?:https?://|www\.)\S+|(?<!\S)\S+@\S+|\[(?:email|phone):\w+\]")
 _SPACELESS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 _MIN_WORDS = 3
 _MIN_LOOSE_WORDS = 6  # without a full stop, shorter text is a label
-_MIN_ROW_WORDS = 5
 _MIN_LETTERS = 0.5  # of the characters that are not white space
 _MIN_LOWER = 0.4  # of the words of loose text: labels are written in capitals
 
 
 def is_prose(text: str) -> bool:
     """Whether this is prose: no label, contents line, link or column of numbers."""
-    if _LEADERS.search(text):
+    if is_contents(text):
         return False
     if _SPACELESS.search(text):
         return len(text) >= 2 * _MIN_WORDS
@@ -35,14 +33,9 @@ def is_prose(text: str) -> bool:
     return len(words) >= _MIN_LOOSE_WORDS and lower >= _MIN_LOWER * len(words)
 
 
-def is_wordy_row(text: str) -> bool:
-    """Whether a table row says something besides its numbers."""
-    return (
-        len(_WORD.findall(text)) >= _MIN_ROW_WORDS
-        and _has_letters(text)
-        and not _LEADERS.search(text)
-        and not _CONTENTS_ROW.match(text)
-    )
+def is_contents(text: str) -> bool:
+    """Whether this is a line of a table of contents."""
+    return bool(_LEADERS.search(text))
 
 
 def _has_letters(text: str) -> bool:

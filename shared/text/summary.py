@@ -48,9 +48,10 @@ class Candidate(JudgedSentence):
 
 
 class Partial(Record):
-    """The results of some passages, added up; a batch's record in Firestore."""
+    """The results of some passages of prose, added up; a batch's record in Firestore."""
 
     passages: NonNegativeInt = 0
+    """Passages of prose: rows of tables, fragments, notes and headings are not counted."""
     sentiment: dict[SentimentLabel, NonNegativeInt] = Field(
         default_factory=lambda: dict.fromkeys(get_args(SentimentLabel), 0)
     )
@@ -72,8 +73,12 @@ class Aggregate(Partial):
     """Results of a whole document; the candidates in document order."""
 
 
-def partial(results: Sequence[PassageResult]) -> Partial:
-    """Add up a batch; each result needs its embedding. Unknown topics are counted as well."""
+def partial(of_batch: Sequence[PassageResult]) -> Partial:
+    """Add up a batch; each result needs its embedding. Unknown topics are counted as well.
+
+    Only prose counts: how many rows a table has says little about what a document is on.
+    """
+    results = [result for result in of_batch if result.kind == "text"]
     sentiment = Counter(result.sentiment.label for result in results if result.sentiment)
     topics = Counter(topic.name for result in results for topic in result.topics)
     vectors = [quantise(result.embedding or []) for result in results]

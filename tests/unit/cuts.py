@@ -46,6 +46,9 @@ def cutting(segmented: Segmented) -> Cutting:
                 tokens=cut.tokens,
                 section=text[slice(*cut.section)] if cut.section else None,
                 label=cut.label,
+                kind=cut.kind,
+                box=cut.box,
+                table=cut.table,
             )
             for index, cut in enumerate(segmented.cuts)
         ],

@@ -27,8 +27,8 @@ def piece(**fields: Any) -> bytes:
     return json.dumps(fields).encode()
 
 
-def cut(start: int, end: int, **fields: Any) -> list[Any]:
-    return [CUT | {"start": start, "end": end} | fields, None]
+def cut(start: int, end: int, **fields: Any) -> dict[str, Any]:
+    return {"cut": CUT | {"start": start, "end": end} | fields, "language": None}
 
 
 def test_what_is_read_has_the_pseudonyms_of_the_key(tmp_path: Path, tokenizer: Path) -> None:

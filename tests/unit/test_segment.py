@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +14,7 @@ from shared.extract.shapes import Block, BlockKind, Extracted
 from shared.platform.errors import Rejected
 from shared.text.privacy import redact
 from shared.text.segment import MAX_PASSAGE, SegmentLimits, segment
-from shared.text.sentences import is_prose, is_wordy_row, split_sentences
+from shared.text.sentences import is_prose, split_sentences
 from tests.unit.cuts import Cutting, cutting, read_apart
 
 if TYPE_CHECKING:
@@ -196,11 +196,69 @@ def test_sentences_and_items_are_prose(text: str) -> None:
     assert is_prose(text)
 
 
-def test_a_table_row_is_a_passage_only_if_it_speaks() -> None:
-    """Words outweigh numbers, and contents in two columns say nothing."""
-    assert is_wordy_row("Share of women in the top management | 2024 | 31%")
-    assert not is_wordy_row("Scope 1 | tCO2e | 1,200 | 1,100 | 980")
-    assert not is_wordy_row("Talent attraction and retention of staff | 20")
+def kinds(segmented: Cutting) -> list[tuple[str, str]]:
+    return [(passage.kind, passage.text) for passage in segmented.passages]
+
+
+def test_everything_that_holds_a_number_is_a_passage() -> None:
+    """Rows, notes, numbers beside their labels and headings with a figure are kept as what they are."""
+    found = cut(
+        Block("Energy", "heading", page=1),
+        Block(f"{LONG}.", page=1),
+        Block("Gas (MWh) | 2023: 4,100", "table", page=1, table=0, at=1),
+        Block("Coal (MWh) | 2023: 7", "table", page=1, table=0, at=2),
+        Block("1 Of the works at Aulder.", "note", page=1),
+        Block("We saved 45 t CO2 in 2023", "heading", page=2),
+        Block("92 %", page=2),
+        Block("Suppliers Assessed", page=2),
+        Block("Board Members", page=3),
+    )
+    assert kinds(found) == [
+        ("text", f"{LONG}."),
+        ("row", "Gas (MWh) | 2023: 4,100"),
+        ("row", "Coal (MWh) | 2023: 7"),
+        ("note", "1 Of the works at Aulder."),
+        ("heading", "We saved 45 t CO2 in 2023"),
+        ("fragment", "92 %\n\nSuppliers Assessed"),
+    ]
+    assert [passage.table for passage in found.passages] == [None, 0, 0, None, None, None]
+
+
+@pytest.mark.parametrize("kind", ["text", "fragment"])
+def test_fragments_join_their_neighbours_up_to_a_size(kind: BlockKind) -> None:
+    """A number and its label are read together; another page, or much more of it, is another passage."""
+    near = [Block(f"{number} %", kind, page=1) for number in range(20)]
+    found = cut(Block(f"{LONG}."), *near, Block("Suppliers Assessed: 7", kind, page=2))
+    fragments = [passage for passage in found.passages if passage.kind == "fragment"]
+    assert [passage.page for passage in fragments] == [1, 1, 2]
+    assert all(passage.tokens <= 42 for passage in fragments)
+
+
+@pytest.mark.parametrize("text", ["Water use ........... 12", "Board Members", "Contents _______ 4"])
+def test_contents_and_labels_without_a_number_are_left_out(text: str) -> None:
+    """They say nothing, and hold no figure."""
+    assert kinds(cut(Block(f"{LONG}."), Block(text))) == [("text", f"{LONG}.")]
+
+
+def test_the_box_of_a_passage_is_around_its_blocks_of_that_page() -> None:
+    """Whoever draws it over the page sees where it stands."""
+    found = cut(
+        Block("It has the following parts:", page=1, box=(10, 10, 90, 20)),
+        Block("• a mill of stone", page=1, box=(20, 30, 95, 40)),
+        Block(f"{LONG} and the", page=2, box=(1, 1, 2, 2)),
+        Block("rest of it.", page=3, box=(8, 8, 9, 9)),
+        Block("Without a box it has none.", page=5),
+    )
+    assert [passage.box for passage in found.passages] == [(10, 10, 95, 40), (1, 1, 2, 2), None]
+
+
+def test_a_row_is_cut_between_its_values_if_it_is_too_long() -> None:
+    """Every part knows its row."""
+    row = "Energy | " + "; ".join(f"{year}: {year}" for year in range(1990, 2020))
+    found = cut(Block(row, "table", table=3, at=2), limits=SegmentLimits(window=40))
+    assert len(found.passages) > 1
+    assert {(passage.kind, passage.table) for passage in found.passages} == {("row", 3)}
+    assert " ".join(passage.text for passage in found.passages) == row
 
 
 def test_a_document_of_headings_alone_is_not_thrown_away() -> None:
@@ -283,8 +341,15 @@ def test_no_word_is_lost_and_every_span_is_a_slice(blocks: list[Block], window: 
 
 def test_kinds_are_the_ones_segmentation_knows() -> None:
     """A new kind of block needs a decision here."""
-    kinds: tuple[BlockKind, ...] = ("text", "heading", "table", "row")
-    assert [len(cut(Block("Five words of plain text.", kind)).passages) for kind in kinds] == [1, 1, 1, 1]
+    found = {kind: cut(Block("It has 5 words here.", kind)).passages for kind in get_args(BlockKind)}
+    assert {kind: [passage.kind for passage in passages] for kind, passages in found.items()} == {
+        "text": ["text"],
+        "heading": ["text"],  # as it is alone
+        "table": ["row"],
+        "row": ["text"],
+        "fragment": ["fragment"],
+        "note": ["note"],
+    }
 
 
 def test_controls_are_no_part_of_a_passage() -> None:
