@@ -172,7 +172,7 @@ def show(ids: tuple[str, ...], *, stack: Stack, as_json: bool, as_csv: bool) -> 
 
     if as_csv:
         documents = map(results.document, ids) if ids else results.newest_first()
-        render.print_csv((shown["name"], results.published_passages(shown)) for shown in documents)
+        render.print_csv(map(results.passages_of, documents))
         return
     chosen = map(results.document, ids) if ids else islice(results.newest_first(), results.LISTED)
     render.print_documents(render.terminal(), list(chosen), as_json=as_json, in_full=bool(ids))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,17 +15,20 @@ from rich.text import Text
 from cli.connect import is_local
 from cli.results import Progress, drop_all, follow, job_progress
 from cli.say import UNSAFE, escape, print_json, say, write
+from shared.documents.export import PASSAGES, csv_lines, is_initiative
 from shared.documents.passages import initiatives as read_initiatives
 from shared.documents.store import Documents
 from shared.platform.clients import firestore_client
 from shared.platform.records import TOPIC_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from rich.console import ConsoleOptions, RenderableType
     from rich.segment import Segment
+
+    from shared.documents.export import Content
 
 
 STATE_STYLES = {"completed": "green", "rejected": "yellow", "failed": "red"}
@@ -195,11 +196,11 @@ def print_hits(console: Console, hits: list[dict[str, Any]]) -> None:
         console.print(Padding(Text(hit["text"]), (0, 0, 1, 6)))
 
 
-def print_csv(documents: Iterable[tuple[str, Iterable[Mapping[str, Any]]]]) -> None:
-    """Print every passage of the documents, which are pairs of a name and its passages."""
+def print_csv(contents: Iterable[Content]) -> None:
+    """Print every passage of the documents."""
     # Escaped for a terminal only: a spreadsheet gets the text as it is.
     put = write if sys.stdout.isatty() else sys.stdout.write
-    for line in csv_lines(documents):
+    for line in csv_lines(contents, PASSAGES):
         put(line)
 
 
@@ -232,9 +233,7 @@ def print_analysis(analysis: dict[str, Any]) -> None:
     if "members" in analysis:
         table(terminal(), [analysis["document"], *(member["document"] for member in analysis["members"])])
         return
-    labelled = (passage for passage in analysis["passages"] if passage["topics"] and passage["action"])
-    initiatives = [passage for passage in labelled if passage["action"]["label"] != "none"]
-    full(terminal(), analysis["document"], initiatives)
+    full(terminal(), analysis["document"], list(filter(is_initiative, analysis["passages"])))
 
 
 def drop_and_follow(
@@ -264,40 +263,3 @@ def _progress_count(progress: Progress) -> str:
     if progress.job:
         return f" {progress.job}"
     return f" {progress.done}/{progress.total}" if progress.total else ""
-
-
-CSV_COLUMNS = (
-    "document", "index", "page", "row", "section", "language", "sentiment", "topics", "action", "label",
-    "figures", "text",
-)  # fmt: skip
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""Characters that start a formula in a spreadsheet, in full width too (OWASP, "CSV Injection")."""
-
-
-def csv_lines(documents: Iterable[tuple[str, Iterable[Mapping[str, Any]]]]) -> Iterator[str]:
-    """Yield a header and a line for each passage of the named documents, with their line ends."""
-    yield _csv_line(CSV_COLUMNS)
-    for name, passages in documents:
-        for passage in passages:
-            sentiment, action = passage["sentiment"] or {}, passage["action"] or {}
-            yield _csv_line(
-                (
-                    *(name, passage["index"], passage["page"], passage["row"]),
-                    *(passage.get("section"), passage.get("language"), sentiment.get("label")),
-                    " ".join(topic["name"] for topic in passage["topics"]),
-                    *(action.get("label"), passage.get("label")),
-                    "; ".join(figure["text"] for figure in passage["figures"]),
-                    passage["text"],
-                )
-            )
-
-
-def harmless(cell: object) -> object:
-    """Return a cell that no spreadsheet takes for a formula: an apostrophe in front makes it text."""
-    return f"'{cell}" if isinstance(cell, str) and cell.lstrip(" ").startswith(FORMULA_STARTS) else cell
-
-
-def _csv_line(cells: Iterable[object]) -> str:
-    line = io.StringIO()
-    csv.writer(line).writerow(map(harmless, cells))
-    return line.getvalue()

@@ -12,6 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from shared.documents.batches import count_done
+from shared.documents.export import Content
 from shared.documents.model import Document
 from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import COLLECTION, Documents, document_id, in_pages, now
@@ -197,6 +198,11 @@ def published_passages(shown: dict[str, Any]) -> Iterator[dict[str, Any]]:
     query = passages.where(filter=FieldFilter("run", "==", run)).order_by("index")
     for snapshot in query.select([field for field in PASSAGE_FIELDS if field != "embedding"]).stream():
         yield passage_view(snapshot.to_dict())
+
+
+def passages_of(shown: dict[str, Any]) -> Content:
+    """Return a document with its passages alone, which are read as they are asked for."""
+    return Content(document=shown, figures=(), tables=(), passages=published_passages(shown))
 
 
 def _progress(dropped: Dropped) -> Progress:

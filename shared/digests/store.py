@@ -13,13 +13,13 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial, reduce
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
 
 from pydantic import AwareDatetime, Field, NonNegativeInt
 
 from shared.digests.records import Digest, Sorted
 from shared.documents.erasure import erase_stored
 from shared.documents.store import Documents, now
+from shared.documents.views import object_link
 from shared.platform.clients import emulator, storage_client
 from shared.platform.errors import HeadraceError
 from shared.platform.records import Record, SentimentLabel
@@ -39,8 +39,6 @@ R = TypeVar("R", bound=Record)
 
 COLLECTION = "digests"
 TYPES = {"html": "text/html; charset=utf-8", "json": "application/json", "md": "text/markdown; charset=utf-8"}
-BROWSER = "https://storage.cloud.google.com"
-"""Serves an object to whoever is signed in and may read it."""
 ABANDONED = timedelta(hours=1)
 """Longer than any attempt takes to write the files of its digest."""
 PER_SWEEP = 50
@@ -87,21 +85,6 @@ class StoredDigest(Record):
     made_at: AwareDatetime
     unwritten_since: AwareDatetime | None = None
     """When the making of the digest began; None once its files are written."""
-
-
-def object_link(bucket: str, name: str, page: int | None, storage_host: str | None) -> str:
-    """Return an object's address in a browser; viewers of PDF open it at the page.
-
-    `storage_host` is the address of the emulator that serves it; None: Cloud Storage does.
-    """
-    fragment = f"#page={page}" if page else ""
-    if storage_host is None:
-        # A browser would resolve "a/../b" and "a//b" before it asks, and ask for another object.
-        plain = not {"", ".", ".."} & set(name.split("/"))
-        return f"{BROWSER}/{quote(bucket, safe='')}/{quote(name, safe='/' if plain else '')}{fragment}"
-    host = storage_host if "://" in storage_host else f"http://{storage_host}"
-    path = f"storage/v1/b/{quote(bucket, safe='')}/o/{quote(name, safe='')}"
-    return f"{host.rstrip('/')}/{path}?alt=media{fragment}"
 
 
 def source_link(quote: Quote) -> str:

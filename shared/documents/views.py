@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
@@ -78,6 +79,8 @@ class DocumentView(Record):
 FIELDS = tuple(DocumentView.model_fields)
 """The fields of a document object in this order; fields are added, never renamed."""
 PASSAGE_FIELDS = tuple(PassageResult.model_fields)
+BROWSER = "https://storage.cloud.google.com"
+"""Serves an object to whoever is signed in and may read it."""
 
 
 def document_view(stored: dict[str, Any]) -> dict[str, Any]:
@@ -102,3 +105,33 @@ def passage_view(stored: dict[str, Any]) -> dict[str, Any]:
     if "embedding" in shown:
         shown["embedding"] = list(shown["embedding"])
     return shown
+
+
+def object_link(bucket: str, name: str, page: int | None, storage_host: str | None) -> str:
+    """Return an object's address in a browser; viewers of PDF open it at the page.
+
+    `storage_host` is the address of the emulator that serves it; None: Cloud Storage does.
+    """
+    fragment = f"#page={page}" if page else ""
+    if storage_host is None:
+        # A browser would resolve "a/../b" and "a//b" before it asks, and ask for another object.
+        plain = not {"", ".", ".."} & set(name.split("/"))
+        return f"{BROWSER}/{quote(bucket, safe='')}/{quote(name, safe='/' if plain else '')}{fragment}"
+    host = storage_host if "://" in storage_host else f"http://{storage_host}"
+    path = f"storage/v1/b/{quote(bucket, safe='')}/o/{quote(name, safe='')}"
+    return f"{host.rstrip('/')}/{path}?alt=media{fragment}"
+
+
+def quantity(value: float, unit: str | None) -> str:
+    """Return a value with its unit as people write it: 1,234.5 tCO2e, 12.5%, EUR 3,200,000."""
+    small = value != 0 and abs(value) < 0.001  # noqa: PLR2004 - which four decimals would not show
+    number = f"{value:.3g}" if small else f"{value:,.4f}".rstrip("0").rstrip(".")
+    if unit is None or unit == "year":
+        return number if unit is None else f"{value:.0f}"
+    if unit == "%":
+        return f"{number}%"
+    return f"{unit} {number}" if _is_currency(unit) else f"{number} {unit}"
+
+
+def _is_currency(unit: str) -> bool:
+    return len(unit) == 3 and unit.isascii() and unit.isalpha() and unit.isupper()  # noqa: PLR2004 - ISO 4217

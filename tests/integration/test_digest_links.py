@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.digests.store import object_link
+from shared.documents.views import object_link
 from shared.platform.clients import storage_client
 from tests.integration.storage_server import storing
 

@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from shared.digests.store import object_link
+from shared.documents.views import object_link
 
 CLOUD = "https://storage.cloud.google.com/acme-uploads"
 LOCAL = "http://127.0.0.1:4443/storage/v1/b/acme-uploads/o"
