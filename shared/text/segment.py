@@ -39,13 +39,14 @@ _SPECIAL = 2  # [CLS] and [SEP], in every count
 _CLAUSE = re.compile(r"(?<=[;:,])\s+|(?<!\s)\s++(?=[\u2013\u2014(\u2022])")
 _SPACE = re.compile(r"\s+")
 
-UnitKind = Literal["prose", "item", "data", "heading", "row", "fragment", "note"]
-"""`data` is a row of a data set, `row` one of a table."""
+UnitKind = Literal["prose", "item", "data", "heading", "row", "number", "label", "note"]
+"""`data` is a row of a data set, `row` one of a table; fragments are numbers and labels."""
 _ALONE: frozenset[UnitKind] = frozenset({"data", "heading", "row", "note"})
 """Kinds that are not joined."""
 _KINDS: dict[UnitKind, PassageKind] = {
-    "heading": "heading", "row": "row", "fragment": "fragment", "note": "note",
+    "heading": "heading", "row": "row", "number": "fragment", "label": "fragment", "note": "note",
 }  # fmt: skip
+_FRAGMENT: frozenset[UnitKind] = frozenset({"number", "label"})
 _ENOUGH: frozenset[UnitKind] = frozenset({"prose", "item", "data", "row"})
 """A document that has none of them is analyzed whole."""
 
@@ -62,6 +63,8 @@ class Unit:
     kind: UnitKind = "prose"
     """Data rows are not cut, unless they are longer than a passage may be."""
     tokens: int = 0
+    paired: bool = False
+    """Whether it is a number with its label; what comes next is another one's."""
 
 
 def counted(text: str, units: Iterable[Unit], count: Count) -> Iterator[Unit]:
@@ -123,7 +126,8 @@ def _merged(units: Iterable[Unit], fits: Callable[[Unit, Unit], bool]) -> Iterat
         if current is not None and fits(current, unit):
             # Word pieces never cross white space, so counts add up.
             tokens = current.tokens + unit.tokens - _SPECIAL
-            current = replace(current, end=unit.end, paragraph=unit.paragraph, tokens=tokens)
+            paired = current.paired or current.kind != unit.kind
+            current = replace(current, end=unit.end, paragraph=unit.paragraph, tokens=tokens, paired=paired)
             continue
         if current is not None:
             yield current
@@ -133,14 +137,17 @@ def _merged(units: Iterable[Unit], fits: Callable[[Unit, Unit], bool]) -> Iterat
 
 
 def _joinable(one: Unit, other: Unit) -> bool:
-    if {one.kind, other.kind} & _ALONE or (one.kind == "fragment") != (other.kind == "fragment"):
+    are_fragments = {one.kind, other.kind} <= _FRAGMENT
+    if {one.kind, other.kind} & _ALONE or ({one.kind, other.kind} & _FRAGMENT and not are_fragments):
+        return False
+    if are_fragments and one.paired and other.kind == one.kind:
         return False
     if one.paragraph == other.paragraph:
         return True
     # Short pieces of a laid-out page, such as lines of a box; the lines of a text file stay on their own.
     on_page = one.page is not None and one.page == other.page
-    are_fragments = on_page and one.tokens + other.tokens <= _FRAGMENTS
-    return other.paragraph == one.paragraph + 1 and (other.kind == "item" or are_fragments)
+    are_short = on_page and one.tokens + other.tokens <= _FRAGMENTS
+    return other.paragraph == one.paragraph + 1 and (other.kind == "item" or are_short)
 
 
 def _fits(one: Unit, other: Unit, target: int, least: int, window: int) -> bool:
@@ -286,7 +293,7 @@ def _cuts(
     section = _sections(pieces)
     starts = [piece.start for piece in pieces]
     for found in pack(fitting, limits.target, limits.least, limits.window):
-        if found.kind == "fragment" and not _has_digit(text, found.start, found.end):
+        if found.kind in _FRAGMENT and not any(map(str.isdecimal, text[found.start : found.end])):
             continue
         piece = pieces[bisect_right(starts, found.start) - 1]
         yield Cut(
@@ -302,10 +309,6 @@ def _cuts(
             piece.table,
             piece.at,
         )
-
-
-def _has_digit(text: str, start: int, end: int) -> bool:
-    return any(map(str.isdecimal, text[start:end]))
 
 
 def _box(pieces: list[_Piece], starts: list[int], unit: Unit) -> Box | None:
@@ -441,4 +444,6 @@ def _kind(kind: BlockKind, whole: str, *, everything: bool) -> UnitKind | None: 
         return "heading" if figures_of_text(whole, Context()) else None
     if kind == "text" and is_prose(whole):
         return "item" if is_item(whole) else "prose"
-    return None if is_contents(whole) else "fragment"
+    if is_contents(whole):
+        return None
+    return "label" if sum(map(str.isalpha, whole)) > len(whole) / 2 else "number"

@@ -234,6 +234,20 @@ def test_fragments_join_their_neighbours_up_to_a_size(kind: BlockKind) -> None:
     assert all(passage.tokens <= 42 for passage in fragments)
 
 
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        (["92 %", "Suppliers Assessed", "45 t", "Waste"], ["92 %\n\nSuppliers Assessed", "45 t\n\nWaste"]),
+        (["Suppliers", "92 %", "Waste", "45 t"], ["Suppliers\n\n92 %", "Waste\n\n45 t"]),
+        (["Gas", "10", "12", "14"], ["Gas\n\n10\n\n12\n\n14"]),  # of a diagram
+    ],
+)
+def test_a_number_is_read_with_its_own_label(pieces: list[str], expected: list[str]) -> None:
+    """Whether labels stand above their numbers or below."""
+    found = cut(Block(f"{LONG}."), *(Block(piece, page=1) for piece in pieces))
+    assert texts(found)[1:] == expected
+
+
 @pytest.mark.parametrize("text", ["Water use ........... 12", "Board Members", "Contents _______ 4"])
 def test_contents_and_labels_without_a_number_are_left_out(text: str) -> None:
     """They say nothing, and hold no figure."""
