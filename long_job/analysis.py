@@ -161,7 +161,7 @@ class Analysis:
             if upto >= message.end:
                 continue
             if upto == message.start and (earlier := copied(documents.client, message, passages)):
-                commit(documents, message, *earlier, Seconds(0.0, 0.0))
+                commit(documents, message, passages, *earlier, Seconds(0.0, 0.0))
                 continue
             todo.append((message, passages[upto - message.start :]))
         if not todo:
@@ -174,6 +174,7 @@ class Analysis:
             results = analyzed.results[at : at + len(passages)]
             share = len(results) / len(analyzed.results)
             at += len(passages)
-            commit(documents, message, results, [partial(results)], Seconds(wall * share, cpu * share))
+            seconds = Seconds(wall * share, cpu * share)
+            commit(documents, message, passages, results, [partial(results)], seconds)
             with self._lock:
                 self._tokens += sum(passage.tokens for passage in passages)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shared.documents import outcomes
+from shared.documents.figures import coded
 from shared.documents.model import Document, Timings
 from shared.documents.passages import write_passages
 from shared.documents.quotable import keep
@@ -203,7 +204,13 @@ def store_all(client: firestore.Client, several: Sequence[tuple[dict[str, Any], 
         transaction.set(client.collection(COLLECTION).document(stored["id"]), stored)
         first = stored["timings"]["completed_at"]
         outcomes.write_completed(
-            transaction, client, Document.model_validate(stored), of, first=first, quotable=keep(of)
+            transaction,
+            client,
+            Document.model_validate(stored),
+            of,
+            first=first,
+            quotable=keep(of),
+            coded=coded([]),
         )
     transaction.commit()
 

@@ -98,7 +98,7 @@ def compute(documents: Documents, message: BatchMessage, upto: int, deadline: fl
     passages = artefacts.read_slice(message)
     # What was begun here is finished here: a commit must continue where the record stands.
     if upto == message.start and (earlier := copied(documents.client, message, passages)):
-        return message.end, commit(documents, message, *earlier, Seconds(0.0, 0.0))
+        return message.end, commit(documents, message, passages, *earlier, Seconds(0.0, 0.0))
     passages = passages[upto - message.start :]
     started, cpu_started = time.monotonic(), time.thread_time()
     results: list[PassageResult] = []
@@ -113,7 +113,7 @@ def compute(documents: Documents, message: BatchMessage, upto: int, deadline: fl
             break
         size = next_slice(len(part.results), ended - begun)
     seconds = Seconds(time.monotonic() - started, time.thread_time() - cpu_started + worker_seconds)
-    document = commit(documents, message, results, [partial(results)], seconds)
+    document = commit(documents, message, passages, results, [partial(results)], seconds)
     return upto + len(results), document
 
 

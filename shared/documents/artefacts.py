@@ -115,7 +115,7 @@ def write(document: str, run: int, generation: int, text: str, passages: Sequenc
     lines = io.BytesIO()  # whole, and no list of them beside: of a long document they are tens of megabytes
     offsets = [0]
     for passage in passages:
-        lines.write(passage.model_dump_json().encode() + b"\n")
+        lines.write(passage.model_dump_json(exclude_defaults=True).encode() + b"\n")
         offsets.append(lines.tell())
     limits = settings()
     ranges = [

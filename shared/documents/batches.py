@@ -94,7 +94,7 @@ def count_done(reference: firestore.DocumentReference, run: int) -> int:
     """Return how many batches of a run are wholly committed."""
     from google.cloud.firestore_v1.base_query import FieldFilter
 
-    done = _of_run(reference, run).where(filter=FieldFilter("done", "==", value=True))
+    done = of_run(reference, run).where(filter=FieldFilter("done", "==", value=True))
     counting: Any = done.count()  # annotated as if its get() were asynchronous
     [[counted]] = counting.get()
     return int(counted.value)
@@ -102,13 +102,13 @@ def count_done(reference: firestore.DocumentReference, run: int) -> int:
 
 def done(reference: firestore.DocumentReference, run: int) -> set[int]:
     """Return the numbers of the batches of a run that are wholly committed."""
-    snapshots = _of_run(reference, run).select(["batch", "done"]).stream()
+    snapshots = of_run(reference, run).select(["batch", "done"]).stream()
     return {record["batch"] for snapshot in snapshots if (record := snapshot.to_dict() or {})["done"]}
 
 
 def records(reference: firestore.DocumentReference, run: int) -> list[dict[str, Any]]:
     """Return the records of a run's batches, in no particular order."""
-    return [snapshot.to_dict() or {} for snapshot in _of_run(reference, run).stream()]
+    return [snapshot.to_dict() or {} for snapshot in of_run(reference, run).stream()]
 
 
 def drop_others(
@@ -123,13 +123,13 @@ def drop_others(
     Call before the plan, where the run was taken over: none of them commits meanwhile. `kind` is model and
     artefact of that plan; `check` raises Superseded where the stored document is somebody else's to plan.
     """
-    snapshots = list(_of_run(reference, run).select(["model", "artefact"]).stream())
+    snapshots = list(of_run(reference, run).select(["model", "artefact"]).stream())
     stored = (snapshot.to_dict() or {} for snapshot in snapshots)
     kinds = {(record["model"], record.get("artefact")) for record in stored}
     if kinds <= {kind}:
         return
     records = [snapshot.reference for snapshot in snapshots]
-    passages = [target.reference for target in _of_run(reference, run, "passages").select([]).stream()]
+    passages = [target.reference for target in of_run(reference, run, "passages").select([]).stream()]
 
     def write(targets: list[firestore.DocumentReference], fields: dict[str, Any] | None) -> None:
         def step(transaction: ShortTransaction) -> None:
@@ -171,6 +171,8 @@ def new_record(message: BatchMessage) -> dict[str, Any]:
         "upto": message.start,
         "done": False,
         "partials": [],
+        "packed": [],
+        "left_out": 0,
         "failures": 0,
         "failure": None,
         "infer_seconds": 0.0,
@@ -178,9 +180,8 @@ def new_record(message: BatchMessage) -> dict[str, Any]:
     }
 
 
-def _of_run(
-    reference: firestore.DocumentReference, run: int, collection: str = COLLECTION
-) -> firestore.Query:
+def of_run(reference: firestore.DocumentReference, run: int, collection: str = COLLECTION) -> firestore.Query:
+    """Ask for what a run has in a collection of its document."""
     from google.cloud.firestore_v1.base_query import FieldFilter
 
     query: firestore.Query = reference.collection(collection).where(filter=FieldFilter("run", "==", run))

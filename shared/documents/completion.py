@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared.documents import batches, cost, outcomes, transitions
+from shared.documents import batches, cost, figures, outcomes, transitions
 from shared.documents.artefacts import of_runs, remove_runs
 from shared.documents.model import Facts
 from shared.documents.passages import purge_runs, write_passages
@@ -23,10 +23,11 @@ from shared.platform.settings import RESULTS, settings
 from shared.text.summary import Partial, combine, summarise
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from shared.documents.model import Document, Seconds
-    from shared.platform.records import BatchMessage, PassageResult, UploadEvent
+    from shared.platform.records import BatchMessage, Passage, PassageResult, UploadEvent
     from shared.platform.transaction import ShortTransaction
     from shared.text.summary import Aggregate
 
@@ -54,16 +55,18 @@ def claim(
         announce(documents, claimed)
 
 
-def commit(
+def commit(  # noqa: PLR0913, PLR0917 - what was found, and where
     documents: Documents,
     message: BatchMessage,
+    passages: Sequence[Passage],
     results: list[PassageResult],
     partials: list[Partial],
     seconds: Seconds,
 ) -> Document:
     """Write passages of a batch, and how far it has come, at once; the only batch of a run completes it too.
 
-    What does not continue where the record stands was committed by a twin, and is dropped.
+    `passages` begin with those of the results; there may be more of them. What does not continue where the
+    record stands was committed by a twin, and is dropped.
 
     Returns:
         The document as this transaction read it, or completed it. Where it has no plan yet, the plan comes
@@ -77,6 +80,7 @@ def commit(
 
     reference = documents.reference(message.document)
     place = batches.batch_record(reference, message.run, message.batch)
+    packed = figures.of_batch(passages[: len(results)], results)
 
     def step(transaction: ShortTransaction) -> Document:
         assert isinstance(transaction, RawTransaction)
@@ -90,10 +94,14 @@ def commit(
         if record["upto"] != results[0].index:
             return document
         upto = results[-1].index + 1
+        before = record.get("packed", [])
+        content, left_out = figures.fitting(packed, figures.MAX_PACKED - sum(map(len, before)))
         record |= {
             "upto": upto,
             "done": upto == message.end,
             "partials": [*record["partials"], *(part.model_dump(mode="json") for part in partials)],
+            "packed": [*before, content],
+            "left_out": record.get("left_out", 0) + left_out,
             "infer_seconds": record["infer_seconds"] + seconds.wall,
             "cpu_seconds": record["cpu_seconds"] + seconds.cpu,
             "updated_at": now(),
@@ -230,6 +238,10 @@ class Whole:
     """What all batches of a run found."""
 
     aggregate: Aggregate
+    coded: dict[str, Any]
+    """The figures that have a data point, and the codes of these, as an outcome has them."""
+    left_out: int
+    """Number of figures and tables that did not fit into the records of their batches."""
     infer_seconds: float
     cpu_seconds: float
 
@@ -239,6 +251,8 @@ def whole(records: list[dict[str, Any]]) -> Whole:
     partials = [Partial.model_validate(part) for record in records for part in record["partials"]]
     return Whole(
         combine(partials),
+        figures.coded(records),
+        sum(record.get("left_out", 0) for record in records),
         infer_seconds=sum(record["infer_seconds"] for record in records),
         cpu_seconds=sum(record["cpu_seconds"] for record in records),
     )
@@ -270,6 +284,7 @@ def complete(
         topics=aggregate.topics,
         initiatives=aggregate.initiatives,
         summary=summarise(aggregate),
+        warnings=[*shown.warnings, *_left_out(combined.left_out)],
         cost=current.cost.altered(
             cpu_seconds=round(current.cost.cpu_seconds + combined.cpu_seconds, 3), usd=usd
         ),
@@ -279,7 +294,19 @@ def complete(
         ),
     )
     outcomes.write_completed(
-        transaction, documents.client, completed, aggregate, first=first, quotable=keep(aggregate)
+        transaction,
+        documents.client,
+        completed,
+        aggregate,
+        first=first,
+        quotable=keep(aggregate),
+        coded=combined.coded,
     )
     documents.write(transaction, current, completed)
     return completed
+
+
+def _left_out(count: int) -> list[str]:
+    if not count:
+        return []
+    return [f"{count:,} figures and tables are too large to be stored; their rows are passages"]

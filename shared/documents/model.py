@@ -72,6 +72,9 @@ class Facts(Stored):
     """Files in an archive, each of which is a document of its own; None: the file is no archive."""
     passages: int | None = None
     tokens: int | None = None
+    tables: int | None = None
+    figures: int | None = None
+    """Numbers with their meaning, in tables and sentences."""
     warnings: list[str] = Field(default_factory=list)
 
 

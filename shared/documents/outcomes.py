@@ -125,8 +125,11 @@ def write_completed(  # noqa: PLR0913 - what a run came to
     *,
     first: datetime | None,
     quotable: tuple[list[Kept], NDArray[np.int8]],
+    coded: Mapping[str, Any],
 ) -> None:
     """Record what the run of a completed document found; `quotable` are sentences and their vectors.
+
+    `coded` are the figures with a data point, and its codes, as `figures.coded` returns them.
 
     `first` is what `completed_before` returned.
     """
@@ -148,6 +151,7 @@ def write_completed(  # noqa: PLR0913 - what a run came to
         "space": aggregate.space,
         "centre": aggregate.centre,
         "problem": None,
+        **coded,
     }
     transaction.set(client.collection(COLLECTION).document(document.id), fields)
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from shared.platform.transaction import RawTransaction
 
 COLLECTION = "passages"
+MAX_FIGURES = 100
+"""Figures stored with a passage; the record of its batch has all of them."""
 DELETE_BATCH = 300
 """Passages deleted in one commit."""
 
@@ -29,8 +31,10 @@ def write_passages(
     """Add the passages of a batch to its transaction; names are deterministic, so twins write the same."""
     root = f"{document._document_path}/{COLLECTION}"  # noqa: SLF001 - the client has no public full name
     for result in results:
-        fields = result.model_dump(mode="json", exclude={"embedding", "span"}) | {
+        fields = result.model_dump(mode="json", exclude={"embedding", "span"})
+        fields |= {
             "span": list(result.span),
+            "figures": fields["figures"][:MAX_FIGURES],
             "document": message.document,
             "run": message.run,
             "model": message.model,

@@ -58,6 +58,9 @@ class DocumentView(Record):
     """The id of the archive that it is a member of."""
     passages: NonNegativeInt | None
     tokens: NonNegativeInt | None
+    tables: NonNegativeInt | None
+    figures: NonNegativeInt | None
+    """Numbers with their meaning, in tables and sentences."""
     sentiment: dict[SentimentLabel, NonNegativeInt]
     """Passages by label."""
     topics: dict[str, NonNegativeInt]

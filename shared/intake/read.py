@@ -167,7 +167,11 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
         ]
         warnings = [*described.warnings, *_foreign(passages)]
     tokens = sum(passage.tokens for passage in passages)
-    facts = Facts.model_validate(stated | {"passages": len(passages), "tokens": tokens, "warnings": warnings})
+    facts = Facts.model_validate(
+        stated
+        | {"passages": len(passages), "tokens": tokens, "warnings": warnings}
+        | {"tables": read.tables, "figures": read.figures}
+    )
     return Reading(facts, text, passages, Seconds(time.monotonic() - started, cpu))
 
 
@@ -255,6 +259,7 @@ class _Pieces:
             and self.tables <= MAX_TABLES
             and self._cells <= MAX_CELLS
             and all(map(_is_sound, found.tables))
+            and (not found.tables or found.cut.table == self.tables - 1)
             and all(map(_is_sober, found.figures))
             and all(
                 table is None or 0 <= table < self.tables

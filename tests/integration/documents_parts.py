@@ -69,4 +69,4 @@ def batch_of(
 def commit(documents: Documents, message: BatchMessage, indexes: Iterable[int]) -> None:
     """Commit these passages of a batch, as `analyze` does."""
     results = [result_of(message.generation, index) for index in indexes]
-    completion.commit(documents, message, results, [partial(results)], NO_TIME)
+    completion.commit(documents, message, [], results, [partial(results)], NO_TIME)

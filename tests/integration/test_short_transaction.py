@@ -150,9 +150,8 @@ def test_a_document_of_one_batch_takes_ten_calls(calls: Counter[str]) -> None:
     message = batch_of(claim.id, 1, 1, 0, (0, 2))
     assert batches.progress(life.documents, message).upto == 0
     results = [result_of(1, index) for index in range(2)]
-    finish_as_read(
-        life.documents, completion.commit(life.documents, message, results, [partial(results)], NO_TIME)
-    )
+    committed = completion.commit(life.documents, message, [], results, [partial(results)], NO_TIME)
+    finish_as_read(life.documents, committed)
     assert calls == {"batch_get_documents": 5, "commit": 4, "run_aggregation_query": 1}
     stored = life.documents.reference(claim.id).get().to_dict() or {}
     assert (stored["state"], stored["results_pending"]) == ("completed", False)

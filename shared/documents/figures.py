@@ -1,0 +1,312 @@
+"""Figures and tables of documents, packed: of a batch in its record, of data points in `outcomes/{document}`.
+
+A figure of a batch is thus stored in the transaction that stores its passage, and is read with a few others
+hundreds at a time. Across documents only figures with a data point are found.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import dataclass, field, fields
+from functools import cache
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from shared.documents.batches import of_run
+from shared.documents.outcomes import COLLECTION as OUTCOMES
+from shared.documents.outcomes import organisation_key
+from shared.documents.store import COLLECTION as DOCUMENTS
+from shared.platform.errors import Superseded
+from shared.platform.tables import Figure, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from google.cloud import firestore
+    from pydantic import TypeAdapter
+
+    from shared.platform.records import Passage, PassageResult
+
+MAX_PACKED = 600_000
+"""Limit on the figures and tables of a batch in bytes, packed: Firestore takes 1 MiB a record."""
+MAX_CODED = 300_000
+"""Limit on a document's figures with a data point in bytes, packed; the surest are kept."""
+MAX_CODED_FIGURES = 4_000
+OUTCOMES_AT_ONCE = 50
+MAX_OUTCOMES = 500
+"""Documents that one call of `known` looks at."""
+SECONDS = 20.0
+"""Timeout of one query."""
+_CURSOR = re.compile(r"([0-9a-f]{24})-([1-9][0-9]{0,8})-([0-9]{1,6})")
+CURSOR = _CURSOR.pattern
+"""What a cursor looks like: document, its run, and how many of its figures were returned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentFigure(Figure):
+    """A figure, and where in its document it stands."""
+
+    passage: int
+    """Number of the passage."""
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownFigure(DocumentFigure):
+    """A figure, and which document says it."""
+
+    document: str
+    run: int
+    name: str
+    """The document's name in its bucket."""
+    title: str | None = None
+    organisation: str | None = None
+    year: int | None = None
+    """The year that the document reports on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentTable(Table):
+    """A table, and its number in its document, by which figures and passages name it."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """What `pack` packs."""
+
+    figures: tuple[DocumentFigure, ...] = ()
+    tables: tuple[DocumentTable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some figures of documents; the cursor asks for those that follow, None where there are no more."""
+
+    figures: list[KnownFigure] = field(default_factory=list)
+    cursor: str | None = None
+
+
+def of_batch(passages: Sequence[Passage], results: Sequence[PassageResult]) -> Packed:
+    """Return the figures of results, and the tables that begin with their passages."""
+    return Packed(
+        figures=tuple(
+            DocumentFigure(**_values(figure), passage=result.index, page=result.page)
+            for result in results
+            for figure in result.figures
+        ),
+        tables=tuple(
+            DocumentTable(**_values(table), number=passage.table - back)
+            for passage in passages
+            if passage.table is not None
+            for back, table in zip(reversed(range(len(passage.tables))), passage.tables, strict=True)
+        ),
+    )
+
+
+def fitting(packed: Packed, room: int) -> tuple[bytes, int]:
+    """Pack what fits into so many bytes, figures before tables; return how much is left out too."""
+    for kept in (packed, Packed(figures=packed.figures), Packed()):
+        content = pack(kept)
+        if len(content) <= room or not kept.figures:
+            break
+    left_out = len(packed.figures) - len(kept.figures) + len(packed.tables) - len(kept.tables)
+    return content, left_out
+
+
+def pack(packed: Packed) -> bytes:
+    """Compress figures and tables; `unpack` reverses it."""
+    return zlib.compress(_adapter().dump_json(packed, exclude_defaults=True))
+
+
+def unpack(content: bytes) -> Packed:
+    """Reverse `pack`."""
+    return _adapter().validate_json(zlib.decompress(content))
+
+
+def coded(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the fields of an outcome that say which data points a run's batches found, and their figures."""
+    found = [
+        figure
+        for record in sorted(records, key=lambda record: int(record["start"]))
+        for figure in _of_record(record).figures
+        if figure.datapoint is not None
+    ]
+    surest = sorted(range(len(found)), key=lambda at: (-found[at].confidence, at))[:MAX_CODED_FIGURES]
+    while len(content := pack(Packed(figures=tuple(found[at] for at in sorted(surest))))) > MAX_CODED:
+        surest = surest[: len(surest) // 2]
+    kept = {found[at].datapoint for at in surest}
+    return {"datapoints": content, "codes": sorted(code for code in kept if code)}
+
+
+def figures_of(client: firestore.Client, document: str, run: int | None = None) -> list[DocumentFigure]:
+    """Return the figures of a document's run in reading order; None: of its published run."""
+    return [figure for packed in _of_document(client, document, run) for figure in packed.figures]
+
+
+def tables_of(client: firestore.Client, document: str, run: int | None = None) -> list[DocumentTable]:
+    """Return the tables of a document's run in reading order; None: of its published run."""
+    return [table for packed in _of_document(client, document, run) for table in packed.tables]
+
+
+def known(  # noqa: PLR0913 - the filters
+    client: firestore.Client,
+    *,
+    organisation: str | None = None,
+    datapoint: str | None = None,
+    topic: str | None = None,
+    period: str | None = None,
+    unit: str | None = None,
+    documents: Collection[str] | None = None,
+    cursor: str | None = None,
+    limit: int = 100,
+) -> Page:
+    """Return figures with a data point of the published runs of documents, by document, then as they stand.
+
+    Args:
+        client: Firestore.
+        organisation: only of this one; case and punctuation do not count.
+        datapoint: code of a data point.
+        topic: code of a topic.
+        period: as the figure has it; "2023" also finds parts of the year, and days in it.
+        unit: as normalised.
+        documents: only of these.
+        cursor: of the page before.
+        limit: figures of a page; it may have fewer although others follow.
+
+    Raises:
+        ValueError: there is no such cursor.
+        Superseded: the document that the page before ended in was analyzed again since.
+    """
+    start, of_run, offset = read_cursor(cursor)
+    page: list[KnownFigure] = []
+    for looked_at, stored in enumerate(_outcomes(client, organisation, datapoint, documents, start), 1):
+        skipped = 0
+        if stored["document"] == start:
+            if stored["run"] != of_run:
+                raise Superseded("The document was analyzed again since the page before.")
+            skipped = offset
+        fits = [each for each in _known(stored) if matches(each, datapoint, topic, period, unit)]
+        room = limit - len(page)
+        page += fits[skipped : skipped + room]
+        if len(page) == limit or looked_at == MAX_OUTCOMES:
+            upto = min(len(fits), skipped + room)
+            return Page(page, f"{stored['document']}-{stored['run']}-{upto}")
+    return Page(page)
+
+
+def read_cursor(cursor: str | None) -> tuple[str | None, int, int]:
+    """Return document, run and offset that a cursor names. Raises ValueError."""
+    if cursor is None:
+        return None, 0, 0
+    if (match := _CURSOR.fullmatch(cursor)) is None:
+        raise ValueError("not a cursor")
+    return match[1], int(match[2]), int(match[3])
+
+
+def matches(
+    figure: Figure,
+    datapoint: str | None = None,
+    topic: str | None = None,
+    period: str | None = None,
+    unit: str | None = None,
+) -> bool:
+    """Whether a figure has what is asked for; None: anything."""
+    return (
+        datapoint in {None, figure.datapoint}
+        and topic in {None, figure.topic}
+        and unit in {None, figure.unit}
+        and (period is None or is_within(figure.period, period))
+    )
+
+
+def is_within(period: str | None, asked: str) -> bool:
+    """Whether a period is the one that is asked for, or a part of it: "2023-H1" of "2023"."""
+    return period is not None and (period == asked or period.startswith((f"{asked}-", f"{asked}/")))
+
+
+_SHOWN = (
+    *("document", "run", "name", "title", "organisation", "organisation_key", "year"),
+    *("codes", "datapoints"),
+)
+
+
+def _outcomes(
+    client: firestore.Client,
+    organisation: str | None,
+    datapoint: str | None,
+    documents: Collection[str] | None,
+    start: str | None,
+) -> Iterator[dict[str, Any]]:
+    """Yield outcomes with figures, by document, from `start` on."""
+    key = organisation_key(organisation)
+    if documents is None:
+        found = _stored(client, key, datapoint, start)
+    else:
+        found = _named(client, sorted(each for each in set(documents) if start is None or each >= start))
+    for stored in found:
+        codes = stored.get("codes") or ()
+        if codes and key in {None, stored["organisation_key"]} and datapoint in {None, *codes}:
+            yield stored
+
+
+def _named(client: firestore.Client, documents: list[str]) -> Iterator[dict[str, Any]]:
+    references = [client.collection(OUTCOMES).document(each) for each in documents]
+    for at in range(0, len(references), OUTCOMES_AT_ONCE):
+        read = client.get_all(references[at : at + OUTCOMES_AT_ONCE], _SHOWN, timeout=SECONDS)
+        yield from sorted((stored for each in read if (stored := each.to_dict())), key=itemgetter("document"))
+
+
+def _stored(
+    client: firestore.Client, key: str | None, datapoint: str | None, start: str | None
+) -> Iterator[dict[str, Any]]:
+    from google.cloud.firestore_v1.base_query import FieldFilter
+
+    outcomes = client.collection(OUTCOMES)
+    query: Any = outcomes.order_by("__name__").select(_SHOWN)
+    if key is not None:
+        query = query.where(filter=FieldFilter("organisation_key", "==", key))
+    if datapoint is not None:
+        query = query.where(filter=FieldFilter("codes", "array_contains", datapoint))
+    after = query if start is None else query.start_at({"__name__": outcomes.document(start)})
+    while page := list(after.limit(OUTCOMES_AT_ONCE).get(timeout=SECONDS)):
+        yield from (each.to_dict() for each in page)
+        after = query.start_after(page[-1])
+
+
+def _known(stored: Mapping[str, Any]) -> list[KnownFigure]:
+    about = {name: stored[name] for name in ("document", "run", "name", "title", "organisation", "year")}
+    return [KnownFigure(**_values(figure), **about) for figure in unpack(stored["datapoints"]).figures]
+
+
+def _of_document(client: firestore.Client, document: str, run: int | None) -> Iterator[Packed]:
+    reference = client.collection(DOCUMENTS).document(document)
+    if run is None:
+        run = (reference.get(["published_run"], timeout=SECONDS).to_dict() or {}).get("published_run")
+    if run is None:
+        return
+    stored = of_run(reference, run).select(["start", "packed"]).get(timeout=SECONDS)
+    records = [each.to_dict() or {} for each in stored]
+    for record in sorted(records, key=lambda record: int(record["start"])):
+        yield _of_record(record)
+
+
+def _of_record(record: Mapping[str, Any]) -> Packed:
+    parts = [unpack(content) for content in record.get("packed", ())]
+    return Packed(
+        figures=tuple(figure for part in parts for figure in part.figures),
+        tables=tuple(table for part in parts for table in part.tables),
+    )
+
+
+def _values(record: Figure | Table) -> dict[str, Any]:
+    return {each.name: getattr(record, each.name) for each in fields(record)}
+
+
+@cache
+def _adapter() -> TypeAdapter[Packed]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Packed)
