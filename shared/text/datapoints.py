@@ -29,6 +29,12 @@ MAX_LABEL = 400
 _GAP = r"(?:\S+ ){0,3}"
 _BEFORE = 60  # characters of a sentence before its figure that can make it a change or a target
 _DASHES = re.compile(r"[^\w%<>]+")
+_LEVELS = re.compile(r" > (?!\d)")  # "Employees > 50 years" is one
+_BRACKETS = re.compile(r"\(([^()]*)\)")
+_ASIDE = 0.4  # how much an unknown word in brackets counts
+_BY = re.compile(" (?:by|per|nach|par) ")
+_ALL = re.compile(" (?:total|group|overall|consolidated|gesamt|konzern|groupe|totale|gruppo) ")
+_SEXES = frozenset({" m ", " f ", " w ", " d "})
 _SCOPE = re.compile(r"\bscopes? (i{1,3})\b")
 _SUPERSCRIPT = re.compile("(?<!m)[\u00b2\u00b3]|[\u00b9\u2070\u2074-\u2079]")
 
@@ -51,6 +57,7 @@ class Datapoint:
     topic: str | None
     units: frozenset[str]
     says: tuple[tuple[re.Pattern[str], ...], ...]
+    sure: re.Pattern[str] | None
     excluded: re.Pattern[str] | None
     never: re.Pattern[str] | None
     known: re.Pattern[str]
@@ -61,9 +68,12 @@ class Datapoint:
 class Words(NamedTuple):
     """What counts for all data points alike."""
 
-    neutral: frozenset[str]
+    neutral: re.Pattern[str]
+    whole: re.Pattern[str]
+    """`neutral`, and what stands for the whole of what is said above it."""
     blocked: re.Pattern[str]
-    parts: re.Pattern[str]
+    places: re.Pattern[str]
+    groups: re.Pattern[str]
     units: dict[str, str]
 
 
@@ -73,19 +83,31 @@ def datapoints() -> tuple[Datapoint, ...]:
 
 
 def assign(
-    figures: Sequence[Figure], *, text: str, topics: Sequence[str] = (), heading: str | None = None
+    figures: Sequence[Figure],
+    *,
+    text: str,
+    topics: Sequence[str] = (),
+    heading: str | None = None,
+    organisation: str | None = None,
 ) -> list[Figure]:
     """Return the figures of a passage with their topic and, where one is sure, their data point.
 
     `text` is the passage's, `topics` are its topics, best first, `heading` is the heading above the passage
-    or the caption of its table.
+    or the caption of its table; the name of the organisation says nothing in a label.
     """
     heads = _heads(figures, text)
     result = []
     for figure, head in zip(figures, heads, strict=True):
         best = None
         if _may_have(figure, text):
-            found = candidates(figure.metric, head, heading or "", _kind(figure), prose=figure.cell is None)
+            found = candidates(
+                figure.metric,
+                head,
+                heading or "",
+                _kind(figure),
+                prose=figure.cell is None,
+                organisation=organisation or "",
+            )
             best = found[0] if found and found[0].score >= THRESHOLD else None
         topic = _topic(best.code) if best else None
         result.append(
@@ -115,6 +137,8 @@ class Label(NamedTuple):
 
     own: tuple[str, str]
     """Label of the row, head of the column."""
+    aside: str
+    """Words of these two that stand in brackets."""
     above: tuple[str, ...]
     """Headings of the row from the top, and last the heading above the table or passage."""
     unit: str
@@ -123,19 +147,25 @@ class Label(NamedTuple):
 
 
 @lru_cache(maxsize=4096)
-def candidates(metric: str, head: str, heading: str, unit: str, *, prose: bool) -> tuple[Found, ...]:
+def candidates(
+    metric: str, head: str, heading: str, unit: str, *, prose: bool, organisation: str = ""
+) -> tuple[Found, ...]:
     """Return the data points that a label can mean, best first.
 
     `unit` is a kind of units, "none" where there is none.
     """
-    *parents, label = [_normal(part) for part in metric.split(" > ")]
     words = _loaded()[1]
-    top, around = _normal(head), _normal(heading)
-    while parents and _is_neutral(label, words) and _is_neutral(top, words):
-        label = parents.pop()
-    if _is_neutral(label, words) and _is_neutral(top, words):
+    names = frozenset(_normal(organisation).split())
+    *parents, label = [_without(_normal(part), names) for part in _LEVELS.split(metric)]
+    top, around = _without(_normal(head), names), _normal(heading)
+    if top in _SEXES:
+        return ()
+    aside = _normal(" ".join(_BRACKETS.findall(f"{metric} {head}")))
+    while parents and _is(words.whole, label) and _is(words.whole, top):
+        label = _BY.split(parents.pop())[0].rstrip() + label
+    if _is(words.neutral, label) and _is(words.neutral, top):
         label, around = around, " "
-    read = Label((label, top), (*parents, around), unit, prose)
+    read = Label((label, top), aside, (*parents, around), unit, prose)
     fitting = [point for point in datapoints() if unit in point.units or unit == "none"]
     found = [each for point in fitting if (each := _judged(point, read, words))]
     return tuple(sorted(found, key=lambda each: (-each.score, -each.width)))
@@ -147,20 +177,23 @@ def _judged(point: Datapoint, read: Label, words: Words) -> Found | None:
         here = max(_width(part, read.own) for part in (phrase, *((each,) for each in phrase)))
         if here and (each := _width(phrase, (*read.own, *read.above))):
             own_width, width = max((own_width, width), (here, each))
-    if not width or (point.excluded and any(map(point.excluded.search, read.own))):
+    sure = point.sure and any(map(point.sure.search, read.own))
+    if not width or (point.excluded and not sure and any(map(point.excluded.search, read.own))):
         return None
     if point.never and any(map(point.never.search, (*read.own, *read.above[:-1]))):
         return None
-    unknown = [_unknown(text, point, words) for text in read.own]
+    unknown = [_unknown(text, read.aside, point, words) for text in read.own]
     if None in unknown:
         return None
     label, head = (each or 0 for each in unknown)
-    if label and not any(part.search(read.own[0]) for phrase in point.says for part in phrase):
+    named = any(part.search(read.own[0]) for phrase in point.says for part in phrase)
+    if not named and label > (1 if _ALL.search(read.own[0]) else 0):
         return None
     z = 1.0 + 0.08 * own_width + 0.02 * width
     z -= (0.9 if read.prose else 1.2) * min(label, 4) + 0.6 * min(head, 4)
     z -= 1.5 * (read.unit == "none" and "none" not in point.units) + 0.5 * read.prose
     z -= 1.0 * (point.only_all and label > 0)
+    z -= 3.0 * any(_is_place(each, words) for each in read.above)
     return Found(point.code, 1 / (1 + math.exp(-z)), width)
 
 
@@ -175,20 +208,30 @@ def _width(phrase: Sequence[re.Pattern[str]], texts: Sequence[str]) -> int:
     return width
 
 
-def _unknown(text: str, point: Datapoint, words: Words) -> int | None:
+def _unknown(text: str, aside: str, point: Datapoint, words: Words) -> float | None:
     """Count the words that nothing explains; None: one of them says that this is another thing."""
-    count = 0
+    count = 0.0
     for word in text.split():
-        if word in words.neutral or word.isdecimal() or point.known.fullmatch(word):
+        if word.isdecimal() or point.known.fullmatch(word):
             continue
-        if words.blocked.fullmatch(word) or words.parts.fullmatch(word):
+        if any(each.fullmatch(word) for each in (words.blocked, words.places, words.groups)):
             return None
-        count += 1
+        if not words.neutral.fullmatch(word):
+            count += _ASIDE if f" {word} " in aside else 1.0
     return count
 
 
-def _is_neutral(text: str, words: Words) -> bool:
-    return all(word in words.neutral or word.isdecimal() for word in text.split())
+def _is(words: re.Pattern[str], text: str) -> bool:
+    """Whether a text consists of these words, and numbers, alone."""
+    return all(word.isdecimal() or words.fullmatch(word) for word in text.split())
+
+
+def _is_place(text: str, words: Words) -> bool:
+    return not _BY.search(text) and any(map(words.places.fullmatch, text.split()))
+
+
+def _without(text: str, names: frozenset[str]) -> str:
+    return f" {' '.join(word for word in text.split() if word not in names)} " if names else text
 
 
 def _may_have(figure: Figure, text: str) -> bool:
@@ -216,7 +259,7 @@ def _heads(figures: Sequence[Figure], text: str) -> list[str]:
 
 
 def _kind(figure: Figure) -> str:
-    """Return the kind of a figure's unit: "share", "carbon", "energy/" of what is per something, "none"."""
+    """Return the kind of a figure's unit: "share", "carbon", "energy/" if it is per something, "none"."""
     if figure.kind == "amount":
         return "currency"
     if figure.kind == "percentage":
@@ -248,17 +291,21 @@ def _loaded() -> tuple[tuple[Datapoint, ...], Words]:
     points = tuple(_datapoint(entry, lists) for entry in file["datapoint"])
     plain = {name: value.split() for name, value in file["words"].items() if isinstance(value, str)}
     units = {unit.lower(): kind for kind, all_units in reversed(file["units"].items()) for unit in all_units}
+    any_of = {name: "|".join(_word(word) for word in each) for name, each in plain.items()}
     return points, Words(
-        neutral=frozenset(word for each in plain["neutral"] for word in _normal(each).split()),
-        blocked=re.compile("|".join(_word(word) for word in plain["blocked"])),
-        parts=re.compile("|".join(_word(word) for word in plain["parts"])),
+        neutral=re.compile(any_of["neutral"]),
+        whole=re.compile(f"{any_of['neutral']}|{any_of['whole']}"),
+        blocked=re.compile(any_of["blocked"]),
+        places=re.compile(any_of["places"]),
+        groups=re.compile(any_of["groups"]),
         units=units,
     )
 
 
 def _datapoint(entry: dict[str, object], lists: dict[str, list[str]]) -> Datapoint:
-    says, excluded, never = (_strings(entry, name) for name in ("says", "not", "never"))
-    spelt = " ".join(phrase for way in says for phrase in _spelt_out(way, lists))
+    sure, excluded, never = (_strings(entry, name) for name in ("sure", "not", "never"))
+    says = [*_strings(entry, "says"), *sure]
+    spelt = " ".join(word for way in (*says, *_strings(entry, "also")) for word in _spelt_out(way, lists))
     words = {word for word in re.split(r"[ |()+~]+", spelt) if word}
     topic = str(entry["topic"])
     return Datapoint(
@@ -267,6 +314,7 @@ def _datapoint(entry: dict[str, object], lists: dict[str, list[str]]) -> Datapoi
         topic=None if topic == "none" else topic,
         units=frozenset(_strings(entry, "units")),
         says=tuple(tuple(_pattern([part], lists) for part in way.split(" + ")) for way in says),
+        sure=_pattern(sure, lists) if sure else None,
         excluded=_pattern(excluded, lists) if excluded else None,
         never=_pattern(never, lists) if never else None,
         known=re.compile("|".join(map(_word, sorted(words)))),
