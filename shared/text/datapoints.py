@@ -29,8 +29,15 @@ MAX_LABEL = 400
 _GAP = r"(?:\S+ ){0,3}"
 _BEFORE = 60  # characters of a sentence before its figure that can make it a change or a target
 _DASHES = re.compile(r"[^\w%<>]+")
-_LEVELS = re.compile(r" > (?!\d)")  # "Employees > 50 years" is one
-_BRACKETS = re.compile(r"\(([^()]*)\)")
+_LEVELS = re.compile(r"(?i) > (?!\d\d ?(?:years|yrs|ans|jahre|anni|$))")  # "Employees > 50 years" is one
+_BRACKETS = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
+_ASIDES = re.compile(r"[(\[](?:incl|excl|e\.g|i\.e|see|note)[^()\[\]]*[)\]]", re.IGNORECASE)
+_BROKEN_DOWN = re.compile(
+    r" (?:by|per|nach|par) (?:region|country|countries|type|source|gender|age|location|site|segment|business"
+    r"|category|function|level|employment|contract|geograph|sex|division|pays|land|regione|geschlecht)"
+)
+_SURE_WIDTH = 15  # characters of a label that need no heading to be understood
+_PHYSICAL = frozenset({"carbon", "energy", "mass", "volume"})
 _ASIDE = 0.4  # how much an unknown word in brackets counts
 _BY = re.compile(" (?:by|per|nach|par) ")
 _ALL = re.compile(" (?:total|group|overall|consolidated|gesamt|konzern|groupe|totale|gruppo) ")
@@ -100,13 +107,9 @@ def assign(
     for figure, head in zip(figures, heads, strict=True):
         best = None
         if _may_have(figure, text):
+            prose = figure.cell is None
             found = candidates(
-                figure.metric,
-                head,
-                heading or "",
-                _kind(figure),
-                prose=figure.cell is None,
-                organisation=organisation or "",
+                Stated(figure.metric, head, heading or "", _kind(figure), prose, organisation or "")
             )
             best = found[0] if found and found[0].score >= THRESHOLD else None
         topic = _topic(best.code) if best else None
@@ -146,29 +149,47 @@ class Label(NamedTuple):
     prose: bool
 
 
-@lru_cache(maxsize=4096)
-def candidates(
-    metric: str, head: str, heading: str, unit: str, *, prose: bool, organisation: str = ""
-) -> tuple[Found, ...]:
-    """Return the data points that a label can mean, best first.
+class Stated(NamedTuple):
+    """What stands at a figure, as printed."""
 
-    `unit` is a kind of units, "none" where there is none.
-    """
+    metric: str
+    head: str = ""
+    """Of the column."""
+    heading: str = ""
+    """Above the passage or table."""
+    unit: str = "none"
+    """Kind of units."""
+    prose: bool = False
+    organisation: str = ""
+
+
+@lru_cache(maxsize=4096)
+def candidates(stated: Stated) -> tuple[Found, ...]:
+    """Return the data points that a label can mean, best first."""
     words = _loaded()[1]
-    names = frozenset(_normal(organisation).split())
+    names = frozenset(_normal(stated.organisation).split())
+    metric, head = (_ASIDES.sub(" ", text[:MAX_LABEL]) for text in (stated.metric, stated.head))
     *parents, label = [_without(_normal(part), names) for part in _LEVELS.split(metric)]
-    top, around = _without(_normal(head), names), _normal(heading)
+    label, top = _whole(label), _without(_normal(head), names)
     if top in _SEXES:
         return ()
-    aside = _normal(" ".join(_BRACKETS.findall(f"{metric} {head}")))
     while parents and _is(words.whole, label) and _is(words.whole, top):
-        label = _BY.split(parents.pop())[0].rstrip() + label
+        label = _whole(parents.pop()).rstrip() + label
+    above = (*parents, _normal(stated.heading))
     if _is(words.neutral, label) and _is(words.neutral, top):
-        label, around = around, " "
-    read = Label((label, top), aside, (*parents, around), unit, prose)
-    fitting = [point for point in datapoints() if unit in point.units or unit == "none"]
+        if not _ALL.search(label):
+            return ()
+        label, above = above[-1].rstrip() + label, (*parents, " ")
+    aside = _normal(" ".join(_BRACKETS.findall(f"{metric} {head}")))
+    read = Label((label, top), aside, above, stated.unit, stated.prose)
+    fitting = [point for point in datapoints() if read.unit in point.units or read.unit == "none"]
     found = [each for point in fitting if (each := _judged(point, read, words))]
     return tuple(sorted(found, key=lambda each: (-each.score, -each.width)))
+
+
+def _whole(label: str) -> str:
+    """Return a label without what it is broken down by."""
+    return _BROKEN_DOWN.split(label)[0].rstrip() + " "
 
 
 def _judged(point: Datapoint, read: Label, words: Words) -> Found | None:
@@ -180,7 +201,8 @@ def _judged(point: Datapoint, read: Label, words: Words) -> Found | None:
     sure = point.sure and any(map(point.sure.search, read.own))
     if not width or (point.excluded and not sure and any(map(point.excluded.search, read.own))):
         return None
-    if point.never and any(map(point.never.search, (*read.own, *read.above[:-1]))):
+    around = own_width < _SURE_WIDTH and read.unit not in _PHYSICAL
+    if point.never and any(map(point.never.search, (*read.own, *read.above[: None if around else -1]))):
         return None
     unknown = [_unknown(text, read.aside, point, words) for text in read.own]
     if None in unknown:
@@ -192,7 +214,7 @@ def _judged(point: Datapoint, read: Label, words: Words) -> Found | None:
     z = 1.0 + 0.08 * own_width + 0.02 * width
     z -= (0.9 if read.prose else 1.2) * min(label, 4) + 0.6 * min(head, 4)
     z -= 1.5 * (read.unit == "none" and "none" not in point.units) + 0.5 * read.prose
-    z -= 1.0 * (point.only_all and label > 0)
+    z -= 2.0 * (point.only_all and label + head > 0)
     z -= 3.0 * any(_is_place(each, words) for each in read.above)
     return Found(point.code, 1 / (1 + math.exp(-z)), width)
 
