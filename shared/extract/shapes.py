@@ -24,6 +24,8 @@ class Limits:
     """Slides and sheets count as pages."""
     rows: int = 200_000
     columns: int = 2_000
+    cells: int = 200_000
+    """Cells of tables that are kept as tables; a data set's are not."""
     characters: int = 20_000_000
     """Code points of extracted text, counted while extracting."""
     members: int = 10_000
@@ -66,8 +68,8 @@ class Block:
     """A paragraph, heading, table row or data row; inside a block lines are joined by single spaces.
 
     `page` counts from 1 and is None where the format has no pages; `row` is the data row of a CSV (from 1,
-    the header not counted) or the line of a JSONL (from 1), and None elsewhere. Cells of a table row are
-    joined by " | ".
+    the header not counted) or the line of a JSONL (from 1), and None elsewhere. `tables.row_text` gives the
+    text of a table's row.
     """
 
     text: str
