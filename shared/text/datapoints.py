@@ -36,6 +36,7 @@ _BROKEN_DOWN = re.compile(
     r" (?:by|per|nach|par) (?:region|country|countries|type|source|gender|age|location|site|segment|business"
     r"|category|function|level|employment|contract|geograph|sex|division|pays|land|regione|geschlecht)"
 )
+_YEAR = re.compile(" (?:fy)?(?:19|20)[0-9][0-9] ")
 _SURE_WIDTH = 15  # characters of a label that need no heading to be understood
 _PHYSICAL = frozenset({"carbon", "energy", "mass", "volume"})
 _ASIDE = 0.4  # how much an unknown word in brackets counts
@@ -201,7 +202,8 @@ def _judged(point: Datapoint, read: Label, words: Words) -> Found | None:
     sure = point.sure and any(map(point.sure.search, read.own))
     if not width or (point.excluded and not sure and any(map(point.excluded.search, read.own))):
         return None
-    around = own_width < _SURE_WIDTH and read.unit not in _PHYSICAL
+    lacks_unit = read.unit == "none" and "none" not in point.units
+    around = lacks_unit or (own_width < _SURE_WIDTH and read.unit not in _PHYSICAL)
     if point.never and any(map(point.never.search, (*read.own, *read.above[: None if around else -1]))):
         return None
     unknown = [_unknown(text, read.aside, point, words) for text in read.own]
@@ -213,7 +215,7 @@ def _judged(point: Datapoint, read: Label, words: Words) -> Found | None:
         return None
     z = 1.0 + 0.08 * own_width + 0.02 * width
     z -= (0.9 if read.prose else 1.2) * min(label, 4) + 0.6 * min(head, 4)
-    z -= 1.5 * (read.unit == "none" and "none" not in point.units) + 0.5 * read.prose
+    z -= 2.5 * lacks_unit + 0.5 * read.prose
     z -= 2.0 * (point.only_all and label + head > 0)
     z -= 3.0 * any(_is_place(each, words) for each in read.above)
     return Found(point.code, 1 / (1 + math.exp(-z)), width)
@@ -244,8 +246,9 @@ def _unknown(text: str, aside: str, point: Datapoint, words: Words) -> float | N
 
 
 def _is(words: re.Pattern[str], text: str) -> bool:
-    """Whether a text consists of these words, and numbers, alone."""
-    return all(word.isdecimal() or words.fullmatch(word) for word in text.split())
+    """Whether a text consists of these words alone, and of numbers only where they are a date."""
+    has_year = _YEAR.search(text) is not None
+    return all(words.fullmatch(word) or (has_year and word.isdecimal()) for word in text.split())
 
 
 def _is_place(text: str, words: Words) -> bool:
