@@ -43,8 +43,8 @@ locals {
   unindexed = {
     documents = ["summary", "warnings", "recognised", "metadata", "job", "cost", "error", "published"]
     passages  = ["text", "embedding", "section", "figures", "span", "topics", "sentiment.scores", "action.scores"]
-    batches   = ["partials"]
-    outcomes  = ["items", "vectors", "centre", "topics", "sentiment"]
+    batches   = ["partials", "packed"]
+    outcomes  = ["items", "vectors", "centre", "topics", "sentiment", "datapoints"]
     digests   = ["digest", "statistics"]
   }
 

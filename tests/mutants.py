@@ -196,6 +196,20 @@ MUTANTS = (
     ),
     # Batches.
     Mutant(
+        "a batch that is committed in parts keeps the figures of each",
+        "shared/documents/completion.py::commit",
+        "[*before, content]",
+        "[content]",
+        "tests/integration/test_figures_stored.py",
+    ),
+    Mutant(
+        "a passage of another kind is not copied",
+        "shared/documents/planning.py::copied",
+        "            passage.kind,",
+        '            earlier.get("kind", "text"),',
+        "tests/integration/test_figures_stored.py",
+    ),
+    Mutant(
         "a batch continues where its record stands",
         "shared/documents/completion.py::commit",
         'record["upto"] != results[0].index',

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from shared.documents.planning import as_read
 from shared.inference.engine import interpret
-from shared.platform.records import AS_READ, LANGUAGES, PassageResult
+from shared.platform.records import LANGUAGES, PassageResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,11 +35,12 @@ def analyze_passages(engine: Engine, passages: Sequence[Passage]) -> Analysis:
     for position, passage in enumerate(passages):
         read = interpret(engine.manifest, outputs, position) if passage.language in LANGUAGES else None
         says = read if passage.kind == "text" else None
+        topics = read.topics if read else []
         results.append(
             PassageResult(
-                **{name: getattr(passage, name) for name in AS_READ},
+                **as_read(passage, topics),
                 sentiment=says.sentiment if says else None,
-                topics=read.topics if read else [],
+                topics=topics,
                 action=says.action if says else None,
                 truncated=bool(outputs.truncated[position]),
                 embedding=outputs.embedding[position].tolist(),

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.documents.batches import batch_record
 from shared.documents.model import Batches, Plan
 from shared.documents.store import COLLECTION, CONTENTS, document_of
-from shared.platform.records import AS_READ, PassageResult, Source
+from shared.platform.records import Passage, PassageResult, Source, TopicScore
 from shared.platform.settings import settings
 from shared.text.summary import Partial
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from shared.documents.artefacts import Written
     from shared.documents.model import Delegation, Document, Facts, Seconds
-    from shared.platform.records import BatchMessage, Passage
+    from shared.platform.records import BatchMessage
 
 
 def make_plan(  # noqa: PLR0913 - all that is known of the run
@@ -114,6 +114,23 @@ def copied(
         ):
             return None
         fields = {name: earlier[name] for name in PassageResult.model_fields if name in earlier}
-        fields |= {name: getattr(passage, name) for name in AS_READ}
+        fields |= as_read(passage, [TopicScore(**topic) for topic in earlier["topics"]])
         results.append(PassageResult.model_validate(fields | {"embedding": list(earlier["embedding"])}))
     return results, [Partial.model_validate(part) for part in record["partials"]]
+
+
+_AS_READ = Passage.model_fields.keys() & PassageResult.model_fields.keys() - {"figures"}
+
+
+def as_read(passage: Passage, topics: Sequence[TopicScore]) -> dict[str, Any]:
+    """Return the fields of a result that its passage has already; figures get their data points.
+
+    `topics` are the passage's.
+    """
+    from shared.text.datapoints import assign  # here: most functions have no need of it
+
+    names = [topic.name for topic in topics]
+    fields = {name: getattr(passage, name) for name in _AS_READ}
+    return fields | {
+        "figures": assign(passage.figures, text=passage.text, topics=names, heading=passage.section)
+    }

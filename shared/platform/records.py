@@ -5,7 +5,6 @@ Fields are added, never renamed. Firestore stores these shapes as they are.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -15,8 +14,6 @@ from pydantic import (
     Field,
     NonNegativeInt,
     PositiveInt,
-    SerializerFunctionWrapHandler,
-    WrapSerializer,
     model_validator,
 )
 
@@ -110,18 +107,6 @@ class Recognition(Record):
     """From 0 to 1: the mean over the page's characters."""
 
 
-_DEFAULTS = {each.name: each.default for each in dataclasses.fields(Figure)}
-
-
-def _without_defaults(figure: Figure, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
-    values: dict[str, object] = serialize(figure)
-    return {name: value for name, value in values.items() if value != _DEFAULTS[name]}
-
-
-SparseFigure = Annotated[Figure, WrapSerializer(_without_defaults)]
-"""A figure that is stored without the fields that say nothing: a row may have many."""
-
-
 class Passage(Record):
     """One to a few sentences of a document, as segmentation cut them; a line of `passages.jsonl`."""
 
@@ -144,7 +129,7 @@ class Passage(Record):
     """Where it stands on its page, if the format has pages."""
     table: NonNegativeInt | None = None
     """Which of the document's tables the row is of, counted from 0."""
-    figures: list[SparseFigure] = Field(default_factory=list)
+    figures: list[Figure] = Field(default_factory=list)
     """Without topic and data point, which the model helps to find."""
     tables: list[Table] = Field(default_factory=list)
     """The tables that begin with this passage."""
@@ -191,17 +176,13 @@ class PassageResult(Record):
     topics: list[TopicScore]
     """Best first; empty where no topic reaches its threshold."""
     action: Action | None
-    figures: list[SparseFigure]
+    figures: list[Figure]
     truncated: bool = False
     """True where the text was longer than the model's window."""
     embedding: list[float] | None = None
     """384 floats, unit length."""
     space: str | None = None
     """Which embeddings this one can be compared with: those of the same `Manifest.space`."""
-
-
-AS_READ = tuple(sorted(Passage.model_fields.keys() & PassageResult.model_fields.keys()))
-"""The fields of a result that its passage has already."""
 
 
 def is_initiative(result: PassageResult) -> bool:

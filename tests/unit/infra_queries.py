@@ -107,7 +107,7 @@ QUERIES: dict[str, list[Query]] = {
     "shared.jobs.listing:list_again": [Query("documents", ("outcome",))],
     "shared.jobs.listing:counts": [Query("documents", ("outcome",))],
     "shared.jobs.listing:pages": [Query("documents", ("settled",))],
-    "shared.documents.batches:_of_run": [Query("batches", ("run",))],
+    "shared.documents.batches:of_run": [Query("batches", ("run",))],
     "shared.documents.batches:count_done": [Query("batches", ("run", "done"))],
     "shared.digests.compute.measures:_counted": _OUTCOMES,
     "shared.digests.compute.measures:_stored": [Query("digests", ("schedule", "asked", "end"))],
@@ -131,6 +131,12 @@ QUERIES: dict[str, list[Query]] = {
         Query("outcomes", order="completed_at"),
     ],
     "shared.documents.erasure:erase_stored": [Query("contents", ("document",))],
+    "shared.documents.figures:_stored": [  # by name, which is the order of every index
+        Query("outcomes"),
+        Query("outcomes", ("organisation_key",)),
+        Query("outcomes", contains="codes"),
+        Query("outcomes", ("organisation_key",), "codes"),
+    ],
     "shared.documents.passages:initiatives": [Query("passages", ("run", "initiative"), order="index")],
     "shared.documents.passages:purge_runs": [
         Query(collection, order="run") for collection in ("passages", "batches", "leases")
