@@ -40,7 +40,7 @@ _CHARACTERS, _PASSAGES = 100_000, 500
 """Characters of the text, and number of passages, that one piece carries."""
 MAX_TABLES = 5_000
 """Limit on the tables of a document. The rows of those beyond it are passages all the same."""
-MAX_TABLE_CELLS, MAX_CELLS = 20_000, 200_000
+MAX_TABLE_CELLS, MAX_CELLS = 10_000, 200_000
 """Limits on a table's rows and cells together, and on those of a document's tables."""
 MAX_FIGURES = 50_000
 """Limit on the figures of a document."""
