@@ -19,7 +19,7 @@ from shared.digests.compute import Request
 from shared.digests.issue import issue, verify
 from shared.digests.notify.outbox import COLLECTION as DELIVERIES
 from shared.digests.records import Filter, Window
-from shared.digests.render import outline
+from shared.digests.render import outline, words
 from shared.digests.schedules import RESERVED as NOW
 from shared.digests.schedules import definitions
 from shared.digests.store import COLLECTION, newest, read, read_file
@@ -127,6 +127,11 @@ def show(console: Console, stored: StoredDigest, html: str) -> None:
 
 def _show_sections(console: Console, digest: Digest) -> None:
     """Print the topics, and some of each kind of sentence."""
+    if digest.datapoints.changes:
+        section(console, "Data points")
+    for change in digest.datapoints.changes[:SHOWN]:
+        text = " ".join(filter(None, [change.organisation, words.datapoint(change)]))
+        passage(console, change.now.page, change.now.row, text, outline.datapoint_sign(change))
     section(console, "Topics")
     counts = {f"{row.name} {TOPIC_NAMES.get(row.name, '')}": row.share.count for row in digest.topics}
     bars(console, {name: count for name, count in counts.items() if count}, {})

@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 
 from shared.digests.records import (
     Change,
+    DatapointChange,
+    Datapoints,
     Digest,
     Filter,
     Followed,
@@ -19,6 +21,7 @@ from shared.digests.records import (
     Overview,
     Point,
     Problem,
+    Reported,
     TopicRow,
     Unfinished,
     Window,
@@ -186,6 +189,42 @@ def overview() -> Overview:
     )  # fmt: skip
 
 
+def reported(organisation: str, year: int, value: float, page: int = 40) -> Reported:
+    of = quote(organisation, "-", page=page)
+    place = {name: getattr(of, name) for name in ("document", "bucket", "name", "title", "page", "row")}
+    return Reported(**place, period=str(year), value=value, metric="Emissions > Scope 1")
+
+
+def datapoint_change(
+    organisation: str, before: Reported, now: Reported, unit: str = "tCO2e", code: str = "E1-6.scope1"
+) -> DatapointChange:
+    relative = round(100 * (now.value - before.value) / before.value, 2) if before.value else None
+    return DatapointChange(
+        organisation=organisation, code=code, name="Gross Scope 1 GHG emissions", unit=unit, change=relative,
+        before=before, now=now,
+    )  # fmt: skip
+
+
+def datapoints() -> Datapoints:
+    return Datapoints(
+        changes=[
+            datapoint_change(
+                "Tarnholm Fibre",
+                reported("Tarnholm Fibre", 2025, 13_400),
+                reported("Tarnholm Fibre", 2026, 9_100),
+            ),
+            datapoint_change(
+                "Velmora Foods",
+                reported("Velmora Foods", 2025, 812.5, 61),
+                reported("Velmora Foods", 2026, 899, 70),
+            ),
+        ],
+        compared=9,
+        changed=2,
+        organisations=2,
+    )
+
+
 def rich() -> Digest:
     """Something in every section."""
     told = "Climate took 30% of the passages, and Tarnholm Fibre has done what it announced."
@@ -210,6 +249,7 @@ def rich() -> Digest:
             "A share is compared with the windows before, a document being the unit; flagged where p < 0.05 "
             "after the correction of Holm."
         ),
+        datapoints=datapoints(),
         initiatives=initiatives(),
         incidents=[WATER, REVIEW],
         positives=[TRAINING],
@@ -285,6 +325,7 @@ def single() -> Digest:
             "sentiments": [one.model_copy(update={"changes": []}) for one in full.sentiments],
             "topics": [row.model_copy(update={"share": row.share.model_copy(update={"changes": []})})],
             "trend": full.trend[-1:],
+            "datapoints": empty().datapoints,
             "initiatives": empty().initiatives,
             "incidents": [],
             "positives": [],

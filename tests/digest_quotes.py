@@ -8,6 +8,7 @@ from shared.digests.records import Quote
 from shared.platform.tables import Figure
 
 if TYPE_CHECKING:
+    from shared.digests.records import Source
     from shared.platform.records import ActionLabel
 
 ORGANISATIONS = {
@@ -23,11 +24,9 @@ ORGANISATIONS = {
 }
 
 
-def link(quote: Quote) -> str:
+def link(of: Source) -> str:
     """As in the cloud, near enough."""
-    return (
-        f"https://storage.cloud.google.com/{quote.bucket}/{quote.name.replace(' ', '%20')}#page={quote.page}"
-    )
+    return f"https://storage.cloud.google.com/{of.bucket}/{of.name.replace(' ', '%20')}#page={of.page}"
 
 
 def quote(

@@ -121,7 +121,7 @@ def _without_erased(
     An erasure sets the state that is read here before it looks for digests. Where the file was uploaded again
     since, the record is another document's, or has no result that could be quoted.
     """
-    begun, quoting = stored.unwritten_since, {quote.document for quote in stored.digest.quotes()}
+    begun, quoting = stored.unwritten_since, {source.document for source in stored.digest.sources()}
     references = [client.collection(DOCUMENTS).document(document) for document in stored.quoted]
     fields = ["state", "created_at", "published_run"]
     read = transaction.read(*references, fields=fields) if references else []
@@ -153,8 +153,8 @@ _UNKNOWABLE: dict[str, Any] = {
     "notes": True,
 }
 """What held only at the moment the digest was made, or follows from the rest."""
-_QUOTED = {"initiatives", "incidents", "positives", "novel", "novel_among", "summary"}
-"""Parts that quote; after an erasure some of their quotes are gone."""
+_QUOTED = {"datapoints", "initiatives", "incidents", "positives", "novel", "novel_among", "summary"}
+"""Parts that quote documents; after an erasure some of their quotes are gone."""
 
 
 class Difference(Record):

@@ -39,20 +39,25 @@ class Window(Record):
     end: AwareDatetime
 
 
-class Quote(Record):
-    """A sentence of a stored passage, and where it stands."""
+class Source(Record):
+    """A place in a document."""
 
     document: str
     bucket: str
     name: str
     title: str | None
+    page: PositiveInt | None
+    row: PositiveInt | None
+
+
+class Quote(Source):
+    """A sentence of a stored passage, and where it stands."""
+
     organisation: str | None
     year: PositiveInt | None
     """Year that the document reports on."""
     index: NonNegativeInt
     """Position of the passage in its document."""
-    page: PositiveInt | None
-    row: PositiveInt | None
     text: str
     topics: list[str]
     action: ActionLabel
@@ -213,6 +218,43 @@ class Novel(Record):
     """Cosine to the nearest earlier passage."""
 
 
+class Reported(Source):
+    """A value of a data point as a document reports it."""
+
+    period: str
+    value: float
+    """In the unit of the data point's change."""
+    metric: str
+    """Label of the figure in the document."""
+
+
+class DatapointChange(Record):
+    """How a data point of an organisation differs from the newest earlier period."""
+
+    organisation: str | None
+    """None where the document names none; both values are of that document then."""
+    code: str
+    """Code of the ESRS data point."""
+    name: str
+    unit: str | None
+    change: float | None
+    """Relative to the earlier value, in per cent; None where that is 0."""
+    before: Reported
+    now: Reported
+
+
+class Datapoints(Record):
+    """Data points of the window's documents beside the newest earlier period."""
+
+    changes: list[DatapointChange] = Field(default_factory=list)
+    """The largest relative change first; unchanged ones are not listed."""
+    compared: NonNegativeInt = 0
+    """Data points with a value of an earlier period, each once an organisation."""
+    changed: NonNegativeInt = 0
+    organisations: NonNegativeInt = 0
+    """Organisations, or documents that name none, with a data point that was compared."""
+
+
 class NarrativeSentence(Record):
     """A sentence by a language model, and the quotes that it rests on."""
 
@@ -246,6 +288,7 @@ class Digest(Record):
     """Oldest first; the last is this window."""
     test: str
     """How changes were tested."""
+    datapoints: Datapoints = Field(default_factory=Datapoints)
     initiatives: Initiatives
     incidents: list[Quote]
     positives: list[Quote]
@@ -266,8 +309,13 @@ class Digest(Record):
     def documents(self) -> list[str]:
         """Return the ids of all documents that the digest names."""
         overview = self.overview
-        named = {each.document for each in (*self.quotes(), *overview.problems, overview.oldest) if each}
+        named = {each.document for each in (*self.sources(), *overview.problems, overview.oldest) if each}
         return sorted(named)
+
+    def sources(self) -> list[Source]:
+        """Return every quote of the digest, and every value of a data point."""
+        pairs = [(each.before, each.now) for each in self.datapoints.changes]
+        return [*self.quotes(), *(value for pair in pairs for value in pair)]
 
     def quotes(self) -> list[Quote]:
         """Return every quote of the digest."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from google.cloud import firestore
 
-    from shared.digests.records import Quote
+    from shared.digests.records import Source
     from shared.documents.erasure import Seen
     from shared.platform.transaction import ShortTransaction
 
@@ -87,9 +87,9 @@ class StoredDigest(Record):
     """When the making of the digest began; None once its files are written."""
 
 
-def source_link(quote: Quote) -> str:
-    """Return the address of the document that a quote is taken from."""
-    return object_link(quote.bucket, quote.name, quote.page, emulator("STORAGE_EMULATOR_HOST"))
+def source_link(source: Source) -> str:
+    """Return the address of a document, opened at a page."""
+    return object_link(source.bucket, source.name, source.page, emulator("STORAGE_EMULATOR_HOST"))
 
 
 def page_link(stored: StoredDigest) -> str:
@@ -221,6 +221,7 @@ def without(digest: Digest, document: str) -> Digest:
                 "followed": others(initiatives.followed),
             }
         ),
+        "datapoints": digest.datapoints.model_copy(update={"changes": others(digest.datapoints.changes)}),
         "incidents": others(digest.incidents),
         "positives": others(digest.positives),
         "novel": others(digest.novel),

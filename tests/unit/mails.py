@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from shared.digests.records import Quote
+    from shared.digests.records import Source
 
 PAGE = "https://storage.cloud.google.com/acme-results/d.html"
 TO = ["ann@example.com", "bo@example.org"]
@@ -42,7 +42,7 @@ def setting(monkeypatch: pytest.MonkeyPatch, **values: object) -> None:
     settings.cache_clear()
 
 
-def link(told: Quote) -> str:
+def link(told: Source) -> str:
     return f"https://storage.cloud.google.com/{told.bucket}/x"
 
 

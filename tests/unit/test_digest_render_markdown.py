@@ -58,13 +58,13 @@ def test_markdown_says_every_quote_with_its_link() -> None:
             digest.narrative.sentences[0].cites if digest.narrative else []
         )
     links = {token.attrGet("href") for token in tokens if token.type == "link_open"}
-    assert links == {link(quote).replace(" ", "%20") for quote in digest.quotes()}
+    assert links == {link(source).replace(" ", "%20") for source in digest.sources()}
     headings = [tokens[at + 1].content for at, token in enumerate(tokens) if token.type == "heading_open"]
     assert headings == [
-        "Digest “board-weekly”, 16 to 22 November 2026", "What changed", "Topics and tone", "Trend",
-        "Initiatives", "E1 climate change", "S1 own workforce", "E5 resource use and circular economy",
-        "Announced earlier", "Incidents", "Good news", "New", "Summary", "In other words",
-        "Problems", "About this digest",
+        "Digest “board-weekly”, 16 to 22 November 2026", "What changed", "Data points", "Topics and tone",
+        "Trend", "Initiatives", "E1 climate change", "S1 own workforce",
+        "E5 resource use and circular economy", "Announced earlier", "Incidents", "Good news", "New",
+        "Summary", "In other words", "Problems", "About this digest",
     ]  # fmt: skip
     assert len([token for token in tokens if token.type == "table_open"]) == 5
     for expected in (
@@ -73,6 +73,7 @@ def test_markdown_says_every_quote_with_its_link() -> None:
         "EUR 7.5 million",
         "a language model",
         "Passages unlike all that was kept of 212 earlier documents",
+        "**Velmora Foods** Gross Scope 1 GHG emissions: 899 tCO2e in 2026, up 11% from 812.5 tCO2e in 2025",
         digest.test,
     ):
         assert expected in markdown(digest, link).replace("\\", ""), expected
@@ -133,7 +134,7 @@ def test_hostile_documents_make_no_markup(text: str) -> None:
     tokens = read(markdown(spoilt, link))
     assert not [token for token in tokens if token.type in {"html_block", "html_inline", "image"}]
     assert {token.attrGet("href") for token in tokens if token.type == "link_open"} <= {
-        link(quote).replace(" ", "%20") for quote in digest.quotes()
+        link(source).replace(" ", "%20") for source in digest.sources()
     }
     tables = [token for token in tokens if token.type == "table_open"]
     assert len(tables) == 5

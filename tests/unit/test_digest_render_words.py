@@ -9,6 +9,7 @@ import pytest
 
 from shared.digests.records import Change, Filter, Measure, Window
 from shared.digests.render import words
+from tests.digest_example import datapoint_change, reported
 from tests.digest_quotes import ORGANISATIONS, quote
 
 BERLIN = "Europe/Berlin"
@@ -218,3 +219,38 @@ def test_a_filter_is_told(asked: Filter, told: str) -> None:
 )
 def test_durations_are_told_in_their_largest_unit(seconds: float, told: str) -> None:
     assert words.duration(seconds) == told
+
+
+@pytest.mark.parametrize(
+    ("unit", "before", "now", "shown"),
+    [
+        ("tCO2e", 13_400, 12_345, "12,345 tCO2e in 2026, down 7.9% from 13,400 tCO2e in 2025"),
+        ("tCO2e", 1_000, 1_004, "1,004 tCO2e in 2026, up 0.4% from 1,000 tCO2e in 2025"),
+        ("%", 31, 35, "35% in 2026, up 4 points from 31% in 2025"),
+        ("%", 31, 30.6, "30.6% in 2026, down 0.4 points from 31% in 2025"),
+        ("people", 0, 2, "2 people in 2026, up from 0 people in 2025"),
+        ("t", 3, 60, "60 t in 2026, up 20 times from 3 t in 2025"),
+        ("EUR", -5, -4, f"EUR {words.MINUS}4 in 2026, up 20% from EUR {words.MINUS}5 in 2025"),
+    ],
+)
+def test_changes_of_data_points_are_sentences(unit: str, before: float, now: float, shown: str) -> None:
+    """A share changes by points, and from nothing there is no percentage."""
+    values = reported("Velmora Foods", 2025, before), reported("Velmora Foods", 2026, now)
+    change = datapoint_change("Velmora Foods", *values, unit=unit)
+    assert words.datapoint(change) == f"Gross Scope 1 GHG emissions: {shown}"
+
+
+@pytest.mark.parametrize(
+    ("period", "shown"),
+    [
+        ("2024", "in 2024"),
+        ("2023/24", "in 2023/24"),
+        ("2024-H1", "in the first half of 2024"),
+        ("2024-Q3", "in the quarter Q3 2024"),
+        ("2024-12-31", "on 31 December 2024"),
+        ("2024-02-31", "in 2024-02-31"),
+    ],
+)
+def test_periods_are_words(period: str, shown: str) -> None:
+    """A day that does not exist is shown as it was read."""
+    assert words.period(period) == shown

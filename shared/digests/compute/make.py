@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import NonNegativeInt
 
+from shared.digests.compute.datapoints import Values
 from shared.digests.compute.measures import TEST, history, measures, trend
 from shared.digests.compute.rows import Request, Rows
 from shared.digests.compute.window import (
@@ -109,8 +110,9 @@ def make(client: firestore.Client, request: Request) -> Made:
     unfinished, oldest = waiting(rows, request, notes)
     before, more = history(rows, request, settings().digest_history_documents)
     notes += more
-    earlier = Earlier(rows, request, counted, notes)
-    quoted = Quoted(rows, counted, earlier, asked)
+    values = Values(asked)
+    earlier = Earlier(rows, request, counted, values, notes)
+    quoted = Quoted(rows, counted, earlier, values, asked)
     compare_with_earlier(rows, request, quoted.oddities, counted.space)
 
     statistics = counted.tally.statistics()
@@ -141,6 +143,7 @@ def make(client: firestore.Client, request: Request) -> Made:
         sentiments=changed.sentiments,
         topics=changed.topics,
         trend=trend(before, request.window, statistics),
+        datapoints=values.compared(notes),
         test=TEST,
         initiatives=Initiatives(
             implemented=counted.tally.actions["implemented"],

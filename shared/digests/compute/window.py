@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from shared.digests.compute.datapoints import Values
     from shared.digests.compute.rows import Condition, Request, Row, Rows
     from shared.digests.records import Followed, FollowStatus
 
@@ -40,6 +41,7 @@ MAX_ORGANISATIONS = 300
 """Organisations, those with most documents, whose earlier reports are read. Firestore takes 30 a query."""
 IN = 30
 _RECORD = ("name", "organisation", "language")
+_CONTENT = (*CONTENT, "datapoints")
 
 
 def _first(records: Iterator[Row], notes: list[str], what: str) -> Iterator[Row]:
@@ -169,8 +171,11 @@ def content(row: Row, of: Doc) -> tuple[list[Sentence], NDArray[np.int8]]:
 class Earlier:
     """The plans of earlier reports of the window's organisations, as far as they are open."""
 
-    def __init__(self, rows: Rows, request: Request, counted: Counted, notes: list[str]) -> None:
-        """Read them, of the organisations with most documents."""
+    def __init__(
+        self, rows: Rows, request: Request, counted: Counted, values: Values, notes: list[str]
+    ) -> None:
+        """Read them, and `values` of their data points, of the organisations with most documents."""
+        self._values = values
         self._request, self._start, self._space = request, request.window.start, counted.space
         organisations = Counter(doc.organisation_key for doc in counted.docs if doc.organisation_key)
         keys = sorted(organisations, key=lambda key: (-organisations[key], key))
@@ -224,12 +229,15 @@ class Earlier:
                 ("organisation_key", "in", batch),
                 ("completed_at", "<", self._start),
             ]
-            fields = (*COUNTS, *CONTENT)
+            fields = (*COUNTS, *_CONTENT)
             for row in rows.range(
                 COLLECTION, "completed_at", conditions, fields, limit=share, descending=True
             ):
                 read += 1
-                if row.get("space") == self._space and fits(row, self._request.filter) and counts(row):
+                if not (fits(row, self._request.filter) and counts(row)):
+                    continue
+                self._values.add(doc(row), row, in_window=False)
+                if row.get("space") == self._space:
                     yield doc(row), row
             left -= read
             cut |= read == share
@@ -254,12 +262,15 @@ def _followed_within(docs: list[Doc], keys: frozenset[str]) -> list[Doc]:
 class Quoted:
     """What may be quoted of the window's documents."""
 
-    def __init__(self, rows: Rows, counted: Counted, earlier: Earlier, topic: str | None) -> None:
-        """Read the documents by their ids, a few at a time."""
+    def __init__(
+        self, rows: Rows, counted: Counted, earlier: Earlier, values: Values, topic: str | None
+    ) -> None:
+        """Read the documents by their ids, a few at a time, and `values` of their data points."""
         self.summary, self.sentiments, self.oddities = SummaryQuotes(), SentimentQuotes(), Oddities()
         docs = {doc.document: doc for doc in counted.docs}
-        for row in rows.named(COLLECTION, list(docs), CONTENT):
+        for row in rows.named(COLLECTION, list(docs), _CONTENT):
             of = docs[row[""]]
+            values.add(of, row, in_window=True)
             sentences, vectors = content(row, of)
             comparable = row.get("space") == counted.space
             if comparable:

@@ -23,7 +23,7 @@ from shared.platform.settings import settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from shared.digests.records import Quote
+    from shared.digests.records import Source
     from shared.digests.store import StoredDigest
 
 MAX_SUBJECT = 150
@@ -34,11 +34,11 @@ LOGIN = frozenset({530, 534, 535, 538})
 
 
 def compose(
-    stored: StoredDigest, link: Callable[[Quote], str], page: str, to: Sequence[str], identifier: str
+    stored: StoredDigest, link: Callable[[Source], str], page: str, to: Sequence[str], identifier: str
 ) -> EmailMessage:
     """Return the message; it is the same at every attempt.
 
-    `link` returns the address of a quote's document, and `page` is that of the digest's page. Servers
+    `link` returns the address of a document at a page, and `page` is that of the digest's page. Servers
     recognize a copy by the `Message-ID`, which is made of the delivery's `identifier`.
 
     Raises:

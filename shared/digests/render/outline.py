@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
     from shared.digests.records import (
         Change,
+        DatapointChange,
         Digest,
         FollowStatus,
         Group,
         Measure,
         Problem,
         Quote,
+        Source,
         TopicRow,
     )
     from shared.platform.records import SentimentLabel
@@ -112,8 +114,10 @@ LABELLED = 8
 """Windows of the trend up to which every point is drawn, with its number."""
 MAX_LINES = 5
 """Most topics in the trend: those with most passages."""
-OPEN_GROUPS, OPEN_FOLLOWED = 2, 6
-"""Groups and followed plans that are shown unfolded; the rest is folded, and printed all the same."""
+OPEN_GROUPS, OPEN_FOLLOWED, OPEN_DATAPOINTS = 2, 6, 12
+"""Groups, followed plans and changes of data points shown unfolded; the rest is folded, and printed."""
+IN_MAIL = 6
+"""Changes of data points in a mail's short page."""
 STATUSES: dict[FollowStatus, str] = {
     "implemented": "Implemented",
     "planned": "Announced again",
@@ -166,6 +170,7 @@ def sections(digest: Digest) -> list[tuple[str, str]]:
     overview, initiatives = digest.overview, digest.initiatives
     all_sections = (
         ("changes", "What changed", True),
+        ("datapoints", "Data points", digest.datapoints.changes),
         ("topics", "Topics and tone", topics(digest)),
         ("trend", "Trend", digest.trend),
         ("initiatives", "Initiatives", planned_topics(digest) or initiatives.groups),
@@ -316,6 +321,28 @@ def followed_line(digest: Digest) -> str:
     parts = [f"{words.count(number)} {name}" for name, number in named.items() if number]
     compared = words.many(digest.initiatives.compared, "organisation")
     return f"{', '.join(parts)}. Compared with the earlier reports of {compared}." if parts else ""
+
+
+def datapoints_line(digest: Digest) -> str:
+    """Return how many data points were compared, and with what."""
+    found = digest.datapoints
+    compared = (
+        f"{words.many(found.compared, 'data point')} of {words.many(found.organisations, 'organisation')}"
+    )
+    changed = f"{words.count(found.changed)} changed, the largest relative change first"
+    return f"{compared} compared with the newest earlier period: {changed}."
+
+
+def datapoint_sign(change: DatapointChange) -> str:
+    """Return which way a data point moved."""
+    return "▲" if change.now.value > change.before.value else "▼"
+
+
+def datapoint_sources(change: DatapointChange) -> list[Source]:
+    """Return where the two values stand: once if on one page."""
+    before, now = change.before, change.now
+    one = (before.document, before.page, before.row) == (now.document, now.page, now.row)
+    return [now] if one else [now, before]
 
 
 def novel_line(digest: Digest) -> str:

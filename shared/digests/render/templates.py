@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
-    from shared.digests.records import Digest, Quote
+    from shared.digests.records import Digest, Source
 
 HERE = Path(__file__).parent
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&!$@])")
@@ -31,7 +31,7 @@ ADDRESSES = re.compile(r"(?i)(https?|ftp|mailto|xmpp)(:)|(\bwww)(\.)")
 IN_ADDRESS = str.maketrans({"<": "%3C", ">": "%3E", "\\": "%5C", " ": "%20", "|": "%7C"})
 
 
-def html(digest: Digest, link: Callable[[Quote], str]) -> str:
+def html(digest: Digest, link: Callable[[Source], str]) -> str:
     """Render a digest as a page; `link` returns where a quote can be read, if that is a web address."""
     from markupsafe import Markup
 
@@ -42,7 +42,7 @@ def html(digest: Digest, link: Callable[[Quote], str]) -> str:
         .get_template("page.html")
         .render(
             digest=digest,
-            href=lambda quote: outline.web_address(link(quote)),
+            href=lambda source: outline.web_address(link(source)),
             style=Markup(style),  # noqa: S704 - our own file
             # Only this style applies, so text that was taken for markup could not even hide a sentence.
             policy=f"default-src 'none'; style-src 'sha256-{hashed}'; base-uri 'none'; form-action 'none'",
@@ -50,12 +50,12 @@ def html(digest: Digest, link: Callable[[Quote], str]) -> str:
     )
 
 
-def markdown(digest: Digest, link: Callable[[Quote], str]) -> str:
+def markdown(digest: Digest, link: Callable[[Source], str]) -> str:
     """Render a digest as Markdown; `link` is as for the page."""
     from markupsafe import Markup
 
-    def href(quote: Quote) -> Markup | None:
-        address = outline.web_address(link(quote))
+    def href(source: Source) -> Markup | None:
+        address = outline.web_address(link(source))
         return None if address is None else Markup(address.translate(IN_ADDRESS))  # noqa: S704 - it is Markdown
 
     text = environment(escape).get_template("digest.md.jinja").render(digest=digest, href=href)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import timedelta
+from contextlib import suppress
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from shared.documents.views import quantity
 from shared.platform.records import TOPIC_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date, datetime
+    from datetime import datetime
 
-    from shared.digests.records import Change, Digest, Filter, Measure, Quote, Window
+    from shared.digests.records import Change, DatapointChange, Digest, Filter, Measure, Quote, Source, Window
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July",
@@ -164,6 +166,42 @@ def subject(measure: Measure, kind: str) -> str:
     return topic(measure.name)
 
 
+def datapoint(of: DatapointChange) -> str:
+    """Return, say, Gross Scope 1 emissions: 12,345 tCO2e in 2024, down 7.9% from 13,400 tCO2e in 2023."""
+    before, now = (
+        f"{clean(_quantity(each.value, of.unit))} {period(each.period)}" for each in (of.before, of.now)
+    )
+    return f"{clean(of.name)}: {now}, {_moved(of)} {before}"
+
+
+def period(text: str) -> str:
+    """Return a period in words: in 2024, in the first half of 2024, on 31 December 2024."""
+    year, _, part = text.partition("-")
+    if part in {"H1", "H2"}:
+        return f"in the {'first' if part == 'H1' else 'second'} half of {year}"
+    if part.startswith("Q"):
+        return f"in the quarter {part} {year}"
+    with suppress(ValueError):
+        return f"on {day(date.fromisoformat(text))}" if part else f"in {text}"
+    return f"in {text}"
+
+
+def _moved(of: DatapointChange) -> str:
+    way = "up" if of.now.value > of.before.value else "down"
+    if of.unit == "%":
+        difference = points((of.now.value - of.before.value) / 100).lstrip(f"+{MINUS}")
+        return f"{way} {difference} from"
+    if of.change is None:
+        return f"{way} from"
+    if of.change >= 1_000:  # noqa: PLR2004 - from here on people count times
+        return f"{way} {of.now.value / of.before.value:,.0f} times from"
+    return f"{way} {percent(abs(of.change) / 100, int(abs(of.change) < 10))} from"  # noqa: PLR2004 - 0.4% is not 0%
+
+
+def _quantity(value: float, unit: str | None) -> str:
+    return quantity(value, unit).replace("-", MINUS, 1) if value < 0 else quantity(value, unit)
+
+
 def _when(change: Change, unit: str) -> str:
     """Return which windows a change is against; they need not follow each other, or end where this starts."""
     if change.against == "previous":
@@ -171,19 +209,19 @@ def _when(change: Change, unit: str) -> str:
     return f"over {many(change.windows, f'earlier {unit}')}"
 
 
-def document(quote: Quote) -> str:
+def document(of: Source) -> str:
     """Return a document's title, or the end of its name."""
-    return clean(quote.title or "") or clean(quote.name.rsplit("/", 1)[-1]) or clean(quote.name) or "document"
+    return clean(of.title or "") or clean(of.name.rsplit("/", 1)[-1]) or clean(of.name) or "document"
 
 
-def place(quote: Quote) -> str:
+def place(of: Source) -> str:
     """Return the page or row of a quote, if it has one."""
-    return f"p. {quote.page}" if quote.page else f"row {quote.row}" if quote.row else ""
+    return f"p. {of.page}" if of.page else f"row {of.row}" if of.row else ""
 
 
-def source(quote: Quote) -> str:
-    """Return the source of a quote, like Tarnholm Sustainability Report, p. 12."""
-    return ", ".join(filter(None, [document(quote), place(quote)]))
+def source(of: Source) -> str:
+    """Return where something stands, like Tarnholm Sustainability Report, p. 12."""
+    return ", ".join(filter(None, [document(of), place(of)]))
 
 
 def figures(quote: Quote) -> list[str]:

@@ -1,0 +1,163 @@
+"""Compare data points of the window's documents with the newest earlier period of the same organisation.
+
+A value is compared with one of the same organisation, data point and unit, and of the same kind of period: a
+year with a year, a first half with a first half. The earlier value is what the window's documents state of
+that period, restated perhaps; else what the newest report before them does.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from shared.digests.records import DatapointChange, Datapoints, Reported
+from shared.digests.render import words
+from shared.documents.figures import unpack
+from shared.text.datapoints import datapoints
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared.digests.compute.rows import Doc, Row
+    from shared.documents.figures import DocumentFigure
+
+MAX_CHANGES = 60
+"""Changes that are listed, the largest first; all are counted."""
+MAX_VALUES = 100_000
+"""Values that are kept to be compared; those of the newest reports are read first."""
+IMPLAUSIBLE = 100
+"""How many times the earlier value a value may be: a larger one is likely read wrong, by a thousand say."""
+_PERIOD = re.compile(r"(\d{4})(/\d{2,4}|-H[12]|-Q[1-4]|-\d{2}-\d{2})?")
+_NOT_REPORTED = ("target", "base", "change", "forecast")
+"""How qualifiers of figures begin that are not the period's own value."""
+
+
+class _Key(NamedTuple):
+    """What two values must have in common."""
+
+    organisation: str
+    """Key of the organisation, or the document's id where it names none."""
+    code: str
+    unit: str | None
+    kind: str
+    """Of the period, without its year."""
+
+
+class _Value(NamedTuple):
+    rank: tuple[bool, int, bool, float]
+    """The greatest one counts: of the window, of the latest report, a total, the surest."""
+    reported: Reported
+    organisation: str | None
+
+
+class Values:
+    """The values of data points by organisation and year."""
+
+    def __init__(self, topic: str | None) -> None:
+        """Keep those of one topic, or of all."""
+        self._topic = topic
+        self._by_key: dict[_Key, dict[int, _Value]] = {}
+        self._new: dict[_Key, set[int]] = {}
+        """Years that documents of the window state."""
+        self._count = 0
+        self._full = False
+
+    def add(self, of: Doc, row: Row, *, in_window: bool) -> None:
+        """Take the data points of a document's outcome."""
+        for key, year, figure in self._figures(of, row):
+            reported = Reported(
+                **{name: getattr(of, name) for name in ("document", "bucket", "name", "title")},
+                page=figure.page,
+                row=None,
+                period=figure.period or "",
+                value=figure.value,
+                metric=figure.metric,
+            )
+            total = (figure.qualifier or "").startswith("total")
+            rank = (in_window, of.year or 0, total, figure.confidence)
+            self._keep(key, year, _Value(rank, reported, of.organisation))
+            if in_window and year in self._by_key.get(key, {}):
+                self._new.setdefault(key, set()).add(year)
+
+    def _figures(self, of: Doc, row: Row) -> Iterator[tuple[_Key, int, DocumentFigure]]:
+        for figure in unpack(row["datapoints"]).figures if row.get("datapoints") else ():
+            code, period = figure.datapoint or "", _PERIOD.fullmatch(figure.period or "")
+            if period is None or (figure.qualifier or "").startswith(_NOT_REPORTED):
+                continue
+            if self._topic is None or code.partition("-")[0] == self._topic:
+                rest = period[2] or ""
+                kind = "/" if rest.startswith("/") else rest
+                organisation = of.organisation_key or of.document
+                yield _Key(organisation, code, figure.unit, kind), int(period[1]), figure
+
+    def _keep(self, key: _Key, year: int, value: _Value) -> None:
+        years = self._by_key.get(key, {})
+        if year not in years:
+            if self._count >= MAX_VALUES:
+                self._full = True
+                return
+            self._count += 1
+            self._by_key.setdefault(key, years)[year] = value
+        elif value.rank > years[year].rank:
+            years[year] = value
+
+    def compared(self, notes: list[str]) -> Datapoints:
+        """Return what changed; append to `notes` what was left out."""
+        newest: dict[tuple[str, str, str | None], tuple[int, str, _Value, _Value]] = {}
+        for key, new in self._new.items():
+            years, year = self._by_key[key], max(new)
+            before = max((other for other in years if other < year), default=None)
+            if before is None:
+                continue
+            pair = (-year, key.kind, years[year], years[before])
+            same = (key.organisation, key.code, key.unit)
+            if same not in newest or pair[:2] < newest[same][:2]:
+                newest[same] = pair
+        names = {point.code: point.name for point in datapoints()}
+        changes = [
+            _change(code, names.get(code, code), unit, before, now)
+            for (_, code, unit), (_, _, now, before) in newest.items()
+        ]
+        plausible = [each for each in changes if each is not None]
+        if left := len(changes) - len(plausible):
+            why = f"differ more than {IMPLAUSIBLE} times from the period before, and are likely read wrong"
+            notes.append(f"{words.many(left, 'data point')} left out: values {why}.")
+        changed = sorted(
+            (each for each in plausible if each.now.value != each.before.value), key=_largest_first
+        )
+        if left := len(changed[MAX_CHANGES:]):
+            notes.append(f"{left:,} of {len(changed):,} changes of data points are not listed.")
+        if self._full:
+            notes.append(f"Of data points the first {MAX_VALUES:,} values were compared.")
+        return Datapoints(
+            changes=changed[:MAX_CHANGES],
+            compared=len(plausible),
+            changed=len(changed),
+            organisations=len({organisation for organisation, _, _ in newest}),
+        )
+
+
+def _change(code: str, name: str, unit: str | None, before: _Value, now: _Value) -> DatapointChange | None:
+    """Return how a value differs, changed or not; None where that is implausible."""
+    was, is_ = before.reported.value, now.reported.value
+    if was and is_ and not 1 / IMPLAUSIBLE <= abs(is_ / was) <= IMPLAUSIBLE:
+        return None
+    return DatapointChange(
+        organisation=now.organisation,
+        code=code,
+        name=name,
+        unit=unit,
+        change=round(100 * (is_ - was) / abs(was), 2) if was else None,
+        before=before.reported,
+        now=now.reported,
+    )
+
+
+def _largest_first(each: DatapointChange) -> tuple[bool, float, str, str, str]:
+    return (
+        each.change is None,
+        -abs(each.change or 0.0),
+        each.organisation or "",
+        each.code,
+        each.now.document,
+    )
