@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.ingest.page import insert, table
 from benchmarks.tables.found import Piece, found_in
-from benchmarks.tables.gold import REPORTS, ROOT, load
+from benchmarks.tables.gold import REPORTS, ROOT, Gold, by_page, load
 from benchmarks.tables.score import Counts, Found, score, shares
 from benchmarks.tables.words import core
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from benchmarks.tables.gold import Value
 
@@ -69,7 +69,7 @@ def measure(name: str, python: Path, gold: Gold, verbose: str | None) -> Measure
             measured.seconds += answer["seconds"]
             measured.peak = max(measured.peak, answer["peak"])
             for page, values in pages.items():
-                views = answer["pages"].get(str(page), {})
+                views = answer["pages"].get(str(page), {"tables": []})
                 for view, entries in views.items():
                     _count(measured, view, values, entries, verbose)
         process.stdin.close()
@@ -91,18 +91,6 @@ def _count(
     if view == verbose:
         print(f"\n{values[0].report} page {values[0].page}: {' '.join(shares(whole.counts))}")
         print("\n".join(whole.remarks))
-
-
-Gold = dict[str, dict[int, list["Value"]]]
-"""Values by report and page."""
-
-
-def by_page(values: Iterable[Value]) -> Gold:
-    """Group values by report and page."""
-    pages: Gold = {}
-    for value in values:
-        pages.setdefault(value.report, {}).setdefault(value.page, []).append(value)
-    return pages
 
 
 def report(results: dict[str, Measured]) -> str:

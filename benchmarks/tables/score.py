@@ -92,7 +92,7 @@ def score(values: Sequence[Value], found: Sequence[Found], where: str | None = N
     values = [value for value in values if value.value is not None]
     result = Score()
     counts = result.counts
-    pairs = _paired(values, found)
+    pairs = paired(values, found)
     for at, value in enumerate(values):
         if where not in {None, value.where}:
             continue
@@ -228,7 +228,7 @@ def _is_of(found: Found, other: Value, values: Sequence[Value]) -> bool:
     return has_column(other, found) and has_label(other, found, values)
 
 
-def _paired(values: Sequence[Value], found: Sequence[Found]) -> dict[int, int]:
+def paired(values: Sequence[Value], found: Sequence[Found]) -> dict[int, int]:
     """Return for each value, by index, the number that was found for it: by place, then by meaning."""
     by_number: dict[str, list[int]] = {}
     for at, entry in enumerate(found):
