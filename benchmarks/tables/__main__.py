@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.ingest.page import insert, table
+from benchmarks.tables.draw import draw_some
 from benchmarks.tables.found import Piece, found_in
 from benchmarks.tables.gold import REPORTS, ROOT, Gold, by_page, load
 from benchmarks.tables.score import Counts, Found, score, shares
@@ -114,6 +115,9 @@ def main() -> None:
     )
     parser.add_argument("--verbose", metavar="VIEW", help="list what differs: passages, tables or figures")
     parser.add_argument(
+        "--draw", type=int, default=0, metavar="N", help="draw N pages with what was found on them"
+    )
+    parser.add_argument(
         "--only", nargs="*", default=[], metavar="REPORT[:PAGE]", help="some reports or pages"
     )
     arguments = parser.parse_args()
@@ -125,6 +129,10 @@ def main() -> None:
         for value in load()
         if not arguments.only or {value.report, f"{value.report}:{value.page}"} & set(arguments.only)
     )
+    if arguments.draw:
+        for path in draw_some(gold, arguments.draw):
+            print(path)
+        return
     results = {OURS: measure(OURS, Path(sys.executable), gold, arguments.verbose)}
     if arguments.peers:
         python = arguments.peers.absolute()
@@ -135,7 +143,7 @@ def main() -> None:
         for error in measured.errors:
             print(f"{name}: {error}")
     if arguments.peers and not arguments.only:
-        insert(PAGE, "tables", figures)
+        insert(PAGE, "tables", figures, "bench-tables")
 
 
 if __name__ == "__main__":

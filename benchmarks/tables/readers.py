@@ -5,6 +5,7 @@ A peer's libraries are imported when it is chosen: they are in an environment of
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -14,24 +15,34 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.tables.found import of_cells, of_figure, of_passage, of_tables
 from benchmarks.tables.gold import ROOT
 
+MAX_PASSAGES = 100_000
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from benchmarks.tables.found import Cells
+    from shared.intake.read import Reading
     from shared.platform.records import Passage
     from shared.platform.tables import Figure, Table
 
     Pages = dict[int, dict[str, list[dict[str, Any]]]]
     """Page, view, and `Piece` (or, of the view "figures", `Found`) as a dictionary."""
-    Read = Callable[[Path, Sequence[int]], Pages]
+    Read = Callable[[Path, Sequence[int]], tuple[int, Callable[[], Pages]]]
+    """Reads some pages of a PDF, or all of them. Returns how many it read, and a function that returns the
+    meanings on those asked for, which is not measured."""
 
 
 def _peer(tables: Callable[[Path, Sequence[int]], Iterator[tuple[int, Cells]]]) -> Read:
-    def read(path: Path, pages: Sequence[int]) -> Pages:
-        found: Pages = {page: {"tables": []} for page in pages}
-        for page, cells in tables(path, pages):
-            found[page]["tables"].extend(asdict(piece) for piece in of_cells(cells))
-        return found
+    def read(path: Path, pages: Sequence[int]) -> tuple[int, Callable[[], Pages]]:
+        returned = list(tables(path, pages))
+
+        def meanings() -> Pages:
+            found: Pages = {page: {"tables": []} for page in pages}
+            for page, cells in returned:
+                found[page]["tables"].extend(asdict(piece) for piece in of_cells(cells))
+            return found
+
+        return len(pages), meanings
 
     return read
 
@@ -88,27 +99,47 @@ def img2table() -> Read:
 
 
 def headrace() -> Read:
-    """Headrace, as it reads an upload."""
-    from shared.platform.settings import Settings
+    """Headrace, as it reads an upload; measured without the process that confines it."""
+    from shared.extract.shapes import ExtractOptions
+    from shared.intake import confined
 
-    settings = Settings.from_environment({"GOOGLE_CLOUD_PROJECT": "bench", "HEADRACE_EXTRACT_SECONDS": "600"})
-    tokenizer = ROOT / settings.model_dir / "tokenizer.json"
-
-    def read(path: Path, pages: Sequence[int]) -> Pages:
-        from shared.intake.read import read_file
-
-        reading = read_file(
-            path,
+    def read(path: Path, pages: Sequence[int]) -> tuple[int, Callable[[], Pages]]:
+        described = None
+        arguments = confined.arguments(
             name=path.name,
             content_type=None,
-            metadata={},
-            tokenizer=tokenizer,
-            redaction_key=b"bench",
-            settings=settings,
+            options=ExtractOptions(),
+            tokenizer=_tokenizer(),
+            passages=MAX_PASSAGES,
         )
-        return _meanings(reading.passages, path, pages)
+        for piece in confined.read(path, **json.loads(json.dumps(arguments, default=asdict))):
+            described = piece.described or described
+        assert described
+        return described.pages or 0, lambda: _meanings(read_whole(path).passages, path, pages)
 
     return read
+
+
+def read_whole(path: Path) -> Reading:
+    """Return what Headrace reads of a file."""
+    from shared.intake.read import read_file
+    from shared.platform.settings import Settings
+
+    return read_file(
+        path,
+        name=path.name,
+        content_type=None,
+        metadata={},
+        tokenizer=_tokenizer(),
+        redaction_key=b"bench",
+        settings=Settings.from_environment(
+            {"GOOGLE_CLOUD_PROJECT": "bench", "HEADRACE_EXTRACT_SECONDS": "600"}  # on a busy machine, too
+        ),
+    )
+
+
+def _tokenizer() -> Path:
+    return ROOT / "build" / "model" / "tokenizer.json"
 
 
 def _meanings(passages: Sequence[Passage], path: Path, pages: Sequence[int]) -> Pages:
