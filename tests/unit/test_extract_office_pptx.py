@@ -98,9 +98,7 @@ def test_tables_and_groups_are_read(file: Path) -> None:
     def cell(text: str) -> str:
         return f"<a:tc><a:txBody>{line(text)}</a:txBody></a:tc>"
 
-    rows = "".join(
-        f"<a:tr>{''.join(map(cell, row))}</a:tr>" for row in [("Site", "Water"), ("Mill", "12")]
-    )
+    rows = "".join(f"<a:tr>{''.join(map(cell, row))}</a:tr>" for row in [("Site", "Water"), ("Mill", "12")])
     broken = "<a:p><a:r><a:t>Two</a:t></a:r><a:br/><a:r><a:t>lines.</a:t></a:r></a:p>"
     content = slide(
         f"<p:graphicFrame><a:tbl>{rows}</a:tbl></p:graphicFrame>", f"<p:grpSp>{shape(broken)}</p:grpSp>"

@@ -385,7 +385,7 @@ class Story(Handlers):
 
     def _skip_columns(self, attributes: Attributes) -> None:
         if self._nested:
-            self._nested[-1].column += _span_of(attributes)
+            self._nested[-1].column += _span_of(attributes, least=0)
 
     def _start_cell(self, attributes: Attributes) -> None:
         self._start_container(attributes)
@@ -446,8 +446,8 @@ def _is_on(attributes: Attributes) -> bool:
     return attributes.get("w:val", "1") not in _OFF
 
 
-def _span_of(attributes: Attributes) -> int:
-    return min(max(int(attributes.get("w:val", 1)), 1), _MAX_SPAN)
+def _span_of(attributes: Attributes, least: int = 1) -> int:
+    return min(max(int(attributes.get("w:val", 1)), least), _MAX_SPAN)
 
 
 def _could_be_heading(text: str) -> bool:
