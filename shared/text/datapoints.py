@@ -45,6 +45,7 @@ _ALL = re.compile(
 )
 _SEXES = frozenset({" m ", " f ", " w ", " d "})
 _COUNTRY = re.compile(r"\bU\.?S\.?(?:A\.?)?(?![\w$]| (?:million|billion|dollar|cent))|\bU\.?K\.?(?!\w)")
+_COUNTRY = re.compile(r"\bU\.?S\.?(?:A\.?)?(?![\w$]| (?:million|billion|dollar|cent))|\bU\.?K\.?(?!\w)")
 _SCOPE = re.compile(r"\bscopes? (i{1,3})\b")
 _SUPERSCRIPT = re.compile("(?<!m)[\u00b2\u00b3]|[\u00b9\u2070\u2074-\u2079]")
 
@@ -421,6 +422,8 @@ def _phrase(phrase: str, lists: dict[str, list[str]]) -> str:
 
 def _word(word: str) -> str:
     stem = _normal(word.rstrip("*")).strip()
+    if not stem:
+        raise ValueError(f"{word!r} is no word of a label")
     if not stem:
         raise ValueError(f"{word!r} is no word of a label")
     return re.escape(stem) + (r"\w*" if word.endswith("*") else "")
