@@ -6,31 +6,50 @@ import mimetypes
 import re
 import shlex
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import timedelta
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from shared.documents.batches import count_done
-from shared.documents.export import Content
+from shared.documents.export import (
+    ROWS,
+    Content,
+    csv_lines,
+    in_order,
+    json_lines,
+    write_parquet,
+    write_workbook,
+)
+from shared.documents.figures import (
+    MAX_CODED_FIGURES,
+    KnownFigure,
+    figures_of,
+    known,
+    matches,
+    tables_of,
+)
 from shared.documents.model import Document
+from shared.documents.outcomes import organisation_key
 from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import COLLECTION, Documents, document_id, in_pages, now
 from shared.documents.uploads import notify_all, upload_of
-from shared.documents.views import PASSAGE_FIELDS, document_view, passage_view
+from shared.documents.views import PASSAGE_FIELDS, document_view, object_link, passage_view
 from shared.intake.archives import INSIDE
 from shared.intake.read import TEXT_COLUMN
-from shared.platform.clients import firestore_client, storage_client
+from shared.platform.clients import emulator, firestore_client, storage_client
 from shared.platform.errors import HeadraceError
 from shared.platform.records import ARCHIVE, TERMINAL, TOPIC_NAMES
 from shared.platform.retry import storage_limits
 from shared.platform.settings import settings
+from shared.text.datapoints import names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from shared.platform.records import UploadEvent
+    from shared.platform.tables import Figure
 
 POLL_SECONDS = 0.05
 DOCUMENT_ID = re.compile(r"[0-9a-f]{24}")
@@ -203,6 +222,119 @@ def published_passages(shown: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def passages_of(shown: dict[str, Any]) -> Content:
     """Return a document with its passages alone, which are read as they are asked for."""
     return Content(document=shown, figures=(), tables=(), passages=published_passages(shown))
+
+
+def content(shown: dict[str, Any]) -> Content:
+    """Return a document with all that its published run found; tables and passages are read when needed."""
+    client, host = firestore_client(), emulator("STORAGE_EMULATOR_HOST")
+    identifier, run = shown["id"], shown["published_run"]
+
+    def tables() -> Iterator[dict[str, Any]]:
+        yield from map(asdict, tables_of(client, identifier, run) if run else ())
+
+    return Content(
+        document=shown,
+        figures=[asdict(figure) for figure in figures_of(client, identifier, run)] if run else (),
+        tables=tables(),
+        passages=published_passages(shown),
+        link=lambda page: object_link(shown["bucket"], shown["name"], page, host),
+    )
+
+
+def export(contents: Iterable[Content], form: str, rows: str, output: Path) -> list[str]:
+    """Write documents to a file, which is replaced only once all is written; return what was left out.
+
+    Raises:
+        HeadraceError: the file cannot be written.
+    """
+    sheet, part = ROWS[rows], output.with_name(f"{output.name}.part")
+    notes: list[str] = []
+    try:
+        with part.open("wb") as file:
+            if form == "xlsx":
+                notes = write_workbook(contents, file)
+            elif form == "parquet":
+                write_parquet(contents, sheet, file)
+            else:
+                lines = json_lines(contents) if form == "jsonl" else csv_lines(contents, sheet)
+                file.writelines(line.encode("utf-8", "replace") for line in lines)
+        part.replace(output)
+    except OSError as error:
+        raise HeadraceError(f"{output} cannot be written: {error.strerror or error}.") from None
+    finally:
+        part.unlink(missing_ok=True)
+    return notes
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which figures are asked for; None: any."""
+
+    organisation: str | None = None
+    datapoint: str | None = None
+    topic: str | None = None
+    period: str | None = None
+    unit: str | None = None
+
+
+def figures(identifiers: Sequence[str], wanted: Wanted, limit: int | None) -> list[dict[str, Any]]:
+    """Return figures of documents, those with a data point first; of all documents only those with one.
+
+    Raises:
+        HeadraceError: there is no such document, or no data point of that code.
+    """
+    codes = {code.casefold(): code for code in names()}
+    if wanted.datapoint is not None:
+        if wanted.datapoint.casefold() not in codes:
+            topic = wanted.datapoint[:2].upper()
+            alike = [code for code in codes.values() if code.startswith(topic)] or list(codes.values())
+            raise HeadraceError(
+                f"There is no data point {wanted.datapoint!r}; there are: {', '.join(alike)}."
+            )
+        wanted = replace(wanted, datapoint=codes[wanted.datapoint.casefold()])
+    found = [figure for each in identifiers for figure in _figures_of(find(each), wanted)]
+    if not identifiers:
+        found = list(islice(_known(wanted), limit))
+    return in_order(map(asdict, found))[:limit]
+
+
+def _figures_of(document: Document, wanted: Wanted) -> Iterator[KnownFigure]:
+    key = organisation_key(wanted.organisation)
+    if document.published_run is None or key not in {None, organisation_key(document.organisation)}:
+        return
+    about = {name: getattr(document, name) for name in ("name", "title", "organisation", "year")}
+    for figure in figures_of(firestore_client(), document.id, document.published_run):
+        if matches(figure, wanted.datapoint, wanted.topic, wanted.period, wanted.unit):
+            values = {each.name: getattr(figure, each.name) for each in fields(figure)}
+            yield KnownFigure(**values, **about, document=document.id, run=document.published_run)
+
+
+def _known(wanted: Wanted) -> Iterator[KnownFigure]:
+    cursor = None
+    while True:
+        page = known(firestore_client(), **asdict(wanted), cursor=cursor, limit=LISTED)
+        yield from page.figures
+        if (cursor := page.cursor) is None:
+            return
+
+
+def key_figures(shown: dict[str, Any], figures: Iterable[Figure] | None = None) -> list[Figure]:
+    """Return each data point of a document once, of its newest period, in the order of their codes.
+
+    `figures` are the document's if they are at hand.
+    """
+    if figures is None:
+        figures = known(firestore_client(), documents=[shown["id"]], limit=MAX_CODED_FIGURES).figures
+    best: dict[str, Figure] = {}
+    for figure in figures:
+        code = figure.datapoint
+        if code and (code not in best or _newness(figure) > _newness(best[code])):
+            best[code] = figure
+    return [best[code] for code in sorted(best)]
+
+
+def _newness(figure: Figure) -> tuple[str, bool, float]:
+    return figure.period or "", (figure.qualifier or "").startswith("total"), figure.confidence
 
 
 def _progress(dropped: Dropped) -> Progress:

@@ -119,6 +119,13 @@ def datapoints() -> tuple[Datapoint, ...]:
     return _loaded()[0]
 
 
+@cache
+def names() -> dict[str, str]:
+    """Return the name of each code, without the patterns, which take half a second to compile."""
+    file = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    return {entry["code"]: entry["name"] for entry in file["datapoint"]}
+
+
 def assign(
     figures: Sequence[Figure],
     *,
