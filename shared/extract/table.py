@@ -97,6 +97,16 @@ def find_label_column(columns: Mapping[str, Sequence[str]], text_column: str) ->
     return None
 
 
+NUMBER = re.compile(r"\W{0,3}\d[\d.,\s]*(?:\D{1,4})?$|[-\u2013\u2014]$|(?i:n/?a)$")
+"""A cell that is a number, or says that there is none."""
+
+
+def are_figures(cells: Sequence[str]) -> bool:
+    """Whether most cells of a column are numbers."""
+    filled = [cell for cell in cells if cell]
+    return sum(NUMBER.match(cell) is not None for cell in filled) > len(filled) / 2
+
+
 def as_label(cell: str) -> str | None:
     """Return a cell as a label; None if it is empty or too long for a label."""
     label = squeeze(cell)

@@ -428,7 +428,7 @@ def _names_texts(line: _Line, below: Sequence[_Line]) -> bool:
     longest = max(len(cell.text) for cell in line.cells)
     full = all(len(other.cells) <= len(line.cells) for other in below)
     mean = sum(map(len, texts)) / len(texts)
-    return full and len(below) > 1 and longest <= _MAX_HEAD and longest < mean * 1.5
+    return full and len(below) > 1 and longest <= _MAX_HEAD and longest < mean
 
 
 class _Heads:
