@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from benchmarks.tables.found import Cells
     from shared.intake.read import Reading
     from shared.platform.records import Passage
-    from shared.platform.tables import Figure, Table
 
     Pages = dict[int, dict[str, list[dict[str, Any]]]]
     """Page, view, and `Piece` (or, of the view "figures", `Found`) as a dictionary."""
@@ -115,7 +114,7 @@ def headrace() -> Read:
         for piece in confined.read(path, **json.loads(json.dumps(arguments, default=asdict))):
             described = piece.described or described
         assert described
-        return described.pages or 0, lambda: _meanings(read_whole(path).passages, path, pages)
+        return described.pages or 0, lambda: _meanings(read_whole(path).passages, pages)
 
     return read
 
@@ -142,10 +141,10 @@ def _tokenizer() -> Path:
     return ROOT / "build" / "model" / "tokenizer.json"
 
 
-def _meanings(passages: Sequence[Passage], path: Path, pages: Sequence[int]) -> Pages:
+def _meanings(passages: Sequence[Passage], pages: Sequence[int]) -> Pages:
     """Return what passages, tables and figures say of the numbers on some pages."""
     found: Pages = {page: {"passages": [], "tables": [], "figures": []} for page in pages}
-    tables = [table for passage in passages for table in passage.tables] or _tables(path)
+    tables = [table for passage in passages for table in passage.tables]
     for page, piece in of_tables(tables):
         if page in found:
             found[page]["tables"].append(asdict(piece))
@@ -153,40 +152,9 @@ def _meanings(passages: Sequence[Passage], path: Path, pages: Sequence[int]) -> 
         if passage.page in found:
             pieces = of_passage(passage.text, passage.kind, passage.section)
             found[passage.page]["passages"].extend(map(asdict, pieces))
-    for page, figure in _figures(passages, tables):
-        if page in found and figure.kind != "year":
-            found[page]["figures"].append(asdict(of_figure(figure, tables)))
+            figures = (of_figure(figure, tables) for figure in passage.figures if figure.kind != "year")
+            found[passage.page]["figures"].extend(map(asdict, figures))
     return found
-
-
-def _tables(path: Path) -> list[Table]:
-    """Return the tables, as long as passages do not carry them."""
-    from shared.extract.core import extract
-    from shared.extract.shapes import ExtractOptions
-
-    return extract(path, name=path.name, content_type=None, options=ExtractOptions()).tables
-
-
-def _figures(passages: Sequence[Passage], tables: Sequence[Table]) -> list[tuple[int | None, Figure]]:
-    """Return the figures by page; made here, as long as passages do not carry them."""
-    from shared.text.figures import Context, figures_of_row, figures_of_text
-
-    carried = [(passage.page, figure) for passage in passages for figure in passage.figures]
-    if carried:
-        return carried
-    made = [
-        (passage.page, figure)
-        for passage in passages
-        if " | " not in passage.text
-        for figure in figures_of_text(passage.text, Context())
-    ]
-    above = None
-    for table in tables:
-        above = above if table.continues else None
-        for at in range(len(table.rows)):
-            made += [(table.page, figure) for figure in figures_of_row(table, at, above, Context())]
-        above = above or table
-    return made
 
 
 READERS = {"Headrace": headrace, "pdfplumber": pdfplumber, "camelot": camelot, "img2table": img2table}
