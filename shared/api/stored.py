@@ -130,10 +130,10 @@ def list_tables(client: firestore.Client, identifier: str, asked: TablesQuery) -
 
 
 def list_figures(client: firestore.Client, asked: FiguresQuery) -> FigurePage:
-    """Return a page of figures.
+    """Return a page of figures; an unknown document has none.
 
     Raises:
-        Problem: 404, there is no such document; 409 if another run was published since the previous page.
+        Problem: 409 if another run was published since the previous page.
     """
     filters = {name: getattr(asked, name) for name in ("datapoint", "topic", "period", "unit")}
     if asked.document is None:
@@ -148,7 +148,9 @@ def list_figures(client: firestore.Client, asked: FiguresQuery) -> FigurePage:
         except Superseded:
             raise _stale("A document was analyzed again since the page before.") from None
         return FigurePage(figures=page.figures, next_page_token=page.cursor)
-    stored = get_document(client, asked.document)
+    stored = client.collection(DOCUMENTS).document(asked.document).get(timeout=SECONDS).to_dict()
+    if stored is None:
+        return FigurePage(figures=[], next_page_token=None)
     run = stored["published_run"]
     _, of_run, skipped = read_cursor(asked.page_token)
     if asked.page_token is not None and of_run != run:
