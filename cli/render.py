@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.connect import is_local
-from cli.results import Progress, drop_all, follow, job_progress, key_figures
+from cli.results import Progress, drop_all, follow, job_progress, key_figures, stored_key_figures
 from cli.say import UNSAFE, escape, print_json, say, write
 from shared.documents.export import PASSAGES, csv_lines, is_initiative
 from shared.documents.passages import initiatives as read_initiatives
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from rich.segment import Segment
 
     from shared.documents.export import Content
-    from shared.platform.tables import Figure
 
 
 STATE_STYLES = {"completed": "green", "rejected": "yellow", "failed": "red"}
@@ -113,7 +112,10 @@ def _row(shown: dict[str, Any]) -> list[str | Text]:
 
 
 def full(
-    console: Console, shown: dict[str, Any], initiatives: list[dict[str, Any]], figures: Sequence[Figure] = ()
+    console: Console,
+    shown: dict[str, Any],
+    initiatives: list[dict[str, Any]],
+    figures: Sequence[dict[str, Any]] = (),
 ) -> None:
     """Print the summary, key figures, topics, sentiment and initiatives of one document, with pages."""
     console.print()
@@ -176,14 +178,14 @@ def passage(console: Console, page: int | None, row: int | None, text: str, labe
     console.print(Padding(grid, (0, 0, 0, 2)))
 
 
-def _key_figures(console: Console, shown: dict[str, Any], figures: Sequence[Figure]) -> None:
+def _key_figures(console: Console, shown: dict[str, Any], figures: Sequence[dict[str, Any]]) -> None:
     if figures:
         section(console, f"Key figures ({_count(len(figures), 'data point')})")
     for figure in figures[:SHOWN_FIGURES]:
-        name = names().get(figure.datapoint or "", figure.metric)
-        period = f", {figure.period}" if figure.period else ""
-        text = f"{name}: {quantity(figure.value, figure.unit)}{period}"
-        passage(console, getattr(figure, "page", None), None, text, figure.datapoint or "")
+        period = f", {figure['period']}" if figure.get("period") else ""
+        name = names().get(figure["datapoint"], figure["datapoint"])
+        text = f"{name}{period}: {quantity(figure['value'], figure['unit'])}"
+        passage(console, figure.get("page"), None, text, figure["datapoint"])
     if (rest := len(figures) - SHOWN_FIGURES) > 0 and shown["id"]:
         console.print(Text(f"  … and {rest} more: headrace figures {shown['id']}", "bright_black"))
 
@@ -234,11 +236,18 @@ def _seconds(shown: dict[str, Any]) -> str:
 
 
 def print_hits(console: Console, hits: list[dict[str, Any]]) -> None:
-    """Print each hit of a search: score, document, page and text."""
+    """Print each hit of a search: figures that answer it first, then score, document, page and text."""
     if not hits:
         console.print("Nothing was found among the passages that this model has read.")
     for hit in hits:
         facts = "  ".join(filter(None, [hit["name"], _place(hit["page"], hit["row"]), hit["document"]]))
+        if hit.get("figure"):
+            console.print(Text(hit["text"], "bold"))
+            whose = hit["figure"]["organisation"]
+            console.print(
+                Padding(Text(f"{whose}  {facts}" if whose else facts, "bright_black"), (0, 0, 1, 6))
+            )
+            continue
         console.print(Text.assemble((f"{hit['score']:.2f}  ", "cyan"), (facts, "bright_black")))
         console.print(Padding(Text(hit["text"]), (0, 0, 1, 6)))
 
@@ -263,8 +272,7 @@ def print_documents(
         table(console, documents)
     else:
         for shown in documents:
-            figures = key_figures(shown) if shown["published_run"] is not None else []
-            full(console, shown, _initiatives(shown), figures)
+            full(console, shown, _initiatives(shown), stored_key_figures(shown))
     if any(shown["state"] in FAILED_STATES for shown in documents):
         raise click.exceptions.Exit(1)
 
@@ -281,7 +289,8 @@ def print_analysis(analysis: dict[str, Any]) -> None:
     if "members" in analysis:
         table(terminal(), [analysis["document"], *(member["document"] for member in analysis["members"])])
         return
-    full(terminal(), analysis["document"], list(filter(is_initiative, analysis["passages"])))
+    initiatives = list(filter(is_initiative, analysis["passages"]))
+    full(terminal(), analysis["document"], initiatives, key_figures(analysis["figures"]))
 
 
 def drop_and_follow(

@@ -6,7 +6,7 @@ import mimetypes
 import re
 import shlex
 import time
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -24,9 +24,11 @@ from shared.documents.export import (
 from shared.documents.figures import (
     MAX_CODED_FIGURES,
     KnownFigure,
+    facts,
     figures_of,
     known,
     matches,
+    of_document,
     tables_of,
 )
 from shared.documents.model import Document
@@ -34,7 +36,7 @@ from shared.documents.outcomes import organisation_key
 from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import COLLECTION, Documents, document_id, in_pages, now
 from shared.documents.uploads import notify_all, upload_of
-from shared.documents.views import PASSAGE_FIELDS, document_view, object_link, passage_view
+from shared.documents.views import PASSAGE_FIELDS, document_view, object_link, passage_view, quantity
 from shared.intake.archives import INSIDE
 from shared.intake.read import TEXT_COLUMN
 from shared.platform.clients import emulator, firestore_client, storage_client
@@ -49,7 +51,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shared.platform.records import UploadEvent
-    from shared.platform.tables import Figure
 
 POLL_SECONDS = 0.05
 DOCUMENT_ID = re.compile(r"[0-9a-f]{24}")
@@ -298,15 +299,13 @@ def figures(identifiers: Sequence[str], wanted: Wanted, limit: int | None) -> li
     return in_order(map(asdict, found))[:limit]
 
 
-def _figures_of(document: Document, wanted: Wanted) -> Iterator[KnownFigure]:
+def _figures_of(document: Document, wanted: Wanted) -> list[KnownFigure]:
     key = organisation_key(wanted.organisation)
     if document.published_run is None or key not in {None, organisation_key(document.organisation)}:
-        return
-    about = {name: getattr(document, name) for name in ("name", "title", "organisation", "year")}
-    for figure in figures_of(firestore_client(), document.id, document.published_run):
-        if matches(figure, wanted.datapoint, wanted.topic, wanted.period, wanted.unit):
-            values = {each.name: getattr(figure, each.name) for each in fields(figure)}
-            yield KnownFigure(**values, **about, document=document.id, run=document.published_run)
+        return []
+    asked = (wanted.datapoint, wanted.topic, wanted.period, wanted.unit)
+    found = figures_of(firestore_client(), document.id, document.published_run)
+    return of_document(document.model_dump(), (each for each in found if matches(each, *asked)))
 
 
 def _known(wanted: Wanted) -> Iterator[KnownFigure]:
@@ -318,23 +317,27 @@ def _known(wanted: Wanted) -> Iterator[KnownFigure]:
             return
 
 
-def key_figures(shown: dict[str, Any], figures: Iterable[Figure] | None = None) -> list[Figure]:
-    """Return each data point of a document once, of its newest period, in the order of their codes.
+def stored_key_figures(shown: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the key figures of a document that is stored."""
+    if shown["published_run"] is None:
+        return []
+    page = known(firestore_client(), documents=[shown["id"]], limit=MAX_CODED_FIGURES)
+    return key_figures(map(asdict, page.figures))
 
-    `figures` are the document's if they are at hand.
-    """
-    if figures is None:
-        figures = known(firestore_client(), documents=[shown["id"]], limit=MAX_CODED_FIGURES).figures
-    best: dict[str, Figure] = {}
+
+def key_figures(figures: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return each data point of a document once, of its newest period, in the order of their codes."""
+    best: dict[str, dict[str, Any]] = {}
     for figure in figures:
-        code = figure.datapoint
+        code = figure.get("datapoint")
         if code and (code not in best or _newness(figure) > _newness(best[code])):
             best[code] = figure
     return [best[code] for code in sorted(best)]
 
 
-def _newness(figure: Figure) -> tuple[str, bool, float]:
-    return figure.period or "", (figure.qualifier or "").startswith("total"), figure.confidence
+def _newness(figure: dict[str, Any]) -> tuple[str, bool, float]:
+    is_total = (figure.get("qualifier") or "").startswith("total")
+    return figure.get("period") or "", is_total, figure.get("confidence", 1.0)
 
 
 def _progress(dropped: Dropped) -> Progress:
@@ -363,7 +366,9 @@ def job_progress(progress: dict[str, Any]) -> str:
 def search(
     question: str, *, model: Path, limit: int, topic: str | None, document: str | None
 ) -> list[dict[str, Any]]:
-    """Return the passages of published runs whose meaning is nearest to the question, nearest first.
+    """Return figures that answer the question, then the passages of published runs nearest to its meaning.
+
+    A figure is a hit as a passage is, with `figure`, which is null for passages; `limit` is of passages.
 
     Raises:
         HeadraceError: the question is blank, or there is no such document, or the model has no such topic.
@@ -388,7 +393,22 @@ def search(
         topic=topic,
         document=document,
     )
-    return [hit.model_dump() for hit in hits]
+    known = facts(firestore_client(), question, topic=topic, document=document)
+    return [*map(_fact, known), *(hit.model_dump() | {"figure": None} for hit in hits)]
+
+
+def _fact(figure: KnownFigure) -> dict[str, Any]:
+    name = names().get(figure.datapoint or "", figure.metric)
+    period = f", {figure.period}" if figure.period else ""
+    return {
+        **{field: getattr(figure, field) for field in ("document", "name", "title")},
+        "index": figure.passage,
+        "page": figure.page,
+        "row": None,
+        "text": f"{name}{period}: {quantity(figure.value, figure.unit)}",
+        "score": 1.0,
+        "figure": asdict(figure),
+    }
 
 
 def known_topic(asked: str, topics: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from shared.platform.clients import firestore_client
 from shared.platform.errors import HeadraceError
 from shared.platform.tables import Cell, Row
 from tests.documents import made
+from tests.integration.api_server import MODEL
 from tests.integration.documents_servers import PROJECT, serving
 
 if TYPE_CHECKING:
@@ -142,8 +143,26 @@ def test_a_document_shows_each_data_point_once() -> None:
     shown = run("show", "tarnholm.pdf")
     assert "1 table · 4 figures" in shown
     assert "Key figures (1 data point)" in shown
-    assert "E1-6.scope1  Gross Scope 1 GHG emissions: 9,100 tCO2e, 2024" in shown
+    assert "E1-6.scope1  Gross Scope 1 GHG emissions, 2024: 9,100 tCO2e" in shown
     assert "13,400" not in shown
+
+
+def test_a_search_answers_with_the_value() -> None:
+    """Before passages: of the organisation and year that are asked for."""
+    model = ["--model", str(MODEL)]
+    [hit, *_] = json.loads(run("search", "scope 1 emissions of Tarnholm Fibre in 2023", "--json", *model))
+    assert (hit["text"], hit["page"]) == ("Gross Scope 1 GHG emissions, 2023: 13,400 tCO2e", 7)
+    assert (hit["figure"]["value"], hit["name"]) == (13_400, "tarnholm.pdf")
+    lines = run("search", "scope 1 emissions of Tarnholm Fibre in 2024", *model).splitlines()
+    assert lines[0].strip() == "Gross Scope 1 GHG emissions, 2024: 9,100 tCO2e"
+    assert lines[1].split() == [
+        "Tarnholm",
+        "Fibre",
+        "tarnholm.pdf",
+        "p.",
+        "7",
+        document_id(BUCKET, "tarnholm.pdf"),
+    ]
 
 
 def test_an_export_holds_what_is_stored(tmp_path: Path) -> None:
