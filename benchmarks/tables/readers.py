@@ -5,49 +5,38 @@ A peer's libraries are imported when it is chosen: they are in an environment of
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from importlib import import_module
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.tables.found import of_cells, of_figure, of_passage, of_tables
 from benchmarks.tables.gold import ROOT
 
-MAX_PASSAGES = 100_000
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from benchmarks.tables.found import Cells
-    from shared.intake.read import Reading
     from shared.platform.records import Passage
+    from shared.platform.tables import Figure, Table
 
     Pages = dict[int, dict[str, list[dict[str, Any]]]]
     """Page, view, and `Piece` (or, of the view "figures", `Found`) as a dictionary."""
-    Read = Callable[[Path, Sequence[int]], tuple[int, Callable[[], Pages]]]
-    """Reads some pages of a PDF, or all of them. Returns how many it read, and a function that returns the
-    meanings on those asked for, which is not measured."""
+    Read = Callable[[Path, Sequence[int]], Pages]
 
 
 def _peer(tables: Callable[[Path, Sequence[int]], Iterator[tuple[int, Cells]]]) -> Read:
-    def read(path: Path, pages: Sequence[int]) -> tuple[int, Callable[[], Pages]]:
-        returned = list(tables(path, pages))
-
-        def meanings() -> Pages:
-            found: Pages = {page: {"tables": []} for page in pages}
-            for page, cells in returned:
-                found[page]["tables"].extend(asdict(piece) for piece in of_cells(cells))
-            return found
-
-        return len(pages), meanings
+    def read(path: Path, pages: Sequence[int]) -> Pages:
+        found: Pages = {page: {"tables": []} for page in pages}
+        for page, cells in tables(path, pages):
+            found[page]["tables"].extend(asdict(piece) for piece in of_cells(cells))
+        return found
 
     return read
 
 
 def pdfplumber() -> Read:
-    """Tables by pdfplumber: by ruled lines, and by the alignment of words where a page has no ruled table."""
+    """Pdfplumber by ruled lines, and by the alignment of words where a page has no ruled table."""
     library = import_module("pdfplumber")
 
     def tables(path: Path, pages: Sequence[int]) -> Iterator[tuple[int, Cells]]:
@@ -64,27 +53,21 @@ def pdfplumber() -> Read:
 
 
 def camelot() -> Read:
-    """Tables by camelot: by ruled lines and the alignment of words, its best flavour on these pages.
-
-    It refuses reports that forbid copying, so it gets a copy without that restriction.
-    """
+    """Camelot by ruled lines, and by the alignment of words where a page has no ruled table."""
     library = import_module("camelot")
-    pdfium = import_module("pypdfium2")
 
     def tables(path: Path, pages: Sequence[int]) -> Iterator[tuple[int, Cells]]:
-        with TemporaryDirectory() as folder:
-            copy = Path(folder) / path.name
-            with pdfium.PdfDocument(path) as document:
-                document.save(copy, flags=pdfium.raw.FPDF_REMOVE_SECURITY)
-            for page in pages:
-                for table in library.read_pdf(str(copy), pages=str(page), flavor="hybrid"):
-                    yield page, table.data
+        for page in pages:
+            found = library.read_pdf(str(path), pages=str(page), flavor="lattice", backend="pdfium")
+            found = found or library.read_pdf(str(path), pages=str(page), flavor="stream")
+            for table in found:
+                yield page, table.data
 
     return _peer(tables)
 
 
 def img2table() -> Read:
-    """Tables by img2table, with the text of the PDF instead of recognition, borderless tables included."""
+    """img2table with the text of the PDF instead of recognition, borderless tables included."""
     library = import_module("img2table.document")
 
     def tables(path: Path, pages: Sequence[int]) -> Iterator[tuple[int, Cells]]:
@@ -98,53 +81,33 @@ def img2table() -> Read:
 
 
 def headrace() -> Read:
-    """Headrace, as it reads an upload; measured without the process that confines it."""
-    from shared.extract.shapes import ExtractOptions
-    from shared.intake import confined
+    """Headrace, as it reads an upload."""
+    from shared.platform.settings import Settings
 
-    def read(path: Path, pages: Sequence[int]) -> tuple[int, Callable[[], Pages]]:
-        described = None
-        arguments = confined.arguments(
+    settings = Settings.from_environment({"GOOGLE_CLOUD_PROJECT": "bench", "HEADRACE_EXTRACT_SECONDS": "600"})
+    tokenizer = ROOT / settings.model_dir / "tokenizer.json"
+
+    def read(path: Path, pages: Sequence[int]) -> Pages:
+        from shared.intake.read import read_file
+
+        reading = read_file(
+            path,
             name=path.name,
             content_type=None,
-            options=ExtractOptions(),
-            tokenizer=_tokenizer(),
-            passages=MAX_PASSAGES,
+            metadata={},
+            tokenizer=tokenizer,
+            redaction_key=b"bench",
+            settings=settings,
         )
-        for piece in confined.read(path, **json.loads(json.dumps(arguments, default=asdict))):
-            described = piece.described or described
-        assert described
-        return described.pages or 0, lambda: _meanings(read_whole(path).passages, pages)
+        return _meanings(reading.passages, path, pages)
 
     return read
 
 
-def read_whole(path: Path) -> Reading:
-    """Return what Headrace reads of a file."""
-    from shared.intake.read import read_file
-    from shared.platform.settings import Settings
-
-    return read_file(
-        path,
-        name=path.name,
-        content_type=None,
-        metadata={},
-        tokenizer=_tokenizer(),
-        redaction_key=b"bench",
-        settings=Settings.from_environment(
-            {"GOOGLE_CLOUD_PROJECT": "bench", "HEADRACE_EXTRACT_SECONDS": "600"}  # on a busy machine, too
-        ),
-    )
-
-
-def _tokenizer() -> Path:
-    return ROOT / "build" / "model" / "tokenizer.json"
-
-
-def _meanings(passages: Sequence[Passage], pages: Sequence[int]) -> Pages:
+def _meanings(passages: Sequence[Passage], path: Path, pages: Sequence[int]) -> Pages:
     """Return what passages, tables and figures say of the numbers on some pages."""
     found: Pages = {page: {"passages": [], "tables": [], "figures": []} for page in pages}
-    tables = [table for passage in passages for table in passage.tables]
+    tables = [table for passage in passages for table in passage.tables] or _tables(path)
     for page, piece in of_tables(tables):
         if page in found:
             found[page]["tables"].append(asdict(piece))
@@ -152,9 +115,40 @@ def _meanings(passages: Sequence[Passage], pages: Sequence[int]) -> Pages:
         if passage.page in found:
             pieces = of_passage(passage.text, passage.kind, passage.section)
             found[passage.page]["passages"].extend(map(asdict, pieces))
-            figures = (of_figure(figure, tables) for figure in passage.figures if figure.kind != "year")
-            found[passage.page]["figures"].extend(map(asdict, figures))
+    for page, figure in _figures(passages, tables):
+        if page in found and figure.kind != "year":
+            found[page]["figures"].append(asdict(of_figure(figure, tables)))
     return found
+
+
+def _tables(path: Path) -> list[Table]:
+    """Return the tables, as long as passages do not carry them."""
+    from shared.extract.core import extract
+    from shared.extract.shapes import ExtractOptions
+
+    return extract(path, name=path.name, content_type=None, options=ExtractOptions()).tables
+
+
+def _figures(passages: Sequence[Passage], tables: Sequence[Table]) -> list[tuple[int | None, Figure]]:
+    """Return the figures by page; made here, as long as passages do not carry them."""
+    from shared.text.figures import Context, figures_of_row, figures_of_text
+
+    carried = [(passage.page, figure) for passage in passages for figure in passage.figures]
+    if carried:
+        return carried
+    made = [
+        (passage.page, figure)
+        for passage in passages
+        if " | " not in passage.text
+        for figure in figures_of_text(passage.text, Context())
+    ]
+    above = None
+    for table in tables:
+        above = above if table.continues else None
+        for at in range(len(table.rows)):
+            made += [(table.page, figure) for figure in figures_of_row(table, at, above, Context())]
+        above = above or table
+    return made
 
 
 READERS = {"Headrace": headrace, "pdfplumber": pdfplumber, "camelot": camelot, "img2table": img2table}

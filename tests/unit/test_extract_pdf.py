@@ -154,13 +154,20 @@ def test_table_rows_stay_rows(file: Path) -> None:
         column(canvas, ["All figures are in tonnes."], y=600)
 
     draw(file, page)
-    assert [(block.kind, block.text) for block in read(file).blocks] == [
-        ("text", "The table shows what the mills emit in each year."),
-        ("table", "Mill | 2023 | 2024"),
-        ("table", "Aulder works | 1,200 | 1,100"),
-        ("table", "Brennick | 900 | 950"),
-        ("text", "All figures are in tonnes."),
+    extracted = read(file)
+    (found,) = extracted.tables
+    assert [[cell.text for cell in row.cells] for row in found.rows] == [
+        ["Mill", "2023", "2024"],
+        ["Aulder works", "1,200", "1,100"],
+        ["Brennick", "900", "950"],
     ]
+    assert [(block.kind, block.table, block.at) for block in extracted.blocks] == [
+        ("text", None, None),
+        ("table", 0, 1),
+        ("table", 0, 2),
+        ("text", None, None),
+    ]
+    assert extracted.blocks[-1].text == "All figures are in tonnes."
 
 
 def test_what_is_drawn_late_and_stands_above_is_read_first(file: Path) -> None:

@@ -90,12 +90,13 @@ def test_a_title_with_its_number_far_to_the_right_is_a_heading(file: Path) -> No
         prose(canvas, y=640)
 
     draw(file, title, table)
-    blocks = read(file).blocks
-    assert [(block.kind, block.text) for block in blocks[:1]] == [("heading", "Own workforce S1")]
-    assert [block.text for block in blocks if block.kind == "table"] == [
-        "Site | Tonnes",
-        "Aulder | 12",
-        "Brennick | 14",
+    extracted = read(file)
+    assert [(block.kind, block.text) for block in extracted.blocks[:1]] == [("heading", "Own workforce S1")]
+    (found,) = extracted.tables
+    assert [[cell.text for cell in row.cells] for row in found.rows] == [
+        ["Site", "Tonnes"],
+        ["Aulder", "12"],
+        ["Brennick", "14"],
     ]
 
 
@@ -145,8 +146,11 @@ def test_a_page_turned_in_any_way_keeps_its_rows_and_their_order(file: Path, tur
         column(canvas, LEFT[:2], y=240)
 
     draw(file, page)
-    assert [block.text for block in read(file).blocks] == [
-        "Mill | Tonnes",
-        "Aulder works | 1,200",
-        " ".join(LEFT[:2]),
+    extracted = read(file)
+    (found,) = extracted.tables
+    assert [[cell.text for cell in row.cells] for row in found.rows] == [
+        ["Mill", "Tonnes"],
+        ["Aulder works", "1,200"],
     ]
+    assert [block.kind for block in extracted.blocks] == ["table", "text"]
+    assert extracted.blocks[1].text == " ".join(LEFT[:2])

@@ -191,11 +191,13 @@ def test_headings_tables_and_running_heads_are_found_as_on_any_page(tmp_path: Pa
 
     path = draw(tmp_path / "r.pdf", "ssss")
     extracted = read(path, of_pages(*map(full, range(1, 5))))
-    assert [(block.kind, block.text) for block in extracted.blocks if block.page == 2] == [
+    assert [(block.kind, block.text) for block in extracted.blocks if block.page == 2][:2] == [
         ("heading", "Water of Plant 2"),
         ("text", " ".join((OPENING.format(2), *PROSE))),
-        ("table", "Water used, m3 | 1,200 | 1,100"),
-        ("table", "Waste, t | 33 | 31"),
+    ]
+    assert [[cell.text for cell in row.cells] for row in extracted.tables[1].rows] == [
+        ["Water used, m3", "1,200", "1,100"],
+        ["Waste, t", "33", "31"],
     ]
 
 

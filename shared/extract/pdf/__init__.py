@@ -46,11 +46,13 @@ def read_pdf(path: Path, options: ExtractOptions) -> Extracted:
         for page in document.pages
     ]
     # Where everything repeats, as in copies of one page, nothing is furniture.
-    blocks = build_blocks(without_furniture(pages), document.outline) or build_blocks(pages, {})
+    blocks, tables = build_blocks(without_furniture(pages), document.outline, options.limits)
+    if not blocks:
+        blocks, tables = build_blocks(pages, {}, options.limits)
     if unread and sum(len(block.text.split()) for block in blocks) < _LEAST_WORDS:
         if not options.defer_ocr:
             raise needs_ocr(scanned=len(scans) >= len(garbled), tried=bool(options.recognised))
-        blocks = []
+        blocks, tables = [], []
     if not blocks and not unread:
         raise no_text("No page of this PDF holds any text.", "Check that the right file was uploaded.")
     empty = {page.number for page in pages if not page.lines} - unread
@@ -75,6 +77,7 @@ def read_pdf(path: Path, options: ExtractOptions) -> Extracted:
             for page in looked_at
             if page.problem is None and page.confidence is not None
         ],
+        tables=tables,
     )
 
 

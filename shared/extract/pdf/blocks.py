@@ -11,16 +11,21 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from shared.extract.pdf.cells import with_whole_cells
+from shared.extract.pdf.fragments import with_fragments
 from shared.extract.pdf.paragraphs import Paragraph, Style, group, settle_headings
+from shared.extract.pdf.tables import with_tables
 from shared.extract.shapes import Block
+from shared.extract.tables import Tables
 from shared.extract.tidy import Joiner
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from shared.extract.pdf.lines import Line, Page
     from shared.extract.pdf.reader import Outline
+    from shared.extract.shapes import BlockKind, Limits
+    from shared.extract.tables import Grid
+    from shared.platform.tables import Table
 
 
 _HIGH = 1.8  # of the line beside it
@@ -56,27 +61,60 @@ _LOOK_BACK = 4  # paragraphs
 _SIZE = 0.08  # relative difference in height of lines in one type
 _NUMBERING = re.compile(r"^\d+(?:\.\d+)*\.?\s+(?=\D)")
 _MARK = re.compile(r"^[^\w\s(\[\"'\u2018\u201c\u201e\u00ab$\u20ac\u00a3#]\s+")
+_SAME_SIDES = 12.0  # points
 _TITLE_PAGES = 2
 _TITLE_SIZE = 1.5  # of the body's line height
 _MAX_TITLE_WORDS = 16
 
 
-def build_blocks(pages: Sequence[Page], outline: Outline) -> list[Block]:
-    """Return the blocks of all pages; a paragraph that runs on in the next column is one block."""
+def build_blocks(pages: Sequence[Page], outline: Outline, limits: Limits) -> tuple[list[Block], list[Table]]:
+    """Return the blocks and tables of all pages.
+
+    A paragraph that runs on in the next column is one block; each data row of a table is one.
+    """
     style = body_style(pages)
     joiner = Joiner([line.text for page in pages for line in page.lines])
     blocks: list[Block] = []
+    tables = Tables(limits)
+    before: Grid | None = None  # the table that a page ends with
     for page in pages:
-        ordered = _in_order(with_whole_cells(group(with_initials(page.lines), style), joiner.join))
-        for paragraph in _flow(settle_headings(ordered, style, outline.get(page.number, ()))):
-            if paragraph.kind == "table":
-                blocks.extend(Block(" | ".join(line.cells), "table", page.number) for line in paragraph.lines)
-            else:
-                text = joiner.join(line.text for line in paragraph.lines)
-                if paragraph.kind == "heading":
-                    text = _MARK.sub("", text)
-                blocks.append(Block(text, paragraph.kind, page.number))
-    return blocks
+        lines = with_tables(replace(page, lines=with_initials(page.lines)), joiner.join)
+        ordered = _in_order(group(lines, style))
+        settled = with_fragments(list(_flow(settle_headings(ordered, style, outline.get(page.number, ())))))
+        if before and settled and settled[0].kind == "table":
+            settled[0].lines[0].tables[0].continues = _is_continued(before, settled[0].lines[0].tables[0])
+        for paragraph in settled:
+            blocks.extend(_blocks(paragraph, page.number, joiner, tables))
+        last = next((part for part in reversed(settled) if part.kind != "note"), None)
+        before = last.lines[0].tables[-1] if last is not None and last.kind == "table" else None
+    return blocks, tables.found
+
+
+def _blocks(paragraph: Paragraph, page: int, joiner: Joiner, tables: Tables) -> Iterator[Block]:
+    x0, y0, x1, y1 = (round(side, 1) for side in (paragraph.x0, paragraph.y0, paragraph.x1, paragraph.y1))
+    box = x0, y0, x1, y1
+    if paragraph.kind == "table":
+        for grid in paragraph.lines[0].tables:
+            grid.page = page
+            yield from tables.add(grid)
+    elif paragraph.kind == "row":
+        for line in paragraph.lines:
+            kind: BlockKind = "fragment" if any(map(str.isdigit, line.text)) else "text"
+            yield Block(line.text, kind, page, box=box)
+    else:
+        text = joiner.join(line.text for line in paragraph.lines)
+        if paragraph.kind == "heading":
+            text = _MARK.sub("", text)
+        yield Block(text, paragraph.kind, page, box=box)
+
+
+def _is_continued(before: Grid, after: Grid) -> bool:
+    """Whether a table at the top of a page goes on with the one at the end of the page before."""
+    if before.box is None or after.box is None:
+        return False
+    columns = [max(cell.column for cells in grid.rows for cell in cells) for grid in (before, after)]
+    sides = abs(before.box[0] - after.box[0]), abs(before.box[2] - after.box[2])
+    return columns[0] == columns[1] and max(sides) <= _SAME_SIDES
 
 
 def body_style(pages: Sequence[Page]) -> Style:

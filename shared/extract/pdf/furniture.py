@@ -7,12 +7,10 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from shared.extract.pdf.lines import Page
-
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
-    from shared.extract.pdf.lines import Line
+    from shared.extract.pdf.lines import Line, Page
 
 _ZONE = 0.12  # of the page's height, at the top and at the bottom
 _STEP = 8.0  # points: lines of one furniture stand within such a step on every page
@@ -61,11 +59,9 @@ def without_furniture(pages: Sequence[Page]) -> list[Page]:
         return texts[line.text] >= anywhere and places[_place(line)] >= anywhere
 
     return [
-        Page(
-            page.number,
-            page.width,
-            page.height,
-            [
+        replace(
+            page,
+            lines=[
                 _without_number(line, page, offsets) if line.cells and id(line) in edges else line
                 for line in page.lines
                 if not is_furniture(line, page)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from dataclasses import dataclass
+from array import array
+from dataclasses import dataclass, field
 from itertools import pairwise
 from operator import sub
 from statistics import median
@@ -14,6 +16,7 @@ from shared.extract.tidy import is_lone_mark
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from shared.extract.tables import Grid
 
 # Letters before it, or letters and the sentence's end: "m3" has two, and "10" none.
 _MARKED = re.compile(r"(.*[^\W\d_]{3}[.,;:!?)\]\"\u2019\u201d]{0,2})\(?\d{1,2}(?:,\d{1,2})*\)?", re.DOTALL)
@@ -30,6 +33,15 @@ def without_mark(word: str) -> str:
 def is_raised(height: float, mark_height: float, rise: float) -> bool:
     """Whether something is set like a mark, its lower edge `rise` above that of a word of `height`."""
     return mark_height <= _SMALL * height and rise >= _RAISED * height
+
+
+_BOLD = re.compile(r"(?i)bold|bld|black|heavy|demi|medi(?!um)")
+
+
+@functools.lru_cache(maxsize=1_000)
+def is_bold(font: str) -> bool:
+    """Whether a font's name says that it is bold."""
+    return _BOLD.search(font) is not None
 
 
 _GAP = 1.0  # of the line's height: a wider gap separates cells or columns
@@ -91,6 +103,15 @@ class Line:
     """The y at which most of its words end."""
     spans: tuple[tuple[float, float], ...] = ()
     """x0 and x1 of each cell."""
+    bold: bool = False
+    note: bool = False
+    """Whether it belongs to a note below a table."""
+    tables: list[Grid] = field(default_factory=list)
+    """The tables whose place this line holds; then it is no line itself."""
+    words: Words | None = None
+    """Its words, until the page is read."""
+    edges: array[float] | None = None
+    """The x0 of each word, then the x1 of each; kept on pages that may have tables."""
 
 
 @dataclass(slots=True)
@@ -101,6 +122,8 @@ class Page:
     width: float
     height: float
     lines: list[Line]
+    rulings: array[float] = field(default_factory=lambda: array("f"))
+    """What `read_rulings` returns; read where the page may have tables."""
 
 
 def cut_line(words: Iterable[Word]) -> list[Line]:
@@ -190,7 +213,25 @@ def _line(words: Words) -> Line:
         ("", ""),
         sorted(heights)[middle],
         bases[middle],
+        words=words,
     )
+
+
+_FEW_ROWS = 2  # lines with cells, or short ones with digits
+_SHORT_LINE = 30  # characters
+
+
+def keep_words(lines: Sequence[Line]) -> bool:
+    """Keep where words stand if the page may have a table; say whether it may."""
+    rows = sum(
+        bool(line.cells) or (len(line.text) <= _SHORT_LINE and _DIGIT.search(line.text) is not None)
+        for line in lines
+    )
+    for line in lines:
+        if rows >= _FEW_ROWS and line.words is not None:
+            line.edges = array("f", [*line.words.x0s, *line.words.x1s])
+        line.words = None
+    return rows >= _FEW_ROWS
 
 
 def _cells(words: Words, parts: list[int]) -> tuple[tuple[str, ...], tuple[tuple[float, float], ...]]:

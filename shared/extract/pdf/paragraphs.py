@@ -7,13 +7,12 @@ the document's own outline names is always a heading.
 
 from __future__ import annotations
 
-import functools
 import re
 from dataclasses import dataclass, field
 from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from shared.extract.pdf.lines import Line, is_raised, without_mark
+from shared.extract.pdf.lines import Line, is_bold, is_raised, without_mark
 from shared.extract.tidy import is_item, is_lone_mark
 
 if TYPE_CHECKING:
@@ -37,8 +36,11 @@ _MAX_TITLE_PARTS = 3
 _MIN_TITLE_LETTERS = 4  # of its first part
 _TOUCHING = 0.1  # of the line height: no space between two pieces of a line
 _SAME_LINE = 0.5  # of the line height: two pieces this close in height stand on one line
-_BOLD = re.compile(r"(?i)bold|bld|black|heavy|demi|medi(?!um)")
 _END = re.compile(r"[.!?:;\u2026][\"'\u201d\u2019)\]]*\d{0,2}$")
+
+
+Kind = Literal["text", "heading", "table", "row", "note", "fragment"]
+"""`row`: a line of cells that is in no table; `fragment`: numbers with their label, in no sentence."""
 
 
 class Style(NamedTuple):
@@ -50,9 +52,9 @@ class Style(NamedTuple):
 
 @dataclass(slots=True)
 class Paragraph:
-    """Lines that belong together, and the box around them; or the rows of a table."""
+    """Lines that belong together, and the box around them; or tables, by the line that holds their place."""
 
-    kind: Literal["text", "heading", "table"]
+    kind: Kind
     lines: list[Line] = field(default_factory=list)
     x0: float = 0.0
     y0: float = 0.0
@@ -77,6 +79,11 @@ def group(lines: Iterable[Line], style: Style) -> list[Paragraph]:
     mark: Line | None = None
     written = list(lines)
     for line, after in zip_longest(written, written[1:]):
+        if line.tables:
+            paragraphs.append(Paragraph("table"))
+            paragraphs[-1].add(line)
+            before = mark = None
+            continue
         if is_lone_mark(line.text):
             mark = line
             continue
@@ -102,13 +109,15 @@ def group(lines: Iterable[Line], style: Style) -> list[Paragraph]:
     return paragraphs
 
 
-def _kind(line: Line, style: Style) -> Literal["text", "heading", "table"]:
+def _kind(line: Line, style: Style) -> Kind:
+    if line.note:
+        return "note"
     if line.cells:
-        return "table"
+        return "row"
     text = line.text
     large = line.height >= _HEADING_SIZE * style.height
     if (
-        (large or text.isupper() or (style.font not in line.fonts and all(map(_is_bold, line.fonts))))
+        (large or text.isupper() or (style.font not in line.fonts and all(map(is_bold, line.fonts))))
         and line.height >= _SMALL * style.height
         and line.x1 - line.x0 >= line.height  # else it is written upwards
         and len(text.split()) <= _MAX_HEADING_WORDS
@@ -117,11 +126,6 @@ def _kind(line: Line, style: Style) -> Literal["text", "heading", "table"]:
     ):
         return "heading"
     return "text"
-
-
-@functools.lru_cache(maxsize=1_000)
-def _is_bold(font: str) -> bool:
-    return _BOLD.search(font) is not None
 
 
 def _is_title(line: Line, lines: Sequence[Line], style: Style) -> bool:
@@ -155,7 +159,7 @@ def _continues(paragraph: Paragraph, line: Line, kind: str) -> bool:
     last = paragraph.lines[-1]
     if paragraph.kind != kind:
         return False
-    if kind == "table":
+    if kind == "row":
         return 0 < line.y0 - last.y0 < _ROW_STEP * line.height
     if abs(line.height - last.height) > (_HEADING_SIZES if kind == "heading" else _SIZE) * last.height:
         return False
@@ -201,7 +205,7 @@ def _on_one_line(last: Line, line: Line) -> bool:
 
 def _extends(paragraph: Paragraph, line: Line) -> bool:
     """Append the line to the last one if both stand on one line; else return False."""
-    if not paragraph.lines or paragraph.kind == "table" or not _on_one_line(paragraph.lines[-1], line):
+    if not paragraph.lines or paragraph.kind == "row" or not _on_one_line(paragraph.lines[-1], line):
         return False
     last = paragraph.lines.pop()
     glue = "" if line.x0 - last.x1 < _TOUCHING * last.height else " "
@@ -218,6 +222,7 @@ def _extends(paragraph: Paragraph, line: Line) -> bool:
             fonts=(last.fonts[0], line.fonts[1]),
             height=max(last.height, line.height),
             base=last.base,
+            note=last.note,
         )
     )
     return True
@@ -292,7 +297,7 @@ def settle_headings(paragraphs: list[Paragraph], style: Style, titles: Iterable[
     prose = [paragraph for paragraph in paragraphs if _can_be_headed(paragraph)]
     kept = list(prose)
     for paragraph in reversed(paragraphs):
-        if wanted and paragraph.kind != "table" and _key(paragraph.text) in wanted:
+        if wanted and paragraph.kind in {"text", "heading"} and _key(paragraph.text) in wanted:
             paragraph.kind = "heading"
         elif paragraph.kind != "heading":
             continue

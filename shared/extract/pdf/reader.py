@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import pypdfium2.raw as pdfium
 
-from shared.extract.pdf.lines import Page, Words, cut_words, is_raised, without_mark
+from shared.extract.pdf.lines import Page, Words, cut_words, is_bold, is_raised, keep_words, without_mark
+from shared.extract.pdf.rulings import read_rulings
 from shared.extract.pdf.scans import find_scans, is_picture
 from shared.extract.refusals import encrypted, too_many, too_many_characters
 from shared.extract.tidy import UNTIDY, clean, squeeze
@@ -144,7 +145,10 @@ def read_page(handle: Handle, number: int, room: int) -> tuple[Page, int]:
         box = pdfium.FS_RECTF()
         pdfium.FPDF_GetPageBoundingBox(handle, box)
         turn = _Turn(pdfium.FPDFPage_GetRotation(handle), box)
-        return Page(number, turn.width, turn.height, _lines(text_page, text, turn)), len(text)
+        page = Page(number, turn.width, turn.height, _lines(text_page, text, turn))
+        if keep_words(page.lines):
+            page.rulings = read_rulings(handle, turn, turn.width * turn.height)
+        return page, len(text)
     finally:
         pdfium.FPDFText_ClosePage(text_page)
 
@@ -225,6 +229,7 @@ def _lines(text_page: Handle, text: str, turn: _Turn) -> list[Line]:
         first, last = line.ends
         begins = font(first)
         line.fonts = begins, begins if first == last else font(last)
+        line.bold = is_bold(begins)
         if line.text[1:2] in {"", " "} and _SIGNS.search(line.fonts[0]):
             line.text = _BULLET + line.text[1:]
     return found

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from shared.extract.pdf.lines import Page, Word, cut_line
+from shared.extract.pdf.lines import Page, Word, cut_line, keep_words
 from shared.extract.tidy import squeeze
 
 if TYPE_CHECKING:
@@ -63,12 +63,15 @@ def lay_out(recognised: Iterable[RecognisedPage], body: float = 0.0) -> dict[int
     pieces = {page.page: _pieces(page) for page in read}
     commonest = _set_sizes([piece for found in pieces.values() for piece in found])
     scale = body / commonest if body and commonest else 1.0
-    return {
+    pages = {
         page.page: Page(
             page.page, page.width * scale, page.height * scale, list(_lines(pieces[page.page], scale))
         )
         for page in read
     }
+    for page in pages.values():
+        keep_words(page.lines)
+    return pages
 
 
 def _pieces(page: RecognisedPage) -> list[_Piece]:

@@ -1,0 +1,215 @@
+"""Pieces of a page's lines: words without a wide gap between them, of which the cells of tables are made."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from operator import sub
+from typing import TYPE_CHECKING
+
+from shared.extract.cells import kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from shared.extract.pdf.lines import Line
+
+STEP = 1.4
+"""Of the line height, from one line of a cell to the next."""
+_GAP = 0.45  # of the line height: a wider gap separates two pieces
+_VALUE_GAP = 0.12  # ... between two numbers
+_THOUSANDS = 0.42  # ... unless they are one number, with blanks for thousands
+_BASE = 0.3  # of the line height: pieces this close stand on one line
+_MAX_VALUE = 30  # characters
+_THOUSAND = re.compile(r"\d{3}(?:[.,]\d+)?[%)]?")
+_LEADING = re.compile(r"[\W_]*\d{1,3}")
+
+
+def is_value(text: str) -> bool:
+    """Whether a cell says this and nothing else: a number with its unit, a dash, or that there is none."""
+    return len(text) <= _MAX_VALUE and kind_of(text) != "text"
+
+
+def is_year(text: str) -> bool:
+    """Whether this is a year or day, as heads of columns have."""
+    return len(text) <= _MAX_VALUE and kind_of(text) == "period"
+
+
+@dataclass(slots=True, eq=False)
+class Piece:
+    """Words of one line without a wide gap between them."""
+
+    text: str
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    base: float
+    height: float
+    bold: bool
+    line: int
+    value: bool = False
+
+    @property
+    def middle(self) -> float:
+        return (self.x0 + self.x1) / 2
+
+    @property
+    def center(self) -> float:
+        return self.base - self.height / 2
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """Pieces on one line, from left to right."""
+
+    pieces: list[Piece]
+
+    @property
+    def base(self) -> float:
+        return self.pieces[0].base
+
+    @property
+    def height(self) -> float:
+        return max(piece.height for piece in self.pieces)
+
+
+def pieces_of(line: Line, at: int) -> list[Piece]:
+    """Return the pieces of a line, whose place on the page is `at`."""
+    texts = line.text.split(" ")
+    edges = line.edges
+    if edges is None or len(edges) != 2 * len(texts):
+        cells, spans = (line.cells, line.spans) if line.cells else ((line.text,), ((line.x0, line.x1),))
+        return [_piece(line, at, text, x0, x1) for text, (x0, x1) in zip(cells, spans, strict=True)]
+    x0s, x1s = edges[: len(texts)], edges[len(texts) :]
+    gaps = [0.0, *map(sub, x0s[1:], x1s), line.height * len(texts)]
+    found: list[Piece] = []
+    start = 0
+    for end in range(1, len(texts) + 1):
+        if end == len(texts) or _parts(texts[start : end + 1], gaps[end : end + 2], line.height):
+            found.append(_piece(line, at, " ".join(texts[start:end]), x0s[start], x1s[end - 1]))
+            start = end
+    return found
+
+
+def _parts(texts: Sequence[str], gaps: Sequence[float], height: float) -> bool:
+    """Whether a new piece begins with the last of the words; `gaps` are those before and behind it."""
+    gap, behind = gaps
+    if gap > _GAP * height or gap < -height:
+        return True
+    *before, last = texts
+    if before[-1][-1:] in _ENDS_VALUE and last in _SIGNS:
+        return gap > _VALUE_GAP * height and gap > 1.5 * max(0.0, behind)
+    if gap <= _VALUE_GAP * height or not (_is_figure(before[-1]) and _is_figure(last)):
+        return False
+    return not (
+        gap <= _THOUSANDS * height
+        and _LEADING.fullmatch(before[0])
+        and all(map(_THOUSAND.fullmatch, (*before[1:], last)))
+    )
+
+
+_ENDS_VALUE = frozenset("0123456789%)")
+_SIGNS = frozenset("-+\u2013\u2212\u2014")
+
+
+def _is_figure(word: str) -> bool:
+    return any(map(str.isdigit, word)) and not any(map(str.isalpha, word)) and word[:1] not in "([/"
+
+
+def _piece(line: Line, at: int, text: str, x0: float, x1: float) -> Piece:
+    return Piece(text, x0, line.y0, x1, line.y1, line.base, line.height, line.bold, at, is_value(text))
+
+
+def text_rows(pieces: Iterable[Piece]) -> list[Row]:
+    """Return pieces on one line together, from top to bottom."""
+    rows: list[Row] = []
+    for piece in sorted(pieces, key=lambda piece: (piece.base, piece.x0)):
+        if rows and piece.base - rows[-1].base <= _BASE * min(piece.height, rows[-1].pieces[0].height):
+            rows[-1].pieces.append(piece)
+        else:
+            rows.append(Row([piece]))
+    for row in rows:
+        row.pieces.sort(key=lambda piece: piece.x0)
+    return rows
+
+
+def is_close(one: Row, other: Row) -> bool:
+    return other.base - one.base <= STEP * max(one.pieces[0].height, other.pieces[0].height)
+
+
+def goes_on(before: Piece, after: Piece, edge: float) -> bool:
+    """Whether a text goes on in the line below: its first word had no room above, or begins small."""
+    word = after.text.split(None, 1)[0]
+    if after.text[:1].islower() or after.text[:1] in "([&/" or before.text[-1:] in "-/,&(":
+        return True
+    if before.text.rsplit(None, 1)[-1].lower() in _LINKS:
+        return True
+    width = (after.x1 - after.x0) * len(word) / max(1, len(after.text))
+    return " " in before.text and before.x1 + width + 0.2 * before.height > edge
+
+
+_LINKS = frozenset(
+    [
+        "and",
+        "of",
+        "or",
+        "the",
+        "in",
+        "to",
+        "for",
+        "by",
+        "with",
+        "a",
+        "an",
+        "on",
+        "from",
+        "as",
+        "per",
+        "und",
+        "der",
+        "die",
+        "das",
+        "von",
+        "mit",
+        "für",
+        "im",
+        "zu",
+        "oder",
+        "et",
+        "de",
+        "des",
+        "du",
+        "la",
+        "le",
+        "les",
+        "en",
+        "à",
+        "pour",
+        "par",
+        "di",
+        "del",
+        "della",
+        "delle",
+        "dei",
+        "e",
+        "o",
+        "con",
+        "da",
+        "al",
+        "y",
+        "el",
+        "los",
+    ]
+)
+"""Words that no label ends with."""
+
+
+def box_of(pieces: Iterable[Piece]) -> tuple[float, float, float, float]:
+    held = list(pieces)
+    return (
+        round(min(p.x0 for p in held), 1),
+        round(min(p.y0 for p in held), 1),
+        round(max(p.x1 for p in held), 1),
+        round(max(p.y1 for p in held), 1),
+    )
