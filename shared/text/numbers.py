@@ -1,0 +1,112 @@
+"""Numbers as reports print them: thousands, decimals and signs of several languages."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+MAX_NUMBER = 24
+"""Limit on a number in characters; what is longer is a code."""
+_THOUSANDS = 3  # digits of a group
+_COMMA_DECIMAL = re.compile(
+    r"(?<![\d.,])(?:\d+|\d{1,3}(?:\.\d{3})+),(?:\d\d?|\d{4,})(?![\d,.]\d|\d)|\d\.\d{3}\.\d{3}(?!\d)"
+)
+_POINT_DECIMAL = re.compile(
+    r"(?<![\d.,])(?:\d+|\d{1,3}(?:,\d{3})+)\.(?:\d\d?|\d{4,})(?![\d.]|,\d)|\d,\d{2,3},\d{3}(?!\d)"
+)
+_COMMA_GROUP = re.compile(r"(?<![\d.,])[1-9]\d{0,2},\d{3}(?![\d,.])")
+_POINT_GROUP = re.compile(r"(?<![\d.,])[1-9]\d{0,2}\.\d{3}(?![\d,.])")
+_SPACE_GROUP = re.compile(r"(?<![\d.,])[1-9]\d{0,2}[ \u00a0\u2009\u202f]\d{3}(?!\d)")
+_NUMBER = re.compile(r"\d{1,3}(?:[ \u00a0\u2009\u202f]\d{3})+(?!\d)(?:[.,]\d+)?|\d+(?:[.,'\u2019]\d+)*")
+
+
+class Style(NamedTuple):
+    """How a document or a table writes numbers."""
+
+    decimal: Literal[".", ","] | None = None
+    """The mark before decimals; None: nothing shows it."""
+    spaced: bool = True
+    """Whether a space may divide thousands."""
+
+
+class Number(NamedTuple):
+    """A number in a text, without sign."""
+
+    start: int
+    end: int
+    value: float
+    printed: str
+
+
+def style_of(texts: Iterable[str], default: Style | None = None) -> Style:
+    """Return the style that most numbers of a table or document show; else the default's."""
+    point = comma = spaces = 0
+    for text in texts:
+        if not any(map(str.isdecimal, text)):
+            continue
+        sure = len(_COMMA_DECIMAL.findall(text)), len(_POINT_DECIMAL.findall(text))
+        groups = len(_COMMA_GROUP.findall(text)), len(_POINT_GROUP.findall(text))
+        # A comma before three digits divides thousands more often than it marks decimals: it is half a proof.
+        comma += 2 * sure[0] + groups[1] // 2
+        point += 2 * sure[1] + groups[0]
+        spaces += len(_SPACE_GROUP.findall(text)) - groups[0] - groups[1]
+    if point == comma == 0:
+        return default or Style(None, spaces >= 0)
+    return Style("," if comma > point else ".", spaces >= 0)
+
+
+def numbers(text: str, style: Style) -> Iterator[Number]:
+    """Yield the numbers of a text that can be read; "1.2.3" and codes of many digits cannot."""
+    for match in _NUMBER.finditer(text):
+        start, end, printed = match.start(), match.end(), match[0]
+        while printed:
+            at = _gap(printed) if not style.spaced else -1
+            head = printed if at < 0 else printed[:at]
+            value = value_of(head, style.decimal)
+            if value is not None:
+                yield Number(start, start + len(head), value, head)
+            if at < 0:
+                break
+            start, printed = start + at + 1, printed[at + 1 :]
+        assert start <= end
+
+
+def _gap(printed: str) -> int:
+    return printed.find(" ")
+
+
+def value_of(printed: str, decimal: str | None) -> float | None:
+    """Return the value of digits and marks; None if they are no number."""
+    if len(printed) > MAX_NUMBER:
+        return None
+    digits = re.sub(r"['\u2019 \u00a0\u2009\u202f]", "", printed)
+    marks = re.findall(r"[.,]", digits)
+    if not marks:
+        return float(digits)
+    parts = re.split(r"[.,]", digits)
+    last_groups = len(parts[-1]) == _THOUSANDS
+    if len(set(marks)) == 1:
+        if len(marks) > 1:
+            return float("".join(parts)) if last_groups and _are_groups(parts) else None
+        is_group = last_groups and _divides(marks[0], parts, decimal, spaced=len(digits) < len(printed))
+        return float("".join(parts)) if is_group else float(f"{parts[0]}.{parts[1]}")
+    if marks.count(marks[-1]) > 1 or (last_groups and marks[-1] != decimal and decimal is not None):
+        return float("".join(parts)) if last_groups else None
+    return float("".join(parts[:-1]) + "." + parts[-1]) if _are_groups(parts[:-1]) else None
+
+
+def _are_groups(parts: list[str]) -> bool:
+    """Whether parts are thousands, or the hundreds of Indian numbers ("2,52,08,000")."""
+    return len(parts) == 1 or (
+        len(parts[0]) <= _THOUSANDS and all(len(part) in {2, 3} for part in parts[1:]) and len(parts[-1]) == 3
+    )
+
+
+def _divides(mark: str, parts: list[str], decimal: str | None, *, spaced: bool) -> bool:
+    """Whether the one mark before three digits divides thousands."""
+    if spaced or len(parts[0]) > _THOUSANDS or parts[0].startswith("0"):
+        return False
+    return mark != decimal
