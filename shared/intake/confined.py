@@ -21,7 +21,8 @@ from shared.extract.zips import ARCHIVES
 from shared.inference.tokens import counter
 from shared.platform.errors import Rejected
 from shared.platform.tables import Figure, Table  # noqa: TC001 - pieces are validated where they arrive
-from shared.text.figures import Context, decimal_mark, figures_of_row, figures_of_text
+from shared.text.figures import Context, TableFigures, figures_of_text
+from shared.text.numbers import style_of
 from shared.text.privacy import MAX_PSEUDONYM, PSEUDONYM, identifiers, pseudonym, replace_identifiers
 from shared.text.segment import Cut, Segmented, SegmentLimits, segment
 
@@ -133,7 +134,7 @@ def read(  # noqa: PLR0913 - what a file is, how it is read, and within which li
     language = detect(segmented.text)
     for part in parts(segmented.text):
         yield Piece(part, identifiers=redacting.behind(part))
-    context = Context(decimal=decimal_mark([segmented.text]), language=language, year=extracted.year)
+    context = Context(style=style_of([segmented.text]), year=extracted.year)
     figures = _Figures(segmented.text, context, tables)
     yield from _passages(_found(segmented, figures, tables, language), redacting)
     warnings = [*extracted.warnings, *_left_out(tables.left_out, figures.left_out)]
@@ -203,6 +204,8 @@ class _Tables:
         self._tables = [self._redacted(number, table) for number, table in enumerate(extracted.tables)]
         self._numbers = self._numbered({number for number, _ in self._places})
         self._sent = 0
+        self._read: tuple[int, TableFigures] | None = None
+        """The table whose rows are read now."""
         self.left_out = sum(number is None for number in self._numbers)
 
     def _redacted(self, number: int, table: Table) -> Table:
@@ -259,15 +262,16 @@ class _Tables:
 
     def figures(self, table: int, at: int, context: Context) -> list[Figure]:
         """Return the figures of a row."""
-        above = table
-        while above and self._tables[above].continues and not has_heads(self._tables[above]):
-            above -= 1
+        if self._read is None or self._read[0] != table:
+            above = table
+            while above and self._tables[above].continues and not has_heads(self._tables[above]):
+                above -= 1
+            heads = self._tables[above] if above != table else None
+            self._read = table, TableFigures(self._tables[table], heads, context)
         number = self._numbers[table]
         return [
             replace(figure, table=number, cell=figure.cell if number is not None else None)
-            for figure in figures_of_row(
-                self._tables[table], at, self._tables[above] if above != table else None, context
-            )
+            for figure in self._read[1].row(at)
         ]
 
 
@@ -294,9 +298,9 @@ class _Figures:
         self.count = 0
         self.left_out = 0
 
-    def of(self, cut: Cut, language: str | None) -> list[Figure]:
+    def of(self, cut: Cut) -> list[Figure]:
         section = self._text[slice(*cut.section)] if cut.section else None
-        context = replace(self._context, language=language, section=section, page=cut.page)
+        context = replace(self._context, section=section, kind=cut.kind)
         if cut.table is None or cut.at is None:
             text = self._text[cut.start : cut.end]
             found = [replace(figure, box=cut.box) for figure in figures_of_text(text, context)]
@@ -335,7 +339,7 @@ def _found(segmented: Segmented, figures: _Figures, tables: _Tables, language: s
     for cut in segmented.cuts:
         own = _language(segmented.text[cut.start : cut.end], language)
         yield Found(
-            replace(cut, table=tables.number(cut.table)), own, figures.of(cut, own), tables.begun(cut.table)
+            replace(cut, table=tables.number(cut.table)), own, figures.of(cut), tables.begun(cut.table)
         )
 
 

@@ -99,7 +99,7 @@ _ABOUT = re.compile(
     re.IGNORECASE,
 )
 _ABOUTS = {"less": "less than", "more": "more than", "about": "about"}
-_CUT = re.compile(r"[;:()|\u2022\n\[\]]|,\s|\.\s|\.$|\s[-\u2013\u2014]\s")
+_CUT = re.compile(r"[;:()|\u2022\n\[\]]|,\s|(?<!Mio)(?<!Mrd)(?<!Mill)(?<!Rs)\.\s|\.$|\s[-\u2013\u2014]\s")
 _STOP = frozenset(
     "in on at to by from with and or as is are was were than compared versus vs under over between during until"
     " in im zu und oder mit auf bei von et ou dans sur par con e nel nella was were has have which that".split()
@@ -131,9 +131,15 @@ def _masked(text: str, found: Sequence[Period], *, opening: bool) -> list[tuple[
             or len(text[match.start() : match.start("chain")].strip(" .:(-")) > 3
         ):
             places.append(match.span("chain"))
-    if opening and (start := _OPENING.match(text)):
+    if opening and (start := _OPENING.match(text)) and not _measures(text[start.end() :]):
         places.append(start.span())
     return sorted(places)
+
+
+def _measures(after: str) -> bool:
+    """Whether a unit follows that is no noun: "5 GWh" is no heading's number, "5 Employees" is one."""
+    unit, _ = _behind(after[:_AHEAD], None)
+    return unit is not None and unit.dimension not in {"people", "counted", "time"}
 
 
 def _scan(
@@ -232,6 +238,11 @@ def _behind(after: str, money: Unit | None) -> tuple[Unit | None, int]:
     words = rest.split(" ")[:_WORDS]
     if len(after) == _AHEAD and not cut:
         words = words[:-1] or words
+    first = words[0].lower().rstrip(".")
+    if first in SCALES and (money or (first == "m" and len(words) > 1)):
+        found = _scale(words, lead, money)
+        if found[0] is not None:
+            return found
     for count in range(len(words), 0, -1):
         tried = " ".join(words[:count])
         read = unit_of(tried)
@@ -241,31 +252,18 @@ def _behind(after: str, money: Unit | None) -> tuple[Unit | None, int]:
 
 
 def _scale(words: list[str], lead: int, money: Unit | None) -> tuple[Unit | None, int]:
+    """Read "million", "million tonnes", and letters where they can be nothing else: "EUR 5 m", "5 m t CO2e", "5k"."""
     first = words[0].lower().rstrip(".")
-    if first in SCALES and (
-        first not in LETTERS or (money and money.factor == 1) or (first in {"k", "m", "bn"} and not lead)
-    ):
-        factor, used = SCALES[first], 1
-        rest = words[1:]
-        for count in range(min(len(rest), _WORDS - 1), 0, -1):
-            read = unit_of(" ".join(rest[:count]))
-            if (
-                read
-                and read.name
-                and (first not in LETTERS or read.dimension in {"mass", "energy", "currency"})
-            ):
-                return read._replace(factor=read.factor * factor), lead + len(" ".join(words[: count + 1]))
-        if first in LETTERS and not money and first != "k":
-            return None, 0
-        return Unit(None, factor, "scale", first), lead + len(" ".join(words[:used]))
-    if (
-        first == "m"
-        and len(words) > 1
-        and (read := unit_of(" ".join(words[1:3])))
-        and read.dimension == "mass"
-    ):
-        return read._replace(factor=read.factor * 1e6), lead + len(" ".join(words[:3]))
-    return None, 0
+    if first not in SCALES:
+        return None, 0
+    is_letter = first in LETTERS
+    for count in range(min(len(words), _WORDS), 1, -1):
+        read = unit_of(" ".join(words[1:count]))
+        if read and read.name and (not is_letter or read.dimension in {"mass", "currency"}):
+            return read._replace(factor=read.factor * SCALES[first]), lead + len(" ".join(words[:count]))
+    if is_letter and not (money and money.factor == 1) and not (first == "k" and not lead):
+        return None, 0
+    return Unit(None, SCALES[first], "scale", first), lead + len(words[0])
 
 
 def _kind(unit: Unit | None) -> FigureKind:
@@ -817,7 +815,7 @@ class _Row:
     unit_cell: _Read | None
 
     def cell(self, cell: Cell, column: _Column, cells: int) -> list[Figure]:
-        text = _unmarked(plain(cell.text[:MAX_CELL]))
+        text = _unmarked(cell.text[:MAX_CELL])
         context = self.reading.context
         if len(re.findall(r"[^\W\d_]{3,}", text)) > 7:
             return [
