@@ -21,8 +21,9 @@ from shared.extract.zips import ARCHIVES
 from shared.inference.tokens import counter
 from shared.platform.errors import Rejected
 from shared.platform.tables import Figure, Table  # noqa: TC001 - pieces are validated where they arrive
-from shared.text.figures import Context, TableFigures, figures_of_text
+from shared.text.figures import Context, figures_of_text
 from shared.text.numbers import style_of
+from shared.text.row_figures import TableFigures
 from shared.text.privacy import MAX_PSEUDONYM, PSEUDONYM, identifiers, pseudonym, replace_identifiers
 from shared.text.segment import Cut, Segmented, SegmentLimits, segment
 

@@ -113,6 +113,7 @@ def _read() -> tuple[dict[str, Unit], dict[str, Unit]]:
 
 _EXACT, _LOWER = _read()
 PEOPLE = frozenset(word for word, unit in _LOWER.items() if unit.dimension == "people")
+NOUNS = frozenset(word for word, unit in _LOWER.items() if unit.dimension in {"people", "counted", "time"})
 COUNTED = frozenset(word for word, unit in _LOWER.items() if unit.dimension in {"people", "counted"})
 
 

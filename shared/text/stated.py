@@ -1,0 +1,115 @@
+"""The unit that a label, a head, a caption or a heading states or suggests."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from shared.text.units import COUNTED, PEOPLE, Unit, plain, unit_of
+from shared.text.vocabulary import any_of
+
+MAX_TEXT = 1_000
+"""Limit on the characters of a cell, label or head that are read."""
+STATED = 0.9
+"""A unit that is surer is stated; others are suggested by nouns."""
+BRACKET = re.compile(r"\(([^()]{1,80})\)|\[([^\[\]]{1,80})\]")
+IN = re.compile(
+    r"(?:^|[\s,])(?:in|en|expressed in|measured in|figures in|data in|amounts in|values in|angaben in|einheit:|unit:"
+    r"|unit\u00e9 :)\s+(\S.*)$",
+    re.IGNORECASE,
+)
+_NUMBER_OF = re.compile(
+    r"\b(?:number|no\.|nr\.|anzahl|zahl|nombre(?: total)?|numero(?: totale)?|n\u00b0|n\.)\s*"
+    r"(?:of|der|des|de|d'|di|dei)?\s*(.{1,80})",
+    re.IGNORECASE,
+)
+_SHARE_FIRST = re.compile(r"\W*(?:%|percentage|percent|pourcentage|percentuale|prozent)", re.IGNORECASE)
+_SHARE = re.compile(any_of("share") + "|%", re.IGNORECASE)
+_PART = re.compile(r"[,;]\s|\s[-\u2013]\s| in | as ")
+_PREFIX = re.compile(r"(?:in|en|as)\s+", re.IGNORECASE)
+_WORD, _NOUN = re.compile(r"[^\W\d_]+"), re.compile(r"[^\W\d_]{3,}")
+_WORDS = 7  # of a unit, at most
+_PARTS = 8  # of a bracket
+_FIRST = 6  # words behind "number of" among which the noun is
+_LABELS = {"%", "t", "\u20ac", "$"}  # units of one character that a label may end with
+_OF_LABELS = {"hours", "days"}  # of time
+_MODIFIERS = {"employee", "staff", "person", "manager", "member", "workforce"}  # "employee turnover"
+
+
+class Stated(NamedTuple):
+    """A unit, and how surely it is the one meant, from 0 to 1."""
+
+    unit: Unit
+    sure: float
+
+    def less(self, factor: float) -> Stated:
+        """Return the unit, less sure."""
+        return self._replace(sure=self.sure * factor)
+
+
+def unit_in(text: str) -> Stated | None:
+    """Return the unit of a label, head, caption or heading."""
+    text = " ".join(plain(text[:MAX_TEXT]).split())
+    if not text:
+        return None
+    whole = unit_of(text)
+    if whole and whole.dimension not in {"people", "counted"}:
+        return Stated(whole, 0.98)
+    if unit := _bracketed(text):
+        return Stated(unit, 0.96)
+    if (match := IN.search(text)) and (unit := _leading(match[1].split())):
+        return Stated(unit, 0.95)
+    unit = _trailing(text)
+    if unit is None and (_SHARE_FIRST.match(text) or text.rstrip(" )").endswith("%")):
+        unit = unit_of("%")
+    return Stated(unit, 0.93) if unit else _suggested(text, whole)
+
+
+def _bracketed(text: str) -> Unit | None:
+    for match in reversed(list(BRACKET.finditer(text))):
+        inner = _PREFIX.sub("", match[1] or match[2], count=1)
+        for part in [inner, *_PART.split(inner)][:_PARTS]:
+            if unit := unit_of(part):
+                return unit
+    return None
+
+
+def _leading(words: list[str]) -> Unit | None:
+    for count in range(min(len(words), _WORDS), 0, -1):
+        if unit := unit_of(" ".join(words[:count]).strip("()[],;")):
+            return unit if unit.dimension not in {"people", "counted"} or count == len(words) else None
+    return None
+
+
+def _trailing(text: str) -> Unit | None:
+    words = text.split()
+    for count in range(min(len(words) - 1, _WORDS), 0, -1):
+        tail = " ".join(words[-count:]).strip(",;-\u2013| ")
+        unit = unit_of(tail)
+        if unit is None or unit.name is None or unit.dimension in {"people", "counted"}:
+            continue
+        if (unit.dimension != "time" or unit.name in _OF_LABELS) and (len(tail) > 1 or tail in _LABELS):
+            return unit
+    return None
+
+
+def _suggested(text: str, whole: Unit | None) -> Stated | None:
+    """Return the unit that the nouns of a label suggest: people or things counted, hours, a share."""
+    if match := _NUMBER_OF.search(text):
+        nouns = [word.lower() for word in _NOUN.findall(match[1])[:_FIRST]]
+        noun = next((word for word in nouns if word in COUNTED or word in _OF_LABELS), None)
+        unit = unit_of(noun) if noun else None
+        return Stated(unit, 0.85) if unit else None
+    if whole:
+        return Stated(whole, 0.8)
+    if _SHARE.search(text) and " per " not in text.lower():
+        unit = unit_of("%")
+        return Stated(unit, 0.7) if unit else None
+    words = [word.lower() for word in _WORD.findall(text)]
+    if "hours" in words or "heures" in words or words[-1:] in (["stunden"], ["ore"]):
+        unit = unit_of("hours")
+        return Stated(unit, 0.85) if unit else None
+    for word in words[:1] + words[-1:]:
+        if word in PEOPLE and word not in _MODIFIERS and (unit := unit_of(word)):
+            return Stated(unit, 0.7)
+    return None
