@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from benchmarks.tables.found import Cells
     from shared.platform.records import Passage
-    from shared.platform.tables import Figure, Table
+    from shared.platform.tables import Table
 
     Pages = dict[int, dict[str, list[dict[str, Any]]]]
     """Page, view, and `Piece` (or, of the view "figures", `Found`) as a dictionary."""
@@ -115,7 +115,7 @@ def _meanings(passages: Sequence[Passage], path: Path, pages: Sequence[int]) -> 
         if passage.page in found:
             pieces = of_passage(passage.text, passage.kind, passage.section)
             found[passage.page]["passages"].extend(map(asdict, pieces))
-    for page, figure in _figures(passages, tables):
+    for page, figure in ((passage.page, figure) for passage in passages for figure in passage.figures):
         if page in found and figure.kind != "year":
             found[page]["figures"].append(asdict(of_figure(figure, tables)))
     return found
@@ -127,28 +127,6 @@ def _tables(path: Path) -> list[Table]:
     from shared.extract.shapes import ExtractOptions
 
     return extract(path, name=path.name, content_type=None, options=ExtractOptions()).tables
-
-
-def _figures(passages: Sequence[Passage], tables: Sequence[Table]) -> list[tuple[int | None, Figure]]:
-    """Return the figures by page; made here, as long as passages do not carry them."""
-    from shared.text.figures import Context, figures_of_row, figures_of_text
-
-    carried = [(passage.page, figure) for passage in passages for figure in passage.figures]
-    if carried:
-        return carried
-    made = [
-        (passage.page, figure)
-        for passage in passages
-        if " | " not in passage.text
-        for figure in figures_of_text(passage.text, Context())
-    ]
-    above = None
-    for table in tables:
-        above = above if table.continues else None
-        for at in range(len(table.rows)):
-            made += [(table.page, figure) for figure in figures_of_row(table, at, above, Context())]
-        above = above or table
-    return made
 
 
 READERS = {"Headrace": headrace, "pdfplumber": pdfplumber, "camelot": camelot, "img2table": img2table}

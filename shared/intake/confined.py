@@ -23,8 +23,8 @@ from shared.platform.errors import Rejected
 from shared.platform.tables import Figure, Table  # noqa: TC001 - pieces are validated where they arrive
 from shared.text.figures import Context, figures_of_text
 from shared.text.numbers import style_of
-from shared.text.row_figures import TableFigures
 from shared.text.privacy import MAX_PSEUDONYM, PSEUDONYM, identifiers, pseudonym, replace_identifiers
+from shared.text.row_figures import TableFigures
 from shared.text.segment import Cut, Segmented, SegmentLimits, segment
 
 if TYPE_CHECKING:

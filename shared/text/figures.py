@@ -47,7 +47,8 @@ class Context:
 
 
 _COMPARED = re.compile(
-    rf"{any_of('compared')}\s+(?:the |a |an |its |our )?{any_of('base year')}?(?: of)? ?(?:fiscal |financial |year |in )?\(?$",
+    rf"{any_of('compared')}\s+(?:the |a |an |its |our )?{any_of('base year')}?(?: of)? ?"
+    r"(?:fiscal |financial |year |in )?\(?$",
     re.IGNORECASE,
 )
 _UNTIL = re.compile(rf"{any_of('until')}(?: the)?(?: end of| year| jahr| ende| fin)*\s+$", re.IGNORECASE)
@@ -69,12 +70,12 @@ QUALIFIERS = tuple(
 _CLAUSE = re.compile(r"[;:()|\u2022\n\u2013\u2014]|,\s|\.\s")
 _HARD = re.compile(r"[;:()|\u2022\n\u201c\u201d]|\.\s")
 _BRACKETS = re.compile(r"\([^()]{0,120}\)")
-_VERBAL = re.compile(rf"(?:(?:^|\s+){any_of('verbs')}(?!\S))+\s*$", re.IGNORECASE)
+_VERBS = words_of("verbs")
 _STOP = words_of("stop")
 _WORD_VALUES = dict(zip("two three four five six seven eight nine ten".split(), range(2, 11), strict=True))  # noqa: SIM905
 _COUNTED = re.compile(
-    r"\b(?P<word>no|zero|keine|kein|aucun|aucune|nessun|nessuna|two|three|four|five|six|seven|eight|nine|ten)\s+"
-    r"(?P<noun>(?:(?:reported|confirmed|substantiated|work-related|fatal|known|serious|significant|major|workplace) ){0,2}"
+    r"\b(?P<word>no|zero|keine?|aucune?|nessuna?|two|three|four|five|six|seven|eight|nine|ten)\s+"
+    r"(?P<noun>(?:(?:reported|confirmed|substantiated|work-related|fatal|serious|significant|major) ){0,2}"
     rf"{any_of('counted words')})",
     re.IGNORECASE,
 )
@@ -112,7 +113,7 @@ class _Sentence:
         self.text = text
         self.context = context
         self.carried = carried
-        self.times = [time for time in periods(text, context.year)]
+        self.times = periods(text, context.year)
         self.compared = {
             time for time in self.times if _COMPARED.search(text[max(0, time.start - _LEAD) : time.start])
         }
@@ -135,10 +136,10 @@ class _Sentence:
             own = self._phrase(at)
             if not own and at and mention.unit is None:  # "(previous year: 176)"
                 before = self.mentions[at - 1]
-                self.mentions[at] = mention = mention._replace(unit=before.unit, inherits=True)
+                self.mentions[at] = mention._replace(unit=before.unit, inherits=True)
             metric = own or metric
             if mention.unit or has_words or len(mention.number.printed) > _SHORT:
-                found.append(self._figure(mention, metric))
+                found.append(self._figure(self.mentions[at], metric))
         return found + self._in_words()
 
     def _figure(self, mention: Mention, metric: str) -> Figure:
@@ -283,7 +284,7 @@ def _direction(before: str, after: str) -> int:
 def _before(text: str) -> str:
     """Return the last words before a number, without verbs and periods at their end."""
     text = _HARD.split(_timeless(_BRACKETS.sub("", text[-_AROUND:])))[-1]
-    return " ".join(_VERBAL.sub("", text).split()[-_PHRASE:]).strip(" ,")
+    return " ".join(_verbless(text)[-_PHRASE:]).strip(" ,")
 
 
 def _after(text: str) -> str:
@@ -291,13 +292,21 @@ def _after(text: str) -> str:
     text = _timeless(_BRACKETS.sub("", text[:_AROUND]))
     match = _CLAUSE.search(text)
     words = (text[: match.start()] if match else text).split()
-    return _VERBAL.sub("", " ".join(words[:_PHRASE])).strip(" .,;:")
+    return " ".join(_verbless(" ".join(words[:_PHRASE]))).strip(" .,;:")
+
+
+def _verbless(text: str) -> list[str]:
+    """Return the words of a text, without verbs and prepositions at its end."""
+    words = text.split()
+    while words and words[-1].lower() in _VERBS:
+        words.pop()
+    return words
 
 
 def _timeless(text: str) -> str:
     """Return a text without the periods that it names, nor the prepositions before them."""
     for time in reversed(periods(text)):
-        text = _VERBAL.sub("", text[: time.start]) + text[time.end :]
+        text = " ".join(_verbless(text[: time.start])) + text[time.end :]
     return text
 
 

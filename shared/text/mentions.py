@@ -26,10 +26,11 @@ NOUNS = frozenset({"people", "counted"})
 _LINK = r"\s?(?:,|&|\+|/|-|\u2013|and|und|et|e|or|to|bis|\u00e0)\s?"
 _AMOUNT = r"[\w%]|[.,]\d|\s?(?:%|\u20ac|[kMG]?W|t\b|tonnes|million|Mio|employees|people|h\b|hours)"
 _NAMES = re.compile(
-    rf"(?<!\w){any_of('names')}[ .:-]?\s?\(?(?P<chain>\d{{1,5}}(?:[.\-/]\d{{1,4}})*[a-z]?(?!{_AMOUNT})"
+    rf"(?=[^\W\d_]|\u00a7)(?<!\w){any_of('names')}[ .:-]?\s?\(?"
+    rf"(?P<chain>\d{{1,5}}(?:[.\-/]\d{{1,4}})*[a-z]?(?!{_AMOUNT})"
     rf"(?:{_LINK}(?:(?:Scope|Category) )?\d{{1,3}}(?:[.\-/]\d{{1,3}})*(?!{_AMOUNT}))*)"
     r"|(?:\+\d|\b(?:Tel|Telefon|Phone|Fax|T|F)\b[.: ])[\d ()/.+-]{6,40}"
-    r"|https?://\S{1,300}|www\.\S{1,300}|\S{1,60}@\S{1,60}"
+    r"|https?://\S{1,300}|www\.\S{1,300}|(?<!\S)\S{1,60}@\S{1,60}"
     r"|\[[^\[\]]{1,40}\]"  # of literature, and pseudonyms
     r"|\b\d{1,4}/\d{2,4}(?:/[A-Za-z]{2,})?(?![\d,.%])|\b24/7\b"  # laws
     r"|\b[1-4]\d\d-\d{1,2}(?![\d.,%])"  # of GRI

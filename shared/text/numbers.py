@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 MAX_NUMBER = 24
 """Limit on a number in characters; what is longer is a code."""
-_THOUSANDS = 3  # digits of a group
+_THOUSANDS, _HUNDREDS = 3, 2  # digits of a group
 _COMMA_DECIMAL = re.compile(
     r"(?<![\d.,])(?:\d+|\d{1,3}(?:\.\d{3})+),(?:\d\d?|\d{4,})(?![\d,.]\d|\d)|\d\.\d{3}\.\d{3}(?!\d)"
 )
@@ -61,21 +61,12 @@ def style_of(texts: Iterable[str], default: Style | None = None) -> Style:
 def numbers(text: str, style: Style) -> Iterator[Number]:
     """Yield the numbers of a text that can be read; "1.2.3" and codes of many digits cannot."""
     for match in _NUMBER.finditer(text):
-        start, end, printed = match.start(), match.end(), match[0]
-        while printed:
-            at = _gap(printed) if not style.spaced else -1
-            head = printed if at < 0 else printed[:at]
-            value = value_of(head, style.decimal)
+        start = match.start()
+        for printed in [match[0]] if style.spaced else match[0].split(" "):
+            value = value_of(printed, style.decimal)
             if value is not None:
-                yield Number(start, start + len(head), value, head)
-            if at < 0:
-                break
-            start, printed = start + at + 1, printed[at + 1 :]
-        assert start <= end
-
-
-def _gap(printed: str) -> int:
-    return printed.find(" ")
+                yield Number(start, start + len(printed), value, printed)
+            start += len(printed) + 1
 
 
 def value_of(printed: str, decimal: str | None) -> float | None:
@@ -101,7 +92,9 @@ def value_of(printed: str, decimal: str | None) -> float | None:
 def _are_groups(parts: list[str]) -> bool:
     """Whether parts are thousands, or the hundreds of Indian numbers ("2,52,08,000")."""
     return len(parts) == 1 or (
-        len(parts[0]) <= _THOUSANDS and all(len(part) in {2, 3} for part in parts[1:]) and len(parts[-1]) == 3
+        len(parts[0]) <= _THOUSANDS
+        and all(len(part) in {_HUNDREDS, _THOUSANDS} for part in parts[1:])
+        and len(parts[-1]) == _THOUSANDS
     )
 
 

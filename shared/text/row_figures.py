@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from shared.extract.tables import heads_of, label_of, parents_of
@@ -18,7 +19,7 @@ from shared.text.numbers import style_of
 from shared.text.periods import Period, last_year, periods
 from shared.text.stated import BRACKET, IN, MAX_TEXT, STATED, Stated, unit_in
 from shared.text.units import Unit, plain, unit_of
-from shared.text.vocabulary import any_of
+from shared.text.vocabulary import any_of, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,20 +45,19 @@ _DIFFERENCE = re.compile(rf"{any_of('difference')}|\u0394", re.IGNORECASE)
 _YEARLY = re.compile(any_of("about years"), re.IGNORECASE)
 _EMISSIONS = re.compile(any_of("emissions"), re.IGNORECASE)
 _OF_WHICH = re.compile(rf"^\W*{any_of('of which')}[:\s]*", re.IGNORECASE)
-_SEXES = tuple(
-    (f"of which {name}", re.compile(rf"\W*{any_of(name)}\W*$", re.IGNORECASE)) for name in ("women", "men")
-)
+_SEXES = {name: words_of(name) for name in ("women", "men")}
 _NEGATIVE = re.compile(r"\(\s*(?:[\u20ac$\u00a3]\s?)?\d[\d.,' \u00a0]*\s?%?\s?\)\s?%?")
 _MARK = re.compile(
     r"(?<=[\d%)])\s*(?:\(\d{1,2}\)|\[\d{1,2}\]|\s\d{1,2}\)|\*+|[a-d]\)|\([a-z]\))\s*$|(?<=\d)\s+\d{1,2}\)?\s*$"
 )
 _LABEL_MARK = re.compile(
     r"(?<=[a-z\u00e4\u00f6\u00fc\u00e9)%])(?<!scope)(?<!\bm)(?<!/m)(?<!km)(?<!tier)(?<!category)(?<!cat)(?<!co)"
-    r"(?:\d{1,2}(?:,\d{1,2})?\)?|\s\d\)|\s?\(\d\)|\s?\[\d{1,2}\]|\*+)+(?=$|\s*\()",
+    r"(?:\d{1,2}(?:,\d{1,2})?\)?|\s\d\)|\s?\(\d\)|\s?\[\d{1,2}\]|\*){1,3}(?=$|\s*\()",
     re.IGNORECASE,
 )
 _CODE = re.compile(
-    r"\W*(?:(?:GRI|ESRS|SASB|TCFD|HGB|DNK)\b.*|(?:GRI )?\d{1,3}-\d{1,2}\b.*|[ESG]\d-\d.*|(?:SBM|GOV|IRO|BP)-\d.*|SDG \d.*)",
+    r"\W*(?:(?:GRI|ESRS|SASB|TCFD|HGB|DNK)\b.*|(?:GRI )?\d{1,3}-\d{1,2}\b.*|[ESG]\d-\d.*"
+    r"|(?:SBM|GOV|IRO|BP)-\d.*|SDG \d.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _THOUSANDS = re.compile(r"[12][.,' \u00a0]\d{3}")
@@ -96,6 +96,7 @@ class TableFigures:
     def __init__(self, table: Table, above: Table | None, context: Context) -> None:
         """`above` is the table whose heads count, where this one continues another."""
         self.table = table
+        self.above = above
         self.context = context
         texts = [cell.text[:MAX_TEXT] for row in table.rows if row.kind == "row" for cell in row.cells]
         self.style = style_of(texts, context.style)
@@ -144,7 +145,7 @@ class _Row:
         self._table = table
         self._context = table.context
         self._label = label_of(table.table, at)[:MAX_TEXT] if row.kind == "row" else ""
-        self._parents = parents_of(table.table, at)
+        self._parents = parents_of(table.table, at, table.above)
         self._unit = unit_in(without_marks(plain(self._label)))
         self._own_unit = self._unit_cell(row.cells)
         self._outer = [unit.less(0.93) for parent in reversed(self._parents) if (unit := unit_in(parent))]
@@ -273,11 +274,7 @@ class _Row:
             return column.qualifier
         if part := _OF_WHICH.match(self._label):
             return f"of which {clean(self._label[part.end() :])}"[:80]
-        label = clean(self._label)
-        for name, pattern in (*_SEXES, *QUALIFIERS):
-            if pattern.match(label) if name.startswith("of which") else pattern.search(label):
-                return name
-        return mention.about
+        return _qualifier_of(clean(self._label)) or mention.about
 
     def _metric(self, column: _Column, more: str = "") -> str:
         """Return the caption, the groups, the label and the words of the head, without footnote marks."""
@@ -360,20 +357,28 @@ def _column(heads: tuple[str, ...], context: Context) -> _Column:
     units = [unit for text in reversed(timeless) if (unit := unit_in(text))]
     words = " > ".join(filter(None, map(_unitless, timeless)))
     words = "" if is_change or unit_of(words) else words
-    shown = (name for name, pattern in (*_SEXES, *QUALIFIERS) if pattern.search(words))
     is_unit = bool(_UNIT_HEAD.fullmatch(last))
     return _Column(
         period=min(times, key=lambda time: time.year or 0)
         if times and is_change
         else next(iter(times), None),
         unit=next((unit for unit in units if unit.sure > STATED), next(iter(units), None)),
-        qualifier=next(shown, None),
+        qualifier=_qualifier_of(words),
         words=words,
         whole=whole,
         is_change=is_change,
         is_skipped=is_unit or bool(_SKIPPED.fullmatch(last)),
         is_unit=is_unit,
     )
+
+
+def _qualifier_of(text: str) -> str | None:
+    """Return the qualifier that a label or head gives to the numbers below or beside it."""
+    last = text.rpartition(" > ")[2].lower().strip(" ()[]")
+    for name, words in _SEXES.items():
+        if last in words:
+            return f"of which {name}"
+    return next((name for name, pattern in QUALIFIERS if pattern.search(text)), None)
 
 
 def _timeless(text: str, context: Context) -> str:
@@ -388,8 +393,9 @@ def _unitless(text: str) -> str:
     for match in reversed(list(BRACKET.finditer(text))):
         if unit_of((match[1] or match[2]).removeprefix("in ")):
             text = (text[: match.start()] + text[match.end() :]).strip()
-    if (match := IN.search(text)) and unit_of(match[1].strip()):
-        text = text[: match.start()]
+    ending = IN.search(text)
+    if ending and unit_of(ending[1].strip()):
+        text = text[: ending.start()]
     return text.strip(_EDGES)
 
 
@@ -405,5 +411,5 @@ def _is_index(table: Table, columns: Sequence[_Column]) -> bool:
         return True
     last = [row.cells[-1].text.strip() for row in rows if row.cells and len(row.cells) <= table.labels + 1]
     pages = [int(text) for text in last if text.isdecimal() and len(text) <= _YEAR_DIGITS]
-    is_rising = all(one <= other for one, other in zip(pages, pages[1:], strict=False))
+    is_rising = all(one <= other for one, other in pairwise(pages))
     return len(pages) >= max(_CONTENTS, 0.75 * len(rows)) and is_rising and pages[0] < pages[-1] < _PAGES

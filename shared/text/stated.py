@@ -14,8 +14,8 @@ STATED = 0.9
 """A unit that is surer is stated; others are suggested by nouns."""
 BRACKET = re.compile(r"\(([^()]{1,80})\)|\[([^\[\]]{1,80})\]")
 IN = re.compile(
-    r"(?:^|[\s,])(?:in|en|expressed in|measured in|figures in|data in|amounts in|values in|angaben in|einheit:|unit:"
-    r"|unit\u00e9 :)\s+(\S.*)$",
+    r"(?:^|[\s,])(?:in|en|expressed in|measured in|figures in|data in|amounts in|values in|angaben in"
+    r"|einheit:|unit:|unit\u00e9 :)\s+(\S.*)$",
     re.IGNORECASE,
 )
 _NUMBER_OF = re.compile(

@@ -34,27 +34,29 @@ _CO2 = re.compile(
     re.IGNORECASE,
 )
 _PER = re.compile(
-    r"\s*/\s*|(?:^|\s+)(?:per|pro|je|par|por|for each|for every|per each)\s+(?!cent\b|ciento\b|mille\b)"
+    r" ?/ ?|(?:^| )(?:per|pro|je|par|por|for each|for every|per each) (?!cent\b|ciento\b|mille\b)"
 )
 _OF = re.compile(r"^(?:of|de|d'|di|von|an|der|des|in|en|the)\s*(?<=[\s'])")
 _JOINED = re.compile(
     r"(?P<scale>k|m|mm|mn|b|bn|t|te|thsd|mio|mrd)(?P<code>[a-z]{3}|[$\u20ac\u00a3\u00a5\u20b9]|us\$)"
     r"|(?P<symbol>[$\u20ac\u00a3\u00a5\u20b9]|us\$|[a-z]{3})(?P<behind>k|m|mm|mn|b|bn|t|mio)"
 )
-_MULTIPLE = re.compile(r"(?:x ?)?(?P<number>1[0, ]*0|10\^?[3456])\s?x?\s?(?=\D)")
+_MULTIPLE = re.compile(r"x?1(?:(?P<zeros>0[0,]*)|0\^(?P<power>[1-9]))")
+_OF_BEHIND = re.compile(r"(?: |^)(?:of|de|an|di|d')$")
 _GASES = re.compile(
     r"(?:of )?(?:nox|sox|so2|no2|ch4|n2o|hfcs?|pfcs?|sf6|vocs?|pm10|pm2\.5|hg|waste|water|dust|steam"
     r"|d\u00e9chets|abfall|rifiuti|paper|papier|material|plastics?)"
 )
 _COUNTS = re.compile(
-    r"(?:number|total number|no\.?|nr\.?|anzahl|zahl|nombre(?: total)?|numero(?: totale)?|count|#)(?: of| de| d'| di| der| des)?\s+"
+    r"(?:number|total number|no\.?|nr\.?|anzahl|zahl|nombre(?: total)?|numero(?: totale)?|count|#)"
+    r"(?: of| de| d'| di| der| des)?\s+"
 )
 _BELOW_NOISE = re.compile(
-    r"^(?:1 |one |an? |sold |produced )|\s+(?:of )?(?:net )?(?:revenues?|turnover|sales|income)$",
+    r"^(?:1 |one |an? |sold |produced )| (?:of )?(?:net )?(?:revenues?|turnover|sales|income)$",
     re.IGNORECASE,
 )
 _MANY = re.compile(
-    r"(\d[\d,. ]*(?<=\d)|m|mn|mio\.?|millions?(?: of)?|thousand|bn|billion|k)\s+(\D.*)$", re.IGNORECASE
+    r"(\d[\d,.]*(?: \d{3})*|m|mn|mio\.?|millions?(?: of)?|thousand|bn|billion|k) (\D.*)$", re.IGNORECASE
 )
 _SPELT = {"m": "million", "mn": "million", "mio": "million", "millions": "million", "million of": "million",
           "millions of": "million", "bn": "billion", "k": "thousand"}  # fmt: skip
@@ -74,11 +76,120 @@ _PERIODS = {
 }
 _ADJECTIVES = 3  # words between a number and the people it counts
 _FUNCTION = frozenset(
-    "of the a an in on at to by for from with and or per as is are was were be been has have had were who that"
-    " which their our its this these those than were no not der die das den dem des von in im zu und oder mit"
-    " auf bei sind waren hat haben le la les des du de en et ou dans sur par pour sont il lo gli i di del della"
-    " dei delle in nel nella e o con per sono che new% years year months days hours percent % completed received"
-    " against under between among across within during after before including such other".split()
+    [
+        "of",
+        "the",
+        "a",
+        "an",
+        "in",
+        "on",
+        "at",
+        "to",
+        "by",
+        "for",
+        "from",
+        "with",
+        "and",
+        "or",
+        "per",
+        "as",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "been",
+        "has",
+        "have",
+        "had",
+        "were",
+        "who",
+        "that",
+        "which",
+        "their",
+        "our",
+        "its",
+        "this",
+        "these",
+        "those",
+        "than",
+        "were",
+        "no",
+        "not",
+        "der",
+        "die",
+        "das",
+        "den",
+        "dem",
+        "des",
+        "von",
+        "in",
+        "im",
+        "zu",
+        "und",
+        "oder",
+        "mit",
+        "auf",
+        "bei",
+        "sind",
+        "waren",
+        "hat",
+        "haben",
+        "le",
+        "la",
+        "les",
+        "des",
+        "du",
+        "de",
+        "en",
+        "et",
+        "ou",
+        "dans",
+        "sur",
+        "par",
+        "pour",
+        "sont",
+        "il",
+        "lo",
+        "gli",
+        "i",
+        "di",
+        "del",
+        "della",
+        "dei",
+        "delle",
+        "in",
+        "nel",
+        "nella",
+        "e",
+        "o",
+        "con",
+        "per",
+        "sono",
+        "che",
+        "new%",
+        "years",
+        "year",
+        "months",
+        "days",
+        "hours",
+        "percent",
+        "%",
+        "completed",
+        "received",
+        "against",
+        "under",
+        "between",
+        "among",
+        "across",
+        "within",
+        "during",
+        "after",
+        "before",
+        "including",
+        "such",
+        "other",
+    ]
 )
 
 
@@ -157,7 +268,7 @@ def _named(unit: Unit) -> str:
 
 def _below(text: str) -> str | None:
     """Return what a rate is per, with its scale: "EUR million", "m2", "million hours"."""
-    text = _BELOW_NOISE.sub("", text).lower() if len(text) > 2 else text
+    text = _BELOW_NOISE.sub("", text)
     if text.lower() in _PERIODS:
         return _PERIODS[text.lower()]
     match = _MANY.match(text)
@@ -192,9 +303,10 @@ def _carbon(text: str) -> Unit | None:
     before, co2, behind = text.partition("CO2e")
     if not co2:
         return None
-    mass = re.sub(r"[\s-]+$|\s*-?\s*(?:of|de|an|di|d')\s*$", "", before).strip(" -()") or behind.strip(" -()")
-    if before.strip(" -") and behind.strip(" -()"):
+    before, behind = before.strip(" -()"), behind.strip(" -()")
+    if before and behind:
         return None
+    mass = _OF_BEHIND.sub("", before or behind).strip(" -")
     unit = _simple(mass, 1) if mass else None
     if unit is None or unit.dimension != "mass" or not unit.name:
         return None
@@ -204,7 +316,7 @@ def _carbon(text: str) -> Unit | None:
 
 def _scaled(text: str, low: str, depth: int) -> Unit | None:
     """Read "million EUR", "EUR in thousands", "10,000 kWh", "'000 t"."""
-    low = re.sub(r"^in\s+", "", low)
+    low = low.removeprefix("in ")
     text = text[len(text) - len(low) :]
     words = text.split(" ")
     first, last = words[0].lower().rstrip("."), words[-1].lower().rstrip(".")
@@ -212,27 +324,22 @@ def _scaled(text: str, low: str, depth: int) -> Unit | None:
         if low.rstrip(".") in SCALES and low.rstrip(".") not in LETTERS:
             return Unit(None, SCALES[low.rstrip(".")], "scale", low)
         return None
-    number = re.match(
-        r"(?:x\s?)?(10{2,7}|10,000,000|1,?000|10,000|100,000|1,000,000|10\^[1-9])\s+(\D.*)$", text
-    )
-    if number:
-        power = number[1].replace(",", "")
-        return _times(_simple(number[2], depth + 1), 10 ** int(power[3:]) if "^" in power else float(power))
+    if multiple := _MULTIPLE.fullmatch(first):
+        rest = _simple(" ".join(words[1:]), depth + 1)
+        return _times(rest, 10.0 ** int(multiple["power"] or len(multiple["zeros"].replace(",", ""))))
     if first in SCALES:
-        rest = _OF.sub("", " ".join(words[1:]))
-        unit = _simple(rest, depth + 1)
+        unit = _simple(_OF.sub("", " ".join(words[1:])), depth + 1)
         if unit and (first not in LETTERS or unit.dimension == "currency" or first == "000"):
             return _times(unit, SCALES[first])
     if last in SCALES:
-        rest = re.sub(r"\s+(?:in|en)$", "", " ".join(words[:-1]))
-        unit = _simple(rest, depth + 1)
+        unit = _simple(" ".join(words[:-1]).removesuffix(" in").removesuffix(" en"), depth + 1)
         if unit and (last not in LETTERS or unit.dimension == "currency"):
             return _times(unit, SCALES[last])
     return None
 
 
 def _times(unit: Unit | None, scale: float) -> Unit | None:
-    return unit._replace(factor=unit.factor * scale, symbol=f"{unit.symbol}") if unit else None
+    return unit._replace(factor=unit.factor * scale, symbol=unit.symbol) if unit else None
 
 
 def _joined(low: str) -> Unit | None:

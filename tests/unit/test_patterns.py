@@ -36,7 +36,13 @@ ROOT = Path(__file__).parents[2]
 PRODUCT = ("cli", "deploy", "functions", "local", "long_job", "shared")
 ANCHORED = {"match", "fullmatch"}
 METHODS = {*ANCHORED, "search", "findall", "finditer", "sub", "subn", "split"}
-BUILT = {"shared.text.figures", "shared.text.identifiers", "shared.text.privacy"}
+BUILT = {
+    "shared.text.datapoints",
+    "shared.text.figures",
+    "shared.text.identifiers",
+    "shared.text.privacy",
+    "shared.text.row_figures",
+}
 """Modules that build expressions from a function's arguments, and keep them in a global sequence."""
 RUNGS = (32, 512, 8_192)
 """Characters. The first are few, for expressions that would take for ever on more."""

@@ -17,6 +17,7 @@ from shared.intake.read import _Pieces
 from shared.platform.tables import Cell, Figure, Row, Table
 from shared.text.figures import Context
 from shared.text.privacy import pseudonym, redact
+from shared.text.row_figures import TableFigures
 from shared.text.segment import Cut, SegmentLimits, segment
 from tests.unit.cuts import KEY
 
@@ -129,11 +130,12 @@ def test_heads_of_a_table_that_goes_on_are_those_above(monkeypatch: pytest.Monke
     """Also over two pages."""
     asked: list[Table | None] = []
 
-    def figures_of_row(_: Table, __: int, above: Table | None, ___: Context) -> list[Figure]:
-        asked.append(above)
-        return []
+    class Asked(TableFigures):
+        def __init__(self, table: Table, above: Table | None, context: Context) -> None:
+            asked.append(above)
+            super().__init__(table, above, context)
 
-    monkeypatch.setattr(confined, "figures_of_row", figures_of_row)
+    monkeypatch.setattr(confined, "TableFigures", Asked)
     first = table(("", "2023"), ("A", "1"))
     rest = replace(first, rows=first.rows[1:], continues=True)
     blocks = [Block("A | 1", "table", table=number, at=at) for number, at in ((0, 1), (1, 0), (2, 0))]
