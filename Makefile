@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH_ENV := build/bench-env
 INGEST_ENV := build/bench-ingest-env
+TABLES_ENV := build/bench-tables-env
 OCR_ENV := build/bench-ocr-env
 AUDIT_ENV := build/audit-env
 CHECKOV_ENV := build/checkov-env
@@ -11,7 +12,7 @@ MODEL := build/model/manifest.json
 WEIGHTS := build/weights/.downloaded
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak attack mutants lint bench bench-model bench-ingest bench-long bench-ocr bench-digest cost sbom audit checkov model stage report deploy promote rollback docs lock clean
+.PHONY: help setup run test soak attack mutants lint bench bench-model bench-ingest bench-tables bench-long bench-ocr bench-digest cost sbom audit checkov model stage report deploy promote rollback docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -48,6 +49,9 @@ bench-model: $(VENV)/.dev $(MODEL) $(BENCH_ENV)/.ready ## measure the model besi
 bench-ingest: $(VENV)/.dev $(INGEST_ENV)/.ready ## measure the extraction beside its peers, write docs/extraction.md
 	$(BIN)/python -m benchmarks.ingest pdf --peers $(INGEST_ENV)/bin/python
 	$(BIN)/python -m benchmarks.ingest formats --peers $(INGEST_ENV)/bin/python
+
+bench-tables: $(VENV)/.dev $(MODEL) $(TABLES_ENV)/.ready ## measure tables and key figures beside peers, write docs/extraction.md
+	$(BIN)/python -m benchmarks.tables --peers $(TABLES_ENV)/bin/python
 
 bench-long: $(VENV)/.dev $(MODEL) ## measure the long job, write docs/long-job.md
 	$(BIN)/python -m benchmarks.long
@@ -129,6 +133,11 @@ $(INGEST_ENV)/.ready: $(VENV)/.venv requirements/bench-ingest.txt
 	@$(PYTHON) -m venv --clear $(INGEST_ENV)
 	@# The set is whole; older pips take two spellings of one extra in it (html_clean) for a conflict.
 	$(INGEST_ENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/bench-ingest.txt
+	@touch $@
+
+$(TABLES_ENV)/.ready: $(VENV)/.venv requirements/bench-tables.txt
+	@$(PYTHON) -m venv --clear $(TABLES_ENV)
+	$(TABLES_ENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/bench-tables.txt
 	@touch $@
 
 $(OCR_ENV)/.ready: $(VENV)/.venv requirements/bench-ocr.txt

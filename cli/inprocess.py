@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.documents.analysis import analyze_passages
+from shared.documents.figures import Packed, of_batch, plain
 from shared.documents.model import Facts
 from shared.extract.core import check_size
 from shared.extract.zips import members
@@ -23,6 +24,7 @@ from shared.platform.settings import Settings
 from shared.text.summary import combine, partial, summarise
 
 if TYPE_CHECKING:
+    from shared.documents.figures import DocumentFigure, DocumentTable
     from shared.text.summary import Aggregate
 
 _SETTINGS = Settings(
@@ -35,7 +37,7 @@ _AT_ONCE = 1_024
 def analyze(
     path: Path, *, model: Path, text_column: str | None = None, embeddings: bool = False
 ) -> dict[str, Any]:
-    """Return `{document, passages}` of a file as Firestore stores them; of an archive its `members` too.
+    """Return `{document, passages, figures, tables}` of a file; of an archive its `members` too.
 
     Nothing is stored, so the pseudonyms that replace personal data are made with a key of the file's own: a
     person has the same pseudonym within the file, and another in other files.
@@ -80,11 +82,17 @@ class _Analyst:
             reading = read(recognised={page.page: page for page in Recogniser().recognise(path, pages)})
         if reading.facts.members is not None:
             document = self._document(path, name, reading.facts) | {"sha256": sha256}
-            return {"document": document, "passages": [], "members": analyses}
+            return {"document": document, "passages": [], **plain(Packed()), "members": analyses}
         extracted = time.monotonic()
         aggregates, passages = [], []
+        figures: list[DocumentFigure] = []
+        tables: list[DocumentTable] = []
         for start in range(0, len(reading.passages), _AT_ONCE):
-            results = analyze_passages(self._engine, reading.passages[start : start + _AT_ONCE]).results
+            some = reading.passages[start : start + _AT_ONCE]
+            results = analyze_passages(self._engine, some).results
+            packed = of_batch(some, results)
+            figures += packed.figures
+            tables += packed.tables
             aggregates.append(partial(results))
             passages += [result.model_dump(mode="json", exclude=self._left_out) for result in results]
         aggregate = combine(aggregates)
@@ -94,7 +102,8 @@ class _Analyst:
             "sha256": sha256,
             "timings": {f"{step}_seconds": round(spent, 3) for step, spent in seconds.items()},
         }
-        return {"document": document, "passages": passages}
+        found = Packed(figures=tuple(figures), tables=tuple(tables))
+        return {"document": document, "passages": passages} | plain(found)
 
     def _unpack(self, path: Path, name: str, media_type: str, analyses: list[dict[str, Any]]) -> Unpacked:
         """Analyze each of an archive's members, and append the results to `analyses`."""
@@ -112,7 +121,8 @@ class _Analyst:
         except Rejected as rejected:
             error = {"code": rejected.code, "message": rejected.message, "hint": rejected.hint}
             document = self._document(path, name, Facts(passages=0, tokens=0))
-            return {"document": document | {"state": "rejected", "error": error}, "passages": []}
+            rejection = {"state": "rejected", "error": error}
+            return {"document": document | rejection, "passages": [], **plain(Packed())}
 
     def _document(
         self, path: Path, name: str, facts: Facts, aggregate: Aggregate | None = None

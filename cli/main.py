@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 
 WAIT_SECONDS = 600.0
+FORMATS = ("xlsx", "csv", "parquet", "jsonl")
 SAMPLE_SUFFIXES = {".pdf", ".txt", ".csv", ".jsonl"}
 COMPLETION = """Completion in bash (zsh and fish: write their name in place of bash):
 
@@ -176,6 +177,74 @@ def show(ids: tuple[str, ...], *, stack: Stack, as_json: bool, as_csv: bool) -> 
         return
     chosen = map(results.document, ids) if ids else islice(results.newest_first(), results.LISTED)
     render.print_documents(render.terminal(), list(chosen), as_json=as_json, in_full=bool(ids))
+
+
+@headrace.command()
+@click.argument("ids", nargs=-1, metavar="[ID|NAME]...")
+@click.option("--datapoint", metavar="CODE", help="Only this ESRS data point, for example E1-6.scope1.")
+@click.option("--year", "period", metavar="PERIOD", help="Only this period: 2023, 2023-H1.")
+@click.option("--topic", help="Only figures on this topic, for example E1.")
+@click.option("--organisation", help="Only of this organisation; case and punctuation do not count.")
+@click.option("--unit", help="Only in this unit, as figures have it: tCO2e, MWh, %, EUR.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    help="Most figures. [default: 100; with --json all of the documents that are named]",
+)
+@stack_options
+def figures(
+    ids: tuple[str, ...], *, limit: int | None, stack: Stack, as_json: bool, **wanted: str | None
+) -> None:
+    """List numbers with their meaning, data points first; without an id, data points of all documents."""
+    stack.connect()
+    from cli import results
+    from cli.render import print_figures, terminal
+
+    most = limit or (None if as_json and ids else results.LISTED)
+    found = results.figures(ids, results.Wanted(**wanted), most)
+    if as_json:
+        print_json(found)
+    else:
+        print_figures(terminal(), found, most)
+
+
+@headrace.command()
+@click.argument("ids", nargs=-1, metavar="[ID|NAME]...")
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), help="[default: follows from the name of the output]"
+)
+@click.option(
+    "--rows",
+    type=click.Choice(("figures", "initiatives", "passages")),
+    help="What csv and parquet hold. [default: figures]",
+)
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file to write; one that is there is replaced.",
+)
+@stack_options
+def export(  # noqa: PLR0913 - the options of a command
+    ids: tuple[str, ...], *, form: str | None, rows: str | None, output: Path, stack: Stack, as_json: bool
+) -> None:
+    """Write documents into a workbook, CSV, Parquet or JSON lines; without an id, every document."""
+    form = form or output.suffix.removeprefix(".").lower()
+    if form not in FORMATS:
+        raise click.UsageError(f"Give --format, or a name that ends with one: {', '.join(FORMATS)}.")
+    if rows and form not in {"csv", "parquet"}:
+        raise click.UsageError(f"--rows goes with csv and parquet; {form} holds everything.")
+    stack.connect()
+    from cli import results
+
+    documents = [results.document(each) for each in ids] if ids else results.newest_first()
+    notes = results.export(map(results.content, documents), form, rows or "figures", output)
+    if as_json:
+        print_json({"output": str(output), "format": form, "bytes": output.stat().st_size, "notes": notes})
+        return
+    say(f"{output}: {output.stat().st_size:,} bytes")
+    for note in notes:
+        say(f"Note: {note}")
 
 
 @headrace.command()

@@ -13,13 +13,15 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.connect import is_local
-from cli.results import Progress, drop_all, follow, job_progress
+from cli.results import Progress, drop_all, follow, job_progress, key_figures, stored_key_figures
 from cli.say import UNSAFE, escape, print_json, say, write
 from shared.documents.export import PASSAGES, csv_lines, is_initiative
 from shared.documents.passages import initiatives as read_initiatives
 from shared.documents.store import Documents
+from shared.documents.views import quantity
 from shared.platform.clients import firestore_client
 from shared.platform.records import TOPIC_NAMES
+from shared.text.datapoints import names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -44,6 +46,8 @@ MAX_NAME = 40
 PLACE_WIDTH = 7
 WIDTH_WITHOUT_TERMINAL = 160
 SHOWN_INITIATIVES = 12
+SHOWN_FIGURES = 8
+FIGURE_COLUMNS = ("organisation", "metric", "data point", "value", "period", "qualifier", "page")
 MAX_FULL = 8
 """The number of documents up to which each is printed in full."""
 FAILED_STATES = {"rejected", "failed"}
@@ -107,12 +111,18 @@ def _row(shown: dict[str, Any]) -> list[str | Text]:
     ]
 
 
-def full(console: Console, shown: dict[str, Any], initiatives: list[dict[str, Any]]) -> None:
-    """Print the summary, topics, sentiment and initiatives of one document, with pages."""
+def full(
+    console: Console,
+    shown: dict[str, Any],
+    initiatives: list[dict[str, Any]],
+    figures: Sequence[dict[str, Any]] = (),
+) -> None:
+    """Print the summary, key figures, topics, sentiment and initiatives of one document, with pages."""
     console.print()
     console.print(Text(shown["title"] or shown["name"], "bold"))
     facts = [shown["name"], shown["id"], shown["state"], _count(shown["pages"], "page")]
     facts += [_count(shown["members"], "member"), _count(shown["passages"] or None, "passage")]
+    facts += [_count(shown.get(f"{noun}s") or None, noun) for noun in ("table", "figure")]
     facts += [shown["language"], _seconds(shown)]
     if not is_local() and (usd := (shown.get("cost") or {}).get("usd")) is not None:
         facts.append(f"about ${usd:.4f}")  # a local stack costs nothing
@@ -129,11 +139,16 @@ def full(console: Console, shown: dict[str, Any], initiatives: list[dict[str, An
     section(console, "Summary")
     for sentence in shown["summary"]:
         passage(console, sentence["page"], None, sentence["text"])
+    _key_figures(console, shown, figures)
     section(console, "Sentiment")
     bars(console, shown["sentiment"], SENTIMENT_STYLES)
     section(console, "Topics")
     topics = {f"{code} {TOPIC_NAMES.get(code, '')}": count for code, count in shown["topics"].items()}
     bars(console, {name: count for name, count in topics.items() if count}, {})
+    _initiatives_of(console, shown, initiatives)
+
+
+def _initiatives_of(console: Console, shown: dict[str, Any], initiatives: list[dict[str, Any]]) -> None:
     section(console, f"Initiatives ({shown['initiatives']})")
     for initiative in initiatives[:SHOWN_INITIATIVES]:
         codes = " ".join(topic["name"] for topic in initiative["topics"])
@@ -163,6 +178,40 @@ def passage(console: Console, page: int | None, row: int | None, text: str, labe
     console.print(Padding(grid, (0, 0, 0, 2)))
 
 
+def _key_figures(console: Console, shown: dict[str, Any], figures: Sequence[dict[str, Any]]) -> None:
+    if figures:
+        section(console, f"Key figures ({_count(len(figures), 'data point')})")
+    for figure in figures[:SHOWN_FIGURES]:
+        period = f", {figure['period']}" if figure.get("period") else ""
+        name = names().get(figure["datapoint"], figure["datapoint"])
+        text = f"{name}{period}: {quantity(figure['value'], figure['unit'])}"
+        passage(console, figure.get("page"), None, text, figure["datapoint"])
+    if (rest := len(figures) - SHOWN_FIGURES) > 0 and shown["id"]:
+        console.print(Text(f"  … and {rest} more: headrace figures {shown['id']}", "bright_black"))
+
+
+def print_figures(console: Console, figures: list[dict[str, Any]], limit: int | None) -> None:
+    """Print a line for each figure, with as many columns as the width has room for."""
+    if not figures:
+        console.print("There are no such figures.")
+        return
+    grid = Table(box=None, header_style="bold", pad_edge=False)
+    for name in FIGURE_COLUMNS:
+        justify: Literal["left", "right"] = "right" if name in {"value", "page"} else "left"
+        wide = name in {"organisation", "metric"}
+        grid.add_column(name, justify=justify, overflow="fold", no_wrap=not wide, ratio=None)
+    for figure in figures:
+        value = quantity(figure["value"], figure["unit"])
+        whose = figure["organisation"] or figure["title"] or figure["name"]
+        cells = (whose, figure["metric"], figure["datapoint"], value, figure["period"], figure["qualifier"])
+        texts = [Text(" ".join(str(cell or "").split())[:MAX_TEXT]) for cell in cells]
+        grid.add_row(*texts, Text(str(figure["page"] or "")))
+    console.print(grid)
+    if len(figures) == limit:
+        more = f"These are the first {limit:,}; for more: --limit N, or headrace export"
+        console.print(Text(more, "bright_black"))
+
+
 def bars(console: Console, counts: dict[str, int], styles: dict[str, str]) -> None:
     """Print a bar chart of counts."""
     most = max([*counts.values(), 1])
@@ -187,11 +236,18 @@ def _seconds(shown: dict[str, Any]) -> str:
 
 
 def print_hits(console: Console, hits: list[dict[str, Any]]) -> None:
-    """Print each hit of a search: score, document, page and text."""
+    """Print each hit of a search: figures that answer it first, then score, document, page and text."""
     if not hits:
         console.print("Nothing was found among the passages that this model has read.")
     for hit in hits:
         facts = "  ".join(filter(None, [hit["name"], _place(hit["page"], hit["row"]), hit["document"]]))
+        if hit.get("figure"):
+            console.print(Text(hit["text"], "bold"))
+            whose = hit["figure"]["organisation"]
+            console.print(
+                Padding(Text(f"{whose}  {facts}" if whose else facts, "bright_black"), (0, 0, 1, 6))
+            )
+            continue
         console.print(Text.assemble((f"{hit['score']:.2f}  ", "cyan"), (facts, "bright_black")))
         console.print(Padding(Text(hit["text"]), (0, 0, 1, 6)))
 
@@ -216,7 +272,7 @@ def print_documents(
         table(console, documents)
     else:
         for shown in documents:
-            full(console, shown, _initiatives(shown))
+            full(console, shown, _initiatives(shown), stored_key_figures(shown))
     if any(shown["state"] in FAILED_STATES for shown in documents):
         raise click.exceptions.Exit(1)
 
@@ -233,7 +289,8 @@ def print_analysis(analysis: dict[str, Any]) -> None:
     if "members" in analysis:
         table(terminal(), [analysis["document"], *(member["document"] for member in analysis["members"])])
         return
-    full(terminal(), analysis["document"], list(filter(is_initiative, analysis["passages"])))
+    initiatives = list(filter(is_initiative, analysis["passages"]))
+    full(terminal(), analysis["document"], initiatives, key_figures(analysis["figures"]))
 
 
 def drop_and_follow(

@@ -6,28 +6,48 @@ import mimetypes
 import re
 import shlex
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from shared.documents.batches import count_done
-from shared.documents.export import Content
+from shared.documents.export import (
+    ROWS,
+    Content,
+    csv_lines,
+    in_order,
+    json_lines,
+    write_parquet,
+    write_workbook,
+)
+from shared.documents.figures import (
+    MAX_CODED_FIGURES,
+    KnownFigure,
+    facts,
+    figures_of,
+    known,
+    matches,
+    of_document,
+    tables_of,
+)
 from shared.documents.model import Document
+from shared.documents.outcomes import organisation_key
 from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import COLLECTION, Documents, document_id, in_pages, now
 from shared.documents.uploads import notify_all, upload_of
-from shared.documents.views import PASSAGE_FIELDS, document_view, passage_view
+from shared.documents.views import PASSAGE_FIELDS, document_view, object_link, passage_view, quantity
 from shared.intake.archives import INSIDE
 from shared.intake.read import TEXT_COLUMN
-from shared.platform.clients import firestore_client, storage_client
+from shared.platform.clients import emulator, firestore_client, storage_client
 from shared.platform.errors import HeadraceError
 from shared.platform.records import ARCHIVE, TERMINAL, TOPIC_NAMES
 from shared.platform.retry import storage_limits
 from shared.platform.settings import settings
+from shared.text.datapoints import names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from shared.platform.records import UploadEvent
@@ -205,6 +225,121 @@ def passages_of(shown: dict[str, Any]) -> Content:
     return Content(document=shown, figures=(), tables=(), passages=published_passages(shown))
 
 
+def content(shown: dict[str, Any]) -> Content:
+    """Return a document with all that its published run found; tables and passages are read when needed."""
+    client, host = firestore_client(), emulator("STORAGE_EMULATOR_HOST")
+    identifier, run = shown["id"], shown["published_run"]
+
+    def tables() -> Iterator[dict[str, Any]]:
+        yield from map(asdict, tables_of(client, identifier, run) if run else ())
+
+    return Content(
+        document=shown,
+        figures=[asdict(figure) for figure in figures_of(client, identifier, run)] if run else (),
+        tables=tables(),
+        passages=published_passages(shown),
+        link=lambda page: object_link(shown["bucket"], shown["name"], page, host),
+    )
+
+
+def export(contents: Iterable[Content], form: str, rows: str, output: Path) -> list[str]:
+    """Write documents to a file, which is replaced only once all is written; return what was left out.
+
+    Raises:
+        HeadraceError: the file cannot be written.
+    """
+    sheet, part = ROWS[rows], output.with_name(f"{output.name}.part")
+    notes: list[str] = []
+    try:
+        with part.open("wb") as file:
+            if form == "xlsx":
+                notes = write_workbook(contents, file)
+            elif form == "parquet":
+                write_parquet(contents, sheet, file)
+            else:
+                lines = json_lines(contents) if form == "jsonl" else csv_lines(contents, sheet)
+                file.writelines(line.encode("utf-8", "replace") for line in lines)
+        part.replace(output)
+    except OSError as error:
+        raise HeadraceError(f"{output} cannot be written: {error.strerror or error}.") from None
+    finally:
+        part.unlink(missing_ok=True)
+    return notes
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which figures are asked for; None: any."""
+
+    organisation: str | None = None
+    datapoint: str | None = None
+    topic: str | None = None
+    period: str | None = None
+    unit: str | None = None
+
+
+def figures(identifiers: Sequence[str], wanted: Wanted, limit: int | None) -> list[dict[str, Any]]:
+    """Return figures of documents, those with a data point first; of all documents only those with one.
+
+    Raises:
+        HeadraceError: there is no such document, or no data point of that code.
+    """
+    codes = {code.casefold(): code for code in names()}
+    if wanted.datapoint is not None:
+        if wanted.datapoint.casefold() not in codes:
+            topic = wanted.datapoint[:2].upper()
+            alike = [code for code in codes.values() if code.startswith(topic)] or list(codes.values())
+            raise HeadraceError(
+                f"There is no data point {wanted.datapoint!r}; there are: {', '.join(alike)}."
+            )
+        wanted = replace(wanted, datapoint=codes[wanted.datapoint.casefold()])
+    found = [figure for each in identifiers for figure in _figures_of(find(each), wanted)]
+    if not identifiers:
+        found = list(islice(_known(wanted), limit))
+    return in_order(map(asdict, found))[:limit]
+
+
+def _figures_of(document: Document, wanted: Wanted) -> list[KnownFigure]:
+    key = organisation_key(wanted.organisation)
+    if document.published_run is None or key not in {None, organisation_key(document.organisation)}:
+        return []
+    asked = (wanted.datapoint, wanted.topic, wanted.period, wanted.unit)
+    found = figures_of(firestore_client(), document.id, document.published_run)
+    return of_document(document.model_dump(), (each for each in found if matches(each, *asked)))
+
+
+def _known(wanted: Wanted) -> Iterator[KnownFigure]:
+    cursor = None
+    while True:
+        page = known(firestore_client(), **asdict(wanted), cursor=cursor, limit=LISTED)
+        yield from page.figures
+        if (cursor := page.cursor) is None:
+            return
+
+
+def stored_key_figures(shown: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the key figures of a document that is stored."""
+    if shown["published_run"] is None:
+        return []
+    page = known(firestore_client(), documents=[shown["id"]], limit=MAX_CODED_FIGURES)
+    return key_figures(map(asdict, page.figures))
+
+
+def key_figures(figures: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return each data point of a document once, of its newest period, in the order of their codes."""
+    best: dict[str, dict[str, Any]] = {}
+    for figure in figures:
+        code = figure.get("datapoint")
+        if code and (code not in best or _newness(figure) > _newness(best[code])):
+            best[code] = figure
+    return [best[code] for code in sorted(best)]
+
+
+def _newness(figure: dict[str, Any]) -> tuple[str, bool, float]:
+    is_total = (figure.get("qualifier") or "").startswith("total")
+    return figure.get("period") or "", is_total, figure.get("confidence", 1.0)
+
+
 def _progress(dropped: Dropped) -> Progress:
     documents = Documents(firestore_client())
     document = documents.get(dropped.id)
@@ -231,7 +366,9 @@ def job_progress(progress: dict[str, Any]) -> str:
 def search(
     question: str, *, model: Path, limit: int, topic: str | None, document: str | None
 ) -> list[dict[str, Any]]:
-    """Return the passages of published runs whose meaning is nearest to the question, nearest first.
+    """Return figures that answer the question, then the passages of published runs nearest to its meaning.
+
+    A figure is a hit as a passage is, with `figure`, which is null for passages; `limit` is of passages.
 
     Raises:
         HeadraceError: the question is blank, or there is no such document, or the model has no such topic.
@@ -256,7 +393,22 @@ def search(
         topic=topic,
         document=document,
     )
-    return [hit.model_dump() for hit in hits]
+    known = facts(firestore_client(), question, topic=topic, document=document)
+    return [*map(_fact, known), *(hit.model_dump() | {"figure": None} for hit in hits)]
+
+
+def _fact(figure: KnownFigure) -> dict[str, Any]:
+    name = names().get(figure.datapoint or "", figure.metric)
+    period = f", {figure.period}" if figure.period else ""
+    return {
+        **{field: getattr(figure, field) for field in ("document", "name", "title")},
+        "index": figure.passage,
+        "page": figure.page,
+        "row": None,
+        "text": f"{name}{period}: {quantity(figure.value, figure.unit)}",
+        "score": 1.0,
+        "figure": asdict(figure),
+    }
 
 
 def known_topic(asked: str, topics: Sequence[str]) -> str:

@@ -57,6 +57,11 @@ locals {
     documents = "The newest run of each document"
     models    = "How many runs each model completed, by day"
   }
+
+  views_of_documents = {
+    datapoints         = "ESRS data points of the newest run of each document"
+    documents_by_state = "How many documents ended how, by day and folder"
+  }
 }
 
 resource "google_bigquery_table" "runs" {
@@ -105,15 +110,17 @@ resource "google_bigquery_table" "view" {
   #checkov:skip=CKV_GCP_121:A view stores nothing.
 }
 
-resource "google_bigquery_table" "documents_by_state" {
+resource "google_bigquery_table" "of_documents" {
+  for_each = local.views_of_documents
+
   dataset_id          = google_bigquery_dataset.results.dataset_id
-  table_id            = "documents_by_state"
-  description         = "How many documents ended how, by day and folder"
+  table_id            = each.key
+  description         = each.value
   deletion_protection = false # it holds nothing
 
   view {
     use_legacy_sql = false
-    query          = templatefile("${path.module}/views/documents_by_state.sql", { dataset = local.dataset })
+    query          = templatefile("${path.module}/views/${each.key}.sql", { dataset = local.dataset })
   }
 
   # What it may take from the dataset says nothing of what stores nothing.
@@ -135,6 +142,11 @@ moved {
 moved {
   from = google_bigquery_table.view["documents_by_state"]
   to   = google_bigquery_table.documents_by_state
+}
+
+moved {
+  from = google_bigquery_table.documents_by_state
+  to   = google_bigquery_table.of_documents["documents_by_state"]
 }
 
 resource "google_bigquery_table_iam_member" "results" {

@@ -16,6 +16,7 @@ compile --no-deps weights.in -o weights.txt
 compile accuracy.in -o accuracy.txt
 compile bench.in --override bench-without-torch.txt -o bench.txt
 compile bench-ingest.in -o bench-ingest.txt
+compile bench-tables.in -o bench-tables.txt
 compile bench-ocr.in -o bench-ocr.txt
 compile audit.in -o audit.txt
 compile checkov.in -o checkov.txt

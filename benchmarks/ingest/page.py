@@ -19,9 +19,9 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, names: int = 1
     return "\n".join((row(head.rstrip(":") for head in heads), row(rules), *map(row, rows)))
 
 
-def insert(page: Path, name: str, figures: str) -> None:
+def insert(page: Path, name: str, figures: str, target: str = "bench-ingest") -> None:
     """Put `figures` between the markers of that name; raises ValueError where the page has none."""
-    begin, end = f"<!-- {name}: written by make bench-ingest -->", f"<!-- end of {name} -->"
+    begin, end = f"<!-- {name}: written by make {target} -->", f"<!-- end of {name} -->"
     before, found, rest = page.read_text("utf-8").partition(begin)
     _, closed, after = rest.partition(end)
     if not found or not closed:

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.ingest.page import insert, table
+from benchmarks.tables.draw import draw_some
 from benchmarks.tables.found import Piece, found_in
-from benchmarks.tables.gold import REPORTS, ROOT, load
+from benchmarks.tables.gold import REPORTS, ROOT, Gold, by_page, load
 from benchmarks.tables.score import Counts, Found, score, shares
 from benchmarks.tables.words import core
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from benchmarks.tables.gold import Value
 
@@ -69,7 +70,7 @@ def measure(name: str, python: Path, gold: Gold, verbose: str | None) -> Measure
             measured.seconds += answer["seconds"]
             measured.peak = max(measured.peak, answer["peak"])
             for page, values in pages.items():
-                views = answer["pages"].get(str(page), {})
+                views = answer["pages"].get(str(page), {"tables": []})
                 for view, entries in views.items():
                     _count(measured, view, values, entries, verbose)
         process.stdin.close()
@@ -93,18 +94,6 @@ def _count(
         print("\n".join(whole.remarks))
 
 
-Gold = dict[str, dict[int, list["Value"]]]
-"""Values by report and page."""
-
-
-def by_page(values: Iterable[Value]) -> Gold:
-    """Group values by report and page."""
-    pages: Gold = {}
-    for value in values:
-        pages.setdefault(value.report, {}).setdefault(value.page, []).append(value)
-    return pages
-
-
 def report(results: dict[str, Measured]) -> str:
     """Return what was measured as Markdown."""
     rows, costs = [], []
@@ -126,6 +115,9 @@ def main() -> None:
     )
     parser.add_argument("--verbose", metavar="VIEW", help="list what differs: passages, tables or figures")
     parser.add_argument(
+        "--draw", type=int, default=0, metavar="N", help="draw N pages with what was found on them"
+    )
+    parser.add_argument(
         "--only", nargs="*", default=[], metavar="REPORT[:PAGE]", help="some reports or pages"
     )
     arguments = parser.parse_args()
@@ -137,6 +129,10 @@ def main() -> None:
         for value in load()
         if not arguments.only or {value.report, f"{value.report}:{value.page}"} & set(arguments.only)
     )
+    if arguments.draw:
+        for path in draw_some(gold, arguments.draw):
+            print(path)
+        return
     results = {OURS: measure(OURS, Path(sys.executable), gold, arguments.verbose)}
     if arguments.peers:
         python = arguments.peers.absolute()
@@ -147,7 +143,7 @@ def main() -> None:
         for error in measured.errors:
             print(f"{name}: {error}")
     if arguments.peers and not arguments.only:
-        insert(PAGE, "tables", figures)
+        insert(PAGE, "tables", figures, "bench-tables")
 
 
 if __name__ == "__main__":

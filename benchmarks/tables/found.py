@@ -61,10 +61,13 @@ def of_cells(cells: Cells) -> Iterator[Piece]:
 def of_passage(text: str, kind: str, section: str | None) -> Iterator[Piece]:
     """Yield the parts of a passage: "label | head: cell; head: cell" if it is a row, else all of it."""
     label, bar, rest = text.partition(" | ")
-    if not bar or kind not in {"row", "text"}:
-        yield Piece(text=text, label=text, column=f"{text} {section or ''}", is_prose=True)
+    label = f"{section} > {label}" if section else label
+    if not bar or kind != "row":
+        yield Piece(
+            text=text, label=f"{section or ''} > {text}", column=f"{text} {section or ''}", is_prose=True
+        )
         return
-    yield Piece(text=label, label=label)
+    yield Piece(text=label.rpartition(" > ")[2], label=label)
     for part in re.split(r"; | \| ", rest):
         head, colon, cell = part.rpartition(": ")
         yield Piece(text=cell, label=label, column=head if colon else "")
@@ -77,10 +80,11 @@ def of_tables(tables: Iterable[Table]) -> Iterator[tuple[int | None, Piece]]:
     above: Table | None = None
     for table in tables:
         above = above if table.continues else None
+        caption = table.caption or (above.caption if above else None)
         for at, row in enumerate(table.rows):
             if row.kind != "row":
                 continue
-            label = " > ".join(filter(None, (*parents_of(table, at), label_of(table, at))))
+            label = " > ".join(filter(None, (caption, *parents_of(table, at), label_of(table, at))))
             for cell in row.cells:
                 if cell.column >= table.labels:
                     column = " > ".join(heads_of(table, cell.column, above))

@@ -57,6 +57,18 @@ def load(path: Path = GOLD) -> list[Value]:
         return [_value(row) for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)]
 
 
+Gold = dict[str, dict[int, list[Value]]]
+"""Values by report and page."""
+
+
+def by_page(values: Iterable[Value]) -> Gold:
+    """Group values by report and page."""
+    pages: Gold = {}
+    for value in values:
+        pages.setdefault(value.report, {}).setdefault(value.page, []).append(value)
+    return pages
+
+
 def save(values: Iterable[Value], path: Path = GOLD) -> None:
     """Write values to a file that `load` reads."""
     names = [field.name for field in fields(Value)]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
+from scipy.optimize import linear_sum_assignment
 
 from benchmarks.tables.gold import REPORTS, load, save
 from benchmarks.tables.words import core, number_pattern, words
@@ -25,11 +26,20 @@ if TYPE_CHECKING:
     from benchmarks.tables.gold import Value
 
 
+LABEL_WORDS = 4
+"""How many of its first words find a label."""
+FAR = 300
+"""Characters beyond which a word has nothing to do with a number."""
+ROUNDS = 3
+"""How often each number is placed, every time with all others where they were found before."""
+
+
 class Place(NamedTuple):
-    """Left edge and middle of a number, in points from the top left corner of its page."""
+    """Left edge and middle of a number, in points from its page's top left corner, and where in the text."""
 
     x: float
     y: float
+    at: int
 
 
 class Text:
@@ -50,26 +60,53 @@ class Text:
         return [self._place(match.start()) for match in pattern.finditer(self.text)] if pattern else []
 
     def lines_of(self, label: str) -> list[float]:
-        """Return the heights of the first words of a label, wherever they stand."""
-        first = [re.escape(word) for word in words(label)[:2]]
+        """Return the heights at which a label begins, wherever it stands."""
+        first = [re.escape(word) for word in re.findall(r"\w+", label)[:LABEL_WORDS]]
         pattern = re.compile(r"\b" + r"\W+".join(first) + r"\b", re.IGNORECASE) if first else None
         return [self._place(match.start()).y for match in pattern.finditer(self.text)] if pattern else []
 
+    def away(self, at: int, label: str) -> float:
+        """Return how many characters the words of a label are away from a place in the text, at the mean."""
+        near = self.text[max(0, at - FAR) : at + FAR].casefold()
+        middle = min(at, FAR)
+        distances = [
+            min(
+                (abs(match.start() - middle) for match in re.finditer(rf"\b{re.escape(word)}", near)),
+                default=FAR,
+            )
+            for word in words(label)
+        ]
+        return sum(distances) / len(distances) if distances else 0.0
+
     def _place(self, at: int) -> Place:
         left, bottom, _, top = self._layer.get_charbox(at)
-        return Place(left, self._height - (bottom + top) / 2)
+        return Place(left, self._height - (bottom + top) / 2, at)
 
 
 def locate(values: Sequence[Value], text: Text) -> list[Value]:
     """Return the values of a page with their places; None where the text layer lacks the number."""
     places = [text.places(value.printed) for value in values]
     heights = [text.lines_of(value.label) for value in values]
+    groups: dict[str, list[int]] = {}
+    for at, value in enumerate(values):
+        if places[at]:
+            groups.setdefault(core(value.printed), []).append(at)
     found: dict[int, Place] = {}
-    order = sorted(range(len(values)), key=lambda at: len(places[at]))  # first what leaves no choice
-    for at in order:
-        free = [place for place in places[at] if place not in found.values()]
-        if free:
-            found[at] = min(free, key=lambda place: _distance(place, at, values, found, heights[at]))
+    for _ in range(ROUNDS):
+        for group in sorted(groups.values(), key=lambda group: len(places[group[0]]) / len(group)):
+            there = places[group[0]]  # the same for all of a group
+            away = [
+                [
+                    _distance(place, at, values, found, heights[at])
+                    + _words_away(place, values[at], text)
+                    + abs(row - column) / 2  # values were read in about the order of the text
+                    for column, place in enumerate(there)
+                ]
+                for row, at in enumerate(group)
+            ]
+            found |= {
+                group[row]: there[column] for row, column in zip(*linear_sum_assignment(away), strict=True)
+            }
     return [
         replace(value, x=round(found[at].x, 1), y=round(found[at].y, 1)) if at in found else value
         for at, value in enumerate(values)
@@ -81,9 +118,10 @@ def _distance(
 ) -> float:
     """How far a place is from the row and the column of the value; values read after each other are near."""
     value = values[at]
-    row = [there.y for other, there in found.items() if _row(values[other]) == _row(value)]
-    column = [there.x for other, there in found.items() if _column(values[other]) == _column(value)]
-    near = sorted(found, key=lambda other: abs(other - at))[:2]
+    others = [other for other in found if core(values[other].printed) != core(value.printed)]
+    row = [found[other].y for other in others if _row(values[other]) == _row(value)]
+    column = [found[other].x for other in others if _column(values[other]) == _column(value)]
+    near = sorted(others, key=lambda other: abs(other - at))[:4]
     away = 0.0
     if row:
         away += 4 * abs(place.y - median(row))
@@ -92,6 +130,11 @@ def _distance(
     if column and value.where == "table":
         away += min(abs(place.x - x) for x in column)
     return away + sum(abs(place.y - found[other].y) for other in near) / 4
+
+
+def _words_away(place: Place, value: Value, text: Text) -> float:
+    """How far the label's words are in the text; in a table its place on the page says more."""
+    return text.away(place.at, value.label) / (10 if value.where == "table" else 1)
 
 
 def _row(value: Value) -> tuple[str, ...]:

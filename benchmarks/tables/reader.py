@@ -22,13 +22,15 @@ def main(name: str) -> None:
     read = READERS[name]()
     for line in sys.stdin:
         asked = json.loads(line)
-        started, error, pages = time.process_time(), "", {}
+        started, error, count, pages = time.process_time(), "", 0, {}
         try:
-            pages = read(Path(asked["path"]), asked["pages"])
+            count, meanings = read(Path(asked["path"]), asked["pages"])
+            seconds, peak = time.process_time() - started, _peak()
+            pages = meanings()
         except Exception as raised:  # noqa: BLE001 - whatever a library raises is an answer, not an end
             error = f"{type(raised).__name__}: {raised}"
-        seconds = time.process_time() - started
-        answer = {"pages": pages, "error": error, "seconds": seconds, "peak": _peak(), "read": len(pages)}
+            seconds, peak = time.process_time() - started, _peak()
+        answer = {"pages": pages, "error": error, "seconds": seconds, "peak": peak, "read": count}
         print(json.dumps(answer), file=answers, flush=True)
 
 

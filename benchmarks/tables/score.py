@@ -32,6 +32,8 @@ ENOUGH = {"table": 0.75, "chart": 0.75, "prose": 0.5}
 """Share of a label's words that must be found."""
 LEAST_OWN = 0.5
 """Share of the words of a label found, outside prose, that must belong to the value."""
+_LEAST_HEAD = 3
+"""Letters of a head of a column that tell it from others; "in %" has fewer."""
 _TOLERANCE = 1e-6
 _COUNTED = {"count", "people"}
 
@@ -92,7 +94,7 @@ def score(values: Sequence[Value], found: Sequence[Found], where: str | None = N
     values = [value for value in values if value.value is not None]
     result = Score()
     counts = result.counts
-    pairs = _paired(values, found)
+    pairs = paired(values, found)
     for at, value in enumerate(values):
         if where not in {None, value.where}:
             continue
@@ -108,9 +110,13 @@ def score(values: Sequence[Value], found: Sequence[Found], where: str | None = N
         counts.label += named
         counts.column += named and placed
         counts.unit += right
-        for holds, what in ((named, "label"), (placed, "column"), (right or not value.unit, "unit")):
-            if not holds:
-                result.remarks.append(f"{what:<8} {_named(value)}\n         found: {_shown(entry)}")
+        missed = [
+            part
+            for part, holds in (("label", named), ("column", placed), ("unit", right or not value.unit))
+            if not holds
+        ]
+        if missed:
+            result.remarks.append(f"{'+'.join(missed):<8} {_named(value)}\n         found: {_shown(entry)}")
     taken = {other: values[at] for at, other in pairs.items()}
     for at, entry in enumerate(found):
         if entry.meant:
@@ -162,8 +168,12 @@ def has_column(value: Value, found: Found) -> bool:
         return wanted == given
     if not value.column:
         return not wanted
-    head = value.column.rpartition(" > ")[2]
-    return _share(set(words(head)), words(f"{found.column} {found.label}")) >= ENOUGH["table"]
+    given_words = words(f"{found.column} {found.label}")
+    lowest = words(value.column.rpartition(" > ")[2])
+    names = [each for each in (lowest, words(value.column)) if len("".join(each)) >= _LEAST_HEAD]
+    if not names:  # "%"
+        return squeezed(value.column) in squeezed(found.column)
+    return _share(set(names[0]), given_words) >= ENOUGH["table"]
 
 
 def has_unit(value: Value, found: Found) -> bool:
@@ -228,7 +238,7 @@ def _is_of(found: Found, other: Value, values: Sequence[Value]) -> bool:
     return has_column(other, found) and has_label(other, found, values)
 
 
-def _paired(values: Sequence[Value], found: Sequence[Found]) -> dict[int, int]:
+def paired(values: Sequence[Value], found: Sequence[Found]) -> dict[int, int]:
     """Return for each value, by index, the number that was found for it: by place, then by meaning."""
     by_number: dict[str, list[int]] = {}
     for at, entry in enumerate(found):
@@ -270,7 +280,8 @@ def _named(value: Value) -> str:
 
 
 def _shown(found: Found) -> str:
-    parts = (found.label[-120:], found.column, found.period or "", found.unit or "")
+    unit = found.unit or "" if found.value is not None else ""  # a cell's repeats label and head
+    parts = (found.label[-120:], found.column[-120:], found.period or "", unit)
     return f"{found.number}: {' | '.join(parts)}" + ("" if found.value is None else f" = {found.value:g}")
 
 

@@ -43,7 +43,7 @@ def core(printed: str) -> str:
 @cache
 def number_pattern(printed: str) -> re.Pattern[str]:
     """Return a pattern that finds a number as printed in a text, however its digits are spaced."""
-    spaced = r"[\s\u2019']?".join(map(re.escape, core(printed)))
+    spaced = r"[\s\u2019']{0,2}".join(map(re.escape, core(printed)))
     return re.compile(rf"(?<!\d)(?<!\d[.,]){spaced}(?![.,']?\d)")
 
 

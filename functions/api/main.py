@@ -15,21 +15,28 @@ from shared.api.models import (
     AnalyzeRequest,
     AnalyzeResponse,
     DocumentsQuery,
+    FigurePage,
+    FiguresQuery,
     PassagesQuery,
     SearchQuery,
     SearchResponse,
+    TablePage,
+    TablesQuery,
     TextResult,
     check_texts,
     check_topic,
 )
 from shared.api.serving import Call, Handler, refuse, respond
-from shared.api.stored import get_document, list_documents, list_passages
+from shared.api.stored import get_document, list_documents, list_figures, list_passages, list_tables
+from shared.documents.figures import facts
 from shared.documents.search import search as nearest
 from shared.documents.views import document_view
 from shared.inference.engine import CACHED_TEXTS, Engine, interpret
 from shared.inference.session import cpu_limit
 from shared.platform.clients import firestore_client
 from shared.platform.settings import settings
+from shared.text.datapoints import assign
+from shared.text.figures import Context, figures_of_text
 
 if TYPE_CHECKING:
     from flask import Request
@@ -56,9 +63,13 @@ def analyze(call: Call) -> AnalyzeResponse:
     check_texts(asked.texts, settings())
     engine, batcher = model()
     results = []
-    for outputs, row in batcher.run(asked.texts):
+    for text, (outputs, row) in zip(asked.texts, batcher.run(asked.texts), strict=True):
         read = interpret(engine.manifest, outputs, row)
-        fields: dict[str, Any] = read._asdict() | {"truncated": bool(outputs.truncated[row])}
+        names = [topic.name for topic in read.topics]
+        fields: dict[str, Any] = read._asdict() | {
+            "figures": assign(figures_of_text(text, Context()), text=text, topics=names),
+            "truncated": bool(outputs.truncated[row]),
+        }
         if asked.embeddings:
             fields["embedding"] = outputs.embedding[row].tolist()
         results.append(TextResult(**fields))
@@ -82,8 +93,20 @@ def passages(call: Call) -> dict[str, Any]:
     return list_passages(firestore_client(), call.arguments["id"], call.query)
 
 
+def tables(call: Call) -> TablePage:
+    """Return a page of a document's tables."""
+    assert isinstance(call.query, TablesQuery)
+    return list_tables(firestore_client(), call.arguments["id"], call.query)
+
+
+def figures(call: Call) -> FigurePage:
+    """Return a page of figures."""
+    assert isinstance(call.query, FiguresQuery)
+    return list_figures(firestore_client(), call.query)
+
+
 def search(call: Call) -> SearchResponse:
-    """Return the passages nearest to a question."""
+    """Return figures that answer a question, and the passages nearest to it."""
     asked = call.query
     assert isinstance(asked, SearchQuery)
     check_texts([asked.q], settings(), "q")
@@ -98,11 +121,12 @@ def search(call: Call) -> SearchResponse:
         topic=asked.topic,
         document=asked.document,
     )
-    return SearchResponse(model=engine.digest, hits=hits)
+    known = facts(firestore_client(), asked.q, topic=asked.topic, document=asked.document)
+    return SearchResponse(model=engine.digest, facts=known, hits=hits)
 
 
 HANDLERS: dict[str, Handler] = {
-    handler.__name__: handler for handler in (analyze, documents, document, passages, search)
+    handler.__name__: handler for handler in (analyze, documents, document, passages, tables, figures, search)
 }
 """Handlers by the names of their endpoints."""
 

@@ -7,6 +7,9 @@ SELECT
   JSON_VALUE(data, '$.generation') AS generation,
   JSON_VALUE(data, '$.state') AS state,
   JSON_VALUE(data, '$.model') AS model,
+  JSON_VALUE(data, '$.organisation') AS organisation,
+  LAX_INT64(data.year) AS year,
+  JSON_QUERY_ARRAY(data, '$.datapoints') AS datapoints,
   publish_time AS announced_at
 FROM `${dataset}.results`
 WHERE JSON_VALUE(data, '$.document') IS NOT NULL

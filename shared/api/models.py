@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from shared.api.requests import Fault, invalid
+from shared.documents.figures import CURSOR, DocumentTable, KnownFigure
 from shared.documents.search import MAX_HITS, Hit
 from shared.documents.views import DocumentView
 from shared.platform.records import (
@@ -22,6 +23,7 @@ from shared.platform.records import (
     State,
     TopicScore,
 )
+from shared.platform.tables import Figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +31,14 @@ if TYPE_CHECKING:
     from shared.platform.settings import Settings
 
 MAX_PAGE = 100
+MAX_FIGURES = 1_000
+"""Figures of a page."""
+MAX_TABLES = 50
+"""Tables of a page."""
+MAX_WORD = 200
+"""Limit on an organisation or a unit in characters."""
+PLACE = r"^[1-9][0-9]{0,8}-[0-9]{1,9}$"
+"""A run, and the number of its last passage or table."""
 
 
 class Query(BaseModel):
@@ -63,12 +73,14 @@ class AnalyzeRequest(BaseModel):
 
 
 class TextResult(Record):
-    """The model's result for one text."""
+    """The result for one text."""
 
     sentiment: Sentiment
     topics: list[TopicScore]
     """Topics that reach their threshold, best first."""
     action: Action
+    figures: list[Figure]
+    """Numbers with their meaning."""
     truncated: bool
     """Whether the text is longer than the model's window, so that only its beginning was read."""
     embedding: list[float] | None = None
@@ -113,7 +125,7 @@ class PassagesQuery(Query):
     action: ActionLabel | None = None
     embeddings: Truth = Field(default=False, description="Whether to return the vectors too.")
     page_size: Annotated[int, BeforeValidator(_whole_number)] = Field(default=50, ge=1, le=MAX_PAGE)
-    page_token: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}-[0-9]{1,9}$")] | None = Field(
+    page_token: Annotated[str, Field(pattern=PLACE)] | None = Field(
         default=None, description="`next_page_token` of the page before."
     )
 
@@ -129,6 +141,64 @@ class PassagePage(Record):
     """Null on the last page."""
 
 
+class FiguresQuery(Query):
+    """A selection of figures, and a page of it."""
+
+    document: DocumentId | None = Field(
+        default=None,
+        description="Only of the document with this id; otherwise only figures with a data point.",
+    )
+    organisation: str | None = Field(default=None, min_length=1, max_length=MAX_WORD)
+    datapoint: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=64,
+        description="Code of a data point.",
+        examples=["E1-6.scope1"],
+    )
+    topic: Topic | None = None
+    period: str | None = Field(
+        default=None,
+        pattern=r"^[0-9][0-9A-Z/-]{3,9}$",
+        description="A year, which has its parts too, or a part of one.",
+        examples=["2023", "2023-H1"],
+    )
+    unit: str | None = Field(default=None, min_length=1, max_length=MAX_WORD)
+    page_size: Annotated[int, BeforeValidator(_whole_number)] = Field(default=100, ge=1, le=MAX_FIGURES)
+    page_token: Annotated[str, Field(pattern=f"^{CURSOR}$")] | None = Field(
+        default=None, description="`next_page_token` of the page before."
+    )
+
+
+class FigurePage(Record):
+    """Figures of published runs, by document and in its order."""
+
+    figures: list[KnownFigure]
+    """A page may have fewer than asked for although others follow."""
+    next_page_token: str | None
+    """Null on the last page."""
+
+
+class TablesQuery(Query):
+    """A page of a document's tables."""
+
+    page_size: Annotated[int, BeforeValidator(_whole_number)] = Field(default=20, ge=1, le=MAX_TABLES)
+    page_token: Annotated[str, Field(pattern=PLACE)] | None = Field(
+        default=None, description="`next_page_token` of the page before."
+    )
+
+
+class TablePage(Record):
+    """Tables of a document's published run, in the order of the document."""
+
+    document: str
+    run: int | None
+    """Null if no run is published; then there are no tables."""
+    tables: list[DocumentTable]
+    next_page_token: str | None
+    """Null on the last page."""
+
+
 class SearchQuery(Query):
     """A question, and what to search."""
 
@@ -139,10 +209,12 @@ class SearchQuery(Query):
 
 
 class SearchResponse(Record):
-    """Passages, nearest first."""
+    """Figures, and then passages, nearest first."""
 
     model: str
     """Digest of the model; only passages that it analyzed can be found."""
+    facts: list[KnownFigure]
+    """Figures that answer the question, if it names a data point, best first."""
     hits: list[Hit]
 
 

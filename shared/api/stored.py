@@ -6,16 +6,20 @@ import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from shared.api.models import FigurePage, TablePage
 from shared.api.requests import Problem, not_found
+from shared.documents.figures import figures_of, known, matches, of_document, read_cursor, tables_of
+from shared.documents.outcomes import organisation_key
 from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.documents.views import PASSAGE_FIELDS, document_view, passage_view
+from shared.platform.errors import Superseded
 from shared.platform.records import DOCUMENT_ID
 
 if TYPE_CHECKING:
     from google.cloud import firestore
 
-    from shared.api.models import DocumentsQuery, PassagesQuery
+    from shared.api.models import DocumentsQuery, FiguresQuery, PassagesQuery, TablesQuery
 
 SECONDS = 20.0
 """Timeout of one query."""
@@ -104,6 +108,59 @@ def list_passages(client: firestore.Client, identifier: str, asked: PassagesQuer
     if len(passages) > len(shown):
         page["next_page_token"] = f"{run}-{shown[-1]['index']}"
     return page
+
+
+def list_tables(client: firestore.Client, identifier: str, asked: TablesQuery) -> TablePage:
+    """Return a page of tables; its token is the run and the number of its last table.
+
+    Raises:
+        Problem: 404; 409 if another run was published since the previous page.
+    """
+    run = get_document(client, identifier)["published_run"]
+    after = -1
+    if asked.page_token is not None:
+        of_run, after = map(int, asked.page_token.split("-"))
+        if of_run != run:
+            raise _stale("The document was analyzed again since the page before.")
+    found = tables_of(client, identifier, run) if run is not None else []
+    left = [table for table in found if table.number > after]
+    shown = left[: asked.page_size]
+    token = f"{run}-{shown[-1].number}" if len(left) > len(shown) else None
+    return TablePage(document=identifier, run=run, tables=shown, next_page_token=token)
+
+
+def list_figures(client: firestore.Client, asked: FiguresQuery) -> FigurePage:
+    """Return a page of figures; an unknown document has none.
+
+    Raises:
+        Problem: 409 if another run was published since the previous page.
+    """
+    filters = {name: getattr(asked, name) for name in ("datapoint", "topic", "period", "unit")}
+    if asked.document is None:
+        try:
+            page = known(
+                client,
+                **filters,
+                organisation=asked.organisation,
+                cursor=asked.page_token,
+                limit=asked.page_size,
+            )
+        except Superseded:
+            raise _stale("A document was analyzed again since the page before.") from None
+        return FigurePage(figures=page.figures, next_page_token=page.cursor)
+    stored = client.collection(DOCUMENTS).document(asked.document).get(timeout=SECONDS).to_dict()
+    if stored is None:
+        return FigurePage(figures=[], next_page_token=None)
+    run = stored["published_run"]
+    _, of_run, skipped = read_cursor(asked.page_token)
+    if asked.page_token is not None and of_run != run:
+        raise _stale("The document was analyzed again since the page before.")
+    is_asked = organisation_key(asked.organisation) in {None, organisation_key(stored["organisation"])}
+    found = figures_of(client, asked.document, run) if is_asked and run is not None else []
+    left = [figure for figure in found if matches(figure, **filters)][skipped:]
+    shown = of_document(stored, left[: asked.page_size])
+    token = f"{asked.document}-{run}-{skipped + len(shown)}" if len(left) > len(shown) else None
+    return FigurePage(figures=shown, next_page_token=token)
 
 
 def _stale(detail: str) -> Problem:

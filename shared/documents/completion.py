@@ -18,7 +18,7 @@ from shared.documents.quotable import keep
 from shared.documents.store import MAX_ATTEMPTS, Documents, document_of, is_as_read, now
 from shared.platform.errors import Superseded
 from shared.platform.pubsub import publish_record
-from shared.platform.records import ResultMessage
+from shared.platform.records import AnnouncedFigure, ResultMessage
 from shared.platform.settings import RESULTS, settings
 from shared.text.summary import Partial, combine, summarise
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 ANALYZED = frozenset({"analyzing", "delegated"})
 """States in which batches are being committed."""
+MAX_ANNOUNCED = 200
+"""Figures of a message: some 30 kB, so that whoever needs the state alone is not sent a document's worth."""
 
 
 def claim(
@@ -207,9 +209,29 @@ def announce(documents: Documents, document: Document) -> None:
         generation=str(document.generation),
         state=document.state,
         model=document.model,
+        organisation=document.organisation,
+        year=document.year,
+        datapoints=_announced(documents, document),
     )
     publish_record(RESULTS, [message], state=message.state)
     documents.note(document, lambda current: current.altered(results_pending=False))
+
+
+def _announced(documents: Documents, document: Document) -> list[AnnouncedFigure]:
+    """Return the surest figures with a data point of a run that completed, in the order of the document."""
+    if document.state != "completed":
+        return []
+    record = documents.client.collection(outcomes.COLLECTION).document(document.id)
+    stored = record.get(["run", "datapoints"]).to_dict() or {}
+    if stored.get("run") != document.run or not stored.get("datapoints"):
+        return []
+    found = figures.unpack(stored["datapoints"]).figures
+    surest = sorted(range(len(found)), key=lambda at: (-found[at].confidence, at))[:MAX_ANNOUNCED]
+    names = AnnouncedFigure.model_fields
+    return [
+        AnnouncedFigure.model_validate({name: getattr(found[at], name) for name in names})
+        for at in sorted(surest)
+    ]
 
 
 def _complete(documents: Documents, document: Document) -> Document:

@@ -20,6 +20,7 @@ from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from shared.platform.records import SENTIMENTS, TOPIC_NAMES
+from shared.text.datapoints import names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from xlsxwriter.workbook import Workbook
     from xlsxwriter.worksheet import Worksheet
 
-FORMATS = ("xlsx", "csv", "parquet", "jsonl")
 View = dict[str, Any]
 """A document, figure, table or passage in JSON types, as the API shows it."""
 Value = str | int | float | bool | datetime | None
@@ -115,7 +115,8 @@ def _document_row(_: View, document: View) -> tuple[Value, ...]:
 
 def _figure_row(document: View, figure: View) -> tuple[Value, ...]:
     return (
-        *(document.get("organisation"), document["name"], figure.get("datapoint"), figure.get("metric")),
+        *(document.get("organisation"), document["name"], figure.get("datapoint")),
+        *(names().get(figure.get("datapoint") or ""), figure.get("metric")),
         *(figure["value"], figure.get("unit"), figure.get("period"), figure.get("qualifier")),
         *(figure.get("change"), figure.get("against"), figure.get("topic"), figure.get("page")),
         *(figure.get("printed"), figure.get("text"), figure.get("confidence"), figure.get("table")),
@@ -166,12 +167,16 @@ DOCUMENTS = Sheet(
 FIGURES = Sheet(
     "Key figures",
     {
-        "organisation": str, "document": str, "datapoint": str, "metric": str, "value": float, "unit": str,
+        "organisation": str, "document": str, "datapoint": str, "datapoint_name": str, "metric": str,
+        "value": float, "unit": str,
         "period": str, "qualifier": str, "change_percent": float, "against": str, "topic": str, "page": int,
         "printed": str, "text": str, "confidence": float, "table": int,
     },
     _figure_row,
-    {"organisation": 24, "document": 32, "datapoint": 22, "metric": 50, "value": 16, "unit": 12},
+    {
+        "organisation": 24, "document": 32, "datapoint": 22, "datapoint_name": 34, "metric": 50,
+        "value": 16, "unit": 12,
+    },
 )  # fmt: skip
 INITIATIVES = Sheet(
     "Initiatives",
@@ -384,12 +389,12 @@ class _Book:
                 self._left_out[f"Tables after the first {MAX_TABLES:,}"] += 1
                 continue
             self._tables += 1
-            self._write_table(content, table, of_tables.get(table["index"], {}))
+            self._write_table(content, table, of_tables.get(table["number"], {}))
 
     def _write_table(self, content: Content, table: View, figures: Mapping[tuple[int, int], View]) -> None:
         """Write a table under its document, page and caption; units are in a column behind the labels."""
         number, caption = table["page"], table.get("caption") or ""
-        where = f"p{number}" if number else f"table {table['index'] + 1}"
+        where = f"p{number}" if number else f"table {table['number'] + 1}"
         page = _Page(self._workbook.add_worksheet(self._name(f"{where} {caption}")))
         labels = min(table.get("labels", 1), MAX_COLUMNS - 1)
         page.worksheet.set_column(0, 0, 44)

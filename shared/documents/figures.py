@@ -10,6 +10,7 @@ import re
 import zlib
 from dataclasses import dataclass, field, fields
 from functools import cache
+from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from shared.documents.outcomes import organisation_key
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.platform.errors import Superseded
 from shared.platform.tables import Figure, Table
+from shared.text.datapoints import datapoint_of_query
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -36,8 +38,15 @@ MAX_CODED_FIGURES = 4_000
 OUTCOMES_AT_ONCE = 50
 MAX_OUTCOMES = 500
 """Documents that one call of `known` looks at."""
+MAX_FACTS = 10
+"""Figures that answer a question."""
+MAX_CODES = 3
+"""Data points that a question may ask for: the first that its words name."""
+MAX_ASKED = 200
+"""Documents whose figures are looked at for an answer."""
 SECONDS = 20.0
 """Timeout of one query."""
+_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 _CURSOR = re.compile(r"([0-9a-f]{24})-([1-9][0-9]{0,8})-([0-9]{1,6})")
 CURSOR = _CURSOR.pattern
 """What a cursor looks like: document, its run, and how many of its figures were returned."""
@@ -126,6 +135,12 @@ def unpack(content: bytes) -> Packed:
     return _adapter().validate_json(zlib.decompress(content))
 
 
+def plain(packed: Packed) -> dict[str, list[dict[str, Any]]]:
+    """Return `figures` and `tables` in JSON types."""
+    values: dict[str, list[dict[str, Any]]] = _adapter().dump_python(packed, mode="json")
+    return values
+
+
 def coded(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the fields of an outcome that say which data points a run's batches found, and their figures."""
     found = [
@@ -180,12 +195,13 @@ def known(  # noqa: PLR0913 - the filters
         ValueError: there is no such cursor.
         Superseded: the document that the page before ended in was analyzed again since.
     """
-    start, of_run, offset = read_cursor(cursor)
+    start, run, offset = read_cursor(cursor)
     page: list[KnownFigure] = []
-    for looked_at, stored in enumerate(_outcomes(client, organisation, datapoint, documents, start), 1):
+    codes = None if datapoint is None else [datapoint]
+    for looked_at, stored in enumerate(_outcomes(client, organisation, codes, documents, start), 1):
         skipped = 0
         if stored["document"] == start:
-            if stored["run"] != of_run:
+            if stored["run"] != run:
                 raise Superseded("The document was analyzed again since the page before.")
             skipped = offset
         fits = [each for each in _known(stored) if matches(each, datapoint, topic, period, unit)]
@@ -195,6 +211,53 @@ def known(  # noqa: PLR0913 - the filters
             upto = min(len(fits), skipped + room)
             return Page(page, f"{stored['document']}-{stored['run']}-{upto}")
     return Page(page)
+
+
+def facts(
+    client: firestore.Client,
+    question: str,
+    *,
+    topic: str | None = None,
+    document: str | None = None,
+    limit: int = MAX_FACTS,
+) -> list[KnownFigure]:
+    """Return figures that answer a question which names a data point, the likeliest first; others have none.
+
+    Where the question names an organisation or a year, only figures of these are returned, otherwise those of
+    the latest periods first.
+    """
+    codes = datapoint_of_query(question)[:MAX_CODES]
+    if not codes:
+        return []
+    asked = frozenset((organisation_key(question) or "").split())
+    years = _YEAR.findall(question)
+    found: list[tuple[int, KnownFigure]] = []
+    for stored in islice(_outcomes(client, None, codes, [document] if document else None, None), MAX_ASKED):
+        named = _named_words(stored["organisation_key"], asked)
+        found += [
+            (named, each)
+            for each in _known(stored)
+            if each.datapoint in codes
+            and topic in {None, each.topic}
+            and (not years or any(is_within(each.period, year) for year in years))
+        ]
+    most = max((named for named, _ in found), default=0)
+    fitting = [each for named, each in found if named == most]
+    fitting.sort(key=lambda each: (each.period or "", each.confidence), reverse=True)
+    return sorted(fitting, key=lambda each: codes.index(each.datapoint or ""))[:limit]
+
+
+def _named_words(key: str | None, asked: frozenset[str]) -> int:
+    """Count the words of an organisation that a question has; the first of them must be there."""
+    words = (key or "").split()
+    return sum(word in asked for word in words) if words and words[0] in asked else 0
+
+
+def of_document(stored: Mapping[str, Any], found: Iterable[DocumentFigure]) -> list[KnownFigure]:
+    """Return figures of the published run of a document, as Firestore has it, with what is known of it."""
+    about = {name: stored[name] for name in ("name", "title", "organisation", "year")}
+    about |= {"document": stored["id"], "run": stored["published_run"]}
+    return [KnownFigure(**_values(figure), **about) for figure in found]
 
 
 def read_cursor(cursor: str | None) -> tuple[str | None, int, int]:
@@ -236,19 +299,20 @@ _SHOWN = (
 def _outcomes(
     client: firestore.Client,
     organisation: str | None,
-    datapoint: str | None,
+    codes: Sequence[str] | None,
     documents: Collection[str] | None,
     start: str | None,
 ) -> Iterator[dict[str, Any]]:
-    """Yield outcomes with figures, by document, from `start` on."""
+    """Yield outcomes with figures of any of the data points, by document, from `start` on."""
     key = organisation_key(organisation)
     if documents is None:
-        found = _stored(client, key, datapoint, start)
+        found = _stored(client, key, codes, start)
     else:
         found = _named(client, sorted(each for each in set(documents) if start is None or each >= start))
     for stored in found:
-        codes = stored.get("codes") or ()
-        if codes and key in {None, stored["organisation_key"]} and datapoint in {None, *codes}:
+        there = stored.get("codes") or []
+        fits = there if codes is None else set(codes) & set(there)
+        if fits and key in {None, stored["organisation_key"]}:
             yield stored
 
 
@@ -260,7 +324,7 @@ def _named(client: firestore.Client, documents: list[str]) -> Iterator[dict[str,
 
 
 def _stored(
-    client: firestore.Client, key: str | None, datapoint: str | None, start: str | None
+    client: firestore.Client, key: str | None, codes: Sequence[str] | None, start: str | None
 ) -> Iterator[dict[str, Any]]:
     from google.cloud.firestore_v1.base_query import FieldFilter
 
@@ -268,8 +332,8 @@ def _stored(
     query: Any = outcomes.order_by("__name__").select(_SHOWN)
     if key is not None:
         query = query.where(filter=FieldFilter("organisation_key", "==", key))
-    if datapoint is not None:
-        query = query.where(filter=FieldFilter("codes", "array_contains", datapoint))
+    if codes is not None:
+        query = query.where(filter=FieldFilter("codes", "array_contains_any", codes))
     after = query if start is None else query.start_at({"__name__": outcomes.document(start)})
     while page := list(after.limit(OUTCOMES_AT_ONCE).get(timeout=SECONDS)):
         yield from (each.to_dict() for each in page)

@@ -1,4 +1,4 @@
-"""Read CSV and TSV: find the delimiter, the header and the column that holds the text.
+"""Read CSV and TSV: find the delimiter, the header and the column that holds the text, or a table of figures.
 
 A quotation mark that is never closed makes one cell of all that follows, up to the next mark or the end, and
 causes no error. If that happens, the rows are read again with such marks as plain characters, and a warning
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from shared.extract.plain import paragraphs
 from shared.extract.refusals import no_text, too_many
 from shared.extract.shapes import Block, Extracted
+from shared.extract.tables import Grid, GridCell, Tables
 from shared.extract.tidy import lines_of, listed, squeeze
 from shared.platform.errors import Rejected
 
@@ -95,6 +96,16 @@ def find_label_column(columns: Mapping[str, Sequence[str]], text_column: str) ->
             if name != text_column and f"_{fold(name)}".endswith(f"_{wanted}") and _are_labels(cells):
                 return name
     return None
+
+
+NUMBER = re.compile(r"\W{0,3}\d[\d.,\s]*(?:\D{1,4})?$|[-\u2013\u2014]$|(?i:n/?a)$")
+"""A cell that is a number, or says that there is none."""
+
+
+def are_figures(cells: Sequence[str]) -> bool:
+    """Whether most cells of a column are numbers."""
+    filled = [cell for cell in cells if cell]
+    return sum(NUMBER.match(cell) is not None for cell in filled) > len(filled) / 2
 
 
 def as_label(cell: str) -> str | None:
@@ -215,6 +226,10 @@ _MAX_NAME = 60  # characters of a column's name
 _DIRECTIVE = re.compile(r"sep=([\t,;|])\n")  # by which Excel is told the delimiter, in the first line
 
 
+_DIGITS = 9  # of the number of a row
+_LONG = 60  # mean characters of a column: it holds texts, not names of rows
+
+
 @dataclass(frozen=True, slots=True)
 class _Columns:
     """The columns' names, the places of text and label, and whether the first row holds the names."""
@@ -238,7 +253,10 @@ def looks_like_table(text: str, suffix: str, content_type: str) -> bool:
 def read_table(text: str, suffix: str, options: ExtractOptions) -> Extracted:
     """Return one block per data row, numbered from 1 after the header; rows without text have none.
 
-    Raises Rejected(`too_many_rows`, `too_many_columns`, `text_column_not_found`, `no_text`).
+    What has no column of texts but columns of numbers is a table.
+
+    Raises Rejected(`too_many_rows`, `too_many_columns`, `too_many_cells`, `text_column_not_found`,
+    `no_text`).
     """
     directive = _DIRECTIVE.match(text)
     if directive:
@@ -249,7 +267,12 @@ def read_table(text: str, suffix: str, options: ExtractOptions) -> Extracted:
             delimiter = _SUFFIXES.get(suffix, ",")
     rows, warnings = rows_of(text, delimiter, options.limits.rows)
     sample = list(islice(_within(rows(), options.limits), SAMPLE_ROWS + 1))
+    media_type = _MEDIA_TYPES.get(delimiter, "text/csv")
     columns = _find_columns(sample, options.text_column)
+    if columns is None:
+        tables = Tables(options.limits)
+        grid = _grid(_within(rows(), options.limits), options.limits)
+        return Extracted(media_type, None, None, tables.add(grid), warnings, tables=tables.found)
     blocks, odd = [], 0
     # The rows are read again rather than kept: most of a table are cells that nobody asks for.
     for number, row in enumerate(_within(rows(), options.limits), 0 if columns.header else 1):
@@ -265,7 +288,19 @@ def read_table(text: str, suffix: str, options: ExtractOptions) -> Extracted:
         )
     if odd:
         warnings.append(f"{odd} rows have another number of cells than the header")
-    return Extracted(_MEDIA_TYPES.get(delimiter, "text/csv"), None, None, blocks, warnings)
+    return Extracted(media_type, None, None, blocks, warnings)
+
+
+def _grid(rows: Iterator[list[str]], limits: Limits) -> Grid:
+    left = limits.cells
+    grid = Grid(rows=[])
+    for row in rows:
+        cells = [GridCell(text=cell, column=at) for at, cell in enumerate(row) if cell and not cell.isspace()]
+        left -= len(cells)
+        if left < 0:  # before they take any more memory
+            raise too_many("cells", f"a table with more than {limits.cells:,} cells", limits.cells)
+        grid.rows.append(cells)
+    return grid
 
 
 def _within(rows: Iterator[list[str]], limits: Limits) -> Iterator[list[str]]:
@@ -281,8 +316,11 @@ def _within(rows: Iterator[list[str]], limits: Limits) -> Iterator[list[str]]:
             yield row
 
 
-def _find_columns(sample: list[list[str]], wanted: str | None) -> _Columns:
-    """Raises Rejected(`text_column_not_found`)."""
+def _find_columns(sample: list[list[str]], wanted: str | None) -> _Columns | None:
+    """Return the columns of a data set; None for a table of figures.
+
+    Raises Rejected(`text_column_not_found`).
+    """
     names, header = _names(sample, wanted)
     data = sample[1:] if header else sample
     cells: list[list[str]] = [[] for _ in names]
@@ -292,9 +330,35 @@ def _find_columns(sample: list[list[str]], wanted: str | None) -> _Columns:
     columns: dict[str, list[str]] = {}
     for name, column in zip(names, cells, strict=True):
         columns.setdefault(name, column)  # of two columns with one name the first counts
-    text = find_text_column(wanted, columns)
+    try:
+        text = find_text_column(wanted, columns)
+    except Rejected:
+        figures = (are_figures(cells) and not _count_up(cells) for cells in columns.values())
+        if wanted is None and header and any(figures):
+            return None
+        raise
     label = find_label_column(columns, text)
+    if wanted is None and _are_names(text, columns, label):
+        return None
     return _Columns(names, names.index(text), None if label is None else names.index(label), header)
+
+
+def _are_names(text: str, columns: Mapping[str, Sequence[str]], label: str | None) -> bool:
+    """Whether the likeliest text column names the rows of a table of figures: short beside many numbers."""
+    others = [cells for name, cells in columns.items() if name not in {text, label} and not _count_up(cells)]
+    filled = [len(cell) for cell in columns[text] if cell.strip()]
+    return (
+        fold(text) not in WELL_KNOWN
+        and sum(filled) < len(filled) * _LONG
+        and 2 * sum(map(are_figures, others)) >= max(1, len(others))
+    )
+
+
+def _count_up(cells: Sequence[str]) -> bool:
+    """Whether the cells number the rows."""
+    if not cells or len(cells[0]) > _DIGITS or not cells[0].isdecimal():
+        return False
+    return all(cell == str(number) for number, cell in enumerate(cells, int(cells[0])))
 
 
 def _names(sample: list[list[str]], wanted: str | None) -> tuple[list[str], bool]:

@@ -146,17 +146,22 @@ def parents_of(table: Table, at: int, above: Table | None = None) -> tuple[str, 
 
     The first is what stands in the corner over the labels, if it says what the rows are.
     """
-    parents = list(_labels(table, at)[0][::-1])
+    corner = [text for text in heads_of(table, 0, above) if table.labels and not says_nothing(text)]
+    groups: list[str] = []
+    rows: list[str] = []
     level = table.rows[at].level
     for place in reversed(range(at)):
         if not level:
             break
         row = table.rows[place]
         if row.kind != "head" and row.level < level:
-            parents.append(label_of(table, place))
+            names, label = _labels(table, place)
+            if row.kind == "group":
+                groups[:0] = [*names, label]
+            else:
+                rows.insert(0, label)
             level = row.level
-    parents += [text for text in heads_of(table, 0, above)[::-1] if table.labels and not says_nothing(text)]
-    return tuple(filter(None, reversed(parents)))
+    return tuple(filter(None, (*corner, *groups, *_labels(table, at)[0], *rows)))
 
 
 def label_of(table: Table, at: int) -> str:
@@ -179,6 +184,8 @@ def _labels(table: Table, at: int) -> tuple[list[str], str]:
         else:
             names += [label + beside] if label else []
             label, beside = cell.text, ""
+    if not label and names:
+        label = names.pop()
     return names, label + beside
 
 
@@ -392,8 +399,9 @@ def _is_head(line: _Line, below: Sequence[_Line], *, labelled: bool) -> bool:
         return False
     if not line.label:
         filled = [other for other in below if "number" in other.values()] or below
-        named = sum(bool(other.label) for other in filled)
-        return named > len(filled) / 2 and (not labelled or "number" not in kinds)
+        if "number" in kinds:
+            return not labelled and all(other.label for other in filled)
+        return bool(filled[0].label)
     return "number" not in kinds and _is_labelled_head(line, below, labelled=labelled)
 
 
@@ -420,7 +428,7 @@ def _names_texts(line: _Line, below: Sequence[_Line]) -> bool:
     longest = max(len(cell.text) for cell in line.cells)
     full = all(len(other.cells) <= len(line.cells) for other in below)
     mean = sum(map(len, texts)) / len(texts)
-    return full and len(below) > 1 and longest <= _MAX_HEAD and longest < mean * 1.5
+    return full and len(below) > 1 and longest <= _MAX_HEAD and longest < mean
 
 
 class _Heads:
@@ -526,11 +534,13 @@ class _Section:
         over = next((line.kinds[0] for line in reversed(self._heads) if line.label), None)
         if kinds[0]["number"] > kinds[0].total() / 2 and not any(is_text):
             return 0 if over == "period" or (over and len(self._body) == 1) else 1
+        last = 0
         for column, found in enumerate(kinds[1:], 1):
-            if not is_text[column] and found:
-                return column
+            if found and not is_text[column]:
+                return last + 1
             if size[column] > _MAX_HEAD * found.total():
                 break
+            last = column if found else last
         return 1
 
     def _find_groups(self) -> None:

@@ -64,6 +64,15 @@ def squeeze(text: str) -> str:
     return " ".join(filter(None, (" ".join(clean(part).split()) for part in squeezable(text))))
 
 
+_RAISED = str.maketrans("0123456789", "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
+
+
+def raised(text: str, before: Sequence[str]) -> str:
+    """Return superscript text behind what stands `before`: a note's mark is no digit of a number."""
+    after_number = before and before[-1][-1:] in tuple("0123456789%)")
+    return text.translate(_RAISED) if after_number else text
+
+
 # Bullets, squares, arrows, ticks, stars, dashes; and what symbol fonts put in the private-use area for them.
 _SIGNS = (
     r"\u2022\u2023\u2043\u204c\u204d\u2219\u25a0-\u25ff\u2605\u2606\u2610-\u2612\u2713-\u2718"

@@ -282,6 +282,17 @@ class UploadEvent(Record):
     """The run that this event replaces by a new one: a replay, or a run met by another model."""
 
 
+class AnnouncedFigure(Record):
+    """A value of an ESRS data point, without any words of the document."""
+
+    datapoint: str
+    value: float
+    unit: str | None
+    period: str | None
+    page: PositiveInt | None
+    confidence: float
+
+
 class ResultMessage(Record):
     """Published to `results` when a run ends; consumers dedupe on document and run."""
 
@@ -292,3 +303,8 @@ class ResultMessage(Record):
     generation: str
     state: State
     model: str | None
+    organisation: str | None = None
+    year: PositiveInt | None = None
+    """The year that the document reports on."""
+    datapoints: list[AnnouncedFigure] = Field(default_factory=list)
+    """The surest figures with a data point, as they follow each other in the document."""

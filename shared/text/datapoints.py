@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from shared.platform.tables import Figure
 
 FILE = Path(__file__).with_name("datapoints.toml")
-THRESHOLD = 0.5
-"""Least probability at which a figure gets its code."""
 MAX_LABEL = 400
 """Characters of a label, head or heading that are looked at."""
 _GAP = r"(?:\S+ ){0,3}"
@@ -39,12 +37,39 @@ _BROKEN_DOWN = re.compile(
 _YEAR = re.compile(" (?:fy)?(?:19|20)[0-9][0-9] ")
 _SURE_WIDTH = 15  # characters of a label that need no heading to be understood
 _PHYSICAL = frozenset({"carbon", "energy", "mass", "volume"})
+_MANY = 4  # unexplained words, beyond which more say nothing new
 _ASIDE = 0.4  # how much an unknown word in brackets counts
 _BY = re.compile(" (?:by|per|nach|par) ")
-_ALL = re.compile(" (?:total|group|overall|consolidated|gesamt|konzern|groupe|totale|gruppo) ")
+_ALL = re.compile(
+    " (?:total|group|overall|global|worldwide|company|consolidated|gesamt|konzern|groupe|totale|gruppo) "
+)
 _SEXES = frozenset({" m ", " f ", " w ", " d "})
+_COUNTRY = re.compile(r"\bU\.?S\.?(?:A\.?)?(?![\w$]| (?:million|billion|dollar|cent))|\bU\.?K\.?(?!\w)")
+_COUNTRY = re.compile(r"\bU\.?S\.?(?:A\.?)?(?![\w$]| (?:million|billion|dollar|cent))|\bU\.?K\.?(?!\w)")
 _SCOPE = re.compile(r"\bscopes? (i{1,3})\b")
 _SUPERSCRIPT = re.compile("(?<!m)[\u00b2\u00b3]|[\u00b9\u2070\u2074-\u2079]")
+
+
+class Features(NamedTuple):
+    """What the score is made of."""
+
+    own_width: int
+    """How many characters of the label or the column's head say it."""
+    width: int
+    """The same with the headings."""
+    label: float
+    """How many words of the label nothing explains; those in brackets count less."""
+    head: float
+    """The same of the column's head."""
+    lacks_unit: bool
+    """Whether it has no unit but needs one."""
+    prose: bool
+    partly: bool
+    """Whether words are unexplained and the data point is `only_all`."""
+    place: bool
+    """Whether a heading names a place."""
+    headings: float
+    """How many words of the heading above nothing explains, where the data point has `known_headings`."""
 
 
 class Found(NamedTuple):
@@ -54,6 +79,7 @@ class Found(NamedTuple):
     score: float
     width: int
     """How many characters of the label, heads and headings say it."""
+    features: Features
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +97,7 @@ class Datapoint:
     known: re.Pattern[str]
     """Any single word of its ways of saying."""
     only_all: bool
+    known_headings: bool
 
 
 class Words(NamedTuple):
@@ -83,11 +110,20 @@ class Words(NamedTuple):
     places: re.Pattern[str]
     groups: re.Pattern[str]
     units: dict[str, str]
+    weights: dict[str, float]
+    """Of the features in the score, "constant" and "threshold"."""
 
 
 def datapoints() -> tuple[Datapoint, ...]:
     """Return the data points of the file, in its order."""
     return _loaded()[0]
+
+
+@cache
+def names() -> dict[str, str]:
+    """Return the name of each code, without the patterns, which take half a second to compile."""
+    file = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    return {entry["code"]: entry["name"] for entry in file["datapoint"]}
 
 
 def assign(
@@ -112,7 +148,7 @@ def assign(
             found = candidates(
                 Stated(figure.metric, head, heading or "", _kind(figure), prose, organisation or "")
             )
-            best = found[0] if found and found[0].score >= THRESHOLD else None
+            best = found[0] if found and found[0].score >= _loaded()[1].weights["threshold"] else None
         topic = _topic(best.code) if best else None
         result.append(
             replace(
@@ -213,12 +249,22 @@ def _judged(point: Datapoint, read: Label, words: Words) -> Found | None:
     named = any(part.search(read.own[0]) for phrase in point.says for part in phrase)
     if not named and label > (1 if _ALL.search(read.own[0]) else 0):
         return None
-    z = 1.0 + 0.08 * own_width + 0.02 * width
-    z -= (0.9 if read.prose else 1.2) * min(label, 4) + 0.6 * min(head, 4)
-    z -= 2.5 * lacks_unit + 0.5 * read.prose
-    z -= 2.0 * (point.only_all and label + head > 0)
-    z -= 3.0 * any(_is_place(each, words) for each in read.above)
-    return Found(point.code, 1 / (1 + math.exp(-z)), width)
+    headings = _unknown(_whole(read.above[-2]), "", point, words) if len(read.above) > 1 else 0
+    features = Features(
+        own_width=own_width,
+        width=width,
+        label=min(label, _MANY),
+        head=min(head, _MANY),
+        lacks_unit=lacks_unit,
+        prose=read.prose,
+        partly=point.only_all and label + head > 0,
+        place=any(_is_place(each, words) for each in read.above),
+        headings=min(headings or 0, _MANY) if point.known_headings else 0,
+    )
+    z = words.weights["constant"] + sum(
+        words.weights[name] * value for name, value in features._asdict().items()
+    )
+    return Found(point.code, 1 / (1 + math.exp(-z)), width, features)
 
 
 def _width(phrase: Sequence[re.Pattern[str]], texts: Sequence[str]) -> int:
@@ -301,7 +347,8 @@ def _topic(code: str) -> str | None:
 
 def _normal(text: str) -> str:
     """Return the words of a text in lower case, without accents and marks, a space around each."""
-    text = _SUPERSCRIPT.sub("", text[:MAX_LABEL])
+    text = _COUNTRY.sub(lambda found: " uk " if "K" in found[0] else " usa ", text[:MAX_LABEL])
+    text = _SUPERSCRIPT.sub("", text)
     text = unicodedata.normalize("NFKD", text).replace("&", " and ").replace("+", " and ").lower()
     text = "".join(letter for letter in text if not unicodedata.combining(letter)).replace("\u00df", "ss")
     text = _DASHES.sub(" ", text.replace("<", " < ").replace(">", " > ").replace("%", " % "))
@@ -324,6 +371,7 @@ def _loaded() -> tuple[tuple[Datapoint, ...], Words]:
         places=re.compile(any_of["places"]),
         groups=re.compile(any_of["groups"]),
         units=units,
+        weights={name: float(weight) for name, weight in file["score"].items()},
     )
 
 
@@ -344,6 +392,7 @@ def _datapoint(entry: dict[str, object], lists: dict[str, list[str]]) -> Datapoi
         never=_pattern(never, lists) if never else None,
         known=re.compile("|".join(map(_word, sorted(words)))),
         only_all=bool(entry.get("only_all")),
+        known_headings=bool(entry.get("known_headings")),
     )
 
 
@@ -380,4 +429,8 @@ def _phrase(phrase: str, lists: dict[str, list[str]]) -> str:
 
 def _word(word: str) -> str:
     stem = _normal(word.rstrip("*")).strip()
+    if not stem:
+        raise ValueError(f"{word!r} is no word of a label")
+    if not stem:
+        raise ValueError(f"{word!r} is no word of a label")
     return re.escape(stem) + (r"\w*" if word.endswith("*") else "")

@@ -6,10 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.documents.analysis import analyze_passages
+from shared.documents.figures import DocumentFigure, DocumentTable, Packed, coded, pack
+from shared.documents.outcomes import organisation_key
 from shared.documents.passages import write_passages
 from shared.documents.store import document_id
 from shared.inference.engine import Engine
 from shared.platform.records import BatchMessage, Passage
+from shared.platform.tables import Cell, Row
 from shared.platform.transaction import RawTransaction
 from tests.documents import made
 from tests.integration.api_server import MODEL
@@ -78,6 +81,44 @@ def store_passages(
     transaction._commit()
 
 
+def store_figures(api: ApiServer, name: str, organisation: str, values: list[float], *periods: str) -> None:
+    """Energy of a document by year, as run 2 leaves them; one figure has no data point."""
+    figures = tuple(
+        DocumentFigure(
+            kind="quantity",
+            value=value,
+            unit="MWh",
+            text=f"{value}",
+            metric="Total energy consumption",
+            period=period,
+            table=0,
+            cell=(1, at),
+            topic="E1",
+            datapoint="E1-5.energy",
+            passage=0,
+            page=1,
+        )
+        for at, (value, period) in enumerate(zip(values, periods, strict=True), 1)
+    )
+    unknown = DocumentFigure(kind="number", value=1.0, unit=None, text="1", passage=1)
+    rows = (Row(kind="row", cells=(Cell(text="Energy", column=0), Cell(text="1", column=1))),)
+    tables = tuple(DocumentTable(rows=rows, columns=2, number=number) for number in range(3))
+    document = api.firestore.collection("documents").document(IDS[name])
+    document.update({"organisation": organisation})
+    packed = [pack(Packed(figures=figures[:1], tables=tables[:2]))]
+    record = {"run": 2, "start": 0, "packed": packed}
+    document.collection("batches").document("2-0").set(record)
+    rest = {
+        "run": 2,
+        "start": 9,
+        "packed": [pack(Packed(figures=(*figures[1:], unknown), tables=tables[2:]))],
+    }
+    document.collection("batches").document("2-1").set(rest)
+    about = {"document": IDS[name], "run": 2, "name": name, "title": name.title(), "year": 2023}
+    about |= {"organisation": organisation, "organisation_key": organisation_key(organisation)}
+    api.firestore.collection("outcomes").document(IDS[name]).set(about | coded([record, rest]))
+
+
 def store_all(api: ApiServer) -> None:
     """Documents that are published, published and analyzed again, of other models, and not yet published."""
     engine = Engine(MODEL)
@@ -92,3 +133,5 @@ def store_all(api: ApiServer) -> None:
     store_passages(api, engine, NAMES[5], [WATER] * 120, run=1)
     store_passages(api, engine, NAMES[6], ["Water is saved at Marl."], run=1)
     store_passages(api, engine, NAMES[6], [WATER], run=2)
+    store_figures(api, NAMES[0], "Marl Works plc", [90.0, 80.5], "2022", "2023")
+    store_figures(api, NAMES[1], "Aulder AG", [7.0], "2023-H1")

@@ -35,7 +35,7 @@ def test_each_text_is_answered_in_its_place(api: ApiServer, engine: Engine) -> N
     assert answer.json["model"] == engine.digest
     outputs = engine.run(TEXTS)
     for row, result in enumerate(answer.json["results"]):
-        assert list(result) == ["sentiment", "topics", "action", "truncated"]
+        assert list(result) == ["sentiment", "topics", "action", "figures", "truncated"]
         scores = [result["sentiment"]["scores"][label] for label in engine.manifest.sentiments]
         assert scores == pytest.approx(outputs.sentiment[row].tolist(), abs=1e-3)
         assert (
@@ -43,6 +43,15 @@ def test_each_text_is_answered_in_its_place(api: ApiServer, engine: Engine) -> N
         )
         actions = [result["action"]["scores"][label] for label in engine.manifest.actions]
         assert actions == pytest.approx(outputs.action[row].tolist(), abs=1e-3)
+
+
+def test_figures_of_a_text_have_their_meaning(api: ApiServer) -> None:
+    """Number, unit and topic; what is no number has none."""
+    one, none = api.analyze("In 2023 we emitted 4,100 t CO2 at our works.", "Nobody was hurt.").json[
+        "results"
+    ]
+    assert [(each["value"], each["unit"]) for each in one["figures"]] == [(4100.0, "tCO2e")]
+    assert none["figures"] == []
 
 
 def test_embeddings_where_they_are_asked_for(api: ApiServer, engine: Engine) -> None:

@@ -33,4 +33,4 @@ def test_the_service_does_what_its_description_says(api: ApiServer, tmp_path: Pa
     ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=590, check=False)
     assert done.returncode == 0, done.stdout
-    assert "Tested: 5" in done.stdout
+    assert "Tested: 7" in done.stdout

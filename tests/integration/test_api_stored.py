@@ -154,3 +154,96 @@ def test_a_question_that_is_none(api: ApiServer, query: dict[str, object]) -> No
     answer = api.get("/v1/search", **query)
     assert answer.status == 422
     assert answer.json["errors"][0]["parameter"] in {"q", "limit"}
+
+
+def test_figures_are_found_by_what_they_say(api: ApiServer) -> None:
+    """Those with a data point, of all documents; page by page, each once."""
+    every = [figure for page in pages(api, "/v1/figures", "figures", page_size=1) for figure in page]
+    assert {(figure["document"], figure["value"]) for figure in every} == {
+        (IDS[NAMES[0]], 90.0),
+        (IDS[NAMES[0]], 80.5),
+        (IDS[NAMES[1]], 7.0),
+    }
+    assert len(every) == 3
+    asked: list[tuple[dict[str, str], set[float]]] = [
+        ({"organisation": "marl works PLC"}, {90.0, 80.5}),
+        ({"period": "2023"}, {80.5, 7.0}),
+        ({"period": "2023", "unit": "MWh", "topic": "E1", "datapoint": "E1-5.energy"}, {80.5, 7.0}),
+        ({"datapoint": "E1-5.gas"}, set()),
+        ({"unit": "t"}, set()),
+    ]
+    for query, values in asked:
+        [found] = pages(api, "/v1/figures", "figures", **query)
+        assert {figure["value"] for figure in found} == values
+
+
+def test_figures_of_a_document_are_all_of_its_figures(api: ApiServer) -> None:
+    """Also those without a data point; with where they stand."""
+    found = pages(api, "/v1/figures", "figures", document=IDS[NAMES[0]], page_size=2)
+    assert [[figure["value"] for figure in page] for page in found] == [[90.0, 80.5], [1.0]]
+    first = found[0][0]
+    assert (first["page"], first["passage"], first["table"], first["cell"]) == (1, 0, 0, [1, 1])
+    assert (first["name"], first["organisation"], first["run"]) == (NAMES[0], "Marl Works plc", 2)
+    [coded] = pages(api, "/v1/figures", "figures", document=IDS[NAMES[0]], datapoint="E1-5.energy")
+    assert [figure["value"] for figure in coded] == [90.0, 80.5]
+    assert pages(api, "/v1/figures", "figures", document=IDS[NAMES[5]]) == [[]]  # nothing is published
+    assert pages(api, "/v1/figures", "figures", document="0" * 24) == [[]]
+
+
+def test_tables_come_page_by_page(api: ApiServer) -> None:
+    """In their order, with their number; a document without any has none."""
+    path = f"/v1/documents/{IDS[NAMES[0]]}/tables"
+    found = pages(api, path, "tables", page_size=2)
+    assert [[table["number"] for table in page] for page in found] == [[0, 1], [2]]
+    assert found[0][0]["rows"][0]["cells"][1]["text"] == "1"
+    assert pages(api, f"/v1/documents/{IDS[NAMES[5]]}/tables", "tables") == [[]]
+    assert api.get(f"/v1/documents/{'0' * 24}/tables").status == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/v1/figures", {"document": IDS[NAMES[0]], "page_token": f"{IDS[NAMES[0]]}-1-1"}),
+        ("/v1/figures", {"page_token": f"{IDS[NAMES[0]]}-1-1"}),
+        (f"/v1/documents/{IDS[NAMES[0]]}/tables", {"page_token": "1-0"}),
+    ],
+)
+def test_pages_of_figures_of_a_run_that_is_over(api: ApiServer, path: str, query: dict[str, str]) -> None:
+    """409, as its figures are numbered anew."""
+    answer = api.get(path, **query)
+    assert (answer.status, answer.json["type"]) == (409, "urn:headrace:problem:stale-page")
+
+
+@pytest.mark.parametrize(
+    "query", [{"page_token": "x"}, {"period": "last year"}, {"page_size": 1_001}, {"document": "x"}]
+)
+def test_questions_for_figures_that_are_none(api: ApiServer, query: dict[str, object]) -> None:
+    """422 that names the parameter."""
+    answer = api.get("/v1/figures", **query)
+    assert answer.status == 422
+    assert {fault["parameter"] for fault in answer.json["errors"]} == set(query)
+
+
+@pytest.mark.parametrize(
+    ("question", "values"),
+    [
+        ("total energy consumption of Marl in 2023", [80.5]),
+        ("total energy consumption Marl Works", [80.5, 90.0]),  # the latest first
+        ("total energy consumption 2023", [7.0, 80.5]),
+        ("total energy consumption 1999", []),
+        ("How is water saved?", []),
+    ],
+)
+def test_a_search_answers_with_facts_first(api: ApiServer, question: str, values: list[float]) -> None:
+    """Where the question names a data point; passages follow as ever."""
+    answer = api.get("/v1/search", q=question).json
+    assert [fact["value"] for fact in answer["facts"]] == values
+    assert answer["hits"]
+
+
+def test_facts_of_a_search_within_a_topic_or_document(api: ApiServer) -> None:
+    """Filters hold for them too."""
+    question = "total energy consumption"
+    found = api.get("/v1/search", q=question, document=IDS[NAMES[1]]).json["facts"]
+    assert [fact["value"] for fact in found] == [7.0]
+    assert api.get("/v1/search", q=question, topic="G1").json["facts"] == []

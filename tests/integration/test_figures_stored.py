@@ -13,7 +13,7 @@ from shared.documents.model import Facts
 from shared.documents.planning import copied
 from shared.platform.clients import firestore_client
 from shared.platform.errors import Superseded
-from shared.platform.records import Passage, Source
+from shared.platform.records import ErrorInfo, Passage, Source
 from shared.platform.tables import Cell, Figure, Row, Table
 from shared.text.summary import partial
 from tests.integration.documents_life import Life
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from shared.documents.model import Document
     from shared.documents.store import Documents
-    from shared.platform.records import BatchMessage
+    from shared.platform.records import BatchMessage, ResultMessage
 
 CODE, OTHER = "E1-5.gas", "E1-5.electricity"
 TABLE = Table(
@@ -188,3 +188,24 @@ def test_figures_that_are_too_large_are_told_of(monkeypatch: pytest.MonkeyPatch)
     document = completed(Life())
     assert document.warnings == ["5 figures and tables are too large to be stored; their rows are passages"]
     assert figures_of(firestore_client(), document.id) == []
+
+
+def test_a_result_announces_the_surest_data_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most so many, in the order of the document, without a word of it; of the run that it is about."""
+    told: list[ResultMessage] = []
+    monkeypatch.setattr(completion, "publish_record", lambda _, records, **__: told.extend(records))
+    monkeypatch.setattr(completion, "MAX_ANNOUNCED", 2)
+    life = Life()
+    document = completed(life, organisation="Aulder Mills", confidence=0.5)
+    [message] = told
+    assert (message.organisation, message.year) == ("Aulder Mills", 2023)
+    assert [(each.datapoint, each.value, each.unit, each.period) for each in message.datapoints] == [
+        (CODE, 0.0, "MWh", "2023"),
+        (CODE, 1.0, "MWh", "2023"),
+    ]
+    assert "Gas" not in message.model_dump_json()
+    told.clear()
+    life.claim(2)
+    life.documents.fail(document.id, 2, 2, ErrorInfo(code="broken", message="It is broken.", hint="Mend it."))
+    completion.finish(life.documents, document.id)
+    assert [(each.state, each.datapoints) for each in told] == [("failed", [])]

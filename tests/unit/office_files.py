@@ -151,8 +151,13 @@ def xlsx(
     formats: Iterable[str] = (),
     properties: str = "",
     hidden: Iterable[str] = (),
+    styles: str = "",
+    after: str = "",
 ) -> bytes:
-    """Sheets of XML rows by their names; strings are XML too; style n + 1 has the n-th of the formats."""
+    """Sheets of XML rows by their names; strings are XML too; style n + 1 has the n-th of the formats.
+
+    `styles` are XML in their place; `after` follows the rows of each sheet.
+    """
     names = list(sheets)
     state = {name: "hidden" if name in hidden else "visible" for name in names}
     listed = "".join(
@@ -160,7 +165,7 @@ def xlsx(
         for at, name in enumerate(names)
     )
     codes = list(formats)
-    styles = (
+    styles = styles or (
         "<numFmts>"
         + "".join(f'<numFmt numFmtId="{200 + at}" formatCode={quoteattr(c)}/>' for at, c in enumerate(codes))
         + '</numFmts><cellStyleXfs><xf numFmtId="14"/></cellStyleXfs><cellXfs><xf numFmtId="0"/>'
@@ -180,7 +185,7 @@ def xlsx(
             "xl/sharedStrings.xml": f"<sst {SHEET}>{''.join(f'<si>{si}</si>' for si in strings)}</sst>",
             **{
                 f"xl/worksheets/sheet{at}.xml": f"<worksheet {SHEET}><sheetData>{sheets[name]}</sheetData>"
-                "</worksheet>"
+                f"{after}</worksheet>"
                 for at, name in enumerate(names)
             },
         },

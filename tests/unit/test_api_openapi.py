@@ -89,7 +89,11 @@ def test_topics_of_a_search_are_the_models() -> None:
         for parameter in methods.get("get", {}).get("parameters", ())
         if parameter["name"] == "topic"
     }
-    assert enums == {"/v1/search": ["E1", "E3"], "/v1/documents/{id}/passages": None}
+    assert enums == {
+        "/v1/search": ["E1", "E3"],
+        "/v1/documents/{id}/passages": None,
+        "/v1/figures": None,
+    }
 
 
 @given(

@@ -131,6 +131,9 @@ def test_a_column_is_its_period_or_its_head() -> None:
     assert has_column(replace(male, period=""), replace(FIGURE, period=None, column="2031 > Male"))
     assert not has_column(male, replace(FIGURE, period="2030", column="Male"))
     assert has_column(value(column="", period=""), FIGURE)
+    share = value(column="Sales > in %", period="")
+    assert has_column(share, replace(FIGURE, period=None, column="Sales > in %"))
+    assert not has_column(share, replace(FIGURE, period=None, column="Orders > in %"))
 
 
 def test_a_unit_is_right_with_its_value() -> None:
@@ -201,11 +204,12 @@ def test_a_row_as_a_passage_is_read_back_into_cells() -> None:
     """Prose is not: its numbers have all of it as context."""
     pieces = list(of_passage("Fuels > Wood burnt (t) | 2031: 1,234; 2030: 1,200", "row", None))
     assert [(piece.text, piece.column) for piece in pieces[1:]] == [("1,234", "2031"), ("1,200", "2030")]
+    assert next(of_passage("Wood burnt | 7", "row", "Fuels")).label == "Fuels > Wood burnt"
     prose = list(of_passage("In 2031 we burnt 1,234 t of wood.", "text", "Fuels"))
     assert prose == [
         Piece(
             text="In 2031 we burnt 1,234 t of wood.",
-            label="In 2031 we burnt 1,234 t of wood.",
+            label="Fuels > In 2031 we burnt 1,234 t of wood.",
             column="In 2031 we burnt 1,234 t of wood. Fuels",
             is_prose=True,
         )

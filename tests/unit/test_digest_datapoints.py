@@ -13,7 +13,7 @@ from shared.digests.compute.rows import Doc
 from shared.digests.store import without
 from shared.documents.figures import DocumentFigure, Packed, pack
 from shared.documents.outcomes import organisation_key
-from shared.text.datapoints import datapoints as known
+from shared.text.datapoints import names
 from tests.digest_example import rich
 
 DAY = datetime(2026, 11, 16, tzinfo=UTC)
@@ -85,7 +85,7 @@ def test_a_report_is_compared_with_the_one_before() -> None:
     assert shown == [(SCOPE1, ("2024", 100, "old"), ("2025", 90, "new"))]
     [change] = found.changes
     assert (change.change, change.unit, change.organisation) == (-10.0, "tCO2e", "Tarnholm Fibre")
-    assert change.name == next(point.name for point in known() if point.code == SCOPE1)
+    assert change.name == names()[SCOPE1]
     assert (change.now.page, change.before.page) == (7, None)
     assert (found.compared, found.changed, found.organisations) == (1, 1, 1)
     assert notes == []

@@ -99,7 +99,7 @@ def figure(**more: Any) -> dict[str, Any]:
 
 def table(**more: Any) -> dict[str, Any]:
     return {
-        "index": 0,
+        "number": 0,
         "page": 7,
         "caption": "Emissions: by scope [t]",
         "columns": 3,
@@ -188,7 +188,7 @@ def test_a_table_keeps_its_layout_with_units_in_a_column_of_their_own() -> None:
 def test_pages_link_to_the_page_of_the_document() -> None:
     """Of figures, passages and tables; the page itself stays a number."""
     book, _ = workbook(content())
-    linked = [book["Key figures"]["L2"], book["Passages"]["C2"], book["p7 Emissions by scope t"]["A2"]]
+    linked = [book["Key figures"]["M2"], book["Passages"]["C2"], book["p7 Emissions by scope t"]["A2"]]
     assert [(each.hyperlink.target, each.hyperlink.location) for each in linked] == [
         ("https://files.example/report.pdf", "page=7"),
         ("https://files.example/report.pdf", "page=3"),
@@ -244,10 +244,10 @@ def test_numbers_and_dashes_are_no_formulas(text: str, shown: str) -> None:
 def test_names_of_sheets_are_what_excel_accepts() -> None:
     """At most 31 characters, none that is forbidden, no two alike in spite of case, none of Excel's own."""
     captions = ["A" * 60, "a" * 60, "[x]:*?/\\'", "'", "", "", "\U0001f600" * 40, "History"]
-    tables = [table(index=at, caption=caption, page=None) for at, caption in enumerate(captions)]
+    tables = [table(number=at, caption=caption, page=None) for at, caption in enumerate(captions)]
     book, _ = workbook(
         content(
-            tables=[*tables, table(index=9, page=None, caption=""), table(index=9, page=None, caption="")]
+            tables=[*tables, table(number=9, page=None, caption=""), table(number=9, page=None, caption="")]
         )
     )
     names = book.sheetnames[4:]
@@ -267,7 +267,7 @@ def test_what_a_workbook_has_no_room_for_is_said(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(export, "MAX_TABLES", 1)
     monkeypatch.setattr(export, "MAX_CELL", 300)
     many = [passage(index=at, text="x" * 301) for at in range(7)]
-    book, notes = workbook(content(passages=many, tables=[table(), table(index=1)]))
+    book, notes = workbook(content(passages=many, tables=[table(), table(number=1)]))
     assert [row["index"] for row in rows(book, "Passages")] == [0, 1, 2, 3, 4]
     assert len(rows(book, "Passages")[0]["text"]) == 300
     assert len(book.sheetnames) == 5

@@ -98,18 +98,42 @@ def test_tables_and_groups_are_read(file: Path) -> None:
     def cell(text: str) -> str:
         return f"<a:tc><a:txBody>{line(text)}</a:txBody></a:tc>"
 
-    rows = "".join(
-        f"<a:tr>{''.join(map(cell, row))}</a:tr>" for row in [("Site", "Water"), ("Mill", "", "12")]
-    )
+    rows = "".join(f"<a:tr>{''.join(map(cell, row))}</a:tr>" for row in [("Site", "Water"), ("Mill", "12")])
     broken = "<a:p><a:r><a:t>Two</a:t></a:r><a:br/><a:r><a:t>lines.</a:t></a:r></a:p>"
     content = slide(
         f"<p:graphicFrame><a:tbl>{rows}</a:tbl></p:graphicFrame>", f"<p:grpSp>{shape(broken)}</p:grpSp>"
     )
     assert said(read(file, pptx({"s": content}))) == [
-        (1, "table", "Site | Water"),
-        (1, "table", "Mill | 12"),
+        (1, "table", "Site > Mill | Water: 12"),
         (1, "text", "Two lines."),
     ]
+
+
+def test_a_table_keeps_spans_heads_and_its_slides_title(file: Path) -> None:
+    """A first row that is made to stand out holds heads; spanned cells are there, and empty."""
+
+    def cell(text: str, attributes: str = "", mark: str = "") -> str:
+        raised = f'<a:r><a:rPr baseline="30000"/><a:t>{mark}</a:t></a:r>'
+        run = f'<a:p><a:pPr marL="0"/><a:r><a:rPr b="0"/><a:t>{text}</a:t></a:r>{raised}</a:p>'
+        return f"<a:tc {attributes}><a:txBody>{run}</a:txBody></a:tc>"
+
+    wide, over, tall, under = 'gridSpan="2"', 'hMerge="1"', 'rowSpan="2"', 'vMerge="1"'
+    written = [
+        [cell(""), cell("Water", wide), cell("", over)],
+        [cell(""), cell("2023"), cell("2022")],
+        [cell("Mill", tall), cell("1,200", mark="1"), cell("900")],
+        [cell("", under), cell("12"), cell("9")],
+    ]
+    rows = "".join(f"<a:tr>{''.join(row)}</a:tr>" for row in written)
+    frame = f'<p:graphicFrame><a:tbl><a:tblPr firstRow="1"/>{rows}</a:tbl></p:graphicFrame>'
+    extracted = read(file, pptx({"s": slide(shape(line("Our rivers"), kind="title"), frame)}))
+    assert said(extracted) == [
+        (1, "heading", "Our rivers"),
+        (1, "table", "Our rivers > Mill | Water, 2023: 1,200¹; Water, 2022: 900"),
+        (1, "table", "Our rivers > Mill | Water, 2023: 12; Water, 2022: 9"),
+    ]
+    (table,) = extracted.tables
+    assert (table.page, table.caption, table.rows[2].cells[0].row_span) == (1, "Our rivers", 2)
 
 
 def test_diagrams_are_read_point_by_point(file: Path) -> None:

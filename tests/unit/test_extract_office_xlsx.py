@@ -31,7 +31,7 @@ def refusal(path: Path, data: bytes, text_column: str | None = None, **limits: i
 
 
 def shown(path: Path, rows: str, **book: object) -> list[str]:
-    return [block.text for block in read(path, xlsx({"S": rows}, **book)).blocks[1:]]  # type: ignore[arg-type]
+    return [block.text for block in read(path, xlsx({"Sheet 1": rows}, **book)).blocks[1:]]  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_sheet_of_figures_gives_table_rows(file: Path) -> None:
-    """Under the sheet's name; a lone cell is a heading, or text if it is a sentence."""
+    """Under the sheet's name and the title above; a lone cell is a heading, or text if it is a sentence."""
     rows = grid(
         ["Environment"],
         ["Indicator", "Unit", 2023, 2024],
@@ -53,12 +53,51 @@ def test_a_sheet_of_figures_gives_table_rows(file: Path) -> None:
     assert extracted.blocks == [
         Block("ESG", "heading", 1),
         Block("Environment", "heading", 1),
-        Block("Indicator | Unit | 2023 | 2024", "table", 1),
-        Block("Water withdrawn at all sites | m³ | 1200 | 900.5", "table", 1),
-        Block("Energy | 17", "table", 1),
+        Block(
+            "Environment > Water withdrawn at all sites (m³) | 2023: 1200; 2024: 900.5",
+            "table",
+            1,
+            table=0,
+            at=1,
+        ),
+        Block("Environment > Energy | 2024: 17", "table", 1, table=0, at=2),
         Block("All figures were measured at the weir.", "text", 1),
     ]
     assert (extracted.pages, extracted.title) == (1, None)
+
+
+def test_a_sheet_keeps_merged_cells_bold_type_and_indents(file: Path) -> None:
+    """Several tables on a sheet have heads and titles of their own."""
+    rows = (
+        '<row r="1"><c r="B1"><v>2023</v></c><c r="D1"><v>2024</v></c></row><row><c/>'
+        + "".join(f'<c t="inlineStr"><is><t>{text}</t></is></c>' for text in ["Men", "Women"] * 2)
+        + '</row><row><c t="inlineStr" s="1"><is><t>Staff</t></is></c><c><v>1</v></c><c><v>2</v></c>'
+        + '<c><v>3</v></c><c><v>4</v></c></row><row><c t="inlineStr" s="2"><is><t>Trainees</t></is></c>'
+        + "<c><v>5</v></c><c><v>6</v></c><c><v>7</v></c><c><v>8</v></c></row>"
+        + '<row r="7"><c t="inlineStr"><is><t>Rivers</t></is></c></row>'
+        + grid(["Site", "Water"], ["Mill", 9])
+    )
+    styles = (
+        '<fonts><font/><font><b/></font></fonts><cellXfs><xf/><xf fontId="1"/>'
+        '<xf><alignment indent="1"/></xf></cellXfs>'
+    )
+    merged = "".join(f'<mergeCell ref="{ref}"/>' for ref in ["B1:C1", "D1:E1", "A900:XFD9", "Z9"])
+    extracted = read(file, xlsx({"People": rows}, styles=styles, after=f"<mergeCells>{merged}</mergeCells>"))
+    assert [block.text for block in extracted.blocks] == [
+        "People",
+        "People > Staff | 2023, Men: 1; 2023, Women: 2; 2024, Men: 3; 2024, Women: 4",
+        "People > Staff > Trainees | 2023, Men: 5; 2023, Women: 6; 2024, Men: 7; 2024, Women: 8",
+        "People \u2013 Rivers",
+        "People \u2013 Rivers > Site > Mill | Water: 9",
+    ]
+    assert [table.columns for table in extracted.tables] == [5, 2]
+
+
+def test_a_sheet_of_too_many_cells_is_refused(file: Path) -> None:
+    """As they come: a data set may have them."""
+    assert refusal(file, xlsx({"S": grid(*[[1, 2, 3]] * 1_000)}), cells=2_999) == "too_many_cells"
+    reviews = grid(["id", "text"], *([number, f"{number} {REVIEW}"] for number in range(1_000)))
+    assert len(read(file, xlsx({"S": reviews}), cells=1_100).blocks) == 1_001
 
 
 def test_a_data_set_gives_data_rows_with_their_labels(file: Path) -> None:
@@ -183,8 +222,8 @@ def test_a_workbook_of_an_old_mac_counts_from_1904(file: Path) -> None:
         '<row><c s="1"><v>43920</v></c><c s="1"><v>2957002.9999999</v></c><c s="1"><v>2957003</v></c></row>'
     )
     for flag, expected in [
-        ("1", "2024-03-31 | 9999-12-31 | 2957003"),
-        ("0", "2020-03-30 | 9995-12-30 | 2957003"),
+        ("1", "2024-03-31 | 9999-12-31; 2957003"),
+        ("0", "2020-03-30 | 9995-12-30; 2957003"),
     ]:
         properties = f'<workbookPr date1904="{flag}"/>'
         assert shown(file, rows, formats=["yyyy-mm-dd"], properties=properties) == [expected]
@@ -203,14 +242,14 @@ def test_every_kind_of_cell_is_read(file: Path) -> None:
         "<r><rPr/><t>ri</t></r><r><t>ch</t></r><rPh><t>reading</t></rPh>",
         "<t>a_x000D_b _x0041_ _xyz_</t>",
     ]
-    expected = "shared | rich | ab | 2 | TRUE | 2024-03-31 | a b A _xyz_ | inline"
+    expected = "shared > rich > ab | 2; TRUE; 2024-03-31; a b A _xyz_; inline"
     assert shown(file, rows, strings=strings) == [expected]
 
 
 def test_cells_stand_in_the_order_of_their_columns(file: Path) -> None:
     """Even where the file has them otherwise."""
     rows = '<row><c r="AB1"><v>28</v></c><c r="B1"><v>2</v></c><c r="Z1"><v>26</v></c><c><v>27</v></c></row>'
-    assert shown(file, rows) == ["2 | 26 | 27 | 28"]
+    assert shown(file, rows) == ["2 | 26; 27; 28"]
 
 
 def test_empty_and_hidden_sheets_are_left_out(file: Path) -> None:
@@ -219,7 +258,10 @@ def test_empty_and_hidden_sheets_are_left_out(file: Path) -> None:
         {"Empty": "", "Lists": grid(["secret"]), "Shown": grid(["a", "b"])}, hidden=["Lists"]
     )  # fmt: skip
     extracted = read(file, data)
-    assert extracted.blocks == [Block("Shown", "heading", 3), Block("a | b", "table", 3)]
+    assert extracted.blocks == [
+        Block("Shown", "heading", 3),
+        Block("Shown > a | b", "table", 3, table=0, at=0),
+    ]
     assert extracted.warnings == ["hidden sheets, left out: Lists"]
     assert extracted.pages == 3
 

@@ -146,11 +146,55 @@ def test_a_label_in_json_may_be_a_number_or_a_truth_value(file: Path) -> None:
     assert labels == ["1", "2.5", "true", None, None, "x"]
 
 
-def test_numbers_alone_hold_no_text(file: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Indicator,2023,2022\nWater (m3),12,13\n", ["Water (m3) | 2023: 12; 2022: 13"]),
+        ("Year;Waste;Water\n2022;1,5;7\n2023;1,25;8\n", ["2022 | Waste: 1,5; Water: 7"]),
+        ("a,b\n1,2\n3,4\n", ["a > 1 | b: 2", "a > 3 | b: 4"]),
+        ("Site,Unit,Water\nMill,m3,12\nFarm,m3,9\n", ["Site > Mill (m3) | Water: 12"]),
+    ],
+)
+def test_a_table_of_figures_is_a_table(file: Path, text: str, expected: list[str]) -> None:
+    """Unless a column of it is asked for; then its rows are data rows as ever."""
+    extracted = read(file, text, "r.csv")
+    assert [block.text for block in extracted.blocks][: len(expected)] == expected
+    assert {block.kind for block in extracted.blocks} == {"table"}
+    assert len(extracted.tables) == 1
+    name = text.partition("\n")[0].replace(";", ",").split(",")[0]
+    assert {block.kind for block in read(file, text, "r.csv", column=name).blocks} == {"row"}
+
+
+@pytest.mark.parametrize("text", ["1,2\n3,4\n", ",,\n,,\n"])
+def test_numbers_alone_hold_no_text(file: Path, text: str) -> None:
     """A table without words is rejected, not analyzed."""
     with pytest.raises(Rejected) as caught:
-        read(file, "a,b\n1,2\n3,4\n", "r.csv")
+        read(file, text, "r.csv")
     assert caught.value.code == "text_column_not_found"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "phrase,stars\nIt works,5\nBroken,1\n",  # ratings are labels
+        "id,said\n1,It works\n2,Broken\n3,Lost\n",  # numbers of the rows
+        "said,weight\nThe pump that they sent us works as it should for a year now,0.71\n",
+        "headline,share\nPump works,0.71\nPump broken,0.2\n",  # a telling name
+        "a,b,c\nMill,north,1\nFarm,south,2\n",
+    ],
+)
+def test_a_data_set_beside_some_numbers_stays_a_data_set(file: Path, text: str) -> None:
+    """Numbers that label or number the rows make no table, nor do those beside long texts."""
+    assert rows(read(file, text, "r.csv"))
+
+
+def test_a_table_of_too_many_cells_is_rejected(file: Path) -> None:
+    """By the limit's name, before its cells take any more memory."""
+    file.write_text("Site,2022,2023\n" + "Mill,1,2\n" * 1_000)
+    options = ExtractOptions(limits=Limits(cells=2_999))
+    with pytest.raises(Rejected) as caught:
+        extract(file, name="r.csv", content_type=None, options=options)
+    assert caught.value.code == "too_many_cells"
 
 
 def test_too_many_rows_are_rejected(file: Path) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from shared.digests.records import DatapointChange, Datapoints, Reported
 from shared.digests.render import words
 from shared.documents.figures import unpack
-from shared.text.datapoints import datapoints
+from shared.text.datapoints import names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,9 +113,8 @@ class Values:
             same = (key.organisation, key.code, key.unit)
             if same not in newest or pair[:2] < newest[same][:2]:
                 newest[same] = pair
-        names = {point.code: point.name for point in datapoints()}
         changes = [
-            _change(code, names.get(code, code), unit, before, now)
+            _change(code, names().get(code, code), unit, before, now)
             for (_, code, unit), (_, _, now, before) in newest.items()
         ]
         plausible = [each for each in changes if each is not None]

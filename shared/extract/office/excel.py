@@ -5,34 +5,53 @@ from __future__ import annotations
 import math
 import re
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from shared.extract.cells import kind_of
 from shared.extract.office.package import Budget, Handlers, Package
 from shared.extract.refusals import no_text, too_many
 from shared.extract.shapes import Block, Extracted, has_words
 from shared.extract.sniff import XLSX
 from shared.extract.table import (
+    NUMBER,
     SAMPLE_ROWS,
     WELL_KNOWN,
+    are_figures,
     as_label,
     find_label_column,
     find_text_column,
     fold,
     row_blocks,
 )
-from shared.extract.tidy import squeeze
+from shared.extract.tables import MAX_SPANNED, Grid, GridCell, Tables
+from shared.extract.tidy import raised, squeeze
 from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from shared.extract.office.package import Attributes
     from shared.extract.shapes import ExtractOptions, Limits
     from shared.extract.zips import Source
 
-    Row = tuple[int, dict[int, str]]
+
+class Look(NamedTuple):
+    """What a cell's style shows of its part in a table."""
+
+    bold: bool = False
+    indent: float = 0.0
+    """Points."""
+
+
+class Row(NamedTuple):
+    """A row's number, from 1, its filled cells by their columns, and the look of those that have one."""
+
+    number: int
+    cells: dict[int, str]
+    looks: dict[int, Look]
+
 
 _BUILT_IN = {
     1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%", 14: "yyyy-mm-dd", 15: "d-mmm-yy",
@@ -50,6 +69,8 @@ _DIGITS = re.compile(r"[0#?][0#?,]*(?:\.([0#?]*))?(,*)")
 _MOST_DECIMALS = 15
 _LARGEST = 1e15  # beyond it a double has no decimals
 _LAST_DAY = 2_957_003  # the end of the year 9999, where days count from 1904
+_INDENT = 9.0  # points of a step
+_OFF = {"0", "false"}
 _EPOCH, _EPOCH_1904 = datetime(1899, 12, 30), datetime(1904, 1, 1)  # noqa: DTZ001 - a sheet's time has no zone
 
 
@@ -75,9 +96,24 @@ class Formats(Handlers):
         self._codes = dict(_BUILT_IN)
         self._styles: list[int] = []
         self._formats: dict[int, _Format] = {}
-        self._in_styles = False
-        self.starts = {"x:numFmt": self._add_code, "x:cellXfs": self._enter, "x:xf": self._add_style}
-        self.ends = {"x:cellXfs": self._leave}
+        self._bold: list[bool] = []  # of the fonts
+        self._looks: list[Look] = []  # of the styles
+        self._in_styles = self._in_fonts = False
+        self.starts = {
+            "x:numFmt": self._add_code,
+            "x:fonts": self._enter_fonts,
+            "x:font": self._add_font,
+            "x:b": self._set_bold,
+            "x:cellXfs": self._enter,
+            "x:xf": self._add_style,
+            "x:alignment": self._set_indent,
+        }
+        self.ends = {"x:cellXfs": self._leave, "x:fonts": self._leave_fonts}
+
+    def look(self, style: str) -> Look:
+        """Return how cells of a style look."""
+        number = int(style)
+        return self._looks[number] if 0 <= number < len(self._looks) else Look()
 
     def show(self, style: str, value: str) -> str:
         """Format a number as Excel shows it; anything else stays as it is."""
@@ -114,6 +150,24 @@ class Formats(Handlers):
         if len(self._codes) < _FORMATS:
             self._codes[int(attributes.get("numFmtId", 0))] = attributes.get("formatCode", "")[:255]
 
+    def _enter_fonts(self, _: Attributes) -> None:
+        self._in_fonts = True
+
+    def _leave_fonts(self) -> None:
+        self._in_fonts = False
+
+    def _add_font(self, _: Attributes) -> None:
+        if self._in_fonts and len(self._bold) < _FORMATS:
+            self._bold.append(False)
+
+    def _set_bold(self, attributes: Attributes) -> None:
+        if self._in_fonts and self._bold:
+            self._bold[-1] = attributes.get("val", "1") not in _OFF
+
+    def _set_indent(self, attributes: Attributes) -> None:
+        if self._in_styles and self._looks:
+            self._looks[-1] = self._looks[-1]._replace(indent=_INDENT * int(attributes.get("indent", 0)))
+
     def _enter(self, _: Attributes) -> None:
         self._in_styles = True
 
@@ -122,7 +176,9 @@ class Formats(Handlers):
 
     def _add_style(self, attributes: Attributes) -> None:
         if self._in_styles and len(self._styles) < _FORMATS:
+            font = int(attributes.get("fontId", 0))
             self._styles.append(int(attributes.get("numFmtId", 0)))
+            self._looks.append(Look(bold=0 <= font < len(self._bold) and self._bold[font]))
 
 
 def _parse(code: str) -> _Format:
@@ -180,21 +236,25 @@ _FIGURES = 0.5  # of the other columns hold numbers: a table of figures
 _FILLED = 0.5  # of the rows have a text
 _MAX_HEADING_WORDS = 12
 _END = re.compile(r"[.!?:;,\u2026\u3002][\"'\u201d\u2019)\]]*$")
-_NUMBER = re.compile(r"\W{0,3}\d[\d.,\s]*(?:\D{1,4})?$|[-\u2013\u2014]$|(?i:n/?a)$")
+_UNNAMED = re.compile(r"(?i)(?:sheet|tabelle|feuil|foglio|hoja|blad) ?\d*$")
 
 
 class SheetBlocks:
     """Takes a sheet's rows one by one; the first of them, which are kept, decide what the rows are."""
 
-    def __init__(self, page: int, wanted: str | None, budget: Budget) -> None:
-        """`wanted` is the name of the text column, if the uploader named it."""
+    def __init__(self, page: int, name: str, options: ExtractOptions, budget: Budget, tables: Tables) -> None:
         self.blocks: list[Block] = []
         self.missing: Rejected | None = None
         """The reason that the sheet is no data set, if a column was asked for."""
         self._page = page
-        self._wanted = wanted
+        self._name = name
+        self._tables = tables
+        self._most = self._left = options.limits.cells
+        self._merged: dict[tuple[int, int], tuple[int, int]] = {}
+        self._wanted = options.text_column
         self._budget = budget
-        self._sample: list[Row] | None = []
+        self._decided = False
+        self._kept: list[Row] = []
         self._header = 0  # the number of the row that names the columns
         self._text: int | None = None  # the column of texts, where there is one
         self._label: int | None = None
@@ -203,28 +263,70 @@ class SheetBlocks:
         """Whether cells of this column are used."""
         return self._text is None or column in {self._text, self._label}
 
-    def add(self, number: int, row: dict[int, str]) -> None:
-        """Add the row `number`, by the columns that are filled; raises Rejected(`too_many_rows`)."""
-        if self._sample is None:
-            self._write(number, row)
+    def add(self, row: Row) -> None:
+        """Add a row; raises Rejected(`too_many_rows`, `too_many_cells`)."""
+        if self._text is not None:
+            self._write(row)
             return
-        self._sample.append((number, row))
-        if len(self._sample) > SAMPLE_ROWS:
-            self.close()
+        self._kept.append(row)
+        if not self._decided and len(self._kept) > SAMPLE_ROWS:
+            self._decide()
+        self._left -= len(row.cells)
+        if self._left < 0:  # before they take any more memory
+            raise too_many("cells", f"a sheet with more than {self._most:,} cells", self._most)
+
+    def merge(self, begin: tuple[int, int], end: tuple[int, int]) -> None:
+        """Say that the cells from a row and column to others are one."""
+        if len(self._merged) < MAX_SPANNED:
+            self._merged[begin] = max(1, end[0] - begin[0] + 1), max(1, end[1] - begin[1] + 1)
 
     def close(self) -> None:
-        """End the rows; raises Rejected(`too_many_rows`)."""
-        if not self._sample:
-            return
-        sample, self._sample = self._sample, None
-        self._decide(sample)
-        for number, row in sample:
-            self._write(number, row)
+        """End the rows; raises Rejected(`too_many_rows`, `too_many_cells`, `too_many_columns`)."""
+        if not self._decided:
+            self._decide()
+        rows, self._kept = self._kept, []
+        filled = [at for at, row in enumerate(rows) if len(row.cells) > 1]
+        begin, end = (filled[0], filled[-1] + 1) if filled else (len(rows), len(rows))
+        for row in rows[:begin]:
+            self._append(_lone_block(row.cells))
+        for part in _tables(rows[begin:end]):
+            for block in self._tables.add(self._grid(part)):
+                self._append(block)
+        for row in rows[end:]:
+            self._append(_lone_block(row.cells))
 
-    def _decide(self, sample: list[Row]) -> None:
-        at = _find_header([row for _, row in sample], self._wanted)
-        header: dict[int, str] = {} if at is None else sample[at][1]
-        data = [row for _, row in sample[0 if at is None else at + 1 :]]
+    def _grid(self, rows: Sequence[Row]) -> Grid:
+        above = next((block.text for block in reversed(self.blocks) if block.kind == "heading"), self._name)
+        return Grid(
+            rows=[
+                [self._cell(row, column, text) for column, text in sorted(row.cells.items())] for row in rows
+            ],
+            page=self._page,
+            caption=None if _UNNAMED.match(above) else above,
+        )
+
+    def _cell(self, row: Row, column: int, text: str) -> GridCell:
+        look = row.looks.get(column, Look())
+        rows, columns = self._merged.get((row.number, column), (1, 1))
+        spaces = len(text) - len(text.lstrip())
+        return GridCell(
+            text=text,
+            column=column,
+            row_span=rows,
+            column_span=columns,
+            bold=look.bold,
+            indent=look.indent + spaces * _INDENT / 2,
+        )
+
+    def _decide(self) -> None:
+        """Find out whether the sheet is a data set, and write its rows so far if it is one."""
+        self._decided = True
+        sample = self._kept
+        if not sample:
+            return
+        at = _find_header([row.cells for row in sample], self._wanted)
+        header: dict[int, str] = {} if at is None else sample[at].cells
+        data = [row.cells for row in sample[0 if at is None else at + 1 :]]
         columns: dict[str, list[str]] = {}
         numbers: dict[str, int] = {}
         for number in sorted({number for row in data for number in row}):
@@ -240,27 +342,46 @@ class SheetBlocks:
             return
         label = find_label_column(columns, text)
         self._text, self._label = numbers[text], None if label is None else numbers[label]
-        self._header = 0 if at is None else sample[at][0]
+        self._header = 0 if at is None else sample[at].number
+        self._kept = []
+        for row in sample:
+            self._write(row)
 
-    def _write(self, number: int, row: dict[int, str]) -> None:
-        if self._text is None or number < self._header:
-            found = [_table_block(row)]
-        elif number == self._header:
-            return
-        else:
-            label = as_label(row.get(self._label, "")) if self._label is not None else None
-            found = row_blocks(row.get(self._text, ""), number - self._header, label)
-        for block in found:
-            self._budget.add_block()
-            self.blocks.append(Block(block.text, block.kind, self._page, block.row, block.label))
+    def _write(self, row: Row) -> None:
+        """Write a row of a data set, or one above its header."""
+        if row.number < self._header:
+            self._append(_lone_block(row.cells))
+        elif row.number > self._header:
+            label = as_label(row.cells.get(self._label, "")) if self._label is not None else None
+            for block in row_blocks(row.cells.get(self._text or 0, ""), row.number - self._header, label):
+                self._append(block)
+
+    def _append(self, block: Block) -> None:
+        self._budget.add_block()
+        self.blocks.append(replace(block, page=self._page))
 
 
-def _table_block(row: dict[int, str]) -> Block:
+def _tables(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """Yield the tables of a sheet: one ends where nothing, then a title or not, then heads follow."""
+    begin = 0
+    for at in range(1, len(rows)):
+        if rows[at].number - rows[at - 1].number > 1 and at > begin + 1:
+            heads = next((row.cells for row in rows[at : at + _ABOVE] if len(row.cells) > 1), {})
+            kinds = [kind_of(text) for _, text in sorted(heads.items())[1:]]
+            if kinds and not {"number", "blank"} & set(kinds):
+                yield rows[begin:at]
+                begin = at
+    if begin < len(rows):
+        yield rows[begin:]
+
+
+def _lone_block(row: dict[int, str]) -> Block:
+    """Return a row that is in no table: a title, a note."""
     cells = [squeeze(row[column]) for column in sorted(row)]
     if len(cells) > 1:
-        return Block(" | ".join(filter(None, cells)), "table")
+        return Block(" | ".join(filter(None, cells)), "fragment")
     text = cells[0]
-    short = len(text.split()) <= _MAX_HEADING_WORDS and not _END.search(text) and not _NUMBER.match(text)
+    short = len(text.split()) <= _MAX_HEADING_WORDS and not _END.search(text) and not NUMBER.match(text)
     return Block(text, "heading" if short else "text")
 
 
@@ -275,7 +396,7 @@ def _find_header(rows: Sequence[dict[int, str]], wanted: str | None) -> int | No
         named = (at for at, row in enumerate(rows[:_ABOVE]) if fold(wanted) in map(fold, row.values()))
         return next(named, wide)
     header, below = rows[wide], rows[wide + 1 :]
-    if any(_NUMBER.match(cell) or len(cell) > _MAX_NAME for cell in header.values()):
+    if any(NUMBER.match(cell) or len(cell) > _MAX_NAME for cell in header.values()):
         return None
     if any(fold(name) in WELL_KNOWN for name in header.values()):
         return wide
@@ -292,14 +413,9 @@ def _is_text(name: str, columns: dict[str, list[str]]) -> bool:
     if len(cells) < _LEAST_ROWS or len(filled) < _FILLED * len(cells):
         return False
     others = [values for other, values in columns.items() if other != name]
-    figures = sum(map(_is_figures, others))
+    figures = sum(map(are_figures, others))
     beside_figures = figures > 1 and figures >= _FIGURES * len(others)
     return sum(filled) >= len(filled) * _LEAST_TEXT[fold(name) in _TELLING, beside_figures]
-
-
-def _is_figures(cells: list[str]) -> bool:
-    filled = [cell for cell in cells if cell]
-    return sum(_NUMBER.match(cell) is not None for cell in filled) > len(filled) / 2
 
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -317,8 +433,10 @@ class SharedStrings(Handlers):
         self._text = bytearray()
         self._ends = array("Q")
         self._budget = Budget(limits)
+        self._raised = False
         self.texts = {"x:t": self._add}
-        self.ends = {"x:si": self._end}
+        self.starts = {"x:r": self._start_run, "x:vertAlign": self._set_raised}
+        self.ends = {"x:si": self._end, "x:r": self._end_run}
 
     def __getitem__(self, number: int) -> str:
         """Return the text of this number, from 0; "" if there is none."""
@@ -329,7 +447,18 @@ class SharedStrings(Handlers):
 
     def _add(self, text: str) -> None:
         self._budget.spend(len(text))
-        self._text += _unescape(text).encode(errors="replace")
+        before = self._text[-1:].decode(errors="ignore")
+        written = raised(_unescape(text), [before]) if self._raised else _unescape(text)
+        self._text += written.encode(errors="replace")
+
+    def _start_run(self, _: Attributes) -> None:
+        self._raised = False
+
+    def _end_run(self) -> None:
+        self._raised = False
+
+    def _set_raised(self, attributes: Attributes) -> None:
+        self._raised = attributes.get("val") == "superscript"
 
     def _end(self) -> None:
         self._budget.spend(1)  # so that texts without a letter have an end too
@@ -350,13 +479,14 @@ class Sheet(Handlers):
         self._columns = limits.columns
         self._budget = budget
         self._row: dict[int, str] = {}
+        self._looks: dict[int, Look] = {}
         self._number = 0  # of the row, from 1
         self._column = 0  # of the cell, from 1
         self._kind = self._style = ""
         self._value: list[str] = []
         self._spent = 0  # characters of the cell, counted as they come: it may have any number of pieces
         self.texts = {"x:v": self._set_value, "x:t": self._add_text}
-        self.starts = {"x:row": self._start_row, "x:c": self._start_cell}
+        self.starts = {"x:row": self._start_row, "x:c": self._start_cell, "x:mergeCell": self._merge}
         self.ends = {"x:c": self._end_cell, "x:row": self._end_row}
 
     def _start_row(self, attributes: Attributes) -> None:
@@ -389,6 +519,13 @@ class Sheet(Handlers):
             raise too_many("columns", f"more than {self._columns:,} columns", self._columns)
         self._budget.spend(max(0, len(text) - self._spent) + _SEPARATOR)
         self._row[self._column] = text
+        look = self._formats.look(self._style)
+        if look != Look():
+            self._looks[self._column] = look
+
+    def _merge(self, attributes: Attributes) -> None:
+        begin, _, end = attributes.get("ref", "").partition(":")
+        self._rows.merge(_place(begin), _place(end or begin))
 
     def _shown(self) -> str:
         kind, value = self._kind, "".join(self._value)
@@ -404,8 +541,8 @@ class Sheet(Handlers):
 
     def _end_row(self) -> None:
         if self._row:
-            self._rows.add(self._number, self._row)
-            self._row = {}
+            self._rows.add(Row(self._number, self._row, self._looks))
+            self._row, self._looks = {}, {}
 
 
 def _unescape(text: str) -> str:
@@ -413,6 +550,12 @@ def _unescape(text: str) -> str:
     if "_x" not in text:
         return text
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+
+
+def _place(address: str) -> tuple[int, int]:
+    """Return row and column of an address such as "AB12", from 1; raises ValueError."""
+    letters = address.rstrip("0123456789")
+    return int(address[len(letters) :][:8] or 0), _column(letters)
 
 
 def _column(letters: str) -> int:
@@ -427,15 +570,15 @@ def read_xlsx(source: Source, options: ExtractOptions) -> Extracted:
     """Return the text of a workbook: `page` is the sheet's number, its name a heading.
 
     A sheet with a column of sentences is a data set: each of its rows is a data row, numbered from the row
-    below the header. With `options.text_column`, the sheets with that column are. Other sheets give table
-    rows. Formulas count as their last value; numbers and dates read as they are shown. Hidden sheets are left
+    below the header. With `options.text_column`, the sheets with that column are. Other sheets give tables.
+    Formulas count as their last value; numbers and dates read as they are shown. Hidden sheets are left
     out.
 
     Raises:
-        Rejected: what Package raises, `too_many_pages`, `too_many_columns`, `text_column_not_found` or
-            `no_text`.
+        Rejected: what Package raises, `too_many_pages`, `too_many_columns`, `too_many_cells`,
+            `text_column_not_found` or `no_text`.
     """
-    limits, budget = options.limits, Budget(options.limits)
+    limits, budget, tables = options.limits, Budget(options.limits), Tables(options.limits)
     blocks: list[Block] = []
     hidden: list[str] = []
     missing: list[Rejected] = []
@@ -456,7 +599,7 @@ def read_xlsx(source: Source, options: ExtractOptions) -> Extracted:
             if not shown:
                 hidden.append(name)
                 continue
-            rows = SheetBlocks(number, options.text_column, budget)
+            rows = SheetBlocks(number, name, options, budget, tables)
             package.scan(sheet.part, Sheet(rows, strings, formats, limits, budget))
             rows.close()
             missing += [rows.missing] if rows.missing else []
@@ -468,7 +611,7 @@ def read_xlsx(source: Source, options: ExtractOptions) -> Extracted:
     if not has_words(blocks):
         raise no_text("No sheet of this workbook holds any text.", "Check that the right file was uploaded.")
     warnings = [f"hidden sheets, left out: {', '.join(hidden)[:200]}"] if hidden else []
-    return Extracted(XLSX, title, len(book.sheets), blocks, warnings)
+    return Extracted(XLSX, title, len(book.sheets), blocks, warnings, tables=tables.found)
 
 
 class _Book(Handlers):

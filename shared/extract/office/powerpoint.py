@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from shared.extract.office.package import Budget, Handlers, Package
 from shared.extract.refusals import no_text, too_many
 from shared.extract.shapes import Block, Extracted, has_words
 from shared.extract.sniff import PPTX
-from shared.extract.tidy import is_item, listed, squeeze
+from shared.extract.tables import Grid, GridCell, Tables
+from shared.extract.tidy import is_item, listed, raised, squeeze
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _TITLES = {"title", "ctrTitle"}
 _FURNITURE = {"dt", "ftr", "hdr", "sldNum", "sldImg"}
 _LISTS = {"body", "obj"}  # placeholders whose paragraphs have bullets unless they say otherwise
+_EMU = 12_700  # to the point
+_ON = {"1", "true"}
 
 
 @dataclass(slots=True)
@@ -29,6 +32,10 @@ class _Paragraph:
     parts: list[str] = field(default_factory=list)
     marked: bool | None = None
     """Whether the paragraph itself states that it has a bullet."""
+    indent: float = 0.0
+    """Points."""
+    plain: bool = False
+    """Whether any of it is not bold."""
 
     def block(self, *, listed: bool) -> Block | None:
         text = squeeze("".join(self.parts))
@@ -43,7 +50,7 @@ class Slide(Handlers):
 
     skipped = frozenset({"mc:Fallback"})  # what older programs get to see: the same again, or less
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: Budget, tables: Tables, page: int | None = None) -> None:
         self.titles: list[Block] = []
         self.blocks: list[Block] = []
         self.notes: list[Block] = []
@@ -54,7 +61,11 @@ class Slide(Handlers):
         self._kind: str | None = None  # of the placeholder that the shape is
         self._paragraphs: list[_Paragraph] = []  # of the shape or cell
         self._open: _Paragraph | None = None
-        self._row: list[str] | None = None
+        self._tables = tables
+        self._page = page
+        self._grid: Grid | None = None
+        self._cell: GridCell | None = None
+        self._first_row = self._bold = self._raised = False
         self.texts = {"a:t": self._text}
         self.starts = {
             "p:sld": self._start,
@@ -65,6 +76,11 @@ class Slide(Handlers):
             "a:buChar": self._mark,
             "a:buAutoNum": self._mark,
             "a:br": self._space,
+            "a:pPr": self._properties,
+            "a:r": self._start_run,
+            "a:rPr": self._run_properties,
+            "a:tbl": self._start_table,
+            "a:tblPr": self._table_properties,
             "a:tr": self._start_row,
             "a:tc": self._start_cell,
             "dgm:relIds": self._diagram,
@@ -72,7 +88,7 @@ class Slide(Handlers):
         self.ends = {
             "a:p": self._end_paragraph,
             "a:tc": self._end_cell,
-            "a:tr": self._end_row,
+            "a:tbl": self._end_table,
             "p:sp": self._end_shape,
             "dgm:pt": self._end_shape,
         }
@@ -97,7 +113,19 @@ class Slide(Handlers):
     def _text(self, text: str) -> None:
         if self._open is not None:
             self._budget.spend(len(text))
-            self._open.parts.append(text)
+            self._open.parts.append(raised(text, self._open.parts) if self._raised else text)
+            self._open.plain |= not self._bold and not text.isspace()
+
+    def _properties(self, attributes: Attributes) -> None:
+        if self._open is not None:
+            self._open.indent = int(attributes.get("marL", 0)) / _EMU
+
+    def _start_run(self, _: Attributes) -> None:
+        self._bold = self._raised = False
+
+    def _run_properties(self, attributes: Attributes) -> None:
+        self._bold = attributes.get("b") in _ON
+        self._raised = attributes.get("baseline", "0")[:1] not in {"0", "-"}
 
     def _space(self, _: Attributes) -> None:
         self._text(" ")
@@ -127,32 +155,55 @@ class Slide(Handlers):
                 self.notes += found
             self.blocks += found
 
-    def _start_row(self, _: Attributes) -> None:
-        self._row = []
+    def _start_table(self, _: Attributes) -> None:
+        caption = self.titles[-1].text if self.titles else None
+        self._grid = Grid(rows=[], page=self._page, caption=caption)
+        self._first_row = False
 
-    def _start_cell(self, _: Attributes) -> None:
+    def _table_properties(self, attributes: Attributes) -> None:
+        self._first_row = attributes.get("firstRow") in _ON
+
+    def _start_row(self, _: Attributes) -> None:
+        if self._grid is not None:
+            self._grid.rows.append([])
+
+    def _start_cell(self, attributes: Attributes) -> None:
         self._paragraphs = []
+        if self._grid is not None and self._grid.rows:
+            row = self._grid.rows[-1]
+            self._cell = GridCell(
+                text="",
+                column=len(row),  # cells that others span are there too
+                row_span=int(attributes.get("rowSpan", 1)),
+                column_span=int(attributes.get("gridSpan", 1)),
+            )
+            row.append(self._cell)
 
     def _end_cell(self) -> None:
-        if self._row is not None:
-            cell = squeeze(" ".join("".join(paragraph.parts) for paragraph in self._paragraphs))
-            self._row += [cell] if cell else []
-        self._paragraphs = []
+        said = [paragraph for paragraph in self._paragraphs if any(map(str.strip, paragraph.parts))]
+        if self._cell is not None and self._grid is not None and said:
+            self._cell.text = squeeze(" ".join("".join(paragraph.parts) for paragraph in said))
+            first = self._first_row and len(self._grid.rows) == 1
+            self._cell.bold = first or not any(paragraph.plain for paragraph in said)
+            self._cell.indent = said[0].indent
+        self._cell, self._paragraphs = None, []
 
-    def _end_row(self) -> None:
-        if self._row:
-            self._budget.add_block()
-            self.blocks.append(Block(" | ".join(self._row), "table"))
-        self._row = None
+    def _end_table(self) -> None:
+        if self._grid is not None:
+            found = self._tables.add(self._grid)
+            for _ in found:
+                self._budget.add_block()
+            self.blocks += found
+        self._grid = None
 
     def _diagram(self, attributes: Attributes) -> None:
         if "r:dm" in attributes:
             self.diagrams.append(attributes["r:dm"])
 
 
-def diagram_blocks(package: Package, part: str, budget: Budget) -> list[Block]:
+def diagram_blocks(package: Package, part: str, budget: Budget, tables: Tables) -> list[Block]:
     """Return the text of a diagram (SmartArt), point by point; raises what reading a part raises."""
-    points = Slide(budget)
+    points = Slide(budget, tables)
     package.scan(part, points)
     return [Block(block.text if is_item(block.text) else f"\u2022 {block.text}") for block in points.blocks]
 
@@ -170,21 +221,21 @@ def read_pptx(source: Source, options: ExtractOptions) -> Extracted:
     blocks: list[Block] = []
     hidden: list[int] = []
     with Package(source, limits, "PowerPoint presentation") as package:
-        budget = Budget(limits)
+        budget, tables = Budget(limits), Tables(limits)
         part, relations = package.main_part()
         order = _Order(limits.pages)
         package.scan(part, order)
         title = package.title()
         for number, identifier in enumerate(order.slides, 1):
             if identifier in relations:
-                slide = Slide(budget)
+                slide = Slide(budget, tables, number)
                 package.scan(relations[identifier].part, slide)
                 if slide.hidden:
                     hidden.append(number)
                     continue
                 blocks += (
-                    Block(block.text, block.kind, number)
-                    for block in _in_order(package, relations[identifier], slide, budget)
+                    replace(block, page=number)
+                    for block in _in_order(package, relations[identifier], slide, budget, tables)
                 )
     if not has_words(blocks):
         raise no_text(
@@ -194,20 +245,22 @@ def read_pptx(source: Source, options: ExtractOptions) -> Extracted:
     if title is None and blocks[0].kind == "heading":
         title = blocks[0].text
     warnings = [f"hidden slides, left out: {listed(hidden)}"] if hidden else []
-    return Extracted(PPTX, title, len(order.slides), blocks, warnings)
+    return Extracted(PPTX, title, len(order.slides), blocks, warnings, tables=tables.found)
 
 
-def _in_order(package: Package, at: Relation, slide: Slide, budget: Budget) -> Iterator[Block]:
+def _in_order(
+    package: Package, at: Relation, slide: Slide, budget: Budget, tables: Tables
+) -> Iterator[Block]:
     """Yield the slide's title, its text, its diagrams and its notes."""
     yield from slide.titles
     yield from slide.blocks
     relations = package.relations(at.part)
     for identifier in dict.fromkeys(slide.diagrams):
         if identifier in relations:
-            yield from diagram_blocks(package, relations[identifier].part, budget)
+            yield from diagram_blocks(package, relations[identifier].part, budget, tables)
     for relation in relations.values():
         if relation.kind == "notesSlide":
-            notes = Slide(budget)
+            notes = Slide(budget, tables)
             package.scan(relation.part, notes)
             yield from notes.notes
 

@@ -11,7 +11,8 @@ from shared.extract.office.package import Budget, Handlers, Package
 from shared.extract.refusals import no_text
 from shared.extract.shapes import Block, Extracted, has_words
 from shared.extract.sniff import DOCX
-from shared.extract.tidy import is_item, squeeze
+from shared.extract.tables import MAX_CELL, Grid, GridCell, Tables
+from shared.extract.tidy import is_item, raised, squeeze
 
 if TYPE_CHECKING:
     from shared.extract.office.package import Attributes
@@ -109,6 +110,10 @@ _MAX_HEADING_WORDS = 12
 _MAX_TITLE = 300  # characters
 _END = re.compile(r"[.!?:;,\u2026\u3002][\"'\u201d\u2019)\]]*$")
 _OFF = {"0", "false", "off", "none"}
+_CAPTION = re.compile(r"(?i)(?:table|tabelle|tableau|tabella|tabla|tab\.) ?[A-Z]?\d")
+_MAX_ALONE = 300  # characters of a cell in a table of one row: with more it is a column of the page
+_TWIP = 20  # to the point
+_MAX_SPAN = 63  # columns, which is as many as Word has
 
 
 @dataclass(slots=True)
@@ -117,12 +122,70 @@ class _Paragraph:
     style: str = ""
     level: int | None = None
     numbered: bool | None = None
+    indent: float = 0.0
+    """Points."""
     plain: int = 0
     """Number of characters that are not bold."""
     runs_on: bool = False
     """Its end is deleted, so the next paragraph continues it."""
     boxes: list[Block] = field(default_factory=list)
     """Text boxes anchored in the paragraph."""
+
+
+@dataclass(slots=True)
+class _Cell:
+    column: int
+    span: int = 1
+    merged: bool = False
+    """Whether it continues the cell above."""
+    blocks: list[Block] = field(default_factory=list)
+    indent: float | None = None
+    plain: int = 0
+
+    @property
+    def text(self) -> str:
+        return " ".join(block.text for block in self.blocks)
+
+
+@dataclass(slots=True)
+class _Table:
+    rows: list[list[_Cell]] = field(default_factory=list)
+    column: int = 0
+    """At which the next cell begins."""
+    heads: int = 0
+    """Rows that are repeated on each page."""
+
+    def is_layout(self) -> bool:
+        """Whether the table only lays a page out: a box, columns of text, or one with tables in its cells."""
+        filled = [[cell for cell in row if cell.blocks] for row in self.rows]
+        longest = max((len(cell.text) for row in filled for cell in row), default=0)
+        return (
+            max(map(len, filled), default=0) <= 1
+            or longest > (MAX_CELL if sum(map(bool, filled)) > 1 else _MAX_ALONE)
+            or any(block.kind == "table" for row in filled for cell in row for block in cell.blocks)
+        )
+
+    def grid(self, caption: str | None) -> Grid:
+        rows: list[list[GridCell]] = []
+        above: dict[int, tuple[int, GridCell]] = {}
+        for at, row in enumerate(self.rows):
+            rows.append([])
+            for cell in row:
+                if cell.merged and cell.column in above and not cell.blocks:
+                    begin, over = above[cell.column]
+                    over.row_span = at - begin + 1
+                    continue
+                written = GridCell(
+                    text=cell.text,
+                    column=cell.column,
+                    column_span=cell.span,
+                    bold=not cell.plain,
+                    indent=cell.indent or 0,
+                    head=True if at < self.heads else None,
+                )
+                above[cell.column] = at, written
+                rows[-1].append(written)
+        return Grid(rows=rows, caption=caption)
 
 
 class Story(Handlers):
@@ -135,7 +198,7 @@ class Story(Handlers):
     # Deleted, moved away; what older programs get to see instead of a text box; readings above characters.
     skipped = frozenset({"w:del", "w:moveFrom", "mc:Fallback", "w:rt"})
 
-    def __init__(self, styles: Styles, notes: dict[str, list[Block]], budget: Budget) -> None:
+    def __init__(self, styles: Styles, notes: dict[str, list[Block]], budget: Budget, tables: Tables) -> None:
         self.blocks: list[Block] = []
         self.title: str | None = None
         self._styles = styles
@@ -143,10 +206,12 @@ class Story(Handlers):
         self._budget = budget
         self._into = [self.blocks]  # the innermost of body, cells, text boxes and notes is written to
         self._open: list[_Paragraph] = []
-        self._rows: list[list[list[Block]]] = []
+        self._tables = tables
+        self._nested: list[_Table] = []
         self._pending: list[Block] = []  # notes that wait for the end of their paragraph or table row
         self._carried: list[str] = []
         self._in_properties = self._in_run = self._hidden = self._bold = False
+        self._raised = False
         self.texts = {"w:t": self._text, "m:t": self._text}
         self.starts = {
             "w:p": self._start_paragraph,
@@ -157,6 +222,8 @@ class Story(Handlers):
             "w:r": self._start_run,
             "w:b": self._set_bold,
             "w:vanish": self._set_hidden,
+            "w:vertAlign": self._set_raised,
+            "w:ind": self._indent,
             "w:del": self._mark_deleted,
             "w:tab": self._space,
             "w:br": self._space,
@@ -164,8 +231,13 @@ class Story(Handlers):
             "w:noBreakHyphen": self._hyphen,
             "w:footnoteReference": partial(self._refer, "footnote"),
             "w:endnoteReference": partial(self._refer, "endnote"),
+            "w:tbl": self._start_table,
             "w:tr": self._start_row,
-            "w:tc": self._start_container,
+            "w:tblHeader": self._mark_head,
+            "w:gridBefore": self._skip_columns,
+            "w:tc": self._start_cell,
+            "w:gridSpan": self._span,
+            "w:vMerge": self._merge,
             "w:txbxContent": self._start_container,
             "w:footnote": self._start_note,
             "w:endnote": self._start_note,
@@ -175,7 +247,7 @@ class Story(Handlers):
             "w:pPr": self._end_properties,
             "w:r": self._end_run,
             "w:tc": self._end_cell,
-            "w:tr": self._end_row,
+            "w:tbl": self._end_table,
             "w:txbxContent": self._end_box,
             "w:footnote": partial(self._end_note, "footnote"),
             "w:endnote": partial(self._end_note, "endnote"),
@@ -188,7 +260,7 @@ class Story(Handlers):
         if self._open and not self._hidden:
             self._budget.spend(len(text))
             paragraph = self._open[-1]
-            paragraph.parts.append(text)
+            paragraph.parts.append(raised(text, paragraph.parts) if self._raised else text)
             if not self._bold:
                 paragraph.plain += len(text.strip())
 
@@ -200,10 +272,13 @@ class Story(Handlers):
         self._text("-")
 
     def _start_run(self, _: Attributes) -> None:
-        self._in_run, self._hidden, self._bold = True, False, False
+        self._in_run, self._hidden, self._bold, self._raised = True, False, False, False
 
     def _end_run(self) -> None:
-        self._in_run = self._hidden = self._bold = False
+        self._in_run = self._hidden = self._bold = self._raised = False
+
+    def _set_raised(self, attributes: Attributes) -> None:
+        self._raised = self._in_run and attributes.get("w:val") == "superscript"
 
     def _set_bold(self, attributes: Attributes) -> None:
         self._bold = self._in_run and _is_on(attributes)
@@ -239,6 +314,10 @@ class Story(Handlers):
         if self._open:
             self._open[-1].numbered = attributes.get("w:val", "0") != "0"
 
+    def _indent(self, attributes: Attributes) -> None:
+        if self._open and self._in_properties:
+            self._open[-1].indent = int(attributes.get("w:left", attributes.get("w:start", 0))) / _TWIP
+
     def _mark_deleted(self, _: Attributes) -> None:
         if self._open and self._in_properties:
             self._open[-1].runs_on = True
@@ -261,6 +340,9 @@ class Story(Handlers):
             self.title = text[:_MAX_TITLE]
         kind: BlockKind = "heading" if role in {"title", "heading"} else "text"
         self._budget.add_block()
+        if self._cell is not None and self._cell.blocks is self._into[-1]:
+            self._cell.plain += paragraph.plain
+            self._cell.indent = paragraph.indent if self._cell.indent is None else self._cell.indent
         self._into[-1].append(Block(f"\u2022 {text}" if role == "item" and not is_item(text) else text, kind))
 
     def _role(self, text: str, paragraph: _Paragraph) -> Role:
@@ -282,25 +364,59 @@ class Story(Handlers):
     def _start_container(self, _: Attributes) -> None:
         self._into.append([])
 
+    @property
+    def _cell(self) -> _Cell | None:
+        """The innermost cell that is open, or was last."""
+        row = self._nested[-1].rows[-1:] if self._nested else []
+        return row[0][-1] if row and row[0] else None
+
+    def _start_table(self, _: Attributes) -> None:
+        self._nested.append(_Table())
+
     def _start_row(self, _: Attributes) -> None:
-        self._rows.append([])
+        if self._nested:
+            self._nested[-1].rows.append([])
+            self._nested[-1].column = 0
+
+    def _mark_head(self, attributes: Attributes) -> None:
+        table = self._nested[-1] if self._nested else None
+        if table and _is_on(attributes) and table.heads == len(table.rows) - 1:
+            table.heads += 1
+
+    def _skip_columns(self, attributes: Attributes) -> None:
+        if self._nested:
+            self._nested[-1].column += _span_of(attributes, least=0)
+
+    def _start_cell(self, attributes: Attributes) -> None:
+        self._start_container(attributes)
+        if self._nested:
+            table = self._nested[-1]
+            table.rows = table.rows or [[]]
+            table.rows[-1].append(_Cell(table.column, blocks=self._into[-1]))
+            table.column += 1
+
+    def _span(self, attributes: Attributes) -> None:
+        if self._cell is not None:
+            self._nested[-1].column += _span_of(attributes) - self._cell.span
+            self._cell.span = _span_of(attributes)
+
+    def _merge(self, attributes: Attributes) -> None:
+        if self._cell is not None:
+            self._cell.merged = attributes.get("w:val", "continue") != "restart"
 
     def _end_cell(self) -> None:
         cell = self._into.pop()
-        if self._rows:
-            self._rows[-1].append(cell)
-        else:
+        if not self._nested:
             self._into[-1] += cell
 
-    def _end_row(self) -> None:
-        cells = [cell for cell in self._rows.pop() if cell]
-        # Tables that only lay a page out: a box of one cell, or one with tables in its cells.
-        if len(cells) < 2 or any(block.kind == "table" for cell in cells for block in cell):  # noqa: PLR2004
-            for cell in cells:
-                self._into[-1] += cell
+    def _end_table(self) -> None:
+        table, into = self._nested.pop(), self._into[-1]
+        if table.is_layout():
+            into += [block for row in table.rows for cell in row for block in cell.blocks]
         else:
-            row = " | ".join(" ".join(block.text for block in cell) for cell in cells)
-            self._into[-1].append(Block(row, "table"))
+            above = into[-1] if into else None
+            names = above and (above.kind == "heading" or _CAPTION.match(above.text))
+            into += self._tables.add(table.grid(above.text if above and names else None))
         self._flush_notes()
 
     def _end_box(self) -> None:
@@ -321,13 +437,17 @@ class Story(Handlers):
             self._notes[kind + self._note] = [Block(block.text) for block in blocks]
 
     def _flush_notes(self) -> None:
-        if self._pending and len(self._into) == 1 and not self._open and not self._rows:
+        if self._pending and len(self._into) == 1 and not self._open and not self._nested:
             self.blocks += self._pending
             self._pending = []
 
 
 def _is_on(attributes: Attributes) -> bool:
     return attributes.get("w:val", "1") not in _OFF
+
+
+def _span_of(attributes: Attributes, least: int = 1) -> int:
+    return min(max(int(attributes.get("w:val", 1)), least), _MAX_SPAN)
 
 
 def _could_be_heading(text: str) -> bool:
@@ -357,12 +477,12 @@ def read_docx(source: Source, options: ExtractOptions) -> Extracted:
         notes: dict[str, list[Block]] = {}
         for kind in ("footnotes", "endnotes"):
             if kind in parts:
-                package.scan(parts[kind], Story(styles, notes, budget))
-        body = Story(styles, notes, budget)
+                package.scan(parts[kind], Story(styles, notes, budget, Tables(options.limits)))
+        body = Story(styles, notes, budget, tables := Tables(options.limits))
         package.scan(part, body)
         title = package.title() or body.title
         if "aFChunk" in parts:
             warnings.append("the document embeds other files, whose text was left out")
     if not has_words(body.blocks):
         raise no_text("The document holds no words.", "Check that the right file was uploaded.")
-    return Extracted(DOCX, title, None, body.blocks, warnings)
+    return Extracted(DOCX, title, None, body.blocks, warnings, tables=tables.found)
