@@ -32,6 +32,8 @@ ENOUGH = {"table": 0.75, "chart": 0.75, "prose": 0.5}
 """Share of a label's words that must be found."""
 LEAST_OWN = 0.5
 """Share of the words of a label found, outside prose, that must belong to the value."""
+LONG = 6
+"""Words of a label that are enough to know it by."""
 _LEAST_HEAD = 3
 """Letters of a head of a column that tell it from others; "in %" has fewer."""
 _TOLERANCE = 1e-6
@@ -140,11 +142,20 @@ def has_label(value: Value, found: Found, others: Iterable[Value] = ()) -> bool:
         own = set(words(f"{value.label} {value.parents} {value.column} {value.unit} {value.period}"))
         last = found.label.rpartition(" > ")[2]
         innermost = words(last)
-        if whole and LEAST_OWN * len(squeezed(last)) <= len(squeezed(value.label)):
-            pass
-        elif innermost and sum(word in own for word in innermost) < LEAST_OWN * len(innermost):
+        is_long = sum(word in own for word in innermost) < LEAST_OWN * len(innermost)
+        is_spaced = whole and LEAST_OWN * len(squeezed(last)) <= len(squeezed(value.label))
+        if is_long and not is_spaced and not _is_shortened(value.label, last):
             return False
     return all(_share(apart, given) >= LEAST_OWN for apart in _apart(value, others))
+
+
+def _is_shortened(label: str, whole: str) -> bool:
+    """Whether the gold has a label without its end, or without its middle."""
+    begin = label.partition("\u2026")[0].split()
+    rest = whole.split()[len(begin) :]
+    if squeezed("".join(whole.split()[: len(begin)])).rstrip(",;:") != squeezed("".join(begin)):
+        return False
+    return "\u2026" in label or len(begin) >= LONG or " ".join(rest).startswith(("(", "i.e", "as a ", "- "))
 
 
 def _apart(value: Value, others: Iterable[Value]) -> list[set[str]]:
@@ -164,6 +175,9 @@ def has_column(value: Value, found: Found) -> bool:
     """Whether the column or period found is the value's."""
     wanted = years(value.period) or years(value.column)
     given = years(found.period or "") or years(found.column)
+    same_years = years(found.column) <= years(value.column)
+    if value.column and not found.period and same_years and squeezed(value.column) in squeezed(found.column):
+        return True  # with whatever year: "compared to 2030"
     if wanted and given:
         return wanted == given
     if not value.column:

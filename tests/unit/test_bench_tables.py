@@ -111,6 +111,17 @@ def test_a_label_may_lack_a_word_of_four_but_not_be_ten_labels() -> None:
     assert has_label(wood, replace(FIGURE, label="Total w ood bur nt on site"))
 
 
+def test_a_label_may_be_shortened() -> None:
+    """The gold leaves out what explains a label, or its middle."""
+    assert has_label(
+        value(label="Wood ratio"), replace(FIGURE, label="Wood ratio (wood burnt by hour and kiln)")
+    )
+    assert has_label(
+        value(label="Wood \u2026 of kilns"), replace(FIGURE, label="Wood burnt in all years of kilns")
+    )
+    assert not has_label(value(label="Wood"), replace(FIGURE, label="Wood Coal Peat Gas Oil Steam"))
+
+
 def test_rows_of_one_label_need_their_parents() -> None:
     """Only the words that tell them apart."""
     women = value(label="Women", parents="Managers of mills")
@@ -131,6 +142,9 @@ def test_a_column_is_its_period_or_its_head() -> None:
     assert has_column(replace(male, period=""), replace(FIGURE, period=None, column="2031 > Male"))
     assert not has_column(male, replace(FIGURE, period="2030", column="Male"))
     assert has_column(value(column="", period=""), FIGURE)
+    change = value(column="% compared to 2030")
+    assert has_column(change, replace(FIGURE, period=None, column="% COMPARED TO 2030"))
+    assert not has_column(change, replace(FIGURE, period="2030", column="% compared to 2030"))
     share = value(column="Sales > in %", period="")
     assert has_column(share, replace(FIGURE, period=None, column="Sales > in %"))
     assert not has_column(share, replace(FIGURE, period=None, column="Orders > in %"))
