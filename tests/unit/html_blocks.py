@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from shared.extract.decode import texts
 from shared.extract.markup.html import Page, read_html, read_page
 from shared.extract.shapes import Block, Extracted, ExtractOptions, Limits
+from shared.extract.tables import Tables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +18,9 @@ LIMITS = Limits()
 
 
 def page(markup: bytes | str, limits: Limits = LIMITS) -> Page:
-    return read_page(texts(io.BytesIO(markup.encode() if isinstance(markup, str) else markup)), limits)
+    return read_page(
+        texts(io.BytesIO(markup.encode() if isinstance(markup, str) else markup)), limits, Tables(limits)
+    )
 
 
 def blocks(markup: bytes | str, limits: Limits = LIMITS) -> list[Block]:

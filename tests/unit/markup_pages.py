@@ -82,7 +82,7 @@ TABLE_LAYOUT = Page(
     <P>{ENERGY}</FONT></TD></TR>
     <TR><TD COLSPAN=2><FONT SIZE=1>{RIGHTS} <A
     HREF=c.htm>Imprint</A></FONT></TD></TR></TABLE></BODY></HTML>""",
-    (WATER, DAM, GOAL, "Mill | Water drawn | 2023", "Alnwick | 1,200 | 1,150", ENERGY),
+    (WATER, DAM, GOAL, "Mill > Alnwick | Water drawn: 1,200; 2023: 1,150", ENERGY),
     (RIGHTS, "Careers and training"),
     ("Environment",),
 )
@@ -147,7 +147,7 @@ WORD = Page(
     class=MsoNormal>2023</p></td></tr>
     <tr><td><p class=MsoNormal>Alnwick</p></td><td><p class=MsoNormal>1,150</p></td></tr></table>
     <p class=MsoNormal>{GOAL}</p></div></body></html>""",
-    (WATER, DAM, "Mill | 2023", "Alnwick | 1,150", GOAL),
+    (WATER, DAM, "Mill > Alnwick | 2023: 1,150", GOAL),
     (SCRIPT,),
     ("Water",),
 )
@@ -160,7 +160,13 @@ DATA = Page(
     m<sup>3</sup></th><th>Change</th></tr></thead><tbody><tr><th>Alnwick
     </th><td>1,150</td><td>&minus;4&nbsp;%</td></tr><tr><th>Morpeth</th><td>980</td><td></td></tr></tbody></table>
     <p>{GOAL}<sup><a href="#n1">1</a></sup></p><dl><dt>Reporting</dt><dd>{AUDIT}</dd></dl></main>""",
-    (WATER, "Mill | Drawn, m3 | Change", "Alnwick | 1,150 | \u22124 %", "Morpeth | 980", GOAL, AUDIT),
+    (
+        WATER,
+        "Water by mill > Mill > Alnwick | Drawn, m3: 1,150; Change: \u22124 %",
+        "Water by mill > Mill > Morpeth | Drawn, m3: 980",
+        GOAL,
+        AUDIT,
+    ),
     (),
     ("Key figures",),
 )

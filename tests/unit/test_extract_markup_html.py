@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from shared.extract.decode import codec_of, texts
-from shared.extract.shapes import Block
+from shared.extract.shapes import Block, Limits
+from shared.platform.errors import Rejected
 from tests.unit.html_blocks import blocks, page, read
 from tests.unit.markup_pages import PAGES, Page
 
@@ -51,7 +53,7 @@ def test_pieces_make_no_difference(page: Page, tmp_path: Path) -> None:
 
 
 def test_the_rows_of_data_tables_are_rows() -> None:
-    """Cells are joined; what only lays out a page is no table."""
+    """With their heads; what only lays out a page is no table."""
     kinds = [
         (block.kind, block.text)
         for block in blocks(
@@ -60,8 +62,60 @@ def test_the_rows_of_data_tables_are_rows() -> None:
             f"<table><tr><td>{'A long story. ' * 60}<td>b<tr><td>c<td>d</table>"
         )
     ]
-    assert kinds[:3] == [("table", "Year | CO2, t"), ("table", "2022 | 1,200"), ("table", "2023")]
-    assert {kind for kind, _ in kinds[3:]} == {"text"}
+    assert kinds[:2] == [("table", "2022 | CO2, t: 1,200"), ("table", "2023")]
+    assert {kind for kind, _ in kinds[2:]} == {"text"}
+
+
+def test_a_table_keeps_spans_heads_levels_and_its_caption(tmp_path: Path) -> None:
+    """Cells stand around those that span rows from above; heads stand in <thead> or are all <th>."""
+    markup = """<h2>People</h2><table><caption>Staff</caption>
+        <thead><tr><td rowspan=2><td colspan=2>2023<td colspan=2>2022</tr>
+        <tr><td>Men<td>Women<td>Men<td>Women</tr></thead>
+        <tr><th scope=row>All<td>1<td>2<td>3<td>4<sup>1</sup>
+        <tr><td style="padding-left: 1em">Trainees<td>5<td>6<td>7<td>8
+        <tr><td>&nbsp;&nbsp;&nbsp;Interns<td>9<td>1<td>2<td>3
+        <tr><th colspan=99999999999>Germany<tr><td>All<td>1<td>1<td>1<td>1</table>
+        <h2>Mills</h2><table><tr><th>Mill<th>Product<th>m<sup>3</sup>
+        <tr><td rowspan=2>Alne<td>Paper<td>12<tr><td>Card<td>13</table>"""
+    extracted = read(tmp_path, markup.encode())
+    assert [block.text for block in extracted.blocks] == [
+        "People",
+        "Staff",
+        "Staff > All | 2023, Men: 1; 2023, Women: 2; 2022, Men: 3; 2022, Women: 4\u00b9",
+        "Staff > All > Trainees | 2023, Men: 5; 2023, Women: 6; 2022, Men: 7; 2022, Women: 8",
+        "Staff > All > Interns | 2023, Men: 9; 2023, Women: 1; 2022, Men: 2; 2022, Women: 3",
+        "Staff > Germany > All | 2023, Men: 1; 2023, Women: 1; 2022, Men: 1; 2022, Women: 1",
+        "Mills",
+        "Mills > Mill > Alne > Paper | m3: 12",
+        "Mills > Mill > Alne > Card | m3: 13",
+    ]
+    assert [(table.caption, table.columns, table.labels) for table in extracted.tables] == [
+        ("Staff", 5, 1),
+        ("Mills", 3, 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("markup", "code"),
+    [
+        (("<tr>" + "<td>1" * 10_000) * 2, "too_many_columns"),
+        (("<tr>" + "<td>1" * 1_000) * 150, "too_many_cells"),
+    ],
+)
+def test_a_table_beyond_a_limit_is_refused(markup: str, code: str) -> None:
+    """By the limit's name."""
+    with pytest.raises(Rejected) as caught:
+        blocks(f"<table>{markup}</table>", Limits(cells=100_000))
+    assert caught.value.code == code
+
+
+def test_spans_that_lie_take_no_time() -> None:
+    """A billion columns, rows without end, and spans that overlap."""
+    begin = time.process_time()
+    cell = "<td colspan=1000000000 rowspan=65534>a"
+    found = blocks(f"<table>{('<tr>' + cell * 20 + '<td>1') * 1_000}</table>")
+    assert {block.kind for block in found} == {"table"}
+    assert time.process_time() - begin < 10
 
 
 @pytest.mark.parametrize(
@@ -158,6 +212,5 @@ def test_links_are_left_out_and_linking_sentences_kept() -> None:
     )
     assert [block.text for block in found] == [
         "We publish the report and its annexes every spring.",
-        "Report | File",
-        "2023 | Download it",
+        "Report > 2023 | File: Download it",
     ]

@@ -6,17 +6,18 @@ No tree is built: libxml2's is limited to some hundred levels, and costs several
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntFlag, auto
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from shared.extract.plain import paragraphs
 from shared.extract.refusals import too_many, too_many_characters
-from shared.extract.tidy import is_item, squeeze
+from shared.extract.tables import MAX_CELL, MAX_ROW_SPAN, MAX_SPANNED, Grid, GridCell
+from shared.extract.tidy import is_item, raised, squeeze
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from shared.extract.shapes import BlockKind, Limits
 
@@ -37,13 +38,20 @@ class Mark(IntFlag):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A block; `linked` counts its characters in links, `level` is that of a heading, 1 to 6."""
+    """A block; `linked` counts its characters in links, `level` is that of a heading, 1 to 6.
+
+    A table is one block, with its cells in `grid`.
+    """
 
     text: str
     kind: BlockKind
     marks: Mark
     linked: int = 0
     level: int = 0
+    bold: bool = False
+    indent: float = 0.0
+    """Points."""
+    grid: Grid | None = None
 
 
 BLOCKS = frozenset(
@@ -148,58 +156,102 @@ def _named(names: str) -> Mark:
 
 
 _MAX_CELL = 600  # characters: a cell of more is a column of a page
-_MAX_HEADED_CELL = 3_000  # ... in a table with header cells
 _MAX_BLOCKS = 3  # paragraphs of a cell: likewise
+
+
+_MAX_COLUMN_SPAN = 1_000  # as HTML says
+_MAX_DIGITS = 10  # of a span
+_INDENT = re.compile(
+    r"(?i)(?:padding-left|margin-left|text-indent)\s*:\s*(\d{1,4}(?:\.\d{1,4})?)\s*(px|pt|r?em)"
+)
+_POINTS = {"px": 0.75, "pt": 1.0, "em": 12.0, "rem": 12.0}
+_SPACE_WIDTH = 4.0  # points of a space that does not break
+
+
+@dataclass(slots=True)
+class _Cell:
+    column: int
+    rows: int
+    columns: int
+    head: bool | None
+    indent: float
+    found: list[Found] = field(default_factory=list)
 
 
 class Table:
     """An open table without nested tables; its cells collect blocks."""
 
     def __init__(self) -> None:
-        self._rows: list[list[list[Found]]] = []
+        self.caption = ""
+        self.in_caption = self.in_head = False
+        self._rows: list[list[_Cell]] = []
         self._headed = False
+        self._column = 0
+        self._taken: dict[int, int] = {}
+        """The row from which a column is free of cells above."""
+        self._left = MAX_SPANNED
 
     def begin_row(self) -> None:
         self._rows.append([])
+        self._column = 0
 
-    def begin_cell(self, *, header: bool) -> None:
+    def begin_cell(self, attributes: Mapping[str, str], *, header: bool) -> None:
         if not self._rows:
             self.begin_row()
         self._headed |= header
-        self._rows[-1].append([])
+        at = len(self._rows) - 1
+        while self._taken.get(self._column, 0) > at:
+            self._column += 1
+        columns = min(_number(attributes.get("colspan"), 1) or 1, _MAX_COLUMN_SPAN)
+        rows = min(_number(attributes.get("rowspan"), 1) or MAX_ROW_SPAN, MAX_ROW_SPAN)
+        self._left -= rows * columns if rows > 1 else 0
+        if self._left < 0:
+            rows = 1
+        if rows > 1:
+            self._taken.update(dict.fromkeys(range(self._column, self._column + columns), at + rows))
+        head = self.in_head or (header and attributes.get("scope", "") not in {"row", "rowgroup"})
+        self._rows[-1].append(_Cell(self._column, rows, columns, head or None, indent_of(attributes)))
+        self._column += columns
 
     def add(self, found: Found) -> bool:
         """Add a block to the open cell; False if there is none: a caption, or misplaced."""
+        if self.in_caption:
+            self.caption = f"{self.caption} {found.text}".strip()
+            return False
         if not self._rows or not self._rows[-1]:
             return False
-        self._rows[-1][-1].append(found)
+        self._rows[-1][-1].found.append(found)
         return True
 
     def contents(self) -> Iterator[Found]:
         """Yield everything in reading order, as if there were no table."""
         for row in self._rows:
             for cell in row:
-                yield from cell
+                yield from cell.found
 
     def close(self) -> Iterator[Found]:
-        """Yield one block per row if the table holds data, else its contents."""
-        if self._is_layout():
-            yield from self.contents()
+        """Yield the table if it holds data, else its contents."""
+        everything = list(self.contents())
+        if not everything or self._is_layout():
+            yield from everything
             return
-        for row in self._rows:
-            cells = [" ".join(found.text for found in cell) for cell in row]
-            text = " | ".join(filter(None, cells))
-            if text:
-                everything = [found for cell in row for found in cell]
-                linked = sum(found.linked for found in everything)
-                yield Found(text, "table", everything[0].marks, linked)
+        yield Found(
+            " ".join(found.text for found in everything),
+            "table",
+            everything[0].marks,
+            sum(found.linked for found in everything),
+            grid=Grid(
+                rows=[[_written(cell) for cell in row if cell.found] for row in self._rows],
+                caption=self.caption or None,
+            ),
+        )
 
     def _is_layout(self) -> bool:
-        rows = [[cell for cell in row if cell] for row in self._rows]
+        rows = [[cell.found for cell in row if cell.found] for row in self._rows]
         cells = [cell for row in rows for cell in row]
         longest = max((sum(len(found.text) for found in cell) for cell in cells), default=0)
         if self._headed:
-            return longest > _MAX_HEADED_CELL
+            return longest > MAX_CELL
         return (
             longest > _MAX_CELL
             or max(map(len, rows), default=0) <= 1
@@ -207,6 +259,29 @@ class Table:
             or any(len(cell) > _MAX_BLOCKS for cell in cells)
             or any(found.kind == "heading" for cell in cells for found in cell)
         )
+
+
+def _written(cell: _Cell) -> GridCell:
+    return GridCell(
+        text=" ".join(found.text for found in cell.found),
+        column=cell.column,
+        row_span=cell.rows,
+        column_span=cell.columns,
+        bold=all(found.bold for found in cell.found),
+        indent=cell.indent + cell.found[0].indent,
+        head=cell.head,
+    )
+
+
+def _number(text: str | None, default: int) -> int:
+    """Return a span; as browsers do, whatever is no number is the default."""
+    return int(text) if text and len(text) < _MAX_DIGITS and text.isdecimal() else default
+
+
+def indent_of(attributes: Mapping[str, str]) -> float:
+    """Return the points by which an element's style moves its text to the right."""
+    found = _INDENT.search(attributes.get("style", "")[:2000])
+    return float(found[1]) * _POINTS[found[2].lower()] if found else 0.0
 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
@@ -221,7 +296,16 @@ class _State(NamedTuple):
     link: bool = False
     pre: bool = False
     raised: bool = False
+    bold: bool = False
     level: int = 0
+
+
+_PASSED_ON: Mapping[str, Callable[[_State], _State]] = {
+    "sup": lambda state: state._replace(raised=True),
+    **dict.fromkeys(("b", "strong", "th"), lambda state: state._replace(bold=True)),
+    **dict.fromkeys(PRE, lambda state: state._replace(pre=True)),
+}
+"""What elements pass on, by their tags."""
 
 
 class Events:
@@ -244,7 +328,8 @@ class Events:
         self._beyond = 0  # elements open beyond the limit on depth
         self._in_title = False
         self._parts: list[str] = []
-        self._linked = 0
+        self._linked = self._plain = 0
+        self._indent = 0.0
         self._item = False  # the next block begins a list item
         self._tables: list[Table | None] = []  # None: it holds another, so it is layout
 
@@ -293,7 +378,9 @@ class Events:
         self._left -= len(text)
         if self._left < 0:
             raise too_many_characters(self._limits)
-        self._parts.append(text)
+        if not self._state.bold and not text.isspace():
+            self._plain += 1
+        self._parts.append(raised(text, self._parts) if self._state.raised else text)
 
     def close(self) -> None:
         """End the page."""
@@ -311,10 +398,8 @@ class Events:
             state = state._replace(marks=state.marks | added, level=level)
         if tag == "a" and "href" in attributes:
             state = state._replace(link=True)
-        elif tag in PRE:
-            state = state._replace(pre=True)
-        elif tag == "sup":
-            state = state._replace(raised=True)
+        elif tag in _PASSED_ON:
+            state = _PASSED_ON[tag](state)
         self._state = state
         if tag == "br":
             self._parts.append("\n")
@@ -339,7 +424,13 @@ class Events:
             if tag == "tr":
                 table.begin_row()
             elif tag in {"td", "th"}:
-                table.begin_cell(header=tag == "th")
+                table.begin_cell(attributes, header=tag == "th")
+            elif tag == "caption":
+                table.in_caption = True
+            elif tag == "thead":
+                table.in_head = True
+            elif not self._parts:
+                self._indent = self._indent or indent_of(attributes)
 
     def _leave(self, tag: str) -> None:
         if tag == "title":
@@ -348,6 +439,9 @@ class Events:
             self._item = False
         elif tag == "table" and self._tables:
             self._close_table()
+        elif table := self._table():
+            table.in_caption &= tag != "caption"
+            table.in_head &= tag != "thead"
 
     def _close_table(self) -> None:
         table = self._tables.pop()
@@ -371,15 +465,22 @@ class Events:
         raw = _CONTROL.sub("", "".join(self._parts))
         linked, self._parts, self._linked = self._linked, [], 0
         level = self._state.level
+        bold, self._plain = not self._plain, 0
+        indent, self._indent = self._indent, 0.0
         if level or self._table() or "\n" not in raw.strip():
-            self._add(squeeze(raw), "heading" if level else "text", linked)
+            start = raw.lstrip(" \n")
+            spaces = len(start) - len(start.lstrip("\u00a0 "))
+            indent += spaces * _SPACE_WIDTH
+            self._add(squeeze(raw), "heading" if level else "text", linked, bold=bold, indent=indent)
             return
         laid_out = self._state.pre or "\n\n" in raw.replace(" ", "")
         share = linked / len(raw)
         for block in paragraphs(raw, markdown=False):
             self._add(block.text, block.kind if laid_out else "text", round(share * len(block.text)))
 
-    def _add(self, text: str, kind: BlockKind, linked: int) -> None:
+    def _add(
+        self, text: str, kind: BlockKind, linked: int, *, bold: bool = False, indent: float = 0.0
+    ) -> None:
         if not text:
             return
         self._blocks += 1
@@ -389,7 +490,7 @@ class Events:
             self._item = False
             text = text if is_item(text) else f"\u2022 {text}"
         state = self._state
-        found = Found(text, kind, state.marks, linked, state.level)
+        found = Found(text, kind, state.marks, linked, state.level, bold, indent)
         table = self._table()
         if table is None or not table.add(found):
             self.found.append(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from shared.extract.decode import texts
@@ -11,10 +11,11 @@ from shared.extract.facts import holder
 from shared.extract.markup.events import HEADINGS, Events, Found, Mark
 from shared.extract.refusals import no_text
 from shared.extract.shapes import Block, Extracted, has_words
+from shared.extract.tables import Tables
 from shared.extract.tidy import squeeze
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from shared.extract.shapes import ExtractOptions, Limits
@@ -134,21 +135,25 @@ class Page:
 def read_html(path: Path, options: ExtractOptions) -> Extracted:
     """Return the content of a web page, or of text saved as one, without menus, notices and hidden parts.
 
-    Nothing that the page refers to is fetched. Raises Rejected(`no_text`, `too_many_characters`).
+    Nothing that the page refers to is fetched. Raises Rejected(`no_text`, `too_many_characters`,
+    `too_many_cells`, `too_many_columns`).
     """
+    tables = Tables(options.limits)
     with path.open("rb") as file:
-        page = read_page(texts(file), options.limits)
+        page = read_page(texts(file), options.limits, tables)
     if not has_words(page.blocks):
         raise no_text(
             "The web page holds no words of its own.",
             "If its text is loaded by scripts, save it from a browser as a complete page or as PDF.",
         )
     organisation = (holder(page.rights) if page.rights else None) or page.site
-    return Extracted("text/html", page.title, None, page.blocks, organisation=organisation)
+    return Extracted(
+        "text/html", page.title, None, page.blocks, organisation=organisation, tables=tables.found
+    )
 
 
-def read_page(pieces: Iterable[str], limits: Limits) -> Page:
-    """Read a page whose markup comes in pieces of any size."""
+def read_page(pieces: Iterable[str], limits: Limits, tables: Tables) -> Page:
+    """Read a page whose markup comes in pieces of any size; add what it holds to `tables`."""
     from lxml import etree
 
     events = Events(limits)
@@ -165,8 +170,20 @@ def read_page(pieces: Iterable[str], limits: Limits) -> Page:
         title=_title(events.meta, site, heading),
         site=site,
         rights=next((block.text for block in reversed(events.found) if states_rights(block.text)), None),
-        blocks=[Block(block.text, block.kind) for block in found],
+        blocks=list(_blocks(found, tables)),
     )
+
+
+def _blocks(found: Iterable[Found], tables: Tables) -> Iterator[Block]:
+    """Yield the content's blocks; a table without a caption has the heading right above it."""
+    above: Found | None = None
+    for block in found:
+        if block.grid is None:
+            yield Block(block.text, block.kind)
+        else:
+            heading = above.text if above and above.kind == "heading" else None
+            yield from tables.add(replace(block.grid, caption=block.grid.caption or heading))
+        above = block
 
 
 def _title(meta: dict[str, str], site: str | None, heading: str | None) -> str | None:

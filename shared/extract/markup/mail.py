@@ -14,6 +14,7 @@ from shared.extract.markup.html import read_page
 from shared.extract.plain import paragraphs
 from shared.extract.refusals import inflates_too_much, no_text, too_many_characters
 from shared.extract.shapes import Block, Extracted, has_words
+from shared.extract.tables import Tables
 from shared.extract.tidy import squeeze
 from shared.platform.errors import Rejected
 
@@ -160,7 +161,13 @@ def read_eml(path: Path, options: ExtractOptions) -> Extracted:
     title = _subject(message)
     organisation = squeeze(_header(message, "Organization")) or None
     return Extracted(
-        "message/rfc822", title, None, reader.blocks, reader.warnings(), organisation=organisation
+        "message/rfc822",
+        title,
+        None,
+        reader.blocks,
+        reader.warnings(),
+        organisation=organisation,
+        tables=reader.tables.found,
     )
 
 
@@ -187,6 +194,7 @@ class _Reader:
 
     def __init__(self, limits: Limits) -> None:
         self.blocks: list[Block] = []
+        self.tables = Tables(limits)
         self._limits = limits
         self._attachments = 0
         self._too_deep = 0
@@ -250,7 +258,7 @@ class _Reader:
             raise inflates_too_much(self._limits.inflated_bytes)
         pieces = texts(io.BytesIO(data), part.get_content_charset())
         if is_html:
-            blocks = read_page(pieces, self._limits).blocks
+            blocks = read_page(pieces, self._limits, self.tables).blocks
         else:
             text = own_text("".join(pieces).replace("\r\n", "\n").replace("\r", "\n"))
             blocks = list(paragraphs(text, markdown=False))
