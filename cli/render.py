@@ -47,6 +47,7 @@ PLACE_WIDTH = 7
 WIDTH_WITHOUT_TERMINAL = 160
 SHOWN_INITIATIVES = 12
 SHOWN_FIGURES = 8
+MAX_METRIC = 90
 FIGURE_COLUMNS = ("organisation", "metric", "data point", "value", "period", "qualifier", "page")
 MAX_FULL = 8
 """The number of documents up to which each is printed in full."""
@@ -199,17 +200,34 @@ def print_figures(console: Console, figures: list[dict[str, Any]], limit: int | 
     for name in FIGURE_COLUMNS:
         justify: Literal["left", "right"] = "right" if name in {"value", "page"} else "left"
         wide = name in {"organisation", "metric"}
-        grid.add_column(name, justify=justify, overflow="fold", no_wrap=not wide, ratio=None)
+        grid.add_column(name, justify=justify, overflow="fold", no_wrap=not wide)
     for figure in figures:
         value = quantity(figure["value"], figure["unit"])
         whose = figure["organisation"] or figure["title"] or figure["name"]
-        cells = (whose, figure["metric"], figure["datapoint"], value, figure["period"], figure["qualifier"])
+        cells = (
+            whose,
+            _end_of(figure["metric"]),
+            figure["datapoint"],
+            value,
+            figure["period"],
+            figure["qualifier"],
+        )
         texts = [Text(" ".join(str(cell or "").split())[:MAX_TEXT]) for cell in cells]
         grid.add_row(*texts, Text(str(figure["page"] or "")))
     console.print(grid)
     if len(figures) == limit:
         more = f"These are the first {limit:,}; for more: --limit N, or headrace export"
         console.print(Text(more, "bright_black"))
+
+
+def _end_of(metric: str) -> str:
+    """Return a label with as many of its parents as `MAX_METRIC` characters have room for."""
+    *parents, shown = metric.split(" > ")
+    for parent in reversed(parents):
+        if len(parent) + len(shown) > MAX_METRIC:
+            return f"… > {shown}"
+        shown = f"{parent} > {shown}"
+    return shown
 
 
 def bars(console: Console, counts: dict[str, int], styles: dict[str, str]) -> None:

@@ -17,6 +17,7 @@ from shared.documents.export import (
     Content,
     csv_lines,
     in_order,
+    is_total,
     json_lines,
     write_parquet,
     write_workbook,
@@ -335,9 +336,9 @@ def key_figures(figures: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return [best[code] for code in sorted(best)]
 
 
-def _newness(figure: dict[str, Any]) -> tuple[str, bool, float]:
-    is_total = (figure.get("qualifier") or "").startswith("total")
-    return figure.get("period") or "", is_total, figure.get("confidence", 1.0)
+def _newness(figure: dict[str, Any]) -> tuple[str, int, float]:
+    whole = 2 if is_total(figure) else 0 if figure.get("qualifier") else 1
+    return figure.get("period") or "", whole, figure.get("confidence", 1.0)
 
 
 def _progress(dropped: Dropped) -> Progress:

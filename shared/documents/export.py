@@ -86,17 +86,21 @@ def harmless(cell: str) -> str:
 
 
 def in_order(figures: Iterable[View]) -> list[View]:
-    """Return figures with those that have a data point first, by its code and the newest period first."""
+    """Return figures with those that have a data point first: by its code, the newest period, totals."""
 
-    def newest_first(figure: View) -> tuple[int, ...]:
-        return tuple(-ord(char) for char in figure.get("period") or "")
+    def place(figure: View) -> tuple[bool, str, tuple[int, ...], bool]:
+        code = figure.get("datapoint")
+        if not code:
+            return True, "", (), False
+        newest_first = tuple(-ord(char) for char in figure.get("period") or "")
+        return False, code, newest_first or (1,), not is_total(figure)
 
-    return sorted(
-        figures,
-        key=lambda figure: (
-            (0, figure["datapoint"], newest_first(figure)) if figure.get("datapoint") else (1, "", ())
-        ),
-    )
+    return sorted(figures, key=place)
+
+
+def is_total(figure: View) -> bool:
+    """Return whether a figure says of itself that it is a total."""
+    return (figure.get("qualifier") or "").startswith("total")
 
 
 def _document_row(_: View, document: View) -> tuple[Value, ...]:

@@ -142,6 +142,7 @@ def test_of_earlier_reports_the_latest_counts() -> None:
         figure(100, "2024", qualifier="target"),
         figure(100, "2019", qualifier="base year"),
         figure(100, "2024", qualifier="change"),
+        figure(100, "2024", qualifier="of which women"),
     ],
 )
 def test_what_differs_in_kind_is_not_compared(other: DocumentFigure) -> None:
@@ -164,6 +165,18 @@ def test_a_data_point_is_listed_once() -> None:
     shown, _, found = compared([(doc(), both)])
     assert shown == [(SCOPE1, ("2024", 2, "new"), ("2025", 1, "new"))]
     assert found.compared == 1
+
+
+def test_a_total_goes_before_its_parts() -> None:
+    """Of which only one is listed, compared with itself."""
+    parts = [
+        figure(value, year, qualifier=part)
+        for part, values in (("of which men", (6, 7)), ("total", (10, 12)))
+        for value, year in zip(values, ("2024", "2025"), strict=True)
+    ]
+    assert compared([(doc(), outcome(*parts))])[0] == [(SCOPE1, ("2024", 10, "new"), ("2025", 12, "new"))]
+    shown, _, _ = compared([(doc(), outcome(*parts[:2]))])
+    assert shown == [(SCOPE1, ("2024", 6, "new"), ("2025", 7, "new"))]
 
 
 def test_the_largest_relative_change_comes_first() -> None:

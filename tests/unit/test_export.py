@@ -300,10 +300,12 @@ def test_a_workbook_is_written_in_bounded_memory(tmp_path: Path) -> None:
 
 
 def test_figures_with_a_data_point_come_first() -> None:
-    """By its code, the newest period first; the others stay in the order of the document."""
+    """By its code, the newest period and totals first; the others stay in the order of the document."""
     figures = [
         figure(datapoint=None, metric="b"),
         figure(datapoint="E3-4.withdrawal", period=None),
+        figure(datapoint="E3-4.withdrawal", period="2023", metric="part"),
+        figure(datapoint="E3-4.withdrawal", period="2023", qualifier="total"),
         figure(datapoint="E1-6.scope1", period="2023"),
         figure(datapoint=None, metric="a"),
         figure(datapoint="E1-6.scope1", period="2024"),
@@ -311,6 +313,8 @@ def test_figures_with_a_data_point_come_first() -> None:
     assert [(each["datapoint"], each["period"], each["metric"][:1]) for each in in_order(figures)] == [
         ("E1-6.scope1", "2024", "E"),
         ("E1-6.scope1", "2023", "E"),
+        ("E3-4.withdrawal", "2023", "E"),
+        ("E3-4.withdrawal", "2023", "p"),
         ("E3-4.withdrawal", None, "E"),
         (None, "2024", "b"),
         (None, "2024", "a"),

@@ -1,8 +1,8 @@
 """Compare data points of the window's documents with the newest earlier period of the same organisation.
 
-A value is compared with one of the same organisation, data point and unit, and of the same kind of period: a
-year with a year, a first half with a first half. The earlier value is what the window's documents state of
-that period, restated perhaps; else what the newest report before them does.
+A value is compared with one of the same organisation, data point, unit and part, and of the same kind of
+period: a year with a year, a first half with a first half. The earlier value is what the window's documents
+state of that period, restated perhaps; else what the newest report before them does.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ class _Key(NamedTuple):
     unit: str | None
     kind: str
     """Of the period, without its year."""
+    part: str
+    """Of which the value is, as in "of which women"; empty for a total."""
 
 
 class _Value(NamedTuple):
@@ -88,7 +90,8 @@ class Values:
                 rest = period[2] or ""
                 kind = "/" if rest.startswith("/") else rest
                 organisation = of.organisation_key or of.document
-                yield _Key(organisation, code, figure.unit, kind), int(period[1]), figure
+                part = "" if (figure.qualifier or "").startswith("total") else figure.qualifier or ""
+                yield _Key(organisation, code, figure.unit, kind, part), int(period[1]), figure
 
     def _keep(self, key: _Key, year: int, value: _Value) -> None:
         years = self._by_key.get(key, {})
@@ -103,19 +106,18 @@ class Values:
 
     def compared(self, notes: list[str]) -> Datapoints:
         """Return what changed; append to `notes` what was left out."""
-        newest: dict[tuple[str, str, str | None], tuple[int, str, _Value, _Value]] = {}
+        newest: dict[tuple[str, str, str | None], tuple[tuple[str, int, str], _Value, _Value]] = {}
         for key, new in self._new.items():
             years, year = self._by_key[key], max(new)
             before = max((other for other in years if other < year), default=None)
             if before is None:
                 continue
-            pair = (-year, key.kind, years[year], years[before])
-            same = (key.organisation, key.code, key.unit)
-            if same not in newest or pair[:2] < newest[same][:2]:
-                newest[same] = pair
+            rank, same = (key.part, -year, key.kind), (key.organisation, key.code, key.unit)
+            if same not in newest or rank < newest[same][0]:
+                newest[same] = (rank, years[year], years[before])
         changes = [
             _change(code, names().get(code, code), unit, before, now)
-            for (_, code, unit), (_, _, now, before) in newest.items()
+            for (_, code, unit), (_, now, before) in newest.items()
         ]
         plausible = [each for each in changes if each is not None]
         if left := len(changes) - len(plausible):
