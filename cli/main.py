@@ -23,6 +23,7 @@ from cli.options import (
     column_option,
     data_option,
     json_option,
+    metadata_options,
     model_option,
     port_option,
     refuse_options,
@@ -126,14 +127,14 @@ def env(data: Path, *, as_json: bool) -> None:
 )
 @click.option("--wait", is_flag=True, help="Follow the files until they are analyzed, and print the results.")
 @click.option("--timeout", default=WAIT_SECONDS, show_default=True, help="With --wait: most seconds to wait.")
-@column_option
+@metadata_options
 @stack_options
 def drop(  # noqa: PLR0913 - the options of a command
     files: tuple[Path, ...],
     *,
     wait: bool,
     timeout: float,
-    text_column: str | None,
+    metadata: dict[str, str],
     stack: Stack,
     as_json: bool,
 ) -> None:
@@ -143,11 +144,11 @@ def drop(  # noqa: PLR0913 - the options of a command
 
     if wait:
         console = render.terminal(stderr=as_json)
-        identifiers = render.drop_and_follow(console, files, timeout=timeout, text_column=text_column)
+        identifiers = render.drop_and_follow(console, files, timeout=timeout, metadata=metadata)
         documents = [results.document(identifier) for identifier in identifiers]
         render.print_documents(console, documents, as_json=as_json)
         return
-    dropped = results.drop_all(files, text_column=text_column)
+    dropped = results.drop_all(files, metadata=metadata)
     if as_json:
         print_json([results.received(item) for item in dropped])
         return

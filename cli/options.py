@@ -67,6 +67,12 @@ project_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 column_option = click.option("--text-column", help="The column or field that holds the text (CSV, JSONL).")
+FACT_OPTIONS = (
+    click.option("--organisation", help="Whose document it is; instead of what the document says."),
+    click.option("--year", type=click.IntRange(1900, 2099), help="The year it reports on."),
+    click.option("--title", help="Its title."),
+    click.option("--tag", "tags", multiple=True, help="A word to find it by; may be repeated."),
+)
 port_option = click.option(
     "--port",
     type=click.IntRange(1, LAST_PORT),
@@ -112,6 +118,35 @@ def stack_options(command: Callable[..., None]) -> Callable[..., None]:
         command(*args, stack=Stack(data, project), **options)
 
     return with_stack
+
+
+def metadata_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that describe files to be uploaded, which the command gets as object `metadata`."""
+
+    @column_option
+    @wraps(command)
+    def with_metadata(
+        *args: object,
+        text_column: str | None,
+        organisation: str | None,
+        year: int | None,
+        title: str | None,
+        tags: tuple[str, ...],
+        **options: object,
+    ) -> None:
+        stated = {
+            "text-column": text_column,
+            "organisation": organisation,
+            "year": str(year) if year else None,
+            "title": title,
+            "tags": ",".join(tags) or None,
+        }
+        metadata = {name: value for name, value in stated.items() if value}
+        command(*args, metadata=metadata, **options)
+
+    for option in reversed(FACT_OPTIONS):
+        with_metadata = option(with_metadata)
+    return with_metadata
 
 
 def refuse_options(context: click.Context) -> None:

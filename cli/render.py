@@ -312,10 +312,10 @@ def print_analysis(analysis: dict[str, Any]) -> None:
 
 
 def drop_and_follow(
-    console: Console, paths: Sequence[Path], *, timeout: float, text_column: str | None = None
+    console: Console, paths: Sequence[Path], *, timeout: float, metadata: dict[str, str] | None = None
 ) -> list[str]:
     """Upload files and show their states until all have ended; return their ids and those of members."""
-    dropped = drop_all(paths, text_column=text_column)
+    dropped = drop_all(paths, metadata=metadata)
     progress = {item.id: Progress(item, "uploaded", 0, None) for item in dropped}
     with Live(_states(progress), console=console, refresh_per_second=12, transient=True) as live:
         for change in follow(dropped, timeout):

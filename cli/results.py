@@ -39,7 +39,6 @@ from shared.documents.store import COLLECTION, Documents, document_id, in_pages,
 from shared.documents.uploads import notify_all, upload_of
 from shared.documents.views import PASSAGE_FIELDS, document_view, object_link, passage_view, quantity
 from shared.intake.archives import INSIDE
-from shared.intake.read import TEXT_COLUMN
 from shared.platform.clients import emulator, firestore_client, storage_client
 from shared.platform.errors import HeadraceError
 from shared.platform.records import ARCHIVE, TERMINAL, TOPIC_NAMES
@@ -83,8 +82,8 @@ class Progress:
     """How far the long job is, in words."""
 
 
-def drop(path: Path, *, name: str | None = None, text_column: str | None = None) -> Dropped:
-    """Upload a file, which the pipeline then analyzes.
+def drop(path: Path, *, name: str | None = None, metadata: dict[str, str] | None = None) -> Dropped:
+    """Upload a file with metadata of its object, which the pipeline then analyzes.
 
     Raises:
         HeadraceError: there is no such bucket.
@@ -92,8 +91,8 @@ def drop(path: Path, *, name: str | None = None, text_column: str | None = None)
     from google.api_core.exceptions import NotFound
 
     blob = storage_client().bucket(settings().uploads_bucket).blob(name or path.name)
-    if text_column:
-        blob.metadata = {TEXT_COLUMN: text_column}
+    if metadata:
+        blob.metadata = metadata
     content_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     try:
         blob.upload_from_filename(str(path), content_type=content_type, **storage_limits())
@@ -104,7 +103,7 @@ def drop(path: Path, *, name: str | None = None, text_column: str | None = None)
     return Dropped(document_id(settings().uploads_bucket, blob.name), blob.name, int(blob.generation))
 
 
-def drop_all(paths: Sequence[Path], *, text_column: str | None = None) -> list[Dropped]:
+def drop_all(paths: Sequence[Path], *, metadata: dict[str, str] | None = None) -> list[Dropped]:
     """Upload files, each under its own name; a file named twice is uploaded once.
 
     Raises:
@@ -119,7 +118,7 @@ def drop_all(paths: Sequence[Path], *, text_column: str | None = None) -> list[D
                 f"{other} and {path} would both be uploaded as {path.name}, and only the second be kept; "
                 "nothing was uploaded. Rename one of them, and drop them again."
             )
-    return [drop(path, text_column=text_column) for path in by_name.values()]
+    return [drop(path, metadata=metadata) for path in by_name.values()]
 
 
 def check_name(name: str) -> None:

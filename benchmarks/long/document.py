@@ -98,7 +98,7 @@ def delegated(path: Path, texts: Sequence[str], number: int) -> dict[str, Any]:
 
     rows = (json.dumps({"text": f"({number}) {text}"}) for text in texts)
     path.write_text("\n".join(rows))
-    dropped = drop(path, name=f"bench-{number}.jsonl", text_column="text")
+    dropped = drop(path, name=f"bench-{number}.jsonl", metadata={"text-column": "text"})
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         try:

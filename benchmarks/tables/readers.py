@@ -107,6 +107,7 @@ def headrace() -> Read:
         arguments = confined.arguments(
             name=path.name,
             content_type=None,
+            metadata={},
             options=ExtractOptions(),
             tokenizer=_tokenizer(),
             passages=MAX_PASSAGES,

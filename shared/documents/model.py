@@ -63,6 +63,10 @@ class Facts(Stored):
     title: str | None = None
     organisation: str | None = None
     year: int | None = None
+    tags: list[str] = Field(default_factory=list)
+    """As stated at upload."""
+    facts_from: dict[str, str] = Field(default_factory=dict)
+    """Where title, organisation and year come from: "upload", "document", or "name", a guess."""
     pages: int | None = None
     ocr_pages: list[int] = Field(default_factory=list)
     """Pages whose text can only be had by recognising it, and is missing."""

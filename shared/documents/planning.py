@@ -63,6 +63,8 @@ def content_key(document: Document, sha256: str | None, model: str) -> str:
     """Return a hash of what gives two files one result: content, model, options, pseudonyms, bucket."""
     options = document.metadata.get("text-column")
     parts = [document.bucket, sha256, model, options, settings().redaction_key_version]
+    if year := document.metadata.get("year"):  # figures without a period of their own are of this year
+        parts.append(year)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

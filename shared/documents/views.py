@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from pydantic import Field, NonNegativeInt, PositiveInt
@@ -46,6 +46,10 @@ class DocumentView(Record):
     organisation: str | None
     year: PositiveInt | None
     """The year that the document reports on."""
+    tags: list[str] = Field(default_factory=list)
+    """As stated at upload."""
+    facts_from: dict[str, Literal["upload", "document", "name"]] = Field(default_factory=dict)
+    """Where title, organisation and year come from; what comes from the file's name is a guess."""
     language: str | None
     pages: NonNegativeInt | None
     ocr_pages: list[PositiveInt]

@@ -1,19 +1,20 @@
-"""Find what a document says about itself: its title, its organisation and the year it reports on.
+"""Find the title of a document, its organisation and the year it reports on.
 
-None is returned rather than a guess: each is taken only where the document states it, and where its
-statements agree.
+What its uploader states wins, then what the document states, and last what its name says, where the text
+confirms it. None is returned rather than a guess: each is taken only where statements agree.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from shared.extract.shapes import Block, Extracted
 
@@ -98,12 +99,62 @@ def best_name(openings: Sequence[str], first: Sequence[str], text: str) -> str |
     for opening in openings:  # one that is nothing but a name
         if every[_key(opening)] >= _FEW_MENTIONS - 1:
             return opening
+    proper = _proper_nouns(text)
     for names, find, least in ((legal, _legal_names, _FEW_MENTIONS), (groups, _group_names, _MANY)):
         at_the_start = {_key(name) for name in find(lines)} & spelt.keys()
         best = _clear_winner(_counted(names) + Counter(dict.fromkeys(at_the_start, _FIRST)), least)
-        if best:
+        if best and _is_spoken_of(spelt[best], text, proper):
             return spelt[best]
-    return _stated_holder("\n".join(first), text) or _in_title(openings, text)
+    return _stated_holder("\n".join(first), text) or _in_title(openings, text) or _spoken_of(proper, text)
+
+
+_PROPER = re.compile(r"(?<=[a-z,] )[A-Z][\w&-]*[\w](?:['\u2019]s\b)?")
+_LOWER = re.compile(r"\b[a-z]{3,}\b")
+_SHARE = 0.15  # of the mentions of the most frequent name
+_SHORT = 2  # words of a name whose second is often left out
+_OFTEN = 30  # mentions of a name that is taken without a legal form
+_NO_OWNER = re.compile(
+    r"(?i)(?:january|february|march|april|may|june|july|august|september|october|november|december|covid.*|esg"
+    r"|csr|ghg|ceo|gri|eu|us|usa|uk|europe.*|asia|america.*|germany|france|italy|china|india|japan|states|iso"
+    r"|paris|un|sdgs?|sasb|tcfd|fy\d*|nations|kingdom|english|group|company|co2e?|north|south|hr|pdf|it|eur)"
+)
+
+
+def _has_letters(name: str) -> bool:
+    return any(map(str.isalpha, name))
+
+
+def _proper_nouns(text: str) -> Counter[str]:
+    """Count the names within sentences: capitalized words that are not also written small."""
+    lower = Counter(_LOWER.findall(text))
+    found = Counter(re.sub("['\u2019]s$", "", word) for word in _PROPER.findall(text))
+    return Counter(
+        {
+            word: count
+            for word, count in found.items()
+            if count > lower[word.lower()] and not _NO_OWNER.fullmatch(word)
+        }
+    )
+
+
+def _is_spoken_of(name: str, text: str, proper: Counter[str]) -> bool:
+    """Whether the document is about this organisation, rather than mentions it a few times."""
+    most = max(proper.values(), default=0)
+    core = _LEGAL.sub("", name).strip(" ,")
+    core = re.sub(r"^(?:[Gg]roupe|[Gg]ruppo|[Gg]rupo) | Group$", "", core)
+    words = core.split()
+    is_short_name = len(words) == _SHORT and proper[words[0]] >= most / _TIMES
+    return is_short_name or _mentions(core.lower(), text.lower()) >= _SHARE * most
+
+
+def _spoken_of(proper: Counter[str], text: str) -> str | None:
+    """Return the name that is far ahead of all others and owns things: "Example's mills"."""
+    ranked = proper.most_common(2)
+    if not ranked or ranked[0][1] < _OFTEN or (len(ranked) > 1 and ranked[0][1] < _TIMES * ranked[1][1]):
+        return None
+    name = ranked[0][0]
+    owns = text.count(f"{name}'s ") + text.count(f"{name}\u2019s ")
+    return name if owns >= _FEW_MENTIONS else None
 
 
 def _stated_holder(beginning: str, text: str) -> str | None:
@@ -115,7 +166,9 @@ def _stated_holder(beginning: str, text: str) -> str | None:
 
 def _in_title(openings: Sequence[str], text: str) -> str | None:
     titles = (found["name"] for found in map(_TITLED.match, openings) if found)
-    names = dict.fromkeys(name for name in titles if not _GENERIC & set(name.lower().split()))
+    names = dict.fromkeys(
+        name for name in titles if _has_letters(name) and not _GENERIC & set(name.lower().split())
+    )
     lower = text.lower()
     return next((name for name in islice(names, _TRIED) if _mentions(name.lower(), lower) >= _MANY), None)
 
@@ -223,7 +276,8 @@ _DATELINE = re.compile(
     | \d{{1,2}}(?:\.|st|nd|rd|th|er|\u00ba)?\ (?:(?:de|of)\ )?{_MONTH},?(?:\ de)? )
     \ \d{{4}}\)?"""
 )
-_NUMBERED = re.compile(r"(?:\d+\.)+\d*\s|\d+\s|[IVX]+\.\s|\(\w\)\s")
+_NUMBERED = re.compile(r"(?:\d+\.)+\d*\s|\d{1,3}\s|[IVX]+\.\s|\(\w\)\s")
+_CONTENTS = re.compile(r"(?i)(?:table of )?contents?$|inhalt(?:sverzeichnis)?$|sommaire$|sommario$|indice$")
 _ADDRESS = re.compile(r"(?i)https?:|www\.|@|\.(?:com|org|net|pdf|docx?)\b")
 
 _REPORT = (
@@ -256,23 +310,125 @@ _FEW = 3  # mentions that a year needs
 _AGREED = 0.6  # of all such mentions, those that must name the same year
 
 
-def state_facts(extracted: Extracted) -> Extracted:
-    """Fill in the title, organisation and year that the document states and its reader left open."""
+ORGANISATION, YEAR, TITLE, TAGS = "organisation", "year", "title", "tags"
+UPLOADED = (ORGANISATION, YEAR, TITLE, TAGS)
+"""Object metadata by which an uploader states facts; tags are separated by commas."""
+MAX_UPLOADED = 200
+"""Limit on a title, an organisation or a tag that an uploader states, in characters."""
+MAX_TAGS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """What the uploader states, as far as it is valid."""
+
+    title: str | None
+    organisation: str | None
+    year: int | None
+    tags: list[str]
+    warnings: list[str]
+
+
+def uploaded(metadata: Mapping[str, str]) -> Uploaded:
+    """Return the facts in an object's metadata, with a warning for each that is not valid."""
+    warnings = []
+    lines: dict[str, str | None] = {}
+    for name in (TITLE, ORGANISATION):
+        line = " ".join(metadata.get(name, "").split())
+        lines[name] = line if line and len(line) <= MAX_UPLOADED else None
+        if len(line) > MAX_UPLOADED:
+            warnings.append(f"the {name} stated at upload is longer than {MAX_UPLOADED} characters: ignored")
+    year = metadata.get(YEAR, "").strip()
+    is_year = re.fullmatch(r"(?:19|20)[0-9]{2}", year) is not None
+    if year and not is_year:
+        warnings.append("the year stated at upload is not one of 1900 to 2099: ignored")
+    tags = list(dict.fromkeys(filter(None, (" ".join(t.split()) for t in metadata.get(TAGS, "").split(",")))))
+    fitting = [tag for tag in tags if len(tag) <= MAX_UPLOADED][:MAX_TAGS]
+    if len(fitting) < len(tags):
+        warnings.append(f"of the tags stated at upload, {len(tags) - len(fitting)} are too long or too many")
+    return Uploaded(lines[TITLE], lines[ORGANISATION], int(year) if is_year else None, fitting, warnings)
+
+
+def state_facts(
+    extracted: Extracted, *, name: str = "", metadata: Mapping[str, str] | None = None
+) -> Extracted:
+    """Fill in title, organisation, year and tags, and where each comes from."""
+    upload = uploaded(metadata or {})
+    found = _in_document(extracted)
+    named = _in_name(name, found)
+    facts_from: dict[str, str] = {}
+    facts: dict[str, str | int | None] = {}
+    for fact in (TITLE, ORGANISATION, YEAR):
+        for source, value in (
+            ("upload", getattr(upload, fact)),
+            ("document", getattr(found, fact)),
+            ("name", named.get(fact)),
+        ):
+            if fact not in facts and value is not None:
+                facts[fact], facts_from[fact] = value, source
+    return replace(
+        found,
+        **({TITLE: None} | facts),  # type: ignore[arg-type] # each is of its field's type
+        tags=upload.tags,
+        facts_from=facts_from,
+        warnings=[*found.warnings, *upload.warnings],
+    )
+
+
+def _in_document(extracted: Extracted) -> Extracted:
+    """Return what was extracted with the facts that the document states and its reader left open."""
     blocks = [block for block in extracted.blocks if block.kind != "row"]
     if not blocks:
         return extracted
     first = list(_first_blocks(blocks))
-    title = extracted.title
-    if not title or _is_no_title(title):
-        title = _title(first)
     text = _beginning(blocks)
-    openings = [title or "", *(block.text for block in first if len(block.text) <= _MAX_TITLE)]
+    openings = [block.text for block in first if len(block.text) <= _MAX_TITLE]
+    given = extracted.title if extracted.title and not _is_no_title(extracted.title) else None
+    openings = [given or "", *openings]
+    organisation = extracted.organisation or best_name(openings, [block.text for block in first], text)
+    if given is None or extracted.media_type in _GUESSED_TITLES:
+        given = _title(given, first, organisation, is_long=_is_long(blocks))
     return replace(
         extracted,
-        title=title,
-        organisation=extracted.organisation or best_name(openings, [block.text for block in first], text),
+        title=given,
+        organisation=organisation,
         year=extracted.year or _year(openings, text),
     )
+
+
+_NAME_WORDS = re.compile(r"[^\W_]+")
+_NAME_YEAR = re.compile(r"(?<!\d)(?:19[89]|20[0-4])\d(?!\d)")
+_NOT_IN_NAME = frozenset(
+    {
+        "report", "reports", "sustainability", "esg", "csr", "rse", "dpef", "nonfinancial", "non",
+        "financial", "annual", "integrated", "review", "statement", "climate", "data", "databook",
+        "environmental", "social", "governance", "impact", "responsibility", "corporate", "group", "the",
+        "and", "of", "for", "final", "draft", "web", "print", "en", "de", "fr", "it", "es", "eng", "full",
+        "summary", "pdf", "document", "file", "upload", "extract", "nachhaltigkeitsbericht", "bericht",
+        "bilan", "rapport", "bilancio", "relazione", "dichiarazione", "tcfd", "csrd", "update", "version",
+        "v", "fy", "copy", "scan",
+    }
+)  # fmt: skip
+_JOINED = re.compile(r"[\s&-]+")
+_CONFIRMED = 5  # mentions of a name in the text
+
+
+def _in_name(name: str, extracted: Extracted) -> dict[str, str | int]:
+    """Return what a file's name says: a single year, and an organisation that the text names often."""
+    stem = PurePosixPath(name).stem
+    facts: dict[str, str | int] = {}
+    years = {int(year) for year in _NAME_YEAR.findall(stem)}
+    if len(years) == 1:
+        facts[YEAR] = years.pop()
+    found = _NAME_WORDS.findall(stem)
+    words = [word for word in found if not word.isdecimal() and word.lower() not in _NOT_IN_NAME]
+    if words and extracted.organisation is None:
+        text = _beginning([block for block in extracted.blocks if block.kind != "row"])
+        spelt = _spelt(" ".join(words[:_MAX_WORDS]), " ".join(_JOINED.split(text)))
+        capital = {each: count for each, count in spelt.items() if not each.islower()}
+        if sum(capital.values()) >= max(_CONFIRMED, spelt.total() / 2):
+            facts[ORGANISATION] = max(capital, key=lambda each: capital[each])
+    return facts
 
 
 def _beginning(blocks: list[Block]) -> str:
@@ -294,18 +450,93 @@ def _first_blocks(blocks: list[Block]) -> Iterator[Block]:
         yield block
 
 
-def _title(first: list[Block]) -> str | None:
-    """Return the first heading that names the whole document: before the text and its sections begin."""
+def _spelt(name: str, text: str) -> Counter[str]:
+    """Count how the text spells a name, whatever its case."""
+    name, lower, found = name.lower(), text.lower(), Counter[str]()
+    at = lower.find(name) if len(lower) == len(text) else -1  # a few letters have longer small ones
+    while at >= 0:
+        end = at + len(name)
+        if not (lower[at - 1 : at].isalnum() or lower[end : end + 1].isalnum()):
+            found[text[at:end]] += 1
+        at = lower.find(name, end)
+    return found
+
+
+_GUESSED_TITLES = frozenset({"application/pdf", "text/plain", "text/markdown"})
+"""Media types whose titles are guessed from type sizes and first lines."""
+_LONG = 60_000  # characters; a shorter document may be titled by any first heading
+_DOCUMENT = re.compile(
+    rf"""(?ix) {_REPORT}\b | \w{{3,}}bericht\b | \b(?: databook | update | summary | supplement | scorecard
+    | audit | policy | strategy | plan | code\ of\ \w+ | guide(?:lines?)? | handbook | white\ ?paper | results
+    | standards? )\b"""
+)
+_SUBJECT = re.compile(
+    r"(?i)\b(?:sustainability|esg|csr|responsibility|climate|environment|nachhaltigkeit|rse)\b"
+)
+_PART = re.compile(
+    r"""(?ix) (?:about|in|inside|using|reading|how\ to|executive|management)\b
+    | report(?:ing)?\ (?:overview|scope|profile|structure|boundar|content|parameter|criteria|guideline)
+    | (?:this|our|the)\ (?:report|review|approach)\b | welcome | dear\b | overview | what.s\ inside
+    | (?:a\ )?(?:message|letter|word|note|statement|interview)\ (?:from|by|of\ the|to)\b
+    | .*\b(?:at\ a\ glance|auditor|assurance|highlights|contents)
+    | (?:our|who\ we|key|basis|scope)\b | .*[.:;,\u2026]$ | .*[^\d/\u2013-]\ \d{1,3}$ | (?-i:[a-z]) | \W"""
+)
+_MAX_TITLE_WORDS = 18
+
+
+def _title(
+    given: str | None, first: Sequence[Block], organisation: str | None, *, is_long: bool
+) -> str | None:
+    """Return what names the whole document, rather than its first section or its slogan."""
+    lines = [*([given] if given else []), *_cover(first)]
+    owner = organisation.split()[0].lower() if organisation else None
+    for line in lines:
+        if _is_named(line) and not _PART.match(line):
+            subject = _SUBJECT.search(line) and owner is not None and owner in line.lower()
+            if subject or _DOCUMENT.search(line):
+                return line
+    if is_long:
+        return None
+    headings = (block.text for block in _before_text(first) if block.kind == "heading")
+    for line in (*([given] if given else []), *headings):
+        if not _names_document(line) or _is_no_title(line):
+            continue
+        return None if _NUMBERED.match(line) or _PART.match(line) else line
+    return None
+
+
+def _cover(first: Sequence[Block]) -> Iterator[str]:
+    """Yield the lines of the first page, or of what goes before the contents."""
+    for block in first:
+        if block.page != first[0].page or _CONTENTS.match(block.text):
+            return
+        yield block.text
+
+
+def _before_text(first: Sequence[Block]) -> Iterator[Block]:
     for block in first:
         if block.page != first[0].page or len(block.text) > _MAX_TITLE:
-            return None
-        if block.kind != "heading" or _is_no_title(block.text):
-            continue
-        if _NUMBERED.match(block.text):
-            return None
-        if _names_document(block.text):
-            return block.text
-    return None
+            return
+        if block.kind == "heading" and not _is_no_title(block.text):
+            yield block
+
+
+def _is_named(line: str) -> bool:
+    return (
+        _names_document(line)
+        and not _is_no_title(line)
+        and not _NUMBERED.match(line)
+        and len(line.split()) <= _MAX_TITLE_WORDS
+    )
+
+
+def _is_long(blocks: Sequence[Block]) -> bool:
+    left = _LONG
+    for block in blocks:
+        left -= len(block.text)
+        if left < 0:
+            return True
+    return False
 
 
 def _is_no_title(text: str) -> bool:
@@ -337,7 +568,12 @@ def _year(openings: Sequence[str], text: str) -> int | None:
     alone = {year for opening in openings if _YEAR.fullmatch(opening) for year in _years(opening)}
     if called_report and len(alone) == 1:
         return alone.pop()
-    return _agreed(" ".join(openings), 1) or _agreed(text, _FEW)
+    named = Counter(_years_of(_YEAR.findall(text)))
+    year = _agreed(" ".join(openings), 1) or _agreed(text, _FEW)
+    [(top, count), *others] = named.most_common(2) or [(0, 0)]
+    if year is not None:
+        return year if named[year] * _TIMES >= count else None
+    return top if count >= max([_OFTEN, *(_TIMES * other for _, other in others)]) else None
 
 
 def _agreed(text: str, least: int) -> int | None:
@@ -360,7 +596,11 @@ def _agreed(text: str, least: int) -> int | None:
 
 def _years(text: str) -> Iterator[int]:
     """Yield the years named; 2022/23 is the year in which it ends, longer spans are not reporting periods."""
-    for found in _YEAR.findall(text):
+    yield from _years_of(_YEAR.findall(text))
+
+
+def _years_of(printed: Iterable[str]) -> Iterator[int]:
+    for found in printed:
         numbers = [int(digits) for digits in re.findall(r"\d+", found)]
         numbers = [number if number > _CENTURY - 100 else _CENTURY + number for number in numbers]
         if len(numbers) == 1 or numbers[1] == numbers[0] + 1:

@@ -106,6 +106,10 @@ class Extracted:
     ocr_pages: list[int] = field(default_factory=list)
     organisation: str | None = None
     year: int | None = None
+    tags: list[str] = field(default_factory=list)
+    """As stated at upload."""
+    facts_from: dict[str, str] = field(default_factory=dict)
+    """Where title, organisation and year come from: "upload", "document", or "name", the file's."""
     recognised: list[Recognition] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     """In reading order; each data row of one is a block of kind `table`."""

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Self
 
 from shared.documents.store import Documents, document_id, now
 from shared.documents.store import lay_tombstone as lay
+from shared.extract.facts import TITLE
 from shared.extract.sandbox.client import too_slow
 from shared.extract.zips import MAX_NAME, members
 from shared.platform.clients import firestore_client, storage_client
@@ -67,7 +68,11 @@ class Archive:
         """The object of a member, with its metadata."""
         blob = self.bucket.blob(f"{self.event.name}{INSIDE}{member}")
         own = {ARCHIVE: self.document, ARCHIVE_GENERATION: str(self.event.generation)}
-        given = {key: value for key, value in self.event.metadata.items() if not key.startswith("headrace-")}
+        given = {
+            key: value
+            for key, value in self.event.metadata.items()
+            if not key.startswith("headrace-") and key != TITLE
+        }
         blob.metadata = given | own
         return blob
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.extract.core import extract
-from shared.extract.facts import state_facts
+from shared.extract.facts import UPLOADED, state_facts
 from shared.extract.language import detect
 from shared.extract.shapes import ExtractOptions, Limits, from_plain
 from shared.extract.tidy import visible
@@ -28,7 +28,7 @@ from shared.text.row_figures import TableFigures
 from shared.text.segment import Cut, Segmented, SegmentLimits, segment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from shared.extract.shapes import Extracted
     from shared.platform.tables import Row
@@ -60,6 +60,9 @@ class Described:
     title: str | None
     organisation: str | None
     year: int | None
+    tags: list[str]
+    facts_from: dict[str, str]
+    """Where title, organisation and year come from: "upload", "document" or "name"."""
     pages: int | None
     ocr_pages: list[int]
     recognised: list[tuple[int, float]]
@@ -88,14 +91,21 @@ class Piece:
     """Kind and value of what the provisional pseudonyms of this piece stand for."""
 
 
-def arguments(
-    *, name: str, content_type: str | None, options: ExtractOptions, tokenizer: Path, passages: int
+def arguments(  # noqa: PLR0913 - those of `read`
+    *,
+    name: str,
+    content_type: str | None,
+    metadata: Mapping[str, str],
+    options: ExtractOptions,
+    tokenizer: Path,
+    passages: int,
 ) -> dict[str, Any]:
     """Return the arguments of `read` as JSON types."""
     plain = {option: getattr(options, option) for option in ExtractOptions.__dataclass_fields__}
     return {
         "name": name,
         "content_type": content_type,
+        "metadata": {fact: metadata[fact] for fact in UPLOADED if fact in metadata},
         "options": plain | {"recognised": list(options.recognised.values())},
         "tokenizer": str(tokenizer.resolve()),
         "passages": passages,
@@ -107,6 +117,7 @@ def read(  # noqa: PLR0913 - what a file is, how it is read, and within which li
     *,
     name: str,
     content_type: str | None,
+    metadata: dict[str, str],
     options: dict[str, Any],
     tokenizer: str,
     passages: int,
@@ -120,7 +131,9 @@ def read(  # noqa: PLR0913 - what a file is, how it is read, and within which li
     count = counter(Path(tokenizer))
     own = {"limits": Limits(**options["limits"]), "recognised": from_plain(options["recognised"])}
     chosen = ExtractOptions(**options | own)
-    extracted = state_facts(extract(path, name=name, content_type=content_type, options=chosen))
+    extracted = state_facts(
+        extract(path, name=name, content_type=content_type, options=chosen), name=name, metadata=metadata
+    )
     redacting = _Redacting()
     tables = _Tables(extracted, redacting)
     segmented = Segmented("", iter(()))
@@ -379,15 +392,18 @@ def _description(extracted: Extracted, language: str | None, redacting: _Redacti
         redacting.redact(visible(text)) if text else None
         for text in (extracted.title, extracted.organisation)
     )
+    tags = [redacting.redact(visible(tag)) for tag in extracted.tags]
     described = Described(
         media_type=extracted.media_type,
         language=language,
         title=title,
         organisation=organisation,
         year=extracted.year,
+        tags=tags,
+        facts_from=extracted.facts_from,
         pages=extracted.pages,
         ocr_pages=extracted.ocr_pages,
         recognised=[(recognition.page, recognition.confidence) for recognition in extracted.recognised],
         warnings=extracted.warnings,
     )
-    return Piece(described=described, identifiers=redacting.behind(f"{title} {organisation}"))
+    return Piece(described=described, identifiers=redacting.behind(f"{title} {organisation} {tags}"))

@@ -110,7 +110,7 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
         path: where it lies.
         name: what its owner calls it.
         content_type: what its owner says it is.
-        metadata: the object's own; `text-column` is read.
+        metadata: the object's own; `text-column` is read, and `organisation`, `year`, `title` and `tags`.
         tokenizer: the model's `tokenizer.json`, by which passages are measured.
         redaction_key: makes the pseudonyms that replace personal data.
         settings: the limits.
@@ -138,6 +138,7 @@ def read_file(  # noqa: PLR0913 - what a file is, how it is read, and within whi
         arguments(
             name=name,
             content_type=content_type,
+            metadata=metadata,
             options=options,
             tokenizer=tokenizer,
             passages=settings.max_passages,

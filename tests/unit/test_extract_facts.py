@@ -28,6 +28,7 @@ class Case:
     year: int | None = None
 
 
+FACTS = ("title", "organisation", "year")
 WATER = "The mills drew less water from the river than in the years before, and returned all of it. "
 CASES = (
     Case(
@@ -52,7 +53,7 @@ CASES = (
         ("Responsible paper", "Separate non-financial statement"),
         "For the financial year 2021 we report on four mills. In the financial year 2021 the mills drew "
         "less water. Sales rose in the fiscal year 2021. In the financial year 2020 they had fallen.",
-        "Responsible paper",
+        "Separate non-financial statement",
         None,
         2021,
     ),
@@ -195,7 +196,7 @@ def test_what_the_reader_found_stays() -> None:
     """Metadata of the file go before a look at its text."""
     extracted = document(CASES[0])
     known = Extracted("x", "A title", None, extracted.blocks, organisation="Somebody", year=1999)
-    assert state_facts(known) == known
+    assert state_facts(known) == replace(known, facts_from=dict.fromkeys(FACTS, "document"))
 
 
 @pytest.mark.parametrize(
@@ -219,6 +220,73 @@ def test_a_dateline_is_no_title_even_where_its_reader_took_it_for_one(line: str)
 def test_a_title_with_a_date_is_one(line: str) -> None:
     """A report may carry the day on which its year ends."""
     assert state_facts(document(Case("", (line, "Bark at the mill"), WATER))).title == line
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "About this report",
+        "A message from our chair",
+        "Welcome to Alnemill",
+        "The mill at a glance",
+        "WE MAKE PAPER THAT LASTS",
+        "Inside this report",
+        "Assurance report 45",
+    ],
+)
+def test_a_section_or_a_slogan_is_no_title_of_a_long_report(line: str) -> None:
+    """What is not called a report, or is a part of one, may name anything."""
+    long = document(Case("", (line,), "\n".join([WATER * 10] * 80)))
+    assert state_facts(long).title is None
+    called = document(Case("", (line, "2021 Responsible Paper Report"), "\n".join([WATER * 10] * 80)))
+    assert state_facts(called).title == "2021 Responsible Paper Report"
+
+
+def test_a_beneficiary_is_not_the_organisation() -> None:
+    """A name with a legal form counts only if the text is about it."""
+    text = (
+        "We at Alnemill gave to Mill Girls Inc. again. "
+        + "The mills of Alnemill and Alnemill's wood grew. " * 30
+    )
+    stated = state_facts(
+        document(Case("", ("Notes on paper",), text + "Mill Girls Inc. and Mill Girls Inc. won."))
+    )
+    assert stated.organisation == "Alnemill"
+
+
+def test_what_the_uploader_states_wins() -> None:
+    """Object metadata goes before the document, and says so."""
+    metadata = {
+        "organisation": " Tyne  Board ",
+        "year": "2020",
+        "title": "Board",
+        "tags": "peer, board,peer,",
+    }
+    stated = state_facts(document(CASES[0]), name="alnemill_2019.pdf", metadata=metadata)
+    assert (stated.organisation, stated.year, stated.title) == ("Tyne Board", 2020, "Board")
+    assert stated.tags == ["peer", "board"]
+    assert stated.facts_from == dict.fromkeys(FACTS, "upload")
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [{"year": "soon"}, {"year": "3020"}, {"title": "a" * 201}, {"tags": ",".join(map(str, range(21)))}],
+)
+def test_invalid_metadata_are_left_out_with_a_warning(metadata: dict[str, str]) -> None:
+    """A document is not lost for the sake of its tags."""
+    stated = state_facts(document(CASES[0]), metadata=metadata)
+    assert (stated.year, stated.title) == (2023, CASES[0].title)
+    assert len(stated.warnings) == 1
+    assert len(stated.tags) <= 20
+
+
+def test_the_name_of_the_file_is_the_last_resort() -> None:
+    """It must agree with the text, and is marked as a guess."""
+    paper = document(Case("", ("Notes on paper",), "Alne Mill makes paper. " * 5))
+    stated = state_facts(paper, name="alne-mill_sustainability_2021.pdf")
+    assert (stated.organisation, stated.year) == ("Alne Mill", 2021)
+    assert stated.facts_from == {"title": "document", "organisation": "name", "year": "name"}
+    assert state_facts(paper, name="tyne_2020_2021.pdf").facts_from == {"title": "document"}
 
 
 def test_rows_of_data_state_nothing() -> None:

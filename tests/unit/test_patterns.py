@@ -9,6 +9,7 @@ import signal
 import time
 from collections import defaultdict, deque
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ from shared.extract.plain import paragraphs
 from shared.extract.shapes import Block, Extracted
 from shared.extract.tidy import cut
 from shared.platform.errors import Rejected
+from shared.platform.tables import Figure
+from shared.text.datapoints import assign
 from shared.text.figures import figures
 from shared.text.privacy import redact
 from shared.text.quality import best_sentence
@@ -109,6 +112,11 @@ def _segment(text: str) -> None:
         segment(_document(text), count=_count, redact=str, limits=SegmentLimits())
 
 
+def _assign(text: str) -> None:
+    figure = Figure(kind="number", value=1.0, unit=None, text="1", metric=text)
+    assign([figure, replace(figure, cell=(0, 0))], text=text, heading=text)
+
+
 def _count(texts: list[str]) -> list[int]:
     """Stands in for word pieces: one for four characters, and the two special tokens."""
     return [len(text) // 4 + 2 for text in texts]
@@ -122,6 +130,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "figures": figures,
     "best_sentence": best_sentence,
     "own_text": own_text,
+    "assign": _assign,
     "paragraphs": lambda text: deque(paragraphs(text, markdown=True), 0),
 }
 UNITS = (
