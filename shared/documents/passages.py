@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from shared.platform.records import is_initiative
-from shared.platform.tables import Figure
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -33,10 +31,10 @@ def write_passages(
     """Add the passages of a batch to its transaction; names are deterministic, so twins write the same."""
     root = f"{document._document_path}/{COLLECTION}"  # noqa: SLF001 - the client has no public full name
     for result in results:
-        fields = result.model_dump(mode="json", exclude={"embedding", "span", "figures"})
+        fields = result.model_dump(mode="json", exclude={"embedding", "span"})
         fields |= {
             "span": list(result.span),
-            "figures": [_said(figure) for figure in result.figures[:MAX_FIGURES]],
+            "figures": fields["figures"][:MAX_FIGURES],
             "document": message.document,
             "run": message.run,
             "model": message.model,
@@ -46,15 +44,6 @@ def write_passages(
         transaction.set_raw(
             f"{root}/{message.run}-{result.index}", fields, {"embedding": result.embedding or []}
         )
-
-
-_UNSAID = {each.name: each.default for each in dataclasses.fields(Figure)}
-
-
-def _said(figure: Figure) -> dict[str, Any]:
-    """Return a figure without the fields that say nothing, since a row may have many figures."""
-    values = ((name, getattr(figure, name)) for name in _UNSAID)
-    return {name: value for name, value in values if value != _UNSAID[name]}
 
 
 def initiatives(document: firestore.DocumentReference, run: int, limit: int) -> list[dict[str, Any]]:

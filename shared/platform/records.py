@@ -5,6 +5,7 @@ Fields are added, never renamed. Firestore stores these shapes as they are.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -14,6 +15,7 @@ from pydantic import (
     Field,
     NonNegativeInt,
     PositiveInt,
+    WrapSerializer,
     model_validator,
 )
 
@@ -107,6 +109,18 @@ class Recognition(Record):
     """From 0 to 1: the mean over the page's characters."""
 
 
+_UNSAID = {each.name: each.default for each in dataclasses.fields(Figure)}
+
+
+def _said(values: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in values.items() if value != _UNSAID[name]}
+
+
+# A lambda, as an annotated result would replace the figure in JSON schemas.
+SaidFigure = Annotated[Figure, WrapSerializer(lambda figure, serialize: _said(serialize(figure)))]
+"""A figure that is written without the fields that say nothing: a row may have many."""
+
+
 class Passage(Record):
     """One to a few sentences of a document, as segmentation cut them; a line of `passages.jsonl`."""
 
@@ -129,7 +143,7 @@ class Passage(Record):
     """Where it stands on its page, if the format has pages."""
     table: NonNegativeInt | None = None
     """Which of the document's tables the row is of, counted from 0."""
-    figures: list[Figure] = Field(default_factory=list)
+    figures: list[SaidFigure] = Field(default_factory=list)
     """Without topic and data point, which the model helps to find."""
     tables: list[Table] = Field(default_factory=list)
     """The tables that begin with this passage."""
@@ -176,7 +190,7 @@ class PassageResult(Record):
     topics: list[TopicScore]
     """Best first; empty where no topic reaches its threshold."""
     action: Action | None
-    figures: list[Figure]
+    figures: list[SaidFigure]
     truncated: bool = False
     """True where the text was longer than the model's window."""
     embedding: list[float] | None = None

@@ -42,7 +42,7 @@ def check_completed(shown: dict[str, Any]) -> None:
     assert shown["route"] == "function"
     assert isinstance(shown["generation"], str)
     assert set(shown["topics"]) == set(TOPICS)
-    assert sum(shown["sentiment"].values()) == shown["passages"] > 0
+    assert 0 < sum(shown["sentiment"].values()) <= shown["passages"]
     assert 0 <= shown["initiatives"] <= shown["passages"]
     assert shown["tokens"] > shown["passages"]
     assert len(shown["model"]) == 64
@@ -117,7 +117,8 @@ def test_a_row_is_a_passage(stack: RunningStack, tmp_path: Path) -> None:
     stored = [snapshot.to_dict() for snapshot in passages.order_by("index").stream()]
     assert [passage["row"] for passage in stored] == list(range(1, 151))
     assert stored[41]["text"] == "The plant saved 42 tonnes of water."
-    assert stored[41]["figures"] == [{"kind": "quantity", "value": 42.0, "unit": "t", "text": "42 tonnes"}]
+    [figure] = stored[41]["figures"]
+    assert figure.items() >= {"kind": "quantity", "value": 42.0, "unit": "t", "text": "42 tonnes"}.items()
     assert len(stored[41]["embedding"]) == 384
     assert sum(number * number for number in stored[41]["embedding"]) == pytest.approx(1, abs=1e-4)
 

@@ -80,8 +80,9 @@ def _shape(passage: dict[str, Any]) -> dict[str, Any]:
     return {
         "place": (passage["index"], passage["page"], passage["row"], tuple(passage["span"])),
         "text": passage["text"],
-        "sentiment": passage["sentiment"]["label"],
+        "kind": passage["kind"],
+        "sentiment": (passage["sentiment"] or {}).get("label"),
         "topics": [topic["name"] for topic in passage["topics"]],
-        "action": passage["action"]["label"],
+        "action": (passage["action"] or {}).get("label"),
         "figures": passage["figures"],
     }
