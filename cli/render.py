@@ -48,6 +48,8 @@ WIDTH_WITHOUT_TERMINAL = 160
 SHOWN_INITIATIVES = 12
 SHOWN_FIGURES = 8
 MAX_METRIC = 90
+NARROW = 110
+"""Columns of a terminal under which figures are shown without qualifier, and one organisation once."""
 FIGURE_COLUMNS = ("organisation", "metric", "data point", "value", "period", "qualifier", "page")
 MAX_FULL = 8
 """The number of documents up to which each is printed in full."""
@@ -196,28 +198,38 @@ def print_figures(console: Console, figures: list[dict[str, Any]], limit: int | 
     if not figures:
         console.print("There are no such figures.")
         return
+    rows = [_figure_cells(figure) for figure in figures]
+    shown = list(FIGURE_COLUMNS)
+    if console.width < NARROW:
+        shown.remove("qualifier")
+        if len({row["organisation"] for row in rows}) == 1:
+            console.print(Text(rows[0]["organisation"], "bold"))
+            shown.remove("organisation")
     grid = Table(box=None, header_style="bold", pad_edge=False)
-    for name in FIGURE_COLUMNS:
+    for name in shown:
         justify: Literal["left", "right"] = "right" if name in {"value", "page"} else "left"
-        wide = name in {"organisation", "metric"}
-        grid.add_column(name, justify=justify, overflow="fold", no_wrap=not wide)
-    for figure in figures:
-        value = quantity(figure["value"], figure["unit"])
-        whose = figure["organisation"] or figure["title"] or figure["name"]
-        cells = (
-            whose,
-            _end_of(figure["metric"]),
-            figure["datapoint"],
-            value,
-            figure["period"],
-            figure["qualifier"],
+        grid.add_column(
+            name, justify=justify, overflow="fold", no_wrap=name not in {"organisation", "metric"}
         )
-        texts = [Text(" ".join(str(cell or "").split())[:MAX_TEXT]) for cell in cells]
-        grid.add_row(*texts, Text(str(figure["page"] or "")))
+    for row in rows:
+        grid.add_row(*(Text(row[name]) for name in shown))
     console.print(grid)
     if len(figures) == limit:
         more = f"These are the first {limit:,}; for more: --limit N, or headrace export"
         console.print(Text(more, "bright_black"))
+
+
+def _figure_cells(figure: dict[str, Any]) -> dict[str, str]:
+    cells = {
+        "organisation": figure["organisation"] or figure["title"] or figure["name"],
+        "metric": _end_of(figure["metric"]),
+        "data point": figure["datapoint"],
+        "value": quantity(figure["value"], figure["unit"]),
+        "period": figure["period"],
+        "qualifier": figure["qualifier"],
+        "page": figure["page"],
+    }
+    return {name: " ".join(str(cell or "").split())[:MAX_TEXT] for name, cell in cells.items()}
 
 
 def _end_of(metric: str) -> str:

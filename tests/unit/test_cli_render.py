@@ -11,7 +11,7 @@ import pytest
 from cli import digest as making
 from cli.doctor import Finding, report
 from cli.main import main
-from cli.render import _states, full, print_hits, table, terminal
+from cli.render import _states, full, print_figures, print_hits, table, terminal
 from cli.results import Dropped, Progress
 from cli.say import HIDDEN, UNSAFE, escape, print_json
 from shared.digests.render.words import BIDI
@@ -125,3 +125,28 @@ def test_json_has_all_of_it_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     assert not is_obeyed(printed)
     assert "\u00e4" in printed
     assert json.loads(printed) == {NASTY: [NASTY, "\u2028 \u00e4 \\u202e"]}
+
+
+def test_figures_are_shown_without(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a wide terminal and in a narrow one, which has no room for organisation and qualifier."""
+    words = dict.fromkeys(("organisation", "title", "name", "metric", "unit", "period", "qualifier"), NASTY)
+    figure = words | {"value": 1.0, "datapoint": "E1-6.scope1", "page": 3}
+    for width in ("200", "80"):
+        monkeypatch.setenv("COLUMNS", width)
+        print_figures(terminal(), [figure], 1)
+        printed = capsys.readouterr().out
+        assert not is_obeyed(printed)
+        assert ("qualifier" in printed) == (width == "200")
+
+
+def test_a_long_metric_keeps_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+    """The row's own label says more than its parents."""
+    names = dict.fromkeys(("organisation", "title", "period", "qualifier", "datapoint", "page", "unit"))
+    metric = " > ".join(["A parent with a long name"] * 5 + ["Scope 1"])
+    print_figures(terminal(), [names | {"name": "a.pdf", "metric": metric, "value": 1.0}], None)
+    assert (
+        "… > A parent with a long name > A parent with a long name > A parent with a long name > Scope 1"
+        in (capsys.readouterr().out)
+    )
