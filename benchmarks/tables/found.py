@@ -92,8 +92,8 @@ def of_tables(tables: Iterable[Table]) -> Iterator[tuple[int | None, Piece]]:
         above = above or table
 
 
-def of_figure(figure: Figure, tables: Sequence[Table]) -> Found:
-    """Return what a figure of Headrace states, and the heads of its cell."""
+def of_figure(figure: Figure, tables: Sequence[Table], section: str | None) -> Found:
+    """Return what a figure of Headrace states, with the heads of its cell or the heading above its sentence."""
     from shared.extract.tables import heads_of
 
     heads: tuple[str, ...] = ()
@@ -101,7 +101,7 @@ def of_figure(figure: Figure, tables: Sequence[Table]) -> Found:
         heads = heads_of(tables[figure.table], figure.cell[1])
     return Found(
         number=core(figure.printed or figure.text),
-        label=figure.metric,
+        label=figure.metric if heads or not section else f"{section} > {figure.metric}",
         column=" > ".join(filter(None, (*heads, figure.qualifier))),
         period=figure.period,
         unit=figure.unit,

@@ -153,8 +153,11 @@ def _meanings(passages: Sequence[Passage], pages: Sequence[int]) -> Pages:
         if passage.page in found:
             pieces = of_passage(passage.text, passage.kind, passage.section)
             found[passage.page]["passages"].extend(map(asdict, pieces))
-            figures = (of_figure(figure, tables) for figure in passage.figures if figure.kind != "year")
-            found[passage.page]["figures"].extend(map(asdict, figures))
+            found[passage.page]["figures"] += [
+                asdict(of_figure(figure, tables, passage.section))
+                for figure in passage.figures
+                if figure.kind != "year"
+            ]
     return found
 
 
