@@ -93,7 +93,7 @@ def of_tables(tables: Iterable[Table]) -> Iterator[tuple[int | None, Piece]]:
 
 
 def of_figure(figure: Figure, tables: Sequence[Table], section: str | None) -> Found:
-    """Return what a figure of Headrace states, with the heads of its cell or the heading above its sentence."""
+    """Return what a figure of Headrace states, with the heads of its cell or the heading above."""
     from shared.extract.tables import heads_of
 
     heads: tuple[str, ...] = ()
