@@ -21,6 +21,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.platform.records import Record
+from shared.platform.tables import PassageKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,7 @@ GROWTH = 5
 """How many times as many the next time, where too few of them were of published runs."""
 SECONDS = 20.0
 """How long Firestore may take for one query."""
-_FIELDS = ("document", "run", "index", "page", "row", "text")
+_FIELDS = ("document", "run", "index", "page", "row", "kind", "text")
 _SHOWN = ("name", "title", "published_run")
 
 
@@ -51,6 +52,7 @@ class Hit(Record):
     """Number of the passage in its document."""
     page: PositiveInt | None
     row: PositiveInt | None
+    kind: PassageKind
     text: str
     score: float
     """Cosine of the angle between question and passage, from -1 to 1."""
@@ -123,6 +125,7 @@ def _published(client: firestore.Client, passages: list[dict[str, Any]]) -> list
     return [
         Hit(
             **{field: passage[field] for field in ("document", "index", "page", "row", "text")},
+            kind=passage.get("kind", "text"),
             name=document["name"],
             title=document["title"],
             score=round(passage["score"], 4),
