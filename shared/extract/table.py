@@ -98,7 +98,7 @@ def find_label_column(columns: Mapping[str, Sequence[str]], text_column: str) ->
     return None
 
 
-NUMBER = re.compile(r"\W{0,3}\d[\d.,\s]*(?:\D{1,4})?$|[-\u2013\u2014]$|(?i:n/?a)$")
+NUMBER = re.compile(r"\W{0,3}\d[\d.,\s]*+(?:\D{1,4})?$|[-\u2013\u2014]$|(?i:n/?a)$")
 """A cell that is a number, or says that there is none."""
 
 

@@ -238,9 +238,63 @@ def test_markdown_loses_its_marks_and_keeps_its_structure(file: Path) -> None:
     assert [(block.kind, block.text) for block in extracted.blocks] == [
         ("heading", "Water use"),
         ("text", "We reduced it, see the plan."),
-        ("table", "site | m3"),
-        ("table", "Aulder | 12"),
+        ("table", "site > Aulder | m3: 12"),
     ]
+
+
+def test_tables_of_markdown_keep_heads_and_the_heading_above(file: Path) -> None:
+    """Bars that are escaped divide nothing; a bold row stands out; two tables are two."""
+    text = (
+        "## Staff\n| | 2023 | 2022 |\n|:--|--:|--:|\n| **All** | 9 | 8 |\n| Women\\|X | 4 | |\n\n"
+        "|a|b|\n|--|--|\n|c|d|\n"
+    )
+    extracted = read(file, text.encode(), name="notes.md")
+    assert [block.text for block in extracted.blocks] == [
+        "Staff",
+        "Staff > All | 2023: 9; 2022: 8",
+        "Staff > All > Women|X | 2023: 4",
+        "a > c | b: d",
+    ]
+    assert len(extracted.tables) == 2
+
+
+def test_lines_in_columns_are_a_table(file: Path) -> None:
+    """Drawn by blanks or tabs, with labels between; prose with wide gaps and contents are none."""
+    drawn = (
+        "Our energy\n\n"
+        "                     2023      2022\n"
+        "Bought\n"
+        "  Electricity       1,200       900\n"
+        "  Gas                  12         -\n"
+        "Made\n"
+        "  Sun                   7         5\n\n"
+        "This was measured by the meters of the grid, and by our own where there are none.\n"
+    )
+    assert [(block.kind, block.text) for block in read(file, drawn.encode()).blocks] == [
+        ("heading", "Our energy"),
+        ("table", "Our energy > Bought > Electricity | 2023: 1,200; 2022: 900"),
+        ("table", "Our energy > Bought > Gas | 2023: 12; 2022: -"),
+        ("table", "Our energy > Made > Sun | 2023: 7; 2022: 5"),
+        ("text", "This was measured by the meters of the grid, and by our own where there are none."),
+    ]
+    tabbed = "Site\tWater\tWaste\nMill\t12\t\nFarm\t9\t3\n"
+    assert [block.text for block in read(file, f"Water and waste.\n\n{tabbed}".encode()).blocks][1:] == [
+        "Site > Mill | Water: 12",
+        "Site > Farm | Water: 9; Waste: 3",
+    ]
+    prose = "We use 12 mills.  They are old.\nThe mills make paper.  In 2023 there were 7 accidents.\n"
+    contents = "".join(f"Chapter {at}        {3 * at}\n" for at in range(1, 9))
+    assert not [
+        block for block in read(file, (prose + "\n" + contents).encode()).blocks if block.kind == "table"
+    ]
+
+
+def test_a_long_table_of_text_goes_on(file: Path) -> None:
+    """With the heads of its beginning, and with every row."""
+    rows = "".join(f"Mill {at:05}    {at:>7}\n" for at in range(5_000))
+    blocks = read(file, f"                  Water\n{rows}".encode()).blocks
+    assert len(blocks) == 5_000
+    assert blocks[-1].text == "Mill 04999 | Water: 4999"
 
 
 def test_ligatures_and_soft_hyphens_are_spelt_out(file: Path) -> None:

@@ -261,7 +261,7 @@ class _Reader:
             blocks = read_page(pieces, self._limits, self.tables).blocks
         else:
             text = own_text("".join(pieces).replace("\r\n", "\n").replace("\r", "\n"))
-            blocks = list(paragraphs(text, markdown=False))
+            blocks = list(paragraphs(text, markdown=False, tables=self.tables))
         self._characters_left -= sum(len(block.text) for block in blocks)
         if self._characters_left < 0:
             raise too_many_characters(self._limits)
