@@ -98,14 +98,18 @@ def find_label_column(columns: Mapping[str, Sequence[str]], text_column: str) ->
     return None
 
 
-NUMBER = re.compile(r"\W{0,3}\d[\d.,\s]*+(?:\D{1,4})?$|[-\u2013\u2014]$|(?i:n/?a)$")
-"""A cell that is a number, or says that there is none."""
+_NUMBER = re.compile(r"\W{0,3}\d[\d.,\s]*+(?:\D{1,4})?$|[-\u2013\u2014]$|(?i:n/?a)$")
+
+
+def is_figure(cell: str) -> bool:
+    """Whether a cell is a number, or says that there is none."""
+    return _NUMBER.match(cell) is not None
 
 
 def are_figures(cells: Sequence[str]) -> bool:
     """Whether most cells of a column are numbers."""
     filled = [cell for cell in cells if cell]
-    return sum(NUMBER.match(cell) is not None for cell in filled) > len(filled) / 2
+    return sum(map(is_figure, filled)) > len(filled) / 2
 
 
 def as_label(cell: str) -> str | None:

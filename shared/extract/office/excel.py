@@ -15,7 +15,6 @@ from shared.extract.refusals import no_text, too_many
 from shared.extract.shapes import Block, Extracted, has_words
 from shared.extract.sniff import XLSX
 from shared.extract.table import (
-    NUMBER,
     SAMPLE_ROWS,
     WELL_KNOWN,
     are_figures,
@@ -23,6 +22,7 @@ from shared.extract.table import (
     find_label_column,
     find_text_column,
     fold,
+    is_figure,
     row_blocks,
 )
 from shared.extract.tables import MAX_SPANNED, Grid, GridCell, Tables
@@ -381,7 +381,7 @@ def _lone_block(row: dict[int, str]) -> Block:
     if len(cells) > 1:
         return Block(" | ".join(filter(None, cells)), "fragment")
     text = cells[0]
-    short = len(text.split()) <= _MAX_HEADING_WORDS and not _END.search(text) and not NUMBER.match(text)
+    short = len(text.split()) <= _MAX_HEADING_WORDS and not _END.search(text) and not is_figure(text)
     return Block(text, "heading" if short else "text")
 
 
@@ -396,7 +396,7 @@ def _find_header(rows: Sequence[dict[int, str]], wanted: str | None) -> int | No
         named = (at for at, row in enumerate(rows[:_ABOVE]) if fold(wanted) in map(fold, row.values()))
         return next(named, wide)
     header, below = rows[wide], rows[wide + 1 :]
-    if any(NUMBER.match(cell) or len(cell) > _MAX_NAME for cell in header.values()):
+    if any(is_figure(cell) or len(cell) > _MAX_NAME for cell in header.values()):
         return None
     if any(fold(name) in WELL_KNOWN for name in header.values()):
         return wide
