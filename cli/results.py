@@ -326,10 +326,13 @@ def stored_key_figures(shown: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def key_figures(figures: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return each data point of a document once, of its newest period, in the order of their codes."""
+    """Return each data point of a document once, of its newest period, in the order of their codes.
+
+    A number without unit and period tells too little.
+    """
     best: dict[str, dict[str, Any]] = {}
     for figure in figures:
-        code = figure.get("datapoint")
+        code = figure.get("datapoint") if figure.get("unit") or figure.get("period") else None
         if code and (code not in best or _newness(figure) > _newness(best[code])):
             best[code] = figure
     return [best[code] for code in sorted(best)]

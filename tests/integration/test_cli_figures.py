@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from openpyxl import load_workbook
 
 from cli.main import headrace
+from cli.results import key_figures
 from shared.documents.figures import DocumentFigure, DocumentTable, Packed, pack
 from shared.documents.store import document_id
 from shared.platform.clients import firestore_client
@@ -145,6 +146,33 @@ def test_a_document_shows_each_data_point_once() -> None:
     assert "Key figures (1 data point)" in shown
     assert "E1-6.scope1  Gross Scope 1 GHG emissions, 2024: 9,100 tCO2e" in shown
     assert "13,400" not in shown
+
+
+def test_key_figures_are_the_newest_totals_that_say_enough() -> None:
+    """Of each code one; a number without unit and period is none."""
+    figures = [
+        {"datapoint": WATER, "value": 20, "unit": None, "period": None},
+        {"datapoint": SCOPE1, "value": 1, "unit": "t", "period": "2023", "confidence": 1.0},
+        {
+            "datapoint": SCOPE1,
+            "value": 2,
+            "unit": "t",
+            "period": "2024",
+            "confidence": 0.9,
+            "qualifier": "of which",
+        },
+        {"datapoint": SCOPE1, "value": 3, "unit": "t", "period": "2024", "confidence": 0.6},
+        {
+            "datapoint": SCOPE1,
+            "value": 4,
+            "unit": "t",
+            "period": "2024",
+            "confidence": 0.5,
+            "qualifier": "total",
+        },
+        {"datapoint": None, "value": 5, "unit": "t", "period": "2024"},
+    ]
+    assert [each["value"] for each in key_figures(figures)] == [4]
 
 
 def test_a_search_answers_with_the_value() -> None:
