@@ -150,7 +150,7 @@ def test_a_document_shows_each_data_point_once() -> None:
 
 def test_key_figures_are_the_newest_totals_that_say_enough() -> None:
     """Of each code one; a number without unit and period is none."""
-    figures = [
+    figures: list[dict[str, Any]] = [
         {"datapoint": WATER, "value": 20, "unit": None, "period": None},
         {"datapoint": SCOPE1, "value": 1, "unit": "t", "period": "2023", "confidence": 1.0},
         {

@@ -150,6 +150,13 @@ def test_what_differs_in_kind_is_not_compared(other: DocumentFigure) -> None:
     assert compared([(doc(), outcome(figure(90, "2025")))], [(doc("old"), outcome(other))])[0] == []
 
 
+@pytest.mark.parametrize("qualifier", ["target", "base year", "change", "forecast"])
+def test_what_is_no_periods_own_value_is_not_compared_at_all(qualifier: str) -> None:
+    """Not even with its like."""
+    like = (figure(1, "2024", qualifier=qualifier), figure(2, "2025", qualifier=qualifier))
+    assert compared([(doc(), outcome(*like))])[0] == []
+
+
 @pytest.mark.parametrize(
     ("before", "now"), [("2024-H1", "2025-H1"), ("2023/24", "2024/25"), ("2024-12-31", "2025-12-31")]
 )
