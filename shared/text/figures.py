@@ -26,7 +26,7 @@ MAX_METRIC = 240
 """Limit on the name of what is measured, in characters."""
 _WINDOW = 60  # characters before a number that tell a change or qualifier
 _LEAD = 40  # characters before a period
-_SHORT = 3  # characters of a number that means nothing without a word or unit
+_SHORT, _ROUND = 3, 10  # characters, or a divisor, of numbers that mean nothing without a word
 _PHRASE = 10  # words of a metric on either side of the number
 _AROUND = 160  # characters of them
 _FAR = 12  # characters by which a period before a number is taken to be farther off than one behind it
@@ -138,7 +138,9 @@ class _Sentence:
                 before = self.mentions[at - 1]
                 self.mentions[at] = mention._replace(unit=before.unit, inherits=True)
             metric = own or metric
-            if mention.unit or has_words or len(mention.number.printed) > _SHORT:
+            is_bare = mention.unit is None and len(mention.number.printed) <= _SHORT
+            is_axis = kind_of(mention.unit) == "percentage" and mention.value % _ROUND == 0
+            if has_words or not (is_bare or is_axis):
                 found.append(self._figure(self.mentions[at], metric))
         return found + self._in_words()
 
@@ -151,8 +153,7 @@ class _Sentence:
         unit = mention.unit
         sure = 0.62 if unit is None else 0.9 if unit.name and not mention.inherits else 0.75
         if time is None:
-            time = self.carried
-            is_sure = False
+            time, is_sure = None if self.compared else self.carried, False
         return Figure(
             kind=kind_of(unit),
             value=scaled(mention.value, unit),

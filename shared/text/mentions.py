@@ -37,6 +37,10 @@ _NAMES = re.compile(
     r"|\b\d+(?:st|nd|rd|th|\u00e8me|\u00e8re|er|re)\b"
     r"|\b\d{1,2}:\d\d(?:\s?[ap]\.?m\.?)?\b|\b\d{1,2} ?[ap]\.?m\b"
     r"|\b(?:1[.,]5|2) ?\u00b0 ?C\b|\b1[.,]5[- ](?:degrees?|Grad)"  # the goal of Paris
+    r"|\b\d\d(?:\s?(?:-|\u2013|to|bis|\u00e0|and|und|et|e)\s?\d\d)?[ -]?"
+    r"(?:years? (?:old|of age)|year-olds?|Jahre alt)\b"
+    r"|(?:[<>\u2264\u2265]|under|over|below|above|unter|\u00fcber|\bde|moins de|plus de)\s?\d\d"
+    r"(?:\s?(?:-|\u2013|to|bis|\u00e0)\s?\d\d)?\s(?:years?|ans|Jahren?|anni)\b"  # ages
     r"|(?:(?<=\s)|^)\(?\d{1,2}\)(?=\s+[^\W\d])"  # items of lists
     r"|\u00a9 ?\d{4}|\b\w{1,12}&\w{1,12}\b"
     r"|\b(?:CCM|CCA|CE|WTR|PPC|BIO) \d{1,2}\.\d{1,2}\b",  # activities of the EU taxonomy
@@ -94,15 +98,17 @@ def mentions(
     `opening`: the text may begin with the number of a chapter or item; `years`: "2023" may be a number.
     """
     masked = _masked(text, times, opening=opening)
-    at = 0
+    at = last = 0
     for number in numbers(text, style):
         while at < len(masked) and masked[at][1] <= number.start:
             at += 1
         names = at < len(masked) and masked[at][0] < number.end
-        if not names or (years and number.printed.isdigit()):
-            mention = _beside(text, number)
-            if mention is not None:
-                yield mention
+        if number.start < last or (names and not (years and number.printed.isdigit())):
+            continue  # "l per 100 km" is a unit
+        mention = _beside(text, number)
+        if mention is not None and not _is_multiple(text, mention):
+            last = mention.finish
+            yield mention
 
 
 def inherited(text: str, found: list[Mention]) -> list[Mention]:
@@ -157,6 +163,18 @@ def _is_measured(after: str) -> bool:
     """Whether a unit follows that is no noun: in "5 GWh" 5 is no heading's number, in "5 Employees" it is."""
     unit, _ = _behind(after[:_AHEAD], None)
     return unit is not None and unit.dimension not in {*NOUNS, "time"}
+
+
+def _is_multiple(text: str, mention: Mention) -> bool:
+    """Whether brackets hold a unit alone, such as "(10,000 kWh)"."""
+    digits = mention.number.printed.replace(",", "").replace(".", "")
+    return (
+        mention.unit is not None
+        and digits.strip("0") == "1"
+        and len(digits) > _SHORT_NAME
+        and text[max(0, mention.begin - 1) : mention.begin] == "("
+        and text[mention.finish : mention.finish + 1] == ")"
+    )
 
 
 def _beside(text: str, number: Number) -> Mention | None:

@@ -17,7 +17,7 @@ from shared.text.figures import MAX_FIGURES, MAX_METRIC, QUALIFIERS, Context, fi
 from shared.text.mentions import NOUNS, as_share, inherited, is_range, kind_of, mentions, scaled
 from shared.text.numbers import style_of
 from shared.text.periods import Period, last_year, periods
-from shared.text.stated import BRACKET, IN, MAX_TEXT, STATED, Stated, unit_in
+from shared.text.stated import BRACKET, IN, MAX_TEXT, STATED, Stated, unit_in, without_marks
 from shared.text.units import Unit, plain, unit_of
 from shared.text.vocabulary import any_of, words_of
 
@@ -44,16 +44,12 @@ _CHANGE = re.compile(rf"(?<!climate ){any_of('change')}|\u0394|\+/-", re.IGNOREC
 _DIFFERENCE = re.compile(rf"{any_of('difference')}|\u0394", re.IGNORECASE)
 _YEARLY = re.compile(any_of("about years"), re.IGNORECASE)
 _EMISSIONS = re.compile(any_of("emissions"), re.IGNORECASE)
+_COUNT = re.compile(r"\W*(?:numbers?|nos?|nr|anzahl|nombre|numero|count|quantity|n)\W*", re.IGNORECASE)
 _OF_WHICH = re.compile(rf"^\W*{any_of('of which')}[:\s]*", re.IGNORECASE)
 _SEXES = {name: words_of(name) for name in ("women", "men")}
 _NEGATIVE = re.compile(r"\(\s*(?:[\u20ac$\u00a3]\s?)?\d[\d.,' \u00a0]*\s?%?\s?\)\s?%?")
 _MARK = re.compile(
     r"(?<=[\d%)])\s*(?:\(\d{1,2}\)|\[\d{1,2}\]|\s\d{1,2}\)|\*+|[a-d]\)|\([a-z]\))\s*$|(?<=\d)\s+\d{1,2}\)?\s*$"
-)
-_LABEL_MARK = re.compile(
-    r"(?<=[a-z\u00e4\u00f6\u00fc\u00e9)%])(?<!scope)(?<!\bm)(?<!/m)(?<!km)(?<!tier)(?<!category)(?<!cat)(?<!co)"
-    r"(?:\d{1,2}(?:,\d{1,2})?\)?|\s\d\)|\s?\(\d\)|\s?\[\d{1,2}\]|\*){1,3}(?=$|\s*\()",
-    re.IGNORECASE,
 )
 _CODE = re.compile(
     r"\W*(?:(?:GRI|ESRS|SASB|TCFD|HGB|DNK)\b.*|(?:GRI )?\d{1,3}-\d{1,2}\b.*|[ESG]\d-\d.*"
@@ -146,8 +142,8 @@ class _Row:
         self._context = table.context
         self._label = label_of(table.table, at)[:MAX_TEXT] if row.kind == "row" else ""
         self._parents = parents_of(table.table, at, table.above)
-        self._unit = unit_in(without_marks(plain(self._label)))
-        self._own_unit = self._unit_cell(row.cells)
+        self._unit = unit_in(self._label)
+        self._own_unit, self._is_other = self._unit_cell(row.cells)
         self._outer = [unit.less(0.93) for parent in reversed(self._parents) if (unit := unit_in(parent))]
         named = [(self._label, 0.95), *((parent, 0.93) for parent in reversed(self._parents))]
         times = [(time, sure) for text, sure in named if (time := only_period(text, self._context))]
@@ -200,9 +196,10 @@ class _Row:
             confidence=round(0.97 * sure * timely, 2),
         )
 
-    def _unit_cell(self, cells: Sequence[Cell]) -> Stated | None:
-        """Return the unit that a cell of its own states."""
+    def _unit_cell(self, cells: Sequence[Cell]) -> tuple[Stated | None, bool]:
+        """Return the unit that a cell of its own states, and whether that names another than is known."""
         columns = self._table.columns
+        is_other = False
         for cell in cells:
             has_head = cell.column < len(columns) and columns[cell.column].is_unit
             text = plain(cell.text[:MAX_TEXT]).strip()
@@ -212,8 +209,9 @@ class _Row:
             if unit is None and has_head and (stated := unit_in(text)):
                 unit = stated.unit
             if unit and (has_head or (unit.name and unit.dimension not in NOUNS)):
-                return Stated(unit, 0.97)
-        return None
+                return Stated(unit, 0.97), False
+            is_other = is_other or (has_head and bool(_WORD.search(text)) and not _COUNT.fullmatch(text))
+        return None, is_other
 
     def _unit_of(self, mention: Mention, column: _Column) -> tuple[Unit | None, float]:
         """Return the unit of a number, and how sure it is."""
@@ -222,7 +220,7 @@ class _Row:
         if mention.unit and mention.unit.name:
             is_mass = mention.unit.name == "t" and mention.unit.dimension == "mass"
             emitted = unit_of(f"{mention.unit.symbol} CO2e") if is_mass and carbon else None
-            return emitted or mention.unit, 0.97
+            return emitted or self._multiplied(mention.unit, column), 0.97
         scale = mention.unit.factor if mention.unit else 1.0
         for stated in self._options(mention, column):
             unit = stated.unit
@@ -235,23 +233,33 @@ class _Row:
             return carbon.unit, carbon.sure
         return (Unit(None, scale, "scale", "") if scale != 1 else None), 0.72
 
+    def _multiplied(self, unit: Unit, column: _Column) -> Unit:
+        """Return the currency of a cell with the scale of its head or caption: "$20" below "$B"."""
+        if unit.dimension == "currency" and unit.factor == 1:
+            for stated in (column.unit, *self._outer, *self._table.units):
+                if stated and stated.unit.name in {unit.name, None} and stated.unit.factor > 1:
+                    return unit._replace(factor=stated.unit.factor)
+        return unit
+
     def _options(self, mention: Mention, column: _Column) -> list[Stated]:
         """Return the units that may be a number's, the likeliest first."""
-        head, own = column.unit, self._own_unit
-        label = self._unit if self._fits(self._unit, mention) else None
-        if head and not self._fits(head, mention):
-            head = None
+        own = self._own_unit
+        head = column.unit if self._fits(column.unit, mention) else None
+        label = self._unit if self._fits(self._unit, mention) and not self._is_other else None
+        outer = [unit for unit in (*self._outer, *self._table.units) if self._fits(unit, mention)]
         if column.is_change:
             is_absolute = bool(_DIFFERENCE.search(column.whole))
-            return [unit for unit in (head, (own or label) if is_absolute else None) if unit][:1]
+            return [unit for unit in (head, *((own, label, *outer) if is_absolute else ())) if unit][:1]
         if own and head and head.sure > STATED and head.unit.name == "%":
             return [head]
+        if label and label.unit.dimension == "people" and label.sure < STATED:
+            # "Women" below "Training hours" counts no women.
+            outer.sort(key=lambda unit: unit.unit.dimension == "people")
+            label = label if not outer or outer[0].unit.dimension == "people" else None
         first = [own, label, head]
         if label and head and not own and head.sure > STATED and not _holds(label, head):
             first = [head, label]
-        return [
-            unit for unit in (*first, *self._outer, *self._table.units) if unit and self._fits(unit, mention)
-        ]
+        return [unit for unit in (*first, *outer) if unit]
 
     def _fits(self, stated: Stated | None, mention: Mention) -> bool:
         """Whether a number can be in a unit that its cell does not state."""
@@ -332,13 +340,6 @@ def _unmarked(text: str) -> str:
 def clean(text: str) -> str:
     """Return a label without footnote marks."""
     return " ".join(without_marks(text).split()).strip(_EDGES)
-
-
-def without_marks(text: str) -> str:
-    """Return a label without the footnote marks at its end, unless they belong to a bracket."""
-    text = text.strip()
-    bare = _LABEL_MARK.sub("", text)
-    return bare if bare.count("(") == bare.count(")") else text
 
 
 def only_period(text: str, context: Context) -> str | None:

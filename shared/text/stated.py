@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from shared.text.units import COUNTED, PEOPLE, Unit, plain, unit_of
+from shared.text.units import PEOPLE, Unit, plain, unit_of
 from shared.text.vocabulary import any_of
 
 MAX_TEXT = 1_000
@@ -18,11 +18,17 @@ IN = re.compile(
     r"|einheit:|unit:|unit\u00e9 :)\s+(\S.*)$",
     re.IGNORECASE,
 )
+_LABEL_MARK = re.compile(
+    r"(?<=[a-z\u00e4\u00f6\u00fc\u00e9)%])(?<!scope)(?<!\bm)(?<!/m)(?<!km)(?<!tier)(?<!category)(?<!cat)(?<!co)"
+    r"(?:\d{1,2}(?:,\d{1,2})?\)?|\s\d\)|\s?\(\d\)|\s?\[\d{1,2}\]|\*){1,3}(?=$|\s*\()",
+    re.IGNORECASE,
+)
 _NUMBER_OF = re.compile(
     r"\b(?:number|no\.|nr\.|anzahl|zahl|nombre(?: total)?|numero(?: totale)?|n\u00b0|n\.)\s*"
     r"(?:of|der|des|de|d'|di|dei)?\s*(.{1,80})",
     re.IGNORECASE,
 )
+_CURRENCY_FIRST = re.compile(r"(?:\u20ac|\$|\u00a3|US\$|EUR|USD|GBP)(?=\s)")
 _SHARE_FIRST = re.compile(r"\W*(?:%|percentage|percent|pourcentage|percentuale|prozent)", re.IGNORECASE)
 _SHARE = re.compile(any_of("share") + "|%", re.IGNORECASE)
 _PART = re.compile(r"[,;]\s|\s[-\u2013]\s| in | as ")
@@ -32,6 +38,7 @@ _WORDS = 7  # of a unit, at most
 _PARTS = 8  # of a bracket
 _FIRST = 6  # words behind "number of" among which the noun is
 _LABELS = {"%", "t", "\u20ac", "$"}  # units of one character that a label may end with
+_NOUNS = {"people", "counted"}
 _OF_LABELS = {"hours", "days"}  # of time
 _MODIFIERS = {"employee", "staff", "person", "manager", "member", "workforce"}  # "employee turnover"
 
@@ -47,19 +54,28 @@ class Stated(NamedTuple):
         return self._replace(sure=self.sure * factor)
 
 
+def without_marks(text: str) -> str:
+    """Return a label without the footnote marks at its end, unless they belong to a bracket."""
+    text = text.strip()
+    bare = _LABEL_MARK.sub("", text)
+    return bare if bare.count("(") == bare.count(")") else text
+
+
 def unit_in(text: str) -> Stated | None:
     """Return the unit of a label, head, caption or heading."""
-    text = " ".join(plain(text[:MAX_TEXT]).split())
+    text = " ".join(without_marks(plain(text[:MAX_TEXT])).split())
     if not text:
         return None
     whole = unit_of(text)
-    if whole and whole.dimension not in {"people", "counted"}:
+    if whole and whole.dimension not in _NOUNS:
         return Stated(whole, 0.98)
     if unit := _bracketed(text):
         return Stated(unit, 0.96)
     if (match := IN.search(text)) and (unit := _leading(match[1].split())):
         return Stated(unit, 0.95)
     unit = _trailing(text)
+    if unit is None and (first := _CURRENCY_FIRST.match(text)):
+        unit = unit_of(first[0])
     if unit is None and (_SHARE_FIRST.match(text) or text.rstrip(" )").endswith("%")):
         unit = unit_of("%")
     return Stated(unit, 0.93) if unit else _suggested(text, whole)
@@ -77,7 +93,7 @@ def _bracketed(text: str) -> Unit | None:
 def _leading(words: list[str]) -> Unit | None:
     for count in range(min(len(words), _WORDS), 0, -1):
         if unit := unit_of(" ".join(words[:count]).strip("()[],;")):
-            return unit if unit.dimension not in {"people", "counted"} or count == len(words) else None
+            return unit if unit.dimension not in _NOUNS or count == len(words) else None
     return None
 
 
@@ -86,7 +102,7 @@ def _trailing(text: str) -> Unit | None:
     for count in range(min(len(words) - 1, _WORDS), 0, -1):
         tail = " ".join(words[-count:]).strip(",;-\u2013| ")
         unit = unit_of(tail)
-        if unit is None or unit.name is None or unit.dimension in {"people", "counted"}:
+        if unit is None or unit.name is None or unit.dimension in _NOUNS:
             continue
         if (unit.dimension != "time" or unit.name in _OF_LABELS) and (len(tail) > 1 or tail in _LABELS):
             return unit
@@ -97,8 +113,8 @@ def _suggested(text: str, whole: Unit | None) -> Stated | None:
     """Return the unit that the nouns of a label suggest: people or things counted, hours, a share."""
     if match := _NUMBER_OF.search(text):
         nouns = [word.lower() for word in _NOUN.findall(match[1])[:_FIRST]]
-        noun = next((word for word in nouns if word in COUNTED or word in _OF_LABELS), None)
-        unit = unit_of(noun) if noun else None
+        units = [unit for word in nouns if (unit := unit_of(word))]
+        unit = next((unit for unit in units if unit.dimension in _NOUNS or unit.name in _OF_LABELS), None)
         return Stated(unit, 0.85) if unit else None
     if whole:
         return Stated(whole, 0.8)
