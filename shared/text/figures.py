@@ -11,6 +11,7 @@ from shared.text.mentions import NOUNS, inherited, kind_of, mentions, scaled
 from shared.text.numbers import Style, style_of
 from shared.text.periods import Period, periods
 from shared.text.sentences import split_sentences
+from shared.text.stated import unit_in
 from shared.text.units import unit_of
 from shared.text.vocabulary import any_of, words_of
 
@@ -26,7 +27,8 @@ MAX_METRIC = 240
 """Limit on the name of what is measured, in characters."""
 _WINDOW = 60  # characters before a number that tell a change or qualifier
 _LEAD = 40  # characters before a period
-_SHORT, _ROUND = 3, 10  # characters, or a divisor, of numbers that mean nothing without a word
+_ROUND = 10  # percentages that it divides are those of an axis, if there is no word with them
+_COUNTS = 0.8  # how sure a unit is that "number of" or "hours" show
 _PHRASE = 10  # words of a metric on either side of the number
 _AROUND = 160  # characters of them
 _FAR = 12  # characters by which a period before a number is taken to be farther off than one behind it
@@ -138,9 +140,8 @@ class _Sentence:
                 before = self.mentions[at - 1]
                 self.mentions[at] = mention._replace(unit=before.unit, inherits=True)
             metric = own or metric
-            is_bare = mention.unit is None and len(mention.number.printed) <= _SHORT
             is_axis = kind_of(mention.unit) == "percentage" and mention.value % _ROUND == 0
-            if has_words or not (is_bare or is_axis):
+            if has_words or (mention.unit and not is_axis):
                 found.append(self._figure(self.mentions[at], metric))
         return found + self._in_words()
 
@@ -152,11 +153,13 @@ class _Sentence:
         change = self._change(mention)
         unit = mention.unit
         sure = 0.62 if unit is None else 0.9 if unit.name and not mention.inherits else 0.75
+        if unit is None and (stated := unit_in(metric)) and stated.sure > _COUNTS and not mention.value % 1:
+            unit, sure = stated.unit, 0.7  # "the number of employees rose to 12"
         if time is None:
             time, is_sure = None if self.compared else self.carried, False
         return Figure(
             kind=kind_of(unit),
-            value=scaled(mention.value, unit),
+            value=scaled(mention.value, unit, mention.number.printed),
             unit=unit.name if unit else None,
             text=self.text[mention.begin : mention.finish].strip(),
             printed=mention.number.printed,

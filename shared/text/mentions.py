@@ -37,9 +37,9 @@ _NAMES = re.compile(
     r"|\b\d+(?:st|nd|rd|th|\u00e8me|\u00e8re|er|re)\b"
     r"|\b\d{1,2}:\d\d(?:\s?[ap]\.?m\.?)?\b|\b\d{1,2} ?[ap]\.?m\b"
     r"|\b(?:1[.,]5|2) ?\u00b0 ?C\b|\b1[.,]5[- ](?:degrees?|Grad)"  # the goal of Paris
-    r"|\b\d\d(?:\s?(?:-|\u2013|to|bis|\u00e0|and|und|et|e)\s?\d\d)?[ -]?"
+    r"|\b\d\d(?:\s?(?:-|\u2013|\u00b7|to|bis|\u00e0|and|und|et|e)\s?\d\d)?[ -]?"
     r"(?:years? (?:old|of age)|year-olds?|Jahre alt)\b"
-    r"|(?:[<>\u2264\u2265]|under|over|below|above|unter|\u00fcber|\bde|moins de|plus de)\s?\d\d"
+    r"|(?:[<>\u2264\u2265\u00b7]|under|over|below|above|unter|\u00fcber|\bde|moins de|plus de)\s?\d\d"
     r"(?:\s?(?:-|\u2013|to|bis|\u00e0)\s?\d\d)?\s(?:years?|ans|Jahren?|anni)\b"  # ages
     r"|(?:(?<=\s)|^)\(?\d{1,2}\)(?=\s+[^\W\d])"  # items of lists
     r"|\u00a9 ?\d{4}|\b\w{1,12}&\w{1,12}\b"
@@ -67,9 +67,11 @@ _ABOUT = re.compile(
 _ABOUTS = {"less": "less than", "more": "more than", "about": "about"}
 _CUT = re.compile(r"[;:()|\u2022\n\[\]]|,\s|(?<!Mio)(?<!Mrd)(?<!Mill)(?<!Rs)\.\s|\.$|\s[-\u2013\u2014]\s")
 _CODE = re.compile(r"[A-Za-z]{1,3}$")
+_GROUPED = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
 _RANGE_BEFORE = re.compile(r"(?:^|[\s(])[\d.,]{1,12}\s?%?-$")
 _BETWEEN = re.compile(r"\s*(?:-|\u2013|to|bis|and|und|et|\u00e0|a|e|or|,)\s*")
 _RANGE = re.compile(r"\s*(?:-|\u2013|to|bis|\u00e0|and|und)\s*")
+_DASHES = {"-", "\u2013", "\u2212"}
 _LONGEST_BETWEEN = 6  # characters
 
 
@@ -115,8 +117,11 @@ def inherited(text: str, found: list[Mention]) -> list[Mention]:
     """Return the mentions with the unit of the last for the first ones of "5-10 %" and "from 5 to 10 t"."""
     for at in range(len(found) - 2, -1, -1):
         one, other = found[at], found[at + 1]
-        between = text[one.finish : other.begin]
+        between = text[one.finish : other.begin] if other.value >= 0 else ""
         if len(between) > _LONGEST_BETWEEN:
+            continue
+        if between.strip() in _DASHES and between[:1] == " " and one.value > other.value:
+            found[at + 1] = other._replace(value=-other.value, signed=True)  # "49.3 - 24 %" are two columns
             continue
         if one.unit is None and other.unit and _BETWEEN.fullmatch(between):
             found[at] = one._replace(unit=other.unit, inherits=True)
@@ -139,8 +144,13 @@ def kind_of(unit: Unit | None) -> FigureKind:
     return "percentage" if unit.dimension == "share" else "quantity"
 
 
-def scaled(value: float, unit: Unit | None) -> float:
-    """Return a value in its unit, without the dust of binary fractions: 4.1 * 1e6 is 4,100,000."""
+def scaled(value: float, unit: Unit | None, printed: str) -> float:
+    """Return a value in its unit, without the dust of binary fractions: 4.1 * 1e6 is 4,100,000.
+
+    What is counted is whole, so that the mark in "5.584 items" divides thousands.
+    """
+    if unit and unit.dimension in NOUNS and value % 1 and _GROUPED.fullmatch(printed):
+        value *= 1000
     return float(f"{value * (unit.factor if unit else 1.0):.12g}")
 
 

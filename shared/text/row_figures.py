@@ -17,7 +17,7 @@ from shared.text.figures import MAX_FIGURES, MAX_METRIC, QUALIFIERS, Context, fi
 from shared.text.mentions import NOUNS, as_share, inherited, is_range, kind_of, mentions, scaled
 from shared.text.numbers import style_of
 from shared.text.periods import Period, last_year, periods
-from shared.text.stated import BRACKET, IN, MAX_TEXT, STATED, Stated, unit_in, without_marks
+from shared.text.stated import BRACKET, IN, MAX_TEXT, STATED, Stated, currencies_in, unit_in, without_marks
 from shared.text.units import Unit, plain, unit_of
 from shared.text.vocabulary import any_of, words_of
 
@@ -56,6 +56,10 @@ _CODE = re.compile(
     r"|(?:SBM|GOV|IRO|BP)-\d.*|SDG \d.*)",
     re.IGNORECASE | re.DOTALL,
 )
+_YEAR_MARK = re.compile(r"(?<=\b20\d\d)(?:[a-z]{1,3}|\(\d{1,2}\)|\d\)?|\*{1,3})(?!\w)")
+_BASELINE = re.compile(r"\b(?:from|vs\.?|versus|against|to|than|with|compared)\b.{0,30}$", re.IGNORECASE)
+_GOALS = re.compile(r"\bSDGs?\b|sustainable development goals?", re.IGNORECASE)
+_GOAL = re.compile(r"\d{1,2}\.[\da-d]")
 _THOUSANDS = re.compile(r"[12][.,' \u00a0]\d{3}")
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _EMPTY = re.compile(r"\(\s*\)")
@@ -105,7 +109,9 @@ class TableFigures:
         if self.caption and (unit := unit_in(self.caption)) and unit.sure <= STATED:
             self.units.append(unit.less(0.86))
         self.carbon = self._carbon([*around, *texts])
+        whole = " ".join([*around, *(column.whole for column in self.columns)])
         self.is_index = _is_index(table, self.columns)
+        self.has_goals = bool(_GOALS.search(whole))
         self.has_long_numbers = any(_THOUSANDS.fullmatch(text.strip()) for text in texts)
 
     def row(self, at: int) -> list[Figure]:
@@ -152,6 +158,8 @@ class _Row:
     def figures(self, cell: Cell, column: _Column) -> list[Figure]:
         """Return the figures of a cell, in their order."""
         text = _unmarked(cell.text[:MAX_TEXT])
+        if self._table.has_goals and _GOAL.fullmatch(text.strip()):
+            return []
         if len(_WORD.findall(text)) > _SENTENCE:
             sentences = figures_of_text(text, self._context)
             return [replace(figure, metric=self._metric(column, figure.metric)) for figure in sentences]
@@ -185,7 +193,7 @@ class _Row:
             period, timely = own.name, 0.95
         return Figure(
             kind=kind_of(unit),
-            value=scaled(value, unit),
+            value=scaled(value, unit, mention.number.printed),
             unit=unit.name if unit else None,
             text=text[begin:finish].strip(),
             printed=mention.number.printed,
@@ -236,9 +244,13 @@ class _Row:
     def _multiplied(self, unit: Unit, column: _Column) -> Unit:
         """Return the currency of a cell with the scale of its head or caption: "$20" below "$B"."""
         if unit.dimension == "currency" and unit.factor == 1:
-            for stated in (column.unit, *self._outer, *self._table.units):
-                if stated and stated.unit.name in {unit.name, None} and stated.unit.factor > 1:
-                    return unit._replace(factor=stated.unit.factor)
+            stated = (column.unit, *self._outer, *self._table.units)
+            units = [one.unit for one in stated if one]
+            units += [
+                word for text in (*self._parents, self._table.caption or "") for word in currencies_in(text)
+            ]
+            scales = (one.factor for one in units if one.name in {unit.name, None} and one.factor > 1)
+            return unit._replace(factor=next(scales, 1.0))
         return unit
 
     def _options(self, mention: Mention, column: _Column) -> list[Stated]:
@@ -349,7 +361,7 @@ def only_period(text: str, context: Context) -> str | None:
 
 
 def _column(heads: tuple[str, ...], context: Context) -> _Column:
-    texts = [head[:MAX_TEXT] for head in heads]
+    texts = [_YEAR_MARK.sub("", head[:MAX_TEXT]) for head in heads]
     whole = " ".join(texts)
     last = texts[-1] if texts else ""
     is_change = bool(_CHANGE.search(whole))
@@ -379,7 +391,11 @@ def _qualifier_of(text: str) -> str | None:
     for name, words in _SEXES.items():
         if last in words:
             return f"of which {name}"
-    return next((name for name, pattern in QUALIFIERS if pattern.search(text)), None)
+    for name, pattern in QUALIFIERS:
+        found = pattern.search(text)
+        if found and not (name == "base year" and _BASELINE.search(text[: found.start()])):
+            return name
+    return None
 
 
 def _timeless(text: str, context: Context) -> str:

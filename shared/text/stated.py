@@ -35,6 +35,7 @@ _PART = re.compile(r"[,;]\s|\s[-\u2013]\s| in | as ")
 _PREFIX = re.compile(r"(?:in|en|as)\s+", re.IGNORECASE)
 _WORD, _NOUN = re.compile(r"[^\W\d_]+"), re.compile(r"[^\W\d_]{3,}")
 _WORDS = 7  # of a unit, at most
+_CURRENCIES = 50  # words of a caption or group
 _PARTS = 8  # of a bracket
 _FIRST = 6  # words behind "number of" among which the noun is
 _LABELS = {"%", "t", "\u20ac", "$"}  # units of one character that a label may end with
@@ -79,6 +80,12 @@ def unit_in(text: str) -> Stated | None:
     if unit is None and (_SHARE_FIRST.match(text) or text.rstrip(" )").endswith("%")):
         unit = unit_of("%")
     return Stated(unit, 0.93) if unit else _suggested(text, whole)
+
+
+def currencies_in(text: str) -> list[Unit]:
+    """Return the currencies that single words of a text are, such as "$B"."""
+    units = map(unit_of, plain(text[:MAX_TEXT]).split()[:_CURRENCIES])
+    return [unit for unit in units if unit and unit.dimension == "currency"]
 
 
 def _bracketed(text: str) -> Unit | None:
