@@ -56,6 +56,8 @@ POLL_SECONDS = 0.05
 DOCUMENT_ID = re.compile(r"[0-9a-f]{24}")
 LISTED = 100
 """Documents that `headrace show` lists where none is named; also a page of a query."""
+PASSAGES_AT_ONCE = 1_000
+"""Passages of one query, whose answer would break off if they were written slowly."""
 
 
 @dataclass(frozen=True)
@@ -216,7 +218,8 @@ def published_passages(shown: dict[str, Any]) -> Iterator[dict[str, Any]]:
         return
     passages = Documents(firestore_client()).reference(shown["id"]).collection(PASSAGES)
     query = passages.where(filter=FieldFilter("run", "==", run)).order_by("index")
-    for snapshot in query.select([field for field in PASSAGE_FIELDS if field != "embedding"]).stream():
+    shown_fields = query.select([field for field in PASSAGE_FIELDS if field != "embedding"])
+    for snapshot in chain.from_iterable(in_pages(shown_fields, PASSAGES_AT_ONCE)):
         yield passage_view(snapshot.to_dict())
 
 

@@ -16,7 +16,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from shared.platform.records import SENTIMENTS, TOPIC_NAMES
@@ -383,11 +383,11 @@ class _Book:
         return units[: 2 * MAX_CELL].decode("utf-16-le", "ignore")
 
     def _write_tables(self, content: Content) -> None:
-        of_tables: dict[int, dict[tuple[int, int], View]] = {}
+        of_tables: dict[int, dict[tuple[int, int], list[View]]] = {}
         for figure in content.figures:
             if figure.get("table") is not None and figure.get("cell"):
                 row, column = figure["cell"]
-                of_tables.setdefault(figure["table"], {})[row, column] = figure
+                of_tables.setdefault(figure["table"], {}).setdefault((row, column), []).append(figure)
         for table in content.tables:
             if self._tables >= MAX_TABLES:
                 self._left_out[f"Tables after the first {MAX_TABLES:,}"] += 1
@@ -395,7 +395,9 @@ class _Book:
             self._tables += 1
             self._write_table(content, table, of_tables.get(table["number"], {}))
 
-    def _write_table(self, content: Content, table: View, figures: Mapping[tuple[int, int], View]) -> None:
+    def _write_table(
+        self, content: Content, table: View, figures: Mapping[tuple[int, int], list[View]]
+    ) -> None:
         """Write a table under its document, page and caption; units are in a column behind the labels."""
         number, caption = table["page"], table.get("caption") or ""
         where = f"p{number}" if number else f"table {table['number'] + 1}"
@@ -425,7 +427,7 @@ class _Book:
         page.worksheet._opt_close()  # noqa: SLF001 - what the workbook itself calls
 
     def _write_row(
-        self, page: _Page, at: int, row: View, labels: int, figures: Mapping[tuple[int, int], View]
+        self, page: _Page, at: int, row: View, labels: int, figures: Mapping[tuple[int, int], list[View]]
     ) -> None:
         style = {"head": self._head, "group": self._group}.get(row["kind"])
         for cell in row["cells"]:
@@ -433,10 +435,9 @@ class _Book:
             if column >= MAX_COLUMNS:
                 self._left_out[f"Columns of a table after the first {MAX_COLUMNS:,}: cells"] += 1
                 continue
-            figure = figures.get((at, cell["column"]))
             own = self._indent(row.get("level", 0)) if column == 0 and style is None else style
-            self._put(page, column, cell["text"] if figure is None else figure["value"], own)
-        cells = [figures[at, cell["column"]] for cell in row["cells"] if (at, cell["column"]) in figures]
+            self._put(page, column, _cell_value(cell["text"], figures.get((at, cell["column"]), [])), own)
+        cells = chain.from_iterable(figures.get((at, cell["column"]), ()) for cell in row["cells"])
         units = dict.fromkeys(figure["unit"] for figure in cells if figure.get("unit"))
         if row["kind"] == "head" and at == 0:
             self._put(page, labels, "Unit", self._head)
@@ -461,6 +462,16 @@ class _Book:
                 self._names.add(name.casefold())
                 return name
         raise AssertionError("more sheets of one name than there are sheets")
+
+
+def _cell_value(text: str, figures: Sequence[View]) -> Value:
+    """Return the value of a cell that is one figure; one that says more, as "60 by 2030", is text."""
+    if len(figures) != 1:
+        return text
+    [figure] = figures
+    said = figure["text"] if figure["text"] in text else figure.get("printed") or ""
+    says_more = any(char.isalpha() for char in text.replace(said, "", 1))
+    return text if says_more else float(figure["value"])
 
 
 class _Page:

@@ -185,6 +185,20 @@ def test_a_table_keeps_its_layout_with_units_in_a_column_of_their_own() -> None:
     assert sheet["A6"].alignment.indent == 1
 
 
+def test_a_cell_that_says_more_than_a_figure_stays_text() -> None:
+    """Two figures, or words beside one; a footnote's mark and a unit are no words."""
+    texts = {"60 by 2030": ["60"], "12, 14": ["12", "14"], "9.1 t": ["9.1 t"], "8.2 ¹": ["8.2"], "n/a": []}
+    figures = [
+        figure(value=float(said.split()[0]), text=said, printed=said.split()[0], cell=[at, 1])
+        for at, parts in enumerate(texts.values())
+        for said in parts
+    ]
+    lines = [{"kind": "row", "level": 0, "cells": [cell(0, "x"), cell(1, text)]} for text in texts]
+    book, _ = workbook(content(figures=figures, tables=[table(caption="cells", rows=lines, notes=[])]))
+    values = [row[2] for row in book["p7 cells"].iter_rows(min_row=4, values_only=True)]
+    assert values == ["60 by 2030", "12, 14", 9.1, 8.2, "n/a"]
+
+
 def test_pages_link_to_the_page_of_the_document() -> None:
     """Of figures, passages and tables; the page itself stays a number."""
     book, _ = workbook(content())
