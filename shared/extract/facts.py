@@ -406,7 +406,7 @@ _NOT_IN_NAME = frozenset(
         "and", "of", "for", "final", "draft", "web", "print", "en", "de", "fr", "it", "es", "eng", "full",
         "summary", "pdf", "document", "file", "upload", "extract", "nachhaltigkeitsbericht", "bericht",
         "bilan", "rapport", "bilancio", "relazione", "dichiarazione", "tcfd", "csrd", "update", "version",
-        "v", "fy", "copy", "scan",
+        "v", "fy", "copy", "scan", "benefit",
     }
 )  # fmt: skip
 _JOINED = re.compile(r"[\s&-]+")
