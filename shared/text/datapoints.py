@@ -16,8 +16,11 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from shared.text.stated import unit_in
+from shared.text.units import unit_of
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from shared.platform.tables import Figure
 
@@ -44,7 +47,20 @@ _ALL = re.compile(
     " (?:total|group|overall|global|worldwide|company|consolidated|gesamt|konzern|groupe|totale|gruppo) "
 )
 _SEXES = frozenset({" m ", " f ", " w ", " d "})
+_MEASURES = frozenset({"mass", "energy", "volume"})  # dimensions of units
+_MAX_HEADING = 14  # words; what is longer is a sentence
+_PER = re.compile(r"/| per ")
+_TIME = re.compile(r"(?:year|yr|a|annum|month)")
+_NOTE = re.compile(r"(?<=[a-z\d)])(?<!awa)(?:viii|vii|vi|iii|ii|iv|ix)\b|(?<=\d)i\b")
+_DIFFERENCES = frozenset({"S1-16.pay_gap"})
 _COUNTRY = re.compile(r"\bU\.?S\.?(?:A\.?)?(?![\w$]| (?:million|billion|dollar|cent))|\bU\.?K\.?(?!\w)")
+_NOUNS = frozenset({"people", "counted", "other"})
+"""Dimensions of units that are nouns, as labels are."""
+_MAX_HEADING = 14  # words; what is longer is a sentence
+_PER = re.compile(r"/| per ")
+_TIME = re.compile(r"(?:year|yr|a|annum|month)")
+_NOTE = re.compile(r"(?<=[a-z\d)])(?<!awa)(?:viii|vii|vi|iii|ii|iv|ix)\b|(?<=\d)i\b")
+_DIFFERENCES = frozenset({"S1-16.pay_gap"})
 _COUNTRY = re.compile(r"\bU\.?S\.?(?:A\.?)?(?![\w$]| (?:million|billion|dollar|cent))|\bU\.?K\.?(?!\w)")
 _SCOPE = re.compile(r"\bscopes? (i{1,3})\b")
 _SUPERSCRIPT = re.compile("(?<!m)[\u00b2\u00b3]|[\u00b9\u2070\u2074-\u2079]")
@@ -139,16 +155,14 @@ def assign(
     `text` is the passage's, `topics` are its topics, best first, `heading` is the heading above the passage
     or the caption of its table; the name of the organisation says nothing in a label.
     """
-    heads = _heads(figures, text)
     result = []
-    for figure, head in zip(figures, heads, strict=True):
-        best = None
-        if _may_have(figure, text):
-            prose = figure.cell is None
-            found = candidates(
-                Stated(figure.metric, head, heading or "", _kind(figure), prose, organisation or "")
-            )
-            best = found[0] if found and found[0].score >= _loaded()[1].weights["threshold"] else None
+    for figure, stated in zip(figures, _stated(figures, text, heading, organisation), strict=True):
+        best = next(iter(candidates(stated)), None) if _may_have(figure, text) else None
+        if best and (
+            best.score < _loaded()[1].weights["threshold"]
+            or (figure.qualifier == "change" and best.code not in _DIFFERENCES)
+        ):
+            best = None
         topic = _topic(best.code) if best else None
         result.append(
             replace(
@@ -158,6 +172,33 @@ def assign(
             )
         )
     return result
+
+
+def _stated(
+    figures: Sequence[Figure], text: str, heading: str | None, organisation: str | None
+) -> Iterator[Stated]:
+    """Yield what stands at each figure: of a row, its label and the head of the column come from its text."""
+    row, bar, _ = text.rpartition(" | ")
+    for figure, head in zip(figures, _heads(figures, text), strict=True):
+        metric = figure.metric
+        if figure.cell is not None and bar:
+            said = _normal(f"{row} {head}", 2 * MAX_LABEL)
+            above = [
+                part
+                for part in _LEVELS.split(metric)
+                if _normal(part) not in said and len(part.split()) <= _MAX_HEADING
+            ]
+            named = [part for part in _LEVELS.split(row) if not _is_unit(part)]
+            metric = " > ".join([*above, *(named or [row])])
+        yield Stated(
+            metric[-MAX_LABEL:], head, heading or "", _kind(figure), figure.cell is None, organisation or ""
+        )
+
+
+def _is_unit(text: str) -> bool:
+    """Whether a level of a label is nothing but a unit: "kWh / year"; "hours per employee" says more."""
+    unit = unit_of(text)
+    return unit is not None and (unit.dimension in _MEASURES or (unit.dimension == "rate" and "/" in text))
 
 
 def datapoint_of_query(words: str) -> list[str]:
@@ -204,7 +245,9 @@ class Stated(NamedTuple):
 def candidates(stated: Stated) -> tuple[Found, ...]:
     """Return the data points that a label can mean, best first."""
     words = _loaded()[1]
-    names = frozenset(_normal(stated.organisation).split())
+    names = frozenset(
+        word for word in _normal(stated.organisation).split() if not words.neutral.fullmatch(word)
+    )
     metric, head = (_ASIDES.sub(" ", text[:MAX_LABEL]) for text in (stated.metric, stated.head))
     *parents, label = [_without(_normal(part), names) for part in _LEVELS.split(metric)]
     label, top = _whole(label), _without(_normal(head), names)
@@ -306,7 +349,7 @@ def _without(text: str, names: frozenset[str]) -> str:
 
 
 def _may_have(figure: Figure, text: str) -> bool:
-    if figure.kind == "year" or (figure.qualifier or "") in {"target", "change"} or figure.unit == "pp":
+    if figure.kind == "year" or figure.qualifier == "target" or figure.unit == "pp":
         return False
     if figure.cell is not None:
         return True
@@ -335,19 +378,25 @@ def _kind(figure: Figure) -> str:
         return "currency"
     if figure.kind == "percentage":
         return "share"
-    unit = figure.unit or ""
-    first, *per = re.split(r"/| per ", unit, maxsplit=1)
-    kind = _loaded()[1].units.get(first.strip().lower(), "other" if first else "none")
-    return f"{kind}/" if per else kind
+    unit = figure.unit
+    if unit is None and figure.cell is not None:
+        stated = filter(None, map(unit_in, reversed(_LEVELS.split(figure.metric))))
+        unit = next((each.unit.symbol for each in stated), None)
+    if not unit:
+        return "none"
+    first, *per = _PER.split(unit, maxsplit=1)
+    kind = _loaded()[1].units.get(first.strip().lower(), "count")
+    return f"{kind}/" if per and not _TIME.fullmatch(per[0].strip()) else kind
 
 
 def _topic(code: str) -> str | None:
     return next(point.topic for point in datapoints() if point.code == code)
 
 
-def _normal(text: str) -> str:
+def _normal(text: str, most: int = MAX_LABEL) -> str:
     """Return the words of a text in lower case, without accents and marks, a space around each."""
-    text = _COUNTRY.sub(lambda found: " uk " if "K" in found[0] else " usa ", text[:MAX_LABEL])
+    text = _COUNTRY.sub(lambda found: " uk " if "K" in found[0] else " usa ", text[:most])
+    text = _NOTE.sub("", text)
     text = _SUPERSCRIPT.sub("", text)
     text = unicodedata.normalize("NFKD", text).replace("&", " and ").replace("+", " and ").lower()
     text = "".join(letter for letter in text if not unicodedata.combining(letter)).replace("\u00df", "ss")
@@ -369,7 +418,7 @@ def _loaded() -> tuple[tuple[Datapoint, ...], Words]:
         whole=re.compile(f"{any_of['neutral']}|{any_of['whole']}"),
         blocked=re.compile(any_of["blocked"]),
         places=re.compile(any_of["places"]),
-        groups=re.compile(any_of["groups"]),
+        groups=re.compile(f"{any_of['groups']}|{any_of['divisions']}"),
         units=units,
         weights={name: float(weight) for name, weight in file["score"].items()},
     )
