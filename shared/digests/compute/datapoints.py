@@ -48,8 +48,8 @@ class _Key(NamedTuple):
 class _Value(NamedTuple):
     rank: tuple[bool, int, bool, float]
     """The greatest one counts: of the window, of the latest report, a total, the surest."""
-    reported: Reported
-    organisation: str | None
+    of: Doc
+    figure: DocumentFigure
 
 
 class Values:
@@ -67,17 +67,8 @@ class Values:
     def add(self, of: Doc, row: Row, *, in_window: bool) -> None:
         """Take the data points of a document's outcome."""
         for key, year, figure in self._figures(of, row):
-            reported = Reported(
-                **{name: getattr(of, name) for name in ("document", "bucket", "name", "title")},
-                page=figure.page,
-                row=None,
-                period=figure.period or "",
-                value=figure.value,
-                metric=figure.metric,
-            )
             total = (figure.qualifier or "").startswith("total")
-            rank = (in_window, of.year or 0, total, figure.confidence)
-            self._keep(key, year, _Value(rank, reported, of.organisation))
+            self._keep(key, year, _Value((in_window, of.year or 0, total, figure.confidence), of, figure))
             if in_window and year in self._by_key.get(key, {}):
                 self._new.setdefault(key, set()).add(year)
 
@@ -115,43 +106,59 @@ class Values:
             rank, same = (key.part, -year, key.kind), (key.organisation, key.code, key.unit)
             if same not in newest or rank < newest[same][0]:
                 newest[same] = (rank, years[year], years[before])
-        changes = [
-            _change(code, names().get(code, code), unit, before, now)
-            for (_, code, unit), (_, now, before) in newest.items()
-        ]
-        plausible = [each for each in changes if each is not None]
-        if left := len(changes) - len(plausible):
+        plausible = {
+            same: pair
+            for same, (_, *pair) in newest.items()
+            if _is_plausible(pair[1].figure.value, pair[0].figure.value)
+        }
+        if left := len(newest) - len(plausible):
             why = f"differ more than {IMPLAUSIBLE} times from the period before, and are likely read wrong"
             notes.append(f"{words.many(left, 'data point')} left out: values {why}.")
-        changed = sorted(
-            (each for each in plausible if each.now.value != each.before.value), key=_largest_first
-        )
-        if left := len(changed[MAX_CHANGES:]):
-            notes.append(f"{left:,} of {len(changed):,} changes of data points are not listed.")
+        changes = [
+            _change(code, names().get(code, code), unit, before, now)
+            for (_, code, unit), (now, before) in plausible.items()
+            if now.figure.value != before.figure.value
+        ]
+        changes.sort(key=_largest_first)
+        if left := len(changes[MAX_CHANGES:]):
+            notes.append(f"{left:,} of {len(changes):,} changes of data points are not listed.")
         if self._full:
             notes.append(f"Of data points the first {MAX_VALUES:,} values were compared.")
         return Datapoints(
-            changes=changed[:MAX_CHANGES],
+            changes=changes[:MAX_CHANGES],
             compared=len(plausible),
-            changed=len(changed),
-            organisations=len({organisation for organisation, _, _ in newest}),
+            changed=len(changes),
+            organisations=len({organisation for organisation, _, _ in plausible}),
         )
 
 
-def _change(code: str, name: str, unit: str | None, before: _Value, now: _Value) -> DatapointChange | None:
-    """Return how a value differs, changed or not; None where that is implausible."""
-    was, is_ = before.reported.value, now.reported.value
-    if was and is_ and not 1 / IMPLAUSIBLE <= abs(is_ / was) <= IMPLAUSIBLE:
-        return None
+def _change(code: str, name: str, unit: str | None, before: _Value, now: _Value) -> DatapointChange:
+    was, is_ = before.figure.value, now.figure.value
     return DatapointChange(
-        organisation=now.organisation,
+        organisation=now.of.organisation,
         code=code,
         name=name,
         unit=unit,
         change=round(100 * (is_ - was) / abs(was), 2) if was else None,
-        before=before.reported,
-        now=now.reported,
+        before=_reported(before),
+        now=_reported(now),
     )
+
+
+def _reported(value: _Value) -> Reported:
+    of, figure = value.of, value.figure
+    return Reported(
+        **{name: getattr(of, name) for name in ("document", "bucket", "name", "title")},
+        page=figure.page,
+        row=None,
+        period=figure.period or "",
+        value=figure.value,
+        metric=figure.metric,
+    )
+
+
+def _is_plausible(before: float, now: float) -> bool:
+    return not before or not now or 1 / IMPLAUSIBLE <= abs(now / before) <= IMPLAUSIBLE
 
 
 def _largest_first(each: DatapointChange) -> tuple[bool, float, str, str, str]:
