@@ -134,5 +134,11 @@ def as_read(passage: Passage, topics: Sequence[TopicScore]) -> dict[str, Any]:
     names = [topic.name for topic in topics]
     fields = {name: getattr(passage, name) for name in _AS_READ}
     return fields | {
-        "figures": assign(passage.figures, text=passage.text, topics=names, heading=passage.section)
+        "figures": assign(
+            passage.figures,
+            text=passage.text,
+            topics=names,
+            heading=passage.section,
+            organisation=passage.organisation,
+        )
     }

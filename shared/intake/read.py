@@ -216,6 +216,7 @@ class _Pieces:
         text = self._encoded.decode()
         self._encoded.clear()
         self._found.reverse()
+        organisation = self.described.organisation if self.described else None
         passages: list[Passage] = []
         while self._found:
             found = self._found.pop()
@@ -236,6 +237,7 @@ class _Pieces:
                     table=cut.table,
                     figures=found.figures,
                     tables=found.tables,
+                    organisation=organisation if found.figures else None,
                 )
             )
         return text, passages

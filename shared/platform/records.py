@@ -147,6 +147,8 @@ class Passage(Record):
     """Without topic and data point, which the model helps to find."""
     tables: list[Table] = Field(default_factory=list)
     """The tables that begin with this passage."""
+    organisation: str | None = None
+    """The document's, where the passage has figures: their labels may name it."""
 
 
 class Sentiment(Record):

@@ -107,6 +107,8 @@ class Datapoint:
     topic: str | None
     units: frozenset[str]
     says: tuple[tuple[re.Pattern[str], ...], ...]
+    parts: re.Pattern[str]
+    """Any part of a way of saying it; most labels have none, and are not looked at further."""
     sure: re.Pattern[str] | None
     excluded: re.Pattern[str] | None
     never: re.Pattern[str] | None
@@ -273,6 +275,8 @@ def _whole(label: str) -> str:
 
 
 def _judged(point: Datapoint, read: Label, words: Words) -> Found | None:
+    if not any(map(point.parts.search, read.own)):
+        return None
     own_width = width = 0
     for phrase in point.says:
         here = max(_width(part, read.own) for part in (phrase, *((each,) for each in phrase)))
@@ -430,12 +434,14 @@ def _datapoint(entry: dict[str, object], lists: dict[str, list[str]]) -> Datapoi
     spelt = " ".join(word for way in (*says, *_strings(entry, "also")) for word in _spelt_out(way, lists))
     words = {word for word in re.split(r"[ |()+~]+", spelt) if word}
     topic = str(entry["topic"])
+    phrases = tuple(tuple(_pattern([part], lists) for part in way.split(" + ")) for way in says)
     return Datapoint(
         code=str(entry["code"]),
         name=str(entry["name"]),
         topic=None if topic == "none" else topic,
         units=frozenset(_strings(entry, "units")),
-        says=tuple(tuple(_pattern([part], lists) for part in way.split(" + ")) for way in says),
+        says=phrases,
+        parts=re.compile("|".join(f"(?:{part.pattern})" for phrase in phrases for part in phrase)),
         sure=_pattern(sure, lists) if sure else None,
         excluded=_pattern(excluded, lists) if excluded else None,
         never=_pattern(never, lists) if never else None,

@@ -9,7 +9,7 @@ import pytest
 from shared.documents import figures
 from shared.documents.figures import DocumentFigure, DocumentTable, Packed, fitting, of_batch, pack, unpack
 from shared.documents.planning import as_read
-from shared.platform.records import Passage, PassageResult
+from shared.platform.records import Passage, PassageResult, TopicScore
 from shared.platform.tables import Cell, Figure, Row, Table
 
 TABLE = Table(
@@ -117,3 +117,18 @@ def test_a_part_of_a_period_is_within_it(period: str | None, asked: str, *, fits
 
 def _values(record: Figure) -> dict[str, Any]:
     return {name: getattr(record, name) for name in Figure.__slots__}
+
+
+def test_figures_are_judged_by_what_stands_around_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Heading, topics best first, and the organisation, whose name says nothing in a label."""
+    asked: list[dict[str, Any]] = []
+
+    def assign(found: list[Figure], **around: Any) -> list[Figure]:
+        asked.append(around)
+        return found
+
+    monkeypatch.setattr("shared.text.datapoints.assign", assign)
+    topics = [TopicScore(name="E1", score=0.9), TopicScore(name="E3", score=0.7)]
+    as_read(passage(0, figures=[figure()], organisation="Aulder AG", section="Energy"), topics)
+    around = {"topics": ["E1", "E3"], "heading": "Energy", "organisation": "Aulder AG"}
+    assert asked == [{"text": "Gas"} | around]

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from shared.documents.analysis import MAX_ROW, read_by_model
 from shared.extract.sandbox.wire import pack
 from shared.extract.shapes import Block, Extracted
 from shared.extract.tables import row_text
 from shared.intake import confined, read
 from shared.intake.confined import NO_KEY, Found
 from shared.intake.read import _Pieces
+from shared.platform.records import Passage
 from shared.platform.tables import Cell, Figure, Row, Table
 from shared.text.figures import Context
 from shared.text.privacy import pseudonym, redact
@@ -101,6 +103,20 @@ def test_pseudonyms_of_tables_and_figures_get_the_key() -> None:
     pieces.take(pack(confined._together(found, redacting)))
     _, [passage] = pieces.whole()
     assert passage.figures[0].metric == passage.tables[0].rows[0].cells[0].text == redact(EMAIL, KEY)
+
+
+def test_the_model_reads_the_label_of_a_long_row() -> None:
+    """And what follows, as far as there is room; other passages it reads whole."""
+    short, parents = "Gas (MWh) | 2023: 7", "Energy > " * 40 + "Gas (MWh)"
+    texts = {
+        short: short,
+        f"Gas (MWh) | {'2023: 7; ' * 90}": f"Gas (MWh) | {'2023: 7; ' * 90}"[:MAX_ROW],
+        f"{parents} | 2023: 7": parents[-MAX_ROW:],
+    }
+    for text, expected in texts.items():
+        row = Passage(index=0, span=(0, 1), text=text, tokens=3, kind="row")
+        assert read_by_model(row) == expected
+        assert read_by_model(row.model_copy(update={"kind": "note"})) == text
 
 
 def test_figures_of_a_row_go_with_the_part_that_shows_them() -> None:
