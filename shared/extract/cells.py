@@ -24,7 +24,7 @@ NOTE = re.compile(
 _PLURAL = "(?:s|en|e|n)?"
 _GENERIC = re.compile(
     rf"(?i)(?:(?:key (?:performance )?|performance )?(?:indicator|figure|metric){_PLURAL}|kpi{_PLURAL}"
-    r"|categor(?:y|ies)|descriptions?|disclosures?|topics?|items?|years?|measures?|parameters?|units?"
+    r"|categor(?:y|ies)|descriptions?|particulars?|disclosures?|topics?|items?|years?|measures?|measurements?|parameters?|units?"
     r"|data ?points?|kennzahl(?:en)?|einheit(?:en)?|indikator(?:en)?|thema|themen|jahre?|kategorien?"
     r"|angaben?|bezeichnung|indicateurs?|unit\u00e9s?|ann\u00e9es?|cat\u00e9gories?|indicator[ei]|unit\u00e0"
     r"|anno)[\W\d]{0,3}"
@@ -34,13 +34,23 @@ _SCALE = r"(?:k|m|bn|mn|mio\.?|mrd\.?|millions?|billions?|thousands?|tsd\.?|'000
 _WEIGHT = r"(?:(?:k|m|metric |thousand |million )?(?:t|tons?|tonnes?|tonnen)|kg|g)"
 _CARBON = r"(?: ?(?:of )?CO[2\u2082](?:[- ]?eq?\.?|[- ]?equivalents?)?)?"
 _UNIT = re.compile(
-    rf"(?i)\(?(?:in |en )?(?:[%\u2030#]|per ?cent|prozent|number|anzahl|nombre|count|headcount|people|persons"
+    rf"(?i)\(?(?:in |en )?"
+    rf"(?:[%\u2030#]|per ?cent|prozent|number|anzahl|nombre|count|headcount|people|persons"
     rf"|employees|ftes?|hours|stunden|heures|days|tage|years?|rate|ratio|(?:{_SCALE} ?)?{_MONEY}"
     rf"|{_MONEY} ?{_SCALE}|{_WEIGHT}{_CARBON}|[kmgt]?wh|[mgtp]?j|gcal|m[23\u00b2\u00b3]"
     r"|(?:cubic|square) met(?:er|re)s|[mk]?l|(?:mega)?lit(?:er|re)s?|ha|km[2\u00b2]?)"
-    r"(?: ?/ ?[^\s/()]{1,12}| per [a-z ]{1,20})?\)?"
+    r"(?: ?/ ?[^\s/()]{1,12}| per [a-z ]{1,20})? ?\)?"
 )
 """Of the many units those that stand in columns of their own."""
+_MULTIPLE = re.compile(r"^\((?:in )?10{0,2}(?:[,. ]000){1,3} ?")
+"""Before a unit in brackets, as in "(1,000 t)"; without them it is a number."""
+_DIGITS = re.compile(r"\d(?:[\d.,' \u2019]*\d)?")
+_THOUSANDS = 3  # digits
+_UNIT_HEAD = re.compile(
+    r"(?i)(?:units?(?: of measure(?:ment)?)?|uom|measure(?:ment)? unit|einheit(?:en)?|unit\u00e9s?|unit\u00e0"
+    r"|unidad)[\W\d]{0,3}"
+)
+
 _MAX = 80  # characters of a cell that is more than words
 _MAX_LETTERS = 16  # of the unit behind a number
 _MAX_DIGITS = 4  # beside the year of a date
@@ -59,7 +69,7 @@ _NUMBER = re.compile(r"[^\w%]{0,3}(?:[A-Z]{2,3}[$ ]|ca\. ?)?[^\w%]{0,2}\d")
 
 def kind_of(text: str) -> Kind:
     """Return what a cell holds."""
-    if len(text) > _MAX:
+    if len(text) > _MAX or (text[0] == "(" and is_unit(text)):
         return "text"
     if _BLANK.match(text):
         return "blank"
@@ -75,9 +85,27 @@ def kind_of(text: str) -> Kind:
     return "number" if is_number else "text"
 
 
+def amount_of(text: str) -> float | None:
+    """Return a number roughly, to compare it with others of its table; None if it is none."""
+    found = _DIGITS.search(text)
+    if len(text) > _MAX or found is None:
+        return None
+    whole, mark, decimals = found[0].replace(",", ".").rpartition(".")
+    if not mark or len(decimals) == _THOUSANDS:
+        whole, decimals = whole + decimals, ""
+    return float(re.sub(r"\D", "", whole) + "." + decimals)
+
+
 def is_unit(text: str) -> bool:
     """Whether a cell holds nothing but a unit, or the number of a disclosure, which says as little."""
-    return len(text) <= _MAX and bool(_UNIT.fullmatch(text) or _REFERENCE.fullmatch(text))
+    if len(text) > _MAX:
+        return False
+    return bool(_UNIT.fullmatch(_MULTIPLE.sub("(", text)) or _REFERENCE.fullmatch(text))
+
+
+def is_unit_head(head: str) -> bool:
+    """Whether a head stands over units."""
+    return _UNIT_HEAD.fullmatch(head) is not None
 
 
 def says_nothing(head: str) -> bool:

@@ -12,7 +12,18 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING
 
-from shared.extract.cells import NOTE, NUMBERED, PART, TOTAL, YEARS, is_unit, kind_of, says_nothing
+from shared.extract.cells import (
+    NOTE,
+    NUMBERED,
+    PART,
+    TOTAL,
+    YEARS,
+    amount_of,
+    is_unit,
+    is_unit_head,
+    kind_of,
+    says_nothing,
+)
 from shared.extract.refusals import too_many, too_many_characters
 from shared.extract.shapes import Block
 from shared.extract.tidy import squeeze
@@ -177,8 +188,8 @@ def _labels(table: Table, at: int) -> tuple[list[str], str]:
     names = _spanning(table, at, begin) if row.kind == "row" else []
     label = beside = ""
     for cell in cells:
-        if label and is_unit(cell.text):
-            beside += f" ({cell.text})"
+        if label and (is_unit(cell.text) or any(map(is_unit_head, heads_of(table, cell.column)))):
+            beside += f" ({cell.text.strip('() ')})"
         elif NUMBERED.fullmatch(label):
             label += f" {cell.text}"
         else:
@@ -252,12 +263,24 @@ class _Line:
 
     @property
     def label(self) -> str:
-        return self.cells[0].text if self.cells[0].column == 0 else ""
+        return self.cells[0].text if self.cells and not self.cells[0].column else ""
 
     @property
     def is_lone(self) -> bool:
-        """Whether only the first column is filled: a title, a heading of rows, a note."""
-        return len(self.cells) == 1 and self.cells[0].column == 0
+        """Whether there is a label alone, or with its unit at the right: a title, a heading, a note."""
+        others = self.cells[1:]
+        if not self.label or len(others) > 1:
+            return False
+        return all((cell.column > 1 or cell.column_span > 1) and is_unit(cell.text) for cell in others)
+
+    @property
+    def is_title(self) -> bool:
+        return self.is_lone and not NOTE.match(self.label)
+
+    @property
+    def title(self) -> str:
+        """The label, with its unit in brackets."""
+        return " ".join([self.label, *(f"({cell.text.strip('() ')})" for cell in self.cells[1:])])
 
     @property
     def is_bold(self) -> bool:
@@ -358,11 +381,11 @@ def _sections(lines: list[_Line], *, continues: bool) -> Iterator[list[_Line]]:
         heads = _Heads([line for line in lines[begin:start] if line.kind == "head"])
         numeric: set[int] = set()
         end = max(start, begin + 1)
-        while end < len(lines) and not heads.end_at(lines[end], numeric):
+        while end < len(lines) and not heads.end_at(lines[end], lines[end - 1], numeric):
             numeric.update(cell.column for cell in lines[end].of("number"))
             end += 1
         cut = end
-        while begin < cut - 1 and end < len(lines) and lines[cut - 1].is_lone:
+        while begin < cut - 1 and end < len(lines) and lines[cut - 1].is_title:
             cut -= 1
         yield [line for line in lines[begin:cut] if line.cells]
         begin = cut
@@ -439,7 +462,7 @@ class _Heads:
         self._named = any(line.label and not says_nothing(line.label) for line in lines)
         self._plain = not any(line.is_bold or line.is_marked for line in lines)
 
-    def end_at(self, line: _Line, numeric: set[int]) -> bool:
+    def end_at(self, line: _Line, above: _Line, numeric: set[int]) -> bool:
         """Whether a row further down holds other heads; the same ones are taken off the row.
 
         `numeric` are the columns with numbers above it.
@@ -450,7 +473,7 @@ class _Heads:
         beside = [cell for cell in line.cells if cell.column]
         if values and all((cell.column, cell.text) in self._known for cell in beside):
             own = line.label and (0, line.label) not in self._known
-            if not (own and self._named):
+            if not (above.is_lone or (own and self._named)):
                 line.cells, line.kinds = (line.cells[:1], line.kinds[:1]) if own else ([], [])
                 return False
             return True
@@ -469,10 +492,10 @@ class _Section:
 
     def __init__(self, lines: list[_Line], columns: int, above: Table | None) -> None:
         first = next((at for at, line in enumerate(lines) if line.kind == "head"), 0)
-        titles = [line.label for line in lines[:first]]
+        titles = [line.title for line in lines[:first]]
         self._columns = columns
-        self._titles = [title for title in titles if len(title) <= _MAX_TITLE]
-        self._notes = [title for title in titles if len(title) > _MAX_TITLE]
+        self._notes = [title for title in titles if len(title) > _MAX_TITLE or NOTE.match(title)]
+        self._titles = [title for title in titles if title not in self._notes]
         self._heads = [line for line in lines if line.kind == "head"]
         self._body = [line for line in lines[first:] if line.kind != "head"]
         if not any(line.values() for line in self._body):  # no row is read with the heads
@@ -545,14 +568,21 @@ class _Section:
 
     def _find_groups(self) -> None:
         """Mark the rows without values that stand over others; set the notes below the last aside."""
+        last = len(self._body)
+        while last and self._body[last - 1].is_lone and _is_note(self._body[last - 1].label):
+            last -= 1
+        notes = {
+            at
+            for at, line in enumerate(self._body)
+            if line.is_lone and (at >= last or NOTE.match(line.label))
+        }
+        if len(notes) < len(self._body):
+            self._notes += [line.title for at, line in enumerate(self._body) if at in notes]
+            self._body = [line for at, line in enumerate(self._body) if at not in notes]
         for line in self._body:
-            named = line.cells[-1].column < self._labels and len(line.label) <= _MAX_TITLE
-            if named and not NOTE.match(line.label):
+            named = line.is_lone or line.cells[-1].column < self._labels
+            if named and len(line.label) <= _MAX_TITLE:
                 line.kind = "group"
-        notes: list[str] = []
-        while len(self._body) > 1 and self._body[-1].is_lone and _is_note(self._body[-1].label):
-            notes.append(self._body.pop().label)
-        self._notes += reversed(notes)
         for line in reversed(self._body):  # a heading of nothing is a row
             if line.kind != "group":
                 break
@@ -616,16 +646,13 @@ class _Open:
 
 
 _JITTER = 2.0  # points
+_ROUNDED = 0.01  # of a sum
 
 
 def _find_levels(body: Sequence[_Line]) -> None:
     """Find how deep each label is, by indents, numbers, words such as "of which", and bold type."""
     above: list[_Open] = []
-    leads = any(
-        one.kind == other.kind == "row" and one.cells[0].bold and not other.cells[0].bold
-        for before, one, other in zip([None, *body], body, body[1:], strict=False)
-        if before is None or before.kind == "group"
-    )
+    leads = _bold_leads(body)
     for line in body:
         cell = line.cells[0]
         numbered = NUMBERED.match(cell.text)
@@ -651,6 +678,36 @@ def _find_levels(body: Sequence[_Line]) -> None:
             above.append(entry)
 
 
+def _bold_leads(body: Sequence[_Line]) -> bool:
+    """Whether bold rows stand before their parts: several do, or one that is a total or their sum."""
+    bold = [line.kind == "row" and line.cells[0].bold for line in body]
+    leads = [
+        at for at in range(len(body) - 1) if bold[at] and not bold[at + 1] and body[at + 1].kind == "row"
+    ]
+    if not leads or (leads[0] and body[leads[0] - 1].kind == "row"):
+        return False
+    end = next(
+        (at for at in range(leads[0] + 1, len(body)) if bold[at] or body[at].kind == "group"), len(body)
+    )
+    whole, parts = body[leads[0]], body[leads[0] + 1 : end]
+    return len(leads) > 1 or TOTAL.search(whole.label) is not None or _is_sum(whole, parts)
+
+
+def _is_sum(whole: _Line, parts: Sequence[_Line]) -> bool:
+    """Whether the first number of a row is the sum of those below it, but for rounding."""
+    cells = whole.of("number")
+    if not cells:
+        return False
+    below = [
+        amount
+        for line in parts
+        for cell in line.of("number")
+        if cell.column == cells[0].column and (amount := amount_of(cell.text)) is not None
+    ]
+    total = amount_of(cells[0].text)
+    return total is not None and abs(sum(below) - total) <= _ROUNDED * abs(total)
+
+
 def _holds(parent: _Open, entry: _Open, *, leads: bool) -> bool:
     """Whether an entry is a part of one above it; `leads`: bold rows stand before their parts."""
     deeper = entry.indent - parent.indent
@@ -662,7 +719,8 @@ def _holds(parent: _Open, entry: _Open, *, leads: bool) -> bool:
             return entry.number.startswith(f"{parent.number}.")
         return entry.indent > parent.rows - _JITTER or deeper > _JITTER
     if abs(deeper) > _JITTER:
-        return deeper > 0
+        fits = entry.style <= parent.style if entry.is_group else parent.is_group or not entry.total
+        return deeper > 0 and fits
     if numbers:
         return entry.number.startswith(f"{parent.number}.")
     return _holds_level(parent, entry, leads=leads)

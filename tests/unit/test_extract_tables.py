@@ -182,6 +182,38 @@ def rows_of(text: str) -> list[str]:
             ["Bought (MWh) | 2023: 5; 2022: 6", "Staff | Men: 7; Women: 8"],
             id="other heads further down",
         ),
+        pytest.param(
+            """
+            Water|||(1,000 m3)
+            |2023|2022|2021
+            Taken|1|2|3
+            Waste|||(tons)
+            |2023|2022|2021
+            Paper|4|5|6
+            """,
+            [
+                "Water (1,000 m3) > Taken | 2023: 1; 2022: 2; 2021: 3",
+                "Waste (tons) > Paper | 2023: 4; 2022: 5; 2021: 6",
+            ],
+            id="titles with their units, each over the same heads",
+        ),
+        pytest.param(
+            """
+            |2023|2022|2021
+            Water|||(1,000 m3)
+            Taken|1|2|3
+            """,
+            ["Water (1,000 m3) > Taken | 2023: 1; 2022: 2; 2021: 3"],
+            id="a heading of rows with its unit",
+        ),
+        pytest.param(
+            """
+            Particulars|Unit|2023
+            Injuries|per million hours|0.2
+            """,
+            ["Injuries (per million hours) | 2023: 0.2"],
+            id="a unit of any words below the head that says so",
+        ),
     ],
 )
 def test_rows_are_read_with_their_heads(text: str, rows: list[str]) -> None:
@@ -224,6 +256,21 @@ def test_rows_are_read_with_their_heads(text: str, rows: list[str]) -> None:
             id="bold rows before their parts",
         ),
         pytest.param(
+            "|2023\n**Staff**|1,009\nWomen|1,004.5\nMen|4.5",
+            [(), ("Staff",), ("Staff",)],
+            id="a bold sum before its parts",
+        ),
+        pytest.param(
+            "|2023\n**Power**|9\nGas|7\nOil|5",
+            [(), (), ()],
+            id="a bold row that is not the sum of those below",
+        ),
+        pytest.param(
+            "|2023\nOwn power|9\n    **Bought**\nGas|7\n  Total|16",
+            [(), ("Bought",), ("Bought",)],
+            id="a heading in the middle is no part of a row",
+        ),
+        pytest.param(
             "|2023\nWomen|4\nMen|5\n**Staff**|9\nTrainees|2",
             [(), (), (), ()],
             id="a bold total behind its parts has none",
@@ -259,6 +306,17 @@ def test_titles_and_notes_in_rows_of_their_own_are_kept() -> None:
     ]
     assert {block.page for block in blocks} == {3}
     assert tables.found[0].notes == ("* Without trainees.", "Source: own count")
+
+
+def test_a_note_between_rows_is_no_heading() -> None:
+    """It is a note of the table, and the rows below are no parts of it."""
+    tables = Tables(Limits())
+    blocks = tables.add(drawn("|2023\nWomen|5\n* Without trainees.\nMen|6"))
+    assert [(block.kind, block.text) for block in blocks] == [
+        ("table", "Women | 2023: 5"),
+        ("table", "Men | 2023: 6"),
+        ("note", "* Without trainees."),
+    ]
 
 
 @pytest.mark.parametrize("text", ["one\ntwo\n3", "|2023|2022", "Heading\n|2023\nGroup", "a|b|c"])

@@ -252,7 +252,7 @@ def test_tables_of_markdown_keep_heads_and_the_heading_above(file: Path) -> None
     assert [block.text for block in extracted.blocks] == [
         "Staff",
         "Staff > All | 2023: 9; 2022: 8",
-        "Staff > All > Women|X | 2023: 4",
+        "Staff > Women|X | 2023: 4",
         "a > c | b: d",
     ]
     assert len(extracted.tables) == 2
