@@ -28,6 +28,8 @@ FILE = Path(__file__).with_name("datapoints.toml")
 MAX_LABEL = 400
 """Characters of a label, head or heading that are looked at."""
 _GAP = r"(?:\S+ ){0,3}"
+_BEHIND = 40  # characters of a sentence behind its figure that can make it another's
+_CLAUSE = re.compile(r"[.;:(\n]|\d")
 _BEFORE = 60  # characters of a sentence before its figure that can make it a change or a target
 _DASHES = re.compile(r"[^\w%<>]+")
 _LEVELS = re.compile(r"(?i) > (?!\d\d ?(?:years|yrs|ans|jahre|anni|$))")  # "Employees > 50 years" is one
@@ -47,15 +49,9 @@ _ALL = re.compile(
     " (?:total|group|overall|global|worldwide|company|consolidated|gesamt|konzern|groupe|totale|gruppo) "
 )
 _SEXES = frozenset({" m ", " f ", " w ", " d "})
+_BARE = 12  # characters of a phrase that is no more than the noun
+_NOUNS = frozenset({"people", "count"})
 _MEASURES = frozenset({"mass", "energy", "volume"})  # dimensions of units
-_MAX_HEADING = 14  # words; what is longer is a sentence
-_PER = re.compile(r"/| per ")
-_TIME = re.compile(r"(?:year|yr|a|annum|month)")
-_NOTE = re.compile(r"(?<=[a-z\d)])(?<!awa)(?:viii|vii|vi|iii|ii|iv|ix)\b|(?<=\d)i\b")
-_DIFFERENCES = frozenset({"S1-16.pay_gap"})
-_COUNTRY = re.compile(r"\bU\.?S\.?(?:A\.?)?(?![\w$]| (?:million|billion|dollar|cent))|\bU\.?K\.?(?!\w)")
-_NOUNS = frozenset({"people", "counted", "other"})
-"""Dimensions of units that are nouns, as labels are."""
 _MAX_HEADING = 14  # words; what is longer is a sentence
 _PER = re.compile(r"/| per ")
 _TIME = re.compile(r"(?:year|yr|a|annum|month)")
@@ -124,6 +120,8 @@ class Words(NamedTuple):
     neutral: re.Pattern[str]
     whole: re.Pattern[str]
     """`neutral`, and what stands for the whole of what is said above it."""
+    telling: re.Pattern[str]
+    """The same of sentences: their verbs."""
     blocked: re.Pattern[str]
     places: re.Pattern[str]
     groups: re.Pattern[str]
@@ -192,8 +190,12 @@ def _stated(
             ]
             named = [part for part in _LEVELS.split(row) if not _is_unit(part)]
             metric = " > ".join([*above, *(named or [row])])
+        prose = figure.cell is None
+        at = text.find(figure.text) if prose else -1
+        end = at + len(figure.text)
+        behind = _CLAUSE.split(text[end : end + _BEHIND])[0] if at >= 0 else ""
         yield Stated(
-            metric[-MAX_LABEL:], head, heading or "", _kind(figure), figure.cell is None, organisation or ""
+            metric[-MAX_LABEL:], head, heading or "", _kind(figure), prose, behind, organisation or ""
         )
 
 
@@ -227,6 +229,8 @@ class Label(NamedTuple):
     unit: str
     """Kind of units, "none" where there is none."""
     prose: bool
+    behind: str
+    """Of a sentence, the words behind the figure."""
 
 
 class Stated(NamedTuple):
@@ -240,6 +244,8 @@ class Stated(NamedTuple):
     unit: str = "none"
     """Kind of units."""
     prose: bool = False
+    behind: str = ""
+    """Of a sentence, the words behind the figure."""
     organisation: str = ""
 
 
@@ -263,7 +269,7 @@ def candidates(stated: Stated) -> tuple[Found, ...]:
             return ()
         label, above = above[-1].rstrip() + label, (*parents, " ")
     aside = _normal(" ".join(_BRACKETS.findall(f"{metric} {head}")))
-    read = Label((label, top), aside, above, stated.unit, stated.prose)
+    read = Label((label, top), aside, above, stated.unit, stated.prose, _normal(stated.behind))
     fitting = [point for point in datapoints() if read.unit in point.units or read.unit == "none"]
     found = [each for point in fitting if (each := _judged(point, read, words))]
     return tuple(sorted(found, key=lambda each: (-each.score, -each.width)))
@@ -277,18 +283,14 @@ def _whole(label: str) -> str:
 def _judged(point: Datapoint, read: Label, words: Words) -> Found | None:
     if not any(map(point.parts.search, read.own)):
         return None
-    own_width = width = 0
-    for phrase in point.says:
-        here = max(_width(part, read.own) for part in (phrase, *((each,) for each in phrase)))
-        if here and (each := _width(phrase, (*read.own, *read.above))):
-            own_width, width = max((own_width, width), (here, each))
-    sure = point.sure and any(map(point.sure.search, read.own))
-    if not width or (point.excluded and not sure and any(map(point.excluded.search, read.own))):
-        return None
-    lacks_unit = read.unit == "none" and "none" not in point.units
+    own_width, width = _widths(point, read)
+    counts = point.units & {"people", "count", "rate"}
+    lacks_unit = read.unit == "none" and ("none" not in point.units or (read.prose and not counts))
     around = lacks_unit or (own_width < _SURE_WIDTH and read.unit not in _PHYSICAL)
-    if point.never and any(map(point.never.search, (*read.own, *read.above[: None if around else -1]))):
+    if not width or _is_excluded(point, read, own_width, around=around):
         return None
+    if read.prose:
+        words = words._replace(neutral=words.telling)
     unknown = [_unknown(text, read.aside, point, words) for text in read.own]
     if None in unknown:
         return None
@@ -312,6 +314,27 @@ def _judged(point: Datapoint, read: Label, words: Words) -> Found | None:
         words.weights[name] * value for name, value in features._asdict().items()
     )
     return Found(point.code, 1 / (1 + math.exp(-z)), width, features)
+
+
+def _widths(point: Datapoint, read: Label) -> tuple[int, int]:
+    """Return how many characters of the label and head, and of these and the headings, say it best."""
+    best = (0, 0)
+    for phrase in point.says:
+        here = max(_width(part, read.own) for part in (phrase, *((each,) for each in phrase)))
+        if here and (each := _width(phrase, (*read.own, *read.above))):
+            best = max(best, (here, each))
+    return best
+
+
+def _is_excluded(point: Datapoint, read: Label, own_width: int, *, around: bool) -> bool:
+    """Whether other words say that it is another thing; `around` are the words of the heading above, too."""
+    sure = point.sure and any(map(point.sure.search, read.own))
+    if point.excluded and not sure and any(map(point.excluded.search, (*read.own, read.behind))):
+        return True
+    if read.prose and point.only_all and own_width < _BARE and read.unit in _NOUNS:
+        return True  # "representing 400 workers" names nobody's whole
+    above = read.above[: None if around else -1]
+    return bool(point.never and any(map(point.never.search, (*read.own, *above))))
 
 
 def _width(phrase: Sequence[re.Pattern[str]], texts: Sequence[str]) -> int:
@@ -420,6 +443,7 @@ def _loaded() -> tuple[tuple[Datapoint, ...], Words]:
     return points, Words(
         neutral=re.compile(any_of["neutral"]),
         whole=re.compile(f"{any_of['neutral']}|{any_of['whole']}"),
+        telling=re.compile(f"{any_of['neutral']}|{any_of['telling']}"),
         blocked=re.compile(any_of["blocked"]),
         places=re.compile(any_of["places"]),
         groups=re.compile(f"{any_of['groups']}|{any_of['divisions']}"),
