@@ -29,6 +29,7 @@ _WINDOW = 60  # characters before a number that tell a change or qualifier
 _LEAD = 40  # characters before a period
 _ROUND = 10  # percentages that it divides are those of an axis, if there is no word with them
 _COUNTS = 0.8  # how sure a unit is that "number of" or "hours" show
+_LABEL = 4  # spaces of a fragment; one with more may begin with the number of a note
 _PHRASE = 10  # words of a metric on either side of the number
 _AROUND = 160  # characters of them
 _FAR = 12  # characters by which a period before a number is taken to be farther off than one behind it
@@ -53,6 +54,7 @@ _COMPARED = re.compile(
     r"(?:fiscal |financial |year |in )?\(?$",
     re.IGNORECASE,
 )
+_SINCE = re.compile(rf"{any_of('since')}\s+$", re.IGNORECASE)
 _UNTIL = re.compile(rf"{any_of('until')}(?: the)?(?: end of| year| jahr| ende| fin)*\s+$", re.IGNORECASE)
 _AIM = re.compile(any_of("aim"), re.IGNORECASE)
 _LESS = re.compile(any_of("decrease"), re.IGNORECASE)
@@ -71,6 +73,7 @@ QUALIFIERS = tuple(
 """Names of qualifiers, and the words that show them."""
 _CLAUSE = re.compile(r"[;:()|\u2022\n\u2013\u2014]|,\s|\.\s")
 _HARD = re.compile(r"[;:()|\u2022\n\u201c\u201d]|\.\s")
+_CONJUNCTION = re.compile(r"(?:\b(?:and|or|und|oder|et|ou|e|o)|,)\s+$")
 _BRACKETS = re.compile(r"\([^()]{0,120}\)")
 _VERBS = words_of("verbs")
 _STOP = words_of("stop")
@@ -95,7 +98,7 @@ def figures_of_text(text: str, context: Context) -> list[Figure]:
     found: list[Figure] = []
     carried: Period | None = None
     for start, stop in split_sentences(text):
-        opening = start == 0 and context.kind != "fragment"
+        opening = start == 0 and (context.kind != "fragment" or text.count(" ") > _LABEL)
         sentence = _Sentence(
             text[start : min(stop, start + MAX_SENTENCE)], style, context, carried, opening=opening
         )
@@ -114,6 +117,8 @@ class _Sentence:
     ) -> None:
         self.text = text
         self.context = context
+        self._lead = ""
+        """The words before the first number of a list."""
         self.carried = carried
         self.times = periods(text, context.year)
         self.compared = {
@@ -156,7 +161,7 @@ class _Sentence:
         if unit is None and (stated := unit_in(metric)) and stated.sure > _COUNTS and not mention.value % 1:
             unit, sure = stated.unit, 0.7  # "the number of employees rose to 12"
         if time is None:
-            time, is_sure = None if self.compared else self.carried, False
+            time, is_sure = self._since(change) if self.compared else self.carried, False
         return Figure(
             kind=kind_of(unit),
             value=scaled(mention.value, unit, mention.number.printed),
@@ -172,6 +177,15 @@ class _Sentence:
             against=against.name if against else None,
             confidence=round(sure * (1.0 if is_sure else 0.9 if time else 0.93), 2),
         )
+
+    def _since(self, change: float | None) -> Period | None:
+        """Return the years up to the report's of "605 t since 2019"."""
+        year = self.context.year
+        for time in sorted(self.compared):
+            first = time.year
+            if _SINCE.search(self.text[max(0, time.start - _LEAD) : time.start]) and year and first:
+                return time._replace(name=f"{first}-{year}") if first < year and change is None else None
+        return None
 
     def _change(self, mention: Mention) -> float | None:
         """Return the per cent by which something became more or less, if the number is that."""
@@ -241,7 +255,11 @@ class _Sentence:
             return _short((_after(after) if leads else "") or _before(before) or _after(after))
         if mention.unit and mention.unit.dimension in NOUNS:
             after = self.text[mention.number.end : right]
-        first, second = _before(before), _after(after)
+        second = _after(after)
+        if at and second and before.count(" ") <= _LABEL and _CONJUNCTION.search(before):
+            first = self._lead  # "1.7 for men and 1.6 for women": "for men" belongs to the one before
+        else:
+            first = self._lead = _before(before)
         if at and not _says_something(first) and not _says_something(second):
             return ""
         return _short(f"{first} {second}")
@@ -287,8 +305,9 @@ def _direction(before: str, after: str) -> int:
 
 def _before(text: str) -> str:
     """Return the last words before a number, without verbs and periods at their end."""
-    text = _HARD.split(_timeless(_BRACKETS.sub("", text[-_AROUND:])))[-1]
-    return " ".join(_verbless(text)[-_PHRASE:]).strip(" ,")
+    parts = _HARD.split(_timeless(_BRACKETS.sub("", text[-_AROUND:])))
+    words = next((words for part in reversed(parts) if (words := _verbless(part))), [])
+    return " ".join(words[-_PHRASE:]).strip(" ,")
 
 
 def _after(text: str) -> str:

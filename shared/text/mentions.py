@@ -120,7 +120,7 @@ def inherited(text: str, found: list[Mention]) -> list[Mention]:
         between = text[one.finish : other.begin] if other.value >= 0 else ""
         if len(between) > _LONGEST_BETWEEN:
             continue
-        if between.strip() in _DASHES and between[:1] == " " and one.value > other.value:
+        if between.strip() in _DASHES and one.value > other.value:
             found[at + 1] = other._replace(value=-other.value, signed=True)  # "49.3 - 24 %" are two columns
             continue
         if one.unit is None and other.unit and _BETWEEN.fullmatch(between):

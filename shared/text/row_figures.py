@@ -170,7 +170,8 @@ class _Row:
             mention for at, mention in enumerate(found) if not at or _is_said(text, found[at - 1], mention)
         ]
         named = [] if years else [time for time in times if time.name]
-        return [self._figure(text, mention, column, named[0] if named else None) for mention in kept]
+        figures = [self._figure(text, mention, column, named[0] if named else None) for mention in kept]
+        return [figure for figure in figures if figure.metric or figure.kind not in {"number", "percentage"}]
 
     def _may_count(self, text: str, column: _Column) -> bool:
         """Whether four digits such as 2023 are a count, and no year."""

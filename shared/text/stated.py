@@ -31,9 +31,10 @@ _NUMBER_OF = re.compile(
 _CURRENCY_FIRST = re.compile(r"(?:\u20ac|\$|\u00a3|US\$|EUR|USD|GBP)(?=\s)")
 _SHARE_FIRST = re.compile(r"\W*(?:%|percentage|percent|pourcentage|percentuale|prozent)", re.IGNORECASE)
 _SHARE = re.compile(any_of("share") + "|%", re.IGNORECASE)
+_FREQUENCY = re.compile(any_of("frequency"), re.IGNORECASE)
 _PART = re.compile(r"[,;]\s|\s[-\u2013]\s| in | as ")
 _PREFIX = re.compile(r"(?:in|en|as)\s+", re.IGNORECASE)
-_WORD, _NOUN = re.compile(r"[^\W\d_]+"), re.compile(r"[^\W\d_]{3,}")
+_WORD, _NOUN = re.compile(r"[^\W\d_]+"), re.compile(r"[^\W\d_][\w-]{2,}")
 _WORDS = 7  # of a unit, at most
 _CURRENCIES = 50  # words of a caption or group
 _PARTS = 8  # of a bracket
@@ -125,7 +126,7 @@ def _suggested(text: str, whole: Unit | None) -> Stated | None:
         return Stated(unit, 0.85) if unit else None
     if whole:
         return Stated(whole, 0.8)
-    if _SHARE.search(text) and " per " not in text.lower():
+    if _SHARE.search(text) and " per " not in text.lower() and not _FREQUENCY.search(text):
         unit = unit_of("%")
         return Stated(unit, 0.7) if unit else None
     words = [word.lower() for word in _WORD.findall(text)]
