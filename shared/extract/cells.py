@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Literal
 
@@ -67,6 +68,7 @@ _RANGE = re.compile(
 _NUMBER = re.compile(r"[^\w%]{0,3}(?:[A-Z]{2,3}[$ ]|ca\. ?)?[^\w%]{0,2}\d")
 
 
+@functools.lru_cache(maxsize=2_000)
 def kind_of(text: str) -> Kind:
     """Return what a cell holds."""
     if len(text) > _MAX or (text[0] == "(" and is_unit(text)):

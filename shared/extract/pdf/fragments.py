@@ -19,15 +19,15 @@ _MAX_PARAGRAPHS = 600  # of a page
 _NEAR = 1.3  # of the number's height, to its label
 _MIN_SENTENCE_WORDS = 7
 _MIN_LETTERS = 3
+_DIGIT = re.compile(r"\d")
 _WORD = re.compile(r"[^\W\d_]{3,}")
 
 
 def with_fragments(paragraphs: list[Paragraph]) -> list[Paragraph]:
     """Return the paragraphs of a page with numbers joined to their labels, and all such as fragments."""
-    numbers = [part for part in paragraphs if part.kind in {"text", "heading"} and _is_number(part.text)]
-    if len(paragraphs) > _MAX_PARAGRAPHS:
-        numbers = []
-    labels = [part for part in paragraphs if part.kind in {"text", "heading"} and _is_label(part.text)]
+    loose = [part for part in paragraphs if part.kind in {"text", "heading"}]
+    numbers = [part for part in loose if _is_number(part.text)] if len(loose) <= _MAX_PARAGRAPHS else []
+    labels = [part for part in loose if _is_label(part.text)] if numbers else []
     taken: set[int] = set()
     for number in numbers:
         label = _nearest(number, [part for part in labels if id(part) not in taken])
@@ -39,7 +39,7 @@ def with_fragments(paragraphs: list[Paragraph]) -> list[Paragraph]:
         number.kind = "fragment"
     kept = [part for part in paragraphs if id(part) not in taken]
     for part in kept:
-        if part.kind == "text" and any(map(str.isdigit, part.text)) and not is_sentence(part.text):
+        if part.kind == "text" and _DIGIT.search(part.text) and not is_sentence(part.text):
             part.kind = "fragment"
     return kept
 
@@ -55,15 +55,15 @@ def is_sentence(text: str) -> bool:
 def _is_number(text: str) -> bool:
     """Whether a number is most of what stands here."""
     return (
-        any(map(str.isdigit, text))
-        and len(text.split()) <= _MAX_NUMBER_WORDS
+        _DIGIT.search(text) is not None
+        and len(text.split(None, _MAX_NUMBER_WORDS)) <= _MAX_NUMBER_WORDS
         and len(_WORD.findall(text)) <= 1
     )
 
 
 def _is_label(text: str) -> bool:
     return (
-        len(text.split()) <= _MAX_LABEL_WORDS
+        len(text.split(None, _MAX_LABEL_WORDS)) <= _MAX_LABEL_WORDS
         and _WORD.search(text) is not None
         and not any(map(str.isdigit, text[:1]))
     )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MAX_CELLS = 4_000
 """Pieces of text of a table."""
 MAX_HEAD_ROWS = 5
+_LONG = 0.4  # of a table's height: a shorter upright line is no column's edge
 _LEADING = 0.35  # of a line's height: what may be between two lines of one label
 
 
@@ -235,34 +236,33 @@ def _is_level(above: Sequence[Row], row: Row, columns: Columns, *, closed: bool)
 # The table
 
 
-def make_grid(
-    rows: list[Row], box: Box, drawn: Drawn, join: Join
-) -> tuple[Grid, list[_Band], Columns] | None:
-    """Return the grid of lines within a box, or None if they are no table."""
+def columns_in(rows: Sequence[Row], box: Box, drawn: Drawn) -> Columns | None:
+    """Return the columns of the lines within a box, by its upright lines and their gaps."""
     x0, y0, x1, y1 = box
-    high = y1 - y0
     lengths: dict[int, float] = {}
     at: dict[int, float] = {}
-    for x, low, top in drawn.uprights:
-        inside = min(top, y1) - max(low, y0)
-        if x0 + 4 < x < x1 - 4 and inside > 0:
-            key = round(x / 3)
+    for x, low, high in drawn.uprights:
+        inside = min(high, y1) - max(low, y0)
+        if x0 < x < x1 and inside > 0:
+            key = round(x / TOUCH)
             key = next((near for near in (key, key - 1, key + 1) if near in at), key)
             lengths[key] = lengths.get(key, 0.0) + inside
             at.setdefault(key, x)
-    uprights = [at[key] for key in at if lengths[key] >= 0.4 * high]
-    columns = find_columns(rows, uprights, x0, x1)
-    if columns is None:
+    uprights = [at[key] for key in at if lengths[key] >= _LONG * (y1 - y0)]
+    return find_columns(rows, uprights, x0, x1)
+
+
+def make_grid(rows: Sequence[Row], columns: Columns, box: Box, drawn: Drawn, join: Join) -> Grid | None:
+    """Return the grid of lines within a box; None if it has less than two rows, or too many cells."""
+    if sum(len(row.pieces) for row in rows) > MAX_CELLS:
         return None
     bands = _bands(rows, columns, _borders(columns, box, drawn))
-    if sum(len(band.pieces) for band in bands) > MAX_CELLS or len(bands) < 2:  # noqa: PLR2004 - a head and a row
+    if len(bands) < 2:  # noqa: PLR2004 - a head and a row
         return None
     made = [_cells(band, columns, join) for band in bands]
     _span_rows(made, bands, columns, drawn)
     _span_heads(made, columns, drawn)
-    kept = [at for at, cells in enumerate(made) if cells]
-    grid = Grid(rows=[made[at] for at in kept], box=box)
-    return grid, [bands[at] for at in kept], columns
+    return Grid(rows=[cells for cells in made if cells], box=box)
 
 
 def _borders(columns: Columns, box: Box, drawn: Drawn) -> list[float]:
@@ -332,6 +332,8 @@ def _cells(band: _Band, columns: Columns, join: Join) -> list[GridCell]:
 
 
 def _text(pieces: Sequence[Piece], join: Join) -> str:
+    if len(pieces) == 1:
+        return unspaced(pieces[0].text)
     return unspaced(join([" ".join(p.text for p in row.pieces) for row in text_rows(pieces)]))
 
 

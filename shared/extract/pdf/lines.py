@@ -217,21 +217,19 @@ def _line(words: Words) -> Line:
     )
 
 
-_FEW_ROWS = 2  # lines with cells, or short ones with digits
+_FEW_ROWS = 2  # of cells; two short lines with digits count as one
 _SHORT_LINE = 30  # characters
 
 
 def keep_words(lines: Sequence[Line]) -> bool:
     """Keep where words stand if the page may have a table; say whether it may."""
-    rows = sum(
-        bool(line.cells) or (len(line.text) <= _SHORT_LINE and _DIGIT.search(line.text) is not None)
-        for line in lines
-    )
+    short = sum(len(line.text) <= _SHORT_LINE and _DIGIT.search(line.text) is not None for line in lines)
+    may = sum(bool(line.cells) for line in lines) + short / 2 >= _FEW_ROWS
     for line in lines:
-        if rows >= _FEW_ROWS and line.words is not None:
+        if may and line.words is not None:
             line.edges = array("f", [*line.words.x0s, *line.words.x1s])
         line.words = None
-    return rows >= _FEW_ROWS
+    return may
 
 
 def _cells(words: Words, parts: list[int]) -> tuple[tuple[str, ...], tuple[tuple[float, float], ...]]:

@@ -21,6 +21,7 @@ _VALUE_GAP = 0.12  # ... between two numbers
 _THOUSANDS = 0.42  # ... unless they are one number, with blanks for thousands
 _BASE = 0.3  # of the line height: pieces this close stand on one line
 _MAX_VALUE = 30  # characters
+_DIGIT = re.compile(r"\d")
 _THOUSAND = re.compile(r"\d{3}(?:[.,]\d+)?[%)]?")
 _LEADING = re.compile(r"[\W_]*\d{1,3}")
 
@@ -82,7 +83,10 @@ def pieces_of(line: Line, at: int) -> list[Piece]:
         cells, spans = (line.cells, line.spans) if line.cells else ((line.text,), ((line.x0, line.x1),))
         return [_piece(line, at, text, x0, x1) for text, (x0, x1) in zip(cells, spans, strict=True)]
     x0s, x1s = edges[: len(texts)], edges[len(texts) :]
-    gaps = [0.0, *map(sub, x0s[1:], x1s), line.height * len(texts)]
+    between = list(map(sub, x0s[1:], x1s))
+    if not between or (max(between) <= _GAP * line.height and not _DIGIT.search(line.text)):
+        return [_piece(line, at, line.text, line.x0, line.x1)]  # prose, as most are
+    gaps = [0.0, *between, line.height * len(texts)]
     found: list[Piece] = []
     start = 0
     for end in range(1, len(texts) + 1):

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     Handle = Any
+    _Members = tuple[Callable[[int], int], Callable[[int, int], int]]
+    """How many things a page or form holds, and the function that returns one."""
+    Box = tuple[float, float, float, float]
     Matrix = tuple[float, float, float, float, float, float]
 
 MAX_OBJECTS = 6_000
@@ -28,6 +31,7 @@ _THIN = 2.6  # points: a rectangle that is thinner is a line
 _SHORT = 5.0  # points: a shorter line is part of a letter or a sign
 _LEVEL = 0.6  # points by which a level line may rise
 _RECTANGLE = 5  # segments of one
+_SIGN = 14.0  # points: a smaller drawing is a letter or a sign
 _WHOLE = 0.6  # of the page's area: a background
 
 
@@ -50,16 +54,11 @@ class Ruling(NamedTuple):
 
 def read_rulings(page: Handle, turn: Callable[..., tuple[list[float], ...]], area: float) -> array[float]:
     """Return x0, y0, x1, y1 of lines and rectangles in sequence; `turn` converts page space."""
-    found: list[tuple[float, float, float, float]] = []
-    left = MAX_OBJECTS
-    count = pdfium.FPDFPage_CountObjects(page)
-    for at in range(min(count, left)):
-        left = _look_at(pdfium.FPDFPage_GetObject(page, at), None, found, left, _MAX_DEPTH)
-        if left <= 0 or len(found) >= MAX_RULINGS:
-            break
+    looker = _Looker()
+    looker.look(ctypes.cast(page, ctypes.c_void_p).value or 0, _OF_PAGE)
     kept = [
         edge
-        for edge in found[:MAX_RULINGS]
+        for edge in looker.found[:MAX_RULINGS]
         if max(edge[2] - edge[0], edge[3] - edge[1]) >= _SHORT
         and (edge[2] - edge[0]) * (edge[3] - edge[1]) <= _WHOLE * area
     ]
@@ -76,31 +75,83 @@ def rulings_of(flat: Sequence[float]) -> list[Ruling]:
     return [Ruling._make(flat[at : at + 4]) for at in range(0, len(flat), 4)]
 
 
-def _look_at(
-    drawn: Handle,
-    matrix: Matrix | None,
-    found: list[tuple[float, float, float, float]],
-    left: int,
-    depth: int,
-) -> int:
-    """Collect the edges of a drawn thing; return how many more may be looked at."""
-    kind = pdfium.FPDFPageObj_GetType(drawn)
-    left -= 1
-    if kind == pdfium.FPDF_PAGEOBJ_FORM and depth:
-        inner = _matrix(drawn)
-        whole = inner if matrix is None or inner is None else _times(inner, matrix)
-        for at in range(max(0, min(pdfium.FPDFFormObj_CountObjects(drawn), left))):
-            left = _look_at(pdfium.FPDFFormObj_GetObject(drawn, at), whole, found, left, depth - 1)
-            if left <= 0 or len(found) >= MAX_RULINGS:
-                break
-    elif kind == pdfium.FPDF_PAGEOBJ_PATH:
-        found.extend(_edges(drawn, matrix))
-    return left
+# The same functions with addresses for arguments: ctypes makes no objects for them, several times an object.
+_OBJECT = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
+_COUNT = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 
 
-def _matrix(drawn: Handle) -> Matrix | None:
+def _address(function: Handle) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+_OF_PAGE: _Members = (
+    _COUNT(_address(pdfium.FPDFPage_CountObjects)),
+    _OBJECT(_address(pdfium.FPDFPage_GetObject)),
+)
+_OF_FORM: _Members = (
+    _COUNT(_address(pdfium.FPDFFormObj_CountObjects)),
+    _OBJECT(_address(pdfium.FPDFFormObj_GetObject)),
+)
+_kind = _COUNT(_address(pdfium.FPDFPageObj_GetType))
+_segments = _COUNT(_address(pdfium.FPDFPath_CountSegments))
+_bounds = ctypes.PYFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 5)(_address(pdfium.FPDFPageObj_GetBounds))
+_draw_mode = ctypes.PYFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 3)(_address(pdfium.FPDFPath_GetDrawMode))
+_PATH, _FORM = pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_FORM
+
+
+class _Looker:
+    """Collects the edges of what a page and its forms hold."""
+
+    def __init__(self) -> None:
+        self.found: list[Box] = []
+        self._left = MAX_OBJECTS
+        self._sides = (ctypes.c_float * 4)()
+        at, wide = ctypes.addressof(self._sides), ctypes.sizeof(ctypes.c_float)
+        self._places = at, at + wide, at + 2 * wide, at + 3 * wide
+        self._mode = (ctypes.c_int * 2)()
+        self._mode_place = ctypes.addressof(self._mode)
+        self._stroke_place = self._mode_place + ctypes.sizeof(ctypes.c_int)
+
+    def look(self, holder: int, members: _Members, matrix: Matrix | None = None, depth: int = 0) -> None:
+        count, member = members
+        for at in range(count(holder)):
+            if self._left <= 0 or len(self.found) >= MAX_RULINGS:
+                return
+            self._left -= 1
+            drawn = member(holder, at)
+            kind = _kind(drawn)
+            if kind == _PATH:
+                self._look_at(drawn, matrix)
+            elif kind == _FORM and depth < _MAX_DEPTH:
+                inner = _matrix(drawn)
+                whole = inner if matrix is None or inner is None else _times(inner, matrix)
+                self.look(drawn, _OF_FORM, whole, depth + 1)
+
+    def _look_at(self, path: int, matrix: Matrix | None) -> None:
+        """Collect the path's straight edges, or the rectangle that it is: left, bottom, right, top."""
+        count = _segments(path)
+        if not 1 < count <= MAX_SEGMENTS or not _bounds(path, *self._places):
+            return
+        left, bottom, right, top = self._sides
+        if matrix is not None:
+            (left, bottom), (right, top) = _point(left, bottom, matrix), _point(right, top, matrix)
+            left, bottom, right, top = min(left, right), min(bottom, top), max(left, right), max(bottom, top)
+        wide, high = right - left, top - bottom
+        if max(wide, high) < (_SHORT if count <= _RECTANGLE else _SIGN) or not self._is_drawn(path):
+            return
+        if count > _RECTANGLE:
+            self.found.extend(_straight(path, count, matrix))
+        elif count > 2 or min(wide, high) <= _THIN:  # noqa: PLR2004 - two are a line, here a slope
+            self.found.append((left, bottom, right, top))
+
+    def _is_drawn(self, path: int) -> bool:
+        known = _draw_mode(path, self._mode_place, self._stroke_place)
+        return not known or any(self._mode)
+
+
+def _matrix(place: int) -> Matrix | None:
     made = pdfium.FS_MATRIX()
-    if not pdfium.FPDFPageObj_GetMatrix(drawn, made):
+    if not pdfium.FPDFPageObj_GetMatrix(ctypes.cast(place, pdfium.FPDF_PAGEOBJECT), made):
         return None
     return made.a, made.b, made.c, made.d, made.e, made.f
 
@@ -111,27 +162,9 @@ def _times(one: Matrix, two: Matrix) -> Matrix:
     return a * g + b * i, a * h + b * j, c * g + d * i, c * h + d * j, e * g + f * i + k, e * h + f * j + m
 
 
-def _edges(path: Handle, matrix: Matrix | None) -> Iterator[tuple[float, float, float, float]]:
-    """Yield left, bottom, right, top of the path's straight edges, or of the rectangle that it is."""
-    count = pdfium.FPDFPath_CountSegments(path)
-    if not 1 < count <= MAX_SEGMENTS or not _is_drawn(path):
-        return
-    if count <= _RECTANGLE:
-        sides = [ctypes.c_float() for _ in range(4)]
-        if not pdfium.FPDFPageObj_GetBounds(path, *sides):
-            return
-        left, bottom, right, top = (side.value for side in sides)
-        if matrix is not None:
-            (left, bottom), (right, top) = _point(left, bottom, matrix), _point(right, top, matrix)
-            left, bottom, right, top = min(left, right), min(bottom, top), max(left, right), max(bottom, top)
-        if count > 2 or min(right - left, top - bottom) <= _THIN:  # noqa: PLR2004 - two are a line, here a slope
-            yield left, bottom, right, top
-        return
-    yield from _straight(path, count, matrix)
-
-
-def _straight(path: Handle, count: int, matrix: Matrix | None) -> Iterator[tuple[float, float, float, float]]:
-    own = _matrix(path)
+def _straight(place: int, count: int, matrix: Matrix | None) -> Iterator[Box]:
+    path = ctypes.cast(place, pdfium.FPDF_PAGEOBJECT)
+    own = _matrix(place)
     whole = own if matrix is None else matrix if own is None else _times(own, matrix)
     x, y = ctypes.c_float(), ctypes.c_float()
     before = start = (0.0, 0.0)
@@ -149,9 +182,7 @@ def _straight(path: Handle, count: int, matrix: Matrix | None) -> Iterator[tuple
         before = here
 
 
-def _level_or_upright(
-    one: tuple[float, float], two: tuple[float, float]
-) -> Iterator[tuple[float, float, float, float]]:
+def _level_or_upright(one: tuple[float, float], two: tuple[float, float]) -> Iterator[Box]:
     wide, high = abs(one[0] - two[0]), abs(one[1] - two[1])
     if min(wide, high) <= _LEVEL and max(wide, high) >= _SHORT:
         yield min(one[0], two[0]), min(one[1], two[1]), max(one[0], two[0]), max(one[1], two[1])
@@ -160,9 +191,3 @@ def _level_or_upright(
 def _point(x: float, y: float, matrix: Matrix) -> tuple[float, float]:
     a, b, c, d, e, f = matrix
     return a * x + c * y + e, b * x + d * y + f
-
-
-def _is_drawn(path: Handle) -> bool:
-    mode, stroke = ctypes.c_int(), ctypes.c_int()
-    drawn = pdfium.FPDFPath_GetDrawMode(path, mode, stroke)
-    return not drawn or bool(mode.value or stroke.value)

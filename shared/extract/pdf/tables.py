@@ -15,7 +15,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from shared.extract.pdf.frames import drawn_on, find_frames, order
-from shared.extract.pdf.grid import MAX_HEAD_ROWS, make_grid, unspaced
+from shared.extract.pdf.grid import MAX_HEAD_ROWS, columns_in, make_grid, unspaced
 from shared.extract.pdf.lines import Line
 from shared.extract.pdf.pieces import (
     STEP,
@@ -108,78 +108,75 @@ def _left(line: Line, at: int, found: Sequence[Found]) -> Line | None:
 
 def find_tables(page: Page, join: Join) -> list[Found]:
     """Return the page's tables from top to bottom, as grids."""
+    if all(line.edges is None for line in page.lines):
+        return []  # it has too few numbers and rows
     pieces = [piece for at, line in enumerate(page.lines) for piece in pieces_of(line, at)]
     if not pieces or len(pieces) > MAX_PIECES:
         return []
+    search = _Search(pieces)
     drawn = drawn_on(page)
     height = median(piece.height for piece in pieces)
-    found: list[Found] = []
-    free = pieces
     for frame in sorted(find_frames(drawn, text_rows(pieces), height), key=order):
-        if len(found) >= MAX_TABLES:
-            break
-        inside = [
-            p
-            for p in free
-            if frame.y0 - 1 <= p.center <= frame.y1 + 1 and frame.x0 - 3 <= p.middle <= frame.x1 + 3
-        ]
-        table = _framed(inside, free, frame, drawn, join)
-        if table is not None:
-            made, used = table
-            gone = set(map(id, used))
-            free = [piece for piece in free if id(piece) not in gone]
-            found.append(made)
-    prose = _prose(page, free)
+        search.take(_framed(search.free, frame, drawn, join))
+    prose = _prose(page, search.free)
     for wordy in (False, True):
-        loose = [piece for piece in free if piece.line not in prose]
+        loose = [piece for piece in search.free if piece.line not in prose]
         for rows in _chains(loose, page if wordy else None):
-            table = _unframed(rows, drawn, join, wordy=wordy) if len(found) < MAX_TABLES else None
-            if table is not None:
-                made, used = table
-                gone = set(map(id, used))
-                free = [piece for piece in free if id(piece) not in gone]
-                found.append(made)
-    held: dict[int, list[Piece]] = {}
-    for piece in pieces:
-        held.setdefault(piece.line, []).append(piece)
-    for one in found:
-        one.pieces = {at: held[at] for at in one.lines}
-        _add_caption(one, free, join)
-        _add_notes(one, page, free, join)
-    return sorted(found, key=lambda one: (one.grid.box or (0, 0, 0, 0))[1])
+            search.take(_unframed(rows, drawn, join, wordy=wordy))
+    for one in search.found:
+        one.pieces = {at: [] for at in one.lines}
+        for piece in pieces:
+            if piece.line in one.pieces:
+                one.pieces[piece.line].append(piece)
+        _add_caption(one, search.free, join)
+        _add_notes(one, page, search.free, join)
+    return sorted(search.found, key=lambda one: (one.grid.box or (0, 0, 0, 0))[1])
 
 
-def _framed(
-    inside: list[Piece], free: list[Piece], frame: Frame, drawn: Drawn, join: Join
-) -> tuple[Found, list[Piece]] | None:
+class _Search:
+    """Collects the tables of a page; `free` is what belongs to none yet."""
+
+    def __init__(self, pieces: list[Piece]) -> None:
+        self.free = pieces
+        self.found: list[Found] = []
+
+    def take(self, found: Found | None) -> None:
+        if found is not None and len(self.found) < MAX_TABLES:
+            used = set(map(id, found.used))
+            self.free = [piece for piece in self.free if id(piece) not in used]
+            self.found.append(found)
+
+
+def _framed(free: list[Piece], frame: Frame, drawn: Drawn, join: Join) -> Found | None:
+    inside = [
+        p
+        for p in free
+        if frame.y0 - 1 <= p.center <= frame.y1 + 1 and frame.x0 - 3 <= p.middle <= frame.x1 + 3
+    ]
     if len(inside) < 3:  # noqa: PLR2004 - fewer are no table
         return None
     rows = text_rows(inside)
-    box = (frame.x0, frame.y0, frame.x1, frame.y1)
-    first = make_grid(rows, box, drawn, join)
-    if first is None or not _is_table(first[0], first[2]):
+    columns = columns_in(rows, (frame.x0, frame.y0, frame.x1, frame.y1), drawn)
+    if columns is None:
         return None
-    columns = first[2]
     taken = set(map(id, inside))
     outside = [p for p in free if id(p) not in taken and frame.x0 - 3 <= p.middle <= frame.x1 + 3]
     above = _above(text_rows(p for p in outside if p.center < frame.y0 - 1), frame, columns)
     below = _below(text_rows(p for p in outside if p.center > frame.y1 - 1), rows, frame, columns)
+    rows = [*above, *rows, *below]
+    box = (
+        frame.x0,
+        min([frame.y0, *(p.y0 for row in above for p in row.pieces)]),
+        frame.x1,
+        max([frame.y1, *(p.y1 for row in below for p in row.pieces)]),
+    )
     if above or below:
-        rows = [*above, *rows, *below]
-        box = (
-            frame.x0,
-            min([frame.y0, *(p.y0 for row in above for p in row.pieces)]),
-            frame.x1,
-            max([frame.y1, *(p.y1 for row in below for p in row.pieces)]),
-        )
-        again = make_grid(rows, box, drawn, join)
-        if again is not None and _is_table(again[0], again[2]):
-            first = again
-        else:
-            rows = text_rows(inside)
-    grid = first[0]
+        columns = columns_in(rows, box, drawn) or columns
+    grid = make_grid(rows, columns, box, drawn, join)
+    if grid is None or not _is_table(grid):
+        return None
     used = [piece for row in rows for piece in row.pieces]
-    return Found(grid, {p.line for p in used}, used=used), used
+    return Found(grid, {p.line for p in used}, used=used)
 
 
 def _above(rows: list[Row], frame: Frame, columns: Columns) -> list[Row]:
@@ -229,7 +226,7 @@ def _below(rows: list[Row], held: list[Row], frame: Frame, columns: Columns) -> 
     return taken
 
 
-def _is_table(grid: Grid, columns: Columns) -> bool:
+def _is_table(grid: Grid) -> bool:
     """Whether the cells look like a table: several rows with several cells, and few of them long."""
     several = sum(len(cells) > 1 for cells in grid.rows)
     if several < 1 or len(grid.rows) < 2:  # noqa: PLR2004 - a head and a row
@@ -249,7 +246,7 @@ def _is_table(grid: Grid, columns: Columns) -> bool:
         return True
     if several >= 2 and several >= 0.5 * len(grid.rows):  # noqa: PLR2004
         return sum(words) <= 30 * len(words)
-    return values >= 1 and several >= 1 and len(columns.texts) >= 2 and max(words) <= 40  # noqa: PLR2004
+    return values >= 1 and max(words) <= 40  # noqa: PLR2004
 
 
 # Tables without lines
@@ -429,13 +426,14 @@ def _aligned(one: Row, other: Row) -> bool:
     )
 
 
-def _unframed(rows: list[Row], drawn: Drawn, join: Join, *, wordy: bool) -> tuple[Found, list[Piece]] | None:
+def _unframed(rows: list[Row], drawn: Drawn, join: Join, *, wordy: bool) -> Found | None:
     used = [piece for row in rows for piece in row.pieces]
     box = box_of(used)
-    made = make_grid(text_rows(used), box, drawn, join)
-    if made is None:
+    rows = text_rows(used)
+    columns = columns_in(rows, box, drawn)
+    grid = make_grid(rows, columns, box, drawn, join) if columns is not None else None
+    if grid is None:
         return None
-    grid = made[0]
     labelled = sum(
         len(cells) > 1 and not is_value(cells[0].text) and any(is_value(cell.text) for cell in cells[1:])
         for cells in grid.rows
@@ -447,7 +445,7 @@ def _unframed(rows: list[Row], drawn: Drawn, join: Join, *, wordy: bool) -> tupl
         )
     if labelled < 2 or values < 3 or labelled < 0.34 * len(grid.rows):  # noqa: PLR2004
         return None
-    return Found(grid, {p.line for p in used}, used=used), used
+    return Found(grid, {p.line for p in used}, used=used)
 
 
 # What stands around a table
