@@ -46,6 +46,7 @@ _ALONE: frozenset[UnitKind] = frozenset({"data", "heading", "row", "note"})
 _KINDS: dict[UnitKind, PassageKind] = {
     "heading": "heading", "row": "row", "number": "fragment", "label": "fragment", "note": "note",
 }  # fmt: skip
+_WORD = re.compile(r"[^\W\d_]{3}")
 _FRAGMENT: frozenset[UnitKind] = frozenset({"number", "label"})
 _ENOUGH: frozenset[UnitKind] = frozenset({"prose", "item", "data", "row"})
 """A document that has none of them is analyzed whole."""
@@ -140,7 +141,7 @@ def _joinable(one: Unit, other: Unit) -> bool:
     are_fragments = {one.kind, other.kind} <= _FRAGMENT
     if {one.kind, other.kind} & _ALONE or ({one.kind, other.kind} & _FRAGMENT and not are_fragments):
         return False
-    if are_fragments and one.paired and other.kind == one.kind:
+    if are_fragments and (other.paired or (one.paired and other.kind == one.kind)):
         return False
     if one.paragraph == other.paragraph:
         return True
@@ -427,7 +428,9 @@ def _paragraph(text: str, group: list[_Piece], *, everything: bool) -> Iterator[
             page = group[bisect_right(starts, start + begin) - 1].page
             yield Unit(start + begin, start + stop, page, first.row, first.paragraph, kind)
     elif kind is not None:
-        yield Unit(start, end, first.page, first.row, first.paragraph, kind)
+        # A number beside a word needs no other.
+        paired = kind in _FRAGMENT and any(map(str.isdecimal, whole)) and _WORD.search(whole) is not None
+        yield Unit(start, end, first.page, first.row, first.paragraph, kind, paired=paired)
 
 
 def _kind(kind: BlockKind, whole: str, *, everything: bool) -> UnitKind | None:  # noqa: PLR0911 - one a kind

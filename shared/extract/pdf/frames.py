@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ MAX_FRAMES = 200
 TOUCH = 2.5
 """Points within which two edges meet."""
 _MERGED = 11.0  # points: what a level line may be interrupted by between two columns
-_BAND = 52.0  # points: the highest row between two lines that no upright joins
+_BAND = 64.0  # points: the highest row between two lines that no upright joins
 _TALL = 420.0  # points: the highest row that uprights join
 _ENDS = 14.0  # points by which the right ends of lines of one table may differ
 
@@ -136,9 +136,12 @@ def _ends_boxes(uprights: Sequence[Edge], frame: Frame) -> bool:
 
 def _has_row(rows: Sequence[Row], frame: Frame, y: float) -> bool:
     """Whether a row of cells stands between the frame's last line and y."""
-    low = bisect_left(rows, frame.y1, key=lambda row: row.base)
-    high = bisect_right(rows, y + 2, key=lambda row: row.base)
-    for row in rows[low:high]:
+    for at in range(bisect_left(rows, frame.y1, key=lambda row: row.base), len(rows)):
+        row = rows[at]
+        if row.base - row.height > y:
+            break
+        if not frame.y1 < row.pieces[0].center < y:
+            continue
         held = [piece for piece in row.pieces if frame.x0 - 3 <= piece.middle <= frame.x1 + 3]
         if len(held) > 2 or (len(held) > 1 and any(piece.value for piece in held)):  # noqa: PLR2004
             return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from shared.extract.pdf.columns import find_columns
@@ -262,7 +263,24 @@ def make_grid(rows: Sequence[Row], columns: Columns, box: Box, drawn: Drawn, joi
     made = [_cells(band, columns, join) for band in bands]
     _span_rows(made, bands, columns, drawn)
     _span_heads(made, columns, drawn)
-    return Grid(rows=[cells for cells in made if cells], box=box)
+    rows_ = [cells for cells in made if cells]
+    for cells, below in pairwise(rows_):
+        _join_title(cells, below)
+    return Grid(rows=rows_, box=box)
+
+
+def _join_title(cells: list[GridCell], below: Sequence[GridCell]) -> None:
+    """Make one cell of a title and the unit in brackets at its right, above the heads."""
+    if len(cells) == 2 and len(below) > 1 and _BRACKETS.fullmatch(cells[1].text):  # noqa: PLR2004
+        title, unit = cells
+        if (
+            title.column == 0
+            and unit.column > 0
+            and not any(is_value(cell.text) and not is_year(cell.text) for cell in below)
+        ):
+            title.text = f"{title.text} {unit.text}"
+            title.column_span = unit.column + unit.column_span
+            cells.remove(unit)
 
 
 def _borders(columns: Columns, box: Box, drawn: Drawn) -> list[float]:
@@ -293,6 +311,7 @@ def _borders(columns: Columns, box: Box, drawn: Drawn) -> list[float]:
     return [y for y in places if covers[y] or wide[y] >= 0.5 * (x1 - x0)]
 
 
+_BRACKETS = re.compile(r"\([^()]{1,40}\)")
 _TWO = re.compile(r"(.*\d[%)]?)\s*([-+\u2013\u2212]\s?\d.*)")
 
 

@@ -91,7 +91,12 @@ def pieces_of(line: Line, at: int) -> list[Piece]:
     start = 0
     for end in range(1, len(texts) + 1):
         if end == len(texts) or _parts(texts[start : end + 1], gaps[end : end + 2], line.height):
-            found.append(_piece(line, at, " ".join(texts[start:end]), x0s[start], x1s[end - 1]))
+            text = " ".join(texts[start:end])
+            if found and text[:1].isdecimal() and (sign := _ENDS_SIGN.search(found[-1].text)):
+                # The sign of this value stands closer to the one before.
+                text = sign[0] + text
+                found[-1] = _piece(line, at, found[-1].text[:-1], found[-1].x0, found[-1].x1)
+            found.append(_piece(line, at, text, x0s[start], x1s[end - 1]))
             start = end
     return found
 
@@ -114,6 +119,7 @@ def _parts(texts: Sequence[str], gaps: Sequence[float], height: float) -> bool:
 
 
 _ENDS_VALUE = frozenset("0123456789%)")
+_ENDS_SIGN = re.compile(r"(?<=[\d%)])[-+\u2013\u2212]$")
 _SIGNS = frozenset("-+\u2013\u2212\u2014")
 
 

@@ -45,6 +45,7 @@ MAX_TABLES = 40
 """Tables of a page."""
 _MAX_NOTE_LINES = 40
 _MAX_LABEL_LINES = 4
+_HEAD_STEP = 1.6  # line heights between the heads and the line below them
 
 
 @dataclass(slots=True)
@@ -183,16 +184,13 @@ def _above(rows: list[Row], frame: Frame, columns: Columns) -> list[Row]:
     """Return the heads above the frame's first line."""
     taken: list[Row] = []
     edge = frame.y0
-    first = min(columns.values - {0}, default=1)
     for row in reversed(rows):
         low = max(p.base for p in row.pieces)
-        if len(taken) >= MAX_HEAD_ROWS or edge - low > 0.9 * row.height or _is_note(row):
+        if len(taken) >= MAX_HEAD_ROWS or edge - low > _HEAD_STEP * row.height or _is_note(row):
             break
         places = [columns.of(piece) for piece in row.pieces]
-        if not any(place[0] >= first for place in places) or any(
-            place[0] < first <= place[1] for place in places
-        ):
-            break
+        if all(place[0] == 0 for place in places) or any(place[0] == 0 < place[1] for place in places):
+            break  # a title
         if any(len(piece.text.split()) > 8 for piece in row.pieces):  # noqa: PLR2004 - prose
             break
         taken.append(row)
@@ -434,16 +432,14 @@ def _unframed(rows: list[Row], drawn: Drawn, join: Join, *, wordy: bool) -> Foun
     grid = make_grid(rows, columns, box, drawn, join) if columns is not None else None
     if grid is None:
         return None
-    labelled = sum(
-        len(cells) > 1 and not is_value(cells[0].text) and any(is_value(cell.text) for cell in cells[1:])
-        for cells in grid.rows
-    )
+    valued = [cells for cells in grid.rows if any(is_value(cell.text) for cell in cells)]
+    labelled = sum(len(cells) > 1 and not is_value(cells[0].text) for cells in valued)
     values = sum(is_value(cell.text) for cells in grid.rows for cell in cells)
     if wordy:
         labelled = values = (
             3 if sum(len(cells) > 1 for cells in grid.rows) >= max(2, 0.6 * len(grid.rows)) else 0
         )
-    if labelled < 2 or values < 3 or labelled < 0.34 * len(grid.rows):  # noqa: PLR2004
+    if labelled < 2 or values < 3 or labelled < max(0.34 * len(grid.rows), 0.6 * len(valued)):  # noqa: PLR2004
         return None
     return Found(grid, {p.line for p in used}, used=used)
 
@@ -470,17 +466,16 @@ def _add_caption(found: Found, free: Sequence[Piece], join: Join) -> None:
     if grid.box is None:
         return
     x0, y0, x1, _ = grid.box
-    lines: dict[int, list[Piece]] = {}
-    for piece in free:
-        shared = min(x1 + 6, piece.x1) - max(x0 - 6, piece.x0)
-        if piece.center < y0 and y0 - piece.base < 12 * piece.height and shared > 0.5 * (piece.x1 - piece.x0):
-            lines.setdefault(piece.line, []).append(piece)
-    rows = sorted(
-        (Row(sorted(held, key=lambda p: p.x0)) for held in lines.values()), key=lambda row: -row.base
-    )
+    above = [
+        piece
+        for piece in free
+        if piece.center < y0
+        and y0 - piece.base < 12 * piece.height
+        and min(x1 + 6, piece.x1) - max(x0 - 6, piece.x0) > 0.5 * (piece.x1 - piece.x0)
+    ]
     taken: list[Row] = []
     edge = y0
-    for row in rows[:6]:
+    for row in text_rows(above)[:-7:-1]:
         text = " ".join(p.text for p in row.pieces)
         if edge - row.base > _CAPTION_STEP * row.height or len(taken) >= 3:  # noqa: PLR2004 - lines
             break
@@ -498,14 +493,12 @@ def _add_caption(found: Found, free: Sequence[Piece], join: Join) -> None:
             text.endswith((".", ",", ";")) and not _CALLED.match(text)
         ):
             break
-        if is_value(text) and not is_year(text):
+        if (is_value(text) and not is_year(text)) or len(row.pieces) > 2:  # noqa: PLR2004 - a title and a unit
             break
         taken.append(row)
         edge = row.base - row.height
     if taken:
-        grid.caption = unspaced(
-            join([" ".join(p.text for p in row.pieces) for row in sorted(taken, key=lambda row: row.base)])
-        )
+        grid.caption = unspaced(join([" ".join(p.text for p in row.pieces) for row in reversed(taken)]))
         found.captions = {p.line for row in taken for p in row.pieces}
 
 
