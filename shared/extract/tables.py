@@ -403,6 +403,8 @@ def _mark_heads(lines: list[_Line], begin: int, *, continues: bool) -> int:
     at, labelled = first, False
     while at < min(len(lines) - 1, first + MAX_HEADS):
         line = lines[at]
+        if line.is_lone:
+            break
         if line.kind != "head" and not _is_head(
             line, lines[at + 1 : at + 1 + _LOOKED_AT], labelled=labelled or continues
         ):
