@@ -233,8 +233,12 @@ def contradiction(found: Found, value: Value | None, values: Sequence[Value]) ->
 
 
 def _other_value(found: Found, value: Value) -> str:
-    if found.value is None or not found.unit or not value.unit:
+    if found.value is None:
         return ""
+    if not found.unit or not value.unit:
+        scaled = {value.value, (value.value or 0) * unit_of(value.unit).factor}
+        likely = any(math.isclose(abs(each or 0), abs(found.value), rel_tol=_TOLERANCE) for each in scaled)
+        return "" if likely or found.unit else f"value is {value.printed}"
     if same_kind(unit_of(value.unit).kind, found.unit):
         return "" if _same_value(value, found) else f"value is {value.printed} {value.unit}"
     return "" if unit_of(found.unit).kind in _COUNTED else f"unit is {value.unit}"

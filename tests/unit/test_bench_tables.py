@@ -179,6 +179,7 @@ def test_each_value_takes_a_number_of_its_own() -> None:
         (replace(FIGURE, period="2030"), "period"),
         (replace(FIGURE, unit="MWh"), "unit"),
         (replace(FIGURE, value=1.234), "value"),
+        (replace(FIGURE, value=1.234, unit=None), "value"),
         (replace(FIGURE, label="Peat burnt in kilns"), "label"),
         (replace(FIGURE, label="Fuels"), ""),
         (replace(FIGURE, unit=None, period=None), ""),
