@@ -43,7 +43,7 @@ FUNCTIONS = {
     for function in (
         Function("deadletter", DOCUMENTS),
         Function("digest", (*DOCUMENTS, "digests", "digests/compute", "digests/notify", "digests/render")),
-        Function("api", ("platform", "documents", "inference", "api"), MODEL),
+        Function("api", (*DOCUMENTS, "inference", "api"), MODEL),
         Function("analyze", (*DOCUMENTS, "inference"), MODEL),
         Function("sweep", (*DOCUMENTS, "intake", "digests", "digests/render")),
         Function("ingest", (*DOCUMENTS, *READERS, "inference", "intake"), TOKENIZER),
