@@ -39,9 +39,10 @@ _BROKEN_DOWN = re.compile(
     r" (?:by|per|nach|par) (?:region|country|countries|type|source|gender|age|location|site|segment|business"
     r"|category|function|level|employment|contract|geograph|sex|division|pays|land|regione|geschlecht)"
 )
+_DATE = re.compile(r"(?:fy|cy)?\d+")
 _YEAR = re.compile(" (?:fy)?(?:19|20)[0-9][0-9] ")
 _SURE_WIDTH = 15  # characters of a label that need no heading to be understood
-_PHYSICAL = frozenset({"carbon", "energy", "mass", "volume"})
+_PHYSICAL = frozenset({"carbon", "energy"})
 _MANY = 4  # unexplained words, beyond which more say nothing new
 _ASIDE = 0.4  # how much an unknown word in brackets counts
 _BY = re.compile(" (?:by|per|nach|par) ")
@@ -79,7 +80,7 @@ class Features(NamedTuple):
     partly: bool
     """Whether words are unexplained and the data point is `only_all`."""
     place: bool
-    """Whether a heading names a place."""
+    """Whether a heading names a place or a group of people."""
     headings: float
     """How many words of the heading above nothing explains, where the data point has `known_headings`."""
 
@@ -298,7 +299,8 @@ def _judged(point: Datapoint, read: Label, words: Words) -> Found | None:
     named = any(part.search(read.own[0]) for phrase in point.says for part in phrase)
     if not named and label > (1 if _ALL.search(read.own[0]) else 0):
         return None
-    headings = _unknown(_whole(read.above[-2]), "", point, words) if len(read.above) > 1 else 0
+    parent = _whole(read.above[-2]) if len(read.above) > 1 else " "
+    headings = _unknown(parent, "", point, words) if point.known_headings else 0
     features = Features(
         own_width=own_width,
         width=width,
@@ -307,8 +309,8 @@ def _judged(point: Datapoint, read: Label, words: Words) -> Found | None:
         lacks_unit=lacks_unit,
         prose=read.prose,
         partly=point.only_all and label + head > 0,
-        place=any(_is_place(each, words) for each in read.above),
-        headings=min(headings or 0, _MANY) if point.known_headings else 0,
+        place=any(_is_place(each, words) for each in read.above) or _is_group(parent, point, words),
+        headings=min(headings or 0, _MANY),
     )
     z = words.weights["constant"] + sum(
         words.weights[name] * value for name, value in features._asdict().items()
@@ -352,7 +354,7 @@ def _unknown(text: str, aside: str, point: Datapoint, words: Words) -> float | N
     """Count the words that nothing explains; None: one of them says that this is another thing."""
     count = 0.0
     for word in text.split():
-        if word.isdecimal() or point.known.fullmatch(word):
+        if _DATE.fullmatch(word) or point.known.fullmatch(word):
             continue
         if any(each.fullmatch(word) for each in (words.blocked, words.places, words.groups)):
             return None
@@ -364,11 +366,19 @@ def _unknown(text: str, aside: str, point: Datapoint, words: Words) -> float | N
 def _is(words: re.Pattern[str], text: str) -> bool:
     """Whether a text consists of these words alone, and of numbers only where they are a date."""
     has_year = _YEAR.search(text) is not None
-    return all(words.fullmatch(word) or (has_year and word.isdecimal()) for word in text.split())
+    return all(words.fullmatch(word) or (has_year and _DATE.fullmatch(word)) for word in text.split())
 
 
 def _is_place(text: str, words: Words) -> bool:
     return not _BY.search(text) and any(map(words.places.fullmatch, text.split()))
+
+
+def _is_group(text: str, point: Datapoint, words: Words) -> bool:
+    """Whether a heading is nothing but a group of people, which the data point is not of."""
+    unknown = [word for word in text.split() if not words.neutral.fullmatch(word)]
+    return bool(unknown) and all(
+        words.groups.fullmatch(word) and not point.known.fullmatch(word) for word in unknown
+    )
 
 
 def _without(text: str, names: frozenset[str]) -> str:
