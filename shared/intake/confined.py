@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from shared.extract.shapes import Extracted
-    from shared.platform.tables import Row
+    from shared.platform.tables import Cell, Row
 
 READ = f"{__name__}:read"
 NO_KEY = b""
@@ -240,12 +240,7 @@ class _Tables:
         for place, text in zip(places, texts, strict=True):
             self._blocks[place] = replace(self._blocks[place], text=text)
         fitting = (
-            replace(
-                cell,
-                text=text,
-                row_span=max(1, min(cell.row_span, len(table.rows) - at)),
-                column_span=max(1, min(cell.column_span, table.columns - cell.column)),
-            )
+            _fitted(cell, text, len(table.rows) - at, table.columns - cell.column)
             for cell, text in zip(row.cells, cells, strict=True)
             if cell.column < table.columns
         )
@@ -289,6 +284,14 @@ class _Tables:
         ]
 
 
+def _fitted(cell: Cell, text: str, rows: int, columns: int) -> Cell:
+    """Return a cell with this text, that spans so many rows and columns at most."""
+    row_span, column_span = max(1, min(cell.row_span, rows)), max(1, min(cell.column_span, columns))
+    if (text, row_span, column_span) == (cell.text, cell.row_span, cell.column_span):
+        return cell
+    return replace(cell, text=text, row_span=row_span, column_span=column_span)
+
+
 def has_heads(table: Table) -> bool:
     """Whether columns have heads in the table itself."""
     return any(row.kind == "head" for row in table.rows)
@@ -327,7 +330,10 @@ class _Figures:
         kept = found[: MAX_FIGURES - self.count]
         self.count += len(kept)
         self.left_out += len(found) - len(kept)
-        return [replace(figure, metric=figure.metric[:MAX_METRIC]) for figure in kept]
+        return [
+            replace(figure, metric=figure.metric[:MAX_METRIC]) if len(figure.metric) > MAX_METRIC else figure
+            for figure in kept
+        ]
 
     def _placed(self, start: int, figures: list[Figure]) -> list[tuple[int, Figure]]:
         """Return figures with where they stand in the row that starts there; rows end with their line."""
