@@ -242,7 +242,7 @@ class _Tables:
         fitting = (
             _fitted(cell, text, len(table.rows) - at, table.columns - cell.column)
             for cell, text in zip(row.cells, cells, strict=True)
-            if cell.column < table.columns
+            if text.strip() and cell.column < table.columns  # without controls a cell may be empty
         )
         return replace(row, cells=tuple(fitting))
 

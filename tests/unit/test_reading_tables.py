@@ -31,7 +31,7 @@ def table(*rows: tuple[str, ...], **fields: Any) -> Table:
     made = [
         Row(
             kind="row" if at else "head",
-            cells=tuple(Cell(text=text, column=column) for column, text in enumerate(row)),
+            cells=tuple(Cell(text=text, column=column) for column, text in enumerate(row) if text),
         )
         for at, row in enumerate(rows)
     ]
@@ -88,7 +88,7 @@ def test_tables_are_redacted_as_their_rows_are() -> None:
 def test_plain_numbers_of_a_table_are_left_alone(number: str) -> None:
     """A destroyed figure is an error too."""
     _, found = found_in(table(("", "2023"), ("Revenue", number)))
-    assert [row.cells[1].text for row in found[0].tables[0].rows] == ["2023", number]
+    assert [row.cells[-1].text for row in found[0].tables[0].rows] == ["2023", number]
 
 
 def test_pseudonyms_of_tables_and_figures_get_the_key() -> None:
@@ -117,6 +117,16 @@ def test_the_model_reads_the_label_of_a_long_row() -> None:
         row = Passage(index=0, span=(0, 1), text=text, tokens=3, kind="row")
         assert read_by_model(row) == expected
         assert read_by_model(row.model_copy(update={"kind": "note"})) == text
+
+
+def test_cells_of_controls_alone_are_left_out() -> None:
+    """As blocks of them are: a cell that is kept has a text."""
+    _, [found, *_] = found_in(table(("\x00", "2023"), ("Gas", "1 t"), ("\x1b", "\x07")))
+    assert [[cell.text for cell in row.cells] for row in found.tables[0].rows] == [
+        ["2023"],
+        ["Gas", "1 t"],
+        [],
+    ]
 
 
 def test_figures_of_a_row_go_with_the_part_that_shows_them() -> None:
