@@ -331,7 +331,7 @@ def _tidied(rows: Sequence[Sequence[GridCell]]) -> tuple[list[_Line], int]:
     left = MAX_SPANNED
     for at, row in enumerate(kept):
         below = len(places) - bisect_left(places, at)
-        for cell, after in zip(row, [*row[1:], None], strict=True):
+        for cell, after in zip(row, [*row[1:], None], strict=False):
             end = cell.column + max(1, cell.column_span)
             end = end if after is None else min(end, after.column)
             cell.column = bisect_left(columns, cell.column)
