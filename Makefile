@@ -12,7 +12,7 @@ MODEL := build/model/manifest.json
 WEIGHTS := build/weights/.downloaded
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak attack mutants lint bench bench-model bench-ingest bench-tables bench-long bench-ocr bench-digest cost sbom audit checkov model stage report deploy promote rollback docs lock clean
+.PHONY: help setup run test soak attack mutants lint bench bench-model bench-ingest bench-tables bench-datapoints bench-long bench-ocr bench-digest cost sbom audit checkov model stage report deploy promote rollback docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ bench-ingest: $(VENV)/.dev $(INGEST_ENV)/.ready ## measure the extraction beside
 
 bench-tables: $(VENV)/.dev $(MODEL) $(TABLES_ENV)/.ready ## measure tables and key figures beside peers, write docs/extraction.md
 	$(BIN)/python -m benchmarks.tables --peers $(TABLES_ENV)/bin/python
+
+bench-datapoints: $(VENV)/.dev ## measure the ESRS data points of figures that were judged by hand
+	$(BIN)/python -m benchmarks.datapoints
 
 bench-long: $(VENV)/.dev $(MODEL) ## measure the long job, write docs/long-job.md
 	$(BIN)/python -m benchmarks.long

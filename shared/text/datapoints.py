@@ -195,9 +195,8 @@ def _stated(
         at = text.find(figure.text) if prose else -1
         end = at + len(figure.text)
         behind = _CLAUSE.split(text[end : end + _BEHIND])[0] if at >= 0 else ""
-        yield Stated(
-            metric[-MAX_LABEL:], head, heading or "", _kind(figure), prose, behind, organisation or ""
-        )
+        unit = _kind(figure, text[max(at - _BEFORE, 0) : at] if at > 0 else "")
+        yield Stated(metric[-MAX_LABEL:], head, heading or "", unit, prose, behind, organisation or "")
 
 
 def _is_unit(text: str) -> bool:
@@ -409,16 +408,20 @@ def _heads(figures: Sequence[Figure], text: str) -> list[str]:
     return heads
 
 
-def _kind(figure: Figure) -> str:
-    """Return the kind of a figure's unit: "share", "carbon", "energy/" if it is per something, "none"."""
+def _kind(figure: Figure, before: str = "") -> str:
+    """Return the kind of a figure's unit: "share", "carbon", "energy/" if it is per something, "none".
+
+    A figure without a unit has that of its row's headings, or that in brackets before it in its sentence.
+    """
     if figure.kind == "amount":
         return "currency"
     if figure.kind == "percentage":
         return "share"
     unit = figure.unit
-    if unit is None and figure.cell is not None:
-        stated = filter(None, map(unit_in, reversed(_LEVELS.split(figure.metric))))
-        unit = next((each.unit.symbol for each in stated), None)
+    if unit is None:
+        brackets = (f"({each})" for each in reversed(_BRACKETS.findall(before)))
+        said = brackets if figure.cell is None else reversed(_LEVELS.split(figure.metric))
+        unit = next((each.unit.symbol for each in map(unit_in, said) if each), None)
     if not unit:
         return "none"
     first, *per = _PER.split(unit, maxsplit=1)
