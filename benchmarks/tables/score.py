@@ -4,7 +4,7 @@
 **Label:** three of four words of the gold's label (one of two in prose) are in the label found, and half of
 the words of a table's label found are words of the gold's value, so that a cell with ten labels is no label.
 Case, accents, blanks, footnote marks and the order of words are no matter. Where two rows of a page have the
-same label, half of the words of its parents that tell it apart must be found too.
+same label, a word of its parents that tells it apart must be found too.
 **Column:** its period, or three of four words of its head, and no other period; right by itself where the
 gold has neither.
 **Unit:** the same base unit, and with it the same value; of cells, which have no value, the unit's words in
@@ -146,7 +146,7 @@ def has_label(value: Value, found: Found, others: Iterable[Value] = ()) -> bool:
         is_spaced = whole and LEAST_OWN * len(squeezed(last)) <= len(squeezed(value.label))
         if is_long and not is_spaced and not _is_shortened(value.label, last):
             return False
-    return all(_share(apart, given) >= LEAST_OWN for apart in _apart(value, others))
+    return all(apart.intersection(given) for apart in _apart(value, others))
 
 
 def _is_shortened(label: str, whole: str) -> bool:
