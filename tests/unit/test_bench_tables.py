@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from benchmarks.tables import __main__ as bench
+from benchmarks.tables.agreement import compare
 from benchmarks.tables.found import Piece, found_in, of_cells, of_passage
 from benchmarks.tables.gold import Value, load, save
+from benchmarks.tables.locate import Place, Text, locate
 from benchmarks.tables.score import Found, contradiction, has_column, has_label, has_unit, score
 from benchmarks.tables.words import Unit, core, number_pattern, unit_of, words, years
 
@@ -229,6 +232,52 @@ def test_a_row_as_a_passage_is_read_back_into_cells() -> None:
             is_prose=True,
         )
     ]
+
+
+class Lines(Text):
+    """A text layer: the words of each line, 10 points high, with 100 points between them."""
+
+    def __init__(self, *lines: str) -> None:
+        self.text = "\n".join(lines)
+
+    def _place(self, at: int) -> Place:
+        line = self.text.count("\n", 0, at)
+        start = self.text.rfind("\n", 0, at) + 1
+        return Place(100.0 * self.text.count(" | ", start, at), 10.0 * line, at)
+
+
+def test_a_number_that_stands_twice_is_placed_by_its_row_and_column() -> None:
+    """Whatever the order in which the values were read; a dash has no place."""
+    text = Lines("Peat burnt | 7 | 1,234", "Wood burnt | 1,234 | 8", "In all we burnt 1,234 t of straw.")
+    values = [
+        value(where="prose", label="straw burnt", column=""),
+        value(label="Wood burnt", column="2030"),
+        value(label="Peat burnt", printed="7", column="2030"),
+        value(label="Wood burnt", printed="8", column="2031"),
+        value(label="Peat burnt", column="2031"),
+        value(label="Peat burnt", printed="\u2013", value=None),
+    ]
+    places = [(each.x, each.y) for each in locate(values, text)]
+    assert places == [(0, 20), (100, 10), (100, 0), (200, 10), (200, 0), (None, None)]
+
+
+def test_readers_agree_value_by_value() -> None:
+    """What the second reader left out, or read as another unit or data point, is counted apart."""
+    first = [value(datapoint="E1-5.fuel"), value(printed="7", value=7.0), value(printed="9", value=9.0)]
+    second = [value(datapoint="E1-5.fuel", label="WOOD burnt"), value(printed="7", value=7.0, unit="kg")]
+    counts = compare(first, second)
+    assert [counts[part] for part in ("first", "second", "value", "label", "unit")] == [3, 2, 2, 2, 1]
+    assert counts["data point"] == counts["data point of either"] == 1
+
+
+def test_without_reports_it_says_so(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, and without failing."""
+    monkeypatch.setattr(bench, "REPORTS", tmp_path / "none")
+    monkeypatch.setattr("sys.argv", ["tables"])
+    bench.main()
+    assert capsys.readouterr().out.startswith("skipped: ")
 
 
 def test_the_gold_is_whole(tmp_path: Any) -> None:
