@@ -54,7 +54,6 @@ _COMPARED = re.compile(
     r"(?:fiscal |financial |year |in )?\(?$",
     re.IGNORECASE,
 )
-_SINCE = re.compile(rf"{any_of('since')}\s+$", re.IGNORECASE)
 _UNTIL = re.compile(rf"{any_of('until')}(?: the)?(?: end of| year| jahr| ende| fin)*\s+$", re.IGNORECASE)
 _AIM = re.compile(any_of("aim"), re.IGNORECASE)
 _LESS = re.compile(any_of("decrease"), re.IGNORECASE)
@@ -138,7 +137,6 @@ class _Sentence:
         """Return the figures in their order, those in words last."""
         found = []
         metric = ""
-        has_words = any(map(str.isalpha, self.text))
         for at, mention in enumerate(self.mentions):
             own = self._phrase(at)
             if not own and at and mention.unit is None:  # "(previous year: 176)"
@@ -146,7 +144,7 @@ class _Sentence:
                 self.mentions[at] = mention._replace(unit=before.unit, inherits=True)
             metric = own or metric
             is_axis = kind_of(mention.unit) == "percentage" and mention.value % _ROUND == 0
-            if has_words or (mention.unit and not is_axis):
+            if metric or (mention.unit and not is_axis):
                 found.append(self._figure(self.mentions[at], metric))
         return found + self._in_words()
 
@@ -161,7 +159,7 @@ class _Sentence:
         if unit is None and (stated := unit_in(metric)) and stated.sure > _COUNTS and not mention.value % 1:
             unit, sure = stated.unit, 0.7  # "the number of employees rose to 12"
         if time is None:
-            time, is_sure = self._since(change) if self.compared else self.carried, False
+            time, is_sure = None if self.compared else self.carried, False
         return Figure(
             kind=kind_of(unit),
             value=scaled(mention.value, unit, mention.number.printed),
@@ -177,15 +175,6 @@ class _Sentence:
             against=against.name if against else None,
             confidence=round(sure * (1.0 if is_sure else 0.9 if time else 0.93), 2),
         )
-
-    def _since(self, change: float | None) -> Period | None:
-        """Return the years up to the report's of "605 t since 2019"."""
-        year = self.context.year
-        for time in sorted(self.compared):
-            first = time.year
-            if _SINCE.search(self.text[max(0, time.start - _LEAD) : time.start]) and year and first:
-                return time._replace(name=f"{first}-{year}") if first < year and change is None else None
-        return None
 
     def _change(self, mention: Mention) -> float | None:
         """Return the per cent by which something became more or less, if the number is that."""
@@ -259,7 +248,7 @@ class _Sentence:
         if at and second and before.count(" ") <= _LABEL and _CONJUNCTION.search(before):
             first = self._lead  # "1.7 for men and 1.6 for women": "for men" belongs to the one before
         else:
-            first = self._lead = _before(before)
+            first = self._lead = _before(before, far=not at)
         if at and not _says_something(first) and not _says_something(second):
             return ""
         return _short(f"{first} {second}")
@@ -303,10 +292,17 @@ def _direction(before: str, after: str) -> int:
     return -1 if less > more else 1
 
 
-def _before(text: str) -> str:
-    """Return the last words before a number, without verbs and periods at their end."""
+def _before(text: str, *, far: bool = False) -> str:
+    """Return the last words before a number, without verbs and periods at their end.
+
+    `far`: over a colon or bracket too, where nothing stands behind it.
+    """
     parts = _HARD.split(_timeless(_BRACKETS.sub("", text[-_AROUND:])))
-    words = next((words for part in reversed(parts) if (words := _verbless(part))), [])
+    words = (
+        next((words for part in reversed(parts) if (words := _verbless(part))), [])
+        if far
+        else _verbless(parts[-1])
+    )
     return " ".join(words[-_PHRASE:]).strip(" ,")
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _AHEAD, _BEHIND, _LEAD = 64, 14, 24  # characters around a number in which unit, currency and "about" stand
 _WORDS = 7  # of a unit, at most
+_YEAR_DIGITS = 4
+_MEASURES = frozenset({"mass", "energy", "power", "volume", "area", "length", "rate"})
+"""Dimensions of units before which 2023 is no year."""
 _SHORT_NAME = 3  # letters; a name as short counts only in capitals ("EN 45554", not "en 45")
 NOUNS = frozenset({"people", "counted"})
 """Dimensions of units that are nouns."""
@@ -105,9 +108,12 @@ def mentions(
         while at < len(masked) and masked[at][1] <= number.start:
             at += 1
         names = at < len(masked) and masked[at][0] < number.end
-        if number.start < last or (names and not (years and number.printed.isdigit())):
+        is_year = number.printed.isdigit() and len(number.printed) == _YEAR_DIGITS
+        if number.start < last or (names and not is_year):
             continue  # "l per 100 km" is a unit
         mention = _beside(text, number)
+        if names and not years and not (mention and mention.unit and mention.unit.dimension in _MEASURES):
+            continue
         if mention is not None and not _is_multiple(text, mention):
             last = mention.finish
             yield mention
@@ -161,8 +167,8 @@ def _masked(text: str, times: Sequence[Period], *, opening: bool) -> list[tuple[
         if match["chain"] is None:
             places.append(match.span())
         else:
-            name = text[match.start() : match.start("chain")].strip(" .:(-")
-            if len(name) > _SHORT_NAME or not name.islower():
+            name = text[match.start() : match.start("chain")].strip(" :(-")
+            if len(name) > _SHORT_NAME or not name.islower() or name.endswith("."):
                 places.append(match.span("chain"))
     if opening and (start := _OPENING.match(text)) and not _is_measured(text[start.end() :]):
         places.append(start.span())

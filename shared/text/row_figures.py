@@ -370,7 +370,8 @@ def _column(heads: tuple[str, ...], context: Context) -> _Column:
     timeless = [_timeless(text, context) for text in texts]
     units = [unit for text in reversed(timeless) if (unit := unit_in(text))]
     words = " > ".join(filter(None, map(_unitless, timeless)))
-    words = "" if is_change or unit_of(words) else words
+    own = unit_of(words)
+    words = "" if is_change or (own and own.dimension not in NOUNS) else words
     is_unit = bool(_UNIT_HEAD.fullmatch(last))
     return _Column(
         period=min(times, key=lambda time: time.year or 0)

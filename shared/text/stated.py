@@ -20,7 +20,7 @@ IN = re.compile(
 )
 _LABEL_MARK = re.compile(
     r"(?<=[a-z\u00e4\u00f6\u00fc\u00e9)%])(?<!scope)(?<!\bm)(?<!/m)(?<!km)(?<!tier)(?<!category)(?<!cat)(?<!co)"
-    r"(?:\d{1,2}(?:,\d{1,2})?\)?|\s\d\)|\s?\(\d\)|\s?\[\d{1,2}\]|\*){1,3}(?=$|\s*\()",
+    r"(?:\d{1,2}(?:,\d{1,2})?\)?|\s\d\)|\s?\(\d\)|\s?\[\d{1,2}\]|[*\u00b9\u00b2\u00b3\u2070-\u2079]){1,3}(?=$|\s*\()",
     re.IGNORECASE,
 )
 _NUMBER_OF = re.compile(

@@ -26,12 +26,12 @@ def words_of(section: str) -> frozenset[str]:
 
 
 def any_of(section: str) -> str:
-    """Return an expression that matches each word of a section as a whole word, the longest first."""
+    """Return an expression that matches each word of a section, the longest first; a digit may follow it."""
     return "(?:" + "|".join(map(_whole, sorted(_SECTIONS[section], key=len, reverse=True))) + ")"
 
 
 def _whole(word: str) -> str:
     stem = word.removesuffix("*")
     begins = r"\b" if stem[0].isalnum() else ""
-    ends = r"\w*" if stem != word else r"\b" if stem[-1].isalnum() else ""
+    ends = r"\w*" if stem != word else r"(?![^\W\d_])" if stem[-1].isalnum() else ""
     return f"{begins}{re.escape(stem)}{ends}"

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.text.figures import figures
+from shared.platform.tables import Figure
+from shared.text import figures as module
+from shared.text.figures import MAX_FIGURES, MAX_METRIC, Context, figures, figures_of_text
+from shared.text.numbers import MAX_NUMBER, Style, style_of, value_of
+from shared.text.periods import last_year, periods
+from shared.text.units import MAX_UNIT, unit_of
 
 CASES = [
     # amounts: the currency before or behind, scaled
@@ -77,3 +82,199 @@ def test_any_text_has_finite_figures_that_stand_in_it(text: str) -> None:
 def test_a_number_of_a_thousand_digits_is_no_figure() -> None:
     """It is a code, and its value would be infinite."""
     assert figures("1" * 1000 + " t") == []
+
+
+def read(text: str, year: int | None = 2023) -> list[Figure]:
+    return figures_of_text(text, Context(year=year))
+
+
+NAMES = [
+    "Scope 1 and 2 emissions, Category 3, Article 8 and Articles 19a, 29a.",
+    "ISO 14001, ISO 45001:2018, GRI 305-1, GRI 2-7, ESRS E1-6, SDG 13 and SDGs 8, 9 and 12.",
+    "Directive 2011/65/EU, Regulation (EU) 2020/852 and Law No. 231/2001.",
+    "See page 12, p. 14, pages 12-15, Note 7, Table 3, Section 4.2 and chapter 5.",
+    "Telephone: Tel. +43 1 234 5678, open 24/7 from 10:30, www.example.com/2023/12.",
+    "The 3rd meeting on 31 December 2023 followed COP28 [12] and CO2e.",
+    "4 Workers in the value chain",
+    "1. First item; 2) second item",
+    "Products of 1&1 in CCM 6.5 and the 1.5 \u00b0C goal for people aged 30 to 50 years old.",
+    "The share of those under 30 years.",
+]
+
+
+@pytest.mark.parametrize("text", NAMES)
+def test_a_number_that_names_something_is_no_figure(text: str) -> None:
+    """Laws, standards, pages, chapters, dates, telephones, list items and ages."""
+    assert read(text) == []
+
+
+SENTENCES = [
+    # text, (value, unit, period, qualifier) of each figure
+    ("In 2022 we hired 176 new employees.", [(176, "people", "2022", None)]),
+    (
+        "Some 16 percent (previous year: 17 percent) of revenue was spent.",
+        [(16, "%", "2023", "about"), (17, "%", "2022", None)],
+    ),
+    ("We use 5\u201310 MWh a day.", [(5, "MWh", None, None), (10, "MWh", None, None)]),
+    ("Water use fell by 12% compared with 2022.", [(12, "%", None, "change")]),
+    ("Our target is to reach 80% renewable power by 2030.", [(80, "%", "2030", "target")]),
+    ("The average age is 44.5 years.", [(44.5, "years", None, "average")]),
+    ("There were no work-related fatalities in 2023.", [(0, "fatalities", "2023", None)]),
+    ("More than 2,000 hectares.", [(2_000, "ha", None, "more than")]),
+    ("Gas: 7.4 l per 100 km.", [(7.4, "l/100 km", None, None)]),
+    ("The number of employees rose to 1,643.", [(1_643, "people", None, None)]),
+    ("We spent 20 million on 3 sites.", [(20e6, None, None, None), (3, "sites", None, None)]),
+    ("1 137 379 tonnes \u00e9quivalent CO2 en 2018.", [(1_137_379, "tCO2e", "2018", None)]),
+    ("120 kg CO2e per tonne of cement.", [(120, "kgCO2e/t", None, None)]),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), SENTENCES)
+def test_a_figure_of_a_sentence_has_unit_period_and_qualifier(
+    text: str, expected: list[tuple[float, str | None, str | None, str | None]]
+) -> None:
+    """From the words around it; none is guessed."""
+    found = read(text)
+    assert [(figure.value, figure.unit, figure.period, figure.qualifier) for figure in found] == expected
+    assert all(figure.text in text and figure.printed in figure.text for figure in found)
+
+
+def test_a_figure_of_a_sentence_says_what_it_measures() -> None:
+    """In words of the sentence; a number in brackets measures what the one before does."""
+    text = "In 2023, the churn rate stood at 3.1% (2022: 2.9%) for cloud and 1.6% for licences."
+    assert [(figure.metric, figure.period) for figure in read(text)] == [
+        ("the churn rate for cloud", "2023"),
+        ("the churn rate for cloud", "2022"),
+        ("the churn rate for licences", "2023"),
+    ]
+
+
+def test_a_change_has_a_direction_and_what_it_is_against() -> None:
+    """The value stays as printed."""
+    [figure] = read("Emissions fell by 12% compared with 2022.")
+    assert (figure.value, figure.change, figure.against) == (12, -12, "2022")
+
+
+def test_the_year_of_a_sentence_holds_for_the_next() -> None:
+    """Until another is named."""
+    assert [figure.period for figure in read("We hired 12 women in 2022. Of these, 3 people left.")] == [
+        "2022"
+    ] * 2
+
+
+def test_percentages_of_an_axis_are_no_figures() -> None:
+    """Nor are numbers of a fragment without a word."""
+    assert figures_of_text("0% 20% 40% 1.80", Context(kind="fragment")) == []
+
+
+def test_a_fragment_gives_each_number_its_label() -> None:
+    """Whether the labels stand before or behind."""
+    before = figures_of_text("Women 27 % Men 73 %", Context(kind="fragment"))
+    behind = figures_of_text("27 % Women 73 % Men", Context(kind="fragment"))
+    assert [figure.metric for figure in before] == [figure.metric for figure in behind] == ["Women", "Men"]
+
+
+STYLES = [
+    ("1.234,5 und 2.000", ","),
+    ("1,234.5 and 2,000", "."),
+    ("12,5 %", ","),
+    ("2,52,08,000", "."),
+    ("1,234 and 5,678", "."),
+    ("12", None),
+]
+
+
+@pytest.mark.parametrize(("text", "decimal"), STYLES)
+def test_a_document_shows_its_decimal_mark(text: str, decimal: str | None) -> None:
+    """By most of its numbers."""
+    assert style_of([text]).decimal == decimal
+
+
+VALUES = [
+    ("1.234", ",", 1_234),
+    ("1.234", ".", 1.234),
+    ("0.123", ",", 0.123),
+    ("310,5", ".", 310.5),  # three digits are needed behind a mark of thousands
+    ("12.447,007", ".", 12_447_007),  # marks that the style does not explain
+    ("1'234.5", ".", 1_234.5),
+    ("1 234 567", None, 1_234_567),
+    ("1.2.3", ".", None),
+    ("9" * (MAX_NUMBER + 1), None, None),
+]
+
+
+@pytest.mark.parametrize(("printed", "decimal", "expected"), VALUES)
+def test_a_number_is_read_in_the_style_of_its_document(
+    printed: str, decimal: str | None, expected: float | None
+) -> None:
+    """What cannot be one is no number."""
+    assert value_of(printed, decimal) == expected
+
+
+NAMED_UNITS = [
+    ("t CO2-eq.", "tCO2e", 1),
+    ("MTCO2e", "tCO2e", 1),
+    ("Mt CO\u2082e", "tCO2e", 1e6),
+    ("10,000 m\u00b3", "m3", 1e4),
+    ("TEUR", "EUR", 1e3),
+    ("\u20b9 crore", "INR", 1e7),
+    ("milioni di euro", "EUR", 1e6),
+    ("tCO2e per million EUR revenue", "tCO2e/EUR million", 1),
+    ("cases per million hours worked", "cases/million hours", 1),
+    ("points de pourcentage", "pp", 1),
+    ("female workers", "people", 1),
+    ("in thousands", None, 1e3),
+]
+
+
+@pytest.mark.parametrize(("text", "name", "factor"), NAMED_UNITS)
+def test_a_unit_is_normalised(text: str, name: str | None, factor: float) -> None:
+    """Rates keep the symbols of both sides."""
+    unit = unit_of(text)
+    assert unit is not None
+    assert (unit.name, unit.factor) == (name, factor)
+
+
+def test_words_that_are_no_unit() -> None:
+    """Nor is more than a unit may have."""
+    assert [unit_of(text) for text in ("of the employees", "Scope 1", "", "t " + "x" * MAX_UNIT)] == [
+        None
+    ] * 4
+
+
+PERIODS = [
+    ("FY 2022/23", ["2022/23"]),
+    ("2017-2019", ["2017-2019"]),
+    ("first half of 2023", ["2023-H1"]),
+    ("au 31/12", [None]),
+    ("31 d\u00e9cembre 2018", ["2018-12-31"]),
+    ("N-1", ["2022"]),
+    ("2023: 12, 2022: 14", ["2023", "2022"]),
+    ("2020/852, 1,990 and ISO 14001:2015", []),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), PERIODS)
+def test_a_period_is_named(text: str, expected: list[str | None]) -> None:
+    """As years, financial years, parts of years and days."""
+    assert [time.name for time in periods(text, 2023)] == expected
+
+
+def test_the_last_year_of_a_period() -> None:
+    """The one in which it ends."""
+    names = ("2022/23", "2017-2019", "2023-H1", "2023-12-31", None)
+    assert [last_year(name) for name in names] == [2023, 2019, 2023, 2023, None]
+
+
+def test_limits_of_a_passage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of its figures, of the characters of a sentence and of a metric."""
+    assert len(read("7 t, " * (MAX_FIGURES + 50))) == MAX_FIGURES
+    assert len(read("word" * 100 + " fell by 7 t")[0].metric) <= MAX_METRIC
+    monkeypatch.setattr(module, "MAX_SENTENCE", 20)
+    assert [figure.value for figure in read("Waste of 7 t and of glass 8 t")] == [7]
+
+
+def test_the_style_of_the_document_holds() -> None:
+    """Where a passage shows none of its own."""
+    assert figures_of_text("1.234 t", Context(style=Style(",")))[0].value == 1_234
+    assert figures_of_text("1.234 t", Context(style=Style(".")))[0].value == 1.234
