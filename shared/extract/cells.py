@@ -71,7 +71,7 @@ _NUMBER = re.compile(r"[^\w%]{0,3}(?:[A-Z]{2,3}[$ ]|ca\. ?)?[^\w%]{0,2}\d")
 @functools.lru_cache(maxsize=2_000)
 def kind_of(text: str) -> Kind:
     """Return what a cell holds."""
-    if len(text) > _MAX or (text[0] == "(" and is_unit(text)):
+    if len(text) > _MAX or (text.startswith("(") and is_unit(text)):
         return "text"
     if _BLANK.match(text):
         return "blank"

@@ -248,7 +248,8 @@ class _Sentence:
         if at and second and before.count(" ") <= _LABEL and _CONJUNCTION.search(before):
             first = self._lead  # "1.7 for men and 1.6 for women": "for men" belongs to the one before
         else:
-            first = self._lead = _before(before, far=not at)
+            first = _before(before, far=not at)
+            self._lead = first if _says_something(first) else self._lead
         if at and not _says_something(first) and not _says_something(second):
             return ""
         return _short(f"{first} {second}")

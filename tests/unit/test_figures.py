@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.platform.tables import Figure
 from shared.text import figures as module
 from shared.text.figures import MAX_FIGURES, MAX_METRIC, Context, figures, figures_of_text
 from shared.text.numbers import MAX_NUMBER, Style, style_of, value_of
 from shared.text.periods import last_year, periods
 from shared.text.units import MAX_UNIT, unit_of
+
+if TYPE_CHECKING:
+    from shared.platform.tables import Figure
 
 CASES = [
     # amounts: the currency before or behind, scaled
