@@ -500,16 +500,20 @@ class _Section:
         self._titles = [title for title in titles if title not in self._notes]
         self._heads = [line for line in lines if line.kind == "head"]
         self._body = [line for line in lines[first:] if line.kind != "head"]
-        if not any(line.values() for line in self._body):  # no row is read with the heads
+        self._labels = self._find_labels() if above is None else above.labels
+        if not self._read_with_heads():
             self._heads, self._body = [], [*self._heads, *self._body]
             for line in self._body:
                 line.kind = "row"
-        self._labels = self._find_labels() if above is None else above.labels
+            self._labels = self._find_labels()
         self._caption = None if above is None else above.caption
         self._find_groups()
         self._extend_heads()
         self._extend_labels()
         _find_levels(self._body)
+        for line, after in zip(self._body, [*self._body[1:], None], strict=True):
+            if line.kind == "group" and (after is None or after.level <= line.level):
+                line.kind = "row"  # a heading of nothing
 
     def tables(self, grid: Grid, *, first: bool) -> Iterator[Table]:
         """Yield the table in parts; `first`: the section is the first of its grid."""
@@ -568,6 +572,16 @@ class _Section:
             last = column if found else last
         return 1
 
+    def _read_with_heads(self) -> bool:
+        """Whether rows have values, and one below each number that stands in a head."""
+        below = {cell.column for line in self._body for cell in line.cells if cell.column >= self._labels}
+        return bool(below) and all(
+            not below.isdisjoint(range(cell.column, cell.column + cell.column_span))
+            for line in self._heads
+            for cell, kind in zip(line.cells, line.kinds, strict=True)
+            if kind in {"number", "range"}
+        )
+
     def _find_groups(self) -> None:
         """Mark the rows without values that stand over others; set the notes below the last aside."""
         last = len(self._body)
@@ -585,10 +599,6 @@ class _Section:
             named = line.is_lone or line.cells[-1].column < self._labels
             if named and len(line.label) <= _MAX_TITLE:
                 line.kind = "group"
-        for line in reversed(self._body):  # a heading of nothing is a row
-            if line.kind != "group":
-                break
-            line.kind = "row"
 
     def _extend_heads(self) -> None:
         """Let an upper head span the lower ones to its right up to the next, where no head says its span."""

@@ -29,6 +29,21 @@ _HTML = (
     "<body><nav><a href='/'>Home</a></nav><main><h1>Water use</h1>{}"
     "<table><tr><th>site</th><td>12</td></tr></table></main></body></html>"
 )
+_FIGURES = [
+    ["Water (m3)", "", "", "", ""],
+    ["", "2023", "", "2022", ""],
+    ["", "Men", "Women", "Men", "Women"],
+    ["Own", "", "", "", ""],
+    ["Staff", "1,234", "12.5 %", "(3)", "n/a"],
+    ["of which new", "< 1", "7-9", "\u2013", "1.234,5 t"],
+    ["* restated", "", "", "", ""],
+]
+_GRID = (
+    "<table><caption>Water</caption><thead><tr><th rowspan=2><th colspan=2>2023<th colspan=2>2022"
+    "<tr><th>Men<th>Women<th>Men<th>Women</thead><tr><th colspan=5>Own"
+    "<tr><td rowspan=2 style='padding-left: 10px'>Staff<td>1,234<sup>1</sup><td>12.5 %<td>(3)<td>n/a"
+    "<tr><td>1<td>2<td><table><tr><td>3<td>4</table><td>5</table>"
+)
 _RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
@@ -43,15 +58,16 @@ def corpus() -> dict[str, list[bytes]]:
         ".txt": [
             _TEXT.encode(),
             _TEXT.encode("utf-16"),
+            "\n".join("".join(f"{cell:<16}" for cell in row) for row in _FIGURES * 9).encode(),
             _LINES[0].encode() * 30,
             _LINES[2].encode("cp1251") * 9,
         ],
-        ".md": [_TEXT.encode()],
-        ".csv": [_table(","), _table(";").replace(b"\n", b"\r\n")],
+        ".md": [_TEXT.encode(), "\n".join(f"|{'|'.join(row)}|" for row in _FIGURES).encode()],
+        ".csv": [_table(","), _table(";").replace(b"\n", b"\r\n"), _figures()],
         ".tsv": [_table("\t")],
         ".jsonl": [_records()],
         ".json": [json.dumps({"items": [{"text": line, "stars": 5} for line in _LINES]}, indent=1).encode()],
-        ".html": [_HTML.replace("{}", "".join(f"<p>{line}</p>" for line in _LINES * 2)).encode()],
+        ".html": [_HTML.replace("{}", "".join(f"<p>{line}</p>" for line in _LINES * 2) + _GRID).encode()],
         ".eml": [_mail()],
         ".docx": [_docx()],
         ".pptx": [_pptx()],
@@ -82,6 +98,10 @@ def _table(delimiter: str) -> bytes:
     writer.writerow(["id", "text", "rating"])
     writer.writerows((n, line, n % 5) for n, line in enumerate(_LINES * 4))
     return buffer.getvalue().encode()
+
+
+def _figures() -> bytes:
+    return "".join(f"{';'.join(row)}\n" for row in [["Site", "2023", "2022"], *_FIGURES[4:6]] * 9).encode()
 
 
 def _records() -> bytes:
@@ -148,14 +168,45 @@ def _docx() -> bytes:
         f'<w:document xmlns:w="{_WORD}"><w:body>'
         '<w:p><w:pPr><w:pStyle w:val="Heading1"/></w:pPr>'
         f"<w:r><w:t>Water use</w:t></w:r></w:p>{paragraphs}"
-        f"<w:tbl><w:tr>{cell}{cell}</w:tr></w:tbl></w:body></w:document>"
+        f"<w:tbl><w:tr>{cell}{cell}</w:tr></w:tbl>{_word_table()}</w:body></w:document>"
     )
     return _package("word/document.xml", "wordprocessingml.document", {"word/document.xml": document})
 
 
+def _word_table() -> str:
+    spans = '<w:gridSpan w:val="2"/><w:vMerge w:val="restart"/>', "<w:vMerge/>", ""
+    rows = "".join(
+        '<w:tr><w:trPr><w:tblHeader/><w:gridBefore w:val="1"/></w:trPr>'
+        + "".join(
+            f"<w:tc><w:tcPr>{spans[at % 3]}</w:tcPr><w:p><w:pPr><w:ind w:left='200'/></w:pPr>"
+            "<w:r><w:rPr><w:b/><w:vertAlign w:val='superscript'/></w:rPr>"
+            f"<w:t>{cell}</w:t></w:r></w:p></w:tc>"
+            for at, cell in enumerate(row)
+        )
+        + "</w:tr>"
+        for row in _FIGURES
+    )
+    return f"<w:tbl>{rows}</w:tbl>".replace("< 1", "&lt; 1")
+
+
+def _slide_table() -> str:
+    rows = "".join(
+        "<a:tr>"
+        + "".join(
+            f'<a:tc gridSpan="{1 + at % 2}" rowSpan="2"><a:txBody><a:p><a:pPr marL="9"/><a:r><a:rPr b="1"/>'
+            f"<a:t>{cell}</a:t></a:r></a:p></a:txBody></a:tc>"
+            for at, cell in enumerate(row)
+        )
+        + "</a:tr>"
+        for row in _FIGURES
+    )
+    table = f'<a:tbl><a:tblPr firstRow="1"/>{rows}</a:tbl>'.replace("< 1", "&lt; 1")
+    return f"<p:graphicFrame>{table}</p:graphicFrame>"
+
+
 def _pptx() -> bytes:
     shape = f"<p:sp><p:txBody><a:p><a:r><a:t>{_LINES[0]}</a:t></a:r></a:p></p:txBody></p:sp>"
-    tree = f"<p:cSld><p:spTree>{shape}</p:spTree></p:cSld>"
+    tree = f"<p:cSld><p:spTree>{shape}{_slide_table()}</p:spTree></p:cSld>"
     slide = f'<p:sld xmlns:p="{_SLIDE}" xmlns:a="{_DRAWING}">{tree}</p:sld>'
     deck = (
         f'<p:presentation xmlns:p="{_SLIDE}" xmlns:r="{_RELATIONS}">'
@@ -177,13 +228,31 @@ def _xlsx() -> bytes:
     strings = "".join(f"<si><t>{line}</t></si>" for line in _LINES)
     book = (
         f'<workbook xmlns="{_SHEET}" xmlns:r="{_RELATIONS}">'
-        '<sheets><sheet name="Reviews" sheetId="1" r:id="rId1"/></sheets></workbook>'
+        '<sheets><sheet name="Reviews" sheetId="1" r:id="rId1"/>'
+        '<sheet name="Water" sheetId="2" r:id="rId3"/></sheets></workbook>'
+    )
+    figures = "".join(
+        "<row>" + "".join(f'<c t="inlineStr" s="1"><is><t>{cell}</t></is></c>' for cell in row) + "</row>"
+        for row in _FIGURES
+    ).replace("< 1", "&lt; 1")
+    merged = '<mergeCells><mergeCell ref="B2:C2"/><mergeCell ref="D2:E2"/></mergeCells>'
+    styles = (
+        '<numFmts><numFmt numFmtId="200" formatCode="0.0%"/></numFmts><fonts><font/><font><b/></font></fonts>'
+        '<cellXfs><xf/><xf fontId="1" numFmtId="200"><alignment indent="1"/></xf></cellXfs>'
     )
     parts = {
         "xl/workbook.xml": book,
         "xl/_rels/workbook.xml.rels": _relations(
-            {"worksheets/sheet1.xml": "worksheet", "sharedStrings.xml": "sharedStrings"}
+            {
+                "worksheets/sheet1.xml": "worksheet",
+                "sharedStrings.xml": "sharedStrings",
+                "worksheets/sheet2.xml": "worksheet",
+                "styles.xml": "styles",
+            }
         ),
+        "xl/worksheets/sheet2.xml": f'<worksheet xmlns="{_SHEET}"><sheetData>{figures}</sheetData>{merged}'
+        "</worksheet>",
+        "xl/styles.xml": f'<styleSheet xmlns="{_SHEET}">{styles}</styleSheet>',
         "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{_SHEET}"><sheetData>{rows}</sheetData></worksheet>',
         "xl/sharedStrings.xml": f'<sst xmlns="{_SHEET}">{strings}</sst>',
     }

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 from shared.extract.core import extract
 from shared.extract.shapes import ExtractOptions, Limits
 from shared.extract.sniff import sniff
+from shared.extract.tables import MAX_CELL, MAX_COLUMNS, MAX_ROW_TEXT, MAX_ROWS, above_of, row_text
 from shared.extract.zips import ARCHIVES, members
 from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from shared.extract.shapes import Block
+    from shared.platform.tables import Table
 
 _CHUNK = 1 << 16
 
@@ -44,4 +48,31 @@ def _outcome(path: Path, name: str, options: ExtractOptions) -> str:
         return "unpacked"
     extracted = extract(path, name=name, content_type=None, options=options)
     assert any(block.text.strip() for block in extracted.blocks) or extracted.ocr_pages
+    for block in extracted.blocks:
+        _check_row(block, extracted.tables)
+    for table in extracted.tables:
+        _check_table(table)
     return f"read: {extracted.media_type}"
+
+
+def _check_row(block: Block, tables: list[Table]) -> None:
+    """A block of a table is one of its rows; it is read with heads and parents, within the limit."""
+    assert len(block.text) <= MAX_ROW_TEXT or block.table is None
+    if block.table is not None and block.at is not None:
+        table = tables[block.table]
+        above = above_of(tables, block.table) if table.continues else None
+        assert table.rows[block.at].kind == "row"
+        assert block.text == row_text(table, block.at, above)
+
+
+def _check_table(table: Table) -> None:
+    """Its cells keep within it and within the limits."""
+    assert len(table.rows) <= MAX_ROWS
+    assert table.columns <= MAX_COLUMNS
+    for at, row in enumerate(table.rows):
+        assert row.cells
+        assert [cell.column for cell in row.cells] == sorted({cell.column for cell in row.cells})
+        for cell in row.cells:
+            assert 0 < len(cell.text) <= MAX_CELL
+            assert 1 <= cell.column_span <= table.columns - cell.column
+            assert 1 <= cell.row_span <= len(table.rows) - at

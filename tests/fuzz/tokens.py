@@ -20,6 +20,7 @@ _JSON = [
 MARKUP = [
     b"<", b">", b"<div>", b"</p>", b"<!--", b"-->", b"<![CDATA[", b"]]>", b"<div>" * 3000, b"&lt;", b"&#0;",
     b"&#1114112;", b"&x;", b"<script>", b"<table><tr><td>", b"<?x?>",
+    b"<td colspan=1000000000 rowspan=65534>", b"</table>", b"<th>" * 2000, b"<tr>" * 999, b"<caption>",
     b'<!DOCTYPE a [<!ENTITY x "yyyyyyyyyy">]>', b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>',
 ]  # fmt: skip
 _MAIL = [

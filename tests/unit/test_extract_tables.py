@@ -6,6 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shared.extract.shapes import Limits
 from shared.extract.tables import (
@@ -325,6 +327,41 @@ def test_no_text_of_a_grid_is_lost(text: str) -> None:
     blocks = Tables(Limits()).add(drawn(text))
     words = set(text.replace("|", "\n").split())
     assert words <= {word.strip(";:") for block in blocks for word in block.text.split()}
+
+
+@st.composite
+def grids(draw: st.DrawFn) -> Grid:
+    """Draw grids of numbers, years, units and words, in which every number is another."""
+    numbers = iter(range(100_001, 200_000))
+    rows = []
+    for _ in range(draw(st.integers(1, 8))):
+        row = []
+        for column in sorted(draw(st.sets(st.integers(0, 6)))):
+            kind = draw(st.sampled_from("nnnywwub"))
+            text = {"n": f"{next(numbers)}", "y": "2023", "u": "tCO2e", "b": "-"}.get(kind, "Some words")
+            row.append(
+                GridCell(
+                    text=text,
+                    column=column,
+                    row_span=draw(st.integers(1, 3)),
+                    column_span=draw(st.integers(1, 3)),
+                    bold=draw(st.booleans()),
+                    indent=draw(st.sampled_from([0.0, 6.0, 12.0])),
+                    head=draw(st.sampled_from([None, None, True])),
+                )
+            )
+        rows.append(row)
+    return Grid(rows=rows, continues=draw(st.booleans()))
+
+
+@given(st.lists(grids(), max_size=3))
+@settings(max_examples=200, deadline=None)
+def test_no_number_of_any_grid_is_lost(drawn: list[Grid]) -> None:
+    """Each is in the text of a block, whatever the rows are taken for, also where tables go on."""
+    tables = Tables(Limits())
+    numbers = [cell.text for grid in drawn for row in grid.rows for cell in row if len(cell.text) == 6]
+    text = "\n".join(block.text for grid in drawn for block in tables.add(grid))
+    assert [number for number in numbers if number not in text] == []
 
 
 def test_a_table_that_goes_on_over_a_page_is_read_with_its_heads() -> None:
