@@ -60,7 +60,8 @@ _GENERIC = frozenset(
     {
         "the", "our", "this", "separate", "annual", "group", "company", "corporate", "integrated", "report",
         "sustainability", "consolidated", "non-financial", "nonfinancial", "financial", "management",
-        "working", "peer", "age", "executive", "leadership", "global", "a", "b",
+        "working", "peer", "age", "minority", "focus", "steering", "user", "resource", "executive",
+        "leadership", "global", "a", "b",
     }
 )  # fmt: skip
 _AUDITORS = re.compile(
@@ -144,7 +145,8 @@ def _is_spoken_of(name: str, text: str, proper: Counter[str]) -> bool:
     core = re.sub(r"^(?:[Gg]roupe|[Gg]ruppo|[Gg]rupo) | Group$", "", core)
     words = core.split()
     is_short_name = len(words) == _SHORT and proper[words[0]] >= most / _TIMES
-    return is_short_name or _mentions(core.lower(), text.lower()) >= _SHARE * most
+    spelt = sum(_mentions(each, text) for each in {core, core.upper(), core.title()})
+    return is_short_name or spelt >= max(_SHARE * most, _FEW_MENTIONS)
 
 
 def _spoken_of(proper: Counter[str], text: str) -> str | None:

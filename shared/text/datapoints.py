@@ -195,8 +195,10 @@ def _stated(
         at = text.find(figure.text) if prose else -1
         end = at + len(figure.text)
         behind = _CLAUSE.split(text[end : end + _BEHIND])[0] if at >= 0 else ""
+        only_year = _YEAR.search(_normal(head)) and _is(_loaded()[1].neutral, _normal(head))
+        over = "" if only_year else head  # without years the columns of a row are one case
         unit = _kind(figure, text[max(at - _BEFORE, 0) : at] if at > 0 else "")
-        yield Stated(metric[-MAX_LABEL:], head, heading or "", unit, prose, behind, organisation or "")
+        yield Stated(metric[-MAX_LABEL:], over, heading or "", unit, prose, behind, organisation or "")
 
 
 def _is_unit(text: str) -> bool:
@@ -433,6 +435,7 @@ def _topic(code: str) -> str | None:
     return next(point.topic for point in datapoints() if point.code == code)
 
 
+@lru_cache(maxsize=8192)
 def _normal(text: str, most: int = MAX_LABEL) -> str:
     """Return the words of a text in lower case, without accents and marks, a space around each."""
     text = _COUNTRY.sub(lambda found: " uk " if "K" in found[0] else " usa ", text[:most])
