@@ -468,9 +468,9 @@ _GUESSED_TITLES = frozenset({"application/pdf", "text/plain", "text/markdown"})
 """Media types whose titles are guessed from type sizes and first lines."""
 _LONG = 60_000  # characters; a shorter document may be titled by any first heading
 _DOCUMENT = re.compile(
-    rf"""(?ix) {_REPORT}\b | \w{{3,}}bericht\b | \b(?: databook | update | summary | supplement | scorecard
-    | audit | policy | strategy | plan | code\ of\ \w+ | guide(?:lines?)? | handbook | white\ ?paper | results
-    | standards? )\b"""
+    rf"""(?ix) {_REPORT}\b | \b\w{{3,40}}bericht\b
+    | \b(?: databook | update | summary | supplement | scorecard | audit | policy | strategy
+    | plan | code\ of\ \w+ | guide(?:lines?)? | handbook | white\ ?paper | results | standards? )\b"""
 )
 _SUBJECT = re.compile(
     r"(?i)\b(?:sustainability|esg|csr|responsibility|climate|environment|nachhaltigkeit|rse)\b"
