@@ -54,7 +54,7 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uf
 """Characters that start a formula in a spreadsheet, in full width too (OWASP, "CSV Injection")."""
 _NUMBER = re.compile(r"[-+]?[\d.,' \u00a0\u202f]{0,40}%?")
 """A sign and a number, or a dash alone, computes nothing."""
-_NOT_IN_SHEET_NAME = re.compile(r"[\[\]:*?/\\\x00-\x1f\x7f]+")
+_NOT_IN_SHEET_NAME = re.compile(r"[\[\]:*?/\\\x00-\x1f\x7f\ufffe\uffff]+")
 
 
 @dataclass(frozen=True, slots=True)

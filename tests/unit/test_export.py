@@ -273,6 +273,15 @@ def test_names_of_sheets_are_what_excel_accepts() -> None:
         assert name.strip("'") == name
 
 
+def test_no_character_breaks_a_workbook() -> None:
+    """Characters that XML does not allow are escaped in texts, and left out of names."""
+    harm = "".join(map(chr, (*range(32), 0x7F, 0xFFFE, 0xFFFF))) + "<&>"
+    book, _ = workbook(content(passages=[passage(text=f"x{harm}")], tables=[table(caption=f"x{harm}")]))
+    assert book.sheetnames[4] == "p7 x <&>"
+    text = str(rows(book, "Passages")[0]["text"])
+    assert (text[0], text[-3:]) == ("x", "<&>")
+
+
 def test_what_a_workbook_has_no_room_for_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows, columns, links, characters and sheets end by a limit with a name; the rest is written."""
     monkeypatch.setattr(export, "MAX_ROWS", 6)
