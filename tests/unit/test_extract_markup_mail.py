@@ -239,6 +239,28 @@ def test_a_message_without_text_is_rejected(data: bytes, tmp_path: Path) -> None
     assert caught.value.code == "no_text"
 
 
+def test_tables_of_a_mail_are_tables_and_its_layout_is_prose(tmp_path: Path) -> None:
+    """In the part of HTML; a newsletter's columns are no table. Columns of plain text are one too."""
+    body = (
+        "<table><tr><td>Dear all, these are the figures of our mills for the board, as they were agreed."
+        "<table><tr><th>Mill<th>2023<tr><td>Alne<td>12</table><td>With kind regards, the board.</table>"
+    )
+    extracted = read(tmp_path, f"Subject: Water\nContent-Type: text/html\n\n{body}".encode())
+    assert [(block.kind, block.text) for block in extracted.blocks] == [
+        ("heading", "Water"),
+        ("text", "Dear all, these are the figures of our mills for the board, as they were agreed."),
+        ("table", "Mill > Alne | 2023: 12"),
+        ("text", "With kind regards, the board."),
+    ]
+    assert len(extracted.tables) == 1
+    drawn = "             2023    2022\nAlne           12      11\nBurn            9       8\n"
+    extracted = read(tmp_path, f"Subject: Water\n\nHere they are.\n\n{drawn}".encode())
+    assert [block.text for block in extracted.blocks if block.kind == "table"] == [
+        "Alne | 2023: 12; 2022: 11",
+        "Burn | 2023: 9; 2022: 8",
+    ]
+
+
 _LINES = st.sampled_from(
     [
         *("Subject: =?utf-8?b?w6k?=", "Content-Type: multipart/mixed; boundary=b", "Content-Type: text/html"),

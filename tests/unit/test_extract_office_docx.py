@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,23 @@ def test_a_table_keeps_spans_heads_and_levels(file: Path) -> None:
     (read,) = found.tables
     assert (read.caption, read.labels, read.columns) == ("Table 1: Workforce", 2, 5)
     assert read.rows[2].cells[0].row_span == 2
+
+
+def test_tables_in_tables_and_spans_that_lie_take_no_time(file: Path) -> None:
+    """The innermost table is one, those around it lay it out; spans end with the columns there are."""
+    nested = table([para("Site"), para("2023")], [para("Mill"), para("12")])
+    for _ in range(60):
+        nested = table([para("Around it."), nested])
+    wide = f'<w:tc><w:tcPr><w:gridSpan w:val="99999999"/><w:vMerge/></w:tcPr>{para("1")}</w:tc>'
+    started = time.process_time()
+    found = extracted(
+        file, docx(nested + f"<w:tbl>{f'<w:tr>{wide * 20}</w:tr>' * 500}</w:tbl>"), inflation=9_999
+    )
+    assert [block.text for block in found.blocks].count("Around it.") == 60
+    assert found.blocks[60].text == "Site > Mill | 2023: 12"
+    assert len(found.tables[0].rows) == 2
+    assert max(part.columns for part in found.tables) == 20
+    assert time.process_time() - started < 10
 
 
 def test_a_mark_behind_a_number_is_no_digit_of_it(file: Path) -> None:
