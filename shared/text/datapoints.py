@@ -29,6 +29,9 @@ MAX_LABEL = 400
 """Characters of a label, head or heading that are looked at."""
 _GAP = r"(?:\S+ ){0,3}"
 _BEHIND = 40  # characters of a sentence behind its figure that can make it another's
+_BEGINS = re.compile(r"[.;:,()\n]\s")
+_NUMBER = re.compile(r"(?<!\d)(?!(?:19|20)\d\d(?!\d)|[123] )\d")
+_SINCE = re.compile(" (?:since|seit|depuis|dal) ")
 _CLAUSE = re.compile(r"[.;:(\n]|\d")
 _BEFORE = 60  # characters of a sentence before its figure that can make it a change or a target
 _DASHES = re.compile(r"[^\w%<>]+")
@@ -41,7 +44,7 @@ _BROKEN_DOWN = re.compile(
 )
 _DATE = re.compile(r"(?:fy|cy)?\d+")
 _YEAR = re.compile(" (?:fy)?(?:19|20)[0-9][0-9] ")
-_SURE_WIDTH = 15  # characters of a label that need no heading to be understood
+_SURE_WIDTH = 13  # characters of a label that need no heading to be understood
 _PHYSICAL = frozenset({"carbon", "energy"})
 _MANY = 4  # unexplained words, beyond which more say nothing new
 _ASIDE = 0.4  # how much an unknown word in brackets counts
@@ -126,6 +129,9 @@ class Words(NamedTuple):
     blocked: re.Pattern[str]
     places: re.Pattern[str]
     groups: re.Pattern[str]
+    """Of people."""
+    parts: re.Pattern[str]
+    """`groups`, and divisions."""
     units: dict[str, str]
     weights: dict[str, float]
     """Of the features in the score, "constant" and "threshold"."""
@@ -158,7 +164,7 @@ def assign(
     """
     result = []
     for figure, stated in zip(figures, _stated(figures, text, heading, organisation), strict=True):
-        best = next(iter(candidates(stated)), None) if _may_have(figure, text) else None
+        best = _best(stated, figure, text) if _may_have(figure, text) else None
         if best and (
             best.score < _loaded()[1].weights["threshold"]
             or (figure.qualifier == "change" and best.code not in _DIFFERENCES)
@@ -173,6 +179,27 @@ def assign(
             )
         )
     return result
+
+
+def _best(stated: Stated, figure: Figure, text: str) -> Found | None:
+    """Return what a figure states most likely, by its metric or by the words before it in its sentence."""
+    found = candidates(stated)
+    if stated.prose and _SINCE.search(_normal(stated.behind)):
+        return None  # more than a year's
+    if stated.prose and (before := _clause_before(figure, text)):
+        found += tuple(
+            each
+            for each in candidates(stated._replace(metric=before))
+            if each.features.own_width >= _SURE_WIDTH
+        )
+    return max(found, key=lambda each: each.score, default=None)
+
+
+def _clause_before(figure: Figure, text: str) -> str:
+    """Return the words of the clause before a figure, if it is the clause's first."""
+    at = text.find(figure.text)
+    clause = _BEGINS.split(text[max(at - MAX_LABEL, 0) : at])[-1] if at > 0 else ""
+    return "" if _NUMBER.search(clause) else clause
 
 
 def _stated(
@@ -258,7 +285,10 @@ def candidates(stated: Stated) -> tuple[Found, ...]:
     names = frozenset(
         word for word in _normal(stated.organisation).split() if not words.neutral.fullmatch(word)
     )
-    metric, head = (_ASIDES.sub(" ", text[:MAX_LABEL]) for text in (stated.metric, stated.head))
+    metric, head = (
+        _BRACKETS.sub(_without_unit, _ASIDES.sub(" ", text[:MAX_LABEL]))
+        for text in (stated.metric, stated.head)
+    )
     *parents, label = [_without(_normal(part), names) for part in _LEVELS.split(metric)]
     label, top = _whole(label), _without(_normal(head), names)
     if top in _SEXES:
@@ -275,6 +305,10 @@ def candidates(stated: Stated) -> tuple[Found, ...]:
     fitting = [point for point in datapoints() if read.unit in point.units or read.unit == "none"]
     found = [each for point in fitting if (each := _judged(point, read, words))]
     return tuple(sorted(found, key=lambda each: (-each.score, -each.width)))
+
+
+def _without_unit(found: re.Match[str]) -> str:
+    return " " if unit_of(found[1]) else found[0]
 
 
 def _whole(label: str) -> str:
@@ -357,7 +391,7 @@ def _unknown(text: str, aside: str, point: Datapoint, words: Words) -> float | N
     for word in text.split():
         if _DATE.fullmatch(word) or point.known.fullmatch(word):
             continue
-        if any(each.fullmatch(word) for each in (words.blocked, words.places, words.groups)):
+        if any(each.fullmatch(word) for each in (words.blocked, words.places, words.parts)):
             return None
         if not words.neutral.fullmatch(word):
             count += _ASIDE if f" {word} " in aside else 1.0
@@ -462,7 +496,8 @@ def _loaded() -> tuple[tuple[Datapoint, ...], Words]:
         telling=re.compile(f"{any_of['neutral']}|{any_of['telling']}"),
         blocked=re.compile(any_of["blocked"]),
         places=re.compile(any_of["places"]),
-        groups=re.compile(f"{any_of['groups']}|{any_of['divisions']}"),
+        groups=re.compile(any_of["groups"]),
+        parts=re.compile(f"{any_of['groups']}|{any_of['divisions']}"),
         units=units,
         weights={name: float(weight) for name, weight in file["score"].items()},
     )
