@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.extract.pdf.lines import Page
-    from shared.extract.pdf.pieces import Row
+    from shared.extract.pdf.pieces import Piece, Row
 
     Edge = tuple[float, float, float]
 
@@ -21,7 +21,7 @@ MAX_FRAMES = 200
 TOUCH = 2.5
 """Points within which two edges meet."""
 _MERGED = 11.0  # points: what a level line may be interrupted by between two columns
-_BAND = 64.0  # points: the highest row between two lines that no upright joins
+_BAND = 56.0  # points: the highest row between two lines that no upright joins
 _TALL = 420.0  # points: the highest row that uprights join
 _ENDS = 14.0  # points by which the right ends of lines of one table may differ
 
@@ -81,6 +81,21 @@ class Frame:
     x1: float
     y1: float
     levels: int = 1
+
+    def is_apart(self, other: Frame) -> bool:
+        """Whether nothing is in both frames."""
+        return (
+            self.y1 < other.y0 + TOUCH
+            or other.y1 < self.y0 + TOUCH
+            or self.x1 < other.x0 + TOUCH
+            or other.x1 < self.x0 + TOUCH
+        )
+
+    def holds(self, piece: Piece) -> bool:
+        """Whether a piece of text stands in the frame."""
+        return (
+            self.y0 - 1 <= piece.center <= self.y1 + 1 and self.x0 - TOUCH <= piece.middle <= self.x1 + TOUCH
+        )
 
 
 def find_frames(drawn: Drawn, rows: Sequence[Row], height: float) -> list[Frame]:

@@ -45,6 +45,7 @@ MAX_TABLES = 40
 """Tables of a page."""
 _MAX_NOTE_LINES = 40
 _MAX_LABEL_LINES = 4
+_FEW_LEVELS = 2  # lines of a frame: a box
 _HEAD_STEP = 1.6  # line heights between the heads and the line below them
 
 
@@ -117,8 +118,10 @@ def find_tables(page: Page, join: Join) -> list[Found]:
     search = _Search(pieces)
     drawn = drawn_on(page)
     height = median(piece.height for piece in pieces)
-    for frame in sorted(find_frames(drawn, text_rows(pieces), height), key=order):
-        search.take(_framed(search.free, frame, drawn, join))
+    frames = sorted(find_frames(drawn, text_rows(pieces), height), key=order)
+    for frame in frames:
+        others = [other for other in frames if other.levels > _FEW_LEVELS and other.is_apart(frame)]
+        search.take(_framed(search.free, frame, others, drawn, join))
     prose = _prose(page, search.free)
     for wordy in (False, True):
         loose = [piece for piece in search.free if piece.line not in prose]
@@ -148,12 +151,10 @@ class _Search:
             self.found.append(found)
 
 
-def _framed(free: list[Piece], frame: Frame, drawn: Drawn, join: Join) -> Found | None:
-    inside = [
-        p
-        for p in free
-        if frame.y0 - 1 <= p.center <= frame.y1 + 1 and frame.x0 - 3 <= p.middle <= frame.x1 + 3
-    ]
+def _framed(
+    free: list[Piece], frame: Frame, others: Sequence[Frame], drawn: Drawn, join: Join
+) -> Found | None:
+    inside = [piece for piece in free if frame.holds(piece)]
     if len(inside) < 3:  # noqa: PLR2004 - fewer are no table
         return None
     rows = text_rows(inside)
@@ -161,7 +162,13 @@ def _framed(free: list[Piece], frame: Frame, drawn: Drawn, join: Join) -> Found 
     if columns is None:
         return None
     taken = set(map(id, inside))
-    outside = [p for p in free if id(p) not in taken and frame.x0 - 3 <= p.middle <= frame.x1 + 3]
+    outside = [
+        p
+        for p in free
+        if id(p) not in taken
+        and frame.x0 - 3 <= p.middle <= frame.x1 + 3
+        and not any(other.holds(p) for other in others)
+    ]
     above = _above(text_rows(p for p in outside if p.center < frame.y0 - 1), frame, columns)
     below = _below(text_rows(p for p in outside if p.center > frame.y1 - 1), rows, frame, columns)
     rows = [*above, *rows, *below]
