@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from shared.extract.pdf.pieces import is_year
 from shared.extract.pdf.rulings import rulings_of
 
 if TYPE_CHECKING:
@@ -18,10 +20,13 @@ if TYPE_CHECKING:
 
 MAX_FRAMES = 200
 """Frames of a page."""
+_WIDE = 3.0  # line heights: a shorter line frames no table
+_SHARED = 0.55  # of the longer of two lines
 TOUCH = 2.5
 """Points within which two edges meet."""
 _MERGED = 11.0  # points: what a level line may be interrupted by between two columns
-_BAND = 56.0  # points: the highest row between two lines that no upright joins
+_BAND = 56.0  # points: the highest row that no upright joins to the line above
+_ROWS = 80.0  # points: from row to row without lines
 _TALL = 420.0  # points: the highest row that uprights join
 _ENDS = 14.0  # points by which the right ends of lines of one table may differ
 
@@ -101,36 +106,39 @@ class Frame:
 def find_frames(drawn: Drawn, rows: Sequence[Row], height: float) -> list[Frame]:
     """Return the boxes around level lines that lie above each other and end alike, the topmost first."""
     frames: list[Frame] = []
-    shut: list[Frame] = []
     for y, x0, x1 in _joined(drawn.levels, 1.5, _MERGED):
-        if x1 - x0 < 3 * height:
+        if x1 - x0 < _WIDE * height:
             continue
-        home = None
-        for frame in reversed(frames):
-            step = y - frame.y1
-            shared = min(x1, frame.x1) - max(x0, frame.x0)
-            if shared < 0.55 * max(x1 - x0, frame.x1 - frame.x0) or abs(x1 - frame.x1) > _ENDS:
-                continue
-            if step <= TOUCH:
-                home = frame
-                break
-            sides = _sides(drawn.uprights, frame, y)
-            if step <= _TALL and sides:
-                home = frame
-                break
-            if step <= _BAND and not (
-                step >= 0.5 * height and _ends_boxes(drawn.uprights, frame) and not _has_row(rows, frame, y)
-            ):
-                home = frame
-                break
-        if home is None:
-            if len(frames) + len(shut) >= MAX_FRAMES:
-                break
-            frames.append(Frame(x0, y, x1, y))
-        else:
+        home = next((frame for frame in reversed(frames) if _is_alike(frame, x0, x1)), None)
+        if home is not None and _goes_on(home, y, drawn, rows, height):
             home.levels += y - home.y1 > TOUCH
             home.x0, home.x1, home.y1 = min(home.x0, x0), max(home.x1, x1), max(home.y1, y)
+        elif len(frames) < MAX_FRAMES:
+            frames.append(Frame(x0, y, x1, y))
     return [frame for frame in frames if frame.y1 - frame.y0 >= height]
+
+
+def _is_alike(frame: Frame, x0: float, x1: float) -> bool:
+    """Whether a level line is about as wide as the frame, and ends where it does."""
+    shared = min(x1, frame.x1) - max(x0, frame.x0)
+    return shared >= _SHARED * max(x1 - x0, frame.x1 - frame.x0) and abs(x1 - frame.x1) <= _ENDS
+
+
+def _goes_on(frame: Frame, y: float, drawn: Drawn, rows: Sequence[Row], height: float) -> bool:
+    """Whether a level line at y belongs to the frame above it."""
+    step = y - frame.y1
+    if step < height / 2 or (step <= _TALL and _sides(drawn.uprights, frame, y)):
+        return True
+    between = _rows_between(rows, frame, y)
+    if step <= _BAND:
+        return bool(between) or not _ends_boxes(drawn.uprights, frame)
+    places = [held[0].center for held in between if _are_values(held)]
+    hops = [low - high for high, low in pairwise([frame.y1, *places, y])]
+    return bool(places) and max(hops) <= _ROWS
+
+
+def _are_values(pieces: Sequence[Piece]) -> bool:
+    return sum(piece.value and not is_year(piece.text) for piece in pieces) > 1
 
 
 def _sides(uprights: Sequence[Edge], frame: Frame, y: float) -> bool:
@@ -149,18 +157,18 @@ def _ends_boxes(uprights: Sequence[Edge], frame: Frame) -> bool:
     )
 
 
-def _has_row(rows: Sequence[Row], frame: Frame, y: float) -> bool:
-    """Whether a row of cells stands between the frame's last line and y."""
+def _rows_between(rows: Sequence[Row], frame: Frame, y: float) -> list[list[Piece]]:
+    """Return the rows of cells between the frame's last line and y."""
+    found: list[list[Piece]] = []
     for at in range(bisect_left(rows, frame.y1, key=lambda row: row.base), len(rows)):
         row = rows[at]
         if row.base - row.height > y:
             break
-        if not frame.y1 < row.pieces[0].center < y:
-            continue
-        held = [piece for piece in row.pieces if frame.x0 - 3 <= piece.middle <= frame.x1 + 3]
-        if len(held) > 2 or (len(held) > 1 and any(piece.value for piece in held)):  # noqa: PLR2004
-            return True
-    return False
+        held = [piece for piece in row.pieces if frame.x0 - TOUCH <= piece.middle <= frame.x1 + TOUCH]
+        several = len(held) > 2 or (len(held) > 1 and any(piece.value for piece in held))  # noqa: PLR2004
+        if several and frame.y1 < held[0].center < y:
+            found.append(held)
+    return found
 
 
 def order(frame: Frame) -> tuple[bool, float]:

@@ -46,6 +46,7 @@ MAX_TABLES = 40
 _MAX_NOTE_LINES = 40
 _MAX_LABEL_LINES = 4
 _FEW_LEVELS = 2  # lines of a frame: a box
+_MAX_HEAD_WORDS = 8  # of a head of a column
 _HEAD_STEP = 1.6  # line heights between the heads and the line below them
 
 
@@ -198,8 +199,12 @@ def _above(rows: list[Row], frame: Frame, columns: Columns) -> list[Row]:
         places = [columns.of(piece) for piece in row.pieces]
         if all(place[0] == 0 for place in places) or any(place[0] == 0 < place[1] for place in places):
             break  # a title
-        if any(len(piece.text.split()) > 8 for piece in row.pieces):  # noqa: PLR2004 - prose
-            break
+        if any(
+            len(piece.text.split()) > _MAX_HEAD_WORDS
+            for piece, place in zip(row.pieces, places, strict=True)
+            if place[0]
+        ):
+            break  # prose
         taken.append(row)
         edge = min(p.base - p.height for p in row.pieces)
     return taken[::-1]
@@ -404,7 +409,9 @@ def _heads_over(own: list[Row], rows: list[Row]) -> list[Row]:
     for row in reversed(rows):
         if last.base - row.base > 2.4 * row.height or len(taken) >= MAX_HEAD_ROWS:
             break
-        if not any(p.x1 > first for p in row.pieces) or any(len(p.text.split()) > 8 for p in row.pieces):  # noqa: PLR2004
+        if not any(p.x1 > first for p in row.pieces) or any(
+            len(p.text.split()) > _MAX_HEAD_WORDS for p in row.pieces
+        ):
             break
         if len(row.pieces) == 1 and row.pieces[0].x0 < first - 2 * row.height:
             break
