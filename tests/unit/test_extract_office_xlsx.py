@@ -93,6 +93,21 @@ def test_a_sheet_keeps_merged_cells_bold_type_and_indents(file: Path) -> None:
     assert [table.columns for table in extracted.tables] == [5, 2]
 
 
+def test_tables_side_by_side_are_two(file: Path) -> None:
+    """Where labels begin again behind an empty column; a column of notes is no table."""
+    rows = grid(
+        ["Water", 2023, None, "Energy", 2023, None, "Notes"],
+        ["Mill", 1, None, "Gas", 3, None, "measured"],
+        ["Farm", 2, None, "Oil", 4, None, "estimated"],
+    )
+    assert [block.text for block in read(file, xlsx({"Sheet1": rows})).blocks[1:]] == [
+        "Water > Mill | 2023: 1",
+        "Water > Farm | 2023: 2",
+        "Energy > Gas | 2023: 3; Notes: measured",
+        "Energy > Oil | 2023: 4; Notes: estimated",
+    ]
+
+
 def test_a_sheet_of_too_many_cells_is_refused(file: Path) -> None:
     """As they come: a data set may have them."""
     assert refusal(file, xlsx({"S": grid(*[[1, 2, 3]] * 1_000)}), cells=2_999) == "too_many_cells"

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 import re
 from array import array
+from bisect import bisect_right
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from shared.extract.cells import kind_of
@@ -289,9 +292,13 @@ class SheetBlocks:
         begin, end = (filled[0], filled[-1] + 1) if filled else (len(rows), len(rows))
         for row in rows[:begin]:
             self._append(_lone_block(row.cells))
-        for part in _tables(rows[begin:end]):
-            for block in self._tables.add(self._grid(part)):
-                self._append(block)
+        for block in (
+            block
+            for above in _tables(rows[begin:end])
+            for part in _beside(above)
+            for block in self._tables.add(self._grid(part))
+        ):
+            self._append(block)
         for row in rows[end:]:
             self._append(_lone_block(row.cells))
 
@@ -373,6 +380,33 @@ def _tables(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
                 begin = at
     if begin < len(rows):
         yield rows[begin:]
+
+
+def _beside(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """Yield the tables that stand side by side: behind an empty column, labels and numbers begin again."""
+    texts: Counter[int] = Counter()
+    numbers: Counter[int] = Counter()
+    for row in rows:
+        for column, text in row.cells.items():
+            kind = kind_of(text)
+            texts[column] += kind == "text"
+            numbers[column] += kind == "number"
+    starts: list[int] = []
+    left = False
+    for before, column in pairwise(sorted(texts)):
+        left |= numbers[before] > 0
+        names = texts[column] > max(1, numbers[column])
+        if column - before > 1 and left and names and numbers[column + 1]:
+            starts.append(column)
+            left = False
+    parts: list[list[Row]] = [[] for _ in range(len(starts) + 1)]
+    for row in rows:
+        cells: dict[int, dict[int, str]] = {}
+        for column, text in row.cells.items():
+            cells.setdefault(bisect_right(starts, column), {})[column] = text
+        for at, part in cells.items():
+            parts[at].append(Row(row.number, part, row.looks))
+    yield from parts
 
 
 def _lone_block(row: dict[int, str]) -> Block:
