@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shared.platform.transaction import RawTransaction
 
 COLLECTION = "passages"
-MAX_FIGURES = 100
+MAX_FIGURES = 50
 """Figures stored with a passage; the record of its batch has all of them."""
 DELETE_BATCH = 300
 """Passages deleted in one commit."""
