@@ -64,6 +64,7 @@ def read_apart(
     recognised: Mapping[int, RecognisedPage] | None = None,
     defer_ocr: bool = False,
     key: bytes = KEY,
+    metadata: Mapping[str, str] | None = None,
     **limits: float,
 ) -> Reading:
     """A file as ingest reads it; `limits` are settings."""
@@ -71,7 +72,7 @@ def read_apart(
         path,
         name=name,
         content_type=None,
-        metadata={},
+        metadata=metadata or {},
         tokenizer=tokenizer,
         redaction_key=key,
         settings=Settings.from_environment({"GOOGLE_CLOUD_PROJECT": "p"}).model_copy(update=limits),

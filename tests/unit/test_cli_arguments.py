@@ -43,6 +43,30 @@ def test_a_number_of_no_use_is_refused(arguments: list[str]) -> None:
     assert f"Invalid value for '{arguments[1]}'" in done.output
 
 
+def test_what_is_stated_of_a_file_becomes_metadata_of_its_object(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tags in one line; what is not stated is left out."""
+    given: list[dict[str, str]] = []
+    monkeypatch.setattr("cli.options.Stack.connect", lambda _: None)
+
+    def drop_all(_: object, *, metadata: dict[str, str]) -> list[object]:
+        given.append(metadata)
+        return []
+
+    monkeypatch.setattr("cli.results.drop_all", drop_all)
+    path = tmp_path / "a.txt"
+    path.write_text("The mill is old.")
+    stated = ["--organisation", "Alnemill", "--year", "2021", "--tag", "mill", "--tag", "peer"]
+    assert CliRunner().invoke(headrace, ["drop", str(path), *stated]).exit_code == 0
+    assert CliRunner().invoke(headrace, ["drop", str(path), "--text-column", "body"]).exit_code == 0
+    assert given == [
+        {"organisation": "Alnemill", "year": "2021", "tags": "mill,peer"},
+        {"text-column": "body"},
+    ]
+    assert CliRunner().invoke(headrace, ["drop", str(path), "--year", "21"]).exit_code == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "follows"),
     [

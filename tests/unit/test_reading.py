@@ -47,6 +47,23 @@ def test_what_is_read_has_the_pseudonyms_of_the_key(tmp_path: Path, tokenizer: P
     assert read_apart(page, tokenizer, "a.html").facts.title == privacy.redact("By a@b.example", KEY)
 
 
+def test_what_the_uploader_states_is_redacted_and_says_so(tmp_path: Path, tokenizer: Path) -> None:
+    """Metadata that are none of a document's facts do not travel into the process that reads it."""
+    path = tmp_path / "a.txt"
+    path.write_text(PERSONAL * 5)
+    stated = {
+        "organisation": "Alnemill",
+        "year": "2021",
+        "title": "By a@b.example",
+        "tags": "a@b.example,mill",
+    }
+    facts = read_apart(path, tokenizer, "a.txt", metadata=stated | {"other": "x"}).facts
+    personal = privacy.redact("a@b.example", KEY)
+    assert (facts.organisation, facts.year, facts.title) == ("Alnemill", 2021, f"By {personal}")
+    assert facts.tags == [personal, "mill"]
+    assert facts.facts_from == dict.fromkeys(("title", "organisation", "year"), "upload")
+
+
 def test_the_key_changes_pseudonyms_and_nothing_else(tmp_path: Path, tokenizer: Path) -> None:
     """So a document that is read under a new key has the same passages."""
     path = tmp_path / "a.txt"

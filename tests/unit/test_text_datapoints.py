@@ -61,6 +61,55 @@ def test_the_head_of_the_column_counts_where_values_are_equal() -> None:
     assert [figure.datapoint for figure in found] == ["S1-6.headcount", "S1-6.headcount_women"]
 
 
+def _prose(metric: str, text: str, printed: str, unit: str | None) -> Figure:
+    kind: FigureKind = "percentage" if unit == "%" else "quantity" if unit else "number"
+    assert printed in text
+    return Figure(kind=kind, value=1.0, unit=unit, text=printed, printed=printed, metric=metric)
+
+
+@pytest.mark.parametrize(
+    ("metric", "text", "printed", "unit", "code"),
+    [
+        ("of board members are women", "Of 12 board members 40% are women.", "40%", "%", "S1-9.women_board"),
+        ("came then", "The staff turnover rate came to 9% then.", "9%", "%", "S1-6.turnover"),
+        ("training hours", "Training hours (hours): 812", "812", None, "S1-13.training_hours"),
+        ("of volunteering", "We gave 90 hours of volunteering since 2015.", "90 hours", "hours", None),
+        ("workers", "The mills represent 400 workers.", "400 workers", "people", None),
+        ("Scope 1 emissions", "We aim to reduce Scope 1 emissions by 20 t.", "20 t", "tCO2e", None),
+    ],
+)
+def test_a_sentence_says_what_its_figure_is(
+    metric: str, text: str, printed: str, unit: str | None, code: str | None
+) -> None:
+    """By its metric, or by the words before the figure; what is of several years or of a part has none."""
+    [figure] = assign([_prose(metric, text, printed, unit)], text=text)
+    assert figure.datapoint == code
+
+
+@pytest.mark.parametrize(
+    ("row", "metric", "unit", "code"),
+    [
+        ("Scope 1 > Total", "GHG emissions (t CO2e) > Scope 1 > Total > 2023", "tCO2e", "E1-6.scope1"),
+        ("Employees by region > Total", "Employees by region > Total", "people", "S1-6.headcount"),
+        ("Data centres > Scope 1 emissions", "Data centres > Scope 1 emissions", "tCO2e", None),
+        ("Executives > With disabilities", "Executives > With disabilities", "%", None),
+        ("Natural gas (MWh)", "Energy > Natural gas (MWh)", None, "E1-5.gas"),
+        ("Hazardous waste > Landfill", "Hazardous waste > Landfill", "t", None),
+        (
+            "LTIFR > Employees (n / million hours)",
+            "LTIFR > Employees",
+            "cases/million hours",
+            "S1-14.accident_rate",
+        ),
+    ],
+)
+def test_headings_of_a_row_count(row: str, metric: str, unit: str | None, code: str | None) -> None:
+    """A total is of what stands above it; a place or a group above makes it a part."""
+    kind: FigureKind = "percentage" if unit == "%" else "quantity"
+    [figure] = assign([_cell(metric, unit, kind)], text=f"{row} | 2023: 12")
+    assert figure.datapoint == code
+
+
 @pytest.mark.parametrize("qualifier", ["target", "change"])
 def test_targets_and_changes_have_no_code(qualifier: str) -> None:
     """They are no values of the year."""
