@@ -56,7 +56,11 @@ def package(main: str, parts: Mapping[str, str | bytes], title: str = "") -> byt
 # Word
 
 
-def docx(body: str, *, styles: str = "", footnotes: str = "", endnotes: str = "", title: str = "") -> bytes:
+def docx(  # the parts of a document
+    body: str, *, styles: str = "", footnotes: str = "", endnotes: str = "", title: str = "", chart: str = ""
+) -> bytes:
+    """`chart` is the part of the relation "c1", if there is one."""
+
     def part(element: str, content: str) -> str:
         return f"<w:{element} {NAMESPACES}>{content}</w:{element}>"
 
@@ -65,8 +69,12 @@ def docx(body: str, *, styles: str = "", footnotes: str = "", endnotes: str = ""
         {
             "word/document.xml": part("document", f"<w:body>{body}</w:body>"),
             "word/_rels/document.xml.rels": relations(
-                styles="styles.xml", footnotes="footnotes.xml", endnotes="endnotes.xml"
+                styles="styles.xml",
+                footnotes="footnotes.xml",
+                endnotes="endnotes.xml",
+                **({"chart_c1": "charts/chart1.xml"} if chart else {}),
             ),
+            **({"word/charts/chart1.xml": chart} if chart else {}),
             "word/styles.xml": part("styles", styles),
             "word/footnotes.xml": part("footnotes", footnotes),
             "word/endnotes.xml": part("endnotes", endnotes),

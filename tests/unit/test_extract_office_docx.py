@@ -171,6 +171,25 @@ def test_tables_in_tables_and_spans_that_lie_take_no_time(file: Path) -> None:
     assert time.process_time() - started < 10
 
 
+def test_a_chart_is_the_table_it_is_drawn_from(file: Path) -> None:
+    """Behind the paragraph that holds it, once."""
+    points = "".join(f'<c:pt idx="{at}"><c:v>{at + 5}</c:v></c:pt>' for at in range(2))
+    chart = (
+        f'<c:chartSpace xmlns:c="{OFFICE}/drawingml/2006/chart"><c:ser><c:tx><c:v>Water</c:v></c:tx>'
+        '<c:cat><c:pt idx="0"><c:v>Mill</c:v></c:pt><c:pt idx="1"><c:v>Farm</c:v></c:pt></c:cat>'
+        f"<c:val>{points}</c:val></c:ser></c:chartSpace>"
+    )
+    drawn = f'<w:r><w:drawing><c:chart xmlns:c="{OFFICE}/drawingml/2006/chart" r:id="c1"/></w:drawing></w:r>'
+    body = f"<w:p><w:r><w:t>See here.</w:t></w:r>{drawn}{drawn}</w:p>" + para("The end.")
+    found = extracted(file, docx(body, chart=chart))
+    assert said(found.blocks) == [
+        ("text", "See here."),
+        ("table", "Mill | Water: 5"),
+        ("table", "Farm | Water: 6"),
+        ("text", "The end."),
+    ]
+
+
 def test_a_mark_behind_a_number_is_no_digit_of_it(file: Path) -> None:
     """Superscript digits stay superscript behind a number or a share, and are plain in units."""
 

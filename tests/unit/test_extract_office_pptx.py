@@ -9,7 +9,7 @@ import pytest
 from shared.extract.office.powerpoint import read_pptx
 from shared.extract.shapes import Extracted, ExtractOptions, Limits
 from shared.platform.errors import Rejected
-from tests.unit.office_files import NAMESPACES, line, pptx, relations, shape, slide
+from tests.unit.office_files import NAMESPACES, OFFICE, line, pptx, relations, shape, slide
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,6 +134,56 @@ def test_a_table_keeps_spans_heads_and_its_slides_title(file: Path) -> None:
     ]
     (table,) = extracted.tables
     assert (table.page, table.caption, table.rows[2].cells[0].row_span) == (1, "Our rivers", 2)
+
+
+def series(name: str, heads: list[str], values: list[str], code: str = "General") -> str:
+    def cache(points: list[str]) -> str:
+        return "".join(f'<c:pt idx="{at}"><c:v>{point}</c:v></c:pt>' for at, point in enumerate(points))
+
+    return (
+        f"<c:ser><c:tx><c:strRef><c:strCache>{cache([name])}</c:strCache></c:strRef></c:tx>"
+        "<c:dLbls><c:dLbl><c:v>7</c:v></c:dLbl></c:dLbls>"
+        f"<c:cat><c:strRef><c:strCache>{cache(heads)}</c:strCache></c:strRef></c:cat>"
+        f"<c:val><c:numRef><c:numCache><c:formatCode>{code}</c:formatCode>{cache(values)}</c:numCache>"
+        "</c:numRef></c:val></c:ser>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (
+            series("Scope 1", ["2022", "2023"], ["1200.5", "900"], "#,##0.0")
+            + series("Scope 2", ["2022", "2023"], ["7", "8"]),
+            [
+                "Emissions (t) > Scope 1 | 2022: 1,200.5; 2023: 900.0",
+                "Emissions (t) > Scope 2 | 2022: 7; 2023: 8",
+            ],
+        ),
+        (
+            series("Share", ["Women", "Men"], ["0.45", "0.55"], "0%"),
+            ["Emissions (t) > Women | Share: 45%", "Emissions (t) > Men | Share: 55%"],
+        ),
+        ('<c:ser><c:val><c:pt idx="99999999999"><c:v>1</c:v></c:pt></c:val></c:ser>', []),
+    ],
+)
+def test_charts_are_the_tables_they_are_drawn_from(file: Path, content: str, expected: list[str]) -> None:
+    """With the format of their numbers, years as heads, and the title of the axis as unit."""
+    space = f'xmlns:c="{OFFICE}/drawingml/2006/chart" xmlns:a="{OFFICE}/drawingml/2006/main"'
+    title = "<c:title><c:tx><c:rich><a:p><a:r><a:t>{}</a:t></a:r></a:p></c:rich></c:tx></c:title>"
+    part = (
+        f"<c:chartSpace {space}><c:chart>{title.format('Emissions')}<c:plotArea><c:barChart>{content}"
+        f"</c:barChart><c:catAx>{title.format('Year')}</c:catAx><c:valAx>{title.format('t')}</c:valAx>"
+        "</c:plotArea></c:chart></c:chartSpace>"
+    )
+    frame = f'<p:graphicFrame><c:chart xmlns:c="{OFFICE}/drawingml/2006/chart" r:id="c1"/></p:graphicFrame>'
+    extra = {
+        "ppt/charts/chart1.xml": part,
+        "ppt/slides/_rels/s.xml.rels": relations(chart_c1="../charts/chart1.xml"),
+    }
+    extracted = read(file, pptx({"s": slide(shape(line("Our air")), frame)}, extra=extra))
+    assert [block.text for block in extracted.blocks] == ["Our air", *expected]
+    assert len(extracted.tables) == bool(expected)
 
 
 def test_diagrams_are_read_point_by_point(file: Path) -> None:

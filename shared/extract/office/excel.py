@@ -120,13 +120,19 @@ class Formats(Handlers):
 
     def show(self, style: str, value: str) -> str:
         """Format a number as Excel shows it; anything else stays as it is."""
+        return self._show(self._format(int(style)), value)
+
+    def show_as(self, code: str, value: str) -> str:
+        """Format a number by a format's code."""
+        return self._show(_parse(code or "General"), value)
+
+    def _show(self, shown: _Format, value: str) -> str:
         try:
             number = float(value)
         except ValueError:
             return value
         if not math.isfinite(number):
             return value
-        shown = self._format(int(style))
         if shown.dated and 0 <= number < _LAST_DAY:
             return self._date(number, shown.dated)
         number *= shown.factor

@@ -37,6 +37,8 @@ _PREFIXES = {
     f"{_STRICT}/drawingml/main": "a:",
     f"{_OFFICE}/drawingml/2006/diagram": "dgm:",
     f"{_STRICT}/drawingml/diagram": "dgm:",
+    f"{_OFFICE}/drawingml/2006/chart": "c:",
+    f"{_STRICT}/drawingml/chart": "c:",
     f"{_OFFICE}/presentationml/2006/main": "p:",
     f"{_STRICT}/presentationml/main": "p:",
     f"{_OFFICE}/spreadsheetml/2006/main": "x:",

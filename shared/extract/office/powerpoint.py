@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from shared.extract.office.charts import Chart
 from shared.extract.office.package import Budget, Handlers, Package
 from shared.extract.refusals import no_text, too_many
 from shared.extract.shapes import Block, Extracted, has_words
@@ -56,13 +57,15 @@ class Slide(Handlers):
         self.notes: list[Block] = []
         self.diagrams: list[str] = []
         """Relation ids of the parts with diagrams."""
+        self.charts: list[str] = []
+        """Relation ids of the parts with charts."""
         self.hidden = self._is_slide = False
         self._budget = budget
         self._kind: str | None = None  # of the placeholder that the shape is
         self._paragraphs: list[_Paragraph] = []  # of the shape or cell
         self._open: _Paragraph | None = None
         self._tables = tables
-        self._page = page
+        self.page = page
         self._grid: Grid | None = None
         self._cell: GridCell | None = None
         self._first_row = self._bold = self._raised = False
@@ -84,6 +87,7 @@ class Slide(Handlers):
             "a:tr": self._start_row,
             "a:tc": self._start_cell,
             "dgm:relIds": self._diagram,
+            "c:chart": self._chart,
         }
         self.ends = {
             "a:p": self._end_paragraph,
@@ -92,6 +96,10 @@ class Slide(Handlers):
             "p:sp": self._end_shape,
             "dgm:pt": self._end_shape,
         }
+
+    @property
+    def title(self) -> str | None:
+        return self.titles[-1].text if self.titles else None
 
     def _start(self, attributes: Attributes) -> None:
         self._is_slide = True
@@ -156,8 +164,7 @@ class Slide(Handlers):
             self.blocks += found
 
     def _start_table(self, _: Attributes) -> None:
-        caption = self.titles[-1].text if self.titles else None
-        self._grid = Grid(rows=[], page=self._page, caption=caption)
+        self._grid = Grid(rows=[], page=self.page, caption=self.title)
         self._first_row = False
 
     def _table_properties(self, attributes: Attributes) -> None:
@@ -196,6 +203,10 @@ class Slide(Handlers):
             self.blocks += found
         self._grid = None
 
+    def _chart(self, attributes: Attributes) -> None:
+        if "r:id" in attributes:
+            self.charts.append(attributes["r:id"])
+
     def _diagram(self, attributes: Attributes) -> None:
         if "r:dm" in attributes:
             self.diagrams.append(attributes["r:dm"])
@@ -206,6 +217,17 @@ def diagram_blocks(package: Package, part: str, budget: Budget, tables: Tables) 
     points = Slide(budget, tables)
     package.scan(part, points)
     return [Block(block.text if is_item(block.text) else f"\u2022 {block.text}") for block in points.blocks]
+
+
+def chart_blocks(package: Package, part: str, budget: Budget, tables: Tables, slide: Slide) -> list[Block]:
+    """Return the rows of the table that a chart is drawn from; raises what reading a part raises."""
+    chart = Chart(budget)
+    package.scan(part, chart)
+    grid = chart.grid(slide.page)
+    if grid is None:
+        return []
+    grid.caption = grid.caption or slide.title
+    return tables.add(grid)
 
 
 def read_pptx(source: Source, options: ExtractOptions) -> Extracted:
@@ -251,13 +273,16 @@ def read_pptx(source: Source, options: ExtractOptions) -> Extracted:
 def _in_order(
     package: Package, at: Relation, slide: Slide, budget: Budget, tables: Tables
 ) -> Iterator[Block]:
-    """Yield the slide's title, its text, its diagrams and its notes."""
+    """Yield the slide's title, its text, its diagrams, its charts and its notes."""
     yield from slide.titles
     yield from slide.blocks
     relations = package.relations(at.part)
     for identifier in dict.fromkeys(slide.diagrams):
         if identifier in relations:
             yield from diagram_blocks(package, relations[identifier].part, budget, tables)
+    for identifier in dict.fromkeys(slide.charts):
+        if identifier in relations:
+            yield from chart_blocks(package, relations[identifier].part, budget, tables, slide)
     for relation in relations.values():
         if relation.kind == "notesSlide":
             notes = Slide(budget, tables)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from shared.extract.office.charts import Chart
 from shared.extract.office.package import Budget, Handlers, Package
 from shared.extract.refusals import no_text
 from shared.extract.shapes import Block, Extracted, has_words
@@ -207,6 +208,8 @@ class Story(Handlers):
         self._into = [self.blocks]  # the innermost of body, cells, text boxes and notes is written to
         self._open: list[_Paragraph] = []
         self._tables = tables
+        self.charts: dict[str, Grid] = {}
+        """Tables that charts are drawn from, by the relation id of their part; each is read once."""
         self._nested: list[_Table] = []
         self._pending: list[Block] = []  # notes that wait for the end of their paragraph or table row
         self._carried: list[str] = []
@@ -239,6 +242,7 @@ class Story(Handlers):
             "w:gridSpan": self._span,
             "w:vMerge": self._merge,
             "w:txbxContent": self._start_container,
+            "c:chart": self._chart,
             "w:footnote": self._start_note,
             "w:endnote": self._start_note,
         }
@@ -419,6 +423,11 @@ class Story(Handlers):
             into += self._tables.add(table.grid(above.text if above and names else None))
         self._flush_notes()
 
+    def _chart(self, attributes: Attributes) -> None:
+        grid = self.charts.pop(attributes.get("r:id", ""), None)
+        if grid is not None and self._open:
+            self._open[-1].boxes += self._tables.add(grid)
+
     def _end_box(self) -> None:
         box = self._into.pop()
         if self._open:
@@ -479,6 +488,11 @@ def read_docx(source: Source, options: ExtractOptions) -> Extracted:
             if kind in parts:
                 package.scan(parts[kind], Story(styles, notes, budget, Tables(options.limits)))
         body = Story(styles, notes, budget, tables := Tables(options.limits))
+        for identifier, relation in relations.items():
+            if relation.kind == "chart":
+                package.scan(relation.part, chart := Chart(budget))
+                if (grid := chart.grid()) is not None:
+                    body.charts[identifier] = grid
         package.scan(part, body)
         title = package.title() or body.title
         if "aFChunk" in parts:
