@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from shared.platform.tables import Figure
@@ -72,6 +73,8 @@ QUALIFIERS = tuple(
 """Names of qualifiers, and the words that show them."""
 _CLAUSE = re.compile(r"[;:()|\u2022\n\u2013\u2014]|,\s|\.\s")
 _HARD = re.compile(r"[;:()|\u2022\n\u201c\u201d]|\.\s")
+_NUMBERED = re.compile(r"\s*\d{1,3}\.?\s+[^\W\d_a-z]")
+_OF_WHOM = re.compile(r"\s(?:of (?:whom|which|them)|davon|dont|di cui)\b", re.IGNORECASE)
 _CONJUNCTION = re.compile(r"(?:\b(?:and|or|und|oder|et|ou|e|o)|,)\s+$")
 _BRACKETS = re.compile(r"\([^()]{0,120}\)")
 _VERBS = words_of("verbs")
@@ -123,8 +126,15 @@ class _Sentence:
         self.compared = {
             time for time in self.times if _COMPARED.search(text[max(0, time.start - _LEAD) : time.start])
         }
-        found = zip(range(MAX_FIGURES), mentions(text, style, self.times, opening=opening), strict=False)
-        self.mentions = inherited(text, [mention for _, mention in found])
+        found = list(islice(mentions(text, style, self.times, opening=opening), MAX_FIGURES))
+        if (
+            not opening
+            and len(found) > 1
+            and _NUMBERED.match(text)
+            and found[-1].finish >= len(text.rstrip())
+        ):
+            found.pop(0)  # "13 Loans and advances 0.2"
+        self.mentions = inherited(text, found)
 
     def carries(self) -> Period | None:
         """Return the period that holds for the next sentence where it names none."""
@@ -143,6 +153,8 @@ class _Sentence:
                 before = self.mentions[at - 1]
                 self.mentions[at] = mention._replace(unit=before.unit, inherits=True)
             metric = own or metric
+            if at and mention.unit is None and _OF_WHOM.match(self.text[mention.finish :][:_LEAD]):
+                self.mentions[at] = mention._replace(unit=self.mentions[at - 1].unit, inherits=True)
             is_axis = kind_of(mention.unit) == "percentage" and mention.value % _ROUND == 0
             if metric or (mention.unit and not is_axis):
                 found.append(self._figure(self.mentions[at], metric))

@@ -26,7 +26,7 @@ _MEASURES = frozenset({"mass", "energy", "power", "volume", "area", "length", "r
 _SHORT_NAME = 3  # letters; a name as short counts only in capitals ("EN 45554", not "en 45")
 NOUNS = frozenset({"people", "counted"})
 """Dimensions of units that are nouns."""
-_LINK = r"\s?(?:,|&|\+|/|-|\u2013|and|und|et|e|or|to|bis|\u00e0)\s?"
+_LINK = r"\s?(?:,\s?(?:(?:and|und|et|e|or|&)\s)?|&|\+|/|-|\u2013|and|und|et|e|or|to|bis|\u00e0)\s?"
 _AMOUNT = r"[\w%]|[.,]\d|\s?(?:%|\u20ac|[kMG]?W|t\b|tonnes|million|Mio|employees|people|h\b|hours)"
 _NAMES = re.compile(
     rf"(?=[^\W\d_]|\u00a7)(?<!\w){any_of('names')}[ .:-]?\s?\(?"
@@ -45,12 +45,14 @@ _NAMES = re.compile(
     r"|(?:[<>\u2264\u2265\u00b7]|under|over|below|above|unter|\u00fcber|\bde|moins de|plus de)\s?\d\d"
     r"(?:\s?(?:-|\u2013|to|bis|\u00e0)\s?\d\d)?\s(?:years?|ans|Jahren?|anni)\b"  # ages
     r"|(?:(?<=\s)|^)\(?\d{1,2}\)(?=\s+[^\W\d])"  # items of lists
+    r"|\b\d{1,3}[a-z]? (?:HGB|AktG|BGB|WpHG|UGB|GmbHG)\b"
     r"|\u00a9 ?\d{4}|\b\w{1,12}&\w{1,12}\b"
     r"|\b(?:CCM|CCA|CE|WTR|PPC|BIO) \d{1,2}\.\d{1,2}\b",  # activities of the EU taxonomy
     re.IGNORECASE,
 )
 _OPENING = re.compile(
-    r"\s*(?:\(?\d{1,2}[.)](?=\s)|\d{1,2}(?:\.\d{1,2}){0,3}\.?(?=\s+[A-Z\u00c4\u00d6\u00dc\u00c9\u00c0]))"
+    r"(?m:^)[ \t]*(?:\(?\d{1,2}[.)](?=\s)"
+    r"|\d{1,2}(?:\.\d{1,2}){0,3}\.?(?=\s+[A-Z\u00c4\u00d6\u00dc\u00c9\u00c0]))"
 )
 _PERCENT = re.compile(
     r"\s?-?(?:(?P<points>percentage[- ]points?|%[- ]?points?\b|pp\b|p\.p\.|ppts?\b|Prozentpunkte?n?\b"
@@ -170,8 +172,9 @@ def _masked(text: str, times: Sequence[Period], *, opening: bool) -> list[tuple[
             name = text[match.start() : match.start("chain")].strip(" :(-")
             if len(name) > _SHORT_NAME or not name.islower() or name.endswith("."):
                 places.append(match.span("chain"))
-    if opening and (start := _OPENING.match(text)) and not _is_measured(text[start.end() :]):
-        places.append(start.span())
+    if opening:
+        starts = (start for start in _OPENING.finditer(text) if not _is_measured(text[start.end() :]))
+        places += (start.span() for start in starts)
     return sorted(places)
 
 

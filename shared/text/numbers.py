@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 MAX_NUMBER = 24
 """Limit on a number in characters; what is longer is a code."""
 _THOUSANDS, _HUNDREDS = 3, 2  # digits of a group
-_COMMA_DECIMAL = re.compile(
-    r"(?<![\d.,])(?:\d+|\d{1,3}(?:\.\d{3})+),(?:\d\d?|\d{4,})(?![\d,.]\d|\d)|\d\.\d{3}\.\d{3}(?!\d)"
+_DECIMAL = re.compile(
+    # Not before three digits, but for "0.123".
+    r"(?<![\d.,])(?:\d+|\d{1,3}(?:,\d{3})+|\d{1,3}(?:\.\d{3})+)(?P<mark>[.,])(?:\d\d?|\d{4,})(?![.,]?\d)"
+    r"\s?(?P<share>%?)"
+    r"|(?<![\d.,])0(?P<zero>[.,])\d{3}(?!\d)"
 )
-_POINT_DECIMAL = re.compile(
-    r"(?<![\d.,])(?:\d+|\d{1,3}(?:,\d{3})+)\.(?:\d\d?|\d{4,})(?![\d.]|,\d)|\d,\d{2,3},\d{3}(?!\d)"
-)
-_COMMA_GROUP = re.compile(r"(?<![\d.,])[1-9]\d{0,2},\d{3}(?![\d,.])")
-_POINT_GROUP = re.compile(r"(?<![\d.,])[1-9]\d{0,2}\.\d{3}(?![\d,.])")
+_GROUP = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?P<mark>[.,])\d{3}(?:(?P=mark)\d{3})*(?![\d%]|[.,]\d)")
+_INDIAN = re.compile(r"\d,\d\d,\d{3}(?!\d)")
 _SPACE_GROUP = re.compile(r"(?<![\d.,])[1-9]\d{0,2}[ \u00a0\u2009\u202f]\d{3}(?!\d)")
 _NUMBER = re.compile(r"\d{1,3}(?:[ \u00a0\u2009\u202f]\d{3})+(?!\d)(?:[.,]\d+)?|\d+(?:[.,'\u2019]\d+)*")
 
@@ -42,20 +42,31 @@ class Number(NamedTuple):
 
 
 def style_of(texts: Iterable[str], default: Style | None = None) -> Style:
-    """Return the style that most numbers of a table or document show; else the default's."""
-    point = comma = spaces = 0
+    """Return the style that most numbers of a table or document show; else the default's.
+
+    A mark before three digits divides thousands more often than it marks decimals: it counts for the other
+    mark, half. Percentages count if nothing else shows a style: some reports write "70,4%" beside "2,524".
+    """
+    decimals = {".": 0, ",": 0}
+    groups = {".": 0, ",": 0}
+    shares = {".": 0, ",": 0}
+    spaces = 0
     for text in texts:
         if not any(map(str.isdecimal, text)):
             continue
-        sure = len(_COMMA_DECIMAL.findall(text)), len(_POINT_DECIMAL.findall(text))
-        groups = len(_COMMA_GROUP.findall(text)), len(_POINT_GROUP.findall(text))
-        # A comma before three digits divides thousands more often than it marks decimals: it is half a proof.
-        comma += 2 * sure[0] + groups[1] // 2
-        point += 2 * sure[1] + groups[0]
-        spaces += len(_SPACE_GROUP.findall(text)) - groups[0] - groups[1]
-    if point == comma == 0:
-        return default or Style(None, spaces >= 0)
-    return Style("," if comma > point else ".", spaces >= 0)
+        for match in _DECIMAL.finditer(text):
+            (shares if match["share"] else decimals)[match["mark"] or match["zero"]] += 1
+        for match in _GROUP.finditer(text):
+            groups[match["mark"]] += 1
+        groups[","] += len(_INDIAN.findall(text))
+        spaces += len(_SPACE_GROUP.findall(text))
+    spaced = spaces >= sum(groups.values())
+    point, comma = 2 * decimals["."] + groups[","], 2 * decimals[","] + groups["."]
+    if point == comma:
+        point, comma = shares["."], shares[","]
+    if point == comma:
+        return default or Style(None, spaced)
+    return Style("," if comma > point else ".", spaced)
 
 
 def numbers(text: str, style: Style) -> Iterator[Number]:

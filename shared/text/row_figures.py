@@ -259,7 +259,9 @@ class _Row:
         own = self._own_unit
         head = column.unit if self._fits(column.unit, mention) else None
         label = self._unit if self._fits(self._unit, mention) and not self._is_other else None
+        is_share = abs(mention.value) <= _MOST_SHARE
         outer = [unit for unit in (*self._outer, *self._table.units) if self._fits(unit, mention)]
+        outer = [unit for unit in outer if is_share or unit.unit.name != "%"]
         if column.is_change:
             is_absolute = bool(_DIFFERENCE.search(column.whole))
             return [unit for unit in (head, *((own, label, *outer) if is_absolute else ())) if unit][:1]
