@@ -119,7 +119,7 @@ def fitting(packed: Packed, room: int) -> tuple[bytes, int]:
     """Pack what fits into so many bytes, figures before tables; return how much is left out too."""
     for kept in (packed, Packed(figures=packed.figures), Packed()):
         content = pack(kept)
-        if len(content) <= room or not kept.figures:
+        if len(content) <= room:
             break
     left_out = len(packed.figures) - len(kept.figures) + len(packed.tables) - len(kept.tables)
     return content, left_out
@@ -229,7 +229,7 @@ def facts(
     codes = datapoint_of_query(question)[:MAX_CODES]
     if not codes:
         return []
-    asked = frozenset((organisation_key(question) or "").split())
+    asked = f" {organisation_key(question)} "
     years = _YEAR.findall(question)
     found: list[tuple[int, KnownFigure]] = []
     for stored in islice(_outcomes(client, None, codes, [document] if document else None, None), MAX_ASKED):
@@ -247,10 +247,13 @@ def facts(
     return sorted(fitting, key=lambda each: codes.index(each.datapoint or ""))[:limit]
 
 
-def _named_words(key: str | None, asked: frozenset[str]) -> int:
-    """Count the words of an organisation that a question has; the first of them must be there."""
+def _named_words(key: str | None, asked: str) -> int:
+    """Count the first words of an organisation that a question has in a row; a number alone names none."""
     words = (key or "").split()
-    return sum(word in asked for word in words) if words and words[0] in asked else 0
+    for count in range(len(words), 0, -1):
+        if f" {' '.join(words[:count])} " in asked:
+            return 0 if count == 1 and words[0].isdecimal() else count
+    return 0
 
 
 def of_document(stored: Mapping[str, Any], found: Iterable[DocumentFigure]) -> list[KnownFigure]:

@@ -134,4 +134,4 @@ def store_all(api: ApiServer) -> None:
     store_passages(api, engine, NAMES[6], ["Water is saved at Marl."], run=1)
     store_passages(api, engine, NAMES[6], [WATER], run=2)
     store_figures(api, NAMES[0], "Marl Works plc", [90.0, 80.5], "2022", "2023")
-    store_figures(api, NAMES[1], "Aulder AG", [7.0], "2023-H1")
+    store_figures(api, NAMES[1], "1&1 AG", [7.0], "2023-H1")

@@ -230,6 +230,8 @@ def test_questions_for_figures_that_are_none(api: ApiServer, query: dict[str, ob
         ("total energy consumption of Marl in 2023", [80.5]),
         ("total energy consumption Marl Works", [80.5, 90.0]),  # the latest first
         ("total energy consumption 2023", [7.0, 80.5]),
+        ("1 total energy consumption at Marl in 2023", [80.5]),  # a number names no organisation
+        ("1&1 total energy consumption", [7.0]),
         ("total energy consumption 1999", []),
         ("How is water saved?", []),
     ],

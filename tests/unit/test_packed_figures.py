@@ -65,6 +65,7 @@ def test_what_does_not_fit_is_left_out_and_counted(room: int, kept: tuple[int, i
         tables=(DocumentTable(rows=(Row(kind="row", cells=cells),), columns=20_000, number=0),),
     )
     content, left_out = fitting(whole, room)
+    assert len(fitting(Packed(tables=whole.tables), 100)[0]) <= 100
     packed = unpack(content)
     assert (len(packed.figures), len(packed.tables)) == kept
     assert left_out == 901 - sum(kept)
