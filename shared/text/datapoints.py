@@ -42,10 +42,13 @@ _BROKEN_DOWN = re.compile(
     r" (?:by|per|nach|par) (?:region|country|countries|type|source|gender|age|location|site|segment|business"
     r"|category|function|level|employment|contract|geograph|sex|division|pays|land|regione|geschlecht)"
 )
+_SHARE = re.compile(" (?:%|percent\\w*|share|ratio|rate|proportion|anteil|quote|taux|part|tasso|quota) ")
+_AIM = re.compile(" (?:by|until|bis|d ici|entro(?: il)?) (?:the end of )?20[0-9][0-9] |^ [0-9]+ % ")
 _DATE = re.compile(r"(?:fy|cy)?\d+")
 _YEAR = re.compile(" (?:fy)?(?:19|20)[0-9][0-9] ")
 _SURE_WIDTH = 13  # characters of a label that need no heading to be understood
 _PHYSICAL = frozenset({"carbon", "energy"})
+_LARGE = 3  # digits; ages have fewer
 _MANY = 4  # unexplained words, beyond which more say nothing new
 _ASIDE = 0.4  # how much an unknown word in brackets counts
 _BY = re.compile(" (?:by|per|nach|par) ")
@@ -116,6 +119,7 @@ class Datapoint:
     """Any single word of its ways of saying."""
     only_all: bool
     known_headings: bool
+    heading_counts: bool
 
 
 class Words(NamedTuple):
@@ -290,8 +294,9 @@ def candidates(stated: Stated) -> tuple[Found, ...]:
         for text in (stated.metric, stated.head)
     )
     *parents, label = [_without(_normal(part), names) for part in _LEVELS.split(metric)]
-    label, top = _whole(label), _without(_normal(head), names)
-    if top in _SEXES:
+    label, down = _whole(label), label[len(_whole(label)) :]
+    top = _without(_normal(head), names)
+    if _names_no_value(label, top) or any(map(words.places.fullmatch, down.split())):
         return ()
     while parents and _is(words.whole, label) and _is(words.whole, top):
         label = _whole(parents.pop()).rstrip() + label
@@ -302,13 +307,31 @@ def candidates(stated: Stated) -> tuple[Found, ...]:
         label, above = above[-1].rstrip() + label, (*parents, " ")
     aside = _normal(" ".join(_BRACKETS.findall(f"{metric} {head}")))
     read = Label((label, top), aside, above, stated.unit, stated.prose, _normal(stated.behind))
-    fitting = [point for point in datapoints() if read.unit in point.units or read.unit == "none"]
+    is_share = read.unit != "none" or any(map(_SHARE.search, read.own))
+    fitting = [
+        point
+        for point in datapoints()
+        if read.unit in point.units or (read.unit == "none" and (is_share or point.units != {"share"}))
+    ]
     found = [each for point in fitting if (each := _judged(point, read, words))]
     return tuple(sorted(found, key=lambda each: (-each.score, -each.width)))
 
 
+def _names_no_value(label: str, head: str) -> bool:
+    """Whether a row or column is one of aims, of women or men alone, or has no label but a value."""
+    return bool(head in _SEXES or _AIM.search(label) or _AIM.search(head) or _is_value(label))
+
+
+def _is_value(label: str) -> bool:
+    """Whether a label is nothing but a value: "5,900,000", not "2021" or "30-50"."""
+    words = label.split()
+    return all(map(str.isdecimal, words)) and any(
+        len(word) >= _LARGE and not _YEAR.search(f" {word} ") for word in words
+    )
+
+
 def _without_unit(found: re.Match[str]) -> str:
-    return " " if unit_of(found[1]) else found[0]
+    return " " if _is_unit(found[1]) else found[0]
 
 
 def _whole(label: str) -> str:
@@ -322,7 +345,7 @@ def _judged(point: Datapoint, read: Label, words: Words) -> Found | None:
     own_width, width = _widths(point, read)
     counts = point.units & {"people", "count", "rate"}
     lacks_unit = read.unit == "none" and ("none" not in point.units or (read.prose and not counts))
-    around = lacks_unit or (own_width < _SURE_WIDTH and read.unit not in _PHYSICAL)
+    around = point.heading_counts or lacks_unit or (own_width < _SURE_WIDTH and read.unit not in _PHYSICAL)
     if not width or _is_excluded(point, read, own_width, around=around):
         return None
     if read.prose:
@@ -523,6 +546,7 @@ def _datapoint(entry: dict[str, object], lists: dict[str, list[str]]) -> Datapoi
         known=re.compile("|".join(map(_word, sorted(words)))),
         only_all=bool(entry.get("only_all")),
         known_headings=bool(entry.get("known_headings")),
+        heading_counts=bool(entry.get("heading_counts")),
     )
 
 
