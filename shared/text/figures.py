@@ -337,9 +337,11 @@ def _verbless(text: str) -> list[str]:
 
 def _timeless(text: str) -> str:
     """Return a text without the periods that it names, nor the prepositions before them."""
-    for time in reversed(periods(text)):
-        text = " ".join(_verbless(text[: time.start])) + text[time.end :]
-    return text
+    parts, at = [], 0
+    for time in periods(text):
+        parts += _verbless(text[at : time.start])
+        at = time.end
+    return " ".join([*parts, text[at:]]) if at else text
 
 
 def _says_something(phrase: str) -> bool:

@@ -192,6 +192,10 @@ class _Row:
         )
         if own:
             period, timely = own.name, 0.95
+        qualifier = self._qualifier(mention, column)
+        against = column.period.name if qualifier == "change" and column.period else None
+        if against and not own:
+            period, timely = self._period
         return Figure(
             kind=kind_of(unit),
             value=scaled(value, unit, mention.number.printed),
@@ -200,8 +204,8 @@ class _Row:
             printed=mention.number.printed,
             metric=self._metric(column),
             period=period,
-            qualifier=self._qualifier(mention, column),
-            against=column.period.name if column.is_change and column.period else None,
+            qualifier=qualifier,
+            against=against,
             confidence=round(0.97 * sure * timely, 2),
         )
 
@@ -291,7 +295,8 @@ class _Row:
         )
 
     def _qualifier(self, mention: Mention, column: _Column) -> str | None:
-        if column.is_change:
+        is_share = column.unit is not None and column.unit.unit.name == "%"
+        if column.is_change or (is_share and mention.signed and column.period):  # "+44.5%" below "% 2018"
             return "change"
         if column.qualifier:
             return column.qualifier
@@ -324,7 +329,8 @@ def _holds(label: Stated, head: Stated) -> bool:
 def _with_change(found: list[Figure]) -> list[Figure]:
     """Return the figures of a row; the latest value has the change that another column states."""
     changes = [figure for figure in found if figure.qualifier == "change"]
-    dated = [figure for figure in found if figure.qualifier != "change" and last_year(figure.period)]
+    others = {"change", "target", "base year"}
+    dated = [figure for figure in found if figure.qualifier not in others and last_year(figure.period)]
     if len(changes) != 1 or changes[0].unit != "%" or not dated:
         return found
     by_year = sorted(dated, key=lambda figure: last_year(figure.period) or 0, reverse=True)

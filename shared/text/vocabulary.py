@@ -34,4 +34,4 @@ def _whole(word: str) -> str:
     stem = word.removesuffix("*")
     begins = r"\b" if stem[0].isalnum() else ""
     ends = r"\w*" if stem != word else r"(?![^\W\d_])" if stem[-1].isalnum() else ""
-    return f"{begins}{re.escape(stem)}{ends}"
+    return f"{begins}{re.escape(stem)}{ends}".replace("'", "['\u2019]")
