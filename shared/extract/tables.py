@@ -485,8 +485,8 @@ class _Heads:
             years = [int(found[0][:4]) for cell in beside if (found := YEARS.search(cell.text))]
             steps = {abs(one - other) for one, other in pairwise(years)}
             return not line.label or (len(values) > 1 and (line.is_bold or steps <= {0, 1}))
-        distinct = {cell.text for cell in beside if cell.column in numeric}
-        return (self._plain or line.is_bold) and 1 < len(distinct) == len(beside)
+        over = [cell.text for cell in beside if cell.column in numeric or (line.is_bold and not line.label)]
+        return (self._plain or line.is_bold) and 1 < len(set(over)) == len(beside)
 
 
 class _Section:
@@ -579,7 +579,7 @@ class _Section:
             not below.isdisjoint(range(cell.column, cell.column + cell.column_span))
             for line in self._heads
             for cell, kind in zip(line.cells, line.kinds, strict=True)
-            if kind in {"number", "range"}
+            if kind in {"number", "range"} and (cell.column or not self._labels)
         )
 
     def _find_groups(self) -> None:
@@ -601,10 +601,23 @@ class _Section:
                 line.kind = "group"
 
     def _extend_heads(self) -> None:
-        """Let an upper head span the lower ones to its right up to the next, where no head says its span."""
+        """Let an upper head span the lower ones, where no head says its span.
+
+        Those between which the lower ones can be divided evenly stand anywhere over their share; another
+        spans what is at its right up to the next.
+        """
         for line, lower in zip(self._heads, self._heads[1:], strict=False):
-            below = {cell.column for cell in lower.cells}
+            below = [cell.column for cell in lower.cells if cell.column >= self._labels]
+            upper = [cell for cell in line.cells if cell.column >= self._labels]
             if any(cell.column_span > 1 for cell in line.cells):
+                continue
+            share = len(below) // max(1, len(upper))
+            shares = [below[at : at + share] for at in range(0, share * len(upper), max(1, share))]
+            if share * len(upper) == len(below) and all(
+                part[0] <= cell.column <= part[-1] for cell, part in zip(upper, shares, strict=False)
+            ):
+                for cell, part in zip(upper, shares, strict=False):
+                    cell.column, cell.column_span = part[0], part[-1] - part[0] + 1
                 continue
             for cell, after in zip(line.cells, [*line.cells[1:], None], strict=True):
                 end = self._columns if after is None else after.column

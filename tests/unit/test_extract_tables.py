@@ -104,6 +104,29 @@ def rows_of(text: str) -> list[str]:
         ),
         pytest.param(
             """
+            ||Own|||All
+            |2023|2022|2021|2023|2022|2021
+            Staff|1|2|3|4|5|6
+            """,
+            ["Staff | Own, 2023: 1; Own, 2022: 2; Own, 2021: 3; All, 2023: 4; All, 2022: 5; All, 2021: 6"],
+            id="upper heads in the middle of their shares",
+        ),
+        pytest.param(
+            """
+            Region|2023||2022
+            Alps|1||2
+            ||**Men**||**Women**
+            |2023|2022|2023|2022
+            Staff|1|2|3|4
+            """,
+            [
+                "Region > Alps | 2023: 1; 2022: 2",
+                "Staff | Men, 2023: 1; Men, 2022: 2; Women, 2023: 3; Women, 2022: 4",
+            ],
+            id="bold heads further down over other columns",
+        ),
+        pytest.param(
+            """
             |2023|2022
             |t|in %
             Waste|1|2
