@@ -29,7 +29,7 @@ NOUNS = frozenset({"people", "counted"})
 _LINK = r"\s?(?:,\s?(?:(?:and|und|et|e|or|&)\s)?|&|\+|/|-|\u2013|and|und|et|e|or|to|bis|\u00e0)\s?"
 _AMOUNT = r"[\w%]|[.,]\d|\s?(?:%|\u20ac|[kMG]?W|t\b|tonnes|million|Mio|employees|people|h\b|hours)"
 _NAMES = re.compile(
-    rf"(?=[^\W\d_]|\u00a7)(?<!\w){any_of('names')}[ .:-]?\s?\(?"
+    rf"(?=[^\W\d_]|\u00a7)(?<!\w)(?=\D{{1,30}}\d){any_of('names')}[ .:-]?\s?\(?"
     rf"(?P<chain>\d{{1,5}}(?:[.\-/]\d{{1,4}})*[a-z]?(?!{_AMOUNT})"
     rf"(?:{_LINK}(?:(?:Scope|Category) )?\d{{1,3}}(?:[.\-/]\d{{1,3}})*(?!{_AMOUNT}))*)"
     r"|(?:\+\d|\b(?:Tel|Telefon|Phone|Fax|T|F)\b[.: ])[\d ()/.+-]{6,40}"

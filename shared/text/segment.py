@@ -444,7 +444,7 @@ def _kind(kind: BlockKind, whole: str, *, everything: bool) -> UnitKind | None: 
     if everything and kind in {"text", "heading"}:
         return "prose" if any(map(str.isalpha, whole)) else None
     if kind == "heading":
-        return "heading" if figures_of_text(whole, Context()) else None
+        return "heading" if any(map(str.isdecimal, whole)) and figures_of_text(whole, Context()) else None
     if kind == "text" and is_prose(whole):
         return "item" if is_item(whole) else "prose"
     if is_contents(whole):
