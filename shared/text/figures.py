@@ -30,6 +30,9 @@ _WINDOW = 60  # characters before a number that tell a change or qualifier
 _LEAD = 40  # characters before a period
 _ROUND = 10  # percentages that it divides are those of an axis, if there is no word with them
 _COUNTS = 0.8  # how sure a unit is that "number of" or "hours" show
+_STATED, _INHERITED, _BARE = 0.68, 0.55, 0.4
+"""Share of 300 figures of sentences of 13 reports of which value, unit, metric and period were right: with
+a unit of their own, with that of another number, without one."""
 _LABEL = 4  # spaces of a fragment; one with more may begin with the number of a note
 _PHRASE = 10  # words of a metric on either side of the number
 _AROUND = 160  # characters of them
@@ -167,9 +170,9 @@ class _Sentence:
         )
         change = self._change(mention)
         unit = mention.unit
-        sure = 0.62 if unit is None else 0.9 if unit.name and not mention.inherits else 0.75
+        sure = _BARE if unit is None else _STATED if unit.name and not mention.inherits else _INHERITED
         if unit is None and (stated := unit_in(metric)) and stated.sure > _COUNTS and not mention.value % 1:
-            unit, sure = stated.unit, 0.7  # "the number of employees rose to 12"
+            unit, sure = stated.unit, _INHERITED  # "the number of employees rose to 12"
         if time is None:
             time, is_sure = None if self.compared else self.carried, False
         return Figure(

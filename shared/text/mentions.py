@@ -181,7 +181,7 @@ def _masked(text: str, times: Sequence[Period], *, opening: bool) -> list[tuple[
 def _is_measured(after: str) -> bool:
     """Whether a unit follows that is no noun: in "5 GWh" 5 is no heading's number, in "5 Employees" it is."""
     unit, _ = _behind(after[:_AHEAD], None)
-    return unit is not None and unit.dimension not in {*NOUNS, "time"}
+    return unit is not None and (unit.dimension not in {*NOUNS, "time"} or unit.name == "FTE")
 
 
 def _is_multiple(text: str, mention: Mention) -> bool:

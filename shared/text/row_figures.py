@@ -244,7 +244,7 @@ class _Row:
             return unit._replace(factor=unit.factor * (scale if is_scaled else 1.0)), stated.sure
         if carbon and not column.is_change and not mention.number.printed.startswith("0"):
             return carbon.unit, carbon.sure
-        return (Unit(None, scale, "scale", "") if scale != 1 else None), 0.72
+        return (Unit(None, scale, "scale", "") if scale != 1 else None), 0.85
 
     def _multiplied(self, unit: Unit, column: _Column) -> Unit:
         """Return the currency of a cell with the scale of its head or caption: "$20" below "$B"."""
