@@ -24,7 +24,7 @@ class Limits:
     """Slides and sheets count as pages."""
     rows: int = 200_000
     columns: int = 2_000
-    cells: int = 200_000
+    cells: int = 400_000
     """Cells of tables that are kept as tables; a data set's are not."""
     characters: int = 20_000_000
     """Code points of extracted text, counted while extracting."""

@@ -165,7 +165,7 @@ class Settings(BaseModel):
     """Rows of a table."""
     max_columns: PositiveInt = 2_000
     """Columns of a table."""
-    max_cells: PositiveInt = 200_000
+    max_cells: PositiveInt = 400_000
     """Cells of all tables that are kept as tables; those of a data set are not."""
     max_characters: PositiveInt = 20_000_000
     """Characters of extracted text."""
