@@ -169,12 +169,9 @@ def assign(
     result = []
     for figure, stated in zip(figures, _stated(figures, text, heading, organisation), strict=True):
         best = _best(stated, figure, text) if _may_have(figure, text) else None
-        if best and (
-            best.score < _loaded()[1].weights["threshold"]
-            or (figure.qualifier == "change" and best.code not in _DIFFERENCES)
-        ):
+        if best and (best.score < _loaded()[1].weights["threshold"] or not _can_be(figure, best.code)):
             best = None
-        topic = _topic(best.code) if best else None
+        topic = _point(best.code).topic if best else None
         result.append(
             replace(
                 figure,
@@ -183,6 +180,13 @@ def assign(
             )
         )
     return result
+
+
+def _can_be(figure: Figure, code: str) -> bool:
+    """Whether the number can be one of the data point: people and cases are counted in whole numbers."""
+    counts_only = _point(code).units <= {"people", "count", "none"}
+    is_whole = float(figure.value).is_integer()
+    return (is_whole or not counts_only) and (figure.qualifier != "change" or code in _DIFFERENCES)
 
 
 def _best(stated: Stated, figure: Figure, text: str) -> Found | None:
@@ -448,6 +452,8 @@ def _may_have(figure: Figure, text: str) -> bool:
         return False
     if figure.cell is not None:
         return True
+    if figure.printed and figure.printed in figure.metric.split():
+        return False  # "employees under 30" has no value
     at = text.find(figure.text)
     before = _normal(text[max(at - _BEFORE, 0) : at]) if at > 0 else " "
     return not any(map(_loaded()[1].blocked.fullmatch, before.split()))
@@ -488,8 +494,8 @@ def _kind(figure: Figure, before: str = "") -> str:
     return f"{kind}/" if per and not _TIME.fullmatch(per[0].strip()) else kind
 
 
-def _topic(code: str) -> str | None:
-    return next(point.topic for point in datapoints() if point.code == code)
+def _point(code: str) -> Datapoint:
+    return next(point for point in datapoints() if point.code == code)
 
 
 @lru_cache(maxsize=8192)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -115,6 +116,15 @@ def test_targets_and_changes_have_no_code(qualifier: str) -> None:
     """They are no values of the year."""
     [figure] = assign([_cell("Scope 1", "tCO2e", qualifier=qualifier)], text="Scope 1 | 2030: 12")
     assert figure.datapoint is None
+
+
+@pytest.mark.parametrize("value", [12.5, float("inf")])
+def test_people_are_counted_in_whole_numbers(value: float) -> None:
+    """A share that lost its unit is no headcount."""
+    figure = replace(_cell("Employees who left the company", None), value=value)
+    assert assign([figure], text="Employees who left the company | 2023: 12")[0].datapoint is None
+    whole = replace(figure, value=12.0)
+    assert assign([whole], text="Employees who left the company | 2023: 12")[0].datapoint == "S1-6.leavers"
 
 
 def test_a_search_asks_for_a_data_point() -> None:
