@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from shared.extract.pdf.pieces import is_year
-from shared.extract.pdf.rulings import rulings_of
+from shared.extract.pdf.rulings import THIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MAX_FRAMES = 200
 """Frames of a page."""
+_THICK = 5.0  # points: a rectangle that is thinner is neither a line nor a cell
 _WIDE = 3.0  # line heights: a shorter line frames no table
 _SHARED = 0.55  # of the longer of two lines
 TOUCH = 2.5
@@ -42,18 +43,19 @@ class Drawn:
 
 
 def drawn_on(page: Page) -> Drawn:
-    levels: list[Edge] = []
-    uprights: list[Edge] = []
-    for ruling in rulings_of(page.rulings):
-        x0, y0, x1, y1 = ruling
-        if ruling.is_level:
-            levels.append(((y0 + y1) / 2, x0, x1))
-        elif ruling.is_upright:
-            uprights.append(((x0 + x1) / 2, y0, y1))
-        elif y1 - y0 > 5 and x1 - x0 > 5:  # noqa: PLR2004 - points
-            levels += [(y0, x0, x1), (y1, x0, x1)]
-            uprights += [(x0, y0, y1), (x1, y0, y1)]
-    return Drawn(sorted(set(levels)), _joined(sorted(set(uprights)), TOUCH, TOUCH + 1))
+    """Return the level and upright edges of a page's lines and filled rectangles."""
+    levels: set[Edge] = set()
+    uprights: set[Edge] = set()
+    flat = page.rulings
+    for x0, y0, x1, y1 in zip(flat[::4], flat[1::4], flat[2::4], flat[3::4], strict=True):
+        if y1 - y0 <= THIN:
+            levels.add(((y0 + y1) / 2, x0, x1))
+        elif x1 - x0 <= THIN:
+            uprights.add(((x0 + x1) / 2, y0, y1))
+        elif min(y1 - y0, x1 - x0) > _THICK:
+            levels |= {(y0, x0, x1), (y1, x0, x1)}
+            uprights |= {(x0, y0, y1), (x1, y0, y1)}
+    return Drawn(sorted(levels), _joined(sorted(uprights), TOUCH, TOUCH + 1))
 
 
 def _joined(edges: Sequence[Edge], near: float, gap: float) -> list[Edge]:

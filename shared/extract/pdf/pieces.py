@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import sub
 from typing import TYPE_CHECKING
 
@@ -50,14 +50,14 @@ class Piece:
     bold: bool
     line: int
     value: bool = False
+    middle: float = field(init=False)
+    """From left to right."""
+    center: float = field(init=False)
+    """From top to bottom."""
 
-    @property
-    def middle(self) -> float:
-        return (self.x0 + self.x1) / 2
-
-    @property
-    def center(self) -> float:
-        return self.base - self.height / 2
+    def __post_init__(self) -> None:
+        self.middle = (self.x0 + self.x1) / 2
+        self.center = self.base - self.height / 2
 
 
 @dataclass(slots=True, eq=False)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import ctypes
 from array import array
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pypdfium2.raw as pdfium
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     Handle = Any
     _Members = tuple[Callable[[int], int], Callable[[int, int], int]]
@@ -27,29 +27,13 @@ MAX_SEGMENTS = 400
 MAX_RULINGS = 3_000
 """Lines and rectangles of a page that are kept."""
 _MAX_DEPTH = 3  # of forms within forms
-_THIN = 2.6  # points: a rectangle that is thinner is a line
+THIN = 2.6
+"""Points: a rectangle that is thinner is a line."""
 _SHORT = 5.0  # points: a shorter line is part of a letter or a sign
 _LEVEL = 0.6  # points by which a level line may rise
 _RECTANGLE = 5  # segments of one
 _SIGN = 14.0  # points: a smaller drawing is a letter or a sign
 _WHOLE = 0.6  # of the page's area: a background
-
-
-class Ruling(NamedTuple):
-    """A line or a filled rectangle, in points from the page's top left corner, y downwards."""
-
-    x0: float
-    y0: float
-    x1: float
-    y1: float
-
-    @property
-    def is_level(self) -> bool:
-        return self.y1 - self.y0 <= _THIN
-
-    @property
-    def is_upright(self) -> bool:
-        return self.x1 - self.x0 <= _THIN
 
 
 def read_rulings(page: Handle, turn: Callable[..., tuple[list[float], ...]], area: float) -> array[float]:
@@ -68,11 +52,6 @@ def read_rulings(page: Handle, turn: Callable[..., tuple[list[float], ...]], are
         for box in zip(*turn(lefts, tops, rights, bottoms), strict=True):
             flat.extend(box)
     return flat
-
-
-def rulings_of(flat: Sequence[float]) -> list[Ruling]:
-    """Return what `read_rulings` returned, one by one."""
-    return [Ruling._make(flat[at : at + 4]) for at in range(0, len(flat), 4)]
 
 
 # The same functions with addresses for arguments: ctypes makes no objects for them, several times an object.
@@ -141,7 +120,7 @@ class _Looker:
             return
         if count > _RECTANGLE:
             self.found.extend(_straight(path, count, matrix))
-        elif count > 2 or min(wide, high) <= _THIN:  # noqa: PLR2004 - two are a line, here a slope
+        elif count > 2 or min(wide, high) <= THIN:  # noqa: PLR2004 - two are a line, here a slope
             self.found.append((left, bottom, right, top))
 
     def _is_drawn(self, path: int) -> bool:
