@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shared.extract.pdf import columns, frames, grid, pieces, rulings, tables
 from tests.unit.test_extract_pdf import column, draw, read
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from reportlab.pdfgen.canvas import Canvas
@@ -118,3 +121,208 @@ def test_what_stands_above_a_row_and_is_no_part_of_it_is_kept_apart(file: Path) 
         ("text", "All figures are those of the mills at the end of a year."),
         ("text", "Figures are in tonnes."),
     ]
+
+
+def lines(canvas: Canvas, ys: tuple[float, ...], x0: float = 55, x1: float = 440) -> None:
+    for y in ys:
+        canvas.line(x0, y, x1, y)
+
+
+def test_lines_between_rows_make_rows_of_several_lines_whole(file: Path) -> None:
+    """The values stand at half the height of their label, and a group has a row of its own."""
+
+    def page(canvas: Canvas) -> None:
+        lines(canvas, (712, 694, 650, 632, 600))
+        row(canvas, 699, "Indicator", "2023", "2024")
+        column(
+            canvas,
+            [
+                "Accidents of the mills' own people that were",
+                "Reported, and those of people",
+                "Sent by others",
+            ],
+            x=X[0],
+            y=683,
+        )
+        row(canvas, 670, "", "7", "-")
+        canvas.setFont("Helvetica-Bold", 10)
+        row(canvas, 638, "Water")
+        canvas.setFont("Helvetica", 10)
+        row(canvas, 613, "Water drawn", "1,200", "1,100")
+
+    draw(file, page)
+    assert rows(file) == [
+        ["Indicator", "2023", "2024"],
+        [
+            "Accidents of the mills' own people that were Reported, and those of people Sent by others",
+            "7",
+            "-",
+        ],
+        ["Water"],
+        ["Water drawn", "1,200", "1,100"],
+    ]
+
+
+def test_heads_span_the_columns_that_the_line_below_them_covers(file: Path) -> None:
+    def page(canvas: Canvas) -> None:
+        lines(canvas, (700, 684, 668, 652))
+        for x0, head in ((200, "Mills"), (330, "Stores")):
+            canvas.line(x0, 718, x0 + 110, 718)
+            canvas.drawString(x0 + 80, 722, head)
+        for at, text in enumerate(("2023", "2024", "2023", "2024")):
+            canvas.drawString((200, 270, 330, 400)[at], 704, text)
+        for y, label in ((688, "Water"), (672, "Waste"), (656, "Noise")):
+            canvas.drawString(60, y, label)
+            for at in range(4):
+                canvas.drawString((200, 270, 330, 400)[at], y, str(11 + at))
+
+    draw(file, page)
+    (found,) = read(file).tables
+    assert [(cell.text, cell.column, cell.column_span) for cell in found.rows[0].cells] == [
+        ("Mills", 1, 2),
+        ("Stores", 3, 2),
+    ]
+
+
+def test_tables_side_by_side_are_two(file: Path) -> None:
+    """So are a table and the prose beside it."""
+
+    def box(canvas: Canvas, x: float, label: str) -> None:
+        for y in (700, 680, 660):
+            canvas.rect(x, y, 90, 20)
+            canvas.rect(x + 90, y, 60, 20)
+        for y, cells in ((706, ("Mill", "2024")), (686, (label, "14")), (666, ("All", "15"))):
+            canvas.drawString(x + 5, y, cells[0])
+            canvas.drawString(x + 100, y, cells[1])
+
+    def page(canvas: Canvas) -> None:
+        box(canvas, 60, "Aulder")
+        box(canvas, 300, "Brennick")
+
+    def beside(canvas: Canvas) -> None:
+        box(canvas, 60, "Aulder")
+        column(
+            canvas,
+            [
+                "The mill on the river burns bark",
+                "instead of gas since the spring",
+                "of 2023, and all of it is dry.",
+            ],
+            x=300,
+            y=706,
+        )
+
+    draw(file, page, beside)
+    found = read(file)
+    assert [[cell.text for cell in table.rows[1].cells] for table in found.tables] == [
+        ["Aulder", "14"],
+        ["Brennick", "14"],
+        ["Aulder", "14"],
+    ]
+    assert (
+        found.blocks[-1].text
+        == "The mill on the river burns bark instead of gas since the spring of 2023, and all of it is dry."
+    )
+
+
+def test_blanks_between_thousands_part_no_cells_and_signs_do(file: Path) -> None:
+    def page(canvas: Canvas) -> None:
+        row(canvas, 700, "Indicateur", "2023", "2024")
+        for y, label, text in ((684, "Eau", "12 345"), (668, "Gaz", "4 027 000"), (652, "Bois", "980")):
+            row(canvas, y, label, text)
+            canvas.drawRightString(390, y, "7 035")
+            canvas.drawString(410, y, "- 0,9 %")
+
+    draw(file, page)
+    assert rows(file)[1:] == [
+        ["Eau", "12 345", "7 035", "- 0,9 %"],
+        ["Gaz", "4 027 000", "7 035", "- 0,9 %"],
+        ["Bois", "980", "7 035", "- 0,9 %"],
+    ]
+
+
+def test_a_table_that_goes_on_over_the_page_says_so_and_keeps_its_notes(file: Path) -> None:
+    def page(first: int) -> Callable[[Canvas], None]:
+        def draw_page(canvas: Canvas) -> None:
+            lines(canvas, (715, 695, 675, 655))
+            for at in range(3):
+                row(canvas, 700 - 20 * at, f"Mill {'ABCDEF'[first + at]}", str(100 + at), str(200 + at))
+            if first:
+                canvas.setFont("Helvetica", 8)
+                canvas.drawString(60, 640, "* Without the stores of bark.")
+
+        return draw_page
+
+    draw(file, page(0), page(3))
+    extracted = read(file)
+    assert [(table.page, table.continues) for table in extracted.tables] == [(1, False), (2, True)]
+    assert extracted.tables[1].notes == ("* Without the stores of bark.",)
+    assert [(block.kind, block.page) for block in extracted.blocks] == [
+        *[("table", 1)] * 3,
+        *[("table", 2)] * 3,
+        ("note", 2),
+    ]
+
+
+def test_a_page_of_drawings_is_read_within_its_limits(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more objects, lines and frames are looked at than the limits say, and all text stays."""
+    monkeypatch.setattr(rulings, "MAX_OBJECTS", 50)
+    monkeypatch.setattr(rulings, "MAX_RULINGS", 20)
+    monkeypatch.setattr(frames, "MAX_FRAMES", 2)
+
+    def page(canvas: Canvas) -> None:
+        for at in range(500):
+            canvas.rect(60 + at % 40, 100 + at, 200 + at % 60, 5)
+        for at in range(5):
+            row(canvas, 600 - 90 * at, f"Mill {at}", str(100 + at), str(200 + at))
+
+    draw(file, page)
+    text = " ".join(block.text for block in read(file).blocks)
+    assert all(str(number) in text for number in (100, 104, 200, 204))
+
+
+@pytest.mark.parametrize(
+    ("module", "limit", "most"),
+    [
+        (tables, "MAX_PIECES", 5),
+        (tables, "MAX_TABLES", 0),
+        (grid, "MAX_CELLS", 5),
+        (columns, "MAX_COLUMNS", 2),
+    ],
+)
+def test_what_exceeds_a_limit_is_no_table_and_stays_as_fragments(
+    file: Path, monkeypatch: pytest.MonkeyPatch, module: Any, limit: str, most: int
+) -> None:
+    monkeypatch.setattr(module, limit, most)
+
+    def page(canvas: Canvas) -> None:
+        for at in range(4):
+            row(canvas, 700 - 16 * at, f"Mill {at}", str(100 + at), str(200 + at))
+
+    draw(file, page)
+    extracted = read(file)
+    assert extracted.tables == []
+    assert [(block.kind, block.text) for block in extracted.blocks] == [
+        ("fragment", f"Mill {at} {100 + at} {200 + at}") for at in range(4)
+    ]
+
+
+def test_a_row_of_thousands_of_numbers_is_read_in_time(file: Path) -> None:
+    def page(canvas: Canvas) -> None:
+        canvas.setFont("Helvetica", 1)
+        for at in range(30):
+            canvas.drawString(20, 700 - 3 * at, "  ".join(str(number) for number in range(200)))
+
+    draw(file, page)
+    started = time.process_time()
+    text = " ".join(block.text for block in read(file).blocks)
+    assert time.process_time() - started < 8
+    assert "199" in text
+
+
+def test_words_between_a_label_and_its_next_line_part_nothing() -> None:
+    """A letter-spaced label is closed up."""
+    assert grid.unspaced("E m i s s i o n s of 2024") == "Emissions of 2024"
+    assert grid.unspaced("A b c") == "A b c"
+    assert pieces.is_value("< 1 %")
+    assert not pieces.is_value("3.1 Purchased goods and services")

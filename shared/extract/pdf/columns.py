@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
@@ -30,12 +30,20 @@ class Columns:
     texts: list[Span]
     values: set[int]
     """Columns that hold values."""
+    _known: dict[Span, tuple[int, int]] = field(default_factory=dict)
 
     def at(self, x: float) -> int:
         return bisect_right(self.cuts, x)
 
     def of(self, piece: Piece) -> tuple[int, int]:
         """Return the first and last column that the piece stands in."""
+        span = piece.x0, piece.x1
+        known = self._known.get(span)
+        if known is None:
+            known = self._known[span] = self._of(piece)
+        return known
+
+    def _of(self, piece: Piece) -> tuple[int, int]:
         first, last = self.at(piece.x0 + 0.5), self.at(piece.x1 - 0.5)
         if first == last:
             return first, last

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from operator import sub
+from operator import attrgetter, sub
 from typing import TYPE_CHECKING
 
 from shared.extract.cells import kind_of
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from shared.extract.pdf.lines import Line
+    from shared.platform.tables import Box
 
 STEP = 1.4
 """Of the line height, from one line of a cell to the next."""
@@ -86,11 +87,20 @@ def pieces_of(line: Line, at: int) -> list[Piece]:
     between = list(map(sub, x0s[1:], x1s))
     if not between or (max(between) <= _GAP * line.height and not _DIGIT.search(line.text)):
         return [_piece(line, at, line.text, line.x0, line.x1)]  # prose, as most are
-    gaps = [0.0, *between, line.height * len(texts)]
+    wide, narrow = _GAP * line.height, _VALUE_GAP * line.height
+    gaps = [0.0, *between, wide + 1]
+    figures = [*map(_is_figure, texts), False]
     found: list[Piece] = []
     start = 0
     for end in range(1, len(texts) + 1):
-        if end == len(texts) or _parts(texts[start : end + 1], gaps[end : end + 2], line.height):
+        gap = gaps[end]
+        if not -line.height <= gap <= wide or (
+            gap > narrow
+            and (
+                (figures[end - 1] and figures[end] and not _is_one(texts[start : end + 1], gap, line.height))
+                or (texts[end] in _SIGNS and texts[end - 1][-1:] in _ENDS_VALUE and gap > 1.5 * gaps[end + 1])
+            )
+        ):
             text = " ".join(texts[start:end])
             if found and text[:1].isdecimal() and (sign := _ENDS_SIGN.search(found[-1].text)):
                 # The sign of this value stands closer to the one before.
@@ -101,20 +111,12 @@ def pieces_of(line: Line, at: int) -> list[Piece]:
     return found
 
 
-def _parts(texts: Sequence[str], gaps: Sequence[float], height: float) -> bool:
-    """Whether a new piece begins with the last of the words; `gaps` are those before and behind it."""
-    gap, behind = gaps
-    if gap > _GAP * height or gap < -height:
-        return True
-    *before, last = texts
-    if before[-1][-1:] in _ENDS_VALUE and last in _SIGNS:
-        return gap > _VALUE_GAP * height and gap > 1.5 * max(0.0, behind)
-    if gap <= _VALUE_GAP * height or not (_is_figure(before[-1]) and _is_figure(last)):
-        return False
-    return not (
+def _is_one(texts: Sequence[str], gap: float, height: float) -> bool:
+    """Whether the last of these words goes on with a number, whose thousands are set apart by blanks."""
+    return (
         gap <= _THOUSANDS * height
-        and _LEADING.fullmatch(before[0])
-        and all(map(_THOUSAND.fullmatch, (*before[1:], last)))
+        and _LEADING.fullmatch(texts[0]) is not None
+        and all(map(_THOUSAND.fullmatch, texts[1:]))
     )
 
 
@@ -133,15 +135,21 @@ def _piece(line: Line, at: int, text: str, x0: float, x1: float) -> Piece:
 
 def text_rows(pieces: Iterable[Piece]) -> list[Row]:
     """Return pieces on one line together, from top to bottom."""
-    rows: list[Row] = []
-    for piece in sorted(pieces, key=lambda piece: (piece.base, piece.x0)):
-        if rows and piece.base - rows[-1].base <= _BASE * min(piece.height, rows[-1].pieces[0].height):
-            rows[-1].pieces.append(piece)
+    rows: list[list[Piece]] = []
+    base = height = 0.0
+    for piece in sorted(pieces, key=_lower):
+        if rows and piece.base - base <= _BASE * min(height, piece.height):
+            rows[-1].append(piece)
         else:
-            rows.append(Row([piece]))
+            rows.append([piece])
+            base, height = piece.base, piece.height
     for row in rows:
-        row.pieces.sort(key=lambda piece: piece.x0)
-    return rows
+        row.sort(key=_further)
+    return [Row(row) for row in rows]
+
+
+_lower = attrgetter("base")
+_further = attrgetter("x0")
 
 
 def is_close(one: Row, other: Row) -> bool:
@@ -215,11 +223,14 @@ _LINKS = frozenset(
 """Words that no label ends with."""
 
 
-def box_of(pieces: Iterable[Piece]) -> tuple[float, float, float, float]:
-    held = list(pieces)
+def box_of(pieces: Sequence[Piece]) -> Box:
+    """Return the box around pieces, in tenths of points."""
+    if len(pieces) == 1:
+        one = pieces[0]
+        return round(one.x0, 1), round(one.y0, 1), round(one.x1, 1), round(one.y1, 1)
     return (
-        round(min(p.x0 for p in held), 1),
-        round(min(p.y0 for p in held), 1),
-        round(max(p.x1 for p in held), 1),
-        round(max(p.y1 for p in held), 1),
+        round(min(p.x0 for p in pieces), 1),
+        round(min(p.y0 for p in pieces), 1),
+        round(max(p.x1 for p in pieces), 1),
+        round(max(p.y1 for p in pieces), 1),
     )
