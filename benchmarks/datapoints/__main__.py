@@ -1,11 +1,11 @@
 """Measure the data points of figures against labels judged by hand: `python -m benchmarks.datapoints`.
 
 `labels.tsv` has figures of tables and sentences of company reports: what their label, headings and column
-say, in at most twelve words each, their unit as normalised, and the code that an analyst would give them,
-or none. The ways of saying in `datapoints.toml` were written with the reports of the split "first" at hand.
-Those of "second" and then of "last" were labelled later; at the first look at them precision and recall were
-.89 and .87, then .94 and .96, and what was missing was added. "pages" are the figures that
-`benchmarks/tables` has read off page images; they too were at hand.
+say, in at most twelve words each (eight of sentences), their unit as normalised, and the code that an
+analyst would give them, or none. The ways of saying in `datapoints.toml` were written with the reports of
+the split "first" at hand. Those of "second" and then of "last" were labelled later; at the first look at
+them precision and recall were .89 and .87, then .94 and .96, and what was missing was added. "pages" are
+the figures that `benchmarks/tables` has read off page images; they too were at hand.
 """
 
 from __future__ import annotations
