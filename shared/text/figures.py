@@ -69,11 +69,11 @@ _BY = re.compile(
 _CHANGED = re.compile(
     r"\s*(?:decrease|increase|reduction|lower|higher|less|more|fewer|drop|decline|rise|growth)", re.IGNORECASE
 )
-QUALIFIERS = tuple(
+_QUALIFIERS = tuple(
     (name, re.compile(any_of(name), re.IGNORECASE))
     for name in ("base year", "target", "limit", "median", "average", "total")
 )
-"""Names of qualifiers, and the words that show them."""
+_BASELINE = re.compile(r"\b(?:from|vs\.?|versus|against|to|than|with|compared)\b.{0,30}$", re.IGNORECASE)
 _CLAUSE = re.compile(r"[;:()|\u2022\n\u2013\u2014]|,\s|\.\s")
 _HARD = re.compile(r"[;:()|\u2022\n\u201c\u201d]|\.\s")
 _NUMBERED = re.compile(r"\s*\d{1,3}\.?\s+[^\W\d_a-z]")
@@ -208,8 +208,10 @@ class _Sentence:
             return "target"
         before = text[max(0, mention.begin - _LEAD) : mention.begin]
         near = before + " " + text[mention.finish : mention.finish + _LEAD // 2]
-        shown = (name for name, pattern in QUALIFIERS if pattern.search(before if name == "target" else near))
-        return next(shown, None) or mention.about
+        qualifier = qualifier_in(near)
+        if qualifier == "target" and qualifier_in(before) != "target":
+            qualifier = None
+        return qualifier or mention.about
 
     def _time(self, mention: Mention) -> tuple[Period | None, Period | None, bool]:
         """Return the period of a number, the one it is compared with, and whether the first is certain."""
@@ -297,6 +299,15 @@ class _Sentence:
             for match in _COUNTED.finditer(self.text)
             if (unit := unit_of(match["noun"].split()[-1]))
         ]
+
+
+def qualifier_in(text: str) -> str | None:
+    """Return the qualifier that the words of a text show; "from a baseline" shows none."""
+    for name, pattern in _QUALIFIERS:
+        found = pattern.search(text)
+        if found and not (name == "base year" and _BASELINE.search(text[: found.start()])):
+            return name
+    return None
 
 
 def _direction(before: str, after: str) -> int:

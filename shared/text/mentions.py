@@ -74,10 +74,12 @@ _CUT = re.compile(r"[;:()|\u2022\n\[\]]|,\s|(?<!Mio)(?<!Mrd)(?<!Mill)(?<!Rs)\.\s
 _CODE = re.compile(r"[A-Za-z]{1,3}$")
 _GROUPED = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
 _RANGE_BEFORE = re.compile(r"(?:^|[\s(])[\d.,]{1,12}\s?%?-$")
-_BETWEEN = re.compile(r"\s*(?:-|\u2013|to|bis|and|und|et|\u00e0|a|e|or|,)\s*")
+_BETWEEN = re.compile(
+    r"\s*(?:-|\u2013|to|bis|and|und|et|\u00e0|a|e|or|,|(?:out )?of (?:our|the|its|all|their)?)\s*"
+)
 _RANGE = re.compile(r"\s*(?:-|\u2013|to|bis|\u00e0|and|und)\s*")
 _DASHES = {"-", "\u2013", "\u2212"}
-_LONGEST_BETWEEN = 6  # characters
+_LONGEST_BETWEEN = 12  # characters
 
 
 class Mention(NamedTuple):
@@ -133,9 +135,19 @@ def inherited(text: str, found: list[Mention]) -> list[Mention]:
             continue
         if one.unit is None and other.unit and _BETWEEN.fullmatch(between):
             found[at] = one._replace(unit=other.unit, inherits=True)
-        elif other.unit is None and one.unit and one.unit.dimension == "currency" and is_range(between):
+        elif (
+            other.unit is None
+            and one.unit
+            and one.unit.dimension == "currency"
+            and _ends(text, other, between)
+        ):
             found[at + 1] = other._replace(unit=one.unit, inherits=True)
     return found
+
+
+def _ends(text: str, other: Mention, between: str) -> bool:
+    """Whether a number ends a range and no word follows: not "EUR 5 to 15 charities"."""
+    return is_range(between) and not text[other.finish :].lstrip()[:1].isalpha()
 
 
 def is_range(between: str) -> bool:

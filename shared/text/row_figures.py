@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from shared.extract.tables import heads_of, label_of, parents_of
 from shared.platform.tables import Figure
-from shared.text.figures import MAX_FIGURES, MAX_METRIC, QUALIFIERS, Context, figures_of_text
+from shared.text.figures import MAX_FIGURES, MAX_METRIC, Context, figures_of_text, qualifier_in
 from shared.text.mentions import NOUNS, as_share, inherited, is_range, kind_of, mentions, scaled
 from shared.text.numbers import style_of
 from shared.text.periods import Period, last_year, periods
@@ -57,7 +57,6 @@ _CODE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _YEAR_MARK = re.compile(r"(?<=\b20\d\d)(?:[a-z]{1,3}|\(\d{1,2}\)|\d\)?|\*{1,3})(?!\w)")
-_BASELINE = re.compile(r"\b(?:from|vs\.?|versus|against|to|than|with|compared)\b.{0,30}$", re.IGNORECASE)
 _GOALS = re.compile(r"\bSDGs?\b|sustainable development goals?", re.IGNORECASE)
 _GOAL = re.compile(r"\d{1,2}\.[\da-d]")
 _THOUSANDS = re.compile(r"[12][.,' \u00a0]\d{3}")
@@ -401,11 +400,7 @@ def _qualifier_of(text: str) -> str | None:
     for name, words in _SEXES.items():
         if last in words:
             return f"of which {name}"
-    for name, pattern in QUALIFIERS:
-        found = pattern.search(text)
-        if found and not (name == "base year" and _BASELINE.search(text[: found.start()])):
-            return name
-    return None
+    return qualifier_in(text)
 
 
 def _timeless(text: str, context: Context) -> str:

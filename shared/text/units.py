@@ -225,6 +225,11 @@ def _read() -> tuple[dict[str, Unit], dict[str, Unit]]:
 _EXACT, _LOWER = _read()
 PEOPLE = frozenset(word for word, unit in _LOWER.items() if unit.dimension == "people")
 NOUNS = frozenset(word for word, unit in _LOWER.items() if unit.dimension in {"people", "counted", "time"})
+_MEASURES = frozenset(
+    word.lower()
+    for word, unit in (*_EXACT.items(), *_LOWER.items())
+    if unit.dimension not in {"people", "counted"}
+)
 COUNTED = frozenset(word for word, unit in _LOWER.items() if unit.dimension in {"people", "counted"})
 
 
@@ -357,7 +362,7 @@ def _worded(low: str) -> Unit | None:
     low = _COUNTS.sub("", low)
     words = low.split(" ")
     if 1 < len(words) <= _ADJECTIVES and words[-1] in COUNTED and not _FUNCTION.intersection(words):
-        return _LOWER[words[-1]]
+        return _LOWER[words[-1]] if not _MEASURES.intersection(words[:-1]) else None
     if low in _LOWER and _LOWER[low].dimension in {"people", "counted"}:
         return _LOWER[low]
     first, _, rest = low.partition(" ")
