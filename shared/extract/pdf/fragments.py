@@ -6,6 +6,7 @@ Each is joined with the label that stands nearest, so that what is read says wha
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def with_fragments(paragraphs: list[Paragraph]) -> list[Paragraph]:
 
 def is_sentence(text: str) -> bool:
     """Whether a text reads as a sentence: enough words, or a full stop behind some."""
-    words = len(_WORD.findall(text))
+    words = sum(1 for _ in islice(_WORD.finditer(text), _MIN_SENTENCE_WORDS))
     return words >= _MIN_SENTENCE_WORDS or (
         words >= _MIN_LETTERS and text.endswith((".", "!", "?", ":", ";"))
     )

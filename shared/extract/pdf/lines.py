@@ -44,6 +44,8 @@ def is_bold(font: str) -> bool:
     return _BOLD.search(font) is not None
 
 
+PIECE_GAP = 0.45
+"""Of the line's height: a wider gap separates two pieces of which a cell may be made."""
 _GAP = 1.0  # of the line's height: a wider gap separates cells or columns
 _JUSTIFIED = 3.0  # ... unless all gaps of the line are wide: times the median gap
 _MIN_GAPS = 4  # gaps a line needs for their median to mean something
@@ -140,6 +142,8 @@ def cut_words(words: Words) -> list[Line]:
     x0s, x1s = words.x0s, words.x1s
     gaps = list(map(sub, x0s[1:], x1s))
     if max(gaps) <= _GAP * line.height and min(gaps) >= 0 and not _DIGIT.search(line.text):
+        if max(gaps) <= PIECE_GAP * line.height:
+            line.words = None  # one piece, wherever its words stand
         return [line]  # prose, as most are
     begins = [
         at

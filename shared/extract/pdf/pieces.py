@@ -8,6 +8,7 @@ from operator import attrgetter, sub
 from typing import TYPE_CHECKING
 
 from shared.extract.cells import kind_of
+from shared.extract.pdf.lines import PIECE_GAP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,12 +18,10 @@ if TYPE_CHECKING:
 
 STEP = 1.4
 """Of the line height, from one line of a cell to the next."""
-_GAP = 0.45  # of the line height: a wider gap separates two pieces
 _VALUE_GAP = 0.12  # ... between two numbers
 _THOUSANDS = 0.42  # ... unless they are one number, with blanks for thousands
 _BASE = 0.3  # of the line height: pieces this close stand on one line
 _MAX_VALUE = 30  # characters
-_DIGIT = re.compile(r"\d")
 _THOUSAND = re.compile(r"\d{3}(?:[.,]\d+)?[%)]?")
 _LEADING = re.compile(r"[\W_]*\d{1,3}")
 
@@ -85,9 +84,7 @@ def pieces_of(line: Line, at: int) -> list[Piece]:
         return [_piece(line, at, text, x0, x1) for text, (x0, x1) in zip(cells, spans, strict=True)]
     x0s, x1s = edges[: len(texts)], edges[len(texts) :]
     between = list(map(sub, x0s[1:], x1s))
-    if not between or (max(between) <= _GAP * line.height and not _DIGIT.search(line.text)):
-        return [_piece(line, at, line.text, line.x0, line.x1)]  # prose, as most are
-    wide, narrow = _GAP * line.height, _VALUE_GAP * line.height
+    wide, narrow = PIECE_GAP * line.height, _VALUE_GAP * line.height
     gaps = [0.0, *between, wide + 1]
     figures = [*map(_is_figure, texts), False]
     found: list[Piece] = []

@@ -75,6 +75,13 @@ _kind = _COUNT(_address(pdfium.FPDFPageObj_GetType))
 _segments = _COUNT(_address(pdfium.FPDFPath_CountSegments))
 _bounds = ctypes.PYFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 5)(_address(pdfium.FPDFPageObj_GetBounds))
 _draw_mode = ctypes.PYFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 3)(_address(pdfium.FPDFPath_GetDrawMode))
+_segment = _OBJECT(_address(pdfium.FPDFPath_GetPathSegment))
+_segment_kind = _COUNT(_address(pdfium.FPDFPathSegment_GetType))
+_segment_close = _COUNT(_address(pdfium.FPDFPathSegment_GetClose))
+_segment_point = ctypes.PYFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 3)(
+    _address(pdfium.FPDFPathSegment_GetPoint)
+)
+_MOVE, _LINE = pdfium.FPDF_SEGMENT_MOVETO, pdfium.FPDF_SEGMENT_LINETO
 _PATH, _FORM = pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_FORM
 
 
@@ -141,22 +148,23 @@ def _times(one: Matrix, two: Matrix) -> Matrix:
     return a * g + b * i, a * h + b * j, c * g + d * i, c * h + d * j, e * g + f * i + k, e * h + f * j + m
 
 
-def _straight(place: int, count: int, matrix: Matrix | None) -> Iterator[Box]:
-    path = ctypes.cast(place, pdfium.FPDF_PAGEOBJECT)
-    own = _matrix(place)
+def _straight(path: int, count: int, matrix: Matrix | None) -> Iterator[Box]:
+    own = _matrix(path)
     whole = own if matrix is None else matrix if own is None else _times(own, matrix)
-    x, y = ctypes.c_float(), ctypes.c_float()
+    place = (ctypes.c_float * 2)()
+    at_x = ctypes.addressof(place)
+    at_y = at_x + ctypes.sizeof(ctypes.c_float)
     before = start = (0.0, 0.0)
     for at in range(count):
-        segment = pdfium.FPDFPath_GetPathSegment(path, at)
-        pdfium.FPDFPathSegment_GetPoint(segment, x, y)
-        here = (x.value, y.value) if whole is None else _point(x.value, y.value, whole)
-        kind = pdfium.FPDFPathSegment_GetType(segment)
-        if kind == pdfium.FPDF_SEGMENT_MOVETO:
+        segment = _segment(path, at)
+        _segment_point(segment, at_x, at_y)
+        here = (place[0], place[1]) if whole is None else _point(place[0], place[1], whole)
+        kind = _segment_kind(segment)
+        if kind == _MOVE:
             start = here
-        elif kind == pdfium.FPDF_SEGMENT_LINETO:
+        elif kind == _LINE:
             yield from _level_or_upright(before, here)
-        if pdfium.FPDFPathSegment_GetClose(segment):
+        if _segment_close(segment):
             yield from _level_or_upright(here, start)
         before = here
 
