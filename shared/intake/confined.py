@@ -44,7 +44,7 @@ MAX_TABLES = 5_000
 """Limit on the tables of a document. The rows of those beyond it are passages all the same."""
 MAX_TABLE_CELLS, MAX_CELLS = 10_000, 200_000
 """Limits on a table's rows and cells together, and on those of a document's tables."""
-MAX_FIGURES = 50_000
+MAX_FIGURES = 20_000
 """Limit on the figures of a document."""
 MAX_METRIC = 500
 """Limit on what is said of a figure, in characters."""
@@ -151,7 +151,7 @@ def read(  # noqa: PLR0913 - what a file is, how it is read, and within which li
     context = Context(style=style_of([segmented.text]), year=extracted.year)
     figures = _Figures(segmented.text, context, tables)
     yield from _passages(_found(segmented, figures, tables, language), redacting)
-    warnings = [*extracted.warnings, *_left_out(tables.left_out, figures.left_out)]
+    warnings = [*extracted.warnings, *_left_out(tables.left_out, more_figures=figures.is_full)]
     yield _description(replace(extracted, warnings=warnings), language, redacting)
 
 
@@ -313,9 +313,12 @@ class _Figures:
         self._waiting: list[tuple[int, Figure]] = []
         """Figures of the row that are in its next parts, with their place in the text."""
         self.count = 0
-        self.left_out = 0
+        self.is_full = False
+        """Whether there may be figures beyond the limit; they are not looked for."""
 
     def of(self, cut: Cut) -> list[Figure]:
+        if self.is_full:
+            return []
         section = self._text[slice(*cut.section)] if cut.section else None
         context = replace(self._context, section=section, kind=cut.kind)
         if cut.table is None or cut.at is None:
@@ -329,7 +332,7 @@ class _Figures:
             self._waiting = self._waiting[len(found) :]
         kept = found[: MAX_FIGURES - self.count]
         self.count += len(kept)
-        self.left_out += len(found) - len(kept)
+        self.is_full = len(kept) < len(found)
         return [
             replace(figure, metric=figure.metric[:MAX_METRIC]) if len(figure.metric) > MAX_METRIC else figure
             for figure in kept
@@ -386,11 +389,11 @@ def _language(text: str, document: str | None) -> str | None:
     return detect(text) or document
 
 
-def _left_out(tables: int, figures: int) -> Iterator[str]:
+def _left_out(tables: int, *, more_figures: bool) -> Iterator[str]:
     if tables:
         yield f"{tables:,} tables are left out, as they are too large or too many; their rows are passages"
-    if figures:
-        yield f"{figures:,} figures beyond the first {MAX_FIGURES:,} are left out; they stand in passages"
+    if more_figures:
+        yield f"only the first {MAX_FIGURES:,} figures are kept; what follows stands in passages"
 
 
 def _description(extracted: Extracted, language: str | None, redacting: _Redacting) -> Piece:
