@@ -65,15 +65,6 @@ _EMPTY = re.compile(r"\(\s*\)")
 _EDGES = " ,;:-\u2013|*"
 
 
-def figures_of_row(table: Table, at: int, above: Table | None, context: Context) -> list[Figure]:
-    """Return the figures of a row, in the order of its columns.
-
-    `above` is the table whose heads count, where this one continues another. Who reads many rows of a table
-    makes one `TableFigures`.
-    """
-    return TableFigures(table, above, context).row(at)
-
-
 @dataclass(frozen=True, slots=True)
 class _Column:
     """What the heads of a column say of its numbers."""

@@ -8,7 +8,7 @@ from shared.platform.tables import Cell, Figure, Row, Table
 from shared.text import row_figures
 from shared.text.figures import MAX_FIGURES, MAX_METRIC, Context
 from shared.text.numbers import Style
-from shared.text.row_figures import TableFigures, figures_of_row
+from shared.text.row_figures import TableFigures
 
 CONTEXT = Context(style=Style("."), year=2023)
 
@@ -23,6 +23,11 @@ def table(*rows: tuple[str, ...], heads: int = 1, caption: str | None = None, la
         kind = "head" if at < heads else "group" if is_group else "row"
         made.append(Row(kind=kind, cells=cells, level=int(in_group and not is_group)))  # type: ignore[arg-type]
     return Table(rows=tuple(made), columns=max(map(len, rows)), labels=labels, caption=caption)
+
+
+def figures_of_row(made: Table, at: int, above: Table | None, context: Context) -> list[Figure]:
+    """Return the figures of one row."""
+    return TableFigures(made, above, context).row(at)
 
 
 def last(made: Table, context: Context = CONTEXT) -> list[Figure]:
