@@ -152,8 +152,8 @@ def list_figures(client: firestore.Client, asked: FiguresQuery) -> FigurePage:
     if stored is None:
         return FigurePage(figures=[], next_page_token=None)
     run = stored["published_run"]
-    _, of_run, skipped = read_cursor(asked.page_token)
-    if asked.page_token is not None and of_run != run:
+    *place, skipped = read_cursor(asked.page_token)
+    if asked.page_token is not None and place != [asked.document, run]:
         raise _stale("The document was analyzed again since the page before.")
     is_asked = organisation_key(asked.organisation) in {None, organisation_key(stored["organisation"])}
     found = figures_of(client, asked.document, run) if is_asked and run is not None else []

@@ -20,7 +20,7 @@ from shared.documents.outcomes import organisation_key
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.platform.errors import Superseded
 from shared.platform.tables import Figure, Table
-from shared.text.datapoints import datapoint_of_query
+from shared.text.datapoints import datapoint_of_query, names
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -36,14 +36,16 @@ MAX_CODED = 300_000
 """Limit on a document's figures with a data point in bytes, packed; the surest are kept."""
 MAX_CODED_FIGURES = 4_000
 OUTCOMES_AT_ONCE = 50
+FIRST_OUTCOMES = 5
+"""Outcomes of the first query, since a page often needs few; each one after asks for twice as many."""
 MAX_OUTCOMES = 500
-"""Documents that one call of `known` looks at."""
+"""Documents that one call of `known` reads, whether they have such figures or not."""
 MAX_FACTS = 10
 """Figures that answer a question."""
 MAX_CODES = 3
 """Data points that a question may ask for: the first that its words name."""
-MAX_ASKED = 200
-"""Documents whose figures are looked at for an answer."""
+MAX_ASKED = 2_000
+"""Documents among which those of the organisation and year of a question are looked for."""
 SECONDS = 20.0
 """Timeout of one query."""
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
@@ -116,11 +118,14 @@ def of_batch(passages: Sequence[Passage], results: Sequence[PassageResult]) -> P
 
 
 def fitting(packed: Packed, room: int) -> tuple[bytes, int]:
-    """Pack what fits into so many bytes, figures before tables; return how much is left out too."""
-    for kept in (packed, Packed(figures=packed.figures), Packed()):
-        content = pack(kept)
-        if len(content) <= room:
-            break
+    """Pack what fits into so many bytes, figures before tables; return how much is left out too.
+
+    What does not fit is halved, so that at least half of what would fit is kept.
+    """
+    kept = packed
+    while len(content := pack(kept)) > room and kept != Packed():
+        figures, tables = kept.figures, kept.tables[: len(kept.tables) // 2]
+        kept = Packed(figures=figures if kept.tables else figures[: len(figures) // 2], tables=tables)
     left_out = len(packed.figures) - len(kept.figures) + len(packed.tables) - len(kept.tables)
     return content, left_out
 
@@ -197,17 +202,22 @@ def known(  # noqa: PLR0913 - the filters
     """
     start, run, offset = read_cursor(cursor)
     page: list[KnownFigure] = []
-    codes = None if datapoint is None else [datapoint]
-    for looked_at, stored in enumerate(_outcomes(client, organisation, codes, documents, start), 1):
+    key = organisation_key(organisation)
+    if documents is None:
+        found = _stored(client, key, None if datapoint is None else [datapoint], start)
+    else:
+        found = _named(client, sorted(each for each in set(documents) if start is None or each >= start))
+    for read, stored in enumerate(found, 1):
         skipped = 0
         if stored["document"] == start:
-            if stored["run"] != run:
+            if offset and stored["run"] != run:
                 raise Superseded("The document was analyzed again since the page before.")
             skipped = offset
-        fits = [each for each in _known(stored) if matches(each, datapoint, topic, period, unit)]
+        of_asked = _known(stored) if key in {None, stored["organisation_key"]} else []
+        fits = [each for each in of_asked if matches(each, datapoint, topic, period, unit)]
         room = limit - len(page)
         page += fits[skipped : skipped + room]
-        if len(page) == limit or looked_at == MAX_OUTCOMES:
+        if len(page) == limit or read == MAX_OUTCOMES:
             upto = min(len(fits), skipped + room)
             return Page(page, f"{stored['document']}-{stored['run']}-{upto}")
     return Page(page)
@@ -229,30 +239,50 @@ def facts(
     codes = datapoint_of_query(question)[:MAX_CODES]
     if not codes:
         return []
-    asked = f" {organisation_key(question)} "
     years = _YEAR.findall(question)
-    found: list[tuple[int, KnownFigure]] = []
-    for stored in islice(_outcomes(client, None, codes, [document] if document else None, None), MAX_ASKED):
-        named = _named_words(stored["organisation_key"], asked)
-        found += [
-            (named, each)
-            for each in _known(stored)
-            if each.datapoint in codes
-            and topic in {None, each.topic}
-            and (not years or any(is_within(each.period, year) for year in years))
-        ]
-    most = max((named for named, _ in found), default=0)
-    fitting = [each for named, each in found if named == most]
-    fitting.sort(key=lambda each: (each.period or "", each.confidence), reverse=True)
-    return sorted(fitting, key=lambda each: codes.index(each.datapoint or ""))[:limit]
+    found = [
+        each
+        for stored in _named(client, [document] if document else _asked_for(client, question, codes, years))
+        for each in _known(stored)
+        if each.datapoint in codes
+        and topic in {None, each.topic}
+        and (not years or any(is_within(each.period, year) for year in years))
+    ]
+    found.sort(key=lambda each: (each.period or "", each.confidence), reverse=True)
+    return sorted(found, key=lambda each: codes.index(each.datapoint or ""))[:limit]
 
 
-def _named_words(key: str | None, asked: str) -> int:
-    """Count the first words of an organisation that a question has in a row; a number alone names none."""
+def _asked_for(
+    client: firestore.Client, question: str, codes: Sequence[str], years: Sequence[str]
+) -> list[str]:
+    """Return documents with such data points, of the organisation that a question names if it names one.
+
+    Of too many, those that report on the year of the question, or else the latest.
+    """
+    asked, about = f" {organisation_key(question)} ", {word for code in codes for word in _name_words(code)}
+    newest = max(map(int, years), default=9999)
+    ranked = [
+        (-_named_words(stored["organisation_key"], asked, about), abs(newest - (stored["year"] or 0)), stored)
+        for stored in islice(_stored(client, None, codes, None, _IDENTITY), MAX_ASKED)
+    ]
+    most = min((named for named, _, _ in ranked), default=0)
+    nearest = sorted((away, stored["document"]) for named, away, stored in ranked if named == most)
+    return sorted(document for _, document in nearest[:OUTCOMES_AT_ONCE])
+
+
+def _name_words(code: str) -> list[str]:
+    return (organisation_key(names().get(code)) or "").split()
+
+
+def _named_words(key: str | None, asked: str, about: Collection[str]) -> int:
+    """Count the first words of an organisation that a question has in a row.
+
+    A number alone names none, nor does a word of what is asked: "energy" is not Energy Transfer.
+    """
     words = (key or "").split()
     for count in range(len(words), 0, -1):
         if f" {' '.join(words[:count])} " in asked:
-            return 0 if count == 1 and words[0].isdecimal() else count
+            return 0 if count == 1 and (words[0].isdecimal() or words[0] in about) else count
     return 0
 
 
@@ -295,28 +325,9 @@ def is_within(period: str | None, asked: str) -> bool:
 
 _SHOWN = (
     *("document", "run", "name", "title", "organisation", "organisation_key", "year"),
-    *("codes", "datapoints"),
+    "datapoints",
 )
-
-
-def _outcomes(
-    client: firestore.Client,
-    organisation: str | None,
-    codes: Sequence[str] | None,
-    documents: Collection[str] | None,
-    start: str | None,
-) -> Iterator[dict[str, Any]]:
-    """Yield outcomes with figures of any of the data points, by document, from `start` on."""
-    key = organisation_key(organisation)
-    if documents is None:
-        found = _stored(client, key, codes, start)
-    else:
-        found = _named(client, sorted(each for each in set(documents) if start is None or each >= start))
-    for stored in found:
-        there = stored.get("codes") or []
-        fits = there if codes is None else set(codes) & set(there)
-        if fits and key in {None, stored["organisation_key"]}:
-            yield stored
+_IDENTITY = ("document", "organisation_key", "year")
 
 
 def _named(client: firestore.Client, documents: list[str]) -> Iterator[dict[str, Any]]:
@@ -327,23 +338,33 @@ def _named(client: firestore.Client, documents: list[str]) -> Iterator[dict[str,
 
 
 def _stored(
-    client: firestore.Client, key: str | None, codes: Sequence[str] | None, start: str | None
+    client: firestore.Client,
+    key: str | None,
+    codes: Sequence[str] | None,
+    start: str | None,
+    shown: Sequence[str] = _SHOWN,
 ) -> Iterator[dict[str, Any]]:
+    """Yield outcomes by document, from `start` on, with figures of any of the data points."""
     from google.cloud.firestore_v1.base_query import FieldFilter
 
     outcomes = client.collection(OUTCOMES)
-    query: Any = outcomes.order_by("__name__").select(_SHOWN)
+    query: Any = outcomes.order_by("__name__").select(shown)
     if key is not None:
         query = query.where(filter=FieldFilter("organisation_key", "==", key))
     if codes is not None:
         query = query.where(filter=FieldFilter("codes", "array_contains_any", codes))
     after = query if start is None else query.start_at({"__name__": outcomes.document(start)})
-    while page := list(after.limit(OUTCOMES_AT_ONCE).get(timeout=SECONDS)):
+    at_once, most = (FIRST_OUTCOMES, OUTCOMES_AT_ONCE) if shown == _SHOWN else (MAX_OUTCOMES, MAX_OUTCOMES)
+    while page := list(after.limit(at_once).get(timeout=SECONDS)):
         yield from (each.to_dict() for each in page)
-        after = query.start_after(page[-1])
+        if len(page) < at_once:
+            return
+        after, at_once = query.start_after(page[-1]), min(2 * at_once, most)
 
 
 def _known(stored: Mapping[str, Any]) -> list[KnownFigure]:
+    if not stored.get("datapoints"):  # recorded by a release that kept no figures, or without a result
+        return []
     about = {name: stored[name] for name in ("document", "run", "name", "title", "organisation", "year")}
     return [KnownFigure(**_values(figure), **about) for figure in unpack(stored["datapoints"]).figures]
 

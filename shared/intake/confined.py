@@ -249,8 +249,7 @@ class _Tables:
     def _numbered(self, with_rows: set[int]) -> list[int | None]:
         """Return each table's number among those that are kept; None: it is beyond a limit, or has no row."""
         numbers: list[int | None] = []
-        kept = room = 0
-        room = MAX_CELLS
+        kept, room = 0, MAX_CELLS
         for number, table in enumerate(self._tables):
             size = size_of(table)
             fits = number in with_rows and kept < MAX_TABLES and size <= min(room, MAX_TABLE_CELLS)

@@ -204,6 +204,7 @@ def test_tables_come_page_by_page(api: ApiServer) -> None:
     ("path", "query"),
     [
         ("/v1/figures", {"document": IDS[NAMES[0]], "page_token": f"{IDS[NAMES[0]]}-1-1"}),
+        ("/v1/figures", {"document": IDS[NAMES[0]], "page_token": f"{IDS[NAMES[1]]}-2-1"}),
         ("/v1/figures", {"page_token": f"{IDS[NAMES[0]]}-1-1"}),
         (f"/v1/documents/{IDS[NAMES[0]]}/tables", {"page_token": "1-0"}),
     ],
@@ -233,6 +234,8 @@ def test_questions_for_figures_that_are_none(api: ApiServer, query: dict[str, ob
         ("1 total energy consumption at Marl in 2023", [80.5]),  # a number names no organisation
         ("1&1 total energy consumption", [7.0]),
         ("total energy consumption 1999", []),
+        ("total energy consumption Marl 2021", []),  # which another organisation does not answer
+        ("total energy consumption 2023 at Total", [7.0, 80.5]),  # a word of the data point names none
         ("How is water saved?", []),
     ],
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from google.cloud.firestore_v1 import DELETE_FIELD
 
-from shared.documents import completion
+from shared.documents import completion, figures
 from shared.documents.erasure import erase_stored
 from shared.documents.figures import figures_of, known, tables_of
 from shared.documents.model import Facts
@@ -209,3 +210,17 @@ def test_a_result_announces_the_surest_data_points(monkeypatch: pytest.MonkeyPat
     life.documents.fail(document.id, 2, 2, ErrorInfo(code="broken", message="It is broken.", hint="Mend it."))
     completion.finish(life.documents, document.id)
     assert [(each.state, each.datapoints) for each in told] == [("failed", [])]
+
+
+def test_one_call_reads_so_many_documents_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether they have figures or not, as those of earlier releases; the cursor goes on behind."""
+    monkeypatch.setattr(figures, "MAX_OUTCOMES", 2)
+    client = firestore_client()
+    made = sorted(completed(Life()).id for _ in range(3))
+    for each in made[:2]:
+        stored = client.collection("outcomes").document(each)
+        stored.update(dict.fromkeys(("codes", "datapoints"), DELETE_FIELD))
+    page = known(client, documents=made)
+    assert (page.figures, page.cursor) == ([], f"{made[1]}-1-0")
+    page = known(client, documents=made, cursor=page.cursor)
+    assert {each.document for each in page.figures} == {made[2]}
