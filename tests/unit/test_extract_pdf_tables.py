@@ -326,3 +326,19 @@ def test_words_between_a_label_and_its_next_line_part_nothing() -> None:
     assert grid.unspaced("A b c") == "A b c"
     assert pieces.is_value("< 1 %")
     assert not pieces.is_value("3.1 Purchased goods and services")
+
+
+def test_lines_written_upwards_are_in_no_table(file: Path) -> None:
+    """They stay lines, whose words keep their order."""
+
+    def page(canvas: Canvas) -> None:
+        canvas.rotate(90)
+        for at in range(4):
+            for x, text in ((100, f"Mill {at} of the river"), (300, f"{at},200"), (400, f"{at},100")):
+                canvas.drawString(x, -100 - 16 * at, text)
+
+    draw(file, page)
+    extracted = read(file)
+    assert extracted.tables == []
+    text = " ".join(block.text for block in extracted.blocks)
+    assert all(f"{at},200 {at},100" in text for at in range(4))

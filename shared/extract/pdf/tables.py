@@ -45,6 +45,7 @@ MAX_TABLES = 40
 """Tables of a page."""
 _MAX_NOTE_LINES = 40
 _MAX_LABEL_LINES = 4
+_UPWARDS = 4  # characters of a line that is written upwards, if it is higher than wide
 _FEW_LEVELS = 2  # lines of a frame: a box
 _MAX_HEAD_WORDS = 8  # of a head of a column
 _HEAD_STEP = 1.6  # line heights between the heads and the line below them
@@ -113,7 +114,12 @@ def find_tables(page: Page, join: Join) -> list[Found]:
     """Return the page's tables from top to bottom, as grids."""
     if all(line.edges is None for line in page.lines):
         return []  # it has too few numbers and rows
-    pieces = [piece for at, line in enumerate(page.lines) for piece in pieces_of(line, at)]
+    pieces = [
+        piece
+        for at, line in enumerate(page.lines)
+        if len(line.text) < _UPWARDS or line.y1 - line.y0 <= 2 * (line.x1 - line.x0)
+        for piece in pieces_of(line, at)
+    ]
     if not pieces or len(pieces) > MAX_PIECES:
         return []
     search = _Search(pieces)
