@@ -33,6 +33,7 @@ _BEGINS = re.compile(r"[.;:,()\n]\s")
 _NUMBER = re.compile(r"(?<!\d)(?!(?:19|20)\d\d(?!\d)|[123] )\d")
 _SINCE = re.compile(" (?:since|seit|depuis|dal) ")
 _CLAUSE = re.compile(r"[.;:(\n]|\d")
+_TAIL = re.compile(r"[.;,\n]\s|\d")
 _BEFORE = 60  # characters of a sentence before its figure that can make it a change or a target
 _DASHES = re.compile(r"[^\w%<>]+")
 _LEVELS = re.compile(r"(?i) > (?!\d\d ?(?:years|yrs|ans|jahre|anni|$))")  # "Employees > 50 years" is one
@@ -57,13 +58,25 @@ _ALL = re.compile(
 )
 _SEXES = frozenset({" m ", " f ", " w ", " d "})
 _BARE = 12  # characters of a phrase that is no more than the noun
-_NOUNS = frozenset({"people", "count"})
+_NOUNS = frozenset({"people", "count", "none", "currency"})
 _MEASURES = frozenset({"mass", "energy", "volume"})  # dimensions of units
 _MAX_HEADING = 14  # words; what is longer is a sentence
 _PER = re.compile(r"/| per ")
 _TIME = re.compile(r"(?:year|yr|a|annum|month)")
 _NOTE = re.compile(r"(?<=[a-z\d)])(?<!awa)(?:viii|vii|vi|iii|ii|iv|ix)\b|(?<=\d)i\b")
 _DIFFERENCES = frozenset({"S1-16.pay_gap"})
+_DECIMALS = re.compile(r"\d[.,]\d\d?$")
+_TAXONOMY = "TAX."
+_YEARS_APART = 2.0  # the most by which a value grows in a year, nearly always
+_NO_VALUE = re.compile(r"(?i)(?:[\u2265\u2264*]|\bn\u00b0|\b(?:by|um|per|scope)) ?$")
+"""What stands before an aim, a footnote's mark, a name's number or a difference."""
+_AIMS = re.compile(
+    r"(?i)\b(?:(?:targets?|goals?|ziele?|objectifs?|obiettivi)\b[^.!?]*:|will|by (?:the end of )?20(?:2[5-9]|[3-5]\d)\b)[^.!?]*$"
+)
+"""What stands in a sentence before an aim."""
+_MARK = re.compile(r"[1-3]?\d")
+_AT_START = re.compile(r"(?:^|[.!?|]\s+)$")
+_INDEX = re.compile(r"(?i)content index|concordance|inhaltsindex|indice dei contenuti")
 _COUNTRY = re.compile(r"\bU\.?S\.?(?:A\.?)?(?![\w$]| (?:million|billion|dollar|cent))|\bU\.?K\.?(?!\w)")
 _SCOPE = re.compile(r"\bscopes? (i{1,3})\b")
 _SUPERSCRIPT = re.compile("(?<!m)[\u00b2\u00b3]|[\u00b9\u2070\u2074-\u2079]")
@@ -166,27 +179,51 @@ def assign(
     `text` is the passage's, `topics` are its topics, best first, `heading` is the heading above the passage
     or the caption of its table; the name of the organisation says nothing in a label.
     """
-    result = []
+    codes: list[str | None] = []
     for figure, stated in zip(figures, _stated(figures, text, heading, organisation), strict=True):
-        best = _best(stated, figure, text) if _may_have(figure, text) else None
-        if best and (best.score < _loaded()[1].weights["threshold"] or not _can_be(figure, best.code)):
-            best = None
-        topic = _point(best.code).topic if best else None
-        result.append(
-            replace(
-                figure,
-                topic=topic or (topics[0] if topics else None),
-                datapoint=best.code if best else None,
-            )
-        )
+        best = _best(stated, figure, text) if _may_have(figure, text, heading or "") else None
+        sure = best and best.score >= _loaded()[1].weights["threshold"] and _can_be(figure, best.code)
+        codes.append(best.code if best and sure else None)
+    result = []
+    for figure, code in zip(figures, _unambiguous(figures, codes), strict=True):
+        topic = _point(code).topic if code else None
+        result.append(replace(figure, topic=topic or (topics[0] if topics else None), datapoint=code))
     return result
+
+
+def _unambiguous(figures: Sequence[Figure], codes: Sequence[str | None]) -> list[str | None]:
+    """Take a code from figures of one passage that are of one period and cannot all be its value.
+
+    The columns of a row whose heads were not found can be years, which are alike, or parts. In rows of the
+    EU taxonomy the first is the share, the others are criteria and other years.
+    """
+    claims: dict[tuple[str, str | None, str | None], list[int]] = {}
+    for at, (figure, code) in enumerate(zip(figures, codes, strict=True)):
+        if code:
+            claims.setdefault((code, figure.period, figure.unit), []).append(at)
+    kept = list(codes)
+    for (code, period, _), places in claims.items():
+        values = [abs(figures[at].value) for at in places]
+        is_cell = figures[places[0]].cell is not None
+        if code.startswith(_TAXONOMY):
+            lost = places[1:]
+        elif max(values) > _YEARS_APART * min(values) or (not is_cell and period is None and len(places) > 1):
+            lost = places
+        else:
+            lost = []
+        for at in lost:
+            kept[at] = None
+    return kept
 
 
 def _can_be(figure: Figure, code: str) -> bool:
     """Whether the number can be one of the data point: people and cases are counted in whole numbers."""
+    if code in _DIFFERENCES:
+        return True
     counts_only = _point(code).units <= {"people", "count", "none"}
-    is_whole = float(figure.value).is_integer()
-    return (is_whole or not counts_only) and (figure.qualifier != "change" or code in _DIFFERENCES)
+    is_whole = float(figure.value).is_integer() and not _DECIMALS.search(figure.printed)
+    is_value = figure.value >= 0 and figure.printed.strip("0") != "" or figure.printed in {"", "0"}
+    return (is_whole or not counts_only) and figure.qualifier != "change" and is_value
 
 
 def _best(stated: Stated, figure: Figure, text: str) -> Found | None:
@@ -205,7 +242,7 @@ def _best(stated: Stated, figure: Figure, text: str) -> Found | None:
 
 def _clause_before(figure: Figure, text: str) -> str:
     """Return the words of the clause before a figure, if it is the clause's first."""
-    at = text.find(figure.text)
+    at = _place(figure, text)
     clause = _BEGINS.split(text[max(at - MAX_LABEL, 0) : at])[-1] if at > 0 else ""
     return "" if _NUMBER.search(clause) else clause
 
@@ -227,13 +264,14 @@ def _stated(
             named = [part for part in _LEVELS.split(row) if not _is_unit(part)]
             metric = " > ".join([*above, *(named or [row])])
         prose = figure.cell is None
-        at = text.find(figure.text) if prose else -1
+        at = _place(figure, text) if prose else -1
         end = at + len(figure.text)
         behind = _CLAUSE.split(text[end : end + _BEHIND])[0] if at >= 0 else ""
         only_year = _YEAR.search(_normal(head)) and _is(_loaded()[1].neutral, _normal(head))
         over = "" if only_year else head  # without years the columns of a row are one case
         unit = _kind(figure, text[max(at - _BEFORE, 0) : at] if at > 0 else "")
-        yield Stated(metric[-MAX_LABEL:], over, heading or "", unit, prose, behind, organisation or "")
+        tail = _TAIL.split(text[max(at - MAX_LABEL, 0) : at])[-1] if at > 0 else ""
+        yield Stated(metric[-MAX_LABEL:], over, heading or "", unit, prose, behind, organisation or "", tail)
 
 
 def _is_unit(text: str) -> bool:
@@ -268,6 +306,8 @@ class Label(NamedTuple):
     prose: bool
     behind: str
     """Of a sentence, the words behind the figure."""
+    before: str
+    """And those before it, from the last comma or number."""
 
 
 class Stated(NamedTuple):
@@ -284,6 +324,8 @@ class Stated(NamedTuple):
     behind: str = ""
     """Of a sentence, the words behind the figure."""
     organisation: str = ""
+    before: str = ""
+    """Of a sentence, the words before the figure."""
 
 
 @lru_cache(maxsize=4096)
@@ -310,7 +352,8 @@ def candidates(stated: Stated) -> tuple[Found, ...]:
             return ()
         label, above = above[-1].rstrip() + label, (*parents, " ")
     aside = _normal(" ".join(_BRACKETS.findall(f"{metric} {head}")))
-    read = Label((label, top), aside, above, stated.unit, stated.prose, _normal(stated.behind))
+    beside = _normal(stated.behind), _normal(stated.before)
+    read = Label((label, top), aside, above, stated.unit, stated.prose, *beside)
     is_share = read.unit != "none" or any(map(_SHARE.search, read.own))
     fitting = [
         point
@@ -371,7 +414,8 @@ def _judged(point: Datapoint, read: Label, words: Words) -> Found | None:
         lacks_unit=lacks_unit,
         prose=read.prose,
         partly=point.only_all and label + head > 0,
-        place=any(_is_place(each, words) for each in read.above) or _is_group(parent, point, words),
+        place=any(_is_place(each, words) for each in read.above)
+        or any(_is_group(_whole(each), point, words) for each in read.above[:-1]),
         headings=min(headings or 0, _MANY),
     )
     z = words.weights["constant"] + sum(
@@ -393,7 +437,7 @@ def _widths(point: Datapoint, read: Label) -> tuple[int, int]:
 def _is_excluded(point: Datapoint, read: Label, own_width: int, *, around: bool) -> bool:
     """Whether other words say that it is another thing; `around` are the words of the heading above, too."""
     sure = point.sure and any(map(point.sure.search, read.own))
-    if point.excluded and not sure and any(map(point.excluded.search, (*read.own, read.behind))):
+    if point.excluded and not sure and any(map(point.excluded.search, (*read.own, read.behind, read.before))):
         return True
     if read.prose and point.only_all and own_width < _BARE and read.unit in _NOUNS:
         return True  # "representing 400 workers" names nobody's whole
@@ -447,16 +491,36 @@ def _without(text: str, names: frozenset[str]) -> str:
     return f" {' '.join(word for word in text.split() if word not in names)} " if names else text
 
 
-def _may_have(figure: Figure, text: str) -> bool:
+def _may_have(figure: Figure, text: str, heading: str) -> bool:
     if figure.kind == "year" or figure.qualifier == "target" or figure.unit == "pp":
         return False
+    if _INDEX.search(heading) or _INDEX.search(figure.metric):
+        return False
+    is_bare = figure.cell is None or figure.unit is None
+    if is_bare and figure.printed and figure.printed in figure.metric.split():
+        return False  # "employees under 30" has no value
     if figure.cell is not None:
         return True
-    if figure.printed and figure.printed in figure.metric.split():
-        return False  # "employees under 30" has no value
-    at = text.find(figure.text)
-    before = _normal(text[max(at - _BEFORE, 0) : at]) if at > 0 else " "
-    return not any(map(_loaded()[1].blocked.fullmatch, before.split()))
+    at = max(_place(figure, text), 0)
+    before = text[max(at - MAX_LABEL, 0) : at]
+    if _NO_VALUE.search(before) or _AIMS.search(before) or _is_mark(figure, before, text[at:]):
+        return False
+    return not any(map(_loaded()[1].blocked.fullmatch, _normal(before[-_BEFORE:]).split()))
+
+
+def _place(figure: Figure, text: str) -> int:
+    """Return where a figure stands in a text, -1 if nowhere; not within another number."""
+    found = re.search(rf"(?<![\d.,]){re.escape(figure.text)}(?!\d)", text)
+    return found.start() if found else text.find(figure.text)
+
+
+def _is_mark(figure: Figure, before: str, here: str) -> bool:
+    """Whether a number is that of a footnote: "(1)", or "7 Number of" at the start of a sentence."""
+    if not _MARK.fullmatch(figure.printed):
+        return False
+    behind = here[len(figure.printed) :]
+    begins = _AT_START.search(before) and behind[:1] == " " and behind[1:2].isupper()
+    return bool(begins or (before.endswith("(") and behind.startswith(")")))
 
 
 def _heads(figures: Sequence[Figure], text: str) -> list[str]:
@@ -589,8 +653,6 @@ def _phrase(phrase: str, lists: dict[str, list[str]]) -> str:
 
 def _word(word: str) -> str:
     stem = _normal(word.rstrip("*")).strip()
-    if not stem:
-        raise ValueError(f"{word!r} is no word of a label")
     if not stem:
         raise ValueError(f"{word!r} is no word of a label")
     return re.escape(stem) + (r"\w*" if word.endswith("*") else "")
