@@ -58,7 +58,7 @@ _ALL = re.compile(
 )
 _SEXES = frozenset({" m ", " f ", " w ", " d "})
 _BARE = 12  # characters of a phrase that is no more than the noun
-_NOUNS = frozenset({"people", "count", "none", "currency"})
+_NOUNS = frozenset({"people", "count", "currency"})
 _MEASURES = frozenset({"mass", "energy", "volume"})  # dimensions of units
 _MAX_HEADING = 14  # words; what is longer is a sentence
 _PER = re.compile(r"/| per ")
@@ -71,10 +71,12 @@ _YEARS_APART = 2.0  # the most by which a value grows in a year, nearly always
 _NO_VALUE = re.compile(r"(?i)(?:[\u2265\u2264*]|\bn\u00b0|\b(?:by|um|per|scope)) ?$")
 """What stands before an aim, a footnote's mark, a name's number or a difference."""
 _AIMS = re.compile(
-    r"(?i)\b(?:(?:targets?|goals?|ziele?|objectifs?|obiettivi)\b[^.!?]*:|will|by (?:the end of )?20(?:2[5-9]|[3-5]\d)\b)[^.!?]*$"
+    r"(?i)\b(?:will|by (?:the end of )?20(?:2[5-9]|[3-5]\d))\b"
+    r"|\b(?:targets?|goals?|ziele?|objectifs?|obiettivi)\b[^:]*:"
 )
 """What stands in a sentence before an aim."""
 _MARK = re.compile(r"[1-3]?\d")
+_ENDS = re.compile(r"[.!?]")
 _AT_START = re.compile(r"(?:^|[.!?|]\s+)$")
 _INDEX = re.compile(r"(?i)content index|concordance|inhaltsindex|indice dei contenuti")
 _COUNTRY = re.compile(r"\bU\.?S\.?(?:A\.?)?(?![\w$]| (?:million|billion|dollar|cent))|\bU\.?K\.?(?!\w)")
@@ -222,8 +224,9 @@ def _can_be(figure: Figure, code: str) -> bool:
         return True
     counts_only = _point(code).units <= {"people", "count", "none"}
     is_whole = float(figure.value).is_integer() and not _DECIMALS.search(figure.printed)
-    is_value = figure.value >= 0 and figure.printed.strip("0") != "" or figure.printed in {"", "0"}
-    return (is_whole or not counts_only) and figure.qualifier != "change" and is_value
+    is_zeros = len(figure.printed) > 1 and not figure.printed.strip("0")  # "000 tonnes"
+    is_value = figure.value >= 0 and figure.qualifier != "change" and not is_zeros
+    return is_value and (is_whole or not counts_only)
 
 
 def _best(stated: Stated, figure: Figure, text: str) -> Found | None:
@@ -352,7 +355,7 @@ def candidates(stated: Stated) -> tuple[Found, ...]:
             return ()
         label, above = above[-1].rstrip() + label, (*parents, " ")
     aside = _normal(" ".join(_BRACKETS.findall(f"{metric} {head}")))
-    beside = _normal(stated.behind), _normal(stated.before)
+    beside = _normal(stated.behind), _normal(_ASIDES.sub(" ", stated.before))
     read = Label((label, top), aside, above, stated.unit, stated.prose, *beside)
     is_share = read.unit != "none" or any(map(_SHARE.search, read.own))
     fitting = [
@@ -503,7 +506,11 @@ def _may_have(figure: Figure, text: str, heading: str) -> bool:
         return True
     at = max(_place(figure, text), 0)
     before = text[max(at - MAX_LABEL, 0) : at]
-    if _NO_VALUE.search(before) or _AIMS.search(before) or _is_mark(figure, before, text[at:]):
+    if (
+        _NO_VALUE.search(before)
+        or _AIMS.search(_ENDS.split(before)[-1])
+        or _is_mark(figure, before, text[at:])
+    ):
         return False
     return not any(map(_loaded()[1].blocked.fullmatch, _normal(before[-_BEFORE:]).split()))
 
