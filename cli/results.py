@@ -411,6 +411,7 @@ def _fact(figure: KnownFigure) -> dict[str, Any]:
         "index": figure.passage,
         "page": figure.page,
         "row": None,
+        "kind": None,
         "text": f"{name}{period}: {quantity(figure.value, figure.unit)}",
         "score": 1.0,
         "figure": asdict(figure),

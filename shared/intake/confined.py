@@ -274,8 +274,8 @@ class _Tables:
             above = table
             while above and self._tables[above].continues and not has_heads(self._tables[above]):
                 above -= 1
-            heads = self._tables[above] if above != table else None
-            self._read = table, TableFigures(self._tables[table], heads, context)
+            heads = _nameless_table(self._tables[above]) if above != table else None
+            self._read = table, TableFigures(_nameless_table(self._tables[table]), heads, context)
         number = self._numbers[table]
         return [
             replace(figure, table=number, cell=figure.cell if number is not None else None)
@@ -289,6 +289,25 @@ def _fitted(cell: Cell, text: str, rows: int, columns: int) -> Cell:
     if (text, row_span, column_span) == (cell.text, cell.row_span, cell.column_span):
         return cell
     return replace(cell, text=text, row_span=row_span, column_span=column_span)
+
+
+def _nameless(text: str) -> str:
+    """Return a text of which figures are read: their labels are cut anywhere, and pseudonyms must stay whole.
+
+    Half of one would not get the key, so that whoever guesses what it stands for could test the guess.
+    """
+    return PSEUDONYM.sub("…", text)
+
+
+def _nameless_table(table: Table) -> Table:
+    texts = [table.caption or "", *(cell.text for row in table.rows for cell in row.cells)]
+    if not any(map(PSEUDONYM.search, texts)):
+        return table
+    rows = [
+        replace(row, cells=tuple(replace(cell, text=_nameless(cell.text)) for cell in row.cells))
+        for row in table.rows
+    ]
+    return replace(table, rows=tuple(rows), caption=_nameless(table.caption) if table.caption else None)
 
 
 def has_heads(table: Table) -> bool:
@@ -318,10 +337,10 @@ class _Figures:
     def of(self, cut: Cut) -> list[Figure]:
         if self.is_full:
             return []
-        section = self._text[slice(*cut.section)] if cut.section else None
+        section = _nameless(self._text[slice(*cut.section)]) if cut.section else None
         context = replace(self._context, section=section, kind=cut.kind)
         if cut.table is None or cut.at is None:
-            text = self._text[cut.start : cut.end]
+            text = _nameless(self._text[cut.start : cut.end])
             found = [replace(figure, box=cut.box) for figure in figures_of_text(text, context)]
         else:
             if self._row != (cut.table, cut.at):
@@ -373,8 +392,6 @@ def _texts(some: list[Found]) -> Iterator[str]:
     """Yield all text of passages that is sent beside the document's, but for what is only numbers."""
     for found in some:
         yield found.cut.label or ""
-        for figure in found.figures:
-            yield from (figure.metric, figure.text, figure.qualifier or "", figure.against or "")
         for table in found.tables:
             yield table.caption or ""
             yield from table.notes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from shared.intake import confined, read
 from shared.intake.confined import NO_KEY, Found
 from shared.intake.read import _Pieces
 from shared.platform.records import Passage
-from shared.platform.tables import Cell, Figure, Row, Table
+from shared.platform.tables import Cell, Row, Table
 from shared.text.figures import Context
 from shared.text.privacy import pseudonym, redact
 from shared.text.row_figures import TableFigures
@@ -91,18 +92,30 @@ def test_plain_numbers_of_a_table_are_left_alone(number: str) -> None:
     assert [row.cells[-1].text for row in found[0].tables[0].rows] == ["2023", number]
 
 
-def test_pseudonyms_of_tables_and_figures_get_the_key() -> None:
+def test_figures_have_no_part_of_a_pseudonym() -> None:
+    """Only whole ones get the key; a label is cut anywhere."""
+    prose = Block(f"Jane ({EMAIL}, {PHONE}) says that waste of the works of {EMAIL} was 55 tonnes in 2024.")
+    tables = table((f"Of {EMAIL}", "2024"), (f"Gas of {EMAIL} (MWh)", "7"), caption=f"Ask {PHONE}")
+    _, found = found_in(tables, blocks=[prose, *blocks_of(tables)])
+    figures = [figure for each in found for figure in each.figures]
+    assert {7.0, 55.0} <= {figure.value for figure in figures}
+    said = "".join(f"{figure.metric} {figure.text} {figure.qualifier} {figure.against}" for figure in figures)
+    made = confined._Redacting()
+    for digest in re.findall(r"[0-9a-f]{16}", made.redact(f"{EMAIL} {PHONE}")):
+        assert not any(digest[at : at + 4] in said for at in range(13))
+
+
+def test_pseudonyms_of_tables_get_the_key() -> None:
     """As those of the text do."""
     redacting = confined._Redacting()
     made = redacting.redact(EMAIL)
     cut = Cut(0, 9, None, None, 3, None, None, table=0)
-    figure = Figure(kind="number", value=1, unit=None, text="1", metric=made)
-    found = [Found(cut, None, [figure], [table((made,), ("1",))])]
+    found = [Found(cut, None, [], [table((made,), ("1",))])]
     pieces = _Pieces(KEY, most_passages=1)
     pieces.take(pack(confined.Piece("Jane has 1.")))
     pieces.take(pack(confined._together(found, redacting)))
     _, [passage] = pieces.whole()
-    assert passage.figures[0].metric == passage.tables[0].rows[0].cells[0].text == redact(EMAIL, KEY)
+    assert passage.tables[0].rows[0].cells[0].text == redact(EMAIL, KEY)
 
 
 def test_the_model_reads_the_label_of_a_long_row() -> None:
