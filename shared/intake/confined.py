@@ -42,7 +42,7 @@ _CHARACTERS, _PASSAGES = 100_000, 500
 """Characters of the text, and number of passages, that one piece carries."""
 MAX_TABLES = 5_000
 """Limit on the tables of a document. The rows of those beyond it are passages all the same."""
-MAX_TABLE_CELLS, MAX_CELLS = 10_000, 200_000
+MAX_TABLE_CELLS, MAX_KEPT_CELLS = 10_000, 200_000
 """Limits on a table's rows and cells together, and on those of a document's tables."""
 MAX_FIGURES = 20_000
 """Limit on the figures of a document."""
@@ -249,7 +249,7 @@ class _Tables:
     def _numbered(self, with_rows: set[int]) -> list[int | None]:
         """Return each table's number among those that are kept; None: it is beyond a limit, or has no row."""
         numbers: list[int | None] = []
-        kept, room = 0, MAX_CELLS
+        kept, room = 0, MAX_KEPT_CELLS
         for number, table in enumerate(self._tables):
             size = size_of(table)
             fits = number in with_rows and kept < MAX_TABLES and size <= min(room, MAX_TABLE_CELLS)

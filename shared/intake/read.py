@@ -26,8 +26,8 @@ from shared.extract.shapes import ExtractOptions, Limits
 from shared.extract.zips import ARCHIVES
 from shared.intake.archives import INSIDE, Unpacked, unpack
 from shared.intake.confined import (
-    MAX_CELLS,
     MAX_FIGURES,
+    MAX_KEPT_CELLS,
     MAX_METRIC,
     MAX_TABLE_CELLS,
     MAX_TABLES,
@@ -260,7 +260,7 @@ class _Pieces:
         if not (
             self.figures <= MAX_FIGURES
             and self.tables <= MAX_TABLES
-            and self._cells <= MAX_CELLS
+            and self._cells <= MAX_KEPT_CELLS
             and all(map(_is_sound, found.tables))
             and (not found.tables or found.cut.table == self.tables - 1)
             and all(map(_is_sober, found.figures))

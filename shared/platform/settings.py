@@ -166,7 +166,7 @@ class Settings(BaseModel):
     max_columns: PositiveInt = 2_000
     """Columns of a table."""
     max_cells: PositiveInt = 400_000
-    """Cells of all tables that are kept as tables; those of a data set are not."""
+    """Cells of a document's tables together; those of a data set do not count."""
     max_characters: PositiveInt = 20_000_000
     """Characters of extracted text."""
     max_passages: PositiveInt = 100_000

@@ -116,7 +116,7 @@ def test_what_a_report_restates_counts() -> None:
 def test_of_earlier_reports_the_latest_counts() -> None:
     """And of two values of one report a total, then the surer one."""
     shown, _, _ = compared(
-        [(doc(), outcome(figure(91, "2025", confidence=0.6), figure(90, "2025", confidence=0.9)))],
+        [(doc(), outcome(figure(91, "2025", confidence=0.8), figure(90, "2025", confidence=0.9)))],
         [
             (doc("2023", year=2023), outcome(figure(3, "2023"))),
             (
@@ -143,10 +143,11 @@ def test_of_earlier_reports_the_latest_counts() -> None:
         figure(100, "2019", qualifier="base year"),
         figure(100, "2024", qualifier="change"),
         figure(100, "2024", qualifier="of which women"),
+        figure(100, "2024", confidence=0.69),
     ],
 )
 def test_what_differs_in_kind_is_not_compared(other: DocumentFigure) -> None:
-    """Unit, data point, kind of period; targets and base years are no period's own value."""
+    """Unit, data point, kind of period; targets, base years and unsure values are no period's own value."""
     assert compared([(doc(), outcome(figure(90, "2025")))], [(doc("old"), outcome(other))])[0] == []
 
 
@@ -200,7 +201,7 @@ def test_the_largest_relative_change_comes_first() -> None:
     assert (found.compared, found.changed) == (4, 3)
 
 
-@pytest.mark.parametrize("now", [10_001.0, 0.99])
+@pytest.mark.parametrize("now", [10_001.0, 0.99, -100.0])
 def test_a_value_a_hundred_times_the_other_is_left_out(now: float) -> None:
     """It was likely read wrong; the digest says so."""
     shown, notes, found = compared([(doc(), outcome(figure(now, "2025"), figure(100, "2024")))])

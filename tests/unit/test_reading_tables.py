@@ -193,7 +193,7 @@ def test_tables_beyond_a_limit_leave_their_rows(monkeypatch: pytest.MonkeyPatch)
     _, found = found_in(table(*rows[:3]), table(*rows[:3]))
     assert [each.cut.table for each in found] == [0, 0, None, None]
     monkeypatch.setattr(confined, "MAX_TABLES", 9)
-    monkeypatch.setattr(confined, "MAX_CELLS", 10)
+    monkeypatch.setattr(confined, "MAX_KEPT_CELLS", 10)
     _, found = found_in(table(*rows[:3]), table(*rows[:3]))
     assert [each.cut.table for each in found] == [0, 0, None, None]
 
@@ -268,10 +268,10 @@ def test_an_honest_table_is_taken() -> None:
     assert (pieces.tables, pieces.figures, len(passage.tables), passage.table) == (1, 1, 1, 0)
 
 
-@pytest.mark.parametrize("limit", ["MAX_FIGURES", "MAX_TABLES", "MAX_CELLS"])
+@pytest.mark.parametrize("limit", ["MAX_FIGURES", "MAX_TABLES", "MAX_KEPT_CELLS"])
 def test_more_than_may_be_is_refused(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Over all passages together."""
-    monkeypatch.setattr(read, limit, 1 if limit != "MAX_CELLS" else 3)
+    monkeypatch.setattr(read, limit, 1 if limit != "MAX_KEPT_CELLS" else 3)
     pieces = _Pieces(KEY, most_passages=3)
     pieces.take(json.dumps({"text": "The mill is old."}).encode())
     pieces.take(sending(figures=[FIGURE]))

@@ -25,6 +25,8 @@ MAX_CHANGES = 60
 """Changes that are listed, the largest first; all are counted."""
 MAX_VALUES = 100_000
 """Values that are kept to be compared; those of the newest reports are read first."""
+MIN_CONFIDENCE = 0.7
+"""Of each of two values that are compared: a change is right only where both are."""
 IMPLAUSIBLE = 100
 """How many times the earlier value a value may be: a larger one is likely read wrong, by a thousand say."""
 _PERIOD = re.compile(r"(\d{4})(/\d{2,4}|-H[12]|-Q[1-4]|-\d{2}-\d{2})?")
@@ -75,7 +77,9 @@ class Values:
     def _figures(self, of: Doc, row: Row) -> Iterator[tuple[_Key, int, DocumentFigure]]:
         for figure in unpack(row["datapoints"]).figures if row.get("datapoints") else ():
             code, period = figure.datapoint or "", _PERIOD.fullmatch(figure.period or "")
-            if period is None or (figure.qualifier or "").startswith(_NOT_REPORTED):
+            if period is None or figure.confidence < MIN_CONFIDENCE:
+                continue
+            if (figure.qualifier or "").startswith(_NOT_REPORTED):
                 continue
             if self._topic is None or code.partition("-")[0] == self._topic:
                 rest = period[2] or ""
@@ -112,8 +116,8 @@ class Values:
             if _is_plausible(pair[1].figure.value, pair[0].figure.value)
         }
         if left := len(newest) - len(plausible):
-            why = f"differ more than {IMPLAUSIBLE} times from the period before, and are likely read wrong"
-            notes.append(f"{words.many(left, 'data point')} left out: values {why}.")
+            why = f"more than {IMPLAUSIBLE} times, or in sign, from the period before; likely read wrong"
+            notes.append(f"{words.many(left, 'data point')} left out: values differ {why}.")
         changes = [
             _change(code, names().get(code, code), unit, before, now)
             for (_, code, unit), (now, before) in plausible.items()
@@ -158,7 +162,7 @@ def _reported(value: _Value) -> Reported:
 
 
 def _is_plausible(before: float, now: float) -> bool:
-    return not before or not now or 1 / IMPLAUSIBLE <= abs(now / before) <= IMPLAUSIBLE
+    return not before or not now or 1 / IMPLAUSIBLE <= now / before <= IMPLAUSIBLE
 
 
 def _largest_first(each: DatapointChange) -> tuple[bool, float, str, str, str]:
