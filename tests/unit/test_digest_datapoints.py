@@ -207,7 +207,7 @@ def test_a_value_a_hundred_times_the_other_is_left_out(now: float) -> None:
     shown, notes, found = compared([(doc(), outcome(figure(now, "2025"), figure(100, "2024")))])
     assert (shown, found.compared) == ([], 0)
     [note] = notes
-    assert note.startswith("1 data point left out: values differ more than 100 times from the period before")
+    assert note.startswith("1 data point left out: values differ more than 100 times, or in sign, from")
 
 
 def test_a_topic_leaves_out_the_others() -> None:

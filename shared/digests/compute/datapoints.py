@@ -28,7 +28,9 @@ MAX_VALUES = 100_000
 MIN_CONFIDENCE = 0.7
 """Of each of two values that are compared: a change is right only where both are."""
 IMPLAUSIBLE = 100
-"""How many times the earlier value a value may be: a larger one is likely read wrong, by a thousand say."""
+"""How many times the earlier value a value may be: a larger one is likely read wrong, by a thousand say.
+
+So is one of another sign."""
 _PERIOD = re.compile(r"(\d{4})(/\d{2,4}|-H[12]|-Q[1-4]|-\d{2}-\d{2})?")
 _NOT_REPORTED = ("target", "base", "change", "forecast")
 """How qualifiers of figures begin that are not the period's own value."""
