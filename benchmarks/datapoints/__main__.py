@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,13 +102,19 @@ def _figure(metric: str, printed: str, unit: str, *, is_cell: bool) -> Figure:
         kind = "amount"
     return Figure(
         kind=kind,
-        value=0.0,
+        value=_value(printed),
         unit=unit or None,
         text=printed,
         printed=printed,
         metric=metric,
         cell=(0, 0) if is_cell else None,
     )
+
+
+def _value(printed: str) -> float:
+    """Return the number roughly: what follows the last separator are decimals if it is one or two digits."""
+    whole, decimals = re.fullmatch(r"(.*?)(?:[.,](\d\d?))?\D*", printed, re.DOTALL).groups("")  # type: ignore[union-attr]
+    return float(f"{re.sub(r'[^0-9]', '', whole) or 0}.{decimals or 0}")
 
 
 def _text(metric: str, column: str, printed: str) -> str:

@@ -66,7 +66,12 @@ _TIME = re.compile(r"(?:year|yr|a|annum|month)")
 _NOTE = re.compile(r"(?<=[a-z\d)])(?<!awa)(?:viii|vii|vi|iii|ii|iv|ix)\b|(?<=\d)i\b")
 _DIFFERENCES = frozenset({"S1-16.pay_gap"})
 _DECIMALS = re.compile(r"\d[.,]\d\d?$")
+_WHOLE_SHARE = 100
+_LEAST_TONNES = 1000
+_INDEXED = re.compile(r"(?:^|> )(?:GRI )?[1-4]\d\d-\d+ [^>]*$")
+"""A label of an index of disclosures, whose numbers are pages."""
 _TAXONOMY = "TAX."
+_AT_MOST = 20.0  # the most by which it grows in some years
 _YEARS_APART = 2.0  # the most by which a value grows in a year, nearly always
 _NO_VALUE = re.compile(r"(?i)(?:[\u2265\u2264*]|\bn\u00b0|\b(?:by|um|per|scope)) ?$")
 """What stands before an aim, a footnote's mark, a name's number or a difference."""
@@ -199,23 +204,38 @@ def _unambiguous(figures: Sequence[Figure], codes: Sequence[str | None]) -> list
     The columns of a row whose heads were not found can be years, which are alike, or parts. In rows of the
     EU taxonomy the first is the share, the others are criteria and other years.
     """
-    claims: dict[tuple[str, str | None, str | None], list[int]] = {}
+    claims: dict[tuple[str, str | None], list[int]] = {}
     for at, (figure, code) in enumerate(zip(figures, codes, strict=True)):
         if code:
-            claims.setdefault((code, figure.period, figure.unit), []).append(at)
+            claims.setdefault((code, figure.unit), []).append(at)
     kept = list(codes)
-    for (code, period, _), places in claims.items():
-        values = [abs(figures[at].value) for at in places]
-        is_cell = figures[places[0]].cell is not None
+    for (code, _), places in claims.items():
         if code.startswith(_TAXONOMY):
-            lost = places[1:]
-        elif max(values) > _YEARS_APART * min(values) or (not is_cell and period is None and len(places) > 1):
-            lost = places
+            firsts = {figures[at].period: at for at in reversed(places)}.values()
+            lost = [at for at in places if at not in firsts]
         else:
-            lost = []
+            lost = _ambiguous(figures, places)
         for at in lost:
             kept[at] = None
     return kept
+
+
+def _ambiguous(figures: Sequence[Figure], places: Sequence[int]) -> list[int]:
+    """Return which of the figures that claim a data point in a passage are not told apart."""
+    values = [abs(figures[at].value) for at in places]
+    if max(values) > _AT_MOST * min(filter(None, values), default=1):
+        return list(places)
+    by_period: dict[str | None, list[int]] = {}
+    for at in places:
+        by_period.setdefault(figures[at].period, []).append(at)
+    lost = []
+    for period, same in by_period.items():
+        distinct = {abs(figures[at].value) for at in same}
+        alike = period is None and figures[same[0]].cell is not None
+        if len(distinct) > 1 and not (alike and max(distinct) <= _YEARS_APART * min(distinct)):
+            totals = [at for at in same if figures[at].qualifier == "total"]
+            lost += [at for at in same if [at] != totals]
+    return lost
 
 
 def _can_be(figure: Figure, code: str) -> bool:
@@ -226,7 +246,16 @@ def _can_be(figure: Figure, code: str) -> bool:
     is_whole = float(figure.value).is_integer() and not _DECIMALS.search(figure.printed)
     is_zeros = len(figure.printed) > 1 and not figure.printed.strip("0")  # "000 tonnes"
     is_value = figure.value >= 0 and figure.qualifier != "change" and not is_zeros
-    return is_value and (is_whole or not counts_only)
+    units = _point(code).units
+    if units == {"share"} and figure.value > _WHOLE_SHARE:
+        return False  # an amount in the column of shares
+    if figure.unit is None and "carbon" in units and figure.value < _LEAST_TONNES:
+        return False  # a page, or millions of tonnes
+    return (
+        is_value
+        and (is_whole or not counts_only)
+        and not (figure.unit is None and _INDEXED.search(figure.metric))
+    )
 
 
 def _best(stated: Stated, figure: Figure, text: str) -> Found | None:
