@@ -8,7 +8,9 @@ which has the key, puts the real pseudonyms in their place: they are of the same
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from shared.extract.core import extract
 from shared.extract.facts import UPLOADED, state_facts
 from shared.extract.language import detect
 from shared.extract.shapes import ExtractOptions, Limits, from_plain
+from shared.extract.tables import row_text
 from shared.extract.tidy import visible
 from shared.extract.zips import ARCHIVES
 from shared.inference.tokens import counter
@@ -48,7 +51,13 @@ MAX_FIGURES = 20_000
 """Limit on the figures of a document."""
 MAX_METRIC = 500
 """Limit on what is said of a figure, in characters."""
+_LONGEST_WORD = 24  # characters before a number that say that it is a telephone's
 _PLAIN_NUMBER = re.compile(r"[-+\u2212(]?[\d.,' \u2019]*+[)%]?")
+_FIGURE = re.compile(r"[-+\u2212(]?\d{1,4}(?:[ .,]\d{3})*(?:[.,]\d+)?[)%]?")
+_MAY_IDENTIFY = re.compile(r"@|[A-Z]{2}\d\d|(?<!\d)\(?\+\d|(?<![\d.,])\(?0\d|(?i:tel|tél|phone|fax|mobil)")
+_CALLED = re.compile(
+    r"(?i)(?<![^\W_])(?:tel|tél|phone|fon|fax|mobil|cell|hotline)[^\W\d_]{0,8}(?P<marked>[.:]{1,2})?\s*$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +203,30 @@ class _Redacting:
 
         return list(map(redacted, texts)), list(map(redacted, cells))
 
+    def parted(self, cells: Sequence[str], *, is_row: bool) -> dict[int, str]:
+        """Return, by index, the cells with parts of identifiers that go over several cells, without these.
+
+        Each part is replaced by the whole's pseudonym. Rows of numbers may look like a telephone: it counts
+        if a word says so, or if it begins as no figure does.
+        """
+        joined, starts = _joined(cells)
+        redacted: dict[int, str] = {}
+        if not _MAY_IDENTIFY.search(joined):
+            return redacted
+        for start, end, kind, value in reversed(identifiers(joined)):
+            first, last = (bisect_right(starts, at) - 1 for at in (start, end - 1))
+            opening = cells[first][start - starts[first] :]
+            if first == last or not (
+                kind in {"email", "iban"}
+                or (kind == "phone" and _is_telephone(joined, start, end, opening, is_row=is_row))
+            ):
+                continue
+            for at in range(first, last + 1):
+                cell = redacted.get(at, cells[at])
+                begin, stop = max(0, start - starts[at]), end - starts[at]
+                redacted[at] = cell[:begin] + self._replacement(kind, value) + cell[max(0, stop) :]
+        return redacted
+
     def behind(self, text: str) -> list[tuple[str, str]]:
         """Return kind and value of what each pseudonym in a text stands for."""
         pseudonyms = dict.fromkeys(PSEUDONYM.findall(text))
@@ -203,6 +236,28 @@ class _Redacting:
         made = pseudonym(NO_KEY, kind, value)
         self._identifiers[made] = kind, value
         return made
+
+
+def _joined(cells: Sequence[str]) -> tuple[str, list[int]]:
+    """Return the text of cells, an address that is cut at its marks in one piece, and where each begins."""
+    starts, parts, length = [], [], 0
+    for at, cell in enumerate(cells):
+        before = cells[at - 1] if at else ""
+        is_cut = before.endswith("@") or cell.startswith(("@", ".")) or ("@" in before and before[-1] == ".")
+        gap = " " if at and not is_cut else ""
+        starts.append(length + len(gap))
+        parts += [gap, cell]
+        length += len(gap) + len(cell)
+    return "".join(parts), starts
+
+
+def _is_telephone(joined: str, start: int, end: int, opening: str, *, is_row: bool) -> bool:
+    """Whether what looks like a telephone's number over several cells is one, and no row of figures."""
+    called = _CALLED.search(joined[max(0, start - _LONGEST_WORD) : start])
+    if joined[start] not in "+(0":
+        return called is not None and called["marked"] is not None
+    is_whole = is_row and start == 0 and end == len(joined) and "+" in opening
+    return called is not None or is_whole or not _FIGURE.fullmatch(opening) or opening.startswith("00")
 
 
 class _Tables:
@@ -215,7 +270,9 @@ class _Tables:
         for place, block in enumerate(extracted.blocks):
             if block.table is not None and block.at is not None:
                 self._places.setdefault((block.table, block.at), []).append(place)
+        self._parted: set[int] = set()
         self._tables = [self._redacted(number, table) for number, table in enumerate(extracted.tables)]
+        self._write_parted()
         self._numbers = self._numbered({number for number, _ in self._places})
         self._sent = 0
         self._read: tuple[int, TableFigures] | None = None
@@ -224,6 +281,7 @@ class _Tables:
 
     def _redacted(self, number: int, table: Table) -> Table:
         redact = self._redacting.redact
+        table = self._without_parted(number, table)
         return replace(
             table,
             rows=tuple(self._row(number, at, table) for at in range(len(table.rows))),
@@ -245,6 +303,42 @@ class _Tables:
             if text.strip() and cell.column < table.columns  # without controls a cell may be empty
         )
         return replace(row, cells=tuple(fitting))
+
+    def _without_parted(self, number: int, table: Table) -> Table:
+        """Return a table without identifiers that several cells of a row or column hold together."""
+        cells = [list(row.cells) for row in table.rows]
+        lines = [[(at, place) for place in range(len(row))] for at, row in enumerate(cells)]
+        columns: dict[int, list[tuple[int, int]]] = {}
+        for at, place in chain.from_iterable(lines):
+            columns.setdefault(cells[at][place].column, []).append((at, place))
+        for index, line in enumerate([*lines, *columns.values()]):
+            texts = [visible(cells[at][place].text) for at, place in line]
+            for part, text in self._redacting.parted(texts, is_row=index < len(lines)).items():
+                at, place = line[part]
+                cells[at][place] = replace(cells[at][place], text=text)
+                self._parted.add(number)
+        if number not in self._parted:
+            return table
+        rows = zip(table.rows, cells, strict=True)
+        return replace(table, rows=tuple(replace(row, cells=tuple(own)) for row, own in rows))
+
+    def _write_parted(self) -> None:
+        """Write the rows anew of tables that hold parts of identifiers, or are read with heads that do."""
+        is_parted = False
+        for number, table in enumerate(self._tables):
+            is_parted = number in self._parted or (is_parted and table.continues)
+            heads = self._heads(number) if is_parted else None
+            for at in range(len(table.rows)) if is_parted else ():
+                for place in self._places.get((number, at), []):
+                    text = row_text(table, at, heads)
+                    self._blocks[place] = replace(self._blocks[place], text=text)
+
+    def _heads(self, table: int) -> Table | None:
+        """Return the table whose heads count, where one continues another."""
+        above = table
+        while above and self._tables[above].continues and not has_heads(self._tables[above]):
+            above -= 1
+        return self._tables[above] if above != table else None
 
     def _numbered(self, with_rows: set[int]) -> list[int | None]:
         """Return each table's number among those that are kept; None: it is beyond a limit, or has no row."""
@@ -271,15 +365,18 @@ class _Tables:
     def figures(self, table: int, at: int, context: Context) -> list[Figure]:
         """Return the figures of a row."""
         if self._read is None or self._read[0] != table:
-            above = table
-            while above and self._tables[above].continues and not has_heads(self._tables[above]):
-                above -= 1
-            heads = _nameless_table(self._tables[above]) if above != table else None
-            self._read = table, TableFigures(_nameless_table(self._tables[table]), heads, context)
+            heads = self._heads(table)
+            self._read = (
+                table,
+                TableFigures(_nameless_table(self._tables[table]), heads and _nameless_table(heads), context),
+            )
         number = self._numbers[table]
+        cells = self._tables[table].rows[at].cells
+        redacted = {(at, cell.column) for cell in cells if PSEUDONYM.search(cell.text)}
         return [
             replace(figure, table=number, cell=figure.cell if number is not None else None)
             for figure in self._read[1].row(at)
+            if figure.cell not in redacted  # what is left there may be a part of what was redacted
         ]
 
 

@@ -19,7 +19,7 @@ from shared.intake.read import _Pieces
 from shared.platform.records import Passage
 from shared.platform.tables import Cell, Row, Table
 from shared.text.figures import Context
-from shared.text.privacy import pseudonym, redact
+from shared.text.privacy import PSEUDONYM, pseudonym, redact
 from shared.text.row_figures import TableFigures
 from shared.text.segment import Cut, SegmentLimits, segment
 from tests.unit.cuts import KEY
@@ -83,6 +83,64 @@ def test_tables_are_redacted_as_their_rows_are() -> None:
         pseudonym(NO_KEY, "phone", "+442079460958"),
     ]
     assert all(cell.text in text for row in sent_table.rows if row.kind == "row" for cell in row.cells)
+
+
+@pytest.mark.parametrize(
+    ("cells", "secret"),
+    [
+        (("Phone:", "+44 (0) 20", "79 / 46", "0958"), ("79 / 46", "0958")),
+        (("Fax", "020", "7946", "0958"), ("7946", "0958")),
+        (("Tel.:", "5550", "0199", "22"), ("5550", "0199")),
+        (("Fax:", "+49 (0) 89 / 1234", "5678"), ("1234", "5678")),  # a telephone without its end, too
+        (("+44", "20", "7946", "0958"), ("7946", "0958")),
+        (("Account", "DE89 3704", "0044 0532", "0130 00"), ("3704", "0044 0532", "0130 00")),
+        (("Write to", "jane.doe@", "example.com"), ("jane.doe", "example.com")),
+        (("Write to", "jane.doe", "@example", ".com"), ("jane.doe", "example")),
+    ],
+)
+@pytest.mark.parametrize("head", ["", "2023"])
+def test_an_identifier_over_cells_is_redacted_in_all(
+    cells: tuple[str, ...], secret: tuple[str, ...], head: str
+) -> None:
+    """In the passage and in the table; and no part of it is a figure."""
+    text, found = found_in(table(("",) + (head,) * (len(cells) - 1), cells, ("Employees",) + ("12",) * 3))
+    shown = PSEUDONYM.sub("", text + str(found))
+    assert not [part for part in secret if part in shown]
+    assert [figure.printed for passage in found for figure in passage.figures] in (["12"] * 3, ["12"] * 2)
+
+
+def test_an_identifier_over_rows_or_heads_is_redacted() -> None:
+    """Heads are read with each row below, of a continuing table too."""
+    over_rows = table(("Who", "Phone"), ("Jane", "+44 (0) 20"), ("", "7946 0958"), ("Sales", "12"))
+    text, found = found_in(over_rows)
+    assert "7946" not in text + str(found)
+    heads = ("", "+44 (0) 20", "79 / 46", "0958")
+    text, found = found_in(
+        table(heads, ("Staff", "3", "4", "5")),
+        replace(table(("Women", "1", "2", "3"), ("Men", "2", "2", "2")), continues=True),
+    )
+    assert "79 / 46" not in text + str(found)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ("Cash", "1 234", "567 890", "123 456"),
+        ("Years", "2021", "2022", "2023", "2024"),
+        ("Mobile subscribers", "1 200", "1 300", "1 400"),
+        ("Telephone", "1 200", "1 300", "1 400"),
+        ("Change", "+33", "120", "340", "560"),
+        ("Month", "08", "09", "10", "11", "12"),
+        ("Loss", "(212)", "555", "1234"),
+        ("Ratio", "0", "12", "345", "678", "901"),
+        ("Share", "0.1", "20 300", "40 500"),
+    ],
+)
+def test_rows_and_columns_of_numbers_are_no_identifiers(row: tuple[str, ...]) -> None:
+    """A destroyed figure is an error too."""
+    _, across = found_in(table(("All",) * len(row), row))
+    _, down = found_in(table(*((cell, "one") for cell in row)))
+    assert "[phone" not in str(across) + str(down)
 
 
 @pytest.mark.parametrize("number", ["12,345,678.90", "-1.234.567,8", "(2 345 678)", "20202021202220"])
