@@ -57,7 +57,7 @@ _ALL = re.compile(
     " (?:total|group|overall|global|worldwide|company|consolidated|gesamt|konzern|groupe|totale|gruppo) "
 )
 _SEXES = frozenset({" m ", " f ", " w ", " d "})
-_BARE = 12  # characters of a phrase that is no more than the noun
+_BARE = 14  # characters of a phrase that is no more than the noun
 _NOUNS = frozenset({"people", "count", "currency"})
 _MEASURES = frozenset({"mass", "energy", "volume"})  # dimensions of units
 _MAX_HEADING = 14  # words; what is longer is a sentence
@@ -73,7 +73,7 @@ _INDEXED = re.compile(r"(?:^|> )(?:GRI )?[1-4]\d\d-\d+ [^>]*$")
 _TAXONOMY = "TAX."
 _AT_MOST = 20.0  # the most by which it grows in some years
 _YEARS_APART = 2.0  # the most by which a value grows in a year, nearly always
-_NO_VALUE = re.compile(r"(?i)(?:[\u2265\u2264*]|\bn\u00b0|\b(?:by|um|per|scope)) ?$")
+_NO_VALUE = re.compile(r"(?i)(?:[\u2265\u2264<>*]|\bn\u00b0|\b(?:by|um|per|scope|item|table)) ?$")
 """What stands before an aim, a footnote's mark, a name's number or a difference."""
 _AIMS = re.compile(
     r"(?i)\b(?:will|by (?:the end of )?20(?:2[5-9]|[3-5]\d))\b"
@@ -82,6 +82,8 @@ _AIMS = re.compile(
 """What stands in a sentence before an aim."""
 _MARK = re.compile(r"[1-3]?\d")
 _ENDS = re.compile(r"[.!?]")
+_CONTENTS = re.compile(r"\W*\d+(?:\.\d+)+\.? [^.\d]+ \d{1,3}\W*")
+"""A line of a table of contents."""
 _AT_START = re.compile(r"(?:^|[.!?|]\s+)$")
 _INDEX = re.compile(r"(?i)content index|concordance|inhaltsindex|indice dei contenuti")
 _COUNTRY = re.compile(r"\bU\.?S\.?(?:A\.?)?(?![\w$]| (?:million|billion|dollar|cent))|\bU\.?K\.?(?!\w)")
@@ -526,7 +528,7 @@ def _without(text: str, names: frozenset[str]) -> str:
 def _may_have(figure: Figure, text: str, heading: str) -> bool:
     if figure.kind == "year" or figure.qualifier == "target" or figure.unit == "pp":
         return False
-    if _INDEX.search(heading) or _INDEX.search(figure.metric):
+    if _INDEX.search(heading) or _INDEX.search(figure.metric) or _CONTENTS.fullmatch(text):
         return False
     is_bare = figure.cell is None or figure.unit is None
     if is_bare and figure.printed and figure.printed in figure.metric.split():
