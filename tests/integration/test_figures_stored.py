@@ -9,7 +9,7 @@ from google.cloud.firestore_v1 import DELETE_FIELD
 
 from shared.documents import completion, figures
 from shared.documents.erasure import erase_stored
-from shared.documents.figures import figures_of, known, tables_of
+from shared.documents.figures import facts, figures_of, known, tables_of
 from shared.documents.model import Facts
 from shared.documents.planning import copied
 from shared.platform.clients import firestore_client
@@ -210,6 +210,19 @@ def test_a_result_announces_the_surest_data_points(monkeypatch: pytest.MonkeyPat
     life.documents.fail(document.id, 2, 2, ErrorInfo(code="broken", message="It is broken.", hint="Mend it."))
     completion.finish(life.documents, document.id)
     assert [(each.state, each.datapoints) for each in told] == [("failed", [])]
+
+
+def test_an_answer_looks_at_documents_of_the_organisation_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few documents are looked at."""
+    monkeypatch.setattr(figures, "OUTCOMES_AT_ONCE", 1)
+    client = firestore_client()
+    made = {name: completed(Life(), organisation=name).id for name in ("Quell AG", "Ridley AG", "Sorrel AG")}
+    for name, document in made.items():
+        found = facts(client, f"natural gas consumption of {name.split()[0]} in 2023")
+        assert {figure.document for figure in found} == {document}
+    assert len({figure.document for figure in facts(client, "natural gas consumption 2023")}) == 1
+    monkeypatch.setattr(figures, "MAX_ASKED", 0)
+    assert facts(client, "natural gas consumption of Quell") == []
 
 
 def test_one_call_reads_so_many_documents_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
