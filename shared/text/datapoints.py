@@ -67,6 +67,7 @@ _NOTE = re.compile(r"(?<=[a-z\d)])(?<!awa)(?:viii|vii|vi|iii|ii|iv|ix)\b|(?<=\d)
 _DIFFERENCES = frozenset({"S1-16.pay_gap"})
 _DECIMALS = re.compile(r"\d[.,]\d\d?$")
 _WHOLE_SHARE = 100
+_LEAST_PEOPLE = 100  # in a sentence that does not say that they are people
 _LEAST_TONNES = 1000
 _INDEXED = re.compile(r"(?:^|> )(?:GRI )?[1-4]\d\d-\d+ [^>]*$")
 """A label of an index of disclosures, whose numbers are pages."""
@@ -249,6 +250,13 @@ def _can_be(figure: Figure, code: str) -> bool:
     is_zeros = len(figure.printed) > 1 and not figure.printed.strip("0")  # "000 tonnes"
     is_value = figure.value >= 0 and figure.qualifier != "change" and not is_zeros
     units = _point(code).units
+    if (
+        figure.cell is None
+        and figure.unit is None
+        and code.startswith("S1-6.")
+        and figure.value < _LEAST_PEOPLE
+    ):
+        return False
     if units == {"share"} and figure.value > _WHOLE_SHARE:
         return False  # an amount in the column of shares
     if figure.unit is None and "carbon" in units and figure.value < _LEAST_TONNES:
@@ -265,6 +273,8 @@ def _best(stated: Stated, figure: Figure, text: str) -> Found | None:
     found = candidates(stated)
     if stated.prose and _SINCE.search(_normal(stated.behind)):
         return None  # more than a year's
+    if stated.prose and any(map(_loaded()[1].places.fullmatch, _normal(stated.before).split())):
+        return None
     if stated.prose and (before := _clause_before(figure, text)):
         found += tuple(
             each
