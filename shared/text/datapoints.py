@@ -13,6 +13,7 @@ import tomllib
 import unicodedata
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -377,7 +378,9 @@ def candidates(stated: Stated) -> tuple[Found, ...]:
     """Return the data points that a label can mean, best first."""
     words = _loaded()[1]
     names = frozenset(
-        word for word in _normal(stated.organisation).split() if not words.neutral.fullmatch(word)
+        word
+        for word in _normal(stated.organisation).split()
+        if not words.neutral.fullmatch(word) and not _said_words().fullmatch(word)
     )
     metric, head = (
         _BRACKETS.sub(_without_unit, _ASIDES.sub(" ", text[:MAX_LABEL]))
@@ -529,6 +532,14 @@ def _is_group(text: str, point: Datapoint, words: Words) -> bool:
     return bool(unknown) and all(
         words.groups.fullmatch(word) and not point.known.fullmatch(word) for word in unknown
     )
+
+
+@cache
+def _said_words() -> re.Pattern[str]:
+    """Match a word that names some data point, which a label needs: "water", also of a water company."""
+    phrases = chain.from_iterable(chain.from_iterable(point.says for point in datapoints()))
+    found = {word for phrase in phrases for word in re.findall(r"\(\?:([^()|\s]+)\)", phrase.pattern)}
+    return re.compile("|".join(sorted(found)))
 
 
 def _without(text: str, names: frozenset[str]) -> str:

@@ -131,3 +131,19 @@ def test_a_search_asks_for_a_data_point() -> None:
     """Names and years beside the words do not matter."""
     assert datapoint_of_query("scope 1 emissions ATOSS 2023") == ["E1-6.scope1"]
     assert datapoint_of_query("the weather tomorrow") == []
+
+
+@pytest.mark.parametrize(
+    ("organisation", "metric", "unit", "code"),
+    [
+        ("Brennick 1 AG", "Scope 1 emissions", "tCO2e", "E1-6.scope1"),
+        ("Marl Water Works", "Water withdrawal", "m3", "E3-4.withdrawal"),
+    ],
+)
+def test_a_name_takes_no_word_of_a_data_point_from_a_label(
+    organisation: str, metric: str, unit: str, code: str
+) -> None:
+    """Other words of an organisation's name say nothing there."""
+    figure = _cell(metric, unit)
+    [found] = assign([figure], text=f"{metric} | 2023: 12", topics=[], organisation=organisation)
+    assert found.datapoint == code
