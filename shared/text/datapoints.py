@@ -72,6 +72,7 @@ _LEAST_PEOPLE = 100  # in a sentence that does not say that they are people
 _LEAST_TONNES = 1000
 _INDEXED = re.compile(r"(?:^|> )(?:GRI )?[1-4]\d\d-\d+ [^>]*$")
 """A label of an index of disclosures, whose numbers are pages."""
+_TWO_METHODS = frozenset({"E1-6.scope12", "E1-6.total"})  # by location and by market
 _TAXONOMY = "TAX."
 _AT_MOST = 20.0  # the most by which it grows in some years
 _YEARS_APART = 2.0  # the most by which a value grows in a year, nearly always
@@ -200,6 +201,34 @@ def assign(
         topic = _point(code).topic if code else None
         result.append(replace(figure, topic=topic or (topics[0] if topics else None), datapoint=code))
     return result
+
+
+def told_apart(passages: Sequence[Sequence[Figure]]) -> list[list[Figure]]:
+    """Take data points from figures of a table where others have a better claim, over all its rows.
+
+    `passages` are the figures of each. Of those in one column and of one period that claim one data point of
+    the whole organisation, or that have one label, the one of a total keeps it, else the first.
+    """
+    claims: dict[tuple[object, ...], list[Figure]] = {}
+    for figure in (each for figures in passages for each in figures):
+        if figure.datapoint and figure.cell:
+            claims.setdefault(_claim(figure, figure.datapoint), []).append(figure)
+    for key, rivals in claims.items():
+        claims[key] = [next((each for each in rivals if each.qualifier == "total"), rivals[0])]
+
+    def settled(figure: Figure) -> Figure:
+        if not (figure.datapoint and figure.cell):
+            return figure
+        [kept] = claims[_claim(figure, figure.datapoint)]
+        return figure if figure.value == kept.value else replace(figure, datapoint=None)
+
+    return [[settled(figure) for figure in figures] for figures in passages]
+
+
+def _claim(figure: Figure, code: str) -> tuple[object, ...]:
+    is_one = _point(code).only_all and code not in _TWO_METHODS
+    label = "" if is_one else figure.metric
+    return figure.table, code, figure.unit, figure.period, figure.cell and figure.cell[1], label
 
 
 def _unambiguous(figures: Sequence[Figure], codes: Sequence[str | None]) -> list[str | None]:

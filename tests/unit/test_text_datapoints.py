@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.platform.tables import Figure
-from shared.text.datapoints import assign, datapoint_of_query, datapoints
+from shared.text.datapoints import assign, datapoint_of_query, datapoints, told_apart
 
 if TYPE_CHECKING:
     from shared.platform.tables import FigureKind
@@ -147,3 +147,44 @@ def test_a_name_takes_no_word_of_a_data_point_from_a_label(
     figure = _cell(metric, unit)
     [found] = assign([figure], text=f"{metric} | 2023: 12", topics=[], organisation=organisation)
     assert found.datapoint == code
+
+
+def _row(*values: float, period: str | None = None, code: str = "E1-6.scope1") -> list[Figure]:
+    cells = (_cell("Scope 1", "tCO2e") for _ in values)
+    return [
+        replace(each, value=value, period=period, datapoint=code, cell=(0, column))
+        for column, (each, value) in enumerate(zip(cells, values, strict=True))
+    ]
+
+
+def test_rows_of_a_table_that_claim_one_data_point_leave_it_to_the_total() -> None:
+    whole = [replace(each, qualifier="total") for each in _row(90.0, 80.0)]
+    rows = told_apart([_row(50.0, 40.0), whole, _row(40.0, 40.0, period="2021")])
+    codes = [[figure.datapoint is not None for figure in row] for row in rows]
+    assert codes == [[False, False], [True, True], [True, True]]
+
+
+@pytest.mark.parametrize(("values", "kept"), [((2000.0, 1800.0), 2), ((2000.0, 30.0), 0)])
+def test_columns_without_heads_are_years_only_where_they_are_alike(
+    values: tuple[float, ...], kept: int
+) -> None:
+    figures = [replace(each, datapoint=None) for each in _row(*values)]
+    found = assign(figures, text="Scope 1 | " + "; ".join("12" for _ in values))
+    assert sum(figure.datapoint is not None for figure in found) == kept
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["NPS is to be \u2265 ", "We will reach in scope 1 ", "Emissions of scope 1 were missed by ", "*"],
+)
+def test_aims_marks_and_differences_of_sentences_have_no_data_point(before: str) -> None:
+    text = f"{before}12 tCO2e"
+    figure = _prose("emissions of scope 1", text, "12", "tCO2e")
+    assert assign([figure], text=text)[0].datapoint is None
+
+
+def test_a_share_is_at_most_the_whole_and_a_page_no_emission() -> None:
+    taxonomy = replace(_cell("Taxonomy-aligned turnover", "%", "percentage"), value=538.0)
+    page = replace(_cell("Scope 1 emissions", None), value=67.0)
+    assert assign([taxonomy], text="Taxonomy-aligned turnover | 538")[0].datapoint is None
+    assert assign([page], text="Scope 1 emissions | 67")[0].datapoint is None
