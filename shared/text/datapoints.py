@@ -87,6 +87,7 @@ _MARK = re.compile(r"[1-3]?\d")
 _ENDS = re.compile(r"[.!?]")
 _CONTENTS = re.compile(r"\W*\d+(?:\.\d+)+\.? [^.\d]+ \d{1,3}\W*")
 """A line of a table of contents."""
+_YEARS = re.compile(r"\b(20\d\d) ?[-\u2013/] ?(20\d\d)\b")
 _AT_START = re.compile(r"(?:^|[.!?|]\s+)$")
 _INDEX = re.compile(r"(?i)content index|concordance|inhaltsindex|indice dei contenuti")
 _COUNTRY = re.compile(r"\bU\.?S\.?(?:A\.?)?(?![\w$]| (?:million|billion|dollar|cent))|\bU\.?K\.?(?!\w)")
@@ -578,7 +579,10 @@ def _without(text: str, names: frozenset[str]) -> str:
 def _may_have(figure: Figure, text: str, heading: str) -> bool:
     if figure.kind == "year" or figure.qualifier == "target" or figure.unit == "pp":
         return False
-    if _INDEX.search(heading) or _INDEX.search(figure.metric) or _CONTENTS.fullmatch(text):
+    years = _YEARS.search(figure.metric)
+    is_change = years is not None and years[1] > years[2]
+    is_listed = _INDEX.search(heading) or _INDEX.search(figure.metric) or _CONTENTS.fullmatch(text)
+    if is_change or is_listed:
         return False
     is_bare = figure.cell is None or figure.unit is None
     if is_bare and figure.printed and figure.printed in figure.metric.split():
