@@ -80,7 +80,7 @@ _NO_VALUE = re.compile(r"(?i)(?:[\u2265\u2264<>*]|\bn\u00b0|\b(?:by|um|per|scope
 """What stands before an aim, a footnote's mark, a name's number or a difference."""
 _AIMS = re.compile(
     r"(?i)\b(?:will|by (?:the end of )?20(?:2[5-9]|[3-5]\d))\b"
-    r"|\b(?:targets?|goals?|ziele?|objectifs?|obiettivi)\b[^:]*:"
+    r"|\b(?:targets?|goals?|ziele?|objectifs?|obiettivi)\b[^:]{0,200}:"
 )
 """What stands in a sentence before an aim."""
 _MARK = re.compile(r"[1-3]?\d")
