@@ -331,7 +331,7 @@ def stored_key_figures(shown: dict[str, Any]) -> list[dict[str, Any]]:
 def key_figures(figures: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return each data point of a document once, of its newest period, in the order of their codes.
 
-    A number without unit and period tells too little.
+    Numbers with neither unit nor period are left out.
     """
     best: dict[str, dict[str, Any]] = {}
     for figure in figures:

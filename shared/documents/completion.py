@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 ANALYZED = frozenset({"analyzing", "delegated"})
 """States in which batches are being committed."""
 MAX_ANNOUNCED = 200
-"""Figures of a message: some 30 kB, so that whoever needs the state alone is not sent a document's worth."""
+"""Figures of a message: some 30 kB, since many subscribers need no more than the state."""
 
 
 def claim(

@@ -111,7 +111,7 @@ def copied(
         ) != (
             passage.text,
             passage.span,
-            passage.language,  # which decides, with the kind, whether labels are told at all
+            passage.language,  # which decides, with the kind, whether there are labels at all
             passage.kind,
         ):
             return None
