@@ -115,6 +115,10 @@ class Joiner:
         return {word for line in hyphened for word in _WORD.findall(line) if "-" in word}
 
     @cached_property
+    def _text(self) -> str:
+        return "\n".join(self._lines).lower()
+
+    @cached_property
     def _words(self) -> set[str]:
         # When many compounds are broken: few documents have that, and a set of all words is large.
         return {word for line in self._lines for word in _WORD.findall(line.lower())}
@@ -123,7 +127,7 @@ class Joiner:
         if len(self._asked) >= _FEW:
             return word in self._words
         if word not in self._asked:
-            self._asked[word] = any(
+            self._asked[word] = word in self._text and any(
                 word in line and word in _WORD.findall(line) for line in map(str.lower, self._lines)
             )
         return self._asked[word]

@@ -38,7 +38,7 @@ def read_pdf(path: Path, options: ExtractOptions) -> Extracted:
     garbled = find_garbled(document.pages) - document.scans - seen
     unread = scans | garbled
     own = [page for page in document.pages if page.number not in unread | seen]
-    recognised = lay_out(looked_at, body_style(own).height)
+    recognised = lay_out(looked_at, body_style(own).height) if looked_at else {}
     pages = [
         Page(page.number, page.width, page.height, [])
         if page.number in unread

@@ -91,8 +91,7 @@ def build_blocks(pages: Sequence[Page], outline: Outline, limits: Limits) -> tup
 
 
 def _blocks(paragraph: Paragraph, page: int, joiner: Joiner, tables: Tables) -> Iterator[Block]:
-    x0, y0, x1, y1 = (round(side, 1) for side in (paragraph.x0, paragraph.y0, paragraph.x1, paragraph.y1))
-    box = x0, y0, x1, y1
+    box = round(paragraph.x0, 1), round(paragraph.y0, 1), round(paragraph.x1, 1), round(paragraph.y1, 1)
     if paragraph.kind == "table":
         for grid in paragraph.lines[0].tables:
             grid.page = page

@@ -82,7 +82,16 @@ class Words(NamedTuple):
     heights: Sequence[float]
 
     def part(self, start: int, end: int) -> Words:
-        return Words._make([column[start:end] for column in self])
+        texts, x0s, y0s, x1s, y1s, places, heights = self
+        return Words(
+            texts[start:end],
+            x0s[start:end],
+            y0s[start:end],
+            x1s[start:end],
+            y1s[start:end],
+            places[start:end],
+            heights[start:end],
+        )
 
 
 @dataclass(slots=True)
@@ -141,8 +150,9 @@ def cut_words(words: Words) -> list[Line]:
         return [line]
     x0s, x1s = words.x0s, words.x1s
     gaps = list(map(sub, x0s[1:], x1s))
-    if max(gaps) <= _GAP * line.height and min(gaps) >= 0 and not _DIGIT.search(line.text):
-        if max(gaps) <= PIECE_GAP * line.height:
+    widest = max(gaps)
+    if widest <= _GAP * line.height and min(gaps) >= 0 and not _DIGIT.search(line.text):
+        if widest <= PIECE_GAP * line.height:
             line.words = None  # one piece, wherever its words stand
         return [line]  # prose, as most are
     begins = [

@@ -63,7 +63,9 @@ class Paragraph:
 
     @property
     def text(self) -> str:
-        return " ".join(line.text for line in self.lines)
+        if len(self.lines) == 1:  # as most are
+            return self.lines[0].text
+        return " ".join([line.text for line in self.lines])
 
     def add(self, line: Line) -> None:
         first = not self.lines
@@ -98,7 +100,7 @@ def group(lines: Iterable[Line], style: Style) -> list[Paragraph]:
         if kind == "heading" and any(_is_emphasis(open_, line) for open_ in near):
             kind = "text"
         for home in near:
-            if _continues(home, line, kind):
+            if home.kind == kind and _continues(home, line, kind):
                 break
         else:
             home = Paragraph(kind)

@@ -16,7 +16,7 @@ import threading
 from array import array
 from collections import defaultdict, deque
 from dataclasses import dataclass
-from itertools import accumulate, chain, pairwise, repeat
+from itertools import accumulate, pairwise, repeat
 from operator import sub
 from string import ascii_letters
 from typing import TYPE_CHECKING, Any
@@ -113,7 +113,6 @@ Handle = Any  # of pdfium: a ctypes pointer or structure; the library has no stu
 
 _BREAK = "\ufffe"  # what pdfium puts for a hyphen at a line's end, in the place of the line break
 _LINES = re.compile(f"[^\r\n{_BREAK}]+{_BREAK}?")
-_WORDS = re.compile(r"\S+")
 _UNSEEN = re.compile("(?<!\\S)[\u00ad\u200b-\u200d\u2060\ufeff]")  # what may be all of a word
 _MARK_ENDS = frozenset("0123456789)")  # of a word with a footnote's mark
 _UPSIDE_DOWN = 2  # quarter turns
@@ -202,17 +201,12 @@ class _Turn:
 
 
 def _lines(text_page: Handle, text: str, turn: _Turn) -> list[Line]:
-    lines = [[word.span() for word in _WORDS.finditer(text, *line.span())] for line in _LINES.finditer(text)]
-    if _UNSEEN.search(text):
-        lines = [[span for span in line if clean(text[slice(*span)])] for line in lines]
-    spans = list(chain(*lines))
-    if not spans:
+    texts, places, counts = _words(text)
+    if not texts:
         return []
     page = ctypes.cast(text_page, ctypes.c_void_p).value or 0
-    texts = [text[start:end] for start, end in spans]
     if _BREAK in text or UNTIDY.search(text):
         texts = [word if word.isascii() else clean(word.replace(_BREAK, "-")) for word in texts]
-    places = [place for start, end in spans for place in (start, end - 1)]
     if len(text) != pdfium.FPDFText_CountChars(text_page):  # there are glyphs without a letter
         places = list(map(_char_index, repeat(page), places))
     boxes = _boxes(page, places)
@@ -222,9 +216,8 @@ def _lines(text_page: Handle, text: str, turn: _Turn) -> list[Line]:
     words = Words(texts, x0s, y0s, x1s, y1s, places[::2], list(map(sub, y1s, y0s)))
     font = _Fonts(page)
     found: list[Line] = []
-    for start, end in pairwise(accumulate(map(len, lines), initial=0)):
-        if start < end:
-            found.extend(cut_words(words.part(start, end)))
+    for start, end in pairwise(accumulate(counts, initial=0)):
+        found.extend(cut_words(words.part(start, end)))
     for line in found:
         first, last = line.ends
         begins = font(first)
@@ -233,6 +226,29 @@ def _lines(text_page: Handle, text: str, turn: _Turn) -> list[Line]:
         if line.text[1:2] in {"", " "} and _SIGNS.search(line.fonts[0]):
             line.text = _BULLET + line.text[1:]
     return found
+
+
+def _words(text: str) -> tuple[list[str], list[int], list[int]]:
+    """Return a page's words, the places of the first and last character of each, and the words per line."""
+    texts: list[str] = []
+    places: list[int] = []
+    counts: list[int] = []
+    unseen = _UNSEEN.search(text) is not None
+    for line in _LINES.finditer(text):
+        words = line[0].split()
+        if unseen:
+            words = list(filter(clean, words))
+        if not words:
+            continue
+        at = line.start()
+        for word in words:
+            at = text.index(word, at)
+            places.append(at)
+            at += len(word)
+            places.append(at - 1)
+        texts += words
+        counts.append(len(words))
+    return texts, places, counts
 
 
 def _boxes(page: int, places: list[int]) -> array[float]:

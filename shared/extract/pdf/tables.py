@@ -344,7 +344,8 @@ def _chains(pieces: Sequence[Piece], page: Page | None) -> Iterator[list[Row]]:
         x0 = min(p.x0 for row in chain for p in row.pieces) - 2
         x1 = max(p.x1 for row in chain for p in row.pieces) + 2
         if page is not None:  # what goes on below may be longer than what it begins with
-            x1 = max([x1, *(p.x1 for row in rows for p in row.pieces if _begins_with(p, chain))])
+            longer = (p for row in rows for p in row.pieces if p.x1 > x1)
+            x1 = max([x1, *(p.x1 for p in longer if _begins_with(p, chain))])
         top, bottom = chain[0].base, chain[-1].base
         high = chain[0].height
         inside = [
