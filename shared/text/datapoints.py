@@ -75,6 +75,7 @@ _INDEXED = re.compile(r"(?:^|> )(?:GRI )?[1-4]\d\d-\d+ [^>]*$")
 _TWO_METHODS = frozenset({"E1-6.scope12", "E1-6.total"})  # by location and by market
 _TAXONOMY = "TAX."
 _AT_MOST = 20.0  # the most by which it grows in some years
+_FEW = 20  # up to which numbers of cases are alike
 _YEARS_APART = 2.0  # the most by which a value grows in a year, nearly always
 _NO_VALUE = re.compile(r"(?i)(?:[\u2265\u2264<>*]|\bn\u00b0|\b(?:by|um|per|scope|item|table)) ?$")
 """What stands before an aim, a footnote's mark, a name's number or a difference."""
@@ -266,7 +267,8 @@ def _ambiguous(figures: Sequence[Figure], places: Sequence[int]) -> list[int]:
     for period, same in by_period.items():
         distinct = {abs(figures[at].value) for at in same}
         alike = period is None and figures[same[0]].cell is not None
-        if len(distinct) > 1 and not (alike and max(distinct) <= _YEARS_APART * min(distinct)):
+        most = max(_FEW, _YEARS_APART * min(distinct))
+        if len(distinct) > 1 and not (alike and max(distinct) <= most):
             totals = [at for at in same if figures[at].qualifier == "total"]
             lost += [at for at in same if [at] != totals]
     return lost
