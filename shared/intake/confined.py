@@ -476,9 +476,8 @@ def _passages(found: Iterable[Found], redacting: _Redacting) -> Iterator[Piece]:
 def _found(segmented: Segmented, figures: _Figures, tables: _Tables, language: str | None) -> Iterator[Found]:
     for cut in segmented.cuts:
         own = _language(segmented.text[cut.start : cut.end], language)
-        yield Found(
-            replace(cut, table=tables.number(cut.table)), own, figures.of(cut), tables.begun(cut.table)
-        )
+        sent = cut if cut.table is None else replace(cut, table=tables.number(cut.table))
+        yield Found(sent, own, figures.of(cut), tables.begun(cut.table))
 
 
 def _together(some: list[Found], redacting: _Redacting) -> Piece:

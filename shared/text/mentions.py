@@ -106,9 +106,10 @@ def mentions(
 
     `opening`: the text may begin with the number of a chapter or item; `years`: "2023" may be a number.
     """
-    masked = _masked(text, times, opening=opening)
+    found = list(numbers(text, style))
+    masked = _masked(text, times, opening=opening) if found else []
     at = last = 0
-    for number in numbers(text, style):
+    for number in found:
         while at < len(masked) and masked[at][1] <= number.start:
             at += 1
         names = at < len(masked) and masked[at][0] < number.end

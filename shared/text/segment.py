@@ -161,7 +161,9 @@ def _fits(one: Unit, other: Unit, target: int, least: int, window: int) -> bool:
 def _counted(text: str, units: Sequence[Unit], count: Count) -> Iterator[Unit]:
     tokens = count([text[unit.start : unit.end] for unit in units]) if units else []
     for unit, number in zip(units, tokens, strict=True):
-        yield replace(unit, tokens=number)
+        yield Unit(  # `replace` takes several times as long
+            unit.start, unit.end, unit.page, unit.row, unit.paragraph, unit.kind, number, unit.paired
+        )
 
 
 def _at(boundary: re.Pattern[str], least: int) -> Splitter:
