@@ -21,6 +21,7 @@ from shared.intake.archives import INSIDE, Unpacked
 from shared.intake.read import TEXT_COLUMN, limits_of, read_file, sha256_of
 from shared.platform.errors import HeadraceError, Rejected
 from shared.platform.settings import Settings
+from shared.text.datapoints import told_apart
 from shared.text.summary import combine, partial, summarise
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class _Analyst:
             "sha256": sha256,
             "timings": {f"{step}_seconds": round(spent, 3) for step, spent in seconds.items()},
         }
-        found = Packed(figures=tuple(figures), tables=tuple(tables))
+        found = Packed(figures=tuple(told_apart(figures)), tables=tuple(tables))
         return {"document": document, "passages": passages} | plain(found)
 
     def _unpack(self, path: Path, name: str, media_type: str, analyses: list[dict[str, Any]]) -> Unpacked:

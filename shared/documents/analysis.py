@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared.documents.planning import as_read, told_apart
+from shared.documents.planning import as_read
 from shared.inference.engine import interpret
 from shared.platform.records import LANGUAGES, PassageResult
 
@@ -60,4 +60,4 @@ def analyze_passages(engine: Engine, passages: Sequence[Passage]) -> Analysis:
                 space=engine.manifest.space,
             )
         )
-    return Analysis(told_apart(results), outputs.cpu_seconds)
+    return Analysis(results, outputs.cpu_seconds)

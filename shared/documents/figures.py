@@ -20,7 +20,7 @@ from shared.documents.outcomes import organisation_key
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.platform.errors import Superseded
 from shared.platform.tables import Figure, Table
-from shared.text.datapoints import datapoint_of_query, names
+from shared.text.datapoints import datapoint_of_query, names, told_apart
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -148,12 +148,9 @@ def plain(packed: Packed) -> dict[str, list[dict[str, Any]]]:
 
 def coded(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the fields of an outcome that say which data points a run's batches found, and their figures."""
-    found = [
-        figure
-        for record in sorted(records, key=lambda record: int(record["start"]))
-        for figure in _of_record(record).figures
-        if figure.datapoint is not None
-    ]
+    ordered = sorted(records, key=lambda record: int(record["start"]))
+    every = [figure for record in ordered for figure in _of_record(record).figures]
+    found = [figure for figure in told_apart(every) if figure.datapoint is not None]
     surest = sorted(range(len(found)), key=lambda at: (-found[at].confidence, at))[:MAX_CODED_FIGURES]
     while len(content := pack(Packed(figures=tuple(found[at] for at in sorted(surest))))) > MAX_CODED:
         surest = surest[: len(surest) // 2]
@@ -163,7 +160,7 @@ def coded(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 def figures_of(client: firestore.Client, document: str, run: int | None = None) -> list[DocumentFigure]:
     """Return the figures of a document's run in reading order; None: of its published run."""
-    return [figure for packed in _of_document(client, document, run) for figure in packed.figures]
+    return told_apart([figure for packed in _of_document(client, document, run) for figure in packed.figures])
 
 
 def tables_of(client: firestore.Client, document: str, run: int | None = None) -> list[DocumentTable]:

@@ -118,18 +118,7 @@ def copied(
         fields = {name: earlier[name] for name in PassageResult.model_fields if name in earlier}
         fields |= as_read(passage, [TopicScore(**topic) for topic in earlier["topics"]])
         results.append(PassageResult.model_validate(fields | {"embedding": list(earlier["embedding"])}))
-    return told_apart(results), [Partial.model_validate(part) for part in record["partials"]]
-
-
-def told_apart(results: Sequence[PassageResult]) -> list[PassageResult]:
-    """Return a batch's results, each data point of a table with the figure that has the best claim to it."""
-    from shared.text.datapoints import told_apart as settled
-
-    figures = settled([result.figures for result in results])
-    return [
-        result.model_copy(update={"figures": each}) if each != result.figures else result
-        for result, each in zip(results, figures, strict=True)
-    ]
+    return results, [Partial.model_validate(part) for part in record["partials"]]
 
 
 _AS_READ = Passage.model_fields.keys() & PassageResult.model_fields.keys() - {"figures"}

@@ -15,15 +15,16 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from shared.platform.tables import Figure
 from shared.text.stated import unit_in
 from shared.text.units import unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from shared.platform.tables import Figure
+F = TypeVar("F", bound=Figure)
 
 FILE = Path(__file__).with_name("datapoints.toml")
 MAX_LABEL = 400
@@ -205,26 +206,27 @@ def assign(
     return result
 
 
-def told_apart(passages: Sequence[Sequence[Figure]]) -> list[list[Figure]]:
-    """Take data points from figures of a table where others have a better claim, over all its rows.
+def told_apart(figures: Sequence[F]) -> list[F]:
+    """Take data points from figures of a document where others of the same table have a better claim.
 
-    `passages` are the figures of each. Of those in one column and of one period that claim one data point of
-    the whole organisation, or that have one label, the one of a total keeps it, else the first.
+    Of those in one column and of one period that claim one data point of the whole organisation, or that have
+    one label, the one of a total keeps it, else the first. `figures` are all of the document's, in its order:
+    of a part of a table the answer would be another one.
     """
-    claims: dict[tuple[object, ...], list[Figure]] = {}
-    for figure in (each for figures in passages for each in figures):
+    claims: dict[tuple[object, ...], list[F]] = {}
+    for figure in figures:
         if figure.datapoint and figure.cell:
             claims.setdefault(_claim(figure, figure.datapoint), []).append(figure)
-    for key, rivals in claims.items():
-        claims[key] = [next((each for each in rivals if each.qualifier == "total"), rivals[0])]
-
-    def settled(figure: Figure) -> Figure:
-        if not (figure.datapoint and figure.cell):
-            return figure
-        [kept] = claims[_claim(figure, figure.datapoint)]
-        return figure if figure.value == kept.value else replace(figure, datapoint=None)
-
-    return [[settled(figure) for figure in figures] for figures in passages]
+    kept = {
+        key: next((each for each in rivals if each.qualifier == "total"), rivals[0]).value
+        for key, rivals in claims.items()
+    }
+    return [
+        replace(figure, datapoint=None)
+        if figure.datapoint and figure.cell and figure.value != kept[_claim(figure, figure.datapoint)]
+        else figure
+        for figure in figures
+    ]
 
 
 def _claim(figure: Figure, code: str) -> tuple[object, ...]:

@@ -159,9 +159,9 @@ def _row(*values: float, period: str | None = None, code: str = "E1-6.scope1") -
 
 def test_rows_of_a_table_that_claim_one_data_point_leave_it_to_the_total() -> None:
     whole = [replace(each, qualifier="total") for each in _row(90.0, 80.0)]
-    rows = told_apart([_row(50.0, 40.0), whole, _row(40.0, 40.0, period="2021")])
-    codes = [[figure.datapoint is not None for figure in row] for row in rows]
-    assert codes == [[False, False], [True, True], [True, True]]
+    figures = told_apart([*_row(50.0, 40.0), *whole, *_row(40.0, 40.0, period="2021")])
+    codes = [figure.datapoint is not None for figure in figures]
+    assert codes == [False, False, True, True, True, True]
 
 
 @pytest.mark.parametrize(("values", "kept"), [((2000.0, 1800.0), 2), ((2000.0, 30.0), 0)])
