@@ -24,7 +24,7 @@ from shared.extract.zips import ARCHIVES
 from shared.inference.tokens import counter
 from shared.platform.errors import Rejected
 from shared.platform.tables import Figure, Table  # noqa: TC001 - pieces are validated where they arrive
-from shared.text.figures import Context, figures_of_text
+from shared.text.figures import Context, figures_of_text, reported_year
 from shared.text.numbers import style_of
 from shared.text.privacy import MAX_PSEUDONYM, PSEUDONYM, identifiers, pseudonym, replace_identifiers
 from shared.text.row_figures import TableFigures
@@ -157,7 +157,11 @@ def read(  # noqa: PLR0913 - what a file is, how it is read, and within which li
     language = detect(segmented.text)
     for part in parts(segmented.text):
         yield Piece(part, identifiers=redacting.behind(part))
-    context = Context(style=style_of([segmented.text]), year=extracted.year)
+    context = Context(
+        style=style_of([segmented.text]),
+        year=extracted.year,
+        reported=reported_year(segmented.text, extracted.year),
+    )
     figures = _Figures(segmented.text, context, tables)
     yield from _passages(_found(segmented, figures, tables, language), redacting)
     warnings = [*extracted.warnings, *_left_out(tables.left_out, more_figures=figures.is_full)]

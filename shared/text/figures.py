@@ -34,7 +34,8 @@ _STATED, _INHERITED, _BARE = 0.68, 0.55, 0.4
 """Share of 300 figures of sentences of 13 reports of which value, unit, metric and period were right: with
 a unit of their own, with that of another number, without one."""
 _LABEL = 4  # spaces of a fragment; one with more may begin with the number of a note
-_PHRASE = 10  # words of a metric on either side of the number
+_BETWEEN = 6  # spaces between two numbers of an enumeration
+_PHRASE = 12  # words of a metric on either side of the number
 _AROUND = 160  # characters of them
 _FAR = 12  # characters by which a period before a number is taken to be farther off than one behind it
 _BREAK = 25  # the same for each comma between
@@ -48,6 +49,8 @@ class Context:
     """How the document writes numbers."""
     year: int | None = None
     """Year of the report."""
+    reported: int | None = None
+    """The year of figures of which nothing else is said: that before, if the report's is when it came out."""
     section: str | None = None
     """The nearest heading above."""
     kind: PassageKind = "text"
@@ -58,6 +61,16 @@ _COMPARED = re.compile(
     r"(?:fiscal |financial |year |in )?\(?$",
     re.IGNORECASE,
 )
+_SINCE = re.compile(rf"{any_of('since')}\s+(?:the |l'|dem )?(?:jahr |année |end of )?$", re.IGNORECASE)
+_LONG = re.compile(
+    r"\b(?:two|three|four|five|ten|[2-9]|10)-year\b|\b(?:over|in) the (?:last|past) \w{1,9} years\b"
+    r"|\b(?:drei|f\u00fcnf)jahres|\btriennio\b|\bces (?:trois|cinq) ann\u00e9es",
+    re.IGNORECASE,
+)
+_AGAINST = re.compile(rf"{any_of('compared')}\s", re.IGNORECASE)
+_ITEM = re.compile(r"\s*[\u2022\u2013-]\s(?P<label>[^\W\d_][^:\n.;]{1,40}):\s")
+_THEN = re.compile(r"\s?\(\D{0,12}|,?\s(?:in cui|in which|when|where|o\u00f9)\b[^,;.()\d]{0,60}")
+_TIMELESS = {"target", "limit", "base year"}
 _UNTIL = re.compile(rf"{any_of('until')}(?: the)?(?: end of| year| jahr| ende| fin)*\s+$", re.IGNORECASE)
 _AIM = re.compile(any_of("aim"), re.IGNORECASE)
 _LESS = re.compile(any_of("decrease"), re.IGNORECASE)
@@ -80,6 +93,24 @@ _NUMBERED = re.compile(r"\s*\d{1,3}\.?\s+[^\W\d_a-z]")
 _OF_WHOM = re.compile(r"\s(?:of (?:whom|which|them)|davon|dont|di cui)\b", re.IGNORECASE)
 _CONJUNCTION = re.compile(r"(?:\b(?:and|or|und|oder|et|ou|e|o)|,)\s+$")
 _BRACKETS = re.compile(r"\([^()]{0,120}\)")
+_LITTLE = re.compile(
+    "|".join(map(any_of, ("women", "men", "decrease", "increase", "target", "average", "about", "total")))
+    + r"|but|also|pari|equal|this|indicator|figure|value|rate|among|of|for",
+    re.IGNORECASE,
+)
+_PREPOSITION = re.compile(r"(?:but |and )?(for|in|at|f\u00fcr|bei|pour|chez|per|nel|nella)\s", re.IGNORECASE)
+_PLACES = {"in", "at", "bei", "chez"}
+_VERB = re.compile(
+    r"\b(?:is|are|was|were|has|have|had|will|came|come|comes|stood|stands|amounted|amounts|rose|fell|grew|reached"
+    r"|ist|sind|war|waren|betrug|betr\u00e4gt|lag|liegt|stieg|sank|est|sont"
+    r"|a \u00e9t\u00e9|ont|s[\u2019']\u00e9l\u00e8ve|s[\u2019']\u00e9tablit|\u00e8|sono|ha|hanno)\b",
+    re.IGNORECASE,
+)
+_PRONOUN = re.compile(
+    r"(?:with regard to |for |in )?,? ?(?:it|they|this|these|that|il s[\u2019']|elle|ils|elles|celui-ci"
+    r"|celle-ci|ce chiffre|cet indicateur|dies\w{0,2}|er|sie|es|questo|questa|tale)\b",
+    re.IGNORECASE,
+)
 _VERBS = words_of("verbs")
 _STOP = words_of("stop")
 _WORD_VALUES = dict(zip("two three four five six seven eight nine ten".split(), range(2, 11), strict=True))  # noqa: SIM905
@@ -101,35 +132,55 @@ def figures_of_text(text: str, context: Context) -> list[Figure]:
         return []
     style = context.style if context.style.decimal else style_of([text], context.style)
     found: list[Figure] = []
-    carried: Period | None = None
+    sentence: _Sentence | None = None
     for start, stop in split_sentences(text):
         opening = start == 0 and (context.kind != "fragment" or text.count(" ") > _LABEL)
         sentence = _Sentence(
-            text[start : min(stop, start + MAX_SENTENCE)], style, context, carried, opening=opening
+            text[start : min(stop, start + MAX_SENTENCE)], style, context, sentence, opening=opening
         )
         found += sentence.figures()
-        carried = sentence.carries()
+        if sentence.before:
+            sentence.before.before = None
         if len(found) >= MAX_FIGURES:
             break
     return found[:MAX_FIGURES]
+
+
+def reported_year(text: str, year: int | None) -> int | None:
+    """Return the year of the report, or that before if the text names it more often."""
+    if year is None:
+        return None
+    return max(year, year - 1, key=lambda each: text.count(str(each)))
 
 
 class _Sentence:
     """A sentence with the periods and numbers that it names."""
 
     def __init__(
-        self, text: str, style: Style, context: Context, carried: Period | None, *, opening: bool
+        self, text: str, style: Style, context: Context, before: _Sentence | None, *, opening: bool
     ) -> None:
         self.text = text
         self.context = context
         self._lead = ""
         """The words before the first number of a list."""
+        carried = before.carries() if before else None
         self.carried = carried
+        self.before = before
+        """The sentence before."""
+        item = _ITEM.match(text)
+        self.item: str = item["label"] if item else before.item if before else ""
+        """What the item of a list is called: "Plant 2" of "\u2022 Plant 2: In 2023 ...", which holds on."""
+        goes_on = before is not None and before.is_long and not carried
+        self.start = item.end() if item else 0
+        self.is_long: bool = goes_on or _LONG.search(text) is not None
+        """Whether the text speaks of more than a year."""
         self.times = periods(text, context.year)
         self.compared = {
             time for time in self.times if _COMPARED.search(text[max(0, time.start - _LEAD) : time.start])
         }
         found = list(islice(mentions(text, style, self.times, opening=opening), MAX_FIGURES))
+        if item:  # the number of "Plant 2" is a name
+            found = [mention for mention in found if mention.unit or mention.begin >= item.end()]
         if (
             not opening
             and len(found) > 1
@@ -143,7 +194,9 @@ class _Sentence:
         """Return the period that holds for the next sentence where it names none."""
         own = [time for time in self.times if time.name and time not in self.compared]
         if not own:
-            return self.carried
+            return None if self.is_long else self.carried
+        if _LONG.search(self.text):
+            return None
         return own[0] if len({time.name for time in own}) == 1 else None
 
     def figures(self) -> list[Figure]:
@@ -155,7 +208,9 @@ class _Sentence:
             if not own and at and mention.unit is None:  # "(previous year: 176)"
                 before = self.mentions[at - 1]
                 self.mentions[at] = mention._replace(unit=before.unit, inherits=True)
-            metric = own or metric
+            metric = self._whole(at, own, metric)
+            if metric and self.item and self.item not in metric:
+                metric = _short(f"{self.item} > {metric}")
             if at and mention.unit is None and _OF_WHOM.match(self.text[mention.finish :][:_LEAD]):
                 self.mentions[at] = mention._replace(unit=self.mentions[at - 1].unit, inherits=True)
             is_axis = kind_of(mention.unit) == "percentage" and mention.value % _ROUND == 0
@@ -173,8 +228,15 @@ class _Sentence:
         sure = _BARE if unit is None else _STATED if unit.name and not mention.inherits else _INHERITED
         if unit is None and (stated := unit_in(metric)) and stated.sure > _COUNTS and not mention.value % 1:
             unit, sure = stated.unit, _INHERITED  # "the number of employees rose to 12"
-        if time is None:
-            time, is_sure = None if self.compared else self.carried, False
+        qualifier = "change" if change is not None else self._qualifier(mention, time if is_until else None)
+        timely = 1.0 if is_sure else 0.9
+        if time and _LONG.search(self.text) and self._distance(mention, time) > _LEAD:
+            time = None  # "rose by 8 % over the three-year period, due to what was built during 2022"
+        elif time is None and not self._since():
+            time = None if self.compared else self.carried
+        period = time.name if time else None
+        if period is None and metric:
+            period, timely = self._outer_period(qualifier), 0.85
         return Figure(
             kind=kind_of(unit),
             value=scaled(mention.value, unit, mention.number.printed),
@@ -182,14 +244,36 @@ class _Sentence:
             text=self.text[mention.begin : mention.finish].strip(),
             printed=mention.number.printed,
             metric=metric,
-            period=time.name if time else None,
-            qualifier="change"
-            if change is not None
-            else self._qualifier(mention, time if is_until else None),
+            period=period,
+            qualifier=qualifier,
             change=change,
             against=against.name if against else None,
-            confidence=round(sure * (1.0 if is_sure else 0.9 if time else 0.93), 2),
+            confidence=round(sure * (timely if period else 0.93), 2),
         )
+
+    def _since(self) -> Period | None:
+        """Return the year from which the sentence counts on: its numbers are of no single year."""
+        return next(
+            (
+                time
+                for time in self.times
+                if time in self.compared and _SINCE.search(self.text[max(0, time.start - _LEAD) : time.start])
+            ),
+            None,
+        )
+
+    def _outer_period(self, qualifier: str | None) -> str | None:
+        """Return what holds where the sentence names no period: since when it counts, or the report's year.
+
+        Aims and limits have none.
+        """
+        if since := self._since():
+            return since.name
+        year = self.context.reported
+        is_other = any(time.name for time in self.times if time not in self.compared)
+        if is_other or not year or self.is_long or qualifier in _TIMELESS or _AIM.search(self.text):
+            return None
+        return str(year)
 
     def _change(self, mention: Mention) -> float | None:
         """Return the per cent by which something became more or less, if the number is that."""
@@ -222,6 +306,9 @@ class _Sentence:
             time for time in named if time not in self.compared and self._is_bracketed_away(mention, time)
         ]
         own = [time for time in named if time not in self.compared and time not in away]
+        for time in compared:
+            if time.end <= mention.begin and _THEN.fullmatch(self.text[time.end : mention.begin][:_AROUND]):
+                return time, None, True  # "compared to 2022 (3 %)"
         if not own:
             if away and not away[0].named and self.context.year:  # "12 % (previous year: 10 %)"
                 return away[0]._replace(name=str(self.context.year)), against or away[0], True
@@ -262,14 +349,46 @@ class _Sentence:
         if mention.unit and mention.unit.dimension in NOUNS:
             after = self.text[mention.number.end : right]
         second = _after(after)
-        if at and second and before.count(" ") <= _LABEL and _CONJUNCTION.search(before):
-            first = self._lead  # "1.7 for men and 1.6 for women": "for men" belongs to the one before
+        if at and second and before.count(" ") <= _BETWEEN and _CONJUNCTION.search(before):
+            first = _replaced(
+                self._lead, second
+            )  # "1.7 for men and 1.6 for women": "for men" belongs to the one before
         else:
             first = _before(before, far=not at)
             self._lead = first if _says_something(first) else self._lead
         if at and not _says_something(first) and not _says_something(second):
             return ""
         return _short(f"{first} {second}")
+
+    def _whole(self, at: int, own: str, before: str) -> str:
+        """Return the words beside a number, with what they hang on: the metric before, or the subject."""
+        if self.context.kind == "fragment":
+            return before if at and not _says_something(own) else own
+        if not own or (at and _AGAINST.match(own)):
+            return before
+        mention = self.mentions[at]
+        leads = self.mentions[0]
+        said = before if at else self.subject(leads.begin)
+        between = self.text[self.mentions[at - 1].finish : mention.begin] if at else ""
+        is_bracketed = "(" in between and ")" not in between.rpartition("(")[2]
+        if not said or said in own or not (is_bracketed or _says_little(own)):
+            return own
+        said = _replaced(said, own) if at else said
+        said = said.partition(",")[0].strip()
+        return own if not said or said in own else _short(f"{said} {own}")
+
+    def subject(self, stop: int) -> str:
+        """Return the words that the sentence begins with, up to its verb; for "it", those before."""
+        text = _timeless(_BRACKETS.sub("", self.text[self.start : min(stop, self.start + _AROUND)])).strip(
+            " ,\u2022-\u2013"
+        )
+        verb = _VERB.search(text)
+        words = (text[: verb.start()] if verb else text).split()
+        subject = _short(" ".join(_verbless(" ".join(words[:_PHRASE]))))
+        if self.before and (_PRONOUN.match(text) or not subject):
+            first = self.before.mentions[0].begin if self.before.mentions else len(self.before.text)
+            return self.before.subject(first)
+        return subject
 
     def _next(self, at: int) -> int:
         """Return where the number behind begins that stands not in brackets, as this one does."""
@@ -360,6 +479,22 @@ def _timeless(text: str) -> str:
 
 def _says_something(phrase: str) -> bool:
     return any(word.lower().strip(",.") not in _STOP for word in phrase.split())
+
+
+def _replaced(said: str, phrase: str) -> str:
+    """Return words without what a phrase takes the place of: "for men", if it is "for women"."""
+    match = _PREPOSITION.match(phrase)
+    if not match:
+        return said
+    starts = [place.start() for place in re.finditer(rf"\b{re.escape(match[1])}\b", said, re.IGNORECASE)]
+    starts = starts or [len(said)]
+    return said[: starts[-1] if match[1].lower() in _PLACES else starts[0]]
+
+
+def _says_little(phrase: str) -> bool:
+    """Whether a phrase names at most one thing, beside changes and men or women."""
+    words = [word.lower().strip(",.") for word in phrase.split()]
+    return sum(word not in _STOP and not _LITTLE.fullmatch(word) for word in words) <= 1
 
 
 def _short(phrase: str) -> str:

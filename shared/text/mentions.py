@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared.text.numbers import Number, Style, numbers
+from shared.text.numbers import Number, Style, numbers, value_of
 from shared.text.units import LETTERS, SCALES, Unit, unit_of
 from shared.text.vocabulary import any_of
 
@@ -27,13 +27,16 @@ _SHORT_NAME = 3  # letters; a name as short counts only in capitals ("EN 45554",
 NOUNS = frozenset({"people", "counted"})
 """Dimensions of units that are nouns."""
 _LINK = r"\s?(?:,\s?(?:(?:and|und|et|e|or|&)\s)?|&|\+|/|-|\u2013|and|und|et|e|or|to|bis|\u00e0)\s?"
-_AMOUNT = r"[\w%]|[.,]\d|\s?(?:%|\u20ac|[kMG]?W|t\b|tonnes|million|Mio|employees|people|h\b|hours)"
+_AMOUNT = r"[\w%]|[.,]\d|\s?(?:%|\u20ac|[kMG]?Wh?\b|t\b|tonnes|million|Mio|employees|people|h\b|hours)"
 _NAMES = re.compile(
     rf"(?=[^\W\d_]|\u00a7)(?<!\w)(?=\D{{1,30}}\d){any_of('names')}[ .:-]?\s?\(?"
     rf"(?P<chain>\d{{1,5}}(?:[.\-/]\d{{1,4}})*[a-z]?(?!{_AMOUNT})"
     rf"(?:{_LINK}(?:(?:Scope|Category) )?\d{{1,3}}(?:[.\-/]\d{{1,3}})*(?!{_AMOUNT}))*)"
     r"|(?:\+\d|\b(?:Tel|Telefon|Phone|Fax|T|F)\b[.: ])[\d ()/.+-]{6,40}"
     r"|https?://\S{1,300}|www\.\S{1,300}|(?<!\S)\S{1,60}@\S{1,60}"
+    r"|\b(?:per|pro|je|aux|par) 1[0., ]{2,8}(?=km\b)"  # of "l per 100 km"
+    r"|\bId\. at \d{1,5}|\btargets? \d{1,2}\.[\da-z](?:, ?\d{1,2}\.[\da-z])+\b"  # cited; of the SDGs
+    r"|\b\w{2,30}(?:stra(?:\u00dfe|sse)|str\.|weg|platz|gasse) \d{1,4}[a-z]?(?:,? \d{5}\b)?"
     r"|\[[^\[\]]{1,40}\]"  # of literature, and pseudonyms
     r"|\b\d{1,4}/\d{2,4}(?:/[A-Za-z]{2,})?(?![\d,.%])|\b24/7\b"  # laws
     r"|\b[1-4]\d\d-\d{1,2}(?![\d.,%])"  # of GRI
@@ -72,6 +75,10 @@ _ABOUT = re.compile(
 _ABOUTS = {"less": "less than", "more": "more than", "about": "about"}
 _CUT = re.compile(r"[;:()|\u2022\n\[\]]|,\s|(?<!Mio)(?<!Mrd)(?<!Mill)(?<!Rs)\.\s|\.$|\s[-\u2013\u2014]\s")
 _CODE = re.compile(r"[A-Za-z]{1,3}$")
+_ROMAN = re.compile(r"(?-i:x{0,2}(?:ix|iv|vi{0,3}|i{1,3}))(?![^\W_])")
+"""A footnote's mark right behind a number: "115,294iii"."""
+_RATIO = re.compile(r"(?<![\w:.,])1 ?: ?(?P<to>[1-9]\d{0,3}(?:[.,]\d{1,2})?)(?![\w:]|[.,]\d)")
+_PROPORTION = re.compile(r"\b(?:ratios?|pay|verh\u00e4ltnis|rapport|rapporto)\b", re.IGNORECASE)
 _GROUPED = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
 _RANGE_BEFORE = re.compile(r"(?:^|[\s(])[\d.,]{1,12}\s?%?-$")
 _BETWEEN = re.compile(
@@ -93,7 +100,7 @@ class Mention(NamedTuple):
     """[begin, finish) of the text is the number with sign and unit."""
     finish: int
     about: str | None
-    """"less than", "more than" or "about"."""
+    """"less than", "more than" or "about", or "ratio"."""
     signed: bool
     inherits: bool = False
     """Whether another number beside it has the unit."""
@@ -108,11 +115,16 @@ def mentions(
     """
     found = list(numbers(text, style))
     masked = _masked(text, times, opening=opening) if found else []
+    ratios = {ratio.start(): ratio for ratio in _ratios(text)}
     at = last = 0
     for number in found:
         while at < len(masked) and masked[at][1] <= number.start:
             at += 1
         names = at < len(masked) and masked[at][0] < number.end
+        if ratio := ratios.get(number.start):
+            last = ratio.end()
+            yield _of_ratio(ratio, style)
+            continue
         is_year = number.printed.isdigit() and len(number.printed) == _YEAR_DIGITS
         if number.start < last or (names and not is_year):
             continue  # "l per 100 km" is a unit
@@ -122,6 +134,18 @@ def mentions(
         if mention is not None and not _is_multiple(text, mention):
             last = mention.finish
             yield mention
+
+
+def _ratios(text: str) -> Iterator[re.Match[str]]:
+    """Yield ratios such as "1:11", which without a word that says so are times of the day."""
+    if ":" in text and (_PROPORTION.search(text) or _RATIO.fullmatch(text.strip())):
+        yield from _RATIO.finditer(text)
+
+
+def _of_ratio(ratio: re.Match[str], style: Style) -> Mention:
+    value = value_of(ratio["to"], style.decimal) or 0.0
+    number = Number(ratio.start(), ratio.end(), value, ratio[0])
+    return Mention(number, value, None, ratio.start(), ratio.end(), "ratio", signed=False)
 
 
 def inherited(text: str, found: list[Mention]) -> list[Mention]:
@@ -221,7 +245,7 @@ def _beside(text: str, number: Number) -> Mention | None:
         value = as_share(number)
     else:
         behind, length = _behind(after, money)
-        if behind is None and after[:1].isalpha():
+        if behind is None and after[:1].isalpha() and not _ROMAN.match(after):
             return None
         if behind:
             is_scale = money is not None and behind.name is None

@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.text import figures as module
-from shared.text.figures import MAX_FIGURES, MAX_METRIC, Context, figures, figures_of_text
+from shared.text.figures import (
+    MAX_FIGURES,
+    MAX_METRIC,
+    Context,
+    figures,
+    figures_of_text,
+    reported_year,
+)
 from shared.text.numbers import MAX_NUMBER, Style, style_of, value_of
 from shared.text.periods import last_year, periods
 from shared.text.units import MAX_UNIT, unit_of
@@ -281,3 +288,87 @@ def test_the_style_of_the_document_holds() -> None:
     """Where a passage shows none of its own."""
     assert figures_of_text("1.234 t", Context(style=Style(",")))[0].value == 1_234
     assert figures_of_text("1.234 t", Context(style=Style(".")))[0].value == 1.234
+
+
+REPORTED = Context(year=2024, reported=2023)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Gas use is 12 MWh.", ["2023"]),
+        ("Gas use fell by 12% compared with 2021.", ["2023"]),
+        ("Gas use was 12 MWh in 2022.", ["2022"]),
+        ("We saved 12 MWh since 2019.", ["2019"]),
+        ("Our target is 12 MWh.", [None]),
+        ("By 2030 we will save 12 MWh.", ["2030"]),
+        ("Water use fell by 5% over the three-year period. Gas fell by 4%.", [None, None]),
+        ("Turnover was 4% in 2023, compared to 2022 (3%).", ["2023", "2022"]),
+        ("It rose from 10 t in 2021 to 20 t in 2023.", ["2021", "2023"]),
+    ],
+)
+def test_a_figure_without_a_period_is_of_the_year_reported(text: str, expected: list[str | None]) -> None:
+    """Unless it is an aim, or of many years; it is less sure then."""
+    found = figures_of_text(text, REPORTED)
+    assert [figure.period for figure in found] == expected
+    [stated, *_] = figures_of_text("Gas use was 12 MWh in 2022.", REPORTED)
+    [guessed] = figures_of_text("Gas use is 12 MWh.", REPORTED)
+    assert guessed.confidence < stated.confidence
+
+
+def test_the_year_reported_is_that_of_most_figures() -> None:
+    """A report of 2024 that speaks of 2023 reports 2023."""
+    assert reported_year("2023: 5, 2022: 4, 2023: 3, 2024", 2024) == 2023
+    assert reported_year("2024 and 2023", 2024) == 2024
+    assert reported_year("2024", None) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "metrics"),
+    [
+        (
+            "Sick leave is 1% for men, a decrease of 9%, and 2% for women, an increase of 4%.",
+            [
+                "Sick leave for men",
+                "Sick leave for men, a decrease",
+                "Sick leave for women",
+                "Sick leave for women, an increase",
+            ],
+        ),
+        ("The staff includes 8% nurses, 36% doctors and 56% cooks.", ["nurses", "doctors", "cooks"]),
+        (
+            "The clinics employ 900 people (44% of all).",
+            ["The clinics employ people", "The clinics employ people of all"],
+        ),
+        ("\u2022 Plant 2: Waste is 5 t. Water use is 7 m3.", ["Plant 2 > Waste", "Plant 2 > Water use"]),
+    ],
+)
+def test_few_words_beside_a_number_are_read_with_those_before(text: str, metrics: list[str]) -> None:
+    """Of the number before, the subject, or the item of the list."""
+    found = [figure.metric for figure in figures_of_text(text, REPORTED)]
+    assert len(found) == len(metrics)
+    assert all(metric in whole for metric, whole in zip(metrics, found, strict=True)), found
+
+
+def test_footnote_marks_and_ratios() -> None:
+    """Roman marks are no part of a number; a ratio counts what one stands to."""
+    context = Context(style=Style("."))
+    assert [figure.value for figure in figures_of_text("Trees planted: 115,294iii", context)] == [115_294]
+    [ratio] = figures_of_text("The pay ratio is 1:11.", context)
+    assert (ratio.value, ratio.printed, ratio.kind, ratio.qualifier) == (11, "1:11", "number", "ratio")
+    assert not figures_of_text("Doors open at 1:30.", context)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Targets 8.2, 8.3 of the agenda",
+        "See Id. at 9 for more",
+        "Sold in Region 3 were buses",
+        "Cars of our fleet per 100 km",
+        "Visit us at Musterstra\u00dfe 57 56410 Neustadt",
+    ],
+)
+def test_names_with_numbers_are_no_figures(text: str) -> None:
+    """Of goals, citations, regions, distances and streets."""
+    assert not figures_of_text(text, REPORTED)
