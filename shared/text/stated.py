@@ -18,6 +18,7 @@ IN = re.compile(
     r"|einheit:|unit:|unit\u00e9 :)\s+(\S.*)$",
     re.IGNORECASE,
 )
+_MARK_SIGN = re.compile(r"[\d*\u00b9\u00b2\u00b3\u2070-\u2079]")
 _LABEL_MARK = re.compile(
     r"(?<=[a-z\u00e4\u00f6\u00fc\u00e9)%])(?<!scope)(?<!\bm)(?<!/m)(?<!km)(?<!tier)(?<!category)(?<!cat)(?<!co)"
     r"(?:\d{1,2}(?:,\d{1,2})?\)?|\s\d\)|\s?\(\d\)|\s?\[\d{1,2}\]|[*\u00b9\u00b2\u00b3\u2070-\u2079]){1,3}(?=$|\s*\()",
@@ -59,6 +60,8 @@ class Stated(NamedTuple):
 def without_marks(text: str) -> str:
     """Return a label without the footnote marks at its end, unless they belong to a bracket."""
     text = text.strip()
+    if not _MARK_SIGN.search(text):  # the expression below looks back at every letter
+        return text
     bare = _LABEL_MARK.sub("", text)
     return bare if bare.count("(") == bare.count(")") else text
 

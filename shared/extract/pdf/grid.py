@@ -356,11 +356,14 @@ def _text(pieces: Sequence[Piece], join: Join) -> str:
     return unspaced(join([" ".join(p.text for p in row.pieces) for row in text_rows(pieces)]))
 
 
+_SPACES = 3  # in the shortest word that is letter-spaced
 _SPACED = re.compile(r"(?:[^\W\d_] ){3,}[^\W\d_](?= |$)")
 
 
 def unspaced(text: str) -> str:
     """Close letter-spaced words up."""
+    if text.count(" ") < _SPACES:  # as most cells
+        return text
     return _SPACED.sub(lambda found: found[0].replace(" ", ""), text)
 
 

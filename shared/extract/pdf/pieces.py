@@ -85,6 +85,12 @@ def pieces_of(line: Line, at: int) -> list[Piece]:
     x0s, x1s = edges[: len(texts)], edges[len(texts) :]
     between = list(map(sub, x0s[1:], x1s))
     wide, narrow = PIECE_GAP * line.height, _VALUE_GAP * line.height
+    if (
+        all(-line.height <= gap <= wide for gap in between)
+        and _SIGNS.isdisjoint(texts)
+        and not any(map(str.isdigit, line.text))
+    ):
+        return [_piece(line, at, line.text, x0s[0], x1s[-1])]  # words alone, with nothing to part
     gaps = [0.0, *between, wide + 1]
     figures = [*map(_is_figure, texts), False]
     found: list[Piece] = []
