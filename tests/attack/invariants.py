@@ -123,7 +123,7 @@ def _result(held: Held, sha256: str) -> Iterator[str]:
     if any(held.text[slice(*one["span"])] != one["text"] for one in passages):
         yield "a passage is not what the text has in its place"
     sentiment = Counter(one["sentiment"]["label"] for one in passages if one["sentiment"])
-    prose = [one for one in passages if one["kind"] == "text"]
+    prose = [one for one in passages if one.get("kind", "text") == "text"]
     topics = Counter(topic for one in prose for topic in one["topic_names"])
     initiatives = sum(one["initiative"] for one in passages)
     if +Counter(record["sentiment"]) != sentiment or +Counter(record["topics"]) != topics:
