@@ -84,8 +84,8 @@ class Step:
     class_b: float = 0.0
 
 
-DOCUMENT = Step(0.04, calls=24, reads=11, writes=10, message_bytes=3_400, class_a=4, class_b=2)
-BATCH = Step(0.06, calls=10.5, reads=9, writes=1, message_bytes=1_550, class_b=1)
+DOCUMENT = Step(0.04, calls=24, reads=6, writes=10, message_bytes=3_400, class_a=4, class_b=2)
+BATCH = Step(0.06, calls=10.5, reads=6.3, writes=1, message_bytes=1_550, class_b=1)
 JOB_DOCUMENT = Step(0.04, calls=40, reads=38, writes=20, message_bytes=3_000, class_a=5, class_b=3)
 JOB_BATCH = Step(0.035, calls=6, reads=6.2, writes=1.1, class_b=0.25)
 PAGE = Step(class_a=3, class_b=1)
