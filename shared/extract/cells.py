@@ -65,6 +65,12 @@ _REFERENCE = re.compile(r"(?:GRI |SASB )?\d{3}-\d{1,2}(?:[ -]?[a-z]+)?$|[ESG]\d-
 _RANGE = re.compile(
     r"(?:[<>\u2264\u2265]\s?\d{1,3}|\d{1,3}\s?[-\u2013]\s?\d{1,3}|\d{1,3}\+)(?:\s?[a-z]{1,10})?"
 )
+_AGES = re.compile(
+    r"(?i)(?:[<>\u2264\u2265]\s?\d{1,3}|\d{1,3}\s?[-\u2013]\s?\d{1,3}|\d{1,3}\+)\s?"
+    r"(?:(?:years|yrs)(?: old| of age)|jahre alt|anni di et\u00e0)"
+    r"|\d{1,3}\s?[<\u2264]\s?[a-z]{1,10}\s?[<\u2264]\s?\d{1,3}"
+)
+"""A bracket of ages with words, which names a row."""
 _NUMBER = re.compile(r"[^\w%]{0,3}(?:[A-Z]{2,3}[$ ]|ca\. ?)?[^\w%]{0,2}\d")
 
 
@@ -75,7 +81,7 @@ def kind_of(text: str) -> Kind:
         return "text"
     if _BLANK.match(text):
         return "blank"
-    if not any(map(str.isdecimal, text)) or _REFERENCE.match(text):
+    if not any(map(str.isdecimal, text)) or _REFERENCE.match(text) or _AGES.fullmatch(text):
         return "text"
     rest, years = YEARS.subn("", text)
     rest, terms = _TERM.subn("", rest)

@@ -426,7 +426,8 @@ def _is_head(line: _Line, below: Sequence[_Line], *, labelled: bool) -> bool:
         filled = [other for other in below if "number" in other.values()] or below
         if "number" in kinds:
             return not labelled and all(other.label for other in filled)
-        return bool(filled[0].label)
+        own = filled[0].kinds[0] == "text" and filled[0].cells[0].column < line.cells[0].column
+        return own or bool(filled[0].label)
     return "number" not in kinds and _is_labelled_head(line, below, labelled=labelled)
 
 

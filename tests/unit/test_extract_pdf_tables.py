@@ -184,6 +184,64 @@ def test_heads_span_the_columns_that_the_line_below_them_covers(file: Path) -> N
     ]
 
 
+def test_heads_centered_over_groups_of_heads_span_them(file: Path) -> None:
+    """The groups repeat their heads; between both lines stands the head of the labels."""
+
+    def page(canvas: Canvas) -> None:
+        lines(canvas, (731, 700, 684, 668, 652), x1=500)
+        for x, head in ((270, "2024"), (420, "2023")):
+            canvas.drawCentredString(x, 724, head)
+        canvas.drawString(60, 716, "Leavers")
+        for at, head in enumerate(("Women", "Men", "All") * 2):
+            canvas.drawCentredString(220 + 50 * at, 708, head)
+        for y, label in ((688, "Mills"), (672, "Stores"), (656, "Offices")):
+            canvas.drawString(60, y, label)
+            for at in range(6):
+                canvas.drawCentredString(220 + 50 * at, y, str(11 + at))
+
+    draw(file, page)
+    (found,) = read(file).tables
+    assert [row.kind for row in found.rows] == ["head", "head", "row", "row", "row"]
+    assert [(cell.text, cell.column, cell.column_span) for cell in found.rows[0].cells] == [
+        ("Leavers", 0, 1),
+        ("2024", 1, 3),
+        ("2023", 4, 3),
+    ]
+    assert [cell.text for cell in found.rows[1].cells] == ["Women", "Men", "All"] * 2
+
+
+def test_brackets_of_ages_name_rows(file: Path) -> None:
+    """The label of several rows stands in a cell of its own, at half their height."""
+    ages = ("< 30 years old", "30 < x < 50", "> 50 years old")
+
+    def page(canvas: Canvas) -> None:
+        for y in (720, 704, 688, 640, 592):
+            lines(canvas, (y,))
+        for y in (672, 656, 624, 608):
+            lines(canvas, (y,), x0=130)
+        for at, x0 in enumerate((55, 130, 240, 290, 340, 390, 440)):
+            canvas.line(x0, 592, x0, 704 if at in {3, 5} else 720)
+        for x, head in ((60, "Grade"), (135, "Age"), (278, "2023"), (378, "2024")):
+            canvas.drawString(x, 709, head)
+        for at in range(4):
+            canvas.drawString(245 + 50 * at, 693, ("Women", "Men")[at % 2])
+        for y, label in ((661, "Managers"), (613, "Millers")):
+            canvas.drawString(60, y, label)
+            for place, age in enumerate(ages):
+                canvas.drawString(135, y + 16 - 16 * place, age)
+                for at in range(4):
+                    canvas.drawString(245 + 50 * at, y + 16 - 16 * place, f"{10 * place + at}%")
+
+    draw(file, page)
+    (found,) = read(file).tables
+    assert found.labels == 2
+    assert [row.kind for row in found.rows] == ["head", "head", *["row"] * 6]
+    assert [(cell.text, cell.column_span) for cell in found.rows[0].cells[2:]] == [("2023", 2), ("2024", 2)]
+    named = [cell for row in found.rows[2:] for cell in row.cells if cell.column == 0]
+    assert [(cell.text, cell.row_span) for cell in named] == [("Managers", 3), ("Millers", 3)]
+    assert [row.cells[row.cells[0].column == 0].text for row in found.rows[2:]] == [*ages, *ages]
+
+
 def test_tables_side_by_side_are_two(file: Path) -> None:
     """So are a table and the prose beside it."""
 

@@ -154,8 +154,8 @@ def _continues(rows: list[Row], at: int, columns: Columns, edge: float, *, lone:
     if not is_close(before, row):
         return False
     mine = _label(row, columns)
-    if not mine:
-        return True  # a value's second line
+    if not mine:  # a value's second line
+        return not _stand_centered(rows[max(0, at - 2) : at], row, columns)
     same = columns.of(mine[0])[0]
     above = _nearest(rows[max(0, at - 3) : at][::-1], same, columns)
     if above is None:
@@ -221,7 +221,7 @@ def _is_level(above: Sequence[Row], row: Row, columns: Columns, *, closed: bool)
         for one in above
         for piece in one.pieces
     ]
-    if max(over) > 1:
+    if max(over) > 1 or _stand_centered(above, row, columns):
         return True
     if closed:
         return False
@@ -232,6 +232,30 @@ def _is_level(above: Sequence[Row], row: Row, columns: Columns, *, closed: bool)
             above[-1].pieces[-1], row.pieces[0], edge
         )
     return wide and len(places) > len(upper)
+
+
+def _stand_centered(above: Sequence[Row], row: Row, columns: Columns) -> bool:
+    """Whether the line repeats some heads, and the heads of a line above are centered over these groups."""
+    first = min(columns.values - {0}, default=1)
+    lower = [piece for piece in row.pieces if columns.of(piece)[0] >= first]
+    for one in above:
+        upper = [piece for piece in one.pieces if columns.of(piece)[0] >= first]
+        size, left = divmod(len(lower), max(1, len(upper)))
+        if len(upper) < 2 or size < 2 or left:  # noqa: PLR2004
+            continue
+        groups = [lower[at : at + size] for at in range(0, len(lower), size)]
+        words = {tuple(piece.text for piece in group) for group in groups}
+        step = (lower[-1].middle - lower[0].middle) / (len(lower) - 1)
+        if (
+            len(words) == 1
+            and len(set(*words)) == size
+            and all(
+                abs(head.middle - (group[0].middle + group[-1].middle) / 2) <= 0.3 * step
+                for head, group in zip(upper, groups, strict=True)
+            )
+        ):
+            return True
+    return False
 
 
 # The table
@@ -381,13 +405,33 @@ def _span_rows(made: list[list[GridCell]], bands: list[_Band], columns: Columns,
             mine = _cell_in(cells, column)
             if mine is None or mine.column_span > 1:
                 continue
+            top = _first_row(made, bands, cuts, column, at)
+            if top < at:
+                cells.remove(mine)
+                made[top].insert(0, mine)
+                mine.row_span = at - top + 1
             for below in range(at + 1, len(made)):
-                border = bands[below - 1].bottom
-                low = bisect_left(cuts, border - 2 * TOUCH)
-                is_cut = low < len(cuts) and cuts[low] <= border + 2 * TOUCH
-                if is_cut or not _takes(mine, made[below], column):
+                if _is_cut(cuts, bands[below - 1]) or not _takes(mine, made[below], column):
                     break
-                mine.row_span = below - at + 1
+                mine.row_span = below - top + 1
+
+
+def _is_cut(cuts: Sequence[float], band: _Band) -> bool:
+    """Whether a level line is at the lower end of a row."""
+    low = bisect_left(cuts, band.bottom - 2 * TOUCH)
+    return low < len(cuts) and cuts[low] <= band.bottom + 2 * TOUCH
+
+
+def _first_row(
+    made: Sequence[list[GridCell]], bands: Sequence[_Band], cuts: Sequence[float], column: int, at: int
+) -> int:
+    """Return the first row that a label spans: one above its own, if it stands at half their height."""
+    top = at
+    while len(made[at]) > 1 and top and not _is_cut(cuts, bands[top - 1]):
+        if not made[top - 1] or made[top - 1][0].column <= column:
+            return at
+        top -= 1
+    return top or at
 
 
 def _cell_in(cells: Sequence[GridCell], column: int) -> GridCell | None:
@@ -471,7 +515,8 @@ def _drawn_span(cell: GridCell, drawn: Drawn) -> Span | None:
 def _share(cells: list[GridCell], below: list[GridCell], free: set[int], middles: Sequence[float]) -> None:
     """Share columns without a head evenly among the heads beside them, if the level below has its own."""
     lower = {cell.column for cell in below}
-    heads = [(cell, (cell.box[0] + cell.box[2]) / 2) for cell in cells if cell.column and cell.box]
+    begin = max(1, min(lower, default=1))
+    heads = [(cell, (cell.box[0] + cell.box[2]) / 2) for cell in cells if cell.column >= begin and cell.box]
     wanted = free & lower
     if not heads or not wanted:
         return

@@ -36,6 +36,11 @@ def is_year(text: str) -> bool:
     return len(text) <= _MAX_VALUE and kind_of(text) == "period"
 
 
+def is_label(text: str) -> bool:
+    """Whether this may name a row: words, a year, or a bracket such as "30-50"."""
+    return len(text) > _MAX_VALUE or kind_of(text) in {"text", "period", "range"}
+
+
 @dataclass(slots=True, eq=False)
 class Piece:
     """Words of one line without a wide gap between them."""

@@ -23,6 +23,7 @@ from shared.extract.pdf.pieces import (
     box_of,
     goes_on,
     is_close,
+    is_label,
     is_value,
     is_year,
     pieces_of,
@@ -254,7 +255,7 @@ def _is_table(grid: Grid) -> bool:
         for cells in grid.rows
         if any(is_value(cell.text) and not is_year(cell.text) for cell in cells) and len(cells) > 1
     ]
-    labelled = sum(not is_value(cells[0].text) or is_year(cells[0].text) for cells in valued)
+    labelled = sum(is_label(cells[0].text) for cells in valued)
     if labelled < 0.6 * len(valued):
         return False
     words = [len(text.split()) for text in texts]
