@@ -23,7 +23,7 @@ class Analysis(NamedTuple):
     """Processor time of the engine's threads; that of the caller's comes on top."""
 
 
-MAX_ROW = 120
+MAX_ROW = 100
 """Characters of a table's row that the model reads: its label, and some of the heads. Numbers take many word
 pieces and say little; read whole, rows of a report take a third as long as its sentences."""
 
