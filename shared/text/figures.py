@@ -17,6 +17,8 @@ from shared.text.units import unit_of
 from shared.text.vocabulary import any_of, words_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from shared.platform.tables import PassageKind
     from shared.text.mentions import Mention
 
@@ -68,6 +70,17 @@ _LONG = re.compile(
     re.IGNORECASE,
 )
 _AGAINST = re.compile(rf"{any_of('compared')}\s", re.IGNORECASE)
+_OTHER = re.compile(  # what stands before a number that another one is compared with
+    rf"(?:{any_of('compared')}|\b(?:from|than|after|instead of|de|von|da|contro|statt))"
+    rf"\s+(?:{any_of('about')} |only )?[^\w\s]?$",
+    re.IGNORECASE,
+)
+_OWN_TIME = re.compile(
+    r"[^\W\d_]*\)?,? \(?(?:in|en|im|nel|for|at the end of) "
+    rf"(?:(?:the|fiscal|financial|year|{any_of('base year')}) ){{0,2}}",
+    re.IGNORECASE,
+)
+_BULLET = re.compile(r"\s*[\u2013\u2212-]\s+$")
 _ITEM = re.compile(r"\s*[\u2022\u2013-]\s(?P<label>[^\W\d_][^:\n.;]{1,40}):\s")
 _THEN = re.compile(r"\s?\(\D{0,12}|,?\s(?:in cui|in which|when|where|o\u00f9)\b[^,;.()\d]{0,60}")
 _TIMELESS = {"target", "limit", "base year"}
@@ -188,7 +201,28 @@ class _Sentence:
             and found[-1].finish >= len(text.rstrip())
         ):
             found.pop(0)  # "13 Loans and advances 0.2"
+        if found and found[0].signed and context.kind == "text" and _BULLET.match(text[: found[0].begin + 2]):
+            found[0] = found[0]._replace(value=abs(found[0].value), signed=False)
         self.mentions = inherited(text, found)
+        self.claimed = dict(self._claimed())
+        """Periods that belong to one number, which another is compared with, by where that number begins."""
+
+    def _claimed(self) -> Iterator[tuple[int, Period]]:
+        """Yield 414 with 2024 of "358, against 414 in 2024", and 608 with 2019 of "and 608 in 2019"."""
+        is_other = False
+        finish = 0
+        for mention in self.mentions:
+            before = self.text[finish : mention.begin]
+            is_other = _OTHER.search(before[-_LEAD:]) is not None or (
+                is_other and _CONJUNCTION.fullmatch(before.lstrip()) is not None
+            )
+            after = self.text[mention.finish : mention.finish + _LEAD + _WINDOW]
+            near = next((time for time in self.times if time.start >= mention.finish), None)
+            if is_other and near and near.name and _OWN_TIME.fullmatch(after[: near.start - mention.finish]):
+                yield mention.begin, near
+                finish = near.end
+            else:
+                finish = mention.finish
 
     def carries(self) -> Period | None:
         """Return the period that holds for the next sentence where it names none."""
@@ -219,7 +253,8 @@ class _Sentence:
         return found + self._in_words()
 
     def _figure(self, mention: Mention, metric: str) -> Figure:
-        time, against, is_sure = self._time(mention)
+        claimed = self.claimed.get(mention.begin)
+        time, against, is_sure = (claimed, None, True) if claimed else self._time(mention)
         is_until = time is not None and bool(
             _UNTIL.search(self.text[max(0, time.start - _LEAD) : time.start])
         )
@@ -270,7 +305,8 @@ class _Sentence:
         if since := self._since():
             return since.name
         year = self.context.reported
-        is_other = any(time.name for time in self.times if time not in self.compared)
+        others = [*self.compared, *self.claimed.values()]
+        is_other = any(time.name for time in self.times if time not in others)
         if is_other or not year or self.is_long or qualifier in _TIMELESS or _AIM.search(self.text):
             return None
         return str(year)
@@ -305,7 +341,8 @@ class _Sentence:
         away = [
             time for time in named if time not in self.compared and self._is_bracketed_away(mention, time)
         ]
-        own = [time for time in named if time not in self.compared and time not in away]
+        others = [*self.compared, *away, *self.claimed.values()]
+        own = [time for time in named if time not in others]
         for time in compared:
             if time.end <= mention.begin and _THEN.fullmatch(self.text[time.end : mention.begin][:_AROUND]):
                 return time, None, True  # "compared to 2022 (3 %)"

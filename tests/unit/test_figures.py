@@ -149,6 +149,26 @@ def test_a_figure_of_a_sentence_has_unit_period_and_qualifier(
     assert all(figure.text in text and figure.printed in figure.text for figure in found)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The kiln used 358 MWh, against 414 MWh in 2024 and 608 MWh in 2019.", ["2025", "2024", "2019"]),
+        ("Withdrawal fell to 12 m3, from 13 m3 in 2023.", ["2025", "2023"]),
+        ("We bought 500 MWh of heat and 300 MWh of power in 2024.", ["2024", "2024"]),
+    ],
+)
+def test_the_year_of_what_a_figure_is_compared_with_is_not_its_own(text: str, expected: list[str]) -> None:
+    """It belongs to the number right before it alone."""
+    found = figures_of_text(text, Context(year=2025, reported=2025))
+    assert [figure.period for figure in found] == expected
+
+
+def test_a_dash_that_begins_an_item_is_no_sign() -> None:
+    """Reports set lists with dashes."""
+    [figure] = figures_of_text("- 81.9% of the suppliers were assessed", Context())
+    assert figure.value == 81.9
+
+
 def test_a_figure_of_a_sentence_says_what_it_measures() -> None:
     """In words of the sentence; a number in brackets measures what the one before does."""
     text = "In 2023, the churn rate stood at 3.1% (2022: 2.9%) for cloud and 1.6% for licences."
