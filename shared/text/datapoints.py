@@ -230,7 +230,8 @@ def told_apart(figures: Sequence[F]) -> list[F]:
 
 
 def _claim(figure: Figure, code: str) -> tuple[object, ...]:
-    is_one = _point(code).only_all and code not in _TWO_METHODS
+    point = next((each for each in datapoints() if each.code == code), None)  # None: stored before a change
+    is_one = point is not None and point.only_all and code not in _TWO_METHODS
     label = "" if is_one else figure.metric
     return figure.table, code, figure.unit, figure.period, figure.cell and figure.cell[1], label
 

@@ -95,7 +95,7 @@ def records(document: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("limit", "needs", "length"),
     [
-        pytest.param(6.0, 10.0, 60, id="quick"),
+        pytest.param(8.0, 13.0, 60, id="quick"),
         pytest.param(5.0, 20.0, 90, id="as promised", marks=[pytest.mark.slow]),
     ],
     indirect=["limit"],

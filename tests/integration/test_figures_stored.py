@@ -41,7 +41,13 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def figure(index: int, **fields: Any) -> Figure:
-    known: dict[str, Any] = {"datapoint": CODE, "topic": "E1", "period": "2023", "table": 0, "cell": (0, 1)}
+    known: dict[str, Any] = {
+        "datapoint": CODE,
+        "topic": "E1",
+        "period": "2023",
+        "table": 0,
+        "cell": (0, index),
+    }
     return Figure(kind="quantity", value=float(index), unit="MWh", text=str(index), **(known | fields))
 
 
