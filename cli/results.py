@@ -17,7 +17,6 @@ from shared.documents.export import (
     Content,
     csv_lines,
     in_order,
-    is_total,
     json_lines,
     write_parquet,
     write_workbook,
@@ -44,6 +43,7 @@ from shared.platform.errors import HeadraceError
 from shared.platform.records import ARCHIVE, TERMINAL, TOPIC_NAMES
 from shared.platform.retry import storage_limits
 from shared.platform.settings import settings
+from shared.platform.tables import is_total
 from shared.text.datapoints import names
 
 if TYPE_CHECKING:
@@ -342,7 +342,7 @@ def key_figures(figures: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _newness(figure: dict[str, Any]) -> tuple[str, int, float]:
-    whole = 2 if is_total(figure) else 0 if figure.get("qualifier") else 1
+    whole = 2 if is_total(figure.get("qualifier")) else 0 if figure.get("qualifier") else 1
     return figure.get("period") or "", whole, figure.get("confidence", 1.0)
 
 

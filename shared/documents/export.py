@@ -20,6 +20,7 @@ from itertools import chain, islice
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from shared.platform.records import SENTIMENTS, TOPIC_NAMES
+from shared.platform.tables import is_total
 from shared.text.datapoints import names
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Sheet(NamedTuple):
     name: str
     columns: Mapping[str, type]
     row: Callable[[View, View], tuple[Value, ...]]
-    """Of a document and the record that the row is of."""
+    """Returns the values of a row from a document and one of its records."""
     widths: Mapping[str, int]
 
 
@@ -93,14 +94,9 @@ def in_order(figures: Iterable[View]) -> list[View]:
         if not code:
             return True, "", (), False
         newest_first = tuple(-ord(char) for char in figure.get("period") or "")
-        return False, code, newest_first or (1,), not is_total(figure)
+        return False, code, newest_first or (1,), not is_total(figure.get("qualifier"))
 
     return sorted(figures, key=place)
-
-
-def is_total(figure: View) -> bool:
-    """Return whether a figure says of itself that it is a total."""
-    return (figure.get("qualifier") or "").startswith("total")
 
 
 def _document_row(_: View, document: View) -> tuple[Value, ...]:

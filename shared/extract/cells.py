@@ -42,7 +42,7 @@ _UNIT = re.compile(
     r"|(?:cubic|square) met(?:er|re)s|[mk]?l|(?:mega)?lit(?:er|re)s?|ha|km[2\u00b2]?)"
     r"(?: ?/ ?[^\s/()]{1,12}| per [a-z ]{1,20})? ?\)?"
 )
-"""Of the many units those that stand in columns of their own."""
+"""Matches the units that reports set in columns of their own."""
 _MULTIPLE = re.compile(r"^\((?:in )?10{0,2}(?:[,. ]000){1,3} ?")
 """Before a unit in brackets, as in "(1,000 t)"; without them it is a number."""
 _DIGITS = re.compile(r"\d(?:[\d.,' \u2019]*\d)?")

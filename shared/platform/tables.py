@@ -89,3 +89,8 @@ class Figure:
     """Code of the ESRS data point."""
     confidence: float = 1.0
     """Probability that value, unit, metric and period are right."""
+
+
+def is_total(qualifier: str | None) -> bool:
+    """Return whether the qualifier of a figure says that it is a total."""
+    return (qualifier or "").startswith("total")

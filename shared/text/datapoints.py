@@ -161,12 +161,12 @@ class Words(NamedTuple):
     blocked: re.Pattern[str]
     places: re.Pattern[str]
     groups: re.Pattern[str]
-    """Of people."""
+    """Words that name a group of people."""
     parts: re.Pattern[str]
     """`groups`, and divisions."""
     units: dict[str, str]
     weights: dict[str, float]
-    """Of the features in the score, "constant" and "threshold"."""
+    """The score's weight of each feature, with its "constant" and the "threshold"."""
 
 
 def datapoints() -> tuple[Datapoint, ...]:
@@ -201,7 +201,7 @@ def assign(
         codes.append(best.code if best and sure else None)
     result = []
     for figure, code in zip(figures, _unambiguous(figures, codes), strict=True):
-        topic = _point(code).topic if code else None
+        topic = _by_code()[code].topic if code else None
         result.append(replace(figure, topic=topic or (topics[0] if topics else None), datapoint=code))
     return result
 
@@ -230,7 +230,7 @@ def told_apart(figures: Sequence[F]) -> list[F]:
 
 
 def _claim(figure: Figure, code: str) -> tuple[object, ...]:
-    point = next((each for each in datapoints() if each.code == code), None)  # None: stored before a change
+    point = _by_code().get(code)  # None: stored before the file was changed
     is_one = point is not None and point.only_all and code not in _TWO_METHODS
     label = "" if is_one else figure.metric
     return figure.table, code, figure.unit, figure.period, figure.cell and figure.cell[1], label
@@ -281,11 +281,11 @@ def _can_be(figure: Figure, code: str) -> bool:
     """Whether the number can be one of the data point: people and cases are counted in whole numbers."""
     if code in _DIFFERENCES:
         return True
-    counts_only = _point(code).units <= {"people", "count", "none"}
+    counts_only = _by_code()[code].units <= {"people", "count", "none"}
     is_whole = float(figure.value).is_integer() and not _DECIMALS.search(figure.printed)
     is_zeros = len(figure.printed) > 1 and not figure.printed.strip("0")  # "000 tonnes"
     is_value = figure.value >= 0 and figure.qualifier != "change" and not is_zeros
-    units = _point(code).units
+    units = _by_code()[code].units
     if (
         figure.cell is None
         and figure.unit is None
@@ -385,9 +385,9 @@ class Label(NamedTuple):
     """Kind of units, "none" where there is none."""
     prose: bool
     behind: str
-    """Of a sentence, the words behind the figure."""
+    """The words of a sentence behind the figure."""
     before: str
-    """And those before it, from the last comma or number."""
+    """The words of a sentence before the figure, from the last comma or number."""
 
 
 class Stated(NamedTuple):
@@ -395,17 +395,17 @@ class Stated(NamedTuple):
 
     metric: str
     head: str = ""
-    """Of the column."""
+    """The head of the column."""
     heading: str = ""
-    """Above the passage or table."""
+    """The heading above the passage or table."""
     unit: str = "none"
     """Kind of units."""
     prose: bool = False
     behind: str = ""
-    """Of a sentence, the words behind the figure."""
+    """The words of a sentence behind the figure."""
     organisation: str = ""
     before: str = ""
-    """Of a sentence, the words before the figure."""
+    """The words of a sentence before the figure."""
 
 
 @lru_cache(maxsize=4096)
@@ -655,8 +655,9 @@ def _kind(figure: Figure, before: str = "") -> str:
     return f"{kind}/" if per and not _TIME.fullmatch(per[0].strip()) else kind
 
 
-def _point(code: str) -> Datapoint:
-    return next(point for point in datapoints() if point.code == code)
+@cache
+def _by_code() -> dict[str, Datapoint]:
+    return {point.code: point for point in datapoints()}
 
 
 @lru_cache(maxsize=8192)

@@ -140,7 +140,7 @@ def test_a_data_point_that_does_not_exist_is_refused_with_those_of_its_topic() -
 
 
 def test_a_document_shows_each_data_point_once() -> None:
-    """Of its newest period, with the numbers of its tables and figures."""
+    """The command shows data points of the newest period, and counts tables and figures."""
     shown = run("show", "tarnholm.pdf")
     assert "1 table · 4 figures" in shown
     assert "Key figures (1 data point)" in shown
@@ -149,7 +149,7 @@ def test_a_document_shows_each_data_point_once() -> None:
 
 
 def test_key_figures_are_the_newest_totals_that_say_enough() -> None:
-    """Of each code one; a number without unit and period is none."""
+    """The command shows one figure of each code, and none without unit and period."""
     figures: list[dict[str, Any]] = [
         {"datapoint": WATER, "value": 20, "unit": None, "period": None},
         {"datapoint": SCOPE1, "value": 1, "unit": "t", "period": "2023", "confidence": 1.0},

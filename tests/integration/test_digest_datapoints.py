@@ -41,7 +41,7 @@ def changes(digest: Digest) -> list[tuple[str | None, str, float, str, float]]:
 
 
 def test_data_points_are_compared_with_earlier_reports(store: Store) -> None:
-    """Of the same organisation, also where another model read them; the same again when it is verified."""
+    """A digest compares documents of one organisation, also across models; verified, it says the same."""
     put(store, "old.pdf", {"2023": 120, "2022": 150}, BEFORE, organisation=MILLS, year=2023)
     put(store, "other.pdf", {"2023": 1}, BEFORE, organisation="Velmora", year=2023)
     identifier = put(store, "new.pdf", {"2024": 90}, organisation=MILLS.upper(), year=2024)

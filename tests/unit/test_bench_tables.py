@@ -82,7 +82,7 @@ def test_words_of_a_label_leave_out_what_differs_between_prints() -> None:
     ],
 )
 def test_units_as_printed_have_a_base_and_a_factor(text: str, unit: Unit) -> None:
-    """Of a ratio the unit above the line counts."""
+    """The unit above the line of a ratio counts."""
     assert unit_of(text) == unit
 
 

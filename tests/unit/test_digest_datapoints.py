@@ -176,7 +176,7 @@ def test_a_data_point_is_listed_once() -> None:
 
 
 def test_a_total_goes_before_its_parts() -> None:
-    """Of which only one is listed, compared with itself."""
+    """Only one of several parts is listed, compared with itself."""
     parts = [
         figure(value, year, qualifier=part)
         for part, values in (("of which men", (6, 7)), ("total", (10, 12)))

@@ -200,7 +200,7 @@ def test_a_cell_that_says_more_than_a_figure_stays_text() -> None:
 
 
 def test_pages_link_to_the_page_of_the_document() -> None:
-    """Of figures, passages and tables; the page itself stays a number."""
+    """Figures, passages and tables link to their pages, which stay numbers."""
     book, _ = workbook(content())
     linked = [book["Key figures"]["M2"], book["Passages"]["C2"], book["p7 Emissions by scope t"]["A2"]]
     assert [(each.hyperlink.target, each.hyperlink.location) for each in linked] == [
@@ -443,7 +443,7 @@ def test_parquet_without_rows_has_its_columns(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sheet", [DOCUMENTS, FIGURES, INITIATIVES, PASSAGES], ids=lambda sheet: sheet.name)
 def test_a_row_has_a_value_for_each_column(sheet: Any) -> None:
-    """Of its own type, or none; also where a record has only what it must have."""
+    """A value has the type of its column, or is none, also where a record has only what it must have."""
     least = {"name": "a.pdf", "id": "0" * 24, "value": 1.0, "index": 0, "text": "x"}
     whole = document() if sheet is DOCUMENTS else passage() | figure()
     for record in (least, whole):

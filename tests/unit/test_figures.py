@@ -297,7 +297,7 @@ def test_the_last_year_of_a_period() -> None:
 
 
 def test_limits_of_a_passage(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of its figures, of the characters of a sentence and of a metric."""
+    """The figures of a text, the characters of a sentence and of a metric have limits."""
     assert len(read("7 t, " * (MAX_FIGURES + 50))) == MAX_FIGURES
     assert len(read("word" * 100 + " fell by 7 t")[0].metric) <= MAX_METRIC
     monkeypatch.setattr(module, "MAX_SENTENCE", 20)
@@ -364,7 +364,7 @@ def test_the_year_reported_is_that_of_most_figures() -> None:
     ],
 )
 def test_few_words_beside_a_number_are_read_with_those_before(text: str, metrics: list[str]) -> None:
-    """Of the number before, the subject, or the item of the list."""
+    """The metric comes from the number before, the subject, or the item of the list."""
     found = [figure.metric for figure in figures_of_text(text, REPORTED)]
     assert len(found) == len(metrics)
     assert all(metric in whole for metric, whole in zip(metrics, found, strict=True)), found
@@ -390,5 +390,5 @@ def test_footnote_marks_and_ratios() -> None:
     ],
 )
 def test_names_with_numbers_are_no_figures(text: str) -> None:
-    """Of goals, citations, regions, distances and streets."""
+    """Numbers of goals, citations, regions, distances and streets are names."""
     assert not figures_of_text(text, REPORTED)

@@ -208,7 +208,7 @@ def test_a_table_that_goes_on_is_read_with_the_heads_above() -> None:
 
 
 def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of figures of a row, of columns, and of the characters of a metric."""
+    """The figures of a row, its columns and the characters of a metric have limits."""
     wide = table(("Waste", *("7 t" for _ in range(MAX_FIGURES + 20))), heads=0)
     assert len(last(wide)) == row_figures.MAX_COLUMNS - 1
     monkeypatch.setattr(row_figures, "MAX_FIGURES", 5)

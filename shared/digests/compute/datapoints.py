@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from shared.digests.records import DatapointChange, Datapoints, Reported
 from shared.digests.render import words
 from shared.documents.figures import unpack
+from shared.platform.tables import is_total
 from shared.text.datapoints import names
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ MAX_CHANGES = 60
 MAX_VALUES = 100_000
 """Values that are kept to be compared; those of the newest reports are read first."""
 MIN_CONFIDENCE = 0.7
-"""Of each of two values that are compared: a change is right only where both are."""
+"""The least confidence of a value that is compared: a change is right only where both its values are."""
 IMPLAUSIBLE = 100
 """How many times the earlier value a value may be: a larger one is likely read wrong, by a thousand say.
 
@@ -44,9 +45,9 @@ class _Key(NamedTuple):
     code: str
     unit: str | None
     kind: str
-    """Of the period, without its year."""
+    """The period without its year: "" for a year, "-H1", "-Q2", "-12-31", or "/" for a financial year."""
     part: str
-    """Of which the value is, as in "of which women"; empty for a total."""
+    """The part that the value is of, as in "of which women"; empty for a total."""
 
 
 class _Value(NamedTuple):
@@ -71,7 +72,7 @@ class Values:
     def add(self, of: Doc, row: Row, *, in_window: bool) -> None:
         """Take the data points of a document's outcome."""
         for key, year, figure in self._figures(of, row):
-            total = (figure.qualifier or "").startswith("total")
+            total = is_total(figure.qualifier)
             self._keep(key, year, _Value((in_window, of.year or 0, total, figure.confidence), of, figure))
             if in_window and year in self._by_key.get(key, {}):
                 self._new.setdefault(key, set()).add(year)
@@ -87,7 +88,7 @@ class Values:
                 rest = period[2] or ""
                 kind = "/" if rest.startswith("/") else rest
                 organisation = of.organisation_key or of.document
-                part = "" if (figure.qualifier or "").startswith("total") else figure.qualifier or ""
+                part = "" if is_total(figure.qualifier) else figure.qualifier or ""
                 yield _Key(organisation, code, figure.unit, kind, part), int(period[1]), figure
 
     def _keep(self, key: _Key, year: int, value: _Value) -> None:

@@ -45,7 +45,7 @@ def is_bold(font: str) -> bool:
 
 
 PIECE_GAP = 0.45
-"""Of the line's height: a wider gap separates two pieces of which a cell may be made."""
+"""A gap wider than this share of the line's height separates two pieces of which a cell may be made."""
 _GAP = 1.0  # of the line's height: a wider gap separates cells or columns
 _JUSTIFIED = 3.0  # ... unless all gaps of the line are wide: times the median gap
 _MIN_GAPS = 4  # gaps a line needs for their median to mean something

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shared.platform.tables import Box
 
 STEP = 1.4
-"""Of the line height, from one line of a cell to the next."""
+"""The most, in line heights, from one line of a cell to the next."""
 _VALUE_GAP = 0.12  # ... between two numbers
 _THOUSANDS = 0.42  # ... unless they are one number, with blanks for thousands
 _BASE = 0.3  # of the line height: pieces this close stand on one line
