@@ -120,7 +120,7 @@ def show(console: Console, stored: StoredDigest, html: str) -> None:
         console.print(Text(f"Note: {note}", "yellow"))
     console.print()
     console.print(Text(f"{html}", "cyan"), soft_wrap=True)
-    cost = f"{stored.reads:,} documents read in {stored.seconds:.1f} s."
+    cost = f"Made in {stored.seconds:.1f} s with {stored.reads:,} reads of Firestore."
     again = f"To compute it again: headrace digest verify {digest.id}"
     console.print(Text(f"{cost} {again}", "bright_black"), soft_wrap=True)
 

@@ -137,7 +137,7 @@ def initiatives() -> Initiatives:
             Group(topic="E1", organisation="Velmora Foods", implemented=0, planned=9, quotes=[]),
             Group(topic="E1", organisation="Oskell Logistics", implemented=1, planned=2, quotes=[BIKES]),
             Group(topic="S1", organisation="Oskell Logistics", implemented=12, planned=4, quotes=[TRAINING]),
-            Group(topic="E5", organisation=None, implemented=3, planned=8, quotes=[LEAFLET]),
+            Group(topic="E5", organisation="staff-reviews.csv", implemented=3, planned=8, quotes=[LEAFLET]),
         ],
         groups_left=11,
         followed=[

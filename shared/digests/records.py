@@ -177,6 +177,7 @@ class Group(Record):
 
     topic: str
     organisation: str | None
+    """Or the title or file name of a document that names none; older digests have None."""
     implemented: NonNegativeInt
     planned: NonNegativeInt
     quotes: list[Quote]
@@ -232,7 +233,7 @@ class DatapointChange(Record):
     """How a data point of an organisation differs from the newest earlier period."""
 
     organisation: str | None
-    """None where the document names none; both values are of that document then."""
+    """As a group's; both values are of one document where it is a title or file name."""
     code: str
     """Code of the ESRS data point."""
     name: str

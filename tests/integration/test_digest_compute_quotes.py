@@ -56,6 +56,14 @@ def test_deaths_come_first_then_what_went_wrong_then_what_might(store: Store) ->
     assert [quote.text for quote in store.make().digest.incidents] == [text for text, _ in told]
 
 
+def test_documents_without_an_organisation_are_not_one_group(store: Store) -> None:
+    """Each stands by its title."""
+    for name in ("first.pdf", "second.pdf"):
+        store.put(name, [plain(1, action="planned")])
+    groups = store.make().digest.initiatives.groups
+    assert sorted(str(group.organisation) for group in groups) == ["First", "Second"]
+
+
 def test_groups_beyond_those_listed_are_counted(store: Store) -> None:
     """The largest are listed, three quotes each."""
     many = follow.MAX_GROUPS + 2

@@ -49,7 +49,7 @@ def test_data_points_are_compared_with_earlier_reports(store: Store) -> None:
     of = store.make()
     assert changes(of.digest) == [
         (MILLS.upper(), "old.pdf", 120, "new.pdf", 90),
-        (None, "two years.pdf", 10, "two years.pdf", 9),
+        ("Two years", "two years.pdf", 10, "two years.pdf", 9),
     ]
     assert identifier in of.digest.documents()
     assert verify(store.client, stored_digest(of)) == []

@@ -101,7 +101,7 @@ def test_two_years_of_one_report_are_compared() -> None:
         ]
     )
     assert shown == [(SCOPE1, ("2024", 100, "a"), ("2025", 90, "a"))]
-    assert found.changes[0].organisation is None
+    assert found.changes[0].organisation == nameless[0].title
 
 
 def test_what_a_report_restates_counts() -> None:

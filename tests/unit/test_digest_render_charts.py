@@ -108,8 +108,20 @@ def test_a_window_without_the_topic_that_is_asked_for_has_none_of_it() -> None:
     assert told not in html(said.model_copy(update={"trend": digest.trend[3:]}), link)
 
 
-def test_one_window_draws_no_line() -> None:
-    assert "trend-0" not in html(single(), link)
+def test_one_point_draws_no_line() -> None:
+    """Nor does one window with documents among empty ones: its figures are said."""
+    gap = rich().trend[2]
+    alone = single().model_copy(update={"trend": [gap, gap, rich().trend[-1]]})
+    for digest in (single(), alone):
+        page = html(digest, link)
+        assert "trend-0" not in page
+        assert "only one week has a share: Negative in tone 22%; E1 climate change 30%;" in page
+
+
+def test_no_window_with_documents_has_no_trend() -> None:
+    """Nothing is said of nothing."""
+    digest = rich().model_copy(update={"trend": [rich().trend[2]] * 3})
+    assert "trend" not in dict(outline.sections(digest))
 
 
 def test_of_many_windows_the_ends_have_points() -> None:

@@ -194,7 +194,7 @@ def test_sections_without_content_are_left_out() -> None:
     ]  # fmt: skip
     said = "".join(root.itertext())
     assert "There is no earlier week to compare with." in said
-    assert "This is the first week; the next one makes a trend." in said
+    assert "No trend yet, as only one week has a share: Negative in tone 22%; E1 climate change 30%;" in said
     assert not root.xpath("//*[@class='multiples']")
 
 

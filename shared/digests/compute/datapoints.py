@@ -41,7 +41,7 @@ class _Key(NamedTuple):
     """What two values must have in common."""
 
     organisation: str
-    """Key of the organisation, or the document's id where it names none."""
+    """Key of the document's owner."""
     code: str
     unit: str | None
     kind: str
@@ -87,9 +87,8 @@ class Values:
             if self._topic is None or code.partition("-")[0] == self._topic:
                 rest = period[2] or ""
                 kind = "/" if rest.startswith("/") else rest
-                organisation = of.organisation_key or of.document
                 part = "" if is_total(figure.qualifier) else figure.qualifier or ""
-                yield _Key(organisation, code, figure.unit, kind, part), int(period[1]), figure
+                yield _Key(of.owner[0], code, figure.unit, kind, part), int(period[1]), figure
 
     def _keep(self, key: _Key, year: int, value: _Value) -> None:
         years = self._by_key.get(key, {})
@@ -142,7 +141,7 @@ class Values:
 def _change(code: str, name: str, unit: str | None, before: _Value, now: _Value) -> DatapointChange:
     was, is_ = before.figure.value, now.figure.value
     return DatapointChange(
-        organisation=now.of.organisation,
+        organisation=now.of.owner[1],
         code=code,
         name=name,
         unit=unit,

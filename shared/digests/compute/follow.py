@@ -49,8 +49,8 @@ POOL = 256
 """The best of either, among which those that say the same are counted."""
 ACTIONS = ("implemented", "planned")
 
-Key = tuple[str, str | None]
-"""Topic, and the key of the organisation."""
+Key = tuple[str, str]
+"""Topic, and the key of the document's owner."""
 
 
 class Groups:
@@ -59,26 +59,26 @@ class Groups:
     def __init__(self, topic: str | None) -> None:
         self._topic = topic
         self._counts: dict[Key, Counter[str]] = {}
-        self._names: dict[str | None, Counter[str]] = {}
+        self._names: dict[str, Counter[str]] = {}
         self._best: dict[tuple[Key, str], Best[Sentence]] = {}
         self._listed: list[Key] = []
 
-    def count(self, outcome: Outcome) -> None:
+    def count(self, doc: Doc, outcome: Outcome) -> None:
         """Add the counts of a document."""
-        if outcome.organisation:
-            self._names.setdefault(outcome.organisation_key, Counter())[outcome.organisation] += 1
+        owner, name = doc.owner
+        self._names.setdefault(owner, Counter())[name] += 1
         for topic, cells in outcome.topics.items():
             if (cells.implemented or cells.planned) and self._topic in {None, topic}:
                 counts = {"implemented": cells.implemented, "planned": cells.planned}
-                self._counts.setdefault((topic, outcome.organisation_key), Counter()).update(counts)
+                self._counts.setdefault((topic, owner), Counter()).update(counts)
 
     def close(self) -> None:
         """End counting: from now on it is known which groups are listed, the largest."""
 
         def order(key: Key) -> tuple[Any, ...]:
-            topic, organisation = key
+            topic, owner = key
             rank = TOPICS.index(topic) if topic in TOPICS else len(TOPICS)
-            return (-self._counts[key].total(), organisation is None, organisation or "", rank, topic)
+            return (-self._counts[key].total(), owner, rank, topic)
 
         self._listed = sorted(self._counts, key=order)[:MAX_GROUPS]
         self._best = {(key, action): Best(POOL) for key in self._listed for action in ACTIONS}
@@ -86,7 +86,7 @@ class Groups:
     def offer(self, doc: Doc, sentence: Sentence) -> None:
         """Consider a sentence of a document, if it belongs to a group that is listed."""
         for topic in sentence.kept["topics"]:
-            best = self._best.get(((topic, doc.organisation_key), sentence.kept["action"]))
+            best = self._best.get(((topic, doc.owner[0]), sentence.kept["action"]))
             if best is not None:
                 best.add((-sentence.kept["quality"], *sentence.at), sentence)
 
@@ -108,10 +108,10 @@ class Groups:
         ]
         return groups, len(self._counts) - len(groups)
 
-    def _name(self, key: str | None) -> str | None:
-        """Return an organisation's name as most documents spell it."""
-        names = self._names.get(key)
-        return min(names, key=lambda name: (-names[name], name)) if names else None
+    def _name(self, owner: str) -> str:
+        """Return an owner's name as most documents spell it."""
+        names = self._names[owner]
+        return min(names, key=lambda name: (-names[name], name))
 
 
 NEAR = 0.70

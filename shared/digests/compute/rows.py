@@ -184,6 +184,13 @@ class Doc(NamedTuple):
     completed_at: datetime
     space: str | None
 
+    @property
+    def owner(self) -> tuple[str, str]:
+        """Key and name of whom a digest reports on: the organisation, or the document if it names none."""
+        if self.organisation and self.organisation_key:
+            return self.organisation_key, self.organisation
+        return self.document, self.title or self.name.rpartition("/")[2] or self.name
+
 
 def doc(row: Mapping[str, Any]) -> Doc:
     """Return the document of an outcome that has completed."""

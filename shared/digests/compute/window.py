@@ -152,10 +152,10 @@ class Counted:
             self.copies += 1
             return
         counted = outcome(row)
-        self.tally.add(counted)
-        self.groups.count(counted)
-        self._unjudged += counted.passages - sum(counted.sentiment.values())
         self.docs.append(doc(row))
+        self.tally.add(counted)
+        self.groups.count(self.docs[-1], counted)
+        self._unjudged += counted.passages - sum(counted.sentiment.values())
 
 
 def content(row: Row, of: Doc) -> tuple[list[Sentence], NDArray[np.int8]]:

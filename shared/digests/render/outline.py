@@ -164,6 +164,11 @@ class Series(NamedTuple):
     values: list[float | None]
     """None where a window has no passages to have a share of."""
 
+    @property
+    def points(self) -> list[float]:
+        """The shares that there are."""
+        return [value for value in self.values if value is not None]
+
 
 def sections(digest: Digest) -> list[tuple[str, str]]:
     """Return the sections with content, as (id, heading), in their order."""
@@ -172,7 +177,7 @@ def sections(digest: Digest) -> list[tuple[str, str]]:
         ("changes", "What changed", True),
         ("datapoints", "Data points", digest.datapoints.changes),
         ("topics", "Topics and tone", topics(digest)),
-        ("trend", "Trend", digest.trend),
+        ("trend", "Trend", drawn(digest) or single_points(digest)),
         ("initiatives", "Initiatives", planned_topics(digest) or initiatives.groups),
         ("followed", "Announced earlier", initiatives.followed),
         ("incidents", "Incidents", digest.incidents),
@@ -265,13 +270,26 @@ def series(digest: Digest) -> list[Series]:
 
 def scale(lines: Sequence[Series]) -> float:
     """Return where the scale of the charts of the trend ends, 0.4 say."""
-    most = max((value for line in lines for value in line.values if value is not None), default=0.0)
+    most = max((value for line in lines for value in line.points), default=0.0)
     return next((step for step in STEPS if most <= step), 1.0)
+
+
+def drawn(digest: Digest) -> list[Series]:
+    """Return the series with the two points that a line takes."""
+    return [line for line in series(digest) if len(line.points) > 1]
+
+
+def single_points(digest: Digest) -> str:
+    """Return the shares of which there is one, which makes no trend."""
+    alone = [
+        f"{line.name} {words.percent(line.points[0])}" for line in series(digest) if len(line.points) == 1
+    ]
+    return f"No trend yet, as only one {unit(digest)} has a share: {'; '.join(alone)}." if alone else ""
 
 
 def has_gap(lines: Sequence[Series]) -> bool:
     """Return whether a line has a window without passages to have a share of."""
-    return any(value is None for line in lines for value in line.values)
+    return any(len(line.points) < len(line.values) for line in lines)
 
 
 def dates(digest: Digest) -> list[str]:
