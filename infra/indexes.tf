@@ -46,7 +46,8 @@ locals {
     # searches compare stands in the indexes above.
     passages = [
       "text", "embedding", "section", "figures", "span", "topics", "sentiment", "action", "index", "page", "row", "label",
-      "language", "kind", "box", "table", "truncated", "space", "document", "model", "topic_names", "initiative",
+      "language", "kind", "box", "table", "truncated", "space", "document", "model", "topic_names", "salience",
+      "initiative", "initiative_score",
     ]
     batches  = ["partials", "packed"]
     outcomes = ["items", "vectors", "centre", "topics", "sentiment", "datapoints"]

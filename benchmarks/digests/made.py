@@ -88,6 +88,7 @@ def passage(  # noqa: PLR0913 - what a model says of a passage
         sentiment=Sentiment(label=mood, scores=scores) if mood else None,
         topics=[TopicScore(name=name, score=0.9) for name in topics] if mood else [],
         action=Action(label=action, scores=actions) if mood else None,
+        initiative=bool(mood and topics) and action != "none",
         figures=figures(text),
         embedding=embedding or vector((text, 1.0)),
         space=space,

@@ -79,6 +79,12 @@ class TextResult(Record):
     topics: list[TopicScore]
     """Topics that reach their threshold, best first."""
     action: Action
+    salience: float | None = None
+    """How much it matters to an analyst, from 0 to 3; None if the model does not say it."""
+    initiative: bool
+    """Whether an analyst would list it as an initiative."""
+    initiative_score: float | None = None
+    """Probability of that; None if the model does not say it."""
     figures: list[Figure]
     """Numbers with their meaning."""
     truncated: bool

@@ -39,9 +39,9 @@ def read_by_model(passage: Passage) -> str:
 def analyze_passages(engine: Engine, passages: Sequence[Passage]) -> Analysis:
     """Return what the model says of each passage, in their order.
 
-    Sentiment and action are of sentences: other kinds of passages get topics and a vector. A passage in a
-    language that the heads do not know gets what does not depend on one (figures and a vector), rather than
-    confident nonsense.
+    Sentiment, action and initiative are of sentences: other kinds of passages get topics, salience and a
+    vector. A passage in a language that the heads do not know gets what does not depend on one (figures and a
+    vector), rather than confident nonsense.
     """
     outputs = engine.run([read_by_model(passage) for passage in passages])
     results = []
@@ -55,6 +55,9 @@ def analyze_passages(engine: Engine, passages: Sequence[Passage]) -> Analysis:
                 sentiment=says.sentiment if says else None,
                 topics=topics,
                 action=says.action if says else None,
+                salience=read.salience if read else None,
+                initiative=bool(says and says.initiative),
+                initiative_score=says.initiative_score if says else None,
                 truncated=bool(outputs.truncated[position]),
                 embedding=outputs.embedding[position].tolist(),
                 space=engine.manifest.space,

@@ -203,11 +203,8 @@ ROWS = {"figures": FIGURES, "initiatives": INITIATIVES, "passages": PASSAGES}
 
 
 def is_initiative(passage: View) -> bool:
-    """Return whether a passage has a topic and an action."""
-    return bool(passage.get("topics")) and (passage.get("action") or {}).get("label") in {
-        "implemented",
-        "planned",
-    }
+    """Return whether the model takes a passage for an initiative."""
+    return bool(passage.get("initiative"))
 
 
 def _records(sheet: Sheet, contents: Iterable[Content]) -> Iterator[tuple[Value, ...]]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from shared.platform.records import is_initiative
-
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -39,7 +37,6 @@ def write_passages(
             "run": message.run,
             "model": message.model,
             "topic_names": [topic.name for topic in result.topics],
-            "initiative": is_initiative(result),
         }
         transaction.set_raw(
             f"{root}/{message.run}-{result.index}", fields, {"embedding": result.embedding or []}

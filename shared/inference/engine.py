@@ -58,6 +58,10 @@ class Outputs:
     """(n, 3), rows sum to 1."""
     sentiment: NDArray[np.float32]
     """(n, 3), rows sum to 1."""
+    salience: NDArray[np.float32]
+    """(n, 1), from 0 to 3."""
+    initiative: NDArray[np.float32]
+    """(n, 1), calibrated probabilities."""
     tokens: NDArray[np.int32]
     """(n,), word pieces of the whole text, with the two special tokens."""
     truncated: NDArray[np.bool_]
@@ -80,6 +84,13 @@ class Reading(NamedTuple):
     action: Action
     topics: list[TopicScore]
     """Topics that reach their threshold, best first."""
+    salience: float | None
+    """From 0 to 3."""
+    initiative: bool
+    """Whether its probability reaches the threshold."""
+    initiative_score: float | None
+    """Its probability; None, as salience, if the model has no such outputs. An initiative then has a topic
+    and an action."""
 
 
 def interpret(manifest: Manifest, outputs: Outputs, row: int) -> Reading:
@@ -98,10 +109,18 @@ def interpret(manifest: Manifest, outputs: Outputs, row: int) -> Reading:
         for name, threshold, score in scored
         if score >= threshold
     ]
+    chosen = Action(label=max(action, key=action.__getitem__), scores=action)
+    threshold = manifest.initiative_threshold
+    salience = score = None
+    if threshold is not None:
+        salience, score = _rounded([outputs.salience[row].item(), outputs.initiative[row].item()])
     return Reading(
         sentiment=Sentiment(label=max(sentiment, key=sentiment.__getitem__), scores=sentiment),
-        action=Action(label=max(action, key=action.__getitem__), scores=action),
+        action=chosen,
         topics=sorted(topics, key=lambda topic: -topic.score),
+        salience=salience,
+        initiative=bool(topics) and chosen.label != "none" if score is None else score >= (threshold or 0),
+        initiative_score=score,
     )
 
 
@@ -304,6 +323,8 @@ class Engine:
             "topic": len(self.manifest.topics),
             "action": len(self.manifest.actions),
             "sentiment": len(self.manifest.sentiments),
+            "salience": int(self.manifest.initiative_threshold is not None),
+            "initiative": int(self.manifest.initiative_threshold is not None),
         }
         asked = [name for name, width in self._columns.items() if width]
         self._forward = Forward(self._session, asked, bound=not self.on_cpu)
@@ -384,13 +405,17 @@ class Engine:
         import numpy as np
 
         ends = np.cumsum(list(self._columns.values()))
-        embedding, topics, action, sentiment, _ = map(np.ascontiguousarray, np.split(rows, ends, axis=1))
+        embedding, topics, action, sentiment, salience, initiative, _ = map(
+            np.ascontiguousarray, np.split(rows, ends, axis=1)
+        )
         tokens = rows[:, -1].astype(np.int32)
         return Outputs(
             embedding=embedding,
             topics=topics,
             action=action,
             sentiment=sentiment,
+            salience=salience,
+            initiative=initiative,
             tokens=tokens,
             truncated=tokens > self.manifest.window,
             cpu_seconds=cpu_seconds,

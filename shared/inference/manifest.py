@@ -62,6 +62,9 @@ class Manifest(Record):
     """The probability from which each topic counts."""
     sentiments: tuple[SentimentLabel, ...]
     actions: tuple[ActionLabel, ...]
+    initiative_threshold: float | None = None
+    """The probability from which a text is an initiative; None if the model has no outputs `salience` and
+    `initiative`."""
     metrics: dict[str, float]
     """Measurements of the build: parity with the reference, agreement of int8 with fp32."""
     versions: dict[str, str]

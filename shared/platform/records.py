@@ -192,6 +192,13 @@ class PassageResult(Record):
     topics: list[TopicScore]
     """Best first; empty where no topic reaches its threshold."""
     action: Action | None
+    salience: float | None = None
+    """How much it matters to an analyst, from 0 (skip it) to 3 (surely in a brief of one page); of table rows
+    too. None if the model does not know the language, or does not say it."""
+    initiative: bool = False
+    """Whether an analyst would list it as an initiative: something done, or planned. Only text is one."""
+    initiative_score: float | None = None
+    """Probability of that; the model's manifest has the threshold. None for what is no text, too."""
     figures: list[SaidFigure]
     truncated: bool = False
     """True where the text was longer than the model's window."""
@@ -199,11 +206,6 @@ class PassageResult(Record):
     """384 floats, unit length."""
     space: str | None = None
     """Which embeddings this one can be compared with: those of the same `Manifest.space`."""
-
-
-def is_initiative(result: PassageResult) -> bool:
-    """Whether a passage has a topic and an action: the unit that researchers count."""
-    return bool(result.topics) and result.action is not None and result.action.label != "none"
 
 
 class JudgedSentence(Record):

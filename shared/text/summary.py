@@ -20,7 +20,6 @@ from shared.platform.records import (
     Record,
     SentimentLabel,
     SummarySentence,
-    is_initiative,
 )
 from shared.text.quality import GOOD, best_sentence, is_feared, reports_death
 
@@ -91,9 +90,9 @@ def partial(of_batch: Sequence[PassageResult]) -> Partial:
         passages=len(results),
         sentiment={label: sentiment[label] for label in ("positive", "neutral", "negative")},
         topics={name: topics[name] for name in (*TOPICS, *sorted(topics.keys() - set(TOPICS)))},
-        initiatives=sum(map(is_initiative, results)),
+        initiatives=sum(result.initiative for result in results),
         actions=_sorted(
-            Counter(result.action.label for result in results if is_initiative(result) and result.action)
+            Counter(result.action.label for result in results if result.initiative and result.action)
         ),
         cells=_by_topic(
             Counter(

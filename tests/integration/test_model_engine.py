@@ -34,7 +34,7 @@ def engine() -> Engine:
 
 
 def assert_same(left: Outputs, right: Outputs, *, atol: float) -> None:
-    for name in ("embedding", "topics", "action", "sentiment"):
+    for name in ("embedding", "topics", "action", "sentiment", "salience", "initiative"):
         np.testing.assert_allclose(getattr(left, name), getattr(right, name), atol=atol, err_msg=name)
 
 
@@ -62,6 +62,8 @@ def test_rows_follow_the_input(engine: Engine) -> None:
             topics=backward.topics[::-1],
             action=backward.action[::-1],
             sentiment=backward.sentiment[::-1],
+            salience=backward.salience[::-1],
+            initiative=backward.initiative[::-1],
             tokens=backward.tokens[::-1],
             truncated=backward.truncated[::-1],
         ),

@@ -145,7 +145,7 @@ def read_csv(lines: Iterator[str]) -> list[dict[str, str]]:
 
 def test_a_workbook_has_a_sheet_of_each_kind_and_one_a_table() -> None:
     """Numbers are numbers, moments are moments, and a table is named by its page and caption."""
-    planned = passage(index=1, action={"label": "planned", "scores": {"planned": 0.8}})
+    planned = passage(index=1, action={"label": "planned", "scores": {"planned": 0.8}}, initiative=True)
     book, notes = workbook(content(passages=[passage(), planned]))
     assert book.sheetnames == [
         "Documents", "Key figures", "Initiatives", "Passages", "p7 Emissions by scope t",
@@ -413,7 +413,7 @@ def test_parquet_is_read_by_duckdb(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """Columns have the types of their sheet, absent values are null, and batches follow each other."""
     monkeypatch.setattr(export, "BATCH", 2)
     action = {"label": "planned", "scores": {"planned": 0.8}}
-    passages = [passage(index=at, text="=1", action=action) for at in range(5)]
+    passages = [passage(index=at, text="=1", action=action, initiative=True) for at in range(5)]
     path = tmp_path / "rows.parquet"
     with path.open("wb") as file:
         write_parquet([content(passages=passages, figures=[figure(value=3, page=None)] * 5)], sheet, file)

@@ -23,6 +23,7 @@ MANIFEST = Manifest.model_validate(
         "thresholds": [0.5, 0.4] + [0.5] * 8,
         "sentiments": ["positive", "neutral", "negative"],
         "actions": ["implemented", "planned", "none"],
+        "initiative_threshold": 0.4,
         "metrics": {},
         "versions": {},
         "sources": [],
@@ -30,11 +31,28 @@ MANIFEST = Manifest.model_validate(
 )
 
 
-def outputs(topics: list[float], action: list[float], sentiment: list[float]) -> Outputs:
-    rows = [np.zeros((1, width), np.float32) for width in (384, 10, 3, 3)]
-    rows[1][0, : len(topics)] = topics
-    rows[2][0], rows[3][0] = action, sentiment
-    return Outputs(rows[0], rows[1], rows[2], rows[3], np.array([4], np.int32), np.array([False]))
+def outputs(
+    topics: list[float],
+    action: list[float],
+    sentiment: list[float],
+    salience: float = 0,
+    initiative: float = 0,
+) -> Outputs:
+    chances = np.zeros((1, 10), np.float32)
+    chances[0, : len(topics)] = topics
+    action_row, sentiment_row, salience_row, initiative_row = (
+        np.array([row], np.float32) for row in (action, sentiment, [salience], [initiative])
+    )
+    return Outputs(
+        embedding=np.zeros((1, 384), np.float32),
+        topics=chances,
+        action=action_row,
+        sentiment=sentiment_row,
+        salience=salience_row,
+        initiative=initiative_row,
+        tokens=np.array([4], np.int32),
+        truncated=np.array([False]),
+    )
 
 
 def test_topics_count_from_their_own_threshold_best_first() -> None:
@@ -68,3 +86,19 @@ def test_scores_still_sum_to_one() -> None:
 def test_topic_columns_are_the_records_order() -> None:
     """The manifest's topics are those that counts and scores use everywhere."""
     assert MANIFEST.topics == TOPICS
+
+
+@pytest.mark.parametrize(("chance", "expected"), [(0.39996, True), (0.3999, False)])
+def test_an_initiative_reaches_the_threshold(*, chance: float, expected: bool) -> None:
+    """By the printed probability, whatever topics and action are; salience is what the model says."""
+    reading = interpret(MANIFEST, outputs([], [0, 0, 1], [0, 1, 0], 2.34567, chance), 0)
+    assert (reading.initiative, reading.initiative_score) == (expected, round(chance, 4))
+    assert reading.salience == 2.3457
+
+
+@pytest.mark.parametrize(("topics", "expected"), [([0.9], True), ([0.1], False)])
+def test_a_model_that_does_not_say_it(*, topics: list[float], expected: bool) -> None:
+    """Where there is no such head, an initiative has a topic and an action."""
+    manifest = MANIFEST.model_copy(update={"initiative_threshold": None})
+    reading = interpret(manifest, outputs(topics, [1, 0, 0], [0, 1, 0]), 0)
+    assert (reading.initiative, reading.initiative_score, reading.salience) == (expected, None, None)

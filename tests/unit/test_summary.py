@@ -57,6 +57,7 @@ def result(
         sentiment=Sentiment(label=mood, scores=scores),
         topics=[TopicScore(name=name, score=0.9) for name in topics],
         action=Action(label=action, scores=actions),
+        initiative=bool(topics) and action != "none",
         figures=[],
         embedding=vector(index, near),
     )
