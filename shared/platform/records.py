@@ -209,7 +209,7 @@ class PassageResult(Record):
 
 
 class JudgedSentence(Record):
-    """A sentence on its own, with what is known of its passage."""
+    """A sentence on its own, with its place and what the model says of it."""
 
     index: NonNegativeInt
     """Number of the passage in its document."""
@@ -224,6 +224,10 @@ class JudgedSentence(Record):
     """Probability."""
     positive: float
     """Probability."""
+    salience: float | None = None
+    """How much it matters to an analyst, from 0 to 3; None if the model does not say."""
+    initiative: float | None = None
+    """Probability that it tells of an initiative; None if the model does not say."""
 
 
 class SummarySentence(Record):
