@@ -136,10 +136,11 @@ def _show_sections(console: Console, digest: Digest) -> None:
     counts = {f"{row.name} {TOPIC_NAMES.get(row.name, '')}": row.share.count for row in digest.topics}
     bars(console, {name: count for name, count in counts.items() if count}, {})
     kinds = {
-        "Announced earlier": [plan.now or plan.before for plan in digest.initiatives.followed],
-        "Incidents": digest.incidents,
-        "Unlike anything before": [novel.quote for novel in digest.novel],
         "Summary": digest.summary,
+        "Incidents": digest.incidents,
+        "Good news": digest.positives,
+        "Unlike anything before": [novel.quote for novel in digest.novel],
+        "Announced earlier": [plan.now or plan.before for plan in digest.initiatives.followed],
     }
     for title, quotes in kinds.items():
         if quotes:

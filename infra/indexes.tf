@@ -50,7 +50,7 @@ locals {
       "initiative", "initiative_score",
     ]
     batches  = ["partials", "packed"]
-    outcomes = ["items", "vectors", "centre", "topics", "sentiment", "datapoints"]
+    outcomes = ["items", "vectors", "topics", "sentiment", "datapoints"]
     digests  = ["digest", "statistics"]
   }
 

@@ -39,6 +39,7 @@ def quote(
     positive: float = 0.2,
     figures: tuple[Figure, ...] = (),
     also: int = 0,
+    sure: float | None = None,
     year: int | None = 2026,
 ) -> Quote:
     name, title = ORGANISATIONS.get(organisation or "", ("reviews/staff-reviews.csv", None))
@@ -59,6 +60,7 @@ def quote(
         positive=positive,
         figures=list(figures),
         also=also,
+        sure=sure,
     )
 
 
@@ -88,7 +90,7 @@ WATER = quote(
     "Velmora Foods",
     "In August untreated rinse water from the Harlow plant reached the river for eleven hours, and the "
     "regulator has opened proceedings.",
-    "E3", "E2", page=41, negative=0.97, also=1,
+    "E3", "E2", page=41, negative=0.97, also=1, sure=0.97,
 )  # fmt: skip
 TRAINING = quote(
     "Oskell Logistics",

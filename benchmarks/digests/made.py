@@ -72,6 +72,7 @@ def passage(  # noqa: PLR0913 - what a model says of a passage
     embedding: list[float] | None = None,
     space: str = SPACE,
     sure: float = 0.9,
+    salience: float | None = None,
 ) -> PassageResult:
     """Return a passage as the model reads it; without a mood, in a language that it does not know."""
     scores: dict[SentimentLabel, float] = dict.fromkeys(("positive", "neutral", "negative"), (1 - sure) / 2)
@@ -88,7 +89,9 @@ def passage(  # noqa: PLR0913 - what a model says of a passage
         sentiment=Sentiment(label=mood, scores=scores) if mood else None,
         topics=[TopicScore(name=name, score=0.9) for name in topics] if mood else [],
         action=Action(label=action, scores=actions) if mood else None,
+        salience=salience,
         initiative=bool(mood and topics) and action != "none",
+        initiative_score=sure if action != "none" else 0.1,
         figures=figures(text),
         embedding=embedding or vector((text, 1.0)),
         space=space,

@@ -64,6 +64,10 @@ class Quote(Source):
     negative: float
     """Probability, as `positive`."""
     positive: float
+    salience: float | None = None
+    """How much it matters to an analyst, from 0 to 3; None if the model did not say it."""
+    sure: float | None = None
+    """Probability of what it is listed as: bad news, good news or an initiative."""
     figures: list[Figure]
     also: NonNegativeInt = 0
     """Near-duplicates of it that were left out, as far as sentences were compared."""
@@ -322,12 +326,12 @@ class Digest(Record):
         """Return every quote of the digest."""
         sentences = self.narrative.sentences if self.narrative else []
         return [
-            *(quote for group in self.initiatives.groups for quote in group.quotes),
-            *(plan.before for plan in self.initiatives.followed),
-            *(plan.now for plan in self.initiatives.followed if plan.now is not None),
+            *self.summary,
             *self.incidents,
             *self.positives,
             *(novel.quote for novel in self.novel),
-            *self.summary,
+            *(quote for group in self.initiatives.groups for quote in group.quotes),
+            *(plan.before for plan in self.initiatives.followed),
+            *(plan.now for plan in self.initiatives.followed if plan.now is not None),
             *(quote for sentence in sentences for quote in sentence.cites),
         ]

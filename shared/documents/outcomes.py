@@ -31,13 +31,12 @@ if TYPE_CHECKING:
     from shared.text.summary import Aggregate
 
 COLLECTION = "outcomes"
-CONTENT = ("items", "vectors", "space", "centre")
-"""Sentences in document order, their unit vectors times 127 as (n, 384) int8, the space of the vectors, and
-the sum of all the vectors of passages: base64 of 384 little-endian 32-bit integers."""
+CONTENT = ("items", "vectors", "space")
+"""Sentences in document order, their unit vectors times 127 as (n, 384) int8, and the vectors' space."""
 _FACTS = ("bucket", "name", "organisation", "year", "title", "language", "members", "duplicate_of")
 
 
-Role = Literal["summary", "initiative", "negative", "positive", "unusual"]
+Role = Literal["summary", "initiative", "negative", "positive"]
 
 
 class Kept(JudgedSentence):
@@ -149,7 +148,6 @@ def write_completed(  # noqa: PLR0913 - what a run came to
         "items": pack(kept),
         "vectors": vectors.tobytes(),
         "space": aggregate.space,
-        "centre": aggregate.centre,
         "problem": None,
         **coded,
     }

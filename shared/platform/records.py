@@ -225,9 +225,11 @@ class JudgedSentence(Record):
     positive: float
     """Probability."""
     salience: float | None = None
-    """How much it matters to an analyst, from 0 to 3; None if the model does not say."""
-    initiative: float | None = None
-    """Probability that it tells of an initiative; None if the model does not say."""
+    """How much it matters to an analyst, from 0 to 3; None if the model does not say it."""
+    initiative: bool = False
+    """Whether an analyst would list it as an initiative."""
+    initiative_score: float | None = None
+    """Probability of that; None if the model does not say it."""
 
 
 class SummarySentence(Record):

@@ -191,6 +191,9 @@ def _candidate(result: PassageResult, vector: NDArray[np.int8]) -> Candidate | N
         action=result.action.label if result.action else "none",
         negative=round(scores.get("negative", 0.0), 3),
         positive=round(scores.get("positive", 0.0), 3),
+        salience=result.salience,
+        initiative=result.initiative,
+        initiative_score=result.initiative_score,
         embedding=base64.b64encode(vector.tobytes()).decode(),
     )
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.digests.made import passage, vector
 from shared.digests.compute import follow, quotes
+from shared.documents import quotable
 from tests.integration.digest_window import Store, plain
 
 if TYPE_CHECKING:
@@ -21,15 +22,13 @@ def test_an_initiative_on_two_topics_counts_once_in_all_and_in_both_groups(store
 
 
 def test_what_is_told_alike_is_told_once(store: Store) -> None:
-    """The sentence stands for its near-duplicates, and says how many; two of a document at most."""
+    """The sentence stands for its near-duplicates, and says how many."""
     stands = "The works at Velm stood still for three weeks after the flood in the spring."
     for at in range(5):
         near = vector((stands, 1.0), (at, 0.1))
         store.put(f"{at}.pdf", [passage(0, stands, ["E1"], mood="negative", embedding=near)])
-    store.put("many.pdf", [plain(at, ("E2",), mood="negative") for at in range(quotes.PER_DOCUMENT + 2)])
     incidents = store.make().digest.incidents
-    assert sorted(quote.also for quote in incidents) == [0, 0, 4]
-    assert sum(quote.name == "many.pdf" for quote in incidents) == quotes.PER_DOCUMENT
+    assert [quote.also for quote in incidents] == [4]
 
 
 def test_initiatives_that_are_alike_are_counted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,16 +43,31 @@ def test_initiatives_that_are_alike_are_counted(store: Store, monkeypatch: pytes
         assert (group.planned, quote.also) == (20, min(pool, 20) - 1)
 
 
-def test_deaths_come_first_then_what_went_wrong_then_what_might(store: Store) -> None:
-    """However sure the model is that the others are bad."""
+def test_the_best_come_first(store: Store) -> None:
+    """By how much they matter and how sure it is that they are bad news, which the quote says."""
     told = (
-        ("A welder of the town died when the scaffold of the mill fell in the spring.", 0.6),
-        ("The works in the town paid a heavy fine for the leak into the river in the spring.", 0.7),
-        ("A dry summer could stop the works in the town and the mill on the river.", 0.95),
+        ("A welder of the town died when the scaffold of the mill fell in the spring.", 2.9, 0.8),
+        ("The works in the town paid a heavy fine for the leak into the river in the spring.", 2.6, 0.7),
+        ("The canteen in the town was closed for repairs for two weeks in the summer.", 0.8, 0.95),
     )
-    for at, (text, sure) in reversed(list(enumerate(told))):
-        store.put(f"{at}.pdf", [passage(0, text, ["S1"], mood="negative", sure=sure)])
-    assert [quote.text for quote in store.make().digest.incidents] == [text for text, _ in told]
+    for at, (text, salience, sure) in reversed(list(enumerate(told))):
+        bad = passage(0, text, ["S1"], mood="negative", sure=sure, salience=salience)
+        store.put(f"{at}.pdf", [bad])
+    incidents = store.make().digest.incidents
+    assert [(quote.text, quote.salience, quote.sure) for quote in incidents] == list(told)
+
+
+def test_a_report_hides_no_other(store: Store) -> None:
+    """Of one document alone a list may be full; of several, each has a few places, for good and bad alike."""
+    results = [plain(at, mood=("negative", "positive")[at % 2]) for at in range(2 * quotes.LISTS["negative"])]
+    store.put("a.pdf", results)
+    digest = store.make().digest
+    assert len(digest.incidents) == len(digest.positives) == quotable.MAX_MOOD
+    for name in "bcdefgh":
+        store.put(f"{name}.pdf", [plain(30, mood="negative"), plain(31, mood="positive")])
+    digest = store.make().digest
+    for chosen in (digest.incidents, digest.positives):
+        assert sum(quote.name == "a.pdf" for quote in chosen) == quotes.PER_DOCUMENT
 
 
 def test_documents_without_an_organisation_are_not_one_group(store: Store) -> None:

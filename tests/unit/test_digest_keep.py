@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from shared.documents.outcomes import Kept, organisation_key, pack, unpack
-from shared.documents.quotable import MAX_INITIATIVES, MAX_MOOD, MAX_UNUSUAL, keep
-from shared.platform.records import SENTIMENTS, Sentiment, SentimentLabel
+from shared.documents.quotable import MAX_INITIATIVES, MAX_MOOD, keep, weight
+from shared.platform.records import SENTIMENTS
 from shared.text.summary import Aggregate, combine, partial, quantise
 from tests.unit.test_summary import document, result, sentence, vector
 
@@ -29,16 +29,8 @@ def test_each_role_has_its_sentences_and_its_limit() -> None:
     kept, vectors = keep(combine([partial(results)]))
     indexes = [one.index for one in kept]
     assert indexes == sorted(set(indexes))
-    count = {
-        role: sum(role in one.roles for one in kept)
-        for role in ("initiative", "negative", "positive", "unusual")
-    }
-    assert count == {
-        "initiative": MAX_INITIATIVES,
-        "negative": MAX_MOOD,
-        "positive": MAX_MOOD,
-        "unusual": MAX_UNUSUAL,
-    }
+    count = {role: sum(role in one.roles for one in kept) for role in ("initiative", "negative", "positive")}
+    assert count == {"initiative": MAX_INITIATIVES, "negative": MAX_MOOD, "positive": MAX_MOOD}
     assert all(one.negative > 0.5 for one in kept if "negative" in one.roles)
     assert vectors.shape == (len(kept), 384)
     for one, kept_vector in zip(kept, vectors, strict=True):
@@ -50,14 +42,6 @@ def test_what_says_nothing_on_a_topic_is_kept_for_the_summary_alone() -> None:
     results = [result(at, sentence(at), (), mood="negative", action="planned") for at in range(6)]
     kept, _ = keep(combine([partial(results)]))
     assert {role for one in kept for role in one.roles} == {"summary"}
-
-
-def test_the_unusual_is_furthest_from_its_document() -> None:
-    """Of forty sentences of one kind and one of another, the other one."""
-    results = [result(at, sentence(at), ("E1",), near=1) for at in range(40)]
-    results.append(result(40, sentence(40), ("E1",)))
-    kept, _ = keep(combine([partial(results)]))
-    assert 40 in [one.index for one in kept if "unusual" in one.roles]
 
 
 def test_what_is_kept_does_not_depend_on_batches() -> None:
@@ -91,14 +75,23 @@ def test_an_organisation_is_known_in_spite_of_how_it_is_written(name: str | None
     assert organisation_key(name) == key
 
 
-def test_a_death_comes_before_worse_words() -> None:
-    """Though it is told so plainly that other news is surer to be bad, and no mood is likely."""
-    results = [result(at, sentence(at), ("S1",), mood="negative") for at in range(MAX_MOOD)]
-    fall = "A fitter of the town died when the scaffold of the mill fell in the spring."
-    scores: dict[SentimentLabel, float] = {"positive": 0.1, "neutral": 0.5, "negative": 0.4}
-    plain = Sentiment(label="neutral", scores=scores)
-    results.append(result(MAX_MOOD, fall, ("S1",)).model_copy(update={"sentiment": plain}))
+def test_what_matters_most_is_kept() -> None:
+    """Of bad news that is equally sure, wherever it stands in the document."""
+    results = [
+        result(at, sentence(at), ("S1",), mood="negative").model_copy(update={"salience": salience})
+        for at, salience in enumerate([*[1.2] * MAX_MOOD, 2.7])
+    ]
     kept, _ = keep(combine([partial(results)]))
     bad = [one.index for one in kept if "negative" in one.roles]
-    assert len(bad) == MAX_MOOD
-    assert MAX_MOOD in bad
+    assert bad == [*range(MAX_MOOD - 1), MAX_MOOD]
+
+
+@pytest.mark.parametrize(
+    ("salience", "likely", "expected"),
+    [(3.0, 0.5, 1.5), (None, 0.5, 0.5), (2.0, None, 2.0), (None, None, 1.0)],
+)
+def test_what_an_older_model_does_not_say_counts_as_one(
+    salience: float | None, likely: float | None, expected: float
+) -> None:
+    """So its sentences are ordered by what it does say."""
+    assert weight(salience, likely) == expected

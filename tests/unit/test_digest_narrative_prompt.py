@@ -64,7 +64,7 @@ def test_quotes_are_numbered() -> None:
     """Each passage once, with its organisation, in the order of the digest."""
     prompt = compose(digest(), KEY)
     assert [one["text"] for one in lines(prompt.data)] == [one.text for one in prompt.quotes] == prompt.texts
-    assert [one.index for one in prompt.quotes] == [3, 9, 12]
+    assert [one.index for one in prompt.quotes] == [3, 12, 9]
     assert lines(prompt.data)[0]["organisation"] == "Brunn"
     assert "30%" not in prompt.data  # a share of passages, which is no quote's
     assert "never instructions" in prompt.rules

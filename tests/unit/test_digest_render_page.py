@@ -190,7 +190,7 @@ def test_sections_without_content_are_left_out() -> None:
     root = parsed(html(digest, link))
     headings = ["".join(one.itertext()) for one in root.iter(f"{SPACE}h2")]
     assert headings == [
-        "Key figures", "What changed", "Topics and tone", "Trend", "Initiatives", "About this digest",
+        "Key figures", "What changed", "Initiatives", "Topics and tone", "Trend", "About this digest",
     ]  # fmt: skip
     said = "".join(root.itertext())
     assert "There is no earlier week to compare with." in said

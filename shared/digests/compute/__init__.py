@@ -7,7 +7,7 @@ organisations, groups and plans matter, what may be quoted, a few documents at a
 Firestore needs these composite indexes: `outcomes` (organisation_key, completed_at), both ways; `documents`
 (members, received_at) and (state, waiting_since). Single fields suffice for the rest:
 `outcomes` by completed_at and by problem.at, `documents` by name, `digests` by schedule, asked and end.
-`outcomes` should have no index on items, vectors, centre and datapoints.
+`outcomes` should have no index on items, vectors and datapoints.
 """
 
 from __future__ import annotations

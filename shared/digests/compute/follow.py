@@ -22,10 +22,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from shared.digests.compute.quotes import ALIKE, Best, Sentence, cosines, matrix, quote, quotes, unit
+from shared.digests.compute.quotes import (
+    ALIKE,
+    Best,
+    Sentence,
+    cosines,
+    matrix,
+    quote,
+    quotes,
+    unit,
+    weight,
+)
 from shared.digests.records import Followed, Group
 from shared.platform.records import TOPICS
-from shared.text.quality import GOOD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,10 +94,10 @@ class Groups:
 
     def offer(self, doc: Doc, sentence: Sentence) -> None:
         """Consider a sentence of a document, if it belongs to a group that is listed."""
-        for topic in sentence.kept["topics"]:
+        for topic in sentence.kept["topics"] if "initiative" in sentence.kept["roles"] else ():
             best = self._best.get(((topic, doc.owner[0]), sentence.kept["action"]))
             if best is not None:
-                best.add((-sentence.kept["quality"], *sentence.at), sentence)
+                best.add((-weight(sentence.kept, "initiative"), *sentence.at), sentence)
 
     def listed(self) -> tuple[list[Group], int]:
         """Return the largest groups, each with its best sentences, and the number of others."""
@@ -101,7 +110,7 @@ class Groups:
                 quotes=[
                     quote
                     for action in ACTIONS
-                    for quote in quotes(self._best[key, action], MAX_QUOTES, MAX_QUOTES)
+                    for quote in quotes(self._best[key, action], "initiative", MAX_QUOTES, MAX_QUOTES)
                 ],
             )
             for key in self._listed
@@ -123,7 +132,7 @@ and none that are."""
 MIN_INITIATIVES = 5
 """Kept of a new report, for the absence of a plan to mean something."""
 MAX_PLANS = 60
-"""Most plans of one earlier report: those that read best."""
+"""Most plans of one earlier report: those that matter most."""
 MAX_OF_ORGANISATION = 300
 """Plans, those of the newest reports, whichever were read first."""
 MAX_REPORTED = 1_000
@@ -199,16 +208,15 @@ def _closed(planned: Sequence[Sentence], done: Sequence[Sentence]) -> set[int]:
 
 
 def plans(sentences: Sequence[Sentence], topic: str | None) -> list[Sentence]:
-    """Return what a report plans, as far as it can be quoted, the best first."""
+    """Return what a report plans, the best first."""
     planned = [
         sentence
         for sentence in sentences
         if sentence.kept["action"] == "planned"
         and "initiative" in sentence.kept["roles"]
-        and sentence.kept["quality"] >= GOOD
         and (topic is None or topic in sentence.kept["topics"])
     ]
-    return sorted(planned, key=lambda sentence: (-sentence.kept["quality"], sentence.at))[:MAX_PLANS]
+    return sorted(planned, key=lambda each: (-weight(each.kept, "initiative"), each.at))[:MAX_PLANS]
 
 
 def _newest_first(plan: Sentence) -> tuple[int, float, str]:
@@ -381,8 +389,8 @@ def select(findings: Sequence[Finding]) -> tuple[list[Followed], dict[FollowStat
             organisation=finding.plan.doc.organisation or "",
             status=finding.status,
             similarity=finding.similarity,
-            before=quote(finding.plan),
-            now=quote(finding.now) if finding.now else None,
+            before=quote(finding.plan, "initiative"),
+            now=quote(finding.now, "initiative") if finding.now else None,
         )
         for _, finding in ranked[:MAX_LISTED]
     ]

@@ -113,7 +113,7 @@ def make(client: firestore.Client, request: Request) -> Made:
     values = Values(asked)
     earlier = Earlier(rows, request, counted, values, notes)
     quoted = Quoted(rows, counted, earlier, values, asked)
-    compare_with_earlier(rows, request, quoted.oddities, counted.space)
+    compare_with_earlier(rows, request, quoted.news, counted.space)
 
     statistics = counted.tally.statistics()
     previous = max((window.start for window in request.earlier), default=None)
@@ -154,11 +154,11 @@ def make(client: firestore.Client, request: Request) -> Made:
             followed_counts=followed_counts,
             compared=earlier.compared,
         ),
-        incidents=quoted.sentiments.incidents(),
-        positives=quoted.sentiments.positives(),
-        novel=quoted.oddities.novel(),
-        novel_among=quoted.oddities.among,
-        summary=quoted.summary.summary(statistics),
+        incidents=quoted.lists.listed("negative"),
+        positives=quoted.lists.listed("positive"),
+        novel=quoted.news.novel(),
+        novel_among=quoted.news.among,
+        summary=quoted.lists.listed("summary"),
         notes=notes,
     )
     return Made(digest=digest, statistics=statistics, reads=rows.reads)

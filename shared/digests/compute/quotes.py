@@ -1,4 +1,6 @@
-"""Choose what a digest quotes: incidents, good news, what is novel, and the summary.
+"""Choose what a digest quotes: the summary, incidents, good news, and what is novel.
+
+Each list has the sentences first that matter most and are surest to be what the list says.
 
 Few sentences are chosen among many, within bounds, the same in whatever order they come, and none twice. Dot
 products of eight-bit vectors are whole numbers that 32-bit floats hold exactly, so no similarity depends on
@@ -13,17 +15,14 @@ give another answer once a document is analyzed again.
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
 from shared.digests.records import Novel, Quote
-from shared.platform.records import SENTIMENTS
+from shared.documents import quotable
 from shared.text.figures import figures
-from shared.text.quality import is_feared, reports_death
-from shared.text.summary import Aggregate, Candidate, choose, decode_sum, worth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shared.digests.compute.rows import Doc
-    from shared.digests.store import Statistics
+    from shared.documents.outcomes import Role
 
     Vectors = NDArray[np.float32]
 
@@ -56,6 +55,21 @@ class Sentence(NamedTuple):
     def at(self) -> tuple[str, int]:
         """Place of the sentence, which breaks ties."""
         return self.doc.document, self.kept["index"]
+
+
+def sure(kept: dict[str, Any], role: Role) -> float | None:
+    """Return the probability that a sentence is what a list with that role says; None: it says nothing."""
+    likely: float | None = kept.get(_LIKELY.get(role, ""))
+    return likely
+
+
+def weight(kept: dict[str, Any], role: Role) -> float:
+    """Return what a sentence is worth in a list: how much it matters, by how sure it belongs there."""
+    return quotable.weight(kept.get("salience"), sure(kept, role))
+
+
+_LIKELY = {"negative": "negative", "positive": "positive", "initiative": "initiative_score"}
+"""Field of the probability, by role."""
 
 
 class Best(Generic[T]):
@@ -123,66 +137,63 @@ def distinct(sentences: Sequence[Sentence], limit: int, per_document: int) -> li
     return [(sentences[at], also[at]) for at in taken]
 
 
-def quote(sentence: Sentence, also: int = 0) -> Quote:
+def quote(sentence: Sentence, role: Role, also: int = 0) -> Quote:
     """Return a sentence with its figures, its place and the number of its near-duplicates."""
     doc, kept = sentence.doc, sentence.kept
+    likely = sure(kept, role)
     return Quote(
         **{name: getattr(doc, name) for name in _DOC},
         **{name: kept[name] for name in _TAKEN},
+        salience=kept.get("salience"),
+        sure=None if likely is None else round(likely, 2),
         figures=figures(kept["text"]),
         also=also,
     )
 
 
-def quotes(best: Best[Sentence], limit: int, per_document: int) -> list[Quote]:
+def quotes(best: Best[Sentence], role: Role, limit: int, per_document: int) -> list[Quote]:
     """Return the best that are `distinct`."""
-    return [quote(sentence, also) for sentence, also in distinct(best.all(), limit, per_document)]
+    return [quote(sentence, role, also) for sentence, also in distinct(best.all(), limit, per_document)]
 
 
 _DOC = ("document", "bucket", "name", "title", "organisation", "year")
 _TAKEN = ("index", "page", "row", "text", "topics", "action", "negative", "positive")
 
 
-MAX_INCIDENTS = 12
-MAX_POSITIVES = 6
 PER_DOCUMENT = 2
-"""Most quotes of one document for either list, so that one bad report does not hide all others."""
+"""Most quotes of one document in a list, so that one report hides no other."""
+LISTS: dict[Role, int] = {"summary": 8, "negative": 10, "positive": 10}
+"""Most quotes of a list, by the role that its sentences were kept for."""
 
 
-class SentimentQuotes:
-    """The window's most negative and most positive sentences."""
+class Lists:
+    """The sentences of a window that matter most: of all, of the bad news, and of the good."""
 
     def __init__(self) -> None:
-        self._bad: Best[Sentence] = Best(POOL)
-        self._good: Best[Sentence] = Best(POOL)
+        self._best: dict[Role, Best[Sentence]] = {role: Best(POOL) for role in LISTS}
 
     def offer(self, sentence: Sentence) -> None:
         """Consider a sentence, by the roles that it was kept for."""
-        kept = sentence.kept
-        if "negative" in kept["roles"]:
-            death = reports_death(kept["text"], kept["negative"], kept["positive"])
-            self._bad.add((not death, is_feared(kept["text"]), -kept["negative"], *sentence.at), sentence)
-        if "positive" in kept["roles"]:
-            self._good.add((-kept["positive"], *sentence.at), sentence)
+        for role, best in self._best.items():
+            if role in sentence.kept["roles"]:
+                best.add((-weight(sentence.kept, role), *sentence.at), sentence)
 
-    def incidents(self) -> list[Quote]:
-        """Return people's deaths first, then what went wrong, then what might; the surest of each first."""
-        return quotes(self._bad, MAX_INCIDENTS, PER_DOCUMENT)
-
-    def positives(self) -> list[Quote]:
-        """Return the most positive sentences first."""
-        return quotes(self._good, MAX_POSITIVES, PER_DOCUMENT)
+    def listed(self, role: Role) -> list[Quote]:
+        """Return a list, the best first; of few documents, more of each."""
+        best, most = self._best[role], LISTS[role]
+        documents = len({sentence.doc.document for sentence in best.all()})
+        return quotes(best, role, most, max(PER_DOCUMENT, most // max(1, documents)))
 
 
 MAX_NOVEL = 6
 UNLIKE = 0.45
 """Cosine to what is nearest of what was kept of earlier documents, below which a sentence is news."""
 CANDIDATES = 256
-"""Compared: the least like their own documents."""
+"""Compared: those that matter most."""
 
 
-class Oddities:
-    """The window's sentences that are least like their documents, and what is nearest to them before it."""
+class News:
+    """The sentences of a window that matter most, and what is nearest to them before it."""
 
     def __init__(self) -> None:
         self._best: Best[Sentence] = Best(CANDIDATES)
@@ -190,15 +201,9 @@ class Oddities:
         self._near = np.empty(0, np.float32)
         self.among = 0
 
-    def offer(self, odd: Sequence[Sentence], centre: str) -> None:
-        """Consider sentences of one document, the sum of whose vectors is `centre`."""
-        if not odd or not centre:
-            return
-        whole = decode_sum(centre).astype(np.float64)
-        middle = whole / (np.linalg.norm(whole) or 1.0)
-        vectors, lengths = matrix(odd)
-        for sentence, near in zip(odd, vectors.astype(np.float64) @ middle / lengths, strict=True):
-            self._best.add((round(float(near), 4), *sentence.at), sentence)
+    def offer(self, sentence: Sentence) -> None:
+        """Consider a sentence."""
+        self._best.add((-weight(sentence.kept, "summary"), *sentence.at), sentence)
 
     def close(self) -> int:
         """End offering; return the length of the vectors to compare, 0 if there are none."""
@@ -214,52 +219,11 @@ class Oddities:
         self._near = np.maximum(self._near, near)
 
     def novel(self) -> list[Novel]:
-        """Return the sentences least like anything before; none where nothing was before."""
+        """Return the sentences unlike anything before, the best first; none where nothing was before."""
         pairs = zip(self._near.round(4), self._candidates, strict=True)
         near = {sentence.at: round(float(value), 4) for value, sentence in pairs if -1.0 < value < UNLIKE}
         unlike = [sentence for sentence in self._candidates if sentence.at in near]
-        unlike.sort(key=lambda sentence: (near[sentence.at], *sentence.at))
         return [
-            Novel(quote=quote(sentence, also), similarity=near[sentence.at])
+            Novel(quote=quote(sentence, "summary", also), similarity=near[sentence.at])
             for sentence, also in distinct(unlike, MAX_NOVEL, PER_DOCUMENT)
         ]
-
-
-class SummaryQuotes:
-    """The summaries of a window's documents."""
-
-    def __init__(self) -> None:
-        self._best: Best[Sentence] = Best(POOL)
-        self._centre: NDArray[np.int64] | None = None
-
-    def offer(self, sentences: list[Sentence], centre: str) -> None:
-        """Consider the summary of a document, the sum of whose vectors is `centre`."""
-        if not centre:
-            return
-        total = decode_sum(centre).astype(np.int64)
-        self._centre = total if self._centre is None else self._centre + total
-        for sentence in sentences:
-            self._best.add((-worth(_candidate(0, sentence)), *sentence.at), sentence)
-
-    def summary(self, statistics: Statistics) -> list[Quote]:
-        """Return sentences in the order of the objects' names, and then as they stand in their documents."""
-        if self._centre is None:
-            return []
-        sentences = self._best.all()
-        sentences.sort(key=lambda sentence: (sentence.doc.name, *sentence.at))
-        # The direction of the centre is what counts, and it has 32 bits.
-        scale = max(1, int(np.abs(self._centre).max()) >> 30)
-        aggregate = Aggregate(
-            passages=statistics.passages,
-            sentiment={label: statistics.sentiment.get(label, 0) for label in SENTIMENTS},
-            topics=statistics.topics,
-            centre=base64.b64encode((self._centre // scale).astype("<i4").tobytes()).decode(),
-            candidates=[_candidate(at, sentence) for at, sentence in enumerate(sentences)],
-        )
-        return [quote(sentences[chosen.index]) for chosen in choose(aggregate)]
-
-
-def _candidate(at: int, sentence: Sentence) -> Candidate:
-    fields = {name: sentence.kept[name] for name in (*_TAKEN, "quality")}
-    embedding = base64.b64encode(sentence.vector).decode()
-    return Candidate.model_construct(**fields | {"index": at, "embedding": embedding})

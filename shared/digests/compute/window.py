@@ -13,7 +13,7 @@ import numpy as np
 from shared.digests.compute import follow
 from shared.digests.compute.follow import Groups, Organisation, Plans, Reported, plans, select
 from shared.digests.compute.measures import Tally
-from shared.digests.compute.quotes import Oddities, Sentence, SentimentQuotes, SummaryQuotes
+from shared.digests.compute.quotes import Lists, News, Sentence
 from shared.digests.compute.rows import Doc, between, counts, doc, everything, fits, of_organisation
 from shared.digests.records import Problem, Unfinished
 from shared.digests.render import words
@@ -140,7 +140,7 @@ class Counted:
         self.space = min(spaces, key=lambda space: (-spaces[space], space), default=None)
         if others := spaces.total() - spaces[self.space or ""]:
             why = "another model read them, and its vectors cannot be compared with the others'"
-            notes.append(f"The summary is without {others:,} documents: {why}.")
+            notes.append(f"News and earlier plans are without {others:,} documents: {why}.")
         self.groups.close()
         if self._unjudged:
             unjudged = f"{self._unjudged:,}; no share counts them."
@@ -266,7 +266,7 @@ class Quoted:
         self, rows: Rows, counted: Counted, earlier: Earlier, values: Values, topic: str | None
     ) -> None:
         """Read the documents by their ids, a few at a time, and `values` of their data points."""
-        self.summary, self.sentiments, self.oddities = SummaryQuotes(), SentimentQuotes(), Oddities()
+        self.lists, self.news = Lists(), News()
         docs = {doc.document: doc for doc in counted.docs}
         for row in rows.named(COLLECTION, list(docs), _CONTENT):
             of = docs[row[""]]
@@ -277,24 +277,17 @@ class Quoted:
                 earlier.meet(of, sentences, vectors)
             else:
                 sentences = [each._replace(vector=b"") for each in sentences]
-            asked = [each for each in sentences if topic is None or topic in each.kept["topics"]]
-            roles = {
-                role: [each for each in asked if role in each.kept["roles"]]
-                for role in ("initiative", "summary", "unusual")
-            }
-            for each in roles["initiative"]:
-                counted.groups.offer(of, each)
-            for each in asked:
-                self.sentiments.offer(each)
-            if comparable:
-                centre: str = row.get("centre") or ""
-                self.summary.offer(roles["summary"], centre)
-                self.oddities.offer(roles["unusual"], centre)
+            for each in sentences:
+                if topic is None or topic in each.kept["topics"]:
+                    counted.groups.offer(of, each)
+                    self.lists.offer(each)
+                    if comparable:
+                        self.news.offer(each)
 
 
-def compare_with_earlier(rows: Rows, request: Request, oddities: Oddities, space: str | None) -> None:
-    """Compare what is odd in the window with what was kept of the newest documents before it."""
-    dimensions = oddities.close()
+def compare_with_earlier(rows: Rows, request: Request, news: News, space: str | None) -> None:
+    """Compare what may be news of the window with what was kept of the newest documents before it."""
+    dimensions = news.close()
     if not dimensions:
         return
     conditions: list[Condition] = [
@@ -306,4 +299,4 @@ def compare_with_earlier(rows: Rows, request: Request, oddities: Oddities, space
     for row in rows.range(COLLECTION, "completed_at", conditions, fields, limit=limit, descending=True):
         vectors = np.frombuffer(row.get("vectors") or b"", dtype=np.int8)
         if len(vectors) and row.get("space") == space and fits(row, request.filter) and counts(row):
-            oddities.compare(vectors.reshape(-1, dimensions))
+            news.compare(vectors.reshape(-1, dimensions))

@@ -174,17 +174,17 @@ def sections(digest: Digest) -> list[tuple[str, str]]:
     """Return the sections with content, as (id, heading), in their order."""
     overview, initiatives = digest.overview, digest.initiatives
     all_sections = (
+        ("summary", "Summary", digest.summary),
+        ("narrative", "In other words", digest.narrative),
         ("changes", "What changed", True),
         ("datapoints", "Data points", digest.datapoints.changes),
-        ("topics", "Topics and tone", topics(digest)),
-        ("trend", "Trend", drawn(digest) or single_points(digest)),
-        ("initiatives", "Initiatives", planned_topics(digest) or initiatives.groups),
-        ("followed", "Announced earlier", initiatives.followed),
         ("incidents", "Incidents", digest.incidents),
         ("positives", "Good news", digest.positives),
         ("novel", "New", digest.novel),
-        ("summary", "Summary", digest.summary),
-        ("narrative", "In other words", digest.narrative),
+        ("initiatives", "Initiatives", planned_topics(digest) or initiatives.groups),
+        ("followed", "Announced earlier", initiatives.followed),
+        ("topics", "Topics and tone", topics(digest)),
+        ("trend", "Trend", drawn(digest) or single_points(digest)),
         ("problems", "Problems", overview.problems or overview.oldest),
         ("about", "About this digest", True),
     )
@@ -367,7 +367,7 @@ def novel_line(digest: Digest) -> str:
     """Return what novel passages are compared with."""
     earlier = words.many(digest.novel_among, "earlier document")
     return (
-        f"Passages unlike all that was kept of {earlier}, the most unlike first. "
+        f"Passages unlike all that was kept of {earlier}; what matters most first. "
         "Only some passages of each are kept; another one may have said the same."
     )
 

@@ -234,10 +234,15 @@ def also(quote: Quote) -> str:
     return f"and {count(quote.also)} like it" if quote.also else ""
 
 
+def sure(quote: Quote) -> str:
+    """Return how sure it is that a quote is what it is listed as: 94% sure."""
+    return f"{percent(quote.sure)} sure" if quote.sure is not None else ""
+
+
 def facts(quote: Quote) -> list[str]:
-    """Return what is printed after a quote: organisation, year, topics, figures, and how many are alike."""
+    """Return what is printed after a quote: organisation, year, topics, figures, how sure, how many alike."""
     topics = ", ".join(topic(code) for code in quote.topics)
-    parts = quote.organisation, quote.year, topics, "; ".join(figures(quote)), also(quote)
+    parts = quote.organisation, quote.year, topics, "; ".join(figures(quote)), sure(quote), also(quote)
     return [str(part) for part in parts if part]
 
 
