@@ -206,9 +206,9 @@ class Initiatives(Record):
     implemented: NonNegativeInt
     planned: NonNegativeInt
     groups: list[Group]
-    """The largest first."""
+    """Those with the initiatives that matter most, the best first."""
     groups_left: NonNegativeInt
-    """Number of groups that are not listed."""
+    """Number of groups of which none is quoted."""
     followed: list[Followed]
     followed_counts: Sorted[FollowStatus, NonNegativeInt]
     compared: NonNegativeInt

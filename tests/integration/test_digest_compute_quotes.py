@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_an_initiative_on_two_topics_counts_once_in_all_and_in_both_groups(store: Store) -> None:
-    """Groups overlap; what there is in all does not count it twice."""
-    store.put("a.pdf", [plain(1, ("E1", "S1"), action="planned")], organisation="Velm Power")
-    told = store.make().digest.initiatives
+def test_an_initiative_on_two_topics_counts_in_both_groups_and_is_quoted_once(store: Store) -> None:
+    """In the group of the surer topic; what there is in all does not count it twice."""
+    store.put("a.pdf", [plain(1, ("S1", "E1"), action="planned")], organisation="Velm Power")
+    digest = store.make().digest
+    told = digest.initiatives
     assert told.planned == 1
-    assert [(one.topic, one.planned) for one in told.groups] == [("E1", 1), ("S1", 1)]
+    assert [(one.topic, one.planned, len(one.quotes)) for one in told.groups] == [("S1", 1, 1)]
+    assert told.groups_left == 1
+    assert [row.planned for row in digest.topics] == [1, 1]
 
 
 def test_what_is_told_alike_is_told_once(store: Store) -> None:
@@ -36,7 +39,7 @@ def test_initiatives_that_are_alike_are_counted(store: Store, monkeypatch: pytes
     plan = "Our company will replace the boilers of the dye house by 2030 and save 400 MWh a year."
     for at in range(20):
         store.put(f"{at}.pdf", [passage(0, plan, ["E1"], action="planned")], organisation="Velm Power")
-    for pool in (follow.POOL, 10):
+    for pool in (quotes.POOL, 10):
         monkeypatch.setattr(follow, "POOL", pool)
         [group] = store.make().digest.initiatives.groups
         [quote] = group.quotes
@@ -72,19 +75,22 @@ def test_a_report_hides_no_other(store: Store) -> None:
 
 def test_documents_without_an_organisation_are_not_one_group(store: Store) -> None:
     """Each stands by its title."""
-    for name in ("first.pdf", "second.pdf"):
-        store.put(name, [plain(1, action="planned")])
+    for at, name in enumerate(("first.pdf", "second.pdf")):
+        store.put(name, [plain(at, action="planned")])
     groups = store.make().digest.initiatives.groups
     assert sorted(str(group.organisation) for group in groups) == ["First", "Second"]
 
 
-def test_groups_beyond_those_listed_are_counted(store: Store) -> None:
-    """The largest are listed, three quotes each."""
-    many = follow.MAX_GROUPS + 2
-    for at in range(many):
-        results = [plain(at * 10 + nth, action="planned") for nth in range(5 if at == 7 else 1)]
-        store.put(f"{at}.pdf", results, organisation=f"Organisation {at:02}")
+def test_the_initiatives_that_matter_most_are_quoted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their groups come in that order; the others are counted."""
+    monkeypatch.setattr(follow, "MAX_QUOTES", 2)
+    for at, salience in enumerate((1.0, 2.9, 2.2, 0.5)):
+        results = [plain(at * 10 + nth, action="planned", salience=salience) for nth in range(2)]
+        store.put(f"{at}.pdf", results, organisation=f"Organisation {at}")
     told = store.make().digest.initiatives
-    assert (len(told.groups), told.groups_left) == (follow.MAX_GROUPS, 2)
-    assert (told.groups[0].organisation, told.groups[0].planned) == ("Organisation 07", 5)
-    assert len(told.groups[0].quotes) == follow.MAX_QUOTES
+    assert [(one.organisation, one.planned) for one in told.groups] == [("Organisation 1", 2)]
+    assert told.groups_left == 3
+    monkeypatch.setattr(follow, "MAX_QUOTES", 3)
+    assert [one.organisation for one in store.make().digest.initiatives.groups] == [
+        "Organisation 1", "Organisation 2",
+    ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 `rows` and `window` read from Firestore, by a few queries and by documents' ids; all else is pure. First the
 counts of the window are read, whatever the documents hold; then, since it is known by now which
-organisations, groups and plans matter, what may be quoted, a few documents at a time.
+organisations and plans matter, what may be quoted, a few documents at a time.
 
 Firestore needs these composite indexes: `outcomes` (organisation_key, completed_at), both ways; `documents`
 (members, received_at) and (state, waiting_since). Single fields suffice for the rest:

@@ -18,23 +18,23 @@ plans are reported as vanished.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from shared.digests.compute.quotes import (
     ALIKE,
+    POOL,
     Best,
     Sentence,
     cosines,
     matrix,
     quote,
-    quotes,
+    spread,
     unit,
     weight,
 )
 from shared.digests.records import Followed, Group
-from shared.platform.records import TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,33 +44,27 @@ if TYPE_CHECKING:
 
     from shared.digests.compute.quotes import Sentence, Vectors
     from shared.digests.compute.rows import Doc
-    from shared.digests.records import FollowStatus
+    from shared.digests.records import FollowStatus, Quote
     from shared.documents.outcomes import Outcome
 
     Indices = NDArray[np.intp]
 
 
-MAX_GROUPS = 40
-"""Listed; the others are counted."""
-MAX_QUOTES = 2
-"""Most quotes of what a group implemented, and as many of what it plans."""
-POOL = 256
-"""The best of either, among which those that say the same are counted."""
-ACTIONS = ("implemented", "planned")
+MAX_QUOTES = 24
+"""Most initiatives that are quoted as implemented, and as planned."""
 
 Key = tuple[str, str]
 """Topic, and the key of the document's owner."""
 
 
 class Groups:
-    """The initiatives of a window by topic and organisation: counted first, and then quoted."""
+    """The initiatives of a window by topic and organisation; those that matter most are quoted."""
 
     def __init__(self, topic: str | None) -> None:
         self._topic = topic
         self._counts: dict[Key, Counter[str]] = {}
         self._names: dict[str, Counter[str]] = {}
-        self._best: dict[tuple[Key, str], Best[Sentence]] = {}
-        self._listed: list[Key] = []
+        self._best: dict[str, Best[Sentence]] = {action: Best(POOL) for action in ("implemented", "planned")}
 
     def count(self, doc: Doc, outcome: Outcome) -> None:
         """Add the counts of a document."""
@@ -81,41 +75,36 @@ class Groups:
                 counts = {"implemented": cells.implemented, "planned": cells.planned}
                 self._counts.setdefault((topic, owner), Counter()).update(counts)
 
-    def close(self) -> None:
-        """End counting: from now on it is known which groups are listed, the largest."""
-
-        def order(key: Key) -> tuple[Any, ...]:
-            topic, owner = key
-            rank = TOPICS.index(topic) if topic in TOPICS else len(TOPICS)
-            return (-self._counts[key].total(), owner, rank, topic)
-
-        self._listed = sorted(self._counts, key=order)[:MAX_GROUPS]
-        self._best = {(key, action): Best(POOL) for key in self._listed for action in ACTIONS}
-
-    def offer(self, doc: Doc, sentence: Sentence) -> None:
-        """Consider a sentence of a document, if it belongs to a group that is listed."""
-        for topic in sentence.kept["topics"] if "initiative" in sentence.kept["roles"] else ():
-            best = self._best.get(((topic, doc.owner[0]), sentence.kept["action"]))
-            if best is not None:
-                best.add((-weight(sentence.kept, "initiative"), *sentence.at), sentence)
+    def offer(self, sentence: Sentence) -> None:
+        """Consider a sentence, if it is an initiative of a group."""
+        best = self._best.get(sentence.kept["action"])
+        if best is not None and "initiative" in sentence.kept["roles"] and self._key(sentence):
+            best.add((-weight(sentence.kept, "initiative"), *sentence.at), sentence)
 
     def listed(self) -> tuple[list[Group], int]:
-        """Return the largest groups, each with its best sentences, and the number of others."""
+        """Return the groups that are quoted, the best first, and the number of others."""
+        chosen = [pair for best in self._best.values() for pair in spread(best, MAX_QUOTES)]
+        chosen.sort(key=lambda pair: (-weight(pair[0].kept, "initiative"), *pair[0].at))
+        by_key: dict[Key, list[Quote]] = {}
+        for sentence, also in chosen:
+            if key := self._key(sentence):
+                by_key.setdefault(key, []).append(quote(sentence, "initiative", also))
         groups = [
             Group(
-                topic=key[0],
-                organisation=self._name(key[1]),
-                implemented=self._counts[key]["implemented"],
-                planned=self._counts[key]["planned"],
-                quotes=[
-                    quote
-                    for action in ACTIONS
-                    for quote in quotes(self._best[key, action], "initiative", MAX_QUOTES, MAX_QUOTES)
-                ],
+                topic=topic,
+                organisation=self._name(owner),
+                implemented=self._counts[topic, owner]["implemented"],
+                planned=self._counts[topic, owner]["planned"],
+                quotes=quotes,
             )
-            for key in self._listed
+            for (topic, owner), quotes in by_key.items()
         ]
         return groups, len(self._counts) - len(groups)
+
+    def _key(self, sentence: Sentence) -> Key | None:
+        """Return the group of a sentence's surest topic that its passages are counted in."""
+        keys = ((topic, sentence.doc.owner[0]) for topic in sentence.kept["topics"])
+        return next((key for key in keys if key in self._counts), None)
 
     def _name(self, owner: str) -> str:
         """Return an owner's name as most documents spell it."""

@@ -151,9 +151,11 @@ def quote(sentence: Sentence, role: Role, also: int = 0) -> Quote:
     )
 
 
-def quotes(best: Best[Sentence], role: Role, limit: int, per_document: int) -> list[Quote]:
-    """Return the best that are `distinct`."""
-    return [quote(sentence, role, also) for sentence, also in distinct(best.all(), limit, per_document)]
+def spread(best: Best[Sentence], limit: int) -> list[tuple[Sentence, int]]:
+    """Return the best that are `distinct`; of few documents, more of each."""
+    sentences = best.all()
+    documents = len({sentence.doc.document for sentence in sentences})
+    return distinct(sentences, limit, max(PER_DOCUMENT, limit // max(1, documents)))
 
 
 _DOC = ("document", "bucket", "name", "title", "organisation", "year")
@@ -179,10 +181,9 @@ class Lists:
                 best.add((-weight(sentence.kept, role), *sentence.at), sentence)
 
     def listed(self, role: Role) -> list[Quote]:
-        """Return a list, the best first; of few documents, more of each."""
-        best, most = self._best[role], LISTS[role]
-        documents = len({sentence.doc.document for sentence in best.all()})
-        return quotes(best, role, most, max(PER_DOCUMENT, most // max(1, documents)))
+        """Return a list, the best first."""
+        chosen = spread(self._best[role], LISTS[role])
+        return [quote(sentence, role, also) for sentence, also in chosen]
 
 
 MAX_NOVEL = 6

@@ -141,7 +141,6 @@ class Counted:
         if others := spaces.total() - spaces[self.space or ""]:
             why = "another model read them, and its vectors cannot be compared with the others'"
             notes.append(f"News and earlier plans are without {others:,} documents: {why}.")
-        self.groups.close()
         if self._unjudged:
             unjudged = f"{self._unjudged:,}; no share counts them."
             notes.append(f"Passages in languages that the model does not judge: {unjudged}")
@@ -279,7 +278,7 @@ class Quoted:
                 sentences = [each._replace(vector=b"") for each in sentences]
             for each in sentences:
                 if topic is None or topic in each.kept["topics"]:
-                    counted.groups.offer(of, each)
+                    counted.groups.offer(each)
                     self.lists.offer(each)
                     if comparable:
                         self.news.offer(each)
