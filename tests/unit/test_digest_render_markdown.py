@@ -62,9 +62,8 @@ def test_markdown_says_every_quote_with_its_link() -> None:
     headings = [tokens[at + 1].content for at, token in enumerate(tokens) if token.type == "heading_open"]
     assert headings == [
         "Digest “board-weekly”, 16 to 22 November 2026", "Summary", "In other words", "What changed",
-        "Data points", "Incidents", "Good news", "New", "Initiatives", "E1 climate change",
-        "S1 own workforce", "E5 resource use and circular economy", "Announced earlier", "Topics and tone",
-        "Trend", "Problems", "About this digest",
+        "Data points", "Incidents", "Good news", "New", "Initiatives", "Announced earlier",
+        "Topics and tone", "Trend", "Problems", "About this digest",
     ]  # fmt: skip
     assert len([token for token in tokens if token.type == "table_open"]) == 5
     for expected in (

@@ -16,7 +16,7 @@ from shared.digests.render import html, outline
 from shared.digests.render.templates import HERE
 from shared.platform.records import SENTIMENTS
 from tests.digest_example import empty, rich, single
-from tests.digest_quotes import ORGANISATIONS, link
+from tests.digest_quotes import BIKES, FLEET, ORGANISATIONS, TRAINING, link
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,7 +138,7 @@ def test_every_quote_and_every_section_is_there() -> None:
         assert quote.text in said
     for expected in (
         "16 to 22 November 2026", "Digest “board-weekly”", "Times of Europe/Berlin", digest.line,
-        "and 4 like it", "EUR 7.5 million", "11 more groups of initiatives are not listed.",
+        "and 4 like it", "EUR 7.5 million", "Of 102 implemented and 93 planned, those",
         "✓ Implemented", "↻ Announced again", "✕ No longer mentioned",
         "Nothing like it stands in the newer report",
         "Written by a language model (gemini-2.5-flash)", "Rejected: encrypted", "Failed: timeout",
@@ -176,13 +176,35 @@ def test_earlier_windows_are_one_group_of_columns_however_many_stand_behind_each
     assert [row[5] for row in told.rows] == ["33% (2 weeks)", "49% (5 weeks)", "18% (8 weeks)"]
 
 
-def test_smaller_groups_are_folded() -> None:
+def test_further_organisations_are_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outline, "OPEN_GROUPS", 2)
     root = parsed(html(rich(), link))
     [fold] = root.xpath("//*[local-name()='details'][@class='printed']")
     said = "".join(fold.itertext())
     assert said.split("\n")[0] == "1 more organisation"
-    assert "Cargo bicycles" in said
-    assert "Velmora" not in said
+    assert "take back every crate" in said
+    assert "Cargo bicycles" not in said
+
+
+def test_initiatives_stand_by_organisation_the_best_first() -> None:
+    """Whatever groups they are quoted in; an organisation of which none is quoted is left out."""
+    sure = {quote.text: at for at, quote in enumerate([BIKES, TRAINING])}
+    groups = [
+        group.model_copy(
+            update={
+                "quotes": [
+                    quote.model_copy(update={"salience": 2.0 + sure.get(quote.text, 0)})
+                    for quote in group.quotes
+                ]
+            }
+        )
+        for group in rich().initiatives.groups
+    ]
+    doing = rich().initiatives.model_copy(update={"groups": groups})
+    shown = outline.initiatives(rich().model_copy(update={"initiatives": doing}))
+    assert list(shown) == ["Tarnholm Fibre", "Oskell Logistics", "staff-reviews.csv"]
+    assert [quote.text for quote in shown["Oskell Logistics"]["Implemented"]] == [TRAINING.text, BIKES.text]
+    assert [quote.text for quote in shown["Tarnholm Fibre"]["Planned"]] == [FLEET.text]
 
 
 def test_sections_without_content_are_left_out() -> None:

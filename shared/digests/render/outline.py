@@ -16,7 +16,6 @@ if TYPE_CHECKING:
         DatapointChange,
         Digest,
         FollowStatus,
-        Group,
         Measure,
         Problem,
         Quote,
@@ -114,8 +113,8 @@ LABELLED = 8
 """Windows of the trend up to which every point is drawn, with its number."""
 MAX_LINES = 5
 """Most topics in the trend: those with most passages."""
-OPEN_GROUPS, OPEN_FOLLOWED, OPEN_DATAPOINTS = 2, 6, 12
-"""Groups, followed plans and changes of data points shown unfolded; the rest is folded, and printed."""
+OPEN_GROUPS, OPEN_FOLLOWED, OPEN_DATAPOINTS = 8, 6, 12
+"""Organisations, followed plans and changes of data points shown unfolded; the rest is folded but printed."""
 IN_MAIL = 6
 """Changes of data points in a mail's short page."""
 STATUSES: dict[FollowStatus, str] = {
@@ -311,20 +310,25 @@ def stacks(digest: Digest) -> list[Stack]:
     return [Stack(words.topic(row.name), row.sentiment, row.share.count) for row in topics(digest)]
 
 
-def groups(digest: Digest) -> dict[str, list[Group]]:
-    """Return the groups of initiatives by topic, in the digest's order."""
-    by_topic: dict[str, list[Group]] = {}
+def initiatives(digest: Digest) -> dict[str, dict[str, list[Quote]]]:
+    """Return what each organisation has done, and what it plans; what matters most first."""
+    organisations: dict[str, dict[str, list[Quote]]] = {}
     for group in digest.initiatives.groups:
-        by_topic.setdefault(group.topic, []).append(group)
-    return by_topic
+        name = group.organisation or "Documents that name no organisation"
+        for quote in group.quotes:
+            columns = organisations.setdefault(name, {"Implemented": [], "Planned": []})
+            columns["Implemented" if quote.action == "implemented" else "Planned"].append(quote)
+    for columns in organisations.values():
+        for quotes in columns.values():
+            quotes.sort(key=lambda quote: -(quote.salience or 0.0) * (quote.sure or 1.0))
+    return organisations
 
 
-def split(group: Group) -> list[tuple[str, int, list[Quote]]]:
-    """Return what a group has implemented, and what it plans: heading, number and quotes."""
-    return [
-        ("Implemented", group.implemented, [each for each in group.quotes if each.action == "implemented"]),
-        ("Planned", group.planned, [each for each in group.quotes if each.action != "implemented"]),
-    ]
+def initiatives_line(digest: Digest) -> str:
+    """Return how many initiatives there are; those that are quoted matter most."""
+    made = digest.initiatives
+    counts = f"{words.count(made.implemented)} implemented and {words.count(made.planned)} planned"
+    return f"Of {counts}, those that matter most, by organisation."
 
 
 def reason(problem: Problem) -> str:

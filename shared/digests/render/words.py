@@ -225,8 +225,9 @@ def source(of: Source) -> str:
 
 
 def figures(quote: Quote) -> list[str]:
-    """Return the figures of a quote as they stand in the passage, each once."""
-    return list(dict.fromkeys(clean(figure.text) for figure in quote.figures if clean(figure.text)))
+    """Return the figures of a quote as they stand in the passage, each once; a year alone is none."""
+    texts = (clean(figure.text) for figure in quote.figures if figure.kind != "year")
+    return list(dict.fromkeys(filter(None, texts)))
 
 
 def also(quote: Quote) -> str:
