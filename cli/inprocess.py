@@ -22,7 +22,8 @@ from shared.intake.read import TEXT_COLUMN, limits_of, read_file, sha256_of
 from shared.platform.errors import HeadraceError, Rejected
 from shared.platform.settings import Settings
 from shared.text.datapoints import told_apart
-from shared.text.summary import combine, partial, summarise
+from shared.text.lists import listing, summarise
+from shared.text.summary import combine, partial
 
 if TYPE_CHECKING:
     from shared.documents.figures import DocumentFigure, DocumentTable
@@ -90,11 +91,11 @@ class _Analyst:
         tables: list[DocumentTable] = []
         for start in range(0, len(reading.passages), _AT_ONCE):
             some = reading.passages[start : start + _AT_ONCE]
-            results = analyze_passages(self._engine, some).results
+            results, candidates, _ = analyze_passages(self._engine, some)
             packed = of_batch(some, results)
             figures += packed.figures
             tables += packed.tables
-            aggregates.append(partial(results))
+            aggregates.append(partial(results, candidates))
             passages += [result.model_dump(mode="json", exclude=self._left_out) for result in results]
         aggregate = combine(aggregates)
         ended = time.monotonic()
@@ -139,7 +140,11 @@ class _Analyst:
             "sentiment": results.sentiment,
             "topics": results.topics,
             "initiatives": results.initiatives,
-            "summary": [sentence.model_dump() for sentence in summarise(results)] if aggregate else [],
+            "summary": [sentence.model_dump() for sentence in summarise(results)],
+            "incidents": [sentence.model_dump() for sentence in listing(results.candidates, "incidents")],
+            "initiatives_top": [
+                sentence.model_dump() for sentence in listing(results.candidates, "initiatives")
+            ],
             "timings": {},
             "model": self._engine.digest,
         }

@@ -25,6 +25,7 @@ from cli.options import (
     json_option,
     metadata_options,
     model_option,
+    order_option,
     port_option,
     refuse_options,
     since_option,
@@ -165,7 +166,8 @@ def drop(  # noqa: PLR0913 - the options of a command
     is_flag=True,
     help="Print every passage, for a spreadsheet; without an id, of every document.",
 )
-def show(ids: tuple[str, ...], *, stack: Stack, as_json: bool, as_csv: bool) -> None:
+@order_option
+def show(ids: tuple[str, ...], *, stack: Stack, as_json: bool, as_csv: bool, by_page: bool) -> None:
     """Print documents by id or name; without one, list the newest."""
     if as_csv and as_json:
         raise click.UsageError("Give --csv or --json, not both.")
@@ -177,7 +179,9 @@ def show(ids: tuple[str, ...], *, stack: Stack, as_json: bool, as_csv: bool) -> 
         render.print_csv(map(results.passages_of, documents))
         return
     chosen = map(results.document, ids) if ids else islice(results.newest_first(), results.LISTED)
-    render.print_documents(render.terminal(), list(chosen), as_json=as_json, in_full=bool(ids))
+    render.print_documents(
+        render.terminal(), list(chosen), as_json=as_json, in_full=bool(ids), by_page=by_page
+    )
 
 
 @headrace.command()
@@ -278,8 +282,11 @@ def replay(
 @model_option
 @column_option
 @click.option("--embeddings", is_flag=True, help="With --json: 384 floats for each passage.")
+@order_option
 @json_option
-def analyze(file: Path, *, model: Path, text_column: str | None, embeddings: bool, as_json: bool) -> None:
+def analyze(  # noqa: PLR0913 - the options of a command
+    file: Path, *, model: Path, text_column: str | None, embeddings: bool, by_page: bool, as_json: bool
+) -> None:
     """Analyze FILE in this process, without any stack."""
     from cli.inprocess import analyze as in_process
 
@@ -289,7 +296,7 @@ def analyze(file: Path, *, model: Path, text_column: str | None, embeddings: boo
         return
     from cli.render import print_analysis
 
-    print_analysis(analysis)
+    print_analysis(analysis, by_page=by_page)
 
 
 @headrace.command()

@@ -66,6 +66,9 @@ project_option = click.option(
     "--project", is_eager=True, help="A Google Cloud project instead of the local stack."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+order_option = click.option(
+    "--by-page", is_flag=True, help="Sort what is listed by page, instead of the best first."
+)
 column_option = click.option("--text-column", help="The column or field that holds the text (CSV, JSONL).")
 FACT_OPTIONS = (
     click.option("--organisation", help="Whose document it is; instead of what the document says."),

@@ -15,11 +15,8 @@ from rich.text import Text
 from cli.connect import is_local
 from cli.results import Progress, drop_all, follow, job_progress, key_figures, stored_key_figures
 from cli.say import UNSAFE, escape, print_json, say, write
-from shared.documents.export import PASSAGES, csv_lines, is_initiative
-from shared.documents.passages import initiatives as read_initiatives
-from shared.documents.store import Documents
+from shared.documents.export import PASSAGES, csv_lines
 from shared.documents.views import quantity
-from shared.platform.clients import firestore_client
 from shared.platform.records import TOPIC_NAMES
 from shared.text.datapoints import names
 
@@ -45,7 +42,6 @@ GAP = 2
 MAX_NAME = 40
 PLACE_WIDTH = 7
 WIDTH_WITHOUT_TERMINAL = 160
-SHOWN_INITIATIVES = 12
 SHOWN_FIGURES = 8
 MAX_METRIC = 90
 NARROW = 110
@@ -115,12 +111,12 @@ def _row(shown: dict[str, Any]) -> list[str | Text]:
 
 
 def full(
-    console: Console,
-    shown: dict[str, Any],
-    initiatives: list[dict[str, Any]],
-    figures: Sequence[dict[str, Any]] = (),
+    console: Console, shown: dict[str, Any], figures: Sequence[dict[str, Any]] = (), *, by_page: bool = False
 ) -> None:
-    """Print the summary, key figures, topics, sentiment and initiatives of one document, with pages."""
+    """Print summary, key figures, sentiment, topics, incidents and initiatives of one document, with pages.
+
+    Lists have the best first, or go by page.
+    """
     console.print()
     console.print(Text(shown["title"] or shown["name"], "bold"))
     facts = [shown["name"], shown["id"], shown["state"], _count(shown["pages"], "page")]
@@ -140,7 +136,7 @@ def full(
     if not shown["passages"] or (shown["error"] and shown["published_run"] is None):
         return
     section(console, "Summary")
-    for sentence in shown["summary"]:
+    for sentence in _ordered(shown["summary"], by_page=by_page):
         passage(console, sentence["page"], None, sentence["text"])
     _key_figures(console, shown, figures)
     section(console, "Sentiment")
@@ -148,19 +144,31 @@ def full(
     section(console, "Topics")
     topics = {f"{code} {TOPIC_NAMES.get(code, '')}": count for code, count in shown["topics"].items()}
     bars(console, {name: count for name, count in topics.items() if count}, {})
-    _initiatives_of(console, shown, initiatives)
+    _lists(console, shown, by_page=by_page)
 
 
-def _initiatives_of(console: Console, shown: dict[str, Any], initiatives: list[dict[str, Any]]) -> None:
+def _lists(console: Console, shown: dict[str, Any], *, by_page: bool) -> None:
+    incidents, initiatives = shown.get("incidents") or [], shown.get("initiatives_top") or []
+    if incidents:
+        section(console, "Incidents")
+    for each in _ordered(incidents, by_page=by_page):
+        _listed(console, each)
     section(console, f"Initiatives ({shown['initiatives']})")
-    for initiative in initiatives[:SHOWN_INITIATIVES]:
-        codes = " ".join(topic["name"] for topic in initiative["topics"])
-        label = f"{codes} {initiative['action']['label']}"
-        passage(console, initiative["page"], initiative["row"], initiative["text"], label)
-    if (rest := shown["initiatives"] - SHOWN_INITIATIVES) > 0:
+    for each in _ordered(initiatives, by_page=by_page):
+        _listed(console, each, each["action"])
+    if (rest := shown["initiatives"] - len(initiatives)) > 0:
         # `headrace analyze` stores nothing.
         every = f"headrace show {shown['id']} --csv" if shown["id"] else "headrace analyze FILE --json"
         console.print(Text(f"  … and {rest} more, among all passages: {every}", "bright_black"))
+
+
+def _ordered(sentences: list[dict[str, Any]], *, by_page: bool) -> list[dict[str, Any]]:
+    return sorted(sentences, key=lambda each: each["page"] or each.get("index", 0)) if by_page else sentences
+
+
+def _listed(console: Console, each: dict[str, Any], action: str = "") -> None:
+    label = " ".join(filter(None, [*each["topics"], action, f"{each['sure']:.0%}"]))
+    passage(console, each["page"], each["row"], each["text"], label)
 
 
 def section(console: Console, title: str) -> None:
@@ -291,7 +299,12 @@ def print_csv(contents: Iterable[Content]) -> None:
 
 
 def print_documents(
-    console: Console, documents: list[dict[str, Any]], *, as_json: bool, in_full: bool = True
+    console: Console,
+    documents: list[dict[str, Any]],
+    *,
+    as_json: bool,
+    in_full: bool = True,
+    by_page: bool = False,
 ) -> None:
     """Print documents in full, or many as a table; exit with status 1 if any was rejected or failed."""
     if as_json:
@@ -302,25 +315,17 @@ def print_documents(
         table(console, documents)
     else:
         for shown in documents:
-            full(console, shown, _initiatives(shown), stored_key_figures(shown))
+            full(console, shown, stored_key_figures(shown), by_page=by_page)
     if any(shown["state"] in FAILED_STATES for shown in documents):
         raise click.exceptions.Exit(1)
 
 
-def _initiatives(shown: dict[str, Any]) -> list[dict[str, Any]]:
-    if shown["published_run"] is None:
-        return []
-    reference = Documents(firestore_client()).reference(shown["id"])
-    return read_initiatives(reference, shown["published_run"], SHOWN_INITIATIVES)
-
-
-def print_analysis(analysis: dict[str, Any]) -> None:
+def print_analysis(analysis: dict[str, Any], *, by_page: bool) -> None:
     """Print the result of `headrace analyze` in full, or an archive as a table of its members."""
     if "members" in analysis:
         table(terminal(), [analysis["document"], *(member["document"] for member in analysis["members"])])
         return
-    initiatives = list(filter(is_initiative, analysis["passages"]))
-    full(terminal(), analysis["document"], initiatives, key_figures(analysis["figures"]))
+    full(terminal(), analysis["document"], key_figures(analysis["figures"]), by_page=by_page)
 
 
 def drop_and_follow(

@@ -16,12 +16,18 @@ locals {
     # The API's lists.
     { collection = "documents", group = false, fields = [["state", "ASCENDING"], ["created_at", "DESCENDING"]] },
     { collection = "documents", group = false, fields = [["state", "ASCENDING"], ["name", "ASCENDING"]] },
-    # A run's passages in their order; Firestore combines these where several filters are given.
+    # A run's passages in their order, or what matters most first; Firestore combines these where several filters
+    # are given.
     { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["index", "ASCENDING"]] },
     { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["initiative", "ASCENDING"], ["index", "ASCENDING"]] },
     { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["topic_names", "CONTAINS"], ["index", "ASCENDING"]] },
     { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["sentiment.label", "ASCENDING"], ["index", "ASCENDING"]] },
     { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["action.label", "ASCENDING"], ["index", "ASCENDING"]] },
+    { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["salience", "DESCENDING"]] },
+    { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["initiative", "ASCENDING"], ["salience", "DESCENDING"]] },
+    { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["topic_names", "CONTAINS"], ["salience", "DESCENDING"]] },
+    { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["sentiment.label", "ASCENDING"], ["salience", "DESCENDING"]] },
+    { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["action.label", "ASCENDING"], ["salience", "DESCENDING"]] },
     # Search: shared/documents/search.py. The vector comes last, after the fields that are compared, and just before it what
     # Firestore puts there by itself: unsaid, every apply would see another index, and build it anew.
     { collection = "passages", group = true, fields = [["space", "ASCENDING"], ["__name__", "ASCENDING"], ["embedding", "VECTOR"]] },
@@ -41,7 +47,7 @@ locals {
   ]
 
   unindexed = {
-    documents = ["summary", "warnings", "recognised", "metadata", "job", "cost", "error", "published"]
+    documents = ["summary", "incidents", "initiatives_top", "warnings", "recognised", "metadata", "job", "cost", "error", "published"]
     # All but the run: a thousand pages have some ten thousand passages, and every entry is stored for each. What lists and
     # searches compare stands in the indexes above.
     passages = [

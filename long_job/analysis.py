@@ -175,6 +175,8 @@ class Analysis:
             share = len(results) / len(analyzed.results)
             at += len(passages)
             seconds = Seconds(wall * share, cpu * share)
-            commit(documents, message, passages, results, [partial(results)], seconds)
+            own = range(results[0].index, results[-1].index + 1)
+            found = partial(results, [one for one in analyzed.candidates if one.index in own])
+            commit(documents, message, passages, results, [found], seconds)
             with self._lock:
                 self._tokens += sum(passage.tokens for passage in passages)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shared.documents import outcomes
+from shared.documents.candidates import stand_in
 from shared.documents.figures import coded
 from shared.documents.model import Document, Timings
 from shared.documents.passages import write_passages
@@ -127,7 +128,8 @@ def passages(seed: int, count: int, year: int) -> list[PassageResult]:
 
 def aggregate(results: Sequence[PassageResult]) -> Aggregate:
     """Return the aggregate that completion makes of the batches' records."""
-    return combine(partial(results[at : at + BATCH]) for at in range(0, len(results), BATCH))
+    batches = (results[at : at + BATCH] for at in range(0, len(results), BATCH))
+    return combine(partial(batch, [stand_in(result, result.text) for result in batch]) for batch in batches)
 
 
 def record(  # noqa: PLR0913 - what a document's record says

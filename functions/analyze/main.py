@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from shared.documents.model import Document
     from shared.platform.records import BatchMessage, PassageResult
+    from shared.text.summary import Candidate
 
 FIRST_SLICE, SLICE = 8, 32
 """Most passages between two looks at the clock: a quarter of a second of one core."""
@@ -102,18 +103,20 @@ def compute(documents: Documents, message: BatchMessage, upto: int, deadline: fl
     passages = passages[upto - message.start :]
     started, cpu_started = time.monotonic(), time.thread_time()
     results: list[PassageResult] = []
+    candidates: list[Candidate] = []
     worker_seconds, size = 0.0, FIRST_SLICE
     while True:
         begun = time.monotonic()
         part = analyze_passages(engine(), passages[len(results) : len(results) + size])
         results += part.results
+        candidates += part.candidates
         worker_seconds += part.worker_seconds
         ended = time.monotonic()
         if len(results) == len(passages) or ended > deadline:
             break
         size = next_slice(len(part.results), ended - begun)
     seconds = Seconds(time.monotonic() - started, time.thread_time() - cpu_started + worker_seconds)
-    document = commit(documents, message, passages, results, [partial(results)], seconds)
+    document = commit(documents, message, passages, results, [partial(results, candidates)], seconds)
     return upto + len(results), document
 
 

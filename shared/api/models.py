@@ -129,6 +129,11 @@ class PassagesQuery(Query):
     topic: Topic | None = None
     sentiment: SentimentLabel | None = None
     action: ActionLabel | None = None
+    initiative: Truth | None = Field(default=None, description="Only what is an initiative, or is none.")
+    order: Literal["document", "salience"] = Field(
+        default="document",
+        description="salience: what matters most first; passages without a salience come last.",
+    )
     embeddings: Truth = Field(default=False, description="Whether to return the vectors too.")
     page_size: Annotated[int, BeforeValidator(_whole_number)] = Field(default=50, ge=1, le=MAX_PAGE)
     page_token: Annotated[str, Field(pattern=PLACE)] | None = Field(
@@ -137,7 +142,7 @@ class PassagesQuery(Query):
 
 
 class PassagePage(Record):
-    """Passages of a document's published run, in the order of the document."""
+    """Passages of a document's published run, in the order that was asked for."""
 
     document: str
     run: int | None

@@ -92,13 +92,18 @@ def list_passages(client: firestore.Client, identifier: str, asked: PassagesQuer
         asked.topic and FieldFilter("topic_names", "array_contains", asked.topic),
         asked.sentiment and FieldFilter("sentiment.label", "==", asked.sentiment),
         asked.action and FieldFilter("action.label", "==", asked.action),
+        None if asked.initiative is None else FieldFilter("initiative", "==", asked.initiative),
     )
-    query: Any = client.collection(DOCUMENTS).document(identifier).collection(PASSAGES)
+    collection = client.collection(DOCUMENTS).document(identifier).collection(PASSAGES)
+    query: Any = collection
     for each in filter(None, filters):
         query = query.where(filter=each)
-    query = query.order_by("index")
+    if asked.order == "salience":
+        query = query.order_by("salience", direction="DESCENDING")
+    else:
+        query = query.order_by("index")
     if start is not None:
-        query = query.start_after({"index": start})
+        query = query.start_after(collection.document(f"{run}-{start}").get(timeout=SECONDS))
     fields = [field for field in PASSAGE_FIELDS if asked.embeddings or field != "embedding"]
     passages = [
         passage_view(snapshot.to_dict())

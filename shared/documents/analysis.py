@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from shared.documents.candidates import judged
 from shared.documents.planning import as_read
 from shared.inference.engine import interpret
 from shared.platform.records import LANGUAGES, PassageResult
@@ -13,12 +14,15 @@ if TYPE_CHECKING:
 
     from shared.inference.engine import Engine
     from shared.platform.records import Passage
+    from shared.text.summary import Candidate
 
 
 class Analysis(NamedTuple):
     """Results in the order of the passages."""
 
     results: list[PassageResult]
+    candidates: list[Candidate]
+    """Sentences that may be quoted, at most one of a passage, in the same order."""
     worker_seconds: float
     """Processor time of the engine's threads; that of the caller's comes on top."""
 
@@ -37,7 +41,7 @@ def read_by_model(passage: Passage) -> str:
 
 
 def analyze_passages(engine: Engine, passages: Sequence[Passage]) -> Analysis:
-    """Return what the model says of each passage, in their order.
+    """Return what the model says of each passage, and of the sentences of those that matter.
 
     Sentiment, action and initiative are of sentences: other kinds of passages get topics, salience and a
     vector. A passage in a language that the heads do not know gets what does not depend on one (figures and a
@@ -63,4 +67,5 @@ def analyze_passages(engine: Engine, passages: Sequence[Passage]) -> Analysis:
                 space=engine.manifest.space,
             )
         )
-    return Analysis(results, outputs.cpu_seconds)
+    candidates, seconds = judged(engine, results)
+    return Analysis(results, candidates, outputs.cpu_seconds + seconds)

@@ -20,7 +20,8 @@ from shared.platform.errors import Superseded
 from shared.platform.pubsub import publish_record
 from shared.platform.records import AnnouncedFigure, ResultMessage
 from shared.platform.settings import RESULTS, settings
-from shared.text.summary import Partial, combine, summarise
+from shared.text.lists import listing, summarise
+from shared.text.summary import Partial, combine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -306,6 +307,8 @@ def complete(
         topics=aggregate.topics,
         initiatives=aggregate.initiatives,
         summary=summarise(aggregate),
+        incidents=listing(aggregate.candidates, "incidents"),
+        initiatives_top=listing(aggregate.candidates, "initiatives"),
         warnings=[*shown.warnings, *_left_out(combined.left_out)],
         cost=current.cost.altered(
             cpu_seconds=round(current.cost.cpu_seconds + combined.cpu_seconds, 3), usd=usd

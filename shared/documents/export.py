@@ -109,7 +109,7 @@ def _document_row(_: View, document: View) -> tuple[Value, ...]:
         *(sentiment.get(label) for label in SENTIMENTS),
         " ".join(f"{name}:{count}" for name, count in topics.items() if count),
         datetime.fromisoformat(completed) if isinstance(completed, str) else completed,
-        " ".join(sentence["text"] for sentence in document.get("summary") or []),
+        *(" ".join(each["text"] for each in document.get(name) or []) for name in ("summary", "incidents")),
     )
 
 
@@ -131,6 +131,7 @@ def _initiative_row(document: View, passage: View) -> tuple[Value, ...]:
         *(action.get("label"), (action.get("scores") or {}).get(action.get("label"))),
         (passage.get("sentiment") or {}).get("label"),
         *(passage.get("page"), passage.get("row"), _figure_texts(passage), passage["text"]),
+        *(passage.get("salience"), passage.get("initiative_score")),
     )
 
 
@@ -145,7 +146,7 @@ def _passage_row(document: View, passage: View) -> tuple[Value, ...]:
         *(action.get("label"), passage.get("label"), _figure_texts(passage), passage["text"]),
         *(passage.get("kind"), topics[0].get("score") if topics else None),
         *(*(scores.get(label) for label in SENTIMENTS), acts.get("implemented"), acts.get("planned")),
-        passage.get("truncated"),
+        *(passage.get(name) for name in ("truncated", "salience", "initiative", "initiative_score")),
     )
 
 
@@ -159,10 +160,11 @@ DOCUMENTS = Sheet(
         "organisation": str, "year": int, "title": str, "name": str, "id": str, "state": str,
         "language": str, "pages": int, "passages": int, "tables": int, "figures": int, "initiatives": int,
         "positive": int, "neutral": int, "negative": int, "topics": str, "completed": datetime,
-        "summary": str,
+        "summary": str, "incidents": str,
     },
     _document_row,
-    {"organisation": 24, "title": 40, "name": 32, "id": 26, "topics": 30, "completed": 18, "summary": 80},
+    {"organisation": 24, "title": 40, "name": 32, "id": 26, "topics": 30, "completed": 18, "summary": 80,
+     "incidents": 80},
 )  # fmt: skip
 FIGURES = Sheet(
     "Key figures",
@@ -183,6 +185,7 @@ INITIATIVES = Sheet(
     {
         "organisation": str, "document": str, "year": int, "topic": str, "topic_name": str, "action": str,
         "action_score": float, "sentiment": str, "page": int, "row": int, "figures": str, "text": str,
+        "salience": float, "initiative_score": float,
     },
     _initiative_row,
     {"organisation": 24, "document": 32, "topic_name": 26, "action": 14, "figures": 24, "text": 100},
@@ -193,7 +196,8 @@ PASSAGES = Sheet(
         "document": str, "index": int, "page": int, "row": int, "section": str, "language": str,
         "sentiment": str, "topics": str, "action": str, "label": str, "figures": str, "text": str,
         "kind": str, "topic_score": float, "positive": float, "neutral": float, "negative": float,
-        "implemented": float, "planned": float, "truncated": bool,
+        "implemented": float, "planned": float, "truncated": bool, "salience": float, "initiative": bool,
+        "initiative_score": float,
     },
     _passage_row,
     {"document": 32, "section": 28, "topics": 12, "figures": 24, "text": 100},

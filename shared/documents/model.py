@@ -17,6 +17,7 @@ from shared.platform.records import (
     ARCHIVE,
     TOPICS,
     ErrorInfo,
+    ListedSentence,
     Progress,
     Recognition,
     RunState,
@@ -201,6 +202,8 @@ class Document(Facts):
     topics: dict[str, int] = Field(default_factory=lambda: dict.fromkeys(TOPICS, 0))
     initiatives: int = 0
     summary: list[SummarySentence] = Field(default_factory=list)
+    incidents: list[ListedSentence] = Field(default_factory=list)
+    initiatives_top: list[ListedSentence] = Field(default_factory=list)
 
     @property
     def archive(self) -> str | None:

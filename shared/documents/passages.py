@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -41,21 +41,6 @@ def write_passages(
         transaction.set_raw(
             f"{root}/{message.run}-{result.index}", fields, {"embedding": result.embedding or []}
         )
-
-
-def initiatives(document: firestore.DocumentReference, run: int, limit: int) -> list[dict[str, Any]]:
-    """Return the first `limit` initiatives of a run, in document order, without their vectors."""
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
-    query = (
-        document.collection(COLLECTION)
-        .where(filter=FieldFilter("run", "==", run))
-        .where(filter=FieldFilter("initiative", "==", value=True))
-        .order_by("index")
-        .limit(limit)
-        .select(["index", "page", "row", "text", "topics", "action", "figures"])
-    )
-    return [snapshot.to_dict() for snapshot in query.stream()]
 
 
 def purge_runs(document: firestore.DocumentReference, before: int, keep: Collection[int] = ()) -> int:

@@ -13,6 +13,7 @@ from shared.platform.records import (
     SENTIMENTS,
     TOPICS,
     ErrorInfo,
+    ListedSentence,
     PassageResult,
     Progress,
     Recognition,
@@ -70,8 +71,13 @@ class DocumentView(Record):
     topics: dict[str, NonNegativeInt]
     """Passages by topic."""
     initiatives: NonNegativeInt
-    """Passages with a topic and an action."""
+    """Passages that are one."""
     summary: list[SummarySentence]
+    """What matters most first."""
+    incidents: list[ListedSentence] = Field(default_factory=list)
+    """What went wrong, the gravest and surest first."""
+    initiatives_top: list[ListedSentence] = Field(default_factory=list)
+    """The initiatives that matter most, and are surest to be some, first."""
     warnings: list[str]
     error: ErrorInfo | None
     duplicate_of: str | None
@@ -93,8 +99,8 @@ BROWSER = "https://storage.cloud.google.com"
 def document_view(stored: dict[str, Any]) -> dict[str, Any]:
     """Return a stored document as a `DocumentView` in JSON types."""
     view = {field: stored.get(field) for field in FIELDS}
-    view["ocr_pages"] = view["ocr_pages"] or []
-    view["recognised"] = view["recognised"] or []
+    for field in ("ocr_pages", "recognised", "incidents", "initiatives_top"):
+        view[field] = view[field] or []
     view["archive"] = (stored.get("metadata") or {}).get(ARCHIVE)
     for field, order in (("sentiment", SENTIMENTS), ("topics", TOPICS)):  # Firestore keeps no order of keys
         counts = view[field] or {}

@@ -211,13 +211,14 @@ class PassageResult(Record):
 class JudgedSentence(Record):
     """A sentence on its own, with its place and what the model says of it."""
 
+    # Earlier versions stored fields that are gone.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
     index: NonNegativeInt
     """Number of the passage in its document."""
     page: PositiveInt | None
     row: PositiveInt | None = None
     text: str
-    quality: float
-    """How well the sentence reads on its own, from 0 to 1."""
     topics: list[str]
     action: ActionLabel
     negative: float
@@ -230,6 +231,24 @@ class JudgedSentence(Record):
     """Whether an analyst would list it as an initiative."""
     initiative_score: float | None = None
     """Probability of that; None if the model does not say it."""
+
+
+class ListedSentence(Record):
+    """A sentence of a list, such as a document's incidents."""
+
+    index: NonNegativeInt
+    """Number of the passage in its document."""
+    page: PositiveInt | None
+    row: PositiveInt | None
+    text: str
+    topics: list[str]
+    action: ActionLabel
+    salience: float | None
+    """How much it matters to an analyst, from 0 to 3; None if the model does not say it."""
+    sure: float
+    """Probability that it is what the list says."""
+    score: float
+    """From 0 to 1: what the list is sorted by."""
 
 
 class SummarySentence(Record):

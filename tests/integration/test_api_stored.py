@@ -91,6 +91,24 @@ def test_passages_by_topic_sentiment_and_action(api: ApiServer) -> None:
     assert api.get(path, topic="E3", sentiment="negative", action="none").json["passages"] == []
 
 
+def test_passages_by_what_matters(api: ApiServer) -> None:
+    """The most salient first, page by page, within what is an initiative too; without a salience last."""
+    path = f"/v1/documents/{IDS[NAMES[0]]}/passages"
+    everything = api.get(path).json["passages"]
+    found = pages(api, path, "passages", order="salience", page_size=4)
+    listed = [passage for page in found for passage in page]
+    assert sorted(passage["index"] for passage in listed) == [passage["index"] for passage in everything]
+    salience = [passage["salience"] or -1.0 for passage in listed]
+    assert salience == sorted(salience, reverse=True)
+    initiatives = api.get(path, initiative="true", order="salience").json["passages"]
+    others = api.get(path, initiative="false").json["passages"]
+    assert [passage["initiative"] for passage in (*initiatives, *others)] == [
+        *[True] * len(initiatives),
+        *[False] * len(others),
+    ]
+    assert len(initiatives) + len(others) == len(everything)
+
+
 def test_a_run_that_is_not_published_is_not_shown(api: ApiServer) -> None:
     """While a document is analyzed for the first time it has no passages; again, those of before."""
     first = api.get(f"/v1/documents/{IDS[NAMES[5]]}/passages").json

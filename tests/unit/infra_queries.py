@@ -50,10 +50,12 @@ _SEARCHES = [
     for contains in (None, "topic_names")
 ]
 _FILTERS = [
-    Query("passages", ("run", *sentiment, *action), topic, "index")
+    Query("passages", ("run", *sentiment, *action, *initiative), topic, order, descending=order == "salience")
     for topic in (None, "topic_names")
     for sentiment in ((), ("sentiment.label",))
     for action in ((), ("action.label",))
+    for initiative in ((), ("initiative",))
+    for order in ("index", "salience")
 ]
 _LISTED = [
     Query("documents", order="created_at", descending=True),
@@ -137,7 +139,6 @@ QUERIES: dict[str, list[Query]] = {
         Query("outcomes", contains="codes"),
         Query("outcomes", ("organisation_key",), "codes"),
     ],
-    "shared.documents.passages:initiatives": [Query("passages", ("run", "initiative"), order="index")],
     "shared.documents.passages:purge_runs": [
         Query(collection, order="run") for collection in ("passages", "batches", "leases")
     ],

@@ -154,13 +154,13 @@ def test_initiatives_that_are_not_shown_are_where_it_says() -> None:
     """`show --json` has their number and no more."""
     shown = document_view({"id": "0" * 24, "name": "r.txt", "state": "completed", "passages": 40})
     shown |= {"initiatives": 13, "published_run": 1, "summary": []}
-    assert f"1 more, among all passages: headrace show {'0' * 24} --csv" in printed(shown)
+    assert f"13 more, among all passages: headrace show {'0' * 24} --csv" in printed(shown)
     assert "headrace analyze FILE --json" in printed(shown | {"id": None})
 
 
 def printed(shown: dict[str, Any]) -> str:
     console = Console(file=io.StringIO(), width=160)
-    full(console, shown, [])
+    full(console, shown)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import unicodedata
 
@@ -70,23 +71,29 @@ def test_what_is_hidden_is_shown_escaped() -> None:
 
 def test_documents_and_hits_are_shown_without(capsys: pytest.CaptureFixture[str]) -> None:
     """In full, in a table, while they are followed, and as hits of a search."""
-    initiative = {
-        "topics": [{"name": NASTY}],
-        "action": {"label": "done"},
-        "page": 1,
-        "row": None,
-        "text": NASTY,
-    }
-    shown = document()
+    place = {"index": 1, "page": 1, "row": None, "salience": 2.0, "score": 0.5}
+    listed = place | {"topics": [NASTY], "action": NASTY, "sure": 0.87, "text": NASTY}
+    shown = document(initiatives_top=[listed], incidents=[listed])
     hit = {"score": 0.5, "name": NASTY, "page": 1, "row": None, "document": "1", "text": NASTY}
-    full(terminal(), shown, [initiative])
+    full(terminal(), shown)
     table(terminal(), [shown])
     print_hits(terminal(), [hit])
     terminal().print(_states({"1": Progress(Dropped("1", f"[/b]{NASTY}", 1), "uploaded", 0, None)}))
     printed = capsys.readouterr().out
     assert not is_obeyed(printed)
     assert "\x1b[1m" in printed  # its own styles are there
-    assert printed.count("40%.") == 10
+    assert printed.count("40%.") == 13
+    assert printed.count("87%") == 2
+
+
+def test_lists_have_the_best_first_or_go_by_page(capsys: pytest.CaptureFixture[str]) -> None:
+    """Summary, incidents and initiatives alike."""
+    places = [{"index": at, "page": 9 - at, "row": None, "text": f"text {at}"} for at in range(3)]
+    listed = [each | {"topics": ["E1"], "action": "planned", "sure": 0.9} for each in places]
+    shown = document(summary=places, incidents=listed, initiatives_top=listed)
+    for by_page, expected in ((False, "012012012"), (True, "210210210")):
+        full(terminal(), shown, by_page=by_page)
+        assert "".join(re.findall(r"text (\d)", capsys.readouterr().out)) == expected
 
 
 def test_a_digest_is_shown_without(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,8 +8,9 @@ import pytest
 from shared.documents.outcomes import Kept, organisation_key, pack, unpack
 from shared.documents.quotable import MAX_INITIATIVES, MAX_MOOD, keep, weight
 from shared.platform.records import SENTIMENTS
-from shared.text.summary import Aggregate, combine, partial, quantise
-from tests.unit.test_summary import document, result, sentence, vector
+from shared.text.summary import Aggregate, combine, partial
+from shared.text.summary import vectors as vectors_of
+from tests.unit.test_summary import document, result, sentence, whole
 
 
 def test_an_empty_document_keeps_nothing() -> None:
@@ -26,36 +27,36 @@ def test_each_role_has_its_sentences_and_its_limit() -> None:
         result(at, sentence(at), ("E1",), mood=mood, action="planned")
         for at, mood in enumerate(SENTIMENTS * (MAX_INITIATIVES // 2))
     ]
-    kept, vectors = keep(combine([partial(results)]))
+    kept, vectors = keep(whole(results))
     indexes = [one.index for one in kept]
     assert indexes == sorted(set(indexes))
     count = {role: sum(role in one.roles for one in kept) for role in ("initiative", "negative", "positive")}
     assert count == {"initiative": MAX_INITIATIVES, "negative": MAX_MOOD, "positive": MAX_MOOD}
     assert all(one.negative > 0.5 for one in kept if "negative" in one.roles)
     assert vectors.shape == (len(kept), 384)
-    for one, kept_vector in zip(kept, vectors, strict=True):
-        assert np.array_equal(kept_vector, quantise(vector(one.index)))
+    by_index = {one.index: one for one in whole(results).candidates}
+    assert np.array_equal(vectors, vectors_of([by_index[index] for index in indexes]))
 
 
 def test_what_says_nothing_on_a_topic_is_kept_for_the_summary_alone() -> None:
     """A passage without a topic is no initiative and stands for no mood."""
     results = [result(at, sentence(at), (), mood="negative", action="planned") for at in range(6)]
-    kept, _ = keep(combine([partial(results)]))
+    kept, _ = keep(whole(results))
     assert {role for one in kept for role in one.roles} == {"summary"}
 
 
 def test_what_is_kept_does_not_depend_on_batches() -> None:
     """However a document was divided."""
     results = document(90)
-    whole = keep(combine([partial(results)]))
-    divided = keep(combine([partial(results[at : at + 7]) for at in range(0, 90, 7)]))
-    assert whole[0] == divided[0]
-    assert np.array_equal(whole[1], divided[1])
+    once = keep(whole(results))
+    divided = keep(whole(results, 7))
+    assert once[0] == divided[0]
+    assert np.array_equal(once[1], divided[1])
 
 
 def test_what_is_packed_comes_out_as_it_was() -> None:
     """Rows, pages and roles included."""
-    kept, _ = keep(combine([partial(document(30))]))
+    kept, _ = keep(whole(document(30)))
     assert [Kept.model_validate(fields) for fields in unpack(pack(kept))] == kept
 
 
@@ -81,7 +82,7 @@ def test_what_matters_most_is_kept() -> None:
         result(at, sentence(at), ("S1",), mood="negative").model_copy(update={"salience": salience})
         for at, salience in enumerate([*[1.2] * MAX_MOOD, 2.7])
     ]
-    kept, _ = keep(combine([partial(results)]))
+    kept, _ = keep(whole(results))
     bad = [one.index for one in kept if "negative" in one.roles]
     assert bad == [*range(MAX_MOOD - 1), MAX_MOOD]
 

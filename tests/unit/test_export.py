@@ -73,6 +73,9 @@ def passage(**more: Any) -> dict[str, Any]:
         "figures": [{"text": "11 hours"}, {"text": "2025"}],
         "text": "A pump failed, and the river was polluted for 11 hours.",
         "truncated": False,
+        "salience": 2.5,
+        "initiative": False,
+        "initiative_score": 0.1,
     } | more
 
 
@@ -369,6 +372,9 @@ def test_csv_of_passages() -> None:
         "implemented": "0.2",
         "planned": "0.1",
         "truncated": "false",
+        "salience": "2.5",
+        "initiative": "false",
+        "initiative_score": "0.1",
     }
 
 

@@ -26,8 +26,8 @@ from shared.platform.tables import Figure
 from shared.text.datapoints import assign
 from shared.text.figures import figures
 from shared.text.privacy import redact
-from shared.text.quality import best_sentence
 from shared.text.segment import SegmentLimits, segment
+from shared.text.standalone import standing_alone
 from tests.unit.hostile import Hostile, hostile
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "state_facts": lambda text: state_facts(_document(text)),
     "detect": detect,
     "figures": figures,
-    "best_sentence": best_sentence,
+    "standing_alone": standing_alone,
     "own_text": own_text,
     "assign": _assign,
     "paragraphs": lambda text: deque(paragraphs(text, markdown=True), 0),

@@ -1,0 +1,76 @@
+"""Sentences that may be quoted: the model reads each alone, so that it is quoted for what it says itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.inference.engine import interpret
+from shared.text.standalone import standing_alone
+from shared.text.summary import Candidate, encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.inference.engine import Engine, Outputs
+    from shared.platform.records import PassageResult
+
+PROMISING = 1.5
+"""Salience from which a passage's sentences are read: some fifth of a report's text has it."""
+MAX_SENTENCES = 8
+"""Sentences that are read of a passage."""
+_DECIMALS = 3
+_PLACE = ("index", "page", "row")
+
+
+def judged(engine: Engine, results: Sequence[PassageResult]) -> tuple[list[Candidate], float]:
+    """Return the best sentence of each passage that matters, in their order, and the engine's seconds.
+
+    Where the model does not say what matters, the first sentence of each passage is taken for the passage.
+    """
+    found: dict[int, Candidate] = {}
+    asked: list[tuple[PassageResult, str]] = []
+    for result in results:
+        if result.kind != "text":
+            continue
+        sentences = standing_alone(result.text)[:MAX_SENTENCES]
+        if result.salience is None:
+            if sentences:
+                found[result.index] = stand_in(result, sentences[0])
+        elif result.salience >= PROMISING or (result.sentiment and result.sentiment.label == "negative"):
+            asked += [(result, text) for text in sentences]
+    outputs = engine.run([text for _, text in asked])
+    for position, (result, text) in enumerate(asked):
+        one = _read(engine, outputs, position, result, text)
+        if result.index not in found or one.worth > found[result.index].worth:
+            found[result.index] = one
+    return [found[index] for index in sorted(found)], outputs.cpu_seconds
+
+
+def stand_in(result: PassageResult, text: str) -> Candidate:
+    """Return a sentence with what the model says of its passage."""
+    scores = result.sentiment.scores if result.sentiment else {}
+    return Candidate(
+        **{name: getattr(result, name) for name in (*_PLACE, "salience", "initiative", "initiative_score")},
+        text=text,
+        topics=[topic.name for topic in result.topics],
+        action=result.action.label if result.action else "none",
+        negative=round(scores.get("negative", 0.0), _DECIMALS),
+        positive=round(scores.get("positive", 0.0), _DECIMALS),
+        embedding=encoded(result.embedding or []),
+    )
+
+
+def _read(engine: Engine, outputs: Outputs, position: int, result: PassageResult, text: str) -> Candidate:
+    says = interpret(engine.manifest, outputs, position)
+    return Candidate(
+        **{name: getattr(result, name) for name in _PLACE},
+        text=text,
+        topics=[topic.name for topic in says.topics],
+        action=says.action.label,
+        negative=round(says.sentiment.scores["negative"], _DECIMALS),
+        positive=round(says.sentiment.scores["positive"], _DECIMALS),
+        salience=says.salience,
+        initiative=says.initiative,
+        initiative_score=says.initiative_score,
+        embedding=encoded(outputs.embedding[position]),
+    )

@@ -1,0 +1,75 @@
+"""Which sentences the model reads alone, and which of a passage may be quoted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from shared.documents.candidates import MAX_SENTENCES, PROMISING, judged
+from shared.inference.engine import Outputs
+from tests.unit.test_inference_reading import MANIFEST
+from tests.unit.test_summary import result
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PLAIN = "The mill lies on the river north of the town."
+GOOD = "The mill cut its emissions by 12% in one year."
+
+
+@dataclass
+class Reader:
+    """An engine that finds GOOD alone to matter, and to be an initiative."""
+
+    manifest = MANIFEST
+    asked: list[str] = field(default_factory=list)
+
+    def run(self, texts: Sequence[str]) -> Outputs:
+        self.asked += texts
+        is_good = np.array([[text == GOOD] for text in texts], np.float32).reshape(-1, 1)
+        zeros = np.zeros((len(texts), 10), np.float32)
+        third = np.full((len(texts), 3), 1 / 3, np.float32)
+        return Outputs(
+            embedding=np.eye(384, dtype=np.float32)[[len(text) for text in texts]],
+            topics=zeros + is_good,
+            action=third,
+            sentiment=third,
+            salience=3 * is_good,
+            initiative=is_good,
+            tokens=np.full(len(texts), 9, np.int32),
+            truncated=np.zeros(len(texts), bool),
+            cpu_seconds=len(texts),
+        )
+
+
+def test_the_best_sentence_of_what_matters_is_quoted_for_what_it_says_itself() -> None:
+    """Not for what its passage says; of other passages no sentence is read."""
+    engine = Reader()
+    passages = [
+        result(0, f"{PLAIN} {GOOD}", ("S1",), mood="negative", salience=PROMISING),
+        result(1, GOOD, ("E1",), salience=PROMISING - 0.1),
+        result(2, GOOD, salience=3.0).model_copy(update={"kind": "row"}),
+    ]
+    [found], seconds = judged(engine, passages)  # type: ignore[arg-type]
+    assert engine.asked == [PLAIN, GOOD]
+    assert seconds == 2
+    assert (found.index, found.text, found.topics[:1], found.salience) == (0, GOOD, ["E1"], 3.0)
+    assert (found.initiative, found.initiative_score, found.negative) == (True, 1.0, 0.333)
+
+
+def test_bad_news_is_read_however_little_it_matters() -> None:
+    """And no more of a passage than the limit."""
+    engine = Reader()
+    long = " ".join(PLAIN for _ in range(MAX_SENTENCES + 5))
+    judged(engine, [result(0, long, ("S1",), mood="negative", salience=0.1)])  # type: ignore[arg-type]
+    assert len(engine.asked) == MAX_SENTENCES
+
+
+def test_where_the_model_says_nothing_the_first_sentence_stands_for_its_passage() -> None:
+    """In a language that it does not know; nothing is read again."""
+    engine = Reader()
+    [found], _ = judged(engine, [result(4, f"It did. {PLAIN} {GOOD}", ("S1",))])  # type: ignore[arg-type]
+    assert engine.asked == []
+    assert (found.index, found.page, found.text, found.topics) == (4, 2, PLAIN, ["S1"])
