@@ -12,7 +12,7 @@ MODEL := build/model/manifest.json
 WEIGHTS := build/weights/.downloaded
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak attack mutants lint bench bench-model bench-ingest bench-tables bench-datapoints bench-long bench-ocr bench-digest cost sbom audit checkov model stage report deploy promote rollback docs lock clean
+.PHONY: help setup run test soak attack mutants lint accuracy bench bench-model bench-ingest bench-tables bench-datapoints bench-long bench-ocr bench-digest cost sbom audit checkov model stage report deploy promote rollback docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ bench-tables: $(VENV)/.dev $(MODEL) $(TABLES_ENV)/.ready ## measure tables and k
 
 bench-datapoints: $(VENV)/.dev ## measure the ESRS data points of figures that were judged by hand
 	$(BIN)/python -m benchmarks.datapoints
+
+accuracy: $(VENV)/.accuracy $(MODEL) ## measure how often the model is right, write docs/accuracy.md
+	$(BIN)/python -m benchmarks.accuracy
 
 bench-long: $(VENV)/.dev $(MODEL) ## measure the long job, write docs/long-job.md
 	$(BIN)/python -m benchmarks.long
@@ -122,6 +125,10 @@ $(VENV)/.run: $(VENV)/.venv requirements/run.txt pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.accuracy: $(VENV)/.dev requirements/accuracy.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/accuracy.txt
 	@touch $@
 
 # The peers that the model is measured beside. torch comes apart, as the build that pip is set up to find: where

@@ -1,56 +1,46 @@
-"""The shipped file and the frozen encoder, run over texts for what they say and for what their heads read."""
+"""The shipped file, run over texts for what it says and for what its heads read."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 
-from benchmarks.accuracy.systems import Features
-from model_export.heads import load_heads
+from benchmarks.accuracy.systems import Scores
 from model_export.run import run_graph
-from model_export.scores import sigmoid
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest, read_verified
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-    from numpy.typing import NDArray
-
-HEADS = Path("model_export/heads")
-_POOLED = "branch.topic.pooled"
+_READ = ("taps", "branch.topic.pooled")
+"""Values inside the graph that a head of a corpus' own categories may read beside the embedding."""
 
 
-def run_shipped(directory: Path, texts: Sequence[str]) -> tuple[Features, Features]:
-    """What the built model says of `texts`, and what linear heads on its embedding would."""
+def run_shipped(directory: Path, texts: Sequence[str]) -> Scores:
+    """What the built model says of `texts`."""
     manifest = read_manifest(directory)
     model = onnx.load_from_string(read_verified(directory / MODEL_FILE, manifest.model))
-    values = {name for node in model.graph.node for name in node.output}
-    if _POOLED in values:
-        width = manifest.dimensions
-        model.graph.output.append(
-            onnx.helper.make_tensor_value_info(_POOLED, onnx.TensorProto.FLOAT, ["batch", width])
-        )
+    inside = {name for node in model.graph.node for name in node.output}
+    names = [output.name for output in model.graph.output]
+    for name in _READ:
+        if name in inside:
+            names.append(name)
+            shape = ["batch", None]
+            model.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))
     tokenizer = read_verified(directory / TOKENIZER_FILE, manifest.tokenizer)
-    found = run_graph(model.SerializeToString(), tokenizer, texts)
-    embedding, topic, action, sentiment = (part.astype(np.float64) for part in found[:4])
-    # What the corpora's own categories are told by: the embedding and the branch together.
-    vectors = np.hstack([embedding, *(part.astype(np.float64) for part in found[4:])])
-    shipped = Features(vectors, sentiment, action, topic, np.array(manifest.thresholds))
-    return shipped, _frozen(embedding)
-
-
-def _frozen(embedding: NDArray[np.float64]) -> Features:
-    heads = load_heads(HEADS, branches=False)
-    topic, action, sentiment = (
-        embedding @ head.weight + head.bias for head in (heads.topic, heads.action, heads.sentiment)
-    )
-    return Features(
-        embedding,
-        sentiment,
-        action,
-        sigmoid(topic.astype(np.float32)).astype(np.float64),
-        heads.thresholds.astype(np.float64),
+    outputs = run_graph(model.SerializeToString(), tokenizer, texts)
+    found = {name: part.astype(np.float64) for name, part in zip(names, outputs, strict=True)}
+    return Scores(
+        topics=found["topic"],
+        action=found["action"],
+        sentiment=found["sentiment"],
+        salience=found["salience"][:, 0] if "salience" in found else None,
+        initiative=found["initiative"][:, 0] if "initiative" in found else None,
+        thresholds=np.array(manifest.thresholds),
+        initiative_threshold=manifest.initiative_threshold or 0.5,
+        embedding=found["embedding"],
+        features=np.hstack([found[name] for name in ("embedding", *_READ) if name in found]),
     )

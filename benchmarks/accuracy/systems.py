@@ -1,13 +1,14 @@
-"""What is compared: the shipped file, linear heads on the frozen encoder, TF-IDF with regression, VADER.
+"""What is compared: the shipped file, TF-IDF with regression, VADER.
 
 A system answers what it can: a task it has no answer for stays blank in the table.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from benchmarks.accuracy.labels import Judged
     from model_export.labelled import Example
 
     Floats = NDArray[np.float64]
@@ -56,24 +58,45 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
-class Features:
-    """What a system's linear heads read, text by text, and what it answers by itself."""
+class Scores:
+    """What a system says of n texts, in probabilities, and what its heads read; None where it has no head."""
 
-    vectors: Floats
-    sentiment: Floats
-    """(n, 3), probabilities."""
-    action: Floats
     topics: Floats
+    """(n, 10)"""
+    action: Floats
+    """(n, 3), implemented, planned, none."""
+    sentiment: Floats
+    """(n, 3), positive, neutral, negative."""
+    salience: Floats | None = None
+    """(n,), 0 to 3."""
+    initiative: Floats | None = None
+    """(n,)"""
     thresholds: Floats = field(default_factory=lambda: np.full(len(TOPICS), 0.5))
+    """(10,), the probability from which each topic counts."""
+    initiative_threshold: float = 0.5
+    embedding: Floats | None = None
+    """(n, 384), unit length."""
+    features: Floats | None = None
+    """(n, width): the embedding, and what else there is."""
+
+    def of(self, start: int, stop: int | None = None) -> Scores:
+        """The scores of some of the texts, one after the other."""
+        rows = slice(start, stop)
+        parts: dict[str, Any] = {
+            name: None if getattr(self, name) is None else getattr(self, name)[rows]
+            for name in ("topics", "action", "sentiment", "salience", "initiative", "embedding", "features")
+        }
+        return dataclasses.replace(self, **parts)
 
 
-def answers_of_model(learnt: Features, learnt_from: Sequence[Example], asked: Features) -> Answers:
-    """Of the shipped graph or of frozen heads.
+def answers_of_model(learnt: Scores, learnt_from: Sequence[Example], asked: Scores) -> Answers:
+    """Of the shipped graph.
 
     Pillars are the likeliest topic of each, above a threshold chosen on the development split; heads for the
     corpora's own categories are fitted on the training split and calibrated on the development split, whose
-    sentences no branch has seen.
+    sentences the trunk has not seen.
     """
+    assert learnt.features is not None and asked.features is not None  # noqa: PT018
     targets = Targets.of(learnt_from, TOPICS)
     fresh = np.array([split_of(example) == "dev" for example in learnt_from])
     pillar_chance, pillar_asked = (_pillar_chances(item.topics) for item in (learnt, asked))
@@ -89,23 +112,8 @@ def answers_of_model(learnt: Features, learnt_from: Sequence[Example], asked: Fe
         action=asked.action.argmax(axis=1),
         topics=asked.topics >= asked.thresholds,
         pillars=pillar_asked >= np.array(thresholds) if told.any(axis=0).all() else None,
-        own_pillars=_by_own_head(learnt.vectors, targets.pillars, fresh, asked.vectors),
-        aspects=_by_own_head(learnt.vectors, targets.aspects, fresh, asked.vectors),
-    )
-
-
-def answers_of_heads(
-    topic: NDArray[np.float32],
-    action: NDArray[np.float32],
-    sentiment: NDArray[np.float32],
-    thresholds: NDArray[np.float32],
-) -> Answers:
-    """Of scores (n, labels) alone, no head of its own for a corpus; of topics they are probabilities."""
-    return Answers(
-        sentiment=sentiment.argmax(axis=1),
-        positive=sentiment[:, _POSITIVE] > sentiment[:, _NEGATIVE],
-        action=action.argmax(axis=1),
-        topics=topic >= thresholds,
+        own_pillars=_by_own_head(learnt.features, targets.pillars, fresh, asked.features),
+        aspects=_by_own_head(learnt.features, targets.aspects, fresh, asked.features),
     )
 
 
@@ -124,15 +132,6 @@ def answers_of_tfidf(learnt_from: Sequence[Example], texts: Sequence[str]) -> An
         own_pillars=pillars,
         aspects=_regressions(known, targets.aspects, texts),
     )
-
-
-def words_of_strangers(learnt_from: Sequence[Example], texts: Sequence[str], left_out: str) -> Answers:
-    """Sentiment by a regression on words that saw nothing of the source `left_out`."""
-    targets = Targets.of(learnt_from, TOPICS)
-    known = (targets.sentiment != OPEN) & ~targets.polar
-    rows = np.flatnonzero(known & np.array([example.source != left_out for example in learnt_from]))
-    words = _classes([learnt_from[i].text for i in rows.tolist()], targets.sentiment[rows], texts)
-    return Answers(sentiment=words.argmax(axis=1))
 
 
 def answers_of_vader(module: ModuleType, texts: Sequence[str]) -> Answers:
@@ -170,6 +169,29 @@ def _by_own_head(learnt: Floats, known: NDArray[np.float32], fresh: Bools, asked
     rows = told & fresh
     head, thresholds = calibrated_topics(head, learnt[rows] @ head.weight + head.bias, labels[rows])
     return np.asarray(sigmoid((asked @ head.weight + head.bias).astype(np.float32)) >= thresholds)
+
+
+def scores_of_tfidf(learnt: Judged, texts: Sequence[str]) -> Scores:
+    """Words and pairs of words; a logistic regression for each head, on the same passages as the model's."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    vectoriser = TfidfVectorizer(ngram_range=(1, 2), min_df=3, sublinear_tf=True)
+    known, asked = vectoriser.fit_transform(learnt.texts), vectoriser.transform(list(texts))
+
+    def chances(labels: NDArray[np.int8]) -> Floats:
+        rows = np.flatnonzero(labels != OPEN)
+        model = LogisticRegression(C=10, class_weight="balanced", solver="newton-cg", tol=1e-3)
+        return np.asarray(model.fit(known[rows], labels[rows]).predict_proba(asked))
+
+    topics = [chances(learnt.topics[:, column])[:, 1] for column in range(len(TOPICS))]
+    return Scores(
+        topics=np.stack(topics, axis=1),
+        action=chances(learnt.action),
+        sentiment=chances(learnt.outcome),
+        salience=chances(learnt.salience) @ np.arange(4),
+        initiative=chances(learnt.initiative)[:, 1],
+    )
 
 
 def _vectoriser() -> Callable[..., object]:

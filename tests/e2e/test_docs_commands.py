@@ -38,7 +38,7 @@ BY_OTHER_TESTS = {
     r"python -m model_export train": "tests/unit/test_model_labels.py",
     r"python -m model_export build": "tests/integration/test_model_build.py",
     r"python -m tests\.pin_model": "tests/unit/test_model_training_pin.py",
-    r"python -m benchmarks\.accuracy": "benchmarks/accuracy/__main__.py",
+    r"make accuracy": "benchmarks/accuracy/__main__.py",
     r"python -c": "tests/e2e/test_uploads.py",
     r"python your_script\.py": "docs/migrate.md",  # the reader's own
 }
