@@ -42,6 +42,8 @@ Role = Literal["summary", "initiative", "negative", "positive"]
 class Kept(JudgedSentence):
     """A sentence that may be quoted; its vector lies beside it."""
 
+    worth: float
+    """How much it tells a reader, from 0 to 1."""
     roles: list[Role]
 
 

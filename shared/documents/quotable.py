@@ -21,14 +21,6 @@ MAX_MOOD = 8
 """Incidents kept of a document, and as much good news."""
 
 
-def weight(salience: float | None, likely: float | None) -> float:
-    """Return what a sentence is worth in a list: how much it matters, by how sure it belongs there.
-
-    What an older model does not say counts as 1.
-    """
-    return (1.0 if salience is None else salience) * (1.0 if likely is None else likely)
-
-
 def keep(aggregate: Aggregate) -> tuple[list[Kept], NDArray[np.int8]]:
     """Return sentences in document order, and their vectors: (n, 384), eight bits a component."""
     candidates = aggregate.candidates
@@ -44,5 +36,8 @@ def keep(aggregate: Aggregate) -> tuple[list[Kept], NDArray[np.int8]]:
             roles.setdefault(index, []).append(role)
     kept = [one for one in candidates if one.index in roles]
     return [
-        Kept(**one.model_dump(exclude={"embedding"}), roles=sorted(roles[one.index])) for one in kept
+        Kept(
+            **one.model_dump(exclude={"embedding"}), worth=round(one.worth, 3), roles=sorted(roles[one.index])
+        )
+        for one in kept
     ], vectors(kept)

@@ -63,7 +63,7 @@ class Partial(Record):
     actions: dict[str, PositiveInt] = Field(default_factory=dict)
     """The same by action."""
     cells: dict[str, dict[str, PositiveInt]] = Field(default_factory=dict)
-    """Passages by topic, and within it by sentiment and by action except none."""
+    """Passages by topic, and within it by sentiment, and initiatives by action."""
     candidates: list[Candidate] = Field(default_factory=list)
     space: str | None = None
     """Space of the embeddings: one model analyzes a whole run."""
@@ -137,7 +137,7 @@ def combine(partials: Iterable[Partial]) -> Aggregate:
 
 def _labels(result: PassageResult) -> list[str]:
     labels: list[str] = [result.sentiment.label] if result.sentiment else []
-    if result.action and result.action.label != "none":
+    if result.initiative and result.action and result.action.label != "none":
         labels.append(result.action.label)
     return labels
 

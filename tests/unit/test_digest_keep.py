@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shared.documents.outcomes import Kept, organisation_key, pack, unpack
-from shared.documents.quotable import MAX_INITIATIVES, MAX_MOOD, keep, weight
+from shared.documents.quotable import MAX_INITIATIVES, MAX_MOOD, keep
 from shared.platform.records import SENTIMENTS
 from shared.text.summary import Aggregate, combine, partial
 from shared.text.summary import vectors as vectors_of
@@ -85,14 +85,3 @@ def test_what_matters_most_is_kept() -> None:
     kept, _ = keep(whole(results))
     bad = [one.index for one in kept if "negative" in one.roles]
     assert bad == [*range(MAX_MOOD - 1), MAX_MOOD]
-
-
-@pytest.mark.parametrize(
-    ("salience", "likely", "expected"),
-    [(3.0, 0.5, 1.5), (None, 0.5, 0.5), (2.0, None, 2.0), (None, None, 1.0)],
-)
-def test_what_an_older_model_does_not_say_counts_as_one(
-    salience: float | None, likely: float | None, expected: float
-) -> None:
-    """So its sentences are ordered by what it does say."""
-    assert weight(salience, likely) == expected

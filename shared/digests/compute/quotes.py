@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 import numpy as np
 
 from shared.digests.records import Novel, Quote
-from shared.documents import quotable
 from shared.text.figures import figures
 
 if TYPE_CHECKING:
@@ -64,8 +63,13 @@ def sure(kept: dict[str, Any], role: Role) -> float | None:
 
 
 def weight(kept: dict[str, Any], role: Role) -> float:
-    """Return what a sentence is worth in a list: how much it matters, by how sure it belongs there."""
-    return quotable.weight(kept.get("salience"), sure(kept, role))
+    """Return what a sentence is worth in a list: how much it tells a reader, by how sure it belongs there.
+
+    Sentences that earlier versions kept come last.
+    """
+    likely = sure(kept, role)
+    worth: float = kept.get("worth", 0.0)
+    return worth if likely is None else worth * likely
 
 
 _LIKELY = {"negative": "negative", "positive": "positive", "initiative": "initiative_score"}
