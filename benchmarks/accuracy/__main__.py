@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.accuracy import facts, passages, sets
+from benchmarks.accuracy import facts, passages, search, sets, shown
 from benchmarks.accuracy.documents import SAMPLES, analyze_all
 from benchmarks.accuracy.labels import read_passages
 from benchmarks.accuracy.sets import read_data
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
+UNJUDGED = ROOT / "build" / "accuracy-unjudged.tsv"
+"""What is shown first and nobody has judged yet."""
 START, END = "<!-- measured -->", "<!-- end of measured -->"
 
 
@@ -83,9 +85,16 @@ def _documents(options: argparse.Namespace) -> Iterator[str]:
     analyses, problems = analyze_all(names, options.data, options.model)
     for problem in problems:
         print(f"skipped: {problem}")
-    if text := facts.table(analyses):
-        yield "## Key facts in summaries"
-        yield text
+    samples = {name: analyses[name] for name in SAMPLES if name in analyses}
+    if not samples:
+        return
+    yield "## Initiatives shown first"
+    yield shown.table(samples, UNJUDGED)
+    print(f"unjudged: {UNJUDGED}")
+    yield "## Key facts in summaries"
+    yield facts.table(analyses)
+    yield "## Search"
+    yield search.table(list(samples.values()), options.model, options.weights)
 
 
 def _sets(options: argparse.Namespace) -> Iterator[str]:

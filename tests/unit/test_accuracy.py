@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from benchmarks.accuracy.facts import FACTS, Fact, best_possible, is_found, read_facts
-from benchmarks.accuracy.labels import OPEN, Judged, read_passages, text_id
+from benchmarks.accuracy.labels import OPEN, Judged, read_passages, read_rows, text_id
 from benchmarks.accuracy.measures import calibration_error, gain, interval, pearson, spearman, top_share
 from benchmarks.accuracy.passages import calibration, lines_of, table
+from benchmarks.accuracy.search import read_questions
+from benchmarks.accuracy.shown import table as shown_table
 from benchmarks.accuracy.systems import Scores
 
 if TYPE_CHECKING:
@@ -194,3 +196,29 @@ def test_intervals_hold_the_value() -> None:
     assert found is not None
     assert found[0] < flips.mean() < found[1]
     assert interval(lambda _: None, np.arange(3)) is None
+
+
+def test_questions_have_answers() -> None:
+    """Sixty questions, each with a passage that answers it; no passage has two grades."""
+    questions = read_questions()
+    assert len({question.text for question in questions}) == 60
+    for question in questions:
+        assert 2 in question.grades.values()
+        assert all(len(name) == 16 for name in question.grades)
+
+
+def test_what_is_shown_first_is_judged_by_its_text(tmp_path: Path) -> None:
+    """Right ones count among those judged; the others go to a file, with their text for somebody to read."""
+    listed = [{"text": "Nine  boilers were replaced.", "page": 3}]
+    analyses = {"x.pdf": {"document": {"initiatives_top": listed}}}
+    lines = shown_table(analyses, tmp_path / "unjudged.tsv").splitlines()
+    assert lines[2:] == [
+        "| of the first 12 shown of each document | 1 | 1 | 0 |  |",
+        "| x.pdf | 1 | 1 | 0 |  |",
+    ]
+    (row,) = read_rows(tmp_path / "unjudged.tsv")
+    assert (row["text"], row["page"], row["sentence"]) == (
+        text_id("Nine boilers were replaced."),
+        "3",
+        "Nine boilers were replaced.",
+    )
