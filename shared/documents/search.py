@@ -14,6 +14,7 @@ Firestore needs vector indexes over the collection group `passages`: (space, emb
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from pydantic import NonNegativeInt, PositiveInt
@@ -67,7 +68,7 @@ def search(  # noqa: PLR0913 - the filters of a search
     topic: str | None = None,
     document: str | None = None,
 ) -> list[Hit]:
-    """Return the passages nearest to `question`, nearest first.
+    """Return the passages nearest to `question`, nearest first; of those with the same words one.
 
     Fewer than `limit` where there are no more, or where the 1,000 nearest hold no more of published runs.
 
@@ -82,10 +83,17 @@ def search(  # noqa: PLR0913 - the filters of a search
     asked = limit * MARGIN
     while True:
         passages = _nearest(client, question, asked, {"space": space, "document": document}, topic)
-        hits = _published(client, passages)[:limit]
+        hits = _distinct(_published(client, passages))[:limit]
         if len(hits) == limit or len(passages) < asked or asked == MAX_NEAREST:
             return hits
         asked = min(asked * GROWTH, MAX_NEAREST)
+
+
+def _distinct(hits: list[Hit]) -> list[Hit]:
+    first: dict[str, Hit] = {}
+    for hit in hits:
+        first.setdefault(" ".join(re.findall(r"\w+", hit.text.casefold())), hit)
+    return list(first.values())
 
 
 def _nearest(

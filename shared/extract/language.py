@@ -10,6 +10,7 @@ _MIN_LETTERS = 12
 _MIN_HITS = 2
 _LEAD = 1.5  # times the hits of the runner-up
 _MIN_SHARE = 0.08  # of the words; running text has a quarter to a half of them
+_OTHER_WORDS, _OTHER_LEAD = 3, 3  # different words, and the lead, of what is not in its document's language
 _WORD = re.compile(r"[^\W\d_]+")
 
 _LANGUAGES: list[str] = []
@@ -38,13 +39,17 @@ _SCRIPTS = (
 )
 
 
-def detect(text: str) -> str | None:
-    """The ISO 639-1 code; None where the text is too short, mixed or of a language not known here."""
+def detect(text: str, document: str | None = None) -> str | None:
+    """Return the ISO 639-1 code; None where the text is too short, mixed or of a language not known here.
+
+    Of a passage whose document's language is known, return that one unless the passage is clearly in another:
+    names and abbreviations look like foreign words, but there are few of them, if often.
+    """
     middle = len(text) // 2
     sample = text if len(text) <= 2 * _SAMPLE else text[:_SAMPLE] + "\n" + text[middle : middle + _SAMPLE]
     letters = sum(map(str.isalpha, sample))
     if letters < _MIN_LETTERS:
-        return None
+        return document
     if not sample.isascii():
         for language, script, share in _SCRIPTS:
             if len(script.findall(sample)) >= share * letters:
@@ -56,6 +61,10 @@ def detect(text: str) -> str | None:
         for language in shared_by:
             hits[language] += 1 / len(shared_by)  # a word that several languages share says less
     (first, most), (_, next_most) = sorted(hits.items(), key=lambda pair: -pair[1])[:2]
+    if document is not None:
+        different = sum(first in _BY_WORD.get(word, ()) for word in set(words))
+        is_other = different >= _OTHER_WORDS and most >= _OTHER_LEAD * hits.get(document, 0.0)
+        return first if is_other and most >= _MIN_SHARE * len(words) else document
     if most < max(_MIN_HITS, _MIN_SHARE * len(words)) or most < _LEAD * next_most:
         return None
     return first

@@ -479,7 +479,8 @@ def _passages(found: Iterable[Found], redacting: _Redacting) -> Iterator[Piece]:
 
 def _found(segmented: Segmented, figures: _Figures, tables: _Tables, language: str | None) -> Iterator[Found]:
     for cut in segmented.cuts:
-        own = _language(segmented.text[cut.start : cut.end], language)
+        text = segmented.text[cut.start : cut.end]
+        own = _language(text, language) if cut.kind == "text" else language
         sent = cut if cut.table is None else replace(cut, table=tables.number(cut.table))
         yield Found(sent, own, figures.of(cut), tables.begun(cut.table))
 
@@ -499,10 +500,10 @@ def _texts(some: list[Found]) -> Iterator[str]:
 
 
 def _language(text: str, document: str | None) -> str | None:
-    """Return a passage's language; its document's where the passage is too short to show another."""
+    """Return the language of a passage of text; its document's where it is too short to show another."""
     if len(text.split()) < OWN_LANGUAGE_WORDS and document is not None:
         return document
-    return detect(text) or document
+    return detect(text, document)
 
 
 def _left_out(tables: int, *, more_figures: bool) -> Iterator[str]:

@@ -130,14 +130,12 @@ def test_a_page_of_what_is_gone_is_refused(api: ApiServer) -> None:
 def test_search_finds_by_meaning_in_published_runs_of_this_encoder(api: ApiServer) -> None:
     """The nearest first; 121 nearer passages of unpublished runs and one of another encoder do not count.
 
-    One of another build of this encoder, as a job on a GPU runs, does.
+    One of another build of this encoder, as a job on a GPU runs, does. What five passages say is found once.
     """
-    answer = api.get("/v1/search", q="How is water saved?", limit=7).json
+    answer = api.get("/v1/search", q="How is water saved?", limit=3).json
     hits = answer["hits"]
     texts = [hit["text"] for hit in hits]
-    assert sorted(texts) == sorted(
-        [WATER] * 5 + ["Water is saved at Marl.", "Our river water is returned clean."]
-    )
+    assert sorted(texts) == sorted([WATER, "Water is saved at Marl.", "Our river water is returned clean."])
     scores = [hit["score"] for hit in hits]
     assert scores == sorted(scores, reverse=True)
     assert 0 < scores[-1] < scores[0] <= 1

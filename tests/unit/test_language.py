@@ -52,6 +52,27 @@ def test_a_text_half_in_one_and_half_in_another_language_has_none() -> None:
     assert detect(f"{SENTENCES['en']} {SENTENCES['de']}") is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The table shows Bank d.d. Zagreb, Bank d.d. Sarajevo, Bank d.d. Split and Bank d.d. Skopje as one.",
+        "Los Angeles, Las Vegas, El Paso, San Jose: plants without an accident in the year.",
+        "SO2 | t; to: 12; do: 14; t; to: 15; do: 16",
+        "OK",
+    ],
+)
+def test_a_passage_follows_its_document(text: str) -> None:
+    """Names and abbreviations are no other language."""
+    assert detect(text, "en") == "en"
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "it", "es", "pl", "ja"])
+def test_a_passage_that_is_clearly_in_another_language_has_that(language: str) -> None:
+    """A whole sentence of it is enough, in a document of any other."""
+    assert detect(SENTENCES[language], "en") == language
+    assert detect(SENTENCES["en"], language) == "en"
+
+
 def test_a_long_document_is_judged_by_its_middle_too() -> None:
     """An English cover does not make a German report English."""
     assert detect(SENTENCES["en"] * 20 + SENTENCES["de"] * 2000) == "de"
