@@ -82,7 +82,7 @@ def up(data: Path, model: Path, port: int | None, *, reset: bool) -> None:
 @json_option
 def run(data: Path, model: Path, port: int | None, *, as_json: bool) -> None:
     """Start the local stack, analyze the samples, print the results, and stay until Ctrl-C."""
-    from cli.render import drop_and_follow, table, terminal
+    from cli.render import drop_and_follow, first_sentences, table, terminal
     from cli.results import document
     from local.stack import running
 
@@ -99,6 +99,7 @@ def run(data: Path, model: Path, port: int | None, *, as_json: bool) -> None:
             print_json(documents)
         else:
             table(console, documents)
+            first_sentences(console, documents)
         for line in ("", "The stack stays up until Ctrl-C. In a second terminal:", ""):
             console.print(line)
         console.print("  .venv/bin/headrace drop REPORT.pdf --wait")

@@ -93,6 +93,14 @@ def table(console: Console, documents: list[dict[str, Any]]) -> None:
     console.print(grid)
 
 
+def first_sentences(console: Console, documents: list[dict[str, Any]]) -> None:
+    """Print of each document what matters most, with its page."""
+    for shown in documents:
+        for sentence in shown["summary"][:1]:
+            section(console, shown["title"] or shown["name"])
+            passage(console, sentence["page"], None, sentence["text"])
+
+
 def _row(shown: dict[str, Any]) -> list[str | Text]:
     sentiment = shown["sentiment"]
     counts = sorted(shown["topics"].items(), key=lambda item: -item[1])

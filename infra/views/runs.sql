@@ -9,6 +9,8 @@ SELECT
   JSON_VALUE(data, '$.model') AS model,
   JSON_VALUE(data, '$.organisation') AS organisation,
   LAX_INT64(data.year) AS year,
+  LAX_INT64(data.initiatives) AS initiatives,
+  LAX_INT64(data.incidents) AS incidents,
   JSON_QUERY_ARRAY(data, '$.datapoints') AS datapoints,
   publish_time AS announced_at
 FROM `${dataset}.results`

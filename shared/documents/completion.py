@@ -212,6 +212,8 @@ def announce(documents: Documents, document: Document) -> None:
         model=document.model,
         organisation=document.organisation,
         year=document.year,
+        initiatives=document.initiatives,
+        incidents=len(document.incidents),
         datapoints=_announced(documents, document),
     )
     publish_record(RESULTS, [message], state=message.state)

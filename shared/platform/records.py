@@ -349,5 +349,9 @@ class ResultMessage(Record):
     organisation: str | None = None
     year: PositiveInt | None = None
     """The year that the document reports on."""
+    initiatives: NonNegativeInt = 0
+    """Passages that are one."""
+    incidents: NonNegativeInt = 0
+    """Sentences that the document's record lists as incidents."""
     datapoints: list[AnnouncedFigure] = Field(default_factory=list)
     """The surest figures with a data point, as they follow each other in the document."""
