@@ -9,7 +9,7 @@ from long_job.models import model_directory
 from model_export.bucket import push
 from model_export.build import build
 from model_export.gate import GateFailed
-from model_export.heads import HEAD_NAMES, load_card
+from model_export.heads import load_card
 from model_export.sources import load_packaged
 from shared.inference.engine import Engine
 from shared.platform.errors import Rejected, SetupError
@@ -106,8 +106,8 @@ class Examination:
             rejected=dict(sorted(rows.reasons.items())),
             listed=tuple(rows.left),
         )
-        lacking = {name: missing for name in HEAD_NAMES if (missing := shortage(name, known))}
-        if len(lacking) == len(HEAD_NAMES):
+        lacking = {name: missing for name in model.heads.parts if (missing := shortage(name, known))}
+        if len(lacking) == len(model.heads.parts):
             said = " ".join(f"{name}: {missing}" for name, missing in lacking.items())
             raise Rejected(
                 "too_few_rows", f"The rows are too few to learn from and compare on. {said}", LABEL_MORE
@@ -119,8 +119,9 @@ class Examination:
         learnt = learn(model.heads, known, features(model, texts, self._check))
         reports = {name: report for name, (_, report) in learnt.items()}
         self._found["heads"] = reports
-        topic, action, sentiment = (learnt[name][0] for name in HEAD_NAMES)
-        return dataclasses.replace(model.heads, topic=topic, action=action, sentiment=sentiment), reports
+        return dataclasses.replace(
+            model.heads, parts={name: head for name, (head, _) in learnt.items()}
+        ), reports
 
     def _build(
         self, model: InUse, heads: Heads, reports: dict[HeadName, HeadReport], known: Corpus, weights: Path
@@ -140,8 +141,10 @@ class Examination:
         workers = settings().analyze_workers
         pair = Engine(model.directory, workers=workers), Engine(directory, workers=workers)
         retrained = sum(report.retrained for report in reports.values())
-        for name, (held_out, own) in compare_models(*pair, known, retrained).items():
-            reports[name] = reports[name].model_copy(update={"held_out": held_out, "own": own})
+        compared = compare_models(*pair, known, retrained)
+        for name, report in reports.items():
+            held_out, own = compared[name]
+            reports[name] = report.model_copy(update={"held_out": held_out, "own": own})
         return decide(reports)
 
     def _publish(self, directory: Path, reason: str) -> Report:

@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     add_source(build)
     build.add_argument("--out", type=Path, required=True, help="directory to write; replaced as a whole")
     build.add_argument("--heads", type=Path, help="trained heads (default: ours, for the packaged weights)")
-    build.add_argument("--embedding-only", action="store_true", help="no heads")
+    build.add_argument("--embedding-only", action="store_true", help="no heads, and no tuned layers")
     build.add_argument("--precision", choices=PRECISIONS, default="int8", help="fp16 is for a GPU")
     build.set_defaults(run=_build)
 
@@ -51,7 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     calibrate = commands.add_parser("calibrate", help="find the scalings of activations, for eight bits")
     add_source(calibrate)
     calibrate.add_argument(
-        "--heads", type=Path, required=True, help="trained heads; gets scalings.safetensors"
+        "--heads",
+        type=Path,
+        help="trained heads; get scalings.safetensors (default: for the encoder alone)",
     )
     calibrate.set_defaults(run=_calibrate)
 
@@ -112,10 +114,12 @@ def _is_own(directory: Path) -> bool:
 
 
 def _calibrate(options: argparse.Namespace) -> None:
+    from model_export.gate import REFERENCE
     from model_export.heads import load_heads
     from model_export.scalings import write_scalings
 
-    write_scalings(options.heads, chosen_checkpoint(options), load_heads(options.heads))
+    trunk = load_heads(options.heads).trunk if options.heads else None
+    write_scalings(options.heads or REFERENCE, chosen_checkpoint(options), trunk)
 
 
 def _push(options: argparse.Namespace) -> None:

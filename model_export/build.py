@@ -12,11 +12,19 @@ import onnx
 import tokenizers
 
 from model_export import gate
-from model_export.assemble import ACTIONS, SENTIMENTS, embedding_graph, full_graph, thresholds, window
+from model_export.assemble import (
+    ACTIONS,
+    SENTIMENTS,
+    embedding_graph,
+    full_graph,
+    initiative_threshold,
+    thresholds,
+    window,
+)
 from model_export.files import digest_of, replace_directory
 from model_export.gate import Candidate
 from model_export.graph import Float16, Float32, Int8
-from model_export.heads import BRANCH_FILE, CARD_FILE, HEADS_FILE, load_card, load_heads
+from model_export.heads import CARD_FILE, HEADS_FILE, TRUNK_FILE, load_card, load_heads, tuned
 from model_export.labelled import OWN, read_labelled
 from model_export.run import TOKENS_PER_SECOND, tokens_per_second
 from model_export.scalings import (
@@ -35,14 +43,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from model_export.graph import Precision, PrecisionName
-    from model_export.heads import Card, Heads
+    from model_export.heads import Card, Heads, Trunk
     from model_export.sources import Checkpoint
 
 HEADS = Path(__file__).parent / "heads"
 OWN_HEADS, OWN_TOPICS = "esrs-own-heads", "own-topics"
 """Ends of the names of models whose heads are not the repository's."""
-ENCODER_DIGESTS = 3
-"""How many of a build's input digests are the encoder's: weights, tokenizer, configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +58,14 @@ class _Inputs:
     card: Card | None
     directory: Path
     """Where the heads are, and the scalings found for them."""
-    digests: tuple[str, ...]
-    """SHA-256 of everything the graph is made from; first what embeddings depend on."""
+    encoder: tuple[str, ...]
+    """SHA-256 of all that embeddings depend on."""
+    trained: tuple[str, ...]
+    """SHA-256 of the files of the heads."""
+
+    @property
+    def trunk(self) -> Trunk | None:
+        return self.heads.trunk if self.heads else None
 
     def topics(self) -> tuple[str, ...]:
         return self.card.labels.topic if self.card else ()
@@ -101,24 +113,25 @@ def _load(checkpoint: Checkpoint, directory: Path | None) -> _Inputs:
         checkpoint.config.model_dump_json(),
     ]
     if directory is None:
-        return _Inputs(checkpoint, None, None, HEADS, (*digests, "embedding only"))
+        return _Inputs(checkpoint, None, None, gate.REFERENCE, tuple(digests), ())
     heads, card = load_heads(directory), load_card(directory)
-    width = checkpoint.config.hidden_size
-    vocabulary = len(checkpoint.tensors["embeddings.word_embeddings.weight"])
-    read, given = heads.topic.weight.shape[0], heads.reads("topic", width)
-    if read != given or (heads.words and len(heads.words.pieces) != vocabulary):
+    width, read = checkpoint.config.hidden_size, heads.parts["topic"].weight.shape[1]
+    tensors = tuned(checkpoint, heads.trunk)
+    misfit = [name for name, value in checkpoint.tensors.items() if tensors[name].shape != value.shape]
+    if read != width or misfit or len(tensors) != len(checkpoint.tensors):
         raise SetupError(
-            f"The heads in {directory} read {read} features; {checkpoint.source.name} gives {given} and "
-            f"knows {vocabulary:,} word pieces. Train heads for it (python -m model_export train), or build "
-            "with --embedding-only."
+            f"The heads in {directory} were not made for {checkpoint.source.name}: they read {read} features "
+            f"and it gives {width}, or it has other layers. Train heads for it "
+            "(python -m model_export train), or build with --embedding-only."
         )
-    digests += _heads_digests(directory)
-    return _Inputs(checkpoint, heads, card, directory, tuple(digests))
+    if heads.trunk:
+        digests.append(heads.trunk.digest())
+    return _Inputs(checkpoint, heads, card, directory, tuple(digests), tuple(_heads_digests(directory)))
 
 
 def _heads_digests(directory: Path) -> list[str]:
     """SHA-256 of each file of trained heads; the name of a file that is not there."""
-    paths = [directory / name for name in (HEADS_FILE, BRANCH_FILE, CARD_FILE)]
+    paths = [directory / name for name in (HEADS_FILE, TRUNK_FILE, CARD_FILE)]
     return [_digest(path.read_bytes()) if path.exists() else path.name for path in paths]
 
 
@@ -135,11 +148,11 @@ def _in_precision(
         return exact
     if precision == "fp16":
         return _graph(inputs, Float16())
-    kept = kept_scalings(inputs.directory, inputs.checkpoint, inputs.heads)
+    kept = kept_scalings(inputs.directory, inputs.checkpoint, inputs.trunk)
     if kept is None:
         report("find scalings")
         # Through their file format, which keeps factors in half precision.
-        kept = dump_scalings(find_scalings(inputs.checkpoint, inputs.heads, calibration_texts()), [])
+        kept = dump_scalings(find_scalings(inputs.checkpoint, inputs.trunk, calibration_texts()), "")
     return _graph(inputs, Int8(parse_scalings(kept)))
 
 
@@ -147,21 +160,21 @@ def _manifest(inputs: _Inputs, graph: bytes, precision: PrecisionName, metrics: 
     checkpoint, heads, card = inputs.checkpoint, inputs.heads, inputs.card
     trained = {f"trained_heldout_{name}": value for name, value in card.heldout.items()} if card else {}
     sources = [checkpoint.source]
-    if card:
+    if heads and card:
         sources += [
             Source(
                 name="headrace heads",
                 revision="1",
                 licence="Apache-2.0",
-                use="topic, action and sentiment heads",
-                sha256=hashlib.sha256("".join(inputs.digests).encode()).hexdigest(),
+                use=f"{'tuned layers, and ' if inputs.trunk else ''}heads: {', '.join(heads.parts)}",
+                sha256=digest_of(*inputs.encoder, *inputs.trained),
             ),
             *card.sources,
         ]
     return Manifest(
         name=_name(checkpoint, inputs.topics(), inputs.directory if heads else None),
         digest=_digest(graph),
-        space=digest_of(*inputs.digests[:ENCODER_DIGESTS]),
+        space=digest_of(*inputs.encoder),
         model=_describe(graph),
         tokenizer=_describe(checkpoint.tokenizer),
         precision=precision,
@@ -171,6 +184,7 @@ def _manifest(inputs: _Inputs, graph: bytes, precision: PrecisionName, metrics: 
         thresholds=thresholds(heads) if heads else (),
         sentiments=SENTIMENTS if heads else (),
         actions=ACTIONS if heads else (),
+        initiative_threshold=initiative_threshold(heads) if heads else None,
         metrics=metrics | trained,
         versions={
             "numpy": np.__version__,
@@ -208,11 +222,15 @@ def model_card(manifest: Manifest, heads: Card | None) -> str:
     if heads:
         what += (
             ", the European sustainability-reporting (ESRS) topics it speaks of, whether an action in it is "
-            "implemented or planned, and its sentiment"
+            "implemented or planned, and whether something got better or worse"
         )
         for name in ("topics", "actions", "sentiments"):
             outputs += f", `{name.removesuffix('s')}` ({', '.join(getattr(manifest, name))})"
         thresholds = zip(manifest.topics, manifest.thresholds, strict=True)
+        if manifest.initiative_threshold is not None:
+            what += ". It says how much a text matters to an analyst, and whether it is an initiative"
+            outputs += ", `salience` (from 0 to 3), `initiative` (probability; one from "
+            outputs += f"{manifest.initiative_threshold:.2f})"
         outputs += "\n- A topic counts from its own threshold: "
         outputs += ", ".join(f"{name} {value:.2f}" for name, value in thresholds)
         counts = ", ".join(f"{name} {count:,}" for name, count in heads.sentences.items())

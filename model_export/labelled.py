@@ -11,9 +11,9 @@ import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from shared.platform.errors import SetupError
 from shared.platform.records import TOPICS, ActionLabel, Record, SentimentLabel
@@ -27,6 +27,8 @@ OWN = Path(__file__).parent / "data"
 PILLARS = {"env": ("E1", "E2", "E3", "E4", "E5"), "soc": ("S1", "S2", "S3", "S4"), "gov": ("G1",)}
 """The ESRS topics of each pillar of ESG."""
 
+LABELS = ("action", "sentiment", "salience", "initiative")
+"""What a row may say beside its topics."""
 Split = Literal["train", "dev", "test"]
 _TEST_SHARE, _DEV_SHARE = 0.15, 0.12
 
@@ -47,6 +49,9 @@ class Example:
     sentiment: SentimentLabel | None = None
     polar: bool = False
     """The sentiment was chosen between positive and negative alone, so neutral is open."""
+    salience: int | None = None
+    """From 0 to 3."""
+    initiative: bool | None = None
     aspects: frozenset[str] | None = None
     """Categories of the A3CG corpus, all judged."""
     pillars: dict[str, bool] = field(default_factory=dict)
@@ -72,6 +77,8 @@ class _Row(Record):
     topics: list[str] | None = None
     action: ActionLabel | None = None
     sentiment: SentimentLabel | None = None
+    salience: Annotated[int, Field(ge=0, le=3)] | None = None
+    initiative: bool | None = None
 
 
 def exhaustive(
@@ -104,7 +111,7 @@ def read_rows(name: str, content: bytes) -> Iterator[tuple[int, Mapping[str, Any
 
 
 def to_example(row: Mapping[str, Any] | BadRow, source: str, topics: Sequence[str]) -> Example:
-    """Check a row `{"text": …, "topics": […], "action": …, "sentiment": …}`; any label may be left out.
+    """Check a row, `{"text": …, "topics": […], "action": …, …}`; any label may be left out.
 
     Raises:
         BadRow: a field is missing, unknown or of another type.
@@ -125,7 +132,8 @@ def to_example(row: Mapping[str, Any] | BadRow, source: str, topics: Sequence[st
         known = ", ".join(topics)
         raise BadRow("unknown_topic", f"no such topic: {', '.join(unknown)}. There are {known}.")
     judged = {} if valid.topics is None else exhaustive(valid.topics, topics=topics)
-    return Example(valid.text, source, judged, action=valid.action, sentiment=valid.sentiment)
+    labels = {name: getattr(valid, name) for name in LABELS}
+    return Example(valid.text, source, judged, **labels)
 
 
 def _jsonl(content: bytes) -> Iterator[tuple[int, Mapping[str, Any] | BadRow]]:
@@ -143,13 +151,13 @@ def _jsonl(content: bytes) -> Iterator[tuple[int, Mapping[str, Any] | BadRow]]:
 
 
 def _csv(content: bytes) -> Iterator[tuple[int, Mapping[str, Any] | BadRow]]:
-    """`text`, and of `labels` (or `topics`), `action` and `sentiment` those that there are."""
+    """`text`, and of `labels` (or `topics`) and `LABELS` those that there are."""
     reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig", "replace"), newline=""), strict=True)
     line = 0
     try:
         names = set(reader.fieldnames or ())
-        if "text" not in names or not names <= {"text", "labels", "topics", "action", "sentiment"}:
-            yield 1, BadRow("unknown_columns", "columns are text, labels, action and sentiment")
+        if "text" not in names or not names <= {"text", "labels", "topics", *LABELS}:
+            yield 1, BadRow("unknown_columns", f"columns are text, labels, {', '.join(LABELS)}")
             return
         line = reader.line_num
         for row in reader:
@@ -170,7 +178,7 @@ def _from_csv(row: Mapping[str | None, Any]) -> Mapping[str, Any] | BadRow:
     labels = row.get("labels") if row.get("labels") is not None else row.get("topics")
     if labels is not None:
         fields["topics"] = labels.replace(",", " ").split()
-    return fields | {name: row[name] for name in ("action", "sentiment") if row.get(name)}
+    return fields | {name: row[name] for name in LABELS if row.get(name)}
 
 
 def split_of(example: Example) -> Split:

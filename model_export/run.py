@@ -34,7 +34,7 @@ def run_graph(
 ) -> list[NDArray[np.float32]]:
     """Every output of `model`, (n, …) in the order of `texts`, each text cut at the window."""
     session = open_session(model, threads=cpu_limit())
-    outputs = [np.empty((len(texts), output.shape[1]), np.float32) for output in session.get_outputs()]
+    outputs = [np.empty((len(texts), *output.shape[1:]), np.float32) for output in session.get_outputs()]
     for batch, feed in _feeds(tokenizer, texts, window):
         for part, values in zip(outputs, session.run(None, feed), strict=True):
             part[batch] = values

@@ -1,12 +1,11 @@
 """How is each activation put into eight bits? That must be known before the first text comes.
 
-For the heads kept here it is found once, after training, and kept beside them, not at each build: the last
+For the weights kept here it is found once, after training, and kept beside them, not at each build: the last
 bits of a float depend on the machine, and a model's digest must not.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from onnx import numpy_helper
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load, save
 
-from model_export.assemble import embedding_graph, full_graph, window
+from model_export.assemble import embedding_graph, window
 from model_export.files import digest_of
 from model_export.graph import Float32, Scaling, quantise
 from model_export.labelled import OWN, read_labelled
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from model_export.heads import Heads
+    from model_export.heads import Trunk
     from model_export.sources import Checkpoint
 
     Floats = NDArray[np.float32]
@@ -68,10 +67,12 @@ def calibration_texts() -> list[str]:
     return [*sentences, *passages, *digits, "1 2 3 4 5 6 7 8 9 " * 20, "-", "a", "* " * 40]
 
 
-def find_scalings(checkpoint: Checkpoint, heads: Heads | None, texts: Sequence[str]) -> dict[str, Scaling]:
-    """For every weight matrix the scaling of its input with the least error in its output, over `texts`."""
-    exact = full_graph(checkpoint, Float32(), heads) if heads else embedding_graph(checkpoint, Float32())
-    model = onnx.load_from_string(exact)
+def find_scalings(checkpoint: Checkpoint, trunk: Trunk | None, texts: Sequence[str]) -> dict[str, Scaling]:
+    """For every weight matrix the scaling of its input with the least error in its output, over `texts`.
+
+    The matrices are the checkpoint's, or the trunk's in their place.
+    """
+    model = onnx.load_from_string(embedding_graph(checkpoint, Float32(), trunk))
     weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     matrices: dict[str, list[Floats]] = {}
     inputs: dict[str, str] = {}
@@ -107,24 +108,19 @@ def best_scaling(sample: Sample, weight: Floats) -> Scaling:
     return best
 
 
-def scalings_key(checkpoint: Checkpoint, heads: Heads | None) -> str:
+def scalings_key(checkpoint: Checkpoint, trunk: Trunk | None) -> str:
     """Digest of the weights that scalings are for."""
     assert checkpoint.source.sha256 is not None
-    parts = [checkpoint.source.sha256]
-    for branch in heads.branches if heads else ():
-        parts.append(branch.card.model_dump_json())
-        tensors = sorted(branch.tensors.items())
-        parts += [f"{name} {value.astype(np.float16).tobytes().hex()}" for name, value in tensors]
-    return digest_of(*parts)
+    return digest_of(checkpoint.source.sha256, *([trunk.digest()] if trunk else []))
 
 
-def dump_scalings(scalings: Mapping[str, Scaling], keys: Sequence[str]) -> bytes:
-    """The content of `scalings.safetensors`; `keys` name the weights that they are for."""
+def dump_scalings(scalings: Mapping[str, Scaling], key: str) -> bytes:
+    """The content of `scalings.safetensors`; `key` names the weights that they are for."""
     tensors: dict[str, NDArray[np.generic]] = {}
     for name, value in scalings.items():
         tensors[f"{name}/factors"] = value.factors.astype(np.float16)
         tensors[f"{name}/span"] = np.array([value.low, value.high], np.float32)
-    return save(tensors, {"keys": json.dumps(sorted(keys))})
+    return save(tensors, {"key": key})
 
 
 def parse_scalings(content: bytes) -> dict[str, Scaling]:
@@ -139,14 +135,13 @@ def parse_scalings(content: bytes) -> dict[str, Scaling]:
     }
 
 
-def write_scalings(directory: Path, checkpoint: Checkpoint, heads: Heads) -> None:
-    """Find the scalings for `heads`, and keep them beside them; they serve the encoder alone too."""
-    found = find_scalings(checkpoint, heads, calibration_texts())
-    keys = [scalings_key(checkpoint, heads), scalings_key(checkpoint, None)]
-    (directory / SCALINGS_FILE).write_bytes(dump_scalings(found, keys))
+def write_scalings(directory: Path, checkpoint: Checkpoint, trunk: Trunk | None) -> None:
+    """Find the scalings, and keep them beside the weights in `directory`."""
+    found = find_scalings(checkpoint, trunk, calibration_texts())
+    (directory / SCALINGS_FILE).write_bytes(dump_scalings(found, scalings_key(checkpoint, trunk)))
 
 
-def kept_scalings(directory: Path, checkpoint: Checkpoint, heads: Heads | None) -> bytes | None:
+def kept_scalings(directory: Path, checkpoint: Checkpoint, trunk: Trunk | None) -> bytes | None:
     """The file in `directory` if it is for these weights; None if there is none, or it is for others.
 
     Raises:
@@ -157,12 +152,12 @@ def kept_scalings(directory: Path, checkpoint: Checkpoint, heads: Heads | None) 
         return None
     try:
         with safe_open(path, "numpy") as file:
-            keys = json.loads((file.metadata() or {}).get("keys", "[]"))
-    except (SafetensorError, ValueError) as error:
+            key = (file.metadata() or {}).get("key")
+    except SafetensorError as error:
         raise SetupError(
             f"{path} does not hold scalings ({error}). Find them: python -m model_export calibrate"
         ) from None
-    return path.read_bytes() if scalings_key(checkpoint, heads) in keys else None
+    return path.read_bytes() if scalings_key(checkpoint, trunk) == key else None
 
 
 def _matrix_name(weight: str) -> str:

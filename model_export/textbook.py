@@ -1,25 +1,22 @@
 """BERT as the paper writes it, one text at a time, in numpy and float64: slow, plain, and independent.
 
 The gate compares the graph with this where there are no vectors of the publisher's own pipeline, and always
-for branches and heads. Nothing here is shared with the code that writes the graph.
+for tuned layers and heads. Nothing here is shared with the code that writes the graph.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from model_export.heads import FACTOR, HEAD_NAMES, PAIRS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from model_export.heads import Branch, Head, HeadName, Heads
+    from model_export.heads import Head, Heads
     from model_export.sources import Checkpoint, Config
 
     Floats = NDArray[np.float64]
@@ -31,54 +28,44 @@ class Textbook:
 
     def __init__(self, checkpoint: Checkpoint, heads: Heads | None = None) -> None:
         self._config = checkpoint.config
-        self._tensors = _widened(checkpoint.tensors)
         self._heads = heads
-        self._branches = {branch.card.name: _widened(branch.tensors) for branch in _branches(heads)}
+        tensors = dict(checkpoint.tensors)
+        self._projection: Floats = np.eye(self._config.hidden_size)
+        if heads and heads.trunk:
+            tensors.update(heads.trunk.layers)
+            self._projection = heads.trunk.projection.astype(np.float64)
+        self._tensors = _widened(tensors)
 
     def answer(self, ids: Sequence[int]) -> list[Floats]:
-        """`embedding` (width,), unit length; with heads also `topic`, `action`, `sentiment`, (labels,)."""
+        """`embedding` (width,), unit length; with heads the columns of each, in their order."""
         value = _embeddings(self._tensors, ids, self._config)
         outputs = [value]
         for number in range(self._config.num_hidden_layers):
             value = _layer(self._tensors, number, value, self._config)
             outputs.append(value)
-        embedding = _pool(value)
-        if self._heads is None:
-            return [embedding]
-        heads: list[tuple[HeadName, Head]] = [(name, getattr(self._heads, name)) for name in HEAD_NAMES]
-        topic, action, sentiment = (
-            self._features(name, ids, embedding, outputs) @ head.weight.astype(np.float64) + head.bias
-            for name, head in heads
+        taps = len(self._projection) // self._config.hidden_size
+        means = np.concatenate([output.mean(axis=0) for output in outputs[-taps:]])
+        embedding = means @ self._projection
+        answers = [embedding / np.linalg.norm(embedding)]
+        for name, head in self._heads.parts.items() if self._heads else ():
+            logits = _attended(head, value)
+            if name in {"action", "sentiment"}:
+                answers.append(_softmax(logits))
+            else:
+                chances = 1 / (1 + np.exp(-logits))
+                answers.append(chances.sum(keepdims=True) if name == "salience" else chances)
+        return answers
+
+
+def _attended(head: Head, value: Floats) -> Floats:
+    """The logits of a head's labels; `value` is (seq, width)."""
+    logits = [
+        _softmax(value @ query) @ (value @ weight) + bias
+        for query, weight, bias in zip(
+            head.query.astype(np.float64), head.weight.astype(np.float64), head.bias, strict=True
         )
-        return [embedding, 1 / (1 + np.exp(-topic)), _softmax(action), _softmax(sentiment)]
-
-    def _features(
-        self, name: HeadName, ids: Sequence[int], embedding: Floats, outputs: Sequence[Floats]
-    ) -> Floats:
-        for branch in _branches(self._heads):
-            if name in branch.card.heads:
-                value = outputs[branch.card.fork]
-                for number in range(branch.card.fork, branch.card.fork + branch.card.layers):
-                    value = _layer(self._branches[branch.card.name], number, value, self._config)
-                parts = {"embedding": embedding, "branch": _pool(value), "words": self._words(name, ids)}
-                return np.concatenate([parts[part] for part in branch.card.input.split("+")])
-        return embedding
-
-    def _words(self, name: HeadName, ids: Sequence[int]) -> Floats:
-        if self._heads is None or self._heads.words is None:
-            return np.empty(0)
-        words, columns = self._heads.words, self._heads.columns(name)
-        total = np.zeros(words.pieces.shape[1])
-        for piece in ids:
-            total += words.pieces[piece] * words.scales[0].astype(np.float64)
-        for first, second in itertools.pairwise(ids):
-            total += words.pairs[(first * FACTOR + second) % PAIRS] * words.scales[1].astype(np.float64)
-        scaled: Floats = total[columns] / math.sqrt(len(ids))
-        return scaled
-
-
-def _branches(heads: Heads | None) -> tuple[Branch, ...]:
-    return heads.branches if heads else ()
+    ]
+    return np.array(logits)
 
 
 def _widened(tensors: Tensors) -> dict[str, NDArray[np.floating]]:
@@ -139,10 +126,4 @@ def _normalise(tensors: Tensors, value: Floats, path: str, config: Config) -> Fl
 def _softmax(logits: Floats) -> Floats:
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     result: Floats = powers / powers.sum(axis=-1, keepdims=True)
-    return result
-
-
-def _pool(value: Floats) -> Floats:
-    mean = value.mean(axis=0)
-    result: Floats = mean / np.linalg.norm(mean)
     return result

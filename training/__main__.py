@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
-from model_export.assemble import embedding_graph
-from model_export.graph import Float32
-from model_export.heads import load_heads
-from model_export.run import run_graph
-from model_export.scalings import write_scalings
+from model_export.build import HEADS
+from model_export.gate import REFERENCE
+from model_export.heads import load_card, load_heads
+from model_export.scalings import SCALINGS_FILE, kept_scalings, write_scalings
 from model_export.sources import add_source, chosen_checkpoint
-from shared.platform.errors import HeadraceError, SetupError
+from shared.platform.errors import HeadraceError
 from shared.platform.records import TOPICS
 from training.rows import read_examples, read_taxonomy
-from training.train import train_linear
+from training.train import Trained, train
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,38 +36,31 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the trained heads go")
     parser.add_argument("--taxonomy", type=Path, metavar="FILE", help="topics of your own (TOML)")
     parser.add_argument(
-        "--permissive-only", action="store_true", help="leave out sentences of unclear licence"
+        "--permissive-only",
+        action="store_true",
+        help="leave out sentences of unclear licence, and the layers that were tuned on such",
     )
-    parser.add_argument("--branches", action="store_true", help="fine-tune branches too; needs torch")
-    parser.add_argument(
-        "--cache", type=Path, default=Path("build/training"), help="for hidden states (default: %(default)s)"
-    )
-    parser.add_argument("--seed", type=int, default=0)
     return parser
 
 
 def _run(options: argparse.Namespace) -> None:
-    """Write linear heads to `--out`, then branches if asked for, then the scalings of what was written."""
-    if options.branches and find_spec("torch") is None:
-        raise SetupError("Branches need torch: pip install -r requirements/train.in")
+    """Write heads to `--out`, with the layers that they read and the scalings of these."""
     checkpoint = chosen_checkpoint(options)
     topics = read_taxonomy(options.taxonomy) if options.taxonomy else TOPICS
     examples = read_examples(options.data, topics, permissive_only=options.permissive_only)
-    _report(f"{len(examples):,} sentences")
-    graph = embedding_graph(checkpoint, Float32())
-    trained = train_linear(examples, topics, lambda texts: run_graph(graph, checkpoint.tokenizer, texts)[0])
+    _report(f"{len(examples):,} texts")
+    ours = options.weights and not options.permissive_only
+    in_use = Trained(load_heads(HEADS), load_card(HEADS)) if ours else None
+    trained = train(checkpoint, examples, topics, in_use, _report)
     trained.save(options.out)
     for name, value in trained.card.heldout.items():
-        _report(f"linear heads, {name} {value:.3f}")
-    if options.branches:
-        from training.branches import Settings, train_branches
-
-        settings = Settings(options.cache, _report, seed=options.seed)
-        trained = train_branches(checkpoint, examples, topics, settings)
-        trained.save(options.out)
-        for name, value in trained.card.heldout.items():
-            _report(f"branches, {name} {value:.3f}")
-    write_scalings(options.out, checkpoint, load_heads(options.out))
+        _report(f"{name} {value:.3f}")
+    trunk = trained.heads.trunk
+    for directory in (HEADS, REFERENCE):
+        if kept := kept_scalings(directory, checkpoint, trunk):
+            (options.out / SCALINGS_FILE).write_bytes(kept)
+            return
+    write_scalings(options.out, checkpoint, trunk)
 
 
 def _report(line: str) -> None:

@@ -2,8 +2,8 @@
 
 A paired bootstrap (Efron and Tibshirani 1993; for differences of F1 Berg-Kirkpatrick et al. 2012): both
 models are scored on the same rows, drawn again with replacement. "better" demands that all but a share
-`ALPHA` of the draws favour the candidate, divided by the number of heads compared: with three heads one is
-lucky more often.
+`ALPHA` of the draws favour the candidate, divided by the number of heads compared: of several one is lucky
+more often.
 
 A model that says the same of every row has a poor mean F1, and one that guesses at random a better one. So
 the candidate must also beat its score on labels dealt out anew among the rows (a permutation test, Ojala and
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import NonNegativeInt
 
-from model_export.heads import HEAD_NAMES
+from model_export.heads import HEAD_NAMES, LEVELS
 from shared.platform.records import Record
 
 if TYPE_CHECKING:
@@ -38,7 +38,13 @@ SEED = 20_250_101
 ALPHA = 0.05
 MAX_LOSS = 0.05
 PERMUTATIONS = 1_000
-METRICS: dict[HeadName, str] = {"topic": "micro-F1", "action": "macro-F1", "sentiment": "macro-F1"}
+METRICS: dict[HeadName, str] = {
+    "topic": "micro-F1",
+    "action": "macro-F1",
+    "sentiment": "macro-F1",
+    "salience": "macro-F1 of at least 1, 2 and 3",
+    "initiative": "F1",
+}
 _CELLS = 2_000_000
 """Draws times rows held in memory at once."""
 _TEXTS_A_CALL = 1024
@@ -82,7 +88,7 @@ def compare_models(
 
     def on(name: HeadName, group: Flags) -> Comparison | None:
         among = (group & corpus.targets.judged(name))[rows]
-        if not among.any():
+        if name not in chosen[0] or not among.any():
             return None
         known = corpus.targets.known(name)[rows[among]]
         judged = Judged(known == 1, ~np.isnan(known), chosen[0][name][among], chosen[1][name][among])
@@ -164,11 +170,15 @@ def one_hot(labels: NDArray[np.int64], count: int) -> Flags:
 
 
 def _chosen(engine: Engine, texts: Sequence[str]) -> dict[HeadName, Flags]:
-    """What results would say: topics from their thresholds, of the rest the likeliest label."""
+    """What results would say: what reaches a threshold, the likeliest label, the nearest salience."""
     parts: dict[HeadName, list[Flags]] = {name: [] for name in HEAD_NAMES}
+    initiative = engine.manifest.initiative_threshold
     for start in range(0, len(texts), _TEXTS_A_CALL):
         outputs = engine.run(texts[start : start + _TEXTS_A_CALL])
         parts["topic"].append(outputs.topics >= np.array(engine.manifest.thresholds, np.float32))
         parts["action"].append(one_hot(outputs.action.argmax(axis=1), outputs.action.shape[1]))
         parts["sentiment"].append(one_hot(outputs.sentiment.argmax(axis=1), outputs.sentiment.shape[1]))
-    return {name: np.concatenate(part) for name, part in parts.items()}
+        if initiative is not None:
+            parts["salience"].append(np.rint(outputs.salience) >= np.array(LEVELS))
+            parts["initiative"].append(outputs.initiative >= np.float32(initiative))
+    return {name: np.concatenate(part) for name, part in parts.items() if part}

@@ -1,15 +1,16 @@
 """Fit linear heads, turn their logits into probabilities that mean what they say, and choose thresholds.
 
 `fit` minimises log loss plus `strength / 2` times the squared distance from a *prior* head. Heads learnt from
-corpora begin at zero, those learnt from a user's rows at the head in use: fitted on some hundreds of rows
-alone, a head forgets what these do not show. `choose` finds by cross-validation how firmly the head in use is
-believed. It stays where nothing beats it, or where nothing beats knowing how common each label is.
+nothing begin at zero, those learnt from a user's rows at the head in use: fitted on some hundreds of rows
+alone, a head forgets what these do not show. Queries stay as they are, so that labels only weigh anew what
+they attend to. `choose` finds by cross-validation how firmly the head in use is believed. It stays where
+nothing beats it, or where nothing beats knowing how common each label is.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -37,14 +38,16 @@ _PRIOR = 5.0
 _SHARED = 30.0
 """Weight, in sentences that have the topic, of the threshold that is best for all topics together."""
 _TINY = 1e-9
+_SHARED_AXES = 2
+"""Axes of features that are the same for all labels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
     """What one head learns from."""
 
-    features: Floats
-    """(n, width)"""
+    features: NDArray[np.floating]
+    """(n, labels, width), what each label attends to; or (n, width), where that is the same for all."""
     known: Floats
     """(n, labels), 1, 0 or nan; of an exclusive head exactly one label of a row is 1."""
     exclusive: bool
@@ -66,43 +69,86 @@ class Rows:
 
 
 def fit(rows: Rows, prior: Head, strengths: Sequence[float]) -> list[Head]:
-    """A head for each strength, from the strongest on, each beginning where the one before ended."""
-    start = np.vstack([prior.weight, prior.bias]).astype(np.float64)
-    inputs = np.hstack([rows.features, np.ones((len(rows.features), 1))])
-    weights: Floats = (np.ones(len(inputs)) if rows.weights is None else rows.weights)[:, None]
-    gram = inputs.T @ (weights * inputs)
+    """A head for each strength, from the strongest on, each beginning where the one before ended.
+
+    A strength is that for features of unit length, whatever the length of these.
+    """
+    inputs = _Inputs.of(rows.features)
+    start = np.hstack([prior.weight * inputs.length, prior.bias[:, None]]).astype(np.float64)
+    grams = inputs.grams(rows.weights)
     matrix, heads = start, []
     for strength in strengths:
         # A bound on the curvature anywhere (Boehning and Lindsay 1988): one inverse serves every step.
-        bound = (0.5 if rows.exclusive else 0.25) * gram + strength * np.eye(len(gram))
-        inverse = np.asarray(np.linalg.inv(bound), np.float64)
-        matrix = _descend(rows, inputs, weights, inverse, start, matrix, strength)
-        heads.append(Head(matrix[:-1].astype(np.float32), matrix[-1].astype(np.float32)))
+        bounds = (0.5 if rows.exclusive else 0.25) * grams + strength * np.eye(grams.shape[-1])
+        inverses = np.asarray(np.linalg.inv(bounds), np.float64)
+        matrix = _descend(rows, inputs, inverses, start, matrix, strength)
+        weight = (matrix[:, :-1] / inputs.length).astype(np.float32)
+        heads.append(Head(prior.query, weight, matrix[:, -1].astype(np.float32)))
     return heads
 
 
 def zero_head(width: int, labels: int) -> Head:
-    """The prior where nothing is known beforehand."""
-    return Head(np.zeros((width, labels), np.float32), np.zeros(labels, np.float32))
+    """The prior where nothing is known beforehand: its labels read the mean."""
+    zeros = np.zeros((labels, width), np.float32)
+    return Head(zeros, zeros, np.zeros(labels, np.float32))
+
+
+def logits_of(head: Head, features: NDArray[np.floating]) -> Floats:
+    """(n, labels); `features` as in `Rows`."""
+    weights = head.weight.astype(np.float64)
+    if features.ndim == _SHARED_AXES:
+        return np.asarray(features @ weights.T + head.bias)
+    columns = [features[:, label].astype(np.float64) @ weight for label, weight in enumerate(weights)]
+    return np.asarray(np.stack(columns, axis=1) + head.bias)
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """Features brought to unit length (their root mean square), with a one at the end for the bias."""
+
+    parts: list[Floats]
+    """(n, width + 1): one for all labels, or one a label."""
+    length: float
+
+    @classmethod
+    def of(cls, features: NDArray[np.floating]) -> Self:
+        parts = [features] if features.ndim == _SHARED_AXES else list(np.moveaxis(features, 1, 0))
+        squares = [np.square(part, dtype=np.float64).sum(axis=1).mean() for part in parts]
+        length = float(np.sqrt(np.mean(squares))) or 1.0
+        ones = np.ones((len(features), 1))
+        return cls([np.hstack([part.astype(np.float64) / length, ones]) for part in parts], length)
+
+    def grams(self, weights: Floats | None) -> Floats:
+        """(1 or labels, width + 1, width + 1)"""
+        shares = 1.0 if weights is None else weights[:, None]
+        return np.stack([part.T @ (shares * part) for part in self.parts])
+
+    def logits(self, matrix: Floats) -> Floats:
+        """`matrix` (labels, width + 1) -> (n, labels)"""
+        if len(self.parts) == 1:
+            return np.asarray(self.parts[0] @ matrix.T)
+        return np.stack([part @ row for part, row in zip(self.parts, matrix, strict=True)], axis=1)
+
+    def slopes(self, errors: Floats) -> Floats:
+        """(n, labels) -> (labels, width + 1), from errors of the logits."""
+        if len(self.parts) == 1:
+            return np.asarray(errors.T @ self.parts[0])
+        return np.stack([error @ part for part, error in zip(self.parts, errors.T, strict=True)])
 
 
 def _descend(  # noqa: PLR0913, PLR0917 - one step of `fit`
-    rows: Rows,
-    inputs: Floats,
-    weights: Floats,
-    inverse: Floats,
-    prior: Floats,
-    start: Floats,
-    strength: float,
+    rows: Rows, inputs: _Inputs, inverses: Floats, prior: Floats, start: Floats, strength: float
 ) -> Floats:
     """Newton's method with a bounded curvature and momentum (Nesterov).
 
     The momentum starts anew when it leads uphill (O'Donoghue and Candes 2015).
     """
+    weights = 1.0 if rows.weights is None else rows.weights[:, None]
     matrix, ahead, pace = start, start, 1.0
     for _ in range(_MAX_STEPS):
-        gradient = inputs.T @ (weights * _slope(rows, inputs @ ahead)) + strength * (ahead - prior)
-        following = ahead - inverse @ gradient
+        errors = weights * _slope(rows, inputs.logits(ahead))
+        gradient = inputs.slopes(errors) + strength * (ahead - prior)
+        following = ahead - (inverses @ gradient[:, :, None])[:, :, 0]
         step = following - matrix
         if np.abs(step).max() < _TOLERANCE:
             return following
@@ -139,7 +185,7 @@ def chances_of(logits: Floats, *, exclusive: bool) -> Floats:
 
 def log_loss(rows: Rows, head: Head) -> float:
     """Mean negative log-likelihood of the labels known."""
-    logits = rows.features @ head.weight.astype(np.float64) + head.bias
+    logits = logits_of(head, rows.features)
     judged = ~np.isnan(rows.known)
     design, truth = (logits, rows.known) if rows.exclusive else (logits[judged], rows.known[judged])
     return summed_loss(design, truth, exclusive=rows.exclusive) / max(rows.cells, 1)
@@ -196,7 +242,7 @@ def _guess(rows: Rows) -> Head:
     """A head that knows nothing but each label's share of the rows."""
     share = np.clip(np.nanmean(rows.known, axis=0), 1e-6, 1 - 1e-6)
     bias = np.log(share) if rows.exclusive else np.log(share / (1 - share))
-    return Head(zero_head(rows.features.shape[1], len(share)).weight, bias.astype(np.float32))
+    return replace(zero_head(rows.features.shape[-1], len(share)), bias=bias.astype(np.float32))
 
 
 def best_shares(design: Floats, truth: Floats, start: Floats, *, exclusive: bool) -> Floats:
@@ -236,29 +282,29 @@ def platt(logits: Floats, present: Floats) -> tuple[float, float]:
     return float(slope), float(intercept)
 
 
-def calibrated_topics(head: Head, logits: Floats, known: Floats) -> tuple[Head, NDArray[np.float32]]:
-    """The head with calibrated chances, and thresholds (topics,), from sentences it was not fitted on.
+def calibrated_each(head: Head, logits: Floats, known: Floats) -> tuple[Head, NDArray[np.float32]]:
+    """The head with calibrated chances, and thresholds (labels,), from sentences it was not fitted on.
 
-    `logits` and `known` (n, topics); known is 1, 0 or nan. A topic with few examples gets a threshold near
-    the one that is best for all topics together: with calibrated chances that is the best guess.
+    `logits` and `known` (n, labels); known is 1, 0 or nan. A label with few examples gets a threshold near
+    the one that is best for all labels together: with calibrated chances that is the best guess.
     """
     count = known.shape[1]
     slopes, intercepts = np.ones(count), np.zeros(count)
     everywhere = ~np.isnan(known)
     chances = np.full_like(logits, np.nan)
-    for topic in np.flatnonzero(everywhere.any(axis=0)).tolist():
-        judged = everywhere[:, topic]
-        slopes[topic], intercepts[topic] = platt(logits[judged, topic], known[judged, topic])
-        scaled = slopes[topic] * logits[judged, topic] + intercepts[topic]
-        chances[judged, topic] = chances_of(scaled, exclusive=False)
+    for label in np.flatnonzero(everywhere.any(axis=0)).tolist():
+        judged = everywhere[:, label]
+        slopes[label], intercepts[label] = platt(logits[judged, label], known[judged, label])
+        scaled = slopes[label] * logits[judged, label] + intercepts[label]
+        chances[judged, label] = chances_of(scaled, exclusive=False)
     shared = best_threshold(chances[everywhere], known[everywhere])
     thresholds = np.full(count, shared)
-    for topic in range(count):
-        judged = everywhere[:, topic]
-        present = known[judged, topic].sum()
+    for label in range(count):
+        judged = everywhere[:, label]
+        present = known[judged, label].sum()
         if present:
-            own = best_threshold(chances[judged, topic], known[judged, topic])
-            thresholds[topic] = (present * own + _SHARED * shared) / (present + _SHARED)
+            own = best_threshold(chances[judged, label], known[judged, label])
+            thresholds[label] = (present * own + _SHARED * shared) / (present + _SHARED)
     return rescaled(head, slopes, intercepts), thresholds.astype(np.float32)
 
 
@@ -266,9 +312,9 @@ def calibrated_exclusive(head: Head, logits: Floats, labels: NDArray[np.int64]) 
     """The head times the factor that makes `labels` likeliest: an inverse temperature (Guo et al. 2017)."""
     if not len(labels):
         return head
-    width = head.weight.shape[1]
-    (scale,) = best_shares(logits[:, :, None], np.eye(width)[labels], np.ones(1), exclusive=True)
-    return rescaled(head, np.full(width, np.clip(scale, _MIN_SCALE, _MAX_SCALE)), np.zeros(width))
+    count = len(head.bias)
+    (scale,) = best_shares(logits[:, :, None], np.eye(count)[labels], np.ones(1), exclusive=True)
+    return rescaled(head, np.full(count, np.clip(scale, _MIN_SCALE, _MAX_SCALE)), np.zeros(count))
 
 
 def best_threshold(chances: Floats, present: Floats) -> float:
@@ -285,6 +331,7 @@ def best_threshold(chances: Floats, present: Floats) -> float:
 def rescaled(head: Head, slopes: Floats, intercepts: Floats) -> Head:
     """The head whose logits are `slope * logit + intercept` of the given one's."""
     return Head(
-        weight=(head.weight * slopes).astype(np.float32),
+        query=head.query,
+        weight=(head.weight * slopes[:, None]).astype(np.float32),
         bias=(head.bias * slopes + intercepts).astype(np.float32),
     )

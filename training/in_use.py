@@ -1,9 +1,9 @@
 """The model in use as something that can be trained on: its heads in float, and what they read.
 
-A graph holds its heads as they were trained, but its branches in eight bits. So the trained files that a
-model was built from are looked for beside it in the bucket, `models/{digest}/heads/`, where this job puts
-those of what it publishes, and in the repository; they are taken only if the heads in the graph are the same
-to the bit. What heads read is computed by the graph in use itself: they learn on what they will be given.
+A graph holds its heads as they were trained, but its layers in eight bits. So the trained files that a model
+was built from are looked for beside it in the bucket, `models/{digest}/heads/`, where this job puts those of
+what it publishes, and in the repository; they are taken only if the heads in the graph are the same to the
+bit. What heads read is computed by the graph in use itself: they learn on what they will be given.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx
 
+from model_export.attend import BIAS, COLUMNS, columns_of, pooling, stacked
 from model_export.bucket import create, find
 from model_export.build import HEADS
 from model_export.files import replace_directory
-from model_export.heads import BRANCH_FILE, CARD_FILE, HEAD_NAMES, HEADS_FILE, Card, load_card, load_heads
+from model_export.heads import CARD_FILE, HEADS_FILE, TRUNK_FILE, Card, load_card, load_heads
 from model_export.run import run_graph
 from model_export.scalings import SCALINGS_FILE
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest, read_verified
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
     from model_export.heads import HeadName, Heads
     from shared.inference.manifest import Manifest
 
-    Floats = NDArray[np.float64]
+    Floats = NDArray[np.float32]
 
-FILES = (CARD_FILE, HEADS_FILE, BRANCH_FILE, SCALINGS_FILE)
+FILES = (CARD_FILE, HEADS_FILE, TRUNK_FILE, SCALINGS_FILE)
 TEXTS_A_CALL = 1024
 
 
@@ -73,27 +74,22 @@ def in_use(directory: Path, digest: str, scratch: Path) -> InUse:
     )
 
 
-def features(
-    model: InUse, texts: Sequence[str], between: Callable[[], None]
-) -> dict[HeadName, NDArray[np.float64]]:
-    """What each head reads of each text, (n, width); `between` is called now and then."""
+def features(model: InUse, texts: Sequence[str], between: Callable[[], None]) -> dict[HeadName, Floats]:
+    """What each head's labels attend to, (n, labels, width); `between` is called now and then."""
     graph = onnx.load_from_string(read_verified(model.directory / MODEL_FILE, model.manifest.model))
-    names = [output.name for output in graph.graph.output]
-    for name in HEAD_NAMES:
-        if (read := model.heads.value(name)) not in names:
-            names.append(read)
-            shape: list[str | int | None] = ["batch", model.heads.reads(name, model.manifest.dimensions)]
-            graph.graph.output.append(onnx.helper.make_tensor_value_info(read, onnx.TensorProto.FLOAT, shape))
-    content = graph.SerializeToString()
     tokenizer = read_verified(model.directory / TOKENIZER_FILE, model.manifest.tokenizer)
-    parts: list[list[NDArray[np.float32]]] = []
+    content = pooling(graph)
+    parts = []
     for start in range(0, len(texts), TEXTS_A_CALL):
         between()
-        parts.append(
-            run_graph(content, tokenizer, texts[start : start + TEXTS_A_CALL], model.manifest.window)
-        )
-    columns = dict(zip(names, (np.concatenate(part) for part in zip(*parts, strict=True)), strict=True))
-    return {name: columns[model.heads.value(name)].astype(np.float64) for name in HEAD_NAMES}
+        parts += run_graph(content, tokenizer, texts[start : start + TEXTS_A_CALL], model.manifest.window)
+    return by_head(model.heads, np.concatenate(parts))
+
+
+def by_head(heads: Heads, pooled: Floats) -> dict[HeadName, Floats]:
+    """Split what all labels attend to, (n, labels, width), into that of each head's."""
+    ends = np.cumsum([len(head.bias) for head in heads.parts.values()])
+    return dict(zip(heads.parts, np.split(pooled, ends[:-1], axis=1), strict=True))
 
 
 def write_trained(out: Path, model: InUse, heads: Heads, card: Card) -> None:
@@ -127,8 +123,5 @@ def _fetched(digest: str, out: Path) -> Path | None:
 
 
 def _same(heads: Heads, constants: dict[str, NDArray[Any]]) -> bool:
-    return all(
-        np.array_equal(constants.get(f"{name}.{part}", ()), getattr(getattr(heads, name), part))
-        for name in HEAD_NAMES
-        for part in ("weight", "bias")
-    )
+    expected = {COLUMNS: columns_of(heads), BIAS: stacked(heads, "bias")}
+    return all(np.array_equal(constants.get(name, ()), value) for name, value in expected.items())

@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from model_export.labelled import OWN, BadRow, Example, never_tested, read_labelled, read_rows, to_example
+from model_export.labelled import (
+    LABELS,
+    OWN,
+    BadRow,
+    Example,
+    never_tested,
+    read_labelled,
+    read_rows,
+    to_example,
+)
 from shared.platform.errors import Rejected, SetupError
 from shared.platform.records import TOPICS, Record
 from training.corpora import FILES, read_directory
@@ -68,7 +77,7 @@ def read_examples(
     """Our own sentences, the corpora we know under `data`, and its *.jsonl and *.csv files of labelled rows.
 
     `permissive_only` leaves out corpus sentences whose licence is unclear. With topics of one's own, labels
-    of the ESRS topics say nothing: of our sentences and the corpora, action and sentiment alone are used.
+    of the ESRS topics say nothing: of our sentences and the corpora, the other labels alone are used.
     """
     examples = own_sentences()
     if data is not None:
@@ -77,7 +86,7 @@ def read_examples(
         examples = [
             dataclasses.replace(example, topics={}, any_of=(), aspects=None, pillars={})
             for example in examples
-            if example.action or example.not_planned or example.sentiment
+            if example.not_planned or any(getattr(example, name) is not None for name in LABELS)
         ]
     for path in sorted(data.rglob("*")) if data is not None else ():
         if path.suffix == ".jsonl" or (path.suffix == ".csv" and _is_labelled(path)):
@@ -147,22 +156,20 @@ class Rows:
         example = to_example(row, SOURCE, self.topics)
         if len(example.text) > MAX_CHARACTERS:
             raise BadRow("too_many_characters")
-        if not (example.topics or example.action or example.sentiment):
+        if not example.topics and all(getattr(example, name) is None for name in LABELS):
             raise BadRow("no_label")
         place = self._places.setdefault(plain(example.text), len(self.examples))
         if place == len(self.examples):
             self.examples.append(dataclasses.replace(example, split=_split(example.text)))
             return
         known = self.examples[place]
-        merged = dataclasses.replace(
-            known,
-            topics=known.topics or example.topics,
-            action=known.action or example.action,
-            sentiment=known.sentiment or example.sentiment,
-        )
-        for name in ("topics", "action", "sentiment"):
-            if getattr(example, name) and getattr(example, name) != getattr(merged, name):
-                raise BadRow("contradiction")
+        both = {name: getattr(known, name) for name in LABELS}
+        both = {name: getattr(example, name) if said is None else said for name, said in both.items()}
+        merged = dataclasses.replace(known, topics=known.topics or example.topics, **both)
+        if example.topics and example.topics != merged.topics:
+            raise BadRow("contradiction")
+        if any(getattr(example, name) not in {None, said} for name, said in both.items()):
+            raise BadRow("contradiction")
         if merged == known:
             raise BadRow("duplicate")
         self.examples[place] = merged

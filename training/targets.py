@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from model_export.assemble import ACTIONS, SENTIMENTS
+from model_export.heads import LEVELS
 from model_export.labelled import PILLARS
 from training.corpora import ASPECT_TOPICS
 
@@ -24,8 +25,13 @@ if TYPE_CHECKING:
 
 ASPECTS = tuple(ASPECT_TOPICS)
 OPEN = -1
-LABELS: dict[HeadName, tuple[str, ...]] = {"action": ACTIONS, "sentiment": SENTIMENTS}
-"""The labels of heads that choose one."""
+LABELS: dict[HeadName, tuple[str, ...]] = {
+    "action": ACTIONS,
+    "sentiment": SENTIMENTS,
+    "salience": tuple(f"salience {level} and more" for level in LEVELS),
+    "initiative": ("an initiative",),
+}
+"""What heads but that of the topics tell apart, for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,10 @@ class Targets:
     """(n,), an index into `SENTIMENTS`, or `OPEN`."""
     polar: NDArray[np.bool_]
     """(n,), neutral was not on offer."""
+    salience: Floats
+    """(n,), from 0 to 3, or nan."""
+    initiative: Floats
+    """(n,), 1, 0 or nan."""
 
     @classmethod
     def of(cls, examples: Sequence[Example], topics: Sequence[str]) -> Self:
@@ -68,6 +78,10 @@ class Targets:
             not_planned=np.array([example.not_planned for example in examples]),
             sentiment=np.array([SENTIMENTS.index(e.sentiment) if e.sentiment else OPEN for e in examples]),
             polar=np.array([example.polar for example in examples]),
+            salience=np.array([np.nan if e.salience is None else e.salience for e in examples], np.float32),
+            initiative=np.array(
+                [np.nan if e.initiative is None else e.initiative for e in examples], np.float32
+            ),
         )
 
     def rows(self, rows: NDArray[np.intp]) -> Self:
@@ -78,17 +92,26 @@ class Targets:
         """Which examples say anything that head `name` can learn from without a partial loss."""
         if name == "topic":
             return np.asarray((~np.isnan(self.topics) | self.any_of).any(axis=1))
+        if name == "salience":
+            return ~np.isnan(self.salience)
+        if name == "initiative":
+            return ~np.isnan(self.initiative)
         known: NDArray[np.bool_] = self.labels(name) != OPEN
         return known & ~self.polar if name == "sentiment" else known
 
     def labels(self, name: HeadName) -> NDArray[np.int64]:
-        """(n,), the label that a head chooses, or `OPEN`."""
+        """(n,), the label that an exclusive head chooses, or `OPEN`."""
         return self.action if name == "action" else self.sentiment
 
     def known(self, name: HeadName) -> Floats:
-        """(n, labels): the topics' cells, 1, 0 or nan; of a head that chooses one label, one-hot rows."""
+        """(n, labels): 1, 0 or nan; of an exclusive head, one-hot rows."""
         if name == "topic":
             return self.topics
+        if name == "salience":
+            levels = self.salience[:, None] >= np.array(LEVELS)
+            return np.where(np.isnan(self.salience)[:, None], np.nan, levels).astype(np.float32)
+        if name == "initiative":
+            return self.initiative[:, None]
         return np.eye(len(LABELS[name]), dtype=np.float32)[np.maximum(self.labels(name), 0)]
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-_READ = ("taps", "branch.topic.pooled")
+_READ = ("taps",)
 """Values inside the graph that a head of a corpus' own categories may read beside the embedding."""
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from model_export.labelled import split_of
 from model_export.scores import sigmoid
 from shared.platform.records import TOPICS
-from training.fit import Rows, calibrated_topics, fit, zero_head
+from training.fit import Rows, calibrated_each, fit, logits_of, zero_head
 from training.targets import OPEN, Targets
 from training.train import DECAY
 
@@ -167,8 +167,8 @@ def _by_own_head(learnt: Floats, known: NDArray[np.float32], fresh: Bools, asked
     part = Rows(learnt[rows], labels[rows], exclusive=False)
     (head,) = fit(part, zero_head(learnt.shape[1], labels.shape[1]), [DECAY * int(rows.sum())])
     rows = told & fresh
-    head, thresholds = calibrated_topics(head, learnt[rows] @ head.weight + head.bias, labels[rows])
-    return np.asarray(sigmoid((asked @ head.weight + head.bias).astype(np.float32)) >= thresholds)
+    head, thresholds = calibrated_each(head, logits_of(head, learnt[rows]), labels[rows])
+    return np.asarray(sigmoid(logits_of(head, asked).astype(np.float32)) >= thresholds)
 
 
 def scores_of_tfidf(learnt: Judged, texts: Sequence[str]) -> Scores:

@@ -35,11 +35,11 @@ def test_each_text_is_answered_in_its_place(api: ApiServer, engine: Engine) -> N
     assert answer.json["model"] == engine.digest
     outputs = engine.run(TEXTS)
     for row, result in enumerate(answer.json["results"]):
-        said = ["salience", "initiative", "initiative_score"]
-        assert [name for name in result if name not in said] == [
-            "sentiment", "topics", "action", "figures", "truncated",
+        assert list(result) == [
+            "sentiment", "topics", "action", "salience", "initiative", "initiative_score", "figures",
+            "truncated",
         ]  # fmt: skip
-        assert isinstance(result["initiative"], bool)
+        assert result["salience"] == pytest.approx(outputs.salience[row, 0], abs=1e-3)
         scores = [result["sentiment"]["scores"][label] for label in engine.manifest.sentiments]
         assert scores == pytest.approx(outputs.sentiment[row].tolist(), abs=1e-3)
         assert (

@@ -16,7 +16,7 @@ from model_export.__main__ import main
 from model_export.assemble import full_graph
 from model_export.build import HEADS, build
 from model_export.graph import Float32
-from model_export.heads import load_heads
+from model_export.heads import HEAD_NAMES, load_heads
 from model_export.run import run_graph
 from model_export.scalings import kept_scalings
 from model_export.sources import MINILM, Checkpoint, load_packaged
@@ -38,7 +38,7 @@ def digest(path: Path) -> str:
 @pytest.fixture
 def _no_textbook(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skips the slowest gate: a test of its own shows that it stops what is wrong."""
-    monkeypatch.setattr(gate, "check_exact", lambda _: {})
+    monkeypatch.setattr(gate, "check_exact", lambda *_: {})
 
 
 @pytest.mark.slow
@@ -86,10 +86,11 @@ def test_a_new_model_replaces_the_old_as_a_whole(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("_no_textbook")
 def test_the_speed_is_measured(tmp_path: Path) -> None:
-    """Of one processor, as ingest's plan reads it; an encoder alone is faster than with branches."""
+    """Of one processor, as ingest's plan reads it; heads take hardly any time."""
     whole = build(packaged(), HEADS, tmp_path / "whole").metrics["tokens_per_second"]
     alone = build(packaged(), None, tmp_path / "alone").metrics["tokens_per_second"]
-    assert 500 < whole < alone
+    assert alone > 500
+    assert whole > 0.7 * alone
 
 
 @pytest.mark.slow
@@ -109,7 +110,9 @@ def test_a_checkpoint_directory_gives_the_packaged_embeddings(tmp_path: Path) ->
     build(packaged(), HEADS, tmp_path / "whole")
     texts = ["Water use fell by a third.", "Table of contents"]
     outputs = engine.run(texts)
-    assert (outputs.embedding == Engine(tmp_path / "whole").run(texts).embedding).all()
+    whole = Engine(tmp_path / "whole")
+    assert whole.manifest.space != engine.manifest.space
+    assert (outputs.embedding * whole.run(texts).embedding).sum(axis=1).min() > 0.95
     assert (outputs.topics.shape, outputs.sentiment.shape) == ((2, 0), (2, 0))
     with pytest.raises(ValueError, match="has no heads"):
         interpret(engine.manifest, outputs, 0)
@@ -146,9 +149,11 @@ def test_command_line_says_what_is_missing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_kept_scalings_are_for_the_kept_heads() -> None:
+def test_kept_scalings_are_for_the_kept_weights() -> None:
     """After training, `calibrate` was run: a build must not find scalings anew, on every machine its own."""
-    assert kept_scalings(HEADS, load_packaged(WEIGHTS), load_heads(HEADS)) is not None
+    checkpoint = load_packaged(WEIGHTS)
+    assert kept_scalings(HEADS, checkpoint, load_heads(HEADS).trunk) is not None
+    assert kept_scalings(gate.REFERENCE, checkpoint, None) is not None
 
 
 def test_canonical_vectors() -> None:
@@ -158,6 +163,6 @@ def test_canonical_vectors() -> None:
     pinned = json.loads(CANONICAL.read_text(encoding="utf-8"))
     found = run_graph(graph, checkpoint.tokenizer, [row["text"] for row in pinned])
     assert len(pinned) == 20
-    for name, values in zip(("embedding", "topic", "action", "sentiment"), found, strict=True):
+    for name, values in zip(("embedding", *HEAD_NAMES), found, strict=True):
         expected = np.array([row[name] for row in pinned])
         np.testing.assert_allclose(values[:, : expected.shape[1]], expected, atol=1e-3, err_msg=name)

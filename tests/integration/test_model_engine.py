@@ -47,6 +47,9 @@ def test_shapes_and_ranges(engine: Engine) -> None:
     np.testing.assert_allclose(np.linalg.norm(outputs.embedding, axis=1), 1, atol=1e-5)
     assert outputs.topics.shape == (5, 10)
     assert ((outputs.topics >= 0) & (outputs.topics <= 1)).all()
+    assert outputs.salience.shape == outputs.initiative.shape == (5, 1)
+    assert ((outputs.salience >= 0) & (outputs.salience <= 3)).all()
+    assert ((outputs.initiative >= 0) & (outputs.initiative <= 1)).all()
     for rows in (outputs.action, outputs.sentiment):
         assert rows.shape == (5, 3)
         np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-5)

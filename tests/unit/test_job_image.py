@@ -34,7 +34,7 @@ UV = Path(sys.executable).parent / "uv"
 VARIANTS = ("", "-gpu")
 NEVER_IMPORTED = {
     "google.cloud.run_v2": "starts jobs, and a job starts none",
-    "torch": "trains branches, where it is installed besides; without it branches in use stay as they are",
+    "torch": "tunes layers, by hand; the job trains heads alone",
     "torch.nn": "the same",
 }
 needs_model = pytest.mark.skipif(not (MODEL / "manifest.json").exists(), reason="no model: run make model")

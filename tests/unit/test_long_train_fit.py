@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from model_export.heads import Head
-from training.fit import FOLDS, Choice, Rows, choose, log_loss
+from training.fit import FOLDS, Choice, Rows, choose, log_loss, logits_of, zero_head
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from model_export.heads import Head
 
 WIDTH, ROWS = 12, 200
 
@@ -32,14 +34,15 @@ def chosen_of(rows: Rows, in_use: Head, users: NDArray[np.bool_] | None = None) 
 
 def head(labels: int, scale: float = 3.0) -> Head:
     random = np.random.default_rng(1)
-    return Head(random.normal(0, scale, (WIDTH, labels)).astype(np.float32), np.zeros(labels, np.float32))
+    weight = random.normal(0, scale, (labels, WIDTH)).astype(np.float32)
+    return replace(zero_head(WIDTH, labels), weight=weight)
 
 
 def labelled_by(rule: Head, *, exclusive: bool) -> Rows:
     """Rows whose labels are what `rule` says."""
-    count = rule.weight.shape[1]
+    count = len(rule.bias)
     part = problem(np.zeros((ROWS, count)), exclusive=exclusive)
-    logits = part.features @ rule.weight
+    logits = logits_of(rule, part.features)
     known = np.eye(count)[logits.argmax(axis=1)] if exclusive else (logits > 0).astype(np.float64)
     return Rows(part.features, known, exclusive)
 
@@ -49,11 +52,11 @@ def test_a_rule_is_learnt(*, exclusive: bool) -> None:
     """Where the head in use is wrong throughout, one is fitted that says what the rows say."""
     rule = head(3)
     rows = labelled_by(rule, exclusive=exclusive)
-    wrong = Head(-rule.weight, rule.bias)
+    wrong = replace(rule, weight=-rule.weight)
     choice = chosen_of(rows, wrong)
     assert choice.strength is not None
     assert log_loss(rows, choice.head) < choice.loss < choice.loss_of_guessing
-    chosen = rows.features @ choice.head.weight + choice.head.bias
+    chosen = logits_of(choice.head, rows.features)
     right = chosen.argmax(axis=1) == rows.known.argmax(axis=1) if exclusive else (chosen > 0) == rows.known
     assert right.mean() > 0.9
 
@@ -72,13 +75,11 @@ def test_labels_without_a_rule_leave_the_head_alone(*, exclusive: bool) -> None:
 def test_the_minimum_is_found() -> None:
     """At the head that was fitted, the slope of what is minimised is nothing."""
     rows = labelled_by(head(3), exclusive=True)
-    in_use = Head(np.zeros((WIDTH, 3), np.float32), np.zeros(3, np.float32))
-    choice = chosen_of(rows, in_use)
+    choice = chosen_of(rows, zero_head(WIDTH, 3))
     assert choice.strength is not None
-    logits = rows.features @ choice.head.weight.astype(np.float64) + choice.head.bias
-    odds = np.exp(logits)
+    odds = np.exp(logits_of(choice.head, rows.features))
     difference = odds / odds.sum(axis=1, keepdims=True) - rows.known
-    slope = rows.features.T @ difference + choice.strength * choice.head.weight
+    slope = rows.features.T @ difference + choice.strength * choice.head.weight.T
     assert np.abs(slope).max() < 0.02
 
 

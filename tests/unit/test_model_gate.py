@@ -11,14 +11,14 @@ import pytest
 from model_export import gate
 from model_export.assemble import SENTIMENTS, embedding_graph, full_graph
 from model_export.gate import Candidate, GateFailed, accuracies, check
-from model_export.graph import Float16, Float32, Int8, Linear, PrecisionName, Scaling
+from model_export.graph import Float16, Float32, Int8, Scaling
+from model_export.heads import EXCLUSIVE
 from model_export.labelled import Example
 from model_export.run import run_graph
 from model_export.sources import MINILM, WEIGHTS
-from tests.unit.tiny_bert import branch, heads_with, tiny_checkpoint, tiny_scalings, tiny_texts
+from tests.unit.tiny_bert import tiny_checkpoint, tiny_heads, tiny_scalings, tiny_texts, tiny_trunk
 
 if TYPE_CHECKING:
-    from model_export.graph import Graph
     from model_export.heads import Heads
     from model_export.sources import Checkpoint
 
@@ -32,14 +32,14 @@ def checkpoint() -> Checkpoint:
 
 @pytest.fixture(scope="module")
 def heads(checkpoint: Checkpoint) -> Heads:
-    return heads_with(branch(checkpoint, "mood", 1, ("sentiment",), "branch"))
+    return tiny_heads(tiny_trunk(checkpoint))
 
 
 @pytest.fixture(scope="module")
 def candidate(checkpoint: Checkpoint, heads: Heads) -> Candidate:
     """A sound one."""
     return Candidate(
-        full_graph(checkpoint, Int8(tiny_scalings(checkpoint, heads)), heads),
+        full_graph(checkpoint, Int8(tiny_scalings(checkpoint, heads.trunk)), heads),
         "int8",
         full_graph(checkpoint, Float32(), heads),
         checkpoint,
@@ -51,54 +51,69 @@ def candidate(checkpoint: Checkpoint, heads: Heads) -> Candidate:
 def _tiny_gate(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tiny tokenizer knows its own words alone; and its random heads are often of two minds."""
     monkeypatch.setattr(gate, "MAX_CHANGED_LABELS", 0.2)
+    monkeypatch.setattr(gate, "MIN_TUNED_COSINE", -1)
     reference = TEXTS[:5], np.zeros((5, 32), np.float32)
     monkeypatch.setattr(gate, "load_reference", lambda: reference)
 
 
 def test_a_sound_model_passes(candidate: Candidate) -> None:
     """Every figure is reported, the set's by head and precision."""
-    examples = [Example(text, "set", action="none", sentiment="neutral") for text in TEXTS]
+    examples = [
+        Example(text, "set", action="none", sentiment="neutral", salience=1, initiative=False)
+        for text in TEXTS
+    ]
     metrics = check(candidate, examples)
     assert set(metrics) == {
         "textbook_cosine_min",
         "textbook_difference_max",
+        "tuned_cosine_mean",
         "int8_cosine_mean",
         "int8_cosine_min",
         "int8_changed_labels",
-        "heldout_action_fp32",
-        "heldout_action_int8",
-        "heldout_sentiment_fp32",
-        "heldout_sentiment_int8",
+        "int8_salience_difference",
+        *(
+            f"heldout_{head}_{precision}"
+            for head in ("action", "sentiment", "salience", "initiative")
+            for precision in ("fp32", "int8")
+        ),
     }
     assert metrics["textbook_cosine_min"] > 0.99999
 
 
 def test_a_graph_that_is_not_the_encoder(candidate: Candidate, checkpoint: Checkpoint, heads: Heads) -> None:
     """fp32 with one layer's weights changed does not match the textbook."""
-    tensors = dict(checkpoint.tensors)
-    tensors["encoder.layer.1.output.dense.weight"] = -tensors["encoder.layer.1.output.dense.weight"]
-    wrong = full_graph(replace(checkpoint, tensors=tensors), Float32(), heads)
+    trunk = tiny_trunk(checkpoint)
+    name = "encoder.layer.1.output.dense.weight"
+    turned = replace(trunk, layers={**trunk.layers, name: -trunk.layers[name]})
+    wrong = full_graph(checkpoint, Float32(), replace(heads, trunk=turned))
     with pytest.raises(GateFailed, match=r"fp32 does not match the reference: textbook_cosine_min 0\.\d+"):
         check(replace(candidate, exact=wrong), [])
 
 
-def test_a_branch_that_is_not_the_trained_one(
+def test_heads_that_are_not_the_trained_ones(
     candidate: Candidate, checkpoint: Checkpoint, heads: Heads
 ) -> None:
-    """The embedding is right, but a head reads layers that were not trained for it."""
-    (right,) = heads.branches
-    tensors = {name: value * np.float32(0.5) for name, value in right.tensors.items()}
-    wrong = full_graph(checkpoint, Float32(), replace(heads, branches=(replace(right, tensors=tensors),)))
+    """The embedding is right, but labels attend to something else."""
+    parts = {name: replace(head, query=head.query[:, ::-1]) for name, head in heads.parts.items()}
+    wrong = full_graph(checkpoint, Float32(), replace(heads, parts=parts))
     with pytest.raises(GateFailed, match=r"the heads do not match the reference: textbook_difference_max"):
         check(replace(candidate, exact=wrong), [])
 
 
-def test_vectors_of_the_publisher(candidate: Candidate, checkpoint: Checkpoint) -> None:
+def test_layers_that_turn_the_embedding(candidate: Candidate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was embedded before could not be found any more."""
+    monkeypatch.setattr(gate, "MIN_TUNED_COSINE", 0.9999)
+    with pytest.raises(GateFailed, match=r"turned the embedding too far: tuned_cosine_mean 0\.\d+"):
+        check(candidate, [Example(text, "set") for text in TEXTS])
+
+
+def test_vectors_of_the_publisher(checkpoint: Checkpoint) -> None:
     """For the packaged encoder the publisher's own vectors count, not the textbook alone."""
-    digest = MINILM.digests[WEIGHTS]
-    source = checkpoint.source.model_copy(update={"sha256": digest})
+    source = checkpoint.source.model_copy(update={"sha256": MINILM.digests[WEIGHTS]})
+    exact = embedding_graph(checkpoint, Float32())
+    candidate = Candidate(exact, "fp32", exact, replace(checkpoint, source=source), None)
     with pytest.raises(GateFailed, match=r"fp32 does not match the reference: reference_cosine_min 0\.0000"):
-        check(replace(candidate, checkpoint=replace(checkpoint, source=source)), [])
+        check(candidate, [])
 
 
 class Coarse(Int8):
@@ -112,28 +127,33 @@ class Coarse(Int8):
 
 def test_eight_bits_that_stray(candidate: Candidate, checkpoint: Checkpoint, heads: Heads) -> None:
     """A mean cosine below the limit is named with its value."""
-    coarse = full_graph(checkpoint, Coarse(tiny_scalings(checkpoint, heads)), heads)
+    coarse = full_graph(checkpoint, Coarse(tiny_scalings(checkpoint, heads.trunk)), heads)
     with pytest.raises(GateFailed, match=r"int8 strays too far from fp32: int8_cosine_mean 0\.\d+.*0\.99"):
         check(replace(candidate, graph=coarse), [])
 
 
-class Contrary(Float32):
-    """Right embeddings; and what the branch reads is turned round."""
-
-    name: PrecisionName = "int8"
-
-    def linear(self, graph: Graph, value: str, layer: Linear, name: str) -> str:
-        if name == "branch.mood.encoder.layer.1.output.dense":
-            layer = Linear(-layer.weight, -layer.bias)
-        return super().linear(graph, value, layer, name)
+def contrary(checkpoint: Checkpoint, heads: Heads) -> bytes:
+    """Right embeddings; and the labels that exclude each other change places."""
+    parts = {
+        name: replace(head, weight=-head.weight, bias=-head.bias) if name in EXCLUSIVE else head
+        for name, head in heads.parts.items()
+    }
+    return full_graph(checkpoint, Float32(), replace(heads, parts=parts))
 
 
 def test_labels_that_change(candidate: Candidate, checkpoint: Checkpoint, heads: Heads) -> None:
     """Embeddings may agree and labels not: too many changed ones stop the model."""
     examples = [Example(text, "set") for text in TEXTS]
-    contrary = full_graph(checkpoint, Contrary(), heads)
+    turned = contrary(checkpoint, heads)
     with pytest.raises(GateFailed, match="int8 changes too many labels: int8_changed_labels"):
-        check(replace(candidate, graph=contrary), examples)
+        check(replace(candidate, graph=turned), examples)
+
+
+def test_salience_that_changes(candidate: Candidate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By how much it changes in the mean."""
+    monkeypatch.setattr(gate, "MAX_SALIENCE_DIFFERENCE", 1e-6)
+    with pytest.raises(GateFailed, match="int8 changes salience too much: int8_salience_difference"):
+        check(candidate, [])
 
 
 def test_accuracy_that_is_lost(
@@ -146,9 +166,9 @@ def test_accuracy_that_is_lost(
         Example(text, "set", sentiment=SENTIMENTS[int(row.argmax())])
         for text, row in zip(TEXTS, exact[3], strict=True)
     ]
-    contrary = full_graph(checkpoint, Contrary(), heads)
+    turned = contrary(checkpoint, heads)
     with pytest.raises(GateFailed, match=r"loses too much accuracy of sentiment \(1\.0000\)"):
-        check(replace(candidate, graph=contrary), examples)
+        check(replace(candidate, graph=turned), examples)
 
 
 def test_one_text_of_a_small_set_may_change(candidate: Candidate, heads: Heads) -> None:
@@ -159,7 +179,8 @@ def test_one_text_of_a_small_set_may_change(candidate: Candidate, heads: Heads) 
     def outputs(wrong: int) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
         action = right.copy()
         action[:wrong] = [1, 0, 0]
-        return [np.zeros((20, 32), np.float32), np.zeros((20, 10), np.float32), action, right]
+        rest = [np.zeros((20, columns), np.float32) for columns in (32, 10, 1, 1)]
+        return [*rest[:2], action, right, *rest[2:]]
 
     gate.check_accuracy(candidate, heads, examples, (outputs(0), outputs(1)))
     with pytest.raises(GateFailed, match=r"heldout_action_int8 0\.90000, the limit is 0\.95000"):
@@ -186,7 +207,7 @@ def test_open_topics_do_not_count() -> None:
     topic[0, [0, 2, 5]] = 1  # E1 rightly, E3 unjudged, S1 rightly
     topic[1, 9] = 1  # G1 wrongly, E1 missed
     rest = np.zeros((3, 3), np.float32)
-    found = accuracies([rest, topic, rest, rest], np.full(10, 0.5, np.float32), examples)
+    found = accuracies([rest, topic, *[rest] * 4], tiny_heads(), examples)
     assert found == {"topic": (2 * 2 / (2 * 2 + 1 + 1), 2)}
 
 
@@ -194,7 +215,7 @@ def test_topics_of_another_taxonomy() -> None:
     """Columns are those of the heads; a set that is labelled by other topics judges none of them."""
     topic = np.array([[1, 0], [0, 1]], np.float32)
     rest = np.zeros((2, 3), np.float32)
-    outputs, thresholds = [rest, topic, rest, rest], np.full(2, 0.5, np.float32)
+    outputs, heads = [rest, topic, *[rest] * 4], replace(tiny_heads(), thresholds=np.full(2, 0.5, np.float32))
     ours = [Example("a", "set", topics={"E1": True}), Example("b", "set", topics={"pay": True})]
-    assert accuracies(outputs, thresholds, ours[:1], ("safety", "pay")) == {}
-    assert accuracies(outputs, thresholds, ours, ("safety", "pay")) == {"topic": (1.0, 1)}
+    assert accuracies(outputs, heads, ours[:1], ("safety", "pay")) == {}
+    assert accuracies(outputs, heads, ours, ("safety", "pay")) == {"topic": (1.0, 1)}

@@ -77,14 +77,27 @@ def test_something_environmental_is_one_of_five(tmp_path: Path) -> None:
 def test_own_lines(tmp_path: Path) -> None:
     """A label left out is unknown; an empty list of topics says that none applies."""
     path = tmp_path / "mine.jsonl"
-    path.write_text('{"text": "a", "topics": []}\n{"text": "b", "sentiment": "negative"}\n')
-    first, second = read_labelled(path)
+    path.write_text(
+        '{"text": "a", "topics": []}\n{"text": "b", "sentiment": "negative"}\n'
+        '{"text": "c", "salience": 0, "initiative": false}\n'
+    )
+    first, second, third = read_labelled(path)
+    assert (third.salience, third.initiative, first.salience) == (0, False, None)
     assert first.topics == dict.fromkeys(TOPICS, False)
     assert (first.action, first.sentiment) == (None, None)
     assert (second.topics, second.sentiment) == ({}, "negative")
 
 
-@pytest.mark.parametrize("line", ['{"text": ""}', '{"text": "a", "topics": ["E9"]}', '{"texts": "a"}', "a"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"text": ""}',
+        '{"text": "a", "salience": 4}',
+        '{"text": "a", "topics": ["E9"]}',
+        '{"texts": "a"}',
+        "a",
+    ],
+)
 def test_a_line_of_another_form_is_named(tmp_path: Path, line: str) -> None:
     """A misspelt label is refused with file and line, not learnt."""
     path = tmp_path / "mine.jsonl"
@@ -163,6 +176,16 @@ def test_targets_mark_what_is_open() -> None:
     assert targets.action.tolist() == [OPEN, OPEN]
     assert targets.sentiment.tolist() == [OPEN, 2]
     assert targets.polar.tolist() == [False, True]
+    assert np.isnan(targets.salience).all()
+    assert np.isnan(targets.known("initiative")).all()
+
+
+def test_salience_is_learnt_by_levels() -> None:
+    """A 2 is at least 1 and at least 2."""
+    targets = Targets.of([Example("a", "x", salience=2, initiative=True), Example("b", "x")], TOPICS)
+    assert targets.known("salience")[0].tolist() == [1, 1, 0]
+    assert targets.judged("salience").tolist() == [True, False]
+    assert targets.known("initiative")[0].tolist() == [1]
 
 
 TAXONOMY = """

@@ -19,7 +19,7 @@ from model_export.scalings import (
     scalings_key,
 )
 from shared.platform.errors import SetupError
-from tests.unit.tiny_bert import branch, heads_with, tiny_checkpoint, tiny_scalings
+from tests.unit.tiny_bert import tiny_checkpoint, tiny_scalings, tiny_trunk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def test_saved_scalings_come_back() -> None:
     """Names, factors and spans survive."""
     scaling = Scaling(np.array([0.5, 2.0], np.float32), -1.25, 3.5)
-    found = parse_scalings(dump_scalings({"encoder.layer.0.output.dense": scaling}, ["k"]))
+    found = parse_scalings(dump_scalings({"encoder.layer.0.output.dense": scaling}, "k"))
     assert list(found) == ["encoder.layer.0.output.dense"]
     assert found["encoder.layer.0.output.dense"].factors.tolist() == [0.5, 2.0]
     assert (found["encoder.layer.0.output.dense"].low, found["encoder.layer.0.output.dense"].high) == (
@@ -38,14 +38,13 @@ def test_saved_scalings_come_back() -> None:
 
 
 def test_scalings_serve_their_own_weights_alone(tmp_path: Path) -> None:
-    """Those of other weights, or of a branch that was trained again, are not taken."""
+    """Those of other weights, or of layers that were tuned since, are not taken."""
     checkpoint = tiny_checkpoint()
     assert kept_scalings(tmp_path, checkpoint, None) is None
-    content = dump_scalings(tiny_scalings(checkpoint), [scalings_key(checkpoint, None)])
+    content = dump_scalings(tiny_scalings(checkpoint), scalings_key(checkpoint, None))
     (tmp_path / SCALINGS_FILE).write_bytes(content)
     assert kept_scalings(tmp_path, checkpoint, None) == content
-    heads = heads_with(branch(checkpoint, "mood", 1, ("sentiment",), "branch"))
-    assert kept_scalings(tmp_path, checkpoint, heads) is None
+    assert kept_scalings(tmp_path, checkpoint, tiny_trunk(checkpoint)) is None
 
 
 def test_a_broken_file_says_how_to_find_them(tmp_path: Path) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from model_export.heads import Head
 from model_export.labelled import Example, exhaustive
 from model_export.scores import f1, macro_f1, micro_f1
 from shared.platform.records import TOPICS
@@ -13,9 +14,10 @@ from training.fit import (
     Rows,
     best_shares,
     best_threshold,
+    calibrated_each,
     calibrated_exclusive,
-    calibrated_topics,
     fit,
+    logits_of,
     platt,
     zero_head,
 )
@@ -33,7 +35,7 @@ def test_topics_are_learnt_from_groups_alone() -> None:
     targets = Targets.of(examples, TOPICS)
     rows = Rows(features, targets.topics.astype(float), exclusive=False, any_of=targets.any_of)
     (head,) = fit(rows, zero_head(4, len(TOPICS)), [0.001])
-    chances = 1 / (1 + np.exp(-(features @ head.weight + head.bias)))
+    chances = 1 / (1 + np.exp(-(logits_of(head, features))))
     assert chances[0, 0] > 0.9
     assert chances[45, 1] > 0.9
     assert chances[45, 0] < 0.1
@@ -45,7 +47,30 @@ def test_exclusive_labels_are_learnt() -> None:
     features = np.repeat(np.eye(3), 10, axis=0)
     known = np.eye(3)[np.repeat([1, 2, 0], 10)]
     (head,) = fit(Rows(features, known, exclusive=True), zero_head(3, 3), [0.001])
-    assert (features @ head.weight + head.bias).argmax(axis=1).tolist() == [1] * 10 + [2] * 10 + [0] * 10
+    assert (logits_of(head, features)).argmax(axis=1).tolist() == [1] * 10 + [2] * 10 + [0] * 10
+
+
+def test_every_label_learns_from_what_it_attends_to() -> None:
+    """Two labels that see the same rows turned round learn opposite weights, and each the right ones."""
+    random = np.random.default_rng(0)
+    seen = random.normal(0, 3, (200, 4))
+    features = np.stack([seen, -seen], axis=1)
+    known = np.repeat((seen[:, :1] > 0).astype(float), 2, axis=1)
+    (head,) = fit(Rows(features, known, exclusive=False), zero_head(4, 2), [0.001])
+    np.testing.assert_allclose(head.weight[0], -head.weight[1], rtol=1e-3)
+    assert ((logits_of(head, features) > 0) == (known == 1)).mean() > 0.98
+
+
+def test_strengths_do_not_depend_on_the_length_of_features() -> None:
+    """Features ten times longer give weights ten times smaller, and the same logits."""
+    random = np.random.default_rng(0)
+    features = random.normal(0, 1, (100, 4))
+    known = (features[:, :1] + random.normal(0, 1, (100, 1)) > 0).astype(float)
+    one, other = (
+        fit(Rows(features * length, known, exclusive=False), zero_head(4, 1), [10.0])[0] for length in (1, 10)
+    )
+    np.testing.assert_allclose(one.weight, other.weight * 10, rtol=1e-3)
+    np.testing.assert_allclose(one.bias, other.bias, atol=1e-4)
 
 
 def test_platt_mends_overconfidence() -> None:
@@ -91,8 +116,8 @@ def test_rare_topics_share_a_threshold() -> None:
     known = np.stack([random.random(4000) < 1 / (1 + np.exp(-logits[:, 0])), np.zeros(4000)], axis=1) * 1.0
     known[:, 1] = np.nan
     known[0, 1] = 1
-    head = Head(np.eye(2, dtype=np.float32), np.zeros(2, np.float32))
-    _, thresholds = calibrated_topics(head, logits, known)
+    head = replace(zero_head(2, 2), weight=np.eye(2, dtype=np.float32))
+    _, thresholds = calibrated_each(head, logits, known)
     assert thresholds[0] == pytest.approx(thresholds[1], abs=0.02)
 
 
@@ -103,7 +128,7 @@ def test_temperature_mends_overconfidence() -> None:
     odds = np.exp(logits)
     chances = odds / odds.sum(axis=1, keepdims=True)
     labels = np.array([random.choice(3, p=row) for row in chances])
-    head = Head(np.eye(3, dtype=np.float32), np.zeros(3, np.float32))
+    head = replace(zero_head(3, 3), weight=np.eye(3, dtype=np.float32))
     cooled = calibrated_exclusive(head, 3 * logits, labels)
     np.testing.assert_allclose(cooled.weight * 3, head.weight, rtol=0.06)
 
@@ -124,7 +149,7 @@ def test_shares_follow_who_is_right() -> None:
     assert shares[1] > 0.5
 
 
-def test_without_sentences_the_branch_stands_alone() -> None:
+def test_without_sentences_shares_stay_where_they_began() -> None:
     """Nothing known of a label leaves the shares where they began."""
     start = np.array([0.0, 1.0, 0.0])
     shares = best_shares(np.ones((0, 3, 3)), np.ones((0, 3)), start, exclusive=True)

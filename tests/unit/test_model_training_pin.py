@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from model_export.gate import load_reference
+from model_export.heads import HEAD_NAMES
 from model_export.textbook import Textbook
 from shared.inference.tokens import load_tokenizer
 from tests.pin_model import pin
-from tests.unit.tiny_bert import branch, heads_with, tiny_checkpoint
+from tests.unit.tiny_bert import tiny_checkpoint, tiny_heads, tiny_trunk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def test_the_answers_are_written_down(tmp_path: Path) -> None:
     """Each reference text has the start of its embedding and all chances, as the textbook gives them."""
     checkpoint = tiny_checkpoint()
-    heads = heads_with(branch(checkpoint, "mood", 1, ("sentiment",), "branch"))
+    heads = tiny_heads(tiny_trunk(checkpoint))
     path = tmp_path / "pinned.json"
     pin(checkpoint, heads, path)
     rows = json.loads(path.read_text(encoding="utf-8"))
@@ -28,7 +29,5 @@ def test_the_answers_are_written_down(tmp_path: Path) -> None:
     textbook, tokenizer = Textbook(checkpoint, heads), load_tokenizer(checkpoint.tokenizer)
     tokenizer.enable_truncation(checkpoint.config.max_position_embeddings)
     embedding, *chances = textbook.answer(tokenizer.encode(rows[0]["text"]).ids)
-    for name, expected in zip(
-        ("embedding", "topic", "action", "sentiment"), (embedding[:8], *chances), strict=True
-    ):
+    for name, expected in zip(("embedding", *HEAD_NAMES), (embedding[:8], *chances), strict=True):
         np.testing.assert_allclose(rows[0][name], expected, atol=1e-4, err_msg=name)

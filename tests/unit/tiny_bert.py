@@ -1,4 +1,4 @@
-"""A BERT small enough for unit tests, with random weights, and branches and heads for it."""
+"""A BERT small enough for unit tests, with random weights, and tuned layers and heads for it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from tokenizers.models import WordPiece
 from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 
-from model_export.heads import PAIRS, Branch, BranchCard, Head, HeadName, Heads, Words
+from model_export.heads import HEAD_NAMES, Head, HeadName, Heads, Trunk
 from model_export.scalings import find_scalings
 from model_export.sources import Checkpoint, Config
 from shared.inference.manifest import Source
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from model_export.graph import Scaling
@@ -64,35 +65,31 @@ def tiny_checkpoint() -> Checkpoint:
     )
 
 
-def branch(checkpoint: Checkpoint, name: str, fork: int, heads: tuple[HeadName, ...], source: str) -> Branch:
-    """The layers above `fork`, changed at random."""
-    random = np.random.default_rng(len(name))
-    tensors = {
-        path: value + random.normal(0, 0.1, value.shape).astype(np.float32)
+LABELS: dict[HeadName, int] = {"topic": 10, "action": 3, "sentiment": 3, "salience": 3, "initiative": 1}
+
+
+def tiny_trunk(checkpoint: Checkpoint) -> Trunk:
+    """The layers, changed so that a text's positions differ more, and a projection of both back to one."""
+    random = np.random.default_rng(4)
+    layers = {
+        path: (value * (0.1 if ".dense." in path else 1)).astype(np.float16).astype(np.float32)
         for path, value in checkpoint.tensors.items()
-        if path.startswith("encoder.layer.") and int(path.split(".")[2]) >= fork
+        if path.startswith("encoder.layer.")
     }
-    card = BranchCard.model_validate(
-        {"name": name, "fork": fork, "layers": LAYERS - fork, "heads": heads, "input": source}
-    )
-    return Branch(card, tensors)
+    projection = np.vstack([random.normal(0, 0.02, (WIDTH, WIDTH)), np.eye(WIDTH)]).astype(np.float32)
+    return Trunk(layers, projection)
 
 
-def heads_with(*branches: Branch) -> Heads:
-    """Random heads of the right widths on `branches`, or on the embedding."""
+def tiny_heads(trunk: Trunk | None = None, names: Sequence[HeadName] = HEAD_NAMES) -> Heads:
+    """Random heads of the right widths."""
     random = np.random.default_rng(3)
 
-    def head(name: HeadName, labels: int) -> Head:
-        parts = next((b.card.input for b in branches if name in b.card.heads), "embedding").split("+")
-        features = sum(labels if part == "words" else WIDTH for part in parts)
-        return Head(random.normal(0, 3, (features, labels)).astype(np.float32), np.zeros(labels, np.float32))
+    def head(labels: int) -> Head:
+        query, weight = (random.normal(0, 1, (labels, WIDTH)).astype(np.float32) for _ in range(2))
+        return Head(query, weight, random.normal(0, 1, labels).astype(np.float32))
 
-    topic, action, sentiment = head("topic", 10), head("action", 3), head("sentiment", 3)
-    words = None
-    if any("words" in b.card.input for b in branches):
-        pieces, pairs = (random.normal(0, 1, (n, 16)).astype(np.float32) for n in (VOCABULARY, PAIRS))
-        words = Words.of(pieces, pairs, (10, 3, 3))
-    return Heads(topic, action, sentiment, np.full(10, 0.5, np.float32), branches, words)
+    parts = {name: head(LABELS[name]) for name in names}
+    return Heads(parts, np.full(10, 0.5, np.float32), 0.5 if "initiative" in parts else None, trunk)
 
 
 def tiny_tokenizer() -> bytes:
@@ -116,9 +113,9 @@ def tiny_texts(count: int) -> list[str]:
     ]
 
 
-def tiny_scalings(checkpoint: Checkpoint, heads: Heads | None = None) -> dict[str, Scaling]:
+def tiny_scalings(checkpoint: Checkpoint, trunk: Trunk | None = None) -> dict[str, Scaling]:
     """Scalings found on random words."""
-    return find_scalings(checkpoint, heads, tiny_texts(40))
+    return find_scalings(checkpoint, trunk, tiny_texts(40))
 
 
 def write_checkpoint(directory: Path, prefix: str = "") -> None:
