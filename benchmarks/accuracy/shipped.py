@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 _READ = ("taps",)
 """Values inside the graph that a head of a corpus' own categories may read beside the embedding."""
 
@@ -42,5 +44,10 @@ def run_shipped(directory: Path, texts: Sequence[str]) -> Scores:
         thresholds=np.array(manifest.thresholds),
         initiative_threshold=manifest.initiative_threshold or 0.5,
         embedding=found["embedding"],
-        features=np.hstack([found[name] for name in ("embedding", *_READ) if name in found]),
+        features=np.hstack([_unit(found[name]) for name in ("embedding", *_READ) if name in found]),
     )
+
+
+def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of unit length each, so that one penalty suits all that a regression reads."""
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))

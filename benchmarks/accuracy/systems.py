@@ -20,7 +20,7 @@ from training.targets import OPEN, Targets
 from training.train import DECAY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from types import ModuleType
 
     from numpy.typing import NDArray
@@ -117,20 +117,60 @@ def answers_of_model(learnt: Scores, learnt_from: Sequence[Example], asked: Scor
     )
 
 
+class _Words:
+    """Words and pairs of words, weighted by rarity: what a logistic regression for each head reads."""
+
+    def __init__(self, learnt: Sequence[str], asked: Sequence[str]) -> None:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        vectoriser = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
+        self._learnt = vectoriser.fit_transform(learnt)
+        self._asked = vectoriser.transform(asked)
+
+    def chances(self, labels: NDArray[Any]) -> Floats:
+        """(asked, labels) probabilities; `labels` (learnt,) are indices, or nan or `OPEN` where unknown."""
+        from sklearn.linear_model import LogisticRegression
+
+        rows = np.flatnonzero(labels >= 0)  # nan is not
+        model = LogisticRegression(C=10, class_weight="balanced", solver="newton-cg", tol=1e-3)
+        return np.asarray(model.fit(self._learnt[rows], labels[rows]).predict_proba(self._asked))
+
+    def several(self, labels: NDArray[Any]) -> Floats | None:
+        """(asked, labels) probabilities of labels that do not exclude each other; None without examples."""
+        if not (labels == 1).any(axis=0).all():
+            return None
+        return np.stack([self.chances(column)[:, 1] for column in labels.T], axis=1)
+
+
 def answers_of_tfidf(learnt_from: Sequence[Example], texts: Sequence[str]) -> Answers:
-    """Words and pairs of words, weighted by rarity; a logistic regression for each label."""
+    """Logistic regressions on words, for each label of every corpus."""
     targets = Targets.of(learnt_from, TOPICS)
-    known = [example.text for example in learnt_from]
-    pillars = _regressions(known, targets.pillars, texts)
-    chances = _classes(known, np.where(targets.polar, OPEN, targets.sentiment), texts)
-    action = _classes(known, targets.action, texts)
+    words = _Words([example.text for example in learnt_from], list(texts))
+    chances = words.chances(np.where(targets.polar, OPEN, targets.sentiment))
+    several = {
+        "topics": words.several(targets.topics),
+        "own_pillars": words.several(targets.pillars),
+        "aspects": words.several(targets.aspects),
+    }
     return Answers(
         sentiment=chances.argmax(axis=1),
         positive=chances[:, _POSITIVE] > chances[:, _NEGATIVE],
-        action=action.argmax(axis=1),
-        topics=_regressions(known, targets.topics, texts),
-        own_pillars=pillars,
-        aspects=_regressions(known, targets.aspects, texts),
+        action=words.chances(targets.action).argmax(axis=1),
+        **{name: found > 0.5 for name, found in several.items() if found is not None},
+    )
+
+
+def scores_of_tfidf(learnt: Judged, texts: Sequence[str]) -> Scores:
+    """The same for each head, on the passages that the model learnt from."""
+    words = _Words(learnt.texts, list(texts))
+    topics = words.several(learnt.topics)
+    assert topics is not None
+    return Scores(
+        topics=topics,
+        action=words.chances(learnt.action),
+        sentiment=words.chances(learnt.outcome),
+        salience=words.chances(learnt.salience) @ np.arange(4),
+        initiative=words.chances(learnt.initiative)[:, 1],
     )
 
 
@@ -169,59 +209,3 @@ def _by_own_head(learnt: Floats, known: NDArray[np.float32], fresh: Bools, asked
     rows = told & fresh
     head, thresholds = calibrated_each(head, logits_of(head, learnt[rows]), labels[rows])
     return np.asarray(sigmoid(logits_of(head, asked).astype(np.float32)) >= thresholds)
-
-
-def scores_of_tfidf(learnt: Judged, texts: Sequence[str]) -> Scores:
-    """Words and pairs of words; a logistic regression for each head, on the same passages as the model's."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-
-    vectoriser = TfidfVectorizer(ngram_range=(1, 2), min_df=3, sublinear_tf=True)
-    known, asked = vectoriser.fit_transform(learnt.texts), vectoriser.transform(list(texts))
-
-    def chances(labels: NDArray[np.int8]) -> Floats:
-        rows = np.flatnonzero(labels != OPEN)
-        model = LogisticRegression(C=10, class_weight="balanced", solver="newton-cg", tol=1e-3)
-        return np.asarray(model.fit(known[rows], labels[rows]).predict_proba(asked))
-
-    topics = [chances(learnt.topics[:, column])[:, 1] for column in range(len(TOPICS))]
-    return Scores(
-        topics=np.stack(topics, axis=1),
-        action=chances(learnt.action),
-        sentiment=chances(learnt.outcome),
-        salience=chances(learnt.salience) @ np.arange(4),
-        initiative=chances(learnt.initiative)[:, 1],
-    )
-
-
-def _vectoriser() -> Callable[..., object]:
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    return TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)  # type: ignore[no-any-return]  # untyped
-
-
-def _regressions(known: Sequence[str], labels: NDArray[np.float32], texts: Sequence[str]) -> Bools:
-    from sklearn.linear_model import LogisticRegression
-
-    found = np.zeros((len(texts), labels.shape[1]), bool)
-    for column in range(labels.shape[1]):
-        rows = np.flatnonzero(~np.isnan(labels[:, column]))
-        if len(rows) and 0 < labels[rows, column].sum() < len(rows):
-            vectoriser = _vectoriser()
-            matrix = vectoriser.fit_transform([known[i] for i in rows.tolist()])  # type: ignore[attr-defined]  # untyped
-            model = LogisticRegression(C=10, class_weight="balanced", max_iter=1000)
-            model.fit(matrix, labels[rows, column])
-            found[:, column] = model.predict(vectoriser.transform(list(texts))) == 1  # type: ignore[attr-defined]  # untyped
-    return found
-
-
-def _classes(known: Sequence[str], labels: Places, texts: Sequence[str]) -> Floats:
-    from sklearn.linear_model import LogisticRegression
-
-    rows = np.flatnonzero(labels != OPEN)
-    vectoriser = _vectoriser()
-    matrix = vectoriser.fit_transform([known[i] for i in rows.tolist()])  # type: ignore[attr-defined]  # untyped
-    model = LogisticRegression(C=10, class_weight="balanced", max_iter=1000)
-    model.fit(matrix, labels[rows])
-    chances: Floats = model.predict_proba(vectoriser.transform(list(texts)))  # type: ignore[attr-defined]  # untyped
-    return chances
