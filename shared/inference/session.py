@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from shared.platform.errors import SetupError
-from shared.platform.logs import get_logger
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -91,10 +90,14 @@ def open_session(model: bytes, device: Device = "cpu", threads: int = 1) -> Infe
             raise SetupError(f"onnxruntime {version} cannot load the model: {error}") from error
         reason = str(error)
     else:
+        # Kept for changing providers, which nobody does: 25 MB.
+        session._model_bytes = None  # noqa: SLF001
         if device == "cpu" or session.get_providers()[0] == CUDA:
             return session
         if on_gpu:
             reason = "CUDA's libraries did not load"
+    from shared.platform.logs import get_logger  # here: it takes a fifth of the time to start, and is rare
+
     get_logger("inference").warning(
         "model runs on another device",
         wanted=device,
