@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from shared.inference.engine import interpret
+from shared.text.lists import LISTS, score
 from shared.text.standalone import standing_alone
 from shared.text.summary import Candidate, encoded
 
@@ -23,27 +25,33 @@ _PLACE = ("index", "page", "row")
 
 
 def judged(engine: Engine, results: Sequence[PassageResult]) -> tuple[list[Candidate], float]:
-    """Return the best sentence of each passage that matters, in their order, and the engine's seconds.
+    """Return the best sentences of each passage that matters, in their order, and the engine's seconds.
 
     Where the model does not say what matters, the first sentence of each passage is taken for the passage.
     """
-    found: dict[int, Candidate] = {}
+    found: list[Candidate] = []
     asked: list[tuple[PassageResult, str]] = []
     for result in results:
         if result.kind != "text":
             continue
         sentences = standing_alone(result.text)[:MAX_SENTENCES]
         if result.salience is None:
-            if sentences:
-                found[result.index] = stand_in(result, sentences[0])
+            found += [stand_in(result, text) for text in sentences[:1]]
         elif result.salience >= PROMISING or (result.sentiment and result.sentiment.label == "negative"):
             asked += [(result, text) for text in sentences]
     outputs = engine.run([text for _, text in asked])
-    for position, (result, text) in enumerate(asked):
-        one = _read(engine, outputs, position, result, text)
-        if result.index not in found or one.worth > found[result.index].worth:
-            found[result.index] = one
-    return [found[index] for index in sorted(found)], outputs.cpu_seconds
+    read = (_read(engine, outputs, at, result, text) for at, (result, text) in enumerate(asked))
+    for _, of_passage in groupby(read, key=lambda one: one.index):
+        found += _best(list(of_passage))
+    return sorted(found, key=lambda one: one.index), outputs.cpu_seconds
+
+
+def _best(sentences: list[Candidate]) -> list[Candidate]:
+    """Return the sentence that is worth most, and the best for a list that this one does not belong to."""
+    first = max(sentences, key=lambda one: one.worth)
+    others = [name for name in LISTS if score(first, name) == 0]
+    second = max(sentences, key=lambda one: max((score(one, name) for name in others), default=0.0))
+    return [first, second] if any(score(second, name) > 0 for name in others) else [first]
 
 
 def stand_in(result: PassageResult, text: str) -> Candidate:

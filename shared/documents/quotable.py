@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shared.documents.outcomes import Role
-    from shared.text.summary import Aggregate
+    from shared.text.summary import Aggregate, Candidate
 
 MAX_INITIATIVES = 400
 """Initiatives kept of a document. With their vectors they take some 250 kB, and Firestore takes 1 MiB."""
@@ -24,20 +24,20 @@ MAX_MOOD = 8
 def keep(aggregate: Aggregate) -> tuple[list[Kept], NDArray[np.int8]]:
     """Return sentences in document order, and their vectors: (n, 384), eight bits a component."""
     candidates = aggregate.candidates
-    chosen: dict[Role, list[int]] = {
-        "summary": [one.index for one in summary(aggregate)],
-        "initiative": [one.index for one in listed(candidates, "initiatives", MAX_INITIATIVES)],
-        "negative": [one.index for one in listed(candidates, "incidents", MAX_MOOD)],
-        "positive": [one.index for one in listed(candidates, "good_news", MAX_MOOD)],
+    chosen: dict[Role, list[Candidate]] = {
+        "summary": summary(aggregate),
+        "initiative": listed(candidates, "initiatives", MAX_INITIATIVES),
+        "negative": listed(candidates, "incidents", MAX_MOOD),
+        "positive": listed(candidates, "good_news", MAX_MOOD),
     }
-    roles: dict[int, list[Role]] = {}
-    for role, indices in chosen.items():
-        for index in indices:
-            roles.setdefault(index, []).append(role)
-    kept = [one for one in candidates if one.index in roles]
+    roles: dict[tuple[int, str], list[Role]] = {}
+    for role, taken in chosen.items():
+        for one in taken:
+            roles.setdefault(one.place, []).append(role)
+    kept = [one for one in candidates if one.place in roles]
     return [
         Kept(
-            **one.model_dump(exclude={"embedding"}), worth=round(one.worth, 3), roles=sorted(roles[one.index])
+            **one.model_dump(exclude={"embedding"}), worth=round(one.worth, 3), roles=sorted(roles[one.place])
         )
         for one in kept
     ], vectors(kept)

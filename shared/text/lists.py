@@ -5,7 +5,7 @@ What matters most and is surest to be what the list says comes first; nothing is
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -30,6 +30,7 @@ LISTED = 12
 """Most sentences of a list in a document's record."""
 
 ListName = Literal["initiatives", "incidents", "good_news"]
+LISTS: tuple[ListName, ...] = get_args(ListName)
 
 
 def sure(one: Candidate, name: ListName) -> float:
@@ -41,10 +42,16 @@ def sure(one: Candidate, name: ListName) -> float:
     return one.negative if name == "incidents" else one.positive
 
 
+def score(one: Candidate, name: ListName) -> float:
+    """Return what a sentence is worth in a list, from 0 to 1; 0 where it does not belong into it."""
+    likely = sure(one, name)
+    return one.worth * likely if likely >= SURE else 0.0
+
+
 def listed(candidates: Sequence[Candidate], name: ListName, limit: int = LISTED) -> list[Candidate]:
     """Return the best candidates of a list, each unlike those before it."""
-    likely = [one for one in candidates if sure(one, name) >= SURE]
-    likely.sort(key=lambda one: (-one.worth * sure(one, name), one.index))
+    likely = [one for one in candidates if score(one, name) > 0]
+    likely.sort(key=lambda one: (-score(one, name), one.place))
     whole = _unit(vectors(likely).astype(np.float64))
     taken: list[int] = []
     for at in range(len(likely)):
@@ -61,7 +68,7 @@ def listing(candidates: Sequence[Candidate], name: ListName) -> list[ListedSente
         ListedSentence(
             **one.model_dump(include=_TAKEN),
             sure=round(sure(one, name), 2),
-            score=round(one.worth * sure(one, name), 3),
+            score=round(score(one, name), 3),
         )
         for one in listed(candidates, name)
     ]

@@ -28,10 +28,15 @@ _LEVELS = 127  # of a component's magnitude, in eight bits
 
 
 class Candidate(JudgedSentence):
-    """A sentence that may be quoted: the best of its passage."""
+    """A sentence that may be quoted."""
 
     embedding: str
     """Base64 of 384 signed bytes: the unit vector times 127."""
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """Which sentence of its document it is: a passage may have several."""
+        return self.index, self.text
 
     @property
     def worth(self) -> float:
@@ -168,5 +173,5 @@ def vectors(candidates: Sequence[Candidate]) -> NDArray[np.int8]:
 def _best(candidates: list[Candidate]) -> list[Candidate]:
     """Return those that are worth most, up to the limit, in document order."""
     if len(candidates) > MAX_CANDIDATES:
-        candidates = sorted(candidates, key=lambda one: (-one.worth, one.index))[:MAX_CANDIDATES]
-    return sorted(candidates, key=lambda one: one.index)
+        candidates = sorted(candidates, key=lambda one: (-one.worth, one.place))[:MAX_CANDIDATES]
+    return sorted(candidates, key=lambda one: one.place)

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PLAIN = "The mill lies on the river north of the town."
+BAD = "The mill lost two of its people in the spring."
 GOOD = "The mill cut its emissions by 12% in one year."
 
 
 @dataclass
 class Reader:
-    """An engine that finds GOOD alone to matter, and to be an initiative."""
+    """An engine that finds GOOD alone to matter, and to be an initiative; BAD is bad news."""
 
     manifest = MANIFEST
     asked: list[str] = field(default_factory=list)
@@ -30,12 +31,14 @@ class Reader:
         self.asked += texts
         is_good = np.array([[text == GOOD] for text in texts], np.float32).reshape(-1, 1)
         zeros = np.zeros((len(texts), 10), np.float32)
+        is_bad = np.array([[text == BAD] for text in texts], np.float32).reshape(-1, 1)
         third = np.full((len(texts), 3), 1 / 3, np.float32)
+        mood = third * (1 - is_bad) + np.array([[0, 0, 1]], np.float32) * is_bad
         return Outputs(
             embedding=np.eye(384, dtype=np.float32)[[len(text) for text in texts]],
-            topics=zeros + is_good,
+            topics=zeros + np.maximum(is_good, is_bad),
             action=third,
-            sentiment=third,
+            sentiment=mood,
             salience=3 * is_good,
             initiative=is_good,
             tokens=np.full(len(texts), 9, np.int32),
@@ -57,6 +60,13 @@ def test_the_best_sentence_of_what_matters_is_quoted_for_what_it_says_itself() -
     assert seconds == 2
     assert (found.index, found.text, found.topics[:1], found.salience) == (0, GOOD, ["E1"], 3.0)
     assert (found.initiative, found.initiative_score, found.negative) == (True, 1.0, 0.333)
+
+
+def test_a_passage_may_have_a_second_sentence_for_another_list() -> None:
+    """Here bad news, beside an initiative that is worth more."""
+    engine = Reader()
+    found, _ = judged(engine, [result(0, f"{PLAIN} {BAD} {GOOD}", ("S1",), salience=2.0)])  # type: ignore[arg-type]
+    assert [one.text for one in found] == sorted([BAD, GOOD])
 
 
 def test_bad_news_is_read_however_little_it_matters() -> None:

@@ -225,10 +225,13 @@ class News:
 
     def novel(self) -> list[Novel]:
         """Return the sentences unlike anything before, the best first; none where nothing was before."""
-        pairs = zip(self._near.round(4), self._candidates, strict=True)
-        near = {sentence.at: round(float(value), 4) for value, sentence in pairs if -1.0 < value < UNLIKE}
-        unlike = [sentence for sentence in self._candidates if sentence.at in near]
+        pairs = list(zip(self._near.round(4).tolist(), self._candidates, strict=True))
+        unlike = [sentence for near, sentence in pairs if -1.0 < near < UNLIKE]
+        similarity = {(sentence.at, sentence.kept["text"]): near for near, sentence in pairs}
         return [
-            Novel(quote=quote(sentence, "summary", also), similarity=near[sentence.at])
+            Novel(
+                quote=quote(sentence, "summary", also),
+                similarity=round(similarity[sentence.at, sentence.kept["text"]], 4),
+            )
             for sentence, also in distinct(unlike, MAX_NOVEL, PER_DOCUMENT)
         ]
