@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from shared.documents.figures import DocumentFigure, DocumentTable
     from shared.text.summary import Aggregate
 
-_SETTINGS = Settings(
+SETTINGS = Settings(
     project="none", uploads_bucket="none", work_bucket="none", models_bucket="none", results_bucket="none"
 )
 _AT_ONCE = 1_024
@@ -62,7 +62,7 @@ class _Analyst:
 
     def analyze(self, path: Path, name: str, *, is_member: bool = False) -> dict[str, Any]:
         started = time.monotonic()
-        check_size(path, _SETTINGS.max_bytes)
+        check_size(path, SETTINGS.max_bytes)
         analyses: list[dict[str, Any]] = []
         sha256 = sha256_of(path)
         read = bound(
@@ -73,7 +73,7 @@ class _Analyst:
             metadata=self._metadata,
             tokenizer=self._tokenizer,
             redaction_key=bytes.fromhex(sha256),
-            settings=_SETTINGS,
+            settings=SETTINGS,
             unpack=None if is_member else lambda media_type: self._unpack(path, name, media_type, analyses),
         )
         can_recognise = find_spec("rapidocr") is not None  # not installed with the command line alone
@@ -110,7 +110,7 @@ class _Analyst:
     def _unpack(self, path: Path, name: str, media_type: str, analyses: list[dict[str, Any]]) -> Unpacked:
         """Analyze each of an archive's members, and append the results to `analyses`."""
         warnings: list[str] = []
-        for member, content in members(path, media_type, name, limits_of(_SETTINGS), warnings):
+        for member, content in members(path, media_type, name, limits_of(SETTINGS), warnings):
             with tempfile.NamedTemporaryFile() as file:
                 shutil.copyfileobj(content, file)
                 file.flush()

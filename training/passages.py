@@ -19,15 +19,25 @@ import hashlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from model_export.labelled import OWN, Example, Split, exhaustive, split_of
+from shared.inference.manifest import Source
 from shared.platform.errors import Rejected
+from shared.platform.records import ActionLabel, Record, SentimentLabel
 from training.corpora import read_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+SOURCE = Source(
+    name="corporate reports of 124 companies, passages and sentences read for this project",
+    revision="1",
+    licence="the texts are their companies'; the labels Apache-2.0",
+    use="training passages for every head",
+)
 PASSAGES, SENTENCES, COMPANIES = "passages.tsv", "sentences.tsv", "companies.tsv"
 CACHE = Path("build/training")
 _DIGITS = 16
@@ -35,6 +45,46 @@ _KEY = b"0" * 32
 """Redacts texts as it did when they were labelled, so that they have the same hash."""
 _MAX_FIELD = 1 << 20
 """Characters of one cell."""
+
+
+class Labels(Record):
+    """What a reader said of a passage or a sentence."""
+
+    reader: str
+    """Round and reader."""
+    topics: str
+    """Codes with commas between; empty: none applies."""
+    action: ActionLabel
+    outcome: SentimentLabel
+    salience: Annotated[int, Field(ge=0, le=3)]
+    initiative: Literal["yes", "no"]
+
+
+class Passage(Labels):
+    """A line of `passages.tsv`."""
+
+    id: str
+    company: str
+    """Empty: a sentence of a public corpus."""
+    source: str
+    how: str
+    """`random`, or what it was searched for."""
+    kind: Literal["prose", "row", "heading", "cut", "junk"]
+
+
+class Sentence(Labels):
+    """A line of `sentences.tsv`: characters `start` to `end` of a passage."""
+
+    passage: str
+    start: NonNegativeInt
+    end: PositiveInt
+
+
+class Company(Record):
+    """A line of `companies.tsv`."""
+
+    company: str
+    split: Split
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,54 +98,47 @@ class Labelled:
 
 def read_passages(folder: Path | None, report: Callable[[str], None] = lambda _: None) -> Labelled:
     """The labelled passages and sentences whose texts are under `folder`; none without one."""
-    rows = list(_rows(OWN / PASSAGES))
+    rows = [Passage.model_validate(row) for row in _rows(OWN / PASSAGES)]
     if folder is None:
         return Labelled([], len(rows))
-    wanted = {row["id"] for row in rows}
+    wanted = {row.id for row in rows}
     texts = {key: text for key, text in _listed(folder) if key in wanted}
-    split = {row["company"]: row["split"] for row in _rows(OWN / COMPANIES)}
+    splits: dict[str, Split] = {
+        company.company: company.split for company in map(Company.model_validate, _rows(OWN / COMPANIES))
+    }
     corpora: dict[str, Split] = {}
     for example in read_directory(folder):
-        key = digest(example.text)
-        if key in wanted:
-            texts.setdefault(key, example.text)
+        if (key := digest(example.text)) in wanted:
+            texts.setdefault(key, " ".join(example.text.split()))
             corpora[key] = split_of(example)
-    lacking = {row["source"] for row in rows if row["id"] not in texts}
+    lacking = {row.source for row in rows if row.id not in texts}
     for path in sorted(folder.rglob("*.txt.gz")):
-        name = path.name.removesuffix(".txt.gz")
-        if name in lacking:
+        if path.name.removesuffix(".txt.gz") in lacking:
             report(f"cut {path.name}")
             texts |= {key: text for key, text in _cut(path) if key in wanted}
-    examples = {
-        row["id"]: example_of(
-            row, texts[row["id"]], "passages", split.get(row["company"], corpora.get(row["id"]))
-        )
+    found = {
+        row.id: example_of(row, texts[row.id], "passages", splits.get(row.company, corpora.get(row.id)))
         for row in rows
-        if row["id"] in texts
+        if row.id in texts
     }
-    sentences = [row for row in _rows(OWN / SENTENCES) if row["passage"] in examples]
-    quoted = [
-        example_of(
-            row,
-            texts[row["passage"]][int(row["start"]) : int(row["end"])],
-            "sentences",
-            examples[row["passage"]].split,
-        )
-        for row in sentences
+    sentences = [
+        example_of(row, whole.text[row.start : row.end], "sentences", whole.split)
+        for row in map(Sentence.model_validate, _rows(OWN / SENTENCES))
+        if (whole := found.get(row.passage))
     ]
-    return Labelled([*examples.values(), *quoted], len(rows) - len(examples))
+    return Labelled([*found.values(), *sentences], len(rows) - len(found))
 
 
-def example_of(row: Mapping[str, str], text: str, source: str, split: Split | None) -> Example:
-    """A line of `passages.tsv` or `sentences.tsv` with its text."""
+def example_of(labels: Labels, text: str, source: str, split: Split | None) -> Example:
+    """What is said of a passage or sentence, with its text."""
     return Example(
         text,
         source,
-        exhaustive([topic for topic in row["topics"].split(",") if topic]),
-        action=row["action"],  # type: ignore[arg-type] - checked by a test over the whole file
-        sentiment=row["outcome"],  # type: ignore[arg-type]
-        salience=int(row["salience"]),
-        initiative=row["initiative"] == "yes",
+        exhaustive([topic for topic in labels.topics.split(",") if topic]),
+        action=labels.action,
+        sentiment=labels.outcome,
+        salience=labels.salience,
+        initiative=labels.initiative == "yes",
         split=split,
     )
 

@@ -95,12 +95,14 @@ def read_examples(
 
 
 def own_sentences() -> list[Example]:
-    """Sentences written for this project: `train.jsonl` to learn from, `heldout.jsonl` to test on."""
-    learnt = read_labelled(OWN / "train.jsonl")
-    held = read_labelled(OWN / "heldout.jsonl")
-    return [dataclasses.replace(e, source="own", split=never_tested(e)) for e in learnt] + [
-        dataclasses.replace(e, source="own", split="test") for e in held
-    ]
+    """Sentences written for this project: `train.jsonl` to learn from, `heldout.jsonl` to test on.
+
+    `written.jsonl`, bad news and what looks like it, is split by a hash.
+    """
+    learnt, held, written = (read_labelled(OWN / f"{name}.jsonl") for name in ("train", "heldout", "written"))
+    examples = [dataclasses.replace(example, split=never_tested(example)) for example in learnt]
+    examples += [dataclasses.replace(example, split="test") for example in held]
+    return [dataclasses.replace(example, source="own") for example in examples + written]
 
 
 def _is_labelled(path: Path) -> bool:

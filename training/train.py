@@ -25,6 +25,7 @@ from model_export.scores import f1, macro_f1, micro_f1, sigmoid
 from training.corpora import SOURCES, permissive
 from training.fit import FOLDS, Rows, calibrated_each, calibrated_exclusive, fit, logits_of, zero_head
 from training.in_use import by_head
+from training.passages import SOURCE as REPORTS
 from training.retrain import learn
 from training.rows import fold_of
 from training.targets import Corpus, Targets
@@ -245,4 +246,5 @@ def _counts(examples: Sequence[Example]) -> dict[str, int]:
 
 
 def _sources(names: Iterable[str]) -> tuple[Source, ...]:
-    return tuple(SOURCES[name] for name in names if name in SOURCES)
+    known = SOURCES | {"passages": REPORTS}
+    return tuple(known[name] for name in names if name in known)

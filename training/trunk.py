@@ -26,6 +26,7 @@ from shared.inference.tokens import load_tokenizer
 from training.bert import Embeddings, copied_layers, layer_tensors
 from training.fit import calibrated_each, calibrated_exclusive
 from training.targets import ASPECTS, Targets
+from training.train import Trained, card_of, measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -65,7 +66,7 @@ class Plan:
         default_factory=lambda: {
             "passages": 3.0,
             "sentences": 2.0,
-            "own": 6.0,
+            "own": 4.0,
             "a3cg": 4.0,
             "esgbert": 3.0,
             "goals": 0.7,
@@ -151,19 +152,19 @@ def train_trunk(
     checkpoint: Checkpoint,
     examples: Sequence[Example],
     topics: Sequence[str],
-    plan: Plan,
     report: Callable[[str], None],
-) -> Heads:
+    plan: Plan | None = None,
+) -> Trained:
     """Tune the layers and heads on the examples of the training split, calibrate on those of development.
 
     The same call gives the same weights on the same machine and number of threads.
     """
+    plan = plan or Plan()
     torch.manual_seed(plan.seed)
     random = np.random.default_rng(plan.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     targets = Targets.of(examples, topics)
     splits = np.array([split_of(example) for example in examples])
-    used = np.flatnonzero(splits != "test")
     texts = _Texts(checkpoint, [example.text for example in examples], device)
     outputs = {
         "topic": len(topics),
@@ -178,14 +179,14 @@ def train_trunk(
     averaged = _Network(checkpoint, outputs, plan.dropout).to(device).eval()
     averaged.load_state_dict(network.state_dict())
     report("embeddings of the original")
+    learnt = np.flatnonzero(splits == "train")
     original = torch.zeros(len(examples), checkpoint.config.hidden_size)
-    original[used] = torch.from_numpy(_answers(averaged, texts, used.tolist())[0])
-    shown = _shown(examples, targets, np.flatnonzero(splits == "train"), plan, random)
-    batches = [
-        batch
-        for start in range(0, len(shown), _POOL)
-        for batch in _shuffled(texts.batches(shown[start : start + _POOL]), random)
-    ]
+    original[learnt] = torch.from_numpy(_answers(averaged, texts, learnt.tolist())[0])
+    shown = _shown(examples, targets, learnt, plan, random)
+    batches: list[list[int]] = []
+    for start in range(0, len(shown), _POOL):
+        pool = texts.batches(shown[start : start + _POOL])
+        batches += [pool[place] for place in random.permutation(len(pool))]
     optimiser = torch.optim.AdamW(
         [
             {"params": network.layers.parameters(), "lr": plan.rate},
@@ -219,14 +220,32 @@ def train_trunk(
         if step % 200 == 0 or step == len(batches):
             seconds = time.monotonic() - began
             report(f"step {step} of {len(batches)}, {seconds:.0f} s, embedding {1 - away.item() / 2:.4f}")
-    development = np.flatnonzero(splits == "dev")
-    _, chances = _answers(averaged, texts, development.tolist())
-    return _calibrated(_trained(averaged), targets.rows(development), chances)
+    development, tested = (np.flatnonzero((splits == split) & _read(examples)) for split in ("dev", "test"))
+    _, logits = _answers(averaged, texts, development.tolist())
+    heads = _calibrated(_trained(averaged), targets.rows(development), logits)
+    _take(averaged, heads)
+    _, logits = _answers(averaged, texts, tested.tolist())
+    figures: dict[str, float] = {}
+    for name in HEAD_NAMES:
+        figures |= measure(name, logits[name], heads, targets.rows(tested))
+    return Trained(heads, card_of(examples, topics, figures))
 
 
-def _shuffled(batches: list[list[int]], random: np.random.Generator) -> list[list[int]]:
-    random.shuffle(batches)  # type: ignore[arg-type] - a list of lists is shuffled as any other
-    return batches
+def _read(examples: Sequence[Example]) -> NDArray[np.bool_]:
+    """Which are passages of reports, as users' documents are made of."""
+    return np.array([example.source == "passages" for example in examples])
+
+
+def _take(network: _Network, heads: Heads) -> None:
+    """Let the network answer with `heads`."""
+    start = 0
+    with torch.no_grad():
+        for name in HEAD_NAMES:
+            head = heads.parts[name]
+            part = slice(start, start + len(head.bias))
+            for kept, value in ((network.weights, head.weight), (network.biases, head.bias)):
+                kept[part] = torch.as_tensor(value, device=kept.device)
+            start += len(head.bias)
 
 
 def _shown(
