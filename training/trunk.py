@@ -102,7 +102,9 @@ class _Network(nn.Module):
         self.embeddings = Embeddings(checkpoint)
         self.layers = copied_layers(checkpoint, range(count), dropout)
         # At first the embedding is the mean of the last layer, as the original's is.
-        self.projection = nn.Parameter(torch.cat([torch.zeros((_TAPS - 1) * width, width), torch.eye(width)]))
+        self._taps = min(_TAPS, count)
+        others = torch.zeros((self._taps - 1) * width, width)
+        self.projection = nn.Parameter(torch.cat([others, torch.eye(width)]))
         total = sum(outputs.values())
         self.queries = nn.Parameter(torch.zeros(total, width))
         self.weights = nn.Parameter(torch.randn(total, width) * 0.02)
@@ -118,7 +120,7 @@ class _Network(nn.Module):
         for layer in self.layers:
             value = layer(value, mask)
             means.append((value * own).sum(dim=1) / own.sum(dim=1))
-        embedding = functional.normalize(torch.cat(means[-_TAPS:], dim=-1) @ self.projection, dim=-1)
+        embedding = functional.normalize(torch.cat(means[-self._taps :], dim=-1) @ self.projection, dim=-1)
         attended = (value @ self.queries.T).masked_fill(~mask[..., None], -1e4).softmax(dim=1)
         read = functional.dropout(value, self._dropout, self.training) @ self.weights.T
         logits = (attended * read).sum(dim=1) + self.biases
