@@ -50,7 +50,7 @@ FIGURE_COLUMNS = ("organisation", "metric", "data point", "value", "period", "qu
 MAX_FULL = 8
 """The number of documents up to which each is printed in full."""
 FAILED_STATES = {"rejected", "failed"}
-MAX_TEXT = 220
+MAX_TEXT = 500
 
 
 class _Terminal(Console):

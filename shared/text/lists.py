@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     Vectors = NDArray[np.float64]
 
 
-ALIKE = 0.8
-"""Cosine from which two sentences say the same."""
-SURE = 0.5
-"""Probability from which a sentence may be listed as something."""
-LISTED = 12
-"""Most sentences of a list in a document's record."""
-
 ListName = Literal["initiatives", "incidents", "good_news"]
 LISTS: tuple[ListName, ...] = get_args(ListName)
+
+ALIKE = 0.75
+"""Cosine from which two sentences say the same."""
+SURE: dict[ListName, float] = {"initiatives": 0.5, "incidents": 0.6, "good_news": 0.6}
+"""Probability from which a sentence belongs into a list."""
+LISTED = 12
+"""Most sentences of a list in a document's record."""
 
 
 def sure(one: Candidate, name: ListName) -> float:
@@ -45,7 +45,7 @@ def sure(one: Candidate, name: ListName) -> float:
 def score(one: Candidate, name: ListName) -> float:
     """Return what a sentence is worth in a list, from 0 to 1; 0 where it does not belong into it."""
     likely = sure(one, name)
-    return one.worth * likely if likely >= SURE else 0.0
+    return one.worth * likely if likely >= SURE[name] else 0.0
 
 
 def listed(candidates: Sequence[Candidate], name: ListName, limit: int = LISTED) -> list[Candidate]:
@@ -133,7 +133,7 @@ _BAD = "bad news"
 
 
 def _aspects(one: Candidate) -> list[str]:
-    return [*one.topics[:1], *([_BAD] if sure(one, "incidents") >= SURE else [])]
+    return [*one.topics[:1], *([_BAD] if score(one, "incidents") > 0 else [])]
 
 
 def _size(passages: int) -> int:

@@ -10,25 +10,18 @@ import re
 from shared.extract.tidy import is_item
 from shared.text.sentences import split_sentences
 
-MAX_SENTENCE = 420
+MAX_SENTENCE = 500
 """Limit in characters; what is longer is no quote."""
 
-_WORDS = range(4, 61)
+_WORDS = range(4, 81)
 _MARK = re.compile(r"^(?:[^\w\"'\u201c\u201e(]+|\(?(?:\d{1,2}|[a-z])[.)])\s+")
 _FOOTNOTE = re.compile(r"(?<=[^\d\s][.!?])\d{1,2}$")
 _LEANING = re.compile(
-    r"(?i)(?:"
-    r"(?:\w+,? ){0,3}(?:this|these|those|such|dies\w*|questa|cette)"
-    r"|that|it|its|they|their|he|his|she|her|both"
-    r"|here|there|then|also|another|the (?:latter|former|same|following|aim|goal|purpose)"
-    r"|however|moreover|furthermore|additionally|therefore|thus|hence|nevertheless|consequently|accordingly"
-    r"|besides|instead|similarly|likewise|otherwise|finally|but|and|or|so|to do so|in doing so|as such"
-    r"|in addition|for (?:example|instance)|as a result|to name|as identified"
-    r"|on the (?:one|other) hand|at the same time"
-    r"|daher|zudem|dabei|damit|hierbei|au\u00dferdem|sie|es|er|ce|ces|il|elle|cela|questo"
-    r")\b"
+    r"(?i)(?:this|these|those|such|that|it|its|they|their|he|his|she|her|both|here|there|another"
+    r"|the (?:latter|former|same|following)"
+    r"|dies\w*|sie|es|er|ce|ces|cette|il|elle|cela|quest[aoei]|ess[aoei])\b"
 )
-"""Beginnings that lean on the sentence before."""
+"""Beginnings that mean something of the sentence before."""
 _BEGINNING = re.compile(r"[\"'\u201c\u201e(]?[A-Z\u00c0-\u00de0-9\u20ac$\u00a3]")
 _UNFINISHED = re.compile(r"(?:[?:;,&(\u2013-]|\b(?i:and|or|the|of|to|in|for|with|by|a|an|und|der|die))$")
 _SPLICED = re.compile(r"[^\W\d_]{4}\. [a-z]| \| |\\")  # columns or cells that ran together, formulas
@@ -37,18 +30,18 @@ _SPLICED = re.compile(r"[^\W\d_]{4}\. [a-z]| \| |\\")  # columns or cells that r
 def standing_alone(passage: str) -> list[str]:
     """Return the whole sentences of a passage, without list marks and numbers of footnotes.
 
-    A sentence that leans on the one before is quoted together with it, or not at all.
+    A sentence that leans on the one before is quoted together with it, or alone where both are too long; one
+    that leans on what is not in the passage is left out.
     """
     found: list[str] = []
     for start, end in split_sentences(passage):
         text = _FOOTNOTE.sub("", " ".join(passage[start:end].split()))
         if is_item(text):
             text = _MARK.sub("", text)
-        if found and _LEANING.match(text):
-            both = f"{found[-1]} {text}"
-            if _is_whole(both):
-                found[-1] = both
-        else:
+        both = f"{found[-1]} {text}" if found and _LEANING.match(text) else ""
+        if _is_whole(both):
+            found[-1] = both
+        elif found or not _LEANING.match(text):
             found.append(text)
     return list(filter(_is_whole, found))
 
@@ -58,7 +51,6 @@ def _is_whole(text: str) -> bool:
         len(text) <= MAX_SENTENCE
         and len(text.split()) in _WORDS
         and _BEGINNING.match(text) is not None
-        and not _LEANING.match(text)
         and not _UNFINISHED.search(text)
         and not _SPLICED.search(text)
         and not text.isupper()

@@ -91,7 +91,7 @@ def test_a_list_has_the_best_first_within_its_limit(name: ListName) -> None:
 
 def test_what_is_more_likely_something_else_is_not_listed() -> None:
     """Nor bad news on no topic."""
-    mood = Sentiment(label="neutral", scores={"positive": 0.05, "neutral": 0.5, "negative": 0.45})
+    mood = Sentiment(label="neutral", scores={"positive": 0.05, "neutral": 0.4, "negative": 0.55})
     unsure = result(0, MILL, ("E1",), salience=3.0).model_copy(update={"sentiment": mood})
     loss = result(1, sentence(1), (), mood="negative", salience=3.0)
     assert index_list([unsure, loss], "incidents") == []
