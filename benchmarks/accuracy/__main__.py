@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.accuracy import facts, passages, search, sets, shown
 from benchmarks.accuracy.documents import SAMPLES, analyze_all
-from benchmarks.accuracy.labels import read_passages
+from benchmarks.accuracy.labels import read_labels
 from benchmarks.accuracy.sets import read_data
 from benchmarks.accuracy.shipped import run_shipped
 from benchmarks.accuracy.systems import (
@@ -39,7 +39,6 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=ROOT / "build" / "model")
     parser.add_argument("--weights", type=Path, default=ROOT / "build" / "weights")
     parser.add_argument("--data", type=Path, default=shared, help="texts (default: %(default)s)")
-    parser.add_argument("--labels", type=Path, default=ROOT / "model_export" / "data")
     parser.add_argument("--write", type=Path, default=ROOT / "docs" / "accuracy.md")
     options = parser.parse_args()
     parts: list[str] = []
@@ -62,21 +61,25 @@ def _about(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _passages(options: argparse.Namespace) -> Iterator[str]:
-    """Labels of passages, which no training saw."""
-    found = read_passages(options.labels / "passages.tsv", options.data / "labels")
-    if found is None:
-        print(f"skipped: no labelled passages in {options.labels} with texts below {options.data}")
+    """Passages and sentences of companies kept apart."""
+    print("reading reports: minutes where build/training holds none yet", flush=True)
+    found = read_labels(options.data)
+    if found.missing:
+        print(f"skipped: {found.missing:,} labels without a text below {options.data}")
+    if not found.passages.texts:
         return
-    for problem in found.problems:
-        print(f"skipped: {problem}")
-    shipped = run_shipped(options.model, found.asked.texts)
-    systems = {"shipped": shipped, "TF-IDF": scores_of_tfidf(found.learnt, found.asked.texts)}
+    asked = found.passages.texts + found.sentences.texts
+    count = len(found.passages.texts)
+    systems = {"shipped": run_shipped(options.model, asked), "TF-IDF": scores_of_tfidf(found.learnt, asked)}
     yield "## Passages of companies that no training saw"
-    yield passages.table(found.asked, systems)
-    errors = ", ".join(
-        f"{name} {value:.3f}" for name, value in passages.calibration(found.asked, shipped).items()
-    )
-    yield f"Expected calibration error of each head: {errors}."
+    of_passages = {name: scores.of(0, count) for name, scores in systems.items()}
+    yield passages.table(found.passages, of_passages)
+    errors = passages.calibration(found.passages, of_passages["shipped"])
+    listed = ", ".join(f"{name} {value:.3f}" for name, value in errors.items())
+    yield f"Expected calibration error of each head: {listed}."
+    if found.sentences.texts:
+        yield "## Sentences of these passages, each by itself"
+        yield passages.table(found.sentences, {name: scores.of(count) for name, scores in systems.items()})
 
 
 def _documents(options: argparse.Namespace) -> Iterator[str]:

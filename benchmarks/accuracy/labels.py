@@ -1,27 +1,28 @@
-"""Labels of passages, each read and judged by itself, with the texts that the repository does not hold."""
+"""Labels of passages and sentences, each read and judged by itself, as arrays to measure by."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from model_export.labelled import OWN, Example, split_of
 from shared.platform.records import SENTIMENTS, TOPICS
+from training.passages import PASSAGES, digest, read_passages
+from training.rows import own_sentences
 from training.targets import LABELS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    Row = Mapping[str, str]
-
 OPEN = -1
-"""What a row does not judge."""
+"""What an example does not judge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +44,69 @@ class Judged:
     """(n,), drawn at random: what a document looks like. The rest was searched for what is rare."""
 
     @classmethod
-    def of(cls, rows: Sequence[Row], texts: Sequence[str]) -> Judged:
-        """Read rows as `csv.DictReader` gives them; a column that is missing or empty judges nothing.
+    def of(cls, examples: Sequence[Example], random: Collection[str] = ()) -> Judged:
+        """`random` are the hashes of texts that were drawn at random."""
 
-        An empty cell of topics says that there is none.
-        """
+        def place(labels: Sequence[str], label: str | None) -> int:
+            return OPEN if label is None else labels.index(label)
 
-        def places(name: str, labels: Sequence[str]) -> NDArray[np.int8]:
-            return np.array([labels.index(row[name]) if row.get(name) else OPEN for row in rows], np.int8)
+        def column(values: Sequence[int | None]) -> NDArray[np.int8]:
+            return np.array([OPEN if value is None else value for value in values], np.int8)
 
-        topics = np.full((len(rows), len(TOPICS)), OPEN, np.int8)
-        for number, row in enumerate(rows):
-            if row.get("topics") is not None:
-                topics[number] = [name in row["topics"].split(",") for name in TOPICS]
+        topics = [[example.topics.get(name, OPEN) for name in TOPICS] for example in examples]
         return cls(
-            texts=list(texts),
-            topics=topics,
-            action=places("action", LABELS["action"]),
-            outcome=places("outcome", SENTIMENTS),
-            salience=places("salience", "0123"),
-            initiative=places("initiative", ("no", "yes")),
-            random=np.array([row.get("how") == "random" for row in rows], bool),
+            texts=[example.text for example in examples],
+            topics=np.array(topics, np.int8).reshape(-1, len(TOPICS)),
+            action=column([place(LABELS["action"], example.action) for example in examples]),
+            outcome=column([place(SENTIMENTS, example.sentiment) for example in examples]),
+            salience=column([example.salience for example in examples]),
+            initiative=column([example.initiative for example in examples]),
+            random=np.array([digest(example.text) in random for example in examples], bool),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """What is learnt from and what is asked, of companies kept apart.
+
+    The development split is left out: what ships was chosen by it.
+    """
+
+    learnt: Judged
+    passages: Judged
+    """Of the test split; at their end, for the outcome alone, sentences of news and written ones."""
+    sentences: Judged
+    """Of the test split, each judged by itself."""
+    missing: int
+    """Labels without a text."""
+
+
+def read_labels(texts: Path) -> Labelled:
+    """Join the labels in `model_export/data` with the texts in the folder `texts`."""
+    found = read_passages(texts)
+    how = {row["id"]: row["how"] for row in read_rows(OWN / PASSAGES)}
+    parts: dict[str, list[Example]] = {"learnt": [], "passages": [], "bad news": [], "sentences": []}
+    written = [example for example in own_sentences() if example.salience is not None]
+    for example in found.examples + written:
+        split = split_of(example)
+        if split == "train" and example.source != "sentences":
+            parts["learnt"].append(example)
+        elif split == "test" and example.source == "sentences":
+            parts["sentences"].append(example)
+        elif split == "test":
+            of_report = example.source == "passages" and how[digest(example.text)] != "news"
+            parts["passages" if of_report else "bad news"].append(example)
+    bad_news = [
+        dataclasses.replace(example, topics={}, action=None, salience=None, initiative=None)
+        for example in parts["bad news"]
+    ]
+    random = {name for name, drawn in how.items() if drawn == "random"}
+    return Labelled(
+        Judged.of(parts["learnt"]),
+        Judged.of(parts["passages"] + bad_news, random),
+        Judged.of(parts["sentences"]),
+        found.missing,
+    )
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -73,42 +115,3 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return []
     with path.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
-
-
-def text_id(text: str) -> str:
-    """How tables of judgements name a text they do not hold: 16 digits of its SHA-256, spaces collapsed."""
-    return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()[:16]
-
-
-@dataclass(frozen=True, slots=True)
-class Passages:
-    """What is learnt from and what is asked, of companies kept apart, and what could not be found."""
-
-    learnt: Judged
-    asked: Judged
-    problems: list[str]
-
-
-def read_passages(labels: Path, texts: Path) -> Passages | None:
-    """Join a table of labels with the texts below the directory `texts`; None where there are neither.
-
-    The development split is left out: what ships was chosen by it.
-    """
-    known = {
-        row["id"]: row["text"]
-        for path in sorted(texts.glob("*.tsv"))
-        for row in read_rows(path)
-        if "text" in row
-    }
-    rows = read_rows(labels)
-    found = [row for row in rows if row["id"] in known]
-    if not found:
-        return None
-    missing = len(rows) - len(found)
-    problems = [f"{missing:,} of {len(rows):,} passages have no text below {texts}."] if missing else []
-    splits = {
-        split: Judged.of(some, [known[row["id"]] for row in some])
-        for split in ("train", "test")
-        for some in [[row for row in found if row["split"] == split]]
-    }
-    return Passages(splits["train"], splits["test"], problems)

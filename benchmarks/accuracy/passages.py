@@ -50,6 +50,7 @@ def lines_of(judged: Judged) -> list[Line]:
         *_topics(judged),
         *_choices("action", judged.action, LABELS["action"], {"": 0.85, "planned": 0.76}),
         *_choices("outcome", judged.outcome, SENTIMENTS, {"positive": 0.76, "negative": 0.75}),
+        _negative_in_reports(judged),
         _initiatives(judged),
         *_salience(judged),
     ]
@@ -96,6 +97,17 @@ def _choices(
     ]
 
 
+def _negative_in_reports(judged: Judged) -> Line:
+    """Without sentences of news and written ones, which are judged for the outcome alone."""
+    place = SENTIMENTS.index("negative")
+
+    def value(scores: Scores, rows: Rows) -> float:
+        return f1(judged.outcome[rows] == place, scores.sentiment[rows].argmax(axis=1) == place)
+
+    known = (judged.outcome != OPEN) & (judged.action != OPEN)
+    return Line("outcome negative in reports alone, F1", None, known, judged.outcome == place, value)
+
+
 def _initiatives(judged: Judged) -> Line:
     def value(scores: Scores, rows: Rows) -> float | None:
         if scores.initiative is None:
@@ -128,7 +140,9 @@ def _salience(judged: Judged) -> list[Line]:
 
 def table(judged: Judged, systems: Mapping[str, Scores]) -> str:
     """Markdown: every line over all passages and over the random ones, the first system with its interval."""
-    parts = {"all": np.ones(len(judged.texts), bool), "random": judged.random}
+    parts = {"all": np.ones(len(judged.texts), bool)}
+    if judged.random.any():
+        parts["random"] = judged.random
     head = ["", "goal"]
     for part in parts:
         head += [f"passages, {part}", *(f"{name}, {part}" for name in systems)]
@@ -137,7 +151,7 @@ def table(judged: Judged, systems: Mapping[str, Scores]) -> str:
         cells = [line.title, "" if line.goal is None else f"{line.goal:.2f}"]
         for within in parts.values():
             rows = np.flatnonzero(line.judged & within)
-            cells.append(f"{int((line.counted & within).sum()):,}")
+            cells.append(f"{int((line.counted & line.judged & within).sum()):,}")
             for number, scores in enumerate(systems.values()):
                 cells.append(_cell(line, scores, rows, bounds=number == 0))
         lines.append(cells)

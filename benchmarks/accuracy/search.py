@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.accuracy.labels import read_rows, text_id
+from benchmarks.accuracy.labels import read_rows
 from benchmarks.accuracy.measures import gain, interval
 from benchmarks.accuracy.shipped import run_shipped
 from model_export.assemble import embedding_graph
 from model_export.graph import Float32
 from model_export.run import run_graph
 from model_export.sources import load_packaged
+from training.passages import digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,7 +63,7 @@ def _names(cell: str) -> list[str]:
 def table(analyses: Sequence[Mapping[str, Any]], model: Path, weights: Path) -> str:
     """Markdown: nDCG over the first ten passages for three ways to search; how near the embeddings are."""
     passages = {
-        text_id(passage["text"]): passage
+        digest(passage["text"]): passage
         for analysis in analyses
         for passage in analysis["passages"]
         if passage["kind"] == "text"

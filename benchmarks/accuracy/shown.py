@@ -11,7 +11,8 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.accuracy.labels import read_rows, text_id
+from benchmarks.accuracy.labels import read_rows
+from training.passages import digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,8 +32,8 @@ def table(analyses: Mapping[str, Mapping[str, Any]], unjudged: Path) -> str:
     rows, unknown = [], []
     for name, analysis in sorted(analyses.items()):
         listed = analysis["document"]["initiatives_top"][:FIRST]
-        known = [judged[text_id(one["text"])] for one in listed if text_id(one["text"]) in judged]
-        unknown += [(name, one) for one in listed if text_id(one["text"]) not in judged]
+        known = [judged[digest(one["text"])] for one in listed if digest(one["text"]) in judged]
+        unknown += [(name, one) for one in listed if digest(one["text"]) not in judged]
         rows.append((name, len(listed), sum(known), len(known)))
     _write(unjudged, unknown)
     count, right, total = (sum(column) for column in zip(*(row[1:] for row in rows), strict=True))
@@ -54,6 +55,4 @@ def _write(path: Path, unknown: list[tuple[str, Mapping[str, Any]]]) -> None:
         writer = csv.writer(file, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None)
         writer.writerow(["document", "text", "right", "page", "sentence"])
         for name, one in unknown:
-            writer.writerow(
-                [name, text_id(one["text"]), "", one["page"] or "", " ".join(one["text"].split())]
-            )
+            writer.writerow([name, digest(one["text"]), "", one["page"] or "", " ".join(one["text"].split())])

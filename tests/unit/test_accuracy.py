@@ -9,32 +9,44 @@ import numpy as np
 import pytest
 
 from benchmarks.accuracy.facts import FACTS, Fact, best_possible, is_found, read_facts
-from benchmarks.accuracy.labels import OPEN, Judged, read_passages, read_rows, text_id
+from benchmarks.accuracy.labels import OPEN, Judged, read_labels, read_rows
 from benchmarks.accuracy.measures import calibration_error, gain, interval, pearson, spearman, top_share
 from benchmarks.accuracy.passages import calibration, lines_of, table
 from benchmarks.accuracy.search import read_questions
 from benchmarks.accuracy.shown import table as shown_table
 from benchmarks.accuracy.systems import Scores
+from model_export.labelled import Example, exhaustive
+from training.passages import digest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-LABELS = ("how", "topics", "action", "outcome", "salience", "initiative")
-
-
-def rows(*lines: str) -> list[dict[str, str]]:
-    """Rows of labels; each is written with spaces for tabs, and `-` for an empty cell."""
-    return [dict(zip(LABELS, (cell.strip("-") for cell in line.split()), strict=True)) for line in lines]
-
-
 JUDGED = Judged.of(
-    rows(
-        "random E1,E3 planned positive 3 yes",
-        "S1 S1 implemented neutral 2 yes",
-        "random - none negative 0 no",
-        "random G1 none neutral 1 no",
-    ),
-    ["a", "b", "c", "d"],
+    [
+        Example(
+            "a",
+            "x",
+            exhaustive(["E1", "E3"]),
+            action="planned",
+            sentiment="positive",
+            salience=3,
+            initiative=True,
+        ),
+        Example(
+            "b",
+            "x",
+            exhaustive(["S1"]),
+            action="implemented",
+            sentiment="neutral",
+            salience=2,
+            initiative=True,
+        ),
+        Example("c", "x", exhaustive([]), action="none", sentiment="negative", salience=0, initiative=False),
+        Example(
+            "d", "x", exhaustive(["G1"]), action="none", sentiment="neutral", salience=1, initiative=False
+        ),
+    ],
+    random={digest(text) for text in "acd"},
 )
 
 
@@ -52,19 +64,21 @@ def scores() -> Scores:
 
 
 def test_labels_are_read_as_indices() -> None:
-    """Columns have the order of the model's outputs; an empty cell of topics says that there is none."""
+    """Columns have the order of the model's outputs; what was drawn at random is known by its hash."""
     assert JUDGED.topics[:, :3].tolist() == [[1, 0, 1], [0, 0, 0], [0, 0, 0], [0, 0, 0]]
     assert JUDGED.action.tolist() == [1, 0, 2, 2]
     assert JUDGED.outcome.tolist() == [0, 1, 2, 1]
     assert JUDGED.random.tolist() == [True, False, True, True]
 
 
-def test_missing_columns_judge_nothing() -> None:
-    """A file of outcomes alone leaves topics, action, salience and initiative open."""
-    judged = Judged.of([{"outcome": "negative"}], ["Two pumps leaked into the canal."])
+def test_what_an_example_does_not_judge_is_open() -> None:
+    """A sentence of news, judged for its outcome alone, counts for nothing else."""
+    judged = Judged.of([Example("Two pumps leaked into the canal.", "news", sentiment="negative")])
     assert judged.outcome.tolist() == [2]
     assert (judged.topics == OPEN).all()
-    assert {line.title.split()[0].strip(",") for line in lines_of(judged)} == {"outcome"}
+    titles = [line.title for line in lines_of(judged)]
+    assert {title.split()[0].strip(",") for title in titles} == {"outcome"}
+    assert "outcome negative in reports alone, F1" not in titles
 
 
 def test_lines_measure_every_head() -> None:
@@ -93,21 +107,15 @@ def test_a_head_that_is_missing_is_left_blank() -> None:
     assert set(calibration(JUDGED, without)) == {"topics", "action", "outcome"}
 
 
-def test_passages_are_joined_by_the_hash_of_their_text(tmp_path: Path) -> None:
-    """Passages whose text is not there are counted and left out; the development split is not asked."""
-    texts = {"train": "Nine boilers were replaced.", "test": "The creek  ran clear.", "dev": "Not asked."}
-    (tmp_path / "texts").mkdir()
-    write(tmp_path / "texts" / "en.tsv", [{"id": text_id(t), "text": t} for t in texts.values()])
-    labels = [
-        {"id": text_id(text), "split": split, "how": "random", "outcome": "positive"}
-        for split, text in texts.items()
-    ]
-    write(tmp_path / "passages.tsv", [*labels, labels[0] | {"id": "0" * 16}])
-    found = read_passages(tmp_path / "passages.tsv", tmp_path / "texts")
-    assert found is not None
-    assert (found.learnt.texts, found.asked.texts) == ([texts["train"]], [texts["test"]])
-    assert found.problems == [f"1 of 4 passages have no text below {tmp_path / 'texts'}."]
-    assert read_passages(tmp_path / "none.tsv", tmp_path) is None
+def test_labels_are_asked_of_the_test_split_alone(tmp_path: Path) -> None:
+    """Without texts of reports there are the sentences written for this project: to learn, and bad news."""
+    found = read_labels(tmp_path)
+    assert found.missing > 20_000
+    assert found.learnt.texts
+    assert not set(found.learnt.texts) & set(found.passages.texts)
+    assert not found.sentences.texts
+    assert (found.passages.topics == OPEN).all()
+    assert (found.passages.outcome == 2).sum() > 20
 
 
 def write(path: Path, lines: list[dict[str, str]]) -> None:
@@ -218,7 +226,7 @@ def test_what_is_shown_first_is_judged_by_its_text(tmp_path: Path) -> None:
     ]
     (row,) = read_rows(tmp_path / "unjudged.tsv")
     assert (row["text"], row["page"], row["sentence"]) == (
-        text_id("Nine boilers were replaced."),
+        digest("Nine boilers were replaced."),
         "3",
         "Nine boilers were replaced.",
     )
