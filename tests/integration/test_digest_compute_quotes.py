@@ -47,15 +47,17 @@ def test_initiatives_that_are_alike_are_counted(store: Store, monkeypatch: pytes
 
 
 def test_the_best_come_first(store: Store) -> None:
-    """By how much they matter and how sure it is that they are bad news, which the quote says."""
+    """By how much they matter and how sure it is that they are bad news; what does not matter is left out."""
     told = (
         ("A welder of the town died when the scaffold of the mill fell in the spring.", 2.9, 0.8),
         ("The works in the town paid a heavy fine for the leak into the river in the spring.", 2.6, 0.7),
-        ("The canteen in the town was closed for repairs for two weeks in the summer.", 0.8, 0.95),
+        ("The canteen in the town was closed for repairs for two weeks in the summer.", 1.2, 0.95),
     )
     for at, (text, salience, sure) in reversed(list(enumerate(told))):
         bad = passage(0, text, ["S1"], mood="negative", sure=sure, salience=salience)
         store.put(f"{at}.pdf", [bad])
+    trifle = "A lift in the town stood still for an hour in the spring of the year before."
+    store.put("trifle.pdf", [passage(0, trifle, ["S1"], mood="negative", salience=0.6)])
     incidents = store.make().digest.incidents
     assert [(quote.text, quote.salience, quote.sure) for quote in incidents] == list(told)
 

@@ -42,6 +42,10 @@ POOL = 2_048
 """Sentences among which the few of a section are chosen."""
 
 
+LEAST = 1.0
+"""Salience from which a sentence is quoted; what is below an analyst would file at most."""
+
+
 class Sentence(NamedTuple):
     """A sentence that was kept of a document, with its vector."""
 
@@ -51,9 +55,15 @@ class Sentence(NamedTuple):
     vector: bytes
 
     @property
-    def at(self) -> tuple[str, int]:
-        """Place of the sentence, which breaks ties."""
-        return self.doc.document, self.kept["index"]
+    def at(self) -> tuple[str, int, str]:
+        """Which sentence it is, which breaks ties: a passage may have several."""
+        return self.doc.document, self.kept["index"], self.kept["text"]
+
+
+def matters(kept: dict[str, Any]) -> bool:
+    """Return whether a sentence is more than background, or the model did not say."""
+    salience = kept.get("salience")
+    return salience is None or salience >= LEAST
 
 
 def sure(kept: dict[str, Any], role: Role) -> float | None:
@@ -181,7 +191,7 @@ class Lists:
     def offer(self, sentence: Sentence) -> None:
         """Consider a sentence, by the roles that it was kept for."""
         for role, best in self._best.items():
-            if role in sentence.kept["roles"]:
+            if role in sentence.kept["roles"] and matters(sentence.kept):
                 best.add((-weight(sentence.kept, role), *sentence.at), sentence)
 
     def listed(self, role: Role) -> list[Quote]:
@@ -208,7 +218,8 @@ class News:
 
     def offer(self, sentence: Sentence) -> None:
         """Consider a sentence."""
-        self._best.add((-weight(sentence.kept, "summary"), *sentence.at), sentence)
+        if matters(sentence.kept):
+            self._best.add((-weight(sentence.kept, "summary"), *sentence.at), sentence)
 
     def close(self) -> int:
         """End offering; return the length of the vectors to compare, 0 if there are none."""
@@ -225,13 +236,10 @@ class News:
 
     def novel(self) -> list[Novel]:
         """Return the sentences unlike anything before, the best first; none where nothing was before."""
-        pairs = list(zip(self._near.round(4).tolist(), self._candidates, strict=True))
-        unlike = [sentence for near, sentence in pairs if -1.0 < near < UNLIKE]
-        similarity = {(sentence.at, sentence.kept["text"]): near for near, sentence in pairs}
+        pairs = zip(self._near.tolist(), self._candidates, strict=True)
+        near = {sentence.at: round(value, 4) for value, sentence in pairs if -1.0 < value < UNLIKE}
+        unlike = [sentence for sentence in self._candidates if sentence.at in near]
         return [
-            Novel(
-                quote=quote(sentence, "summary", also),
-                similarity=round(similarity[sentence.at, sentence.kept["text"]], 4),
-            )
+            Novel(quote=quote(sentence, "summary", also), similarity=near[sentence.at])
             for sentence, also in distinct(unlike, MAX_NOVEL, PER_DOCUMENT)
         ]
