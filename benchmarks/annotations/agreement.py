@@ -1,7 +1,8 @@
-"""`python -m benchmarks.annotations.agreement`: how far the two passes agree, and what the set holds.
+"""`python -m benchmarks.annotations.agreement`: how far two readers agree, and what the evaluation set holds.
 
-Cohen's kappa (J. Cohen, "A coefficient of agreement for nominal scales", 1960) for each topic as a yes or no,
-for the action and for the sentiment.
+Cohen's kappa (J. Cohen, "A coefficient of agreement for nominal scales", 1960): of the evaluation sentences
+for each topic as a yes or no, the action and the sentiment; of the passages and sentences in
+`model_export/data` that were read twice for all labels but topics, which have their micro-F1.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from benchmarks.annotations.load import Label, read_keys, read_labels
+from benchmarks.annotations.load import Label, read_keys, read_labels, read_table
+from model_export.labelled import OWN
 from shared.platform.records import TOPICS
 
 if TYPE_CHECKING:
@@ -73,5 +75,41 @@ def _counts(labels: list[Label]) -> Counter[str]:
     return counts
 
 
+_Place = tuple[str, str, str]
+"""A passage's id, and where a sentence begins and ends in it: empty for the whole passage."""
+
+
+def readings() -> str:
+    """How far two blind readings of passages and sentences agree, and the second with the labels kept."""
+    first, second = _by_place("first"), _by_place("second")
+    passages = {(row["id"], "", ""): row for row in read_table(OWN / "passages.tsv")}
+    kept = passages | _by_place("sentences")
+    groups: dict[str, list[_Place]] = {"passages, first round": [], "passages, later": [], "sentences": []}
+    for place in second:
+        round_ = "first round" if kept[place]["reader"].startswith("1.") else "later"
+        groups["sentences" if place[1] else f"passages, {round_}"].append(place)
+    scales = ("action", "outcome", "salience", "initiative")
+    lines = [f"{len(second):,} passages and sentences read twice, the second time blind", ""]
+    for title, left in (("before settling", first), ("second and kept", kept)):
+        lines.append(f"{title:<22}{'number':>8}{'topics':>8}" + "".join(f"{scale:>11}" for scale in scales))
+        for name, places in groups.items():
+            one, two = [left[place] for place in places], [second[place] for place in places]
+            kappas = [kappa([row[of] for row in one], [row[of] for row in two]) for of in scales]
+            numbers = "".join(f"{value:>11.3f}" for value in kappas)
+            lines.append(f"{name:<22}{len(places):>8}{_topics_f1(one, two):>8.3f}{numbers}")
+    return "\n".join(lines)
+
+
+def _by_place(name: str) -> dict[_Place, dict[str, str]]:
+    return {(row["passage"], row["start"], row["end"]): row for row in read_table(OWN / f"{name}.tsv")}
+
+
+def _topics_f1(first: Sequence[dict[str, str]], second: Sequence[dict[str, str]]) -> float:
+    """Twice the topics that both readers gave over all that either gave; 1 where neither gave any."""
+    one, two = ([set(row["topics"].split(",")) - {""} for row in rows] for rows in (first, second))
+    given = sum(map(len, one + two))
+    return 2 * sum(len(a & b) for a, b in zip(one, two, strict=True)) / given if given else 1.0
+
+
 if __name__ == "__main__":
-    print(report())
+    print(report(), readings(), sep="\n\n")

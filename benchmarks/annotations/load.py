@@ -92,7 +92,7 @@ def read_labels(which: LabelFile = "labels") -> dict[str, Label]:
             cast("ActionLabel", row["action"]),
             cast("SentimentLabel", row["sentiment"]),
         )
-        for row in _rows(f"{which}.tsv")
+        for row in read_table(DATA / f"{which}.tsv")
     }
 
 
@@ -107,13 +107,13 @@ def read_keys() -> list[Key]:
             end=int(row["end"]),
             drawn=cast("Drawn", row["drawn"]),
         )
-        for row in _rows("sentences.tsv")
+        for row in read_table(DATA / "sentences.tsv")
     ]
 
 
 def read_files() -> dict[str, str]:
     """Name by full SHA-256 of each annotated file."""
-    return {row["sha256"]: row["name"] for row in _rows("files.tsv")}
+    return {row["sha256"]: row["name"] for row in read_table(DATA / "files.tsv")}
 
 
 def load(samples: Path | None = None) -> Loaded:
@@ -174,6 +174,7 @@ def _find(directory: Path, wanted: dict[str, str]) -> tuple[dict[str, Path], dic
     return found, altered
 
 
-def _rows(name: str) -> list[dict[str, str]]:
-    with (DATA / name).open(encoding="utf-8", newline="") as stream:
+def read_table(path: Path) -> list[dict[str, str]]:
+    """The lines of a tab-separated file by its head; a quotation mark is an ordinary character."""
+    with path.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))

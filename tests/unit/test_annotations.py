@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from benchmarks.annotations import load as loading
-from benchmarks.annotations.agreement import kappa, report
+from benchmarks.annotations.agreement import kappa, readings, report
 from benchmarks.annotations.load import (
     DATA,
+    HERE,
     LabelFile,
     load,
     read_files,
@@ -139,6 +140,14 @@ def test_report_names_every_scale() -> None:
     text = report()
     assert all(f"\n{name} " in text for name in (*TOPICS, "topic set", "action", "sentiment"))
     assert "blind to the first" in text
+
+
+def test_guideline_has_the_agreement_of_readings() -> None:
+    """The page's table is what the command prints of the readings before anything was settled."""
+    printed = [line.split()[-6:] for line in readings().splitlines()[3:6]]
+    table = [f"| {' | '.join(cell.removeprefix('0') for cell in cells)} |" for cells in printed]
+    page = (HERE / "GUIDELINE.md").read_text(encoding="utf-8")
+    assert [row for row in table if row not in page] == []
 
 
 def test_missing_samples_are_named(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Labels of reports' passages, and how their texts are found."""
+"""Labels of passages, the readings that they come from, and how their texts are found."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from model_export.labelled import OWN, split_of
 from shared.platform.records import TOPICS
 from training import passages
-from training.passages import Company, Passage, Sentence, digest, read_passages
+from training.passages import Company, Labels, Passage, Sentence, digest, read_passages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +39,29 @@ def test_sentences_are_of_known_passages_and_do_not_overlap() -> None:
     for row in rows:
         assert ends.get(row.passage, 0) <= row.start < row.end
         ends[row.passage] = row.end
+
+
+def test_readings_are_of_kept_labels() -> None:
+    kept = {(row["id"], "", "") for row in _rows(passages.PASSAGES)}
+    kept |= {(row["passage"], row["start"], row["end"]) for row in _rows(passages.SENTENCES)}
+    first, second = _reading("first.tsv"), _reading("second.tsv")
+    assert first == second
+    assert len(set(first)) == len(first)
+    assert set(first) <= kept
+
+
+def _reading(name: str) -> list[tuple[str, str, str]]:
+    """What was judged, line by line, after its labels were found valid."""
+    places = []
+    for row in _rows(name):
+        places.append((row.pop("passage"), row.pop("start"), row.pop("end")))
+        Labels.model_validate({"reader": "", **row})
+    return places
+
+
+def test_labels_hold_no_text() -> None:
+    for path in OWN.glob("*.tsv"):
+        assert all(len(cell) <= 64 for row in _rows(path.name) for cell in row.values())
 
 
 def test_texts_are_found_by_hash_in_lists_and_in_reports(
