@@ -50,7 +50,7 @@ def lines_of(judged: Judged) -> list[Line]:
         *_topics(judged),
         *_choices("action", judged.action, LABELS["action"], {"": 0.85, "planned": 0.76}),
         *_choices("outcome", judged.outcome, SENTIMENTS, {"positive": 0.76, "negative": 0.75}),
-        _negative_in_reports(judged),
+        *_negative_in_reports(judged),
         _initiatives(judged),
         *_salience(judged),
     ]
@@ -97,15 +97,17 @@ def _choices(
     ]
 
 
-def _negative_in_reports(judged: Judged) -> Line:
-    """Without sentences of news and written ones, which are judged for the outcome alone."""
+def _negative_in_reports(judged: Judged) -> list[Line]:
+    """Without sentences of news and written ones, if there are any: they are judged for the outcome alone."""
     place = SENTIMENTS.index("negative")
 
     def value(scores: Scores, rows: Rows) -> float:
         return f1(judged.outcome[rows] == place, scores.sentiment[rows].argmax(axis=1) == place)
 
-    known = (judged.outcome != OPEN) & (judged.action != OPEN)
-    return Line("outcome negative in reports alone, F1", None, known, judged.outcome == place, value)
+    if not ((judged.outcome != OPEN) & (judged.action == OPEN)).any():
+        return []
+    known = judged.action != OPEN
+    return [Line("outcome negative in reports alone, F1", None, known, judged.outcome == place, value)]
 
 
 def _initiatives(judged: Judged) -> Line:
@@ -145,7 +147,7 @@ def table(judged: Judged, systems: Mapping[str, Scores]) -> str:
         parts["random"] = judged.random
     head = ["", "goal"]
     for part in parts:
-        head += [f"passages, {part}", *(f"{name}, {part}" for name in systems)]
+        head += [f"texts, {part}", *(f"{name}, {part}" for name in systems)]
     lines = [head, ["---"] + ["---:"] * (len(head) - 1)]
     for line in lines_of(judged):
         cells = [line.title, "" if line.goal is None else f"{line.goal:.2f}"]
