@@ -146,7 +146,7 @@ def test_a_record_stays_small_whatever_the_batch() -> None:
     """The largest batch there may be, of the longest sentences, is far below what Firestore takes."""
     (most,) = (one.le for one in Settings.model_fields["batch_passages"].metadata if isinstance(one, Le))
     assert isinstance(most, int)
-    long = "Headquarters' representatives " * 13
+    long = "Headquarters' representatives " * 16
     part = added([result(index // 2, f"{long}left {index}.", TOPICS) for index in range(2 * most)])
     assert len(part.candidates) == 2 * most
     assert max(len(one.text) for one in part.candidates) > MAX_SENTENCE - 30
