@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from shared.inference.engine import Engine, Outputs
     from shared.platform.records import PassageResult
 
-PROMISING = 1.5
-"""Salience from which a passage's sentences are read: some fifth of a report's text has it."""
+PROMISING = 1.2
+"""Salience from which a passage's sentences are read: a sixth of a report's text has it, or less."""
 MAX_SENTENCES = 8
 """Sentences that are read of a passage."""
 _DECIMALS = 3

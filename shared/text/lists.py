@@ -29,6 +29,8 @@ ALIKE = 0.75
 """Cosine from which two sentences say the same."""
 SURE: dict[ListName, float] = {"initiatives": 0.5, "incidents": 0.6, "good_news": 0.6}
 """Probability from which a sentence belongs into a list."""
+LEAST = 0.7
+"""Salience below which a sentence is in no list: most that tell what could happen, or what a word means."""
 LISTED = 12
 """Most sentences of a list in a document's record."""
 
@@ -45,7 +47,11 @@ def sure(one: Candidate, name: ListName) -> float:
 def score(one: Candidate, name: ListName) -> float:
     """Return what a sentence is worth in a list, from 0 to 1; 0 where it does not belong into it."""
     likely = sure(one, name)
-    return one.worth * likely if likely >= SURE[name] else 0.0
+    return one.worth * likely if likely >= SURE[name] and _matters(one) else 0.0
+
+
+def _matters(one: Candidate) -> bool:
+    return one.salience is None or one.salience >= LEAST
 
 
 def listed(candidates: Sequence[Candidate], name: ListName, limit: int = LISTED) -> list[Candidate]:
@@ -80,7 +86,7 @@ _TAKEN = {"index", "page", "row", "text", "topics", "action", "salience"}
 _SIZES = ((12, 5), (60, 6), (150, 7))  # up to so many passages, so many sentences; 8 beyond
 _MOST = 8
 _PASSAGES_A_SENTENCE = 2  # a document of few passages gets fewer sentences than 5
-_COVERAGE, _REDUNDANCY, _CENTRALITY = 0.25, 0.25, 0.5
+_COVERAGE, _REDUNDANCY, _CENTRALITY = 0.25, 0.4, 0.5
 _NEWS_WEIGHT = 1.0  # of the first bad news, as if it were a topic of the whole document
 
 
@@ -97,7 +103,7 @@ def summary(aggregate: Aggregate) -> list[Candidate]:
     relevance, Carbonell and Goldstein 1998). Where the model does not say what matters, it is what is near
     to the centre of the document.
     """
-    candidates = aggregate.candidates
+    candidates = list(filter(_matters, aggregate.candidates)) or aggregate.candidates
     if not candidates:
         return []
     exact = vectors(candidates).astype(np.float64)

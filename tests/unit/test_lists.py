@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.platform.records import PassageResult, Sentiment
-from shared.text.lists import LISTED, ListName, listing, summarise, summary
+from shared.text.lists import LEAST, LISTED, ListName, listing, summarise, summary
 from tests.unit.test_summary import document, result, sentence, whole
 
 MILL = "The mill has cut what it takes from the river by 12% in a year."
@@ -90,12 +90,13 @@ def test_a_list_has_the_best_first_within_its_limit(name: ListName) -> None:
 
 
 def test_what_is_more_likely_something_else_is_not_listed() -> None:
-    """Nor bad news on no topic."""
+    """Nor bad news on no topic, or that hardly matters."""
     mood = Sentiment(label="neutral", scores={"positive": 0.05, "neutral": 0.4, "negative": 0.55})
     unsure = result(0, MILL, ("E1",), salience=3.0).model_copy(update={"sentiment": mood})
     loss = result(1, sentence(1), (), mood="negative", salience=3.0)
-    assert index_list([unsure, loss], "incidents") == []
-    assert index_list([unsure, loss], "initiatives") == []
+    feared = result(2, sentence(2), ("E1",), mood="negative", salience=LEAST - 0.1)
+    assert index_list([unsure, loss, feared], "incidents") == []
+    assert index_list([unsure, loss, feared], "initiatives") == []
 
 
 def test_numbers_and_news_count_beside_what_matters() -> None:
