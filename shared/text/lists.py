@@ -45,9 +45,12 @@ def sure(one: Candidate, name: ListName) -> float:
 
 
 def score(one: Candidate, name: ListName) -> float:
-    """Return what a sentence is worth in a list, from 0 to 1; 0 where it does not belong into it."""
+    """Return what a sentence is worth in a list, from 0 to 1; 0 where it does not belong into it.
+
+    A sure one goes before one that matters more: probability counts twice.
+    """
     likely = sure(one, name)
-    return one.worth * likely if likely >= SURE[name] and _matters(one) else 0.0
+    return one.worth * likely**2 if likely >= SURE[name] and _matters(one) else 0.0
 
 
 def _matters(one: Candidate) -> bool:

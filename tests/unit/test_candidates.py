@@ -39,7 +39,7 @@ class Reader:
             topics=zeros + np.maximum(is_good, is_bad),
             action=third,
             sentiment=mood,
-            salience=3 * is_good,
+            salience=3 * is_good + is_bad,
             initiative=is_good,
             tokens=np.full(len(texts), 9, np.int32),
             truncated=np.zeros(len(texts), bool),
