@@ -75,11 +75,12 @@ def sure(kept: dict[str, Any], role: Role) -> float | None:
 def weight(kept: dict[str, Any], role: Role) -> float:
     """Return what a sentence is worth in a list: how much it tells a reader, by how sure it belongs there.
 
-    Sentences that earlier versions kept come last.
+    What is surest comes before what matters a little more, as in a document's lists. Sentences that earlier
+    versions kept come last.
     """
     likely = sure(kept, role)
     worth: float = kept.get("worth", 0.0)
-    return worth if likely is None else worth * likely
+    return worth if likely is None else worth * likely**2
 
 
 _LIKELY = {"negative": "negative", "positive": "positive", "initiative": "initiative_score"}
