@@ -35,7 +35,7 @@ def throughput_rows(measured: Throughput, found: Search) -> Iterator[Row]:
         )
 
     best = found.described["fastembed"]
-    yield against("int8 with every head / the book's app", "int8", "book", 15)
+    yield against("int8 with every head / the book's app", "int8", "book", 18)
     yield against("int8 embedding only / the book's app", "int8-embedding", "book", 25)
     yield against(f"fp32 embedding only / {best}, the best found", "fp32-embedding", "fastembed, best", 1.5)
     beside, default = "fp32-embedding beside fastembed's default", "fastembed, default"
@@ -49,7 +49,7 @@ def throughput_rows(measured: Throughput, found: Search) -> Iterator[Row]:
         f"{cosine:.6f}",
         Target(cosine, "at least", 0.9999, ""),
     )
-    yield against("int8 embedding only / fastembed, the same best", "int8-embedding", "fastembed, best", 3)
+    yield against("int8 embedding only / fastembed, the same best", "int8-embedding", "fastembed, best", 4)
     torch, exported = "sentence-transformers", "sentence-transformers, ONNX"
     yield against(f"int8 with every head / {found.described[torch]}", "int8", f"{torch}, best", 4)
     yield against(f"int8 with every head / {found.described[exported]}", "int8", f"{exported}, best", 4)
@@ -77,7 +77,7 @@ def capacity_rows(measured: Capacity) -> Iterator[Row]:
 
 def memory_rows(peak: float, fp32_peak: float) -> Iterator[Row]:
     """Peak resident memory."""
-    target = Target(peak, "at most", 250, " MiB")
+    target = Target(peak, "at most", 200, " MiB")
     yield Row("peak resident memory, 1,000 mixed passages, every head", "int8", f"{peak:.0f} MiB", target)
     yield Row("the same, fp32", "fp32", f"{fp32_peak:.0f} MiB")
 
@@ -91,7 +91,7 @@ def startup_rows(measured: Mapping[str, Samples]) -> Iterator[Row]:
         "process start to first answer (import, load, one batch of 8)",
         f"{figures}; one text: {measured['ours, one text'].median:.2f} s",
         f"{mine:.2f} s",
-        Target(mine, "at most", 0.8, " s"),
+        Target(mine, "at most", 0.4, " s"),
     )
     yield Row(
         "the book's app, process start to first answer / ours",

@@ -27,7 +27,7 @@ LISTS: tuple[ListName, ...] = get_args(ListName)
 
 ALIKE = 0.75
 """Cosine from which two sentences say the same."""
-SURE: dict[ListName, float] = {"initiatives": 0.5, "incidents": 0.6, "good_news": 0.6}
+SURE: dict[ListName, float] = {"initiatives": 0.5, "incidents": 0.7, "good_news": 0.6}
 """Probability from which a sentence belongs into a list."""
 LEAST = 0.7
 """Salience below which a sentence is in no list: most that tell what could happen, or what a word means."""
