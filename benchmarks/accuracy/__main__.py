@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.accuracy import facts, passages, search, sets, shown
+from benchmarks.accuracy import curve, facts, passages, search, sets, shown
 from benchmarks.accuracy.documents import SAMPLES, analyze_all
 from benchmarks.accuracy.labels import read_labels
 from benchmarks.accuracy.sets import read_data
@@ -77,6 +77,8 @@ def _passages(options: argparse.Namespace) -> Iterator[str]:
     errors = passages.calibration(found.passages, of_passages["shipped"])
     listed = ", ".join(f"{name} {value:.3f}" for name, value in errors.items())
     yield f"Expected calibration error of each head: {listed}."
+    yield "## Accuracy against speed"
+    yield curve.table(found.learnt, found.passages, options.model, options.weights)
     if found.sentences.texts:
         yield "## Sentences of these passages, each by itself"
         yield passages.table(found.sentences, {name: scores.of(count) for name, scores in systems.items()})
