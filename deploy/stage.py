@@ -22,8 +22,10 @@ BASE_IMAGE = "python313"
 MODEL = ("MODEL_CARD.md", "manifest.json", "model.onnx", "tokenizer.json")
 TOKENIZER = ("manifest.json", "tokenizer.json")
 """The model's files for counting tokens, which needs no graph."""
-DOCUMENTS = ("platform", "documents", "extract", "text")
-"""What is imported by all that moves a document on; of `extract`, not the readers of formats."""
+RECORDS = ("platform", "documents", "text")
+"""What is imported by all that reads a document's record."""
+DOCUMENTS = (*RECORDS, "extract")
+"""And by what handles its passages; of `extract`, not the readers of formats."""
 READERS = ("extract/markup", "extract/office", "extract/pdf", "extract/sandbox")
 
 
@@ -41,11 +43,11 @@ class Function:
 FUNCTIONS = {
     function.name: function
     for function in (
-        Function("deadletter", DOCUMENTS),
+        Function("deadletter", RECORDS),
         Function("digest", (*DOCUMENTS, "digests", "digests/compute", "digests/notify", "digests/render")),
         Function("api", (*DOCUMENTS, "inference", "api"), MODEL),
         Function("analyze", (*DOCUMENTS, "inference"), MODEL),
-        Function("sweep", (*DOCUMENTS, "intake", "digests", "digests/render")),
+        Function("sweep", (*RECORDS, "intake", "digests", "digests/render")),
         Function("ingest", (*DOCUMENTS, *READERS, "inference", "intake"), TOKENIZER),
     )
 }

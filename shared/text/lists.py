@@ -31,15 +31,19 @@ SURE: dict[ListName, float] = {"initiatives": 0.5, "incidents": 0.7, "good_news"
 """Probability from which a sentence belongs into a list."""
 LEAST = 0.7
 """Salience below which a sentence is in no list: most that tell what could happen, or what a word means."""
+_MATTERS_MUCH = 1.5
 LISTED = 12
 """Most sentences of a list in a document's record."""
 
 
 def sure(one: Candidate, name: ListName) -> float:
-    """Return the probability that a sentence belongs into a list. Good and bad news have a topic."""
+    """Return the probability that a sentence belongs into a list.
+
+    Good and bad news have a topic, or matter much: the loss of a share's price has and does neither.
+    """
     if name == "initiatives":
         return float(one.initiative) if one.initiative_score is None else one.initiative_score
-    if not one.topics:
+    if not one.topics and (one.salience or 0.0) < _MATTERS_MUCH:
         return 0.0
     return one.negative if name == "incidents" else one.positive
 

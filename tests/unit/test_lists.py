@@ -93,9 +93,10 @@ def test_what_is_more_likely_something_else_is_not_listed() -> None:
     """Nor bad news on no topic, or that hardly matters."""
     mood = Sentiment(label="neutral", scores={"positive": 0.05, "neutral": 0.4, "negative": 0.55})
     unsure = result(0, MILL, ("E1",), salience=3.0).model_copy(update={"sentiment": mood})
-    loss = result(1, sentence(1), (), mood="negative", salience=3.0)
+    loss = result(1, sentence(1), (), mood="negative", salience=1.0)
     feared = result(2, sentence(2), ("E1",), mood="negative", salience=LEAST - 0.1)
-    assert index_list([unsure, loss, feared], "incidents") == []
+    grave = result(3, sentence(3), (), mood="negative", salience=2.5)
+    assert index_list([unsure, loss, feared, grave], "incidents") == [3]
     assert index_list([unsure, loss, feared], "initiatives") == []
 
 
