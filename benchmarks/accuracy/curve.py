@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+_LEARNT = 4_000
+"""Passages that the regressions learn from, about: more hardly help them, and take minutes."""
 _TIMED = 600
 """Texts; the median of `_ROUNDS` over all systems in turn."""
 _ROUNDS = 3
@@ -80,9 +82,11 @@ def _regressions(
     """Logistic regressions on what `run` gives first."""
     from sklearn.linear_model import LogisticRegression
 
-    known, wanted = run(learnt.texts)[0], run(asked.texts)[0]
+    step = max(len(learnt.texts) // _LEARNT, 1)
+    known, wanted = run(learnt.texts[::step])[0], run(asked.texts)[0]
 
     def fitted(labels: NDArray[np.int8]) -> NDArray[np.intp]:
+        labels = labels[::step]
         rows = labels != OPEN
         model = LogisticRegression(C=10, class_weight="balanced", max_iter=300)
         return np.asarray(model.fit(known[rows], labels[rows]).predict(wanted))
