@@ -74,9 +74,9 @@ class Labelled:
 
     learnt: Judged
     passages: Judged
-    """Of the test split; at their end, for the outcome alone, sentences of news and written ones."""
+    """Passages of the test split; at their end news and written sentences, judged for the outcome alone."""
     sentences: Judged
-    """Of the test split, each judged by itself."""
+    """Sentences of the test split, each judged by itself."""
     missing: int
     """Labels without a text."""
 

@@ -174,7 +174,7 @@ def _polarity(targets: Targets, chosen: NDArray[np.bool_], title: str, goal: flo
 
 
 def _mean(title: str, rows: Sequence[Row], goal: float | None) -> Row:
-    """Of some rows; of none where one of them has no texts."""
+    """Return a row with the mean of others, and with no texts where one of them has none."""
 
     def value(answers: Answers) -> float | None:
         found = [row.value(answers) for row in rows]

@@ -49,5 +49,5 @@ def run_shipped(directory: Path, texts: Sequence[str]) -> Scores:
 
 
 def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of unit length each, so that one penalty suits all that a regression reads."""
+    """Scale vectors to unit length, so that one penalty suits all that a regression reads."""
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))

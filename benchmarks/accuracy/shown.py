@@ -1,4 +1,4 @@
-"""Of the first dozen initiatives that are shown of a document, how many an analyst would list.
+"""Count how many of the first dozen initiatives shown of a document an analyst would list.
 
 What the product shows is judged by reading, sentence by sentence: right, if by the guideline it would be
 listed among what the company has done or will do about sustainability. What nobody has judged yet is counted

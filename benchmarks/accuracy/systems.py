@@ -39,7 +39,7 @@ _VADER_CUT = 0.05
 
 @dataclass(slots=True)
 class Answers:
-    """Of one system about a list of texts; None where it has no answer."""
+    """What one system answers about a list of texts; None where it has no answer."""
 
     sentiment: Places | None = None
     """(n,), index into positive, neutral, negative."""
@@ -90,7 +90,7 @@ class Scores:
 
 
 def answers_of_model(learnt: Scores, learnt_from: Sequence[Example], asked: Scores) -> Answers:
-    """Of the shipped graph.
+    """Return the shipped graph's answers.
 
     Pillars are the likeliest topic of each, above a threshold chosen on the development split; heads for the
     corpora's own categories are fitted on the training split and calibrated on the development split, whose

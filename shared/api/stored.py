@@ -103,7 +103,10 @@ def list_passages(client: firestore.Client, identifier: str, asked: PassagesQuer
     else:
         query = query.order_by("index")
     if start is not None:
-        query = query.start_after(collection.document(f"{run}-{start}").get(timeout=SECONDS))
+        # By salience the place of a passage is known from its record alone.
+        by_index = asked.order == "document"
+        last = {"index": start} if by_index else collection.document(f"{run}-{start}").get(timeout=SECONDS)
+        query = query.start_after(last)
     fields = [field for field in PASSAGE_FIELDS if asked.embeddings or field != "embedding"]
     passages = [
         passage_view(snapshot.to_dict())

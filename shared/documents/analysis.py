@@ -22,7 +22,7 @@ class Analysis(NamedTuple):
 
     results: list[PassageResult]
     candidates: list[Candidate]
-    """Sentences that may be quoted, at most one of a passage, in the same order."""
+    """Sentences that may be quoted, at most two of a passage, in the same order."""
     worker_seconds: float
     """Processor time of the engine's threads; that of the caller's comes on top."""
 

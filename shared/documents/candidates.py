@@ -13,7 +13,10 @@ from shared.text.summary import Candidate, encoded
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.inference.engine import Engine, Outputs
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from shared.inference.engine import Engine, Reading
     from shared.platform.records import PassageResult
 
 PROMISING = 1.2
@@ -40,7 +43,10 @@ def judged(engine: Engine, results: Sequence[PassageResult]) -> tuple[list[Candi
         elif result.salience >= PROMISING or (result.sentiment and result.sentiment.label == "negative"):
             asked += [(result, text) for text in sentences]
     outputs = engine.run([text for _, text in asked])
-    read = (_read(engine, outputs, at, result, text) for at, (result, text) in enumerate(asked))
+    read = (
+        _candidate(result, text, interpret(engine.manifest, outputs, at), outputs.embedding[at])
+        for at, (result, text) in enumerate(asked)
+    )
     for _, of_passage in groupby(read, key=lambda one: one.index):
         found += _best(list(of_passage))
     return sorted(found, key=lambda one: one.index), outputs.cpu_seconds
@@ -56,29 +62,25 @@ def _best(sentences: list[Candidate]) -> list[Candidate]:
 
 def stand_in(result: PassageResult, text: str) -> Candidate:
     """Return a sentence with what the model says of its passage."""
-    scores = result.sentiment.scores if result.sentiment else {}
-    return Candidate(
-        **{name: getattr(result, name) for name in (*_PLACE, "salience", "initiative", "initiative_score")},
-        text=text,
-        topics=[topic.name for topic in result.topics],
-        action=result.action.label if result.action else "none",
-        negative=round(scores.get("negative", 0.0), _DECIMALS),
-        positive=round(scores.get("positive", 0.0), _DECIMALS),
-        embedding=encoded(result.embedding or []),
-    )
+    return _candidate(result, text, result, result.embedding or [])
 
 
-def _read(engine: Engine, outputs: Outputs, position: int, result: PassageResult, text: str) -> Candidate:
-    says = interpret(engine.manifest, outputs, position)
+def _candidate(
+    place: PassageResult,
+    text: str,
+    says: PassageResult | Reading,
+    embedding: Sequence[float] | NDArray[np.float32],
+) -> Candidate:
+    scores = says.sentiment.scores if says.sentiment else {}
     return Candidate(
-        **{name: getattr(result, name) for name in _PLACE},
+        **{name: getattr(place, name) for name in _PLACE},
         text=text,
         topics=[topic.name for topic in says.topics],
-        action=says.action.label,
-        negative=round(says.sentiment.scores["negative"], _DECIMALS),
-        positive=round(says.sentiment.scores["positive"], _DECIMALS),
+        action=says.action.label if says.action else "none",
+        negative=round(scores.get("negative", 0.0), _DECIMALS),
+        positive=round(scores.get("positive", 0.0), _DECIMALS),
         salience=says.salience,
         initiative=says.initiative,
         initiative_score=says.initiative_score,
-        embedding=encoded(outputs.embedding[position]),
+        embedding=encoded(embedding),
     )
