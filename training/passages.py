@@ -98,13 +98,13 @@ class Labelled:
 
 def read_passages(folder: Path | None, report: Callable[[str], None] = lambda _: None) -> Labelled:
     """The labelled passages and sentences whose texts are under `folder`; none without one."""
-    rows = [Passage.model_validate(row) for row in _rows(OWN / PASSAGES)]
+    rows = [Passage.model_validate(row) for row in read_rows(OWN / PASSAGES)]
     if folder is None:
         return Labelled([], len(rows))
     wanted = {row.id for row in rows}
     texts = {key: text for key, text in _listed(folder) if key in wanted}
     splits: dict[str, Split] = {
-        company.company: company.split for company in map(Company.model_validate, _rows(OWN / COMPANIES))
+        company.company: company.split for company in map(Company.model_validate, read_rows(OWN / COMPANIES))
     }
     corpora: dict[str, Split] = {}
     for example in read_directory(folder):
@@ -123,7 +123,7 @@ def read_passages(folder: Path | None, report: Callable[[str], None] = lambda _:
     }
     sentences = [
         example_of(row, whole.text[row.start : row.end], "sentences", whole.split)
-        for row in map(Sentence.model_validate, _rows(OWN / SENTENCES))
+        for row in map(Sentence.model_validate, read_rows(OWN / SENTENCES))
         if (whole := found.get(row.passage))
     ]
     return Labelled([*found.values(), *sentences], len(rows) - len(found))
@@ -148,7 +148,8 @@ def digest(text: str) -> str:
     return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()[:_DIGITS]
 
 
-def _rows(path: Path) -> Iterator[dict[str, str]]:
+def read_rows(path: Path) -> Iterator[dict[str, str]]:
+    """The lines of a table with tabs between cells and no quotes."""
     csv.field_size_limit(_MAX_FIELD)
     with path.open(encoding="utf-8", newline="") as file:
         yield from csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
@@ -159,7 +160,7 @@ def _listed(folder: Path) -> Iterator[tuple[str, str]]:
         with path.open(encoding="utf-8", errors="replace") as file:
             names = file.readline().rstrip("\n").split("\t")
         if {"id", "text"} <= set(names):
-            yield from ((row["id"], row["text"]) for row in _rows(path))
+            yield from ((row["id"], row["text"]) for row in read_rows(path))
 
 
 def _cut(path: Path) -> Sequence[tuple[str, str]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.accuracy.documents import prose
-from benchmarks.accuracy.labels import read_rows
+from training.passages import read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

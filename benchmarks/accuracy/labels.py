@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ import numpy as np
 
 from model_export.labelled import OWN, Example, split_of
 from shared.platform.records import SENTIMENTS, TOPICS
-from training.passages import PASSAGES, digest, read_passages
+from training.passages import PASSAGES, digest, read_passages, read_rows
 from training.rows import own_sentences
 from training.targets import LABELS
 
@@ -107,11 +106,3 @@ def read_labels(texts: Path) -> Labelled:
         Judged.of(parts["sentences"]),
         found.missing,
     )
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """The lines of a table with tabs between cells and no quotes; none where there is no such file."""
-    if not path.is_file():
-        return []
-    with path.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))

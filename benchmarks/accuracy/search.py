@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.accuracy.labels import read_rows
 from benchmarks.accuracy.measures import gain, interval
 from benchmarks.accuracy.shipped import run_shipped
 from model_export.assemble import embedding_graph
 from model_export.graph import Float32
 from model_export.run import run_graph
 from model_export.sources import load_packaged
-from training.passages import digest
+from training.passages import digest, read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,8 +11,7 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.accuracy.labels import read_rows
-from training.passages import digest
+from training.passages import digest, read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

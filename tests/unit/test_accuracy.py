@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from benchmarks.accuracy.facts import FACTS, Fact, best_possible, is_found, read_facts
-from benchmarks.accuracy.labels import OPEN, Judged, read_labels, read_rows
+from benchmarks.accuracy.labels import OPEN, Judged, read_labels
 from benchmarks.accuracy.measures import calibration_error, gain, interval, pearson, spearman, top_share
 from benchmarks.accuracy.passages import calibration, lines_of, table
 from benchmarks.accuracy.search import read_questions
 from benchmarks.accuracy.shown import table as shown_table
 from benchmarks.accuracy.systems import Scores
 from model_export.labelled import Example, exhaustive
-from training.passages import digest
+from training.passages import digest, read_rows
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from model_export.labelled import OWN, split_of
 from shared.platform.records import TOPICS
 from training import passages
-from training.passages import Company, Labels, Passage, Sentence, digest, read_passages
+from training.passages import Company, Labels, Passage, Sentence, digest, read_passages, read_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 
 
 def _rows(name: str) -> list[dict[str, Any]]:
-    with (OWN / name).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return list(read_rows(OWN / name))
 
 
 def test_every_passage_is_labelled_once_and_its_company_has_one_split() -> None:
