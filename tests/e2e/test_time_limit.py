@@ -108,7 +108,7 @@ def test_no_work_is_lost_to_the_limit(
     assert whole["passages"] == PASSAGES
     [record] = records(whole["id"])
     alone = record["cpu_seconds"]
-    # Beside other tests a processor is shared, and no process can tell: the limit is stretched as the work was.
+    # Beside other tests a processor is shared, and no process can tell: the limit is stretched with the work.
     took = sum(event["elapsed_ms"] for event in handled(stack, "analyze", whole["id"])) / 1000
     stretched = max(took / alone, 1.0)
     [dropped] = stack.json("drop", str(write(tmp_path, "throttled.jsonl", length)))
