@@ -45,7 +45,7 @@ from local.processes import LOW_BYTES, READY_SECONDS, accepts, port_taken
 from local.provision import PUSHES, SUBSCRIPTIONS, expected, subscriber
 from local.pubsub.names import OPEN_PUSHES
 from local.services import HOST, ON_DEMAND, SIZES
-from shared.api.requests import parse_hashes
+from shared.api.keys import parse_hashes
 from shared.digests.notify.outbox import COLLECTION as DELIVERIES
 from shared.digests.schedules import definitions
 from shared.digests.ticks import TICKS

@@ -13,7 +13,7 @@ from google.api_core.exceptions import AlreadyExists, Conflict, NotFound
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from shared.api.requests import key_hash
+from shared.api.keys import key_hash
 from shared.platform.clients import insecure_channel, jobs, publisher, secrets, storage_client
 from shared.platform.settings import BATCHES, DEAD_LETTERS, RESULTS, TICKS, TOPICS, UPLOADS, settings
 

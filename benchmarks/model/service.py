@@ -29,7 +29,7 @@ from benchmarks.model.http import Client, Target
 from benchmarks.model.memory import proportional_mib
 from benchmarks.model.stats import Samples, interleave, percentile
 from local.services import API_THREADS, HOST
-from shared.api.requests import key_hash
+from shared.api.keys import key_hash
 from shared.platform.settings import LOCAL_PROJECT
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
 from shared.api import models
+from shared.api.keys import Scope
 from shared.api.models import AnalyzeRequest, text_schema
 from shared.api.requests import CONTENT_TYPE, KEY_HEADER, MEDIA_TYPE, Problem, ProblemDocument, not_found
 from shared.documents.views import DocumentView
@@ -46,6 +47,8 @@ class Endpoint:
     answer: type[BaseModel]
     body: type[models.AnalyzeRequest] | None = None
     query: type[models.Query] | None = None
+    scope: Scope = Scope.READ
+    """What a key must let its holder do."""
     pages: bool = False
     """Whether it takes a page token, which may be out of date."""
 
@@ -141,6 +144,7 @@ def route(method: str, path: str) -> tuple[Endpoint | None, dict[str, str]]:
 
 
 VERSION = "1"
+SCHEME = "ApiKey"
 _REF = "#/components/schemas/{model}"
 
 
@@ -162,11 +166,10 @@ def describe(settings: Settings, topics: Sequence[str]) -> dict[str, Any]:
             "description": "What the passages of documents say: topic, sentiment, action, and their meaning.",
         },
         "servers": [{"url": "/"}],
-        "security": [{"ApiKey": []}],
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "securitySchemes": {"ApiKey": {"type": "apiKey", "in": "header", "name": KEY_HEADER}},
+            "securitySchemes": {SCHEME: {"type": "apiKey", "in": "header", "name": KEY_HEADER}},
         },
     }
 
@@ -187,6 +190,8 @@ def _operation(endpoint: Endpoint, settings: Settings, topics: Sequence[str]) ->
     operation: dict[str, Any] = {
         "operationId": endpoint.name,
         "summary": endpoint.summary,
+        "description": f"Needs a key with the scope `{endpoint.scope.value}`.",
+        "security": [{SCHEME: [endpoint.scope.value]}],
         "responses": {
             "200": {
                 "description": "The answer.",
@@ -211,6 +216,8 @@ def _operation(endpoint: Endpoint, settings: Settings, topics: Sequence[str]) ->
 
 def _statuses(endpoint: Endpoint) -> Iterator[HTTPStatus]:
     yield HTTPStatus.UNAUTHORIZED
+    yield HTTPStatus.FORBIDDEN
+    yield HTTPStatus.TOO_MANY_REQUESTS
     if endpoint.body:
         yield HTTPStatus.BAD_REQUEST
         yield HTTPStatus.REQUEST_ENTITY_TOO_LARGE

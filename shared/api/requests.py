@@ -1,20 +1,16 @@
-"""Check what a request brings before anything is computed: its key, its type, its size, its shape.
+"""Check what a request brings before anything is computed: its type, its size, its shape.
 
 Errors are RFC 9457 problem documents.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 from pydantic import BaseModel, ValidationError
 
-from shared.platform.errors import SetupError
 from shared.platform.records import Record
 
 if TYPE_CHECKING:
@@ -112,63 +108,9 @@ def not_found(detail: str) -> Problem:
     return Problem(HTTPStatus.NOT_FOUND, "not-found", detail)
 
 
-_HASH = re.compile(r"[0-9a-f]{64}")
-_EMPTY = hashlib.sha256().hexdigest()
-"""The hash of an empty key, which is stored if the shell's variable with the key was not set."""
-
-
-def key_hash(key: str) -> str:
-    """SHA-256 of a key, in hexadecimal. Keys are long and random, so a slow hash would add nothing."""
-    return hashlib.sha256(key.encode()).hexdigest()
-
-
-def parse_hashes(secret: bytes) -> tuple[str, ...]:
-    """The hashes in a secret, one per line.
-
-    Raises:
-        SetupError: the secret holds no hash, something else, or the hash of an empty key.
-    """
-    hashes = tuple(secret.decode(errors="replace").split())
-    if not hashes or not all(map(_HASH.fullmatch, hashes)):
-        raise SetupError(
-            "The secret with the API's key hashes must hold the SHA-256 of each key, in lower-case "
-            "hexadecimal, one a line."
-        )
-    if _EMPTY in hashes:
-        raise SetupError(
-            "The secret with the API's key hashes holds the SHA-256 of an empty key, as where the variable "
-            "with the key was not set. Store a version with the SHA-256 of a real one."
-        )
-    return hashes
-
-
-def accepted(key: str, hashes: tuple[str, ...]) -> bool:
-    """Whether a key has one of these hashes, in constant time."""
-    digest = key_hash(key)
-    matches = [hmac.compare_digest(digest, known) for known in hashes]
-    return any(matches)
-
-
 B = TypeVar("B", bound=BaseModel)
 KEY_HEADER = "X-API-Key"
 MEDIA_TYPE = "application/json"
-
-
-def check_key(request: Request, hashes: tuple[str, ...]) -> None:
-    """Refuse a request without a valid key.
-
-    Raises:
-        Problem: 401.
-    """
-    key = request.headers.get(KEY_HEADER)
-    if not key or not accepted(key, hashes):
-        what = "is missing" if not key else "is not a key of this service"
-        raise Problem(
-            HTTPStatus.UNAUTHORIZED,
-            "unauthorized",
-            f"The header {KEY_HEADER} {what}.",
-            headers={"WWW-Authenticate": f'ApiKey header="{KEY_HEADER}"'},
-        )
 
 
 def read_body(request: Request, model: type[B], max_bytes: int) -> B:

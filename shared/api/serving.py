@@ -16,18 +16,17 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from shared.api.endpoints import OPENAPI, describe, route
+from shared.api.keys import Key, check
 from shared.api.models import AnalyzeRequest, Query
 from shared.api.requests import (
     CONTENT_TYPE,
+    KEY_HEADER,
     MEDIA_TYPE,
     Problem,
-    check_key,
-    parse_hashes,
     read_body,
     read_query,
 )
 from shared.inference.manifest import read_manifest
-from shared.platform.clients import secret
 from shared.platform.errors import SetupError
 from shared.platform.logs import get_logger
 from shared.platform.settings import settings
@@ -57,6 +56,8 @@ class Call:
     """Parameters in the path."""
     body: AnalyzeRequest | None
     query: Query | None
+    key: Key
+    """Who calls."""
 
 
 Handler = Callable[[Call], BaseModel | dict[str, Any]]
@@ -137,24 +138,20 @@ def _answer(
     try:
         endpoint, arguments = route(request.method, request.path)
     except Problem:
-        check_key(request, _hashes())  # without a key, a caller does not learn which paths exist
+        check(request.headers.get(KEY_HEADER), None)  # without a key, nobody learns which paths exist
         raise
     facts["route"] = endpoint.path if endpoint else OPENAPI
     if endpoint is None:
         return _description()
-    check_key(request, _hashes())
+    key = check(request.headers.get(KEY_HEADER), endpoint.scope)
+    facts["key"] = key.id
     query = read_query(request.args, endpoint.query or Query)
     body = read_body(request, endpoint.body, settings().api_max_bytes) if endpoint.body else None
     if body is not None:
         facts["texts"] = len(body.texts)
-    return handlers[endpoint.name](Call(arguments, body, query))
+    return handlers[endpoint.name](Call(arguments, body, query, key))
 
 
 @lru_cache(maxsize=1)
 def _description() -> dict[str, Any]:
     return describe(settings(), read_manifest(settings().model_dir, settings().model_digest).topics)
-
-
-@lru_cache(maxsize=1)
-def _hashes() -> tuple[str, ...]:
-    return parse_hashes(secret(settings().api_key_hash, settings().api_key_hash_version))

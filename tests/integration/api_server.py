@@ -20,7 +20,7 @@ from google.cloud.secretmanager_v1.services.secret_manager_service.transports im
     SecretManagerServiceGrpcTransport,
 )
 
-from shared.api.requests import key_hash
+from shared.api.keys import key_hash
 from tests.integration.firestore_server import PROJECT, connect
 from tests.integration.pubsub_server import ROOT, free_port, running
 

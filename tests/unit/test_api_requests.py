@@ -19,10 +19,6 @@ from shared.api.models import AnalyzeRequest, DocumentsQuery, PassagesQuery, Sea
 from shared.api.requests import (
     MAX_FAULTS,
     Problem,
-    accepted,
-    check_key,
-    key_hash,
-    parse_hashes,
     read_body,
     read_query,
 )
@@ -43,7 +39,6 @@ SETTINGS = Settings(
     api_max_texts=3,
 )
 MAX_BYTES = 100
-HASHES = (key_hash("old key"), key_hash("new key"))
 
 
 def request(body: bytes = b"{}", **environ: Any) -> Request:
@@ -61,45 +56,6 @@ def refused(body: bytes, **environ: Any) -> dict[str, Any]:
         read_body(request(body, **environ), AnalyzeRequest, MAX_BYTES)
     document: dict[str, Any] = json.loads(caught.value.body())
     return document
-
-
-def test_every_key_in_the_secret_opens() -> None:
-    """While keys are rotated the old and the new one both do; their hashes and anything else do not."""
-    hashes = parse_hashes("\n".join(HASHES).encode() + b"\n")
-    assert hashes == HASHES
-    assert accepted("old key", hashes)
-    assert accepted("new key", hashes)
-    for wrong in ("", "old key ", HASHES[0], "schlüssel", "x" * 100_000):
-        assert not accepted(wrong, hashes)
-
-
-@pytest.mark.parametrize("secret", [b"", b"\n", b"old key", HASHES[0].upper().encode(), b"\xff"])
-def test_a_secret_without_hashes_lets_nobody_in(secret: bytes) -> None:
-    """A secret that holds something else is a mistake in the setup, not an open door."""
-    with pytest.raises(SetupError, match="SHA-256"):
-        parse_hashes(secret)
-
-
-def test_an_empty_key_opens_nothing() -> None:
-    """Not even where its hash was stored, by a command whose variable was not set; the setup is refused."""
-    empty = key_hash("")
-    with pytest.raises(SetupError, match="of an empty key"):
-        parse_hashes("\n".join([*HASHES, empty]).encode())
-    with pytest.raises(Problem) as caught:
-        check_key(request(HTTP_X_API_KEY=""), (*HASHES, empty))
-    assert caught.value.status == 401
-
-
-def test_a_missing_key_and_a_wrong_one() -> None:
-    """Both are 401 with a challenge; what was sent is not repeated."""
-    guesses: list[dict[str, Any]] = [{}, {"HTTP_X_API_KEY": "guess-7531"}]
-    for environ in guesses:
-        with pytest.raises(Problem) as caught:
-            check_key(request(**environ), HASHES)
-        assert caught.value.status == 401
-        assert "WWW-Authenticate" in caught.value.headers
-        assert b"7531" not in caught.value.body()
-    check_key(request(HTTP_X_API_KEY="new key"), HASHES)
 
 
 def test_a_body_that_announces_too_much_is_not_read() -> None:
