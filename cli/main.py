@@ -215,6 +215,22 @@ def figures(
 
 
 @headrace.command()
+@click.argument("sides", nargs=-1, required=True, metavar="SIDE SIDE...")
+@stack_options
+def compare(sides: tuple[str, ...], *, stack: Stack, as_json: bool) -> None:
+    """Compare 2 to 4 SIDES: each a document, or an organisation and a year ("Tarnholm Fibre 2025")."""
+    stack.connect()
+    from cli import compare as comparisons
+    from cli.render import terminal
+
+    made = comparisons.made(sides)
+    if as_json:
+        print_json(made.model_dump(mode="json"))
+    else:
+        comparisons.show(terminal(), made)
+
+
+@headrace.command()
 @click.argument("ids", nargs=-1, metavar="[ID|NAME]...")
 @click.option(
     "--format", "form", type=click.Choice(FORMATS), help="[default: follows from the name of the output]"

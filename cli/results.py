@@ -193,13 +193,20 @@ def document(identifier: str) -> dict[str, Any]:
 def find(identifier: str) -> Document:
     """Return a document by its id or its object's name. Raises HeadraceError if there is none."""
     check_name(identifier)
+    if document := stored_document(identifier):
+        return document
+    raise HeadraceError(f"There is no document {shlex.quote(identifier)}. List them all: headrace show")
+
+
+def stored_document(identifier: str) -> Document | None:
+    """Return a document by its id or its object's name; None if there is none."""
     documents = Documents(firestore_client())
     of_name = document_id(settings().uploads_bucket, identifier)
     # Firestore refuses many names as the id of a record.
     for candidate in (identifier, of_name) if DOCUMENT_ID.fullmatch(identifier) else (of_name,):
         if document := documents.get(candidate):
             return document
-    raise HeadraceError(f"There is no document {shlex.quote(identifier)}. List them all: headrace show")
+    return None
 
 
 def newest_first() -> Iterator[dict[str, Any]]:

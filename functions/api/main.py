@@ -14,6 +14,7 @@ from shared.api.batcher import Batcher
 from shared.api.models import (
     AnalyzeRequest,
     AnalyzeResponse,
+    ComparisonQuery,
     DocumentsQuery,
     FigurePage,
     FiguresQuery,
@@ -27,7 +28,14 @@ from shared.api.models import (
     check_topic,
 )
 from shared.api.serving import Call, Handler, refuse, respond
-from shared.api.stored import get_document, list_documents, list_figures, list_passages, list_tables
+from shared.api.stored import (
+    compare_sides,
+    get_document,
+    list_documents,
+    list_figures,
+    list_passages,
+    list_tables,
+)
 from shared.documents.figures import facts
 from shared.documents.search import search as nearest
 from shared.documents.views import document_view
@@ -105,6 +113,12 @@ def figures(call: Call) -> FigurePage:
     return list_figures(firestore_client(), call.query)
 
 
+def comparisons(call: Call) -> dict[str, Any]:
+    """Return sides beside each other."""
+    assert isinstance(call.query, ComparisonQuery)
+    return compare_sides(firestore_client(), call.query)
+
+
 def search(call: Call) -> SearchResponse:
     """Return figures that answer a question, and the passages nearest to it."""
     asked = call.query
@@ -126,7 +140,8 @@ def search(call: Call) -> SearchResponse:
 
 
 HANDLERS: dict[str, Handler] = {
-    handler.__name__: handler for handler in (analyze, documents, document, passages, tables, figures, search)
+    handler.__name__: handler
+    for handler in (analyze, documents, document, passages, tables, figures, comparisons, search)
 }
 """Handlers by the names of their endpoints."""
 

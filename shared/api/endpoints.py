@@ -18,6 +18,7 @@ from shared.api import models
 from shared.api.keys import Scope
 from shared.api.models import AnalyzeRequest, text_schema
 from shared.api.requests import CONTENT_TYPE, KEY_HEADER, MEDIA_TYPE, Problem, ProblemDocument, not_found
+from shared.documents.compare import Comparison
 from shared.documents.views import DocumentView
 from shared.platform.records import DOCUMENT_ID
 
@@ -98,6 +99,14 @@ ENDPOINTS = (
         models.FigurePage,
         query=models.FiguresQuery,
         pages=True,
+    ),
+    Endpoint(
+        "comparisons",
+        "GET",
+        "/v1/comparisons",
+        "Years of an organisation beside each other, or organisations: data points, topics, plans.",
+        Comparison,
+        query=models.ComparisonQuery,
     ),
     Endpoint(
         "search",

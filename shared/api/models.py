@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from shared.api.requests import Fault, invalid
+from shared.documents.compare import MAX_SIDES
 from shared.documents.figures import CURSOR, DocumentTable, KnownFigure
 from shared.documents.search import MAX_HITS, Hit
 from shared.documents.views import DocumentView
@@ -208,6 +209,17 @@ class TablePage(Record):
     tables: list[DocumentTable]
     next_page_token: str | None
     """Null on the last page."""
+
+
+class ComparisonQuery(Query):
+    """What to compare."""
+
+    side: list[Annotated[str, Field(min_length=1, max_length=MAX_WORD)]] = Field(
+        min_length=2,
+        max_length=MAX_SIDES,
+        description="Id of a document, or an organisation and a year behind it; given once for each side.",
+        examples=[["Tarnholm Fibre 2024", "Tarnholm Fibre 2025"]],
+    )
 
 
 class SearchQuery(Query):

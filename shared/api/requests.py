@@ -6,7 +6,7 @@ Errors are RFC 9457 problem documents.
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, get_origin
 from uuid import uuid4
 
 from pydantic import BaseModel, ValidationError
@@ -137,13 +137,15 @@ def read_query(arguments: MultiDict[str, str], model: type[B]) -> B:
     """Read the parameters of a query string.
 
     Raises:
-        Problem: 422, with each parameter that is unknown, missing, repeated or invalid.
+        Problem: 422, with each parameter that is unknown, missing, invalid, or repeated and no list.
     """
-    repeated = [name for name, values in arguments.lists() if len(values) > 1]
+    lists = {name for name, field in model.model_fields.items() if get_origin(field.annotation) is list}
+    repeated = [name for name, values in arguments.lists() if len(values) > 1 and name not in lists]
     if repeated:
         raise invalid([Fault(detail="is given more than once", parameter=name) for name in repeated])
     try:
-        return model.model_validate(arguments.to_dict())
+        given = {name: values if name in lists else values[0] for name, values in arguments.lists()}
+        return model.model_validate(given)
     except ValidationError as error:
         faults = [Fault(detail=item["msg"], parameter=str(item["loc"][0])) for item in error.errors()]
         raise invalid(faults) from None

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from shared.platform.tables import Figure
 from shared.text.stated import unit_in
@@ -177,8 +177,25 @@ def datapoints() -> tuple[Datapoint, ...]:
 @cache
 def names() -> dict[str, str]:
     """Return the name of each code, without the patterns, which take half a second to compile."""
+    return {code: str(entry["name"]) for code, entry in _entries().items()}
+
+
+@cache
+def directions() -> dict[str, Literal["lower", "higher"]]:
+    """Return in which direction a change is for the better, of the codes where that is clear."""
+    return {code: entry["better"] for code, entry in _entries().items() if "better" in entry}
+
+
+def topic_of(code: str) -> str | None:
+    """Return the topic of a data point; None if it has none, or there is no such data point."""
+    topic: str | None = _entries().get(code, {}).get("topic")
+    return None if topic == "none" else topic
+
+
+@cache
+def _entries() -> dict[str, dict[str, Any]]:
     file = tomllib.loads(FILE.read_text(encoding="utf-8"))
-    return {entry["code"]: entry["name"] for entry in file["datapoint"]}
+    return {entry["code"]: entry for entry in file["datapoint"]}
 
 
 def assign(

@@ -238,6 +238,25 @@ def plain(text: str) -> str:
     return _CO2.sub("CO2e", text.translate(_PLAIN))
 
 
+COMMON = {
+    "kg": ("t", 1e-3), "g": ("t", 1e-6), "mg": ("t", 1e-9), "lb": ("t", 0.45359237e-3),
+    "short ton": ("t", 0.90718474), "GJ": ("MWh", 1 / 3.6), "MJ": ("MWh", 1e-3 / 3.6), "kWh": ("MWh", 1e-3),
+    "Wh": ("MWh", 1e-6), "MMBtu": ("MWh", 0.29307107), "therms": ("MWh", 0.029307107), "toe": ("MWh", 11.63),
+    "kW": ("MW", 1e-3), "W": ("MW", 1e-6), "l": ("m3", 1e-3), "hl": ("m3", 0.1), "ml": ("m3", 1e-6),
+    "km2": ("ha", 100.0), "m2": ("ha", 1e-4), "acres": ("ha", 0.40468564), "ft2": ("ha", 0.09290304e-4),
+    "miles": ("km", 1.609344), "m": ("km", 1e-3), "\u2030": ("%", 0.1),
+}  # fmt: skip
+"""The unit in which values of different reports are compared, and the factor to it; others stay as they are.
+
+Gallons are not among them: a report does not say which of the two it means."""
+
+
+def common(value: float, unit: str | None) -> tuple[float, str | None]:
+    """Return a value in the unit in which such values are compared."""
+    name, factor = COMMON.get(unit or "", (unit, 1.0))
+    return value * factor, name
+
+
 @lru_cache(maxsize=4096)
 def unit_of(text: str) -> Unit | None:
     """Return the unit that the whole text is ("EUR million", "t CO2-eq. per FTE"), or None."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -268,3 +269,41 @@ def test_facts_of_a_search_within_a_topic_or_document(api: ApiServer) -> None:
     found = api.get("/v1/search", q=question, document=IDS[NAMES[1]]).json["facts"]
     assert [fact["value"] for fact in found] == [7.0]
     assert api.get("/v1/search", q=question, topic="G1").json["facts"] == []
+
+
+def test_sides_are_compared(api: ApiServer) -> None:
+    """As many as are named, each with every field of the description."""
+    records = [api.firestore.collection("outcomes").document(f"{at:024}") for at in range(2)]
+    for at, record in enumerate(records):
+        about = dict.fromkeys(("language", "members", "duplicate_of", "problem", "title"))
+        about |= {"document": record.id, "bucket": "b", "name": f"{at}.pdf", "run": 1, "generation": "1"}
+        about |= {"organisation": "Tarnholm", "organisation_key": "tarnholm", "year": 2024 + at}
+        about |= {"received_at": CREATED, "completed_at": CREATED, "passages": 10 + at, "sentiment": {}}
+        record.set(about | {"topics": {"E1": {"passages": 5}}, "actions": {}})
+    answer = api.send("GET", "/v1/comparisons?side=Tarnholm+2024&side=Tarnholm+2025")
+    for record in records:
+        record.delete()
+    assert answer.status == 200, answer.json
+    assert answer.json["over_time"]
+    assert [side["label"] for side in answer.json["sides"]] == ["Tarnholm 2024", "Tarnholm 2025"]
+    assert [cell["change"] for cell in answer.json["topics"][0]["cells"]] == [None, -4.55]
+
+
+@pytest.mark.parametrize(
+    ("sides", "says"),
+    [
+        ([], "side: Field required"),
+        (["Tarnholm 2024"], "side: "),
+        (["Tarnholm 2024"] * 5, "side: "),
+        (["Tarnholm", "Tarnholm 2024"], "24 digits"),
+        (["0" * 24, "1" * 24], "has no result"),
+        (["Nobody 2024", "Nobody 2025"], "No document of Nobody reports on 2024"),
+    ],
+)
+def test_sides_that_cannot_be_compared(api: ApiServer, sides: list[str], says: str) -> None:
+    """422, and what to name instead."""
+    query = urlencode([("side", side) for side in sides])
+    answer = api.send("GET", f"/v1/comparisons?{query}")
+    assert answer.status == 422
+    assert says in answer.json["detail"]
+    assert {fault["parameter"] for fault in answer.json["errors"]} == {"side"}

@@ -132,6 +132,7 @@ QUERIES: dict[str, list[Query]] = {
         Query("documents", order="timings.completed_at"),
         Query("outcomes", order="completed_at"),
     ],
+    "shared.documents.compare:_documents_of": [Query("outcomes", ("organisation_key", "year"))],
     "shared.documents.erasure:erase_stored": [Query("contents", ("document",))],
     "shared.documents.figures:_stored": [  # by name, which is the order of every index
         Query("outcomes"),
