@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.render import SENTIMENT_STYLES, passage, section
-from cli.results import stored_document
 from shared.documents.compare import Asked, compare, parse_side
+from shared.documents.store import stored_document
 from shared.documents.views import quantity
 from shared.platform.clients import firestore_client
 from shared.text.datapoints import names

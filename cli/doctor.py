@@ -39,7 +39,6 @@ from cli.connect import (
 )
 from cli.render import terminal
 from cli.say import print_json, say
-from functions.deadletter.main import COLLECTION as DEAD_LETTERS
 from functions.sweep.main import PER_TICK, SETTLED, standing_still
 from local.processes import LOW_BYTES, READY_SECONDS, accepts, port_taken
 from local.provision import PUSHES, SUBSCRIPTIONS, expected, subscriber
@@ -52,6 +51,7 @@ from shared.digests.ticks import TICKS
 from shared.documents import batches
 from shared.documents.delegation import job_path
 from shared.documents.model import Document
+from shared.documents.replay import COLLECTION as DEAD_LETTERS
 from shared.documents.store import COLLECTION, Documents, now
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest, read_verified
 from shared.intake.reconciliation import GRACE, lost

@@ -17,9 +17,10 @@ from shared.extract.core import check_size
 from shared.extract.zips import members
 from shared.inference.engine import Engine
 from shared.inference.manifest import TOKENIZER_FILE
-from shared.intake.archives import INSIDE, Unpacked
+from shared.intake.archives import Unpacked
 from shared.intake.read import TEXT_COLUMN, limits_of, read_file, sha256_of
 from shared.platform.errors import HeadraceError, Rejected
+from shared.platform.records import INSIDE
 from shared.platform.settings import Settings
 from shared.text.datapoints import told_apart
 from shared.text.lists import listing, summarise

@@ -281,10 +281,10 @@ def replay(
     if bool(ids) == (every or since is not None):
         raise click.UsageError("Name documents, or use --all or --since SPAN.")
     stack.connect()
-    from cli import results
+    from shared.documents.replay import replay as start_again
     from shared.documents.store import document_id
 
-    started = results.replay(ids, since=since)
+    started = start_again(ids, since=since)
     if as_json:
         print_json([document_id(event.bucket, event.name) for event in started])
         return
@@ -469,10 +469,11 @@ def erase(  # noqa: PLR0913 - the options of a command
     if ids and not yes and not sys.stdin.isatty():
         raise click.UsageError("This is not a terminal, so the command cannot ask; use --yes.")
     stack.connect()
-    from cli import erase as erasing
+    from cli import erase as erasure
+    from shared.api import erasing
 
     if words is not None:
-        erasing.report_holding(words, as_json=as_json)
+        erasure.report_holding(words, as_json=as_json)
         return
     chosen = erasing.subjects(ids, with_file=with_file)
     if not yes:
@@ -480,7 +481,7 @@ def erase(  # noqa: PLR0913 - the options of a command
             say(f"{subject.id}  {subject.name}", err=True)
         what = "their results and their files" if with_file else "their results"
         click.confirm(f"Erase {what}? This cannot be undone", abort=True, err=True)
-    erasing.report(erasing.erase(chosen, stack.data), as_json=as_json)
+    erasure.report(erasure.erase_with_pages(chosen, stack.data), as_json=as_json)
 
 
 @headrace.group(invoke_without_command=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import mimetypes
-import re
-import shlex
 import time
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
@@ -31,16 +29,13 @@ from shared.documents.figures import (
     of_document,
     tables_of,
 )
-from shared.documents.model import Document
 from shared.documents.outcomes import organisation_key
 from shared.documents.passages import COLLECTION as PASSAGES
-from shared.documents.store import COLLECTION, Documents, document_id, in_pages, now
-from shared.documents.uploads import notify_all, upload_of
+from shared.documents.store import COLLECTION, Documents, check_name, document_id, find, in_pages
 from shared.documents.views import PASSAGE_FIELDS, document_view, object_link, passage_view, quantity
-from shared.intake.archives import INSIDE
 from shared.platform.clients import emulator, firestore_client, storage_client
 from shared.platform.errors import HeadraceError
-from shared.platform.records import ARCHIVE, TERMINAL, TOPIC_NAMES
+from shared.platform.records import ARCHIVE, INSIDE, TERMINAL, TOPIC_NAMES
 from shared.platform.retry import storage_limits
 from shared.platform.settings import settings
 from shared.platform.tables import is_total
@@ -50,10 +45,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from shared.platform.records import UploadEvent
+    from shared.documents.model import Document
+
 
 POLL_SECONDS = 0.05
-DOCUMENT_ID = re.compile(r"[0-9a-f]{24}")
 LISTED = 100
 """Documents that `headrace show` lists where none is named; also a page of a query."""
 PASSAGES_AT_ONCE = 1_000
@@ -123,14 +118,6 @@ def drop_all(paths: Sequence[Path], *, metadata: dict[str, str] | None = None) -
     return [drop(path, metadata=metadata) for path in by_name.values()]
 
 
-def check_name(name: str) -> None:
-    """Raise HeadraceError for a name that an object cannot have."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        raise HeadraceError(f"{name!r} is not UTF-8, as the name of an object must be.") from None
-
-
 def received(dropped: Dropped) -> dict[str, Any]:
     """Return the document object of a file that was uploaded and is not followed."""
     return document_view(
@@ -188,25 +175,6 @@ def members(archive: Dropped) -> list[Dropped]:
 def document(identifier: str) -> dict[str, Any]:
     """Return a document as people read it, by its id or its object's name. Raises HeadraceError."""
     return document_view(find(identifier).model_dump())
-
-
-def find(identifier: str) -> Document:
-    """Return a document by its id or its object's name. Raises HeadraceError if there is none."""
-    check_name(identifier)
-    if document := stored_document(identifier):
-        return document
-    raise HeadraceError(f"There is no document {shlex.quote(identifier)}. List them all: headrace show")
-
-
-def stored_document(identifier: str) -> Document | None:
-    """Return a document by its id or its object's name; None if there is none."""
-    documents = Documents(firestore_client())
-    of_name = document_id(settings().uploads_bucket, identifier)
-    # Firestore refuses many names as the id of a record.
-    for candidate in (identifier, of_name) if DOCUMENT_ID.fullmatch(identifier) else (of_name,):
-        if document := documents.get(candidate):
-            return document
-    return None
 
 
 def newest_first() -> Iterator[dict[str, Any]]:
@@ -440,21 +408,3 @@ def known_topic(asked: str, topics: Sequence[str]) -> str:
         f"{topic} ({TOPIC_NAMES[topic]})" if topic in TOPIC_NAMES else topic for topic in topics
     )
     raise HeadraceError(f"There is no topic {asked!r}; there are: {known}.")
-
-
-def replay(identifiers: Sequence[str], *, since: timedelta | None) -> list[UploadEvent]:
-    """Start a new run of each document, or every failed one if none is named; return the upload events.
-
-    Calling it again is safe: a run is restarted once.
-    """
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
-    chosen = [find(identifier) for identifier in identifiers]
-    if not identifiers:
-        failed = firestore_client().collection(COLLECTION).where(filter=FieldFilter("state", "==", "failed"))
-        if since is not None:
-            failed = failed.where(filter=FieldFilter("updated_at", ">=", now() - since))
-        chosen = [Document.model_validate(snapshot.to_dict()) for snapshot in failed.stream()]
-    events = [upload_of(document, restart_run=document.run) for document in chosen]
-    notify_all(events)
-    return events

@@ -90,7 +90,8 @@ def warm(stack: Stack, folder: Path) -> None:
 
 def dropped(stack: Stack, path: Path) -> dict[str, Any]:
     """The document, once nothing more is done for it."""
-    from cli.results import drop, find, follow
+    from cli.results import drop, follow
+    from shared.documents.store import find
 
     item = drop(path)
     list(follow([item], SECONDS))

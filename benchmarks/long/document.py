@@ -93,7 +93,8 @@ def idle_job() -> None:
 
 def delegated(path: Path, texts: Sequence[str], number: int) -> dict[str, Any]:
     """A new document of these passages, one a row, once it waits for the job."""
-    from cli.results import drop, find
+    from cli.results import drop
+    from shared.documents.store import find
     from shared.platform.errors import HeadraceError
 
     rows = (json.dumps({"text": f"({number}) {text}"}) for text in texts)

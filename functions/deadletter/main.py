@@ -13,6 +13,7 @@ from structlog.contextvars import bind_contextvars
 
 from shared.documents.artefacts import NOT_PLANNED
 from shared.documents.completion import claim, finish
+from shared.documents.replay import COLLECTION, DeadLetter, Digested
 from shared.documents.store import Documents, document_id, now
 from shared.platform.clients import firestore_client
 from shared.platform.errors import Malformed, Retryable, Superseded
@@ -23,7 +24,6 @@ from shared.platform.settings import settings
 if TYPE_CHECKING:
     from flask import Request
 
-COLLECTION = "dead_letters"
 ADDED = ("headrace", "CloudPubSub")
 """Prefixes of the attributes that a message gets when it becomes a dead letter."""
 NOT_OURS = frozenset({NOT_PLANNED, "not_a_batch", "not_a_notification"})
@@ -49,20 +49,21 @@ def on_dead_letter(push: Push) -> None:
     document, run, generation = _subject(documents, push)
     bind_contextvars(document=document, run=run)
     letter = firestore_client().collection(COLLECTION).document(_name(push))
-    recorded = letter.get(["run"]).to_dict() or {}
-    record = {
-        "reason": reason.model_dump(),
-        "function": push.attributes.get("headraceFunction"),
-        "subscription": push.attributes.get("headraceSubscription")
+    recorded = letter.get(["run", "replayed_at"]).to_dict() or {}
+    record = DeadLetter(
+        reason=reason,
+        function=push.attributes.get("headraceFunction"),
+        subscription=push.attributes.get("headraceSubscription")
         or push.attributes.get("CloudPubSubDeadLetterSourceSubscription"),
-        "document": document,
-        "run": run or recorded.get("run"),  # on a second delivery the run has ended
-        "replay": f"headrace replay {document}" if document and not refused else None,
-        "data": {"sha256": hashlib.sha256(push.data).hexdigest(), "size": len(push.data)},
-        "published_at": push.published,
-        "recorded_at": now(),
-    }
-    letter.set(record)
+        document=document,
+        run=run or recorded.get("run"),  # on a second delivery the run has ended
+        replay=f"headrace replay {document}" if document and not refused else None,
+        data=Digested(sha256=hashlib.sha256(push.data).hexdigest(), size=len(push.data)),
+        published_at=push.published,
+        recorded_at=now(),
+        replayed_at=recorded.get("replayed_at"),
+    )
+    letter.set(record.model_dump())
     if refused or document is None or run is None or generation is None:
         return
     with suppress(Superseded):  # it has moved on or ended; the record stays

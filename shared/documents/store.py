@@ -8,15 +8,18 @@ comes second sees both the state and every batch record, and completes the docum
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
+import shlex
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.documents import outcomes, transitions
 from shared.documents.model import Document, Run
-from shared.platform.errors import Retryable
-from shared.platform.records import TERMINAL
+from shared.platform.clients import firestore_client
+from shared.platform.errors import HeadraceError, Missing, Retryable
+from shared.platform.records import DOCUMENT_ID, TERMINAL
 from shared.platform.retry import is_transient, pauses
 from shared.platform.settings import settings
 
@@ -74,6 +77,41 @@ def in_pages(query: Any, size: int) -> Iterator[list[Any]]:  # noqa: ANN401 - th
     while page := list(page_query.stream()):
         yield page
         page_query = query.limit(size).start_after(page[-1])
+
+
+def check_name(name: str) -> None:
+    """Raise HeadraceError for a name that an object cannot have."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise HeadraceError(f"{name!r} is not UTF-8, as the name of an object must be.") from None
+
+
+def find(identifier: str) -> Document:
+    """Return a document by its id, or by the name of its object in the uploads bucket.
+
+    Raises:
+        Missing: there is none.
+    """
+    check_name(identifier)
+    if document := stored_document(identifier):
+        return document
+    raise Missing(
+        "unknown_document",
+        f"There is no document {shlex.quote(identifier)}.",
+        "List them all: headrace show",
+    )
+
+
+def stored_document(identifier: str) -> Document | None:
+    """Return a document by its id or its object's name; None if there is none."""
+    documents = Documents(firestore_client())
+    of_name = document_id(settings().uploads_bucket, identifier)
+    # Firestore refuses many names as the id of a record.
+    for candidate in (identifier, of_name) if re.fullmatch(DOCUMENT_ID, identifier) else (of_name,):
+        if document := documents.get(candidate):
+            return document
+    return None
 
 
 class Documents:

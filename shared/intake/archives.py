@@ -22,7 +22,7 @@ from shared.extract.sandbox.client import too_slow
 from shared.extract.zips import MAX_NAME, members
 from shared.platform.clients import firestore_client, storage_client
 from shared.platform.errors import Rejected, Retryable, Superseded
-from shared.platform.records import ARCHIVE
+from shared.platform.records import ARCHIVE, INSIDE
 from shared.platform.retry import storage_limits
 
 if TYPE_CHECKING:
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 
 ARCHIVE_GENERATION = "headrace-archive-generation"
 """Metadata of a member: the generation of its archive."""
-INSIDE = "!/"
-"""Stands between the names of archive and member, as in jar: URLs. With a slash alone, the archive's name
-would be an object and a folder, which buckets allow and file systems do not."""
 AT_ONCE = 8
 """Small members that are uploaded, or members that are deleted, side by side."""
 _NEWER = "a newer archive of this name is known"

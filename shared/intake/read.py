@@ -24,7 +24,7 @@ from shared.extract.sandbox import Task, prepare, run_apart
 from shared.extract.sandbox.client import misshapen
 from shared.extract.shapes import ExtractOptions, Limits
 from shared.extract.zips import ARCHIVES
-from shared.intake.archives import INSIDE, Unpacked, unpack
+from shared.intake.archives import Unpacked, unpack
 from shared.intake.confined import (
     MAX_FIGURES,
     MAX_KEPT_CELLS,
@@ -40,7 +40,7 @@ from shared.intake.confined import (
 )
 from shared.platform.clients import secret, storage_client
 from shared.platform.errors import Rejected, Retryable, Superseded
-from shared.platform.records import ARCHIVE, LANGUAGES, Passage, Recognition
+from shared.platform.records import ARCHIVE, INSIDE, LANGUAGES, Passage, Recognition
 from shared.platform.retry import storage_limits
 from shared.platform.settings import settings
 from shared.text.privacy import PSEUDONYM, pseudonym, redact

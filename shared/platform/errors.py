@@ -38,6 +38,10 @@ class Permanent(HeadraceError):
         self.hint = hint
 
 
+class Missing(Permanent):
+    """There is no such document, message or digest."""
+
+
 class Rejected(Permanent):
     """The input is at fault: the document ends as `rejected`."""
 

@@ -51,6 +51,9 @@ LANGUAGES: frozenset[str | None] = frozenset({"en", None})
 
 ARCHIVE = "headrace-archive"
 """Metadata of an archive's member: the archive's document."""
+INSIDE = "!/"
+"""Stands between the names of archive and member, as in jar: URLs. With a slash alone, the archive's name
+would be an object and a folder, which buckets allow and file systems do not."""
 
 INT64_MAX = 2**63 - 1
 """The largest integer in Firestore and in generations of Cloud Storage. A message with a larger one could

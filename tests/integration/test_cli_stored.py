@@ -12,8 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import headrace
-from cli.results import find
-from shared.documents.store import document_id
+from shared.documents.store import document_id, find
 from shared.platform.clients import firestore_client
 from shared.platform.errors import HeadraceError
 from tests.documents import made

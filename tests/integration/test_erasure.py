@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cli import erase as erasing
 from functions.sweep import main as sweeping
+from shared.api import erasing
 from shared.digests import store as digests
 from shared.digests.store import erase
 from shared.documents import artefacts
@@ -25,7 +25,6 @@ from tests.integration.sweeps import tick
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from google.cloud import firestore
 
@@ -150,14 +149,14 @@ def test_an_erasure_that_was_interrupted_is_ended_by_the_next(monkeypatch: pytes
     assert not [one for part in reference(document).collections() for one in part.list_documents()]
 
 
-def test_the_command_says_what_came_while_it_asked(tmp_path: Path) -> None:
+def test_the_command_says_what_came_while_it_asked() -> None:
     """Nothing of it is erased, neither results nor files; whatever did not change is."""
     life, document, _ = analyzed()
     _, other, _ = analyzed()
     put("uploads", life.name)
     chosen = erasing.subjects([document, other], with_file=True)
     life.claim(2)
-    kept, erased = erasing.erase(chosen, tmp_path)
+    kept, erased = erasing.erase(chosen)
     assert (kept.id, kept.files, erased.kept) == (document, 0, None)
     assert kept.kept == (
         "It was uploaded again meanwhile, and is at run 2 now. "
@@ -169,7 +168,7 @@ def test_the_command_says_what_came_while_it_asked(tmp_path: Path) -> None:
     assert record(other) == {}
 
 
-def test_files_of_members_go_though_their_records_are_gone(tmp_path: Path) -> None:
+def test_files_of_members_go_though_their_records_are_gone() -> None:
     """After their retention, or an erasure without files, which says that this would delete them."""
     bucket = settings().uploads_bucket
     members = {"pack.zip!/a.txt", "pack.zip!/in.zip", "pack.zip!/in.zip!/b.txt"}
@@ -179,7 +178,7 @@ def test_files_of_members_go_though_their_records_are_gone(tmp_path: Path) -> No
         erasing.subjects(["pack.zip"], with_file=False)
     chosen = erasing.subjects(["pack.zip"], with_file=True)
     assert chosen[-1].name == "pack.zip"
-    done = erasing.erase(chosen, tmp_path)
+    done = erasing.erase(chosen)
     assert {one.name: one.files for one in done} == dict.fromkeys(["pack.zip", *members], 1)
     assert names(bucket, "pack.zip") == {"pack.zip.txt"}
     put(bucket, "pack.zip!/late.txt")

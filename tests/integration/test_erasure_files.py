@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from cli import erase as erasing
 from cli.main import headrace
+from shared.api import erasing
 from shared.digests import store as digests
 from shared.documents.store import document_id
 from shared.platform.clients import firestore_client, storage_client
@@ -91,7 +91,7 @@ def test_what_was_uploaded_after_the_question_stays(
 
 
 def test_files_are_told_though_the_new_upload_is_claimed_while_they_go(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The old file is gone by then, and the new one is left to its run."""
     life = uploaded()
@@ -102,7 +102,7 @@ def test_files_are_told_though_the_new_upload_is_claimed_while_they_go(
 
     monkeypatch.setattr(digests, "redact", comes_again)
     chosen = erasing.subjects([document_id(UPLOADS, life.name)], with_file=True)
-    [erased] = erasing.erase(chosen, tmp_path)
+    [erased] = erasing.erase(chosen)
     assert erased.files == 1
     assert (erased.kept or "").startswith(
         "It was uploaded again while it was erased; what came is left alone. "
@@ -111,7 +111,7 @@ def test_files_are_told_though_the_new_upload_is_claimed_while_they_go(
     assert (content(life.name), record(life)["run"]) == ("new", 3)
 
 
-def test_a_file_without_a_record_that_came_again_stays(tmp_path: Path) -> None:
+def test_a_file_without_a_record_that_came_again_stays() -> None:
     """An archive's members too, of which another has not changed."""
     bucket = settings().uploads_bucket
     for name in ("bare.zip", "bare.zip!/a.txt", "bare.zip!/b.txt"):
@@ -119,19 +119,19 @@ def test_a_file_without_a_record_that_came_again_stays(tmp_path: Path) -> None:
     chosen = erasing.subjects(["bare.zip"], with_file=True)
     newer = {name: [put(name, "new", bucket)] for name in ("bare.zip", "bare.zip!/a.txt")}
     late = put("bare.zip!/late.txt", "new", bucket)
-    done = erasing.erase(chosen, tmp_path)
+    done = erasing.erase(chosen)
     assert {one.name: one.newer for one in done} == newer | {"bare.zip!/b.txt": []}
     assert {one.name: one.files for one in done} == dict.fromkeys(newer, 0) | {"bare.zip!/b.txt": 1}
     left = {blob.name: blob.generation for blob in storage_client().list_blobs(bucket, prefix="bare.zip")}
     assert left == {name: one for name, [one] in newer.items()} | {"bare.zip!/late.txt": late}
 
 
-def test_members_stay_where_their_archive_is_unpacked_anew(tmp_path: Path) -> None:
+def test_members_stay_where_their_archive_is_unpacked_anew() -> None:
     """It counts on those that have not changed, and stores the others over what was there."""
     archive, member = uploaded("anew.zip"), uploaded("anew.zip!/a.txt")
     chosen = erasing.subjects([document_id(UPLOADS, "anew.zip")], with_file=True)
     archive.claim(2)
-    within, whole = erasing.erase(chosen, tmp_path)
+    within, whole = erasing.erase(chosen)
     assert (within.name, within.files, whole.files) == (member.name, 0, 0)
     assert (within.kept or "").startswith("Its archive, anew.zip, has moved on. It was uploaded again")
     assert (whole.kept or "").startswith("It was uploaded again meanwhile, and is at run 2 now.")
@@ -139,11 +139,11 @@ def test_members_stay_where_their_archive_is_unpacked_anew(tmp_path: Path) -> No
     assert content(member.name) == content(archive.name) == "asked about"
 
 
-def test_an_archive_that_holds_an_erased_member_is_told(tmp_path: Path) -> None:
+def test_an_archive_that_holds_an_erased_member_is_told() -> None:
     """Its file has the member's bytes."""
     uploaded("holds.zip")
     member = uploaded("holds.zip!/a.txt")
-    [erased] = erasing.erase(erasing.subjects([document_id(UPLOADS, member.name)], with_file=True), tmp_path)
+    [erased] = erasing.erase(erasing.subjects([document_id(UPLOADS, member.name)], with_file=True))
     assert (erased.kept, content(member.name), content("holds.zip")) == (None, None, "asked about")
     assert erased.stays[0] == (
         "The archive that it came in, gs://uploads/holds.zip. "

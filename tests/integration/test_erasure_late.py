@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cli import erase as erasing
 from functions.deadletter import main as burying
 from long_job.imports import ImportWork, Upload
 from long_job.task import Task
+from shared.api import erasing
 from shared.digests.store import erase
 from shared.documents.store import TOMBSTONE_KEPT as KEPT
 from shared.documents.store import TOMBSTONES as COLLECTION
@@ -28,7 +28,6 @@ from tests.integration.sweeps import tick
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -148,7 +147,7 @@ def test_an_import_passes_over_what_was_erased_while_it_was_under_way() -> None:
     assert stored("documents", document) == {}
 
 
-def test_a_file_that_was_deleted_before_its_notification_came(tmp_path: Path) -> None:
+def test_a_file_that_was_deleted_before_its_notification_came() -> None:
     """Newer than the document's, or of no document yet: told by its name, it would be there as rejected."""
     life, document = analyzed()
     bucket = storage_client().bucket("uploads")
@@ -156,7 +155,7 @@ def test_a_file_that_was_deleted_before_its_notification_came(tmp_path: Path) ->
     blob.upload_from_string("its notification is still to come")
     unknown = storage_client().bucket(settings().uploads_bucket).blob("unknown.txt")
     unknown.upload_from_string("and of this one too")
-    erasing.erase(erasing.subjects([document, "unknown.txt"], with_file=True), tmp_path)
+    erasing.erase(erasing.subjects([document, "unknown.txt"], with_file=True))
     with pytest.raises(Superseded):
         life.claim(blob.generation)
     assert stored(COLLECTION, document_id(unknown.bucket.name, unknown.name))["generation"] == str(

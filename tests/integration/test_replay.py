@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cli.results import replay
+from shared.documents.replay import replay
 from shared.documents.store import document_id
 from shared.platform import clients
 from shared.platform.errors import HeadraceError

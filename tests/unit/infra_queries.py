@@ -80,10 +80,13 @@ QUERIES: dict[str, list[Query]] = {
     "cli.doctor:check_failed": [Query("documents", ("state",))],
     "cli.doctor:check_models_of_results": [Query("documents", ("state", "model"))],
     "cli.doctor:check_announced": [_TICK[0]],
-    "cli.erase:_erase_results": [Query("digests", contains="quoted"), Query("documents", ("sha256",))],
-    "cli.erase:_members": [Query("documents", order="name")],
-    "cli.erase:holding": [Query("documents", order="__name__")],
-    "cli.results:replay": [
+    "shared.api.erasing:_erase_results": [
+        Query("digests", contains="quoted"),
+        Query("documents", ("sha256",)),
+    ],
+    "shared.api.erasing:_members": [Query("documents", order="name")],
+    "shared.api.erasing:holding": [Query("documents", order="__name__")],
+    "shared.documents.replay:replay": [
         Query("documents", ("state",)),
         Query("documents", ("state",), order="updated_at"),
     ],
@@ -100,6 +103,7 @@ QUERIES: dict[str, list[Query]] = {
     ],
     "long_job.comparison:_passages": [_RUN],
     "long_job.delegated:DelegatedRun.siblings_at_work": [Query("leases", ("run",))],
+    "shared.documents.replay:dead_letters": [Query("dead_letters", order="recorded_at", descending=True)],
     "shared.api.stored:list_documents": _LISTED,
     "shared.api.stored:list_passages": _FILTERS,
     "shared.jobs.listing:_pages": [

@@ -15,13 +15,14 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from cli.connect import read_own_stack
-from cli.erase import Holding, command_to_erase, report_holding
+from cli.erase import report_holding
 from cli.main import headrace
 from cli.options import LAST_PORT, MODEL
 from cli.render import full
 from cli.results import drop_all, known_topic
 from local.services import ANALYZE_THREADS, EMULATORS, LANES, TITLES, Layout
 from local.stack import STACK_FILE, Watch, _locked, running
+from shared.api.erasing import Holding, command_to_erase
 from shared.documents.views import document_view
 from shared.platform.errors import HeadraceError, SetupError
 from shared.platform.records import TOPICS

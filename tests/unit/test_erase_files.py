@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cli.erase import archives_around
+from shared.api.erasing import archives_around
 
 
 def test_archives_that_a_name_lies_in() -> None:
