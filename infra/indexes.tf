@@ -13,9 +13,26 @@ locals {
     { collection = "documents", group = false, fields = [["results_pending", "ASCENDING"], ["updated_at", "ASCENDING"]] },
     { collection = "documents", group = false, fields = [["purge_pending", "ASCENDING"], ["updated_at", "ASCENDING"]] },
     { collection = "documents", group = false, fields = [["state", "ASCENDING"], ["timings.uploaded_at", "ASCENDING"]] },
-    # The API's lists.
+    # Lists of documents, shared/documents/catalogue.py: an index for each filter and order, which Firestore merges.
     { collection = "documents", group = false, fields = [["state", "ASCENDING"], ["created_at", "DESCENDING"]] },
+    { collection = "documents", group = false, fields = [["organisation_key", "ASCENDING"], ["created_at", "DESCENDING"]] },
+    { collection = "documents", group = false, fields = [["year", "ASCENDING"], ["created_at", "DESCENDING"]] },
+    { collection = "documents", group = false, fields = [["language", "ASCENDING"], ["created_at", "DESCENDING"]] },
+    { collection = "documents", group = false, fields = [["facets", "CONTAINS"], ["created_at", "DESCENDING"]] },
     { collection = "documents", group = false, fields = [["state", "ASCENDING"], ["name", "ASCENDING"]] },
+    { collection = "documents", group = false, fields = [["organisation_key", "ASCENDING"], ["name", "ASCENDING"]] },
+    { collection = "documents", group = false, fields = [["year", "ASCENDING"], ["name", "ASCENDING"]] },
+    { collection = "documents", group = false, fields = [["language", "ASCENDING"], ["name", "ASCENDING"]] },
+    { collection = "documents", group = false, fields = [["facets", "CONTAINS"], ["name", "ASCENDING"]] },
+    { collection = "documents", group = false, fields = [["state", "ASCENDING"], ["year", "DESCENDING"]] },
+    { collection = "documents", group = false, fields = [["organisation_key", "ASCENDING"], ["year", "DESCENDING"]] },
+    { collection = "documents", group = false, fields = [["language", "ASCENDING"], ["year", "DESCENDING"]] },
+    { collection = "documents", group = false, fields = [["facets", "CONTAINS"], ["year", "DESCENDING"]] },
+    { collection = "documents", group = false, fields = [["state", "ASCENDING"], ["initiatives", "DESCENDING"]] },
+    { collection = "documents", group = false, fields = [["organisation_key", "ASCENDING"], ["initiatives", "DESCENDING"]] },
+    { collection = "documents", group = false, fields = [["year", "ASCENDING"], ["initiatives", "DESCENDING"]] },
+    { collection = "documents", group = false, fields = [["language", "ASCENDING"], ["initiatives", "DESCENDING"]] },
+    { collection = "documents", group = false, fields = [["facets", "CONTAINS"], ["initiatives", "DESCENDING"]] },
     # A run's passages in their order, or what matters most first; Firestore combines these where several filters
     # are given.
     { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["index", "ASCENDING"]] },

@@ -47,7 +47,7 @@ def run(reader: Reader, plan: Plan, at: int, asked: Sequence[Aggregation]) -> di
     for match in queries.select(reader, plan, at):
         count += 1
         if numbers:
-            _collect(numbers, Document.FromString(match.version.data).fields)
+            _collect(numbers, Document.FromString(match.data()).fields)
     return {
         alias: _value(each.kind, numbers[each.path]) if each.path else _count(count, each.up_to)
         for alias, each in sought.items()

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from local.firestore import paths
 from local.firestore.paths import NAME, FieldPath
-from local.firestore.protos import StructuredQuery, Value
+from local.firestore.protos import Document, StructuredQuery, Value
 from local.firestore.values import NAN, NULL, Key, Kind, key, reference_key
 from local.serving import invalid
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message as Fields
     from google.protobuf.message import Message as Filter
+
+    from local.firestore.store import Known
 
 MAX_DISJUNCTIONS = 30
 MAX_NOT_IN = 10
@@ -37,11 +39,26 @@ _RANGES: dict[int, Callable[[Key, Key], bool]] = {
 _INEQUALITIES = {*_RANGES, _Op.NOT_EQUAL, _Op.NOT_IN}
 
 
-class Candidate(NamedTuple):
-    """A document under consideration."""
+class Candidate:
+    """A document under consideration, which is parsed only where its keys are not known from before."""
 
-    name: str
-    fields: Fields
+    __slots__ = ("_fields", "_known", "data", "name")
+
+    def __init__(self, name: str, known: Known, data: Callable[[], bytes]) -> None:
+        """`known` has the keys that earlier queries looked at, and keeps those that this one does."""
+        self.name = name
+        self.data = data
+        self._known = known
+        self._fields: Fields | None = None
+
+    def key(self, path: FieldPath) -> Key | None:
+        """The key of the value at `path`, None where there is none."""
+        if path not in self._known:
+            if self._fields is None:
+                self._fields = Document.FromString(self.data()).fields
+            value = paths.get(self._fields, path)
+            self._known[path] = None if value is None else key(value)
+        return self._known[path]
 
 
 Predicate: TypeAlias = Callable[[Candidate], bool]
@@ -81,11 +98,7 @@ def value_at(path: FieldPath) -> Callable[[Candidate], Key | None]:
     if path == NAME:
         return lambda candidate: reference_key(candidate.name)
 
-    def at(candidate: Candidate) -> Key | None:
-        value = paths.get(candidate.fields, path)
-        return None if value is None else key(value)
-
-    return at
+    return lambda candidate: candidate.key(path)
 
 
 def _composite(node: Filter) -> Filtered:
@@ -183,8 +196,8 @@ def _set_predicate(node: Filter, path: FieldPath, at: Callable[[Candidate], Key 
 
 def _contains_any(path: FieldPath, wanted: set[Key]) -> Predicate:
     def contains(candidate: Candidate) -> bool:
-        value = paths.get(candidate.fields, path)
-        return value is not None and any(key(element) in wanted for element in value.array_value.values)
+        value = candidate.key(path)
+        return value is not None and value[0] is Kind.ARRAY and any(each in value[1] for each in wanted)
 
     return contains
 

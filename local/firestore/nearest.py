@@ -63,7 +63,7 @@ def _block(
     having: list[Match] = []
     rows: list[bytes] = []
     for match in matches:
-        value = paths.get(Document.FromString(match.version.data).fields, path)
+        value = paths.get(Document.FromString(match.data()).fields, path)
         row = None if value is None else _packed(value)
         if row is not None and len(row) == STRIDE * len(target):
             having.append(match)

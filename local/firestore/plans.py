@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message as CursorMessage
 
-    from local.firestore.store import Collection, Reader, Version
+    from local.firestore.store import Collection, Reader
 
 _DESCENDING: Any = StructuredQuery.DESCENDING
 
@@ -45,11 +45,13 @@ class Cursor(NamedTuple):
 
 
 class Match(NamedTuple):
-    """A document of the result; only its bytes are kept, since most are cut off again unread."""
+    """A document of the result; it is not parsed, since most are cut off again unread."""
 
     name: str
-    version: Version
+    created: int
+    updated: int
     keys: tuple[Key, ...]
+    data: Callable[[], bytes]
 
 
 class Plan(NamedTuple):

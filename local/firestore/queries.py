@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from local.firestore import nearest, paths
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from local.firestore.plans import Plan
-    from local.firestore.store import Reader
+    from local.firestore.store import Collection, Head, Reader, Version
     from local.firestore.values import Key
 
 
@@ -37,12 +38,12 @@ def run(reader: Reader, plan: Plan, at: int) -> Iterator[Result]:
     matches = select(reader, plan, at)
     if plan.query.HasField("find_nearest"):
         yield from (
-            Result(_document(match, plan, distance), match.version.updated)
+            Result(_document(match, plan, distance), match.updated)
             for match, distance in nearest.search(matches, plan)
         )
         return
     for match in matches:
-        yield Result(_document(match, plan, None), match.version.updated)
+        yield Result(_document(match, plan, None), match.updated)
 
 
 def select(reader: Reader, plan: Plan, at: int) -> Iterator[Match]:
@@ -57,15 +58,8 @@ def select(reader: Reader, plan: Plan, at: int) -> Iterator[Match]:
 
 
 def _matches(reader: Reader, plan: Plan, at: int) -> Iterator[Match]:
-    needles = plan.filtered.needles
     for collection in plan.collections(reader):
-        prefix = f"{plan.database}/documents/{collection.path}/"
-        for version in reader.scan(collection, at, _first_id(plan, prefix)):
-            data = version.data
-            if needles and not all(needle in data for needle in needles):
-                continue
-            fields = Document.FromString(data).fields if plan.reads_fields else None
-            candidate = Candidate(prefix + version.id, fields)
+        for version, candidate in _candidates(reader, plan, collection, at):
             keys = tuple(order.at(candidate) for order in plan.orders)
             present = tuple(key for key in keys if key is not None)
             if len(present) < len(keys) or not plan.filtered.matches(candidate):
@@ -74,7 +68,32 @@ def _matches(reader: Reader, plan: Plan, at: int) -> Iterator[Match]:
                 continue
             if plan.end is not None and plan.end.side(present, plan.orders) > 0:
                 continue
-            yield Match(candidate.name, version, present)
+            yield Match(candidate.name, version.created, version.updated, present, candidate.data)
+
+
+def _candidates(
+    reader: Reader, plan: Plan, collection: Collection, at: int
+) -> Iterator[tuple[Head | Version, Candidate]]:
+    """Every document that the plan might keep.
+
+    The collections of the root are listed again and again, so the keys of their documents are kept. Those
+    below a document are read as a whole, or once.
+    """
+    prefix = f"{plan.database}/documents/{collection.path}/"
+    first = _first_id(plan, prefix)
+    if "/" not in collection.path and plan.reads_fields:
+        for head in reader.heads(collection, at, first):
+            known = reader.known(collection, head)
+            yield head, Candidate(prefix + head.id, known, partial(reader.data, collection, head))
+        return
+    needles = plan.filtered.needles
+    for version in reader.scan(collection, at, first):
+        if not needles or all(needle in version.data for needle in needles):
+            yield version, Candidate(prefix + version.id, {}, partial(_data, version))
+
+
+def _data(version: Version) -> bytes:
+    return version.data
 
 
 def _first_id(plan: Plan, prefix: str) -> str:
@@ -102,7 +121,7 @@ def _key_at(index: int) -> Callable[[Match], Key]:
 
 
 def _document(match: Match, plan: Plan, distance: float | None) -> Document:
-    whole = Document.FromString(match.version.data)
+    whole = Document.FromString(match.data())
     field = plan.query.find_nearest.distance_result_field
     if distance is not None and field:
         paths.put(whole.fields, paths.parse(field), Value(double_value=distance))
@@ -112,6 +131,6 @@ def _document(match: Match, plan: Plan, distance: float | None) -> Document:
         result = Document()
         paths.project(whole.fields, result.fields, plan.projection)
     result.name = match.name
-    result.create_time.CopyFrom(timestamp(match.version.created))
-    result.update_time.CopyFrom(timestamp(match.version.updated))
+    result.create_time.CopyFrom(timestamp(match.created))
+    result.update_time.CopyFrom(timestamp(match.updated))
     return result

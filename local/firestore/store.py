@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from local.firestore.protos import MICROS
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from local.firestore.names import Name
+    from local.firestore.paths import FieldPath
+    from local.firestore.values import Key
 
 HISTORY_SECONDS = 3600
 """How far back `read_time` reaches, as in the real service without point-in-time recovery."""
@@ -61,6 +63,24 @@ ORDER BY id
 """
 
 
+_HEADS = _SCAN.replace("created, updated, data", "created, updated")
+"""Without the contents: SQLite reads a large one only where it is asked for."""
+
+
+MAX_KNOWN = 50_000
+"""Documents whose keys are kept for the next query: some hundred bytes each."""
+Known: TypeAlias = "dict[FieldPath, Key | None]"
+"""Keys of a version's values, as far as queries looked at them."""
+
+
+class Head(NamedTuple):
+    """A version without what it says."""
+
+    id: str
+    created: int
+    updated: int
+
+
 class Version(NamedTuple):
     """One stored state of a document; times in microseconds since 1970, `data` a serialised `Document`."""
 
@@ -91,8 +111,11 @@ def connect(path: Path) -> sqlite3.Connection:
 class Reader:
     """Reads of one connection, each as of a given time."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, known: dict[tuple[int, str], tuple[int, Known]]
+    ) -> None:
         self._connection = connection
+        self._known = known
 
     def collection(self, database: str, path: str) -> Collection | None:
         row = self._connection.execute(
@@ -128,6 +151,39 @@ class Reader:
         rows = self._connection.execute(_SCAN, {"collection": collection.key, "first": first, "at": at})
         return map(Version._make, rows)
 
+    def heads(self, collection: Collection, at: int, first: str = "") -> Iterator[Head]:
+        """The same without their contents."""
+        rows = self._connection.execute(_HEADS, {"collection": collection.key, "first": first, "at": at})
+        return map(Head._make, rows)
+
+    def data(self, collection: Collection, head: Head) -> bytes:
+        """What a version says.
+
+        Raises:
+            LookupError: it is so old that it was forgotten meanwhile.
+        """
+        place = (collection.key, head.id, head.updated)
+        for table in ("documents", "history"):
+            sql = f"SELECT data FROM {table} WHERE collection = ? AND id = ? AND updated = ?"  # noqa: S608 - ours
+            if row := self._connection.execute(sql, place).fetchone():
+                return bytes(row[0])
+        raise LookupError(head.id)
+
+    def known(self, collection: Collection, head: Head) -> Known:
+        """What is known of a version's keys from earlier queries, to be read and added to.
+
+        It stands in for the real service's indexes: a list over ten thousand documents is not worth parsing
+        all of them anew.
+        """
+        place = (collection.key, head.id)
+        updated, known = self._known.get(place, (None, {}))
+        if updated != head.updated:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            known = {}
+            self._known[place] = (head.updated, known)
+        return known
+
     def is_empty(self, collection: Collection, at: int) -> bool:
         return next(self.scan(collection, at), None) is None
 
@@ -137,7 +193,7 @@ class Store(Reader):
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "firestore.sqlite3"
-        super().__init__(connect(self._path))
+        super().__init__(connect(self._path), {})
         self._writer = self._connection
         self._writer.executescript(_SCHEMA)
         self._last: int = self._writer.execute("SELECT last FROM clock").fetchone()[0]
@@ -148,7 +204,7 @@ class Store(Reader):
 
     def reader(self) -> Reader:
         """A reader of its own connection, for a thread of its own."""
-        return Reader(connect(self._path))
+        return Reader(connect(self._path), self._known)
 
     def now(self) -> int:
         """A time to read at: everything committed so far is in it, nothing committed later will be."""

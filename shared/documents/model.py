@@ -6,12 +6,15 @@ writes only what it has changed.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, computed_field, model_serializer
 
+from shared.documents.outcomes import organisation_key
 from shared.platform.lease import Lease
 from shared.platform.records import (
     ARCHIVE,
@@ -28,6 +31,10 @@ from shared.platform.records import (
 
 Generation = Annotated[int, PlainSerializer(str)]
 """Number of an object's version in Cloud Storage. Stored as a string: JSON readers would round the number."""
+MAX_PREFIX = 12
+"""Characters of a word that lists are filtered by."""
+MAX_WORDS = 40
+"""Words of a document that lists are filtered by."""
 NO_LABELS = {"positive": 0, "neutral": 0, "negative": 0}
 
 
@@ -205,6 +212,28 @@ class Document(Facts):
     incidents: list[ListedSentence] = Field(default_factory=list)
     initiatives_top: list[ListedSentence] = Field(default_factory=list)
 
+    @computed_field  # type: ignore[prop-decorator]  # as pydantic's documentation has it
+    @property
+    def organisation_key(self) -> str | None:
+        """What lists compare of the organisation."""
+        return organisation_key(self.organisation)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def facets(self) -> list[str]:
+        """What a document has several of, for lists: `topic:E1`, `tag:draft`, `word:tarn`.
+
+        Words stand here with all their beginnings from the second character, as Firestore compares whole
+        values alone.
+        """
+        found = words(self.name, self.title, self.organisation)[:MAX_WORDS]
+        beginnings = {word[:end] for word in found for end in range(2, min(len(word), MAX_PREFIX) + 1)}
+        return [
+            *(f"topic:{topic}" for topic, count in sorted(self.topics.items()) if count),
+            *(f"tag:{tag}" for tag in sorted({tag.casefold() for tag in self.tags})),
+            *(f"word:{part}" for part in sorted(beginnings)),
+        ]
+
     @property
     def archive(self) -> str | None:
         """Id of the archive that the document is a member of."""
@@ -259,3 +288,10 @@ class Plan:
     """What reading took."""
     job: Delegation | None = None
     """Set where the long job analyzes the run."""
+
+
+def words(*texts: str | None) -> list[str]:
+    """Return the words of texts, each once, of two characters and more, without case and accents."""
+    plain = (unicodedata.normalize("NFKD", text.casefold()) for text in texts if text)
+    bare = ("".join(char for char in text if not unicodedata.combining(char)) for text in plain)
+    return list(dict.fromkeys(word for text in bare for word in re.findall(r"[^\W_]{2,}", text)))

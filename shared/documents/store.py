@@ -278,8 +278,9 @@ class Documents:
         else:
             stored = before.model_dump()
             changed = {name: value for name, value in fields.items() if value != stored[name]}
-            if changed:
-                transaction.update(reference, changed)
+            if changed:  # with what lists compare: a document of an older version may be without
+                listed = {name: fields[name] for name in ("organisation_key", "facets")}
+                transaction.update(reference, changed | listed)
         if before is None or before.run != after.run:
             if before is not None and before.state not in TERMINAL:
                 ended = {"state": "superseded", "ended_at": after.updated_at}

@@ -63,6 +63,16 @@ _LISTED = [
     Query("documents", order="name"),
     Query("documents", ("state",), order="name"),
 ]
+_CATALOGUE = [
+    Query("documents", equal, contains, order, descending=order != "name")
+    for order in ("created_at", "name", "year", "initiatives")
+    for state in ((), ("state",))
+    for organisation in ((), ("organisation_key",))
+    for year in ((), *([("year",)] if order != "year" else []))
+    for language in ((), ("language",))
+    for equal in ((*state, *organisation, *year, *language),)
+    for contains in (None, "facets")
+]
 _RUN = Query("passages", ("run",), order="index")
 
 QUERIES: dict[str, list[Query]] = {
@@ -106,6 +116,10 @@ QUERIES: dict[str, list[Query]] = {
     "shared.documents.replay:dead_letters": [Query("dead_letters", order="recorded_at", descending=True)],
     "shared.api.stored:list_documents": _LISTED,
     "shared.api.stored:list_passages": _FILTERS,
+    "shared.documents.catalogue:_query": _CATALOGUE,
+    "shared.documents.catalogue:_where": [  # to count
+        one._replace(order=None, descending=False) for one in _CATALOGUE if one.order == "created_at"
+    ],
     "shared.jobs.listing:_pages": [
         Query("documents", order="name"),
         Query("documents", order="created_at"),
