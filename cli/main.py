@@ -27,6 +27,7 @@ from cli.options import (
     model_option,
     order_option,
     port_option,
+    project_option,
     refuse_options,
     since_option,
     stack_model_option,
@@ -346,6 +347,19 @@ def search(  # noqa: PLR0913 - the options of a command
     from cli.render import print_hits, terminal
 
     print_hits(terminal(), hits)
+
+
+@headrace.command()
+@data_option
+@project_option
+@stack_model_option
+def mcp(data: Path, project: str | None, model: Path) -> None:
+    """Let an assistant search and read the documents, over the Model Context Protocol on standard input."""
+    Stack(data, project).connect()
+    from cli.results import library
+    from shared.api.mcp_server import serve
+
+    serve(library(model))
 
 
 @headrace.command()

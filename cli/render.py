@@ -13,9 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.connect import is_local
-from cli.results import Progress, drop_all, follow, job_progress, key_figures, stored_key_figures
+from cli.results import Progress, drop_all, follow, job_progress, stored_key_figures
 from cli.say import UNSAFE, escape, print_json, say, write
 from shared.documents.export import PASSAGES, csv_lines
+from shared.documents.figures import key_figures
 from shared.documents.views import quantity
 from shared.platform.records import TOPIC_NAMES
 from shared.text.datapoints import names

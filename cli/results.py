@@ -24,6 +24,7 @@ from shared.documents.figures import (
     KnownFigure,
     facts,
     figures_of,
+    key_figures,
     known,
     matches,
     of_document,
@@ -38,15 +39,14 @@ from shared.platform.errors import HeadraceError
 from shared.platform.records import ARCHIVE, INSIDE, TERMINAL, TOPIC_NAMES
 from shared.platform.retry import storage_limits
 from shared.platform.settings import settings
-from shared.platform.tables import is_total
 from shared.text.datapoints import names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from shared.api.assistants import Library
     from shared.documents.model import Document
-
 
 POLL_SECONDS = 0.05
 LISTED = 100
@@ -303,24 +303,6 @@ def stored_key_figures(shown: dict[str, Any]) -> list[dict[str, Any]]:
     return key_figures(map(asdict, page.figures))
 
 
-def key_figures(figures: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return each data point of a document once, of its newest period, in the order of their codes.
-
-    Numbers with neither unit nor period are left out.
-    """
-    best: dict[str, dict[str, Any]] = {}
-    for figure in figures:
-        code = figure.get("datapoint") if figure.get("unit") or figure.get("period") else None
-        if code and (code not in best or _newness(figure) > _newness(best[code])):
-            best[code] = figure
-    return [best[code] for code in sorted(best)]
-
-
-def _newness(figure: dict[str, Any]) -> tuple[str, int, float]:
-    whole = 2 if is_total(figure.get("qualifier")) else 0 if figure.get("qualifier") else 1
-    return figure.get("period") or "", whole, figure.get("confidence", 1.0)
-
-
 def _progress(dropped: Dropped) -> Progress:
     documents = Documents(firestore_client())
     document = documents.get(dropped.id)
@@ -376,6 +358,17 @@ def search(
     )
     known = facts(firestore_client(), question, topic=topic, document=document)
     return [*map(_fact, known), *(hit.model_dump() | {"figure": None} for hit in hits)]
+
+
+def library(model: Path) -> Library:
+    """Return what the tools of assistants read from. Raises SetupError if there is no model."""
+    from shared.api.assistants import Library
+    from shared.api.batcher import Batcher
+    from shared.inference.engine import Engine
+
+    engine = Engine(model)
+    loaded = engine, Batcher(engine.run, slots=1)
+    return Library(firestore_client(), lambda: loaded)
 
 
 def _fact(figure: KnownFigure) -> dict[str, Any]:

@@ -10,7 +10,10 @@ import flask
 import functions_framework
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from shared.api import reading
+from shared.api.assistants import Library
 from shared.api.batcher import Batcher
+from shared.api.endpoints import MCP
 from shared.api.models import (
     AnalyzeRequest,
     AnalyzeResponse,
@@ -23,9 +26,6 @@ from shared.api.models import (
     SearchResponse,
     TablePage,
     TablesQuery,
-    TextResult,
-    check_texts,
-    check_topic,
 )
 from shared.api.serving import Call, Handler, refuse, respond
 from shared.api.stored import (
@@ -36,15 +36,11 @@ from shared.api.stored import (
     list_passages,
     list_tables,
 )
-from shared.documents.figures import facts
-from shared.documents.search import search as nearest
 from shared.documents.views import document_view
-from shared.inference.engine import CACHED_TEXTS, Engine, interpret
+from shared.inference.engine import CACHED_TEXTS, Engine
 from shared.inference.session import cpu_limit
 from shared.platform.clients import firestore_client
 from shared.platform.settings import settings
-from shared.text.datapoints import assign
-from shared.text.figures import Context, figures_of_text
 
 if TYPE_CHECKING:
     from flask import Request
@@ -56,7 +52,16 @@ _LOADING = threading.Lock()
 @functions_framework.http
 def api(request: Request) -> Response:
     """The entry point: every path and method."""
+    if request.path == MCP:
+        return converse(request)
     return respond(request, HANDLERS)
+
+
+def converse(request: Request) -> Response:
+    """Answer a message of the Model Context Protocol."""
+    from shared.api.mcp_server import exchange  # the SDK takes a second to load, and few requests need it
+
+    return exchange(request, Library(firestore_client(), model))
 
 
 # What the framework refuses before this function is asked, and what fails in the framework itself.
@@ -66,22 +71,8 @@ for kind in (HTTPException, InternalServerError):
 
 def analyze(call: Call) -> AnalyzeResponse:
     """Return each text's result, in order."""
-    asked = call.body
-    assert isinstance(asked, AnalyzeRequest)
-    check_texts(asked.texts, settings())
-    engine, batcher = model()
-    results = []
-    for text, (outputs, row) in zip(asked.texts, batcher.run(asked.texts), strict=True):
-        read = interpret(engine.manifest, outputs, row)
-        names = [topic.name for topic in read.topics]
-        fields: dict[str, Any] = read._asdict() | {
-            "figures": assign(figures_of_text(text, Context()), text=text, topics=names),
-            "truncated": bool(outputs.truncated[row]),
-        }
-        if asked.embeddings:
-            fields["embedding"] = outputs.embedding[row].tolist()
-        results.append(TextResult(**fields))
-    return AnalyzeResponse(model=engine.digest, results=results)
+    assert isinstance(call.body, AnalyzeRequest)
+    return reading.analyze(model, call.body)
 
 
 def documents(call: Call) -> dict[str, Any]:
@@ -121,22 +112,8 @@ def comparisons(call: Call) -> dict[str, Any]:
 
 def search(call: Call) -> SearchResponse:
     """Return figures that answer a question, and the passages nearest to it."""
-    asked = call.query
-    assert isinstance(asked, SearchQuery)
-    check_texts([asked.q], settings(), "q")
-    engine, batcher = model()
-    check_topic(asked.topic, engine.manifest.topics)
-    [(outputs, row)] = batcher.run([asked.q])
-    hits = nearest(
-        firestore_client(),
-        outputs.embedding[row].tolist(),
-        space=engine.manifest.space,
-        limit=asked.limit,
-        topic=asked.topic,
-        document=asked.document,
-    )
-    known = facts(firestore_client(), asked.q, topic=asked.topic, document=asked.document)
-    return SearchResponse(model=engine.digest, facts=known, hits=hits)
+    assert isinstance(call.query, SearchQuery)
+    return reading.search(firestore_client(), model, call.query)
 
 
 HANDLERS: dict[str, Handler] = {

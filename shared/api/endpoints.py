@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 OPENAPI = "/openapi.json"
 """The only path that needs no key."""
+MCP = "/mcp"
+"""The path at which assistants use the tools of `shared.api.assistants`."""
 
 
 @dataclass(frozen=True)

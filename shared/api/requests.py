@@ -126,7 +126,7 @@ def read_body(request: Request, model: type[B], max_bytes: int) -> B:
             f"The body must be {MEDIA_TYPE}.",
             headers={"Accept": MEDIA_TYPE},
         )
-    body = _read(request, max_bytes)
+    body = read_bytes(request, max_bytes)
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
@@ -151,7 +151,12 @@ def read_query(arguments: MultiDict[str, str], model: type[B]) -> B:
         raise invalid(faults) from None
 
 
-def _read(request: Request, max_bytes: int) -> bytes:
+def read_bytes(request: Request, max_bytes: int) -> bytes:
+    """Read a body of at most `max_bytes`, whether its length was announced or it came in chunks.
+
+    Raises:
+        Problem: 413; 400 if it did not arrive whole.
+    """
     too_large = Problem(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", f"The body has more than {max_bytes:,} bytes."
     )

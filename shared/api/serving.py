@@ -65,7 +65,7 @@ Handler = Callable[[Call], BaseModel | dict[str, Any]]
 
 def respond(request: Request, handlers: Mapping[str, Handler]) -> Response:
     """Answer a request by its endpoint's handler, or by a problem document; never raises."""
-    return _logged(request, lambda facts: _answer(request, handlers, facts))
+    return logged(request, lambda facts: _answer(request, handlers, facts))
 
 
 def refuse(request: Request, error: HTTPException) -> Response:
@@ -74,20 +74,27 @@ def refuse(request: Request, error: HTTPException) -> Response:
     def answer(_: dict[str, Any]) -> dict[str, Any]:
         raise error
 
-    return _logged(request, answer)
+    return logged(request, answer)
 
 
-def _logged(request: Request, answer: Callable[[dict[str, Any]], BaseModel | dict[str, Any]]) -> Response:
+def logged(
+    request: Request, answer: Callable[[dict[str, Any]], BaseModel | dict[str, Any] | Response]
+) -> Response:
+    """Answer a request, by a problem document where `answer` raises, and log it.
+
+    `answer` gets the facts that are logged, and may add to them.
+    """
     started = time.monotonic()
     facts: dict[str, Any] = {"method": request.method, "route": UNKNOWN}
     try:
-        response = _json(answer(facts))
+        answered = answer(facts)
+        response = answered if isinstance(answered, Response) else _json(answered)
     except Exception as error:  # noqa: BLE001 - a caller never gets a stack trace
         problem = as_problem(error)
         facts |= {"problem": problem.code, "instance": problem.instance}
         if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             facts["error"] = error
-        response = _response(problem.body(), problem.status, CONTENT_TYPE, problem.headers)
+        response = build_response(problem.body(), problem.status, CONTENT_TYPE, problem.headers)
     if trace := _TRACE.match(request.headers.get("X-Cloud-Trace-Context", "")):
         facts["trace_id"] = trace[1]
     elapsed = round((time.monotonic() - started) * 1000, 1)
@@ -122,10 +129,11 @@ def _json(answer: BaseModel | dict[str, Any]) -> Response:
         body = answer.model_dump_json(exclude_unset=True)
     else:
         body = json.dumps(answer, ensure_ascii=False)
-    return _response(body.encode(), HTTPStatus.OK, MEDIA_TYPE, {})
+    return build_response(body.encode(), HTTPStatus.OK, MEDIA_TYPE, {})
 
 
-def _response(body: bytes, status: HTTPStatus, content_type: str, headers: Mapping[str, str]) -> Response:
+def build_response(body: bytes, status: int, content_type: str, headers: Mapping[str, str]) -> Response:
+    """Return a response with the headers of every answer."""
     # An iterator makes it a stream. Otherwise the framework would read the request's whole body into memory,
     # even one that was refused or that no endpoint asks for.
     sent = {**HEADERS, **headers, "Content-Length": str(len(body))}

@@ -19,7 +19,7 @@ from shared.documents.outcomes import COLLECTION as OUTCOMES
 from shared.documents.outcomes import organisation_key
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.platform.errors import Superseded
-from shared.platform.tables import Figure, Table
+from shared.platform.tables import Figure, Table, is_total
 from shared.text.datapoints import datapoint_of_query, names, told_apart
 
 if TYPE_CHECKING:
@@ -288,6 +288,24 @@ def of_document(stored: Mapping[str, Any], found: Iterable[DocumentFigure]) -> l
     about = {name: stored[name] for name in ("name", "title", "organisation", "year")}
     about |= {"document": stored["id"], "run": stored["published_run"]}
     return [KnownFigure(**_values(figure), **about) for figure in found]
+
+
+def key_figures(figures: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return each data point of a document once, of its newest period, in the order of their codes.
+
+    Numbers with neither unit nor period are left out.
+    """
+    best: dict[str, dict[str, Any]] = {}
+    for figure in figures:
+        code = figure.get("datapoint") if figure.get("unit") or figure.get("period") else None
+        if code and (code not in best or _newness(figure) > _newness(best[code])):
+            best[code] = figure
+    return [best[code] for code in sorted(best)]
+
+
+def _newness(figure: dict[str, Any]) -> tuple[str, int, float]:
+    whole = 2 if is_total(figure.get("qualifier")) else 0 if figure.get("qualifier") else 1
+    return figure.get("period") or "", whole, figure.get("confidence", 1.0)
 
 
 def read_cursor(cursor: str | None) -> tuple[str | None, int, int]:

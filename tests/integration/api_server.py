@@ -56,6 +56,8 @@ class ApiServer:
     keys: tuple[str, str]
     log: Path
     firestore: Client
+    store_address: str
+    """Of the Firestore below it."""
 
     def send(self, method: str, path: str, body: object = None, **headers: str | None) -> Answer:
         """One request with the first key; a header of None is left out, `x_y` is the header X-Y."""
@@ -96,7 +98,7 @@ def serving(folder: Path) -> Iterator[ApiServer]:
     ):
         keys = (secrets.token_urlsafe(32), secrets.token_urlsafe(32))
         _store_hashes(manager.address, keys)
-        api = ApiServer(free_port(), keys, folder / "api.log", connect(store))
+        api = ApiServer(free_port(), keys, folder / "api.log", connect(store), store.address)
         environment = os.environ | {
             "GOOGLE_CLOUD_PROJECT": PROJECT,
             "FIRESTORE_EMULATOR_HOST": store.address,

@@ -11,8 +11,7 @@ from click.testing import CliRunner
 from openpyxl import load_workbook
 
 from cli.main import headrace
-from cli.results import key_figures
-from shared.documents.figures import DocumentFigure, DocumentTable, Packed, pack
+from shared.documents.figures import DocumentFigure, DocumentTable, Packed, key_figures, pack
 from shared.documents.store import document_id
 from shared.platform.clients import firestore_client
 from shared.platform.errors import HeadraceError
