@@ -6,15 +6,9 @@ by one. The task that finds all of them stored, and takes the last lease, assemb
 
 from __future__ import annotations
 
-import os
 import time
 from functools import lru_cache
 from typing import TYPE_CHECKING
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from long_job.delegated import Meter
 from long_job.models import model_directory
@@ -27,9 +21,10 @@ from shared.documents.uploads import upload_of
 from shared.extract.shapes import from_json, to_json
 from shared.inference.manifest import TOKENIZER_FILE, read_manifest
 from shared.intake.read import fetched, password_of, receive
-from shared.platform.clients import secret, storage_client
+from shared.platform.clients import storage_client
 from shared.platform.errors import Superseded
 from shared.platform.retry import storage_limits
+from shared.platform.sealed import Seal
 from shared.platform.settings import settings
 
 if TYPE_CHECKING:
@@ -49,15 +44,13 @@ WAIT_SECONDS = 2.0
 """Between two looks at what other tasks have done."""
 ASSEMBLY = "assembly"
 """The shard of the task that puts the pages together."""
-NONCE_BYTES = 12
-KEY_BYTES = 32
 
 
 class Pages:
     """Recognised pages of one run, kept in the work bucket until all of them are there.
 
-    They hold text as it stands in the file: redaction needs all of its context. So they are encrypted
-    (AES-256-GCM) with a key derived from the redaction key, and deleted once the document is planned.
+    They hold text as it stands in the file: redaction needs all of its context. So they are encrypted, and
+    deleted once the document is planned.
     """
 
     def __init__(self, document: str, run: int, generation: int) -> None:
@@ -65,9 +58,7 @@ class Pages:
         # A document that was erased and comes again counts its runs from one.
         self._prefix = f"{artefacts.prefix(document, run)}ocr/{generation}/"
         self._bucket = storage_client().bucket(settings().work_bucket)
-        master = secret(settings().redaction_key, settings().redaction_key_version)
-        key = HKDF(SHA256(), KEY_BYTES, salt=None, info=b"headrace recognised pages").derive(master)
-        self._cipher = AESGCM(key)
+        self._seal = Seal("recognised pages")
 
     def stored(self) -> set[int]:
         """Return the numbers of the pages that are stored."""
@@ -78,19 +69,16 @@ class Pages:
     def store(self, page: RecognisedPage) -> None:
         """Store a page; a page that was recognised twice is overwritten."""
         blob = self._blob(page.page)
-        nonce = os.urandom(NONCE_BYTES)
-        sealed = self._cipher.encrypt(nonce, to_json({page.page: page}), blob.name.encode())
-        content_type = "application/octet-stream"
-        blob.upload_from_string(nonce + sealed, content_type=content_type, **storage_limits())
+        sealed = self._seal.close(to_json({page.page: page}), blob.name)
+        blob.upload_from_string(sealed, content_type="application/octet-stream", **storage_limits())
 
     def load(self, number: int) -> RecognisedPage | None:
         """Return a stored page; None if it cannot be decrypted, and must be recognised again."""
         blob = self._blob(number)
-        data = blob.download_as_bytes(raw_download=True, **storage_limits())
+        plain = self._seal.open(blob.download_as_bytes(raw_download=True, **storage_limits()), blob.name)
         try:
-            plain = self._cipher.decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], blob.name.encode())
-            return from_json(plain)[number]
-        except (InvalidTag, ValueError, KeyError):
+            return from_json(plain or b"")[number]
+        except (ValueError, KeyError):
             blob.delete(**storage_limits())
             return None
 

@@ -38,6 +38,11 @@ def too_many_characters(limits: Limits) -> Rejected:
     return too_many("characters", f"more than {limits.characters:,} characters of text", limits.characters)
 
 
+def no_such_page(page: int) -> Rejected:
+    """The document has fewer pages."""
+    return Rejected("no_such_page", f"The document has no page {page}.", "Pages are counted from 1.")
+
+
 def no_text(message: str, hint: str) -> Rejected:
     """The file was read and holds nothing to analyze."""
     return Rejected("no_text", message, hint)

@@ -138,12 +138,12 @@ def read_page(handle: Handle, number: int, room: int) -> tuple[Page, int]:
     if not text_page:
         return Page(number, 0, 0, []), 0
     try:
-        text = _text(text_page)
+        text = page_text(text_page)
         if not text or len(text) > room:
             return Page(number, 0, 0, []), len(text)
         box = pdfium.FS_RECTF()
         pdfium.FPDF_GetPageBoundingBox(handle, box)
-        turn = _Turn(pdfium.FPDFPage_GetRotation(handle), box)
+        turn = Turn(pdfium.FPDFPage_GetRotation(handle), box)
         page = Page(number, turn.width, turn.height, _lines(text_page, text, turn))
         if keep_words(page.lines):
             page.rulings = read_rulings(handle, turn, turn.width * turn.height)
@@ -160,7 +160,7 @@ def utf16(buffer: bytes, size: int) -> str | None:
     return "".join(filter(str.isprintable, text))
 
 
-def _text(text_page: Handle) -> str:
+def page_text(text_page: Handle) -> str:
     """Return the page's text, one UTF-16 unit per character, so that positions are pdfium's indices."""
     count = pdfium.FPDFText_CountChars(text_page)
     if count <= 0:
@@ -172,7 +172,7 @@ def _text(text_page: Handle) -> str:
     )
 
 
-class _Turn:
+class Turn:
     """Converts page space: the origin at the top left, y downwards, the page turned upright."""
 
     def __init__(self, quarters: int, box: Handle) -> None:
@@ -200,7 +200,7 @@ class _Turn:
         return across[0], down[0], across[1], down[1]
 
 
-def _lines(text_page: Handle, text: str, turn: _Turn) -> list[Line]:
+def _lines(text_page: Handle, text: str, turn: Turn) -> list[Line]:
     texts, places, counts = _words(text)
     if not texts:
         return []
@@ -209,7 +209,7 @@ def _lines(text_page: Handle, text: str, turn: _Turn) -> list[Line]:
         texts = [word if word.isascii() else clean(word.replace(_BREAK, "-")) for word in texts]
     if len(text) != pdfium.FPDFText_CountChars(text_page):  # there are glyphs without a letter
         places = list(map(_char_index, repeat(page), places))
-    boxes = _boxes(page, places)
+    boxes = char_boxes(page, places)
     if turn.is_upright:
         _drop_marks(texts, boxes)
     x0s, y0s, x1s, y1s = turn(*_united(boxes))
@@ -251,7 +251,7 @@ def _words(text: str) -> tuple[list[str], list[int], list[int]]:
     return texts, places, counts
 
 
-def _boxes(page: int, places: list[int]) -> array[float]:
+def char_boxes(page: int, places: list[int]) -> array[float]:
     """Return left, top, right, bottom of characters in sequence, two characters per word."""
     size = ctypes.sizeof(pdfium.FS_RECTF)
     flat = array("f", bytes(size * len(places)))
@@ -371,7 +371,7 @@ def read_document(path: Path, options: ExtractOptions) -> Document:
         password = options.password.encode() if options.password is not None else None
         document = pdfium.FPDF_LoadDocument(str(path).encode(), password)
         if not document:
-            raise _load_error(pdfium.FPDF_GetLastError(), tried=password is not None)
+            raise load_error(pdfium.FPDF_GetLastError(), tried=password is not None)
         try:
             pages, pictures = _pages(document, options.limits)
             scans = find_scans(document, pictures)
@@ -382,7 +382,7 @@ def read_document(path: Path, options: ExtractOptions) -> Document:
             pdfium.FPDF_CloseDocument(document)
 
 
-def _load_error(code: int, *, tried: bool) -> Rejected:
+def load_error(code: int, *, tried: bool) -> Rejected:
     if code in {pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY}:
         return encrypted("PDF", tried=tried)
     return _unreadable("The PDF is damaged and cannot be opened.")

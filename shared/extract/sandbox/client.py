@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from shared.extract.refusals import too_many
 from shared.extract.sandbox.wire import AnswerReader, pack_task, unpack_ending
-from shared.extract.sandbox.zygote import NO_FILE, NOT_STARTED, OUT_OF_MEMORY, STARTED
+from shared.extract.sandbox.zygote import NO_FILE, NOT_STARTED, OUT_OF_MEMORY, READING, STARTED
 from shared.inference.tokens import THREADS
 from shared.platform.errors import HeadraceError, Rejected, Retryable, SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from shared.extract.sandbox.wire import Ending, Task
 
@@ -107,6 +107,9 @@ class _Killed(Exception):
 class Sandbox:
     """A zygote that is started on first use, and again if it died or if this process is a fork."""
 
+    warm: Sequence[str] = READING
+    """Modules that its children need, which the zygote loads for them."""
+
     _tokenizer: Path | None = None
 
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -114,10 +117,10 @@ class Sandbox:
     _zygote: subprocess.Popen[bytes] | None = None
     _control: socket.socket | None = None
 
-    def prepare(self, tokenizer: Path) -> None:
+    def prepare(self, tokenizer: Path | None = None) -> None:
         """Start the zygote before the first file comes, without waiting until it is ready.
 
-        It loads this `tokenizer.json` for its children; another one they load themselves.
+        It loads this `tokenizer.json`, if any, for its children; another one they load themselves.
 
         Raises:
             SandboxUnavailable: the zygote could not be started.
@@ -217,7 +220,7 @@ class Sandbox:
         self._control, zygote_end = socket.socketpair()
         with zygote_end:
             try:
-                self._zygote = _popen(zygote_end.fileno(), self._tokenizer)
+                self._zygote = _popen(zygote_end.fileno(), self.warm, self._tokenizer)
             except OSError as error:
                 raise SandboxUnavailable from error
         return self._control
@@ -230,15 +233,15 @@ class Sandbox:
                 self._zygote.wait()
 
 
-def _popen(control: int, tokenizer: Path | None) -> subprocess.Popen[bytes]:
+def _popen(control: int, warm: Sequence[str], tokenizer: Path | None) -> subprocess.Popen[bytes]:
     """Start a zygote; it shares our standard error, in case it cannot start."""
     environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     root = Path(__file__).parents[3]
     environment |= {"TOKENIZERS_PARALLELISM": "false", THREADS: "1"}  # a fork would lack its threads
     environment["PYTHONPATH"] = os.pathsep.join([str(root), *filter(None, sys.path)])
-    warm = [str(tokenizer.resolve())] if tokenizer else []
+    loaded = [*warm, *([str(tokenizer.resolve())] if tokenizer else [])]
     return subprocess.Popen(  # noqa: S603 - our own interpreter and program
-        [sys.executable, "-P", "-c", _START, str(control), *warm],
+        [sys.executable, "-P", "-c", _START, str(control), *loaded],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

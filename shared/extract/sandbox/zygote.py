@@ -31,14 +31,14 @@ from shared.extract.sandbox.wire import (
 from shared.platform.errors import Rejected, SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from shared.extract.sandbox.wire import Task
 
 STARTED, NOT_STARTED = b"+", b"-"
 OUT_OF_MEMORY, NO_FILE = 3, 4
 """Exit statuses of a child without an answer."""
-_WARM = (
+READING = (
     "shared.extract.core",
     "shared.extract.facts",
     "shared.extract.pdf",
@@ -52,20 +52,22 @@ _WARM = (
     "shared.intake.confined",
     "tokenizers",
 )
-"""Modules that every child would import for itself; loaded one by one while there is nothing else to do."""
+"""Modules that every child which reads a file would import for itself."""
 
 
-def main(control: int, tokenizer: str | None = None) -> None:
-    """Serve until the caller closes its end of the socket `control`."""
-    _Zygote(socket.socket(fileno=control), tokenizer).serve()
+def main(control: int, *warm: str) -> None:
+    """Serve until the caller closes its end of the socket `control`.
+
+    What is `warm`, modules by name and a tokenizer by its absolute path, is loaded one by one while there is
+    nothing else to do.
+    """
+    _Zygote(socket.socket(fileno=control), warm).serve()
 
 
 class _Zygote:
-    def __init__(self, control: socket.socket, tokenizer: str | None) -> None:
+    def __init__(self, control: socket.socket, warm: Sequence[str]) -> None:
         self._control = control
-        self._cold: list[Callable[[], object]] = [partial(importlib.import_module, name) for name in _WARM]
-        if tokenizer:
-            self._cold.append(partial(_load_tokenizer, Path(tokenizer)))
+        self._cold: list[Callable[[], object]] = [partial(_load, name) for name in warm]
         self._children: dict[int, socket.socket] = {}
         self._selector = selectors.DefaultSelector()
         self._selector.register(control, selectors.EVENT_READ)
@@ -183,11 +185,15 @@ def _do(task: Task) -> Iterator[bytes]:
     yield pack(answer)
 
 
-def _load_tokenizer(path: Path) -> None:
+def _load(name: str) -> None:
+    """Load a module, or a tokenizer."""
+    if not name.startswith("/"):
+        importlib.import_module(name)
+        return
     from shared.inference.tokens import counter
 
     with suppress(SetupError):  # the children will raise it
-        counter(path)
+        counter(Path(name))
 
 
 def _place(error: BaseException) -> str:
