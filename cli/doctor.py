@@ -44,7 +44,7 @@ from local.processes import LOW_BYTES, READY_SECONDS, accepts, port_taken
 from local.provision import PUSHES, SUBSCRIPTIONS, expected, subscriber
 from local.pubsub.names import OPEN_PUSHES
 from local.services import HOST, ON_DEMAND, SIZES
-from shared.api.keys import parse_hashes
+from shared.api.keys import Scope, listed, parse_hashes, state
 from shared.digests.notify.outbox import COLLECTION as DELIVERIES
 from shared.digests.schedules import definitions
 from shared.digests.ticks import TICKS
@@ -73,6 +73,8 @@ if TYPE_CHECKING:
     from google.pubsub_v1 import Subscription
     from rich.console import Console
 
+    from shared.api.keys import Key
+
     Check = Callable[["Target"], Iterator["Finding"]]
 
 Status = Literal["ok", "warning", "wrong", "unknown"]
@@ -93,6 +95,9 @@ UPLOADS_SHOWN = 5
 """Names of files without a document that are printed."""
 DIGESTS_SHOWN = 20
 """Failed digests, undelivered notifications or unusable schedules that are reported, of each kind."""
+KEYS_SHOWN = 20
+KEY_ENDS_SOON = timedelta(days=14)
+KEY_UNUSED = timedelta(days=90)
 LETTERS_SINCE = timedelta(days=1)
 DIGESTS_SINCE = timedelta(days=40)
 """For how long a failed digest or notification is reported: for a monthly one, until the next. The records
@@ -554,6 +559,33 @@ def check_notified(_: Target) -> Iterator[Finding]:
     yield Finding("notified", "warning", f"{detail}: {newest['reason']}", "headrace digest list")
 
 
+def check_keys(_: Target) -> Iterator[Finding]:
+    """Yield each key that needs its owner: one that ends soon, is not used, or may do everything for ever."""
+    moment = now()
+    valid = [key for key in listed(firestore_client()) if state(key, moment) == "valid"]
+    findings = [finding for key in valid if (finding := _concern(key, moment))]
+    yield from findings[:KEYS_SHOWN]
+    if not findings:
+        yield Finding("keys", "ok", f"{len(valid)} can be used, besides the first")
+
+
+def _concern(key: Key, moment: datetime) -> Finding | None:
+    """Return the first thing to do about a valid key."""
+    named = f"{key.id} ({key.name})"
+    if key.expires_at and key.expires_at - moment < KEY_ENDS_SOON:
+        detail = f"{named} expires on {key.expires_at:%Y-%m-%d}."
+        return Finding("keys", "warning", detail, f"headrace keys rotate {key.id}")
+    if moment - (key.used_at or key.created_at or moment) > KEY_UNUSED:
+        since = f"since {key.used_at:%Y-%m-%d}" if key.used_at else "ever"
+        detail = f"{named} has not been used {since}."
+        return Finding("keys", "warning", detail, f"If nobody needs it: headrace keys revoke {key.id}")
+    if set(key.scopes) == set(Scope) and key.expires_at is None:
+        detail = f"{named} has every scope and never expires."
+        fix = f"headrace keys make NAME --scope ... --expires 90d, then: headrace keys revoke {key.id}"
+        return Finding("keys", "warning", detail, fix)
+    return None
+
+
 def _recent(query: Any, state: str, moment: str) -> list[Any]:  # noqa: ANN401 - a collection, or a group
     """Return the newest records in this state, one more than are reported; `moment` is their time's field."""
     chosen = query.where(filter=FieldFilter("state", "==", state))
@@ -620,6 +652,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
     "Firestore": (
         *(check_failed, check_dead_letters, check_standing_still, check_announced),
         *(check_models_of_results, check_schedules, check_digests, check_notified),
+        check_keys,
     ),
     "uploads": (check_uploads,),
 }

@@ -22,6 +22,8 @@ from cli.options import (
     Stack,
     column_option,
     data_option,
+    expires_option,
+    grace_option,
     json_option,
     metadata_options,
     model_option,
@@ -37,6 +39,7 @@ from cli.options import (
 )
 from cli.say import print_json, say, write
 from local.services import ROOT
+from shared.api.keys import MAX_PER_MINUTE, PER_MINUTE, Scope
 from shared.documents.search import MAX_HITS
 from shared.platform.errors import HeadraceError
 
@@ -466,6 +469,95 @@ def verify_digest(identifier: str, *, stack: Stack, as_json: bool) -> None:
         digests.show_differences(terminal(), identifier, differences)
     if differences:
         raise click.exceptions.Exit(1)
+
+
+@headrace.group()
+def keys() -> None:
+    """Make, list, rotate and revoke keys of the API, the console and MCP."""
+
+
+@keys.command("make")
+@click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    type=click.Choice([scope.value for scope in Scope]),
+    help="What it lets its holder do; may be repeated.",
+)
+@expires_option
+@click.option(
+    "--per-minute",
+    type=click.IntRange(1, MAX_PER_MINUTE),
+    default=PER_MINUTE,
+    show_default=True,
+    help="Most requests a minute, in each instance.",
+)
+@stack_options
+def make_key(  # noqa: PLR0913 - the options of a command
+    name: str,
+    *,
+    scopes: tuple[str, ...],
+    expires: timedelta | None,
+    per_minute: int,
+    stack: Stack,
+    as_json: bool,
+) -> None:
+    """Make a key NAME and print its secret, which is stored nowhere."""
+    stack.connect()
+    from cli import keys as printed
+    from shared.api.keys import make
+    from shared.platform.clients import firestore_client
+
+    chosen = tuple(scope for scope in Scope if scope in scopes)
+    key, secret = make(firestore_client(), name, chosen, expires=expires, per_minute=per_minute)
+    printed.report_secret(key, secret, as_json=as_json)
+
+
+@keys.command("list")
+@stack_options
+def list_keys(*, stack: Stack, as_json: bool) -> None:
+    """List every key but the first, the newest first."""
+    stack.connect()
+    from cli import keys as printed
+    from cli.render import terminal
+    from shared.api.keys import listed
+    from shared.platform.clients import firestore_client
+
+    found = listed(firestore_client())
+    if as_json:
+        print_json([printed.shape(key) for key in found])
+    else:
+        printed.show(terminal(), found)
+
+
+@keys.command("rotate")
+@click.argument("which", metavar="ID|NAME")
+@grace_option
+@stack_options
+def rotate_key(which: str, *, grace: timedelta, stack: Stack, as_json: bool) -> None:
+    """Print a new secret of a key; an expiring key gets the same span of life again."""
+    stack.connect()
+    from cli import keys as printed
+    from shared.api.keys import rotate
+    from shared.platform.clients import firestore_client
+
+    key, secret = rotate(firestore_client(), which, grace)
+    printed.report_secret(key, secret, as_json=as_json)
+
+
+@keys.command("revoke")
+@click.argument("which", metavar="ID|NAME")
+@stack_options
+def revoke_key(which: str, *, stack: Stack, as_json: bool) -> None:
+    """Revoke a key and both secrets of a rotated one, for ever."""
+    stack.connect()
+    from cli import keys as printed
+    from shared.api.keys import revoke
+    from shared.platform.clients import firestore_client
+
+    printed.report_revoked(revoke(firestore_client(), which), as_json=as_json)
 
 
 @headrace.command()

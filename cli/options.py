@@ -84,6 +84,20 @@ port_option = click.option(
 since_option = click.option(
     "--since", type=_span, metavar="SPAN", help="Every document that failed in the last 12h, 7d or 4w."
 )
+expires_option = click.option(
+    "--expires",
+    type=_span,
+    metavar="SPAN",
+    help="How long it is valid: 12h, 90d, 52w. [default: for ever]",
+)
+grace_option = click.option(
+    "--grace",
+    type=_span,
+    metavar="SPAN",
+    default="1d",
+    show_default=True,
+    help="How long the old secret stays valid.",
+)
 _model_path = click.Path(path_type=Path, file_okay=False)
 model_option = click.option(
     "--model", type=_model_path, default=MODEL, help="The model's directory; build/model by default."

@@ -26,11 +26,6 @@ locals {
     # Its own topic: a dead letter that is malformed itself.
     deadletter = ["results", "dead-letters"]
   }
-
-  # The programs that write to Firestore; the API only reads.
-  firestore_access = {
-    for name in keys(local.members) : name => name == "api" ? "roles/datastore.viewer" : "roles/datastore.user"
-  }
 }
 
 resource "google_storage_bucket_iam_member" "program" {
@@ -85,12 +80,12 @@ resource "google_pubsub_subscription_iam_member" "dead_letters" {
 
 # Firestore has no policy of its own on a database: the project's, on the condition that it is this database.
 resource "google_project_iam_member" "firestore" {
-  for_each = local.firestore_access
+  for_each = local.members
 
   #checkov:skip=CKV_GCP_49:The role has no right over accounts or their keys.
   project = var.project
-  role    = each.value
-  member  = local.members[each.key]
+  role    = "roles/datastore.user" # the API notes when a key was last used
+  member  = each.value
 
   condition {
     title      = "headrace-database"

@@ -84,6 +84,7 @@ TAKEOVERS, OUTBOX = "tests/integration/test_takeovers.py", "tests/integration/te
 ROUNDS, ERASURE = "tests/integration/test_sweep_rounds.py", "tests/integration/test_erasure.py"
 LETTERS, TICKS = "tests/integration/test_dead_letters.py", "tests/integration/test_digest_ticks.py"
 LATE, FORGED = "tests/integration/test_erasure_late.py", "tests/integration/test_forged_batches.py"
+KEYS, STORED_KEYS = "tests/unit/test_api_keys.py", "tests/integration/test_cli_keys.py"
 LEFTOVERS, LEFTOVER_FILES = "tests/integration/test_leftovers.py", "tests/integration/test_leftover_files.py"
 
 MUTANTS = (
@@ -388,6 +389,91 @@ MUTANTS = (
         "token=lease.token + 1",
         "token=lease.token",
         "tests/unit/test_lease.py",
+    ),
+    # Keys.
+    Mutant(
+        "a key needs the scope of what it asks for",
+        "shared/api/keys.py::KeyRing._admit",
+        "scope is not None and scope not in key.scopes",
+        "False",
+        KEYS,
+    ),
+    Mutant(
+        "a revoked key opens nothing",
+        "shared/api/keys.py::state",
+        "key.revoked_at is not None",
+        "False",
+        KEYS,
+    ),
+    Mutant(
+        "an expired key opens nothing",
+        "shared/api/keys.py::state",
+        "key.expires_at <= moment",
+        "False",
+        KEYS,
+    ),
+    Mutant(
+        "a key opens by its secret, not by its id",
+        "shared/api/keys.py::KeyRing.check",
+        "and accepted(key, record.hashes(now()))",
+        "",
+        KEYS,
+    ),
+    Mutant(
+        "what an instance knows of a key is soon forgotten",
+        "shared/api/keys.py::KeyRing._record",
+        "asked - known[0] < CACHE_SECONDS",
+        "True",
+        KEYS,
+    ),
+    Mutant(
+        "the age of a record counts from the question",
+        "shared/api/keys.py::KeyRing._record",
+        "] = asked, record",
+        "] = self._clock(), record",
+        KEYS,
+    ),
+    Mutant(
+        "an old secret ends with its grace",
+        "shared/api/keys.py::StoredKey.hashes",
+        " and moment < self.previous_until",
+        "",
+        KEYS,
+    ),
+    Mutant(
+        "a rotation brings no expired secret back to life",
+        "shared/api/keys.py::rotate",
+        "min(until, expires)",
+        "until",
+        STORED_KEYS,
+    ),
+    Mutant(
+        "a revoked key cannot be rotated",
+        "shared/api/keys.py::rotate",
+        "key.revoked_at is not None",
+        "False",
+        STORED_KEYS,
+    ),
+    Mutant(
+        "refusals count against a key's limit",
+        "shared/api/keys.py::KeyRing._admit",
+        "self._count(key)",
+        "_ = scope in key.scopes and self._count(key)",
+        KEYS,
+    ),
+    Mutant(
+        "a key's bucket holds no more than a minute of requests",
+        "shared/api/keys.py::Bucket.take",
+        "min(float(per_minute), self.tokens + (at - self.at) * rate)",
+        "self.tokens + (at - self.at) * rate",
+        KEYS,
+    ),
+    Mutant(
+        "without a key nobody learns which paths exist",
+        "shared/api/serving.py::_answer",
+        "check(request.headers.get(KEY_HEADER), None)",
+        "None",
+        "tests/integration/test_api_http.py",
     ),
     # Digests.
     Mutant(

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -50,8 +50,6 @@ MAX_CACHED = 1_000
 PER_MINUTE = 600
 """Default limit of requests a minute, in each instance."""
 MAX_PER_MINUTE = 100_000
-GRACE = timedelta(days=1)
-"""For so long the old secret of a rotated key stays valid, unless another span is chosen."""
 NOTED_EVERY = timedelta(hours=1)
 """`used_at` is written at most once in this span."""
 NOTE_SECONDS = 2.0
@@ -115,6 +113,13 @@ class StoredKey(Key):
         ):
             return self.hash, self.previous_hash
         return (self.hash,)
+
+
+def state(key: Key, moment: datetime) -> Literal["valid", "expired", "revoked"]:
+    """Return whether a key opens anything at this moment."""
+    if key.revoked_at is not None:
+        return "revoked"
+    return "expired" if key.expires_at is not None and key.expires_at <= moment else "valid"
 
 
 FIRST = Key(id="first", name="first key", scopes=tuple(Scope))
@@ -257,10 +262,8 @@ class KeyRing:
         return record
 
     def _admit(self, key: Key, scope: Scope | None) -> Key:
-        if key.revoked_at is not None:
-            raise _unauthorized("key-revoked", "This key was revoked. Ask for another.")
-        if key.expires_at is not None and key.expires_at <= now():
-            raise _unauthorized("key-expired", "This key has expired. Ask for another.")
+        if (stands := state(key, now())) != "valid":
+            raise _unauthorized(f"key-{stands}", f"This key is {stands}. Ask for another.")
         # Before the scope: what is refused for want of one counts too.
         self._count(key)
         if scope is not None and scope not in key.scopes:
@@ -337,7 +340,7 @@ def make(
     *,
     expires: timedelta | None = None,
     per_minute: int = PER_MINUTE,
-) -> tuple[Key, str]:
+) -> tuple[StoredKey, str]:
     """Make a key; return it and its secret, which is stored nowhere.
 
     Raises:
@@ -368,7 +371,7 @@ def _new_secret(identifier: str) -> str:
     return f"{PREFIX}{identifier}_{secrets.token_urlsafe(SECRET_BYTES)}"
 
 
-def rotate(client: firestore.Client, which: str, grace: timedelta = GRACE) -> tuple[StoredKey, str]:
+def rotate(client: firestore.Client, which: str, grace: timedelta) -> tuple[StoredKey, str]:
     """Give a key, by id or name, a new secret; the old one stays valid for `grace`.
 
     An expiring key gets the same span of life again, from now.

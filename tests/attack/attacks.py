@@ -18,12 +18,14 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from shared.api.endpoints import ENDPOINTS
 from shared.documents.store import document_id
 from tests.attack import files, forgeries
 from tests.attack.arena import MIB, TASK, Arena, Outcome, plain
@@ -289,6 +291,54 @@ def api_requests(arena: Arena) -> Outcome:
     return Outcome("API calls", tries + by_hand, wrong)
 
 
+def keys_that_open_nothing(arena: Arena) -> Outcome:
+    """Ask every endpoint with keys that are guessed, altered, revoked, expired, or for other scopes."""
+    from shared.api import keys
+    from shared.platform.clients import firestore_client
+
+    client, tries, wrong = firestore_client(), 0, []
+    made = {
+        "whole": keys.make(client, "attack: whole", tuple(keys.Scope)),
+        "revoked": keys.make(client, "attack: revoked", tuple(keys.Scope)),
+        "expired": keys.make(client, "attack: expired", tuple(keys.Scope), expires=-timedelta(seconds=1)),
+    }
+    keys.revoke(client, made["revoked"][0].id)
+    whole = made["whole"][1]
+    for endpoint in ENDPOINTS:
+        others = tuple(scope for scope in keys.Scope if scope != endpoint.scope)
+        made[endpoint.name] = keys.make(client, f"attack: without {endpoint.name}", others)
+        refused: dict[int, list[str | None]] = {
+            401: [
+                *(
+                    None,
+                    "",
+                    whole[:-1],
+                    whole + "x",
+                    whole.upper(),
+                    whole.replace("_", "/"),
+                    keys.key_hash(whole),
+                ),
+                *("headrace_" + "0" * 12 + whole[-44:], made["revoked"][1], made["expired"][1]),
+            ],
+            403: [made[endpoint.name][1]],
+        }
+        path = endpoint.path.replace("{id}", "0" * 24)
+        for status, every in refused.items():
+            for key in every:
+                tries += 1
+                headers = {} if key is None else {"X-API-Key": key}
+                answer, _, content = forgeries.call(arena.port("api"), endpoint.method, path, None, headers)
+                if answer != status:
+                    wrong.append(f"{answer} instead of {status} to {endpoint.name} with {key!r:.20}")
+                if key and len(key) > 20 and key.encode() in content:
+                    wrong.append(f"a key is told by {endpoint.name}")
+    secrets = [secret.encode() for _, secret in made.values()]
+    stored = [path for path in arena.stack.data.rglob("*") if path.is_file()]
+    holding = [path for path in stored if any(secret in path.read_bytes() for secret in secrets)]
+    wrong += [f"{path.name} holds a key" for path in holding]
+    return Outcome("keys that open nothing, at every endpoint", tries, wrong)
+
+
 def forged_messages(arena: Arena) -> Outcome:
     """Publish and push messages that were never ours, and ours again, while documents are analyzed."""
     random = Random(SEED)
@@ -356,5 +406,6 @@ def firestore_limits(_: Arena) -> Outcome:
 
 ON_FRAGILE = (kill_anything, all_at_once, hot_document)
 ON_PATIENT = (
-    api_requests, firestore_limits, personal_data, odd_names, full_records, hostile_files, forged_messages,
+    api_requests, keys_that_open_nothing, firestore_limits, personal_data, odd_names, full_records,
+    hostile_files, forged_messages,
 )  # fmt: skip

@@ -94,7 +94,7 @@ def test_a_sound_stack_has_no_complaints(stack: RunningStack) -> None:
         *("settings", "model", "processes", "deliveries", "disk"),
         *("secrets", "buckets", "topics", "subscriptions", "job"),
         *("failed", "dead letters", "standing still", "results", "model of results"),
-        *("schedules", "digests", "notified", "uploads"),
+        *("schedules", "digests", "notified", "keys", "uploads"),
     ]
 
 

@@ -266,6 +266,12 @@ def test_no_span_of_time_has_more_than_its_requests(per_minute: int, steps: list
         assert admitted <= per_minute + at * per_minute / 60 + 1e-6
 
 
+def test_a_bucket_does_not_grow_beyond_a_minute() -> None:
+    """However long nobody asked."""
+    bucket = Bucket(2, 0.0)
+    assert [bucket.take(2, 3600.0) for _ in range(3)] == [0, 0, pytest.approx(30)]
+
+
 def test_use_is_noted_once_an_hour() -> None:
     """Not for each request, and not where another instance has noted it."""
     ring = Ring(stored())
