@@ -78,8 +78,9 @@ def place(
 ) -> Iterator[list[list[float]]]:
     """Yield for each passage the boxes that hold its text, in shares of the page's width and height.
 
-    A passage is its text, or None where only its box counts, and the box around its paragraphs in points, or
-    None. Without `read`, the text of the page was recognised, so pdfium does not know where it stands.
+    A passage is its text, or None where only its box counts; the box around its paragraphs in points, or
+    None; and whether it was begun on the page before. Without `read`, the text of the page was recognised, so
+    pdfium does not know where it stands.
 
     Raises:
         Rejected: as `draw`.
@@ -90,12 +91,13 @@ def place(
         turn = Turn(pdfium.FPDFPage_GetRotation(handle), box)
         characters = _Characters(handle if read else None, turn)
         finder = Finder(characters.text, characters.stands_in)
-        for text, around in passages:
-            found = [] if text is None else finder.find(text, around)
+        for text, around, begun in passages:
+            found = [] if text is None else finder.find(text, around, begun=begun)
             boxes = lines(characters.box(at) for start, end in found for at in range(start, end))
             if len(boxes) > MAX_BOXES:
                 boxes = [_around(boxes)]
-            yield [_shares(one, turn) for one in boxes or ([around] if around else [])]
+            shares = (_shares(one, turn) for one in boxes or ([around] if around else []))
+            yield [[x0, y0, x1, y1] for x0, y0, x1, y1 in shares if x0 < x1 and y0 < y1]  # some are cropped
 
 
 class _Characters:

@@ -115,7 +115,8 @@ def page_places(document: Document, page: int, passages: Sequence[Mapping[str, A
     Args:
         document: the passages' own.
         page: its number, from 1.
-        passages: of that page, as `views.passage_view` gives them; none beyond `MAX_PASSAGES` is found.
+        passages: of that page, as `views.passage_view` gives them; and of the page before, whose last one may
+            end on this page. None beyond `MAX_PASSAGES` is found.
     """
     asked = [_asked(passage, page) for passage in passages[:MAX_PASSAGES]]
     read = all(recognition.page != page for recognition in document.recognised)
@@ -132,11 +133,12 @@ def page_places(document: Document, page: int, passages: Sequence[Mapping[str, A
     return [*places, *([] for _ in passages[MAX_PASSAGES:])]
 
 
-def _asked(passage: Mapping[str, Any], page: int) -> tuple[str | None, list[float] | None]:
+def _asked(passage: Mapping[str, Any], page: int) -> tuple[str | None, list[float] | None, bool]:
     """Return a passage as `drawing.place` takes it: a row of a table has words of its heads in its text."""
-    box = passage.get("box") if passage["page"] == page else None
+    begun = passage["page"] != page
+    box = None if begun else passage.get("box")
     is_row = passage.get("kind") == "row" and box is not None
-    return None if is_row else passage["text"], None if box is None else list(box)
+    return None if is_row else passage["text"], None if box is None else list(box), begun
 
 
 def _task(function: str, path: Path, arguments: dict[str, Any]) -> Task:

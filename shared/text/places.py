@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from shared.extract.tidy import clean
@@ -68,11 +69,14 @@ class Finder:
         for at in range(len(letters) - _SEED + 1):
             self._seeds[letters[at : at + _SEED]].append(at)
 
-    def find(self, passage: str, box: Box | None) -> list[Span]:
+    def find(self, passage: str, box: Box | None, *, begun: bool = False) -> list[Span]:
         """Return where a passage's letters stand, in its order; none where too few of them are found.
 
-        Of several places those in `box` count, which is around the passage's paragraphs.
+        Of several places those in `box` count, which is around the passage's paragraphs. A passage that was
+        `begun` on the page before is found by its end.
         """
+        if begun:
+            return self._end(_letters(passage).text)
         runs: list[Span] = []
         total = 0
         for words in PSEUDONYM.split(passage):
@@ -89,6 +93,12 @@ class Finder:
         if not runs or (covered < _PLACED * total and not inside):
             return []
         return [self._with_signs(*run) for run in runs]
+
+    def _end(self, letters: str) -> list[Span]:
+        """Return where the longest end of a passage stands that the page holds, if it is long enough."""
+        ends = [start + _SEED for start in self._seeds.get(letters[-_SEED:], ())[:_TRIED]]
+        size, end = max(((_alike_ends(letters, self._page.text[:end]), end) for end in ends), default=(0, 0))
+        return [self._with_signs(end - size, end)] if _SURE <= size < len(letters) else []
 
     def _with_signs(self, start: int, end: int) -> Span:
         """Return where letters stand in the text, with the signs that touch them, such as a full stop."""
@@ -158,6 +168,12 @@ class Finder:
 
     def _stands_in(self, letter: int, box: Box | None) -> bool:
         return box is not None and self._is_in(self._page.places[letter], box)
+
+
+def _alike_ends(one: str, other: str) -> int:
+    """Return how many letters at the ends of two texts are equal."""
+    pairs = zip(reversed(one), reversed(other), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _all(part: str, text: str) -> Iterator[int]:

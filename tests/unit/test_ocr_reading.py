@@ -27,7 +27,7 @@ from shared.platform.errors import Rejected
 from tests.unit.cuts import read_apart
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 WIDTH, HEIGHT = A4
@@ -247,6 +247,29 @@ def test_a_scan_in_another_scale_has_no_headings_for_that(tmp_path: Path) -> Non
         ("heading", "Water of the Mill"),
         ("text", " ".join(PROSE)),
     ]
+
+
+@pytest.mark.parametrize(
+    ("rotation", "corner"),
+    [
+        (0.4, lambda x, y: (x, y)),  # level but for what a scanner adds
+        (90, lambda x, y: (y, 3 * WIDTH - x)),
+        (179.6, lambda x, y: (3 * WIDTH - x, 3 * HEIGHT - y)),
+        (270, lambda x, y: (3 * HEIGHT - y, x)),
+    ],
+)
+def test_boxes_are_in_points_of_the_page_in_its_file(
+    tmp_path: Path, rotation: float, corner: Callable[[float, float], tuple[float, float]]
+) -> None:
+    """Whatever scale it was laid out in, and however it was turned to be read, clockwise."""
+    found = tuple(lines(PROSE, y=1_900, size=36))
+    turned = RecognisedPage(2, 3 * WIDTH, 3 * HEIGHT, found, confidence=0.97, rotation=rotation)
+    [block] = (one for one in read(draw(tmp_path / "r.pdf", "tst"), {2: turned}).blocks if one.page == 2)
+    left, top = min(line.box[0] for line in found), max(line.box[3] for line in found)
+    right, bottom = max(line.box[2] for line in found), min(line.box[1] for line in found)
+    (x0, y0), (x1, y1) = corner(left, 3 * HEIGHT - top), corner(right, 3 * HEIGHT - bottom)
+    expected = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
+    assert block.box == pytest.approx(expected, abs=36 / 2)
 
 
 def test_json_gives_the_same_pages_and_refuses_others() -> None:

@@ -60,7 +60,7 @@ def test_boxes_stand_on_the_image_where_the_words_do(file: Path, quarters: int) 
     """Also where the page is turned, and shown in part: each box has ink in it, and nothing else has."""
     write(file, prose)
     turned(file, quarters)
-    [found] = boxes(file, [PASSAGE, None])
+    [found] = boxes(file, [PASSAGE, None, False])
     assert len(found) == len(PROSE)
     picture = image(file)
     assert picture.width / picture.height == pytest.approx(400 / 470 if quarters % 2 else 470 / 400, rel=0.01)
@@ -77,15 +77,16 @@ def test_a_row_has_its_box_and_so_has_a_recognised_passage(file: Path) -> None:
     write(file, prose)
     wide, high = A4
     around = [wide / 4, high / 2, wide / 2, 2 * high]
-    [row] = boxes(file, [None, around])
-    [recognised] = boxes(file, [PASSAGE, around], read=False)
+    [row] = boxes(file, [None, around, False])
+    [recognised] = boxes(file, [PASSAGE, around, False], read=False)
     assert row == recognised == [[0.25, 0.5, 0.5, 1.0]]
 
 
 def test_a_passage_that_is_not_found_has_the_box_of_its_paragraph(file: Path) -> None:
     """Without such a box it has none."""
     write(file, prose)
-    [known, unknown] = boxes(file, ["Of something else.", [0, 0, *A4]], ["Of something else.", None])
+    text = "Of something else."
+    [known, unknown] = boxes(file, [text, [0, 0, *A4], False], [text, None, False])
     assert (known, unknown) == ([[0, 0, 1, 1]], [])
 
 
@@ -97,9 +98,15 @@ def test_scattered_letters_have_one_box(file: Path) -> None:
             canvas.drawString(60 + 100 * (at % 5), 60 + 3 * at, letter)
 
     write(file, scattered)
-    [found] = boxes(file, [PASSAGE, None])
+    [found] = boxes(file, [PASSAGE, None, False])
     assert len(PASSAGE) > MAX_BOXES
     assert len(found) == 1
+
+
+def test_what_the_page_does_not_show_has_no_box(file: Path) -> None:
+    """A page may be a part of a spread, and hold the other one beyond its edge."""
+    write(file, prose)
+    assert boxes(file, [None, [-90, 10, -20, 20], False]) == [[]]
 
 
 def test_an_encrypted_file_is_opened_by_its_password(file: Path) -> None:

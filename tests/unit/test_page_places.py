@@ -72,6 +72,24 @@ def test_what_goes_on_over_the_page_is_found_as_far_as_it_stands_there() -> None
     assert found(page, passage) == ""
 
 
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        (
+            "of bark instead of gas\r\nsince spring. Then it rained.",
+            "of bark instead of gas\r\nsince spring.",
+        ),
+        ("since spring. It rained.", ""),  # too little to be sure
+        ("The mill burns a lot of bark instead of gas since spring.", ""),  # stands here whole: it is another
+    ],
+)
+def test_what_was_begun_on_the_page_before_is_found_by_its_end(page: str, expected: str) -> None:
+    """Where it belongs to the page before, the page begins with it."""
+    passage = "The mill burns a lot of bark instead of gas since spring."
+    finder = Finder(page, lambda *_: False)
+    assert "".join(page[start:end] for start, end in finder.find(passage, None, begun=True)) == expected
+
+
 def test_a_page_of_one_letter_takes_a_moment() -> None:
     """Every seed has all places of such a page; a hostile file may hold one."""
     started = time.process_time()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from statistics import mean
 from typing import TYPE_CHECKING
 
@@ -9,16 +10,17 @@ from shared.extract.pdf.blocks import body_style, build_blocks, find_title
 from shared.extract.pdf.furniture import without_furniture
 from shared.extract.pdf.lines import Page
 from shared.extract.pdf.reader import find_garbled, read_document
-from shared.extract.pdf.recognition import lay_out
+from shared.extract.pdf.recognition import as_seen, lay_out
 from shared.extract.refusals import needs_ocr, no_text
 from shared.extract.shapes import LOW_CONFIDENCE, Extracted, Recognition
 from shared.extract.tidy import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from shared.extract.shapes import ExtractOptions, RecognisedPage
+    from shared.extract.shapes import Block, ExtractOptions, RecognisedPage
+    from shared.platform.tables import Box, Row, Table
 
 _LEAST_WORDS = 10  # beside pages that cannot be read: less is no document
 
@@ -49,6 +51,8 @@ def read_pdf(path: Path, options: ExtractOptions) -> Extracted:
     blocks, tables = build_blocks(without_furniture(pages), document.outline, options.limits)
     if not blocks:
         blocks, tables = build_blocks(pages, {}, options.limits)
+    if recognised:
+        blocks, tables = _as_seen(blocks, tables, options.recognised, recognised)
     if unread and sum(len(block.text.split()) for block in blocks) < _LEAST_WORDS:
         if not options.defer_ocr:
             raise needs_ocr(scanned=len(scans) >= len(garbled), tried=bool(options.recognised))
@@ -79,6 +83,30 @@ def read_pdf(path: Path, options: ExtractOptions) -> Extracted:
         ],
         tables=tables,
     )
+
+
+def _as_seen(
+    blocks: list[Block],
+    tables: list[Table],
+    recognised: Mapping[int, RecognisedPage],
+    laid_out: Mapping[int, Page],
+) -> tuple[list[Block], list[Table]]:
+    """Return blocks and tables with the boxes of those on recognised pages as the pages are seen."""
+
+    def seen(box: Box | None, page: int | None) -> Box | None:
+        if box is None or page is None or page not in laid_out:
+            return box
+        return as_seen(box, recognised[page], laid_out[page])
+
+    def row(row: Row, page: int | None) -> Row:
+        cells = tuple(replace(cell, box=seen(cell.box, page)) for cell in row.cells)
+        return replace(row, cells=cells, box=seen(row.box, page))
+
+    def whole(table: Table) -> Table:
+        rows = tuple(row(each, table.page) for each in table.rows)
+        return replace(table, rows=rows, box=seen(table.box, table.page))
+
+    return [replace(block, box=seen(block.box, block.page)) for block in blocks], list(map(whole, tables))
 
 
 def _outcome(pages: Sequence[RecognisedPage]) -> Iterator[str]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from shared.extract.pdf.lines import Line
     from shared.extract.shapes import RecognisedPage
+    from shared.platform.tables import Box
 
 _WIDTHS = (
     dict.fromkeys("iljI.,:;'|!\u2019 ", 0.26)
@@ -72,6 +73,17 @@ def lay_out(recognised: Iterable[RecognisedPage], body: float = 0.0) -> dict[int
     for page in pages.values():
         keep_words(page.lines)
     return pages
+
+
+def as_seen(box: Box, page: RecognisedPage, laid_out: Page) -> Box:
+    """Return a box of a laid-out page in points of the page in its file, which may lie on its side there."""
+    scale = page.width / laid_out.width
+    x0, y0, x1, y1 = (side * scale for side in box)
+    wide, high = page.width, page.height
+    for _ in range(round(page.rotation / 90) % 4):  # it was turned clockwise as often
+        x0, y0, x1, y1 = y0, wide - x1, y1, wide - x0
+        wide, high = high, wide
+    return round(x0, 1), round(y0, 1), round(x1, 1), round(y1, 1)
 
 
 def _pieces(page: RecognisedPage) -> list[_Piece]:
