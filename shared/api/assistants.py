@@ -8,21 +8,24 @@ descriptions of the tools say so, since the assistant reads texts and instructio
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, NonNegativeInt
 
 from shared.api import reading
 from shared.api.models import (
     AnalyzeRequest,
-    DocumentsQuery,
     FiguresQuery,
     PassagesQuery,
     Query,
     SearchQuery,
     Topic,
 )
-from shared.api.stored import get_document, list_documents, list_figures, list_passages
+from shared.api.stored import get_document, list_figures, list_passages
+from shared.documents.catalogue import MAX_TEXT as MAX_TEXT_FILTER
+from shared.documents.catalogue import ROW, Filters, list_documents
+from shared.documents.compare import MAX_SIDES, Status, parse_side
+from shared.documents.compare import compare as compare_sides
 from shared.documents.figures import CURSOR, MAX_CODED_FIGURES, KnownFigure, key_figures, known
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.documents.views import document_view, object_link
@@ -43,6 +46,8 @@ if TYPE_CHECKING:
 
     from google.cloud import firestore
 
+    from shared.documents.compare import Comparison, DatapointRow, Followed
+    from shared.documents.compare import Quote as Said
     from shared.platform.tables import Figure
 
 MAX_PASSAGES = 20
@@ -61,6 +66,7 @@ MAX_TEXTS = 20
 """Texts that are analyzed at once."""
 SECONDS = 20.0
 """Timeout of a query."""
+_ROW = (*ROW, "bucket")
 _CITED = ("id", "bucket", "name", "title", "organisation", "year")
 CUT = " \u2026"
 """What ends a text that was cut."""
@@ -193,6 +199,66 @@ class FiguresAnswer(Record):
     """Null on the last page; a page may have fewer than asked for although others follow."""
 
 
+class ComparedValue(Record):
+    """What one side says of a data point."""
+
+    side: int
+    """Which of the sides, from 0."""
+    value: float
+    """In the row's unit."""
+    period: str
+    stated: str
+    change: float | None
+    """In per cent, against the side before it over time, or else against the first."""
+    is_better: bool | None
+    """Whether the change is for the better, where anyone can say."""
+    source: Source
+
+
+class ComparedFigure(Record):
+    """A data point on all sides that state it."""
+
+    label: str
+    datapoint: str
+    unit: str | None
+    values: list[ComparedValue]
+
+
+class ComparedSide(Record):
+    """A side of a comparison."""
+
+    label: str
+    documents: list[Source]
+    passages: int
+    topics: dict[str, int]
+    """Passages by topic."""
+    sentiment: dict[SentimentLabel, int]
+    """Passages by label."""
+
+
+class FollowedPlan(Record):
+    """A plan of one year, and what the next says of it."""
+
+    status: Status
+    plan: Quote
+    now: Quote | None
+    """The nearest sentence of the next year; null where there is none."""
+
+
+class CompareAnswer(Record):
+    """Sides beside each other."""
+
+    over_time: bool
+    """Whether they are years of one organisation, in their order."""
+    sides: list[ComparedSide]
+    figures: list[ComparedFigure]
+    plans: list[FollowedPlan]
+    """Only over time."""
+    plan_counts: dict[Status, int]
+    notes: list[str]
+    """What was left out."""
+
+
 class TextAnswer(Record):
     """What the model says of a text that is not stored."""
 
@@ -226,9 +292,20 @@ class SearchTool(Query):
 class DocumentsTool(Query):
     """A selection of documents."""
 
+    organisation: str | None = Field(default=None, min_length=1, max_length=MAX_TEXT_FILTER)
+    year: int | None = Field(default=None, ge=1900, le=2099, description="The year reported on.")
+    words: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_TEXT_FILTER,
+        description="Words of name, title or organisation.",
+    )
+    topic: Topic | None = None
+    tag: str | None = Field(default=None, min_length=1, max_length=MAX_TEXT_FILTER)
     state: State | None = None
-    name: str | None = Field(default=None, min_length=1, max_length=1024, description="How the name begins.")
-    cursor: DocumentId | None = Field(default=None, description="`next_cursor` of the page before.")
+    cursor: str | None = Field(
+        default=None, max_length=5_000, description="`next_cursor` of the page before."
+    )
     limit: int = Field(default=20, ge=1, le=MAX_DOCUMENTS)
 
 
@@ -275,6 +352,16 @@ class FiguresTool(Query):
         default=None, pattern=f"^{CURSOR}$", description="`next_cursor` of the page before."
     )
     limit: int = Field(default=20, ge=1, le=MAX_FIGURES)
+
+
+class CompareTool(Query):
+    """What to compare."""
+
+    sides: list[Annotated[str, Field(min_length=1, max_length=MAX_TEXT_FILTER)]] = Field(
+        min_length=2,
+        max_length=MAX_SIDES,
+        description="Each the id of a document, or an organisation and a year: 'Tarnholm Fibre 2025'.",
+    )
 
 
 class AnalyzeTool(Query):
@@ -328,13 +415,11 @@ def search(library: Library, asked: SearchTool) -> SearchAnswer:
 
 def documents(library: Library, asked: DocumentsTool) -> DocumentsAnswer:
     """Return a page of documents."""
-    query = DocumentsQuery(
-        state=asked.state, prefix=asked.name, page_size=asked.limit, page_token=asked.cursor
+    filters = Filters(
+        **asked.model_dump(include={"organisation", "year", "topic", "tag", "state"}), text=asked.words
     )
-    page = list_documents(library.client, query)
-    return DocumentsAnswer(
-        documents=[_listed(shown) for shown in page["documents"]], next_cursor=page["next_page_token"]
-    )
+    page = list_documents(library.client, filters, cursor=asked.cursor, limit=asked.limit, fields=_ROW)
+    return DocumentsAnswer(documents=[_listed(row) for row in page.rows], next_cursor=page.cursor)
 
 
 def document(library: Library, asked: DocumentTool) -> DocumentAnswer:
@@ -377,6 +462,25 @@ def figures(library: Library, asked: FiguresTool) -> FiguresAnswer:
     page = list_figures(library.client, query)
     about = _about(library, (each.document for each in page.figures))
     return FiguresAnswer(figures=_known(about, page.figures), next_cursor=page.next_page_token)
+
+
+def compare(library: Library, asked: CompareTool) -> CompareAnswer:
+    """Return sides beside each other."""
+    found = compare_sides(library.client, [parse_side(side) for side in asked.sides])
+    about = _about(library, [each.document for side in found.sides for each in side.documents])
+    notes = list(found.notes)
+    if left := len(found.datapoints[MAX_FIGURES:]):
+        notes.append(f"{left} of {len(found.datapoints)} data points are not listed.")
+    if left := len(found.plans[MAX_SENTENCES:]):
+        notes.append(f"{left} of {len(found.plans)} plans are not listed.")
+    return CompareAnswer(
+        over_time=found.over_time,
+        sides=[_side(about, found, at) for at in range(len(found.sides))],
+        figures=[_compared(about, row) for row in found.datapoints[:MAX_FIGURES]],
+        plans=[_followed(about, plan) for plan in found.plans[:MAX_SENTENCES]],
+        plan_counts=dict(found.plan_counts),
+        notes=notes,
+    )
 
 
 def analyze(library: Library, asked: AnalyzeTool) -> AnalyzeAnswer:
@@ -444,6 +548,15 @@ TOOLS = {
             FiguresTool,
             FiguresAnswer,
             figures,
+        ),
+        Tool(
+            "compare",
+            "Compare years or organisations",
+            "Two to four sides beside each other, each an organisation and a year, or a document: data "
+            "points with their change, topics, and over time what became of plans." + _DATA,
+            CompareTool,
+            CompareAnswer,
+            compare,
         ),
         Tool(
             "analyze",
@@ -535,3 +648,43 @@ def _known(about: Mapping[str, Mapping[str, Any]], found: Iterable[KnownFigure])
         for each in found
         if each.document in about
     ]
+
+
+def _side(about: Mapping[str, Mapping[str, Any]], found: Comparison, at: int) -> ComparedSide:
+    side = found.sides[at]
+    return ComparedSide(
+        label=cut(side.label, MAX_LABEL),
+        documents=[_source(about[each.document]) for each in side.documents if each.document in about],
+        passages=side.passages,
+        topics={row.topic: row.cells[at].passages for row in found.topics},
+        sentiment=side.sentiment,
+    )
+
+
+def _compared(about: Mapping[str, Mapping[str, Any]], row: DatapointRow) -> ComparedFigure:
+    return ComparedFigure(
+        label=cut(f"{row.name}, {row.part}" if row.part else row.name, MAX_LABEL),
+        datapoint=row.code,
+        unit=row.unit,
+        values=[
+            ComparedValue(
+                side=side,
+                value=value.value,
+                period=value.period,
+                stated=cut(value.stated, MAX_LABEL),
+                change=cell.change,
+                is_better=cell.is_better,
+                source=_source(about[value.document], value.page, value.passage),
+            )
+            for side, cell in enumerate(row.cells)
+            if (value := cell.value) is not None and value.document in about
+        ],
+    )
+
+
+def _followed(about: Mapping[str, Mapping[str, Any]], plan: Followed) -> FollowedPlan:
+    def quote(said: Said) -> Quote:
+        return Quote(text=cut(said.text), source=_source(about[said.document], said.page, said.index))
+
+    now = None if plan.now is None else quote(plan.now)
+    return FollowedPlan(status=plan.status, plan=quote(plan.plan), now=now)

@@ -12,6 +12,7 @@ from benchmarks.digests.made import MONDAY, aggregate, passage, record
 from benchmarks.digests.made import store as store_document
 from cli.main import headrace
 from cli.options import Stack
+from shared.api.assistants import TOOLS, CompareAnswer, CompareTool, Library
 from shared.documents import compare as module
 from shared.documents.compare import Asked, Comparison, Incomparable, compare
 from shared.documents.figures import DocumentFigure, Packed, pack
@@ -22,6 +23,8 @@ from tests.integration.documents_servers import serving
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from shared.api.batcher import Batcher
+    from shared.inference.engine import Engine
     from shared.platform.records import ActionLabel, PassageResult
 
 MILLS = "Tarnholm Mills"
@@ -138,3 +141,28 @@ def test_the_command_prints_a_comparison(monkeypatch: pytest.MonkeyPatch) -> Non
     assert Comparison.model_validate(found) == compared(Asked(older), Asked(newer))
     with pytest.raises(HeadraceError, match="neither"):
         run("nothing.pdf", newer)
+
+
+def test_an_assistant_gets_years_with_what_to_cite() -> None:
+    """Values and plans name document, page and file; what does not fit is named."""
+    older, newer = put("2024.pdf", MILLS, 2024, 200), put("2025.pdf", MILLS, 2025, 150)
+    answer = answer_to(CompareTool(sides=[older, newer]))
+    assert answer.over_time
+    assert [side.documents[0].document for side in answer.sides] == [older, newer]
+    [row] = answer.figures
+    assert [(each.side, each.value, each.change) for each in row.values] == [(0, 200, None), (1, 150, -25.0)]
+    assert row.values[1].source.link
+    assert row.values[1].source.link.endswith("2025.pdf#page=7")
+    [plan] = answer.plans
+    assert plan.status == "implemented"
+    assert plan.now
+    assert (plan.plan.source.document, plan.now.source.document) == (older, newer)
+
+
+def answer_to(asked: CompareTool) -> CompareAnswer:
+    def no_model() -> tuple[Engine, Batcher]:
+        raise AssertionError
+
+    answer = TOOLS["compare"].run(Library(firestore_client(), no_model), asked)
+    assert isinstance(answer, CompareAnswer)
+    return answer

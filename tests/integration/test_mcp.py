@@ -140,6 +140,16 @@ def test_a_document_and_the_list_of_all(api: ApiServer) -> None:
     assert names == NAMES[::-1]
 
 
+def test_documents_by_organisation_year_and_words(api: ApiServer) -> None:
+    """Filters are those of the catalogue; a cursor of another list is refused by a sentence."""
+    found = ask(api, "documents", organisation="marl works PLC")["documents"]
+    assert [each["source"]["name"] for each in found] == [NAMES[0]]
+    assert ask(api, "documents", organisation="Marl Works plc", year=1999)["documents"] == []
+    assert len(ask(api, "documents", words="reports")["documents"]) == 7
+    [result] = talk(over_http, api, ("documents", {"cursor": "x"}))
+    assert result.is_error
+
+
 def test_texts_are_analyzed(api: ApiServer) -> None:
     """As the API does, without storing anything."""
     texts = [WATER, CRANE, "Water use fell by 12% in 2024."]
@@ -166,6 +176,8 @@ def test_texts_are_analyzed(api: ApiServer) -> None:
         ("search", {"question": "a", "topic": "X9"}, "topic: must be one of E1, E2"),
         ("document", {"document": "0" * 24}, "There is no document with this id."),
         ("document", {"document": "../x"}, "document: String should match pattern"),
+        ("compare", {"sides": ["Marl Works 2023"]}, "sides: List should have at least 2 items"),
+        ("compare", {"sides": ["Marl", "x 2023"]}, "A side is neither the id of a document nor"),
         ("figures", {"cursor": "x"}, "cursor: String should match pattern"),
         ("analyze", {"texts": ["a"] * 21}, "texts: List should have at most 20 items"),
     ],
