@@ -7,19 +7,20 @@ from typing import Any
 
 import pytest
 
-from shared.digests import narrative
-from shared.digests.narrative import ANSWER_TOKENS, MAX_ANSWER, MAX_ATTEMPTS, Prompt, ask
+from shared.digests import cited
+from shared.digests.cited import ANSWER_TOKENS, MAX_ANSWER, MAX_ATTEMPTS, Prompt, ask
+from shared.digests.records import Quote
 from shared.platform.errors import HeadraceError
 from shared.platform.settings import settings
 from tests.misbehaving import Heard, HttpServer, Reply, reply, serving
 
-PROMPT = Prompt("Rules.", "Data: ä.", [], [])
+PROMPT: Prompt[Quote] = Prompt("Rules.", "Data: ä.", [], [])
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Short pauses, and settings that are read anew."""
-    monkeypatch.setattr(narrative, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(cited, "FIRST_PAUSE", 0.02)
     settings.cache_clear()
     yield
     settings.cache_clear()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.digests.narrative import MAX_CITES, MAX_SENTENCE, MAX_SENTENCES, Prompt, check, numbers
+from shared.digests.cited import MAX_CITES, MAX_SENTENCE, MAX_SENTENCES, Prompt, check, numbers
 from shared.platform.errors import HeadraceError
 from tests.sample_digest import QUOTES
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.digests.narrative import (
+from shared.digests.cited import (
     ANSWER_TOKENS,
     CLOSE,
     MAX_ATTEMPTS,
@@ -16,8 +16,8 @@ from shared.digests.narrative import (
     MAX_QUOTES,
     OPEN,
     OVERHEAD,
-    compose,
 )
+from shared.digests.narrative import compose
 from shared.digests.records import Quote
 from shared.platform.errors import HeadraceError, SetupError
 from shared.platform.settings import Settings, settings
