@@ -51,6 +51,10 @@ locals {
     { collection = "passages", group = true, fields = [["space", "ASCENDING"], ["topic_names", "CONTAINS"], ["__name__", "ASCENDING"], ["embedding", "VECTOR"]] },
     { collection = "passages", group = true, fields = [["document", "ASCENDING"], ["space", "ASCENDING"], ["__name__", "ASCENDING"], ["embedding", "VECTOR"]] },
     { collection = "passages", group = true, fields = [["document", "ASCENDING"], ["space", "ASCENDING"], ["topic_names", "CONTAINS"], ["__name__", "ASCENDING"], ["embedding", "VECTOR"]] },
+    # What people are to check first: shared/documents/corrections.py. Only passages that are worth it have `check`.
+    { collection = "passages", group = true, fields = [["kind", "ASCENDING"], ["check", "DESCENDING"]] },
+    { collection = "passages", group = true, fields = [["kind", "ASCENDING"], ["document", "ASCENDING"], ["check", "DESCENDING"]] },
+    { collection = "passages", group = true, fields = [["kind", "ASCENDING"], ["topic_names", "CONTAINS"], ["check", "DESCENDING"]] },
     # Digests: what was uploaded in a window, archives apart; what waits; the newest of a schedule; deliveries that
     # are due; documents of one organisation.
     { collection = "documents", group = false, fields = [["members", "ASCENDING"], ["received_at", "ASCENDING"]] },
@@ -64,17 +68,18 @@ locals {
   ]
 
   unindexed = {
-    documents = ["summary", "incidents", "initiatives_top", "warnings", "recognised", "metadata", "job", "cost", "error", "published"]
-    # All but the run: a thousand pages have some ten thousand passages, and every entry is stored for each. What lists and
-    # searches compare stands in the indexes above.
+    documents = ["summary", "incidents", "initiatives_top", "warnings", "recognised", "metadata", "job", "cost", "error", "published", "stated"]
+    # All but the run and the hash of the text: a thousand pages have some ten thousand passages, and every entry is
+    # stored for each. What lists and searches compare stands in the indexes above.
     passages = [
       "text", "embedding", "section", "figures", "span", "topics", "sentiment", "action", "index", "page", "row", "label",
       "language", "kind", "box", "table", "truncated", "space", "document", "model", "topic_names", "salience",
-      "initiative", "initiative_score",
+      "initiative", "initiative_score", "corrected", "check",
     ]
-    batches  = ["partials", "packed"]
-    outcomes = ["items", "vectors", "topics", "sentiment", "datapoints"]
-    digests  = ["digest", "statistics"]
+    batches     = ["partials", "packed", "corrected"]
+    corrections = ["text", "fields", "was"]
+    outcomes    = ["items", "vectors", "topics", "sentiment", "datapoints"]
+    digests     = ["digest", "statistics"]
   }
 
   expiring = {

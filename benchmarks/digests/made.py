@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shared.documents import outcomes
-from shared.documents.candidates import stand_in
 from shared.documents.figures import coded
 from shared.documents.model import Document, Timings
 from shared.documents.passages import write_passages
@@ -18,7 +17,7 @@ from shared.documents.store import COLLECTION, document_id
 from shared.platform.records import Action, BatchMessage, ErrorInfo, PassageResult, Sentiment, TopicScore
 from shared.platform.transaction import RawTransaction
 from shared.text.figures import figures
-from shared.text.summary import combine, partial
+from shared.text.summary import combine, partial, stand_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -213,10 +212,8 @@ def store_all(client: firestore.Client, several: Sequence[tuple[dict[str, Any], 
             transaction,
             client,
             Document.model_validate(stored),
-            of,
+            outcomes.counted(of, keep(of)) | coded([]),
             first=first,
-            quotable=keep(of),
-            coded=coded([]),
         )
     transaction.commit()
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared.documents import batches, cost, figures, outcomes, transitions
+from shared.documents import batches, corrected, cost, figures, outcomes, transitions
 from shared.documents.artefacts import of_runs, remove_runs
+from shared.documents.corrected import applied, standing, text_hash
 from shared.documents.model import Facts
 from shared.documents.passages import purge_runs, write_passages
 from shared.documents.quotable import keep
@@ -21,16 +22,16 @@ from shared.platform.pubsub import publish_record
 from shared.platform.records import AnnouncedFigure, ResultMessage
 from shared.platform.settings import RESULTS, settings
 from shared.text.lists import listing, summarise
-from shared.text.summary import Partial, combine
+from shared.text.summary import combine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from shared.documents.model import Document, Seconds
     from shared.platform.records import BatchMessage, Passage, PassageResult, UploadEvent
     from shared.platform.transaction import ShortTransaction
-    from shared.text.summary import Aggregate
+    from shared.text.summary import Aggregate, Partial
 
 
 ANALYZED = frozenset({"analyzing", "delegated"})
@@ -97,6 +98,7 @@ def commit(  # noqa: PLR0913, PLR0917 - what was found, and where
         if record["upto"] != results[0].index:
             return document
         upto = results[-1].index + 1
+        shown, changed = _as_corrected(documents, document, results, partials)
         before = record.get("packed", [])
         content, left_out = figures.fitting(packed, figures.MAX_PACKED - sum(map(len, before)))
         record |= {
@@ -105,6 +107,7 @@ def commit(  # noqa: PLR0913, PLR0917 - what was found, and where
             "partials": [*record["partials"], *(part.model_dump(mode="json") for part in partials)],
             "packed": [*before, content],
             "left_out": record.get("left_out", 0) + left_out,
+            "corrected": record.get("corrected", {}) | changed,
             "infer_seconds": record["infer_seconds"] + seconds.wall,
             "cpu_seconds": record["cpu_seconds"] + seconds.cpu,
             "updated_at": now(),
@@ -114,10 +117,34 @@ def commit(  # noqa: PLR0913, PLR0917 - what was found, and where
         if alone and record["done"]:
             document = complete(transaction, documents, document, whole([record]))
         transaction.set(place, record)
-        write_passages(transaction, reference, message, results)
+        write_passages(transaction, reference, message, shown)
         return document
 
     return documents.run(step, RawTransaction(documents.client, max_attempts=MAX_ATTEMPTS))
+
+
+def _as_corrected(
+    documents: Documents, document: Document, results: list[PassageResult], partials: list[Partial]
+) -> tuple[list[PassageResult], dict[str, Any]]:
+    """Return a batch's passages as people have them, and what its record says of those that differ.
+
+    A person who corrects one of these texts meanwhile writes to the document too: either the correction is
+    seen here, or its transaction sees these passages.
+    """
+    if not document.corrections:
+        return results, {}
+    forces = standing(documents.client, document.id)
+    forced = {result.index: forces.get(text_hash(result.text)) for result in results}
+    candidates = [one for part in partials for one in part.candidates]
+    entries = {
+        str(result.index): corrected.entry(
+            result, (one for one in candidates if one.index == result.index), force
+        )
+        | corrected.figures_entry(force)
+        for result in results
+        if (force := forced[result.index])
+    }
+    return [applied(result, forced[result.index]) for result in results], entries
 
 
 def finish(documents: Documents, document: str, run: int | None = None) -> None:
@@ -247,15 +274,21 @@ def _complete(documents: Documents, document: Document) -> Document:
     reference = documents.reference(document.id)
     if batches.count_done(reference, document.run) < document.batches.total:
         return document
-    combined = whole(batches.records(reference, document.run))
+    while True:
+        seen = document
+        combined = whole(batches.records(reference, document.run))
 
-    def step(transaction: ShortTransaction) -> Document:
-        current = documents.read(transaction, document.id)
-        if current is None or not is_as_read(current, document) or current.state not in ANALYZED:
-            return current or document
-        return complete(transaction, documents, current, combined)
+        def step(transaction: ShortTransaction, seen: Document = seen, found: Whole = combined) -> Document:
+            current = documents.read(transaction, seen.id)
+            if current is None or not is_as_read(current, seen) or current.state not in ANALYZED:
+                return current or seen
+            if current.corrections != seen.corrections:  # a passage was corrected since the records were read
+                return current
+            return complete(transaction, documents, current, found)
 
-    return documents.run(step)
+        document = documents.run(step)
+        if document.corrections == seen.corrections or not is_as_read(document, seen):
+            return document
 
 
 @dataclass(frozen=True)
@@ -265,6 +298,8 @@ class Whole:
     aggregate: Aggregate
     coded: dict[str, Any]
     """The figures that have a data point, and the codes of these, as an outcome has them."""
+    not_figures: int
+    """Number of figures of which people say that they are none."""
     left_out: int
     """Number of figures and tables that did not fit into the records of their batches."""
     infer_seconds: float
@@ -273,14 +308,40 @@ class Whole:
 
 def whole(records: list[dict[str, Any]]) -> Whole:
     """Combine the records of all batches of a run."""
-    partials = [Partial.model_validate(part) for record in records for part in record["partials"]]
     return Whole(
-        combine(partials),
+        aggregate_of(records),
         figures.coded(records),
+        not_figures(records),
         sum(record.get("left_out", 0) for record in records),
         infer_seconds=sum(record["infer_seconds"] for record in records),
         cpu_seconds=sum(record["cpu_seconds"] for record in records),
     )
+
+
+def aggregate_of(records: Iterable[Mapping[str, Any]]) -> Aggregate:
+    """Return what the batches of a run add up to, as people have corrected it."""
+    parts = [corrected.partials(record) for record in records]
+    return combine(
+        (part for more, _ in parts for part in more), less=(part for _, less in parts for part in less)
+    )
+
+
+def not_figures(records: Iterable[Mapping[str, Any]]) -> int:
+    """Return how many figures there are of which people say that they are none."""
+    said = (one for record in records for fixes in corrected.fixes(record).values() for one in fixes.values())
+    return sum(bool(one.get("not_a_figure")) for one in said)
+
+
+def lists(aggregate: Aggregate) -> dict[str, Any]:
+    """Return the counts and lists of a document's record."""
+    return {
+        "sentiment": aggregate.sentiment,
+        "topics": aggregate.topics,
+        "initiatives": aggregate.initiatives,
+        "summary": summarise(aggregate),
+        "incidents": listing(aggregate.candidates, "incidents"),
+        "initiatives_top": listing(aggregate.candidates, "initiatives"),
+    }
 
 
 def complete(
@@ -305,12 +366,8 @@ def complete(
         # A backfill compares the new run with the old one before that goes.
         purge_pending=current.run > 1 and current.backfill is None,
         progress=None,
-        sentiment=aggregate.sentiment,
-        topics=aggregate.topics,
-        initiatives=aggregate.initiatives,
-        summary=summarise(aggregate),
-        incidents=listing(aggregate.candidates, "incidents"),
-        initiatives_top=listing(aggregate.candidates, "initiatives"),
+        **lists(aggregate),
+        figures=None if shown.figures is None else shown.figures - combined.not_figures,
         warnings=[*shown.warnings, *_left_out(combined.left_out)],
         cost=current.cost.altered(
             cpu_seconds=round(current.cost.cpu_seconds + combined.cpu_seconds, 3), usd=usd
@@ -324,10 +381,8 @@ def complete(
         transaction,
         documents.client,
         completed,
-        aggregate,
+        outcomes.counted(aggregate, keep(aggregate)) | combined.coded,
         first=first,
-        quotable=keep(aggregate),
-        coded=combined.coded,
     )
     documents.write(transaction, current, completed)
     return completed

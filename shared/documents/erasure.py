@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PAGE = 300
 """Records deleted in one commit."""
-PARTS = ("passages", "batches", "leases", "runs")
+PARTS = ("passages", "batches", "leases", "runs", "corrections")
 Seen = tuple[int, int]
 """Run and generation of a document when somebody looked at it."""
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
-from itertools import islice
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from shared.documents import corrected
 from shared.documents.batches import of_run
 from shared.documents.outcomes import COLLECTION as OUTCOMES
 from shared.documents.outcomes import organisation_key
@@ -46,6 +47,8 @@ MAX_CODES = 3
 """Data points that a question may ask for: the first that its words name."""
 MAX_ASKED = 2_000
 """Documents among which those of the organisation and year of a question are looked for."""
+SHOWN = ("start", "packed", "corrected")
+"""Fields of a batch's record that `shown` needs."""
 SECONDS = 20.0
 """Timeout of one query."""
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
@@ -61,6 +64,8 @@ class DocumentFigure(Figure):
     passage: int
     """Number of the passage."""
     page: int | None = None
+    at: int = 0
+    """Place among the figures of its passage, as the model has them, from 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,9 +153,7 @@ def plain(packed: Packed) -> dict[str, list[dict[str, Any]]]:
 
 def coded(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the fields of an outcome that say which data points a run's batches found, and their figures."""
-    ordered = sorted(records, key=lambda record: int(record["start"]))
-    every = [figure for record in ordered for figure in _of_record(record).figures]
-    found = [figure for figure in told_apart(every) if figure.datapoint is not None]
+    found = [figure for figure in shown(records) if figure.datapoint is not None]
     surest = sorted(range(len(found)), key=lambda at: (-found[at].confidence, at))[:MAX_CODED_FIGURES]
     while len(content := pack(Packed(figures=tuple(found[at] for at in sorted(surest))))) > MAX_CODED:
         surest = surest[: len(surest) // 2]
@@ -158,14 +161,35 @@ def coded(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return {"datapoints": content, "codes": sorted(code for code in kept if code)}
 
 
+def shown(records: Iterable[Mapping[str, Any]]) -> list[DocumentFigure]:
+    """Return the figures of all batches of a run in reading order, as people have corrected them."""
+    ordered = sorted(records, key=lambda record: int(record["start"]))
+    said = {index: fixes for record in ordered for index, fixes in corrected.fixes(record).items()}
+    answers = told_apart([each for record in ordered for each in _numbered(_of_record(record).figures)])
+    if not said:
+        return answers
+    return [
+        figure
+        for index, of_passage in groupby(answers, key=lambda each: each.passage)
+        for figure in corrected.fixed([(each.at, each) for each in of_passage], said.get(index, {}))
+    ]
+
+
+def _numbered(figures: Sequence[DocumentFigure]) -> Iterator[DocumentFigure]:
+    for _, of_passage in groupby(figures, key=lambda each: each.passage):
+        for place, figure in enumerate(of_passage):
+            yield replace(figure, at=place) if place else figure
+
+
 def figures_of(client: firestore.Client, document: str, run: int | None = None) -> list[DocumentFigure]:
     """Return the figures of a document's run in reading order; None: of its published run."""
-    return told_apart([figure for packed in _of_document(client, document, run) for figure in packed.figures])
+    return shown(_of_document(client, document, run))
 
 
 def tables_of(client: firestore.Client, document: str, run: int | None = None) -> list[DocumentTable]:
     """Return the tables of a document's run in reading order; None: of its published run."""
-    return [table for packed in _of_document(client, document, run) for table in packed.tables]
+    records = sorted(_of_document(client, document, run), key=lambda record: int(record["start"]))
+    return [table for record in records for table in _of_record(record).tables]
 
 
 def known(  # noqa: PLR0913 - the filters
@@ -384,16 +408,14 @@ def _known(stored: Mapping[str, Any]) -> list[KnownFigure]:
     return [KnownFigure(**_values(figure), **about) for figure in unpack(stored["datapoints"]).figures]
 
 
-def _of_document(client: firestore.Client, document: str, run: int | None) -> Iterator[Packed]:
+def _of_document(client: firestore.Client, document: str, run: int | None) -> list[dict[str, Any]]:
     reference = client.collection(DOCUMENTS).document(document)
     if run is None:
         run = (reference.get(["published_run"], timeout=SECONDS).to_dict() or {}).get("published_run")
     if run is None:
-        return
-    stored = of_run(reference, run).select(["start", "packed"]).get(timeout=SECONDS)
-    records = [each.to_dict() or {} for each in stored]
-    for record in sorted(records, key=lambda record: int(record["start"])):
-        yield _of_record(record)
+        return []
+    stored = of_run(reference, run).select(SHOWN).get(timeout=SECONDS)
+    return [each.to_dict() or {} for each in stored]
 
 
 def _of_record(record: Mapping[str, Any]) -> Packed:

@@ -153,6 +153,14 @@ class Recovery(Stored):
     """Token of the lease at the last look; a greater one shows that a delivery has taken the run over."""
 
 
+class StatedFacts(Stored):
+    """What people say of a document whose file is this one."""
+
+    sha256: str
+    values: dict[str, Any]
+    """Some of title, organisation, year and tags."""
+
+
 class Document(Facts):
     """A document: the state of its newest run, and the facts and results of its published one.
 
@@ -192,6 +200,10 @@ class Document(Facts):
     error: ErrorInfo | None = None
     timings: Timings
     cost: Cost = Cost()
+
+    corrections: int = 0
+    """Number of corrections by people, and of undoings; whoever changes what they change raises it."""
+    stated: StatedFacts | None = None
 
     results_pending: bool = False
     """Whether the end of the newest run is still to be announced."""

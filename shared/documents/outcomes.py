@@ -118,27 +118,10 @@ def completed_before(
     return record.get("completed_at")
 
 
-def write_completed(  # noqa: PLR0913 - what a run came to
-    transaction: firestore.Transaction,
-    client: firestore.Client,
-    document: Document,
-    aggregate: Aggregate,
-    *,
-    first: datetime | None,
-    quotable: tuple[list[Kept], NDArray[np.int8]],
-    coded: Mapping[str, Any],
-) -> None:
-    """Record what the run of a completed document found; `quotable` are sentences and their vectors.
-
-    `coded` are the figures with a data point, and its codes, as `figures.coded` returns them.
-
-    `first` is what `completed_before` returned.
-    """
-    from google.cloud.firestore_v1 import SERVER_TIMESTAMP
-
+def counted(aggregate: Aggregate, quotable: tuple[list[Kept], NDArray[np.int8]]) -> dict[str, Any]:
+    """Return the fields that say what a run's passages add up to; `quotable` are sentences and vectors."""
     kept, vectors = quotable
-    fields = _facts(document) | {
-        "completed_at": first or SERVER_TIMESTAMP,
+    return {
         "passages": aggregate.passages,
         "sentiment": dict(aggregate.sentiment),
         "topics": {
@@ -150,10 +133,31 @@ def write_completed(  # noqa: PLR0913 - what a run came to
         "items": pack(kept),
         "vectors": vectors.tobytes(),
         "space": aggregate.space,
-        "problem": None,
-        **coded,
     }
+
+
+def write_completed(
+    transaction: firestore.Transaction,
+    client: firestore.Client,
+    document: Document,
+    found: Mapping[str, Any],
+    *,
+    first: datetime | None,
+) -> None:
+    """Record what the run of a completed document found: `counted`, and what `figures.coded` returns.
+
+    `first` is what `completed_before` returned.
+    """
+    from google.cloud.firestore_v1 import SERVER_TIMESTAMP
+
+    fields = _facts(document) | {"completed_at": first or SERVER_TIMESTAMP, "problem": None, **found}
     transaction.set(client.collection(COLLECTION).document(document.id), fields)
+
+
+def restated(document: Document) -> dict[str, Any]:
+    """Return the fields that change where people correct a document's facts."""
+    facts = _facts(document)
+    return {name: facts[name] for name in ("title", "organisation", "organisation_key", "year")}
 
 
 def write_problem(transaction: firestore.Transaction, client: firestore.Client, document: Document) -> None:

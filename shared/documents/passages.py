@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from shared.documents.corrected import text_hash, worth_checking
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -29,18 +31,31 @@ def write_passages(
     """Add the passages of a batch to its transaction; names are deterministic, so twins write the same."""
     root = f"{document._document_path}/{COLLECTION}"  # noqa: SLF001 - the client has no public full name
     for result in results:
-        fields = result.model_dump(mode="json", exclude={"embedding", "span"})
-        fields |= {
+        fields = stored_fields(result) | {
             "span": list(result.span),
-            "figures": fields["figures"][:MAX_FIGURES],
             "document": message.document,
             "run": message.run,
             "model": message.model,
-            "topic_names": [topic.name for topic in result.topics],
         }
         transaction.set_raw(
             f"{root}/{message.run}-{result.index}", fields, {"embedding": result.embedding or []}
         )
+
+
+def stored_fields(result: PassageResult) -> dict[str, Any]:
+    """Return a passage as it is stored, but for its vector, its span, and whose it is."""
+    fields = result.model_dump(mode="json", exclude={"embedding", "span"})
+    fields["figures"] = fields["figures"][:MAX_FIGURES]
+    if not fields["corrected"]:
+        del fields["corrected"]
+    elif says := fields["corrected"]["model_says"]["figures"]:
+        fields["corrected"]["model_says"]["figures"] = says[:MAX_FIGURES]
+    check = worth_checking(result)
+    return fields | {
+        "topic_names": [topic.name for topic in result.topics],
+        "text_hash": text_hash(result.text),
+        **({} if check is None else {"check": check}),  # absent, so that the queue's index has no entry
+    }
 
 
 def purge_runs(document: firestore.DocumentReference, before: int, keep: Collection[int] = ()) -> int:

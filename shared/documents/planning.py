@@ -12,9 +12,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from shared.documents.batches import batch_record
+from shared.documents.corrected import model_answer, result_of
 from shared.documents.model import Batches, Plan
 from shared.documents.store import COLLECTION, CONTENTS, document_of
-from shared.platform.records import Passage, PassageResult, Source, TopicScore
+from shared.platform.records import Passage, PassageResult, Source
 from shared.platform.settings import settings
 from shared.text.summary import Partial
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from shared.documents.artefacts import Written
     from shared.documents.model import Delegation, Document, Facts, Seconds
-    from shared.platform.records import BatchMessage
+    from shared.platform.records import BatchMessage, TopicScore
 
 
 def make_plan(  # noqa: PLR0913 - all that is known of the run
@@ -115,9 +116,8 @@ def copied(
             passage.kind,
         ):
             return None
-        fields = {name: earlier[name] for name in PassageResult.model_fields if name in earlier}
-        fields |= as_read(passage, [TopicScore(**topic) for topic in earlier["topics"]])
-        results.append(PassageResult.model_validate(fields | {"embedding": list(earlier["embedding"])}))
+        answer = model_answer(result_of(earlier))
+        results.append(answer.model_copy(update=as_read(passage, answer.topics)))
     return results, [Partial.model_validate(part) for part in record["partials"]]
 
 

@@ -39,7 +39,7 @@ from shared.platform.records import TERMINAL
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from shared.documents.model import Delegation, Plan
+    from shared.documents.model import Delegation, Plan, StatedFacts
     from shared.platform.records import ErrorInfo, State, UploadEvent
 
 
@@ -180,8 +180,16 @@ def shown_if_first(document: Document, facts: Facts, model: str, duplicate_of: s
 
 
 def showing(document: Document, facts: Facts, model: str | None, duplicate_of: str | None) -> Document:
-    """Return the document with these facts of its file."""
-    return document.altered(**dict(facts), model=model, duplicate_of=duplicate_of)
+    """Return the document with these facts of its file, or what people say instead."""
+    return document.altered(**stated(facts, document.stated), model=model, duplicate_of=duplicate_of)
+
+
+def stated(facts: Facts, said: StatedFacts | None) -> dict[str, Any]:
+    """Return the facts of a file, or what people say instead if they say it of this file."""
+    if said is None or said.sha256 != facts.sha256:
+        return dict(facts)
+    people = dict.fromkeys(said.values.keys() - {"tags"}, "person")
+    return dict(facts) | said.values | {"facts_from": facts.facts_from | people}
 
 
 def release(document: Document, moment: datetime) -> Document:

@@ -49,7 +49,7 @@ class DocumentView(Record):
     """The year that the document reports on."""
     tags: list[str] = Field(default_factory=list)
     """As stated at upload."""
-    facts_from: dict[str, Literal["upload", "document", "name"]] = Field(default_factory=dict)
+    facts_from: dict[str, Literal["upload", "document", "name", "person"]] = Field(default_factory=dict)
     """Where title, organisation and year come from; what comes from the file's name is a guess."""
     language: str | None
     pages: NonNegativeInt | None

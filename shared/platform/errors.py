@@ -28,6 +28,10 @@ class Superseded(HeadraceError):
     """A newer generation or run owns this document; what was computed is dropped."""
 
 
+class Conflict(HeadraceError):
+    """Somebody changed this since you looked; look again, and decide anew."""
+
+
 class Permanent(HeadraceError):
     """This can never succeed as it stands; `code`, `message` and `hint` tell a person why and what to do."""
 

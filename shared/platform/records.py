@@ -176,6 +176,29 @@ class TopicScore(Record):
     score: float
 
 
+class ModelSays(Record):
+    """The model's answer for a passage that a person has corrected."""
+
+    sentiment: Sentiment | None
+    topics: list[TopicScore]
+    action: Action | None
+    salience: float | None
+    initiative: bool
+    initiative_score: float | None
+    figures: list[SaidFigure] | None = None
+    """None where no figure was corrected."""
+
+
+class Corrected(Record):
+    """What people say of a passage, where that wins over the model."""
+
+    version: PositiveInt
+    """Number of the newest correction in force; who corrects the passage can say which one was seen."""
+    fields: list[str]
+    """What people said: `topics`, `action`, `sentiment`, `salience`, `initiative`, `figures`."""
+    model_says: ModelSays
+
+
 class PassageResult(Record):
     """A passage with everything the model says of it: a document of `documents/{id}/passages`."""
 
@@ -210,6 +233,8 @@ class PassageResult(Record):
     """384 floats, unit length."""
     space: str | None = None
     """Which embeddings this one can be compared with: those of the same `Manifest.space`."""
+    corrected: Corrected | None = None
+    """Set where people corrected or confirmed it: the labels are theirs, with probabilities of 0 and 1."""
 
 
 class JudgedSentence(Record):

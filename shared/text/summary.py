@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from pydantic import ConfigDict, Field, NonNegativeInt, PositiveInt
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MAX_CANDIDATES = 2_048
 """Limit per document. A candidate takes up to a kilobyte in its batch's record, three in memory."""
+_PLACE = ("index", "page", "row")
+_DECIMALS = 3
 _LEVELS = 127  # of a component's magnitude, in eight bits
 
 
@@ -109,8 +111,11 @@ def partial(of_batch: Sequence[PassageResult], candidates: Sequence[Candidate] =
     )
 
 
-def combine(partials: Iterable[Partial]) -> Aggregate:
-    """Combine partials, in any order, to one aggregate with `MAX_CANDIDATES` at most."""
+def combine(partials: Iterable[Partial], less: Iterable[Partial] = ()) -> Aggregate:
+    """Combine partials, in any order, to one aggregate with `MAX_CANDIDATES` at most.
+
+    The counts of `less`, which the partials hold, are taken off.
+    """
     passages = initiatives = 0
     space: str | None = None
     sentiment: Counter[SentimentLabel] = Counter()
@@ -130,13 +135,21 @@ def combine(partials: Iterable[Partial]) -> Aggregate:
         candidates += part.candidates
         if len(candidates) > 2 * MAX_CANDIDATES:  # what falls out here would in the end
             candidates = _best(candidates)
+    for part in less:
+        passages -= part.passages
+        initiatives -= part.initiatives
+        actions.subtract(part.actions)
+        sentiment.subtract(part.sentiment)
+        topics.subtract(part.topics)
+        for topic, counts in part.cells.items():
+            cells.subtract({(topic, label): count for label, count in counts.items()})
     return Aggregate(
         passages=passages,
         sentiment={label: sentiment[label] for label in ("positive", "neutral", "negative")},
         topics={name: topics[name] for name in (*TOPICS, *sorted(topics.keys() - set(TOPICS)))},
         initiatives=initiatives,
-        actions=_sorted(actions),
-        cells=_by_topic(cells),
+        actions=_sorted(+actions),
+        cells=_by_topic(+cells),
         candidates=_best(candidates),
         space=space,
     )
@@ -158,6 +171,33 @@ def _by_topic(counts: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
     for (topic, label), count in sorted(counts.items()):
         found.setdefault(topic, {})[label] = count
     return found
+
+
+def stand_in(result: PassageResult, text: str) -> Candidate:
+    """Return a sentence with what is said of its passage."""
+    return candidate(result, text, result, result.embedding or [])
+
+
+def candidate(
+    place: PassageResult,
+    text: str,
+    says: Any,  # noqa: ANN401 - of the same labels: a `PassageResult`, or a `Reading` of the room above
+    embedding: Sequence[float] | NDArray[np.float32],
+) -> Candidate:
+    """Return a sentence of a passage with its labels and its vector, of unit length."""
+    scores = says.sentiment.scores if says.sentiment else {}
+    return Candidate(
+        **{name: getattr(place, name) for name in _PLACE},
+        text=text,
+        topics=[topic.name for topic in says.topics],
+        action=says.action.label if says.action else "none",
+        negative=round(scores.get("negative", 0.0), _DECIMALS),
+        positive=round(scores.get("positive", 0.0), _DECIMALS),
+        salience=says.salience,
+        initiative=says.initiative,
+        initiative_score=says.initiative_score,
+        embedding=encoded(embedding),
+    )
 
 
 def encoded(embedding: Sequence[float] | NDArray[np.float32]) -> str:

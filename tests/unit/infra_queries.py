@@ -57,6 +57,11 @@ _FILTERS = [
     for initiative in ((), ("initiative",))
     for order in ("index", "salience")
 ]
+_QUEUES = [
+    Query("passages", ("kind", *document), topic, "check", descending=True, group=True)
+    for document in ((), ("document",))
+    for topic in (None, "topic_names")
+]
 _LISTED = [
     Query("documents", order="created_at", descending=True),
     Query("documents", ("state",), order="created_at", descending=True),
@@ -127,6 +132,9 @@ QUERIES: dict[str, list[Query]] = {
     "shared.jobs.listing:list_again": [Query("documents", ("outcome",))],
     "shared.jobs.listing:counts": [Query("documents", ("outcome",))],
     "shared.jobs.listing:pages": [Query("documents", ("settled",))],
+    "shared.documents.corrections:_log": [Query("corrections", ("text_hash",))],
+    "shared.documents.corrections:_twins": [Query("passages", ("text_hash",))],
+    "shared.documents.corrections:_doubtful": _QUEUES,
     "shared.documents.batches:of_run": [Query("batches", ("run",))],
     "shared.documents.batches:count_done": [Query("batches", ("run", "done"))],
     "shared.digests.compute.measures:_counted": _OUTCOMES,

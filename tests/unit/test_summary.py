@@ -11,7 +11,6 @@ from annotated_types import Le
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.documents.candidates import stand_in
 from shared.platform.records import (
     TOPICS,
     Action,
@@ -24,7 +23,7 @@ from shared.platform.records import (
 from shared.platform.settings import Settings
 from shared.text.lists import summarise
 from shared.text.standalone import MAX_SENTENCE
-from shared.text.summary import Aggregate, Partial, combine, encoded, partial, vectors
+from shared.text.summary import Aggregate, Partial, combine, encoded, partial, stand_in, vectors
 
 if TYPE_CHECKING:
     import pytest
