@@ -41,7 +41,7 @@ from shared.documents.quotable import keep
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.documents.store import Documents, now
 from shared.documents.views import passage_view
-from shared.platform.errors import Conflict, Permanent
+from shared.platform.errors import Conflict, Missing, Permanent
 from shared.platform.records import TOPICS, PassageResult, Record
 from shared.text.datapoints import names
 from shared.text.summary import Partial
@@ -85,7 +85,8 @@ def correct(
 
     Raises:
         Conflict: another run is published than the person saw, or the passage's version is another.
-        Permanent: there is no such document, passage, figure, topic or data point.
+        Missing: there is no such document, passage or figure.
+        Permanent: there is no such topic or data point, or too many passages have this text.
         Retryable: contention outlasted every attempt.
     """
     documents = Documents(client)
@@ -99,7 +100,7 @@ def correct(
         reference, name = documents.reference(document), f"{change.run}-{change.index}"
         [stored] = transaction.read(reference.collection(PASSAGES).document(name))
         if stored is None:
-            raise Permanent("no_passage", "There is no such passage.", "Take its number from the document.")
+            raise Missing("no_passage", "There is no such passage.", "Take its number from the document.")
         passage = result_of(stored)
         new = _new(current, change, passage, by)
         log = _log(reference, new.text_hash)
@@ -125,7 +126,7 @@ def undo(client: firestore.Client, document: str, correction: str, *, by: str) -
     """Take a correction back: what was said before counts again, in the end the model's answer.
 
     Raises:
-        Permanent: there is no such document or correction.
+        Missing: there is no such document or correction.
         Retryable: contention outlasted every attempt.
     """
     documents = Documents(client)
@@ -136,7 +137,7 @@ def undo(client: firestore.Client, document: str, correction: str, *, by: str) -
         number = int(correction) if correction.isascii() and correction.isdecimal() else 0
         [stored] = transaction.read(_record(reference, number))
         if stored is None:
-            raise Permanent("no_correction", "There is no such correction.", "List those that there are.")
+            raise Missing("no_correction", "There is no such correction.", "List those that there are.")
         said = Correction.model_validate(stored)
         if said.undone_at is not None:
             return said
@@ -363,7 +364,7 @@ def _write(documents: Documents, transaction: ShortTransaction, before: Document
 
 def _present(document: Document | None) -> Document:
     if document is None or document.state == "erasing":
-        raise Permanent("no_document", "There is no such document.", "List those that there are.")
+        raise Missing("no_document", "There is no such document.", "List those that there are.")
     return document
 
 
@@ -467,14 +468,14 @@ def _as_it_was(change: FigureChange, records: list[dict[str, Any]], force: Force
 
     Raises:
         Conflict: another figure stands there.
-        Permanent: none does.
+        Missing: none does.
     """
     if force.figures.get((change.at, change.metric), {}).get("not_a_figure"):
         return {"not_a_figure": True}
     of_passage = (each for each in figures.shown(records) if each.passage == change.index)
     figure = next((each for each in of_passage if each.at == change.at), None)
     if figure is None:
-        raise Permanent("no_figure", "The passage has no such figure.", "Take its place from the document's.")
+        raise Missing("no_figure", "The passage has no such figure.", "Take its place from the document's.")
     if figure.metric != change.metric:
         raise Conflict("Another figure stands in this place; look again, and decide anew.")
     return {"not_a_figure": False} | {name: getattr(figure, name) for name in ("value", "unit", "datapoint")}
