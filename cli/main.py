@@ -76,6 +76,7 @@ def up(data: Path, model: Path, port: int | None, *, reset: bool) -> None:
 
     with until_interrupted(say), running(data, model=model, port=port, reset=reset, say=say) as watch:
         say("ready")
+        say(f"console: {watch.layout.console()}")
         watch.forever()
 
 
@@ -109,6 +110,8 @@ def run(data: Path, model: Path, port: int | None, *, as_json: bool) -> None:
         console.print("  .venv/bin/headrace drop REPORT.pdf --wait")
         console.print(f"  .venv/bin/headrace show {identifiers[-1]}", highlight=False)
         console.print("  .venv/bin/headrace digest --open", highlight=False)
+        console.print("")
+        console.print(f"Or in a browser: {watch.layout.console()}", highlight=False, soft_wrap=True)
         watch.forever()
 
 

@@ -46,8 +46,11 @@ SIZES = {
     "deadletter": (1, 2),
     "sweep": (1, 2),
     "digest": (1, 2),
+    "console": (1, API_THREADS),
 }
 """Processes of each function, and requests at work at once in each process."""
+CONSOLE_TOKEN_FILE = Path("console-token")
+"""In the data directory: what signs in at the console, replaced as soon as it was used."""
 ON_DEMAND = {"deadletter", "sweep", "digest"}
 """Functions with no instance until somebody calls; most stacks never need one of the first."""
 TITLES = {
@@ -62,6 +65,7 @@ TITLES = {
     "sweep": "the function sweep",
     "run": "Cloud Run",
     "digest": "the function digest",
+    "console": "the function console",
 }
 """In the order of their ports, so what is new comes last."""
 
@@ -109,7 +113,18 @@ class Layout:
             for variable, name in EMULATORS.items()
             if variable not in self.foreign
         ]
-        return emulators + [self._function(name, work) for name in SIZES]
+        console = {
+            "HEADRACE_API_URL": f"http://{HOST}:{self.ports['api']}",
+            "HEADRACE_CONSOLE_TOKEN_FILE": str(self.data / CONSOLE_TOKEN_FILE),
+        }
+        return emulators + [
+            self._function(name, work | (console if name == "console" else {})) for name in SIZES
+        ]
+
+    def console(self) -> str:
+        """Where a browser opens the console and is signed in, once."""
+        token = (self.data / CONSOLE_TOKEN_FILE).read_text().strip()
+        return f"http://{HOST}:{self.ports['console']}/sign-in?token={token}"
 
     def _emulator(self, name: str, extra: Mapping[str, str] | None = None) -> Service:
         port = str(self.ports[name])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets as random
 import shlex
 import shutil
 import tempfile
@@ -16,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from local.heartbeat import Heartbeat
 from local.processes import READY_SECONDS, STOP_SECONDS, Service, free_ports, group_lives, port_taken
-from local.services import DEFAULT_PORT, HOST, SIZES, TITLES, Layout
+from local.services import CONSOLE_TOKEN_FILE, DEFAULT_PORT, HOST, SIZES, TITLES, Layout
 from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ class Watch:
         self.heartbeat = Heartbeat()
         self._changed = False
         """Whether `stack.json` has to be written again."""
+        self._console = ""
+        """The console's address as `stack.json` has it, which changes when it was used."""
 
     def start(self) -> None:
         """Start every process at once, make what the functions need, and write `stack.json`.
@@ -86,6 +89,9 @@ class Watch:
             SetupError: a port is taken, or a process does not start.
         """
         self._check_ports()
+        token = self.layout.data / CONSOLE_TOKEN_FILE
+        token.touch(mode=0o600)
+        token.write_text(random.token_urlsafe(24))
         for service in self.services:
             service.start()
         # Its clients take a second to import: while the others start.
@@ -112,6 +118,8 @@ class Watch:
             self.say(line)
         if not revived.keys().isdisjoint(NOTIFIERS):
             self.heartbeat.reconcile()
+        with suppress(OSError):
+            self._changed = self._changed or self._console != self.layout.console()
         self._changed = self._changed or bool(revived or attended)
         if self._changed:
             with suppress(OSError):  # of a full disk: next time
@@ -153,7 +161,9 @@ class Watch:
             }
             for service in self.services
         ]
+        self._console = self.layout.console()
         stack = {
+            "console": self._console,
             "project": self.layout.project,
             "supervisor": os.getpid(),
             "started_at": datetime.now(UTC).isoformat(timespec="seconds"),

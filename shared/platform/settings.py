@@ -89,6 +89,20 @@ class Settings(BaseModel):
     api_max_characters: PositiveInt = 10_000
     """Characters of one text: some nine windows of the model, which reads only the first."""
 
+    api_url: str = Field(default="", examples=["https://headrace-api.example.org"])
+    """Where the console reaches the API, whose model reads questions; empty: it searches for words alone."""
+    console_token_file: Path | None = Field(default=None, examples=[".headrace/console-token"])
+    """File with the token of the link that signs in on a local stack, once; None: there is no such link."""
+    console_iap_audience: str = Field(
+        default="", examples=["/projects/123/locations/europe-west1/services/console"]
+    )
+    """Audience of the header that Identity-Aware Proxy signs; then it signs people in, and keys do not."""
+    console_iap_scopes: Json[list[str]] = Field(
+        default_factory=lambda: ["read", "originals", "correct", "upload", "operate"],
+        examples=[["read", "correct"]],
+    )
+    """What people may do whom Identity-Aware Proxy lets in."""
+
     ingest_timeout: PositiveFloat = 540.0
     """Seconds; time limit of the function, and of its lease on a document."""
     analyze_timeout: PositiveFloat = 540.0

@@ -1,0 +1,7 @@
+"""To come."""
+
+from __future__ import annotations
+
+import flask
+
+pages = flask.Blueprint("search", __name__)
