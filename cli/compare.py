@@ -26,8 +26,9 @@ SHOWN_PLANS = 8
 STATUSES = {
     "implemented": "Planned before, implemented now",
     "planned": "Planned before and now",
+    "mentioned": "Planned before, mentioned now",
+    "unclear": "Planned before, perhaps mentioned now",
     "not mentioned": "Planned before, not mentioned again",
-    "unclear": "Planned before, perhaps mentioned again",
 }
 
 
@@ -99,17 +100,17 @@ def _datapoint(row: DatapointRow) -> list[Text]:
             said.append(f"(later: {quantity(cell.restated.value, row.unit)})")
         cells.append(Text(" ".join(said) or "-"))
         if at:
-            cells.append(_change(cell))
+            cells.append(_change(cell, row.unit))
     return cells
 
 
-def _change(cell: Cell) -> Text:
+def _change(cell: Cell, unit: str | None) -> Text:
     if cell.doubtful:
         return Text("check both", "yellow")
     if cell.change is None:
         return Text("")
     style = {True: "green", False: "red", None: ""}[cell.is_better]
-    return Text(f"{cell.change:+,.1f}%", style)
+    return Text(f"{cell.change:+,.1f}{' points' if unit == '%' else '%'}", style)
 
 
 def _plans(console: Console, made: Comparison) -> None:

@@ -24,9 +24,10 @@ from shared.api.models import (
 from shared.api.stored import get_document, list_figures, list_passages
 from shared.documents.catalogue import MAX_TEXT as MAX_TEXT_FILTER
 from shared.documents.catalogue import ROW, Filters, list_documents
-from shared.documents.compare import MAX_SIDES, Status, parse_side
+from shared.documents.compare import MAX_SIDES, parse_side
 from shared.documents.compare import compare as compare_sides
 from shared.documents.figures import CURSOR, MAX_CODED_FIGURES, KnownFigure, key_figures, known
+from shared.documents.plans import Status
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.documents.views import document_view, object_link
 from shared.platform.clients import emulator
@@ -46,8 +47,9 @@ if TYPE_CHECKING:
 
     from google.cloud import firestore
 
-    from shared.documents.compare import Comparison, DatapointRow, Followed
-    from shared.documents.compare import Quote as Said
+    from shared.documents.compare import Comparison, DatapointRow
+    from shared.documents.plans import Followed
+    from shared.documents.plans import Quote as Said
     from shared.platform.tables import Figure
 
 MAX_PASSAGES = 20
@@ -206,7 +208,7 @@ class ComparedValue(Record):
     """Which of the sides, from 0."""
     value: float
     """In the row's unit."""
-    period: str
+    period: str | None
     stated: str
     change: float | None
     """In per cent, against the side before it over time, or else against the first."""

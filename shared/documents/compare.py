@@ -11,31 +11,39 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import numpy as np
 from pydantic import Field, NonNegativeInt
 
-from shared.documents.figures import unpack as unpack_figures
+from shared.documents.figures import unpack
 from shared.documents.outcomes import COLLECTION as OUTCOMES
 from shared.documents.outcomes import CONTENT, COUNTS, Outcome, organisation_key, outcome
-from shared.documents.outcomes import unpack as unpack_sentences
+from shared.documents.plans import (
+    STATUSES,
+    Followed,
+    Report,
+    Sentence,
+    Status,
+    follow,
+    kept_sentences,
+    nearest_passages,
+)
 from shared.platform.errors import Permanent
 from shared.platform.records import DOCUMENT_ID, SENTIMENTS, TOPIC_NAMES, TOPICS, Record, SentimentLabel
 from shared.platform.tables import is_total
 from shared.text.datapoints import directions, names, topic_of
 from shared.text.periods import last_year
-from shared.text.units import common
+from shared.text.units import COUNTED, common
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from google.cloud import firestore
-    from numpy.typing import NDArray
 
     from shared.documents.figures import DocumentFigure
-
-    Vectors = NDArray[np.float32]
+    from shared.documents.plans import Look
 
 MAX_SIDES = 4
 MAX_DOCUMENTS = 10
@@ -46,33 +54,28 @@ MAX_ROWS = 300
 """Data points that are listed, in the order of their codes."""
 MAX_PERIODS = 12
 """Periods of a data point that are listed: the newest."""
-MAX_PLANS = 60
-"""Plans of a year that are followed: those that matter most."""
-MIN_SENTENCES = 20
-"""Sentences kept of a later side, for the absence of a plan to mean something."""
 MIN_PASSAGES = 3
 """Passages of a topic whose absence on the other side is listed."""
 SECONDS = 20.0
 """Timeout of one query."""
-NEAR = 0.70
-"""Cosine from which a sentence is about the same thing as a plan."""
-FAR = 0.50
-"""Cosine below which it is about something else. What lies between cannot be decided, and says so."""
-MIN_CONFIDENCE = 0.7
-"""Least confidence of a value: a change is right only where both its values are."""
+MIN_CONFIDENCE = 0.5
+"""Least confidence of a value: of what a sentence says it is 0.68 at most, of a sure cell of a table 0.9."""
 RESTATED = 0.01
 """Share by which a later value of the same period differs for it to be another one, not a rounder one."""
 IMPLAUSIBLE = 100
 """How many times another value of the same organisation a value may be; beyond, one was likely read wrong."""
 _PERIOD = re.compile(r"\d{4}(?:/\d{2,4}|-\d{2}-\d{2}|-(?P<part>H[12]|Q[1-4]))?")
+_OF_THE_WHOLE = ("about", "more than", "less than", "average")
+"""Qualifiers of a value that is of no part."""
 _NOT_REPORTED = ("target", "base", "change", "forecast")
 """How qualifiers of figures begin that are not the period's own value."""
 _ASKED = re.compile(r"(?P<organisation>.*\S)\s+(?P<year>(?:19|20)\d\d)")
-_PEOPLE = ("S1-", "S2.", "G1-")
-"""How codes of data points begin that count people or cases, which have a unit or none."""
+_CARBON = ("E1-6.", "E1-7.")
+"""How codes of data points begin whose tonnes are of CO2e."""
+_COUNTING = ("S", "G")
+"""How codes of data points begin that may count people or cases, whose noun may be missing."""
 
 Better = Literal["lower", "higher"]
-Status = Literal["implemented", "planned", "not mentioned", "unclear"]
 
 
 class Incomparable(Permanent):
@@ -120,7 +123,8 @@ class Value(Record):
 
     value: float
     """In the row's unit."""
-    period: str
+    period: str | None
+    """None where the document does not say it: then it is taken for the side's own year."""
     stated: str
     """The number with its unit as it stands in the document."""
     unit: str | None
@@ -129,6 +133,8 @@ class Value(Record):
     document: str
     passage: NonNegativeInt
     page: int | None
+    confidence: float
+    """Probability that value, unit and period are right."""
 
 
 class Cell(Record):
@@ -139,7 +145,8 @@ class Cell(Record):
     restated: Value | None = None
     """What a later side says of that year, where it is another value or the only one."""
     change: float | None = None
-    """In per cent of the side that it is compared with; of its restated value where there is one."""
+    """In per cent of the side that it is compared with, or of its restated value where there is one; in
+    percentage points where the unit is per cent."""
     is_better: bool | None = None
     """Whether the change is for the better; None where it is none, or where nobody can say."""
     doubtful: bool = False
@@ -185,32 +192,6 @@ class TopicRow(Record):
     name: str | None
     cells: list[TopicCell]
     """By side."""
-
-
-class Quote(Record):
-    """A sentence, and where it stands."""
-
-    text: str
-    topics: list[str]
-    document: str
-    index: NonNegativeInt
-    """Number of the passage."""
-    page: int | None
-    row: int | None
-
-
-class Followed(Record):
-    """A plan, and what the next year says of it."""
-
-    status: Status
-    """`unclear` where something is alike, but not enough to be the same."""
-    similarity: float
-    """Cosine of the nearest sentence."""
-    side: NonNegativeInt
-    """Which side planned it; the next one is where it was looked for."""
-    plan: Quote
-    now: Quote | None
-    """The nearest sentence; None where it is not mentioned."""
 
 
 class Difference(Record):
@@ -271,7 +252,9 @@ def compare(client: firestore.Client, sides: Sequence[Asked]) -> Comparison:
             "bad_sides", f"{len(sides)} sides cannot be compared.", f"Name 2 to {MAX_SIDES} of them."
         )
     notes: list[str] = []
-    return compared([_read(client, asked, notes) for asked in sides], notes)
+    return compared(
+        [_read(client, asked, notes) for asked in sides], notes, look=partial(nearest_passages, client)
+    )
 
 
 @dataclass(frozen=True)
@@ -282,10 +265,7 @@ class Loaded:
     outcomes: list[Outcome]
     figures: list[tuple[str, DocumentFigure]] = field(default_factory=list)
     """Those with a data point, with the document that says them."""
-    sentences: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    """Fields of `Kept`, with the document."""
-    vectors: dict[str | None, Vectors] = field(default_factory=dict)
-    """Of the sentences, by the space they are in: (n, d), unit length; others are zero there."""
+    sentences: list[Sentence] = field(default_factory=list)
 
     @property
     def key(self) -> str | None:
@@ -297,6 +277,18 @@ class Loaded:
     def year(self) -> int | None:
         """The year that it reports on."""
         return self.asked.year or max((each.year for each in self.outcomes if each.year), default=None)
+
+    @property
+    def passages(self) -> int:
+        """Passages of all its documents."""
+        return sum(each.passages for each in self.outcomes)
+
+    @property
+    def label(self) -> str:
+        """What people call it: the organisation and year, or what is known of the document."""
+        first = self.outcomes[0]
+        known = (first.organisation if self.key else None) or first.title or first.name
+        return f"{known} {self.year}" if self.year else known
 
 
 def _read(client: firestore.Client, asked: Asked, notes: list[str]) -> Loaded:
@@ -348,25 +340,16 @@ def _largest_first(stored: Mapping[str, Any]) -> tuple[int, str]:
 def loaded(asked: Asked, records: Sequence[Mapping[str, Any]]) -> Loaded:
     """Return a side from the outcomes of its documents, as Firestore has them."""
     side = Loaded(asked, [outcome(record) for record in records])
-    spaces: list[tuple[str | None, NDArray[np.float32]]] = []
     for record in records:
         document = record["document"]
         if record.get("datapoints"):
-            side.figures.extend((document, each) for each in unpack_figures(record["datapoints"]).figures)
-        kept = unpack_sentences(record["items"]) if record.get("items") else []
-        if kept:
-            side.sentences.extend((document, each) for each in kept)
-            whole = np.frombuffer(record["vectors"], np.int8).reshape(len(kept), -1).astype(np.float32)
-            lengths = np.linalg.norm(whole, axis=1, keepdims=True)
-            spaces.append((record.get("space"), whole / np.maximum(lengths, 1)))
-    for space in {space for space, _ in spaces}:
-        parts = [unit if of == space else np.zeros_like(unit) for of, unit in spaces]
-        side.vectors[space] = np.concatenate(parts)
+            side.figures.extend((document, each) for each in unpack(record["datapoints"]).figures)
+        side.sentences.extend(kept_sentences(record))
     return side
 
 
-def compared(sides: Sequence[Loaded], notes: Iterable[str] = ()) -> Comparison:
-    """Return sides beside each other."""
+def compared(sides: Sequence[Loaded], notes: Iterable[str] = (), *, look: Look | None = None) -> Comparison:
+    """Return sides beside each other; without `look`, plans are followed in the kept sentences alone."""
     years = [side.year for side in sides]
     over_time = len({side.key for side in sides}) == 1 and sides[0].key is not None
     over_time = over_time and None not in years and len(set(years)) == len(sides)
@@ -380,19 +363,16 @@ def compared(sides: Sequence[Loaded], notes: Iterable[str] = ()) -> Comparison:
     plans: list[Followed] = []
     if over_time:
         for at in range(len(sides) - 1):
-            plans += _followed(sides[at], sides[at + 1], at, notes)
-    counts: dict[Status, int] = {"implemented": 0, "planned": 0, "not mentioned": 0, "unclear": 0}
-    for each in plans:
-        counts[each.status] += 1
-    order = list(counts)
-    plans.sort(key=lambda each: (each.side, order.index(each.status), _clearness(each)))
+            found, left_out = follow(_report(sides[at]), _report(sides[at + 1]), at, look)
+            plans += found
+            notes += left_out
     return Comparison(
         over_time=over_time,
         sides=[_side(side) for side in sides],
         datapoints=rows[:MAX_ROWS],
         topics=_topics(sides, against),
         plans=plans,
-        plan_counts=counts,
+        plan_counts={status: sum(each.status == status for each in plans) for status in STATUSES},
         differences=[
             _difference(sides[at], sides[against[at]], at, against[at]) for at in range(1, len(sides))
         ],
@@ -401,30 +381,29 @@ def compared(sides: Sequence[Loaded], notes: Iterable[str] = ()) -> Comparison:
 
 
 def _side(side: Loaded) -> Side:
-    first = side.outcomes[0]
     sentiment = {label: sum(each.sentiment.get(label, 0) for each in side.outcomes) for label in SENTIMENTS}
     judged = sum(sentiment.values())
-    actions = {
-        action: sum(each.actions.get(action, 0) for each in side.outcomes)
-        for action in ("implemented", "planned")
-    }
-    organisation = first.organisation if side.key else None
-    known = [organisation or first.title or first.name, str(side.year) if side.year else ""]
     return Side(
-        label=" ".join(filter(None, known)),
-        organisation=organisation,
+        label=side.label,
+        organisation=side.outcomes[0].organisation if side.key else None,
         year=side.year,
         documents=[
-            SideDocument(
-                document=each.document, name=each.name, title=each.title, year=each.year, run=each.run
-            )
+            SideDocument(**{name: getattr(each, name) for name in SideDocument.model_fields})
             for each in side.outcomes
         ],
-        passages=sum(each.passages for each in side.outcomes),
+        passages=side.passages,
         sentiment=sentiment,
         shares={label: _percent(count, judged) for label, count in sentiment.items()},
-        actions=actions,
+        actions={
+            action: sum(each.actions.get(action, 0) for each in side.outcomes)
+            for action in ("implemented", "planned")
+        },
     )
+
+
+def _report(side: Loaded) -> Report:
+    runs = {each.document: each.run for each in side.outcomes}
+    return Report(side.label, side.passages, runs, side.sentences)
 
 
 def _percent(part: float, whole: float) -> float:
@@ -441,50 +420,51 @@ class _Key(NamedTuple):
     part: str
 
 
-class _Stated(NamedTuple):
-    rank: tuple[bool, bool, float]
-    """The greatest one counts: a total, of the plain year, the surest."""
-    value: Value
+_Rank = tuple[bool, bool, float]
+"""The greatest one counts: a total, of the plain year, the surest."""
 
 
 def _values(side: Loaded) -> dict[_Key, dict[int, Value]]:
-    """Return what a side says of each data point by year."""
-    best: dict[_Key, dict[int, _Stated]] = {}
+    """Return what a side says of each data point by year.
+
+    A value of no period is one of the side's own year if nothing else is, and all such values agree.
+    """
+    found: dict[_Key, dict[int | None, list[tuple[_Rank, Value]]]] = {}
     for document, figure in side.figures:
-        period, code = _PERIOD.fullmatch(figure.period or ""), figure.datapoint or ""
-        year = last_year(figure.period)
-        if period is None or year is None or figure.confidence < MIN_CONFIDENCE:
+        period, year = _PERIOD.fullmatch(figure.period or ""), last_year(figure.period)
+        if (figure.period and not period) or figure.confidence < MIN_CONFIDENCE:
             continue
         if (figure.qualifier or "").startswith(_NOT_REPORTED):
             continue
+        code, total = figure.datapoint or "", is_total(figure.qualifier)
         value, unit = _in_common(figure, code)
-        total = is_total(figure.qualifier)
-        key = _Key(code, unit, period["part"] or "", "" if total else figure.qualifier or "")
+        stated = Value(
+            value=value,
+            **{name: getattr(figure, name) for name in ("period", "unit", "metric", "passage", "page")},
+            stated=figure.text,
+            document=document,
+            confidence=figure.confidence,
+        )
+        part = "" if total or figure.qualifier in _OF_THE_WHOLE else figure.qualifier or ""
+        key = _Key(code, unit, (period and period["part"]) or "", part)
         rank = (total, figure.period == str(year), figure.confidence)
-        years = best.setdefault(key, {})
-        if year not in years or rank > years[year].rank:
-            stated = Value(
-                value=value,
-                period=figure.period or "",
-                stated=figure.text,
-                unit=figure.unit,
-                metric=figure.metric,
-                document=document,
-                passage=figure.passage,
-                page=figure.page,
-            )
-            years[year] = _Stated(rank, stated)
-    return {key: {year: each.value for year, each in years.items()} for key, years in best.items()}
+        found.setdefault(key, {}).setdefault(year, []).append((rank, stated))
+    for years in found.values():
+        unsaid = years.pop(None, [])
+        if side.year and len({each.value for _, each in unsaid}) == 1:
+            years.setdefault(side.year, unsaid)
+    return {
+        key: {year: max(rivals, key=itemgetter(0))[1] for year, rivals in years.items() if year}
+        for key, years in found.items()
+    }
 
 
 def _in_common(figure: DocumentFigure, code: str) -> tuple[float, str | None]:
     """Return a figure's value in the unit in which values of its data point are compared."""
-    value, unit = common(figure.value, figure.unit)
-    if unit == "t" and code.startswith(("E1-6.", "E1-7.")):
+    value, unit = common(figure.value, (figure.unit or "").removesuffix("/year") or None)
+    if unit == "t" and code.startswith(_CARBON):
         return value, "tCO2e"
-    if unit is None and code.startswith(_PEOPLE):
-        return value, "people"
-    return value, unit
+    return value, None if unit in COUNTED and code.startswith(_COUNTING) else unit
 
 
 def _datapoints(sides: Sequence[Loaded], against: Sequence[int], *, over_time: bool) -> list[DatapointRow]:
@@ -526,7 +506,7 @@ def _row(
             later = None
         cell = Cell(value=own, restated=later)
         if at and own and (before := cells[against[at]].restated or cells[against[at]].value):
-            cell = _changed(cell, before.value, own.value, better, over_time=over_time)
+            cell = _changed(cell, before.value, own.value, key, over_time=over_time)
         cells.append(cell)
     if not any(map(_any, cells)):
         return None
@@ -550,15 +530,19 @@ def _period(key: _Key, year: int) -> str:
     return f"{year}-{key.kind}" if key.kind else str(year)
 
 
-def _changed(cell: Cell, before: float, now: float, better: Better | None, *, over_time: bool) -> Cell:
+def _changed(cell: Cell, before: float, now: float, key: _Key, *, over_time: bool) -> Cell:
     """Return a cell with its change; without one where a value was likely read wrong."""
+    better, points = directions().get(key.code), key.unit == "%"
     if over_time and before and now and not 1 / IMPLAUSIBLE <= now / before <= IMPLAUSIBLE:
         return cell.model_copy(update={"doubtful": True})
-    if not before:
+    if not before and not points:
         return cell
     is_better = None if better is None or now == before else (now < before) == (better == "lower")
     return cell.model_copy(
-        update={"change": round(100 * (now - before) / abs(before), 2), "is_better": is_better}
+        update={
+            "change": round(now - before if points else 100 * (now - before) / abs(before), 2),
+            "is_better": is_better,
+        }
     )
 
 
@@ -569,7 +553,7 @@ def _topics(sides: Sequence[Loaded], against: Sequence[int]) -> list[TopicRow]:
         cells: list[TopicCell] = []
         for at, side in enumerate(sides):
             counts = counted[at].get(topic, {})
-            share = _percent(counts.get("passages", 0), sum(each.passages for each in side.outcomes))
+            share = _percent(counts.get("passages", 0), side.passages)
             change = round(share - cells[against[at]].share, 2) if at else None
             cells.append(TopicCell(**counts, share=share, change=change))
         if any(cell.passages for cell in cells):
@@ -605,71 +589,3 @@ def _only(counts: Mapping[str, Mapping[str, int]], others: Mapping[str, Mapping[
     for topic, of_topic in sorted(counts.items()):
         if of_topic["passages"] >= MIN_PASSAGES and not others.get(topic, {}).get("passages"):
             yield topic
-
-
-def _clearness(each: Followed) -> float:
-    return each.similarity if each.status == "not mentioned" else -each.similarity
-
-
-def _followed(before: Loaded, now: Loaded, at: int, notes: list[str]) -> list[Followed]:
-    """Return what a later side says of the plans of one before it."""
-    planned = [n for n, (_, each) in enumerate(before.sentences) if _is_initiative(each, "planned")]
-    planned.sort(key=lambda n: (-_weight(before.sentences[n][1]), n))
-    if left := len(planned[MAX_PLANS:]):
-        notes.append(f"{_side(before).label}: {left} more plans were not followed.")
-    spaces = before.vectors.keys() & now.vectors.keys()
-    if not spaces and planned and now.sentences:
-        notes.append("Plans were not followed: other models read the later documents. Analyze them again.")
-    if not spaces:
-        return []
-    near = np.max(
-        [before.vectors[space][planned[:MAX_PLANS]] @ now.vectors[space].T for space in spaces], axis=0
-    )
-    found = []
-    for plan, row in zip(planned[:MAX_PLANS], near, strict=True):
-        document, sentence = before.sentences[plan]
-        status, nearest = _status(sentence, row, [each for _, each in now.sentences])
-        found.append(
-            Followed(
-                status=status,
-                similarity=round(float(row[nearest]), 4),
-                side=at,
-                plan=_quote(document, sentence),
-                now=None if status == "not mentioned" else _quote(*now.sentences[nearest]),
-            )
-        )
-    return found
-
-
-def _status(
-    plan: Mapping[str, Any], near: NDArray[np.float32], sentences: Sequence[Mapping[str, Any]]
-) -> tuple[Status, int]:
-    """Return what became of a plan, and the sentence that says so or is nearest."""
-    alike = [
-        at
-        for at, each in enumerate(sentences)
-        if near[at] >= NEAR and _is_initiative(each) and not set(plan["topics"]).isdisjoint(each["topics"])
-    ]
-    if alike:
-        nearest = max(alike, key=lambda at: near[at])
-        return ("implemented" if sentences[nearest]["action"] == "implemented" else "planned"), nearest
-    nearest = int(near.argmax())
-    is_absent = near[nearest] < FAR and len(sentences) >= MIN_SENTENCES
-    return ("not mentioned" if is_absent else "unclear"), nearest
-
-
-def _is_initiative(sentence: Mapping[str, Any], action: str | None = None) -> bool:
-    return "initiative" in sentence["roles"] and sentence["action"] in ({action} if action else _ACTIONS)
-
-
-_ACTIONS = {"implemented", "planned"}
-
-
-def _weight(sentence: Mapping[str, Any]) -> float:
-    likely = sentence.get("initiative_score")
-    return float(sentence.get("worth", 0.0)) * (1.0 if likely is None else float(likely) ** 2)
-
-
-def _quote(document: str, sentence: Mapping[str, Any]) -> Quote:
-    fields = {name: sentence[name] for name in ("text", "topics", "index", "page", "row")}
-    return Quote(document=document, **fields)

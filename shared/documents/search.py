@@ -39,6 +39,7 @@ GROWTH = 5
 SECONDS = 20.0
 """How long Firestore may take for one query."""
 _FIELDS = ("document", "run", "index", "page", "row", "kind", "text")
+_JUDGED = (*_FIELDS, "action", "topic_names")
 _SHOWN = ("name", "title", "published_run")
 
 
@@ -89,6 +90,16 @@ def search(  # noqa: PLR0913 - the filters of a search
         asked = min(asked * GROWTH, MAX_NEAREST)
 
 
+def like(
+    client: firestore.Client, vector: Sequence[float], *, space: str, document: str, limit: int
+) -> list[dict[str, Any]]:
+    """Return the passages of a document that are nearest to a vector, of whichever run, nearest first.
+
+    They have their `score`, what the model says of them, and no vector.
+    """
+    return _nearest(client, vector, limit, {"space": space, "document": document}, None, _JUDGED)
+
+
 def _distinct(hits: list[Hit]) -> list[Hit]:
     first: dict[str, Hit] = {}
     for hit in hits:
@@ -96,12 +107,13 @@ def _distinct(hits: list[Hit]) -> list[Hit]:
     return list(first.values())
 
 
-def _nearest(
+def _nearest(  # noqa: PLR0913, PLR0917 - what a query names
     client: firestore.Client,
     question: Sequence[float],
     limit: int,
     equal: dict[str, str | None],
     topic: str | None,
+    fields: Sequence[str] = _FIELDS,
 ) -> list[dict[str, Any]]:
     from google.cloud.firestore_v1.base_query import FieldFilter
     from google.cloud.firestore_v1.base_vector_query import DistanceMeasure
@@ -115,7 +127,7 @@ def _nearest(
         query = query.where(filter=FieldFilter("topic_names", "array_contains", topic))
     # Of vectors of unit length the dot product is the cosine, and the cheapest measure. Firestore returns the
     # distance only where the projection names it.
-    nearest: Any = query.select([*_FIELDS, "score"]).find_nearest(
+    nearest: Any = query.select([*fields, "score"]).find_nearest(
         "embedding",
         Vector(list(question)),
         limit,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from shared.documents import compare as module
+from shared.documents import plans
 from shared.documents.compare import Asked, Comparison, Incomparable, Loaded, compared, loaded, parse_side
 from shared.documents.figures import DocumentFigure, Packed
 from shared.documents.figures import pack as pack_figures
@@ -17,6 +18,7 @@ from shared.text.datapoints import directions, names
 from shared.text.units import common
 
 if TYPE_CHECKING:
+    from shared.documents.plans import Look
     from shared.platform.records import ActionLabel
 
 SCOPE1, WATER, WOMEN = "E1-6.scope1", "E3-4.withdrawal", "S1-6.headcount_women"
@@ -76,7 +78,7 @@ def test_values_of_a_year_are_beside_those_of_the_year_before() -> None:
         assert result.over_time
         assert [each.label for each in result.sides] == ["Tarnholm 2021", "Tarnholm 2022"]
         assert cells(result) == [(200, None, None), (150, -25.0, True)]
-        assert cells(result, "E1-5.renewable_share") == [(50, None, None), (40, -20.0, False)]
+        assert cells(result, "E1-5.renewable_share") == [(50, None, None), (40, -10.0, False)]
         row = result.datapoints[-1]
         assert row.code == SCOPE1
         assert row.periods == {"2022": [None, 150], "2021": [200, None], "2020": [900, None]}
@@ -105,7 +107,7 @@ def test_values_in_units_that_cannot_be_converted_are_rows_of_their_own() -> Non
     newer = side(2022, figure(4, "2022", WATER, unit="gallons"), figure(4, "2022", WOMEN, unit="people"))
     result = compared([older, newer])
     units = [(each.code, each.unit, each.cells[1].change) for each in result.datapoints]
-    assert units == [(WATER, "gallons", None), (WATER, "m3", None), (WOMEN, "people", 33.33)]
+    assert units == [(WATER, "gallons", None), (WATER, "m3", None), (WOMEN, None, 33.33)]
     assert common(1.0, None) == (1.0, None)
 
 
@@ -149,6 +151,27 @@ def test_values_of_one_organisation_that_cannot_both_be_right_have_no_change(now
     assert compared(others).datapoints[0].cells[1].change is not None
 
 
+def test_a_value_without_a_period_is_taken_for_the_own_year_where_all_agree() -> None:
+    """And nothing else is of that year; the value says that its period is not known."""
+    older = side(2021, figure(200, None), figure(200, None))
+    newer = side(2022, figure(100, None), figure(50, None), figure(90, "2022", WATER), figure(1, None, WATER))
+    result = compared([older, newer])
+    assert cells(result) == [(200, None, None), (None, None, None)]
+    assert cells(result, WATER) == [(None, None, None), (90, None, None)]
+    row = next(each for each in result.datapoints if each.code == SCOPE1)
+    assert row.cells[0].value
+    assert row.cells[0].value.period is None
+
+
+def test_a_yearly_amount_is_one_of_the_year_and_rough_values_are_of_the_whole() -> None:
+    """Tonnes a year beside tonnes; "more than 100" beside 90."""
+    waste = {"code": "E5-5.waste"}
+    older = side(2021, figure(4, "2021", unit="t/year", **waste), figure(100, "2021", qualifier="more than"))
+    result = compared([older, side(2022, figure(3, "2022", unit="t", **waste), figure(90, "2022"))])
+    assert cells(result, "E5-5.waste") == [(4, None, None), (3, -25.0, True)]
+    assert cells(result) == [(100, None, None), (90, -10.0, True)]
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -156,7 +179,6 @@ def test_values_of_one_organisation_that_cannot_both_be_right_have_no_change(now
         {"qualifier": "base year"},
         {"confidence": module.MIN_CONFIDENCE - 0.01},
         {"period": "2018-2022"},
-        {"period": None},
     ],
 )
 def test_what_is_no_value_of_the_year_is_not_compared(other: dict[str, Any]) -> None:
@@ -221,31 +243,69 @@ def test_data_points_that_are_missing_or_new_are_named() -> None:
     assert (difference.missing_datapoints, difference.new_datapoints) == ([WATER], [WOMEN])
 
 
+def looking(passages: dict[str, list[dict[str, Any]]]) -> Look:
+    """Say which passages are nearest to each plan; a plan without an entry was not looked for."""
+    return lambda plans, _: [passages.get(plan.kept["text"]) for plan in plans]
+
+
+def near(score: float, action: str, topic: str = "E1") -> dict[str, Any]:
+    about = {"document": "d", "index": 4, "page": 2, "row": None, "text": f"passage {action}"}
+    return about | {"score": score, "action": {"label": action}, "topic_names": [topic]}
+
+
 def test_plans_are_followed_into_the_next_year() -> None:
-    """Implemented, planned again, absent, or not to be decided: the nearest sentence shares a topic."""
+    """Implemented, planned again, mentioned, or not to be decided, by what was kept of the next report."""
     planned = [sentence(f"plan {axis}", "planned", axis) for axis in range(5)]
-    filler = [sentence(f"filler {axis}", "implemented", 50 + axis) for axis in range(module.MIN_SENTENCES)]
     now = [
         sentence("done", "implemented", 0),
         sentence("still planned", "planned", 1),
         sentence("alike", "implemented", 203),  # 0.6 of the axis of plan 2, 0.8 of that of plan 3
         sentence("other topic", "implemented", 4, topic="S1"),
-        *filler,
     ]
     result = compared([side(2021, sentences=planned), side(2022, sentences=now)])
-    found = {each.plan.text: (each.status, each.now and each.now.text) for each in result.plans}
-    assert found == {
-        "plan 0": ("implemented", "done"),
-        "plan 1": ("planned", "still planned"),
-        "plan 2": ("unclear", "alike"),
-        "plan 3": ("implemented", "alike"),
-        "plan 4": ("unclear", "other topic"),
-    }
-    absent = compared([side(2021, sentences=planned[:1]), side(2022, sentences=filler)])
-    assert [(each.status, each.now) for each in absent.plans] == [("not mentioned", None)]
-    assert absent.plan_counts == {"implemented": 0, "planned": 0, "not mentioned": 1, "unclear": 0}
-    few = compared([side(2021, sentences=planned[:1]), side(2022, sentences=filler[1:])])
-    assert [each.status for each in few.plans] == ["unclear"]
+    assert [(each.plan.text, each.status, each.now and each.now.text) for each in result.plans] == [
+        ("plan 0", "implemented", "done"),
+        ("plan 3", "implemented", "alike"),
+        ("plan 1", "planned", "still planned"),
+        ("plan 4", "mentioned", "other topic"),
+        ("plan 2", "unclear", "alike"),
+    ]
+    assert result.plan_counts == {
+        "implemented": 2, "planned": 1, "mentioned": 1, "unclear": 1, "not mentioned": 0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("passages", "status"),
+    [
+        ([near(plans.NEAR, "implemented")], "implemented"),
+        ([near(0.9, "none"), near(plans.NEAR, "planned")], "planned"),  # the nearer says neither
+        ([near(0.9, "implemented", "S1")], "mentioned"),  # about something else
+        ([near(plans.NEAR - 0.01, "implemented")], "unclear"),
+        ([near(plans.FAR, "none")], "unclear"),
+        ([near(plans.FAR - 0.01, "implemented")], "not mentioned"),
+        ([], "not mentioned"),
+        (None, "unclear"),  # nobody looked
+    ],
+)
+def test_an_open_plan_is_looked_for_in_all_passages(passages: Any, status: str) -> None:
+    """Only then can it be said that it is not mentioned."""
+    older = side(2021, sentences=[sentence("plan", "planned", 0)])
+    newer = side(2022, sentences=[sentence("another thing", "implemented", 1)])
+    look = looking({} if passages is None else {"plan": passages})
+    result = compared([older, newer], look=look)
+    assert [each.status for each in result.plans] == [status]
+    assert (result.plans[0].now is None) == (status == "not mentioned")
+    late = "1 plans of Tarnholm 2021 were not looked for in all passages: time ran out."
+    assert result.notes == ([late] if passages is None else [])
+
+
+def test_a_short_report_does_not_say_that_a_plan_is_not_mentioned() -> None:
+    """A press release leaves out nearly everything."""
+    older = side(2021, sentences=[sentence("plan", "planned", 0)])
+    newer = side(2022, sentences=[sentence("else", "implemented", 1)], passages=plans.MIN_PASSAGES - 1)
+    result = compared([older, newer], look=looking({"plan": []}))
+    assert [each.status for each in result.plans] == ["unclear"]
 
 
 def test_plans_are_not_followed_across_models() -> None:
@@ -255,14 +315,14 @@ def test_plans_are_not_followed_across_models() -> None:
     result = compared([older, newer])
     assert result.plans == []
     assert result.notes == [
-        "Plans were not followed: other models read the later documents. Analyze them again."
+        "1 plans of Tarnholm 2021 were not followed: another model read what comes after."
     ]
 
 
 def test_what_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of data points, periods and plans."""
-    for limit in ("MAX_ROWS", "MAX_PERIODS", "MAX_PLANS"):
-        monkeypatch.setattr(module, limit, 1)
+    for of, limit in ((module, "MAX_ROWS"), (module, "MAX_PERIODS"), (plans, "MAX_PLANS")):
+        monkeypatch.setattr(of, limit, 1)
     planned = [sentence(f"plan {axis}", "planned", axis) for axis in range(2)]
     older = side(2021, figure(1, "2021"), figure(1, "2021", WATER, unit="m3"), sentences=planned)
     newer = side(2022, figure(2, "2022"), sentences=[sentence("done", "implemented", 0)])
@@ -271,7 +331,7 @@ def test_what_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(result.datapoints[0].periods) == ["2022"]
     assert result.notes == [
         "1 of 2 data points are not listed.",
-        "Tarnholm 2021: 1 more plans were not followed.",
+        "1 plans of Tarnholm 2021 of less weight were not followed.",
     ]
 
 
