@@ -298,15 +298,15 @@ def keys_that_open_nothing(arena: Arena) -> Outcome:
 
     client, tries, wrong = firestore_client(), 0, []
     made = {
-        "whole": keys.make(client, "attack: whole", tuple(keys.Scope)),
-        "revoked": keys.make(client, "attack: revoked", tuple(keys.Scope)),
-        "expired": keys.make(client, "attack: expired", tuple(keys.Scope), expires=-timedelta(seconds=1)),
+        "whole": keys.make(client, "attack whole", tuple(keys.Scope)),
+        "revoked": keys.make(client, "attack revoked", tuple(keys.Scope)),
+        "expired": keys.make(client, "attack expired", tuple(keys.Scope), expires=-timedelta(seconds=1)),
     }
     keys.revoke(client, made["revoked"][0].id)
     whole = made["whole"][1]
     for endpoint in ENDPOINTS:
         others = tuple(scope for scope in keys.Scope if scope != endpoint.scope)
-        made[endpoint.name] = keys.make(client, f"attack: without {endpoint.name}", others)
+        made[endpoint.name] = keys.make(client, f"attack without {endpoint.name}", others)
         refused: dict[int, list[str | None]] = {
             401: [
                 *(
