@@ -356,6 +356,28 @@ def search(  # noqa: PLR0913 - the options of a command
 
 
 @headrace.command()
+@click.argument("question")
+@click.option("--topic", help="Only from passages with this topic, for example E1.")
+@click.option("--document", help="Only from this document, by id or name.")
+@stack_model_option
+@stack_options
+def ask(  # noqa: PLR0913 - the options of a command
+    question: str, *, topic: str | None, document: str | None, model: Path, stack: Stack, as_json: bool
+) -> None:
+    """Answer QUESTION from the documents, every sentence with its sources."""
+    stack.connect()
+    from cli import results
+
+    answer = results.ask(question, model=model, topic=topic, document=document)
+    if as_json:
+        print_json(answer.model_dump(mode="json"))
+        return
+    from cli.render import print_answer, terminal
+
+    print_answer(terminal(), answer)
+
+
+@headrace.command()
 @data_option
 @project_option
 @stack_model_option

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderableType
     from rich.segment import Segment
 
+    from shared.api.ask import Answer
     from shared.documents.export import Content
 
 
@@ -297,6 +298,26 @@ def print_hits(console: Console, hits: list[dict[str, Any]]) -> None:
             continue
         console.print(Text.assemble((f"{hit['score']:.2f}  ", "cyan"), (facts, "bright_black")))
         console.print(Padding(Text(hit["text"]), (0, 0, 1, 6)))
+
+
+def print_answer(console: Console, answer: Answer) -> None:
+    """Print an answer's sentences with what they cite; without sentences, all that was found."""
+    for said in answer.sentences:
+        numbers = ", ".join(map(str, said.cites))
+        console.print(Text.assemble(said.text, (f" [{numbers}]", "cyan")))
+    if answer.note:
+        console.print(Text(answer.note, "italic"))
+    shown = {number for said in answer.sentences for number in said.cites}
+    for each in answer.evidence:
+        if shown and each.number not in shown:
+            continue
+        source = each.source
+        facts = (source.organisation, source.name, _place(source.page, None), source.document)
+        head = Text.assemble(
+            (f"\n[{each.number}]  ", "cyan"), ("  ".join(filter(None, facts)), "bright_black")
+        )
+        console.print(head)
+        console.print(Padding(Text(each.text), (0, 0, 0, 6)))
 
 
 def print_csv(contents: Iterable[Content]) -> None:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from shared.api.ask import Answer
     from shared.api.assistants import Library
     from shared.documents.model import Document
 
@@ -358,6 +359,30 @@ def search(
     )
     known = facts(firestore_client(), question, topic=topic, document=document)
     return [*map(_fact, known), *(hit.model_dump() | {"figure": None} for hit in hits)]
+
+
+def ask(question: str, *, model: Path, topic: str | None, document: str | None) -> Answer:
+    """Answer a question from the documents, or from one of them.
+
+    Raises:
+        HeadraceError: the question is blank or too long, or there is no such document or topic.
+        SetupError: there is no model.
+    """
+    from shared.api.ask import ask as answer
+    from shared.api.requests import Problem
+    from shared.inference.manifest import read_manifest
+
+    if not question.strip():
+        raise HeadraceError('What is the question? headrace ask "How much water was saved in 2024?"')
+    try:
+        return answer(
+            library(model),
+            question,
+            topic=topic and known_topic(topic, read_manifest(model).topics),
+            document=document and find(document).id,
+        )
+    except Problem as problem:
+        raise HeadraceError(problem.detail) from None
 
 
 def library(model: Path) -> Library:

@@ -11,12 +11,15 @@ import functions_framework
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from shared.api import reading
+from shared.api.ask import Answer
+from shared.api.ask import ask as answer
 from shared.api.assistants import Library
 from shared.api.batcher import Batcher
 from shared.api.endpoints import MCP
 from shared.api.models import (
     AnalyzeRequest,
     AnalyzeResponse,
+    AskRequest,
     ComparisonQuery,
     DocumentsQuery,
     FigurePage,
@@ -116,9 +119,16 @@ def search(call: Call) -> SearchResponse:
     return reading.search(firestore_client(), model, call.query)
 
 
+def ask(call: Call) -> Answer:
+    """Return an answer to a question."""
+    assert isinstance(call.body, AskRequest)
+    library = Library(firestore_client(), model)
+    return answer(library, call.body.question, topic=call.body.topic, document=call.body.document)
+
+
 HANDLERS: dict[str, Handler] = {
     handler.__name__: handler
-    for handler in (analyze, documents, document, passages, tables, figures, comparisons, search)
+    for handler in (analyze, ask, documents, document, passages, tables, figures, comparisons, search)
 }
 """Handlers by the names of their endpoints."""
 

@@ -15,6 +15,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
 from shared.api import models
+from shared.api.ask import Answer
 from shared.api.keys import Scope
 from shared.api.models import AnalyzeRequest, text_schema
 from shared.api.requests import CONTENT_TYPE, KEY_HEADER, MEDIA_TYPE, Problem, ProblemDocument, not_found
@@ -48,7 +49,7 @@ class Endpoint:
     """The path as OpenAPI writes it."""
     summary: str
     answer: type[BaseModel]
-    body: type[models.AnalyzeRequest] | None = None
+    body: type[BaseModel] | None = None
     query: type[models.Query] | None = None
     scope: Scope = Scope.READ
     """What a key must let its holder do."""
@@ -64,6 +65,14 @@ ENDPOINTS = (
         "Sentiment, topics, action, figures and, if asked, the embedding of each text.",
         models.AnalyzeResponse,
         body=models.AnalyzeRequest,
+    ),
+    Endpoint(
+        "ask",
+        "POST",
+        "/v1/ask",
+        "An answer to a question, every sentence with its sources; the best figures and passages.",
+        Answer,
+        body=models.AskRequest,
     ),
     Endpoint(
         "documents",

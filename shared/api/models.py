@@ -102,6 +102,16 @@ class AnalyzeResponse(Record):
     results: list[TextResult]
 
 
+class AskRequest(BaseModel):
+    """A question; types are not coerced, unknown fields refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    question: str = Field(min_length=1, max_length=500, pattern=r"\S", description="In words.")
+    topic: Topic | None = None
+    document: DocumentId | None = Field(default=None, description="Only from the document with this id.")
+
+
 class DocumentsQuery(Query):
     """A selection of documents, and a page of it."""
 

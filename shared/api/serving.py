@@ -54,7 +54,7 @@ class Call:
 
     arguments: Mapping[str, str]
     """Parameters in the path."""
-    body: AnalyzeRequest | None
+    body: BaseModel | None
     query: Query | None
     key: Key
     """Who calls."""
@@ -155,7 +155,7 @@ def _answer(
     facts["key"] = key.id
     query = read_query(request.args, endpoint.query or Query)
     body = read_body(request, endpoint.body, settings().api_max_bytes) if endpoint.body else None
-    if body is not None:
+    if isinstance(body, AnalyzeRequest):
         facts["texts"] = len(body.texts)
     return handlers[endpoint.name](Call(arguments, body, query, key))
 

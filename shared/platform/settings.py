@@ -242,7 +242,8 @@ class Settings(BaseModel):
     narrative_answer_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
     """What the server calls the limit of an answer; older ones know `max_tokens` alone."""
     narrative_max_usd: NonNegativeFloat | None = Field(default=None, examples=[0.1])
-    """Most US dollars for one digest in all attempts; where the worst case is above it, nothing is sent."""
+    """Most US dollars for a digest or a question, in all attempts; where the worst case is above it, nothing
+    is sent."""
     narrative_usd_per_million_in: NonNegativeFloat | None = Field(default=None, examples=[0.25])
     """The model's price of a million tokens of a prompt; 0 where it costs nothing."""
     narrative_usd_per_million_out: NonNegativeFloat | None = Field(default=None, examples=[2.0])
@@ -251,7 +252,8 @@ class Settings(BaseModel):
     """For all attempts."""
     narrative_url: str = Field(default="", examples=["https://api.openai.com/v1"])
     """Base address of a server that speaks OpenAI's Chat Completions: https://api.openai.com/v1. Empty: no
-    narratives. It needs `narrative_model`, `narrative_max_usd` and the two prices beside it."""
+    narratives, and no answers in words. It needs `narrative_model`, `narrative_max_usd` and the two prices
+    beside it."""
 
     @field_validator("smtp_security")
     @classmethod

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.api import ask
 from shared.api.assistants import INSTRUCTIONS, MAX_PASSAGES, MAX_TEXT, TOOLS, cut
 
 STORED = sorted(TOOLS.keys() - {"analyze"})
@@ -56,3 +57,14 @@ def test_the_sdk_is_loaded_only_where_it_is_used(module: str) -> None:
     """It takes a second, and a cold start must not pay it."""
     code = f"import sys, {module}; sys.exit('mcp' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_so_many_questions_a_minute_reach_a_language_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each costs money; time gives new ones."""
+    now = 1000.0
+    monkeypatch.setattr("shared.api.ask.time.monotonic", lambda: now)
+    ask._bucket.cache_clear()
+    assert [ask._allowed() for _ in range(ask.PER_MINUTE + 1)] == [True] * ask.PER_MINUTE + [False]
+    now += 60 / ask.PER_MINUTE
+    assert [ask._allowed(), ask._allowed()] == [True, False]
+    ask._bucket.cache_clear()
