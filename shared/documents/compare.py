@@ -148,7 +148,8 @@ class Cell(Record):
     """In per cent of the side that it is compared with, or of its restated value where there is one; in
     percentage points where the unit is per cent."""
     is_better: bool | None = None
-    """Whether the change is for the better; None where it is none, or where nobody can say."""
+    """Whether the change is for the better; None where it is none, or where nobody can say: of amounts of
+    organisations, one of which is larger than the other."""
     doubtful: bool = False
     """Whether the values are so far apart that one was likely read wrong; then no change is given."""
 
@@ -532,7 +533,8 @@ def _period(key: _Key, year: int) -> str:
 
 def _changed(cell: Cell, before: float, now: float, key: _Key, *, over_time: bool) -> Cell:
     """Return a cell with its change; without one where a value was likely read wrong."""
-    better, points = directions().get(key.code), key.unit == "%"
+    points = key.unit == "%"
+    better = directions().get(key.code) if over_time or points or "/" in (key.unit or "") else None
     if over_time and before and now and not 1 / IMPLAUSIBLE <= now / before <= IMPLAUSIBLE:
         return cell.model_copy(update={"doubtful": True})
     if not before and not points:

@@ -43,7 +43,7 @@ NEAREST = 4
 """Passages that are looked at for each plan that is open."""
 LOOKING = 8
 """Queries for them at once."""
-LOOK_SECONDS = 10.0
+LOOK_SECONDS = 6.0
 """How long these queries may take together."""
 
 Status = Literal["implemented", "planned", "mentioned", "unclear", "not mentioned"]

@@ -212,8 +212,27 @@ def test_organisations_are_compared_with_the_first() -> None:
     result = compared(sides)
     assert not result.over_time
     assert [each.label for each in result.sides] == ["Velmora 2022", "Tarnholm 2021", "Aulder 2023"]
-    assert cells(result) == [(100, None, None), (50, -50.0, True), (300, 200.0, False)]
+    assert cells(result) == [(100, None, None), (50, -50.0, None), (300, 200.0, None)]
     assert (result.plans, [each.against for each in result.differences]) == ([], [0, 0])
+
+
+def test_only_shares_and_rates_of_organisations_are_better_or_worse() -> None:
+    """A larger organisation emits more, whatever it does."""
+    share = {"code": "E1-5.renewable_share", "unit": "%"}
+    rate = {"code": "E1-6.intensity", "unit": "t/m2"}
+    sides = [
+        side(2022, figure(9, "2022"), figure(50, "2022", **share), figure(2, "2022", **rate)),
+        side(
+            2022, figure(3, "2022"), figure(60, "2022", **share), figure(3, "2022", **rate),
+            organisation="Velmora",
+        ),
+    ]  # fmt: skip
+    result = compared(sides)
+    assert {row.code: row.cells[1].is_better for row in result.datapoints} == {
+        SCOPE1: None,
+        "E1-5.renewable_share": True,
+        "E1-6.intensity": False,
+    }
 
 
 def test_shares_of_topics_and_outcomes_are_beside_each_other() -> None:

@@ -1,0 +1,127 @@
+"""Years of an organisation beside each other, or organisations; its address is a link that can be sent."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import flask
+from flask import request
+
+from shared.documents.catalogue import Filters, list_documents
+from shared.documents.compare import MAX_SIDES, Comparison, DatapointRow, Incomparable, parse_side
+from shared.documents.compare import compare as compare_sides
+from shared.platform.clients import firestore_client
+from shared.platform.records import DOCUMENT_ID
+from shared.text.datapoints import names
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from werkzeug.wrappers import Response
+
+TITLE = "Compare"
+MAX_SIDE = 200
+"""Characters of the name of a side."""
+MAX_OFFERED = 500
+"""Newest documents whose organisations and years are offered."""
+MAX_SUGGESTED = 8
+PLANS = {
+    "implemented": "Planned before, implemented now",
+    "planned": "Planned before and now",
+    "mentioned": "Planned before, mentioned now",
+    "unclear": "Planned before, perhaps mentioned now",
+    "not mentioned": "Planned before, not mentioned again",
+}
+
+pages = flask.Blueprint("compare", __name__)
+
+
+@pages.get("/compare")
+def index() -> str | tuple[str, int]:
+    """Show what to compare, and the comparison where the address names it."""
+    asked = [side[:MAX_SIDE] for each in request.args.getlist("side") if (side := each.strip())]
+    client, made, problem = firestore_client(), None, None
+    try:
+        if asked:
+            made = compare_sides(client, [parse_side(side) for side in asked])
+    except Incomparable as error:
+        problem = error
+    years = _years(client)
+    page = flask.render_template(
+        "compare.html",
+        asked=asked,
+        made=made,
+        problem=problem,
+        sides=MAX_SIDES,
+        offered=[f"{name} {year}" for name, known in years.items() for year in sorted(known, reverse=True)],
+        suggested=_suggested(years),
+        **(_shown(made) if made else {}),
+    )
+    return page, HTTPStatus.UNPROCESSABLE_ENTITY if problem else HTTPStatus.OK
+
+
+@pages.post("/compare")
+def chosen() -> Response:
+    """Lead to the comparison of documents that were marked in a list."""
+    marked = [each for each in dict.fromkeys(request.form.getlist("id")) if re.fullmatch(DOCUMENT_ID, each)]
+    return flask.redirect(flask.url_for("compare.index", side=marked[: MAX_SIDES + 1]), 303)
+
+
+def _years(client: Any) -> dict[str, set[int]]:  # noqa: ANN401 - untyped
+    """Return which years there are documents about, by organisation, in their order."""
+    found: dict[str, set[int]] = defaultdict(set)
+    fields = ("organisation", "year", "published_run")
+    for row in list_documents(client, Filters(), limit=MAX_OFFERED, fields=fields).rows:
+        if row.get("organisation") and row.get("year") and row.get("published_run"):
+            found[row["organisation"]].add(row["year"])
+    return dict(sorted(found.items()))
+
+
+def _suggested(years: Mapping[str, set[int]]) -> list[tuple[str, list[str]]]:
+    """Return comparisons to begin with: the two newest years of organisations with several."""
+    pairs = {name: sorted(known)[-2:] for name, known in years.items() if len(known) > 1}
+    return [
+        (f"{name} {older} and {newer}", [f"{name} {older}", f"{name} {newer}"])
+        for name, (older, newer) in list(pairs.items())[:MAX_SUGGESTED]
+    ]
+
+
+def _shown(made: Comparison) -> dict[str, Any]:
+    """Return what the template needs in groups: rows that can be compared, plans by status, differences."""
+    return {
+        "heads": [str(side.year) if made.over_time else side.label for side in made.sides],
+        "comparable": [row for row in made.datapoints if _is_comparable(row)],
+        "alone": [row for row in made.datapoints if not _is_comparable(row)],
+        "series": _series,
+        "plans": {
+            title: found
+            for status, title in PLANS.items()
+            if (found := [each for each in made.plans if each.status == status])
+        },
+        "differences": [
+            {
+                "of": made.sides[each.side].label,
+                "against": made.sides[each.against].label,
+                "missing": [names().get(code, code) for code in each.missing_datapoints],
+                "new": [names().get(code, code) for code in each.new_datapoints],
+                "missing_topics": each.missing_topics,
+                "new_topics": each.new_topics,
+            }
+            for each in made.differences
+        ],
+    }
+
+
+def _is_comparable(row: DatapointRow) -> bool:
+    return sum(1 for cell in row.cells if cell.value or cell.restated) > 1
+
+
+def _series(row: DatapointRow) -> list[tuple[str, float]]:
+    """Return the periods of a data point from the oldest, each as the last side that states it says."""
+    return [
+        (period, next(value for value in reversed(values) if value is not None))
+        for period, values in reversed(row.periods.items())
+    ]
