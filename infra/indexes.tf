@@ -36,6 +36,7 @@ locals {
     # A run's passages in their order, or what matters most first; Firestore combines these where several filters
     # are given.
     { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["index", "ASCENDING"]] },
+    { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["page", "ASCENDING"], ["index", "ASCENDING"]] },
     { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["initiative", "ASCENDING"], ["index", "ASCENDING"]] },
     { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["topic_names", "CONTAINS"], ["index", "ASCENDING"]] },
     { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["sentiment.label", "ASCENDING"], ["index", "ASCENDING"]] },

@@ -76,12 +76,12 @@ def _candidates(
 ) -> Iterator[tuple[Head | Version, Candidate]]:
     """Every document that the plan might keep.
 
-    The collections of the root are listed again and again, so the keys of their documents are kept. Those
-    below a document are read as a whole, or once.
+    A collection may be listed again and again, so the keys of its documents are kept. A group of collections
+    is searched by vectors, which are read anew each time.
     """
     prefix = f"{plan.database}/documents/{collection.path}/"
     first = _first_id(plan, prefix)
-    if "/" not in collection.path and plan.reads_fields:
+    if not plan.descendants and plan.reads_fields:
         for head in reader.heads(collection, at, first):
             known = reader.known(collection, head)
             yield head, Candidate(prefix + head.id, known, partial(reader.data, collection, head))

@@ -116,6 +116,8 @@ QUERIES: dict[str, list[Query]] = {
         Query("documents", ("state",), order="lease.expires_at"),
         Query("documents", ("state",), order="updated_at"),
     ],
+    "functions.console.document:_from": [_RUN],
+    "functions.console.document:_on_page": [Query("passages", ("run", "page"), order="index")],
     "long_job.comparison:_passages": [_RUN],
     "long_job.delegated:DelegatedRun.siblings_at_work": [Query("leases", ("run",))],
     "shared.documents.replay:dead_letters": [Query("dead_letters", order="recorded_at", descending=True)],

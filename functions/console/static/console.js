@@ -98,10 +98,12 @@ function refresh() {
 
 function point(number, from) {
   for (const each of document.querySelectorAll(".on")) each.classList.remove("on");
-  const [passage, box] = [document.getElementById(`p-${number}`), document.getElementById(`b-${number}`)];
-  for (const each of [passage, box]) if (each) each.classList.add("on");
-  const other = from === passage ? box : passage;
-  if (other) other.scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+  const passage = document.getElementById(`p-${number}`);
+  const boxes = document.querySelectorAll(`.b-${CSS.escape(number)}`);
+  for (const each of [passage, ...boxes]) each?.classList.add("on");
+  passage?.closest("details")?.setAttribute("open", "");
+  const other = from && from === passage ? boxes[0] : passage;
+  other?.scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
 }
 
 document.addEventListener("click", (event) => {
@@ -121,7 +123,7 @@ document.addEventListener("change", (event) => {
   if (event.target.id === "files") { enqueue(event.target.files, zone); event.target.value = ""; }
 });
 document.addEventListener("htmx:afterSettle", (event) => {
-  const on = event.target.querySelector?.("[data-on]");
+  const on = event.target.closest?.("[data-on]") || event.target.querySelector?.("[data-on]");
   if (on) point(on.dataset.on, null);
 });
 document.addEventListener("htmx:responseError", () => say("This did not work. Load the page again."));
