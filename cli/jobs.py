@@ -384,16 +384,17 @@ def print_import(console: Console, job: Import) -> None:
         console.print(f"  {line}", highlight=False)
 
 
-def start_training(address: str, *, identifier: str | None, model: str | None) -> str:
-    """Start a training on the rows under a prefix; return the execution's full name.
+def start_training(address: str | None, *, identifier: str | None, model: str | None) -> str:
+    """Start a training on corrections, and on the rows under a prefix; return the execution's full name.
 
     Raises:
         HeadraceError: there is no such bucket, or nothing in it under that prefix.
     """
     need_job()
-    need_objects(address)
-    arguments = ["train", "--data", address]
-    for option, value in (("--id", identifier), ("--model", model)):
+    if address:
+        need_objects(address)
+    arguments = ["train"]
+    for option, value in (("--data", address), ("--id", identifier), ("--model", model)):
         arguments += [option, value] if value else []
     return run_job(arguments, 1)
 
@@ -409,9 +410,17 @@ def print_training(console: Console, training: Training) -> None:
         console.print(report["reason"], highlight=False)
     if rows := report.get("rows"):
         left = sum(rows["rejected"].values())
-        console.print(f"{rows['used']:,} rows used, {left:,} left out", highlight=False)
+        of_people = f", {rows['corrections']:,} of them corrections" if rows.get("corrections") else ""
+        console.print(f"{rows['used']:,} rows used{of_people}, {left:,} left out", highlight=False)
         for code, count in rows["rejected"].items():
             console.print(f"  {code:<24}{count:>8,}", highlight=False)
+    for name, learnt in (report.get("corrections") or {}).items():
+        line = (
+            f"  {name:<12}{learnt['in_use']:,} of {learnt['rows']:,} corrected texts right before, "
+            f"{learnt['candidate']:,} now; of those held out {learnt['held_out_in_use']:,} of "
+            f"{learnt['held_out']:,} before, {learnt['held_out_candidate']:,} now"
+        )
+        console.print(line, highlight=False, soft_wrap=True)
     if report.get("heads"):
         address = f"gs://{settings().models_bucket}/trainings/{training.id}/report.json"
         console.print(f"both models, head by head: {address}", highlight=False, soft_wrap=True)

@@ -672,7 +672,7 @@ def resume_backfill(identifier: str, *, wait: bool, stack: Stack, as_json: bool)
 
 
 @headrace.command()
-@click.argument("place", metavar="gs://BUCKET/PREFIX")
+@click.argument("place", metavar="[gs://BUCKET/PREFIX]", required=False)
 @click.option(
     "--id", "identifier", help="Id of the training. [default: follows from the rows and the model in use]"
 )
@@ -680,7 +680,7 @@ def resume_backfill(identifier: str, *, wait: bool, stack: Stack, as_json: bool)
 @wait_option
 @stack_options
 def train(  # noqa: PLR0913 - the options of a command
-    place: str,
+    place: str | None,
     *,
     identifier: str | None,
     model: str | None,
@@ -688,7 +688,10 @@ def train(  # noqa: PLR0913 - the options of a command
     stack: Stack,
     as_json: bool,
 ) -> None:
-    """Train the heads again on labelled rows, and publish the model if it is better than the one in use."""
+    """Train the heads again on what people corrected, and on labelled rows if a place of some is named.
+
+    The model is published if it is better than the one in use.
+    """
     stack.connect()
     from cli import jobs
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from long_job.models import model_directory
 from model_export.bucket import push
 from model_export.build import build
@@ -14,15 +16,15 @@ from model_export.sources import load_packaged
 from shared.inference.engine import Engine
 from shared.platform.errors import Rejected, SetupError
 from shared.platform.settings import settings
-from training.compare import compare_models
+from training.compare import agreement, compare_models
 from training.data import check_size, content
 from training.in_use import features, in_use, store_trained, write_trained
-from training.report import HeadReport, Report, RowCounts, decide
+from training.report import HeadReport, Learnt, Report, RowCounts, decide
 from training.retrain import corpus, learn, shortage
-from training.rows import SOURCE, Rows
+from training.rows import CORRECTIONS, SOURCE, Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from model_export.heads import Card, HeadName, Heads
@@ -37,22 +39,24 @@ LABEL_MORE = "Label more rows and start it again."
 class Examination:
     """Makes one candidate and compares it. What is found is kept at once, so that a rejection says it too."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is to be done, and whom to notify
         self,
         identifier: str,
-        place: Place,
+        place: Place | None,
         scratch: Path,
         *,
+        corrections: Sequence[Mapping[str, Any]] = (),
         check: Callable[[], None],
         begin_step: Callable[[str], None],
     ) -> None:
-        """Read nothing yet; `scratch` is an empty directory.
+        """Read nothing yet; `scratch` is an empty directory, `corrections` are rows of what people said.
 
         `check` is called now and then and raises an error if the work must end; so does `begin_step`, which
         is told what is done next.
         """
         self._id = identifier
         self._place = place
+        self._corrections = corrections
         self._scratch = scratch
         self._check, self._begin_step = check, begin_step
         self._found: dict[str, Any] = {}
@@ -67,7 +71,7 @@ class Examination:
         self._found = {"id": self._id, "data": data, "in_use": digest}
         try:
             self._begin_step("reading")
-            check_size(self._place, data.objects)
+            check_size(self._place, data.objects, len(self._corrections))
             model = in_use(model_directory(digest), digest, self._scratch)
             known = self._read(data, model)
             self._begin_step("learning")
@@ -94,8 +98,10 @@ class Examination:
 
     def _read(self, data: Data, model: InUse) -> Corpus:
         rows = Rows(model.manifest.topics)
+        rows.take(CORRECTIONS, enumerate(self._corrections, 1), CORRECTIONS)  # first: others contradict them
         for item in data.objects:
             self._check()
+            assert self._place is not None
             rows.add(item.name, content(self._place, item))
         known = corpus(rows.examples, model.manifest.topics)
         self._found["rows"] = RowCounts(
@@ -103,6 +109,7 @@ class Examination:
             used=len(rows.examples),
             learnt=int((known.users & ~known.held).sum()),
             held_out=int((known.users & known.held).sum()),
+            corrections=sum(example.source == CORRECTIONS for example in rows.examples),
             rejected=dict(sorted(rows.reasons.items())),
             listed=tuple(rows.left),
         )
@@ -145,6 +152,7 @@ class Examination:
         for name, report in reports.items():
             held_out, own = compared[name]
             reports[name] = report.model_copy(update={"held_out": held_out, "own": own})
+        self._found["corrections"] = _of_corrections(*pair, known)
         return decide(reports)
 
     def _publish(self, directory: Path, reason: str) -> Report:
@@ -158,6 +166,25 @@ class Examination:
             f"headrace backfill --model {digest}"
         )
         return self._end("published", "better", reason, following)
+
+
+def _of_corrections(in_use: Engine, candidate: Engine, known: Corpus) -> dict[HeadName, Learnt]:
+    rows = np.flatnonzero([example.source == CORRECTIONS for example in known.examples])
+    if not len(rows):
+        return {}
+    held = known.held[rows]
+    return {
+        name: Learnt(
+            rows=int(said.sum()),
+            in_use=int(before.sum()),
+            candidate=int(after.sum()),
+            held_out=int((said & held).sum()),
+            held_out_in_use=int((before & held).sum()),
+            held_out_candidate=int((after & held).sum()),
+        )
+        for name, (said, before, after) in agreement(in_use, candidate, known, rows).items()
+        if said.any()
+    }
 
 
 def _card(card: Card, reports: dict[HeadName, HeadReport], known: Corpus) -> Card:

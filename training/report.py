@@ -37,14 +37,31 @@ class HeadReport(Record):
     """On the held-out sentences of this repository."""
 
 
+class Learnt(Record):
+    """How many texts that people corrected or confirmed two models label as people do."""
+
+    rows: NonNegativeInt
+    """Of which people say something that the head decides."""
+    in_use: NonNegativeInt
+    """Of these, labelled so by the model in use."""
+    candidate: NonNegativeInt
+    """And by the candidate."""
+    held_out: NonNegativeInt
+    """Rows that the candidate was not fitted on, and the same of these."""
+    held_out_in_use: NonNegativeInt
+    held_out_candidate: NonNegativeInt
+
+
 class RowCounts(Record):
-    """Rows of the files."""
+    """Rows of the files, and corrections."""
 
     read: NonNegativeInt
     used: NonNegativeInt
     learnt: NonNegativeInt
     """Rows among those used that heads were fitted on."""
     held_out: NonNegativeInt
+    corrections: NonNegativeInt = 0
+    """Rows among those used that people corrected or confirmed."""
     rejected: dict[str, int]
     """Rows left out, by reason."""
     listed: tuple[Left, ...] = ()
@@ -77,6 +94,8 @@ class Report(Record):
     """Digest of the model that was compared with it."""
     rows: RowCounts | None = None
     heads: dict[str, HeadReport] = Field(default_factory=dict)
+    corrections: dict[str, Learnt] = Field(default_factory=dict)
+    """What the candidate learnt of what people corrected or confirmed, by head."""
 
 
 def decide(heads: Mapping[HeadName, HeadReport]) -> tuple[str, str]:

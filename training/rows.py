@@ -32,12 +32,13 @@ from shared.platform.records import TOPICS, Record
 from training.corpora import FILES, read_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from model_export.labelled import Split
 
-SOURCE = "users"
+SOURCE, CORRECTIONS = "users", "corrections"
+"""Of rows of a bucket's files, and of what people corrected or confirmed."""
 MAX_ROWS = 50_000
 MAX_CHARACTERS = 10_000
 """In one row's text; the model reads some thousand of them."""
@@ -140,22 +141,26 @@ class Rows:
         Raises:
             Rejected: there are too many rows.
         """
-        for line, row in read_rows(name, content):
+        self.take(name, read_rows(name, content), SOURCE)
+
+    def take(self, name: str, rows: Iterable[tuple[int, Mapping[str, Any] | BadRow]], source: str) -> None:
+        """Take rows, each with its number. Raises Rejected as `add` does."""
+        for line, row in rows:
             self.read += 1
             if self.read > MAX_ROWS:
                 raise Rejected(
                     "too_many_rows", f"There are more than {MAX_ROWS:,} rows.", "Name a longer prefix."
                 )
             try:
-                self._take(row)
+                self._take(row, source)
             except BadRow as bad:
                 self.reasons[bad.code] += 1
                 if len(self.left) < MAX_LISTED:
                     self.left.append(Left(file=name, line=line, code=bad.code))
 
-    def _take(self, row: Mapping[str, Any] | BadRow) -> None:
+    def _take(self, row: Mapping[str, Any] | BadRow, source: str) -> None:
         """Labels of a text that stand in several rows come together, unless they contradict each other."""
-        example = to_example(row, SOURCE, self.topics)
+        example = to_example(row, source, self.topics)
         if len(example.text) > MAX_CHARACTERS:
             raise BadRow("too_many_characters")
         if not example.topics and all(getattr(example, name) is None for name in LABELS):

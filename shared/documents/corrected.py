@@ -32,6 +32,7 @@ from shared.platform.records import (
     SentimentLabel,
     TopicScore,
 )
+from shared.platform.tables import PassageKind  # noqa: TC001 - pydantic looks it up
 from shared.text.summary import Candidate, Partial, partial, stand_in
 
 if TYPE_CHECKING:
@@ -173,6 +174,8 @@ class Correction(Stored):
     """Whether nothing changed: a person has looked, and it is right."""
     text: str | None = None
     """The passage's, to learn from."""
+    passage: PassageKind | None = None
+    """What kind of passage it is; of prose the model learns."""
     language: str | None = None
     by: Who
     made_at: datetime

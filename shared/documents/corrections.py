@@ -12,6 +12,7 @@ it writes to the document as well, and only one of the two commits. A batch that
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from pydantic import NonNegativeInt, PositiveInt
@@ -39,15 +40,16 @@ from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.passages import stored_fields
 from shared.documents.quotable import keep
 from shared.documents.store import COLLECTION as DOCUMENTS
-from shared.documents.store import Documents, now
+from shared.documents.store import Documents, in_pages, now
 from shared.documents.views import passage_view
 from shared.platform.errors import Conflict, Missing, Permanent
-from shared.platform.records import TOPICS, PassageResult, Record
+from shared.platform.records import LANGUAGES, TOPICS, PassageResult, Record
+from shared.platform.transaction import plain
 from shared.text.datapoints import names
 from shared.text.summary import Partial
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from google.cloud import firestore
 
@@ -62,6 +64,8 @@ MAX_CHECKED = 100
 MARGIN = 3
 """Passages read at first for each that is asked for: some are of runs that are not published."""
 GROWTH = 5
+PAGE = 500
+"""Corrections read at once."""
 MAX_READ = 2_000
 """Passages read for one queue."""
 SECONDS = 20.0
@@ -162,6 +166,25 @@ def corrections_of(client: firestore.Client, document: str) -> list[Correction]:
     stored = client.collection(DOCUMENTS).document(document).collection(COLLECTION).get(timeout=SECONDS)
     found = [Correction.model_validate(each.to_dict()) for each in stored]
     return sorted(found, key=lambda each: -each.number)
+
+
+def labelled_rows(client: firestore.Client) -> list[dict[str, Any]]:
+    """Return what people say of texts of all documents, as rows to learn from; always in the same order.
+
+    A row has `text`, and of topics, action, sentiment, salience and initiative what they said.
+    """
+    said: dict[tuple[str, str], list[Correction]] = {}
+    stored = client.collection_group(COLLECTION).order_by("__name__")
+    for snapshot in chain.from_iterable(in_pages(stored, PAGE)):
+        one = Correction.model_validate(snapshot.to_dict())
+        if one.kind == "passage" and one.passage == "text" and one.language in LANGUAGES:
+            document = snapshot.reference.parent.parent.id
+            said.setdefault((document, one.text_hash), []).append(one)
+    rows = []
+    for (_, key), corrections in sorted(said.items()):
+        if (force := in_force(corrections).get(key)) and force.labels:
+            rows.append({"text": corrections[-1].text, **force.labels})
+    return rows
 
 
 class Filters(Record):
@@ -286,9 +309,7 @@ class _Text:
         self._records = {}
         for run in {self._published, *(run for run, _ in self._passages)}:
             query = of_run(self._reference, run).select([*_BOUNDS, *wanted])
-            self._records[run] = {
-                each.reference: each.to_dict() or {} for each in _read(transaction, document, query)
-            }
+            self._records[run] = dict(_read(transaction, document, query))
         self._outcome = outcomes_of(documents.client, document.id)
         [self._has_outcome] = transaction.read(self._outcome, fields=["document"])
         self._run = documents.read_run(document.id, self._published, transaction)
@@ -374,12 +395,23 @@ def _record(reference: firestore.DocumentReference, number: int) -> firestore.Do
 
 
 def _read(
-    transaction: ShortTransaction,
-    document: Document,
-    query: Any,  # noqa: ANN401 - the client's is untyped
-) -> Iterable[Any]:
-    found: Iterable[Any] = query.get(timeout=SECONDS) if document.state in CLOSED else transaction.get(query)
-    return found
+    transaction: ShortTransaction, document: Document, query: firestore.Query
+) -> Iterator[tuple[firestore.DocumentReference, dict[str, Any]]]:
+    """Yield the records of batches, in a fifth of the time that the client's own snapshots take."""
+    asked: Any = query
+    client = asked._client  # noqa: SLF001 - the query's own
+    request, _, _ = asked._prep_stream(  # noqa: SLF001 - as its own `stream` begins
+        None if document.state in CLOSED else transaction
+    )
+    answers = client._firestore_api.run_query(  # noqa: SLF001 - no public way to the messages
+        request=request,
+        metadata=client._rpc_metadata,  # noqa: SLF001 - as its own calls have
+    )
+    for answer in answers:
+        found = type(answer).pb(answer).document
+        if found.name:
+            fields = {name: plain(value) for name, value in found.fields.items()}
+            yield asked._parent.document(found.name.rpartition("/")[2]), fields  # noqa: SLF001 - the same
 
 
 def _log(reference: firestore.DocumentReference, key: str) -> list[Correction]:
@@ -402,9 +434,10 @@ def _twins(
     from google.cloud.firestore_v1.base_query import FieldFilter
 
     query = reference.collection(PASSAGES).where(filter=FieldFilter("text_hash", "==", key))
+    query = query.limit(MAX_SAME + 1)
     found = {
         each.id: result_of(each.to_dict() or {})
-        for each in _read(transaction, document, query.limit(MAX_SAME + 1))
+        for each in (query.get(timeout=SECONDS) if document.state in CLOSED else transaction.get(query))
     }
     if len(found) > MAX_SAME:
         raise Permanent(
@@ -446,6 +479,7 @@ def _new(
         index=change.index,
         page=passage.page,
         text=passage.text,
+        passage=passage.kind,
         language=passage.language,
         by=by,
         made_at=now(),

@@ -11,6 +11,7 @@ step, a hundred times faster.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from google.cloud.firestore_v1 import Transaction
@@ -134,6 +135,18 @@ def value(plain: object) -> Message:  # noqa: PLR0911 - one return for each of F
             return _Value(array_value=_Array(values=[value(item) for item in plain]))
         case _:
             raise TypeError(f"Firestore has no type for {type(plain).__name__}")
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 - a message without stubs, and whatever a field may hold
+    """Decode a `Value` that is neither a reference nor a vector, in half the time that the client takes."""
+    kind = value.WhichOneof("value_type")
+    if kind == "map_value":
+        return {name: plain(item) for name, item in value.map_value.fields.items()}
+    if kind == "array_value":
+        return [plain(item) for item in value.array_value.values]
+    if kind == "timestamp_value":
+        return value.timestamp_value.ToDatetime(tzinfo=UTC)
+    return None if kind == "null_value" else getattr(value, kind)
 
 
 class RawTransaction(ShortTransaction):

@@ -18,7 +18,7 @@ from shared.documents.corrected import (
     PassageChange,
     text_hash,
 )
-from shared.documents.corrections import Filters, check_first, correct, corrections_of, undo
+from shared.documents.corrections import Filters, check_first, correct, corrections_of, labelled_rows, undo
 from shared.documents.erasure import erase_stored
 from shared.documents.figures import figures_of, known
 from shared.documents.model import Batches, Facts, Plan
@@ -575,6 +575,25 @@ def test_confirming_with_a_change_confirms_the_rest() -> None:
     said = say(document, CRANE, sentiment="neutral", confirm=True)
     assert not said.confirms
     assert said.fields == {"topics": ["S1"], "action": "none", "sentiment": "neutral", "initiative": False}
+
+
+def test_rows_to_learn_from_are_what_counts_of_prose() -> None:
+    """Of each text what was said last and not undone."""
+    for stored in firestore_client().collection("documents").stream():
+        firestore_client().recursive_delete(stored.reference.collection("corrections"))
+    document = completed()
+    say(document, CRANE, sentiment="neutral", salience=1)
+    say(document, CRANE, sentiment="positive", by="Ben")
+    undone = say(document, WATER, topics=[])
+    undo(firestore_client(), document.id, undone.id, by=BY)
+    fix(document, value=8)
+    say(document, GAS, confirm=True)
+    rows = sorted(labelled_rows(firestore_client()), key=lambda row: str(row["text"]))
+    confirmed = {"topics": ["G1"], "action": "none", "sentiment": "neutral", "initiative": False}
+    assert rows == [
+        {"text": TEXTS[GAS]} | confirmed,
+        {"text": TEXTS[CRANE], "sentiment": "positive", "salience": 1},
+    ]
 
 
 def test_the_queue_can_be_of_a_topic_or_an_organisation() -> None:

@@ -18,6 +18,7 @@ from long_job import examination
 from long_job.main import DONE, FAILED, LEFT, main
 from long_job.task import Task
 from model_export import bucket, gate
+from shared.documents.corrected import Correction, text_hash
 from shared.documents.store import now
 from shared.inference.engine import Engine
 from shared.platform.clients import firestore_client, storage_client
@@ -112,6 +113,47 @@ def test_labels_without_a_rule_publish_nothing(servers: Servers) -> None:
     status, record = train(servers, servers.put("shuffled.jsonl", shuffled(ROWS)))
     assert (status, record["state"], record["code"]) == (DONE, "kept", "nothing_learnt")
     assert servers.models() - before == {f"trainings/{record['id']}/report.json"}
+
+
+def test_what_people_corrected_is_learnt_without_other_rows(servers: Servers) -> None:
+    """And the report says of how many of these texts each model is right."""
+    documents = firestore_client().collection("documents")
+    for number, row in enumerate(ruled(ROWS), 1):
+        one = Correction(
+            id=f"{number:06}",
+            number=number,
+            kind="passage",
+            text_hash=text_hash(row["text"]),
+            run=1,
+            index=number,
+            text=row["text"],
+            passage="text",
+            language="en",
+            fields={"action": row["action"]},
+            by="Ada",
+            made_at=now(),
+        )
+        documents.document("a" * 24).collection("corrections").document(one.id).set(one.model_dump())
+    try:
+        status = main(["train"])
+        (record,) = [
+            each["report"] for each in servers.records() if (each["report"] or {}).get("corrections")
+        ]
+    finally:
+        firestore_client().recursive_delete(documents.document("a" * 24))
+    assert (status, record["code"], record["data"]["uri"]) == (DONE, "better", "corrections")
+    assert (record["rows"]["used"], record["rows"]["corrections"]) == (ROWS, ROWS)
+    learnt = record["corrections"]["action"]
+    assert (learnt["rows"], learnt["held_out"]) == (ROWS, record["rows"]["held_out"])
+    assert learnt["in_use"] < ROWS / 2 < learnt["candidate"]
+    assert learnt["held_out_in_use"] < learnt["held_out_candidate"]
+    assert list(record["corrections"]) == ["action"]
+
+
+def test_nothing_to_learn_from_is_said(servers: Servers) -> None:
+    """Nobody has corrected anything, and no rows were named."""
+    assert main(["train"]) == DONE
+    assert "no_data" in {each["report"]["code"] for each in servers.records() if each["report"]}
 
 
 @pytest.mark.slow

@@ -135,6 +135,7 @@ QUERIES: dict[str, list[Query]] = {
     "shared.jobs.listing:counts": [Query("documents", ("outcome",))],
     "shared.jobs.listing:pages": [Query("documents", ("settled",))],
     "shared.documents.corrections:_log": [Query("corrections", ("text_hash",))],
+    "shared.documents.corrections:labelled_rows": [Query("corrections", group=True)],
     "shared.documents.corrections:_twins": [Query("passages", ("text_hash",))],
     "shared.documents.corrections:_doubtful": _QUEUES,
     "shared.documents.batches:of_run": [Query("batches", ("run",))],

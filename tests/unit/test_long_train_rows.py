@@ -13,7 +13,7 @@ from shared.platform.records import TOPICS
 from training import rows as reading
 from training.data import DataObject, Place, check_size, data_digest
 from training.retrain import corpus
-from training.rows import MAX_CHARACTERS, Rows, own_sentences
+from training.rows import CORRECTIONS, MAX_CHARACTERS, Rows, own_sentences
 
 
 def read(name: str, content: str | bytes) -> Rows:
@@ -24,6 +24,33 @@ def read(name: str, content: str | bytes) -> Rows:
 
 def codes(rows: Rows) -> list[tuple[int, str]]:
     return [(left.line, left.code) for left in rows.left]
+
+
+def test_what_people_corrected_comes_before_rows_that_contradict_it() -> None:
+    """A file may say more of a text, not something else."""
+    rows = Rows(TOPICS)
+    corrections = [{"text": "Waste fell.", "topics": ["E5"]}, {"text": "Other.", "topics": ["X9"]}]
+    rows.take(CORRECTIONS, enumerate(corrections, 1), CORRECTIONS)
+    rows.add(
+        "a.jsonl", b'{"text": "waste  fell.", "topics": ["E2"]}\n{"text": "waste fell.", "action": "none"}'
+    )
+    (example,) = rows.examples
+    assert (example.source, example.action) == (CORRECTIONS, "none")
+    assert [topic for topic, applies in example.topics.items() if applies] == ["E5"]
+    assert [(left.file, left.code) for left in rows.left] == [
+        (CORRECTIONS, "unknown_topic"),
+        ("a.jsonl", "contradiction"),
+    ]
+
+
+def test_a_training_of_other_corrections_is_another_one() -> None:
+    """And one without any is the one that it was before there were some."""
+    place, rows = Place("b", "p"), [{"text": "a", "action": "none"}]
+    assert len({data_digest(place, []), data_digest(place, [], rows), data_digest(None, [], rows)}) == 3
+    assert data_digest(place, []) == data_digest(place, [], [])
+    with pytest.raises(Rejected, match="Nobody has corrected"):
+        check_size(None, [])
+    check_size(None, [], 1)
 
 
 @pytest.mark.parametrize(

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.digests.records import Filter, Window
 from shared.documents.outcomes import organisation_key
 from shared.platform.records import Record
+from shared.platform.transaction import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from google.cloud import firestore
-    from google.protobuf.message import Message
 
 
 PAGE = 10_000
@@ -141,18 +140,6 @@ class Rows:
             if row:
                 self.reads += 1
                 yield row
-
-
-def plain(value: Message | Any) -> Any:  # noqa: ANN401 - whatever a field may hold
-    """Return a field's value as Python has it."""
-    kind = value.WhichOneof("value_type")
-    if kind == "map_value":
-        return {name: plain(item) for name, item in value.map_value.fields.items()}
-    if kind == "array_value":
-        return [plain(item) for item in value.array_value.values]
-    if kind == "timestamp_value":
-        return value.timestamp_value.ToDatetime(tzinfo=UTC)
-    return None if kind == "null_value" else getattr(value, kind)
 
 
 def _row(document: Any) -> Row:  # noqa: ANN401 - a message without stubs
