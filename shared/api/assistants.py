@@ -211,7 +211,7 @@ class ComparedValue(Record):
     period: str | None
     stated: str
     change: float | None
-    """In per cent, against the side before it over time, or else against the first."""
+    """In per cent, of a share in percentage points; against the side before it over time, else the first."""
     is_better: bool | None
     """Whether the change is for the better, where anyone can say."""
     source: Source

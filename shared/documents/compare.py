@@ -428,12 +428,15 @@ _Rank = tuple[bool, bool, float]
 def _values(side: Loaded) -> dict[_Key, dict[int, Value]]:
     """Return what a side says of each data point by year.
 
-    A value of no period is one of the side's own year if nothing else is, and all such values agree.
+    A value of no period is one of the side's own year if nothing else is, and all such values agree. Counts
+    and amounts in sentences are not: they often are of another year, or an aim.
     """
     found: dict[_Key, dict[int | None, list[tuple[_Rank, Value]]]] = {}
     for document, figure in side.figures:
         period, year = _PERIOD.fullmatch(figure.period or ""), last_year(figure.period)
         if (figure.period and not period) or figure.confidence < MIN_CONFIDENCE:
+            continue
+        if not period and figure.cell is None and figure.unit != "%":
             continue
         if (figure.qualifier or "").startswith(_NOT_REPORTED):
             continue

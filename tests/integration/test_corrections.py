@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from shared.documents import completion, corrections
+from shared.documents.compare import Asked, compare
 from shared.documents.corrected import (
     ACTIONS,
     Correction,
@@ -611,3 +612,16 @@ def test_the_queue_can_be_of_a_topic_or_an_organisation() -> None:
 def test_a_text_is_known_in_spite_of_its_white_space() -> None:
     """Another release may cut lines elsewhere."""
     assert text_hash("a  b\nc") == text_hash("a b c") != text_hash("ab c")
+
+
+def test_what_people_say_is_compared() -> None:
+    """A document's side, its figures and the topics of its passages are what people say they are."""
+    client, theirs, ours = firestore_client(), completed(), completed()
+    correct(client, ours.id, DocumentChange(organisation="Tarnholm", year=2023), by=BY)
+    value = FigureChange(run=ours.published_run or 0, index=GAS, at=0, metric="gas use", value=9)
+    correct(client, ours.id, value, by=BY)
+    say(ours, BLOOD, topics=["S3"])
+    made = compare(client, [Asked(theirs.id), Asked(None, "tarnholm", 2023)])
+    assert [side.label for side in made.sides] == ["Aulder AG", "Tarnholm 2023"]
+    assert [cell.value and cell.value.value for cell in made.datapoints[0].cells] == [7, 9]
+    assert {row.topic: row.cells[1].passages for row in made.topics}["S3"] == 1

@@ -152,10 +152,18 @@ def test_values_of_one_organisation_that_cannot_both_be_right_have_no_change(now
 
 
 def test_a_value_without_a_period_is_taken_for_the_own_year_where_all_agree() -> None:
-    """And nothing else is of that year; the value says that its period is not known."""
-    older = side(2021, figure(200, None), figure(200, None))
-    newer = side(2022, figure(100, None), figure(50, None), figure(90, "2022", WATER), figure(1, None, WATER))
+    """And nothing else is of that year; the value says that its period is not known. Not so in a sentence."""
+    cell: Any = {"cell": (1, 1)}
+    older = side(2021, figure(200, None, **cell), figure(200, None, **cell))
+    newer = side(
+        2022,
+        *(figure(100, None, **cell), figure(50, None, **cell)),
+        *(figure(90, "2022", WATER), figure(1, None, WATER, **cell)),
+        *(figure(3, None, "S1-14.fatalities", unit=None), figure(55, None, "S1-9.women_share", unit="%")),
+    )
     result = compared([older, newer])
+    assert cells(result, "S1-9.women_share")[1][0] == 55
+    assert "S1-14.fatalities" not in {row.code for row in result.datapoints}
     assert cells(result) == [(200, None, None), (None, None, None)]
     assert cells(result, WATER) == [(None, None, None), (90, None, None)]
     row = next(each for each in result.datapoints if each.code == SCOPE1)
