@@ -1,6 +1,7 @@
 """How one model's results differ from another's on the same passages.
 
-Labels are compared as they are stored. A comparison holds no text: its examples name passages.
+Labels are compared as the models gave them, whatever people corrected. A comparison holds no text: its
+examples name passages.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ EXAMPLES, REPORT_EXAMPLES = 5, 20
 """Examples that are kept of a document, and of all."""
 COUNTS = ("passages", "changed", "unmatched", "initiatives_before", "initiatives_after")
 MATRICES = ("sentiment", "action")
-FIELDS = ("index", "text", "sentiment", "action", "topics", "initiative")
+FIELDS = ("index", "text", "sentiment", "action", "topics", "initiative", "corrected")
 PAGE = 500
 """Passages read at once of each run."""
 
@@ -91,7 +92,9 @@ def _passages(reference: firestore.DocumentReference, run: int) -> Iterator[dict
 
     query = reference.collection(COLLECTION).where(filter=FieldFilter("run", "==", run))
     for page in in_pages(query.order_by("index").select(FIELDS), PAGE):
-        yield from (snapshot.to_dict() for snapshot in page)
+        for snapshot in page:
+            stored = snapshot.to_dict() or {}
+            yield stored | ((stored.get("corrected") or {}).get("model_says") or {})
 
 
 def compare_passages(

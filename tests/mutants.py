@@ -85,6 +85,7 @@ ROUNDS, ERASURE = "tests/integration/test_sweep_rounds.py", "tests/integration/t
 LETTERS, TICKS = "tests/integration/test_dead_letters.py", "tests/integration/test_digest_ticks.py"
 LATE, FORGED = "tests/integration/test_erasure_late.py", "tests/integration/test_forged_batches.py"
 KEYS, STORED_KEYS = "tests/unit/test_api_keys.py", "tests/integration/test_cli_keys.py"
+CORRECTIONS = "tests/integration/test_corrections.py"
 LEFTOVERS, LEFTOVER_FILES = "tests/integration/test_leftovers.py", "tests/integration/test_leftover_files.py"
 
 MUTANTS = (
@@ -259,6 +260,48 @@ MUTANTS = (
         "batches.count_done(reference, document.run) < document.batches.total",
         "False",
         "tests/integration/test_documents_contention.py tests/integration/test_documents_alone.py",
+    ),
+    Mutant(
+        "a correction between the reading of batches and the completion is not lost",
+        "shared/documents/completion.py::_complete",
+        "current.corrections != seen.corrections",
+        "False",
+        CORRECTIONS,
+    ),
+    Mutant(
+        "a batch that commits after a correction has it",
+        "shared/documents/completion.py::_as_corrected",
+        "not document.corrections",
+        "True",
+        CORRECTIONS,
+    ),
+    Mutant(
+        "a correction holds in every run that has the text",
+        "shared/documents/corrections.py::correct",
+        "{name: passage} | _twins(transaction, current, reference, new.text_hash)",
+        "{name: passage}",
+        CORRECTIONS,
+    ),
+    Mutant(
+        "who saw another version is refused",
+        "shared/documents/corrections.py::correct",
+        "seen not in {None, force.version}",
+        "False",
+        CORRECTIONS,
+    ),
+    Mutant(
+        "what people said is not what another document copies",
+        "shared/documents/planning.py::copied",
+        "model_answer(result_of(earlier))",
+        "result_of(earlier)",
+        CORRECTIONS,
+    ),
+    Mutant(
+        "erasing a document erases its corrections",
+        "shared/documents/erasure.py::erase_stored",
+        "for part in PARTS)",
+        'for part in PARTS if part != "corrections")',
+        CORRECTIONS,
     ),
     Mutant(
         "a result is noted as announced after it was published",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.digests.store import COLLECTION as DIGESTS
 from shared.digests.store import erase as erase_document
+from shared.documents.corrected import COLLECTION as CORRECTIONS
 from shared.documents.erasure import check_unchanged, seen
 from shared.documents.model import Document
 from shared.documents.passages import COLLECTION as PASSAGES
@@ -161,7 +162,8 @@ def holding(words: str) -> Iterator[Holding]:
         fields = snapshot.to_dict() or {}
         passages = snapshot.reference.collection(PASSAGES).select(PASSAGE_TEXTS).stream()
         number = sum(_holds(passage.to_dict(), sought) for passage in passages)
-        if number or _holds(fields, sought):
+        said = snapshot.reference.collection(CORRECTIONS).select(["text", "fields", "was"]).stream()
+        if number or _holds(fields, sought) or any(_holds(one.to_dict(), sought) for one in said):
             yield Holding(snapshot.id, fields["name"], number)
 
 

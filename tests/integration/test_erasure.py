@@ -12,6 +12,8 @@ from shared.digests import store as digests
 from shared.digests.store import erase
 from shared.documents import artefacts
 from shared.documents.completion import finish
+from shared.documents.corrected import PassageChange
+from shared.documents.corrections import correct
 from shared.documents.erasure import seen
 from shared.documents.model import Document
 from shared.documents.store import document_id, now
@@ -207,6 +209,19 @@ def test_words_are_found_in_what_is_stored_of_a_document(fields: dict[str, Any])
     assert [one.passages for one in found] == [0]
     reference(document).update(dict.fromkeys(fields))
     assert document not in {one.id for one in erasing.holding(PERSON)}
+
+
+def test_words_are_found_in_corrections() -> None:
+    """Of a text that the document had before."""
+    _, document, _ = analyzed()
+    passage = reference(document).collection("passages").document("1-0")
+    passage.update({"text": f"Of {PERSON}"})
+    correct(firestore_client(), document, PassageChange(run=1, index=0, salience=1), by="Ada")
+    passage.update({"text": "Of nobody"})
+    [found] = [one for one in erasing.holding(PERSON) if one.id == document]
+    assert found.passages == 0
+    erase(firestore_client(), document)
+    assert not list(erasing.holding(PERSON))
 
 
 @pytest.mark.parametrize("field", ["text", "section", "label"])
