@@ -30,8 +30,8 @@ def report_secret(key: StoredKey, secret: str, *, as_json: bool) -> None:
     if as_json:
         print_json(shape(key) | {"key": secret})
         return
-    until = f", until {_day(key.expires_at)}" if key.expires_at else ", never expires"
-    say(f"{key.id}  {key.name}: {', '.join(key.scopes)}{until}", err=True)
+    until = f"until {_day(key.expires_at)}" if key.expires_at else "never expires"
+    say(f"{key.id}  {key.name}: {', '.join(key.scopes)}; {until}", err=True)
     if key.previous_until:
         say(f"The old secret stays valid until {key.previous_until:%Y-%m-%d %H:%M} UTC.", err=True)
     say("Keep it now, it is not shown again. Send it in the header X-API-Key:", err=True)
