@@ -48,9 +48,11 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from types import FrameType
 
+    from shared.documents.contents import Format, RowKind
+
 
 WAIT_SECONDS = 600.0
-FORMATS = ("xlsx", "csv", "parquet", "jsonl")
+FORMATS: tuple[Format, ...] = ("xlsx", "csv", "parquet", "jsonl")
 SAMPLE_SUFFIXES = {".pdf", ".txt", ".csv", ".jsonl"}
 COMPLETION = """Completion in bash (zsh and fish: write their name in place of bash):
 
@@ -183,8 +185,10 @@ def show(ids: tuple[str, ...], *, stack: Stack, as_json: bool, as_csv: bool, by_
     from cli import render, results
 
     if as_csv:
+        from shared.documents.contents import passages_of
+
         documents = map(results.document, ids) if ids else results.newest_first()
-        render.print_csv(map(results.passages_of, documents))
+        render.print_csv(map(passages_of, documents))
         return
     chosen = map(results.document, ids) if ids else islice(results.newest_first(), results.LISTED)
     render.print_documents(
@@ -255,19 +259,27 @@ def compare(sides: tuple[str, ...], *, stack: Stack, as_json: bool) -> None:
 )
 @stack_options
 def export(  # noqa: PLR0913 - the options of a command
-    ids: tuple[str, ...], *, form: str | None, rows: str | None, output: Path, stack: Stack, as_json: bool
+    ids: tuple[str, ...],
+    *,
+    form: Format | None,
+    rows: RowKind | None,
+    output: Path,
+    stack: Stack,
+    as_json: bool,
 ) -> None:
     """Write documents into a workbook, CSV, Parquet or JSON lines; without an id, every document."""
-    form = form or output.suffix.removeprefix(".").lower()
-    if form not in FORMATS:
+    ending = output.suffix.removeprefix(".").lower()
+    form = form or next((each for each in FORMATS if each == ending), None)
+    if form is None:
         raise click.UsageError(f"Give --format, or a name that ends with one: {', '.join(FORMATS)}.")
     if rows and form not in {"csv", "parquet"}:
         raise click.UsageError(f"--rows goes with csv and parquet; {form} holds everything.")
     stack.connect()
     from cli import results
+    from shared.documents.contents import content
 
     documents = [results.document(each) for each in ids] if ids else results.newest_first()
-    notes = results.export(map(results.content, documents), form, rows or "figures", output)
+    notes = results.export(map(content, documents), form, rows or "figures", output)
     if as_json:
         print_json({"output": str(output), "format": form, "bytes": output.stat().st_size, "notes": notes})
         return

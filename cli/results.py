@@ -10,15 +10,8 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from shared.documents.batches import count_done
-from shared.documents.export import (
-    ROWS,
-    Content,
-    csv_lines,
-    in_order,
-    json_lines,
-    write_parquet,
-    write_workbook,
-)
+from shared.documents.contents import write
+from shared.documents.export import in_order
 from shared.documents.figures import (
     MAX_CODED_FIGURES,
     KnownFigure,
@@ -28,13 +21,11 @@ from shared.documents.figures import (
     known,
     matches,
     of_document,
-    tables_of,
 )
 from shared.documents.outcomes import organisation_key
-from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import COLLECTION, Documents, check_name, document_id, find, in_pages
-from shared.documents.views import PASSAGE_FIELDS, document_view, object_link, passage_view, quantity
-from shared.platform.clients import emulator, firestore_client, storage_client
+from shared.documents.views import document_view, quantity
+from shared.platform.clients import firestore_client, storage_client
 from shared.platform.errors import HeadraceError
 from shared.platform.records import ARCHIVE, INSIDE, TERMINAL, TOPIC_NAMES
 from shared.platform.retry import storage_limits
@@ -47,13 +38,13 @@ if TYPE_CHECKING:
 
     from shared.api.ask import Answer
     from shared.api.assistants import Library
+    from shared.documents.contents import Format, RowKind
+    from shared.documents.export import Content
     from shared.documents.model import Document
 
 POLL_SECONDS = 0.05
 LISTED = 100
 """Documents that `headrace show` lists where none is named; also a page of a query."""
-PASSAGES_AT_ONCE = 1_000
-"""Passages of one query, whose answer would break off if they were written slowly."""
 
 
 @dataclass(frozen=True)
@@ -185,59 +176,16 @@ def newest_first() -> Iterator[dict[str, Any]]:
         yield document_view(snapshot.to_dict() or {})
 
 
-def published_passages(shown: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield every passage of a document's published run, in order, without vectors."""
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
-    run = shown["published_run"]
-    if run is None:
-        return
-    passages = Documents(firestore_client()).reference(shown["id"]).collection(PASSAGES)
-    query = passages.where(filter=FieldFilter("run", "==", run)).order_by("index")
-    shown_fields = query.select([field for field in PASSAGE_FIELDS if field != "embedding"])
-    for snapshot in chain.from_iterable(in_pages(shown_fields, PASSAGES_AT_ONCE)):
-        yield passage_view(snapshot.to_dict())
-
-
-def passages_of(shown: dict[str, Any]) -> Content:
-    """Return a document with its passages alone, which are read as they are asked for."""
-    return Content(document=shown, figures=(), tables=(), passages=published_passages(shown))
-
-
-def content(shown: dict[str, Any]) -> Content:
-    """Return a document with all that its published run found; tables and passages are read when needed."""
-    client, host = firestore_client(), emulator("STORAGE_EMULATOR_HOST")
-    identifier, run = shown["id"], shown["published_run"]
-
-    def tables() -> Iterator[dict[str, Any]]:
-        yield from map(asdict, tables_of(client, identifier, run) if run else ())
-
-    return Content(
-        document=shown,
-        figures=[asdict(figure) for figure in figures_of(client, identifier, run)] if run else (),
-        tables=tables(),
-        passages=published_passages(shown),
-        link=lambda page: object_link(shown["bucket"], shown["name"], page, host),
-    )
-
-
-def export(contents: Iterable[Content], form: str, rows: str, output: Path) -> list[str]:
+def export(contents: Iterable[Content], form: Format, rows: RowKind, output: Path) -> list[str]:
     """Write documents to a file, which is replaced only once all is written; return what was left out.
 
     Raises:
         HeadraceError: the file cannot be written.
     """
-    sheet, part = ROWS[rows], output.with_name(f"{output.name}.part")
-    notes: list[str] = []
+    part = output.with_name(f"{output.name}.part")
     try:
         with part.open("wb") as file:
-            if form == "xlsx":
-                notes = write_workbook(contents, file)
-            elif form == "parquet":
-                write_parquet(contents, sheet, file)
-            else:
-                lines = json_lines(contents) if form == "jsonl" else csv_lines(contents, sheet)
-                file.writelines(line.encode("utf-8", "replace") for line in lines)
+            notes = write(contents, form, rows, file)
         part.replace(output)
     except OSError as error:
         raise HeadraceError(f"{output} cannot be written: {error.strerror or error}.") from None

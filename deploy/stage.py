@@ -45,7 +45,7 @@ FUNCTIONS = {
     for function in (
         Function("deadletter", RECORDS),
         Function("digest", (*DOCUMENTS, "digests", "digests/compute", "digests/notify", "digests/render")),
-        Function("api", (*DOCUMENTS, "inference", "digests", "api"), MODEL),
+        Function("api", (*DOCUMENTS, "inference", "intake", "digests", "digests/render", "api"), MODEL),
         Function("analyze", (*DOCUMENTS, "inference"), MODEL),
         Function("sweep", (*RECORDS, "intake", "digests", "digests/render")),
         Function("ingest", (*DOCUMENTS, *READERS, "inference", "intake"), TOKENIZER),

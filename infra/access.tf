@@ -7,8 +7,10 @@ locals {
 
   bucket_access = {
     # The file; an archive's members are stored beside it, and stale ones deleted.
-    ingest   = { uploads = local.change, work = local.change }
-    analyze  = { work = local.read }
+    ingest  = { uploads = local.change, work = local.change }
+    analyze = { work = local.read }
+    # It begins uploads, and erases.
+    api      = { uploads = local.change, work = local.change, results = local.change }
     sweep    = { uploads = local.list, work = local.change, results = local.change } # finds lost uploads; erases
     digest   = { results = local.change }
     long-job = { uploads = local.change, work = local.change, models = local.change } # trainings store models
@@ -16,10 +18,11 @@ locals {
     builder = { work = local.change, results = local.change, models = local.change }
   }
 
-  # Whoever handles a push may find it malformed, and passes it on as a dead letter.
+  # Whoever handles a push may find it malformed, and passes it on as a dead letter. The API replays, and asks for digests.
   topic_access = {
     ingest   = ["uploads", "batches", "results", "dead-letters"]
     analyze  = ["uploads", "batches", "results", "dead-letters"]
+    api      = ["uploads", "ticks"]
     sweep    = ["uploads", "batches", "results", "dead-letters"]
     digest   = ["dead-letters"]
     long-job = ["uploads", "batches", "results", "dead-letters"]
@@ -36,6 +39,15 @@ resource "google_storage_bucket_iam_member" "program" {
   bucket = google_storage_bucket.all[each.value.bucket].name
   role   = each.value.role
   member = local.members[each.value.name]
+}
+
+# Who erases says how long the buckets keep what was deleted, which only those know who may read the buckets themselves.
+resource "google_storage_bucket_iam_member" "eraser" {
+  for_each = local.bucket_access.api
+
+  bucket = google_storage_bucket.all[each.key].name
+  role   = local.list
+  member = local.members["api"]
 }
 
 resource "google_pubsub_topic_iam_member" "publisher" {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import flask
 import functions_framework
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from shared.api import reading
+from shared.api import operations, reading
 from shared.api.ask import Answer
 from shared.api.ask import ask as answer
 from shared.api.assistants import Library
@@ -30,7 +31,7 @@ from shared.api.models import (
     TablePage,
     TablesQuery,
 )
-from shared.api.serving import Call, Handler, refuse, respond
+from shared.api.serving import Call, Handler, Versioned, refuse, respond
 from shared.api.stored import (
     compare_sides,
     get_document,
@@ -38,6 +39,7 @@ from shared.api.stored import (
     list_figures,
     list_passages,
     list_tables,
+    version_of_passages,
 )
 from shared.documents.views import document_view
 from shared.inference.engine import CACHED_TEXTS, Engine
@@ -84,15 +86,19 @@ def documents(call: Call) -> dict[str, Any]:
     return list_documents(firestore_client(), call.query)
 
 
-def document(call: Call) -> dict[str, Any]:
+def document(call: Call) -> Versioned:
     """Return a document."""
-    return document_view(get_document(firestore_client(), call.arguments["id"]))
+    shown = document_view(get_document(firestore_client(), call.arguments["id"]))
+    return Versioned(json.dumps(shown), lambda: shown)
 
 
-def passages(call: Call) -> dict[str, Any]:
+def passages(call: Call) -> Versioned:
     """Return a page of a document's passages."""
-    assert isinstance(call.query, PassagesQuery)
-    return list_passages(firestore_client(), call.arguments["id"], call.query)
+    asked = call.query
+    assert isinstance(asked, PassagesQuery)
+    client = firestore_client()
+    stored = get_document(client, call.arguments["id"])
+    return Versioned(version_of_passages(stored), lambda: list_passages(client, stored, asked))
 
 
 def tables(call: Call) -> TablePage:
@@ -126,10 +132,10 @@ def ask(call: Call) -> Answer:
     return answer(library, call.body.question, topic=call.body.topic, document=call.body.document)
 
 
-HANDLERS: dict[str, Handler] = {
-    handler.__name__: handler
-    for handler in (analyze, ask, documents, document, passages, tables, figures, comparisons, search)
-}
+READING: tuple[Handler, ...] = (
+    *(analyze, ask, documents, document, passages, tables, figures, comparisons, search),
+)
+HANDLERS: dict[str, Handler] = {**{each.__name__: each for each in READING}, **operations.HANDLERS}
 """Handlers by the names of their endpoints."""
 
 

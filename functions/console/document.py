@@ -157,11 +157,12 @@ def passages(identifier: str) -> str:
         asked = PassagesQuery.model_validate({"order": "salience", "page_size": 30} | request.args.to_dict())
     except ValidationError:
         raise not_found("There is no such list.") from None
-    found = list_passages(firestore_client(), identifier, asked)
+    document = _document(identifier)
+    found = list_passages(firestore_client(), document.model_dump(), asked)
     filters = {name: value for name, value in request.args.items() if name != "page_token"}
     return flask.render_template(
         "passages.html",
-        document=_document(identifier),
+        document=document,
         filters=filters,
         passages=found["passages"],
         next_page_token=found["next_page_token"],

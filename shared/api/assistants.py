@@ -450,7 +450,7 @@ def passages(library: Library, asked: PassagesTool) -> PassagesAnswer:
         page_size=asked.limit,
         page_token=None if asked.after is None or run is None else f"{run}-{asked.after}",
     )
-    page = list_passages(library.client, asked.document, query)
+    page = list_passages(library.client, shown, query)
     return PassagesAnswer(
         passages=[_passage(shown, each) for each in page["passages"]],
         more=page["next_page_token"] is not None,

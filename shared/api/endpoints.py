@@ -1,6 +1,6 @@
 """Every path that the API answers.
 
-Routing and the OpenAPI 3.1 description are both made from one list.
+Routing, checks and the OpenAPI 3.1 description are all made from one list.
 """
 
 from __future__ import annotations
@@ -10,32 +10,31 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from pydantic.json_schema import models_json_schema
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
 from shared.api import models
 from shared.api.ask import Answer
 from shared.api.keys import Scope
-from shared.api.models import AnalyzeRequest, text_schema
-from shared.api.requests import CONTENT_TYPE, KEY_HEADER, MEDIA_TYPE, Problem, ProblemDocument, not_found
+from shared.api.requests import MEDIA_TYPE, Problem, not_found
 from shared.documents.compare import Comparison
+from shared.documents.replay import LETTER_ID, LetterPage
 from shared.documents.views import DocumentView
+from shared.intake.uploads import BegunUpload, NewUpload
 from shared.platform.records import DOCUMENT_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from pydantic import BaseModel
-    from pydantic.json_schema import JsonSchemaMode
-
-    from shared.platform.settings import Settings
 
 
+VERSION = "1"
 OPENAPI = "/openapi.json"
-"""The only path that needs no key."""
+REFERENCE = "/docs"
+"""The page to read it; these two alone need no key."""
 MCP = "/mcp"
 """The path at which assistants use the tools of `shared.api.assistants`."""
+PATTERNS = {"id": DOCUMENT_ID, "letter": LETTER_ID}
+"""Shapes of the parameters in paths. What has another is not found."""
 
 
 @dataclass(frozen=True)
@@ -48,16 +47,23 @@ class Endpoint:
     path: str
     """The path as OpenAPI writes it."""
     summary: str
-    answer: type[BaseModel]
+    answer: type[BaseModel] | None
+    """Shape of the JSON; None: it answers something else."""
     body: type[BaseModel] | None = None
     query: type[models.Query] | None = None
-    scope: Scope = Scope.READ
-    """What a key must let its holder do."""
-    pages: bool = False
-    """Whether it takes a page token, which may be out of date."""
+    scope: Scope | None = Scope.READ
+    """What a key must let its holder do; None: no key is needed, and the description leaves it out."""
+    status: HTTPStatus = HTTPStatus.OK
+    produces: tuple[str, ...] = (MEDIA_TYPE,)
+    conflicts: bool = False
+    """Whether it may come too late: a page token is out of date, or the document has moved on."""
+    tagged: bool = False
+    """Whether answers have an ETag, and none is sent to whoever has it already."""
 
 
 ENDPOINTS = (
+    Endpoint("openapi", "GET", OPENAPI, "The description.", None, scope=None),
+    Endpoint("reference", "GET", REFERENCE, "The description, to read.", None, scope=None),
     Endpoint(
         "analyze",
         "POST",
@@ -75,15 +81,34 @@ ENDPOINTS = (
         body=models.AskRequest,
     ),
     Endpoint(
+        "begin",
+        "POST",
+        "/v1/uploads",
+        "Begin an upload: the address that takes the file's bytes, without a key, for some days.",
+        BegunUpload,
+        body=NewUpload,
+        scope=Scope.UPLOAD,
+        status=HTTPStatus.CREATED,
+    ),
+    Endpoint(
         "documents",
         "GET",
         "/v1/documents",
         "The documents that were dropped.",
         models.DocumentPage,
         query=models.DocumentsQuery,
-        pages=True,
     ),
-    Endpoint("document", "GET", "/v1/documents/{id}", "One document.", DocumentView),
+    Endpoint("document", "GET", "/v1/documents/{id}", "One document.", DocumentView, tagged=True),
+    Endpoint(
+        "erase",
+        "DELETE",
+        "/v1/documents/{id}",
+        "Erase everything made from a document, and from the members of an archive; on request its file too.",
+        models.ErasureReport,
+        query=models.ErasureQuery,
+        scope=Scope.OPERATE,
+        conflicts=True,
+    ),
     Endpoint(
         "passages",
         "GET",
@@ -91,7 +116,8 @@ ENDPOINTS = (
         "The passages of a document's published run.",
         models.PassagePage,
         query=models.PassagesQuery,
-        pages=True,
+        conflicts=True,
+        tagged=True,
     ),
     Endpoint(
         "tables",
@@ -100,7 +126,7 @@ ENDPOINTS = (
         "The tables of a document's published run.",
         models.TablePage,
         query=models.TablesQuery,
-        pages=True,
+        conflicts=True,
     ),
     Endpoint(
         "figures",
@@ -109,7 +135,7 @@ ENDPOINTS = (
         "Figures of published runs: of one document, or with a data point of all.",
         models.FigurePage,
         query=models.FiguresQuery,
-        pages=True,
+        conflicts=True,
     ),
     Endpoint(
         "comparisons",
@@ -127,22 +153,49 @@ ENDPOINTS = (
         models.SearchResponse,
         query=models.SearchQuery,
     ),
+    Endpoint(
+        "replays",
+        "POST",
+        "/v1/replays",
+        "Begin documents again. Each run is replaced once, however often that is asked for.",
+        models.ReplayReport,
+        body=models.ReplayRequest,
+        scope=Scope.OPERATE,
+        status=HTTPStatus.ACCEPTED,
+    ),
+    Endpoint(
+        "letters",
+        "GET",
+        "/v1/dead-letters",
+        "Messages that were given up, the newest first.",
+        LetterPage,
+        query=models.LettersQuery,
+        scope=Scope.OPERATE,
+        conflicts=True,
+    ),
+    Endpoint(
+        "replay",
+        "POST",
+        "/v1/dead-letters/{letter}/replay",
+        "Begin the document of a message again that was given up.",
+        models.ReplayReport,
+        scope=Scope.OPERATE,
+        status=HTTPStatus.ACCEPTED,
+        conflicts=True,
+    ),
 )
 _MAP = Map(
     [
-        *(
-            Rule(each.path.replace("{", "<").replace("}", ">"), endpoint=each, methods=[each.method])
-            for each in ENDPOINTS
-        ),
-        Rule(OPENAPI, methods=["GET"]),
+        Rule(each.path.replace("{", "<").replace("}", ">"), endpoint=each, methods=[each.method])
+        for each in ENDPOINTS
     ],
     merge_slashes=False,
     redirect_defaults=False,
 ).bind("")
 
 
-def route(method: str, path: str) -> tuple[Endpoint | None, dict[str, str]]:
-    """Return the endpoint of a request, which is None for the description, and the path's parameters.
+def route(method: str, path: str) -> tuple[Endpoint, dict[str, str]]:
+    """Return the endpoint of a request, and the path's parameters.
 
     Raises:
         Problem: 404 or, with the methods that the path has, 405.
@@ -163,117 +216,12 @@ def route(method: str, path: str) -> tuple[Endpoint | None, dict[str, str]]:
     return endpoint, dict(arguments)
 
 
-VERSION = "1"
-SCHEME = "ApiKey"
-_REF = "#/components/schemas/{model}"
+def check_arguments(arguments: dict[str, str]) -> None:
+    """Refuse parameters of a path that nothing can have: Firestore takes no such ids.
 
-
-def describe(settings: Settings, topics: Sequence[str]) -> dict[str, Any]:
-    """Describe the API with the limits of these settings and the topics of its model."""
-    schemas = _schemas()
-    schemas[AnalyzeRequest.__name__]["properties"]["texts"] |= {
-        "maxItems": settings.api_max_texts,
-        "items": text_schema(settings),
-    }
-    paths: dict[str, dict[str, Any]] = {}
-    for endpoint in ENDPOINTS:
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, settings, topics)
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Headrace",
-            "version": VERSION,
-            "description": "What the passages of documents say: topic, sentiment, action, and their meaning.",
-        },
-        "servers": [{"url": "/"}],
-        "paths": paths,
-        "components": {
-            "schemas": schemas,
-            "securitySchemes": {SCHEME: {"type": "apiKey", "in": "header", "name": KEY_HEADER}},
-        },
-    }
-
-
-def _schemas() -> dict[str, Any]:
-    """The schemas of all bodies and answers, by name."""
-    wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [(ProblemDocument, "serialization")]
-    for endpoint in ENDPOINTS:
-        wanted.append((endpoint.answer, "serialization"))
-        if endpoint.body:
-            wanted.append((endpoint.body, "validation"))
-    _, schemas = models_json_schema(wanted, ref_template=_REF)
-    found: dict[str, Any] = schemas["$defs"]
-    return found
-
-
-def _operation(endpoint: Endpoint, settings: Settings, topics: Sequence[str]) -> dict[str, Any]:
-    operation: dict[str, Any] = {
-        "operationId": endpoint.name,
-        "summary": endpoint.summary,
-        "description": f"Needs a key with the scope `{endpoint.scope.value}`.",
-        "security": [{SCHEME: [endpoint.scope.value]}],
-        "responses": {
-            "200": {
-                "description": "The answer.",
-                "content": {MEDIA_TYPE: {"schema": _reference(endpoint.answer)}},
-            }
-        }
-        | {
-            str(int(status)): {
-                "description": status.phrase,
-                "content": {CONTENT_TYPE: {"schema": _reference(ProblemDocument)}},
-            }
-            for status in _statuses(endpoint)
-        },
-    }
-    if endpoint.body:
-        content = {MEDIA_TYPE: {"schema": _reference(endpoint.body)}}
-        operation["requestBody"] = {"required": True, "content": content}
-    if parameters := list(_parameters(endpoint, settings, topics)):
-        operation["parameters"] = parameters
-    return operation
-
-
-def _statuses(endpoint: Endpoint) -> Iterator[HTTPStatus]:
-    yield HTTPStatus.UNAUTHORIZED
-    yield HTTPStatus.FORBIDDEN
-    yield HTTPStatus.TOO_MANY_REQUESTS
-    if endpoint.body:
-        yield HTTPStatus.BAD_REQUEST
-        yield HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-        yield HTTPStatus.UNSUPPORTED_MEDIA_TYPE
-    if endpoint.body or endpoint.query:
-        yield HTTPStatus.UNPROCESSABLE_ENTITY
-    if "{" in endpoint.path:
-        yield HTTPStatus.NOT_FOUND
-    if endpoint.pages:
-        yield HTTPStatus.CONFLICT
-    yield HTTPStatus.INTERNAL_SERVER_ERROR
-    yield HTTPStatus.SERVICE_UNAVAILABLE
-
-
-def _reference(model: type[BaseModel]) -> dict[str, str]:
-    return {"$ref": _REF.format(model=model.__name__)}
-
-
-def _parameters(endpoint: Endpoint, settings: Settings, topics: Sequence[str]) -> Iterator[dict[str, Any]]:
-    for name in re.findall(r"{(\w+)}", endpoint.path):
-        schema = {"type": "string", "pattern": DOCUMENT_ID}
-        yield {"name": name, "in": "path", "required": True, "schema": schema}
-    if endpoint.query is None:
-        return
-    shape = endpoint.query.model_json_schema()
-    for name, schema in shape["properties"].items():
-        # In the model an omitted parameter is null, which a query string cannot express.
-        [plain] = [each for each in schema.get("anyOf", [schema]) if each.get("type") != "null"]
-        plain = {key: value for key, value in plain.items() if key not in {"title", "description"}}
-        if schema.get("default") is not None:
-            plain["default"] = schema["default"]
-        if name == "q":
-            plain |= text_schema(settings)
-        if name == "topic" and endpoint.name == "search" and topics:
-            plain["enum"] = list(topics)
-        parameter = {"name": name, "in": "query", "required": name in shape.get("required", ())}
-        if description := schema.get("description"):
-            parameter["description"] = description
-        yield parameter | {"schema": plain}
+    Raises:
+        Problem: 404.
+    """
+    for name, value in arguments.items():
+        if not re.fullmatch(PATTERNS[name], value):
+            raise not_found("There is nothing with this id.")

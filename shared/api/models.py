@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from shared.api.requests import Fault, invalid
+from shared.documents.catalogue import Sort
 from shared.documents.compare import MAX_SIDES
 from shared.documents.figures import CURSOR, DocumentTable, KnownFigure
+from shared.documents.replay import LETTER_ID
 from shared.documents.search import MAX_HITS, Hit
 from shared.documents.views import DocumentView
 from shared.platform.records import (
@@ -38,6 +40,7 @@ MAX_TABLES = 50
 """Tables of a page."""
 MAX_WORD = 200
 """Limit on an organisation or a unit in characters."""
+CATALOGUE_CURSOR = r"^[A-Za-z0-9_-]{1,4000}$"
 PLACE = r"^[1-9][0-9]{0,8}-[0-9]{1,9}$"
 """A run, and the number of its last passage or table."""
 
@@ -61,6 +64,7 @@ def _truth(value: object) -> object:
 
 
 Truth = Annotated[bool, BeforeValidator(_truth)]
+Word = Annotated[str, Field(min_length=1, max_length=MAX_WORD)]
 Topic = Annotated[str, Field(min_length=1, max_length=64, description="Code of a topic.", examples=["E1"])]
 
 
@@ -113,25 +117,104 @@ class AskRequest(BaseModel):
 
 
 class DocumentsQuery(Query):
-    """A selection of documents, and a page of it."""
+    """A selection of documents, their order, and a page of it."""
 
     state: State | None = None
+    organisation: Word | None = Field(default=None, description="Case and punctuation do not count.")
+    year: Annotated[int, BeforeValidator(_whole_number)] | None = Field(
+        default=None, ge=1, le=9999, description="The year that it reports on."
+    )
+    topic: Topic | None = None
+    tag: Word | None = None
+    language: str | None = Field(default=None, pattern="^[a-z]{2,8}$", examples=["en"])
+    text: Word | None = Field(
+        default=None, description="Words, or beginnings of them, of name, title and organisation."
+    )
     prefix: str | None = Field(
         default=None,
         min_length=1,
         max_length=MAX_NAME_BYTES,
         description="Only documents whose name begins so, ordered by name.",
     )
+    sort: Sort = "newest"
     page_size: Annotated[int, BeforeValidator(_whole_number)] = Field(default=50, ge=1, le=MAX_PAGE)
-    page_token: DocumentId | None = Field(default=None, description="`next_page_token` of the page before.")
+    page_token: Annotated[str, Field(pattern=CATALOGUE_CURSOR)] | None = Field(
+        default=None, description="`next_page_token` of the page before, of the same selection and order."
+    )
 
 
 class DocumentPage(Record):
     """Documents, newest first; by name if a prefix was asked for."""
 
     documents: list[DocumentView]
+    """A page may have fewer than asked for although others follow."""
     next_page_token: str | None
-    """Null on the last page."""
+    """Null on the last page. A token stays valid when documents are erased."""
+
+
+class ErasureQuery(Query):
+    """What to erase of a document."""
+
+    with_file: Truth = Field(
+        default=False, description="Whether to erase the uploaded file too, in all its versions."
+    )
+
+
+class Erasure(Record):
+    """What was erased of one document, and what stays."""
+
+    id: str
+    name: str
+    files: int
+    """Versions of the uploaded file that were deleted."""
+    newer: list[str]
+    """Generations of the file that came meanwhile, and stay."""
+    digests: list[str]
+    """Digests that quoted the document, and no longer do."""
+    copies: list[str]
+    """Documents of the same content, which stay."""
+    stays: list[str]
+    """What stays, where, and for how long."""
+    kept: str | None
+    """What was not erased because it came meanwhile."""
+
+
+class ErasureReport(Record):
+    """What was erased: the document, and the members of an archive."""
+
+    erased: list[Erasure]
+
+
+class ReplayRequest(BaseModel):
+    """Which documents to begin again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    documents: list[DocumentId] = Field(default_factory=list, max_length=MAX_PAGE)
+    all_failed: bool = Field(default=False, description="Every document that has failed, instead of these.")
+
+
+class Replayed(Record):
+    """A document that is begun again."""
+
+    id: str
+    name: str
+    replaces_run: int
+
+
+class ReplayReport(Record):
+    """What is begun again."""
+
+    documents: list[Replayed]
+
+
+class LettersQuery(Query):
+    """A page of dead letters."""
+
+    page_size: Annotated[int, BeforeValidator(_whole_number)] = Field(default=50, ge=1, le=MAX_PAGE)
+    page_token: Annotated[str, Field(pattern=LETTER_ID)] | None = Field(
+        default=None, description="`next_page_token` of the page before."
+    )
 
 
 class PassagesQuery(Query):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import time
@@ -15,7 +16,8 @@ from pydantic import BaseModel
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
-from shared.api.endpoints import OPENAPI, describe, route
+from shared.api.description import describe
+from shared.api.endpoints import check_arguments, route
 from shared.api.keys import Key, check
 from shared.api.models import AnalyzeRequest, Query
 from shared.api.requests import (
@@ -27,7 +29,7 @@ from shared.api.requests import (
     read_query,
 )
 from shared.inference.manifest import read_manifest
-from shared.platform.errors import SetupError
+from shared.platform.errors import Missing, Permanent, Retryable, SetupError, Superseded
 from shared.platform.logs import get_logger
 from shared.platform.settings import settings
 
@@ -42,6 +44,8 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 """Headers of every answer: no cache may keep it, no browser run it."""
+REVALIDATE = "private, no-cache"
+"""Of answers with an ETag: the caller may keep them, and asks each time whether they are current."""
 RETRY_SECONDS = 5
 UNKNOWN = "(none)"
 """Route template of an unknown path, in the log."""
@@ -58,9 +62,22 @@ class Call:
     query: Query | None
     key: Key
     """Who calls."""
+    if_match: str | None = None
+    """The header: the version that the caller has seen."""
 
 
-Handler = Callable[[Call], BaseModel | dict[str, Any]]
+Shown = BaseModel | dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Versioned:
+    """An answer that callers may have already: it is made only if they have another version, or none."""
+
+    version: str
+    answer: Callable[[], Shown]
+
+
+Handler = Callable[[Call], Shown | Versioned | Response]
 
 
 def respond(request: Request, handlers: Mapping[str, Handler]) -> Response:
@@ -71,15 +88,13 @@ def respond(request: Request, handlers: Mapping[str, Handler]) -> Response:
 def refuse(request: Request, error: HTTPException) -> Response:
     """Answer a request that the framework itself refuses, by a problem document too."""
 
-    def answer(_: dict[str, Any]) -> dict[str, Any]:
+    def answer(_: dict[str, Any]) -> Response:
         raise error
 
     return logged(request, answer)
 
 
-def logged(
-    request: Request, answer: Callable[[dict[str, Any]], BaseModel | dict[str, Any] | Response]
-) -> Response:
+def logged(request: Request, answer: Callable[[dict[str, Any]], Response]) -> Response:
     """Answer a request, by a problem document where `answer` raises, and log it.
 
     `answer` gets the facts that are logged, and may add to them.
@@ -87,8 +102,7 @@ def logged(
     started = time.monotonic()
     facts: dict[str, Any] = {"method": request.method, "route": UNKNOWN}
     try:
-        answered = answer(facts)
-        response = answered if isinstance(answered, Response) else _json(answered)
+        response = answer(facts)
     except Exception as error:  # noqa: BLE001 - a caller never gets a stack trace
         problem = as_problem(error)
         facts |= {"problem": problem.code, "instance": problem.instance}
@@ -111,9 +125,14 @@ def as_problem(error: Exception) -> Problem:
     if isinstance(error, HTTPException) and error.code is not None:
         status = HTTPStatus(error.code)
         return Problem(status, status.phrase.lower().replace(" ", "-"), f"{status.phrase}.")
+    if isinstance(error, Permanent):
+        status = HTTPStatus.NOT_FOUND if isinstance(error, Missing) else HTTPStatus.UNPROCESSABLE_ENTITY
+        return Problem(status, error.code.replace("_", "-"), f"{error.message} {error.hint}")
+    if isinstance(error, Superseded):
+        return Problem(HTTPStatus.CONFLICT, "moved-on", error.message)
     from google.api_core.exceptions import GoogleAPIError  # here: most requests raise nothing
 
-    if isinstance(error, (GoogleAPIError, SetupError)):
+    if isinstance(error, (GoogleAPIError, SetupError, Retryable)):
         return Problem(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "unavailable",
@@ -121,15 +140,6 @@ def as_problem(error: Exception) -> Problem:
             headers={"Retry-After": str(RETRY_SECONDS)},
         )
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "The request failed; this is our fault.")
-
-
-def _json(answer: BaseModel | dict[str, Any]) -> Response:
-    if isinstance(answer, BaseModel):
-        # Fields that were not asked for are not set.
-        body = answer.model_dump_json(exclude_unset=True)
-    else:
-        body = json.dumps(answer, ensure_ascii=False)
-    return build_response(body.encode(), HTTPStatus.OK, MEDIA_TYPE, {})
 
 
 def build_response(body: bytes, status: int, content_type: str, headers: Mapping[str, str]) -> Response:
@@ -140,26 +150,63 @@ def build_response(body: bytes, status: int, content_type: str, headers: Mapping
     return Response(iter([body]), status, sent, content_type=content_type)
 
 
-def _answer(
-    request: Request, handlers: Mapping[str, Handler], facts: dict[str, Any]
-) -> BaseModel | dict[str, Any]:
+def _json(answer: Shown, status: HTTPStatus, headers: Mapping[str, str]) -> Response:
+    if isinstance(answer, BaseModel):
+        # Fields that were not asked for are not set.
+        body = answer.model_dump_json(exclude_unset=True)
+    else:
+        body = json.dumps(answer, ensure_ascii=False)
+    return build_response(body.encode(), status, MEDIA_TYPE, headers)
+
+
+def _versioned(request: Request, answer: Versioned) -> Response:
+    """Answer with an ETag of this version and of what was asked; 304 to whoever has it."""
+    asked = f"{answer.version}?{request.query_string.decode()}"
+    tag = hashlib.sha256(asked.encode()).hexdigest()[:24]
+    headers = {"ETag": f'"{tag}"', "Cache-Control": REVALIDATE}
+    if request.if_none_match.contains(tag):
+        return Response(iter(()), HTTPStatus.NOT_MODIFIED, {**HEADERS, **headers})
+    return _json(answer.answer(), HTTPStatus.OK, headers)
+
+
+def _answer(request: Request, handlers: Mapping[str, Handler], facts: dict[str, Any]) -> Response:
     try:
         endpoint, arguments = route(request.method, request.path)
     except Problem:
         check(request.headers.get(KEY_HEADER), None)  # without a key, nobody learns which paths exist
         raise
-    facts["route"] = endpoint.path if endpoint else OPENAPI
-    if endpoint is None:
-        return _description()
+    facts["route"] = endpoint.path
+    if endpoint.scope is None:
+        return _PUBLIC[endpoint.name]()
     key = check(request.headers.get(KEY_HEADER), endpoint.scope)
     facts["key"] = key.id
+    check_arguments(arguments)
     query = read_query(request.args, endpoint.query or Query)
     body = read_body(request, endpoint.body, settings().api_max_bytes) if endpoint.body else None
     if isinstance(body, AnalyzeRequest):
         facts["texts"] = len(body.texts)
-    return handlers[endpoint.name](Call(arguments, body, query, key))
+    answer = handlers[endpoint.name](Call(arguments, body, query, key, request.headers.get("If-Match")))
+    if isinstance(answer, Response):
+        return answer
+    if isinstance(answer, Versioned):
+        return _versioned(request, answer)
+    return _json(answer, endpoint.status, {})
 
 
 @lru_cache(maxsize=1)
 def _description() -> dict[str, Any]:
     return describe(settings(), read_manifest(settings().model_dir, settings().model_digest).topics)
+
+
+def _reference() -> Response:
+    from shared.api.reference import CSP, page  # few requests need it
+
+    body = page(_description()).encode()
+    return build_response(body, HTTPStatus.OK, "text/html; charset=utf-8", {"Content-Security-Policy": CSP})
+
+
+_PUBLIC: dict[str, Callable[[], Response]] = {
+    "openapi": lambda: _json(_description(), HTTPStatus.OK, {}),
+    "reference": _reference,
+}
+"""What needs no key, by the names of the endpoints."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from shared.api.models import FigurePage, TablePage
 from shared.api.requests import Fault, Problem, invalid, not_found
+from shared.documents import catalogue
+from shared.documents.catalogue import BadCursor, Filters
 from shared.documents.compare import Incomparable, compare, parse_side
 from shared.documents.figures import figures_of, known, matches, of_document, read_cursor, tables_of
 from shared.documents.outcomes import organisation_key
@@ -15,7 +16,6 @@ from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.documents.views import PASSAGE_FIELDS, document_view, passage_view
 from shared.platform.errors import Superseded
-from shared.platform.records import DOCUMENT_ID
 
 if TYPE_CHECKING:
     from google.cloud import firestore
@@ -24,37 +24,22 @@ if TYPE_CHECKING:
 
 SECONDS = 20.0
 """Timeout of one query."""
-LAST_CHARACTER = "\U0010ffff"
 
 
 def list_documents(client: firestore.Client, asked: DocumentsQuery) -> dict[str, Any]:
-    """Return a `DocumentPage`; its token is the id of its last document, whose order never changes.
+    """Return a `DocumentPage`.
 
     Raises:
-        Problem: 409, the document that the page token names was erased.
+        Problem: 422, the page token is of another list.
     """
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
-    documents = client.collection(DOCUMENTS)
-    query: Any = documents
-    if asked.state is not None:
-        query = query.where(filter=FieldFilter("state", "==", asked.state))
-    if asked.prefix is None:
-        query = query.order_by("created_at", direction="DESCENDING")
-    else:
-        query = query.where(filter=FieldFilter("name", ">=", asked.prefix))
-        query = query.where(filter=FieldFilter("name", "<", asked.prefix + LAST_CHARACTER)).order_by("name")
-    if asked.page_token is not None:
-        last = documents.document(asked.page_token).get(timeout=SECONDS)
-        if not last.exists:
-            raise _stale("The document that this page follows is gone.")
-        query = query.start_after(last)
-    records = [snapshot.to_dict() for snapshot in query.limit(asked.page_size + 1).get(timeout=SECONDS)]
-    shown = [document_view(stored) for stored in records[: asked.page_size]]
-    return {
-        "documents": shown,
-        "next_page_token": shown[-1]["id"] if len(records) > len(shown) else None,
-    }
+    filters = Filters(**{name: getattr(asked, name) for name in Filters.model_fields})
+    try:
+        page = catalogue.list_documents(
+            client, filters, sort=asked.sort, cursor=asked.page_token, limit=asked.page_size, fields=None
+        )
+    except BadCursor as error:
+        raise invalid([Fault(detail=error.message, parameter="page_token")]) from None
+    return {"documents": [document_view(row) for row in page.rows], "next_page_token": page.cursor}
 
 
 def get_document(client: firestore.Client, identifier: str) -> dict[str, Any]:
@@ -63,23 +48,27 @@ def get_document(client: firestore.Client, identifier: str) -> dict[str, Any]:
     Raises:
         Problem: 404.
     """
-    if re.fullmatch(DOCUMENT_ID, identifier):
-        record: dict[str, Any] | None
-        record = client.collection(DOCUMENTS).document(identifier).get(timeout=SECONDS).to_dict()
-        if record is not None:
-            return record
+    record: dict[str, Any] | None
+    record = client.collection(DOCUMENTS).document(identifier).get(timeout=SECONDS).to_dict()
+    if record is not None:
+        return record
     raise not_found("There is no document with this id.")
 
 
-def list_passages(client: firestore.Client, identifier: str, asked: PassagesQuery) -> dict[str, Any]:
-    """Return a `PassagePage`; its token is the run and the index of its last passage.
+def version_of_passages(stored: dict[str, Any]) -> str:
+    """Return the version of a document's passages: they change with its published run, or by corrections."""
+    return f"{stored['id']}-{stored['published_run'] or 0}-{stored.get('corrections', 0)}"
+
+
+def list_passages(client: firestore.Client, stored: dict[str, Any], asked: PassagesQuery) -> dict[str, Any]:
+    """Return a `PassagePage` of a stored document; its token is the run and the index of its last passage.
 
     Raises:
-        Problem: 404; 409 if another run was published since the previous page.
+        Problem: 409 if another run was published since the previous page.
     """
     from google.cloud.firestore_v1.base_query import FieldFilter
 
-    run = get_document(client, identifier)["published_run"]
+    identifier, run = stored["id"], stored["published_run"]
     start = None
     if asked.page_token is not None:
         of_run, start = map(int, asked.page_token.split("-"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -18,7 +19,7 @@ from shared.documents.model import MAX_PREFIX, words
 from shared.documents.outcomes import organisation_key
 from shared.documents.store import COLLECTION
 from shared.platform.errors import Permanent
-from shared.platform.records import State
+from shared.platform.records import DOCUMENT_ID, INT64_MAX, State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -197,8 +198,12 @@ def _read(client: firestore.Client, cursor: str, sort: Sort) -> dict[str, Any]:
         if field == "created_at":
             value = datetime.fromisoformat(value)
         place = {field: value, "__name__": client.collection(COLLECTION).document(identifier)}
-    except (ValueError, TypeError):
-        of_sort, value, place = None, None, {}
-    if of_sort != sort or not isinstance(value, str | int | datetime | None):
+    except (ValueError, TypeError, RecursionError):
+        of_sort, value, identifier, place = None, None, None, {}
+    # Firestore has neither such an id, nor such a number.
+    is_place = re.fullmatch(DOCUMENT_ID, str(identifier)) and not (
+        isinstance(value, int) and abs(value) > INT64_MAX
+    )
+    if of_sort != sort or not is_place or not isinstance(value, str | int | datetime | None):
         raise BadCursor("bad_cursor", "The cursor is not one of this list.", "Begin with the first page.")
     return place

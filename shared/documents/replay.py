@@ -115,7 +115,7 @@ def dead_letters(client: firestore.Client, *, limit: int, page_token: str | None
             raise Superseded("The message that this page follows is gone.")
         query = query.start_after(last)
     found = list(query.limit(limit + 1).stream())
-    shown = [ListedLetter(id=each.id, **each.to_dict()) for each in found[:limit]]
+    shown = [ListedLetter(id=each.id, **({"replayed_at": None} | each.to_dict())) for each in found[:limit]]
     return LetterPage(dead_letters=shown, next_page_token=shown[-1].id if len(found) > len(shown) else None)
 
 

@@ -124,7 +124,7 @@ class BegunUpload(Record):
     name: str
     url: str
     """Whoever has it may upload this one file."""
-    method: Literal["PUT"] = "PUT"
+    method: Literal["PUT"]
     headers: dict[str, str]
     """Headers of that request."""
     expires_at: AwareDatetime
@@ -170,6 +170,7 @@ def begin_upload(upload: NewUpload, *, origin: str | None = None) -> BegunUpload
         id=document_id(bucket, upload.name),
         name=upload.name,
         url=url,
+        method="PUT",
         headers={"Content-Type": upload.media_type},
         expires_at=now() + SESSION,
     )

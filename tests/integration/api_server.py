@@ -1,4 +1,4 @@
-"""The API as it is deployed, on functions-framework, over local Firestore and Secret Manager."""
+"""The API as it is deployed, on functions-framework, over the local services that it asks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import secrets
 import subprocess
 import sys
 import time
+import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,10 +20,14 @@ from google.cloud.secretmanager_v1 import SecretManagerServiceClient
 from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (
     SecretManagerServiceGrpcTransport,
 )
+from google.pubsub_v1 import PublisherClient
+from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 
 from shared.api.keys import key_hash
+from shared.platform.settings import UPLOADS
 from tests.integration.firestore_server import PROJECT, connect
 from tests.integration.pubsub_server import ROOT, free_port, running
+from tests.integration.storage_server import started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +37,7 @@ if TYPE_CHECKING:
 
 MODEL = ROOT / "build" / "model"
 THREADS = 16
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -89,20 +94,26 @@ class ApiServer:
 
 @contextmanager
 def serving(folder: Path) -> Iterator[ApiServer]:
-    """Firestore, Secret Manager and the API over them, each on a port of its own."""
-    for name in ("firestore", "secretmanager"):
+    """Firestore, Secret Manager, Pub/Sub, storage and the API over them, each on a port of its own."""
+    for name in ("firestore", "secretmanager", "pubsub"):
         (folder / name).mkdir()
     with (
         running("firestore", folder / "firestore") as store,
         running("secretmanager", folder / "secretmanager") as manager,
+        running("pubsub", folder / "pubsub") as pubsub,
+        started(folder) as storage,
     ):
         keys = (secrets.token_urlsafe(32), secrets.token_urlsafe(32))
         _store_hashes(manager.address, keys)
+        _make_topic(pubsub.address)
+        _make_buckets(storage)
         api = ApiServer(free_port(), keys, folder / "api.log", connect(store), store.address)
         environment = os.environ | {
             "GOOGLE_CLOUD_PROJECT": PROJECT,
             "FIRESTORE_EMULATOR_HOST": store.address,
             "SECRET_MANAGER_EMULATOR_HOST": manager.address,
+            "PUBSUB_EMULATOR_HOST": pubsub.address,
+            "STORAGE_EMULATOR_HOST": storage,
             "HEADRACE_MODEL_DIR": str(MODEL),
             "THREADS": str(THREADS),
             "PYTHONPATH": str(ROOT),
@@ -130,6 +141,24 @@ def _wait(api: ApiServer, process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.05)
         else:
             return
+
+
+def _make_topic(address: str) -> None:
+    with grpc.insecure_channel(address) as channel:
+        PublisherClient(transport=PublisherGrpcTransport(channel=channel)).create_topic(
+            name=f"projects/{PROJECT}/topics/{UPLOADS}"
+        )
+
+
+def _make_buckets(address: str) -> None:
+    for name in ("uploads", "work", "results"):
+        request = urllib.request.Request(
+            f"{address}/storage/v1/b?project={PROJECT}",
+            data=json.dumps({"name": f"{PROJECT}-{name}"}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30):
+            pass
 
 
 def _store_hashes(address: str, keys: tuple[str, ...]) -> None:

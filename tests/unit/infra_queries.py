@@ -62,12 +62,6 @@ _QUEUES = [
     for document in ((), ("document",))
     for topic in (None, "topic_names")
 ]
-_LISTED = [
-    Query("documents", order="created_at", descending=True),
-    Query("documents", ("state",), order="created_at", descending=True),
-    Query("documents", order="name"),
-    Query("documents", ("state",), order="name"),
-]
 _CATALOGUE = [
     Query("documents", equal, contains, order, descending=order != "name")
     for order in ("created_at", "name", "year", "initiatives")
@@ -106,7 +100,7 @@ QUERIES: dict[str, list[Query]] = {
         Query("documents", ("state",), order="updated_at"),
     ],
     "cli.results:newest_first": [Query("documents", order="created_at", descending=True)],
-    "cli.results:published_passages": [_RUN],
+    "shared.documents.contents:published_passages": [_RUN],
     "cli.jobs:_training_of": [Query("jobs", contains="met_by")],
     "deploy.trial:_die": [Query("dead_letters", ("data.sha256",))],
     "deploy.trial:clear": [Query("documents", order="name"), Query("dead_letters", ("function",))],
@@ -121,7 +115,6 @@ QUERIES: dict[str, list[Query]] = {
     "long_job.comparison:_passages": [_RUN],
     "long_job.delegated:DelegatedRun.siblings_at_work": [Query("leases", ("run",))],
     "shared.documents.replay:dead_letters": [Query("dead_letters", order="recorded_at", descending=True)],
-    "shared.api.stored:list_documents": _LISTED,
     "shared.api.stored:list_passages": _FILTERS,
     "shared.documents.catalogue:_query": _CATALOGUE,
     "shared.documents.catalogue:_where": [  # to count

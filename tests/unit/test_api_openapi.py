@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import settings as budget
 from hypothesis import strategies as st
 
-from shared.api.endpoints import ENDPOINTS, describe
+from shared.api.description import DESCRIBED, describe
 from shared.api.models import check_texts, text_schema
 from shared.api.requests import Fault, Problem, invalid
 from shared.documents.transitions import Arrival, claim
@@ -60,15 +60,16 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 def test_every_endpoint_is_described() -> None:
-    """With an operationId of its own, a 200, and 401 as a problem document."""
+    """With an operationId of its own, what it answers, and 401 as a problem document."""
     operations = {
         (method.upper(), path): operation
         for path, methods in DESCRIPTION["paths"].items()
         for method, operation in methods.items()
     }
-    assert set(operations) == {(endpoint.method, endpoint.path) for endpoint in ENDPOINTS}
-    for operation in operations.values():
-        assert "application/json" in operation["responses"]["200"]["content"]
+    assert set(operations) == {(endpoint.method, endpoint.path) for endpoint in DESCRIBED}
+    for endpoint in DESCRIBED:
+        operation = operations[endpoint.method, endpoint.path]
+        assert set(operation["responses"][str(int(endpoint.status))]["content"]) == set(endpoint.produces)
         assert "application/problem+json" in operation["responses"]["401"]["content"]
 
 
@@ -91,6 +92,7 @@ def test_topics_of_a_search_are_the_models() -> None:
     }
     assert enums == {
         "/v1/search": ["E1", "E3"],
+        "/v1/documents": None,
         "/v1/documents/{id}/passages": None,
         "/v1/figures": None,
     }
