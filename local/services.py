@@ -122,9 +122,12 @@ class Layout:
         ]
 
     def console(self) -> str:
-        """Where a browser opens the console and is signed in, once."""
-        token = (self.data / CONSOLE_TOKEN_FILE).read_text().strip()
-        return f"http://{HOST}:{self.ports['console']}/sign-in?token={token}"
+        """Where a browser opens the console and is signed in, once; it asks for a key if the file is gone."""
+        address = f"http://{HOST}:{self.ports['console']}/sign-in"
+        try:
+            return f"{address}?token={(self.data / CONSOLE_TOKEN_FILE).read_text().strip()}"
+        except FileNotFoundError:
+            return address
 
     def _emulator(self, name: str, extra: Mapping[str, str] | None = None) -> Service:
         port = str(self.ports[name])
