@@ -33,7 +33,6 @@ from shared.api.models import (
 )
 from shared.api.serving import Call, Handler, Versioned, refuse, respond
 from shared.api.stored import (
-    compare_sides,
     get_document,
     list_documents,
     list_figures,
@@ -41,6 +40,7 @@ from shared.api.stored import (
     list_tables,
     version_of_passages,
 )
+from shared.documents.compare import compare, parse_side
 from shared.documents.views import document_view
 from shared.inference.engine import CACHED_TEXTS, Engine
 from shared.inference.session import cpu_limit
@@ -116,7 +116,8 @@ def figures(call: Call) -> FigurePage:
 def comparisons(call: Call) -> dict[str, Any]:
     """Return sides beside each other."""
     assert isinstance(call.query, ComparisonQuery)
-    return compare_sides(firestore_client(), call.query)
+    sides = [parse_side(side) for side in call.query.side]
+    return compare(firestore_client(), sides).model_dump(mode="json")
 
 
 def search(call: Call) -> SearchResponse:

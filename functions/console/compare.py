@@ -11,9 +11,10 @@ import flask
 from flask import request
 
 from shared.documents.catalogue import Filters, list_documents
-from shared.documents.compare import MAX_SIDES, Comparison, DatapointRow, Incomparable, parse_side
+from shared.documents.compare import MAX_SIDES, Comparison, DatapointRow, parse_side
 from shared.documents.compare import compare as compare_sides
 from shared.platform.clients import firestore_client
+from shared.platform.errors import Permanent
 from shared.platform.records import DOCUMENT_ID
 from shared.text.datapoints import names
 
@@ -47,7 +48,7 @@ def index() -> str | tuple[str, int]:
     try:
         if asked:
             made = compare_sides(client, [parse_side(side) for side in asked])
-    except Incomparable as error:
+    except Permanent as error:
         problem = error
     years = _years(client)
     page = flask.render_template(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import models_json_schema
 
 from shared.api.endpoints import ENDPOINTS, PATTERNS, VERSION
-from shared.api.models import AnalyzeRequest, text_schema
+from shared.api.models import AnalyzeRequest, ComparisonQuery, text_schema
 from shared.api.requests import CONTENT_TYPE, KEY_HEADER, MEDIA_TYPE, ProblemDocument
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _statuses(endpoint: Endpoint) -> Iterator[HTTPStatus]:
         yield HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     if endpoint.body or endpoint.query:
         yield HTTPStatus.UNPROCESSABLE_ENTITY
-    if "{" in endpoint.path:
+    if "{" in endpoint.path or endpoint.query is ComparisonQuery:
         yield HTTPStatus.NOT_FOUND
     if endpoint.conflicts:
         yield HTTPStatus.CONFLICT

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from shared.api.requests import Fault, invalid
 from shared.documents.catalogue import Sort
-from shared.documents.compare import MAX_SIDES
+from shared.documents.compare import MAX_SIDES, SIDE
 from shared.documents.figures import CURSOR, DocumentTable, KnownFigure
 from shared.documents.replay import LETTER_ID
 from shared.documents.search import MAX_HITS, Hit
@@ -307,7 +307,7 @@ class TablePage(Record):
 class ComparisonQuery(Query):
     """What to compare."""
 
-    side: list[Annotated[str, Field(min_length=1, max_length=MAX_WORD)]] = Field(
+    side: list[Annotated[str, Field(max_length=MAX_WORD, pattern=SIDE)]] = Field(
         min_length=2,
         max_length=MAX_SIDES,
         description="Id of a document, or an organisation and a year behind it; given once for each side.",

@@ -9,7 +9,6 @@ from shared.api.models import FigurePage, TablePage
 from shared.api.requests import Fault, Problem, invalid, not_found
 from shared.documents import catalogue
 from shared.documents.catalogue import BadCursor, Filters
-from shared.documents.compare import Incomparable, compare, parse_side
 from shared.documents.figures import figures_of, known, matches, of_document, read_cursor, tables_of
 from shared.documents.outcomes import organisation_key
 from shared.documents.passages import COLLECTION as PASSAGES
@@ -20,7 +19,7 @@ from shared.platform.errors import Superseded
 if TYPE_CHECKING:
     from google.cloud import firestore
 
-    from shared.api.models import ComparisonQuery, DocumentsQuery, FiguresQuery, PassagesQuery, TablesQuery
+    from shared.api.models import DocumentsQuery, FiguresQuery, PassagesQuery, TablesQuery
 
 SECONDS = 20.0
 """Timeout of one query."""
@@ -159,18 +158,6 @@ def list_figures(client: firestore.Client, asked: FiguresQuery) -> FigurePage:
     shown = of_document(stored, left[: asked.page_size])
     token = f"{asked.document}-{run}-{skipped + len(shown)}" if len(left) > len(shown) else None
     return FigurePage(figures=shown, next_page_token=token)
-
-
-def compare_sides(client: firestore.Client, asked: ComparisonQuery) -> dict[str, Any]:
-    """Return a `Comparison` of 2 to 4 sides.
-
-    Raises:
-        Problem: 422, a side is unknown, or has no result.
-    """
-    try:
-        return compare(client, [parse_side(side) for side in asked.side]).model_dump(mode="json")
-    except Incomparable as error:
-        raise invalid([Fault(detail=f"{error.message} {error.hint}", parameter="side")]) from None
 
 
 def _stale(detail: str) -> Problem:

@@ -30,7 +30,7 @@ from shared.documents.plans import (
     kept_sentences,
     nearest_passages,
 )
-from shared.platform.errors import Permanent
+from shared.platform.errors import Missing, Permanent
 from shared.platform.records import DOCUMENT_ID, SENTIMENTS, TOPIC_NAMES, TOPICS, Record, SentimentLabel
 from shared.platform.tables import is_total
 from shared.text.datapoints import directions, names, topic_of
@@ -69,7 +69,8 @@ _OF_THE_WHOLE = ("about", "more than", "less than", "average")
 """Qualifiers of a value that is of no part."""
 _NOT_REPORTED = ("target", "base", "change", "forecast")
 """How qualifiers of figures begin that are not the period's own value."""
-_ASKED = re.compile(r"(?P<organisation>.*\S)\s+(?P<year>(?:19|20)\d\d)")
+SIDE = r"^(?:[0-9a-f]{24}|[^\n]*[^ \n] +(?:19|20)[0-9]{2})$"
+"""What a side looks like: the id of a document, or an organisation and a year behind it."""
 _CARBON = ("E1-6.", "E1-7.")
 """How codes of data points begin whose tonnes are of CO2e."""
 _COUNTING = ("S", "G")
@@ -232,9 +233,9 @@ def parse_side(text: str) -> Asked:
     """
     if re.fullmatch(DOCUMENT_ID, text):
         return Asked(document=text)
-    match = _ASKED.fullmatch(text.strip())
-    if match and organisation_key(match["organisation"]):
-        return Asked(organisation=match["organisation"], year=int(match["year"]))
+    if re.fullmatch(SIDE.strip("^$"), text):
+        organisation, _, year = text.rpartition(" ")
+        return Asked(organisation=organisation.rstrip(" "), year=int(year))
     raise Incomparable(
         "bad_side",
         "A side is neither the id of a document nor an organisation and a year.",
@@ -246,7 +247,8 @@ def compare(client: firestore.Client, sides: Sequence[Asked]) -> Comparison:
     """Return 2 to `MAX_SIDES` sides beside each other; in the order of their years where these differ.
 
     Raises:
-        Incomparable: there are too few or too many sides, or one has no result.
+        Incomparable: there are too few or too many sides.
+        Missing: a side has no result.
     """
     if not 2 <= len(sides) <= MAX_SIDES:  # noqa: PLR2004 - a comparison has two sides at least
         raise Incomparable(
@@ -293,13 +295,13 @@ class Loaded:
 
 
 def _read(client: firestore.Client, asked: Asked, notes: list[str]) -> Loaded:
-    """Read a side. Raises Incomparable."""
+    """Read a side. Raises Missing."""
     identifiers = [asked.document] if asked.document else _documents_of(client, asked, notes)
     references = [client.collection(OUTCOMES).document(each) for each in identifiers]
     read = client.get_all(references, [*COUNTS, *CONTENT, "datapoints"], timeout=SECONDS)
     records = [stored for each in read if (stored := each.to_dict()) and stored.get("completed_at")]
     if not records:
-        raise Incomparable(
+        raise Missing(
             "no_result",
             f"The document {asked.document} has no result.",
             "It is unknown, still being analyzed, or has failed; see: headrace show",
@@ -308,10 +310,10 @@ def _read(client: firestore.Client, asked: Asked, notes: list[str]) -> Loaded:
 
 
 def _documents_of(client: firestore.Client, asked: Asked, notes: list[str]) -> list[str]:
-    """Return documents of an organisation about a year. Raises Incomparable, with the years there are."""
+    """Return documents of an organisation about a year. Raises Missing, with the years there are."""
     from google.cloud.firestore_v1.base_query import FieldFilter
 
-    key = organisation_key(asked.organisation)
+    key = organisation_key(asked.organisation) or ""
     query = client.collection(OUTCOMES).where(filter=FieldFilter("organisation_key", "==", key))
     shown = query.select(["document", "year", "passages", "members", "duplicate_of", "completed_at"])
     of_year = shown.where(filter=FieldFilter("year", "==", asked.year)).limit(MAX_FOUND)
@@ -322,7 +324,7 @@ def _documents_of(client: firestore.Client, asked: Asked, notes: list[str]) -> l
     if not own:
         others = [each.to_dict() or {} for each in shown.limit(MAX_FOUND).get(timeout=SECONDS)]
         years = sorted({each["year"] for each in others if each["year"]})
-        raise Incomparable(
+        raise Missing(
             "no_documents",
             f"No document of {asked.organisation} reports on {asked.year}.",
             f"There are some about: {', '.join(map(str, years))}."

@@ -17,7 +17,7 @@ from shared.documents import compare as module
 from shared.documents.compare import Asked, Comparison, Incomparable, compare
 from shared.documents.figures import DocumentFigure, Packed, pack
 from shared.platform.clients import firestore_client
-from shared.platform.errors import HeadraceError
+from shared.platform.errors import HeadraceError, Missing
 from tests.integration.documents_servers import serving
 
 if TYPE_CHECKING:
@@ -102,13 +102,14 @@ def test_a_side_has_so_many_documents_at_most(monkeypatch: pytest.MonkeyPatch) -
     [
         (Asked(None, "Quell AG", 2030), "no_documents", "There are some about: 2024."),
         (Asked(None, "Nobody", 2024), "no_documents", "Name the organisation as its documents do"),
+        (Asked(None, "!!", 2024), "no_documents", "Name the organisation as its documents do"),
         (Asked("0" * 24), "no_result", "still being analyzed"),
     ],
 )
 def test_a_side_without_a_result_is_refused(side: Asked, code: str, says: str) -> None:
     """The hint says what there is instead."""
     known = Asked(put("quell.pdf", "Quell AG", 2024))
-    with pytest.raises(Incomparable) as refused:
+    with pytest.raises(Missing) as refused:
         compared(known, side)
     assert refused.value.code == code
     assert says in refused.value.hint

@@ -366,7 +366,8 @@ def test_sides_are_named_by_id_or_by_organisation_and_year() -> None:
     """An organisation's name may end with a number."""
     assert parse_side("a" * 24) == Asked("a" * 24)
     assert parse_side("Motel 6 2022") == Asked(None, "Motel 6", 2022)
-    for wrong in ("", "2022", "Tarnholm", "!! 2022", "A" * 24):
+    assert parse_side("Motel  6   2022") == Asked(None, "Motel  6", 2022)
+    for wrong in ("", "2022", " 2022", "Tarnholm", "Tarnholm 2022\n", "A" * 24, "a" * 23):
         with pytest.raises(Incomparable, match="side") as refused:
             parse_side(wrong)
         assert refused.value.hint
