@@ -27,14 +27,14 @@ from functions.console import show
 from functions.console.session import Person, is_token, person_of
 from shared.api.keys import Scope
 from shared.api.requests import Problem
-from shared.platform.errors import Missing, Permanent, SetupError
+from shared.platform.errors import Conflict, Missing, Permanent, Retryable, SetupError
 from shared.platform.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 FOLDER = Path(__file__).resolve().parent
-PAGES = ("entry", "documents", "document", "search", "compare", "digests", "operations")
+PAGES = ("entry", "documents", "document", "check", "search", "compare", "digests", "operations")
 """Modules of this folder, each with a blueprint `pages`; those with a `TITLE` stand in the navigation."""
 MAX_FORM = 512 * 1024
 """Bytes of a form: files go to the bucket, not through here."""
@@ -176,7 +176,9 @@ def _explain(error: Exception) -> tuple[str, int, dict[str, str]]:
     elif isinstance(error, Permanent):
         status = HTTPStatus.NOT_FOUND if isinstance(error, Missing) else HTTPStatus.CONFLICT
         title, detail = error.message, error.hint
-    elif isinstance(error, GoogleAPIError | SetupError):
+    elif isinstance(error, Conflict):
+        status, title, detail = HTTPStatus.CONFLICT, "Somebody was faster", error.message
+    elif isinstance(error, GoogleAPIError | SetupError | Retryable):
         status, title = HTTPStatus.SERVICE_UNAVAILABLE, "A service does not answer"
         detail = "Something that the console needs does not answer. Try again in a moment."
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -105,6 +105,16 @@ def scaled(values: list[float], most: float = 100.0) -> list[float]:
     return [round(most * abs(value) / top, 2) for value in values]
 
 
+def said(value: object) -> str:
+    """Return what a person said of a label or a figure."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, bool) or value is None:
+        return "yes" if value else "no" if value is False else "none"
+    text = OUTCOMES.get(str(value), str(value))
+    return text.removesuffix(".0") if isinstance(value, float) else text
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "number": number,
     "size": size,
@@ -113,6 +123,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "when": when,
     "file_name": file_name,
     "percent": percent,
+    "said": said,
     "topic": topic,
     "counted": counted,
     "shares": shares,

@@ -117,6 +117,16 @@ document.addEventListener("keydown", (event) => {
     point(place.dataset.passage, place);
   }
 });
+document.addEventListener("keydown", (event) => {
+  // One key a label, where one passage is shown to be checked; not while somebody types, nor on a link.
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (event.target.closest("textarea, select, input:not([type=radio], [type=checkbox])")) return;
+  if (event.key === "Enter" && event.target.closest("a, button")) return;
+  const one = document.querySelector(`[data-keys] [data-key="${CSS.escape(event.key)}"]`);
+  if (!one || event.repeat) return;
+  event.preventDefault();
+  one.click();
+});
 document.addEventListener("change", (event) => {
   if (event.target.id === "all") for (const box of document.querySelectorAll("#list input[name=id]")) box.checked = event.target.checked;
   const zone = document.getElementById("drop");
