@@ -120,6 +120,7 @@ def _protect(response: Response) -> Response:
         "script-src": "'self'",
         "style-src": "'self'",
         "img-src": "'self'",
+        "frame-src": "'self'",
         "connect-src": f"'self' {storage_origin()}",
         "form-action": "'self'",
         "base-uri": "'none'",

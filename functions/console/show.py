@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup, escape
 
 from shared.documents.views import quantity
 from shared.platform.records import SENTIMENTS, TERMINAL, TOPIC_NAMES, TOPICS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 STATES = {
     "received": "received",
@@ -115,6 +119,24 @@ def said(value: object) -> str:
     return text.removesuffix(".0") if isinstance(value, float) else text
 
 
+@lru_cache(maxsize=256)
+def beginning(word: str) -> re.Pattern[str]:
+    """Return a pattern of words that begin like one, and of a number alone that is this one."""
+    return re.compile(rf"\b{re.escape(word)}" + (r"\b" if word.isdecimal() else r"\w*"), re.IGNORECASE)
+
+
+def marked(text: str, words: Sequence[str]) -> Markup:
+    """Return a text as HTML, in which words that begin with one of these are marked."""
+    if not words:
+        return escape(text)
+    found = re.compile("|".join(beginning(word).pattern for word in words), re.IGNORECASE)
+    made, start = Markup(), 0
+    for match in found.finditer(text):
+        made += escape(text[start : match.start()]) + Markup("<mark>{}</mark>").format(match[0])
+        start = match.end()
+    return made + escape(text[start:])
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "number": number,
     "size": size,
@@ -129,6 +151,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "shares": shares,
     "scaled": scaled,
     "quantity": quantity,
+    "marked": marked,
     "state": lambda state: STATES.get(state, state),
     "language": lambda code: LANGUAGES.get(code, code or ""),
 }

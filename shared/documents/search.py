@@ -38,7 +38,7 @@ GROWTH = 5
 """How many times as many the next time, where too few of them were of published runs."""
 SECONDS = 20.0
 """How long Firestore may take for one query."""
-_FIELDS = ("document", "run", "index", "page", "row", "kind", "text")
+_FIELDS = ("document", "run", "index", "page", "row", "kind", "text", "salience")
 _JUDGED = (*_FIELDS, "action", "topic_names")
 _SHOWN = ("name", "title", "published_run")
 
@@ -58,6 +58,8 @@ class Hit(Record):
     text: str
     score: float
     """Cosine of the angle between question and passage, from -1 to 1."""
+    salience: float | None = None
+    """How much it matters to an analyst, from 0 to 3; None if the model does not say it."""
 
 
 def search(  # noqa: PLR0913 - the filters of a search
@@ -149,6 +151,7 @@ def _published(client: firestore.Client, passages: list[dict[str, Any]]) -> list
             name=document["name"],
             title=document["title"],
             score=round(passage["score"], 4),
+            salience=passage.get("salience"),
         )
         for passage in passages
         if (document := documents.get(passage["document"])) and document["published_run"] == passage["run"]

@@ -110,6 +110,7 @@ QUERIES: dict[str, list[Query]] = {
         Query("documents", ("state",), order="lease.expires_at"),
         Query("documents", ("state",), order="updated_at"),
     ],
+    "functions.console.operations:_oldest": [Query("documents", ("state",), order="timings.uploaded_at")],
     "functions.console.document:_from": [_RUN],
     "functions.console.document:_on_page": [Query("passages", ("run", "page"), order="index")],
     "long_job.comparison:_passages": [_RUN],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from shared.api.keys import (
     MAX_CACHED,
     MAX_CHARACTERS,
     NOTED_EVERY,
+    PASSED_SECONDS,
     PREFIX,
     Bucket,
     KeyRing,
@@ -289,3 +291,24 @@ def test_use_is_noted_once_an_hour() -> None:
 def test_a_key_does_not_show_its_hashes() -> None:
     """Where it is printed or logged."""
     assert key_hash(KEY) not in repr(stored(previous_hash=key_hash(KEY)))
+
+
+def test_what_the_console_passes_on_reads_alone_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the name of whoever is signed in, be it a key or a person; and nobody else can make one."""
+    ring = Ring()
+    passed = ring.passed_on("ann@example.org")
+    assert ring.check(passed, Scope.READ).id == "ann@example.org"
+    refused(lambda: ring.check(passed, Scope.OPERATE), HTTPStatus.FORBIDDEN)
+    head, _, signature = passed.rpartition(".")
+    other = signature.translate(str.maketrans("0123456789abcdef", "123456789abcdef0"))
+    start, _, expires = head.rpartition(".")
+    forgeries = (
+        f"{head}.{other}",
+        f"{start}.{int(expires) + 1}.{signature}",
+        f"{start}ff.{expires}.{signature}",
+    )
+    for forged in forgeries:
+        refused(partial(ring.check, forged, Scope.READ), HTTPStatus.UNAUTHORIZED)
+    later = now() + timedelta(seconds=PASSED_SECONDS + 1)
+    monkeypatch.setattr("shared.api.keys.now", lambda: later)
+    refused(lambda: ring.check(passed, Scope.READ), HTTPStatus.UNAUTHORIZED)

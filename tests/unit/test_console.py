@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.console import session
+from functions.console import session, show
 from functions.console.app import FOLDER, application
+from functions.console.search import ranked
 from shared.api import keys
 from shared.api.keys import Key, Scope, key_hash
 from shared.api.requests import Problem
@@ -184,3 +185,22 @@ def test_assets_are_kept_by_browsers_under_their_version(browser: FlaskClient) -
     assert "immutable" in plain.headers["Cache-Control"]
     assert len(packed.data) < len(plain.data) / 2
     assert browser.get("/assets/..%2Fapp.py").status_code == HTTPStatus.NOT_FOUND
+
+
+def test_marked_words_are_escaped() -> None:
+    """A passage may hold markup, and so may a question."""
+    shown = show.marked("<b>Water</b> of 2024: 2 <i>", ["water", "2", "<i>"])
+    assert shown == "&lt;b&gt;<mark>Water</mark>&lt;/b&gt; of 2024: <mark>2</mark> &lt;i&gt;"
+
+
+def test_facts_come_before_what_defines_them() -> None:
+    """Of passages about equally near; those without every word are left out on request."""
+    hits = [
+        {"text": "Scope 2 is what comes with bought energy.", "score": 0.80, "salience": 0.3, "kind": "text"},
+        {"text": "Scope 2 fell to 71,000 t.", "score": 0.78, "salience": 2.6, "kind": "text"},
+        {"text": "Scope 2", "score": 0.95, "salience": None, "kind": "heading"},
+        {"text": "Our energy", "score": 0.99, "salience": 3.0, "kind": "text"},
+    ]
+    texts = [hit["text"] for hit in ranked(hits, "scope 2", only_words=False)]
+    assert [text[:9] for text in texts] == ["Our energ", "Scope 2 f", "Scope 2 i", "Scope 2"]
+    assert len(ranked(hits, "scope 2", only_words=True)) == 3
