@@ -118,22 +118,22 @@ def page_places(document: Document, page: int, passages: Sequence[Mapping[str, A
         passages: of that page, as `views.passage_view` gives them; and of the page before, whose last one may
             end on this page. None beyond `MAX_PASSAGES` is found.
     """
-    asked = [_asked(passage, page) for passage in passages[:MAX_PASSAGES]]
+    looked_for = [asked(passage, page) for passage in passages[:MAX_PASSAGES]]
     read = all(recognition.page != page for recognition in document.recognised)
 
     def make(path: Path, password: str | None) -> bytes:
-        arguments = {"page": page, "password": password, "read": read, "passages": asked}
+        arguments = {"page": page, "password": password, "read": read, "passages": looked_for}
         found = _sandbox.run(_task("place", path, arguments), _Found)[0].found
-        if len(found) != len(asked):
+        if len(found) != len(looked_for):
             raise misshapen()
         return json.dumps(found).encode()
 
-    digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(json.dumps(looked_for).encode()).hexdigest()[:16]
     places = _PLACES.validate_json(_kept(document, page, f"{page}-places-{digest}", make))
     return [*places, *([] for _ in passages[MAX_PASSAGES:])]
 
 
-def _asked(passage: Mapping[str, Any], page: int) -> tuple[str | None, list[float] | None, bool]:
+def asked(passage: Mapping[str, Any], page: int) -> tuple[str | None, list[float] | None, bool]:
     """Return a passage as `drawing.place` takes it: a row of a table has words of its heads in its text."""
     begun = passage["page"] != page
     box = None if begun else passage.get("box")
@@ -146,7 +146,9 @@ def _task(function: str, path: Path, arguments: dict[str, Any]) -> Task:
     return Task(name, str(path), arguments, MAX_IMAGE_BYTES, PAGE_SECONDS, PAGE_MEMORY)
 
 
-_sandbox = Sandbox(("shared.intake.drawing", "PIL.JpegImagePlugin"))
+WARM = ("shared.intake.drawing", "PIL.JpegImagePlugin")
+"""Modules that drawing a page needs."""
+_sandbox = Sandbox(WARM)
 
 
 class _Drawn:
