@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import statistics
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from shared.api.endpoints import ENDPOINTS
+from shared.api.description import DESCRIBED
 from shared.documents.store import document_id
 from tests.attack import files, forgeries
 from tests.attack.arena import MIB, TASK, Arena, Outcome, plain
@@ -304,7 +305,7 @@ def keys_that_open_nothing(arena: Arena) -> Outcome:
     }
     keys.revoke(client, made["revoked"][0].id)
     whole = made["whole"][1]
-    for endpoint in ENDPOINTS:
+    for endpoint in DESCRIBED:
         others = tuple(scope for scope in keys.Scope if scope != endpoint.scope)
         made[endpoint.name] = keys.make(client, f"attack without {endpoint.name}", others)
         refused: dict[int, list[str | None]] = {
@@ -322,7 +323,7 @@ def keys_that_open_nothing(arena: Arena) -> Outcome:
             ],
             403: [made[endpoint.name][1]],
         }
-        path = endpoint.path.replace("{id}", "0" * 24)
+        path = re.sub(r"{\w+}", "0" * 24, endpoint.path)
         for status, every in refused.items():
             for key in every:
                 tries += 1
