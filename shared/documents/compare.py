@@ -233,7 +233,7 @@ def parse_side(text: str) -> Asked:
     """
     if re.fullmatch(DOCUMENT_ID, text):
         return Asked(document=text)
-    if re.fullmatch(SIDE.strip("^$"), text):
+    if re.fullmatch(SIDE, text):
         organisation, _, year = text.rpartition(" ")
         return Asked(organisation=organisation.rstrip(" "), year=int(year))
     raise Incomparable(
