@@ -22,10 +22,8 @@ BASE_IMAGE = "python313"
 MODEL = ("MODEL_CARD.md", "manifest.json", "model.onnx", "tokenizer.json")
 TOKENIZER = ("manifest.json", "tokenizer.json")
 """The model's files for counting tokens, which needs no graph."""
-RECORDS = ("platform", "documents", "text")
-"""What is imported by all that reads a document's record."""
-DOCUMENTS = (*RECORDS, "extract")
-"""And by what handles its passages; of `extract`, not the readers of formats."""
+DOCUMENTS = ("platform", "documents", "text", "extract")
+"""What is imported by all that handles documents; of `extract`, not the readers of formats."""
 READERS = ("extract/markup", "extract/office", "extract/pdf", "extract/sandbox")
 
 
@@ -43,11 +41,11 @@ class Function:
 FUNCTIONS = {
     function.name: function
     for function in (
-        Function("deadletter", RECORDS),
+        Function("deadletter", DOCUMENTS),
         Function("digest", (*DOCUMENTS, "digests", "digests/compute", "digests/notify", "digests/render")),
         Function("api", (*DOCUMENTS, "inference", "intake", "digests", "digests/render", "api"), MODEL),
         Function("analyze", (*DOCUMENTS, "inference"), MODEL),
-        Function("sweep", (*RECORDS, "intake", "digests", "digests/render")),
+        Function("sweep", (*DOCUMENTS, "intake", "digests", "digests/render")),
         Function("ingest", (*DOCUMENTS, *READERS, "inference", "intake"), TOKENIZER),
     )
 }
