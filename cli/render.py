@@ -49,6 +49,8 @@ MAX_METRIC = 90
 NARROW = 110
 """Columns of a terminal under which figures are shown without qualifier, and one organisation once."""
 FIGURE_COLUMNS = ("organisation", "metric", "data point", "value", "period", "qualifier", "page")
+SHOWN_EVIDENCE = 6
+"""Figures and passages that are printed where no sentence cites any."""
 MAX_FULL = 8
 """The number of documents up to which each is printed in full."""
 FAILED_STATES = {"rejected", "failed"}
@@ -301,22 +303,20 @@ def print_hits(console: Console, hits: list[dict[str, Any]]) -> None:
 
 
 def print_answer(console: Console, answer: Answer) -> None:
-    """Print an answer's sentences with what they cite; without sentences, all that was found."""
+    """Print an answer's sentences with what they cite; without sentences, the best that was found."""
     for said in answer.sentences:
         numbers = ", ".join(map(str, said.cites))
         console.print(Text.assemble(said.text, (f" [{numbers}]", "cyan")))
     if answer.note:
         console.print(Text(answer.note, "italic"))
-    shown = {number for said in answer.sentences for number in said.cites}
-    for each in answer.evidence:
-        if shown and each.number not in shown:
-            continue
+    cited = {number for said in answer.sentences for number in said.cites}
+    shown = [each for each in answer.evidence if each.number in cited] or answer.evidence[:SHOWN_EVIDENCE]
+    for each in shown:
         source = each.source
         facts = (source.organisation, source.name, _place(source.page, None), source.document)
-        head = Text.assemble(
-            (f"\n[{each.number}]  ", "cyan"), ("  ".join(filter(None, facts)), "bright_black")
-        )
-        console.print(head)
+        about = "  ".join(filter(None, facts))
+        console.print()
+        console.print(Text.assemble((f"[{each.number}]  ", "cyan"), (about, "bright_black")))
         console.print(Padding(Text(each.text), (0, 0, 0, 6)))
 
 

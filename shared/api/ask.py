@@ -110,7 +110,7 @@ def _stated(figure: FoundFigure) -> str:
     words = ", ".join(filter(None, (figure.label, figure.qualifier, figure.period)))
     normal = quantity(figure.value, figure.unit)
     return (
-        f"{words}: {normal}" if normal == figure.stated else f"{words}: {normal}; stated as {figure.stated}"
+        f"{words}: {normal}" if figure.stated in normal else f"{words}: {normal}; stated as {figure.stated}"
     )
 
 

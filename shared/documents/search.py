@@ -21,6 +21,7 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import COLLECTION as DOCUMENTS
+from shared.platform.errors import Missing
 from shared.platform.records import Record
 from shared.platform.tables import PassageKind
 
@@ -102,11 +103,35 @@ def like(
     return _nearest(client, vector, limit, {"space": space, "document": document}, None, _JUDGED)
 
 
+def similar(
+    client: firestore.Client, document: str, index: int, *, limit: int, topic: str | None = None
+) -> list[Hit]:
+    """Return the passages nearest to one of a document's published run, without it and its copies.
+
+    Raises:
+        Missing: there is no such passage.
+    """
+    reference = client.collection(DOCUMENTS).document(document)
+    run = (reference.get(["published_run"], timeout=SECONDS).to_dict() or {}).get("published_run")
+    place = reference.collection(PASSAGES).document(f"{run}-{index}")
+    passage = place.get(["text", "space", "embedding"], timeout=SECONDS).to_dict()
+    if passage is None or not passage.get("embedding"):
+        raise Missing("no_passage", "There is no such passage.", "Take its number from the document.")
+    question, space = list(passage["embedding"]), passage["space"]
+    hits = search(client, question, space=space, limit=limit + 1, topic=topic)
+    own = _words(passage["text"])
+    return [hit for hit in hits if _words(hit.text) != own][:limit]
+
+
 def _distinct(hits: list[Hit]) -> list[Hit]:
     first: dict[str, Hit] = {}
     for hit in hits:
-        first.setdefault(" ".join(re.findall(r"\w+", hit.text.casefold())), hit)
+        first.setdefault(_words(hit.text), hit)
     return list(first.values())
+
+
+def _words(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.casefold()))
 
 
 def _nearest(  # noqa: PLR0913, PLR0917 - what a query names

@@ -7,7 +7,9 @@ from urllib.parse import urlencode
 
 import pytest
 
+from shared.documents.search import similar
 from shared.documents.views import FIELDS
+from shared.platform.errors import Missing
 from tests.integration.api_documents import BOARD, CREATED, IDS, NAMES, WATER
 
 if TYPE_CHECKING:
@@ -308,3 +310,16 @@ def test_sides_that_cannot_be_compared(api: ApiServer, sides: list[str], status:
     assert {fault["parameter"] for fault in answer.json.get("errors", ())} == (
         {"side"} if status == 422 else set()
     )
+
+
+def test_passages_like_one(api: ApiServer) -> None:
+    """Of published runs and the same encoder, nearest first, without the passage itself and its copies."""
+    hits = similar(api.firestore, IDS[NAMES[0]], 0, limit=2)
+    assert [(hit.document, hit.text) for hit in hits] == [
+        (IDS[NAMES[6]], "Water is saved at Marl."),
+        (IDS[NAMES[1]], "Our river water is returned clean."),
+    ]
+    assert WATER not in {hit.text for hit in similar(api.firestore, IDS[NAMES[0]], 3, limit=50)}
+    for document, index in ((IDS[NAMES[0]], 15), (IDS[NAMES[5]], 0), ("0" * 24, 0)):
+        with pytest.raises(Missing):
+            similar(api.firestore, document, index, limit=2)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from mcp import Client
 from pydantic import ValidationError
 
+from shared.api.assistants import TOOLS, Library
+from shared.api.keys import Scope
+from shared.api.mcp_server import build
 from shared.documents import completion, corrections
 from shared.documents.compare import Asked, compare
 from shared.documents.corrected import (
@@ -43,7 +49,11 @@ from tests.integration.documents_servers import serving
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mcp.types import CallToolResult
+
+    from shared.api.batcher import Batcher
     from shared.documents.model import Document
+    from shared.inference.engine import Engine
 
 TEXTS = (
     "We will cut our withdrawal of water at the Marl works by a tenth until 2030.",
@@ -625,3 +635,30 @@ def test_what_people_say_is_compared() -> None:
     assert [side.label for side in made.sides] == ["Aulder AG", "Tarnholm 2023"]
     assert [cell.value and cell.value.value for cell in made.datapoints[0].cells] == [7, 9]
     assert {row.topic: row.cells[1].passages for row in made.topics}["S3"] == 1
+
+
+def test_an_assistant_corrects_only_with_a_key_for_it() -> None:
+    """Others do not see the tool; what it corrects carries the key's name, and wins."""
+
+    def no_model() -> tuple[Engine, Batcher]:
+        raise AssertionError
+
+    document = completed()
+    reader = Library(firestore_client(), no_model)
+    desk = replace(reader, scopes=frozenset({Scope.READ, Scope.CORRECT}), by="assistant with the key desk")
+    wanted = {"document": document.id, "passage": CRANE, "sentiment": "neutral"}
+
+    async def talk(library: Library) -> tuple[list[str], CallToolResult]:
+        async with Client(build(library)) as client:
+            names = [tool.name for tool in (await client.list_tools()).tools]
+            return names, await client.call_tool("correct", wanted)
+
+    names, refused = asyncio.run(talk(reader))
+    assert "correct" not in names
+    assert refused.is_error
+    assert corrections_of(firestore_client(), document.id) == []
+    names, done = asyncio.run(talk(desk))
+    assert names == list(TOOLS)
+    [made] = corrections_of(firestore_client(), document.id)
+    assert done.structured_content == {"correction": made.id, "by": "assistant with the key desk"}
+    assert passage(document, CRANE)["sentiment"]["label"] == "neutral"
