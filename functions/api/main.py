@@ -28,6 +28,8 @@ from shared.api.models import (
     PassagesQuery,
     SearchQuery,
     SearchResponse,
+    SimilarQuery,
+    SimilarResponse,
     TablePage,
     TablesQuery,
 )
@@ -41,6 +43,7 @@ from shared.api.stored import (
     version_of_passages,
 )
 from shared.documents.compare import compare, parse_side
+from shared.documents.search import similar as like_one
 from shared.documents.views import document_view
 from shared.inference.engine import CACHED_TEXTS, Engine
 from shared.inference.session import cpu_limit
@@ -126,6 +129,14 @@ def search(call: Call) -> SearchResponse:
     return reading.search(firestore_client(), model, call.query)
 
 
+def similar(call: Call) -> SimilarResponse:
+    """Return the passages nearest to one."""
+    assert isinstance(call.query, SimilarQuery)
+    place = call.arguments["id"], int(call.arguments["index"])
+    hits = like_one(firestore_client(), *place, limit=call.query.limit, topic=call.query.topic)
+    return SimilarResponse(hits=hits)
+
+
 def ask(call: Call) -> Answer:
     """Return an answer to a question."""
     assert isinstance(call.body, AskRequest)
@@ -134,7 +145,7 @@ def ask(call: Call) -> Answer:
 
 
 READING: tuple[Handler, ...] = (
-    *(analyze, ask, documents, document, passages, tables, figures, comparisons, search),
+    *(analyze, ask, documents, document, passages, tables, figures, comparisons, search, similar),
 )
 HANDLERS: dict[str, Handler] = {**{each.__name__: each for each in READING}, **operations.HANDLERS}
 """Handlers by the names of their endpoints."""

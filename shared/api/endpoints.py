@@ -33,7 +33,7 @@ REFERENCE = "/docs"
 """The page to read it; these two alone need no key."""
 MCP = "/mcp"
 """The path at which assistants use the tools of `shared.api.assistants`."""
-PATTERNS = {"id": DOCUMENT_ID, "letter": LETTER_ID}
+PATTERNS = {"id": DOCUMENT_ID, "index": r"^[0-9]{1,9}$", "letter": LETTER_ID}
 """Shapes of the parameters in paths. What has another is not found."""
 
 
@@ -118,6 +118,14 @@ ENDPOINTS = (
         query=models.PassagesQuery,
         conflicts=True,
         tagged=True,
+    ),
+    Endpoint(
+        "similar",
+        "GET",
+        "/v1/documents/{id}/passages/{index}/similar",
+        "The passages of published runs that are nearest in meaning to one, without its copies.",
+        models.SimilarResponse,
+        query=models.SimilarQuery,
     ),
     Endpoint(
         "tables",

@@ -334,6 +334,19 @@ class SearchResponse(Record):
     hits: list[Hit]
 
 
+class SimilarQuery(Query):
+    """How many passages, and on what."""
+
+    limit: Annotated[int, BeforeValidator(_whole_number)] = Field(default=10, ge=1, le=MAX_HITS - 1)
+    topic: Topic | None = None
+
+
+class SimilarResponse(Record):
+    """Passages, nearest first."""
+
+    hits: list[Hit]
+
+
 def text_schema(settings: Settings) -> dict[str, object]:
     """The JSON Schema of a text that `check_texts` accepts."""
     return {"type": "string", "minLength": 1, "maxLength": settings.api_max_characters, "pattern": r"\S"}

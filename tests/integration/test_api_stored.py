@@ -323,3 +323,8 @@ def test_passages_like_one(api: ApiServer) -> None:
     for document, index in ((IDS[NAMES[0]], 15), (IDS[NAMES[5]], 0), ("0" * 24, 0)):
         with pytest.raises(Missing):
             similar(api.firestore, document, index, limit=2)
+        assert api.get(f"/v1/documents/{document}/passages/{index}/similar").status == 404
+    answered = api.get(f"/v1/documents/{IDS[NAMES[0]]}/passages/0/similar", limit=2)
+    assert answered.json == {"hits": [hit.model_dump() for hit in hits]}
+    for wrong in ("x", "-1", "1" * 10):
+        assert api.get(f"/v1/documents/{IDS[NAMES[0]]}/passages/{wrong}/similar").status == 404

@@ -94,6 +94,7 @@ def test_topics_of_a_search_are_the_models() -> None:
         "/v1/search": ["E1", "E3"],
         "/v1/documents": None,
         "/v1/documents/{id}/passages": None,
+        "/v1/documents/{id}/passages/{index}/similar": None,
         "/v1/figures": None,
     }
 
