@@ -57,6 +57,7 @@ NOTE_SECONDS = 2.0
 
 
 PASSED = "headrace-passed."
+"""Begins what the console passes on to the API, signed with the hash of the first key."""
 PASSED_SECONDS = 60
 _PASSED = re.compile(re.escape(PASSED) + r"((?:[0-9a-f]{2}){1,200})\.([0-9]{1,12})\.([0-9a-f]{64})")
 
@@ -216,7 +217,8 @@ class Bucket:
         return 0.0
 
 
-_FORM = re.compile(PREFIX + r"([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
+_ID = re.compile(r"[0-9a-f]{12}")
+_FORM = re.compile(rf"{PREFIX}({_ID.pattern})_[A-Za-z0-9_-]{{43}}")
 
 
 class KeyRing:
@@ -261,19 +263,21 @@ class KeyRing:
     def passed_on(self, identifier: str) -> str:
         """See `passed_on` of the module."""
         head = f"{PASSED}{identifier.encode().hex()}.{int(now().timestamp()) + PASSED_SECONDS}"
-        return f"{head}.{self._sign(head)}"
+        return f"{head}.{_signature(self._first()[0], head)}"
 
     def _passed(self, form: re.Match[str], scope: Scope | None) -> Key:
         identifier, expires, signature = form.groups()
         head = f"{PASSED}{identifier}.{expires}"
-        if not hmac.compare_digest(signature, self._sign(head)) or int(expires) < now().timestamp():
+        # By any of the hashes: while the first key is rotated, the console may know others than the API.
+        signed = [hmac.compare_digest(signature, _signature(known, head)) for known in self._first()]
+        if not any(signed) or int(expires) < now().timestamp():
             raise _unauthorized("unauthorized", "This is not a key of this service.")
+        if scope is not None and scope is not Scope.READ:
+            raise _missing(scope)
         name = bytes.fromhex(identifier).decode()
-        return self._admit(Key(id=name, name=name, scopes=(Scope.READ,)), scope)
-
-    def _sign(self, text: str) -> str:
-        secret = "\n".join(self._first()).encode()
-        return hmac.new(secret, text.encode(), "sha256").hexdigest()
+        if name == FIRST.id or _ID.fullmatch(name):
+            return self.check_again(name, scope)
+        return self._admit(Key(id=name, name=name, scopes=(Scope.READ,), per_minute=PER_MINUTE), scope)
 
     def _record(self, identifier: str) -> StoredKey | None:
         asked = self._clock()
@@ -296,9 +300,7 @@ class KeyRing:
         # Before the scope: what is refused for want of one counts too.
         self._count(key)
         if scope is not None and scope not in key.scopes:
-            raise Problem(
-                HTTPStatus.FORBIDDEN, "missing-scope", f"This needs a key with the scope {scope.value}."
-            )
+            raise _missing(scope)
         self._note_use(key)
         return key
 
@@ -331,6 +333,14 @@ class KeyRing:
 def _unauthorized(code: str, detail: str) -> Problem:
     headers = {"WWW-Authenticate": f'ApiKey header="{KEY_HEADER}"'}
     return Problem(HTTPStatus.UNAUTHORIZED, code, detail, headers=headers)
+
+
+def _missing(scope: Scope) -> Problem:
+    return Problem(HTTPStatus.FORBIDDEN, "missing-scope", f"This needs a key with the scope {scope.value}.")
+
+
+def _signature(known_hash: str, text: str) -> str:
+    return hmac.new(known_hash.encode(), text.encode(), "sha256").hexdigest()
 
 
 @lru_cache(maxsize=1)

@@ -312,3 +312,28 @@ def test_what_the_console_passes_on_reads_alone_for_a_minute(monkeypatch: pytest
     later = now() + timedelta(seconds=PASSED_SECONDS + 1)
     monkeypatch.setattr("shared.api.keys.now", lambda: later)
     refused(lambda: ring.check(passed, Scope.READ), HTTPStatus.UNAUTHORIZED)
+
+
+def test_what_is_passed_on_for_a_key_ends_with_the_key() -> None:
+    """It has no scope that the key has not, counts against its limit, and is refused once that is revoked."""
+    ring = Ring(stored(scopes=tuple(Scope), per_minute=2))
+    passed = ring.passed_on(ID)
+    assert ring.check(passed, Scope.READ).id == ID
+    refused(lambda: ring.check(passed, Scope.OPERATE), HTTPStatus.FORBIDDEN)
+    assert ring.check(passed, None).id == ID
+    refused(lambda: ring.check(passed, Scope.READ), HTTPStatus.TOO_MANY_REQUESTS)
+    weak, revoked = Ring(stored(scopes=(Scope.UPLOAD,))), Ring(stored(revoked_at=now()))
+    refused(lambda: weak.check(passed, Scope.READ), HTTPStatus.FORBIDDEN)
+    refused(lambda: revoked.check(passed, Scope.READ), HTTPStatus.UNAUTHORIZED)
+    refused(lambda: Ring().check(passed, Scope.READ), HTTPStatus.UNAUTHORIZED)
+    assert ring.check(ring.passed_on(FIRST.id), Scope.READ) is FIRST
+
+
+def test_what_is_passed_on_survives_a_rotation_of_the_first_key() -> None:
+    """The console may know the old hash alone while the API knows both; a hash that is gone signs nothing."""
+    ring, console = Ring(), Ring()
+    console._first = lambda: HASHES[1:]
+    passed = console.passed_on("ann@example.org")
+    assert ring.check(passed, Scope.READ).id == "ann@example.org"
+    ring._first = lambda: HASHES[:1]
+    refused(lambda: ring.check(passed, Scope.READ), HTTPStatus.UNAUTHORIZED)
