@@ -84,6 +84,12 @@ def application() -> Flask:
     return app
 
 
+def local_path(wanted: str | None) -> str:
+    """Return where to go next: a path of ours, whoever made the link or the form."""
+    is_path = wanted is not None and re.match(r"/(?![/\\])", wanted) and wanted.isprintable()
+    return wanted if wanted and is_path else "/"
+
+
 def _admit() -> Response | None:
     """Refuse whoever is not signed in, has not the scope, or writes without the page's token."""
     g.started = time.monotonic()

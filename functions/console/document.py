@@ -83,10 +83,10 @@ def index(identifier: str) -> str:
 @pages.get("/state")
 def state(identifier: str) -> Response | str:
     """Show how far a document is, and have the page loaded again once it is done."""
-    document = _document(identifier)
-    if document.state in TERMINAL:
-        return Response(headers={"HX-Refresh": "true"})
-    return flask.render_template("document_state.html", document=document)
+    document, after = _document(identifier), _number("after", 0)
+    if document.state in TERMINAL and document.run > after:
+        return Response(headers={"HX-Redirect": f"/documents/{identifier}"})
+    return flask.render_template("document_state.html", document=document, after=after)
 
 
 @pages.get("/read")

@@ -8,7 +8,7 @@ import flask
 from flask import request
 from pydantic import ValidationError
 
-from functions.console.app import needs
+from functions.console.app import local_path, needs
 from shared.api.keys import Scope
 from shared.documents.catalogue import ROW, BadCursor, Filters, Sort, count, list_documents
 from shared.documents.store import COLLECTION
@@ -61,6 +61,8 @@ def index() -> str:
         sort=chosen,
         problem=problem,
         later="cursor" in request.args,
+        begun=request.args.get("begun", type=int),
+        here=_here(),
     )
 
 
@@ -113,7 +115,8 @@ def replay() -> Response:
     chosen = _identifiers(request.form.getlist("id"), MAX_CHOSEN)
     if chosen:
         begin(chosen)
-    return flask.redirect(request.form.get("back") or "/", 303)
+    back = local_path(request.form.get("back"))
+    return flask.redirect(f"{back}{'&' if '?' in back else '?'}begun={len(chosen)}", 303)
 
 
 @pages.post("/erase")
@@ -131,6 +134,12 @@ def erase() -> str | Response:
     if request.form.get("confirmed") != "yes":
         return flask.render_template("erase.html", subjects=found, chosen=chosen)
     return flask.render_template("erased.html", erased=carry_out(found))
+
+
+def _here() -> str:
+    """The address of this list, without what was just done to it."""
+    kept = {name: value for name, value in request.args.items() if value and name != "begun"}
+    return flask.url_for("documents.index", **cast("Any", kept))
 
 
 def _identifiers(given: Sequence[str], most: int) -> list[str]:

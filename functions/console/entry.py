@@ -8,7 +8,7 @@ import flask
 from flask import request
 
 from functions.console import session
-from functions.console.app import needs
+from functions.console.app import local_path, needs
 from functions.console.session import person_of
 from shared.api.requests import Problem
 
@@ -66,7 +66,4 @@ def _enter(key: Key) -> Response:
 
 
 def _next() -> str:
-    """Where to go afterwards: a path of ours, whoever made the link."""
-    wanted = request.values.get("next", "/")
-    plain = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable()
-    return wanted if plain else "/"
+    return local_path(request.values.get("next"))

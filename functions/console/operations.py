@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any, get_args
 
 import flask
-from flask import request
 
 from functions.console.app import needs
 from shared.api.keys import Scope
@@ -64,7 +63,7 @@ def index() -> str:
 def replay(identifier: str) -> Response:
     """Begin the document of a dead letter again."""
     replay_letter(firestore_client(), identifier)
-    return flask.redirect(request.form.get("back") or "/operations", 303)
+    return flask.redirect("/operations", 303)
 
 
 def findings(counts: dict[State, int], oldest: datetime | None, letters: int) -> list[tuple[str, str]]:

@@ -127,6 +127,8 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   one.click();
 });
+// What was typed was looked for already; to load the list again as the field is left would lose what is marked.
+document.addEventListener("change", (event) => { if (event.target.id === "text") event.stopPropagation(); }, true);
 document.addEventListener("change", (event) => {
   if (event.target.id === "all") for (const box of document.querySelectorAll("#list input[name=id]")) box.checked = event.target.checked;
   const zone = document.getElementById("drop");
