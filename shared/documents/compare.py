@@ -332,7 +332,8 @@ def _documents_of(client: firestore.Client, asked: Asked, notes: list[str]) -> l
             else "Name the organisation as its documents do; see: headrace show",
         )
     if left := len(own[MAX_DOCUMENTS:]):
-        notes.append(f"{asked.organisation} {asked.year}: {left} more documents were not read.")
+        least = "at least " if len(found) == MAX_FOUND else ""
+        notes.append(f"{asked.organisation} {asked.year}: {least}{left} more documents were not read.")
     return [each["document"] for each in own[:MAX_DOCUMENTS]]
 
 

@@ -95,6 +95,9 @@ def test_a_side_has_so_many_documents_at_most(monkeypatch: pytest.MonkeyPatch) -
     result = compared(Asked(first), Asked(None, "Brennick AG", 2024))
     assert [len(names) for names in named(result)] == [1, 1]
     assert result.notes == ["Brennick AG 2024: 2 more documents were not read."]
+    monkeypatch.setattr(module, "MAX_FOUND", 2)
+    result = compared(Asked(first), Asked(None, "Brennick AG", 2024))
+    assert result.notes == ["Brennick AG 2024: at least 1 more documents were not read."]
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,11 @@ import pytest
 
 from benchmarks.digests.made import MONDAY, aggregate, passage, record, vector
 from benchmarks.digests.made import store as store_document
-from functions.console import session
+from functions.console import compare, session
 from functions.console.app import application
 from shared.api import keys
 from shared.api.keys import key_hash
+from shared.documents import plans
 from shared.documents.figures import DocumentFigure, Packed, pack
 from shared.platform import clients
 from shared.platform.clients import firestore_client
@@ -102,3 +103,24 @@ def test_documents_that_were_marked_are_compared(browser: FlaskClient) -> None:
     answer = browser.post("/compare", data={"csrf": found[1], "id": ["1" * 24, "x", "0" * 24, "1" * 24]})
     assert answer.status_code == HTTPStatus.SEE_OTHER
     assert answer.location == f"/compare?side={'1' * 24}&side={'0' * 24}"
+
+
+def test_plans_are_looked_for_as_long_as_there_is_time(
+    browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Afterwards nothing is said of them, and the page says so."""
+    monkeypatch.setattr(plans, "LOOK_SECONDS", 0.0)
+    page = browser.get("/compare", query_string={"side": [f"{NAME} 2025", f"{NAME} 2024"]}).text
+    assert "1 plans of" in page
+    assert "time ran out" in page
+    assert re.search(r"<strong>Planned before, perhaps mentioned now</strong> \(1\)", page)
+
+
+def test_so_many_sides_are_offered(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the newest documents, and so many comparisons to begin with."""
+    monkeypatch.setattr(compare, "MAX_SUGGESTED", 0)
+    assert "To begin with" not in browser.get("/compare").text
+    monkeypatch.setattr(compare, "MAX_OFFERED", 1)
+    assert browser.get("/compare").text.count("<option") == 1
+    monkeypatch.setattr(compare, "MAX_SIDE", 3)
+    assert 'value="Tar"' in browser.get("/compare?side=Tarnholm+2025").text
