@@ -540,6 +540,13 @@ MUTANTS = (
         KEYS,
     ),
     Mutant(
+        "what the console passes on does not say that it may do more",
+        "shared/api/keys.py::KeyRing._passed",
+        "{Scope.READ} & {*key.scopes}",
+        "key.scopes",
+        KEYS,
+    ),
+    Mutant(
         "without a key nobody learns which paths exist",
         "shared/api/serving.py::_answer",
         "check(request.headers.get(KEY_HEADER), None)",

@@ -276,7 +276,9 @@ class KeyRing:
             raise _missing(scope)
         name = bytes.fromhex(identifier).decode()
         if name == FIRST.id or _ID.fullmatch(name):
-            return self.check_again(name, scope)
+            key = self.check_again(name, scope)
+            # Who asks what else the key may do, as MCP does, is told of reading alone.
+            return key.model_copy(update={"scopes": tuple({Scope.READ} & {*key.scopes})})
         return self._admit(Key(id=name, name=name, scopes=(Scope.READ,), per_minute=PER_MINUTE), scope)
 
     def _record(self, identifier: str) -> StoredKey | None:

@@ -318,7 +318,7 @@ def test_what_is_passed_on_for_a_key_ends_with_the_key() -> None:
     """It has no scope that the key has not, counts against its limit, and is refused once that is revoked."""
     ring = Ring(stored(scopes=tuple(Scope), per_minute=2))
     passed = ring.passed_on(ID)
-    assert ring.check(passed, Scope.READ).id == ID
+    assert ring.check(passed, Scope.READ).scopes == (Scope.READ,)
     refused(lambda: ring.check(passed, Scope.OPERATE), HTTPStatus.FORBIDDEN)
     assert ring.check(passed, None).id == ID
     refused(lambda: ring.check(passed, Scope.READ), HTTPStatus.TOO_MANY_REQUESTS)
@@ -326,7 +326,9 @@ def test_what_is_passed_on_for_a_key_ends_with_the_key() -> None:
     refused(lambda: weak.check(passed, Scope.READ), HTTPStatus.FORBIDDEN)
     refused(lambda: revoked.check(passed, Scope.READ), HTTPStatus.UNAUTHORIZED)
     refused(lambda: Ring().check(passed, Scope.READ), HTTPStatus.UNAUTHORIZED)
-    assert ring.check(ring.passed_on(FIRST.id), Scope.READ) is FIRST
+    assert weak.check(passed, None).scopes == ()
+    first = ring.check(ring.passed_on(FIRST.id), Scope.READ)
+    assert (first.id, first.scopes) == (FIRST.id, (Scope.READ,))
 
 
 def test_what_is_passed_on_survives_a_rotation_of_the_first_key() -> None:
