@@ -3,7 +3,8 @@
 A plan is first compared with the sentences that were kept of the next report, then, while it is open, with
 all of its passages: those kept are the best few hundred, and what is not among them may be said all the same.
 
-`NEAR` and `FAR` were chosen on the 123 plans of five real reports and what the years after say of them.
+`NEAR` and `FAR` were chosen on the 123 plans of five real reports and what the years after say of them: 70 of
+75 that were found were found in the right place, and 11 of 12 that were not are absent (docs/compare.md).
 """
 
 from __future__ import annotations
