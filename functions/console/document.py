@@ -127,11 +127,8 @@ def places(identifier: str) -> str:
     document, page = _document(identifier), _number("page", 1)
     passages = _on_page(document, page)
     ends = [each for each in _on_page(document, page - 1) if each["kind"] == "text"][-1:] if page > 1 else []
-    found = page_places(document, page, [*passages, *ends])
-    boxes = [(passage, box) for passage, places in zip(passages, found, strict=False) for box in places]
-    return flask.render_template(
-        "places.html", boxes=boxes, document=document, page=page, on=_number("passage", -1)
-    )
+    found = zip([*passages, *ends], page_places(document, page, [*passages, *ends]), strict=True)
+    return flask.render_template("places.html", places=list(found), on=_number("passage", -1))
 
 
 @pages.get("/<int:run>/pages/<int:page>")

@@ -8,14 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.console import session
-from functions.console.app import application
-from shared.api import keys
-from shared.api.keys import key_hash
 from shared.documents.corrections import corrections_of
-from shared.platform import clients
 from shared.platform.clients import firestore_client
-from tests.integration.documents_servers import serving
+from tests.integration.console_browser import signed_in
 from tests.integration.test_corrections import (
     BOARD,
     CRANE,
@@ -37,23 +32,11 @@ if TYPE_CHECKING:
 
     from shared.documents.model import Document
 
-KEY = "k" * 43
-
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
-    """Signed in."""
-    cached: list[Any] = [session._secret, session._serializer, keys._ring]
-    with serving(tmp_path_factory.mktemp("console")), pytest.MonkeyPatch.context() as patch:
-        for each in cached:
-            each.cache_clear()
-        patch.setattr(clients, "secret", lambda *_: key_hash(KEY).encode())
-        patch.setattr("shared.api.keys._first_hashes", lambda: (key_hash(KEY),))
-        client = application().test_client()
-        client.post("/sign-in", data={"key": KEY})
+    with signed_in(tmp_path_factory.mktemp("console")) as client:
         yield client
-    for each in cached:
-        each.cache_clear()
 
 
 def fields_of(page: str) -> dict[str, Any]:

@@ -1,0 +1,164 @@
+"""The console's pages over what the pipeline stored."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shared.digests.records import Window
+from shared.digests.ticks import claim, request_now
+from shared.documents.store import now
+from shared.platform.clients import firestore_client, publisher
+from shared.platform.settings import TICKS, settings
+from tests.documents import made
+from tests.integration.console_browser import signed_in
+from tests.integration.test_corrections import BOARD, CRANE, TEXTS, WATER, completed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flask.testing import FlaskClient
+
+EVIL = '"><script>alert(1)</script>'
+ESCAPED = "&lt;script&gt;"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
+    with signed_in(tmp_path_factory.mktemp("console")) as client:
+        publisher().create_topic(name=f"projects/{settings().project}/topics/{TICKS}")
+        yield client
+
+
+def put(number: int, **fields: Any) -> str:
+    identifier = f"{number:024x}"
+    document = made(id=identifier, **fields)
+    firestore_client().collection("documents").document(identifier).set(document.model_dump())
+    return identifier
+
+
+def test_an_empty_list_says_what_to_do(browser: FlaskClient) -> None:
+    """And another sentence where filters leave nothing."""
+    for each in firestore_client().collection("documents").stream():
+        each.reference.delete()
+    assert "No documents yet" in browser.get("/").text
+    assert "No document fits" in browser.get("/?tag=none").text
+
+
+def test_documents_are_filtered_and_paged(browser: FlaskClient) -> None:
+    """By htmx the list alone comes; the next page has what the first had not."""
+    for number in range(60):
+        put(number, name=f"paged-{number}.pdf", tags=["paged"], created_at=now() + timedelta(seconds=number))
+    page = browser.get("/?tag=paged", headers={"HX-Target": "list"}).text
+    assert page.lstrip().startswith('<div id="list">')
+    assert "60 documents" in page
+    following = re.search(r'rel="next" href="([^"]+)"', page)
+    assert following
+    rest = browser.get(following[1].replace("&amp;", "&")).text
+    first, second = (set(re.findall(r'id="row-(\w+)"', each)) for each in (page, rest))
+    assert (len(first), len(second), first & second) == (50, 10, set())
+    assert "First page" in rest
+
+
+def test_what_people_upload_is_shown_as_text(browser: FlaskClient) -> None:
+    """Names, titles, organisations, tags, errors: in lists, and on a page of their own."""
+    error = {"code": "c", "message": EVIL, "hint": EVIL}
+    fields = {"name": f"{EVIL}.pdf", "title": EVIL, "organisation": EVIL, "tags": [EVIL], "warnings": [EVIL]}
+    identifier = put(900, state="rejected", error=error, **fields)
+    for path in (
+        "/?state=rejected",
+        f"/documents/{identifier}",
+        f"/?text={EVIL}&organisation={EVIL}",
+        f"/search?q={EVIL}",
+    ):
+        page = browser.get(path).text
+        assert ESCAPED in page, path
+        assert "<script>alert" not in page, path
+
+
+def test_a_rejected_document_says_why_and_what_to_do(browser: FlaskClient) -> None:
+    """And no empty results below."""
+    error = {"code": "encrypted", "message": "It is locked.", "hint": "Take the password off."}
+    page = browser.get(f"/documents/{put(901, state='rejected', error=error)}").text
+    assert "rejected: It is locked." in page
+    assert "What to do: Take the password off." in page
+    assert "Key figures" not in page
+
+
+def test_a_document_is_followed_until_it_is_done(browser: FlaskClient) -> None:
+    """Then its page is loaded anew; one that begins again is waited for."""
+    identifier = put(902, state="analyzing", run=2)
+    assert "being analyzed" in browser.get(f"/documents/{identifier}").text.casefold()
+    assert "HX-Redirect" not in browser.get(f"/documents/{identifier}/state").headers
+    put(902, state="completed", run=2)
+    assert "HX-Redirect" not in browser.get(f"/documents/{identifier}/state?after=2").headers
+    assert browser.get(f"/documents/{identifier}/state").headers["HX-Redirect"] == f"/documents/{identifier}"
+
+
+def test_a_document_shows_what_matters_first(browser: FlaskClient) -> None:
+    """Initiatives and incidents with the place where they stand; the reader is fetched afterwards."""
+    document = completed()
+    page = browser.get(f"/documents/{document.id}").text
+    initiatives, incidents = (page.index(f'id="h-{name}"') for name in ("initiatives", "incidents"))
+    assert initiatives < page.index(TEXTS[WATER], initiatives) < incidents
+    assert page.index(TEXTS[CRANE], incidents) > incidents
+    assert f'hx-get="/documents/{document.id}/read"' in page
+    reader = browser.get(f"/documents/{document.id}/read").text
+    assert [text in reader for text in TEXTS] == [True] * len(TEXTS)
+    assert reader.index(TEXTS[0]) < reader.index(TEXTS[-1])
+    part = browser.get(f"/documents/{document.id}/passages?initiative=true").text
+    assert TEXTS[WATER] in part
+    assert TEXTS[BOARD] not in part
+    assert "%" in browser.get(f"/documents/{document.id}/passages/{WATER}/scores").text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/read",
+        "/state",
+        "/places?page=1",
+        "/1/pages/1",
+        "/passages",
+        "/passages/0/scores",
+        "/passages?topic=",
+    ],
+)
+def test_what_is_not_there_is_404(browser: FlaskClient, path: str) -> None:
+    """Not an error of ours, whatever the id looks like."""
+    for identifier in ("f" * 24, "..", "x" * 2000, "A" * 24):
+        assert browser.get(f"/documents/{identifier}{path}").status_code == HTTPStatus.NOT_FOUND
+
+
+def test_digests_are_made_on_request(browser: FlaskClient) -> None:
+    """By the function that makes them: the next tick finds the request, once; until then the page waits."""
+    page = browser.get("/digests").text
+    token = re.search(r'name="csrf" value="(\w+)"', page)
+    assert token
+    answer = browser.post("/digests", data={"csrf": token[1], "days": "30"})
+    assert answer.status_code == HTTPStatus.SEE_OTHER
+    assert "is being made" in browser.get(answer.location).text
+    end = now()
+    identifier = request_now(firestore_client(), Window(start=end - timedelta(days=7), end=end))
+    held = claim(firestore_client(), identifier)
+    assert held is not None
+    assert not isinstance(held, str)
+    tick = held.tick()
+    assert (tick.definition.notify, tick.window.end - tick.window.start) == ([], timedelta(days=7))
+    assert claim(firestore_client(), identifier) is None
+
+
+def test_operations_show_what_stands_still(browser: FlaskClient) -> None:
+    """With how long, and what to do about what failed."""
+    put(903, name="slow.pdf", state="extracting")
+    error = {"code": "c", "message": "It broke.", "hint": "Mend it."}
+    put(904, name="broken.pdf", state="failed", error=error)
+    page = browser.get("/operations").text
+    assert "under way for long" in page
+    assert "slow.pdf" in page
+    assert "Mend it." in page
