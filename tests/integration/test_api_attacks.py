@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shared.api.description import DESCRIBED
 from shared.api.endpoints import ENDPOINTS
 from shared.api.keys import Scope, make
 from tests.integration.api_documents import IDS, NAMES
@@ -215,3 +217,43 @@ def rows(answer: Answer) -> list[str]:
     """What a page lists, each as text."""
     found = next(value for value in answer.json.values() if isinstance(value, list))
     return [json.dumps(row, sort_keys=True) for row in found]
+
+
+NAMED = [one for one in DESCRIBED if "{" in one.path]
+
+
+@pytest.mark.parametrize("endpoint", NAMED, ids=lambda one: f"{one.method} {one.path}")
+def test_a_path_leads_nowhere_else(api: ApiServer, endpoint: Any) -> None:
+    """What stands for an id is one, or there is nothing: no other collection, no name of Firestore's own."""
+    ids = ("..", ".", "__x__", "a%2fb", "..%2fkeys", "%00", "%0a", "x" * 2_000, "%ed%a0%80", "-1", "9" * 400)
+    for value in (*ids, "..%2f..%2fkeys%2ffirst", "%c0%ae%c0%ae", "\\", "*", "%25", "%d9%a1" * 24):
+        path = re.sub(r"{\w+}", lambda _, value=value: value, endpoint.path)  # type: ignore[misc]
+        answer = api.send(endpoint.method, path, b"{}" if endpoint.body else None)
+        assert answer.status in {404, 405, 422}, (value, answer.status, answer.body)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", ".", "..", "/", "/etc/passwd", "../keys/x", "a/../b", "a//b", "a/", "x" * 1_025, "é" * 513),
+        *("a\r\nX-Injected: 1", "a\x00.pdf", "\x1b[2J.pdf", "\ud800.pdf", "a.zip!/b", "C:\\x\n"),
+    ],
+    ids=ascii,
+)
+def test_an_upload_has_no_name_that_leads_elsewhere(api: ApiServer, name: str) -> None:
+    """422, and no address for its bytes."""
+    answer = api.send("POST", "/v1/uploads", {"name": name, "size": 3})
+    assert answer.status in {400, 422}
+    assert "url" not in answer.json
+
+
+@pytest.mark.parametrize(
+    "name", ["<script>alert(1)<%2fscript>.pdf", "=cmd|' .pdf", "\u202efdp.exe.pdf", "%2e%2e.pdf"]
+)
+def test_an_odd_name_is_data(api: ApiServer, name: str) -> None:
+    """It comes back as it was sent, as JSON that no browser takes for a page, and in no header."""
+    answer = api.send("POST", "/v1/uploads", {"name": name, "size": 3})
+    assert answer.json["name"] == name
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert not any(name in value for value in answer.headers.values())
