@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from functions.console.app import application
+from shared.api import keys
+from shared.api.keys import Scope
 from shared.documents.corrections import corrections_of
 from shared.platform.clients import firestore_client
 from tests.integration.console_browser import signed_in
@@ -161,3 +164,23 @@ def test_every_label_of_the_queue_has_a_key(browser: FlaskClient) -> None:
     page = browser.get(f"/check?document={document.id}").text
     found = re.findall(r'data-key="([^"]+)"', page)
     assert len(set(found)) == len(found) == 3 + 3 + 1 + 10 + 4 + 2
+
+
+@pytest.mark.usefixtures("browser")
+def test_who_may_only_read_sees_no_form() -> None:
+    """Nor the queue, nor can anything be sent."""
+    document = completed()
+    _, secret = keys.make(firestore_client(), "reader", (Scope.READ,))
+    reader = application().test_client()
+    reader.post("/sign-in", data={"key": secret})
+    page = reader.get(f"/documents/{document.id}/corrections").text
+    assert "/check" not in page
+    assert "/facts" not in page
+    for where in ("/check", f"/documents/{document.id}/passages/{CRANE}/correct"):
+        assert reader.get(where).status_code == HTTPStatus.FORBIDDEN
+    token = re.search(r'name="csrf" value="([^"]+)"', page)
+    assert token
+    sent = {"csrf": token[1], "sentiment": "neutral", "run": "1"}
+    for where in (f"/documents/{document.id}/passages/{CRANE}/correct", f"/documents/{document.id}/facts"):
+        assert reader.post(where, data=sent).status_code == HTTPStatus.FORBIDDEN
+    assert not corrections_of(firestore_client(), document.id)
