@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import headrace
+from shared.api.ask import NO_EVIDENCE
 from shared.documents.store import document_id, find
 from shared.platform.clients import firestore_client
 from shared.platform.errors import HeadraceError
@@ -123,3 +124,21 @@ def test_search_within_a_document_by_name_and_a_topic_in_any_case() -> None:
     done = CliRunner().invoke(headrace, arguments)
     assert done.exit_code == 0, done.output
     assert done.output.startswith("Nothing was found")
+
+
+def test_a_question_without_a_language_model_prints_what_fits_best() -> None:
+    """Or that nothing was found; what cannot be asked is refused by a sentence."""
+    ask = ("ask", "--model", str(MODEL), "water")
+    done = CliRunner().invoke(headrace, [*ask, "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.output) == {
+        "question": "water",
+        "model": None,
+        "sentences": [],
+        "note": NO_EVIDENCE,
+        "evidence": [],
+    }
+    assert CliRunner().invoke(headrace, ask).output == f"{NO_EVIDENCE}\n"
+    assert refused(*ask[:3], " ").startswith("What is the question?")
+    assert refused(*ask, "--document", "nope").startswith("There is no document nope.")
+    assert refused(*ask, "--topic", "E99").startswith("There is no topic 'E99'; there are: E1")

@@ -12,9 +12,11 @@ import pytest
 from cli import digest as making
 from cli.doctor import Finding, report
 from cli.main import main
-from cli.render import _states, full, print_figures, print_hits, table, terminal
+from cli.render import SHOWN_EVIDENCE, _states, full, print_answer, print_figures, print_hits, table, terminal
 from cli.results import Dropped, Progress
 from cli.say import HIDDEN, UNSAFE, escape, print_json
+from shared.api.ask import NO_MODEL, Answer, Evidence, Said
+from shared.api.assistants import Source
 from shared.digests.render.words import BIDI
 from shared.digests.render.words import HIDDEN as CATEGORIES
 from shared.documents.views import document_view
@@ -157,3 +159,22 @@ def test_a_long_metric_keeps_its_end(capsys: pytest.CaptureFixture[str]) -> None
         "… > A parent with a long name > A parent with a long name > A parent with a long name > Scope 1"
         in (capsys.readouterr().out)
     )
+
+
+def test_an_answer_shows_what_it_cites_and_nothing_of_it_is_obeyed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Without sentences it shows the best that was found, and why there are none."""
+    source = Source(document="d" * 24, name=f"{NASTY}.pdf", organisation=NASTY, page=3)
+    evidence = [
+        Evidence(number=number, text=f"Text {number}. {NASTY}", source=source) for number in range(1, 9)
+    ]
+    said = [Said(text=f"Less was used. {NASTY}", cites=[2, 4])]
+    answer = Answer(question="q", model="m", sentences=said, note=None, evidence=evidence)
+    without = answer.model_copy(update={"sentences": [], "model": None, "note": NO_MODEL})
+    for one, texts in ((answer, ["2", "4"]), (without, [str(1 + at) for at in range(SHOWN_EVIDENCE)])):
+        print_answer(terminal(), one)
+        printed = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+        assert re.findall(r"Text (\d)", printed) == texts
+        assert ("[2, 4]" in printed, NO_MODEL in printed) == (one is answer, one is without)
+        assert not is_obeyed(printed)
