@@ -70,7 +70,8 @@ class Service:
     share: int
     """Percent of the traffic that `serving` gets."""
     url: str
-    ingress: str
+    closed: str | None
+    """What keeps a deployment from calling it; None: IAM alone decides."""
     candidate: str | None = None
     """The revision with the tag."""
     candidate_url: str | None = None
@@ -167,10 +168,17 @@ def read_service(name: str) -> Service:
         created=status.get("latestCreatedRevisionName", ""),
         share=most.get("percent", 0),
         url=status["url"],
-        ingress=(fields["metadata"].get("annotations") or {}).get("run.googleapis.com/ingress", PUBLIC),
+        closed=_closed(fields["metadata"].get("annotations") or {}),
         candidate=tagged.get("revisionName"),
         candidate_url=tagged.get("url"),
     )
+
+
+def _closed(annotations: dict[str, str]) -> str | None:
+    if annotations.get("run.googleapis.com/iap-enabled") == "true":
+        return "behind Identity-Aware Proxy"
+    ingress = annotations.get("run.googleapis.com/ingress", PUBLIC)
+    return None if ingress == PUBLIC else f"not reached from here, its ingress is {ingress}"
 
 
 def _read_revision(name: str) -> Revision:

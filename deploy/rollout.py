@@ -18,7 +18,6 @@ from deploy.cloud import (
     CONTENT,
     JOB,
     MODEL,
-    PUBLIC,
     VERSION,
     gcloud,
     identity_token,
@@ -132,8 +131,8 @@ def _flags(name: str, step: Step) -> list[str]:
 
 def _try(name: str, service: Service, *, at_tag: bool) -> None:
     address = service.candidate_url if at_tag else service.url
-    if service.ingress != PUBLIC:
-        print(f"{name}: not tried, its ingress is {service.ingress}")
+    if service.closed:
+        print(f"{name}: not tried, it is {service.closed}")
         return
     assert address is not None
     # The token's audience is the service itself, whatever the tag.

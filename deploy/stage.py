@@ -44,6 +44,9 @@ FUNCTIONS = {
         Function("deadletter", DOCUMENTS),
         Function("digest", (*DOCUMENTS, "digests", "digests/compute", "digests/notify", "digests/render")),
         Function("api", (*DOCUMENTS, "inference", "intake", "digests", "digests/render", "api"), MODEL),
+        Function(
+            "console", (*DOCUMENTS, *READERS, "api", "digests", "digests/render", "inference", "intake")
+        ),
         Function("analyze", (*DOCUMENTS, "inference"), MODEL),
         Function("sweep", (*DOCUMENTS, "intake", "digests", "digests/render")),
         Function("ingest", (*DOCUMENTS, *READERS, "inference", "intake"), TOKENIZER),
@@ -86,7 +89,12 @@ def collect(function: Function, model: Path, root: Path = ROOT) -> dict[str, byt
     sources = [path for folder in folders for path in folder.iterdir() if path.is_file()]
     places = {path.relative_to(root).as_posix(): path for path in sources}
     # The framework loads main.py of the folder.
-    places["main.py"] = root / "functions" / function.name / "main.py"
+    own = root / "functions" / function.name
+    places["main.py"] = own / "main.py"
+    if (own / "templates").is_dir():  # more than a handler: its modules are imported by their full names
+        files = [path for path in own.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+        places |= {path.relative_to(root).as_posix(): path for path in files if path != places["main.py"]}
+        places["functions/__init__.py"] = root / "functions" / "__init__.py"
     places[REQUIREMENTS] = root / "requirements" / f"{function.name}.txt"
     places |= {f"model/{name}": model / name for name in function.model}
     contents = {place: _read(path) for place, path in places.items()}

@@ -10,9 +10,11 @@ locals {
     ingest  = { uploads = local.change, work = local.change }
     analyze = { work = local.read }
     # It begins uploads, and erases.
-    api      = { uploads = local.change, work = local.change, results = local.change }
-    sweep    = { uploads = local.list, work = local.change, results = local.change } # finds lost uploads; erases
-    digest   = { results = local.change }
+    api    = { uploads = local.change, work = local.change, results = local.change }
+    sweep  = { uploads = local.list, work = local.change, results = local.change } # finds lost uploads; erases
+    digest = { results = local.change }
+    # Uploads are begun in its name, and pages drawn and kept; erasing takes all of a document.
+    console  = { uploads = local.change, work = local.change, results = local.change }
     long-job = { uploads = local.change, work = local.change, models = local.change } # trainings store models
     # Deployment stores the model that it built, what images consist of and its record, and erases its samples.
     builder = { work = local.change, results = local.change, models = local.change }
@@ -25,6 +27,7 @@ locals {
     api      = ["uploads", "ticks"]
     sweep    = ["uploads", "batches", "results", "dead-letters"]
     digest   = ["dead-letters"]
+    console  = ["uploads", "ticks"] # replays, and asks for digests
     long-job = ["uploads", "batches", "results", "dead-letters"]
     # Its own topic: a dead letter that is malformed itself.
     deadletter = ["results", "dead-letters"]
@@ -123,6 +126,34 @@ resource "google_cloud_run_v2_service_iam_member" "api" {
   name     = google_cloud_run_v2_service.function["api"].name
   role     = "roles/run.invoker"
   member   = each.value
+}
+
+# Through Identity-Aware Proxy, which calls in its own name whoever it lets in; or, with a key, everybody.
+resource "google_cloud_run_v2_service_iam_member" "console" {
+  for_each = local.console_iap ? toset([local.agents.iap]) : var.console_people
+
+  #checkov:skip=CKV_GCP_102:Whoever has a key signs in with it; var.console_people is nobody unless told.
+  location = google_cloud_run_v2_service.function["console"].location
+  name     = google_cloud_run_v2_service.function["console"].name
+  role     = "roles/run.invoker"
+  member   = each.value
+}
+
+resource "google_iap_web_cloud_run_service_iam_member" "person" {
+  for_each = local.console_iap ? var.console_people : []
+
+  location               = google_cloud_run_v2_service.function["console"].location
+  cloud_run_service_name = google_cloud_run_v2_service.function["console"].name
+  role                   = "roles/iap.httpsResourceAccessor"
+  member                 = each.value
+}
+
+# Questions in words are turned into vectors by the API, which has the model.
+resource "google_cloud_run_v2_service_iam_member" "console_to_api" {
+  location = google_cloud_run_v2_service.function["api"].location
+  name     = google_cloud_run_v2_service.function["api"].name
+  role     = "roles/run.invoker"
+  member   = local.members["console"]
 }
 
 # To start the job with a document's arguments, and to ask whether an execution still runs, as the job asks of others

@@ -17,6 +17,7 @@ locals {
       "serviceusage.googleapis.com",
       "storage.googleapis.com",
     ],
+    local.console_iap ? ["iap.googleapis.com"] : [],
     var.binary_authorization ? ["binaryauthorization.googleapis.com"] : [],
     var.budget != null ? ["billingbudgets.googleapis.com"] : [],
     var.kms_key != null ? ["cloudkms.googleapis.com"] : [],

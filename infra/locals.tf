@@ -32,6 +32,7 @@ locals {
     registry  = "serviceAccount:service-${local.number}@gcp-sa-artifactregistry.iam.gserviceaccount.com"
     bigquery  = data.google_bigquery_default_service_account.this.member
     run       = "serviceAccount:service-${local.number}@serverless-robot-prod.iam.gserviceaccount.com"
+    iap       = "serviceAccount:service-${local.number}@gcp-sa-iap.iam.gserviceaccount.com"
   }
 
   # Deployment puts the real image in its place.
@@ -44,6 +45,14 @@ locals {
     HEADRACE_JOB_LOCATION = var.region
     HEADRACE_RETENTION    = jsonencode(merge(jsondecode(lookup(var.settings, "HEADRACE_RETENTION", "{}")), local.samples))
   })
+  # Who may open the console, and how: Google accounts by Identity-Aware Proxy, or everybody who has a key.
+  console_iap = length(setsubtract(var.console_people, ["allUsers"])) > 0
+  console = {
+    # Cloud Run's own address, which is known before the service is made: https://cloud.google.com/run/docs/triggering/https-request
+    HEADRACE_API_URL              = var.domain == null ? "https://api-${local.number}.${var.region}.run.app" : "https://${var.domain}"
+    HEADRACE_CONSOLE_IAP_AUDIENCE = local.console_iap ? "/projects/${local.number}/locations/${var.region}/services/console" : ""
+  }
+
   # Days for which a deployment's samples are kept that it did not live to erase (deploy/trial.py).
   samples = { ".headrace-sample/" = 1 }
   # With a GPU the job costs more a second, and so pays from longer documents on: docs/cost.md.

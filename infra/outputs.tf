@@ -13,6 +13,11 @@ output "api" {
   value       = var.domain == null ? google_cloud_run_v2_service.function["api"].uri : "https://${var.domain}"
 }
 
+output "console" {
+  description = "The console's address."
+  value       = google_cloud_run_v2_service.function["console"].uri
+}
+
 output "api_address" {
   description = "What the domain's A record must say; null without a domain."
   value       = one(google_compute_global_address.api[*].address)

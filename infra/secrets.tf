@@ -1,8 +1,8 @@
 locals {
   # Who reads which. Terraform makes the secrets, never their values, which would stand in its state.
   secrets = merge(var.secrets, {
-    redaction-key = toset(["ingest", "digest", local.job_name])
-    api-key-hash  = toset(["api"])
+    redaction-key = toset(["ingest", "console", "digest", local.job_name])
+    api-key-hash  = toset(["api", "console"])
   })
 }
 

@@ -8,6 +8,9 @@ resource "google_cloud_run_v2_service" "function" {
   # project's networks. The API is called from everywhere, or by its load balancer alone.
   ingress = each.key == "api" && var.domain != null ? "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER" : "INGRESS_TRAFFIC_ALL"
 
+  # In front of the console Google asks who it is, and signs for whoever may come in.
+  iap_enabled = each.key == "console" && local.console_iap
+
   template {
     service_account                  = google_service_account.program[each.key].email
     timeout                          = "${each.value.timeout}s"
@@ -35,7 +38,7 @@ resource "google_cloud_run_v2_service" "function" {
 
       dynamic "env" {
         # WORKERS and THREADS are functions-framework's own.
-        for_each = merge(local.environment, each.value.environment, {
+        for_each = merge(local.environment, each.value.environment, each.key == "console" ? local.console : {}, {
           WORKERS = tostring(each.value.workers)
           THREADS = tostring(each.value.threads)
         })
@@ -82,7 +85,7 @@ resource "google_cloud_run_v2_service" "function" {
 
     precondition {
       # More at work than processors would only make each slower, past its time limit; but waiting is free.
-      condition     = each.key == "api" || each.value.workers * each.value.threads <= each.value.cpu
+      condition     = contains(["api", "console"], each.key) || each.value.workers * each.value.threads <= each.value.cpu
       error_message = "${each.key}: more workers and threads than processors."
     }
     precondition {

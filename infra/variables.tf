@@ -93,8 +93,8 @@ variable "secrets" {
   }
 
   validation {
-    condition     = length(setsubtract(flatten(values(var.secrets)), ["ingest", "analyze", "api", "sweep", "digest", "deadletter", "long-job"])) == 0
-    error_message = "A reader is ingest, analyze, api, sweep, digest, deadletter or long-job."
+    condition     = length(setsubtract(flatten(values(var.secrets)), ["ingest", "analyze", "api", "console", "sweep", "digest", "deadletter", "long-job"])) == 0
+    error_message = "A reader is ingest, analyze, api, console, sweep, digest, deadletter or long-job."
   }
 }
 
@@ -134,6 +134,17 @@ variable "api_invokers" {
   description = "Who may call the API's address, as IAM members; the API asks for its own key besides. [\"allUsers\"]: everybody who has a key."
   type        = set(string)
   default     = []
+}
+
+variable "console_people" {
+  description = "Who may open the console: IAM members, [\"group:csr@example.org\"], whose accounts Identity-Aware Proxy asks for and vouches for; or [\"allUsers\"]: everybody who has a key. Nobody unless told."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = !contains(var.console_people, "allUsers") || length(var.console_people) == 1
+    error_message = "Either people, or allUsers alone."
+  }
 }
 
 variable "build" {

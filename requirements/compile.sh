@@ -8,7 +8,7 @@ compile() {
         --no-emit-index-url --no-emit-find-links --no-annotate "$@"
 }
 compile dev.in -o dev.txt
-for set in run ingest analyze api digest sweep deadletter local cli model long_job; do
+for set in run ingest analyze api console digest sweep deadletter local cli model long_job; do
     compile "$set.in" -c dev.txt -o "$set.txt"
 done
 compile long_job-gpu.in -c dev.txt --override long_job-gpu-override.txt -o long_job-gpu.txt

@@ -37,6 +37,10 @@ run "plain" {
     error_message = "The API is open to somebody unasked."
   }
   assert {
+    condition     = length(google_cloud_run_v2_service_iam_member.console) == 0 && !google_cloud_run_v2_service.function["console"].iap_enabled
+    error_message = "The console is open to somebody unasked."
+  }
+  assert {
     condition     = alltrue([for service in google_cloud_run_v2_service.function : length(service.binary_authorization) == 0]) && length(google_cloud_run_v2_job.long[0].binary_authorization) == 0
     error_message = "A policy that nobody wrote is asked what may run."
   }
@@ -50,6 +54,7 @@ run "everything" {
     kms_key             = "projects/my-project/locations/europe-west1/keyRings/headrace/cryptoKeys/data"
     long_job            = { gpu = true }
     api_invokers        = ["allUsers"]
+    console_people      = ["group:csr@example.org", "user:ada@example.org"]
     build               = { repository = "projects/my-project/locations/europe-west1/connections/github/repositories/headrace" }
     alert_emails        = ["operations@example.org"]
     alert_slack_channel = "#operations"
@@ -84,12 +89,20 @@ run "everything" {
     error_message = "The key is for an account of BigQuery's that nobody asked for, and so may not exist."
   }
   assert {
+    condition     = google_cloud_run_v2_service.function["console"].iap_enabled && length([for service in google_cloud_run_v2_service.function : service if service.iap_enabled]) == 1
+    error_message = "The console is not behind Identity-Aware Proxy, or something else is."
+  }
+  assert {
+    condition     = [for member in google_cloud_run_v2_service_iam_member.console : member.member] == ["serviceAccount:service-123456789012@gcp-sa-iap.iam.gserviceaccount.com"] && length(google_iap_web_cloud_run_service_iam_member.person) == 2
+    error_message = "The console can be reached past Identity-Aware Proxy, or not by those who may."
+  }
+  assert {
     condition     = google_cloud_run_v2_service.function["api"].ingress == "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER"
     error_message = "The API can be reached past its load balancer."
   }
   assert {
-    condition     = alltrue([for name, service in google_cloud_run_v2_service.function : length(service.template[0].vpc_access) == (name == "digest" ? 0 : 1)])
-    error_message = "Others than digest can reach the internet, or digest cannot."
+    condition     = alltrue([for name, service in google_cloud_run_v2_service.function : length(service.template[0].vpc_access) == (contains(["digest", "console"], name) ? 0 : 1)])
+    error_message = "Others than digest and the console can reach the internet, or they cannot."
   }
   assert {
     condition     = one(google_compute_firewall.to_nobody[0].deny).protocol == "all" && google_compute_firewall.to_google[0].priority < google_compute_firewall.to_nobody[0].priority

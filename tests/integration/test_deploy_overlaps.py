@@ -349,4 +349,7 @@ def test_a_service_that_cannot_be_reached_is_not_tried(
     project.run(api="new")
     assert project.trials == []
     assert project.serving() == {"api": "new"}
-    assert "api: not tried, its ingress is internal-and-cloud-load-balancing" in capsys.readouterr().out
+    assert (
+        "api: not tried, it is not reached from here, its ingress is internal-and-cloud-load-balancing"
+        in capsys.readouterr().out
+    )

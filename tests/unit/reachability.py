@@ -86,7 +86,7 @@ class Source:
     def needed(self, start: str) -> list[Module]:
         """`start` and every module of ours it may come to import, packages around them included; by name."""
         found: dict[str, Module] = {}
-        waiting = [start]
+        waiting = self._beside(start)
         while waiting:
             name = waiting.pop()
             module = self.module(name)
@@ -102,7 +102,7 @@ class Source:
         """Each foreign module that `start` may come to import, with those of ours that do."""
         foreign: dict[str, set[str]] = {}
         seen: set[Definition] = set()
-        waiting: list[Definition] = [(start, name) for name in self._all(start)]
+        waiting: list[Definition] = [(each, name) for each in self._beside(start) for name in self._all(each)]
         while waiting:
             module_name, name = waiting.pop()
             module = self.module(module_name)
@@ -127,6 +127,12 @@ class Source:
             if name:
                 waiting += [(target, part) for target in _named_in(statements) for part in self._all(target)]
         return foreign
+
+    def _beside(self, start: str) -> list[str]:
+        """A function's module and those in its folder, which it loads by name: pages of the console."""
+        package = start.rpartition(".")[0]
+        folder = self.root.joinpath(*package.split("."))
+        return [f"{package}.{path.stem}" for path in sorted(folder.glob("*.py")) if path.stem != "__init__"]
 
     def _all(self, name: str) -> list[str]:
         """Every name that a module has, its own or from elsewhere."""

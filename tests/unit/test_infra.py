@@ -180,7 +180,7 @@ def test_least_rights(run: str) -> None:
 
 
 def test_nobody_is_let_in_unasked() -> None:
-    """Unless told otherwise, only the pusher may call the functions, and deployment every service."""
+    """Unless told otherwise, only the pusher may call the functions, the console the API, deployment all."""
     members = of_type("plain", "google_cloud_run_v2_service_iam_member")
     accounts = of_type("plain", "google_service_account")
     pusher = accounts["google_service_account.pusher"]["member"]
@@ -192,7 +192,8 @@ def test_nobody_is_let_in_unasked() -> None:
     }
     functions = json.loads((INFRA / "functions.json").read_text())
     pushed = {(name, pusher) for name, told in functions.items() if told["topic"]}
-    assert invokers == pushed | {(name, builder) for name in functions}
+    console = accounts["google_service_account.program[\"console\"]"]["member"]
+    assert invokers == pushed | {(name, builder) for name in functions} | {("api", console)}
 
 
 def test_values_of_secrets_are_not_made() -> None:
