@@ -192,7 +192,7 @@ def test_nobody_is_let_in_unasked() -> None:
     }
     functions = json.loads((INFRA / "functions.json").read_text())
     pushed = {(name, pusher) for name, told in functions.items() if told["topic"]}
-    console = accounts["google_service_account.program[\"console\"]"]["member"]
+    console = accounts['google_service_account.program["console"]']["member"]
     assert invokers == pushed | {(name, builder) for name in functions} | {("api", console)}
 
 
