@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections import defaultdict
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -67,6 +68,8 @@ class KeyFigure(NamedTuple):
 def index(identifier: str) -> str:
     """Show what a document says in brief; the reader comes after it."""
     document = _document(identifier)
+    if _is_drawn(document) and me().can(Scope.ORIGINALS):
+        _prepare()
     key_figures, periods = _key_figures(identifier) if document.published_run else ([], [])
     return flask.render_template(
         "document.html",
@@ -114,7 +117,7 @@ def read(identifier: str) -> str:
         tables=shown,
         part=part,
         on=_number("passage", -1),
-        is_drawn=bool(last) and document.media_type == "application/pdf",
+        is_drawn=_is_drawn(document),
     )
 
 
@@ -182,6 +185,19 @@ def _document(identifier: str) -> Document:
     if found is None:
         raise not_found("There is no such document. It may have been erased.")
     return found
+
+
+def _is_drawn(document: Document) -> bool:
+    """Whether its pages have images."""
+    return bool(document.pages) and document.media_type == "application/pdf"
+
+
+@lru_cache(maxsize=1)
+def _prepare() -> None:
+    """Start the process that draws, once, while the page above the reader is read."""
+    from shared.intake.pages import prepare
+
+    threading.Thread(target=prepare, daemon=True).start()
 
 
 def _number(name: str, default: int) -> int:
