@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import models_json_schema
 
 from shared.api.endpoints import ENDPOINTS, PATTERNS, VERSION
-from shared.api.models import AnalyzeRequest, ComparisonQuery, text_schema
+from shared.api.models import AnalyzeRequest, AskRequest, ComparisonQuery, text_schema
 from shared.api.requests import CONTENT_TYPE, KEY_HEADER, MEDIA_TYPE, ProblemDocument
 
 if TYPE_CHECKING:
@@ -33,6 +33,12 @@ def describe(settings: Settings, topics: Sequence[str]) -> dict[str, Any]:
         "maxItems": settings.api_max_texts,
         "items": text_schema(settings),
     }
+    if topics:
+        code, nothing = schemas[AskRequest.__name__]["properties"]["topic"]["anyOf"]
+        schemas[AskRequest.__name__]["properties"]["topic"]["anyOf"] = [
+            code | {"enum": list(topics)},
+            nothing,
+        ]
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in DESCRIBED:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, settings, topics)

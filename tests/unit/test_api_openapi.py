@@ -90,6 +90,8 @@ def test_topics_of_a_search_are_the_models() -> None:
         for parameter in methods.get("get", {}).get("parameters", ())
         if parameter["name"] == "topic"
     }
+    asked = DESCRIPTION["components"]["schemas"]["AskRequest"]["properties"]["topic"]["anyOf"]
+    assert [each.get("enum") for each in asked] == [["E1", "E3"], None]
     assert enums == {
         "/v1/search": ["E1", "E3"],
         "/v1/documents": None,
