@@ -15,15 +15,14 @@ from cli.options import span
 from cli.render import bars, passage, section
 from cli.say import say
 from shared.digests import schedules
-from shared.digests.compute import Request
-from shared.digests.issue import issue, verify
+from shared.digests.issue import issue, request_of, schedule_named, verify
 from shared.digests.notify.outbox import COLLECTION as DELIVERIES
-from shared.digests.records import Filter, Window
+from shared.digests.on_demand import Wanted
+from shared.digests.records import NOW
 from shared.digests.render import outline, words
-from shared.digests.schedules import RESERVED as NOW
 from shared.digests.schedules import definitions
 from shared.digests.store import COLLECTION, newest, read, read_file
-from shared.digests.ticks import EARLIER, is_ahead, read_clocks
+from shared.digests.ticks import is_ahead, read_clocks
 from shared.platform.clients import firestore_client
 from shared.platform.errors import HeadraceError
 from shared.platform.records import TOPIC_NAMES
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from shared.digests.compute import Request
     from shared.digests.records import Digest
     from shared.digests.schedules import Schedule
     from shared.digests.store import StoredDigest
@@ -60,35 +60,8 @@ def make(schedule: str | None, since: str | None) -> StoredDigest:
 
 
 def _request(end: datetime, schedule: str | None, since: str | None) -> Request:
-    definition = _schedule(schedule) if schedule is not None else None
-    if definition is None or since is not None:
-        length = span("7d" if since is None else since)
-        window = Window(start=end - length, end=end)
-        earlier = [
-            Window(start=window.start - back * length, end=end - back * length)
-            for back in range(1, EARLIER + 1)
-        ]
-    else:
-        clock = read_clocks(firestore_client()).get(definition.name)
-        window = schedules.window(definition, end, last_end=clock.get("last_end") if clock else None)
-        earlier = schedules.earlier(definition, window, EARLIER)
-    kind = NOW if definition is None else f"{schedule}-{NOW}"
-    return Request(
-        id=f"{kind}-{end:%Y%m%dT%H%M%S%f}Z",  # two in a second may be of different windows
-        schedule=schedule or NOW,
-        zone=definition.zone if definition else "UTC",
-        window=window,
-        filter=definition.filter if definition else Filter(),
-        earlier=earlier,
-    )
-
-
-def _schedule(name: str) -> Schedule:
-    defined = {schedule.name: schedule for schedule in definitions(firestore_client()).schedules}
-    if name not in defined:
-        known = ", ".join(defined) or "none"
-        raise HeadraceError(f"There is no schedule {name}; there are: {known}. See digests.toml.")
-    return defined[name]
+    seconds = None if since is None else span(since).total_seconds()
+    return request_of(firestore_client(), Wanted(end=end, schedule=schedule, seconds=seconds))
 
 
 def shape(stored: StoredDigest, html: str) -> dict[str, Any]:
@@ -166,7 +139,7 @@ def listing(schedule: str | None) -> dict[str, Any]:
     digests = [_made(stored) for stored in newest(client, LISTED, schedule)]
     malformed = {problem.name for problem in defined.problems}
     if schedule is not None and not digests and schedule not in {NOW, *malformed}:
-        _schedule(schedule)
+        schedule_named(client, schedule)
     wanted = [each for each in defined.schedules if schedule in {None, each.name}]
     return {
         "schedules": [_planned(each, clocks.get(each.name)) for each in wanted],

@@ -46,6 +46,10 @@ locals {
     { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["topic_names", "CONTAINS"], ["salience", "DESCENDING"]] },
     { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["sentiment.label", "ASCENDING"], ["salience", "DESCENDING"]] },
     { collection = "passages", group = false, fields = [["run", "ASCENDING"], ["action.label", "ASCENDING"], ["salience", "DESCENDING"]] },
+    # Initiatives of all documents, shared/api/stored.py.
+    { collection = "passages", group = true, fields = [["initiative", "ASCENDING"], ["salience", "DESCENDING"]] },
+    { collection = "passages", group = true, fields = [["initiative", "ASCENDING"], ["topic_names", "CONTAINS"], ["salience", "DESCENDING"]] },
+    { collection = "passages", group = true, fields = [["initiative", "ASCENDING"], ["action.label", "ASCENDING"], ["salience", "DESCENDING"]] },
     # Search: shared/documents/search.py. The vector comes last, after the fields that are compared, and just before it what
     # Firestore puts there by itself: unsaid, every apply would see another index, and build it anew.
     { collection = "passages", group = true, fields = [["space", "ASCENDING"], ["__name__", "ASCENDING"], ["embedding", "VECTOR"]] },

@@ -25,6 +25,8 @@ from shared.api.models import (
     DocumentsQuery,
     FigurePage,
     FiguresQuery,
+    InitiativePage,
+    InitiativesQuery,
     PassagesQuery,
     SearchQuery,
     SearchResponse,
@@ -38,6 +40,7 @@ from shared.api.stored import (
     get_document,
     list_documents,
     list_figures,
+    list_initiatives,
     list_passages,
     list_tables,
     version_of_passages,
@@ -116,6 +119,12 @@ def figures(call: Call) -> FigurePage:
     return list_figures(firestore_client(), call.query)
 
 
+def initiatives(call: Call) -> InitiativePage:
+    """Return a page of initiatives."""
+    assert isinstance(call.query, InitiativesQuery)
+    return list_initiatives(firestore_client(), call.query)
+
+
 def comparisons(call: Call) -> dict[str, Any]:
     """Return sides beside each other."""
     assert isinstance(call.query, ComparisonQuery)
@@ -145,7 +154,8 @@ def ask(call: Call) -> Answer:
 
 
 READING: tuple[Handler, ...] = (
-    *(analyze, ask, documents, document, passages, tables, figures, comparisons, search, similar),
+    *(analyze, ask, documents, document, passages, tables, figures, initiatives, comparisons),
+    *(search, similar),
 )
 HANDLERS: dict[str, Handler] = {**{each.__name__: each for each in READING}, **operations.HANDLERS}
 """Handlers by the names of their endpoints."""

@@ -10,15 +10,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import functions_framework
+from pydantic import ValidationError
 
 from shared.digests.ticks import run_due
 from shared.documents.store import now
 from shared.platform.clients import firestore_client
+from shared.platform.errors import Malformed
 from shared.platform.logs import get_logger
 from shared.platform.pubsub import Push, answer
 
 if TYPE_CHECKING:
     from flask import Request
+    from google.cloud import firestore
 
     from shared.digests.ticks import Tick
 
@@ -34,9 +37,24 @@ def on_tick(push: Push) -> None:
     from shared.digests.notify import notify_pending  # most ticks find nothing due; this is for those that do
 
     client = firestore_client()
+    if push.attributes.get("asked"):
+        make_asked(client, push)
+        return
     made = run_due(client, max(push.published, now()), make)
     notified = notify_pending(client, now())
     get_logger("digest").info("digests", made=len(made), notified=notified)
+
+
+def make_asked(client: firestore.Client, push: Push) -> None:
+    """Make a digest that somebody asked for; asked again, or delivered twice, it is one."""
+    from shared.digests.issue import issue, request_of
+    from shared.digests.on_demand import Wanted
+
+    try:
+        wanted = Wanted.model_validate_json(push.data)
+    except ValidationError:
+        raise Malformed("not_a_wish", "The message asks for no digest.", "See who publishes it.") from None
+    issue(client, request_of(client, wanted))
 
 
 def make(tick: Tick) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import models_json_schema
 
-from shared.api.endpoints import ENDPOINTS, PATTERNS, VERSION
-from shared.api.models import AnalyzeRequest, AskRequest, ComparisonQuery, text_schema
+from shared.api.endpoints import ENDPOINTS, EVENTS, PATTERNS, VERSION
+from shared.api.keys import Scope
+from shared.api.models import AnalyzeRequest, AskRequest, text_schema
 from shared.api.requests import CONTENT_TYPE, KEY_HEADER, MEDIA_TYPE, ProblemDocument
 
 if TYPE_CHECKING:
@@ -96,14 +97,16 @@ def _operation(endpoint: Endpoint, settings: Settings, topics: Sequence[str]) ->
 
 
 def _answers(endpoint: Endpoint) -> Iterator[tuple[str, dict[str, Any]]]:
-    shape = _reference(endpoint.answer) if endpoint.answer else {"type": "string"}
+    shape = {"schema": _reference(endpoint.answer)} if endpoint.answer else {}
     answer: dict[str, Any] = {
         "description": "The answer.",
-        "content": {media_type: {"schema": shape} for media_type in endpoint.produces},
+        "content": dict.fromkeys(endpoint.produces, shape),
     }
     if endpoint.tagged:
         answer["headers"] = {"ETag": {"description": "Its version.", "schema": {"type": "string"}}}
         yield "304", {"description": "You have this version."}
+    for status in endpoint.bare:
+        yield str(int(status)), {"description": status.phrase}
     yield str(int(endpoint.status)), answer
 
 
@@ -115,12 +118,14 @@ def _statuses(endpoint: Endpoint) -> Iterator[HTTPStatus]:
         yield HTTPStatus.BAD_REQUEST
         yield HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         yield HTTPStatus.UNSUPPORTED_MEDIA_TYPE
-    if endpoint.body or endpoint.query:
+    if endpoint.body or endpoint.query or endpoint.scope is not Scope.READ:
         yield HTTPStatus.UNPROCESSABLE_ENTITY
-    if "{" in endpoint.path or endpoint.query is ComparisonQuery:
+    if "{" in endpoint.path or endpoint.missing:
         yield HTTPStatus.NOT_FOUND
     if endpoint.conflicts:
         yield HTTPStatus.CONFLICT
+    if endpoint.guarded:
+        yield HTTPStatus.PRECONDITION_FAILED
     yield HTTPStatus.INTERNAL_SERVER_ERROR
     yield HTTPStatus.SERVICE_UNAVAILABLE
 
@@ -133,9 +138,7 @@ def _parameters(endpoint: Endpoint, settings: Settings, topics: Sequence[str]) -
     for name in re.findall(r"{(\w+)}", endpoint.path):
         schema = {"type": "string", "pattern": PATTERNS[name]}
         yield {"name": name, "in": "path", "required": True, "schema": schema}
-    if endpoint.tagged:
-        about = "ETags of versions that you have."
-        yield {"name": "If-None-Match", "in": "header", "description": about, "schema": {"type": "string"}}
+    yield from _headers(endpoint)
     if endpoint.query is None:
         return
     shape = endpoint.query.model_json_schema()
@@ -153,3 +156,20 @@ def _parameters(endpoint: Endpoint, settings: Settings, topics: Sequence[str]) -
         if description := schema.get("description"):
             parameter["description"] = description
         yield parameter | {"schema": plain}
+
+
+def _headers(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
+    if endpoint.tagged:
+        about = "ETags of versions that you have."
+        yield {"name": "If-None-Match", "in": "header", "description": about, "schema": {"type": "string"}}
+    if endpoint.guarded:
+        schema = {"type": "string", "pattern": '^(\\*|"[0-9]{1,9}")$'}
+        yield {
+            "name": "If-Match",
+            "in": "header",
+            "description": "What you saw.",
+            "schema": schema,
+        }
+    if EVENTS in endpoint.produces:
+        about = "Id of the last event that you have."
+        yield {"name": "Last-Event-ID", "in": "header", "description": about, "schema": {"type": "string"}}

@@ -17,7 +17,10 @@ from shared.api import models
 from shared.api.ask import Answer
 from shared.api.keys import Scope
 from shared.api.requests import MEDIA_TYPE, Problem, not_found
+from shared.digests.records import Digest
 from shared.documents.compare import Comparison
+from shared.documents.contents import MEDIA_TYPES
+from shared.documents.corrected import Correction
 from shared.documents.replay import LETTER_ID, LetterPage
 from shared.documents.views import DocumentView
 from shared.intake.uploads import BegunUpload, NewUpload
@@ -33,7 +36,14 @@ REFERENCE = "/docs"
 """The page to read it; these two alone need no key."""
 MCP = "/mcp"
 """The path at which assistants use the tools of `shared.api.assistants`."""
-PATTERNS = {"id": DOCUMENT_ID, "index": r"^[0-9]{1,9}$", "letter": LETTER_ID}
+EVENTS = "text/event-stream"
+PATTERNS = {
+    "id": DOCUMENT_ID,
+    "index": r"^[0-9]{1,9}$",
+    "letter": LETTER_ID,
+    "digest": models.DIGEST_ID,
+    "correction": r"^[0-9]{1,6}$",
+}
 """Shapes of the parameters in paths. What has another is not found."""
 
 
@@ -59,6 +69,12 @@ class Endpoint:
     """Whether it may come too late: a page token is out of date, or the document has moved on."""
     tagged: bool = False
     """Whether answers have an ETag, and none is sent to whoever has it already."""
+    guarded: bool = False
+    """Whether it takes `If-Match`."""
+    missing: bool = False
+    """Whether what its query or body names may be missing; with a parameter in the path it always may."""
+    bare: tuple[HTTPStatus, ...] = ()
+    """Statuses of answers without a body."""
 
 
 ENDPOINTS = (
@@ -146,12 +162,90 @@ ENDPOINTS = (
         conflicts=True,
     ),
     Endpoint(
+        "initiatives",
+        "GET",
+        "/v1/initiatives",
+        "Initiatives of published runs of all documents, what matters most first.",
+        models.InitiativePage,
+        query=models.InitiativesQuery,
+        conflicts=True,
+    ),
+    Endpoint(
+        "progress",
+        "GET",
+        "/v1/documents/{id}/progress",
+        "Each change of a document's progress as a server-sent event, until it has ended or for a while. "
+        "Ask again with `Last-Event-ID`; 204 says that nothing more will come.",
+        None,
+        produces=(EVENTS,),
+        bare=(HTTPStatus.NO_CONTENT,),
+    ),
+    Endpoint(
+        "export",
+        "GET",
+        "/v1/exports",
+        "Documents with figures, tables and passages as a file. `X-Headrace-Notes` says what had no room.",
+        None,
+        query=models.ExportQuery,
+        produces=tuple(MEDIA_TYPES.values()),
+        missing=True,
+    ),
+    Endpoint(
+        "corrections",
+        "GET",
+        "/v1/documents/{id}/corrections",
+        "What people corrected in a document, the newest first, with what was undone.",
+        models.CorrectionPage,
+    ),
+    Endpoint(
+        "correct",
+        "POST",
+        "/v1/documents/{id}/corrections",
+        "Say what is right of a passage, a figure or the document. Said again by the same key, it is one "
+        "correction. `If-Match` is the version of the passage that you saw, `corrected.version` or 0.",
+        Correction,
+        body=models.CorrectionRequest,
+        scope=Scope.CORRECT,
+        status=HTTPStatus.CREATED,
+        conflicts=True,
+        guarded=True,
+    ),
+    Endpoint(
+        "uncorrect",
+        "DELETE",
+        "/v1/documents/{id}/corrections/{correction}",
+        "Take a correction back: what was said before counts again, in the end the model's answer.",
+        Correction,
+        scope=Scope.CORRECT,
+    ),
+    Endpoint(
+        "digests",
+        "GET",
+        "/v1/digests",
+        "Digests, the last first.",
+        models.DigestPage,
+        query=models.DigestsQuery,
+        conflicts=True,
+    ),
+    Endpoint("digest", "GET", "/v1/digests/{digest}", "One digest.", Digest),
+    Endpoint(
+        "make_digest",
+        "POST",
+        "/v1/digests",
+        "Have a digest made of the time until now, or until a moment. Nobody is notified of it.",
+        models.AskedDigest,
+        body=models.DigestRequest,
+        scope=Scope.OPERATE,
+        status=HTTPStatus.ACCEPTED,
+    ),
+    Endpoint(
         "comparisons",
         "GET",
         "/v1/comparisons",
         "Years of an organisation beside each other, or organisations: data points, topics, plans.",
         Comparison,
         query=models.ComparisonQuery,
+        missing=True,
     ),
     Endpoint(
         "search",
@@ -170,6 +264,7 @@ ENDPOINTS = (
         body=models.ReplayRequest,
         scope=Scope.OPERATE,
         status=HTTPStatus.ACCEPTED,
+        missing=True,
     ),
     Endpoint(
         "letters",

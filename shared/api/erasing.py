@@ -23,12 +23,14 @@ from shared.documents.model import Document
 from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import COLLECTION, Documents, check_name, document_id, find, in_pages
 from shared.platform.clients import emulator, firestore_client, storage_client
-from shared.platform.errors import Missing, Permanent, Superseded
+from shared.platform.errors import Conflict, Missing, Superseded
 from shared.platform.records import INSIDE, TERMINAL
 from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
+    from google.cloud.storage import Blob
 
     from shared.documents.erasure import Seen
 
@@ -95,18 +97,16 @@ def subjects(identifiers: Sequence[str], *, with_file: bool) -> list[Subject]:
 
     Raises:
         Missing: there is no such document.
-        Permanent: it is still being worked on.
+        Conflict: it is still being worked on.
     """
     chosen: dict[str, Subject] = {}
     for identifier in identifiers:
         named = _subject(identifier, with_file=with_file)
         for subject in (*_members(named, with_file=with_file), named):
             if subject.document and subject.document.state not in TERMINAL:
-                raise Permanent(
-                    "under_way",
+                raise Conflict(
                     f"{subject.name} ({subject.id}) is still being worked on, and what is erased now would "
-                    "be written again.",
-                    f"Wait until it has ended: headrace show {subject.id}",
+                    f"be written again. Wait until it has ended: headrace show {subject.id}"
                 )
             chosen[subject.id] = subject
     return list(chosen.values())
@@ -287,17 +287,23 @@ def _kept_by_bucket(name: str, subject: Subject) -> Iterable[str]:
 
 
 def versions_of(bucket: str, name: str) -> list[int]:
-    """Return the generations of an object, noncurrent ones too."""
-    blobs = storage_client().list_blobs(bucket, prefix=name, versions=True)
-    return [blob.generation for blob in blobs if blob.name == name]
+    """Return the generations of an object, noncurrent ones too; none where its bucket is gone."""
+    return [blob.generation for blob in _versions(bucket, name) if blob.name == name]
 
 
 def versions_inside(bucket: str, archive: str) -> dict[str, list[int]]:
     """Return the generations of each file inside an archive, by its name."""
     generations: dict[str, list[int]] = defaultdict(list)
-    for blob in storage_client().list_blobs(bucket, prefix=archive + INSIDE, versions=True):
+    for blob in _versions(bucket, archive + INSIDE):
         generations[blob.name].append(blob.generation)
     return dict(generations)
+
+
+def _versions(bucket: str, prefix: str) -> Iterator[Blob]:
+    from google.api_core.exceptions import NotFound
+
+    with suppress(NotFound):
+        yield from storage_client().list_blobs(bucket, prefix=prefix, versions=True)
 
 
 def archives_around(member: str) -> list[str]:

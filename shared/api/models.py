@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, RootModel
 
 from shared.api.requests import Fault, invalid
+from shared.digests.store import ListedDigest
 from shared.documents.catalogue import Sort
 from shared.documents.compare import MAX_SIDES, SIDE
+from shared.documents.contents import Format, RowKind
+from shared.documents.corrected import Change, Correction
 from shared.documents.figures import CURSOR, DocumentTable, KnownFigure
 from shared.documents.replay import LETTER_ID
 from shared.documents.search import MAX_HITS, Hit
@@ -19,6 +22,7 @@ from shared.platform.records import (
     Action,
     ActionLabel,
     DocumentId,
+    ErrorInfo,
     PassageResult,
     Record,
     Sentiment,
@@ -40,6 +44,7 @@ MAX_TABLES = 50
 """Tables of a page."""
 MAX_WORD = 200
 """Limit on an organisation or a unit in characters."""
+DIGEST_ID = r"^[a-z][A-Za-z0-9-]{0,99}$"
 CATALOGUE_CURSOR = r"^[A-Za-z0-9_-]{1,4000}$"
 PLACE = r"^[1-9][0-9]{0,8}-[0-9]{1,9}$"
 """A run, and the number of its last passage or table."""
@@ -64,6 +69,7 @@ def _truth(value: object) -> object:
 
 
 Truth = Annotated[bool, BeforeValidator(_truth)]
+Year = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=9999)]
 Word = Annotated[str, Field(min_length=1, max_length=MAX_WORD)]
 Topic = Annotated[str, Field(min_length=1, max_length=64, description="Code of a topic.", examples=["E1"])]
 
@@ -116,14 +122,12 @@ class AskRequest(BaseModel):
     document: DocumentId | None = Field(default=None, description="Only from the document with this id.")
 
 
-class DocumentsQuery(Query):
-    """A selection of documents, their order, and a page of it."""
+class Selection(Query):
+    """A selection of documents, and their order."""
 
     state: State | None = None
     organisation: Word | None = Field(default=None, description="Case and punctuation do not count.")
-    year: Annotated[int, BeforeValidator(_whole_number)] | None = Field(
-        default=None, ge=1, le=9999, description="The year that it reports on."
-    )
+    year: Year | None = Field(default=None, description="The year that it reports on.")
     topic: Topic | None = None
     tag: Word | None = None
     language: str | None = Field(default=None, pattern="^[a-z]{2,8}$", examples=["en"])
@@ -137,10 +141,128 @@ class DocumentsQuery(Query):
         description="Only documents whose name begins so, ordered by name.",
     )
     sort: Sort = "newest"
+
+
+class DocumentsQuery(Selection):
+    """A selection of documents, and a page of it."""
+
     page_size: Annotated[int, BeforeValidator(_whole_number)] = Field(default=50, ge=1, le=MAX_PAGE)
     page_token: Annotated[str, Field(pattern=CATALOGUE_CURSOR)] | None = Field(
         default=None, description="`next_page_token` of the page before, of the same selection and order."
     )
+
+
+class ExportQuery(Selection):
+    """What to export, and how."""
+
+    format: Format = Field(description="xlsx and jsonl hold everything, csv and parquet one kind of rows.")
+    rows: RowKind = Field(default="figures", description="What csv and parquet hold.")
+    document: list[DocumentId] = Field(
+        default_factory=list,
+        max_length=MAX_PAGE,
+        description="Only the documents with these ids, instead of a selection; given once for each.",
+    )
+
+
+class ProgressEvent(Record):
+    """Where a document is; what an event of `/v1/documents/{id}/progress` says."""
+
+    document: str
+    state: State
+    run: int
+    published_run: int | None
+    done: int
+    """Batches, or what the long job counts."""
+    total: int | None
+    """Null before the document is planned."""
+    error: ErrorInfo | None
+
+
+class InitiativesQuery(Query):
+    """A selection of initiatives, and a page of it."""
+
+    topic: Topic | None = None
+    action: Literal["implemented", "planned"] | None = None
+    organisation: Word | None = Field(default=None, description="Case and punctuation do not count.")
+    year: Year | None = Field(default=None, description="The year that its document reports on.")
+    page_size: Annotated[int, BeforeValidator(_whole_number)] = Field(default=50, ge=1, le=MAX_PAGE)
+    page_token: Annotated[str, Field(pattern=f"^{CURSOR}$")] | None = Field(
+        default=None, description="`next_page_token` of the page before."
+    )
+
+
+class Initiative(Record):
+    """An initiative, and the document that it is in."""
+
+    document: str
+    name: str
+    title: str | None
+    organisation: str | None
+    year: int | None
+    run: int
+    passage: PassageResult
+
+
+class InitiativePage(Record):
+    """Initiatives of published runs, what matters most first."""
+
+    initiatives: list[Initiative]
+    """A page may have fewer than asked for although others follow."""
+    next_page_token: str | None
+    """Null on the last page."""
+
+
+class CorrectionRequest(RootModel[Annotated[Change, Field(discriminator="kind")]]):
+    """What is right of a passage, a figure or a document."""
+
+
+class CorrectionPage(Record):
+    """All corrections of a document, the newest first, with those that were undone."""
+
+    corrections: list[Correction]
+
+
+class DigestsQuery(Query):
+    """A page of digests."""
+
+    schedule: Annotated[str, Field(pattern=DIGEST_ID)] | None = Field(
+        default=None, description="Only of the schedule with this name."
+    )
+    page_size: Annotated[int, BeforeValidator(_whole_number)] = Field(default=20, ge=1, le=MAX_PAGE)
+    page_token: Annotated[str, Field(pattern=DIGEST_ID)] | None = Field(
+        default=None, description="`next_page_token` of the page before."
+    )
+
+
+class DigestPage(Record):
+    """Digests, by the end of their windows, the last first."""
+
+    digests: list[ListedDigest]
+    next_page_token: str | None
+    """Null on the last page."""
+
+
+class DigestRequest(BaseModel):
+    """A digest to make now."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    schedule: str | None = Field(
+        default=None, pattern=DIGEST_ID, description="Whose filter, zone and window it has."
+    )
+    days: int | None = Field(
+        default=None, ge=1, le=366, description="How far it goes back instead; without a schedule 7."
+    )
+    end: AwareDatetime | None = Field(
+        default=None,
+        description="Until when, in the past; now by default. With an end, asking again is the same digest.",
+    )
+
+
+class AskedDigest(Record):
+    """A digest that will be there in a while."""
+
+    id: str
 
 
 class DocumentPage(Record):
@@ -190,8 +312,9 @@ class ReplayRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    documents: list[DocumentId] = Field(default_factory=list, max_length=MAX_PAGE)
-    all_failed: bool = Field(default=False, description="Every document that has failed, instead of these.")
+    documents: Literal["failed"] | Annotated[list[DocumentId], Field(min_length=1, max_length=MAX_PAGE)] = (
+        Field(description='Ids, or "failed" for every document that has failed.')
+    )
 
 
 class Replayed(Record):

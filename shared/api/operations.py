@@ -1,11 +1,21 @@
-"""Answer requests that change something: uploads, erasures, and work that is begun again."""
+"""Answer requests about uploads, erasures, work that is begun again, corrections and digests."""
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from shared.api import streams
 from shared.api.erasing import erase, subjects
 from shared.api.models import (
+    AskedDigest,
+    CorrectionPage,
+    CorrectionRequest,
+    DigestPage,
+    DigestRequest,
+    DigestsQuery,
     Erasure,
     ErasureQuery,
     ErasureReport,
@@ -14,17 +24,25 @@ from shared.api.models import (
     ReplayReport,
     ReplayRequest,
 )
-from shared.api.requests import Fault, invalid
+from shared.api.requests import Fault, Problem, invalid, not_found
+from shared.api.stored import get_document
+from shared.digests.on_demand import Wanted, ask
+from shared.digests.store import listed, read
+from shared.documents.corrections import correct, corrections_of, undo
 from shared.documents.replay import dead_letters, replay, replay_letter
-from shared.documents.store import document_id
+from shared.documents.store import document_id, now
 from shared.intake.uploads import NewUpload, begin_upload
 from shared.platform.clients import firestore_client
+from shared.platform.errors import Conflict
+from shared.platform.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.api.erasing import Erased
-    from shared.api.serving import Call
+    from shared.api.serving import Call, Handler
+    from shared.digests.records import Digest
+    from shared.documents.corrected import Correction
     from shared.documents.replay import LetterPage
     from shared.intake.uploads import BegunUpload
     from shared.platform.records import UploadEvent
@@ -60,9 +78,7 @@ def replays(call: Call) -> ReplayReport:
     """Begin documents again."""
     asked = call.body
     assert isinstance(asked, ReplayRequest)
-    if bool(asked.documents) == asked.all_failed:
-        raise invalid([Fault(detail="Name documents, or ask for all that failed.", pointer="#/documents")])
-    return _report(replay(asked.documents))
+    return _report(replay([] if asked.documents == "failed" else asked.documents))
 
 
 def letters(call: Call) -> LetterPage:
@@ -86,11 +102,89 @@ def _report(events: Sequence[UploadEvent]) -> ReplayReport:
     return ReplayReport(documents=begun)
 
 
-HANDLERS = {
+def correct_document(call: Call) -> Correction:
+    """Say what is right."""
+    assert isinstance(call.body, CorrectionRequest)
+    change = call.body.root
+    seen = _version(call.if_match) if call.if_match else None
+    try:
+        said = correct(firestore_client(), call.arguments["id"], change, by=call.key.name, seen=seen)
+    except Conflict as error:
+        if seen is None:
+            raise
+        status = HTTPStatus.PRECONDITION_FAILED
+        raise Problem(status, "changed-meanwhile", error.message) from None
+    get_logger("api").info("corrected", document=call.arguments["id"], kind=change.kind, by=call.key.id)
+    return said
+
+
+def _version(if_match: str) -> int | None:
+    """Return the version of a passage in `If-Match`; None for any."""
+    if if_match.strip() == "*":
+        return None
+    if not (found := _VERSION.fullmatch(if_match)):
+        raise Problem(
+            HTTPStatus.PRECONDITION_FAILED,
+            "changed-meanwhile",
+            'If-Match is the version of the passage, `corrected.version` or 0, in quotes: "0".',
+        )
+    return int(found[1])
+
+
+_VERSION = re.compile(r'\s*"([0-9]{1,9})"\s*')
+
+
+def uncorrect(call: Call) -> Correction:
+    """Take a correction back."""
+    return undo(firestore_client(), call.arguments["id"], call.arguments["correction"], by=call.key.name)
+
+
+def corrections(call: Call) -> CorrectionPage:
+    """Return all corrections of a document."""
+    get_document(firestore_client(), call.arguments["id"])  # which says where there is none
+    return CorrectionPage(corrections=corrections_of(firestore_client(), call.arguments["id"]))
+
+
+def digests(call: Call) -> DigestPage:
+    """Return a page of digests."""
+    asked = call.query
+    assert isinstance(asked, DigestsQuery)
+    found = listed(firestore_client(), asked.page_size + 1, schedule=asked.schedule, after=asked.page_token)
+    shown = found[: asked.page_size]
+    return DigestPage(digests=shown, next_page_token=shown[-1].id if len(found) > len(shown) else None)
+
+
+def digest(call: Call) -> Digest:
+    """Return a digest."""
+    if stored := read(firestore_client(), call.arguments["digest"]):
+        return stored.digest
+    raise not_found("There is no digest with this id.")
+
+
+def make_digest(call: Call) -> AskedDigest:
+    """Have a digest made."""
+    asked = call.body
+    assert isinstance(asked, DigestRequest)
+    if asked.end is not None and asked.end > now():
+        raise invalid([Fault(detail="must be in the past", pointer="#/end")])
+    seconds = None if asked.days is None else timedelta(days=asked.days).total_seconds()
+    wanted = Wanted(end=asked.end or now(), schedule=asked.schedule, seconds=seconds)
+    return AskedDigest(id=ask(wanted))
+
+
+HANDLERS: dict[str, Handler] = {
     "begin": begin,
     "erase": erase_document,
     "replays": replays,
     "letters": letters,
     "replay": replay_of_letter,
+    "correct": correct_document,
+    "uncorrect": uncorrect,
+    "corrections": corrections,
+    "digests": digests,
+    "digest": digest,
+    "make_digest": make_digest,
+    "export": streams.export,
+    "progress": streams.progress,
 }
 """Handlers by the names of their endpoints."""

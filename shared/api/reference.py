@@ -82,7 +82,9 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> Iterator[st
 
 def _bodies(answer: dict[str, Any]) -> str:
     contents = answer.get("content", {}).items()
-    bodies = [f"{_type(each['schema'])} <small>{escape(kind)}</small>" for kind, each in contents]
+    bodies = [
+        f"{_type(each['schema']) if each else ''} <small>{escape(kind)}</small>" for kind, each in contents
+    ]
     return " or ".join(bodies) or "without a body"
 
 
@@ -114,7 +116,7 @@ def _type(schema: dict[str, Any]) -> str:  # noqa: PLR0911 - a line for each kin
         return f"list of {_type(schema.get('items', {}))}"
     if isinstance(extra := schema.get("additionalProperties"), dict):
         return f"map to {_type(extra)}"
-    return escape(str(schema.get("format") or schema.get("type") or "any"))
+    return escape(str(schema.get("format") or schema.get("type") or ""))
 
 
 def _link(name: str) -> str:

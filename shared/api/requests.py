@@ -128,7 +128,7 @@ def read_body(request: Request, model: type[B], max_bytes: int) -> B:
         )
     body = read_bytes(request, max_bytes)
     try:
-        return model.model_validate_json(body)
+        return model.model_validate_json(body, strict=True)
     except ValidationError as error:
         raise invalid_body(error) from None
 

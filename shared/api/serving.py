@@ -29,7 +29,7 @@ from shared.api.requests import (
     read_query,
 )
 from shared.inference.manifest import read_manifest
-from shared.platform.errors import Missing, Permanent, Retryable, SetupError, Superseded
+from shared.platform.errors import Conflict, Missing, Permanent, Retryable, SetupError, Superseded
 from shared.platform.logs import get_logger
 from shared.platform.settings import settings
 
@@ -64,6 +64,8 @@ class Call:
     """Who calls."""
     if_match: str | None = None
     """The header: the version that the caller has seen."""
+    last_event: str | None = None
+    """The header: id of the last event that the caller has."""
 
 
 Shown = BaseModel | dict[str, Any]
@@ -128,8 +130,9 @@ def as_problem(error: Exception) -> Problem:
     if isinstance(error, Permanent):
         status = HTTPStatus.NOT_FOUND if isinstance(error, Missing) else HTTPStatus.UNPROCESSABLE_ENTITY
         return Problem(status, error.code.replace("_", "-"), f"{error.message} {error.hint}")
-    if isinstance(error, Superseded):
-        return Problem(HTTPStatus.CONFLICT, "moved-on", error.message)
+    if isinstance(error, (Superseded, Conflict)):
+        code = "moved-on" if isinstance(error, Superseded) else "conflict"
+        return Problem(HTTPStatus.CONFLICT, code, error.message)
     from google.api_core.exceptions import GoogleAPIError  # here: most requests raise nothing
 
     if isinstance(error, (GoogleAPIError, SetupError, Retryable)):
@@ -185,7 +188,11 @@ def _answer(request: Request, handlers: Mapping[str, Handler], facts: dict[str, 
     body = read_body(request, endpoint.body, settings().api_max_bytes) if endpoint.body else None
     if isinstance(body, AnalyzeRequest):
         facts["texts"] = len(body.texts)
-    answer = handlers[endpoint.name](Call(arguments, body, query, key, request.headers.get("If-Match")))
+    answer = handlers[endpoint.name](
+        Call(
+            arguments, body, query, key, request.headers.get("If-Match"), request.headers.get("Last-Event-ID")
+        )
+    )
     if isinstance(answer, Response):
         return answer
     if isinstance(answer, Versioned):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from shared.api.models import FigurePage, TablePage
+from shared.api.models import FigurePage, Initiative, InitiativePage, TablePage
 from shared.api.requests import Fault, Problem, invalid, not_found
 from shared.documents import catalogue
 from shared.documents.catalogue import BadCursor, Filters
@@ -15,14 +15,27 @@ from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.documents.views import PASSAGE_FIELDS, document_view, passage_view
 from shared.platform.errors import Superseded
+from shared.platform.records import PassageResult
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from google.cloud import firestore
 
-    from shared.api.models import DocumentsQuery, FiguresQuery, PassagesQuery, TablesQuery
+    from shared.api.models import (
+        DocumentsQuery,
+        FiguresQuery,
+        InitiativesQuery,
+        PassagesQuery,
+        TablesQuery,
+    )
 
 SECONDS = 20.0
 """Timeout of one query."""
+MARGIN = 3
+"""Initiatives looked at for each that is asked for: some are of other documents, or of older runs."""
+MAX_LOOKED = 300
+"""Initiatives that are looked at for one page, which may then be short."""
 
 
 def list_documents(client: firestore.Client, asked: DocumentsQuery) -> dict[str, Any]:
@@ -158,6 +171,62 @@ def list_figures(client: firestore.Client, asked: FiguresQuery) -> FigurePage:
     shown = of_document(stored, left[: asked.page_size])
     token = f"{asked.document}-{run}-{skipped + len(shown)}" if len(left) > len(shown) else None
     return FigurePage(figures=shown, next_page_token=token)
+
+
+def list_initiatives(client: firestore.Client, asked: InitiativesQuery) -> InitiativePage:
+    """Return a page of initiatives; its token is the document, run and index of the last that was looked at.
+
+    Raises:
+        Problem: 409, the passage that the page follows is gone.
+    """
+    from google.cloud.firestore_v1.base_query import FieldFilter
+
+    query: Any = client.collection_group(PASSAGES).where(filter=FieldFilter("initiative", "==", value=True))
+    if asked.topic is not None:
+        query = query.where(filter=FieldFilter("topic_names", "array_contains", asked.topic))
+    if asked.action is not None:
+        query = query.where(filter=FieldFilter("action.label", "==", asked.action))
+    query = query.order_by("salience", direction="DESCENDING")
+    document, run, index = read_cursor(asked.page_token)
+    if document is not None:
+        passages = client.collection(DOCUMENTS).document(document).collection(PASSAGES)
+        last = passages.document(f"{run}-{index}").get(timeout=SECONDS)
+        if not last.exists:
+            raise _stale("The passage that this page follows is gone.")
+        query = query.start_after(last)
+    fields = ("document", "run", *(field for field in PASSAGE_FIELDS if field != "embedding"))
+    size = min(MARGIN * asked.page_size, MAX_LOOKED)
+    looked = [each.to_dict() for each in query.select(fields).limit(size).get(timeout=SECONDS)]
+    shown, last_looked = _published_initiatives(client, looked, asked)
+    more = len(looked) == size or last_looked is not looked[-1] if looked else False
+    token = f"{last_looked['document']}-{last_looked['run']}-{last_looked['index']}" if more else None
+    return InitiativePage(initiatives=shown, next_page_token=token)
+
+
+def _published_initiatives(
+    client: firestore.Client, looked: Sequence[dict[str, Any]], asked: InitiativesQuery
+) -> tuple[list[Initiative], dict[str, Any]]:
+    """Return a page of what is of published runs and of the documents asked for, and the last looked at."""
+    of = sorted({each["document"] for each in looked})
+    references = [client.collection(DOCUMENTS).document(each) for each in of]
+    about = ("published_run", "name", "title", "organisation", "year")
+    read = client.get_all(references, about, timeout=SECONDS) if of else ()
+    documents = {each.id: each.to_dict() or {} for each in read if each.exists}
+    key = organisation_key(asked.organisation)
+    shown: list[Initiative] = []
+    last: dict[str, Any] = {}
+    for last in looked:
+        stored = documents.get(last["document"], {})
+        if stored.get("published_run") != last["run"] or asked.year not in {None, stored["year"]}:
+            continue
+        if key not in {None, organisation_key(stored["organisation"])}:
+            continue
+        facts = {name: stored[name] for name in ("name", "title", "organisation", "year")}
+        passage = PassageResult.model_validate(passage_view(last))
+        shown.append(Initiative(document=last["document"], run=last["run"], passage=passage, **facts))
+        if len(shown) == asked.page_size:
+            break
+    return shown, last
 
 
 def _stale(detail: str) -> Problem:

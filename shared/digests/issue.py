@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from shared.digests import schedules
 from shared.digests.compute import Request, fingerprint, make
 from shared.digests.compute.rows import Rows
 from shared.digests.narrative import narrate
 from shared.digests.notify import enqueue
-from shared.digests.records import Filter
+from shared.digests.records import NOW, Filter, Window
+from shared.digests.schedules import definitions
 from shared.digests.store import (
     COLLECTION,
     StoredDigest,
@@ -19,10 +22,11 @@ from shared.digests.store import (
     to_fields,
     without_documents,
 )
-from shared.digests.ticks import TICKS
+from shared.digests.ticks import EARLIER, TICKS, read_clocks
 from shared.documents.outcomes import COLLECTION as OUTCOMES
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.documents.store import Documents, now
+from shared.platform.errors import Missing
 from shared.platform.records import Record
 from shared.platform.settings import settings
 
@@ -32,10 +36,13 @@ if TYPE_CHECKING:
 
     from google.cloud import firestore
 
+    from shared.digests.on_demand import Wanted
     from shared.digests.records import Digest
-    from shared.digests.schedules import Target
+    from shared.digests.schedules import Schedule, Target
     from shared.platform.transaction import ShortTransaction
 
+USUAL = timedelta(days=7)
+"""How far a digest of no schedule goes back, if it is asked for."""
 ASKED_BEFORE = "There is no narrative: an attempt that asked for it ended before the digest was stored."
 
 
@@ -54,6 +61,45 @@ def issue(client: firestore.Client, request: Request, notify: Sequence[Target] =
         stored = complete(client, request.id)
     assert stored is not None
     return stored
+
+
+def request_of(client: firestore.Client, wanted: Wanted) -> Request:
+    """Return what a digest is computed from.
+
+    Raises:
+        Missing: there is no such schedule.
+    """
+    definition = schedule_named(client, wanted.schedule) if wanted.schedule is not None else None
+    if definition is None or wanted.seconds is not None:
+        length = USUAL if wanted.seconds is None else timedelta(seconds=wanted.seconds)
+        window = Window(start=wanted.end - length, end=wanted.end)
+        earlier = [
+            Window(start=window.start - back * length, end=wanted.end - back * length)
+            for back in range(1, EARLIER + 1)
+        ]
+    else:
+        clock: dict[str, Any] | None = read_clocks(client).get(definition.name)
+        window = schedules.window(definition, wanted.end, last_end=clock.get("last_end") if clock else None)
+        earlier = schedules.earlier(definition, window, EARLIER)
+    return Request(
+        id=wanted.id,
+        schedule=wanted.schedule or NOW,
+        zone=definition.zone if definition else "UTC",
+        window=window,
+        filter=definition.filter if definition else Filter(),
+        earlier=earlier,
+    )
+
+
+def schedule_named(client: firestore.Client, name: str) -> Schedule:
+    """Return a schedule. Raises Missing if there is none of this name."""
+    defined = {schedule.name: schedule for schedule in definitions(client).schedules}
+    if name not in defined:
+        known = ", ".join(defined) or "none"
+        raise Missing(
+            "unknown_schedule", f"There is no schedule {name}; there are: {known}.", "See digests.toml."
+        )
+    return defined[name]
 
 
 def _made(client: firestore.Client, request: Request) -> StoredDigest:

@@ -19,6 +19,10 @@ Sorted = Annotated[dict[K, V], AfterValidator(lambda given: dict(sorted(given.it
 FollowStatus = Literal["implemented", "planned", "vanished"]
 
 
+NOW = "now"
+"""Stands for the schedule of a digest that was asked for; no schedule may have this name."""
+
+
 class Filter(Record):
     """Which documents, and which of their passages, a digest is about."""
 

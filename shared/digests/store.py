@@ -21,7 +21,7 @@ from shared.documents.erasure import erase_stored
 from shared.documents.store import Documents, now
 from shared.documents.views import object_link
 from shared.platform.clients import emulator, storage_client
-from shared.platform.errors import HeadraceError
+from shared.platform.errors import HeadraceError, Superseded
 from shared.platform.records import Record, SentimentLabel
 from shared.platform.retry import storage_limits
 from shared.platform.settings import settings
@@ -118,6 +118,54 @@ def newest(client: firestore.Client, limit: int, schedule: str | None = None) ->
         query = query.where(filter=FieldFilter("schedule", "==", schedule))
     for snapshot in query.limit(limit).stream():
         yield StoredDigest.model_validate(snapshot.to_dict())
+
+
+class ListedDigest(Record):
+    """A digest in a list."""
+
+    id: str
+    schedule: str
+    end: AwareDatetime
+    """End of its window."""
+    line: str
+    """What it says, in a sentence."""
+    made_at: AwareDatetime
+
+
+def listed(
+    client: firestore.Client, limit: int, *, schedule: str | None = None, after: str | None = None
+) -> list[ListedDigest]:
+    """Return digests by the end of their window, the last first, without reading them whole.
+
+    Args:
+        client: the process's own.
+        limit: how many at most.
+        schedule: only digests of this one.
+        after: id of the digest that the list follows.
+
+    Raises:
+        Superseded: that one is gone.
+    """
+    from google.cloud.firestore_v1.base_query import FieldFilter
+
+    digests = client.collection(COLLECTION)
+    query: Any = digests.order_by("end", direction="DESCENDING")
+    if schedule is not None:
+        query = query.where(filter=FieldFilter("schedule", "==", schedule))
+    if after is not None:
+        last = digests.document(after).get(["end"])
+        if not last.exists:
+            raise Superseded("The digest that this page follows is gone.")
+        query = query.start_after(last)
+    found = query.select(["schedule", "end", "made_at", "digest.line"]).limit(limit).stream()
+    return [
+        ListedDigest(
+            id=each.id,
+            line=each.get("digest.line"),
+            **{name: each.get(name) for name in ("schedule", "end", "made_at")},
+        )
+        for each in found
+    ]
 
 
 def address(digest: Digest) -> str:

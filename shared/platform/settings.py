@@ -103,6 +103,9 @@ class Settings(BaseModel):
     )
     """What people may do whom Identity-Aware Proxy lets in."""
 
+    api_follow_seconds: PositiveFloat = Field(default=45.0, le=240.0)
+    """For which the API tells a client of a document's progress; it asks again for more."""
+
     ingest_timeout: PositiveFloat = 540.0
     """Seconds; time limit of the function, and of its lease on a document."""
     analyze_timeout: PositiveFloat = 540.0

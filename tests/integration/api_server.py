@@ -24,7 +24,7 @@ from google.pubsub_v1 import PublisherClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 
 from shared.api.keys import key_hash
-from shared.platform.settings import UPLOADS
+from shared.platform.settings import TICKS, UPLOADS
 from tests.integration.firestore_server import PROJECT, connect
 from tests.integration.pubsub_server import ROOT, free_port, running
 from tests.integration.storage_server import started
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 MODEL = ROOT / "build" / "model"
 THREADS = 16
 START_SECONDS = 120.0
+FOLLOW_SECONDS = 1.5
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def serving(folder: Path) -> Iterator[ApiServer]:
     ):
         keys = (secrets.token_urlsafe(32), secrets.token_urlsafe(32))
         _store_hashes(manager.address, keys)
-        _make_topic(pubsub.address)
+        _make_topics(pubsub.address)
         _make_buckets(storage)
         api = ApiServer(free_port(), keys, folder / "api.log", connect(store), store.address)
         environment = os.environ | {
@@ -115,6 +116,7 @@ def serving(folder: Path) -> Iterator[ApiServer]:
             "PUBSUB_EMULATOR_HOST": pubsub.address,
             "STORAGE_EMULATOR_HOST": storage,
             "HEADRACE_MODEL_DIR": str(MODEL),
+            "HEADRACE_API_FOLLOW_SECONDS": str(FOLLOW_SECONDS),
             "THREADS": str(THREADS),
             "PYTHONPATH": str(ROOT),
         }
@@ -143,18 +145,18 @@ def _wait(api: ApiServer, process: subprocess.Popen[bytes]) -> None:
             return
 
 
-def _make_topic(address: str) -> None:
+def _make_topics(address: str) -> None:
     with grpc.insecure_channel(address) as channel:
-        PublisherClient(transport=PublisherGrpcTransport(channel=channel)).create_topic(
-            name=f"projects/{PROJECT}/topics/{UPLOADS}"
-        )
+        publisher = PublisherClient(transport=PublisherGrpcTransport(channel=channel))
+        for name in (UPLOADS, TICKS):
+            publisher.create_topic(name=f"projects/{PROJECT}/topics/{name}")
 
 
 def _make_buckets(address: str) -> None:
-    for name in ("uploads", "work", "results"):
+    for kind in ("uploads", "work", "results"):
         request = urllib.request.Request(
             f"{address}/storage/v1/b?project={PROJECT}",
-            data=json.dumps({"name": f"{PROJECT}-{name}"}).encode(),
+            data=json.dumps({"name": f"{PROJECT}-{kind}"}).encode(),
             headers={"Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=30):

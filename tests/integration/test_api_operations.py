@@ -117,7 +117,7 @@ def test_a_document_is_erased_with_what_stays_said(api: ApiServer) -> None:
     assert api.send("DELETE", f"/v1/documents/{document}").status == 404
     under_way = store(api, "under-way.txt", state="analyzing")
     refused = api.send("DELETE", f"/v1/documents/{under_way}?with_file=true")
-    assert (refused.status, refused.json["type"]) == (422, "urn:headrace:problem:under-way")
+    assert (refused.status, refused.json["type"]) == (409, "urn:headrace:problem:conflict")
 
 
 @pytest.mark.usefixtures("stored")

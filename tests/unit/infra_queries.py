@@ -116,6 +116,11 @@ QUERIES: dict[str, list[Query]] = {
     "long_job.comparison:_passages": [_RUN],
     "long_job.delegated:DelegatedRun.siblings_at_work": [Query("leases", ("run",))],
     "shared.documents.replay:dead_letters": [Query("dead_letters", order="recorded_at", descending=True)],
+    "shared.api.stored:list_initiatives": [
+        Query("passages", ("initiative", *action), topic, "salience", descending=True, group=True)
+        for action in ((), ("action.label",))
+        for topic in (None, "topic_names")
+    ],
     "shared.api.stored:list_passages": _FILTERS,
     "shared.documents.catalogue:_query": _CATALOGUE,
     "shared.documents.catalogue:_where": [  # to count
@@ -145,6 +150,10 @@ QUERIES: dict[str, list[Query]] = {
     "shared.digests.compute.window:Counted.__init__": _OUTCOMES,
     "shared.digests.store:unwritten": [Query("digests", order="unwritten_since")],
     "shared.digests.store:redact": [Query("digests", contains="quoted")],
+    "shared.digests.store:listed": [
+        Query("digests", order="end", descending=True),
+        Query("digests", ("schedule",), order="end", descending=True),
+    ],
     "shared.digests.store:newest": [
         Query("digests", order="end", descending=True),
         Query("digests", ("schedule",), order="end", descending=True),

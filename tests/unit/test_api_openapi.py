@@ -95,6 +95,8 @@ def test_topics_of_a_search_are_the_models() -> None:
     assert enums == {
         "/v1/search": ["E1", "E3"],
         "/v1/documents": None,
+        "/v1/exports": None,
+        "/v1/initiatives": None,
         "/v1/documents/{id}/passages": None,
         "/v1/documents/{id}/passages/{index}/similar": None,
         "/v1/figures": None,

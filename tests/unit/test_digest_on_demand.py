@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.digest import _request, open_page
+from cli.digest import open_page
+from shared.digests.on_demand import Wanted
 
 if TYPE_CHECKING:
     import pytest
@@ -17,8 +18,12 @@ NOON = datetime(2026, 11, 23, 12, 0, 0, 250_000, tzinfo=UTC)
 def test_two_of_the_same_second_are_two() -> None:
     """Whose second span was another one was given the first one's digest."""
     later = NOON + timedelta(microseconds=1)
-    asked = [_request(NOON, None, None), _request(later, None, "4w")]
-    assert [one.id for one in asked] == ["now-20261123T120000250000Z", "now-20261123T120000250001Z"]
+    asked = [Wanted(end=NOON), Wanted(end=later), Wanted(end=NOON, schedule="weekly", seconds=86_400)]
+    assert [one.id for one in asked] == [
+        "now-20261123T120000250000Z",
+        "now-20261123T120000250001Z",
+        "weekly-now-20261123T120000250000Z-86400s",
+    ]
 
 
 def test_a_page_is_opened_by_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
