@@ -69,7 +69,7 @@ def _truth(value: object) -> object:
 
 
 Truth = Annotated[bool, BeforeValidator(_truth)]
-Year = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=9999)]
+Year = Annotated[int, Field(ge=1, le=9999), BeforeValidator(_whole_number)]
 Word = Annotated[str, Field(min_length=1, max_length=MAX_WORD)]
 Topic = Annotated[str, Field(min_length=1, max_length=64, description="Code of a topic.", examples=["E1"])]
 

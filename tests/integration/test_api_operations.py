@@ -74,10 +74,10 @@ def test_documents_are_begun_again(api: ApiServer) -> None:
         answer = api.send("POST", "/v1/replays", {"documents": [failed]})
         assert answer.status == 202
         assert answer.json == {"documents": [{"id": failed, "name": "failed.txt", "replaces_run": 3}]}
-    every = api.send("POST", "/v1/replays", {"all_failed": True}).json["documents"]
+    every = api.send("POST", "/v1/replays", {"documents": "failed"}).json["documents"]
     assert failed in {each["id"] for each in every}
     assert api.send("POST", "/v1/replays", {"documents": ["0" * 24]}).status == 404
-    for neither in ({}, {"documents": [failed], "all_failed": True}):
+    for neither in ({}, {"documents": []}, {"documents": "every"}):
         assert api.send("POST", "/v1/replays", neither).status == 422
 
 
