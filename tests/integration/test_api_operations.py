@@ -77,7 +77,8 @@ def test_documents_are_begun_again(api: ApiServer) -> None:
     every = api.send("POST", "/v1/replays", {"documents": "failed"}).json["documents"]
     assert failed in {each["id"] for each in every}
     assert api.send("POST", "/v1/replays", {"documents": ["0" * 24]}).status == 404
-    for neither in ({}, {"documents": []}, {"documents": "every"}):
+    wrong: tuple[dict[str, object], ...] = ({}, {"documents": []}, {"documents": "every"})
+    for neither in wrong:
         assert api.send("POST", "/v1/replays", neither).status == 422
 
 
