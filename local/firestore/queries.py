@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_left
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,12 +11,13 @@ from local.firestore import nearest, paths
 from local.firestore.filters import Candidate
 from local.firestore.plans import Match
 from local.firestore.protos import Document, Value, timestamp
+from local.firestore.store import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from local.firestore.plans import Plan
-    from local.firestore.store import Collection, Head, Reader, Version
+    from local.firestore.store import Collection, Reader, Version
     from local.firestore.values import Key
 
 
@@ -48,18 +50,81 @@ def run(reader: Reader, plan: Plan, at: int) -> Iterator[Result]:
 
 def select(reader: Reader, plan: Plan, at: int) -> Iterator[Match]:
     """What the plan keeps, sorted, between its cursors, offset and limit applied."""
-    matches = _matches(reader, plan, at)
-    stored_in_order = plan.by_name and not plan.descendants
-    # A vector search brings its own order, and sorting would hold every document at once.
-    order_matters = not plan.query.HasField("find_nearest") or plan.stop is not None or plan.offset > 0
-    if order_matters and not stored_in_order:
-        matches = iter(_sorted(matches, plan))
+    matches = _indexed(reader, plan, at)
+    if matches is None:
+        matches = _matches(reader, plan, at)
+        stored_in_order = plan.by_name and not plan.descendants
+        # A vector search brings its own order, and sorting would hold every document at once.
+        order_matters = not plan.query.HasField("find_nearest") or plan.stop is not None or plan.offset > 0
+        if order_matters and not stored_in_order:
+            matches = iter(_sorted(matches, plan))
     return itertools.islice(matches, plan.offset, plan.stop)
 
 
+def _indexed(reader: Reader, plan: Plan, at: int) -> Iterator[Match] | None:
+    """The same before offset and limit, from a collection's order; None where none is kept.
+
+    A group of collections is searched by vectors, which are read anew each time.
+    """
+    if plan.descendants or plan.query.HasField("find_nearest"):
+        return None
+    collections = plan.collections(reader)
+    if not collections:
+        return iter(())
+    entries = _index(reader, plan, collections[0], at)
+    return None if entries is None else _between(reader, plan, collections[0], entries)
+
+
+def _index(reader: Reader, plan: Plan, collection: Collection, at: int) -> list[Entry] | None:
+    """All documents of a collection that have a place in the plan's order, in it; None: of a past moment."""
+    changed = reader.memory.changed.get(collection.key, 0)
+    if at < changed:
+        return None
+    order = tuple((each.path, each.descending) for each in plan.orders)
+    entries = reader.memory.index(collection.key, order, changed)
+    if entries is None:
+        entries = []
+        prefix = _prefix(plan, collection)
+        for head in reader.heads(collection, at):
+            known = reader.known(collection, head)
+            candidate = Candidate(prefix + head.id, known, partial(reader.data, collection, head))
+            keys = tuple(each.at(candidate) for each in plan.orders)
+            present = tuple(key for key in keys if key is not None)
+            if len(present) == len(keys):
+                entries.append(Entry(head, present, known))
+        for at_key in reversed(range(len(plan.orders))):
+            entries.sort(key=_key_at(at_key), reverse=plan.orders[at_key].descending)
+        reader.memory.keep(collection.key, order, changed, entries)
+    return entries
+
+
+def _between(reader: Reader, plan: Plan, collection: Collection, entries: list[Entry]) -> Iterator[Match]:
+    """What the filters let through of the entries between the cursors."""
+    first, last = 0, len(entries)
+    if (start := plan.start) is not None:
+        first = bisect_left(entries, 0, key=lambda entry: start.side(entry.keys, plan.orders))
+    if (end := plan.end) is not None:
+        last = bisect_left(entries, 0, key=lambda entry: end.side(entry.keys, plan.orders))
+    prefix = _prefix(plan, collection)
+    for head, keys, known in itertools.islice(entries, first, last):
+        data = partial(reader.data, collection, head)
+        candidate = Candidate(prefix + head.id, known, data)
+        if plan.filtered.matches(candidate):
+            yield Match(candidate.name, head.created, head.updated, keys, data)
+
+
+def _prefix(plan: Plan, collection: Collection) -> str:
+    return f"{plan.database}/documents/{collection.path}/"
+
+
 def _matches(reader: Reader, plan: Plan, at: int) -> Iterator[Match]:
+    needles = plan.filtered.needles
     for collection in plan.collections(reader):
-        for version, candidate in _candidates(reader, plan, collection, at):
+        prefix = _prefix(plan, collection)
+        for version in reader.scan(collection, at, _first_id(plan, prefix)):
+            if needles and not all(needle in version.data for needle in needles):
+                continue
+            candidate = Candidate(prefix + version.id, {}, partial(_data, version))
             keys = tuple(order.at(candidate) for order in plan.orders)
             present = tuple(key for key in keys if key is not None)
             if len(present) < len(keys) or not plan.filtered.matches(candidate):
@@ -69,27 +134,6 @@ def _matches(reader: Reader, plan: Plan, at: int) -> Iterator[Match]:
             if plan.end is not None and plan.end.side(present, plan.orders) > 0:
                 continue
             yield Match(candidate.name, version.created, version.updated, present, candidate.data)
-
-
-def _candidates(
-    reader: Reader, plan: Plan, collection: Collection, at: int
-) -> Iterator[tuple[Head | Version, Candidate]]:
-    """Every document that the plan might keep.
-
-    A collection may be listed again and again, so the keys of its documents are kept. A group of collections
-    is searched by vectors, which are read anew each time.
-    """
-    prefix = f"{plan.database}/documents/{collection.path}/"
-    first = _first_id(plan, prefix)
-    if not plan.descendants and plan.reads_fields:
-        for head in reader.heads(collection, at, first):
-            known = reader.known(collection, head)
-            yield head, Candidate(prefix + head.id, known, partial(reader.data, collection, head))
-        return
-    needles = plan.filtered.needles
-    for version in reader.scan(collection, at, first):
-        if not needles or all(needle in version.data for needle in needles):
-            yield version, Candidate(prefix + version.id, {}, partial(_data, version))
 
 
 def _data(version: Version) -> bytes:
@@ -116,7 +160,7 @@ def _sorted(matches: Iterator[Match], plan: Plan) -> list[Match]:
     return kept
 
 
-def _key_at(index: int) -> Callable[[Match], Key]:
+def _key_at(index: int) -> Callable[[Match | Entry], Key]:
     return lambda match: match.keys[index]
 
 

@@ -9,6 +9,7 @@ was deleted is overwritten when that hour is over, in the log too.
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from local.firestore.protos import MICROS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterator
     from pathlib import Path
 
     from local.firestore.names import Name
@@ -69,6 +70,8 @@ _HEADS = _SCAN.replace("created, updated, data", "created, updated")
 
 MAX_KNOWN = 50_000
 """Documents whose keys are kept for the next query: some hundred bytes each."""
+MAX_INDEXED = 200_000
+"""Entries of all orders that are kept, some hundred bytes each."""
 Known: TypeAlias = "dict[FieldPath, Key | None]"
 """Keys of a version's values, as far as queries looked at them."""
 
@@ -79,6 +82,41 @@ class Head(NamedTuple):
     id: str
     created: int
     updated: int
+
+
+class Entry(NamedTuple):
+    """A version in the order of a query: its place in it, and its other keys as far as they are known."""
+
+    head: Head
+    keys: tuple[Key, ...]
+    known: Known
+
+
+class Memory:
+    """What all readers of a store share, so that a list of ten thousand documents is not made anew each time.
+
+    It stands in for the real service's indexes.
+    """
+
+    def __init__(self) -> None:
+        self.changed: dict[int, int] = {}
+        """When each collection last changed, by its key, since this process started."""
+        self.known: dict[tuple[int, str], tuple[int, Known]] = {}
+        self._indexes: dict[tuple[int, Hashable], tuple[int, list[Entry]]] = {}
+        self._lock = threading.Lock()
+
+    def index(self, collection: int, order: Hashable, changed: int) -> list[Entry] | None:
+        """A collection's documents in an order, as they are since it last changed; None: not known."""
+        since, entries = self._indexes.get((collection, order), (-1, None))
+        return entries if since == changed else None
+
+    def keep(self, collection: int, order: Hashable, changed: int, entries: list[Entry]) -> None:
+        """Remember an order; the oldest are forgotten where there are too many."""
+        with self._lock:
+            self._indexes.pop((collection, order), None)
+            self._indexes[collection, order] = changed, entries
+            while sum(len(kept) for _, kept in self._indexes.values()) > MAX_INDEXED:
+                del self._indexes[next(iter(self._indexes))]
 
 
 class Version(NamedTuple):
@@ -111,11 +149,9 @@ def connect(path: Path) -> sqlite3.Connection:
 class Reader:
     """Reads of one connection, each as of a given time."""
 
-    def __init__(
-        self, connection: sqlite3.Connection, known: dict[tuple[int, str], tuple[int, Known]]
-    ) -> None:
+    def __init__(self, connection: sqlite3.Connection, memory: Memory) -> None:
         self._connection = connection
-        self._known = known
+        self.memory = memory
 
     def collection(self, database: str, path: str) -> Collection | None:
         row = self._connection.execute(
@@ -170,18 +206,14 @@ class Reader:
         raise LookupError(head.id)
 
     def known(self, collection: Collection, head: Head) -> Known:
-        """What is known of a version's keys from earlier queries, to be read and added to.
-
-        It stands in for the real service's indexes: a list over ten thousand documents is not worth parsing
-        all of them anew.
-        """
-        place = (collection.key, head.id)
-        updated, known = self._known.get(place, (None, {}))
+        """What is known of a version's keys from earlier queries, to be read and added to."""
+        place, every = (collection.key, head.id), self.memory.known
+        updated, known = every.get(place, (None, {}))
         if updated != head.updated:
-            if len(self._known) >= MAX_KNOWN:
-                self._known.clear()
+            if len(every) >= MAX_KNOWN:
+                every.clear()
             known = {}
-            self._known[place] = (head.updated, known)
+            every[place] = (head.updated, known)
         return known
 
     def is_empty(self, collection: Collection, at: int) -> bool:
@@ -193,18 +225,17 @@ class Store(Reader):
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "firestore.sqlite3"
-        super().__init__(connect(self._path), {})
+        super().__init__(connect(self._path), Memory())
         self._writer = self._connection
         self._writer.executescript(_SCHEMA)
         self._last: int = self._writer.execute("SELECT last FROM clock").fetchone()[0]
         self._keys: dict[tuple[str, str], int] = {}
-        self.changed: dict[int, int] = {}
-        """When each collection last changed, by its key, since this process started."""
+        self.changed = self.memory.changed
         self._to_scrub = True
 
     def reader(self) -> Reader:
         """A reader of its own connection, for a thread of its own."""
-        return Reader(connect(self._path), self._known)
+        return Reader(connect(self._path), self.memory)
 
     def now(self) -> int:
         """A time to read at: everything committed so far is in it, nothing committed later will be."""

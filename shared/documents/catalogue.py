@@ -42,6 +42,8 @@ ROW = (
 """What a row of a list shows: a document's sentences stay unread."""
 MAX_LOOKED = 2_000
 """Documents that are read to fill a page; a page is cut short there, and its cursor goes on."""
+MAX_COUNTED = 6
+"""Words, tags and topics of which the rarest is looked for."""
 MAX_TEXT = 200
 """Limit on a filter in characters."""
 SECONDS = 20.0
@@ -117,8 +119,8 @@ def list_documents(  # noqa: PLR0913 - a list
     """
     sort = _order(filters, sort)
     field, _ = ORDERS[sort]
-    _, *others = asked = filters.facets() or [""]
-    query = _query(client, filters, sort, asked[0])
+    first, *others = _rarest_first(client, filters.facets()) or [""]
+    query = _query(client, filters, sort, first)
     if fields is not None:
         query = query.select(sorted({*fields, field, "id", *(["facets"] if others else [])}))
     if cursor is not None:
@@ -140,6 +142,17 @@ def list_documents(  # noqa: PLR0913 - a list
         if looked >= MAX_LOOKED:
             return Page(rows, _cursor(chunk[-1].to_dict(), sort))
         query = query.start_after(chunk[-1])
+
+
+def _rarest_first(client: firestore.Client, facets: list[str]) -> list[str]:
+    """Put the facet first that the fewest documents have: what has it is read, and checked for the others."""
+    if len(facets) < 2:  # noqa: PLR2004 - nothing to choose
+        return facets
+    found = {}
+    for facet in facets[:MAX_COUNTED]:
+        [[counted]] = _where(client, Filters(), facet).limit(MAX_LOOKED).count().get(timeout=SECONDS)
+        found[facet] = int(counted.value)
+    return sorted(facets, key=lambda facet: found.get(facet, MAX_LOOKED))
 
 
 def count(client: firestore.Client, filters: Filters) -> int | None:
