@@ -71,7 +71,7 @@ class Measured:
     def ask(self, function: str, path: Path, arguments: dict[str, Any]) -> list[Any]:
         """Let the confined process do its work, as `shared.intake.pages` does."""
         task = Task(
-            f"shared.intake.drawing:{function}",
+            function,
             str(path),
             {"password": None} | arguments,
             pages.MAX_IMAGE_BYTES,
@@ -91,7 +91,7 @@ class Measured:
         for page, passages in by_page.items():
             before = [one for one in by_page.get(page - 1, []) if one.kind == "text"][-1:]
             asked = [pages.asked(one.model_dump(), page) for one in (*passages, *before)]
-            found = self.ask("place", path, {"page": page, "read": True, "passages": asked})
+            found = self.ask(pages.PLACE, path, {"page": page, "read": True, "passages": asked})
             for passage, boxes in zip((*passages, *before), found, strict=True):
                 letters = _letters_in(text[page - 1], boxes)
                 if passage.page == page:
@@ -100,7 +100,7 @@ class Measured:
                     placed[passage.index][2].update(letters)
             if page % EVERY == 0:
                 drawn = {"page": page, "width": WIDTH, "pixels": pages.MAX_PIXELS}
-                [[_, _, image]] = self.ask("draw", path, drawn)
+                [[_, _, image]] = self.ask(pages.DRAW, path, drawn)
                 self.bytes.append(len(base64.b64decode(image)))
         texts = {one.index: one.text for some in by_page.values() for one in some}
         for index, (kind, boxes, letters) in placed.items():

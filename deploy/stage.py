@@ -24,7 +24,9 @@ TOKENIZER = ("manifest.json", "tokenizer.json")
 """The model's files for counting tokens, which needs no graph."""
 DOCUMENTS = ("platform", "documents", "text", "extract")
 """What is imported by all that handles documents; of `extract`, not the readers of formats."""
-READERS = ("extract/markup", "extract/office", "extract/pdf", "extract/sandbox")
+DRAWING = ("extract/pdf", "extract/sandbox")
+"""And by what draws pages of PDFs."""
+READERS = ("extract/markup", "extract/office", *DRAWING)
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ FUNCTIONS = {
         Function("digest", (*DOCUMENTS, "digests", "digests/compute", "digests/notify", "digests/render")),
         Function("api", (*DOCUMENTS, "inference", "intake", "digests", "digests/render", "api"), MODEL),
         Function(
-            "console", (*DOCUMENTS, *READERS, "api", "digests", "digests/render", "inference", "intake")
+            "console", (*DOCUMENTS, *DRAWING, "api", "digests", "digests/render", "inference", "intake")
         ),
         Function("analyze", (*DOCUMENTS, "inference"), MODEL),
         Function("sweep", (*DOCUMENTS, "intake", "digests", "digests/render")),

@@ -20,7 +20,8 @@ from shared.documents.transitions import check_delegated
 from shared.documents.uploads import upload_of
 from shared.extract.shapes import from_json, to_json
 from shared.inference.manifest import TOKENIZER_FILE, read_manifest
-from shared.intake.read import fetched, password_of, receive
+from shared.intake.fetch import password_of
+from shared.intake.read import fetched, receive
 from shared.platform.clients import storage_client
 from shared.platform.errors import Superseded
 from shared.platform.retry import storage_limits

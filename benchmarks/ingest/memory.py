@@ -119,8 +119,7 @@ class _Watch(threading.Thread):
 
 def _read(path: Path) -> Peaks:
     """Here, with the tokenizer of the model."""
-    from shared.extract.sandbox import prepare
-    from shared.intake.read import read_file
+    from shared.intake.read import prepare, read_file
     from shared.platform.settings import Settings
 
     settings = Settings.from_environment(

@@ -25,7 +25,8 @@ from shared.documents.planning import make_plan
 from shared.documents.store import Documents, document_id
 from shared.documents.transitions import check_held
 from shared.inference.manifest import TOKENIZER_FILE, read_manifest
-from shared.intake.read import fetched, receive, turn, turns
+from shared.intake.fetch import turn, turns
+from shared.intake.read import fetched, receive
 from shared.platform.clients import firestore_client
 from shared.platform.errors import Rejected, Superseded
 from shared.platform.pubsub import Push, answer, publish_record, upload_event

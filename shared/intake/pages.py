@@ -29,12 +29,11 @@ from pydantic import TypeAdapter
 from shared.documents.artefacts import delete, prefix
 from shared.documents.store import Documents
 from shared.documents.uploads import upload_of
-from shared.extract.core import check_size
 from shared.extract.refusals import no_such_page
 from shared.extract.sandbox import Task
 from shared.extract.sandbox.client import Sandbox, misshapen
 from shared.extract.sniff import PDF
-from shared.intake.read import download, password_of, turn, turns
+from shared.intake.fetch import download, password_of, turn, turns
 from shared.platform.clients import firestore_client, storage_client
 from shared.platform.errors import Rejected
 from shared.platform.retry import storage_limits
@@ -99,7 +98,7 @@ def page_image(document: Document, page: int, width: int) -> PageImage:
 
     def make(path: Path, password: str | None) -> bytes:
         arguments = {"page": page, "width": width, "pixels": MAX_PIXELS, "password": password}
-        drawn = _sandbox.run(_task("draw", path, arguments), lambda: _Drawn(width))[0]
+        drawn = _sandbox.run(_task(DRAW, path, arguments), lambda: _Drawn(width))[0]
         return _SIZE.pack(drawn.columns, drawn.rows) + drawn.data
 
     kept = _kept(document, page, f"{page}-{width}", make)
@@ -123,7 +122,7 @@ def page_places(document: Document, page: int, passages: Sequence[Mapping[str, A
 
     def make(path: Path, password: str | None) -> bytes:
         arguments = {"page": page, "password": password, "read": read, "passages": looked_for}
-        found = _sandbox.run(_task("place", path, arguments), _Found)[0].found
+        found = _sandbox.run(_task(PLACE, path, arguments), _Found)[0].found
         if len(found) != len(looked_for):
             raise misshapen()
         return json.dumps(found).encode()
@@ -142,10 +141,10 @@ def asked(passage: Mapping[str, Any], page: int) -> tuple[str | None, list[float
 
 
 def _task(function: str, path: Path, arguments: dict[str, Any]) -> Task:
-    name = f"shared.intake.drawing:{function}"
-    return Task(name, str(path), arguments, MAX_IMAGE_BYTES, PAGE_SECONDS, PAGE_MEMORY)
+    return Task(function, str(path), arguments, MAX_IMAGE_BYTES, PAGE_SECONDS, PAGE_MEMORY)
 
 
+DRAW, PLACE = "shared.intake.drawing:draw", "shared.intake.drawing:place"
 WARM = ("shared.intake.drawing", "PIL.JpegImagePlugin")
 """Modules that drawing a page needs."""
 _sandbox = Sandbox(WARM)
@@ -248,9 +247,7 @@ class _Files:
             file = self._kept.get(key)
         if file is None:
             file = tempfile.NamedTemporaryFile(prefix="page-")  # noqa: SIM115 - closed with its last reference
-            path, limit = Path(file.name), settings().max_bytes
-            download(event, path, limit)
-            check_size(path, limit)
+            download(event, Path(file.name), settings().max_bytes)
         self._keep(key, file)
         yield Path(file.name)
 

@@ -14,14 +14,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
-from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 
 from shared.documents.model import Facts, Seconds
 from shared.extract.core import check_size
-from shared.extract.refusals import too_many
-from shared.extract.sandbox import Task, prepare, run_apart
-from shared.extract.sandbox.client import misshapen
+from shared.extract.sandbox import Task
+from shared.extract.sandbox.client import Sandbox, misshapen
 from shared.extract.shapes import ExtractOptions, Limits
 from shared.extract.zips import ARCHIVES
 from shared.intake.archives import Unpacked, unpack
@@ -38,10 +36,10 @@ from shared.intake.confined import (
     arguments,
     size_of,
 )
-from shared.platform.clients import secret, storage_client
-from shared.platform.errors import Rejected, Retryable, Superseded
+from shared.intake.fetch import download, password_of
+from shared.platform.clients import secret
+from shared.platform.errors import Rejected
 from shared.platform.records import ARCHIVE, INSIDE, LANGUAGES, Passage, Recognition
-from shared.platform.retry import storage_limits
 from shared.platform.settings import settings
 from shared.text.privacy import PSEUDONYM, pseudonym, redact
 from shared.text.segment import MAX_PASSAGE, MAX_SECTION
@@ -59,6 +57,23 @@ if TYPE_CHECKING:
     from shared.text.segment import Cut
 
 
+_sandbox = Sandbox(
+    (
+        "shared.extract.core",
+        "shared.extract.facts",
+        "shared.extract.pdf",
+        "shared.extract.office.word",
+        "shared.extract.office.powerpoint",
+        "shared.extract.office.excel",
+        "lxml.etree",
+        "shared.extract.markup.html",
+        "shared.extract.markup.mail",
+        "charset_normalizer",
+        "shared.intake.confined",
+        "tokenizers",
+    )
+)
+run_apart = _sandbox.run
 TEXT_COLUMN = "text-column"
 """Object metadata that names the column which holds the text of a CSV, TSV or JSONL."""
 HASH_CHUNK = 1 << 20
@@ -324,29 +339,13 @@ def _foreign(passages: Sequence[Passage]) -> list[str]:
     ]
 
 
-class Busy(Retryable):
-    """This instance reads as many documents as it may; the file will be delivered again."""
-
-
-@cache
-def turns() -> BoundedSemaphore:
-    """Return the turns of this process to read documents: each takes memory, and an instance has little."""
-    return BoundedSemaphore(settings().extract_at_once)
-
-
-@contextmanager
-def turn(turns: BoundedSemaphore, seconds: float) -> Iterator[None]:
-    """Hold one of the `turns` for as long as the block lasts.
+def prepare(tokenizer: Path) -> None:
+    """Start the process that reads before the first file comes, and have it load this `tokenizer.json`.
 
     Raises:
-        Busy: none became free within `seconds`.
+        SandboxUnavailable: it could not be started.
     """
-    if not turns.acquire(timeout=seconds):
-        raise Busy
-    try:
-        yield
-    finally:
-        turns.release()
+    _sandbox.prepare(f"shared.inference.tokens:counter={tokenizer.resolve()}")
 
 
 @contextmanager
@@ -363,31 +362,6 @@ def fetched(event: UploadEvent, limits: Settings, tokenizer: Path) -> Iterator[P
         download(event, path, limits.max_bytes)
         check_size(path, limits.max_bytes)
         yield path
-
-
-def download(event: UploadEvent, path: Path, limit: int) -> None:
-    """Fetch exactly the generation that the event names, if it has at most `limit` bytes.
-
-    Raises:
-        Rejected: the file is too large, or was deleted before it could be read.
-        Superseded: it was overwritten; the newer generation has an event of its own.
-    """
-    from google.api_core.exceptions import NotFound
-
-    if event.size > limit:
-        raise too_many("bytes", f"{event.size:,} bytes", limit)
-    bucket = storage_client().bucket(event.bucket)
-    try:
-        bucket.blob(event.name, generation=event.generation).download_to_filename(
-            str(path), raw_download=True, **storage_limits()
-        )
-    except NotFound:
-        current = bucket.get_blob(event.name, **storage_limits())
-        if current is not None and current.generation > event.generation:
-            raise Superseded("the file was overwritten before it was read") from None
-        raise Rejected(
-            "deleted", "The file was deleted before it could be read.", "Upload it again."
-        ) from None
 
 
 def receive(  # noqa: PLR0913 - what a file is, how it is read, and within which limits
@@ -437,9 +411,3 @@ def receive(  # noqa: PLR0913 - what a file is, how it is read, and within which
     facts = reading.facts.altered(warnings=warnings, sha256=sha256_of(path))
     cpu = time.thread_time() - cpu_started + reading.seconds.cpu
     return replace(reading, facts=facts, seconds=Seconds(time.monotonic() - started, cpu))
-
-
-def password_of(name: str) -> str | None:
-    """Return the password of encrypted documents whose names begin with this one's prefix, if one is set."""
-    configured = settings().password_secret(name)
-    return secret(*configured).decode() if configured else None

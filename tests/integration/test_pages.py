@@ -13,8 +13,8 @@ from shared.documents.erasure import erase_stored
 from shared.documents.store import Documents
 from shared.extract.sniff import PDF
 from shared.intake import pages
+from shared.intake.fetch import download
 from shared.intake.pages import WIDTHS, page_image, page_places
-from shared.intake.read import download
 from shared.platform import sealed
 from shared.platform.clients import firestore_client, storage_client
 from shared.platform.errors import HeadraceError, Rejected, Superseded

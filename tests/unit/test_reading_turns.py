@@ -9,7 +9,7 @@ from threading import BoundedSemaphore
 
 import pytest
 
-from shared.intake.read import Busy, turn
+from shared.intake.fetch import Busy, turn
 from shared.platform.errors import Retryable
 
 

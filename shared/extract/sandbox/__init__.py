@@ -2,7 +2,7 @@
 
 caller's thread            zygote (one per process)             child (one per file)
 -----------------------    ---------------------------------    ------------------------------
-run_apart: task       ──▶  forks, watches, reaps; reads     ──▶ confines itself, then does the task
+Sandbox.run: task  ──▶  forks, watches, reaps; reads     ──▶ confines itself, then does the task
                            nothing that is not ours
      pieces (JSON)    ◀─────────────────────────────────────────
      how it ended     ◀──
@@ -10,7 +10,7 @@ run_apart: task       ──▶  forks, watches, reaps; reads     ──▶ conf
 
 from __future__ import annotations
 
-from shared.extract.sandbox.client import SandboxUnavailable, prepare, run_apart
+from shared.extract.sandbox.client import SandboxUnavailable
 from shared.extract.sandbox.wire import Task
 
-__all__ = ["SandboxUnavailable", "Task", "prepare", "run_apart"]
+__all__ = ["SandboxUnavailable", "Task"]

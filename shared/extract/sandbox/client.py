@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from shared.extract.refusals import too_many
 from shared.extract.sandbox.wire import AnswerReader, pack_task, unpack_ending
-from shared.extract.sandbox.zygote import NO_FILE, NOT_STARTED, OUT_OF_MEMORY, READING, STARTED
+from shared.extract.sandbox.zygote import NO_FILE, NOT_STARTED, OUT_OF_MEMORY, STARTED
 from shared.inference.tokens import THREADS
 from shared.platform.errors import HeadraceError, Rejected, Retryable, SetupError
 
@@ -107,26 +107,26 @@ class _Killed(Exception):
 class Sandbox:
     """A zygote that is started on first use, and again if it died or if this process is a fork."""
 
-    warm: Sequence[str] = READING
-    """Modules that its children need, which the zygote loads for them."""
+    warm: Sequence[str] = ()
+    """What the zygote loads for its children: `module`, or `module:function=path`, which is called."""
 
-    _tokenizer: Path | None = None
+    _more: Sequence[str] = ()
 
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _owner: int = 0
     _zygote: subprocess.Popen[bytes] | None = None
     _control: socket.socket | None = None
 
-    def prepare(self, tokenizer: Path | None = None) -> None:
+    def prepare(self, *more: str) -> None:
         """Start the zygote before the first file comes, without waiting until it is ready.
 
-        It loads this `tokenizer.json`, if any, for its children; another one they load themselves.
+        `more` is loaded besides what is `warm`, in the same form.
 
         Raises:
             SandboxUnavailable: the zygote could not be started.
         """
         with self._lock:
-            self._tokenizer = tokenizer
+            self._more = more
             self._live_control()
 
     def run(self, task: Task, start: Callable[[], Collector]) -> tuple[Collector, float]:
@@ -220,7 +220,7 @@ class Sandbox:
         self._control, zygote_end = socket.socketpair()
         with zygote_end:
             try:
-                self._zygote = _popen(zygote_end.fileno(), self.warm, self._tokenizer)
+                self._zygote = _popen(zygote_end.fileno(), [*self.warm, *self._more])
             except OSError as error:
                 raise SandboxUnavailable from error
         return self._control
@@ -233,15 +233,14 @@ class Sandbox:
                 self._zygote.wait()
 
 
-def _popen(control: int, warm: Sequence[str], tokenizer: Path | None) -> subprocess.Popen[bytes]:
+def _popen(control: int, warm: Sequence[str]) -> subprocess.Popen[bytes]:
     """Start a zygote; it shares our standard error, in case it cannot start."""
     environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     root = Path(__file__).parents[3]
     environment |= {"TOKENIZERS_PARALLELISM": "false", THREADS: "1"}  # a fork would lack its threads
     environment["PYTHONPATH"] = os.pathsep.join([str(root), *filter(None, sys.path)])
-    loaded = [*warm, *([str(tokenizer.resolve())] if tokenizer else [])]
     return subprocess.Popen(  # noqa: S603 - our own interpreter and program
-        [sys.executable, "-P", "-c", _START, str(control), *loaded],
+        [sys.executable, "-P", "-c", _START, str(control), *warm],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -294,7 +293,3 @@ def _ending(report: bytes) -> Ending:
         return unpack_ending(report)
     except ValueError as error:  # the zygote ended before the child
         raise _Killed(SandboxUnavailable()) from error
-
-
-_sandbox = Sandbox()
-prepare, run_apart = _sandbox.prepare, _sandbox.run

@@ -38,28 +38,12 @@ if TYPE_CHECKING:
 STARTED, NOT_STARTED = b"+", b"-"
 OUT_OF_MEMORY, NO_FILE = 3, 4
 """Exit statuses of a child without an answer."""
-READING = (
-    "shared.extract.core",
-    "shared.extract.facts",
-    "shared.extract.pdf",
-    "shared.extract.office.word",
-    "shared.extract.office.powerpoint",
-    "shared.extract.office.excel",
-    "lxml.etree",
-    "shared.extract.markup.html",
-    "shared.extract.markup.mail",
-    "charset_normalizer",
-    "shared.intake.confined",
-    "tokenizers",
-)
-"""Modules that every child which reads a file would import for itself."""
 
 
 def main(control: int, *warm: str) -> None:
     """Serve until the caller closes its end of the socket `control`.
 
-    What is `warm`, modules by name and a tokenizer by its absolute path, is loaded one by one while there is
-    nothing else to do.
+    What is `warm`, as `Sandbox` has it, is loaded one by one while there is nothing else to do.
     """
     _Zygote(socket.socket(fileno=control), warm).serve()
 
@@ -186,14 +170,13 @@ def _do(task: Task) -> Iterator[bytes]:
 
 
 def _load(name: str) -> None:
-    """Load a module, or a tokenizer."""
-    if not name.startswith("/"):
-        importlib.import_module(name)
-        return
-    from shared.inference.tokens import counter
-
-    with suppress(SetupError):  # the children will raise it
-        counter(Path(name))
+    """Import a module; call `module:function=path`."""
+    module, _, call = name.partition(":")
+    function, _, path = call.partition("=")
+    loaded = importlib.import_module(module)
+    if function:
+        with suppress(SetupError):  # the children will raise it
+            getattr(loaded, function)(Path(path))
 
 
 def _place(error: BaseException) -> str:
