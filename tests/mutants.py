@@ -435,6 +435,27 @@ MUTANTS = (
     ),
     # Keys.
     Mutant(
+        "an assistant gets only the tools that its key allows",
+        "shared/api/mcp_server.py::_allowed",
+        "tool.scope in scopes",
+        "True",
+        "tests/integration/test_corrections.py::test_an_assistant_corrects_only_with_a_key_for_it",
+    ),
+    Mutant(
+        "a number of an answer stands in what it cites",
+        "shared/digests/cited.py::check",
+        "not numbers(sentence.text) <= set().union(*map(numbers, cited))",
+        "False",
+        "tests/integration/test_ask.py::test_what_cannot_be_checked_is_not_shown",
+    ),
+    Mutant(
+        "a question leaves redacted",
+        "shared/digests/cited.py::compose",
+        "_clean(question, key)",
+        "question",
+        "tests/integration/test_ask.py::test_no_personal_data_of_a_question_leaves",
+    ),
+    Mutant(
         "a key needs the scope of what it asks for",
         "shared/api/keys.py::KeyRing._admit",
         "scope is not None and scope not in key.scopes",
