@@ -100,9 +100,10 @@ function point(number, from) {
   for (const each of document.querySelectorAll(".on")) each.classList.remove("on");
   const passage = document.getElementById(`p-${number}`);
   const boxes = document.querySelectorAll(`.b-${CSS.escape(number)}`);
-  for (const each of [passage, ...boxes]) each?.classList.add("on");
-  passage?.closest("details")?.setAttribute("open", "");
-  const other = from && from === passage ? boxes[0] : passage;
+  const row = document.querySelector(`.own tr[data-passage="${CSS.escape(number)}"]`);
+  for (const each of [passage, row, ...boxes]) each?.classList.add("on");
+  if (!row) passage?.closest("details")?.setAttribute("open", "");
+  const other = from && (from === passage || from === row) ? boxes[0] : row || passage;
   other?.scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
 }
 
