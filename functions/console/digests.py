@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import flask
@@ -14,18 +15,25 @@ from functions.console.app import needs
 from shared.api.keys import Scope
 from shared.api.requests import not_found
 from shared.digests import schedules
-from shared.digests.records import Quote, Source, Window
+from shared.digests.on_demand import Wanted, ask
+from shared.digests.records import Quote, Source
 from shared.digests.schedules import definitions
 from shared.digests.store import newest, read
-from shared.digests.ticks import TICKS, request_now
 from shared.documents.store import now
 from shared.platform.clients import firestore_client
+
+if TYPE_CHECKING:
+    from shared.digests.schedules import Schedule
+    from shared.digests.store import StoredDigest
 
 TITLE = "Digests"
 LISTED = 50
 IDENTIFIER = re.compile("[a-z][A-Za-z0-9-]{0,99}")
 SPANS = {"1": "the last day", "7": "the last seven days", "30": "the last 30 days", "365": "the last year"}
-SECONDS = 20.0
+ASKED = re.compile(r"(?:^|-)now-([0-9]{8}T[0-9]{12})Z")
+"""What the id of a digest has that was asked for: when."""
+LATE, FORGOTTEN = timedelta(minutes=3), timedelta(hours=12)
+"""After the first a digest takes longer than it should, after the second nobody waits for it."""
 
 pages = flask.Blueprint("digests", __name__, url_prefix="/digests")
 
@@ -49,42 +57,31 @@ def index() -> str:
 @needs(Scope.OPERATE)
 def make() -> Response:
     """Have a digest made, and show it once it is."""
-    client, days = firestore_client(), request.form.get("days", "7")
-    if days not in SPANS:
-        raise not_found("There is no such span of time.")
-    name = request.form.get("schedule", "")
-    defined = {each.name: each for each in definitions(client).schedules}
-    end = now()
-    window = Window(start=end - timedelta(days=int(days)), end=end)
-    identifier = request_now(client, window, defined.get(name))
+    days, schedule = request.form.get("days", "7"), request.form.get("schedule") or None
+    if days not in SPANS or schedule not in {None, *(each.name for each in _schedules())}:
+        raise not_found("There is no such span of time, or no such schedule.")
+    seconds = timedelta(days=int(days)).total_seconds()
+    identifier = ask(Wanted(end=now(), schedule=schedule, seconds=seconds))
     return flask.redirect(flask.url_for("digests.show", identifier=identifier), 303)
 
 
 @pages.get("/<identifier>")
-def show(identifier: str) -> str | tuple[str, int]:
+def show(identifier: str) -> str:
     """Show a digest; or that it is being made."""
-    client = firestore_client()
-    stored = read(client, identifier) if IDENTIFIER.fullmatch(identifier) else None
+    stored = _stored(identifier)
     if stored is not None:
         return flask.render_template("digest.html", stored=stored)
-    asked = None
-    if IDENTIFIER.fullmatch(identifier):
-        asked = client.collection(TICKS).document(identifier).get(timeout=SECONDS).to_dict()
-    if asked is None:
-        raise not_found("There is no such digest.")
-    return flask.render_template("digest_making.html", identifier=identifier, asked=asked)
+    asked = _asked(identifier)
+    return flask.render_template("digest_making.html", identifier=identifier, late=now() - asked > LATE)
 
 
 @pages.get("/<identifier>/state")
 def state(identifier: str) -> Response | str:
     """Have the page loaded again once its digest is there."""
-    client = firestore_client()
-    if not IDENTIFIER.fullmatch(identifier):
-        raise not_found("There is no such digest.")
-    asked = client.collection(TICKS).document(identifier).get(timeout=SECONDS).to_dict() or {}
-    if asked.get("state") in {"done", "failed"} and request.args.get("was") != asked["state"]:
+    if _stored(identifier) is not None:
         return Response(headers={"HX-Refresh": "true"})
-    return flask.render_template("digest_state.html", identifier=identifier, asked=asked)
+    late = now() - _asked(identifier) > LATE
+    return flask.render_template("digest_state.html", identifier=identifier, late=late)
 
 
 @pages.get("/<identifier>/page")
@@ -92,7 +89,7 @@ def page(identifier: str) -> Response:
     """Send a digest's own page, which has its own policy, for the frame that shows it."""
     from shared.digests import render
 
-    stored = read(firestore_client(), identifier) if IDENTIFIER.fullmatch(identifier) else None
+    stored = _stored(identifier)
     if stored is None:
         raise not_found("There is no such digest.")
 
@@ -104,6 +101,27 @@ def page(identifier: str) -> Response:
     html = render.html(stored.digest, link)
     headers = {"Content-Security-Policy": _policy(html)}
     return Response(html, headers=headers, content_type="text/html; charset=utf-8")
+
+
+def _stored(identifier: str) -> StoredDigest | None:
+    return read(firestore_client(), identifier) if IDENTIFIER.fullmatch(identifier) else None
+
+
+def _schedules() -> list[Schedule]:
+    return definitions(firestore_client()).schedules
+
+
+def _asked(identifier: str) -> datetime:
+    """When a digest was asked for that is not there yet, which its id says.
+
+    Raises:
+        Problem: 404, nobody asked for it, or so long ago that it will not come.
+    """
+    found = ASKED.search(identifier)
+    moment = datetime.strptime(found[1], "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC) if found else None
+    if moment is None or now() - moment > FORGOTTEN:
+        raise not_found("There is no such digest.")
+    return moment
 
 
 def _policy(html: str) -> str:

@@ -30,10 +30,8 @@ from shared.digests.schedules import Schedule, definitions
 from shared.documents.store import Documents, now
 from shared.platform.lease import Lease, is_held, take
 from shared.platform.logs import get_logger
-from shared.platform.pubsub import publish
 from shared.platform.records import Record
 from shared.platform.retry import is_transient
-from shared.platform.settings import TICKS as TICKS_TOPIC
 from shared.platform.settings import settings
 
 if TYPE_CHECKING:
@@ -225,39 +223,6 @@ def _former(clock: Mapping[str, Any], name: str) -> Schedule | None:
         get_logger("digest").warning("what was due before an edit is not known", schedule=name)
         return None
     return former
-
-
-def request_now(client: firestore.Client, window: Window, definition: Schedule | None = None) -> str:
-    """Have a digest of a window made now, which notifies nobody; return its id.
-
-    The function that makes digests takes it as it takes a slot, so it is made once, and again after an error.
-
-    Args:
-        client: of Firestore.
-        window: what it covers.
-        definition: the schedule whose filter and zone it has; None: everything.
-    """
-    moment, length = now(), window.end - window.start
-    of = definition or Schedule(name=schedules.RESERVED, cron="0 0 * * *")
-    named = of.model_copy(update={"name": schedules.RESERVED, "notify": []})
-    identifier = f"{schedules.RESERVED}-{moment:%Y%m%dT%H%M%S%f}Z"
-    back = range(1, EARLIER + 1)
-    earlier = [Window(start=window.start - each * length, end=window.end - each * length) for each in back]
-    fields = {
-        "schedule": named.name,
-        "slot": horizon(moment),  # so that the next tick takes it
-        "window": window.model_dump(),
-        "definition": named.model_dump(mode="json"),
-        "state": "due",
-        "earlier": [before.model_dump() for before in earlier],
-        "lease": None,
-        "attempts": 0,
-        "error": None,
-        "planned_at": moment,
-    }
-    client.collection(TICKS).document(identifier).create(fields)
-    publish(TICKS_TOPIC, [(b"{}", {"kind": "digest"})])
-    return identifier
 
 
 def unfinished(client: firestore.Client, until: datetime) -> list[str]:

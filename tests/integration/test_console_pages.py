@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.digests.records import Window
-from shared.digests.ticks import claim, request_now
 from shared.documents.store import now
 from shared.platform.clients import firestore_client, publisher
 from shared.platform.settings import TICKS, settings
@@ -136,21 +134,17 @@ def test_what_is_not_there_is_404(browser: FlaskClient, path: str) -> None:
 
 
 def test_digests_are_made_on_request(browser: FlaskClient) -> None:
-    """By the function that makes them: the next tick finds the request, once; until then the page waits."""
+    """By the function that makes them; until then the page waits, but not for ever."""
     page = browser.get("/digests").text
     token = re.search(r'name="csrf" value="(\w+)"', page)
     assert token
     answer = browser.post("/digests", data={"csrf": token[1], "days": "30"})
     assert answer.status_code == HTTPStatus.SEE_OTHER
     assert "is being made" in browser.get(answer.location).text
-    end = now()
-    identifier = request_now(firestore_client(), Window(start=end - timedelta(days=7), end=end))
-    held = claim(firestore_client(), identifier)
-    assert held is not None
-    assert not isinstance(held, str)
-    tick = held.tick()
-    assert (tick.definition.notify, tick.window.end - tick.window.start) == ([], timedelta(days=7))
-    assert claim(firestore_client(), identifier) is None
+    assert "Reading documents" in browser.get(f"{answer.location}/state").text
+    assert browser.get("/digests/now-20200101T000000000000Z").status_code == HTTPStatus.NOT_FOUND
+    refused = browser.post("/digests", data={"csrf": token[1], "days": "30", "schedule": "none"})
+    assert refused.status_code == HTTPStatus.NOT_FOUND
 
 
 def test_operations_show_what_stands_still(browser: FlaskClient) -> None:
