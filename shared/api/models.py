@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, RootModel
 
 from shared.api.requests import Fault, invalid
-from shared.digests.store import ListedDigest
+from shared.digests.records import ListedDigest
 from shared.documents.catalogue import Sort
 from shared.documents.compare import MAX_SIDES, SIDE
 from shared.documents.contents import Format, RowKind
@@ -50,10 +50,16 @@ PLACE = r"^[1-9][0-9]{0,8}-[0-9]{1,9}$"
 """A run, and the number of its last passage or table."""
 
 
+class Shape(Record):
+    """A part of an answer. What checks it is built when it is first used, not in every cold start."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
 class Query(BaseModel):
     """Parameters of a query string, converted from text to the fields' types."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 def _whole_number(value: object) -> object:
@@ -77,13 +83,13 @@ Topic = Annotated[str, Field(min_length=1, max_length=64, description="Code of a
 class AnalyzeRequest(BaseModel):
     """Texts to analyze; types are not coerced, unknown fields refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     texts: list[str] = Field(min_length=1)
     embeddings: bool = Field(default=False, description="Whether to return the vectors too.")
 
 
-class TextResult(Record):
+class TextResult(Shape):
     """The result for one text."""
 
     sentiment: Sentiment
@@ -104,7 +110,7 @@ class TextResult(Record):
     """A vector of unit length, if it was asked for."""
 
 
-class AnalyzeResponse(Record):
+class AnalyzeResponse(Shape):
     """One result per text, in the order of the texts."""
 
     model: str
@@ -115,7 +121,7 @@ class AnalyzeResponse(Record):
 class AskRequest(BaseModel):
     """A question; types are not coerced, unknown fields refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     question: str = Field(min_length=1, max_length=500, pattern=r"\S", description="In words.")
     topic: Topic | None = None
@@ -164,7 +170,7 @@ class ExportQuery(Selection):
     )
 
 
-class ProgressEvent(Record):
+class ProgressEvent(Shape):
     """Where a document is; what an event of `/v1/documents/{id}/progress` says."""
 
     document: str
@@ -191,7 +197,7 @@ class InitiativesQuery(Query):
     )
 
 
-class Initiative(Record):
+class Initiative(Shape):
     """An initiative, and the document that it is in."""
 
     document: str
@@ -203,7 +209,7 @@ class Initiative(Record):
     passage: PassageResult
 
 
-class InitiativePage(Record):
+class InitiativePage(Shape):
     """Initiatives of published runs, what matters most first."""
 
     initiatives: list[Initiative]
@@ -215,8 +221,10 @@ class InitiativePage(Record):
 class CorrectionRequest(RootModel[Annotated[Change, Field(discriminator="kind")]]):
     """What is right of a passage, a figure or a document."""
 
+    model_config = ConfigDict(defer_build=True)
 
-class CorrectionPage(Record):
+
+class CorrectionPage(Shape):
     """All corrections of a document, the newest first, with those that were undone."""
 
     corrections: list[Correction]
@@ -234,7 +242,7 @@ class DigestsQuery(Query):
     )
 
 
-class DigestPage(Record):
+class DigestPage(Shape):
     """Digests, by the end of their windows, the last first."""
 
     digests: list[ListedDigest]
@@ -245,7 +253,7 @@ class DigestPage(Record):
 class DigestRequest(BaseModel):
     """A digest to make now."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     schedule: str | None = Field(
         default=None, pattern=DIGEST_ID, description="Whose filter, zone and window it has."
@@ -259,13 +267,13 @@ class DigestRequest(BaseModel):
     )
 
 
-class AskedDigest(Record):
+class AskedDigest(Shape):
     """A digest that will be there in a while."""
 
     id: str
 
 
-class DocumentPage(Record):
+class DocumentPage(Shape):
     """Documents, newest first; by name if a prefix was asked for."""
 
     documents: list[DocumentView]
@@ -282,7 +290,7 @@ class ErasureQuery(Query):
     )
 
 
-class Erasure(Record):
+class Erasure(Shape):
     """What was erased of one document, and what stays."""
 
     id: str
@@ -301,7 +309,7 @@ class Erasure(Record):
     """What was not erased because it came meanwhile."""
 
 
-class ErasureReport(Record):
+class ErasureReport(Shape):
     """What was erased: the document, and the members of an archive."""
 
     erased: list[Erasure]
@@ -310,14 +318,14 @@ class ErasureReport(Record):
 class ReplayRequest(BaseModel):
     """Which documents to begin again."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     documents: Literal["failed"] | Annotated[list[DocumentId], Field(min_length=1, max_length=MAX_PAGE)] = (
         Field(description='Ids, or "failed" for every document that has failed.')
     )
 
 
-class Replayed(Record):
+class Replayed(Shape):
     """A document that is begun again."""
 
     id: str
@@ -325,7 +333,7 @@ class Replayed(Record):
     replaces_run: int
 
 
-class ReplayReport(Record):
+class ReplayReport(Shape):
     """What is begun again."""
 
     documents: list[Replayed]
@@ -358,7 +366,7 @@ class PassagesQuery(Query):
     )
 
 
-class PassagePage(Record):
+class PassagePage(Shape):
     """Passages of a document's published run, in the order that was asked for."""
 
     document: str
@@ -398,7 +406,7 @@ class FiguresQuery(Query):
     )
 
 
-class FigurePage(Record):
+class FigurePage(Shape):
     """Figures of published runs, by document and in its order."""
 
     figures: list[KnownFigure]
@@ -416,7 +424,7 @@ class TablesQuery(Query):
     )
 
 
-class TablePage(Record):
+class TablePage(Shape):
     """Tables of a document's published run, in the order of the document."""
 
     document: str
@@ -447,7 +455,7 @@ class SearchQuery(Query):
     document: DocumentId | None = Field(default=None, description="Only in the document with this id.")
 
 
-class SearchResponse(Record):
+class SearchResponse(Shape):
     """Figures, and then passages, nearest first."""
 
     model: str
@@ -464,7 +472,7 @@ class SimilarQuery(Query):
     topic: Topic | None = None
 
 
-class SimilarResponse(Record):
+class SimilarResponse(Shape):
     """Passages, nearest first."""
 
     hits: list[Hit]

@@ -339,3 +339,15 @@ class Digest(Record):
             *(plan.now for plan in self.initiatives.followed if plan.now is not None),
             *(quote for sentence in sentences for quote in sentence.cites),
         ]
+
+
+class ListedDigest(Record):
+    """A digest in a list."""
+
+    id: str
+    schedule: str
+    end: AwareDatetime
+    """End of its window."""
+    line: str
+    """What it says, in a sentence."""
+    made_at: AwareDatetime

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import AwareDatetime, Field, NonNegativeInt
 
-from shared.digests.records import Digest, Sorted
+from shared.digests.records import Digest, ListedDigest, Sorted
 from shared.documents.erasure import erase_stored
 from shared.documents.store import Documents, now
 from shared.documents.views import object_link
@@ -118,18 +118,6 @@ def newest(client: firestore.Client, limit: int, schedule: str | None = None) ->
         query = query.where(filter=FieldFilter("schedule", "==", schedule))
     for snapshot in query.limit(limit).stream():
         yield StoredDigest.model_validate(snapshot.to_dict())
-
-
-class ListedDigest(Record):
-    """A digest in a list."""
-
-    id: str
-    schedule: str
-    end: AwareDatetime
-    """End of its window."""
-    line: str
-    """What it says, in a sentence."""
-    made_at: AwareDatetime
 
 
 def listed(
