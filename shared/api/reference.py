@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 STYLE = """
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 20%, transparent); }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 56rem; margin: 0 auto; padding: 1rem; }
-code, pre { font: .875em/1.5 ui-monospace, monospace; }
+code, pre { font: .875em/1.5 ui-monospace, monospace; overflow-wrap: anywhere; }
 pre { overflow-x: auto; padding: .75rem; border: 1px solid var(--line); border-radius: .25rem; }
 section { border-top: 1px solid var(--line); padding: .5rem 0; }
 h2, h3 { margin: .75rem 0 .25rem; } h3 b { display: inline-block; min-width: 4.5rem; }
