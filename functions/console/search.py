@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import flask
 from flask import request
+from google.auth.exceptions import GoogleAuthError
 
 from functions.console.app import me
 from functions.console.show import beginning
@@ -23,7 +24,7 @@ from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.search import MAX_HITS
 from shared.documents.search import search as nearest
 from shared.documents.store import COLLECTION
-from shared.platform.clients import firestore_client
+from shared.platform.clients import firestore_client, identity
 from shared.platform.logs import get_logger
 from shared.platform.records import DOCUMENT_ID
 from shared.platform.settings import settings
@@ -112,7 +113,7 @@ def _answer(question: str, asked: Mapping[str, str]) -> dict[str, Any]:
             if error.code == HTTPStatus.UNPROCESSABLE_ENTITY:
                 return {"problem": json.loads(error.read())["detail"]}
             get_logger("console").warning("the API refused a search", status=error.code)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, GoogleAuthError) as error:
             get_logger("console").warning("the API does not answer", error=error)
     known = facts(firestore_client(), question, topic=asked.get("topic"), document=asked.get("document"))
     problem = "Passages cannot be searched now: the API, which reads questions, does not answer."
@@ -120,7 +121,8 @@ def _answer(question: str, asked: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _ask(address: str) -> dict[str, Any]:
-    asked = urllib.request.Request(address, headers={"X-API-Key": passed_on(me().id)})  # noqa: S310 - of the settings
+    headers = {"X-API-Key": passed_on(me().id)} | identity(settings().api_url)
+    asked = urllib.request.Request(address, headers=headers)  # noqa: S310 - of the settings
     with urllib.request.urlopen(asked, timeout=ASK_SECONDS) as answer:  # noqa: S310
         found: dict[str, Any] = json.load(answer)
     return {"facts": found["facts"], "hits": found["hits"]}
