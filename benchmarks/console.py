@@ -42,7 +42,8 @@ PAGE = ROOT / "docs" / "console-speed.md"
 HEAD = """# How fast the console is
 
 Written by `make bench-console`, over the local stack: all of it, the emulators included, runs on one machine
-({machine}), whose load at the end was {load:.1f}. Images are {width} pixels wide.
+({machine}), whose load at the end was {load:.1f}:
+with more than one a core, times are longer than the work is. Images are {width} pixels wide.
 How many passages find their place on them: [page-images.md](page-images.md).
 
 """
@@ -56,9 +57,11 @@ import resource, sys
 from pathlib import Path
 from cli import results
 from cli.connect import connect
+from shared.documents.contents import blocks, content
 connect(Path(sys.argv[1]), None)
-document = results.document(sys.argv[2])
-results.export([results.content(document)], "csv", "passages", Path(sys.argv[3]))
+with open(sys.argv[3], "wb") as file:
+    for block in blocks([content(results.document(sys.argv[2]))], "csv", "passages"):
+        file.write(block)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
@@ -144,7 +147,7 @@ class Browser:
     def weight(self, path: str) -> int:
         """Return the bytes of a page with its scripts and styles, as on a first visit."""
         _, size, content = self.get(path)
-        assets = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', content.decode()))
+        assets = set(re.findall(r'(?:src|href)="(/assets/[^"]+)"', content.decode()))
         return size + sum(self.get(asset)[1] for asset in assets)
 
 
@@ -210,7 +213,7 @@ def analyze(data: Path) -> list[float]:
 def exported(data: Path, document: str, folder: Path) -> int:
     """Return the MiB that a process had at most in which a document's passages were exported."""
     command = [sys.executable, "-c", EXPORT, str(data), document, str(folder / "passages.csv")]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     return int(done.stdout.split()[-1])
 
 
