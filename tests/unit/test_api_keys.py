@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,8 +39,11 @@ HASHES = (key_hash("old key"), key_hash("new key"))
 ID = "0123456789ab"
 
 
+_SECRETS = count(1)  # the same in every process of pytest: they stand in the names of tests
+
+
 def a_key(identifier: str = ID) -> str:
-    return f"{PREFIX}{identifier}_{secrets.token_urlsafe(32)}"
+    return f"{PREFIX}{identifier}_{next(_SECRETS):x>43}"
 
 
 KEY = a_key()
