@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FOLDER = Path(__file__).resolve().parent
-PAGES = ("entry", "documents", "document", "check", "search", "compare", "digests", "operations")
+PAGES = ("entry", "documents", "document", "check", "search", "compare", "digests", "operations", "takeaway")
 """Modules of this folder, each with a blueprint `pages`; those with a `TITLE` stand in the navigation."""
 MAX_FORM = 512 * 1024
 """Bytes of a form: files go to the bucket, not through here."""

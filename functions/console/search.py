@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-import urllib.error
-import urllib.parse
-import urllib.request
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import flask
 from flask import request
-from google.auth.exceptions import GoogleAuthError
 
-from functions.console.app import me
 from functions.console.show import beginning
-from shared.api.keys import passed_on
-from shared.api.requests import not_found
+from functions.console.upstream import ask_api
+from shared.api.requests import Problem, not_found
 from shared.documents.catalogue import Filters, list_documents
 from shared.documents.figures import facts
 from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.search import MAX_HITS
 from shared.documents.search import search as nearest
 from shared.documents.store import COLLECTION
-from shared.platform.clients import firestore_client, identity
+from shared.platform.clients import firestore_client
 from shared.platform.logs import get_logger
 from shared.platform.records import DOCUMENT_ID
-from shared.platform.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,6 +32,10 @@ TITLE = "Search"
 SHOWN = 20
 MAX_QUESTION = 1_000
 ASK_SECONDS = 20.0
+ANSWER_SECONDS = 90.0
+"""How long a language model may take."""
+STATEMENT = ("datapoint", "metric", "qualifier", "period", "value", "unit")
+"""What two figures have in common that say the same."""
 SECONDS = 20.0
 MATTERS = 0.03
 """What a point of salience adds to the nearness of a passage: facts come before what defines them."""
@@ -50,24 +50,74 @@ pages = flask.Blueprint("search", __name__, url_prefix="/search")
 @pages.get("")
 def index() -> str:
     """Show what answers a question."""
+    question, asked, only_words = asked_for()
+    documents = []
+    if question and not asked:
+        documents = list_documents(firestore_client(), Filters(text=question[:200]), limit=5).rows
+    return _page(
+        "search_found.html",
+        question,
+        asked,
+        only_words=only_words,
+        documents=documents,
+        **found(question, asked, only_words=only_words),
+    )
+
+
+@pages.get("/ask")
+def ask() -> str:
+    """Show an answer in words, if a language model writes them, and what it rests on."""
+    question, asked, only_words = asked_for()
+    answer, problem = None, None
+    if question:
+        body = {"question": question, **asked}
+        try:
+            with ask_api("/v1/ask", seconds=ANSWER_SECONDS, body=body) as response:
+                answer = json.load(response)
+        except Problem as error:
+            problem = error.detail
+        except (OSError, ValueError) as error:
+            get_logger("console").warning("an answer broke off", error=error)
+            problem = "The answer broke off. Ask again."
+    return _page("asked.html", question, asked, only_words=only_words, answer=answer, problem=problem)
+
+
+def asked_for() -> tuple[str, dict[str, str], bool]:
+    """Return the question of a request, what it is limited to, and whether every word must be there."""
     question = request.args.get("q", "").strip()[:MAX_QUESTION]
     asked = {name: value for name in ("topic", "document") if (value := request.args.get(name, ""))}
-    only_words = request.args.get("words") == "yes"
-    found: dict[str, Any] = {"facts": [], "hits": [], "problem": None, "documents": []}
+    return question, asked, request.args.get("words") == "yes"
+
+
+def found(question: str, asked: Mapping[str, str], *, only_words: bool) -> dict[str, Any]:
+    """Return `facts` and `hits` of a question, and a `problem` where something could not be searched."""
+    answer: dict[str, Any] = {"facts": [], "hits": [], "problem": None}
     if question:
-        found |= _answer(question, asked)
-        found["hits"] = ranked(found["hits"], question, only_words=only_words)[:SHOWN]
-        if not asked:
-            found["documents"] = list_documents(
-                firestore_client(), Filters(text=question[:200]), limit=5
-            ).rows
+        answer |= _answer(question, asked)
+        answer["facts"] = distinct(answer["facts"])
+        answer["hits"] = ranked(answer["hits"], question, only_words=only_words)[:SHOWN]
+    return answer
+
+
+def distinct(facts: Iterable[Any]) -> list[dict[str, Any]]:
+    """Return each statement of an organisation once, the first, whichever of its documents repeat it."""
+    first: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for fact in facts:
+        fields = fact if isinstance(fact, dict) else asdict(fact)
+        who = fields.get("organisation") or fields["document"]
+        first.setdefault((who, *(fields.get(name) for name in STATEMENT)), fields)
+    return list(first.values())
+
+
+def _page(part: str, question: str, asked: Mapping[str, str], **shown: object) -> str:
+    whole = request.headers.get("HX-Target") != "found"
     return flask.render_template(
-        "search_found.html" if request.headers.get("HX-Target") == "found" else "search.html",
+        "search.html" if whole else part,
+        part=part,
         question=question,
         asked=asked,
-        only_words=only_words,
         words=_words(question),
-        **found,
+        **shown,
     )
 
 
@@ -105,27 +155,19 @@ def ranked(hits: Iterable[Mapping[str, Any]], question: str, *, only_words: bool
 
 def _answer(question: str, asked: Mapping[str, str]) -> dict[str, Any]:
     """Ask the API, whose model reads the question; without it, figures alone are found."""
-    query = urllib.parse.urlencode({"q": question, "limit": MAX_HITS, **asked})
-    if settings().api_url:
-        try:
-            return _ask(f"{settings().api_url}/v1/search?{query}")
-        except urllib.error.HTTPError as error:
-            if error.code == HTTPStatus.UNPROCESSABLE_ENTITY:
-                return {"problem": json.loads(error.read())["detail"]}
-            get_logger("console").warning("the API refused a search", status=error.code)
-        except (OSError, ValueError, GoogleAuthError) as error:
-            get_logger("console").warning("the API does not answer", error=error)
+    query = urlencode({"q": question, "limit": MAX_HITS, **asked})
+    try:
+        with ask_api(f"/v1/search?{query}", seconds=ASK_SECONDS) as answer:
+            read = json.load(answer)
+            return {"facts": read["facts"], "hits": read["hits"]}
+    except Problem as problem:
+        if problem.status != HTTPStatus.SERVICE_UNAVAILABLE:
+            return {"problem": problem.detail}
+    except (OSError, ValueError) as error:
+        get_logger("console").warning("the API does not answer", error=error)
     known = facts(firestore_client(), question, topic=asked.get("topic"), document=asked.get("document"))
-    problem = "Passages cannot be searched now: the API, which reads questions, does not answer."
-    return {"facts": known, "problem": problem}
-
-
-def _ask(address: str) -> dict[str, Any]:
-    headers = {"X-API-Key": passed_on(me().id)} | identity(settings().api_url)
-    asked = urllib.request.Request(address, headers=headers)  # noqa: S310 - of the settings
-    with urllib.request.urlopen(asked, timeout=ASK_SECONDS) as answer:  # noqa: S310
-        found: dict[str, Any] = json.load(answer)
-    return {"facts": found["facts"], "hits": found["hits"]}
+    problem_text = "Passages cannot be searched now: the API, which reads questions, does not answer."
+    return {"facts": known, "problem": problem_text}
 
 
 def _words(question: str) -> list[str]:

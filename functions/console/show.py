@@ -152,6 +152,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "scaled": scaled,
     "quantity": quantity,
     "marked": marked,
+    "zip": zip,
     "state": lambda state: STATES.get(state, state),
     "language": lambda code: LANGUAGES.get(code, code or ""),
 }
