@@ -48,6 +48,7 @@ MAX_LINK = 2_079
 """Characters of a link in Excel."""
 MAX_TABLES = 1_000
 """Sheets of tables in a workbook: each takes a file until the workbook is written, and a tab to look for."""
+_OPTIONS = {"constant_memory": True, "remove_timezone": True, "nan_inf_to_errors": True}
 BATCH = 2_000
 """Rows of a Parquet file that are in memory together."""
 
@@ -78,6 +79,14 @@ class Sheet(NamedTuple):
     row: Callable[[View, View], tuple[Value, ...]]
     """Returns the values of a row from a document and one of its records."""
     widths: Mapping[str, int]
+
+
+class Rows(NamedTuple):
+    """Rows that are shown on a page: few, and held in memory."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: list[tuple[Value, ...]]
 
 
 def harmless(cell: str) -> str:
@@ -291,15 +300,36 @@ def write_workbook(contents: Iterable[Content], file: IO[bytes]) -> list[str]:
     """
     from xlsxwriter.workbook import Workbook
 
-    options = {"constant_memory": True, "remove_timezone": True, "nan_inf_to_errors": True}
-    with Workbook(file, options) as workbook:
-        return _Book(workbook).write(contents)
+    with Workbook(file, _OPTIONS) as workbook:
+        return _Book(workbook, (DOCUMENTS, FIGURES, INITIATIVES, PASSAGES)).write(contents)
+
+
+def rows_csv(rows: Rows) -> str:
+    """Return a line of heads and a line for each row."""
+    return "".join(map(_csv_line, (rows.columns, *rows.rows)))
+
+
+def rows_json(lists: Iterable[Rows]) -> str:
+    """Return an object a line; `type` is the name of its list."""
+    return "".join(
+        _json_line({"type": each.name, **dict(zip(each.columns, row, strict=True))})
+        for each in lists
+        for row in each.rows
+    )
+
+
+def rows_workbook(lists: Iterable[Rows], file: IO[bytes]) -> None:
+    """Write a workbook with a sheet for each list."""
+    from xlsxwriter.workbook import Workbook
+
+    with Workbook(file, _OPTIONS) as workbook:
+        _Book(workbook, ()).write_rows(lists)
 
 
 class _Book:
     """A workbook as it is written: a sheet keeps the row that it is at, and forgets those before."""
 
-    def __init__(self, workbook: Workbook) -> None:
+    def __init__(self, workbook: Workbook, sheets: Iterable[Sheet]) -> None:
         self._workbook = workbook
         self._left_out: Counter[str] = Counter()
         self._names: set[str] = {"history"}  # which Excel keeps for itself
@@ -310,8 +340,7 @@ class _Book:
         self._whole = workbook.add_format({"num_format": "#,##0"})
         self._decimal = workbook.add_format({"num_format": "#,##0.0###"})
         self._indents: dict[int, Format] = {}
-        sheets = (DOCUMENTS, FIGURES, INITIATIVES, PASSAGES)
-        self._pages = {sheet.name: self._begin(sheet) for sheet in sheets}
+        self._pages = {sheet.name: self._begin(sheet.name, sheet.columns, sheet.widths) for sheet in sheets}
 
     def write(self, contents: Iterable[Content]) -> list[str]:
         for content in contents:
@@ -329,11 +358,19 @@ class _Book:
             page.worksheet.autofilter(0, 0, max(page.row - 1, 0), len(sheet.columns) - 1)
         return [f"{what}: {count:,} left out or cut." for what, count in self._left_out.items()]
 
-    def _begin(self, sheet: Sheet) -> _Page:
-        page = _Page(self._workbook.add_worksheet(self._name(sheet.name)))
+    def write_rows(self, lists: Iterable[Rows]) -> None:
+        for each in lists:
+            page = self._begin(each.name.capitalize(), each.columns, {"text": 100, "name": 34})
+            for row in each.rows:
+                for column, cell in enumerate(row):
+                    self._put(page, column, cell)
+                page.row += 1
+
+    def _begin(self, called: str, columns: Iterable[str], widths: Mapping[str, int]) -> _Page:
+        page = _Page(self._workbook.add_worksheet(self._name(called)))
         page.worksheet.freeze_panes(1, 0)
-        for column, name in enumerate(sheet.columns):
-            page.worksheet.set_column(column, column, sheet.widths.get(name, 11))
+        for column, name in enumerate(columns):
+            page.worksheet.set_column(column, column, widths.get(name, 11))
             page.worksheet.write_string(0, column, name, self._head)
         page.row = 1
         return page

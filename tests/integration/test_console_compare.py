@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -124,3 +126,22 @@ def test_so_many_sides_are_offered(browser: FlaskClient, monkeypatch: pytest.Mon
     assert browser.get("/compare").text.count("<option") == 1
     monkeypatch.setattr(compare, "MAX_SIDE", 3)
     assert 'value="Tar"' in browser.get("/compare?side=Tarnholm+2025").text
+
+
+def test_a_comparison_is_taken_away(browser: FlaskClient) -> None:
+    """Its data points with their change, in every format that the page offers."""
+    page = browser.get("/compare", query_string={"side": [f"{NAME} 2024", f"{NAME} 2025"]}).text
+    links = [each.replace("&amp;", "&") for each in re.findall(r'href="(/compare/export[^"]+)"', page)]
+    assert len(links) == 5
+    answers = [browser.get(link) for link in links]
+    assert {answer.status_code for answer in answers} == {HTTPStatus.OK}
+    rows = list(csv.DictReader(io.StringIO(next(x.text for x in answers if "data-points" in str(x.headers)))))
+    assert [(row["code"], row["value"], row["change"]) for row in rows] == [
+        ("E1-6.scope1", "200.0", ""),
+        ("E1-6.scope1", "150.0", "-25.0"),
+    ]
+    assert "The boilers will be replaced." in next(
+        x.text for x in answers if "headrace-plans" in str(x.headers)
+    )
+    assert browser.get("/compare/export?side=x&format=csv").status_code == HTTPStatus.CONFLICT
+    assert browser.get("/compare/export?format=csv").status_code == HTTPStatus.CONFLICT

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from functions.console import takeaway
+from functions.console import search, takeaway
 from shared.api import keys
 from shared.api.keys import key_hash
 from shared.platform.clients import firestore_client
@@ -179,3 +179,38 @@ def test_sentences_link_to_what_they_cite(browser: FlaskClient, monkeypatch: pyt
     assert "&lt;b&gt;Cut" in page
     assert f'href="/documents/{DOCUMENT}?passage=7#reader" title="Cut.">[2]</a>' in page
     assert page.index("<h2>Answer") < page.index("<h2>Figures") < page.index("<h2>Passages")
+
+
+def test_what_a_search_shows_is_taken_away(browser: FlaskClient) -> None:
+    """The same passages, as a workbook, JSON lines or CSV; nothing found is heads alone."""
+    path = "/search/export?q=withdrawal of water"
+    lines = [json.loads(line) for line in browser.get(f"{path}&format=jsonl").text.splitlines()]
+    assert WATER in {line.get("text") for line in lines if line["type"] == "passages"}
+    answer = browser.get(f"{path}&format=csv&rows=passages")
+    assert answer.headers["Content-Disposition"] == (
+        "attachment; filename=headrace-passages-search-withdrawal-of-water.csv"
+    )
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [row["text"] for row in rows] == [line["text"] for line in lines if line["type"] == "passages"]
+    book = zipfile.ZipFile(io.BytesIO(browser.get(f"{path}&format=xlsx").data))
+    assert "xl/worksheets/sheet2.xml" in book.namelist()
+    empty = browser.get("/search/export?format=csv&rows=figures")
+    assert empty.text.splitlines() == [",".join(takeaway.FIGURE)]
+    for wrong in ("", "&format=parquet", "&format=csv&rows=x"):
+        assert browser.get(path + wrong).status_code == HTTPStatus.NOT_FOUND
+    assert "/search/export?" in browser.get("/search?q=withdrawal of water").text
+
+
+def test_no_cell_is_a_formula(browser: FlaskClient) -> None:
+    """In what is found, whose names and texts people upload."""
+    with browser.application.test_request_context("/x?format=csv&rows=figures"):
+        lists = takeaway.rows_of_search([{"metric": FORMULA, "value": -4.0, "name": "+1+1"}], [])
+        row = next(csv.DictReader(io.StringIO(takeaway._send("x", lists).get_data(as_text=True))))
+    assert (row["metric"], row["value"], row["name"]) == (f"'{FORMULA}", "-4.0", "'+1+1")
+
+
+def test_a_statement_is_shown_once() -> None:
+    """Of an organisation that repeats it in several documents; another's is another statement."""
+    fact = {"organisation": "A", "metric": "m", "period": "2025", "value": 1.0, "document": "1"}
+    facts = [fact, fact | {"document": "2"}, fact | {"organisation": "B"}, fact | {"value": 2.0}]
+    assert search.distinct(facts) == [facts[0], facts[2], facts[3]]
