@@ -54,7 +54,7 @@ def index() -> str:
         failed=list_documents(client, Filters(state="failed"), limit=LISTED).rows,
         model=_model(),
         models=_models(client),
-        findings=findings(counts, oldest, len(letters.dead_letters)),
+        findings=findings(counts, oldest, sum(not each.replayed_at for each in letters.dead_letters)),
     )
 
 
@@ -74,9 +74,9 @@ def findings(counts: dict[State, int], oldest: datetime | None, letters: int) ->
             ("A document has been under way for long.", "It is recovered by itself; see the log if it stays.")
         )
     if counts["failed"]:
-        found.append((f"{counts['failed']:,} documents failed.", "Read why below, then analyze them again."))
+        found.append((f"Documents failed: {counts['failed']:,}.", "Read why below, then analyze them again."))
     if letters:
-        found.append((f"{letters:,} messages were given up.", "Replay them below, once their cause is gone."))
+        found.append((f"Messages given up: {letters:,}.", "Replay them below, once their cause is gone."))
     return found
 
 
