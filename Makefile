@@ -12,7 +12,7 @@ MODEL := build/model/manifest.json
 WEIGHTS := build/weights/.downloaded
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak attack mutants lint accuracy bench bench-console bench-model bench-ingest bench-tables bench-datapoints bench-long bench-ocr bench-digest cost sbom audit checkov model stage report deploy promote rollback docs lock clean
+.PHONY: help setup run test soak attack mutants lint accuracy screenshots bench bench-console bench-model bench-ingest bench-tables bench-datapoints bench-long bench-ocr bench-digest cost sbom audit checkov model stage report deploy promote rollback docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ lint: $(VENV)/.dev ## ruff and mypy (strict)
 
 bench: $(VENV)/.dev $(MODEL) ## measure the local stack and print the figures
 	$(BIN)/python -m benchmarks.pipeline
+
+screenshots: $(VENV)/.dev $(MODEL) ## analyze samples/ and take the pictures of docs/console.md
+	$(BIN)/python -m benchmarks.screenshots
 
 bench-console: $(VENV)/.dev $(MODEL) ## measure the console with 10,000 documents, write docs/console-speed.md
 	$(BIN)/python -m benchmarks.console
