@@ -29,7 +29,7 @@ MARGIN = 24
 BOTTOM = "document.querySelector('main').lastElementChild.getBoundingClientRect().bottom"
 MARKED = "Scope 1 and 2 emissions were"
 """Begins a passage of the report's fourth page."""
-COLORS = 128
+COLORS = 256
 MAX_BYTES = 200_000
 
 
