@@ -150,7 +150,7 @@ def ask(call: Call) -> Answer:
     """Return an answer to a question."""
     assert isinstance(call.body, AskRequest)
     library = Library(firestore_client(), model)
-    return answer(library, call.body.question, topic=call.body.topic, document=call.body.document)
+    return answer(library, **call.body.model_dump())
 
 
 READING: tuple[Handler, ...] = (

@@ -12,8 +12,9 @@ from urllib.parse import urlencode
 import flask
 from flask import request
 
-from functions.console.show import beginning
+from functions.console.show import has_all
 from functions.console.upstream import ask_api
+from shared.api.models import MAX_WORD
 from shared.api.requests import Problem, not_found
 from shared.documents.catalogue import Filters, list_documents
 from shared.documents.figures import facts
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 TITLE = "Search"
 SHOWN = 20
 MAX_QUESTION = 1_000
+LIMITS = ("topic", "document", "organisation", "year")
+"""What a search may be limited to."""
 ASK_SECONDS = 20.0
 ANSWER_SECONDS = 90.0
 """How long a language model may take."""
@@ -70,7 +73,7 @@ def ask() -> str:
     question, asked, only_words = asked_for()
     answer, problem = None, None
     if question:
-        body = {"question": question, **asked}
+        body = {"question": question, **asked} | ({"year": int(asked["year"])} if "year" in asked else {})
         try:
             with ask_api("/v1/ask", seconds=ANSWER_SECONDS, body=body) as response:
                 answer = json.load(response)
@@ -85,7 +88,9 @@ def ask() -> str:
 def asked_for() -> tuple[str, dict[str, str], bool]:
     """Return the question of a request, what it is limited to, and whether every word must be there."""
     question = request.args.get("q", "").strip()[:MAX_QUESTION]
-    asked = {name: value for name in ("topic", "document") if (value := request.args.get(name, ""))}
+    asked = {name: value for name in LIMITS if (value := request.args.get(name, "").strip()[:MAX_WORD])}
+    if not re.fullmatch("(19|20)[0-9]{2}", asked.get("year", "")):
+        asked.pop("year", None)
     return question, asked, request.args.get("words") == "yes"
 
 
@@ -145,11 +150,10 @@ def ranked(hits: Iterable[Mapping[str, Any]], question: str, *, only_words: bool
     words = _words(question)
     rated = []
     for hit in hits:
-        text = hit["text"].casefold()
-        has_all = bool(words) and all(beginning(word).search(text) for word in words)
-        rating = hit["score"] + MATTERS * (hit.get("salience") or 0.0) + (LIKE if has_all else 0.0)
-        if has_all or not only_words:
-            rated.append((hit.get("kind") in APART, -rating, dict(hit) | {"has_all": has_all}))
+        is_said = bool(words) and has_all(hit["text"], words)
+        rating = hit["score"] + MATTERS * (hit.get("salience") or 0.0) + (LIKE if is_said else 0.0)
+        if is_said or not only_words:
+            rated.append((hit.get("kind") in APART, -rating, dict(hit) | {"has_all": is_said}))
     return [hit for *_, hit in sorted(rated, key=lambda each: each[:2])]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
@@ -119,19 +118,27 @@ def said(value: object) -> str:
     return text.removesuffix(".0") if isinstance(value, float) else text
 
 
-@lru_cache(maxsize=256)
-def beginning(word: str) -> re.Pattern[str]:
-    """Return a pattern of words that begin like one, and of a number alone that is this one."""
-    return re.compile(rf"\b{re.escape(word)}" + (r"\b" if word.isdecimal() else r"\w*"), re.IGNORECASE)
+_WORD = re.compile(r"\w+")
+
+
+def is_asked(word: str, asked: Sequence[str]) -> bool:
+    """Return whether a word begins with one of those asked for, or is the number asked for."""
+    plain = word.casefold()
+    return any(plain == each if each.isdecimal() else plain.startswith(each) for each in asked)
+
+
+def has_all(text: str, asked: Sequence[str]) -> bool:
+    """Return whether each word that is asked for is in a text."""
+    words = _WORD.findall(text)
+    return all(any(is_asked(word, [each]) for word in words) for each in asked)
 
 
 def marked(text: str, words: Sequence[str]) -> Markup:
     """Return a text as HTML, in which words that begin with one of these are marked."""
-    if not words:
-        return escape(text)
-    found = re.compile("|".join(beginning(word).pattern for word in words), re.IGNORECASE)
     made, start = Markup(), 0
-    for match in found.finditer(text):
+    for match in _WORD.finditer(text):
+        if not is_asked(match[0], words):
+            continue
         made += escape(text[start : match.start()]) + Markup("<mark>{}</mark>").format(match[0])
         start = match.end()
     return made + escape(text[start:])

@@ -82,13 +82,13 @@ class _Quote(NamedTuple):
     organisation: str | None
 
 
-def ask(library: Library, question: str, *, topic: str | None = None, document: str | None = None) -> Answer:
-    """Answer a question, from all documents or from one.
+def ask(library: Library, question: str, **only: str | int | None) -> Answer:
+    """Answer a question from all documents, or only from those that `SearchTool`'s other fields name.
 
     Raises:
         Problem: 422, the question is blank or too long for the model, or the model has no such topic.
     """
-    asked = SearchTool(question=question, limit=EVIDENCE, topic=topic, document=document)
+    asked = SearchTool.model_validate({"question": question, "limit": EVIDENCE, **only})
     found = assistants.search(library, asked)
     evidence = _evidence(found.figures, found.passages)
     sentences, note = _written(question, evidence)

@@ -291,6 +291,8 @@ class SearchTool(Query):
     )
     topic: Topic | None = None
     document: DocumentId | None = Field(default=None, description="Only in the document with this id.")
+    organisation: str | None = Field(default=None, min_length=1, max_length=MAX_TEXT_FILTER)
+    year: int | None = Field(default=None, ge=1900, le=2099, description="The year reported on.")
     limit: int = Field(default=8, ge=1, le=MAX_PASSAGES)
 
 
@@ -421,7 +423,7 @@ class Tool:
 
 def search(library: Library, asked: SearchTool) -> SearchAnswer:
     """Return what answers a question."""
-    query = SearchQuery(q=asked.question, limit=asked.limit, topic=asked.topic, document=asked.document)
+    query = SearchQuery(q=asked.question, **asked.model_dump(exclude={"question"}))
     found = reading.search(library.client, library.model, query)
     about = _about(
         library, [*(each.document for each in found.facts), *(each.document for each in found.hits)]

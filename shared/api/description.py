@@ -136,7 +136,7 @@ def _reference(model: type[BaseModel]) -> dict[str, str]:
 
 def _parameters(endpoint: Endpoint, settings: Settings, topics: Sequence[str]) -> Iterator[dict[str, Any]]:
     for name in re.findall(r"{(\w+)}", endpoint.path):
-        schema = {"type": "string", "pattern": PATTERNS[name]}
+        schema = {"type": "string", "pattern": PATTERNS[name].pattern}
         yield {"name": name, "in": "path", "required": True, "schema": schema}
     yield from _headers(endpoint)
     if endpoint.query is None:

@@ -38,11 +38,11 @@ MCP = "/mcp"
 """The path at which assistants use the tools of `shared.api.assistants`."""
 EVENTS = "text/event-stream"
 PATTERNS = {
-    "id": DOCUMENT_ID,
-    "index": r"^[0-9]{1,9}$",
-    "letter": LETTER_ID,
-    "digest": models.DIGEST_ID,
-    "correction": r"^[0-9]{1,6}$",
+    "id": re.compile(DOCUMENT_ID),
+    "index": re.compile(r"^[0-9]{1,9}$"),
+    "letter": re.compile(LETTER_ID),
+    "digest": re.compile(models.DIGEST_ID),
+    "correction": re.compile(r"^[0-9]{1,6}$"),
 }
 """Shapes of the parameters in paths. What has another is not found."""
 
@@ -326,5 +326,5 @@ def check_arguments(arguments: dict[str, str]) -> None:
         Problem: 404.
     """
     for name, value in arguments.items():
-        if not re.fullmatch(PATTERNS[name], value):
+        if not PATTERNS[name].fullmatch(value):
             raise not_found("There is nothing with this id.")

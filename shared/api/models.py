@@ -126,6 +126,10 @@ class AskRequest(BaseModel):
     question: str = Field(min_length=1, max_length=500, pattern=r"\S", description="In words.")
     topic: Topic | None = None
     document: DocumentId | None = Field(default=None, description="Only from the document with this id.")
+    organisation: Word | None = Field(default=None, description="Only from documents of this organisation.")
+    year: int | None = Field(
+        default=None, ge=1900, le=2099, description="Only from documents that report on this year."
+    )
 
 
 class Selection(Query):
@@ -453,6 +457,8 @@ class SearchQuery(Query):
     limit: Annotated[int, BeforeValidator(_whole_number)] = Field(default=10, ge=1, le=MAX_HITS)
     topic: Topic | None = None
     document: DocumentId | None = Field(default=None, description="Only in the document with this id.")
+    organisation: Word | None = Field(default=None, description="Only in documents of this organisation.")
+    year: Year | None = Field(default=None, description="Only in documents that report on this year.")
 
 
 class SearchResponse(Shape):

@@ -62,6 +62,10 @@ def search(client: firestore.Client, model: Model, asked: SearchQuery) -> Search
         limit=asked.limit,
         topic=asked.topic,
         document=asked.document,
+        organisation=asked.organisation,
+        year=asked.year,
     )
-    known = facts(client, asked.q, topic=asked.topic, document=asked.document)
+    # Figures are chosen by what the question itself names.
+    question = " ".join(str(part) for part in (asked.q, asked.organisation, asked.year) if part)
+    known = facts(client, question, topic=asked.topic, document=asked.document)
     return SearchResponse(model=engine.digest, facts=known, hits=hits)

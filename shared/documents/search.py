@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import NonNegativeInt, PositiveInt
 
+from shared.documents.catalogue import Filters, list_documents
+from shared.documents.outcomes import organisation_key
 from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.platform.errors import Missing
@@ -37,11 +39,13 @@ MARGIN = 2
 """Passages fetched at first for each that is asked for."""
 GROWTH = 5
 """How many times as many the next time, where too few of them were of published runs."""
+MAX_TOGETHER = 8
+"""Documents of an organisation or year that are searched one by one; where there are more, all documents are."""
 SECONDS = 20.0
 """How long Firestore may take for one query."""
 _FIELDS = ("document", "run", "index", "page", "row", "kind", "text", "salience")
 _JUDGED = (*_FIELDS, "action", "topic_names")
-_SHOWN = ("name", "title", "published_run")
+_SHOWN = ("name", "title", "published_run", "organisation", "year")
 
 
 class Hit(Record):
@@ -71,6 +75,8 @@ def search(  # noqa: PLR0913 - the filters of a search
     limit: int,
     topic: str | None = None,
     document: str | None = None,
+    organisation: str | None = None,
+    year: int | None = None,
 ) -> list[Hit]:
     """Return the passages nearest to `question`, nearest first; of those with the same words one.
 
@@ -83,11 +89,35 @@ def search(  # noqa: PLR0913 - the filters of a search
         limit: 1 to `MAX_HITS`.
         topic: only passages with this topic.
         document: only passages of this document.
+        organisation: only of documents of this organisation, compared without case and punctuation.
+        year: only of documents that report on this year.
     """
+    only = Filters(organisation=organisation, year=year)
+    places = [document]
+    if document is None and (organisation or year):
+        rows = list_documents(client, only, limit=MAX_TOGETHER + 1, fields=("id",)).rows
+        if len(rows) <= MAX_TOGETHER:
+            places = [row["id"] for row in rows]
+    found = [
+        hit
+        for place in places
+        for hit in _within(client, question, limit, {"space": space, "document": place}, topic, only)
+    ]
+    return _distinct(sorted(found, key=lambda hit: -hit.score))[:limit]
+
+
+def _within(  # noqa: PLR0913, PLR0917 - what a query names
+    client: firestore.Client,
+    question: Sequence[float],
+    limit: int,
+    equal: dict[str, str | None],
+    topic: str | None,
+    only: Filters,
+) -> list[Hit]:
     asked = limit * MARGIN
     while True:
-        passages = _nearest(client, question, asked, {"space": space, "document": document}, topic)
-        hits = _distinct(_published(client, passages))[:limit]
+        passages = _nearest(client, question, asked, equal, topic)
+        hits = _distinct(_published(client, passages, only))[:limit]
         if len(hits) == limit or len(passages) < asked or asked == MAX_NEAREST:
             return hits
         asked = min(asked * GROWTH, MAX_NEAREST)
@@ -164,11 +194,18 @@ def _nearest(  # noqa: PLR0913, PLR0917 - what a query names
     return [snapshot.to_dict() or {} for snapshot in nearest.get(timeout=SECONDS)]
 
 
-def _published(client: firestore.Client, passages: list[dict[str, Any]]) -> list[Hit]:
+def _published(client: firestore.Client, passages: list[dict[str, Any]], only: Filters) -> list[Hit]:
     identifiers = {passage["document"] for passage in passages}
     references = [client.collection(DOCUMENTS).document(identifier) for identifier in sorted(identifiers)]
     snapshots = client.get_all(references, _SHOWN, timeout=SECONDS)
-    documents = {snapshot.id: snapshot.to_dict() or {} for snapshot in snapshots if snapshot.exists}
+    asked = organisation_key(only.organisation)
+    documents = {
+        snapshot.id: stored
+        for snapshot in snapshots
+        if (stored := snapshot.to_dict())
+        and asked in {None, organisation_key(stored["organisation"])}
+        and only.year in {None, stored["year"]}
+    }
     return [
         Hit(
             **{field: passage[field] for field in ("document", "index", "page", "row", "text")},

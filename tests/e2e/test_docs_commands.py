@@ -29,6 +29,7 @@ BY_OTHER_TESTS = {
     r"headrace backfill\b": "tests/e2e/test_backfill.py",
     r"headrace import\b": "tests/e2e/test_import.py",
     r"headrace train\b": "tests/e2e/test_train.py",
+    r"headrace compare\b": "tests/integration/test_compare_stored.py",
     r"headrace keys\b": "tests/integration/test_cli_keys.py",
     r"headrace digest verify": "tests/e2e/test_digest_command.py",
     r"headrace digest --since 4w --open": "tests/e2e/test_digest_command.py",  # opens a browser

@@ -104,7 +104,8 @@ def store_figures(api: ApiServer, name: str, organisation: str, values: list[flo
     rows = (Row(kind="row", cells=(Cell(text="Energy", column=0), Cell(text="1", column=1))),)
     tables = tuple(DocumentTable(rows=rows, columns=2, number=number) for number in range(3))
     document = api.firestore.collection("documents").document(IDS[name])
-    document.update({"organisation": organisation, "organisation_key": organisation_key(organisation)})
+    about = {"organisation": organisation, "organisation_key": organisation_key(organisation), "year": 2023}
+    document.update(about)
     packed = [pack(Packed(figures=figures[:1], tables=tables[:2]))]
     record = {"run": 2, "start": 0, "packed": packed}
     document.collection("batches").document("2-0").set(record)

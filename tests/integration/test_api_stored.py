@@ -156,6 +156,18 @@ def test_search_within_a_topic_or_a_document(api: ApiServer) -> None:
     assert api.get("/v1/search", q="water", document="0" * 24).json["hits"] == []
 
 
+def test_search_within_an_organisation_and_a_year(api: ApiServer) -> None:
+    """Case and punctuation do not count, and other passages may be nearer."""
+    every = {doc["id"]: doc for doc in api.get("/v1/documents", page_size=100).json["documents"]}
+    name, year = next((doc["organisation"], doc["year"]) for doc in every.values() if doc["organisation"])
+    asked = {"q": "How is water saved?", "limit": 50, "organisation": f"{name.upper()}."}
+    found = api.get("/v1/search", **asked).json["hits"]
+    assert {every[hit["document"]]["organisation"] for hit in found} == {name}
+    assert api.get("/v1/search", **asked, year=year).json["hits"] == found
+    assert api.get("/v1/search", **asked, year=1999).json["hits"] == []
+    assert api.get("/v1/search", q="water", organisation="Nobody").json["hits"] == []
+
+
 @pytest.mark.parametrize("topic", ["E99", "g1", " G1"])
 def test_search_within_a_topic_that_is_none(api: ApiServer, topic: str) -> None:
     """422 with those that there are: nothing found would read as if there were no such passages."""

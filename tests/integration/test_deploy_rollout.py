@@ -65,7 +65,7 @@ def test_a_first_deployment_brings_everything(deployed_once: CloudBuild) -> None
     moves = [
         call[3] if call[1] == "services" else call[1] for call in state["calls"] if "describe" not in call
     ]
-    order = ["deadletter", "digest", "api", "analyze", "jobs", "sweep", "ingest"]
+    order = ["deadletter", "digest", "api", "console", "analyze", "jobs", "sweep", "ingest"]
     changing = [call for call in moves if call in {*FUNCTIONS, "jobs"}]
     assert changing[len(FUNCTIONS) :] == order, "after a tag for each"
     assert deployed_once.record() == {"deployment": "build-1", "finished": True, "before": {}}

@@ -45,7 +45,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _model_and_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a task has before it reads."""
-    monkeypatch.setattr(reading, "secret", lambda *_: b"key")
+    monkeypatch.setattr("shared.platform.sealed.secret", lambda *_: b"key")
     monkeypatch.setattr(reading, "model_directory", lambda _: Path("model"))
     monkeypatch.setattr(reading, "read_manifest", lambda _: SimpleNamespace(digest="m"))
 

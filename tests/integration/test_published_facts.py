@@ -9,6 +9,7 @@ import pytest
 
 from long_job.backfill import begin
 from shared.documents import search
+from shared.documents.catalogue import Filters
 from shared.documents.completion import finish
 from shared.documents.delegation import delegation
 from shared.documents.model import Facts
@@ -155,5 +156,5 @@ def test_a_passage_is_found_under_the_title_that_it_stands_in() -> None:
     life, document = published()
     life.documents.plan(life.claim(2), plan(document, 2, NEW))
     passage = {"document": document, "run": 1, "index": 0, "page": 1, "row": None, "text": "", "score": 1.0}
-    [hit] = search._published(firestore_client(), [passage])
+    [hit] = search._published(firestore_client(), [passage], Filters())
     assert hit.title == OLD["title"]

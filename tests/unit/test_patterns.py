@@ -194,8 +194,8 @@ def _held(value: object) -> Iterator[AnyPattern]:
     """The expressions that a module's variable is or holds."""
     if isinstance(value, re.Pattern):
         yield value
-    elif isinstance(value, list | tuple):
-        for part in value:
+    elif isinstance(value, list | tuple | dict):
+        for part in value.values() if isinstance(value, dict) else value:
             yield from _held(part)
 
 
