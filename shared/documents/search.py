@@ -40,7 +40,7 @@ MARGIN = 2
 GROWTH = 5
 """How many times as many the next time, where too few of them were of published runs."""
 MAX_TOGETHER = 8
-"""Documents of an organisation or year that are searched one by one; where there are more, all documents are."""
+"""Documents of an organisation or year that are searched one by one, if there are no more of them."""
 SECONDS = 20.0
 """How long Firestore may take for one query."""
 _FIELDS = ("document", "run", "index", "page", "row", "kind", "text", "salience")
