@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
 TITLE = "Documents"
-PER_PAGE = 50
+PER_PAGE = 40
 MAX_POLLED = 200
 """Documents whose state is asked for at once."""
 MAX_CHOSEN = 200

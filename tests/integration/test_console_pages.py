@@ -58,7 +58,7 @@ def test_documents_are_filtered_and_paged(browser: FlaskClient) -> None:
     assert following
     rest = browser.get(following[1].replace("&amp;", "&")).text
     first, second = (set(re.findall(r'id="row-(\w+)"', each)) for each in (page, rest))
-    assert (len(first), len(second), first & second) == (50, 10, set())
+    assert (len(first), len(second), first & second) == (40, 20, set())
     assert "First page" in rest
 
 
