@@ -41,9 +41,9 @@ class Learnt(Record):
     """How many texts that people corrected or confirmed two models label as people do."""
 
     rows: NonNegativeInt
-    """Of which people say something that the head decides."""
+    """Texts of which people say something that the head decides."""
     in_use: NonNegativeInt
-    """Of these, labelled so by the model in use."""
+    """How many of these the model in use labels so."""
     candidate: NonNegativeInt
     """And by the candidate."""
     held_out: NonNegativeInt

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from model_export.labelled import Split
 
 SOURCE, CORRECTIONS = "users", "corrections"
-"""Of rows of a bucket's files, and of what people corrected or confirmed."""
+"""Rows of a bucket's files, and what people corrected or confirmed."""
 MAX_ROWS = 50_000
 MAX_CHARACTERS = 10_000
 """In one row's text; the model reads some thousand of them."""

@@ -181,7 +181,7 @@ class DocumentAnswer(Record):
     """Passages by label."""
     summary: list[Quote]
     key_figures: list[FoundFigure]
-    """Of each ESRS data point the newest figure."""
+    """The newest figure of each ESRS data point."""
     incidents: list[Quote]
     initiatives: list[Quote]
     error: ErrorInfo | None

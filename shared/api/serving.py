@@ -45,7 +45,7 @@ HEADERS = {
 }
 """Headers of every answer: no cache may keep it, no browser run it."""
 REVALIDATE = "private, no-cache"
-"""Of answers with an ETag: the caller may keep them, and asks each time whether they are current."""
+"""Cache-Control of answers with an ETag: the caller may keep them, and asks each time if they are current."""
 RETRY_SECONDS = 5
 UNKNOWN = "(none)"
 """Route template of an unknown path, in the log."""

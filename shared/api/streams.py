@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from shared.documents.model import Document
 
 EXPORTS_AT_ONCE = 2
-"""Of one instance: each takes some 100 MB."""
+"""Exports that one instance writes at once: each takes some 100 MB."""
 FOLLOWERS_AT_ONCE = 16
-"""Of one instance: half of its threads."""
+"""Streams that one instance holds open at once: half of its threads."""
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 10
 AGAIN_MILLISECONDS = 1000

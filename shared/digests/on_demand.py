@@ -20,7 +20,7 @@ class Wanted(Record):
     end: AwareDatetime
     """Until when; the digest is made once this is past."""
     schedule: str | None = None
-    """Whose filter, zone and window it has; None: everything."""
+    """The schedule whose filter, zone and window the digest has; None: everything."""
     seconds: float | None = Field(default=None, gt=0)
     """How far it goes back instead; None: as the schedule does, or seven days."""
 

@@ -155,10 +155,10 @@ class Correction(Stored):
     id: str
     """The number, of six digits or more."""
     number: PositiveInt
-    """Of all corrections and undoings of the document."""
+    """Counts all corrections and undoings of the document."""
     kind: Literal["passage", "figure", "document"]
     text_hash: str
-    """Of the passage's text; of a correction of the document, the SHA-256 of its file."""
+    """Hash of the passage's text; for a correction of the document, the SHA-256 of its file."""
     run: PositiveInt
     """The run that the person saw."""
     index: NonNegativeInt | None = None
@@ -195,7 +195,7 @@ class Force:
     version: int = 0
     labels: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[tuple[int, str], Mapping[str, Any]] = field(default_factory=dict)
-    """Of each corrected figure, by place and metric, what is right."""
+    """What is right of each corrected figure, by place and metric."""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -28,7 +28,7 @@ Handle = Any  # of pdfium: a ctypes pointer or structure; the library has no stu
 MAX_BOXES = 60
 """Boxes of one passage; where there are more, as in text that runs upwards, one is drawn around them."""
 QUALITY = 75
-"""Of the JPEG, out of 100: WebP has a third fewer bytes and takes 10 times as long."""
+"""Quality of the JPEG, out of 100: WebP has a third fewer bytes and takes 10 times as long."""
 _WHITE = 0xFFFFFFFF
 _MARGIN = 2.0  # points around a paragraph's box, which is rounded
 

@@ -61,7 +61,7 @@ WAIT_SECONDS = 10.0
 MAX_PASSAGES = 2_000
 """Passages of one page that are looked for."""
 KEPT_BYTES = 64 * 1024 * 1024
-"""Of the files last used, which an instance keeps so that the next page needs no download."""
+"""Files last used that an instance keeps, so that the next page needs no download."""
 
 Share = tuple[float, float, float, float]
 """x0, y0, x1, y1 of a box from the page's top left corner, as shares of its width and height."""
