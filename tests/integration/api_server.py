@@ -63,7 +63,7 @@ class ApiServer:
     log: Path
     firestore: Client
     store_address: str
-    """Of the Firestore below it."""
+    """Address of the Firestore that the server uses."""
 
     def send(self, method: str, path: str, body: object = None, **headers: str | None) -> Answer:
         """One request with the first key; a header of None is left out, `x_y` is the header X-Y."""

@@ -101,7 +101,7 @@ def test_a_guess_opens_nothing(api: ApiServer, key: str) -> None:
 
 
 def test_the_description_names_the_scopes(api: ApiServer) -> None:
-    """Of every operation, for people and for programs."""
+    """Every operation is described with its scope, for people and for programs."""
     paths = api.send("GET", "/openapi.json", X_API_Key=None).json["paths"]
     for endpoint in DESCRIBED:
         operation = paths[endpoint.path][endpoint.method.lower()]

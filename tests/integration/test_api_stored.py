@@ -325,7 +325,7 @@ def test_sides_that_cannot_be_compared(api: ApiServer, sides: list[str], status:
 
 
 def test_passages_like_one(api: ApiServer) -> None:
-    """Of published runs and the same encoder, nearest first, without the passage itself and its copies."""
+    """Only published runs of this encoder count, nearest first; the passage and its copies are left out."""
     hits = similar(api.firestore, IDS[NAMES[0]], 0, limit=2)
     assert [(hit.document, hit.text) for hit in hits] == [
         (IDS[NAMES[6]], "Water is saved at Marl."),

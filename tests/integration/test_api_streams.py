@@ -114,7 +114,7 @@ def test_progress_is_told_for_a_while_and_goes_on(api: ApiServer) -> None:
 
 
 def test_initiatives_of_all_documents(api: ApiServer) -> None:
-    """Of published runs alone, what matters most first, page by page, by document's facts."""
+    """Only published runs count, what matters most comes first, and facts of documents filter."""
     found: list[dict[str, Any]] = []
     token: dict[str, object] = {}
     while True:

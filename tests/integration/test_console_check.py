@@ -115,7 +115,7 @@ def test_a_figure_is_put_right(browser: FlaskClient) -> None:
 
 
 def test_facts_are_put_right_and_listed(browser: FlaskClient) -> None:
-    """Of the document's page of corrections, where each can be undone."""
+    """The document's page of corrections shows each, and undoes it."""
     document = completed()
     where = f"/documents/{document.id}/corrections"
     token = re.search(r'name="csrf" value="([^"]+)"', browser.get(where).text)
