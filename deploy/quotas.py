@@ -1,8 +1,8 @@
 """Which quotas does an installation need, and how much of each?
 
-New projects begin with little: 20,000 milli-processors and 40 GiB of Cloud Run in a region. Cloud Run refuses a
-revision whose instances could together take more than that, and instances of all services and of the job share
-it. `infra/functions.json` and `infra/job.json` say what each may take at each size; this module adds it up.
+New projects begin with little: 20,000 milli-processors and 40 GiB of Cloud Run in a region. Cloud Run
+refuses a revision whose instances could together take more, and instances of all services and of the job
+share it. `infra/functions.json` and `infra/job.json` say what each may take at each size; `needs` adds it up.
 
 Standard library only: the installer reads it before anything is installed.
 """

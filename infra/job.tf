@@ -28,8 +28,7 @@ resource "google_cloud_run_v2_job" "long" {
         image = local.placeholder
 
         resources {
-          # 4 processors and 16 GiB are the least beside an L4, and what reading a file of 512 MiB takes.
-          limits = merge({ cpu = "4", memory = "16Gi" }, var.long_job.gpu ? { "nvidia.com/gpu" = "1" } : {})
+          limits = merge({ cpu = tostring(local.long_job.cpu), memory = local.long_job.memory }, var.long_job.gpu ? { "nvidia.com/gpu" = "1" } : {})
         }
 
         dynamic "env" {

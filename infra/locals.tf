@@ -14,6 +14,7 @@ data "google_bigquery_default_service_account" "this" {
 locals {
   # What each function gets, and why: read by the deployment too, so that no other copy of these numbers exists.
   functions = jsondecode(file("${path.module}/functions.json"))
+  long_job  = jsondecode(file("${path.module}/job.json"))
   pushed    = { for name, function in local.functions : name => function if function.topic != null }
 
   job_name = "long-job"
@@ -43,6 +44,7 @@ locals {
     GOOGLE_CLOUD_PROJECT  = var.project
     HEADRACE_JOB_NAME     = var.long_job.enabled ? local.job_name : ""
     HEADRACE_JOB_LOCATION = var.region
+    HEADRACE_JOB_TASKS    = tostring(local.long_job.tasks[var.size])
     HEADRACE_RETENTION    = jsonencode(merge(jsondecode(lookup(var.settings, "HEADRACE_RETENTION", "{}")), local.samples))
   })
   # Who may open the console, and how: Google accounts by Identity-Aware Proxy, or everybody who has a key.

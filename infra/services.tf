@@ -20,7 +20,7 @@ resource "google_cloud_run_v2_service" "function" {
 
     scaling {
       min_instance_count = each.value.min_instances
-      max_instance_count = each.value.max_instances
+      max_instance_count = each.value.max_instances[var.size]
     }
 
     containers {

@@ -25,6 +25,17 @@ variable "region" {
   }
 }
 
+variable "size" {
+  description = "Most instances of every function, and tasks of the long job at once: small fits the quotas of a new project, medium and large want more (docs/operations.md, Quotas)."
+  type        = string
+  default     = "small"
+
+  validation {
+    condition     = contains(["small", "medium", "large"], var.size)
+    error_message = "small, medium or large."
+  }
+}
+
 variable "firestore_location" {
   description = "Location of the database, which can never be changed; null: the region, as with kms_key it must be."
   type        = string
@@ -77,8 +88,8 @@ variable "settings" {
 
   validation {
     # These name what Terraform makes; another value would name something else.
-    condition     = length(setintersection(keys(var.settings), ["HEADRACE_JOB_NAME", "HEADRACE_JOB_LOCATION"])) == 0
-    error_message = "HEADRACE_JOB_NAME and HEADRACE_JOB_LOCATION follow from long_job and region."
+    condition     = length(setintersection(keys(var.settings), ["HEADRACE_JOB_NAME", "HEADRACE_JOB_LOCATION", "HEADRACE_JOB_TASKS"])) == 0
+    error_message = "HEADRACE_JOB_NAME, HEADRACE_JOB_LOCATION and HEADRACE_JOB_TASKS follow from long_job, region and size."
   }
 }
 

@@ -52,6 +52,7 @@ run "everything" {
 
   variables {
     kms_key             = "projects/my-project/locations/europe-west1/keyRings/headrace/cryptoKeys/data"
+    size                = "large"
     long_job            = { gpu = true }
     api_invokers        = ["allUsers"]
     console_people      = ["group:csr@example.org", "user:ada@example.org"]
@@ -164,6 +165,7 @@ run "no_job" {
   command = apply
 
   variables {
+    size     = "medium"
     long_job = { enabled = false }
   }
 
@@ -182,12 +184,13 @@ run "misspelt" {
 
   variables {
     project  = "My Project"
+    size     = "smal"
     settings = { RETENTION = "1" }
     secrets  = { smtp-password = ["mailer"] }
     kms_key  = "data"
   }
 
-  expect_failures = [var.project, var.settings, var.secrets, var.kms_key]
+  expect_failures = [var.project, var.size, var.settings, var.secrets, var.kms_key]
 }
 
 # Each value is well-formed, and no good beside the others.

@@ -61,10 +61,9 @@ def test_instances_are_those_that_are_deployed() -> None:
         made = deployed[name]
         assert (made["cpu"], made["memory"]) == (instance.vcpus, f"{instance.gib:.0f}Gi"), name
         assert made["concurrency"] == instance.places, name
-    made = re.search(r'cpu = "(\d+)", memory = "(\d+)Gi"', (ROOT / "infra/job.tf").read_text())
-    assert made is not None
+    made = json.loads((ROOT / "infra/job.json").read_text())
     for job in (JOB, GPU_JOB):
-        assert (int(made[1]), float(made[2])) == (job.vcpus, job.gib)
+        assert (made["cpu"], made["memory"]) == (job.vcpus, f"{job.gib:.0f}Gi")
 
 
 def test_recovery_is_counted_where_it_is_switched_on() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from deploy.cloud import BUILDER
+from deploy.quotas import BYTES, SIZES, needs
 from deploy.stage import FUNCTIONS as DEPLOYED
 from local import provision, services
 from local.heartbeat import KINDS
@@ -19,6 +20,8 @@ from tests.unit.infra_plan import INFRA, made, of_type
 
 PROJECT = "my-project"
 RUNS = ("plain", "everything", "no_job")
+SIZE_OF = {"plain": "small", "everything": "large", "no_job": "medium"}
+"""Of each run: the default, and those that plan.tftest.hcl names."""
 FUNCTIONS: dict[str, dict[str, Any]] = json.loads((INFRA / "functions.json").read_text())
 SETTINGS = Settings.from_environment({"GOOGLE_CLOUD_PROJECT": PROJECT})
 
@@ -173,6 +176,13 @@ def test_sizes(name: str) -> None:
     assert name in {"api", "console"} or at_work <= told["cpu"]
     assert told["concurrency"] <= at_work
     assert told["reason"]
+    assert set(told["max_instances"]) == set(SIZES)
+    assert (
+        1
+        <= told["max_instances"]["small"]
+        <= told["max_instances"]["medium"]
+        <= told["max_instances"]["large"]
+    )
     assert told["timeout"] <= provision.ACK_DEADLINE
     if f"{name}_timeout" in Settings.model_fields:
         assert told["timeout"] >= getattr(SETTINGS, f"{name}_timeout")
@@ -180,6 +190,30 @@ def test_sizes(name: str) -> None:
         assert told["concurrency"] == SETTINGS.extract_at_once
         memory = int(told["memory"].removesuffix("Gi")) * 1024**3
         assert memory >= told["concurrency"] * (SETTINGS.extract_memory + SETTINGS.max_bytes) * 1.5
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_quotas_are_of_what_terraform_makes(run: str) -> None:
+    """A size needs what the services and the job of Terraform's plan can take together, and no more."""
+    services = of_type(run, "google_cloud_run_v2_service").values()
+    jobs = of_type(run, "google_cloud_run_v2_job").values()
+    tasks = int(environments(run)["ingest"]["HEADRACE_JOB_TASKS"])
+    taken = [(one["template"][0], one["template"][0]["scaling"][0]["max_instance_count"]) for one in services]
+    taken += [(one["template"][0]["template"][0], tasks) for one in jobs]
+    limits = [(template["containers"][0]["resources"][0]["limits"], count) for template, count in taken]
+    made_of = {
+        "CpuAllocPerProjectRegion": sum(int(one["cpu"]) * 1000 * count for one, count in limits),
+        "MemAllocPerProjectRegion": sum(
+            int(one["memory"][:-2]) * BYTES[one["memory"][-2:]] * count for one, count in limits
+        ),
+        "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion": sum(
+            int(one.get("nvidia.com/gpu", 0)) * count for one, count in limits
+        ),
+    }
+    found = needs(SIZE_OF[run], gpu=run == "everything", job=bool(jobs))
+    assert {need.quota: need.amount for need in found} == {
+        quota: amount for quota, amount in made_of.items() if amount
+    }
 
 
 def test_costs_are_of_these_sizes() -> None:

@@ -18,8 +18,8 @@ def amounts(size: str, *, gpu: bool = False, job: bool = True) -> dict[str, int]
 
 
 @pytest.mark.parametrize("gpu", [False, True])
-def test_small_fits_a_new_project(gpu: bool) -> None:
-    """All functions, the console and a task of the job together, and a candidate of two processors beside them."""
+def test_small_fits_a_new_project(*, gpu: bool) -> None:
+    """All functions and a task of the job together, and beside them a candidate of two processors."""
     found = amounts("small", gpu=gpu)
     assert found["CpuAllocPerProjectRegion"] + 2_000 <= NEW_PROJECT["CpuAllocPerProjectRegion"]
     assert found["MemAllocPerProjectRegion"] + (2 << 30) <= NEW_PROJECT["MemAllocPerProjectRegion"]
