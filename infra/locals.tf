@@ -24,17 +24,14 @@ locals {
   })
 
   number = data.google_project.this.number
-  # Google's own accounts, in whose name its services act.
-  agents = {
-    storage   = data.google_storage_project_service_account.this.member
-    pubsub    = "serviceAccount:service-${local.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
-    firestore = "serviceAccount:service-${local.number}@gcp-sa-firestore.iam.gserviceaccount.com"
-    secrets   = "serviceAccount:service-${local.number}@gcp-sa-secretmanager.iam.gserviceaccount.com"
-    registry  = "serviceAccount:service-${local.number}@gcp-sa-artifactregistry.iam.gserviceaccount.com"
-    bigquery  = data.google_bigquery_default_service_account.this.member
-    run       = "serviceAccount:service-${local.number}@serverless-robot-prod.iam.gserviceaccount.com"
-    iap       = "serviceAccount:service-${local.number}@gcp-sa-iap.iam.gserviceaccount.com"
-  }
+  # Google's own accounts, in whose name its services act: those of apis.json, and two that are asked for here.
+  agents = merge(
+    { for agent in local.google.agents : agent.name => "serviceAccount:${replace(agent.account, "{number}", local.number)}" },
+    {
+      storage  = data.google_storage_project_service_account.this.member
+      bigquery = data.google_bigquery_default_service_account.this.member
+    },
+  )
 
   # Deployment puts the real image in its place.
   placeholder = "us-docker.pkg.dev/cloudrun/container/hello"

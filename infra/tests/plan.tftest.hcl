@@ -90,6 +90,10 @@ run "everything" {
     error_message = "The key is for an account of BigQuery's that nobody asked for, and so may not exist."
   }
   assert {
+    condition     = toset(keys(google_kms_crypto_key_iam_member.agent)) == toset(["artifactregistry", "bigquery", "firestore", "pubsub", "run", "secretmanager", "storage"])
+    error_message = "Something that stores cannot encrypt, or what stores nothing has the key."
+  }
+  assert {
     condition     = google_cloud_run_v2_service.function["console"].iap_enabled && length([for service in google_cloud_run_v2_service.function : service if service.iap_enabled]) == 1
     error_message = "The console is not behind Identity-Aware Proxy, or something else is."
   }

@@ -15,6 +15,9 @@ from tests.unit.infra_provider import schema
 if TYPE_CHECKING:
     from pathlib import Path
 
+ROLES: dict[str, list[str]] = json.loads((INFRA.parent / "tests" / "data" / "roles.json").read_text())[
+    "roles"
+]
 FILES = sorted(INFRA.glob("*.tf"))
 RUNS = ("plain", "everything", "no_job")
 PLANNED = ("fewer_services", "no_recovery")
@@ -113,6 +116,31 @@ def test_accounts_of_google_are_asked_for_when_their_services_are_on() -> None:
         block = re.search(rf"^{head} \{{\n(.*?)^\}}", text, re.MULTILINE | re.DOTALL)
         assert block is not None, head
         assert re.search(r"^  depends_on += \[google_project_service\.all\]$", block[1], re.MULTILINE), head
+
+
+def test_apis_and_agents() -> None:
+    """Something known switches on each API and agent, and an agent's API wherever the agent is needed."""
+    google = json.loads((INFRA / "apis.json").read_text())
+    switches = set(re.findall(r"^    (\w+) += ", (INFRA / "apis.tf").read_text(), re.MULTILINE))
+    apis = {api["name"]: api["when"] for api in google["apis"]}
+    assert len(apis) == len(google["apis"])
+    assert switches == set(apis.values()) | {agent["when"] for agent in google["agents"]}
+    for agent in google["agents"]:
+        assert agent["service"] == f"{agent['name']}.googleapis.com"
+        assert apis[agent["service"]] in {"always", agent["when"]}
+        assert re.fullmatch(r"service-\{number\}@[a-z-]+\.iam\.gserviceaccount\.com", agent["account"])
+        assert agent["role"] is None or agent["role"] in ROLES
+        assert agent["why"]
+
+
+def test_apis_are_enabled_as_switched_on() -> None:
+    """Those of `always` without being asked, and all with everything switched on."""
+    apis = json.loads((INFRA / "apis.json").read_text())["apis"]
+    enabled = {
+        run: {one["service"] for one in of_type(run, "google_project_service").values()} for run in RUNS
+    }
+    assert enabled["plain"] == {api["name"] for api in apis if api["when"] == "always"}
+    assert enabled["everything"] == {api["name"] for api in apis}
 
 
 def test_variables_are_told() -> None:
