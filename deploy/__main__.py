@@ -96,11 +96,12 @@ def rollback(names: tuple[str, ...]) -> None:
 @commands.command()
 @click.argument("out", type=Path, default=Path("build/sbom"))
 @click.option("--audit", metavar="PROGRAM", help="Look the packages up: where pip-audit is.")
-def sbom(out: Path, audit: str | None) -> None:
+@click.option("--advisories", type=click.Choice(["fail", "warn"]), default="fail", show_default=True)
+def sbom(out: Path, audit: str | None, advisories: str) -> None:
     """Write what each deployable consists of, as CycloneDX; look its packages up in a database."""
     from deploy import sbom
 
-    sbom.write_all(out, audit)
+    sbom.write_all(out, audit, warn=advisories == "warn")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,7 +7,6 @@ sender, and back in the opposite order.
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,14 +76,16 @@ def roll_out(state: State, plan: Plan, deployment: str) -> None:
 
 
 def _deploy(plan: Plan, held: Record) -> dict[str, Service]:
-    """Make the candidates, all at once; return the services with their tags."""
-    with ThreadPoolExecutor(len(FUNCTIONS)) as pool:
-        made = pool.map(lambda name: prepare(name, plan.functions[name]), plan.changed)
-        services = {}
-        for name, service in zip(plan.changed, made, strict=True):
-            services[name] = service
-            print(f"{name}: {service.candidate} ({plan.functions[name].action})")
-            held.write()
+    """Make the candidates; return the services with their tags.
+
+    Each is built by a build of its own in the pool in which this one runs, whose processors a new project
+    cannot raise above five: one after another fit beside this one, several at once would wait for each other.
+    """
+    services = {}
+    for name in plan.changed:
+        services[name] = prepare(name, plan.functions[name])
+        print(f"{name}: {services[name].candidate} ({plan.functions[name].action})")
+        held.write()
     return services
 
 

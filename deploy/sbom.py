@@ -165,8 +165,14 @@ def write(out: Path, chosen: Sequence[Deployable], root: Path = ROOT) -> list[Pa
     return paths
 
 
-def write_all(out: Path, program: str | None) -> None:
-    """Write all bills, but for a GPU job without a model; look the packages up where a program is given."""
+def write_all(out: Path, program: str | None, *, warn: bool = False) -> None:
+    """Write all bills, but for a GPU job without a model; look the packages up where a program is given.
+
+    Args:
+        out: folder of the bills.
+        program: pip-audit.
+        warn: print what it finds, and go on.
+    """
     chosen = deployables()
     if not GPU_MODEL.is_dir():
         print(f"long_job-gpu: left out, since {GPU_MODEL.relative_to(ROOT)} is not built")
@@ -174,7 +180,7 @@ def write_all(out: Path, program: str | None) -> None:
     for path in write(out, chosen):
         print(path)
     if program:
-        audit(program, [each.name for each in chosen])
+        audit(program, [each.name for each in chosen], warn=warn)
 
 
 def passed(path: Path, today: dt.date) -> list[str]:
@@ -197,14 +203,15 @@ def passed(path: Path, today: dt.date) -> list[str]:
     return list(exceptions)
 
 
-def audit(program: str, names: Sequence[str]) -> None:
-    """Look up the packages of these requirement sets.
+def audit(program: str, names: Sequence[str], *, warn: bool = False) -> None:
+    """Look up the packages of these requirement sets; with `warn`, without exceptions, and nothing fails.
 
     Raises:
         Retryable: a package is vulnerable, or could not be looked up.
         SetupError: the time of an exception is over.
     """
-    exceptions = passed(EXCEPTIONS, dt.datetime.now(dt.UTC).date())
+    # A release outlives the time of its exceptions, which must not stop whoever installs it.
+    exceptions = [] if warn else passed(EXCEPTIONS, dt.datetime.now(dt.UTC).date())
     if exceptions:
         print(f"let pass: {', '.join(exceptions)} ({EXCEPTIONS.name} says why)")
     flags = ["--progress-spinner=off", "--disable-pip", "--require-hashes", "--strict"]
@@ -213,8 +220,12 @@ def audit(program: str, names: Sequence[str]) -> None:
     bad = [
         name for name, path in sets.items() if subprocess.run([program, path, *flags], check=False).returncode
     ]
-    if bad:
+    if not bad:
+        return
+    found = f"Packages of {', '.join(bad)} have known vulnerabilities, or could not be looked up: see above."
+    if warn:
+        print(f"{found} The build goes on. A newer release of Headrace may have mended them.")
+    else:
         raise Retryable(
-            f"Packages of {', '.join(bad)} have known vulnerabilities, or could not be looked up: see above. "
-            f"Raise them (make lock); what has no fix yet may pass for a while by {EXCEPTIONS.name}."
+            f"{found} Raise them (make lock); what has no fix yet may pass for a while by {EXCEPTIONS.name}."
         )

@@ -17,6 +17,8 @@ resource "google_cloudbuild_trigger" "main" {
 
   substitutions = {
     _REGION           = var.region
+    _TESTS            = "run"
+    _AUDIT            = "fail"
     _REPOSITORY       = google_artifact_registry_repository.images.registry_uri
     _MODEL_DIGEST     = var.build.model_digest
     _GPU_MODEL_DIGEST = var.build.gpu_model_digest

@@ -28,6 +28,10 @@ SOURCES = ("deploy", "functions", "shared", "requirements", "long_job", "model_e
 PROJECT, REPOSITORY = "headrace-test", "europe-west1-docker.pkg.dev/headrace-test/headrace"
 SUBSTITUTION = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 STANDS_FOR = {"setup", "test", "audit", "model"}
+POOL = 5
+"""Processors of the smallest regional pool, which no project can raise: https://cloud.google.com/build/quotas."""
+MACHINES = {"UNSPECIFIED": 2, "E2_MEDIUM": 1, "E2_STANDARD_2": 2, "E2_HIGHCPU_8": 8, "E2_HIGHCPU_32": 32}
+"""Processors of a build's machine, https://cloud.google.com/build/pricing."""
 ROLLOUT = ROOT / "tests" / "rollout_standin.py"
 DOCKER = """#!/bin/sh
 echo "$@" >> "$DOCKER_CALLS"
@@ -45,6 +49,8 @@ class CloudBuild:
     bucket: str
     """The work bucket, with the record of the last deployment."""
     environment: dict[str, str] = field(default_factory=dict)
+    substitutions: dict[str, str] = field(default_factory=dict)
+    """What whoever starts a build gives it."""
     builds: int = 0
 
     @classmethod
@@ -71,7 +77,9 @@ class CloudBuild:
                 "tags": {},
             }
         long = {"image": "us-docker.pkg.dev/cloudrun/container/hello", "limits": {"cpu": "4"}, "labels": {}}
-        made.store({"project": PROJECT, "services": services, "job": long if job else None, "calls": []})
+        pool = {"processors": POOL, "taken": 0, "most": 0}
+        job_now = long if job else None
+        made.store({"project": PROJECT, "services": services, "job": job_now, "pool": pool, "calls": []})
         made.install_stand_ins()
         return made
 
@@ -136,8 +144,25 @@ class CloudBuild:
         return path.read_text().splitlines() if path.exists() else []
 
     def run(self, *, until: str | None = None) -> str | None:
-        """Run the build; the step that failed, or None. `until`: it is cancelled after that step."""
+        """Run the build; the step that failed, or None. `until`: it is cancelled after that step.
+
+        A build whose machine the pool has not ends as `pool`.
+        """
         config = yaml.safe_load((self.workspace / "cloudbuild.yaml").read_text())
+        processors = MACHINES[config["options"].get("machineType", "UNSPECIFIED")]
+        if processors > POOL:
+            return "pool"
+        self._take(processors)
+        try:
+            return self._steps(config, until)
+        finally:
+            self._take(0)
+
+    def _take(self, processors: int) -> None:
+        state = self.state()
+        self.store(state | {"pool": state["pool"] | {"taken": processors}})
+
+    def _steps(self, config: dict[str, Any], until: str | None) -> str | None:
         substitutions = self._substitutions(config)
         environment = self._environment(config, substitutions)
         done: set[str] = set()
@@ -179,7 +204,7 @@ class CloudBuild:
     def _substitutions(self, config: dict[str, Any]) -> dict[str, str]:
         self.builds += 1
         known = {"PROJECT_ID": PROJECT, "BUILD_ID": f"build-{self.builds}"}
-        for name, value in config["substitutions"].items():
+        for name, value in (config["substitutions"] | self.substitutions).items():
             known[name] = substituted(value, known)
         return known
 

@@ -2,8 +2,9 @@
 
 What is deployed is a JSON file, `GCLOUD_STATE`, which also keeps every call. A command, with its flags'
 names, that begins with `GCLOUD_FAILS` fails; one that begins with `GCLOUD_LOSES` does its work, and then says
-that it failed. A revision of the service `GCLOUD_BREAKS` does not start. Identity tokens are given by
-impersonation alone, as in Cloud Build.
+that it failed. A revision of the service `GCLOUD_BREAKS` does not start. What `run deploy` builds takes
+processors of the pool of the build that calls it, and is refused where none are left. Identity tokens
+are given by impersonation alone, as in Cloud Build.
 """
 
 from __future__ import annotations
@@ -12,8 +13,13 @@ import fcntl
 import json
 import os
 import sys
+import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FLAGS = json.loads((Path(__file__).parent / "data" / "gcloud_flags.json").read_text())
 SWITCHES = ("--no-", "--automatic-updates", "--quiet", "--clear-tags", "--to-latest", "--include-email")
@@ -145,7 +151,49 @@ def answer(arguments: list[str]) -> str:
     return said
 
 
-if __name__ == "__main__":
+PROCESSORS, SECONDS = 2, 0.1
+"""Of the machine that builds a candidate, and so long that builds at once are seen to be so."""
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Only one call at a time reads and writes what is deployed."""
     with Path(os.environ["GCLOUD_STATE"]).with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # a deployment calls gcloud several times at once
-        sys.stdout.write(answer(sys.argv[1:]))
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def take(processors: int) -> None:
+    """Take processors of the pool, or give them back where there are less than none."""
+    with alone():
+        path = Path(os.environ["GCLOUD_STATE"])
+        state = json.loads(path.read_text())
+        if (pool := state.get("pool")) is None:
+            return
+        pool["taken"] += processors
+        pool["most"] = max(pool["most"], pool["taken"])
+        path.write_text(json.dumps(state, indent=1))
+    if pool["taken"] > pool["processors"]:
+        raise SystemExit(
+            "ERROR: (gcloud.run.deploy) FAILED_PRECONDITION: no concurrent builds quota available"
+        )
+
+
+@contextmanager
+def building(arguments: list[str]) -> Iterator[None]:
+    """What `run deploy` builds from sources takes a machine for as long as it does."""
+    if arguments[:2] != ["run", "deploy"]:
+        yield
+        return
+    try:
+        take(PROCESSORS)
+        time.sleep(SECONDS)
+        yield
+    finally:
+        take(-PROCESSORS)
+
+
+if __name__ == "__main__":
+    with building(sys.argv[1:]), alone():
+        said = answer(sys.argv[1:])
+    sys.stdout.write(said)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import itertools
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -23,7 +22,7 @@ from tests.cloud_build import PROJECT, REPOSITORY, CloudBuild
 from tests.integration.storage_server import storing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from deploy.trial import Target
@@ -142,13 +141,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
         found.step(name)
         return "tried"
 
-    def in_order(function: Callable[[str], Any], names: list[str]) -> list[Any]:
-        return [function(name) for name in names]
-
     monkeypatch.setattr(cloud, "_run", run)  # the stand-in, without a process for each call
     monkeypatch.setattr(trial, "attempt", attempt)
     monkeypatch.setattr(trial, "clear", lambda: None)
-    monkeypatch.setattr(ThreadPoolExecutor, "map", lambda _, function, names: in_order(function, names))
     monkeypatch.setenv("GCLOUD_STATE", str(made.state_file))
     monkeypatch.chdir(tmp_path)
     for name, function in FUNCTIONS.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 import shutil
 from typing import TYPE_CHECKING
@@ -57,6 +58,9 @@ def test_a_first_deployment_brings_everything(deployed_once: CloudBuild) -> None
     state = deployed_once.state()
     assert deployed_once.serving() == {name: f"{name}-00002-dep" for name in FUNCTIONS}
     assert deployed_once.tags() == {}
+    assert state["pool"] == {"processors": 5, "taken": 0, "most": 4}, (
+        "the build's machine, and one candidate's"
+    )
     models = {
         name: one["revisions"][-1]["labels"].get("headrace-model") for name, one in state["services"].items()
     }
@@ -94,6 +98,24 @@ def test_no_deployment_leaves_a_name_in_the_template(deployed_once: CloudBuild) 
     assert "revision" not in ignored, "so that a name which another tool has left there is taken away"
 
 
+@pytest.mark.parametrize(("tests", "audit"), [("", "fail"), ("no", "warn"), ("skip", "ignore"), ("skip", "")])
+def test_a_gate_that_is_misspelt_stops_the_build(build: CloudBuild, tests: str, audit: str) -> None:
+    """Before anything else, and not as if it were open."""
+    build.substitutions = {"_TESTS": tests, "_AUDIT": audit}
+    assert build.run() == "gates"
+    assert f"_TESTS is run or skip, and _AUDIT fail or warn; they are '{tests}' and '{audit}'." in build.said
+    for right in itertools.product(("run", "skip"), ("fail", "warn")):
+        build.substitutions = dict(zip(("_TESTS", "_AUDIT"), right, strict=True))
+        assert build.run(until="gates") is None
+
+
+def test_a_machine_that_leaves_no_place_for_a_candidate_is_refused(build: CloudBuild) -> None:
+    """By the stand-in for the pool, as by Cloud Build."""
+    path = build.workspace / "cloudbuild.yaml"
+    path.write_text(path.read_text().replace("\noptions:", "\noptions:\n  machineType: E2_HIGHCPU_8"))
+    assert build.run() == "pool"
+
+
 def test_a_second_deployment_of_the_same_does_nothing(build: CloudBuild) -> None:
     """No command but questions, and no image."""
     images = build.docker_calls()
@@ -119,7 +141,7 @@ def test_only_what_changed_is_deployed(build: CloudBuild, file: str, changed: li
     assert build.run() is None
     calls = build.take_calls()
     deployed = {call.split()[2] for call in calls if call.startswith("run deploy")}
-    assert deployed == set(changed), "several at once, in any order"
+    assert deployed == set(changed)
     after = build.serving()
     assert [name for name in FUNCTIONS if after[name] != before[name]] == changed
     assert build.take_trials() == [f"{name} {at}" for at in ("candidate", "service") for name in changed]

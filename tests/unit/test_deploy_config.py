@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+import subprocess
+from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
 import pytest
 import yaml
 
-from tests.cloud_build import ROOT, SUBSTITUTION
+from tests.cloud_build import ROOT, SUBSTITUTION, substituted
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CONFIG: dict[str, Any] = yaml.safe_load((ROOT / "cloudbuild.yaml").read_text())
 SCHEMA = json.loads((ROOT / "tests" / "data" / "cloudbuild_schema.json").read_text())
@@ -26,6 +30,8 @@ ANY_PROJECT = {
 }
 """https://cloud.google.com/build/docs/locations, restricted regions for some projects."""
 SUBMITTED = re.compile(r"^(?:#| )*gcloud builds submit (.*?[^\\])$", re.MULTILINE | re.DOTALL)
+MAKE = "make PYTHON=python lint setup"
+PYTEST = "pytest -n 2 --dist loadfile tests/unit tests/integration"
 SOURCES_BUCKET = re.compile(r'"google_storage_bucket" "sources" .*?name += "(.*?)"', re.DOTALL)
 
 
@@ -56,10 +62,38 @@ def test_nothing_is_deployed_before_tests_and_audit() -> None:
     assert "test" not in before("state")
 
 
-def test_the_tests_run_side_by_side() -> None:
-    """One after the other they take longer than the step may; a file's tests share what they start."""
-    [step] = [step for step in CONFIG["steps"] if step["id"] == "test"]
-    assert "PYTHON=python lint setup && .venv/bin/pytest -n 4 --dist loadfile tests/unit" in step["args"][-1]
+@pytest.mark.parametrize(
+    ("tests", "called"),
+    [
+        ("run", [MAKE, PYTEST]),
+        ("skip", []),
+    ],
+)
+def test_a_released_tag_is_built_without_what_only_tests_need(
+    tests: str, called: list[str], tmp_path: Path
+) -> None:
+    """Else two tests at a time, which is what a machine of two processors and 8 GB bears."""
+    [script] = [step["args"][-1] for step in CONFIG["steps"] if step["id"] == "test"]
+    for program in ("make", ".venv/bin/pytest"):
+        path = tmp_path / program
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f'#!/bin/sh\necho "{path.name} $@" >> calls\n')
+        path.chmod(0o755)
+    script = substituted(script, {"_TESTS": tests})
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    calls = tmp_path / "calls"
+    assert (calls.read_text().splitlines() if calls.exists() else []) == called
+
+
+def test_a_test_that_fails_stops_the_build(tmp_path: Path) -> None:
+    """Of linting too, after which no test runs."""
+    [script] = [step["args"][-1] for step in CONFIG["steps"] if step["id"] == "test"]
+    (tmp_path / "make").write_text("#!/bin/sh\nexit 2\n")
+    (tmp_path / "make").chmod(0o755)
+    script = substituted(script, {"_TESTS": "run"})
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    assert subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment, check=False).returncode == 2
 
 
 def test_a_build_has_the_time_that_its_steps_have() -> None:

@@ -145,6 +145,22 @@ def test_a_package_that_could_not_be_looked_up_fails_the_build(
     assert main(["sbom", str(tmp_path), "--audit", program]) == status
 
 
+def test_whoever_installs_a_release_is_warned_of_what_was_published_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The build goes on, and an exception of the release whose time is over hides nothing."""
+    monkeypatch.setattr(sbom, "EXCEPTIONS", tmp_path / "audit.toml")
+    sbom.EXCEPTIONS.write_text("GHSA-1 = 2020-01-01")
+    program = tmp_path / "pip-audit"
+    program.write_text('#!/bin/sh\ncase "$@" in *ignore-vuln*) exit 2;; *api.txt*) exit 1;; esac\n')
+    program.chmod(0o755)
+    arguments = ["sbom", str(tmp_path), "--audit", str(program)]
+    assert main([*arguments, "--advisories", "warn"]) == 0
+    assert "Packages of api have known vulnerabilities, or could not" in capsys.readouterr().out
+    assert main(arguments) == 1
+    assert main([*arguments, "--advisories", "ignore"]) != 0
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
