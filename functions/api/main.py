@@ -142,7 +142,7 @@ def similar(call: Call) -> SimilarResponse:
     """Return the passages nearest to one."""
     assert isinstance(call.query, SimilarQuery)
     place = call.arguments["id"], int(call.arguments["index"])
-    hits = like_one(firestore_client(), *place, limit=call.query.limit, topic=call.query.topic)
+    _, hits = like_one(firestore_client(), *place, limit=call.query.limit, topic=call.query.topic)
     return SimilarResponse(hits=hits)
 
 

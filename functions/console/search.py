@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import asdict
 from http import HTTPStatus
@@ -13,17 +12,13 @@ import flask
 from flask import request
 
 from functions.console.show import has_all
-from functions.console.upstream import ask_api
+from functions.console.upstream import json_of
 from shared.api.models import MAX_WORD
 from shared.api.requests import Problem, not_found
 from shared.documents.catalogue import Filters, list_documents
 from shared.documents.figures import facts
-from shared.documents.passages import COLLECTION as PASSAGES
-from shared.documents.search import MAX_HITS
-from shared.documents.search import search as nearest
-from shared.documents.store import COLLECTION
+from shared.documents.search import MAX_HITS, similar
 from shared.platform.clients import firestore_client
-from shared.platform.logs import get_logger
 from shared.platform.records import DOCUMENT_ID
 
 if TYPE_CHECKING:
@@ -39,7 +34,6 @@ ANSWER_SECONDS = 90.0
 """How long a language model may take."""
 STATEMENT = ("datapoint", "metric", "qualifier", "period", "value", "unit")
 """What two figures have in common that say the same."""
-SECONDS = 20.0
 MATTERS = 0.03
 """What a point of salience adds to the nearness of a passage: facts come before what defines them."""
 LIKE = 0.15
@@ -75,13 +69,10 @@ def ask() -> str:
     if question:
         body = {"question": question, **asked} | ({"year": int(asked["year"])} if "year" in asked else {})
         try:
-            with ask_api("/v1/ask", seconds=ANSWER_SECONDS, body=body) as response:
-                answer = json.load(response)
+            fields = {"evidence", "sentences", "model", "note"}
+            answer = json_of("/v1/ask", seconds=ANSWER_SECONDS, fields=fields, body=body)
         except Problem as error:
             problem = error.detail
-        except (OSError, ValueError) as error:
-            get_logger("console").warning("an answer broke off", error=error)
-            problem = "The answer broke off. Ask again."
     return _page("asked.html", question, asked, only_words=only_words, answer=answer, problem=problem)
 
 
@@ -129,20 +120,10 @@ def _page(part: str, question: str, asked: Mapping[str, str], **shown: object) -
 @pages.get("/like/<identifier>/<int:number>")
 def like(identifier: str, number: int) -> str:
     """Show passages near to one, in other places and documents."""
-    client = firestore_client()
-    reference = client.collection(COLLECTION).document(identifier)
-    stored = reference.get(["published_run"], timeout=SECONDS).to_dict() if _is_id(identifier) else None
-    run = (stored or {}).get("published_run")
-    passage = (
-        reference.collection(PASSAGES).document(f"{run}-{number}").get(timeout=SECONDS).to_dict()
-        if run
-        else None
-    )
-    if passage is None or not passage.get("embedding"):
+    if not re.fullmatch(DOCUMENT_ID, identifier):
         raise not_found("There is no such passage.")
-    near = nearest(client, list(passage["embedding"]), space=passage["space"], limit=SHOWN + 1)
-    hits = [each.model_dump() for each in near if (each.document, each.index) != (identifier, number)]
-    return flask.render_template("like.html", passage=passage, hits=hits[:SHOWN], words=[])
+    text, hits = similar(firestore_client(), identifier, number, limit=SHOWN)
+    return flask.render_template("like.html", text=text, hits=hits, words=[])
 
 
 def ranked(hits: Iterable[Mapping[str, Any]], question: str, *, only_words: bool) -> list[dict[str, Any]]:
@@ -161,14 +142,11 @@ def _answer(question: str, asked: Mapping[str, str]) -> dict[str, Any]:
     """Ask the API, whose model reads the question; without it, figures alone are found."""
     query = urlencode({"q": question, "limit": MAX_HITS, **asked})
     try:
-        with ask_api(f"/v1/search?{query}", seconds=ASK_SECONDS) as answer:
-            read = json.load(answer)
-            return {"facts": read["facts"], "hits": read["hits"]}
+        read = json_of(f"/v1/search?{query}", seconds=ASK_SECONDS, fields={"facts", "hits"})
+        return {"facts": read["facts"], "hits": read["hits"]}
     except Problem as problem:
-        if problem.status != HTTPStatus.SERVICE_UNAVAILABLE:
+        if problem.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             return {"problem": problem.detail}
-    except (OSError, ValueError) as error:
-        get_logger("console").warning("the API does not answer", error=error)
     known = facts(firestore_client(), question, topic=asked.get("topic"), document=asked.get("document"))
     problem_text = "Passages cannot be searched now: the API, which reads questions, does not answer."
     return {"facts": known, "problem": problem_text}
@@ -177,7 +155,3 @@ def _answer(question: str, asked: Mapping[str, str]) -> dict[str, Any]:
 def _words(question: str) -> list[str]:
     """The words that count: of three letters and more, or numbers."""
     return list(dict.fromkeys(re.findall(r"\w{3,}|\d+", question.casefold())))
-
-
-def _is_id(identifier: str) -> bool:
-    return re.fullmatch(DOCUMENT_ID, identifier) is not None

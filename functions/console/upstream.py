@@ -6,6 +6,7 @@ import json
 import urllib.error
 import urllib.request
 from http import HTTPStatus
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
 from google.auth.exceptions import GoogleAuthError
@@ -24,6 +25,24 @@ EXPLAINED = {HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.T
 """Refusals whose reason a person can do something about."""
 
 
+def json_of(
+    path: str, *, seconds: float, fields: set[str], body: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the object that the API answers with; it has these `fields`. See `ask_api`.
+
+    Raises:
+        Problem: as `ask_api`; 502, the answer broke off, or it is no such object.
+    """
+    with ask_api(path, seconds=seconds, body=body) as answer:
+        try:
+            read = json.load(answer)
+        except (OSError, HTTPException, ValueError) as error:
+            raise _broken(error) from None
+    if not isinstance(read, dict) or not fields <= read.keys():
+        raise _broken(ValueError("It is another object."))
+    return read
+
+
 def ask_api(path: str, *, seconds: float, body: dict[str, Any] | None = None) -> HTTPResponse:
     """Return the API's answer, to be read and closed.
 
@@ -33,7 +52,8 @@ def ask_api(path: str, *, seconds: float, body: dict[str, Any] | None = None) ->
         body: what is sent as JSON by POST; None: GET.
 
     Raises:
-        Problem: what the API says of the request; 503, it does not answer or has too much to do.
+        Problem: what the API says of the request; 502, what answers does not speak HTTP; 503, it does not
+            answer or has too much to do.
     """
     if not settings().api_url:
         raise _silent({})
@@ -49,6 +69,8 @@ def ask_api(path: str, *, seconds: float, body: dict[str, Any] | None = None) ->
                 raise Problem(HTTPStatus(error.code), "refused", _detail(error)) from None
             get_logger("console").warning("the API refused", status=error.code)
             raise _silent(dict(error.headers)) from None
+    except HTTPException as error:
+        raise _broken(error) from None
     except (OSError, GoogleAuthError) as error:
         get_logger("console").warning("the API does not answer", error=error)
         raise _silent({}) from None
@@ -58,7 +80,7 @@ def ask_api(path: str, *, seconds: float, body: dict[str, Any] | None = None) ->
 def _detail(error: urllib.error.HTTPError) -> str:
     try:
         return str(json.loads(error.read())["detail"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, HTTPException, ValueError, KeyError, TypeError):
         return "The API refused this."
 
 
@@ -66,3 +88,9 @@ def _silent(headers: dict[str, str]) -> Problem:
     waiting = {name: value for name, value in headers.items() if name == "Retry-After"}
     detail = "The API does not answer, or has too much to do. Try again in a moment."
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "api", detail, headers=waiting)
+
+
+def _broken(error: Exception) -> Problem:
+    get_logger("console").warning("the API's answer cannot be read", error=error)
+    detail = "The answer of the API broke off, or cannot be read. Try again; if it stays, see the API's log."
+    return Problem(HTTPStatus.BAD_GATEWAY, "api", detail)

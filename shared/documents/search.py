@@ -135,8 +135,8 @@ def like(
 
 def similar(
     client: firestore.Client, document: str, index: int, *, limit: int, topic: str | None = None
-) -> list[Hit]:
-    """Return the passages nearest to one of a document's published run, without it and its copies.
+) -> tuple[str, list[Hit]]:
+    """Return the text of a passage of a published run, and those nearest to it, without it and its copies.
 
     Raises:
         Missing: there is no such passage.
@@ -150,7 +150,7 @@ def similar(
     question, space = list(passage["embedding"]), passage["space"]
     hits = search(client, question, space=space, limit=limit + 1, topic=topic)
     own = _words(passage["text"])
-    return [hit for hit in hits if _words(hit.text) != own][:limit]
+    return passage["text"], [hit for hit in hits if _words(hit.text) != own][:limit]
 
 
 def _distinct(hits: list[Hit]) -> list[Hit]:

@@ -326,12 +326,13 @@ def test_sides_that_cannot_be_compared(api: ApiServer, sides: list[str], status:
 
 def test_passages_like_one(api: ApiServer) -> None:
     """Only published runs of this encoder count, nearest first; the passage and its copies are left out."""
-    hits = similar(api.firestore, IDS[NAMES[0]], 0, limit=2)
+    text, hits = similar(api.firestore, IDS[NAMES[0]], 0, limit=2)
+    assert text == WATER
     assert [(hit.document, hit.text) for hit in hits] == [
         (IDS[NAMES[6]], "Water is saved at Marl."),
         (IDS[NAMES[1]], "Our river water is returned clean."),
     ]
-    assert WATER not in {hit.text for hit in similar(api.firestore, IDS[NAMES[0]], 3, limit=50)}
+    assert WATER not in {hit.text for hit in similar(api.firestore, IDS[NAMES[0]], 3, limit=50)[1]}
     for document, index in ((IDS[NAMES[0]], 15), (IDS[NAMES[5]], 0), ("0" * 24, 0)):
         with pytest.raises(Missing):
             similar(api.firestore, document, index, limit=2)

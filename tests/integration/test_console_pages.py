@@ -145,6 +145,7 @@ def test_digests_are_made_on_request(browser: FlaskClient) -> None:
     assert browser.get("/digests/now-20200101T000000000000Z").status_code == HTTPStatus.NOT_FOUND
     refused = browser.post("/digests", data={"csrf": token[1], "days": "30", "schedule": "none"})
     assert refused.status_code == HTTPStatus.NOT_FOUND
+    assert "There is no schedule none" in refused.text
 
 
 def test_operations_show_what_stands_still(browser: FlaskClient) -> None:

@@ -6,7 +6,10 @@ import csv
 import io
 import json
 import re
+import socketserver
+import threading
 import zipfile
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -120,6 +123,53 @@ def test_without_the_api_nothing_is_taken_away(browser: FlaskClient) -> None:
     settings.cache_clear()
 
 
+BROKEN = {
+    "it closes": b"",
+    "it speaks something else": b"SSH-2.0-OpenSSH_9.2\r\n",
+    "it breaks off in its head": b"HTTP/1.1 200 OK\r\nContent-",
+    "it breaks off": b'HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{"facts": [], "hi',
+    "its chunks break off": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n900\r\n{",
+    "its refusal breaks off": b"HTTP/1.1 422 No\r\nContent-Length: 900\r\n\r\n{",
+    "it sends a page": b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>",
+    "it sends another object": b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"status":"ok"}',
+    "it sends no object": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_an_answer_that_cannot_be_read_is_explained(browser: FlaskClient, case: str) -> None:
+    """Whatever stands where the API should: a sentence on the page, and never our own error."""
+    with broken_api(BROKEN[case]) as port, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "functions.console.upstream.settings",
+            lambda: settings().model_copy(update={"api_url": f"http://127.0.0.1:{port}"}),
+        )
+        for path in ("/search?q=water", "/search/ask?q=water"):
+            page = browser.get(path)
+            assert page.status_code == HTTPStatus.OK, path
+            assert 'class="problem" role="alert"' in page.text, path
+        if case == "it speaks something else":
+            answer = browser.get(f"/export?format=csv&id={DOCUMENT}")
+            assert answer.status_code == HTTPStatus.BAD_GATEWAY
+            assert "The answer of the API broke off, or cannot be read." in answer.text
+
+
+@contextmanager
+def broken_api(answer: bytes) -> Iterator[int]:
+    """Listen on a port, and answer every request with these bytes, then close."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.readline().strip():
+                pass
+            self.wfile.write(answer)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
 def test_names_of_files_are_safe() -> None:
     """No header, folder or quote comes out of a title; what is left of nothing has a name."""
     name = takeaway.attachment(ODD, "csv")["Content-Disposition"]
@@ -173,7 +223,7 @@ def test_sentences_link_to_what_they_cite(browser: FlaskClient, monkeypatch: pyt
         ],
     }  # fmt: skip
     monkeypatch.setattr(
-        "functions.console.search.ask_api", lambda *_, **__: io.BytesIO(json.dumps(answer).encode())
+        "functions.console.upstream.ask_api", lambda *_, **__: io.BytesIO(json.dumps(answer).encode())
     )
     page = browser.get("/search/ask?q=q").text
     assert "&lt;b&gt;Cut" in page
