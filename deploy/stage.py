@@ -61,6 +61,8 @@ EPOCH = 315_532_800
 DIGEST_LENGTH = 40
 """Hexadecimal digits: a label of Google Cloud has at most 63 characters."""
 REQUIREMENTS, VERSION, DIGESTS = "requirements.txt", "VERSION", "digests.toml"
+SCHEDULED = ("api", "console", "digest")
+"""Functions that read schedules: they make digests, take orders for them, or show when they come."""
 NO_DIGESTS = b"# No schedules here; those in Firestore count.\n"
 
 
@@ -101,7 +103,7 @@ def collect(function: Function, model: Path, root: Path = ROOT) -> dict[str, byt
     places |= {f"model/{name}": model / name for name in function.model}
     contents = {place: _read(path) for place, path in places.items()}
     contents[VERSION] = f"{version(root)}\n".encode()
-    if function.name == "digest":
+    if function.name in SCHEDULED:
         schedules = root / DIGESTS
         contents[DIGESTS] = schedules.read_bytes() if schedules.is_file() else NO_DIGESTS
     return dict(sorted(contents.items()))

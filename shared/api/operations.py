@@ -31,7 +31,7 @@ from shared.digests.on_demand import Wanted, ask
 from shared.documents.replay import dead_letters, replay, replay_letter
 from shared.documents.store import document_id, now
 from shared.platform.clients import firestore_client
-from shared.platform.errors import Conflict
+from shared.platform.errors import Conflict, Missing
 from shared.platform.logs import get_logger
 
 if TYPE_CHECKING:
@@ -183,7 +183,10 @@ def make_digest(call: Call) -> AskedDigest:
         raise invalid([Fault(detail="must be in the past", pointer="#/end")])
     seconds = None if asked.days is None else timedelta(days=asked.days).total_seconds()
     wanted = Wanted(end=asked.end or now(), schedule=asked.schedule, seconds=seconds)
-    return AskedDigest(id=ask(wanted))
+    try:
+        return AskedDigest(id=ask(firestore_client(), wanted))
+    except Missing as error:
+        raise invalid([Fault(detail=error.message, pointer="#/schedule")]) from None
 
 
 def export(call: Call) -> Response:

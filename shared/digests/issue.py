@@ -12,7 +12,7 @@ from shared.digests.compute.rows import Rows
 from shared.digests.narrative import narrate
 from shared.digests.notify import enqueue
 from shared.digests.records import NOW, Filter, Window
-from shared.digests.schedules import definitions
+from shared.digests.schedules import schedule_named
 from shared.digests.store import (
     COLLECTION,
     StoredDigest,
@@ -26,7 +26,6 @@ from shared.digests.ticks import EARLIER, TICKS, read_clocks
 from shared.documents.outcomes import COLLECTION as OUTCOMES
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.documents.store import Documents, now
-from shared.platform.errors import Missing
 from shared.platform.records import Record
 from shared.platform.settings import settings
 
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
     from shared.digests.on_demand import Wanted
     from shared.digests.records import Digest
-    from shared.digests.schedules import Schedule, Target
+    from shared.digests.schedules import Target
     from shared.platform.transaction import ShortTransaction
 
 USUAL = timedelta(days=7)
@@ -89,17 +88,6 @@ def request_of(client: firestore.Client, wanted: Wanted) -> Request:
         filter=definition.filter if definition else Filter(),
         earlier=earlier,
     )
-
-
-def schedule_named(client: firestore.Client, name: str) -> Schedule:
-    """Return a schedule. Raises Missing if there is none of this name."""
-    defined = {schedule.name: schedule for schedule in definitions(client).schedules}
-    if name not in defined:
-        known = ", ".join(defined) or "none"
-        raise Missing(
-            "unknown_schedule", f"There is no schedule {name}; there are: {known}.", "See digests.toml."
-        )
-    return defined[name]
 
 
 def _made(client: firestore.Client, request: Request) -> StoredDigest:

@@ -6,12 +6,18 @@ id follows from what is asked, so that asking again for the same is one digest.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import AwareDatetime, Field
 
 from shared.digests.records import NOW
+from shared.digests.schedules import schedule_named
 from shared.platform.pubsub import publish
 from shared.platform.records import Record
 from shared.platform.settings import TICKS
+
+if TYPE_CHECKING:
+    from google.cloud import firestore
 
 
 class Wanted(Record):
@@ -33,7 +39,13 @@ class Wanted(Record):
         return f"{kind}-{self.end:%Y%m%dT%H%M%S%f}Z{length}"
 
 
-def ask(wanted: Wanted) -> str:
-    """Have a digest made; return the id that it will have. A schedule that is none ends as a dead letter."""
+def ask(client: firestore.Client, wanted: Wanted) -> str:
+    """Have a digest made; return the id that it will have.
+
+    Raises:
+        Missing: there is no such schedule. Published, the message would end as a dead letter.
+    """
+    if wanted.schedule is not None:
+        schedule_named(client, wanted.schedule)
     publish(TICKS, [(wanted.model_dump_json().encode(), {"kind": "digest", "asked": "now"})])
     return wanted.id

@@ -30,6 +30,7 @@ from cronsim import CronSim, CronSimError
 from pydantic import Field, ValidationError
 
 from shared.digests.records import Filter, Window
+from shared.platform.errors import Missing
 from shared.platform.records import Record
 from shared.platform.settings import Pinned, settings
 
@@ -130,6 +131,17 @@ def definitions(client: firestore.Client) -> Definitions:
     replaced = {entry.name for entry in stored}
     defined = combine([*(entry for entry in entries if entry.name not in replaced), *stored])
     return Definitions(schedules=defined.schedules, problems=[*problems, *defined.problems])
+
+
+def schedule_named(client: firestore.Client, name: str) -> Schedule:
+    """Return a schedule. Raises Missing if there is none of this name."""
+    defined = {schedule.name: schedule for schedule in definitions(client).schedules}
+    if name not in defined:
+        known = ", ".join(defined) or "none"
+        raise Missing(
+            "unknown_schedule", f"There is no schedule {name}; there are: {known}.", "See digests.toml."
+        )
+    return defined[name]
 
 
 def read_file(path: Path) -> tuple[list[_Entry], list[Problem]]:

@@ -150,6 +150,11 @@ def test_a_digest_is_asked_for_and_read(api: ApiServer) -> None:
     assert identifier == Wanted(end=datetime(2026, 5, 1, 12, tzinfo=UTC), seconds=7 * 86_400).id
     assert api.get(f"/v1/digests/{identifier}").status == 404
     assert api.send("POST", "/v1/digests", {"end": "2126-05-01T12:00:00Z"}).status == 422
+    unknown = api.send("POST", "/v1/digests", {"schedule": "no-such"})
+    assert unknown.status == 422
+    [error] = unknown.json["errors"]
+    assert error["pointer"] == "#/schedule"
+    assert error["detail"].startswith("There is no schedule no-such; there are: ")
     assert api.get("/v1/digests").json == {"digests": [], "next_page_token": None}
     assert api.get("/v1/digests", page_token="none").status == 409
 

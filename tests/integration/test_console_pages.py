@@ -114,6 +114,17 @@ def test_a_document_shows_what_matters_first(browser: FlaskClient) -> None:
     assert "%" in browser.get(f"/documents/{document.id}/passages/{WATER}/scores").text
 
 
+def test_more_like_a_passage_leaves_out_the_passage_and_its_copies(browser: FlaskClient) -> None:
+    """It stands above; the same words in another document are nothing new."""
+    document, copy = completed(), completed()
+    page = browser.get(f"/search/like/{document.id}/{WATER}").text
+    assert page.count(TEXTS[WATER]) == 1
+    assert TEXTS[BOARD] in page
+    assert f"/documents/{copy.id}?" in page or f"/documents/{document.id}?" in page
+    for wrong in (f"{'f' * 24}/0", "x/0", f"{document.id}/9999"):
+        assert browser.get(f"/search/like/{wrong}").status_code == HTTPStatus.NOT_FOUND
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -54,7 +54,7 @@ def test_what_is_asked_for_is_made_once(pubsub: Clients) -> None:
     """Under the id that was returned, with its files; delivered twice, or asked twice, it is one."""
     subscription = pubsub.subscription(f"projects/{PROJECT}/topics/{TICKS}")
     wanted = Wanted(end=now() - timedelta(minutes=1), seconds=3_600)
-    identifiers = {ask(wanted) for _ in range(2)}
+    identifiers = {ask(firestore_client(), wanted) for _ in range(2)}
     received = [each.message for each in pubsub.pull_all(subscription, 2)]
     assert {each.attributes["kind"] for each in received} == {"digest"}
     for message in received:
@@ -92,4 +92,6 @@ def test_what_cannot_be_made_is_given_up() -> None:
         on_tick(pushed(b"{}", {"kind": "digest", "asked": "now"}))
     unknown = Wanted(end=now(), schedule="weekly")
     with pytest.raises(Missing, match="no schedule weekly"):
+        ask(firestore_client(), unknown)
+    with pytest.raises(Missing, match="no schedule weekly"):  # it was removed after it was asked for
         on_tick(pushed(unknown.model_dump_json().encode(), {"kind": "digest", "asked": "now"}))

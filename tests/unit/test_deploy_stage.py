@@ -138,7 +138,7 @@ def test_a_folder_has_what_its_function_reads(name: str, model: Path) -> None:
     assert {place for place in contents if place.startswith("model/")} == {
         f"model/{file}" for file in FUNCTIONS[name].model
     }
-    assert ("digests.toml" in contents) is (name == "digest")
+    assert ("digests.toml" in contents) is (name in {"api", "console", "digest"})
     kept = {place for place in contents if place.startswith("functions/")}
     assert {place.split("/")[1] for place in kept} == (
         {"__init__.py", "console"} if name == "console" else set()
