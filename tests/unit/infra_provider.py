@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 SCHEMA = Path(__file__).resolve().parent.parent / "data" / "provider_schema.json"
 SOURCE = "registry.terraform.io/hashicorp/google"
@@ -45,7 +45,8 @@ def _varint(number: int) -> bytes:
     return bytes([*parts, number])
 
 
-def _field(number: int, value: bytes | str | int) -> bytes:
+def field(number: int, value: bytes | str | int) -> bytes:
+    """A field of a message: its number, and an integer or what is as long as it is."""
     if isinstance(value, int):
         return _varint(number << 3) + _varint(value)
     content = value.encode() if isinstance(value, str) else value
@@ -54,46 +55,47 @@ def _field(number: int, value: bytes | str | int) -> bytes:
 
 def _attribute(name: str, told: dict[str, Any]) -> bytes:
     numbers = {"required": 4, "optional": 5, "computed": 6, "write_only": 10}
-    flags = b"".join(_field(number, 1) for flag, number in numbers.items() if told.get(flag))
-    return _field(1, name) + _field(2, json.dumps(told["type"])) + flags
+    flags = b"".join(field(number, 1) for flag, number in numbers.items() if told.get(flag))
+    return field(1, name) + field(2, json.dumps(told["type"])) + flags
 
 
 def _block(block: dict[str, Any]) -> bytes:
-    attributes = (_field(2, _attribute(*each)) for each in block["attributes"].items())
+    attributes = (field(2, _attribute(*each)) for each in block["attributes"].items())
     nested = (
-        _field(1, name)
-        + _field(2, _block(told["block"]))
-        + _field(3, NESTING[told["nesting_mode"]])
-        + _field(4, told.get("min_items", 0))
-        + _field(5, told.get("max_items", 0))
+        field(1, name)
+        + field(2, _block(told["block"]))
+        + field(3, NESTING[told["nesting_mode"]])
+        + field(4, told.get("min_items", 0))
+        + field(5, told.get("max_items", 0))
         for name, told in block["block_types"].items()
     )
-    return b"".join([*attributes, *(_field(3, each) for each in nested)])
+    return b"".join([*attributes, *(field(3, each) for each in nested)])
 
 
 def _schema_of(told: dict[str, Any]) -> bytes:
-    return _field(2, _block(told["block"]))
+    return field(2, _block(told["block"]))
 
 
 @lru_cache(maxsize=1)
 def _answer() -> bytes:
     made = schema()
-    parts = [_field(1, _schema_of(made["provider"]))]
+    parts = [field(1, _schema_of(made["provider"]))]
     for number, key in ((2, "resource_schemas"), (3, "data_source_schemas")):
         parts += [
-            _field(number, _field(1, name) + _field(2, _schema_of(told))) for name, told in made[key].items()
+            field(number, field(1, name) + field(2, _schema_of(told))) for name, told in made[key].items()
         ]
     return b"".join(parts)
 
 
 @contextmanager
-def provider() -> Iterator[dict[str, str]]:
-    """Serve it; the environment in which Terraform finds it."""
+def provider(more: Mapping[str, Callable[[bytes, Any], bytes]] | None = None) -> Iterator[dict[str, str]]:
+    """Serve it, with `more` methods by their names; the environment in which Terraform finds it."""
     answers = {
         "GetSchema": lambda _request, _context: _answer(),
         # The configuration comes back as it went, in the field of the same number.
         "PrepareProviderConfig": lambda request, _context: request,
         **dict.fromkeys(_VALID, lambda _request, _context: b""),
+        **(more or {}),
     }
     handlers = {name: grpc.unary_unary_rpc_method_handler(answer) for name, answer in answers.items()}
     server = grpc.server(ThreadPoolExecutor(4))

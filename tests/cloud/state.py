@@ -1,0 +1,243 @@
+"""A Google Cloud project as a JSON file, and what Google refuses whoever asks for it.
+
+The file holds what is there (resources, policies, APIs, quotas), who is signed in, and what a scenario wants:
+names that others have, and how many calls are refused until what was just made is known everywhere
+(`propagation`; Google says minutes, here it is calls, so that no test waits).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NUMBER = "123456789012"
+DOMAIN = "example.org"
+"""The one whose people an organisation that restricts sharing lets in."""
+ALWAYS_ON = {"serviceusage.googleapis.com", "cloudresourcemanager.googleapis.com"}
+"""What answers whoever asks, enabled or not, when gcloud is the one who asks: its own project pays for the call."""
+MADE_WITH_API = {
+    "run.googleapis.com": ("serverless-robot-prod", "roles/run.serviceAgent"),
+    "cloudbuild.googleapis.com": ("gcp-sa-cloudbuild", "roles/cloudbuild.serviceAgent"),
+}
+"""Agents that come, with their role, as an API is enabled; others come when they are asked for or first used."""
+READS = (".get", ".list", ".getIamPolicy")
+_GRANTS = ("setIamPolicy", "iam.roles.create", "iam.roles.update", "iam.roles.delete", "iam.roles.undelete")
+_TITLES = {
+    "artifactregistry": "Artifact Registry",
+    "cloudresourcemanager": "Cloud Resource Manager",
+    "firestore": "Cloud Firestore",
+    "iam": "Identity and Access Management (IAM)",
+    "pubsub": "Cloud Pub/Sub",
+    "run": "Cloud Run Admin",
+    "secretmanager": "Secret Manager",
+}
+
+
+class Refused(Exception):
+    """What Google answers instead: `code` as HTTP has it, `reason` and a message for a person."""
+
+    def __init__(self, code: int, reason: str, message: str) -> None:
+        """As `googleapi: Error 403: MESSAGE, REASON`."""
+        super().__init__(message)
+        self.code, self.reason, self.message = code, reason, message
+
+
+class Cloud:
+    """What `state` holds, with the questions that every command and every resource has of it."""
+
+    def __init__(self, state: dict[str, Any]) -> None:
+        """`state` is changed in place."""
+        self.state = state
+
+    @property
+    def id(self) -> str:
+        """The project's id."""
+        return str(self.state["project"])
+
+    def account(self, email: str) -> str:
+        """The service account's whole address."""
+        return email if "@" in email else f"{email}@{self.id}.iam.gserviceaccount.com"
+
+    def resources(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Of a Terraform type, by their ids."""
+        found: dict[str, dict[str, Any]] = self.state["resources"].setdefault(kind, {})
+        return found
+
+    def policy(self, resource: str) -> list[list[str]]:
+        """Bindings of a resource: role, member, title of the condition or empty."""
+        found: list[list[str]] = self.state["policies"].setdefault(resource, [])
+        return found
+
+    def need_project(self) -> None:
+        """Refuse where there is no project, in words that do not tell it from one that is not shown."""
+        if not self.state["exists"]:
+            raise Refused(
+                403,
+                "forbidden",
+                f"The caller does not have permission to access project {self.id}, or it may not exist.",
+            )
+
+    def need_api(self, api: str) -> None:
+        """Refuse what is not enabled, or was enabled so few calls ago that it is not known everywhere."""
+        found = self.state["apis"].get(api)
+        if found is not None and not found["refusals"]:
+            return
+        if found is not None:
+            found["refusals"] -= 1
+        name = _TITLES.get(api.partition(".")[0], api)
+        where = f"https://console.developers.google.com/apis/api/{api}/overview?project={NUMBER}"
+        raise Refused(
+            403,
+            "accessNotConfigured",
+            f"{name} API has not been used in project {NUMBER} before or it is disabled. Enable it by visiting {where}"
+            " then retry. If you enabled this API recently, wait a few minutes for the action to propagate to our"
+            " systems and retry.",
+        )
+
+    def need_permission(self, who: str, permission: str, resource: str = "") -> None:
+        """Refuse who has no role in the project, nor on the resource, that gives the permission."""
+        bound = self.policy("project") + (self.policy(resource) if resource else [])
+        if not any(member == who and gives(role, permission, self.state) for role, member, _ in bound):
+            on = resource or f"projects/{self.id}"
+            raise Refused(
+                403,
+                "forbidden",
+                f"Permission '{permission}' denied on resource '{on}' (or it may not exist).",
+            )
+
+    def need_billing(self) -> None:
+        """Refuse what nobody pays for."""
+        if not self.state["billing"]:
+            raise Refused(
+                403,
+                "UREQ_PROJECT_BILLING_NOT_FOUND",
+                f"Billing account for project '{NUMBER}' is not found. Billing must be enabled for activation of service(s).",
+            )
+
+    def enable(self, api: str) -> None:
+        """Enable an API, with the agents that come by themselves; nothing where it is enabled."""
+        if api not in ALWAYS_ON:
+            self.need_billing()
+        if api in self.state["apis"]:
+            return
+        self.state["apis"][api] = {"refusals": self.state["propagation"]["api"]}
+        if api in MADE_WITH_API:
+            name, role = MADE_WITH_API[api]
+            email = f"service-{NUMBER}@{name}.iam.gserviceaccount.com"
+            self.state["agents"].append(email)
+            self.policy("project").append([role, f"serviceAccount:{email}", ""])
+
+    def grant(self, resource: str, role: str, member: str, condition: str = "") -> None:
+        """Bind a role, if Google would: the member is there, its kind is let in, the role is there."""
+        self._need_member(member)
+        if role.startswith("projects/") and role not in self.resources("google_project_iam_custom_role"):
+            raise Refused(400, "badRequest", f"Role ({role}) does not exist in the resource's hierarchy.")
+        binding = [role, member, condition]
+        if binding not in self.policy(resource):
+            self.policy(resource).append(binding)
+
+    def revoke(self, resource: str, role: str, member: str, condition: str = "") -> None:
+        """Take a binding away."""
+        binding = [role, member, condition]
+        self.state["policies"][resource] = [one for one in self.policy(resource) if one != binding]
+
+    def _need_member(self, member: str) -> None:
+        kind, _, name = member.partition(":")
+        if self.state["restricted"]:
+            foreign = kind in {"user", "group"} and not name.endswith(f"@{DOMAIN}")
+            if kind in {"allUsers", "allAuthenticatedUsers"} or foreign:
+                raise Refused(
+                    400,
+                    "failedPrecondition",
+                    "One or more users named in the policy do not belong to a permitted customer, "
+                    " perhaps due to an organization policy.",
+                )
+        if kind != "serviceAccount":
+            return
+        accounts = self.resources("google_service_account")
+        made = next((one for one in accounts.values() if one["email"] == name), None)
+        left = self.state["unknown_yet"].get(name, 0)
+        if left:
+            self.state["unknown_yet"][name] = left - 1
+        if left or (made is None and name not in self.state["agents"]):
+            raise Refused(400, "badRequest", f"Service account {name} does not exist.")
+
+
+def gives(role: str, permission: str, state: dict[str, Any]) -> bool:
+    """Whether a role holds a permission: the basic roles by rule, the others from the state's own table."""
+    if role == "roles/owner":
+        return True
+    if role == "roles/editor":
+        return (
+            not any(word in permission for word in _GRANTS) and permission != "secretmanager.versions.access"
+        )
+    if role == "roles/viewer":
+        return permission.endswith(READS)
+    return permission in state["roles"].get(role, [])
+
+
+def fresh(project: str = "my-project", owner: str = f"ada@{DOMAIN}") -> dict[str, Any]:
+    """A new project as its owner finds it, billing on, with the quotas of new projects."""
+    return {
+        "project": project,
+        "exists": True,
+        "billing": "012345-6789AB-CDEF01",
+        "account": owner,
+        "adc": owner,
+        "adc_quota_project": None,
+        "restricted": False,
+        "quotas": {
+            "CpuAllocPerProjectRegion": 20000,
+            "MemAllocPerProjectRegion": 40 * 2**30,
+            "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion": 0,
+        },
+        "propagation": {"api": 0, "account": 0, "metric": 0},
+        "apis": {},
+        "agents": [],
+        "roles": {},
+        "policies": {"project": [["roles/owner", f"user:{owner}", ""]]},
+        "resources": {},
+        "objects": {},
+        "secrets": {},
+        "taken": [],
+        "unknown_yet": {},
+        "busy": {},
+        "busy_after_delete": 0,
+        "deleted_roles": {},
+        "metrics_unknown_yet": {},
+        "builds": [],
+        "build_fails": None,
+        "calls": [],
+    }
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a state."""
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def store(path: Path, state: dict[str, Any]) -> None:
+    """Write a state in one go: whoever is killed leaves the old one or the new one."""
+    beside = path.with_suffix(f".{os.getpid()}")
+    beside.write_text(json.dumps(state))
+    beside.replace(path)
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[Cloud]:
+    """The project, to be changed by nobody else meanwhile; what was changed stays, also where it is refused."""
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        cloud = Cloud(load(path))
+        try:
+            yield cloud
+        finally:
+            store(path, cloud.state)
