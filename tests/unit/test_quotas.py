@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.quotas import SIZES, needs
+from deploy.quotas import BYTES, INFRA, SIZES, needs
 
 NEW_PROJECT = {"CpuAllocPerProjectRegion": 20_000, "MemAllocPerProjectRegion": 40 << 30}
 """The least that projects were seen to begin with, in a region."""
@@ -67,3 +67,13 @@ def test_each_need_can_be_read_by_a_person() -> None:
         "Cloud Run: 27 GiB of memory in the region",
         "Cloud Run: 1 nvidia-l4 without zonal redundancy in the region",
     ]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_documentation_has_these_amounts(size: str) -> None:
+    """Both its table of sizes and the tasks that a document is divided among."""
+    processors, memory, gpus = (need.amount for need in needs(size, gpu=True))
+    row = f"| {processors // 1000} | {memory / BYTES['Gi']:g} | {gpus} |"
+    documentation = (INFRA.parent / "docs" / "operations.md").read_text()
+    [told] = [line for line in documentation.splitlines() if line.startswith(f"| `{size}`")]
+    assert row in told
