@@ -11,6 +11,9 @@ CHECKOV_ENV := build/checkov-env
 MODEL := build/model/manifest.json
 WEIGHTS := build/weights/.downloaded
 
+# Whoever sets it has every process compile every module again; the tests start thousands.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run test soak attack mutants lint accuracy screenshots bench bench-console bench-model bench-ingest bench-tables bench-datapoints bench-long bench-ocr bench-digest cost sbom audit checkov model stage report deploy promote rollback docs lock clean
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,8 @@ settings.register_profile(
     "mutants", settings.get_profile("headrace"), phases=(Phase.explicit, Phase.generate)
 )
 settings.load_profile("headrace")
+# Collecting makes objects that live as long as the process: to look for garbage among them is vain.
+gc.disable()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -85,6 +88,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """Remember the environment: what a module sets at its import, it sets in every process."""
+    gc.freeze()
+    gc.enable()
     _before.update(_environment())
 
 

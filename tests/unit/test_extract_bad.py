@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from typing import TYPE_CHECKING
@@ -45,7 +44,7 @@ REJECTED = {
     "a million columns, below": ("a.csv", b"id,text\n1,some words\n" + b"x," * 1_000_000, "too_many_columns"),
     "a million fields": (
         "a.json",
-        json.dumps(dict.fromkeys(map(str, range(300_000)))).encode(),
+        b"{" + b",".join(b'"%d":null' % number for number in range(300_000)) + b"}",
         "too_many_columns",
     ),
     "one line too long": ("a.txt", b"x" * 6_000_001, "too_many_characters"),

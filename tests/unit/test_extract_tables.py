@@ -29,6 +29,8 @@ from shared.extract.tables import (
 from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shared.platform.tables import Table
 
 STEP = 6.0
@@ -452,10 +454,10 @@ def test_a_wide_table_is_cut_into_parts_with_the_labels() -> None:
 @pytest.mark.parametrize(
     ("grid", "code"),
     [
-        pytest.param(numbers(1_000, 1_000), "too_many_cells", id="a million cells"),
-        pytest.param(numbers(1, 10_000), "too_many_columns", id="ten thousand columns"),
+        pytest.param(lambda: numbers(1_000, 1_000), "too_many_cells", id="a million cells"),
+        pytest.param(lambda: numbers(1, 10_000), "too_many_columns", id="ten thousand columns"),
         pytest.param(
-            Grid(
+            lambda: Grid(
                 rows=[
                     [GridCell(text="head " * 300, column=at) for at in range(20)],
                     *([GridCell(text=str(at), column=at) for at in range(20)] for _ in range(3_000)),
@@ -466,11 +468,11 @@ def test_a_wide_table_is_cut_into_parts_with_the_labels() -> None:
         ),
     ],
 )
-def test_a_table_beyond_a_limit_is_rejected_by_its_name(grid: Grid, code: str) -> None:
+def test_a_table_beyond_a_limit_is_rejected_by_its_name(grid: Callable[[], Grid], code: str) -> None:
     """The limits hold for all tables of a document together."""
     limits = Limits(characters=500_000)
     with pytest.raises(Rejected) as refused:
-        Tables(limits).add(grid)
+        Tables(limits).add(grid())
     assert refused.value.code == code
 
 
@@ -509,10 +511,11 @@ def test_cells_and_rows_of_any_length_are_cut() -> None:
     "rows",
     [
         pytest.param(
-            [[GridCell(text="g", column=0, indent=10.0 * (at % 300))] for at in range(5_000)], id="headings"
+            lambda: [[GridCell(text="g", column=0, indent=10.0 * (at % 300))] for at in range(5_000)],
+            id="headings",
         ),
         pytest.param(
-            [
+            lambda: [
                 [GridCell(text=f"a{at}", column=1, bold=True), GridCell(text=f"b{at}", column=2, bold=True)]
                 if at % 2
                 else [GridCell(text="1", column=at) for at in range(3)]
@@ -521,14 +524,14 @@ def test_cells_and_rows_of_any_length_are_cut() -> None:
             id="heads over every row",
         ),
         pytest.param(
-            [
+            lambda: [
                 [GridCell(text="x", column=0), GridCell(text="1", column=1 + at % 1_999)]
                 for at in range(5_000)
             ],
             id="a diagonal",
         ),
         pytest.param(
-            [
+            lambda: [
                 [GridCell(text="x", column=at, row_span=10**9, column_span=10**9) for at in range(100)]
                 for _ in range(100)
             ],
@@ -536,10 +539,11 @@ def test_cells_and_rows_of_any_length_are_cut() -> None:
         ),
     ],
 )
-def test_hostile_grids_take_little_time_and_depth(rows: list[list[GridCell]]) -> None:
+def test_hostile_grids_take_little_time_and_depth(rows: Callable[[], list[list[GridCell]]]) -> None:
     """Time grows with the cells, depth ends with MAX_LEVEL."""
     tables = Tables(Limits())
+    grid = Grid(rows=rows())
     begin = time.process_time()
-    tables.add(Grid(rows=rows))
+    tables.add(grid)
     assert time.process_time() - begin < 5
     assert max(row.level for table in tables.found for row in table.rows) <= MAX_LEVEL
