@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from local.services import ROOT
 from shared.documents import cost
 from shared.documents.cost import ANALYZE, DOCUMENT, INGEST, JOB, ROUND_TRIP, Instance, Usage, Work
 from shared.documents.delegation import MARGIN
@@ -33,6 +35,8 @@ IDLE = 900.0
 HEARTBEATS = {"sweep": 12 * HOURS, "digest": 12 * HOURS}
 """In a month: one every five minutes. What a digest's heartbeat takes is taken to be what sweep's does."""
 SCHEDULES, SECRETS = 2, 2
+EVALUATED = 30.0
+"""Seconds after which Cloud Monitoring evaluates a condition anew."""
 IMAGES_GB = 6.0
 """Assumed: images were never built for a registry here."""
 PROMPT_TOKENS, PROMPT_PASSAGES = 700, 20
@@ -137,6 +141,12 @@ def stored(found: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
+def conditions() -> int:
+    """Return how many conditions the alerts of infra/ have. Each reads one time series: the sum of all."""
+    text = (ROOT / "infra" / "alerts.tf").read_text()
+    return len(re.findall(r"^ +filter += .*metric\.type", text, re.MULTILINE))
+
+
 def fixed(found: Mapping[str, Any]) -> dict[str, float]:
     """What a month takes in which nobody drops anything."""
     sweep = found["start"]["sweep"]
@@ -146,6 +156,8 @@ def fixed(found: Mapping[str, Any]) -> dict[str, float]:
         "scheduler_job_month": SCHEDULES,
         "secret_version_month": SECRETS,
         "registry_gb_month": IMAGES_GB,
+        "alert_condition_month": conditions(),
+        "alert_point": conditions() * SECONDS / EVALUATED,
         "run_request": beats,
         "run_vcpu_second": beats * seconds,
         "run_gib_second": beats * seconds,

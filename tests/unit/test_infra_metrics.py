@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.cost import model
 from shared.platform.errors import Malformed
 from tests.unit.infra_plan import of_type
 
@@ -103,6 +104,18 @@ def test_an_alert_asks_for_where_a_bucket_ends() -> None:
     assert alert["threshold_value"] in buckets["bounds"]
     assert buckets["bounds"] == sorted(buckets["bounds"])
     assert not metric["bucket_options"][0]["exponential_buckets"]
+
+
+def test_alerts_are_counted_as_they_are_billed() -> None:
+    """By condition, and by time series returned: one to each, as none is grouped."""
+    policies = of_type("plain", "google_monitoring_alert_policy").values()
+    conditions = [condition for policy in policies for condition in policy["conditions"]]
+    assert len(conditions) == model.conditions()
+    for condition in conditions:
+        [kind] = [kind for kind in ("condition_threshold", "condition_absent") if condition[kind]]
+        [aggregation] = condition[kind][0]["aggregations"]
+        assert aggregation["cross_series_reducer"] in {"REDUCE_MAX", "REDUCE_SUM"}
+        assert not aggregation["group_by_fields"]
 
 
 def test_the_dashboard_says_nothing_that_is_not_given_back() -> None:
