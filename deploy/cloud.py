@@ -25,6 +25,8 @@ CANDIDATE = "candidate"
 JOB = "long-job"
 BUILDER = "headrace-builder"
 """The account that builds run as."""
+TOKENS = "https://iamcredentials.googleapis.com"
+"""Where identity tokens come from."""
 NOT_FOUND = ("Cannot find service", "Cannot find job", "Cannot find revision")
 GPU = "nvidia.com/gpu"
 PUBLIC = "all"
@@ -122,18 +124,34 @@ def described(kind: str, name: str) -> dict[str, Any] | None:
 
 
 def identity_token(audience: str) -> str:
-    """Return a token that lets this account call a service.
+    """Return a token that lets the builder's account call a service.
 
-    Cloud Build's metadata server gives out no identity tokens, so a build asks for one of its own account by
-    impersonation. A person who may not impersonate it calls with a token of theirs, which has no audience.
+    Cloud Build's metadata server gives out access tokens alone, by which the account asks IAM Credentials for
+    an identity token of its own. A person who may not do that calls with a token of theirs, which has no
+    audience.
 
     Raises:
-        Retryable: neither can be had.
+        SetupError: neither can be had.
     """
+    from google.api_core.exceptions import GoogleAPICallError
+    from google.auth.exceptions import GoogleAuthError
+    from google.cloud.iam_credentials_v1 import IAMCredentialsClient
+
     account = f"{BUILDER}@{place()[0]}.iam.gserviceaccount.com"
-    of_builder = (f"--impersonate-service-account={account}", f"--audiences={audience}", "--include-email")
-    done = _run("auth", "print-identity-token", *of_builder)
-    return (done.stdout if done.returncode == 0 else gcloud("auth", "print-identity-token")).strip()
+    name = f"projects/-/serviceAccounts/{account}"
+    try:
+        client = IAMCredentialsClient(transport="rest", client_options={"api_endpoint": TOKENS})
+        return client.generate_id_token(name=name, audience=audience, include_email=True).token
+    except (GoogleAPICallError, GoogleAuthError) as error:
+        refused = str(error)
+    own = _run("auth", "print-identity-token")
+    if own.returncode == 0:
+        return own.stdout.strip()
+    raise SetupError(
+        f"Nothing can be tried before it serves: there is no identity token of {account} ({refused}). "
+        "terraform -chdir=infra apply enables iamcredentials.googleapis.com and gives the account "
+        "roles/iam.serviceAccountOpenIdTokenCreator on itself. Rights that were just given may take minutes."
+    )
 
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -75,7 +75,7 @@ resource "google_service_account_iam_member" "builder" {
 # It gives its own account to the builds that `gcloud run deploy --source` starts, and asks for identity tokens of its own
 # to call services with: Cloud Build's metadata server has none.
 resource "google_service_account_iam_member" "builder_itself" {
-  for_each = toset(["roles/iam.serviceAccountUser", "roles/iam.serviceAccountTokenCreator"])
+  for_each = toset(["roles/iam.serviceAccountUser", "roles/iam.serviceAccountOpenIdTokenCreator"])
 
   service_account_id = google_service_account.builder.name
   role               = each.key

@@ -48,15 +48,19 @@ class CloudBuild:
     """The address of Cloud Storage."""
     bucket: str
     """The work bucket, with the record of the last deployment."""
+    tokens: dict[str, str] = field(default_factory=dict)
+    """Variables that say where tokens come from (tests/token_server.py)."""
     environment: dict[str, str] = field(default_factory=dict)
     substitutions: dict[str, str] = field(default_factory=dict)
     """What whoever starts a build gives it."""
     builds: int = 0
 
     @classmethod
-    def fresh(cls, folder: Path, storage: str, bucket: str, *, job: bool = True) -> CloudBuild:
+    def fresh(
+        cls, folder: Path, storage: str, bucket: str, tokens: dict[str, str], *, job: bool = True
+    ) -> CloudBuild:
         """As after `terraform apply`: every service serves the placeholder."""
-        made = cls(folder / "workspace", storage, bucket)
+        made = cls(folder / "workspace", storage, bucket, tokens)
         for source in SOURCES:
             shutil.copytree(
                 ROOT / source, made.workspace / source, ignore=shutil.ignore_patterns("__pycache__")
@@ -218,6 +222,7 @@ class CloudBuild:
             "TRIALS": str(self.workspace.parent / "trials"),
             "STORAGE_EMULATOR_HOST": self.storage,
             "HEADRACE_WORK_BUCKET": self.bucket,
+            **self.tokens,
         }
 
 

@@ -4,7 +4,7 @@ What is deployed is a JSON file, `GCLOUD_STATE`, which also keeps every call. A 
 names, that begins with `GCLOUD_FAILS` fails; one that begins with `GCLOUD_LOSES` does its work, and then says
 that it failed. A revision of the service `GCLOUD_BREAKS` does not start. What `run deploy` builds takes
 processors of the pool of the build that calls it, and is refused where none are left. Identity tokens
-are given by impersonation alone, as in Cloud Build.
+there are of a person, `GCLOUD_PERSON`, and none in Cloud Build.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FLAGS = json.loads((Path(__file__).parent / "data" / "gcloud_flags.json").read_text())
-SWITCHES = ("--no-", "--automatic-updates", "--quiet", "--clear-tags", "--to-latest", "--include-email")
+SWITCHES = ("--no-", "--automatic-updates", "--quiet", "--clear-tags", "--to-latest")
 """Flags without a value, of those that are used."""
 
 
@@ -128,10 +128,9 @@ def answer(arguments: list[str]) -> str:
     if fails and called.startswith(fails):
         raise SystemExit("ERROR: (gcloud) PERMISSION_DENIED")
     if command == "auth print-identity-token":
-        account = f"headrace-builder@{state['project']}.iam.gserviceaccount.com"
-        if flags.get("--impersonate-service-account") != account:
+        if not os.environ.get("GCLOUD_PERSON"):
             raise SystemExit("ERROR: (gcloud.auth.print-identity-token) No identity token can be obtained.")
-        return f"token for {flags['--audiences']}\n"
+        return f"token of {os.environ['GCLOUD_PERSON']}\n"
     if flags["--project"] != state["project"] or flags["--region"] != "europe-west1":
         raise SystemExit("ERROR: another place")
     if command.endswith("describe"):

@@ -142,6 +142,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
         return "tried"
 
     monkeypatch.setattr(cloud, "_run", run)  # the stand-in, without a process for each call
+    monkeypatch.setattr(rollout, "identity_token", lambda _: "token")
     monkeypatch.setattr(trial, "attempt", attempt)
     monkeypatch.setattr(trial, "clear", lambda: None)
     monkeypatch.setenv("GCLOUD_STATE", str(made.state_file))

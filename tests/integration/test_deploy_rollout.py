@@ -14,10 +14,13 @@ from deploy.stage import FUNCTIONS
 from shared.platform.clients import storage_client
 from tests.cloud_build import REPOSITORY, ROOT, CloudBuild
 from tests.integration.storage_server import storing
+from tests.token_server import ACCOUNT, giving_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.token_server import TokenServer
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +38,28 @@ def bucket(storage: str, tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def deployed_once(tmp_path_factory: pytest.TempPathFactory, storage: str) -> CloudBuild:
+def token_server() -> Iterator[TokenServer]:
+    with giving_tokens() as server:
+        yield server
+
+
+@pytest.fixture
+def tokens(token_server: TokenServer) -> Iterator[TokenServer]:
+    """As a build finds it; what one test refuses, the next is given."""
+    token_server.asked.clear()
+    yield token_server
+    token_server.refuses = None
+
+
+@pytest.fixture(scope="module")
+def deployed_once(
+    tmp_path_factory: pytest.TempPathFactory, storage: str, token_server: TokenServer
+) -> CloudBuild:
     """A project after its first deployment; copy it before use."""
     storage_client().create_bucket("first-work")
-    build = CloudBuild.fresh(tmp_path_factory.mktemp("build"), storage, "first-work")
+    build = CloudBuild.fresh(
+        tmp_path_factory.mktemp("build"), storage, "first-work", token_server.environment
+    )
     assert build.run() is None, build.said
     return build
 
@@ -47,7 +68,7 @@ def deployed_once(tmp_path_factory: pytest.TempPathFactory, storage: str) -> Clo
 def build(deployed_once: CloudBuild, bucket: str, tmp_path: Path) -> CloudBuild:
     """A copy of it, with no calls so far."""
     shutil.copytree(deployed_once.workspace.parent, tmp_path / "copy")
-    copy = CloudBuild(tmp_path / "copy" / "workspace", deployed_once.storage, bucket)
+    copy = CloudBuild(tmp_path / "copy" / "workspace", deployed_once.storage, bucket, deployed_once.tokens)
     copy.take_calls()
     copy.take_trials()
     return copy
@@ -164,6 +185,40 @@ def test_a_trial_that_fails_leaves_what_served(build: CloudBuild, at: str) -> No
     assert build.serving() == before | {"ingest": "ingest-00003-dep"}
 
 
+def test_a_build_calls_with_a_token_that_it_asked_iam_credentials_for(
+    build: CloudBuild, tokens: TokenServer
+) -> None:
+    """By the access token of the metadata server, which has no identity tokens and is not asked for one."""
+    (build.workspace / "functions/api/main.py").open("a").write("\n# changed\n")
+    assert build.run() is None, build.said
+    assert build.take_trials() == ["api candidate", "api service"]
+    asked = [path for path in tokens.asked if path.endswith(("token", "Token", "identity"))]
+    builder = "/v1/projects/-/serviceAccounts/headrace-builder@headrace-test.iam.gserviceaccount.com"
+    assert asked == [f"{ACCOUNT}token", f"{builder}:generateIdToken"] * 2
+
+
+def test_a_build_that_gets_no_token_fails_before_anything_serves(
+    build: CloudBuild, tokens: TokenServer
+) -> None:
+    """It says what Terraform must give; by hand, a person calls with a token of theirs."""
+    before = build.serving()
+    (build.workspace / "functions/api/main.py").open("a").write("\n# changed\n")
+    tokens.refuses = "Permission 'iam.serviceAccounts.getOpenIdToken' denied"
+    assert build.run() == "rollout"
+    for said in (
+        tokens.refuses,
+        "iamcredentials.googleapis.com",
+        "roles/iam.serviceAccountOpenIdTokenCreator",
+    ):
+        assert said in build.said
+    assert (build.serving(), build.take_trials()) == (before, [])
+    build.environment = {"GCLOUD_PERSON": "a person"}
+    assert build.command("state"), build.said
+    assert build.command("plan"), build.said
+    assert build.command("rollout"), build.said
+    assert build.take_trials() == ["api candidate", "api service"]
+
+
 def test_a_deployment_that_fails_stops_the_build(build: CloudBuild) -> None:
     """Before any trial, and with gcloud's own words."""
     (build.workspace / "functions/api/main.py").open("a").write("\n# changed\n")
@@ -234,18 +289,22 @@ def test_a_configuration_that_terraform_changed_gets_traffic(build: CloudBuild) 
 
 
 @pytest.mark.slow
-def test_a_project_without_the_job_deploys_without_it(tmp_path: Path, storage: str, bucket: str) -> None:
+def test_a_project_without_the_job_deploys_without_it(
+    tmp_path: Path, storage: str, bucket: str, tokens: TokenServer
+) -> None:
     """Terraform may leave it out; no image is built."""
-    build = CloudBuild.fresh(tmp_path, storage, bucket, job=False)
+    build = CloudBuild.fresh(tmp_path, storage, bucket, tokens.environment, job=False)
     assert build.run() is None
     assert build.docker_calls() == []
     assert build.serving()["ingest"] == "ingest-00002-dep"
 
 
 @pytest.mark.slow
-def test_a_job_with_a_gpu_gets_the_image_for_one(tmp_path: Path, storage: str, bucket: str) -> None:
+def test_a_job_with_a_gpu_gets_the_image_for_one(
+    tmp_path: Path, storage: str, bucket: str, tokens: TokenServer
+) -> None:
     """Terraform decides that; the build follows what it finds."""
-    build = CloudBuild.fresh(tmp_path, storage, bucket)
+    build = CloudBuild.fresh(tmp_path, storage, bucket, tokens.environment)
     state = build.state()
     state["job"]["limits"]["nvidia.com/gpu"] = "1"
     build.store(state)
