@@ -41,7 +41,8 @@ ACCOUNTS, IMAGES, UNPINNED, ASKED = "accounts", "images", "unpinned", "API witho
 CHECKS = (PUBLIC, ROLES, ACCOUNT_KEYS, SECRETS, ACCOUNTS, IMAGES, UNPINNED, ASKED)
 FUNCTIONS = {*SIZES, "digest"}
 API = "api"
-"""The one function that people call."""
+ASK_FOR_A_KEY = frozenset({API, "console"})
+"""Functions that people call, and that ask for a key themselves."""
 EVERYBODY = frozenset({"allUsers", "allAuthenticatedUsers"})
 INVOKER = "roles/run.invoker"
 CHANGING = frozenset(f"roles/{name}" for name in ("owner", "editor", "admin", "writer"))
@@ -304,9 +305,9 @@ def judge_answer(address: str, status: int, fix: str) -> Finding:
 
 
 def judge_callers(run: Service | Job, policy: Sequence[Grant]) -> Iterator[Finding]:
-    """Judge who may call a service or start the job; everybody may call the API, which asks for a key."""
+    """Judge who may call a service or start the job; everybody may call what asks for a key itself."""
     name, kind = named(run), "jobs" if isinstance(run, Job) else "services"
-    if isinstance(run, Service) and name == API:
+    if isinstance(run, Service) and name in ASK_FOR_A_KEY:
         policy = [grant for grant in policy if grant.role != INVOKER]
     elif isinstance(run, Service) and run.invoker_iam_disabled:
         detail = f"{name} is open to everybody: Cloud Run does not ask who calls it."

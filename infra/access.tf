@@ -118,21 +118,18 @@ resource "google_cloud_run_v2_service_iam_member" "pusher" {
 }
 
 resource "google_cloud_run_v2_service_iam_member" "api" {
-  # A load balancer calls in nobody's name, so its service lets everybody in; its ingress lets only it.
-  for_each = var.domain == null ? var.api_invokers : toset(["allUsers"])
+  for_each = contains(local.public, "api") ? [] : var.api_invokers
 
-  #checkov:skip=CKV_GCP_102:The API is for whoever has a key, which it checks itself; var.api_invokers is nobody unless told.
   location = google_cloud_run_v2_service.function["api"].location
   name     = google_cloud_run_v2_service.function["api"].name
   role     = "roles/run.invoker"
   member   = each.value
 }
 
-# Through Identity-Aware Proxy, which calls in its own name whoever it lets in; or, with a key, everybody.
+# Identity-Aware Proxy calls in its own name for whoever it lets in.
 resource "google_cloud_run_v2_service_iam_member" "console" {
-  for_each = local.console_iap ? toset([local.agents.iap]) : var.console_people
+  for_each = local.console_iap ? toset([local.agents.iap]) : []
 
-  #checkov:skip=CKV_GCP_102:Whoever has a key signs in with it; var.console_people is nobody unless told.
   location = google_cloud_run_v2_service.function["console"].location
   name     = google_cloud_run_v2_service.function["console"].name
   role     = "roles/run.invoker"
@@ -156,30 +153,33 @@ resource "google_cloud_run_v2_service_iam_member" "console_to_api" {
   member   = local.members["console"]
 }
 
-# To start the job with a document's arguments, and to ask whether an execution still runs, as the job asks of others
-# of its own: just what shared/documents/delegation.py calls. https://cloud.google.com/run/docs/reference/iam/permissions
+# To start the job with a document's arguments, and to ask whether an execution still runs, as the job asks of others of
+# its own: what shared/documents/delegation.py calls. Roles of our own would be narrower by the right to cancel and by what
+# of the job can be read, but their names stay taken for five weeks after a `terraform destroy`.
 locals {
-  job_rights = {
-    starter = ["run.executions.get", "run.jobs.run", "run.jobs.runWithOverrides"]
-    reader  = ["run.executions.get"]
-  }
-  job_access = { ingest = "starter", sweep = "starter", long-job = "reader" }
-}
+  starting = ["roles/run.jobsExecutorWithOverrides", "roles/run.viewer"]
 
-resource "google_project_iam_custom_role" "job" {
-  for_each = var.long_job.enabled ? local.job_rights : {}
-
-  role_id     = "headraceJob${title(each.key)}"
-  title       = "Headrace: ${each.key} of the long job"
-  permissions = each.value
-  depends_on  = [google_project_service.all]
+  job_access = { ingest = local.starting, sweep = local.starting, long-job = ["roles/run.viewer"] }
 }
 
 resource "google_cloud_run_v2_job_iam_member" "program" {
-  for_each = var.long_job.enabled ? local.job_access : {}
+  for_each = var.long_job.enabled ? merge([
+    for name, roles in local.job_access : { for role in roles : "${name}/${role}" => { name = name, role = role } }
+  ]...) : {}
 
   location = google_cloud_run_v2_job.long[0].location
   name     = google_cloud_run_v2_job.long[0].name
-  role     = google_project_iam_custom_role.job[each.value].name
-  member   = local.members[each.key]
+  role     = each.value.role
+  member   = local.members[each.value.name]
+}
+
+# Who starts the job starts something that acts in its account's name. Google documents that for making a job alone, and
+# yet Cloud Run has refused to run one with overrides without it:
+# https://github.com/GoogleCloudPlatform/LifeSciences/pull/87
+resource "google_service_account_iam_member" "job_starter" {
+  for_each = var.long_job.enabled ? toset([for name, roles in local.job_access : name if roles == local.starting]) : []
+
+  service_account_id = google_service_account.program[local.job_name].name
+  role               = "roles/iam.serviceAccountUser"
+  member             = local.members[each.key]
 }

@@ -5,7 +5,7 @@ resource "google_bigquery_dataset" "results" {
   dataset_id                 = "headrace"
   location                   = var.region
   description                = "Results of documents, as Headrace announced them"
-  delete_contents_on_destroy = false
+  delete_contents_on_destroy = !var.deletion_protection
 
   dynamic "default_encryption_configuration" {
     for_each = var.kms_key == null ? [] : [var.kms_key]

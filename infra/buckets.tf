@@ -18,7 +18,7 @@ resource "google_storage_bucket" "all" {
   location                    = var.region
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
-  force_destroy               = false
+  force_destroy               = !var.deletion_protection
 
   versioning {
     enabled = each.value.versioned

@@ -104,6 +104,7 @@ resource "google_storage_bucket" "sources" {
   location                    = var.region
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
+  force_destroy               = !var.deletion_protection
 
   dynamic "encryption" {
     for_each = var.kms_key == null ? [] : [var.kms_key]

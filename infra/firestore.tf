@@ -19,14 +19,24 @@ resource "google_firestore_database" "this" {
   depends_on = [google_project_service.all, google_kms_crypto_key_iam_member.agent]
 }
 
+# Indexes and fields are made side by side, and nobody waits for them here: a build waits until all are ready, before it
+# tries what it deploys (`python -m deploy indexes`).
+locals {
+  # Before everything is destroyed: the database takes them along. One by one, a field would get its index back first, of
+  # everything that is stored.
+  with_database = var.deletion_protection ? "DELETE" : "ABANDON"
+}
+
 resource "google_firestore_index" "composite" {
   for_each = {
     for index in local.indexes : join("/", concat([index.collection], [for field in index.fields : join(" ", field)])) => index
   }
 
-  database    = google_firestore_database.this.name
-  collection  = each.value.collection
-  query_scope = each.value.group ? "COLLECTION_GROUP" : "COLLECTION"
+  database        = google_firestore_database.this.name
+  collection      = each.value.collection
+  query_scope     = each.value.group ? "COLLECTION_GROUP" : "COLLECTION"
+  skip_wait       = true
+  deletion_policy = local.with_database
 
   dynamic "fields" {
     for_each = each.value.fields
@@ -73,9 +83,11 @@ resource "google_firestore_field" "unindexed" {
     for collection, fields in local.unindexed : { for field in fields : "${collection}/${field}" => { collection = collection, field = field } }
   ]...)
 
-  database   = google_firestore_database.this.name
-  collection = each.value.collection
-  field      = each.value.field
+  database        = google_firestore_database.this.name
+  collection      = each.value.collection
+  field           = each.value.field
+  skip_wait       = true
+  deletion_policy = local.with_database
 
   index_config {}
 }
@@ -85,9 +97,11 @@ resource "google_firestore_field" "unindexed" {
 resource "google_firestore_field" "ttl" {
   for_each = local.expiring
 
-  database   = google_firestore_database.this.name
-  collection = each.key
-  field      = each.value
+  database        = google_firestore_database.this.name
+  collection      = each.key
+  field           = each.value
+  skip_wait       = true
+  deletion_policy = local.with_database
 
   # Moments that go on rising would make a hot spot of their index.
   index_config {}

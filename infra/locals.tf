@@ -46,6 +46,11 @@ locals {
   })
   # Who may open the console, and how: Google accounts by Identity-Aware Proxy, or everybody who has a key.
   console_iap = length(setsubtract(var.console_people, ["allUsers"])) > 0
+  # Called without IAM being asked. A load balancer calls in nobody's name; its service's ingress lets only it in.
+  public = toset(concat(
+    var.domain != null || contains(var.api_invokers, "allUsers") ? ["api"] : [],
+    contains(var.console_people, "allUsers") ? ["console"] : [],
+  ))
   console = {
     # Cloud Run's own address, which is known before the service is made: https://cloud.google.com/run/docs/triggering/https-request
     HEADRACE_API_URL              = var.domain == null ? "https://api-${local.number}.${var.region}.run.app" : "https://${var.domain}"

@@ -8,6 +8,10 @@ resource "google_cloud_run_v2_service" "function" {
   # project's networks. The API is called from everywhere, or by its load balancer alone.
   ingress = each.key == "api" && var.domain != null ? "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER" : "INGRESS_TRAFFIC_ALL"
 
+  # What is public asks for a key itself. allUsers as a caller would be refused where an organisation shares with its own
+  # domain alone. https://cloud.google.com/run/docs/authenticating/public
+  invoker_iam_disabled = contains(local.public, each.key)
+
   # In front of the console Google asks who it is, and signs for whoever may come in.
   iap_enabled = each.key == "console" && local.console_iap
 

@@ -54,7 +54,7 @@ variable "labels" {
 }
 
 variable "deletion_protection" {
-  description = "Whether Terraform refuses to delete the database, secrets, services, the job and the table of results."
+  description = "Whether Terraform refuses to delete the database, secrets, services, the job and the table of results, and buckets and a dataset that hold something. To destroy everything, apply with false first; an index that is no longer declared is then left behind."
   type        = bool
   default     = true
 }

@@ -29,11 +29,19 @@ run "plain" {
     error_message = "What is optional is made unasked."
   }
   assert {
+    condition     = !anytrue(concat([for bucket in google_storage_bucket.all : bucket.force_destroy], [google_storage_bucket.sources.force_destroy, google_bigquery_dataset.results.delete_contents_on_destroy])) && alltrue([for secret in google_secret_manager_secret.all : secret.deletion_protection])
+    error_message = "A mistake can destroy what is stored."
+  }
+  assert {
+    condition     = alltrue([for index in google_firestore_index.composite : index.skip_wait && index.deletion_policy == "DELETE"])
+    error_message = "Indexes are waited for one by one, or left behind when they are no longer declared."
+  }
+  assert {
     condition     = google_firestore_database.this.point_in_time_recovery_enablement == "POINT_IN_TIME_RECOVERY_ENABLED"
     error_message = "What was stored cannot be taken back, and nobody asked for that."
   }
   assert {
-    condition     = length(google_cloud_run_v2_service_iam_member.api) == 0
+    condition     = length(google_cloud_run_v2_service_iam_member.api) == 0 && alltrue([for service in google_cloud_run_v2_service.function : !service.invoker_iam_disabled])
     error_message = "The API is open to somebody unasked."
   }
   assert {
@@ -102,6 +110,10 @@ run "everything" {
     error_message = "The console can be reached past Identity-Aware Proxy, or not by those who may."
   }
   assert {
+    condition     = [for name, service in google_cloud_run_v2_service.function : name if service.invoker_iam_disabled] == ["api"]
+    error_message = "What is public is not, or something else is: allUsers is the API's, and behind IAP the console is for members."
+  }
+  assert {
     condition     = google_cloud_run_v2_service.function["api"].ingress == "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER"
     error_message = "The API can be reached past its load balancer."
   }
@@ -164,17 +176,58 @@ run "no_recovery" {
   }
 }
 
+# Before everything is destroyed: nothing refuses, and what is full is emptied.
+run "unprotected" {
+  command = plan
+
+  variables {
+    deletion_protection = false
+    console_people      = ["allUsers"]
+  }
+
+  assert {
+    condition     = alltrue([for bucket in concat(values(google_storage_bucket.all), [google_storage_bucket.sources]) : bucket.force_destroy]) && google_bigquery_dataset.results.delete_contents_on_destroy
+    error_message = "A bucket or the dataset refuses while it holds something."
+  }
+  assert {
+    condition = !anytrue(concat(
+      [for service in google_cloud_run_v2_service.function : service.deletion_protection],
+      [for secret in google_secret_manager_secret.all : secret.deletion_protection],
+      [google_bigquery_table.results.deletion_protection, google_cloud_run_v2_job.long[0].deletion_protection],
+    ))
+    error_message = "Something is still protected."
+  }
+  assert {
+    condition     = google_firestore_database.this.deletion_policy == "DELETE" && google_firestore_database.this.delete_protection_state == "DELETE_PROTECTION_DISABLED"
+    error_message = "The database stays."
+  }
+  assert {
+    condition     = alltrue([for part in concat(values(google_firestore_index.composite), values(google_firestore_field.unindexed), values(google_firestore_field.ttl)) : part.deletion_policy == "ABANDON"])
+    error_message = "Indexes are removed one by one, and fields indexed anew, before their database goes."
+  }
+  assert {
+    condition     = [for name, service in google_cloud_run_v2_service.function : name if service.invoker_iam_disabled] == ["console"] && length(google_cloud_run_v2_service_iam_member.console) == 0
+    error_message = "The console is not open to who has a key, or by a binding that an organisation may refuse."
+  }
+}
+
 # Without a job, nothing may start one, and documents that are too long are rejected.
 run "no_job" {
   command = apply
 
   variables {
     size     = "medium"
-    long_job = { enabled = false }
+    long_job     = { enabled = false }
+    api_invokers = ["serviceAccount:scanner@my-project.iam.gserviceaccount.com"]
   }
 
   assert {
-    condition     = length(google_cloud_run_v2_job.long) + length(google_cloud_run_v2_job_iam_member.program) + length(google_project_iam_custom_role.job) == 0
+    condition     = [for member in google_cloud_run_v2_service_iam_member.api : member.member] == tolist(var.api_invokers)
+    error_message = "The API's callers are others than those named."
+  }
+
+  assert {
+    condition     = length(google_cloud_run_v2_job.long) + length(google_cloud_run_v2_job_iam_member.program) + length(google_service_account_iam_member.job_starter) == 0
     error_message = "There is something of a job that there is not."
   }
   assert {

@@ -20,7 +20,7 @@ ROLES: dict[str, list[str]] = json.loads((INFRA.parent / "tests" / "data" / "rol
 ]
 FILES = sorted(INFRA.glob("*.tf"))
 RUNS = ("plain", "everything", "no_job")
-PLANNED = ("fewer_services", "no_recovery")
+PLANNED = ("fewer_services", "no_recovery", "unprotected")
 REFUSED = ("misspelt", "elsewhere")
 
 
@@ -222,6 +222,18 @@ def test_nobody_is_let_in_unasked() -> None:
     pushed = {(name, pusher) for name, told in functions.items() if told["topic"]}
     console = accounts['google_service_account.program["console"]']["member"]
     assert invokers == pushed | {(name, builder) for name in functions} | {("api", console)}
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_nobody_outside_a_domain_is_a_member(run: str) -> None:
+    """`allUsers` is refused where an organisation shares with its own domain alone."""
+    members = [
+        str(found["values"]["member"])
+        for found in made(run).values()
+        if found["mode"] == "managed" and found["type"].endswith("_iam_member")
+    ]
+    assert members
+    assert not {"allUsers", "allAuthenticatedUsers"} & set(members)
 
 
 def test_values_of_secrets_are_not_made() -> None:

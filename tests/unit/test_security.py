@@ -133,11 +133,13 @@ def service(name: str, **fields: Any) -> Service:
     return Service(name=f"{WHERE}/services/{name}", **fields)
 
 
-def test_everybody_may_call_the_api_alone() -> None:
-    """It asks for a key itself; of any other service an open invoker is wrong."""
+def test_everybody_may_call_api_and_console_alone() -> None:
+    """They ask for a key themselves; of any other service an open invoker is wrong."""
     granted = [Grant("roles/run.invoker", "allUsers")]
-    well = security.judge_callers(service("api"), granted)
-    assert statuses(well) == [("public access", "ok")]
+    for name in ("api", "console"):
+        assert statuses(security.judge_callers(service(name), granted)) == [("public access", "ok")]
+        open_ = service(name, invoker_iam_disabled=True)
+        assert statuses(security.judge_callers(open_, [])) == [("public access", "ok")]
     wrong = security.judge_callers(service("ingest"), granted)
     assert statuses(wrong) == [("public access", "wrong")]
     unasked = security.judge_callers(service("ingest", invoker_iam_disabled=True), [])

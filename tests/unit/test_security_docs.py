@@ -19,9 +19,11 @@ WORDS = {
     "roles/datastore.user": "change",
     "roles/datastore.viewer": "read",
 }
-JOB = {
-    frozenset({"run.executions.get", "run.jobs.run", "run.jobs.runWithOverrides"}): "starts long-job",
-    frozenset({"run.executions.get"}): "sees executions of long-job",
+ON_RUN = {
+    "roles/run.invoker": "calls",
+    "roles/run.developer": "deploys",
+    "roles/run.jobsExecutorWithOverrides": "starts",
+    "roles/run.viewer": "sees",
 }
 
 
@@ -43,10 +45,10 @@ def rows() -> set[str]:
         for found in resources.values()
         if found["type"] == "google_secret_manager_secret"
     }
-    customs = {
-        found["values"]["name"]: found["values"]["permissions"]
+    acted_as = {
+        found["values"]["name"]: found["values"]["account_id"]
         for found in resources.values()
-        if found["type"] == "google_project_iam_custom_role"
+        if found["type"] == "google_service_account"
     }
     may: dict[str, dict[str, list[str]]] = {name: defaultdict(list) for name in accounts.values()}
     for found in resources.values():
@@ -64,20 +66,20 @@ def rows() -> set[str]:
         elif kind == "google_secret_manager_secret_iam_member":
             may[name]["secrets"].append(secrets[values["secret_id"]])
         else:
-            may[name]["else"].append(_told(kind, values, customs))
+            may[name]["else"].append(_told(kind, values, acted_as))
+    everybody = {f"acts as {name}" for name in may if name != "headrace-pusher"}
+    for granted in may.values():
+        if everybody <= set(granted["else"]):
+            granted["else"] = ["acts as each of these accounts", *(set(granted["else"]) - everybody)]
     return {_row(name, granted) for name, granted in may.items()}
 
 
-def _told(kind: str, values: dict[str, Any], customs: dict[str, list[str]]) -> str:
-    """In words; a role of Headrace's own is told by its permissions."""
-    if values["role"] == "roles/run.invoker":
-        return f"calls {values['name']}"
-    if values["role"] in customs:
-        return JOB[frozenset(customs[values["role"]])]
+def _told(kind: str, values: dict[str, Any], acted_as: dict[str, str]) -> str:
+    """In words."""
     if kind in {"google_cloud_run_v2_job_iam_member", "google_cloud_run_v2_service_iam_member"}:
-        return f"deploys {values['name']}"
+        return f"{ON_RUN[values['role']]} {values['name']}"
     if kind == "google_service_account_iam_member":
-        return "acts as each of these accounts"
+        return f"acts as {acted_as[values['service_account_id']]}"
     if kind == "google_storage_bucket_iam_member":
         return f"{_bucket(values['bucket'])}: {values['role']}"
     return str(values["role"])
