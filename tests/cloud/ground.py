@@ -13,7 +13,10 @@ from typing import Any
 from tests.cloud.state import Cloud, load, store
 
 ROOT = Path(__file__).resolve().parents[2]
-_PROGRAM = '#!/bin/sh\nexec "{python}" "{script}" "$@"\n'
+_PROGRAM = '#!/bin/sh\nexec "{python}" {flags} "{script}" "$@"\n'
+_MAKE = "#!/bin/sh\nexit 0\n"
+_NO_WAITING = "import time\n\ntime.sleep = lambda seconds: None\n"
+"""As sitecustomize: what is waited for comes at the next call, not after a time."""
 _NOT_COPIED = shutil.ignore_patterns(
     "__pycache__", ".terraform*", "terraform.tfvars", "*_override.tf", "tests"
 )
@@ -31,12 +34,18 @@ class Ground:
         made = cls(folder)
         for name in ("deploy", "infra"):
             shutil.copytree(ROOT / name, made.checkout / name, ignore=_NOT_COPIED)
-        shutil.copy(ROOT / "cloudbuild.yaml", made.checkout)
-        made.bin.mkdir()
-        for name in ("gcloud", "terraform"):
-            script = ROOT / "tests" / "cloud" / f"{name}.py"
-            (made.bin / name).write_text(_PROGRAM.format(python=sys.executable, script=script))
-            (made.bin / name).chmod(0o755)
+        (made.checkout / "docs").mkdir()
+        for name in ("cloudbuild.yaml", "pyproject.toml", "docs/cost.md"):
+            shutil.copy(ROOT / name, made.checkout / name)
+        scripts = made.checkout / ".venv" / "bin"
+        for where in (made.bin, made.python, scripts):
+            where.mkdir(parents=True)
+        (made.python / "sitecustomize.py").write_text(_NO_WAITING)
+        for program in (made.bin / "gcloud", made.bin / "terraform", scripts / "headrace"):
+            flags = "" if program.name == "terraform" else "-I -S"
+            script = ROOT / "tests" / "cloud" / f"{program.name}.py"
+            _write(program, _PROGRAM.format(python=sys.executable, flags=flags, script=script))
+        _write(made.bin / "make", _MAKE)
         store(made.state_file, state)
         return made
 
@@ -47,6 +56,11 @@ class Ground:
     @property
     def bin(self) -> Path:
         return self.folder / "bin"
+
+    @property
+    def python(self) -> Path:
+        """Where the installer's Python looks for modules first."""
+        return self.folder / "python"
 
     @property
     def state_file(self) -> Path:
@@ -62,6 +76,8 @@ class Ground:
         environment = {
             "CLOUD_STATE": str(self.state_file),
             "HOME": str(self.folder),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": str(self.python),
             "PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}",
         }
         return subprocess.run(
@@ -74,3 +90,22 @@ class Ground:
             check=False,
             timeout=150,
         )
+
+    def install(self, *arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
+        """Run `deploy/install` as a person does; both its outputs are `stdout`."""
+        done = self.run(sys.executable, "deploy/install", *arguments, said=said)
+        done.stdout += done.stderr
+        return done
+
+    def copied(self, folder: Path) -> Ground:
+        """The same again, elsewhere."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        override = folder / self.checkout.name / "infra" / "backend_override.tf"
+        if override.exists():
+            override.write_text(override.read_text().replace(str(self.folder), str(folder)))
+        return Ground(folder)
+
+
+def _write(program: Path, text: str) -> None:
+    program.write_text(text)
+    program.chmod(0o755)

@@ -194,6 +194,7 @@ class Provider:
 
     def _read(self, cloud: Cloud, asked: dict[int, list[Any]]) -> bytes:
         kind, current = text(asked, 1), value(asked, 2)
+        cloud.changed = False
         found = resources.read(cloud, self._who, kind, current)
         block = _schema(kind)
         return dynamic(1, None if found is None else shaped(block, current | found)) + field(3, b"")

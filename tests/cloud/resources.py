@@ -377,8 +377,7 @@ def data(cloud: Cloud, who: str, kind: str, values: Values) -> Values:
         made = {"email": email}
     else:
         raise Refused(501, "", f"This stand-in knows no data source {kind}")
-    if email not in cloud.state["agents"]:
-        cloud.state["agents"].append(email)
+    cloud.make_agent(email)
     return values | made | {"id": email, "member": f"serviceAccount:{email}", "project": cloud.id}
 
 

@@ -11,17 +11,27 @@ import fcntl
 import json
 import os
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 NUMBER = "123456789012"
+ROLES = Path(__file__).resolve().parents[1] / "data" / "roles.json"
 DOMAIN = "example.org"
 """The one whose people an organisation that restricts sharing lets in."""
 ALWAYS_ON = {"serviceusage.googleapis.com", "cloudresourcemanager.googleapis.com"}
 """What answers whoever asks, enabled or not, when gcloud is the one who asks: its own project pays for the call."""
+FREE = ALWAYS_ON | {
+    "cloudbilling.googleapis.com",
+    "cloudquotas.googleapis.com",
+    "iam.googleapis.com",
+    "iamcredentials.googleapis.com",
+    "logging.googleapis.com",
+    "monitoring.googleapis.com",
+}
+"""What can be enabled in a project without billing."""
 MADE_WITH_API = {
     "run.googleapis.com": ("serverless-robot-prod", "roles/run.serviceAgent"),
     "cloudbuild.googleapis.com": ("gcp-sa-cloudbuild", "roles/cloudbuild.serviceAgent"),
@@ -55,15 +65,13 @@ class Cloud:
     def __init__(self, state: dict[str, Any]) -> None:
         """`state` is changed in place."""
         self.state = state
+        self.changed = True
+        """False: nothing needs to be stored. Whoever only looks says so first."""
 
     @property
     def id(self) -> str:
         """The project's id."""
         return str(self.state["project"])
-
-    def account(self, email: str) -> str:
-        """The service account's whole address."""
-        return email if "@" in email else f"{email}@{self.id}.iam.gserviceaccount.com"
 
     def resources(self, kind: str) -> dict[str, dict[str, Any]]:
         """Of a Terraform type, by their ids."""
@@ -91,6 +99,7 @@ class Cloud:
             return
         if found is not None:
             found["refusals"] -= 1
+            self.changed = True
         name = _TITLES.get(api.partition(".")[0], api)
         where = f"https://console.developers.google.com/apis/api/{api}/overview?project={NUMBER}"
         raise Refused(
@@ -104,7 +113,7 @@ class Cloud:
     def need_permission(self, who: str, permission: str, resource: str = "") -> None:
         """Refuse who has no role in the project, nor on the resource, that gives the permission."""
         bound = self.policy("project") + (self.policy(resource) if resource else [])
-        if not any(member == who and gives(role, permission, self.state) for role, member, _ in bound):
+        if not any(member == who and gives(role, permission) for role, member, _ in bound):
             on = resource or f"projects/{self.id}"
             raise Refused(
                 403,
@@ -123,7 +132,7 @@ class Cloud:
 
     def enable(self, api: str) -> None:
         """Enable an API, with the agents that come by themselves; nothing where it is enabled."""
-        if api not in ALWAYS_ON:
+        if api not in FREE:
             self.need_billing()
         if api in self.state["apis"]:
             return
@@ -131,8 +140,14 @@ class Cloud:
         if api in MADE_WITH_API:
             name, role = MADE_WITH_API[api]
             email = f"service-{NUMBER}@{name}.iam.gserviceaccount.com"
-            self.state["agents"].append(email)
+            self.make_agent(email)
             self.policy("project").append([role, f"serviceAccount:{email}", ""])
+
+    def make_agent(self, email: str) -> None:
+        """Make an account of Google's own, without any role; nothing where it is there."""
+        if email not in self.state["agents"]:
+            self.state["agents"].append(email)
+            self.state["unknown_yet"][email] = self.state["propagation"]["account"]
 
     def grant(self, resource: str, role: str, member: str, condition: str = "") -> None:
         """Bind a role, if Google would: the member is there, its kind is let in, the role is there."""
@@ -170,8 +185,8 @@ class Cloud:
             raise Refused(400, "badRequest", f"Service account {name} does not exist.")
 
 
-def gives(role: str, permission: str, state: dict[str, Any]) -> bool:
-    """Whether a role holds a permission: the basic roles by rule, the others from the state's own table."""
+def gives(role: str, permission: str) -> bool:
+    """Whether a role holds a permission: the basic roles by rule, the others by the table of roles."""
     if role == "roles/owner":
         return True
     if role == "roles/editor":
@@ -180,7 +195,8 @@ def gives(role: str, permission: str, state: dict[str, Any]) -> bool:
         )
     if role == "roles/viewer":
         return permission.endswith(READS)
-    return permission in state["roles"].get(role, [])
+    table: dict[str, list[str]] = json.loads(ROLES.read_text())["roles"]
+    return permission in table.get(role, [])
 
 
 def fresh(project: str = "my-project", owner: str = f"ada@{DOMAIN}") -> dict[str, Any]:
@@ -191,7 +207,8 @@ def fresh(project: str = "my-project", owner: str = f"ada@{DOMAIN}") -> dict[str
         "billing": "012345-6789AB-CDEF01",
         "account": owner,
         "adc": owner,
-        "adc_quota_project": None,
+        "configured": None,
+        "organised": False,
         "restricted": False,
         "quotas": {
             "CpuAllocPerProjectRegion": 20000,
@@ -201,7 +218,6 @@ def fresh(project: str = "my-project", owner: str = f"ada@{DOMAIN}") -> dict[str
         "propagation": {"api": 0, "account": 0, "metric": 0},
         "apis": {},
         "agents": [],
-        "roles": {},
         "policies": {"project": [["roles/owner", f"user:{owner}", ""]]},
         "resources": {},
         "objects": {},
@@ -210,6 +226,7 @@ def fresh(project: str = "my-project", owner: str = f"ada@{DOMAIN}") -> dict[str
         "unknown_yet": {},
         "busy": {},
         "busy_after_delete": 0,
+        "kill": None,
         "deleted_roles": {},
         "metrics_unknown_yet": {},
         "builds": [],
@@ -231,13 +248,23 @@ def store(path: Path, state: dict[str, Any]) -> None:
     beside.replace(path)
 
 
+_read: dict[Path, tuple[int, dict[str, Any]]] = {}
+"""States as they were last read or stored here, by when that was: a Terraform asks hundreds of times."""
+
+
 @contextmanager
 def changing(path: Path) -> Iterator[Cloud]:
     """The project, to be changed by nobody else meanwhile; what was changed stays, also where it is refused."""
     with path.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        cloud = Cloud(load(path))
+        when, state = _read.get(path, (0, {}))
+        if when != path.stat().st_mtime_ns:
+            state = load(path)
+            _read[path] = (path.stat().st_mtime_ns, state)
+        cloud = Cloud(state)
         try:
             yield cloud
         finally:
-            store(path, cloud.state)
+            if cloud.changed:
+                store(path, state)
+                _read[path] = (path.stat().st_mtime_ns, state)

@@ -6,6 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.cloud.ground import Ground
 from tests.cloud.state import NUMBER, changing, fresh
 
@@ -36,7 +38,7 @@ AGENTS = ("pubsub", "firestore", "secretmanager", "artifactregistry")
 
 def ready(folder: Path) -> Ground:
     """A project in which nothing is missing that infra/ needs, and Terraform knows its bucket."""
-    ground = Ground.fresh(folder, fresh())
+    ground = Ground.fresh(folder / "ground", fresh())
     with changing(ground.state_file) as cloud:
         for api in APIS:
             cloud.enable(f"{api}.googleapis.com")
@@ -77,3 +79,33 @@ def test_a_killed_terraform_leaves_its_lock_and_what_it_made(tmp_path: Path) -> 
     [identifier] = re.findall(r"ID: +(\w+)", again.stderr)
     assert ground.run("terraform", "-chdir=infra", "force-unlock", "-force", identifier).returncode == 0
     assert "Error 409" in ground.run(*apply).stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "refusal"),
+    [
+        (
+            "storage buckets describe gs://my-project-terraform --versions",
+            "unrecognized arguments: --versions",
+        ),
+        ("storage buckets erase gs://my-project-terraform", "Invalid choice"),
+        ("beta services identity create --project=my-project", "--service: Must be specified"),
+        (
+            "run services list --region=europe-west1 --project=my-project",
+            "Cloud Run Admin API has not been used",
+        ),
+        (
+            "services enable run.googleapis.com --project=other",
+            "does not have permission to access project other",
+        ),
+        (
+            "secrets versions list a --project=my-project --format=table(name)",
+            "Secret Manager API has not been",
+        ),
+    ],
+)
+def test_gcloud_refuses(command: str, refusal: str, tmp_path: Path) -> None:
+    """What gcloud does not know, and what Google refuses in a project in which nothing was done."""
+    refused = Ground.fresh(tmp_path / "ground", fresh()).run("gcloud", *command.split())
+    assert refused.returncode != 0
+    assert refusal in refused.stderr
