@@ -1,0 +1,183 @@
+"""Make what infra/ describes: the bucket of Terraform's state, then everything else."""
+
+from __future__ import annotations
+
+import getpass
+import re
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+from deploy.installing import values
+from deploy.installing.problems import PROPAGATING, Problem, cause_of, explain
+from deploy.installing.shell import PAUSES
+
+if TYPE_CHECKING:
+    from deploy.installing.checks import Install
+
+ATTEMPTS = 12
+"""Applies of one run at most: each goes on where the one before it stopped."""
+LOCKED = re.compile(r"Error acquiring the state lock")
+HELD = re.compile(r"ID:\s+(?P<id>\S+)[\s\S]*?Who:\s+(?P<who>\S+)[\s\S]*?Created:\s+(?P<created>[^\n]+)")
+EXISTS = re.compile(r"already[ _](exists|own)", re.IGNORECASE)
+AT = re.compile(r"with (?P<address>\w+\.[^\n]+),\n")
+PLACE = "projects/{project}/locations/{location}/"
+IDS = {
+    "google_artifact_registry_repository": PLACE + "repositories/{repository_id}",
+    "google_bigquery_dataset": "projects/{project}/datasets/{dataset_id}",
+    "google_bigquery_table": "projects/{project}/datasets/{dataset_id}/tables/{table_id}",
+    "google_cloud_run_v2_job": PLACE + "jobs/{name}",
+    "google_cloud_run_v2_service": PLACE + "services/{name}",
+    "google_cloud_scheduler_job": PLACE + "jobs/{name}",
+    "google_firestore_database": "projects/{project}/databases/{name}",
+    "google_logging_metric": "{project} {name}",
+    "google_project_iam_custom_role": "projects/{project}/roles/{role_id}",
+    "google_pubsub_subscription": "projects/{project}/subscriptions/{name}",
+    "google_pubsub_topic": "projects/{project}/topics/{name}",
+    "google_secret_manager_secret": "projects/{project}/secrets/{secret_id}",
+    "google_service_account": "{account_id}@{project}.iam.gserviceaccount.com",
+    "google_storage_bucket": "{name}",
+}
+"""Ids for `terraform import`, by type: the provider's documentation of each."""
+
+
+def state_bucket(to: Install) -> str:
+    """Make the bucket of Terraform's state, with versions, and the copy of the variables in it."""
+    try:
+        found = to.asked("storage", "buckets", "describe", to.bucket)
+    except Problem as problem:
+        if problem.code != "no-rights":
+            raise
+        raise Problem(
+            "name-taken",
+            f"The bucket {to.bucket} belongs to somebody else: names are shared by all of Google Cloud.",
+            "Use a project with another id; buckets are named after it.",
+        ) from None
+    if not found:
+        where = (f"--project={to.project}", f"--location={to.region}")
+        closed = ("--uniform-bucket-level-access", "--public-access-prevention")
+        to.shell.do("gcloud", "storage", "buckets", "create", to.bucket, *where, *closed)
+    if not found.get("versioning_enabled"):
+        to.shell.do("gcloud", "storage", "buckets", "update", to.bucket, "--versioning")
+    to.shell.do("gcloud", "storage", "cp", "infra/terraform.tfvars", f"{to.bucket}/{values.FILE.name}")
+    return to.bucket
+
+
+def infrastructure(to: Install) -> str:
+    """Apply infra/, again where Google Cloud is not ready for a part of it yet."""
+    initialise(to)
+    terraform(to, "apply")
+    return "as infra/ describes"
+
+
+def initialise(to: Install) -> None:
+    """Fetch the provider, and say where the state is.
+
+    Raises:
+        Problem: it could not be fetched, or the bucket not be read.
+    """
+    code, output = to.shell.follow(
+        *_terraform(to, "init"), "-reconfigure", f"-backend-config=bucket={to.bucket.removeprefix('gs://')}"
+    )
+    if code:
+        raise explain(output, "terraform init", to.shell.place)
+
+
+def terraform(to: Install, *command: str) -> None:
+    """Run `terraform apply` or `destroy` until it has passed.
+
+    Raises:
+        Problem: it failed for a reason that waiting does not mend, or `ATTEMPTS` times.
+    """
+    killed, pauses = False, iter(PAUSES)
+    for _ in range(ATTEMPTS):
+        code, output = to.shell.follow(*_terraform(to, *command), "-auto-approve")
+        if code == 0:
+            return
+        if LOCKED.search(output):
+            killed = _unlock(to, output)
+            continue
+        failed = errors(output)
+        if command[0] == "apply" and (made := [error for error in failed if EXISTS.search(error)]):
+            _adopt(to, output, made, killed=killed)
+            continue
+        lasting = [error for error in failed if not PROPAGATING.search(error)]
+        pause = next(pauses, None)
+        if lasting or pause is None:
+            known = [error for error in lasting if cause_of(error)]
+            raise explain((known or lasting or failed)[0], f"terraform {command[0]}", to.shell.place)
+        print(f"  Google Cloud is not ready for all of it yet; again in {pause} seconds")
+        time.sleep(pause)
+    raise Problem(
+        "unknown", f"terraform {command[0]} failed {ATTEMPTS} times.", "Run the same command again later."
+    )
+
+
+def _terraform(to: Install, command: str, *more: str) -> tuple[str, ...]:
+    return (to.terraform, "-chdir=infra", command, "-input=false", "-no-color", *more)
+
+
+def errors(output: str) -> list[str]:
+    """Return the errors that Terraform printed, each with the resource that it is about."""
+    found = re.split(r"^Error: ", re.sub(r"^[│╷╵] ?", "", output, flags=re.MULTILINE), flags=re.MULTILINE)[1:]
+    return [f"Error: {error}" for error in found] or [output[-2000:]]
+
+
+def _unlock(to: Install, output: str) -> bool:
+    """Take away the lock of a Terraform that was killed: ran it here still, `Shell.hold` would wait for it.
+
+    Raises:
+        Problem: somebody else's Terraform may be at work.
+    """
+    lock = HELD.search(output.replace("│", ""))
+    if lock is None:
+        raise explain(output, "terraform", to.shell.place)
+    ours = lock["who"] == f"{getpass.getuser()}@{socket.gethostname()}"
+    question = f"  Terraform of {lock['who']} holds the state since {lock['created'].strip()}. Was it killed?"
+    if not ours and (to.assume or not values.confirm(question, assume=False)):
+        raise Problem(
+            "state-locked",
+            f"Terraform of {lock['who']} is at work since {lock['created'].strip()}.",
+            f"Wait for it. If it was killed: terraform -chdir=infra force-unlock {lock['id']}",
+        )
+    to.shell.do(to.terraform, "-chdir=infra", "force-unlock", "-force", lock["id"])
+    return True
+
+
+def _adopt(to: Install, output: str, made: list[str], *, killed: bool) -> None:
+    """Take over what a Terraform made that was killed before it noted so.
+
+    Raises:
+        Problem: it is not said to be that, or it is of a kind that cannot be taken over.
+    """
+    found = {
+        at["address"]: import_id(to, at["address"], output) for error in made if (at := AT.search(error))
+    }
+    missing = [address for address, identifier in found.items() if identifier is None]
+    if missing or not found:
+        raise explain(made[0], "terraform apply", to.shell.place)
+    print("  There are already, without Terraform's knowing: " + ", ".join(map(str, found.values())))
+    question = "  Were they made by an earlier run that was stopped?"
+    if not killed and (to.assume or not values.confirm(question, assume=False)):
+        raise Problem(
+            "exists",
+            "The project has something of its own where Headrace would make it: " + ", ".join(found),
+            "Headrace wants a project to itself: gcloud projects create NEW-ID, and install there.",
+        )
+    for address, identifier in found.items():
+        code, said = to.shell.follow(*_terraform(to, "import"), address, str(identifier))
+        if code:
+            raise explain(said, "terraform import", to.shell.place)
+
+
+def import_id(to: Install, address: str, output: str) -> str | None:
+    """Return the id of what an apply was about to make, by what its plan said; None: that is not known."""
+    kind = address.split(".", maxsplit=1)[0]
+    block = re.search(rf"# {re.escape(address)} will be created\n(.*?)\n    }}", output, re.DOTALL)
+    if kind not in IDS or block is None:
+        return None
+    fields: dict[str, Any] = dict(re.findall(r'^      \+ (\w+)\s+= "([^"\n]*)"', block[1], re.MULTILINE))
+    try:
+        return IDS[kind].format(**({"location": to.region} | fields | {"project": to.project}))
+    except KeyError:
+        return None

@@ -1,0 +1,160 @@
+"""What a person decides: asked for once, and kept in infra/terraform.tfvars, which Terraform reads."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deploy.installing.problems import Problem
+from deploy.installing.shell import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FILE = ROOT / "infra" / "terraform.tfvars"
+HEAD = """# Made by deploy/install. What else can be set: infra/variables.tf, infra/terraform.tfvars.example.
+# After a change: deploy/install upgrade
+"""
+ASSIGNED = re.compile(r'^(\w+)\s*=\s*("[^"\n]*"|\[[^\]]*\])', re.MULTILINE)
+SWITCHED = re.compile(r"^(\w+)\s*=\s*(?!null\b|false\b|\[\s*\])\S", re.MULTILINE)
+GPU = re.compile(r"^long_job\s*=\s*\{[^}]*\bgpu\s*=\s*true", re.MULTILINE)
+NO_JOB = re.compile(r"^long_job\s*=\s*\{[^}]*\benabled\s*=\s*false", re.MULTILINE)
+
+Value = str | list[str]
+DEFAULTS: dict[str, Value] = {"region": "europe-west1", "size": "small"}
+"""Of infra/variables.tf."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One value: how it is asked for, and what it must look like."""
+
+    name: str
+    text: str
+    pattern: str
+    wrong: str
+    many: bool = False
+
+
+PROJECT = Question(
+    "project",
+    "Id of the Google Cloud project, best one of its own",
+    r"[a-z][a-z0-9-]{4,28}[a-z0-9]",
+    "A project id has 6 to 30 lower-case letters, digits and hyphens.",
+)
+REST = (
+    Question(
+        "region",
+        "Region, which can never be changed",
+        r"[a-z]+-[a-z]+[0-9]+",
+        "A region is named like europe-west1.",
+    ),
+    Question(
+        "size",
+        "Size: small (fits the quotas of a new project), medium or large",
+        r"small|medium|large",
+        "small, medium or large.",
+    ),
+    Question(
+        "console_people",
+        "Who may open the console: user:…, group:…, domain:…; or allUsers: everybody who has a key",
+        r"allUsers|(user|group|domain|serviceAccount):[^\s\"$%]+",
+        "user:ada@example.org, group:csr@example.org, domain:example.org, or allUsers alone.",
+        many=True,
+    ),
+    Question(
+        "alert_emails",
+        "E-mail addresses that alerts go to",
+        r"[^@\s\"$%]+@[^@\s\"$%]+",
+        "E-mail addresses, with commas between them.",
+        many=True,
+    ),
+)
+
+
+def checked(question: Question, given: str) -> Value:
+    """Return an answer as the value that it is.
+
+    Raises:
+        Problem: it does not look like one.
+    """
+    parts = [part for part in re.split(r"[,\s]+", given) if part] if question.many else [given.strip()]
+    mixed = "allUsers" in parts and len(parts) > 1
+    if mixed or not parts or not all(re.fullmatch(question.pattern, part) for part in parts):
+        raise Problem("bad-value", f"{question.name}: {given!r} will not do.", question.wrong)
+    return parts if question.many else parts[0]
+
+
+def read(text: str) -> dict[str, Value]:
+    """Return the strings and lists of strings that a file of variables assigns."""
+    found: dict[str, Value] = {}
+    for name, value in ASSIGNED.findall(text):
+        strings = re.findall(r'"([^"\n]*)"', value)
+        found[name] = strings if value.startswith("[") else strings[0]
+    return found
+
+
+def written(values: Mapping[str, Value]) -> str:
+    """Return values as a file of variables."""
+    return HEAD + "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
+
+
+def switched_on(text: str) -> set[str]:
+    """Return what `when` of infra/apis.json is true of, by a file of variables."""
+    on = {"always"} | set(SWITCHED.findall(text))
+    if set(read(text).get("console_people", ())) - {"allUsers"}:
+        on.add("console_iap")
+    if on & {"private_egress", "domain"}:
+        on.add("network")
+    return on
+
+
+def agree(stored: Mapping[str, Value], given: Mapping[str, Value]) -> None:
+    """Hold options against the file, which is kept as it is.
+
+    Raises:
+        Problem: they say something else.
+    """
+    for name, value in given.items():
+        if stored.get(name) != value:
+            has = f"{name} = {json.dumps(stored.get(name))}"
+            raise Problem(
+                "other-value",
+                f"infra/terraform.tfvars has {has}, not {json.dumps(value)}.",
+                "For another project take another checkout; else change the file: deploy/install upgrade",
+            )
+
+
+def ask(question: Question, default: Value, *, assume: bool) -> Value:
+    """Ask until the answer will do; with `assume`, or for an empty answer, take the default.
+
+    Raises:
+        Problem: nobody answers, or there is no default to assume.
+    """
+    while True:
+        answer = "" if assume else typed(f"{question.text}{f' [{default}]' if default else ''}: ")
+        try:
+            return checked(question, answer or str(default))
+        except Problem as problem:
+            if assume:
+                raise
+            print(f"  {problem.hint}")
+
+
+def confirm(text: str, *, assume: bool) -> bool:
+    """Ask for yes or no, which is the default."""
+    return assume or typed(f"{text} [y/N] ").lower() in {"y", "yes"}
+
+
+def typed(text: str) -> str:
+    """Return what a person types.
+
+    Raises:
+        Problem: nobody can.
+    """
+    try:
+        return input(text).strip()
+    except EOFError:
+        raise Problem("no-answer", "Nobody answers.", "Give the values as options, with --yes.") from None
