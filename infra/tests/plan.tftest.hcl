@@ -216,13 +216,13 @@ run "no_job" {
   command = apply
 
   variables {
-    size     = "medium"
+    size         = "medium"
     long_job     = { enabled = false }
     api_invokers = ["serviceAccount:scanner@my-project.iam.gserviceaccount.com"]
   }
 
   assert {
-    condition     = [for member in google_cloud_run_v2_service_iam_member.api : member.member] == tolist(var.api_invokers)
+    condition     = [for member in google_cloud_run_v2_service_iam_member.api : member.member] == ["serviceAccount:scanner@my-project.iam.gserviceaccount.com"]
     error_message = "The API's callers are others than those named."
   }
 
