@@ -30,6 +30,14 @@ def state() -> None:
 
 
 @commands.command()
+def indexes() -> None:
+    """Wait until Firestore has built what queries need."""
+    from deploy import indexes
+
+    print(f"{indexes.wait()} indexes are ready")
+
+
+@commands.command()
 @click.option("--digest", default="", help="Of the functions' model (default: the repository's own).")
 @click.option("--gpu-digest", default="", help="Of the model of a job with a GPU (likewise).")
 @click.option("--function", type=click.Choice(list(FUNCTIONS)), help="The one that is deployed by hand.")

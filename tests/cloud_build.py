@@ -83,7 +83,8 @@ class CloudBuild:
         long = {"image": "us-docker.pkg.dev/cloudrun/container/hello", "limits": {"cpu": "4"}, "labels": {}}
         pool = {"processors": POOL, "taken": 0, "most": 0}
         job_now = long if job else None
-        made.store({"project": PROJECT, "services": services, "job": job_now, "pool": pool, "calls": []})
+        cloud = {"services": services, "job": job_now, "pool": pool, "indexes": [index("documents", "state")]}
+        made.store({"project": PROJECT, "calls": []} | cloud)
         made.install_stand_ins()
         return made
 
@@ -139,7 +140,7 @@ class CloudBuild:
     def take_calls(self) -> list[str]:
         """What was asked of gcloud since the last time, but for questions: command, name and what matters."""
         state = self.state()
-        calls = [" ".join(call) for call in state["calls"] if "describe" not in call]
+        calls = [" ".join(call) for call in state["calls"] if not {"describe", "list"} & set(call)]
         self.store(state | {"calls": []})
         return calls
 
@@ -224,6 +225,18 @@ class CloudBuild:
             "HEADRACE_WORK_BUCKET": self.bucket,
             **self.tokens,
         }
+
+
+def index(collection: str, *fields: str, lists: int = 0, broken: bool = False) -> dict[str, Any]:
+    """An index for the stand-in, shown as being built so often."""
+    name = f"projects/{PROJECT}/databases/(default)/collectionGroups/{collection}/indexes/"
+    shown = {
+        "name": name + "-".join((collection, *fields)),
+        "queryScope": "COLLECTION",
+        "fields": [{"fieldPath": name, "order": "ASCENDING"} for name in (*fields, "__name__")],
+        "state": "NEEDS_REPAIR" if broken else "READY",
+    }
+    return {"shown": shown, "lists": lists}
 
 
 def _with_scripted_trials(arguments: list[str]) -> list[str]:

@@ -117,10 +117,37 @@ def describe(state: dict[str, Any], kind: str, name: str) -> dict[str, Any]:
     return {"metadata": {"name": name, "annotations": annotations}, "status": status}
 
 
+def listed(index: dict[str, Any]) -> dict[str, Any]:
+    """An index as it is shown; `lists` says how often it will still be shown as being built."""
+    shown: dict[str, Any] = index["shown"]
+    if index["lists"] == 0:
+        return shown
+    index["lists"] -= 1
+    return shown | {"state": "CREATING"}
+
+
+def serve(state: dict[str, Any], command: str, words: list[str], flags: dict[str, str]) -> str:
+    """Do what a command does; what it prints."""
+    if command == "firestore indexes composite list":
+        return json.dumps([listed(index) for index in state["indexes"]])
+    if flags["--project"] != state["project"] or flags["--region"] != "europe-west1":
+        raise SystemExit("ERROR: another place")
+    if command.endswith("describe"):
+        return json.dumps(describe(state, command.split()[1], words[0]))
+    if command == "run deploy":
+        deploy(state, words[0], flags)
+    elif command == "run services update-traffic":
+        update_traffic(state, words[0], flags)
+    else:
+        labels = dict(pair.split("=") for pair in flags["--labels"].split(","))
+        state["job"] |= {"image": flags["--image"], "labels": labels}
+    return ""
+
+
 def answer(arguments: list[str]) -> str:
     """What one call prints; a SystemExit has what it says where it fails."""
     command, words, flags = command_of(arguments)
-    called, said = " ".join([command, *words, *flags]), ""
+    called = " ".join([command, *words, *flags])
     path = Path(os.environ["GCLOUD_STATE"])
     state = json.loads(path.read_text())
     state["calls"].append(arguments)
@@ -131,17 +158,7 @@ def answer(arguments: list[str]) -> str:
         if not os.environ.get("GCLOUD_PERSON"):
             raise SystemExit("ERROR: (gcloud.auth.print-identity-token) No identity token can be obtained.")
         return f"token of {os.environ['GCLOUD_PERSON']}\n"
-    if flags["--project"] != state["project"] or flags["--region"] != "europe-west1":
-        raise SystemExit("ERROR: another place")
-    if command.endswith("describe"):
-        said = json.dumps(describe(state, command.split()[1], words[0]))
-    elif command == "run deploy":
-        deploy(state, words[0], flags)
-    elif command == "run services update-traffic":
-        update_traffic(state, words[0], flags)
-    else:
-        labels = dict(pair.split("=") for pair in flags["--labels"].split(","))
-        state["job"] |= {"image": flags["--image"], "labels": labels}
+    said = serve(state, command, words, flags)
     path.write_text(json.dumps(state, indent=1))
     if command == "run deploy" and os.environ.get("GCLOUD_BREAKS") == words[0]:
         raise SystemExit("ERROR: (gcloud.run.deploy) The user-provided container failed to start and listen.")

@@ -11,6 +11,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
+from deploy import indexes
 from tests.cloud_build import ROOT, SUBSTITUTION, substituted
 
 if TYPE_CHECKING:
@@ -106,6 +107,12 @@ def test_a_build_has_the_time_that_its_steps_have() -> None:
 
     assert end("rollout") == max(end(name) for name in steps)
     assert end("rollout") <= int(CONFIG["timeout"].removesuffix("s"))
+
+
+def test_a_wait_for_indexes_ends_before_its_step() -> None:
+    """So that it names those that are not ready."""
+    [step] = [step for step in CONFIG["steps"] if step["id"] == "indexes"]
+    assert int(step["timeout"].removesuffix("s")) > indexes.SECONDS + 60
 
 
 @pytest.mark.parametrize("page", ["docs/deploy.md", "cloudbuild.yaml"])
